@@ -36,11 +36,12 @@ test: install ## run the tests, with one for each promise of the slow ones (test
 test-all: install ## run all tests, also those of killed processes, cut networks, containers and a browser
 	@.venv/bin/pytest $(ARGS)
 
-check: install ## run ruff, mypy and the import contracts; check that the lock is fresh
+check: install ## run ruff, mypy and the import contracts; check the compose file and that the lock is fresh
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 	@cp requirements.lock .venv/requirements.check && $(MAKE) --silent lock LOCK=.venv/requirements.check >/dev/null
 	@grep -v '^#' requirements.lock | grep -E '^[a-z0-9]' > .venv/lock.committed; grep -E '^[a-z0-9]' .venv/requirements.check > .venv/lock.fresh; diff .venv/lock.committed .venv/lock.fresh || { echo "requirements.lock is stale: run make lock"; exit 1; }
 

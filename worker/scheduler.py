@@ -6,9 +6,10 @@ from typing import Any
 from celery.beat import ScheduleEntry, Scheduler
 from celery.signals import beat_init
 
+from core.local import health_file
 from core.watch import heartbeat
 from core.watch.pulse import HeartbeatThread
-from worker import health_file, hints
+from worker import hints
 from worker.process import sessions
 
 

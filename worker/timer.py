@@ -9,8 +9,9 @@ from typing import Any, Final
 from celery import bootsteps
 from celery.signals import worker_shutting_down
 
+from core.local import health_file
 from core.settings import SWEEP_SECONDS, TASK_SWEEP, TASK_TICK
-from worker import health_file, heartbeat
+from worker import heartbeat
 from worker.app import app
 from worker.watchdog import Watchdog
 

@@ -4,12 +4,11 @@ import socket
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from core.errors import Refusal
 from core.local import binaries
 from core.local.guardian import BROKER, Child, Guardian, StopPolicy
+from core.local.local_server import LocalServer
 from core.local.sockets import socket_folder
 
 _START_SECONDS = 30
@@ -23,7 +22,7 @@ class BrokerFailed(Refusal):
     code = "broker_failed"
 
 
-class Broker:
+class Broker(LocalServer):
     """One server with its folder. It saves hints to disk, but losing them does no harm."""
 
     def __init__(self, folder: Path, guardian: Guardian, *, log: Path) -> None:
@@ -31,7 +30,6 @@ class Broker:
         self._folder = folder.absolute()
         self._guardian = guardian
         self._log = log
-        self._child: Child | None = None
         self._socket = self._folder / "socket" / "valkey"
 
     @property
@@ -43,13 +41,7 @@ class Broker:
         """Return the URL of one of its 64 numbered databases."""
         return f"redis+socket://{self._socket}?virtual_host={database}"
 
-    @property
-    def child(self) -> Child:
-        """Return the running server."""
-        assert self._child is not None, "not started"
-        return self._child
-
-    def start(self) -> None:
+    def start(self) -> Child:
         """Start it and wait until it answers. Raise a `Refusal`."""
         program = binaries.find_broker()
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -62,22 +54,7 @@ class Broker:
                 self.stop()
                 raise BrokerFailed(f"The broker did not start. See its log: {self._log}.")
             time.sleep(_LOOK_SECONDS)
-
-    def stop(self) -> None:
-        """Save its data and stop it."""
-        if self._child is not None:
-            self._child.stop()
-
-    def __enter__(self) -> Self:
-        """Start."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop."""
-        self.stop()
+        return self._child
 
     def _launch(self, program: Path) -> Child:
         settings = {

@@ -12,16 +12,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 _LOOK_SECONDS = 0.02
 _HAS_PROC = Path("/proc/self/stat").exists()
 
-# Later stages end first. The database ends last.
-DATABASE, BROKER, SERVICES = 0, 1, 2
+# Later stages end first: what creates work, then the workers, then the broker. The database ends last.
+DATABASE, BROKER, WORKERS, FRONTS = 0, 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class StopPolicy:
     """How a child is stopped: the signal, its stage, and the time before SIGKILL."""
 
     stop_signal: signal.Signals = signal.SIGTERM
-    stage: int = SERVICES
+    stage: int = FRONTS
     grace_seconds: float = 8.0  # a worker's chunk takes tens of milliseconds, a web request a few seconds
 
 
@@ -117,19 +116,21 @@ class Guardian:
                     self._report(child.pid, child.ending)
 
     def close(self) -> None:
-        """Stop the running children in order, and then the guard."""
+        """Let the guard stop the running children in order, and then end."""
+        self.look()
         os.close(self._pipe)
-        self._guard.wait()
-        for child in self._children:
-            child.process.wait()
+        while self._guard.poll() is None:
+            # This collects their exit codes. Without /proc, the guard takes a zombie for a running process.
+            self._children = [child for child in self._children if child.is_running()]
+            time.sleep(_LOOK_SECONDS)
+        for child in self._children:  # none, unless the guard was killed in the meantime
+            child.stop()
 
     def __enter__(self) -> Self:
         """Return itself."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close."""
         self.close()
 
@@ -180,27 +181,18 @@ class _WatchedProcess:
                 os.killpg(self.pid, signal.SIGKILL)
 
 
-@dataclass
-class _WatchedProcesses:
-    """All processes that the guard watches, by process id."""
-
-    known: dict[int, _WatchedProcess] = field(default_factory=dict)
-
-    def end_all(self) -> None:
-        """End them stage by stage, the last stage first."""
-        for stage in sorted({charge.ending.stage for charge in self.known.values()}, reverse=True):
-            charges = [charge for charge in self.known.values() if charge.ending.stage == stage]
-            for charge in charges:
-                charge.request_stop()
-            asked_at = time.monotonic()
-            while running := [charge for charge in charges if charge.is_running()]:
-                waited_seconds = time.monotonic() - asked_at
-                for charge in running:
-                    if waited_seconds > charge.ending.grace_seconds:
-                        charge.kill()
-                time.sleep(_LOOK_SECONDS)
-            for charge in charges:
+def _end(charges: list[_WatchedProcess]) -> None:
+    for charge in charges:
+        charge.request_stop()
+    asked_at = time.monotonic()
+    while running := [charge for charge in charges if charge.is_running()]:
+        waited_seconds = time.monotonic() - asked_at
+        for charge in running:
+            if waited_seconds > charge.ending.grace_seconds:
                 charge.kill()
+        time.sleep(_LOOK_SECONDS)
+    for charge in charges:
+        charge.kill()
 
 
 def _exists(pid: int) -> bool:
@@ -226,11 +218,10 @@ def _start_ticks(pid: int) -> str | None:
 def _run_guard() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    charges = _WatchedProcesses()
-    for line in sys.stdin:
-        charge = _WatchedProcess.from_report(line)
-        charges.known[charge.pid] = charge  # a later one with the same id is another process
-    charges.end_all()
+    # Of two with the same id, the later one is another process.
+    charges = {charge.pid: charge for charge in map(_WatchedProcess.from_report, sys.stdin)}
+    for stage in sorted({charge.ending.stage for charge in charges.values()}, reverse=True):
+        _end([charge for charge in charges.values() if charge.ending.stage == stage])
 
 
 if __name__ == "__main__":

@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 from urllib.parse import quote
 
 import psycopg
@@ -18,6 +17,7 @@ from psycopg import sql
 from core.errors import Refusal
 from core.local import binaries, unprivileged
 from core.local.guardian import DATABASE, Child, Guardian, StopPolicy
+from core.local.local_server import LocalServer
 from core.local.sockets import socket_folder
 
 ROLE: Final = "settle"
@@ -56,7 +56,7 @@ class OtherPostgresVersion(Refusal):
     code = "other_postgres_version"
 
 
-class Postgres:
+class Postgres(LocalServer):
     """One server with its folder, and a database `settle` owned by the role `settle`."""
 
     def __init__(
@@ -80,7 +80,6 @@ class Postgres:
         self._settings = _SERVER_SETTINGS | ({} if durable else _NON_DURABLE_SETTINGS)
         self._programs = programs
         self._say = say
-        self._child: Child | None = None
         self._sockets = folder
 
     @property
@@ -88,13 +87,7 @@ class Postgres:
         """Return the database's URL, once started."""
         return f"postgresql://{ROLE}@/{ROLE}?host={quote(str(self._sockets))}"
 
-    @property
-    def child(self) -> Child:
-        """Return the running server."""
-        assert self._child is not None, "not started"
-        return self._child
-
-    def start(self) -> None:
+    def start(self) -> Child:
         """Create the database if needed, start the server, and wait until it answers. Raise a `Refusal`."""
         place = unprivileged.choose_location(self._programs or binaries.find_postgres(), self._wanted)
         if place.folder != self._wanted:
@@ -111,22 +104,7 @@ class Postgres:
         self._child = self._launch(place, data)
         self._wait_until_it_answers()
         self._make_database()
-
-    def stop(self) -> None:
-        """Disconnect all clients and shut down."""
-        if self._child is not None:
-            self._child.stop()
-
-    def __enter__(self) -> Self:
-        """Start."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop."""
-        self.stop()
+        return self._child
 
     def _launch(self, place: unprivileged.PostgresLocation, data: Path) -> Child:
         settings = self._settings | {"unix_socket_directories": str(self._sockets)}

@@ -48,18 +48,6 @@ class SupervisedProgram:
         if self._restart_at is not None and now >= self._restart_at:
             self._start_again(now)
 
-    def request_stop(self) -> None:
-        """Start stopping it, and do not restart it."""
-        self._restart_at = None
-        if self.child is not None:
-            self.child.request_stop()
-
-    def stop(self) -> None:
-        """Stop it, wait for its end, and do not restart it."""
-        self._restart_at = None
-        if self.child is not None:
-            self.child.stop()
-
     def _start_again(self, now: float) -> None:
         try:
             self.start()

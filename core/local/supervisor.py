@@ -1,11 +1,13 @@
 """`settle up`: start everything on one machine in order, keep it running, and stop it in order."""
 
+import contextlib
 import datetime as dt
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +19,7 @@ from core.errors import Refusal
 from core.local import programs, run_lock, sample_practice
 from core.local.broker import Broker
 from core.local.connectivity import answers_http, connected_engine, free_port, require_free_port
-from core.local.guardian import Child, Guardian, StopPolicy
+from core.local.guardian import FRONTS, WORKERS, Child, Guardian, StopPolicy
 from core.local.log_files import make_log_folder, rotate_large_logs
 from core.local.postgres import Postgres
 from core.local.restart_policy import SupervisedProgram
@@ -67,13 +69,9 @@ class Supervisor:
             self._refuse_taken_port()  # before a folder is created for nothing
         with StopSignals(self._screen.line) as signals, run_lock.lock_data_dir(self._data_dir), Guardian() as guardian:
             self._signals, self._guardian = signals, guardian
-            try:
+            with contextlib.suppress(StopRequested):
                 self._bring_up()
                 self._keep_up()
-            except StopRequested:
-                pass
-            finally:
-                self._stop()
 
     def _bring_up(self) -> None:
         self._refuse_taken_port()
@@ -103,11 +101,11 @@ class Supervisor:
         if self._settings.database_url is None:
             log = self._log_of("database")
             postgres = Postgres(self._data_dir / "postgres", self._guardian, log=log, say=self._screen.line)
-            self._keep("database", lambda: _started(postgres), essential=True)
+            self._keep("database", postgres.start, essential=True)
             urls["database_url"] = SecretStr(postgres.url)
         if self._settings.broker_url is None:
             broker = Broker(self._data_dir / "broker", self._guardian, log=self._log_of("broker"))
-            self._keep("broker", lambda: _started(broker))
+            self._keep("broker", broker.start)
             urls["broker_url"] = SecretStr(broker.url)
         self._settings = self._settings.model_copy(update=urls)
 
@@ -128,20 +126,16 @@ class Supervisor:
         settings = self._settings
         environment = {**os.environ, **_environment_of(settings), "PYTHONUNBUFFERED": "1"}
         for queue in programs.QUEUES:
-            self._keep_program(f"worker-{queue}", programs.worker(queue, settings), environment)
+            self._keep_program(f"worker-{queue}", programs.worker(queue, settings), environment, stage=WORKERS)
         self._keep_program("beat", programs.beat(settings), environment)
         flower_environment = {**environment, **programs.flower_environment(settings)}
         self._keep_program("flower", programs.flower(settings), flower_environment)
         self._keep_program("web", programs.web(settings), environment, essential=True)
 
     def _keep_program(
-        self, name: str, argv: list[str], environment: Mapping[str, str], *, essential: bool = False
+        self, name: str, argv: list[str], env: Mapping[str, str], *, stage: int = FRONTS, essential: bool = False
     ) -> None:
-        log = self._log_of(name)
-
-        def start() -> Child:
-            return self._guardian.start(argv, log=log, env=environment, ending=StopPolicy())
-
+        start = partial(self._guardian.start, argv, log=self._log_of(name), env=env, ending=StopPolicy(stage=stage))
         self._keep(name, start, essential=essential)
 
     def _keep(self, name: str, start: Callable[[], Child], *, essential: bool = False) -> None:
@@ -209,17 +203,6 @@ class Supervisor:
         for kept in self._kept:
             kept.look(time.monotonic())
 
-    def _stop(self) -> None:
-        """Stop what creates work, then the workers, then the broker, and the database last."""
-        doors = [kept for kept in self._kept if kept.name in {"web", "beat", "flower"}]
-        workers = [kept for kept in self._kept if kept.name.startswith("worker-")]
-        servers = [kept for kept in reversed(self._kept) if kept not in doors + workers]
-        for together in (doors, workers, *([server] for server in servers)):
-            for kept in together:
-                kept.request_stop()
-            for kept in together:
-                kept.stop()
-
     def _log_of(self, name: str) -> Path:
         return self._logs / f"{name}.log"
 
@@ -231,11 +214,6 @@ class Supervisor:
             web_url=f"http://{settings.web_host}:{settings.web_port}",
             flower_url=f"http://{settings.flower_host}:{settings.flower_port}",
         )
-
-
-def _started(server: Postgres | Broker) -> Child:
-    server.start()
-    return server.child
 
 
 def _secret_value(secret: SecretStr | None) -> str:

@@ -1,22 +1,26 @@
-"""Send one mail to one server, within a time limit that no server can exceed."""
+"""Send one mail to one server, within a time limit that no server can exceed.
 
+`send` starts this file as a program, which talks to the server. A timer ends that process wherever it hangs, even in a
+name lookup, which could not be interrupted in a thread. The program uses only the standard library, so it starts fast.
+"""
+
+import json
+import signal
 import smtplib
 import socket
 import ssl
-import threading
+import subprocess
+import sys
 from collections.abc import Sequence
-from concurrent.futures import Future
-from contextlib import suppress
+from email import message_from_binary_file, policy
 from email.message import EmailMessage
-from typing import Final
+from functools import partial
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from core.settings import SMTP_PORTS
-
 ANSWER_SECONDS: Final = 10  # for a server that sends nothing
-CONNECT_SECONDS: Final = 15  # for the name lookup and all addresses
-TOTAL_SECONDS: Final = 30  # for a server that sends a little now and then
-_READY: Final = 220
+TOTAL_SECONDS: Final = 30  # for the name lookup, all addresses, and a server that sends a little now and then
+PROGRAM: Final = (sys.executable, "-I", __file__)
 
 
 class MailServerUnavailable(Exception):
@@ -32,87 +36,52 @@ def send(url: str, message: EmailMessage, *, to: Sequence[str]) -> list[str]:
 
     Raise `MailServerUnavailable`, and `MailRefused` if all were refused.
     """
-    secure = ssl.create_default_context()
-    # Passed explicitly, because smtplib would look up this host's name for as long as a name server takes.
-    me = socket.gethostname()
-    smtp = (
-        _SmtpTlsConnection(local_hostname=me, timeout=ANSWER_SECONDS, context=secure)
-        if urlsplit(url).scheme == "smtps"
-        else _SmtpConnection(local_hostname=me, timeout=ANSWER_SECONDS)
-    )
-    hang_up = threading.Timer(TOTAL_SECONDS, smtp.hang_up)
-    hang_up.start()
-    try:
-        return _deliver(smtp, url, message, secure, to)
-    except (smtplib.SMTPServerDisconnected, smtplib.SMTPConnectError) as error:
-        raise MailServerUnavailable(type(error).__name__) from None
-    except smtplib.SMTPException as error:  # before OSError, which is its base class
-        raise MailRefused(type(error).__name__) from None
-    except OSError as error:
-        raise MailServerUnavailable(type(error).__name__) from None
-    finally:
-        hang_up.cancel()
-        smtp.close()  # without QUIT, which could hang again
+    from core.settings import SMTP_PORTS  # not at the top, because the program is started without the product
+
+    order = {
+        "url": url, "port": urlsplit(url).port or SMTP_PORTS[urlsplit(url).scheme], "to": list(to),
+        "answer_seconds": ANSWER_SECONDS, "total_seconds": TOTAL_SECONDS,
+    }  # fmt: skip
+    # Not on the command line, because other users can read that, and the URL may contain a password.
+    given = json.dumps(order).encode() + b"\n" + message.as_bytes()
+    done = subprocess.run(PROGRAM, input=given, capture_output=True, check=False)  # noqa: S603 – this very file
+    if done.returncode == -signal.SIGALRM:
+        raise MailServerUnavailable("TimeoutError")
+    answer = json.loads(done.stdout)
+    if "unavailable" in answer:
+        raise MailServerUnavailable(answer["unavailable"])
+    if "refusal" in answer:
+        raise MailRefused(answer["refusal"])
+    return [address for address in to if address in answer["refused"]]
 
 
-class _SmtpConnection(smtplib.SMTP):
-    """A conversation whose connection has a deadline and can be ended from outside at any time."""
-
-    _line: socket.socket | None = None
-
-    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        """Connect in a thread of its own, because a name server or a list of dead addresses cannot be hurried."""
-        connected: Future[socket.socket] = Future()
-        threading.Thread(target=_connect, args=(connected, host, port, timeout), name="smtp", daemon=True).start()
-        try:
-            connection = connected.result(CONNECT_SECONDS)
-        except TimeoutError:
-            connected.add_done_callback(_close)
-            raise
-        self._line = connection.dup()  # a TLS handshake takes the socket away from its object, and may hang too
-        return connection
-
-    def hang_up(self) -> None:
-        """Shut down the connection while another thread reads from it."""
-        if self._line is not None:
-            with suppress(OSError):  # it may have ended already
-                self._line.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """Close the connection."""
-        super().close()
-        if self._line is not None:
-            self._line.close()
-
-
-class _SmtpTlsConnection(smtplib.SMTP_SSL, _SmtpConnection):
-    """A conversation that is encrypted from its first byte."""
-
-
-def _connect(connected: Future[socket.socket], host: str, port: int, timeout: float) -> None:
-    try:
-        connected.set_result(socket.create_connection((host, port), timeout))
-    except Exception as error:  # noqa: BLE001  raised again in the waiting thread
-        connected.set_exception(error)
-
-
-def _close(late: Future[socket.socket]) -> None:
-    if late.exception() is None:
-        late.result().close()
-
-
-def _deliver(
-    smtp: _SmtpConnection, url: str, message: EmailMessage, secure: ssl.SSLContext, to: Sequence[str]
-) -> list[str]:
-    server = urlsplit(url)
-    host = server.hostname or ""
-    smtp._host = host  # type: ignore[attr-defined]  # what the certificate must name; only the constructor sets it
-    code, reply = smtp.connect(host, server.port or SMTP_PORTS[server.scheme])
-    if code != _READY:
-        raise smtplib.SMTPConnectError(code, reply)
+def _deliver(order: dict[str, Any], message: EmailMessage) -> dict[str, Any]:
+    server, secure = urlsplit(order["url"]), ssl.create_default_context()
+    # The name is given, because smtplib would look up this host's name for as long as a name server takes.
+    options = {"local_hostname": socket.gethostname(), "timeout": order["answer_seconds"]}
+    connect = partial(smtplib.SMTP_SSL, context=secure) if server.scheme == "smtps" else smtplib.SMTP
+    smtp = connect(server.hostname or "", order["port"], **options)
     if server.scheme == "smtp+starttls":
         smtp.starttls(context=secure)
     if server.username:
         smtp.login(unquote(server.username), unquote(server.password or ""))
-    refused = smtp.send_message(message, to_addrs=to)
-    return [address for address in to if address in refused]
+    return {"refused": list(smtp.send_message(message, to_addrs=order["to"]))}  # without QUIT, which could hang again
+
+
+def _run() -> None:
+    order = json.loads(sys.stdin.buffer.readline())
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # which ends this process
+    signal.setitimer(signal.ITIMER_REAL, order["total_seconds"])
+    message = message_from_binary_file(sys.stdin.buffer, policy=policy.default)
+    try:
+        answer = _deliver(order, message)
+    except (smtplib.SMTPServerDisconnected, smtplib.SMTPConnectError) as error:
+        answer = {"unavailable": type(error).__name__}
+    except Exception as error:  # noqa: BLE001  the parent raises it by its class
+        is_refusal = isinstance(error, smtplib.SMTPException) or not isinstance(error, OSError)
+        answer = {"refusal" if is_refusal else "unavailable": type(error).__name__}
+    sys.stdout.write(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    _run()

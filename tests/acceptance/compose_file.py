@@ -1,9 +1,10 @@
-"""`docker-compose.yml` as Compose reads it: merged, with its variables replaced by their values."""
+"""`docker-compose.yml` as Compose reads it: merged, with the defaults of its variables."""
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +13,14 @@ import yaml
 HOUSE = Path(__file__).parents[2]
 COMPOSE_FILE = HOUSE / "docker-compose.yml"
 
-_VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>\w+)(?:(?P<form>:?[-?])(?P<word>[^}]*))?\}|(?P<odd>.?))")
+# Compose knows more forms. The file uses ${NAME:-default}, and $$ for $.
+_VARIABLE = re.compile(r"\$(?:\$|\{\w+:-([^}]*)\})")
 
 
-class NotSet(Exception):
-    """A variable without a default is not set."""
-
-
-def interpolated(value: Any, variables: Mapping[str, str]) -> Any:
-    """Return the value with ${NAME}, ${NAME:-default} and ${NAME:?message} replaced, and $$ as $."""
-    if isinstance(value, dict):
-        return {name: interpolated(inner, variables) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [interpolated(inner, variables) for inner in value]
-    return _VARIABLE.sub(lambda found: _put_in(found, variables), value) if isinstance(value, str) else value
-
-
-def _put_in(found: "re.Match[str]", variables: Mapping[str, str]) -> str:
-    if found["dollar"]:
-        return "$"
-    assert found["name"], f"{found[0]!r} is no form that Compose knows"
-    given = variables.get(found["name"])
-    is_missing = not given if (found["form"] or "").startswith(":") else given is None
-    if not is_missing:
-        return given or ""
-    if (found["form"] or "").endswith("?"):
-        raise NotSet(f"{found['name']}: {found['word']}")
-    return found["word"] or ""
+def with_defaults(text: str) -> str:
+    """Return the text with the default of each variable."""
+    assert "$" not in _VARIABLE.sub("", text), "another form of a variable"
+    return _VARIABLE.sub(lambda found: "$" if found[1] is None else found[1], text)
 
 
 def image_environment() -> dict[str, str]:
@@ -91,27 +73,9 @@ class Service:
         return int(str(self.says.get("stop_grace_period", "10s")).removesuffix("s"))
 
 
-@dataclass(frozen=True)
-class ComposeFile:
-    """The file with `variables` replaced, as from .env and the caller's environment."""
+# The whole file. Its variables are replaced in JSON, because its comments contain one too.
+CONTENT: dict[str, Any] = json.loads(with_defaults(json.dumps(yaml.safe_load(COMPOSE_FILE.read_text()))))
 
-    variables: Mapping[str, str] = field(default_factory=dict)
-
-    @cached_property
-    def content(self) -> dict[str, Any]:
-        """Return the whole file."""
-        read = interpolated(yaml.safe_load(COMPOSE_FILE.read_text()), self.variables)
-        assert isinstance(read, dict)
-        return read
-
-    @cached_property
-    def services(self) -> dict[str, Service]:
-        """Return its services, each after those that it depends on."""
-        unordered = {name: Service(name, says) for name, says in self.content["services"].items()}
-        ordered: dict[str, Service] = {}
-        while unordered:
-            ready = [service for service in unordered.values() if service.needs.keys() <= ordered.keys()]
-            assert ready, f"{sorted(unordered)} wait for each other"
-            for service in ready:
-                ordered[service.name] = unordered.pop(service.name)
-        return ordered
+_UNORDERED = {name: Service(name, says) for name, says in CONTENT["services"].items()}
+_NEEDS = TopologicalSorter({name: service.needs for name, service in _UNORDERED.items()})
+SERVICES = {name: _UNORDERED[name] for name in _NEEDS.static_order()}  # each after those that it depends on

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from core.local import binaries, unprivileged
 from core.local.sockets import socket_folder
-from tests.acceptance.compose_file import HOUSE, ComposeFile, Service
+from tests.acceptance.compose_file import CONTENT, HOUSE, Service
 
 SUPERUSER = "postgres"  # the image's default for POSTGRES_USER
 
@@ -40,10 +40,10 @@ def programs(folder: Path) -> list[Path]:
 class PostgresImage:
     """The data folder of a PostgreSQL container."""
 
-    def __init__(self, compose: ComposeFile, service: Service, *, volume: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, service: Service, *, volume: Path, environment: Mapping[str, str]) -> None:
         """Keep the service's `environment`, with this machine's paths in it."""
         assert "POSTGRES_USER" not in environment
-        self._compose, self._service, self._environment = compose, service, environment
+        self._service, self._environment = service, environment
         self._place = unprivileged.choose_location(binaries.find_postgres(), volume)
         self.user = self._place.user
         self._data = self._place.folder / "data"
@@ -73,12 +73,11 @@ class PostgresImage:
 
     def _scripts(self) -> list[Path]:
         """Copy the configs for /docker-entrypoint-initdb.d to where PostgreSQL can read them. Return the copies."""
-        configs = self._compose.content["configs"]
         copies = []
         for config in self._service.says["configs"]:
             assert config["target"].startswith("/docker-entrypoint-initdb.d/")
             copy = self._place.folder / Path(config["target"]).name
-            copy.write_bytes((HOUSE / configs[config["source"]]["file"]).read_bytes())
+            copy.write_bytes((HOUSE / CONTENT["configs"][config["source"]]["file"]).read_bytes())
             copies.append(copy)
         return copies
 

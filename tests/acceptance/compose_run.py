@@ -10,9 +10,8 @@ import secrets
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
@@ -20,9 +19,10 @@ from signal import SIGINT, SIGTERM, Signals
 from core.local.connectivity import free_port
 from core.local.guardian import Child, Guardian, StopPolicy
 from tests.acceptance import compose_images
-from tests.acceptance.compose_file import ComposeFile, Service, image_environment
+from tests.acceptance.compose_file import CONTENT, SERVICES, Service, image_environment
 from tests.acceptance.compose_images import PostgresImage
 from tests.acceptance.product import PATIENCE_SECONDS
+from tests.folders import open_folder
 from tests.waiting import eventually
 
 HOST = "127.0.0.1"
@@ -73,7 +73,6 @@ class Container:
 class Stack:
     """All containers by name. A replica's name includes its number."""
 
-    compose: ComposeFile
     guardian: Guardian
     folder: Path
     ports: dict[str, int] = field(default_factory=dict)
@@ -85,7 +84,7 @@ class Stack:
         self.ports = {port: free_port(HOST, 0) for port in _PORTS}
         self._programs = compose_images.programs(self.folder / "programs")
         self._choose_secrets()
-        for service in self.compose.services.values():
+        for service in SERVICES.values():
             for needed, condition in service.needs.items():
                 self.containers[f"{needed}-1"].wait_until(condition)
             for number in range(1, service.replicas + 1):
@@ -93,7 +92,7 @@ class Stack:
 
     def start(self, name: str, number: int) -> Container:
         """Start one container."""
-        service = self.compose.services[name]
+        service = SERVICES[name]
         label = f"{name}-{number}"
         place = self.folder / label
         place.mkdir()
@@ -101,7 +100,7 @@ class Stack:
         words = [self._here(word, service, place) for word in service.command]
         user = None
         if name == "postgres":
-            image = PostgresImage(self.compose, service, volume=place / "volume", environment=environment)
+            image = PostgresImage(service, volume=place / "volume", environment=environment)
             image.make_data()
             words, user = image.command(words), image.user
         if "worker" in words and service.replicas > 1:
@@ -132,7 +131,7 @@ class Stack:
 
     def down(self) -> dict[str, int]:
         """Stop everything, each service before those that it depends on. Return the exit codes."""
-        order = [*self.compose.services]
+        order = [*SERVICES]
         waiting = sorted(self.containers.values(), key=lambda one: order.index(one.service.name), reverse=True)
         return {one.name: one.stop() for one in waiting if one.child.is_running()}
 
@@ -177,7 +176,7 @@ class Stack:
         return folder
 
     def _choose_secrets(self) -> None:
-        for name in self.compose.content["secrets"]:
+        for name in CONTENT["secrets"]:
             self.secrets[name] = secrets.token_hex(24)
         self.secrets["settle_flower_basic_auth"] = f"ops:{secrets.token_hex(24)}"
 
@@ -185,12 +184,8 @@ class Stack:
 @contextmanager
 def compose_up(**settings: str) -> Iterator[Stack]:
     """Run `docker compose up` with these SETTLE_… in settle.env. At the end, none of its processes is left."""
-    # Not pytest's own temporary folder: its mode is 700, and PostgreSQL does not run as root but as another account.
-    folder = Path(tempfile.mkdtemp(prefix="settle-"))
-    folder.chmod(0o711)
-    (folder / "settle.env").write_text("".join(f"SETTLE_{name}={value}\n" for name, value in settings.items()))
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        running = Stack(ComposeFile(), stack.enter_context(Guardian()), folder)
+    with open_folder() as folder, Guardian() as guardian:
+        (folder / "settle.env").write_text("".join(f"SETTLE_{name}={value}\n" for name, value in settings.items()))
+        running = Stack(guardian, folder)
         running.up()
         yield running

@@ -1,10 +1,8 @@
 """A test's own PostgreSQL, which the test can stop, kill and start again, and one behind a lossy network."""
 
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import make_url
@@ -12,6 +10,7 @@ from sqlalchemy import make_url
 from core.local.guardian import Guardian, StopPolicy
 from core.local.postgres import Postgres
 from tests.acceptance.product import PATIENCE_SECONDS
+from tests.folders import open_folder
 from tests.servers import Databases
 from tests.waiting import eventually
 
@@ -21,14 +20,13 @@ SOCKET = ".s.PGSQL.5432"
 @contextmanager
 def own_postgres() -> Iterator[tuple[Postgres, str]]:
     """Yield a server and the URL of a migrated database on it."""
-    # Not pytest's own temporary folder: its mode is 700, and PostgreSQL does not run as root but as another account.
-    folder = Path(tempfile.mkdtemp(prefix="settle-"))
-    folder.chmod(0o711)
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        guardian = stack.enter_context(Guardian())
-        server = stack.enter_context(Postgres(folder / "postgres", guardian, log=folder / "postgres.log"))
-        yield server, stack.enter_context(Databases(server).fresh())
+    with (
+        open_folder() as folder,
+        Guardian() as guardian,
+        Postgres(folder / "postgres", guardian, log=folder / "postgres.log") as server,
+        Databases(server).fresh() as url,
+    ):
+        yield server, url
 
 
 class LossyNetwork:
@@ -52,12 +50,9 @@ class LossyNetwork:
 @contextmanager
 def lossy_network(database_url: str) -> Iterator[LossyNetwork]:
     """Start the proxy in front of the database."""
-    folder = Path(tempfile.mkdtemp(prefix="settle-"))
     url = make_url(database_url)
     target = f"{url.query['host']}/{SOCKET}"
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        guardian = stack.enter_context(Guardian())
+    with open_folder() as folder, Guardian() as guardian:
         words = [sys.executable, "-m", "tests.acceptance.lossy_proxy", folder / SOCKET, target, folder / "order"]
         guardian.start(words, log=folder / "proxy.log", ending=StopPolicy())
         eventually((folder / SOCKET).exists, seconds=PATIENCE_SECONDS)

@@ -3,14 +3,12 @@
 No container engine is needed: see `compose_run.py` for what is replaced.
 """
 
-import base64
 import json
 import os
 import re
 import subprocess
 from collections.abc import Iterator
 from http import HTTPStatus
-from http.client import HTTPConnection
 from typing import Any
 
 import psycopg
@@ -21,7 +19,8 @@ from sqlalchemy import Engine, text
 from core.db.engine import make_engine
 from tests.acceptance.compose_run import HOST, Stack, compose_up
 from tests.acceptance.product import PATIENCE_SECONDS, Hold
-from tests.processes import family_of, living
+from tests.http_client import ask, basic
+from tests.processes import command_of, family_of, living
 from tests.waiting import eventually
 
 PRACTICE = "Compose Clinic"
@@ -53,14 +52,9 @@ class Api:
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """Send one request. Return the status and the body."""
-        connection = HTTPConnection(HOST, self._stack.ports["8000"], timeout=PATIENCE_SECONDS)
-        try:
-            sent = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json", **headers}
-            connection.request(method, f"/api/v1{path}", json.dumps(body) if body is not None else None, sent)
-            answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
-        finally:
-            connection.close()
+        sent = {"Authorization": f"Bearer {self._token}", **headers}
+        answer = ask(self._stack.ports["8000"], method, f"/api/v1{path}", body=body, headers=sent)
+        return answer.status, answer.json
 
     def progress(self, job: str) -> dict[str, Any]:
         """Return the job's progress. Assert that it adds up."""
@@ -68,16 +62,6 @@ class Api:
         assert status == HTTPStatus.OK, seen
         assert seen["settled"] + seen["skipped"] + seen["failed"] + seen["remaining"] == seen["total"]
         return dict(seen)
-
-
-def status_of(port: int, path: str, **headers: str) -> int:
-    """Return the HTTP status of a page."""
-    connection = HTTPConnection(HOST, port, timeout=PATIENCE_SECONDS)
-    try:
-        connection.request("GET", path, headers=headers)
-        return connection.getresponse().status
-    finally:
-        connection.close()
 
 
 def pools_at_work(stack: Stack, engine: Engine, job: str) -> set[str]:
@@ -91,7 +75,7 @@ def pools_at_work(stack: Stack, engine: Engine, job: str) -> set[str]:
         one.name
         for one in stack.containers.values()
         if one.service.name == "worker" and one.child.is_running()
-        and pids & {pid for pid, _ in family_of(one.child.pid)}
+        and pids & {process.pid for process in family_of(one.child.pid)}
     }  # fmt: skip
 
 
@@ -127,11 +111,9 @@ def test_every_service_requires_the_chosen_password(stack: Stack) -> None:
         client = redis.Redis(HOST, stack.ports["6379"], password=password)
         with client, pytest.raises(redis.AuthenticationError):
             client.ping()
-    wrong = base64.b64encode(b"ops:ops").decode()
-    right = base64.b64encode(stack.secrets["settle_flower_basic_auth"].encode()).decode()
-    assert status_of(stack.ports["5555"], "/workers") == HTTPStatus.UNAUTHORIZED
-    assert status_of(stack.ports["5555"], "/workers", Authorization=f"Basic {wrong}") == HTTPStatus.UNAUTHORIZED
-    assert status_of(stack.ports["5555"], "/workers", Authorization=f"Basic {right}") == HTTPStatus.OK
+    user, _, password = stack.secrets["settle_flower_basic_auth"].partition(":")
+    for headers, status in (({}, 401), (basic("ops", "ops"), 401), (basic(user, password), 200)):
+        assert ask(stack.ports["5555"], "GET", "/workers", headers=headers).status == status
 
 
 def test_the_product_is_not_a_database_superuser_and_redis_evicts_nothing(stack: Stack, engine: Engine) -> None:
@@ -147,12 +129,7 @@ def test_the_product_is_not_a_database_superuser_and_redis_evicts_nothing(stack:
 
 def test_no_secret_is_on_a_command_line_or_in_a_log(stack: Stack) -> None:
     seen = "".join(container.log_text() for container in stack.containers.values())
-    for pid, _ in family_of(os.getpid()):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123  one that has ended raises here
-                seen += file.read().decode(errors="replace")
-        except OSError:
-            continue
+    seen += "".join(map(command_of, family_of(os.getpid())))
     assert not [name for name, secret in stack.secrets.items() if secret in seen]
 
 
@@ -206,7 +183,7 @@ def _finished(api: Api, job: str) -> dict[str, Any] | None:
 def test_services_stop_in_order_and_leave_no_process(stack: Stack) -> None:
     """This must be the last test of the module, because no other test restarts the services."""
     ours = {process for one in stack.containers.values() for process in family_of(one.child.pid)}
-    family = {process for process in family_of(os.getpid()) if process[0] != os.getpid()}
+    family = {process for process in family_of(os.getpid()) if process.pid != os.getpid()}
     # PostgreSQL starts and ends helper processes at any time, so compare only those that are still running.
     assert living(ours) <= family
 

@@ -1,54 +1,26 @@
 """Promises of `docker-compose.yml` and the Dockerfile that can be checked by reading them."""
 
-import hashlib
-import json
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from core.local import programs
 from core.settings import Settings
 from tests.acceptance.compose_file import (
     COMPOSE_FILE,
+    CONTENT,
     HOUSE,
-    ComposeFile,
-    NotSet,
+    SERVICES,
     Service,
     image_environment,
-    interpolated,
+    with_defaults,
 )
 
-SCHEMAS = HOUSE / "tests" / "schemas"
 SECRETS = "secrets/"
 OUR_OWN = {"migrate", "web", "worker", "control", "beat", "flower"}
 ONE_SHOT = {"migrate"}
-SERVICES = ComposeFile().services
-
-
-def test_the_published_schemas_match_the_checksums_in_the_readme() -> None:
-    named = dict(
-        re.findall(r"^\| (\S+\.json) \|.*\| ([0-9a-f]{64}) \|$", (SCHEMAS / "README.md").read_text(), re.MULTILINE)
-    )
-
-    assert named == {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in SCHEMAS.glob("*.json")
-    }  # fmt: skip
-
-
-def test_the_compose_file_matches_the_published_schema_and_a_misspelled_one_does_not() -> None:
-    schema = json.loads((SCHEMAS / "compose-spec.json").read_text())
-    Draft202012Validator.check_schema(schema)
-    validator = Draft202012Validator(schema)
-
-    assert [error.message for error in validator.iter_errors(ComposeFile().content)] == []
-
-    misspelled = json.loads(json.dumps(ComposeFile().content))
-    misspelled["services"]["web"]["helthcheck"] = misspelled["services"]["web"].pop("healthcheck")
-    assert not validator.is_valid(misspelled)
 
 
 def test_the_services_are_those_of_the_product() -> None:
@@ -117,7 +89,7 @@ def test_every_long_running_service_has_a_health_check_and_is_restarted(service:
 
 
 def test_postgres_and_redis_are_internal_and_pages_are_published_only_locally() -> None:
-    networks = ComposeFile().content["networks"]
+    networks = CONTENT["networks"]
 
     for name in ("postgres", "redis"):
         assert [networks[network]["internal"] for network in SERVICES[name].says["networks"]] == [True]
@@ -128,13 +100,12 @@ def test_postgres_and_redis_are_internal_and_pages_are_published_only_locally() 
 
 
 def test_no_password_is_in_a_file_and_none_has_a_default() -> None:
-    content = ComposeFile().content
     tracked = subprocess.run(
         ["git", "ls-files", SECRETS, ".env", "settle.env"], cwd=HOUSE, check=True, capture_output=True, text=True
     ).stdout
 
     assert tracked == ""
-    assert {Path(secret["file"]).parent.as_posix() + "/" for secret in content["secrets"].values()} == {SECRETS}
+    assert {Path(secret["file"]).parent.as_posix() + "/" for secret in CONTENT["secrets"].values()} == {SECRETS}
     for service in SERVICES.values():
         for name, value in service.environment.items():
             is_secret = re.search(r"PASSWORD|SECRET|AUTH|KEY", name) and not name.endswith(("_FILE", "_DIR"))
@@ -159,31 +130,19 @@ def test_each_container_gets_only_the_secrets_that_it_uses() -> None:
         "beat": {database, broker},
         "flower": {broker, "settle_flower_basic_auth"},
     }
-    assert set.union(*used.values()) == ComposeFile().content["secrets"].keys()
+    assert set.union(*used.values()) == CONTENT["secrets"].keys()
 
 
 def test_redis_keeps_every_hint_until_it_reports_that_it_is_full() -> None:
     assert "--maxmemory-policy noeviction" in " ".join(SERVICES["redis"].command)
 
 
-@pytest.mark.parametrize(
-    ("value", "given", "expected"),
-    [
-        ("${A}", {"A": "1"}, "1"),
-        ("${A}", {}, ""),
-        ("${A:-2}", {"A": ""}, "2"),
-        ("${A-2}", {"A": ""}, ""),
-        ("$$A ${A:?choose}", {"A": "1"}, "$A 1"),
-        ({"a": ["${A:-x}:8000"]}, {}, {"a": ["x:8000"]}),
-    ],
-)
-def test_variables_are_replaced_as_compose_does(value: Any, given: dict[str, str], expected: Any) -> None:
-    assert interpolated(value, given) == expected
+def test_variables_are_replaced_by_their_defaults_and_another_form_is_refused() -> None:
+    assert with_defaults("$$A ${A:-x}:8000 ${B:-}") == "$A x:8000 "
 
-
-def test_a_missing_required_variable_is_named() -> None:
-    with pytest.raises(NotSet, match="A: choose one"):
-        interpolated("${A:?choose one}", {"A": ""})
+    for other in ("${A}", "$A", "${A?}", "$(A)"):
+        with pytest.raises(AssertionError, match="another form"):
+            with_defaults(other)
 
 
 def test_the_image_contains_the_product_without_test_dependencies() -> None:

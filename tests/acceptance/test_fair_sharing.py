@@ -28,7 +28,7 @@ def second(product: Product) -> Iterator[Worker]:
 
 def pool_of(worker: Worker) -> set[int]:
     """Return the process ids of a worker."""
-    return {pid for pid, _ in family_of(worker.pid)}
+    return {process.pid for process in family_of(worker.pid)}
 
 
 def takers(product: Product, job: JobKey) -> Counter[int]:

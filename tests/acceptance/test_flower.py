@@ -1,12 +1,10 @@
 """Flower shows workers and hints to operations. It permits no changes, and it shows no patient data."""
 
-import base64
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -23,10 +21,10 @@ from core.models.practices import Patient
 from core.settings import TASK_SWEEP, TASK_WORK, Settings
 from tests.acceptance.product import PATIENCE_SECONDS, Product
 from tests.factories import GivenPractice, Line
+from tests.http_client import HOST, ask, basic
 from tests.waiting import eventually
 from webui.operations import flower_links
 
-HOST = "127.0.0.1"
 USER, PASSWORD = "ops", "a-password-of-this-test"
 HER = ("Quillfeather", "Zephyrine", "1931-02-17", "cousin of the mayor")
 PAGES = ["/", "/workers", "/tasks", "/broker", "/api/workers", "/api/tasks", "/api/task/types", "/api/queues/length",
@@ -50,15 +48,9 @@ class Flower:
     log: Path
 
     def ask(self, path: str, *, method: str = "GET", password: str | None = PASSWORD, **more: str) -> tuple[int, str]:
-        connection = HTTPConnection(HOST, self.port, timeout=PATIENCE_SECONDS)
-        credentials = base64.b64encode(f"{USER}:{password}".encode()).decode()
-        headers = {**({"Authorization": f"Basic {credentials}"} if password else {}), **more}
-        try:
-            connection.request(method, path, b"{}" if method == "POST" else None, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode(errors="replace")
-        finally:
-            connection.close()
+        headers = {**(basic(USER, password) if password else {}), **more}
+        answer = ask(self.port, method, path, body={} if method == "POST" else None, headers=headers)
+        return answer.status, answer.text
 
     def tell(self, path: str) -> Any:
         status, text = self.ask(path)

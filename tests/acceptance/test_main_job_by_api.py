@@ -6,8 +6,9 @@ from core.jobs.keys import JobKey
 from core.models.claims import Hold
 from core.models.practices import WriteOffSetting
 from tests.acceptance.product import PATIENCE_SECONDS, Product
-from tests.acceptance.web import Answer, Api, Web
+from tests.acceptance.web import Api, Web
 from tests.factories import GivenPractice, Line
+from tests.http_client import Answer
 from tests.waiting import eventually
 
 

@@ -35,8 +35,9 @@ from core.models.practices import Practice
 from core.settings import QUEUE_CONTROL, TASK_MAIL, TASK_PREPARE, TASK_SWEEP, TASK_TICK, Settings
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now
 from tests.acceptance.test_flower import HOST, PAGES, Flower, running_flower
-from tests.acceptance.web import Answer, Api, Web, running_web
+from tests.acceptance.web import Api, Web, running_web
 from tests.core.schedules.mail_server import MailServer
+from tests.http_client import Answer
 from tests.servers import Databases, broker_client
 from tests.waiting import eventually
 from webui.shared.auth import SESSION_COOKIE

@@ -14,7 +14,8 @@ import pytest
 
 from core.local.connectivity import free_port
 from core.local.sample_practice import DEMO_EMAIL
-from tests.core.local.conftest import READY_SECONDS, environment, open_folder
+from tests.core.local.conftest import READY_SECONDS, environment
+from tests.folders import open_folder
 from tests.processes import family_of, living
 from tests.waiting import eventually
 

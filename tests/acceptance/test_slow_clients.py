@@ -18,8 +18,9 @@ from core.models.people import Role
 from core.models.practices import Patient
 from tests.acceptance.product import PATIENCE_SECONDS, Product, utc_now
 from tests.acceptance.slow_clients import DOWNLOADS, HALVES, Caller, holding
-from tests.acceptance.web import HOST, Answer, Api, Web, running_web
+from tests.acceptance.web import Api, Web, running_web
 from tests.factories import GivenPractice
+from tests.http_client import HOST, Answer
 from tests.waiting import eventually
 
 CLIENTS = 50

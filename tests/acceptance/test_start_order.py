@@ -1,14 +1,9 @@
 """Processes start in any order: each waits for a migrated database, logs it once, and stops properly."""
 
-import json
 import os
-import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -18,9 +13,11 @@ from sqlalchemy import make_url, text
 from core.db.engine import make_engine
 from core.local.broker import Broker
 from core.local.connectivity import free_port
+from core.local.guardian import Guardian, StopPolicy
 from core.local.postgres import Postgres
 from tests.acceptance.own_postgres import own_postgres
 from tests.acceptance.product import PATIENCE_SECONDS
+from tests.http_client import ask
 from tests.servers import Databases
 from tests.waiting import eventually
 
@@ -37,40 +34,31 @@ NOT_MIGRATED = '"cause": "not_migrated"'
 class Process:
     """One `settle` process of an installation."""
 
-    def __init__(self, name: str, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, guardian: Guardian, name: str, folder: Path, environment: dict[str, str]) -> None:
         self.log = folder / f"{name}.log"
-        with self.log.open("wb") as log:
-            self.popen = subprocess.Popen(
-                [sys.executable, "-m", "core.cli", *COMMANDS[name]],
-                env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+        argv = [sys.executable, "-m", "core.cli", *COMMANDS[name]]
+        self.child = guardian.start(argv, log=self.log, env=environment, ending=StopPolicy())
 
     def log_text(self) -> str:
         return self.log.read_text(errors="replace")
 
     def wait_until_it_logs(self, words: str) -> None:
         def is_logged() -> bool:
-            assert self.popen.poll() is None, self.log_text()
+            assert self.child.is_running(), self.log_text()
             return words in self.log_text()
 
         eventually(is_logged, seconds=PATIENCE_SECONDS)
 
     def stop(self) -> int:
         """Request a stop. Return the exit code."""
-        self.popen.terminate()
-        return self.popen.wait(PATIENCE_SECONDS)
-
-    def kill(self) -> None:
-        """End the process and its children, if they are still running."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.popen.pid, signal.SIGKILL)
-        self.popen.wait()
+        self.child.request_stop()
+        return self.child.process.wait(PATIENCE_SECONDS)
 
 
 class Installation:
     """The four kinds of processes on one database, started while its server is down."""
 
-    def __init__(self, server: Postgres, url: str, broker: Broker, folder: Path) -> None:
+    def __init__(self, guardian: Guardian, server: Postgres, url: str, broker: Broker, folder: Path) -> None:
         self.server, self.url = server, url
         self.port = free_port("127.0.0.1", 0)
         given = {
@@ -79,33 +67,26 @@ class Installation:
         }  # fmt: skip
         environment = {**os.environ, **{f"SETTLE_{name}": value for name, value in given.items()}}
         self.environment = environment
-        self.processes = {name: Process(name, folder, environment) for name in COMMANDS}
+        self.processes = {name: Process(guardian, name, folder, environment) for name in COMMANDS}
 
     def ask(self, path: str) -> tuple[int, dict[str, object]]:
         """Send a request to the web process. Return status and body, or 0 while it does not listen."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            return error.code, json.load(error)
+            answer = ask(self.port, "GET", path)
         except OSError:
             return 0, {}
+        return answer.status, answer.json
 
 
 @pytest.fixture
 def installation(servers: tuple[Databases, Broker], tmp_path: Path) -> Iterator[Installation]:
     """Yield all processes, started without a database server."""
-    with own_postgres() as (server, _):
+    with Guardian() as guardian, own_postgres() as (server, _):
         with psycopg.connect(server.url, autocommit=True) as connection:
             connection.execute("CREATE DATABASE without_tables")
         url = make_url(server.url).set(database="without_tables").render_as_string(hide_password=False)
         server.stop()
-        started = Installation(server, url, servers[1], tmp_path)
-        try:
-            yield started
-        finally:
-            for process in started.processes.values():
-                process.kill()
+        yield Installation(guardian, server, url, servers[1], tmp_path)
 
 
 def test_each_process_waits_for_the_migrated_database_and_records_its_stop(installation: Installation) -> None:

@@ -1,11 +1,9 @@
 """A real web process, and the API as a practice's program calls it."""
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -20,23 +18,8 @@ from core.models.people import User
 from core.settings import Settings
 from tests.acceptance.product import PATIENCE_SECONDS, Product, utc_now
 from tests.factories import GivenPractice
+from tests.http_client import HOST, Answer, ask
 from tests.waiting import eventually
-
-HOST = "127.0.0.1"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The API's answer."""
-
-    status: int
-    headers: dict[str, str]
-    text: str
-
-    @property
-    def json(self) -> Any:
-        """Return its body."""
-        return json.loads(self.text)
 
 
 class Web:
@@ -88,25 +71,9 @@ class Web:
         """Return its log."""
         return self.log.read_text(errors="replace")
 
-    def ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Any = None,
-        form: dict[str, str] | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> Answer:
-        """Send one request, as any HTTP client does: `body` as JSON, or a `form` as a browser sends it."""
-        connection = HTTPConnection(HOST, self.port, timeout=PATIENCE_SECONDS)
-        kind = "application/x-www-form-urlencoded" if form is not None else "application/json"
-        sent = urlencode(form) if form is not None else json.dumps(body) if body is not None else None
-        try:
-            connection.request(method, path, sent, {**({"Content-Type": kind} if sent else {}), **(headers or {})})
-            response = connection.getresponse()
-            return Answer(response.status, dict(response.getheaders()), response.read().decode())
-        finally:
-            connection.close()
+    def ask(self, method: str, path: str, **how: Any) -> Answer:
+        """Send one request, with what `http_client.ask` takes."""
+        return ask(self.port, method, path, **how)
 
 
 @dataclass(frozen=True)

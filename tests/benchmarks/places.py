@@ -1,9 +1,7 @@
 """The servers of a benchmark: used by this run alone, as durable as those of `settle up`, with copied databases."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +13,7 @@ from core.local.broker import Broker
 from core.local.guardian import Guardian
 from core.local.postgres import Postgres
 from core.migrations.run import migrate_database
+from tests.folders import open_folder
 
 _SHOWN: Final = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size", "wal_level")
 
@@ -80,11 +79,10 @@ class Place:
 @contextmanager
 def running() -> Iterator[Place]:
     """Start the servers of this run. At the end, stop them and remove their files."""
-    folder = Path(tempfile.mkdtemp(prefix="settle-bench-"))
-    folder.chmod(0o711)
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        guardian = stack.enter_context(Guardian())
-        postgres = stack.enter_context(Postgres(folder / "postgres", guardian, log=folder / "postgres.log"))
-        broker = stack.enter_context(Broker(folder / "broker", guardian, log=folder / "broker.log"))
+    with (
+        open_folder() as folder,
+        Guardian() as guardian,
+        Postgres(folder / "postgres", guardian, log=folder / "postgres.log") as postgres,
+        Broker(folder / "broker", guardian, log=folder / "broker.log") as broker,
+    ):
         yield Place(folder, guardian, postgres, broker)

@@ -2,8 +2,9 @@
 
 import statistics
 import time
-from pathlib import Path
 from typing import Any, Final
+
+import psutil
 
 from core.db.engine import Sessions
 from core.jobs.keys import JobKey
@@ -104,9 +105,5 @@ class _Scene:
 
     def _memory(self) -> int:
         """Return the kilobytes of the largest process that settles."""
-        return max(_resident(pid) for pid in runs.children(self._workers.workers.settle.pid))
-
-
-def _resident(pid: int) -> int:
-    words = Path(f"/proc/{pid}/status").read_text().split()
-    return int(words[words.index("VmRSS:") + 1])
+        pool = psutil.Process(self._workers.workers.settle.pid).children()
+        return max(process.memory_info().rss for process in pool) // 1024

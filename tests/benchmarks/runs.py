@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import psycopg
@@ -133,11 +132,6 @@ def claim_numbers(sessions: Sessions, practice_id: int, *, skipped: int, count: 
     of_practice = select(Claim.external_id).where(Claim.practice_id == practice_id)
     with sessions() as session:
         return list(session.scalars(of_practice.order_by(Claim.id).offset(skipped).limit(count)))
-
-
-def children(pid: int) -> list[int]:
-    """Return the ids of the processes that a process has forked."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def hot_updates(url: str, *tables: str) -> dict[str, float]:

@@ -13,12 +13,13 @@ from core.jobs.keys import JobKey
 from core.models.people import Role, User
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product
 from tests.acceptance.slow_clients import DOWNLOADS, HALVES, Caller, holding
-from tests.acceptance.web import HOST, Web, running_web
+from tests.acceptance.web import Web, running_web
 from tests.benchmarks import runs
 from tests.benchmarks.claims import make_practice
 from tests.benchmarks.measure import Row, Watch, ms, timed
 from tests.benchmarks.places import Place
 from tests.benchmarks.runs import Sizes
+from tests.http_client import HOST
 from tests.waiting import eventually
 from webui.shared.auth import SESSION_COOKIE
 

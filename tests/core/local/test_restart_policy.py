@@ -102,7 +102,7 @@ def test_processes_left_in_a_dead_programs_group_are_ended(guardian: Guardian, f
 def test_a_log_that_grew_too_large_is_rotated_and_one_older_log_is_kept(guardian: Guardian, folder: Path) -> None:
     fifo = folder / "fifo"
     os.mkfifo(fifo)
-    program = Program(f"echo before; read line < '{fifo}'; echo after; sleep 600", guardian, folder)
+    Program(f"echo before; read line < '{fifo}'; echo after; sleep 600", guardian, folder)
     log = folder / "program.log"
     eventually(lambda: log.exists() and log.read_text())
 
@@ -112,4 +112,3 @@ def test_a_log_that_grew_too_large_is_rotated_and_one_older_log_is_kept(guardian
     assert (folder / "program.log.1").read_text() == "before\n"
     fifo.write_text("on\n")
     eventually(lambda: log.read_text() == "after\n")
-    program.supervised.stop()

@@ -1,22 +1,22 @@
 """`settle up` with its real processes: ready, refused, restarted, and ended without a trace."""
 
-import base64
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from core.local import run_lock
 from core.local.connectivity import free_port
-from tests.core.local.conftest import READY_SECONDS, environment, open_folder
+from tests.core.local.conftest import READY_SECONDS, environment
+from tests.folders import open_folder
+from tests.http_client import ask, basic
 from tests.processes import command_of, family_of, living
 from tests.waiting import eventually
 
@@ -54,7 +54,7 @@ class Run:
 
     def pid_of(self, words: str) -> int:
         """Return the oldest of its processes whose command line contains the words."""
-        found = [pid for pid, _ in family_of(self.process.pid) if words in command_of(pid)]
+        found = [one.pid for one in family_of(self.process.pid) if words in command_of(one)]
         assert found, words
         return min(found)
 
@@ -113,7 +113,7 @@ def test_a_killed_worker_is_restarted(run: Run) -> None:
     os.kill(killed, signal.SIGKILL)
 
     run.wait_for_output("worker-settle ended (signal 9)")
-    eventually(lambda: any("--queues settle" in command_of(pid) for pid, _ in family_of(run.process.pid)))
+    eventually(lambda: any("--queues settle" in command_of(one) for one in family_of(run.process.pid)))
     assert run.pid_of("--queues settle") != killed
 
 
@@ -129,15 +129,9 @@ def flower(run: Run, path: str, *, password: str | None = None, method: str = "G
     """Send a request to Flower. Return the status."""
     servers = run_lock.find_running_servers(run.data_dir)
     assert servers is not None
-    request = urllib.request.Request(servers.flower_url + path, method=method)  # noqa: S310 – our own loopback
-    if password is not None:
-        request.add_header("Authorization", "Basic " + base64.b64encode(f"ops:{password}".encode()).decode())
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
+    port = urlsplit(servers.flower_url).port
+    assert port is not None
+    return ask(port, method, path, headers=basic("ops", password) if password else {}).status
 
 
 def test_flower_requires_its_password_and_is_read_only(run: Run) -> None:
@@ -153,7 +147,7 @@ def test_stored_files_and_secrets_are_unreadable_by_other_users(run: Run) -> Non
     secret = json.loads((run.data_dir / "run.json").read_text())["database_url"]
 
     assert readable == set()
-    assert not any(secret in command_of(pid) for pid, _ in family_of(run.process.pid))
+    assert not any(secret in command_of(one) for one in family_of(run.process.pid))
 
 
 def test_sigterm_stops_every_process_in_order(folder: Path) -> None:
@@ -171,7 +165,7 @@ def test_sigterm_stops_every_process_in_order(folder: Path) -> None:
 def test_servers_given_by_url_are_used_and_none_are_started(folder: Path, database_url: str, broker_url: str) -> None:
     run = start(folder, SETTLE_DATABASE_URL=database_url, SETTLE_BROKER_URL=broker_url)
 
-    commands = " ".join(command_of(pid) for pid, _ in family_of(run.process.pid))
+    commands = " ".join(map(command_of, family_of(run.process.pid)))
     run.process.terminate()
 
     assert run.process.wait(60) == 0, run.screen()

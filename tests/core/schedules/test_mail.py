@@ -1,7 +1,7 @@
 """The run report by mail, against a real mail server: sent once, retried if the server is down, no patient data."""
 
 import datetime as dt
-import socket
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -213,13 +213,13 @@ def test_a_name_lookup_that_hangs_does_not_block_the_sender(
     scheduled: ScheduledPractice, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settled_run(scheduled)
-    released = threading.Event()
-    monkeypatch.setattr(smtp, "CONNECT_SECONDS", 0.05)
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait() and [])
+    hangs = "import runpy, socket, threading; socket.getaddrinfo = lambda *_, **__: threading.Event().wait()"
+    program = (sys.executable, "-c", f"{hangs}; runpy.run_path({smtp.__file__!r}, run_name='__main__')")
+    monkeypatch.setattr(smtp, "PROGRAM", program)
+    monkeypatch.setattr(smtp, "TOTAL_SECONDS", 0.2)
 
     assert send(scheduled, FIRST_RUN) == 0  # without a timeout this would never return
 
-    released.set()
     assert (scheduled.run().mail_state, server.visits) == (MailState.DUE, 0)
 
 
@@ -230,7 +230,7 @@ def test_a_handshake_that_never_ends_is_abandoned_in_time(
     server.mood = Mood.DRIPS_A_HANDSHAKE
     monkeypatch.setenv("SETTLE_SMTP_URL", server.url.replace("smtp:", "smtps:"))
     load_settings.cache_clear()
-    monkeypatch.setattr(smtp, "TOTAL_SECONDS", 0.2)
+    monkeypatch.setattr(smtp, "ANSWER_SECONDS", 0.2)
 
     assert send(scheduled, FIRST_RUN) == 0  # without a timeout this would never return
 
