@@ -17,6 +17,7 @@ class Confirmed(Answer):
         Literal["confirmed", "awaiting_approval"],
         Field(description="awaiting_approval: over a limit; nothing happens until another user approves it"),
     ]
+    status_words: Annotated[str, Field(description="The status as a sentence shows it")]
     claims: int
     confirmed_by: str | None
     confirmed_at: Annotated[dt.datetime | None, Field(description="Null while it waits for approval")]

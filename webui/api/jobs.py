@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.jobs import commands, job_queries
+from core.jobs import codes, commands, job_queries
 from core.jobs.preview.job_request import SELECTION_CLAIM_IDS_MAX, ClaimIdText, JobRequest
 from core.jobs.results import outcome_sentences, outcomes, progress
 from core.models.jobs import JobStatus, SettleJob
@@ -176,7 +176,8 @@ def show_progress(path: JobPath) -> BaseResponse:
     with app_context().sessions() as session:
         key = path.key(current_actor())
         found, kind = progress.for_job(session, key, now=now()), job_queries.find(session, key).kind
-    response = jsonify({**progress.as_json(found), "words": outcome_sentences.sentence(found, kind)})
+    words = {"words": outcome_sentences.sentence(found, kind), "status_words": codes.status_words(found.status)}
+    response = jsonify({**progress.as_json(found), **words})
     response.add_etag()  # of the answer itself, so that it changes exactly when the answer does
     return response.make_conditional(request)
 

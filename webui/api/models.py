@@ -1,6 +1,7 @@
 """The API's answers, field by field: money in integer cents, ids as strings, times in UTC."""
 
 import datetime as dt
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -39,8 +40,13 @@ class Seen(Answer):
     value: str
 
 
+def labeled(pairs: Iterable[tuple[str, str]]) -> list[Seen]:
+    """Return values with their labels."""
+    return [Seen(label=label, value=value) for label, value in pairs]
+
+
 def _in_words(seen: dict[str, Any] | None) -> list[Seen]:
-    return [Seen(label=label, value=value) for label, value in codes.rule_values(seen)]
+    return labeled(codes.rule_values(seen))
 
 
 Why = Annotated[
@@ -186,6 +192,10 @@ class Counts(Answer):
     in_other_jobs: Annotated[int, Field(description="Claims in another unfinished job; a warning")]
 
 
+def _called(sentence: Callable[[], str]) -> str:
+    return sentence()
+
+
 class CostShare(Answer):
     """Medicare or Medicaid cost sharing in the job and over the past 12 months, in cents."""
 
@@ -196,9 +206,18 @@ class CostShare(Answer):
     written_off_cents: Annotated[int, Field(description="Written off over these months and not reversed")]
     became_due_cents: Annotated[int, Field(description="Charges and transfers to patients over these months")]
     percent: Annotated[int | None, Field(description="Percent written off, rounded down; null if nothing was billed")]
+    sentence: Annotated[str, BeforeValidator(_called), Field(description="The same as a sentence")]
+    name: Annotated[str, Field(description="What is waived, e.g. Medicare cost sharing")]
     includes_medicaid: Annotated[
         bool, Field(description="False for jobs of an earlier version, which left out Medicaid-only claims")
     ]
+
+
+class CodeCounted(CodeCount):
+    """The number of claims that one rule decided, with the rule's sentence."""
+
+    model_config = ConfigDict(from_attributes=True)
+    words: Annotated[str, BeforeValidator(codes.describe), Field(validation_alias="code")]
 
 
 class Totals(Answer):
@@ -208,7 +227,7 @@ class Totals(Answer):
     patient_cents: int
     by_payer: list[Group]
     by_provider: list[Group]
-    by_code: Annotated[list[CodeCount], Field(description="Claims that a rule applies to, by rule code")]
+    by_code: Annotated[list[CodeCounted], Field(description="Claims that a rule applies to, by rule code")]
     cost_share: Annotated[
         CostShare | None, Field(description="Present if the job writes off cost sharing; CONFIRM then needs a reason")
     ]
@@ -220,6 +239,7 @@ class SettleJobSummary(Answer):
     id: str
     kind: JobKind
     status: JobStatus
+    status_words: Annotated[str, Field(description="The status as a sentence shows it, e.g. awaiting approval")]
     reverses_job_id: Annotated[str | None, Field(description="For a reversal: the job that it reverses")]
     target_status: str
     reason: WriteOffReason | None
@@ -236,6 +256,7 @@ class SettleJobSummary(Answer):
     previewed_at: dt.datetime | None
     expires_at: Annotated[dt.datetime | None, Field(description="When the preview expires")]
     confirmed_by: str | None
+    accountable_user: Annotated[str | None, Field(description="Requester whose daily limit the job counts against")]
     confirmed_at: dt.datetime | None
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
@@ -261,6 +282,7 @@ class SettleJobAnswer(SettleJobSummary):
         int | None,
         Field(description="Claims that the run will skip because they changed; null if the job no longer waits"),
     ]
+    changed_words: Annotated[str, Field(description="The same as a sentence; empty if no claim changed")]
 
 
 class SettleJobsPage(Answer):

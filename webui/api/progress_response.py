@@ -20,6 +20,7 @@ class ProgressAnswer(Answer):
     """A job's progress. At every instant, settled + skipped + failed + remaining = total."""
 
     status: JobStatus
+    status_words: Annotated[str, Field(description="The status as a sentence shows it")]
     words: Annotated[str, Field(description="The counts as a sentence; says so if a completed job settled no claim")]
     total: int
     settled: int

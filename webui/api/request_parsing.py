@@ -172,7 +172,22 @@ class OnceHeaders(BaseModel):
 
 
 def requires(action: Action) -> Callable[[View], View]:
-    """Let users whose role allows `action` call a view, with the path, query, header and body that it names.
+    """Let users whose role allows `action` call a view, with the path, query, header and body that it names."""
+    return _reads_after(lambda: current_actor().require(action))
+
+
+def requires_token(view: View) -> View:
+    """Let every user call a view, whatever their role. The rest is as with `requires`."""
+    return _reads_after(current_actor)(view)
+
+
+def open_to_all(view: View) -> View:
+    """Let a caller without a token call a view. The rest is as with `requires`."""
+    return _reads_after(lambda: None)(view)
+
+
+def _reads_after(check: Callable[[], object]) -> Callable[[View], View]:
+    """Check the caller, then read what the view names.
 
     The models in a view's signature describe it in the OpenAPI document, and read the request here. flask-openapi3
     could do that, but it takes a body that is no JSON for an empty one, and the first of two values for the only one.
@@ -185,8 +200,7 @@ def requires(action: Action) -> Callable[[View], View]:
 
         @wraps(view)
         def answer(**path: str) -> Response:
-            actor = current_actor()
-            actor.require(action)
+            check()
             found: Response = view(**{part: model.of(_SOURCES[part](path)) for part, model in models.items()})
             return found
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core import reading
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.jobs import job_queries
+from core.jobs import codes, job_queries
 from core.models.schedules import Schedule
 from core.money import limit_as_json
 from core.practices.practice_queries import find
@@ -221,6 +221,7 @@ def show_tonight(path: SchedulePath) -> Response:
         patient_cents=found.patient_cents,
         by_code=code_counts(found.by_code),
         over=found.over,
+        over_words=[codes.describe(code) for code in found.over],
     )
     return jsonify(answer.json_ready())
 
