@@ -79,6 +79,7 @@ def _summary_fields(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "note": job.note,
         "cost_share_reason": cost_share.reason_of(job),
         "include": job.overridden_rules,
+        "include_words": [codes.describe(code) for code in job.overridden_rules],
         "setting": job.setting,
         "as_of": job.as_of,
         "posting_date": job.posting_date,

@@ -177,7 +177,7 @@ def show_progress(path: JobPath) -> BaseResponse:
         key = path.key(current_actor())
         found, kind = progress.for_job(session, key, now=now()), job_queries.find(session, key).kind
     words = {"words": outcome_sentences.sentence(found, kind), "status_words": codes.status_words(found.status)}
-    response = jsonify({**progress.as_json(found), **words})
+    response = jsonify({**progress.as_json(found), **words, "kind": kind})
     response.add_etag()  # of the answer itself, so that it changes exactly when the answer does
     return response.make_conditional(request)
 

@@ -246,6 +246,7 @@ class SettleJobSummary(Answer):
     note: str
     cost_share_reason: Annotated[str, Field(description='The reason as entered; otherwise empty, or "not recorded"')]
     include: list[str]
+    include_words: Annotated[list[str], Field(description="A sentence for each overridden rule")]
     setting: Annotated[WriteOffSetting, Field(description="The Balance Writeoff setting, frozen by the preview")]
     as_of: dt.date
     posting_date: dt.date

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from core.models.jobs import JobStatus
+from core.models.jobs import JobKind, JobStatus
 from webui.api.models import Answer
 
 
@@ -19,6 +19,7 @@ class WrittenOff(Answer):
 class ProgressAnswer(Answer):
     """A job's progress. At every instant, settled + skipped + failed + remaining = total."""
 
+    kind: JobKind
     status: JobStatus
     status_words: Annotated[str, Field(description="The status as a sentence shows it")]
     words: Annotated[str, Field(description="The counts as a sentence; says so if a completed job settled no claim")]

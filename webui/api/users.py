@@ -36,7 +36,7 @@ class UserPath(IdPath):
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Read it. Raise `NoSuchUser` if it is neither."""
-        return cls.model_construct(**given) if "@" in given["user_id"] else super().of(given)
+        return cls.model_validate(given) if "@" in given["user_id"] else super().of(given)
 
     def find(self, session: Session) -> User:
         """Return the user. Raise `NoSuchUser`."""

@@ -130,8 +130,9 @@ def limit_failed_sign_ins(typed_email: Callable[[], str]) -> Callable[[Callable[
             (FAILURES_PER_ACCOUNT, "sign-in-account", account_key),
             (FAILURES_PER_ADDRESS, "sign-in-address", get_remote_address),
         ):
-            counts = {"scope": scope, "key_func": key, "deduct_when": _sign_in_failed}
-            view = limiter.shared_limit(limit, error_message=_too_many_sentence, **counts)(view)
+            view = limiter.shared_limit(
+                limit, scope, key_func=key, deduct_when=_sign_in_failed, error_message=_too_many_sentence
+            )(view)
         return view
 
     return wrap
