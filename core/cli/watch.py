@@ -28,16 +28,18 @@ def _describe(seen: dict[str, Any]) -> str:
 @options.job_argument
 def watch(api: Api, job: int) -> Any:
     """Show a job's progress until it stops. Exit code 0 only if it completed."""
+    path = f"/settle-jobs/{job}/progress"
+    seen = api.get(path)  # before the bar, so that a refusal stands alone
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} of {task.total:,} claims"))
     with Bar(*columns, console=Console(stderr=True), disable=click.get_current_context().params["as_json"]) as bar:
         task = bar.add_task("", total=1)
         while True:
-            seen = api.get(f"/settle-jobs/{job}/progress")
             words = "reconciling" if seen["reconciling"] else seen["status_words"]
             bar.update(task, description=words, completed=seen["total"] - seen["remaining"], total=seen["total"])
             if seen["status"] not in IN_PROGRESS_STATUSES:
                 return seen
             time.sleep(POLL_SECONDS)
+            seen = api.get(path)
 
 
 COMMANDS = [watch]
