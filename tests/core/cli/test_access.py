@@ -102,12 +102,16 @@ def test_a_mistyped_practice_is_refused_with_similar_names(settle: Typed, sessio
         (("token", "list", "stranger@example.org"), 1, "no user stranger@example.org"),
         (("token", "revoke", "0"), 2, "'0' is not a valid token number; to find it, run `settle token list EMAIL`."),
         (
-            ("write-off-setting", "both", "--practice", "Nowhere"),
+            ("write-off-setting", "both", "--practice", "Nowhere", "--as", "ann@example.org"),
             1,
             "no practice called Nowhere. Did you mean: Hill Clinic?",
         ),
-        (("write-off-setting", "both", "--practice", "Hill Clinic", "--provider", "P9"), 1, "no provider P9"),
-        (("write-off-setting", "all", "--practice", "Hill Clinic"), 2, "all"),
+        (
+            ("write-off-setting", "both", "--practice", "Hill Clinic", "--provider", "P9", "--as", "ann@example.org"),
+            1,
+            "no provider P9",
+        ),
+        (("write-off-setting", "both", "--practice", "Hill Clinic"), 2, "Missing option '--as'"),
     ],
 )
 def test_a_refusal_is_one_line_and_changes_nothing(
@@ -139,7 +143,7 @@ def test_a_leaked_token_is_revoked_alone_by_its_number_or_its_text(settle: Typed
     listed = settle("token", "list", "ann@example.org", "--json").stdout
     assert not any(secret in listed for secret in (leaked, lost, kept))
     numbers = [one["number"] for one in json.loads(listed)["tokens"]]
-    by_itself = CliRunner().invoke(main, ["token", "revoke"], input=f"{leaked}\n")
+    by_itself = settle("token", "revoke", input=f"{leaked}\n")
     by_number = settle("token", "revoke", str(numbers[1]))
 
     assert by_itself.stdout.endswith(f"Token {numbers[2]} is revoked.\n")
@@ -151,15 +155,6 @@ def test_a_leaked_token_is_revoked_alone_by_its_number_or_its_text(settle: Typed
     assert [", revoked 20" in line for line in shown] == [False, True, True]
     again = settle("token", "revoke", str(numbers[1]))
     assert (again.exit_code, "or it was already revoked" in again.stderr) == (1, True)
-
-
-def test_the_balance_writeoff_setting_is_chosen_by_command(settle: Typed, session: Session) -> None:
-    add(settle)
-
-    assert settle("write-off-setting", "patient", "--practice", "Hill Clinic").exit_code == 0
-
-    practice = session.query(Practice).one()
-    assert write_off_setting.overview(session, practice.id).setting is WriteOffSetting.PATIENT
 
 
 def test_the_balance_writeoff_setting_names_the_administrator_who_chose_it(settle: Typed, session: Session) -> None:
@@ -175,8 +170,8 @@ def test_the_balance_writeoff_setting_names_the_administrator_who_chose_it(settl
     assert settle(*setting, "boss@example.org").exit_code == 0
 
     practice = session.query(Practice).one()
-    assert write_off_setting.overview(session, practice.id).changed_by == "Bea Boss"
-    assert "Bea Boss: Changed the Balance Writeoff setting" in settle("audit", "--practice", "Hill Clinic").output
+    chosen = write_off_setting.overview(session, practice.id)
+    assert (chosen.setting, chosen.changed_by) == (WriteOffSetting.INSURANCE, "Bea Boss")
 
 
 def test_on_a_terminal_the_password_is_typed_and_never_shown(database_url: str, session: Session) -> None:

@@ -160,3 +160,18 @@ def test_administrators_see_the_limits_of_all_users(typed: Typed, practice: Give
     ]  # fmt: skip
     assert "Enter an amount, or the word unlimited" in typed("limit", "job", "").stderr
     assert typed("user", "deactivate", "stranger@example.org").stderr == "There is no such user in this practice.\n"
+
+
+def test_imported_postings_that_reverse_a_write_off_are_reported(
+    typed: Typed, practice: GivenPractice, tmp_path: Path
+) -> None:
+    columns = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"
+    file = tmp_path / "payments.csv"
+    file.write_text(f"{columns}\na,A1,1,patient,payment,-4.00,patient,,,2026-11-20\n", encoding="utf-8")
+
+    first = typed("import", "postings", file, "--practice", "Lakeside", "--as", BILLER)
+
+    assert first.stdout.splitlines()[1:3] == [
+        "Lakeside: added 1 posting.", "1 posting arrived after a write-off: $4.00 of write-offs was reversed."
+    ]  # fmt: skip
+    assert typed("verify").exit_code == 0

@@ -8,12 +8,14 @@ from core.books import closing
 from core.cli import jobs
 from core.db.engine import Sessions, transaction
 from core.jobs import prepare
+from core.jobs.keys import JobKey
 from core.models.claims import ClaimStatus
 from core.models.people import Role
 from core.models.practices import PayerClass
 from core.practices import periods
 from tests.core.cli.conftest import Typed
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
+from tests.webui.api.conftest import SentHints
 
 BILLER, APPROVER, ADMIN = "biller@lakeside.example", "approver@lakeside.example", "admin@lakeside.example"
 PREVIEW = ("preview", "--reason", "small_balance")
@@ -87,11 +89,10 @@ def test_the_refusal_in_a_closed_month_names_the_option_for_the_next_open_date(
 
 def test_a_large_preview_is_awaited(typed: Typed, practice: GivenPractice, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.jobs.preview.create_preview.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
-    from tests.webui.api.conftest import SentHints
 
     def prepare_now(_hints: SentHints, practice_id: int, job_id: int) -> None:
         with transaction(practice.sessions) as session:
-            prepare.prepare(session, prepare.JobKey(practice_id, job_id), now=NOW)
+            prepare.prepare(session, JobKey(practice_id, job_id), now=NOW)
 
     monkeypatch.setattr(SentHints, "prepare", prepare_now)
     previewed = typed(*PREVIEW, "--all", by=BILLER)
@@ -142,8 +143,8 @@ def test_an_approver_reads_everything_that_the_preview_froze(typed: Typed, pract
         "By billing provider:\n            $56.00  The Provider, 6 claims",
         "in_process: ", "overridden: $9.00", "Overridden rules: ",
         "Requested by admin.", "Confirmed by admin.", "Note: Old ones.", "Reason for that: Hardship.",
-        "It needs another user's approval, because it is over a limit:\n"
-        "    Claims over the practice's limit for one claim: $10.00, the limit is $9.00, $1.00 over",
+        ("It needs another user's approval, because it is over a limit:\n"
+        "    Claims over the practice's limit for one claim: $10.00, the limit is $9.00, $1.00 over"),
     ):  # fmt: skip
         assert part in read
 
