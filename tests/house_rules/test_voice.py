@@ -64,9 +64,6 @@ OLD_COLUMN = "a column of the version before"
 ALLOWED = (
     Allowance("core/local/unprivileged.py", "nobody", ACCOUNT),
     Allowance("core/local/postgres.py", '"nobody"', ACCOUNT),
-    Allowance("core/cli/schedule_output.py", '"night":', FIELD),
-    Allowance("core/cli/schedule_output.py", "run['night']", FIELD),
-    Allowance("tests/core/cli/test_schedules.py", 'run["night"]', FIELD),
     Allowance("webui/api/claims.py", "took_back:", FIELD),
     Allowance("webui/api/claims.py", "`took_back`", FIELD),
     Allowance("webui/api/claims.py", '"took_back":', FIELD),

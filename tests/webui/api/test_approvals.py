@@ -57,7 +57,8 @@ def test_confirming_a_job_over_a_limit_leaves_it_awaiting_approval(world: World,
     total = previewed["totals"]["insurance_cents"] + previewed["totals"]["patient_cents"]
     assert job["over"][1] == {
         "code": "over_job_limit", "words": "Over the practice's limit for one job", "unit": "cents", "limit": 100,
-        "found": total, "claims": previewed["counts"]["will_settle"], "jobs": [], "sentence": job["over"][1]["sentence"],
+        "found": total, "claims": previewed["counts"]["will_settle"], "jobs": [],
+        "sentence": job["over"][1]["sentence"],
     }  # fmt: skip
     world.work()
     assert biller.get(f"/settle-jobs/{job_id}/progress").json["settled"] == 0
