@@ -36,7 +36,7 @@ def test_a_user_of_any_role_gets_a_token_and_revokes_it(world: World, ann: str) 
     assert api.get("/operations").status_code == 200
     assert api.post("/logout").status_code == 204
     assert (api.get("/operations").status_code, api.post("/logout").status_code) == (401, 401)
-    acts = [act for (act,) in world.sql("SELECT act FROM  WHERE user_id IS NOT NULL ORDER BY id")]
+    acts = [act for (act,) in world.sql("SELECT act FROM audit_entry WHERE user_id IS NOT NULL ORDER BY id")]
     assert acts[-3:] == ["user.signed_in", "token.added", "token.revoked"]
 
 
