@@ -94,18 +94,17 @@ def report_only(api: Api, schedule_id: int) -> Any:
     return api.post(f"/schedules/{schedule_id}/report-only", {"version": version})
 
 
-@user_command(_say_state, group=schedule)
-@schedule_argument
-def pause(api: Api, schedule_id: int) -> Any:
-    """Pause a schedule. It does not run until it is resumed."""
-    return api.post(f"/schedules/{schedule_id}/pause")
+def _add_action(act: str, help_: str) -> None:
+    @schedule_argument
+    def command(api: Api, schedule_id: int) -> Any:
+        return api.post(f"/schedules/{schedule_id}/{act}")
+
+    command.__doc__ = help_
+    user_command(_say_state, name=act, group=schedule)(command)
 
 
-@user_command(_say_state, group=schedule)
-@schedule_argument
-def resume(api: Api, schedule_id: int) -> Any:
-    """Resume a schedule. If it was stopped, you become its owner."""
-    return api.post(f"/schedules/{schedule_id}/resume")
+_add_action("pause", "Pause a schedule. It does not run until it is resumed.")
+_add_action("resume", "Resume a schedule. If it was stopped, you become its owner.")
 
 
 @user_command(lambda deleted: f"Schedule {deleted['id']} is deleted.", group=schedule)

@@ -11,8 +11,7 @@ from core.db.engine import transaction
 from core.jobs import commands
 from core.jobs.approval import inbox
 from webui.api.blueprint import JOBS, api, problem_responses
-from webui.api.confirm_response import Confirmed
-from webui.api.job_models import SettleJobAnswer, SettleJobSummary
+from webui.api.job_models import Confirmed, SettleJobAnswer, SettleJobSummary
 from webui.api.job_responses import confirmed_answer, job_answer, job_summaries
 from webui.api.models import Answer
 from webui.api.request_parsing import Body, JobPath, requires

@@ -1,8 +1,8 @@
-"""Jobs, previews and their claims as API answers."""
+"""Jobs, previews, their progress and their claims as API answers."""
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
@@ -155,3 +155,61 @@ class ItemsPage(Answer):
 
     items: list[Item]
     next_cursor: str | None
+
+
+class Confirmed(Answer):
+    """A confirmed job. Repeating CONFIRM gives the same answer; see `progress` for how far the job is."""
+
+    id: str
+    status: Annotated[
+        Literal["confirmed", "awaiting_approval"],
+        Field(description="awaiting_approval: over a limit; nothing happens until another user approves it"),
+    ]
+    status_words: Annotated[str, Field(description="The status as a sentence shows it")]
+    claims: int
+    confirmed_by: str | None
+    confirmed_at: Annotated[dt.datetime | None, Field(description="Null while it waits for approval")]
+    approved_by: str | None
+    over: list[OverLimit]
+    progress: Annotated[str, Field(description="Address of the job's progress")]
+
+
+class WrittenOff(Answer):
+    """Amount written off so far, by responsibility."""
+
+    insurance: int
+    patient: int
+
+
+class ProgressAnswer(Answer):
+    """A job's progress. At every instant, settled + skipped + failed + remaining = total."""
+
+    kind: JobKind
+    status: JobStatus
+    status_words: Annotated[str, Field(description="The status as a sentence shows it")]
+    words: Annotated[str, Field(description="The counts as a sentence; says so if a completed job settled no claim")]
+    total: int
+    settled: int
+    skipped: int
+    failed: int
+    remaining: int
+    reconciling: Annotated[
+        bool, Field(description="True when every claim has an outcome and the totals are being checked")
+    ]
+    written_off_cents: WrittenOff
+    rate_per_second: Annotated[
+        float | None,
+        Field(
+            description="Claims per second, without pauses: over the last 10 seconds, or over the whole job after it "
+            "ended. Null while paused or halted, or in the first second"
+        ),
+    ]
+    seconds_left: Annotated[int | None, Field(description="Estimate at that rate; null unless the job is running")]
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+    worked_seconds: Annotated[
+        int | None, Field(description="Time at work, without pauses, until the job ended or paused; null while it runs")
+    ]
+    paused_seconds: Annotated[
+        int, Field(description="Time paused, halted, or ended before a retry; excludes the current pause")
+    ]

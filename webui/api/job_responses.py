@@ -13,8 +13,7 @@ from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import JobStatus, SettleJob
 from core.money import limit_as_json
-from webui.api.confirm_response import Confirmed
-from webui.api.job_models import Counts, SettleJobAnswer, SettleJobSummary, Totals
+from webui.api.job_models import Confirmed, Counts, SettleJobAnswer, SettleJobSummary, Totals
 
 
 def job_summaries(session: Session, practice_id: int, jobs: Sequence[SettleJob]) -> list[SettleJobSummary]:

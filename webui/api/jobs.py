@@ -15,10 +15,8 @@ from core.jobs.results import outcome_sentences, outcomes, progress
 from core.models.jobs import JobStatus, SettleJob
 from core.reading import NOTE_CHARACTERS_MAX, Day
 from webui.api.blueprint import JOBS, api, problem_responses
-from webui.api.confirm_response import Confirmed
-from webui.api.job_models import Item, ItemsPage, SettleJobAnswer, SettleJobsPage
+from webui.api.job_models import Confirmed, Item, ItemsPage, ProgressAnswer, SettleJobAnswer, SettleJobsPage
 from webui.api.job_responses import confirmed_answer, job_answer, job_summaries
-from webui.api.progress_response import ProgressAnswer
 from webui.api.request_parsing import Body, JobPath, OnceHeaders, Page, requires
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.token_auth import current_actor

@@ -13,8 +13,7 @@ from jsonschema import Draft202012Validator
 from core.claims.filters import ClaimFilter
 from tests.webui.api.conftest import Api, World
 from webui.api import job_models, models
-from webui.api.confirm_response import Confirmed
-from webui.api.progress_response import ProgressAnswer
+from webui.api.job_models import Confirmed, ProgressAnswer
 
 
 @pytest.fixture
