@@ -25,6 +25,7 @@ _MODULES: Final = {
     "months": ("month",),
     "operations": ("operations",),
     "users": ("limit", "limits", "user"),
+    "postings": ("post",),
     "previews": ("preview", "reverse", "show"),
     "recoveries": ("recoveries",),
     "schedules": ("schedule", "time-zone"),

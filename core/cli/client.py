@@ -16,7 +16,7 @@ from core.errors import Refusal
 from core.watch.heartbeat import product_version
 
 CONNECT_SECONDS: Final = 5
-ANSWER_SECONDS: Final = 120  # a file of a million claims is complete before its first byte is sent
+ANSWER_SECONDS: Final = 300  # a file of a million claims is complete before its first byte is sent
 TRIES: Final = 4
 PAUSE_SECONDS: Final = 0.25  # before the second try; then twice as long each time
 PAGE_ROWS: Final = 200

@@ -42,8 +42,11 @@ def user_command(
         @wraps(ask)
         def command(server: str | None, allow_http: bool, as_json: bool = False, **given: Any) -> None:
             with open_api(server, allow_http=allow_http) as api:
-                answer = ask(api, **given)
-                shown = json.dumps(answer) if as_json else _written(api, text, answer)
+                try:
+                    answer = ask(api, **given)
+                    shown = json.dumps(answer) if as_json else text(answer)
+                except KeyError as missing:
+                    raise api.other_version(f"it has no {missing}") from missing
             if shown:
                 click.echo(shown)
             click.get_current_context().exit(0 if succeeds(answer) else 1)
@@ -53,13 +56,6 @@ def user_command(
         return (group.command if group else click.command)(name)(command)
 
     return wrap
-
-
-def _written(api: Api, text: Callable[[Any], str], answer: Any) -> str:
-    try:
-        return text(answer)
-    except KeyError as missing:
-        raise api.other_version(f"it has no {missing}") from missing
 
 
 @contextmanager

@@ -71,6 +71,7 @@ ALLOWED = (
     Allowance("tests/webui/api/test_claim_by_hand.py", '"took_back":', FIELD),
     Allowance("tests/webui/api/test_months_and_money.py", '["took_back"]', FIELD),
     Allowance("tests/webui/api/test_months_and_money.py", '["taken_back_cents"]', FIELD),
+    Allowance("core/cli/postings.py", '"took_back"', FIELD),
     Allowance("core/cli/recoveries.py", '"taken_back_cents"', FIELD),
     Allowance("core/jobs/preview/schedule_lock.py", '"night_busy"', FIELD),
     Allowance("core/jobs/preview/schedule_lock.py", '"nights"', "both versions take this lock"),
