@@ -45,7 +45,7 @@ def load() -> SavedLogin | None:
                     "If another user may have read it, then run: settle logout"
                 )
             return SavedLogin(**json.load(opened))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError):
         raise BadLoginFile(f"{file} cannot be read. Remove it, then run: settle login") from None

@@ -23,6 +23,7 @@ class Terminal:
 
     def __init__(self, product: Product, web: Web) -> None:
         urls = {"SETTLE_DATABASE_URL": product.database_url, "SETTLE_BROKER_URL": product.broker_url}
+        urls["XDG_CONFIG_HOME"] = os.devnull  # no sign-in of this machine
         self._environment = {**os.environ, **urls, "SETTLE_SERVER": f"http://{HOST}:{web.port}"}
 
     def acts_for(self, email: str) -> None:

@@ -14,7 +14,7 @@ from core.models.practices import PayerClass
 from core.practices import practice_days, practice_queries
 from webui.api.blueprint import CLAIMS, CSV_FILE, api, problem_responses
 from webui.api.models import Answer
-from webui.api.request_parsing import LIMIT_DEFAULT, Limit, Parameters, requires
+from webui.api.request_parsing import AnyPage, Parameters, requires
 from webui.claims.credit_balances import send_credits_file
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
@@ -36,11 +36,8 @@ class CreditsFileQuery(Parameters):
         )
 
 
-class CreditsQuery(CreditsFileQuery):
+class CreditsQuery(AnyPage, CreditsFileQuery):
     """Filters and a page of credits."""
-
-    cursor: Annotated[str, Field(description="next_cursor of the previous page; empty for the first page")] = ""
-    limit: Limit = LIMIT_DEFAULT
 
 
 class Credit(Answer):

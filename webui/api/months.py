@@ -19,7 +19,7 @@ from core.practices import periods
 from core.schedules import schedule_queries
 from webui.api.blueprint import api, problem_responses
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import LIMIT_DEFAULT, BadCursor, Body, Limit, Parameters, requires
+from webui.api.request_parsing import AnyPage, BadCursor, Body, requires
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
@@ -109,13 +109,6 @@ class Periods(Answer):
     next_cursor: str | None
 
 
-class PeriodsQuery(Parameters):
-    """A page of the list."""
-
-    cursor: Annotated[str, Field(description="next_cursor of the previous page; empty for the first page")] = ""
-    limit: Limit = LIMIT_DEFAULT
-
-
 class PeriodPath(BaseModel):
     """The month, e.g. 2026-11."""
 
@@ -139,7 +132,7 @@ class Reopening(Body):
 
 @api.get("/periods", tags=[MONTHS], responses={200: Periods})
 @requires(Action.SEE_CLAIMS)
-def list_periods(query: PeriodsQuery) -> Response:
+def list_periods(query: AnyPage) -> Response:
     """List the months from the current month back to the first date of service."""
     with app_context().sessions() as session:
         found = closing.list_months(session, current_actor().practice_id, now=now())

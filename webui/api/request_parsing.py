@@ -78,11 +78,15 @@ class Parameters(BaseModel):
         return _read(cls, given, BadQuery, context=reading.TEXT_CONTEXT)
 
 
-class Page(Parameters):
-    """A page of a list."""
+class AnyPage(Parameters):
+    """A page of a list, with a cursor of the list's own."""
 
     cursor: Annotated[str, Field(description="next_cursor of the previous page; empty for the first page")] = ""
     limit: Limit = LIMIT_DEFAULT
+
+
+class Page(AnyPage):
+    """A page of a list, whose cursor is a number."""
 
     def after(self) -> int | None:
         """Return the number in the cursor. Raise `BadCursor`."""
