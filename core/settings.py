@@ -124,6 +124,10 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = Field(
         None, min_length=16, description="The bearer token for /metrics; open without one"
     )
+    server: str | None = Field(None, description="The server of commands that act for a user; overrides the sign-in")
+    token: SecretStr | None = Field(
+        None, min_length=1, description="The API token of commands that act for a user; overrides the sign-in"
+    )
     metrics_by_practice: bool = Field(False, description="Add the write-offs of each practice, by its id, to /metrics")
 
     @field_validator("database_url", mode="after")

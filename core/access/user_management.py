@@ -45,6 +45,7 @@ def find(session: Session, user_id: int, *, by: Actor) -> User:
 
 def find_by_email(session: Session, email: str, *, by: Actor) -> User:
     """Return one user of the practice. Raise `NoSuchUser`."""
+    by.require(Action.MANAGE_USERS)
     user = users.find_by_email(session, email)
     if user is None or user.practice_id != by.practice_id:
         raise NoSuchUser

@@ -138,13 +138,8 @@ def contains_head(session: Session, practice_id: int, kept: Head) -> bool:
 def authorize_export(session: Session, f: AuditFilter, *, by: Actor, now: dt.datetime) -> None:
     """Check that `by` may export the acts, and record the export, in a transaction of its own before the first byte."""
     by.require(Action.SEE_AUDIT)
-    record_export(session, by.practice_id, f, by=by.user_id, now=now)
-
-
-def record_export(session: Session, practice_id: int, f: AuditFilter, *, by: int | None, now: dt.datetime) -> None:
-    """Record that user `by` (None: the command line) exports the acts."""
-    subject = f"practice:{practice_id}"
-    audit.record(session, "audit.exported", practice_id=practice_id, subject=subject, by=by, now=now, asked=f.given())
+    who: dict[str, Any] = {"practice_id": by.practice_id, "by": by.user_id, "now": now}
+    audit.record(session, "audit.exported", subject=f"practice:{by.practice_id}", asked=f.given(), **who)
 
 
 def csv_file(session: Session, practice_id: int, f: AuditFilter) -> Iterator[str]:

@@ -13,17 +13,19 @@ from core.errors import Refusal
 # The commands of each module, so that running one command imports one module. A test checks the table.
 _MODULES: Final = {
     "access": ("token", "write-off-setting"),
-    "approvals": ("approvals", "approve", "reject"),
+    "approvals": ("approvals",),
     "audit": ("audit",),
     "credits": ("credits",),
     "processes": ("beat", "flower", "migrate", "web", "worker"),
     "job_files": ("certificate", "download"),
     "holds": ("end-exclusion", "exclude", "exclusions", "hold", "holds", "release"),
     "intake": ("import", "sample"),
-    "jobs": ("cancel", "confirm", "discard", "pause", "resume", "retry-failed"),
+    "jobs": ("approve", "cancel", "confirm", "discard", "pause", "reject", "resume", "retry-failed"),
+    "login": ("login", "logout"),
     "months": ("month",),
     "operations": ("operations",),
     "users": ("limit", "limits", "user"),
+    "postings": ("post",),
     "previews": ("preview", "reverse", "show"),
     "recoveries": ("recoveries",),
     "schedules": ("schedule", "time-zone"),
@@ -32,7 +34,13 @@ _MODULES: Final = {
     "watch": ("watch",),
 }
 MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
+# Commands that read the database or start a process. Every other command is a client of the HTTP API.
+ON_THE_SERVER: Final = (
+    "beat", "flower", "import", "migrate", "operations", "sample", "token", "up", "user add", "verify", "web",
+    "worker", "write-off-setting",
+)  # fmt: skip
 
+_SHORT_HELP_CHARACTERS: Final = 80
 TRACE_VARIABLE: Final = (
     "SETTLE_TRACE"  # shows an error's text; not a field of the settings, because reading those may be what fails
 )
@@ -65,6 +73,19 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  as above
         """Return the command from its own module."""
         return _commands_of_module(MODULE_OF[cmd_name])[cmd_name] if cmd_name in MODULE_OF else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands under two headings: who may run them, and where."""
+        for_users = [name for name in self.list_commands(ctx) if name not in ON_THE_SERVER]
+        for heading, names in (("For a signed-in user", for_users), ("On the server", ON_THE_SERVER)):
+            with formatter.section(heading):
+                formatter.write_dl([(name, self._short_help(ctx, name)) for name in names])
+
+    def _short_help(self, ctx: click.Context, name: str) -> str:
+        command: click.Command | None = self
+        for word in name.split():
+            command = command.get_command(ctx, word) if isinstance(command, click.Group) else None
+        return command.get_short_help_str(limit=_SHORT_HELP_CHARACTERS) if command else ""
 
 
 def _redact_error(error: Exception) -> str:

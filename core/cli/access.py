@@ -164,13 +164,8 @@ def _owner(session: Session, email: str) -> User:
 @click.argument("setting", type=click.Choice([setting.value for setting in WriteOffSetting]))
 @_practice_option
 @click.option("--provider", "provider_id", metavar="ID", help="Only for this billing provider's claims.")
-@click.option(
-    "--as",
-    "email",
-    metavar="EMAIL",
-    help="The administrator who makes the change. Without it, the audit log names no user.",
-)
-def set_write_off(setting: str, practice_name: str, provider_id: str | None, email: str | None) -> None:
+@practices.as_option
+def set_write_off(setting: str, practice_name: str, provider_id: str | None, email: str) -> None:
     """Change the Balance Writeoff setting.
 
     It says which balances are written off when a claim moves to Settled. Existing previews keep their old setting.
@@ -178,9 +173,8 @@ def set_write_off(setting: str, practice_name: str, provider_id: str | None, ema
     chosen = WriteOffSetting(setting)
     with context.database() as engine, transaction(make_sessions(engine)) as session:
         practice_id = practice_queries.find_by_name(session, practice_name).id
-        who: dict[str, Any] = {
-            "by": options.find_actor(session, email, practice_name) if email else None, "now": context.utc_now()
-        }  # fmt: skip
+        by = practices.find_actor(session, email, practice_name)
+        who: dict[str, Any] = {"by": by, "now": context.utc_now()}
         if provider_id is None:
             write_off_setting.set_for_practice(session, practice_id=practice_id, setting=chosen, **who)
         else:

@@ -47,9 +47,13 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+def find_running_servers() -> run_lock.RunningServers | None:
+    """Return the servers that run in the data folder, or None."""
+    return run_lock.find_running_servers(load_settings().data_dir.absolute())
+
+
 def _running_servers(variable: str) -> run_lock.RunningServers:
-    data_dir = load_settings().data_dir.absolute()
-    servers = run_lock.find_running_servers(data_dir)
+    servers, data_dir = find_running_servers(), load_settings().data_dir.absolute()
     if servers is None:
         raise NoRunningServers(
             f'Batch Settle is not running in {data_dir}. Start it with "make run". If you started it with --data-dir, '

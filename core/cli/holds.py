@@ -1,17 +1,14 @@
 """Holds and exclusions, which block claims from being settled."""
 
-import datetime as dt
-import json
 from typing import Any
+from urllib.parse import quote
 
 import click
 
-from core.access.permissions import Action
-from core.claims import holds
-from core.cli import context, options
-from core.db.engine import transaction
+from core.cli import formats, options
+from core.cli.client import Api
+from core.cli.user_command import user_command
 from core.models.claims import Hold
-from core.practices import exclusions, practice_days, practice_queries
 
 _NONE = "none"
 
@@ -20,125 +17,89 @@ _until_option = click.option(
 )
 
 
-@click.command("hold")
+def _say_hold(claim: dict[str, Any]) -> str:
+    state = f"on hold ({claim['hold']})" if claim["hold"] else "not on hold"
+    return f"Claim {claim['id']} is {' '.join(filter(None, (state, formats.through(claim['hold_until']))))}."
+
+
+@user_command(_say_hold, name="hold")
 @click.argument("claim")
 @click.argument("hold", type=click.Choice([*(hold.value for hold in Hold), _NONE]))
 @click.option("--why", default="", help="Reason, for later readers.")
 @_until_option
-@options.as_option
-def set_hold(claim: str, hold: str, why: str, until: dt.date | None, email: str) -> None:
+def set_hold(api: Api, claim: str, hold: str, why: str, until: str | None) -> Any:
     """Put a claim on hold, so that it is not settled. "none" releases it."""
-    _hold(claim, None if hold == _NONE else Hold(hold), email, why=why, until=until)
+    return _hold(api, claim, hold=None if hold == _NONE else hold, why=why, until=until)
 
 
-@click.command()
+@user_command(_say_hold)
 @click.argument("claim")
-@options.as_option
-def release(claim: str, email: str) -> None:
+def release(api: Api, claim: str) -> Any:
     """Release a claim that is on hold."""
-    _hold(claim, None, email)
+    return _hold(api, claim, hold=None)
 
 
-def _hold(claim: str, wanted: Hold | None, email: str, *, why: str = "", until: dt.date | None = None) -> None:
-    with options.sessions() as sessions, transaction(sessions) as session:
-        by = options.find_actor(session, email)
-        holds.set_hold(session, claim, wanted, reason=why, until=until, by=by, now=context.utc_now())
-    state = f"on hold ({wanted.value})" if wanted else "not on hold"
-    click.echo(f"Claim {claim} is {state}{f' through {until:%m/%d/%Y}' if wanted and until else ''}.")
+def _hold(api: Api, claim: str, **wanted: str | None) -> Any:
+    return api.send("PUT", f"/claims/{quote(claim, safe='')}/hold", body=wanted)
 
 
-@click.command()
+def _whom(row: dict[str, Any]) -> str:
+    return f"patient {row['patient']}" if row["patient"] else f"payer {row['payer']}"
+
+
+def _say_exclusion(row: dict[str, Any]) -> str:
+    state = "is excluded" if row["lasts"] else "is no longer excluded"
+    last_day = formats.through(row["until"] if row["lasts"] else None)
+    return f"{_whom(row).capitalize()} {' '.join(filter(None, (state, last_day)))} (exclusion {row['id']})."
+
+
+@user_command(_say_exclusion)
 @click.argument("kind", type=click.Choice(["patient", "payer"]))
 @click.argument("number", metavar="ID")
 @click.option("--why", required=True, help="Reason, for later readers.")
 @_until_option
-@options.as_option
-@options.json_option
-def exclude(kind: str, number: str, why: str, until: dt.date | None, email: str, as_json: bool) -> None:
+def exclude(api: Api, kind: str, number: str, why: str, until: str | None) -> Any:
     """Exclude a patient or payer from write-offs."""
-    with options.sessions() as sessions, transaction(sessions) as session:
-        by = options.find_actor(session, email)
-        whom: dict[str, Any] = {kind: number}
-        made = exclusions.exclude(session, **whom, reason=why, until=until, by=by, now=context.utc_now())
-    if as_json:
-        click.echo(json.dumps({"id": str(made), kind: number, "until": until.isoformat() if until else None}))
-        return
-    click.echo(
-        f"{kind.capitalize()} {number} is excluded{f' through {until:%m/%d/%Y}' if until else ''} (exclusion {made})."
-    )
+    return api.post("/exclusions", {kind: number, "why": why, "until": until})
 
 
-@click.command("end-exclusion")
+@user_command(_say_exclusion, name="end-exclusion")
 @click.argument("exclusion", type=options.RecordNumber("exclusion", where="to find it, run `settle exclusions`"))
-@options.as_option
-def end_exclusion(exclusion: int, email: str) -> None:
+def end_exclusion(api: Api, exclusion: int) -> Any:
     """End an exclusion. To find its number, run `settle exclusions`."""
-    with options.sessions() as sessions, transaction(sessions) as session:
-        exclusions.end(session, exclusion, by=options.find_actor(session, email), now=context.utc_now())
-    click.echo(f"Exclusion {exclusion} has ended.")
+    return api.post(f"/exclusions/{exclusion}/end")
 
 
-@click.command("exclusions")
+def _list_exclusions(answer: dict[str, Any]) -> str:
+    lines = []
+    for row in answer["exclusions"]:
+        state = "" if row["lasts"] else " (ended)"
+        until = formats.through(row["until"], without="until ended")
+        lines.append(f"{row['id']}  {_whom(row)}  {until}{state}, by {row['made_by']}: {row['why']}")
+    return "\n".join(lines) or "No patient or payer is excluded from write-offs."
+
+
+@user_command(_list_exclusions, name="exclusions")
 @click.option("--all", "every", is_flag=True, help="Include ended exclusions.")
-@options.as_option
-@options.json_option
-def list_exclusions(every: bool, email: str, as_json: bool) -> None:
+def list_exclusions(api: Api, every: bool) -> Any:
     """List excluded patients and payers."""
-    with options.sessions() as sessions, transaction(sessions) as session:
-        by = options.find_actor(session, email)
-        by.require(Action.SEE_CLAIMS)
-        today = practice_days.today(practice_queries.find(session, by.practice_id), now=context.utc_now())
-        found = exclusions.list_exclusions(session, by.practice_id, today=today, lasting_only=not every)
-    if as_json:
-        click.echo(json.dumps([_exclusion_facts(row) for row in found], default=str))
-        return
-    for row in found:
-        whom = f"patient {row.patient}" if row.patient else f"payer {row.payer}"
-        until = "until ended" if row.until is None else f"through {row.until:%m/%d/%Y}"
-        state = "" if row.lasts else " (ended)"
-        click.echo(f"{row.id}  {whom}  {until}{state}, by {row.created_by}: {row.reason}")
-    if not found:
-        click.echo("No patient or payer is excluded from write-offs.")
+    return api.get_all("/exclusions", "exclusions", all=every)
 
 
-def _hold_facts(row: holds.HeldClaim) -> dict[str, Any]:
-    """Return a claim's hold as JSON. Programs know the reason by another name."""
-    names = {"reason": "why"}
-    return {names.get(name, name): value for name, value in row._asdict().items() if name != "id"}
+def _list_holds(answer: dict[str, Any]) -> str:
+    lines = []
+    for row in answer["holds"]:
+        until = formats.through(row["until"], without="until released")
+        why = f": {row['why']}" if row["why"] else ""
+        lines.append(f"{row['claim_id']}  {row['hold']}  {until}, by {row['by'] or 'import'}{why}")
+    return "\n".join(lines) or "No claim is on hold."
 
 
-def _exclusion_facts(row: exclusions.ExclusionRow) -> dict[str, Any]:
-    """Return an exclusion as JSON. Programs know three of its fields by other names."""
-    names = {"reason": "why", "created_by": "made_by", "created_at": "made_at"}
-    return {names.get(name, name): value for name, value in row._asdict().items()}
-
-
-@click.command("holds")
+@user_command(_list_holds, name="holds")
 @click.option("--hold", type=click.Choice([hold.value for hold in Hold]), help="Only holds of this kind.")
-@options.as_option
-@options.json_option
-def list_holds(hold: str | None, email: str, as_json: bool) -> None:
+def list_holds(api: Api, hold: str | None) -> Any:
     """List claims on hold."""
-    with options.sessions() as sessions, transaction(sessions) as session:
-        by = options.find_actor(session, email)
-        by.require(Action.SEE_CLAIMS)
-        today = practice_days.today(practice_queries.find(session, by.practice_id), now=context.utc_now())
-        found: list[holds.HeldClaim] = []
-        kind = Hold(hold) if hold else None
-        while page := holds.list_held_claims(
-            session, by.practice_id, today=today, hold=kind, after_id=found[-1].id if found else None
-        ):
-            found += page
-    if as_json:
-        shown = [_hold_facts(row) for row in found]
-        click.echo(json.dumps(shown, default=str))
-        return
-    for row in found:
-        until = "until released" if row.until is None else f"through {row.until:%m/%d/%Y}"
-        why = f": {row.reason}" if row.reason else ""
-        click.echo(f"{row.claim_id}  {row.hold.value}  {until}, by {row.by or 'import'}{why}")
-    if not found:
-        click.echo("No claim is on hold.")
+    return api.get_all("/holds", "holds", hold=hold)
 
 
 COMMANDS = [list_holds, set_hold, release, exclude, end_exclusion, list_exclusions]

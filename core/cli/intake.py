@@ -151,7 +151,7 @@ def postings(file: Path, practice_name: str, email: str | None, as_json: bool) -
     FILE has the columns of postings.csv: payments, refunds, adjustments and transfers.
     """
     with _import() as (session, progress):
-        by = options.find_actor(session, email, practice_name) if email else None
+        by = practices.find_actor(session, email, practice_name) if email else None
         done = import_postings(
             session, file, practice_name=practice_name, by=by, now=context.utc_now(), progress=progress
         )

@@ -1,60 +1,51 @@
-"""Commands on a job: confirm, pause, resume, cancel, retry, discard."""
+"""Commands on a job: confirm, approve, reject, pause, resume, cancel, retry, discard."""
 
-import json
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import click
-from sqlalchemy.orm import Session
 
-from core.access.permissions import Action
-from core.cli import context, options
-from core.db.engine import transaction
-from core.jobs import codes, commands, job_queries
-from core.jobs.approval import limits
-from core.jobs.keys import JobKey
-from core.jobs.preview import cost_share, stale
-from core.jobs.preview.cost_share import CostShareReasonMissing
-from core.models.jobs import JobStatus, SettleJob
+from core.cli import options
+from core.cli.client import Api
+from core.cli.job_output import format_preview
+from core.cli.user_command import user_command
 
 
-@click.command()
+def describe_status(job: dict[str, Any]) -> str:
+    """Return the job's status after a command, and why it needs approval, if it does."""
+    lines = [f"Job {job['id']} is {job['status_words']}."]
+    if job["status"] == "awaiting_approval":
+        lines.append("It needs the approval of another user, an approver or administrator, because it is over a limit:")
+        lines += [f"  {one['sentence']}" for one in job["over"]]
+    return "\n".join(lines)
+
+
+@user_command(describe_status)
 @options.job_argument
-@options.as_option
 @click.option("--confirmation", help="The word CONFIRM. Without it, the command asks.")
 @click.option(
     "--cost-share-reason",
     help="Reason for writing off Medicare or Medicaid cost sharing, if the job does. Without it, the command asks at "
     "a terminal and fails elsewhere.",
 )
-@options.json_option
-def confirm(job: int, email: str, confirmation: str | None, cost_share_reason: str | None, as_json: bool) -> None:
+def confirm(api: Api, job: int, confirmation: str | None, cost_share_reason: str | None) -> Any:
     """Confirm a previewed job and run it. A job over a limit needs approval first."""
-    reason, word = cost_share_reason, confirmation
-    warn_of_changes(job, email)
-    if reason is None and _at_terminal():
-        reason = _prompt_for_cost_share_reason(job, email)
-    if word is None:
-        word = click.prompt("Type CONFIRM to run the job", err=as_json)
-
-    def by_word(session: Session, key: JobKey, **who: Any) -> SettleJob:
-        try:
-            return commands.confirm(session, key, confirmation=word, cost_share_reason=reason or "", **who)
-        except CostShareReasonMissing as missing:
-            raise CostShareReasonMissing(f"{missing.message} Add: --cost-share-reason TEXT", **missing.facts) from None
-
-    run_job_command(job, email, by_word, as_json=as_json)
+    found = api.get(f"/settle-jobs/{job}")
+    _print_changes(found)
+    share = found["totals"] and found["totals"]["cost_share"]
+    if cost_share_reason is None and share and found["status"] == "previewed" and _at_terminal():
+        click.echo(f"{share['sentence']}.", err=True)
+        cost_share_reason = click.prompt(f"Reason for writing off {share['name']}", err=True)
+    if confirmation is None:
+        confirmation = click.prompt("Type CONFIRM to run the job", err=True)
+    body = {"confirmation": confirmation, "cost_share_reason": cost_share_reason}
+    return api.post(f"/settle-jobs/{job}/confirm", body)
 
 
-def warn_of_changes(job_id: int, email: str) -> None:
+def _print_changes(job: dict[str, Any]) -> None:
     """Print before CONFIRM how many claims changed since the preview."""
-    with options.sessions() as sessions, sessions() as session:
-        by = options.find_actor(session, email)
-        by.require(Action.SEE_CLAIMS)
-        job = job_queries.find(session, JobKey(by.practice_id, job_id))
-        if changed := stale.describe(job, stale.count(session, job)):
-            click.echo(changed, err=True)
+    if job["changed_words"]:
+        click.echo(job["changed_words"], err=True)
 
 
 def _at_terminal() -> bool:
@@ -62,71 +53,52 @@ def _at_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _prompt_for_cost_share_reason(job_id: int, email: str) -> str | None:
-    """Ask for the reason if the job writes off cost sharing. Return None if it does not."""
-    with options.sessions() as sessions, sessions() as session:
-        job = job_queries.find(session, JobKey(options.find_actor(session, email).practice_id, job_id))
-        share = cost_share.as_previewed(job) if job.status is JobStatus.PREVIEWED else None
-    if share is None:
-        return None
-    click.echo(f"{share.sentence()}.", err=True)
-    reason: str = click.prompt(f"Reason for writing off {share.name}", err=True)
-    return reason
-
-
-def run_job_command(
-    job_id: int,
-    email: str,
-    act: Callable[..., SettleJob],
-    *,
-    as_json: bool,
-    **more: Any,
-) -> None:
-    """Run `act` on the job for that user, and print the job's status after."""
-    with options.sessions() as sessions, transaction(sessions) as session:
-        by = options.find_actor(session, email)
-        job = act(
-            session,
-            JobKey(by.practice_id, job_id),
-            by=by,
-            now=context.utc_now(),
-            **more,
-        )
-        facts, status = {"id": str(job.id), "status": job.status.value}, codes.status_words(job.status)
-        waits_because = limits.describe(job.limits_exceeded) if job.status is JobStatus.AWAITING_APPROVAL else []
-    click.echo(json.dumps(facts) if as_json else f"Job {job_id} is {status}.")
-    if waits_because and not as_json:
-        click.echo("It needs the approval of another user, an approver or administrator, because it is over a limit:")
-        for one in waits_because:
-            click.echo(f"  {one.sentence}")
-
-
-def _job_command(name: str, act: Callable[..., SettleJob], help_: str) -> click.Command:
-    @click.command(name, help=help_)
-    @options.job_argument
-    @options.as_option
-    @options.json_option
-    def command(job: int, email: str, as_json: bool) -> None:
-        run_job_command(job, email, act, as_json=as_json)
-
-    return command
-
-
-@click.command("retry-failed")
+@user_command(describe_status)
 @options.job_argument
-@options.as_option
+@click.option("--confirmation", help="The word CONFIRM. Without it, the command shows the preview and asks.")
+def approve(api: Api, job: int, confirmation: str | None) -> Any:
+    """Approve a job that exceeds a limit. To see what it would do, run `settle show`."""
+    found = api.get(f"/settle-jobs/{job}")
+    if confirmation is None:
+        click.echo(format_preview(found), err=True)  # standard output is for the result
+        confirmation = click.prompt("Type CONFIRM to approve", err=True)
+    else:
+        _print_changes(found)
+    return api.post(f"/settle-jobs/{job}/approve", {"confirmation": confirmation})
+
+
+@user_command(describe_status)
+@options.job_argument
+@click.option("--reason", required=True, help="Reason for rejecting (shown to the requester).")
+def reject(api: Api, job: int, reason: str) -> Any:
+    """Reject a job that needs approval. No claim is changed."""
+    return api.post(f"/settle-jobs/{job}/reject", {"reason": reason})
+
+
+@user_command(describe_status, name="retry-failed")
+@options.job_argument
 @click.option("--code", help="Only claims that failed with this code.")
-@options.json_option
-def retry_failed(job: int, email: str, code: str | None, as_json: bool) -> None:
+def retry_failed(api: Api, job: int, code: str | None) -> Any:
     """Retry a job's failed claims."""
-    run_job_command(job, email, commands.retry_failed, as_json=as_json, code=code)
+    return api.post(f"/settle-jobs/{job}/retry-failed", code=code)
+
+
+def _job_command(act: str, help_: str) -> click.Command:
+    @options.job_argument
+    def command(api: Api, job: int) -> Any:
+        return api.post(f"/settle-jobs/{job}/{act}")
+
+    command.__doc__ = help_
+    return user_command(describe_status, name=act)(command)
 
 
 COMMANDS = [
     confirm,
+    approve,
+    reject,
     retry_failed,
-    _job_command("pause", commands.pause, "Pause a running job. Resume it with `settle resume`."),
-    _job_command("resume", commands.resume, "Resume a paused or halted job."),
-    _job_command("cancel", commands.cancel, "Cancel a confirmed job. Claims that are already settled stay settled."),
-    _job_command("discard", commands.discard, "Discard a preview that was not confirmed or approved."),
+    _job_command("pause", "Pause a running job. Resume it with `settle resume`."),
+    _job_command("resume", "Resume a paused or halted job."),
+    _job_command("cancel", "Cancel a confirmed job. Claims that are already settled stay settled."),
+    _job_command("discard", "Discard a preview that was not confirmed or approved."),
 ]

@@ -1,16 +1,21 @@
-"""Name a practice in a command, so that a typo never creates a new one."""
+"""Name a practice and its user in a command on the server. A typo never creates a new practice."""
 
 import sys
 
 import click
 from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
 
+from core.access.permissions import Actor
+from core.access.users import actor_for, find_by_email
 from core.cli import options
+from core.errors import NotFound
 from core.models.practices import Practice
 from core.practices import practice_queries
 from core.practices.practice_queries import NoSuchPractice
 
 _CURE = "To create it, add --create."
+as_option = click.option("--as", "email", required=True, metavar="EMAIL", help="The user whom the audit log names.")
 create_option = click.option("--create", is_flag=True, help="Create the practice if it does not exist.")
 
 
@@ -32,6 +37,16 @@ def may_create(name: str, *, create: bool) -> bool:
     if create or is_first or (sys.stdin.isatty() and click.confirm(f"{refusal.message} Create it?", err=True)):
         return True
     raise NoSuchPractice(f"{refusal.message} {_CURE}")
+
+
+def find_actor(session: Session, email: str, practice: str) -> Actor:
+    """Return the active user of the practice with that address. Raise `NotFound`."""
+    user = find_by_email(session, email)
+    if user is None or not user.active:
+        raise NotFound(f"There is no active user {email}. Add one with `settle user add`.")
+    if session.get_one(Practice, user.practice_id).name != practice.strip():
+        raise NotFound(f"{email} is not a user of a practice named {practice!r}.")
+    return actor_for(user)
 
 
 def print_created(name: str) -> None:

@@ -37,7 +37,6 @@ from core.models.practices import Patient, Payer, PayerClass
 from core.money import CENTS_MAX, format_plain_amount
 from core.practices import names
 
-PAGE_MAX: Final = 200
 REFUND_WITHIN: Final = dt.timedelta(days=60)  # 42 CFR 401.305: from the identification of an overpayment
 REFUNDED_PAYER_CLASSES: Final = frozenset({PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL})
 COLUMN_HEADINGS: Final = (

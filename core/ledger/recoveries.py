@@ -107,7 +107,7 @@ def page(
     *,
     month: dt.date | None = None,
     after: tuple[dt.date, int] | None = None,
-    limit: int | None,
+    limit: int,
 ) -> list[Recovery]:
     """Return late payments, newest first, of one month or of all, after the date and posting in `after`."""
     late = _late_postings(practice_id, _IS_PAYMENT).subquery("late")

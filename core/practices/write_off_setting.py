@@ -41,10 +41,10 @@ class SettingsOverview:
 
 
 def set_for_practice(
-    session: Session, *, practice_id: int, setting: WriteOffSetting, by: Actor | None, now: dt.datetime
+    session: Session, *, practice_id: int, setting: WriteOffSetting, by: Actor, now: dt.datetime
 ) -> None:
-    """Set the practice's setting. `by` is None for the command line. Repeating changes nothing."""
-    _require(by)
+    """Set the practice's setting. Repeating changes nothing."""
+    by.require(Action.CHANGE_SETTING)
     before = practice_queries.lock_practice(session, practice_id).write_off
     if before == setting:
         return
@@ -60,14 +60,14 @@ def set_for_provider(
     practice_id: int,
     provider_external_id: str,
     setting: WriteOffSetting | None,
-    by: Actor | None,
+    by: Actor,
     now: dt.datetime,
 ) -> None:
     """Set one billing provider's setting. None returns it to the practice default.
 
     Raise `NotFound` if the practice has no such provider.
     """
-    _require(by)
+    by.require(Action.CHANGE_SETTING)
     practice_queries.lock_practice(session, practice_id)
     this = (Provider.practice_id == practice_id, Provider.external_id == provider_external_id)
     found = session.execute(select(Provider.id, Provider.write_off).where(*this)).one_or_none()
@@ -103,25 +103,18 @@ def overview(session: Session, practice_id: int) -> SettingsOverview:
     return SettingsOverview(*practice, providers=[ProviderSetting(*row) for row in providers])
 
 
-def _require(by: Actor | None) -> None:
-    if by is not None:
-        by.require(Action.CHANGE_SETTING)
-
-
-def _change_columns(by: Actor | None, now: dt.datetime) -> dict[str, int | dt.datetime | None]:
-    return {"write_off_changed_by": by.user_id if by else None, "write_off_changed_at": now}
+def _change_columns(by: Actor, now: dt.datetime) -> dict[str, int | dt.datetime]:
+    return {"write_off_changed_by": by.user_id, "write_off_changed_at": now}
 
 
 def _record(
     session: Session,
     practice_id: int,
     subject: str,
-    by: Actor | None,
+    by: Actor,
     now: dt.datetime,
     before: WriteOffSetting | None,
     after: WriteOffSetting | None,
 ) -> None:
     facts = {"from": before, "to": after}
-    audit.record(
-        session, _ACT, practice_id=practice_id, subject=subject, by=by.user_id if by else None, now=now, **facts
-    )
+    audit.record(session, _ACT, practice_id=practice_id, subject=subject, by=by.user_id, now=now, **facts)

@@ -11,18 +11,24 @@ import pytest
 
 from core.models.jobs import JobStatus
 from tests.acceptance.product import PATIENCE_SECONDS, Product
+from tests.acceptance.web import HOST, Web
 from tests.waiting import eventually
 
 PRACTICE = "Lakeside Family Medicine"
-WHO = ("--as", "me@example.org")
+ME = "me@example.org"
 
 
 class Terminal:
-    """A terminal of an operator of the product."""
+    """A terminal on the product's server. `acts_for` chooses the user of the commands."""
 
-    def __init__(self, product: Product) -> None:
+    def __init__(self, product: Product, web: Web) -> None:
         urls = {"SETTLE_DATABASE_URL": product.database_url, "SETTLE_BROKER_URL": product.broker_url}
-        self._environment = {**os.environ, **urls, "SETTLE_CHUNK_CLAIMS": "4"}
+        urls["XDG_CONFIG_HOME"] = os.devnull  # no sign-in of this machine
+        self._environment = {**os.environ, **urls, "SETTLE_SERVER": f"http://{HOST}:{web.port}"}
+
+    def acts_for(self, email: str) -> None:
+        """Create a token for the user, as an operator does for a program."""
+        self._environment["SETTLE_TOKEN"] = self.settle("token", "add", email).strip()
 
     def settle(self, *words: str, code: int = 0, typed: str = "") -> str:
         """Run `settle` with these words and check its exit code. Return its output."""
@@ -40,9 +46,9 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(product: Product) -> Terminal:
+def terminal(product: Product, web: Web) -> Terminal:
     """Return a terminal on the product."""
-    return Terminal(product)
+    return Terminal(product, web)
 
 
 def test_the_main_job_runs_by_command_from_the_import_to_balanced_books(
@@ -51,20 +57,19 @@ def test_the_main_job_runs_by_command_from_the_import_to_balanced_books(
     folder = str(tmp_path / "csv")
     terminal.settle("import", "csv", "--template", folder)
     terminal.settle("import", "csv", folder, "--practice", PRACTICE)
-    terminal.settle("user", "add", "me@example.org", "--practice", PRACTICE, "--role", "biller", "--limit", "unlimited")
-    terminal.settle("write-off-setting", "both", "--practice", PRACTICE)
+    terminal.settle("user", "add", ME, "--practice", PRACTICE, "--role", "admin", "--limit", "unlimited")
+    terminal.settle("write-off-setting", "both", "--practice", PRACTICE, "--as", ME)
+    terminal.acts_for(ME)
 
-    asked = ("preview", "--practice", PRACTICE, *WHO, "--all", "--reason", "small_balance")
-    preview = terminal.facts(*asked)
-    assert (preview["status"], preview["claims"], preview["will_settle"]) == ("previewed", 2, 1)
-    assert (preview["insurance_cents"], preview["patient_cents"]) == (0, 1_200)
+    preview = terminal.facts("preview", "--all", "--reason", "small_balance")
+    assert (preview["status"], preview["counts"]["claims"], preview["counts"]["will_settle"]) == ("previewed", 2, 1)
+    assert (preview["totals"]["insurance_cents"], preview["totals"]["patient_cents"]) == (0, 1_200)
     job = preview["id"]
 
     word = ("--confirmation", "CONFIRM", "--cost-share-reason", "Hardship, looked into")
-    confirmed = terminal.facts("confirm", job, *WHO, *word)
-    assert confirmed == {"id": job, "status": "confirmed"}
+    confirmed = terminal.facts("confirm", job, *word)
+    assert (confirmed["id"], confirmed["status"]) == (job, "confirmed")
 
-    # No hint was sent, so the sweep finds the job.
     seen = terminal.facts("watch", job)
     assert (seen["status"], seen["settled"], seen["skipped"], seen["remaining"]) == ("completed", 1, 1, 0)
     assert seen["written_off_cents"] == {"insurance": 0, "patient": 1_200}
@@ -74,42 +79,38 @@ def test_the_main_job_runs_by_command_from_the_import_to_balanced_books(
 
 def test_the_command_asks_for_confirm_and_refuses_any_other_word(product: Product, terminal: Terminal) -> None:
     practice = product.practice(claims=5)
-    who = ("--as", practice.biller.email)
-    preview = terminal.settle(
-        "preview", "--practice", practice.biller.email.split("@")[1].split(".")[0], *who,
-        "--filter", "claim_id=C00001", "--reason", "small_balance",
-    )  # fmt: skip
+    terminal.acts_for(practice.biller.email)
+    preview = terminal.settle("preview", "--filter", "claim_id=C00001", "--reason", "small_balance")
     assert "1 claim; 1 will move to Settled" in preview
     assert "$15.00" in preview
     job = preview.split()[1].rstrip(":")
 
-    refused = terminal.settle("confirm", job, *who, code=1, typed="confirm\n")
+    refused = terminal.settle("confirm", job, code=1, typed="confirm\n")
     assert "CONFIRM" in refused
     assert practice.write_offs("C00001") == []
 
-    terminal.settle("confirm", job, *who, typed="CONFIRM\n")
+    terminal.settle("confirm", job, typed="CONFIRM\n")
 
     watched = terminal.settle("watch", job)
-    assert "completed: 1 settled, 0 skipped, 0 failed, 0 remaining; $15.00 written off" in watched
+    assert "Completed: 1 claim settled, 0 skipped, 0 failed; $15.00 written off" in watched
     assert practice.read("C00003").billing_status == "Balance Due"
     assert practice.violations() == []
 
 
 def test_exit_codes_distinguish_a_refusal_from_wrong_usage(product: Product, terminal: Terminal) -> None:
     practice = product.practice(claims=2)
-    name, who = practice.biller.email.split("@")[1].split(".")[0], ("--as", practice.biller.email)
-    asked = ("preview", "--practice", name, *who, "--reason", "small_balance")
+    asked = ("preview", "--reason", "small_balance")
 
-    assert "no job 999999" in terminal.settle("watch", "999999", code=1)
-    stranger = ("--as", "stranger@example.org", "--confirmation", "CONFIRM")
-    assert "stranger@example.org" in terminal.settle("confirm", "1", *stranger, code=1)
+    assert "You are not signed in" in terminal.settle("watch", "999999", code=1)
+    terminal.acts_for(practice.biller.email)
+    assert "There is no such job" in terminal.settle("watch", "999999", code=1)
     assert "no_such_key" in terminal.settle(*asked, "--filter", "no_such_key=1", code=1)
     assert "KEY=VALUE" in terminal.settle(*asked, "--filter", "claim_id", code=2)
     assert "--all" in terminal.settle(*asked, code=2)
-    terminal.settle("write-off-setting", "everything", "--practice", name, code=2)
+    terminal.settle("write-off-setting", "everything", "--practice", "Any", "--as", ME, code=2)
 
     job = terminal.facts(*asked, "--all")["id"]
-    terminal.settle("discard", job, *who)
+    terminal.settle("discard", job)
     assert terminal.facts("watch", job, code=1)["status"] == "discarded"
     assert practice.violations() == []
 
@@ -117,10 +118,10 @@ def test_exit_codes_distinguish_a_refusal_from_wrong_usage(product: Product, ter
 def test_watching_a_canceled_job_exits_with_an_error_code(product: Product, terminal: Terminal) -> None:
     practice = product.practice(claims=4)
     job = product.preview(practice)
-    who = ("--as", practice.biller.email)
+    terminal.acts_for(practice.biller.email)
     with product.hold_chunk(job, first=1):
-        terminal.settle("confirm", str(job.job_id), *who, "--confirmation", "CONFIRM")
-        assert terminal.facts("cancel", str(job.job_id), *who)["status"] == "cancelling"
+        terminal.settle("confirm", str(job.job_id), "--confirmation", "CONFIRM")
+        assert terminal.facts("cancel", str(job.job_id))["status"] == "cancelling"
 
     assert terminal.facts("watch", str(job.job_id), code=1)["status"] == "cancelled"
     assert practice.counts(job) == {"settled": 0, "skipped": 0, "failed": 0, "remaining": 4}
@@ -130,14 +131,15 @@ def test_watching_a_canceled_job_exits_with_an_error_code(product: Product, term
 def test_a_paused_job_settles_nothing_until_it_is_resumed(product: Product, terminal: Terminal) -> None:
     practice = product.practice(claims=4)
     job = product.preview(practice)
-    number, who = str(job.job_id), ("--as", practice.biller.email)
+    number = str(job.job_id)
+    terminal.acts_for(practice.biller.email)
     with product.hold_chunk(job, first=1):
-        terminal.settle("confirm", number, *who, "--confirmation", "CONFIRM")
-        assert terminal.facts("pause", number, *who)["status"] == "pausing"
+        terminal.settle("confirm", number, "--confirmation", "CONFIRM")
+        assert terminal.facts("pause", number)["status"] == "pausing"
     eventually(lambda: practice.read_job(job).status is JobStatus.PAUSED, seconds=PATIENCE_SECONDS)
     assert practice.counts(job) == {"settled": 0, "skipped": 0, "failed": 0, "remaining": 4}
 
-    assert terminal.facts("resume", number, *who)["status"] == "confirmed"
+    assert terminal.facts("resume", number)["status"] == "confirmed"
 
     assert terminal.facts("watch", number)["settled"] == 4
     assert practice.violations() == []
@@ -146,18 +148,19 @@ def test_a_paused_job_settles_nothing_until_it_is_resumed(product: Product, term
 def test_a_retry_settles_failed_claims_after_their_cause_is_fixed(product: Product, terminal: Terminal) -> None:
     practice = product.practice(claims=2)
     job = product.preview(practice)
-    number, who = str(job.job_id), ("--as", practice.biller.email)
+    number = str(job.job_id)
+    terminal.acts_for(practice.biller.email)
     refuse = "BEGIN IF NEW.external_id = 'C00002' THEN RAISE check_violation; END IF; RETURN NEW; END"
     _run(product, f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $${refuse}$$")
     try:
         _run(product, "CREATE TRIGGER refuse BEFORE UPDATE ON claim FOR EACH ROW EXECUTE FUNCTION refuse()")
-        terminal.settle("confirm", number, *who, "--confirmation", "CONFIRM")
+        terminal.settle("confirm", number, "--confirmation", "CONFIRM")
         seen = terminal.facts("watch", number)
         assert (seen["settled"], seen["failed"]) == (1, 1)
     finally:
         _run(product, "DROP FUNCTION refuse CASCADE")
 
-    assert terminal.facts("retry-failed", number, *who)["status"] == "confirmed"
+    assert terminal.facts("retry-failed", number)["status"] == "confirmed"
 
     seen = terminal.facts("watch", number)
     assert (seen["settled"], seen["failed"]) == (2, 0)

@@ -99,9 +99,11 @@ class Installation:
     database_log: Path
     shown: dict[str, str] = field(default_factory=dict)
 
-    def command(self, *words: str, ok: bool = True) -> str:
-        """Run `settle`. Return its output, which the user sees and no log records."""
+    def command(self, *words: str, by: str = "", ok: bool = True) -> str:
+        """Run `settle`, as the user `by` if given. Return its output, which the user sees and no log records."""
         given = {"DATABASE_URL": self.product.database_url, "BROKER_URL": self.product.broker_url}
+        if by:
+            given |= {"SERVER": f"http://{HOST}:{self.web.port}", "TOKEN": self.command("token", "add", by).split()[-1]}
         environment = {**os.environ, **{f"SETTLE_{name}": value for name, value in given.items()}}
         argv = [sys.executable, "-m", "core.cli", *words]
         done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
@@ -177,9 +179,9 @@ def _imported(installation: Installation) -> Api:
     # The import prints control totals in dollars to the user who imports. Her charge is the largest one in them.
     _, printed = installation.shown.popitem()
     assert [word for word in CANARIES if word in printed] == ["73,192.83"]
-    installation.command("write-off-setting", "both", "--practice", CLINIC)
     for email, role in ((ADMIN, "admin"), (APPROVER, "approver"), (OPS, "ops")):
         installation.command("user", "add", email, "--practice", CLINIC, "--role", role, "--limit", "unlimited")
+    installation.command("write-off-setting", "both", "--practice", CLINIC, "--as", ADMIN)
     token = installation.command("token", "add", ADMIN).split()[-1]
     return Api(installation.web, token)
 
@@ -236,8 +238,8 @@ def _previewed_where_everything_breaks(installation: Installation, api: Api) -> 
         broken = api.preview(both, key="broken", note=NOTE)
         assert broken.status == 500
         installation.shown["a preview that broke"] = broken.text
-        asked = ("--practice", CLINIC, "--as", ADMIN, "--claim", "her-1", "--reason", "small_balance", "--note", NOTE)
-        installation.command("preview", *asked, ok=False)
+        asked = ("--claim", "her-1", "--reason", "small_balance", "--note", NOTE)
+        installation.command("preview", *asked, by=ADMIN, ok=False)
     with product.sessions() as session:
         practice_id = session.scalars(select(Practice.id).where(Practice.name == CLINIC)).one()
     waiting = JobKey(practice_id, int(api.preview(both, key="waiting", note=NOTE).json["id"]))
@@ -268,16 +270,16 @@ def _settled_but_for_one_and_tried_again(installation: Installation, api: Api, j
 
 def _approved_paid_and_downloaded(installation: Installation, api: Api) -> None:
     """Approve a job over a limit, post a late payment, and download a file."""
-    installation.command("limit", "job", "0.01", "--practice", CLINIC, "--as", ADMIN)
+    installation.command("limit", "job", "0.01", by=ADMIN)
     over = api.preview({"claim_ids": ["her-3"]}, key="over", note=NOTE).json["id"]
     assert api.confirm(over).json["status"] == "awaiting_approval"
-    installation.command("approve", over, "--as", APPROVER, "--confirmation", "CONFIRM")
+    installation.command("approve", over, "--confirmation", "CONFIRM", by=APPROVER)
     _run_to_its_end(installation, api, int(over))
     paid = {"kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 100}
     posted = api.post("/claims/her-3/postings", {**paid, "note": NOTE}, headers={"Idempotency-Key": "paid"})
     assert posted.status == 201, posted.text
     assert NAME in api.get(f"/settle-jobs/{over}/settled.csv").text
-    installation.command("limit", "job", "unlimited", "--practice", CLINIC, "--as", ADMIN)
+    installation.command("limit", "job", "unlimited", by=ADMIN)
 
 
 def _reversed_held_and_scheduled(installation: Installation, api: Api, job: JobKey) -> None:

@@ -7,13 +7,12 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from core.local.connectivity import free_port
-from core.local.sample_practice import DEMO_EMAIL
 from tests.core.local.conftest import READY_SECONDS, environment
 from tests.folders import open_folder
 from tests.processes import family_of, living
@@ -80,7 +79,7 @@ class Newcomer:
             stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         try:
-            shown = _answered(shell, master)
+            shown = _answered(shell, master, {**ANSWERS, **self._sign_in()})
         finally:
             shell.kill()
             os.close(master)
@@ -88,8 +87,14 @@ class Newcomer:
         assert shell.wait() == 0, (line, shown)
         return shown
 
+    def _sign_in(self) -> dict[str, str]:
+        """Return the e-mail address and the password that `make run` printed, by their questions."""
+        found = re.search(r"Sign in +(\S+) +password: (\S+)", self.screen())
+        assert found, self.screen()
+        return {"E-mail: ": found[1], "Password: ": found[2]}
 
-def _answered(shell: "subprocess.Popen[bytes]", master: int) -> str:
+
+def _answered(shell: "subprocess.Popen[bytes]", master: int, answers: Mapping[str, str]) -> str:
     """Read the terminal until the shell ends, and answer each question once."""
     shown, asked_from, until = "", 0, time.monotonic() + LINE_SECONDS
     while True:
@@ -100,7 +105,7 @@ def _answered(shell: "subprocess.Popen[bytes]", master: int) -> str:
         elif ended:
             return shown
         assert time.monotonic() < until, shown
-        for question, answer in ANSWERS.items():
+        for question, answer in answers.items():
             if question in shown[asked_from:] and shown.endswith(": "):
                 asked_from = len(shown)
                 os.write(master, f"{answer}\n".encode())
@@ -136,9 +141,9 @@ def test_each_readme_line_of_the_job_by_command_works(newcomer: Newcomer) -> Non
         if line.startswith(("settle preview", "settle reverse")):
             job = job_in(shown)
         if line.startswith("settle watch"):
-            assert re.search(r"[1-9][\d,]* settled", shown), shown
+            assert re.search(r"[1-9][\d,]* claims? settled", shown), shown
 
-    newcomer.types(f"settle confirm {job} --as {DEMO_EMAIL}")
+    newcomer.types(f"settle confirm {job}")
     newcomer.types(f"settle watch {job}")
     assert "invariants are true." in newcomer.types("settle verify")
     assert list(newcomer.folder.glob("job-*-not-settled.csv"))

@@ -21,7 +21,7 @@ from core.settings import HINT_EXPIRES_SECONDS, HINTS_WAITING_MAX, Settings
 HOUSE = Path(__file__).parents[2]
 DOCUMENTS = {path.name: path.read_text() for path in (HOUSE / "README.md", *(HOUSE / "docs").glob("*.md"))}
 OPERATIONS = DOCUMENTS["operations.md"]
-RUNNERS = {"typed", "settle", "facts"}  # the tests' functions that run `settle` with their arguments
+RUNNERS = {"typed", "settle", "facts", "case"}  # the tests' functions that run `settle` with their arguments
 # In order: read before the settings, read only by tests, shows an error's text, an example.
 NO_FIELDS = {"SETTLE_SECRETS_DIR", "SETTLE_SYNTHEA_DIR", TRACE_VARIABLE, "SETTLE_NAME"}
 

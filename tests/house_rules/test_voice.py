@@ -64,9 +64,6 @@ OLD_COLUMN = "a column of the version before"
 ALLOWED = (
     Allowance("core/local/unprivileged.py", "nobody", ACCOUNT),
     Allowance("core/local/postgres.py", '"nobody"', ACCOUNT),
-    Allowance("core/cli/schedule_output.py", '"night":', FIELD),
-    Allowance("core/cli/schedule_output.py", "run['night']", FIELD),
-    Allowance("tests/core/cli/test_schedules.py", 'run["night"]', FIELD),
     Allowance("webui/api/claims.py", "took_back:", FIELD),
     Allowance("webui/api/claims.py", "`took_back`", FIELD),
     Allowance("webui/api/claims.py", '"took_back":', FIELD),
@@ -74,6 +71,7 @@ ALLOWED = (
     Allowance("tests/webui/api/test_claim_by_hand.py", '"took_back":', FIELD),
     Allowance("tests/webui/api/test_months_and_money.py", '["took_back"]', FIELD),
     Allowance("tests/webui/api/test_months_and_money.py", '["taken_back_cents"]', FIELD),
+    Allowance("core/cli/postings.py", '"took_back"', FIELD),
     Allowance("core/cli/recoveries.py", '"taken_back_cents"', FIELD),
     Allowance("core/jobs/preview/schedule_lock.py", '"night_busy"', FIELD),
     Allowance("core/jobs/preview/schedule_lock.py", '"nights"', "both versions take this lock"),

@@ -11,9 +11,9 @@ from core.db.engine import transaction
 from core.jobs import commands
 from core.jobs.approval import inbox
 from webui.api.blueprint import JOBS, api, problem_responses
-from webui.api.confirm_response import Confirmed
+from webui.api.job_models import Confirmed, SettleJobAnswer, SettleJobSummary
 from webui.api.job_responses import confirmed_answer, job_answer, job_summaries
-from webui.api.models import Answer, SettleJobAnswer, SettleJobSummary
+from webui.api.models import Answer
 from webui.api.request_parsing import Body, JobPath, requires
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.token_auth import current_actor

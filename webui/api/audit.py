@@ -1,7 +1,7 @@
 """The audit: who did what."""
 
 import datetime as dt
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from flask import Response, jsonify
 from flask_openapi3.models.tag import Tag
@@ -13,17 +13,14 @@ from core.access.permissions import Action
 from core.audit import log
 from core.audit.log import AuditFilter
 from core.db.base import BIGINT_MAX
-from webui.api.blueprint import api, problem_responses
-from webui.api.models import Answer, Id
+from webui.api.blueprint import CSV_FILE, api, problem_responses
+from webui.api.models import Answer, Id, Seen, labeled
 from webui.api.request_parsing import Page, Parameters, requires
 from webui.shared import file_downloads
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
 AUDIT = Tag(name="Audit", description="Who did what. Entries are never changed or removed.")
-
-
-_CSV: Final = {"description": "The file", "content": {"text/csv": {"schema": {"type": "string"}}}}
 
 
 class AuditFileQuery(Parameters):
@@ -63,6 +60,7 @@ class AuditAct(Answer):
     subject: Annotated[str, Field(description="What it was done to, e.g. job:1042")]
     facts: dict[str, Any]
     sentence: Annotated[str, Field(description="The entry as a sentence")]
+    details: Annotated[list[Seen], BeforeValidator(labeled), Field(description="The facts with display labels")]
     digest: Annotated[str, Field(description="SHA-256 of the previous digest and this entry")]
 
 
@@ -99,7 +97,7 @@ def list_acts(query: AuditQuery) -> Response:
     return jsonify(answer.json_ready())
 
 
-@api.get("/audit.csv", tags=[AUDIT], responses={200: _CSV, **problem_responses(404, 429, 503)})
+@api.get("/audit.csv", tags=[AUDIT], responses={200: CSV_FILE, **problem_responses(404, 429, 503)})
 @requires(Action.SEE_AUDIT)
 def export(query: AuditFileQuery) -> Response:
     """Export audit entries as CSV, oldest first, with the hashed content of each, so you can verify the chain.

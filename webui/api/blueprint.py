@@ -9,12 +9,17 @@ from flask_openapi3.models.tag import Tag
 from flask_openapi3.types import ResponseDict
 from werkzeug.routing import PathConverter
 
+from core.watch.heartbeat import product_version
 from webui.shared.problem_json import PROBLEM_JSON
 
 VERSION_PATH: Final = "/api/v1"
+VERSION_HEADER: Final = "Settle-Version"  # so that a client can tell why it does not understand an answer
 CLAIMS: Final = Tag(name="Claims", description="Balances, postings and holds")
 JOBS: Final = Tag(name="Settle jobs", description="Preview, confirm once, run")
+PRACTICE: Final = Tag(name="Practice", description="Name and time zone")
 SCHEDULES: Final = Tag(name="Schedules", description="Rules that create jobs at set times")
+
+CSV_FILE: Final = {"description": "The file", "content": {"text/csv": {"schema": {"type": "string"}}}}
 
 _STATUS_DESCRIPTIONS: Final = {
     400: "The request can't be read",
@@ -24,7 +29,7 @@ _STATUS_DESCRIPTIONS: Final = {
     409: "The current status does not allow this",
     413: "The body is too large",
     415: "The body is not JSON",
-    429: "Your other downloads are not finished; Retry-After gives the wait",
+    429: "Too much at once: failed sign-ins, or unfinished downloads; Retry-After gives the wait",
     503: "There is no room for another file right now; Retry-After gives the wait",
     422: "The request contains invalid values",
 }
@@ -64,4 +69,5 @@ def _register_anything_converter(state: BlueprintSetupState) -> None:
 @api.after_request
 def _require_revalidation(response: Response) -> Response:
     response.headers["Cache-Control"] = "private, no-cache"  # revalidated each time, but an ETag may say "unchanged"
+    response.headers[VERSION_HEADER] = product_version()
     return response

@@ -21,10 +21,11 @@ from core.ledger import ledger_queries, manual_postings
 from core.ledger.manual_postings import Entry
 from core.models.claims import Hold
 from core.models.ledger import Responsibility
+from core.practices import practice_days, practice_queries
 from webui.api.blueprint import CLAIMS, api, problem_responses
 from webui.api.models import Answer, Claim, ClaimsPage, ClaimWithLines, Id, PostingEntry, Postings
 from webui.api.recoveries import Recovery
-from webui.api.request_parsing import LIMIT_DEFAULT, Body, ClaimPath, Limit, OnceHeaders, requires
+from webui.api.request_parsing import LIMIT_DEFAULT, Body, ClaimPath, Limit, OnceHeaders, Page, requires
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
@@ -98,6 +99,31 @@ class NewHold(Body):
     ]
     why: Annotated[str, Field(description="Reason, up to 500 characters")] = ""
     until: Annotated[reading.Day | None, Field(description="Last day of the hold; null means no end date")] = None
+
+
+class HoldsQuery(Page):
+    """A page of claims on hold."""
+
+    hold: Annotated[Hold | None, Field(description="Only holds of this kind")] = None
+
+
+class HeldClaim(Answer):
+    """A claim with a current hold."""
+
+    claim_id: str
+    patient: str
+    hold: Hold
+    why: Annotated[str | None, Field(validation_alias="reason")]
+    until: Annotated[dt.date | None, Field(description="Last day of the hold; null means no end date")]
+    by: Annotated[str | None, Field(description="Null for a hold that an import set")]
+    at: dt.datetime | None
+
+
+class HeldClaims(Answer):
+    """A page of claims on hold, in the order of their creation."""
+
+    holds: list[HeldClaim]
+    next_cursor: str | None
 
 
 _PAGING_KEYS: Final = frozenset({"sort", "cursor", "limit"})
@@ -184,6 +210,24 @@ def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[
     }
     answer = PostedClaim.model_validate({**facts, **besides})
     return jsonify(answer.json_ready()), HTTPStatus.CREATED
+
+
+@api.get("/holds", tags=[CLAIMS], responses={200: HeldClaims})
+@requires(Action.SEE_CLAIMS)
+def list_holds(query: HoldsQuery) -> Response:
+    """List the claims on hold. Claims of an excluded patient or payer are not among them."""
+    practice_id, after = current_actor().practice_id, query.after()
+    with app_context().sessions() as session:
+        today = practice_days.today(practice_queries.find(session, practice_id), now=now())
+        found = holds.list_held_claims(
+            session, practice_id, today=today, hold=query.hold, after_id=after, limit=query.limit + 1
+        )
+    shown = found[: query.limit]
+    answer = HeldClaims(
+        holds=[HeldClaim.model_validate(row) for row in shown],
+        next_cursor=str(shown[-1].id) if len(found) > len(shown) else None,
+    )
+    return jsonify(answer.json_ready())
 
 
 @api.put(

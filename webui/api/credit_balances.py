@@ -12,29 +12,32 @@ from core.ledger.credit_balances import CreditsFilter
 from core.models.ledger import Responsibility
 from core.models.practices import PayerClass
 from core.practices import practice_days, practice_queries
-from webui.api.blueprint import CLAIMS, api
+from webui.api.blueprint import CLAIMS, CSV_FILE, api, problem_responses
 from webui.api.models import Answer
-from webui.api.request_parsing import LIMIT_DEFAULT, Limit, Parameters, requires
+from webui.api.request_parsing import AnyPage, Parameters, requires
+from webui.claims.credit_balances import send_credits_file
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
 
-class CreditsQuery(Parameters):
-    """Filters and a page of credits."""
+class CreditsFileQuery(Parameters):
+    """Filters for credits."""
 
     responsibility: Responsibility | None = None
     payer_class: Annotated[PayerClass | None, Field(description="Class of the primary or secondary payer")] = None
     at_least_cents: Annotated[credit_balances.AtLeastCents | None, Field(description="Minimum credit on the line")] = (
         None
     )
-    cursor: Annotated[str, Field(description="next_cursor of the previous page; empty for the first page")] = ""
-    limit: Limit = LIMIT_DEFAULT
 
     def narrowed(self) -> CreditsFilter:
         """Return the filter alone."""
         return CreditsFilter(
             responsibility=self.responsibility, payer_class=self.payer_class, at_least_cents=self.at_least_cents
         )
+
+
+class CreditsQuery(AnyPage, CreditsFileQuery):
+    """Filters and a page of credits."""
 
 
 class Credit(Answer):
@@ -98,3 +101,13 @@ def list_credits(query: CreditsQuery) -> Response:
         next_cursor=page.next_cursor,
     )
     return jsonify(answer.json_ready())
+
+
+@api.get("/credits.csv", tags=[CLAIMS], responses={200: CSV_FILE, **problem_responses(429, 503)})
+@requires(Action.SEE_CLAIMS)
+def export_credits(query: CreditsFileQuery) -> Response:
+    """Download every matching line with a credit balance as CSV. The audit records the download."""
+    by = current_actor()
+    with app_context().sessions() as session:
+        today = practice_days.today(practice_queries.find(session, by.practice_id), now=now())
+    return send_credits_file(query.narrowed(), today=today, by=by)

@@ -21,7 +21,7 @@ _SWAGGER: Final = Path(flask_openapi3_swagger.__file__).parent / "templates" / "
 _DESCRIPTION: Final = (
     "Money is in integer cents, IDs are strings, times are in UTC. Lists use cursors: leave `cursor` empty for the "
     "first page; `next_cursor` is null on the last page. Errors are `application/problem+json` with a stable `code`. "
-    "`settle token add EMAIL` creates a token. Every request acts as that user."
+    "`POST /login` or `settle token add EMAIL` creates a token. Every request acts as that user."
 )
 
 docs = Blueprint("api_docs", __name__, url_prefix=VERSION_PATH)

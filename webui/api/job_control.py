@@ -14,8 +14,8 @@ from core.db.engine import transaction
 from core.jobs import commands
 from core.models.jobs import SettleJob
 from webui.api.blueprint import JOBS, api, problem_responses
+from webui.api.job_models import SettleJobAnswer
 from webui.api.job_responses import job_answer
-from webui.api.models import SettleJobAnswer
 from webui.api.request_parsing import JobPath, Parameters, requires
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.token_auth import current_actor

@@ -1,15 +1,18 @@
 """The files of a job, and its reconciliation certificate."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from flask import Response, jsonify
+from pydantic import Field
 
 from core.access.permissions import Action
 from core.errors import NotFound
+from core.jobs import codes
 from core.jobs.results import certificates, files
 from core.jobs.results.certificates import Certificate
 from core.jobs.results.files import File
+from core.practices import practice_queries
 from webui.api.blueprint import JOBS, api, problem_responses
 from webui.api.request_parsing import JobPath, requires
 from webui.jobs.job_files import CONTENT_TYPES, send_job_file
@@ -37,6 +40,15 @@ class FilePath(JobPath):
         return cls(job_id=job.job_id, file=file, form=given["form"])
 
 
+class CertificateAnswer(Certificate):
+    """The certificate, with words for its codes."""
+
+    status_words: str
+    time_zone: Annotated[str, Field(description="The practice's, for showing the times")]
+    cost_share_words: Annotated[str | None, Field(description="The cost sharing that the job wrote off, as a sentence")]
+    code_words: Annotated[dict[str, str], Field(description="A sentence for each code")]
+
+
 @api.get("/settle-jobs/<job_id>/<file>.<form>", tags=[JOBS], responses={200: _FILE, **problem_responses(404, 429, 503)})
 @requires(Action.SEE_CLAIMS)
 def download(path: FilePath) -> Response:
@@ -49,10 +61,22 @@ def download(path: FilePath) -> Response:
     return send_job_file(path.key(actor), path.file, path.form, by=actor)
 
 
-@api.get("/settle-jobs/<job_id>/certificate", tags=[JOBS], responses={200: Certificate, **problem_responses(404, 409)})
+_CERTIFICATE: Final[dict[str, Any]] = {"responses": {200: CertificateAnswer, **problem_responses(404, 409)}}
+
+
+@api.get("/settle-jobs/<job_id>/certificate", tags=[JOBS], **_CERTIFICATE)
 @requires(Action.SEE_CLAIMS)
 def show_certificate(path: JobPath) -> Response:
     """Show the reconciliation certificate of a finished job: A/R before - written off = A/R after."""
     with app_context().sessions() as session:
         drawn_up = certificates.for_job(session, path.key(current_actor()))
-    return jsonify(drawn_up.model_dump(mode="json"))
+        zone = practice_queries.find(session, current_actor().practice_id).time_zone
+    share = drawn_up.cost_share
+    answer = CertificateAnswer(
+        **vars(drawn_up),
+        status_words=codes.status_words(drawn_up.status),
+        time_zone=zone,
+        cost_share_words=share.sentence("wrote off") if share else None,
+        code_words={code: codes.describe(code) for code in drawn_up.by_code},
+    )
+    return jsonify(answer.model_dump(mode="json"))

@@ -6,20 +6,14 @@ from typing import Any
 from flask import url_for
 from sqlalchemy.orm import Session
 
-from core.jobs import job_queries
-from core.jobs.approval import decide, limits
+from core.jobs import codes, job_queries
+from core.jobs.approval import decide, limits, requesters
 from core.jobs.preview import cost_share, stale
 from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import JobStatus, SettleJob
 from core.money import limit_as_json
-from webui.api.confirm_response import Confirmed
-from webui.api.models import (
-    Counts,
-    SettleJobAnswer,
-    SettleJobSummary,
-    Totals,
-)
+from webui.api.job_models import Confirmed, Counts, SettleJobAnswer, SettleJobSummary, Totals
 
 
 def job_summaries(session: Session, practice_id: int, jobs: Sequence[SettleJob]) -> list[SettleJobSummary]:
@@ -31,11 +25,12 @@ def job_summaries(session: Session, practice_id: int, jobs: Sequence[SettleJob])
 def job_answer(session: Session, job: SettleJob) -> SettleJobAnswer:
     """Return the job with its frozen totals."""
     names = job_queries.names_of_users(session, job.practice_id, _user_ids(job))
-    preview = _preview(job)
+    preview, changed = _preview(job), stale.count(session, job)
     return SettleJobAnswer(
         **_summary_fields(job, names),
         totals=Totals.model_validate(preview) if preview else None,
-        changed_since_preview=stale.count(session, job),
+        changed_since_preview=changed,
+        changed_words=stale.describe(job, changed),
     )
 
 
@@ -44,7 +39,8 @@ def confirmed_answer(session: Session, job: SettleJob) -> Confirmed:
     names = job_queries.names_of_users(session, job.practice_id, _user_ids(job))
     return Confirmed(
         id=str(job.id),
-        status="confirmed" if job.confirmed_at is not None else "awaiting_approval",
+        status=(status := "confirmed" if job.confirmed_at is not None else "awaiting_approval"),
+        status_words=codes.status_words(status),
         claims=job.claims_total or 0,
         confirmed_by=names.get(job.confirmed_by or 0),
         confirmed_at=job.confirmed_at,
@@ -70,12 +66,14 @@ def _summary_fields(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "id": str(job.id),
         "kind": job.kind,
         "status": job.status,
+        "status_words": codes.status_words(job.status),
         "reverses_job_id": str(job.reverses_job_id) if job.reverses_job_id else None,
         "target_status": job.target_status,
         "reason": job.reason,
         "note": job.note,
         "cost_share_reason": cost_share.reason_of(job),
         "include": job.overridden_rules,
+        "include_words": [codes.describe(code) for code in job.overridden_rules],
         "setting": job.setting,
         "as_of": job.as_of,
         "posting_date": job.posting_date,
@@ -86,6 +84,7 @@ def _summary_fields(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "previewed_at": job.previewed_at,
         "expires_at": waits_since + PREVIEW_EXPIRES_AFTER if waits_since else None,
         "confirmed_by": names.get(job.confirmed_by or 0) if job.confirmed_at or job.approval_requested_at else None,
+        "accountable_user": names.get(requesters.accountable_user(job)),
         "confirmed_at": job.confirmed_at,
         "started_at": job.started_at,
         "finished_at": job.finished_at,

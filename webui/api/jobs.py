@@ -9,16 +9,14 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.jobs import commands, job_queries
+from core.jobs import codes, commands, job_queries
 from core.jobs.preview.job_request import SELECTION_CLAIM_IDS_MAX, ClaimIdText, JobRequest
 from core.jobs.results import outcome_sentences, outcomes, progress
 from core.models.jobs import JobStatus, SettleJob
 from core.reading import NOTE_CHARACTERS_MAX, Day
 from webui.api.blueprint import JOBS, api, problem_responses
-from webui.api.confirm_response import Confirmed
+from webui.api.job_models import Confirmed, Item, ItemsPage, ProgressAnswer, SettleJobAnswer, SettleJobsPage
 from webui.api.job_responses import confirmed_answer, job_answer, job_summaries
-from webui.api.models import Item, ItemsPage, SettleJobAnswer, SettleJobsPage
-from webui.api.progress_response import ProgressAnswer
 from webui.api.request_parsing import Body, JobPath, OnceHeaders, Page, requires
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.token_auth import current_actor
@@ -176,7 +174,8 @@ def show_progress(path: JobPath) -> BaseResponse:
     with app_context().sessions() as session:
         key = path.key(current_actor())
         found, kind = progress.for_job(session, key, now=now()), job_queries.find(session, key).kind
-    response = jsonify({**progress.as_json(found), "words": outcome_sentences.sentence(found, kind)})
+    words = {"words": outcome_sentences.sentence(found, kind), "status_words": codes.status_words(found.status)}
+    response = jsonify({**progress.as_json(found), **words, "kind": kind})
     response.add_etag()  # of the answer itself, so that it changes exactly when the answer does
     return response.make_conditional(request)
 

@@ -1,17 +1,13 @@
 """The API's answers, field by field: money in integer cents, ids as strings, times in UTC."""
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from core.jobs import codes
-from core.jobs.approval.limits import OverLimit
-from core.jobs.preview.totals import CodeCount, Group
-from core.models.job_items import Outcome, Verdict
-from core.models.jobs import JobKind, JobStatus
 from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
-from core.models.practices import WriteOffSetting
 
 Id = Annotated[str, BeforeValidator(str)]
 Ceiling = Annotated[int | Literal["unlimited"], Field(description='Cents, or "unlimited"')]
@@ -39,8 +35,13 @@ class Seen(Answer):
     value: str
 
 
+def labeled(pairs: Iterable[tuple[str, str]]) -> list[Seen]:
+    """Return values with their labels."""
+    return [Seen(label=label, value=value) for label, value in pairs]
+
+
 def _in_words(seen: dict[str, Any] | None) -> list[Seen]:
-    return [Seen(label=label, value=value) for label, value in codes.rule_values(seen)]
+    return labeled(codes.rule_values(seen))
 
 
 Why = Annotated[
@@ -172,127 +173,3 @@ class Postings(Answer):
 
     claim_id: str
     postings: list[PostingEntry]
-
-
-class Counts(Answer):
-    """How a preview splits its claims."""
-
-    claims: int
-    will_settle: int
-    with_money: Annotated[int, Field(description="Claims that will settle with a write-off")]
-    status_only: Annotated[int, Field(description="Claims that will settle without a write-off")]
-    skipped: int
-    write_offs: Annotated[int, Field(description="Write-off postings that the job will make")]
-    in_other_jobs: Annotated[int, Field(description="Claims in another unfinished job; a warning")]
-
-
-class CostShare(Answer):
-    """Medicare or Medicaid cost sharing in the job and over the past 12 months, in cents."""
-
-    claims: Annotated[int, Field(description="Claims in the job with cost sharing")]
-    job_cents: Annotated[int, Field(description="Cost sharing that the job will write off")]
-    since: dt.date
-    until: dt.date
-    written_off_cents: Annotated[int, Field(description="Written off over these months and not reversed")]
-    became_due_cents: Annotated[int, Field(description="Charges and transfers to patients over these months")]
-    percent: Annotated[int | None, Field(description="Percent written off, rounded down; null if nothing was billed")]
-    includes_medicaid: Annotated[
-        bool, Field(description="False for jobs of an earlier version, which left out Medicaid-only claims")
-    ]
-
-
-class Totals(Answer):
-    """What the job will write off."""
-
-    insurance_cents: int
-    patient_cents: int
-    by_payer: list[Group]
-    by_provider: list[Group]
-    by_code: Annotated[list[CodeCount], Field(description="Claims that a rule applies to, by rule code")]
-    cost_share: Annotated[
-        CostShare | None, Field(description="Present if the job writes off cost sharing; CONFIRM then needs a reason")
-    ]
-
-
-class SettleJobSummary(Answer):
-    """A job without its detailed totals."""
-
-    id: str
-    kind: JobKind
-    status: JobStatus
-    reverses_job_id: Annotated[str | None, Field(description="For a reversal: the job that it reverses")]
-    target_status: str
-    reason: WriteOffReason | None
-    note: str
-    cost_share_reason: Annotated[str, Field(description='The reason as entered; otherwise empty, or "not recorded"')]
-    include: list[str]
-    setting: Annotated[WriteOffSetting, Field(description="The Balance Writeoff setting, frozen by the preview")]
-    as_of: dt.date
-    posting_date: dt.date
-    claims_expected: Annotated[int | None, Field(description="Count before the preview, while the job is preparing")]
-    counts: Annotated[Counts | None, Field(description="Frozen by the preview; null while the job is preparing")]
-    requested_by: str | None
-    requested_at: dt.datetime
-    previewed_at: dt.datetime | None
-    expires_at: Annotated[dt.datetime | None, Field(description="When the preview expires")]
-    confirmed_by: str | None
-    confirmed_at: dt.datetime | None
-    started_at: dt.datetime | None
-    finished_at: dt.datetime | None
-    halted_because: str | None
-    limits: Annotated[
-        dict[str, Ceiling], Field(description="Limits by name, frozen by the preview; later changes don't apply")
-    ]
-    over: Annotated[
-        list[OverLimit], Field(description="Limits that the job exceeds; another user must then approve it")
-    ]
-    approval_asked_at: dt.datetime | None
-    approval_expires_at: Annotated[dt.datetime | None, Field(description="When the request for approval expires")]
-    decided_by: Annotated[str | None, Field(description="User who approved or rejected the job")]
-    decided_at: dt.datetime | None
-    decision_note: Annotated[str, Field(description="Reason for the rejection")]
-
-
-class SettleJobAnswer(SettleJobSummary):
-    """A job with its totals."""
-
-    totals: Annotated[Totals | None, Field(description="Frozen by the preview; null while the job is preparing")]
-    changed_since_preview: Annotated[
-        int | None,
-        Field(description="Claims that the run will skip because they changed; null if the job no longer waits"),
-    ]
-
-
-class SettleJobsPage(Answer):
-    """A page of jobs, newest first."""
-
-    settle_jobs: list[SettleJobSummary]
-    next_cursor: str | None
-
-
-class Item(Answer):
-    """One claim of a job, with its preview verdict and its outcome."""
-
-    position: int
-    claim_id: str
-    patient: Annotated[str, Field(validation_alias="patient_name")]
-    service_date: dt.date
-    insurance_cents: Annotated[int, Field(description="Write-off amount in the preview")]
-    patient_cents: int
-    verdict: Verdict
-    verdict_code: str | None
-    outcome: Outcome | None
-    code: str | None
-    words: Annotated[str | None, Field(description="The code as a sentence")]
-    why: Why
-    why_words: WhyWords
-    retryable: Annotated[bool, Field(description="True if the claim failed and retry-failed would retry it now")]
-    insurance_due_cents: Annotated[int, Field(validation_alias="insurance_due", description="Current balance")]
-    patient_due_cents: Annotated[int, Field(validation_alias="patient_due")]
-
-
-class ItemsPage(Answer):
-    """A page of a job's items, in order."""
-
-    items: list[Item]
-    next_cursor: str | None

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Self
 
 from flask import Response, jsonify
 from flask_openapi3.models.tag import Tag
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
@@ -19,13 +19,13 @@ from core.practices import periods
 from core.schedules import schedule_queries
 from webui.api.blueprint import api, problem_responses
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import LIMIT_DEFAULT, BadCursor, Body, Limit, Parameters, requires
+from webui.api.request_parsing import AnyPage, BadCursor, Body, requires
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
 MONTHS: Final = Tag(name="Month-end close", description="Nothing can be posted to a closed month")
 
-
+_POSTINGS: Final = BeforeValidator(closing.posting_count)
 Totals = dict[str, dict[str, dict[str, int]]]
 
 
@@ -36,6 +36,7 @@ class PeriodAct(Answer):
     at: dt.datetime
     by: str | None
     reason: Annotated[str, Field(description="Reason for a reopening")]
+    postings: Annotated[int, Field(validation_alias="totals", description="Postings in these totals"), _POSTINGS]
     totals: Annotated[Totals, Field(description="Totals of the close; for a reopening, of the close that it ended")]
     digest: Annotated[str, Field(description="Checksum of the same close")]
 
@@ -49,6 +50,7 @@ class Period(Answer):
         Totals | None,
         Field(description="Totals at the close: cents and count, by kind of posting and responsibility"),
     ]
+    postings: Annotated[int, Field(validation_alias="totals", description="Postings in these totals"), _POSTINGS]
     digest: Annotated[str | None, Field(description="Checksum of all postings at the close; empty if there are none")]
     closed_by: str | None
     closed_at: dt.datetime | None
@@ -76,21 +78,26 @@ class Stops(Answer):
 
     schedules: list[StoppedSchedule]
     settle_job_ids: Annotated[list[Id], Field(description="Previews that wait for CONFIRM and need a new posting date")]
+    words: Annotated[list[str], Field(description="A sentence for each of them")]
 
     @classmethod
     def of(cls, session: Session, practice_id: int, month: dt.date) -> Self:
         """Return the current state."""
+        coming = schedule_queries.with_runs_in(session, practice_id, month, now=now())
+        waiting = closing.waiting_previews(session, practice_id, month)
+        refused = "still has runs in this month. Those runs will be refused and settle nothing."
         return cls(
-            schedules=[
-                StoppedSchedule.model_validate({"id": one.id, "name": one.name})
-                for one in schedule_queries.with_runs_in(session, practice_id, month, now=now())
+            schedules=[StoppedSchedule.model_validate({"id": one.id, "name": one.name}) for one in coming],
+            settle_job_ids=[str(job_id) for job_id in waiting],
+            words=[
+                *(f"Schedule “{one.name}” {refused}" for one in coming),
+                *(f"Job {job_id} is waiting for CONFIRM and needs a new posting date." for job_id in waiting),
             ],
-            settle_job_ids=[str(job_id) for job_id in closing.waiting_previews(session, practice_id, month)],
         )
 
 
-class ClosedPeriod(Period):
-    """The closed month, and what the close stops."""
+class PeriodAndStops(Period):
+    """The month, and what its close stops or would stop."""
 
     stops: Stops
 
@@ -100,13 +107,6 @@ class Periods(Answer):
 
     periods: list[Period]
     next_cursor: str | None
-
-
-class PeriodsQuery(Parameters):
-    """A page of the list."""
-
-    cursor: Annotated[str, Field(description="next_cursor of the previous page; empty for the first page")] = ""
-    limit: Limit = LIMIT_DEFAULT
 
 
 class PeriodPath(BaseModel):
@@ -132,7 +132,7 @@ class Reopening(Body):
 
 @api.get("/periods", tags=[MONTHS], responses={200: Periods})
 @requires(Action.SEE_CLAIMS)
-def list_periods(query: PeriodsQuery) -> Response:
+def list_periods(query: AnyPage) -> Response:
     """List the months from the current month back to the first date of service."""
     with app_context().sessions() as session:
         found = closing.list_months(session, current_actor().practice_id, now=now())
@@ -154,6 +154,18 @@ def _month_from_cursor(cursor: str) -> dt.date:
         raise BadCursor from None
 
 
+@api.get("/periods/<month>", tags=[MONTHS], responses={200: PeriodAndStops, **problem_responses(404)})
+@requires(Action.SEE_CLAIMS)
+def show_period(path: PeriodPath) -> Response:
+    """Show one month with its history. `stops` lists what closing it would stop; it is empty for a closed month."""
+    practice_id, day = current_actor().practice_id, periods.parse_month(path.month)
+    with app_context().sessions() as session:
+        month = closing.find(session, practice_id, day)
+        is_open = month.state is PeriodState.OPEN
+        stops = Stops.of(session, practice_id, day) if is_open else Stops(schedules=[], settle_job_ids=[], words=[])
+    return jsonify({**Period.of(month).json_ready(), "stops": stops.json_ready()})
+
+
 @api.get("/periods/<month>/stops", tags=[MONTHS], responses={200: Stops, **problem_responses(404)})
 @requires(Action.SEE_CLAIMS)
 def show_stops(path: PeriodPath) -> Response:
@@ -163,7 +175,7 @@ def show_stops(path: PeriodPath) -> Response:
     return jsonify(stops.json_ready())
 
 
-@api.post("/periods/<month>/close", tags=[MONTHS], responses={200: ClosedPeriod, **problem_responses(404, 409)})
+@api.post("/periods/<month>/close", tags=[MONTHS], responses={200: PeriodAndStops, **problem_responses(404, 409)})
 @requires(Action.CLOSE_MONTH)
 def close_period(path: PeriodPath) -> Response:
     """Close a month so that nothing can be posted to it. A month that is already closed does not change.

@@ -13,17 +13,15 @@ from core.models.ledger import PaidBy, PostingKind, Responsibility
 from core.practices import periods
 from webui.api.blueprint import CLAIMS, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import LIMIT_DEFAULT, Limit, Parameters, requires
+from webui.api.request_parsing import AnyPage, requires
 from webui.shared.app_context import app_context
 from webui.shared.token_auth import current_actor
 
 
-class RecoveriesQuery(Parameters):
+class RecoveriesQuery(AnyPage):
     """Filters and a page of payments after write-off."""
 
     month: Annotated[str | None, Field(description="Month, e.g. 2026-11; all months if omitted")] = None
-    cursor: Annotated[str, Field(description="next_cursor of the previous page; empty for the first page")] = ""
-    limit: Limit = LIMIT_DEFAULT
 
 
 class RecoveredMonth(Answer):

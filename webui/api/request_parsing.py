@@ -78,11 +78,15 @@ class Parameters(BaseModel):
         return _read(cls, given, BadQuery, context=reading.TEXT_CONTEXT)
 
 
-class Page(Parameters):
-    """A page of a list."""
+class AnyPage(Parameters):
+    """A page of a list, with a cursor of the list's own."""
 
     cursor: Annotated[str, Field(description="next_cursor of the previous page; empty for the first page")] = ""
     limit: Limit = LIMIT_DEFAULT
+
+
+class Page(AnyPage):
+    """A page of a list, whose cursor is a number."""
 
     def after(self) -> int | None:
         """Return the number in the cursor. Raise `BadCursor`."""
@@ -172,7 +176,22 @@ class OnceHeaders(BaseModel):
 
 
 def requires(action: Action) -> Callable[[View], View]:
-    """Let users whose role allows `action` call a view, with the path, query, header and body that it names.
+    """Let users whose role allows `action` call a view, with the path, query, header and body that it names."""
+    return _reads_after(lambda: current_actor().require(action))
+
+
+def requires_token(view: View) -> View:
+    """Let every user call a view, whatever their role. The rest is as with `requires`."""
+    return _reads_after(current_actor)(view)
+
+
+def open_to_all(view: View) -> View:
+    """Let a caller without a token call a view. The rest is as with `requires`."""
+    return _reads_after(lambda: None)(view)
+
+
+def _reads_after(check: Callable[[], object]) -> Callable[[View], View]:
+    """Check the caller, then read what the view names.
 
     The models in a view's signature describe it in the OpenAPI document, and read the request here. flask-openapi3
     could do that, but it takes a body that is not JSON for an empty one, and the first of two values for the only one.
@@ -185,8 +204,7 @@ def requires(action: Action) -> Callable[[View], View]:
 
         @wraps(view)
         def answer(**path: str) -> Response:
-            actor = current_actor()
-            actor.require(action)
+            check()
             found: Response = view(**{part: model.of(_SOURCES[part](path)) for part, model in models.items()})
             return found
 

@@ -75,6 +75,7 @@ class TonightAnswer(Answer):
     over: Annotated[
         list[str], Field(description="Caps and limits that the run would exceed, so it would wait for approval")
     ]
+    over_words: Annotated[list[str], Field(description="A sentence for each of them")]
     notes: Annotated[list[str], Field(description="Warnings to show before the figures")]
 
 

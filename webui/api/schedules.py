@@ -1,6 +1,6 @@
 """Schedules: rules that create a job at a set local time. A schedule only reports until settling is turned on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core import reading
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.jobs import job_queries
+from core.jobs import codes, job_queries
 from core.models.schedules import Schedule
 from core.money import limit_as_json
 from core.practices.practice_queries import find
@@ -107,18 +107,8 @@ def show_schedule(path: SchedulePath) -> Response:
 @requires(Action.MANAGE_SCHEDULES)
 def change_schedule(path: SchedulePath, body: ScheduleChange) -> Response:
     """Change a schedule, starting with its next run, if its version still matches. You become its owner."""
-    with transaction(app_context().sessions) as session:
-        schedule = schedule_commands.change(
-            session,
-            path.id,
-            body.request(),
-            version=body.version,
-            confirmation=body.confirmation,
-            by=current_actor(),
-            now=now(),
-        )
-        answer = _answer(session, schedule)
-    return jsonify(answer.json_ready())
+    needs = {"version": body.version, "confirmation": body.confirmation}
+    return _run_command(schedule_commands.change, path.id, body.request(), **needs)
 
 
 @api.delete("/schedules/<schedule_id>", tags=[SCHEDULES], responses={204: None, **problem_responses(404)})
@@ -134,9 +124,7 @@ def delete_schedule(path: SchedulePath) -> tuple[str, int]:
 @requires(Action.MANAGE_SCHEDULES)
 def pause_schedule(path: SchedulePath) -> Response:
     """Pause a schedule. It won't run until it is resumed. A second call changes nothing."""
-    with transaction(app_context().sessions) as session:
-        answer = _answer(session, schedule_commands.pause(session, path.id, by=current_actor(), now=now()))
-    return jsonify(answer.json_ready())
+    return _run_command(schedule_commands.pause, path.id)
 
 
 @api.post(
@@ -145,9 +133,7 @@ def pause_schedule(path: SchedulePath) -> Response:
 @requires(Action.MANAGE_SCHEDULES)
 def resume_schedule(path: SchedulePath) -> Response:
     """Resume a paused or stopped schedule. If it was stopped, you become its owner."""
-    with transaction(app_context().sessions) as session:
-        answer = _answer(session, schedule_commands.resume(session, path.id, by=current_actor(), now=now()))
-    return jsonify(answer.json_ready())
+    return _run_command(schedule_commands.resume, path.id)
 
 
 @api.post(
@@ -158,17 +144,8 @@ def resume_schedule(path: SchedulePath) -> Response:
 @requires(Action.MANAGE_SCHEDULES)
 def let_schedule_settle(path: SchedulePath, body: LetSettle) -> Response:
     """Turn on settling, starting with the next run. This needs CONFIRM, and you become the owner."""
-    with transaction(app_context().sessions) as session:
-        schedule = schedule_commands.start_settling(
-            session,
-            path.id,
-            confirmation=body.confirmation,
-            version=body.version,
-            by=current_actor(),
-            now=now(),
-        )
-        answer = _answer(session, schedule)
-    return jsonify(answer.json_ready())
+    needs = {"version": body.version, "confirmation": body.confirmation}
+    return _run_command(schedule_commands.start_settling, path.id, **needs)
 
 
 @api.post(
@@ -179,11 +156,7 @@ def let_schedule_settle(path: SchedulePath, body: LetSettle) -> Response:
 @requires(Action.MANAGE_SCHEDULES)
 def let_schedule_report(path: SchedulePath, body: OfVersion) -> Response:
     """Switch a schedule to report only, starting with its next run."""
-    with transaction(app_context().sessions) as session:
-        by = current_actor()
-        schedule = schedule_commands.report_only(session, path.id, version=body.version, by=by, now=now())
-        answer = _answer(session, schedule)
-    return jsonify(answer.json_ready())
+    return _run_command(schedule_commands.report_only, path.id, version=body.version)
 
 
 @api.post(
@@ -221,7 +194,14 @@ def show_tonight(path: SchedulePath) -> Response:
         patient_cents=found.patient_cents,
         by_code=code_counts(found.by_code),
         over=found.over,
+        over_words=[codes.describe(code) for code in found.over],
     )
+    return jsonify(answer.json_ready())
+
+
+def _run_command(act: Callable[..., Schedule], *what: Any, **more: Any) -> Response:
+    with transaction(app_context().sessions) as session:
+        answer = _answer(session, act(session, *what, **more, by=current_actor(), now=now()))
     return jsonify(answer.json_ready())
 
 

@@ -1,12 +1,13 @@
 """The users of the practice, and the approval limits."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from flask import Response, jsonify, url_for
 from flask_openapi3.models.tag import Tag
 from pydantic import Field, Strict
+from sqlalchemy.orm import Session
 
 from core.access import user_management
 from core.access.permissions import Action
@@ -27,10 +28,22 @@ _Role = Annotated[Role, Strict(strict=False)]  # JSON has only text
 
 
 class UserPath(IdPath):
-    """The user's ID."""
+    """The user's ID or e-mail address."""
 
     missing = NoSuchUser
     user_id: str
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read it. Raise `NoSuchUser` if it is neither."""
+        return cls.model_validate(given) if "@" in given["user_id"] else super().of(given)
+
+    def find(self, session: Session) -> User:
+        """Return the user. Raise `NoSuchUser`."""
+        by = current_actor()
+        if "@" in self.user_id:
+            return user_management.find_by_email(session, self.user_id, by=by)
+        return user_management.find(session, self.id, by=by)
 
 
 class NewRole(Body):
@@ -39,25 +52,37 @@ class NewRole(Body):
     role: _Role
 
 
-class _Limits(Body):
-    """Max write-off per claim and per job without approval, in cents or as "unlimited". Never empty."""
-
+class _AnyLimits(Body):
     LIMITS: ClassVar = ("claim_cents", "job_cents")
-    claim_cents: Ceiling
-    job_cents: Ceiling
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read both. Raise `BadLimitAmount` if one is neither an amount nor "unlimited"."""
+        """Read them. Raise `BadLimitAmount` if one is neither an amount nor "unlimited"."""
         for name in cls.LIMITS:
             value = given.get(name)
+            if name not in given and not cls.model_fields[name].is_required():
+                continue
             if value != UNLIMITED_WORD and (isinstance(value, bool) or not isinstance(value, int)):
                 raise BadLimitAmount(f'{name}: enter an amount in cents, or "unlimited".', field=name)
         return super().of(given)
 
     def cents(self) -> dict[str, int]:
-        """Return both in cents, for core."""
-        return {"claim_cents": _cents(self.claim_cents), "job_cents": _cents(self.job_cents)}
+        """Return the given limits in cents, for core."""
+        return {name: _cents(getattr(self, name)) for name in self.LIMITS if name in self.model_fields_set}
+
+
+class SomeLimits(_AnyLimits):
+    """The limits to change, in cents or as "unlimited". A limit that is not named stays as it is."""
+
+    claim_cents: Annotated[Ceiling, Field(description="Max write-off per claim without approval")] = 0
+    job_cents: Annotated[Ceiling, Field(description="Max write-off per job without approval")] = 0
+
+
+class _Limits(_AnyLimits):
+    """Max write-off per claim and per job without approval, in cents or as "unlimited". Never empty."""
+
+    claim_cents: Ceiling
+    job_cents: Ceiling
 
 
 class NewLimits(_Limits):
@@ -94,15 +119,24 @@ class Users(Answer):
 class LimitsAnswer(Answer):
     """The practice's limits and your own. The lower limit applies."""
 
+    practice: str
     claim_cents: Ceiling
     job_cents: Ceiling
     my_claim_cents: Ceiling
     my_job_cents: Ceiling
+    users: Annotated[
+        list[UserAnswer], Field(description="Active users with their limits: all for an administrator, else only you")
+    ]
 
 
 _ANSWERS: Final[dict[str, Any]] = {
     "tags": [USERS_AND_LIMITS],
     "responses": {200: UserAnswer, **problem_responses(400, 404, 413, 415)},
+}
+
+_LIMITS_ANSWERS: Final[dict[str, Any]] = {
+    "tags": [USERS_AND_LIMITS],
+    "responses": {200: LimitsAnswer, **problem_responses(400, 413, 415)},
 }
 
 
@@ -131,7 +165,7 @@ def add_user(body: NewUser) -> tuple[Response, int, dict[str, str]]:
 def show_user(path: UserPath) -> Response:
     """Show one user."""
     with app_context().sessions() as session:
-        answer = _answer(user_management.find(session, path.id, by=current_actor()))
+        answer = _answer(path.find(session))
     return jsonify(answer.json_ready())
 
 
@@ -146,6 +180,13 @@ def change_role(path: UserPath, body: NewRole) -> Response:
 @requires(Action.MANAGE_USERS)
 def set_user_limits(path: UserPath, body: NewLimits) -> Response:
     """Set another user's limits. Existing previews keep their old limits. You can't set your own limits."""
+    return _run_command(user_management.set_limits, path, **body.cents())
+
+
+@api.patch("/users/<user_id>/limits", **_ANSWERS)
+@requires(Action.MANAGE_USERS)
+def change_user_limits(path: UserPath, body: SomeLimits) -> Response:
+    """Change one or both limits of another user. Existing previews keep their old limits."""
     return _run_command(user_management.set_limits, path, **body.cents())
 
 
@@ -168,24 +209,34 @@ def reactivate_user(path: UserPath) -> Response:
 def show_limits() -> Response:
     """Show the max write-off per claim and per job without approval."""
     with app_context().sessions() as session:
-        practice = practice_queries.find(session, current_actor().practice_id)
-        answer = _limits(practice, session.get_one(User, current_actor().user_id))
+        answer = _limits(session, practice_queries.find(session, current_actor().practice_id))
     return jsonify(answer.json_ready())
 
 
-@api.put("/limits", tags=[USERS_AND_LIMITS], responses={200: LimitsAnswer, **problem_responses(400, 413, 415)})
+@api.put("/limits", **_LIMITS_ANSWERS)
 @requires(Action.CHANGE_SETTING)
 def set_limits(body: NewLimits) -> Response:
     """Set the practice's limits. Existing previews keep their old limits."""
+    return _set_limits(body)
+
+
+@api.patch("/limits", **_LIMITS_ANSWERS)
+@requires(Action.CHANGE_SETTING)
+def change_limits(body: SomeLimits) -> Response:
+    """Change one or both limits of the practice. Existing previews keep their old limits."""
+    return _set_limits(body)
+
+
+def _set_limits(body: _AnyLimits) -> Response:
     with transaction(app_context().sessions) as session:
         practice = limits.set_write_off_limits(session, **body.cents(), by=current_actor(), now=now())
-        answer = _limits(practice, session.get_one(User, current_actor().user_id))
+        answer = _limits(session, practice)
     return jsonify(answer.json_ready())
 
 
-def _run_command(act: Any, path: UserPath, *given: Any, **more: Any) -> Response:
+def _run_command(act: Callable[..., User], path: UserPath, *given: Any, **more: Any) -> Response:
     with transaction(app_context().sessions) as session:
-        answer = _answer(act(session, path.id, *given, **more, by=current_actor(), now=now()))
+        answer = _answer(act(session, path.find(session).id, *given, **more, by=current_actor(), now=now()))
     return jsonify(answer.json_ready())
 
 
@@ -201,8 +252,13 @@ def _answer(user: User) -> UserAnswer:
     )
 
 
-def _limits(practice: Practice, user: User) -> LimitsAnswer:
+def _limits(session: Session, practice: Practice) -> LimitsAnswer:
+    by = current_actor()
+    user = session.get_one(User, by.user_id)
+    seen = user_management.list_users(session, by) if by.may(Action.MANAGE_USERS) else [user]
     return LimitsAnswer(
+        practice=practice.name,
+        users=[_answer(one) for one in seen if one.active],
         claim_cents=_limit_value(practice.claim_limit_cents),
         job_cents=_limit_value(practice.job_limit_cents),
         my_claim_cents=_limit_value(user.claim_limit_cents),

@@ -1,10 +1,11 @@
 """Credit balances of payers and patients, line by line, as a work list."""
 
+import datetime as dt
 from typing import Any, Final
 
 from flask import Blueprint, Response, render_template, request
 
-from core.access.permissions import Action
+from core.access.permissions import Action, Actor
 from core.ledger import credit_balances
 from core.ledger.credit_balances import BadCreditsFilter, CreditsFilter
 from core.models.ledger import Responsibility
@@ -37,13 +38,17 @@ def index() -> str | tuple[str, int]:
 @requires(Action.SEE_CLAIMS)
 def download() -> Response:
     """Download all matching credits."""
-    actor, wanted, today = current_actor(), _filter(), practice_days.today(current_practice(), now=now())
+    return send_credits_file(_filter(), today=practice_days.today(current_practice(), now=now()), by=current_actor())
+
+
+def send_credits_file(wanted: CreditsFilter, *, today: dt.date, by: Actor) -> Response:
+    """Answer with the matching credits as CSV."""
     return file_downloads.send_file(
-        by=actor,
+        by=by,
         name=f"credits-{today}.csv",
         content_type=file_downloads.CSV,
-        record=lambda db: credit_balances.authorize_export(db, by=actor, now=now()),
-        pieces=lambda db: credit_balances.csv_file(db, actor.practice_id, wanted, today=today),
+        record=lambda db: credit_balances.authorize_export(db, by=by, now=now()),
+        pieces=lambda db: credit_balances.csv_file(db, by.practice_id, wanted, today=today),
     )
 
 

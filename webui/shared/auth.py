@@ -24,11 +24,13 @@ from flask import (
 from flask_limiter import Limiter, RequestLimit
 from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFProtect
+from werkzeug.exceptions import HTTPException
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as BaseResponse
 
 from core.access import user_sessions, users
 from core.access.permissions import Action, Actor
+from core.counting import counted
 from core.db.engine import transaction
 from core.models.practices import Practice
 from core.practices import practice_queries
@@ -116,14 +118,38 @@ def _sign_in_failed(response: Response) -> bool:
     return response.status_code == HTTPStatus.UNAUTHORIZED
 
 
-def _account_key() -> str:
-    # A hash, so that the counters contain no address.
-    return hashlib.sha256(request.form.get("email", "").strip().lower().encode("utf-8", "replace")).hexdigest()
+def limit_failed_sign_ins(typed_email: Callable[[], str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Refuse a view after too many failed sign-ins. The page and the API count together."""
+
+    def account_key() -> str:
+        # A hash, so that the counters contain no address.
+        return hashlib.sha256(typed_email().strip().lower().encode("utf-8", "replace")).hexdigest()
+
+    def wrap(view: Callable[P, R]) -> Callable[P, R]:
+        for limit, scope, key in (
+            (FAILURES_PER_ACCOUNT, "sign-in-account", account_key),
+            (FAILURES_PER_ADDRESS, "sign-in-address", get_remote_address),
+        ):
+            view = limiter.shared_limit(
+                limit, scope, key_func=key, deduct_when=_sign_in_failed, error_message=_too_many_sentence
+            )(view)
+        return view
+
+    return wrap
+
+
+def _seconds_to_wait() -> int:
+    limit: RequestLimit | None = limiter.current_limit
+    return max(1, int(limit.reset_at - time())) if limit else 300
+
+
+def _too_many_sentence() -> str:
+    minutes = -(-_seconds_to_wait() // 60)
+    return f"Too many failed sign-ins. Wait {counted(minutes, 'minute')} and try again."
 
 
 @blueprint.post("/sign-in")
-@limiter.limit(FAILURES_PER_ADDRESS, deduct_when=_sign_in_failed)
-@limiter.limit(FAILURES_PER_ACCOUNT, key_func=_account_key, deduct_when=_sign_in_failed)
+@limit_failed_sign_ins(lambda: request.form.get("email", ""))
 def start_session() -> BaseResponse | tuple[str, int]:
     """Check the password, set the cookie, and redirect to the requested page."""
     email = request.form.get("email", "")
@@ -157,15 +183,11 @@ def sign_out() -> BaseResponse:
 
 
 @blueprint.errorhandler(HTTPStatus.TOO_MANY_REQUESTS)
-def _too_many(_: Exception) -> Response:
-    limit: RequestLimit | None = limiter.current_limit
-    seconds = max(1, int(limit.reset_at - time())) if limit else 300
-    minutes = -(-seconds // 60)
-    fault = f"Too many failed sign-ins. Wait {minutes} {'minute' if minutes == 1 else 'minutes'} and try again."
+def _too_many(error: HTTPException) -> Response:
     form = request.form
-    page = render_template("signin.html", next=form.get("next", ""), email=form.get("email"), fault=fault)
+    page = render_template("signin.html", next=form.get("next", ""), email=form.get("email"), fault=error.description)
     response = make_response(page, HTTPStatus.TOO_MANY_REQUESTS)
-    response.headers["Retry-After"] = str(seconds)
+    response.headers["Retry-After"] = str(_seconds_to_wait())
     return response
 
 

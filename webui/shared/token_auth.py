@@ -21,12 +21,18 @@ class TokenNeeded(Refusal):
 def current_actor() -> Actor:
     """Return the user that the request's token acts for. Raise `TokenNeeded` without a valid token."""
     if "api_actor" not in g:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise TokenNeeded
+        token = current_token()
         with transaction(app_context().sessions) as session:
-            g.api_actor = tokens.find_actor_by_token(session, token.strip(), now())
+            g.api_actor = tokens.find_actor_by_token(session, token, now())
     if g.api_actor is None:
         raise TokenNeeded
     actor: Actor = g.api_actor
     return actor
+
+
+def current_token() -> str:
+    """Return the request's token, which may be invalid. Raise `TokenNeeded` without one."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise TokenNeeded
+    return token.strip()

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, Literal, NotRequired, TypedDict
 
-from pydantic import BaseModel
+from pydantic import BaseModel, computed_field
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
@@ -66,6 +66,7 @@ class OverLimit(BaseModel):
         """Return whether the limit applies to one claim, so that `found` is the largest claim."""
         return self.code in PER_CLAIM_LIMITS
 
+    @computed_field  # type: ignore[prop-decorator]  # mypy takes a property below another decorator for a mistake
     @property
     def sentence(self) -> str:
         """Return a sentence that names the limit and the amount."""

@@ -4,45 +4,32 @@ import json
 import os
 import pty
 import sys
-from collections.abc import Callable, Iterator
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from sqlalchemy.orm import Session
 
 from core.access import tokens, users
-from core.cli import main
 from core.models.people import Role, User
 from core.models.practices import Practice, WriteOffSetting
 from core.money import UNLIMITED
 from core.practices import write_off_setting
-from core.settings import load_settings
 from tests.core.access.conftest import NOW
+from tests.core.cli.conftest import Typed
 
 COMMAND = [sys.executable, "-m", "core.cli"]
 
 NEW = ("--practice", "New", "--create", "--limit", "1", "--role", "biller")
 
-Settle = Callable[..., Result]
 
-
-@pytest.fixture
-def settle(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settle]:
-    """Yield `settle` on this test's database, without a terminal."""
-    monkeypatch.setenv("SETTLE_DATABASE_URL", database_url)
-    load_settings.cache_clear()
-    yield lambda *words: CliRunner().invoke(main, words, catch_exceptions=False)
-    load_settings.cache_clear()
-
-
-def add(settle: Settle, email: str = "ann@example.org", practice: str = "Hill Clinic", role: str = "admin") -> str:
+def add(settle: Typed, email: str = "ann@example.org", practice: str = "Hill Clinic", role: str = "admin") -> str:
     """Add a user. Return the generated password."""
     done = settle("user", "add", email, "--practice", practice, "--role", role, "--limit", "unlimited")
     assert done.exit_code == 0, done.stderr
     return done.stdout.rpartition(": ")[2].strip()
 
 
-def test_without_a_terminal_a_working_password_is_generated(settle: Settle, session: Session) -> None:
+def test_without_a_terminal_a_working_password_is_generated(settle: Typed, session: Session) -> None:
     password = add(settle, "Ann@Example.org")
 
     actor = users.sign_in(session, email="ann@example.org", password=password, now=NOW)
@@ -52,7 +39,7 @@ def test_without_a_terminal_a_working_password_is_generated(settle: Settle, sess
     assert (practice.name, practice.time_zone, practice.write_off) == ("Hill Clinic", "America/New_York", "neither")
 
 
-def test_a_second_user_joins_the_existing_practice(settle: Settle, session: Session) -> None:
+def test_a_second_user_joins_the_existing_practice(settle: Typed, session: Session) -> None:
     add(settle)
     add(settle, "bob@example.org", role="biller")
 
@@ -60,7 +47,7 @@ def test_a_second_user_joins_the_existing_practice(settle: Settle, session: Sess
     assert session.query(User).count() == 2
 
 
-def test_limits_are_given_in_words_and_never_guessed(settle: Settle, session: Session) -> None:
+def test_limits_are_given_in_words_and_never_guessed(settle: Typed, session: Session) -> None:
     words = ("user", "add", "ann@example.org", "--practice", "Hill Clinic", "--role", "admin")
     for given in ((), ("--claim-limit", "5"), ("--job-limit", "unlimited")):
         refused = settle(*words, *given)
@@ -79,7 +66,7 @@ def test_limits_are_given_in_words_and_never_guessed(settle: Settle, session: Se
     assert (bob.claim_limit_cents, bob.job_limit_cents) == (25_50, UNLIMITED)
 
 
-def test_a_mistyped_practice_is_refused_with_similar_names(settle: Settle, session: Session) -> None:
+def test_a_mistyped_practice_is_refused_with_similar_names(settle: Typed, session: Session) -> None:
     def add_to(practice: str, email: str, *words: str) -> Result:
         return settle("user", "add", email, "--practice", practice, "--role", "biller", "--limit", "50", *words)
 
@@ -115,16 +102,20 @@ def test_a_mistyped_practice_is_refused_with_similar_names(settle: Settle, sessi
         (("token", "list", "stranger@example.org"), 1, "no user stranger@example.org"),
         (("token", "revoke", "0"), 2, "'0' is not a valid token number; to find it, run `settle token list EMAIL`."),
         (
-            ("write-off-setting", "both", "--practice", "Nowhere"),
+            ("write-off-setting", "both", "--practice", "Nowhere", "--as", "ann@example.org"),
             1,
             "no practice called Nowhere. Did you mean: Hill Clinic?",
         ),
-        (("write-off-setting", "both", "--practice", "Hill Clinic", "--provider", "P9"), 1, "no provider P9"),
-        (("write-off-setting", "all", "--practice", "Hill Clinic"), 2, "all"),
+        (
+            ("write-off-setting", "both", "--practice", "Hill Clinic", "--provider", "P9", "--as", "ann@example.org"),
+            1,
+            "no provider P9",
+        ),
+        (("write-off-setting", "both", "--practice", "Hill Clinic"), 2, "Missing option '--as'"),
     ],
 )
 def test_a_refusal_is_one_line_and_changes_nothing(
-    settle: Settle, session: Session, words: tuple[str, ...], code: int, shown: str
+    settle: Typed, session: Session, words: tuple[str, ...], code: int, shown: str
 ) -> None:
     add(settle)
 
@@ -135,7 +126,7 @@ def test_a_refusal_is_one_line_and_changes_nothing(
     assert [practice.name for practice in session.query(Practice)] == ["Hill Clinic"]
 
 
-def test_a_token_is_alone_on_the_last_line_and_acts_as_its_user(settle: Settle, session: Session) -> None:
+def test_a_token_is_alone_on_the_last_line_and_acts_as_its_user(settle: Typed, session: Session) -> None:
     add(settle)
 
     made = settle("token", "add", "ANN@example.org")
@@ -145,14 +136,14 @@ def test_a_token_is_alone_on_the_last_line_and_acts_as_its_user(settle: Settle, 
     assert actor.email == "ann@example.org"
 
 
-def test_a_leaked_token_is_revoked_alone_by_its_number_or_its_text(settle: Settle, session: Session) -> None:
+def test_a_leaked_token_is_revoked_alone_by_its_number_or_its_text(settle: Typed, session: Session) -> None:
     add(settle)
     leaked, lost, kept = (settle("token", "add", "ann@example.org").stdout.strip() for _ in range(3))
 
     listed = settle("token", "list", "ann@example.org", "--json").stdout
     assert not any(secret in listed for secret in (leaked, lost, kept))
     numbers = [one["number"] for one in json.loads(listed)["tokens"]]
-    by_itself = CliRunner().invoke(main, ["token", "revoke"], input=f"{leaked}\n")
+    by_itself = settle("token", "revoke", input=f"{leaked}\n")
     by_number = settle("token", "revoke", str(numbers[1]))
 
     assert by_itself.stdout.endswith(f"Token {numbers[2]} is revoked.\n")
@@ -166,16 +157,7 @@ def test_a_leaked_token_is_revoked_alone_by_its_number_or_its_text(settle: Settl
     assert (again.exit_code, "or it was already revoked" in again.stderr) == (1, True)
 
 
-def test_the_balance_writeoff_setting_is_chosen_by_command(settle: Settle, session: Session) -> None:
-    add(settle)
-
-    assert settle("write-off-setting", "patient", "--practice", "Hill Clinic").exit_code == 0
-
-    practice = session.query(Practice).one()
-    assert write_off_setting.overview(session, practice.id).setting is WriteOffSetting.PATIENT
-
-
-def test_the_balance_writeoff_setting_names_the_administrator_who_chose_it(settle: Settle, session: Session) -> None:
+def test_the_balance_writeoff_setting_names_the_administrator_who_chose_it(settle: Typed, session: Session) -> None:
     for email, role, name in [("bill@example.org", "biller", "Bill"), ("boss@example.org", "admin", "Bea Boss")]:
         settle(
             "user", "add", email, "--practice", "Hill Clinic", "--role", role, "--name", name, "--limit", "unlimited"
@@ -188,8 +170,8 @@ def test_the_balance_writeoff_setting_names_the_administrator_who_chose_it(settl
     assert settle(*setting, "boss@example.org").exit_code == 0
 
     practice = session.query(Practice).one()
-    assert write_off_setting.overview(session, practice.id).changed_by == "Bea Boss"
-    assert "Bea Boss: Changed the Balance Writeoff setting" in settle("audit", "--practice", "Hill Clinic").output
+    chosen = write_off_setting.overview(session, practice.id)
+    assert (chosen.setting, chosen.changed_by) == (WriteOffSetting.INSURANCE, "Bea Boss")
 
 
 def test_on_a_terminal_the_password_is_typed_and_never_shown(database_url: str, session: Session) -> None:
@@ -225,7 +207,7 @@ def _until(terminal: int, words: bytes) -> bytes:
 
 @pytest.mark.parametrize(("answer", "names"), [("y", ["Hill", "Hill Clinic"]), ("n", ["Hill Clinic"])])
 def test_on_a_terminal_a_new_practice_needs_confirmation(
-    database_url: str, session: Session, settle: Settle, answer: str, names: list[str]
+    database_url: str, session: Session, settle: Typed, answer: str, names: list[str]
 ) -> None:
     add(settle)
     words = ["user", "add", "bob@example.org", "--practice", "Hill", "--role", "biller", "--limit", "unlimited"]

@@ -9,47 +9,48 @@ from tests.core.cli.conftest import Typed
 from tests.factories import a_practice
 
 ROW = "Quillfeather, Zephyrine, 1931-02-17"
-PREVIEW = ("preview", "--practice", "Lakeside", "--as", "biller@lakeside.example", "--all", "--reason", "small_balance")
+ADD = ("user", "add", "ann@example.org", "--practice", "Lakeside", "--role", "biller", "--limit", "unlimited")
 
 
 @pytest.fixture
 def _refusing(sessions: Sessions, engine: Engine) -> None:
-    a_practice(sessions).claims(2)
+    a_practice(sessions)
     with engine.begin() as connection:
         refuse = f"RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation', DETAIL = '{ROW}'"
         connection.execute(
             text(f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {refuse}; END$$")
         )
         connection.execute(
-            text("CREATE TRIGGER refuse BEFORE INSERT ON job_item FOR EACH ROW EXECUTE FUNCTION refuse()")
+            text("CREATE TRIGGER refuse BEFORE INSERT ON app_user FOR EACH ROW EXECUTE FUNCTION refuse()")
         )
 
 
 @pytest.mark.usefixtures("_refusing")
 def test_a_database_refusal_is_reported_with_its_code_and_our_code_location(
-    typed: Typed, monkeypatch: pytest.MonkeyPatch
+    settle: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(TRACE_VARIABLE)
 
-    broke = typed(*PREVIEW)
+    broke = settle(*ADD)
 
     assert broke.exit_code == 1
     assert broke.stdout == ""
     (line,) = broke.stderr.splitlines()
     assert "IntegrityError (23514)" in line
-    assert "freezing.py" in line
+    assert "users.py" in line
     assert [word for word in ROW.split(", ") if word in line] == []
 
 
 @pytest.mark.usefixtures("_refusing")
-def test_an_option_shows_the_full_error_text(typed: Typed) -> None:
+def test_an_option_shows_the_full_error_text(settle: Typed) -> None:
     with pytest.raises(Exception, match="Zephyrine"):
-        typed(*PREVIEW)
+        settle(*ADD)
 
 
-def test_wrong_usage_and_refusals_are_shown_unchanged(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_usage_and_refusals_are_shown_unchanged(settle: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(TRACE_VARIABLE)
 
-    assert typed("preview", "--nonsense").exit_code == 2
-    refused = typed("watch", "7")
-    assert (refused.exit_code, refused.stderr) == (1, "There is no job 7.\n")
+    assert settle("verify", "--nonsense").exit_code == 2
+    refused = settle("token", "list", "ann@example.org")
+    assert refused.exit_code == 1
+    assert refused.stderr == "There is no user ann@example.org. Add one with `settle user add`.\n"

@@ -1,31 +1,13 @@
 """`settle import` and `settle sample`, as typed."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from core.cli import main
-from core.settings import load_settings
-
-
-class Typed:
-    """The command, typed against one database."""
-
-    def __call__(self, *words: str | Path) -> Result:
-        return CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
-
-
-@pytest.fixture
-def settle(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Typed]:
-    """Yield `settle` on this test's database."""
-    monkeypatch.setenv("SETTLE_DATABASE_URL", database_url)
-    load_settings.cache_clear()
-    yield Typed()
-    load_settings.cache_clear()
+from tests.core.cli.conftest import Typed
 
 
 def test_a_template_is_filled_in_and_imported_twice_into_a_practice(settle: Typed, tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ READY_SECONDS = 180  # eight programs on two shared cores
 
 
 def environment(data_dir: Path) -> dict[str, str]:
-    """Return the caller's environment without its server addresses."""
+    """Return the caller's environment without its server addresses, and a sign-in of its own."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SETTLE_")}
-    return {**inherited, "SETTLE_DATA_DIR": str(data_dir)}
+    return {**inherited, "SETTLE_DATA_DIR": str(data_dir), "XDG_CONFIG_HOME": str(data_dir.parent / "config")}
 
 
 @pytest.fixture

@@ -21,10 +21,11 @@ from tests.processes import command_of, family_of, living
 from tests.waiting import eventually
 
 
-def settle(data_dir: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+def settle(data_dir: Path, *words: str, token: str = "") -> "subprocess.CompletedProcess[str]":
     """Run a command to its end."""
-    argv = [sys.executable, "-m", "core.cli", *words]
-    return subprocess.run(argv, env=environment(data_dir), capture_output=True, text=True, timeout=60, check=False)
+    argv, given = [sys.executable, "-m", "core.cli", *words], {"SETTLE_TOKEN": token} if token else {}
+    variables = environment(data_dir) | given
+    return subprocess.run(argv, env=variables, capture_output=True, text=True, timeout=60, check=False)
 
 
 class Run:
@@ -177,16 +178,18 @@ def test_servers_given_by_url_are_used_and_none_are_started(folder: Path, databa
 def test_a_dead_broker_given_by_url_is_reported_and_a_job_settles_without_it(folder: Path, database_url: str) -> None:
     dead = f"redis://127.0.0.1:{free_port('127.0.0.1', 0)}/0"
     run = start(folder, SETTLE_DATABASE_URL=database_url, SETTLE_BROKER_URL=dead)
-    practice, who = ("--practice", "Hill Clinic"), ("--as", "ann@hill.example")
+    practice, token = ("--practice", "Hill Clinic"), ""
     for words in (
         ("sample", *practice, "--claims", "25"),
         ("user", "add", "ann@hill.example", *practice, "--role", "admin", "--limit", "unlimited"),
-        ("preview", *practice, *who, "--all", "--reason", "small_balance"),
-        ("confirm", "1", *who, "--confirmation", "CONFIRM", "--cost-share-reason", "Hardship"),
+        ("token", "add", "ann@hill.example"),
+        ("preview", "--all", "--reason", "small_balance"),
+        ("confirm", "1", "--confirmation", "CONFIRM", "--cost-share-reason", "Hardship"),
         ("watch", "1"),
     ):
-        done = settle(run.data_dir, *words)
+        done = settle(run.data_dir, *words, token=token)
         assert done.returncode == 0, done.stderr
+        token = done.stdout.strip() if words[0] == "token" else token
 
     run.process.terminate()
 

@@ -52,7 +52,8 @@ def test_a_changed_setting_shows_user_and_time_and_is_audited(session: Session, 
 
 
 def test_choosing_the_current_setting_changes_nothing(session: Session, practice_id: int) -> None:
-    write_off_setting.set_for_practice(session, practice_id=practice_id, setting=BOTH, by=None, now=NOW)
+    admin = make_actor(session, practice_id, Role.ADMIN)
+    write_off_setting.set_for_practice(session, practice_id=practice_id, setting=BOTH, by=admin, now=NOW)
 
     assert write_off_setting.overview(session, practice_id).changed_at is None
     assert session.query(AuditEntry).filter_by(act="write_off_setting.changed").count() == 0
@@ -98,13 +99,14 @@ def test_a_provider_of_another_practice_is_not_found(session: Session, engine: E
     )
     mine = session.query(Provider).filter_by(practice_id=practice_id).first()
     assert mine is not None
+    admin = make_actor(session, other, Role.ADMIN)
 
     with pytest.raises(NotFound):
         write_off_setting.set_for_provider(
-            session, practice_id=other, provider_external_id=mine.external_id, setting=NEITHER, by=None, now=NOW
+            session, practice_id=other, provider_external_id=mine.external_id, setting=NEITHER, by=admin, now=NOW
         )
     with pytest.raises(NotFound):
-        write_off_setting.set_for_practice(session, practice_id=-1, setting=NEITHER, by=None, now=NOW)
+        write_off_setting.set_for_practice(session, practice_id=-1, setting=NEITHER, by=admin, now=NOW)
     with pytest.raises(NotFound):
         write_off_setting.overview(session, -1)
 
@@ -112,7 +114,8 @@ def test_a_provider_of_another_practice_is_not_found(session: Session, engine: E
 def test_a_changed_setting_changes_no_claim(session: Session, sessions: Sessions, practice_id: int) -> None:
     before = {claim.id: claim.version for claim in session.query(Claim)}
     with sessions.begin() as other:
-        write_off_setting.set_for_practice(other, practice_id=practice_id, setting=NEITHER, by=None, now=NOW)
+        admin = make_actor(other, practice_id, Role.ADMIN)
+        write_off_setting.set_for_practice(other, practice_id=practice_id, setting=NEITHER, by=admin, now=NOW)
     session.expire_all()
 
     assert {claim.id: claim.version for claim in session.query(Claim)} == before

@@ -58,6 +58,7 @@ def test_confirming_a_job_over_a_limit_leaves_it_awaiting_approval(world: World,
     assert job["over"][1] == {
         "code": "over_job_limit", "words": "Over the practice's limit for one job", "unit": "cents", "limit": 100,
         "found": total, "claims": previewed["counts"]["will_settle"], "jobs": [],
+        "sentence": job["over"][1]["sentence"],
     }  # fmt: skip
     world.work()
     assert biller.get(f"/settle-jobs/{job_id}/progress").json["settled"] == 0
@@ -166,13 +167,19 @@ def test_each_user_lists_the_jobs_that_wait_for_them_and_for_others(
 
 
 def test_limits_are_cents_or_unlimited_and_a_biller_can_read_them(admin: Api, biller: Api) -> None:
-    assert biller.get("/limits").json == {
-        "claim_cents": "unlimited", "job_cents": "unlimited", "my_claim_cents": "unlimited",
-        "my_job_cents": "unlimited",
+    seen = biller.get("/limits").json
+    assert {**seen, "users": len(seen["users"])} == {
+        "practice": "Hill", "claim_cents": "unlimited", "job_cents": "unlimited", "my_claim_cents": "unlimited",
+        "my_job_cents": "unlimited", "users": 1,
     }  # fmt: skip
     assert limit(admin, claim=0, job=50_000).json["claim_cents"] == 0
     assert limit(admin, claim="unlimited", job=50_000).json["job_cents"] == 50_000
     assert biller.get("/limits").json["job_cents"] == 50_000
+    one = admin.send("PATCH", "/limits", json={"claim_cents": 7}).json
+    assert (one["claim_cents"], one["job_cents"], len(one["users"])) == (7, 50_000, 2)
+    (email,) = (user["email"] for user in one["users"] if user["role"] == "biller")
+    own = admin.send("PATCH", f"/users/{email}/limits", json={"job_cents": 9}).json
+    assert (own["claim_limit_cents"], own["job_limit_cents"]) == ("unlimited", 9)
 
 
 @pytest.mark.parametrize("claim", [None, "", "none", "Unlimited", "500", 1.5, True, -1, 10**18, [], {}])

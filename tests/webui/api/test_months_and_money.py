@@ -170,9 +170,12 @@ def test_the_jobs_that_a_month_end_close_stops_are_listed_before_and_after_it(
     world: World, biller: Api, admin: Api
 ) -> None:
     job_id = biller.previewed({"claim_ids": biller.claim_ids(1, eligibility="can_settle")})
-    stops = {"schedules": [], "settle_job_ids": [job_id]}
+    words = [f"Job {job_id} waits for CONFIRM and needs a new posting date."]
+    stops = {"schedules": [], "settle_job_ids": [job_id], "words": words}
 
     assert biller.get("/periods/2025-03/stops").json == stops
-    assert biller.get("/periods/2025-02/stops").json == {"schedules": [], "settle_job_ids": []}
-    assert biller.get("/periods/March/stops").status_code == 404
+    assert biller.get("/periods/2025-02/stops").json == {"schedules": [], "settle_job_ids": [], "words": []}
+    assert biller.get("/periods/March/stops").status_code == biller.get("/periods/March").status_code == 404
+    assert biller.get("/periods/2025-03").json["stops"] == stops
     assert admin.post("/periods/2025-03/close").json["stops"] == stops
+    assert biller.get("/periods/2025-03").json["stops"]["words"] == [], "a closed month stops nothing more"

@@ -8,11 +8,9 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import text
 
-from core.access import users
+from core.access import tokens, users
 from core.access.permissions import Actor
 from core.models.people import Role
-from core.models.practices import WriteOffSetting
-from core.practices import write_off_setting
 from tests.factories import NOW, GivenPractice, Line
 from tests.webui.conftest import Browser
 
@@ -156,9 +154,7 @@ def test_the_audit_names_the_right_user_and_the_practices_own_patient_numbers(
             ),
             {"practice": practice.id},
         )
-        write_off_setting.set_for_practice(
-            session, practice_id=practice.id, setting=WriteOffSetting.NEITHER, by=None, now=NOW
-        )
+        tokens.add_token(session, cai, NOW)
         session.commit()
     admin.post(PAGE, on=PAGE, kind="patient", number="PT-100771", why="Court order")
     admin.post(f"{PAGE}/1/end", on=PAGE)
@@ -167,7 +163,7 @@ def test_the_audit_names_the_right_user_and_the_practices_own_patient_numbers(
 
     assert shown.count("Not signed in A sign-in as Cai failed") == 2
     assert "Cai A sign-in" not in shown
-    assert "Command line Changed the Balance Writeoff setting of the practice" in shown
+    assert "Command line Created token 1 for the API" in shown
     assert shown.count("Excluded patient PT-100771 from write-offs patient PT-100771") == 2
     assert "admin Ended the exclusion of patient PT-100771" in shown
     assert "9001" not in shown

@@ -1,0 +1,25 @@
+"""How commands write the values of the API's answers."""
+
+import datetime as dt
+
+from core.money import format_limit
+
+
+def day(iso: str) -> str:
+    """Return a date as MM/DD/YYYY."""
+    return f"{dt.date.fromisoformat(iso):%m/%d/%Y}"
+
+
+def through(iso: str | None, *, without: str = "") -> str:
+    """Return the last day of a hold or an exclusion, or `without` if it has no end date."""
+    return f"through {day(iso)}" if iso else without
+
+
+def utc(iso: str) -> str:
+    """Return a time as all commands print it: 2026-11-23 15:04:05 UTC."""
+    return f"{dt.datetime.fromisoformat(iso).astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def limit(value: int | str) -> str:
+    """Return a limit in dollars, or the word unlimited."""
+    return value if isinstance(value, str) else format_limit(value)

@@ -1,0 +1,51 @@
+"""`settle post`: a payment, an adjustment or a transfer by hand."""
+
+import secrets
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from core.cli import formats, options
+from core.cli.client import Api
+from core.cli.user_command import user_command
+from core.models.ledger import GroupCode, PaidBy, Responsibility
+from core.money import format_cents, parse_amount
+
+
+def _describe(claim: dict[str, Any]) -> str:
+    insurance, patient = (format_cents(claim[f"{side}_due_cents"]) for side in ("insurance", "patient"))
+    lines = [f"Posted to claim {claim['id']}. Balance now: insurance {insurance}, patient {patient}."]
+    if recovery := claim["took_back"]:
+        lines.append(f"It reversed {format_cents(recovery['recovered_cents'])} of earlier write-offs.")
+    if claim["restored_cents"]:
+        lines.append(f"It restored {format_cents(claim['restored_cents'])} of earlier write-offs.")
+    if claim["credit_cents"]:
+        lines.append(f"The line now has a credit of {format_cents(claim['credit_cents'])}.")
+    if claim["looks_like"]:
+        lines.append(
+            f"The same payment was posted on {formats.day(claim['looks_like']['posted_on'])}. Is it a duplicate?"
+        )
+    return "\n".join(lines)
+
+
+@user_command(_describe)
+@click.argument("claim")
+@click.argument("kind", type=click.Choice(["payment", "adjustment", "transfer"]))
+@click.argument("amount", metavar="DOLLARS")
+@click.option("--responsibility", required=True, type=click.Choice([side.value for side in Responsibility]),
+              help="Whose balance it lowers.")  # fmt: skip
+@click.option("--line", type=int, default=1, show_default=True, help="Number of the service line.")
+@click.option("--paid-by", type=click.Choice([one.value for one in PaidBy]), help="Required for a payment.")
+@click.option("--group-code", type=click.Choice([one.value for one in GroupCode]), help="Required for an adjustment.")
+@click.option("--reason-code", metavar="CARC", help="Required for an adjustment.")
+@click.option("--date", "posted_on", type=options.DAY, metavar="YYYY-MM-DD", help="Posting date.  [default: today]")
+@click.option("--note", help="Note, saved with the posting.")
+def post(api: Api, claim: str, amount: str, **entry: Any) -> Any:
+    """Post a payment, an adjustment or a transfer to a claim."""
+    given = {name: value for name, value in entry.items() if value is not None}
+    body = {"amount_cents": parse_amount(amount), **given}
+    return api.post(f"/claims/{quote(claim, safe='')}/postings", body, key=secrets.token_urlsafe(16))
+
+
+COMMANDS = [post]

@@ -1,0 +1,177 @@
+"""Files that commands write, and details of lists."""
+
+import csv
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from core.db.engine import Sessions
+from core.models.claims import Hold
+from core.models.people import Role
+from tests.core.cli.conftest import Typed
+from tests.factories import GivenPractice, Line, a_practice
+
+BILLER, APPROVER, ADMIN = "biller@lakeside.example", "approver@lakeside.example", "admin@lakeside.example"
+
+
+@pytest.fixture
+def practice(sessions: Sessions) -> GivenPractice:
+    """Create three claims, one of them on hold, and a job that has settled the other two."""
+    given = a_practice(sessions)
+    given.claim("A1", Line(1_000, 500))
+    given.claim("A2", Line(0, 250))
+    given.claim("A3", Line(100, 0), hold=Hold.LEGAL)
+    given.person(APPROVER, Role.APPROVER)
+    given.person(ADMIN, Role.ADMIN)
+    given.settle()
+    return given
+
+
+@pytest.mark.parametrize("file", ["settled", "not-settled", "not-reached"])
+def test_a_file_has_the_same_bytes_in_a_folder_and_at_the_terminal(
+    typed: Typed, practice: GivenPractice, file: str
+) -> None:
+    written = typed("download", "1", file, by=BILLER)
+    shown = typed("download", "1", file, "--output", "-")
+
+    assert written.stdout == f"Wrote job-1-{file}.csv.\n"
+    assert [path.name for path in Path().iterdir()] == [f"job-1-{file}.csv"]
+    assert Path(f"job-1-{file}.csv").read_bytes() == shown.stdout_bytes
+    rows = list(csv.DictReader(io.StringIO(shown.stdout_bytes.decode("utf-8-sig"))))
+    assert [row["Claim ID"] for row in rows] == {"settled": ["A1", "A2"], "not-settled": ["A3"]}.get(file, [])
+
+
+def test_a_workbook_is_written_and_an_unwritable_file_leaves_nothing(typed: Typed, practice: GivenPractice) -> None:
+    typed("download", "1", "settled", "--format", "xlsx", "--output", "left.xlsx", by=BILLER)
+    assert zipfile.is_zipfile("left.xlsx")
+    for path in ("nowhere/x.csv", "left.xlsx/x.csv"):
+        refused = typed("download", "1", "settled", "--output", path)
+        assert (refused.exit_code, len(refused.stderr.splitlines())) == (1, 1)
+    assert typed("download", "9", "settled").stderr == "There is no such job in this practice.\n"
+    assert [path.name for path in Path().iterdir()] == ["left.xlsx"]
+
+
+def test_the_certificate_shows_money_and_what_a_later_payment_changed(typed: Typed, practice: GivenPractice) -> None:
+    practice.pay("A1", 2_00)
+    practice.pay("A1", -1_00)
+
+    words = typed("certificate", "1", by=APPROVER)
+    facts = json.loads(typed("certificate", "1", "--json").stdout)
+
+    shown = {line[2:22].strip(): line[22:] for line in words.stdout.splitlines()[1:]}
+    assert shown["A/R before"] == shown["Written off"] == "$17.50 (insurance $10.00, patient $7.50)"
+    assert (shown["Recovered later"], shown["Still written off"]) == ("$1.00 by 1 later payment", "$16.50")
+    assert (facts["reconciles"], facts["items_sha256"], shown["Reconciles"]) == (True, shown["Fingerprint"], "yes")
+    listed = typed("recoveries", "--month", "2026-11").stdout
+    assert "patient: refund or takeback of $1.00 restored $1.00 of write-offs of job 1\n" in listed
+    assert "patient: payment of $2.00 reversed $2.00 of write-offs of job 1\n" in listed
+    assert "recovered $1.00" in typed("recoveries").stdout
+
+
+def test_a_job_that_did_not_end_has_no_certificate(typed: Typed, practice: GivenPractice) -> None:
+    practice.preview(key="second")
+
+    refused = typed("certificate", "2", by=BILLER)
+
+    assert refused.stderr == "This job has not ended. A certificate is only for a job that has ended.\n"
+
+
+def test_credits_are_written_as_csv(typed: Typed, practice: GivenPractice) -> None:
+    practice.claim("C1", Line(-10_00, 0))
+
+    written = typed("credits", "--csv", by=BILLER)
+
+    assert written.stdout_bytes.startswith("\ufeffClaim ID,Patient".encode())
+    assert "1 credit, total $10.00." in typed("credits").stdout
+    assert typed("credits", "--csv", "--json").exit_code == 2
+    assert "whole cents" in typed("credits", "--at-least-cents", "1.5").stderr
+
+
+def test_the_audit_is_filtered_exported_and_its_end_is_compared(
+    typed: Typed, practice: GivenPractice, tmp_path: Path
+) -> None:
+    typed("hold", "A1", "hold", by=BILLER)
+    typed("exclude", "payer", "1", "--why", "Secret", by=ADMIN)
+
+    by_admin = json.loads(typed("audit", "--person", ADMIN, "--json").stdout)
+    assert [act["act"] for act in by_admin["acts"]] == ["exclusion.made"]
+    assert typed("audit", "--from", "2199-01-01").stdout.startswith("The last entry of the audit is")
+    assert len(typed("audit", "--limit", "1").stdout.splitlines()) == 2
+    turned = typed("audit", "--from", "2026-01-02", "--to", "2026-01-01")
+    assert (turned.exit_code, turned.stderr) == (1, "The last day is before the first.\n")
+
+    path = tmp_path / "audit.csv"
+    written = typed("audit", "--csv", path)
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
+    assert rows[-1]["Act"] == "audit.exported"
+    assert rows[-1]["Digest"] in written.stdout
+    assert "Secret" not in path.read_text(encoding="utf-8")
+
+    head = json.loads(typed("audit", "--json").stdout)["head"]
+    typed("release", "A1", by=BILLER)
+    kept = f"{head['number']}:{head['digest']}"
+    assert typed("verify", "--practice", "Lakeside", "--head", kept).exit_code == 0
+    forged = typed("verify", "--practice", "Lakeside", "--head", f"{kept[:-1]}x")
+    assert (forged.exit_code, "the_kept_head_is_in_the_chain" in forged.stdout) == (1, True)
+    assert typed("verify", "--head", kept).exit_code == 2
+
+
+def test_all_pages_of_a_list_are_read(typed: Typed, practice: GivenPractice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.cli.client.PAGE_ROWS", 2)
+    for number in ("A1", "A2"):
+        typed("hold", number, "hold", by=BILLER)
+
+    held = json.loads(typed("holds", "--json").stdout)
+
+    assert ([row["claim_id"] for row in held["holds"]], held["next_cursor"]) == (["A1", "A2", "A3"], None)
+
+
+def test_each_event_of_a_month_is_listed(typed: Typed, practice: GivenPractice) -> None:
+    for _ in range(2):
+        typed("month", "close", "2026-05", by=ADMIN)
+        typed("month", "reopen", "2026-05", "--reason", "Late", by=ADMIN)
+
+    shown = typed("month", "show", "2026-05").stdout.splitlines()
+
+    assert [line.split("admin ")[1][:16] for line in shown[1:]] == ["reopened it: Lat", "closed it: 4 pos"] * 2
+    assert typed("month", "close", "2026-13").stderr == "Month not found. Write it as 2026-11.\n"
+
+
+def test_closing_a_month_names_the_previews_that_it_stops(typed: Typed, practice: GivenPractice) -> None:
+    practice.preview(key="second")
+
+    closed = typed("month", "close", "2026-11", by=ADMIN)
+
+    assert (closed.exit_code, closed.stderr) == (0, "Job 2 waits for CONFIRM and needs a new posting date.\n")
+
+
+def test_administrators_see_the_limits_of_all_users(typed: Typed, practice: GivenPractice) -> None:
+    practice.limit(claim=250_00)
+    practice.limit_of(practice.biller, job=1_000_00)
+
+    lines = typed("limits", by=ADMIN).stdout.splitlines()
+
+    assert [line.split()[0] for line in lines] == ["Lakeside", ADMIN, APPROVER, BILLER]
+    assert [" ".join(lines[at].split()[1:]) for at in (0, 3)] == [
+        "claim $250.00, job unlimited", "claim unlimited, job $1,000.00"
+    ]  # fmt: skip
+    assert "Enter an amount, or the word unlimited" in typed("limit", "job", "").stderr
+    assert typed("user", "deactivate", "stranger@example.org").stderr == "There is no such user in this practice.\n"
+
+
+def test_imported_postings_that_reverse_a_write_off_are_reported(
+    typed: Typed, practice: GivenPractice, tmp_path: Path
+) -> None:
+    columns = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"
+    file = tmp_path / "payments.csv"
+    file.write_text(f"{columns}\na,A1,1,patient,payment,-4.00,patient,,,2026-11-20\n", encoding="utf-8")
+
+    first = typed("import", "postings", file, "--practice", "Lakeside", "--as", BILLER)
+
+    assert first.stdout.splitlines()[1:3] == [
+        "Lakeside: added 1 posting.", "1 posting arrived after a write-off: $4.00 of write-offs was reversed."
+    ]  # fmt: skip
+    assert typed("verify").exit_code == 0

@@ -1,0 +1,290 @@
+"""Sign in and out by command, and what a command says when its server cannot be used."""
+
+import http.server
+import json
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from core.access import tokens
+from core.cli import TRACE_VARIABLE, client
+from core.db.engine import Sessions, transaction
+from core.local import run_lock
+from core.local.connectivity import free_port
+from core.models.people import ApiToken, AuditEntry
+from core.settings import load_settings
+from tests.core.cli.conftest import Typed
+from tests.factories import NOW, a_practice
+
+BILLER, ANN = "biller@lakeside.example", "ann@lakeside.example"
+
+
+@pytest.fixture
+def password(sessions: Sessions, settle: Typed) -> str:
+    """Return the password of Ann, an administrator."""
+    a_practice(sessions).claims(1)
+    words = ("--practice", "Lakeside", "--role", "admin", "--limit", "unlimited")
+    return str(settle("user", "add", ANN, *words).stdout.rpartition(": ")[2].strip())
+
+
+@pytest.fixture
+def sign_in(typed: Typed, password: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Return a function that signs in as Ann. The environment names the server, but no token."""
+    return lambda *words, given=password: typed("login", *words, input=f"{ANN}\n{given}\n")
+
+
+@pytest.fixture
+def login_file(tmp_path: Path) -> Path:
+    return tmp_path / "config" / "batch-settle" / "login.json"
+
+
+def test_a_user_signs_in_works_and_signs_out(
+    typed: Typed, sign_in: Callable[..., Any], web_url: str, login_file: Path, sessions: Sessions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    signed_in = sign_in()
+
+    assert (signed_in.exit_code, signed_in.stdout) == (0, f"You are signed in at {web_url} as {ANN} of Lakeside.\n")
+    assert signed_in.stderr.splitlines()[0] == f"Sign in to {web_url}."
+    assert (login_file.stat().st_mode & 0o777, login_file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert [path.name for path in login_file.parent.iterdir()] == ["login.json"]
+    monkeypatch.delenv("SETTLE_SERVER")
+    load_settings.cache_clear()
+    assert typed("limits").exit_code == 0
+
+    assert typed("logout").stdout == f"You are signed out of {web_url}.\n"
+    assert not login_file.exists()
+    assert typed("logout").stdout == "You are not signed in.\n"
+    with sessions() as session:
+        acts = [(entry.act, entry.user_id is not None) for entry in session.query(AuditEntry).order_by(AuditEntry.id)]
+        assert acts[-3:] == [("user.signed_in", True), ("token.added", True), ("token.revoked", True)]
+        assert session.query(ApiToken).one().revoked_at == NOW
+
+
+def test_a_second_sign_in_revokes_the_first_token(sign_in: Callable[..., Any], sessions: Sessions) -> None:
+    sign_in()
+    sign_in()
+
+    with sessions() as session:
+        assert [token.revoked_at for token in session.query(ApiToken).order_by(ApiToken.id)] == [NOW, None]
+
+
+def test_a_wrong_password_saves_nothing(sign_in: Callable[..., Any], login_file: Path) -> None:
+    refused = sign_in(given="a wrong password")
+
+    assert refused.exit_code == 1
+    assert refused.stderr.splitlines()[-1] == "The e-mail address or the password is wrong."
+    assert not login_file.exists()
+
+
+def test_a_sign_in_that_other_users_can_read_is_refused(
+    typed: Typed, sign_in: Callable[..., Any], login_file: Path
+) -> None:
+    sign_in()
+    login_file.chmod(0o640)
+
+    for words in (("limits",), ("login",), ("logout",)):
+        refused = typed(*words)
+        assert (refused.exit_code, f"Run: chmod 600 {login_file}." in refused.stderr) == (1, True)
+
+    login_file.chmod(0o600)
+    login_file.write_text("{", encoding="utf-8")
+    assert f"{login_file} cannot be read. Remove it, then run: settle login" in typed("limits").stderr
+
+
+def test_a_revoked_token_asks_for_a_new_sign_in_and_is_not_printed(
+    typed: Typed, sign_in: Callable[..., Any], login_file: Path, web_url: str, sessions: Sessions
+) -> None:
+    sign_in()
+    token = json.loads(login_file.read_text(encoding="utf-8"))["token"]
+    with transaction(sessions) as session:
+        tokens.revoke(session, token, NOW)
+
+    refused, signed_out = typed("limits"), typed("logout")
+
+    assert refused.exit_code == 1
+    assert refused.stderr.endswith(f"To sign in again, run: settle login --server {web_url}\n")
+    assert f"The token of {ANN} was not revoked. {web_url} does not accept the token" in signed_out.stderr
+    assert token not in refused.output + signed_out.output
+
+
+def test_a_token_goes_only_to_its_own_server(typed: Typed, sign_in: Callable[..., Any], web_url: str) -> None:
+    sign_in()
+    other = web_url.replace("127.0.0.1", "localhost")
+
+    assert typed("limits", "--server", other).stderr == (
+        f"You are not signed in at {other}. Run: settle login --server {other}\n"
+    )
+
+
+def test_without_a_sign_in_the_server_that_runs_here_is_used(
+    typed: Typed, sign_in: Callable[..., Any], web_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SETTLE_SERVER")
+    monkeypatch.setenv("SETTLE_DATA_DIR", str(tmp_path / "var"))
+    load_settings.cache_clear()
+    assert typed("limits").stderr == (
+        "You are not signed in, and Batch Settle does not run here. Run: settle login --server URL\n"
+    )
+
+    with run_lock.lock_data_dir(tmp_path / "var"):
+        run_lock.publish_servers(tmp_path / "var", run_lock.RunningServers("", "", web_url, ""))
+        assert typed("limits").stderr == f"You are not signed in at {web_url}. Run: settle login --server {web_url}\n"
+        assert f"You are signed in at {web_url}" in sign_in().stdout
+
+
+@pytest.mark.parametrize(
+    ("server", "shown"),
+    [
+        ("http://10.0.0.1:8000", "http://10.0.0.1:8000 is without TLS, so the network could read your password"),
+        ("settle.example.org", "Write the server as a URL, for example https://settle.example.org."),
+        ("ftp://settle.example.org", "Write the server as a URL"),
+        ("https://ann:secret@settle.example.org", "Write the server as a URL"),
+        ("https://settle.example.org?x=1", "Write the server as a URL"),
+    ],
+)
+def test_a_server_that_would_expose_the_token_is_refused(typed: Typed, server: str, shown: str) -> None:
+    for words in (("limits", "--server", server), ("login", "--server", server)):
+        refused = typed(*words)
+        assert (refused.exit_code, refused.stderr.startswith(shown)) == (1, True)
+
+
+# Other servers
+
+
+class OtherServer(http.server.BaseHTTPRequestHandler):
+    """A server that gives the answers of `answers` one after the other, and keeps what it was asked."""
+
+    answers: list[bytes]
+    asked: list[str]
+
+    def do_GET(self) -> None:
+        self.asked.append(self.requestline)
+        self.wfile.write(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@contextmanager
+def other_server(*answers: bytes, certificates: ssl.SSLContext | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Yield the URL of a server that gives these answers, and the requests that it has received."""
+    handler = type("Handler", (OtherServer,), {"answers": list(answers), "asked": []})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        if certificates is not None:
+            server.socket = certificates.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # the client refused our certificate
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"{'https' if certificates else 'http'}://127.0.0.1:{server.server_port}", handler.asked  # type: ignore[attr-defined]
+        server.shutdown()
+        thread.join()
+
+
+def answer(status: str, kind: str, body: str = "", **headers: str) -> bytes:
+    """Return the bytes of an answer."""
+    given = {"Content-Type": kind, "Content-Length": str(len(body)), **headers}
+    head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in given.items())
+    return f"HTTP/1.1 {status}\r\n{head}\r\n{body}".encode()
+
+
+NOT_FOUND = answer("404 Not Found", "application/problem+json", '{"code": "not_found", "detail": "Not found."}')
+OLDER = answer("200 OK", "application/json", '{"practice": "Lakeside"}', Settle_Version="0.0.1")
+MOVED = answer("301 Moved Permanently", "text/html", Location="https://settle.example.org/api/v1/limits")
+LIMITS = answer("200 OK", "application/json",
+                '{"practice": "Lakeside", "claim_cents": 1, "job_cents": "unlimited", "users": []}')  # fmt: skip
+CUT_OFF = answer("200 OK", "text/csv", "a,b", Content_Disposition="attachment", Content_Length="100")
+
+
+@pytest.fixture
+def program(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set a token as a program does, and try again at once."""
+    monkeypatch.setenv("SETTLE_TOKEN", "settle_secret")
+    monkeypatch.setattr(client, "PAUSE_SECONDS", 0)
+    load_settings.cache_clear()
+
+
+@pytest.mark.usefixtures("program")
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (
+            answer("200 OK", "text/html", "<p>Jane Doe"),
+            "answered with status 200 and text/html, which is not an answer",
+        ),
+        (answer("502 Bad Gateway", "text/html"), "A proxy may have answered instead"),
+        (answer("200 OK", "application/json", "{"), "which is not an answer of Batch Settle"),
+        (MOVED, "If that is your server, run: settle login --server https://settle.example.org\n"),
+        (NOT_FOUND, "Not found. The server may have an older version, and this command has version "),
+        (OLDER, "The server has version 0.0.1, and this command has version "),
+        (b"", "broke (RemoteProtocolError). Try again."),
+    ],
+)
+def test_an_answer_of_another_server_is_explained_and_never_shown(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch, given: bytes, shown: str
+) -> None:
+    monkeypatch.delenv(TRACE_VARIABLE)
+    with other_server(given) as (url, _):
+        refused = typed("limits", "--server", url)
+
+    assert (refused.exit_code, refused.stdout, shown in refused.stderr) == (1, "", True), refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert "settle_secret" not in refused.stderr
+    assert "Jane" not in refused.stderr
+
+
+@pytest.mark.usefixtures("program")
+def test_a_server_that_does_not_answer_is_named(typed: Typed) -> None:
+    url = f"http://127.0.0.1:{free_port('127.0.0.1', 0)}"
+
+    assert typed("limits", "--server", url).stderr == (
+        f"{url} does not answer. Check that the server runs, or name another with --server URL.\n"
+    )
+
+
+@pytest.mark.usefixtures("program")
+def test_a_read_is_repeated_after_a_broken_connection_and_an_act_is_not(typed: Typed) -> None:
+    with other_server(b"", LIMITS) as (url, asked):
+        assert typed("limits", "--server", url).stdout == f"{'Lakeside':<40} claim $0.01, job unlimited\n"
+        assert len(asked) == 2
+    with other_server(b"", LIMITS) as (url, asked):
+        broken = typed("pause", "1", "--server", url)
+        assert broken.stderr.endswith("It may have done what you asked: check before you try again.\n")
+        assert len(asked) == 1
+    with other_server(b"", b"", answer("422 X", "application/problem+json", '{"detail": "No."}')) as (url, asked):
+        typed("preview", "--all", "--reason", "small_balance", "--server", url)
+        assert len(asked) == 3, "its key makes a preview repeatable"
+
+
+@pytest.mark.usefixtures("program")
+def test_a_file_that_was_cut_off_is_not_kept(typed: Typed) -> None:
+    with other_server(CUT_OFF) as (url, _):
+        refused = typed("download", "1", "settled", "--server", url)
+
+    assert (refused.exit_code, "broke (RemoteProtocolError)" in refused.stderr) == (1, True)
+    assert list(Path().glob("job-*")) == []
+
+
+@pytest.mark.usefixtures("program")
+def test_an_unknown_certificate_is_refused_until_its_authority_is_named(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority, server = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with other_server(LIMITS, certificates=server) as (url, _):
+        refused = typed("limits", "--server", url)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        trusted = typed("limits", "--server", url)
+
+    assert refused.stderr.startswith(f"The TLS connection to {url} failed: unable to get local issuer certificate. If")
+    assert trusted.exit_code == 0

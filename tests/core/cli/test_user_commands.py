@@ -1,0 +1,251 @@
+"""Each command of a signed-in user calls its route of the API, prints the answer, and prints the server's refusal."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import click
+import pytest
+from flask import Flask, request, request_started
+
+from core.cli import ON_THE_SERVER, main
+from core.db.engine import Sessions
+from core.jobs.execution import sweep
+from core.models.people import Role
+from core.models.practices import PayerClass
+from tests import shared_app
+from tests.core.cli.conftest import APP, Typed
+from tests.factories import NOW, GivenPractice, Line, a_practice
+
+BILLER, APPROVER, ADMIN = "biller@lakeside.example", "approver@lakeside.example", "admin@lakeside.example"
+OPS = "ops@lakeside.example"
+REFUSED = "Your role (operations) does not allow this."
+SCHEDULE = ("schedule", "add", "--name", "Small", "--filter", "total_due_max_cents=100000", "--at", "02:30",
+            "--reason", "small_balance", "--claims-max", "500", "--amount-max", "5,000.00")  # fmt: skip
+SETTLES = ("schedule", "settle", "1", "--confirmation", "CONFIRM")
+DAILY = "Every day at 2:30 AM (America/New_York), "
+
+Given = Callable[[GivenPractice, Typed], object]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a user types, who they are, which route answers, what the command prints, and what was there before."""
+
+    words: tuple[str, ...]
+    by: str
+    route: str
+    shown: str
+    given: Given
+
+    def __str__(self) -> str:
+        return " ".join(self.words[:2])
+
+
+def nothing(_practice: GivenPractice, _typed: Typed) -> None:
+    """Leave the two claims as they are."""
+
+
+def typed_before(*before: tuple[str, ...]) -> Given:
+    """Return what an administrator has typed before."""
+    return lambda _practice, typed: [typed(*words, by=ADMIN) for words in before]
+
+
+def previewed(practice: GivenPractice, _typed: Typed) -> None:
+    practice.preview()
+
+
+def confirmed(practice: GivenPractice, _typed: Typed) -> None:
+    practice.confirm(practice.preview())
+
+
+def paused(practice: GivenPractice, typed: Typed) -> None:
+    confirmed(practice, typed)
+    typed("pause", "1", by=ADMIN)
+    sweep.sweep(practice.sessions, now=NOW)
+
+
+def settled(practice: GivenPractice, _typed: Typed) -> None:
+    practice.settle()
+
+
+def waiting(practice: GivenPractice, _typed: Typed) -> None:
+    practice.limit(job=1_000)
+    practice.confirm(practice.preview())
+
+
+def paid_late(practice: GivenPractice, _typed: Typed) -> None:
+    practice.settle()
+    practice.pay("C00001", 2_00)
+
+
+def in_credit(practice: GivenPractice, _typed: Typed) -> None:
+    practice.claim("C1", Line(-10_00, 5_00), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+
+
+def case(*words: str, by: str = ADMIN, route: str, shown: str, given: Given = nothing) -> Case:
+    return Case(words, by, route, shown, given)
+
+
+CASES = (
+    case("preview", "--all", "--reason", "small_balance", by=BILLER, route="POST /settle-jobs",
+         shown="Job 1: 2 claims; 2 will move to Settled, posting 4 write-offs of $30.00 (insurance $20.00, patient $1"),
+    case("show", "1", by=APPROVER, route="GET /settle-jobs/<job_id>", given=previewed, shown="Job 1: 2 claims; 2"),
+    case("confirm", "1", "--confirmation", "CONFIRM", by=BILLER, route="POST /settle-jobs/<job_id>/confirm",
+         given=previewed, shown="Job 1 is confirmed.\n"),
+    case("discard", "1", by=BILLER, route="POST /settle-jobs/<job_id>/discard", given=previewed,
+         shown="Job 1 is discarded.\n"),
+    case("pause", "1", by=BILLER, route="POST /settle-jobs/<job_id>/pause", given=confirmed, shown="Job 1 is paus"),
+    case("resume", "1", by=BILLER, route="POST /settle-jobs/<job_id>/resume", shown="Job 1 is confirmed.\n",
+         given=paused),
+    case("cancel", "1", by=BILLER, route="POST /settle-jobs/<job_id>/cancel", given=confirmed, shown="Job 1 is cancel"),
+    case("retry-failed", "1", "--code", "claim_locked", by=BILLER, route="POST /settle-jobs/<job_id>/retry-failed",
+         given=settled, shown="Job 1 is completed.\n"),
+    case("watch", "1", by=BILLER, route="GET /settle-jobs/<job_id>/progress", given=settled,
+         shown="Job 1: Completed: 2 claims settled, 0 skipped, 0 failed; $30.00 written off.\n"),
+    case("reverse", "1", "--note", "Wrong list", by=APPROVER, route="POST /settle-jobs/<job_id>/reverse", given=settled,
+         shown="Job 2 reverses job 1: 2 claims; 2 will return to the earlier status, reversing 4 write-offs of $30.00"),
+    case("download", "1", "settled", by=BILLER, route="GET /settle-jobs/<job_id>/<file>.<form>", given=settled,
+         shown="Wrote job-1-settled.csv.\n"),
+    case("certificate", "1", by=BILLER, route="GET /settle-jobs/<job_id>/certificate", given=settled,
+         shown="Job 1, to Settled, is completed. 2 claims: 2 settled, 0 skipped, 0 failed, 0 not processed.\n"),
+    case("approvals", by=APPROVER, route="GET /approvals", given=waiting,
+         shown="Needs your approval: 1\n  Job 1: $30.00, requested by biller, expires 2026-11-30 15:00:00 UTC\n"
+               "    Over the practice's limit for one job: $30.00, the limit is $10.00, $20.00 over\n"),
+    case("approve", "1", "--confirmation", "CONFIRM", by=APPROVER, route="POST /settle-jobs/<job_id>/approve",
+         given=waiting, shown="Job 1 is confirmed.\n"),
+    case("reject", "1", "--reason", "Wrong list", by=APPROVER, route="POST /settle-jobs/<job_id>/reject",
+         given=waiting, shown="Job 1 is rejected.\n"),
+    case("hold", "C00001", "legal_hold", "--why", "Letter", "--until", "2199-12-31", by=BILLER,
+         route="PUT /claims/<anything:claim_id>/hold", shown="Claim C00001 is on hold (legal_hold) through 12/31/2199"),
+    case("release", "C00001", by=BILLER, route="PUT /claims/<anything:claim_id>/hold",
+         given=typed_before(("hold", "C00001", "hold")), shown="Claim C00001 is not on hold.\n"),
+    case("holds", "--hold", "legal_hold", by=BILLER, route="GET /holds",
+         given=typed_before(("hold", "C00001", "hold"), ("hold", "C00002", "legal_hold", "--why", "Letter")),
+         shown="C00002  legal_hold  until released, by admin: Letter\n"),
+    case("post", "C00001", "payment", "2.00", "--responsibility", "patient", "--paid-by", "patient", by=BILLER,
+         route="POST /claims/<anything:claim_id>/postings", given=settled,
+         shown="insurance $0.00, patient $0.00.\nIt reversed $2.00 of earlier write-offs.\n"),
+    case("exclude", "payer", "1", "--why", "Contract", route="POST /exclusions",
+         shown="Payer 1 is excluded (exclusion 1).\n"),
+    case("exclusions", by=BILLER, route="GET /exclusions", given=typed_before(("exclude", "payer", "1", "--why", "x")),
+         shown="1  payer 1  until ended, by admin: x\n"),
+    case("end-exclusion", "1", route="POST /exclusions/<exclusion_id>/end",
+         given=typed_before(("exclude", "payer", "1", "--why", "x")),
+         shown="Payer 1 is no longer excluded (exclusion 1).\n"),
+    case("month", "list", by=BILLER, route="GET /periods", shown="2026-11  open"),
+    case("month", "show", "2026-11", by=BILLER, route="GET /periods/<month>", given=previewed,
+         shown="2026-11  open\n  If you close it: Job 1 waits for CONFIRM and needs a new posting date.\n"),
+    case("month", "close", "2026-05", route="POST /periods/<month>/close",
+         shown="2026-05  closed           4 postings, checksum "),
+    case("month", "reopen", "2026-05", "--reason", "A late file", route="POST /periods/<month>/reopen",
+         given=typed_before(("month", "close", "2026-05")), shown="2026-05  open    reopened: A late file\n"),
+    case("limit", "claim", "25.50", route="PATCH /limits",
+         shown="Limits of Lakeside: claim $25.50, job unlimited. Existing previews keep their old limits.\n"),
+    case("limits", by=BILLER, route="GET /limits",
+         shown=f"{'Lakeside':<40} claim unlimited, job unlimited\n{BILLER:<40} claim unlimited, job unlimited\n"),
+    case("user", "list", route="GET /users", shown=f"{ADMIN:<40} admin     claim unlimited, job unlimited\n"),
+    case("user", "role", BILLER, "approver", route="PUT /users/<user_id>/role", shown=f"{BILLER} is now an approver."),
+    case("user", "limit", BILLER, "job", "1,000", route="PATCH /users/<user_id>/limits",
+         shown=f"Limits of {BILLER}: claim unlimited, job $1,000.00. Existing previews keep their old limits.\n"),
+    case("user", "deactivate", BILLER, route="POST /users/<user_id>/deactivate",
+         shown=f"{BILLER} is deactivated. All sessions ended and all API tokens revoked.\n"),
+    case("user", "reactivate", BILLER, route="POST /users/<user_id>/reactivate",
+         given=typed_before(("user", "deactivate", BILLER)),
+         shown=f"{BILLER} can sign in again. Their API tokens stay revoked.\n"),
+    case(*SCHEDULE, route="POST /schedules", shown=f"Schedule 1 is active. {DAILY}reports what it would settle"),
+    case("schedule", "list", by=BILLER, route="GET /schedules", given=typed_before(SCHEDULE),
+         shown=f"     1  active   report  Small\n        {DAILY}reports"),
+    case("schedule", "show", "1", by=BILLER, route="GET /schedules/<schedule_id>", given=typed_before(SCHEDULE),
+         shown="  filter: {'total_due_max_cents': 100000}\n"),
+    case("schedule", "change", "1", "--at", "03:00", "--confirmation", "CONFIRM", route="PUT /schedules/<schedule_id>",
+         given=typed_before(SCHEDULE, SETTLES), shown="Every day at 3:00 AM (America/New_York), settles "),
+    case(*SETTLES, route="POST /schedules/<schedule_id>/settle", given=typed_before(SCHEDULE),
+         shown=f"Schedule 1 is active. {DAILY}settles "),
+    case("schedule", "report-only", "1", route="POST /schedules/<schedule_id>/report-only",
+         given=typed_before(SCHEDULE, SETTLES), shown=f"{DAILY}reports "),
+    case("schedule", "pause", "1", route="POST /schedules/<schedule_id>/pause", given=typed_before(SCHEDULE),
+         shown="Schedule 1 is paused. "),
+    case("schedule", "resume", "1", route="POST /schedules/<schedule_id>/resume",
+         given=typed_before(SCHEDULE, ("schedule", "pause", "1")), shown="Schedule 1 is active. "),
+    case("schedule", "delete", "1", route="DELETE /schedules/<schedule_id>", given=typed_before(SCHEDULE),
+         shown="Schedule 1 is deleted.\n"),
+    case("schedule", "run-now", "1", "--key", "once", route="POST /schedules/<schedule_id>/run-now",
+         given=typed_before(SCHEDULE), shown="Run 1: It would settle 2 claims and skip 0."),
+    case("schedule", "tonight", "1", by=BILLER, route="GET /schedules/<schedule_id>/tonight",
+         given=typed_before(SCHEDULE), shown="It would settle 2 of 2 claims and write off $30.00.\n"),
+    case("schedule", "runs", by=BILLER, route="GET /schedule-runs",
+         given=typed_before(SCHEDULE, ("schedule", "run-now", "1")), shown="     1  run now     schedule 1  It wo"),
+    case("schedule", "report", "1", by=BILLER, route="GET /schedule-runs/<run_id>",
+         given=typed_before(SCHEDULE, ("schedule", "run-now", "1")), shown="  Job 1: insurance $20.00, patient $10"),
+    case("time-zone", "America/Chicago", route="PUT /practice/time-zone", shown="Time zone set to America/Chicago. "),
+    case("credits", by=BILLER, route="GET /credits", given=in_credit,
+         shown="C1  line 1  insurance        $10.00  since "),
+    case("recoveries", by=BILLER, route="GET /recoveries", given=paid_late, shown="write-offs reversed $5.00, re-"),
+    case("audit", "--claim", "C00001", by=APPROVER, route="GET /audit", given=typed_before(("hold", "C00001", "hold")),
+         shown="admin: Put claim C00001 on hold (hold: hold)\nThe last entry of the audit is "),
+)  # fmt: skip
+
+
+@pytest.fixture
+def practice(sessions: Sessions) -> GivenPractice:
+    """Create two claims and a user of each role."""
+    given = a_practice(sessions)
+    given.claims(2)
+    for email, role in ((APPROVER, Role.APPROVER), (ADMIN, Role.ADMIN), (OPS, Role.OPS)):
+        given.person(email, role)
+    return given
+
+
+@pytest.fixture
+def routes() -> Iterator[list[str]]:
+    """Yield the routes of the API that the server has answered."""
+    found: list[str] = []
+
+    def add(_app: Flask, **_: Any) -> None:
+        assert request.url_rule is not None
+        found.append(f"{request.method} {request.url_rule.rule.removeprefix('/api/v1')}")
+
+    with request_started.connected_to(add, shared_app._application(APP)):
+        yield found
+
+
+@pytest.mark.parametrize("typed_case", CASES, ids=str)
+def test_a_command_calls_its_route_and_prints_the_answer(
+    typed: Typed, practice: GivenPractice, routes: list[str], typed_case: Case
+) -> None:
+    typed_case.given(practice, typed)
+    routes.clear()
+
+    done = typed(*typed_case.words, by=typed_case.by)
+
+    assert done.exit_code == 0, done.output
+    assert typed_case.shown in done.stdout
+    assert typed_case.route in routes
+
+
+@pytest.mark.parametrize("typed_case", CASES, ids=str)
+def test_a_command_prints_the_servers_refusal_in_one_line(
+    typed: Typed, practice: GivenPractice, typed_case: Case
+) -> None:
+    refused = typed(*typed_case.words, by=OPS)
+
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    (line,) = refused.stderr.splitlines()
+    assert line.startswith(REFUSED)
+
+
+def user_commands(command: click.Command = main, name: str = "") -> Iterator[str]:
+    """Yield the names of the commands that act for a signed-in user."""
+    for word in command.list_commands(click.Context(command)) if isinstance(command, click.Group) else ():
+        found, full = command.get_command(click.Context(command), word), f"{name} {word}".strip()
+        assert found is not None
+        if full not in {*ON_THE_SERVER, "login", "logout"}:
+            yield from user_commands(found, full) if isinstance(found, click.Group) else (full,)
+
+
+def test_every_command_of_a_signed_in_user_has_a_case() -> None:
+    typed_names = {" ".join(one.words[:count]) for one in CASES for count in (1, 2)}
+
+    assert set(user_commands()) <= typed_names
+    assert len(set(user_commands())) > 40

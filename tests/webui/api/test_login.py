@@ -1,0 +1,71 @@
+"""A program gets a token with a password, under the rules of the sign-in page."""
+
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from core.access import users
+from core.db.engine import make_sessions
+from core.models.people import Role
+from tests.webui.api.conftest import NOON, Api, World
+
+EMAIL, PASSWORD = "ann@example.org", "correct horse battery staple"
+
+
+@pytest.fixture
+def ann(world: World) -> str:
+    with make_sessions(world.engine).begin() as session:
+        users.add_user(
+            session, practice_id=world.hill, email=EMAIL, name="Ann", role=Role.OPS, password=PASSWORD, now=NOON
+        )
+    return EMAIL
+
+
+def log_in(world: World, body: Any, address: str = "127.3.3.3") -> TestResponse:
+    return world.app.test_client().post("/api/v1/login", json=body, environ_base={"REMOTE_ADDR": address})
+
+
+def test_a_user_of_any_role_gets_a_token_and_revokes_it(world: World, ann: str) -> None:
+    answer = log_in(world, {"email": "Ann@Example.org", "password": PASSWORD})
+
+    assert answer.status_code == 201
+    token = answer.json["token"]
+    assert answer.json == {"token": token, "email": ann, "name": "Ann", "role": "ops", "practice": "Hill"}
+    api = Api(world.app.test_client(), token, world.hill)
+    assert api.get("/operations").status_code == 200
+    assert api.post("/logout").status_code == 204
+    assert (api.get("/operations").status_code, api.post("/logout").status_code) == (401, 401)
+    acts = [act for (act,) in world.sql("SELECT act FROM audit_entry WHERE user_id IS NOT NULL ORDER BY id")]
+    assert acts[-3:] == ["user.signed_in", "token.added", "token.revoked"]
+
+
+@pytest.mark.parametrize("email", [EMAIL, "stranger@example.org", "no address"])
+def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(world: World, ann: str, email: str) -> None:
+    answer = log_in(world, {"email": email, "password": "a wrong password"})
+
+    assert (answer.status_code, answer.json["code"]) == (401, "sign_in_failed")
+    assert answer.json["detail"] == "The e-mail address or the password is wrong."
+
+
+def test_failures_on_the_page_and_in_the_api_count_together(world: World, ann: str) -> None:
+    page = world.app.test_client()
+    world.app.config["WTF_CSRF_ENABLED"] = False
+    for _ in range(4):
+        assert log_in(world, {"email": ann, "password": "a wrong password"}, "127.3.3.4").status_code == 401
+        assert page.post("/sign-in", data={"email": ann, "password": "a wrong password"}).status_code == 401
+
+    refused = log_in(world, {"email": f" {ann.upper()} ", "password": PASSWORD}, "127.3.3.5")
+    on_page = page.post("/sign-in", data={"email": ann, "password": PASSWORD})
+    world.app.config["WTF_CSRF_ENABLED"] = True
+
+    assert (refused.status_code, refused.json["code"], on_page.status_code) == (429, "too_many_requests", 429)
+    assert refused.json["detail"] == "Too many failed sign-ins. Wait 5 minutes and try again."
+    assert refused.json["detail"] in on_page.text
+    assert 0 < int(refused.headers["Retry-After"]) <= 300
+    assert log_in(world, {"email": "bob@example.org", "password": "wrong"}, "127.3.3.5").status_code == 401
+
+
+@pytest.mark.parametrize("body", [{}, {"email": EMAIL}, {"email": EMAIL, "password": 1}, [], "text", {"email": []}])
+def test_a_body_without_both_is_refused(world: World, body: Any) -> None:
+    assert log_in(world, body).status_code in {400, 422}

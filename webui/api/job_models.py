@@ -1,0 +1,216 @@
+"""Jobs, previews, their progress and their claims as API answers."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from core.jobs import codes
+from core.jobs.approval.limits import OverLimit
+from core.jobs.preview.totals import CodeCount, Group
+from core.models.job_items import Outcome, Verdict
+from core.models.jobs import JobKind, JobStatus
+from core.models.ledger import WriteOffReason
+from core.models.practices import WriteOffSetting
+from webui.api.models import Answer, Ceiling, Why, WhyWords
+
+
+class Counts(Answer):
+    """How a preview splits its claims."""
+
+    claims: int
+    will_settle: int
+    with_money: Annotated[int, Field(description="Claims that will settle with a write-off")]
+    status_only: Annotated[int, Field(description="Claims that will settle without a write-off")]
+    skipped: int
+    write_offs: Annotated[int, Field(description="Write-off postings that the job will make")]
+    in_other_jobs: Annotated[int, Field(description="Claims in another unfinished job; a warning")]
+
+
+def _called(sentence: Callable[[], str]) -> str:
+    return sentence()
+
+
+class CostShare(Answer):
+    """Medicare or Medicaid cost sharing in the job and over the past 12 months, in cents."""
+
+    claims: Annotated[int, Field(description="Claims in the job with cost sharing")]
+    job_cents: Annotated[int, Field(description="Cost sharing that the job will write off")]
+    since: dt.date
+    until: dt.date
+    written_off_cents: Annotated[int, Field(description="Written off over these months and not reversed")]
+    became_due_cents: Annotated[int, Field(description="Charges and transfers to patients over these months")]
+    percent: Annotated[int | None, Field(description="Percent written off, rounded down; null if nothing was billed")]
+    sentence: Annotated[str, BeforeValidator(_called), Field(description="The same as a sentence")]
+    name: Annotated[str, Field(description="What is waived, e.g. Medicare cost sharing")]
+    includes_medicaid: Annotated[
+        bool, Field(description="False for jobs of an earlier version, which left out Medicaid-only claims")
+    ]
+
+
+class CodeCounted(CodeCount):
+    """The number of claims that one rule decided, with the rule's sentence."""
+
+    model_config = ConfigDict(from_attributes=True)
+    words: Annotated[str, BeforeValidator(codes.describe), Field(validation_alias="code")]
+
+
+class Totals(Answer):
+    """What the job will write off."""
+
+    insurance_cents: int
+    patient_cents: int
+    by_payer: list[Group]
+    by_provider: list[Group]
+    by_code: Annotated[list[CodeCounted], Field(description="Claims that a rule applies to, by rule code")]
+    cost_share: Annotated[
+        CostShare | None, Field(description="Present if the job writes off cost sharing; CONFIRM then needs a reason")
+    ]
+
+
+class SettleJobSummary(Answer):
+    """A job without its detailed totals."""
+
+    id: str
+    kind: JobKind
+    status: JobStatus
+    status_words: Annotated[str, Field(description="The status as a sentence shows it, e.g. awaiting approval")]
+    reverses_job_id: Annotated[str | None, Field(description="For a reversal: the job that it reverses")]
+    target_status: str
+    reason: WriteOffReason | None
+    note: str
+    cost_share_reason: Annotated[str, Field(description='The reason as entered; otherwise empty, or "not recorded"')]
+    include: list[str]
+    include_words: Annotated[list[str], Field(description="A sentence for each overridden rule")]
+    setting: Annotated[WriteOffSetting, Field(description="The Balance Writeoff setting, frozen by the preview")]
+    as_of: dt.date
+    posting_date: dt.date
+    claims_expected: Annotated[int | None, Field(description="Count before the preview, while the job is preparing")]
+    counts: Annotated[Counts | None, Field(description="Frozen by the preview; null while the job is preparing")]
+    requested_by: str | None
+    requested_at: dt.datetime
+    previewed_at: dt.datetime | None
+    expires_at: Annotated[dt.datetime | None, Field(description="When the preview expires")]
+    confirmed_by: str | None
+    accountable_user: Annotated[str | None, Field(description="Requester whose daily limit the job counts against")]
+    confirmed_at: dt.datetime | None
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+    halted_because: str | None
+    limits: Annotated[
+        dict[str, Ceiling], Field(description="Limits by name, frozen by the preview; later changes don't apply")
+    ]
+    over: Annotated[
+        list[OverLimit], Field(description="Limits that the job exceeds; another user must then approve it")
+    ]
+    approval_asked_at: dt.datetime | None
+    approval_expires_at: Annotated[dt.datetime | None, Field(description="When the request for approval expires")]
+    decided_by: Annotated[str | None, Field(description="User who approved or rejected the job")]
+    decided_at: dt.datetime | None
+    decision_note: Annotated[str, Field(description="Reason for the rejection")]
+
+
+class SettleJobAnswer(SettleJobSummary):
+    """A job with its totals."""
+
+    totals: Annotated[Totals | None, Field(description="Frozen by the preview; null while the job is preparing")]
+    changed_since_preview: Annotated[
+        int | None,
+        Field(description="Claims that the run will skip because they changed; null if the job no longer waits"),
+    ]
+    changed_words: Annotated[str, Field(description="The same as a sentence; empty if no claim changed")]
+
+
+class SettleJobsPage(Answer):
+    """A page of jobs, newest first."""
+
+    settle_jobs: list[SettleJobSummary]
+    next_cursor: str | None
+
+
+class Item(Answer):
+    """One claim of a job, with its preview verdict and its outcome."""
+
+    position: int
+    claim_id: str
+    patient: Annotated[str, Field(validation_alias="patient_name")]
+    service_date: dt.date
+    insurance_cents: Annotated[int, Field(description="Write-off amount in the preview")]
+    patient_cents: int
+    verdict: Verdict
+    verdict_code: str | None
+    outcome: Outcome | None
+    code: str | None
+    words: Annotated[str | None, Field(description="The code as a sentence")]
+    why: Why
+    why_words: WhyWords
+    retryable: Annotated[bool, Field(description="True if the claim failed and retry-failed would retry it now")]
+    insurance_due_cents: Annotated[int, Field(validation_alias="insurance_due", description="Current balance")]
+    patient_due_cents: Annotated[int, Field(validation_alias="patient_due")]
+
+
+class ItemsPage(Answer):
+    """A page of a job's items, in order."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+
+class Confirmed(Answer):
+    """A confirmed job. Repeating CONFIRM gives the same answer; see `progress` for how far the job is."""
+
+    id: str
+    status: Annotated[
+        Literal["confirmed", "awaiting_approval"],
+        Field(description="awaiting_approval: over a limit; nothing happens until another user approves it"),
+    ]
+    status_words: Annotated[str, Field(description="The status as a sentence shows it")]
+    claims: int
+    confirmed_by: str | None
+    confirmed_at: Annotated[dt.datetime | None, Field(description="Null while it waits for approval")]
+    approved_by: str | None
+    over: list[OverLimit]
+    progress: Annotated[str, Field(description="Address of the job's progress")]
+
+
+class WrittenOff(Answer):
+    """Amount written off so far, by responsibility."""
+
+    insurance: int
+    patient: int
+
+
+class ProgressAnswer(Answer):
+    """A job's progress. At every instant, settled + skipped + failed + remaining = total."""
+
+    kind: JobKind
+    status: JobStatus
+    status_words: Annotated[str, Field(description="The status as a sentence shows it")]
+    words: Annotated[str, Field(description="The counts as a sentence; says so if a completed job settled no claim")]
+    total: int
+    settled: int
+    skipped: int
+    failed: int
+    remaining: int
+    reconciling: Annotated[
+        bool, Field(description="True when every claim has an outcome and the totals are being checked")
+    ]
+    written_off_cents: WrittenOff
+    rate_per_second: Annotated[
+        float | None,
+        Field(
+            description="Claims per second, excluding pauses: over the last 10 seconds, or over the whole job after it "
+            "ended. Null while paused or halted, or in the first second"
+        ),
+    ]
+    seconds_left: Annotated[int | None, Field(description="Estimate at that rate; null unless the job is running")]
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+    worked_seconds: Annotated[
+        int | None,
+        Field(description="Working time, excluding pauses, until the job ended or paused; null while it runs"),
+    ]
+    paused_seconds: Annotated[
+        int, Field(description="Time paused, halted, or ended before a retry; excludes the current pause")
+    ]

@@ -1,0 +1,69 @@
+"""Sign in with a password for a token, and revoke the token. `settle login` and `settle logout` call it."""
+
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+from flask import Response, jsonify, request
+from flask_openapi3.models.tag import Tag
+from pydantic import Field
+
+from core.access import tokens, users
+from core.db.engine import transaction
+from core.models.people import Role, User
+from core.practices import practice_queries
+from webui.api.blueprint import api, problem_responses
+from webui.api.models import Answer
+from webui.api.request_parsing import Body, open_to_all, requires_token
+from webui.shared.app_context import app_context, now
+from webui.shared.auth import limit_failed_sign_ins
+from webui.shared.token_auth import current_actor, current_token
+
+SIGN_IN: Final = Tag(name="Sign-in", description="A token for an e-mail address and a password")
+
+
+class SignIn(Body):
+    """What the sign-in page asks for."""
+
+    email: str
+    password: str
+
+
+class SignedIn(Answer):
+    """A new token, and the user that it acts for."""
+
+    token: Annotated[str, Field(description="Shown only once")]
+    email: str
+    name: str
+    role: Role
+    practice: str
+
+
+def _typed_email() -> str:
+    body: Any = request.get_json(silent=True)
+    return str(body.get("email", "")) if isinstance(body, dict) else ""
+
+
+_ANSWERS: Final[dict[str, Any]] = {"responses": {201: SignedIn, **problem_responses(400, 413, 415, 429)}}
+
+
+@api.post("/login", tags=[SIGN_IN], security=[{}], **_ANSWERS)  # {}: a token is not needed
+@limit_failed_sign_ins(_typed_email)
+@open_to_all
+def log_in(body: SignIn) -> tuple[Response, int]:
+    """Create a token for a user with their password. Failures count as they do on the sign-in page."""
+    with transaction(app_context().sessions) as session:
+        actor = users.sign_in(session, email=body.email, password=body.password, now=now())
+        token = tokens.add_token(session, session.get_one(User, actor.user_id), now(), by=actor.user_id)
+        practice = practice_queries.find(session, actor.practice_id)
+        answer = SignedIn(token=token, email=actor.email, name=actor.name, role=actor.role, practice=practice.name)
+    return jsonify(answer.json_ready()), HTTPStatus.CREATED
+
+
+@api.post("/logout", tags=[SIGN_IN], responses={204: None})
+@requires_token
+def log_out() -> tuple[str, int]:
+    """Revoke the token of this request."""
+    actor = current_actor()
+    with transaction(app_context().sessions) as session:
+        tokens.revoke(session, current_token(), now(), by=actor.user_id)
+    return "", HTTPStatus.NO_CONTENT
