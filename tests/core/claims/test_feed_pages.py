@@ -13,7 +13,6 @@ from core.claims.feed import FeedPage, Sort, SortBy
 from core.claims.filters import BadFilter, ClaimFilter
 from core.models.claims import Hold
 from core.models.practices import WriteOffSetting
-from tests.core.claims.conftest import a_patient
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
 
 ALL = ClaimFilter()
@@ -39,7 +38,7 @@ def many(practice: GivenPractice) -> GivenPractice:
     """Sixty claims with many equal dates, balances and names."""
     random = Random(4)
     names = ("Ana", "ana", "Åsa", "<script>alert(1)</script>", "مريم", "😀 Zoë")
-    patients = [a_patient(practice, name) for name in names]
+    patients = [practice.patient(name) for name in names]
     for index in range(60):
         practice.claim(
             f"C-{random.randrange(10**6):06d}/{index}",

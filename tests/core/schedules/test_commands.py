@@ -287,8 +287,7 @@ def test_the_estimate_reports_a_closed_month_and_a_missing_note(scheduled: Sched
 
     assert notes(note="Costs more to collect") == []
     assert [expected.partition(",")[0] for expected in notes()] == ["This schedule has no note"]
-    with transaction(scheduled.sessions) as session:
-        closing.close(session, dt.date(2026, 11, 1), by=scheduled.owner, now=CREATED_AT)
+    scheduled.practice.do(closing.close, dt.date(2026, 11, 1), by=scheduled.owner, now=CREATED_AT)
     assert [expected.partition(".")[0] for expected in notes(note="x")] == ["November 2026 is closed"]
 
 

@@ -87,7 +87,7 @@ def test_a_claim_in_two_jobs_is_settled_once(practice: GivenPractice) -> None:
 
 def test_a_preview_reports_claims_in_another_unfinished_job(practice: GivenPractice) -> None:
     practice.claims(3)
-    practice.confirm(practice.preview({"claim_ids": ["C00001", "C00002"]}, key="one"))
+    practice.confirmed({"claim_ids": ["C00001", "C00002"]}, key="one")
 
     job = practice.preview(key="two")
 
@@ -263,8 +263,7 @@ def test_a_selection_of_200_000_claims_is_prepared(practice: GivenPractice) -> N
     numbers = [f"N{n}" for n in range(1, 200_001)]
 
     job = practice.preview({"claim_ids": numbers})
-    with transaction(practice.sessions) as session:
-        prepare.prepare(session, job, now=NOW)
+    practice.do(prepare.prepare, job, now=NOW)
 
     with practice.sessions() as session:
         assert session.scalar(select(func.count()).select_from(JobItem).where(*job.of(JobItem))) == 200_000
@@ -274,8 +273,7 @@ def test_a_selection_of_200_000_claims_is_prepared(practice: GivenPractice) -> N
 def test_the_setting_is_frozen_at_the_preview(practice: GivenPractice) -> None:
     practice.claim("1", Line(100, 50))
     job = practice.preview()
-    with transaction(practice.sessions) as session:
-        session.execute(text("UPDATE practice SET write_off = 'neither'"))
+    practice.sql("UPDATE practice SET write_off = 'neither'")
 
     practice.confirm(job)
     practice.run()
