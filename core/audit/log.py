@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, Text, and_, cast, extract, func, o
 from sqlalchemy.orm import Session, aliased
 
 from core.access import audit
+from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.access.users import find_by_email
 from core.audit import sentences
@@ -143,8 +144,7 @@ def authorize_export(session: Session, f: AuditFilter, *, by: Actor, now: dt.dat
 
 def record_export(session: Session, practice_id: int, f: AuditFilter, *, by: int | None, now: dt.datetime) -> None:
     """Record that user `by` (None: the command line) exports the acts."""
-    subject = f"practice:{practice_id}"
-    audit.record(session, "audit.exported", practice_id=practice_id, subject=subject, by=by, now=now, asked=f.given())
+    audit.record(session, "audit.exported", Subject.practice(practice_id), by=by, now=now, asked=f.given())
 
 
 def csv_file(session: Session, practice_id: int, f: AuditFilter) -> Iterator[str]:

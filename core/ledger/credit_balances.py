@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session, aliased
 
 from core import reading
 from core.access import audit
+from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.claims.export import csv_pieces, escape_formula
 from core.errors import BadInput
@@ -160,8 +161,7 @@ def totals(session: Session, practice_id: int, f: CreditsFilter) -> CreditTotals
 def authorize_export(session: Session, *, by: Actor, now: dt.datetime) -> None:
     """Check that `by` may export the credits, and record the export. Raise `NotAllowed`."""
     by.require(Action.SEE_CLAIMS)
-    subject = f"practice:{by.practice_id}"
-    audit.record(session, "credits.downloaded", practice_id=by.practice_id, subject=subject, by=by.user_id, now=now)
+    audit.record(session, "credits.downloaded", Subject.practice(by.practice_id), by=by, now=now)
 
 
 def csv_file(session: Session, practice_id: int, f: CreditsFilter, *, today: dt.date) -> Iterator[str]:

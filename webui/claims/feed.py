@@ -176,10 +176,8 @@ def export_csv() -> Response:
     actor = current_actor()
 
     def record(db: Session) -> None:
-        audit.record(
-            db, "claims.exported", practice_id=actor.practice_id, subject="feed", by=actor.user_id, now=now(),
-            keys=sorted(query.typed),
-        )  # fmt: skip
+        subject = audit.Subject(actor.practice_id, "feed")
+        audit.record(db, "claims.exported", subject, by=actor, now=now(), keys=sorted(query.typed))
 
     return file_downloads.send_file(
         by=actor,
