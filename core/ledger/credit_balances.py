@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, aliased
 
-from core import reading
+from core import paging, reading
 from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
@@ -141,8 +141,8 @@ def page(session: Session, practice_id: int, f: CreditsFilter, *, cursor: str | 
     """Return at most `limit` credits after `cursor`. Raise `BadCreditsFilter` for an invalid cursor."""
     found = _query(session, practice_id, f, after=_parse_cursor(session, practice_id, cursor) if cursor else None)
     rows = [Credit(**row._mapping) for row in session.execute(found.limit(limit + 1))]
-    shown = rows[:limit]
-    return CreditPage(shown, _cursor(shown[-1]) if len(rows) > limit else None)
+    shown, last = paging.cut(rows, limit)
+    return CreditPage(shown, _cursor(last) if last else None)
 
 
 def totals(session: Session, practice_id: int, f: CreditsFilter) -> CreditTotals:
