@@ -95,8 +95,7 @@ def _post(practice: GivenPractice, kind: str, cents: int, key: str, **entry: str
 
 
 def _unreversed(practice: GivenPractice) -> list[manual_postings.UnreversedWriteOff]:
-    with practice.sessions() as session:
-        return manual_postings.list_unreversed_write_offs(session, practice.id, practice.read("1").id)
+    return practice.do(manual_postings.list_unreversed_write_offs, practice.id, practice.read("1").id)
 
 
 def _reverse(practice: GivenPractice, job: JobKey, *, by: Actor, key: str) -> None:

@@ -1,4 +1,4 @@
-"""Access to the pages: each role and each address, another practice, no session, no form token, and every refusal."""
+"""Access to pages and API: each role and address, another practice, no session, no form token, every refusal."""
 
 import importlib
 import pkgutil
@@ -11,17 +11,18 @@ import pytest
 from flask_openapi3.openapi import OpenAPI
 from sqlalchemy import text
 from werkzeug.exceptions import HTTPException
+from werkzeug.test import TestResponse
 
 import core
 import webui
-from core.access import user_sessions
-from core.access.permissions import ALLOWED_ACTIONS, Action
+from core.access import tokens, user_sessions
+from core.access.permissions import ALLOWED_ACTIONS, Action, Actor
 from core.books import closing
 from core.claims import saved_filters
-from core.db.engine import make_sessions
+from core.db.engine import make_sessions, transaction
 from core.errors import Refusal
 from core.intake.parsing.faults import ImportRefused
-from core.models.people import Role
+from core.models.people import Role, User
 from core.practices import exclusions
 from core.schedules import schedule_commands
 from tests.core.schedules.conftest import a_request
@@ -33,7 +34,11 @@ from webui.shared.auth import SESSION_COOKIE
 from webui.shared.labels import message_for_page
 
 DIALOG = {"X-Dialog": "1"}  # without it, a part of a page redirects to its page
-PUBLIC = {"/sign-in", "/sign-out", "/healthz", "/readyz", "/metrics", "/", "/favicon.ico", "/static/<path:filename>"}
+API = "/api/v1"
+PUBLIC = {
+    "/sign-in", "/sign-out", "/healthz", "/readyz", "/metrics", "/", "/favicon.ico", "/static/<path:filename>",
+    f"{API}/docs", f"{API}/docs/<path:name>", f"{API}/openapi.json",
+}  # fmt: skip
 # Job 1 is previewed, job 2 settled its claim, job 3 reverses it, job 4 belongs to run 1 of schedule 1, job 5 is
 # confirmed, and job 6 awaits approval.
 RIGHTS = {
@@ -74,11 +79,66 @@ RIGHTS = {
     Action.SEE_AUDIT: "GET /audit   GET /audit/audit.csv",
     Action.SEE_OPERATIONS: "GET /operations",
 }
-ACTION_OF = {
-    (method, path): action
-    for action, lines in RIGHTS.items()
-    for method, path in re.findall(r"(GET|POST) (\S+)", lines)
+API_RIGHTS = {
+    Action.SEE_CLAIMS: """
+        GET /claims   GET /claims/C00001   GET /claims/C00001/postings   GET /settle-jobs   GET /settle-jobs/1
+        GET /settle-jobs/1/progress   GET /settle-jobs/1/items   GET /settle-jobs/2/settled.csv
+        GET /settle-jobs/2/certificate   GET /approvals   GET /periods   GET /periods/2026-11/stops   GET /credits
+        GET /recoveries   GET /exclusions   GET /limits   GET /schedules   GET /schedules/1   GET /schedules/1/tonight
+        GET /schedule-runs   GET /schedule-runs/1
+    """,
+    Action.PREVIEW_JOB: "POST /settle-jobs   POST /settle-jobs/1/discard",
+    Action.CONFIRM_JOB: "POST /settle-jobs/1/confirm",
+    Action.CONTROL_JOB: """
+        POST /settle-jobs/1/pause   POST /settle-jobs/1/resume   POST /settle-jobs/1/cancel
+        POST /settle-jobs/1/retry-failed
+    """,
+    Action.APPROVE_JOB: "POST /settle-jobs/1/approve   POST /settle-jobs/1/reject",
+    Action.REVERSE_JOB: """
+        POST /settle-jobs/2/reverse   POST /settle-jobs/3/confirm   POST /settle-jobs/3/discard
+        POST /settle-jobs/3/pause   POST /settle-jobs/3/resume   POST /settle-jobs/3/cancel
+        POST /settle-jobs/3/retry-failed
+    """,
+    Action.POST: "POST /claims/C00001/postings",
+    Action.HOLD: "PUT /claims/C00001/hold",
+    Action.EXCLUDE: "POST /exclusions   POST /exclusions/1/end",
+    Action.CLOSE_MONTH: "POST /periods/2026-11/close   POST /periods/2026-10/reopen",
+    Action.MANAGE_USERS: """
+        GET /users   POST /users   GET /users/1   PUT /users/1/role   PUT /users/1/limits   POST /users/1/deactivate
+        POST /users/1/reactivate
+    """,
+    Action.CHANGE_SETTING: "PUT /limits",
+    Action.MANAGE_SCHEDULES: """
+        POST /schedules   PUT /schedules/1   DELETE /schedules/1   POST /schedules/1/pause   POST /schedules/1/resume
+        POST /schedules/1/settle   POST /schedules/1/report-only   POST /schedules/1/run-now
+    """,
+    Action.SEE_AUDIT: "GET /audit   GET /audit.csv",
+    Action.SEE_OPERATIONS: "GET /operations",
 }
+ACTION_OF = {
+    (method, f"{start}{path}"): action
+    for start, rights in (("", RIGHTS), (API, API_RIGHTS))
+    for action, lines in rights.items()
+    for method, path in re.findall(r"(GET|POST|PUT|DELETE) (\S+)", lines)
+}
+PAGES = [(method, path) for method, path in ACTION_OF if not path.startswith(API)]
+# The bodies that the API reads before it knows what is asked of which job, user or schedule.
+BODIES = {
+    r"/(confirm|approve)$": {"confirmation": "CONFIRM"},
+    r"/re(ject|open)$": {"reason": "Why"},
+    r"/reverse$": {"claim_ids": None},
+    r"/hold$": {"hold": "hold"},
+    r"/postings$": {"kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 1},
+    r"/role$": {"role": "biller"},
+    r"/limits$": {"claim_cents": 1, "job_cents": 1},
+    r"/settle$": {"confirmation": "CONFIRM", "version": 1},
+    r"/report-only$": {"version": 1},
+    r"/schedules/1$": {
+        "name": "Small balances", "filter": {"total_due_max_cents": 5_000}, "local_time": "02:30", "weekdays": ["mon"],
+        "reason": "small_balance", "claims_max": 1, "cents_max": 1, "version": 1,
+    },
+}  # fmt: skip
+TIMES = {"user_session", "api_token"}
 NAVIGATION = {
     "/claims", "/jobs", "/approvals", "/schedules", "/schedule-runs", "/credits", "/late-payments", "/exclusions",
     "/months", "/settings", "/users", "/audit", "/operations",
@@ -103,18 +163,26 @@ class House:
     practice: GivenPractice
     of: dict[Role, Browser]
     stranger: Browser
+    tokens: dict[Actor | None, str]
+
+    def answer(self, browser: Browser, method: str, path: str, *, on: str = "/claims") -> TestResponse:
+        """Send a request, with the token of its form or with a body of the API."""
+        if path.startswith(API):
+            body = next((body for end, body in BODIES.items() if re.search(end, path)), {})
+            headers = {"Authorization": f"Bearer {self.tokens[browser.actor]}", "Idempotency-Key": "a key"}
+            return self.app.test_client().open(path, method=method, json=body, headers=headers)
+        return browser.get(path, **DIALOG) if method == "GET" else browser.post(path, on=on, **FIELDS)
 
     def send(self, browser: Browser, method: str, path: str, *, on: str = "/claims") -> HTTPStatus:
-        """Send a request, a form with its token, and return the status."""
-        answer = browser.get(path, **DIALOG) if method == "GET" else browser.post(path, on=on, **FIELDS)
-        return HTTPStatus(answer.status_code)
+        """Send a request and return the status."""
+        return HTTPStatus(self.answer(browser, method, path, on=on).status_code)
 
     def state(self) -> dict[str, object]:
-        """Return a digest of each table but that of the sessions, in which each request leaves its time."""
+        """Return a digest of each table but those in which each request leaves its time."""
         with self.practice.sessions() as session:
             tables = session.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).all()
             digest = "SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {} t"
-            return {name: session.scalar(text(digest.format(name))) for name in tables if name != "user_session"}
+            return {name: session.scalar(text(digest.format(name))) for name in tables if name not in TIMES}
 
 
 @pytest.fixture(scope="module")
@@ -140,13 +208,17 @@ def house(databases: Databases) -> Iterator[House]:
         practice.act(saved_filters.save, name="Mine", query="")
         practice.act(closing.close, NOW.date().replace(month=10, day=1), by=admin)
 
-        def browser(actor: object) -> Browser:
+        all_tokens: dict[Actor | None, str] = {}
+
+        def browser(actor: Actor) -> Browser:
             client = app.test_client()
-            client.set_cookie(SESSION_COOKIE, practice.do(user_sessions.start, actor, NOW))
-            return Browser(client, actor)  # type: ignore[arg-type]
+            with transaction(practice.sessions) as session:
+                client.set_cookie(SESSION_COOKIE, user_sessions.start(session, actor, NOW))
+                all_tokens[actor] = tokens.add_token(session, session.get_one(User, actor.user_id), NOW)
+            return Browser(client, actor)
 
         stranger = browser(other.person("admin@harbor.example", Role.ADMIN))
-        yield House(app, practice, {role: browser(actor) for role, actor in actors.items()}, stranger)
+        yield House(app, practice, {role: browser(one) for role, one in actors.items()}, stranger, all_tokens)
         engine.dispose()
 
 
@@ -158,18 +230,16 @@ def action_of(house: House, method: str, path: str) -> Action | None:
         path = f"/jobs/{3 if job[1] == '3' else 1}/{job[2]}"
         return ACTION_OF[method, path]
     wanted = adapter.match(path.partition("?")[0].partition("#")[0], method)[0]
-    for (known_method, known), action in ACTION_OF.items():
-        if known_method == method and adapter.match(known, method)[0] == wanted:
-            return action
-    return None
+    same = (key for key in PAGES if key[0] == method and adapter.match(key[1], method)[0] == wanted)
+    return next((ACTION_OF[key] for key in same), None)
 
 
-def test_every_address_of_the_pages_stands_in_the_table(house: House) -> None:
+def test_every_address_stands_in_the_table(house: House) -> None:
     served = {
         (method, rule.rule)
         for rule in house.app.url_map.iter_rules()
-        for method in (rule.methods or set()) & {"GET", "POST"}
-        if not rule.rule.startswith("/api/") and rule.rule not in PUBLIC
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.rule not in PUBLIC
     }
     adapter = house.app.url_map.bind("localhost")
     listed = {(method, adapter.match(path, method, return_rule=True)[0].rule) for method, path in ACTION_OF}
@@ -192,7 +262,7 @@ def test_a_role_is_refused_exactly_where_the_table_says_so(house: House, role: R
 @pytest.mark.parametrize("role", list(Role))
 def test_pages_offer_every_list_but_no_link_and_no_form_that_their_user_may_not_use(house: House, role: Role) -> None:
     browser, offered = house.of[role], set()
-    for method, path in ACTION_OF:
+    for method, path in PAGES:
         if method == "GET" and ".csv" not in path and browser.get(path).status_code == HTTPStatus.OK:
             offered |= {("GET", link) for link in browser.links(path) if link.startswith("/")}
             offered |= {("POST", form) for form in browser.forms(path) if form.startswith("/")}
@@ -212,20 +282,22 @@ def test_pages_offer_every_list_but_no_link_and_no_form_that_their_user_may_not_
 def test_an_administrator_of_another_practice_finds_nothing_of_this_one(house: House) -> None:
     before = house.state()
     # A month and the lists exist in each practice; they show its own.
-    of_one = [key for key in ACTION_OF if re.search(r"/(\d+|C00001)(/|$)", key[1])]
+    of_one = [key for key in ACTION_OF if re.search(r"/(\d+|C00001)(/|$)", key[1].removeprefix(API))]
 
     assert len(of_one) > 40
     assert {key: house.send(house.stranger, *key) for key in of_one} == dict.fromkeys(of_one, HTTPStatus.NOT_FOUND)
     assert house.state() == before
-    lists = [path for method, path in ACTION_OF if method == "GET" and (method, path) not in of_one]
-    for path in set(lists) - {"/operations"}:
-        assert not re.search(r"C0000\d|lakeside\.example|Small balances|/jobs/\d", house.stranger.get(path).text), path
+    for key in ACTION_OF:
+        if key[0] == "GET" and key not in of_one and not key[1].endswith("/operations"):
+            seen = house.answer(house.stranger, *key)
+            assert seen.status_code == HTTPStatus.OK, key
+            assert not re.search(r"C0000\d|lakeside\.example|Small balances|jobs/\d", seen.text), key
 
 
 def test_without_a_session_every_page_leads_to_the_sign_in(house: House) -> None:
     signed_out = Browser(house.app.test_client())
 
-    for method, path in ACTION_OF:
+    for method, path in PAGES:
         answer = signed_out.get(path) if method == "GET" else signed_out.post(path, on="/sign-in", **FIELDS)
         assert (answer.status_code, answer.location.partition("?")[0]) == (302, "/sign-in"), (method, path)
 
@@ -233,7 +305,7 @@ def test_without_a_session_every_page_leads_to_the_sign_in(house: House) -> None
 def test_a_form_without_its_token_changes_nothing(house: House) -> None:
     before = house.state()
 
-    for method, path in [*ACTION_OF, ("POST", "/sign-in"), ("POST", "/sign-out")]:
+    for method, path in [*PAGES, ("POST", "/sign-in"), ("POST", "/sign-out")]:
         if method == "POST":
             answer = house.of[Role.ADMIN].client.post(path, data=FIELDS)
             assert (answer.status_code, "This form has expired" in answer.text) == (400, True), path

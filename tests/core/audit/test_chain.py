@@ -335,8 +335,7 @@ def test_the_act_that_ends_a_job_records_its_totals_and_a_digest_of_its_chunks(p
     practice.change("C00001", hold=Hold.HOLD)
     job = practice.settle(chunk_claims=2)
 
-    with practice.sessions() as session:
-        ended = log.acts(session, practice.id, AuditFilter(job=job.job_id))[0]
+    ended = practice.do(log.acts, practice.id, AuditFilter(job=job.job_id))[0]
     assert ended.act == "job.completed"
     assert {name: value for name, value in ended.facts.items() if name not in ("faults", "chunks_sha256")} == {
         "settled": 4, "skipped": 1, "failed": 0, "insurance_cents": 4_000, "patient_cents": 2_000,

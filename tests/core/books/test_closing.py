@@ -449,8 +449,7 @@ def test_every_close_and_reopening_is_kept_with_its_totals_and_reason(practice: 
     close(practice, admin)
     reopen(practice, admin, reason="Second file")
 
-    with practice.sessions() as session:
-        newest_first = closing.find(session, practice.id, NOVEMBER).history
+    newest_first = practice.do(closing.find, practice.id, NOVEMBER).history
 
     history = [(act.state, act.by, act.reason, closing.posting_count(act.totals)) for act in newest_first]
     assert history == [
@@ -556,8 +555,7 @@ def test_months_are_listed_from_the_first_date_of_service_to_today(practice: Giv
     practice.claim("1", Line(0, 100_00))  # served on 05/07/2026
     close(practice, admin, dt.date(2025, 1, 1))
 
-    with practice.sessions() as session:
-        found = closing.list_months(session, practice.id, now=NOW)
+    found = practice.do(closing.list_months, practice.id, now=NOW)
 
     names = [periods.format_code(month.month) for month in found]
     assert names == ["2026-11", "2026-10", "2026-09", "2026-08", "2026-07", "2026-06", "2026-05", "2025-01"]

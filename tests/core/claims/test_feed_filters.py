@@ -13,7 +13,7 @@ from core.claims.lookup import find
 from core.errors import NotFound
 from core.models.claims import ClaimStatus, ClaimType, Hold
 from core.models.job_items import JobItem, Outcome
-from core.models.jobs import JobStatus, SettleJob
+from core.models.jobs import JobStatus
 from core.models.practices import WriteOffSetting
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
 
@@ -128,8 +128,7 @@ def test_a_claim_is_in_a_job_only_until_the_job_settles_it(practice: GivenPracti
     assert found(practice, in_job=True) == ["C00002", "C00003"]
 
     again = practice.preview({"all": True}, key="again")
-    with practice.sessions() as session:
-        assert session.get_one(SettleJob, again).preview["in_other_jobs"] == 2
+    assert practice.read_job(again).preview["in_other_jobs"] == 2
 
 
 def test_a_claim_number_matches_exactly_and_a_prefix_only_as_claim_id_prefix(practice: GivenPractice) -> None:

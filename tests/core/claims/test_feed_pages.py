@@ -194,8 +194,7 @@ def test_a_claim_without_lines_is_shown(practice: GivenPractice) -> None:
 
 def test_today_is_the_date_in_the_practices_time_zone(practice: GivenPractice) -> None:
     midnight_in_london = dt.datetime(2026, 11, 24, 0, 30, tzinfo=dt.UTC)
-    with practice.sessions() as session:
-        terms = feed.terms_for(session, practice.id, now=midnight_in_london)
+    terms = practice.do(feed.terms_for, practice.id, now=midnight_in_london)
 
     assert terms.as_of == dt.date(2026, 11, 23)
     assert terms.setting is WriteOffSetting.BOTH

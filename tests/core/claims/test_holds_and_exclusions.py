@@ -135,8 +135,7 @@ def test_an_exclusion_applies_through_its_last_day_and_then_ends_by_itself(
     assert matching(practice, on_hold=True) == {"C00001"}
     assert matching(practice, now=NOW + dt.timedelta(days=1), on_hold=True) == set()
     renewed = exclude(practice, admin, patient="1", now=NOW + dt.timedelta(days=1))
-    with practice.sessions() as session:
-        rows = exclusions.list_exclusions(session, practice.id, today=TOMORROW, lasting_only=False)
+    rows = practice.do(exclusions.list_exclusions, practice.id, today=TOMORROW, lasting_only=False)
     assert [(row.id == renewed, row.lasts, row.ended_by) for row in rows] == [(True, True, None), (False, False, None)]
 
 

@@ -13,8 +13,7 @@ IN_SIXTY_DAYS = TODAY + dt.timedelta(days=60)
 
 
 def listed(practice: GivenPractice, **wanted: PayerClass) -> list[Credit]:
-    with practice.sessions() as session:
-        return credit_balances.page(session, practice.id, CreditsFilter(**wanted), limit=10).rows
+    return practice.do(credit_balances.page, practice.id, CreditsFilter(**wanted), limit=10).rows
 
 
 def test_a_credits_refund_goes_to_the_federal_payer_whether_primary_or_secondary(

@@ -39,8 +39,7 @@ def unreversed(practice: GivenPractice, number: str = "1") -> list[tuple[int, st
 
 
 def certified(practice: GivenPractice, job: JobKey) -> Certificate:
-    with practice.sessions() as session:
-        return certificates.for_job(session, job)
+    return practice.do(certificates.for_job, job)
 
 
 def reasons(practice: GivenPractice) -> list[str | None]:

@@ -47,8 +47,7 @@ def test_the_audit_names_the_schedule_beside_its_owner(scheduled: ScheduledPract
     schedule = scheduled.schedule()
     scheduled.tick(FIRST_RUN)
 
-    with scheduled.sessions() as session:
-        acts = log.acts(session, scheduled.practice.id, AuditFilter(job=scheduled.job(scheduled.run()).id))
+    acts = scheduled.practice.do(log.acts, scheduled.practice.id, AuditFilter(job=scheduled.job(scheduled.run()).id))
 
     details_by_act = {act.act: act.details for act in acts if act.act in ("job.requested", "job.confirmed")}
     assert len(details_by_act) == 2

@@ -16,8 +16,7 @@ OPEN = Callable[[Actor], Browser]
 
 
 def setting_of(practice: GivenPractice) -> write_off_setting.SettingsOverview:
-    with practice.sessions() as session:
-        return write_off_setting.overview(session, practice.id)
+    return practice.do(write_off_setting.overview, practice.id)
 
 
 def test_the_page_shows_which_administrator_changed_the_setting_and_when(

@@ -254,8 +254,7 @@ def test_a_user_without_permission_and_a_missing_practice_or_file_are_refused(
 def _state(practice: GivenPractice, number: str) -> tuple[str, int, int]:
     """Return the billing status, the insurance balance, and the unreversed insurance write-off."""
     claim = practice.read(number)
-    with practice.sessions() as session:
-        unreversed = manual_postings.list_unreversed_write_offs(session, practice.id, claim.id)
+    unreversed = practice.do(manual_postings.list_unreversed_write_offs, practice.id, claim.id)
     return claim.billing_status, claim.insurance_due, sum(one.cents for one in unreversed)
 
 

@@ -355,8 +355,7 @@ def test_a_requester_is_notified_of_jobs_that_another_user_discarded_but_not_of_
     discard(own, practice.biller)
     discard(job, admin)
 
-    with practice.sessions() as session:
-        (news,) = inbox.my_decided_jobs(session, practice.biller, now=LATER)
+    (news,) = practice.do(inbox.my_decided_jobs, practice.biller, now=LATER)
     assert (news.id, news.status, news.decided_by) == (job.job_id, S.DISCARDED, admin.user_id)
     with pytest.raises(AlreadyDecided, match="Another user has already discarded this job"):
         practice.approve(job, by=approver, now=LATER)

@@ -17,7 +17,7 @@ from core.jobs import commands
 from core.jobs.execution import chunks, engine, finish, settle_chunk, sweep
 from core.jobs.keys import JobKey
 from core.models.job_items import ChunkState, JobChunk, JobFailure, Outcome
-from core.models.jobs import JobStatus, SettleJob
+from core.models.jobs import JobStatus
 from tests.factories import NOW, GivenPractice, Line, ticking
 
 
@@ -305,8 +305,7 @@ def test_a_job_that_does_not_reconcile_halts(practice: GivenPractice, corrupted:
     practice.run(now=NOW + dt.timedelta(seconds=5))
 
     assert practice.progress(job).status is JobStatus.HALTED
-    with practice.sessions() as session:
-        assert session.get_one(SettleJob, job).halted_because == "books_do_not_balance"
+    assert practice.read_job(job).halted_because == "books_do_not_balance"
 
 
 def test_practices_share_the_workers_regardless_of_job_size(practice: GivenPractice) -> None:

@@ -95,8 +95,7 @@ def test_a_preview_reports_claims_in_another_unfinished_job(practice: GivenPract
 
 
 def _totals(practice: GivenPractice, job: tuple[int, int]) -> PreviewTotals:
-    with practice.sessions() as session:
-        return PreviewTotals.model_validate(session.get_one(SettleJob, job).preview)
+    return PreviewTotals.model_validate(practice.read_job(job).preview)
 
 
 @pytest.mark.parametrize("cents", [1, 999_999_999, CENTS_MAX])
@@ -222,8 +221,7 @@ def test_a_status_other_than_settled_moves_the_claim_and_posts_nothing(practice:
 
     job = practice.settle(target_status="Internal Review", reason=None)
 
-    with practice.sessions() as session:
-        assert session.get_one(SettleJob, job).kind is JobKind.STATUS
+    assert practice.read_job(job).kind is JobKind.STATUS
     assert practice.read("1").billing_status == practice.read("credit").billing_status == "Internal Review"
     assert practice.item(job, "there").code == "already_in_status"
     assert practice.write_offs("1") == []
@@ -279,8 +277,7 @@ def test_the_setting_is_frozen_at_the_preview(practice: GivenPractice) -> None:
     practice.run()
 
     assert practice.read("1").insurance_due == practice.read("1").patient_due == 0
-    with practice.sessions() as session:
-        assert session.get_one(SettleJob, job).setting is WriteOffSetting.BOTH
+    assert practice.read_job(job).setting is WriteOffSetting.BOTH
 
 
 def test_a_finished_job_cannot_be_paused(practice: GivenPractice) -> None:

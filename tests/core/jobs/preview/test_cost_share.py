@@ -31,8 +31,7 @@ def medicare_claim(practice: GivenPractice) -> None:
 
 
 def share(practice: GivenPractice, job: JobKey) -> CostShare | None:
-    with practice.sessions() as session:
-        return cost_share.as_previewed(session.get_one(SettleJob, job))
+    return cost_share.as_previewed(practice.read_job(job))
 
 
 def add_posting(practice: GivenPractice, number: str, kind: PostingKind, cents: int, on: dt.date) -> None:
@@ -95,8 +94,7 @@ def test_a_certificate_of_an_earlier_version_shows_no_reason_that_no_user_entere
     for kept, shown in [(WHY, WHY), (default_reason, "not recorded")]:
         with transaction(practice.sessions) as session:
             session.execute(update(SettleJob).values(preview=as_before, cost_share_reason=kept))
-        with practice.sessions() as session:
-            document = certificates.for_job(session, job)
+        document = practice.do(certificates.for_job, job)
         assert document.cost_share_reason == shown
         assert document.cost_share is not None
         assert "Medicaid" not in document.cost_share.sentence(), "its sums left out Medicaid alone"
@@ -123,8 +121,7 @@ def test_a_certificate_totals_only_the_cost_sharing_actually_written_off(practic
 
     practice.run()
 
-    with practice.sessions() as session:
-        share_of_job = certificates.for_job(session, job).cost_share
+    share_of_job = practice.do(certificates.for_job, job).cost_share
     assert share_of_job is not None
     assert (share_of_job.claims, share_of_job.job_cents) == (1, 500)
 
@@ -153,8 +150,7 @@ def test_a_job_with_cost_sharing_cannot_be_confirmed_without_a_valid_reason(
     assert practice.confirm(job, cost_share_reason=f" {WHY} ").cost_share_reason == WHY
     practice.run()
     assert practice.read("1").patient_due == 0
-    with practice.sessions() as session:
-        document = certificates.for_job(session, job)
+    document = practice.do(certificates.for_job, job)
     assert (document.cost_share_reason, document.cost_share) == (WHY, share(practice, job))
     assert practice.violations() == []
 

@@ -80,8 +80,7 @@ def test_a_certificate_adds_up_to_the_cent(practice: GivenPractice) -> None:
     practice.claim("3", Line(40, 7), billing_provider_id=own)
     job = practice.settle(note="Year-end")
 
-    with practice.sessions() as session:
-        found = certificates.for_job(session, job)
+    found = practice.do(certificates.for_job, job)
 
     assert (found.total, found.settled, found.skipped, found.failed, found.not_reached) == (3, 2, 1, 0, 0)
     assert (found.receivable_before.total_cents, found.written_off.total_cents) == (222, 182)
@@ -114,8 +113,7 @@ def test_a_reversal_has_its_own_certificate(practice: GivenPractice, approver: A
     reversal = practice.reverse(job, by=approver)
     practice.run()
 
-    with practice.sessions() as session:
-        found = certificates.for_job(session, reversal)
+    found = practice.do(certificates.for_job, reversal)
 
     assert (found.receivable_before.total_cents, found.receivable_after.total_cents) == (0, 150)
     assert _csv(practice, reversal, File.SETTLED)[0][3:5] == ["Insurance restored", "Patient restored"]

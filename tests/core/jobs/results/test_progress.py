@@ -49,8 +49,7 @@ class Run:
 
     def chart(self) -> list[tuple[int, int]]:
         start = int(NOW.timestamp())
-        with self.practice.sessions() as session:
-            points = progress.claims_per_second(session, self.job, now=self.at)
+        points = self.practice.do(progress.claims_per_second, self.job, now=self.at)
         return [(at - start, claims) for at, claims in points]
 
 
@@ -157,8 +156,7 @@ def test_the_time_before_a_retry_is_not_working_time_and_the_retry_counts_only_i
     assert seen.worked_seconds == failed.worked_seconds + 4
     assert failed.finished_at is not None
     assert seen.paused_seconds == (later - failed.finished_at).total_seconds()
-    with practice.sessions() as session:
-        chart = progress.claims_per_second(session, job, now=until)
+    chart = practice.do(progress.claims_per_second, job, now=until)
     assert chart[-1] == (int(until.timestamp()), 1), "the nine others were settled a day before"
 
 
@@ -214,7 +212,6 @@ def test_the_progress_of_several_jobs_is_each_jobs_own(practice: GivenPractice) 
     job = practice.settle()
     other: JobKey = practice.preview(key="other")
 
-    with practice.sessions() as session:
-        by_job = progress.for_jobs(session, practice.id, [job.job_id, other.job_id], now=NOW)
+    by_job = practice.do(progress.for_jobs, practice.id, [job.job_id, other.job_id], now=NOW)
 
     assert by_job == {job.job_id: practice.progress(job), other.job_id: practice.progress(other)}
