@@ -8,8 +8,8 @@ import pytest
 from core.access import tokens
 from core.db.engine import make_sessions
 from core.models.people import Role
+from tests.webui.addresses import ACTION_OF, API
 from tests.webui.api.conftest import NOON, Api, World
-from tests.webui.test_who_may import ACTION_OF, API
 
 PATHS = [(method, path.removeprefix(API)) for method, path in ACTION_OF if path.startswith(API)]
 
