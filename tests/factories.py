@@ -1,7 +1,8 @@
 """Practices, users and claims for tests. Amounts are in cents."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,16 +13,17 @@ from core.access.permissions import Actor
 from core.books.invariants import Violation, violations
 from core.db.engine import Sessions, transaction
 from core.jobs import commands
-from core.jobs.execution import engine
+from core.jobs.execution import chunks, engine
 from core.jobs.keys import JobKey
 from core.jobs.preview.job_request import JobRequest
 from core.jobs.results.progress import Progress, for_job
-from core.ledger import balances, late_payments
+from core.ledger import balances, late_payments, manual_postings
+from core.ledger.manual_postings import PostingResult
 from core.models.claims import BALANCE_DUE, Claim, ClaimStatus, ClaimType, LineItem
 from core.models.job_items import JobItem
 from core.models.jobs import SettleJob
 from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
-from core.models.people import Role, User
+from core.models.people import AuditEntry, Role, User
 from core.models.practices import Office, Patient, Payer, PayerClass, Practice, Provider, WriteOffSetting
 from core.money import UNLIMITED
 from core.practices.create import create_practice
@@ -31,6 +33,16 @@ NOW = dt.datetime(2026, 11, 23, 15, 0, tzinfo=dt.UTC)
 TODAY = NOW.date()
 
 _MANY = 50  # claims
+_REFUSE_TO_SETTLE = """
+CREATE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.external_id IN ({numbers}) AND NEW.billing_status = 'Settled' THEN
+        RAISE EXCEPTION 'refused' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER refuse_one BEFORE UPDATE ON claim FOR EACH ROW EXECUTE FUNCTION refuse_one();
+"""
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,20 @@ class GivenPractice:
     id: int
     biller: Actor
     ids: dict[str, int] = field(default_factory=dict)
+
+    def do(self, act: Callable[..., Any], *given: Any, **more: Any) -> Any:
+        """Call `act` in a transaction of its own."""
+        with transaction(self.sessions) as session:
+            return act(session, *given, **more)
+
+    def act(self, act: Callable[..., Any], *given: Any, **more: Any) -> Any:
+        """Call `act` in a transaction of its own, as the biller by default."""
+        return self.do(act, *given, **{"by": self.biller, "now": NOW, **more})
+
+    def sql(self, statement: str, **values: Any) -> None:
+        """Run a statement in a transaction of its own."""
+        with transaction(self.sessions) as session:
+            session.execute(text(statement), values)
 
     def claim(self, number: str, *lines: Line, **columns: Any) -> str:
         """Add a claim with postings that explain every balance. Return its number."""
@@ -75,6 +101,12 @@ class GivenPractice:
         with transaction(self.sessions) as session:
             made = insert(Provider).values(practice_id=self.id, external_id=number, name=number, write_off=write_off)
             return session.scalars(made.returning(Provider.id)).one()
+
+    def patient(self, name: str, *, number: str | None = None) -> int:
+        """Add a patient. Return its id."""
+        with transaction(self.sessions) as session:
+            made = insert(Patient).values(practice_id=self.id, external_id=number or f"P-{name}", name=name)
+            return session.scalars(made.returning(Patient.id)).one()
 
     def payer(self, number: str, payer_class: PayerClass) -> int:
         """Add a payer of a class. Return its id."""
@@ -159,6 +191,12 @@ class GivenPractice:
                 now=now,
             )  # fmt: skip
 
+    def confirmed(self, selection: Any = None, **asked: Any) -> JobKey:
+        """Preview a job and confirm it. The same user does both, at the same time."""
+        job = self.preview(selection, **asked)
+        self.confirm(job, **{name: asked[name] for name in ("by", "now") if name in asked})
+        return job
+
     def approve(self, job: JobKey, *, by: Actor, now: dt.datetime = NOW) -> SettleJob:
         """Approve a job that awaits approval."""
         with transaction(self.sessions) as session:
@@ -194,11 +232,54 @@ class GivenPractice:
         self.run()
         return job
 
-    def reverse(self, job: JobKey, *, by: Actor, key: str = "reverse", now: dt.datetime = NOW) -> JobKey:
-        """Request the reversal of a job and confirm it."""
-        with transaction(self.sessions) as session:
-            made = commands.request_reversal(session, job, claim_ids=None, by=by, idempotency_key=key, now=now)
-        back = JobKey(made.practice_id, made.id)
+    def take_chunk(self, *, worker: str = "tester", now: dt.datetime = NOW) -> chunks.Chunk:
+        """Take a free chunk, as a worker does. There is one."""
+        taken: chunks.Chunk | None = self.do(chunks.take, worker=worker, now=now)
+        assert taken is not None
+        return taken
+
+    def settle_chunk(self, chunk: chunks.Chunk, *, clock: engine.Clock | None = None) -> Any:
+        """Settle a chunk that was taken."""
+        return engine._settle(self.sessions, chunk, clock=clock or ticking(NOW))
+
+    def post(
+        self,
+        number: str,
+        cents: int,
+        *,
+        by: Actor | None = None,
+        key: str = "key",
+        now: dt.datetime = NOW,
+        **entry: Any,
+    ) -> PostingResult:
+        """Post an entry by hand: by default a payment of the patient on the first line."""
+        given = {"kind": "payment", "line": 1, "responsibility": "patient", "amount_cents": cents, **entry}
+        if given["kind"] == "payment":
+            given.setdefault("paid_by", "patient")
+        posting = {"by": by or self.biller, "idempotency_key": key, "now": now}
+        posted: PostingResult = self.do(manual_postings.post, number, manual_postings.parse_entry(given), **posting)
+        return posted
+
+    def audited(self, act_: str | None = None, *, subject: str | None = None) -> list[AuditEntry]:
+        """Return the practice's audit entries, oldest first: all, or those of an act or of a subject."""
+        with self.sessions() as session:
+            found = select(AuditEntry).where(AuditEntry.practice_id == self.id).order_by(AuditEntry.id)
+            found = found.where(AuditEntry.act == act_) if act_ else found
+            return list(session.scalars(found.where(AuditEntry.subject == subject) if subject else found))
+
+    def request_reversal(
+        self, job: JobKey, *claim_ids: str, by: Actor, key: str = "reverse", now: dt.datetime = NOW, **more: Any
+    ) -> JobKey:
+        """Request the reversal of a job or of some of its claims."""
+        options = {"claim_ids": claim_ids or None, "by": by, "idempotency_key": key, "now": now, **more}
+        made = self.do(commands.request_reversal, job, **options)
+        return JobKey(made.practice_id, made.id)
+
+    def reverse(
+        self, job: JobKey, *claim_ids: str, by: Actor, key: str = "reverse", now: dt.datetime = NOW, **more: Any
+    ) -> JobKey:
+        """Request the reversal of a job or of some of its claims, and confirm it."""
+        back = self.request_reversal(job, *claim_ids, by=by, key=key, now=now, **more)
         self.confirm(back, by=by, now=now)
         return back
 
@@ -207,6 +288,25 @@ class GivenPractice:
         clock = ticking(now)
         while (worked := engine.work(self.sessions, worker="tester", clock=clock)).chunks:
             tally.count_work(worked)
+
+    @contextmanager
+    def locked(self, *numbers: str) -> Iterator[Session]:
+        """Let another session lock these claims for as long as the block lasts."""
+        with self.sessions() as session, session.begin():
+            these = select(Claim.id).where(Claim.practice_id == self.id, Claim.external_id.in_(numbers))
+            session.scalars(these.with_for_update()).all()
+            yield session
+
+    def run_while_locked(self, *numbers: str) -> None:
+        """Work until each of these claims has failed, because another session keeps it locked."""
+        clock = ticking(NOW)
+        with self.locked(*numbers):
+            for _ in range(60 * len(numbers)):
+                engine.work(self.sessions, worker="tester", clock=clock)
+
+    def refuse_to_settle(self, *numbers: str) -> None:
+        """Make the database refuse to settle these claims."""
+        self.sql(_REFUSE_TO_SETTLE.format(numbers=", ".join(f"'{number}'" for number in numbers)))
 
     def progress(self, job: JobKey, *, now: dt.datetime = NOW) -> Progress:
         """Return the job's progress."""

@@ -1,28 +1,61 @@
 """Record acts in the audit, each in the transaction of the act itself."""
 
 import datetime as dt
-from typing import Any
+from typing import Any, Final, NamedTuple, Self
 
-from sqlalchemy import insert
+from sqlalchemy import ColumnElement, insert
 from sqlalchemy.orm import Session
 
-from core.models.people import AuditEntry
+from core.access.permissions import Actor
+from core.models.claims import Claim
+from core.models.jobs import SettleJob
+from core.models.people import AuditEntry, User
+from core.models.practices import Practice
+from core.models.schedules import Schedule
+
+Audited = Claim | Practice | Schedule | SettleJob | User
+
+_KINDS: Final = {SettleJob: "job", Schedule: "schedule", User: "user"}
+
+
+class Subject(NamedTuple):
+    """What an act is about, as the audit names it: "job:1042" of a practice."""
+
+    practice_id: int
+    name: str
+
+    @classmethod
+    def of(cls, kind: str, key: object, *, practice_id: int) -> Self:
+        """Return the subject with this internal id or, for a claim, with the practice's own number."""
+        return cls(practice_id, f"{kind}:{key}")
+
+    @classmethod
+    def practice(cls, practice_id: int) -> Self:
+        """Return the practice as the subject."""
+        return cls.of("practice", practice_id, practice_id=practice_id)
+
+    def matches(self) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        """Return the conditions that select the entries about this subject."""
+        return AuditEntry.practice_id == self.practice_id, AuditEntry.subject == self.name
+
+
+def subject_of(row: Audited) -> Subject:
+    """Return the row as the subject."""
+    if isinstance(row, Claim):
+        return Subject.of("claim", row.external_id, practice_id=row.practice_id)
+    if isinstance(row, Practice):
+        return Subject.practice(row.id)
+    return Subject.of(_KINDS[type(row)], row.id, practice_id=row.practice_id)
 
 
 def record(
-    session: Session,
-    act: str,
-    *,
-    practice_id: int,
-    subject: str,
-    by: int | None,
-    now: dt.datetime,
-    **facts: Any,
+    session: Session, act: str, subject: Subject | Audited, *, by: Actor | int | None, now: dt.datetime, **facts: Any
 ) -> None:
-    """Record that user `by` (None: the system) did `act`, such as "job.confirmed", to `subject`, such as "job:1042".
+    """Record that user `by` (None: the system) did `act`, such as "job.confirmed", to the subject.
 
     `facts` are ids, codes and counts in JSON, never a name or a note.
     """
-    session.execute(
-        insert(AuditEntry).values(practice_id=practice_id, at=now, user_id=by, act=act, subject=subject, facts=facts)
-    )
+    about = subject if isinstance(subject, Subject) else subject_of(subject)
+    values = {"practice_id": about.practice_id, "subject": about.name, "act": act, "at": now, "facts": facts}
+    user_id = by.user_id if isinstance(by, Actor) else by
+    session.execute(insert(AuditEntry).values(user_id=user_id, **values))

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.access import audit
+from core.access.audit import Subject
 from core.access.permissions import Actor
 from core.access.token_hash import TOUCH_SECONDS, hash_token, make_token
 from core.access.users import actor_for
@@ -72,12 +73,5 @@ def _revoke(session: Session, which: ColumnElement[bool], by: int | None, now: d
 
 
 def _record(session: Session, act: str, token_id: int, user: User, by: int | None, now: dt.datetime) -> None:
-    audit.record(
-        session,
-        act,
-        practice_id=user.practice_id,
-        subject=f"token:{token_id}",
-        by=by,
-        now=now,
-        user_id=user.id,
-    )
+    subject = Subject.of("token", token_id, practice_id=user.practice_id)
+    audit.record(session, act, subject, by=by, now=now, user_id=user.id)

@@ -5,7 +5,6 @@ Users cannot do any of this to themselves. So a practice always keeps an adminis
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
@@ -88,7 +87,7 @@ def change_role(session: Session, user_id: int, role: Role, *, by: Actor, now: d
     """Change the user's role, starting with their next click. Repeating changes nothing."""
     user = _lock_user(session, user_id, by)
     if user.role is not role:
-        _record(session, "user.role_changed", user, by, now, **{"from": user.role.value, "to": role.value})
+        audit.record(session, "user.role_changed", user, by=by, now=now, **{"from": user.role.value, "to": role.value})
         user.role = role
     return user
 
@@ -109,7 +108,7 @@ def set_limits(
     user = _lock_user(session, user_id, by)
     changed = write_off_limits.change_limits(user, claim_cents=claim_cents, job_cents=job_cents)
     if changed:
-        _record(session, "user.limits_changed", user, by, now, **changed)
+        audit.record(session, "user.limits_changed", user, by=by, now=now, **changed)
     return user
 
 
@@ -125,7 +124,7 @@ def deactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -
         "sessions_ended": len(session.scalars(ended).all()),
         "tokens_revoked": len(session.scalars(revoked.returning(ApiToken.id)).all()),
     }
-    _record(session, "user.deactivated", user, by, now, **facts)
+    audit.record(session, "user.deactivated", user, by=by, now=now, **facts)
     return user
 
 
@@ -136,7 +135,7 @@ def reactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -
         # A sign-in that ran while the user was deactivated may have left a session.
         session.execute(delete(UserSession).where(UserSession.user_id == user.id))
         user.active = True
-        _record(session, "user.reactivated", user, by, now)
+        audit.record(session, "user.reactivated", user, by=by, now=now)
     return user
 
 
@@ -151,8 +150,3 @@ def _lock_user(session: Session, user_id: int, by: Actor) -> User:
     if user_id == by.user_id:
         raise OwnAccount
     return people[user_id]
-
-
-def _record(session: Session, act: str, user: User, by: Actor, now: dt.datetime, **facts: Any) -> None:
-    subject = f"user:{user.id}"
-    audit.record(session, act, practice_id=user.practice_id, subject=subject, by=by.user_id, now=now, **facts)

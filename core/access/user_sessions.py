@@ -52,5 +52,4 @@ def end(session: Session, token: str, now: dt.datetime) -> None:
     )
     if user_id is None:
         return
-    practice_id = session.scalars(select(User.practice_id).where(User.id == user_id)).one()
-    audit.record(session, "user.signed_out", practice_id=practice_id, subject=f"user:{user_id}", by=user_id, now=now)
+    audit.record(session, "user.signed_out", session.get_one(User, user_id), by=user_id, now=now)

@@ -96,7 +96,7 @@ def add_user(
     if user is None:
         raise EmailTaken
     audit.record(
-        session, "user.added", practice_id=practice_id, subject=f"user:{user.id}", by=by, now=now, role=str(role),
+        session, "user.added", user, by=by, now=now, role=str(role),
         claim_limit_cents=limit_as_json(claim_cents), job_limit_cents=limit_as_json(job_cents),
     )  # fmt: skip
     return user
@@ -124,12 +124,12 @@ def sign_in(session: Session, *, email: str, password: str, now: dt.datetime) ->
         raise SignInFailed
     if not _matches(user.password_hash, password) or not user.active:
         # the password was wrong, so it is not known who tried
-        _record(session, user, "user.sign_in_failed", now, by=None)
+        audit.record(session, "user.sign_in_failed", user, by=None, now=now)
         session.commit()
         raise SignInFailed
     if _HASHER.check_needs_rehash(user.password_hash):
         session.execute(update(User).where(User.id == user.id).values(password_hash=_HASHER.hash(_bytes(password))))
-    _record(session, user, "user.signed_in", now, by=user.id)
+    audit.record(session, "user.signed_in", user, by=user.id, now=now)
     return actor_for(user)
 
 
@@ -142,10 +142,6 @@ def generate_password() -> str:
     """Return a password to show once: four groups of four characters, about 78 bits."""
     groups = ("".join(secrets.choice(_GENERATED_PASSWORD_LETTERS) for _ in range(4)) for _ in range(4))
     return "-".join(groups)
-
-
-def _record(session: Session, user: User, act: str, now: dt.datetime, *, by: int | None) -> None:
-    audit.record(session, act, practice_id=user.practice_id, subject=f"user:{user.id}", by=by, now=now)
 
 
 def _matches(password_hash: str, password: str) -> bool:

@@ -29,7 +29,6 @@ class JobEvent(NamedTuple):
 
 def for_job(session: Session, key: JobKey) -> list[JobEvent]:
     """Return the job's acts of these kinds, oldest first."""
-    of_job = (AuditEntry.practice_id == key.practice_id, AuditEntry.subject == f"job:{key.job_id}")
     acts = select(AuditEntry.act, AuditEntry.at, User.name).outerjoin(User, User.id == AuditEntry.user_id)
-    rows = session.execute(acts.where(*of_job, AuditEntry.act.in_(JOB_ACTS)).order_by(AuditEntry.id))
+    rows = session.execute(acts.where(*key.subject().matches(), AuditEntry.act.in_(JOB_ACTS)).order_by(AuditEntry.id))
     return [JobEvent(*row) for row in rows]

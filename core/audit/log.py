@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, Text, and_, cast, extract, func, o
 from sqlalchemy.orm import Session, aliased
 
 from core.access import audit
+from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.access.users import find_by_email
 from core.audit import sentences
@@ -138,8 +139,7 @@ def contains_head(session: Session, practice_id: int, kept: Head) -> bool:
 def authorize_export(session: Session, f: AuditFilter, *, by: Actor, now: dt.datetime) -> None:
     """Check that `by` may export the acts, and record the export, in a transaction of its own before the first byte."""
     by.require(Action.SEE_AUDIT)
-    who: dict[str, Any] = {"practice_id": by.practice_id, "by": by.user_id, "now": now}
-    audit.record(session, "audit.exported", subject=f"practice:{by.practice_id}", asked=f.given(), **who)
+    audit.record(session, "audit.exported", Subject.practice(by.practice_id), by=by.user_id, now=now, asked=f.given())
 
 
 def csv_file(session: Session, practice_id: int, f: AuditFilter) -> Iterator[str]:

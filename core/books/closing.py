@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.orm import Session
 
 from core.access import audit, authorize
+from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.books import month_sums
 from core.errors import BadInput, Refusal
@@ -236,5 +237,5 @@ def _month(month: dt.date, row: Period | None, events: list[PeriodEvent], names:
 
 
 def _record(session: Session, act: str, month: dt.date, *, by: Actor, now: dt.datetime, **facts: Any) -> None:
-    subject = f"month:{periods.format_code(month)}"
-    audit.record(session, act, practice_id=by.practice_id, subject=subject, by=by.user_id, now=now, **facts)
+    subject = Subject.of("month", periods.format_code(month), practice_id=by.practice_id)
+    audit.record(session, act, subject, by=by, now=now, **facts)

@@ -68,17 +68,8 @@ def set_hold(
     claim.hold, claim.hold_reason, claim.hold_until = wanted
     claim.hold_by, claim.hold_at = (by.user_id, now) if hold else (None, None)
     claim.version += 1
-    audit.record(
-        session,
-        "claim.held" if hold else "claim.released",
-        practice_id=by.practice_id,
-        subject=f"claim:{claim.external_id}",
-        by=by.user_id,
-        now=now,
-        hold=hold,
-        was=was,
-        until=until.isoformat() if hold and until else None,
-    )
+    facts = {"hold": hold, "was": was, "until": until.isoformat() if hold and until else None}
+    audit.record(session, "claim.held" if hold else "claim.released", claim, by=by, now=now, **facts)
     session.flush()
     return claim
 

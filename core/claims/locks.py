@@ -2,11 +2,10 @@
 
 from http import HTTPStatus
 
-from sqlalchemy import select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.db.transient import LOCK_NOT_AVAILABLE, sqlstate
+from core.db.locks import waiting
 from core.errors import NotFound, Refusal
 from core.models.claims import Claim
 
@@ -23,16 +22,11 @@ def lock_claim(session: Session, practice_id: int, external_id: str) -> Claim:
 
     Raise `NotFound` and `ClaimBusy`. Write nothing of the claim before this.
     """
-    session.execute(text("SELECT set_config('lock_timeout', '5s', true)"))
     found = select(Claim).where(Claim.practice_id == practice_id, Claim.external_id == external_id)
-    try:
+    with waiting(session, ClaimBusy):
         claim = session.scalars(
             found.with_for_update(key_share=True).execution_options(populate_existing=True)
         ).one_or_none()
-    except OperationalError as error:
-        if sqlstate(error) == LOCK_NOT_AVAILABLE:
-            raise ClaimBusy from None
-        raise
     if claim is None:
         raise NotFound(f"There is no claim {external_id[:60]} in this practice.")
     return claim

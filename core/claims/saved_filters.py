@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core.access import audit
+from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, NotAllowed, NotFound, Refusal
 from core.models.people import SavedFilter
@@ -79,5 +80,4 @@ def may_remove(saved: SavedFilter, *, by: Actor) -> bool:
 
 
 def _audit(session: Session, act: str, filter_id: int, *, by: Actor, now: dt.datetime) -> None:
-    subject = f"filter:{filter_id}"
-    audit.record(session, act, practice_id=by.practice_id, subject=subject, by=by.user_id, now=now)
+    audit.record(session, act, Subject.of("filter", filter_id, practice_id=by.practice_id), by=by, now=now)

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement
 
+from core.access.audit import Subject
 from core.errors import NotFound
 from core.models.job_items import JobChunk, JobItem
 from core.models.jobs import SettleJob
@@ -23,3 +24,7 @@ class JobKey(NamedTuple):
         """Return the conditions that select this job's rows of `table`."""
         job_id: Any = table.id if table is SettleJob else table.job_id  # type: ignore[union-attr]
         return (table.practice_id == self.practice_id, job_id == self.job_id)
+
+    def subject(self) -> Subject:
+        """Return the job as the subject of an audit entry."""
+        return Subject.of("job", self.job_id, practice_id=self.practice_id)

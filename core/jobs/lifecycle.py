@@ -157,9 +157,6 @@ def transition_locked(
     source = job.status
     moved = transition(session, key, source=source, target=target, **values)
     assert moved, "the row is locked"
-    subject = f"job:{job.id}"
-    audit.record(
-        session, f"job.{act}", practice_id=job.practice_id, subject=subject, by=by.user_id, now=now, was=source.value
-    )
+    audit.record(session, f"job.{act}", job, by=by, now=now, was=source.value)
     session.refresh(job)
     return job

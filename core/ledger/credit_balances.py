@@ -26,8 +26,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, aliased
 
-from core import reading
+from core import paging, reading
 from core.access import audit
+from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.claims.export import csv_pieces, escape_formula
 from core.errors import BadInput
@@ -139,8 +140,8 @@ def page(session: Session, practice_id: int, f: CreditsFilter, *, cursor: str | 
     """Return at most `limit` credits after `cursor`. Raise `BadCreditsFilter` for an invalid cursor."""
     found = _query(session, practice_id, f, after=_parse_cursor(session, practice_id, cursor) if cursor else None)
     rows = [Credit(**row._mapping) for row in session.execute(found.limit(limit + 1))]
-    shown = rows[:limit]
-    return CreditPage(shown, _cursor(shown[-1]) if len(rows) > limit else None)
+    shown, last = paging.cut(rows, limit)
+    return CreditPage(shown, _cursor(last) if last else None)
 
 
 def totals(session: Session, practice_id: int, f: CreditsFilter) -> CreditTotals:
@@ -159,8 +160,7 @@ def totals(session: Session, practice_id: int, f: CreditsFilter) -> CreditTotals
 def authorize_export(session: Session, *, by: Actor, now: dt.datetime) -> None:
     """Check that `by` may export the credits, and record the export. Raise `NotAllowed`."""
     by.require(Action.SEE_CLAIMS)
-    subject = f"practice:{by.practice_id}"
-    audit.record(session, "credits.downloaded", practice_id=by.practice_id, subject=subject, by=by.user_id, now=now)
+    audit.record(session, "credits.downloaded", Subject.practice(by.practice_id), by=by, now=now)
 
 
 def csv_file(session: Session, practice_id: int, f: CreditsFilter, *, today: dt.date) -> Iterator[str]:

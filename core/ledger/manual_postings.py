@@ -172,9 +172,8 @@ def _post(
     refresh_balances(
         session, by.practice_id, select(Claim.id).where(Claim.practice_id == by.practice_id, Claim.id == claim.id)
     )
-    subject = f"claim:{claim.external_id}"
     facts = {"kind": entry.kind, "line": entry.line, **({"late": True} if any(moved) else {})}
-    audit.record(session, "claim.posted", practice_id=by.practice_id, subject=subject, by=by.user_id, now=now, **facts)
+    audit.record(session, "claim.posted", claim, by=by, now=now, **facts)
     session.refresh(claim)
     return ids[0]
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, aliased
 
 from core import reading
 from core.access import audit
+from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, NotFound, Refusal
 from core.models.people import User
@@ -225,5 +226,5 @@ def reason_fault(reason: str, *, needed: bool) -> str | None:
 
 
 def _record(session: Session, act: str, number: int, by: Actor, now: dt.datetime, **facts: Any) -> None:
-    subject = f"exclusion:{number}"
-    audit.record(session, act, practice_id=by.practice_id, subject=subject, by=by.user_id, now=now, **facts)
+    subject = Subject.of("exclusion", number, practice_id=by.practice_id)
+    audit.record(session, act, subject, by=by, now=now, **facts)

@@ -69,7 +69,8 @@ def set_write_off_limits(
     authorize.require_current_role(session, by, Action.CHANGE_SETTING)
     practice = practice_queries.lock_practice(session, by.practice_id)
     changed = write_off_limits.change_limits(practice, claim_cents=claim_cents, job_cents=job_cents)
-    _record(session, "write_off_limits.changed", practice, changed, by=by, now=now)
+    if changed:
+        audit.record(session, "write_off_limits.changed", practice, by=by, now=now, **changed)
     return practice
 
 
@@ -88,13 +89,6 @@ def _set(session: Session, act: str, numbers: dict[PracticeLimit, int], *, by: A
         if getattr(practice, limit.column) != number:
             changed[limit.column] = {"from": getattr(practice, limit.column), "to": number}
             setattr(practice, limit.column, number)
-    _record(session, act, practice, changed, by=by, now=now)
-    return practice
-
-
-def _record(
-    session: Session, act: str, practice: Practice, changed: dict[str, Any], *, by: Actor, now: dt.datetime
-) -> None:
     if changed:
-        subject = f"practice:{practice.id}"
-        audit.record(session, act, practice_id=practice.id, subject=subject, by=by.user_id, now=now, **changed)
+        audit.record(session, act, practice, by=by, now=now, **changed)
+    return practice

@@ -5,16 +5,14 @@ Both posting into a month and closing it lock its row until commit. Claims are l
 
 import calendar as days
 import datetime as dt
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from typing import Final
 
-from sqlalchemy import ColumnElement, Date, DateTime, cast, func, select, text
+from sqlalchemy import ColumnElement, Date, DateTime, cast, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from core.db.transient import LOCK_NOT_AVAILABLE, sqlstate
+from core.db.locks import waiting
 from core.errors import BadInput, Refusal
 from core.models.practices import Period, PeriodState
 
@@ -97,7 +95,7 @@ def lock_open(session: Session, practice_id: int, posting_dates: Collection[dt.d
 
 def lock_months(session: Session, practice_id: int, days_: Collection[dt.date]) -> set[dt.date]:
     """Lock the months of these days until commit. Return those that are closed. Raise `PeriodBusy`."""
-    with _busy():
+    with waiting(session, PeriodBusy, has_timeout=True):
         return lock_and_list_closed(session, practice_id, {month_of(day) for day in days_})
 
 
@@ -112,16 +110,6 @@ def lock_and_list_closed(session: Session, practice_id: int, months: Collection[
     return {month for month, state in states.items() if state is PeriodState.CLOSED}
 
 
-@contextmanager
-def _busy() -> Iterator[None]:
-    try:
-        yield
-    except OperationalError as error:
-        if sqlstate(error) == LOCK_NOT_AVAILABLE:
-            raise PeriodBusy from None
-        raise
-
-
 def _lock(session: Session, practice_id: int, months: Collection[dt.date]) -> dict[dt.date, PeriodState]:
     # A locking SELECT that waited for a close reads the newest version of the row.
     locked = select(Period.month, Period.state).where(Period.practice_id == practice_id, Period.month.in_(months))
@@ -130,10 +118,9 @@ def _lock(session: Session, practice_id: int, months: Collection[dt.date]) -> di
 
 def lock_for_closing(session: Session, practice_id: int, month: dt.date) -> Period:
     """Lock the month against postings until commit. Raise `PeriodBusy` after five seconds."""
-    session.execute(text("SELECT set_config('lock_timeout', '5s', true)"))
     made = insert(Period).values(practice_id=practice_id, month=month, state=PeriodState.OPEN)
     found = select(Period).where(Period.practice_id == practice_id, Period.month == month).with_for_update()
-    with _busy():
+    with waiting(session, PeriodBusy):
         session.execute(made.on_conflict_do_nothing())
         return session.scalars(found.execution_options(populate_existing=True)).one()
 

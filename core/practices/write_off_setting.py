@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.access import audit
+from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.errors import NotFound
 from core.models.people import User
@@ -45,13 +46,14 @@ def set_for_practice(
 ) -> None:
     """Set the practice's setting. Repeating changes nothing."""
     by.require(Action.CHANGE_SETTING)
-    before = practice_queries.lock_practice(session, practice_id).write_off
+    practice = practice_queries.lock_practice(session, practice_id)
+    before = practice.write_off
     if before == setting:
         return
     session.execute(
         update(Practice).where(Practice.id == practice_id).values(write_off=setting, **_change_columns(by, now))
     )
-    _record(session, practice_id, f"practice:{practice_id}", by, now, before, setting)
+    audit.record(session, _ACT, practice, by=by, now=now, **{"from": before, "to": setting})
 
 
 def set_for_provider(
@@ -76,7 +78,8 @@ def set_for_provider(
     if found.write_off == setting:
         return
     session.execute(update(Provider).where(*this).values(write_off=setting, **_change_columns(by, now)))
-    _record(session, practice_id, f"provider:{found.id}", by, now, found.write_off, setting)
+    subject = Subject.of("provider", found.id, practice_id=practice_id)
+    audit.record(session, _ACT, subject, by=by, now=now, **{"from": found.write_off, "to": setting})
 
 
 def overview(session: Session, practice_id: int) -> SettingsOverview:
@@ -105,16 +108,3 @@ def overview(session: Session, practice_id: int) -> SettingsOverview:
 
 def _change_columns(by: Actor, now: dt.datetime) -> dict[str, int | dt.datetime]:
     return {"write_off_changed_by": by.user_id, "write_off_changed_at": now}
-
-
-def _record(
-    session: Session,
-    practice_id: int,
-    subject: str,
-    by: Actor,
-    now: dt.datetime,
-    before: WriteOffSetting | None,
-    after: WriteOffSetting | None,
-) -> None:
-    facts = {"from": before, "to": after}
-    audit.record(session, _ACT, practice_id=practice_id, subject=subject, by=by.user_id, now=now, **facts)

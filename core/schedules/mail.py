@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.access import audit
+from core.access.audit import Subject
 from core.db import timeouts
 from core.db.engine import Sessions, transaction
 from core.jobs import codes
@@ -157,10 +158,9 @@ def _finish(session: Session, claim: _MailLease, went: _SendResult, *, now: dt.d
     finished = update(ScheduleRun).where(*claim.is_still_leased()).values(values).returning(ScheduleRun.schedule_id)
     schedule_id = session.scalar(finished)
     if schedule_id is not None and state is not MailState.DUE:
-        audit.record(
-            session, f"schedule.mail_{state.value}", practice_id=claim.practice_id, subject=f"schedule:{schedule_id}",
-            by=None, now=now, run=claim.run_id, tries=claim.tries,
-        )  # fmt: skip
+        subject = Subject.of("schedule", schedule_id, practice_id=claim.practice_id)
+        facts = {"run": claim.run_id, "tries": claim.tries}
+        audit.record(session, f"schedule.mail_{state.value}", subject, by=None, now=now, **facts)
     return state
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
 from core.access import audit
+from core.access.audit import Subject
 from core.models.people import AuditEntry
 from core.models.practices import Practice
 from core.models.schedules import RunOutcome, Schedule, ScheduleRun, ScheduleState
@@ -133,15 +134,15 @@ def note_failure(
 ) -> None:
     """Remember that a try of this run failed, once for each reason, so that it is not called missed at its deadline."""
     if reason_code not in _failure_reasons(session, practice_id, schedule_id, run_date):
-        subject, facts = f"schedule:{schedule_id}", {"night": run_date.isoformat(), "because": reason_code}
-        audit.record(session, _FAILURE_ACT, practice_id=practice_id, subject=subject, by=None, now=now, **facts)
+        subject = Subject.of("schedule", schedule_id, practice_id=practice_id)
+        facts = {"night": run_date.isoformat(), "because": reason_code}
+        audit.record(session, _FAILURE_ACT, subject, by=None, now=now, **facts)
 
 
 def _failure_reasons(session: Session, practice_id: int, schedule_id: int, run_date: dt.date) -> set[str]:
     """Return the reasons why tries of this run failed."""
     noted = select(AuditEntry.facts["because"].as_string()).where(
-        AuditEntry.practice_id == practice_id,
-        AuditEntry.subject == f"schedule:{schedule_id}",
+        *Subject.of("schedule", schedule_id, practice_id=practice_id).matches(),
         AuditEntry.act == _FAILURE_ACT,
         AuditEntry.facts["night"].as_string() == run_date.isoformat(),
     )

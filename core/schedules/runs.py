@@ -86,9 +86,8 @@ def record_run(
     }
     run = session.scalars(insert(ScheduleRun).values(values).returning(ScheduleRun)).one()
     audit.record(
-        session, "schedule.ran", practice_id=schedule.practice_id, subject=f"schedule:{schedule.id}", by=by, now=now,
-        run=run.id, night=local_date.isoformat() if local_date else None, outcome=outcome.value, because=reason_code,
-        job=run.job_id,
+        session, "schedule.ran", schedule, by=by, now=now, run=run.id, outcome=outcome.value, because=reason_code,
+        night=local_date.isoformat() if local_date else None, job=run.job_id,
     )  # fmt: skip
     return run
 

@@ -81,7 +81,7 @@ def create(session: Session, request: ScheduleRequest, *, by: Actor, now: dt.dat
             schedule = session.scalars(insert(Schedule).values(values).returning(Schedule)).one()
     except IntegrityError as error:
         raise _refusal(error) from None
-    _audit(session, schedule, "made", by, now)
+    audit.record(session, "schedule.made", schedule, by=by, now=now)
     return schedule
 
 
@@ -114,7 +114,9 @@ def change(
             session.flush()
     except IntegrityError as error:
         raise _refusal(error) from None
-    _audit(session, schedule, "changed", by, now, fields=sorted(FIELDS.get(name, name) for name in changed))
+    audit.record(
+        session, "schedule.changed", schedule, by=by, now=now, fields=sorted(FIELDS.get(name, name) for name in changed)
+    )
     return schedule
 
 
@@ -139,7 +141,7 @@ def _set_mode(
 ) -> Schedule:
     if schedule.mode is not mode:
         _touch(schedule, by, now, mode=mode, **values)
-        _audit(session, schedule, "mode_changed", by, now, mode=mode.value)
+        audit.record(session, "schedule.mode_changed", schedule, by=by, now=now, mode=mode.value)
     return schedule
 
 
@@ -149,7 +151,7 @@ def pause(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) ->
     if schedule.state is not ScheduleState.PAUSED:
         missed_runs.record_due_before_end(session, schedule, descriptions.PAUSED, now=now)
         _touch(schedule, by, now, state=ScheduleState.PAUSED, stopped_because=None)
-        _audit(session, schedule, "paused", by, now)
+        audit.record(session, "schedule.paused", schedule, by=by, now=now)
     return schedule
 
 
@@ -166,7 +168,7 @@ def resume(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -
         schedule.owner_id = by.user_id
     was = schedule.state
     _touch(schedule, by, now, state=ScheduleState.ACTIVE, stopped_because=None, active_since=now)
-    _audit(session, schedule, "resumed", by, now, was=was.value, owner=schedule.owner_id)
+    audit.record(session, "schedule.resumed", schedule, by=by, now=now, was=was.value, owner=schedule.owner_id)
     return schedule
 
 
@@ -175,7 +177,7 @@ def delete(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -
     schedule = _lock_schedule(session, schedule_id, by)
     missed_runs.record_due_before_end(session, schedule, descriptions.DELETED, now=now)
     _touch(schedule, by, now, deleted_at=now)
-    _audit(session, schedule, "deleted", by, now)
+    audit.record(session, "schedule.deleted", schedule, by=by, now=now)
     return schedule
 
 
@@ -232,10 +234,3 @@ def _refusal(error: IntegrityError) -> Exception:
     is_name = "schedule_name_is_unique" in str(getattr(error, "orig", ""))
     cure = "Another schedule already has this name. Choose another name."
     return ScheduleNameTaken(faults={"name": cure}) if is_name else error
-
-
-def _audit(session: Session, schedule: Schedule, act: str, by: Actor, now: dt.datetime, **facts: Any) -> None:
-    subject = f"schedule:{schedule.id}"
-    audit.record(
-        session, f"schedule.{act}", practice_id=by.practice_id, subject=subject, by=by.user_id, now=now, **facts
-    )

@@ -146,11 +146,8 @@ def _decide(session: Session, key: _Key, *, now: dt.datetime) -> ScheduleRun | N
 
 def _stop(session: Session, schedule: Schedule, because: str, *, now: dt.datetime) -> None:
     schedule.state, schedule.stopped_because = ScheduleState.STOPPED, because
-    subject = f"schedule:{schedule.id}"
-    audit.record(
-        session, "schedule.stopped", practice_id=schedule.practice_id, subject=subject, by=None, now=now,
-        because=because, owner=schedule.owner_id,
-    )  # fmt: skip
+    facts = {"because": because, "owner": schedule.owner_id}
+    audit.record(session, "schedule.stopped", schedule, by=None, now=now, **facts)
 
 
 def _note_failure(sessions: Sessions, waiting: _PendingSchedule, error: Exception, *, now: dt.datetime) -> None:

@@ -28,15 +28,9 @@ def set_time_zone(session: Session, name: str, *, by: Actor, now: dt.datetime) -
     if practice.time_zone == zone:
         return practice
     was, practice.time_zone = practice.time_zone, zone
-    subject = f"practice:{practice.id}"
-    facts = {
-        "from": was,
-        "to": zone,
-        "nights_missed": _record_runs_that_stop(session, schedules, was=was, zone=zone, now=now),
-    }
-    audit.record(
-        session, "time_zone.changed", practice_id=practice.id, subject=subject, by=by.user_id, now=now, **facts
-    )
+    missed = _record_runs_that_stop(session, schedules, was=was, zone=zone, now=now)
+    facts = {"from": was, "to": zone, "nights_missed": missed}
+    audit.record(session, "time_zone.changed", practice, by=by, now=now, **facts)
     return practice
 
 

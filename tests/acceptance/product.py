@@ -141,6 +141,17 @@ class Product:
             claim=practice.read(claim).id,
         )
 
+    @contextmanager
+    def worker_at_line(
+        self, practice: GivenPractice, claim: str, *, chunk_claims: int = 1_000, hints: int = 1
+    ) -> Iterator[tuple[JobKey, Hold]]:
+        """Confirm a job of all claims, and hold a worker at the claim's lines, in the middle of its chunk."""
+        with self.hold_line(practice, claim) as line:
+            job = self.confirm(practice, chunk_claims=chunk_claims)
+            self.hint(job, times=hints)
+            line.wait_for_a_worker()
+            yield job, line
+
     def hold_chunk(self, job: JobKey, *, first: int) -> Any:
         """Lock a chunk, so that the worker that finished the one before finds none free."""
         return self.hold(

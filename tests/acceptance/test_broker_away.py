@@ -1,6 +1,6 @@
 """Redis holds only hints. It may disappear, forget everything or repeat everything at any time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -68,51 +68,28 @@ def test_a_job_confirmed_while_the_broker_is_dead_runs_when_the_broker_is_back(
     product.assert_all_settled(practice, job)
 
 
-def test_a_broker_that_loses_its_data_mid_job_does_no_harm(product: Product, broker: OwnBroker) -> None:
-    practice = product.practice(claims=12)
-    with product.hold_line(practice, "C00003") as line:
-        job = product.confirm(practice, chunk_claims=2)
-        product.hint(job, times=6)
-        line.wait_for_a_worker()
+ACCIDENTS: dict[str, Callable[[OwnBroker], object]] = {
+    "it loses its data": OwnBroker.lose_everything,
+    "it is flushed": lambda broker: broker.client.flushall(),
+    "its connections are cut": lambda broker: broker.client.client_kill_filter(_type="normal", skipme=True),
+}
 
-        broker.lose_everything()
+
+@pytest.mark.parametrize("accident", ACCIDENTS)
+def test_an_accident_of_the_broker_mid_job_does_no_harm(product: Product, broker: OwnBroker, accident: str) -> None:
+    practice = product.practice(claims=12)
+    with product.worker_at_line(practice, "C00003", chunk_claims=2, hints=6) as (job, _):
+        ACCIDENTS[accident](broker)
 
     product.assert_all_settled(practice, job)
 
 
 def test_a_broker_that_loses_its_data_at_the_last_chunk_does_no_harm(product: Product, broker: OwnBroker) -> None:
     practice = product.practice(claims=4)
-    with product.hold_line(practice, "C00004") as line:
-        job = product.confirm(practice, chunk_claims=2)
-        product.hint(job)
-        line.wait_for_a_worker()
+    with product.worker_at_line(practice, "C00004", chunk_claims=2) as (job, _):
         eventually(lambda: practice.counts(job)["settled"] == 2, seconds=PATIENCE_SECONDS)
 
         broker.lose_everything()
-
-    product.assert_all_settled(practice, job)
-
-
-def test_a_broker_that_is_flushed_mid_job_does_no_harm(product: Product, broker: OwnBroker) -> None:
-    practice = product.practice(claims=12)
-    with product.hold_line(practice, "C00003") as line:
-        job = product.confirm(practice, chunk_claims=2)
-        product.hint(job, times=6)
-        line.wait_for_a_worker()
-
-        broker.client.flushall()
-
-    product.assert_all_settled(practice, job)
-
-
-def test_workers_continue_after_their_broker_connections_are_cut(product: Product, broker: OwnBroker) -> None:
-    practice = product.practice(claims=12)
-    with product.hold_line(practice, "C00003") as line:
-        job = product.confirm(practice, chunk_claims=2)
-        product.hint(job, times=6)
-        line.wait_for_a_worker()
-
-        broker.client.client_kill_filter(_type="normal", skipme=True)
 
     product.assert_all_settled(practice, job)
 

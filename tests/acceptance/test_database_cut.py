@@ -30,11 +30,7 @@ def _assert_no_claim_fails(product: Product, practice: GivenPractice, job: JobKe
 
 def test_a_connection_cut_mid_transaction_is_retried_and_no_claim_fails(product: Product) -> None:
     practice = product.practice(claims=5)
-    with product.hold_line(practice, "C00003") as line:
-        job = product.confirm(practice)
-        product.hint(job)
-        line.wait_for_a_worker()
-
+    with product.worker_at_line(practice, "C00003") as (job, line):
         _cut_who_waits_for(product, line)
 
     _assert_no_claim_fails(product, practice, job)
@@ -50,10 +46,7 @@ def _cut_who_waits_for(product: Product, hold: Hold) -> None:
 def test_a_lock_timeout_is_retried_and_no_claim_fails(product: Product, databases: Databases) -> None:
     practice = product.practice(claims=5)
     log_before = databases.server._log.read_text()
-    with product.hold_line(practice, "C00003") as line:
-        job = product.confirm(practice)
-        product.hint(job)
-        line.wait_for_a_worker()
+    with product.worker_at_line(practice, "C00003") as (job, _):
         # Read the log, because the worker takes the chunk again too soon to see the chunk open.
         eventually(
             lambda: "due to lock timeout" in databases.server._log.read_text()[len(log_before) :],

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text, update
 
 from core.access import audit, user_sessions
+from core.access.audit import Subject
 from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.jobs.keys import JobKey
@@ -54,10 +55,7 @@ def clinic(product: Product) -> Clinic:
     practice.claims(CLAIMS, first=CLAIMS + 1, patient=-500)
     with transaction(product.sessions) as session:
         for _ in range(CLAIMS):
-            audit.record(
-                session, "claims.exported", practice_id=practice.id, subject="feed", by=admin.user_id, now=utc_now(),
-                keys=[LONG],
-            )  # fmt: skip
+            audit.record(session, "claims.exported", Subject(practice.id, "feed"), by=admin, now=utc_now(), keys=[LONG])
     return Clinic(practice, job, admin)
 
 

@@ -77,14 +77,10 @@ def test_a_job_runs_to_its_end_when_the_broker_fails_mid_job(
     product: Product, broker: OwnBroker, trouble: Trouble
 ) -> None:
     practice = product.practice(claims=24)
-    with product.hold_line(practice, "C00003") as line:
-        job = product.confirm(practice, chunk_claims=2)
-        product.hint(job, times=6)
-        line.wait_for_a_worker()
-        with trouble(broker):
-            line.release()
+    with product.worker_at_line(practice, "C00003", chunk_claims=2, hints=6) as (job, line), trouble(broker):
+        line.release()
 
-            product.assert_all_settled(practice, job)
+        product.assert_all_settled(practice, job)
     assert practice.write_offs("C00003") == WRITTEN_OFF
 
 

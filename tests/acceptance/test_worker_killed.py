@@ -17,11 +17,7 @@ from tests.waiting import eventually
 
 def test_a_worker_killed_in_the_middle_of_a_chunk_leaves_no_claim_half_settled(product: Product) -> None:
     practice = product.practice(claims=10)
-    with product.hold_line(practice, "C00005") as line:
-        job = product.confirm(practice)
-        product.hint(job)
-        line.wait_for_a_worker()
-
+    with product.worker_at_line(practice, "C00005") as (job, _):
         product.kill_worker_of(job)
 
         assert practice.counts(job) == {"settled": 0, "skipped": 0, "failed": 0, "remaining": 10}
@@ -33,18 +29,14 @@ def test_a_worker_killed_in_the_middle_of_a_chunk_leaves_no_claim_half_settled(p
 
 def test_the_sweep_completes_the_job_of_a_worker_killed_after_its_last_commit(product: Product) -> None:
     practice = product.practice(claims=3)
-    with product.hold_line(practice, "C00002") as line:
-        job = product.confirm(practice)
-        product.hint(job)
-        line.wait_for_a_worker()
-        with product.hold_job(job) as job_row:
-            line.release()
-            job_row.wait_for_a_worker()
-            assert practice.counts(job)["settled"] == 3
+    with product.worker_at_line(practice, "C00002") as (job, line), product.hold_job(job) as job_row:
+        line.release()
+        job_row.wait_for_a_worker()
+        assert practice.counts(job)["settled"] == 3
 
-            product.kill_worker_of(job)
+        product.kill_worker_of(job)
 
-            assert practice.progress(job).status is JobStatus.RUNNING
+        assert practice.progress(job).status is JobStatus.RUNNING
 
     product.assert_all_settled(practice, job)
 
@@ -66,11 +58,7 @@ def test_another_worker_settles_the_next_chunk_after_a_worker_is_killed(product:
 
 def test_a_worker_killed_with_its_pool_is_restarted_and_finishes_the_job(product: Product) -> None:
     practice = product.practice(claims=6)
-    with product.hold_line(practice, "C00002") as line:
-        job = product.confirm(practice, chunk_claims=3)
-        product.hint(job)
-        line.wait_for_a_worker()
-
+    with product.worker_at_line(practice, "C00002", chunk_claims=3) as (job, line):
         product.workers.settle.kill()
         eventually(lambda: line.waiting() == 0, seconds=PATIENCE_SECONDS)
 
@@ -82,10 +70,7 @@ def test_a_worker_killed_with_its_pool_is_restarted_and_finishes_the_job(product
 def test_a_frozen_worker_that_resumes_after_another_took_over_repeats_nothing(product: Product) -> None:
     practice = product.practice(claims=4)
     other = product.workers.another("settle", name="other")
-    with product.hold_line(practice, "C00001") as line:
-        job = product.confirm(practice, chunk_claims=2)
-        product.hint(job)
-        line.wait_for_a_worker()
+    with product.worker_at_line(practice, "C00001", chunk_claims=2) as (job, line):
         product.workers.settle.freeze()
         # The server ends the wait and releases all locks, although the frozen worker cannot receive it.
         eventually(lambda: line.waiting() == 0, seconds=PATIENCE_SECONDS)

@@ -47,8 +47,6 @@ def _recordings() -> Iterator[Recording]:
                     continue
                 acts = {act for act in texts(call.args, named) if writes and AN_ACT.fullmatch(act)}
                 acts |= {f"job.{part}" for part in texts((k.value for k in call.keywords if k.arg == "act"), {})}
-                if path.name == "schedule_commands.py" and getattr(call.func, "id", "") == "_audit":
-                    acts |= {f"schedule.{part}" for part in texts(call.args[2:3], {})}
                 yield from (Recording(act, function) for act in acts)
 
 
@@ -123,7 +121,6 @@ def test_acts_are_composed_from_parts_only_where_this_test_looks() -> None:
     assert composed == {
         ("execution", "finish.py"),
         ("jobs", "lifecycle.py"),
-        ("schedules", "schedule_commands.py"),
         ("schedules", "mail.py"),
     }
 

@@ -91,13 +91,11 @@ def test_no_dollar_is_lost_and_no_credit_is_false(
 
 def _post(practice: GivenPractice, kind: str, cents: int, key: str, **entry: str) -> None:
     given_ = {"kind": kind, "line": 1, "amount_cents": cents, **entry}
-    with transaction(practice.sessions) as session:
-        manual_postings.post(session, "1", parse_entry(given_), by=practice.biller, idempotency_key=key, now=NOW)
+    practice.act(manual_postings.post, "1", parse_entry(given_), idempotency_key=key)
 
 
 def _unreversed(practice: GivenPractice) -> list[manual_postings.UnreversedWriteOff]:
-    with practice.sessions() as session:
-        return manual_postings.list_unreversed_write_offs(session, practice.id, practice.read("1").id)
+    return practice.do(manual_postings.list_unreversed_write_offs, practice.id, practice.read("1").id)
 
 
 def _reverse(practice: GivenPractice, job: JobKey, *, by: Actor, key: str) -> None:

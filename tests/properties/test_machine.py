@@ -391,8 +391,7 @@ def test_the_ledger_is_the_same_for_any_chunks_workers_and_crashes(
     practice = a_practice(one_database, name=f"ledger{next(_names)}")
     for number in range(12):
         practice.claim(str(number), Line(number * 10, 100 - number), Line(0, number))
-    job = practice.preview(chunk_claims=chunk_claims)
-    practice.confirm(job)
+    job = practice.confirmed(chunk_claims=chunk_claims)
     now = NOW
     stalled: list[chunks.Chunk] = []
 

@@ -20,6 +20,7 @@ from core.access import user_sessions
 from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
 from core.jobs.keys import JobKey
+from core.models.people import Role
 from tests.factories import NOW, GivenPractice, a_practice
 from tests.shared_app import application
 from webui.shared.auth import SESSION_COOKIE
@@ -43,19 +44,27 @@ class Clock:
 
 
 class LinkParser(HTMLParser):
-    """Collect every link and form of a page."""
+    """Collect every link of a page, and every form that can be sent."""
 
     def __init__(self) -> None:
         super().__init__()
         self.links: list[str] = []
         self.forms: list[str] = []
+        self._action: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = dict(attrs)
         if tag == "a" and attributes.get("href"):
             self.links.append(attributes["href"] or "")
         if tag == "form":
-            self.forms.append(attributes.get("action") or "")
+            self._action = attributes.get("action")
+        if tag == "button" and self._action and "disabled" not in attributes:
+            self.forms.append(self._action)
+            self._action = None
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._action = None  # without a button it only shows values
 
 
 def page_text(answer: TestResponse) -> str:
@@ -159,6 +168,24 @@ def browser_of(app: OpenAPI, sessions: Sessions, clock: Clock) -> Callable[[Acto
 def biller(browser_of: Callable[[Actor], Browser], practice: GivenPractice) -> Browser:
     """The biller's browser."""
     return browser_of(practice.biller)
+
+
+@pytest.fixture
+def admin(browser_of: Callable[[Actor], Browser], practice: GivenPractice) -> Browser:
+    """An administrator's browser."""
+    return browser_of(practice.person("admin@lakeside.example", Role.ADMIN))
+
+
+@pytest.fixture
+def approver(browser_of: Callable[[Actor], Browser], practice: GivenPractice) -> Browser:
+    """An approver's browser."""
+    return browser_of(practice.person("ruth@lakeside.example", Role.APPROVER))
+
+
+@pytest.fixture
+def ops(browser_of: Callable[[Actor], Browser], practice: GivenPractice) -> Browser:
+    """The browser of a user of operations."""
+    return browser_of(practice.person("ops@lakeside.example", Role.OPS))
 
 
 @pytest.fixture

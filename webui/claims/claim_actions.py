@@ -13,7 +13,6 @@ from core.access.permissions import Action
 from core.claims import holds
 from core.claims.holds import BadHold
 from core.claims.locks import ClaimBusy
-from core.db.engine import transaction
 from core.errors import BadInput, Refusal
 from core.ledger import manual_postings
 from core.ledger.adjustment_limits import AdjustmentOverLimit
@@ -24,8 +23,8 @@ from core.money import CENTS_MAX, BadAmount, format_cents, parse_amount
 from core.practices.periods import PeriodBusy, PeriodClosed
 from webui.claims import claim_page
 from webui.claims.exclusions import parse_optional_date
-from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, requires
+from webui.shared import acts
+from webui.shared.auth import requires
 from webui.shared.labels import message_for_page, words
 
 _KEY_CHARACTERS_MAX: Final = 100
@@ -74,8 +73,7 @@ def post(claim_id: str) -> Response | tuple[str, int]:
         return _claim_page_with_errors(claim_id, faults)
     key = request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX] or secrets.token_urlsafe(16)
     try:
-        with transaction(app_context().sessions) as db:
-            posted = manual_postings.post(db, claim_id, entry, by=current_actor(), idempotency_key=key, now=now())
+        posted = acts.run(manual_postings.post, claim_id, entry, idempotency_key=key)
     except EntryMismatch:
         return _claim_page_with_errors(claim_id, {"": _ALREADY_POSTED})
     except BadEntry as refusal:
@@ -132,9 +130,8 @@ def hold(claim_id: str) -> Response | tuple[str, int]:
     if fault:
         return _claim_page_with_hold_errors(claim_id, {"until": fault})
     try:
-        with transaction(app_context().sessions) as db:
-            why = request.form.get("why", "")
-            holds.set_hold(db, claim_id, kind, reason=why, until=until, by=current_actor(), now=now())
+        why = request.form.get("why", "")
+        acts.run(holds.set_hold, claim_id, kind, reason=why, until=until)
     except BadHold as refusal:
         return _claim_page_with_hold_errors(claim_id, refusal.facts["faults"])
     except ClaimBusy as refusal:

@@ -4,18 +4,18 @@ import datetime as dt
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response
 
-from core import reading
+from core import paging, reading
 from core.access.permissions import Action
 from core.claims import holds
 from core.db.base import BIGINT_MAX
-from core.db.engine import transaction
 from core.models.claims import Hold
 from core.models.practices import Payer
 from core.practices import exclusions, names, practice_days
 from core.practices.exclusions import AlreadyExcluded, BadExclusion, TooManyExclusions
+from webui.shared import acts, page_arguments
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 
@@ -42,25 +42,24 @@ def exclude() -> Response | tuple[str, int]:
         return _page(typed=request.form, faults={"until": fault}), HTTPStatus.UNPROCESSABLE_ENTITY
     whom: dict[str, Any] = {kind: number} if kind in KINDS else {}
     try:
-        with transaction(app_context().sessions) as db:
-            why = request.form.get("why", "")
-            exclusions.exclude(db, **whom, reason=why, until=until, by=current_actor(), now=now())
+        why = request.form.get("why", "")
+        acts.run(exclusions.exclude, **whom, reason=why, until=until)
     except BadExclusion as refusal:
         return _page(typed=request.form, faults=refusal.facts["faults"]), refusal.http_status
     except (AlreadyExcluded, TooManyExclusions) as refusal:
         return _page(typed=request.form, faults={"whom": refusal.message}), refusal.http_status
-    flash(f"{kind.capitalize()} excluded. No job, including running ones, will write off their claims.", "good")
-    return redirect(url_for("exclusions.index"), code=HTTPStatus.SEE_OTHER)
+    return acts.redirect_with(
+        f"{kind.capitalize()} excluded. No job, including running ones, will write off their claims.",
+        "exclusions.index",
+    )
 
 
 @blueprint.post(f"/<int(max={BIGINT_MAX}):exclusion_id>/end")
 @requires(Action.EXCLUDE)
 def end(exclusion_id: int) -> Response:
     """End an exclusion."""
-    with transaction(app_context().sessions) as db:
-        exclusions.end(db, exclusion_id, by=current_actor(), now=now())
-    flash("Exclusion ended. Existing previews don't change.", "good")
-    return redirect(url_for("exclusions.index"), code=HTTPStatus.SEE_OTHER)
+    acts.run(exclusions.end, exclusion_id)
+    return acts.redirect_with("Exclusion ended. Existing previews don't change.", "exclusions.index")
 
 
 def parse_optional_date(typed: str) -> tuple[dt.date | None, str | None]:
@@ -78,18 +77,24 @@ def _page(*, typed: Any, faults: dict[str, str] | None = None) -> str:
     today = practice_days.today(current_practice(), now=now())
     with app_context().sessions() as db:
         excluded = exclusions.list_exclusions(
-            db, practice_id, today=today, lasting_only=not every, before_id=_number_argument("before"), limit=ROWS + 1
+            db,
+            practice_id,
+            today=today,
+            lasting_only=not every,
+            before_id=page_arguments.number("before"),
+            limit=ROWS + 1,
         )
         held = holds.list_held_claims(
-            db, practice_id, today=today, hold=hold, after_id=_number_argument("after"), limit=ROWS + 1
+            db, practice_id, today=today, hold=hold, after_id=page_arguments.number("after"), limit=ROWS + 1
         )
         payers = names.numbers_and_names(db, practice_id, Payer)
+    (excluded, last_excluded), (held, last_held) = paging.cut(excluded, ROWS), paging.cut(held, ROWS)
     return render_template(
         "exclusions/index.html",
-        exclusions=excluded[:ROWS],
-        more_exclusions=excluded[ROWS - 1].id if len(excluded) > ROWS else None,
-        held=held[:ROWS],
-        more_held=held[ROWS - 1].id if len(held) > ROWS else None,
+        exclusions=excluded,
+        more_exclusions=last_excluded and last_excluded.id,
+        held=held,
+        more_held=last_held and last_held.id,
         payers=payers,
         hold=hold,
         holds=list(Hold),
@@ -101,7 +106,3 @@ def _page(*, typed: Any, faults: dict[str, str] | None = None) -> str:
         may_exclude=current_actor().may(Action.EXCLUDE),
         may_release=current_actor().may(Action.HOLD),
     )
-
-
-def _number_argument(name: str) -> int | None:
-    return reading.number(request.args.get(name, ""))

@@ -21,7 +21,7 @@ from core.practices import practice_days
 from webui.claims import feed_columns
 from webui.claims.feed_query import PAGE_SIZES, FeedQuery
 from webui.claims.feed_selection import FeedSelection
-from webui.shared import file_downloads
+from webui.shared import acts, file_downloads
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 from webui.shared.labels import money, number
@@ -149,9 +149,8 @@ def save_filter() -> BaseResponse:
     query = _require_valid_filter(FeedQuery.of_text(request.form.get("query", "")))
     name = request.form.get("name", "")
     try:
-        with transaction(app_context().sessions) as db:
-            kept = query.text(limit=None, cursor=None)
-            saved_filters.save(db, name=name, query=kept, by=current_actor(), now=now())
+        kept = query.text(limit=None, cursor=None)
+        acts.run(saved_filters.save, name=name, query=kept)
         flash(f"The filter is saved as “{' '.join(name.split())}”.", "good")
     except Refusal as refusal:
         flash(refusal.message, "bad")
@@ -162,8 +161,7 @@ def save_filter() -> BaseResponse:
 @requires(Action.SEE_CLAIMS)
 def delete_filter(filter_id: int) -> BaseResponse:
     """Delete a saved filter."""
-    with transaction(app_context().sessions) as db:
-        saved_filters.remove(db, filter_id, by=current_actor(), now=now())
+    acts.run(saved_filters.remove, filter_id)
     flash("The saved filter is deleted.", "good")
     return _redirect_to_feed()
 
@@ -176,10 +174,8 @@ def export_csv() -> Response:
     actor = current_actor()
 
     def record(db: Session) -> None:
-        audit.record(
-            db, "claims.exported", practice_id=actor.practice_id, subject="feed", by=actor.user_id, now=now(),
-            keys=sorted(query.typed),
-        )  # fmt: skip
+        subject = audit.Subject(actor.practice_id, "feed")
+        audit.record(db, "claims.exported", subject, by=actor, now=now(), keys=sorted(query.typed))
 
     return file_downloads.send_file(
         by=actor,

@@ -5,6 +5,7 @@ from typing import Final
 
 from flask import Blueprint, render_template, request
 
+from core import paging
 from core.access.permissions import Action
 from core.ledger import recoveries
 from core.practices import periods
@@ -26,13 +27,13 @@ def index() -> str:
     with app_context().sessions() as db:
         months = recoveries.totals_by_month(db, practice_id)
         rows = recoveries.page(db, practice_id, month=month, after=after, limit=ROWS + 1)
-    shown = rows[:ROWS]
+    shown, last = paging.cut(rows, ROWS)
     return render_template(
         "recoveries/index.html",
         months=months,
         month=month,
         rows=shown,
-        next_cursor=recoveries.cursor(shown[-1]) if len(rows) > ROWS else None,
+        next_cursor=recoveries.cursor(last) if last else None,
         name=_name,
     )
 

@@ -5,22 +5,21 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, Flask, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, g, render_template, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
-from core.db.engine import transaction
-from core.errors import NotAllowed, NotFound, Refusal
+from core.errors import Refusal
 from core.jobs import commands, job_queries
 from core.jobs.approval import decide, inbox, limits, requesters
 from core.jobs.approval.decide import ReasonMissing
 from core.jobs.approval.limits import OverLimit
 from core.jobs.commands import ConfirmationMismatch
-from core.jobs.keys import JobKey
 from core.jobs.preview import stale
 from core.models.jobs import SettleJob
 from webui.jobs import job_pages
+from webui.shared import acts
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.auth import current_actor, requires, signed_in_actor
 
@@ -67,36 +66,34 @@ def index() -> str:
 @requires(Action.SEE_CLAIMS)  # core checks who may, by the job's kind and requesters
 def approve(job_id: int) -> Response:
     """Approve the job if CONFIRM is typed. Otherwise show the fault at the field and change nothing."""
-    actor, typed = current_actor(), request.form.get("confirmation", "")
+    _actor, typed = current_actor(), request.form.get("confirmation", "")
     try:
-        with transaction(app_context().sessions) as db:
-            key = JobKey(actor.practice_id, job_id)
-            job = commands.approve(db, key, confirmation=typed, by=actor, now=now())
-    except (NotFound, NotAllowed):
-        raise
+        key = acts.job_key(job_id)
+        job = acts.run(commands.approve, key, confirmation=typed)
     except ConfirmationMismatch as fault:
         return _job_page_with_error(job_id, fault.http_status, fault=fault.message, typed=typed)
     except Refusal as refusal:
-        return _flash_and_redirect(job_id, refusal.message, "warn")
+        return acts.redirect_with(acts.sentence_on_page(refusal), "jobs.show", tone="warn", job_id=job_id)
     hint_workers(job)
-    return _flash_and_redirect(job_id, "Approved. The job runs as previewed. You can leave this page.", "good")
+    return acts.redirect_with(
+        "Approved. The job runs as previewed. You can leave this page.", "jobs.show", job_id=job_id
+    )
 
 
 @blueprint.post(f"/jobs/{job_pages.JOB_ID_RULE}/reject")
 @requires(Action.SEE_CLAIMS)
 def reject(job_id: int) -> Response:
     """Reject the job with a reason that the requester reads."""
-    actor, reason = current_actor(), request.form.get("reason", "")
+    _actor, reason = current_actor(), request.form.get("reason", "")
     try:
-        with transaction(app_context().sessions) as db:
-            commands.reject(db, JobKey(actor.practice_id, job_id), reason=reason, by=actor, now=now())
-    except (NotFound, NotAllowed):
-        raise
+        acts.run(commands.reject, acts.job_key(job_id), reason=reason)
     except ReasonMissing as fault:
         return _job_page_with_error(job_id, fault.http_status, reason_fault=fault.message, reason=reason)
     except Refusal as refusal:
-        return _flash_and_redirect(job_id, refusal.message, "warn")
-    return _flash_and_redirect(job_id, "Rejected. No claim was changed. The requester will see your reason.", "good")
+        return acts.redirect_with(acts.sentence_on_page(refusal), "jobs.show", tone="warn", job_id=job_id)
+    return acts.redirect_with(
+        "Rejected. No claim was changed. The requester will see your reason.", "jobs.show", job_id=job_id
+    )
 
 
 def exceeded_limits(job: SettleJob) -> list[OverLimit]:
@@ -108,11 +105,6 @@ def _job_page_with_error(job_id: int, status: HTTPStatus, **extra: Any) -> Respo
     page = job_pages.render_job(job_id, **extra)
     page.status_code = status
     return page
-
-
-def _flash_and_redirect(job_id: int, words: str, tone: str) -> Response:
-    flash(words, tone)
-    return redirect(url_for("jobs.show", job_id=job_id), code=HTTPStatus.SEE_OTHER)
 
 
 def _count_waiting_for_me() -> int:

@@ -7,17 +7,16 @@ from flask import Flask, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from core.access.permissions import Action
-from core.db.engine import transaction
-from core.errors import NotAllowed, NotFound, Refusal
+from core.errors import Refusal
 from core.jobs import commands, job_queries
 from core.jobs.commands import ConfirmationMismatch
-from core.jobs.keys import JobKey
 from core.jobs.preview.cost_share import CostShareReasonMissing
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import JobStatus
 from webui.jobs import job_pages, preview_facts
+from webui.shared import acts
 from webui.shared.app_context import app_context, hint_workers, now
-from webui.shared.auth import current_actor, requires
+from webui.shared.auth import requires
 
 DIALOG_HEADER: Final = "X-Dialog"  # requests the dialog's content without the page
 
@@ -48,7 +47,7 @@ def claims(job_id: int) -> BaseResponse | str:
             "over": request.args.get("over"),
         }
         return redirect(url_for("jobs.show", job_id=job_id, **query))  # type: ignore[arg-type]
-    key = JobKey(current_actor().practice_id, job_id)
+    key = acts.job_key(job_id)
     with app_context().sessions() as db:
         job = job_queries.find(db, key)
         facts = {
@@ -64,20 +63,9 @@ def claims(job_id: int) -> BaseResponse | str:
 @requires(Action.SEE_CLAIMS)  # core checks who may confirm this kind of job
 def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
     """Confirm the job if CONFIRM is typed. Otherwise show the fault at the field and change nothing."""
-    actor = current_actor()
     typed, reason = request.form.get("confirmation", ""), request.form.get("cost_share_reason", "")
     try:
-        with transaction(app_context().sessions) as db:
-            job = commands.confirm(
-                db,
-                JobKey(actor.practice_id, job_id),
-                confirmation=typed,
-                cost_share_reason=reason,
-                by=actor,
-                now=now(),
-            )
-    except (NotFound, NotAllowed):
-        raise
+        job = acts.run(commands.confirm, acts.job_key(job_id), confirmation=typed, cost_share_reason=reason)
     except ConfirmationMismatch as fault:
         extra = {"fault": fault.message, "typed": typed, "cost_share_reason": reason}
         return render_job_dialog(job_id, fault.http_status, **extra)
@@ -85,7 +73,7 @@ def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
         extra = {"cost_share_fault": fault.message, "typed": typed, "cost_share_reason": reason}
         return render_job_dialog(job_id, fault.http_status, **extra)
     except Refusal as refusal:
-        return render_job_dialog(job_id, refusal.http_status, refused=refusal.message)
+        return render_job_dialog(job_id, refusal.http_status, refused=acts.sentence_on_page(refusal))
     hint_workers(job)
     page = url_for("jobs.show", job_id=job_id)
     return jsonify(location=page) if in_dialog() else redirect(page, code=HTTPStatus.SEE_OTHER)
@@ -103,7 +91,7 @@ def dialog_or_page(part: str) -> str:
 
 def render_job_dialog(job_id: int, status: int = HTTPStatus.OK, **extra: Any) -> tuple[str, int]:
     """Return the dialog of a job in any status. `extra` has the faults."""
-    key = JobKey(current_actor().practice_id, job_id)
+    key = acts.job_key(job_id)
     with app_context().sessions() as db:
         job = job_queries.find(db, key)
         facts: dict[str, Any] = {"job": job, "now": now()}

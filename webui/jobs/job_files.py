@@ -13,7 +13,7 @@ from core.models.jobs import JobKind, JobStatus
 from core.models.ledger import WriteOffReason
 from core.models.practices import WriteOffSetting
 from webui.jobs.job_pages import JOB_ID_RULE
-from webui.shared import file_downloads
+from webui.shared import acts, file_downloads
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, requires
 
@@ -27,7 +27,7 @@ blueprint = Blueprint("evidence", __name__, url_prefix="/jobs")
 def download(job_id: int, name: str, form: str) -> Response:
     """Download one of the three files. It never needs a million claims in memory."""
     actor = current_actor()
-    return send_job_file(JobKey(actor.practice_id, job_id), files.parse_file(name), form, by=actor)
+    return send_job_file(acts.job_key(job_id), files.parse_file(name), form, by=actor)
 
 
 def send_job_file(key: JobKey, file: File, form: str, *, by: Actor) -> Response:
@@ -72,4 +72,4 @@ def as_json(job_id: int) -> Response:
 
 def _certificate(job_id: int) -> Certificate:
     with app_context().sessions() as db:
-        return certificates.for_job(db, JobKey(current_actor().practice_id, job_id))
+        return certificates.for_job(db, acts.job_key(job_id))

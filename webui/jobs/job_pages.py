@@ -7,12 +7,11 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from core import reading
+from core import paging
 from core.access.permissions import Action
 from core.audit import job_history
 from core.db.base import BIGINT_MAX
-from core.db.engine import transaction
-from core.errors import NotAllowed, NotFound, Refusal
+from core.errors import Refusal
 from core.jobs import codes, commands, job_queries, reversed_totals
 from core.jobs.execution import retry
 from core.jobs.keys import JobKey
@@ -27,7 +26,7 @@ from core.models.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, JobStatus, Se
 from webui.jobs import approval_facts, preview_facts
 from webui.jobs.job_labels import RUN_LABELS
 from webui.operations import flower_links
-from webui.shared import partials
+from webui.shared import acts, page_arguments, partials
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.auth import current_actor, requires
 
@@ -38,6 +37,12 @@ REMAINING: Final = "remaining"
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/jobs")
 JOB_ID_RULE: Final = f"<int(max={BIGINT_MAX}):job_id>"
+COMMANDS: Final = {
+    "pause": commands.pause,
+    "resume": commands.resume,
+    "cancel": commands.cancel,
+    "discard": commands.discard,
+}
 
 
 @blueprint.get("")
@@ -46,17 +51,16 @@ def index() -> Response | str:
     """List the practice's jobs, newest first, of all statuses or of one."""
     practice_id = current_actor().practice_id
     status = _one_of(JobStatus, request.args.get("status"))
-    before = reading.number(request.args.get("before", ""))
+    before = page_arguments.number("before")
     with app_context().sessions() as db:
         jobs = job_queries.list_jobs(db, practice_id, before_id=before, status=status, limit=PAGE_JOBS + 1)
-        shown = jobs[:PAGE_JOBS]
+        shown, last = paging.cut(jobs, PAGE_JOBS)
         by_job = progress.for_jobs(db, practice_id, [job.id for job in shown], now=now())
         names = job_queries.names_of_users(db, practice_id, _user_ids(*shown))
         returned = reversed_totals.for_jobs(db, practice_id, [job.id for job in shown])
     moving = any(job.status in IN_PROGRESS_STATUSES for job in shown)
-    older = shown[-1].id if len(jobs) > PAGE_JOBS else None
     facts = {
-        "jobs": shown, "by_job": by_job, "names": names, "status": status, "older": older, "moving": moving,
+        "jobs": shown, "by_job": by_job, "names": names, "status": status, "older": last and last.id, "moving": moving,
         "RUN_WORDS": RUN_LABELS, "reversed": returned,
     }  # fmt: skip
     return _render_page_or_partial("jobs/index.html", "jobs/_list.html", **facts)
@@ -71,7 +75,7 @@ def show(job_id: int) -> Response:
 
 def render_job(job_id: int, **extra: Any) -> Response:
     """Return the page of one job. `extra` has the errors of a form."""
-    key = JobKey(current_actor().practice_id, job_id)
+    key = acts.job_key(job_id)
     at = now()
     with app_context().sessions() as db:
         job = job_queries.find(db, key)
@@ -102,32 +106,11 @@ def render_job(job_id: int, **extra: Any) -> Response:
     return _render_page_or_partial("jobs/show.html", "jobs/_job.html", **facts)
 
 
-@blueprint.post(f"/{JOB_ID_RULE}/pause")
+@blueprint.post(f"/{JOB_ID_RULE}/<any({', '.join(COMMANDS)}):name>")
 @requires(Action.SEE_CLAIMS)
-def pause(job_id: int) -> Response:
-    """Pause the job."""
-    return _run_command(commands.pause, job_id)
-
-
-@blueprint.post(f"/{JOB_ID_RULE}/resume")
-@requires(Action.SEE_CLAIMS)
-def resume(job_id: int) -> Response:
-    """Resume the job."""
-    return _run_command(commands.resume, job_id)
-
-
-@blueprint.post(f"/{JOB_ID_RULE}/cancel")
-@requires(Action.SEE_CLAIMS)
-def cancel(job_id: int) -> Response:
-    """Cancel the rest of the job."""
-    return _run_command(commands.cancel, job_id)
-
-
-@blueprint.post(f"/{JOB_ID_RULE}/discard")
-@requires(Action.SEE_CLAIMS)
-def discard(job_id: int) -> Response:
-    """Discard a preview."""
-    return _run_command(commands.discard, job_id)
+def run_command(job_id: int, name: str) -> Response:
+    """Pause, resume, cancel or discard the job."""
+    return _run_command(COMMANDS[name], job_id)
 
 
 @blueprint.post(f"/{JOB_ID_RULE}/retry-failed")
@@ -139,14 +122,10 @@ def retry_failed(job_id: int) -> Response:
 
 def _run_command(command: Callable[..., SettleJob], job_id: int, **values: Any) -> Response:
     # The required permission depends on the job's kind, so core checks it.
-    actor = current_actor()
     try:
-        with transaction(app_context().sessions) as db:
-            job = command(db, JobKey(actor.practice_id, job_id), by=actor, now=now(), **values)
-    except (NotFound, NotAllowed):
-        raise
+        job = acts.run(command, acts.job_key(job_id), **values)
     except Refusal as refusal:
-        flash(refusal.message, "warn")
+        flash(acts.sentence_on_page(refusal), "warn")
     else:
         hint_workers(job)
     return redirect(url_for("jobs.show", job_id=job_id))
@@ -198,16 +177,17 @@ def _outcome_table(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -
     }
     wanted = request.args.get("outcome")
     outcome = wanted if wanted in counts else _default_outcome(counts, finished=job.status in FINAL_STATUSES)
-    after = reading.number(request.args.get("after", "")) or 0
+    after = page_arguments.number("after") or 0
     code = request.args.get("code") or None
     rows = outcomes.items(db, key, outcome=outcome, code=code, after_position=after, limit=PAGE_ITEMS + 1)
+    shown, last = paging.cut(rows, PAGE_ITEMS)
     return {
         "counts": counts,
         "outcome": outcome,
         "code": code,
         "after": after,
-        "rows": rows[:PAGE_ITEMS],
-        "next": rows[PAGE_ITEMS - 1].position if len(rows) > PAGE_ITEMS else None,
+        "rows": shown,
+        "next": last and last.position,
     }
 
 

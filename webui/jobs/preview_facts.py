@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
-from core import reading
+from core import paging, reading
 from core.access.permissions import Action
 from core.jobs import commands, posting_month
 from core.jobs.approval import inbox, limits
@@ -123,8 +123,8 @@ def preview_claims_table(db: Session, job: SettleJob, args: MultiDict[str, str])
     above = limits.is_over_claim_limit(_claim_limit(db, job)) if args.get("over") else None
     key = JobKey(job.practice_id, job.id)
     rows = outcomes.items(db, key, verdict=verdict, where=above, after_position=position, limit=ROWS + 1)
-    more = rows[ROWS - 1].position if len(rows) > ROWS else None
-    return ClaimTable(rows[:ROWS], verdict, above is not None, more, position)
+    shown, last = paging.cut(rows, ROWS)
+    return ClaimTable(shown, verdict, above is not None, last.position if last else None, position)
 
 
 def _expires_at(job: SettleJob) -> dt.datetime | None:

@@ -10,19 +10,17 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from core.access.permissions import Action
-from core.db.engine import transaction
-from core.errors import NotAllowed, NotFound, Refusal
+from core.errors import NotFound, Refusal
 from core.jobs import commands, job_queries
-from core.jobs.keys import JobKey
 from core.jobs.results import progress
 from core.jobs.reversal import create_reversal
 from core.models.jobs import SettleJob
 from core.practices.periods import BadPostingDate
 from core.reading import NOTE_CHARACTERS_MAX, day
 from webui.jobs.job_pages import JOB_ID_RULE
+from webui.shared import acts
 from webui.shared.app_context import app_context, hint_workers, now
-from webui.shared.auth import current_actor, requires
-from webui.shared.labels import message_for_page
+from webui.shared.auth import requires
 
 _KEY_CHARACTERS_MAX: Final = 100
 
@@ -48,35 +46,29 @@ def reverse(job_id: int) -> BaseResponse | tuple[str, int]:
         return _render_form(job_id, claim_id, note=note, fault=fault), HTTPStatus.UNPROCESSABLE_ENTITY
     try:
         job = _preview_reversal(job_id, claim_id, note)
-    except (NotFound, NotAllowed):
-        raise
     except Refusal as refusal:
         offered = refusal.facts.get("next_open_date", "")
         return _render_form(
-            job_id, claim_id, note=note, refused=message_for_page(refusal), posting_date=offered
+            job_id, claim_id, note=note, refused=acts.sentence_on_page(refusal), posting_date=offered
         ), refusal.http_status
     hint_workers(job)
     return redirect(url_for("jobs.show", job_id=job.id), code=HTTPStatus.SEE_OTHER)
 
 
 def _preview_reversal(job_id: int, claim_id: str | None, note: str) -> SettleJob:
-    actor = current_actor()
     # The key includes the request: sent twice it is one job, and with another note another job.
     dated = request.form.get("posting_date", "")
     digest = hashlib.sha256(f"{job_id}\n{claim_id}\n{note}\n{dated}".encode()).hexdigest()[:16]
     form_key = request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX] or secrets.token_urlsafe(16)
-    with transaction(app_context().sessions) as db:
-        return commands.request_reversal(
-            db,
-            JobKey(actor.practice_id, job_id),
-            claim_ids=[claim_id] if claim_id else None,
-            by=actor,
-            idempotency_key=f"{form_key}:{digest}",
-            now=now(),
-            note=note,
-            posting_date=_day(dated) if dated else None,
-            chunk_claims=app_context().settings.chunk_claims,
-        )
+    return acts.run(
+        commands.request_reversal,
+        acts.job_key(job_id),
+        claim_ids=[claim_id] if claim_id else None,
+        idempotency_key=f"{form_key}:{digest}",
+        note=note,
+        posting_date=_day(dated) if dated else None,
+        chunk_claims=app_context().settings.chunk_claims,
+    )
 
 
 def _day(text: str) -> dt.date:
@@ -95,7 +87,7 @@ def _note_error(note: str) -> str | None:
 
 
 def _render_form(job_id: int, claim_id: str | None, **extra: Any) -> str:
-    key = JobKey(current_actor().practice_id, job_id)
+    key = acts.job_key(job_id)
     with app_context().sessions() as db:
         facts: dict[str, Any] = {
             "job": job_queries.find(db, key),

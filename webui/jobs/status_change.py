@@ -23,6 +23,7 @@ from core.policy.rules import OVERRIDABLE_CODES, RULES_BY_CODE
 from webui.claims.feed_selection import FeedSelection
 from webui.jobs import confirm
 from webui.jobs.job_pages import JOB_ID_RULE
+from webui.shared import acts
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.auth import current_actor, current_practice, requires
 from webui.shared.labels import message_for_page
@@ -162,9 +163,8 @@ def _redirect_to_preview(job: SettleJob) -> BaseResponse | tuple[str, int]:
 @requires(Action.PREVIEW_JOB)
 def ask_again(job_id: int) -> BaseResponse | tuple[str, int]:
     """Show the first step again for the claims of an earlier preview that expired or needs another reason."""
-    actor = current_actor()
     with transaction(app_context().sessions) as db:
-        job = job_queries.find(db, JobKey(actor.practice_id, job_id))
+        job = job_queries.find(db, acts.job_key(job_id))
     reason = job.reason.value if job.reason else ""
     change = StatusChangeForm(job.target_status, None, job.id, reason, job.note, tuple(job.overridden_rules))
     return render_reason_step(change) if job.kind is JobKind.SETTLE else _preview_or_refusal(change)

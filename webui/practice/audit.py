@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, render_template, request
 
-from core import reading
+from core import paging, reading
 from core.access.permissions import Action
 from core.audit import log
 from core.audit.log import AuditFilter, BadAuditFilter
-from webui.shared import file_downloads
+from webui.shared import file_downloads, page_arguments
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, requires
 
@@ -48,12 +48,13 @@ def _page(wanted: AuditFilter | None, **extra: Any) -> str:
     acts: list[log.AuditRow] = []
     with app_context().sessions() as db:
         if wanted is not None:
-            acts = log.acts(db, practice_id, wanted, before=_number("before"), limit=ROWS + 1)
+            acts = log.acts(db, practice_id, wanted, before=page_arguments.number("before"), limit=ROWS + 1)
         people, head = log.user_names(db, practice_id), log.head(db, practice_id)
+    shown, last = paging.cut(acts, ROWS)
     return render_template(
         "audit/index.html",
-        acts=acts[:ROWS],
-        older=acts[ROWS - 1].number if len(acts) > ROWS else None,
+        acts=shown,
+        older=last and last.number,
         listed=wanted is not None,
         people=people,
         head=head,
@@ -75,14 +76,16 @@ def _filter() -> AuditFilter:
             return None
 
     for name in ("person", "job"):
-        if request.args.get(name, "").strip() and _number(name) is None:
+        if request.args.get(name, "").strip() and page_arguments.number(name) is None:
             faults[name] = "Enter a job number." if name == "job" else "Choose a user."
     first, last = day("from"), day("to")
     if faults:
         raise BadAuditFilter(reading.join_faults(faults), faults=faults)
     claim = request.args.get("claim", "").strip() or None
-    return AuditFilter(person=_number("person"), claim=claim, job=_number("job"), first_day=first, last_day=last)
-
-
-def _number(name: str) -> int | None:
-    return reading.number(request.args.get(name, ""))
+    return AuditFilter(
+        person=page_arguments.number("person"),
+        claim=claim,
+        job=page_arguments.number("job"),
+        first_day=first,
+        last_day=last,
+    )

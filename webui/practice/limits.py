@@ -4,18 +4,17 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, flash, redirect, request, url_for
+from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
 from core import reading
 from core.access.permissions import Action
-from core.db.engine import transaction
 from core.money import BadLimitAmount, parse_limit
 from core.practices import limits
 from core.practices.limits import BadLimit, PracticeLimit
 from webui.practice import write_off_settings
-from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, requires
+from webui.shared import acts
+from webui.shared.auth import requires
 
 blueprint = Blueprint("limits", __name__, url_prefix="/settings")
 
@@ -25,21 +24,19 @@ blueprint = Blueprint("limits", __name__, url_prefix="/settings")
 def change_budget() -> Response | tuple[str, int]:
     """Set when failures halt a job."""
     try:
-        with transaction(app_context().sessions) as db:
-            limits.set_failure_budget(
-                db,
-                by=current_actor(),
-                percent=_number(limits.FAILURE_PERCENT),
-                claims=_number(limits.FAILURE_CLAIMS),
-                alike=_number(limits.SAME_FAILURES),
-                now=now(),
-            )
+        acts.run(
+            limits.set_failure_budget,
+            percent=_number(limits.FAILURE_PERCENT),
+            claims=_number(limits.FAILURE_CLAIMS),
+            alike=_number(limits.SAME_FAILURES),
+        )
     except BadLimit as refusal:
-        return write_off_settings.render_settings(
-            faults=refusal.facts["faults"], typed=request.form
-        ), HTTPStatus.UNPROCESSABLE_ENTITY
-    flash("Error limits saved. They apply to running jobs, starting with the next error.", "good")
-    return redirect(url_for("settings.show", _anchor="limits"), code=303)
+        return _settings_with_errors(refusal.facts["faults"])
+    return acts.redirect_with(
+        "Error limits saved. They apply to running jobs, starting with the next error.",
+        "settings.show",
+        _anchor="limits",
+    )
 
 
 @blueprint.post("/write-off-limits")
@@ -48,11 +45,11 @@ def change_write_off_limits() -> Response | tuple[str, int]:
     """Set what may be written off without approval on one claim and in one job."""
     cents, faults = parse_limits(request.form)
     if faults:
-        return write_off_settings.render_settings(faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
-    with transaction(app_context().sessions) as db:
-        limits.set_write_off_limits(db, **cents, by=current_actor(), now=now())
-    flash("Limits saved. Existing previews keep their old limits.", "good")
-    return redirect(url_for("settings.show", _anchor="limits"), code=303)
+        return _settings_with_errors(faults)
+    acts.run(limits.set_write_off_limits, **cents)
+    return acts.redirect_with(
+        "Limits saved. Existing previews keep their old limits.", "settings.show", _anchor="limits"
+    )
 
 
 def parse_limits(form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -73,14 +70,16 @@ def parse_limits(form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str
 def change_recent_payment() -> Response | tuple[str, int]:
     """Set for how many days a payment blocks a claim."""
     try:
-        with transaction(app_context().sessions) as db:
-            limits.set_recent_payment_days(db, by=current_actor(), days=_number(limits.RECENT_PAYMENT_DAYS), now=now())
+        acts.run(limits.set_recent_payment_days, days=_number(limits.RECENT_PAYMENT_DAYS))
     except BadLimit as refusal:
-        return write_off_settings.render_settings(
-            faults=refusal.facts["faults"], typed=request.form
-        ), HTTPStatus.UNPROCESSABLE_ENTITY
-    flash("Recent-payment window saved. Existing previews keep their old window.", "good")
-    return redirect(url_for("settings.show", _anchor="limits"), code=303)
+        return _settings_with_errors(refusal.facts["faults"])
+    return acts.redirect_with(
+        "Recent-payment window saved. Existing previews keep their old window.", "settings.show", _anchor="limits"
+    )
+
+
+def _settings_with_errors(faults: dict[str, str]) -> tuple[str, int]:
+    return write_off_settings.render_settings(faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 def _number(limit: PracticeLimit) -> int:

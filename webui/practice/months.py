@@ -1,21 +1,20 @@
 """Month-end close: list the months with totals, close one, reopen one with a reason."""
 
 import datetime as dt
-from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
 from core.books import closing
 from core.books.closing import ReopenReasonMissing
-from core.db.engine import transaction
-from core.errors import NotAllowed, NotFound, Refusal
+from core.errors import NotFound, Refusal
 from core.models.ledger import PostingKind, Responsibility
 from core.practices import periods, practice_days
 from core.reading import NOTE_CHARACTERS_MAX
 from core.schedules import schedule_queries
+from webui.shared import acts
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 
@@ -56,14 +55,12 @@ def close(name: str) -> Response | tuple[str, int]:
     """Close the month. A refusal appears on its page."""
     month = _month_from_path(name)
     try:
-        with transaction(app_context().sessions) as db:
-            closing.close(db, month, by=current_actor(), now=now())
-    except (NotAllowed, NotFound):
-        raise
+        acts.run(closing.close, month)
     except Refusal as refusal:
-        return _page(month, refused=refusal.message), refusal.http_status
-    flash(f"{periods.format_long(month)} is closed. Nothing more can be posted to it.", "good")
-    return redirect(url_for("periods.show", name=name), code=HTTPStatus.SEE_OTHER)
+        return _page(month, refused=acts.sentence_on_page(refusal)), refusal.http_status
+    return acts.redirect_with(
+        f"{periods.format_long(month)} is closed. Nothing more can be posted to it.", "periods.show", name=name
+    )
 
 
 @blueprint.post("/<name>/reopen")
@@ -72,16 +69,12 @@ def reopen(name: str) -> Response | tuple[str, int]:
     """Reopen the month with a reason."""
     month, reason = _month_from_path(name), request.form.get("reason", "")
     try:
-        with transaction(app_context().sessions) as db:
-            closing.reopen(db, month, reason=reason, by=current_actor(), now=now())
-    except (NotAllowed, NotFound):
-        raise
+        acts.run(closing.reopen, month, reason=reason)
     except ReopenReasonMissing as fault:
         return _page(month, fault=fault.message, typed=reason), fault.http_status
     except Refusal as refusal:
-        return _page(month, refused=refusal.message, typed=reason), refusal.http_status
-    flash(f"{periods.format_long(month)} is open again.", "good")
-    return redirect(url_for("periods.show", name=name), code=HTTPStatus.SEE_OTHER)
+        return _page(month, refused=acts.sentence_on_page(refusal), typed=reason), refusal.http_status
+    return acts.redirect_with(f"{periods.format_long(month)} is open again.", "periods.show", name=name)
 
 
 def _month_from_path(name: str) -> dt.date:

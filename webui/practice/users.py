@@ -12,11 +12,11 @@ from core.access.permissions import Action
 from core.access.user_management import OwnAccount
 from core.access.users import EmailTaken
 from core.db.base import BIGINT_MAX
-from core.db.engine import transaction
 from core.errors import BadInput
 from core.models.people import Role, User
 from webui.practice.limits import parse_limits
-from webui.shared.app_context import app_context, now
+from webui.shared import acts
+from webui.shared.app_context import app_context
 from webui.shared.auth import current_actor, requires
 
 ROLE_DESCRIPTIONS = {
@@ -66,12 +66,8 @@ def add() -> tuple[str, int]:
     if faults:
         return _index(faults=faults, typed=typed), HTTPStatus.UNPROCESSABLE_ENTITY
     try:
-        with transaction(app_context().sessions) as db:
-            role = _role(typed["role"])
-            added = user_management.add(
-                db, email=typed["email"], name=typed["name"], role=role, password=password, **limits,
-                by=current_actor(), now=now(),
-            )  # fmt: skip
+        new = {"email": typed["email"], "name": typed["name"], "role": _role(typed["role"]), "password": password}
+        added = acts.run(user_management.add, **new, **limits)
     except EmailTaken as fault:
         return _index(faults={"email": fault.message}, typed=typed), fault.http_status
     # Not a redirect, because the password is only in this answer.
@@ -147,8 +143,7 @@ def reactivate(user_id: int) -> Response:
 
 def _run_command(act: Callable[..., User], user_id: int, *given: Any, message: str, **more: Any) -> Response:
     try:
-        with transaction(app_context().sessions) as db:
-            act(db, user_id, *given, **more, by=current_actor(), now=now())
+        acts.run(act, user_id, *given, **more)
     except OwnAccount as refusal:
         flash(refusal.message, "warn")
     else:

@@ -8,11 +8,11 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
-from core.db.engine import transaction
 from core.errors import BadInput
 from core.models.practices import WriteOffSetting
 from core.practices import limits, write_off_setting
-from webui.shared.app_context import app_context, now
+from webui.shared import acts
+from webui.shared.app_context import app_context
 from webui.shared.auth import current_actor, current_practice, requires
 
 LIMITS: Final = {
@@ -100,10 +100,10 @@ def change() -> Response:
     """Set the practice's setting."""
     actor = current_actor()
     setting = _setting(request.form.get("setting"))
-    with transaction(app_context().sessions) as db:
-        write_off_setting.set_for_practice(db, practice_id=actor.practice_id, setting=setting, by=actor, now=now())
-    flash("Balance Writeoff setting saved. Existing previews keep their old setting.", "good")
-    return redirect(url_for("settings.show"), code=303)
+    acts.run(write_off_setting.set_for_practice, practice_id=actor.practice_id, setting=setting)
+    return acts.redirect_with(
+        "Balance Writeoff setting saved. Existing previews keep their old setting.", "settings.show"
+    )
 
 
 @blueprint.post("/write-off/provider")
@@ -113,15 +113,12 @@ def change_for_provider() -> Response:
     actor = current_actor()
     chosen = request.form.get("setting")
     setting = None if chosen == SAME_AS_PRACTICE else _setting(chosen)
-    with transaction(app_context().sessions) as db:
-        write_off_setting.set_for_provider(
-            db,
-            practice_id=actor.practice_id,
-            provider_external_id=request.form.get("provider_id", ""),
-            setting=setting,
-            by=actor,
-            now=now(),
-        )
+    acts.run(
+        write_off_setting.set_for_provider,
+        practice_id=actor.practice_id,
+        provider_external_id=request.form.get("provider_id", ""),
+        setting=setting,
+    )
     flash("Provider setting saved.", "good")
     return redirect(url_for("settings.show", provider=request.form.get("searched") or None), code=303)
 

@@ -8,8 +8,7 @@ from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
-from core.db.engine import transaction
-from core.errors import NotAllowed, NotFound, Refusal
+from core.errors import Refusal
 from core.jobs import job_queries
 from core.jobs.keys import JobKey
 from core.jobs.lifecycle import ConfirmationMismatch
@@ -17,8 +16,9 @@ from core.models.schedules import Schedule, ScheduleRun
 from core.schedules import schedule_commands
 from webui.schedules import schedule_pages
 from webui.schedules.schedule_pages import SCHEDULE_ID_RULE
-from webui.shared.app_context import app_context, hint_workers, now
-from webui.shared.auth import current_actor, requires
+from webui.shared import acts
+from webui.shared.app_context import app_context, hint_workers
+from webui.shared.auth import requires
 
 blueprint = Blueprint("schedule_acts", __name__, url_prefix="/schedules")
 
@@ -53,21 +53,18 @@ def settle(schedule_id: int) -> Response | tuple[str, int]:
     """Let the schedule settle if CONFIRM is typed. Otherwise show the fault at the field and change nothing."""
     typed = request.form.get("confirmation", "")
     try:
-        with transaction(app_context().sessions) as db:
-            schedule_commands.start_settling(
-                db,
-                schedule_id,
-                confirmation=typed,
-                version=schedule_pages.version_from_form(),
-                by=current_actor(),
-                now=now(),
-            )
+        acts.run(
+            schedule_commands.start_settling,
+            schedule_id,
+            confirmation=typed,
+            version=schedule_pages.version_from_form(),
+        )
     except ConfirmationMismatch as fault:
         return schedule_pages.render_schedule(schedule_id, unconfirmed=fault.message, typed=typed), fault.http_status
-    except (NotFound, NotAllowed):
-        raise
     except Refusal as refusal:
-        return schedule_pages.render_schedule(schedule_id, refused=refusal.message, typed=typed), refusal.http_status
+        return schedule_pages.render_schedule(
+            schedule_id, refused=acts.sentence_on_page(refusal), typed=typed
+        ), refusal.http_status
     flash("Settling is on, starting with the next run, whether scheduled or started with “Run now”.", "good")
     return _redirect_to_schedule(schedule_id)
 
@@ -76,25 +73,21 @@ def settle(schedule_id: int) -> Response | tuple[str, int]:
 @requires(Action.MANAGE_SCHEDULES)
 def delete(schedule_id: int) -> Response:
     """Delete the schedule. Its runs stay."""
-    with transaction(app_context().sessions) as db:
-        deleted = schedule_commands.delete(db, schedule_id, by=current_actor(), now=now())
-    flash(f"Schedule “{deleted.name}” deleted. Its past runs are kept under Runs.", "good")
-    return redirect(url_for("schedules.index"), code=HTTPStatus.SEE_OTHER)
+    deleted = acts.run(schedule_commands.delete, schedule_id)
+    return acts.redirect_with(
+        f"Schedule “{deleted.name}” deleted. Its past runs are kept under Runs.", "schedules.index"
+    )
 
 
 @blueprint.post(f"/{SCHEDULE_ID_RULE}/run-now")
 @requires(Action.MANAGE_SCHEDULES)
 def run_now(schedule_id: int) -> Response:
     """Run the schedule now. The same button is one run, however often it is pressed."""
-    actor = current_actor()
     try:
-        with transaction(app_context().sessions) as db:
-            key, version = request.form.get("run_key", ""), schedule_pages.version_from_form()
-            run = schedule_commands.run_now(db, schedule_id, key=key, version=version, by=actor, now=now())
-    except (NotFound, NotAllowed):
-        raise
+        key, version = request.form.get("run_key", ""), schedule_pages.version_from_form()
+        run = acts.run(schedule_commands.run_now, schedule_id, key=key, version=version)
     except Refusal as refusal:
-        flash(refusal.message, "bad")
+        flash(acts.sentence_on_page(refusal), "bad")
         return _redirect_to_schedule(schedule_id)
     hint_workers_of_run(run)
     return redirect(url_for("schedule_runs.show", run_id=run.id), code=HTTPStatus.SEE_OTHER)
@@ -111,12 +104,9 @@ def hint_workers_of_run(run: ScheduleRun) -> None:
 
 def _run_command(command: Callable[..., Schedule], schedule_id: int, message: str, **values: Any) -> Response:
     try:
-        with transaction(app_context().sessions) as db:
-            command(db, schedule_id, by=current_actor(), now=now(), **values)
-    except (NotFound, NotAllowed):
-        raise
+        acts.run(command, schedule_id, **values)
     except Refusal as refusal:
-        flash(refusal.message, "warn")
+        flash(acts.sentence_on_page(refusal), "warn")
     else:
         flash(message, "good")
     return _redirect_to_schedule(schedule_id)

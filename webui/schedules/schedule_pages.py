@@ -6,7 +6,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, render_template, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
@@ -15,7 +15,7 @@ from core.access.permissions import Action
 from core.claims import feed
 from core.db.base import BIGINT_MAX
 from core.db.engine import transaction
-from core.errors import NotAllowed, NotFound, Refusal
+from core.errors import Refusal
 from core.jobs import job_queries
 from core.jobs.lifecycle import ConfirmationMismatch
 from core.models.ledger import WriteOffReason
@@ -30,6 +30,7 @@ from webui.claims.feed_query import FILTER_KEYS, FeedQuery
 from webui.schedules import schedule_labels
 from webui.schedules.schedule_form import ScheduleForm
 from webui.schedules.schedule_runs import RunWithReport, with_report
+from webui.shared import acts
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 from webui.shared.labels import words
@@ -142,14 +143,14 @@ def make() -> Response | tuple[str, int] | str:
     if request.form.get("act") == PREVIEW_ONLY:
         return _render_form(form)
     try:
-        with transaction(app_context().sessions) as db:
-            made = schedule_commands.create(db, form.request, by=current_actor(), now=now())
-    except NotAllowed:
-        raise
+        made = acts.run(schedule_commands.create, form.request)
     except Refusal as refusal:
         return _form_with_refusal(form, None, refusal)
-    flash("Schedule created in report-only mode. It settles nothing until you turn on settling.", "good")
-    return redirect(url_for("schedules.show", schedule_id=made.id), code=HTTPStatus.SEE_OTHER)
+    return acts.redirect_with(
+        "Schedule created in report-only mode. It settles nothing until you turn on settling.",
+        "schedules.show",
+        schedule_id=made.id,
+    )
 
 
 @blueprint.get(f"/{SCHEDULE_ID_RULE}/change")
@@ -173,33 +174,31 @@ def change(schedule_id: int) -> Response | tuple[str, int] | str:
     if request.form.get("act") == PREVIEW_ONLY:
         return _render_form(form, schedule)
     try:
-        with transaction(app_context().sessions) as db:
-            schedule_commands.change(
-                db,
-                schedule_id,
-                form.request,
-                version=version_from_form(),
-                confirmation=request.form.get("confirmation"),
-                by=current_actor(),
-                now=now(),
-            )
-    except (NotFound, NotAllowed):
-        raise
+        acts.run(
+            schedule_commands.change,
+            schedule_id,
+            form.request,
+            version=version_from_form(),
+            confirmation=request.form.get("confirmation"),
+        )
     except StaleSchedule:
         return _render_form(form, schedule, is_stale=True), HTTPStatus.CONFLICT
     except ConfirmationMismatch as fault:
         return _render_form(form, schedule, unconfirmed=fault.message), fault.http_status
     except Refusal as refusal:
         return _form_with_refusal(form, schedule, refusal)
-    flash("Schedule changed. A run that has already started keeps its original settings.", "good")
-    return redirect(url_for("schedules.show", schedule_id=schedule_id), code=HTTPStatus.SEE_OTHER)
+    return acts.redirect_with(
+        "Schedule changed. A run that has already started keeps its original settings.",
+        "schedules.show",
+        schedule_id=schedule_id,
+    )
 
 
 def _form_with_refusal(form: ScheduleForm, schedule: Schedule | None, refusal: Refusal) -> tuple[str, int]:
     """Return the form with the refusal at its field, or above the form."""
-    faults = refusal.facts.get("faults", {})
-    above = {} if faults else {"refused": refusal.message}
-    form = replace(form, faults=dict.fromkeys(faults, refusal.message))
+    faults, sentence = refusal.facts.get("faults", {}), acts.sentence_on_page(refusal)
+    above = {} if faults else {"refused": sentence}
+    form = replace(form, faults=dict.fromkeys(faults, sentence))
     return _render_form(form, schedule, **above), refusal.http_status
 
 

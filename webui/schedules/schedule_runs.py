@@ -2,10 +2,10 @@
 
 from typing import Final, NamedTuple
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, render_template
 from sqlalchemy.orm import Session
 
-from core import reading
+from core import paging
 from core.access.permissions import Action
 from core.claims import feed
 from core.db.base import BIGINT_MAX
@@ -17,7 +17,7 @@ from core.schedules import descriptions, reports, schedule_queries
 from core.schedules.reports import RunReport
 from core.schedules.schedule_queries import NoSuchSchedule
 from webui.schedules import schedule_labels
-from webui.shared import partials
+from webui.shared import page_arguments, partials
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 
@@ -44,12 +44,12 @@ def with_report(db: Session, run: ScheduleRun) -> RunWithReport:
 def index() -> str:
     """List the practice's runs, newest first, including those of deleted schedules."""
     practice_id = current_actor().practice_id
-    before_id = reading.number(request.args.get("before", ""))
+    before_id = page_arguments.number("before")
     with app_context().sessions() as db:
         found = schedule_queries.list_runs(db, practice_id, before=before_id, limit=PAGE_RUNS + 1)
-        runs = [with_report(db, run) for run in found[:PAGE_RUNS]]
-    older = runs[-1].run.id if len(found) > PAGE_RUNS else None
-    return render_template("schedules/runs.html", runs=runs, older=older, before=before_id)
+        shown, last = paging.cut(found, PAGE_RUNS)
+        runs = [with_report(db, run) for run in shown]
+    return render_template("schedules/runs.html", runs=runs, older=last and last.id, before=before_id)
 
 
 @blueprint.get(f"/{RUN_ID_RULE}")

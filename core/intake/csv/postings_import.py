@@ -97,10 +97,7 @@ def import_postings(
     moved = _insert(session, practice, by=by, now=now) if added else WriteOffChanges()
     done = ImportedPostings(added, staged - added, moved, summarize(session, practice.id, alike), folder.rows_read)
     if added:
-        audit.record(
-            session, "postings.imported", practice_id=practice.id, subject=f"practice:{practice.id}",
-            by=by.user_id if by else None, now=now, added=added, late=moved.late,
-        )  # fmt: skip
+        audit.record(session, "postings.imported", practice, by=by, now=now, added=added, late=moved.late)
     return done
 
 

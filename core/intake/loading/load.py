@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.access import audit
+from core.access.audit import Subject
 from core.books.closing import IMPORT_LOCK
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins, check_staged
@@ -77,11 +78,8 @@ def load(
     there = {kind: staged[kind] - added[kind] for kind in staged}
     done = Imported(added, there, summarize(session, practice_id, alike))
     if not done.nothing_new:
-        subject = f"practice:{practice_id}"
-        audit.record(
-            session, "practice.imported", practice_id=practice_id, subject=subject, by=None, now=now, source=source,
-            **added,
-        )  # fmt: skip
+        subject = Subject.practice(practice_id)
+        audit.record(session, "practice.imported", subject, by=None, now=now, source=source, **added)
     return done
 
 

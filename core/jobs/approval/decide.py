@@ -68,8 +68,7 @@ def confirm_or_request_approval(session: Session, job: SettleJob, *, now: dt.dat
         moved = lifecycle.transition(session, key, source=S.PREVIEWED, target=S.CONFIRMED, confirmed_at=now)
         act, facts = "job.confirmed", {"was": [S.PREVIEWED.value]}
     assert moved, "the row is locked"
-    subject, by_schedule = f"job:{job.id}", lifecycle.by_schedule(job)
-    audit.record(session, act, practice_id=job.practice_id, subject=subject, by=by, now=now, **facts, **by_schedule)
+    audit.record(session, act, job, by=by, now=now, **facts, **lifecycle.by_schedule(job))
     session.refresh(job)
     return job
 

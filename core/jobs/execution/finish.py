@@ -100,8 +100,7 @@ def _finish(session: Session, key: JobKey, job: SettleJob, *, now: dt.datetime) 
 
 
 def _record(session: Session, key: JobKey, act: str, *, now: dt.datetime, **facts: Any) -> None:
-    subject = f"job:{key.job_id}"
-    audit.record(session, act, practice_id=key.practice_id, subject=subject, by=None, now=now, **facts)
+    audit.record(session, act, key.subject(), by=None, now=now, **facts)
 
 
 def totals_with_digest(session: Session, key: JobKey) -> dict[str, Any]:

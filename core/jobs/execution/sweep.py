@@ -110,16 +110,8 @@ def _expire(session: Session, *, now: dt.datetime) -> None:
     )
     old = select(SettleJob).where(or_(unconfirmed, unapproved))
     for job in session.scalars(old.limit(100).with_for_update(key_share=True, skip_locked=True)).all():
-        key = JobKey(job.practice_id, job.id)
-        lifecycle.transition(session, key, source=job.status, target=JobStatus.EXPIRED)
-        audit.record(
-            session,
-            "job.expired",
-            practice_id=key.practice_id,
-            subject=f"job:{key.job_id}",
-            by=None,
-            now=now,
-        )
+        lifecycle.transition(session, JobKey(job.practice_id, job.id), source=job.status, target=JobStatus.EXPIRED)
+        audit.record(session, "job.expired", job, by=None, now=now)
 
 
 def _remove_items(session: Session, *, now: dt.datetime) -> None:

@@ -101,7 +101,7 @@ def insert_job_once(
 
 def _record_request(session: Session, job: SettleJob, *, by: Actor, now: dt.datetime) -> None:
     audit.record(
-        session, "job.requested", practice_id=job.practice_id, subject=f"job:{job.id}", by=by.user_id, now=now,
+        session, "job.requested", job, by=by, now=now,
         kind=job.kind.value, reason=job.reason, include=list(job.overridden_rules), reverses=job.reverses_job_id,
         **lifecycle.by_schedule(job),
     )  # fmt: skip
@@ -147,10 +147,7 @@ def _confirm_scheduled_job(session: Session, job: SettleJob, *, now: dt.datetime
         session, key, source=JobStatus.PREVIEWED, target=JobStatus.DISCARDED, discarded_because=because, finished_at=now
     )
     assert moved, "the row is locked"
-    audit.record(
-        session, "job.discarded", practice_id=job.practice_id, subject=f"job:{job.id}", by=None, now=now,
-        because=because.value,
-    )  # fmt: skip
+    audit.record(session, "job.discarded", job, by=None, now=now, because=because.value)
     session.refresh(job)
 
 

@@ -1,16 +1,11 @@
 """A lock for a practice's scheduled runs. They freeze claims one after the other, each seeing the one before."""
 
-from typing import Final
-
-from sqlalchemy import func, select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core.db.transient import LOCK_NOT_AVAILABLE, sqlstate
+from core.db.locks import waiting
 from core.errors import Refusal
 from core.models.jobs import SettleJob
-
-_WAIT: Final = text("SELECT set_config('lock_timeout', '5s', true)")
 
 
 class ScheduleRunBusy(Refusal):
@@ -24,13 +19,8 @@ def lock(session: Session, job: SettleJob) -> None:
 
     The statement that freezes must come later, so that it sees what was committed while it waited.
     """
-    session.execute(_WAIT)
-    try:
+    with waiting(session, ScheduleRunBusy):
         session.execute(select(func.pg_advisory_xact_lock(_of_practice(job))))
-    except OperationalError as error:
-        if sqlstate(error) == LOCK_NOT_AVAILABLE:
-            raise ScheduleRunBusy from None
-        raise
 
 
 def try_lock(session: Session, job: SettleJob) -> bool:

@@ -64,11 +64,8 @@ def authorize_download(session: Session, key: JobKey, file: File, *, by: Actor, 
     Runs in a transaction of its own before the first byte, because a download that breaks off was read too.
     """
     by.require(Action.SEE_CLAIMS)
-    job_queries.find(session, key)
-    subject, facts = f"job:{key.job_id}", {"file": file.value}
-    audit.record(
-        session, "job.file_downloaded", practice_id=key.practice_id, subject=subject, by=by.user_id, now=now, **facts
-    )
+    job = job_queries.find(session, key)
+    audit.record(session, "job.file_downloaded", job, by=by, now=now, file=file.value)
 
 
 def file_name(key: JobKey, file: File, form: str) -> str:

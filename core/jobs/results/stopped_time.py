@@ -20,7 +20,7 @@ StoppedInterval = tuple[dt.datetime, dt.datetime | None]  # start and end; None 
 
 def for_job(session: Session, key: JobKey) -> list[StoppedInterval]:
     """Return the times in which the job was stopped, oldest first."""
-    acts = _acts(key.practice_id, literal(f"job:{key.job_id}")).subquery()
+    acts = _acts(key.practice_id, literal(key.subject().name)).subquery()
     rests = select(acts.c.at, acts.c.next_at).where(acts.c.act.in_(_STOP_ACTS)).order_by(acts.c.at)
     return [(at, next_at) for at, next_at in session.execute(rests)]
 

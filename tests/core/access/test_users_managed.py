@@ -4,7 +4,6 @@ Not their own account, and never the last administrator.
 """
 
 import datetime as dt
-import threading
 from collections.abc import Callable
 
 import pytest
@@ -13,26 +12,16 @@ from sqlalchemy import select
 from core.access import tokens, user_management, user_sessions, users
 from core.access.permissions import Actor
 from core.access.user_management import OwnAccount
-from core.db.engine import Sessions, transaction
+from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound
-from core.models.people import ApiToken, AuditEntry, Role, User, UserSession
+from core.models.people import ApiToken, Role, User, UserSession
 from core.money import CENTS_MAX, UNLIMITED, BadLimitAmount
+from tests.at_once import raised_at_once
 from tests.factories import NOW, GivenPractice, a_practice
 
 
-@pytest.fixture
-def practice(sessions: Sessions) -> GivenPractice:
-    return a_practice(sessions)
-
-
-@pytest.fixture
-def admin(practice: GivenPractice) -> Actor:
-    return practice.person("admin@lakeside.example", Role.ADMIN)
-
-
 def do(practice: GivenPractice, act: Callable[..., User], target: Actor, *given: object, **more: object) -> User:
-    with transaction(practice.sessions) as session:
-        return act(session, target.user_id, *given, now=NOW, **more)
+    return practice.do(act, target.user_id, *given, now=NOW, **more)
 
 
 def read(practice: GivenPractice, target: Actor) -> User:
@@ -41,9 +30,7 @@ def read(practice: GivenPractice, target: Actor) -> User:
 
 
 def audited(practice: GivenPractice) -> list[tuple[str, str, int | None, dict[str, object]]]:
-    with practice.sessions() as session:
-        entries = session.scalars(select(AuditEntry).order_by(AuditEntry.id))
-        return [(entry.act, entry.subject, entry.user_id, entry.facts) for entry in entries]
+    return [(entry.act, entry.subject, entry.user_id, entry.facts) for entry in practice.audited()]
 
 
 def test_a_role_change_is_audited_with_the_old_and_the_new_role(practice: GivenPractice, admin: Actor) -> None:
@@ -203,21 +190,12 @@ def test_an_administrator_adds_a_user_with_explicit_limits(practice: GivenPracti
 def test_two_administrators_who_deactivate_each_other_at_once_leave_one(practice: GivenPractice, admin: Actor) -> None:
     second = practice.person("second@lakeside.example", Role.ADMIN)
     for _ in range(15):
-        barrier, raised = threading.Barrier(2), []
+        raised = raised_at_once(
+            lambda: do(practice, user_management.deactivate, admin, by=second),
+            lambda: do(practice, user_management.deactivate, second, by=admin),
+        )
 
-        def deactivate(who: Actor, by: Actor) -> None:
-            barrier.wait()  # noqa: B023  it is called here
-            try:
-                do(practice, user_management.deactivate, who, by=by)
-            except NotAllowed as refusal:
-                raised.append(refusal)  # noqa: B023
-
-        threads = [threading.Thread(target=deactivate, args=pair) for pair in ((admin, second), (second, admin))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
+        assert all(isinstance(error, NotAllowed) for error in raised)
         active = [who for who in (admin, second) if read(practice, who).active]
         assert (len(active), len(raised)) == (1, 1)
         (left,), (out,) = active, [who for who in (admin, second) if who not in active]
@@ -226,7 +204,5 @@ def test_two_administrators_who_deactivate_each_other_at_once_leave_one(practice
 
 def test_the_audit_records_the_time_passed_in_by_the_caller(practice: GivenPractice, admin: Actor) -> None:
     at = NOW + dt.timedelta(days=3)
-    with transaction(practice.sessions) as session:
-        user_management.deactivate(session, practice.biller.user_id, by=admin, now=at)
-    with practice.sessions() as session:
-        assert session.scalars(select(AuditEntry.at)).all() == [at]
+    practice.do(user_management.deactivate, practice.biller.user_id, by=admin, now=at)
+    assert [entry.at for entry in practice.audited()] == [at]

@@ -4,7 +4,6 @@ import csv
 import datetime as dt
 import hashlib
 import io
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from sqlalchemy import create_engine, func, make_url, select, text
 from sqlalchemy.orm import Session
 
 from core.access import audit
+from core.access.audit import Subject
 from core.audit import log
 from core.audit.log import AuditFilter
 from core.books.invariants import violations
@@ -26,20 +26,17 @@ from core.models.claims import Hold
 from core.models.people import AuditEntry, AuditHead, AuditLink, Role
 from core.models.practices import PayerClass
 from core.practices import exclusions
+from tests.at_once import raised_at_once
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
 from tests.servers import Databases
 
 CHAIN = ("every_act_is_chained", "the_chain_has_no_gap", "every_digest_is_right", "the_head_is_the_last_link")
 
 
-@pytest.fixture
-def practice(sessions: Sessions) -> GivenPractice:
-    """A practice whose audit has only its creation."""
-    return a_practice(sessions)
-
-
 def act(session: Session, practice: GivenPractice, number: int, now: dt.datetime = NOW) -> None:
-    audit.record(session, "job.confirmed", practice_id=practice.id, subject=f"job:{number}", by=None, now=now, n=number)
+    audit.record(
+        session, "job.confirmed", Subject.of("job", number, practice_id=practice.id), by=None, now=now, n=number
+    )
 
 
 def links(practice: GivenPractice) -> list[tuple[int, str]]:
@@ -87,11 +84,7 @@ def test_the_first_acts_of_a_practice_are_chained_when_two_sessions_commit_at_on
         with practice.sessions() as one, practice.sessions() as other:
             act(one, practice, 1)
             act(other, practice, 2)
-            ends = [threading.Thread(target=session.commit) for session in (one, other)]
-            for thread in ends:
-                thread.start()
-            for thread in ends:
-                thread.join()
+            assert raised_at_once(one.commit, other.commit) == []
         assert {subject for _, subject in links(practice)} >= {"job:1", "job:2"}
         assert broken_invariants(practice) == set()
 
@@ -99,26 +92,15 @@ def test_the_first_acts_of_a_practice_are_chained_when_two_sessions_commit_at_on
 def test_acts_of_four_threads_form_one_chain_without_a_deadlock(practice: GivenPractice) -> None:
     other = a_practice(practice.sessions, name="Hill")
     before = len(links(practice))
-    failed: list[BaseException] = []
 
     def write(first: int) -> None:
-        try:
-            for number in range(first, first + 40):
-                with transaction(practice.sessions) as session:
-                    act(session, practice, number)
-                    act(session, practice, number + 1_000)
-                with transaction(practice.sessions) as session:
-                    act(session, other, number)
-        except BaseException as error:  # noqa: BLE001 – shown by the assertion below
-            failed.append(error)
+        for number in range(first, first + 40):
+            with transaction(practice.sessions) as session:
+                act(session, practice, number)
+                act(session, practice, number + 1_000)
+            practice.do(act, other, number)
 
-    threads = [threading.Thread(target=write, args=(first,)) for first in (100, 200, 300, 400)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert failed == []
+    assert raised_at_once(*(lambda first=first: write(first) for first in (100, 200, 300, 400))) == []
     assert [number for number, _ in links(practice)] == list(range(1, before + 4 * 80 + 1))
     assert broken_invariants(practice) == set()
 
@@ -228,8 +210,7 @@ def test_a_wiped_audit_is_detected_by_the_jobs_or_by_a_saved_head(
 @pytest.mark.parametrize("table", ["audit_entry", "audit_link"])
 @pytest.mark.parametrize("statement", ["UPDATE {} SET practice_id = 1", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
 def test_the_product_cannot_change_the_past(practice: GivenPractice, table: str, statement: str) -> None:
-    with transaction(practice.sessions) as session:
-        act(session, practice, 1)
+    practice.do(act, practice, 1)
 
     with pytest.raises(Exception, match="only grows"), transaction(practice.sessions) as session:
         session.execute(text(statement.format(table)))
@@ -254,7 +235,7 @@ def test_upgrading_an_old_database_chains_its_existing_acts(databases: Databases
         sessions = make_sessions(engine)
         with transaction(sessions) as session:
             for practice_id in (1, 2, 3):
-                audit.record(session, "job.confirmed", practice_id=practice_id, subject="job:1", by=None, now=NOW)
+                audit.record(session, "job.confirmed", Subject.of("job", 1, practice_id=practice_id), by=None, now=NOW)
         with sessions() as session:
             assert [one for one in violations(session) if one.invariant in AUDIT_INVARIANTS] == []
             heads = select(AuditHead.practice_id, AuditHead.number).order_by(AuditHead.practice_id)
@@ -273,8 +254,7 @@ def test_the_acts_of_a_claim_or_job_are_all_that_concern_it(practice: GivenPract
     file = tmp_path / "march.csv"
     head = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"
     file.write_text(f"{head}\nq,1,1,patient,payment,-50.00,patient,,,2026-11-20\n", encoding="utf-8")
-    with transaction(practice.sessions) as session:
-        import_postings(session, file, practice_name="Lakeside", now=NOW + dt.timedelta(seconds=1))
+    practice.do(import_postings, file, practice_name="Lakeside", now=NOW + dt.timedelta(seconds=1))
 
     def found(**wanted: Any) -> set[tuple[str, str]]:
         with practice.sessions() as session:
@@ -297,8 +277,7 @@ def test_an_auditor_can_recompute_every_digest_from_the_file_alone(practice: Giv
         holds.set_hold(session, "=1+1", Hold.LEGAL, by=practice.biller, now=NOW)
         holds.set_hold(session, "=1+1", None, by=practice.biller, now=NOW)
     practice.settle()
-    with transaction(practice.sessions) as session:
-        log.authorize_export(session, AuditFilter(), by=admin, now=NOW)
+    practice.act(log.authorize_export, AuditFilter(), by=admin)
     with practice.sessions() as session:
         written = "".join(log.csv_file(session, practice.id, AuditFilter()))
 
@@ -322,8 +301,7 @@ def seen_by(practice: GivenPractice, **wanted: object) -> list[str]:
 def test_the_audit_is_filtered_by_user_claim_job_and_day(practice: GivenPractice) -> None:
     admin = practice.person("admin@lakeside.example", Role.ADMIN)
     practice.claims(2)
-    with transaction(practice.sessions) as session:
-        holds.set_hold(session, "C00002", Hold.LEGAL, by=admin, now=NOW - dt.timedelta(days=2))
+    practice.do(holds.set_hold, "C00002", Hold.LEGAL, by=admin, now=NOW - dt.timedelta(days=2))
     job = practice.settle({"claim_ids": ["C00001"]})
 
     assert seen_by(practice, person=admin.user_id) == ["claim.held"]
@@ -357,8 +335,7 @@ def test_the_act_that_ends_a_job_records_its_totals_and_a_digest_of_its_chunks(p
     practice.change("C00001", hold=Hold.HOLD)
     job = practice.settle(chunk_claims=2)
 
-    with practice.sessions() as session:
-        ended = log.acts(session, practice.id, AuditFilter(job=job.job_id))[0]
+    ended = practice.do(log.acts, practice.id, AuditFilter(job=job.job_id))[0]
     assert ended.act == "job.completed"
     assert {name: value for name, value in ended.facts.items() if name not in ("faults", "chunks_sha256")} == {
         "settled": 4, "skipped": 1, "failed": 0, "insurance_cents": 4_000, "patient_cents": 2_000,

@@ -13,10 +13,9 @@ from core.access import user_management
 from core.access.permissions import Actor
 from core.books import closing, month_sums
 from core.books.closing import FutureMonth, ImportRuns, MonthHasJobs, MonthOpen, ReopenReasonMissing
-from core.db.engine import Sessions, transaction
+from core.db.engine import transaction
 from core.errors import NotAllowed, Refusal
 from core.jobs import commands, prepare
-from core.jobs.keys import JobKey
 from core.ledger import manual_postings
 from core.ledger.manual_postings import parse_entry
 from core.models.jobs import JobStatus
@@ -25,50 +24,34 @@ from core.models.people import Role, User
 from core.models.practices import Period, PeriodState
 from core.practices import limits, periods
 from core.practices.periods import BadMonth, BadPostingDate, PeriodBusy, PeriodClosed
-from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
+from tests.at_once import raised_at_once
+from tests.factories import NOW, TODAY, GivenPractice, Line
 
 OCTOBER, NOVEMBER, DECEMBER = (dt.date(2026, month, 1) for month in (10, 11, 12))
 
 
-@pytest.fixture
-def practice(sessions: Sessions) -> GivenPractice:
-    return a_practice(sessions)
-
-
-@pytest.fixture
-def admin(practice: GivenPractice) -> Actor:
-    return practice.person("admin@lakeside.example", Role.ADMIN)
-
-
 def close(practice: GivenPractice, admin: Actor, month: dt.date = NOVEMBER, *, now: dt.datetime = NOW) -> closing.Month:
-    with transaction(practice.sessions) as session:
-        return closing.close(session, month, by=admin, now=now)
+    return practice.do(closing.close, month, by=admin, now=now)
 
 
 def reopen(practice: GivenPractice, admin: Actor, month: dt.date = NOVEMBER, reason: str = "A late file") -> None:
-    with transaction(practice.sessions) as session:
-        closing.reopen(session, month, reason=reason, by=admin, now=NOW)
+    practice.act(closing.reopen, month, reason=reason, by=admin)
 
 
 def pay(practice: GivenPractice, cents: int = 10_00, *, now: dt.datetime = NOW, **entry: Any) -> None:
-    given = {
-        "kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": cents, **entry
-    }  # fmt: skip
-    with transaction(practice.sessions) as session:
-        manual_postings.post(session, "1", parse_entry(given), by=practice.biller, idempotency_key=str(given), now=now)
+    practice.post("1", cents, key=f"{cents} {entry}", now=now, **entry)
 
 
 def close_behind_the_job(practice: GivenPractice, month: dt.date = NOVEMBER) -> None:
     """Close a month that has an unfinished job, which `closing.close` refuses."""
-    with transaction(practice.sessions) as session:
-        session.execute(
-            text(
-                "INSERT INTO period (practice_id, month, state, closed_at, totals, digest) "
-                "VALUES (:practice, :month, 'closed', :at, '{}', '') ON CONFLICT (practice_id, month) "
-                "DO UPDATE SET state = 'closed', closed_at = :at, totals = '{}', digest = ''"
-            ),
-            {"practice": practice.id, "month": month, "at": NOW},
-        )
+    practice.sql(
+        "INSERT INTO period (practice_id, month, state, closed_at, totals, digest) "
+        "VALUES (:practice, :month, 'closed', :at, '{}', '') ON CONFLICT (practice_id, month) "
+        "DO UPDATE SET state = 'closed', closed_at = :at, totals = '{}', digest = ''",
+        practice=practice.id,
+        month=month,
+        at=NOW,
+    )
 
 
 def test_a_closed_month_keeps_its_totals_and_a_digest_that_any_posting_would_change(
@@ -144,8 +127,7 @@ def test_a_month_with_an_unfinished_job_is_not_closed_and_the_refusal_names_it(
 ) -> None:
     practice.claim("1", Line(0, 100_00))
     previewed = practice.preview(key="only previewed")
-    job = practice.preview()
-    practice.confirm(job)
+    job = practice.confirmed()
 
     with pytest.raises(MonthHasJobs, match=str(job.job_id)) as refused:
         close(practice, admin)
@@ -291,10 +273,8 @@ def test_resuming_or_retrying_a_job_checks_again_that_its_month_is_open(
 ) -> None:
     status, command = ACTS[act]
     practice.claim("1", Line(0, 100_00))
-    job = practice.preview()
-    practice.confirm(job)
-    with transaction(practice.sessions) as session:
-        session.execute(text("UPDATE settle_job SET status = :status"), {"status": status.value})
+    job = practice.confirmed()
+    practice.sql("UPDATE settle_job SET status = :status", status=status.value)
     close_behind_the_job(practice)
 
     with pytest.raises(PeriodClosed), transaction(practice.sessions) as session:
@@ -303,8 +283,7 @@ def test_resuming_or_retrying_a_job_checks_again_that_its_month_is_open(
 
 def test_an_approval_after_the_month_was_closed_is_refused(practice: GivenPractice, admin: Actor) -> None:
     practice.claim("1", Line(0, 100_00))
-    with transaction(practice.sessions) as session:
-        session.execute(text("UPDATE practice SET job_limit_cents = 1"))
+    practice.sql("UPDATE practice SET job_limit_cents = 1")
     job = practice.preview()
     assert practice.confirm(job).status is JobStatus.AWAITING_APPROVAL
     with pytest.raises(MonthHasJobs):
@@ -320,8 +299,7 @@ def test_a_month_closed_under_a_running_job_halts_it_and_nothing_is_posted(
     practice: GivenPractice, admin: Actor
 ) -> None:
     practice.claims(6)
-    job = practice.preview(chunk_claims=2)
-    practice.confirm(job)
+    job = practice.confirmed(chunk_claims=2)
     close_behind_the_job(practice)
 
     practice.run()
@@ -329,8 +307,7 @@ def test_a_month_closed_under_a_running_job_halts_it_and_nothing_is_posted(
     progress = practice.progress(job)
     assert (progress.status, progress.remaining, progress.failed) == (JobStatus.HALTED, 6, 0)
     reopen(practice, admin)
-    with transaction(practice.sessions) as session:
-        commands.resume(session, job, by=admin, now=NOW)
+    practice.act(commands.resume, job, by=admin)
     practice.run(now=NOW + dt.timedelta(minutes=1))
     assert practice.counts(job)["settled"] == 6
     assert practice.violations() == []
@@ -344,11 +321,7 @@ def test_a_close_waits_for_an_unfinished_posting_and_later_postings_are_refused(
     poster = practice.sessions()
     given = {"kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 10_00}
     manual_postings.post(poster, "1", parse_entry(given), by=practice.biller, idempotency_key="held", now=NOW)
-
-    def closes() -> None:
-        outcomes.append(close(practice, admin).totals)
-
-    closer = threading.Thread(target=closes)
+    closer = threading.Thread(target=lambda: outcomes.append(close(practice, admin).totals))
     closer.start()
     while not _waits_for_a_lock(practice):
         assert outcomes == [], "it did not wait"
@@ -367,15 +340,13 @@ def test_a_late_payment_in_an_open_month_succeeds_while_its_write_offs_month_clo
 ) -> None:
     practice.claim("1", Line(0, 100_00))
     practice.settle()
-    raised: list[Exception] = []
+    paid: list[str] = []
     closer = practice.sessions()
     closing.close(closer, NOVEMBER, by=admin, now=NOW)
 
     def pays() -> None:
-        try:
-            pay(practice, posted_on="2026-10-15")
-        except Refusal as refusal:
-            raised.append(refusal)
+        pay(practice, posted_on="2026-10-15")
+        paid.append("without a refusal")
 
     payer = threading.Thread(target=pays)
     payer.start()
@@ -385,7 +356,7 @@ def test_a_late_payment_in_an_open_month_succeeds_while_its_write_offs_month_clo
     closer.close()
     payer.join()
 
-    assert raised == []
+    assert paid == ["without a refusal"]
     with practice.sessions() as session:
         dates = session.execute(
             select(Posting.kind, Posting.posted_on).where(Posting.posted_on > dt.date(2026, 10, 1)).order_by(Posting.id)
@@ -423,8 +394,7 @@ def test_no_month_closes_while_an_import_is_running(practice: GivenPractice, adm
 def test_concurrent_payments_jobs_and_closes_never_change_a_closed_month(practice: GivenPractice, admin: Actor) -> None:
     practice.claim("1", Line(0, 100_00))
     numbers = practice.claims(20, insurance=0, patient=50_00)
-    job = practice.preview({"claim_ids": numbers}, chunk_claims=2)
-    practice.confirm(job)
+    job = practice.confirmed({"claim_ids": numbers}, chunk_claims=2)
     stop = threading.Event()
 
     def payments() -> None:
@@ -479,8 +449,7 @@ def test_every_close_and_reopening_is_kept_with_its_totals_and_reason(practice: 
     close(practice, admin)
     reopen(practice, admin, reason="Second file")
 
-    with practice.sessions() as session:
-        newest_first = closing.find(session, practice.id, NOVEMBER).history
+    newest_first = practice.do(closing.find, practice.id, NOVEMBER).history
 
     history = [(act.state, act.by, act.reason, closing.posting_count(act.totals)) for act in newest_first]
     assert history == [
@@ -496,8 +465,7 @@ def test_a_month_reopened_behind_the_audit_and_closed_with_more_in_it_is_detecte
 ) -> None:
     practice.claim("1", Line(0, 100_00))
     close(practice, admin)
-    with transaction(practice.sessions) as session:
-        session.execute(text("UPDATE period SET state = 'open'"))
+    practice.sql("UPDATE period SET state = 'open'")
     assert [violation.invariant for violation in practice.violations()] == ["a_month_is_as_the_audit_says"]
     pay(practice, now=NOW + dt.timedelta(hours=1))
     with transaction(practice.sessions) as session:
@@ -545,8 +513,7 @@ def test_a_month_starts_and_ends_by_the_practices_clock_even_when_clocks_change(
     practice: GivenPractice, admin: Actor
 ) -> None:
     """In Havana the first hour of November 1, 2026 occurs twice."""
-    with transaction(practice.sessions) as session:
-        session.execute(text("UPDATE practice SET time_zone = 'America/Havana'"))
+    practice.sql("UPDATE practice SET time_zone = 'America/Havana'")
     practice.claim("1", Line(0, 100_00))
     before = dt.datetime(2026, 11, 1, 3, 59, 59, tzinfo=dt.UTC)  # 11:59:59 PM of October 31
     twice = [dt.datetime(2026, 11, 1, hour, 30, tzinfo=dt.UTC) for hour in (4, 5)]  # 12:30 AM, twice
@@ -575,18 +542,9 @@ def test_a_reversal_in_a_closed_month_can_use_the_next_open_date(practice: Given
     job = practice.settle()
     close(practice, admin)
 
-    def reverse(**dated: Any) -> JobKey:
-        with transaction(practice.sessions) as session:
-            made = commands.request_reversal(
-                session, job, claim_ids=None, by=admin, idempotency_key="r", now=NOW, **dated
-            )
-            key = JobKey(made.practice_id, made.id)
-            commands.confirm(session, key, confirmation="CONFIRM", by=admin, now=NOW)
-            return key
-
     with pytest.raises(PeriodClosed):
-        reverse()
-    reverse(posting_date=DECEMBER)
+        practice.reverse(job, by=admin)
+    practice.reverse(job, by=admin, posting_date=DECEMBER)
     practice.run()
 
     assert practice.read("1").patient_due == 100_00
@@ -597,8 +555,7 @@ def test_months_are_listed_from_the_first_date_of_service_to_today(practice: Giv
     practice.claim("1", Line(0, 100_00))  # served on 05/07/2026
     close(practice, admin, dt.date(2025, 1, 1))
 
-    with practice.sessions() as session:
-        found = closing.list_months(session, practice.id, now=NOW)
+    found = practice.do(closing.list_months, practice.id, now=NOW)
 
     names = [periods.format_code(month.month) for month in found]
     assert names == ["2026-11", "2026-10", "2026-09", "2026-08", "2026-07", "2026-06", "2026-05", "2025-01"]
@@ -619,20 +576,10 @@ def test_a_confirm_racing_a_close_leaves_no_unfinished_job_in_a_closed_month(
     for round_ in range(10):
         (number,) = practice.claims(1, first=1 + round_)
         job = practice.preview({"claim_ids": [number]}, key=f"round {round_}")
-        barrier = threading.Barrier(2)
 
-        def at_once(act: Callable[[], Any]) -> None:
-            barrier.wait()  # noqa: B023  it is called here
-            with suppress(Refusal):
-                act()
+        raised = raised_at_once(lambda: practice.confirm(job), lambda: close(practice, admin))  # noqa: B023
 
-        acts = (lambda: practice.confirm(job), lambda: close(practice, admin))  # noqa: B023  as above
-        threads = [threading.Thread(target=at_once, args=(act,)) for act in acts]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
+        assert all(isinstance(error, Refusal) for error in raised)
         with practice.sessions() as session:
             is_closed = closing.find(session, practice.id, NOVEMBER).state is PeriodState.CLOSED
             assert not (is_closed and closing.unfinished_jobs(session, practice.id, NOVEMBER))

@@ -15,7 +15,7 @@ from core.ledger import late_payments, manual_postings
 from core.ledger.late_payments import WriteOffChanges
 from core.ledger.manual_postings import parse_entry
 from core.models.ledger import Posting, PostingKind, WriteOffReason
-from tests.factories import NOW, GivenPractice, Line
+from tests.factories import GivenPractice, Line
 from tests.servers import Databases
 from tests.worlds import World, a_world
 
@@ -207,8 +207,7 @@ def test_a_wrong_reversal_by_a_late_payment_is_detected(
         {"kind": "payment", "amount_cents": 7, "paid_by": "patient"},
     ):
         entry = parse_entry({"line": 1, "responsibility": "patient", **given})
-        with transaction(settled.sessions) as session:
-            manual_postings.post(session, "done", entry, by=settled.biller, idempotency_key=given["kind"], now=NOW)
+        settled.act(manual_postings.post, "done", entry, idempotency_key=given["kind"])
         monkeypatch.setattr(late_payments, name, bug)
 
     assert invariant in {violation.invariant for violation in settled.violations()}
@@ -232,17 +231,19 @@ def test_rows_of_the_ledger_and_the_audit_cannot_be_changed_or_deleted(settled: 
 
 
 def test_a_claim_whose_balance_differs_from_its_ledger_is_flagged_until_they_agree(settled: GivenPractice) -> None:
-    with transaction(settled.sessions) as session:
-        session.execute(text("UPDATE line_item SET patient_due = patient_due + 5 WHERE claim_id = "
-                             "(SELECT id FROM claim WHERE external_id = 'open') AND number = 1"))  # fmt: skip
+    settled.sql(
+        "UPDATE line_item SET patient_due = patient_due + 5 WHERE claim_id = "
+        "(SELECT id FROM claim WHERE external_id = 'open') AND number = 1"
+    )
     with transaction(settled.sessions) as session:
         assert flag_mismatches(session, practice_id=settled.id) == 1
     assert settled.read("open").balance_mismatch
     assert settled.item(settled.preview(key="flagged"), "open").verdict_code == "balance_mismatch"
 
-    with transaction(settled.sessions) as session:
-        session.execute(text("UPDATE line_item SET patient_due = patient_due - 5 WHERE claim_id = "
-                             "(SELECT id FROM claim WHERE external_id = 'open') AND number = 1"))  # fmt: skip
+    settled.sql(
+        "UPDATE line_item SET patient_due = patient_due - 5 WHERE claim_id = "
+        "(SELECT id FROM claim WHERE external_id = 'open') AND number = 1"
+    )
     with transaction(settled.sessions) as session:
         assert flag_mismatches(session, practice_id=settled.id) == 1
     assert not settled.read("open").balance_mismatch

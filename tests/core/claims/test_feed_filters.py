@@ -14,9 +14,8 @@ from core.claims.lookup import find
 from core.errors import NotFound
 from core.models.claims import ClaimStatus, ClaimType, Hold
 from core.models.job_items import JobItem, Outcome
-from core.models.jobs import JobStatus, SettleJob
+from core.models.jobs import JobStatus
 from core.models.practices import WriteOffSetting
-from tests.core.claims.conftest import a_patient
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
 from tests.servers import Databases
 from tests.worlds import World, a_world
@@ -133,8 +132,7 @@ def test_an_unknown_status_or_write_off_check_is_named_in_the_refusal(
 def test_a_claim_is_in_a_job_only_until_the_job_settles_it(practice: GivenPractice) -> None:
     practice.claims(3)
     practice.claim("held", Line(100, 0), hold=Hold.HOLD)
-    job = practice.preview({"all": True}, chunk_claims=1)
-    practice.confirm(job)
+    job = practice.confirmed({"all": True}, chunk_claims=1)
     # the job does not reserve claims that it skips
     assert found(practice, in_job=True) == ["C00001", "C00002", "C00003"]
 
@@ -144,8 +142,7 @@ def test_a_claim_is_in_a_job_only_until_the_job_settles_it(practice: GivenPracti
     assert found(practice, in_job=True) == ["C00002", "C00003"]
 
     again = practice.preview({"all": True}, key="again")
-    with practice.sessions() as session:
-        assert session.get_one(SettleJob, again).preview["in_other_jobs"] == 2
+    assert practice.read_job(again).preview["in_other_jobs"] == 2
 
 
 def test_a_claim_number_matches_exactly_and_a_prefix_only_as_claim_id_prefix(practice: GivenPractice) -> None:
@@ -277,9 +274,9 @@ def test_in_job_finds_the_claims_that_an_unfinished_job_has_reserved(practice: G
 def test_each_filter_key_narrows_the_feed(practice: GivenPractice, given: dict[str, Any], claims: list[str]) -> None:
     review = {"billing_status": "Internal Review", "primary_status": ClaimStatus.REJECTED}
     practice.claim("a", Line(1_000, 500))
-    practice.claim("b", Line(500, 200), patient_id=a_patient(practice, "Abel Quinto"), service_date=TODAY, **review)
+    practice.claim("b", Line(500, 200), patient_id=practice.patient("Abel Quinto"), service_date=TODAY, **review)
     odd = {"claim_type": ClaimType.INSTITUTIONAL, "hold": Hold.HOLD}
-    practice.claim("c", Line(1, 0), patient_id=a_patient(practice, "100%_\\"), **odd)
+    practice.claim("c", Line(1, 0), patient_id=practice.patient("100%_\\"), **odd)
 
     assert found(practice, **given) == claims
 
@@ -293,7 +290,7 @@ def test_claims_of_another_practice_are_never_found(practice: GivenPractice) -> 
     with practice.sessions() as session:
         assert feed.totals_of_claim_ids(session, practice.id, ["same"]).total_due == 100
         assert find(session, practice.id, "same").insurance_due == 100
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFound, match=r"There is no claim other in this practice\."):
             find(session, practice.id, "other")
 
 

@@ -14,7 +14,6 @@ from core.claims.feed import FeedPage, Sort, SortBy
 from core.claims.filters import BadFilter, ClaimFilter
 from core.models.claims import Hold
 from core.models.practices import WriteOffSetting
-from tests.core.claims.conftest import a_patient
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
 from tests.servers import Databases
 from tests.worlds import World, a_world
@@ -41,7 +40,7 @@ def add_many(practice: GivenPractice) -> None:
     """Add sixty claims with many equal dates, balances and names."""
     random = Random(4)
     names = ("Ana", "ana", "Åsa", "<script>alert(1)</script>", "مريم", "😀 Zoë")
-    patients = [a_patient(practice, name) for name in names]
+    patients = [practice.patient(name) for name in names]
     for index in range(60):
         practice.claim(
             f"C-{random.randrange(10**6):06d}/{index}",
@@ -209,8 +208,7 @@ def test_a_claim_without_lines_is_shown(practice: GivenPractice) -> None:
 
 def test_today_is_the_date_in_the_practices_time_zone(practice: GivenPractice) -> None:
     midnight_in_london = dt.datetime(2026, 11, 24, 0, 30, tzinfo=dt.UTC)
-    with practice.sessions() as session:
-        terms = feed.terms_for(session, practice.id, now=midnight_in_london)
+    terms = practice.do(feed.terms_for, practice.id, now=midnight_in_london)
 
     assert terms.as_of == dt.date(2026, 11, 23)
     assert terms.setting is WriteOffSetting.BOTH

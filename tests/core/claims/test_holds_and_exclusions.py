@@ -27,24 +27,16 @@ from tests.waiting import eventually
 YESTERDAY, TOMORROW = TODAY - dt.timedelta(days=1), TODAY + dt.timedelta(days=1)
 
 
-@pytest.fixture
-def admin(practice: GivenPractice) -> Actor:
-    return practice.person("admin@lakeside.example", Role.ADMIN)
-
-
 def exclude(practice: GivenPractice, by: Actor, *, now: dt.datetime = NOW, **given: Any) -> int:
-    with transaction(practice.sessions) as session:
-        return exclusions.exclude(session, **{"reason": "Court order", **given}, by=by, now=now)
+    return practice.do(exclusions.exclude, **{"reason": "Court order", **given}, by=by, now=now)
 
 
 def end(practice: GivenPractice, number: int, by: Actor) -> None:
-    with transaction(practice.sessions) as session:
-        exclusions.end(session, number, by=by, now=NOW)
+    practice.act(exclusions.end, number, by=by)
 
 
 def hold(practice: GivenPractice, number: str, kind: Hold | None, now: dt.datetime = NOW, **given: Any) -> Claim:
-    with transaction(practice.sessions) as session:
-        return holds.set_hold(session, number, kind, **given, by=practice.biller, now=now)
+    return practice.act(holds.set_hold, number, kind, **given, now=now)
 
 
 def matching(practice: GivenPractice, now: dt.datetime = NOW, **given: Any) -> set[str]:
@@ -97,8 +89,7 @@ def test_claims_excluded_after_the_preview_are_skipped_by_the_run(
     practice: GivenPractice, admin: Actor, whom: dict[str, str]
 ) -> None:
     given_four_claims(practice)
-    job = practice.preview(chunk_claims=2)
-    practice.confirm(job)
+    job = practice.confirmed(chunk_claims=2)
     versions = {number: practice.read(number).version for number in ("patient", "first", "second")}
 
     exclude(practice, admin, **whom)
@@ -114,8 +105,7 @@ def test_claims_excluded_after_the_preview_are_skipped_by_the_run(
 
 def test_a_new_exclusion_waits_for_the_chunk_in_progress(practice: GivenPractice, admin: Actor) -> None:
     practice.claims(1)
-    job = practice.preview()
-    practice.confirm(job)
+    job = practice.confirmed()
     done: list[float] = []
 
     def exclude_it() -> None:
@@ -145,8 +135,7 @@ def test_an_exclusion_applies_through_its_last_day_and_then_ends_by_itself(
     assert matching(practice, on_hold=True) == {"C00001"}
     assert matching(practice, now=NOW + dt.timedelta(days=1), on_hold=True) == set()
     renewed = exclude(practice, admin, patient="1", now=NOW + dt.timedelta(days=1))
-    with practice.sessions() as session:
-        rows = exclusions.list_exclusions(session, practice.id, today=TOMORROW, lasting_only=False)
+    rows = practice.do(exclusions.list_exclusions, practice.id, today=TOMORROW, lasting_only=False)
     assert [(row.id == renewed, row.lasts, row.ended_by) for row in rows] == [(True, True, None), (False, False, None)]
 
 

@@ -2,21 +2,18 @@
 
 import datetime as dt
 
+from core.access.permissions import Actor
 from core.books import closing
-from core.db.engine import transaction
-from core.ledger import credit_balances, manual_postings
+from core.ledger import credit_balances
 from core.ledger.credit_balances import Credit, CreditsFilter
-from core.ledger.manual_postings import parse_entry
-from core.models.people import Role
 from core.models.practices import PayerClass
-from tests.factories import NOW, TODAY, GivenPractice, Line
+from tests.factories import TODAY, GivenPractice, Line
 
 IN_SIXTY_DAYS = TODAY + dt.timedelta(days=60)
 
 
 def listed(practice: GivenPractice, **wanted: PayerClass) -> list[Credit]:
-    with practice.sessions() as session:
-        return credit_balances.page(session, practice.id, CreditsFilter(**wanted), limit=10).rows
+    return practice.do(credit_balances.page, practice.id, CreditsFilter(**wanted), limit=10).rows
 
 
 def test_a_credits_refund_goes_to_the_federal_payer_whether_primary_or_secondary(
@@ -41,17 +38,10 @@ def test_a_credits_refund_goes_to_the_federal_payer_whether_primary_or_secondary
     assert of_medicaid == {"first", "second"}
 
 
-def test_a_credit_dated_in_the_next_open_month_is_zero_days_old(practice: GivenPractice) -> None:
-    admin = practice.person("admin@lakeside.example", Role.ADMIN)
+def test_a_credit_dated_in_the_next_open_month_is_zero_days_old(practice: GivenPractice, admin: Actor) -> None:
     practice.claim("1", Line(0, 10_00))
-    with transaction(practice.sessions) as session:
-        closing.close(session, TODAY.replace(day=1), by=admin, now=NOW)
-    entry = {
-        "kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 30_00,
-        "posted_on": "2026-12-01",
-    }  # fmt: skip
-    with transaction(practice.sessions) as session:
-        manual_postings.post(session, "1", parse_entry(entry), by=practice.biller, idempotency_key="k", now=NOW)
+    practice.act(closing.close, TODAY.replace(day=1), by=admin)
+    practice.post("1", 30_00, posted_on="2026-12-01")
 
     (credit,) = listed(practice)
 

@@ -8,19 +8,20 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.intake.csv.postings_import import import_postings
-from core.jobs import commands
-from core.jobs.execution import chunks, engine
+from core.jobs.execution import engine
 from core.jobs.keys import JobKey
 from core.jobs.results import certificates
 from core.jobs.results.certificates import Certificate
 from core.ledger import manual_postings, recoveries, write_offs
-from core.ledger.manual_postings import PostingResult, parse_entry
+from core.ledger.manual_postings import PostingResult
 from core.models.job_items import Outcome
 from core.models.ledger import Posting, PostingKind
 from core.models.people import Role
 from core.models.practices import WriteOffSetting
+from tests.at_once import raised_at_once
 from tests.factories import NOW, GivenPractice, Line, ticking
 from tests.workers import Workers
 
@@ -28,16 +29,7 @@ from tests.workers import Workers
 def pay(
     practice: GivenPractice, cents: int, *, number: str = "1", key: str | None = None, **entry: Any
 ) -> PostingResult:
-    given = {
-        "kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": cents, **entry
-    }  # fmt: skip
-    if given["kind"] != "payment":
-        del given["paid_by"]
-    with transaction(practice.sessions) as session:
-        return manual_postings.post(
-            session, number, parse_entry(given), by=practice.biller, idempotency_key=key or f"{number}:{cents}:{entry}",
-            now=NOW,
-        )  # fmt: skip
+    return practice.post(number, cents, key=key or f"{number}:{cents}:{entry}", **entry)
 
 
 def unreversed(practice: GivenPractice, number: str = "1") -> list[tuple[int, str, int]]:
@@ -47,8 +39,7 @@ def unreversed(practice: GivenPractice, number: str = "1") -> list[tuple[int, st
 
 
 def certified(practice: GivenPractice, job: JobKey) -> Certificate:
-    with practice.sessions() as session:
-        return certificates.for_job(session, job)
+    return practice.do(certificates.for_job, job)
 
 
 def reasons(practice: GivenPractice) -> list[str | None]:
@@ -57,11 +48,7 @@ def reasons(practice: GivenPractice) -> list[str | None]:
 
 
 def reverse(practice: GivenPractice, job: JobKey) -> JobKey:
-    approver = practice.person(f"approver{job.job_id}@lakeside.example", Role.APPROVER)
-    with transaction(practice.sessions) as session:
-        made = commands.request_reversal(session, job, claim_ids=None, by=approver, idempotency_key="r", now=NOW)
-        reversal = JobKey(made.practice_id, made.id)
-        commands.confirm(session, reversal, confirmation="CONFIRM", by=approver, now=NOW)
+    reversal = practice.reverse(job, by=practice.person(f"approver{job.job_id}@lakeside.example", Role.APPROVER))
     practice.run()
     return reversal
 
@@ -206,15 +193,13 @@ def test_the_reversal_of_a_job_reverses_what_late_payments_left_of_its_write_off
     assert practice.violations() == []
 
 
-def test_a_payment_between_preview_and_run_of_a_reversal_skips_the_claim(practice: GivenPractice) -> None:
+def test_a_payment_between_preview_and_run_of_a_reversal_skips_the_claim(
+    practice: GivenPractice, approver: Actor
+) -> None:
     practice.claim("1", Line(0, 100_00))
     job = practice.settle()
     pay(practice, 10_00)
-    approver = practice.person("approver@lakeside.example", Role.APPROVER)
-    with transaction(practice.sessions) as session:
-        made = commands.request_reversal(session, job, claim_ids=None, by=approver, idempotency_key="r", now=NOW)
-        reversal = JobKey(made.practice_id, made.id)
-        commands.confirm(session, reversal, confirmation="CONFIRM", by=approver, now=NOW)
+    reversal = practice.reverse(job, by=approver)
     pay(practice, 20_00)
 
     practice.run()
@@ -316,17 +301,9 @@ def test_recoveries_are_totaled_by_month_and_listed_newest_first(practice: Given
 def test_concurrent_payments_reverse_no_more_than_was_written_off(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100_00))
     practice.settle()
-    together = threading.Barrier(4)
 
-    def pay_one(index: int) -> None:
-        together.wait()
-        pay(practice, 30_00, key=f"payer {index}")
-
-    payers = [threading.Thread(target=pay_one, args=(index,)) for index in range(4)]
-    for payer in payers:
-        payer.start()
-    for payer in payers:
-        payer.join()
+    keys = [f"payer {index}" for index in range(4)]
+    assert raised_at_once(*(lambda key=key: pay(practice, 30_00, key=key) for key in keys)) == []
 
     assert status_and_balances(practice) == ("Settled", 0, -20_00)
     assert unreversed(practice) == []
@@ -335,8 +312,7 @@ def test_concurrent_payments_reverse_no_more_than_was_written_off(practice: Give
 
 def test_payments_during_a_job_leave_no_false_credit(practice: GivenPractice) -> None:
     numbers = practice.claims(40, insurance=0, patient=100_00)
-    job = practice.preview(chunk_claims=4)
-    practice.confirm(job)
+    job = practice.confirmed(chunk_claims=4)
 
     def pay_all() -> None:
         for number in numbers:
@@ -371,19 +347,12 @@ def test_an_import_and_a_payment_at_once_reverse_one_after_the_other(practice: G
     practice.claim("1", Line(0, 100_00))
     practice.settle()
     file = write(tmp_path / "march.csv", [("1", 30), ("1", 30)])
-    together = threading.Barrier(2)
 
-    def import_them() -> None:
-        with transaction(practice.sessions) as session:
-            together.wait()
-            import_postings(session, file, practice_name="Lakeside", now=NOW)
+    raised = raised_at_once(
+        lambda: practice.do(import_postings, file, practice_name="Lakeside", now=NOW), lambda: pay(practice, 30_00)
+    )
 
-    importer = threading.Thread(target=import_them)
-    importer.start()
-    together.wait()
-    pay(practice, 30_00)
-    importer.join()
-
+    assert raised == []
     assert (status_and_balances(practice), unreversed(practice)) == (("Settled", 0, 0), [(1, "patient", 10_00)])
     assert practice.violations() == []
 
@@ -393,12 +362,8 @@ def test_a_job_waits_for_an_import_and_writes_off_nothing_that_the_import_paid(
 ) -> None:
     numbers = practice.claims(12, insurance=0, patient=100_00)
     file = write(tmp_path / "march.csv", [(number, 40) for number in numbers])
-    job = practice.preview(chunk_claims=4)
-    practice.confirm(job)
-    with transaction(practice.sessions) as session:
-        chunk = chunks.take(session, worker="tester", now=NOW)
-    assert chunk is not None
-    engine._settle(practice.sessions, chunk, clock=lambda: NOW)
+    job = practice.confirmed(chunk_claims=4)
+    practice.settle_chunk(practice.take_chunk())
 
     with transaction(practice.sessions) as session:
         import_postings(session, file, practice_name="Lakeside", now=NOW)
@@ -415,8 +380,7 @@ def test_a_job_waits_for_an_import_and_writes_off_nothing_that_the_import_paid(
 
 def test_payments_racing_real_workers_leave_every_claim_at_zero(practice: GivenPractice, worker: Workers) -> None:
     numbers = practice.claims(30, insurance=0, patient=100_00)
-    job = practice.preview(chunk_claims=3)
-    practice.confirm(job)
+    job = practice.confirmed(chunk_claims=3)
 
     for number in numbers:
         pay(practice, 100_00, number=number)

@@ -1,41 +1,25 @@
 """Payments, adjustments, transfers and holds by other users, before, during and after a job."""
 
 import datetime as dt
-import threading
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
+from core.access.permissions import Actor
 from core.claims.holds import set_hold
 from core.claims.locks import ClaimBusy
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound
-from core.jobs.execution import engine
-from core.ledger import manual_postings
-from core.ledger.manual_postings import BadEntry, EntryMismatch, parse_entry
+from core.ledger.manual_postings import BadEntry, EntryMismatch
 from core.models.claims import Claim, Hold
 from core.models.ledger import Posting
-from core.models.people import Role
 from core.models.practices import PayerClass
-from tests.factories import NOW, GivenPractice, Line, ticking
+from tests.factories import NOW, GivenPractice, Line
 
 
-def _post(practice: GivenPractice, number: str = "1", key: str = "key", now: dt.datetime = NOW, **entry: Any) -> Claim:
-    given = {
-        "kind": "payment",
-        "line": 1,
-        "responsibility": "patient",
-        "paid_by": "patient",
-        "amount_cents": 40,
-        **entry,
-    }
-    if given["kind"] != "payment":
-        del given["paid_by"]
-    with transaction(practice.sessions) as session:
-        return manual_postings.post(
-            session, number, parse_entry(given), by=practice.biller, idempotency_key=key, now=now
-        ).claim
+def _post(practice: GivenPractice, number: str = "1", amount_cents: Any = 40, **more: Any) -> Claim:
+    return practice.post(number, amount_cents, **more).claim
 
 
 def test_a_payment_lowers_the_balance_and_records_the_payer(practice: GivenPractice) -> None:
@@ -57,8 +41,8 @@ def test_a_payment_from_a_payer_that_the_claim_does_not_have_is_refused(practice
     assert _post(practice, paid_by="primary").patient_due == 50
     practice.claim("2", Line(0, 90), primary_payer_id=practice.payer("Self Pay", PayerClass.SELF_PAY))
     with pytest.raises(BadEntry, match="paid_by: claim 2 has no Ins 1"):
-        _post(practice, "2", "another", paid_by="primary")
-    assert _post(practice, "2", "another").patient_due == 50
+        _post(practice, "2", key="another", paid_by="primary")
+    assert _post(practice, "2", key="another").patient_due == 50
 
 
 def test_an_adjustment_lowers_the_balance_under_its_codes(practice: GivenPractice) -> None:
@@ -164,8 +148,7 @@ def test_a_payment_on_a_settled_claim_reverses_part_of_the_write_off_and_leaves_
 
 def test_a_claim_paid_after_the_preview_is_skipped_as_changed(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100))
-    job = practice.preview()
-    practice.confirm(job)
+    job = practice.confirmed()
     _post(practice)
 
     practice.run()
@@ -174,28 +157,6 @@ def test_a_claim_paid_after_the_preview_is_skipped_as_changed(practice: GivenPra
     assert item.code == "changed_since_preview"
     assert item.why is not None
     assert (item.why["previewed_version"], item.why["version"], item.why["patient_due"]) == (1, 2, 60)
-
-
-def test_payments_during_a_job_are_never_written_off(practice: GivenPractice) -> None:
-    numbers = practice.claims(40, insurance=0, patient=100)
-    job = practice.preview(chunk_claims=5)
-    practice.confirm(job)
-
-    def pay_all() -> None:
-        for number in numbers:
-            _post(practice, number, key=number)
-
-    payer = threading.Thread(target=pay_all)
-    payer.start()
-    clock = ticking(NOW)
-    while practice.progress(job).remaining:
-        engine.work(practice.sessions, worker="tester", clock=clock)
-    payer.join()
-
-    for number in numbers:
-        claim, outcome = practice.read(number), practice.item(job, number).outcome
-        assert claim.patient_due == (0 if outcome == "settled" else 60), number
-    assert practice.violations() == []
 
 
 def test_a_hold_keeps_a_claim_out_of_jobs_until_it_is_released(practice: GivenPractice) -> None:
@@ -207,8 +168,7 @@ def test_a_hold_keeps_a_claim_out_of_jobs_until_it_is_released(practice: GivenPr
     item = practice.item(practice.preview(key="held"), "1")
     assert (item.verdict_code, item.why) == ("on_hold", {"hold": "legal_hold"})
 
-    with transaction(practice.sessions) as session:
-        set_hold(session, "1", None, by=practice.biller, now=NOW)
+    practice.act(set_hold, "1", None)
 
     assert practice.item(practice.preview(key="released"), "1").verdict_code is None
 
@@ -223,14 +183,12 @@ def test_a_claim_locked_too_long_by_another_session_is_busy(practice: GivenPract
     assert practice.read("1").version == 1
 
 
-def test_a_user_without_permission_posts_nothing(practice: GivenPractice) -> None:
+def test_a_user_without_permission_posts_nothing(practice: GivenPractice, approver: Actor, admin: Actor) -> None:
     practice.claim("1", Line(0, 100))
-    practice.biller = practice.person("approver@lakeside.example", Role.APPROVER)
 
     with pytest.raises(NotAllowed):
-        _post(practice)
-    practice.biller = practice.person("admin@lakeside.example", Role.ADMIN)
+        _post(practice, by=approver)
     with pytest.raises(NotFound):
-        _post(practice, "no such claim")
+        _post(practice, "no such claim", by=admin)
     with practice.sessions() as session:
         assert session.scalar(select(func.count()).select_from(Posting)) == 1

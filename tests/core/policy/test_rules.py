@@ -92,8 +92,7 @@ def test_an_exclusion_skips_the_claim_at_preview_until_it_expires(
 def test_a_schedule_skips_claims_that_another_unfinished_job_has_reserved(practice: GivenPractice) -> None:
     practice.claim("1", Line(100, 100))
     practice.claim("2", Line(100, 100))
-    open_job = practice.preview({"claim_ids": ["1"]})
-    practice.confirm(open_job)
+    open_job = practice.confirmed({"claim_ids": ["1"]})
     with practice.sessions() as session:
         terms = Terms(WriteOffSetting.BOTH, TODAY)
         seen = preview_items.exclude_claims_in_open_jobs(facts_for_claim(terms), practice.id)

@@ -17,16 +17,6 @@ from core.practices.limits import BadLimit
 from tests.factories import NOW, GivenPractice, a_practice
 
 
-@pytest.fixture
-def practice(sessions: Sessions) -> GivenPractice:
-    return a_practice(sessions)
-
-
-@pytest.fixture
-def admin(practice: GivenPractice) -> Actor:
-    return practice.person("admin@lakeside.example", Role.ADMIN)
-
-
 def audited(session: Session) -> list[tuple[str, dict[str, object]]]:
     entries = session.query(AuditEntry).filter(AuditEntry.act.in_([BUDGET, WINDOW])).order_by(AuditEntry.id)
     return [(entry.act, entry.facts) for entry in entries]

@@ -47,8 +47,7 @@ def test_the_feed_shows_the_number_beside_an_ambiguous_name(practice: GivenPract
 
 
 def test_filters_offer_both_entries_of_an_ambiguous_name(practice: GivenPractice) -> None:
-    with practice.sessions() as session:
-        choices = feed.filter_choices(session, practice.id)
+    choices = practice.do(feed.filter_choices, practice.id)
 
     assert choices.offices == [("3", "Lakeside"), ("1", "The Office (1)"), ("2", "The Office (2)")]
     assert choices.providers == [("1", "The Provider (1)"), ("2", "The Provider (2)")]

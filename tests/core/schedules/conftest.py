@@ -81,6 +81,12 @@ class ScheduledPractice:
         with self.sessions() as session:
             return session.get_one(SettleJob, (run.practice_id, run.job_id))
 
+    def job_key(self) -> JobKey:
+        """Return the key of the only run's job."""
+        run = self.run()
+        assert run.job_id is not None
+        return JobKey(run.practice_id, run.job_id)
+
     def jobs(self) -> list[SettleJob]:
         with self.sessions() as session:
             return list(session.scalars(select(SettleJob).order_by(SettleJob.id)))

@@ -8,43 +8,25 @@ from core.schedules import descriptions
 from tests.core.schedules.conftest import FIRST_RUN, ScheduledPractice, at
 
 
-def test_when_the_clock_springs_forward_the_2_30_run_starts_at_3_00(scheduled: ScheduledPractice) -> None:
-    scheduled.practice.claims(1)
-    scheduled.schedule(now=at("2026-03-07 12:00"))
-
-    for minute in range(0, 24 * 60, 30):
-        scheduled.tick(at("2026-03-08 00:00") + dt.timedelta(minutes=minute))
-
-    assert scheduled.outcomes() == [("2026-03-08", "job", None)]
-    assert scheduled.run().created_at == at("2026-03-08 07:00")
-
-
-def test_when_the_clock_falls_back_the_1_30_run_starts_once_at_the_first_1_30(scheduled: ScheduledPractice) -> None:
-    scheduled.practice.claims(1)
-    scheduled.schedule(now=at("2026-10-31 12:00"), local_time="01:30")
-
-    for minute in range(0, 24 * 60, 30):
-        scheduled.tick(at("2026-11-01 00:00") + dt.timedelta(minutes=minute))
-
-    assert scheduled.outcomes() == [("2026-11-01", "job", None)]
-    assert scheduled.run().created_at == at("2026-11-01 05:30")
-
-
 @pytest.mark.parametrize(
-    ("zone", "created_at", "date", "begins"),
+    ("zone", "created_at", "local_time", "date", "begins"),
     [
-        ("America/Havana", "2026-03-07 12:00", "2026-03-08", "2026-03-08 05:00"),
-        ("Africa/Cairo", "2026-04-23 12:00", "2026-04-24", "2026-04-23 22:00"),
-        ("Asia/Beirut", "2026-03-28 12:00", "2026-03-29", "2026-03-28 22:00"),
-        ("America/Santiago", "2026-09-05 12:00", "2026-09-06", "2026-09-06 04:00"),
+        # The clock springs forward over the time of the run, or falls back and repeats it.
+        ("America/New_York", "2026-03-07 12:00", "02:30", "2026-03-08", "2026-03-08 07:00"),
+        ("America/New_York", "2026-10-31 12:00", "01:30", "2026-11-01", "2026-11-01 05:30"),
+        # The clock springs at midnight, and the run starts at 1:00 of the same date.
+        ("America/Havana", "2026-03-07 12:00", "00:30", "2026-03-08", "2026-03-08 05:00"),
+        ("Africa/Cairo", "2026-04-23 12:00", "00:30", "2026-04-24", "2026-04-23 22:00"),
+        ("Asia/Beirut", "2026-03-28 12:00", "00:30", "2026-03-29", "2026-03-28 22:00"),
+        ("America/Santiago", "2026-09-05 12:00", "00:30", "2026-09-06", "2026-09-06 04:00"),
     ],
 )
-def test_where_the_clock_springs_at_midnight_the_0_30_run_starts_at_1_00_of_the_same_date(
-    scheduled: ScheduledPractice, zone: str, created_at: str, date: str, begins: str
+def test_a_run_at_a_clock_change_starts_once(
+    scheduled: ScheduledPractice, zone: str, created_at: str, local_time: str, date: str, begins: str
 ) -> None:
     scheduled.practice.claims(1)
     scheduled.move_to(zone, now=at(created_at))
-    scheduled.schedule(now=at(created_at), local_time="00:30")
+    scheduled.schedule(now=at(created_at), local_time=local_time)
 
     for minute in range(0, 22 * 60, 30):
         scheduled.tick(at(created_at) + dt.timedelta(minutes=minute))

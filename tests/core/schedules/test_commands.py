@@ -156,8 +156,9 @@ def test_a_paused_schedule_has_no_next_run_and_a_decided_date_is_never_the_next_
         confirmation="CONFIRM",
     )
 
-    with scheduled.sessions() as session:
-        found = schedule_queries.next_run(session, scheduled.read(schedule), now=FIRST_RUN + dt.timedelta(hours=2))
+    found = scheduled.practice.do(
+        schedule_queries.next_run, scheduled.read(schedule), now=FIRST_RUN + dt.timedelta(hours=2)
+    )
     assert found is not None
     assert (str(found.date), found.instant) == ("2026-11-25", at("2026-11-26 04:00"))
     scheduled.act(schedule_commands.pause, schedule, now=FIRST_RUN)
@@ -187,6 +188,14 @@ def test_an_unknown_time_zone_is_refused(scheduled: ScheduledPractice) -> None:
         ("mail_to", ["a@b.example\nBcc: c@d.example"], "e-mail addresses"), ("mail_to", ["a b@c.example"], "e-mail"),
         ("name", "", "enter a name"), ("name", "n" * 61, "enter a name"), ("note", "\x00", "at most 500"),
         ("mode", "settle", "a schedule has no such field"),
+        ("filter", {"total_due_maximum": 1}, "unknown filter key"), ("filter", None, "choose claims by the keys"),
+        ("local_time", "24:00", "enter a time of day"),
+        ("weekdays", "mon", "choose at least one"), ("weekdays", ["monday"], "choose at least one"),
+        ("mail_to", "office@lakeside.example", "e-mail addresses"), ("mail_to", [7], "e-mail addresses"),
+        ("mail_to", ["not an address"], "e-mail"),
+        ("claims_max", None, "enter a number"), ("cents_max", 0, "enter a number"),
+        ("cents_max", "everything", "enter a number"), ("reason", "no_reason", "choose one of small_balance"),
+        ("name", " ", "enter a name"),
     ],
 )  # fmt: skip
 def test_an_invalid_request_is_refused_field_by_field(field: str, value: object, expected: str) -> None:
@@ -272,8 +281,7 @@ def test_the_estimate_names_the_claim_limits_that_the_run_would_exceed(scheduled
     scheduled.practice.claims(1)
     scheduled.user(scheduled.owner, claim_limit_cents=1_499)
 
-    with scheduled.sessions() as session:
-        seen = estimates.estimate_request(session, a_request(), by=scheduled.owner, now=CREATED_AT)
+    seen = scheduled.practice.do(estimates.estimate_request, a_request(), by=scheduled.owner, now=CREATED_AT)
 
     assert seen.over == ["over_user_claim_limit"]
 
@@ -282,13 +290,13 @@ def test_the_estimate_reports_a_closed_month_and_a_missing_note(scheduled: Sched
     scheduled.practice.claim("M", Line(0, 100), primary_payer_id=scheduled.practice.payer("M", PayerClass.MEDICARE))
 
     def notes(**options: Any) -> list[str]:
-        with scheduled.sessions() as session:
-            return estimates.estimate_request(session, a_request(**options), by=scheduled.owner, now=CREATED_AT).notes
+        return scheduled.practice.do(
+            estimates.estimate_request, a_request(**options), by=scheduled.owner, now=CREATED_AT
+        ).notes
 
     assert notes(note="Costs more to collect") == []
     assert [expected.partition(",")[0] for expected in notes()] == ["This schedule has no note"]
-    with transaction(scheduled.sessions) as session:
-        closing.close(session, dt.date(2026, 11, 1), by=scheduled.owner, now=CREATED_AT)
+    scheduled.practice.do(closing.close, dt.date(2026, 11, 1), by=scheduled.owner, now=CREATED_AT)
     assert [expected.partition(".")[0] for expected in notes(note="x")] == ["November 2026 is closed"]
 
 
@@ -297,8 +305,7 @@ def test_the_estimate_skips_claims_that_an_unfinished_job_has_reserved(scheduled
     schedule = scheduled.schedule(claims_max=1)
     scheduled.tick(FIRST_RUN)
 
-    with scheduled.sessions() as session:
-        seen = estimates.estimate_next_run(session, scheduled.read(schedule), now=FIRST_RUN)
+    seen = scheduled.practice.do(estimates.estimate_next_run, scheduled.read(schedule), now=FIRST_RUN)
 
     assert (seen.will_settle, seen.by_code) == (0, [("in_other_job", 2)])
 

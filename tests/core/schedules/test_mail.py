@@ -9,13 +9,12 @@ import pytest
 from sqlalchemy import select, text
 
 from core.db.engine import transaction
-from core.jobs import commands
-from core.jobs.keys import JobKey
 from core.models.people import AuditEntry
 from core.models.schedules import MailState
 from core.schedules import descriptions, mail, smtp
 from core.schedules.runs import MAIL_EXPIRES_AFTER
 from core.settings import load_settings
+from tests.at_once import raised_at_once
 from tests.core.schedules.conftest import FIRST_RUN, ScheduledPractice
 from tests.core.schedules.mail_server import MailServer, Mood
 from tests.waiting import eventually
@@ -96,10 +95,7 @@ def test_a_job_awaiting_approval_is_mailed_as_waiting_and_again_when_it_ended(
     settled_run(scheduled, claims_max=1)
 
     send(scheduled, FIRST_RUN)
-    job = scheduled.job(scheduled.run())
-    with transaction(scheduled.sessions) as session:
-        key = JobKey(job.practice_id, job.id)
-        commands.approve(session, key, confirmation="CONFIRM", by=scheduled.approver, now=FIRST_RUN)
+    scheduled.practice.approve(scheduled.job_key(), by=scheduled.approver, now=FIRST_RUN)
     send(scheduled, FIRST_RUN + SOON)  # the job runs: its final result is not known yet
     scheduled.work(FIRST_RUN)
     for n in (2, 3):
@@ -323,8 +319,7 @@ def test_another_worker_sends_the_mail_after_the_lease_of_a_dead_one_ends(
 ) -> None:
     settled_run(scheduled)
     scheduled.tick(FIRST_RUN)
-    with transaction(scheduled.sessions) as session:
-        lease = mail._lease_mail(session, now=FIRST_RUN)
+    lease = scheduled.practice.do(mail._lease_mail, now=FIRST_RUN)
     assert lease is not None  # the worker dies here
 
     assert send(scheduled, FIRST_RUN + SOON) == 0
@@ -340,14 +335,8 @@ def test_four_concurrent_workers_send_each_report_once(scheduled: ScheduledPract
     for number in range(6):
         scheduled.schedule(name=f"Schedule {number}", mail_to=TO)
     scheduled.tick(FIRST_RUN)
-    threads = [
-        threading.Thread(target=mail.send_due, args=[scheduled.sessions], kwargs={"clock": lambda: FIRST_RUN})
-        for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+
+    assert raised_at_once(*[lambda: mail.send_due(scheduled.sessions, clock=lambda: FIRST_RUN)] * 4) == []
 
     ids = [letter.message["Message-ID"] for letter in server.letters]
     assert len(ids) == len(set(ids)) == 6

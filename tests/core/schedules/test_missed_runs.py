@@ -76,12 +76,16 @@ def test_a_run_due_at_an_edit_starts_if_still_scheduled_and_is_otherwise_recorde
     assert scheduled.outcomes() == [*LATE, *expected]
 
 
-def test_a_run_that_an_edit_moves_to_later_the_same_day_starts_then(scheduled: ScheduledPractice) -> None:
+@pytest.mark.parametrize("edited_at", [at("2026-11-24 05:00"), FIRST_RUN + dt.timedelta(minutes=10)])
+def test_a_run_that_an_edit_moves_to_later_the_same_day_starts_then(
+    scheduled: ScheduledPractice, edited_at: dt.datetime
+) -> None:
     schedule = scheduled.schedule()
 
-    edit(scheduled, schedule, now=FIRST_RUN + dt.timedelta(minutes=10), local_time="04:00")
-    scheduled.tick(FIRST_RUN + HOUR)
-    assert scheduled.runs() == []
+    edit(scheduled, schedule, now=edited_at, local_time="04:00")
+    for moment in (FIRST_RUN, FIRST_RUN + HOUR):
+        scheduled.tick(moment)
+        assert scheduled.runs() == []
     scheduled.tick(FIRST_RUN + 2 * HOUR)
 
     assert scheduled.outcomes() == [("2026-11-24", "nothing", None)]
@@ -99,24 +103,20 @@ def test_resuming_a_stopped_schedule_records_the_run_that_did_not_start(schedule
     assert scheduled.outcomes() == [("2026-11-24", "stopped", descriptions.OWNER_LEFT)]
 
 
-def test_a_first_run_skipped_by_a_move_east_starts_within_its_grace_period(scheduled: ScheduledPractice) -> None:
-    scheduled.schedule(local_time="23:00")
+@pytest.mark.parametrize(
+    ("options", "outcome", "reason"),
+    [({}, "nothing", None), ({"late_minutes": 60}, "missed", descriptions.TIME_ZONE_CHANGED)],
+)
+def test_a_first_run_skipped_by_a_move_east_starts_or_is_recorded_by_its_grace_period(
+    scheduled: ScheduledPractice, options: dict[str, int], outcome: str, reason: str | None
+) -> None:
+    scheduled.schedule(local_time="23:00", **options)
     moved = at("2026-11-23 16:00")  # 11:00 AM in New York, 1:00 AM in Tokyo
 
     scheduled.move_to("Asia/Tokyo", now=moved)
     scheduled.tick(moved)
 
-    assert scheduled.outcomes() == [("2026-11-23", "nothing", None)]
-
-
-def test_a_first_run_skipped_by_a_move_east_is_recorded_after_its_grace_period(scheduled: ScheduledPractice) -> None:
-    scheduled.schedule(local_time="23:00", late_minutes=60)
-    moved = at("2026-11-23 16:00")
-
-    scheduled.move_to("Asia/Tokyo", now=moved)
-    scheduled.tick(moved)
-
-    assert scheduled.outcomes() == [("2026-11-23", "missed", descriptions.TIME_ZONE_CHANGED)]
+    assert scheduled.outcomes() == [("2026-11-23", outcome, reason)]
 
 
 def test_runs_missed_before_a_move_keep_their_own_reason(scheduled: ScheduledPractice) -> None:

@@ -1,8 +1,6 @@
 """Concurrent ticks, two beats, a user and a tick: always one job per run date."""
 
 import datetime as dt
-import threading
-from collections.abc import Callable
 
 import pytest
 from sqlalchemy import text
@@ -15,29 +13,11 @@ from core.models.jobs import JobStatus
 from core.models.people import Role
 from core.models.schedules import ScheduleState
 from core.schedules import schedule_commands
+from tests.at_once import raised_at_once
 from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice, a_request
 
 ROUNDS = 6
 DAY = dt.timedelta(days=1)
-
-
-def at_once(*acts: Callable[[], object]) -> list[BaseException]:
-    """Run the acts in threads that start together. Return what they raised."""
-    barrier, raised = threading.Barrier(len(acts)), []
-
-    def run(act: Callable[[], object]) -> None:
-        barrier.wait()
-        try:
-            act()
-        except BaseException as error:  # noqa: BLE001  whatever it was is judged by the test
-            raised.append(error)
-
-    threads = [threading.Thread(target=run, args=(act,)) for act in acts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return raised
 
 
 def test_concurrent_ticks_make_one_job_per_schedule_and_run_date(scheduled: ScheduledPractice) -> None:
@@ -47,7 +27,7 @@ def test_concurrent_ticks_make_one_job_per_schedule_and_run_date(scheduled: Sche
 
     for round_ in range(ROUNDS):
         moment = FIRST_RUN + round_ * DAY
-        raised = at_once(*[lambda moment=moment: scheduled.tick(moment)] * 4)  # type: ignore[misc]
+        raised = raised_at_once(*[lambda moment=moment: scheduled.tick(moment)] * 4)  # type: ignore[misc]
         scheduled.tick(moment)  # run what the four ticks skipped because another had it locked
 
         assert raised == []
@@ -61,7 +41,7 @@ def test_run_now_sent_from_several_windows_at_once_runs_once(scheduled: Schedule
     schedule = scheduled.schedule()
 
     for round_ in range(ROUNDS):
-        raised = at_once(*[lambda key=f"round {round_}": scheduled.run_now(schedule, key)] * 3)  # type: ignore[misc]
+        raised = raised_at_once(*[lambda key=f"round {round_}": scheduled.run_now(schedule, key)] * 3)  # type: ignore[misc]
 
         assert raised == []
         assert len(scheduled.runs()) == len(scheduled.jobs()) == round_ + 1
@@ -76,7 +56,7 @@ def test_a_pause_racing_a_tick_either_starts_the_run_or_prevents_it(scheduled: S
     for round_ in range(ROUNDS):
         moment, before = FIRST_RUN + round_ * DAY, len(scheduled.runs())
 
-        raised = at_once(
+        raised = raised_at_once(
             lambda moment=moment: scheduled.tick(moment),  # type: ignore[misc]
             lambda moment=moment: scheduled.act(schedule_commands.pause, schedule, now=moment),  # type: ignore[misc]
         )
@@ -98,7 +78,7 @@ def test_concurrent_changes_to_a_schedule_do_not_overwrite_each_other(scheduled:
             request = a_request(note=note)
             schedule_commands.change(session, schedule, request, version=version, by=scheduled.owner, now=CREATED_AT)
 
-    raised = at_once(lambda: change("mine"), lambda: change("yours"))
+    raised = raised_at_once(lambda: change("mine"), lambda: change("yours"))
 
     (stale,) = raised
     assert isinstance(stale, schedule_commands.StaleSchedule)
@@ -112,7 +92,7 @@ def test_a_time_zone_change_racing_ticks_leaves_every_run_decided_once(scheduled
         scheduled.schedule(name=f"Schedule {number}", settles=False)
     moment = FIRST_RUN
 
-    raised = at_once(
+    raised = raised_at_once(
         lambda: scheduled.tick(moment),
         lambda: scheduled.move_to("Asia/Tokyo", now=moment),
         lambda: scheduled.tick(moment),
@@ -142,12 +122,11 @@ def test_concurrent_runs_of_two_owners_never_take_the_same_claims(
 
     def prepare_job(number: int) -> None:
         job = scheduled.jobs()[number]
-        with transaction(scheduled.sessions) as session:
-            prepare.prepare(session, JobKey(job.practice_id, job.id), now=FIRST_RUN)
+        scheduled.practice.do(prepare.prepare, JobKey(job.practice_id, job.id), now=FIRST_RUN)
 
-    at_once(lambda: scheduled.tick(FIRST_RUN), lambda: scheduled.tick(FIRST_RUN))
+    raised_at_once(lambda: scheduled.tick(FIRST_RUN), lambda: scheduled.tick(FIRST_RUN))
     scheduled.tick(FIRST_RUN)
-    assert at_once(lambda: prepare_job(0), lambda: prepare_job(1)) == []
+    assert raised_at_once(lambda: prepare_job(0), lambda: prepare_job(1)) == []
     for number in range(2):
         prepare_job(number)  # the one that did not get the lock
 
@@ -180,7 +159,7 @@ def test_two_schedules_on_the_same_claims_settle_each_claim_once(scheduled: Sche
     for number in range(2):
         scheduled.schedule(name=f"Schedule {number}")
 
-    at_once(lambda: scheduled.tick(FIRST_RUN), lambda: scheduled.tick(FIRST_RUN))
+    raised_at_once(lambda: scheduled.tick(FIRST_RUN), lambda: scheduled.tick(FIRST_RUN))
     scheduled.tick(FIRST_RUN)
     scheduled.work(FIRST_RUN)
 

@@ -8,7 +8,6 @@ from sqlalchemy import delete, select
 from core.audit import log
 from core.audit.log import AuditFilter
 from core.db.engine import transaction
-from core.jobs import commands
 from core.jobs.approval import decide
 from core.jobs.execution.sweep import WorkFound
 from core.jobs.keys import JobKey
@@ -48,8 +47,7 @@ def test_the_audit_names_the_schedule_beside_its_owner(scheduled: ScheduledPract
     schedule = scheduled.schedule()
     scheduled.tick(FIRST_RUN)
 
-    with scheduled.sessions() as session:
-        acts = log.acts(session, scheduled.practice.id, AuditFilter(job=scheduled.job(scheduled.run()).id))
+    acts = scheduled.practice.do(log.acts, scheduled.practice.id, AuditFilter(job=scheduled.job(scheduled.run()).id))
 
     details_by_act = {act.act: act.details for act in acts if act.act in ("job.requested", "job.confirmed")}
     assert len(details_by_act) == 2
@@ -149,16 +147,15 @@ def test_one_claim_of_one_cent_is_within_caps_of_one_claim_and_one_cent(schedule
 def test_a_job_over_its_owners_limit_awaits_approval_by_another_user(scheduled: ScheduledPractice) -> None:
     scheduled.practice.claims(2)
     scheduled.user(scheduled.owner, job_limit_cents=2_999)
-    scheduled.schedule()
+    scheduled.schedule(claims_max=1)
     scheduled.tick(FIRST_RUN)
     job = scheduled.job(scheduled.run())
     assert job.status is JobStatus.AWAITING_APPROVAL
-    key = JobKey(job.practice_id, job.id)
+    assert [one["code"] for one in job.limits_exceeded] == ["over_user_job_limit", "over_cap_claims"]
 
-    with pytest.raises(decide.OwnJob), transaction(scheduled.sessions) as session:
-        commands.approve(session, key, confirmation="CONFIRM", by=scheduled.owner, now=FIRST_RUN)
-    with transaction(scheduled.sessions) as session:
-        commands.approve(session, key, confirmation="CONFIRM", by=scheduled.approver, now=FIRST_RUN)
+    with pytest.raises(decide.OwnJob):
+        scheduled.practice.approve(scheduled.job_key(), by=scheduled.owner, now=FIRST_RUN)
+    scheduled.practice.approve(scheduled.job_key(), by=scheduled.approver, now=FIRST_RUN)
     scheduled.work(FIRST_RUN)
 
     assert scheduled.report(scheduled.run(), FIRST_RUN).settled == 2
@@ -198,10 +195,7 @@ def test_a_rejected_job_releases_its_claims_to_the_next_run(scheduled: Scheduled
     scheduled.practice.claims(1)
     scheduled.schedule(cents_max=100)
     scheduled.tick(FIRST_RUN)
-    job = scheduled.job(scheduled.run())
-    with transaction(scheduled.sessions) as session:
-        key = JobKey(job.practice_id, job.id)
-        commands.reject(session, key, reason="Not these", by=scheduled.approver, now=FIRST_RUN)
+    scheduled.practice.reject(scheduled.job_key(), by=scheduled.approver, now=FIRST_RUN)
 
     scheduled.tick(FIRST_RUN + DAY)
 
@@ -260,30 +254,6 @@ def test_a_run_still_within_its_grace_period_is_replaced_by_the_next_run(schedul
     assert scheduled.outcomes() == [("2026-03-07", "missed", descriptions.NEXT_RUN_CAME), ("2026-03-08", "job", None)]
 
 
-def test_runs_during_a_pause_leave_no_record(scheduled: ScheduledPractice) -> None:
-    scheduled.practice.claims(1)
-    schedule = scheduled.schedule()
-    scheduled.act(schedule_commands.pause, schedule, now=CREATED_AT)
-    scheduled.tick(FIRST_RUN)
-    scheduled.act(schedule_commands.resume, schedule, now=FIRST_RUN + dt.timedelta(hours=1))
-
-    scheduled.tick(FIRST_RUN + dt.timedelta(hours=1))
-    scheduled.tick(FIRST_RUN + DAY)
-
-    assert scheduled.outcomes() == [("2026-11-25", "job", None)]
-
-
-def test_a_deleted_schedule_has_no_more_runs_and_keeps_its_history(scheduled: ScheduledPractice) -> None:
-    scheduled.practice.claims(1)
-    schedule = scheduled.schedule()
-    scheduled.tick(FIRST_RUN)
-    scheduled.act(schedule_commands.delete, schedule, now=FIRST_RUN)
-
-    scheduled.tick(FIRST_RUN + DAY)
-
-    assert scheduled.outcomes() == [("2026-11-24", "job", None)]
-
-
 # Run now, and edits during a run
 
 
@@ -317,20 +287,6 @@ def test_an_edit_during_a_run_changes_only_the_next_run(scheduled: ScheduledPrac
     run = scheduled.run()
     assert (run.schedule_snapshot["name"], scheduled.job(run).note) == ("Small balances", "")
     assert scheduled.report(run, FIRST_RUN).settled == 3
-
-
-def test_a_run_whose_time_was_changed_before_it_started_starts_at_the_new_time(scheduled: ScheduledPractice) -> None:
-    scheduled.practice.claims(1)
-    schedule = scheduled.schedule()
-    scheduled.act(
-        schedule_commands.change, schedule, now=at("2026-11-24 05:00"), request=a_request(local_time="04:00"),
-        version=scheduled.read(schedule).version, confirmation="CONFIRM",
-    )  # fmt: skip
-
-    scheduled.tick(FIRST_RUN)
-    assert scheduled.runs() == []
-    scheduled.tick(at("2026-11-24 09:00"))
-    assert scheduled.outcomes() == [("2026-11-24", "job", None)]
 
 
 def test_a_run_whose_job_is_refused_is_recorded_as_failed_with_the_code(scheduled: ScheduledPractice) -> None:

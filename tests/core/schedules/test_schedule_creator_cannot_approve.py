@@ -5,7 +5,6 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from core.access.permissions import Actor
-from core.db.engine import transaction
 from core.jobs.approval import decide, inbox
 from core.jobs.approval.decide import OwnJob
 from core.jobs.keys import JobKey
@@ -24,8 +23,7 @@ def creator(scheduled: ScheduledPractice) -> Actor:
 def job(scheduled: ScheduledPractice, creator: Actor) -> JobKey:
     """A job over its cap, of a schedule that `creator` created and the owner switched to settling."""
     scheduled.practice.claims(2)
-    with transaction(scheduled.sessions) as session:
-        made = schedule_commands.create(session, a_request(cents_max=1), by=creator, now=CREATED_AT)
+    made = scheduled.practice.do(schedule_commands.create, a_request(cents_max=1), by=creator, now=CREATED_AT)
     scheduled.act(schedule_commands.start_settling, made.id, now=CREATED_AT, confirmation="CONFIRM", version=1)
     scheduled.tick(FIRST_RUN)
     (job,) = scheduled.jobs()
@@ -60,8 +58,7 @@ def test_the_database_refuses_an_approval_by_the_schedules_creator(
 
 
 def test_another_user_can_approve_the_job(scheduled: ScheduledPractice, job: JobKey) -> None:
-    with transaction(scheduled.sessions) as session:
-        decide.approve(session, job, confirmation="CONFIRM", by=scheduled.approver, now=FIRST_RUN)
+    scheduled.practice.do(decide.approve, job, confirmation="CONFIRM", by=scheduled.approver, now=FIRST_RUN)
     scheduled.work(FIRST_RUN)
 
     assert scheduled.jobs()[0].status is JobStatus.COMPLETED

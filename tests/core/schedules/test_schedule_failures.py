@@ -11,9 +11,6 @@ from sqlalchemy import select, text
 
 from core import logs
 from core.db import timeouts
-from core.db.engine import transaction
-from core.jobs import commands
-from core.jobs.keys import JobKey
 from core.models.jobs import JobStatus
 from core.models.people import AuditEntry, Role
 from core.models.schedules import ScheduleRun
@@ -27,26 +24,17 @@ DAY = dt.timedelta(days=1)
 @contextmanager
 def refusing(scheduled: ScheduledPractice, table: str, condition: str, *, sqlstate: str = "P0001") -> Iterator[None]:
     """Make the database refuse rows of `table` at commit, so that the whole run is rolled back."""
-    statements = (
-        (
-            f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-            f"IF {condition} THEN RAISE EXCEPTION 'no: %', NEW USING ERRCODE = '{sqlstate}'; END IF; "
-            f"RETURN NULL; END $$"
-        ),
-        (
-            f"CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON {table} DEFERRABLE INITIALLY DEFERRED "
-            "FOR EACH ROW EXECUTE FUNCTION refuse()"
-        ),
+    scheduled.practice.sql(
+        f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF {condition} THEN RAISE EXCEPTION 'no: %', NEW USING ERRCODE = '{sqlstate}'; END IF; "
+        f"RETURN NULL; END $$; "
+        f"CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON {table} DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION refuse()"
     )
-    with transaction(scheduled.sessions) as session:
-        for statement in statements:
-            session.execute(text(statement))
     try:
         yield
     finally:
-        with transaction(scheduled.sessions) as session:
-            session.execute(text(f"DROP TRIGGER refuse ON {table}"))
-            session.execute(text("DROP FUNCTION refuse()"))
+        scheduled.practice.sql(f"DROP TRIGGER refuse ON {table}; DROP FUNCTION refuse()")
 
 
 def test_a_failure_before_the_commit_leaves_nothing_and_the_next_tick_starts_over(scheduled: ScheduledPractice) -> None:
@@ -134,9 +122,8 @@ def test_a_locked_row_delays_only_its_own_practices_runs(
     monkeypatch.setattr(timeouts, "LOCK_TIMEOUT", "100ms")
     scheduled.schedule(local_time="02:29")
     other = a_practice(scheduled.sessions, name="Other")
-    with transaction(scheduled.sessions) as session:
-        owner = other.person("owner@other.example", Role.ADMIN)
-        schedule = schedule_commands.create(session, a_request(), by=owner, now=CREATED_AT)
+    owner = other.person("owner@other.example", Role.ADMIN)
+    schedule = other.do(schedule_commands.create, a_request(), by=owner, now=CREATED_AT)
 
     with scheduled.sessions() as locker:
         locker.execute(text("SELECT 1 FROM practice WHERE id = :id FOR NO KEY UPDATE"), {"id": scheduled.practice.id})
@@ -154,10 +141,9 @@ def test_a_time_zone_unknown_to_this_machine_stops_only_its_own_practices_runs(
 ) -> None:
     scheduled.schedule()
     other = a_practice(scheduled.sessions, name="Other")
-    with transaction(scheduled.sessions) as session:
-        owner = other.person("owner@other.example", Role.ADMIN)
-        schedule_commands.create(session, a_request(), by=owner, now=CREATED_AT)
-        session.execute(text("UPDATE practice SET time_zone = 'US/Pacific-New' WHERE id = :id"), {"id": other.id})
+    owner = other.person("owner@other.example", Role.ADMIN)
+    other.do(schedule_commands.create, a_request(), by=owner, now=CREATED_AT)
+    other.sql("UPDATE practice SET time_zone = 'US/Pacific-New' WHERE id = :id", id=other.id)
 
     scheduled.tick(FIRST_RUN)
 
@@ -214,8 +200,8 @@ def test_a_run_too_large_for_a_tick_is_prepared_by_a_worker_and_continues_by_its
     found = scheduled.tick(FIRST_RUN)
 
     job = scheduled.job(scheduled.run())
-    key = JobKey(job.practice_id, job.id)
-    assert (job.status, job.claims_expected, found.jobs.prepare) == (JobStatus.PREPARING, claims, [key])
+    assert (job.status, job.claims_expected) == (JobStatus.PREPARING, claims)
+    assert found.jobs.prepare == [scheduled.job_key()]
     report = scheduled.report(scheduled.run(), FIRST_RUN)
     assert (report.state, report.claims, report.remaining, report.is_final) == ("preparing", claims, claims, False)
     scheduled.work(FIRST_RUN)
@@ -235,10 +221,7 @@ def test_a_large_run_over_its_cap_awaits_approval_once_it_is_prepared(
 
     report = scheduled.report(scheduled.run(), FIRST_RUN)
     assert (report.state, report.over, report.settled) == ("waiting", ("over_cap_claims",), 0)
-    job = scheduled.job(scheduled.run())
-    with transaction(scheduled.sessions) as session:
-        key = JobKey(job.practice_id, job.id)
-        commands.approve(session, key, confirmation="CONFIRM", by=scheduled.approver, now=FIRST_RUN)
+    scheduled.practice.approve(scheduled.job_key(), by=scheduled.approver, now=FIRST_RUN)
 
 
 @pytest.mark.parametrize(
@@ -262,8 +245,7 @@ def test_a_large_run_that_lost_its_owner_or_open_month_is_discarded_with_the_rea
     scheduled.practice.claims(3)
     scheduled.schedule()
     scheduled.tick(FIRST_RUN)
-    with transaction(scheduled.sessions) as session:
-        session.execute(text(change), {"owner": scheduled.owner.user_id, "practice": scheduled.practice.id})
+    scheduled.practice.sql(change, owner=scheduled.owner.user_id, practice=scheduled.practice.id)
 
     scheduled.work(FIRST_RUN)
 

@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from core.db.engine import transaction
-from core.ledger import manual_postings
 from core.models.ledger import Posting, PostingKind
 from tests.core.schedules.conftest import ScheduledPractice, at
 from tests.factories import Line
@@ -72,11 +70,9 @@ def test_a_posting_around_midnight_gets_the_practices_date(
 ) -> None:
     scheduled.practice.claim("1", Line(0, 100))
     scheduled.move_to(zone, now=CREATED_AT)
-    payment = {"kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 40}
 
-    with transaction(scheduled.sessions) as session:
-        entry = manual_postings.parse_entry(payment)
-        manual_postings.post(session, "1", entry, by=scheduled.practice.biller, idempotency_key="once", now=at(now))
+    scheduled.practice.post("1", 40, now=at(now))
+
+    with scheduled.sessions() as session:
         posted_on = session.scalars(select(Posting.posted_on).where(Posting.kind == PostingKind.PAYMENT)).one()
-
     assert str(posted_on) == date

@@ -1,7 +1,6 @@
 """Counts of the processes are flushed once, add up, and have no unforeseen label."""
 
 import os
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.db.engine import Sessions, make_engine, make_sessions
 from core.watch import statistics, tally
 from core.watch.metric_names import METRIC_DEFINITIONS, OTHER
+from tests.at_once import raised_at_once
 
 
 @pytest.fixture(autouse=True)
@@ -85,12 +85,7 @@ def test_threads_that_count_and_flush_at_once_lose_no_count(sessions: Sessions) 
             tally.count("sweep_rescues")
             tally.flush(sessions)
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
+    assert raised_at_once(*[work] * 4) == []
     assert flushed_counts(sessions) == {("hints_sent", "settle.work"): 200, ("sweep_rescues", ""): 200}
 
 

@@ -3,7 +3,6 @@
 import datetime as dt
 from dataclasses import replace
 
-import pytest
 from sqlalchemy import text
 
 from core import zone_database
@@ -13,7 +12,7 @@ from core.watch import heartbeat, overview, statistics
 from core.watch.heartbeat import WEB, WORKER, ProcessInfo
 from core.watch.warnings import warnings
 from core.zone_database import ZoneDatabase
-from tests.factories import NOW, GivenPractice, a_practice
+from tests.factories import NOW, GivenPractice
 
 SECOND = dt.timedelta(seconds=1)
 
@@ -30,11 +29,6 @@ def beat(sessions: Sessions, process: ProcessInfo, *, at: dt.datetime = NOW) -> 
 def alive(sessions: Sessions, *, at: dt.datetime) -> set[str]:
     with sessions() as session:
         return {one.name for one in heartbeat.recent(session) if heartbeat.is_alive(one, now=at)}
-
-
-@pytest.fixture
-def practice(sessions: Sessions) -> GivenPractice:
-    return a_practice(sessions)
 
 
 def test_a_process_is_alive_while_its_heartbeats_are_recent(sessions: Sessions) -> None:
@@ -86,8 +80,7 @@ def test_the_last_tick_is_the_latest_one(sessions: Sessions) -> None:
 
 def test_a_worker_is_shown_with_its_current_chunk(sessions: Sessions, practice: GivenPractice) -> None:
     practice.claims(8)
-    job = practice.preview(chunk_claims=4)
-    practice.confirm(job)
+    job = practice.confirmed(chunk_claims=4)
     beat(sessions, a_process(queues=["settle"], pool=[70, 71]))
     with transaction(sessions) as session:
         taken = "UPDATE job_chunk SET taken_by = 'host:71', taken_at = :at WHERE first_position = 5"
@@ -109,7 +102,7 @@ def test_a_stalled_job_and_an_installation_without_a_worker_are_reported(
     sessions: Sessions, practice: GivenPractice
 ) -> None:
     practice.claims(2)
-    practice.confirm(practice.preview())
+    practice.confirmed()
 
     warning = " ".join(warnings(overview.fetch_overview(sessions, now=NOW + 61 * SECOND)))
 
@@ -142,8 +135,7 @@ def test_processes_with_different_time_zone_databases_are_a_warning(sessions: Se
 
 def test_the_age_of_the_oldest_chunk_is_its_waiting_time(sessions: Sessions, practice: GivenPractice) -> None:
     practice.claims(8)
-    job = practice.preview(chunk_claims=4)
-    practice.confirm(job)
+    job = practice.confirmed(chunk_claims=4)
     with sessions() as session:
         chunks = statistics.open_chunks(session, now=NOW + 20 * SECOND)
 
@@ -154,7 +146,7 @@ def test_a_sweep_counts_a_rescue_only_for_a_job_without_a_worker_for_a_whole_rou
     sessions: Sessions, practice: GivenPractice
 ) -> None:
     practice.claims(2)
-    practice.confirm(practice.preview())
+    practice.confirmed()
 
     assert sweep.sweep(sessions, now=NOW + SECOND).rescued == 0
     assert sweep.sweep(sessions, now=NOW + 11 * SECOND).rescued == 1

@@ -75,15 +75,6 @@ def test_an_entry_repeated_with_its_key_posts_once_and_another_entry_is_refused(
     assert biller.get(f"/claims/{claim['id']}").json["patient_due_cents"] == claim["patient_due_cents"] - 100
 
 
-def test_a_settled_claim_with_a_new_balance_is_reopened(world: World, biller: Api) -> None:
-    claim = claim_to_settle(biller)
-    biller.settled(world, {"claim_ids": [claim["id"]]})
-    bounced = biller.enter(claim["id"], kind="transfer", line=1, responsibility="insurance", amount_cents=500)
-
-    assert (bounced.json["billing_status"], bounced.json["patient_due_cents"]) == ("Balance Due", 500)
-    assert bounced.json["eligibility"] == "credit_insurance"
-
-
 def test_a_claim_paid_after_the_preview_is_skipped_and_shows_what_changed(world: World, biller: Api) -> None:
     claim = claim_to_settle(biller)
     job_id = biller.previewed({"claim_ids": [claim["id"]]})
@@ -163,13 +154,6 @@ def test_an_invalid_hold_is_refused(biller: Api, body: Any) -> None:
 
 
 # Permissions
-
-
-def test_an_approver_can_neither_post_nor_set_a_hold(world: World, biller: Api) -> None:
-    approver, claim = world.api(Role.APPROVER), claim_to_settle(biller)
-    assert refused(approver.enter(claim["id"], **PAYMENT)) == (403, "not_allowed")
-    assert refused(approver.put(f"/claims/{claim['id']}/hold", json={"hold": "hold"})) == (403, "not_allowed")
-    assert approver.get(f"/claims/{claim['id']}").json == claim
 
 
 def test_another_practices_claim_with_the_same_number_is_not_changed(world: World, biller: Api, stranger: Api) -> None:

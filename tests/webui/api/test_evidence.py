@@ -121,13 +121,6 @@ def test_a_file_of_an_unknown_job_is_not_found(reader: Api) -> None:
         assert refused(reader.get(f"/settle-jobs/{job_id}/settled.csv")) == (404, "not_found")
 
 
-def test_an_approver_can_read_files_and_certificate(world: World, biller: Api) -> None:
-    job_id = biller.settled(world, CAN_SETTLE)
-    approver = world.api(Role.APPROVER)
-    assert approver.get(f"/settle-jobs/{job_id}/settled.csv").status_code == 200
-    assert approver.get(f"/settle-jobs/{job_id}/certificate").status_code == 200
-
-
 # Certificate
 
 
@@ -153,12 +146,6 @@ def test_the_certificate_adds_up_to_the_cent_and_names_the_user_and_the_rules(wo
     )
     assert "on_hold" in certificate["rules"]
     assert re.fullmatch(r"[0-9a-f]{64}", certificate["items_sha256"])
-
-
-def test_an_unfinished_job_has_no_certificate(biller: Api) -> None:
-    job_id = biller.previewed()
-    assert refused(biller.get(f"/settle-jobs/{job_id}/certificate")) == (409, "job_not_finished")
-    assert refused(biller.get("/settle-jobs/999999/certificate")) == (404, "not_found")
 
 
 # Reasons

@@ -30,7 +30,6 @@ def test_an_administrator_closes_and_reopens_a_month(world: World, biller: Api, 
     rest = biller.get("/periods", query_string={"limit": 1, "cursor": listed["next_cursor"]}).json
     assert rest["periods"][0]["month"] == "2025-01"
 
-    assert biller.post("/periods/2025-02/close").status_code == 403
     closed = admin.post("/periods/2025-02/close")
     assert (closed.status_code, closed.json["state"]) == (200, "closed")
     assert len(closed.json["digest"]) == 64
@@ -38,7 +37,6 @@ def test_an_administrator_closes_and_reopens_a_month(world: World, biller: Api, 
     assert admin.post("/periods/2025-02/close").json == closed.json
 
     assert admin.post("/periods/2025-02/reopen", json={}).json["code"] == "reason_missing"
-    assert biller.post("/periods/2025-02/reopen", json={"reason": "A late file"}).status_code == 403
     reopened = admin.post("/periods/2025-02/reopen", json={"reason": "A late file"})
     assert (reopened.json["state"], reopened.json["reopened_because"]) == ("open", "A late file")
     assert admin.post("/periods/2025-02/reopen", json={"reason": "Again"}).json["code"] == "month_open"
@@ -48,18 +46,6 @@ def test_an_administrator_closes_and_reopens_a_month(world: World, biller: Api, 
 def test_an_invalid_month_is_not_found(world: World, admin: Api, month: str) -> None:
     assert admin.post(f"/periods/{month}/close").status_code == 404
     assert admin.get("/periods", query_string={"cursor": month}).json["code"] == "bad_cursor"
-
-
-def test_a_future_month_or_one_with_an_unfinished_job_cannot_be_closed(world: World, biller: Api, admin: Api) -> None:
-    assert admin.post("/periods/2025-04/close").json["code"] == "future_month"
-    job = biller.previewed({"claim_ids": _owed_by_insurance(biller)})
-    assert biller.confirm(job).status_code == 202
-
-    refused = admin.post("/periods/2025-03/close")
-
-    assert (refused.status_code, refused.json["code"], refused.json["facts"]) == (
-        409, "month_has_jobs", {"job_ids": [job]}
-    )  # fmt: skip
 
 
 def test_a_preview_in_a_closed_month_is_refused_with_the_next_open_date(world: World, biller: Api, admin: Api) -> None:
@@ -81,17 +67,6 @@ def test_a_preview_in_a_closed_month_is_refused_with_the_next_open_date(world: W
     dated = biller.preview(claims, posting_date="2025-04-01")
     assert (dated.status_code, dated.json["posting_date"]) == (201, "2025-04-01")
     assert biller.confirm(dated.json["id"]).status_code == 202
-
-
-def test_a_posting_into_a_closed_month_is_refused(world: World, biller: Api, admin: Api) -> None:
-    claim = _claim_with_patient_balance(biller)
-    admin.post("/periods/2025-02/close")
-    entry = {"kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 1}
-
-    refused = biller.enter(claim["id"], posted_on="2025-02-28", **entry)
-
-    assert (refused.status_code, refused.json["code"]) == (409, "period_closed")
-    assert biller.enter(claim["id"], **entry).status_code == 201
 
 
 def test_a_payment_after_write_off_shows_what_it_reversed_and_is_listed(world: World, biller: Api) -> None:

@@ -8,7 +8,6 @@ from core.books.invariants import violations
 from core.db.engine import make_sessions
 from core.models.people import Role
 from tests.webui.api.conftest import Api, World
-from tests.webui.api.test_claim_by_hand import PAYMENT
 from tests.webui.api.test_claims import all_claims
 from tests.webui.api.test_jobs import CAN_SETTLE, refused
 
@@ -53,17 +52,6 @@ def test_an_approver_reverses_a_job_and_all_claims_return_to_their_earlier_state
         assert violations(session) == []
 
 
-def test_a_biller_can_neither_reverse_a_job_nor_control_a_reversal(world: World, biller: Api, approver: Api) -> None:
-    job_id = biller.settled(world, CAN_SETTLE)
-    assert refused(biller.reverse(job_id)) == (403, "not_allowed")
-    reversal = approver.reverse(job_id).json["id"]
-
-    assert refused(biller.confirm(reversal)) == (403, "not_allowed")
-    for act in ("discard", "pause", "resume", "cancel", "retry-failed"):
-        assert refused(biller.post(f"/settle-jobs/{reversal}/{act}")) == (403, "not_allowed")
-    assert biller.get(f"/settle-jobs/{reversal}").json["status"] == "previewed"
-
-
 def test_an_approver_can_pause_cancel_and_discard_a_reversal(world: World, biller: Api, approver: Api) -> None:
     job_id = biller.settled(world, CAN_SETTLE)
     discarded, run = approver.reverse(job_id).json["id"], approver.reverse(job_id).json["id"]
@@ -73,27 +61,6 @@ def test_an_approver_can_pause_cancel_and_discard_a_reversal(world: World, bille
     assert approver.post(f"/settle-jobs/{run}/pause").json["status"] == "pausing"
     assert approver.post(f"/settle-jobs/{run}/cancel").json["status"] == "cancelling"
     assert refused(approver.post(f"/settle-jobs/{run}/resume")) == (409, "wrong_status")
-
-
-def test_a_reversal_skips_a_claim_paid_in_full_after_write_off(world: World, biller: Api, approver: Api) -> None:
-    job_id = biller.settled(world, CAN_SETTLE)
-    items = biller.get(f"/settle-jobs/{job_id}/items?outcome=settled&limit=200").json["items"]
-    settled = biller.get(f"/settle-jobs/{job_id}/progress").json["settled"]
-    touched = next(item["claim_id"] for item in items if item["patient_cents"])
-    for line in biller.get(f"/claims/{touched}/postings").json["postings"]:
-        if line["kind"] == "write_off":
-            side, cents = line["responsibility"], -line["amount_cents"]
-            biller.enter(touched, **{**PAYMENT, "line": line["line"], "responsibility": side, "amount_cents": cents})
-
-    job = approver.reverse(job_id).json
-    assert {code["code"]: code["claims"] for code in job["totals"]["by_code"]} == {"late_payment": 1}
-    approver.confirm(job["id"])
-    world.work()
-
-    (item,) = approver.get(f"/settle-jobs/{job['id']}/items?outcome=skipped").json["items"]
-    assert (item["claim_id"], item["code"]) == (touched, "late_payment")
-    assert "last payment" in {seen["label"] for seen in item["why_words"]}
-    assert biller.get(f"/settle-jobs/{job['id']}/progress").json["settled"] == settled - 1
 
 
 def test_some_claims_of_a_job_can_be_reversed(world: World, biller: Api, approver: Api) -> None:

@@ -8,13 +8,12 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from core.access.permissions import Actor
-from core.db.engine import Sessions
 from core.models.claims import Claim, Hold
 from core.models.ledger import Posting
 from core.models.people import Role
 from core.models.practices import WriteOffSetting
 from core.practices import limits
-from tests.factories import NOW, GivenPractice, Line, a_practice
+from tests.factories import NOW, GivenPractice, Line
 from tests.webui.conftest import Browser
 from webui.shared import url_converters
 
@@ -206,18 +205,6 @@ def test_an_unknown_kind_of_hold_is_refused(practice: GivenPractice, biller: Bro
     assert practice.read(claim).hold is None
 
 
-def test_a_claim_with_a_posting_after_the_preview_is_skipped_as_changed(
-    practice: GivenPractice, biller: Browser, claim: str
-) -> None:
-    job = practice.preview()
-    practice.confirm(job)
-
-    post(biller, **PAYMENT)
-    practice.run()
-
-    assert practice.item(job, claim).code == "changed_since_preview"
-
-
 def test_the_write_off_check_on_the_claim_shows_the_values_that_its_rule_used(
     practice: GivenPractice, biller: Browser, claim: str
 ) -> None:
@@ -230,27 +217,6 @@ def test_the_write_off_check_on_the_claim_shows_the_values_that_its_rule_used(
 
     assert "Recent payment. Why? Claim C1" in shown
     assert "last payment 11/23/2026 recent-payment window in days 30" in shown
-
-
-def test_a_user_who_may_not_post_or_set_holds_sees_no_form(
-    practice: GivenPractice, browser_of: OPEN, claim: str
-) -> None:
-    approver = browser_of(practice.person("p@lakeside.example", Role.APPROVER))
-
-    assert not [form for form in approver.forms("/claims/C1") if form.startswith("/claims/")]
-    assert approver.post("/claims/C1/postings", **PAYMENT).status_code == 403
-    assert approver.post("/claims/C1/hold", hold="hold").status_code == 403
-    assert manual_postings(practice) == []
-
-
-def test_a_claim_of_another_practice_accepts_no_posting_and_no_hold(
-    practice: GivenPractice, sessions: Sessions, browser_of: OPEN, claim: str
-) -> None:
-    stranger = browser_of(a_practice(sessions, name="Harbor").biller)
-
-    assert stranger.post("/claims/C1/postings", **PAYMENT).status_code == 404
-    assert stranger.post("/claims/C1/hold", hold="hold").status_code == 404
-    assert manual_postings(practice) == []
 
 
 def test_the_forms_work_for_any_claim_number(practice: GivenPractice, biller: Browser) -> None:

@@ -6,11 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from core.access.permissions import Actor
-from core.db.engine import Sessions
 from core.models.claims import Hold
-from core.models.people import Role
 from core.money import parse_amount
-from tests.factories import GivenPractice, Line, a_practice
+from tests.factories import GivenPractice, Line
 from tests.webui.conftest import Browser
 from webui.shared import url_converters
 
@@ -130,22 +128,3 @@ def test_a_single_claim_is_previewed_from_its_own_page(practice: GivenPractice, 
 
     assert answer.status_code == 303
     assert "Awaiting CONFIRM" in biller.read(answer.location)
-
-
-def test_a_user_who_may_not_preview_sees_no_button_on_the_claim(practice: GivenPractice, browser_of: OPEN) -> None:
-    practice.claim("C1", Line(1_000, 500))
-    approver = browser_of(practice.person("p@lakeside.example", Role.APPROVER))
-
-    assert "Change this claim" not in approver.read("/claims/C1")
-
-
-def test_a_claim_of_another_practice_is_not_found(
-    practice: GivenPractice, sessions: Sessions, browser_of: OPEN
-) -> None:
-    practice.claim("C1", Line(1_000, 500))
-    other = browser_of(a_practice(sessions, name="Harbor").biller)
-
-    answer = other.get("/claims/C1")
-
-    assert answer.status_code == 404
-    assert "There is no claim C1 in this practice." in answer.text

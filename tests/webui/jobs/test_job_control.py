@@ -7,22 +7,19 @@ from dataclasses import replace
 
 import pytest
 from flask_openapi3.openapi import OpenAPI
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from core.access.permissions import Actor
 from core.books import closing
-from core.db.engine import transaction
 from core.errors import Refusal
 from core.jobs import commands
-from core.jobs.execution import engine, finish
-from core.jobs.keys import JobKey
+from core.jobs.execution import finish
 from core.jobs.results import files, outcomes
 from core.jobs.results.files import File
-from core.models.claims import Claim
 from core.models.job_items import JobItem
 from core.models.jobs import JobStatus, SettleJob
 from core.models.people import Role
-from tests.factories import NOW, GivenPractice, Line, ticking
+from tests.factories import NOW, GivenPractice, Line
 from tests.webui.api.conftest import SentHints
 from tests.webui.conftest import Browser
 from webui.shared import url_converters
@@ -31,25 +28,14 @@ OPEN = Callable[[Actor], Browser]
 LIVE = {"X-Live": "1"}
 
 
-def work_with_claim_locked(practice: GivenPractice, number: str, job: JobKey) -> None:
-    """Work the job while another transaction has one of its claims locked."""
-    with practice.sessions() as session, session.begin():
-        this = select(Claim.id).where(Claim.practice_id == practice.id, Claim.external_id == number)
-        session.execute(this.with_for_update())
-        clock = ticking(NOW)
-        for _ in range(60):
-            engine.work(practice.sessions, worker="tester", clock=clock)
-    assert practice.counts(job)["failed"] == 1
-
-
 def test_a_failure_is_listed_with_its_cause_and_claim_and_can_be_retried(
     practice: GivenPractice, biller: Browser
 ) -> None:
     practice.claims(2)
     practice.claim("A/1", Line(1_000, 500))
-    job = practice.preview()
-    practice.confirm(job)
-    work_with_claim_locked(practice, "A/1", job)
+    job = practice.confirmed()
+    practice.run_while_locked("A/1")
+    assert practice.counts(job)["failed"] == 1
     path = f"/jobs/{job.job_id}"
 
     shown = biller.says(path)
@@ -89,9 +75,9 @@ def test_page_api_and_file_mark_as_retryable_exactly_what_retry_accepts(
     practice: GivenPractice, biller: Browser, code: str
 ) -> None:
     practice.claims(2)
-    job = practice.preview(chunk_claims=1)
-    practice.confirm(job)
-    work_with_claim_locked(practice, "C00002", job)
+    job = practice.confirmed(chunk_claims=1)
+    practice.run_while_locked("C00002")
+    assert practice.counts(job)["failed"] == 1
     with practice.sessions() as session, session.begin():
         session.execute(update(JobItem).where(*job.of(JobItem), JobItem.outcome == "failed").values(code=code))
     path = f"/jobs/{job.job_id}"
@@ -130,22 +116,19 @@ def test_page_api_and_file_mark_as_retryable_exactly_what_retry_accepts(
 
 def test_a_biller_pauses_resumes_and_cancels_a_job(practice: GivenPractice, biller: Browser) -> None:
     practice.claims(3)
-    job = practice.preview()
-    practice.confirm(job)
+    job = practice.confirmed()
     path = f"/jobs/{job.job_id}"
 
     biller.post(f"{path}/pause", on=path)
     assert biller.status_of(job) == "Pausing"
-    with transaction(practice.sessions) as session:
-        finish.advance(session, job, now=NOW)
+    practice.do(finish.advance, job, now=NOW)
     assert biller.status_of(job) == "Paused"
 
     biller.post(f"{path}/resume", on=path)
     assert biller.status_of(job) == "Confirmed"
 
     biller.post(f"{path}/cancel", on=path)
-    with transaction(practice.sessions) as session:
-        finish.advance(session, job, now=NOW)
+    practice.do(finish.advance, job, now=NOW)
     assert biller.status_of(job) == "Canceled"
     assert "3 claims were not processed and not changed." in biller.says(path)
     assert practice.read("C00001").billing_status == "Balance Due"
@@ -188,13 +171,3 @@ def test_each_action_sends_one_hint_per_chunk_but_discarding_a_preview_sends_non
     for act in ("confirm", "pause", "cancel"):
         biller.post(f"/jobs/{job.job_id}/{act}", on=f"/jobs/{job.job_id}", confirmation="CONFIRM")
     assert hints.sent == [(*job, 3)] * 3
-
-
-def test_an_approver_sees_a_job_but_cannot_pause_it(practice: GivenPractice, browser_of: OPEN) -> None:
-    practice.claims(1)
-    job = practice.preview()
-    practice.confirm(job)
-    approver = browser_of(practice.person("p.okafor@lakeside.example", Role.APPROVER))
-
-    assert "/pause" not in " ".join(approver.forms(f"/jobs/{job.job_id}"))
-    assert approver.post(f"/jobs/{job.job_id}/pause").status_code == 403

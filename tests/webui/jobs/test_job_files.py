@@ -11,15 +11,15 @@ import pytest
 from sqlalchemy import select, update
 
 from core.access.permissions import Actor
-from core.db.engine import Sessions, transaction
+from core.db.engine import transaction
 from core.jobs import codes
-from core.jobs.execution import engine, finish
+from core.jobs.execution import finish
 from core.jobs.keys import JobKey
-from core.models.claims import Claim, Hold
+from core.models.claims import Hold
 from core.models.job_items import JobItem, Outcome
 from core.models.jobs import JobStatus, SettleJob
 from core.models.people import AuditEntry, Role
-from tests.factories import NOW, GivenPractice, Line, a_practice, ticking
+from tests.factories import NOW, GivenPractice, Line
 from tests.webui.conftest import Browser, Clock
 
 OPEN = Callable[[Actor], Browser]
@@ -31,8 +31,7 @@ def job(practice: GivenPractice) -> JobKey:
     practice.claims(2)
     practice.claim("HELD", Line(1_000, 500), hold=Hold.APPEAL)
     practice.claim("PAID", Line(1_000, 500))
-    job = practice.preview(note="Year-end")
-    practice.confirm(job)
+    job = practice.confirmed(note="Year-end")
     practice.pay("PAID", 100)
     practice.run()
     return job
@@ -109,13 +108,11 @@ def test_a_file_that_a_job_does_not_have_is_not_found(job: JobKey, biller: Brows
 
 def test_a_canceled_job_offers_a_file_of_the_claims_not_processed(practice: GivenPractice, biller: Browser) -> None:
     practice.claims(3)
-    job = practice.preview()
-    practice.confirm(job)
+    job = practice.confirmed()
     path = f"/jobs/{job.job_id}"
     assert "/files/" not in biller.read(path)
     biller.post(f"{path}/cancel", on=path)
-    with transaction(practice.sessions) as session:
-        finish.advance(session, job, now=NOW)
+    practice.do(finish.advance, job, now=NOW)
 
     assert "Not processed 3 claims CSV XLSX" in biller.says(path)
     assert len(rows_of(biller, f"{path}/files/not-reached.csv")) == 4
@@ -160,20 +157,6 @@ def test_the_certificate_of_a_reversal_adds_the_restored_amount(
     assert "This job reconciles to the cent" in shown
 
 
-def test_an_unfinished_job_has_no_certificate(practice: GivenPractice, biller: Browser) -> None:
-    practice.claims(1)
-    job = practice.preview()
-
-    assert biller.get(f"/jobs/{job.job_id}/certificate").status_code == 409
-
-
-def test_another_practice_gets_neither_files_nor_certificate(job: JobKey, sessions: Sessions, browser_of: OPEN) -> None:
-    stranger = browser_of(a_practice(sessions, name="Harbor").biller)
-
-    for path in ("certificate", "certificate.json", "files/settled.csv", "files/settled.xlsx"):
-        assert stranger.get(f"/jobs/{job.job_id}/{path}").status_code == 404
-
-
 def test_every_skipped_claim_shows_the_values_that_its_rule_used(job: JobKey, biller: Browser) -> None:
     skipped = biller.says(f"/jobs/{job.job_id}?outcome=skipped")
 
@@ -212,13 +195,8 @@ def set_failed(practice: GivenPractice, job: JobKey, **codes_of: str) -> None:
 
 def test_failures_with_different_causes_can_be_retried_cause_by_cause(practice: GivenPractice, biller: Browser) -> None:
     practice.claims(3)
-    job = practice.preview(chunk_claims=1)
-    practice.confirm(job)
-    with practice.sessions() as session, session.begin():
-        session.execute(select(Claim.id).with_for_update())
-        clock = ticking(NOW)
-        for _ in range(200):
-            engine.work(practice.sessions, worker="tester", clock=clock)
+    job = practice.confirmed(chunk_claims=1)
+    practice.run_while_locked("C00001", "C00002", "C00003")
     assert practice.counts(job)["failed"] == 3
     set_failed(practice, job, C00003="unexpected_error")
     path = f"/jobs/{job.job_id}"
@@ -238,8 +216,7 @@ def test_failures_with_different_causes_can_be_retried_cause_by_cause(practice: 
 @pytest.mark.parametrize("code", list(codes.HALT_SENTENCES))
 def test_a_halted_job_shows_the_reason_and_what_to_do(practice: GivenPractice, biller: Browser, code: str) -> None:
     practice.claims(1)
-    job = practice.preview()
-    practice.confirm(job)
+    job = practice.confirmed()
     with transaction(practice.sessions) as session:
         values = {"status": JobStatus.HALTED, "halted_because": code}
         session.execute(update(SettleJob).where(*job.of(SettleJob)).values(values))
@@ -253,13 +230,12 @@ def test_a_halted_job_shows_the_reason_and_what_to_do(practice: GivenPractice, b
 
 def test_a_stalled_job_shows_the_likely_cause(practice: GivenPractice, biller: Browser, clock: Clock) -> None:
     practice.claims(1)
-    job = practice.preview()
-    practice.confirm(job)
+    job = practice.confirmed()
     clock.turn_on(minutes=2)
 
     shown = biller.says(f"/jobs/{job.job_id}")
 
-    assert "no worker has the job. Probably no worker is running." in shown
+    assert "no worker has the job. Probably no worker is running. Nothing is lost." in shown
     assert "broker" not in shown, "a worker finds the job without the broker"
 
 

@@ -5,17 +5,17 @@ import re
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import update
 
 from core.access.permissions import Actor
-from core.db.engine import Sessions, transaction
+from core.db.engine import transaction
 from core.jobs import commands
 from core.jobs.execution import engine, finish
 from core.models.claims import Hold
 from core.models.job_items import ChunkState, JobChunk
 from core.models.jobs import IN_PROGRESS_STATUSES, OPEN_STATUSES, JobStatus, SettleJob
 from core.models.people import Role, User
-from tests.factories import NOW, GivenPractice, Line, a_practice, ticking
+from tests.factories import NOW, GivenPractice, Line, ticking
 from tests.webui.conftest import Browser, Clock
 from webui.shared.labels import JOB_STATUS
 
@@ -57,8 +57,7 @@ def test_counts_add_up_and_dollars_are_shown_by_responsibility(practice: GivenPr
 
 def test_a_running_job_shows_its_progress(practice: GivenPractice, biller: Browser) -> None:
     practice.claims(8)
-    job = practice.preview(chunk_claims=2)
-    practice.confirm(job)
+    job = practice.confirmed(chunk_claims=2)
     # One call settles all chunks, because its clock does not move.
     engine.work(practice.sessions, worker="tester", clock=lambda: NOW)
     with transaction(practice.sessions) as session:
@@ -80,8 +79,7 @@ def test_a_running_job_shows_its_progress(practice: GivenPractice, biller: Brows
 
 def test_a_job_page_refreshes_only_when_something_changed(practice: GivenPractice, biller: Browser) -> None:
     practice.claims(3)
-    job = practice.preview()
-    practice.confirm(job)
+    job = practice.confirmed()
     path = f"/jobs/{job.job_id}"
     first = biller.get(path, **LIVE)
     assert "<html" not in first.text
@@ -98,8 +96,7 @@ def test_a_job_page_refreshes_only_when_something_changed(practice: GivenPractic
 
 def test_the_jobs_list_refreshes_only_when_something_changed(practice: GivenPractice, biller: Browser) -> None:
     practice.claims(3)
-    job = practice.preview()
-    practice.confirm(job)
+    practice.confirmed()
     first = biller.get("/jobs", **LIVE)
     assert "data-moving" in first.text
     assert biller.get("/jobs", **LIVE, **{"If-None-Match": first.headers["ETag"]}).status_code == 304
@@ -135,14 +132,11 @@ def test_the_etag_of_a_page_part_changes_exactly_when_the_part_does(
         clock.turn_on(seconds=seconds)
         look()
         look("/jobs")
-    with transaction(practice.sessions) as session:
-        commands.pause(session, job, by=practice.biller, now=clock())
+    practice.act(commands.pause, job, now=clock())
     look()
-    with transaction(practice.sessions) as session:
-        finish.advance(session, job, now=clock())
+    practice.do(finish.advance, job, now=clock())
     look()
-    with transaction(practice.sessions) as session:
-        commands.resume(session, job, by=practice.biller, now=clock())
+    practice.act(commands.resume, job, now=clock())
     practice.run(now=clock())
     look()
     approver.post(f"/jobs/{job.job_id}/reverse", on=f"/jobs/{job.job_id}/reverse", note="Wrong list")
@@ -221,18 +215,6 @@ def test_an_unknown_job_is_not_found(biller: Browser, path: str) -> None:
     assert biller.get(path).status_code == 404
 
 
-def test_a_job_of_another_practice_is_not_found(practice: GivenPractice, sessions: Sessions, browser_of: OPEN) -> None:
-    practice.claims(1)
-    job = practice.preview()
-    practice.confirm(job)
-    other = browser_of(a_practice(sessions, name="Harbor").biller)
-
-    assert other.get(f"/jobs/{job.job_id}").status_code == 404
-    assert other.post(f"/jobs/{job.job_id}/cancel").status_code == 404
-    assert browser_of(practice.biller).status_of(job) == "Confirmed"
-    assert "No jobs yet" in other.says("/jobs")
-
-
 @pytest.mark.parametrize(
     ("query", "status"),
     [
@@ -251,8 +233,7 @@ def test_unknown_values_in_a_job_address_are_ignored(
 
 def test_markup_in_a_note_or_a_name_is_shown_as_text(practice: GivenPractice, biller: Browser) -> None:
     practice.claim("C1", Line(1_000, 500))
-    with transaction(practice.sessions) as session:
-        session.execute(text("UPDATE patient SET name = '<script>alert(1)</script> \"O''Neil\" 💊 קליניקה'"))
+    practice.sql("UPDATE patient SET name = '<script>alert(1)</script> \"O''Neil\" 💊 קליניקה'")
     job = practice.settle(note="<b>bold</b> & 'quoted'")
 
     page = biller.get(f"/jobs/{job.job_id}").text
@@ -262,27 +243,13 @@ def test_markup_in_a_note_or_a_name_is_shown_as_text(practice: GivenPractice, bi
     assert "“<b>bold</b> & 'quoted'”" in biller.read(f"/jobs/{job.job_id}")
 
 
-def test_a_job_without_a_worker_shows_that_nothing_is_lost(
-    practice: GivenPractice, biller: Browser, clock: Clock
-) -> None:
-    practice.claims(1)
-    job = practice.preview()
-    practice.confirm(job)
-    clock.turn_on(minutes=2)
-
-    assert "Probably no worker is running. Nothing is lost." in biller.says(f"/jobs/{job.job_id}")
-
-
 def test_paused_time_is_shown_apart_from_working_time(practice: GivenPractice, biller: Browser, clock: Clock) -> None:
     practice.claims(24)
-    job = practice.preview(chunk_claims=2)
-    practice.confirm(job)
+    job = practice.confirmed(chunk_claims=2)
     engine.work(practice.sessions, worker="tester", clock=ticking(NOW))
     for command, at in ((commands.pause, 5), (commands.resume, 245)):
-        with transaction(practice.sessions) as session:
-            command(session, job, by=practice.biller, now=NOW + dt.timedelta(seconds=at))
-        with transaction(practice.sessions) as session:
-            finish.advance(session, job, now=NOW + dt.timedelta(seconds=at))
+        practice.act(command, job, now=NOW + dt.timedelta(seconds=at))
+        practice.do(finish.advance, job, now=NOW + dt.timedelta(seconds=at))
     practice.run(now=NOW + dt.timedelta(seconds=245))
     clock.turn_on(minutes=10)
 
@@ -310,8 +277,7 @@ def test_a_job_with_all_claims_done_shows_that_it_is_reconciling(practice: Given
 
 def test_a_run_of_less_than_a_second_shows_no_rate_and_no_chart(practice: GivenPractice, biller: Browser) -> None:
     practice.claims(8)
-    job = practice.preview(chunk_claims=2)
-    practice.confirm(job)
+    job = practice.confirmed(chunk_claims=2)
     engine.work(practice.sessions, worker="tester", clock=lambda: NOW)  # the whole job in one second
 
     page = biller.says(f"/jobs/{job.job_id}")

@@ -5,20 +5,13 @@ from collections.abc import Callable
 import pytest
 
 from core.access.permissions import Actor
-from core.db.engine import Sessions
 from core.jobs.keys import JobKey
 from core.models.claims import Hold
 from core.models.jobs import JobKind, SettleJob
-from core.models.people import Role
-from tests.factories import GivenPractice, Line, a_practice
+from tests.factories import GivenPractice, Line
 from tests.webui.conftest import Browser, Clock
 
 OPEN = Callable[[Actor], Browser]
-
-
-@pytest.fixture
-def approver(practice: GivenPractice, browser_of: OPEN) -> Browser:
-    return browser_of(practice.person("p.okafor@lakeside.example", Role.APPROVER))
 
 
 @pytest.fixture
@@ -79,18 +72,6 @@ def test_a_job_and_its_reversal_link_to_each_other(practice: GivenPractice, job:
     assert "Reversed by" not in approver.says(f"/jobs/{job.job_id}")
 
 
-def test_a_claim_changed_after_the_job_is_skipped_and_named(
-    practice: GivenPractice, job: JobKey, approver: Browser
-) -> None:
-    practice.change("C00002", hold=Hold.HOLD)
-
-    shown = approver.says(request_reversal(approver, job))
-
-    assert "restore $30.00 to 2 claims. 1 claim changed later is skipped: C00002 ." in shown
-    assert "version after settling 2" in shown
-    assert "version 3" in shown
-
-
 def test_the_reversal_form_explains_which_changed_claims_are_skipped(
     practice: GivenPractice, approver: Browser
 ) -> None:
@@ -105,6 +86,8 @@ def test_the_reversal_form_explains_which_changed_claims_are_skipped(
     assert "A payment that arrived after the write-off stays: only the remaining write-off is reversed." in form
     assert "A claim with any other change is skipped and listed until that change is undone." in form
     assert "restore $25.00 to 2 claims. 1 claim changed later is skipped: C00003 ." in box
+    assert "version after settling 2" in box
+    assert "version 3" in box
 
 
 def test_late_payments_in_full_skip_a_claim_and_in_part_leave_the_rest_to_reverse(
@@ -193,42 +176,18 @@ def test_a_reversal_form_sent_twice_makes_one_reversal(practice: GivenPractice, 
     assert request_reversal(approver, job, note="For another reason") != request_reversal(approver, job)
 
 
-def test_a_biller_sees_who_may_reverse_a_job_but_cannot_do_it(
-    practice: GivenPractice, job: JobKey, biller: Browser
-) -> None:
-    page = f"/jobs/{job.job_id}"
-
-    assert f"{page}/reverse" not in biller.links(page)
-    assert "Reversal by an approver or administrator" in biller.says(page)
+def test_a_biller_sees_who_may_reverse_a_job(job: JobKey, biller: Browser) -> None:
+    assert "Reversal by an approver or administrator" in biller.says(f"/jobs/{job.job_id}")
     assert "Reverse this claim" not in biller.read("/claims/C00001")
-    assert biller.get(f"{page}/reverse").status_code == 403
-    assert biller.post(f"{page}/reverse", note="x").status_code == 403
 
 
-def test_a_biller_sees_a_reversal_but_cannot_confirm_or_discard_it(
-    practice: GivenPractice, job: JobKey, approver: Browser, biller: Browser
-) -> None:
-    page = request_reversal(approver, job)
-
-    assert "confirm-form" not in biller.read(page)
-    assert biller.post(f"{page}/confirm", confirmation="CONFIRM").status_code == 403
-    assert biller.post(f"{page}/discard").status_code == 403
-    assert approver.status_of(JobKey(practice.id, int(page.rsplit("/", 1)[1]))) == "Awaiting CONFIRM"
-
-
-def test_an_approver_can_pause_a_reversal_but_no_other_job(
-    practice: GivenPractice, job: JobKey, approver: Browser
-) -> None:
+def test_an_approver_can_pause_a_reversal(job: JobKey, approver: Browser) -> None:
     page = request_reversal(approver, job)
     confirm(approver, page)
 
     approver.post(f"{page}/pause", on=page)
 
     assert "Pausing" in approver.says(page)
-    practice.claims(1, first=9)
-    other = practice.preview(key="other")
-    practice.confirm(other)
-    assert approver.post(f"/jobs/{other.job_id}/pause").status_code == 403
 
 
 def test_an_unfinished_job_cannot_be_reversed(practice: GivenPractice, approver: Browser) -> None:
@@ -278,13 +237,3 @@ def test_an_expired_reversal_preview_links_back_to_the_reversal_form(
 
     assert f"/jobs/{job.job_id}/reverse" in approver.links(page)
     assert "confirm-form" not in approver.read(page)
-
-
-def test_a_job_of_another_practice_cannot_be_reversed(
-    practice: GivenPractice, job: JobKey, sessions: Sessions, browser_of: OPEN
-) -> None:
-    other = a_practice(sessions, name="Harbor")
-    stranger = browser_of(other.person("approver@harbor.example", Role.APPROVER))
-
-    assert stranger.get(f"/jobs/{job.job_id}/reverse").status_code == 404
-    assert stranger.post(f"/jobs/{job.job_id}/reverse", note="x").status_code == 404

@@ -82,7 +82,7 @@ def test_the_web_stays_ready_without_workers(database_url: str, broker_url: str,
 def test_a_job_that_no_worker_picks_up_is_reported(database_url: str, broker_url: str, sessions: Sessions) -> None:
     practice = a_practice(sessions)
     practice.claims(2)
-    practice.confirm(practice.preview())
+    practice.confirmed()
     later = NOW + dt.timedelta(seconds=61)
     hear_a_worker(sessions, at=later)
 
@@ -111,7 +111,7 @@ def test_a_preview_that_no_worker_prepares_is_reported_until_one_does(
 def test_waiting_work_without_a_broker_is_reported_for_broker_and_worker(database_url: str, sessions: Sessions) -> None:
     practice = a_practice(sessions)
     practice.claims(2)
-    practice.confirm(practice.preview())
+    practice.confirmed()
     later = NOW + dt.timedelta(seconds=61)
     hear_a_worker(sessions, at=later)
 

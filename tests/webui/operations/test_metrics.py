@@ -56,11 +56,6 @@ def of(samples: Samples, name: str, **labels: str) -> float:
     return samples[f"settle_{name}", frozenset(labels.items())]
 
 
-@pytest.fixture
-def practice(sessions: Sessions) -> GivenPractice:
-    return a_practice(sessions)
-
-
 def fail(practice: GivenPractice, position: int, code: str) -> None:
     """Change the outcome of a settled item to failed, and adjust the counts of its chunk."""
     with transaction(practice.sessions) as session:
@@ -97,8 +92,7 @@ def test_a_retry_never_lowers_a_counter_of_failures(database_url: str, practice:
     fail(practice, 2, "a_code_of_tomorrow")
     with an_app(database_url) as client:
         before = scrape(client)
-        with transaction(practice.sessions) as session:
-            commands.retry_failed(session, job, by=practice.biller, now=NOW)
+        practice.act(commands.retry_failed, job)
         after = scrape(client)
 
     for found in (before, after):
@@ -115,7 +109,7 @@ def test_a_scrape_shows_what_waits_and_which_processes_are_alive(
     database_url: str, sessions: Sessions, practice: GivenPractice
 ) -> None:
     practice.claims(8)
-    practice.confirm(practice.preview(chunk_claims=4))
+    practice.confirmed(chunk_claims=4)
     with transaction(sessions) as session:
         heartbeat.record_heartbeat(
             session, ProcessInfo(WORKER, "h", 1, "1", NOW, {"queues": ["settle"]}), now=NOW + dt.timedelta(seconds=90)

@@ -3,24 +3,16 @@
 import csv
 import io
 import re
-from collections.abc import Callable
 
 import pytest
 from sqlalchemy import update
 
-from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.jobs.keys import JobKey
 from core.models.jobs import NextStep, SettleJob
-from core.models.people import Role
 from core.models.practices import PayerClass
 from tests.factories import GivenPractice, Line
 from tests.webui.conftest import Browser, page_text
-
-
-@pytest.fixture
-def admin(practice: GivenPractice, browser_of: Callable[[Actor], Browser]) -> Browser:
-    return browser_of(practice.person("admin@lakeside.example", Role.ADMIN))
 
 
 def close(admin: Browser, month: str = "2026-11") -> None:
@@ -66,8 +58,7 @@ def test_an_administrator_closes_a_month_with_its_totals_and_reopens_it_with_a_r
 
 def test_a_month_with_an_unfinished_job_names_it_and_cannot_be_closed(practice: GivenPractice, admin: Browser) -> None:
     practice.claim("C1", Line(0, 100_00))
-    job = practice.preview()
-    practice.confirm(job)
+    job = practice.confirmed()
 
     page = admin.says("/months/2026-11")
     refused = admin.post("/months/2026-11/close", on="/settings")

@@ -4,19 +4,14 @@ import pytest
 from flask.testing import FlaskClient
 
 from core.access import tokens, user_sessions
-from core.db.engine import Sessions, transaction
+from core.db.engine import transaction
 from core.models.people import User
-from tests.factories import NOW, GivenPractice, a_practice
+from tests.factories import NOW, GivenPractice
 from tests.webui.operations.test_metrics import an_app
 from webui.shared.auth import SESSION_COOKIE
 from webui.shared.body_limits import BODY_BYTES_BEFORE_SIGN_IN_MAX
 
 LARGE = "x" * BODY_BYTES_BEFORE_SIGN_IN_MAX
-
-
-@pytest.fixture
-def practice(sessions: Sessions) -> GivenPractice:
-    return a_practice(sessions)
 
 
 def _sign_in(client: FlaskClient, practice: GivenPractice) -> str:

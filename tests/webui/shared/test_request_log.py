@@ -2,22 +2,16 @@
 
 from typing import Any
 
-import pytest
 from structlog.testing import capture_logs
 
 from core.access import user_sessions
 from core.db.engine import Sessions, transaction
-from tests.factories import NOW, GivenPractice, a_practice
+from tests.factories import NOW, GivenPractice
 from tests.webui.operations.test_metrics import an_app
 from webui.jobs.job_pages import BIGINT_MAX
 from webui.shared.auth import SESSION_COOKIE
 
 LIVE = {"X-Live": "1"}
-
-
-@pytest.fixture
-def practice(sessions: Sessions) -> GivenPractice:
-    return a_practice(sessions)
 
 
 def lines(logged: list[Any]) -> list[tuple[str, str, int]]:

@@ -8,7 +8,7 @@ import pytest
 from core.access.permissions import Actor
 from core.books import closing
 from core.claims import export
-from core.db.engine import Sessions, transaction
+from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound
 from core.intake.csv.csv_import import import_csv
 from core.intake.csv.csv_template import template_files
@@ -16,26 +16,15 @@ from core.intake.csv.postings_import import ImportedPostings, import_postings
 from core.intake.parsing.faults import ImportRefused
 from core.ledger import manual_postings
 from core.models.people import Role
-from tests.factories import NOW, GivenPractice, Line, a_practice
+from tests.factories import NOW, GivenPractice, Line
 
 HEAD = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"
-
-
-@pytest.fixture
-def practice(sessions: Sessions) -> GivenPractice:
-    return a_practice(sessions)
-
-
-@pytest.fixture
-def admin(practice: GivenPractice) -> Actor:
-    return practice.person("admin@lakeside.example", Role.ADMIN)
 
 
 def _post(practice: GivenPractice, folder: Path, *rows: str, by: Actor | None = None) -> ImportedPostings:
     path = folder / "march.csv"
     path.write_text("\n".join([HEAD, *rows]) + "\n", encoding="utf-8")
-    with transaction(practice.sessions) as session:
-        return import_postings(session, path, practice_name="Lakeside", by=by, now=NOW)
+    return practice.act(import_postings, path, practice_name="Lakeside", by=by)
 
 
 def _faults(practice: GivenPractice, folder: Path, *rows: str) -> list[str]:
@@ -45,8 +34,7 @@ def _faults(practice: GivenPractice, folder: Path, *rows: str) -> list[str]:
 
 
 def _close(practice: GivenPractice, admin: Actor, month: dt.date) -> None:
-    with transaction(practice.sessions) as session:
-        closing.close(session, month, by=admin, now=NOW)
+    practice.act(closing.close, month, by=admin)
 
 
 def test_payments_adjustments_transfers_and_refunds_change_the_balances(
@@ -221,8 +209,7 @@ def test_new_claims_with_postings_in_a_closed_month_are_refused_but_known_claims
             (tmp_path / name).write_text(text + "\n", encoding="utf-8")
 
     def load() -> None:
-        with transaction(practice.sessions) as session:
-            import_csv(session, tmp_path, practice_name="Lakeside", now=NOW)
+        practice.do(import_csv, tmp_path, practice_name="Lakeside", now=NOW)
 
     write()
     load()
@@ -267,8 +254,7 @@ def test_a_user_without_permission_and_a_missing_practice_or_file_are_refused(
 def _state(practice: GivenPractice, number: str) -> tuple[str, int, int]:
     """Return the billing status, the insurance balance, and the unreversed insurance write-off."""
     claim = practice.read(number)
-    with practice.sessions() as session:
-        unreversed = manual_postings.list_unreversed_write_offs(session, practice.id, claim.id)
+    unreversed = practice.do(manual_postings.list_unreversed_write_offs, practice.id, claim.id)
     return claim.billing_status, claim.insurance_due, sum(one.cents for one in unreversed)
 
 

@@ -2,11 +2,9 @@
 
 import datetime as dt
 import itertools
-import threading
-from collections.abc import Callable
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from core.access import user_management
@@ -19,15 +17,13 @@ from core.jobs.approval.decide import AlreadyDecided, ApprovalExpired, OwnJob, R
 from core.jobs.commands import ConfirmationMismatch, PreviewExpired, WrongStatus
 from core.jobs.execution import sweep
 from core.jobs.keys import JobKey
-from core.jobs.preview.create_preview import ScheduleTerms
-from core.jobs.preview.job_request import JobRequest
 from core.jobs.results import certificates
 from core.models.claims import Hold
 from core.models.job_items import JobItem
-from core.models.jobs import JobStatus, NextStep, SettleJob
-from core.models.ledger import Posting, PostingKind, WriteOffReason
-from core.models.people import AuditEntry, Role, User
-from core.models.schedules import Schedule, ScheduleMode, ScheduleState
+from core.models.jobs import JobStatus, SettleJob
+from core.models.ledger import Posting, PostingKind
+from core.models.people import Role, User
+from tests.at_once import outcomes_at_once
 from tests.factories import NOW, GivenPractice, a_practice
 
 S = JobStatus
@@ -36,41 +32,20 @@ _keys = itertools.count(1)
 
 
 @pytest.fixture
-def approver(practice: GivenPractice) -> Actor:
-    return practice.person("approver@lakeside.example", Role.APPROVER)
-
-
-@pytest.fixture
-def admin(practice: GivenPractice) -> Actor:
-    return practice.person("admin@lakeside.example", Role.ADMIN)
-
-
-@pytest.fixture
 def job(practice: GivenPractice) -> JobKey:
     """A job of two claims that the biller confirmed and that exceeds the practice's limit."""
     practice.claims(2)
     practice.limit(job=2_000)
-    made = practice.preview(by=practice.biller)
-    practice.confirm(made)
-    return made
-
-
-def read(practice: GivenPractice, job: JobKey) -> SettleJob:
-    with practice.sessions() as session:
-        return session.get_one(SettleJob, job)
+    return practice.confirmed()
 
 
 def acts(practice: GivenPractice, job: JobKey) -> list[tuple[str, int | None]]:
-    with practice.sessions() as session:
-        entries = select(AuditEntry).where(AuditEntry.subject == f"job:{job.job_id}").order_by(AuditEntry.id)
-        return [(entry.act, entry.user_id) for entry in session.scalars(entries)]
+    return [(entry.act, entry.user_id) for entry in practice.audited(subject=f"job:{job.job_id}")]
 
 
 def change(practice: GivenPractice, changed_user: Actor, **columns: object) -> None:
     with transaction(practice.sessions) as session:
-        user = session.get_one(User, changed_user.user_id)
-        for name, value in columns.items():
-            setattr(user, name, value)
+        session.execute(update(User).where(User.id == changed_user.user_id).values(**columns))
 
 
 # Approve
@@ -85,7 +60,7 @@ def test_a_job_over_a_limit_posts_nothing_until_another_user_approves(
     practice.approve(job, by=approver, now=LATER)
     practice.run(now=LATER)
 
-    done = read(practice, job)
+    done = practice.read_job(job)
     assert done.status is S.COMPLETED
     assert (done.requested_by, done.confirmed_by, done.decided_by) == (
         practice.biller.user_id, practice.biller.user_id, approver.user_id
@@ -140,7 +115,7 @@ def test_a_requester_cannot_approve_or_reject_their_own_job(practice: GivenPract
         with pytest.raises(OwnJob):
             practice.reject(job, by=admin)
         assert practice.progress(job).status is S.AWAITING_APPROVAL
-        assert inbox.is_own_job(admin, read(practice, job))
+        assert inbox.is_own_job(admin, practice.read_job(job))
 
 
 def test_a_biller_cannot_approve_and_an_approver_of_another_practice_finds_no_job(
@@ -199,17 +174,20 @@ def test_a_deactivated_user_cannot_confirm_a_preview(practice: GivenPractice) ->
 def test_a_limit_changed_while_a_job_waits_does_not_affect_the_job(
     practice: GivenPractice, job: JobKey, approver: Actor
 ) -> None:
-    before = read(practice, job)
+    before = practice.read_job(job)
     practice.limit(claim=1, job=1)
     practice.limit_of(practice.biller, claim=1, job=1)
-    assert read(practice, job).limits_exceeded == before.limits_exceeded
+    assert practice.read_job(job).limits_exceeded == before.limits_exceeded
     practice.limit()
     practice.limit_of(practice.biller)
     assert practice.progress(job).status is S.AWAITING_APPROVAL
 
     practice.approve(job, by=approver)
 
-    assert (read(practice, job).limits, read(practice, job).limits_exceeded) == (before.limits, before.limits_exceeded)
+    assert (practice.read_job(job).limits, practice.read_job(job).limits_exceeded) == (
+        before.limits,
+        before.limits_exceeded,
+    )
 
 
 def test_a_claim_that_changed_while_the_job_waited_is_skipped(
@@ -247,16 +225,15 @@ def test_a_rejection_keeps_its_reason_and_posts_nothing(practice: GivenPractice,
     practice.reject(job, by=approver, reason="  Call the patients first  ", now=LATER)
     practice.run()
 
-    rejected = read(practice, job)
+    rejected = practice.read_job(job)
     assert (rejected.status, rejected.decision_note, rejected.decided_by) == (
         S.REJECTED, "Call the patients first", approver.user_id
     )  # fmt: skip
     assert practice.write_offs("C00001") == []
     with pytest.raises(WrongStatus):
         practice.confirm(job)
-    with practice.sessions() as session:  # the audit contains no text typed by users
-        facts = session.scalars(select(AuditEntry.facts).where(AuditEntry.act == "job.rejected")).one()
-    assert "patients" not in str(facts)
+    (entry,) = practice.audited("job.rejected")
+    assert "patients" not in str(entry.facts), "the audit contains no text typed by users"
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 501, "a\x00b"])
@@ -280,8 +257,7 @@ def test_a_second_user_cannot_decide_again(practice: GivenPractice, job: JobKey,
 
 
 def test_a_requester_can_discard_a_waiting_job(practice: GivenPractice, job: JobKey, approver: Actor) -> None:
-    with transaction(practice.sessions) as session:
-        commands.discard(session, job, by=practice.biller, now=NOW)
+    practice.act(commands.discard, job)
     with pytest.raises(WrongStatus, match="discarded"):
         practice.approve(job, by=approver)
     with pytest.raises(WrongStatus):
@@ -297,7 +273,7 @@ def test_only_a_job_awaiting_approval_can_be_approved_or_rejected(practice: Give
     for act in (practice.approve, practice.reject):
         with pytest.raises(WrongStatus):
             act(job, by=approver)
-    assert read(practice, job).decided_by is None
+    assert practice.read_job(job).decided_by is None
 
 
 # Expire
@@ -373,16 +349,13 @@ def test_a_requester_is_notified_of_jobs_that_another_user_discarded_but_not_of_
     practice: GivenPractice, job: JobKey, admin: Actor, approver: Actor
 ) -> None:
     def discard(key: JobKey, by: Actor) -> None:
-        with transaction(practice.sessions) as session:
-            commands.discard(session, key, by=by, now=LATER)
+        practice.do(commands.discard, key, by=by, now=LATER)
 
-    own = practice.preview(key="own")
-    practice.confirm(own)
+    own = practice.confirmed(key="own")
     discard(own, practice.biller)
     discard(job, admin)
 
-    with practice.sessions() as session:
-        (news,) = inbox.my_decided_jobs(session, practice.biller, now=LATER)
+    (news,) = practice.do(inbox.my_decided_jobs, practice.biller, now=LATER)
     assert (news.id, news.status, news.decided_by) == (job.job_id, S.DISCARDED, admin.user_id)
     with pytest.raises(AlreadyDecided, match="Another user has already discarded this job"):
         practice.approve(job, by=approver, now=LATER)
@@ -395,43 +368,6 @@ def test_the_requester_sees_an_expired_job_for_seven_days(practice: GivenPractic
     with practice.sessions() as session:
         assert [found.id for found in inbox.my_decided_jobs(session, practice.biller, now=over)] == [job.job_id]
         assert inbox.my_decided_jobs(session, practice.biller, now=over + dt.timedelta(days=8)) == []
-
-
-# Schedules
-
-
-def test_the_owner_of_a_schedule_cannot_approve_its_jobs(
-    practice: GivenPractice, admin: Actor, approver: Actor
-) -> None:
-    practice.claims(2)
-    practice.limit(job=2_000)
-    with transaction(practice.sessions) as session:
-        schedule = _a_schedule(practice, admin)
-        session.add(schedule)
-        session.flush()
-        terms = ScheduleTerms(schedule.id, schedule.created_by, schedule.owner_id, None, NextStep.CONFIRM, 1, 10**9)
-        request = JobRequest.of({"selection": {"all": True}, "reason": "small_balance"})
-        made = commands.request_preview(
-            session, request, by=admin, idempotency_key="scheduled", now=NOW, schedule_terms=terms
-        )
-        job = JobKey(made.practice_id, made.id)
-        assert [one["code"] for one in made.limits_exceeded] == ["over_job_limit", "over_cap_claims"]
-
-    with pytest.raises(OwnJob):
-        practice.approve(job, by=admin)
-    practice.approve(job, by=approver)
-    practice.run()
-
-    assert practice.counts(job)["settled"] == 2
-
-
-def _a_schedule(practice: GivenPractice, owner: Actor) -> Schedule:
-    return Schedule(
-        practice_id=practice.id, name="Small balances", filter={"total_due_max_cents": 5_000}, local_time=dt.time(2),
-        weekdays=["mon"], reason=WriteOffReason.SMALL_BALANCE, note="", claims_max=1, cents_max=10**9,
-        mode=ScheduleMode.SETTLE, grace_minutes=60, mail_to=[], state=ScheduleState.ACTIVE, owner_id=owner.user_id,
-        active_since=NOW, created_at=NOW, created_by=owner.user_id, changed_at=NOW, changed_by=owner.user_id,
-    )  # fmt: skip
 
 
 # Database constraints
@@ -455,40 +391,14 @@ def test_the_database_refuses_a_self_approval_and_a_run_without_approval(
 # Races
 
 
-def run_at_once(*functions: Callable[[], object]) -> list[BaseException | None]:
-    """Run the functions at once. Return what each raised, in the given order."""
-    barrier = threading.Barrier(len(functions))
-    raised: list[BaseException | None] = [None] * len(functions)
-
-    def run(index: int, act: Callable[[], object]) -> None:
-        barrier.wait()
-        try:
-            act()
-        except BaseException as error:  # noqa: BLE001  whatever it was is judged by the test
-            raised[index] = error
-
-    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(functions)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return raised
-
-
-def make_waiting_job(practice: GivenPractice) -> JobKey:
-    made = practice.preview(key=f"race {next(_keys)}")
-    practice.confirm(made)
-    return made
-
-
 def test_of_two_concurrent_approvers_one_decides(
     practice: GivenPractice, job: JobKey, approver: Actor, admin: Actor, rounds: int
 ) -> None:
     for _ in range(rounds // 2):
-        job = make_waiting_job(practice)
-        raised = run_at_once(lambda: practice.approve(job, by=approver), lambda: practice.approve(job, by=admin))  # noqa: B023
+        job = practice.confirmed(key=f"race {next(_keys)}")
+        raised = outcomes_at_once(lambda: practice.approve(job, by=approver), lambda: practice.approve(job, by=admin))  # noqa: B023
         assert sorted(type(error).__name__ for error in raised) == ["AlreadyDecided", "NoneType"]
-        decided_by = read(practice, job).decided_by
+        decided_by = practice.read_job(job).decided_by
         assert decided_by == (approver if raised[0] is None else admin).user_id
         assert [act for act, _ in acts(practice, job)].count("job.approved") == 1
     practice.run()
@@ -499,8 +409,8 @@ def test_an_approval_racing_a_rejection_ends_as_exactly_one_of_them(
     practice: GivenPractice, job: JobKey, approver: Actor, admin: Actor, rounds: int
 ) -> None:
     for _ in range(rounds // 2):
-        job = make_waiting_job(practice)
-        raised = run_at_once(lambda: practice.approve(job, by=approver), lambda: practice.reject(job, by=admin))  # noqa: B023
+        job = practice.confirmed(key=f"race {next(_keys)}")
+        raised = outcomes_at_once(lambda: practice.approve(job, by=approver), lambda: practice.reject(job, by=admin))  # noqa: B023
         assert sorted(type(error).__name__ for error in raised) == ["AlreadyDecided", "NoneType"]
         assert practice.progress(job).status is (S.CONFIRMED if raised[0] is None else S.REJECTED)
     practice.run()
@@ -511,12 +421,11 @@ def test_an_approval_racing_a_discard_ends_as_exactly_one_of_them(
     practice: GivenPractice, job: JobKey, approver: Actor, rounds: int
 ) -> None:
     def discard() -> None:
-        with transaction(practice.sessions) as session:
-            commands.discard(session, job, by=practice.biller, now=NOW)
+        practice.act(commands.discard, job)
 
     for _ in range(rounds // 2):
-        job = make_waiting_job(practice)
-        raised = run_at_once(lambda: practice.approve(job, by=approver), discard)  # noqa: B023
+        job = practice.confirmed(key=f"race {next(_keys)}")
+        raised = outcomes_at_once(lambda: practice.approve(job, by=approver), discard)  # noqa: B023
         assert [error for error in raised if error is not None and not isinstance(error, Refusal)] == []
         assert raised.count(None) == 1
         assert practice.progress(job).status is (S.CONFIRMED if raised[0] is None else S.DISCARDED)
@@ -526,27 +435,22 @@ def test_an_approver_deactivated_concurrently_either_approved_first_or_is_refuse
     practice: GivenPractice, job: JobKey, approver: Actor, admin: Actor, rounds: int
 ) -> None:
     def deactivate() -> None:
-        with transaction(practice.sessions) as session:
-            user_management.deactivate(session, approver.user_id, by=admin, now=NOW)
+        practice.act(user_management.deactivate, approver.user_id, by=admin)
 
     for _ in range(rounds // 2):
-        job = make_waiting_job(practice)
+        job = practice.confirmed(key=f"race {next(_keys)}")
         change(practice, approver, active=True)
-        raised = run_at_once(lambda: practice.approve(job, by=approver), deactivate)  # noqa: B023
+        raised = outcomes_at_once(lambda: practice.approve(job, by=approver), deactivate)  # noqa: B023
         assert raised[1] is None
         assert raised[0] is None or isinstance(raised[0], NotAllowed)
         order = [
-            act for act in _acts_in_order(practice) if act in (f"job.approved job:{job.job_id}", "user.deactivated")
+            entry.act
+            for entry in practice.audited()
+            if entry.act == "user.deactivated" or (entry.act, entry.subject) == ("job.approved", f"job:{job.job_id}")
         ]
         assert practice.progress(job).status is (S.CONFIRMED if raised[0] is None else S.AWAITING_APPROVAL)
         if raised[0] is None:
-            assert order.index(f"job.approved job:{job.job_id}") == len(order) - 2, "the approval came first"
-
-
-def _acts_in_order(practice: GivenPractice) -> list[str]:
-    with practice.sessions() as session:
-        entries = session.scalars(select(AuditEntry).order_by(AuditEntry.id)).all()
-        return [f"{e.act} {e.subject}" if e.act.startswith("job.") else e.act for e in entries]
+            assert order.index("job.approved") == len(order) - 2, "the approval came first"
 
 
 def test_an_approval_racing_the_expiry_ends_as_exactly_one_of_them(
@@ -555,8 +459,8 @@ def test_an_approval_racing_the_expiry_ends_as_exactly_one_of_them(
     last = NOW + decide.APPROVAL_EXPIRES_AFTER - dt.timedelta(seconds=1)
     over = NOW + decide.APPROVAL_EXPIRES_AFTER
     for _ in range(rounds // 2):
-        job = make_waiting_job(practice)
-        raised = run_at_once(
+        job = practice.confirmed(key=f"race {next(_keys)}")
+        raised = outcomes_at_once(
             lambda: practice.approve(job, by=approver, now=last),  # noqa: B023
             lambda: sweep.sweep(practice.sessions, now=over),
         )

@@ -1,7 +1,6 @@
 """Limits: what a job may write off without approval, frozen at preview."""
 
 import itertools
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,25 +12,20 @@ from core.access.permissions import Actor
 from core.db.engine import Sessions, make_sessions, transaction
 from core.jobs import commands, prepare
 from core.jobs.approval import limits
-from core.jobs.execution import chunks, engine, sweep
+from core.jobs.execution import sweep
 from core.jobs.keys import JobKey
 from core.models.jobs import JobStatus, SettleJob
 from core.models.ledger import Posting, PostingKind
-from core.models.people import Role
 from core.models.practices import WriteOffSetting
 from core.money import UNLIMITED
 from core.schedules import time_zone
+from tests.at_once import raised_at_once
 from tests.factories import NOW, GivenPractice, Line, a_practice
 from tests.servers import Databases
 from tests.shared_app import engine_on
 
 WAITS, RUNS = JobStatus.AWAITING_APPROVAL, JobStatus.CONFIRMED
 _keys = itertools.count(1)
-
-
-@pytest.fixture
-def admin(practice: GivenPractice) -> Actor:
-    return practice.person("admin@lakeside.example", Role.ADMIN)
 
 
 def confirmed(practice: GivenPractice, *numbers: str, by: Actor | None = None, **options: Any) -> SettleJob:
@@ -231,14 +225,9 @@ def test_approved_and_rejected_jobs_do_not_count_against_the_daily_limit(practic
 def test_a_canceled_job_counts_only_what_it_wrote_off(practice: GivenPractice) -> None:
     practice.claims(5)
     practice.limit(job=4_500)
-    first = practice.preview({"claim_ids": ["C00001", "C00002", "C00003"]}, key="canceled", chunk_claims=1)
-    practice.confirm(first)
-    with transaction(practice.sessions) as session:
-        chunk = chunks.take(session, worker="tester", now=NOW)
-    assert chunk is not None
-    engine._settle(practice.sessions, chunk, clock=lambda: NOW)
-    with transaction(practice.sessions) as session:
-        commands.cancel(session, first, by=practice.biller, now=NOW)
+    first = practice.confirmed({"claim_ids": ["C00001", "C00002", "C00003"]}, key="canceled", chunk_claims=1)
+    practice.settle_chunk(practice.take_chunk())
+    practice.act(commands.cancel, first)
     practice.run()
     sweep.sweep(practice.sessions, now=NOW)
     assert practice.progress(first).status is JobStatus.CANCELLED
@@ -256,19 +245,10 @@ def test_two_jobs_confirmed_at_once_are_added_up(practice: GivenPractice, rounds
         halves = [
             practice.preview({"claim_ids": [f"C{1 + 2 * round_ + n:05d}"]}, key=f"half {round_} {n}") for n in range(2)
         ]
-        barrier, statuses = threading.Barrier(2), []
 
-        def confirm(job: JobKey) -> None:
-            barrier.wait()  # noqa: B023  it is called here
-            statuses.append(practice.confirm(job).status)  # noqa: B023
+        assert raised_at_once(*(lambda half=half: practice.confirm(half) for half in halves)) == []
 
-        threads = [threading.Thread(target=confirm, args=(half,)) for half in halves]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-        assert sorted(statuses) == sorted([RUNS, WAITS]), round_
+        assert sorted(practice.read_job(half).status for half in halves) == sorted([RUNS, WAITS]), round_
         with transaction(practice.sessions) as session:  # remove the round's jobs, which would count in the next round
             day = "interval '1 day'"
             earlier = f"as_of = as_of - 1, confirmed_at = confirmed_at - {day}"

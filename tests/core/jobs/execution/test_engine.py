@@ -16,45 +16,15 @@ from core.db.engine import transaction
 from core.jobs import commands
 from core.jobs.execution import chunks, engine, finish, settle_chunk, sweep
 from core.jobs.keys import JobKey
-from core.models.claims import Claim
 from core.models.job_items import ChunkState, JobChunk, JobFailure, Outcome
-from core.models.jobs import JobStatus, SettleJob
+from core.models.jobs import JobStatus
 from tests.factories import NOW, GivenPractice, Line, ticking
-
-REFUSE_ONE = """
-CREATE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF NEW.external_id IN ({bad}) AND NEW.billing_status = 'Settled' THEN
-        RAISE EXCEPTION 'refused' USING ERRCODE = 'check_violation';
-    END IF;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER refuse_one BEFORE UPDATE ON claim FOR EACH ROW EXECUTE FUNCTION refuse_one();
-"""
-
-
-def _refuse(practice: GivenPractice, *bad: str) -> None:
-    """Make the database refuse to settle these claims."""
-    with transaction(practice.sessions) as session:
-        session.execute(text(REFUSE_ONE.format(bad=", ".join(f"'{number}'" for number in bad))))
-
-
-@contextmanager
-def _locked_by_another_session(practice: GivenPractice, *numbers: str) -> Iterator[Session]:
-    """Let another session lock these claims for as long as the block lasts."""
-    with practice.sessions() as session, session.begin():
-        session.scalars(
-            select(Claim.id).where(Claim.practice_id == practice.id, Claim.external_id.in_(numbers)).with_for_update()
-        ).all()
-        yield session
 
 
 @contextmanager
 def _worker_in_first_chunk(practice: GivenPractice, job: JobKey) -> Iterator[None]:
     """Simulate a worker that has taken the first chunk and is in its effect transaction."""
-    with transaction(practice.sessions) as session:
-        chunk = chunks.take(session, worker="slow", now=NOW)
-    assert chunk is not None
+    chunk = practice.take_chunk(worker="slow")
     assert chunk.job == job
     with practice.sessions() as session, session.begin():
         assert chunks.lock(session, chunk)
@@ -72,9 +42,8 @@ def _work(practice: GivenPractice, *, now: dt.datetime = NOW) -> engine.WorkResu
 
 def test_one_bad_claim_in_a_thousand_fails_alone_within_few_transactions(practice: GivenPractice) -> None:
     practice.claims(1_000)
-    _refuse(practice, "C00700")
-    job = practice.preview()
-    practice.confirm(job)
+    practice.refuse_to_settle("C00700")
+    job = practice.confirmed()
     locked: list[str] = []
 
     def note_locks(_conn: object, _cursor: object, statement: str, *_: object) -> None:
@@ -94,9 +63,8 @@ def test_one_bad_claim_in_a_thousand_fails_alone_within_few_transactions(practic
 def test_several_bad_claims_are_each_isolated(practice: GivenPractice) -> None:
     practice.claims(64)
     bad = ("C00001", "C00002", "C00033", "C00064")
-    _refuse(practice, *bad)
-    job = practice.preview(chunk_claims=16)
-    practice.confirm(job)
+    practice.refuse_to_settle(*bad)
+    job = practice.confirmed(chunk_claims=16)
 
     practice.run()
 
@@ -107,9 +75,8 @@ def test_several_bad_claims_are_each_isolated(practice: GivenPractice) -> None:
 
 def test_a_claim_locked_by_another_session_is_postponed_and_blocks_no_other_claim(practice: GivenPractice) -> None:
     practice.claims(5)
-    job = practice.preview()
-    practice.confirm(job)
-    with _locked_by_another_session(practice, "C00003"):
+    job = practice.confirmed()
+    with practice.locked("C00003"):
         _work(practice)
         assert practice.counts(job) == {"settled": 4, "skipped": 0, "failed": 0, "remaining": 1}
         assert _chunks(practice, job)[0].not_before == NOW + dt.timedelta(seconds=0.5)
@@ -122,9 +89,8 @@ def test_a_claim_locked_by_another_session_is_postponed_and_blocks_no_other_clai
 
 def test_a_claim_still_locked_after_five_tries_fails_and_can_be_retried(practice: GivenPractice) -> None:
     practice.claims(3)
-    job = practice.preview()
-    practice.confirm(job)
-    with _locked_by_another_session(practice, "C00002"):
+    job = practice.confirmed()
+    with practice.locked("C00002"):
         for seconds in (0, 1, 3, 6, 11):
             _work(practice, now=NOW + dt.timedelta(seconds=seconds))
 
@@ -132,8 +98,7 @@ def test_a_claim_still_locked_after_five_tries_fails_and_can_be_retried(practice
     assert practice.item(job, "C00002").code == "claim_locked"
     assert practice.progress(job).status is JobStatus.COMPLETED
 
-    with transaction(practice.sessions) as session:
-        commands.retry_failed(session, job, by=practice.biller, now=NOW)
+    practice.act(commands.retry_failed, job)
     practice.run(now=NOW + dt.timedelta(seconds=60))
 
     assert practice.counts(job) == {"settled": 3, "skipped": 0, "failed": 0, "remaining": 0}
@@ -145,9 +110,8 @@ def test_a_claim_still_locked_after_five_tries_fails_and_can_be_retried(practice
 def test_a_payment_racing_the_job_is_never_written_off(practice: GivenPractice) -> None:
     """The write-off is decided under the lock: a $60 payment on a $100 balance must never meet a $100 write-off."""
     practice.claim("1", Line(0, 100))
-    job = practice.preview()
-    practice.confirm(job)
-    with _locked_by_another_session(practice, "1"):
+    job = practice.confirmed()
+    with practice.locked("1"):
         _work(practice)
     practice.pay("1", 60)
 
@@ -162,8 +126,7 @@ def test_a_transient_error_releases_the_attempt_and_fails_no_claim(
     practice: GivenPractice, sqlstate: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     practice.claims(3)
-    job = practice.preview()
-    practice.confirm(job)
+    job = practice.confirmed()
     real, failures = settle_chunk.posting.move_claims, iter([True, True, True, True, True])
 
     def fail_first(session: Session, *args: object) -> object:
@@ -188,8 +151,7 @@ def test_database_outages_do_not_count_as_worker_deaths(
 ) -> None:
     """The database is away when the chunk fails and still away when it is released: four times in a row."""
     practice.claims(1)
-    job = practice.preview()
-    practice.confirm(job)
+    job = practice.confirmed()
     real, away = chunks.release, OperationalError("BEGIN", None, Exception("the server is away"))
     outages = itertools.cycle([True, True, False])
     monkeypatch.setattr(engine, "RELEASE_RETRY_SECONDS", (0, 0))
@@ -216,8 +178,7 @@ def test_a_commit_whose_answer_is_lost_is_neither_repeated_nor_lost(
     practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     practice.claims(3)
-    job = practice.preview()
-    practice.confirm(job)
+    job = practice.confirmed()
     real = settle_chunk.settle
 
     def commit_and_lose_the_answer(session: Session, chunk: chunks.Chunk, *, now: dt.datetime) -> object:
@@ -231,8 +192,7 @@ def test_a_commit_whose_answer_is_lost_is_neither_repeated_nor_lost(
 
     assert practice.counts(job) == {"settled": 3, "skipped": 0, "failed": 0, "remaining": 0}
     assert practice.write_offs("C00001") == [(1, "insurance", -1_000), (1, "patient", -500)]
-    with transaction(practice.sessions) as session:
-        finish.advance(session, job, now=NOW)
+    practice.do(finish.advance, job, now=NOW)
     assert practice.progress(job).status is JobStatus.COMPLETED
 
 
@@ -243,8 +203,7 @@ def _take_and_die(practice: GivenPractice, *, now: dt.datetime) -> None:
 
 def test_a_claim_that_kills_its_workers_is_isolated_and_the_others_settle(practice: GivenPractice) -> None:
     practice.claims(4)
-    job = practice.preview()
-    practice.confirm(job)
+    job = practice.confirmed()
     now = NOW
     while practice.progress(job).status is not JobStatus.COMPLETED:
         now += dt.timedelta(seconds=2)
@@ -253,9 +212,7 @@ def test_a_claim_that_kills_its_workers_is_isolated_and_the_others_settle(practi
         if first_open.first_position == chunk_with_killer.first_position and chunk_with_killer.attempts < 3:
             _take_and_die(practice, now=now)
         else:
-            with transaction(practice.sessions) as session:
-                chunk = chunks.take(session, worker="tester", now=now)
-            assert chunk is not None
+            chunk = practice.take_chunk(now=now)
             engine._settle(practice.sessions, chunk, clock=ticking(now))
 
     assert practice.counts(job) == {"settled": 3, "skipped": 0, "failed": 1, "remaining": 0}
@@ -265,31 +222,21 @@ def test_a_claim_that_kills_its_workers_is_isolated_and_the_others_settle(practi
 
 def test_two_workers_never_take_the_same_chunk(practice: GivenPractice) -> None:
     practice.claims(4)
-    job = practice.preview(chunk_claims=2)
-    practice.confirm(job)
+    practice.confirmed(chunk_claims=2)
 
-    with transaction(practice.sessions) as session:
-        first = chunks.take(session, worker="a", now=NOW)
-    with transaction(practice.sessions) as session:
-        second = chunks.take(session, worker="b", now=NOW)
-        third = chunks.take(session, worker="c", now=NOW)
+    taken = [practice.take_chunk(worker=name) for name in "ab"]
 
-    assert first is not None
-    assert second is not None
-    assert {first.first, second.first} == {1, 3}
-    assert third is None
+    assert {chunk.first for chunk in taken} == {1, 3}
+    assert practice.do(chunks.take, worker="c", now=NOW) is None
 
 
 def test_a_worker_that_lost_its_chunk_to_another_does_not_settle_it(practice: GivenPractice) -> None:
     practice.claims(2)
-    job = practice.preview()
-    practice.confirm(job)
-    with transaction(practice.sessions) as session:
-        stale = chunks.take(session, worker="frozen", now=NOW)
-    assert stale is not None
+    practice.confirmed()
+    stale = practice.take_chunk(worker="frozen")
     practice.run(now=NOW + dt.timedelta(seconds=10))
 
-    assert not engine._settle(practice.sessions, stale, clock=ticking(NOW)).processed
+    assert not practice.settle_chunk(stale).processed
 
     assert practice.write_offs("C00001") == [(1, "insurance", -1_000), (1, "patient", -500)]
     assert practice.violations() == []
@@ -297,11 +244,9 @@ def test_a_worker_that_lost_its_chunk_to_another_does_not_settle_it(practice: Gi
 
 def test_a_pause_waits_for_the_chunk_in_progress_and_stops_before_the_next(practice: GivenPractice) -> None:
     practice.claims(4)
-    job = practice.preview(chunk_claims=2)
-    practice.confirm(job)
+    job = practice.confirmed(chunk_claims=2)
     with _worker_in_first_chunk(practice, job):
-        with transaction(practice.sessions) as session:
-            commands.pause(session, job, by=practice.biller, now=NOW)
+        practice.act(commands.pause, job)
         with transaction(practice.sessions) as session:
             assert finish.advance(session, job, now=NOW) is None
         assert practice.progress(job).status is JobStatus.PAUSING
@@ -310,8 +255,7 @@ def test_a_pause_waits_for_the_chunk_in_progress_and_stops_before_the_next(pract
     with transaction(practice.sessions) as session:
         assert finish.advance(session, job, now=NOW) is JobStatus.PAUSED
 
-    with transaction(practice.sessions) as session:
-        commands.resume(session, job, by=practice.biller, now=NOW)
+    practice.act(commands.resume, job)
     practice.run(now=NOW + dt.timedelta(seconds=10))
     assert practice.counts(job)["settled"] == 4
     assert practice.violations() == []
@@ -319,15 +263,11 @@ def test_a_pause_waits_for_the_chunk_in_progress_and_stops_before_the_next(pract
 
 def test_a_worker_that_took_a_chunk_before_the_pause_releases_it(practice: GivenPractice) -> None:
     practice.claims(2)
-    job = practice.preview()
-    practice.confirm(job)
-    with transaction(practice.sessions) as session:
-        taken = chunks.take(session, worker="tester", now=NOW)
-    assert taken is not None
-    with transaction(practice.sessions) as session:
-        commands.pause(session, job, by=practice.biller, now=NOW)
+    job = practice.confirmed()
+    taken = practice.take_chunk()
+    practice.act(commands.pause, job)
 
-    engine._settle(practice.sessions, taken, clock=ticking(NOW))
+    practice.settle_chunk(taken)
 
     assert practice.progress(job).status is JobStatus.PAUSED
     assert practice.counts(job)["remaining"] == 2
@@ -336,12 +276,8 @@ def test_a_worker_that_took_a_chunk_before_the_pause_releases_it(practice: Given
 
 def test_a_canceled_job_keeps_settled_claims_and_counts_the_rest_as_not_reached(practice: GivenPractice) -> None:
     practice.claims(4)
-    job = practice.preview(chunk_claims=2)
-    practice.confirm(job)
-    with transaction(practice.sessions) as session:
-        chunk = chunks.take(session, worker="tester", now=NOW)
-    assert chunk is not None
-    engine._settle(practice.sessions, chunk, clock=ticking(NOW))
+    job = practice.confirmed(chunk_claims=2)
+    practice.settle_chunk(practice.take_chunk())
     with transaction(practice.sessions) as session:
         commands.cancel(session, job, by=practice.biller, now=NOW)
         finish.advance(session, job, now=NOW)
@@ -357,12 +293,8 @@ def test_a_canceled_job_keeps_settled_claims_and_counts_the_rest_as_not_reached(
 @pytest.mark.parametrize("corrupted", ["patient_cents", "patient_before_cents", "insurance_after_cents"])
 def test_a_job_that_does_not_reconcile_halts(practice: GivenPractice, corrupted: str) -> None:
     practice.claims(2)
-    job = practice.preview(chunk_claims=1)
-    practice.confirm(job)
-    with transaction(practice.sessions) as session:
-        chunk = chunks.take(session, worker="tester", now=NOW)
-    assert chunk is not None
-    engine._settle(practice.sessions, chunk, clock=ticking(NOW))
+    job = practice.confirmed(chunk_claims=1)
+    practice.settle_chunk(practice.take_chunk())
     with transaction(practice.sessions) as session:
         session.execute(
             update(JobChunk)
@@ -373,8 +305,7 @@ def test_a_job_that_does_not_reconcile_halts(practice: GivenPractice, corrupted:
     practice.run(now=NOW + dt.timedelta(seconds=5))
 
     assert practice.progress(job).status is JobStatus.HALTED
-    with practice.sessions() as session:
-        assert session.get_one(SettleJob, job).halted_because == "books_do_not_balance"
+    assert practice.read_job(job).halted_because == "books_do_not_balance"
 
 
 def test_practices_share_the_workers_regardless_of_job_size(practice: GivenPractice) -> None:
@@ -383,15 +314,12 @@ def test_practices_share_the_workers_regardless_of_job_size(practice: GivenPract
     small = a_practice(practice.sessions, name="Small")
     practice.claims(60)
     small.claims(2)
-    practice.confirm(practice.preview(chunk_claims=1))
-    job = small.preview()
-    small.confirm(job)
+    practice.confirmed(chunk_claims=1)
+    job = small.confirmed()
 
     taken = []
     for second in range(40):
-        with transaction(practice.sessions) as session:
-            chunk = chunks.take(session, worker="tester", now=NOW + dt.timedelta(seconds=second / 1_000))
-        assert chunk is not None
+        chunk = practice.take_chunk(now=NOW + dt.timedelta(seconds=second / 1_000))
         taken.append(chunk.job.practice_id)
         if chunk.job == job:
             break

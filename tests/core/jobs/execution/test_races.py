@@ -1,37 +1,17 @@
 """Races between two connections behind a barrier: the result is always right."""
 
 import datetime as dt
-import threading
-from collections.abc import Callable
 
 from sqlalchemy import select
 
 from core.db.engine import transaction
 from core.errors import Refusal
 from core.jobs import commands
-from core.jobs.execution import chunks, engine, finish
+from core.jobs.execution import finish
 from core.models.job_items import JobChunk, JobFailure
 from core.models.jobs import JobStatus, SettleJob
+from tests.at_once import raised_at_once
 from tests.factories import NOW, GivenPractice
-
-
-def _at_once(*acts: Callable[[], object]) -> list[BaseException]:
-    """Run the acts in threads that start together. Return what they raised."""
-    barrier, raised = threading.Barrier(len(acts)), []
-
-    def run(act: Callable[[], object]) -> None:
-        barrier.wait()
-        try:
-            act()
-        except BaseException as error:  # noqa: BLE001  whatever it was is judged by the test
-            raised.append(error)
-
-    threads = [threading.Thread(target=run, args=(act,)) for act in acts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return raised
 
 
 def test_two_last_chunks_finishing_together_complete_the_job_once(practice: GivenPractice, rounds: int) -> None:
@@ -39,18 +19,11 @@ def test_two_last_chunks_finishing_together_complete_the_job_once(practice: Give
         first = 1 + 2 * round_
         practice.claims(2, first=first)
         numbers = [f"C{first:05d}", f"C{first + 1:05d}"]
-        job = practice.preview({"claim_ids": numbers}, key=f"round {round_}", chunk_claims=1)
-        practice.confirm(job)
-        taken = []
-        for _ in range(2):
-            with transaction(practice.sessions) as session:
-                taken.append(chunks.take(session, worker="tester", now=NOW))
+        job = practice.confirmed({"claim_ids": numbers}, key=f"round {round_}", chunk_claims=1)
+        taken = [practice.take_chunk() for _ in range(2)]
 
-        raised = _at_once(
-            *(lambda chunk=chunk: engine._settle(practice.sessions, chunk, clock=lambda: NOW) for chunk in taken)
-        )
+        assert raised_at_once(*(lambda chunk=chunk: practice.settle_chunk(chunk) for chunk in taken)) == []
 
-        assert raised == []
         assert practice.progress(job).status is JobStatus.COMPLETED, round_
     assert practice.violations() == []
 
@@ -59,21 +32,18 @@ def test_a_retry_that_reopens_a_chunk_while_the_job_finishes_is_never_lost(
     practice: GivenPractice, rounds: int
 ) -> None:
     practice.claims(2)
-    job = practice.preview(chunk_claims=1)
-    practice.confirm(job)
+    job = practice.confirmed(chunk_claims=1)
     practice.run()
     for round_ in range(rounds):
         _fail_the_second_claim(practice, job)
 
         def retry() -> None:
-            with transaction(practice.sessions) as session:
-                commands.retry_failed(session, job, by=practice.biller, now=NOW)
+            practice.act(commands.retry_failed, job)
 
         def end() -> None:
-            with transaction(practice.sessions) as session:
-                finish.advance(session, job, now=NOW)
+            practice.do(finish.advance, job, now=NOW)
 
-        raised = _at_once(retry, end)
+        raised = raised_at_once(retry, end)
 
         assert all(isinstance(error, Refusal) for error in raised)
         seen = practice.progress(job)
@@ -107,16 +77,14 @@ def _fail_the_second_claim(practice: GivenPractice, job: tuple[int, int]) -> Non
 
 def test_concurrent_retries_make_one_attempt(practice: GivenPractice) -> None:
     practice.claims(2)
-    job = practice.preview(chunk_claims=1)
-    practice.confirm(job)
+    job = practice.confirmed(chunk_claims=1)
     practice.run()
     _fail_the_second_claim(practice, job)
 
     def retry() -> None:
-        with transaction(practice.sessions) as session:
-            commands.retry_failed(session, job, by=practice.biller, now=NOW + dt.timedelta(seconds=1))
+        practice.act(commands.retry_failed, job, now=NOW + dt.timedelta(seconds=1))
 
-    raised = _at_once(retry, retry, retry)
+    raised = raised_at_once(retry, retry, retry)
 
     assert all(isinstance(error, commands.WrongStatus) for error in raised)
     with practice.sessions() as session:

@@ -87,7 +87,7 @@ def test_a_claim_in_two_jobs_is_settled_once(practice: GivenPractice) -> None:
 
 def test_a_preview_reports_claims_in_another_unfinished_job(practice: GivenPractice) -> None:
     practice.claims(3)
-    practice.confirm(practice.preview({"claim_ids": ["C00001", "C00002"]}, key="one"))
+    practice.confirmed({"claim_ids": ["C00001", "C00002"]}, key="one")
 
     job = practice.preview(key="two")
 
@@ -95,8 +95,7 @@ def test_a_preview_reports_claims_in_another_unfinished_job(practice: GivenPract
 
 
 def _totals(practice: GivenPractice, job: tuple[int, int]) -> PreviewTotals:
-    with practice.sessions() as session:
-        return PreviewTotals.model_validate(session.get_one(SettleJob, job).preview)
+    return PreviewTotals.model_validate(practice.read_job(job).preview)
 
 
 @pytest.mark.parametrize("cents", [1, 999_999_999, CENTS_MAX])
@@ -222,8 +221,7 @@ def test_a_status_other_than_settled_moves_the_claim_and_posts_nothing(practice:
 
     job = practice.settle(target_status="Internal Review", reason=None)
 
-    with practice.sessions() as session:
-        assert session.get_one(SettleJob, job).kind is JobKind.STATUS
+    assert practice.read_job(job).kind is JobKind.STATUS
     assert practice.read("1").billing_status == practice.read("credit").billing_status == "Internal Review"
     assert practice.item(job, "there").code == "already_in_status"
     assert practice.write_offs("1") == []
@@ -263,8 +261,7 @@ def test_a_selection_of_200_000_claims_is_prepared(practice: GivenPractice) -> N
     numbers = [f"N{n}" for n in range(1, 200_001)]
 
     job = practice.preview({"claim_ids": numbers})
-    with transaction(practice.sessions) as session:
-        prepare.prepare(session, job, now=NOW)
+    practice.do(prepare.prepare, job, now=NOW)
 
     with practice.sessions() as session:
         assert session.scalar(select(func.count()).select_from(JobItem).where(*job.of(JobItem))) == 200_000
@@ -274,15 +271,13 @@ def test_a_selection_of_200_000_claims_is_prepared(practice: GivenPractice) -> N
 def test_the_setting_is_frozen_at_the_preview(practice: GivenPractice) -> None:
     practice.claim("1", Line(100, 50))
     job = practice.preview()
-    with transaction(practice.sessions) as session:
-        session.execute(text("UPDATE practice SET write_off = 'neither'"))
+    practice.sql("UPDATE practice SET write_off = 'neither'")
 
     practice.confirm(job)
     practice.run()
 
     assert practice.read("1").insurance_due == practice.read("1").patient_due == 0
-    with practice.sessions() as session:
-        assert session.get_one(SettleJob, job).setting is WriteOffSetting.BOTH
+    assert practice.read_job(job).setting is WriteOffSetting.BOTH
 
 
 def test_a_finished_job_cannot_be_paused(practice: GivenPractice) -> None:

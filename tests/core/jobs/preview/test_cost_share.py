@@ -5,8 +5,9 @@ import datetime as dt
 import pytest
 from sqlalchemy import insert, select, text, update
 
+from core.access.permissions import Actor
 from core.db.engine import transaction
-from core.jobs import codes, commands
+from core.jobs import codes
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share
 from core.jobs.preview.cost_share import CostShare, CostShareReasonMissing
@@ -25,16 +26,12 @@ from tests.factories import NOW, TODAY, GivenPractice, Line
 WHY = "Hardship, verified case by case"
 
 
-def confirm(practice: GivenPractice, job: JobKey, reason: str = "") -> SettleJob:
-    with transaction(practice.sessions) as session:
-        return commands.confirm(
-            session, job, confirmation="CONFIRM", cost_share_reason=reason, by=practice.biller, now=NOW
-        )
+def medicare_claim(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
 
 
 def share(practice: GivenPractice, job: JobKey) -> CostShare | None:
-    with practice.sessions() as session:
-        return cost_share.as_previewed(session.get_one(SettleJob, job))
+    return cost_share.as_previewed(practice.read_job(job))
 
 
 def add_posting(practice: GivenPractice, number: str, kind: PostingKind, cents: int, on: dt.date) -> None:
@@ -64,7 +61,7 @@ def test_the_rule_the_warning_and_the_totals_cover_the_same_medicare_and_medicai
     assert is_cost_share == (payer_class in (PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL))
     assert (found is not None) == is_cost_share
     if found is None:
-        assert confirm(practice, job).status is JobStatus.CONFIRMED
+        assert practice.confirm(job).status is JobStatus.CONFIRMED
     else:
         assert (found.job_cents, found.became_due_cents) == (500, 500)
         assert "Medicare or Medicaid cost sharing" in found.sentence()
@@ -75,7 +72,7 @@ def test_the_rule_the_warning_and_the_totals_cover_the_same_medicare_and_medicai
 def test_neither_the_note_nor_the_write_off_reason_serves_as_the_cost_sharing_reason(
     practice: GivenPractice, note: str, reason: str
 ) -> None:
-    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    medicare_claim(practice)
     job = practice.preview(note=note, reason=reason)
 
     with pytest.raises(CostShareReasonMissing) as missing:
@@ -89,26 +86,25 @@ def test_neither_the_note_nor_the_write_off_reason_serves_as_the_cost_sharing_re
 def test_a_certificate_of_an_earlier_version_shows_no_reason_that_no_user_entered(
     practice: GivenPractice, default_reason: str
 ) -> None:
-    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    medicare_claim(practice)
     job = practice.preview(note="Wrong address")
-    confirm(practice, job, WHY)
+    practice.confirm(job, cost_share_reason=WHY)
     practice.run()
     as_before = text("preview #- '{cost_share,includes_medicaid}'")
     for kept, shown in [(WHY, WHY), (default_reason, "not recorded")]:
         with transaction(practice.sessions) as session:
             session.execute(update(SettleJob).values(preview=as_before, cost_share_reason=kept))
-        with practice.sessions() as session:
-            document = certificates.for_job(session, job)
+        document = practice.do(certificates.for_job, job)
         assert document.cost_share_reason == shown
         assert document.cost_share is not None
         assert "Medicaid" not in document.cost_share.sentence(), "its sums left out Medicaid alone"
 
 
 def test_the_cost_sharing_reason_may_repeat_the_write_off_reason(practice: GivenPractice) -> None:
-    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    medicare_claim(practice)
     job = practice.preview()
 
-    confirm(practice, job, "small balance")
+    practice.confirm(job, cost_share_reason="small balance")
 
     practice.run()
     with practice.sessions() as session:
@@ -120,19 +116,18 @@ def test_a_certificate_totals_only_the_cost_sharing_actually_written_off(practic
     practice.claim("1", Line(0, 500), primary_payer_id=medicaid)
     practice.claim("2", Line(0, 300), primary_payer_id=medicaid)
     job = practice.preview()
-    confirm(practice, job, WHY)
+    practice.confirm(job, cost_share_reason=WHY)
     practice.change("2")  # so that the run skips the claim
 
     practice.run()
 
-    with practice.sessions() as session:
-        share_of_job = certificates.for_job(session, job).cost_share
+    share_of_job = practice.do(certificates.for_job, job).cost_share
     assert share_of_job is not None
     assert (share_of_job.claims, share_of_job.job_cents) == (1, 500)
 
 
 def test_overriding_the_rule_for_another_reason_requires_a_cost_sharing_reason(practice: GivenPractice) -> None:
-    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    medicare_claim(practice)
     admin = practice.person("m.chen@lakeside.example", Role.ADMIN)
     job = practice.preview(reason="bad_debt", include=["medicare_cost_share"], by=admin)
 
@@ -144,19 +139,18 @@ def test_overriding_the_rule_for_another_reason_requires_a_cost_sharing_reason(p
 def test_a_job_with_cost_sharing_cannot_be_confirmed_without_a_valid_reason(
     practice: GivenPractice, reason: str
 ) -> None:
-    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    medicare_claim(practice)
     job = practice.preview()
 
     with pytest.raises(CostShareReasonMissing):
-        confirm(practice, job, reason)
+        practice.confirm(job, cost_share_reason=reason)
 
     practice.run()
     assert practice.read("1").patient_due == 500
-    assert confirm(practice, job, f" {WHY} ").cost_share_reason == WHY
+    assert practice.confirm(job, cost_share_reason=f" {WHY} ").cost_share_reason == WHY
     practice.run()
     assert practice.read("1").patient_due == 0
-    with practice.sessions() as session:
-        document = certificates.for_job(session, job)
+    document = practice.do(certificates.for_job, job)
     assert (document.cost_share_reason, document.cost_share) == (WHY, share(practice, job))
     assert practice.violations() == []
 
@@ -195,21 +189,15 @@ def test_the_share_covers_the_last_twelve_months_and_medicare_only(practice: Giv
     assert found.percent == 20
 
 
-def test_reversed_write_offs_do_not_count_as_written_off_cost_sharing(practice: GivenPractice) -> None:
-    medicare, approver = practice.payer("M", PayerClass.MEDICARE), practice.person("a@x.example", Role.APPROVER)
+def test_reversed_write_offs_do_not_count_as_written_off_cost_sharing(practice: GivenPractice, approver: Actor) -> None:
+    medicare = practice.payer("M", PayerClass.MEDICARE)
     practice.claim("1", Line(0, 500), primary_payer_id=medicare)
     practice.claim("2", Line(0, 300), primary_payer_id=medicare)
     first = practice.preview({"claim_ids": ["1"]})
-    confirm(practice, first, WHY)
+    practice.confirm(first, cost_share_reason=WHY)
     practice.run()
     before = share(practice, practice.preview({"claim_ids": ["2"]}, key="before"))
-    with transaction(practice.sessions) as session:
-        reversal = commands.request_reversal(
-            session, first, claim_ids=None, by=approver, idempotency_key="reversal", now=NOW
-        )
-        reversal_key = JobKey(reversal.practice_id, reversal.id)
-    with transaction(practice.sessions) as session:
-        commands.confirm(session, reversal_key, confirmation="CONFIRM", by=approver, now=NOW)
+    practice.reverse(first, by=approver)
     practice.run()
     after = share(practice, practice.preview({"claim_ids": ["2"]}, key="after"))
 
@@ -242,7 +230,7 @@ def make_scheduled_job(
 
 
 def test_a_schedule_uses_its_note_as_the_cost_sharing_reason(practice: GivenPractice) -> None:
-    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    medicare_claim(practice)
 
     job = make_scheduled_job(practice, note="Small balances cost more to collect", include=[])
 
@@ -255,7 +243,7 @@ def test_a_schedule_uses_its_note_as_the_cost_sharing_reason(practice: GivenPrac
 def test_a_schedule_without_a_note_or_with_another_reason_waives_no_cost_sharing(
     practice: GivenPractice, note: str, reason: str, include: list[str]
 ) -> None:
-    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    medicare_claim(practice)
     practice.claim("2", Line(0, 500))
 
     job = make_scheduled_job(practice, note=note, reason=reason, include=include)
@@ -270,9 +258,9 @@ def test_a_schedule_without_a_note_or_with_another_reason_waives_no_cost_sharing
 
 
 def test_a_preview_made_before_this_rule_needs_no_reason(practice: GivenPractice) -> None:
-    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    medicare_claim(practice)
     job = practice.preview()
     with transaction(practice.sessions) as session:
         session.execute(update(SettleJob).values(preview=text("preview - 'cost_share'")))
 
-    assert confirm(practice, job).status is JobStatus.CONFIRMED
+    assert practice.confirm(job).status is JobStatus.CONFIRMED

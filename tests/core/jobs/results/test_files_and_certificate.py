@@ -6,17 +6,17 @@ import zipfile
 
 import pytest
 
+from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.jobs import commands
-from core.jobs.execution import chunks, engine, finish
+from core.jobs.execution import finish
 from core.jobs.keys import JobKey
 from core.jobs.results import certificates, files
 from core.jobs.results.certificates import NotFinished
 from core.jobs.results.files import File
 from core.models.claims import Hold
 from core.models.practices import Patient, WriteOffSetting
-from tests.core.jobs.execution.test_engine import _refuse
-from tests.factories import NOW, GivenPractice, Line, a_practice, ticking
+from tests.factories import NOW, GivenPractice, Line
 
 
 def _csv(practice: GivenPractice, job: JobKey, file: File) -> list[list[str]]:
@@ -31,14 +31,10 @@ def test_the_three_files_name_every_claim_once(practice: GivenPractice) -> None:
     practice.claim("2", Line(100, 0), hold=Hold.LEGAL)
     practice.claim("3", Line(0, 5))
     practice.claim("4", Line(0, 7))
-    _refuse(practice, "3")
-    job = practice.preview(chunk_claims=1)
-    practice.confirm(job)
+    practice.refuse_to_settle("3")
+    job = practice.confirmed(chunk_claims=1)
     for _ in range(3):
-        with transaction(practice.sessions) as session:
-            chunk = chunks.take(session, worker="tester", now=NOW)
-        assert chunk is not None
-        engine._settle(practice.sessions, chunk, clock=ticking(NOW))
+        practice.settle_chunk(practice.take_chunk())
     with transaction(practice.sessions) as session:
         commands.cancel(session, job, by=practice.biller, now=NOW)
         finish.advance(session, job, now=NOW)
@@ -84,8 +80,7 @@ def test_a_certificate_adds_up_to_the_cent(practice: GivenPractice) -> None:
     practice.claim("3", Line(40, 7), billing_provider_id=own)
     job = practice.settle(note="Year-end")
 
-    with practice.sessions() as session:
-        found = certificates.for_job(session, job)
+    found = practice.do(certificates.for_job, job)
 
     assert (found.total, found.settled, found.skipped, found.failed, found.not_reached) == (3, 2, 1, 0, 0)
     assert (found.receivable_before.total_cents, found.written_off.total_cents) == (222, 182)
@@ -112,15 +107,13 @@ def test_the_hash_of_the_items_differs_for_different_frozen_selections(practice:
     assert first != other
 
 
-def test_a_reversal_has_its_own_certificate(practice: GivenPractice) -> None:
-    from tests.core.jobs.reversal.test_reversal import _reverse
-
+def test_a_reversal_has_its_own_certificate(practice: GivenPractice, approver: Actor) -> None:
     practice.claim("1", Line(100, 50))
     job = practice.settle()
-    reversal = _reverse(practice, job)
+    reversal = practice.reverse(job, by=approver)
+    practice.run()
 
-    with practice.sessions() as session:
-        found = certificates.for_job(session, reversal)
+    found = practice.do(certificates.for_job, reversal)
 
     assert (found.receivable_before.total_cents, found.receivable_after.total_cents) == (0, 150)
     assert _csv(practice, reversal, File.SETTLED)[0][3:5] == ["Insurance restored", "Patient restored"]
@@ -136,9 +129,8 @@ def test_an_unfinished_job_has_no_certificate(practice: GivenPractice) -> None:
         certificates.for_job(session, job)
 
 
-def test_an_empty_result_file_has_a_header(sessions: object, practice: GivenPractice) -> None:
-    empty = a_practice(practice.sessions, name="Empty")
-    empty.claim("1", Line(0, 1))
-    job = empty.settle()
+def test_an_empty_result_file_has_a_header(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 1))
+    job = practice.settle()
 
-    assert _csv(empty, job, File.NOT_SETTLED) == [list(files.COLUMN_HEADINGS[File.NOT_SETTLED])]
+    assert _csv(practice, job, File.NOT_SETTLED) == [list(files.COLUMN_HEADINGS[File.NOT_SETTLED])]

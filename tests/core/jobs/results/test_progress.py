@@ -4,16 +4,15 @@ import datetime as dt
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from core.db.engine import transaction
 from core.jobs import commands, lifecycle
-from core.jobs.execution import chunks, engine, finish
+from core.jobs.execution import engine, finish
 from core.jobs.keys import JobKey
 from core.jobs.results import progress
-from core.models.claims import Claim
 from core.models.jobs import JobStatus, SettleJob
-from tests.factories import NOW, GivenPractice, ticking
+from tests.factories import NOW, GivenPractice
 
 
 class Run:
@@ -28,17 +27,13 @@ class Run:
 
     def work(self, chunks_wanted: int = 1) -> None:
         for _ in range(chunks_wanted):
-            with transaction(self.practice.sessions) as session:
-                taken = chunks.take(session, worker="tester", now=self.at)
-            assert taken is not None
+            taken = self.practice.take_chunk(now=self.at)
             self.at += dt.timedelta(seconds=2)
             engine._settle(self.practice.sessions, taken, clock=lambda: self.at)
 
     def act(self, command: Callable[..., SettleJob]) -> None:
-        with transaction(self.practice.sessions) as session:
-            command(session, self.job, by=self.practice.biller, now=self.at)
-        with transaction(self.practice.sessions) as session:
-            finish.advance(session, self.job, now=self.at)
+        self.practice.act(command, self.job, now=self.at)
+        self.practice.do(finish.advance, self.job, now=self.at)
 
     def wait(self, **by: float) -> None:
         self.at += dt.timedelta(**by)
@@ -54,8 +49,7 @@ class Run:
 
     def chart(self) -> list[tuple[int, int]]:
         start = int(NOW.timestamp())
-        with self.practice.sessions() as session:
-            points = progress.claims_per_second(session, self.job, now=self.at)
+        points = self.practice.do(progress.claims_per_second, self.job, now=self.at)
         return [(at - start, claims) for at, claims in points]
 
 
@@ -145,23 +139,15 @@ def test_the_time_before_a_retry_is_not_working_time_and_the_retry_counts_only_i
     practice: GivenPractice,
 ) -> None:
     practice.claims(10)
-    job = practice.preview()
-    practice.confirm(job)
-    with practice.sessions() as session, session.begin():
-        session.execute(select(Claim.id).where(Claim.external_id == "C00004").with_for_update())
-        clock = ticking(NOW)
-        for _ in range(60):
-            engine.work(practice.sessions, worker="tester", clock=clock)
+    job = practice.confirmed()
+    practice.run_while_locked("C00004")
     failed = practice.progress(job)
     assert (failed.status, failed.failed) == (JobStatus.COMPLETED, 1)
     assert failed.worked_seconds is not None
 
     later = NOW + dt.timedelta(days=1)
-    with transaction(practice.sessions) as session:
-        commands.retry_failed(session, job, by=practice.biller, now=later)
-    with transaction(practice.sessions) as session:
-        taken = chunks.take(session, worker="tester", now=later)
-    assert taken is not None
+    practice.act(commands.retry_failed, job, now=later)
+    taken = practice.take_chunk(now=later)
     until = later + dt.timedelta(seconds=4)
     engine._settle(practice.sessions, taken, clock=lambda: until)
 
@@ -170,8 +156,7 @@ def test_the_time_before_a_retry_is_not_working_time_and_the_retry_counts_only_i
     assert seen.worked_seconds == failed.worked_seconds + 4
     assert failed.finished_at is not None
     assert seen.paused_seconds == (later - failed.finished_at).total_seconds()
-    with practice.sessions() as session:
-        chart = progress.claims_per_second(session, job, now=until)
+    chart = practice.do(progress.claims_per_second, job, now=until)
     assert chart[-1] == (int(until.timestamp()), 1), "the nine others were settled a day before"
 
 
@@ -188,8 +173,7 @@ def test_a_job_canceled_while_paused_counts_only_the_time_before_the_pause(run: 
 
 def test_a_job_of_less_than_a_second_has_no_rate(practice: GivenPractice) -> None:
     practice.claims(5)
-    job = practice.preview()
-    practice.confirm(job)
+    job = practice.confirmed()
     engine.work(practice.sessions, worker="tester", clock=lambda: NOW)
 
     seen = practice.progress(job)
@@ -213,8 +197,7 @@ def test_a_job_without_remaining_claims_that_has_not_ended_is_reconciling(unreco
     assert (seen.remaining, seen.reconciling, seen.seconds_left) == (0, True, None)
     assert progress.as_json(seen)["reconciling"] is True
 
-    with transaction(unreconciled.practice.sessions) as session:
-        finish.advance(session, unreconciled.job, now=unreconciled.at)
+    unreconciled.practice.do(finish.advance, unreconciled.job, now=unreconciled.at)
     assert (unreconciled.progress.status, unreconciled.progress.reconciling) == (JobStatus.COMPLETED, False)
 
 
@@ -229,7 +212,6 @@ def test_the_progress_of_several_jobs_is_each_jobs_own(practice: GivenPractice) 
     job = practice.settle()
     other: JobKey = practice.preview(key="other")
 
-    with practice.sessions() as session:
-        by_job = progress.for_jobs(session, practice.id, [job.job_id, other.job_id], now=NOW)
+    by_job = practice.do(progress.for_jobs, practice.id, [job.job_id, other.job_id], now=NOW)
 
     assert by_job == {job.job_id: practice.progress(job), other.job_id: practice.progress(other)}

@@ -4,9 +4,8 @@ import datetime as dt
 
 import pytest
 
-from core.db.engine import transaction
+from core.access.permissions import Actor
 from core.errors import NotAllowed
-from core.jobs import commands
 from core.jobs.keys import JobKey
 from core.jobs.preview.job_request import BadRequest
 from core.jobs.preview.selections import UnknownClaim
@@ -16,20 +15,14 @@ from core.models.job_items import Outcome
 from core.models.jobs import JobStatus
 from core.models.people import Role
 from core.models.practices import WriteOffSetting
-from tests.factories import NOW, TODAY, GivenPractice, Line
+from tests.factories import TODAY, GivenPractice, Line
 
 
-def _reverse(practice: GivenPractice, job: JobKey, *claim_ids: str, key: str = "reverse", run: bool = True) -> JobKey:
-    approver = practice.person(f"approver.{key}@lakeside.example".replace(" ", "."), Role.APPROVER)
-    with transaction(practice.sessions) as session:
-        made = commands.request_reversal(
-            session, job, claim_ids=claim_ids or None, by=approver, idempotency_key=key, now=NOW, chunk_claims=2
-        )
-        reversal = JobKey(made.practice_id, made.id)
-    if run:
-        with transaction(practice.sessions) as session:
-            commands.confirm(session, reversal, confirmation="CONFIRM", by=approver, now=NOW)
-        practice.run()
+def _reverse(practice: GivenPractice, job: JobKey, *claim_ids: str, key: str = "reverse") -> JobKey:
+    """Reverse the job, or some of its claims, in chunks of two."""
+    by = practice.person(f"approver.{key}@lakeside.example".replace(" ", "."), Role.APPROVER)
+    reversal = practice.reverse(job, *claim_ids, by=by, key=key, chunk_claims=2)
+    practice.run()
     return reversal
 
 
@@ -135,14 +128,12 @@ def test_some_claims_of_a_job_can_be_reversed_alone(practice: GivenPractice) -> 
         _reverse(practice, job, "C00009", key="another")
 
 
-def test_reversing_a_job_repeatedly_reverses_each_claim_once(practice: GivenPractice) -> None:
+def test_reversing_a_job_repeatedly_reverses_each_claim_once(practice: GivenPractice, admin: Actor) -> None:
     practice.claims(2)
     job = practice.settle()
-    first = _reverse(practice, job, key="first", run=False)
+    first = practice.request_reversal(job, by=admin, key="first")
     second = _reverse(practice, job, key="second")
-    with transaction(practice.sessions) as session:
-        admin = practice.person("admin@lakeside.example", Role.ADMIN)
-        commands.confirm(session, first, confirmation="CONFIRM", by=admin, now=NOW)
+    practice.confirm(first, by=admin)
     practice.run()
     third = _reverse(practice, job, key="third")
 
@@ -165,8 +156,8 @@ def test_a_reversed_claim_can_be_settled_again(practice: GivenPractice) -> None:
     assert practice.violations() == []
 
 
-def test_a_reversal_leaves_the_balance_that_the_setting_did_not_write_off(patient_only_practice: GivenPractice) -> None:
-    practice = patient_only_practice
+def test_a_reversal_leaves_the_balance_that_the_setting_did_not_write_off(practice: GivenPractice) -> None:
+    practice.set_write_off(WriteOffSetting.PATIENT)
     practice.claim("1", Line(100, 50))
     job = practice.settle()
 
@@ -174,14 +165,6 @@ def test_a_reversal_leaves_the_balance_that_the_setting_did_not_write_off(patien
 
     assert (practice.read("1").insurance_due, practice.read("1").patient_due) == (100, 50)
     assert practice.violations() == []
-
-
-@pytest.fixture
-def patient_only_practice(practice: GivenPractice) -> GivenPractice:
-    """A practice that writes off only the patient's balance."""
-    from tests.factories import a_practice
-
-    return a_practice(practice.sessions, name="Patients", write_off=WriteOffSetting.PATIENT)
 
 
 def test_a_status_change_job_can_be_reversed(practice: GivenPractice) -> None:
@@ -194,26 +177,22 @@ def test_a_status_change_job_can_be_reversed(practice: GivenPractice) -> None:
     assert practice.violations() == []
 
 
-def test_a_biller_cannot_create_or_confirm_a_reversal(practice: GivenPractice) -> None:
+def test_a_biller_cannot_create_or_confirm_a_reversal(practice: GivenPractice, approver: Actor) -> None:
     practice.claims(1)
     job = practice.settle()
 
-    with pytest.raises(NotAllowed), transaction(practice.sessions) as session:
-        commands.request_reversal(session, job, claim_ids=None, by=practice.biller, idempotency_key="k", now=NOW)
-    reversal = _reverse(practice, job, run=False)
+    with pytest.raises(NotAllowed):
+        practice.request_reversal(job, by=practice.biller)
+    reversal = practice.request_reversal(job, by=approver)
     with pytest.raises(NotAllowed):
         practice.confirm(reversal)
 
 
-def test_a_reversals_note_has_a_maximum_length(practice: GivenPractice) -> None:
+def test_a_reversals_note_has_a_maximum_length(practice: GivenPractice, approver: Actor) -> None:
     practice.claims(1)
-    job = practice.settle()
-    approver = practice.person("approver@lakeside.example", Role.APPROVER)
 
-    with pytest.raises(BadRequest, match="note"), transaction(practice.sessions) as session:
-        commands.request_reversal(
-            session, job, claim_ids=None, by=approver, idempotency_key="k", now=NOW, note="x" * 501
-        )
+    with pytest.raises(BadRequest, match="note"):
+        practice.request_reversal(practice.settle(), by=approver, note="x" * 501)
 
 
 def test_only_an_ended_job_can_be_reversed(practice: GivenPractice) -> None:

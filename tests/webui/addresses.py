@@ -1,0 +1,127 @@
+"""Every address of the pages and the API with the action that it needs, and what each accepts."""
+
+import re
+
+from core.access.permissions import Action
+
+API = "/api/v1"
+PUBLIC = {
+    "/sign-in", "/sign-out", "/healthz", "/readyz", "/metrics", "/", "/favicon.ico", "/static/<path:filename>",
+    f"{API}/docs", f"{API}/docs/<path:name>", f"{API}/openapi.json", f"{API}/login",
+    f"{API}/logout",  # for every role: it revokes the token of the request
+}  # fmt: skip
+# Job 1 is previewed, job 2 settled its claim, job 3 reverses it, job 4 belongs to run 1 of schedule 1, job 5 is
+# confirmed, and job 6 awaits approval.
+RIGHTS = {
+    Action.SEE_CLAIMS: """
+        GET /claims   GET /feed/totals   GET /feed/counts   GET /feed/export.csv   POST /feed/selection
+        POST /feed/columns   POST /feed/filters   POST /feed/filters/1/delete   GET /claims/C00001
+        GET /jobs   GET /jobs/1   GET /jobs/3   GET /jobs/5   GET /jobs/6   GET /jobs/1/confirm   GET /jobs/1/preview
+        GET /approvals   GET /jobs/2/files/settled.csv   GET /jobs/2/certificate   GET /jobs/2/certificate.json
+        GET /credits   GET /credits/credits.csv   GET /late-payments   GET /exclusions   GET /months
+        GET /months/2026-11   GET /settings   GET /schedules   GET /schedules/1   GET /schedules/1/tonight
+        GET /schedule-runs   GET /schedule-runs/1
+    """,
+    Action.PREVIEW_JOB: "POST /jobs   POST /jobs/1/again   POST /jobs/1/date   POST /jobs/1/discard",
+    Action.CONFIRM_JOB: "POST /jobs/1/confirm",
+    Action.CONTROL_JOB: "POST /jobs/1/pause   POST /jobs/1/resume   POST /jobs/1/cancel   POST /jobs/1/retry-failed",
+    Action.APPROVE_JOB: "POST /jobs/1/approve   POST /jobs/1/reject",
+    Action.REVERSE_JOB: """
+        GET /jobs/2/reverse   POST /jobs/2/reverse   POST /jobs/3/confirm   POST /jobs/3/discard
+        POST /jobs/3/pause   POST /jobs/3/resume   POST /jobs/3/cancel   POST /jobs/3/retry-failed
+    """,
+    Action.POST: "POST /claims/C00001/postings",
+    Action.HOLD: "POST /claims/C00001/hold",
+    Action.EXCLUDE: "POST /exclusions   POST /exclusions/1/end",
+    Action.CLOSE_MONTH: "POST /months/2026-11/close   POST /months/2026-10/reopen",
+    Action.MANAGE_USERS: """
+        GET /users   POST /users   GET /users/1   POST /users/1/role   POST /users/1/limits
+        POST /users/1/deactivate   POST /users/1/reactivate
+    """,
+    Action.CHANGE_SETTING: """
+        POST /settings/write-off   POST /settings/write-off/provider   POST /settings/time-zone
+        POST /settings/failure-budget   POST /settings/write-off-limits   POST /settings/recent-payment
+    """,
+    Action.MANAGE_SCHEDULES: """
+        GET /schedules/new   POST /schedules   GET /schedules/1/change   POST /schedules/1/change
+        POST /schedules/1/pause   POST /schedules/1/resume   POST /schedules/1/settle   POST /schedules/1/report-only
+        POST /schedules/1/delete   POST /schedules/1/run-now
+    """,
+    Action.SEE_AUDIT: "GET /audit   GET /audit/audit.csv",
+    Action.SEE_OPERATIONS: "GET /operations",
+}
+API_RIGHTS = {
+    Action.SEE_CLAIMS: """
+        GET /claims   GET /claims/C00001   GET /claims/C00001/postings   GET /settle-jobs   GET /settle-jobs/1
+        GET /settle-jobs/1/progress   GET /settle-jobs/1/items   GET /settle-jobs/2/settled.csv
+        GET /settle-jobs/2/certificate   GET /approvals   GET /periods   GET /periods/2026-11
+        GET /periods/2026-11/stops   GET /credits   GET /credits.csv   GET /holds   GET /practice
+        GET /recoveries   GET /exclusions   GET /limits   GET /schedules   GET /schedules/1   GET /schedules/1/tonight
+        GET /schedule-runs   GET /schedule-runs/1
+    """,
+    Action.PREVIEW_JOB: "POST /settle-jobs   POST /settle-jobs/1/discard",
+    Action.CONFIRM_JOB: "POST /settle-jobs/1/confirm",
+    Action.CONTROL_JOB: """
+        POST /settle-jobs/1/pause   POST /settle-jobs/1/resume   POST /settle-jobs/1/cancel
+        POST /settle-jobs/1/retry-failed
+    """,
+    Action.APPROVE_JOB: "POST /settle-jobs/1/approve   POST /settle-jobs/1/reject",
+    Action.REVERSE_JOB: """
+        POST /settle-jobs/2/reverse   POST /settle-jobs/3/confirm   POST /settle-jobs/3/discard
+        POST /settle-jobs/3/pause   POST /settle-jobs/3/resume   POST /settle-jobs/3/cancel
+        POST /settle-jobs/3/retry-failed
+    """,
+    Action.POST: "POST /claims/C00001/postings",
+    Action.HOLD: "PUT /claims/C00001/hold",
+    Action.EXCLUDE: "POST /exclusions   POST /exclusions/1/end",
+    Action.CLOSE_MONTH: "POST /periods/2026-11/close   POST /periods/2026-10/reopen",
+    Action.MANAGE_USERS: """
+        GET /users   POST /users   GET /users/1   PUT /users/1/role   PUT /users/1/limits   PATCH /users/1/limits
+        POST /users/1/deactivate   POST /users/1/reactivate
+    """,
+    Action.CHANGE_SETTING: "PUT /limits   PATCH /limits   PUT /practice/time-zone",
+    Action.MANAGE_SCHEDULES: """
+        POST /schedules   PUT /schedules/1   DELETE /schedules/1   POST /schedules/1/pause   POST /schedules/1/resume
+        POST /schedules/1/settle   POST /schedules/1/report-only   POST /schedules/1/run-now
+    """,
+    Action.SEE_AUDIT: "GET /audit   GET /audit.csv",
+    Action.SEE_OPERATIONS: "GET /operations",
+}
+ACTION_OF = {
+    (method, f"{start}{path}"): action
+    for start, rights in (("", RIGHTS), (API, API_RIGHTS))
+    for action, lines in rights.items()
+    for method, path in re.findall(r"(GET|POST|PUT|PATCH|DELETE) (\S+)", lines)
+}
+PAGES = [(method, path) for method, path in ACTION_OF if not path.startswith(API)]
+# The bodies that the API reads before it knows what is asked of which job, user or schedule.
+BODIES = {
+    r"/(confirm|approve)$": {"confirmation": "CONFIRM"},
+    r"/re(ject|open)$": {"reason": "Why"},
+    r"/reverse$": {"claim_ids": None},
+    r"/hold$": {"hold": "hold"},
+    r"/postings$": {"kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 1},
+    r"/role$": {"role": "biller"},
+    r"/limits$": {"claim_cents": 1, "job_cents": 1},
+    r"/settle$": {"confirmation": "CONFIRM", "version": 1},
+    r"/report-only$": {"version": 1},
+    r"/schedules/1$": {
+        "name": "Small balances", "filter": {"total_due_max_cents": 5_000}, "local_time": "02:30", "weekdays": ["mon"],
+        "reason": "small_balance", "claims_max": 1, "cents_max": 1, "version": 1,
+    },
+}  # fmt: skip
+TIMES = {"user_session", "api_token"}
+NAVIGATION = {
+    "/claims", "/jobs", "/approvals", "/schedules", "/schedule-runs", "/credits", "/late-payments", "/exclusions",
+    "/months", "/settings", "/users", "/audit", "/operations",
+}  # fmt: skip
+# The fields of all forms, each with a value that its form accepts.
+FIELDS = {
+    "claim_id": "C00001", "target_status": "Settled", "reason": "small_balance", "note": "Why", "code": "",
+    "confirmation": "CONFIRM", "idempotency_key": "a key of this test", "posting_date": "2026-11-23", "version": "1",
+    "run_key": "1", "name": "Small balances", "local_time": "2:30 AM", "weekdays": "mon", "late_minutes": "240",
+    "total_due_max": "50", "claims_max": "1", "cents_max": "1", "kind": "payment", "line": "1", "paid_by": "patient",
+    "responsibility": "patient", "amount": "1.00", "hold": "hold", "why": "Why", "number": "1", "role": "biller",
+    "claim_limit_cents": "1", "job_limit_cents": "1", "setting": "both", "provider_id": "1", "query": "",
+    "time_zone": "America/Chicago",
+}  # fmt: skip

@@ -1,0 +1,227 @@
+"""Access to pages and API: each role and address, another practice, no session, no form token, every refusal."""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import pytest
+from flask_openapi3.openapi import OpenAPI
+from sqlalchemy import text
+from werkzeug.exceptions import HTTPException
+from werkzeug.test import TestResponse
+
+import core
+import webui
+from core.access import tokens, user_sessions
+from core.access.permissions import ALLOWED_ACTIONS, Action, Actor
+from core.books import closing
+from core.claims import saved_filters
+from core.db.engine import make_sessions, transaction
+from core.errors import Refusal
+from core.intake.parsing.faults import ImportRefused
+from core.models.people import Role, User
+from core.practices import exclusions
+from core.schedules import schedule_commands
+from tests.core.schedules.conftest import a_request
+from tests.factories import NOW, GivenPractice, a_practice
+from tests.servers import Databases
+from tests.shared_app import application, engine_on
+from tests.webui.addresses import ACTION_OF, API, BODIES, FIELDS, NAVIGATION, PAGES, PUBLIC, TIMES
+from tests.webui.conftest import Browser
+from webui.shared.auth import SESSION_COOKIE
+from webui.shared.labels import message_for_page
+
+DIALOG = {"X-Dialog": "1"}  # without it, a part of a page redirects to its page
+
+
+@dataclass
+class House:
+    """Two practices, and a browser of each role in the first."""
+
+    app: OpenAPI
+    practice: GivenPractice
+    of: dict[Role, Browser]
+    stranger: Browser
+    tokens: dict[Actor | None, str]
+
+    def answer(self, browser: Browser, method: str, path: str, *, on: str = "/claims") -> TestResponse:
+        """Send a request, with the token of its form or with a body of the API."""
+        if path.startswith(API):
+            body = next((body for end, body in BODIES.items() if re.search(end, path)), {})
+            headers = {"Authorization": f"Bearer {self.tokens[browser.actor]}", "Idempotency-Key": "a key"}
+            return self.app.test_client().open(path, method=method, json=body, headers=headers)
+        return browser.get(path, **DIALOG) if method == "GET" else browser.post(path, on=on, **FIELDS)
+
+    def send(self, browser: Browser, method: str, path: str, *, on: str = "/claims") -> HTTPStatus:
+        """Send a request and return the status."""
+        return HTTPStatus(self.answer(browser, method, path, on=on).status_code)
+
+    def state(self) -> dict[str, object]:
+        """Return a digest of each table but those in which each request leaves its time."""
+        with self.practice.sessions() as session:
+            tables = session.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).all()
+            digest = "SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {} t"
+            return {name: session.scalar(text(digest.format(name))) for name in tables if name not in TIMES}
+
+
+@pytest.fixture(scope="module")
+def house(databases: Databases) -> Iterator[House]:
+    with databases.fresh() as url:
+        engine = engine_on(url)
+        app = application(engine, lambda: NOW, name="of the doors")
+        practice, other = a_practice(make_sessions(engine)), a_practice(make_sessions(engine), name="Harbor")
+        others = (Role.APPROVER, Role.ADMIN, Role.OPS)
+        actors = {Role.BILLER: practice.biller} | {
+            one: practice.person(f"{one}@lakeside.example", one) for one in others
+        }
+        admin = actors[Role.ADMIN]
+        practice.claims(5)
+        practice.preview({"claim_ids": ["C00001"]})
+        practice.request_reversal(practice.settle({"claim_ids": ["C00002"]}, key="settled"), by=admin)
+        schedule = practice.act(schedule_commands.create, a_request(filter={"claim_id": "C00003"}), by=admin)
+        practice.act(schedule_commands.run_now, schedule.id, key="run", by=admin)
+        practice.confirmed({"claim_ids": ["C00004"]}, key="confirmed")
+        practice.limit(job=1)
+        practice.confirmed({"claim_ids": ["C00005"]}, key="over the limit")
+        practice.act(exclusions.exclude, payer="1", reason="Why", by=admin)
+        practice.act(saved_filters.save, name="Mine", query="")
+        practice.act(closing.close, NOW.date().replace(month=10, day=1), by=admin)
+
+        all_tokens: dict[Actor | None, str] = {}
+
+        def browser(actor: Actor) -> Browser:
+            client = app.test_client()
+            with transaction(practice.sessions) as session:
+                client.set_cookie(SESSION_COOKIE, user_sessions.start(session, actor, NOW))
+                all_tokens[actor] = tokens.add_token(session, session.get_one(User, actor.user_id), NOW)
+            return Browser(client, actor)
+
+        stranger = browser(other.person("admin@harbor.example", Role.ADMIN))
+        yield House(app, practice, {role: browser(one) for role, one in actors.items()}, stranger, all_tokens)
+        engine.dispose()
+
+
+def action_of(house: House, method: str, path: str) -> Action | None:
+    """Return the action that the address needs, by its rule, or None if all users may open it."""
+    adapter = house.app.url_map.bind("localhost")
+    job = re.match(r"/jobs/(\d+)/(confirm|discard|pause|resume|cancel|retry-failed)$", path)
+    if method == "POST" and job:  # it depends on the kind of the job, which these two have
+        path = f"/jobs/{3 if job[1] == '3' else 1}/{job[2]}"
+        return ACTION_OF[method, path]
+    wanted = adapter.match(path.partition("?")[0].partition("#")[0], method)[0]
+    same = (key for key in PAGES if key[0] == method and adapter.match(key[1], method)[0] == wanted)
+    return next((ACTION_OF[key] for key in same), None)
+
+
+def test_every_address_stands_in_the_table(house: House) -> None:
+    served = {
+        (method, rule.rule)
+        for rule in house.app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.rule not in PUBLIC
+    }
+    adapter = house.app.url_map.bind("localhost")
+    listed = {(method, adapter.match(path, method, return_rule=True)[0].rule) for method, path in ACTION_OF}
+    assert listed == served
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_is_refused_exactly_where_the_table_says_so(house: House, role: Role) -> None:
+    before, on = house.state(), "/operations" if role is Role.OPS else "/claims"
+    refused = [key for key, action in ACTION_OF.items() if action not in ALLOWED_ACTIONS[role]]
+
+    assert {key: house.send(house.of[role], *key, on=on) for key in refused} == dict.fromkeys(
+        refused, HTTPStatus.FORBIDDEN
+    )
+    assert house.state() == before
+    may = [key for key, action in ACTION_OF.items() if action in ALLOWED_ACTIONS[role] and key[0] == "GET"]
+    assert {key: house.send(house.of[role], *key, on=on) for key in may} == dict.fromkeys(may, HTTPStatus.OK)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_pages_offer_every_list_but_no_link_and_no_form_that_their_user_may_not_use(house: House, role: Role) -> None:
+    browser, offered = house.of[role], set()
+    for method, path in PAGES:
+        if method == "GET" and ".csv" not in path and browser.get(path).status_code == HTTPStatus.OK:
+            offered |= {("GET", link) for link in browser.links(path) if link.startswith("/")}
+            offered |= {("POST", form) for form in browser.forms(path) if form.startswith("/")}
+    offered = {(method, path) for method, path in offered if not path.startswith("/static/")}
+    needed = {}
+    for method, path in offered:
+        try:
+            needed[method, path] = action_of(house, method, path)
+        except HTTPException:  # a form that sends its fields by GET
+            needed[method, path] = action_of(house, "GET", path)
+
+    listed = {path for path in NAVIGATION if ACTION_OF["GET", path] in ALLOWED_ACTIONS[role]}
+    assert listed <= {path for method, path in offered if method == "GET"}
+    assert {key for key, action in needed.items() if action and action not in ALLOWED_ACTIONS[role]} == set()
+
+
+def test_an_administrator_of_another_practice_finds_nothing_of_this_one(house: House) -> None:
+    before = house.state()
+    # A month and the lists exist in each practice; they show its own.
+    of_one = [key for key in ACTION_OF if re.search(r"/(\d+|C00001)(/|$)", key[1].removeprefix(API))]
+
+    assert len(of_one) > 40
+    assert {key: house.send(house.stranger, *key) for key in of_one} == dict.fromkeys(of_one, HTTPStatus.NOT_FOUND)
+    assert house.state() == before
+    for key in ACTION_OF:
+        if key[0] == "GET" and key not in of_one and not key[1].endswith("/operations"):
+            seen = house.answer(house.stranger, *key)
+            assert seen.status_code == HTTPStatus.OK, key
+            assert not re.search(r"C0000\d|lakeside\.example|Small balances|jobs/\d", seen.text), key
+
+
+def test_without_a_session_every_page_leads_to_the_sign_in(house: House) -> None:
+    signed_out = Browser(house.app.test_client())
+
+    for method, path in PAGES:
+        answer = signed_out.get(path) if method == "GET" else signed_out.post(path, on="/sign-in", **FIELDS)
+        assert (answer.status_code, answer.location.partition("?")[0]) == (302, "/sign-in"), (method, path)
+
+
+def test_a_form_without_its_token_changes_nothing(house: House) -> None:
+    before = house.state()
+
+    for method, path in [*PAGES, ("POST", "/sign-in"), ("POST", "/sign-out")]:
+        if method == "POST":
+            answer = house.of[Role.ADMIN].client.post(path, data=FIELDS)
+            assert (answer.status_code, "This form has expired" in answer.text) == (400, True), path
+    assert house.state() == before
+
+
+def all_refusals() -> list[type[Refusal]]:
+    """Return every class of refusal of the product."""
+    for package in (core, webui):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__") and ".migrations." not in module.name:
+                importlib.import_module(module.name)
+    found, todo = [], [Refusal]
+    while todo:
+        todo += (one := todo.pop()).__subclasses__()
+        found.append(one)
+    return sorted(set(found), key=lambda one: (one.code, one.__qualname__))
+
+
+@pytest.mark.parametrize(
+    "refusal", [one for one in all_refusals() if one is not ImportRefused], ids=lambda one: one.__qualname__
+)
+def test_every_refusal_has_a_page_and_a_problem_with_its_status_and_sentence(
+    house: House, refusal: type[Refusal]
+) -> None:
+    raised = refusal("Said in one sentence.", months=1)
+    with house.app.test_request_context("/jobs"):
+        page = house.app.make_response(house.app.handle_user_exception(raised))
+    with house.app.test_request_context("/api/v1/claims"):
+        problem = house.app.make_response(house.app.handle_user_exception(raised))
+
+    assert (page.status_code, page.mimetype) == (refusal.http_status, "text/html")
+    assert message_for_page(raised) in page.get_data(as_text=True)
+    assert (problem.status_code, problem.json["code"]) == (refusal.http_status, refusal.code)
+    assert (problem.json["detail"], problem.json["facts"]) == ("Said in one sentence.", {"months": 1})
+    waits = None if refusal.retry_after_seconds is None else str(refusal.retry_after_seconds)
+    assert page.headers.get("Retry-After") == problem.headers.get("Retry-After") == waits

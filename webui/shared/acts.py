@@ -1,0 +1,41 @@
+"""Acts of core, each in a transaction of its own as the signed-in user, and what a page shows if one is refused."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from flask import flash, redirect, url_for
+from werkzeug.wrappers import Response
+
+from core.db.engine import transaction
+from core.errors import NotAllowed, NotFound, Refusal
+from core.jobs.keys import JobKey
+from webui.shared.app_context import app_context, now
+from webui.shared.auth import current_actor
+from webui.shared.labels import message_for_page
+
+T = TypeVar("T")
+
+
+def run(act: Callable[..., T], *given: Any, **more: Any) -> T:
+    """Call `act`, a command of core, and commit."""
+    with transaction(app_context().sessions) as db:
+        return act(db, *given, by=current_actor(), now=now(), **more)
+
+
+def sentence_on_page(refusal: Refusal) -> str:
+    """Return the sentence to show on the user's page. Re-raise a refusal that has a page of its own."""
+    if isinstance(refusal, NotFound | NotAllowed):
+        raise refusal
+    return message_for_page(refusal)
+
+
+def job_key(job_id: int) -> JobKey:
+    """Return the key of the job with this id in the user's practice."""
+    return JobKey(current_actor().practice_id, job_id)
+
+
+def redirect_with(message: str, endpoint: str, *, tone: str = "good", **values: Any) -> Response:
+    """Redirect to a page that shows the message."""
+    flash(message, tone)
+    return redirect(url_for(endpoint, **values), code=HTTPStatus.SEE_OTHER)
