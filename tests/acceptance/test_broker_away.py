@@ -46,7 +46,7 @@ def test_confirm_is_answered_before_the_hint_to_a_hanging_broker_times_out(
 
         assert answer.status == 202
         assert "dropped" not in web.log_text(), "the answer waited for the broker"
-        assert practice.progress(job).status is JobStatus.CONFIRMED
+        assert practice.read_job(job).confirmed_at is not None
         eventually(lambda: "dropped" in web.log_text(), seconds=PATIENCE_SECONDS)
 
     product.assert_all_settled(practice, job)
