@@ -98,7 +98,7 @@ def test_the_audit_is_filtered_exported_and_its_end_is_compared(
 
     by_admin = json.loads(typed("audit", "--person", ADMIN, "--json").stdout)
     assert [act["act"] for act in by_admin["acts"]] == ["exclusion.made"]
-    assert typed("audit", "--from", "2199-01-01").stdout.startswith("The last entry of the audit is")
+    assert typed("audit", "--from", "2199-01-01").stdout.startswith("The last entry in the audit log is")
     assert len(typed("audit", "--limit", "1").stdout.splitlines()) == 2
     turned = typed("audit", "--from", "2026-01-02", "--to", "2026-01-01")
     assert (turned.exit_code, turned.stderr) == (1, "The last day is before the first.\n")
@@ -145,7 +145,7 @@ def test_closing_a_month_names_the_previews_that_it_stops(typed: Typed, practice
 
     closed = typed("month", "close", "2026-11", by=ADMIN)
 
-    assert (closed.exit_code, closed.stderr) == (0, "Job 2 waits for CONFIRM and needs a new posting date.\n")
+    assert (closed.exit_code, closed.stderr) == (0, "Job 2 is waiting for CONFIRM and needs a new posting date.\n")
 
 
 def test_administrators_see_the_limits_of_all_users(typed: Typed, practice: GivenPractice) -> None:

@@ -79,7 +79,7 @@ def test_a_wrong_password_saves_nothing(sign_in: Callable[..., Any], login_file:
     refused = sign_in(given="a wrong password")
 
     assert refused.exit_code == 1
-    assert refused.stderr.splitlines()[-1] == "The e-mail address or the password is wrong."
+    assert refused.stderr.splitlines()[-1] == "The e-mail address or password is wrong."
     assert not login_file.exists()
 
 

@@ -41,7 +41,10 @@ def test_claims_are_selected_by_number_or_by_a_filter(typed: Typed, practice: Gi
     assert claims_of(typed, "--claim", "1", "--claim", "2", "--claim", "1") == 2
     assert claims_of(typed, "--filter", "claim_id=1") == 1
     assert claims_of(typed, "--filter", "claim_id_prefix=1") == 3
-    assert ": 1 claim; 1 will move to Settled, posting 1 write-off of $10.00 " in typed(*PREVIEW, "--claim", "1").stdout
+    assert (
+        ": 1 claim; 1 will move to Settled, posting 1 write-off totaling $10.00 "
+        in typed(*PREVIEW, "--claim", "1").stdout
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,11 +141,12 @@ def test_an_approver_reads_everything_that_the_preview_froze(typed: Typed, pract
     read, _, asked = answer.stderr.rpartition("Type CONFIRM to approve")
     assert asked
     for part in (
-        "Job 1: 6 claims; 6 will move to Settled, posting 6 write-offs of $56.00 (insurance $49.00, patient $7.00).",
+        ("Job 1: 6 claims; 6 will move to Settled, posting 6 write-offs totaling $56.00 (insurance $49.00, "
+        "patient $7.00)."),
         "By payer:\n            $49.00  The Payer, 5 claims\n             $7.00  M, 1 claim",
         "By billing provider:\n            $56.00  The Provider, 6 claims",
         "in_process: ", "overridden: $9.00", "Overridden rules: ",
-        "Requested by admin.", "Confirmed by admin.", "Note: Old ones.", "Reason for that: Hardship.",
+        "Requested by admin.", "Confirmed by admin.", "Note: Old ones.", "Reason for writing it off: Hardship.",
         ("It needs another user's approval, because it is over a limit:\n"
         "    Claims over the practice's limit for one claim: $10.00, the limit is $9.00, $1.00 over"),
     ):  # fmt: skip

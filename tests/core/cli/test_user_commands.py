@@ -89,7 +89,7 @@ def case(*words: str, by: str = ADMIN, route: str, shown: str, given: Given = no
 
 CASES = (
     case("preview", "--all", "--reason", "small_balance", by=BILLER, route="POST /settle-jobs",
-         shown="Job 1: 2 claims; 2 will move to Settled, posting 4 write-offs of $30.00 (insurance $20.00, patient $1"),
+         shown="Job 1: 2 claims; 2 will move to Settled, posting 4 write-offs totaling $30.00 (insurance $20.00, "),
     case("show", "1", by=APPROVER, route="GET /settle-jobs/<job_id>", given=previewed, shown="Job 1: 2 claims; 2"),
     case("confirm", "1", "--confirmation", "CONFIRM", by=BILLER, route="POST /settle-jobs/<job_id>/confirm",
          given=previewed, shown="Job 1 is confirmed.\n"),
@@ -104,7 +104,7 @@ CASES = (
     case("watch", "1", by=BILLER, route="GET /settle-jobs/<job_id>/progress", given=settled,
          shown="Job 1: Completed: 2 claims settled, 0 skipped, 0 failed; $30.00 written off.\n"),
     case("reverse", "1", "--note", "Wrong list", by=APPROVER, route="POST /settle-jobs/<job_id>/reverse", given=settled,
-         shown="Job 2 reverses job 1: 2 claims; 2 will return to the earlier status, reversing 4 write-offs of $30.00"),
+         shown="Job 2 reverses job 1: 2 claims; 2 will return to an earlier status, reversing 4 write-offs totaling "),
     case("download", "1", "settled", by=BILLER, route="GET /settle-jobs/<job_id>/<file>.<form>", given=settled,
          shown="Wrote job-1-settled.csv.\n"),
     case("certificate", "1", by=BILLER, route="GET /settle-jobs/<job_id>/certificate", given=settled,
@@ -135,7 +135,7 @@ CASES = (
          shown="Payer 1 is no longer excluded (exclusion 1).\n"),
     case("month", "list", by=BILLER, route="GET /periods", shown="2026-11  open"),
     case("month", "show", "2026-11", by=BILLER, route="GET /periods/<month>", given=previewed,
-         shown="2026-11  open\n  If you close it: Job 1 waits for CONFIRM and needs a new posting date.\n"),
+         shown="2026-11  open\n  If you close it: Job 1 is waiting for CONFIRM and needs a new posting date.\n"),
     case("month", "close", "2026-05", route="POST /periods/<month>/close",
          shown="2026-05  closed           4 postings, checksum "),
     case("month", "reopen", "2026-05", "--reason", "A late file", route="POST /periods/<month>/reopen",
@@ -145,7 +145,8 @@ CASES = (
     case("limits", by=BILLER, route="GET /limits",
          shown=f"{'Lakeside':<40} claim unlimited, job unlimited\n{BILLER:<40} claim unlimited, job unlimited\n"),
     case("user", "list", route="GET /users", shown=f"{ADMIN:<40} admin     claim unlimited, job unlimited\n"),
-    case("user", "role", BILLER, "approver", route="PUT /users/<user_id>/role", shown=f"{BILLER} is now an approver."),
+    case("user", "role", BILLER, "approver", route="PUT /users/<user_id>/role",
+         shown=f"{BILLER} now has the role approver.\n"),
     case("user", "limit", BILLER, "job", "1,000", route="PATCH /users/<user_id>/limits",
          shown=f"Limits of {BILLER}: claim unlimited, job $1,000.00. Existing previews keep their old limits.\n"),
     case("user", "deactivate", BILLER, route="POST /users/<user_id>/deactivate",
@@ -183,7 +184,7 @@ CASES = (
          shown="C1  line 1  insurance        $10.00  since "),
     case("recoveries", by=BILLER, route="GET /recoveries", given=paid_late, shown="write-offs reversed $5.00, re-"),
     case("audit", "--claim", "C00001", by=APPROVER, route="GET /audit", given=typed_before(("hold", "C00001", "hold")),
-         shown="admin: Put claim C00001 on hold (hold: hold)\nThe last entry of the audit is "),
+         shown="admin: Put claim C00001 on hold (hold: hold)\nThe last entry in the audit log is "),
 )  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(world: Worl
     answer = log_in(world, {"email": email, "password": "a wrong password"})
 
     assert (answer.status_code, answer.json["code"]) == (401, "sign_in_failed")
-    assert answer.json["detail"] == "The e-mail address or the password is wrong."
+    assert answer.json["detail"] == "The e-mail address or password is wrong."
 
 
 def test_failures_on_the_page_and_in_the_api_count_together(world: World, ann: str) -> None:

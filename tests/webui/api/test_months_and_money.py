@@ -145,7 +145,7 @@ def test_the_jobs_that_a_month_end_close_stops_are_listed_before_and_after_it(
     world: World, biller: Api, admin: Api
 ) -> None:
     job_id = biller.previewed({"claim_ids": biller.claim_ids(1, eligibility="can_settle")})
-    words = [f"Job {job_id} waits for CONFIRM and needs a new posting date."]
+    words = [f"Job {job_id} is waiting for CONFIRM and needs a new posting date."]
     stops = {"schedules": [], "settle_job_ids": [job_id], "words": words}
 
     assert biller.get("/periods/2025-03/stops").json == stops
