@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 import structlog
+from argon2 import PasswordHasher
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from core.access import users
+from core.db import locks
 from core.db.engine import Sessions, make_sessions
 from core.local.broker import Broker
 from tests import promises
@@ -30,6 +33,21 @@ def plain_logs() -> None:
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, to_terminal]
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def product_hasher() -> Iterator[PasswordHasher]:
+    """Hash with little work in this process, because hundreds of tests add a user. Yield the hasher of the product."""
+    hasher = users._HASHER
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(users, "_HASHER", PasswordHasher(time_cost=1, memory_cost=32, parallelism=1))
+        yield hasher
+
+
+@pytest.fixture
+def short_lock_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse after a tenth of a second what the product refuses after five."""
+    monkeypatch.setattr(locks, "LOCK_TIMEOUT", "100ms")
 
 
 @pytest.fixture(scope="session")

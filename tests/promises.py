@@ -36,8 +36,8 @@ PROMISES: Final = {
         "browser/test_feed_and_confirm.py::test_a_claim_is_settled_from_the_feed",
     "the Confirm box is accessible":
         "browser/test_feed_and_confirm.py::test_axe_finds_nothing_with_the_dialog_open_and_closed",
-    "a killed run leaves no process behind":
-        "core/local/test_up.py::test_a_killed_run_leaves_no_process_behind_and_the_next_run_starts",
+    "one command starts everything":
+        "core/local/test_up.py::test_other_commands_find_the_servers_of_the_run",
 }  # fmt: skip
 
 # These read files only, so each run has them.

@@ -67,6 +67,10 @@ def test_a_user_signs_in_with_the_right_password(session: Session, biller: User)
     assert acts(session) == ["user.added", "user.signed_in"]
 
 
+def test_new_hashes_cost_what_rfc_9106_recommends_for_little_memory(product_hasher: PasswordHasher) -> None:
+    assert (product_hasher.time_cost, product_hasher.memory_cost, product_hasher.parallelism) == (3, 64 * 1024, 4)
+
+
 class CountingHasher(PasswordHasher):
     """Hash as the product does, and count how often: almost all of a sign-in's time goes into it."""
 

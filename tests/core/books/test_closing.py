@@ -376,6 +376,7 @@ def _waits_for_a_lock(practice: GivenPractice) -> bool:
         return bool(session.scalar(text(waiting)))
 
 
+@pytest.mark.usefixtures("short_lock_waits")
 def test_a_month_locked_by_a_long_posting_is_busy(practice: GivenPractice, admin: Actor) -> None:
     with practice.sessions() as poster, poster.begin():
         periods.lock_open(poster, practice.id, [NOVEMBER], today=NOW.date())

@@ -173,6 +173,7 @@ def test_a_hold_keeps_a_claim_out_of_jobs_until_it_is_released(practice: GivenPr
     assert practice.item(practice.preview(key="released"), "1").verdict_code is None
 
 
+@pytest.mark.usefixtures("short_lock_waits")
 def test_a_claim_locked_too_long_by_another_session_is_busy(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100))
     with practice.sessions() as locker, locker.begin():

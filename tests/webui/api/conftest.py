@@ -156,29 +156,54 @@ class World:
             return result.all() if result.returns_rows else None
 
 
-@contextmanager
-def new_world(database_url: str, name: str = "of one test") -> Iterator[World]:
-    """Create both practices in an empty database, and the application with hints that are only recorded."""
-    engine, clock, hints = engine_on(database_url), Clock(), SentHints()
-    hill = make_sample(engine, practice_name="Hill", claims=CLAIMS, seed=1, now=NOON)
-    vale = make_sample(engine, practice_name="Vale", claims=CLAIMS, seed=1, now=NOON)
-    settings = Settings.model_validate({"database_url": database_url, "chunk_claims": 100})
-    app = application(engine, clock, settings=settings, hints_=hints, name=name)
-    yield World(app, engine, clock, hints, hill, vale)
-    engine.dispose()
+@dataclass(frozen=True)
+class Samples:
+    """A database with both practices, which each test copies."""
+
+    url: str
+    hill: int
+    vale: int
+
+    @contextmanager
+    def world(self, database_url: str, name: str = "of one test") -> Iterator[World]:
+        """Yield both practices in a copy, and the application with hints that are only recorded."""
+        engine, clock, hints = engine_on(database_url), Clock(), SentHints()
+        settings = Settings.model_validate({"database_url": database_url, "chunk_claims": 100})
+        app = application(engine, clock, settings=settings, hints_=hints, name=name)
+        yield World(app, engine, clock, hints, self.hill, self.vale)
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def samples(databases: Databases) -> Iterator[Samples]:
+    """Both practices, created once in this process."""
+    with databases.fresh() as url:
+        engine = engine_on(url)
+        hill, vale = (
+            make_sample(engine, practice_name=name, claims=CLAIMS, seed=1, now=NOON) for name in ("Hill", "Vale")
+        )
+        engine.dispose()
+        yield Samples(url, hill, vale)
 
 
 @pytest.fixture
-def world(database_url: str) -> Iterator[World]:
+def database_url(databases: Databases, samples: Samples) -> Iterator[str]:
+    """The URL of a copy of both practices for this test alone."""
+    with databases.copied(samples.url) as url:
+        yield url
+
+
+@pytest.fixture
+def world(database_url: str, samples: Samples) -> Iterator[World]:
     """The two practices of this test alone."""
-    with new_world(database_url) as world:
+    with samples.world(database_url) as world:
         yield world
 
 
 @pytest.fixture(scope="module")
-def shared_world(databases: Databases) -> Iterator[World]:
+def shared_world(databases: Databases, samples: Samples) -> Iterator[World]:
     """The two practices shared by all tests of a module that only read."""
-    with databases.fresh() as url, new_world(url, "of a module") as world:
+    with databases.copied(samples.url) as url, samples.world(url, "of a module") as world:
         yield world
 
 

@@ -169,6 +169,7 @@ def test_a_settled_claim_accepts_a_late_payment_and_a_transfer_of_the_credit(
     assert practice.violations() == []
 
 
+@pytest.mark.usefixtures("short_lock_waits")
 def test_a_posting_to_a_locked_claim_is_refused_and_the_form_keeps_its_values(
     practice: GivenPractice, biller: Browser, claim: str
 ) -> None:
