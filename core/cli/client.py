@@ -42,7 +42,7 @@ class NotSignedIn(Refusal):
 
 
 class ServerUnreachable(Refusal):
-    """The server does not answer."""
+    """The server is not answering."""
 
     code = "server_unreachable"
 
@@ -201,7 +201,7 @@ class Api:
             )
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             return ServerUnreachable(
-                f"{self.url} does not answer. Check that the server runs, or name another with --server URL."
+                f"{self.url} is not answering. Check that the server runs, or name another with --server URL."
             )
         if isinstance(error, httpx.ReadTimeout):
             words = f"{self.url} did not answer within {ANSWER_SECONDS} seconds."

@@ -247,7 +247,7 @@ def test_a_server_that_does_not_answer_is_named(typed: Typed) -> None:
     url = f"http://127.0.0.1:{free_port('127.0.0.1', 0)}"
 
     assert typed("limits", "--server", url).stderr == (
-        f"{url} does not answer. Check that the server runs, or name another with --server URL.\n"
+        f"{url} is not answering. Check that the server runs, or name another with --server URL.\n"
     )
 
 
