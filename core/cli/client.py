@@ -13,6 +13,7 @@ import httpx
 
 from core.cli.server_address import is_this_machine
 from core.errors import Refusal
+from core.settings import load_settings
 from core.watch.heartbeat import product_version
 
 CONNECT_SECONDS: Final = 5
@@ -159,6 +160,11 @@ class Api:
 
     def _refusal(self, problem: dict[str, Any], status: int) -> Refusal:
         code, facts = problem.get("code"), problem.get("facts") or {}
+        if code == "token_needed" and load_settings().token is not None:
+            return NotSignedIn(
+                f"{self.url} does not accept the token in SETTLE_TOKEN: it is wrong, it was revoked, or its user was "
+                "deactivated. Replace it, or unset it and run `settle login`."
+            )
         if code == "token_needed":
             return NotSignedIn(
                 f"{self.url} does not accept the token: it was revoked, or its user was deactivated. "

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import click
@@ -15,22 +15,26 @@ from core.jobs.results.files import File
 from core.money import format_cents
 from core.schedules.descriptions import clock
 
+_FORMATS: Final = ("csv", "xlsx")
+
 
 @user_command(lambda path: f"Wrote {path}." if path else "", json_too=False)
 @options.job_argument
 @click.argument("file", type=click.Choice([file.value for file in File]))
-@click.option(
-    "--format", "form", type=click.Choice(["csv", "xlsx"]), default="csv", show_default=True, help="File format."
-)
+@click.option("--format", "form", type=click.Choice(_FORMATS), help="File format.  [default: that of PATH, else csv]")
 @click.option(
     "--output", "path", metavar="PATH", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     help="File to write, or - for standard output.  [default: job-JOB-FILE.FORMAT]",
 )  # fmt: skip
-def download(api: Api, job: int, file: str, form: str, path: Path | None) -> Path | None:
+def download(api: Api, job: int, file: str, form: str | None, path: Path | None) -> Path | None:
     """Write a job's claims to a file.
 
     Choose the claims that were settled, not settled (with reasons), or not reached (not processed).
     """
+    ending = path.suffix.removeprefix(".").lower() if path else ""
+    form = form or (ending if ending in _FORMATS else _FORMATS[0])
+    if ending in _FORMATS and ending != form:
+        raise click.UsageError(f"--output {path} names a .{ending} file, but --format is {form}. Change one of them.")
     target = None if path == Path("-") else path or Path(f"job-{job}-{file}.{form}")
     api.download(f"/settle-jobs/{job}/{file}.{form}", target)
     return target

@@ -2,13 +2,13 @@
 
 import sys
 from typing import Any
-from urllib.parse import quote
 
 import click
 
 from core.cli import formats
 from core.cli.client import Api
 from core.cli.user_command import user_command
+from core.practices import periods
 
 _month_argument = click.argument("name", metavar="YYYY-MM")
 
@@ -80,7 +80,7 @@ def reopen(api: Api, name: str, reason: str) -> Any:
 
 
 def _path(name: str, what: str = "") -> str:
-    return f"/periods/{quote(name, safe='')}{what}"
+    return f"/periods/{periods.format_code(periods.parse_month(name))}{what}"
 
 
 COMMANDS = [month]

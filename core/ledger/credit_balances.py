@@ -41,7 +41,7 @@ from core.practices import names
 REFUND_WITHIN: Final = dt.timedelta(days=60)  # 42 CFR 401.305: from the identification of an overpayment
 REFUNDED_PAYER_CLASSES: Final = frozenset({PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL})
 COLUMN_HEADINGS: Final = (
-    "Claim ID", "Patient", "Date of Service", "Line", "Service", "Responsibility", "Credit", "Claim balance",
+    "Claim ID", "Patient", "Date of Service", "Line", "Service", "Responsibility", "Credit", "Ins/Pt balance",
     "Payer", "Payer class", "Secondary payer", "Secondary payer class", "Since", "Days",
     "Refund due if identified today", "Return to",
 )  # fmt: skip

@@ -54,6 +54,25 @@ def test_a_workbook_is_written_and_an_unwritable_file_leaves_nothing(typed: Type
     assert [path.name for path in Path().iterdir()] == ["left.xlsx"]
 
 
+def test_the_ending_of_the_output_chooses_the_format(typed: Typed, practice: GivenPractice) -> None:
+    assert typed("download", "1", "settled", "--output", "book.XLSX", by=BILLER).exit_code == 0
+    assert Path("book.XLSX").read_bytes().startswith(b"PK")
+
+    refused = typed("download", "1", "settled", "--format", "csv", "--output", "other.xlsx")
+
+    assert refused.exit_code == 2
+    assert "--output other.xlsx names a .xlsx file, but --format is csv. Change one of them." in refused.stderr
+    assert not Path("other.xlsx").exists()
+
+
+@pytest.mark.usefixtures("practice")
+@pytest.mark.parametrize("act", ["show", "close"])
+def test_a_month_in_another_form_is_refused_with_the_right_form(typed: Typed, act: str) -> None:
+    refused = typed("month", act, "10/2026", by=BILLER)
+
+    assert (refused.exit_code, refused.stderr) == (1, "Write the month as YYYY-MM, such as 2026-11.\n")
+
+
 def test_the_certificate_shows_money_and_what_a_later_payment_changed(typed: Typed, practice: GivenPractice) -> None:
     practice.pay("A1", 2_00)
     practice.pay("A1", -1_00)
@@ -137,7 +156,7 @@ def test_each_event_of_a_month_is_listed(typed: Typed, practice: GivenPractice) 
     shown = typed("month", "show", "2026-05").stdout.splitlines()
 
     assert [line.split("admin ")[1][:16] for line in shown[1:]] == ["reopened it: Lat", "closed it: 4 pos"] * 2
-    assert typed("month", "close", "2026-13").stderr == "Month not found. Write it as 2026-11.\n"
+    assert typed("month", "close", "2026-13").stderr == "Write the month as YYYY-MM, such as 2026-11.\n"
 
 
 def test_closing_a_month_names_the_previews_that_it_stops(typed: Typed, practice: GivenPractice) -> None:

@@ -214,6 +214,17 @@ def program(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("program")
+def test_a_refused_token_of_the_environment_is_named(typed: Typed, web_url: str) -> None:
+    refused = typed("limits", "--server", web_url)
+
+    assert refused.exit_code == 1
+    assert refused.stderr == (
+        f"{web_url} does not accept the token in SETTLE_TOKEN: it is wrong, it was revoked, or its user was "
+        "deactivated. Replace it, or unset it and run `settle login`.\n"
+    )
+
+
+@pytest.mark.usefixtures("program")
 @pytest.mark.parametrize(
     ("given", "shown"),
     [
