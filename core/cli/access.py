@@ -52,7 +52,7 @@ def add_user(
     claim_limit: str | None,
     job_limit: str | None,
 ) -> None:
-    """Add a user who signs in.
+    """Add a user who can sign in.
 
     At a terminal, the command asks for the password and for limits that are not given. Without a terminal it creates a
     password, prints it once, and fails if a limit is missing.

@@ -55,7 +55,7 @@ class NotOurServer(Refusal):
 
 
 class OtherVersion(Refusal):
-    """The server has another version than this command."""
+    """The server is running a different version than this command."""
 
     code = "other_version"
 
@@ -181,8 +181,8 @@ class Api:
         ours, theirs = product_version(), self._server_version
         if theirs == ours:
             return ""
-        has = f"has version {theirs}" if theirs else "may have an older version"
-        return f" The server {has}, and this command has version {ours}. Use a command of the server's version."
+        runs = f"is running version {theirs}" if theirs else "may be running an older version"
+        return f" The server {runs}, but this command is version {ours}. Install the version that the server runs."
 
     def _not_ours(self, response: httpx.Response) -> NotOurServer:
         kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
@@ -193,8 +193,8 @@ class Api:
                 f"{at}, which redirects to {to}. If that is your server, run: settle login --server {to}"
             )
         return NotOurServer(
-            f"{at}, which is not an answer of Batch Settle. Check the address. A proxy may have answered instead, "
-            "because the server is down or the proxy wants a sign-in of its own."
+            f"{at}, which did not come from Batch Settle. Check the address. A proxy may have answered instead, "
+            "because the server is down or the proxy requires its own sign-in."
         )
 
     def _unreachable(self, error: httpx.TransportError, *, is_repeatable: bool) -> ServerUnreachable:

@@ -25,7 +25,7 @@ def _say_hold(claim: dict[str, Any]) -> str:
 @user_command(_say_hold, name="hold")
 @click.argument("claim")
 @click.argument("hold", type=click.Choice([*(hold.value for hold in Hold), _NONE]))
-@click.option("--why", default="", help="Reason, for later readers.")
+@click.option("--why", default="", help="Reason, for anyone who looks at this later.")
 @_until_option
 def set_hold(api: Api, claim: str, hold: str, why: str, until: str | None) -> Any:
     """Put a claim on hold, so that it is not settled. "none" releases it."""
@@ -56,7 +56,7 @@ def _say_exclusion(row: dict[str, Any]) -> str:
 @user_command(_say_exclusion)
 @click.argument("kind", type=click.Choice(["patient", "payer"]))
 @click.argument("number", metavar="ID")
-@click.option("--why", required=True, help="Reason, for later readers.")
+@click.option("--why", required=True, help="Reason, for anyone who looks at this later.")
 @_until_option
 def exclude(api: Api, kind: str, number: str, why: str, until: str | None) -> Any:
     """Exclude a patient or payer from write-offs."""

@@ -57,11 +57,11 @@ def print_postings_import(done: ImportedPostings, practice_name: str, *, as_json
     if moved.reversed_cents:
         late = counted(moved.late, "posting")
         click.echo(
-            f"{late} arrived after a write-off: {format_cents(moved.reversed_cents)} of write-offs was reversed."
+            f"{late} arrived after a write-off: {format_cents(moved.reversed_cents)} in write-offs was reversed."
         )
     if moved.restored_cents:
         click.echo(
-            f"Later entries raised balances again: {format_cents(moved.restored_cents)} of write-offs was restored."
+            f"Later entries raised balances again: {format_cents(moved.restored_cents)} in write-offs was restored."
         )
     _print_summary(done.summary)
 

@@ -31,7 +31,7 @@ _time_zone_option = click.option(
 
 @click.group("import")
 def import_() -> None:
-    """Import claims or postings. One error rejects the whole import; each error is listed with its location."""
+    """Import claims or postings. A single error stops the whole import; each error is listed with its location."""
 
 
 @import_.command("csv")

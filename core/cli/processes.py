@@ -44,7 +44,7 @@ def _describe_migration(migrated: MigrationResult) -> str:
 
 @click.command()
 def web() -> None:
-    """Run the web server for pages and API."""
+    """Run the web server for the pages and the API."""
     _exec_program(programs.web(load_settings()))
 
 

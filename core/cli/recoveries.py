@@ -34,7 +34,7 @@ def _of_payment(row: dict[str, Any]) -> str:
     return (
         f"{formats.day(row['posted_on'])}  claim {row['claim_id']}, line {row['line']}, {row['responsibility']}: "
         f"{what} of {format_cents(abs(row['amount_cents']))} {did} {format_cents(abs(row['recovered_cents']))} "
-        f"of write-offs of {jobs}"
+        f"in write-offs from {jobs}"
     )
 
 

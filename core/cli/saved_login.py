@@ -13,7 +13,7 @@ _OF_OTHERS: Final = 0o077
 
 
 class BadLoginFile(Refusal):
-    """The file of the sign-in cannot be used."""
+    """The saved sign-in cannot be used."""
 
     code = "bad_login_file"
 
@@ -41,8 +41,8 @@ def load() -> SavedLogin | None:
         with file.open() as opened:
             if os.fstat(opened.fileno()).st_mode & _OF_OTHERS:
                 raise BadLoginFile(
-                    f"Other users of this machine may read {file}, which has a token. Run: chmod 600 {file}. "
-                    "If another user may have read it, then run: settle logout"
+                    f"Other users of this machine can read {file}, which has a token. Run: chmod 600 {file}. "
+                    "If someone else might have read it, then run: settle logout"
                 )
             return SavedLogin(**json.load(opened))
     except (FileNotFoundError, NotADirectoryError):

@@ -27,7 +27,7 @@ def checked_url(typed: str, *, allow_http: bool) -> str:
     url = parts._replace(netloc=parts.netloc.lower()).geturl().rstrip("/")
     if parts.scheme == "http" and not allow_http and not is_this_machine(url):
         raise BadServer(
-            f"{url} is without TLS, so the network could read your password and token. Use https://, "
+            f"{url} does not use TLS, so others on the network could read your password and token. Use https://, "
             "or add --allow-http on a network that you trust."
         )
     return url

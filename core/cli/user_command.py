@@ -18,7 +18,7 @@ server_option: Final = click.option(
     "--server", metavar="URL", help="The server.  [default: that of `settle login`, or the one that runs here]"
 )
 allow_http_option: Final = click.option(
-    "--allow-http", is_flag=True, help="Allow a server on another machine without TLS. The token travels in clear."
+    "--allow-http", is_flag=True, help="Allow a server on another machine without TLS. The token is sent unencrypted."
 )
 
 Ask = Callable[..., Any]

@@ -33,7 +33,7 @@ def _list_users(answer: dict[str, Any]) -> str:
 
 @user_command(_list_users, name="list", group=user)
 def list_users(api: Api) -> Any:
-    """List the users of the practice with role and limits."""
+    """List the users of the practice with their roles and limits."""
     return api.get("/users")
 
 

@@ -35,7 +35,7 @@ def _parse_head(_ctx: click.Context, _option: click.Parameter, given: str | None
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def verify(ctx: click.Context, name: str | None, kept: Head | None, as_json: bool) -> None:
-    """Check that the books balance to the cent. Exit code 0 only if every invariant is true."""
+    """Check that the books balance to the cent. Exit code 0 only if every invariant holds."""
     if kept and not name:
         raise click.UsageError("--head also needs --practice NAME.")
     with context.database() as engine:
@@ -72,7 +72,7 @@ def _as_json(found: list[Violation]) -> str:
 
 def _as_words(found: list[Violation]) -> str:
     if not found:
-        return f"All {len(INVARIANTS)} invariants are true."
+        return f"All {len(INVARIANTS)} invariants hold."
     lines = []
     for violation in found:
         broken = f"broken in {counted(violation.rows, 'place')}"

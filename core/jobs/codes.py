@@ -34,18 +34,18 @@ FAILURES_ALIKE: Final = "failures_alike"
 BOOKS_DO_NOT_BALANCE: Final = "books_do_not_balance"
 
 HALT_SENTENCES: Final = {
-    MONTH_CLOSED: "The month of its posting date was closed while it ran. Nothing was posted after the close",
+    MONTH_CLOSED: "The month of the posting date was closed while the job was running. Nothing was posted after that",
     TOO_MANY_FAILED: "More claims failed than the practice allows",
     FAILURES_ALIKE: "The most recent failures all have the same cause, so there may be one underlying problem",
-    BOOKS_DO_NOT_BALANCE: "Out of balance: counts and ledger do not agree. Find the cause first",
+    BOOKS_DO_NOT_BALANCE: "Out of balance: counts and ledger do not agree. Find the cause before you do anything else",
 }
 
 LIMIT_SENTENCES: Final = {
-    "over_claim_limit": "Claims over the practice's limit for one claim",
-    "over_job_limit": "Over the practice's limit for one job",
-    "over_user_claim_limit": "Claims over the user's own limit for one claim",
-    "over_user_job_limit": "Over the user's own limit for one job",
-    "over_day_limit": "Over the limit for one job, together with the user's other jobs that day",
+    "over_claim_limit": "Over the practice's per-claim limit",
+    "over_job_limit": "Over the practice's per-job limit",
+    "over_user_claim_limit": "Over the user's own per-claim limit",
+    "over_user_job_limit": "Over the user's own per-job limit",
+    "over_day_limit": "Over the per-job limit when added to the user's other jobs that day",
     "over_cap_claims": "Over the schedule's claim cap",
     "over_cap_amount": "Over the schedule's dollar cap",
 }

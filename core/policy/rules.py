@@ -1,4 +1,4 @@
-"""The rules that decide when a claim is not written off: one table in order. The first match wins.
+"""The rules that decide when a claim is not written off: one ordered table. The first match wins.
 
 The same rows give the feed's write-off check, the preview's verdict and the run's check.
 """

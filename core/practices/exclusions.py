@@ -34,7 +34,7 @@ class BadExclusion(BadInput):
 
 
 class AlreadyExcluded(Refusal):
-    """This is already excluded. End that exclusion first to change it."""
+    """This patient or payer is already excluded. End that exclusion first to change it."""
 
     code = "already_excluded"
     http_status = HTTPStatus.CONFLICT

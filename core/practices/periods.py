@@ -172,7 +172,7 @@ def closed_month_refusal(session: Session, practice_id: int, month: dt.date, *, 
     """Return the refusal that names the closed month and what can be done instead."""
     offered = next_open_date(session, practice_id, today=today)
     return PeriodClosed(
-        f"{format_long(month)} is closed and takes no postings. The next open date is {offered:%m/%d/%Y}. An "
+        f"{format_long(month)} is closed to new postings. The next open date is {offered:%m/%d/%Y}. An "
         "administrator can reopen the month.",
         month=format_code(month),
         next_open_date=offered.isoformat(),

@@ -22,11 +22,11 @@ DATABASE_BUSY: Final = "database_busy"
 
 REASONS: Final = {
     OWNER_LEFT: "The owner's account was deactivated. Resume the schedule to become its owner",
-    DiscardedBecause.REQUESTER_MAY_NOT: "The user who chose Run now was deactivated or lost the role. Choose it again",
+    DiscardedBecause.REQUESTER_MAY_NOT: "The user who chose Run now left or lost the role. Choose Run now again",
     OWNER_MAY_NOT: "The owner's role no longer allows it. Resume the schedule to become its owner",
     TOO_LATE: "No process was running to start it before its deadline",
     NEXT_RUN_CAME: "No process was running to start it before the next run was due",
-    TIME_ZONE_CHANGED: "The practice's time zone was changed, and its deadline had already passed in the new zone",
+    TIME_ZONE_CHANGED: "The time zone was changed, and the run's deadline had already passed in the new zone",
     EDITED: "A user changed its days or time before it started",
     PAUSED: "A user paused the schedule before it started",
     DELETED: "A user deleted the schedule before it started",
@@ -92,25 +92,14 @@ def describe(schedule: Schedule, time_zone: str) -> str:
     """Return a sentence on what it does, when, and its caps."""
     when = f"{format_days(schedule.weekdays)} at {clock(schedule.local_time)} ({time_zone})"
     reason = schedule.reason.value.replace("_", " ")
-    caps = _caps(schedule.claims_max, schedule.cents_max)
+    caps = f"{claims_cap(schedule.claims_max)}, {cents_cap(schedule.cents_max)}"
     if schedule.mode is ScheduleMode.REPORT:
         return (
-            f"{when}, reports what it would settle as {reason}, and settles nothing. Its caps are {caps.rstrip(',')}."
+            f"{when}, this schedule reports what it would settle, and settles nothing (reason: {reason}). Caps: {caps}."
         )
     capped = schedule.claims_max < UNLIMITED or schedule.cents_max < UNLIMITED
     waits = " More than that needs another user's approval." if capped else ""
-    return f"{when}, settles {caps} as {reason}.{waits}"
-
-
-def _caps(claims_max: int, cents_max: int) -> str:
-    """Return, for example, "at most 500 claims and $5,000.00".
-
-    Without a cap on claims, it is "any number of claims, at most $5,000.00 in total,".
-    """
-    claims, cents = claims_cap(claims_max), cents_cap(cents_max)
-    if claims_max < UNLIMITED:
-        return f"at most {claims} and {cents}"
-    return f"{claims}, at most {cents} in total," if cents_max < UNLIMITED else f"{claims} and {cents}"
+    return f"{when}, this schedule settles claims (reason: {reason}). Caps: {caps}.{waits}"
 
 
 def format_days(weekdays: list[str]) -> str:

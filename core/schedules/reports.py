@@ -139,15 +139,15 @@ def _sentence(state: str, f: _Figures, held_by: tuple[int, ...]) -> str:
     settled = counted(f.settled, "claim")
     of_claims = f"{settled} settled, {f.skipped:,} skipped, {f.failed:,} failed, {f.remaining:,} remaining"
     jobs = ", ".join(map(str, held_by))
-    holds = f" Left to unfinished job{'s' * (len(held_by) > 1)} {jobs}: {_describe_reserved(f)}." if held_by else ""
+    holds = f" Reserved by unfinished job{'s' * (len(held_by) > 1)} {jobs}: {_describe_reserved(f)}." if held_by else ""
     sentence = {
         "preparing": f"Its job is being prepared, with {matched}.",
         "waiting": f"Its job exceeds a cap or limit and needs another user's approval: {left} would be "
         f"settled, {f.skipped:,} skipped.",
         "report": f"It would settle {left} and skip {f.skipped:,}. It settled none, because it was report-only.",
-        "nothing": f"Nothing to settle: {matched} matched, and rules skip them all.",
+        "nothing": f"Nothing to settle: {matched} matched, and rules skip {'it' if f.claims == 1 else 'all of them'}.",
         NONE_SETTLED: f"No claim was settled: {f.skipped:,} skipped, {f.failed:,} failed.",
-        HELD: f"Nothing to settle: {matched} matched, and all that could be settled are reserved by unfinished jobs.",
+        HELD: f"Nothing to settle: {matched} matched, and unfinished jobs reserved every claim that could be settled.",
         "rejected": f"Another user rejected it: {not_settled} not settled.",
         "expired": f"It was not approved in time: {not_settled} not settled.",
         "discarded": "Its job was discarded. Nothing was settled.",

@@ -43,4 +43,7 @@ def _different_zones(seen: Overview) -> list[str]:
     versions = sorted({one.time_zones for one in seen.processes or () if one.is_alive and one.time_zones})
     if len(versions) <= 1:
         return []
-    return [f"Processes use different time zone databases ({', '.join(versions)}). Install one and restart them."]
+    used = ", ".join(versions)
+    return [
+        f"Processes use different time zone databases ({used}). Install one version everywhere and restart them all."
+    ]

@@ -54,7 +54,7 @@ def test_a_range_is_selected_and_counted_and_survives_paging_and_sorting(feed: P
 
 
 def test_all_matching_claims_except_one_are_selected(feed: Page) -> None:
-    feed.get_by_role("button", name="Select all 60 that match").click()
+    feed.get_by_role("button", name="Select all 60 matching claims").click()
     expect(feed.locator("#picked-count")).to_have_text("All 60 matching claims selected")
     expect(feed.locator("#pick-page")).to_be_checked()
 
@@ -69,20 +69,20 @@ def test_all_matching_claims_except_one_are_selected(feed: Page) -> None:
 
 
 def test_changing_the_filter_clears_the_selection_with_a_message(feed: Page) -> None:
-    feed.get_by_role("button", name="Select all 60 that match").click()
+    feed.get_by_role("button", name="Select all 60 matching claims").click()
 
     feed.get_by_label("Claim ID starts with").fill("C0001")
     feed.get_by_role("button", name="Update Filter").click()
 
     expect(feed).to_have_url(re.compile(r"/claims\?claim_id_prefix=C0001&sort=claim$"))
     expect(feed.locator("#picked-count")).to_have_text("0 selected")
-    expect(feed.locator("#picked-dollars")).to_contain_text("“All that match” is no longer selected")
+    expect(feed.locator("#picked-dollars")).to_contain_text("The matching claims are no longer selected")
 
 
 def test_labels_of_totals_stay_visible_beside_the_claim_number(practice: GivenPractice, open_as: OPEN) -> None:
     practice.claims(3)
     page = open_as("/claims", practice.biller, viewport={"width": 1440, "height": 900})
-    expect(page.locator("#totals th")).to_have_text("All 3 that match")
+    expect(page.locator("#totals th")).to_have_text("3 matching claims")
     balance = page.get_by_role("columnheader", name="Total Bal").bounding_box()
     assert balance is not None
     assert balance["x"] + balance["width"] <= 1440  # the balance, the basis of the decision, is visible
@@ -124,7 +124,7 @@ def test_no_amount_is_half_hidden_by_a_frozen_label(
     practice.claims(3, insurance=755_885_30, patient=1_00)
     page = open_as("/claims", practice.biller, viewport={"width": width, "height": 2_000}, device_scale_factor=zoom)
     expect(page.locator("#totals")).to_contain_text("$2,267,655.90")
-    for label in ("All 3 that match", "All 1,234,567 that match"):
+    for label in ("3 matching claims", "1,234,567 matching claims"):
         page.locator("#totals .sum-of").evaluate("(it, words) => { it.textContent = words; }", label)
         page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         seen = set()

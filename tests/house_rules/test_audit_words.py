@@ -164,7 +164,7 @@ def test_the_facts_of_an_act_are_shown_in_words() -> None:
         ("outcome", "no claim matched"),
         (
             "over a limit",
-            "claims over the practice's limit for one claim; over the practice's limit for one job",
+            "over the practice's per-claim limit; over the practice's per-job limit",
         ),
         ("because", "a user changed its days or time before it started"),
         ("overridden rules", "of another version"),

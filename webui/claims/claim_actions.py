@@ -97,11 +97,11 @@ def _describe_side_effects(posted: PostingResult) -> str:
     effects = []
     if posted.recovery is not None and posted.recovery.recovered_cents > 0:
         jobs = ", ".join(f"job {job}" for job in posted.recovery.job_ids)
-        of_jobs = f" of {jobs}" if jobs else ""
+        of_jobs = f" from {jobs}" if jobs else ""
         effects.append(f"It reversed {format_cents(posted.recovery.recovered_cents)} of the write-off{of_jobs}.")
     if posted.restored_cents:
         effects.append(
-            f"{format_cents(posted.restored_cents)} of an earlier write-off was restored to the other balance."
+            f"{format_cents(posted.restored_cents)} of an earlier write-off was applied again to the other balance."
         )
     if posted.written_off_elsewhere:
         places = ", ".join(
@@ -109,7 +109,8 @@ def _describe_side_effects(posted: PostingResult) -> str:
             for one in posted.written_off_elsewhere
         )
         effects.append(
-            f"It reversed no write-off, because this line and responsibility have none. Write-offs here: {places}."
+            "No write-off was reversed, because this line has none for this responsibility. "
+            f"Write-offs on this claim: {places}."
         )
     if posted.looks_like:
         effects.append("This line already has a payment of the same amount, payer and date. Check for a duplicate.")
@@ -138,7 +139,7 @@ def hold(claim_id: str) -> Response | tuple[str, int]:
         flash(refusal.message, "warn")
     else:
         message = f"The claim is on hold: {words(kind)}." if kind else "The claim is released from hold."
-        flash(f"{message} Existing previews skip the claim as changed.", "good")
+        flash(f"{message} Existing previews will skip this claim because it has changed.", "good")
     if request.form.get("back") == "exclusions":
         return redirect(url_for("exclusions.index", _anchor="held-heading"), code=HTTPStatus.SEE_OTHER)
     return redirect(url_for("claims.show", claim_id=claim_id), code=HTTPStatus.SEE_OTHER)

@@ -15,6 +15,7 @@ from core.access.permissions import Action
 from core.claims import export, feed, saved_filters
 from core.claims.feed import FeedPage, FeedTotals
 from core.claims.filters import BadFilter
+from core.counting import counted
 from core.db.engine import transaction
 from core.errors import Refusal
 from core.practices import practice_days
@@ -97,7 +98,7 @@ def totals() -> Response:
     with transaction(app_context().sessions) as db:
         practice_id = current_actor().practice_id
         sums = feed.totals(db, practice_id, query.filter, feed.terms_for(db, practice_id, now=now()))  # type: ignore[arg-type]
-    return _json(**_totals_json(sums, f"All {number(sums.claims)} that match"))
+    return _json(**_totals_json(sums, counted(sums.claims, "matching claim")))
 
 
 @blueprint.get("/feed/counts")

@@ -23,7 +23,7 @@ function restore() {
   if (!kept || !Array.isArray(kept.ids)) return { ...EMPTY, filter: feed.dataset.filter };
   if (kept.filter === feed.dataset.filter) return kept;
   if (kept.scope === "matching" || kept.ids.length) {
-    const what = kept.scope === "matching" ? "“All that match” is no longer selected" : "The selection was cleared";
+    const what = kept.scope === "matching" ? "The matching claims are no longer selected" : "The selection was cleared";
     say(`The filter changed. ${what}.`, true);
   }
   return { ...EMPTY, filter: feed.dataset.filter };
@@ -67,7 +67,7 @@ function show() {
   document.getElementById("pick-none").hidden = !some;
   const all = document.getElementById("pick-all");
   all.hidden = !matching || (selected.scope === "matching" && ids.size === 0);
-  if (matching) all.textContent = `Select all ${words(matching)} that match`;
+  if (matching) all.textContent = matching === 1 ? "Select the matching claim" : `Select all ${words(matching)} matching claims`;
 }
 
 const words = (number) => number.toLocaleString("en-US");
@@ -111,7 +111,7 @@ function counted(sums) {
 function selectionText(sums) {
   if (selected.scope === "chosen") return `${sums ? sums.words : words(ids.size)} selected`;
   const left = sums ? sums.words : matching ? words(matching - ids.size) : "…";
-  return ids.size ? `${left} of ${matching ? words(matching) : "all"}, ${words(ids.size)} excluded` : `All ${left} matching claims selected`;
+  return ids.size ? `${left} of ${matching ? words(matching) : "all"}, ${words(ids.size)} excluded` : left === "1" ? "1 matching claim selected" : `All ${left} matching claims selected`;
 }
 
 function row(id, html) {
@@ -200,7 +200,7 @@ if (SELECTABLE && boxes.length) {
     lastBox = box;
     changed();
   });
-  document.getElementById("pick-all").addEventListener("click", () => { choose("matching"); say(`All ${words(matching)} matching claims are selected.`); pagePick.focus(); });
+  document.getElementById("pick-all").addEventListener("click", () => { choose("matching"); say(`${selectionText(null)}.`); pagePick.focus(); });
   document.getElementById("pick-none").addEventListener("click", () => { choose("chosen"); say("Nothing is selected."); pagePick.focus(); });
   rows.addEventListener("keydown", keys);
 }

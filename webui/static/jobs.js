@@ -78,7 +78,7 @@ function announce({ dataset }, before) {
   const reached = Number(dataset.percent || 0);
   const passed = MILESTONES.filter((mark) => percent < mark && reached >= mark).pop();
   percent = reached;
-  if (before && before !== dataset.state && dataset.state !== "running") announcer.textContent = `The job is ${dataset.word.toLowerCase()}.`;
+  if (before && before !== dataset.state && dataset.state !== "running") announcer.textContent = `Job status: ${dataset.word}.`;
   else if (passed) announcer.textContent = `${passed} percent done.`;
 }
 

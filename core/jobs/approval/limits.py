@@ -72,7 +72,7 @@ class OverLimit(BaseModel):
         """Return a sentence that names the limit and the amount."""
         write: Callable[[int], str] = format_cents if self.unit == "cents" else "{:,}".format
         by_how_much = write(self.found - self.limit)
-        return f"{self.words}: {write(self.found)}, the limit is {write(self.limit)}, {by_how_much} over"
+        return f"{self.words}: {write(self.found)} (limit {write(self.limit)}, over by {by_how_much})"
 
 
 def describe(over: Iterable[LimitExceeded]) -> list[OverLimit]:
@@ -96,7 +96,8 @@ def _words(one: LimitExceeded) -> str:
     if not jobs:
         return words
     named = f"job{'s' * (len(jobs) > 1)} {', '.join(f'{job_id:,}' for job_id in jobs)}"
-    return f"{words} (including {named}, which still count{'s' * (len(jobs) == 1)} even though reversed later)"
+    count = "counts even though it was" if len(jobs) == 1 else "count even though they were"
+    return f"{words} (including {named}, which still {count} reversed later)"
 
 
 def for_users(session: Session, practice: Practice, user_ids: Collection[int]) -> Limits:

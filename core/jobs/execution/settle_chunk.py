@@ -1,7 +1,7 @@
 """Settle the claims of a chunk in one transaction, each step as one statement over all of them.
 
-Every read that a decision depends on is in a statement after the locks. A single statement that locked and
-decided wrote off $1.00 when a payment had left only $0.40.
+Every read that a decision depends on is in a statement after the locks. When one statement both locked and decided, it
+wrote off $1.00 although a payment had left only $0.40.
 """
 
 import datetime as dt
@@ -74,7 +74,7 @@ def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> ChunkOutcome 
 
 
 def _lock_month_open(session: Session, job: SettleJob) -> None:
-    """Lock the month open until the commit, before any claim is locked. Raise `MonthIsClosed`."""
+    """Lock the month so that it stays open until the commit, before any claim is locked. Raise `MonthIsClosed`."""
     if not posting_month.moves_money(session, job):
         return
     if periods.lock_and_list_closed(session, job.practice_id, [periods.month_of(job.posting_date)]):

@@ -72,10 +72,10 @@ class CostShare(BaseModel):
         of_job = f"This job {verb} {format_cents(self.job_cents)} of {self.name} on {counted(self.claims, 'claim')}"
         year, wrote_off = f"Over the 12 months through {self.until:%m/%d/%Y}", format_cents(self.written_off_cents)
         if self.percent is None:
-            return f"{of_job}. {year}, you billed these patients nothing and wrote off {wrote_off}"
+            return f"{of_job}. {year}, your practice billed no {self.name} and wrote off {wrote_off}"
         share = "under 1" if self.percent == 0 and self.written_off_cents else f"{self.percent}"
         billed = format_cents(self.became_due_cents)
-        return f"{of_job}. {year}, you billed these patients {billed} and wrote off {wrote_off} ({share}%)"
+        return f"{of_job}. {year}, your practice billed {billed} in {self.name} and wrote off {wrote_off} ({share}%)"
 
     @property
     def percent(self) -> int | None:

@@ -30,7 +30,7 @@ _HASHED_TOGETHER: Final = 10_000  # items whose lines are hashed as one text, to
 
 
 class NotFinished(Refusal):
-    """This job has not ended. A certificate is only for a job that has ended."""
+    """This job has not finished. Only finished jobs have a certificate."""
 
     code = "job_not_finished"
 

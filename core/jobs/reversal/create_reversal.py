@@ -141,7 +141,9 @@ def _check_claim_ids(session: Session, job: SettleJob) -> None:
     missing = sorted(set(named) - set(session.scalars(found)))
     if missing:
         first = ", ".join(missing[:NAMED_MAX])
-        raise UnknownClaim(f"Job {job.reverses_job_id} did not settle: {first}", claim_ids=missing[:NAMED_MAX])
+        raise UnknownClaim(
+            f"Job {job.reverses_job_id} did not settle these claims: {first}", claim_ids=missing[:NAMED_MAX]
+        )
 
 
 def _freeze_items(session: Session, job: SettleJob) -> int:

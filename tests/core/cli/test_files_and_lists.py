@@ -85,8 +85,8 @@ def test_the_certificate_shows_money_and_what_a_later_payment_changed(typed: Typ
     assert (shown["Recovered later"], shown["Still written off"]) == ("$1.00 by 1 later payment", "$16.50")
     assert (facts["reconciles"], facts["items_sha256"], shown["Reconciles"]) == (True, shown["Fingerprint"], "yes")
     listed = typed("recoveries", "--month", "2026-11").stdout
-    assert "patient: refund or takeback of $1.00 restored $1.00 of write-offs of job 1\n" in listed
-    assert "patient: payment of $2.00 reversed $2.00 of write-offs of job 1\n" in listed
+    assert "patient: refund or takeback of $1.00 restored $1.00 in write-offs from job 1\n" in listed
+    assert "patient: payment of $2.00 reversed $2.00 in write-offs from job 1\n" in listed
     assert "recovered $1.00" in typed("recoveries").stdout
 
 
@@ -95,7 +95,7 @@ def test_a_job_that_did_not_end_has_no_certificate(typed: Typed, practice: Given
 
     refused = typed("certificate", "2", by=BILLER)
 
-    assert refused.stderr == "This job has not ended. A certificate is only for a job that has ended.\n"
+    assert refused.stderr == "This job has not finished. Only finished jobs have a certificate.\n"
 
 
 def test_credits_are_written_as_csv(typed: Typed, practice: GivenPractice) -> None:
@@ -191,6 +191,6 @@ def test_imported_postings_that_reverse_a_write_off_are_reported(
     first = typed("import", "postings", file, "--practice", "Lakeside", "--as", BILLER)
 
     assert first.stdout.splitlines()[1:3] == [
-        "Lakeside: added 1 posting.", "1 posting arrived after a write-off: $4.00 of write-offs was reversed."
+        "Lakeside: added 1 posting.", "1 posting arrived after a write-off: $4.00 in write-offs was reversed."
     ]  # fmt: skip
     assert typed("verify").exit_code == 0

@@ -142,7 +142,10 @@ def test_without_a_sign_in_the_server_that_runs_here_is_used(
 @pytest.mark.parametrize(
     ("server", "shown"),
     [
-        ("http://10.0.0.1:8000", "http://10.0.0.1:8000 is without TLS, so the network could read your password"),
+        (
+            "http://10.0.0.1:8000",
+            "http://10.0.0.1:8000 does not use TLS, so others on the network could read your password",
+        ),
         ("settle.example.org", "Write the server as a URL, for example https://settle.example.org."),
         ("ftp://settle.example.org", "Write the server as a URL"),
         ("https://ann:secret@settle.example.org", "Write the server as a URL"),
@@ -230,13 +233,13 @@ def test_a_refused_token_of_the_environment_is_named(typed: Typed, web_url: str)
     [
         (
             answer("200 OK", "text/html", "<p>Jane Doe"),
-            "answered with status 200 and text/html, which is not an answer",
+            "answered with status 200 and text/html, which did not come from",
         ),
         (answer("502 Bad Gateway", "text/html"), "A proxy may have answered instead"),
-        (answer("200 OK", "application/json", "{"), "which is not an answer of Batch Settle"),
+        (answer("200 OK", "application/json", "{"), "which did not come from Batch Settle"),
         (MOVED, "If that is your server, run: settle login --server https://settle.example.org\n"),
-        (NOT_FOUND, "Not found. The server may have an older version, and this command has version "),
-        (OLDER, "The server has version 0.0.1, and this command has version "),
+        (NOT_FOUND, "Not found. The server may be running an older version, but this command is version "),
+        (OLDER, "The server is running version 0.0.1, but this command is version "),
         (b"", "broke (RemoteProtocolError). Try again."),
     ],
 )

@@ -148,7 +148,7 @@ def test_an_approver_reads_everything_that_the_preview_froze(typed: Typed, pract
         "in_process: ", "overridden: $9.00", "Overridden rules: ",
         "Requested by admin.", "Confirmed by admin.", "Note: Old ones.", "Reason for writing it off: Hardship.",
         ("It needs another user's approval, because it is over a limit:\n"
-        "    Claims over the practice's limit for one claim: $10.00, the limit is $9.00, $1.00 over"),
+        "    Over the practice's per-claim limit: $10.00 (limit $9.00, over by $1.00)"),
     ):  # fmt: skip
         assert part in read
 

@@ -23,7 +23,7 @@ REFUSED = "Your role (operations) does not allow this."
 SCHEDULE = ("schedule", "add", "--name", "Small", "--filter", "total_due_max_cents=100000", "--at", "02:30",
             "--reason", "small_balance", "--claims-max", "500", "--amount-max", "5,000.00")  # fmt: skip
 SETTLES = ("schedule", "settle", "1", "--confirmation", "CONFIRM")
-DAILY = "Every day at 2:30 AM (America/New_York), "
+DAILY = "Every day at 2:30 AM (America/New_York), this schedule "
 
 Given = Callable[[GivenPractice, Typed], object]
 
@@ -111,7 +111,7 @@ CASES = (
          shown="Job 1, to Settled, is completed. 2 claims: 2 settled, 0 skipped, 0 failed, 0 not processed.\n"),
     case("approvals", by=APPROVER, route="GET /approvals", given=waiting,
          shown="Needs your approval: 1\n  Job 1: $30.00, requested by biller, expires 2026-11-30 15:00:00 UTC\n"
-               "    Over the practice's limit for one job: $30.00, the limit is $10.00, $20.00 over\n"),
+               "    Over the practice's per-job limit: $30.00 (limit $10.00, over by $20.00)\n"),
     case("approve", "1", "--confirmation", "CONFIRM", by=APPROVER, route="POST /settle-jobs/<job_id>/approve",
          given=waiting, shown="Job 1 is confirmed.\n"),
     case("reject", "1", "--reason", "Wrong list", by=APPROVER, route="POST /settle-jobs/<job_id>/reject",
@@ -160,7 +160,7 @@ CASES = (
     case("schedule", "show", "1", by=BILLER, route="GET /schedules/<schedule_id>", given=typed_before(SCHEDULE),
          shown="  filter: {'total_due_max_cents': 100000}\n"),
     case("schedule", "change", "1", "--at", "03:00", "--confirmation", "CONFIRM", route="PUT /schedules/<schedule_id>",
-         given=typed_before(SCHEDULE, SETTLES), shown="Every day at 3:00 AM (America/New_York), settles "),
+         given=typed_before(SCHEDULE, SETTLES), shown="Every day at 3:00 AM (America/New_York), this schedule "),
     case(*SETTLES, route="POST /schedules/<schedule_id>/settle", given=typed_before(SCHEDULE),
          shown=f"Schedule 1 is active. {DAILY}settles "),
     case("schedule", "report-only", "1", route="POST /schedules/<schedule_id>/report-only",

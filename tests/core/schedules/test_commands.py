@@ -222,27 +222,30 @@ def test_weekdays_and_addresses_are_deduplicated_and_sorted() -> None:
         (
             {"weekdays": ["mon", "tue", "wed", "thu", "fri"], "claims_max": 500, "cents_max": 500_000},
             (
-                "Every Monday through Friday at 2:30 AM (America/New_York), settles at most 500 claims and $5,000.00 "
-                "as small balance. More than that needs another user's approval."
+                "Every Monday through Friday at 2:30 AM (America/New_York), this schedule settles claims (reason: "
+                "small balance). Caps: 500 claims, $5,000.00. More than that needs another user's approval."
             ),
         ),
         (
             {"weekdays": ["mon", "sun"], "local_time": "12:05", "claims_max": 1},
             (
-                "Every Monday and Sunday at 12:05 PM (America/New_York), settles at most 1 claim and any amount as "
-                "small balance. More than that needs another user's approval."
+                "Every Monday and Sunday at 12:05 PM (America/New_York), this schedule settles claims (reason: "
+                "small balance). Caps: 1 claim, any amount. More than that needs another user's approval."
             ),
         ),
         (
             {"local_time": "00:00", "cents_max": 500_000},
             (
-                "Every day at 12:00 AM (America/New_York), settles any number of claims, at most $5,000.00 in total, "
-                "as small balance. More than that needs another user's approval."
+                "Every day at 12:00 AM (America/New_York), this schedule settles claims (reason: small "
+                "balance). Caps: any number of claims, $5,000.00. More than that needs another user's approval."
             ),
         ),
         (
             {"local_time": "00:00", "reason": "bad_debt"},
-            "Every day at 12:00 AM (America/New_York), settles any number of claims and any amount as bad debt.",
+            (
+                "Every day at 12:00 AM (America/New_York), this schedule settles claims (reason: bad debt). "
+                "Caps: any number of claims, any amount."
+            ),
         ),
     ],
 )

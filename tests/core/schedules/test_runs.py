@@ -172,7 +172,7 @@ def test_a_run_skips_claims_reserved_by_a_waiting_job_and_names_the_job(schedule
     assert (waiting.status, second.status) == (JobStatus.AWAITING_APPROVAL, JobStatus.REPORTED)
     report = scheduled.report(scheduled.runs()[1], FIRST_RUN + DAY)
     assert (report.state, report.held_by, report.skipped) == ("held", (waiting.id,), 2)
-    assert f"Left to unfinished job {waiting.id}: 2 claims" in report.sentence
+    assert f"Reserved by unfinished job {waiting.id}: 2 claims" in report.sentence
 
 
 def test_the_next_run_settles_new_claims_although_a_job_waits(scheduled: ScheduledPractice) -> None:

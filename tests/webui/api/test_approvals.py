@@ -56,7 +56,7 @@ def test_confirming_a_job_over_a_limit_leaves_it_awaiting_approval(world: World,
     assert job["approval_expires_at"] > job["approval_asked_at"]
     total = previewed["totals"]["insurance_cents"] + previewed["totals"]["patient_cents"]
     assert job["over"][1] == {
-        "code": "over_job_limit", "words": "Over the practice's limit for one job", "unit": "cents", "limit": 100,
+        "code": "over_job_limit", "words": "Over the practice's per-job limit", "unit": "cents", "limit": 100,
         "found": total, "claims": previewed["counts"]["will_settle"], "jobs": [],
         "sentence": job["over"][1]["sentence"],
     }  # fmt: skip

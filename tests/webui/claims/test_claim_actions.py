@@ -49,7 +49,7 @@ def test_a_transfer_shows_the_write_off_that_it_restored(practice: GivenPractice
 
     post(biller, **{**TRANSFER, "amount": "3.00"}, idempotency_key="moved")
 
-    assert "$3.00 of an earlier write-off was restored to the other balance." in biller.says("/claims/C1")
+    assert "$3.00 of an earlier write-off was applied again to the other balance." in biller.says("/claims/C1")
     assert (practice.read("C1").insurance_due, practice.read("C1").patient_due) == (200, 0)
 
 

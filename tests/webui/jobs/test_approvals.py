@@ -43,8 +43,8 @@ def test_the_preview_names_each_exceeded_limit_the_excess_and_the_approvers(
     assert "After CONFIRM, this job needs another user’s approval" in shown
     assert "Can be approved by: ruth." in shown
     assert "Request approval of 3 claims" in shown
-    assert "Claims over the practice's limit for one claim: $30.00 , limit $25.00, $5.00 over" in shown
-    assert "Over the practice's limit for one job: $45.00 , limit $40.00, $5.00 over" in shown
+    assert "Over the practice's per-claim limit: $30.00 , limit $25.00, $5.00 over" in shown
+    assert "Over the practice's per-job limit: $45.00 , limit $40.00, $5.00 over" in shown
 
 
 def test_the_approver_sees_how_many_claims_changed_after_the_preview(
@@ -71,7 +71,7 @@ def test_a_reversed_job_that_still_counts_toward_the_daily_limit_is_named_on_eac
     practice.run()
     second = practice.preview({"claim_ids": ["C00002"]}, key="second")
 
-    warning = f"including job {first.job_id}, which still counts even though reversed later"
+    warning = f"including job {first.job_id}, which still counts even though it was reversed later"
     assert warning in biller.says(address_of(second))
     practice.confirm(second)
     assert warning in approver.says(address_of(second))
@@ -95,7 +95,7 @@ def test_the_preview_names_the_other_jobs_of_the_day_that_count_toward_the_limit
 
     shown = biller.says(address_of(second))
 
-    assert "Over the limit for one job, together with the user's other jobs that day: $30.00" in shown
+    assert "Over the per-job limit when added to the user's other jobs that day: $30.00" in shown
     assert f"(with job {first.job_id} )" in shown
     assert address_of(first) in biller.links(address_of(second))
 
@@ -149,7 +149,7 @@ def test_the_approvals_list_shows_requester_waiting_time_amount_and_exceeded_lim
     clock.turn_on(minutes=5)
     shown = approver.says("/approvals")
     assert f"{awaiting.job_id} Settle · Small balance biller 5 minutes 3 $45.00" in shown
-    assert "Claims over the practice's limit for one claim: $30.00, limit $25.00" in shown
+    assert "Over the practice's per-claim limit: $30.00, limit $25.00" in shown
     assert "11/30/2026 10:00:00 AM" in shown
     assert "Approvals 1" in shown, "the navigation shows the number of jobs"
     assert address_of(awaiting) in approver.links("/approvals")
@@ -188,7 +188,7 @@ def test_a_job_runs_after_another_user_confirms_the_approval(
     assert biller.status_of(awaiting) == "Completed"
     assert "Confirmed by biller, 11/23/2026" in shown
     assert "Approved by ruth, 11/23/2026" in shown
-    assert "Over a limit Claims over the practice's limit for one claim: $30.00, the limit is $25.00" in shown
+    assert "Over a limit Over the practice's per-claim limit: $30.00 (limit $25.00" in shown
     certificate = biller.says(f"{address_of(awaiting)}/certificate")
     assert "Approved ruth, 11/23/2026" in certificate
     jobs_page = biller.says("/jobs")

@@ -106,7 +106,7 @@ def test_page_api_and_file_mark_as_retryable_exactly_what_retry_accepts(
     with practice.sessions() as session, session.begin():
         closing.close(session, NOW.date().replace(day=1), by=admin, now=NOW)
     assert shown_as_retryable() == {is_retried()} == {False}
-    assert "their month is closed" in biller.says(path)
+    assert "the month of the posting date is closed" in biller.says(path)
 
     with practice.sessions() as session, session.begin():
         closing.reopen(session, NOW.date().replace(day=1), reason="Late", by=admin, now=NOW)

@@ -66,7 +66,7 @@ def test_excluding_a_payer_twice_is_refused(practice: GivenPractice, admin: Brow
     answer = admin.post(PAGE, on=PAGE, kind="payer", number="1", why="x")
 
     assert answer.status_code == 409
-    assert "This is already excluded. End that exclusion first to change it." in answer.text
+    assert "This patient or payer is already excluded. End that exclusion first to change it." in answer.text
 
 
 def test_a_hold_shows_who_set_it_why_and_until_when(practice: GivenPractice, biller: Browser) -> None:

@@ -91,7 +91,9 @@ def test_month_end_close_lists_the_scheduled_runs_and_previews_that_it_blocks(
 
     page = admin.says("/months/2026-11")
 
-    assert "1 schedule still has runs in this month. Those runs will be refused and settle nothing: Nightly ." in page
+    assert (
+        "1 schedule still has runs in this month: Nightly . Those runs will not start and will settle nothing." in page
+    )
     assert f"1 preview is waiting for CONFIRM and needs a new posting date: job {job.job_id} ." in page
     assert "will be refused" not in admin.says("/months/2026-10")
 
@@ -164,7 +166,7 @@ def test_choosing_a_reason_in_a_closed_month_offers_the_next_open_date(
 
     refused = biller.post("/jobs", on="/claims", **form)
     assert refused.status_code == 409
-    assert "November 2026 is closed and takes no postings. The next open date is 12/01/2026." in page_text(refused)
+    assert "November 2026 is closed to new postings. The next open date is 12/01/2026." in page_text(refused)
     assert "Preview with posting date 12/01/2026" in page_text(refused)
     other = biller.post("/jobs", on="/claims", posting_date="2026-11-24", **form)
     assert (other.status_code, "must be the next open date, 12/01/2026." in other.text) == (422, True)
@@ -197,8 +199,8 @@ def test_a_payment_after_write_off_is_shown_on_the_claim_in_the_certificate_and_
 
     shown = pay(biller, "C1", "40")
 
-    assert f"Payment of $40.00 posted to line 1. It reversed $40.00 of the write-off of job {job.job_id}." in shown
-    assert shown.count(f"It reversed $40.00 of the write-off of job {job.job_id}") == 2, (
+    assert f"Payment of $40.00 posted to line 1. It reversed $40.00 of the write-off from job {job.job_id}." in shown
+    assert shown.count(f"It reversed $40.00 of the write-off from job {job.job_id}") == 2, (
         "in the message and in the ledger"
     )
     assert "write-off reversed: payment received after write-off" in shown
@@ -237,7 +239,10 @@ def test_a_payment_on_another_line_shows_which_line_has_the_write_off(practice: 
 
     shown = pay(biller, "C1", "10", line=2)
 
-    assert "because this line and responsibility have none. Write-offs here: line 1 (patient, $100.00)." in shown
+    assert (
+        "because this line has none for this responsibility. Write-offs on this claim: line 1 (patient, $100.00)."
+        in shown
+    )
     assert "The line now has a credit balance of $10.00." in shown
 
 

@@ -60,7 +60,7 @@ def test_a_provider_gets_its_own_setting_and_then_follows_the_practice_again(
 
     admin.post("/settings/write-off/provider", provider_id="77", setting="patient")
     assert {p.external_id: p.setting for p in setting_of(practice).providers}["77"] is WriteOffSetting.PATIENT
-    assert "1 of 2 have their own setting" in admin.says("/settings")
+    assert "1 provider has its own setting" in admin.says("/settings")
 
     admin.post("/settings/write-off/provider", provider_id="77", setting="practice")
     assert {p.external_id: p.setting for p in setting_of(practice).providers}["77"] is None

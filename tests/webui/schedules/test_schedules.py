@@ -92,7 +92,9 @@ def test_a_schedules_page_shows_its_rule_its_next_run_and_an_estimate(practice: 
 
     shown = admin.says(new_schedule(admin) + "/tonight")
 
-    assert "Every Monday through Friday at 2:30 AM (America/New_York), reports what it would settle" in shown
+    assert (
+        "Every Monday through Friday at 2:30 AM (America/New_York), this schedule reports what it would settle" in shown
+    )
     assert "Next run: Tuesday 11/24/2026 at 2:30 AM" in shown
     assert "Total balance: max $50.00" in shown
     assert "Estimate for the next run Claims that match 4 Would settle 3 Skipped 1" in shown
@@ -333,7 +335,7 @@ def test_only_confirm_turns_settling_on(practice: GivenPractice, admin: Browser,
 
 def test_a_schedule_that_settles_can_be_returned_to_report_only(practice: GivenPractice, admin: Browser) -> None:
     page = new_settling_schedule(admin)
-    assert "settles at most 500 claims and $5,000.00" in admin.says(page)
+    assert "this schedule settles claims (reason: small balance). Caps: 500 claims, $5,000.00." in admin.says(page)
 
     admin.post(f"{page}/report-only", version="1")
     assert "Another user has changed this schedule. Reload it first." in admin.says(page)

@@ -81,9 +81,7 @@ def test_write_offs_carry_the_confirmer_and_the_audit_and_certificate_name_both_
         document = certificates.for_job(session, job)
     assert posted_by == {practice.biller.user_id}
     assert (document.confirmed_by, document.approved_by, document.approved_at) == ("biller", "approver", NOW)
-    assert document.over[0].sentence == (
-        "Over the practice's limit for one job: $30.00, the limit is $20.00, $10.00 over"
-    )
+    assert document.over[0].sentence == ("Over the practice's per-job limit: $30.00 (limit $20.00, over by $10.00)")
     assert [act for act in acts(practice, job) if act[0] in ("job.approval_asked", "job.approved")] == [
         ("job.approval_asked", practice.biller.user_id),
         ("job.approved", approver.user_id),

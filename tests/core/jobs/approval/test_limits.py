@@ -321,6 +321,6 @@ def test_a_reversed_job_that_still_counts_against_the_daily_limit_is_named(
     exceeded = limits.describe(third.limits_exceeded)[0]
     assert exceeded.jobs == [str(settled.id), str(reversed_job.id)]
     expected = (
-        f"(including job {reversed_job.id}, which still counts even though reversed later): $45.00, the limit is $30.00"
+        f"(including job {reversed_job.id}, which still counts even though it was reversed later): $45.00 (limit $30.00"
     )
     assert expected in exceeded.sentence
