@@ -17,7 +17,7 @@ from core.jobs.execution import chunks, engine
 from core.jobs.keys import JobKey
 from core.jobs.preview.job_request import JobRequest
 from core.jobs.results.progress import Progress, for_job
-from core.ledger import balances, late_payments, manual_postings
+from core.ledger import balances, entries, late_payments, manual_postings
 from core.ledger.manual_postings import PostingResult
 from core.models.claims import BALANCE_DUE, Claim, ClaimStatus, ClaimType, LineItem
 from core.models.job_items import JobItem
@@ -257,7 +257,7 @@ class GivenPractice:
         if given["kind"] == "payment":
             given.setdefault("paid_by", "patient")
         posting = {"by": by or self.biller, "idempotency_key": key, "now": now}
-        posted: PostingResult = self.do(manual_postings.post, number, manual_postings.parse_entry(given), **posting)
+        posted: PostingResult = self.do(manual_postings.post, number, entries.parse_entry(given), **posting)
         return posted
 
     def audited(self, act_: str | None = None, *, subject: str | None = None) -> list[AuditEntry]:

@@ -17,7 +17,7 @@ from core.db.engine import make_engine, make_sessions
 from core.errors import BadSettings
 from core.settings import Settings, load_settings
 from webui import api
-from webui.claims import claim_actions, claim_page, credit_balances, exclusions, feed, recoveries
+from webui.claims import claim_actions, claim_page, corrections, credit_balances, exclusions, feed, recoveries
 from webui.jobs import approvals, confirm, job_files, job_pages, posting_date, reversals, status_change
 from webui.operations import broker, dashboard, health, metrics
 from webui.practice import audit, limits, months, time_zone, users, write_off_settings
@@ -102,7 +102,7 @@ def _register(app: OpenAPI) -> None:
     status_change.register(app)
     schedule_labels.register(app)
     approvals.register(app)
-    for pages in (job_pages, job_files, reversals, claim_page, claim_actions, write_off_settings, limits):
+    for pages in (job_pages, job_files, reversals, claim_page, claim_actions, corrections, write_off_settings, limits):
         app.register_blueprint(pages.blueprint)
     for pages in (schedule_pages, schedule_actions, schedule_runs, time_zone, users):
         app.register_blueprint(pages.blueprint)

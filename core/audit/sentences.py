@@ -12,9 +12,12 @@ from core.schedules import descriptions
 # `{it}` is the subject: job 1,042, claim 184146026, a user by name.
 ACT_SENTENCES: Final = {
     "audit.exported": "Exported the audit log",
+    "claim.credit_transferred": "Transferred a credit to or from {it}",
     "claim.held": "Put {it} on hold",
     "claim.posted": "Posted to {it}",
+    "claim.refunded": "Refunded a credit of {it}",
     "claim.released": "Released {it} from hold",
+    "claim.voided": "Voided a posting on {it}",
     "claims.exported": "Exported claims from the feed",
     "credits.downloaded": "Downloaded the list of credit balances",
     "exclusion.ended": "Ended the exclusion of {it}",

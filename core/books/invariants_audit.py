@@ -96,12 +96,13 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
         # that a late payment re-posted was written off earlier.
         f"""SELECT 'practice ' || p.practice_id || ', posting ' || p.id
             FROM posting p JOIN claim c ON c.practice_id = p.practice_id AND c.id = p.claim_id
+            JOIN settle_job j ON j.practice_id = p.practice_id AND j.id = p.job_id
             JOIN exclusion x ON x.practice_id = c.practice_id AND
               (x.patient_id = c.patient_id OR x.payer_id IN (c.primary_payer_id, c.secondary_payer_id))
-            WHERE {of_practice("p")} AND p.kind = 'write_off' AND p.job_id IS NOT NULL AND p.caused_by_id IS NULL
+            WHERE {of_practice("p")} AND p.kind = 'write_off' AND p.caused_by_id IS NULL
               AND p.created_at > x.created_at + interval '5 minutes'
               AND (x.ended_at IS NULL OR p.created_at < x.ended_at)
-              AND (x.until IS NULL OR p.posted_on <= x.until)""",
+              AND (x.until IS NULL OR j.as_of <= x.until)""",
     ),
     "waived_cost_share_has_a_reason": Invariant(
         "a job that wrote off Medicare or Medicaid cost sharing has a reason",

@@ -25,9 +25,9 @@ LATE_INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE {of_practice("p")} AND m.state = 'closed' AND p.created_at > m.closed_at""",
     ),
     "late_payments_reverse_write_offs": Invariant(
-        "the postings that a late payment, adjustment or transfer caused are on its own line and responsibility: one "
-        "that lowers the balance reverses write-offs, by no more than its amount; one that raises it restores no more "
-        "than its amount",
+        "the postings that a late payment, adjustment, transfer or void caused are on its own line and responsibility: "
+        "one that lowers the balance reverses write-offs, by no more than its amount; one that raises it restores no "
+        "more than its amount",
         f"""SELECT 'practice ' || q.practice_id || ', posting ' || q.caused_by_id FROM (
                 SELECT p.practice_id, p.claim_id, p.line, p.responsibility, p.caused_by_id,
                        coalesce(sum(p.amount_cents) FILTER (WHERE p.kind = 'reversal'), 0) AS reversed,
@@ -36,7 +36,7 @@ LATE_INVARIANTS: Final[dict[str, Invariant]] = {
                 FROM posting p WHERE {of_practice("p")} AND p.caused_by_id IS NOT NULL GROUP BY 1, 2, 3, 4, 5
             ) q LEFT JOIN posting c ON c.practice_id = q.practice_id AND c.claim_id = q.claim_id AND c.line = q.line
               AND c.id = q.caused_by_id AND c.responsibility = q.responsibility
-              AND c.kind IN ('payment', 'adjustment', 'transfer')
+              AND (c.kind IN ('payment', 'adjustment', 'transfer') OR (c.kind = 'reversal' AND c.source = 'entry'))
             WHERE c.id IS NULL OR q.odd OR CASE WHEN c.amount_cents < 0
               THEN q.posted_again >= q.reversed OR q.reversed - q.posted_again > -c.amount_cents
               ELSE q.reversed > 0 OR q.posted_again > c.amount_cents END""",

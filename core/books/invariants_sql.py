@@ -5,6 +5,7 @@ from typing import Final
 from core.books.check import Invariant, of_practice
 from core.books.invariants_audit import AUDIT_INVARIANTS
 from core.books.invariants_late import LATE_INVARIANTS
+from core.books.invariants_manual import MANUAL_INVARIANTS
 
 _CLAIM: Final = "'practice ' || c.practice_id || ', claim ' || c.external_id"
 _JOB: Final = "'practice ' || j.practice_id || ', job ' || j.id"
@@ -52,16 +53,18 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         f"SELECT {_CLAIM} {_CLAIMS_THAT_DIFFER}",
     ),
     "claims_equal_ledger": Invariant(
-        "a claim's adjustments, payments and last payment date follow from its postings",
+        "a claim's adjustments, payments and last payment date follow from its postings that were not voided",
         f"""SELECT {_CLAIM}
             FROM claim c LEFT JOIN (
                 SELECT p.practice_id, p.claim_id,
-                       -coalesce(sum(amount_cents) FILTER (WHERE kind = 'adjustment'), 0) AS adjustment,
-                       -coalesce(sum(amount_cents) FILTER (WHERE paid_by = 'primary'), 0) AS primary_paid,
-                       -coalesce(sum(amount_cents) FILTER (WHERE paid_by = 'secondary'), 0) AS secondary_paid,
-                       -coalesce(sum(amount_cents) FILTER (WHERE paid_by = 'patient'), 0) AS patient_paid,
-                       max(posted_on) FILTER (WHERE kind = 'payment' AND amount_cents < 0) AS last_payment_on
-                FROM posting p WHERE {of_practice("p")} GROUP BY 1, 2
+                       -coalesce(sum(p.amount_cents) FILTER (WHERE p.kind = 'adjustment'), 0) AS adjustment,
+                       -coalesce(sum(p.amount_cents) FILTER (WHERE p.paid_by = 'primary'), 0) AS primary_paid,
+                       -coalesce(sum(p.amount_cents) FILTER (WHERE p.paid_by = 'secondary'), 0) AS secondary_paid,
+                       -coalesce(sum(p.amount_cents) FILTER (WHERE p.paid_by = 'patient'), 0) AS patient_paid,
+                       max(p.posted_on) FILTER (WHERE p.kind = 'payment' AND p.amount_cents < 0) AS last_payment_on
+                FROM posting p LEFT JOIN posting r
+                  ON r.practice_id = p.practice_id AND r.reverses_id = p.id AND r.kind = 'reversal'
+                WHERE {of_practice("p")} AND p.kind IN ('payment', 'adjustment') AND r.id IS NULL GROUP BY 1, 2
             ) s ON s.practice_id = c.practice_id AND s.claim_id = c.id
             WHERE {of_practice("c")} AND ((c.adjustment, c.primary_paid, c.secondary_paid, c.patient_paid) <>
               (coalesce(s.adjustment, 0), coalesce(s.primary_paid, 0), coalesce(s.secondary_paid, 0),
@@ -249,4 +252,5 @@ INVARIANTS: Final[dict[str, Invariant]] = {
     ),
     **AUDIT_INVARIANTS,
     **LATE_INVARIANTS,
+    **MANUAL_INVARIANTS,
 }

@@ -1,5 +1,6 @@
-"""Lock one claim before it is changed."""
+"""Lock claims before they are changed."""
 
+from collections.abc import Collection
 from http import HTTPStatus
 
 from sqlalchemy import select
@@ -22,11 +23,21 @@ def lock_claim(session: Session, practice_id: int, external_id: str) -> Claim:
 
     Raise `NotFound` and `ClaimBusy`. Write nothing of the claim before this.
     """
-    found = select(Claim).where(Claim.practice_id == practice_id, Claim.external_id == external_id)
+    return lock_claims(session, practice_id, [external_id])[external_id]
+
+
+def lock_claims(session: Session, practice_id: int, external_ids: Collection[str]) -> dict[str, Claim]:
+    """Lock these claims, in the order in which jobs lock them. Return them by number, as they are now.
+
+    Wait at most five seconds for another user or process. Raise `NotFound` and `ClaimBusy`.
+    """
+    found = select(Claim).where(Claim.practice_id == practice_id, Claim.external_id.in_(external_ids))
     with waiting(session, ClaimBusy):
-        claim = session.scalars(
-            found.with_for_update(key_share=True).execution_options(populate_existing=True)
-        ).one_or_none()
-    if claim is None:
-        raise NotFound(f"There is no claim {external_id[:60]} in this practice.")
-    return claim
+        locked = session.scalars(
+            found.order_by(Claim.id).with_for_update(key_share=True).execution_options(populate_existing=True)
+        )
+        claims = {claim.external_id: claim for claim in locked}
+    for external_id in external_ids:
+        if external_id not in claims:
+            raise NotFound(f"There is no claim {external_id[:60]} in this practice.")
+    return claims

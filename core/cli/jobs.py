@@ -38,7 +38,11 @@ def confirm(api: Api, job: int, confirmation: str | None, cost_share_reason: str
         cost_share_reason = click.prompt(f"Reason for writing off {share['name']}", err=True)
     if confirmation is None:
         confirmation = click.prompt("Type CONFIRM to run the job", err=True)
-    body = {"confirmation": confirmation, "cost_share_reason": cost_share_reason}
+    body = {
+        "confirmation": confirmation,
+        "cost_share_reason": cost_share_reason,
+        "changed_since_preview": found["changed_since_preview"],  # which the user has just read
+    }
     return api.post(f"/settle-jobs/{job}/confirm", body)
 
 
@@ -64,7 +68,8 @@ def approve(api: Api, job: int, confirmation: str | None) -> Any:
         confirmation = click.prompt("Type CONFIRM to approve", err=True)
     else:
         _print_changes(found)
-    return api.post(f"/settle-jobs/{job}/approve", {"confirmation": confirmation})
+    body = {"confirmation": confirmation, "changed_since_preview": found["changed_since_preview"]}
+    return api.post(f"/settle-jobs/{job}/approve", body)
 
 
 @user_command(describe_status)

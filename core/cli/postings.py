@@ -1,7 +1,7 @@
 """`settle post`: a payment, an adjustment or a transfer by hand."""
 
 import secrets
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import click
@@ -11,6 +11,11 @@ from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.models.ledger import GroupCode, PaidBy, Responsibility
 from core.money import format_cents, parse_amount
+
+posting_date_option: Final = click.option(
+    "--posting-date", "--date", "posted_on", type=options.DAY, metavar="YYYY-MM-DD",
+    help="A day of an open month, not in the future.  [default: today]",
+)  # fmt: skip
 
 
 def _describe(claim: dict[str, Any]) -> str:
@@ -39,7 +44,7 @@ def _describe(claim: dict[str, Any]) -> str:
 @click.option("--paid-by", type=click.Choice([one.value for one in PaidBy]), help="Required for a payment.")
 @click.option("--group-code", type=click.Choice([one.value for one in GroupCode]), help="Required for an adjustment.")
 @click.option("--reason-code", metavar="CARC", help="Required for an adjustment.")
-@click.option("--date", "posted_on", type=options.DAY, metavar="YYYY-MM-DD", help="Posting date.  [default: today]")
+@posting_date_option
 @click.option("--note", help="Note, saved with the posting.")
 def post(api: Api, claim: str, amount: str, **entry: Any) -> Any:
     """Post a payment, an adjustment or a transfer to a claim."""
@@ -48,4 +53,30 @@ def post(api: Api, claim: str, amount: str, **entry: Any) -> Any:
     return api.post(f"/claims/{quote(claim, safe='')}/postings", body, key=secrets.token_urlsafe(16))
 
 
-COMMANDS = [post]
+def _list_ledger(answer: dict[str, Any]) -> str:
+    return "\n".join(map(_posting_line, answer["postings"])) or "The claim has no postings."
+
+
+def _posting_line(row: dict[str, Any]) -> str:
+    what = row["kind"].replace("_", "-")
+    reverses = f" of posting {row['reverses_id']}" if row["reverses_id"] else ""
+    job = row["settle_job_id"] or row["origin_settle_job_id"]
+    of_job = f", job {job}" if job else ""
+    note = f": {row['note']}" if row["note"] else ""
+    return (
+        f"{row['id']}  {formats.day(row['posted_on'])}  line {row['line']}  {row['responsibility']:<9}  "
+        f"{format_cents(row['amount_cents']):>12}  {what}{reverses}, by {row['user'] or 'import'}{of_job}{note}"
+    )
+
+
+@user_command(_list_ledger)
+@click.argument("claim")
+def ledger(api: Api, claim: str) -> Any:
+    """List the postings of a claim.
+
+    Each line begins with the posting's number.
+    """
+    return api.get(f"/claims/{quote(claim, safe='')}/postings")
+
+
+COMMANDS = [ledger, post]

@@ -18,7 +18,7 @@ _posting_date_option = click.option(
     "--posting-date",
     type=options.DAY,
     metavar="YYYY-MM-DD",
-    help="Posting date: today, or the next open date if this month is closed.  [default: today]",
+    help="A day of an open month, not in the future.  [default: today]",
 )
 
 

@@ -30,7 +30,7 @@ def _of_month(one: dict[str, Any]) -> str:
 
 def _of_payment(row: dict[str, Any]) -> str:
     jobs = ", ".join(f"job {job}" for job in row["settle_job_ids"])
-    what, did = ("payment", "reversed") if row["amount_cents"] > 0 else ("refund or takeback", "restored")
+    what, did = ("payment", "reversed") if row["amount_cents"] > 0 else ("refund, takeback or void", "restored")
     return (
         f"{formats.day(row['posted_on'])}  claim {row['claim_id']}, line {row['line']}, {row['responsibility']}: "
         f"{what} of {format_cents(abs(row['amount_cents']))} {did} {format_cents(abs(row['recovered_cents']))} "

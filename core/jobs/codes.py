@@ -81,6 +81,8 @@ _LABELS: Final = {
     "other_job": "reserved by job",
     "service_date": "date of service",
     "today": "today",
+    "posting_date": "posting date",
+    "last_posted_on": "latest posting",
     "insurance_due": "insurance balance",
     "patient_due": "patient balance",
     "primary_status": "Ins 1 status",
@@ -95,7 +97,7 @@ _LABELS: Final = {
     "version_after": "version after settling",
 }
 _AMOUNTS: Final = frozenset({"insurance_due", "patient_due"})
-_DATES: Final = frozenset({"service_date", "today", "last_payment_on", "hold_until"})
+_DATES: Final = frozenset({"service_date", "today", "last_payment_on", "hold_until", "posting_date", "last_posted_on"})
 _HOLDS: Final = {
     Hold.HOLD: "hold",
     Hold.LEGAL: "legal hold",

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
 from core.errors import Refusal
-from core.jobs import posting_month
+from core.jobs import posting_month, stale
 from core.jobs.approval import decide, limits, requesters
 from core.jobs.approval.decide import approve, reject
 from core.jobs.execution import failure_budget, retry
@@ -52,13 +52,15 @@ def confirm(
     *,
     confirmation: str,
     cost_share_reason: str = "",
+    changed_seen: int | None = None,
     by: Actor,
     now: dt.datetime,
 ) -> SettleJob:
     """Confirm the previewed job, so that it runs. A job that was confirmed before is returned unchanged.
 
-    A job that exceeds a limit waits for approval instead. Raise `ConfirmationMismatch`, `CostShareReasonMissing`,
-    `PreviewPreparing`, `PreviewExpired` or `WrongStatus`. In each case nothing changes.
+    A job that exceeds a limit waits for approval instead. `changed_seen` is how many claims had changed when the user
+    saw the preview. Raise `ConfirmationMismatch`, `CostShareReasonMissing`, `PreviewPreparing`, `PreviewExpired`,
+    `PreviewStale` or `WrongStatus`. In each case nothing changes.
     """
     job = lock_if_allowed(session, key, by, Action.CONFIRM_JOB)
     if confirmation != CONFIRMATION:
@@ -71,6 +73,7 @@ def confirm(
         raise PreviewExpired if job.approval_requested_at is None else decide.ApprovalExpired
     if job.status is not S.PREVIEWED:
         raise wrong_status(job, "be confirmed")
+    stale.check_seen(session, job, changed_seen)
     cost_share.set_reason(job, cost_share_reason)
     require_still_allowed(session, job, by, Action.CONFIRM_JOB)
     job.limits = limits.for_confirmer(session, job, by.user_id)

@@ -12,14 +12,22 @@ from core.practices import periods, practice_days
 
 
 def choose_posting_date(
-    session: Session, practice: Practice, *, asked: dt.date | None, moves_money: bool, now: dt.datetime
+    session: Session,
+    practice: Practice,
+    *,
+    asked: dt.date | None,
+    moves_money: bool,
+    now: dt.datetime,
+    earliest: dt.date | None = None,
 ) -> dt.date:
-    """Return the posting date of a new job: today, or the next open date if this month is closed and it was `asked`.
+    """Return the posting date of a new job: the day that was `asked` for, or today, and never before `earliest`.
 
-    Raise `PeriodClosed` and `BadPostingDate`. A job that posts nothing may have any date.
+    Raise `PeriodClosed` and `BadPostingDate`. A job that posts nothing is dated today.
     """
     today = practice_days.today(practice, now=now)
-    return periods.checked_posting_date(session, practice.id, asked=asked, today=today) if moves_money else today
+    if not moves_money:
+        return today
+    return periods.checked_posting_date(session, practice.id, asked=asked, today=today, earliest=earliest)
 
 
 def moves_money(session: Session, job: SettleJob) -> bool:
@@ -48,14 +56,11 @@ def lock_month_open(session: Session, job: SettleJob, *, now: dt.datetime) -> No
 
 
 def next_open_date_if_closed(session: Session, job: SettleJob, *, now: dt.datetime) -> dt.date | None:
-    """Return the posting date for a new preview if the job's month is closed, or None if it is open.
-
-    It is today, or the next open date if today's month is closed too.
-    """
+    """Return the next open date, for a new preview, if the job's month is closed. Return None if it is open."""
     if not is_closed(session, job):
         return None
     today = practice_days.today(session.get_one(Practice, job.practice_id), now=now)
-    return periods.latest_posting_date(session, job.practice_id, today=today)
+    return periods.next_open_date(session, job.practice_id, today=today)
 
 
 def is_closed(session: Session, job: SettleJob) -> bool:

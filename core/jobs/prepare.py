@@ -36,10 +36,8 @@ def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: in
     job.provider_settings = freezing.provider_settings(session, key.practice_id)
     job.rule_values = {"recent_payment_days": practice.recent_payment_days}
     job.limits = {**job.limits, **limits.for_users(session, practice, requesters.requester_ids(job))}
-    today = practice_days.today(practice, now=now)
-    if job.posting_date == job.as_of:  # otherwise the next open date was chosen
-        job.posting_date = today
-    job.as_of = today
+    # The posting date stays that of the request. The rules judge as of the day of the preview.
+    job.as_of = practice_days.today(practice, now=now)
     if job.kind is JobKind.REVERSE:
         create_reversal.freeze(session, job, chunk_claims=chunk_claims, now=now)
         return True

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
 from core.errors import Refusal
+from core.ledger import write_offs
 from core.models.claims import Claim
 from core.models.ledger import Posting, PostingKind
 from core.models.people import User
@@ -39,7 +40,7 @@ def limit_for_user(session: Session, by: Actor) -> AdjustmentLimit:
 
 
 def adjusted_by_user_today(practice: Practice, by: Actor, *, now: dt.datetime) -> tuple[Any, ...]:
-    """Return the conditions that a posting is a balance-lowering adjustment by this user today."""
+    """Return the conditions that a posting is a balance-lowering adjustment by this user today, and not voided."""
     begins, ends = practice_days.day_bounds(practice, practice_days.today(practice, now=now))
     return (
         Posting.practice_id == practice.id,
@@ -48,6 +49,7 @@ def adjusted_by_user_today(practice: Practice, by: Actor, *, now: dt.datetime) -
         Posting.user_id == by.user_id,
         Posting.created_at >= begins,
         Posting.created_at < ends,
+        ~write_offs.is_reversed(),
     )
 
 
@@ -61,10 +63,24 @@ def check(session: Session, practice: Practice, claim: Claim, cents: int, *, by:
         raise AdjustmentOverLimit(f"{describe(total, limit)[0].upper()}{describe(total, limit)[1:]}.")
 
 
+def check_void(session: Session, cents: int, *, by: Actor) -> None:
+    """Check that `by` may undo an adjustment of `cents`: it could have been theirs. Raise `AdjustmentOverLimit`."""
+    limit = limit_for_user(session, by)
+    if cents > limit.cents:
+        raise AdjustmentOverLimit(
+            f"This adjustment of {format_cents(cents)} exceeds {_whose(limit)} of {format_cents(limit.cents)} for one "
+            f"claim. Ask a user with a higher limit to void it."
+        )
+
+
 def describe(cents: int, limit: AdjustmentLimit) -> str:
     """Say which limit is exceeded, and the cure."""
-    whose = "your limit" if limit.is_own else "the practice's limit"
     return (
-        f"adjustments of {format_cents(cents)} today exceed {whose} of {format_cents(limit.cents)} for one claim; "
+        f"adjustments of {format_cents(cents)} today exceed {_whose(limit)} of {format_cents(limit.cents)} "
+        "for one claim; "
         f"ask an administrator to raise it{', or a user with a higher limit to post it' if limit.is_own else ''}"
     )
+
+
+def _whose(limit: AdjustmentLimit) -> str:
+    return "your limit" if limit.is_own else "the practice's limit"

@@ -8,9 +8,12 @@ from sqlalchemy import (
     FromClause,
     Select,
     and_,
+    case,
     cast,
+    exists,
     false,
     func,
+    null,
     or_,
     select,
     tuple_,
@@ -18,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, aliased
 
-from core.models.claims import Claim, LineItem
+from core.models.claims import BALANCE_DUE, SETTLED, Claim, LineItem
 from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
 
 LINE_CACHED_COLUMNS: Final = ("charge", "insurance_due", "patient_due")
@@ -44,6 +47,25 @@ def recompute(session: Session, practice_id: int, claim_ids: Select[int] | None)
     sums = _entries(practice_id, claim_ids).cte("entries")
     _recompute_lines(session, practice_id, claim_ids, line_sums(sums).subquery("sums"))
     _recompute_claims(session, practice_id, claim_ids, line_sums(sums).subquery("lines"))
+
+
+def refresh(session: Session, practice_id: int, claim_ids: Select[int]) -> None:
+    """Refresh balances, versions and billing statuses of claims after postings.
+
+    A Settled claim with a balance on any line goes back to Balance Due. Without a balance, it is Settled again.
+    """
+    recompute(session, practice_id, claim_ids)
+    of_claims = (Claim.practice_id == practice_id, Claim.id.in_(claim_ids))
+    unsynchronized = {"synchronize_session": False}
+    raised = update(Claim).where(*of_claims).values(version=Claim.version + 1)
+    session.execute(raised, execution_options=unsynchronized)
+    # Check each line, because a credit on one line does not pay another line.
+    of_claim = (LineItem.practice_id == Claim.practice_id, LineItem.claim_id == Claim.id)
+    owes = exists().where(*of_claim, or_(LineItem.insurance_due > 0, LineItem.patient_due > 0)).correlate(Claim)
+    reopened = update(Claim).where(*of_claims, Claim.billing_status == SETTLED, owes)
+    session.execute(reopened.values(billing_status=BALANCE_DUE, reopened=True), execution_options=unsynchronized)
+    paid = update(Claim).where(*of_claims, Claim.billing_status == BALANCE_DUE, Claim.reopened, ~owes)
+    session.execute(paid.values(billing_status=SETTLED, reopened=False), execution_options=unsynchronized)
 
 
 def line_sums(entries: FromClause) -> Select[Any]:
@@ -101,13 +123,21 @@ def _sum(cents: ColumnElement[int], where: ColumnElement[bool] | None = None) ->
 
 def _entries(practice_id: int, claim_ids: Select[int] | None) -> Select[*tuple[Any, ...]]:
     """Return the postings, where a reversal counts as the kind of posting that it reverses."""
-    original = aliased(Posting)
+    original, reversal = aliased(Posting), aliased(Posting)
     undone = and_(
         original.practice_id == Posting.practice_id,
         original.claim_id == Posting.claim_id,
         original.line == Posting.line,
         original.id == Posting.reverses_id,
     )
+    undoes = and_(
+        reversal.practice_id == Posting.practice_id,
+        reversal.claim_id == Posting.claim_id,
+        reversal.line == Posting.line,
+        reversal.reverses_id == Posting.id,
+        reversal.kind == PostingKind.REVERSAL,
+    )
+    stands = and_(Posting.reverses_id.is_(None), reversal.id.is_(None))
     entries = (
         select(
             Posting.claim_id,
@@ -116,9 +146,11 @@ def _entries(practice_id: int, claim_ids: Select[int] | None) -> Select[*tuple[A
             func.coalesce(original.kind, Posting.kind).label("kind"),
             Posting.amount_cents,
             func.coalesce(original.paid_by, Posting.paid_by).label("paid_by"),
-            Posting.posted_on,
+            # A voided payment is no payment, and neither is the void of a refund, so they have no payment date.
+            case((stands, Posting.posted_on), else_=null()).label("posted_on"),
         )
         .outerjoin(original, undone)
+        .outerjoin(reversal, undoes)  # at most one for each posting
         .where(Posting.practice_id == practice_id)
     )
     return entries if claim_ids is None else entries.where(Posting.claim_id.in_(claim_ids))

@@ -35,7 +35,10 @@ class WriteOffChanges(NamedTuple):
         return WriteOffChanges(*map(sum, zip(self, other, strict=True)))
 
 
-BALANCE_CHANGING_KINDS: Final = (PostingKind.PAYMENT, PostingKind.ADJUSTMENT, PostingKind.TRANSFER)
+# A reversal that a user or program posts is a void.
+BALANCE_CHANGING_KINDS: Final = (
+    PostingKind.PAYMENT, PostingKind.ADJUSTMENT, PostingKind.TRANSFER, PostingKind.REVERSAL
+)  # fmt: skip
 
 
 def match_write_offs(

@@ -1,7 +1,7 @@
 """What payments after a write-off reversed, and what of it was re-posted: by month, by claim, by job.
 
-A takeback that restores a write-off counts as a negative recovery. A late adjustment or transfer recovers no money, so
-only the claim and the job show it.
+A takeback or a void that restores a write-off counts as a negative recovery. A late adjustment or transfer recovers no
+money, so only the claim and the job show it.
 """
 
 import datetime as dt
@@ -23,7 +23,9 @@ _CURSOR: Final = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{1,18})", re.ASCII)
 
 _CAUSE: Final = aliased(Posting, name="cause")
 _CAUSED: Final = aliased(Posting, name="made")  # the reversals and re-posted remainders
-_IS_PAYMENT: Final = _CAUSE.kind == PostingKind.PAYMENT
+_VOIDED: Final = aliased(Posting, name="voided")  # what a void reverses, if the late posting is one
+_KIND: Final = func.coalesce(_VOIDED.kind, _CAUSE.kind)
+_IS_PAYMENT: Final = _KIND == PostingKind.PAYMENT
 
 
 class BadCursor(BadInput):
@@ -37,7 +39,8 @@ class Recovery:
     """One late posting, and what it did to the write-offs."""
 
     posting_id: int
-    kind: PostingKind  # payment, adjustment or transfer
+    kind: PostingKind  # payment, adjustment or transfer; of a void, the kind that it reverses
+    is_void: bool
     claim_id: str  # the practice's own number
     line: int
     responsibility: Responsibility
@@ -163,8 +166,9 @@ def _rows(practice_id: int, late: Any) -> Select[Any]:
     who = and_(User.practice_id == practice_id, User.id == late.c.user_id)
     return (
         select(
-            late.c.posting_id, late.c.kind, Claim.external_id.label("claim_id"), late.c.line, late.c.responsibility,
-            late.c.paid_by, late.c.amount_cents, late.c.posted_on, late.c.reversed_cents, late.c.posted_again_cents,
+            late.c.posting_id, late.c.kind, late.c.is_void, Claim.external_id.label("claim_id"), late.c.line,
+            late.c.responsibility, late.c.paid_by, late.c.amount_cents, late.c.posted_on, late.c.reversed_cents,
+            late.c.posted_again_cents,
             func.coalesce(late.c.job_ids, []).label("job_ids"), User.name.label("user_name"),
         )
         .join_from(late, Claim, and_(Claim.practice_id == practice_id, Claim.id == late.c.claim_id))
@@ -180,12 +184,19 @@ def _late_postings(practice_id: int, *picked: ColumnElement[bool]) -> Select[Any
         _CAUSE.line == _CAUSED.line,
         _CAUSE.id == _CAUSED.caused_by_id,
     )
+    of_void = and_(
+        _VOIDED.practice_id == _CAUSE.practice_id,
+        _VOIDED.claim_id == _CAUSE.claim_id,
+        _VOIDED.line == _CAUSE.line,
+        _VOIDED.id == _CAUSE.reverses_id,
+    )
     is_reversal = _CAUSED.kind == PostingKind.REVERSAL
     cents = cast(func.coalesce(func.sum(_CAUSED.amount_cents).filter(is_reversal), 0), BigInteger)  # sum() is numeric
     again = cast(func.coalesce(-func.sum(_CAUSED.amount_cents).filter(~is_reversal), 0), BigInteger)
     job_ids: Any = func.array_agg(_CAUSED.origin_job_id.distinct()).filter(_CAUSED.origin_job_id.is_not(None))
     cause: tuple[Any, ...] = (
-        _CAUSE.id.label("posting_id"), _CAUSE.claim_id, _CAUSE.line, _CAUSE.kind, _CAUSE.responsibility, _CAUSE.paid_by,
+        _CAUSE.id.label("posting_id"), _CAUSE.claim_id, _CAUSE.line, _KIND.label("kind"),
+        _CAUSE.reverses_id.is_not(None).label("is_void"), _CAUSE.responsibility, _CAUSE.paid_by,
         (-_CAUSE.amount_cents).label("amount_cents"), _CAUSE.user_id,
     )  # fmt: skip
     return (
@@ -197,6 +208,7 @@ def _late_postings(practice_id: int, *picked: ColumnElement[bool]) -> Select[Any
             job_ids.label("job_ids"),
         )
         .join_from(_CAUSED, _CAUSE, of_cause)
+        .outerjoin(_VOIDED, of_void)
         .where(_CAUSED.practice_id == practice_id, _CAUSED.caused_by_id.is_not(None), *picked)
-        .group_by(_CAUSE.practice_id, _CAUSE.claim_id, _CAUSE.line, _CAUSE.id)
+        .group_by(_CAUSE.practice_id, _CAUSE.claim_id, _CAUSE.line, _CAUSE.id, _VOIDED.kind)
     )

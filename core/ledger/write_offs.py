@@ -44,15 +44,19 @@ def owning_job(posting: Any = Posting) -> Any:
     return func.coalesce(posting.job_id, posting.origin_job_id)
 
 
-def is_unreversed(posting: Any = Posting) -> Any:
-    """Return the condition that a posting is an unreversed write-off."""
-    answered = exists().where(
+def is_reversed(posting: Any = Posting) -> Any:
+    """Return the condition that a posting is reversed: a write-off by a job or a payment, another one by a void."""
+    return exists().where(
         _REVERSAL.practice_id == posting.practice_id,
         _REVERSAL.claim_id == posting.claim_id,
         _REVERSAL.line == posting.line,
         _REVERSAL.reverses_id == posting.id,
     )
-    return and_(posting.kind == PostingKind.WRITE_OFF, ~answered)
+
+
+def is_unreversed(posting: Any = Posting) -> Any:
+    """Return the condition that a posting is an unreversed write-off."""
+    return and_(posting.kind == PostingKind.WRITE_OFF, ~is_reversed(posting))
 
 
 def unreversed_at(
@@ -93,7 +97,8 @@ def restorable_at(
         .where(
             Posting.practice_id == practice_id,
             Posting.claim_id.in_(claim_ids),
-            or_(Posting.kind == PostingKind.WRITE_OFF, Posting.kind == PostingKind.REVERSAL),
+            # Not the reversals by voids. They decide nothing about a write-off.
+            or_(Posting.kind == PostingKind.WRITE_OFF, _ORIGINAL.kind == PostingKind.WRITE_OFF),
         )
         .order_by(Posting.id)
     )  # fmt: skip

@@ -13,16 +13,18 @@ from sqlalchemy import (
     and_,
     any_,
     case,
+    exists,
     false,
     func,
     literal,
     null,
     or_,
+    select,
     type_coerce,
 )
 
 from core.models.claims import SETTLED, Claim, ClaimStatus, Hold
-from core.models.ledger import WriteOffReason
+from core.models.ledger import Posting, WriteOffReason
 from core.models.practices import Payer, PayerClass, Provider, WriteOffSetting
 from core.practices.exclusions import NO_EXCLUSIONS, ActiveExclusions
 
@@ -48,6 +50,7 @@ class Terms:
 
     setting: WriteOffSetting  # the practice's setting
     as_of: dt.date  # the practice's date
+    posting_date: dt.date | None = None  # None: not chosen yet, as in the feed
     target_status: str = SETTLED
     reason: WriteOffReason | None = None  # None: not chosen yet, as in the feed
     recent_payment_days: int = 0  # 0: the rule is off
@@ -69,6 +72,7 @@ class Facts:
     on_hold: Condition  # a hold, or an excluded patient or payer
     in_other_job: Condition
     in_future: Condition
+    posted_later: Condition  # a posting dated after the job's posting date
     is_with_payer: Condition
     awaits_secondary_payer: Condition
     paid_recently: Condition
@@ -129,6 +133,7 @@ def facts_for_claim(terms: Terms) -> Facts:
         on_hold=on_hold(terms.as_of, terms.excluded),
         in_other_job=false(),  # used for schedules only; users see a warning instead
         in_future=Claim.service_date > terms.as_of,
+        posted_later=_posted_later(terms),
         is_with_payer=or_(
             Claim.primary_status.in_(_AT_PAYER_STATUSES),
             and_(
@@ -199,6 +204,8 @@ def _values(terms: Terms) -> dict[str, ColumnElement[Any]]:
         "other_job": null(),
         "service_date": Claim.service_date.expression,
         "today": literal(terms.as_of),
+        "posting_date": literal(terms.posting_date) if terms.posting_date else null(),
+        "last_posted_on": select(func.max(Posting.posted_on)).where(*_of_claim()).correlate(Claim).scalar_subquery(),
         "insurance_due": Claim.insurance_due.expression,
         "patient_due": Claim.patient_due.expression,
         "primary_status": Claim.primary_status.expression,
@@ -209,6 +216,17 @@ def _values(terms: Terms) -> dict[str, ColumnElement[Any]]:
         "schedule_note": null(),  # set if a schedule lacks the note that it needs
         "version": Claim.version.expression,
     }
+
+
+def _of_claim() -> tuple[Condition, Condition]:
+    return Posting.practice_id == Claim.practice_id, Posting.claim_id == Claim.id
+
+
+def _posted_later(terms: Terms) -> Condition:
+    # No posting is later than today, except if today's month is closed. Then a job is not dated today either.
+    if terms.posting_date is None or terms.posting_date >= terms.as_of:
+        return false()
+    return exists().where(*_of_claim(), Posting.posted_on > terms.posting_date).correlate(Claim)
 
 
 def _paid_recently(terms: Terms) -> Condition:

@@ -39,7 +39,7 @@ class BadMonth(BadInput):
 
 
 class BadPostingDate(BadInput):
-    """The posting date must be today or, if today's month is closed, the next open date."""
+    """The posting date must be a day of an open month that is not in the future."""
 
     code = "bad_posting_date"
 
@@ -152,20 +152,28 @@ def first_open_date(closed: Collection[dt.date], day: dt.date) -> dt.date:
     return day
 
 
-def checked_posting_date(session: Session, practice_id: int, *, asked: dt.date | None, today: dt.date) -> dt.date:
-    """Return a job's posting date: today, or the next open date if today's month is closed and that date was chosen.
+def checked_posting_date(
+    session: Session, practice_id: int, *, asked: dt.date | None, today: dt.date, earliest: dt.date | None = None
+) -> dt.date:
+    """Return a job's posting date: the day that was asked for, or today. A job never posts before `earliest`.
 
-    An earlier day is refused, because a write-off would precede its charge, and a reversal its write-off. Raise
-    `PeriodClosed` if today is in a closed month and no date was chosen, and `BadPostingDate`.
+    It is a day of an open month that is not in the future. If today's month is closed, it may also be the next open
+    date. Raise `PeriodClosed` and `BadPostingDate`.
     """
-    offered = latest_posting_date(session, practice_id, today=today)
-    day = asked or today
-    if day == offered:
-        return day
-    if day == today:
-        raise closed_month_refusal(session, practice_id, month_of(today), today=today)
-    choice = f"today, {today}" if offered == today else f"the next open date, {offered}"
-    raise BadPostingDate(f"The posting date must be {choice}.", days=[str(offered)])
+    closed, first = closed_months(session, practice_id), earliest or dt.date.min
+    day, latest = asked or max(today, first), max(first_open_date(closed, today), first)
+    if day < first:
+        raise BadPostingDate(
+            f"The posting date {day} is before the write-offs that the job reverses. The earliest is {first}.",
+            days=[str(day), str(first)],
+        )
+    if day > today and day != latest:
+        raise BadPostingDate(
+            f"The posting date {day} is in the future. The latest is {latest}.", days=[str(day), str(latest)]
+        )
+    if month_of(day) in closed:
+        raise closed_month_refusal(session, practice_id, month_of(day), today=today)
+    return day
 
 
 def closed_month_refusal(session: Session, practice_id: int, month: dt.date, *, today: dt.date) -> PeriodClosed:

@@ -30,7 +30,7 @@ REASONS: Final = {
     EDITED: "A user changed its days or time before it started",
     PAUSED: "A user paused the schedule before it started",
     DELETED: "A user deleted the schedule before it started",
-    DiscardedBecause.PERIOD_CLOSED: "The month of its posting date is closed. Preview again with the next open date",
+    DiscardedBecause.PERIOD_CLOSED: "The month of its posting date is closed. Preview again with an open posting date",
     UNEXPECTED_ERROR: "An unexpected error occurred on every try before its deadline. The log shows where",
     DATABASE_BUSY: "The database was busy or unavailable on every try before its deadline",
 }

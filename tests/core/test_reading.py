@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, ValidationError
 from core import reading
 from core.errors import BadInput
 from core.jobs.preview.job_request import JobRequest
-from core.ledger import manual_postings
+from core.ledger import entries
 from core.models.claims import ClaimType
 
 
@@ -123,8 +123,8 @@ _PAYMENT = {"kind": "payment", "line": 1, "amount_cents": 500, "responsibility":
 )
 def test_an_invalid_entry_is_refused_in_the_products_words(given: dict[str, Any], expected: str) -> None:
     entry = {key: value for key, value in {**_PAYMENT, **given}.items() if value is not ...}
-    with pytest.raises(manual_postings.BadEntry) as refused:
-        manual_postings.parse_entry(entry)
+    with pytest.raises(entries.BadEntry) as refused:
+        entries.parse_entry(entry)
 
     assert refused.value.message.startswith(expected)
     assert refused.value.facts["faults"].keys() == {expected.split(":", maxsplit=1)[0]}

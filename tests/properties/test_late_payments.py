@@ -12,7 +12,7 @@ from core.db.engine import Sessions, make_sessions, transaction
 from core.jobs import commands
 from core.jobs.keys import JobKey
 from core.ledger import manual_postings
-from core.ledger.manual_postings import parse_entry
+from core.ledger.entries import parse_entry
 from core.models.people import Role
 from tests.factories import NOW, GivenPractice, Line, a_practice
 from tests.servers import Databases

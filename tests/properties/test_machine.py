@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import select
+from sqlalchemy import and_, func, select
 
 from core.access import user_management
 from core.books import closing
@@ -30,7 +30,7 @@ from core.intake.csv.postings_import import import_postings
 from core.jobs import commands
 from core.jobs.execution import chunks, engine, settle_chunk, sweep
 from core.jobs.keys import JobKey
-from core.ledger import manual_postings
+from core.ledger import credit_moves, entries, manual_postings, voids, write_offs
 from core.models.claims import Claim, Hold
 from core.models.jobs import JobStatus
 from core.models.ledger import Posting, PostingKind
@@ -86,11 +86,15 @@ class Practice(RuleBasedStateMachine):
         self.keys = itertools.count(1)
         self.folder = Path(tempfile.mkdtemp())
 
-    @rule(chunk_claims=st.integers(1, 5), reason=st.sampled_from(["small_balance", "administrative"]))
-    def confirm_a_job(self, chunk_claims: int, reason: str) -> None:
+    @rule(
+        chunk_claims=st.integers(1, 5), reason=st.sampled_from(["small_balance", "administrative"]),
+        days_ago=st.sampled_from([0, 0, 3, 40]),
+    )  # fmt: skip
+    def confirm_a_job(self, chunk_claims: int, reason: str, days_ago: int) -> None:
+        """Confirm a job, dated today, earlier, or on the next open date."""
         request = {"chunk_claims": chunk_claims, "reason": reason, "key": f"k{next(self.keys)}", "now": self.now}
         try:
-            job = self.given.preview(**request)
+            job = self.given.preview(**request, posting_date=str(self.now.date() - dt.timedelta(days=days_ago)))
         except PeriodClosed as refused:
             job = self.given.preview(**request, posting_date=refused.facts["next_open_date"])
         self.given.confirm(job, now=self.now)
@@ -168,7 +172,7 @@ class Practice(RuleBasedStateMachine):
         )
         self._post(
             lambda session: manual_postings.post(
-                session, place[0], manual_postings.parse_entry(entry), by=self.admin,
+                session, place[0], entries.parse_entry(entry), by=self.admin,
                 idempotency_key=f"k{next(self.keys)}", now=self.now,
             ),
             expected_balances.moves(kind, place, cents),
@@ -194,6 +198,57 @@ class Practice(RuleBasedStateMachine):
         file = self.folder / "postings.csv"
         file.write_text("\n".join([*written, ""]), encoding="utf-8")
         self._post(lambda session: import_postings(session, file, practice_name=self.name, now=self.now), moves)
+
+    @rule(pick=st.integers(0, 50))
+    def void_a_posting(self, pick: int) -> None:
+        """Void a manual posting, which may have reversed or restored a write-off."""
+        legs = self._legs_of_an_entry(pick)
+        if legs:
+            self._post(
+                lambda session: voids.void(
+                    session, legs[0][0][0], legs[0][2], entries.Void(note="Mistyped"), by=self.admin,
+                    idempotency_key=f"k{next(self.keys)}", now=self.now,
+                ),
+                [(place, -cents) for place, cents, _ in legs],
+            )  # fmt: skip
+
+    def _legs_of_an_entry(self, pick: int) -> list[tuple[expected_balances.Place, int, int]]:
+        """Return place, cents and id of the postings of one manual entry that is not voided."""
+        of_claim = and_(Claim.practice_id == Posting.practice_id, Claim.id == Posting.claim_id)
+        made = (Posting.practice_id == self.given.id, Posting.source == "entry", Posting.kind != PostingKind.REVERSAL)
+        entry = func.split_part(Posting.source_id, ":", 1)
+        rows = select(Claim.external_id, Posting, entry).join_from(Posting, Claim, of_claim).order_by(Posting.id)
+        by_entry: dict[str, list[tuple[expected_balances.Place, int, int]]] = {}
+        with self.sessions() as session:
+            for number, leg, key in session.execute(rows.where(*made, ~write_offs.is_reversed())):
+                place = (number, leg.line, leg.responsibility.value)
+                by_entry.setdefault(key, []).append((place, leg.amount_cents, leg.id))
+        return list(by_entry.values())[pick % len(by_entry)] if by_entry else []
+
+    @rule(moved=_moved)
+    def refund_a_credit(self, moved: Moved) -> None:
+        place, cents = self._place(moved), moved[3]
+        asked = {"line": place[1], "responsibility": place[2], "amount_cents": cents, "note": "x", "paid_to": "patient"}
+        self._post(
+            lambda session: credit_moves.refund(
+                session, place[0], entries.Refund.of({**asked, "posted_on": self._day(moved)}), by=self.admin,
+                idempotency_key=f"k{next(self.keys)}", now=self.now,
+            ),
+            [(place, cents)],
+        )  # fmt: skip
+
+    @rule(moved=_moved, to=_moved)
+    def transfer_a_credit(self, moved: Moved, to: Moved) -> None:
+        place, cents, there = self._place(moved), moved[3], self._place(to)
+        target = {"claim_id": there[0], "line": there[1], "responsibility": there[2]}
+        asked = {"line": place[1], "responsibility": place[2], "amount_cents": cents, "note": "x", "to": target}
+        self._post(
+            lambda session: credit_moves.transfer(
+                session, place[0], entries.CreditTransfer.of(asked), by=self.admin,
+                idempotency_key=f"k{next(self.keys)}", now=self.now,
+            ),
+            [(place, cents), (there, -cents)],
+        )  # fmt: skip
 
     def _post(self, act: Any, moves: list[tuple[expected_balances.Place, int]]) -> None:
         before = expected_balances.read(self.given)

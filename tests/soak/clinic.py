@@ -20,7 +20,7 @@ from core.errors import Refusal
 from core.jobs import commands
 from core.jobs.keys import JobKey
 from core.jobs.preview.job_request import JobRequest
-from core.ledger import manual_postings
+from core.ledger import entries, manual_postings
 from core.models.claims import Hold
 from core.models.jobs import FINAL_STATUSES, JobStatus, SettleJob
 from core.models.people import Role
@@ -155,7 +155,7 @@ class Clinic:
             "amount_cents": random.randint(1, 500), "posted_on": str(utc_now().date()),
         }  # fmt: skip
         manual_postings.post(
-            session, random.choice(self._numbers), manual_postings.parse_entry(entry), by=self._admin,
+            session, random.choice(self._numbers), entries.parse_entry(entry), by=self._admin,
             idempotency_key=next(self._keys), now=utc_now(),
         )  # fmt: skip
 

@@ -27,10 +27,13 @@ RIGHTS = {
     Action.CONTROL_JOB: "POST /jobs/1/pause   POST /jobs/1/resume   POST /jobs/1/cancel   POST /jobs/1/retry-failed",
     Action.APPROVE_JOB: "POST /jobs/1/approve   POST /jobs/1/reject",
     Action.REVERSE_JOB: """
-        GET /jobs/2/reverse   POST /jobs/2/reverse   POST /jobs/3/confirm   POST /jobs/3/discard
+        GET /jobs/2/reverse   POST /jobs/2/reverse   POST /jobs/3/confirm   POST /jobs/3/discard   POST /jobs/3/date
         POST /jobs/3/pause   POST /jobs/3/resume   POST /jobs/3/cancel   POST /jobs/3/retry-failed
     """,
-    Action.POST: "POST /claims/C00001/postings",
+    Action.POST: """
+        POST /claims/C00001/postings   GET /claims/C00001/postings/11/void   POST /claims/C00001/postings/11/void
+        GET /claims/C00001/credits/1/patient   POST /claims/C00001/credits/1/patient
+    """,
     Action.HOLD: "POST /claims/C00001/hold",
     Action.EXCLUDE: "POST /exclusions   POST /exclusions/1/end",
     Action.CLOSE_MONTH: "POST /months/2026-11/close   POST /months/2026-10/reopen",
@@ -71,7 +74,10 @@ API_RIGHTS = {
         POST /settle-jobs/3/pause   POST /settle-jobs/3/resume   POST /settle-jobs/3/cancel
         POST /settle-jobs/3/retry-failed
     """,
-    Action.POST: "POST /claims/C00001/postings",
+    Action.POST: """
+        POST /claims/C00001/postings   POST /claims/C00001/postings/11/void   POST /claims/C00001/refunds
+        POST /claims/C00001/credit-transfers
+    """,
     Action.HOLD: "PUT /claims/C00001/hold",
     Action.EXCLUDE: "POST /exclusions   POST /exclusions/1/end",
     Action.CLOSE_MONTH: "POST /periods/2026-11/close   POST /periods/2026-10/reopen",
@@ -101,6 +107,12 @@ BODIES = {
     r"/reverse$": {"claim_ids": None},
     r"/hold$": {"hold": "hold"},
     r"/postings$": {"kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 1},
+    r"/void$": {"note": "Why"},
+    r"/refunds$": {"line": 1, "responsibility": "patient", "paid_to": "patient", "amount_cents": 1, "note": "Why"},
+    r"/credit-transfers$": {
+        "line": 1, "responsibility": "patient", "amount_cents": 1, "note": "Why",
+        "to": {"claim_id": None, "line": 1, "responsibility": "insurance"},
+    },
     r"/role$": {"role": "biller"},
     r"/limits$": {"claim_cents": 1, "job_cents": 1},
     r"/settle$": {"confirmation": "CONFIRM", "version": 1},
@@ -123,5 +135,5 @@ FIELDS = {
     "total_due_max": "50", "claims_max": "1", "cents_max": "1", "kind": "payment", "line": "1", "paid_by": "patient",
     "responsibility": "patient", "amount": "1.00", "hold": "hold", "why": "Why", "number": "1", "role": "biller",
     "claim_limit_cents": "1", "job_limit_cents": "1", "setting": "both", "provider_id": "1", "query": "",
-    "time_zone": "America/Chicago",
+    "time_zone": "America/Chicago", "to": "refund.patient", "posted_on": "",
 }  # fmt: skip

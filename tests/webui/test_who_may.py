@@ -79,6 +79,7 @@ def house(databases: Databases) -> Iterator[House]:
         }
         admin = actors[Role.ADMIN]
         practice.claims(5)
+        practice.post("C00001", 1)  # posting 11
         practice.preview({"claim_ids": ["C00001"]})
         practice.request_reversal(practice.settle({"claim_ids": ["C00002"]}, key="settled"), by=admin)
         schedule = practice.act(schedule_commands.create, a_request(filter={"claim_id": "C00003"}), by=admin)
@@ -107,7 +108,7 @@ def house(databases: Databases) -> Iterator[House]:
 def action_of(house: House, method: str, path: str) -> Action | None:
     """Return the action that the address needs, by its rule, or None if all users may open it."""
     adapter = house.app.url_map.bind("localhost")
-    job = re.match(r"/jobs/(\d+)/(confirm|discard|pause|resume|cancel|retry-failed)$", path)
+    job = re.match(r"/jobs/(\d+)/(confirm|discard|date|pause|resume|cancel|retry-failed)$", path)
     if method == "POST" and job:  # it depends on the kind of the job, which these two have
         path = f"/jobs/{3 if job[1] == '3' else 1}/{job[2]}"
         return ACTION_OF[method, path]

@@ -13,6 +13,7 @@ from webui.api import (
     audit,
     claims,
     credit_balances,
+    credit_moves,
     docs,
     exclusions,
     job_control,
@@ -26,6 +27,7 @@ from webui.api import (
     schedule_runs,
     schedules,
     users,
+    voids,
 )
 from webui.api.blueprint import api
 from webui.shared import problem_json
@@ -36,6 +38,7 @@ __all__ = [
     "audit",
     "claims",
     "credit_balances",
+    "credit_moves",
     "exclusions",
     "job_control",
     "job_files",
@@ -49,6 +52,7 @@ __all__ = [
     "schedule_runs",
     "schedules",
     "users",
+    "voids",
 ]
 
 # a script with an old token is refused quickly and does not keep the server busy

@@ -11,7 +11,7 @@ from core.db.engine import transaction
 from core.jobs import commands
 from core.jobs.approval import inbox
 from webui.api.blueprint import JOBS, api, problem_responses
-from webui.api.job_models import Confirmed, SettleJobAnswer, SettleJobSummary
+from webui.api.job_models import ChangedSeen, Confirmed, SettleJobAnswer, SettleJobSummary
 from webui.api.job_responses import confirmed_answer, job_answer, job_summaries
 from webui.api.models import Answer
 from webui.api.request_parsing import Body, JobPath, requires
@@ -23,6 +23,7 @@ class Approval(Body):
     """The confirmation that approves a job."""
 
     confirmation: Annotated[str, Field(description="CONFIRM, in capitals")] = ""
+    changed_since_preview: ChangedSeen = None
 
 
 class Rejection(Body):
@@ -67,7 +68,10 @@ def approve_job(path: JobPath, body: Approval) -> tuple[Response, int]:
     """Approve a job over a limit. It runs as previewed. Repeating the request gives the same answer."""
     with transaction(app_context().sessions) as session:
         key = path.key(current_actor())
-        job = commands.approve(session, key, confirmation=body.confirmation, by=current_actor(), now=now())
+        job = commands.approve(
+            session, key, confirmation=body.confirmation, changed_seen=body.changed_since_preview, by=current_actor(),
+            now=now(),
+        )  # fmt: skip
         answer = confirmed_answer(session, job)
     hint_workers(job)
     return jsonify(answer.json_ready()), HTTPStatus.ACCEPTED

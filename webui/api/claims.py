@@ -17,8 +17,8 @@ from core.claims.feed import DEFAULT_SORT, Sort
 from core.claims.filters import ClaimFilter
 from core.db.engine import transaction
 from core.jobs import codes
-from core.ledger import ledger_queries, manual_postings
-from core.ledger.manual_postings import Entry
+from core.ledger import entries, ledger_queries, manual_postings
+from core.ledger.entries import Entry
 from core.models.claims import Hold
 from core.models.ledger import Responsibility
 from core.practices import practice_days, practice_queries
@@ -87,7 +87,7 @@ class NewPosting(RootModel[Entry]):
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Read the entry. Raise `BadEntry` naming each bad field."""
-        return cls(manual_postings.parse_entry(given))
+        return cls(entries.parse_entry(given))
 
 
 class NewHold(Body):
@@ -200,7 +200,7 @@ def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[
         posted = manual_postings.post(
             session, path.claim_id, body.root, by=current_actor(), idempotency_key=key, now=now()
         )
-        facts = _claim_fields(session, path)
+        facts = claim_fields(session, path.claim_id)
     besides = {
         "took_back": posted.recovery,
         "restored_cents": posted.restored_cents,
@@ -248,18 +248,19 @@ def set_hold(path: ClaimPath, body: NewHold) -> Response:
 
 
 def _claim_answer(session: Session, path: ClaimPath) -> ClaimWithLines:
-    return ClaimWithLines.model_validate(_claim_fields(session, path))
+    return ClaimWithLines.model_validate(claim_fields(session, path.claim_id))
 
 
-def _claim_fields(session: Session, path: ClaimPath) -> dict[str, Any]:
+def claim_fields(session: Session, claim_id: str) -> dict[str, Any]:
+    """Return the fields of the claim with that number, with its lines. Raise `NotFound`."""
     practice_id = current_actor().practice_id
     terms = feed.terms_for(session, practice_id, now=now())
-    row = feed.find_row(session, practice_id, path.claim_id, terms=terms)
-    internal_id = lookup.find(session, practice_id, path.claim_id).id
+    row = feed.find_row(session, practice_id, claim_id, terms=terms)
+    internal_id = lookup.find(session, practice_id, claim_id).id
     return {
         **asdict(row),
         "written_off": row.written_off,
         "eligibility_words": codes.describe(row.eligibility),
-        "why": feed.blocking_rule_values(session, practice_id, path.claim_id, terms=terms),
+        "why": feed.blocking_rule_values(session, practice_id, claim_id, terms=terms),
         "lines": lookup.list_line_items(session, practice_id, internal_id),
     }

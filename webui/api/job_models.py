@@ -15,6 +15,14 @@ from core.models.ledger import WriteOffReason
 from core.models.practices import WriteOffSetting
 from webui.api.models import Answer, Ceiling, Why, WhyWords
 
+ChangedSeen = Annotated[
+    Annotated[int, Field(ge=0)] | None,
+    Field(
+        description="changed_since_preview as you read it. If more claims changed since, the answer is 409 "
+        "preview_stale and nothing starts. Null means no check"
+    ),
+]
+
 
 class Counts(Answer):
     """How a preview splits its claims."""

@@ -6,9 +6,9 @@ from typing import Any
 from flask import url_for
 from sqlalchemy.orm import Session
 
-from core.jobs import codes, job_queries
+from core.jobs import codes, job_queries, stale
 from core.jobs.approval import decide, limits, requesters
-from core.jobs.preview import cost_share, stale
+from core.jobs.preview import cost_share
 from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import JobStatus, SettleJob

@@ -15,7 +15,15 @@ from core.jobs.results import outcome_sentences, outcomes, progress
 from core.models.jobs import JobStatus, SettleJob
 from core.reading import NOTE_CHARACTERS_MAX, Day
 from webui.api.blueprint import JOBS, api, problem_responses
-from webui.api.job_models import Confirmed, Item, ItemsPage, ProgressAnswer, SettleJobAnswer, SettleJobsPage
+from webui.api.job_models import (
+    ChangedSeen,
+    Confirmed,
+    Item,
+    ItemsPage,
+    ProgressAnswer,
+    SettleJobAnswer,
+    SettleJobsPage,
+)
 from webui.api.job_responses import confirmed_answer, job_answer, job_summaries
 from webui.api.request_parsing import Body, JobPath, OnceHeaders, Page, requires
 from webui.shared.app_context import app_context, hint_workers, now
@@ -47,6 +55,7 @@ class Confirmation(Body):
             "if the preview's totals have a cost_share; otherwise the answer is 422 cost_share_reason_missing"
         ),
     ] = None
+    changed_since_preview: ChangedSeen = None
 
 
 class Reversal(Body):
@@ -58,7 +67,8 @@ class Reversal(Body):
     ]
     note: Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX, description="Saved with the job")] = ""
     posting_date: Annotated[
-        Day | None, Field(description="Default: today, or the next open date if this month is closed")
+        Day | None,
+        Field(description="A day of an open month, not in the future and not before the write-offs; null means today"),
     ] = None
 
 
@@ -159,6 +169,7 @@ def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
             key,
             confirmation=body.confirmation,
             cost_share_reason=body.cost_share_reason or "",
+            changed_seen=body.changed_since_preview,
             by=current_actor(),
             now=now(),
         )

@@ -47,6 +47,7 @@ class Recovery(Answer):
 
     posting_id: Id
     kind: PostingKind
+    is_void: Annotated[bool, Field(description="Whether it is the void of such a posting")]
     claim_id: str
     line: int
     responsibility: Responsibility
@@ -58,7 +59,9 @@ class Recovery(Answer):
     ]
     posted_again_cents: Annotated[
         int,
-        Field(description="Remainder that was re-posted; for a refund or takeback, the write-off that was restored"),
+        Field(
+            description="Remainder that was re-posted; for a refund, takeback or void, the write-off that was restored"
+        ),
     ]
     recovered_cents: Annotated[
         int,

@@ -14,9 +14,11 @@ from core.claims import holds
 from core.claims.holds import BadHold
 from core.claims.locks import ClaimBusy
 from core.errors import BadInput, Refusal
-from core.ledger import manual_postings
+from core.ledger import entries, manual_postings
 from core.ledger.adjustment_limits import AdjustmentOverLimit
-from core.ledger.manual_postings import Adjustment, BadEntry, EntryMismatch, Payment, PostingResult, Transfer
+from core.ledger.entries import Adjustment, BadEntry, Payment, Transfer
+from core.ledger.entry_postings import EntryMismatch
+from core.ledger.manual_postings import PostingResult
 from core.models.claims import Hold
 from core.models.ledger import PostingKind
 from core.money import CENTS_MAX, BadAmount, format_cents, parse_amount
@@ -148,12 +150,12 @@ def hold(claim_id: str) -> Response | tuple[str, int]:
 def _parse_posting_form(form: MultiDict[str, str]) -> tuple[Payment | Adjustment | Transfer | None, dict[str, str]]:
     """Return the entry, or all faults by field."""
     given = _posting_fields(form)
-    amount, fault = _parse_amount_field(form.get("amount", ""))
+    amount, fault = parse_amount_field(form.get("amount", ""))
     faults = {"amount": fault} if fault else {}
     if "\x00" in given["note"]:
         faults["note"] = "The note contains a character that can't be saved. Type it again."
     try:
-        entry = manual_postings.parse_entry({**given, "amount_cents": amount})
+        entry = entries.parse_entry({**given, "amount_cents": amount})
     except BadEntry as refusal:
         faults |= {name: _FIELD_MESSAGES.get(name, words) for name, words in refusal.facts["faults"].items()}
     return (None if faults else entry), faults
@@ -173,7 +175,7 @@ def _posting_fields(form: MultiDict[str, str]) -> dict[str, Any]:
     return given
 
 
-def _parse_amount_field(text: str) -> tuple[int, str | None]:
+def parse_amount_field(text: str) -> tuple[int, str | None]:
     """Return the cents, or a fault. With a fault, the cents are one, so that the other fields are checked too."""
     try:
         cents = parse_amount(text)

@@ -14,7 +14,7 @@ from core.db.engine import transaction
 from core.jobs import codes, job_queries
 from core.jobs.keys import JobKey
 from core.jobs.reversal import create_reversal
-from core.ledger import ledger_queries, manual_postings, recoveries
+from core.ledger import entry_postings, ledger_queries, recoveries, voids
 from core.ledger.ledger_queries import LedgerRow
 from core.models.claims import SETTLED, Hold
 from core.models.ledger import GroupCode, PostingKind, Responsibility
@@ -62,9 +62,10 @@ def render_claim(claim_id: str, **extra: Any) -> str:
                 patient_id=internal.patient_id,
                 payer_ids=[payer for payer in (internal.primary_payer_id, internal.secondary_payer_id) if payer],
             ),
-            "payers": manual_postings.possible_payers(db, internal),
+            "payers": entry_postings.possible_payers(db, internal),
             "lines": lookup.list_line_items(db, practice_id, internal.id),
             "entries": list(with_running_balances(postings)),
+            "voidable": voids.voidable_ids(db, practice_id, internal.id) if current_actor().may(Action.POST) else (),
             "reversible_job": _reversible_job(db, practice_id, postings),
             "recoveries": {one.posting_id: one for one in recoveries.list_for_claim(db, practice_id, internal.id)},
         }

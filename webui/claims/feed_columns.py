@@ -43,6 +43,7 @@ SHORT_LABELS: Final = {
     "late_payment": "Reversed by payments",
     "medicare_cost_share": "Cost sharing",
     "touched_since": "Changed later",
+    "later_posting": "Later posting",
 }
 
 

@@ -6,9 +6,8 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from core.access.permissions import Action
-from core.jobs import commands, job_queries, reversed_totals
+from core.jobs import commands, job_queries, reversed_totals, stale
 from core.jobs.approval import decide, inbox, limits, requesters
-from core.jobs.preview import stale
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import SettleJob
 from core.reading import NOTE_CHARACTERS_MAX
@@ -23,8 +22,10 @@ def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) 
     actor, at = current_actor(), now()
     asked_by = requesters.accountable_user(job)
     of_day = limits.same_day_jobs(db, job, by=asked_by, at=job.approval_requested_at or at)
+    changed = stale.count(db, job)
     return {
-        "changed_words": stale.describe(job, stale.count(db, job)),
+        "changed": changed,
+        "changed_words": stale.describe(job, changed),
         "totals": PreviewTotals.model_validate(job.preview),
         "claims": preview_facts.preview_claims_table(db, job, args),
         "short": SHORT_LABELS,

@@ -9,14 +9,14 @@ from flask import Blueprint, Flask, g, render_template, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
+from core import reading
 from core.access.permissions import Action
 from core.errors import Refusal
-from core.jobs import commands, job_queries
+from core.jobs import commands, job_queries, stale
 from core.jobs.approval import decide, inbox, limits, requesters
 from core.jobs.approval.decide import ReasonMissing
 from core.jobs.approval.limits import OverLimit
 from core.jobs.commands import ConfirmationMismatch
-from core.jobs.preview import stale
 from core.models.jobs import SettleJob
 from webui.jobs import job_pages
 from webui.shared import acts
@@ -68,8 +68,8 @@ def approve(job_id: int) -> Response:
     """Approve the job if CONFIRM is typed. Otherwise show the fault at the field and change nothing."""
     _actor, typed = current_actor(), request.form.get("confirmation", "")
     try:
-        key = acts.job_key(job_id)
-        job = acts.run(commands.approve, key, confirmation=typed)
+        key, seen = acts.job_key(job_id), reading.number(request.form.get("changed_seen", ""))
+        job = acts.run(commands.approve, key, confirmation=typed, changed_seen=seen)
     except ConfirmationMismatch as fault:
         return _job_page_with_error(job_id, fault.http_status, fault=fault.message, typed=typed)
     except Refusal as refusal:

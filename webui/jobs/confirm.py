@@ -6,6 +6,7 @@ from typing import Any, Final
 from flask import Flask, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from core import reading
 from core.access.permissions import Action
 from core.errors import Refusal
 from core.jobs import commands, job_queries
@@ -65,7 +66,13 @@ def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
     """Confirm the job if CONFIRM is typed. Otherwise show the fault at the field and change nothing."""
     typed, reason = request.form.get("confirmation", ""), request.form.get("cost_share_reason", "")
     try:
-        job = acts.run(commands.confirm, acts.job_key(job_id), confirmation=typed, cost_share_reason=reason)
+        job = acts.run(
+            commands.confirm,
+            acts.job_key(job_id),
+            confirmation=typed,
+            cost_share_reason=reason,
+            changed_seen=reading.number(request.form.get("changed_seen", "")),
+        )
     except ConfirmationMismatch as fault:
         extra = {"fault": fault.message, "typed": typed, "cost_share_reason": reason}
         return render_job_dialog(job_id, fault.http_status, **extra)

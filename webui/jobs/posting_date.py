@@ -1,5 +1,6 @@
-"""One click from a preview in a closed month to the same preview on the next open date."""
+"""Preview the same claims again with another posting date."""
 
+import datetime as dt
 from http import HTTPStatus
 
 from flask import Blueprint, redirect, request, url_for
@@ -19,7 +20,7 @@ blueprint = Blueprint("redate", __name__, url_prefix="/jobs")
 
 
 class BadDate(BadInput):
-    """This is not a date. Open the preview again."""
+    """Choose the posting date: a day of an open month that is not in the future."""
 
     code = "bad_date"
 
@@ -29,14 +30,10 @@ class BadDate(BadInput):
 def preview_dated(job_id: int) -> BaseResponse | tuple[str, int]:
     """Preview it again with the date of the form."""
     try:
-        posting_date = day(request.form.get("posting_date", ""))
-    except ValueError:
-        raise BadDate from None
-    try:
         job = acts.run(
             preview_again.preview_with_posting_date,
             acts.job_key(job_id),
-            posting_date,
+            _posting_date(),
             chunk_claims=app_context().settings.chunk_claims,
         )
     except Refusal as refusal:
@@ -45,3 +42,10 @@ def preview_dated(job_id: int) -> BaseResponse | tuple[str, int]:
     if confirm.in_dialog():
         return confirm.render_job_dialog(job.id, HTTPStatus.CREATED)
     return redirect(url_for("jobs.show", job_id=job.id), code=HTTPStatus.SEE_OTHER)
+
+
+def _posting_date() -> dt.date:
+    try:
+        return day(request.form.get("posting_date", "").strip())
+    except ValueError:
+        raise BadDate from None

@@ -10,22 +10,22 @@ from werkzeug.datastructures import MultiDict
 
 from core import paging, reading
 from core.access.permissions import Action
-from core.jobs import commands, posting_month
+from core.jobs import commands, posting_month, stale
 from core.jobs.approval import inbox, limits
 from core.jobs.approval.limits import LimitExceeded
 from core.jobs.keys import JobKey
-from core.jobs.preview import stale
 from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER, is_expired
 from core.jobs.preview.totals import PreviewTotals
 from core.jobs.results import outcomes
 from core.jobs.results.outcomes import ItemRow
 from core.models.job_items import Verdict
 from core.models.jobs import JobKind, JobStatus, SettleJob
+from core.practices import practice_days
 from core.reading import NOTE_CHARACTERS_MAX
 from webui.claims.feed_columns import SHORT_LABELS
 from webui.jobs.job_labels import CONFIRM_LABELS
 from webui.shared.app_context import now
-from webui.shared.auth import current_actor
+from webui.shared.auth import current_actor, current_practice
 
 LEFT_OUT_SHOWN: Final = 5  # skipped claims named in a reversal's sentence; the table has all
 ROWS: Final = 200  # of the preview at a time; for more, there is the file
@@ -58,6 +58,7 @@ def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -
         "cost_share_max": NOTE_CHARACTERS_MAX,
         "left_out": _claims_left_out(db, job),
         "next_open_date": posting_month.next_open_date_if_closed(db, job, now=now()),
+        "today": practice_days.today(current_practice(), now=now()),
         "over": limits.describe(over),
         "approvers": [user.name for user in inbox.eligible_approvers(db, job, confirmer=_confirmer(job))],
         **claim_limit_facts(db, job, over),

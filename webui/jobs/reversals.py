@@ -15,12 +15,13 @@ from core.jobs import commands, job_queries
 from core.jobs.results import progress
 from core.jobs.reversal import create_reversal
 from core.models.jobs import SettleJob
+from core.practices import practice_days
 from core.practices.periods import BadPostingDate
 from core.reading import NOTE_CHARACTERS_MAX, day
 from webui.jobs.job_pages import JOB_ID_RULE
 from webui.shared import acts
 from webui.shared.app_context import app_context, hint_workers, now
-from webui.shared.auth import requires
+from webui.shared.auth import current_practice, requires
 
 _KEY_CHARACTERS_MAX: Final = 100
 
@@ -43,11 +44,13 @@ def reverse(job_id: int) -> BaseResponse | tuple[str, int]:
         raise NotFound
     fault = _note_error(note)
     if fault:
-        return _render_form(job_id, claim_id, note=note, fault=fault), HTTPStatus.UNPROCESSABLE_ENTITY
+        typed = request.form.get("posting_date", "")
+        page = _render_form(job_id, claim_id, note=note, fault=fault, posting_date=typed)
+        return page, HTTPStatus.UNPROCESSABLE_ENTITY
     try:
         job = _preview_reversal(job_id, claim_id, note)
     except Refusal as refusal:
-        offered = refusal.facts.get("next_open_date", "")
+        offered = refusal.facts.get("next_open_date", request.form.get("posting_date", ""))
         return _render_form(
             job_id, claim_id, note=note, refused=acts.sentence_on_page(refusal), posting_date=offered
         ), refusal.http_status
@@ -57,7 +60,7 @@ def reverse(job_id: int) -> BaseResponse | tuple[str, int]:
 
 def _preview_reversal(job_id: int, claim_id: str | None, note: str) -> SettleJob:
     # The key includes the request: sent twice it is one job, and with another note another job.
-    dated = request.form.get("posting_date", "")
+    dated = request.form.get("posting_date", "").strip()
     digest = hashlib.sha256(f"{job_id}\n{claim_id}\n{note}\n{dated}".encode()).hexdigest()[:16]
     form_key = request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX] or secrets.token_urlsafe(16)
     return acts.run(
@@ -99,6 +102,7 @@ def _render_form(job_id: int, claim_id: str | None, **extra: Any) -> str:
         "jobs/reverse.html",
         claim_id=claim_id,
         note_max=NOTE_CHARACTERS_MAX,
+        today=practice_days.today(current_practice(), now=now()),
         idempotency_key=secrets.token_urlsafe(16),
         **facts,
         **extra,

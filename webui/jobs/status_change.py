@@ -20,6 +20,8 @@ from core.models.claims import SETTLED
 from core.models.jobs import JobKind, SettleJob
 from core.models.ledger import WriteOffReason
 from core.policy.rules import OVERRIDABLE_CODES, RULES_BY_CODE
+from core.practices import practice_days
+from core.practices.periods import BadPostingDate, PeriodClosed
 from webui.claims.feed_selection import FeedSelection
 from webui.jobs import confirm
 from webui.jobs.job_pages import JOB_ID_RULE
@@ -41,7 +43,7 @@ class StatusChangeForm:
     reason: str = ""
     note: str = ""
     include: tuple[str, ...] = ()
-    posting_date: str = ""  # today if empty; otherwise the offered next open date
+    posting_date: str = ""  # today if empty
     faults: dict[str, str] = field(default_factory=dict)
 
 
@@ -65,7 +67,7 @@ def change_status() -> BaseResponse | tuple[str, int] | str:
         reason=form.get("reason", ""),
         note=form.get("note", "").strip(),
         include=tuple(form.getlist("include")),
-        posting_date=form.get("posting_date", ""),
+        posting_date=form.get("posting_date", "").strip(),
     )
     if change.target == SETTLED and "reason" not in form:
         return render_reason_step(change)
@@ -90,6 +92,7 @@ def render_reason_step(change: StatusChangeForm, status: int = HTTPStatus.OK) ->
         "rules": [RULES_BY_CODE[code] for code in OVERRIDABLE_CODES] if may_override else [],
         "setting": current_practice().write_off,
         "note_max": reading.NOTE_CHARACTERS_MAX,
+        "today": practice_days.today(current_practice(), now=now()),
         "idempotency_key": secrets.token_urlsafe(16),
     }
     part = "jobs/_confirm_reason.html"
@@ -121,8 +124,9 @@ def _preview_or_refusal(change: StatusChangeForm) -> BaseResponse | tuple[str, i
     try:
         job = _create_preview(change, request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX])
     except Refusal as refusal:
-        change.faults[""] = message_for_page(refusal)
-        offered = refusal.facts.get("next_open_date", "")
+        is_of_date = isinstance(refusal, PeriodClosed | BadPostingDate)
+        change.faults["posting_date" if is_of_date else ""] = message_for_page(refusal)
+        offered = refusal.facts.get("next_open_date", change.posting_date)
         return render_reason_step(replace(change, posting_date=offered), refusal.http_status)
     return _redirect_to_preview(job)
 
@@ -166,5 +170,8 @@ def ask_again(job_id: int) -> BaseResponse | tuple[str, int]:
     with transaction(app_context().sessions) as db:
         job = job_queries.find(db, acts.job_key(job_id))
     reason = job.reason.value if job.reason else ""
-    change = StatusChangeForm(job.target_status, None, job.id, reason, job.note, tuple(job.overridden_rules))
+    posting_date = "" if job.posting_date == job.as_of else job.posting_date.isoformat()
+    change = StatusChangeForm(
+        job.target_status, None, job.id, reason, job.note, tuple(job.overridden_rules), posting_date
+    )
     return render_reason_step(change) if job.kind is JobKind.SETTLE else _preview_or_refusal(change)

@@ -27,7 +27,7 @@ SECTIONS: Final = (
     NavSection(
         "Claims",
         (
-            NavItem("Live Claims Feed", "feed.show", ("feed", "claims", "claim_work")),
+            NavItem("Live Claims Feed", "feed.show", ("feed", "claims", "claim_work", "corrections")),
             NavItem("Credits", "credits.index", ("credits",)),
             NavItem("Payments after write-off", "recoveries.index", ("recoveries",)),
             NavItem("Holds and exclusions", "exclusions.index", ("exclusions",)),

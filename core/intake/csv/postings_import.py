@@ -44,7 +44,7 @@ from core.intake.loading.summary import Summary, look_alikes, summarize
 from core.intake.parsing.faults import Faults
 from core.intake.parsing.fields import FileFormat
 from core.intake.parsing.folder import Folder, Progress, RowsRead
-from core.ledger import adjustment_limits, late_payments, manual_postings
+from core.ledger import adjustment_limits, balances, late_payments
 from core.ledger.late_payments import WriteOffChanges
 from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting, PostingKind
@@ -203,9 +203,7 @@ def _insert(session: Session, practice: Practice, *, by: Actor | None, now: dt.d
         _post(session, practice.id, picked, by=by, now=now)
         moved = moved.combined_with(_match_write_offs(session, practice, rows, by=by, now=now))
         of_round = exists().where(_STAGE.c.claim == Claim.external_id, picked)
-        manual_postings.refresh_balances(
-            session, practice.id, select(Claim.id).where(Claim.practice_id == practice.id, of_round)
-        )
+        balances.refresh(session, practice.id, select(Claim.id).where(Claim.practice_id == practice.id, of_round))
     return moved
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core.access import audit, authorize
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, NotAllowed, Refusal
-from core.jobs import lifecycle, posting_month
+from core.jobs import lifecycle, posting_month, stale
 from core.jobs.approval import limits, requesters
 from core.jobs.keys import JobKey
 from core.models.jobs import JobStatus, SettleJob
@@ -73,16 +73,26 @@ def confirm_or_request_approval(session: Session, job: SettleJob, *, now: dt.dat
     return job
 
 
-def approve(session: Session, key: JobKey, *, confirmation: str, by: Actor, now: dt.datetime) -> SettleJob:
+def approve(
+    session: Session,
+    key: JobKey,
+    *,
+    confirmation: str,
+    changed_seen: int | None = None,
+    by: Actor,
+    now: dt.datetime,
+) -> SettleJob:
     """Approve the job, so that it runs. A second approval by the same user changes nothing.
 
-    Raise `ConfirmationMismatch`, `OwnJob`, `NotAllowed` (also if the role changed since the page was loaded),
-    `AlreadyDecided`, `ApprovalExpired`, `PeriodClosed` or `WrongStatus`. In each case nothing changes.
+    `changed_seen` is how many claims had changed when the user saw the preview. Raise `ConfirmationMismatch`, `OwnJob`,
+    `NotAllowed` (also if the role changed since the page was loaded), `AlreadyDecided`, `ApprovalExpired`,
+    `PreviewStale`, `PeriodClosed` or `WrongStatus`. In each case nothing changes.
     """
     job = lifecycle.lock_if_allowed(session, key, by, Action.APPROVE_JOB)
     if confirmation != lifecycle.CONFIRMATION:
         raise lifecycle.ConfirmationMismatch
     if _needs_decision(session, job, by, S.CONFIRMED, now=now):
+        stale.check_seen(session, job, changed_seen)
         posting_month.lock_month_open(session, job, now=now)
         decided = {"decided_by": by.user_id, "decided_at": now, "confirmed_at": now}
         lifecycle.transition_locked(

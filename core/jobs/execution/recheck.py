@@ -8,8 +8,8 @@ from sqlalchemy import CTE, Subquery, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.claims.claim_id_array import ClaimIds
+from core.jobs import stale
 from core.jobs.execution.chunks import Chunk
-from core.jobs.preview import stale
 from core.ledger.posting import SplitAmount
 from core.models.claims import Claim, LineItem
 from core.models.job_items import JobItem, Outcome

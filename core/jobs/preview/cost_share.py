@@ -196,7 +196,7 @@ def _twelve_month_sums(
     is_write_off = Posting.kind == PostingKind.WRITE_OFF
     sums = select(
         func.coalesce(-func.sum(Posting.amount_cents).filter(is_write_off, ~reversed_), 0),
-        func.coalesce(func.sum(Posting.amount_cents).filter(~is_write_off), 0),
+        func.coalesce(func.sum(Posting.amount_cents).filter(~is_write_off, ~reversed_), 0),
     )
     in_year = and_(
         Posting.practice_id == practice_id,

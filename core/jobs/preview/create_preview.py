@@ -125,6 +125,7 @@ def rule_terms(session: Session, job: SettleJob) -> Terms:
     return Terms(
         setting=job.setting,
         as_of=job.as_of,
+        posting_date=job.posting_date,
         target_status=job.target_status,
         reason=job.reason,
         recent_payment_days=job.rule_values["recent_payment_days"],

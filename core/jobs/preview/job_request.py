@@ -84,7 +84,10 @@ class JobRequest(_Frozen):
     reason: WriteOffReason | None = None
     note: Annotated[str, Field(max_length=reading.NOTE_CHARACTERS_MAX)] = ""
     include: tuple[Literal[OVERRIDABLE_CODES], ...] = ()  # type: ignore[valid-type]  # the rules that say they may be
-    posting_date: reading.Day | None = None  # today if not given; otherwise the next open date if this month is closed
+    posting_date: Annotated[
+        reading.Day | None,
+        Field(description="A day of an open month, not in the future; null means today. Frozen with the preview"),
+    ] = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:

@@ -66,11 +66,7 @@ def request_reversal(
     """
     by.require(Action.REVERSE_JOB)
     _check_note(note)
-    reversed_job = lifecycle.lock(session, original) if original.practice_id == by.practice_id else None
-    if reversed_job is None:
-        raise NoSuchJob
-    if not is_reversible(reversed_job):
-        raise NotReversible
+    reversed_job = _lock_reversible(session, original, by=by)
     practice = freezing.lock_practice_settings(session, by.practice_id)
     selection = {"claim_ids": None if claim_ids is None else sorted(set(claim_ids))}
     dated = {} if posting_date is None else {"posting_date": posting_date.isoformat()}
@@ -93,9 +89,18 @@ def request_reversal(
     if is_new:
         posts = reversed_job.kind is not JobKind.STATUS
         job.posting_date = posting_month.choose_posting_date(
-            session, practice, asked=posting_date, moves_money=posts, now=now
+            session, practice, asked=posting_date, moves_money=posts, now=now, earliest=reversed_job.posting_date
         )
         _begin(session, job, chunk_claims=chunk_claims, now=now)
+    return job
+
+
+def _lock_reversible(session: Session, original: JobKey, *, by: Actor) -> SettleJob:
+    job = lifecycle.lock(session, original) if original.practice_id == by.practice_id else None
+    if job is None:
+        raise NoSuchJob
+    if not is_reversible(job):
+        raise NotReversible
     return job
 
 
@@ -184,11 +189,14 @@ def _freeze_items(session: Session, job: SettleJob) -> int:
 
 def _facts(job: SettleJob, was: Any) -> Facts:
     reversed_by = eligibility.reversing_job_id(job)
-    of_claim = facts.facts_for_claim(Terms(setting=job.setting, as_of=job.as_of, target_status=job.target_status))
+    of_claim = facts.facts_for_claim(
+        Terms(setting=job.setting, as_of=job.as_of, posting_date=job.posting_date, target_status=job.target_status)
+    )
     return replace(
         of_claim,
         changed_since_settled=eligibility.changed_since_settled(job, was),
         already_reversed=reversed_by.is_not(None),
+        posted_later=eligibility.has_write_off_after(job),
         fully_reversed_by_late_payment=eligibility.fully_reversed_by_late_payments(job),
         values={**of_claim.values, "version_after": was.version_after, "reversed_by": reversed_by},
     )

@@ -75,6 +75,12 @@ def reversible_cents(job: SettleJob, side: Responsibility) -> ColumnElement[int]
     return cast(of_side.correlate(Claim).scalar_subquery(), BigInteger)
 
 
+def has_write_off_after(job: SettleJob) -> ColumnElement[bool]:
+    """Return the condition that a write-off to reverse is dated after the reversal, as a re-posted remainder may be."""
+    after = (reversible_write_off(_JOB_POSTING, job), _JOB_POSTING.posted_on > job.posting_date)
+    return exists().where(*_on_claim(_JOB_POSTING, job), *after).correlate(Claim)
+
+
 def _has_late_payment(job: SettleJob) -> ColumnElement[bool]:
     return exists().where(*_on_claim(_REVERSAL, job), _caused_by_late_payment(_REVERSAL, job)).correlate(Claim)
 

@@ -16,8 +16,8 @@ from core.books.closing import FutureMonth, ImportRuns, MonthHasJobs, MonthOpen,
 from core.db.engine import transaction
 from core.errors import NotAllowed, Refusal
 from core.jobs import commands, prepare
-from core.ledger import manual_postings
-from core.ledger.manual_postings import parse_entry
+from core.ledger import entries, manual_postings
+from core.ledger.entries import parse_entry
 from core.models.jobs import JobStatus
 from core.models.ledger import Posting
 from core.models.people import Role, User
@@ -100,7 +100,7 @@ def test_a_payment_into_a_closed_month_is_refused_with_the_next_open_date(
         pay(practice, 7_00)
     assert refused.value.facts["next_open_date"] == "2026-12-01"
     pay(practice, 7_00, posted_on="2026-12-01")
-    with pytest.raises(manual_postings.BadEntry, match="2026-12-02 is in the future; the latest is 2026-12-01"):
+    with pytest.raises(entries.BadEntry, match="2026-12-02 is in the future; the latest is 2026-12-01"):
         pay(practice, 8_00, posted_on="2026-12-02")
 
     assert practice.read("1").patient_due == 83_00
@@ -148,8 +148,8 @@ def test_a_preview_in_a_closed_month_is_refused_but_may_use_the_next_open_date(
 
     with pytest.raises(PeriodClosed) as refused:
         practice.preview()
-    for day in ("2026-12-02", "2026-10-31", "2027-01-01"):
-        with pytest.raises(BadPostingDate):
+    for day in ("2026-12-02", "2027-01-01"):
+        with pytest.raises(BadPostingDate, match=r"is in the future\. The latest is 2026-12-01"):
             practice.preview(posting_date=day)
     job = practice.settle(posting_date=refused.value.facts["next_open_date"], key="dated")
 
@@ -172,7 +172,7 @@ def test_a_preview_in_a_closed_month_is_refused_but_may_use_the_next_open_date(
         (["2026-09", "2026-11"], "2026-12-01"),
     ],
 )
-def test_the_next_open_date_follows_the_last_closed_month_and_no_job_is_backdated(
+def test_the_next_open_date_is_the_earliest_open_day_and_a_job_may_use_it(
     practice: GivenPractice, admin: Actor, closed: list[str], earliest: str
 ) -> None:
     practice.claim("1", Line(0, 100_00))
@@ -185,13 +185,9 @@ def test_the_next_open_date_follows_the_last_closed_month_and_no_job_is_backdate
             with pytest.raises(PeriodClosed, match=f"{earliest[5:7]}/01/{earliest[:4]}") as refused:
                 periods.lock_open(session, practice.id, [periods.parse_month(month)], today=TODAY)
             assert refused.value.facts["next_open_date"] == earliest
-    if "2026-11" in closed:
-        assert str(practice.read_job(practice.preview(posting_date=earliest)).posting_date) == earliest
-        return
-    assert practice.read_job(practice.preview(key="today")).posting_date == TODAY
-    if earliest != str(TODAY):
-        with pytest.raises(BadPostingDate, match=f"must be today, {TODAY}"):
-            practice.preview(posting_date=earliest, key="before its charge")
+    assert str(practice.read_job(practice.preview(posting_date=earliest)).posting_date) == earliest
+    if "2026-11" not in closed:
+        assert practice.read_job(practice.preview(key="today")).posting_date == TODAY
 
 
 def test_a_job_previewed_by_a_worker_keeps_the_requested_posting_date(
@@ -200,18 +196,20 @@ def test_a_job_previewed_by_a_worker_keeps_the_requested_posting_date(
     practice.claim("1", Line(0, 100_00))
     monkeypatch.setattr("core.jobs.preview.create_preview.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
     default = practice.preview(key="default")
+    earlier = practice.preview(posting_date="2026-11-02", key="earlier")
     close(practice, admin)
     with_date = practice.preview(posting_date="2026-12-01", key="with_date")
 
-    for job in (with_date, default):
+    for job in (with_date, earlier, default):
         with transaction(practice.sessions) as session:
             assert prepare.prepare(session, job, now=NOW + dt.timedelta(days=1))
 
     assert str(practice.read_job(with_date).posting_date) == "2026-12-01"
-    assert practice.read_job(default).posting_date == TODAY + dt.timedelta(days=1)
+    assert str(practice.read_job(earlier).posting_date) == "2026-11-02"
+    assert practice.read_job(default).posting_date == TODAY, "the day of the request"
 
 
-def test_in_an_open_month_a_job_is_dated_today_and_no_later(practice: GivenPractice) -> None:
+def test_in_an_open_month_a_job_is_dated_no_later_than_today(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100_00))
 
     with pytest.raises(BadPostingDate):

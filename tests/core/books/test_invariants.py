@@ -12,8 +12,8 @@ from core.books.invariants_sql import INVARIANTS
 from core.books.mismatches import flag_mismatches
 from core.db.engine import transaction
 from core.ledger import late_payments, manual_postings
+from core.ledger.entries import parse_entry
 from core.ledger.late_payments import WriteOffChanges
-from core.ledger.manual_postings import parse_entry
 from core.models.ledger import Posting, PostingKind, WriteOffReason
 from tests.factories import GivenPractice, Line
 from tests.servers import Databases
@@ -45,6 +45,14 @@ LATE_PAYMENT = """WITH paid AS (INSERT INTO posting (practice_id, claim_id, line
   reverses_id, caused_by_id, origin_job_id) SELECT practice_id, claim_id, line, responsibility, 'reversal',
   -amount_cents, posted_on, created_at, p.id, paid.id, {origin} FROM posting p, paid
   WHERE kind = 'write_off' AND responsibility = 'patient'"""
+
+# A manual posting on the claim that no job settled, and the reversal of one posting.
+MANUAL = """INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on, created_at,
+  paid_by, source, source_id) SELECT practice_id, id, 1, 'patient', '{kind}', {amount}, '2026-11-23', '2026-11-23',
+  {paid_by}, 'entry', '{source_id}' FROM claim WHERE external_id = 'open'"""
+VOID = """INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on, created_at,
+  note, user_id, reverses_id, source, source_id) SELECT practice_id, claim_id, line, responsibility, 'reversal',
+  -amount_cents, posted_on, created_at, 'Why', 1, id, 'entry', 'v:0' FROM posting WHERE {of} ORDER BY id LIMIT 1"""
 
 WITHOUT_ITS_GUARD = {
     "one_write_off_for_each_line": "DROP INDEX one_write_off_for_each_line_responsibility_and_version",
@@ -115,6 +123,16 @@ BREAKS = {
     "no_credit_beside_a_write_off": [
         "UPDATE line_item SET patient_due = -1 FROM claim c WHERE c.id = claim_id AND c.external_id = 'done'"
     ],
+    "voids_reverse_manual_postings": [VOID.format(of="kind = 'write_off'")],
+    "voids_reverse_whole_entries": [
+        MANUAL.format(kind="transfer", amount=-5, paid_by="NULL", source_id="t:0"),
+        MANUAL.format(kind="transfer", amount=5, paid_by="NULL", source_id="t:1"),
+        VOID.format(of="source_id = 't:0'"),
+    ],
+    "transfers_move_balances_of_one_patient": [
+        MANUAL.format(kind="transfer", amount=-5, paid_by="NULL", source_id="t:0")
+    ],
+    "refunds_stay_within_credits": [MANUAL.format(kind="payment", amount=1, paid_by="'patient'", source_id="r:0")],
     "jobs_reconcile": ["UPDATE job_chunk SET insurance_before_cents = insurance_before_cents + 1"],
     "every_act_is_chained": [
         ("INSERT INTO audit_entry (practice_id, at, act, subject, facts)"

@@ -79,6 +79,10 @@ def paid_late(practice: GivenPractice, _typed: Typed) -> None:
     practice.pay("C00001", 2_00)
 
 
+def mistyped(practice: GivenPractice, _typed: Typed) -> None:
+    practice.post("C00001", 2_00)
+
+
 def in_credit(practice: GivenPractice, _typed: Typed) -> None:
     practice.claim("C1", Line(-10_00, 5_00), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
 
@@ -182,6 +186,17 @@ CASES = (
     case("time-zone", "America/Chicago", route="PUT /practice/time-zone", shown="Time zone set to America/Chicago. "),
     case("credits", by=BILLER, route="GET /credits", given=in_credit,
          shown="C1  line 1  insurance        $10.00  since "),
+    case("ledger", "C00001", by=BILLER, route="GET /claims/<anything:claim_id>/postings", given=mistyped,
+         shown="5  11/23/2026  line 1  patient          -$2.00  payment, by biller\n"),
+    case("void", "C00001", "5", "--note", "Mistyped", by=BILLER, given=mistyped,
+         route="POST /claims/<anything:claim_id>/postings/<posting_id>/void",
+         shown="Voided. The posting and its reversal stay in the ledger.\nBalance of claim C00001 now: "),
+    case("refund", "C1", "10.00", "--responsibility", "insurance", "--to", "primary", "--note", "Check 7", by=BILLER,
+         route="POST /claims/<anything:claim_id>/refunds", given=in_credit,
+         shown="Credit left on this line: $0.00.\nBalance of claim C1 now: insurance $0.00, patient $5.00.\n"),
+    case("transfer-credit", "C1", "5.00", "--responsibility", "insurance", "--to-responsibility", "patient", "--note",
+         "Copay", by=BILLER, route="POST /claims/<anything:claim_id>/credit-transfers", given=in_credit,
+         shown="Credit left on this line: $5.00.\n"),
     case("recoveries", by=BILLER, route="GET /recoveries", given=paid_late, shown="write-offs reversed $5.00, re-"),
     case("audit", "--claim", "C00001", by=APPROVER, route="GET /audit", given=typed_before(("hold", "C00001", "hold")),
          shown="admin: Put claim C00001 on hold (hold: hold)\nThe last entry in the audit log is "),

@@ -11,7 +11,8 @@ from core.claims.holds import set_hold
 from core.claims.locks import ClaimBusy
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound
-from core.ledger.manual_postings import BadEntry, EntryMismatch
+from core.ledger.entries import BadEntry
+from core.ledger.entry_postings import EntryMismatch
 from core.models.claims import Claim, Hold
 from core.models.ledger import Posting
 from core.models.practices import PayerClass

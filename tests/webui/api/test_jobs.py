@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from core.models.people import Role
-from tests.webui.api.conftest import CLAIMS, Api, World
+from tests.webui.api.conftest import CLAIMS, COST_SHARE_REASON, Api, World
 
 CAN_SETTLE = {"filter": {"eligibility": "can_settle"}}
 
@@ -17,6 +17,21 @@ def refused(answer: Any) -> tuple[int, str]:
 
 
 # Preview
+
+
+def test_confirm_starts_nothing_if_more_claims_changed_than_the_program_read(biller: Api, world: World) -> None:
+    number = biller.claim_ids(1, eligibility="can_settle", patient_due_min_cents=200)[0]
+    job_id = biller.previewed({"claim_ids": [number]})
+    world.sql("UPDATE claim SET version = version + 1 WHERE external_id = :number", number=number)
+    body = {"confirmation": "CONFIRM", "cost_share_reason": COST_SHARE_REASON}
+
+    answer = biller.post(f"/settle-jobs/{job_id}/confirm", json={**body, "changed_since_preview": 0})
+
+    assert refused(answer) == (409, "preview_stale")
+    assert answer.json["facts"]["changed_since_preview"] == 1
+    assert biller.get(f"/settle-jobs/{job_id}").json["status"] == "previewed"
+    again = biller.post(f"/settle-jobs/{job_id}/confirm", json={**body, "changed_since_preview": 1})
+    assert again.status_code == 202
 
 
 def test_a_preview_splits_every_claim_and_adds_up(biller: Api) -> None:

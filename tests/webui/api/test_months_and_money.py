@@ -59,8 +59,8 @@ def test_a_preview_in_a_closed_month_is_refused_with_the_next_open_date(world: W
     assert biller.confirm(early).json["code"] == "period_closed"
     other = biller.preview(claims, posting_date="2025-04-02").json
     assert (other["code"], other["detail"], other["facts"]) == (
-        "bad_posting_date", "The posting date must be the next open date, 2025-04-01.",
-        {"days": ["2025-04-01"]},
+        "bad_posting_date", "The posting date 2025-04-02 is in the future. The latest is 2025-04-01.",
+        {"days": ["2025-04-02", "2025-04-01"]},
     )  # fmt: skip
     assert biller.preview(claims, posting_date=20250401).status_code == 422
 

@@ -9,10 +9,13 @@ from pydantic import BaseModel
 
 from core.errors import BadInput
 from core.jobs.preview.job_request import JobRequest
+from core.ledger.entries import CreditTransfer, Refund
 from core.models.people import Role
 from core.schedules.requests import ScheduleRequest
 from tests.webui.api.conftest import Api, World
+from webui.api.approvals import Approval
 from webui.api.claims import NewPosting
+from webui.api.jobs import Confirmation
 from webui.api.schedules import LetSettle, OfVersion, ScheduleChange
 from webui.api.users import NewLimits, NewUser
 
@@ -32,6 +35,13 @@ BODIES: Final[tuple[tuple[type[Any], dict[str, Any]], ...]] = (
         {"kind": "adjustment", **_ENTRY, "responsibility": "patient", "group_code": "CO", "reason_code": "45"},
     ),
     (NewPosting, {"kind": "transfer", **_ENTRY, "responsibility": "patient"}),
+    (Refund, {**_ENTRY, "responsibility": "patient", "paid_to": "patient", "note": "Check 7"}),
+    (
+        CreditTransfer,
+        {**_ENTRY, "responsibility": "patient", "note": "Moved", "to": {"line": 2, "responsibility": "patient"}},
+    ),
+    (Confirmation, {"confirmation": "CONFIRM", "changed_since_preview": 1}),
+    (Approval, {"confirmation": "CONFIRM", "changed_since_preview": 1}),
     (ScheduleRequest, _SCHEDULE),
     (ScheduleChange, {**_SCHEDULE, "version": 1}),
     (OfVersion, {"version": 1}),

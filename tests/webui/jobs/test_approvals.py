@@ -54,8 +54,11 @@ def test_the_approver_sees_how_many_claims_changed_after_the_preview(
     assert warning not in approver.says(address_of(awaiting))
 
     practice.change("DEAR")
+    late = approver.post(f"{address_of(awaiting)}/approve", on="/approvals", confirmation="CONFIRM", changed_seen="0")
+    assert late.location == address_of(awaiting), "the page was loaded before the change"
 
     shown = approver.says(address_of(awaiting))
+    assert "More claims changed after you saw this preview. Nothing was started." in shown
     assert shown.index(warning) < shown.index("Type CONFIRM")
     assert warning in approver.says("/approvals")
 

@@ -46,6 +46,11 @@ def test_a_stale_preview_shows_how_many_of_its_claims_changed_before_confirm(
     assert "changed since this preview" not in biller.says(page)
 
     practice.change("C00002")
+    late = send(biller, f"{page}/confirm", confirmation="CONFIRM", changed_seen="0")
+    assert late.status_code == 409, "the page was loaded before the change"
+    assert "More claims changed after you saw this preview. Nothing was started." in page_text(late)
+    assert biller.status_of(job) == "Awaiting CONFIRM"
+    assert 'name="changed_seen" value="1"' in late.text
 
     shown = biller.says(page)
     warning = "1 of the 3 claims to be settled has changed since this preview and will be skipped. Preview again."

@@ -143,7 +143,7 @@ def test_a_preview_in_a_closed_month_moves_to_the_next_open_date_with_one_click(
 
     refused = biller.post(f"/jobs/{job.job_id}/date", on=f"/jobs/{job.job_id}", posting_date="2026-12-02")
     assert refused.status_code == 422
-    assert "The posting date must be the next open date, 12/01/2026." in refused.text
+    assert "The posting date 12/02/2026 is in the future. The latest is 12/01/2026." in refused.text
 
     clicked = biller.post(f"/jobs/{job.job_id}/date", on=f"/jobs/{job.job_id}", posting_date="2026-12-01")
 
@@ -155,6 +155,23 @@ def test_a_preview_in_a_closed_month_moves_to_the_next_open_date_with_one_click(
     practice.run()
     assert practice.read("C1").billing_status == "Settled"
     assert practice.violations() == []
+
+
+def test_the_posting_date_is_chosen_with_the_reason_and_changed_before_confirm(
+    practice: GivenPractice, biller: Browser
+) -> None:
+    practice.claim("C1", Line(0, 100_00))
+    form = {"target_status": "Settled", "scope": "chosen", "claim_id": "C1", "reason": "small_balance"}
+    assert 'name="posting_date"' in biller.post("/jobs", on="/claims", **{**form, "reason": "?"}).text
+
+    page = biller.post("/jobs", on="/claims", posting_date="2026-10-31", **form).location
+    assert "Posting date 10/31/2026" in biller.says(page)
+    nothing = biller.post(f"{page}/date", on=page, posting_date="")
+    assert (nothing.status_code, "Choose the posting date" in page_text(nothing)) == (422, True)
+    changed = biller.post(f"{page}/date", on=page, posting_date="2026-10-30").location
+    assert "Posting date 10/30/2026" in biller.says(changed)
+    again = biller.post(f"{changed}/again", on=changed)
+    assert 'value="2026-10-30"' in again.text, "a changed reason keeps the date"
 
 
 def test_choosing_a_reason_in_a_closed_month_offers_the_next_open_date(
@@ -169,7 +186,7 @@ def test_choosing_a_reason_in_a_closed_month_offers_the_next_open_date(
     assert "November 2026 is closed to new postings. The next open date is 12/01/2026." in page_text(refused)
     assert "Preview with posting date 12/01/2026" in page_text(refused)
     other = biller.post("/jobs", on="/claims", posting_date="2026-11-24", **form)
-    assert (other.status_code, "must be the next open date, 12/01/2026." in other.text) == (422, True)
+    assert (other.status_code, "is in the future. The latest is 12/01/2026." in other.text) == (422, True)
     dated = biller.post("/jobs", on="/claims", posting_date="2026-12-01", **form)
 
     assert dated.status_code == 303
@@ -187,7 +204,7 @@ def test_a_reversal_in_a_closed_month_offers_the_next_open_date(practice: GivenP
 
     assert refused.status_code == 409
     assert "Preview with posting date 12/01/2026" in page_text(refused)
-    assert (other.status_code, "must be the next open date, 12/01/2026." in other.text) == (422, True)
+    assert (other.status_code, "is in the future. The latest is 12/01/2026." in other.text) == (422, True)
     assert dated.status_code == 303
 
 
@@ -227,7 +244,7 @@ def test_a_refunded_payment_is_shown_as_a_restored_write_off(practice: GivenPrac
     shown = biller.says("/late-payments?month=2026-11")
 
     assert "November 2026 1 $100.00 $70.00 $0.00 $30.00 $30.00" in shown
-    restored = f"refund or takeback, write-off restored $0.00 $10.00 -$10.00 {job.job_id} import"
+    restored = f"refund, takeback or void, write-off restored $0.00 $10.00 -$10.00 {job.job_id} import"
     assert "C1 1 Patient -$10.00" in shown
     assert restored in shown
     assert f"payment, write-off reversed $100.00 $60.00 $40.00 {job.job_id} import" in shown

@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
 from core.counting import counted
+from core.errors import Refusal
 from core.jobs import codes
 from core.jobs.keys import JobKey
 from core.models.claims import Claim
@@ -13,6 +14,12 @@ from core.models.job_items import JobItem, Verdict
 from core.models.jobs import JobStatus, SettleJob
 
 AWAITING_DECISION: Final = (JobStatus.PREVIEWED, JobStatus.AWAITING_APPROVAL)
+
+
+class PreviewStale(Refusal):
+    """More claims changed after you saw this preview. Nothing was started. Preview again, or confirm the rest."""
+
+    code = "preview_stale"
 
 
 def changed_since_preview_clause() -> ColumnElement[bool]:
@@ -30,6 +37,13 @@ def count(session: Session, job: SettleJob) -> int | None:
         select(func.count()).select_from(JobItem).join(Claim, of_item).where(*to_settle, changed_since_preview_clause())
     )
     return session.scalars(changed).one()
+
+
+def check_seen(session: Session, job: SettleJob, seen: int | None) -> None:
+    """Raise `PreviewStale` if more claims changed than the user has `seen`. None: the user was not told a number."""
+    changed = count(session, job) if seen is not None else None
+    if changed is not None and seen is not None and changed > seen:
+        raise PreviewStale(changed_since_preview=changed, changed_words=describe(job, changed))
 
 
 def describe(job: SettleJob, changed: int | None) -> str:

@@ -1,0 +1,185 @@
+"""Insert the postings of one manual entry, once, with their effects on write-offs, balances and billing statuses."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Actor
+from core.errors import BadInput
+from core.ledger import balances, late_payments, recoveries
+from core.ledger.entries import bad_entry
+from core.ledger.late_payments import WriteOffChanges
+from core.models.claims import Claim, LineItem
+from core.models.ledger import PaidBy, Posting, Responsibility
+from core.models.practices import Payer, PayerClass, Practice
+from core.practices import periods
+
+SOURCE: Final = "entry"  # for single postings by users and programs
+PAYER_LABELS: Final = {PaidBy.PRIMARY: "Ins 1", PaidBy.SECONDARY: "Ins 2", PaidBy.PATIENT: "patient"}
+_LEGS_MAX: Final = 2  # postings of one entry: a transfer has two
+
+Row = Mapping[str, Any]  # the columns of one posting, with `claim_id`
+
+
+class EntryMismatch(BadInput):
+    """This idempotency key was used for another posting. Use a new key for a new posting."""
+
+    code = "idempotency_mismatch"
+
+
+class Inserted(NamedTuple):
+    """The ids of an entry's postings, and what they did to earlier write-offs."""
+
+    ids: list[int]
+    changes: WriteOffChanges
+
+
+class WriteOffEffects(NamedTuple):
+    """What an entry did to earlier write-offs."""
+
+    reversed_cents: int
+    restored_cents: int
+
+
+def source_id(by: Actor, idempotency_key: str) -> str:
+    """Return what the postings of the user's key have in common. Each posting adds its own index."""
+    return hashlib.sha256(f"{by.user_id}:{idempotency_key}".encode()).hexdigest()
+
+
+def leg_ids(source_id: str) -> list[str]:
+    """Return the source ids that postings of one entry may have."""
+    return [f"{source_id}:{index}" for index in range(_LEGS_MAX)]
+
+
+def find_legs(session: Session, practice_id: int, source_id: str) -> list[Posting]:
+    """Return the postings of the entry with this source id, in order."""
+    of_entry = (
+        Posting.practice_id == practice_id, Posting.source == SOURCE, Posting.source_id.in_(leg_ids(source_id))
+    )  # fmt: skip
+    return list(session.scalars(select(Posting).where(*of_entry).order_by(Posting.id)))
+
+
+def find_repeated(
+    session: Session,
+    practice_id: int,
+    source_id: str,
+    rows: Sequence[Row],
+    *,
+    note: str | None,
+    dated: Callable[[dt.datetime], dt.date | None],
+) -> list[int]:
+    """Return the ids of the postings with this key, or none. Raise `EntryMismatch` if they are of another entry.
+
+    `dated` returns the posting date that the entry has if it was sent at a given time, or None for any date.
+    """
+    found = find_legs(session, practice_id, source_id)
+    if not found:
+        return []
+    common = {"note": note, "posted_on": dated(found[0].created_at) or found[0].posted_on}
+    same = len(found) == len(rows) and all(
+        getattr(posting, name) == value
+        for posting, row in zip(found, rows, strict=True)
+        for name, value in {**common, **row}.items()
+    )
+    if not same:
+        raise EntryMismatch
+    return [posting.id for posting in found]
+
+
+def insert_rows(
+    session: Session,
+    practice: Practice,
+    rows: Sequence[Row],
+    source_id: str,
+    *,
+    note: str | None,
+    posted_on: dt.date,
+    by: Actor,
+    now: dt.datetime,
+    today: dt.date,
+) -> Inserted:
+    """Post the rows of one entry on locked claims, and bring write-offs, balances and statuses into step.
+
+    The caller has locked the month of `posted_on` open. Raise `PeriodBusy`.
+    """
+    common = {
+        "practice_id": practice.id, "note": note, "posted_on": posted_on, "created_at": now, "user_id": by.user_id,
+        "source": SOURCE,
+    }  # fmt: skip
+    ids = [
+        session.scalars(
+            insert(Posting).values(**common, **row, source_id=f"{source_id}:{index}").returning(Posting.id)
+        ).one()
+        for index, row in enumerate(rows)
+    ]
+    claim_ids = {row["claim_id"] for row in rows}
+    changes = late_payments.match_write_offs(
+        session, practice.id, ids, claim_ids=claim_ids, user_id=by.user_id, now=now, today=today
+    )
+    session.flush()
+    of_claims = select(Claim.id).where(Claim.practice_id == practice.id, Claim.id.in_(claim_ids))
+    balances.refresh(session, practice.id, of_claims)
+    return Inserted(ids, changes)
+
+
+def effects(session: Session, practice_id: int, claim_ids: Collection[int], ids: Collection[int]) -> WriteOffEffects:
+    """Return what the postings with these ids did to write-offs."""
+    found = [one for claim_id in claim_ids for one in recoveries.list_for_claim(session, practice_id, claim_id)]
+    cents = [one.recovered_cents for one in found if one.posting_id in ids]
+    return WriteOffEffects(sum(one for one in cents if one > 0), -sum(one for one in cents if one < 0))
+
+
+def lock_posting_date(session: Session, practice: Practice, day: dt.date, *, today: dt.date) -> dt.date:
+    """Lock the month of the entry's date open, and return the date. Raise `BadEntry`, `PeriodClosed`, `PeriodBusy`."""
+    if day > today and day != (latest := periods.latest_posting_date(session, practice.id, today=today)):
+        refusal = bad_entry(posted_on=f"{day} is in the future; the latest is {latest}")
+        refusal.facts["days"] = [str(day), str(latest)]
+        raise refusal
+    periods.lock_open(session, practice.id, [day], today=today)
+    return day
+
+
+def lock_date_after(
+    session: Session, practice: Practice, asked: dt.date | None, *, earliest: dt.date, today: dt.date
+) -> dt.date:
+    """Return the date that was asked for, or today, and never before `earliest`, with its month locked open.
+
+    Raise `BadEntry`, `PeriodClosed` and `PeriodBusy`.
+    """
+    if asked is not None and asked < earliest:
+        refusal = bad_entry(posted_on=f"{asked} is before the posting that this changes; the earliest is {earliest}")
+        refusal.facts["days"] = [str(asked), str(earliest)]
+        raise refusal
+    latest = max(earliest, today)
+    return lock_posting_date(session, practice, asked or latest, today=latest)
+
+
+def find_line(session: Session, claim: Claim, number: int, *, field: str = "line") -> LineItem:
+    """Return the claim's line as it is now. Raise `BadEntry` naming the field."""
+    line = session.get(LineItem, (claim.practice_id, claim.id, number), populate_existing=True)
+    if line is None:
+        raise bad_entry(**{field: f"claim {claim.external_id} has no line {number}"})
+    return line
+
+
+def due_cents(line: LineItem, side: Responsibility) -> int:
+    """Return the line's balance for this responsibility."""
+    return line.insurance_due if side is Responsibility.INSURANCE else line.patient_due
+
+
+def check_payer(session: Session, claim: Claim, payer: PaidBy, *, field: str, cure: str) -> None:
+    """Raise `BadEntry` unless the claim has this payer."""
+    if payer not in possible_payers(session, claim):
+        raise bad_entry(**{field: f"claim {claim.external_id} has no {PAYER_LABELS[payer]}; {cure}"})
+
+
+def possible_payers(session: Session, claim: Claim) -> tuple[PaidBy, ...]:
+    """Return who can have paid on the claim. "Self Pay" is no insurance."""
+    ids = {PaidBy.PRIMARY: claim.primary_payer_id, PaidBy.SECONDARY: claim.secondary_payer_id}
+    of_claim = (Payer.practice_id == claim.practice_id, Payer.id.in_([one for one in ids.values() if one is not None]))
+    insurers = set(session.scalars(select(Payer.id).where(*of_claim, Payer.payer_class != PayerClass.SELF_PAY)))
+    return tuple(payer for payer in PaidBy if payer not in ids or ids[payer] in insurers)
