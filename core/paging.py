@@ -1,9 +1,32 @@
 """Keyset pages. A query reads one row more than its page shows, and the last row shown leads to the next page."""
 
+import re
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
+
+from core.errors import BadInput
 
 Row = TypeVar("Row")
+_NUMBERS: Final = re.compile(r"\d{1,18}(\.\d{1,18})*", re.ASCII)
+
+
+class BadCursor(BadInput):
+    """This cursor is not valid. Start again at the first page."""
+
+    code = "bad_cursor"
+
+
+def write_cursor(*numbers: int) -> str:
+    """Return the cursor of the page after the row with these numbers as its key."""
+    return ".".join(map(str, numbers))
+
+
+def read_cursor(cursor: str, *, numbers: int) -> tuple[int, ...]:
+    """Return the key in a cursor. Raise `BadCursor` if it does not have this many numbers."""
+    key = tuple(map(int, cursor.split("."))) if _NUMBERS.fullmatch(cursor) else ()
+    if len(key) != numbers:
+        raise BadCursor
+    return key
 
 
 def cut(rows: Sequence[Row], limit: int) -> tuple[list[Row], Row | None]:

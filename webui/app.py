@@ -17,10 +17,19 @@ from core.db.engine import make_engine, make_sessions
 from core.errors import BadSettings
 from core.settings import Settings, load_settings
 from webui import api
-from webui.claims import claim_actions, claim_page, corrections, credit_balances, exclusions, feed, recoveries
+from webui.claims import (
+    claim_actions,
+    claim_page,
+    corrections,
+    credit_balances,
+    exclusions,
+    feed,
+    recoveries,
+    write_offs,
+)
 from webui.jobs import approvals, confirm, job_files, job_pages, posting_date, reversals, status_change
 from webui.operations import broker, dashboard, health, metrics
-from webui.practice import audit, limits, months, time_zone, users, write_off_settings
+from webui.practice import audit, limits, months, reasons, time_zone, users, write_off_settings
 from webui.schedules import schedule_actions, schedule_labels, schedule_pages, schedule_runs
 from webui.shared import (
     auth,
@@ -122,8 +131,8 @@ def _register_operations(app: OpenAPI) -> None:
 
 
 def _register_practice_pages(app: OpenAPI) -> None:
-    """Register month-end close, credits, payments after write-off, exclusions and the audit."""
-    for pages in (months, posting_date, credit_balances, recoveries, exclusions, audit):
+    """Register month-end close, credits, exclusions, reasons, the audit and what follows a write-off."""
+    for pages in (months, posting_date, credit_balances, recoveries, exclusions, reasons, audit, write_offs):
         app.register_blueprint(pages.blueprint)
 
 

@@ -17,6 +17,7 @@ class Action(StrEnum):
     CONTROL_JOB = "control_job"  # pause, resume, cancel, retry
     POST = "post"
     HOLD = "hold"
+    SEND_WRITE_OFFS = "send_write_offs"  # mark a file of write-offs as sent, and save its layouts
     APPROVE_JOB = "approve_job"
     REVERSE_JOB = "reverse_job"
     OVERRIDE_RULE = "override_rule"  # `include`
@@ -36,6 +37,7 @@ _BILLING: Final = {
     Action.CONTROL_JOB,
     Action.POST,
     Action.HOLD,
+    Action.SEND_WRITE_OFFS,
 }
 _APPROVING: Final = {
     Action.SEE_CLAIMS,

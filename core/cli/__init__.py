@@ -28,11 +28,13 @@ _MODULES: Final = {
     "users": ("limit", "limits", "user"),
     "postings": ("ledger", "post"),
     "previews": ("preview", "reverse", "show"),
+    "reasons": ("reason",),
     "recoveries": ("recoveries",),
     "schedules": ("schedule", "time-zone"),
     "up": ("up",),
     "verify": ("verify",),
     "watch": ("watch",),
+    "write_offs": ("write-offs",),
 }
 MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
 # Commands that read the database or start a process. Every other command is a client of the HTTP API.

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -15,13 +15,13 @@ from core.jobs.results.files import File
 from core.money import format_cents
 from core.schedules.descriptions import clock
 
-_FORMATS: Final = ("csv", "xlsx")
-
 
 @user_command(lambda path: f"Wrote {path}." if path else "", json_too=False)
 @options.job_argument
 @click.argument("file", type=click.Choice([file.value for file in File]))
-@click.option("--format", "form", type=click.Choice(_FORMATS), help="File format.  [default: that of PATH, else csv]")
+@click.option(
+    "--format", "form", type=click.Choice(options.FILE_FORMATS), help="File format.  [default: that of PATH, else csv]"
+)
 @click.option(
     "--output", "path", metavar="PATH", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     help="File to write, or - for standard output.  [default: job-JOB-FILE.FORMAT]",
@@ -31,10 +31,7 @@ def download(api: Api, job: int, file: str, form: str | None, path: Path | None)
 
     Choose the claims that were settled, not settled (with reasons), or not reached (not processed).
     """
-    ending = path.suffix.removeprefix(".").lower() if path else ""
-    form = form or (ending if ending in _FORMATS else _FORMATS[0])
-    if ending in _FORMATS and ending != form:
-        raise click.UsageError(f"--output {path} names a .{ending} file, but --format is {form}. Change one of them.")
+    form = options.file_format(path, form)
     target = None if path == Path("-") else path or Path(f"job-{job}-{file}.{form}")
     api.download(f"/settle-jobs/{job}/{file}.{form}", target)
     return target
@@ -51,7 +48,7 @@ def _format_certificate(found: dict[str, Any]) -> str:
         ("Practice", found["practice"]),
         ("Confirmed by", f"{found['confirmed_by']}, {_moment(found['confirmed_at'], zone)}"),
         *_approval(found, zone),
-        *([("Reason", found["reason"].replace("_", " "))] if found["reason"] else []),
+        *([("Reason", _reason(found))] if found["reason"] else []),
         ("Setting", found["setting"]),
         *_cost_share(found),
         ("A/R before", _money(found["receivable_before"])),
@@ -64,6 +61,11 @@ def _format_certificate(found: dict[str, Any]) -> str:
     ]
     head = f"Job {found['job_id']}, {what}, is {found['status_words']}. {counts}."
     return "\n".join([head, *(f"  {name:<20}{value}" for name, value in rows)])
+
+
+def _reason(found: dict[str, Any]) -> str:
+    code = found["adjustment_code"]
+    return f"{found['reason_name']} (adjustment code {code})" if code else str(found["reason_name"])
 
 
 @user_command(_format_certificate, succeeds=lambda found: found["reconciles"])

@@ -72,7 +72,7 @@ def _request_lines(job: dict[str, Any]) -> list[str]:
     if job["approval_asked_at"] or job["confirmed_at"]:
         lines.append(f"Confirmed by {job['confirmed_by'] or 'an unknown user'}")
     if job["reason"]:
-        lines.append(f"Reason: {job['reason'].replace('_', ' ')}. Posting date: {formats.day(job['posting_date'])}")
+        lines.append(f"Reason: {job['reason_name']}. Posting date: {formats.day(job['posting_date'])}")
     if job["note"]:
         lines.append(f"Note: {job['note']}")
     if job["include"]:

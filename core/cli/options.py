@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 import click
@@ -40,6 +41,7 @@ class DateType(click.ParamType[str]):
             self.fail(f"{fault}.", param, ctx)
 
 
+FILE_FORMATS: Final = ("csv", "xlsx")
 JOB: Final = RecordNumber("job", where="to find it, open the Jobs page")
 DAY: Final = DateType()
 job_argument = click.argument("job", type=JOB)
@@ -51,6 +53,15 @@ filter_option = click.option(
     metavar="KEY=VALUE",
     help="Claims that match. Repeat a KEY to match any of its values.",
 )
+
+
+def file_format(path: Path | None, form: str | None) -> str:
+    """Return the format of a file: the given one, that of the path's ending, or CSV. They may not disagree."""
+    ending = path.suffix.removeprefix(".").lower() if path else ""
+    form = form or (ending if ending in FILE_FORMATS else FILE_FORMATS[0])
+    if ending in FILE_FORMATS and ending != form:
+        raise click.UsageError(f"--output {path} names a .{ending} file, but --format is {form}. Change one of them.")
+    return form
 
 
 @contextmanager

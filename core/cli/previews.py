@@ -10,7 +10,6 @@ from core.cli import options
 from core.cli.client import Api
 from core.cli.job_output import format_preview
 from core.cli.user_command import user_command
-from core.models.ledger import WriteOffReason
 from core.policy.rules import OVERRIDABLE_CODES
 
 POLL_SECONDS: Final = 0.5
@@ -30,8 +29,8 @@ _posting_date_option = click.option(
               help="The new billing status.")  # fmt: skip
 @click.option(
     "--reason",
-    type=click.Choice([reason.value for reason in WriteOffReason]),
-    help="Reason for the write-off. Required for Settled.",
+    metavar="CODE",
+    help="Reason for the write-off, as `settle reason list` shows. Required for Settled.",
 )
 @click.option("--note", default="", help="Note, saved with every write-off in the ledger.")
 @click.option(

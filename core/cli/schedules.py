@@ -11,7 +11,6 @@ from core.cli.client import Api
 from core.cli.schedule_output import schedule, schedule_argument
 from core.cli.user_command import user_command
 from core.jobs.lifecycle import CONFIRMATION
-from core.models.ledger import WriteOffReason
 from core.money import limit_as_json, parse_limit
 from core.schedules.requests import WEEKDAYS, ScheduleRequest, parse_claims_cap
 
@@ -29,9 +28,7 @@ _FIELDS: Final = (
         type=click.Choice(WEEKDAYS),
         help="Day of the run. Repeat for more days. A new schedule runs every day by default.",
     ),
-    click.option(
-        "--reason", type=click.Choice([reason.value for reason in WriteOffReason]), help="Reason for the write-off."
-    ),
+    click.option("--reason", metavar="CODE", help="Reason for the write-off, as `settle reason list` shows."),
     click.option("--note", help="Note, saved with every write-off in the ledger."),
     click.option("--claims-max", metavar="N|unlimited", help="Max claims per run without approval."),
     click.option("--amount-max", metavar="DOLLARS|unlimited", help="Max write-off per run without approval."),

@@ -79,7 +79,7 @@ def preview_with_posting_date(
         request = {
             "target_status": old.target_status,
             "selection": {"claim_ids": claim_ids},
-            "reason": old.reason,
+            "reason": old.reason_code,
             "note": old.note,
             "include": list(old.overridden_rules),
             "posting_date": posting_date,

@@ -30,12 +30,13 @@ from core import paging, reading
 from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
-from core.claims.export import csv_pieces, escape_formula
+from core.claims import table_files
+from core.claims.table_files import Cell, Table
 from core.errors import BadInput
 from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting, Responsibility
 from core.models.practices import Patient, Payer, PayerClass
-from core.money import CENTS_MAX, format_plain_amount
+from core.money import CENTS_MAX
 from core.practices import names
 
 REFUND_WITHIN: Final = dt.timedelta(days=60)  # 42 CFR 401.305: from the identification of an overpayment
@@ -164,22 +165,20 @@ def authorize_export(session: Session, *, by: Actor, now: dt.datetime) -> None:
 
 
 def csv_file(session: Session, practice_id: int, f: CreditsFilter, *, today: dt.date) -> Iterator[str]:
-    """Yield all matching credits as CSV, in pieces. Text that a spreadsheet would take as a formula is escaped."""
+    """Yield all matching credits as CSV, in pieces."""
     found = session.execute(_query(session, practice_id, f), execution_options={"yield_per": 1_000})
-    return csv_pieces(COLUMN_HEADINGS, (_cells(Credit(**row._mapping), today) for row in found))
+    rows = (_cells(Credit(**row._mapping), today) for row in found)
+    # The balance is that of the claim, and repeats for each of its lines.
+    return table_files.csv_file(Table(COLUMN_HEADINGS, rows, unsummed=("Ins/Pt balance",)))
 
 
-def _cells(credit: Credit, today: dt.date) -> list[str]:
-    return_by = credit.return_by(today)
+def _cells(credit: Credit, today: dt.date) -> list[Cell]:
     return [
-        escape_formula(credit.claim_id), escape_formula(credit.patient_name),
-        f"{credit.service_date:%m/%d/%Y}", str(credit.line),
-        escape_formula(credit.procedure_code), credit.responsibility.value, format_plain_amount(credit.credit_cents),
-        format_plain_amount(credit.claim_due_cents), escape_formula(credit.payer or ""),
-        credit.payer_class.value if credit.payer_class else "", escape_formula(credit.secondary_payer or ""),
-        credit.secondary_payer_class.value if credit.secondary_payer_class else "", f"{credit.since:%m/%d/%Y}",
-        str(credit.days(today)),
-        f"{return_by:%m/%d/%Y}" if return_by else "", escape_formula(credit.return_to or ""),
+        credit.claim_id, credit.patient_name, credit.service_date, str(credit.line), credit.procedure_code,
+        credit.responsibility.value, credit.credit_cents, credit.claim_due_cents, credit.payer or "",
+        credit.payer_class.value if credit.payer_class else "", credit.secondary_payer or "",
+        credit.secondary_payer_class.value if credit.secondary_payer_class else "", credit.since,
+        str(credit.days(today)), credit.return_by(today) or "", credit.return_to or "",
     ]  # fmt: skip
 
 

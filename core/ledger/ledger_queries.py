@@ -1,13 +1,13 @@
 """Read a claim's ledger."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
 from core.models.jobs import SettleJob
-from core.models.ledger import GroupCode, PaidBy, Posting, PostingKind, Responsibility, WriteOffReason
+from core.models.ledger import REASON_NAMES, GroupCode, PaidBy, Posting, PostingKind, Responsibility, WriteOffReason
 from core.models.people import User
 
 
@@ -24,6 +24,7 @@ class LedgerRow:
     group_code: GroupCode | None
     reason_code: str | None
     write_off_reason: WriteOffReason | None
+    reason_name: str | None  # the practice's name for the reason at the job's preview; of a write-off
     note: str | None  # the posting's own note, or its job's; also for a re-posted write-off
     posted_on: dt.date
     created_at: dt.datetime
@@ -40,6 +41,7 @@ def list_ledger_rows(session: Session, practice_id: int, claim_id: int) -> list[
     # The note explains the write-off, so show it for a re-posted one and not for a reversal.
     is_write_off = Posting.kind == PostingKind.WRITE_OFF
     noted = case((is_write_off, func.coalesce(Posting.job_id, Posting.origin_job_id)), else_=Posting.job_id)
+    named = case((is_write_off, SettleJob.practice_reason["name"].astext))
     of_job = and_(SettleJob.practice_id == Posting.practice_id, SettleJob.id == noted)
     rows = (
         select(
@@ -52,6 +54,7 @@ def list_ledger_rows(session: Session, practice_id: int, claim_id: int) -> list[
             Posting.group_code,
             Posting.reason_code,
             Posting.write_off_reason,
+            named.label("reason_name"),
             func.coalesce(Posting.note, func.nullif(SettleJob.note, "")).label("note"),
             Posting.posted_on,
             Posting.created_at,
@@ -70,4 +73,11 @@ def list_ledger_rows(session: Session, practice_id: int, claim_id: int) -> list[
         .where(Posting.practice_id == practice_id, Posting.claim_id == claim_id)
         .order_by(Posting.posted_on, Posting.id)
     )
-    return [LedgerRow(**row._mapping) for row in session.execute(rows)]
+    return [_with_name(LedgerRow(**row._mapping)) for row in session.execute(rows)]
+
+
+def _with_name(row: LedgerRow) -> LedgerRow:
+    """Name the reason of a job of an earlier version, which kept no name, by its kind."""
+    if row.reason_name is not None or row.write_off_reason is None:
+        return row
+    return replace(row, reason_name=REASON_NAMES[row.write_off_reason])

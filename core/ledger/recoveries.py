@@ -12,10 +12,10 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, func, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from core.errors import BadInput
 from core.models.claims import Claim
 from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
 from core.models.people import User
+from core.paging import BadCursor
 from core.practices import periods
 
 _CURSOR: Final = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{1,18})", re.ASCII)
@@ -26,12 +26,6 @@ _CAUSED: Final = aliased(Posting, name="made")  # the reversals and re-posted re
 _VOIDED: Final = aliased(Posting, name="voided")  # what a void reverses, if the late posting is one
 _KIND: Final = func.coalesce(_VOIDED.kind, _CAUSE.kind)
 _IS_PAYMENT: Final = _KIND == PostingKind.PAYMENT
-
-
-class BadCursor(BadInput):
-    """This cursor is not valid. Start again at the first page."""
-
-    code = "bad_cursor"
 
 
 @dataclass(frozen=True)

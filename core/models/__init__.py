@@ -1,8 +1,19 @@
 """Every table. All are imported here, so that a foreign key finds its table in any process."""
 
 from core.db.base import Base
-from core.models import claims, job_items, jobs, ledger, operations, people, practices, schedules
+from core.models import claims, exports, job_items, jobs, ledger, operations, people, practices, schedules
 
-__all__ = ["claims", "job_items", "jobs", "ledger", "metadata", "operations", "people", "practices", "schedules"]
+__all__ = [
+    "claims",
+    "exports",
+    "job_items",
+    "jobs",
+    "ledger",
+    "metadata",
+    "operations",
+    "people",
+    "practices",
+    "schedules",
+]
 
 metadata = Base.metadata

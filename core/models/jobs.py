@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Base, BigInt, PracticeId, Str, Timestamp, enum_column
-from core.models.ledger import WriteOffReason
+from core.models.ledger import REASON_NAMES, WriteOffReason
 from core.models.practices import WriteOffSetting
 
 
@@ -149,6 +149,8 @@ class SettleJob(Base):
         dict[str, Any]
     ]  # {"claim_ids": [...]}, {"filter": {...}, "excluded_claim_ids": [...]} or {"all": true, …}
     reason: Mapped[WriteOffReason | None] = mapped_column(enum_column(WriteOffReason, "job_reason_known"))
+    # frozen: code, name, adjustment_code and gl_account of the practice's reason; {} from an earlier version
+    practice_reason: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     note: Mapped[Str] = mapped_column(default="")
     overridden_rules: Mapped[list[str]]  # codes
     setting: Mapped[WriteOffSetting] = mapped_column(enum_column(WriteOffSetting, "job_setting_known"))  # frozen
@@ -194,6 +196,16 @@ class SettleJob(Base):
     cost_share_reason: Mapped[Str] = mapped_column(
         default="", server_default=""
     )  # given by a user: `core.jobs.preview.cost_share`
+
+    @property
+    def reason_name(self) -> str | None:
+        """Return the reason's name at the preview, or None if the job has no reason."""
+        return self.practice_reason.get("name") or (REASON_NAMES[self.reason] if self.reason else None)
+
+    @property
+    def reason_code(self) -> str | None:
+        """Return the code of the practice's reason, or None if the job has no reason."""
+        return self.practice_reason.get("code") or self.reason
 
 
 def is_open() -> ColumnElement[bool]:

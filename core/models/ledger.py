@@ -2,6 +2,7 @@
 
 import datetime as dt
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -53,7 +54,7 @@ class GroupCode(StrEnum):
 
 
 class WriteOffReason(StrEnum):
-    """The practice's own reason for a write-off. It is never sent as a CARC."""
+    """The built-in kinds of reasons for a write-off. Rules know these. A reason is never sent as a CARC."""
 
     SMALL_BALANCE = "small_balance"
     BAD_DEBT = "bad_debt"
@@ -61,6 +62,16 @@ class WriteOffReason(StrEnum):
     CHARITY = "charity"
     COURTESY = "courtesy"
     ADMINISTRATIVE = "administrative"
+
+
+REASON_NAMES: Final = {
+    WriteOffReason.SMALL_BALANCE: "Small balance",
+    WriteOffReason.BAD_DEBT: "Bad debt",
+    WriteOffReason.TIMELY_FILING: "Timely filing",
+    WriteOffReason.CHARITY: "Charity",
+    WriteOffReason.COURTESY: "Courtesy",
+    WriteOffReason.ADMINISTRATIVE: "Administrative",
+}
 
 
 class Posting(Base):

@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Str, Timestamp, enum_column
+from core.models.ledger import WriteOffReason
 from core.money import UNLIMITED
 
 
@@ -147,6 +148,30 @@ class Exclusion(Base):
     created_at: Mapped[Timestamp]
     ended_by: Mapped[int | None] = mapped_column(BigInteger)
     ended_at: Mapped[dt.datetime | None]
+
+
+class PracticeReason(Base):
+    """A reason for write-offs in the practice's own words. It belongs to a built-in kind that rules know.
+
+    A trigger gives each new practice the six built-in reasons, whose codes are those of their kinds.
+    """
+
+    __tablename__ = "practice_reason"
+    __table_args__ = (
+        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
+        CheckConstraint("name <> '' AND code <> ''", name="a_reason_has_a_name"),
+        Index("reason_name_is_unique", "practice_id", text("lower(name)"), unique=True),
+    )
+
+    practice_id: Mapped[PracticeId]
+    code: Mapped[str] = mapped_column(primary_key=True)  # never changes, so that requests and schedules keep working
+    name: Mapped[Str]
+    kind: Mapped[WriteOffReason] = mapped_column(enum_column(WriteOffReason, "practice_reason_kind_known"))
+    adjustment_code: Mapped[Str] = mapped_column(server_default="")  # of the practice-management system
+    gl_account: Mapped[Str] = mapped_column(server_default="")
+    changed_by: Mapped[int | None] = mapped_column(BigInteger)  # None: as the practice got it
+    changed_at: Mapped[Timestamp]
+    retired_at: Mapped[dt.datetime | None]
 
 
 class BillingStatus(Base):

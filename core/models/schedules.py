@@ -53,6 +53,11 @@ class Schedule(Base):
     __table_args__ = (
         ForeignKeyConstraint(["practice_id"], ["practice.id"]),
         ForeignKeyConstraint(["owner_id"], ["app_user.id"]),
+        ForeignKeyConstraint(
+            ["practice_id", "own_reason"],
+            ["practice_reason.practice_id", "practice_reason.code"],
+            name="a_schedule_names_its_reason",
+        ),
         CheckConstraint("claims_max >= 1 AND cents_max >= 1", name="caps_let_something_through"),
         CheckConstraint("grace_minutes BETWEEN 1 AND 1380", name="a_run_starts_before_the_next_is_due"),
         CheckConstraint("(state = 'stopped') = (stopped_because IS NOT NULL)", name="a_stop_has_a_reason"),
@@ -69,6 +74,7 @@ class Schedule(Base):
     local_time: Mapped[dt.time]
     weekdays: Mapped[list[str]]  # of "mon" to "sun", in that order
     reason: Mapped[WriteOffReason] = mapped_column(enum_column(WriteOffReason, "schedule_reason_known"))
+    own_reason: Mapped[str | None]  # code of the practice's own reason; None: the built-in one of the kind
     note: Mapped[Str]
     claims_max: Mapped[BigInt]  # `core.money.UNLIMITED` stands for the word "unlimited"
     cents_max: Mapped[Cents]
@@ -85,6 +91,11 @@ class Schedule(Base):
     changed_at: Mapped[Timestamp]
     changed_by: Mapped[BigInt]
     deleted_at: Mapped[dt.datetime | None]
+
+    @property
+    def reason_code(self) -> str:
+        """Return the code of the practice's reason."""
+        return self.own_reason or self.reason.value
 
 
 class ScheduleRun(Base):

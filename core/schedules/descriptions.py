@@ -3,10 +3,13 @@
 import datetime as dt
 from typing import Final
 
+from sqlalchemy.orm import Session
+
 from core.counting import counted
 from core.models.jobs import DiscardedBecause, JobStatus
 from core.models.schedules import MailState, RunOutcome, Schedule, ScheduleMode, ScheduleRun
 from core.money import UNLIMITED, format_cents
+from core.practices import reasons
 from core.schedules.requests import WEEKDAYS
 
 OWNER_LEFT: Final = DiscardedBecause.OWNER_LEFT.value
@@ -88,10 +91,10 @@ def describe_mail(run: ScheduleRun) -> str:
     return f"{sentence}. {len(run.mail_pending_to)} of {all_} addresses did not receive it" if is_partly else sentence
 
 
-def describe(schedule: Schedule, time_zone: str) -> str:
+def describe(session: Session, schedule: Schedule, time_zone: str) -> str:
     """Return a sentence on what it does, when, and its caps."""
     when = f"{format_days(schedule.weekdays)} at {clock(schedule.local_time)} ({time_zone})"
-    reason = schedule.reason.value.replace("_", " ")
+    reason = reasons.name(session, schedule.practice_id, schedule.reason_code)
     caps = f"{claims_cap(schedule.claims_max)}, {cents_cap(schedule.cents_max)}"
     if schedule.mode is ScheduleMode.REPORT:
         return (

@@ -24,7 +24,7 @@ from core.models.jobs import JobKind, SettleJob
 from core.models.practices import Practice
 from core.models.schedules import Schedule
 from core.practices import periods, practice_days
-from core.schedules import run_times
+from core.schedules import run_times, schedule_queries
 from core.schedules.requests import ScheduleRequest
 
 ESTIMATE_SECONDS: Final = 10  # a user waits for it
@@ -70,10 +70,11 @@ def estimate_next_run(session: Session, schedule: Schedule, *, now: dt.datetime)
 
 
 def estimate_request(session: Session, request: ScheduleRequest, *, by: Actor, now: dt.datetime) -> RunEstimate:
-    """Estimate a schedule like this one if `by` owned it. Raise `EstimateTooSlow`."""
+    """Estimate a schedule like this one if `by` owned it. Raise `EstimateTooSlow` and `BadSchedule`."""
     by.require(Action.MANAGE_SCHEDULES)
+    columns = request.columns(schedule_queries.find_reason(session, by.practice_id, request))
     # Never added to the session.
-    made = Schedule(practice_id=by.practice_id, id=0, owner_id=by.user_id, active_since=now, **request.columns())
+    made = Schedule(practice_id=by.practice_id, id=0, owner_id=by.user_id, active_since=now, **columns)
     return estimate_next_run(session, made, now=now)
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from core.claims.filters import ClaimFilter
 from core.errors import BadInput
-from core.models.ledger import WriteOffReason
+from core.models.practices import PracticeReason
 from core.money import CENTS_MAX, UNLIMITED, UNLIMITED_WORD
 from core.reading import NOTE_CHARACTERS_MAX, is_valid_note, join_faults, number
 
@@ -52,7 +52,7 @@ Cap = Annotated[int, Field(ge=1, le=CENTS_MAX, strict=True)] | Literal["unlimite
 
 # A field that has another name than its column. Forms, programs and the audit know the field's name.
 COLUMNS: Final = {"late_minutes": "grace_minutes"}
-FIELDS: Final = {column: field for field, column in COLUMNS.items()}
+FIELDS: Final = {**{column: field for field, column in COLUMNS.items()}, "own_reason": "reason"}
 
 
 class ScheduleRequest(BaseModel):
@@ -64,7 +64,7 @@ class ScheduleRequest(BaseModel):
     filter: dict[str, Any]
     local_time: Annotated[dt.time, BeforeValidator(_time, json_schema_input_type=_TimeText)]
     weekdays: tuple[Literal[WEEKDAYS], ...]  # type: ignore[valid-type]
-    reason: WriteOffReason
+    reason: Annotated[str, Field(min_length=1, max_length=100, description="Code of a write-off reason")]
     note: str = ""
     claims_max: Cap
     cents_max: Cap
@@ -125,11 +125,19 @@ class ScheduleRequest(BaseModel):
             raise ValueError
         return cleaned
 
-    def columns(self) -> dict[str, Any]:
-        """Return the values of the schedule's columns."""
-        values = self.model_dump(exclude={"weekdays", "mail_to"})
+    def columns(self, reason: PracticeReason) -> dict[str, Any]:
+        """Return the values of the schedule's columns. `reason` is the practice's reason with the request's code."""
+        values = self.model_dump(exclude={"weekdays", "mail_to", "reason"})
+        own_reason = None if reason.code == reason.kind.value else reason.code
         caps = {cap: UNLIMITED if values[cap] == UNLIMITED_WORD else values[cap] for cap in ("claims_max", "cents_max")}
-        fields = {**values, **caps, "weekdays": list(self.weekdays), "mail_to": list(self.mail_to)}
+        fields = {
+            **values,
+            **caps,
+            "reason": reason.kind,
+            "own_reason": own_reason,
+            "weekdays": list(self.weekdays),
+            "mail_to": list(self.mail_to),
+        }
         return {COLUMNS.get(name, name): value for name, value in fields.items()}
 
 
@@ -139,7 +147,7 @@ _CURES: Final = {
     "filter": "choose claims by the keys of the feed's filter",
     "local_time": "enter a time of day, hours and minutes, such as 02:30",
     "weekdays": f"choose at least one of {', '.join(WEEKDAYS)}",
-    "reason": f"choose one of {', '.join(WriteOffReason)}",
+    "reason": "choose one of the practice's write-off reasons, such as small_balance",
     "note": f"at most {NOTE_CHARACTERS_MAX} characters",
     "claims_max": f"{_CAP}; at least one claim",
     "cents_max": f"{_CAP}; at least one cent",

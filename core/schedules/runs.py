@@ -17,6 +17,7 @@ from core.jobs.preview.selections import NothingSelected
 from core.models.jobs import NextStep, SettleJob
 from core.models.people import User
 from core.models.schedules import RunOutcome, Schedule, ScheduleMode, ScheduleRun
+from core.practices import reasons
 from core.practices.periods import PeriodBusy
 
 BUSY_REFUSALS: Final = (PeriodBusy, ScheduleRunBusy)  # temporary refusals; the next tick tries again
@@ -77,7 +78,7 @@ def record_run(
         "due_at": due_at,
         "created_at": now,
         "mode": schedule.mode,
-        "schedule_snapshot": schedule_snapshot(schedule),
+        "schedule_snapshot": schedule_snapshot(session, schedule),
         "outcome": outcome,
         "reason_code": reason_code,
         "job_id": job.id if job else None,
@@ -92,14 +93,15 @@ def record_run(
     return run
 
 
-def schedule_snapshot(schedule: Schedule) -> dict[str, Any]:
+def schedule_snapshot(session: Session, schedule: Schedule) -> dict[str, Any]:
     """Return the schedule as JSON. A run keeps this snapshot whatever happens to the schedule."""
     return {
         "name": schedule.name,
         "filter": schedule.filter,
         "local_time": schedule.local_time.isoformat("minutes"),
         "weekdays": schedule.weekdays,
-        "reason": schedule.reason.value,
+        "reason": schedule.reason_code,
+        "reason_name": reasons.name(session, schedule.practice_id, schedule.reason_code),
         "note": schedule.note,
         "claims_max": schedule.claims_max,
         "cents_max": schedule.cents_max,
@@ -116,7 +118,7 @@ def _create_job(
 ) -> SettleJob | None:
     """Return the job of a run for `by`, previewed or preparing, or None if no claim matches."""
     request = JobRequest.of(
-        {"selection": {"filter": schedule.filter}, "reason": schedule.reason.value, "note": schedule.note}
+        {"selection": {"filter": schedule.filter}, "reason": schedule.reason_code, "note": schedule.note}
     )
     settles = schedule.mode is ScheduleMode.SETTLE
     of_schedule = ScheduleTerms(

@@ -13,7 +13,7 @@ from core.access.permissions import Action, Actor
 from core.errors import BadInput, Refusal
 from core.jobs.lifecycle import CONFIRMATION, ConfirmationMismatch
 from core.models.schedules import Schedule, ScheduleMode, ScheduleRun, ScheduleState
-from core.schedules import descriptions, missed_runs, owner_check, runs
+from core.schedules import descriptions, missed_runs, owner_check, runs, schedule_queries
 from core.schedules.requests import FIELDS, ScheduleRequest
 from core.schedules.schedule_queries import NoSuchSchedule
 
@@ -74,7 +74,7 @@ def create(session: Session, request: ScheduleRequest, *, by: Actor, now: dt.dat
         "created_by": by.user_id,
         "changed_at": now,
         "changed_by": by.user_id,
-        **request.columns(),
+        **request.columns(schedule_queries.find_reason(session, by.practice_id, request)),
     }
     try:
         with session.begin_nested():
@@ -102,7 +102,7 @@ def change(
     schedule = _lock_schedule(session, schedule_id, by, version=version)
     if schedule.mode is ScheduleMode.SETTLE and confirmation != CONFIRMATION:
         raise ConfirmationMismatch
-    wanted = request.columns()
+    wanted = request.columns(schedule_queries.find_reason(session, by.practice_id, request))
     changed = [name for name, value in wanted.items() if getattr(schedule, name) != value]
     if {"local_time", "weekdays"} & set(changed):
         missed_runs.record_due_before_change(session, schedule, wanted, now=now)
@@ -115,7 +115,12 @@ def change(
     except IntegrityError as error:
         raise _refusal(error) from None
     audit.record(
-        session, "schedule.changed", schedule, by=by, now=now, fields=sorted(FIELDS.get(name, name) for name in changed)
+        session,
+        "schedule.changed",
+        schedule,
+        by=by,
+        now=now,
+        fields=sorted({FIELDS.get(name, name) for name in changed}),
     )
     return schedule
 

@@ -9,10 +9,12 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
-from core.models.practices import Practice
+from core.models.practices import Practice, PracticeReason
 from core.models.schedules import Schedule, ScheduleRun, ScheduleState
-from core.practices import periods
+from core.practices import periods, reasons
+from core.practices.reasons import UnknownReason
 from core.schedules import run_times
+from core.schedules.requests import BadSchedule, ScheduleRequest
 
 
 class NoSuchSchedule(NotFound):
@@ -42,6 +44,17 @@ def find(session: Session, practice_id: int, schedule_id: int) -> Schedule:
     if schedule is None:
         raise NoSuchSchedule
     return schedule
+
+
+def find_reason(session: Session, practice_id: int, request: ScheduleRequest) -> PracticeReason:
+    """Return the request's reason. Block its retirement until commit. Raise `BadSchedule` if it is not in use."""
+    session.execute(select(Practice.id).where(Practice.id == practice_id).with_for_update(read=True))
+    try:
+        reason = reasons.find(session, practice_id, request.reason)
+        reasons.require_active(session, reason)
+    except UnknownReason as refusal:
+        raise BadSchedule(f"reason: {refusal.message}", faults={"reason": refusal.message}) from None
+    return reason
 
 
 def list_runs(

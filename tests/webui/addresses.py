@@ -20,7 +20,12 @@ RIGHTS = {
         GET /approvals   GET /jobs/2/files/settled.csv   GET /jobs/2/certificate   GET /jobs/2/certificate.json
         GET /credits   GET /credits/credits.csv   GET /late-payments   GET /exclusions   GET /months
         GET /months/2026-11   GET /settings   GET /schedules   GET /schedules/1   GET /schedules/1/tonight
-        GET /schedule-runs   GET /schedule-runs/1
+        GET /schedule-runs   GET /schedule-runs/1   GET /reasons   GET /write-offs
+        GET /write-offs/files/1/write-offs.csv   GET /write-offs/download
+    """,
+    Action.SEND_WRITE_OFFS: """
+        POST /write-offs/files   GET /write-offs/layouts/new   GET /write-offs/layouts/1   POST /write-offs/layouts
+        POST /write-offs/layouts/1/delete
     """,
     Action.PREVIEW_JOB: "POST /jobs   POST /jobs/1/again   POST /jobs/1/date   POST /jobs/1/discard",
     Action.CONFIRM_JOB: "POST /jobs/1/confirm",
@@ -44,6 +49,8 @@ RIGHTS = {
     Action.CHANGE_SETTING: """
         POST /settings/write-off   POST /settings/write-off/provider   POST /settings/time-zone
         POST /settings/failure-budget   POST /settings/write-off-limits   POST /settings/recent-payment
+        POST /reasons   GET /reasons/charity   POST /reasons/charity   POST /reasons/charity/retire
+        POST /reasons/charity/restore
     """,
     Action.MANAGE_SCHEDULES: """
         GET /schedules/new   POST /schedules   GET /schedules/1/change   POST /schedules/1/change
@@ -60,8 +67,10 @@ API_RIGHTS = {
         GET /settle-jobs/2/certificate   GET /approvals   GET /periods   GET /periods/2026-11
         GET /periods/2026-11/stops   GET /credits   GET /credits.csv   GET /holds   GET /practice
         GET /recoveries   GET /exclusions   GET /limits   GET /schedules   GET /schedules/1   GET /schedules/1/tonight
-        GET /schedule-runs   GET /schedule-runs/1
+        GET /schedule-runs   GET /schedule-runs/1   GET /write-off-reasons   GET /postings   GET /postings.csv
+        GET /posting-files   GET /posting-files/1   GET /posting-files/1/write-offs.csv   GET /posting-layouts
     """,
+    Action.SEND_WRITE_OFFS: "POST /posting-files   POST /posting-layouts   DELETE /posting-layouts/1",
     Action.PREVIEW_JOB: "POST /settle-jobs   POST /settle-jobs/1/discard",
     Action.CONFIRM_JOB: "POST /settle-jobs/1/confirm",
     Action.CONTROL_JOB: """
@@ -85,7 +94,10 @@ API_RIGHTS = {
         GET /users   POST /users   GET /users/1   PUT /users/1/role   PUT /users/1/limits   PATCH /users/1/limits
         POST /users/1/deactivate   POST /users/1/reactivate
     """,
-    Action.CHANGE_SETTING: "PUT /limits   PATCH /limits   PUT /practice/time-zone",
+    Action.CHANGE_SETTING: """
+        PUT /limits   PATCH /limits   PUT /practice/time-zone   POST /write-off-reasons   PUT /write-off-reasons/charity
+        POST /write-off-reasons/charity/retire   POST /write-off-reasons/charity/restore
+    """,
     Action.MANAGE_SCHEDULES: """
         POST /schedules   PUT /schedules/1   DELETE /schedules/1   POST /schedules/1/pause   POST /schedules/1/resume
         POST /schedules/1/settle   POST /schedules/1/report-only   POST /schedules/1/run-now
@@ -117,6 +129,8 @@ BODIES = {
     r"/limits$": {"claim_cents": 1, "job_cents": 1},
     r"/settle$": {"confirmation": "CONFIRM", "version": 1},
     r"/report-only$": {"version": 1},
+    r"/write-off-reasons$": {"name": "Hardship", "kind": "charity"},
+    r"/posting-layouts$": {"name": "Ours", "layout": {"columns": [{"column": "line"}]}},
     r"/schedules/1$": {
         "name": "Small balances", "filter": {"total_due_max_cents": 5_000}, "local_time": "02:30", "weekdays": ["mon"],
         "reason": "small_balance", "claims_max": 1, "cents_max": 1, "version": 1,
@@ -125,7 +139,7 @@ BODIES = {
 TIMES = {"user_session", "api_token"}
 NAVIGATION = {
     "/claims", "/jobs", "/approvals", "/schedules", "/schedule-runs", "/credits", "/late-payments", "/exclusions",
-    "/months", "/settings", "/users", "/audit", "/operations",
+    "/months", "/settings", "/reasons", "/write-offs", "/users", "/audit", "/operations",
 }  # fmt: skip
 # The fields of all forms, each with a value that its form accepts.
 FIELDS = {

@@ -21,6 +21,7 @@ from core.books import closing
 from core.claims import saved_filters
 from core.db.engine import make_sessions, transaction
 from core.errors import Refusal
+from core.exports import layouts, sent_files
 from core.intake.parsing.faults import ImportRefused
 from core.models.people import Role, User
 from core.practices import exclusions
@@ -89,6 +90,8 @@ def house(databases: Databases) -> Iterator[House]:
         practice.confirmed({"claim_ids": ["C00005"]}, key="over the limit")
         practice.act(exclusions.exclude, payer="1", reason="Why", by=admin)
         practice.act(saved_filters.save, name="Mine", query="")
+        practice.act(layouts.save, "Ours", layouts.BUILT_IN[0].layout)
+        practice.act(sent_files.send, "Ours", key="sent")
         practice.act(closing.close, NOW.date().replace(month=10, day=1), by=admin)
 
         all_tokens: dict[Actor | None, str] = {}

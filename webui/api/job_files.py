@@ -15,8 +15,9 @@ from core.jobs.results.files import File
 from core.practices import practice_queries
 from webui.api.blueprint import JOBS, api, problem_responses
 from webui.api.request_parsing import JobPath, requires
-from webui.jobs.job_files import CONTENT_TYPES, send_job_file
+from webui.jobs.job_files import send_job_file
 from webui.shared.app_context import app_context
+from webui.shared.file_downloads import CONTENT_TYPES
 from webui.shared.token_auth import current_actor
 
 _FILE: Final = {

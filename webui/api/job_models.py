@@ -86,7 +86,10 @@ class SettleJobSummary(Answer):
     status_words: Annotated[str, Field(description="The status as a sentence shows it, e.g. awaiting approval")]
     reverses_job_id: Annotated[str | None, Field(description="For a reversal: the job that it reverses")]
     target_status: str
-    reason: WriteOffReason | None
+    reason: Annotated[str | None, Field(description="Code of the practice's write-off reason")]
+    reason_kind: Annotated[WriteOffReason | None, Field(description="The built-in kind of reason, which rules know")]
+    reason_name: Annotated[str | None, Field(description="Name of the reason, frozen by the preview")]
+    adjustment_code: Annotated[str, Field(description="The reason's code in the practice-management system, frozen")]
     note: str
     cost_share_reason: Annotated[str, Field(description='The reason as entered; otherwise empty, or "not recorded"')]
     include: list[str]

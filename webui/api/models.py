@@ -152,6 +152,7 @@ class PostingEntry(Answer):
     group_code: GroupCode | None
     reason_code: str | None
     write_off_reason: WriteOffReason | None
+    reason_name: Annotated[str | None, Field(description="The practice's name for the reason at the preview")]
     note: str | None
     posted_on: dt.date
     created_at: dt.datetime

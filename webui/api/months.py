@@ -15,11 +15,12 @@ from core.books.closing import Month
 from core.db.engine import transaction
 from core.errors import NotFound
 from core.models.practices import PeriodState
+from core.paging import BadCursor
 from core.practices import periods
 from core.schedules import schedule_queries
 from webui.api.blueprint import api, problem_responses
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import AnyPage, BadCursor, Body, requires
+from webui.api.request_parsing import AnyPage, Body, requires
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 

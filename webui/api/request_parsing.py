@@ -18,6 +18,7 @@ from core.access.permissions import Action, Actor
 from core.errors import BadInput, NotFound
 from core.jobs.keys import JobKey, NoSuchJob
 from core.jobs.preview.freezing import BadIdempotencyKey
+from core.paging import BadCursor
 from webui.shared.problem_json import BadRequestBody
 from webui.shared.token_auth import current_actor
 
@@ -44,12 +45,6 @@ class BadBody(BadInput):
     """The request body is invalid."""
 
     code = "bad_body"
-
-
-class BadCursor(BadInput):
-    """This cursor belongs to another list. Start again at the first page."""
-
-    code = "bad_cursor"
 
 
 class IdempotencyKeyMissing(BadInput):

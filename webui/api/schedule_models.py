@@ -29,7 +29,8 @@ class ScheduleAnswer(Answer):
     local_time: Annotated[str, Field(description="Hours and minutes in the practice's time zone")]
     time_zone: str
     weekdays: list[str]
-    reason: WriteOffReason
+    reason: Annotated[str, Field(description="Code of the practice's write-off reason")]
+    reason_kind: WriteOffReason
     note: str
     claims_max: Cap
     cents_max: Cap

@@ -220,14 +220,16 @@ def _answers(session: Session, schedules: Sequence[Schedule]) -> list[ScheduleAn
 def _schedule_fields(session: Session, schedule: Schedule, zone: str, names: Mapping[int, str]) -> dict[str, Any]:
     run_time = schedule_queries.next_run(session, schedule, now=now())
     own = (
-        "id", "name", "filter", "weekdays", "reason", "note", "mail_to", "mode", "state", "stopped_because", "version",
+        "id", "name", "filter", "weekdays", "note", "mail_to", "mode", "state", "stopped_because", "version",
         "changed_at",
     )  # fmt: skip
     return {
         **{member: getattr(schedule, member) for member in own},
+        "reason": schedule.reason_code,
+        "reason_kind": schedule.reason,
         "late_minutes": schedule.grace_minutes,
         "made_at": schedule.created_at,
-        "words": descriptions.describe(schedule, zone),
+        "words": descriptions.describe(session, schedule, zone),
         "local_time": schedule.local_time.isoformat("minutes"),
         "time_zone": zone,
         "claims_max": limit_as_json(schedule.claims_max),

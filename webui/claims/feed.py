@@ -12,9 +12,10 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from core.access import audit
 from core.access.permissions import Action
-from core.claims import export, feed, saved_filters
+from core.claims import feed, saved_filters, table_files
 from core.claims.feed import FeedPage, FeedTotals
 from core.claims.filters import BadFilter
+from core.claims.table_files import Table
 from core.counting import counted
 from core.db.engine import transaction
 from core.errors import Refusal
@@ -191,11 +192,8 @@ def _csv_lines(db: Session, query: FeedQuery, practice_id: int) -> Iterator[str]
     columns = _shown_columns()
     terms = feed.terms_for(db, practice_id, now=now())
     rows = feed.stream_rows(db, practice_id, query.filter, sort=query.sort, terms=terms)  # type: ignore[arg-type]
-    cells = (
-        [column.text(row) if column.is_money else export.escape_formula(column.text(row)) for column in columns]
-        for row in rows
-    )
-    yield from export.csv_pieces([column.name for column in columns], cells)
+    cells = ([column.cell(row) for column in columns] for row in rows)
+    yield from table_files.csv_file(Table([column.name for column in columns], cells))
 
 
 def _require_valid_filter(query: FeedQuery) -> FeedQuery:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from core.claims.feed import CAN_SETTLE, FeedRow, SortBy
+from core.claims.table_files import Cell
 from core.models.claims import ClaimStatus, ClaimType
 from core.money import format_plain_amount
 from webui.shared.labels import Pill, clock_time, date, words
@@ -56,6 +57,11 @@ class Column:
     text: Callable[[Any], str]
     sort: SortBy | None = None
     is_money: bool = False
+
+    def cell(self, row: FeedRow) -> Cell:
+        """Return the cell for a file: a text, or an amount in cents."""
+        cents = getattr(row, self.key) if self.is_money else None
+        return self.text(row) if cents is None else int(cents)
 
 
 def _service(row: FeedRow) -> str:

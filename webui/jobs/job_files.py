@@ -1,7 +1,5 @@
 """The files of a job, and its reconciliation certificate."""
 
-from typing import Final
-
 from flask import Blueprint, Response, render_template
 
 from core.access.permissions import Action, Actor
@@ -10,14 +8,11 @@ from core.jobs.results import certificates, files
 from core.jobs.results.certificates import Certificate
 from core.jobs.results.files import File
 from core.models.jobs import JobKind, JobStatus
-from core.models.ledger import WriteOffReason
 from core.models.practices import WriteOffSetting
 from webui.jobs.job_pages import JOB_ID_RULE
 from webui.shared import acts, file_downloads
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, requires
-
-CONTENT_TYPES: Final = {"csv": file_downloads.CSV, "xlsx": file_downloads.XLSX}
 
 blueprint = Blueprint("evidence", __name__, url_prefix="/jobs")
 
@@ -35,7 +30,7 @@ def send_job_file(key: JobKey, file: File, form: str, *, by: Actor) -> Response:
     return file_downloads.send_file(
         by=by,
         name=files.file_name(key, file, form),
-        content_type=CONTENT_TYPES[form],
+        content_type=file_downloads.CONTENT_TYPES[form],
         record=lambda db: files.authorize_download(db, key, file, by=by, now=now()),
         pieces=lambda db: (files.csv_file if form == "csv" else files.xlsx_file)(db, key, file),
     )
@@ -54,7 +49,6 @@ def show(job_id: int) -> str:
         changes_status=drawn_up.kind == JobKind.STATUS,
         kind=JobKind(drawn_up.kind),
         status=JobStatus(drawn_up.status),
-        reason=WriteOffReason(drawn_up.reason) if drawn_up.reason else None,
         setting=WriteOffSetting(drawn_up.setting),
         provider_settings={who: WriteOffSetting(own) for who, own in drawn_up.provider_settings.items()},
         drawn_up_at=now(),

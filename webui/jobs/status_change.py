@@ -1,6 +1,7 @@
 """Batch Status Change: from a selection to a previewed job, with a reason if something is posted."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Final
@@ -18,9 +19,9 @@ from core.jobs.keys import JobKey, NoSuchJob
 from core.jobs.preview.job_request import JobRequest
 from core.models.claims import SETTLED
 from core.models.jobs import JobKind, SettleJob
-from core.models.ledger import WriteOffReason
+from core.models.practices import PracticeReason
 from core.policy.rules import OVERRIDABLE_CODES, RULES_BY_CODE
-from core.practices import practice_days
+from core.practices import practice_days, reasons
 from core.practices.periods import BadPostingDate, PeriodClosed
 from webui.claims.feed_selection import FeedSelection
 from webui.jobs import confirm
@@ -88,7 +89,7 @@ def render_reason_step(change: StatusChangeForm, status: int = HTTPStatus.OK) ->
         "claims": claims,
         "change": change,
         "settles": change.target == SETTLED,
-        "reasons": list(WriteOffReason),
+        "reasons": _offered_reasons(),
         "rules": [RULES_BY_CODE[code] for code in OVERRIDABLE_CODES] if may_override else [],
         "setting": current_practice().write_off,
         "note_max": reading.NOTE_CHARACTERS_MAX,
@@ -97,6 +98,11 @@ def render_reason_step(change: StatusChangeForm, status: int = HTTPStatus.OK) ->
     }
     part = "jobs/_confirm_reason.html"
     return render_template(confirm.dialog_or_page(part), part=part, **facts), status
+
+
+def _offered_reasons() -> Sequence[PracticeReason]:
+    with app_context().sessions() as db:
+        return reasons.list_reasons(db, current_actor().practice_id, active_only=True)
 
 
 def _count_claims(change: StatusChangeForm) -> int:
@@ -111,7 +117,7 @@ def _count_claims(change: StatusChangeForm) -> int:
 
 def _faults(change: StatusChangeForm) -> dict[str, str]:
     faults = {}
-    if change.target == SETTLED and change.reason not in set(WriteOffReason):
+    if change.target == SETTLED and change.reason not in {reason.code for reason in _offered_reasons()}:
         faults["reason"] = "Choose a reason for the write-off."
     if len(change.note) > reading.NOTE_CHARACTERS_MAX:
         faults["note"] = f"Shorten the note to {reading.NOTE_CHARACTERS_MAX} characters; it has {len(change.note)}."
@@ -169,7 +175,7 @@ def ask_again(job_id: int) -> BaseResponse | tuple[str, int]:
     """Show the first step again for the claims of an earlier preview that expired or needs another reason."""
     with transaction(app_context().sessions) as db:
         job = job_queries.find(db, acts.job_key(job_id))
-    reason = job.reason.value if job.reason else ""
+    reason = job.reason_code or ""
     posting_date = "" if job.posting_date == job.as_of else job.posting_date.isoformat()
     change = StatusChangeForm(
         job.target_status, None, job.id, reason, job.note, tuple(job.overridden_rules), posting_date

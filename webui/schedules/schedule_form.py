@@ -65,7 +65,7 @@ class ScheduleForm:
         typed = {
             "name": schedule.name,
             "local_time": clock(schedule.local_time),
-            "reason": schedule.reason.value,
+            "reason": schedule.reason_code,
             "note": schedule.note,
             "claims_max": UNLIMITED_WORD if schedule.claims_max == UNLIMITED else f"{schedule.claims_max:,}",
             "cents_max": UNLIMITED_WORD if schedule.cents_max == UNLIMITED else format_plain_amount(schedule.cents_max),

@@ -18,12 +18,11 @@ from core.db.engine import transaction
 from core.errors import Refusal
 from core.jobs import job_queries
 from core.jobs.lifecycle import ConfirmationMismatch
-from core.models.ledger import WriteOffReason
 from core.models.schedules import Schedule, ScheduleMode
-from core.practices import practice_days
+from core.practices import practice_days, reasons
 from core.reading import NOTE_CHARACTERS_MAX
 from core.schedules import descriptions, estimates, schedule_commands, schedule_queries
-from core.schedules.requests import NAME_CHARACTERS_MAX, ScheduleRequest
+from core.schedules.requests import NAME_CHARACTERS_MAX, BadSchedule, ScheduleRequest
 from core.schedules.schedule_commands import StaleSchedule
 from webui.claims import feed_columns
 from webui.claims.feed_query import FILTER_KEYS, FeedQuery
@@ -33,7 +32,6 @@ from webui.schedules.schedule_runs import RunWithReport, with_report
 from webui.shared import acts
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
-from webui.shared.labels import words
 
 RUNS_SHOWN: Final = 10
 PREVIEW_ONLY: Final = "look"  # the form's other button: estimate only, save nothing
@@ -62,7 +60,7 @@ def index() -> str:
         rows = [
             ScheduleRow(
                 schedule,
-                descriptions.describe(schedule, practice.time_zone),
+                descriptions.describe(db, schedule, practice.time_zone),
                 next_run_sentence(db, schedule, practice.time_zone),
                 with_report(db, last[schedule.id]) if schedule.id in last else None,
             )
@@ -110,8 +108,9 @@ def render_schedule(schedule_id: int, **extra: Any) -> str:
         schedule = schedule_queries.find(db, practice.id, schedule_id)
         facts = {
             "schedule": schedule,
-            "sentence": descriptions.describe(schedule, practice.time_zone),
+            "sentence": descriptions.describe(db, schedule, practice.time_zone),
             "next": next_run_sentence(db, schedule, practice.time_zone),
+            "reason": reasons.name(db, practice.id, schedule.reason_code),
             "terms": schedule_labels.describe_filter(schedule.filter, feed.filter_choices(db, practice.id)),
             "today": practice_days.today(practice, now=now()),
             "runs": [
@@ -215,14 +214,12 @@ def _render_form(form: ScheduleForm, schedule: Schedule | None = None, **extra: 
     with app_context().sessions() as db:
         choices = feed.filter_choices(db, practice.id)
         names = job_queries.names_of_users(db, practice.id, {schedule.changed_by} if schedule else set())
+        offered = reasons.list_reasons(db, practice.id, active_only=True)
     if form.request is not None:
-        wanted = form.request
-        with transaction(app_context().sessions) as db:
-            seen = {
-                "sentence": descriptions.describe(_unsaved_schedule(wanted, schedule), practice.time_zone),
-                "today": practice_days.today(practice, now=now()),
-                **_estimate_or_reason(lambda: estimates.estimate_request(db, wanted, by=current_actor(), now=now())),
-            }
+        try:
+            seen = _look_ahead(form.request, schedule)
+        except BadSchedule as refusal:
+            form = replace(form, faults={**form.faults, **refusal.facts["faults"]})
     return render_template(
         "schedules/form.html",
         form=form,
@@ -235,7 +232,7 @@ def _render_form(form: ScheduleForm, schedule: Schedule | None = None, **extra: 
         version=schedule.version
         if schedule and (extra.get("is_stale") or request.method == "GET")
         else version_from_form(),
-        reasons_said=[(reason.value, words(reason)) for reason in WriteOffReason],
+        reasons_said=[(reason.code, reason.name) for reason in offered],
         name_max=NAME_CHARACTERS_MAX,
         note_max=NOTE_CHARACTERS_MAX,
         weekdays=descriptions.DAY_NAMES,
@@ -249,9 +246,17 @@ def _render_form(form: ScheduleForm, schedule: Schedule | None = None, **extra: 
     )
 
 
-def _unsaved_schedule(wanted: ScheduleRequest, schedule: Schedule | None) -> Schedule:
-    """Return the request as an unsaved schedule, to describe it."""
-    return Schedule(mode=schedule.mode if schedule else ScheduleMode.REPORT, **wanted.columns())
+def _look_ahead(wanted: ScheduleRequest, schedule: Schedule | None) -> dict[str, Any]:
+    """Return what the request would do, and an estimate. Raise `BadSchedule`."""
+    practice, mode = current_practice(), schedule.mode if schedule else ScheduleMode.REPORT
+    with transaction(app_context().sessions) as db:
+        columns = wanted.columns(schedule_queries.find_reason(db, practice.id, wanted))
+        unsaved = Schedule(practice_id=practice.id, mode=mode, **columns)  # never added to the session
+        return {
+            "sentence": descriptions.describe(db, unsaved, practice.time_zone),
+            "today": practice_days.today(practice, now=now()),
+            **_estimate_or_reason(lambda: estimates.estimate_request(db, wanted, by=current_actor(), now=now())),
+        }
 
 
 def version_from_form() -> int:

@@ -11,7 +11,7 @@ from core.claims import feed
 from core.db.base import BIGINT_MAX
 from core.jobs import codes, job_queries
 from core.models.jobs import SettleJob
-from core.models.ledger import WriteOffReason
+from core.models.ledger import REASON_NAMES
 from core.models.schedules import ScheduleRun
 from core.schedules import descriptions, reports, schedule_queries
 from core.schedules.reports import RunReport
@@ -67,7 +67,7 @@ def show(run_id: int) -> str:
                 run.schedule_snapshot["filter"], feed.filter_choices(db, practice.id)
             ),
             "names": job_queries.names_of_users(db, practice.id, {run.requested_by, run.schedule_snapshot["owner_id"]}),
-            "reason": WriteOffReason(run.schedule_snapshot["reason"]),
+            "reason": run.schedule_snapshot.get("reason_name") or REASON_NAMES[run.schedule_snapshot["reason"]],
             "failures": codes.FAILURE_SENTENCES,
             "mail": descriptions.describe_mail(run),
         }

@@ -18,7 +18,7 @@ from core.jobs.results.progress import Progress
 from core.models.claims import ClaimStatus, ClaimType, Hold
 from core.models.job_items import Outcome, Verdict
 from core.models.jobs import JobKind, JobStatus, SettleJob
-from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
+from core.models.ledger import REASON_NAMES, GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
 from core.models.people import Role
 from core.models.practices import PayerClass, PeriodState, WriteOffSetting
 from core.money import format_cents, format_limit, format_plain_amount
@@ -80,14 +80,7 @@ LABELS: Final[Mapping[type[StrEnum], Mapping[Any, str]]] = {
     JobStatus: {status: pill.word for status, pill in JOB_STATUS.items()},
     Outcome: {outcome: pill.word for outcome, pill in OUTCOME.items()},
     Verdict: {verdict: pill.word for verdict, pill in VERDICT.items()},
-    WriteOffReason: {
-        WriteOffReason.SMALL_BALANCE: "Small balance",
-        WriteOffReason.BAD_DEBT: "Bad debt",
-        WriteOffReason.TIMELY_FILING: "Timely filing",
-        WriteOffReason.CHARITY: "Charity",
-        WriteOffReason.COURTESY: "Courtesy",
-        WriteOffReason.ADMINISTRATIVE: "Administrative",
-    },
+    WriteOffReason: REASON_NAMES,
     WriteOffSetting: {
         WriteOffSetting.PATIENT: "Patient",
         WriteOffSetting.INSURANCE: "Insurance",

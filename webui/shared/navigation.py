@@ -28,6 +28,7 @@ SECTIONS: Final = (
         "Claims",
         (
             NavItem("Live Claims Feed", "feed.show", ("feed", "claims", "claim_work", "corrections")),
+            NavItem("Write-offs to post", "write_offs.index", ("write_offs",)),
             NavItem("Credits", "credits.index", ("credits",)),
             NavItem("Payments after write-off", "recoveries.index", ("recoveries",)),
             NavItem("Holds and exclusions", "exclusions.index", ("exclusions",)),
@@ -46,6 +47,7 @@ SECTIONS: Final = (
         "Settings",
         (
             NavItem("Write-off settings", "settings.show", ("settings", "limits", "time_zone")),
+            NavItem("Write-off reasons", "reasons.index", ("reasons",)),
             NavItem("Month-end close", "periods.index", ("periods",)),
             NavItem("Users", "users.index", ("users",), Action.MANAGE_USERS),
             NavItem("Audit log", "audit.index", ("audit",), Action.SEE_AUDIT),

@@ -1,6 +1,8 @@
 """Create a job from a request. It is previewed at once, or a worker prepares it if it is large."""
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from sqlalchemy import select
@@ -10,12 +12,13 @@ from core.access.permissions import Action, Actor
 from core.errors import BadInput
 from core.jobs import posting_month
 from core.jobs.preview import freezing, preview_items, schedule_lock, selections
-from core.jobs.preview.job_request import JobRequest, Selection
+from core.jobs.preview.job_request import BadRequest, JobRequest, Selection
 from core.jobs.preview.selections import NothingSelected
 from core.models.jobs import JobKind, NextStep, SettleJob
-from core.models.practices import BillingStatus
+from core.models.practices import BillingStatus, PracticeReason
 from core.policy.facts import Terms
-from core.practices import exclusions, practice_days
+from core.practices import exclusions, practice_days, reasons
+from core.practices.reasons import UnknownReason
 from core.settings import PREVIEW_IN_REQUEST_CLAIMS_MAX
 
 
@@ -60,13 +63,14 @@ def request_preview(
     """Create the requested job: previewed, or preparing if a worker must preview it (over 20,000 claims).
 
     The same key with the same request returns the same job. Raise `IdempotencyMismatch`, `UnknownClaim`,
-    `NothingSelected`, `UnknownStatus`, `NotAllowed`, `PeriodClosed` or `BadPostingDate`.
+    `NothingSelected`, `UnknownStatus`, `BadRequest` for the reason, `NotAllowed`, `PeriodClosed` or `BadPostingDate`.
     """
     by.require(Action.PREVIEW_JOB)
     if request.include:
         by.require(Action.OVERRIDE_RULE)
     _check_status(session, by.practice_id, request.target_status)
     practice = freezing.lock_practice_settings(session, by.practice_id)
+    reason = _find_reason(session, practice.id, request.reason) if request.settles else None
     job, is_new = freezing.insert_job_once(
         session,
         practice,
@@ -78,13 +82,16 @@ def request_preview(
         kind=JobKind.SETTLE if request.settles else JobKind.STATUS,
         target_status=request.target_status,
         selection=request.selection.model_dump(mode="json"),
-        reason=request.reason if request.settles else None,
+        reason=reason.kind if reason else None,
+        practice_reason=reasons.frozen(reason) if reason else {},
         note=request.note,
         overridden_rules=list(request.include),
         **(schedule_terms.values() if schedule_terms else {}),
     )
     if not is_new:
         return job
+    if reason is not None:
+        _require_active(session, reason)
     if schedule_terms is not None:
         caps = {"cap_claims": schedule_terms.claims_max, "cap_cents": schedule_terms.cents_max}
         job.limits = {**job.limits, **caps}
@@ -118,6 +125,24 @@ def _check_status(session: Session, practice_id: int, name: str) -> None:
     ).all()
     if name not in known:
         raise UnknownStatus(f"This practice has no billing status {name!r}; it has {', '.join(known)}.")
+
+
+def _find_reason(session: Session, practice_id: int, code: str | None) -> PracticeReason:
+    with _reason_faults():
+        return reasons.find(session, practice_id, code or "")
+
+
+def _require_active(session: Session, reason: PracticeReason) -> None:
+    with _reason_faults():
+        reasons.require_active(session, reason)
+
+
+@contextmanager
+def _reason_faults() -> Iterator[None]:
+    try:
+        yield
+    except UnknownReason as refusal:
+        raise BadRequest(f"reason: {refusal.message}") from None
 
 
 def rule_terms(session: Session, job: SettleJob) -> Terms:

@@ -11,7 +11,6 @@ from core import reading
 from core.claims.filters import ClaimFilter
 from core.errors import BadInput
 from core.models.claims import SETTLED
-from core.models.ledger import WriteOffReason
 from core.policy.rules import OVERRIDABLE_CODES
 
 SELECTION_CLAIM_IDS_MAX = 1_000_000
@@ -81,7 +80,10 @@ class JobRequest(_Frozen):
 
     target_status: Annotated[str, Field(min_length=1, max_length=100)] = SETTLED
     selection: Selection
-    reason: WriteOffReason | None = None
+    reason: Annotated[
+        Annotated[str, Field(min_length=1, max_length=100)] | None,
+        Field(description="Code of a write-off reason, as in GET /write-off-reasons. Required for Settled"),
+    ] = None
     note: Annotated[str, Field(max_length=reading.NOTE_CHARACTERS_MAX)] = ""
     include: tuple[Literal[OVERRIDABLE_CODES], ...] = ()  # type: ignore[valid-type]  # the rules that say they may be
     posting_date: Annotated[
@@ -99,7 +101,7 @@ class JobRequest(_Frozen):
         if isinstance(request.selection, Chosen) and not request.selection.claim_ids:
             raise EmptySelection
         if request.settles and request.reason is None:
-            raise BadRequest(f"reason: give one of {', '.join(WriteOffReason)}")
+            raise BadRequest("reason: give the code of one of the practice's write-off reasons, such as small_balance")
         return request
 
     @property

@@ -89,7 +89,9 @@ class Certificate(BaseModel):
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
     posting_date: dt.date
-    reason: str | None
+    reason: str | None  # the built-in kind
+    reason_name: str | None  # the practice's words at the preview
+    adjustment_code: str
     note: str
     cost_share: CostShare | None  # None if the job wrote off no cost sharing
     cost_share_reason: str
@@ -137,6 +139,8 @@ def for_job(session: Session, key: JobKey) -> Certificate:
         over=limits.describe(job.limits_exceeded),
         posting_date=job.posting_date,
         reason=job.reason.value if job.reason else None,
+        reason_name=job.reason_name,
+        adjustment_code=job.practice_reason.get("adjustment_code", ""),
         note=job.note,
         cost_share=cost_share.written_off_by_job(session, job),
         cost_share_reason=cost_share.reason_of(job),

@@ -1,30 +1,24 @@
 """The three files of a job: settled, not settled with the reason, and not processed. CSV and XLSX, streamed."""
 
 import datetime as dt
-import tempfile
 from collections.abc import Iterator
-from decimal import Decimal
 from enum import StrEnum
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import xlsxwriter
 from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.permissions import Action, Actor
-from core.claims.export import ROWS_PER_PIECE, csv_pieces, escape_formula
+from core.claims import table_files
+from core.claims.table_files import Cell, Table
 from core.errors import NotFound
 from core.jobs import codes, job_queries
 from core.jobs.keys import JobKey
 from core.jobs.results import outcomes
 from core.jobs.results.outcomes import ItemRow, ItemsOf
 from core.models.jobs import JobKind
-from core.money import format_plain_amount
 
 PAGE_CLAIMS: Final = 250  # for each query, because other threads wait while its rows are read
-SHEET_ROWS_MAX: Final = 1_048_575  # rows of an XLSX sheet below its header; more rows go to another sheet
-_PIECE_BYTES: Final = 65_536
 
 
 class File(StrEnum):
@@ -74,57 +68,17 @@ def file_name(key: JobKey, file: File, form: str) -> str:
 
 
 def csv_file(session: Session, key: JobKey, file: File) -> Iterator[str]:
-    """Yield the file as CSV, in pieces. Text that a spreadsheet would take for a formula is escaped."""
-    rows = ([_csv_cell(cell) for cell in row] for row in _rows(session, key, file))
-    return csv_pieces(_head(session, key, file), rows)
-
-
-def _csv_cell(cell: str | int) -> str:
-    return format_plain_amount(cell) if isinstance(cell, int) else escape_formula(cell)
+    """Yield the file as CSV, in pieces."""
+    return table_files.csv_file(_table(session, key, file))
 
 
 def xlsx_file(session: Session, key: JobKey, file: File) -> Iterator[bytes]:
-    """Yield the file as XLSX, in pieces. Cells are written as text, so that none can be a formula.
-
-    The first pieces are empty, one for each few rows written, so that the caller can pause between them.
-    """
-    with tempfile.TemporaryDirectory(prefix="settle-") as folder:
-        path = Path(folder) / "job.xlsx"
-        yield from (b"" for _ in _write_workbook(path, _head(session, key, file), _rows(session, key, file)))
-        with path.open("rb") as written:
-            while piece := written.read(_PIECE_BYTES):
-                yield piece
+    """Yield the file as XLSX, in pieces."""
+    return table_files.xlsx_file(_table(session, key, file))
 
 
-def _write_workbook(path: Path, head: tuple[str, ...], rows: Iterator[list[str | int]]) -> Iterator[None]:
-    """Write the workbook and yield after each few rows."""
-    # Constant memory: each row is on disk when the next one begins.
-    with xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": str(path.parent)}) as book:
-        bold, money = book.add_format({"bold": True}), book.add_format({"num_format": "#,##0.00"})
-        sheet: Any = None
-        for count, row in enumerate(rows):
-            at = count % SHEET_ROWS_MAX
-            if at == 0:
-                sheet = _sheet(book, head, bold)
-            for column, cell in enumerate(row):
-                if isinstance(cell, int):
-                    # xlsxwriter writes 16 digits of a number. A float of 8.19 would become 8.190000000000001.
-                    sheet.write_number(at + 1, column, Decimal(cell) / 100, money)
-                else:
-                    sheet.write_string(at + 1, column, cell)
-            if count % ROWS_PER_PIECE == 0:
-                yield
-        if sheet is None:
-            _sheet(book, head, bold)
-
-
-def _sheet(book: Any, head: tuple[str, ...], bold: Any) -> Any:
-    sheet = book.add_worksheet()
-    sheet.freeze_panes(1, 0)
-    sheet.set_column(0, len(head) - 1, 18)
-    for column, title in enumerate(head):
-        sheet.write_string(0, column, title, bold)
-    return sheet
+def _table(session: Session, key: JobKey, file: File) -> Table:
+    return Table(_head(session, key, file), _rows(session, key, file))
 
 
 def _head(session: Session, key: JobKey, file: File) -> tuple[str, ...]:
@@ -133,8 +87,8 @@ def _head(session: Session, key: JobKey, file: File) -> tuple[str, ...]:
     return tuple(title.replace("written off", "restored") for title in COLUMN_HEADINGS[file])
 
 
-def _rows(session: Session, key: JobKey, file: File) -> Iterator[list[str | int]]:
-    """Yield the rows: text, and amounts as integer cents."""
+def _rows(session: Session, key: JobKey, file: File) -> Iterator[list[Cell]]:
+    """Yield the rows: text, dates, and amounts as integer cents."""
     for outcome in _OUTCOMES[file]:
         after = 0
         while page := outcomes.items(session, key, outcome=outcome, after_position=after, limit=PAGE_CLAIMS):
@@ -143,9 +97,9 @@ def _rows(session: Session, key: JobKey, file: File) -> Iterator[list[str | int]
             session.expunge_all()
 
 
-def _row(file: File, item: ItemRow) -> list[str | int]:
-    claim: list[str | int] = [item.claim_id, item.patient_name, f"{item.service_date:%m/%d/%Y}"]
-    due: list[str | int] = [item.insurance_due, item.patient_due]
+def _row(file: File, item: ItemRow) -> list[Cell]:
+    claim: list[Cell] = [item.claim_id, item.patient_name, item.service_date]
+    due: list[Cell] = [item.insurance_due, item.patient_due]
     if file is File.SETTLED:
         return [*claim, item.insurance_cents, item.patient_cents, item.code or "", item.words or ""]
     if file is File.NOT_REACHED:

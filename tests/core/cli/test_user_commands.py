@@ -10,6 +10,7 @@ from flask import Flask, request, request_started
 
 from core.cli import ON_THE_SERVER, main
 from core.db.engine import Sessions
+from core.exports import sent_files
 from core.jobs.execution import sweep
 from core.models.people import Role
 from core.models.practices import PayerClass
@@ -67,6 +68,11 @@ def paused(practice: GivenPractice, typed: Typed) -> None:
 
 def settled(practice: GivenPractice, _typed: Typed) -> None:
     practice.settle()
+
+
+def sent(practice: GivenPractice, _typed: Typed) -> None:
+    practice.settle()
+    practice.act(sent_files.send, "Standard", key="sent")
 
 
 def waiting(practice: GivenPractice, _typed: Typed) -> None:
@@ -130,6 +136,29 @@ CASES = (
     case("post", "C00001", "payment", "2.00", "--responsibility", "patient", "--paid-by", "patient", by=BILLER,
          route="POST /claims/<anything:claim_id>/postings", given=settled,
          shown="insurance $0.00, patient $0.00.\nIt reversed $2.00 of earlier write-offs.\n"),
+    case("write-offs", "send", by=BILLER, route="POST /posting-files", given=settled,
+         shown="1  2026-11-23 15:00 UTC by biller, Standard: 4 write-offs $30.00, 0 reversals $0.00\n"),
+    case("write-offs", "files", by=APPROVER, route="GET /posting-files", given=sent,
+         shown="1  2026-11-23 15:00 UTC by biller, Standard: 4 write-offs $30.00, 0 reversals $0.00\n"),
+    case("write-offs", "file", "1", by=APPROVER, route="GET /posting-files/<file_id>/write-offs.<form>", given=sent,
+         shown="Wrote write-offs-file-1.csv.\n"),
+    case("write-offs", "download", "--new", by=APPROVER, route="GET /postings.<form>", given=settled,
+         shown="Wrote write-offs.csv.\n"),
+    case("write-offs", "layouts", by=APPROVER, route="GET /posting-layouts", shown="Standard: claim_id, patient_id, "),
+    case("write-offs", "save-layout", "Ours", "--column", "line", by=BILLER, route="POST /posting-layouts",
+         shown="Ours: line (MM/DD/YYYY, write-offs negative)\n"),
+    case("write-offs", "delete-layout", "Ours", by=BILLER, route="DELETE /posting-layouts/<layout_id>",
+         given=typed_before(("write-offs", "save-layout", "Ours", "--column", "line")),
+         shown="Layout Ours is deleted.\n"),
+    case("reason", "list", by=APPROVER, route="GET /write-off-reasons", shown="bad_debt  Bad debt (bad debt)\n"),
+    case("reason", "add", "Hardship", "--kind", "charity", route="POST /write-off-reasons",
+         shown="hardship  Hardship (charity)\n"),
+    case("reason", "change", "charity", "--name", "Hardship", route="PUT /write-off-reasons/<code>",
+         shown="charity  Hardship (charity)\n"),
+    case("reason", "retire", "charity", route="POST /write-off-reasons/<code>/retire",
+         shown="charity  Charity (charity), retired\n"),
+    case("reason", "restore", "charity", route="POST /write-off-reasons/<code>/restore",
+         shown="charity  Charity (charity)\n"),
     case("exclude", "payer", "1", "--why", "Contract", route="POST /exclusions",
          shown="Payer 1 is excluded (exclusion 1).\n"),
     case("exclusions", by=BILLER, route="GET /exclusions", given=typed_before(("exclude", "payer", "1", "--why", "x")),

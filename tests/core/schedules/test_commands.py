@@ -194,7 +194,7 @@ def test_an_unknown_time_zone_is_refused(scheduled: ScheduledPractice) -> None:
         ("mail_to", "office@lakeside.example", "e-mail addresses"), ("mail_to", [7], "e-mail addresses"),
         ("mail_to", ["not an address"], "e-mail"),
         ("claims_max", None, "enter a number"), ("cents_max", 0, "enter a number"),
-        ("cents_max", "everything", "enter a number"), ("reason", "no_reason", "choose one of small_balance"),
+        ("cents_max", "everything", "enter a number"), ("reason", "", "choose one of the practice's write-off reasons"),
         ("name", " ", "enter a name"),
     ],
 )  # fmt: skip
@@ -223,27 +223,27 @@ def test_weekdays_and_addresses_are_deduplicated_and_sorted() -> None:
             {"weekdays": ["mon", "tue", "wed", "thu", "fri"], "claims_max": 500, "cents_max": 500_000},
             (
                 "Every Monday through Friday at 2:30 AM (America/New_York), this schedule settles claims (reason: "
-                "small balance). Caps: 500 claims, $5,000.00. More than that needs another user's approval."
+                "Small balance). Caps: 500 claims, $5,000.00. More than that needs another user's approval."
             ),
         ),
         (
             {"weekdays": ["mon", "sun"], "local_time": "12:05", "claims_max": 1},
             (
                 "Every Monday and Sunday at 12:05 PM (America/New_York), this schedule settles claims (reason: "
-                "small balance). Caps: 1 claim, any amount. More than that needs another user's approval."
+                "Small balance). Caps: 1 claim, any amount. More than that needs another user's approval."
             ),
         ),
         (
             {"local_time": "00:00", "cents_max": 500_000},
             (
-                "Every day at 12:00 AM (America/New_York), this schedule settles claims (reason: small "
+                "Every day at 12:00 AM (America/New_York), this schedule settles claims (reason: Small "
                 "balance). Caps: any number of claims, $5,000.00. More than that needs another user's approval."
             ),
         ),
         (
             {"local_time": "00:00", "reason": "bad_debt"},
             (
-                "Every day at 12:00 AM (America/New_York), this schedule settles claims (reason: bad debt). "
+                "Every day at 12:00 AM (America/New_York), this schedule settles claims (reason: Bad debt). "
                 "Caps: any number of claims, any amount."
             ),
         ),
@@ -252,7 +252,9 @@ def test_weekdays_and_addresses_are_deduplicated_and_sorted() -> None:
 def test_a_schedule_is_described_in_a_sentence(
     scheduled: ScheduledPractice, options: dict[str, Any], expected: str
 ) -> None:
-    assert descriptions.describe(scheduled.read(scheduled.schedule(**options)), "America/New_York") == expected
+    made = scheduled.read(scheduled.schedule(**options))
+
+    assert scheduled.practice.do(descriptions.describe, made, "America/New_York") == expected
 
 
 # Estimate of the next run

@@ -307,8 +307,9 @@ def test_the_export_contains_the_filtered_claims_and_no_formulas(named: GivenPra
     a_practice(named.sessions, name="Hillside").claims(2)
 
     answer = biller.get("/feed/export.csv?sort=claim")
-    rows = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"), newline="")))
+    *rows, totals = csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"), newline=""))
 
+    assert (totals["Claim ID"], totals["Total Bal"]) == ("Total", f"{1.5 * len(NAMES):.2f}")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert [row["Patient"] for row in rows] == [*NAMES[:-1], "'=cmd()"]
     assert [row["Claim ID"] for row in rows] == [f"N/{number} %<'" for number in range(len(NAMES))]
@@ -331,6 +332,6 @@ def test_the_export_is_named_by_the_date_in_the_practices_time_zone(
 def test_a_credit_balance_stays_a_number_in_the_export(practice: GivenPractice, biller: Browser) -> None:
     practice.claim("1", Line(-500, 0))
 
-    [row] = csv.DictReader(io.StringIO(biller.read("/feed/export.csv").removeprefix("\ufeff")))
+    row, _totals = csv.DictReader(io.StringIO(biller.read("/feed/export.csv").removeprefix("\ufeff")))
 
     assert row["Ins Bal"] == "-5.00"

@@ -50,9 +50,10 @@ def test_a_finished_job_offers_files_of_its_claims_with_their_counts(job: JobKey
     assert "Settled 2 claims CSV XLSX Not settled 2 claims CSV XLSX Reconciliation certificate" in page
     assert "not-reached" not in " ".join(links)
     settled = rows_of(biller, f"/jobs/{job.job_id}/files/settled.csv")
-    assert [row[0] for row in settled] == ["Claim ID", "C00001", "C00002"]
+    assert [row[0] for row in settled] == ["Claim ID", "C00001", "C00002", "Total"]
+    assert settled[-1][3:5] == ["20.00", "10.00"]
     not_settled = rows_of(biller, f"/jobs/{job.job_id}/files/not-settled.csv")
-    coded = {row[0]: row[4] for row in not_settled[1:]}
+    coded = {row[0]: row[4] for row in not_settled[1:-1]}
     assert coded == {"HELD": "on_hold", "PAID": "changed_since_preview"}
     assert all(f"/jobs/{job.job_id}/files/{name}" in links for name in ("settled.csv", "not-settled.xlsx"))
 
@@ -89,8 +90,11 @@ def test_the_amounts_in_an_excel_file_are_exact_to_the_cent(practice: GivenPract
     answer = biller.get(f"/jobs/{job.job_id}/files/not-reached.xlsx")
 
     sheet = zipfile.ZipFile(io.BytesIO(answer.data)).read("xl/worksheets/sheet1.xml").decode()
-    written = re.findall(r"<v>([^<]*)</v>", sheet)
-    assert written == [repr(cents / 100).removesuffix(".0") for due in dues for cents in due]
+    written = [re.findall(r'r="[DE]\d+"[^>]*><v>([^<]*)</v>', row) for row in sheet.split("<row ")]
+    totals = tuple(map(sum, zip(*dues, strict=True)))
+    assert [cents for row in written[2:] for cents in row] == [
+        repr(cents / 100).removesuffix(".0") for due in (*dues, totals) for cents in due
+    ]
 
 
 def test_the_audit_records_who_downloaded_a_file(practice: GivenPractice, job: JobKey, biller: Browser) -> None:
@@ -115,7 +119,7 @@ def test_a_canceled_job_offers_a_file_of_the_claims_not_processed(practice: Give
     practice.do(finish.advance, job, now=NOW)
 
     assert "Not processed 3 claims CSV XLSX" in biller.says(path)
-    assert len(rows_of(biller, f"{path}/files/not-reached.csv")) == 4
+    assert len(rows_of(biller, f"{path}/files/not-reached.csv")) == 5
     assert "This job reconciles to the cent" in biller.says(f"{path}/certificate")
 
 

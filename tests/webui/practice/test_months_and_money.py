@@ -284,7 +284,8 @@ def test_credits_are_a_work_list_with_filters_and_a_csv_file(practice: GivenPrac
 
     file = biller.get("/credits/credits.csv?payer_class=medicare")
     rows = list(csv.reader(io.StringIO(file.data.decode("utf-8-sig"))))
-    assert [row[0] for row in rows] == ["Claim ID", "C1", "C1"]
+    assert [row[0] for row in rows] == ["Claim ID", "C1", "C1", "Total"]
+    assert rows[3][6:8] == ["15.00", ""]
     assert (rows[1][6], rows[1][8], rows[2][6], rows[2][7]) == ("10.00", "'=MEDICARE", "5.00", "-5.00")
     assert "There are no credits" not in page
 

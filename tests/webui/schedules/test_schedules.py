@@ -335,7 +335,7 @@ def test_only_confirm_turns_settling_on(practice: GivenPractice, admin: Browser,
 
 def test_a_schedule_that_settles_can_be_returned_to_report_only(practice: GivenPractice, admin: Browser) -> None:
     page = new_settling_schedule(admin)
-    assert "this schedule settles claims (reason: small balance). Caps: 500 claims, $5,000.00." in admin.says(page)
+    assert "this schedule settles claims (reason: Small balance). Caps: 500 claims, $5,000.00." in admin.says(page)
 
     admin.post(f"{page}/report-only", version="1")
     assert "Another user has changed this schedule. Reload it first." in admin.says(page)

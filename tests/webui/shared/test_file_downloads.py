@@ -62,7 +62,7 @@ def test_a_user_with_an_unfinished_download_gets_the_next_file_only_after_it(
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "30")
     assert "downloads are not finished" in refused.text
     assert _exports(practice) == 1, "a refused file is not made"
-    assert first.text.count("\r\n") == 4
+    assert first.text.count("\r\n") == 5
     first.close()
     assert client.get(FEED).status_code == 200
     assert _exports(practice) == 2

@@ -1,0 +1,127 @@
+"""`settle write-offs`: files of write-offs for the practice-management system."""
+
+import secrets
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from core.claims.table_files import DateFormat
+from core.cli import options
+from core.cli.client import Api
+from core.cli.user_command import user_command
+from core.counting import counted
+from core.exports.layouts import STANDARD, Column, Sign
+from core.money import format_cents
+
+FILE: Final = options.RecordNumber("file", where="to find it, run `settle write-offs files`")
+
+_output_option = click.option(
+    "--output", "path", metavar="PATH", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="File to write, or - for standard output.",
+)  # fmt: skip
+_format_option = click.option(
+    "--format", "form", type=click.Choice(options.FILE_FORMATS), help="File format.  [default: that of PATH, else csv]"
+)
+_layout_option = click.option("--layout", default=STANDARD, show_default=True, metavar="NAME", help="Layout.")
+
+
+@click.group("write-offs")
+def write_offs() -> None:
+    """Files of write-offs and reversals for your practice-management system."""
+
+
+def _wrote(path: Path | None) -> str:
+    return f"Wrote {path}." if path else ""
+
+
+@user_command(_wrote, group=write_offs, json_too=False)
+@click.option("--job", type=options.JOB, help="Only this job.")
+@click.option("--from", "posted_from", type=options.DAY, metavar="YYYY-MM-DD", help="First posting date.")
+@click.option("--through", "posted_through", type=options.DAY, metavar="YYYY-MM-DD", help="Last posting date.")
+@click.option("--new", "unsent", is_flag=True, help="Only what no sent file has.")
+@_layout_option
+@_format_option
+@_output_option
+def download(api: Api, path: Path | None, form: str | None, unsent: bool, **wanted: Any) -> Path | None:
+    """Write write-offs to a file. Nothing is marked as sent."""
+    form = options.file_format(path, form)
+    target = None if path == Path("-") else path or Path(f"write-offs.{form}")
+    api.download(f"/postings.{form}", target, unsent="true" if unsent else None, **wanted)
+    return target
+
+
+def _describe(file: dict[str, Any]) -> str:
+    return (
+        f"{file['id']}  {file['sent_at'][:16].replace('T', ' ')} UTC by {file['sent_by']}, {file['layout']}: "
+        f"{counted(file['write_offs'], 'write-off')} {format_cents(file['written_off_cents'])}, "
+        f"{counted(file['reversals'], 'reversal')} {format_cents(file['reversed_cents'])}"
+    )
+
+
+@user_command(_describe, group=write_offs)
+@_layout_option
+def send(api: Api, layout: str) -> Any:
+    """Mark everything new as sent, in a new file. Then write it with `settle write-offs file`."""
+    return api.post("/posting-files", {"layout": layout}, key=secrets.token_urlsafe(16))
+
+
+@user_command(_wrote, group=write_offs, json_too=False)
+@click.argument("file", type=FILE)
+@_format_option
+@_output_option
+def file(api: Api, file: int, path: Path | None, form: str | None) -> Path | None:
+    """Write a sent file. It is the same each time."""
+    form = options.file_format(path, form)
+    target = None if path == Path("-") else path or Path(f"write-offs-file-{file}.{form}")
+    api.download(f"/posting-files/{file}/write-offs.{form}", target)
+    return target
+
+
+@user_command(lambda found: "\n".join(map(_describe, found["posting_files"])) or "No file was sent.", group=write_offs)
+def files(api: Api) -> Any:
+    """List the files that were marked as sent, newest first."""
+    return api.get_all("/posting-files", "posting_files")
+
+
+def _describe_layout(layout: dict[str, Any]) -> str:
+    columns = ", ".join(one["heading"] or one["column"] for one in layout["columns"])
+    return f"{layout['name']}: {columns} ({layout['date_format']}, write-offs {layout['sign']})"
+
+
+@user_command(lambda found: "\n".join(map(_describe_layout, found["layouts"])), group=write_offs)
+def layouts(api: Api) -> Any:
+    """List the layouts."""
+    return api.get("/posting-layouts")
+
+
+@user_command(_describe_layout, name="save-layout", group=write_offs)
+@click.argument("name")
+@click.option("--column", "columns", multiple=True, required=True, metavar="COLUMN[=HEADER]",
+              help=f"A column, in the order of the file: {', '.join(Column)}. "
+              "For text, write text=HEADER=WORDS.")  # fmt: skip
+@click.option("--dates", "date_format", type=click.Choice([one.value for one in DateFormat]), help="Date format.")
+@click.option("--sign", type=click.Choice([one.value for one in Sign]), help="Sign of a write-off's amount.")
+@click.option("--totals/--no-totals", "totals_row", default=True, help="Add a totals row.")
+def save_layout(api: Api, name: str, columns: tuple[str, ...], **given: Any) -> Any:
+    """Save a layout under NAME, in place of an earlier one."""
+    parts = [[*column.split("=", 2), "", ""] for column in columns]
+    layout = {
+        "columns": [{"column": column, "heading": heading, "text": text} for column, heading, text, *_ in parts],
+        **{key: value for key, value in given.items() if value is not None},
+    }
+    return api.post("/posting-layouts", {"name": name, "layout": layout})
+
+
+@user_command(lambda name: f"Layout {name} is deleted.", name="delete-layout", group=write_offs)
+@click.argument("name")
+def delete_layout(api: Api, name: str) -> Any:
+    """Delete a layout. Sent files keep it."""
+    found = [one for one in api.get("/posting-layouts")["layouts"] if one["name"].casefold() == name.casefold()]
+    if not found or found[0]["id"] is None:
+        raise click.UsageError(f"The practice has no layout of its own called {name[:60]}.")
+    api.send("DELETE", f"/posting-layouts/{found[0]['id']}")
+    return found[0]["name"]
+
+
+COMMANDS = [write_offs]

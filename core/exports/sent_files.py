@@ -1,0 +1,214 @@
+"""Files of write-offs for the practice-management system: drawn freely, or marked as sent.
+
+A sent file records which postings it has. The next one takes the postings that no file has. Workers commit postings in
+another order than that of their ids, so "every id above the last one" would lose the postings that commit late.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from sqlalchemy import and_, insert, literal, select, text
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.access.audit import Subject
+from core.access.permissions import Action, Actor
+from core.claims.table_files import Cell, Table, csv_file, xlsx_file
+from core.db import timeouts
+from core.errors import NotFound, Refusal
+from core.exports import layouts, postings
+from core.exports.layouts import Column, Layout, LayoutColumn, Sign
+from core.exports.postings import PostingRow, PostingsFilter, PostingTotals
+from core.jobs import job_queries
+from core.jobs.keys import JobKey
+from core.jobs.preview.freezing import BadIdempotencyKey, IdempotencyMismatch
+from core.models.claims import Claim
+from core.models.exports import PostingFile, SentPosting
+from core.models.ledger import Posting, PostingKind
+from core.models.practices import Patient
+
+SEND_SECONDS: Final = 600  # millions of postings are one statement
+KEY_CHARACTERS_MAX: Final = 200
+
+_LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('sent write-offs', :practice_id))")
+_KINDS: Final = {PostingKind.WRITE_OFF: "write-off", PostingKind.REVERSAL: "reversal"}
+
+
+class NothingToSend(Refusal):
+    """Every write-off is already in a sent file. There is nothing new to send."""
+
+    code = "nothing_to_send"
+    http_status = HTTPStatus.CONFLICT
+
+
+class NoSuchFile(NotFound):
+    """There is no such file of write-offs in this practice."""
+
+
+def send(session: Session, layout_name: str, *, key: str, by: Actor, now: dt.datetime) -> PostingFile:
+    """Mark every posting that no sent file has as sent, in a new file. Return the file.
+
+    The same key returns the same file. Raise `NothingToSend`, `NoSuchLayout`, `BadIdempotencyKey`, and
+    `IdempotencyMismatch` if the key was used with another layout.
+    """
+    by.require(Action.SEND_WRITE_OFFS)
+    if not 1 <= len(key) <= KEY_CHARACTERS_MAX or not key.isprintable():
+        raise BadIdempotencyKey
+    layout = layouts.find(session, by.practice_id, layout_name)
+    timeouts.set_timeouts(session, statement_seconds=SEND_SECONDS)
+    # One file at a time for each practice. A request that waited reads what the one before committed.
+    session.execute(_LOCK, {"practice_id": by.practice_id})
+    of_key = (PostingFile.practice_id == by.practice_id, PostingFile.sent_by == by.user_id)
+    same = session.scalar(select(PostingFile).where(*of_key, PostingFile.idempotency_key == key))
+    if same is not None:
+        if same.layout_name != layout.name:
+            raise IdempotencyMismatch
+        return same
+    values = {
+        "practice_id": by.practice_id, "idempotency_key": key, "sent_by": by.user_id, "sent_at": now,
+        "layout_name": layout.name, "layout": layout.layout.model_dump(mode="json"),
+        "codes": postings.current_codes(session, by.practice_id),
+        "write_offs": 0, "reversals": 0, "written_off_cents": 0, "reversed_cents": 0,
+    }  # fmt: skip
+    file = session.scalars(insert(PostingFile).values(values).returning(PostingFile)).one()
+    sums = _take_new_postings(session, file)
+    if not sums.postings:
+        raise NothingToSend
+    for name, value in sums._asdict().items():
+        setattr(file, name, value)
+    session.flush()
+    _record(session, "write_offs.sent", file.id, by, now, postings=sums.postings, net_cents=sums.net_cents)
+    return file
+
+
+def _take_new_postings(session: Session, file: PostingFile) -> PostingTotals:
+    """Record the postings of the file by one statement, which sees one snapshot. Return their totals.
+
+    A posting that commits later goes into the next file.
+    """
+    key: tuple[Any, ...] = (Posting.practice_id, Posting.claim_id, Posting.line, Posting.id.label("posting_id"))
+    found = (
+        select(*key, Patient.name.label("patient_name"), Posting.kind, Posting.amount_cents)
+        .select_from(Posting)
+        .join(Claim, and_(Claim.practice_id == Posting.practice_id, Claim.id == Posting.claim_id))
+        .join(Patient, and_(Patient.practice_id == Claim.practice_id, Patient.id == Claim.patient_id))
+    )
+    new = postings.narrowed(found, file.practice_id, PostingsFilter(unsent=True)).cte("new")
+    columns = ["practice_id", "claim_id", "line", "posting_id", "patient_name", "file_id"]
+    rows = select(*(new.c[name] for name in columns[:-1]), literal(file.id))
+    taken = insert(SentPosting).from_select(columns, rows).cte("taken")
+    sums = select(*postings.sums(new.c.kind, new.c.amount_cents)).add_cte(taken)
+    return PostingTotals(*map(int, session.execute(sums).one()))
+
+
+def list_files(session: Session, practice_id: int, *, before: int | None = None, limit: int) -> Sequence[PostingFile]:
+    """Return the practice's sent files, newest first, with ids below `before`."""
+    found = select(PostingFile).where(PostingFile.practice_id == practice_id)
+    if before is not None:
+        found = found.where(PostingFile.id < before)
+    return session.scalars(found.order_by(PostingFile.id.desc()).limit(limit)).all()
+
+
+def find(session: Session, practice_id: int, file_id: int) -> PostingFile:
+    """Return the sent file. Raise `NoSuchFile`."""
+    file = session.get(PostingFile, (practice_id, file_id))
+    if file is None:
+        raise NoSuchFile
+    return file
+
+
+def require_known(session: Session, practice_id: int, wanted: PostingsFilter) -> None:
+    """Raise `NoSuchJob` or `NoSuchFile` if the practice does not have the job or file that the filter names."""
+    if wanted.job is not None:
+        job_queries.find(session, JobKey(practice_id, wanted.job))
+    if wanted.file is not None:
+        find(session, practice_id, wanted.file)
+
+
+def authorize_download(
+    session: Session, wanted: PostingsFilter, layout_name: str | None, *, by: Actor, now: dt.datetime
+) -> None:
+    """Check that `by` may download, that file and layout exist, and record it. Raise what `draw` raises.
+
+    Runs in a transaction of its own before the first byte, because a download that breaks off was read too.
+    """
+    by.require(Action.SEE_CLAIMS)
+    require_known(session, by.practice_id, wanted)
+    if wanted.file is not None:
+        _record(session, "write_offs.drawn_again", wanted.file, by, now)
+        return
+    layouts.find(session, by.practice_id, layout_name or layouts.STANDARD)
+    given = wanted.model_dump(mode="json", exclude_defaults=True)
+    audit.record(session, "write_offs.downloaded", Subject.practice(by.practice_id), by=by, now=now, **given)
+
+
+def draw(
+    session: Session, practice_id: int, wanted: PostingsFilter, layout_name: str | None, form: str
+) -> Iterator[str] | Iterator[bytes]:
+    """Yield the file as `csv` or `xlsx`, in pieces. A sent file has its own layout and codes, as they were then.
+
+    Raise `NoSuchFile` and `NoSuchLayout`.
+    """
+    if wanted.file is not None:
+        file = find(session, practice_id, wanted.file)
+        layout, codes = Layout.model_validate(file.layout), file.codes
+    else:
+        layout = layouts.find(session, practice_id, layout_name or layouts.STANDARD).layout
+        codes = postings.current_codes(session, practice_id)
+    table = Table(
+        head=[one.title for one in layout.columns],
+        rows=_cells(layout, postings.stream(session, practice_id, wanted, codes=codes)),
+        date_format=layout.date_format,
+        totals_row=layout.totals_row,
+    )
+    return csv_file(table) if form == "csv" else xlsx_file(table)
+
+
+def _cells(layout: Layout, rows: Iterator[PostingRow]) -> Iterator[list[Cell]]:
+    columns = [_value_of(one, layout.sign) for one in layout.columns]
+    for row in rows:
+        yield [value(row) for value in columns]
+
+
+def _value_of(one: LayoutColumn, sign: Sign) -> Callable[[PostingRow], Cell]:
+    """Return the function that makes the cells of a column."""
+    if one.column is Column.TEXT:
+        return lambda _: one.text
+    if one.column is Column.AMOUNT and sign is Sign.POSITIVE:
+        return lambda row: -row.amount_cents
+    return _VALUES[one.column]
+
+
+_VALUES: Final[Mapping[Column, Callable[[PostingRow], Cell]]] = {
+    Column.CLAIM_ID: lambda row: row.claim_id,
+    Column.PATIENT_ID: lambda row: row.patient_id,
+    Column.PATIENT: lambda row: row.patient,
+    Column.SERVICE_DATE: lambda row: row.service_date,
+    Column.LINE: lambda row: str(row.line),
+    Column.PROCEDURE_CODE: lambda row: row.procedure_code,
+    Column.RESPONSIBILITY: lambda row: row.responsibility.value,
+    Column.AMOUNT: lambda row: row.amount_cents,
+    Column.POSTING_DATE: lambda row: row.posting_date,
+    Column.KIND: lambda row: _KINDS[row.kind],
+    Column.REASON: lambda row: row.reason,
+    Column.ADJUSTMENT_CODE: lambda row: row.adjustment_code,
+    Column.GL_ACCOUNT: lambda row: row.gl_account,
+    Column.JOB: lambda row: str(row.job or ""),
+    Column.USER: lambda row: row.user or "",
+    Column.POSTING_ID: lambda row: str(row.posting_id),
+    Column.REVERSES_POSTING_ID: lambda row: str(row.reverses_posting_id or ""),
+    Column.IMPORT_ID: lambda row: f"batch-settle-{row.posting_id}",
+}
+
+
+def file_name(wanted: PostingsFilter, form: str, *, today: dt.date) -> str:
+    """Return the name of the downloaded file."""
+    part = f"file-{wanted.file}" if wanted.file else f"job-{wanted.job}" if wanted.job else f"{today}"
+    return f"write-offs-{part}.{form}"
+
+
+def _record(session: Session, act: str, file_id: int, by: Actor, now: dt.datetime, **facts: Any) -> None:
+    subject = Subject.of("file", file_id, practice_id=by.practice_id)
+    audit.record(session, act, subject, by=by, now=now, **facts)

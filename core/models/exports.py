@@ -1,0 +1,65 @@
+"""Write-offs on their way to the practice-management system: layouts, and which postings a sent file has."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Str, Timestamp
+
+
+class PostingLayout(Base):
+    """The columns and forms of a file of write-offs, saved by name. `core.exports.layouts.Layout` is its value."""
+
+    __tablename__ = "posting_layout"
+    __table_args__ = (
+        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
+        Index("posting_layout_name_is_unique", "practice_id", text("lower(name)"), unique=True),
+    )
+
+    practice_id: Mapped[PracticeId]
+    id: Mapped[GeneratedId]
+    name: Mapped[Str]
+    layout: Mapped[dict[str, Any]]
+    changed_by: Mapped[BigInt]
+    changed_at: Mapped[Timestamp]
+
+
+class PostingFile(Base):
+    """A file that was marked as sent. Drawn again, it is the same file."""
+
+    __tablename__ = "posting_file"
+    __table_args__ = (
+        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
+        UniqueConstraint("practice_id", "sent_by", "idempotency_key", name="one_posting_file_for_each_key"),
+    )
+
+    practice_id: Mapped[PracticeId]
+    id: Mapped[GeneratedId]
+    idempotency_key: Mapped[Str]
+    sent_by: Mapped[BigInt]
+    sent_at: Mapped[Timestamp]
+    layout_name: Mapped[Str]  # frozen
+    layout: Mapped[dict[str, Any]]  # frozen
+    codes: Mapped[dict[str, Any]]  # frozen: [adjustment code, GL account] by reason, for jobs whose own are blank
+    write_offs: Mapped[int]
+    reversals: Mapped[int]
+    written_off_cents: Mapped[Cents]  # above zero
+    reversed_cents: Mapped[Cents]
+
+
+class SentPosting(Base):
+    """A posting in a sent file. The key is the posting's, so no posting is in two files."""
+
+    __tablename__ = "sent_posting"
+    __table_args__ = (
+        ForeignKeyConstraint(["practice_id", "file_id"], ["posting_file.practice_id", "posting_file.id"]),
+        Index("ix_sent_posting_file", "practice_id", "file_id", "claim_id", "line", "posting_id"),
+    )
+
+    practice_id: Mapped[PracticeId]
+    claim_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    line: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    posting_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    file_id: Mapped[BigInt]
+    patient_name: Mapped[Str]  # as sent, because an import may correct a name

@@ -1,0 +1,34 @@
+"""Write-offs to post and the practice's own reasons in a browser: axe finds no fault, from settling to the file."""
+
+from core.models.people import Role
+from tests.browser.conftest import OPEN, faults_of, no_browser
+from tests.factories import GivenPractice, Line
+
+pytestmark = no_browser
+
+
+def test_an_administrator_adds_a_reason_settles_and_downloads_the_write_offs(
+    practice: GivenPractice, open_as: OPEN
+) -> None:
+    admin = practice.person("admin@lakeside.example", Role.ADMIN)
+    practice.claim("C1", Line(0, 100_00))
+    page = open_as("/reasons", admin)
+    page.get_by_label("Name").fill("Hardship discount")
+    page.get_by_label("Kind").select_option("charity")
+    page.get_by_label("Adjustment code").fill("HD")
+    page.get_by_role("button", name="Add", exact=True).click()
+    assert "Hardship discount" in page.inner_text("main table")
+    assert faults_of(page) == ""
+    practice.settle(reason="hardship_discount")
+
+    page = open_as("/write-offs", admin)
+    assert faults_of(page) == ""
+    page.get_by_role("button", name="Mark as sent").click()
+    with page.expect_download() as started:
+        page.get_by_role("link", name="CSV of file 1").click()
+
+    text = started.value.path().read_text(encoding="utf-8-sig")
+    assert "C1,1,The Patient,05/07/2026,1,99213,patient,-100.00" in text
+    assert ",Hardship discount,HD," in text
+    assert faults_of(page) == ""
+    assert faults_of(open_as("/write-offs/layouts/new", admin)) == ""

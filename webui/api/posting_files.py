@@ -1,0 +1,193 @@
+"""Files of write-offs that were marked as sent, and the layouts of such files."""
+
+import datetime as dt
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Annotated, Any, Literal, Self
+
+from flask import Response, jsonify
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+from core import paging
+from core.access.permissions import Action
+from core.claims.table_files import DateFormat
+from core.db.engine import transaction
+from core.errors import NotFound
+from core.exports import layouts, sent_files
+from core.exports.layouts import Layout, LayoutColumn, NamedLayout, NoSuchLayout, Sign
+from core.exports.postings import PostingsFilter
+from core.exports.sent_files import NoSuchFile
+from core.jobs import job_queries
+from core.models.exports import PostingFile
+from webui.api.blueprint import CLAIMS, api, problem_responses
+from webui.api.models import Answer, Id
+from webui.api.postings import FILE
+from webui.api.request_parsing import Body, IdPath, OnceHeaders, Page, requires
+from webui.claims.write_offs import send_write_offs_file
+from webui.shared import file_downloads
+from webui.shared.app_context import app_context, now
+from webui.shared.token_auth import current_actor
+
+Created = tuple[Response, int]
+
+
+class NewPostingFile(Body):
+    """The layout of the new file."""
+
+    layout: Annotated[str, Field(description="Name of a layout")] = layouts.STANDARD
+
+
+class PostingFilePath(IdPath):
+    """The file's ID."""
+
+    missing = NoSuchFile
+    file_id: str
+
+
+class DownloadPath(PostingFilePath):
+    """The file's ID and format."""
+
+    form: Literal["csv", "xlsx"]
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read it. Raise `NotFound` for another format."""
+        if given["form"] not in file_downloads.CONTENT_TYPES:
+            raise NotFound(f"A file of write-offs is available as {' and '.join(file_downloads.CONTENT_TYPES)}.")
+        return cls(file_id=PostingFilePath.of(given).file_id, form=given["form"])
+
+
+class PostingFileAnswer(Answer):
+    """A file of write-offs that was marked as sent."""
+
+    id: Id
+    layout: Annotated[str, Field(validation_alias="layout_name")]
+    sent_at: dt.datetime
+    sent_by: str | None
+    write_offs: int
+    reversals: int
+    written_off_cents: int
+    reversed_cents: int
+
+
+class PostingFiles(Answer):
+    """A page of sent files, newest first."""
+
+    posting_files: list[PostingFileAnswer]
+    next_cursor: str | None
+
+
+class LayoutPath(IdPath):
+    """The layout's ID."""
+
+    missing = NoSuchLayout
+    layout_id: str
+
+
+class NewLayout(Body):
+    """A layout under a name."""
+
+    name: str
+    layout: Annotated[dict[str, Any], Field(description="columns, date_format, sign and totals_row, as in the answer")]
+
+
+class LayoutAnswer(Answer):
+    """A layout."""
+
+    id: Annotated[Id | None, Field(description="Null for a built-in layout")]
+    name: str
+    columns: list[LayoutColumn]
+    date_format: DateFormat
+    sign: Annotated[Sign, Field(description="Sign of a write-off's amount; a reversal has the other")]
+    totals_row: bool
+
+    @classmethod
+    def of(cls, named: NamedLayout) -> Self:
+        """Return the layout as an answer."""
+        return cls.model_validate({"id": named.id, "name": named.name, **dict(named.layout)})
+
+
+class Layouts(Answer):
+    """The built-in layouts, then the practice's own by name."""
+
+    layouts: list[LayoutAnswer]
+
+
+@api.get("/posting-files", tags=[CLAIMS], responses={200: PostingFiles})
+@requires(Action.SEE_CLAIMS)
+def list_posting_files(query: Page) -> Response:
+    """List files of write-offs that were marked as sent, newest first."""
+    practice_id = current_actor().practice_id
+    with app_context().sessions() as session:
+        found = sent_files.list_files(session, practice_id, before=query.after(), limit=query.limit + 1)
+        shown, last = paging.cut(found, query.limit)
+        rows = _answers(session, shown)
+    return jsonify(PostingFiles(posting_files=rows, next_cursor=str(last.id) if last else None).json_ready())
+
+
+@api.post(
+    "/posting-files",
+    tags=[CLAIMS],
+    responses={201: PostingFileAnswer, **problem_responses(400, 404, 409, 413, 415)},
+)
+@requires(Action.SEND_WRITE_OFFS)
+def send_posting_file(header: OnceHeaders, body: NewPostingFile) -> Created:
+    """Mark every posting that no sent file has as sent, in a new file. Then download it, or list its postings."""
+    key = header.idempotency_key
+    with transaction(app_context().sessions) as session:
+        file = sent_files.send(session, body.layout, key=key, by=current_actor(), now=now())
+        (answer,) = _answers(session, [file])
+    return jsonify(answer.json_ready()), HTTPStatus.CREATED
+
+
+@api.get("/posting-files/<file_id>", tags=[CLAIMS], responses={200: PostingFileAnswer, **problem_responses(404)})
+@requires(Action.SEE_CLAIMS)
+def show_posting_file(path: PostingFilePath) -> Response:
+    """Show one sent file."""
+    with app_context().sessions() as session:
+        (answer,) = _answers(session, [sent_files.find(session, current_actor().practice_id, path.id)])
+    return jsonify(answer.json_ready())
+
+
+@api.get(
+    "/posting-files/<file_id>/write-offs.<form>",
+    tags=[CLAIMS],
+    responses={200: FILE, **problem_responses(404, 429, 503)},
+)
+@requires(Action.SEE_CLAIMS)
+def download_posting_file(path: DownloadPath) -> Response:
+    """Download a sent file. It is the same each time: its postings, layout and codes never change."""
+    return send_write_offs_file(PostingsFilter(file=path.id), None, path.form, by=current_actor())
+
+
+@api.get("/posting-layouts", tags=[CLAIMS], responses={200: Layouts})
+@requires(Action.SEE_CLAIMS)
+def list_posting_layouts() -> Response:
+    """List the layouts of files of write-offs."""
+    with app_context().sessions() as session:
+        found = layouts.list_layouts(session, current_actor().practice_id)
+    return jsonify(Layouts(layouts=[LayoutAnswer.of(one) for one in found]).json_ready())
+
+
+@api.post("/posting-layouts", tags=[CLAIMS], responses={201: LayoutAnswer, **problem_responses(400, 409, 413, 415)})
+@requires(Action.SEND_WRITE_OFFS)
+def save_posting_layout(body: NewLayout) -> Created:
+    """Save a layout under a name, in place of an earlier one. Sent files keep the layout they had."""
+    with transaction(app_context().sessions) as session:
+        saved = layouts.save(session, body.name, Layout.of(body.layout), by=current_actor(), now=now())
+    return jsonify(LayoutAnswer.of(saved).json_ready()), HTTPStatus.CREATED
+
+
+@api.delete("/posting-layouts/<layout_id>", tags=[CLAIMS], responses={204: None, **problem_responses(404)})
+@requires(Action.SEND_WRITE_OFFS)
+def delete_posting_layout(path: LayoutPath) -> tuple[str, int]:
+    """Delete a layout. Sent files keep it."""
+    with transaction(app_context().sessions) as session:
+        layouts.remove(session, path.id, by=current_actor(), now=now())
+    return "", HTTPStatus.NO_CONTENT
+
+
+def _answers(session: Session, files: list[PostingFile]) -> list[PostingFileAnswer]:
+    names = job_queries.names_of_users(session, current_actor().practice_id, {file.sent_by for file in files})
+    return [PostingFileAnswer.model_validate({**vars(file), "sent_by": names.get(file.sent_by)}) for file in files]

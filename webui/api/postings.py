@@ -1,0 +1,111 @@
+"""Write-offs and their reversals over the whole practice, for integrators."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self
+
+from flask import Response, jsonify
+from pydantic import Field
+
+from core.access.permissions import Action
+from core.errors import NotFound
+from core.exports import postings, sent_files
+from core.exports.postings import PostingsFilter
+from core.models.ledger import PostingKind, Responsibility
+from webui.api.blueprint import CLAIMS, api, problem_responses
+from webui.api.models import Answer, Id
+from webui.api.request_parsing import AnyPage, Parameters, requires
+from webui.claims.write_offs import send_write_offs_file
+from webui.shared import file_downloads
+from webui.shared.app_context import app_context
+from webui.shared.token_auth import current_actor
+
+FILE: Final = {
+    "description": "The file",
+    "content": {
+        kind.partition(";")[0]: {"schema": {"type": "string"}} for kind in (file_downloads.CSV, file_downloads.XLSX)
+    },
+}
+
+
+class PostingsQuery(AnyPage, PostingsFilter):
+    """Filters and a page of postings."""
+
+
+class PostingsFileQuery(Parameters, PostingsFilter):
+    """Filters, and the layout of the file."""
+
+    layout: Annotated[str, Field(description="Name of a layout; a sent file has its own")] = "Standard"
+
+
+class PostingsFilePath(Parameters):
+    """The format of the file."""
+
+    form: Literal["csv", "xlsx"]
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read it. Raise `NotFound` for another format."""
+        if given["form"] not in file_downloads.CONTENT_TYPES:
+            raise NotFound(f"Write-offs are available as {' and '.join(file_downloads.CONTENT_TYPES)}.")
+        return cls(form=given["form"])
+
+
+class PostingAnswer(Answer):
+    """A write-off or the reversal of one."""
+
+    posting_id: Id
+    kind: PostingKind
+    claim_id: str
+    patient_id: Annotated[str, Field(description="The practice's own number of the patient")]
+    patient: str
+    service_date: dt.date
+    line: int
+    procedure_code: str
+    responsibility: Responsibility
+    amount_cents: Annotated[int, Field(description="Negative lowers the balance: a write-off. A reversal is positive")]
+    posting_date: dt.date
+    posted_at: dt.datetime
+    reason: Annotated[str, Field(description="Name of the practice's reason at the job's preview")]
+    reason_code: str
+    adjustment_code: str
+    gl_account: str
+    settle_job_id: Annotated[Id | None, Field(validation_alias="job")]
+    user: str | None
+    reverses_posting_id: Id | None
+
+
+class Postings(Answer):
+    """A page of postings, in the order of claim, line and posting."""
+
+    postings: list[PostingAnswer]
+    next_cursor: str | None
+
+
+def narrowed(query: PostingsFilter) -> PostingsFilter:
+    """Return the filter alone."""
+    given = query.model_fields_set & PostingsFilter.model_fields.keys()
+    return PostingsFilter.model_validate({name: getattr(query, name) for name in given})
+
+
+@api.get("/postings", tags=[CLAIMS], responses={200: Postings, **problem_responses(404)})
+@requires(Action.SEE_CLAIMS)
+def list_write_offs(query: PostingsQuery) -> Response:
+    """List write-offs and their reversals.
+
+    To fetch only what is new, create a posting file and list its postings. Do not remember the highest posting_id:
+    workers commit postings in another order than that of their IDs.
+    """
+    practice_id, wanted = current_actor().practice_id, narrowed(query)
+    with app_context().sessions() as session:
+        sent_files.require_known(session, practice_id, wanted)
+        page = postings.page(session, practice_id, wanted, cursor=query.cursor or None, limit=query.limit)
+    rows = [PostingAnswer.model_validate(row) for row in page.rows]
+    return jsonify(Postings(postings=rows, next_cursor=page.next_cursor).json_ready())
+
+
+@api.get("/postings.<form>", tags=[CLAIMS], responses={200: FILE, **problem_responses(404, 429, 503)})
+@requires(Action.SEE_CLAIMS)
+def download_write_offs(path: PostingsFilePath, query: PostingsFileQuery) -> Response:
+    """Download write-offs and their reversals in a layout, as CSV or XLSX. The audit records the download."""
+    return send_write_offs_file(narrowed(query), query.layout, path.form, by=current_actor())

@@ -1,0 +1,121 @@
+"""The practice's own reasons for write-offs."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Annotated, Any, Self
+
+from flask import Response, jsonify
+from pydantic import BaseModel, BeforeValidator, Field
+
+from core import reading
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.models.ledger import WriteOffReason
+from core.models.practices import PracticeReason
+from core.practices import reasons
+from webui.api.blueprint import PRACTICE, api, problem_responses
+from webui.api.models import Answer
+from webui.api.request_parsing import Body, Parameters, requires
+from webui.shared.app_context import app_context, now
+from webui.shared.token_auth import current_actor
+
+_ADJUSTMENT_CODE = "The reason's code in your practice-management system, up to 40 characters"
+
+
+class ReasonsQuery(Parameters):
+    """Which reasons to list."""
+
+    all: Annotated[bool, Field(description="Include retired reasons"), BeforeValidator(reading.parse_bool)] = False
+
+
+class ReasonPath(BaseModel):
+    """The reason's code."""
+
+    code: str
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Accept any text as a code."""
+        return cls(code=given["code"])
+
+
+class NewReason(Body):
+    """A reason in the practice's own words."""
+
+    name: str
+    kind: Annotated[str, Field(description=f"The built-in kind, which rules know: {', '.join(WriteOffReason)}")]
+    adjustment_code: Annotated[str, Field(description=_ADJUSTMENT_CODE)] = ""
+    gl_account: str = ""
+
+
+class ReasonChange(Body):
+    """What to change. A field that is left out, or null, stays."""
+
+    name: str | None = None
+    adjustment_code: Annotated[str | None, Field(description=_ADJUSTMENT_CODE)] = None
+    gl_account: str | None = None
+
+
+class Reason(Answer):
+    """A reason for write-offs."""
+
+    code: Annotated[str, Field(description="Use it as the reason of a job or a schedule. It never changes")]
+    name: str
+    kind: WriteOffReason
+    adjustment_code: str
+    gl_account: str
+    retired_at: dt.datetime | None
+    changed_at: dt.datetime
+
+
+class Reasons(Answer):
+    """The practice's reasons, by name; retired ones last."""
+
+    reasons: list[Reason]
+
+
+@api.get("/write-off-reasons", tags=[PRACTICE], responses={200: Reasons})
+@requires(Action.SEE_CLAIMS)
+def list_reasons(query: ReasonsQuery) -> Response:
+    """List the reasons that a job or a schedule can have."""
+    with app_context().sessions() as session:
+        found = reasons.list_reasons(session, current_actor().practice_id, active_only=not query.all)
+        answer = Reasons(reasons=[Reason.model_validate(reason) for reason in found])
+    return jsonify(answer.json_ready())
+
+
+@api.post("/write-off-reasons", tags=[PRACTICE], responses={201: Reason, **problem_responses(400, 409, 413, 415)})
+@requires(Action.CHANGE_SETTING)
+def add_reason(body: NewReason) -> tuple[Response, int]:
+    """Add a reason of a built-in kind."""
+    return _run(reasons.add, **body.model_dump()), HTTPStatus.CREATED
+
+
+@api.put(
+    "/write-off-reasons/<code>", tags=[PRACTICE], responses={200: Reason, **problem_responses(400, 404, 409, 413, 415)}
+)
+@requires(Action.CHANGE_SETTING)
+def change_reason(path: ReasonPath, body: ReasonChange) -> Response:
+    """Change a reason's name or codes. Existing jobs keep the words of their preview."""
+    return _run(reasons.change, path.code, body.model_dump(exclude_none=True))
+
+
+@api.post("/write-off-reasons/<code>/retire", tags=[PRACTICE], responses={200: Reason, **problem_responses(404, 409)})
+@requires(Action.CHANGE_SETTING)
+def retire_reason(path: ReasonPath) -> Response:
+    """Stop offering a reason. Jobs that have it keep it. A second call changes nothing."""
+    return _run(reasons.retire, path.code)
+
+
+@api.post("/write-off-reasons/<code>/restore", tags=[PRACTICE], responses={200: Reason, **problem_responses(404)})
+@requires(Action.CHANGE_SETTING)
+def restore_reason(path: ReasonPath) -> Response:
+    """Offer a retired reason again. A second call changes nothing."""
+    return _run(reasons.restore, path.code)
+
+
+def _run(act: Callable[..., PracticeReason], *given: Any, **more: Any) -> Response:
+    with transaction(app_context().sessions) as session:
+        answer = Reason.model_validate(act(session, *given, **more, by=current_actor(), now=now()))
+    return jsonify(answer.json_ready())

@@ -1,0 +1,123 @@
+"""The page of the practice's own reasons for write-offs."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from flask import Blueprint, render_template, request
+from werkzeug.wrappers import Response
+
+from core.access.permissions import Action
+from core.errors import Refusal
+from core.models.ledger import REASON_NAMES
+from core.models.practices import PracticeReason
+from core.practices import reasons
+from core.practices.reasons import BadReason, NoSuchReason, ReasonNameTaken
+from webui.shared import acts
+from webui.shared.app_context import app_context
+from webui.shared.auth import current_actor, requires
+
+_TEXTS: Final = ("name", "adjustment_code", "gl_account")
+
+blueprint = Blueprint("reasons", __name__, url_prefix="/reasons")
+
+
+@blueprint.get("")
+@requires(Action.SEE_CLAIMS)
+def index() -> str:
+    """Show the reasons, and the form to add one for users who may."""
+    return _page()
+
+
+@blueprint.post("")
+@requires(Action.CHANGE_SETTING)
+def add() -> Response | tuple[str, int]:
+    """Add a reason. Faults appear at their fields."""
+    texts = _typed()
+    try:
+        reason = acts.run(reasons.add, kind=request.form.get("kind", ""), **texts)
+    except (BadReason, ReasonNameTaken, reasons.TooManyReasons) as refusal:
+        return _page(typed=request.form, faults=_faults(refusal)), refusal.http_status
+    return acts.redirect_with(f"Reason “{reason.name}” added.", "reasons.index")
+
+
+@blueprint.get("/<code>")
+@requires(Action.CHANGE_SETTING)
+def edit(code: str) -> str:
+    """Show the page with one reason to change."""
+    reason = _find(code)
+    return _page(editing=reason, typed={name: getattr(reason, name) for name in _TEXTS})
+
+
+@blueprint.post("/<code>")
+@requires(Action.CHANGE_SETTING)
+def change(code: str) -> Response | tuple[str, int]:
+    """Change a reason's name and codes."""
+    try:
+        reason = acts.run(reasons.change, code, _typed())
+    except (BadReason, ReasonNameTaken) as refusal:
+        return _page(editing=_find(code), typed=request.form, faults=_faults(refusal)), refusal.http_status
+    return acts.redirect_with(
+        f"Reason “{reason.name}” saved. Existing jobs keep the words of their preview.", "reasons.index"
+    )
+
+
+@blueprint.post("/<code>/retire")
+@requires(Action.CHANGE_SETTING)
+def retire(code: str) -> Response | tuple[str, int]:
+    """Stop offering a reason."""
+    try:
+        reason = acts.run(reasons.retire, code)
+    except (reasons.LastReason, reasons.ReasonInUse) as refusal:
+        return _page(refused=refusal.message), HTTPStatus.CONFLICT
+    return acts.redirect_with(f"Reason “{reason.name}” retired. New jobs can no longer use it.", "reasons.index")
+
+
+@blueprint.post("/<code>/restore")
+@requires(Action.CHANGE_SETTING)
+def restore(code: str) -> Response:
+    """Offer a retired reason again."""
+    reason = acts.run(reasons.restore, code)
+    return acts.redirect_with(f"Reason “{reason.name}” is in use again.", "reasons.index")
+
+
+def _typed() -> dict[str, str]:
+    return {name: request.form.get(name, "") for name in _TEXTS}
+
+
+def _faults(refusal: Refusal) -> dict[str, str]:
+    """Return the faults by field, as sentences."""
+    found = refusal.facts.get("faults", {"name": refusal.message})
+    return {name: f"{fault[:1].upper()}{fault[1:].rstrip('.')}." for name, fault in found.items()}
+
+
+def _find(code: str) -> PracticeReason:
+    with app_context().sessions() as db:
+        found = reasons.list_reasons(db, current_actor().practice_id)
+    for reason in found:
+        if reason.code == code:
+            return reason
+    raise NoSuchReason
+
+
+def _page(
+    *,
+    editing: PracticeReason | None = None,
+    typed: Mapping[str, str] | None = None,
+    faults: Mapping[str, str] | None = None,
+    refused: str | None = None,
+) -> str:
+    with app_context().sessions() as db:
+        found = reasons.list_reasons(db, current_actor().practice_id)
+    return render_template(
+        "reasons/index.html",
+        reasons=found,
+        kinds=REASON_NAMES,
+        editing=editing,
+        typed=typed or {},
+        faults=faults or {},
+        refused=refused,
+        name_max=reasons.NAME_CHARACTERS_MAX,
+        code_max=reasons.CODE_CHARACTERS_MAX,
+        may_change=current_actor().may(Action.CHANGE_SETTING),
+    )
