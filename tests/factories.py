@@ -117,7 +117,7 @@ class GivenPractice:
     def person(self, email: str, role: Role) -> Actor:
         """Add a user. Return the user as an actor."""
         with transaction(self.sessions) as session:
-            return _add_user(session, self.id, email, role)
+            return add_user(session, self.id, email, role)
 
     def change(self, number: str, **columns: Any) -> None:
         """Change a claim's columns and its version, as another user would."""
@@ -350,7 +350,7 @@ def a_practice(
     """Create a practice."""
     with transaction(sessions) as session:
         practice_id = create_practice(session, name=name, write_off=write_off, now=NOW)
-        biller = _add_user(session, practice_id, f"biller@{name.lower()}.example", Role.BILLER)
+        biller = add_user(session, practice_id, f"biller@{name.lower()}.example", Role.BILLER)
         given = GivenPractice(sessions, practice_id, biller)
         for table in (Office, Provider, Payer, Patient):
             columns: dict[str, Any] = {"practice_id": practice_id, "external_id": "1", "name": f"The {table.__name__}"}
@@ -360,7 +360,7 @@ def a_practice(
         return given
 
 
-def _add_user(session: Session, practice_id: int, email: str, role: Role) -> Actor:
+def add_user(session: Session, practice_id: int, email: str, role: Role) -> Actor:
     user = User(
         practice_id=practice_id, email=email, name=email.split("@", maxsplit=1)[0], role=role, password_hash="-",
         created_at=NOW,

@@ -50,12 +50,12 @@ def subject_of(row: Audited) -> Subject:
 
 def record(
     session: Session, act: str, subject: Subject | Audited, *, by: Actor | int | None, now: dt.datetime, **facts: Any
-) -> None:
+) -> int:
     """Record that user `by` (None: the system) did `act`, such as "job.confirmed", to the subject.
 
-    `facts` are ids, codes and counts in JSON, never a name or a note.
+    Return the entry's id. `facts` are ids, codes and counts in JSON, never a name or a note.
     """
     about = subject if isinstance(subject, Subject) else subject_of(subject)
     values = {"practice_id": about.practice_id, "subject": about.name, "act": act, "at": now, "facts": facts}
     user_id = by.user_id if isinstance(by, Actor) else by
-    session.execute(insert(AuditEntry).values(user_id=user_id, **values))
+    return session.scalars(insert(AuditEntry).values(user_id=user_id, **values).returning(AuditEntry.id)).one()

@@ -25,6 +25,7 @@ ACT_SENTENCES: Final = {
     "failure_budget.changed": "Changed the error limits",
     "filter.deleted": "Deleted the saved {it}",
     "filter.saved": "Saved {it}",
+    "import.changes_taken": "Took over changes from an import",
     "job.approval_asked": "Confirmed {it}, which exceeds a limit and needs approval",
     "job.approved": "Approved {it}",
     "job.cancel_asked": "Canceled {it}",
@@ -95,8 +96,8 @@ _LABELS: Final = {
 _ROLES: Final = {role.value: word for role, word in ROLE_WORDS.items()}
 # Acts that a command does without a user.
 _COMMAND_LINE_ACTS: Final = frozenset({
-    "audit.exported", "postings.imported", "practice.imported", "token.added", "token.revoked", "user.added",
-    "write_off_setting.changed",
+    "audit.exported", "import.changes_taken", "postings.imported", "practice.imported", "token.added",
+    "token.revoked", "user.added", "write_off_setting.changed",
 })  # fmt: skip
 SIGN_IN_FAILED: Final = "user.sign_in_failed"
 _VALUES: Final[Mapping[str, Mapping[Any, str]]] = {

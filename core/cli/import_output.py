@@ -4,41 +4,63 @@ import json
 
 import click
 
+from core.cli.import_totals import (
+    PARTS,
+    print_corrections,
+    print_differences,
+    print_first_claims,
+    print_moved,
+    print_totals,
+)
 from core.cli.practices import print_created
 from core.counting import counted
 from core.intake.csv.postings_import import ImportedPostings
-from core.intake.loading.load import Imported
+from core.intake.loading.load import Imported, ImportOptions
 from core.intake.loading.summary import CreditBalance, LookAlike, Summary
+from core.intake.loading.totals import ControlTotal
 from core.intake.parsing.folder import RowsRead
 from core.money import format_cents
 
 
-def print_import(imported: Imported, practice_name: str, *, created: bool, as_json: bool) -> None:
-    """Print the result of an import of claims."""
+def print_import(imported: Imported, practice_name: str, *, asked: ImportOptions, created: bool, as_json: bool) -> None:
+    """Print the result of an import of claims, or of a check."""
     if as_json:
-        facts = {
-            "added": imported.added,
-            "already_there": imported.already_there,
-            "left_out": imported.left_out,
-            "rows_read": _rows(imported.rows_read),
-            **imported.summary.facts(),
-        }
-        click.echo(json.dumps({"practice": practice_name, "created": created, **facts}))
+        facts = {**imported.facts(), "rows_read": _rows(imported.rows_read)}
+        click.echo(json.dumps({"practice": practice_name, "created": created and not asked.check_only, **facts}))
         return
-    if created:
+    if created and not asked.check_only:
         print_created(practice_name)
     _print_rows_read(imported.rows_read)
     if imported.left_out:
         click.echo(f"Skipped: {counted(imported.left_out, 'claim')} without transactions.")
-    if imported.nothing_new:
+    if imported.nothing_new and not asked.check_only:
         click.echo(
             f"Nothing new: {practice_name} already has all {counted(imported.already_there['claims'], 'claim')}."
         )
-        return
-    click.echo(f"{practice_name}: added {_counts(imported.added)}.")
+    else:
+        _print_added(imported, practice_name, asked)
+    print_differences(imported.differences, taken=imported.changes_taken, check_only=asked.check_only)
+    print_corrections(imported.corrections)
+    if imported.summary is not None and any(imported.added.values()):
+        _print_summary(imported.summary)
+
+
+def _print_added(imported: Imported, practice_name: str, asked: ImportOptions) -> None:
+    added = _counts(imported.added)
+    if asked.check_only:
+        click.echo(f"Checked, nothing imported. An import would add to {practice_name}: {added or 'no row'}.")
+    else:
+        click.echo(f"{practice_name}: added {added}." if added else f"{practice_name}: no new rows.")
     if any(imported.already_there.values()):
         click.echo(f"Already imported: {_counts(imported.already_there)}.")
-    _print_summary(imported.summary)
+    existing = imported.on_existing
+    if existing.claims:
+        rows = _counts({"lines": existing.lines, "postings": existing.postings})
+        click.echo(f"On {counted(existing.claims, 'existing claim')}: {rows}.")
+    print_moved(existing.moved)
+    print_totals(imported.in_file, imported.new)
+    if asked.check_only:
+        print_first_claims(imported.first_claims)
 
 
 def print_postings_import(done: ImportedPostings, practice_name: str, *, as_json: bool) -> None:
@@ -54,15 +76,8 @@ def print_postings_import(done: ImportedPostings, practice_name: str, *, as_json
         return
     there = f" Already imported: {done.already_there:,}." if done.already_there else ""
     click.echo(f"{practice_name}: added {counted(done.added, 'posting')}.{there}")
-    if moved.reversed_cents:
-        late = counted(moved.late, "posting")
-        click.echo(
-            f"{late} arrived after a write-off: {format_cents(moved.reversed_cents)} in write-offs was reversed."
-        )
-    if moved.restored_cents:
-        click.echo(
-            f"Later entries raised balances again: {format_cents(moved.restored_cents)} in write-offs was restored."
-        )
+    print_moved(moved)
+    _print_posted(done.summary)
     _print_summary(done.summary)
 
 
@@ -83,18 +98,16 @@ def _counts(counts: dict[str, int]) -> str:
     return ", ".join(counted(count, kind.removesuffix("s")) for kind, count in counts.items() if count)
 
 
-def _print_summary(summary: Summary) -> None:
-    """Print the totals to compare with the practice's own reports, then what needs review."""
+def _print_posted(summary: Summary) -> None:
+    """Print the totals of the new postings, to compare with the practice's own reports."""
     click.echo("Control totals of the new postings:")
-    for words, part in (
-        ("Charges", summary.charges),
-        ("Insurance payments", summary.insurance_payments),
-        ("Patient payments", summary.patient_payments),
-        ("Refunds", summary.refunds),
-        ("Adjustments", summary.adjustments),
-        ("Transfers", summary.transfers),
-    ):
+    for name, words in PARTS:
+        part: ControlTotal = getattr(summary, name)
         click.echo(f"  {words:<24}{part.number:>12,}{format_cents(part.cents):>20}")
+
+
+def _print_summary(summary: Summary) -> None:
+    """Print the balances, then what needs review."""
     click.echo("Current balances of these claims:")
     click.echo(f"  {'Insurance balance':<36}{format_cents(summary.insurance_balance_cents):>20}")
     click.echo(f"  {'Patient balance':<36}{format_cents(summary.patient_balance_cents):>20}")

@@ -10,12 +10,14 @@ from rich.progress import BarColumn, Progress as Bar, TaskProgressColumn, TextCo
 from sqlalchemy.orm import Session
 
 from core.cli import context, import_output, options, practices
+from core.cli.import_options import Asked, all_faults_option, import_options
 from core.counting import counted
 from core.db.engine import make_sessions, transaction
 from core.intake.csv.csv_import import import_csv
 from core.intake.csv.csv_template import write_template
 from core.intake.csv.postings_import import import_postings
-from core.intake.parsing.faults import ImportRefused
+from core.intake.loading.load import AS_NEW, ImportOptions
+from core.intake.parsing.faults import Faults, ImportRefused
 from core.intake.parsing.folder import Progress
 from core.intake.sample.make_sample import make_sample
 from core.intake.synthea.synthea_import import Payments, import_synthea
@@ -40,6 +42,7 @@ def import_() -> None:
 @practices.create_option
 @_time_zone_option
 @click.option("--template", type=_folder, metavar="DIR", help="Write example files to DIR instead of importing.")
+@import_options
 @options.json_option
 def csv_(
     folder: Path | None,
@@ -47,6 +50,7 @@ def csv_(
     create: bool,
     time_zone: str | None,
     template: Path | None,
+    asked: Asked,
     as_json: bool,
 ) -> None:
     """Import claims from CSV files in DIR.
@@ -62,11 +66,12 @@ def csv_(
     if folder is None or practice_name is None:
         raise click.UsageError("Give DIR and --practice NAME.")
     created = practices.may_create(practice_name, create=create)
-    with _import() as (session, progress):
+    with _import(asked.options) as (session, progress):
         imported = import_csv(
-            session, folder, practice_name=practice_name, time_zone=time_zone, now=context.utc_now(), progress=progress
-        )
-    import_output.print_import(imported, practice_name, created=created, as_json=as_json)
+            session, folder, practice_name=practice_name, time_zone=time_zone, now=context.utc_now(),
+            by=asked.actor(session, practice_name), options=asked.options, faults=asked.faults, progress=progress,
+        )  # fmt: skip
+    import_output.print_import(imported, practice_name, asked=asked.options, created=created, as_json=as_json)
 
 
 @import_.command()
@@ -85,6 +90,7 @@ def csv_(
 )
 @click.option("--without-payments", "payments", flag_value=Payments.NONE.value, help="Skip all payments.")
 @click.option("--skip-empty-claims", is_flag=True, help="Skip claims without transactions, and count them.")
+@import_options
 @options.json_option
 def synthea(
     folder: Path,
@@ -93,11 +99,12 @@ def synthea(
     time_zone: str | None,
     payments: str | None,
     skip_empty_claims: bool,
+    asked: Asked,
     as_json: bool,
 ) -> None:
     """Import Synthea's CSV export in DIR. Options skip payments to leave open balances."""
     created = practices.may_create(practice_name, create=create)
-    with _import() as (session, progress):
+    with _import(asked.options) as (session, progress):
         imported = import_synthea(
             session,
             folder,
@@ -106,9 +113,12 @@ def synthea(
             payments=Payments(payments or Payments.ALL),
             skip_empty_claims=skip_empty_claims,
             now=context.utc_now(),
+            by=asked.actor(session, practice_name),
+            options=asked.options,
+            faults=asked.faults,
             progress=progress,
         )
-    import_output.print_import(imported, practice_name, created=created, as_json=as_json)
+    import_output.print_import(imported, practice_name, asked=asked.options, created=created, as_json=as_json)
 
 
 @click.command()
@@ -144,8 +154,9 @@ def sample(claims: int, practice_name: str, seed: int) -> None:
     "--practice", "practice_name", metavar="NAME", required=True, help="The practice whose claims to post to."
 )
 @click.option("--as", "email", metavar="EMAIL", help="The user who posts them. Without it, the ledger names no user.")
+@all_faults_option
 @options.json_option
-def postings(file: Path, practice_name: str, email: str | None, as_json: bool) -> None:
+def postings(file: Path, practice_name: str, email: str | None, faults: Faults, as_json: bool) -> None:
     """Import postings to existing claims.
 
     FILE has the columns of postings.csv: payments, refunds, adjustments and transfers.
@@ -153,18 +164,23 @@ def postings(file: Path, practice_name: str, email: str | None, as_json: bool) -
     with _import() as (session, progress):
         by = practices.find_actor(session, email, practice_name) if email else None
         done = import_postings(
-            session, file, practice_name=practice_name, by=by, now=context.utc_now(), progress=progress
+            session, file, practice_name=practice_name, by=by, now=context.utc_now(), faults=faults, progress=progress
         )
     import_output.print_postings_import(done, practice_name, as_json=as_json)
 
 
 @contextmanager
-def _import() -> Iterator[tuple[Session, Progress | None]]:
-    """Run an import in one transaction with a progress bar. Print each mistake before the refusal that counts them."""
+def _import(asked: ImportOptions = AS_NEW) -> Iterator[tuple[Session, Progress | None]]:
+    """Run an import in one transaction with a progress bar. Print each mistake before the refusal that counts them.
+
+    A check is rolled back.
+    """
     with context.database() as engine, _progress() as progress:
         try:
             with transaction(make_sessions(engine)) as session:
                 yield session, progress
+                if asked.check_only:
+                    session.rollback()
         except ImportRefused as refused:
             for fault in refused.faults:
                 click.echo(str(fault), err=True)

@@ -73,11 +73,11 @@ def check_void(session: Session, cents: int, *, by: Actor) -> None:
         )
 
 
-def describe(cents: int, limit: AdjustmentLimit) -> str:
-    """Say which limit is exceeded, and the cure."""
+def describe(cents: int | None, limit: AdjustmentLimit) -> str:
+    """Say which limit is exceeded, and the cure. Without `cents`, the sentence fits every claim."""
+    of = "" if cents is None else f" of {format_cents(cents)}"
     return (
-        f"adjustments of {format_cents(cents)} today exceed {_whose(limit)} of {format_cents(limit.cents)} "
-        "for one claim; "
+        f"adjustments{of} today exceed {_whose(limit)} of {format_cents(limit.cents)} for one claim; "
         f"ask an administrator to raise it{', or a user with a higher limit to post it' if limit.is_own else ''}"
     )
 

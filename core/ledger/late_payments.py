@@ -35,6 +35,7 @@ class WriteOffChanges(NamedTuple):
         return WriteOffChanges(*map(sum, zip(self, other, strict=True)))
 
 
+NO_CHANGES: Final = WriteOffChanges()
 # A reversal that a user or program posts is a void.
 BALANCE_CHANGING_KINDS: Final = (
     PostingKind.PAYMENT, PostingKind.ADJUSTMENT, PostingKind.TRANSFER, PostingKind.REVERSAL

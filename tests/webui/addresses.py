@@ -57,7 +57,7 @@ RIGHTS = {
         POST /schedules/1/pause   POST /schedules/1/resume   POST /schedules/1/settle   POST /schedules/1/report-only
         POST /schedules/1/delete   POST /schedules/1/run-now
     """,
-    Action.SEE_AUDIT: "GET /audit   GET /audit/audit.csv",
+    Action.SEE_AUDIT: "GET /audit   GET /audit/9/changes   GET /audit/audit.csv",
     Action.SEE_OPERATIONS: "GET /operations",
 }
 API_RIGHTS = {
@@ -102,7 +102,7 @@ API_RIGHTS = {
         POST /schedules   PUT /schedules/1   DELETE /schedules/1   POST /schedules/1/pause   POST /schedules/1/resume
         POST /schedules/1/settle   POST /schedules/1/report-only   POST /schedules/1/run-now
     """,
-    Action.SEE_AUDIT: "GET /audit   GET /audit.csv",
+    Action.SEE_AUDIT: "GET /audit   GET /audit/9/changes   GET /audit.csv",
     Action.SEE_OPERATIONS: "GET /operations",
 }
 ACTION_OF = {

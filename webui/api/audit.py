@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 
 from core import reading
 from core.access.permissions import Action
-from core.audit import log
+from core.audit import import_changes, log
+from core.audit.import_changes import NoSuchEntry
 from core.audit.log import AuditFilter
 from core.db.base import BIGINT_MAX
 from webui.api.blueprint import CSV_FILE, api, problem_responses
 from webui.api.models import Answer, Id, Seen, labeled
-from webui.api.request_parsing import Page, Parameters, requires
+from webui.api.request_parsing import IdPath, Page, Parameters, requires
 from webui.shared import file_downloads
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
@@ -64,6 +65,30 @@ class AuditAct(Answer):
     digest: Annotated[str, Field(description="SHA-256 of the previous digest and this entry")]
 
 
+class EntryPath(IdPath):
+    """The entry's number in the practice's chain."""
+
+    missing = NoSuchEntry
+    number: str
+
+
+class ImportChangeAnswer(Answer):
+    """A value that an import took over."""
+
+    record: Annotated[str, Field(description="claim, line, patient, payer, provider or office")]
+    number: Annotated[str, Field(description="The practice's own number of the record")]
+    field: str
+    old: str | None
+    new: str | None
+
+
+class ChangesPage(Answer):
+    """A page of changes, in the order of the import."""
+
+    changes: list[ImportChangeAnswer]
+    next_cursor: str | None
+
+
 class AuditHead(Answer):
     """The end of the chain. Saved elsewhere, it proves later that no earlier entry was changed."""
 
@@ -93,6 +118,22 @@ def list_acts(query: AuditQuery) -> Response:
         acts=[AuditAct.model_validate(act) for act in shown],
         head=AuditHead.model_validate(head),
         next_cursor=str(shown[-1].number) if len(found) > len(shown) else None,
+    )
+    return jsonify(answer.json_ready())
+
+
+@api.get("/audit/<number>/changes", tags=[AUDIT], responses={200: ChangesPage, **problem_responses(404)})
+@requires(Action.SEE_AUDIT)
+def list_changes(path: EntryPath, query: Page) -> Response:
+    """List the old and new values that an import took over. Values may be names or dates of birth."""
+    with app_context().sessions() as session:
+        found = import_changes.list_changes(
+            session, path.id, by=current_actor(), after_id=query.after(), limit=query.limit + 1
+        )
+    shown = found[: query.limit]
+    answer = ChangesPage(
+        changes=[ImportChangeAnswer.model_validate(one) for one in shown],
+        next_cursor=str(shown[-1].id) if len(found) > len(shown) else None,
     )
     return jsonify(answer.json_ready())
 

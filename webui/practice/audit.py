@@ -7,7 +7,7 @@ from flask import Blueprint, Response, render_template, request
 
 from core import paging, reading
 from core.access.permissions import Action
-from core.audit import log
+from core.audit import import_changes, log
 from core.audit.log import AuditFilter, BadAuditFilter
 from webui.shared import file_downloads, page_arguments
 from webui.shared.app_context import app_context, now
@@ -41,6 +41,17 @@ def export() -> Response:
         record=lambda db: log.authorize_export(db, wanted, by=actor, now=now()),
         pieces=lambda db: log.csv_file(db, actor.practice_id, wanted),
     )
+
+
+@blueprint.get("/<int:number>/changes")
+@requires(Action.SEE_AUDIT)
+def changes(number: int) -> str:
+    """Show the old and new values of what an import took over."""
+    with app_context().sessions() as db:
+        after = page_arguments.number("after")
+        found = import_changes.list_changes(db, number, by=current_actor(), after_id=after, limit=ROWS + 1)
+    shown, last = paging.cut(found, ROWS)
+    return render_template("audit/changes.html", entry=number, changes=shown, more=last and last.id)
 
 
 def _page(wanted: AuditFilter | None, **extra: Any) -> str:

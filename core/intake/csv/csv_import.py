@@ -10,11 +10,12 @@ from sqlalchemy import Text, cast, func, insert, literal, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
+from core.access.permissions import Action, Actor
 from core.intake.csv import csv_format
 from core.intake.loading import stages
 from core.intake.loading.formula_escapes import unescape_formulas
-from core.intake.loading.load import Imported, load
-from core.intake.parsing.faults import Fault
+from core.intake.loading.load import AS_NEW, Imported, ImportOptions, load
+from core.intake.parsing.faults import Fault, Faults
 from core.intake.parsing.fields import FileFormat
 from core.intake.parsing.folder import Folder, Progress, Row
 from core.models.ledger import PostingKind
@@ -39,13 +40,19 @@ def import_csv(
     practice_name: str,
     time_zone: str | None = None,
     now: dt.datetime,
+    by: Actor | None = None,
+    options: ImportOptions = AS_NEW,
+    faults: Faults | None = None,
     progress: Progress | None = None,
 ) -> Imported:
     """Import the claims in the folder `path` into the practice, created if needed, all or none.
 
-    Raise `ImportRefused` with every mistake, `NoSuchFolder`, and what `find_or_create_practice` raises.
+    `by` is None for the command line. Raise `ImportRefused` with every mistake, `NoSuchFolder`, `NotAllowed`,
+    `ExpectedTotalDiffers`, and what `find_or_create_practice` raises.
     """
-    folder = Folder(path, csv_format.FORMATS, progress=progress)
+    if by is not None:
+        by.require(Action.POST)
+    folder = Folder(path, csv_format.FORMATS, faults=faults, progress=progress)
     practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
     stages.open_stages(session)
     for file, stage in _FILES_COPIED_UNCHANGED:
@@ -55,7 +62,10 @@ def import_csv(
     folder.say("checking and loading")
     unescape_formulas(session, practice_id)
     _split_charged_lines(session)
-    done = load(session, practice_id, source=SOURCE, origins=csv_format.ORIGINS, faults=folder.faults, now=now)
+    done = load(
+        session, practice_id, source=SOURCE, origins=csv_format.ORIGINS, faults=folder.faults, by=by, now=now,
+        options=options,
+    )  # fmt: skip
     return replace(done, rows_read=folder.rows_read)
 
 

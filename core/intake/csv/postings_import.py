@@ -4,28 +4,11 @@ All or none. The posting id tells a new posting from an existing one. Write-offs
 """
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    ColumnElement,
-    Integer,
-    Text,
-    and_,
-    any_,
-    cast,
-    delete,
-    exists,
-    func,
-    insert,
-    literal,
-    not_,
-    select,
-)
+from sqlalchemy import and_, delete, exists, func, select
 from sqlalchemy.orm import Session
 
 from core.access import audit
@@ -37,22 +20,25 @@ from core.intake.loading.checks import Origin, Origins, add_duplicates, add_tran
 from core.intake.loading.closed_months import report_postings_in_months, staged_months
 from core.intake.loading.compare import report_changed_postings
 from core.intake.loading.formula_escapes import unescape_formulas
-from core.intake.loading.insert import STAGED_POSTING_COLUMNS
 from core.intake.loading.load import lock_imports
 from core.intake.loading.near_matches import NEAR_MATCH_CURES, near_match
+from core.intake.loading.post_rows import (
+    lock_claims,
+    post_staged_rows,
+    report_future_rows,
+    report_rows_over_limit,
+)
 from core.intake.loading.summary import Summary, look_alikes, summarize
 from core.intake.parsing.faults import Faults
 from core.intake.parsing.fields import FileFormat
 from core.intake.parsing.folder import Folder, Progress, RowsRead
-from core.ledger import adjustment_limits, balances, late_payments
 from core.ledger.late_payments import WriteOffChanges
 from core.models.claims import Claim, LineItem
-from core.models.ledger import Posting, PostingKind
+from core.models.ledger import Posting
 from core.models.practices import Practice
-from core.practices import periods, practice_days, practice_queries
+from core.practices import periods, practice_queries
 
 _STAGE: Final = stages.POSTING
-_ROWS_AT_ONCE: Final = 5_000  # ids that fit in one statement
 
 
 @dataclass(frozen=True)
@@ -73,6 +59,7 @@ def import_postings(
     practice_name: str,
     by: Actor | None = None,
     now: dt.datetime,
+    faults: Faults | None = None,
     progress: Progress | None = None,
 ) -> ImportedPostings:
     """Post the rows of the file `path` on the practice's claims. `by` is None for the command line.
@@ -83,7 +70,7 @@ def import_postings(
     if by is not None:
         by.require(Action.POST)
     file = FileFormat(path.name, csv_format.POSTINGS.columns)
-    folder = Folder(path.parent, (file,), progress=progress)
+    folder = Folder(path.parent, (file,), faults=faults, progress=progress)
     stages.open_stages(session)
     stages.copy_rows(session, _STAGE, posting_rows(folder, file))
     folder.refuse_if_rows_lost()
@@ -94,7 +81,7 @@ def import_postings(
     stages.analyze(session, _STAGE.name)
     staged, added = _check(session, practice, origins, folder.faults, by=by, now=now)
     alike = look_alikes(session, practice.id)
-    moved = _insert(session, practice, by=by, now=now) if added else WriteOffChanges()
+    moved = post_staged_rows(session, practice, source=SOURCE, by=by, now=now) if added else WriteOffChanges()
     done = ImportedPostings(added, staged - added, moved, summarize(session, practice.id, alike), folder.rows_read)
     if added:
         audit.record(session, "postings.imported", practice, by=by, now=now, added=added, late=moved.late)
@@ -118,12 +105,12 @@ def _check(
     )
     session.execute(delete(_STAGE).where(known))
     add_transfers_that_lose_money(session, origins, faults)
-    _add_future(session, practice, origins, faults, now=now)
-    _lock_claims(session, practice.id)
+    report_future_rows(session, practice, origins, faults, now=now)
+    lock_claims(session, practice.id, exists().where(_STAGE.c.claim == Claim.external_id))
     closed = periods.lock_and_list_closed(session, practice.id, staged_months(session))
     report_postings_in_months(session, practice.id, closed, origins, faults, now=now)
     if by is not None:
-        _add_over_limit(session, practice, origins, faults, by=by, now=now)
+        report_rows_over_limit(session, practice, origins, faults, by=by, now=now)
     faults.refuse_if_any()
     return staged, _count(session)
 
@@ -141,132 +128,12 @@ def _add_unknown(session: Session, practice_id: int, origins: Origins, faults: F
     no_claim = select(staged.at, staged.kind, staged.claim.label("value"), hint).where(
         staged.claim.is_not(None), ~exists().where(*of_claim)
     )
-    for row in first_faulty_rows(session, no_claim, "hint"):
+    for row in first_faulty_rows(session, no_claim, "hint", faults=faults):
         cure = "the practice has no such claim; " + (NEAR_MATCH_CURES[row.hint] if row.hint else "import it first")
         faults.add(origins[_STAGE].fault(row, "claim", row.value, cure), times=row.times)
     no_line = select(staged.at, staged.kind, staged.claim, staged.line).where(
         staged.line.is_not(None), exists().where(*of_claim), ~exists().where(*of_claim, of_line)
     )
-    for lost in first_faulty_rows(session, no_line):
+    for lost in first_faulty_rows(session, no_line, faults=faults):
         cure = "the claim has no such line, and an import of postings cannot add one"
         faults.add(origins[_STAGE].fault(lost, "line", f"{lost.claim} / {lost.line}", cure), times=lost.times)
-
-
-def _add_future(session: Session, practice: Practice, origins: Origins, faults: Faults, *, now: dt.datetime) -> None:
-    today = practice_days.today(practice, now=now)
-    latest = periods.latest_posting_date(session, practice.id, today=today)
-    rows = select(_STAGE.c.at, _STAGE.c.kind, _STAGE.c.posted_on).where(_STAGE.c.posted_on > latest)
-    for row in first_faulty_rows(session, rows):
-        cure = f"the date is in the future; the latest is {latest}"
-        faults.add(origins[_STAGE].fault(row, "posted_on", str(row.posted_on), cure), times=row.times)
-
-
-def _add_over_limit(
-    session: Session, practice: Practice, origins: Origins, faults: Faults, *, by: Actor, now: dt.datetime
-) -> None:
-    """Add faults for claims that `by` would adjust by more than the limit for one claim."""
-    limit = adjustment_limits.limit_for_user(session, by)
-    day = adjustment_limits.adjusted_by_user_today(practice, by, now=now)
-    already = select(func.coalesce(func.sum(-Posting.amount_cents), 0)).where(*day, Posting.claim_id == Claim.id)
-    cents = (func.sum(-_STAGE.c.amount_cents) + already.correlate(Claim).scalar_subquery()).label("cents")
-    lowers = and_(_STAGE.c.kind == PostingKind.ADJUSTMENT.value, _STAGE.c.amount_cents < 0)
-    rows = (
-        select(func.min(_STAGE.c.at).label("at"), _STAGE.c.claim, cents)
-        .join(Claim, and_(Claim.practice_id == practice.id, Claim.external_id == _STAGE.c.claim))
-        .where(lowers)
-        .group_by(_STAGE.c.claim, Claim.id)
-        .having(cents > limit.cents)
-    )
-    for row in first_faulty_rows(session, rows, "claim"):
-        cure = adjustment_limits.describe(int(row.cents), limit)
-        faults.add(origins[_STAGE].fault(row, "claim", row.claim, cure), times=row.times)
-
-
-def _lock_claims(session: Session, practice_id: int) -> None:
-    """Lock every claim of the file, in id order and before any month, as all others do."""
-    named = exists().where(_STAGE.c.claim == Claim.external_id)
-    claims = select(Claim.id).where(Claim.practice_id == practice_id, named).order_by(Claim.id)
-    session.execute(select(func.count()).select_from(claims.with_for_update(key_share=True).subquery("locked")))
-
-
-def _insert(session: Session, practice: Practice, *, by: Actor | None, now: dt.datetime) -> WriteOffChanges:
-    """Post all rows. Return what they did to write-offs.
-
-    Several rows on one line and responsibility with a write-off are posted in rounds, in the order of the file. Each
-    round sees the result of the one before, as if the rows had been entered one by one.
-    """
-    rounds = _posting_rounds(session, practice.id)
-    later = [at for rows in rounds[1:] for at in rows]
-    moved = WriteOffChanges()
-    for number, rows in enumerate(rounds or [[]]):
-        picked = not_(_at_lines(later)) if number == 0 else _at_lines(rows)
-        _post(session, practice.id, picked, by=by, now=now)
-        moved = moved.combined_with(_match_write_offs(session, practice, rows, by=by, now=now))
-        of_round = exists().where(_STAGE.c.claim == Claim.external_id, picked)
-        balances.refresh(session, practice.id, select(Claim.id).where(Claim.practice_id == practice.id, of_round))
-    return moved
-
-
-def _at_lines(rows: Sequence[int]) -> ColumnElement[bool]:
-    return _STAGE.c.at == any_(cast(list(rows), ARRAY(Integer)))
-
-
-def _posting_rounds(session: Session, practice_id: int) -> list[list[int]]:
-    """Return the rounds for places with write-offs: the first row of each place, then the second, and so on."""
-    place = (_STAGE.c.claim, _STAGE.c.line, _STAGE.c.responsibility)
-    written_off = exists().where(
-        Claim.practice_id == practice_id,
-        Claim.external_id == _STAGE.c.claim,
-        Posting.practice_id == practice_id,
-        Posting.claim_id == Claim.id,
-        Posting.line == _STAGE.c.line,
-        cast(Posting.responsibility, Text) == _STAGE.c.responsibility,
-        Posting.kind == PostingKind.WRITE_OFF,
-    )
-    nth = func.row_number().over(partition_by=place, order_by=_STAGE.c.at).label("nth")
-    rounds: list[list[int]] = []
-    for at, number in session.execute(select(_STAGE.c.at, nth).where(written_off).order_by(nth, _STAGE.c.at)):
-        if number > len(rounds):
-            rounds.append([])
-        rounds[-1].append(at)
-    return rounds
-
-
-def _post(
-    session: Session, practice_id: int, picked: ColumnElement[bool], *, by: Actor | None, now: dt.datetime
-) -> None:
-    columns: dict[str, Any] = {
-        "practice_id": literal(practice_id),
-        "claim_id": Claim.id,
-        "created_at": literal(now),
-        "user_id": literal(by.user_id if by else None, BigInteger),
-        "source": literal(SOURCE),
-        "source_id": _STAGE.c.source_id,
-        **{name: _STAGE.c[name] for name in STAGED_POSTING_COLUMNS},
-    }
-    rows = (
-        select(*columns.values())
-        .join_from(_STAGE, Claim, and_(Claim.practice_id == practice_id, Claim.external_id == _STAGE.c.claim))
-        .where(picked)
-        .order_by(_STAGE.c.at)
-    )
-    session.execute(insert(Posting).from_select(list(columns), rows))
-
-
-def _match_write_offs(
-    session: Session, practice: Practice, rows: list[int], *, by: Actor | None, now: dt.datetime
-) -> WriteOffChanges:
-    moved = WriteOffChanges()
-    today = practice_days.today(practice, now=now)
-    of_source = and_(
-        Posting.practice_id == practice.id, Posting.source == SOURCE, Posting.source_id == _STAGE.c.source_id
-    )
-    for begin in range(0, len(rows), _ROWS_AT_ONCE):
-        posted = select(Posting.id, Posting.claim_id).join_from(_STAGE, Posting, of_source)
-        found = session.execute(posted.where(_at_lines(rows[begin : begin + _ROWS_AT_ONCE]))).all()
-        done = late_payments.match_write_offs(
-            session, practice.id, [row.id for row in found], claim_ids={row.claim_id for row in found},
-            user_id=by.user_id if by else None, now=now, today=today,
-        )  # fmt: skip
-        moved = moved.combined_with(done)
-    return moved

@@ -1,6 +1,6 @@
 """Checks that need all rows staged. Each is one query that returns the first faulty rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -40,6 +40,8 @@ class Origin:
 
 
 Origins = Mapping[Table, Origin]
+
+_READ_AT_ONCE: Final = 1_000  # rows
 
 _UNIQUE_KEYS: Final = (
     (stages.BILLING_STATUS, ("name",)),
@@ -82,15 +84,21 @@ def check_staged(session: Session, practice_id: int, origins: Origins, faults: F
     add_transfers_that_lose_money(session, origins, faults)
 
 
-def first_faulty_rows(session: Session, rows: Select[Any], *alike: str) -> Sequence[Row[Any]]:
-    """Return the first rows by `at` for each value of `alike`. The first has the count in `times`, others 0."""
+def first_faulty_rows(session: Session, rows: Select[Any], *alike: str, faults: Faults) -> Iterator[Row[Any]]:
+    """Yield the first rows by `at` for each value of `alike`. The first has the count in `times`, others 0.
+
+    All rows are yielded if `faults` lists every place.
+    """
     found = rows.subquery("found")
     columns = [found.c[name] for name in alike]
     nth = func.row_number().over(partition_by=columns, order_by=found.c.at)
     counted = select(found, nth.label("nth"), func.count().over(partition_by=columns).label("all")).subquery("counted")
     times = case((counted.c.nth == 1, counted.c.all), else_=0).label("times")
-    first = select(counted, times).where(counted.c.nth <= EXAMPLES_MAX).order_by(counted.c.at, counted.c.nth)
-    return session.execute(first).all()
+    ordered = select(counted, times).order_by(counted.c.at, counted.c.nth)
+    if faults.lists_every_place:
+        yield from session.execute(ordered, execution_options={"yield_per": _READ_AT_ONCE})
+    else:
+        yield from session.execute(ordered.where(counted.c.nth <= EXAMPLES_MAX)).all()
 
 
 def add_duplicates(session: Session, stage: Table, key: tuple[str, ...], origin: Origin, faults: Faults) -> None:
@@ -112,7 +120,7 @@ def add_duplicates(session: Session, stage: Table, key: tuple[str, ...], origin:
         .join(first, and_(first.c.at == repeated.c.first_at, *(first.c[n] == repeated.c[n] for n in key)))
         .where(repeated.c.occurrence > 1)
     )
-    for row in first_faulty_rows(session, rows, "is_equal"):
+    for row in first_faulty_rows(session, rows, "is_equal", faults=faults):
         value = " / ".join(str(row._mapping[name]) for name in key)
         cure = _SAME_ROW if row.is_equal else _OTHER_ROW.get(stage, _OTHER_VALUES)
         faults.add(origin.fault(row, key[-1], value, cure, note=f"as line {row.first_at}"), times=row.times)
@@ -138,7 +146,7 @@ def _add_with_hints(
     session: Session, unknown: Select[Any], column: str, base: str, cure: str, origin: Origin, faults: Faults
 ) -> None:
     """Add a fault for each row of `unknown`, with the nearest known value."""
-    for row in first_faulty_rows(session, unknown, "hint"):
+    for row in first_faulty_rows(session, unknown, "hint", faults=faults):
         message = f"{base}; {NEAR_MATCH_CURES[row.hint]}" if row.hint else cure
         faults.add(origin.fault(row, column, row.value, message), times=row.times)
 
@@ -200,6 +208,6 @@ def add_transfers_that_lose_money(session: Session, origins: Origins, faults: Fa
         .group_by(posting.c.claim, posting.c.line)
         .having(func.sum(posting.c.amount_cents) != 0)
     )
-    for row in first_faulty_rows(session, uneven):
+    for row in first_faulty_rows(session, uneven, faults=faults):
         cure = "the transfers of a line must sum to 0.00, because one responsibility gains what the other loses"
         faults.add(origins[posting].fault(row, "amount_cents", row.value, cure), times=row.times)

@@ -32,12 +32,9 @@ def report_postings_in_months(
     posting = stages.POSTING
     today = practice_days.today(practice_queries.find(session, practice_id), now=now)
     offered = periods.next_open_date(session, practice_id, today=today)
-    rows = select(posting.c.at, posting.c.kind, posting.c.posted_on, _MONTH.label("month")).where(_MONTH.in_(closed))
-    for row in first_faulty_rows(session, rows, "kind", "month"):
-        cure = (
-            f"{periods.format_code(row.posted_on)} is closed; use {offered}, the next open date, or ask an "
-            "administrator to reopen the month"
-        )
+    rows = select(posting.c.at, posting.c.kind, posting.c.posted_on).where(_MONTH.in_(closed))
+    cure = f"the month is closed; use {offered}, the next open date, or ask an administrator to reopen the month"
+    for row in first_faulty_rows(session, rows, "kind", faults=faults):
         fault = origins[posting].fault(row, "posted_on", str(row.posted_on), cure, kind=FaultKind.PRACTICE)
         faults.add(fault, times=row.times)
 

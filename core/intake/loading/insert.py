@@ -3,9 +3,10 @@
 import datetime as dt
 from typing import Any, Final
 
-from sqlalchemy import FromClause, Insert, and_, insert, literal, null, select
+from sqlalchemy import BigInteger, FromClause, Insert, and_, insert, literal, null, select
 from sqlalchemy.orm import Session, aliased
 
+from core.access.permissions import Actor
 from core.intake.loading import stages
 from core.ledger.balances import CLAIM_CACHED_COLUMNS, LINE_CACHED_COLUMNS, claim_sums, line_sums, or_zero
 from core.models.claims import Claim, LineItem
@@ -55,12 +56,9 @@ def insert_reference_rows(session: Session, practice_id: int) -> None:
     session.execute(insert(BillingStatus).from_select(["practice_id", "name", "position"], staged))
 
 
-def insert_claims(session: Session, practice_id: int, *, source: str | None, now: dt.datetime) -> None:
-    """Insert the staged claims with their lines and postings. The rows that they refer to must exist.
-
-    `source` says where the postings came from. Together with their source id it is unique in the practice.
-    """
-    postings = stages.POSTING
+def sum_lines(session: Session) -> None:
+    """Sum the staged postings of each line, once for totals, claims and lines."""
+    postings, sums = stages.POSTING, stages.LINE_SUM
     entries = select(
         postings.c.claim.label("claim_id"),
         postings.c.line,
@@ -70,10 +68,23 @@ def insert_claims(session: Session, practice_id: int, *, source: str | None, now
         postings.c.paid_by,
         postings.c.posted_on,
     ).subquery("entries")
-    lines = line_sums(entries).subquery("line_sums")
-    session.execute(_claims(practice_id, claim_sums(lines).subquery("claim_sums")))
-    session.execute(_lines(practice_id, lines))
-    session.execute(_postings(practice_id, source=source, now=now))
+    stages.clear_stages(session, sums)
+    summed = line_sums(entries)
+    session.execute(insert(sums).from_select(summed.selected_columns.keys(), summed))
+    stages.analyze(session, sums.name)
+
+
+def insert_claims(
+    session: Session, practice_id: int, *, source: str | None, by: Actor | None = None, now: dt.datetime
+) -> None:
+    """Insert the staged claims with their lines and postings. The rows that they refer to must exist.
+
+    Call `sum_lines` before. `source` says where the postings came from. Together with their source id it is unique in
+    the practice.
+    """
+    session.execute(_claims(practice_id, claim_sums(stages.LINE_SUM).subquery("claim_sums")))
+    session.execute(_lines(practice_id, stages.LINE_SUM))
+    session.execute(_postings(practice_id, source=source, by=by, now=now))
 
 
 def _claims(practice_id: int, sums: FromClause) -> Insert:
@@ -130,11 +141,12 @@ def _lines(practice_id: int, sums: FromClause) -> Insert:
     return insert(LineItem).from_select(["practice_id", *columns], rows, include_defaults=False)
 
 
-def _postings(practice_id: int, *, source: str | None, now: dt.datetime) -> Insert:
+def _postings(practice_id: int, *, source: str | None, by: Actor | None, now: dt.datetime) -> Insert:
     staged, claim = stages.POSTING, stages.CLAIM
     columns = {
         "claim_id": claim.c.id,
         "created_at": literal(now),
+        "user_id": literal(by.user_id if by else None, BigInteger),
         "source": null() if source is None else literal(source),
         "source_id": staged.c.source_id,
         **{name: staged.c[name] for name in STAGED_POSTING_COLUMNS},

@@ -1,24 +1,47 @@
 """Load filled stages into a practice: check, compare with existing rows, insert new ones, all or none."""
 
 import datetime as dt
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, union_all
 from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.audit import Subject
+from core.access.permissions import Actor
 from core.books.closing import IMPORT_LOCK
+from core.errors import NotAllowed
 from core.intake.loading import stages
+from core.intake.loading.additions import (
+    Additions,
+    count_additions,
+    gaining_claims,
+    insert_additions,
+    report_faulty_additions,
+)
 from core.intake.loading.checks import Origins, check_staged
 from core.intake.loading.closed_months import check_closed_months
-from core.intake.loading.compare import delete_known_rows, report_differences
-from core.intake.loading.insert import insert_claims, insert_reference_rows
+from core.intake.loading.compare import delete_known_rows, report_conflicts
+from core.intake.loading.corrections import Correction, Corrections, all_corrections, list_corrections
+from core.intake.loading.differences import (
+    Difference,
+    Differences,
+    all_differences,
+    find_differences,
+    list_differences,
+)
+from core.intake.loading.insert import insert_claims, insert_reference_rows, sum_lines
 from core.intake.loading.look_alike_ids import report_look_alikes
+from core.intake.loading.post_rows import lock_claims
 from core.intake.loading.summary import Summary, look_alikes, summarize
+from core.intake.loading.take_changes import changed_claims, take_changes
+from core.intake.loading.totals import ControlTotals, FirstClaim, check_expected_total, control_totals, first_claims
 from core.intake.parsing.faults import Faults
 from core.intake.parsing.folder import RowsRead
+from core.models.claims import Claim
+from core.practices import practice_queries
 
 _COUNTED_STAGES: Final = (
     ("offices", stages.OFFICE),
@@ -32,60 +55,182 @@ _COUNTED_STAGES: Final = (
 
 
 @dataclass(frozen=True)
+class ImportOptions:
+    """How to import. The defaults import what is new and change nothing that exists."""
+
+    take_changes: bool = False  # write the differences into the practice's records
+    check_only: bool = False  # run every check and write no record; the caller rolls back
+    expected_total_cents: int | None = None  # refuse if the A/R total of the files is another
+    # Called with every difference and correction, not only the first. Values may be names.
+    each_difference: Callable[[Difference], None] | None = None
+    each_correction: Callable[[Correction], None] | None = None
+
+
+AS_NEW: Final = ImportOptions()
+
+
+@dataclass(frozen=True)
 class Imported:
-    """The result of an import, by kind of row."""
+    """The result of an import, by kind of row. After a check, `added` is what an import would add."""
 
     added: dict[str, int]
     already_there: dict[str, int]
-    summary: Summary
+    in_file: ControlTotals
+    new: ControlTotals
+    first_claims: list[FirstClaim]
+    on_existing: Additions  # the part of `added` that is on existing claims
+    differences: Differences
+    corrections: Corrections
+    changes_taken: bool
+    summary: Summary | None  # None after a check
     rows_read: dict[str, RowsRead] = field(default_factory=dict)  # by file
     left_out: int = 0  # claims without transactions, if skipping them was requested
 
     @property
     def nothing_new(self) -> bool:
-        """Return whether every row already existed."""
-        return not any(self.added.values())
+        """Return whether every row already existed and no record was changed."""
+        return not any(self.added.values()) and not self.changes_taken
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON, without names and dates of birth."""
+        summary = {} if self.summary is None else self.summary.facts()
+        return {
+            "added": self.added,
+            "already_there": self.already_there,
+            "left_out": self.left_out,
+            "in_file": self.in_file.facts(),
+            "new": self.new.facts(),
+            "first_claims": [one.facts() for one in self.first_claims],
+            "on_existing": self.on_existing.facts(),
+            "differences": {
+                "counts": self.differences.counts,
+                "first": [one.facts() for one in self.differences.first],
+            },
+            "corrections": self.corrections.facts(),
+            "changes_taken": self.changes_taken,
+            **summary,
+        }
 
 
 def load(
-    session: Session, practice_id: int, *, source: str, origins: Origins, faults: Faults, now: dt.datetime
+    session: Session,
+    practice_id: int,
+    *,
+    source: str,
+    origins: Origins,
+    faults: Faults,
+    now: dt.datetime,
+    by: Actor | None = None,
+    options: ImportOptions = AS_NEW,
 ) -> Imported:
-    """Load the staged rows into the practice. Raise `ImportRefused` for any fault, earlier ones included.
+    """Load the staged rows into the practice. `by` is None for the command line.
 
-    Only new claims are written, so no claim needs a lock. Two imports into one practice wait for each other, and so
-    does a month-end close.
+    Raise `NotAllowed`, `ImportRefused` for any fault, earlier ones included, and `ExpectedTotalDiffers`. Two imports
+    into one practice wait for each other, and so does a month-end close.
     """
+    if by is not None and by.practice_id != practice_id:
+        raise NotAllowed
     lock_imports(session, practice_id)
     stages.analyze(session, *(stage.name for _, stage in _COUNTED_STAGES))
     check_staged(session, practice_id, origins, faults)
     report_look_alikes(session, practice_id, origins, faults)
     faults.refuse_if_any()
-    report_differences(session, practice_id, source, origins, faults)
+    report_conflicts(session, practice_id, source, origins, faults)
     faults.refuse_if_any()
+    sum_lines(session)
+    in_file, first = control_totals(session), first_claims(session, practice_id)
+    check_expected_total(in_file, options.expected_total_cents)
+    differences, corrections = _compare(session, practice_id, source, origins, options)
     staged = _counts(session)
     delete_known_rows(session, practice_id, source)
-    check_closed_months(session, practice_id, origins, faults, now=now)
-    faults.refuse_if_any()
+    takes = options.take_changes and bool(differences.count)
+    on_existing = _check_new(session, practice_id, origins, faults, takes=takes, by=by, now=now)
     added = _counts(session)
-    alike = look_alikes(session, practice_id)
-    insert_reference_rows(session, practice_id)
-    if any(added[kind] for kind in ("offices", "providers", "payers", "patients")):
-        # Without statistics, PostgreSQL would scan the new patients once for each claim.
-        stages.analyze(session, "office", "provider", "payer", "patient")
-    insert_claims(session, practice_id, source=source, now=now)
-    if added["claims"]:
-        stages.analyze(session, "claim", "line_item", "posting")
-    there = {kind: staged[kind] - added[kind] for kind in staged}
-    done = Imported(added, there, summarize(session, practice_id, alike))
-    if not done.nothing_new:
-        subject = Subject.practice(practice_id)
-        audit.record(session, "practice.imported", subject, by=None, now=now, source=source, **added)
-    return done
+    if added != staged:
+        sum_lines(session)
+    done = Imported(
+        added=added,
+        already_there={kind: staged[kind] - added[kind] for kind in staged},
+        in_file=in_file,
+        new=in_file if added == staged else control_totals(session),
+        first_claims=first,
+        on_existing=on_existing,
+        differences=differences,
+        corrections=corrections,
+        changes_taken=takes,
+        summary=None,
+    )
+    return done if options.check_only else _write(session, practice_id, done, source=source, by=by, now=now)
 
 
 def lock_imports(session: Session, practice_id: int) -> None:
     """Make other imports and month-end closes wait until the commit."""
     session.execute(select(func.pg_advisory_xact_lock(IMPORT_LOCK + practice_id)))
+
+
+def _compare(
+    session: Session, practice_id: int, source: str, origins: Origins, options: ImportOptions
+) -> tuple[Differences, Corrections]:
+    """Compare the staged rows with the practice's."""
+    find_differences(session, practice_id)
+    for each in all_differences(session, origins) if options.each_difference else ():
+        options.each_difference(each)  # type: ignore[misc]  # given, as the line above says
+    for one in all_corrections(session, practice_id, source, origins) if options.each_correction else ():
+        options.each_correction(one)  # type: ignore[misc]
+    return list_differences(session, origins), list_corrections(session, practice_id, source, origins)
+
+
+def _check_new(
+    session: Session,
+    practice_id: int,
+    origins: Origins,
+    faults: Faults,
+    *,
+    takes: bool,
+    by: Actor | None,
+    now: dt.datetime,
+) -> Additions:
+    """Lock the existing claims that the new rows touch, and check these rows. Return what is new on such claims."""
+    on_existing = count_additions(session, practice_id)
+    if on_existing.claims or takes:
+        touched = [gaining_claims(), *([changed_claims(practice_id)] if takes else [])]
+        lock_claims(session, practice_id, Claim.external_id.in_(union_all(*touched)))
+    check_closed_months(session, practice_id, origins, faults, now=now)
+    if on_existing.claims:
+        practice = practice_queries.find(session, practice_id)
+        report_faulty_additions(session, practice, origins, faults, by=by, now=now)
+    faults.refuse_if_any()
+    return on_existing
+
+
+def _write(
+    session: Session, practice_id: int, done: Imported, *, source: str, by: Actor | None, now: dt.datetime
+) -> Imported:
+    """Insert the new rows and take the changes over. The result has what it did to write-offs, and the summary."""
+    alike = look_alikes(session, practice_id)
+    insert_reference_rows(session, practice_id)
+    if any(done.added[kind] for kind in ("offices", "providers", "payers", "patients")):
+        # Without statistics, PostgreSQL would scan the new patients once for each claim.
+        stages.analyze(session, "office", "provider", "payer", "patient")
+    if done.on_existing.claims:
+        # Before the new claims, because the staged rows of existing claims are found by their claim.
+        practice = practice_queries.find(session, practice_id)
+        moved = insert_additions(session, practice, source=source, by=by, now=now)
+        done = replace(done, on_existing=replace(done.on_existing, moved=moved))
+    insert_claims(session, practice_id, source=source, by=by, now=now)
+    if done.added["claims"]:
+        stages.analyze(session, "claim", "line_item", "posting")
+    if done.changes_taken:
+        # Last, so that a status from the file stands.
+        take_changes(session, practice_id, done.differences.counts, by=by, now=now)
+    if any(done.added.values()):
+        existing = {"on_existing_claims": done.on_existing.postings} if done.on_existing.postings else {}
+        late = {"late": done.on_existing.moved.late} if done.on_existing.moved.late else {}
+        facts = {"source": source, **done.added, **existing, **late}
+        audit.record(session, "practice.imported", Subject.practice(practice_id), by=by, now=now, **facts)
+    return replace(
+        done, summary=summarize(session, practice_id, alike, done.new if not done.on_existing.claims else None)
+    )
 
 
 def _counts(session: Session) -> dict[str, int]:

@@ -103,6 +103,32 @@ SYNTHEA_ROW: Final = _stage(
 )
 
 
+# What the staged postings of a line sum to. `sum_lines` makes it from POSTING.
+LINE_SUM: Final = _stage(
+    "line_sum",
+    Column("claim_id", Text),
+    Column("line", SmallInteger),
+    Column("charge", BigInteger),
+    Column("insurance_due", BigInteger),
+    Column("patient_due", BigInteger),
+    Column("adjustment", BigInteger),
+    Column("primary_paid", BigInteger),
+    Column("secondary_paid", BigInteger),
+    Column("patient_paid", BigInteger),
+    Column("last_payment_on", Date),
+)
+
+# A field in which a staged row differs from the practice's record. `at` is the line of the file.
+DIFFERENCE: Final = _stage(
+    "difference",
+    Column("record", Text),
+    Column("number", Text),
+    Column("field", Text),
+    Column("old", Text),
+    Column("new", Text),
+)
+
+
 def open_stages(session: Session) -> None:
     """Create the empty stages of this transaction. They are dropped at its end."""
     # Sort sets of this size in memory. The queries finish sooner than JIT compiles them.

@@ -3,24 +3,17 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, case, cast, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, literal, select, union_all
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
+from core.intake.loading.totals import POSTING_TOTALS, ControlTotal, ControlTotals, cents, named_parts, sums_of_parts
 from core.models.claims import Claim, LineItem
-from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
+from core.models.ledger import Posting, PostingKind, Responsibility
 
 EXAMPLES_MAX: Final = 20  # of each list, so that a large import stays readable; the sums cover all
 _STAGE: Final = stages.POSTING
-_INSURERS: Final = (PaidBy.PRIMARY.value, PaidBy.SECONDARY.value)
-
-
-class ControlTotal(NamedTuple):
-    """A count and a sum. Cents are positive unless corrections outweigh the rest."""
-
-    number: int = 0
-    cents: int = 0
 
 
 class LookAlike(NamedTuple):
@@ -86,34 +79,35 @@ def look_alikes(session: Session, practice_id: int) -> tuple[ControlTotal, list[
         .order_by(found.c.line_of_file, found.c.is_staged, found.c.other_id)
         .subquery("first")
     )
+    total = ControlTotal(
+        *session.execute(select(func.count(), cents(-first.c.amount_cents)).select_from(first)).one()
+    )  # fmt: skip
+    if not total.number:
+        return total, []
     names = [first.c[name] for name in LookAlike._fields]
-    rows = session.execute(select(*names).order_by(first.c.line_of_file).limit(EXAMPLES_MAX)).all()
-    total = select(func.count(), _cents(-first.c.amount_cents)).select_from(first)
-    return ControlTotal(*session.execute(total).one()), [LookAlike(*row) for row in rows]
+    rows = session.execute(select(*names).order_by(first.c.line_of_file).limit(EXAMPLES_MAX))
+    return total, [LookAlike(*row) for row in rows]
 
 
-def summarize(session: Session, practice_id: int, alike: tuple[ControlTotal, list[LookAlike]]) -> Summary:
-    """Return the summary of the staged rows after they were inserted."""
-    of = _STAGE.c
-    is_payment, is_paid = of.kind == PostingKind.PAYMENT.value, of.amount_cents < 0
-    parts = {
-        "charges": (of.kind == PostingKind.CHARGE.value, of.amount_cents),
-        "insurance_payments": (and_(is_payment, is_paid, of.paid_by.in_(_INSURERS)), -of.amount_cents),
-        "patient_payments": (and_(is_payment, is_paid, of.paid_by == PaidBy.PATIENT.value), -of.amount_cents),
-        "refunds": (and_(is_payment, ~is_paid), of.amount_cents),
-        "adjustments": (of.kind == PostingKind.ADJUSTMENT.value, -of.amount_cents),
-        "transfers": (and_(of.kind == PostingKind.TRANSFER.value, ~is_paid), of.amount_cents),
-    }
-    columns = [
-        column
-        for condition, cents in parts.values()
-        for column in (func.count().filter(condition), _cents(cents, condition))
-    ]
-    sums = session.execute(select(*columns).select_from(_STAGE)).one()
+def summarize(
+    session: Session,
+    practice_id: int,
+    alike: tuple[ControlTotal, list[LookAlike]],
+    new_claims: ControlTotals | None = None,
+) -> Summary:
+    """Return the summary of the staged rows after they were inserted.
+
+    `new_claims` are their totals if all are on new claims, whose balances then need not be read.
+    """
     credit, credits_ = _credits(session, practice_id)
-    insurance, patient = _balances(session, practice_id)
+    if new_claims is None:
+        parts = named_parts(session.execute(select(*sums_of_parts()).select_from(_STAGE)).one())
+        insurance, patient = _balances(session, practice_id)
+    else:
+        parts = {name: getattr(new_claims, name) for name in POSTING_TOTALS}
+        insurance, patient = new_claims.insurance_balance_cents, new_claims.patient_balance_cents
     return Summary(
-        **{name: ControlTotal(*sums[2 * n : 2 * n + 2]) for n, name in enumerate(parts)},
+        **parts,
         insurance_balance_cents=insurance,
         patient_balance_cents=patient,
         look_alike=alike[0],
@@ -121,11 +115,6 @@ def summarize(session: Session, practice_id: int, alike: tuple[ControlTotal, lis
         credit=credit,
         credits=credits_,
     )
-
-
-def _cents(cents: Any, where: ColumnElement[bool] | None = None) -> ColumnElement[int]:
-    total = func.sum(cents)
-    return cast(func.coalesce(total if where is None else total.filter(where), 0), BigInteger)
 
 
 def _payments_like_posted(practice_id: int) -> Select[Any]:
@@ -179,7 +168,7 @@ def _imported_claim_ids(practice_id: int) -> Select[Any]:
 
 
 def _balances(session: Session, practice_id: int) -> tuple[int, int]:
-    sums = select(_cents(Claim.insurance_due), _cents(Claim.patient_due))
+    sums = select(cents(Claim.insurance_due), cents(Claim.patient_due))
     row = session.execute(
         sums.where(Claim.practice_id == practice_id, Claim.id.in_(_imported_claim_ids(practice_id)))
     ).one()
@@ -204,7 +193,7 @@ def _credits(session: Session, practice_id: int) -> tuple[ControlTotal, list[Cre
         )
     ]
     found = union_all(*sides).subquery("credit")
-    total = session.execute(select(func.count(), _cents(found.c.cents)).select_from(found)).one()
+    total = session.execute(select(func.count(), cents(found.c.cents)).select_from(found)).one()
     order = (found.c.claim_id, found.c.line, found.c.responsibility)
     return ControlTotal(*total), [
         CreditBalance(*row) for row in session.execute(select(found).order_by(*order).limit(EXAMPLES_MAX))

@@ -1,10 +1,11 @@
 """Faults of the files: one line for each mistake, with its count, its first places and its cure."""
 
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from core.counting import counted
 from core.errors import Refusal
@@ -13,6 +14,8 @@ from core.intake.parsing.characters import is_hidden
 EXAMPLES_MAX: Final = 3  # enough to find the others, which are alike
 REDACTED: Final = "(hidden)"  # names, dates of birth and numbers of people are never repeated
 _VALUE_CHARACTERS_MAX: Final = 60
+_NAMES_MAX: Final = 20  # columns named in one line
+FAULT_COLUMNS: Final = ("kind", "file", "line", "column", "value", "cure", "note")
 
 
 class FaultKind(IntEnum):
@@ -26,6 +29,21 @@ class FaultKind(IntEnum):
     REFERENCE = 6  # rows do not fit each other
     PRACTICE = 7  # rows do not fit the practice's data
 
+    @property
+    def words(self) -> str:
+        """Return the cause, as a heading for people."""
+        return _WORDS[self]
+
+
+_WORDS: Final = {
+    FaultKind.MISSING_FILE: "Missing files",
+    FaultKind.COLUMNS: "Column names",
+    FaultKind.STRUCTURE: "Rows that cannot be read",
+    FaultKind.SPREADSHEET: "Values that a spreadsheet changed",
+    FaultKind.VALUE: "Values",
+    FaultKind.REFERENCE: "Rows that do not fit each other",
+    FaultKind.PRACTICE: "Rows that do not fit the practice's data",
+}
 
 _ACROSS_COLUMNS: Final = {
     FaultKind.COLUMNS,
@@ -50,6 +68,12 @@ class Fault:
         """Return what equal mistakes have in common."""
         return self.kind, self.file, None if self.kind in _ACROSS_COLUMNS else self.column, self.cure
 
+    def cells(self) -> tuple[str, ...]:
+        """Return the place as a row of `FAULT_COLUMNS`."""
+        line = "" if self.line is None else str(self.line)
+        value = "" if self.value is None else _visible(self.value)
+        return self.kind.name.lower(), self.file, line, self.column or "", value, self.cure, self.note or ""
+
 
 @dataclass
 class Mistake:
@@ -71,6 +95,15 @@ class Mistake:
     def order(self) -> tuple[FaultKind, str, int]:
         """Return the sort key: the most important kind first, then by file and line."""
         return self.first[0].kind, self.first[0].file, self.first[0].line or 0
+
+    def facts(self) -> dict[str, Any]:
+        """Return the mistake as JSON: kind, file, columns, count, cure and the first places."""
+        first = self.first[0]
+        places = [{"line": f.line, "column": f.column, "value": f.value, "note": f.note} for f in self.first]
+        return {
+            "kind": first.kind.name.lower(), "cause": first.kind.words, "file": first.file, "columns": self.columns,
+            "count": self.count, "cure": first.cure, "places": places,
+        }  # fmt: skip
 
     def __str__(self) -> str:
         """Return one line, as `file, line 3, column amount, value "1,234.56": what to do`."""
@@ -108,7 +141,9 @@ class ImportRefused(Refusal):
 class Faults:
     """The faults found so far, grouped by mistake, so that a million equal ones need no memory and hide no other."""
 
-    def __init__(self) -> None:
+    def __init__(self, each: Callable[[Fault], None] | None = None) -> None:
+        """Call `each` for every single place, if given, to list them all elsewhere."""
+        self._each = each
         self._found: dict[tuple[FaultKind, str, str | None, str], Mistake] = {}
         self._count = 0
 
@@ -116,12 +151,19 @@ class Faults:
         """Return the number of faults."""
         return self._count
 
+    @property
+    def lists_every_place(self) -> bool:
+        """Return whether every place is wanted, and not only the first ones."""
+        return self._each is not None
+
     def add(self, fault: Fault, *, times: int = 1) -> None:
         """Add a fault.
 
         If a query returns only the first places, `times` is the count for the first and 0 for the others.
         """
         self._count += times
+        if self._each is not None:
+            self._each(fault)
         self._found.setdefault(fault.mistake, Mistake()).add(fault, times=times)
 
     def refuse_if_any(self) -> None:
@@ -134,8 +176,12 @@ def quote_value(value: str) -> str:
     """Return the value in quotes, shortened. Invisible characters are shown by number."""
     if value == REDACTED:
         return REDACTED
-    seen = (f"<U+{ord(c):04X}>" if is_hidden(c) or unicodedata.combining(c) else c for c in _truncate(value))
-    return f'"{"".join(seen)}"'
+    return f'"{_visible(value)}"'
+
+
+def _visible(value: str) -> str:
+    """Return the value, shortened, with its invisible characters by number."""
+    return "".join(f"<U+{ord(c):04X}>" if is_hidden(c) or unicodedata.combining(c) else c for c in _truncate(value))
 
 
 def _truncate(value: str) -> str:
@@ -149,5 +195,7 @@ def _describe_place(fault: Fault) -> str:
 
 
 def _join_names(columns: list[str]) -> str:
-    names = [_truncate(column) for column in columns]
+    names = [_truncate(column) for column in columns[:_NAMES_MAX]]
+    if len(columns) > _NAMES_MAX:
+        names.append(f"{len(columns) - _NAMES_MAX:,} more")
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -71,6 +71,8 @@ def label(field: str) -> str:
 
 def external_id(field: str) -> str:
     """Read an id in the practice's own form. Refuse invisible characters and spreadsheet damage."""
+    if field.isascii() and field.isalnum() and len(field) <= ID_CHARACTERS_MAX:
+        return field  # neither is possible, because damage leaves a point, a comma or a sign
     label(field)
     if not field.isascii() and _FULL_WIDTH.search(field):
         raise BadField("the id has full-width characters; write plain letters and digits")

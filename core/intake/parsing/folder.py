@@ -4,7 +4,6 @@ No value may contain a line break, so each line is read on its own, and a stray 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
@@ -24,6 +23,7 @@ from core.intake.parsing.lines import (
     read_lines,
     split_fields,
 )
+from core.intake.parsing.plain_rows import PlainRows
 
 Progress = Callable[[str, int, int], None]  # what, done, total
 
@@ -37,8 +37,7 @@ class NoSuchFolder(BadInput):
     code = "no_such_folder"
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One row: its line in the file (from 1) and its values in the format's order."""
 
     at: int
@@ -56,11 +55,18 @@ class RowsRead(NamedTuple):
 class Folder:
     """The folder to read, the faults found in it, and the number of rows of each file."""
 
-    def __init__(self, path: Path, formats: tuple[FileFormat, ...], *, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        formats: tuple[FileFormat, ...],
+        *,
+        faults: Faults | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         """Check every file's header first. Raise `NoSuchFolder`, or `ImportRefused` if a file is missing."""
         if not path.is_dir():
             raise NoSuchFolder(f"{path} is not a folder.")
-        self.faults = Faults()
+        self.faults = Faults() if faults is None else faults
         self.rows_read: dict[str, RowsRead] = {}
         self._path = path
         self._progress = progress
@@ -130,6 +136,7 @@ class Folder:
         """Yield the rows below the header. Count the lines and check that all of the file was read."""
         rows = empty = others = 0
         in_quote = False
+        plain = PlainRows(header)
         try:
             for number, text in read_lines(binary):
                 if number % _PROGRESS_ROWS == 0:
@@ -140,6 +147,10 @@ class Folder:
                     in_quote = in_quote or str(bad) == OPEN_QUOTE
                     self._add_lost(file, str(bad), number)
                     others += 1
+                    continue
+                if not in_quote and number != header.at and (values := plain.values(fields)) is not None:
+                    rows += 1
+                    yield Row(number, values, is_valid=True)
                     continue
                 if number == header.at or not any(map(str.strip, fields)):
                     others += 1

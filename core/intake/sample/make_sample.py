@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.db.engine import make_sessions, transaction
 from core.intake.loading import stages
-from core.intake.loading.insert import insert_claims, insert_reference_rows
+from core.intake.loading.insert import insert_claims, insert_reference_rows, sum_lines
 from core.intake.parsing.folder import Progress
 from core.intake.sample import sample_people
 from core.intake.sample.sample_claims import Batch, SampleSize, batches
@@ -83,5 +83,6 @@ def _add_batch(session: Session, practice_id: int, batch: Batch, *, now: dt.date
     batch_stages = (stages.CLAIM, stages.LINE, stages.POSTING)
     for stage, rows in zip(batch_stages, (batch.claims, batch.lines, batch.postings), strict=True):
         stages.copy_rows(session, stage, rows)
+    sum_lines(session)
     insert_claims(session, practice_id, source=None, now=now)
     stages.clear_stages(session, *batch_stages)

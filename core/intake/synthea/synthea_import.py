@@ -15,10 +15,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, and_, delete, exists, select, text
 from sqlalchemy.orm import Session
 
+from core.access.permissions import Action, Actor
 from core.intake.loading import stages
 from core.intake.loading.checks import add_duplicates, first_faulty_rows
-from core.intake.loading.load import Imported, load
-from core.intake.parsing.faults import Fault, FaultKind
+from core.intake.loading.load import AS_NEW, Imported, ImportOptions, load
+from core.intake.parsing.faults import Fault, FaultKind, Faults
 from core.intake.parsing.fields import FileFormat
 from core.intake.parsing.folder import Folder, Progress
 from core.intake.synthea import synthea_format
@@ -118,13 +119,18 @@ def import_synthea(
     payments: Payments = Payments.ALL,
     skip_empty_claims: bool = False,
     now: dt.datetime,
+    by: Actor | None = None,
+    options: ImportOptions = AS_NEW,
+    faults: Faults | None = None,
     progress: Progress | None = None,
 ) -> Imported:
     """Import the export in the folder `path` into the practice, created if needed, all or none.
 
-    With `skip_empty_claims`, claims without transactions are left out and counted. Raise `ImportRefused` with every
-    mistake, `NoSuchFolder`, and what `find_or_create_practice` raises.
+    With `skip_empty_claims`, claims without transactions are left out and counted. `by` is None for the command line.
+    Raise what `import_csv` raises.
     """
+    if by is not None:
+        by.require(Action.POST)
     practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
     zone = ZoneInfo(session.scalars(select(Practice.time_zone).where(Practice.id == practice_id)).one())
     claims, ledger = synthea_format.claims(zone), synthea_format.transactions(zone)
@@ -136,7 +142,7 @@ def import_synthea(
         claims,
         ledger,
     )
-    folder = Folder(path, files, progress=progress)
+    folder = Folder(path, files, faults=faults, progress=progress)
     stages.open_stages(session)
     stages.copy_rows(session, stages.OFFICE, _unchanged_rows(folder, synthea_format.ORGANIZATIONS))
     stages.copy_rows(session, stages.PROVIDER, _unchanged_rows(folder, synthea_format.PROVIDERS))
@@ -149,7 +155,10 @@ def import_synthea(
     left_out = _leave_out_empty_claims(session) if skip_empty_claims else 0
     _build_lines_and_postings(session, practice_id, folder, payments)
     _report_empty_claims(session, folder)
-    done = load(session, practice_id, source=SOURCE, origins=synthea_format.ORIGINS, faults=folder.faults, now=now)
+    done = load(
+        session, practice_id, source=SOURCE, origins=synthea_format.ORIGINS, faults=folder.faults, by=by, now=now,
+        options=options,
+    )  # fmt: skip
     return replace(done, rows_read=folder.rows_read, left_out=left_out)
 
 
@@ -243,7 +252,8 @@ def _leave_out_empty_claims(session: Session) -> int:
 
 def _report_empty_claims(session: Session, folder: Folder) -> None:
     claim = stages.CLAIM
-    for row in first_faulty_rows(session, select(claim.c.at, claim.c.external_id).where(_is_empty())):
+    empty = select(claim.c.at, claim.c.external_id).where(_is_empty())
+    for row in first_faulty_rows(session, empty, faults=folder.faults):
         cure = "claims_transactions.csv has no row for it; to skip such claims, add --skip-empty-claims"
         fault = Fault("claims.csv", cure, line=row.at, column="Id", value=row.external_id, kind=FaultKind.REFERENCE)
         folder.faults.add(fault, times=row.times)

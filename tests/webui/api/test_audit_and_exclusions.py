@@ -172,3 +172,20 @@ def test_confirming_a_write_off_of_medicare_cost_sharing_requires_a_reason(world
     body = {"confirmation": "CONFIRM", "cost_share_reason": "Hardship, looked into"}
     assert biller.post(f"/settle-jobs/{job}/confirm", json=body).status_code == 202
     assert biller.get(f"/settle-jobs/{job}").json["cost_share_reason"] == "Hardship, looked into"
+
+
+def test_the_old_and_new_values_of_an_import_are_listed_page_by_page(world: World, admin: Api) -> None:
+    for number in ("P-1", "P-2"):
+        world.sql(
+            "INSERT INTO import_change (practice_id, entry_id, record, number, field, old, new) SELECT practice_id, "
+            f"id, 'patient', '{number}', 'name', 'Old, Ann', 'New, Ann' FROM audit_entry ORDER BY id LIMIT 1"
+        )
+
+    first = admin.get("/audit/1/changes", query_string={"limit": 1}).json
+    rest = admin.get("/audit/1/changes", query_string={"limit": 1, "cursor": first["next_cursor"]}).json
+
+    assert first["changes"] == [
+        {"record": "patient", "number": "P-1", "field": "name", "old": "Old, Ann", "new": "New, Ann"}
+    ]
+    assert ([one["number"] for one in rest["changes"]], rest["next_cursor"]) == (["P-2"], None)
+    assert admin.get("/audit/999/changes").status_code == 404

@@ -5,9 +5,10 @@ import io
 import re
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
-from core.access import tokens, users
+from core.access import audit, tokens, users
+from core.models.import_changes import ImportChange
 from core.models.people import Role
 from tests.factories import NOW, GivenPractice, Line
 from tests.webui.conftest import Browser
@@ -110,6 +111,28 @@ def test_the_audit_shows_who_did_what_and_can_be_filtered(
     assert f"Confirmed job {job.job_id}" in admin.says("/audit?claim=C00002")
     assert "No entries match" in admin.says("/audit?from=2026-11-24")
     assert "Put claim C00001 on hold" in admin.says(f"/audit?person={practice.biller.user_id}")
+
+
+def test_the_audit_leads_to_the_old_and_new_values_that_an_import_took_over(
+    practice: GivenPractice, admin: Browser
+) -> None:
+    with practice.sessions.begin() as session:
+        subject = audit.Subject.practice(practice.id)
+        entry = audit.record(
+            session, "import.changes_taken", subject, by=practice.biller, now=NOW, changes={"patient name": 1},
+            changes_sha256="ab" * 32,
+        )  # fmt: skip
+        values = {"practice_id": practice.id, "entry_id": entry, "record": "patient", "number": "P-1"}
+        session.execute(insert(ImportChange).values(**values, field="name", old="Old, Ann", new="New, Ann"))
+
+    listed = admin.read("/audit")
+    address = re.search(r"/audit/\d+/changes", listed)
+    assert address is not None
+    assert "Took over changes from an import" in listed
+    assert "ab" * 32 not in listed, "the checksum is only in the file"
+    shown = admin.says(address[0])
+    assert "Patient P-1 Name Old, Ann New, Ann" in shown
+    assert admin.get("/audit/999/changes").status_code == 404
 
 
 def test_the_audit_names_the_right_user_and_the_practices_own_patient_numbers(

@@ -143,41 +143,6 @@ def test_a_billing_status_of_the_practices_own_is_imported(files: FilesOfPractic
     assert read_claim(files, "184146027").billing_status == "Sent to Collections"
 
 
-def test_a_changed_row_is_reported_and_nothing_is_loaded(files: FilesOfPractice) -> None:
-    files.load()
-    files.replace("claims.csv", "2025-03-04,09:15", "2025-03-05,09:15")
-    files.replace("line_items.csv", "150.00", "151.00")
-    files.replace("patients.csv", "Petra", "Paula")
-    files.replace("postings.csv", "-88.00", "-87.00")
-    files.append("patients.csv", "P-3", "New, Nils", "")
-
-    faults = files.faults()
-
-    differs = "already imported with a different value; imports don't update existing records"
-    assert faults == [
-        f'claims.csv, line 2, column service_date, value "2025-03-05": {differs} (the practice has "2025-03-04")',
-        f'line_items.csv, line 2, column charge, value "151.00": {differs} (the practice has "150.00")',
-        # A charge is dated on its claim's date of service.
-        f'line_items.csv, line 2, column claim_id, value "2025-03-05": {differs} (the practice has "2025-03-04")',
-        f"patients.csv, line 2, column name, value (hidden): {differs} (the practice has another value)",
-        f'postings.csv, line 3, column amount, value "-87.00": {differs} (the practice has "-88.00")',
-    ]
-    with files.sessions() as session:
-        assert session.scalars(select(func.count()).select_from(Patient)).one() == 2
-
-
-def test_a_payment_on_an_already_imported_claim_is_refused(files: FilesOfPractice) -> None:
-    files.load()
-    files.append("postings.csv", "6", "184146026", "1", "patient", "payment", "-1.00", "patient", "", "", "2025-05-01")
-
-    assert files.faults() == [
-        (
-            'postings.csv, line 7, column claim_id, value "184146026": the practice already has this claim, '
-            "without this row; an import only adds whole claims"
-        )
-    ]
-
-
 def test_changes_that_the_practice_made_after_an_import_are_no_fault(files: FilesOfPractice) -> None:
     files.load()
     with files.sessions.begin() as session:

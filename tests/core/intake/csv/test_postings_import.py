@@ -188,7 +188,7 @@ def test_a_posting_into_a_closed_month_is_refused_by_row_with_the_remedy(
 
     assert faults == [
         (
-            'march.csv, line 2, column posting_date, value "2026-10-31": 2026-10 is closed; use 2026-11-01, the next '
+            'march.csv, line 2, column posting_date, value "2026-10-31": the month is closed; use 2026-11-01, the next '
             "open date, or ask an administrator to reopen the month"
         )
     ]
@@ -228,10 +228,10 @@ def test_new_claims_with_postings_in_a_closed_month_are_refused_but_known_claims
 
     faults = [str(fault).partition("; use 2025-")[0] for fault in refused.value.faults]
     assert faults == [
-        ('line_items.csv, column claim_id, 2 rows (line 2 "2025-03-04", line 4 "2025-03-04"): 2025-03 is closed'),
+        ('line_items.csv, column claim_id, 2 rows (line 2 "2025-03-04", line 4 "2025-03-04"): the month is closed'),
         (
             'postings.csv, column posting_date, 4 rows (line 2 "2025-03-20", line 3 "2025-03-20", line 4 "2025-03-20", '
-            "…): 2025-03 is closed"
+            "…): the month is closed"
         ),
     ]
     assert practice.violations() == []
@@ -381,5 +381,6 @@ def test_adjustments_of_a_file_count_against_the_limit_of_the_user_who_posts_it(
         _post(practice, tmp_path, rows[1], by=practice.biller)
     assert _post(practice, tmp_path, rows[1]).added == 1, "without a user no user's limit applies"
 
-    assert "adjustments of $60.00 today exceed your limit of $50.00 for one claim" in str(refused.value.faults[0])
+    assert "adjustments today exceed your limit of $50.00 for one claim" in str(refused.value.faults[0])
+    assert "(adjustments of $60.00)" in str(refused.value.faults[0])
     assert practice.violations() == []

@@ -3,10 +3,12 @@
 import shutil
 
 import pytest
+from sqlalchemy import select
 
 from core.intake.csv import csv_format
 from core.intake.parsing.faults import ImportRefused
 from core.intake.parsing.folder import Folder, NoSuchFolder
+from core.models.practices import Patient
 from tests.core.intake.conftest import FilesOfPractice
 
 
@@ -167,3 +169,16 @@ def test_a_missing_folder_is_refused(files: FilesOfPractice) -> None:
 
     with pytest.raises(NoSuchFolder, match="is not a folder"):
         files.load()
+
+
+def test_columns_in_another_order_and_more_values_than_are_kept_are_read_right(files: FilesOfPractice) -> None:
+    rows = [f'"Sample, Ann {n}",P{n:05d},19{n % 60 + 20}-01-02' for n in range(12_000)]
+    files.write(
+        "patients.csv", "\n".join(["name,patient_id,birth_date", *rows, "Petra,P-1,", "Otis,P-2,", ""]).encode()
+    )
+
+    files.load()
+
+    with files.sessions() as session:
+        found = session.execute(select(Patient.external_id, Patient.name, Patient.birth_date)).all()
+    assert {f'"{name}",{number},{born}' for number, name, born in found if born} == set(rows)

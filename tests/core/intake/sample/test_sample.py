@@ -13,7 +13,7 @@ from core.models.job_items import JobItem
 from core.models.people import Role
 from core.models.practices import Patient, Practice, WriteOffSetting
 from core.practices.create import PracticeExists
-from tests.factories import NOW, TODAY, GivenPractice, _add_user
+from tests.factories import NOW, TODAY, GivenPractice, add_user
 
 CLAIMS = 4_000
 
@@ -177,7 +177,7 @@ def test_a_tiny_sample_works_and_reports_its_progress(engine: Engine, claims: in
 def test_a_preview_of_the_sample_meets_every_rule_about_claims(sample: int, sessions: Sessions) -> None:
     with sessions.begin() as session:
         session.get_one(Practice, sample).recent_payment_days = 10
-        biller = _add_user(session, sample, "biller@sample.example", Role.ADMIN)
+        biller = add_user(session, sample, "biller@sample.example", Role.ADMIN)
     given = GivenPractice(sessions, sample, biller)
 
     job = given.preview(reason="administrative")

@@ -323,3 +323,16 @@ def test_names_and_birth_dates_never_appear_in_faults(export: Export) -> None:
     export.change("patients.csv", "1980-01-01,Ann,Sample", "1/1/1980,Ann\tB,Sample")
 
     assert not any("Ann" in fault or "1980" in fault for fault in export.faults())
+
+
+def test_the_next_days_export_brings_a_new_payment_and_lists_the_status_that_follows(export: Export) -> None:
+    export.load()
+    with (export.path / "claims_transactions.csv").open("a", encoding="utf-8") as file:
+        file.write(row("t6", "c1", 6, "PAYMENT", method="ECHECK", paid="40.00") + "\n")
+
+    done, again = export.load(), export.load()
+
+    assert export.balances() == {"c1": (0, 0), "c2": (0, 80_00)}
+    assert (done.on_existing.claims, done.on_existing.postings) == (1, 1)
+    assert [(one.number, one.old, one.new) for one in done.differences.first] == [("c1", "Balance Due", "Paid In Full")]
+    assert again.nothing_new

@@ -1,0 +1,136 @@
+"""The options that the imports share, and the files that they write on request."""
+
+import csv
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import wraps
+from typing import IO, Any, Final, TypeVar
+
+import click
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Actor
+from core.claims.export import escape_formula
+from core.cli import practices
+from core.intake.loading.corrections import FILE_COLUMNS, Correction
+from core.intake.loading.differences import Difference
+from core.intake.loading.load import ImportOptions
+from core.intake.parsing.faults import FAULT_COLUMNS, REDACTED, Faults
+from core.money import parse_amount
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_DIFFERENCE_COLUMNS: Final = ("record", "number", "field", "old", "new", "file", "line")
+# A byte order mark, so that Excel reads UTF-8. Opened at the first row, so that an empty list makes no file.
+_file = click.File("w", encoding="utf-8-sig", lazy=True)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user asked for besides the files and the practice."""
+
+    options: ImportOptions
+    faults: Faults
+    email: str | None  # of the user who imports
+
+    def actor(self, session: Session, practice_name: str) -> Actor | None:
+        """Return the user who imports, None for the command line. Raise `NotFound`."""
+        return practices.find_actor(session, self.email, practice_name) if self.email else None
+
+
+class _Dollars(click.ParamType[int]):
+    name = "dollars"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ARG002
+        return parse_amount(str(value))
+
+
+def all_faults_option(command: _Command) -> _Command:
+    """Add `--all-faults`. The command gets `faults`, which writes each place to the file."""
+
+    @click.option(
+        "--all-faults", "faults", type=_file, metavar="FILE", callback=lambda _ctx, _param, file: _faults(file),
+        help="Write every faulty place to a CSV file, not only the first three of each kind.",
+    )  # fmt: skip
+    @wraps(command)
+    def run(*args: Any, **given: Any) -> Any:
+        return command(*args, **given)
+
+    return run  # type: ignore[return-value]
+
+
+def import_options(command: _Command) -> _Command:
+    """Add the options that every import of claims has. The command gets them as `asked`."""
+
+    @click.option("--check", is_flag=True, help="Check the files and show the totals. Import nothing.")
+    @click.option(
+        "--expect-total", type=_Dollars(), metavar="DOLLARS", help="Refuse any other A/R total of the files."
+    )  # fmt: skip
+    @click.option("--take-changes", is_flag=True, help="Take over changes of existing records, not only new rows.")
+    @click.option("--as", "email", metavar="EMAIL", help="The user who imports. Without it, the records name no user.")
+    @click.option("--all-differences", type=_file, metavar="FILE", help="Write every difference to a CSV file.")
+    @click.option(
+        "--corrections", type=_file, metavar="FILE",
+        help="Write the postings that would correct changed postings, for `settle import postings`.",
+    )  # fmt: skip
+    @all_faults_option
+    @wraps(command)
+    def run(
+        check: bool, expect_total: int | None, take_changes: bool, email: str | None, all_differences: Any,
+        corrections: Any, faults: Faults, **given: Any,
+    ) -> Any:  # fmt: skip
+        options = ImportOptions(
+            take_changes=take_changes,
+            check_only=check,
+            expected_total_cents=expect_total,
+            each_difference=_difference_writer(all_differences),
+            each_correction=_correction_writer(corrections),
+        )
+        return command(asked=Asked(options, faults, email), **given)
+
+    return run  # type: ignore[return-value]
+
+
+def _faults(file: IO[str] | None) -> Faults:
+    if file is None:
+        return Faults()
+    write = _row_writer(file, FAULT_COLUMNS)
+    return Faults(lambda fault: write(map(escape_formula, fault.cells())))
+
+
+def _difference_writer(file: IO[str] | None) -> Callable[[Difference], None] | None:
+    if file is None:
+        return None
+    write = _row_writer(file, _DIFFERENCE_COLUMNS)
+
+    def write_difference(one: Difference) -> None:
+        old, new = (REDACTED, REDACTED) if one.is_private else (one.old or "", one.new or "")
+        cells = (one.record, one.number, one.field, old, new, one.file, str(one.line_of_file))
+        write(map(escape_formula, cells))
+
+    return write_difference
+
+
+def _correction_writer(file: IO[str] | None) -> Callable[[Correction], None] | None:
+    if file is None:
+        return None
+    write = _row_writer(file, FILE_COLUMNS)
+
+    def write_correction(one: Correction) -> None:
+        for posting_id, claim_id, *others in one.rows():
+            write((escape_formula(posting_id), escape_formula(claim_id), *others))
+
+    return write_correction
+
+
+def _row_writer(file: IO[str], columns: Iterable[str]) -> Callable[[Iterable[str]], None]:
+    """Return a function that writes a row. The first call opens the file and writes the header."""
+    writer: Any = None
+
+    def write(row: Iterable[str]) -> None:
+        nonlocal writer
+        if writer is None:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(columns)
+        writer.writerow(row)
+
+    return write

@@ -1,0 +1,98 @@
+"""New lines and postings on claims that the practice already has."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, insert, literal, select, union_all, update
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Actor
+from core.intake.loading import stages
+from core.intake.loading.checks import Origins, add_transfers_that_lose_money
+from core.intake.loading.differences import decided_by_job
+from core.intake.loading.post_rows import post_staged_rows, report_future_rows, report_rows_over_limit
+from core.intake.parsing.faults import Faults
+from core.ledger.late_payments import NO_CHANGES, WriteOffChanges
+from core.models.claims import SETTLED, Claim, LineItem
+from core.models.practices import Practice
+
+_LINE: Final = stages.LINE
+_POSTING: Final = stages.POSTING
+
+
+@dataclass(frozen=True)
+class Additions:
+    """What is new on existing claims."""
+
+    claims: int = 0
+    lines: int = 0
+    postings: int = 0
+    moved: WriteOffChanges = NO_CHANGES  # what the postings reversed or restored of write-offs
+
+    def facts(self) -> dict[str, int]:
+        """Return it as JSON."""
+        return {"claims": self.claims, "lines": self.lines, "postings": self.postings, **self.moved._asdict()}
+
+
+def gaining_claims() -> Select[Any]:
+    """Return the numbers of the claims with a new line or posting. Known rows are deleted before."""
+    return select(union_all(select(_LINE.c.claim), select(_POSTING.c.claim)).subquery("gaining"))
+
+
+def count_additions(session: Session, practice_id: int) -> Additions:
+    """Count what is staged for existing claims."""
+
+    def on_existing(claim: Any) -> ColumnElement[bool]:
+        return exists().where(Claim.practice_id == practice_id, Claim.external_id == claim)
+
+    claims = (
+        select(func.count())
+        .select_from(Claim)
+        .where(Claim.practice_id == practice_id, Claim.external_id.in_(gaining_claims()))
+    )
+    lines = select(func.count()).select_from(_LINE).where(on_existing(_LINE.c.claim))
+    postings = select(func.count()).select_from(_POSTING).where(on_existing(_POSTING.c.claim))
+    counts = (one.scalar_subquery() for one in (claims, lines, postings))
+    return Additions(*session.execute(select(*counts)).one())
+
+
+def report_faulty_additions(
+    session: Session, practice: Practice, origins: Origins, faults: Faults, *, by: Actor | None, now: dt.datetime
+) -> None:
+    """Add faults for rows that could not be posted on an existing claim one by one. The claims are locked."""
+    add_transfers_that_lose_money(session, origins, faults)
+    report_future_rows(session, practice, origins, faults, now=now)
+    if by is not None:
+        report_rows_over_limit(session, practice, origins, faults, by=by, now=now)
+
+
+def insert_additions(
+    session: Session, practice: Practice, *, source: str, by: Actor | None, now: dt.datetime
+) -> WriteOffChanges:
+    """Insert the new lines and postings of existing claims, before the new claims exist. The claims are locked.
+
+    A claim that the office itself settled stays Settled, although it owes. Only what a job settled is reopened.
+    """
+    settled_elsewhere = select(Claim.id).where(
+        Claim.practice_id == practice.id,
+        Claim.external_id.in_(gaining_claims()),
+        Claim.billing_status == SETTLED,
+        ~decided_by_job(practice.id),
+    )
+    keep = list(session.scalars(settled_elsewhere))
+    columns = {
+        "practice_id": literal(practice.id), "claim_id": Claim.id, "number": _LINE.c.number,
+        "procedure_code": _LINE.c.procedure_code, "charge": literal(0), "insurance_due": literal(0),
+        "patient_due": literal(0),
+    }  # fmt: skip
+    of_claim = and_(Claim.practice_id == practice.id, Claim.external_id == _LINE.c.claim)
+    rows = select(*columns.values()).join_from(_LINE, Claim, of_claim).order_by(Claim.id, _LINE.c.number)
+    session.execute(insert(LineItem).from_select(list(columns), rows, include_defaults=False))
+    moved = post_staged_rows(session, practice, source=source, by=by, now=now)
+    if keep:
+        kept = update(Claim).where(Claim.practice_id == practice.id, Claim.id.in_(keep))
+        session.execute(
+            kept.values(billing_status=SETTLED, reopened=False), execution_options={"synchronize_session": False}
+        )
+    return moved

@@ -1,0 +1,192 @@
+"""Postings that the files show otherwise than the ledger: never overwritten, listed with what would correct them."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, exists, func, literal, null, or_, select, union_all
+from sqlalchemy.orm import Session
+
+from core.intake.loading import stages
+from core.intake.loading.checks import Origins
+from core.intake.loading.compare import existing_postings
+from core.intake.loading.insert import STAGED_POSTING_COLUMNS
+from core.models.ledger import Posting, PostingKind
+from core.money import format_plain_amount
+
+LISTED_MAX: Final = 100  # of a result; `all_corrections` has every one
+REFUND: Final = "refund"  # a payment above zero, as files write it
+FILE_COLUMNS: Final = (
+    *("posting_id", "claim_id", "line", "responsibility", "kind", "amount", "paid_by", "group_code", "reason_code"),
+    "posting_date",
+)
+_CORRECTION: Final = "-correction-"
+_REMOVED: Final = "removed"
+_DIGEST_CHARACTERS: Final = 12
+_READ_AT_ONCE: Final = 1_000
+_STAGE: Final = stages.POSTING
+
+
+class Entry(NamedTuple):
+    """The values of a posting."""
+
+    line: int
+    responsibility: str
+    kind: str
+    amount_cents: int  # positive raises the balance
+    paid_by: str | None
+    group_code: str | None
+    reason_code: str | None
+    posted_on: str
+
+    @property
+    def kind_in_file(self) -> str:
+        """Return the kind as files write it."""
+        return REFUND if self.kind == PostingKind.PAYMENT and self.amount_cents > 0 else self.kind
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A posting of the ledger that the file changes or no longer has (`new` is None)."""
+
+    posting_id: str
+    claim_id: str
+    file: str
+    line_of_file: int | None
+    old: Entry
+    new: Entry | None
+
+    @property
+    def postings(self) -> tuple[Entry, ...]:
+        """Return the postings that would correct the ledger: the difference, or a counter-posting and the new one."""
+        if self.new is None:
+            return (_counter(self.old),)
+        if self.new._replace(amount_cents=0, posted_on="") == self.old._replace(amount_cents=0, posted_on=""):
+            cents = self.new.amount_cents - self.old.amount_cents
+            if cents and (self.new.posted_on == self.old.posted_on or self.new.kind == PostingKind.CHARGE):
+                return (_as_entry(self.new._replace(amount_cents=cents)),)
+        return (_counter(self.old)._replace(posted_on=self.new.posted_on), _as_entry(self.new))
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON, with the correcting postings."""
+        new = None if self.new is None else self.new._asdict()
+        return {
+            **vars(self), "old": self.old._asdict(), "new": new, "postings": [one._asdict() for one in self.postings]
+        }  # fmt: skip
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """Yield the correcting postings as rows of `FILE_COLUMNS`, for `settle import postings`.
+
+        Their ids say what they correct, so that the next import does not list it again.
+        """
+        to = _REMOVED if self.new is None else _digest(self.new)
+        for number, one in enumerate(self.postings, 1):
+            yield (
+                f"{self.posting_id}{_CORRECTION}{to}-{number}", self.claim_id, str(one.line), one.responsibility,
+                one.kind_in_file, format_plain_amount(one.amount_cents), one.paid_by or "", one.group_code or "",
+                one.reason_code or "", one.posted_on,
+            )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """How many postings the files change, how many they no longer have, and the first of them."""
+
+    changed: int
+    missing: int
+    first: list[Correction]
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {"changed": self.changed, "missing": self.missing, "first": [one.facts() for one in self.first]}
+
+
+def list_corrections(session: Session, practice_id: int, source: str, origins: Origins) -> Corrections:
+    """Return what differs from the ledger. Call it before the known rows are deleted."""
+    found = _found(practice_id, source).subquery("found")
+    is_missing = found.c.at.is_(None)
+    counts = select(func.count().filter(~is_missing), func.count().filter(is_missing)).select_from(found)
+    changed, missing = session.execute(counts).one()
+    first = list(_read(session, practice_id, source, origins, limit=LISTED_MAX)) if changed or missing else []
+    return Corrections(changed, missing, first)
+
+
+def all_corrections(session: Session, practice_id: int, source: str, origins: Origins) -> Iterator[Correction]:
+    """Yield every one, in constant memory."""
+    yield from _read(session, practice_id, source, origins, limit=None)
+
+
+def _counter(entry: Entry) -> Entry:
+    return _as_entry(entry._replace(amount_cents=-entry.amount_cents))
+
+
+def _as_entry(entry: Entry) -> Entry:
+    """Return the posting in a kind that can be posted. A charge is corrected by an adjustment."""
+    return entry._replace(kind=PostingKind.ADJUSTMENT.value) if entry.kind == PostingKind.CHARGE else entry
+
+
+def _digest(entry: Entry) -> str:
+    """Return a short digest of the values, as `_digest_sql` does."""
+    values = "|".join(str(value) for value in entry if value is not None)
+    return hashlib.sha256(values.encode()).hexdigest()[:_DIGEST_CHARACTERS]
+
+
+def _digest_sql(columns: list[ColumnElement[Any]]) -> ColumnElement[str]:
+    digest = func.sha256(func.convert_to(func.concat_ws("|", *columns), "UTF8"))
+    return func.left(func.encode(digest, "hex"), _DIGEST_CHARACTERS)
+
+
+def _read(
+    session: Session, practice_id: int, source: str, origins: Origins, *, limit: int | None
+) -> Iterator[Correction]:
+    width = len(STAGED_POSTING_COLUMNS)
+    found = _found(practice_id, source).subquery("found")
+    rows = select(found).order_by(found.c.at.nulls_last(), found.c.source_id).limit(limit)
+    for row in session.execute(rows, execution_options={} if limit else {"yield_per": _READ_AT_ONCE}):
+        old, new = Entry(*row[3 : 3 + width]), None if row.at is None else Entry(*row[3 + width :])
+        origin = origins[_STAGE]
+        if old.kind == PostingKind.CHARGE and origin.charges is not None:
+            origin = origin.charges
+        yield Correction(row.source_id, row.claim, origin.file, row.at, old, new)
+
+
+def _found(practice_id: int, source: str) -> Select[Any]:
+    """Return each posting of a claim of the file that the file changes, or no longer has."""
+    known = existing_postings(practice_id, source).subquery("known")
+    is_charge = known.c.kind == PostingKind.CHARGE.value
+
+    def values(of: Any, prefix: str) -> list[ColumnElement[Any]]:
+        return [
+            (cast(of[name], Text) if name == "posted_on" else of[name]).label(f"{prefix}_{name}")
+            for name in STAGED_POSTING_COLUMNS
+        ]
+
+    def differs(name: str) -> ColumnElement[bool]:
+        other: ColumnElement[bool] = _STAGE.c[name].is_distinct_from(known.c[name])
+        # A charge takes its claim's date of service, which is listed as a difference of the claim.
+        return and_(other, ~is_charge) if name == "posted_on" else other
+
+    def is_corrected(to: ColumnElement[str]) -> ColumnElement[bool]:
+        first = known.c.source_id + literal(_CORRECTION) + to + literal("-1")
+        return exists().where(Posting.practice_id == practice_id, Posting.source == source, Posting.source_id == first)
+
+    changed = (
+        select(_STAGE.c.at, known.c.source_id, known.c.claim, *values(known.c, "old"), *values(_STAGE.c, "new"))
+        .join(known, known.c.source_id == _STAGE.c.source_id)
+        .where(
+            or_(*map(differs, STAGED_POSTING_COLUMNS)),
+            ~is_corrected(_digest_sql([_STAGE.c[name] for name in STAGED_POSTING_COLUMNS])),
+        )
+    )
+    nothing = [cast(null(), column.type).label(column.name) for column in values(_STAGE.c, "new")]
+    missing = select(
+        cast(literal(None), _STAGE.c.at.type).label("at"), known.c.source_id, known.c.claim, *values(known.c, "old"),
+        *nothing,
+    ).where(
+        exists().where(stages.CLAIM.c.external_id == known.c.claim),
+        ~exists().where(_STAGE.c.source_id == known.c.source_id),
+        ~known.c.source_id.contains(_CORRECTION),
+        ~is_corrected(literal(_REMOVED)),
+    )  # fmt: skip
+    return union_all(changed, missing)  # type: ignore[return-value]

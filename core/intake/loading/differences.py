@@ -1,0 +1,167 @@
+"""Fields in which the files differ from the practice's records: listed, and taken over only on request.
+
+A field that the practice decides on itself is no difference: the status of a claim that a job settled or a posting
+reopened, and a hold that a user placed or released.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field as dataclass_field
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, Table, Text, and_, case, cast, exists, func, insert, literal, or_, select
+from sqlalchemy.orm import Session
+
+from core.intake.loading import stages
+from core.intake.loading.checks import Origins
+from core.intake.loading.compare import AMOUNT_COLUMNS, existing_claims, existing_lines, existing_rows
+from core.intake.loading.insert import REFERENCE_TABLES, STAGED_CLAIM_COLUMNS
+from core.intake.parsing.faults import REDACTED
+from core.models.claims import SETTLED, Claim
+from core.models.job_items import JobItem, Outcome
+from core.models.people import AuditEntry
+
+LISTED_MAX: Final = 100  # of a result; `all_differences` has every one
+_READ_AT_ONCE: Final = 1_000
+_PRIVATE: Final = {("patient", "name"), ("patient", "birth_date")}
+_CLAIM_FIELDS: Final = (
+    "office",
+    "billing_provider",
+    "supervising_provider",
+    "primary_payer",
+    "secondary_payer",
+    *(name for name in STAGED_CLAIM_COLUMNS if name != "external_id"),
+)
+_HOLD_ACTS: Final = ("claim.held", "claim.released")
+_FOUND: Final = stages.DIFFERENCE
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A field of an existing record with another value in the file. Values are as the file writes them."""
+
+    record: str  # claim, line, patient, payer, provider or office
+    number: str  # the practice's own
+    field: str
+    file: str
+    line_of_file: int
+    old: str | None = dataclass_field(repr=False)  # may be a name or a date of birth
+    new: str | None = dataclass_field(repr=False)
+
+    @property
+    def is_private(self) -> bool:
+        """Return whether the values are a name or a date of birth, for readers who may see them."""
+        return (self.record, self.field) in _PRIVATE
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON. A name or a date of birth is hidden."""
+        facts = vars(self)
+        return facts if not self.is_private else {**facts, "old": REDACTED, "new": REDACTED}
+
+
+@dataclass(frozen=True)
+class Differences:
+    """The differences of an import: how many of each field, and the first of them."""
+
+    counts: dict[str, int]  # by "patient name", "claim hold" and so on
+    first: list[Difference]
+
+    @property
+    def count(self) -> int:
+        """Return how many there are."""
+        return sum(self.counts.values())
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON, without names and dates of birth."""
+        return {"counts": self.counts, "first": [one.facts() for one in self.first]}
+
+
+def find_differences(session: Session, practice_id: int) -> None:
+    """Stage each difference. Call it before the known rows are deleted."""
+    for table, stage in REFERENCE_TABLES:
+        columns = [column.name for column in stage.c if column.name not in ("at", "external_id")]
+        here = existing_rows(table, practice_id, ("external_id", *columns))
+        _find(session, stage, ("external_id",), columns, here)
+    claims = existing_claims(practice_id).add_columns(
+        _follows_file(decided_by_job(practice_id)).label("billing_status_follows"),
+        _follows_file(_decided_by_user(practice_id)).label("hold_follows"),
+    )
+    _find(session, stages.CLAIM, ("external_id",), _CLAIM_FIELDS, claims)
+    _find(session, stages.LINE, ("claim", "number"), ("procedure_code",), existing_lines(practice_id))
+    stages.analyze(session, _FOUND.name)
+
+
+def _find(
+    session: Session, stage: Table, key: Sequence[str], columns: Sequence[str], here: Select[*tuple[Any, ...]]
+) -> None:
+    known = here.subquery("here")
+    same_row = and_(*(stage.c[name] == known.c[name] for name in key))
+
+    def differs(name: str) -> ColumnElement[bool]:
+        is_other: ColumnElement[bool] = stage.c[name].is_distinct_from(known.c[name])
+        follows = known.c.get(f"{name}_follows")
+        return is_other if follows is None else and_(is_other, follows)
+
+    counts = [func.count().filter(differs(name)).label(name) for name in columns]
+    count_of = session.execute(select(*counts).select_from(stage).join(known, same_row)).one()._mapping
+    number = func.concat_ws(" / ", *(stage.c[name] for name in key))
+    for name in columns:
+        if count_of[name]:
+            values = (_as_text(name, known.c[name]), _as_text(name, stage.c[name]))
+            record = stage.name.removeprefix("stage_")
+            rows = select(stage.c.at, literal(record), number, literal(name), *values).join(known, same_row)
+            session.execute(insert(_FOUND).from_select([c.name for c in _FOUND.c], rows.where(differs(name))))
+
+
+def _as_text(name: str, value: ColumnElement[Any]) -> ColumnElement[Any]:
+    if name in AMOUNT_COLUMNS:
+        # Whole cents, 0 or more, as the file writes them.
+        dollars = func.concat(value.op("/")(100), ".", func.lpad(cast(value % 100, Text), 2, "0"))
+        return case((value.is_not(None), dollars))
+    return cast(value, Text)
+
+
+def _follows_file(decided_here: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return whether the file still decides. Nothing was decided here about a claim in its first version."""
+    return case((Claim.version == 1, True), else_=~decided_here)
+
+
+def decided_by_job(practice_id: int) -> ColumnElement[bool]:
+    """Return the condition that a job settled the claim, and its status follows from that."""
+    by_job = exists().where(
+        JobItem.practice_id == practice_id, JobItem.claim_id == Claim.id, JobItem.outcome == Outcome.SETTLED
+    )
+    return and_(or_(Claim.billing_status == SETTLED, Claim.reopened), by_job.correlate(Claim))
+
+
+def _decided_by_user(practice_id: int) -> ColumnElement[bool]:
+    acts = exists().where(
+        AuditEntry.practice_id == practice_id,
+        AuditEntry.subject == literal("claim:") + Claim.external_id,
+        AuditEntry.act.in_(_HOLD_ACTS),
+    )
+    return or_(Claim.hold_by.is_not(None), acts.correlate(Claim))
+
+
+def list_differences(session: Session, origins: Origins) -> Differences:
+    """Return the staged differences: their counts, and the first `LISTED_MAX`."""
+    of = _FOUND.c
+    counts = session.execute(
+        select(of.record, of.field, func.count()).group_by(of.record, of.field).order_by(of.record, of.field)
+    )
+    found = {f"{record} {name.replace('_', ' ')}": count for record, name, count in counts}
+    return Differences(found, list(_read(session, origins, limit=LISTED_MAX)))
+
+
+def all_differences(session: Session, origins: Origins) -> Iterator[Difference]:
+    """Yield every difference, in the transaction of the import, in constant memory."""
+    yield from _read(session, origins, limit=None)
+
+
+def _read(session: Session, origins: Origins, *, limit: int | None) -> Iterator[Difference]:
+    of = _FOUND.c
+    files = {stage.name.removeprefix("stage_"): origin.file for stage, origin in origins.items()}
+    rows = select(of.record, of.number, of.field, of.old, of.new, of.at).order_by(of.record, of.field, of.at)
+    options = {} if limit else {"yield_per": _READ_AT_ONCE}
+    for row in session.execute(rows.limit(limit), execution_options=options):
+        file = files.get(row.record, "")
+        yield Difference(row.record, row.number, row.field, file, row.at, row.old, row.new)

@@ -1,0 +1,177 @@
+"""Post staged rows on the practice's existing claims, and match write-offs as if they had been entered one by one."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Text,
+    and_,
+    any_,
+    cast,
+    exists,
+    func,
+    insert,
+    literal,
+    not_,
+    select,
+)
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Actor
+from core.intake.loading import stages
+from core.intake.loading.checks import Origins, first_faulty_rows
+from core.intake.loading.insert import STAGED_POSTING_COLUMNS
+from core.intake.parsing.faults import Faults
+from core.ledger import adjustment_limits, balances, late_payments
+from core.ledger.late_payments import WriteOffChanges
+from core.models.claims import Claim
+from core.models.ledger import Posting, PostingKind
+from core.models.practices import Practice
+from core.money import format_cents
+from core.practices import periods, practice_days
+
+_STAGE: Final = stages.POSTING
+_ROWS_AT_ONCE: Final = 5_000  # ids that fit in one statement
+
+
+def on_existing_claim(practice_id: int) -> ColumnElement[bool]:
+    """Return the condition that a staged posting is on a claim that the practice has."""
+    return exists().where(Claim.practice_id == practice_id, Claim.external_id == _STAGE.c.claim)
+
+
+def report_future_rows(
+    session: Session, practice: Practice, origins: Origins, faults: Faults, *, now: dt.datetime
+) -> None:
+    """Add a fault for each staged posting on an existing claim that is dated in the future."""
+    today = practice_days.today(practice, now=now)
+    latest = periods.latest_posting_date(session, practice.id, today=today)
+    rows = select(_STAGE.c.at, _STAGE.c.kind, _STAGE.c.posted_on).where(
+        _STAGE.c.posted_on > latest, on_existing_claim(practice.id)
+    )
+    for row in first_faulty_rows(session, rows, faults=faults):
+        cure = f"the date is in the future; the latest is {latest}"
+        faults.add(origins[_STAGE].fault(row, "posted_on", str(row.posted_on), cure), times=row.times)
+
+
+def report_rows_over_limit(
+    session: Session, practice: Practice, origins: Origins, faults: Faults, *, by: Actor, now: dt.datetime
+) -> None:
+    """Add a fault for each existing claim that `by` would adjust by more than the limit for one claim."""
+    limit = adjustment_limits.limit_for_user(session, by)
+    day = adjustment_limits.adjusted_by_user_today(practice, by, now=now)
+    already = select(func.coalesce(func.sum(-Posting.amount_cents), 0)).where(*day, Posting.claim_id == Claim.id)
+    cents = (func.sum(-_STAGE.c.amount_cents) + already.correlate(Claim).scalar_subquery()).label("cents")
+    lowers = and_(_STAGE.c.kind == PostingKind.ADJUSTMENT.value, _STAGE.c.amount_cents < 0)
+    rows = (
+        select(func.min(_STAGE.c.at).label("at"), _STAGE.c.claim, cents)
+        .join(Claim, and_(Claim.practice_id == practice.id, Claim.external_id == _STAGE.c.claim))
+        .where(lowers)
+        .group_by(_STAGE.c.claim, Claim.id)
+        .having(cents > limit.cents)
+    )
+    cure = adjustment_limits.describe(None, limit)
+    for row in first_faulty_rows(session, rows, faults=faults):
+        note = f"adjustments of {format_cents(int(row.cents))}"
+        faults.add(origins[_STAGE].fault(row, "claim", row.claim, cure, note=note), times=row.times)
+
+
+def lock_claims(session: Session, practice_id: int, named: ColumnElement[bool]) -> None:
+    """Lock the claims that match, in id order and before any month, as all others do."""
+    claims = select(Claim.id).where(Claim.practice_id == practice_id, named).order_by(Claim.id)
+    session.execute(select(func.count()).select_from(claims.with_for_update(key_share=True).subquery("locked")))
+
+
+def post_staged_rows(
+    session: Session, practice: Practice, *, source: str, by: Actor | None, now: dt.datetime
+) -> WriteOffChanges:
+    """Post every staged row on an existing claim. Return what the rows did to write-offs.
+
+    Several rows on one line and responsibility with a write-off are posted in rounds, in the order of the file. Each
+    round sees the result of the one before.
+    """
+    rounds = _posting_rounds(session, practice.id)
+    later = [source_id for ids in rounds[1:] for source_id in ids]
+    moved = WriteOffChanges()
+    for number, ids in enumerate(rounds or [[]]):
+        picked = not_(_has_id(later)) if number == 0 else _has_id(ids)
+        _post(session, practice.id, picked, source=source, by=by, now=now)
+        moved = moved.combined_with(_match_write_offs(session, practice, ids, source=source, by=by, now=now))
+        of_round = exists().where(_STAGE.c.claim == Claim.external_id, picked)
+        balances.refresh(
+            session, practice.id, select(Claim.id).where(Claim.practice_id == practice.id, of_round)
+        )
+    return moved
+
+
+def _has_id(source_ids: Sequence[str]) -> ColumnElement[bool]:
+    return _STAGE.c.source_id == any_(cast(list(source_ids), ARRAY(Text)))
+
+
+def _posting_rounds(session: Session, practice_id: int) -> list[list[str]]:
+    """Return the rounds for places with write-offs: the first row of each place, then the second, and so on.
+
+    A row is named by its id, because a charge and a payment may be on the same line of two files.
+    """
+    place = (_STAGE.c.claim, _STAGE.c.line, _STAGE.c.responsibility)
+    written_off = exists().where(
+        Claim.practice_id == practice_id,
+        Claim.external_id == _STAGE.c.claim,
+        Posting.practice_id == practice_id,
+        Posting.claim_id == Claim.id,
+        Posting.line == _STAGE.c.line,
+        cast(Posting.responsibility, Text) == _STAGE.c.responsibility,
+        Posting.kind == PostingKind.WRITE_OFF,
+    )
+    nth = func.row_number().over(partition_by=place, order_by=_STAGE.c.at).label("nth")
+    rounds: list[list[str]] = []
+    for source_id, number in session.execute(
+        select(_STAGE.c.source_id, nth).where(written_off).order_by(nth, _STAGE.c.at)
+    ):
+        if number > len(rounds):
+            rounds.append([])
+        rounds[-1].append(source_id)
+    return rounds
+
+
+def _post(
+    session: Session, practice_id: int, picked: ColumnElement[bool], *, source: str, by: Actor | None, now: dt.datetime
+) -> None:
+    columns: dict[str, Any] = {
+        "practice_id": literal(practice_id),
+        "claim_id": Claim.id,
+        "created_at": literal(now),
+        "user_id": literal(by.user_id if by else None, BigInteger),
+        "source": literal(source),
+        "source_id": _STAGE.c.source_id,
+        **{name: _STAGE.c[name] for name in STAGED_POSTING_COLUMNS},
+    }
+    rows = (
+        select(*columns.values())
+        .join_from(_STAGE, Claim, and_(Claim.practice_id == practice_id, Claim.external_id == _STAGE.c.claim))
+        .where(picked)
+        .order_by(_STAGE.c.at)
+    )
+    session.execute(insert(Posting).from_select(list(columns), rows))
+
+
+def _match_write_offs(
+    session: Session, practice: Practice, ids: list[str], *, source: str, by: Actor | None, now: dt.datetime
+) -> WriteOffChanges:
+    moved = WriteOffChanges()
+    today = practice_days.today(practice, now=now)
+    of_source = and_(
+        Posting.practice_id == practice.id, Posting.source == source, Posting.source_id == _STAGE.c.source_id
+    )
+    for begin in range(0, len(ids), _ROWS_AT_ONCE):
+        posted = select(Posting.id, Posting.claim_id).join_from(_STAGE, Posting, of_source)
+        found = session.execute(posted.where(_has_id(ids[begin : begin + _ROWS_AT_ONCE]))).all()
+        done = late_payments.match_write_offs(
+            session, practice.id, [row.id for row in found], claim_ids={row.claim_id for row in found},
+            user_id=by.user_id if by else None, now=now, today=today,
+        )  # fmt: skip
+        moved = moved.combined_with(done)
+    return moved

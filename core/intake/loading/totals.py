@@ -1,0 +1,193 @@
+"""Control totals of staged rows, before anything is in the books: to compare with the office's own reports."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import BigInteger, ColumnElement, and_, cast, func, select
+from sqlalchemy.orm import Session
+
+from core.counting import counted
+from core.errors import Refusal
+from core.intake.loading import stages
+from core.models.ledger import PaidBy, PostingKind, Responsibility
+from core.models.practices import Patient
+from core.money import format_cents
+
+FIRST_CLAIMS: Final = 10  # enough to compare a few with the office's screen
+_STAGE: Final = stages.POSTING
+_INSURERS: Final = (PaidBy.PRIMARY.value, PaidBy.SECONDARY.value)
+_IS_PAYMENT: Final = _STAGE.c.kind == PostingKind.PAYMENT.value
+_IS_PAID: Final = _STAGE.c.amount_cents < 0
+# Which postings count, and their positive cents.
+POSTING_TOTALS: Final[Mapping[str, tuple[ColumnElement[bool], ColumnElement[int]]]] = {
+    "charges": (_STAGE.c.kind == PostingKind.CHARGE.value, _STAGE.c.amount_cents),
+    "insurance_payments": (and_(_IS_PAYMENT, _IS_PAID, _STAGE.c.paid_by.in_(_INSURERS)), -_STAGE.c.amount_cents),
+    "patient_payments": (
+        and_(_IS_PAYMENT, _IS_PAID, _STAGE.c.paid_by == PaidBy.PATIENT.value),
+        -_STAGE.c.amount_cents,
+    ),
+    "refunds": (and_(_IS_PAYMENT, ~_IS_PAID), _STAGE.c.amount_cents),
+    "adjustments": (_STAGE.c.kind == PostingKind.ADJUSTMENT.value, -_STAGE.c.amount_cents),
+    "transfers": (and_(_STAGE.c.kind == PostingKind.TRANSFER.value, ~_IS_PAID), _STAGE.c.amount_cents),
+}
+
+
+class ControlTotal(NamedTuple):
+    """A count and a sum. Cents are positive unless corrections outweigh the rest."""
+
+    number: int = 0
+    cents: int = 0
+
+
+@dataclass(frozen=True)
+class ControlTotals:
+    """The totals of the staged rows. A balance is the sum of their postings; credits are parts of it."""
+
+    claims: int
+    lines: int
+    postings: int
+    charges: ControlTotal
+    insurance_payments: ControlTotal
+    patient_payments: ControlTotal
+    refunds: ControlTotal
+    adjustments: ControlTotal
+    transfers: ControlTotal
+    insurance_balance_cents: int
+    patient_balance_cents: int
+    credit: ControlTotal  # lines with a balance below zero, by responsibility, in positive cents
+    first_service_date: dt.date | None
+    last_service_date: dt.date | None
+    first_posting_date: dt.date | None
+    last_posting_date: dt.date | None
+
+    @property
+    def total_cents(self) -> int:
+        """Return the A/R total: both balances, net of credits."""
+        return self.insurance_balance_cents + self.patient_balance_cents
+
+    def facts(self) -> dict[str, Any]:
+        """Return all of it as JSON, with the A/R total."""
+        facts = {name: _as_json(value) for name, value in vars(self).items()}
+        return {**facts, "total_cents": self.total_cents}
+
+
+@dataclass(frozen=True)
+class FirstClaim:
+    """A claim of the file with its balances by the file, to compare with the office's screen."""
+
+    claim_id: str
+    patient_id: str
+    service_date: dt.date
+    charge_cents: int
+    insurance_due_cents: int
+    patient_due_cents: int
+    patient: str = field(repr=False)  # for readers who may see names
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON, without the name."""
+        return {name: _as_json(value) for name, value in asdict(self).items() if name != "patient"}
+
+
+class ExpectedTotalDiffers(Refusal):
+    """The A/R total of the files is not the expected one. Nothing was imported."""
+
+    code = "expected_total_differs"
+    http_status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+def check_expected_total(totals: ControlTotals, expected_cents: int | None) -> None:
+    """Raise `ExpectedTotalDiffers` if a total is expected and the file has another."""
+    if expected_cents is None or totals.total_cents == expected_cents:
+        return
+    difference = totals.total_cents - expected_cents
+    credit = ""
+    if totals.credit.number:
+        credit = f" It includes {counted(totals.credit.number, 'credit')} of {format_cents(totals.credit.cents)}."
+    raise ExpectedTotalDiffers(
+        f"The A/R total of the files is {format_cents(totals.total_cents)}, not {format_cents(expected_cents)}. The "
+        f"difference is {format_cents(difference)}.{credit} Nothing was imported.",
+        total_cents=totals.total_cents,
+        expected_cents=expected_cents,
+        difference_cents=difference,
+    )
+
+
+def control_totals(session: Session) -> ControlTotals:
+    """Return the totals of everything staged now. Call `sum_lines` before."""
+    of, claim = _STAGE.c, stages.CLAIM.c
+    insurance = of.responsibility == Responsibility.INSURANCE.value
+    columns = [
+        func.count(), *sums_of_parts(), cents(of.amount_cents, insurance), cents(of.amount_cents, ~insurance),
+        func.min(of.posted_on), func.max(of.posted_on),
+    ]  # fmt: skip
+    postings, *parts = session.execute(select(*columns).select_from(_STAGE)).one()
+    services = select(func.count(), func.min(claim.service_date), func.max(claim.service_date))
+    claims, first_service, last_service = session.execute(services.select_from(stages.CLAIM)).one()
+    sides = (stages.LINE_SUM.c.insurance_due, stages.LINE_SUM.c.patient_due)
+    numbers = [func.count().filter(due < 0) for due in sides]
+    owed = [cents(-due, due < 0) for due in sides]
+    credit = select(numbers[0] + numbers[1], owed[0] + owed[1]).select_from(stages.LINE_SUM)
+    return ControlTotals(
+        claims=claims,
+        lines=session.scalars(select(func.count()).select_from(stages.LINE)).one(),
+        postings=postings,
+        **named_parts(parts),
+        insurance_balance_cents=parts[-4],
+        patient_balance_cents=parts[-3],
+        credit=ControlTotal(*session.execute(credit).one()),
+        first_service_date=first_service,
+        last_service_date=last_service,
+        first_posting_date=parts[-2],
+        last_posting_date=parts[-1],
+    )
+
+
+def sums_of_parts() -> list[ColumnElement[Any]]:
+    """Return the count and the cents of each of `POSTING_TOTALS`."""
+    return [
+        column
+        for condition, amount in POSTING_TOTALS.values()
+        for column in (func.count().filter(condition), cents(amount, condition))
+    ]
+
+
+def named_parts(sums: Any) -> dict[str, Any]:
+    """Return the values of `sums_of_parts` by name."""
+    return {name: ControlTotal(*sums[2 * n : 2 * n + 2]) for n, name in enumerate(POSTING_TOTALS)}
+
+
+def first_claims(session: Session, practice_id: int) -> list[FirstClaim]:
+    """Return the first claims of the file with their balances by the file."""
+    claim, of = stages.CLAIM.c, _STAGE.c
+    first = select(claim.at, claim.external_id, claim.patient, claim.service_date).order_by(claim.at)
+    top = first.limit(FIRST_CLAIMS).subquery("top")
+    here = select(Patient.name).where(Patient.practice_id == practice_id, Patient.external_id == top.c.patient)
+    staged = select(func.min(stages.PATIENT.c.name)).where(stages.PATIENT.c.external_id == top.c.patient)
+    insurance = of.responsibility == Responsibility.INSURANCE.value
+    rows = (
+        select(
+            top.c.external_id, top.c.patient, top.c.service_date,
+            cents(of.amount_cents, of.kind == PostingKind.CHARGE.value), cents(of.amount_cents, insurance),
+            cents(of.amount_cents, ~insurance),
+            func.coalesce(staged.scalar_subquery(), here.scalar_subquery(), ""),
+        )
+        .outerjoin(_STAGE, of.claim == top.c.external_id)
+        .group_by(top.c.at, top.c.external_id, top.c.patient, top.c.service_date)
+        .order_by(top.c.at)
+    )  # fmt: skip
+    return [FirstClaim(*row) for row in session.execute(rows)]
+
+
+def cents(amount: Any, where: ColumnElement[bool] | None = None) -> ColumnElement[int]:
+    """Return the sum as an integer, 0 if there is nothing to sum."""
+    total = func.sum(amount)
+    return cast(func.coalesce(total if where is None else total.filter(where), 0), BigInteger)
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, ControlTotal):
+        return value._asdict()
+    return value.isoformat() if isinstance(value, dt.date) else value
