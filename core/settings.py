@@ -18,6 +18,7 @@ TASK_PREPARE: Final = "settle.prepare"
 TASK_SWEEP: Final = "settle.sweep"
 TASK_TICK: Final = "settle.tick"
 TASK_MAIL: Final = "settle.mail"
+TASK_IMPORT: Final = "settle.import"
 TASK_CANARY: Final = "settle.canary"
 QUEUE_SETTLE: Final = "settle"  # chunks and previews
 QUEUE_CONTROL: Final = "control"  # sweep and tick, which must not wait behind chunks
@@ -101,6 +102,9 @@ class Settings(BaseSettings):
         1_000, description="Claims that commit together: tens of milliseconds, so that a pause takes effect at once"
     )
     worker_concurrency: PositiveInt = 2
+    import_mb_max: PositiveInt = Field(
+        600, description="Megabytes of one import, uploaded and unpacked; a worker's temporary folder holds both"
+    )
     alive_file: Path | None = Field(
         None, description="Worker and beat touch this file regularly; a container's health check reads its age"
     )
@@ -129,6 +133,11 @@ class Settings(BaseSettings):
         None, min_length=1, description="The API token of commands that act for a user; overrides the sign-in"
     )
     metrics_by_practice: bool = Field(False, description="Add the write-offs of each practice, by its id, to /metrics")
+
+    @property
+    def import_bytes_max(self) -> int:
+        """Return the size of the largest import, in bytes."""
+        return self.import_mb_max * 1_000_000
 
     @field_validator("database_url", mode="after")
     @classmethod

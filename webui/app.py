@@ -27,6 +27,7 @@ from webui.claims import (
     recoveries,
     write_offs,
 )
+from webui.imports import import_pages, upload
 from webui.jobs import approvals, confirm, job_files, job_pages, posting_date, reversals, status_change
 from webui.operations import broker, dashboard, health, metrics
 from webui.practice import audit, limits, months, reasons, time_zone, users, write_off_settings
@@ -131,8 +132,10 @@ def _register_operations(app: OpenAPI) -> None:
 
 
 def _register_practice_pages(app: OpenAPI) -> None:
-    """Register month-end close, credits, exclusions, reasons, the audit and what follows a write-off."""
-    for pages in (months, posting_date, credit_balances, recoveries, exclusions, reasons, audit, write_offs):
+    """Register imports, month-end close, credits, exclusions, reasons, the audit and what follows a write-off."""
+    for pages in (
+        import_pages, upload, months, posting_date, credit_balances, recoveries, exclusions, reasons, audit, write_offs,
+    ):  # fmt: skip
         app.register_blueprint(pages.blueprint)
 
 

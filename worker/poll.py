@@ -15,14 +15,15 @@ import structlog
 from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
 
 from core.db.engine import transaction
+from core.intake.uploads import run
 from core.jobs import job_queries, prepare
 from core.jobs.execution import engine
 from core.schedules import mail
-from core.settings import QUEUE_SETTLE, TASK_MAIL, TASK_PREPARE, TASK_WORK
+from core.settings import QUEUE_SETTLE, TASK_IMPORT, TASK_MAIL, TASK_PREPARE, TASK_WORK, load_settings
 from core.watch import tally
-from worker import heartbeat, turns
+from worker import heartbeat, import_turn, turns
 from worker.app import app
-from worker.process import sessions, utc_now, worker_name
+from worker.process import progress_sessions, sessions, utc_now, worker_name
 
 ERROR_BACKOFF_SECONDS: Final = 10  # after a step failed; the other steps continue
 
@@ -50,6 +51,22 @@ def _mail() -> bool:
     return mail.send_due(sessions(), clock=utc_now) > 0
 
 
+def import_files() -> bool:
+    """Check or import the files of one waiting import. Return whether there was one."""
+    with import_turn.try_import_turn() as is_mine:
+        if not is_mine:
+            return False
+        found = run.work(
+            sessions(),
+            progress_sessions=progress_sessions(),
+            bytes_max=load_settings().import_bytes_max,
+            clock=utc_now,
+            is_stopping=lambda: _stopping.is_set() or bool(_worker_shutdown_flag[0]),
+        )
+        progress_sessions().kw["bind"].dispose()  # so that a worker has this connection only while it imports
+        return found
+
+
 class PollStep(NamedTuple):
     """One kind of work to look for. `do` returns whether there was any."""
 
@@ -57,7 +74,13 @@ class PollStep(NamedTuple):
     do: Callable[[], bool]
 
 
-POLL_STEPS: Final = (PollStep(TASK_WORK, _work), PollStep(TASK_PREPARE, _prepare), PollStep(TASK_MAIL, _mail))
+# An import takes minutes, so it comes last.
+POLL_STEPS: Final = (
+    PollStep(TASK_WORK, _work),
+    PollStep(TASK_PREPARE, _prepare),
+    PollStep(TASK_MAIL, _mail),
+    PollStep(TASK_IMPORT, import_files),
+)
 
 _stopping: Final = threading.Event()
 _threads: Final[list[threading.Thread]] = []

@@ -22,6 +22,12 @@ def sessions() -> Sessions:
     return make_sessions(make_engine(url.get_secret_value(), pool_size=1))
 
 
+@cache
+def progress_sessions() -> Sessions:
+    """Return sessions on a second connection, which writes progress while a transaction of the first one lasts."""
+    return make_sessions(make_engine(sessions().kw["bind"].url.render_as_string(hide_password=False), pool_size=1))
+
+
 @setup_logging.connect
 def configure_logging(**_: object) -> None:
     """Configure logging. Celery then does not set up its own."""
@@ -32,9 +38,10 @@ def configure_logging(**_: object) -> None:
 @worker_process_init.connect
 def discard_parent_connection(**_: object) -> None:
     """Let a forked process open its own connection, because two processes on one would mix their answers."""
-    if sessions.cache_info().currsize:
-        sessions().kw["bind"].dispose(close=False)
-        sessions.cache_clear()
+    for kept in (sessions, progress_sessions):
+        if kept.cache_info().currsize:
+            kept().kw["bind"].dispose(close=False)
+            kept.cache_clear()
 
 
 def utc_now() -> dt.datetime:

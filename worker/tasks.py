@@ -1,13 +1,14 @@
 """The tasks. A message is only a hint: each task asks the database what to do."""
 
 from core.db.engine import transaction
+from core.intake.uploads import commands
 from core.jobs import prepare
 from core.jobs.execution import engine, sweep
 from core.jobs.keys import JobKey
 from core.schedules import mail, tick
-from core.settings import TASK_CANARY, TASK_MAIL, TASK_PREPARE, TASK_SWEEP, TASK_TICK, TASK_WORK
+from core.settings import TASK_CANARY, TASK_IMPORT, TASK_MAIL, TASK_PREPARE, TASK_SWEEP, TASK_TICK, TASK_WORK
 from core.watch import canary, heartbeat, tally
-from worker import hints, turns
+from worker import hints, poll, turns
 from worker.app import app
 from worker.process import sessions, utc_now, worker_name
 
@@ -34,6 +35,8 @@ def prepare_preview(practice_id: int, job_id: int) -> None:
 def find_missed_work() -> None:
     """Find work that was left undone, and send hints for it."""
     found = sweep.sweep(sessions(), now=utc_now())
+    with transaction(sessions()) as session:
+        commands.expire(session, now=utc_now())
     tally.count("sweep_rescues", by=found.rescued)
     hints.send_found_work(found)
 
@@ -53,6 +56,13 @@ def send_reports() -> None:
     """Send the run reports that are due."""
     with turns.task_turn():
         mail.send_due(sessions(), clock=utc_now)
+
+
+@app.task(name=TASK_IMPORT)
+def check_or_import(practice_id: int, import_id: int) -> None:  # noqa: ARG001  labels for Flower
+    """Check or import uploaded files."""
+    with turns.task_turn():
+        poll.import_files()
 
 
 @app.task(name=TASK_CANARY)

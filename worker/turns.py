@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-POLL_SECONDS: Final = 0.5  # a CONFIRM by command starts within this time; a poll is three short statements
+POLL_SECONDS: Final = 0.5  # a CONFIRM by command starts within this time; a poll is four short statements
 
 _turn: Final = threading.Lock()
 _tasks: Final[list[float]] = []  # arrival of each waiting or running task

@@ -16,6 +16,7 @@ import structlog
 from core.db.engine import transaction
 from core.jobs.results import progress
 from core.settings import QUEUE_SETTLE, load_settings
+from worker import import_turn
 from worker.app import app
 from worker.process import sessions
 
@@ -45,13 +46,17 @@ class Watchdog:
         patience = dt.timedelta(seconds=load_settings().worker_stuck_seconds)
         with transaction(sessions()) as session:
             waiting = progress.find_stalled_job(session, now=now, for_at_least=patience)
-        if waiting is None:
+        if waiting is None or self._only_imports():
             self._since = None
         elif self._since is None:
             self._since = now
         elif now - self._since >= patience:
             log.error("worker_is_stuck", job_id=waiting.job_id)
             _kill_worker()
+
+    def _only_imports(self) -> bool:
+        """Return whether the pool's only process imports, so that jobs wait for it."""
+        return len(pool_pids(self._pool)) == 1 and import_turn.is_importing()
 
     def _is_gone(self) -> bool:
         processes = pool_pids(self._pool)

@@ -16,6 +16,7 @@ class Action(StrEnum):
     CONFIRM_JOB = "confirm_job"
     CONTROL_JOB = "control_job"  # pause, resume, cancel, retry
     POST = "post"
+    IMPORT = "import"  # claims from files
     HOLD = "hold"
     SEND_WRITE_OFFS = "send_write_offs"  # mark a file of write-offs as sent, and save its layouts
     APPROVE_JOB = "approve_job"
@@ -38,6 +39,7 @@ _BILLING: Final = {
     Action.POST,
     Action.HOLD,
     Action.SEND_WRITE_OFFS,
+    Action.IMPORT,
 }
 _APPROVING: Final = {
     Action.SEE_CLAIMS,

@@ -25,6 +25,7 @@ VERSION_HEADER: Final = "Settle-Version"
 # The option of a command that answers a refusal, by the refusal's code.
 _CURES: Final = {
     "cost_share_reason_missing": "Add: --cost-share-reason TEXT",
+    "totals_differ": "To import anyway, add: --accept-difference",
     "period_closed": "To post on that date, add: --posting-date {next_open_date}",
 }
 _MAY_BE_OF_ANOTHER_VERSION: Final = (
@@ -101,6 +102,10 @@ class Api:
         """Return the answer to an act. With an idempotency key, it acts only once, even if sent again."""
         return self.send("POST", path, body=body, key=key, params=params)
 
+    def put_bytes(self, path: str, content: bytes) -> None:
+        """Send a piece of a file. Sent again, it replaces itself."""
+        self._answer(self._send("PUT", path, params={}, content=content))
+
     def send(
         self, method: str, path: str, *, body: Any = None, key: str | None = None, params: dict[str, Any] | None = None
     ) -> Any:
@@ -129,12 +134,12 @@ class Api:
 
     def _send(
         self, method: str, path: str, *, params: dict[str, Any], body: Any = None, key: str | None = None,
-        stream: bool = False,
+        content: bytes | None = None, stream: bool = False,
     ) -> httpx.Response:  # fmt: skip
         headers = {"Idempotency-Key": key} if key else {}
         given = {name: value for name, value in params.items() if value is not None}
-        request = self._http.build_request(method, path, params=given, json=body, headers=headers)
-        is_repeatable = method == "GET" or key is not None
+        request = self._http.build_request(method, path, params=given, json=body, content=content, headers=headers)
+        is_repeatable = method == "GET" or key is not None or content is not None
         for attempt in range(TRIES):
             try:
                 response = self._http.send(request, stream=stream)

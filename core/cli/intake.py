@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress as Bar, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from sqlalchemy.orm import Session
 
-from core.cli import context, import_output, options, practices
+from core.cli import context, import_output, options, practices, uploads
 from core.cli.import_options import Asked, all_faults_option, import_options
 from core.counting import counted
 from core.db.engine import make_sessions, transaction
@@ -33,7 +33,10 @@ _time_zone_option = click.option(
 
 @click.group("import")
 def import_() -> None:
-    """Import claims or postings. A single error stops the whole import; each error is listed with its location."""
+    """Import claims or postings. A single error stops the whole import; each error is listed with its location.
+
+    upload, show, confirm and discard act for a signed-in user. csv, synthea and postings run on the server.
+    """
 
 
 @import_.command("csv")
@@ -204,4 +207,6 @@ def _progress() -> Iterator[Progress | None]:
         yield tell
 
 
+for _command in uploads.UPLOAD_COMMANDS:
+    import_.add_command(_command)
 COMMANDS = [import_, sample]

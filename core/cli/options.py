@@ -43,6 +43,7 @@ class DateType(click.ParamType[str]):
 
 FILE_FORMATS: Final = ("csv", "xlsx")
 JOB: Final = RecordNumber("job", where="to find it, open the Jobs page")
+IMPORT: Final = RecordNumber("import", where="to find it, open the Import page")
 DAY: Final = DateType()
 job_argument = click.argument("job", type=JOB)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -7,6 +7,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, Timeout
 QUERY_CANCELED: Final = "57014"  # statement_timeout
 LOCK_NOT_AVAILABLE: Final = "55P03"  # lock_timeout
 DEADLOCK: Final = "40P01"
+DISK_FULL: Final = "53100"
 
 # PostgreSQL manual, appendix A. A class of two characters stands for all its codes.
 _TRANSIENT_SQLSTATES: Final = (

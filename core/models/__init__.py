@@ -1,11 +1,23 @@
 """Every table. All are imported here, so that a foreign key finds its table in any process."""
 
 from core.db.base import Base
-from core.models import claims, exports, import_changes, job_items, jobs, ledger, operations, people, practices, schedules
+from core.models import (
+    claims,
+    exports,
+    import_changes,
+    imports,
+    job_items,
+    jobs,
+    ledger,
+    operations,
+    people,
+    practices,
+    schedules,
+)
 
 __all__ = [
-    "claims", "exports", "import_changes", "job_items", "jobs", "ledger", "metadata", "operations", "people", "practices",
-    "schedules",
+    "claims", "exports", "import_changes", "imports", "job_items", "jobs", "ledger", "metadata", "operations", "people",
+    "practices", "schedules",
 ]  # fmt: skip
 
 metadata = Base.metadata

@@ -40,6 +40,11 @@ RIGHTS = {
         GET /claims/C00001/credits/1/patient   POST /claims/C00001/credits/1/patient
     """,
     Action.HOLD: "POST /claims/C00001/hold",
+    Action.IMPORT: """
+        GET /imports   POST /imports   POST /imports/begin   GET /imports/1   GET /imports/1/errors.csv
+        POST /imports/1/pieces   POST /imports/1/check   POST /imports/1/expected-total   POST /imports/1/confirm
+        POST /imports/1/discard
+    """,
     Action.EXCLUDE: "POST /exclusions   POST /exclusions/1/end",
     Action.CLOSE_MONTH: "POST /months/2026-11/close   POST /months/2026-10/reopen",
     Action.MANAGE_USERS: """
@@ -88,6 +93,10 @@ API_RIGHTS = {
         POST /claims/C00001/credit-transfers
     """,
     Action.HOLD: "PUT /claims/C00001/hold",
+    Action.IMPORT: """
+        GET /imports   POST /imports   GET /imports/1   PUT /imports/1/files/0/pieces/0   POST /imports/1/check
+        GET /imports/1/faults.csv   PUT /imports/1/expected-total   POST /imports/1/confirm   POST /imports/1/discard
+    """,
     Action.EXCLUDE: "POST /exclusions   POST /exclusions/1/end",
     Action.CLOSE_MONTH: "POST /periods/2026-11/close   POST /periods/2026-10/reopen",
     Action.MANAGE_USERS: """
@@ -114,6 +123,8 @@ ACTION_OF = {
 PAGES = [(method, path) for method, path in ACTION_OF if not path.startswith(API)]
 # The bodies that the API reads before it knows what is asked of which job, user or schedule.
 BODIES = {
+    r"/imports/1/confirm$": {},
+    r"/expected-total$": {"expected_total_cents": 1},
     r"/(confirm|approve)$": {"confirmation": "CONFIRM"},
     r"/re(ject|open)$": {"reason": "Why"},
     r"/reverse$": {"claim_ids": None},
@@ -139,7 +150,7 @@ BODIES = {
 TIMES = {"user_session", "api_token"}
 NAVIGATION = {
     "/claims", "/jobs", "/approvals", "/schedules", "/schedule-runs", "/credits", "/late-payments", "/exclusions",
-    "/months", "/settings", "/reasons", "/write-offs", "/users", "/audit", "/operations",
+    "/imports", "/months", "/settings", "/reasons", "/write-offs", "/users", "/audit", "/operations",
 }  # fmt: skip
 # The fields of all forms, each with a value that its form accepts.
 FIELDS = {

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from core.intake.uploads import receive
 from tests.factories import GivenPractice, Line
 from tests.webui.conftest import Browser
 
@@ -11,7 +12,7 @@ PAGES = [
     "/sign-in", "/jobs", "/jobs/1", "/jobs/1/certificate", "/jobs/1/reverse", "/claims/C1", "/settings", "/schedules",
     "/schedule-runs",
     "/months", "/months/2026-11", "/credits", "/late-payments", "/approvals",
-    "/exclusions",
+    "/exclusions", "/imports", "/imports/1",
     "/no-such-page", "/jobs/999",
 ]  # fmt: skip
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
@@ -21,6 +22,7 @@ POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancesto
 def a_job(practice: GivenPractice) -> None:
     practice.claim("C1", Line(1_000, 500))
     practice.settle()
+    practice.act(receive.begin, [receive.UploadedFile("claims.csv", 1)], bytes_max=1, idempotency_key="import")
 
 
 @pytest.mark.parametrize("path", PAGES)

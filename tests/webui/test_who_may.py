@@ -23,6 +23,7 @@ from core.db.engine import make_sessions, transaction
 from core.errors import Refusal
 from core.exports import layouts, sent_files
 from core.intake.parsing.faults import ImportRefused
+from core.intake.uploads import receive
 from core.models.people import Role, User
 from core.practices import exclusions
 from core.schedules import schedule_commands
@@ -92,6 +93,7 @@ def house(databases: Databases) -> Iterator[House]:
         practice.act(saved_filters.save, name="Mine", query="")
         practice.act(layouts.save, "Ours", layouts.BUILT_IN[0].layout)
         practice.act(sent_files.send, "Ours", key="sent")
+        practice.act(receive.begin, [receive.UploadedFile("claims.csv", 1)], bytes_max=1, idempotency_key="import")
         practice.act(closing.close, NOW.date().replace(month=10, day=1), by=admin)
 
         all_tokens: dict[Actor | None, str] = {}

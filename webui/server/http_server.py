@@ -23,7 +23,12 @@ from waitress.utilities import Error
 from core.settings import Settings
 from webui.server.thread_pools import ThreadPools
 from webui.shared.auth import SESSION_COOKIE
-from webui.shared.body_limits import BODY_BYTES_BEFORE_SIGN_IN_MAX, BODY_BYTES_MAX, HEAD_BYTES_MAX
+from webui.shared.body_limits import (
+    BODY_BYTES_BEFORE_SIGN_IN_MAX,
+    BODY_BYTES_MAX,
+    HEAD_BYTES_MAX,
+    too_large_sentence,
+)
 from webui.shared.file_downloads import YIELD_TO_PAGES
 from webui.shared.problem_json import API_PATH, PROBLEM_JSON
 
@@ -40,11 +45,12 @@ FILE_EXTENSIONS: Final = (".csv", ".xlsx")
 class RefusedRequest(Error):  # type: ignore[misc]  # waitress has no types
     """A request that the application never sees. The answer repeats nothing of it."""
 
-    def __init__(self, error: Error, *, to_a_program: bool) -> None:
+    def __init__(self, error: Error, *, path: str) -> None:
         """Answer `error`, to a program in the API's format."""
-        super().__init__(_ERROR_SENTENCES.get(error.code, "The server can't read this request."))
+        sentences = {**_ERROR_SENTENCES, HTTPStatus.REQUEST_ENTITY_TOO_LARGE: too_large_sentence(path)}
+        super().__init__(sentences.get(error.code, "The server can't read this request."))
         self.code, self.reason = error.code, error.reason
-        self._to_a_program = to_a_program
+        self._to_a_program = path.startswith(API_PATH)
 
     def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:  # noqa: ARG002
         """Return status, headers and body."""
@@ -57,7 +63,6 @@ class RefusedRequest(Error):  # type: ignore[misc]  # waitress has no types
 
 
 _ERROR_SENTENCES: Final = {
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "This request is too large.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The address or a header of this request is too long.",
 }
 
@@ -83,7 +88,7 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
         return used
 
     def _refuse(self, error: Error) -> None:
-        self.error = RefusedRequest(error, to_a_program=self.request_path.startswith(API_PATH))
+        self.error = RefusedRequest(error, path=self.request_path)
         if self.content_length and not self.expect_continue:
             # Discard the body as it comes. Otherwise a client that is still sending would see a broken connection and
             # no answer.

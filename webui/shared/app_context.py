@@ -23,6 +23,9 @@ class HintSender(Protocol):
     def prepare(self, practice_id: int, job_id: int) -> None:
         """Send a hint that this job's preview is to be prepared."""
 
+    def import_files(self, practice_id: int, import_id: int) -> None:
+        """Send a hint that this import's files are to be checked or imported."""
+
 
 @dataclass(frozen=True)
 class AppContext:

@@ -11,6 +11,18 @@ from webui.shared.problem_json import API_PATH
 BODY_BYTES_MAX: Final = 32 * 1024 * 1024  # a million claim ids in one request, with a reserve
 BODY_BYTES_BEFORE_SIGN_IN_MAX: Final = 64 * 1024  # a sign-in form has a few hundred
 HEAD_BYTES_MAX: Final = 32 * 1024  # the feed's filter in the address, and the cookies, have a few thousand
+UPLOAD_PATH: Final = "/imports"
+
+
+def too_large_sentence(path: str) -> str:
+    """Return what to say about a request to `path` that is too large."""
+    if path == UPLOAD_PATH:
+        most = BODY_BYTES_MAX // 1_000_000
+        return (
+            f"These files are too large for a browser without JavaScript, which can send up to {most} MB. "
+            "Turn on JavaScript, or upload a zip of the files."
+        )
+    return "This request is too large."
 
 
 def register(app: Flask) -> None:

@@ -21,6 +21,7 @@ from core.settings import (
     HINTS_PER_CONFIRM_MAX,
     QUEUE_SETTLE,
     REQUEST_ID_HEADER,
+    TASK_IMPORT,
     TASK_PREPARE,
     TASK_WORK,
     Settings,
@@ -60,6 +61,10 @@ class Hints:
     def prepare(self, practice_id: int, job_id: int) -> None:
         """Send a hint that this job's preview is to be prepared."""
         self._put(TASK_PREPARE, practice_id, job_id, 1)
+
+    def import_files(self, practice_id: int, import_id: int) -> None:
+        """Send a hint that this import's files are to be checked or imported."""
+        self._put(TASK_IMPORT, practice_id, import_id, 1)
 
     def _put(self, task: str, practice_id: int, job_id: int, times: int) -> None:
         if self._broker_url is None:

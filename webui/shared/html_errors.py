@@ -11,12 +11,12 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from core.db.transient import is_unavailable
 from core.errors import Refusal
 from webui.shared import problem_json
+from webui.shared.body_limits import too_large_sentence
 from webui.shared.labels import message_for_page
 
 _WORDS: Final = {
     HTTPStatus.NOT_FOUND: ("Page not found", "This address doesn't exist, or the record isn't in your practice."),
     HTTPStatus.METHOD_NOT_ALLOWED: ("Not supported", "This page doesn't support that action."),
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("Too large", "This request is too large."),
     HTTPStatus.INTERNAL_SERVER_ERROR: (
         "Something went wrong",
         "Something went wrong. Your change was either saved completely or not at all. Try again.",
@@ -69,6 +69,8 @@ def _render_http_error(error: HTTPException) -> tuple[str, int] | Response:
         return problem_json.problem_from_http_error(error)
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     heading, words = _WORDS.get(status, (status.phrase, error.description or status.description))
+    if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        heading, words = "Too large", too_large_sentence(request.path)
     return _error_page(status, heading, words)
 
 

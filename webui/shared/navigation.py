@@ -32,6 +32,7 @@ SECTIONS: Final = (
             NavItem("Credits", "credits.index", ("credits",)),
             NavItem("Payments after write-off", "recoveries.index", ("recoveries",)),
             NavItem("Holds and exclusions", "exclusions.index", ("exclusions",)),
+            NavItem("Import", "imports.index", ("imports", "import_uploads"), Action.IMPORT),
         ),
     ),
     NavSection("Jobs", (NavItem("Jobs", "jobs.index", ("jobs", "evidence", "reversals", "redate")),)),

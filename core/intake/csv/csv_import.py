@@ -45,13 +45,13 @@ def import_csv(
     faults: Faults | None = None,
     progress: Progress | None = None,
 ) -> Imported:
-    """Import the claims in the folder `path` into the practice, created if needed, all or none.
+    """Import the claims in the folder `path` into the practice, created if needed, all or none, for user `by`.
 
     `by` is None for the command line. Raise `ImportRefused` with every mistake, `NoSuchFolder`, `NotAllowed`,
     `ExpectedTotalDiffers`, and what `find_or_create_practice` raises.
     """
     if by is not None:
-        by.require(Action.POST)
+        by.require(Action.IMPORT)
     folder = Folder(path, csv_format.FORMATS, faults=faults, progress=progress)
     practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
     stages.open_stages(session)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
 from core.intake.loading.near_matches import NEAR_MATCH_CURES, near_match
-from core.intake.parsing.faults import EXAMPLES_MAX, Fault, FaultKind, Faults
+from core.intake.parsing.faults import PLACES_MAX, Fault, FaultKind, Faults
 from core.models.ledger import PostingKind
 from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
 
@@ -98,7 +98,7 @@ def first_faulty_rows(session: Session, rows: Select[Any], *alike: str, faults: 
     if faults.lists_every_place:
         yield from session.execute(ordered, execution_options={"yield_per": _READ_AT_ONCE})
     else:
-        yield from session.execute(ordered.where(counted.c.nth <= EXAMPLES_MAX)).all()
+        yield from session.execute(ordered.where(counted.c.nth <= PLACES_MAX)).all()
 
 
 def add_duplicates(session: Session, stage: Table, key: tuple[str, ...], origin: Origin, faults: Faults) -> None:

@@ -101,9 +101,7 @@ def post_staged_rows(
         _post(session, practice.id, picked, source=source, by=by, now=now)
         moved = moved.combined_with(_match_write_offs(session, practice, ids, source=source, by=by, now=now))
         of_round = exists().where(_STAGE.c.claim == Claim.external_id, picked)
-        balances.refresh(
-            session, practice.id, select(Claim.id).where(Claim.practice_id == practice.id, of_round)
-        )
+        balances.refresh(session, practice.id, select(Claim.id).where(Claim.practice_id == practice.id, of_round))
     return moved
 
 

@@ -11,7 +11,8 @@ from core.counting import counted
 from core.errors import Refusal
 from core.intake.parsing.characters import is_hidden
 
-EXAMPLES_MAX: Final = 3  # enough to find the others, which are alike
+EXAMPLES_MAX: Final = 3  # in a sentence: enough to find the others, which are alike
+PLACES_MAX: Final = 1_000  # of one mistake, for a list of them
 REDACTED: Final = "(hidden)"  # names, dates of birth and numbers of people are never repeated
 _VALUE_CHARACTERS_MAX: Final = 60
 _NAMES_MAX: Final = 20  # columns named in one line
@@ -77,19 +78,24 @@ class Fault:
 
 @dataclass
 class Mistake:
-    """Equal faults: their number and the first of them."""
+    """Equal faults: their number and the first places of them."""
 
-    first: list[Fault] = field(default_factory=list)
+    places: list[Fault] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
     count: int = 0
 
     def add(self, fault: Fault, *, times: int) -> None:
-        """Count the fault `times` times. Keep it as an example if it is among the first."""
+        """Count the fault `times` times. Keep its place if it is among the first."""
         self.count += times
         if fault.column is not None and fault.column not in self.columns:
             self.columns.append(fault.column)
-        if len(self.first) < EXAMPLES_MAX:
-            self.first.append(fault)
+        if len(self.places) < PLACES_MAX:
+            self.places.append(fault)
+
+    @property
+    def first(self) -> list[Fault]:
+        """Return the examples for a sentence."""
+        return self.places[:EXAMPLES_MAX]
 
     @property
     def order(self) -> tuple[FaultKind, str, int]:

@@ -124,13 +124,13 @@ def import_synthea(
     faults: Faults | None = None,
     progress: Progress | None = None,
 ) -> Imported:
-    """Import the export in the folder `path` into the practice, created if needed, all or none.
+    """Import the export in the folder `path` into the practice, created if needed, all or none, for user `by`.
 
     With `skip_empty_claims`, claims without transactions are left out and counted. `by` is None for the command line.
     Raise what `import_csv` raises.
     """
     if by is not None:
-        by.require(Action.POST)
+        by.require(Action.IMPORT)
     practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
     zone = ZoneInfo(session.scalars(select(Practice.time_zone).where(Practice.id == practice_id)).one())
     claims, ledger = synthea_format.claims(zone), synthea_format.transactions(zone)

@@ -1,7 +1,10 @@
 """Each command of a signed-in user calls its route of the API, prints the answer, and prints the server's refusal."""
 
+import io
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,14 +12,17 @@ import pytest
 from flask import Flask, request, request_started
 
 from core.cli import ON_THE_SERVER, main
-from core.db.engine import Sessions
+from core.db.engine import Sessions, make_engine, make_sessions
 from core.exports import sent_files
+from core.intake.csv.csv_template import write_template
+from core.intake.uploads import receive, run
 from core.jobs.execution import sweep
 from core.models.people import Role
 from core.models.practices import PayerClass
 from tests import shared_app
 from tests.core.cli.conftest import APP, Typed
 from tests.factories import NOW, GivenPractice, Line, a_practice
+from tests.waiting import eventually
 
 BILLER, APPROVER, ADMIN = "biller@lakeside.example", "approver@lakeside.example", "admin@lakeside.example"
 OPS = "ops@lakeside.example"
@@ -93,11 +99,53 @@ def in_credit(practice: GivenPractice, _typed: Typed) -> None:
     practice.claim("C1", Line(-10_00, 5_00), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
 
 
+def template_and_worker(practice: GivenPractice, _typed: Typed) -> None:
+    """Write the template to this folder, and let a worker do one step of an import as soon as there is one."""
+    write_template(Path())
+    threading.Thread(target=one_step, args=(practice,)).start()
+
+
+def one_step(practice: GivenPractice) -> None:
+    eventually(lambda: work_on_import(practice), seconds=30)
+
+
+def work_on_import(practice: GivenPractice) -> bool:
+    more = make_sessions(make_engine(practice.sessions.kw["bind"].url.render_as_string(hide_password=False)))
+    try:
+        return run.work(practice.sessions, progress_sessions=more, bytes_max=1_000_000, clock=lambda: NOW)
+    finally:
+        more.kw["bind"].dispose()
+
+
+def uploaded(practice: GivenPractice, _typed: Typed) -> None:
+    write_template(Path())
+    streams = [(path.name, io.BytesIO(path.read_bytes())) for path in Path().glob("*.csv")]
+    practice.act(receive.receive_at_once, streams, bytes_max=1_000_000, idempotency_key="key")
+
+
+def checked(practice: GivenPractice, typed: Typed) -> None:
+    uploaded(practice, typed)
+    assert work_on_import(practice)
+
+
+def checked_and_worker(practice: GivenPractice, typed: Typed) -> None:
+    checked(practice, typed)
+    threading.Thread(target=one_step, args=(practice,)).start()
+
+
 def case(*words: str, by: str = ADMIN, route: str, shown: str, given: Given = nothing) -> Case:
     return Case(words, by, route, shown, given)
 
 
 CASES = (
+    case("import", "upload", ".", "--expect-total", "1.00", by=BILLER, route="POST /imports",
+         given=template_and_worker, shown="Import 1 is ready to import.\nNew: 2 claims, 3 lines, 7 postings, "),
+    case("import", "show", "1", by=BILLER, route="GET /imports/<import_id>", given=uploaded,
+         shown="Import 1 is waiting for a worker."),
+    case("import", "confirm", "1", by=BILLER, route="POST /imports/<import_id>/confirm", given=checked_and_worker,
+         shown="Import 1 is imported.\nNew: 2 claims, 3 lines, 7 postings, 2 patients, "),
+    case("import", "discard", "1", by=BILLER, route="POST /imports/<import_id>/discard", given=checked,
+         shown="Import 1 is discarded."),
     case("preview", "--all", "--reason", "small_balance", by=BILLER, route="POST /settle-jobs",
          shown="Job 1: 2 claims; 2 will move to Settled, posting 4 write-offs totaling $30.00 (insurance $20.00, "),
     case("show", "1", by=APPROVER, route="GET /settle-jobs/<job_id>", given=previewed, shown="Job 1: 2 claims; 2"),

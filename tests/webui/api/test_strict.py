@@ -15,6 +15,7 @@ from core.schedules.requests import ScheduleRequest
 from tests.webui.api.conftest import Api, World
 from webui.api.approvals import Approval
 from webui.api.claims import NewPosting
+from webui.api.import_models import ExpectedTotal, ImportConfirmation, NewImport
 from webui.api.jobs import Confirmation
 from webui.api.schedules import LetSettle, OfVersion, ScheduleChange
 from webui.api.users import NewLimits, NewUser
@@ -26,6 +27,7 @@ _SCHEDULE: Final = {
     "reason": "small_balance", "claims_max": 500, "cents_max": 500_000, "late_minutes": 60,
 }  # fmt: skip
 _LIMITS: Final = {"claim_cents": 5_000, "job_cents": 0}
+_FILE: Final = {"name": "claims.csv", "bytes": 1}
 BODIES: Final[tuple[tuple[type[Any], dict[str, Any]], ...]] = (
     (JobRequest, {"selection": {"all": True}, "reason": "small_balance"}),
     (JobRequest, {"selection": {"filter": _NARROWED}, "reason": "small_balance"}),
@@ -47,6 +49,9 @@ BODIES: Final[tuple[tuple[type[Any], dict[str, Any]], ...]] = (
     (OfVersion, {"version": 1}),
     (LetSettle, {"version": 1, "confirmation": "CONFIRM"}),
     (NewLimits, _LIMITS),
+    (NewImport, {"files": [_FILE], "options": {"skip_empty_claims": True}, "expected_total_cents": 23_250}),
+    (ExpectedTotal, {"expected_total_cents": 23_250}),
+    (ImportConfirmation, {"accept_difference": True}),
     (NewUser, {"email": "a@example.org", "name": "Ana", "role": "biller", "password": "long enough to be", **_LIMITS}),
 )
 

@@ -1,0 +1,38 @@
+"""A sentence for each reason why an import was refused."""
+
+from typing import Final
+
+FAULTS: Final = "faults"
+DATABASE_DISK_FULL: Final = "database_disk_full"
+WORKER_DISK_FULL: Final = "worker_disk_full"
+WORKER_DIED: Final = "worker_died"
+REQUESTER_MAY_NOT: Final = "requester_may_not"
+UNEXPECTED_ERROR: Final = "unexpected_error"
+
+REFUSAL_SENTENCES: Final = {
+    FAULTS: "The files have errors. Correct them in the program that exported them, then upload them again.",
+    DATABASE_DISK_FULL: (
+        "The disk of the database is full. Ask operations to free space on it, then upload the files again."
+    ),
+    WORKER_DISK_FULL: (
+        "The temporary folder of the worker is full. Ask operations to give it more space (TMPDIR), "
+        "then upload the files again."
+    ),
+    WORKER_DIED: (
+        "Each worker that read these files ended before it was done. Ask operations to check the memory of the "
+        "workers, or upload fewer months at a time."
+    ),
+    REQUESTER_MAY_NOT: (
+        "The user who started this import was deactivated or no longer has the required role. Upload the files again "
+        "as another user."
+    ),
+    UNEXPECTED_ERROR: (
+        "The product could not read these files because of an error of its own. Ask operations for the line "
+        "import_failed in the log of the worker."
+    ),
+}
+
+
+def describe(code: str) -> str:
+    """Return the sentence of a code. A code of another version is shown as it is."""
+    return REFUSAL_SENTENCES.get(code, code.replace("_", " "))

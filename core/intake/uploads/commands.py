@@ -1,0 +1,137 @@
+"""What users do with an uploaded import: set the expected total, import, discard. And what expires."""
+
+import datetime as dt
+from typing import Final
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from core.access import audit, authorize
+from core.access.permissions import Action, Actor
+from core.errors import BadInput, Refusal
+from core.intake.uploads import lifecycle
+from core.intake.uploads.lifecycle import ImportKey
+from core.models.imports import ImportJob, ImportStatus
+from core.money import CENTS_MAX, format_cents
+
+UPLOAD_EXPIRES_AFTER: Final = dt.timedelta(days=1)  # without a new piece: the browser was closed
+READY_EXPIRES_AFTER: Final = dt.timedelta(days=7)  # without Import
+
+S = ImportStatus
+
+
+class NothingNew(Refusal):
+    """The practice already has every row of these files. There is nothing to import."""
+
+    code = "nothing_new"
+
+
+class TotalsDiffer(Refusal):
+    """The balances differ from the expected A/R total."""
+
+    code = "totals_differ"
+
+
+class BadExpectedTotal(BadInput):
+    """Enter the expected A/R total in dollars and cents, such as 1234.56."""
+
+    code = "bad_expected_total"
+
+
+def set_expected_total(
+    session: Session, key: ImportKey, cents: int | None, *, by: Actor, now: dt.datetime
+) -> ImportJob:
+    """Set the A/R total that the office expects, in cents, or remove it. Raise `BadExpectedTotal`."""
+    if cents is not None and abs(cents) > CENTS_MAX:
+        raise BadExpectedTotal
+    job = _lock(session, key, by)
+    if job.status not in (S.UPLOADING, S.STAGED, S.CHECKING, S.READY):
+        raise lifecycle.wrong_status(job, "be compared with another total")
+    if job.expected_cents != cents:
+        audit.record(
+            session, "import.total_set", key.subject(), by=by, now=now,
+            old_cents=job.expected_cents, new_cents=cents,
+        )  # fmt: skip
+        job.expected_cents = cents
+    return job
+
+
+def confirm(
+    session: Session, key: ImportKey, *, accept_difference: bool = False, by: Actor, now: dt.datetime
+) -> ImportJob:
+    """Let a worker import the checked files. A second call changes nothing.
+
+    Raise `NothingNew`, `WrongImportStatus`, and `TotalsDiffer` unless the difference is accepted.
+    """
+    job = _lock(session, key, by)
+    if job.status in (S.IMPORTING, S.IMPORTED):
+        return job
+    if job.status is not S.READY or job.report is None:
+        raise lifecycle.wrong_status(job, "be imported")
+    if job.report["nothing_new"]:
+        raise NothingNew
+    differs = difference_cents(job)
+    if differs and not accept_difference:
+        raise TotalsDiffer(
+            f"The balances of the new claims differ from the expected A/R total by {format_cents(differs)}. "
+            "Correct the files or the total, or accept the difference.",
+            difference_cents=differs,
+        )
+    moved = lifecycle.transition(
+        session, key, source=S.READY, target=S.IMPORTING, confirmed_by=by.user_id, confirmed_at=now, attempts=0
+    )
+    assert moved, "the row is locked"
+    audit.record(session, "import.confirmed", key.subject(), by=by, now=now, difference_cents=differs)
+    session.refresh(job)
+    return job
+
+
+def difference_cents(job: ImportJob) -> int | None:
+    """Return how far the balances are above the expected A/R total, in cents, or None if one is unknown."""
+    if job.expected_cents is None or not job.report or "totals" not in job.report:
+        return None
+    totals = job.report["totals"]
+    return int(totals["insurance_balance_cents"] + totals["patient_balance_cents"] - job.expected_cents)
+
+
+def discard(session: Session, key: ImportKey, *, by: Actor, now: dt.datetime) -> ImportJob:
+    """Discard the import and delete its files. A second call changes nothing. Raise `WrongImportStatus`."""
+    job = _lock(session, key, by)
+    if job.status is S.DISCARDED:
+        return job
+    if (job.status, S.DISCARDED) not in lifecycle.TRANSITIONS:
+        raise lifecycle.wrong_status(job, "be discarded")
+    was = job.status
+    moved = lifecycle.transition(session, key, source=was, target=S.DISCARDED, finished_at=now)
+    assert moved, "the row is locked"
+    if was is S.CHECKING:
+        lifecycle.stop_worker(session, key.practice_id)
+    audit.record(session, "import.discarded", key.subject(), by=by, now=now, was=was.value)
+    session.refresh(job)
+    return job
+
+
+def authorize_faults_download(session: Session, key: ImportKey, *, by: Actor, now: dt.datetime) -> None:
+    """Record that the user downloads the faults. Raise `NoSuchImport` and `NotAllowed`."""
+    _lock(session, key, by)
+    audit.record(session, "import.errors_downloaded", key.subject(), by=by, now=now)
+
+
+def expire(session: Session, *, now: dt.datetime) -> int:
+    """Discard uploads that stopped a day ago and imports that no user confirmed for a week. Return how many."""
+    stopped = and_(ImportJob.status == S.UPLOADING, ImportJob.received_at <= now - UPLOAD_EXPIRES_AFTER)
+    unconfirmed = and_(ImportJob.status == S.READY, ImportJob.checked_at <= now - READY_EXPIRES_AFTER)
+    old = select(ImportJob).where(or_(stopped, unconfirmed)).order_by(ImportJob.practice_id, ImportJob.id)
+    found = session.scalars(old.limit(10).with_for_update(key_share=True, skip_locked=True)).all()
+    for job in found:
+        key, was = lifecycle.key_of(job), job.status
+        lifecycle.transition(session, key, source=was, target=S.DISCARDED, finished_at=now)
+        audit.record(session, "import.expired", key.subject(), by=None, now=now, was=was.value)
+    return len(found)
+
+
+def _lock(session: Session, key: ImportKey, by: Actor) -> ImportJob:
+    if key.practice_id != by.practice_id:
+        raise lifecycle.NoSuchImport
+    authorize.require_current_role(session, by, Action.IMPORT)
+    return lifecycle.lock(session, key)

@@ -1,0 +1,49 @@
+"""Find imports."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, defer
+
+from core.intake.uploads.lifecycle import ImportKey, NoSuchImport
+from core.models.imports import WORKER_STATUSES, ImportJob, ImportStatus
+
+
+def find(session: Session, key: ImportKey) -> ImportJob:
+    """Return the import. Raise `NoSuchImport`, also for an import of another practice."""
+    job = session.scalars(select(ImportJob).where(*key.of(ImportJob))).one_or_none()
+    if job is None:
+        raise NoSuchImport
+    return job
+
+
+def list_imports(session: Session, practice_id: int, *, limit: int, before_id: int | None = None) -> list[ImportJob]:
+    """Return the practice's imports without their reports, newest first, optionally only those before `before_id`."""
+    imports = select(ImportJob).where(ImportJob.practice_id == practice_id)
+    imports = imports.options(defer(ImportJob.report, raiseload=True))  # one may have 10,000 places
+    if before_id is not None:
+        imports = imports.where(ImportJob.id < before_id)
+    return list(session.scalars(imports.order_by(ImportJob.id.desc()).limit(limit)))
+
+
+def claims_added(session: Session, practice_id: int, import_ids: list[int]) -> dict[int, int]:
+    """Return how many claims each of these imports brought in. Those that are not imported are left out."""
+    claims = ImportJob.report["added"]["claims"].as_integer()
+    imported = (ImportJob.practice_id == practice_id, ImportJob.status == ImportStatus.IMPORTED)
+    found = select(ImportJob.id, claims).where(*imported, ImportJob.id.in_(import_ids))
+    return dict(session.execute(found).all())
+
+
+def list_waiting(session: Session) -> list[ImportKey]:
+    """Return the imports of all practices that a worker has yet to check or import, oldest first."""
+    imports = select(ImportJob.practice_id, ImportJob.id).where(ImportJob.status.in_(WORKER_STATUSES))
+    return [ImportKey(*row) for row in session.execute(imports.order_by(ImportJob.id))]
+
+
+def find_same_files(session: Session, job: ImportJob, hashes: list[str]) -> int | None:
+    """Return the newest import of the practice that imported files with exactly these SHA-256 sums, if any."""
+    done = select(ImportJob.id, ImportJob.files).where(
+        ImportJob.practice_id == job.practice_id, ImportJob.status == ImportStatus.IMPORTED, ImportJob.id != job.id
+    )
+    for import_id, files in session.execute(done.order_by(ImportJob.id.desc())):
+        if sorted(file["sha256"] for file in files) == sorted(hashes):
+            return int(import_id)
+    return None

@@ -1,0 +1,242 @@
+"""What a worker does with an import: check its files and undo everything, or import them, in one transaction."""
+
+import datetime as dt
+import errno
+import hashlib
+import random
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.access.permissions import Actor
+from core.access.users import actor_for
+from core.db.engine import Sessions, transaction
+from core.db.transient import DISK_FULL, is_transient, sqlstate
+from core.errors import NotAllowed
+from core.intake.csv.csv_import import import_csv
+from core.intake.loading.load import Imported
+from core.intake.parsing.faults import Faults, ImportRefused
+from core.intake.parsing.folder import Progress
+from core.intake.synthea.synthea_import import Payments, import_synthea
+from core.intake.uploads import archive, codes, import_queries, lifecycle, report
+from core.intake.uploads.lifecycle import ImportKey
+from core.intake.uploads.progress import ImportStopped, ProgressWriter, WorkerStopping
+from core.models.imports import WORKER_STATUSES, ImportJob, ImportPiece, ImportSource, ImportStatus
+from core.models.people import User
+from core.practices import practice_queries
+
+ATTEMPTS_MAX: Final = 3
+_TIMEOUTS: Final = text(
+    # Without the interval, a server in a long statement does not notice that its worker died, and keeps its locks.
+    "SELECT set_config('lock_timeout', '60s', true), set_config('client_connection_check_interval', '2s', true)"
+)
+
+Clock = Callable[[], dt.datetime]
+S = ImportStatus
+
+log: Final = structlog.get_logger(__name__)
+
+
+def work(
+    sessions: Sessions,
+    *,
+    progress_sessions: Sessions,
+    bytes_max: int,
+    clock: Clock,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Check or import the files of one waiting import. Return whether there was one.
+
+    One import of a practice runs at a time. `progress_sessions` has its own connection, because the import's
+    transaction lasts until its end. A killed worker's transaction is rolled back, and the next call starts over.
+    """
+    with transaction(sessions) as session:
+        waiting = import_queries.list_waiting(session)
+    # A random practice first, because an import that cannot be read must not block others; each in its order.
+    turn = {practice_id: random.random() for practice_id, _ in waiting}  # noqa: S311  no secret
+    for key in sorted(waiting, key=lambda key: (turn[key.practice_id], key.import_id)):
+        if _begin(sessions, key, now=clock()):
+            progress = ProgressWriter(progress_sessions, key, is_stopping=is_stopping)
+            _run(sessions, key, progress=progress, bytes_max=bytes_max, clock=clock)
+            return True
+    return False
+
+
+def check_and_load(
+    session: Session, job: ImportJob, folder: Path, names: list[str], *, progress: Progress, now: dt.datetime
+) -> tuple[Imported, ImportSource]:
+    """Load the files into the practice of the import, in this transaction. Return the result and the kind of files.
+
+    Raise `ImportRefused` with every mistake, and `NotAllowed` if the user may no longer import.
+    """
+    source = job.source or report.guess_source(names)
+    practice = practice_queries.find(session, job.practice_id)
+    given: dict[str, Any] = {
+        "practice_name": practice.name, "now": now, "progress": progress, "by": _user(session, job)
+    }  # fmt: skip
+    if source is ImportSource.SYNTHEA:
+        given["payments"] = Payments(job.options.get("payments", Payments.ALL))
+        given["skip_empty_claims"] = job.options.get("skip_empty_claims", False)
+        return import_synthea(session, folder, **given), source
+    return import_csv(session, folder, **given), source
+
+
+def _user(session: Session, job: ImportJob) -> Actor:
+    """Return the user who confirmed or requested the import. Raise `NotAllowed` if their account was deactivated."""
+    user = session.get_one(User, job.confirmed_by or job.requested_by)
+    if not user.active:
+        raise NotAllowed
+    return actor_for(user)
+
+
+def _begin(sessions: Sessions, key: ImportKey, *, now: dt.datetime) -> bool:
+    """Count the attempt before it starts, because it may kill its worker. Return whether to proceed."""
+    with transaction(sessions) as session:
+        if not lifecycle.try_lease(session, key.practice_id):
+            return False
+        job = lifecycle.lock(session, key)
+        if job.status not in WORKER_STATUSES:
+            return False
+        if job.attempts >= ATTEMPTS_MAX:
+            _refuse(session, job, because=codes.WORKER_DIED, now=now)
+            return False
+        if job.status is S.STAGED:
+            lifecycle.transition(session, key, source=S.STAGED, target=S.CHECKING)
+        attempt = {"attempts": ImportJob.attempts + 1, "phase": None, "phase_done": 0, "phase_total": 0}
+        session.execute(update(ImportJob).where(*key.of(ImportJob)).values(attempt))
+        return True
+
+
+def _run(sessions: Sessions, key: ImportKey, *, progress: ProgressWriter, bytes_max: int, clock: Clock) -> None:
+    where = log.bind(practice_id=key.practice_id, import_id=key.import_id)
+    try:
+        with transaction(sessions) as session, tempfile.TemporaryDirectory(prefix="settle-import-") as folder:
+            session.execute(_TIMEOUTS)
+            if lifecycle.try_lease(session, key.practice_id):
+                _check_or_import(session, key, Path(folder), progress=progress, bytes_max=bytes_max, now=clock())
+    except ImportStopped:
+        where.info("import_stopped")
+    except Exception as error:
+        because = _cause(error)
+        with transaction(sessions) as session:
+            job = lifecycle.lock(session, key)
+            is_stopped = job.status not in WORKER_STATUSES
+            if because is None:
+                job.attempts -= 1  # retried as it is; the attempt does not count, because the worker lives
+            else:
+                _refuse(session, job, because=because, now=clock())
+        if is_stopped:
+            where.info("import_stopped")
+            return
+        where.exception("import_failed", because=because)
+        if because is None:
+            raise
+
+
+def _check_or_import(
+    session: Session, key: ImportKey, folder: Path, *, progress: ProgressWriter, bytes_max: int, now: dt.datetime
+) -> None:
+    """Load the files. Keep the rows only if the user confirmed them, and the result is what the check showed."""
+    job = session.scalars(select(ImportJob).where(*key.of(ImportJob))).one()
+    # A change of the object would lock its row, which the writer of the progress and Discard need until the end.
+    session.expunge(job)
+    is_import = job.status is S.IMPORTING
+    if not is_import and job.status is not S.CHECKING:
+        return
+    found: dict[str, Any] = {}
+    try:
+        with session.begin_nested() as savepoint:
+            names = _write_files(session, job, folder, progress=progress, bytes_max=bytes_max)
+            found |= report.files_read(names, job.source or report.guess_source(names))
+            imported, source = check_and_load(session, job, folder, names, progress=progress, now=now)
+            found |= report.files_read(names, source, imported)
+            found |= report.of_imported(session, key.practice_id, imported)
+            is_import = is_import and report.same_result(job.report, found)
+            if not is_import:
+                savepoint.rollback()
+    except ImportRefused as refused:
+        _refuse(session, job, because=codes.FAULTS, now=now, report={**found, **report.of_faults(refused.faults)})
+        return
+    _save(session, job, found, is_import=is_import, now=now)
+
+
+def _save(session: Session, job: ImportJob, found: dict[str, Any], *, is_import: bool, now: dt.datetime) -> None:
+    """Record the result in the import's transaction. Raise `ImportStopped` if a user discarded it meanwhile."""
+    key, source = lifecycle.key_of(job), job.status
+    hashes = [file["sha256"] for file in job.files]
+    found["same_files_as"] = import_queries.find_same_files(session, job, hashes)
+    values: dict[str, Any] = {"files": job.files, "report": found, "phase": None}
+    if is_import:
+        values |= {"finished_at": now}
+        moved = lifecycle.transition(session, key, source=source, target=S.IMPORTED, **values)
+    else:
+        found["changed_since_check"] = source is S.IMPORTING
+        values |= {"checked_at": now, "confirmed_by": None, "confirmed_at": None, "attempts": 0}
+        moved = lifecycle.transition(session, key, source=source, target=S.READY, **values)
+    if not moved:
+        raise ImportStopped
+    if is_import:
+        audit.record(
+            session, "import.finished", key.subject(), by=job.confirmed_by, now=now, claims=found["added"]["claims"]
+        )
+
+
+def _write_files(
+    session: Session, job: ImportJob, folder: Path, *, progress: ProgressWriter, bytes_max: int
+) -> list[str]:
+    """Write the uploaded files into `folder`, unpacked. Return their names. Raise `ImportRefused`."""
+    key, faults, names = lifecycle.key_of(job), Faults(), []
+    files = [dict(file) for file in job.files]
+    total, done = sum(file["bytes"] for file in files), 0
+    for index, file in enumerate(files):
+        path, digest, number = folder / file["name"], hashlib.sha256(), 0
+        with path.open("xb") as target:
+            of_file = select(ImportPiece.content).where(*key.of(ImportPiece), ImportPiece.file == index)
+            while content := session.scalar(of_file.where(ImportPiece.number == number)):
+                target.write(content)
+                digest.update(content)
+                number, done = number + 1, done + len(content)
+                progress(f"reading {file['name']}", done, total)
+        file["sha256"] = digest.hexdigest()
+        if file["name"].lower().endswith(archive.ZIP_ENDING):
+            unpacked = archive.unpack(path, folder, bytes_max=bytes_max, faults=faults)
+            path.unlink()
+            bytes_max -= sum((folder / name).stat().st_size for name in unpacked)
+            names += unpacked
+        else:
+            names.append(file["name"])
+    job.files = files
+    faults.refuse_if_any()
+    return names
+
+
+def _refuse(
+    session: Session, job: ImportJob, *, because: str, now: dt.datetime, report: dict[str, Any] | None = None
+) -> None:
+    """End the import with a reason. Nothing of it was imported. Do nothing if it has ended."""
+    key, source = lifecycle.key_of(job), job.status
+    if (source, S.REFUSED) not in lifecycle.TRANSITIONS:
+        return
+    values = {"refused_because": because, "report": report, "files": job.files, "finished_at": now, "phase": None}
+    if lifecycle.transition(session, key, source=source, target=S.REFUSED, **values):
+        audit.record(session, "import.refused", key.subject(), by=None, now=now, because=because)
+
+
+def _cause(error: Exception) -> str | None:
+    """Return the code of an error that ends the import, or None for one that may pass by itself."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return codes.WORKER_DISK_FULL
+    if isinstance(error, WorkerStopping):
+        return None
+    if isinstance(error, NotAllowed):
+        return codes.REQUESTER_MAY_NOT
+    if isinstance(error, DBAPIError) and sqlstate(error) == DISK_FULL:
+        return codes.DATABASE_DISK_FULL
+    return None if is_transient(error) else codes.UNEXPECTED_ERROR

@@ -1,0 +1,81 @@
+"""The Import page in a real browser: drop files, watch the upload, read the totals, import."""
+
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OPEN, faults_of, no_browser
+from tests.factories import GivenPractice
+from tests.uploads import uploads_of
+
+pytestmark = no_browser
+
+
+def test_files_are_uploaded_checked_and_imported(practice: GivenPractice, open_as: OPEN, tmp_path: Path) -> None:
+    with uploads_of(practice, tmp_path / "files") as uploads:
+        page: Page = open_as("/imports", practice.biller)
+        assert not faults_of(page)
+
+        page.get_by_label("CSV files, or one zip of them").set_input_files(sorted((tmp_path / "files").glob("*.csv")))
+        page.get_by_label("Expected A/R total").fill("232.50")
+        page.get_by_role("button", name="Upload and check").click()
+
+        page.wait_for_url("**/imports/1")
+        expect(page.get_by_text("Waiting for a worker", exact=True)).to_be_visible()
+        assert not faults_of(page)
+        uploads.work()
+        expect(page.get_by_text("The totals agree")).to_be_visible()  # without a reload
+        assert not faults_of(page)
+        page.get_by_role("button", name="Import 2 claims").click()
+        expect(page.get_by_text("Importing", exact=True)).to_be_visible()
+        uploads.work()
+        expect(page.get_by_text("2 claims imported.")).to_be_visible()
+
+
+def test_an_upload_that_is_too_large_is_refused_in_the_page(
+    practice: GivenPractice, open_as: OPEN, tmp_path: Path
+) -> None:
+    large = tmp_path / "claims.csv"
+    with large.open("wb") as file:
+        file.truncate(2_000_000_000)
+    page = open_as("/imports", practice.biller)
+
+    page.locator("#files").set_input_files(large)
+    page.get_by_role("button", name="Upload and check").click()
+
+    expect(page.get_by_text("The files have 2000.0 MB together. One import takes up to 600 MB.")).to_be_visible()
+    assert not faults_of(page)
+
+
+def test_faults_are_readable_in_the_page(practice: GivenPractice, open_as: OPEN, tmp_path: Path) -> None:
+    with uploads_of(practice, tmp_path / "files") as uploads:
+        uploads.checked(uploads.changed("postings.csv", "-88.00", "NaN"))
+        page = open_as("/imports/1", practice.biller)
+        expect(page.get_by_text("1 error in 1 place")).to_be_visible()
+        assert not faults_of(page)
+
+
+_DROP = """() => {
+  const dropped = new DataTransfer();
+  dropped.items.add(new File(["x"], "claims.csv"));
+  const drop = new DragEvent("drop", { dataTransfer: dropped, bubbles: true, cancelable: true });
+  document.querySelector("[data-drop]").dispatchEvent(drop);
+}"""
+
+
+def test_files_can_be_dropped(practice: GivenPractice, open_as: OPEN) -> None:
+    page = open_as("/imports", practice.biller)
+
+    page.evaluate(_DROP)
+
+    assert page.evaluate("document.querySelector('#files').files[0].name") == "claims.csv"
+
+
+def test_files_are_uploaded_without_javascript(practice: GivenPractice, open_as: OPEN, tmp_path: Path) -> None:
+    with uploads_of(practice, tmp_path / "files"):
+        page = open_as("/imports", practice.biller, java_script_enabled=False)
+        page.locator("#files").set_input_files(sorted((tmp_path / "files").glob("*.csv")))
+
+        page.get_by_role("button", name="Upload and check").click()
+
+        expect(page.get_by_text("The files are uploaded. A worker checks them now.")).to_be_visible()

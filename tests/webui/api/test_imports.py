@@ -1,0 +1,148 @@
+"""Imports by API: announce, send pieces, check, confirm, and each refusal."""
+
+import hashlib
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from core.db.engine import make_engine, make_sessions
+from core.intake.csv.csv_template import write_template
+from core.intake.uploads import run
+from core.models.people import Role
+from core.practices.create import create_practice
+from tests.factories import NOW
+from tests.webui.api.conftest import Api, World
+from webui.api.import_models import ImportAnswer
+
+_keys = itertools.count(1)
+
+
+@pytest.fixture
+def biller(world: World) -> Api:
+    """A biller of a practice without claims."""
+    with make_sessions(world.engine).begin() as session:
+        practice_id = create_practice(session, name="Lakeside", now=NOW)
+    return world.api(Role.BILLER, practice_id)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, bytes]:
+    """The template's files."""
+    write_template(tmp_path / "files")
+    return {path.name: path.read_bytes() for path in sorted((tmp_path / "files").glob("*.csv"))}
+
+
+def announce(api: Api, files: dict[str, bytes], key: str | None = None, **more: Any) -> TestResponse:
+    body = {"files": [{"name": name, "bytes": len(content)} for name, content in files.items()], **more}
+    return api.post("/imports", json=body, headers={"Idempotency-Key": key or f"import-{next(_keys)}"})
+
+
+def uploaded(api: Api, files: dict[str, bytes], **more: Any) -> str:
+    made = announce(api, files, **more)
+    assert made.status_code == 201, made.json
+    for index, content in enumerate(files.values()):
+        sent = api.put(f"/imports/{made.json['id']}/files/{index}/pieces/0", data=content)
+        assert sent.status_code == 204, sent.json
+    assert api.post(f"/imports/{made.json['id']}/check").status_code == 202
+    return str(made.json["id"])
+
+
+def work(world: World) -> bool:
+    more = make_engine(world.engine.url.render_as_string(hide_password=False))
+    done = run.work(
+        make_sessions(world.engine),
+        progress_sessions=make_sessions(more),
+        bytes_max=10**9,
+        clock=lambda: NOW,  # after the dates in the template
+    )
+    more.dispose()
+    return done
+
+
+def test_files_are_checked_and_then_imported(world: World, biller: Api, files: dict[str, bytes]) -> None:
+    import_id = uploaded(biller, files, expected_total_cents=23_250)
+    assert work(world)
+
+    checked = biller.get(f"/imports/{import_id}").json
+    assert (checked["status"], checked["status_words"]) == ("ready", "ready to import")
+    assert checked.keys() == ImportAnswer.model_fields.keys()
+    assert checked["difference_cents"] == 0
+    assert checked["report"]["added"]["claims"] == 2
+    assert checked["files"][0]["sha256"] == hashlib.sha256(next(iter(files.values()))).hexdigest()
+    assert biller.get("/claims/184146026").status_code == 404
+
+    confirmed = biller.post(f"/imports/{import_id}/confirm", json={})
+    assert (confirmed.status_code, confirmed.json["status"]) == (202, "importing")
+    assert work(world)
+
+    assert biller.get("/imports").json["imports"][0]["status"] == "imported"
+    assert biller.get("/claims/184146026").status_code == 200
+
+
+def test_a_difference_is_refused_until_it_is_accepted(world: World, biller: Api, files: dict[str, bytes]) -> None:
+    import_id = uploaded(biller, files)
+    work(world)
+    biller.put(f"/imports/{import_id}/expected-total", json={"expected_total_cents": 100})
+
+    refused = biller.post(f"/imports/{import_id}/confirm", json={})
+    accepted = biller.post(f"/imports/{import_id}/confirm", json={"accept_difference": True})
+
+    assert (refused.status_code, refused.json["code"]) == (409, "totals_differ")
+    assert refused.json["facts"] == {"difference_cents": 23_150}
+    assert accepted.status_code == 202
+
+
+def test_faults_are_grouped_and_can_be_downloaded(world: World, biller: Api, files: dict[str, bytes]) -> None:
+    files["postings.csv"] = files["postings.csv"].replace(b"-88.00", b"=1+1")
+    import_id = uploaded(biller, files)
+    work(world)
+
+    refused = biller.get(f"/imports/{import_id}").json
+    file = biller.get(f"/imports/{import_id}/faults.csv")
+
+    assert (refused["status"], refused["refused_because"]) == ("refused", "faults")
+    assert refused["report"]["faults"][0]["count"] == 1
+    assert file.text.splitlines()[1].startswith("postings.csv,3,amount,'=1+1,,")
+
+
+def test_an_import_that_is_too_large_is_refused_before_its_files_are_sent(biller: Api) -> None:
+    body = {"files": [{"name": "claims.csv", "bytes": 2_000_000_000}]}
+    refused = biller.post("/imports", json=body, headers={"Idempotency-Key": "large"})
+
+    assert (refused.status_code, refused.json["code"]) == (413, "import_too_large")
+    assert "2,000 MB" in refused.json["detail"]
+
+
+def test_the_same_key_makes_one_import(biller: Api, files: dict[str, bytes]) -> None:
+    first, second = (announce(biller, files, key="same") for _ in range(2))
+    other = announce(biller, {"claims.csv": b"x"}, key="same")
+
+    assert first.json["id"] == second.json["id"]
+    assert (other.status_code, other.json["code"]) == (422, "idempotency_mismatch")
+
+
+def test_pieces_that_are_missing_or_do_not_fit_are_named(biller: Api, files: dict[str, bytes]) -> None:
+    import_id = announce(biller, files).json["id"]
+    for path in (f"/imports/{import_id}/files/0/pieces/1", f"/imports/{import_id}/files/x/pieces/0"):
+        assert biller.put(path, data=b"x").json["code"] == "bad_piece"
+
+    incomplete = biller.post(f"/imports/{import_id}/check")
+
+    assert (incomplete.status_code, incomplete.json["code"]) == (409, "upload_incomplete")
+    assert incomplete.json["facts"] == {"file": 0, "piece": 0}
+
+
+def test_a_discarded_import_takes_no_more_files(biller: Api, files: dict[str, bytes]) -> None:
+    import_id = announce(biller, files).json["id"]
+    assert biller.post(f"/imports/{import_id}/discard").json["status"] == "discarded"
+
+    late = biller.put(f"/imports/{import_id}/files/0/pieces/0", data=next(iter(files.values())))
+
+    assert (late.status_code, late.json["code"]) == (409, "wrong_import_status")
+
+
+def test_an_approver_may_not_import(world: World, files: dict[str, bytes]) -> None:
+    assert announce(world.api(Role.APPROVER), files).status_code == 403

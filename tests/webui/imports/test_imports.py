@@ -1,0 +1,141 @@
+"""The Import page: upload with and without JavaScript, read the check, compare the total, import or discard."""
+
+import io
+
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.uploads import Uploads
+from tests.webui.conftest import _TOKEN, Browser, Clock, page_text
+from webui.shared.body_limits import BODY_BYTES_MAX
+
+
+def send(browser: Browser, files: dict[str, bytes], key: str = "key", **fields: str) -> TestResponse:
+    """Send the form as a browser without JavaScript does."""
+    streams = [(io.BytesIO(content), name) for name, content in files.items()]
+    return browser.post("/imports", on="/imports", files=streams, idempotency_key=key, **fields)
+
+
+def test_a_form_uploads_files_that_a_worker_checks_and_imports(biller: Browser, uploads: Uploads) -> None:
+    sent = send(biller, uploads.files, expected_total="$232.50")
+    assert (sent.status_code, sent.location) == (303, "/imports/1")
+    assert "Waiting for a worker" in biller.says("/imports/1")
+    uploads.work()
+
+    page = biller.says("/imports/1")
+    assert "Recognized as Batch Settle CSV files" in page
+    assert "Charges 2 $" in page
+    assert "The totals agree" in page
+    assert "Dates of service: " in page
+    assert "184146026" in page
+
+    assert biller.post("/imports/1/confirm", on="/imports/1").location == "/imports/1"
+    uploads.work()
+    assert "2 claims imported." in biller.says("/imports/1")
+    assert "Imported" in biller.says("/imports")
+
+
+def test_a_difference_is_shown_and_must_be_accepted(biller: Browser, uploads: Uploads) -> None:
+    send(biller, uploads.files)
+    uploads.work()
+
+    biller.post("/imports/1/expected-total", on="/imports/1", expected_total="232.40")
+    page = biller.says("/imports/1")
+    assert "Difference The totals differ $0.10" in page
+    biller.post("/imports/1/confirm", on="/imports/1")
+    assert "differ from the expected A/R total by $0.10" in biller.says("/imports/1")
+    biller.post("/imports/1/confirm", on="/imports/1", accept_difference="true")
+
+    assert "A worker imports the claims now." in biller.says("/imports/1")
+
+
+def test_an_expected_total_that_is_no_amount_is_refused_in_words(biller: Browser, uploads: Uploads) -> None:
+    send(biller, uploads.files)
+    uploads.work()
+
+    biller.post("/imports/1/expected-total", on="/imports/1", expected_total="much")
+
+    assert "Enter an amount in dollars and cents" in biller.says("/imports/1")
+
+
+def test_faults_are_shown_by_kind_with_a_file_of_their_places(biller: Browser, uploads: Uploads) -> None:
+    send(biller, uploads.changed("postings.csv", "-88.00", "NaN"))
+    uploads.work()
+
+    page = biller.says("/imports/1")
+
+    assert "Nothing was imported. The files have errors." in page
+    assert "1 error in 1 place" in page
+    assert "postings.csv amount 1 Write dollars and cents as 1234.56" in page
+    assert "Line 3 “NaN”" in page
+    file = biller.load("/imports/1/errors.csv")
+    assert file.text.splitlines()[1].startswith("postings.csv,3,amount,NaN,")
+    assert [entry.act for entry in uploads.practice.audited()][-1] == "import.errors_downloaded"
+
+
+def test_an_import_can_be_discarded(biller: Browser, uploads: Uploads) -> None:
+    send(biller, uploads.files)
+
+    assert biller.post("/imports/1/discard", on="/imports/1").location == "/imports"
+
+    assert "Import discarded." in biller.says("/imports")
+    assert "This import was discarded." in biller.says("/imports/1")
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [({}, "Choose 1 to 50 files to import."), ({"claims.csv": b""}, "claims.csv is empty. Export it again.")],
+)
+def test_a_form_without_content_says_what_to_do(biller: Browser, files: dict[str, bytes], words: str) -> None:
+    assert send(biller, files).location == "/imports"
+    assert words in biller.says("/imports")
+
+
+def test_the_page_says_if_no_worker_comes(biller: Browser, uploads: Uploads, clock: Clock) -> None:
+    send(biller, uploads.files)
+    assert "No worker has started yet." not in biller.says("/imports/1")
+    clock.turn_on(minutes=2)
+    assert "No worker has started yet." in biller.says("/imports/1")
+
+
+def test_an_old_form_does_not_upload_other_files(biller: Browser, uploads: Uploads) -> None:
+    send(biller, uploads.files)
+    send(biller, {"claims.csv": b"x"})
+    assert "This form was already sent with other files." in biller.says("/imports")
+
+
+def test_a_form_that_is_too_large_says_how_to_send_it(biller: Browser) -> None:
+    form = b"x" * (BODY_BYTES_MAX + 1)
+    answer = biller.client.post("/imports", data=form, content_type="multipart/form-data; boundary=x")
+
+    assert answer.status_code == 413
+    assert "Turn on JavaScript, or upload a zip of the files." in page_text(answer)
+
+
+def test_a_script_sends_pieces_and_learns_where_the_import_is(biller: Browser, uploads: Uploads) -> None:
+    names, contents = list(uploads.files), list(uploads.files.values())
+    sizes = [len(content) for content in contents]
+    begun = biller.post("/imports/begin", on="/imports", name=names, size=sizes, idempotency_key="script")
+    token = {"X-CSRFToken": csrf_token(biller)}
+    incomplete = biller.client.post(begun.json["check"], headers=token)
+    for index, content in enumerate(contents):
+        sent = biller.client.post(f"{begun.json['pieces']}?file={index}&number=0", data=content, headers=token)
+        assert sent.status_code == 200
+
+    done = biller.client.post(begun.json["check"], headers=token)
+
+    assert (incomplete.status_code, incomplete.json["message"][-34:]) == (409, "Send it, or upload the file again.")
+    assert done.json == {"show": "/imports/1"}
+    assert uploads.work()
+    assert "Ready to import" in biller.says("/imports/1")
+
+
+def test_a_script_gets_a_refusal_as_a_sentence(biller: Browser) -> None:
+    refused = biller.post("/imports/begin", on="/imports", name="claims.csv", size="2000000000", idempotency_key="big")
+    assert (refused.status_code, refused.json["message"][:45]) == (413, "The files have 2,000 MB together. One import ")
+
+
+def csrf_token(browser: Browser) -> str:
+    found = _TOKEN.search(browser.get("/imports").text)
+    assert found
+    return found[1]

@@ -1,0 +1,107 @@
+"""Imports as the API describes them."""
+
+import datetime as dt
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from core.intake.synthea.synthea_import import Payments
+from core.intake.uploads.receive import FILE_NAME_CHARACTERS_MAX, FILES_MAX
+from core.models.imports import PIECE_BYTES_MAX, ImportSource, ImportStatus
+from webui.api.models import Answer
+from webui.api.request_parsing import Body
+
+
+class NewFile(Body):
+    """A file that will be sent."""
+
+    name: Annotated[str, Field(max_length=FILE_NAME_CHARACTERS_MAX, description="Name without folders, or a zip")]
+    bytes: Annotated[int, Field(description="Its size")]
+
+
+class ImportOptions(Body):
+    """How to read the files of Synthea."""
+
+    payments: Annotated[Payments, Field(strict=False)] = Payments.ALL
+    skip_empty_claims: bool = False
+
+
+class NewImport(Body):
+    """The files to import."""
+
+    files: Annotated[list[NewFile], Field(max_length=FILES_MAX)]
+    source: Annotated[
+        ImportSource | None, Field(strict=False, description="Kind of files; null means by their names")
+    ] = None
+    options: ImportOptions | None = None
+    expected_total_cents: Annotated[
+        int | None, Field(description="A/R total that the practice expects: insurance plus patient balance")
+    ] = None
+
+
+class ExpectedTotal(Body):
+    """The A/R total that the practice expects."""
+
+    expected_total_cents: Annotated[int | None, Field(description="Null removes it")]
+
+
+class ImportConfirmation(Body):
+    """The confirmation of a checked import."""
+
+    accept_difference: Annotated[
+        bool, Field(description="Import although the balances differ from the expected total")
+    ] = False
+
+
+class ImportFile(Answer):
+    """An uploaded file."""
+
+    name: str
+    bytes: int
+    sha256: Annotated[str | None, Field(description="Null until a worker has read the file")] = None
+
+
+class ImportSummary(Answer):
+    """An import without the report of its check."""
+
+    id: str
+    status: ImportStatus
+    status_words: Annotated[str, Field(description="The status as a sentence shows it, e.g. ready to import")]
+    source: Annotated[ImportSource | None, Field(description="As requested; the report has the recognized one")]
+    options: dict[str, Any]
+    files: list[ImportFile]
+    piece_bytes: Annotated[int, Field(description="Size of each piece of a file but its last")] = PIECE_BYTES_MAX
+    expected_total_cents: int | None
+    requested_by: str | None
+    requested_at: dt.datetime
+    phase: Annotated[str | None, Field(description="What a worker is doing, e.g. claims.csv")]
+    phase_done: Annotated[int, Field(description="Bytes read")]
+    phase_total: Annotated[int, Field(description="Bytes to read; 0 if unknown")]
+    refused_because: Annotated[str | None, Field(description="A code")]
+    refused_words: Annotated[str | None, Field(description="Its sentence")]
+    checked_at: dt.datetime | None
+    confirmed_by: str | None
+    confirmed_at: dt.datetime | None
+    finished_at: dt.datetime | None
+
+
+class ImportAnswer(ImportSummary):
+    """An import: its status, its progress, and what its check found."""
+
+    difference_cents: Annotated[
+        int | None, Field(description="Balances of the new claims minus the expected total; null if one is unknown")
+    ]
+    report: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="After the check: `read` and `ignored` files, and either `faults` grouped by kind, or `added` "
+            "and `already_there` by kind of row, control `totals` in cents, `dates` of service and `first_claims`"
+        ),
+    ]
+
+
+class ImportsPage(Answer):
+    """A page of imports, newest first."""
+
+    imports: list[ImportSummary]
+    next_cursor: str | None

@@ -1,0 +1,215 @@
+"""Imports: announce files, send their pieces, read the check, import or discard."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final, Self
+
+from flask import Response, jsonify, request, url_for
+from flask_openapi3.models.tag import Tag
+from sqlalchemy.orm import Session
+
+from core import reading
+from core.access.permissions import Action, Actor
+from core.db.engine import transaction
+from core.intake.uploads import codes, commands, import_queries, lifecycle, receive, report
+from core.intake.uploads.lifecycle import ImportKey, NoSuchImport
+from core.intake.uploads.receive import UploadedFile
+from core.jobs import job_queries
+from core.models.imports import ImportJob
+from webui.api.blueprint import CSV_FILE, api, problem_responses
+from webui.api.import_models import (
+    ExpectedTotal,
+    ImportAnswer,
+    ImportConfirmation,
+    ImportFile,
+    ImportsPage,
+    ImportSummary,
+    NewImport,
+)
+from webui.api.request_parsing import IdPath, OnceHeaders, Page, requires
+from webui.imports.faults_file import send_faults
+from webui.shared.app_context import app_context, now
+from webui.shared.token_auth import current_actor
+
+IMPORTS: Final = Tag(name="Imports", description="Upload files, read their check, import")
+_ANSWERS: Final[dict[str, Any]] = {"tags": [IMPORTS], "responses": {200: ImportAnswer, **problem_responses(404, 409)}}
+
+
+class ImportPath(IdPath):
+    """The import's ID."""
+
+    missing = NoSuchImport
+    import_id: str
+
+    def key(self, actor: Actor) -> ImportKey:
+        """Return the import's key in the caller's practice."""
+        return ImportKey(actor.practice_id, self.id)
+
+
+class PiecePath(ImportPath):
+    """A piece of a file: the file's place in the list, and the piece's place in the file, both from 0."""
+
+    file: str
+    number: str
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read it. Raise `NoSuchImport`. A piece that no file has is refused later."""
+        return cls(import_id=ImportPath.of(given).import_id, file=given["file"], number=given["number"])
+
+    @property
+    def places(self) -> tuple[int, int]:
+        """Return the file and the number, -1 for what is not a number."""
+        found = (reading.number(typed, most=1_000_000) for typed in (self.file, self.number))
+        file, number = (-1 if one is None else one for one in found)
+        return file, number
+
+
+@api.post("/imports", tags=[IMPORTS], responses={201: ImportAnswer, **problem_responses(400, 409, 413, 415)})
+@requires(Action.IMPORT)
+def create_import(header: OnceHeaders, body: NewImport) -> tuple[Response, int, dict[str, str]]:
+    """Announce the files of an import. Then send their pieces, and `check` them.
+
+    The files are those of docs/import-format.md or of Synthea's CSV export, or a zip of them.
+    """
+    with transaction(app_context().sessions) as session:
+        job = receive.begin(
+            session,
+            [UploadedFile(file.name, file.bytes) for file in body.files],
+            source=body.source,
+            options=body.options.model_dump(mode="json") if body.options else None,
+            expected_cents=body.expected_total_cents,
+            bytes_max=app_context().settings.import_bytes_max,
+            by=current_actor(),
+            idempotency_key=header.idempotency_key,
+            now=now(),
+        )
+        answer = import_answer(session, job)
+    place = {"Location": url_for("api.show_import", import_id=job.id)}
+    return jsonify(answer.json_ready()), HTTPStatus.CREATED, place
+
+
+@api.put(
+    "/imports/<import_id>/files/<file>/pieces/<number>",
+    tags=[IMPORTS],
+    responses={204: {"description": "The piece is stored"}, **problem_responses(404, 409, 507)},
+)
+@requires(Action.IMPORT)
+def put_piece(path: PiecePath) -> tuple[str, int]:
+    """Send one piece of a file as the body, as application/octet-stream. Sent again, it replaces itself.
+
+    Each piece but a file's last has exactly `piece_bytes` bytes. Send them in any order.
+    """
+    file, number = path.places
+    with transaction(app_context().sessions) as session:
+        receive.put_piece(
+            session, path.key(current_actor()), file=file, number=number, content=request.get_data(),
+            by=current_actor(), now=now(),
+        )  # fmt: skip
+    return "", HTTPStatus.NO_CONTENT
+
+
+@api.post("/imports/<import_id>/check", tags=[IMPORTS], responses={202: ImportAnswer, **problem_responses(404, 409)})
+@requires(Action.IMPORT)
+def check_import(path: ImportPath) -> tuple[Response, int]:
+    """Let a worker check the files, after the last piece. Nothing is imported yet. Repeat it without harm."""
+    with transaction(app_context().sessions) as session:
+        job = receive.finish(session, path.key(current_actor()), by=current_actor(), now=now())
+        answer = import_answer(session, job)
+    app_context().hints.import_files(job.practice_id, job.id)
+    return jsonify(answer.json_ready()), HTTPStatus.ACCEPTED
+
+
+@api.get("/imports", tags=[IMPORTS], responses={200: ImportsPage})
+@requires(Action.IMPORT)
+def list_imports(query: Page) -> Response:
+    """List the practice's imports, newest first."""
+    with app_context().sessions() as session:
+        jobs = import_queries.list_imports(
+            session, current_actor().practice_id, before_id=query.after(), limit=query.limit + 1
+        )
+        shown = jobs[: query.limit]
+        answer = ImportsPage(
+            imports=[ImportSummary(**_summary_fields(session, job)) for job in shown],
+            next_cursor=str(shown[-1].id) if len(jobs) > len(shown) else None,
+        )
+    return jsonify(answer.json_ready())
+
+
+@api.get("/imports/<import_id>", tags=[IMPORTS], responses={200: ImportAnswer, **problem_responses(404)})
+@requires(Action.IMPORT)
+def show_import(path: ImportPath) -> Response:
+    """Show one import with its progress and the report of its check."""
+    with app_context().sessions() as session:
+        answer = import_answer(session, import_queries.find(session, path.key(current_actor())))
+    return jsonify(answer.json_ready())
+
+
+@api.get(
+    "/imports/<import_id>/faults.csv",
+    tags=[IMPORTS],
+    responses={200: CSV_FILE, **problem_responses(404, 429, 503)},
+)
+@requires(Action.IMPORT)
+def download_faults(path: ImportPath) -> Response:
+    """Download the faults of a refused import: one row for each place, up to 1,000 of each mistake."""
+    return send_faults(path.key(current_actor()), by=current_actor())
+
+
+@api.put("/imports/<import_id>/expected-total", **_ANSWERS)
+@requires(Action.IMPORT)
+def set_expected_total(path: ImportPath, body: ExpectedTotal) -> Response:
+    """Set the A/R total to compare the balances with, or remove it."""
+    return _run_command(commands.set_expected_total, path, body.expected_total_cents)
+
+
+@api.post(
+    "/imports/<import_id>/confirm",
+    tags=[IMPORTS],
+    responses={202: ImportAnswer, **problem_responses(400, 404, 409, 413, 415)},
+)
+@requires(Action.IMPORT)
+def confirm_import(path: ImportPath, body: ImportConfirmation) -> tuple[Response, int]:
+    """Import the checked files, all or nothing. A worker does it once, even if you confirm again.
+
+    If the practice changed since the check, nothing is imported and the import is `ready` again with a new report.
+    """
+    answer = _run_command(commands.confirm, path, accept_difference=body.accept_difference)
+    app_context().hints.import_files(current_actor().practice_id, path.id)
+    return answer, HTTPStatus.ACCEPTED
+
+
+@api.post("/imports/<import_id>/discard", **_ANSWERS)
+@requires(Action.IMPORT)
+def discard_import(path: ImportPath) -> Response:
+    """Discard an import and delete its files. Nothing is imported."""
+    return _run_command(commands.discard, path)
+
+
+def _run_command(command: Any, path: ImportPath, *given: Any, **more: Any) -> Response:
+    with transaction(app_context().sessions) as session:
+        job = command(session, path.key(current_actor()), *given, by=current_actor(), now=now(), **more)
+        answer = import_answer(session, job)
+    return jsonify(answer.json_ready())
+
+
+def import_answer(session: Session, job: ImportJob) -> ImportAnswer:
+    """Return the import with its report."""
+    difference, first_places = commands.difference_cents(job), report.with_first_places(job.report)
+    return ImportAnswer(**_summary_fields(session, job), difference_cents=difference, report=first_places)
+
+
+def _summary_fields(session: Session, job: ImportJob) -> dict[str, Any]:
+    names = job_queries.names_of_users(session, job.practice_id, {job.requested_by, job.confirmed_by})
+    same = ("status", "source", "options", "requested_at", "phase", "phase_done", "phase_total", "refused_because",
+            "checked_at", "confirmed_at", "finished_at")  # fmt: skip
+    return {
+        **{name: getattr(job, name) for name in same},
+        "id": str(job.id),
+        "status_words": lifecycle.STATUS_WORDS[job.status],
+        "files": [ImportFile(**file) for file in job.files],
+        "expected_total_cents": job.expected_cents,
+        "requested_by": names.get(job.requested_by),
+        "refused_words": codes.describe(job.refused_because) if job.refused_because else None,
+        "confirmed_by": names.get(job.confirmed_by or 0),
+    }

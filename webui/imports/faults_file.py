@@ -1,0 +1,35 @@
+"""The faults of a refused import as CSV."""
+
+from collections.abc import Iterator
+
+from flask import Response
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Actor
+from core.claims.export import csv_pieces, escape_formula
+from core.intake.uploads import commands, import_queries
+from core.intake.uploads.lifecycle import ImportKey
+from webui.shared import file_downloads
+from webui.shared.app_context import now
+
+_HEAD = ("File", "Line", "Column", "Value", "Note", "What to do", "Places like this")
+
+
+def send_faults(key: ImportKey, *, by: Actor) -> Response:
+    """Answer with one row for each place that the check kept. Raise `NoSuchImport`."""
+    return file_downloads.send_file(
+        by=by,
+        name=f"import-{key.import_id}-errors.csv",
+        content_type=file_downloads.CSV,
+        record=lambda db: commands.authorize_faults_download(db, key, by=by, now=now()),
+        pieces=lambda db: csv_pieces(_HEAD, _rows(db, key)),
+    )
+
+
+def _rows(db: Session, key: ImportKey) -> Iterator[tuple[str, ...]]:
+    report = import_queries.find(db, key).report or {}
+    for group in report.get("faults", ()):
+        for place in group["places"]:
+            texts = (place["column"] or "", place["value"] or "", place["note"] or "", group["cure"])
+            line = "" if place["line"] is None else str(place["line"])
+            yield escape_formula(group["file"]), line, *map(escape_formula, texts), str(group["count"])

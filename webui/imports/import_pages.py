@@ -1,0 +1,133 @@
+"""The pages of imports: the list with the upload, and one import with its check, its totals and its buttons."""
+
+import datetime as dt
+import secrets
+from typing import Final
+
+from flask import Blueprint, Response as FlaskResponse, render_template, request
+from werkzeug.wrappers import Response
+
+from core import paging
+from core.access.permissions import Action
+from core.errors import Refusal
+from core.intake.synthea.synthea_import import Payments
+from core.intake.uploads import codes, commands, import_queries, receive
+from core.intake.uploads.receive import megabytes
+from core.jobs import job_queries
+from core.models.imports import PIECE_BYTES_MAX, WORKER_STATUSES, ImportStatus
+from core.money import parse_amount
+from webui.imports import faults_file, import_labels
+from webui.imports.upload import IMPORT_ID_RULE, import_key
+from webui.shared import acts, page_arguments
+from webui.shared.app_context import app_context, now
+from webui.shared.auth import current_actor, requires
+from webui.shared.body_limits import BODY_BYTES_MAX
+
+ROWS: Final = 50
+WORKER_EXPECTED_WITHIN: Final = dt.timedelta(minutes=1)  # after that, the page says that no worker has come
+
+blueprint = Blueprint("imports", __name__, url_prefix="/imports")
+
+
+@blueprint.get("")
+@requires(Action.IMPORT)
+def index() -> str:
+    """Show the upload and the practice's imports."""
+    before = page_arguments.number("before")
+    with app_context().sessions() as db:
+        found = import_queries.list_imports(db, current_actor().practice_id, before_id=before, limit=ROWS + 1)
+        names = job_queries.names_of_users(db, current_actor().practice_id, {one.requested_by for one in found})
+        claims = import_queries.claims_added(db, current_actor().practice_id, [one.id for one in found])
+    imports, last = paging.cut(found, ROWS)
+    return render_template(
+        "imports/index.html",
+        imports=imports,
+        names=names,
+        claims=claims,
+        older=last and last.id,
+        statuses=import_labels.IMPORT_STATUS,
+        sources=import_labels.SOURCE_LABELS,
+        payments=list(Payments),
+        key=secrets.token_urlsafe(16),
+        piece_bytes=PIECE_BYTES_MAX,
+        bytes_max=app_context().settings.import_bytes_max,
+        most=megabytes(app_context().settings.import_bytes_max),
+        form_most=megabytes(BODY_BYTES_MAX),
+    )
+
+
+@blueprint.get(f"/{IMPORT_ID_RULE}")
+@requires(Action.IMPORT)
+def show(import_id: int) -> str:
+    """Show one import."""
+    key = import_key(import_id)
+    with app_context().sessions() as db:
+        job = import_queries.find(db, key)
+        received = receive.received_bytes(db, key) if job.status is ImportStatus.UPLOADING else 0
+        names = job_queries.names_of_users(db, key.practice_id, {job.requested_by, job.confirmed_by})
+    report = job.report or {}
+    return render_template(
+        "imports/show.html",
+        job=job,
+        report=report,
+        names=names,
+        status=import_labels.IMPORT_STATUS[job.status],
+        sources=import_labels.SOURCE_LABELS,
+        totals=import_labels.total_rows(report.get("totals", {})),
+        difference=commands.difference_cents(job),
+        refused_words=codes.describe(job.refused_because) if job.refused_because else "",
+        moves=job.status in WORKER_STATUSES,
+        waits=job.status is ImportStatus.STAGED and now() - job.received_at > WORKER_EXPECTED_WITHIN,
+        may_discard=job.status in (ImportStatus.UPLOADING, ImportStatus.STAGED, ImportStatus.CHECKING)
+        or job.status is ImportStatus.READY,
+        received=received,
+        size=sum(file["bytes"] for file in job.files),
+        megabytes=megabytes,
+    )
+
+
+@blueprint.get(f"/{IMPORT_ID_RULE}/errors.csv")
+@requires(Action.IMPORT)
+def download_faults(import_id: int) -> FlaskResponse:
+    """Download the faults of a refused import."""
+    return faults_file.send_faults(import_key(import_id), by=current_actor())
+
+
+@blueprint.post(f"/{IMPORT_ID_RULE}/expected-total")
+@requires(Action.IMPORT)
+def set_expected_total(import_id: int) -> Response:
+    """Save the A/R total that the office expects, or remove it."""
+    typed = request.form.get("expected_total", "").strip()
+    try:
+        acts.run(commands.set_expected_total, import_key(import_id), parse_amount(typed) if typed else None)
+    except Refusal as refusal:
+        return _back(acts.sentence_on_page(refusal), import_id, tone="bad")
+    return _back("Expected A/R total saved." if typed else "Expected A/R total removed.", import_id)
+
+
+@blueprint.post(f"/{IMPORT_ID_RULE}/confirm")
+@requires(Action.IMPORT)
+def confirm(import_id: int) -> Response:
+    """Import the checked files."""
+    accepted = "accept_difference" in request.form
+    try:
+        job = acts.run(commands.confirm, import_key(import_id), accept_difference=accepted)
+    except Refusal as refusal:
+        return _back(acts.sentence_on_page(refusal), import_id, tone="bad")
+    app_context().hints.import_files(job.practice_id, job.id)
+    return _back("A worker imports the claims now.", import_id)
+
+
+@blueprint.post(f"/{IMPORT_ID_RULE}/discard")
+@requires(Action.IMPORT)
+def discard(import_id: int) -> Response:
+    """Discard the import."""
+    try:
+        acts.run(commands.discard, import_key(import_id))
+    except Refusal as refusal:
+        return _back(acts.sentence_on_page(refusal), import_id, tone="bad")
+    return acts.redirect_with("Import discarded. Its files are deleted.", "imports.index")
+
+
+def _back(message: str, import_id: int, *, tone: str = "good") -> Response:
+    return acts.redirect_with(message, "imports.show", tone=tone, import_id=import_id)

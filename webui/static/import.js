@@ -1,0 +1,83 @@
+// Send the chosen files piece by piece, with progress. Without this script, the form sends them in one request.
+
+const TRIES = 5;
+const form = document.querySelector("form[data-upload]");
+const chooser = form.querySelector("input[type=file]");
+const progress = form.querySelector("[data-progress]");
+const meter = progress.querySelector("progress");
+const words = progress.querySelector("[data-words]");
+const button = form.querySelector("button");
+const key = form.elements.idempotency_key.value;
+let uploads = 0; // each choice of files is an import of its own
+
+for (const hint of form.querySelectorAll("[data-script]")) hint.hidden = false;
+
+const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+const wait = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+// Post, and try again if the network or the server fails. A refusal (4xx) is final, and its message is shown.
+async function post(url, body) {
+  for (let attempt = 1; ; attempt += 1) {
+    let answer = null;
+    try {
+      answer = await fetch(url, { method: "POST", body, headers: { "X-CSRFToken": form.elements.csrf_token.value } });
+    } catch { /* no connection */ }
+    if (answer?.ok) return answer.json();
+    const refused = answer && (answer.status < 500 || answer.status === 507); // 507: the disk is full
+    if (refused || attempt === TRIES) {
+      const isJson = answer?.headers.get("Content-Type")?.startsWith("application/json");
+      throw new Error(isJson ? (await answer.json()).message
+        : answer?.status === 401 ? "You are signed out. Sign in and upload the files again."
+          : "The server is not answering. Check your connection and upload the files again.");
+    }
+    await wait(500 * 2 ** attempt);
+  }
+}
+
+async function upload(files) {
+  const total = files.reduce((sum, file) => sum + file.size, 0);
+  if (total > Number(form.dataset.bytesMax)) {
+    throw new Error(`The files have ${megabytes(total)} together. One import takes up to ${form.dataset.most}. Export fewer months at a time.`);
+  }
+  const about = new FormData(form);
+  about.delete("files");
+  about.set("idempotency_key", `${key}-${(uploads += 1)}`);
+  for (const file of files) { about.append("name", file.name); about.append("size", file.size); }
+  const places = await post(form.dataset.begin, about);
+  const most = Number(form.dataset.pieceBytes);
+  let sent = 0;
+  for (const [index, file] of files.entries()) {
+    for (let number = 0; number * most < file.size; number += 1) {
+      const piece = file.slice(number * most, (number + 1) * most);
+      await post(`${places.pieces}?file=${index}&number=${number}`, piece);
+      sent += piece.size;
+      meter.value = (100 * sent) / total;
+      words.textContent = `${megabytes(sent)} of ${megabytes(total)} uploaded. Keep this page open.`;
+    }
+  }
+  location.assign((await post(places.check)).show);
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  progress.hidden = false;
+  progress.classList.remove("fault");
+  button.disabled = true;
+  words.textContent = "Starting the upload …";
+  try {
+    await upload([...chooser.files]);
+  } catch (error) {
+    progress.classList.add("fault");
+    words.textContent = error.message;
+    button.disabled = false;
+  }
+});
+
+const zone = form.querySelector("[data-drop]");
+for (const type of ["dragover", "dragleave", "drop"]) {
+  zone.addEventListener(type, (event) => {
+    event.preventDefault();
+    zone.classList.toggle("over", type === "dragover");
+    if (type === "drop" && event.dataTransfer.files.length) chooser.files = event.dataTransfer.files;
+  });
+}
