@@ -30,7 +30,16 @@ from webui.claims import (
 from webui.imports import import_pages, upload
 from webui.jobs import approvals, confirm, job_files, job_pages, posting_date, reversals, status_change
 from webui.operations import broker, dashboard, health, metrics
-from webui.practice import audit, limits, months, reasons, time_zone, users, write_off_settings
+from webui.practice import (
+    audit,
+    import_mappings,
+    limits,
+    months,
+    reasons,
+    time_zone,
+    users,
+    write_off_settings,
+)
 from webui.schedules import schedule_actions, schedule_labels, schedule_pages, schedule_runs
 from webui.shared import (
     auth,
@@ -134,7 +143,8 @@ def _register_operations(app: OpenAPI) -> None:
 def _register_practice_pages(app: OpenAPI) -> None:
     """Register imports, month-end close, credits, exclusions, reasons, the audit and what follows a write-off."""
     for pages in (
-        import_pages, upload, months, posting_date, credit_balances, recoveries, exclusions, reasons, audit, write_offs,
+        import_pages, upload, import_mappings, months, posting_date, credit_balances, recoveries, exclusions, reasons,
+        audit, write_offs,
     ):  # fmt: skip
         app.register_blueprint(pages.blueprint)
 

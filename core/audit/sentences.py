@@ -52,6 +52,8 @@ ACT_SENTENCES: Final = {
     "job.retried": "Retried the failed claims in {it}",
     "layout.deleted": "Deleted {it} of write-off files",
     "layout.saved": "Saved {it} of write-off files",
+    "mapping.deleted": "Deleted the import {it}",
+    "mapping.saved": "Saved the import {it}",
     "month.closed": "Closed {it}",
     "month.reopened": "Reopened {it}",
     "postings.imported": "Imported postings",
@@ -104,7 +106,7 @@ _LABELS: Final = {
 _ROLES: Final = {role.value: word for role, word in ROLE_WORDS.items()}
 # Acts that a command does without a user.
 _COMMAND_LINE_ACTS: Final = frozenset({
-    "audit.exported", "import.changes_taken", "postings.imported", "practice.imported", "token.added",
+    "audit.exported", "import.changes_taken", "mapping.saved", "postings.imported", "practice.imported", "token.added",
     "token.revoked", "user.added", "write_off_setting.changed",
 })  # fmt: skip
 SIGN_IN_FAILED: Final = "user.sign_in_failed"

@@ -1,24 +1,17 @@
 """Import claims from the practice's files or from Synthea, or create a sample."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress as Bar, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from sqlalchemy.orm import Session
 
-from core.cli import context, import_output, options, practices, uploads
+from core.cli import context, import_output, mapped_import, options, practices, uploads
 from core.cli.import_options import Asked, all_faults_option, import_options
+from core.cli.import_session import import_session, progress_bar
 from core.counting import counted
-from core.db.engine import make_sessions, transaction
 from core.intake.csv.csv_import import import_csv
 from core.intake.csv.csv_template import write_template
 from core.intake.csv.postings_import import import_postings
-from core.intake.loading.load import AS_NEW, ImportOptions
-from core.intake.parsing.faults import Faults, ImportRefused
-from core.intake.parsing.folder import Progress
+from core.intake.parsing.faults import Faults
 from core.intake.sample.make_sample import make_sample
 from core.intake.synthea.synthea_import import Payments, import_synthea
 
@@ -69,7 +62,7 @@ def csv_(
     if folder is None or practice_name is None:
         raise click.UsageError("Give DIR and --practice NAME.")
     created = practices.may_create(practice_name, create=create)
-    with _import(asked.options) as (session, progress):
+    with import_session(asked.options) as (session, progress):
         imported = import_csv(
             session, folder, practice_name=practice_name, time_zone=time_zone, now=context.utc_now(),
             by=asked.actor(session, practice_name), options=asked.options, faults=asked.faults, progress=progress,
@@ -107,7 +100,7 @@ def synthea(
 ) -> None:
     """Import Synthea's CSV export in DIR. Options skip payments to leave open balances."""
     created = practices.may_create(practice_name, create=create)
-    with _import(asked.options) as (session, progress):
+    with import_session(asked.options) as (session, progress):
         imported = import_synthea(
             session,
             folder,
@@ -139,7 +132,7 @@ def synthea(
 )
 def sample(claims: int, practice_name: str, seed: int) -> None:
     """Create a practice with sample claims."""
-    with context.database() as engine, _progress() as progress:
+    with context.database() as engine, progress_bar() as progress:
         make_sample(
             engine,
             practice_name=practice_name,
@@ -164,7 +157,7 @@ def postings(file: Path, practice_name: str, email: str | None, faults: Faults, 
 
     FILE has the columns of postings.csv: payments, refunds, adjustments and transfers.
     """
-    with _import() as (session, progress):
+    with import_session() as (session, progress):
         by = practices.find_actor(session, email, practice_name) if email else None
         done = import_postings(
             session, file, practice_name=practice_name, by=by, now=context.utc_now(), faults=faults, progress=progress
@@ -172,41 +165,6 @@ def postings(file: Path, practice_name: str, email: str | None, faults: Faults, 
     import_output.print_postings_import(done, practice_name, as_json=as_json)
 
 
-@contextmanager
-def _import(asked: ImportOptions = AS_NEW) -> Iterator[tuple[Session, Progress | None]]:
-    """Run an import in one transaction with a progress bar. Print each mistake before the refusal that counts them.
-
-    A check is rolled back.
-    """
-    with context.database() as engine, _progress() as progress:
-        try:
-            with transaction(make_sessions(engine)) as session:
-                yield session, progress
-                if asked.check_only:
-                    session.rollback()
-        except ImportRefused as refused:
-            for fault in refused.faults:
-                click.echo(str(fault), err=True)
-            raise
-
-
-@contextmanager
-def _progress() -> Iterator[Progress | None]:
-    """Show a progress bar on a terminal. Yield None for other output."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=console, transient=True) as bar:
-        shown = bar.add_task("", total=None)
-
-        def tell(what: str, done: int, total: int) -> None:
-            bar.update(shown, description=what, completed=done, total=total or None)
-
-        yield tell
-
-
-for _command in uploads.UPLOAD_COMMANDS:
+for _command in (mapped_import.file_, *uploads.UPLOAD_COMMANDS):
     import_.add_command(_command)
 COMMANDS = [import_, sample]

@@ -5,6 +5,7 @@ from core.models import (
     claims,
     exports,
     import_changes,
+    import_mappings,
     imports,
     job_items,
     jobs,
@@ -16,8 +17,8 @@ from core.models import (
 )
 
 __all__ = [
-    "claims", "exports", "import_changes", "imports", "job_items", "jobs", "ledger", "metadata", "operations", "people",
-    "practices", "schedules",
+    "claims", "exports", "import_changes", "import_mappings", "imports", "job_items", "jobs", "ledger", "metadata",
+    "operations", "people", "practices", "schedules",
 ]  # fmt: skip
 
 metadata = Base.metadata

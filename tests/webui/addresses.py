@@ -44,6 +44,8 @@ RIGHTS = {
         GET /imports   POST /imports   POST /imports/begin   GET /imports/1   GET /imports/1/errors.csv
         POST /imports/1/pieces   POST /imports/1/check   POST /imports/1/expected-total   POST /imports/1/confirm
         POST /imports/1/discard
+        GET /import-mappings   GET /import-mappings/1   POST /import-mappings   POST /import-mappings/guess
+        POST /import-mappings/1/delete
     """,
     Action.EXCLUDE: "POST /exclusions   POST /exclusions/1/end",
     Action.CLOSE_MONTH: "POST /months/2026-11/close   POST /months/2026-10/reopen",
@@ -96,6 +98,7 @@ API_RIGHTS = {
     Action.IMPORT: """
         GET /imports   POST /imports   GET /imports/1   PUT /imports/1/files/0/pieces/0   POST /imports/1/check
         GET /imports/1/faults.csv   PUT /imports/1/expected-total   POST /imports/1/confirm   POST /imports/1/discard
+        GET /mappings   GET /mappings/1   POST /mappings   POST /mappings/guess   DELETE /mappings/1
     """,
     Action.EXCLUDE: "POST /exclusions   POST /exclusions/1/end",
     Action.CLOSE_MONTH: "POST /periods/2026-11/close   POST /periods/2026-10/reopen",
@@ -150,7 +153,8 @@ BODIES = {
 TIMES = {"user_session", "api_token"}
 NAVIGATION = {
     "/claims", "/jobs", "/approvals", "/schedules", "/schedule-runs", "/credits", "/late-payments", "/exclusions",
-    "/imports", "/months", "/settings", "/reasons", "/write-offs", "/users", "/audit", "/operations",
+    "/imports", "/import-mappings", "/months", "/settings", "/reasons", "/write-offs", "/users", "/audit",
+    "/operations",
 }  # fmt: skip
 # The fields of all forms, each with a value that its form accepts.
 FIELDS = {

@@ -12,7 +12,7 @@ PAGES = [
     "/sign-in", "/jobs", "/jobs/1", "/jobs/1/certificate", "/jobs/1/reverse", "/claims/C1", "/settings", "/schedules",
     "/schedule-runs",
     "/months", "/months/2026-11", "/credits", "/late-payments", "/approvals",
-    "/exclusions", "/imports", "/imports/1",
+    "/exclusions", "/imports", "/imports/1", "/import-mappings",
     "/no-such-page", "/jobs/999",
 ]  # fmt: skip
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"

@@ -22,11 +22,13 @@ from core.claims import saved_filters
 from core.db.engine import make_sessions, transaction
 from core.errors import Refusal
 from core.exports import layouts, sent_files
+from core.intake.mapping.saved_mappings import save_mapping
 from core.intake.parsing.faults import ImportRefused
 from core.intake.uploads import receive
 from core.models.people import Role, User
 from core.practices import exclusions
 from core.schedules import schedule_commands
+from tests.core.intake.mapping.conftest import MAPPING
 from tests.core.schedules.conftest import a_request
 from tests.factories import NOW, GivenPractice, a_practice
 from tests.servers import Databases
@@ -94,6 +96,7 @@ def house(databases: Databases) -> Iterator[House]:
         practice.act(layouts.save, "Ours", layouts.BUILT_IN[0].layout)
         practice.act(sent_files.send, "Ours", key="sent")
         practice.act(receive.begin, [receive.UploadedFile("claims.csv", 1)], bytes_max=1, idempotency_key="import")
+        practice.act(save_mapping, practice.id, name="Our export", mapping=MAPPING)
         practice.act(closing.close, NOW.date().replace(month=10, day=1), by=admin)
 
         all_tokens: dict[Actor | None, str] = {}

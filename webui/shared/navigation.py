@@ -33,6 +33,7 @@ SECTIONS: Final = (
             NavItem("Payments after write-off", "recoveries.index", ("recoveries",)),
             NavItem("Holds and exclusions", "exclusions.index", ("exclusions",)),
             NavItem("Import", "imports.index", ("imports", "import_uploads"), Action.IMPORT),
+            NavItem("Import mappings", "import_mappings.index", ("import_mappings",), Action.IMPORT),
         ),
     ),
     NavSection("Jobs", (NavItem("Jobs", "jobs.index", ("jobs", "evidence", "reversals", "redate")),)),

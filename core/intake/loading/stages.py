@@ -102,6 +102,46 @@ SYNTHEA_ROW: Final = _stage(
     Column("posted_on", Date),
 )
 
+# One row of an office's own file, with its amounts as postings. The other stages are made from it.
+MAPPED_ROW: Final = _stage(
+    "mapped_row",
+    Column("claim", Text),
+    Column("number", Integer),
+    Column("procedure_code", Text),
+    Column("patient", Text),
+    Column("patient_name", Text),
+    Column("birth_date", Date),
+    Column("office", Text),
+    Column("provider", Text),
+    Column("supervising_provider", Text),
+    Column("claim_type", Text),
+    Column("service_date", Date),
+    Column("billing_status", Text),
+    Column("primary_payer", Text),
+    Column("primary_name", Text),
+    Column("primary_class", Text),
+    Column("primary_status", Text),
+    Column("secondary_payer", Text),
+    Column("secondary_name", Text),
+    Column("secondary_class", Text),
+    Column("secondary_status", Text),
+    Column("hold", Text),
+    Column("allowed", BigInteger),
+    Column("expected", BigInteger),
+    Column("first_edi_on", Date),
+    Column("last_edi_on", Date),
+    Column("base", Text),  # who owes the charge first: insurance or patient
+    Column("insurance_charge", BigInteger),
+    Column("patient_charge", BigInteger),
+    Column("primary_paid", BigInteger),
+    Column("secondary_paid", BigInteger),
+    Column("patient_paid", BigInteger),
+    Column("adjusted", BigInteger),
+    Column("difference", BigInteger),
+    Column("to_patient", BigInteger),
+    Column("posted_on", Date),
+)
+
 
 # What the staged postings of a line sum to. `sum_lines` makes it from POSTING.
 LINE_SUM: Final = _stage(

@@ -207,20 +207,25 @@ class Folder:
         return Row(at, values, is_valid=len(self.faults) == before)
 
     def _value(self, file: FileFormat, at: int, column: Column, field: str) -> Any:
-        field = field.strip()
-        if not field:
-            if not column.optional:
-                self.faults.add(Fault(file.name, "must not be empty", line=at, column=column.name))
-            return column.empty
-        try:
-            if spreadsheet.error_in(field):
-                raise SpreadsheetDamage("the spreadsheet shows an error here; correct it before export")
-            return column.read(field)
-        except BadField as bad:
-            kind = FaultKind.SPREADSHEET if isinstance(bad, SpreadsheetDamage) else FaultKind.VALUE
-            value = REDACTED if column.private else field
-            self.faults.add(Fault(file.name, str(bad), line=at, column=column.name, value=value, kind=kind))
-            return None
+        return read_value(self.faults, file, at, column, field)
+
+
+def read_value(faults: Faults, file: FileFormat, at: int, column: Column, field: str) -> Any:
+    """Return the value of a field. An unreadable one is None and adds a fault."""
+    field = field.strip()
+    if not field:
+        if not column.optional:
+            faults.add(Fault(file.name, "must not be empty", line=at, column=column.name))
+        return column.empty
+    try:
+        if spreadsheet.error_in(field):
+            raise SpreadsheetDamage("the spreadsheet shows an error here; correct it before export")
+        return column.read(field)
+    except BadField as bad:
+        kind = FaultKind.SPREADSHEET if isinstance(bad, SpreadsheetDamage) else FaultKind.VALUE
+        value = REDACTED if column.private else field
+        faults.add(Fault(file.name, str(bad), line=at, column=column.name, value=value, kind=kind))
+        return None
 
 
 def _explain_misfit(fields: list[str], header: Header) -> str | None:

@@ -73,7 +73,7 @@ def count_lines(path: Path) -> int:
     return count + (last != b"\n")
 
 
-def split_fields(text: str) -> list[str]:
+def split_fields(text: str, delimiter: str = ",") -> list[str]:
     """Return the fields of one line. Raise `BadLine` if they cannot be split."""
     bare = text.rstrip("\r\n")
     if "\0" in bare:
@@ -81,9 +81,9 @@ def split_fields(text: str) -> list[str]:
     if "\r" in bare:
         raise BadLine("a carriage return (CR) is inside the line; end lines only with LF or CRLF")
     if '"' not in bare:
-        return bare.split(",")
+        return bare.split(delimiter)
     try:
-        return next(csv.reader((bare,), strict=True))
+        return next(csv.reader((bare,), delimiter=delimiter, strict=True))
     except csv.Error as error:
         if "unexpected end of data" in str(error):
             raise BadLine(OPEN_QUOTE) from None

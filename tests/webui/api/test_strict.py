@@ -17,6 +17,7 @@ from webui.api.approvals import Approval
 from webui.api.claims import NewPosting
 from webui.api.import_models import ExpectedTotal, ImportConfirmation, NewImport
 from webui.api.jobs import Confirmation
+from webui.api.mappings import NewMapping
 from webui.api.schedules import LetSettle, OfVersion, ScheduleChange
 from webui.api.users import NewLimits, NewUser
 
@@ -47,6 +48,7 @@ BODIES: Final[tuple[tuple[type[Any], dict[str, Any]], ...]] = (
     (ScheduleRequest, _SCHEDULE),
     (ScheduleChange, {**_SCHEDULE, "version": 1}),
     (OfVersion, {"version": 1}),
+    (NewMapping, {"name": "our export", "mapping": {}, "replace": True}),
     (LetSettle, {"version": 1, "confirmation": "CONFIRM"}),
     (NewLimits, _LIMITS),
     (NewImport, {"files": [_FILE], "options": {"skip_empty_claims": True}, "expected_total_cents": 23_250}),

@@ -1,0 +1,151 @@
+"""`settle import file`: import the office's own file. It shows a guessed mapping first."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from core.cli import context, import_output, mapping_output, options, practices
+from core.cli.import_options import Asked, import_options
+from core.cli.import_session import import_session
+from core.errors import BadInput
+from core.intake.mapping.guess import guess_mapping
+from core.intake.mapping.import_file import import_file
+from core.intake.mapping.mapping import BadMapping, Mapping
+from core.intake.mapping.saved_mappings import find_mapping_by_name, save_mapping
+from core.practices import practice_queries
+from core.practices.practice_queries import NoSuchPractice
+
+_path = click.Path(path_type=Path)
+
+
+class MappingNotConfirmed(BadInput):
+    """Nothing was imported. Check the mapping above. Then run the command again with --yes."""
+
+    code = "mapping_not_confirmed"
+
+
+class OpenQuestions(BadInput):
+    """Nothing was imported. Answer the questions with --set, or write the mapping to a file and correct it there."""
+
+    code = "open_questions"
+
+
+@click.command("file")
+@click.argument("file", metavar="FILE", type=_path)
+@click.option("--practice", "practice_name", metavar="NAME", required=True, help="The practice to import into.")
+@practices.create_option
+@click.option("--time-zone", metavar="ZONE", help="Time zone of a new practice.  [default: America/New_York]")
+@click.option("--mapping", "mapping_name", metavar="NAME", help="A saved mapping, or a JSON file.")
+@click.option("--sheet", metavar="NAME", help="The sheet of the workbook.")
+@click.option(
+    "--set", "settings", metavar="KEY=VALUE", multiple=True,
+    help='Correct the mapping: "columns.Ins Bal=insurance_balance", dates.service_date=MM/DD/YYYY, rows=line.',
+)  # fmt: skip
+@click.option("--save-mapping", "save_as", metavar="NAME", help="Save the mapping of this import under a name.")
+@click.option("--write-mapping", "write_to", type=_path, metavar="FILE", help="Write the mapping and import nothing.")
+@click.option("--yes", is_flag=True, help="Import with the guessed mapping without a question.")
+@import_options
+@options.json_option
+def file_(
+    file: Path,
+    practice_name: str,
+    create: bool,
+    time_zone: str | None,
+    mapping_name: str | None,
+    sheet: str | None,
+    settings: Sequence[str],
+    save_as: str | None,
+    write_to: Path | None,
+    yes: bool,
+    asked: Asked,
+    as_json: bool,
+) -> None:
+    """Import the office's own file, CSV or XLSX: one row for each claim or service line.
+
+    Without --mapping, the command guesses which column is which, shows it and asks.
+    """
+    mapping, has_questions = _choose(file, practice_name, mapping_name, sheet, settings)
+    if write_to is not None:
+        write_to.write_text(json.dumps(mapping.as_json(), indent=2) + "\n", encoding="utf-8")
+        click.echo(f"The mapping is in {write_to}.", err=True)
+        return
+    if has_questions:
+        raise OpenQuestions
+    if mapping_name is None and not yes and not _user_agrees():
+        raise MappingNotConfirmed
+    mapping.require_usable()
+    created = practices.may_create(practice_name, create=create)
+    now = context.utc_now()
+    with import_session(asked.options) as (session, progress):
+        imported = import_file(
+            session, file, mapping, practice_name=practice_name, time_zone=time_zone, now=now,
+            by=asked.actor(session, practice_name), options=asked.options, faults=asked.faults, progress=progress,
+        )  # fmt: skip
+        if save_as is not None:
+            practice = practice_queries.find_by_name(session, practice_name)
+            save_mapping(session, practice.id, name=save_as, mapping=mapping, by=None, now=now)
+    import_output.print_import(imported, practice_name, asked=asked.options, created=created, as_json=as_json)
+    if save_as is not None and not as_json:
+        click.echo(f"Saved the mapping as {save_as}.")
+
+
+def _choose(
+    file: Path, practice: str, name: str | None, sheet: str | None, settings: Sequence[str]
+) -> tuple[Mapping, bool]:
+    """Return the named mapping, or the guessed one after it was shown, and whether it leaves questions."""
+    if name is not None:
+        return _corrected(_named(practice, name), sheet, settings), False
+    guess = guess_mapping(file, today=context.utc_now().date(), sheet=sheet)
+    mapping = _corrected(guess.mapping, sheet, settings)
+    for line in mapping_output.guess_lines(guess):
+        click.echo(line, err=True)
+    questions = mapping.problems() if settings else guess.questions
+    for question in questions:
+        click.echo(f"Question: {question.sentence}", err=True)
+    return mapping, bool(questions)
+
+
+def _user_agrees() -> bool:
+    return sys.stdin.isatty() and click.confirm("Import with this mapping?", err=True)
+
+
+def _named(practice: str, name: str) -> Mapping:
+    """Return the mapping in the JSON file `name`, or the practice's mapping called `name`."""
+    if name.endswith(".json"):
+        try:
+            return Mapping.of(Path(name).read_text(encoding="utf-8"))
+        except OSError:
+            raise BadMapping(f"{name} cannot be read.") from None
+    with options.sessions() as sessions, sessions() as session:
+        try:
+            practice_id = practice_queries.find_by_name(session, practice).id
+        except NoSuchPractice as missing:
+            raise NoSuchPractice(f"{missing.message} A saved mapping belongs to an existing practice.") from None
+        return Mapping.of(find_mapping_by_name(session, practice_id, name).mapping)
+
+
+def _corrected(mapping: Mapping, sheet: str | None, settings: Sequence[str]) -> Mapping:
+    """Return the mapping with --sheet and each --set applied. An empty value removes the key."""
+    given: dict[str, Any] = mapping.as_json()
+    if sheet is not None:
+        given["sheet"] = sheet
+    for setting in settings:
+        key, equals, value = setting.rpartition("=")
+        part, _, name = key.partition(".")
+        if not equals or not part:
+            raise BadMapping(f'Write "{setting}" as KEY=VALUE, such as rows=line.')
+        inside = given
+        if name:
+            inside = given.setdefault(part, {})
+            if part == "words":
+                field, _, name = name.partition(".")
+                inside = inside.setdefault(field, {})
+        if value or not name:
+            inside[name or part] = value
+        else:
+            inside.pop(name, None)
+    return Mapping.of(given)

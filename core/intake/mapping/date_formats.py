@@ -1,0 +1,95 @@
+"""Read dates in a chosen format, and tell which formats a column of dates allows."""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import Final
+
+from core.intake.parsing.fields import BadField
+
+_EARLIEST: Final = dt.date(1900, 1, 1)
+_LATEST: Final = dt.date(2199, 12, 31)
+_TIME: Final = r"(?:(?:\s+|T)\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:\s?[AaPp]\.?[Mm]\.?)?)?"
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_EXCEL_EPOCH: Final = dt.date(1899, 12, 30)
+_EXCEL_LEAP_BUG: Final = 60  # Excel counts a February 29, 1900, which did not exist
+
+
+class DateFormat(StrEnum):
+    """How a column writes its dates. One-digit months and days, and a time behind the date, are accepted."""
+
+    MDY = "MM/DD/YYYY"
+    DMY = "DD/MM/YYYY"
+    MDY_2 = "MM/DD/YY"
+    DMY_2 = "DD/MM/YY"
+    YMD = "YYYY-MM-DD"
+    YMD_DIGITS = "YYYYMMDD"
+    MDY_DIGITS = "MMDDYYYY"
+    DAY_MONTH_NAME = "DD-Mon-YYYY"
+    MONTH_NAME = "Mon DD, YYYY"
+    EXCEL_SERIAL = "Excel serial"
+
+
+_BETWEEN: Final = r"[/.-]"
+_PATTERNS: Final = {
+    DateFormat.MDY: rf"(?P<m>\d{{1,2}})({_BETWEEN})(?P<d>\d{{1,2}})\2(?P<y>\d{{4}})",
+    DateFormat.DMY: rf"(?P<d>\d{{1,2}})({_BETWEEN})(?P<m>\d{{1,2}})\2(?P<y>\d{{4}})",
+    DateFormat.MDY_2: rf"(?P<m>\d{{1,2}})({_BETWEEN})(?P<d>\d{{1,2}})\2(?P<y>\d\d)",
+    DateFormat.DMY_2: rf"(?P<d>\d{{1,2}})({_BETWEEN})(?P<m>\d{{1,2}})\2(?P<y>\d\d)",
+    DateFormat.YMD: rf"(?P<y>\d{{4}})({_BETWEEN})(?P<m>\d{{1,2}})\2(?P<d>\d{{1,2}})",
+    DateFormat.YMD_DIGITS: r"(?P<y>\d{4})(?P<m>\d\d)(?P<d>\d\d)",
+    DateFormat.MDY_DIGITS: r"(?P<m>\d\d)(?P<d>\d\d)(?P<y>\d{4})",
+    DateFormat.DAY_MONTH_NAME: r"(?P<d>\d{1,2})[- ](?P<m>[A-Za-z]{3,9})[- ,]+(?P<y>\d{4}|\d\d)",
+    DateFormat.MONTH_NAME: r"(?P<m>[A-Za-z]{3,9})\.? (?P<d>\d{1,2}), (?P<y>\d{4})",
+    DateFormat.EXCEL_SERIAL: r"(?P<serial>\d{5})(?:\.\d+)?",
+}
+_READERS: Final = {name: re.compile(pattern + _TIME, re.ASCII) for name, pattern in _PATTERNS.items()}
+
+
+def date_reader(written: DateFormat, *, today: dt.date) -> Callable[[str], dt.date]:
+    """Return a reader of this format. It also accepts YYYY-MM-DD, which has one meaning only.
+
+    A year of two digits is at most this year: 30 is 1930 in 2026.
+    """
+
+    def read(field: str) -> dt.date:
+        day = parse_date(field, written, today=today) or parse_date(field, DateFormat.YMD, today=today)
+        if day is None:
+            raise BadField(f"write a date as {written.value}, or choose another date format in the mapping")
+        return day
+
+    return read
+
+
+def parse_date(field: str, written: DateFormat, *, today: dt.date) -> dt.date | None:
+    """Return the date, or None if the field is no date of this format."""
+    found = _READERS[written].fullmatch(field.strip())
+    if found is None:
+        return None
+    parts = found.groupdict()
+    if "serial" in parts:
+        return _in_range(_EXCEL_EPOCH + dt.timedelta(days=int(parts["serial"])))
+    year = int(parts["y"])
+    if len(parts["y"]) == len("26"):
+        year += 2000 if 2000 + year <= today.year else 1900
+    try:
+        return _in_range(dt.date(year, _month(parts["m"]), int(parts["d"])))
+    except ValueError:
+        return None
+
+
+def _month(text: str) -> int:
+    return int(text) if text.isdigit() else _MONTHS.index(text[:3].lower()) + 1
+
+
+def _in_range(day: dt.date) -> dt.date | None:
+    return day if _EARLIEST <= day <= _LATEST else None
+
+
+def possible_formats(values: Iterable[str], *, today: dt.date) -> list[DateFormat]:
+    """Return every format in which all these values are dates."""
+    found = list(values)
+    return [
+        written for written in DateFormat if found and all(parse_date(value, written, today=today) for value in found)
+    ]

@@ -1,0 +1,280 @@
+"""Guess a mapping from the headers and first rows of a file. What is not certain becomes a question, never a guess."""
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from core.errors import BadInput
+from core.intake.mapping import text_file
+from core.intake.mapping.amounts import read_amount
+from core.intake.mapping.date_formats import DateFormat, possible_formats
+from core.intake.mapping.mapping import Mapping, Problem
+from core.intake.mapping.office_file import HEADER_ROWS, FileRow, OfficeFile, header_names
+from core.intake.mapping.targets import (
+    ADJUSTMENT_FIELDS,
+    MONEY_FIELDS,
+    PAYMENT_FIELDS,
+    TARGETS,
+    Field,
+    Kind,
+    field_of_header,
+)
+from core.intake.mapping.words import meaning, payer_class
+from core.intake.mapping.workbook import CELLS_MAX
+from core.intake.parsing.fields import BadField
+from core.intake.parsing.lines import UnreadableFile
+from core.models.practices import PayerClass
+
+SAMPLE_ROWS: Final = 2_000
+_FITTING_PERCENT: Final = 50  # of the values of a column, so that bad values are reported as faults instead
+_WORDS_SHOWN_MAX: Final = 10
+_REPEATED: Final = re.compile(r" \(\d+\)$")  # `header_names` adds it to a second equal name
+_PAYERS_SHOWN_MAX: Final = 20
+
+
+class NoHeader(BadInput):
+    """No row of the file names columns such as Claim #, Patient, DOS, Ins Bal. Add a row with the column names."""
+
+    code = "no_header"
+
+
+class UnreadableOfficeFile(BadInput):
+    """The file cannot be read."""
+
+    code = "unreadable_file"
+
+
+@dataclass(frozen=True)
+class GuessedColumn:
+    """A column of the file and the field that it seems to be, or None. `example` is empty for names and birth dates."""
+
+    header: str
+    field: Field | None
+    example: str
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A mapping to confirm or to correct. With `questions`, it cannot be used before they are answered."""
+
+    mapping: Mapping
+    header_row: int
+    columns: list[GuessedColumn]
+    questions: list[Problem]
+    notes: list[str]  # what was concluded from the values, with the evidence
+    words: dict[Field, list[str]]  # the different words of each column of words
+
+
+def guess_mapping(path: Path, *, today: dt.date, sheet: str | None = None, cells_max: int = CELLS_MAX) -> Guess:
+    """Guess the mapping of a file. Raise `NoSuchFile`, `UnreadableOfficeFile` and `NoHeader`."""
+    try:
+        file = OfficeFile(path, cells_max=cells_max)
+        chosen, rows, questions = _choose_sheet(file, sheet)
+    except UnreadableFile as stop:
+        raise UnreadableOfficeFile(f"{path.name}, line {stop.line}: {stop.cure}.") from None
+    header_at = _header_index(rows)
+    if header_at is None:
+        raise NoHeader
+    at, fields = rows[header_at]
+    names = header_names(fields)
+    values = {
+        name: [row[index].strip() for _, row in rows[header_at + 1 :] if index < len(row) and row[index].strip()]
+        for index, name in enumerate(names)
+        if name
+    }
+    columns, more = _assign(values, today)
+    questions += more
+    draft, notes = _describe(file, chosen, columns, values, questions, today)
+    questions += draft.problems()
+    shown = [GuessedColumn(name, columns.get(name), _example(columns.get(name), values[name])) for name in values]
+    headers = {field: header for header, field in columns.items() if TARGETS[field].kind is Kind.WORD}
+    seen = {field: list(dict.fromkeys(values[header])) for field, header in headers.items()}
+    return Guess(draft, at, shown, _once(questions), notes, seen)
+
+
+def _choose_sheet(file: OfficeFile, sheet: str | None) -> tuple[str | None, list[FileRow], list[Problem]]:
+    """Return the sheet whose header names our fields, with its first rows. Two such sheets are a question."""
+    if not file.is_workbook:
+        return None, file.first_rows(None, SAMPLE_ROWS), []
+    if sheet is not None and sheet not in file.sheets:
+        raise UnreadableFile(f'there is no sheet "{sheet}"; the sheets are {", ".join(file.sheets)}', 1)
+    found = {name: file.first_rows(name, SAMPLE_ROWS) for name in ([sheet] if sheet else file.sheets)}
+    fitting = [name for name, rows in found.items() if _header_index(rows) is not None]
+    if not fitting:
+        raise NoHeader
+    questions = []
+    if len(fitting) > 1:
+        listed = " and ".join(f'"{name}"' for name in fitting)
+        questions.append(Problem("two_sheets", f"The sheets {listed} both have claims. Choose one of them."))
+    return (fitting[0] if len(file.sheets) > 1 else None), found[fitting[0]], questions
+
+
+def _header_index(rows: Sequence[FileRow]) -> int | None:
+    """Return the index of the row that names the most fields, if it names three or more."""
+
+    def named(index: int) -> int:
+        found = (field_of_header(name) for name in header_names(rows[index][1]) if name)
+        return len({field for field, _ in (one for one in found if one is not None)})
+
+    best = max(range(min(len(rows), HEADER_ROWS)), key=named, default=None)
+    return best if best is not None and named(best) >= 3 else None  # noqa: PLR2004  claim, date, balance
+
+
+def _assign(values: dict[str, list[str]], today: dt.date) -> tuple[dict[str, Field], list[Problem]]:
+    """Give each field the column with the best header, if its values fit. Two equally good columns are a question."""
+    wanted: dict[Field, list[tuple[int, str]]] = {}
+    for header, samples in values.items():
+        found = field_of_header(_REPEATED.sub("", header))
+        if found is not None and _fits(found[0], samples, today):
+            wanted.setdefault(found[0], []).append((found[1], header))
+    columns: dict[str, Field] = {}
+    questions = []
+    for field, scored in wanted.items():
+        best = max(score for score, _ in scored)
+        headers = [header for score, header in scored if score == best]
+        if len(headers) > 1:
+            listed = " or ".join(f'"{header}"' for header in headers)
+            questions.append(Problem("two_columns", f"{TARGETS[field].label} may be {listed}. Choose one."))
+        else:
+            columns[headers[0]] = field
+    return columns, questions
+
+
+def _fits(field: Field, samples: Sequence[str], today: dt.date) -> bool:
+    if TARGETS[field].kind is Kind.MONEY:
+        fitting = sum(map(_is_amount, samples))
+    elif TARGETS[field].kind is Kind.DATE:
+        fitting = sum(1 for value in samples if possible_formats([value], today=today))
+    else:
+        return True
+    return fitting * 100 >= len(samples) * _FITTING_PERCENT
+
+
+def _is_amount(value: str) -> bool:
+    return _cents(value) is not None
+
+
+def _cents(value: str) -> int | None:
+    try:
+        return read_amount(value, credit_words=True)
+    except BadField:
+        return None
+
+
+def _describe(
+    file: OfficeFile,
+    sheet: str | None,
+    columns: dict[str, Field],
+    values: dict[str, list[str]],
+    questions: list[Problem],
+    today: dt.date,
+) -> tuple[Mapping, list[str]]:
+    """Return the mapping with how its values are written, and what that was concluded from."""
+    notes: list[str] = []
+    headers = {field: header for header, field in columns.items()}
+    dates = _date_formats(headers, values, questions, notes, today)
+    if file.encoding.name == text_file.WINDOWS_1252:
+        notes.append(f"The file is read as Windows-1252: {file.encoding.evidence}.")
+    below = {
+        group: _mostly_below_zero([value for field in group if field in headers for value in values[headers[field]]])
+        for group in (PAYMENT_FIELDS, ADJUSTMENT_FIELDS)
+    }
+    money = [value for field in MONEY_FIELDS if field in headers for value in values[headers[field]]]
+    repeats = Field.CLAIM in headers and len(set(values[headers[Field.CLAIM]])) < len(values[headers[Field.CLAIM]])
+    has_line = Field.LINE in headers or (Field.PROCEDURE_CODE in headers and repeats)
+    if Field.PAYER_CLASS not in headers and Field.PRIMARY_PAYER in headers:
+        notes.append(_payer_note(values[headers[Field.PRIMARY_PAYER]]))
+    for group, words in ((PAYMENT_FIELDS, "Payments"), (ADJUSTMENT_FIELDS, "Adjustments")):
+        if below[group]:
+            notes.append(f"{words} are written below zero, as -10.00.")
+    return Mapping(
+        rows="line" if has_line else "claim",
+        sheet=sheet,
+        encoding="windows-1252" if file.encoding.name == text_file.WINDOWS_1252 else "utf-8",
+        columns=columns,
+        dates=dates,
+        words=_words(headers, values, questions),
+        payments_below_zero=below[PAYMENT_FIELDS],
+        adjustments_below_zero=below[ADJUSTMENT_FIELDS],
+        credit_words=any(value.upper().endswith(("CR", "DR")) for value in money),
+    ), notes
+
+
+def _date_formats(
+    headers: dict[Field, str],
+    values: dict[str, list[str]],
+    questions: list[Problem],
+    notes: list[str],
+    today: dt.date,
+) -> dict[Field, DateFormat]:
+    """Return the format of each date column. A column with several is read as another one, or is a question."""
+    found: dict[Field, list[DateFormat]] = {}
+    for field, header in headers.items():
+        if TARGETS[field].kind is Kind.DATE:
+            good = [value for value in values[header] if possible_formats([value], today=today)]
+            if good:
+                found[field] = possible_formats(good, today=today)
+    certain = {formats[0]: field for field, formats in found.items() if len(formats) == 1}
+    dates = {}
+    for field, formats in found.items():
+        label = f'{TARGETS[field].label} ("{headers[field]}")'
+        agreed = [one for one in formats if one in certain]
+        if len(agreed) == 1:
+            dates[field] = agreed[0]
+            if len(formats) > 1:
+                notes.append(f'{label} is read as {agreed[0]}, because "{headers[certain[agreed[0]]]}" is.')
+        elif formats:
+            listed = " or ".join(formats)
+            sentence = f"{label} can be read as {listed}, because no day is above 12. Choose the date format."
+            questions.append(Problem("ambiguous_date", sentence))
+        else:
+            sentence = f"{label} mixes date formats. Write all its dates in one format, because days may be swapped."
+            questions.append(Problem("mixed_dates", sentence))
+    return dates
+
+
+def _payer_note(samples: Sequence[str]) -> str:
+    """Return the class of each payer by its name, so that a wrong one is seen before the import."""
+    classes = {name: payer_class(name) for name in dict.fromkeys(samples)}
+    told = [f"{name} is {one.value}" for name, one in classes.items() if one is not PayerClass.COMMERCIAL]
+    more = f" {len(told) - _PAYERS_SHOWN_MAX} more have a class." if len(told) > _PAYERS_SHOWN_MAX else ""
+    listed = "; ".join(told[:_PAYERS_SHOWN_MAX]) or "none has another class"
+    return f"Payer classes by name: {listed}.{more} All other payers are commercial."
+
+
+def _mostly_below_zero(values: Sequence[str]) -> bool:
+    amounts = [cents for cents in map(_cents, values) if cents]
+    return sum(1 for cents in amounts if cents < 0) * 2 > len(amounts)
+
+
+def _words(
+    headers: dict[Field, str], values: dict[str, list[str]], questions: list[Problem]
+) -> dict[Field, dict[str, str]]:
+    """Return what the words of each column usually mean. A word without a usual meaning is a question."""
+    found: dict[Field, dict[str, str]] = {}
+    for field, header in headers.items():
+        if TARGETS[field].kind is not Kind.WORD:
+            continue
+        seen = dict.fromkeys(values[header])
+        found[field] = {word: ours for word in seen if (ours := meaning(field, word)) is not None}
+        unknown = [word for word in seen if word not in found[field]]
+        if unknown:
+            listed = ", ".join(f'"{word[:40]}"' for word in unknown[:_WORDS_SHOWN_MAX])
+            label = f'{TARGETS[field].label} ("{header}")'
+            questions.append(Problem("unknown_word", f"Say what these words of {label} mean: {listed}."))
+    return found
+
+
+def _example(field: Field | None, samples: Sequence[str]) -> str:
+    """Return a value to show. A column that is not understood may hold anything, so it shows none."""
+    return samples[0][:40] if samples and field is not None and not TARGETS[field].private else ""
+
+
+def _once(questions: Sequence[Problem]) -> list[Problem]:
+    """Return the questions without a consequence of another one."""
+    codes = {problem.code for problem in questions}
+    hidden = {"no_date_format"} if codes & {"ambiguous_date", "mixed_dates"} else set()
+    return [problem for problem in dict.fromkeys(questions) if problem.code not in hidden]

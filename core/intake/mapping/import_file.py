@@ -1,0 +1,53 @@
+"""`settle import file`: import the office's own file through a mapping."""
+
+import datetime as dt
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Action, Actor
+from core.intake.loading import stages
+from core.intake.loading.load import AS_NEW, Imported, ImportOptions, load
+from core.intake.mapping.mapped_file import MappedFile
+from core.intake.mapping.mapping import Mapping
+from core.intake.mapping.stage_file import stage_file
+from core.intake.parsing.faults import Faults
+from core.intake.parsing.folder import Progress
+from core.models.practices import Practice
+from core.practices import practice_days
+from core.practices.create import find_or_create_practice
+
+SOURCE: Final = "file"
+
+
+def import_file(
+    session: Session,
+    path: Path,
+    mapping: Mapping,
+    *,
+    practice_name: str,
+    time_zone: str | None = None,
+    now: dt.datetime,
+    by: Actor | None = None,
+    options: ImportOptions = AS_NEW,
+    faults: Faults | None = None,
+    progress: Progress | None = None,
+) -> Imported:
+    """Import the claims of the file into the practice, created if needed, all or none.
+
+    `by` is None for the command line. Raise `BadMapping`, `NoSuchFile`, and what `import_csv` raises.
+    """
+    if by is not None:
+        by.require(Action.IMPORT)
+    practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
+    practice = session.scalars(select(Practice).where(Practice.id == practice_id)).one()
+    file = MappedFile(path, mapping, today=practice_days.today(practice, now=now), faults=faults, progress=progress)
+    stages.open_stages(session)
+    origins = stage_file(session, file)
+    done = load(
+        session, practice_id, source=SOURCE, origins=origins, faults=file.faults, by=by, now=now, options=options
+    )
+    return replace(done, rows_read=file.rows_read)

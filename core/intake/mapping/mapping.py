@@ -1,0 +1,173 @@
+"""A mapping: which column of an office's file is which, and how its values are written."""
+
+from collections.abc import Mapping as Dict
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from core import reading
+from core.errors import BadInput
+from core.intake.mapping.date_formats import DateFormat
+from core.intake.mapping.targets import ADJUSTMENT_FIELDS, PAYMENT_FIELDS, TARGETS, Field, Kind
+from core.models.claims import BILLING_STATUSES, ClaimStatus, ClaimType, Hold
+from core.models.ledger import Responsibility
+from core.models.practices import PayerClass
+
+COLUMNS_MAX: Final = 500
+WORDS_MAX: Final = 1_000  # that a mapping translates in one field
+_TEXT_MAX: Final = 200
+
+Text = Annotated[str, StringConstraints(max_length=_TEXT_MAX, pattern=r"^[^\x00]*$")]
+
+OUR_WORDS: Final[dict[Field, tuple[str, ...] | None]] = {
+    Field.PAYER_CLASS: tuple(PayerClass),
+    Field.PRIMARY_STATUS: tuple(ClaimStatus),
+    Field.SECONDARY_STATUS: tuple(ClaimStatus),
+    Field.CLAIM_TYPE: tuple(ClaimType),
+    Field.HOLD: tuple(Hold),
+    Field.RESPONSIBILITY: tuple(Responsibility),
+    Field.BILLING_STATUS: None,  # the standard ones and the practice's own
+}
+"""The words that a file's words may stand for. None: any."""
+
+
+class BadMapping(BadInput):
+    """The mapping is not valid."""
+
+    code = "bad_mapping"
+
+
+class Problem(NamedTuple):
+    """Why a mapping cannot be used: a code, and a sentence with the cure."""
+
+    code: str
+    sentence: str
+
+
+class Mapping(BaseModel):
+    """How to read a file. The keys of `columns` are the file's own headers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rows: Literal["claim", "line"] = "claim"  # one row for each
+    sheet: Text | None = None  # of a workbook with several sheets
+    encoding: Literal["utf-8", "windows-1252"] = "utf-8"  # UTF-16 and a byte order mark show themselves
+    columns: dict[Text, Field] = {}
+    constants: dict[Field, Text] = {}  # the same value for every row
+    dates: dict[Field, DateFormat] = {}
+    words: dict[Field, dict[Text, Text]] = {}  # the file's word, and ours; an empty word means no value
+    payer_classes: dict[Text, PayerClass] = {}  # by the payer's name as in the file
+    payments_below_zero: bool = False  # a payment is written -10.00
+    adjustments_below_zero: bool = False
+    credit_words: bool = False  # 10.00 CR is -10.00
+    post_difference: bool = False  # post what the columns do not explain as one adjustment
+
+    @classmethod
+    def of(cls, given: Dict[str, Any] | str) -> "Mapping":
+        """Read a mapping from JSON. Raise `BadMapping` naming each bad place."""
+        try:
+            return cls.model_validate_json(given) if isinstance(given, str) else cls.model_validate(given)
+        except ValidationError as error:
+            raise BadMapping(reading.join_faults(reading.faults_by_path(error))) from None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON, without what has its default."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+    def headers(self) -> dict[Field, str]:
+        """Return the header of each mapped field."""
+        return {field: header for header, field in self.columns.items()}
+
+    def has(self, *fields: Field) -> bool:
+        """Return whether a column or a constant gives one of the fields."""
+        return any(field in self.constants for field in fields) or any(
+            field in fields for field in self.columns.values()
+        )
+
+    def problems(self) -> list[Problem]:
+        """Return what keeps the mapping from being used."""
+        return [*_twice(self), *_missing(self), *_bad_words(self)]
+
+    def require_usable(self) -> None:
+        """Raise `BadMapping` with every problem."""
+        found = self.problems()
+        if found:
+            raise BadMapping(" ".join(problem.sentence for problem in found), problems=[one.code for one in found])
+
+
+def _twice(mapping: Mapping) -> list[Problem]:
+    """Return fields that two columns give, or a column and a constant."""
+    found = []
+    for field in Field:
+        headers = [header for header, meant in mapping.columns.items() if meant is field]
+        label = TARGETS[field].label
+        if len(headers) > 1:
+            listed = " and ".join(f'"{header}"' for header in headers)
+            found.append(Problem("two_columns", f"The columns {listed} both mean {label}. Choose one."))
+        if headers and field in mapping.constants:
+            sentence = f'{label} has the column "{headers[0]}" and a constant. Remove one.'
+            found.append(Problem("column_and_constant", sentence))
+    if len(mapping.columns) > COLUMNS_MAX:
+        found.append(Problem("too_many_columns", f"Map at most {COLUMNS_MAX} columns."))
+    return found
+
+
+def _missing(mapping: Mapping) -> list[Problem]:
+    """Return needed fields that nothing gives."""
+    found = []
+    mapped = set(mapping.columns.values())
+    if Field.CLAIM not in mapped:
+        found.append(Problem("no_claim_number", "Choose the column with the claim number."))
+    if Field.PATIENT_NAME not in mapped and not {Field.FIRST_NAME, Field.LAST_NAME} <= mapped:
+        sentence = "Choose the column with the patient's name, or the columns with the last and the first name."
+        found.append(Problem("no_patient_name", sentence))
+    if not mapping.has(Field.SERVICE_DATE):
+        found.append(Problem("no_service_date", "Choose the column with the date of service."))
+    for field in Field:
+        if TARGETS[field].kind is Kind.DATE and mapping.has(field) and field not in mapping.dates:
+            label = TARGETS[field].label
+            found.append(Problem("no_date_format", f"Choose the date format of {label}, such as MM/DD/YYYY."))
+    one_id = mapping.has(Field.PRIMARY_PAYER_ID) != mapping.has(Field.SECONDARY_PAYER_ID)
+    if one_id and mapping.has(Field.SECONDARY_PAYER) and mapping.has(Field.PRIMARY_PAYER):
+        sentence = "Choose the IDs of both payers or of neither. Otherwise one payer would become two."
+        found.append(Problem("one_payer_id", sentence))
+    found += _missing_money(mapping)
+    return found
+
+
+def _missing_money(mapping: Mapping) -> list[Problem]:
+    """Return what is missing to know who owes how much."""
+    both = mapping.has(Field.INSURANCE_BALANCE) and mapping.has(Field.PATIENT_BALANCE)
+    one_of_total = mapping.has(Field.TOTAL_BALANCE) and mapping.has(Field.INSURANCE_BALANCE, Field.PATIENT_BALANCE)
+    by_owner = mapping.has(Field.RESPONSIBILITY) and mapping.has(Field.TOTAL_BALANCE, Field.CHARGE)
+    if not (both or one_of_total or by_owner):
+        sentence = (
+            "Choose the columns with the insurance balance and the patient balance. Or choose one balance and the "
+            "column that says who owes it."
+        )
+        return [Problem("no_balance", sentence)]
+    if mapping.has(*PAYMENT_FIELDS, *ADJUSTMENT_FIELDS) and not mapping.has(Field.CHARGE):
+        sentence = "Payments and adjustments need the charge. Choose its column, or clear those columns."
+        return [Problem("no_charge", sentence)]
+    return []
+
+
+def _bad_words(mapping: Mapping) -> list[Problem]:
+    """Return words that are not ours."""
+    found = []
+    for field, words in mapping.words.items():
+        label = TARGETS[field].label
+        if field not in OUR_WORDS:
+            found.append(Problem("no_words", f"{label} has no words to translate. Remove them from the mapping."))
+            continue
+        if len(words) > WORDS_MAX:
+            found.append(Problem("too_many_words", f"Translate at most {WORDS_MAX:,} words of {label}."))
+        allowed = OUR_WORDS[field]
+        for word, ours in words.items():
+            if ours and allowed is not None and ours not in allowed:
+                sentence = f'{label}: "{word}" must mean one of these: {", ".join(allowed)}.'
+                found.append(Problem("unknown_word", sentence))
+    return found
+
+
+STANDARD_STATUSES: Final = {status.casefold(): status for status in BILLING_STATUSES}

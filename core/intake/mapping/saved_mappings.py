@@ -1,0 +1,133 @@
+"""Mappings saved by name. All users of the practice who import may use and change them."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.access.audit import Subject
+from core.access.permissions import Action, Actor
+from core.errors import BadInput, NotFound, Refusal
+from core.intake.mapping.mapping import Mapping
+from core.models.import_mappings import ImportMapping
+
+NAME_CHARACTERS_MAX: Final = 60
+MAPPINGS_MAX: Final = 100  # of a practice; a longer menu is not readable
+
+
+class NoSuchMapping(NotFound):
+    """This practice has no such mapping."""
+
+    code = "no_such_mapping"
+
+
+class BadMappingName(BadInput):
+    """Give the mapping a name of at most 60 characters."""
+
+    code = "bad_mapping_name"
+
+
+class MappingNameTaken(Refusal):
+    """Another mapping already has this name. Choose another name, or replace that mapping."""
+
+    code = "mapping_name_taken"
+
+
+class TooManyMappings(Refusal):
+    """The practice has 100 saved mappings. Delete one that is no longer used."""
+
+    code = "too_many_mappings"
+
+
+def list_mappings(session: Session, practice_id: int) -> Sequence[ImportMapping]:
+    """Return the practice's saved mappings by name."""
+    mine = select(ImportMapping).where(ImportMapping.practice_id == practice_id)
+    return session.scalars(mine.order_by(ImportMapping.name)).all()
+
+
+def find_mapping(session: Session, practice_id: int, mapping_id: int) -> ImportMapping:
+    """Return the mapping with this id. Raise `NoSuchMapping`."""
+    return _one(session, practice_id, ImportMapping.id == mapping_id)
+
+
+def find_mapping_by_name(session: Session, practice_id: int, name: str) -> ImportMapping:
+    """Return the mapping with this name. Raise `NoSuchMapping` naming those that exist."""
+    try:
+        return _one(session, practice_id, ImportMapping.name == " ".join(name.split()))
+    except NoSuchMapping:
+        names = [one.name for one in list_mappings(session, practice_id)]
+        listed = f" Its mappings are: {', '.join(names)}." if names else " It has none yet."
+        raise NoSuchMapping(f"This practice has no such mapping.{listed}") from None
+
+
+def save_mapping(
+    session: Session,
+    practice_id: int,
+    *,
+    name: str,
+    mapping: Mapping,
+    replace: bool = False,
+    by: Actor | None,
+    now: dt.datetime,
+) -> ImportMapping:
+    """Save a usable mapping under a name. `by` is None for the command on the server. Saving it again changes nothing.
+
+    Raise `NotAllowed`, `BadMapping`, `BadMappingName`, `TooManyMappings`, and `MappingNameTaken` unless `replace`.
+    """
+    if by is not None:
+        by.require(Action.IMPORT)
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
+        raise BadMappingName
+    mapping.require_usable()
+    user_id = by.user_id if by else None
+    values = {"mapping": mapping.as_json(), "saved_by": user_id, "saved_at": now}
+    new = insert(ImportMapping).values(practice_id=practice_id, name=name, **values)
+    made = new.on_conflict_do_nothing(constraint="mapping_name_is_unique_in_its_practice")
+    mapping_id = session.scalar(made.returning(ImportMapping.id))
+    if mapping_id is None:
+        found = find_mapping_by_name(session, practice_id, name)
+        if Mapping.of(found.mapping) == mapping:
+            return found
+        if not replace:
+            raise MappingNameTaken
+        mapping_id = found.id
+        mine = (ImportMapping.practice_id == practice_id, ImportMapping.id == mapping_id)
+        session.execute(update(ImportMapping).where(*mine).values(values))
+    elif _count(session, practice_id) > MAPPINGS_MAX:
+        raise TooManyMappings
+    _audit(session, "mapping.saved", mapping_id, practice_id, by=by, now=now, columns=len(mapping.columns))
+    return find_mapping(session, practice_id, mapping_id)
+
+
+def delete_mapping(session: Session, mapping_id: int, *, by: Actor, now: dt.datetime) -> None:
+    """Delete a saved mapping. Claims imported through it stay. Raise `NotAllowed` and `NoSuchMapping`."""
+    by.require(Action.IMPORT)
+    mine = (ImportMapping.practice_id == by.practice_id, ImportMapping.id == mapping_id)
+    gone = session.scalar(delete(ImportMapping).where(*mine).returning(ImportMapping.id))
+    if gone is None:
+        raise NoSuchMapping
+    _audit(session, "mapping.deleted", mapping_id, by.practice_id, by=by, now=now)
+
+
+def _one(session: Session, practice_id: int, condition: ColumnElement[bool]) -> ImportMapping:
+    mine = select(ImportMapping).where(ImportMapping.practice_id == practice_id, condition)
+    found = session.scalars(mine.execution_options(populate_existing=True)).one_or_none()
+    if found is None:
+        raise NoSuchMapping
+    return found
+
+
+def _count(session: Session, practice_id: int) -> int:
+    mine = select(func.count()).select_from(ImportMapping).where(ImportMapping.practice_id == practice_id)
+    return session.scalars(mine).one()
+
+
+def _audit(
+    session: Session, act: str, mapping_id: int, practice_id: int, *, by: Actor | None, now: dt.datetime, **facts: int
+) -> None:
+    audit.record(session, act, Subject.of("mapping", mapping_id, practice_id=practice_id), by=by, now=now, **facts)

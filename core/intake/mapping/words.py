@@ -1,0 +1,78 @@
+"""What the words of US practice-management systems usually mean. A mapping can say otherwise."""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from core.intake.mapping.mapping import OUR_WORDS, STANDARD_STATUSES
+from core.intake.mapping.targets import Field
+from core.models.claims import BALANCE_DUE, ClaimStatus, ClaimType, Hold
+from core.models.ledger import Responsibility
+from core.models.practices import PayerClass
+
+# The first match wins. Each is searched in the payer's name in lower case.
+_CLASSES: Final = (
+    (r"dual|medicare.*medicaid|medi-?medi", PayerClass.DUAL),
+    (r"medicare|\bmcr\b|railroad", PayerClass.MEDICARE),
+    (r"medicaid|\bmcd\b|medi-?cal\b|\bchip\b", PayerClass.MEDICAID),
+    (r"tricare|champus|champva|\bva\b|veterans", PayerClass.TRICARE),
+    (r"work(er|man|men)?'?s'? ?comp|\bwc\b|state fund", PayerClass.WORKERS_COMP),
+    (r"\bauto\b|no-?fault|\bmva\b|\bpip\b", PayerClass.AUTO),
+    (r"^(self|self[ -]?pay|cash|none|no insurance|no ins|uninsured|patient|private pay|n/?a)$", PayerClass.SELF_PAY),
+)
+_MEANINGS: Final[dict[Field, dict[str, str]]] = {
+    Field.BILLING_STATUS: {
+        **dict.fromkeys(("open ins", "insurance", "ins", "billed insurance", "bill ins", "open", "pending insurance",
+                         "submitted", "billed", "ins pending", "primary"), "Bill Insurance"),
+        **dict.fromkeys(("secondary", "billed secondary", "bill secondary"), "Bill Secondary Insurance"),
+        **dict.fromkeys(("patient", "pt", "pt resp", "patient responsibility", "open pt", "self pay", "statement",
+                         "patient balance", "bill patient", "pt balance", "balance due patient"), BALANCE_DUE),
+        **dict.fromkeys(("closed", "paid", "zero balance", "complete", "completed"), "Paid In Full"),
+        **dict.fromkeys(("hold", "review", "on hold", "pending review"), "Internal Review"),
+        **dict.fromkeys(("unbilled", "new", "draft", "not billed", "ready to bill"), "Not Submitted"),
+    },
+    Field.RESPONSIBILITY: {
+        **dict.fromkeys(("i", "ins", "insurance", "payer", "primary", "secondary", "p1", "i1", "i2", "carrier"),
+                        Responsibility.INSURANCE),
+        **dict.fromkeys(("p", "pt", "pat", "patient", "self", "guarantor", "self pay", "g"), Responsibility.PATIENT),
+    },
+    Field.HOLD: {
+        **dict.fromkeys(("y", "yes", "true", "x", "1"), Hold.HOLD),
+        **dict.fromkeys(("n", "no", "false", "0", "none"), ""),
+        **dict.fromkeys(("legal", "attorney"), Hold.LEGAL), "appeal": Hold.APPEAL,
+        **dict.fromkeys(("payment plan", "plan", "budget"), Hold.PAYMENT_PLAN),
+    },
+    Field.PRIMARY_STATUS: {
+        **dict.fromkeys(("in process", "pending", "submitted", "billed", "at payer"), ClaimStatus.AT_PAYER),
+        **dict.fromkeys(("accepted", "acknowledged"), ClaimStatus.ACKNOWLEDGED),
+        **dict.fromkeys(("rejected", "error"), ClaimStatus.REJECTED),
+        **dict.fromkeys(("paid", "processed", "era", "closed", "finalized"), ClaimStatus.ERA_RECEIVED),
+        **dict.fromkeys(("denied", "denial"), ClaimStatus.ERA_DENIED),
+        "cob": ClaimStatus.COORDINATION_OF_BENEFITS,
+    },
+    Field.CLAIM_TYPE: {
+        **dict.fromkeys(("p", "prof", "professional", "1500", "cms-1500", "hcfa", "837p"), ClaimType.PROFESSIONAL),
+        **dict.fromkeys(("i", "inst", "institutional", "ub", "ub04", "ub-04", "837i"), ClaimType.INSTITUTIONAL),
+    },
+}  # fmt: skip
+
+
+def meaning(field: Field, word: str) -> str | None:
+    """Return our word for the file's word, or None if it has no usual meaning."""
+    key = " ".join(word.split()).casefold()
+    if field is Field.PAYER_CLASS:
+        exact = next((one for one in PayerClass if key.replace(" ", "_") == one.value), None)
+        return exact or payer_class(word)
+    if field is Field.BILLING_STATUS and key in STANDARD_STATUSES:
+        return STANDARD_STATUSES[key]
+    ours = {one.casefold(): str(one) for one in OUR_WORDS[field] or ()}
+    usual = _MEANINGS.get(Field.PRIMARY_STATUS if field is Field.SECONDARY_STATUS else field, {})
+    found = ours.get(key, usual.get(key))
+    return None if found is None else str(found)
+
+
+@lru_cache(maxsize=4_096)  # payers repeat
+def payer_class(name: str) -> PayerClass:
+    """Return the class that the payer's name shows, or commercial."""
+    words = " ".join(name.split()).lower()
+    return next((one for pattern, one in _CLASSES if re.search(pattern, words)), PayerClass.COMMERCIAL)

@@ -1,0 +1,29 @@
+"""A mapping is made from a file in a real browser, without a shell."""
+
+from pathlib import Path
+
+from tests.browser.conftest import OPEN, faults_of, no_browser
+from tests.core.intake.mapping.conftest import HEADER, ROWS
+from tests.factories import GivenPractice
+
+pytestmark = no_browser
+
+
+def test_a_biller_maps_the_columns_of_an_export(practice: GivenPractice, open_as: OPEN, tmp_path: Path) -> None:
+    export = tmp_path / "ar.csv"
+    export.write_text("\n".join([f"{HEADER},Status", ROWS[0].replace("03/14", "03/04") + ",COLL"]), encoding="utf-8")
+    page = open_as("/import-mappings", practice.biller)
+    assert faults_of(page) == ""
+
+    page.get_by_label("CSV or XLSX file").set_input_files(export)
+    page.get_by_role("button", name="Show the columns").click()
+    assert faults_of(page) == ""
+    assert "can be read as MM/DD/YYYY or DD/MM/YYYY" in page.inner_text("main")
+    page.get_by_label("Date format of DOS").select_option("MM/DD/YYYY")
+    page.get_by_label("Meaning of the word COLL").select_option("Internal Review")
+    page.get_by_role("textbox", name="Name").fill("our export")
+    page.get_by_role("button", name="Save mapping").click()
+
+    assert "Mapping our export saved." in page.inner_text("body")
+    assert "COLL means Internal Review" in page.inner_text("main")
+    assert faults_of(page) == ""
