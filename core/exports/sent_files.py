@@ -7,7 +7,7 @@ another order than that of their ids, so "every id above the last one" would los
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import and_, insert, literal, select, text
 from sqlalchemy.orm import Session
@@ -16,7 +16,7 @@ from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.claims.table_files import Cell, Table, csv_file, xlsx_file
-from core.db import timeouts
+from core.db import locks, timeouts
 from core.errors import NotFound, Refusal
 from core.exports import layouts, postings
 from core.exports.layouts import Column, Layout, LayoutColumn, Sign
@@ -43,6 +43,14 @@ class NothingToSend(Refusal):
     http_status = HTTPStatus.CONFLICT
 
 
+class FileBusy(Refusal):
+    """Another file of write-offs is being made right now. Try again in a minute."""
+
+    code = "file_busy"
+    http_status = HTTPStatus.SERVICE_UNAVAILABLE
+    retry_after_seconds: ClassVar[int | None] = 60
+
+
 class NoSuchFile(NotFound):
     """There is no such file of write-offs in this practice."""
 
@@ -50,7 +58,7 @@ class NoSuchFile(NotFound):
 def send(session: Session, layout_name: str, *, key: str, by: Actor, now: dt.datetime) -> PostingFile:
     """Mark every posting that no sent file has as sent, in a new file. Return the file.
 
-    The same key returns the same file. Raise `NothingToSend`, `NoSuchLayout`, `BadIdempotencyKey`, and
+    The same key returns the same file. Raise `NothingToSend`, `FileBusy`, `NoSuchLayout`, `BadIdempotencyKey`, and
     `IdempotencyMismatch` if the key was used with another layout.
     """
     by.require(Action.SEND_WRITE_OFFS)
@@ -59,7 +67,8 @@ def send(session: Session, layout_name: str, *, key: str, by: Actor, now: dt.dat
     layout = layouts.find(session, by.practice_id, layout_name)
     timeouts.set_timeouts(session, statement_seconds=SEND_SECONDS)
     # One file at a time for each practice. A request that waited reads what the one before committed.
-    session.execute(_LOCK, {"practice_id": by.practice_id})
+    with locks.waiting(session, FileBusy):
+        session.execute(_LOCK, {"practice_id": by.practice_id})
     of_key = (PostingFile.practice_id == by.practice_id, PostingFile.sent_by == by.user_id)
     same = session.scalar(select(PostingFile).where(*of_key, PostingFile.idempotency_key == key))
     if same is not None:

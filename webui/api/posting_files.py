@@ -129,7 +129,7 @@ def list_posting_files(query: Page) -> Response:
 @api.post(
     "/posting-files",
     tags=[CLAIMS],
-    responses={201: PostingFileAnswer, **problem_responses(400, 404, 409, 413, 415)},
+    responses={201: PostingFileAnswer, **problem_responses(400, 404, 409, 413, 415, 503)},
 )
 @requires(Action.SEND_WRITE_OFFS)
 def send_posting_file(header: OnceHeaders, body: NewPostingFile) -> Created:

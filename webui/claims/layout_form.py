@@ -84,7 +84,7 @@ def of(form: MultiDict[str, str]) -> LayoutForm:
         for key, column in keys
     ]  # fmt: skip
     return LayoutForm(
-        form.get("name", ""), rows, form.get("date_format", ""), form.get("sign", ""), "totals_row" in form
+        form.get("name", ""), rows, form.get("date_format", ""), form.get("sign", ""), form.get("totals_row") == "true"
     )
 
 

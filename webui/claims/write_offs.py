@@ -45,7 +45,7 @@ def send() -> BaseResponse | tuple[str, int]:
     key = request.form.get("idempotency_key", "") or secrets.token_urlsafe(16)
     try:
         file = acts.run(sent_files.send, request.form.get("layout", layouts.STANDARD), key=key)
-    except sent_files.NothingToSend as refusal:
+    except (sent_files.NothingToSend, sent_files.FileBusy) as refusal:
         return _page(refused=refusal.message), refusal.http_status
     count = file.write_offs + file.reversals
     return acts.redirect_with(

@@ -12,7 +12,7 @@ from core.errors import NotAllowed
 from core.exports import layouts, postings, sent_files
 from core.exports.layouts import IMPORT, STANDARD, Layout
 from core.exports.postings import PostingsFilter
-from core.exports.sent_files import NoSuchFile, NothingToSend
+from core.exports.sent_files import FileBusy, NoSuchFile, NothingToSend
 from core.intake.csv.postings_import import import_postings
 from core.jobs.execution import settle_chunk
 from core.jobs.preview.freezing import BadIdempotencyKey, IdempotencyMismatch
@@ -168,6 +168,16 @@ def test_the_same_key_makes_one_file(practice: GivenPractice) -> None:
         send(practice, IMPORT)
     with pytest.raises(BadIdempotencyKey):
         send(practice, key="")
+
+
+@pytest.mark.usefixtures("short_lock_waits")
+def test_a_second_file_is_refused_while_a_long_one_is_made(practice: GivenPractice) -> None:
+    practice.claims(1)
+    practice.settle()
+    with practice.sessions() as session, session.begin():
+        sent_files.send(session, STANDARD, key="long", by=practice.biller, now=NOW)
+        with pytest.raises(FileBusy):
+            send(practice, key="another")
 
 
 def test_an_approver_may_download_but_not_mark_a_file_as_sent(practice: GivenPractice, approver: Actor) -> None:
