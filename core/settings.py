@@ -8,8 +8,10 @@ from typing import Annotated, Any, Final
 from urllib.parse import quote, urlsplit
 
 from pydantic import Field, PositiveInt, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.counting import counted
 from core.errors import BadSettings
 
 # Celery's names. The web process sends by name and the worker registers the same ones. A house rule compares the two.
@@ -217,8 +219,15 @@ def load_settings() -> Settings:
     except OSError as error:
         raise BadSettings(f"{_SECRETS_FOLDER}: {error.filename} cannot be read by this user") from None
     except ValidationError as error:
-        faults = [f"SETTLE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        faults = [f"SETTLE_{'_'.join(map(str, e['loc'])).upper()}: {_sentence(e)}" for e in error.errors()]
         raise BadSettings("; ".join(faults)) from None
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """Return the error in words. Pydantic counts the characters of a secret as "items"."""
+    if error["type"] == "too_short":
+        return f"must have at least {counted(error['ctx']['min_length'], 'character')}"
+    return error["msg"]
 
 
 def _secrets_folder() -> Path | None:

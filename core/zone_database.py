@@ -64,8 +64,9 @@ def warnings(used: ZoneDatabase, *, now: dt.datetime) -> list[str]:
     """Return what is known to be wrong with this database, without asking a network."""
     cure = "Install a newer tzdata wheel or system package, and restart every process."
     if used.version < MINIMUM_RELEASE:
-        says = f"is {used.version}" if used.version else "does not say its version"
-        return [f"The time zone database {says}, and {MINIMUM_RELEASE} changed clocks in {CHANGED_ZONES}. {cure}"]
+        says = f"is {used.version}, which" if used.version else "does not say its version, so it"
+        lacks = f"lacks later clock changes in {CHANGED_ZONES} ({MINIMUM_RELEASE} has them)"
+        return [f"The time zone database {says} {'' if used.version else 'possibly '}{lacks}. {cure}"]
     if int(used.version[:4]) + 1 < now.year:  # released in that year, so at least a year ago
         return [f"The time zone database ({used.version}) is over a year old, and may miss clock changes. {cure}"]
     return []

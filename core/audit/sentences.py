@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from core.access.permissions import ROLE_WORDS
 from core.jobs import codes
+from core.models.jobs import JobStatus
 from core.money import UNLIMITED, UNLIMITED_WORD, format_cents
 from core.schedules import descriptions
 
@@ -94,12 +95,14 @@ ACT_SENTENCES: Final = {
 
 _LABELS: Final = {
     "until": "last day",
+    "night": "run date",
     "keys": "filters",
     "chunks_sha256": "chunk checksum",
     "patient_id": "patient",
     "payer_id": "payer",
     "user_id": "user",
     "schedule": "by schedule",
+    "settled": "succeeded",  # by a reversal, claims are reversed
     "over": "over a limit",
     "include": "overridden rules",
 }
@@ -113,6 +116,7 @@ SIGN_IN_FAILED: Final = "user.sign_in_failed"
 _VALUES: Final[Mapping[str, Mapping[Any, str]]] = {
     **dict.fromkeys(("role", "from", "to"), _ROLES),
     "outcome": descriptions.OUTCOME_LABELS,
+    "was": {status.value: codes.status_words(status) for status in JobStatus},
     "because": descriptions.REASONS,
 }
 _OF_CODES: Final = ("because", "code", "include", "over")  # shown as sentences

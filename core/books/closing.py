@@ -163,9 +163,10 @@ def _refuse_unfinished(session: Session, practice_id: int, month: dt.date) -> No
     if jobs:
         named = ", ".join(map(str, jobs[:_JOBS_NAMED_MAX]))
         more = f" and {len(jobs) - _JOBS_NAMED_MAX} more" if len(jobs) > _JOBS_NAMED_MAX else ""
-        words, into = "job" if len(jobs) == 1 else "jobs", periods.format_long(month)
+        words, them = ("job", "it") if len(jobs) == 1 else ("jobs", "them")
         raise MonthHasJobs(
-            f"Unfinished {words} {named}{more} would post to {into}. Let them finish, or cancel them.",
+            f"Unfinished {words} {named}{more} would post to {periods.format_long(month)}. Let {them} finish, or "
+            f"cancel {them}.",
             job_ids=[str(job) for job in jobs],
         )
 

@@ -69,7 +69,7 @@ CAUSES: Final = (
     Cause(
         "no_socket",
         "The broker has no socket at that path, or this user may not open it.",
-        f"Check the path in {_URL}, and that the server runs.",
+        f"Check the path in {_URL}, and that the server is running.",
         signs=("error 2 connecting to /", "error 13 connecting to /"),
     ),
     Cause(

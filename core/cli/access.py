@@ -168,7 +168,7 @@ def _owner(session: Session, email: str) -> User:
 def set_write_off(setting: str, practice_name: str, provider_id: str | None, email: str) -> None:
     """Change the Balance Writeoff setting.
 
-    It says which balances are written off when a claim moves to Settled. Existing previews keep their old setting.
+    It determines which balances are written off when a claim moves to Settled. Existing previews keep their setting.
     """
     chosen = WriteOffSetting(setting)
     with context.database() as engine, transaction(make_sessions(engine)) as session:

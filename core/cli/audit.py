@@ -12,7 +12,7 @@ from core.cli.user_command import user_command
 
 def _describe(answer: dict[str, Any]) -> str:
     head, path = answer["head"], click.get_current_context().params["path"]
-    last = f"The last entry in the audit log is {head['number']:,}, digest {head['digest']}."
+    last = f"The last entry in the audit log is {head['number']:,}, checksum {head['digest']}."
     if path is not None:
         return f"Wrote {path}. {last}"
     return "\n".join([*map(_line, answer["acts"]), last if head["number"] else "No entries yet."])

@@ -194,9 +194,7 @@ class Api:
         at = f"{self.url} answered with status {response.status_code} and {kind}"
         if response.is_redirect:
             to = response.headers.get("Location", "").partition("?")[0].removesuffix(response.request.url.path)
-            return NotOurServer(
-                f"{at}, which redirects to {to}. If that is your server, run: settle login --server {to}"
-            )
+            return NotOurServer(f"{at} and redirected to {to}. If that is your server, run: settle login --server {to}")
         return NotOurServer(
             f"{at}, which did not come from Batch Settle. Check the address. A proxy may have answered instead, "
             "because the server is down or the proxy requires its own sign-in."
@@ -212,13 +210,15 @@ class Api:
             )
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             return ServerUnreachable(
-                f"{self.url} is not answering. Check that the server runs, or name another with --server URL."
+                f"{self.url} is not answering. Check that the server is running, or name another with --server URL."
             )
         if isinstance(error, httpx.ReadTimeout):
             words = f"{self.url} did not answer within {ANSWER_SECONDS} seconds."
         else:
             words = f"The connection to {self.url} broke ({type(error).__name__})."
-        repeat = "Try again." if is_repeatable else "It may have done what you asked: check before you try again."
+        repeat = (
+            "Try again." if is_repeatable else "The server may have done what you asked: check before you try again."
+        )
         return ServerUnreachable(f"{words} {repeat}")
 
     def _pieces(self, response: httpx.Response) -> Iterator[bytes]:

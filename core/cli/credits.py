@@ -27,7 +27,7 @@ def _line(row: dict[str, Any]) -> str:
         until = f", refund due to {row['return_to']} by {formats.day(row['return_by'])} if identified today"
     return (
         f"{row['claim_id']}  line {row['line']}  {row['responsibility']:<9}  {format_cents(row['credit_cents']):>12}"
-        f"  since {formats.day(row['since'])} ({row['days']} days){until}"
+        f"  since {formats.day(row['since'])} ({counted(row['days'], 'day')}){until}"
     )
 
 

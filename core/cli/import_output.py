@@ -34,9 +34,7 @@ def print_import(imported: Imported, practice_name: str, *, asked: ImportOptions
     if imported.left_out:
         click.echo(f"Skipped: {counted(imported.left_out, 'claim')} without transactions.")
     if imported.nothing_new and not asked.check_only:
-        click.echo(
-            f"Nothing new: {practice_name} already has all {counted(imported.already_there['claims'], 'claim')}."
-        )
+        click.echo(f"Nothing new: {practice_name} already has {_all(imported.already_there['claims'], 'claim')}.")
     else:
         _print_added(imported, practice_name, asked)
     print_differences(imported.differences, taken=imported.changes_taken, check_only=asked.check_only)
@@ -72,7 +70,7 @@ def print_postings_import(done: ImportedPostings, practice_name: str, *, as_json
         return
     _print_rows_read(done.rows_read)
     if not done.added:
-        click.echo(f"Nothing new: {practice_name} already has all {counted(done.already_there, 'posting')}.")
+        click.echo(f"Nothing new: {practice_name} already has {_all(done.already_there, 'posting')}.")
         return
     there = f" Already imported: {done.already_there:,}." if done.already_there else ""
     click.echo(f"{practice_name}: added {counted(done.added, 'posting')}.{there}")
@@ -116,12 +114,16 @@ def _print_summary(summary: Summary) -> None:
     _print_credits(summary)
 
 
+def _all(count: int, noun: str) -> str:
+    return f"the {noun}" if count == 1 else f"all {counted(count, noun)}"
+
+
 def _print_look_alikes(summary: Summary) -> None:
     alike = summary.look_alike
     if not alike.number:
         return
     click.echo(
-        f"{counted(alike.number, 'payment')} ({format_cents(alike.cents)}) "
+        f"{counted(alike.number, 'payment or refund', 'payments or refunds')} ({format_cents(alike.cents)}) "
         f"may be {'a duplicate' if alike.number == 1 else 'duplicates'} "
         "(posted anyway): same claim, line, payer, amount and date as another posting, but a different id:"
     )

@@ -146,9 +146,7 @@ def sample(claims: int, practice_name: str, seed: int) -> None:
 
 @import_.command("postings")
 @click.argument("file", metavar="FILE", type=_folder)
-@click.option(
-    "--practice", "practice_name", metavar="NAME", required=True, help="The practice whose claims to post to."
-)
+@click.option("--practice", "practice_name", metavar="NAME", required=True, help="The practice that has the claims.")
 @click.option("--as", "email", metavar="EMAIL", help="The user who posts them. Without it, the ledger names no user.")
 @all_faults_option
 @options.json_option

@@ -11,7 +11,9 @@ from core.cli import options
 from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.counting import counted
+from core.jobs import codes
 from core.jobs.results.files import File
+from core.models.jobs import JobKind
 from core.money import format_cents
 from core.schedules.descriptions import clock
 
@@ -39,9 +41,10 @@ def download(api: Api, job: int, file: str, form: str | None, path: Path | None)
 
 def _format_certificate(found: dict[str, Any]) -> str:
     is_reversal, zone = found["kind"] == "reverse", ZoneInfo(found["time_zone"])
-    what = f"a reversal of job {found['reverses_job_id']}" if is_reversal else f"to {found['target_status']}"
+    done = codes.DONE_WORDS[JobKind(found["kind"])]
+    what = f"reversal of job {found['reverses_job_id']}" if is_reversal else f"change to {found['target_status']}"
     counts = (
-        f"{counted(found['total'], 'claim')}: {found['settled']:,} {'reversed' if is_reversal else 'settled'}, "
+        f"{counted(found['total'], 'claim')}: {found['settled']:,} {done}, "
         f"{found['skipped']:,} skipped, {found['failed']:,} failed, {found['not_reached']:,} not processed"
     )
     rows = [
@@ -49,17 +52,18 @@ def _format_certificate(found: dict[str, Any]) -> str:
         ("Confirmed by", f"{found['confirmed_by']}, {_moment(found['confirmed_at'], zone)}"),
         *_approval(found, zone),
         *([("Reason", _reason(found))] if found["reason"] else []),
-        ("Setting", found["setting"]),
+        ("Balance Writeoff", found["setting"]),
         *_cost_share(found),
-        ("A/R before", _money(found["receivable_before"])),
+        ("A/R before", f"{_money(found['receivable_before'])}, on {done} claims"),
         ("Restored" if is_reversal else "Written off", _money(found["written_off"])),
-        ("A/R after", _money(found["receivable_after"])),
+        ("A/R after", f"{_money(found['receivable_after'])}, on {done} claims"),
         *_changes_since(found["since"]),
+        *([("Claims", "skipped, failed, or changed in status only, by reason:")] if found["by_code"] else []),
         *((f"  {count:>10,}", found["code_words"][code]) for code, count in found["by_code"].items()),
         ("Fingerprint", found["items_sha256"]),
         ("Reconciles", "yes" if found["reconciles"] else "NO"),
     ]
-    head = f"Job {found['job_id']}, {what}, is {found['status_words']}. {counts}."
+    head = f"Job {found['job_id']} ({what}) is {found['status_words']}. {counts}."
     return "\n".join([head, *(f"  {name:<20}{value}" for name, value in rows)])
 
 

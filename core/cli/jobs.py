@@ -37,7 +37,7 @@ def confirm(api: Api, job: int, confirmation: str | None, cost_share_reason: str
         click.echo(f"{share['sentence']}.", err=True)
         cost_share_reason = click.prompt(f"Reason for writing off {share['name']}", err=True)
     if confirmation is None:
-        confirmation = click.prompt("Type CONFIRM to run the job", err=True)
+        confirmation = _ask_for_word("Type CONFIRM to run the job")
     body = {
         "confirmation": confirmation,
         "cost_share_reason": cost_share_reason,
@@ -50,6 +50,16 @@ def _print_changes(job: dict[str, Any]) -> None:
     """Print before CONFIRM how many claims changed since the preview."""
     if job["changed_words"]:
         click.echo(job["changed_words"], err=True)
+
+
+def _ask_for_word(prompt: str) -> str:
+    """Ask for the word CONFIRM. A program may pipe it in."""
+    try:
+        return str(click.prompt(prompt, err=True))
+    except click.Abort:
+        if _at_terminal():
+            raise
+        raise click.UsageError("Add --confirmation CONFIRM, or run the command at a terminal.") from None
 
 
 def _at_terminal() -> bool:
@@ -65,7 +75,7 @@ def approve(api: Api, job: int, confirmation: str | None) -> Any:
     found = api.get(f"/settle-jobs/{job}")
     if confirmation is None:
         click.echo(format_preview(found), err=True)  # standard output is for the result
-        confirmation = click.prompt("Type CONFIRM to approve", err=True)
+        confirmation = _ask_for_word("Type CONFIRM to approve")
     else:
         _print_changes(found)
     body = {"confirmation": confirmation, "changed_since_preview": found["changed_since_preview"]}

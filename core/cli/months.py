@@ -8,6 +8,7 @@ import click
 from core.cli import formats
 from core.cli.client import Api
 from core.cli.user_command import user_command
+from core.counting import counted
 from core.practices import periods
 
 _month_argument = click.argument("name", metavar="YYYY-MM")
@@ -21,7 +22,7 @@ def month() -> None:
 def _describe_month(one: dict[str, Any]) -> str:
     line = f"{one['month']}  {one['state']}"
     if one["state"] == "closed":
-        return f"{line}  {one['postings']:>10,} postings, checksum {_short(one['digest'])}"
+        return f"{line}  {counted(one['postings'], 'posting'):>19}, checksum {_short(one['digest'])}"
     return f"{line}    reopened: {one['reopened_because']}" if one["reopened_because"] else line
 
 
@@ -29,7 +30,7 @@ def _describe_event(act: dict[str, Any]) -> str:
     line = f"  {formats.utc(act['at'])}  {act['by'] or 'unknown user'}"
     if act["state"] == "open":
         return f"{line} reopened it: {act['reason']}"
-    return f"{line} closed it: {act['postings']:,} postings, checksum {_short(act['digest'])}"
+    return f"{line} closed it: {counted(act['postings'], 'posting')}, checksum {_short(act['digest'])}"
 
 
 def _describe_with_history(one: dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ _posting_date_option = click.option(
 @user_command(format_preview)
 @options.filter_option
 @click.option("--claim", "claims", multiple=True, metavar="ID", help="A claim. Repeat for more claims.")
-@click.option("--all", "every", is_flag=True, help="All claims of the practice.")
+@click.option("--all", "every", is_flag=True, help="All of the practice's claims.")
 @click.option("--to", "target_status", default="Settled", show_default=True, metavar="STATUS",
               help="The new billing status.")  # fmt: skip
 @click.option(

@@ -25,7 +25,7 @@ def _list_schedules(answer: dict[str, Any]) -> str:
         f"{one['id']:>6}  {one['state']:<8} {one['mode']:<7} {one['name']}\n"
         f"        {one['words']} {one['next_run_words']}"
         for one in answer["schedules"]
-    )
+    ) or "There are no schedules."  # fmt: skip
 
 
 @user_command(_list_schedules, name="list", group=schedule)
@@ -35,6 +35,11 @@ def list_schedules(api: Api) -> Any:
 
 
 def _describe_schedule(one: dict[str, Any]) -> str:
+    one = {
+        **one,
+        "filter": " ".join(f"{name}={value}" for name, value in one["filter"].items()),
+        "mail_to": ", ".join(one["mail_to"]),
+    }
     shown = ("name", "state", "stopped_words", "next_run_words", "filter", "note", "late_minutes", "mail_to")
     rows = (f"  {name.removesuffix('_words').replace('_', ' ')}: {one[name]}" for name in shown if one[name])
     return "\n".join([one["words"], *rows])
@@ -65,7 +70,7 @@ def _list_runs(answer: dict[str, Any]) -> str:
     return "\n".join(
         f"{run['id']:>6}  {run['local_date'] or 'run now':<10}  schedule {run['schedule_id']}  {run['words']}"
         for run in answer["schedule_runs"]
-    )
+    ) or "There are no runs."  # fmt: skip
 
 
 @user_command(_list_runs, group=schedule)

@@ -35,7 +35,7 @@ _FIELDS: Final = (
     click.option(
         "--late-minutes",
         type=int,
-        help="Latest start, in minutes after the set time. By default, 240 for a new schedule.",
+        help="Latest start, in minutes after the scheduled time. By default, 240 for a new schedule.",
     ),
     click.option("--mail-to", multiple=True, metavar="EMAIL", help="E-mail the run report here. Repeat for more."),
 )
@@ -122,7 +122,7 @@ def run_now(api: Api, schedule_id: int, key: str | None) -> Any:
 
 def _say_time_zone(practice: dict[str, Any]) -> str:
     return (
-        f"Time zone set to {practice['time_zone']}. Dates and schedules now use it. Existing postings keep their date."
+        f"Time zone set to {practice['time_zone']}. Dates and schedules now use it. Existing postings keep their dates."
     )
 
 

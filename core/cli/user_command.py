@@ -15,7 +15,7 @@ from core.cli.server_address import checked_url
 from core.settings import load_settings
 
 server_option: Final = click.option(
-    "--server", metavar="URL", help="The server.  [default: that of `settle login`, or the one that runs here]"
+    "--server", metavar="URL", help="The server.  [default: the one from `settle login`, or the one running here]"
 )
 allow_http_option: Final = click.option(
     "--allow-http", is_flag=True, help="Allow a server on another machine without TLS. The token is sent unencrypted."
@@ -66,7 +66,7 @@ def open_api(server: str | None, *, allow_http: bool) -> Iterator[Api]:
     given = load_settings().token
     token = given.get_secret_value() if given else saved.token if saved and saved.server == url else None
     if token is None:
-        raise NotSignedIn(f"You are not signed in at {url}. Run: settle login --server {url}")
+        raise NotSignedIn(f"You are not signed in to {url}. Run: settle login --server {url}")
     with Api(url, token) as api:
         yield api
 
@@ -80,7 +80,7 @@ def choose_server(server: str | None, saved: saved_login.SavedLogin | None, *, a
         running = context.find_running_servers()
         if running is None:
             raise NotSignedIn(
-                "You are not signed in, and Batch Settle does not run here. Run: settle login --server URL"
+                "You are not signed in, and Batch Settle is not running here. Run: settle login --server URL"
             )
         named = running.web_url
     allowed = allow_http or (saved is not None and saved.allow_http and saved.server == named)

@@ -73,7 +73,7 @@ def _add_user_command(act: str, help_: str, text: Callable[[Any], str]) -> None:
 _add_user_command(
     "deactivate",
     "Deactivate another user.\n\nThey are signed out of every browser, and their API tokens are revoked permanently.",
-    lambda one: f"{one['email']} is deactivated. All sessions ended and all API tokens revoked.",
+    lambda one: f"{one['email']} is deactivated. All sessions were ended and all API tokens were revoked.",
 )
 _add_user_command(
     "reactivate",

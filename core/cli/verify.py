@@ -28,7 +28,7 @@ def _parse_head(_ctx: click.Context, _option: click.Parameter, given: str | None
 @click.option(
     "--head",
     "kept",
-    metavar="N:DIGEST",
+    metavar="N:CHECKSUM",
     callback=_parse_head,
     help="A saved last entry of this practice's audit log. Fail if the log no longer contains it.",
 )

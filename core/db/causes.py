@@ -137,7 +137,7 @@ CAUSES: Final = (
     Cause(
         "no_socket",
         "The database has no socket at that path, or this user may not open it.",
-        f"Check the folder in {_URL}, and that the server runs.",
+        f"Check the folder in {_URL}, and that the server is running.",
         signs=("no such file or directory", "permission denied"),
     ),
     Cause(

@@ -22,9 +22,9 @@ DONE_WORDS: Final[Mapping[JobKind, str]] = {
 }
 
 FAILURE_SENTENCES: Final = {
-    WORKER_DIED: "A worker died three times while processing this claim",
+    WORKER_DIED: "The system stopped unexpectedly three times while processing this claim",
     CLAIM_LOCKED: "Locked by another user or process; gave up after five tries",
-    DATABASE_REFUSED: "The database rejected this claim",
+    DATABASE_REFUSED: "The change to this claim could not be saved in the database",
     UNEXPECTED_ERROR: "An unexpected error occurred on this claim",
 }
 
@@ -37,7 +37,7 @@ HALT_SENTENCES: Final = {
     MONTH_CLOSED: "The month of the posting date was closed while the job was running. Nothing was posted after that",
     TOO_MANY_FAILED: "More claims failed than the practice allows",
     FAILURES_ALIKE: "The most recent failures all have the same cause, so there may be one underlying problem",
-    BOOKS_DO_NOT_BALANCE: "Out of balance: counts and ledger do not agree. Find the cause before you do anything else",
+    BOOKS_DO_NOT_BALANCE: "The job is out of balance: its counts do not match the ledger",
 }
 
 LIMIT_SENTENCES: Final = {
@@ -51,7 +51,9 @@ LIMIT_SENTENCES: Final = {
 }
 
 
-_STATUS_WORDS: Final[Mapping[str, str]] = {"cancelling": "canceling", "cancelled": "canceled"}
+_STATUS_WORDS: Final[Mapping[str, str]] = {
+    "previewed": "awaiting CONFIRM", "cancelling": "canceling", "cancelled": "canceled",
+}  # fmt: skip
 
 
 def status_words(status: str) -> str:
@@ -76,7 +78,7 @@ _LABELS: Final = {
     "billing_status": "billing status",
     "previewed_status": "billing status at preview",
     "hold": "hold",
-    "hold_until": "hold ends",
+    "hold_until": "last day of hold",
     "excluded": "excluded",
     "other_job": "reserved by job",
     "service_date": "date of service",
@@ -91,10 +93,10 @@ _LABELS: Final = {
     "recent_payment_days": "recent-payment window in days",
     "payer_class": "Ins 1 payer class",
     "schedule_note": "schedule note",
-    "version": "version",
-    "previewed_version": "version at preview",
+    "version": "change number",
+    "previewed_version": "change number at preview",
     "reversed_by": "reversed by job",
-    "version_after": "version after settling",
+    "version_after": "change number after settling",
 }
 _AMOUNTS: Final = frozenset({"insurance_due", "patient_due"})
 _DATES: Final = frozenset({"service_date", "today", "last_payment_on", "hold_until", "posting_date", "last_posted_on"})

@@ -19,11 +19,11 @@ S = JobStatus
 TRANSITIONS: Final[dict[tuple[JobStatus, JobStatus], str]] = {
     (S.PREPARING, S.PREVIEWED): "its items are frozen",
     (S.PREPARING, S.DISCARDED): "discarded, or nothing was selected",
-    (S.PREPARING, S.REPORTED): "a report-only schedule",
-    (S.PREVIEWED, S.CONFIRMED): "confirmed by a user",
+    (S.PREPARING, S.REPORTED): "its schedule only reports, or has nothing to settle",
+    (S.PREVIEWED, S.CONFIRMED): "confirmed by a user, or its schedule settles",
     (S.PREVIEWED, S.AWAITING_APPROVAL): "it exceeds a limit",
     (S.PREVIEWED, S.EXPIRED): "not confirmed within an hour",
-    (S.PREVIEWED, S.DISCARDED): "discarded by a user",
+    (S.PREVIEWED, S.DISCARDED): "discarded by a user, or its schedule may no longer settle",
     (S.AWAITING_APPROVAL, S.CONFIRMED): "approved by another user",
     (S.AWAITING_APPROVAL, S.REJECTED): "rejected by another user",
     (S.AWAITING_APPROVAL, S.EXPIRED): "not approved within 7 days",
@@ -33,7 +33,7 @@ TRANSITIONS: Final[dict[tuple[JobStatus, JobStatus], str]] = {
     (S.CONFIRMED, S.CANCELLING): "canceled before a worker took a chunk",
     (S.RUNNING, S.PAUSING): "paused by a user",
     (S.RUNNING, S.CANCELLING): "canceled by a user",
-    (S.RUNNING, S.HALTED): "its failure budget is exceeded, or it is out of balance",
+    (S.RUNNING, S.HALTED): "its failure budget is exceeded, its month was closed, or it is out of balance",
     (S.RUNNING, S.COMPLETED): "no chunk is open, and it reconciles to the cent",
     (S.PAUSING, S.PAUSED): "no worker has a chunk",
     (S.PAUSING, S.COMPLETED): "no chunk was left to pause",
@@ -115,7 +115,7 @@ def require_still_allowed(session: Session, job: SettleJob, by: Actor, action: A
 
 
 _ACTS: Final = {
-    S.CONFIRMED: "continue",
+    S.CONFIRMED: "be resumed",
     S.AWAITING_APPROVAL: "wait for approval",
     S.REJECTED: "be rejected",
     S.DISCARDED: "be discarded",
@@ -131,10 +131,9 @@ def by_schedule(job: SettleJob) -> dict[str, int]:
 
 def wrong_status(job: SettleJob, what: str) -> WrongStatus:
     """Return the refusal that names the job's status and what it does not allow."""
-    return WrongStatus(
-        f"The job is {codes.status_words(job.status)}; it cannot {what}.",
-        status=job.status.value,
-    )
+    words = codes.status_words(job.status)
+    message = f"The job is already {words}." if what == f"be {words}" else f"The job is {words}; it cannot {what}."
+    return WrongStatus(message, status=job.status.value)
 
 
 def transition_locked(

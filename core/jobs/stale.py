@@ -7,13 +7,16 @@ from sqlalchemy.orm import Session
 
 from core.counting import counted
 from core.errors import Refusal
-from core.jobs import codes
 from core.jobs.keys import JobKey
 from core.models.claims import Claim
 from core.models.job_items import JobItem, Verdict
 from core.models.jobs import JobStatus, SettleJob
 
 AWAITING_DECISION: Final = (JobStatus.PREVIEWED, JobStatus.AWAITING_APPROVAL)
+_CURES: Final = {
+    JobStatus.PREVIEWED: "Preview again.",
+    JobStatus.AWAITING_APPROVAL: "If that matters, reject the job. Its requester can preview again.",
+}
 
 
 class PreviewStale(Refusal):
@@ -48,10 +51,11 @@ def check_seen(session: Session, job: SettleJob, seen: int | None) -> None:
 
 def describe(job: SettleJob, changed: int | None) -> str:
     """Say how many claims changed and what to do, or return an empty string if none did."""
-    if not changed or job.preview is None:
+    if not changed or job.preview is None or job.status not in _CURES:
         return ""
     claims = job.preview["will_settle"]
-    of_all = f"{counted(claims, 'claim')} to be {codes.DONE_WORDS[job.kind]}"
-    how_many = f"All of the {of_all}" if changed == claims > 1 else f"{changed:,} of the {of_all}"
+    how_many = f"{'All' if changed == claims else f'{changed:,}'} of the {counted(claims, 'claim')}"
+    if claims == 1:
+        how_many = "The claim"
     have = "has" if changed == 1 else "have"
-    return f"{how_many} {have} changed since this preview and will be skipped. Preview again."
+    return f"{how_many} in this preview {have} changed since then and will be skipped. {_CURES[job.status]}"

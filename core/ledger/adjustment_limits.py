@@ -19,7 +19,7 @@ from core.practices import practice_days, practice_queries
 
 
 class AdjustmentOverLimit(Refusal):
-    """This adjustment exceeds the limit for one claim."""
+    """This adjustment exceeds the per-claim limit."""
 
     code = "over_claim_limit"
     http_status = HTTPStatus.FORBIDDEN
@@ -68,8 +68,8 @@ def check_void(session: Session, cents: int, *, by: Actor) -> None:
     limit = limit_for_user(session, by)
     if cents > limit.cents:
         raise AdjustmentOverLimit(
-            f"This adjustment of {format_cents(cents)} exceeds {_whose(limit)} of {format_cents(limit.cents)} for one "
-            f"claim. Ask a user with a higher limit to void it."
+            f"This adjustment of {format_cents(cents)} exceeds {_whose(limit)} of {format_cents(limit.cents)}. Ask a "
+            "user with a higher limit to void it."
         )
 
 
@@ -77,10 +77,10 @@ def describe(cents: int | None, limit: AdjustmentLimit) -> str:
     """Say which limit is exceeded, and the cure. Without `cents`, the sentence fits every claim."""
     of = "" if cents is None else f" of {format_cents(cents)}"
     return (
-        f"adjustments{of} today exceed {_whose(limit)} of {format_cents(limit.cents)} for one claim; "
+        f"adjustments{of} today exceed {_whose(limit)} of {format_cents(limit.cents)}; "
         f"ask an administrator to raise it{', or a user with a higher limit to post it' if limit.is_own else ''}"
     )
 
 
 def _whose(limit: AdjustmentLimit) -> str:
-    return "your limit" if limit.is_own else "the practice's limit"
+    return "your per-claim limit" if limit.is_own else "the practice's per-claim limit"

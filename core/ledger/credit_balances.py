@@ -39,7 +39,7 @@ from core.models.practices import Patient, Payer, PayerClass
 from core.money import CENTS_MAX
 from core.practices import names
 
-REFUND_WITHIN: Final = dt.timedelta(days=60)  # 42 CFR 401.305: from the identification of an overpayment
+REFUND_WITHIN: Final = dt.timedelta(days=60)  # 42 U.S.C. 1320a-7k(d): from the identification
 REFUNDED_PAYER_CLASSES: Final = frozenset({PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL})
 COLUMN_HEADINGS: Final = (
     "Claim ID", "Patient", "Date of Service", "Line", "Service", "Responsibility", "Credit", "Ins/Pt balance",

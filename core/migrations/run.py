@@ -22,7 +22,7 @@ PAUSE_SECONDS: Final = 2.0
 
 
 class TablesBusy(Refusal):
-    """Other transactions use the tables that a migration must lock. Nothing was changed. Run settle migrate again."""
+    """Other transactions are using tables that the migration must lock. Nothing changed. Run settle migrate again."""
 
     code = "tables_busy"
 

@@ -60,7 +60,7 @@ _DATE_FACTS: Final = ("service_date", "today")
 RULES: Final = (
     Rule(
         "already_settled",
-        "Already settled, nothing left to write off",
+        "Already settled, with nothing left to write off",
         lambda f: and_(f.is_settled, f.nothing_to_write_off),
         shows=("billing_status", "insurance_due", "patient_due"),
     ),
@@ -90,7 +90,7 @@ RULES: Final = (
     ),
     Rule(
         "touched_since",
-        "Changed after this job, other than by a payment. Undo that change first",
+        "Changed after this job, other than by a payment on the written-off balance",
         lambda f: f.changed_since_settled,
         at=PREVIEW_ONLY,
         kinds=REVERSE_JOBS,
@@ -141,14 +141,14 @@ RULES: Final = (
     Rule("credit_line", "Credit balance on a service line", lambda f: f.has_credit_line, shows=_BALANCE_FACTS),
     Rule(
         "in_process",
-        "Payer is still processing the claim",
+        "Claim is still in process at the clearinghouse or payer",
         lambda f: and_(f.is_with_payer, f.insurance_due > 0, f.settles_insurance),
         shows=("primary_status", "secondary_status", "insurance_due"),
         is_overridable=True,
     ),
     Rule(
         "secondary_pending",
-        "Waiting on secondary insurance",
+        "Secondary insurance has not processed the claim",
         lambda f: and_(f.awaits_secondary_payer, f.insurance_due > 0, f.settles_insurance),
         shows=("secondary_status", "insurance_due"),
         is_overridable=True,
@@ -162,8 +162,8 @@ RULES: Final = (
     ),
     Rule(
         "medicare_cost_share",
-        "Medicare or Medicaid cost sharing may be written off only as charity or small balance. A schedule also needs "
-        "a note",
+        "Medicare or Medicaid cost sharing: the reason must be Charity or Small balance, and a schedule also needs a "
+        "note",
         lambda f: and_(f.owes_medicare_cost_share, f.patient_due > 0, f.settles_patient),
         at=PREVIEW_ONLY,
         shows=("payer_class", "patient_due"),
@@ -178,7 +178,7 @@ RULES: Final = (
     ),
     Rule(
         "nothing_due",
-        "Status change only: no balance that the setting writes off",
+        "Status change only: no balance to write off under the Balance Writeoff setting",
         lambda f: f.nothing_to_write_off,
         action=RuleAction.SETTLE,
     ),

@@ -25,17 +25,43 @@ DATABASE_BUSY: Final = "database_busy"
 
 REASONS: Final = {
     OWNER_LEFT: "The owner's account was deactivated. Resume the schedule to become its owner",
-    DiscardedBecause.REQUESTER_MAY_NOT: "The user who chose Run now left or lost the role. Choose Run now again",
-    OWNER_MAY_NOT: "The owner's role no longer allows it. Resume the schedule to become its owner",
+    DiscardedBecause.REQUESTER_MAY_NOT: (
+        "The user who chose Run now was deactivated or no longer has the required role. Choose Run now again"
+    ),
+    OWNER_MAY_NOT: "The owner's role no longer allows settling claims. Resume the schedule to become its owner",
     TOO_LATE: "No process was running to start it before its deadline",
     NEXT_RUN_CAME: "No process was running to start it before the next run was due",
     TIME_ZONE_CHANGED: "The time zone was changed, and the run's deadline had already passed in the new zone",
     EDITED: "A user changed its days or time before it started",
     PAUSED: "A user paused the schedule before it started",
     DELETED: "A user deleted the schedule before it started",
-    DiscardedBecause.PERIOD_CLOSED: "The month of its posting date is closed. Preview again with an open posting date",
+    DiscardedBecause.PERIOD_CLOSED: (
+        "The month of its posting date was closed. Reopen the month and choose Run now, or settle these claims from "
+        "the Live Claims Feed with an open posting date"
+    ),
     UNEXPECTED_ERROR: "An unexpected error occurred on every try before its deadline. The log shows where",
     DATABASE_BUSY: "The database was busy or unavailable on every try before its deadline",
+}
+
+# By `RunReport.state`.
+REPORT_WORDS: Final = {
+    "preparing": "Preparing",
+    "waiting": "Awaiting approval",
+    "running": "Running",
+    "paused": "Paused",
+    "halted": "Halted",
+    "cancelled": "Canceled",
+    "settled": "Settled",
+    "none_settled": "None settled",
+    "discarded": "Discarded",
+    "expired": "Expired",
+    "rejected": "Rejected",
+    "report": "Report only",
+    "nothing": "Nothing to do",
+    "held": "Claims in another job",
+    "missed": "Missed",
+    "stopped": "Stopped",
+    "failed": "Failed",
 }
 
 OUTCOME_LABELS: Final = {

@@ -25,7 +25,7 @@ from core.jobs.execution.engine import Clock
 from core.models.jobs import FINAL_STATUSES, SettleJob
 from core.models.practices import Practice
 from core.models.schedules import MailState, ScheduleRun
-from core.schedules import reports, smtp
+from core.schedules import descriptions, reports, smtp
 from core.schedules.runs import MAIL_EXPIRES_AFTER
 from core.settings import load_settings
 
@@ -172,8 +172,8 @@ def _message(session: Session, claim: _MailLease, *, now: dt.datetime) -> tuple[
     report = reports.report_for_run(session, run, now=now)
     sender = load_settings().mail_from or ""
     message = EmailMessage()
-    what = "final result: " if run.mail_followup else ""
-    message["Subject"] = f"Schedule {run.schedule_id}, {run_date:%m/%d/%Y}: {what}{report.state.replace('_', ' ')}"
+    what, words = "final result: " if run.mail_followup else "", descriptions.REPORT_WORDS[report.state]
+    message["Subject"] = f"Schedule {run.schedule_id}, {run_date:%m/%d/%Y}: {what}{words}"
     message["From"] = sender
     message["To"] = ", ".join(run.schedule_snapshot["mail_to"])
     message["Date"] = format_datetime(now)

@@ -100,7 +100,7 @@ def record_skipped(
 
 
 def record_stop_once(session: Session, schedule: Schedule, *, now: dt.datetime) -> None:
-    """Record the first run that did not start reason_code the schedule stopped, unless a tick already did."""
+    """Record the first run that did not start because the schedule stopped, unless a tick already did."""
     if schedule.stopped_because is None or session.scalar(select(stop_is_recorded(schedule))):
         return
     open_ = undecided_runs(session, schedule, lock_time_zone(session, schedule.practice_id), now=now)
@@ -110,7 +110,7 @@ def record_stop_once(session: Session, schedule: Schedule, *, now: dt.datetime) 
 def record_stop(
     session: Session, schedule: Schedule, open_: PendingRuns, reason_code: str, *, now: dt.datetime
 ) -> ScheduleRun | None:
-    """Record the first run that did not start reason_code the schedule stopped. Later ones are not recorded."""
+    """Record the first run that did not start because the schedule stopped. Later ones are not recorded."""
     *missed, last = *open_.missed, open_.due
     if last is None and missed:
         last = missed.pop()

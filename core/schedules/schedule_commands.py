@@ -46,7 +46,7 @@ class ScheduleIsStopped(Refusal):
 
 
 class OwnerNotAllowed(Refusal):
-    """The schedule's owner may no longer do this. Resume or change it to become its owner."""
+    """The schedule's owner is no longer allowed to do this. Resume or change it to become its owner."""
 
     code = "owner_may_not"
 

@@ -60,7 +60,9 @@ def find_reason(session: Session, practice_id: int, request: ScheduleRequest) ->
 def list_runs(
     session: Session, practice_id: int, schedule_id: int | None = None, *, before: int | None = None, limit: int
 ) -> Sequence[ScheduleRun]:
-    """Return the practice's runs, or one schedule's, newest first, with ids below `before`."""
+    """Return the practice's runs, or one schedule's, newest first, with ids below `before`. Raise `NoSuchSchedule`."""
+    if schedule_id is not None and session.get(Schedule, (practice_id, schedule_id)) is None:
+        raise NoSuchSchedule
     found = select(ScheduleRun).where(ScheduleRun.practice_id == practice_id)
     if schedule_id is not None:
         found = found.where(ScheduleRun.schedule_id == schedule_id)

@@ -145,7 +145,7 @@ def test_each_readme_line_of_the_job_by_command_works(newcomer: Newcomer) -> Non
 
     newcomer.types(f"settle confirm {job}")
     newcomer.types(f"settle watch {job}")
-    assert "invariants are true." in newcomer.types("settle verify")
+    assert "invariants hold." in newcomer.types("settle verify")
     assert list(newcomer.folder.glob("job-*-not-settled.csv"))
 
 

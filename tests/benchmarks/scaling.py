@@ -203,14 +203,14 @@ SITES: Final = (
     Site(1_000, 8, 5, 5),
     Site(1_000, 8, 1, 5),
 )
-DAYS: Final = {"a usual day": nightly, "a Monday": monday, "year-end": year_end}
+DAYS: Final = {"a typical day": nightly, "a Monday": monday, "year-end": year_end}
 
 
 def table() -> list[str]:
     """Return the rows of docs/scaling.md."""
     columns = (
-        "practices", "cores of the server", "workers of 2", "day", "claims", "max open chunks", "small jobs, p95",
-        "slowest job", "worker hours", "busy",
+        "practices", "cores of the server", "workers (2 processes each)", "day", "claims", "max open chunks",
+        "small jobs, p95", "slowest job", "worker hours", "busy",
     )  # fmt: skip
     rows = [_row(columns), "|" + "---|" * len(columns)]
     for site in SITES:

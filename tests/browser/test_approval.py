@@ -48,7 +48,7 @@ def test_one_user_confirms_and_another_approves_the_same_preview(
     expect(requester.get_by_text("After CONFIRM, this job needs another user’s approval")).to_be_visible()
     look(requester)
     requester.get_by_label("Type CONFIRM, in capitals, to continue").fill("CONFIRM")
-    requester.get_by_role("button", name="Request approval of 3 claims").click()
+    requester.get_by_role("button", name="Request approval to settle 3 claims").click()
     expect(requester.locator("#job-status")).to_have_text("Awaiting approval")
     expect(requester.get_by_text("This job needs another user’s approval, because it is over a limit.")).to_be_visible()
     expect(requester.get_by_role("button", name="Approve")).to_have_count(0)
@@ -58,17 +58,17 @@ def test_one_user_confirms_and_another_approves_the_same_preview(
     expect(approver.get_by_role("navigation", name="Main").get_by_text("Approvals 1")).to_be_visible()
     look(approver)
     approver.get_by_role("link", name="Review job").click()
-    approver.get_by_role("link", name="Over the limit for one claim").click()
+    approver.get_by_role("link", name="Over the per-claim limit").click()
     expect(approver.locator("#preview-claims tbody tr")).to_have_count(1)
     expect(approver.locator("#preview-claims tbody tr")).to_contain_text("Over the limit")
     look(approver)
     approver.get_by_label("Type CONFIRM, in capitals, to approve").fill("confirm")
-    approver.get_by_role("button", name="Approve 3 claims").click()
+    approver.get_by_role("button", name="Approve: settle 3 claims").click()
     expect(approver.locator("#confirmation-fault")).to_be_visible()
     expect(approver.get_by_label("Type CONFIRM, in capitals, to approve")).to_have_value("confirm")
     look(approver)
     approver.get_by_label("Type CONFIRM, in capitals, to approve").fill("CONFIRM")
-    approver.get_by_role("button", name="Approve 3 claims").click()
+    approver.get_by_role("button", name="Approve: settle 3 claims").click()
     expect(approver.get_by_text("Approved. The job runs as previewed.")).to_be_visible()
     practice.run()
 
@@ -115,7 +115,7 @@ def test_an_approver_deactivated_after_opening_the_page_cannot_approve(
     expect(admin.get_by_text("signed out everywhere")).to_be_visible()
     look(admin)
 
-    approver.get_by_role("button", name="Approve 3 claims").click()
+    approver.get_by_role("button", name="Approve: settle 3 claims").click()
 
     expect(approver).to_have_url(re.compile("/sign-in"))
     assert practice.progress(previewed).status == "awaiting_approval"

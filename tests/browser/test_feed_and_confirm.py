@@ -60,10 +60,10 @@ def test_all_matching_claims_except_one_are_selected(feed: Page) -> None:
 
     feed.locator("#rows input").nth(0).click()
 
-    expect(feed.locator("#picked-count")).to_have_text("59 of 60, 1 excluded")
+    expect(feed.locator("#picked-count")).to_have_text("59 of 60, 1 unchecked")
     expect(feed.locator("#picked-dollars")).to_contain_text("total $885.00")
     feed.get_by_role("link", name="Next").click()
-    expect(feed.locator("#picked-count")).to_have_text("59 of 60, 1 excluded")
+    expect(feed.locator("#picked-count")).to_have_text("59 of 60, 1 unchecked")
     preview(feed)
     expect(feed.locator("dialog header p").first).to_contain_text("Confirm the status change of 59 claims to Settled")
 

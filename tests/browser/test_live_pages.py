@@ -45,7 +45,7 @@ def test_the_job_page_follows_the_job_and_stops_polling_at_its_end(practice: Giv
     practice.run()
 
     expect(page.locator("#job-status")).to_have_text("Completed")
-    expect(page.locator("#announce")).to_have_text("The job is completed.")
+    expect(page.locator("#announce")).to_have_text("Job status: Completed.")
     expect(page).to_have_title("100% · Job 1 · Batch Settle")
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))

@@ -41,6 +41,11 @@ def test_a_secret_file_works_like_its_environment_variable(read: ReadSettings, s
     assert found.get_secret_value() == "k" * 32
 
 
+def test_a_secret_that_is_too_short_is_refused_in_characters(read: ReadSettings) -> None:
+    with pytest.raises(BadSettings, match="SETTLE_METRICS_TOKEN: must have at least 16 characters"):
+        read(METRICS_TOKEN="short")
+
+
 def test_the_environment_takes_precedence_over_a_file(read: ReadSettings, secrets: Path) -> None:
     found = read(SECRETS_DIR=secrets, SECRET_KEY="e" * 32).secret_key
 

@@ -111,9 +111,9 @@ AT = dt.datetime(2026, 11, 23, 15, 0, tzinfo=dt.UTC)
         (
             "2025b",
             AT,
-            f"The time zone database is 2025b, and {MINIMUM_RELEASE} changed clocks in Alberta, British Columbia",
+            "The time zone database is 2025b, which lacks later clock changes in Alberta, British Columbia",
         ),
-        ("", AT, f"The time zone database does not say its version, and {MINIMUM_RELEASE} changed clocks"),
+        ("", AT, "The time zone database does not say its version, so it possibly lacks later clock changes"),
         ("2030a", AT.replace(year=2031), ""),
         ("2030a", AT.replace(year=2032), "The time zone database (2030a) is over a year old"),
     ],

@@ -61,7 +61,7 @@ blueprint = Blueprint("claim_work", __name__, url_prefix="/claims")
 
 
 class UnknownHold(BadInput):
-    """Choose a reason for the hold."""
+    """Choose a hold type."""
 
     code = "unknown_hold"
 
@@ -182,7 +182,7 @@ def parse_amount_field(text: str) -> tuple[int, str | None]:
     except BadAmount as refusal:
         return 1, refusal.message
     if not 1 <= cents <= CENTS_MAX:
-        return 1, "Type an amount above zero. The type of posting decides whether it raises or lowers the balance."
+        return 1, "Type an amount above zero. It lowers the balance that you choose."
     return cents, None
 
 

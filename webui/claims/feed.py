@@ -153,7 +153,7 @@ def save_filter() -> BaseResponse:
     try:
         kept = query.text(limit=None, cursor=None)
         acts.run(saved_filters.save, name=name, query=kept)
-        flash(f"The filter is saved as “{' '.join(name.split())}”.", "good")
+        flash(f"Filter saved as “{' '.join(name.split())}”.", "good")
     except Refusal as refusal:
         flash(refusal.message, "bad")
     return _redirect_to_feed()
@@ -164,7 +164,7 @@ def save_filter() -> BaseResponse:
 def delete_filter(filter_id: int) -> BaseResponse:
     """Delete a saved filter."""
     acts.run(saved_filters.remove, filter_id)
-    flash("The saved filter is deleted.", "good")
+    flash("Saved filter deleted.", "good")
     return _redirect_to_feed()
 
 

@@ -48,7 +48,7 @@ COMMANDS: Final = {
 @blueprint.get("")
 @requires(Action.SEE_CLAIMS)
 def index() -> Response | str:
-    """List the practice's jobs, newest first, of all statuses or of one."""
+    """List the practice's jobs, newest first, in every status, or in one."""
     practice_id = current_actor().practice_id
     status = _one_of(JobStatus, request.args.get("status"))
     before = page_arguments.number("before")

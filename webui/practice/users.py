@@ -20,7 +20,7 @@ from webui.shared.app_context import app_context
 from webui.shared.auth import current_actor, requires
 
 ROLE_DESCRIPTIONS = {
-    Role.BILLER: "imports claims, previews, confirms and controls jobs, posts payments, places holds",
+    Role.BILLER: "imports claims, previews, confirms and controls jobs; posts payments; and places holds",
     Role.APPROVER: "approves other users' jobs over a limit, and reverses jobs",
     Role.ADMIN: "everything a biller and an approver can do, plus settings, limits, month-end close and users",
     Role.OPS: "Operations page only; no patient data",
@@ -126,7 +126,7 @@ def deactivate(user_id: int) -> Response:
     return _run_command(
         user_management.deactivate,
         user_id,
-        message="User deactivated, signed out everywhere, and all API tokens revoked.",
+        message="User deactivated and signed out everywhere. All API tokens were revoked.",
     )
 
 

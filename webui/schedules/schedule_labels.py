@@ -9,7 +9,7 @@ from flask import Flask
 
 from core.claims.feed import FeedChoices
 from core.models.schedules import Schedule, ScheduleMode, ScheduleState
-from core.schedules.descriptions import cents_cap, claims_cap, clock, describe_reason, minutes
+from core.schedules.descriptions import REPORT_WORDS, cents_cap, claims_cap, clock, describe_reason, minutes
 from core.schedules.run_times import RunTime
 from webui.claims.feed_columns import ELIGIBILITY_PILLS
 from webui.shared.labels import Pill, date, money
@@ -25,23 +25,26 @@ STATE: Final[Mapping[ScheduleState, Pill]] = {
 }
 # By `RunReport.state`.
 REPORT: Final[Mapping[str, Pill]] = {
-    "preparing": Pill("Preparing", "dots", "run"),
-    "waiting": Pill("Awaiting approval", "people", "warn"),
-    "running": Pill("Running", "play", "run"),
-    "paused": Pill("Paused", "pause", "warn"),
-    "halted": Pill("Halted", "alert", "bad"),
-    "cancelled": Pill("Canceled", "stop", ""),
-    "settled": Pill("Settled", "check", "good"),
-    "none_settled": Pill("None settled", "skip", "warn"),
-    "discarded": Pill("Discarded", "cross", ""),
-    "expired": Pill("Expired", "clock", ""),
-    "rejected": Pill("Rejected", "cross", "bad"),
-    "report": Pill("Report only", "eye", ""),
-    "nothing": Pill("Nothing to do", "info", ""),
-    "held": Pill("Claims in another job", "lock", "warn"),
-    "missed": Pill("Missed", "alert", "bad"),
-    "stopped": Pill("Stopped", "stop", "bad"),
-    "failed": Pill("Failed", "alert", "bad"),
+    state: Pill(REPORT_WORDS[state], icon, tone)
+    for state, icon, tone in (
+        ("preparing", "dots", "run"),
+        ("waiting", "people", "warn"),
+        ("running", "play", "run"),
+        ("paused", "pause", "warn"),
+        ("halted", "alert", "bad"),
+        ("cancelled", "stop", ""),
+        ("settled", "check", "good"),
+        ("none_settled", "skip", "warn"),
+        ("discarded", "cross", ""),
+        ("expired", "clock", ""),
+        ("rejected", "cross", "bad"),
+        ("report", "eye", ""),
+        ("nothing", "info", ""),
+        ("held", "lock", "warn"),
+        ("missed", "alert", "bad"),
+        ("stopped", "stop", "bad"),
+        ("failed", "alert", "bad"),
+    )
 }
 # States in which dollars and claims are a projection, not a result.
 PROJECTED_STATES: Final = frozenset({"preparing", "waiting", "rejected", "expired", "discarded", "report"})

@@ -138,7 +138,7 @@ SETTING_DESCRIPTIONS: Final[Mapping[WriteOffSetting, str]] = {
     WriteOffSetting.PATIENT: "Writes off the patient balance to zero. The insurance balance does not change.",
     WriteOffSetting.INSURANCE: "Writes off the insurance balance to zero. The patient balance does not change.",
     WriteOffSetting.BOTH: "Writes off the insurance balance and the patient balance to zero.",
-    WriteOffSetting.NEITHER: "Changes only the billing status to Settled. Nothing is written off.",
+    WriteOffSetting.NEITHER: "Only the billing status changes: it becomes Settled. Nothing is written off.",
 }
 
 _FILTERS: Final = (

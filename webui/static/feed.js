@@ -111,7 +111,7 @@ function counted(sums) {
 function selectionText(sums) {
   if (selected.scope === "chosen") return `${sums ? sums.words : words(ids.size)} selected`;
   const left = sums ? sums.words : matching ? words(matching - ids.size) : "…";
-  return ids.size ? `${left} of ${matching ? words(matching) : "all"}, ${words(ids.size)} excluded` : left === "1" ? "1 matching claim selected" : `All ${left} matching claims selected`;
+  return ids.size ? `${left} of ${matching ? words(matching) : "all"}, ${words(ids.size)} unchecked` : left === "1" ? "1 matching claim selected" : `All ${left} matching claims selected`;
 }
 
 function row(id, html) {
@@ -171,7 +171,7 @@ document.getElementById("counts").addEventListener("click", async (event) => {
   try {
     const found = await json(`/feed/counts?${fields}`);
     for (const place of document.querySelectorAll("[data-count]")) place.textContent = found.counts[place.dataset.count] ?? "0";
-    say("The counts are updated.");
+    say("Counts updated.");
   } catch {
     button.form.submit(); // the page shows which field is wrong
   }

@@ -1,7 +1,7 @@
 """Settle the claims of a chunk in one transaction, each step as one statement over all of them.
 
-Every read that a decision depends on is in a statement after the locks. When one statement both locked and decided, it
-wrote off $1.00 although a payment had left only $0.40.
+Every read that a decision depends on is in a statement after the locks. An earlier version locked and decided in one
+statement. It wrote off $1.00 when a payment had already reduced the balance to $0.40.
 """
 
 import datetime as dt
@@ -74,7 +74,7 @@ def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> ChunkOutcome 
 
 
 def _lock_month_open(session: Session, job: SettleJob) -> None:
-    """Lock the month so that it stays open until the commit, before any claim is locked. Raise `MonthIsClosed`."""
+    """Before any claim is locked, lock the month so that it stays open until the commit. Raise `MonthIsClosed`."""
     if not posting_month.moves_money(session, job):
         return
     if periods.lock_and_list_closed(session, job.practice_id, [periods.month_of(job.posting_date)]):
@@ -118,7 +118,7 @@ def _count(session: Session, changed: Any) -> Counter[str]:
 def _apply(
     session: Session, job: SettleJob, chunk: Chunk, judged: RecheckResult, *, now: dt.datetime
 ) -> dict[str, int]:
-    """Post and move the claims. Return the cents written off (or restored) and the balances before and after.
+    """Post the entries and change the claims' statuses. Return the written-off (or restored) cents and both balances.
 
     Raise `LedgerMismatch` unless the postings match the items' frozen amounts and before − written off = after.
     """

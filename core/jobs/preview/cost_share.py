@@ -1,8 +1,9 @@
 """Medicare and Medicaid cost sharing: how much of it the practice writes off, and the reason for this job.
 
-Routinely waiving cost sharing can violate federal law (42 U.S.C. 1320a-7a(a)(5)). Waiving it for a recorded reason,
-such as a documented hardship, does not. So the preview shows the last twelve months, and CONFIRM requires a reason. A
-reason always comes from a user: at CONFIRM, or as the note of a schedule that settles.
+Routinely waiving cost sharing can violate federal law (42 U.S.C. 1320a-7a(a)(5)). The law allows waivers that are not
+advertised or routine, such as after an individual determination of financial need. So the preview shows the last twelve
+months. CONFIRM requires a reason, which documents the decision. A reason always comes from a user: at CONFIRM, or as
+the note of a schedule that settles.
 """
 
 import datetime as dt
@@ -72,10 +73,11 @@ class CostShare(BaseModel):
         of_job = f"This job {verb} {format_cents(self.job_cents)} of {self.name} on {counted(self.claims, 'claim')}"
         year, wrote_off = f"Over the 12 months through {self.until:%m/%d/%Y}", format_cents(self.written_off_cents)
         if self.percent is None:
-            return f"{of_job}. {year}, your practice billed no {self.name} and wrote off {wrote_off}"
+            none = f"no {self.name} became patient responsibility"
+            return f"{of_job}. {year}, {none}, and your practice wrote off {wrote_off}"
         share = "under 1" if self.percent == 0 and self.written_off_cents else f"{self.percent}"
-        billed = format_cents(self.became_due_cents)
-        return f"{of_job}. {year}, your practice billed {billed} in {self.name} and wrote off {wrote_off} ({share}%)"
+        became_due = f"{format_cents(self.became_due_cents)} in {self.name} became patient responsibility"
+        return f"{of_job}. {year}, {became_due}, and your practice wrote off {wrote_off} ({share}%)"
 
     @property
     def percent(self) -> int | None:

@@ -37,7 +37,7 @@ _REVERSIBLE = (JobStatus.COMPLETED, JobStatus.CANCELLED)
 
 
 class NotReversible(Refusal):
-    """Only a completed or canceled job that settled something can be reversed."""
+    """Only a completed or canceled job that changed at least one claim can be reversed."""
 
     code = "not_reversible"
 

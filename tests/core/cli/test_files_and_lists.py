@@ -82,13 +82,26 @@ def test_the_certificate_shows_money_and_what_a_later_payment_changed(typed: Typ
     facts = json.loads(typed("certificate", "1", "--json").stdout)
 
     shown = {line[2:22].strip(): line[22:] for line in words.stdout.splitlines()[1:]}
-    assert shown["A/R before"] == shown["Written off"] == "$17.50 (insurance $10.00, patient $7.50)"
+    assert shown["Written off"] == "$17.50 (insurance $10.00, patient $7.50)"
+    assert shown["A/R before"] == "$17.50 (insurance $10.00, patient $7.50), on settled claims"
     assert (shown["Recovered later"], shown["Still written off"]) == ("$1.00 by 1 later payment", "$16.50")
     assert (facts["reconciles"], facts["items_sha256"], shown["Reconciles"]) == (True, shown["Fingerprint"], "yes")
     listed = typed("recoveries", "--month", "2026-11").stdout
     assert "patient: refund, takeback or void of $1.00 restored $1.00 in write-offs from job 1\n" in listed
     assert "patient: payment of $2.00 reversed $2.00 in write-offs from job 1\n" in listed
     assert "recovered $1.00" in typed("recoveries").stdout
+
+
+@pytest.mark.parametrize("act", ["confirm", "approve"])
+def test_without_a_terminal_a_missing_confirmation_names_its_option(
+    typed: Typed, practice: GivenPractice, act: str
+) -> None:
+    practice.preview(key="second")
+
+    refused = typed(act, "2", by=APPROVER)
+
+    assert refused.exit_code == 2
+    assert "Add --confirmation CONFIRM, or run the command at a terminal." in refused.stderr
 
 
 def test_a_job_that_did_not_end_has_no_certificate(typed: Typed, practice: GivenPractice) -> None:

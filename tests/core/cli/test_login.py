@@ -50,7 +50,7 @@ def test_a_user_signs_in_works_and_signs_out(
 ) -> None:  # fmt: skip
     signed_in = sign_in()
 
-    assert (signed_in.exit_code, signed_in.stdout) == (0, f"You are signed in at {web_url} as {ANN} of Lakeside.\n")
+    assert (signed_in.exit_code, signed_in.stdout) == (0, f"You are signed in to {web_url} as {ANN} of Lakeside.\n")
     assert signed_in.stderr.splitlines()[0] == f"Sign in to {web_url}."
     assert (login_file.stat().st_mode & 0o777, login_file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert [path.name for path in login_file.parent.iterdir()] == ["login.json"]
@@ -119,7 +119,7 @@ def test_a_token_goes_only_to_its_own_server(typed: Typed, sign_in: Callable[...
     other = web_url.replace("127.0.0.1", "localhost")
 
     assert typed("limits", "--server", other).stderr == (
-        f"You are not signed in at {other}. Run: settle login --server {other}\n"
+        f"You are not signed in to {other}. Run: settle login --server {other}\n"
     )
 
 
@@ -130,13 +130,13 @@ def test_without_a_sign_in_the_server_that_runs_here_is_used(
     monkeypatch.setenv("SETTLE_DATA_DIR", str(tmp_path / "var"))
     load_settings.cache_clear()
     assert typed("limits").stderr == (
-        "You are not signed in, and Batch Settle does not run here. Run: settle login --server URL\n"
+        "You are not signed in, and Batch Settle is not running here. Run: settle login --server URL\n"
     )
 
     with run_lock.lock_data_dir(tmp_path / "var"):
         run_lock.publish_servers(tmp_path / "var", run_lock.RunningServers("", "", web_url, ""))
-        assert typed("limits").stderr == f"You are not signed in at {web_url}. Run: settle login --server {web_url}\n"
-        assert f"You are signed in at {web_url}" in sign_in().stdout
+        assert typed("limits").stderr == f"You are not signed in to {web_url}. Run: settle login --server {web_url}\n"
+        assert f"You are signed in to {web_url}" in sign_in().stdout
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_a_server_that_does_not_answer_is_named(typed: Typed) -> None:
     url = f"http://127.0.0.1:{free_port('127.0.0.1', 0)}"
 
     assert typed("limits", "--server", url).stderr == (
-        f"{url} is not answering. Check that the server runs, or name another with --server URL.\n"
+        f"{url} is not answering. Check that the server is running, or name another with --server URL.\n"
     )
 
 
@@ -272,7 +272,7 @@ def test_a_read_is_repeated_after_a_broken_connection_and_an_act_is_not(typed: T
         assert len(asked) == 2
     with other_server(b"", LIMITS) as (url, asked):
         broken = typed("pause", "1", "--server", url)
-        assert broken.stderr.endswith("It may have done what you asked: check before you try again.\n")
+        assert broken.stderr.endswith("The server may have done what you asked: check before you try again.\n")
         assert len(asked) == 1
     with other_server(b"", b"", answer("422 X", "application/problem+json", '{"detail": "No."}')) as (url, asked):
         typed("preview", "--all", "--reason", "small_balance", "--server", url)

@@ -156,7 +156,8 @@ def test_an_approver_reads_everything_that_the_preview_froze(typed: Typed, pract
 def test_confirm_and_approve_first_show_how_many_claims_changed_since_the_preview(
     typed: Typed, practice: GivenPractice
 ) -> None:
-    warning = "1 of the 4 claims to be settled has changed since this preview and will be skipped. Preview again."
+    changed = "1 of the 4 claims in this preview has changed since then and will be skipped."
+    warning = f"{changed} Preview again."
     practice.limit(job=1_000)
     typed(*PREVIEW, "--all", by=BILLER)
     practice.change("1")
@@ -164,6 +165,7 @@ def test_confirm_and_approve_first_show_how_many_claims_changed_since_the_previe
     assert warning in typed("show", "1").stdout
     confirmed = typed("confirm", "1", input="CONFIRM\n")
     assert confirmed.stderr.index(warning) < confirmed.stderr.index("Type CONFIRM")
+    warning = f"{changed} If that matters, reject the job. Its requester can preview again."
     assert warning in typed("approvals", by=APPROVER).stdout
     approved = typed("approve", "1", "--confirmation", "CONFIRM")
     assert (approved.exit_code, approved.stderr) == (0, f"{warning}\n")

@@ -192,7 +192,7 @@ def test_an_adjustment_over_the_users_limit_is_voided_by_a_user_who_could_have_p
     practice.limit_of(practice.biller, claim=30_00)
     (adjustment,) = ids(practice, PostingKind.ADJUSTMENT)
 
-    with pytest.raises(AdjustmentOverLimit, match=r"exceeds your limit of \$30.00"):
+    with pytest.raises(AdjustmentOverLimit, match=r"exceeds your per-claim limit of \$30.00"):
         void(practice, adjustment)
     assert void(practice, adjustment, by=admin).claim.adjustment == 0
 

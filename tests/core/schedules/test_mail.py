@@ -60,7 +60,7 @@ def test_the_report_of_a_settled_run_is_mailed_once_with_counts_and_links(
     run = scheduled.run()
     assert (run.mail_state, run.mail_sent_at) == (MailState.SENT, FIRST_RUN)
     assert (letter.sender, letter.recipients) == ("<settle@lakeside.example>", [f"<{to}>" for to in TO])
-    assert letter.message["Subject"] == f"Schedule {run.schedule_id}, 11/24/2026: settled"
+    assert letter.message["Subject"] == f"Schedule {run.schedule_id}, 11/24/2026: Settled"
     body = letter.message.get_content().splitlines()
     assert body[0] == "3 claims settled, 0 skipped, 0 failed, 0 remaining."
     assert f"Report: https://settle.lakeside.example/schedule-runs/{run.id}" in body
@@ -102,7 +102,7 @@ def test_a_job_awaiting_approval_is_mailed_as_waiting_and_again_when_it_ended(
         send(scheduled, FIRST_RUN + n * SOON)
 
     subjects = [letter.message["Subject"].partition(": ")[2] for letter in server.letters]
-    assert subjects == ["waiting", "final result: settled"]
+    assert subjects == ["Awaiting approval", "final result: Settled"]
     first, last = server.letters
     assert "This is not final. Another e-mail will follow." in first.message.get_content()
     assert "This is not final" not in last.message.get_content()

@@ -143,7 +143,7 @@ def test_a_run_whose_caller_leaves_during_preparation_settles_nothing_and_gives_
     discarded = scheduled.job(scheduled.run())
     assert (job.status, discarded.status) == (JobStatus.PREPARING, JobStatus.DISCARDED)
     sentence = scheduled.report(scheduled.run(), CREATED_AT).sentence
-    assert "The user who chose Run now was deactivated or lost the role" in sentence
+    assert "The user who chose Run now was deactivated or no longer has the required role" in sentence
 
 
 def test_the_database_refuses_an_approval_by_caller_or_owner(scheduled: ScheduledPractice, caller: Actor) -> None:

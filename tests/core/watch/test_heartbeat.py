@@ -117,7 +117,7 @@ def test_an_old_time_zone_database_is_a_warning(sessions: Sessions) -> None:
 
     (warning,) = warnings(replace(seen, time_zones=ZoneDatabase("/anywhere", "2025b", "system")))
 
-    assert warning.startswith("The time zone database is 2025b, and ")
+    assert warning.startswith("The time zone database is 2025b, which ")
 
 
 def test_processes_with_different_time_zone_databases_are_a_warning(sessions: Sessions) -> None:

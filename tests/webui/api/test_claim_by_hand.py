@@ -88,7 +88,7 @@ def test_a_claim_paid_after_the_preview_is_skipped_and_shows_what_changed(world:
     assert item["why"]["patient_due"] == paid["patient_due_cents"]
     words = {seen["label"]: seen["value"] for seen in item["why_words"]}
     assert words["patient balance"].startswith("$")
-    assert words["version at preview"] == str(claim["version"])
+    assert words["change number at preview"] == str(claim["version"])
 
 
 @pytest.mark.parametrize(
@@ -190,8 +190,7 @@ def test_manual_adjustments_of_a_day_together_stay_under_the_limit_for_one_claim
 
     assert refused(over) == (403, "over_claim_limit")
     assert over.json["detail"] == (
-        "Adjustments of $1.01 today exceed the practice's limit of $1.00 for one claim; "
-        "ask an administrator to raise it."
+        "Adjustments of $1.01 today exceed the practice's per-claim limit of $1.00; ask an administrator to raise it."
     )
     assert (first.status_code, replayed.status_code) == (201, 201)
     assert biller.enter(claim["id"], key="3", **adjustment, amount_cents=40).status_code == 201

@@ -192,3 +192,7 @@ def test_runs_are_listed_by_cursor_and_by_schedule_even_of_a_deleted_one(admin: 
 def test_an_unknown_schedule_is_not_found(reader: Api, number: str) -> None:
     assert reader.get(f"/schedules/{number}").status_code == 404
     assert reader.get(f"/schedule-runs/{number}").status_code == 404
+
+
+def test_runs_of_an_unknown_schedule_are_not_found(reader: Api) -> None:
+    assert reader.get("/schedule-runs?schedule_id=9").status_code == 404

@@ -33,7 +33,7 @@ def rows_of(browser: Browser, path: str) -> list[list[str]]:
 
 
 def test_a_biller_marks_what_is_new_as_sent_and_downloads_the_file(practice: GivenPractice, biller: Browser) -> None:
-    assert "Every write-off is in a sent file" in biller.says(PAGE)
+    assert "There are no new write-offs or reversals" in biller.says(PAGE)
     practice.claim("C1", Line(12_00, 3_00))
     practice.settle()
     assert "2 write-offs , $15.00, and 0 reversals" in biller.says(PAGE).replace("write-offs,", "write-offs ,")
@@ -42,7 +42,7 @@ def test_a_biller_marks_what_is_new_as_sent_and_downloads_the_file(practice: Giv
         biller.post(f"{PAGE}/files", on=PAGE, layout="Standard", idempotency_key="one form")
 
     page = biller.says(PAGE)
-    assert "Every write-off is in a sent file" in page
+    assert "There are no new write-offs or reversals" in page
     assert page.count("11/23/2026 10:00:00 AM biller Standard 2 $15.00 0 $0.00 XLSX CSV") == 1
     rows = rows_of(biller, "/write-offs/files/1/write-offs.csv")
     assert [row[0] for row in rows] == ["Claim ID", "C1", "C1", "Total"]

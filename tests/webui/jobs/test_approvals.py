@@ -42,15 +42,15 @@ def test_the_preview_names_each_exceeded_limit_the_excess_and_the_approvers(
     shown = biller.says(address_of(previewed))
     assert "After CONFIRM, this job needs another user’s approval" in shown
     assert "Can be approved by: ruth." in shown
-    assert "Request approval of 3 claims" in shown
-    assert "Over the practice's per-claim limit: $30.00 , limit $25.00, $5.00 over" in shown
-    assert "Over the practice's per-job limit: $45.00 , limit $40.00, $5.00 over" in shown
+    assert "Request approval to settle 3 claims" in shown
+    assert "Over the practice's per-claim limit: $30.00 (limit $25.00, over by $5.00 )" in shown
+    assert "Over the practice's per-job limit: $45.00 (limit $40.00, over by $5.00 )" in shown
 
 
 def test_the_approver_sees_how_many_claims_changed_after_the_preview(
     practice: GivenPractice, approver: Browser, awaiting: JobKey
 ) -> None:
-    warning = "1 of the 3 claims to be settled has changed since this preview and will be skipped."
+    warning = "1 of the 3 claims in this preview has changed since then and will be skipped."
     assert warning not in approver.says(address_of(awaiting))
 
     practice.change("DEAR")
@@ -152,7 +152,7 @@ def test_the_approvals_list_shows_requester_waiting_time_amount_and_exceeded_lim
     clock.turn_on(minutes=5)
     shown = approver.says("/approvals")
     assert f"{awaiting.job_id} Settle · Small balance biller 5 minutes 3 $45.00" in shown
-    assert "Over the practice's per-claim limit: $30.00, limit $25.00" in shown
+    assert "Over the practice's per-claim limit: $30.00 (limit $25.00)" in shown
     assert "11/30/2026 10:00:00 AM" in shown
     assert "Approvals 1" in shown, "the navigation shows the number of jobs"
     assert address_of(awaiting) in approver.links("/approvals")

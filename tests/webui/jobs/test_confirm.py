@@ -53,7 +53,7 @@ def test_a_stale_preview_shows_how_many_of_its_claims_changed_before_confirm(
     assert 'name="changed_seen" value="1"' in late.text
 
     shown = biller.says(page)
-    warning = "1 of the 3 claims to be settled has changed since this preview and will be skipped. Preview again."
+    warning = "1 of the 3 claims in this preview has changed since then and will be skipped. Preview again."
     assert warning in shown
     assert shown.index(warning) < shown.index("Type CONFIRM")
     assert "Preview again" in shown.partition("Type CONFIRM")[2], "the button"
@@ -62,9 +62,7 @@ def test_a_stale_preview_shows_how_many_of_its_claims_changed_before_confirm(
     practice.change("C00003")
 
     shown = biller.says(page)
-    assert (
-        "All of the 3 claims to be settled have changed since this preview and will be skipped. Preview again." in shown
-    )
+    assert "All of the 3 claims in this preview have changed since then and will be skipped. Preview again." in shown
     assert "Type CONFIRM" not in shown
     assert send(biller, f"{page}/again").status_code == 200
     practice.confirm(job)  # as from a page that was opened before
@@ -318,7 +316,7 @@ def test_another_reason_replaces_the_preview_of_the_same_claims(practice: GivenP
     practice.claim("m", Line(0, 500), primary_payer_id=payer)
     bad_debt = preview(biller, "m", reason="bad_debt").headers["Location"]
     assert "so there is nothing to confirm" in biller.read(bad_debt)
-    assert "cost sharing may be written off only as charity" in biller.read(bad_debt)
+    assert "cost sharing: the reason must be Charity" in biller.read(bad_debt)
 
     charity = send(biller, target_status="Settled", again="1", reason="charity", idempotency_key="two")
 
@@ -337,7 +335,7 @@ def test_the_setting_neither_is_shown_at_both_steps_before_confirm(
     assert "only the status changes to Settled, and nothing is written off" in first_step
     page = " ".join(biller.read(preview(biller, "1").headers["Location"]).split())
     assert "The Balance Writeoff setting is Neither" in page
-    assert "This posts no write-off. Only the status of 1 claim changes to Settled." in page
+    assert "This posts no write-offs. It only changes the status of 1 claim to Settled." in page
 
 
 def test_a_change_to_another_status_moves_no_money_and_mentions_no_write_off(
@@ -386,7 +384,7 @@ def test_only_an_administrator_can_override_skip_rules(
     assert 'name="include"' in send(admin, target_status="Settled", claim_id="with payer").text
     page = admin.says(preview(admin, "with payer", include="in_process").headers["Location"])
     assert "Settle 1 claim" in page
-    assert "overrides the rule: Payer is still processing the claim" in page
+    assert "overrides the rule: Claim is still in process at the clearinghouse or payer" in page
 
 
 def test_the_preview_lists_claims_by_verdict_200_at_a_time(practice: GivenPractice, biller: Browser) -> None:
@@ -417,7 +415,7 @@ def test_a_large_preview_shows_that_it_is_being_prepared(
     job = preview(biller, scope="matching", filter="").headers["Location"]
     clock.turn_on(seconds=5)
     page = biller.says(job)
-    assert "Checking 3 claims, for 5 seconds so far." in page
+    assert "Checking 3 claims , for 5 seconds so far." in page
     assert send(biller, f"{job}/confirm", confirmation="CONFIRM").status_code == 409
     box = biller.get(f"{job}/confirm", **DIALOG).text
     assert f'data-preparing="{job}/confirm"' in box

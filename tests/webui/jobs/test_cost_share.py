@@ -25,8 +25,8 @@ def test_confirm_shows_the_cost_sharing_amounts_and_requires_a_reason(practice: 
 
     assert "This job writes off $10.00 of Medicare or Medicaid cost sharing on 1 claim." in shown
     assert (
-        "Over the 12 months through 11/23/2026, your practice billed $10.00 in Medicare or Medicaid cost sharing and "
-        "wrote off $0.00 (0%)." in shown
+        "Over the 12 months through 11/23/2026, $10.00 in Medicare or Medicaid cost sharing became patient "
+        "responsibility, and your practice wrote off $0.00 (0%)." in shown
     )
     assert "Reason for writing off Medicare or Medicaid cost sharing" in shown
     assert re.findall(r'<input id="(\w+)"[^>]* data-first', biller.read(page)) == ["cost_share_reason"]

@@ -145,6 +145,19 @@ def test_a_pause_of_a_completed_job_is_refused_with_an_explanation(practice: Giv
     assert biller.status_of(job) == "Completed"
 
 
+def test_a_second_pause_says_that_the_job_is_already_paused(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(1)
+    job = practice.confirmed()
+    path = f"/jobs/{job.job_id}"
+    biller.post(f"{path}/pause")
+    practice.do(finish.advance, job, now=NOW)
+    assert biller.status_of(job) == "Paused"
+
+    biller.post(f"{path}/pause")
+
+    assert "The job is already paused." in biller.says(path)
+
+
 def test_a_biller_discards_a_preview(practice: GivenPractice, biller: Browser) -> None:
     practice.claims(1)
     job = practice.preview()

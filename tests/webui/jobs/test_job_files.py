@@ -140,7 +140,7 @@ def test_the_certificate_shows_the_amounts_counts_people_and_rules_of_a_job(
     assert "The Payer 2 $20.00 $10.00 $30.00" in shown
     assert "The Provider 2 $20.00 $10.00 $30.00" in shown
     assert "Confirmed biller, 11/23/2026 10:00:00 AM" in shown
-    assert "Balance Writeoff Both: patient and insurance Recent payment Off" in shown
+    assert "Balance Writeoff Both: patient and insurance Recent-payment window Off" in shown
     assert "On hold, or excluded from write-offs on_hold" in shown
     document = json.loads(biller.get(f"/jobs/{job.job_id}/certificate.json").text)
     assert document["items_sha256"] in shown
@@ -168,7 +168,7 @@ def test_every_skipped_claim_shows_the_values_that_its_rule_used(job: JobKey, bi
 
     assert "On hold, or excluded from write-offs Why? Claim HELD hold appeal open" in skipped
     assert "Why? Claim PAID" in skipped
-    assert "version at preview 1" in skipped
+    assert "change number at preview 1" in skipped
 
 
 def test_a_skipped_claim_of_a_preview_shows_the_values_that_its_rule_used(
@@ -230,7 +230,10 @@ def test_a_halted_job_shows_the_reason_and_what_to_do(practice: GivenPractice, b
     page = biller.says(f"/jobs/{job.job_id}")
 
     assert codes.describe(code) in page
-    ways_out = {codes.BOOKS_DO_NOT_BALANCE: "Resume only after the cause is found, or cancel the job."}
+    ways_out = {
+        codes.BOOKS_DO_NOT_BALANCE: "Resume only after the cause is found, or cancel the job.",
+        "month_closed": "Ask an administrator to reopen the month, then resume the job, or cancel it.",
+    }
     assert ways_out.get(code, "Resume the job when the cause is fixed, or cancel it.") in page
 
 
@@ -241,7 +244,7 @@ def test_a_stalled_job_shows_the_likely_cause(practice: GivenPractice, biller: B
 
     shown = biller.says(f"/jobs/{job.job_id}")
 
-    assert "no worker has the job. Probably no worker is running. Nothing is lost." in shown
+    assert "because no worker process has picked up this job. Probably none is running. Nothing is lost." in shown
     assert "broker" not in shown, "a worker finds the job without the broker"
 
 

@@ -51,8 +51,8 @@ def test_counts_add_up_and_dollars_are_shown_by_responsibility(practice: GivenPr
     assert "Settled 4 Skipped 1 Failed 0 Remaining 0" in shown
     assert "Written off $60.00 insurance $40.00 · patient $20.00" in shown
     assert "Small balance · “Year-end clean-up”" in shown
-    assert "Setting patient and insurance" in shown
-    assert "all claims of the practice, frozen 10:00:00 AM" in shown
+    assert "Balance Writeoff patient and insurance" in shown
+    assert "all of the practice’s claims, frozen at 10:00:00 AM" in shown
 
 
 def test_a_running_job_shows_its_progress(practice: GivenPractice, biller: Browser) -> None:
@@ -164,7 +164,7 @@ def test_claims_of_a_job_are_listed_by_outcome_and_by_rule(practice: GivenPracti
     assert "On hold, or excluded from write-offs on_hold" in skipped
     assert "CREDIT The Patient" in skipped
     assert "C00001 The Patient 05/07/2026 $10.00 $5.00 Settled" in settled
-    assert "Status change only: no balance that the setting writes off" in settled
+    assert "Status change only: no balance to write off under the Balance Writeoff setting" in settled
     assert "CREDIT The Patient" not in held
     assert f"{path}?outcome=skipped&code=on_hold#items" in biller.links(path)
 
@@ -178,7 +178,7 @@ def test_a_job_shows_its_selection_by_number_or_by_filter(practice: GivenPractic
         practice.confirm(job)
 
     assert "Selection 2 claims, by claim ID, frozen" in biller.says(f"/jobs/{chosen.job_id}")
-    assert re.search("Selection 1 filter ?, 1 excluded, frozen", biller.says(f"/jobs/{filtered.job_id}"))
+    assert re.search("Selection 1 filter ?, except 1 unchecked claim, frozen", biller.says(f"/jobs/{filtered.job_id}"))
     assert "/claims?billing_status=Balance+Due" in biller.links(f"/jobs/{filtered.job_id}")
 
 

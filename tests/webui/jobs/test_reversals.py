@@ -67,7 +67,7 @@ def test_a_job_and_its_reversal_link_to_each_other(practice: GivenPractice, job:
     assert f"/jobs/{job.job_id}" in approver.links(page)
     assert page in approver.links(f"/jobs/{job.job_id}")
     assert "Reversed by job 2 awaiting CONFIRM" in approver.says(f"/jobs/{job.job_id}")
-    assert "Job 2 already reverses this job: Awaiting CONFIRM." in approver.says(f"/jobs/{job.job_id}/reverse")
+    assert "Job 2 is a reversal of this job: Awaiting CONFIRM." in approver.says(f"/jobs/{job.job_id}/reverse")
     approver.post(f"{page}/discard", on=page)
     assert "Reversed by" not in approver.says(f"/jobs/{job.job_id}")
 
@@ -84,10 +84,10 @@ def test_the_reversal_form_explains_which_changed_claims_are_skipped(
     box = approver.says(request_reversal(approver, job))
 
     assert "A payment that arrived after the write-off stays: only the remaining write-off is reversed." in form
-    assert "A claim with any other change is skipped and listed until that change is undone." in form
-    assert "restore $25.00 to 2 claims. 1 claim changed later is skipped: C00003 ." in box
-    assert "version after settling 2" in box
-    assert "version 3" in box
+    assert "A claim that was changed in any other way is skipped and listed. If the change was a hold," in form
+    assert "restore $25.00 to 2 claims. 1 claim that changed later is skipped: C00003 ." in box
+    assert "change number after settling 2" in box
+    assert "change number 3" in box
 
 
 def test_late_payments_in_full_skip_a_claim_and_in_part_leave_the_rest_to_reverse(
@@ -121,7 +121,7 @@ def test_one_claim_of_a_job_is_reversed_from_the_claim_page(
 ) -> None:
     link = f"/jobs/{job.job_id}/reverse?claim=C00002"
     assert link in approver.links("/claims/C00002")
-    assert "Reverse claim C00002 in job 1" in approver.says(link)
+    assert "Reverse job 1 for claim C00002" in approver.says(link)
 
     page = request_reversal(approver, job, claim="C00002")
     confirm(approver, page)
@@ -177,7 +177,7 @@ def test_a_reversal_form_sent_twice_makes_one_reversal(practice: GivenPractice, 
 
 
 def test_a_biller_sees_who_may_reverse_a_job(job: JobKey, biller: Browser) -> None:
-    assert "Reversal by an approver or administrator" in biller.says(f"/jobs/{job.job_id}")
+    assert "Reversal Ask an approver or administrator." in biller.says(f"/jobs/{job.job_id}")
     assert "Reverse this claim" not in biller.read("/claims/C00001")
 
 
@@ -196,7 +196,7 @@ def test_an_unfinished_job_cannot_be_reversed(practice: GivenPractice, approver:
     page = f"/jobs/{job.job_id}/reverse"
 
     assert page not in approver.links(f"/jobs/{job.job_id}")
-    assert "Only a completed or canceled job that settled something can be reversed." in approver.says(page)
+    assert "Only a completed or canceled job that changed at least one claim can be reversed." in approver.says(page)
     assert approver.post(page, on=page, note="Wrong").status_code == 409
 
 
@@ -224,7 +224,7 @@ def test_a_large_reversal_shows_that_its_preview_is_being_prepared(
     page = approver.says(request_reversal(approver, job))
 
     assert "Confirm Reversal" in page
-    assert "Checking 3 claims, for " in page
+    assert "Checking 3 claims , for " in page
 
 
 def test_an_expired_reversal_preview_links_back_to_the_reversal_form(

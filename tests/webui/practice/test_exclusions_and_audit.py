@@ -104,7 +104,7 @@ def test_the_audit_shows_who_did_what_and_can_be_filtered(
     listed = admin.says("/audit")
     assert "Put claim C00001 on hold" in listed
     assert f"Completed job {job.job_id}" in listed
-    assert "settled 1" in listed
+    assert "succeeded 1" in listed
     assert not re.search(r"\b[0-9a-f]{64}\b.*Each checksum", listed), "a job's checksum is only in the file"
     assert "Secret" not in listed
     assert "Confirmed job" not in admin.says("/audit?claim=C00001")

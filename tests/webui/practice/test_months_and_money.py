@@ -63,9 +63,9 @@ def test_a_month_with_an_unfinished_job_names_it_and_cannot_be_closed(practice: 
     page = admin.says("/months/2026-11")
     refused = admin.post("/months/2026-11/close", on="/settings")
 
-    assert f"Unfinished jobs would post to this month: job {job.job_id} . Let them finish" in page
+    assert f"An unfinished job would post to this month: job {job.job_id} . Let it finish" in page
     assert refused.status_code == 409
-    assert f"Unfinished job {job.job_id} would post to November 2026. Let them finish, or cancel them." in page_text(
+    assert f"Unfinished job {job.job_id} would post to November 2026. Let it finish, or cancel it." in page_text(
         refused
     )
 
@@ -91,10 +91,11 @@ def test_month_end_close_lists_the_scheduled_runs_and_previews_that_it_blocks(
 
     page = admin.says("/months/2026-11")
 
+    assert "1 schedule still has runs in this month: Nightly . Those runs will not start." in page
     assert (
-        "1 schedule still has runs in this month: Nightly . Those runs will not start and will settle nothing." in page
+        f"After the close, 1 preview can no longer be confirmed with a posting date in this month: job {job.job_id} ."
+        in page
     )
-    assert f"1 preview is waiting for CONFIRM and needs a new posting date: job {job.job_id} ." in page
     assert "will be refused" not in admin.says("/months/2026-10")
 
 

@@ -402,7 +402,7 @@ def test_run_now_pressed_twice_makes_one_run_that_in_report_mode_changes_no_clai
     assert first.location == second.location
     assert len(runs_of(practice)) == 1
     shown = admin.says(first.location)
-    assert "It would settle 3 claims and skip 0. It settled none, because it was report-only." in shown
+    assert "This run would settle 3 claims and skip 0. It settled none because it was report-only." in shown
     assert "Would settle 3" in shown
     assert "Insurance balances $30.00 Patient balances $15.00" in shown
     assert {practice.read(f"C0000{n}").billing_status for n in (1, 2, 3)} == {"Balance Due"}
@@ -542,5 +542,5 @@ def test_a_biller_can_read_schedules_and_reports_but_not_change_them(
 
     assert "Only an administrator of the practice can change them" in biller.says("/schedules")
     assert "Next run: Tuesday 11/24/2026" in biller.says(page)
-    assert "It would settle 1 claim" in biller.says(report)
+    assert "This run would settle 1 claim" in biller.says(report)
     assert biller.forms(page) == ["/sign-out"]

@@ -251,7 +251,7 @@ def test_a_schedule_without_a_note_or_with_another_reason_waives_no_cost_sharing
     key = JobKey(job.practice_id, job.id)
     skipped = practice.item(key, "1")
     assert skipped.verdict_code == "medicare_cost_share"
-    assert "A schedule also needs a note" in codes.describe("medicare_cost_share")
+    assert "a schedule also needs a note" in codes.describe("medicare_cost_share")
     assert (("schedule note", "none") in codes.rule_values(skipped.why)) == (note == "")
     assert practice.item(key, "2").verdict_code is None
     assert job.cost_share_reason == ""
