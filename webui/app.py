@@ -27,12 +27,11 @@ from webui.claims import (
     recoveries,
     write_offs,
 )
-from webui.imports import import_pages, upload
+from webui.imports import import_mappings, import_pages, upload
 from webui.jobs import approvals, confirm, job_files, job_pages, posting_date, reversals, status_change
 from webui.operations import broker, dashboard, health, metrics
 from webui.practice import (
     audit,
-    import_mappings,
     limits,
     months,
     reasons,

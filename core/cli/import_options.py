@@ -4,7 +4,7 @@ import csv
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
-from typing import IO, Any, Final, TypeVar
+from typing import IO, Any, TypeVar
 
 import click
 from sqlalchemy.orm import Session
@@ -13,13 +13,12 @@ from core.access.permissions import Actor
 from core.claims.export import escape_formula
 from core.cli import practices
 from core.intake.loading.corrections import FILE_COLUMNS, Correction
-from core.intake.loading.differences import Difference
+from core.intake.loading.differences import DIFFERENCE_COLUMNS, Difference
 from core.intake.loading.load import ImportOptions
-from core.intake.parsing.faults import FAULT_COLUMNS, REDACTED, Faults
+from core.intake.parsing.faults import FAULT_COLUMNS, Faults
 from core.money import parse_amount
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_DIFFERENCE_COLUMNS: Final = ("record", "number", "field", "old", "new", "file", "line")
 # A byte order mark, so that Excel reads UTF-8. Opened at the first row, so that an empty list makes no file.
 _file = click.File("w", encoding="utf-8-sig", lazy=True)
 
@@ -100,14 +99,8 @@ def _faults(file: IO[str] | None) -> Faults:
 def _difference_writer(file: IO[str] | None) -> Callable[[Difference], None] | None:
     if file is None:
         return None
-    write = _row_writer(file, _DIFFERENCE_COLUMNS)
-
-    def write_difference(one: Difference) -> None:
-        old, new = (REDACTED, REDACTED) if one.is_private else (one.old or "", one.new or "")
-        cells = (one.record, one.number, one.field, old, new, one.file, str(one.line_of_file))
-        write(map(escape_formula, cells))
-
-    return write_difference
+    write = _row_writer(file, DIFFERENCE_COLUMNS)
+    return lambda one: write(one.cells(hide_private=True))
 
 
 def _correction_writer(file: IO[str] | None) -> Callable[[Correction], None] | None:
@@ -116,8 +109,8 @@ def _correction_writer(file: IO[str] | None) -> Callable[[Correction], None] | N
     write = _row_writer(file, FILE_COLUMNS)
 
     def write_correction(one: Correction) -> None:
-        for posting_id, claim_id, *others in one.rows():
-            write((escape_formula(posting_id), escape_formula(claim_id), *others))
+        for row in one.rows():
+            write(row)
 
     return write_correction
 

@@ -10,7 +10,7 @@ from core.cli.import_totals import (
     print_differences,
     print_first_claims,
     print_moved,
-    print_totals,
+    totals_lines,
 )
 from core.cli.practices import print_created
 from core.counting import counted
@@ -56,7 +56,8 @@ def _print_added(imported: Imported, practice_name: str, asked: ImportOptions) -
         rows = _counts({"lines": existing.lines, "postings": existing.postings})
         click.echo(f"On {counted(existing.claims, 'existing claim')}: {rows}.")
     print_moved(existing.moved)
-    print_totals(imported.in_file, imported.new)
+    for line in totals_lines(imported.in_file.facts(), imported.new.facts()):
+        click.echo(line)
     if asked.check_only:
         print_first_claims(imported.first_claims)
 

@@ -1,14 +1,15 @@
 """Print the control totals of an import, its first claims, and what differs from the practice's records."""
 
-import datetime as dt
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import click
 
+from core.cli.formats import day
 from core.counting import counted
-from core.intake.loading.corrections import Correction, Corrections, Entry
+from core.intake.loading.corrections import Correction, Corrections
 from core.intake.loading.differences import Difference, Differences
-from core.intake.loading.totals import ControlTotal, ControlTotals, FirstClaim
+from core.intake.loading.totals import FirstClaim
 from core.ledger.late_payments import WriteOffChanges
 from core.money import format_cents
 
@@ -23,32 +24,36 @@ PARTS: Final = (
 _LINES_MAX: Final = 20  # of each list, so that a large import stays readable
 
 
-def print_totals(in_file: ControlTotals, new: ControlTotals) -> None:
-    """Print the totals of the files beside those of the new rows."""
+def totals_lines(in_file: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return the totals of the files beside those of the new rows. Both are `ControlTotals.facts`."""
     both = (in_file, new)
-    click.echo(f"{'Control totals:':<22}{'in the files':>28}{'new':>28}")
+    lines = [f"{'Control totals:':<22}{'in the files':>28}{'new':>28}"]
     for name, words in (("claims", "Claims"), ("lines", "Service lines"), ("postings", "Postings")):
-        _print_row(words, [ControlTotal(getattr(one, name)) for one in both], is_money=False)
+        lines.append(_row(words, [(one[name], None) for one in both]))
     for name, words in PARTS:
-        _print_row(words, [getattr(one, name) for one in both])
-    for name, words in (("insurance_balance_cents", "Insurance balance"), ("patient_balance_cents", "Patient balance")):
-        _print_row(words, [ControlTotal(0, getattr(one, name)) for one in both], has_number=False)
-    _print_row("A/R total", [ControlTotal(0, one.total_cents) for one in both], has_number=False)
-    _print_row("Credits", [in_file.credit])
-    click.echo(f"  Dates of service: {_dates(in_file.first_service_date, in_file.last_service_date)}.")
-    click.echo(f"  Posting dates: {_dates(in_file.first_posting_date, in_file.last_posting_date)}.")
+        lines.append(_row(words, [(one[name]["number"], one[name]["cents"]) for one in both]))
+    for name, words in (
+        ("insurance_balance_cents", "Insurance balance"),
+        ("patient_balance_cents", "Patient balance"),
+        ("total_cents", "A/R total"),
+    ):
+        lines.append(_row(words, [(None, one[name]) for one in both]))
+    lines.append(_row("Credits", [(in_file["credit"]["number"], in_file["credit"]["cents"])]))
+    lines.append(f"  Dates of service: {_dates(in_file['first_service_date'], in_file['last_service_date'])}.")
+    lines.append(f"  Posting dates: {_dates(in_file['first_posting_date'], in_file['last_posting_date'])}.")
+    return lines
 
 
-def _print_row(words: str, totals: list[ControlTotal], *, is_money: bool = True, has_number: bool = True) -> None:
+def _row(words: str, totals: Sequence[tuple[int | None, int | None]]) -> str:
     cells = (
-        f"{f'{one.number:,}' if has_number else '':>12}{format_cents(one.cents) if is_money else '':>16}"
-        for one in totals
+        f"{'' if number is None else f'{number:,}':>12}{'' if cents is None else format_cents(cents):>16}"
+        for number, cents in totals
     )
-    click.echo(f"  {words:<20}{''.join(cells)}".rstrip())
+    return f"  {words:<20}{''.join(cells)}".rstrip()
 
 
-def _dates(first: dt.date | None, last: dt.date | None) -> str:
-    return "none" if first is None or last is None else f"{first:%m/%d/%Y} to {last:%m/%d/%Y}"
+def _dates(first: str | None, last: str | None) -> str:
+    return "none" if first is None or last is None else f"{day(first)} to {day(last)}"
 
 
 def print_first_claims(claims: list[FirstClaim]) -> None:
@@ -79,17 +84,23 @@ def print_differences(found: Differences, *, taken: bool, check_only: bool) -> N
     """Print how many fields differ, and the first of them. No name or date of birth is printed."""
     if not found.count:
         return
-    kinds = ", ".join(f"{kind} {count:,}" for kind, count in found.counts.items())
+    kinds = counts_by_kind(found.counts)
     if taken:
         what = "An import would take over" if check_only else "Took over"
         click.echo(f"{what} {counted(found.count, 'changed value')} ({kinds}):")
     else:
         click.echo(f"{counted(found.count, 'value')} of existing records differ ({kinds}). They stay as they are.")
         click.echo("To take the values from the files, add --take-changes.")
-    _print_first([_difference(one) for one in found.first], found.count)
+    _print_first([difference_line(one) for one in found.first], found.count)
 
 
-def _difference(one: Difference) -> str:
+def counts_by_kind(counts: Mapping[str, int]) -> str:
+    """Return how many differences each field has."""
+    return ", ".join(f"{kind} {count:,}" for kind, count in counts.items())
+
+
+def difference_line(one: Difference) -> str:
+    """Return a difference as text. A name or a date of birth is hidden."""
     name = f"{one.record} {one.number}, {one.field.replace('_', ' ')}"
     return f"{name}: changed (hidden)" if one.is_private else f"{name}: {one.old or 'empty'} → {one.new or 'empty'}"
 
@@ -115,25 +126,19 @@ def print_corrections(found: Corrections) -> None:
 
 
 def _correction(one: Correction) -> str:
-    now = "not in the files" if one.new is None else _entry(one.new)
+    now = one.new or "not in the files"
     return (
-        f"claim {one.claim_id}, line {one.old.line}, posting {one.posting_id}: {_entry(one.old)} → {now}; "
-        f"post {' and '.join(map(_entry, one.postings))}"
-    )
-
-
-def _entry(one: Entry) -> str:
-    by = f" by {one.paid_by}" if one.paid_by else ""
-    codes = f" {one.group_code}-{one.reason_code}" if one.group_code and one.reason_code else ""
-    day = dt.date.fromisoformat(one.posted_on)
-    return (
-        f"{one.kind_in_file} {format_cents(one.amount_cents)}{by}{codes} ({one.responsibility}, line {one.line}, "
-        f"{day:%m/%d/%Y})"
+        f"claim {one.claim_id}, line {one.old.line}, posting {one.posting_id}: {one.old} → {now}; "
+        f"post {' and '.join(map(str, one.postings))}"
     )
 
 
 def _print_first(lines: list[str], count: int) -> None:
-    for line in lines[:_LINES_MAX]:
-        click.echo(f"  {line}")
-    if count > _LINES_MAX:
-        click.echo(f"  and {count - _LINES_MAX:,} more")
+    for line in first_lines(lines, count):
+        click.echo(line)
+
+
+def first_lines(lines: list[str], count: int) -> list[str]:
+    """Return the first of these lines, and how many of `count` are left out."""
+    more = [f"  and {count - _LINES_MAX:,} more"] if count > _LINES_MAX else []
+    return [*(f"  {line}" for line in lines[:_LINES_MAX]), *more]

@@ -116,16 +116,21 @@ def _user_agrees() -> bool:
 def _named(practice: str, name: str) -> Mapping:
     """Return the mapping in the JSON file `name`, or the practice's mapping called `name`."""
     if name.endswith(".json"):
-        try:
-            return Mapping.of(Path(name).read_text(encoding="utf-8"))
-        except OSError:
-            raise BadMapping(f"{name} cannot be read.") from None
+        return read_mapping_file(name)
     with options.sessions() as sessions, sessions() as session:
         try:
             practice_id = practice_queries.find_by_name(session, practice).id
         except NoSuchPractice as missing:
             raise NoSuchPractice(f"{missing.message} A saved mapping belongs to an existing practice.") from None
         return Mapping.of(find_mapping_by_name(session, practice_id, name).mapping)
+
+
+def read_mapping_file(name: str) -> Mapping:
+    """Return the mapping in a JSON file. Raise `BadMapping`."""
+    try:
+        return Mapping.of(Path(name).read_text(encoding="utf-8"))
+    except OSError:
+        raise BadMapping(f"{name} cannot be read.") from None
 
 
 def _corrected(mapping: Mapping, sheet: str | None, settings: Sequence[str]) -> Mapping:

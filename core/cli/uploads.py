@@ -1,4 +1,4 @@
-"""`settle import upload`, `show`, `confirm` and `discard`: imports of a signed-in user, through the API."""
+"""Imports of a signed-in user, through the API: `settle import upload`, `show`, `map`, `list`, `confirm`, `discard`."""
 
 import secrets
 import time
@@ -10,23 +10,17 @@ import click
 
 from core.cli import options
 from core.cli.client import Api
-from core.cli.formats import day
+from core.cli.import_totals import counts_by_kind, difference_line, first_lines, totals_lines
+from core.cli.mapped_import import read_mapping_file
 from core.cli.user_command import user_command
 from core.counting import counted
+from core.intake.loading.differences import Difference
+from core.intake.mapping.targets import TARGETS, Field
 from core.intake.synthea.synthea_import import Payments
 from core.money import BadAmount, format_cents, parse_amount
 
 POLL_SECONDS: Final = 0.5
 _WORKING: Final = ("staged", "checking", "importing")
-_TOTALS: Final = (
-    ("charges", "Charges"),
-    ("insurance_payments", "Insurance payments"),
-    ("patient_payments", "Patient payments"),
-    ("refunds", "Refunds"),
-    ("adjustments", "Adjustments"),
-    ("transfers", "Transfers"),
-    ("credit", "Credit balances"),
-)
 _KINDS: Final = ("claims", "lines", "postings", "patients", "payers", "providers", "offices")
 _import_argument = click.argument("import_id", metavar="IMPORT", type=options.IMPORT)
 
@@ -55,54 +49,78 @@ def describe_import(answer: dict[str, Any]) -> str:
         lines.append(f"The same files were imported before, as import {report['same_files_as']}.")
     if report.get("changed_since_check") and answer["status"] == "ready":
         lines.append("The practice changed after the check, so nothing was imported. Compare the new totals.")
-    if report.get("nothing_new"):
-        lines.append("Nothing new: the practice already has every row of these files.")
-    elif "totals" in report:
-        lines += _totals(answer, report)
-    if answer["status"] == "ready" and not report.get("nothing_new"):
-        lines.append(f"To import them, run: settle import confirm {answer['id']}")
+    if answer["status"] == "needs_mapping":
+        lines += _guess(answer["id"], report["guess"])
+    if "in_file" in report:
+        lines += _check(answer, report)
     return "\n".join(lines)
 
 
-def _totals(answer: dict[str, Any], report: dict[str, Any]) -> list[str]:
-    totals = report["totals"]
+def _guess(import_id: str, guess: dict[str, Any]) -> list[str]:
+    """Return the guessed columns, the open questions and how to proceed."""
+    lines = ["The file has these columns:"]
+    for one in guess["columns"]:
+        label = TARGETS[Field(one["field"])].label if one["field"] else "not imported"
+        lines.append(f"  {one['header']}: {label}")
+    lines += [f"Question: {one['sentence']}" for one in guess["questions"]]
+    lines.append("Check the columns on the page of this import, and save the mapping there.")
+    lines.append(f"To use a mapping that is saved, run: settle import map {import_id} NAME")
+    return lines
+
+
+def _check(answer: dict[str, Any], report: dict[str, Any]) -> list[str]:
+    """Return what is new, the control totals, and what differs from the practice's records."""
     counts = [(kind, report["added"][kind]) for kind in _KINDS]
     added = ", ".join(counted(count, kind.removesuffix("s")) for kind, count in counts if count)
-    lines = [f"New: {added}."]
-    if report["dates"]:
-        lines.append(f"Dates of service: {day(report['dates'][0])} to {day(report['dates'][1])}.")
-    lines += [
-        f"  {words:<24}{totals[name]['number']:>12,}{format_cents(totals[name]['cents']):>20}"
-        for name, words in _TOTALS
-    ]
-    insurance, patient = totals["insurance_balance_cents"], totals["patient_balance_cents"]
-    balances = [("Insurance balance", insurance), ("Patient balance", patient), ("A/R total", insurance + patient)]
+    lines = [f"New: {added}." if added else "No new rows: the practice already has every row of these files."]
+    lines += totals_lines(report["in_file"], report["new"])
     if answer["difference_cents"] is not None:
-        balances.append(("Expected A/R total", answer["expected_total_cents"]))
-        balances.append(("Difference", answer["difference_cents"]))
-    return lines + [f"  {words:<36}{format_cents(cents):>20}" for words, cents in balances]
+        balances = (("Expected A/R total", answer["expected_total_cents"]), ("Difference", answer["difference_cents"]))
+        lines += [f"  {words:<32}{format_cents(cents):>16}" for words, cents in balances]
+    found, changed = report["differences"], report["corrections"]
+    if found["count"]:
+        what = "taken over" if report["changes_taken"] else "of existing records differ"
+        lines.append(f"{counted(found['count'], 'value')} {what} ({counts_by_kind(found['counts'])}):")
+        lines += first_lines([difference_line(Difference(**one)) for one in found["first"]], found["count"])
+    if changed["changed"] or changed["missing"]:
+        number = counted(changed["changed"] + changed["missing"], "difference")
+        lines.append(f"{number} in existing postings. An import never changes them. For the corrections, run:")
+        lines.append(f"  settle import list {answer['id']} corrections")
+    if answer["status"] == "ready":
+        if added:
+            lines.append(f"To import them, run: settle import confirm {answer['id']}")
+        if found["count"]:
+            lines.append(f"To take over the changes too, run: settle import confirm {answer['id']} --take-changes")
+    return lines
 
 
 @user_command(describe_import, succeeds=lambda answer: answer["status"] == "ready")
 @click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--expect-total", type=Dollars(), metavar="DOLLARS", help="The A/R total to compare the balances with.")
+@click.option("--mapping", metavar="NAME", help="The saved mapping of your own export, or a JSON file.")
 @click.option(
     "--synthea-payments", "payments", type=click.Choice(list(Payments)), help="Which payments of Synthea to import."
 )
 @click.option("--skip-empty-claims", is_flag=True, help="Skip Synthea's claims without transactions.")
 def upload(
-    api: Api, files: tuple[Path, ...], expect_total: int | None, payments: str | None, skip_empty_claims: bool
+    api: Api,
+    files: tuple[Path, ...],
+    expect_total: int | None,
+    mapping: str | None,
+    payments: str | None,
+    skip_empty_claims: bool,
 ) -> Any:
     """Upload files and show what they would bring in.
 
-    FILE is a CSV file, a zip of them, or a folder whose CSV files are uploaded. Nothing is imported until `settle
-    import confirm`.
+    FILE is your own export (CSV or XLSX), a CSV file of our format, a zip, or a folder whose CSV files are uploaded.
+    Nothing is imported until `settle import confirm`.
     """
     paths = [path for given in files for path in (sorted(given.glob("*.csv")) if given.is_dir() else [given])]
     body: dict[str, Any] = {
         "files": [{"name": path.name, "bytes": path.stat().st_size} for path in paths],
         "options": {"payments": payments or Payments.ALL.value, "skip_empty_claims": skip_empty_claims},
         "expected_total_cents": expect_total,
+        "mapping": _mapping(mapping),
     }
     made = api.post("/imports", body, key=secrets.token_urlsafe(16))
     for index, path in enumerate(paths):
@@ -122,11 +140,28 @@ def show(api: Api, import_id: int) -> Any:
 
 @user_command(describe_import, succeeds=lambda answer: answer["status"] == "imported")
 @_import_argument
-@click.option("--accept-difference", is_flag=True, help="Import although the balances differ from the expected total.")
-def confirm(api: Api, import_id: int, accept_difference: bool) -> Any:
+@click.option("--accept-difference", is_flag=True, help="Import although the A/R total differs from the expected one.")
+@click.option("--take-changes", is_flag=True, help="Take over changes of existing records, not only new rows.")
+def confirm(api: Api, import_id: int, accept_difference: bool, take_changes: bool) -> Any:
     """Import the checked files, all or nothing."""
-    answer = api.post(f"/imports/{import_id}/confirm", {"accept_difference": accept_difference})
-    return _wait(api, answer)
+    body = {"accept_difference": accept_difference, "take_changes": take_changes}
+    return _wait(api, api.post(f"/imports/{import_id}/confirm", body))
+
+
+@user_command(describe_import, name="map", succeeds=lambda answer: answer["status"] == "ready")
+@_import_argument
+@click.argument("mapping", metavar="NAME")
+def map_(api: Api, import_id: int, mapping: str) -> Any:
+    """Use the saved mapping NAME, or a JSON file, for an import that waits for one."""
+    return _wait(api, api.send("PUT", f"/imports/{import_id}/mapping", body={"mapping": _mapping(mapping)}))
+
+
+@user_command(lambda _: "", name="list", json_too=False)
+@_import_argument
+@click.argument("what", type=click.Choice(["differences", "corrections"]))
+def list_(api: Api, import_id: int, what: str) -> Any:
+    """Write the differences or corrections that a check found, as CSV."""
+    return api.download(f"/imports/{import_id}/{what}.csv", None)
 
 
 @user_command(describe_import)
@@ -144,4 +179,9 @@ def _wait(api: Api, answer: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-UPLOAD_COMMANDS: Final = (upload, show, confirm, discard)
+def _mapping(given: str | None) -> Any:
+    """Return the content of a JSON file, or the name of a saved mapping."""
+    return read_mapping_file(given).as_json() if given and given.endswith(".json") else given
+
+
+UPLOAD_COMMANDS: Final = (upload, show, map_, list_, confirm, discard)

@@ -28,6 +28,7 @@ class ImportStatus(StrEnum):
     UPLOADING = "uploading"
     STAGED = "staged"
     CHECKING = "checking"
+    NEEDS_MAPPING = "needs_mapping"  # the office's own file, and no user has said which column is which
     READY = "ready"
     IMPORTING = "importing"
     IMPORTED = "imported"
@@ -44,6 +45,7 @@ class ImportSource(StrEnum):
 
     CSV = "csv"  # the format of docs/import-format.md
     SYNTHEA = "synthea"
+    FILE = "file"  # the office's own file, read through a mapping
 
 
 class ImportJob(Base):
@@ -72,7 +74,7 @@ class ImportJob(Base):
     id: Mapped[GeneratedId]
     status: Mapped[ImportStatus] = mapped_column(enum_column(ImportStatus, "import_status_known"))
     source: Mapped[ImportSource | None] = mapped_column(enum_column(ImportSource, "import_source_known"))  # if known
-    options: Mapped[dict[str, Any]]  # how to read the files, such as Synthea's payments
+    options: Mapped[dict[str, Any]]  # how to read the files: Synthea's payments, or a copy of the mapping
     files: Mapped[list[Any]] = mapped_column(JSONB)  # uploaded: name, bytes; sha256 once a worker has read them
     expected_cents: Mapped[int | None] = mapped_column(BigInteger)  # the A/R total that the office expects
     requested_by: Mapped[BigInt]
@@ -93,7 +95,7 @@ class ImportJob(Base):
 
 
 class ImportPiece(Base):
-    """A part of an uploaded file. It is deleted when the import ends."""
+    """A part of an uploaded file, deleted when the import ends, or of a list that its check made."""
 
     __tablename__ = "import_piece"
     __table_args__ = (
@@ -103,6 +105,7 @@ class ImportPiece(Base):
 
     practice_id: Mapped[PracticeId]
     import_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    file: Mapped[int] = mapped_column(SmallInteger, primary_key=True)  # its place in `ImportJob.files`
+    # Its place in `ImportJob.files`. A list that the check made is below 0: `core.intake.uploads.lists`.
+    file: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)  # from 0; all but the last have PIECE_BYTES_MAX bytes
     content: Mapped[bytes] = mapped_column(LargeBinary)

@@ -43,7 +43,8 @@ RIGHTS = {
     Action.IMPORT: """
         GET /imports   POST /imports   POST /imports/begin   GET /imports/1   GET /imports/1/errors.csv
         POST /imports/1/pieces   POST /imports/1/check   POST /imports/1/expected-total   POST /imports/1/confirm
-        POST /imports/1/discard
+        POST /imports/1/discard   GET /imports/2/mapping   POST /imports/2/mapping   GET /imports/1/differences.csv
+        GET /imports/1/corrections.csv
         GET /import-mappings   GET /import-mappings/1   POST /import-mappings   POST /import-mappings/guess
         POST /import-mappings/1/delete
     """,
@@ -98,6 +99,7 @@ API_RIGHTS = {
     Action.IMPORT: """
         GET /imports   POST /imports   GET /imports/1   PUT /imports/1/files/0/pieces/0   POST /imports/1/check
         GET /imports/1/faults.csv   PUT /imports/1/expected-total   POST /imports/1/confirm   POST /imports/1/discard
+        PUT /imports/1/mapping   GET /imports/1/differences.csv   GET /imports/1/corrections.csv
         GET /mappings   GET /mappings/1   POST /mappings   POST /mappings/guess   DELETE /mappings/1
     """,
     Action.EXCLUDE: "POST /exclusions   POST /exclusions/1/end",
@@ -127,6 +129,7 @@ PAGES = [(method, path) for method, path in ACTION_OF if not path.startswith(API
 # The bodies that the API reads before it knows what is asked of which job, user or schedule.
 BODIES = {
     r"/imports/1/confirm$": {},
+    r"/imports/1/mapping$": {"mapping": "Our export"},
     r"/expected-total$": {"expected_total_cents": 1},
     r"/(confirm|approve)$": {"confirmation": "CONFIRM"},
     r"/re(ject|open)$": {"reason": "Why"},

@@ -31,8 +31,10 @@ from core.schedules import schedule_commands
 from tests.core.intake.mapping.conftest import MAPPING
 from tests.core.schedules.conftest import a_request
 from tests.factories import NOW, GivenPractice, a_practice
+from tests.own_export import csv_file, rows_of
 from tests.servers import Databases
 from tests.shared_app import application, engine_on
+from tests.uploads import uploads_of
 from tests.webui.addresses import ACTION_OF, API, BODIES, FIELDS, NAVIGATION, PAGES, PUBLIC, TIMES
 from tests.webui.conftest import Browser
 from webui.shared.auth import SESSION_COOKIE
@@ -72,7 +74,7 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(databases: Databases) -> Iterator[House]:
+def house(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with databases.fresh() as url:
         engine = engine_on(url)
         app = application(engine, lambda: NOW, name="of the doors")
@@ -96,6 +98,8 @@ def house(databases: Databases) -> Iterator[House]:
         practice.act(layouts.save, "Ours", layouts.BUILT_IN[0].layout)
         practice.act(sent_files.send, "Ours", key="sent")
         practice.act(receive.begin, [receive.UploadedFile("claims.csv", 1)], bytes_max=1, idempotency_key="import")
+        with uploads_of(practice, tmp_path_factory.mktemp("template")) as uploads:
+            uploads.checked({"ar.csv": csv_file(rows_of(1))})  # import 2 needs a mapping
         practice.act(save_mapping, practice.id, name="Our export", mapping=MAPPING)
         practice.act(closing.close, NOW.date().replace(month=10, day=1), by=admin)
 

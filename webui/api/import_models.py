@@ -34,9 +34,19 @@ class NewImport(Body):
         ImportSource | None, Field(strict=False, description="Kind of files; null means by their names")
     ] = None
     options: ImportOptions | None = None
+    mapping: Annotated[
+        str | dict[str, Any] | None,
+        Field(description="Of the office's own file: name or ID of a saved mapping, or a mapping"),
+    ] = None
     expected_total_cents: Annotated[
         int | None, Field(description="A/R total that the practice expects: insurance plus patient balance")
     ] = None
+
+
+class ChosenMapping(Body):
+    """The mapping of the office's own file."""
+
+    mapping: Annotated[str | dict[str, Any], Field(description="Name or ID of a saved mapping, or a mapping")]
 
 
 class ExpectedTotal(Body):
@@ -49,7 +59,10 @@ class ImportConfirmation(Body):
     """The confirmation of a checked import."""
 
     accept_difference: Annotated[
-        bool, Field(description="Import although the balances differ from the expected total")
+        bool, Field(description="Import although the A/R total differs from the expected one")
+    ] = False
+    take_changes: Annotated[
+        bool, Field(description="Take over the `differences` of existing records, not only new rows")
     ] = False
 
 
@@ -89,13 +102,14 @@ class ImportAnswer(ImportSummary):
     """An import: its status, its progress, and what its check found."""
 
     difference_cents: Annotated[
-        int | None, Field(description="Balances of the new claims minus the expected total; null if one is unknown")
+        int | None, Field(description="A/R total of the files minus the expected one; null if one is unknown")
     ]
     report: Annotated[
         dict[str, Any] | None,
         Field(
-            description="After the check: `read` and `ignored` files, and either `faults` grouped by kind, or `added` "
-            "and `already_there` by kind of row, control `totals` in cents, `dates` of service and `first_claims`"
+            description="After the check: `read` and `ignored` files, and one of these: `faults` grouped by kind; the "
+            "`guess` of a mapping; or `added` and `already_there` by kind of row, the control totals `in_file` and "
+            "`new`, what is new `on_existing` claims, `differences`, `corrections` and `first_claims`"
         ),
     ]
 

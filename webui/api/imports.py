@@ -11,13 +11,23 @@ from sqlalchemy.orm import Session
 from core import reading
 from core.access.permissions import Action, Actor
 from core.db.engine import transaction
-from core.intake.uploads import codes, commands, import_queries, lifecycle, receive, report
+from core.intake.uploads import (
+    codes,
+    commands,
+    import_queries,
+    lifecycle,
+    lists,
+    mapping_choice,
+    receive,
+    report,
+)
 from core.intake.uploads.lifecycle import ImportKey, NoSuchImport
 from core.intake.uploads.receive import UploadedFile
 from core.jobs import job_queries
-from core.models.imports import ImportJob
+from core.models.imports import ImportJob, ImportSource
 from webui.api.blueprint import CSV_FILE, api, problem_responses
 from webui.api.import_models import (
+    ChosenMapping,
     ExpectedTotal,
     ImportAnswer,
     ImportConfirmation,
@@ -27,11 +37,12 @@ from webui.api.import_models import (
     NewImport,
 )
 from webui.api.request_parsing import IdPath, OnceHeaders, Page, requires
-from webui.imports.faults_file import send_faults
+from webui.imports.import_files import send_faults, send_list
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
 IMPORTS: Final = Tag(name="Imports", description="Upload files, read their check, import")
+_FILE: Final[dict[str, Any]] = {"tags": [IMPORTS], "responses": {200: CSV_FILE, **problem_responses(404, 429, 503)}}
 _ANSWERS: Final[dict[str, Any]] = {"tags": [IMPORTS], "responses": {200: ImportAnswer, **problem_responses(404, 409)}}
 
 
@@ -70,14 +81,20 @@ class PiecePath(ImportPath):
 def create_import(header: OnceHeaders, body: NewImport) -> tuple[Response, int, dict[str, str]]:
     """Announce the files of an import. Then send their pieces, and `check` them.
 
-    The files are those of docs/import-format.md or of Synthea's CSV export, or a zip of them.
+    The files are those of docs/import-format.md or of Synthea's CSV export, the office's own CSV or XLSX file, or a
+    zip of them. Without a mapping, a worker guesses the one of the office's own file, and the import is `needs_mapping`
+    until you send it.
     """
+    options, source = body.options.model_dump(mode="json") if body.options else {}, body.source
     with transaction(app_context().sessions) as session:
+        if body.mapping is not None:
+            options |= mapping_choice.choose(session, current_actor().practice_id, body.mapping)
+            source = ImportSource.FILE
         job = receive.begin(
             session,
             [UploadedFile(file.name, file.bytes) for file in body.files],
-            source=body.source,
-            options=body.options.model_dump(mode="json") if body.options else None,
+            source=source,
+            options=options,
             expected_cents=body.expected_total_cents,
             bytes_max=app_context().settings.import_bytes_max,
             by=current_actor(),
@@ -145,10 +162,39 @@ def show_import(path: ImportPath) -> Response:
     return jsonify(answer.json_ready())
 
 
+@api.put(
+    "/imports/<import_id>/mapping",
+    tags=[IMPORTS],
+    responses={202: ImportAnswer, **problem_responses(400, 404, 409, 413, 415)},
+)
+@requires(Action.IMPORT)
+def use_mapping(path: ImportPath, body: ChosenMapping) -> tuple[Response, int]:
+    """Say which column is which, while the import is `needs_mapping`. A worker then checks the claims.
+
+    The report has the guess, with its open questions.
+    """
+    answer = _run_command(mapping_choice.use_mapping, path, body.mapping)
+    app_context().hints.import_files(current_actor().practice_id, path.id)
+    return answer, HTTPStatus.ACCEPTED
+
+
+@api.get("/imports/<import_id>/differences.csv", **_FILE)
+@requires(Action.IMPORT)
+def download_differences(path: ImportPath) -> Response:
+    """Download every value of existing records that the files change, with old and new."""
+    return send_list(path.key(current_actor()), lists.DIFFERENCES, by=current_actor())
+
+
+@api.get("/imports/<import_id>/corrections.csv", **_FILE)
+@requires(Action.IMPORT)
+def download_corrections(path: ImportPath) -> Response:
+    """Download the postings that would correct the changed ones, as rows of `postings.csv`."""
+    return send_list(path.key(current_actor()), lists.CORRECTIONS, by=current_actor())
+
+
 @api.get(
     "/imports/<import_id>/faults.csv",
-    tags=[IMPORTS],
-    responses={200: CSV_FILE, **problem_responses(404, 429, 503)},
+    **_FILE,
 )
 @requires(Action.IMPORT)
 def download_faults(path: ImportPath) -> Response:
@@ -174,7 +220,7 @@ def confirm_import(path: ImportPath, body: ImportConfirmation) -> tuple[Response
 
     If the practice changed since the check, nothing is imported and the import is `ready` again with a new report.
     """
-    answer = _run_command(commands.confirm, path, accept_difference=body.accept_difference)
+    answer = _run_command(commands.confirm, path, **body.model_dump())
     app_context().hints.import_files(current_actor().practice_id, path.id)
     return answer, HTTPStatus.ACCEPTED
 

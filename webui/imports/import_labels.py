@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from core.counting import counted
 from core.models.imports import ImportSource, ImportStatus
 from webui.shared.labels import Pill
 
@@ -10,6 +11,7 @@ IMPORT_STATUS: Final[Mapping[ImportStatus, Pill]] = {
     ImportStatus.UPLOADING: Pill("Uploading", "dots", "run"),
     ImportStatus.STAGED: Pill("Waiting for a worker", "clock", "run"),
     ImportStatus.CHECKING: Pill("Checking", "dots", "run"),
+    ImportStatus.NEEDS_MAPPING: Pill("Needs its mapping", "eye", "warn"),
     ImportStatus.READY: Pill("Ready to import", "eye", "warn"),
     ImportStatus.IMPORTING: Pill("Importing", "play", "run"),
     ImportStatus.IMPORTED: Pill("Imported", "check", "good"),
@@ -19,7 +21,11 @@ IMPORT_STATUS: Final[Mapping[ImportStatus, Pill]] = {
 SOURCE_LABELS: Final[Mapping[str, str]] = {
     ImportSource.CSV.value: "Batch Settle CSV files",
     ImportSource.SYNTHEA.value: "Synthea CSV export",
+    ImportSource.FILE.value: "your own export",
 }
+OWN_EXPORT: Final = "own"
+KINDS: Final = (("", "Recognize by name"), (OWN_EXPORT, "Our own export: show its columns"))  # then saved mappings
+_COUNTS: Final = (("claims", "Claims"), ("lines", "Service lines"), ("postings", "Postings"))
 _TOTALS: Final = (
     ("charges", "Charges"),
     ("insurance_payments", "Insurance payments"),
@@ -27,18 +33,51 @@ _TOTALS: Final = (
     ("refunds", "Refunds"),
     ("adjustments", "Adjustments"),
     ("transfers", "Transfers"),
-    ("credit", "Credit balances"),
 )
+_BALANCES: Final = (("insurance_balance_cents", "Insurance balance"), ("patient_balance_cents", "Patient balance"))
+
+
+class Total(NamedTuple):
+    """A count and a sum. None is not shown."""
+
+    number: int | None
+    cents: int | None
 
 
 class TotalRow(NamedTuple):
-    """A control total."""
+    """A control total of the files, and the part of it that is new."""
 
     words: str
-    number: int
-    cents: int
+    in_file: Total
+    new: Total
 
 
-def total_rows(totals: Mapping[str, Any]) -> list[TotalRow]:
+def total_rows(in_file: Mapping[str, Any], new: Mapping[str, Any]) -> list[TotalRow]:
     """Return the control totals in the order of an A/R report."""
-    return [TotalRow(words, totals[name]["number"], totals[name]["cents"]) for name, words in _TOTALS if name in totals]
+    both = (in_file, new)
+    counts = [TotalRow(words, *(Total(one[name], None) for one in both)) for name, words in _COUNTS]
+    sums = [
+        TotalRow(words, *(Total(one[name]["number"], one[name]["cents"]) for one in both)) for name, words in _TOTALS
+    ]
+    credit = TotalRow(
+        "Credit balances", Total(in_file["credit"]["number"], in_file["credit"]["cents"]), Total(None, None)
+    )
+    balances = [TotalRow(words, *(Total(None, one[name]) for one in both)) for name, words in _BALANCES]
+    return [*counts, *sums, credit, *balances]
+
+
+def what_is_new(report: Mapping[str, Any]) -> str:
+    """Return what an import brings in or brought in, such as "2 claims and 1 posting on existing claims"."""
+    added = report.get("added")
+    if not added:
+        return ""
+    on_existing = report["on_existing"]
+    parts = [counted(added["claims"], "claim")] if added["claims"] else []
+    if on_existing["postings"]:
+        parts.append(f"{counted(on_existing['postings'], 'posting')} on existing claims")
+    others = [counted(count, kind.removesuffix("s")) for kind, count in added.items() if count]
+    if not parts and others:
+        parts.append(others[-1])
+    if report["changes_taken"]:
+        parts.append(counted(report["differences"]["count"], "change"))
+    return " and ".join(parts)

@@ -10,13 +10,13 @@ from werkzeug.wrappers import Response
 from core import paging
 from core.access.permissions import Action
 from core.errors import Refusal
-from core.intake.synthea.synthea_import import Payments
-from core.intake.uploads import codes, commands, import_queries, receive
+from core.intake.mapping import saved_mappings
+from core.intake.uploads import codes, commands, import_queries, lifecycle, lists, mapping_choice, receive
 from core.intake.uploads.receive import megabytes
 from core.jobs import job_queries
 from core.models.imports import PIECE_BYTES_MAX, WORKER_STATUSES, ImportStatus
 from core.money import parse_amount
-from webui.imports import faults_file, import_labels
+from webui.imports import import_files, import_labels, import_mappings
 from webui.imports.upload import IMPORT_ID_RULE, import_key
 from webui.shared import acts, page_arguments
 from webui.shared.app_context import app_context, now
@@ -38,6 +38,7 @@ def index() -> str:
         found = import_queries.list_imports(db, current_actor().practice_id, before_id=before, limit=ROWS + 1)
         names = job_queries.names_of_users(db, current_actor().practice_id, {one.requested_by for one in found})
         claims = import_queries.claims_added(db, current_actor().practice_id, [one.id for one in found])
+        mappings = saved_mappings.list_mappings(db, current_actor().practice_id)
     imports, last = paging.cut(found, ROWS)
     return render_template(
         "imports/index.html",
@@ -47,7 +48,7 @@ def index() -> str:
         older=last and last.id,
         statuses=import_labels.IMPORT_STATUS,
         sources=import_labels.SOURCE_LABELS,
-        payments=list(Payments),
+        kinds=[*import_labels.KINDS, *((one.id, f"Our own export: {one.name}") for one in mappings)],
         key=secrets.token_urlsafe(16),
         piece_bytes=PIECE_BYTES_MAX,
         bytes_max=app_context().settings.import_bytes_max,
@@ -65,6 +66,8 @@ def show(import_id: int) -> str:
         job = import_queries.find(db, key)
         received = receive.received_bytes(db, key) if job.status is ImportStatus.UPLOADING else 0
         names = job_queries.names_of_users(db, key.practice_id, {job.requested_by, job.confirmed_by})
+        asks = job.status is ImportStatus.NEEDS_MAPPING
+        mappings = saved_mappings.list_mappings(db, key.practice_id) if asks else []
     report = job.report or {}
     return render_template(
         "imports/show.html",
@@ -73,24 +76,66 @@ def show(import_id: int) -> str:
         names=names,
         status=import_labels.IMPORT_STATUS[job.status],
         sources=import_labels.SOURCE_LABELS,
-        totals=import_labels.total_rows(report.get("totals", {})),
+        mappings=[(one.id, one.name) for one in mappings],
+        totals=import_labels.total_rows(report["in_file"], report["new"]) if "in_file" in report else [],
+        what_is_new=import_labels.what_is_new(report),
         difference=commands.difference_cents(job),
         refused_words=codes.describe(job.refused_because) if job.refused_because else "",
         moves=job.status in WORKER_STATUSES,
         waits=job.status is ImportStatus.STAGED and now() - job.received_at > WORKER_EXPECTED_WITHIN,
-        may_discard=job.status in (ImportStatus.UPLOADING, ImportStatus.STAGED, ImportStatus.CHECKING)
-        or job.status is ImportStatus.READY,
+        may_discard=(job.status, ImportStatus.DISCARDED) in lifecycle.TRANSITIONS,
         received=received,
         size=sum(file["bytes"] for file in job.files),
         megabytes=megabytes,
     )
 
 
+@blueprint.get(f"/{IMPORT_ID_RULE}/mapping")
+@requires(Action.IMPORT)
+def show_mapping(import_id: int) -> str | Response:
+    """Show the guessed mapping of the office's own file as a form."""
+    with app_context().sessions() as db:
+        job = import_queries.find(db, import_key(import_id))
+    if job.status is not ImportStatus.NEEDS_MAPPING or not job.report:
+        return _back("This import does not need a mapping now.", import_id, tone="info")
+    return import_mappings.form_of_guess(job.report["guess"], import_id=import_id)
+
+
+@blueprint.post(f"/{IMPORT_ID_RULE}/mapping")
+@requires(Action.IMPORT)
+def use_mapping(import_id: int) -> Response:
+    """Use a saved mapping, or guess that of another sheet."""
+    key, sheet = import_key(import_id), request.form.get("sheet")
+    try:
+        if sheet is None:
+            job = acts.run(mapping_choice.use_mapping, key, request.form.get("mapping", ""))
+        else:
+            job = acts.run(mapping_choice.choose_sheet, key, sheet)
+    except Refusal as refusal:
+        return _back(acts.sentence_on_page(refusal), import_id, tone="bad")
+    app_context().hints.import_files(job.practice_id, job.id)
+    return _back("Sheet chosen." if sheet else "Mapping chosen.", import_id)
+
+
+@blueprint.get(f"/{IMPORT_ID_RULE}/differences.csv")
+@requires(Action.IMPORT)
+def download_differences(import_id: int) -> FlaskResponse:
+    """Download every value of existing records that the files change."""
+    return import_files.send_list(import_key(import_id), lists.DIFFERENCES, by=current_actor())
+
+
+@blueprint.get(f"/{IMPORT_ID_RULE}/corrections.csv")
+@requires(Action.IMPORT)
+def download_corrections(import_id: int) -> FlaskResponse:
+    """Download the postings that would correct the changed ones."""
+    return import_files.send_list(import_key(import_id), lists.CORRECTIONS, by=current_actor())
+
+
 @blueprint.get(f"/{IMPORT_ID_RULE}/errors.csv")
 @requires(Action.IMPORT)
 def download_faults(import_id: int) -> FlaskResponse:
     """Download the faults of a refused import."""
-    return faults_file.send_faults(import_key(import_id), by=current_actor())
+    return import_files.send_faults(import_key(import_id), by=current_actor())
 
 
 @blueprint.post(f"/{IMPORT_ID_RULE}/expected-total")
@@ -109,13 +154,13 @@ def set_expected_total(import_id: int) -> Response:
 @requires(Action.IMPORT)
 def confirm(import_id: int) -> Response:
     """Import the checked files."""
-    accepted = "accept_difference" in request.form
+    accepted = {name: name in request.form for name in ("accept_difference", "take_changes")}
     try:
-        job = acts.run(commands.confirm, import_key(import_id), accept_difference=accepted)
+        job = acts.run(commands.confirm, import_key(import_id), **accepted)
     except Refusal as refusal:
         return _back(acts.sentence_on_page(refusal), import_id, tone="bad")
     app_context().hints.import_files(job.practice_id, job.id)
-    return _back("A worker imports the claims now.", import_id)
+    return _back("Import started.", import_id)
 
 
 @blueprint.post(f"/{IMPORT_ID_RULE}/discard")

@@ -12,11 +12,13 @@ from core.access.permissions import Action
 from core.db.base import BIGINT_MAX
 from core.errors import Refusal
 from core.intake.synthea.synthea_import import Payments
-from core.intake.uploads import receive
+from core.intake.uploads import mapping_choice, receive
 from core.intake.uploads.lifecycle import ImportKey
 from core.intake.uploads.receive import BadFiles, UploadedFile
 from core.jobs.preview.freezing import IdempotencyMismatch
+from core.models.imports import ImportSource
 from core.money import parse_amount
+from webui.imports.import_labels import OWN_EXPORT
 from webui.shared import acts
 from webui.shared.app_context import app_context
 from webui.shared.auth import current_actor, requires
@@ -93,15 +95,22 @@ def import_key(import_id: int) -> ImportKey:
 
 
 def _request() -> dict[str, Any]:
-    """Return what the form says about the files. Raise `BadAmount`."""
+    """Return what the form says about the files. Raise `BadAmount` and `NoSuchMapping`."""
     form = request.form
     expected = form.get("expected_total", "").strip()
     payments = form.get("payments", "")
-    options = {
+    options: dict[str, Any] = {
         "payments": payments if payments in set(Payments) else Payments.ALL.value,
         "skip_empty_claims": "skip_empty_claims" in form,
     }
+    source, kind = None, form.get("kind", "")
+    if kind:
+        source = ImportSource.FILE
+        if kind != OWN_EXPORT:
+            with app_context().sessions() as db:
+                options |= mapping_choice.choose(db, current_actor().practice_id, kind)
     return {
+        "source": source,
         "options": options,
         "expected_cents": parse_amount(expected) if expected else None,
         "bytes_max": app_context().settings.import_bytes_max,

@@ -1,5 +1,6 @@
 """Postings that the files show otherwise than the ledger: never overwritten, listed with what would correct them."""
 
+import datetime as dt
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,12 +9,13 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Select, Text, and_, cast, exists, func, literal, null, or_, select, union_all
 from sqlalchemy.orm import Session
 
+from core.claims.export import escape_formula
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins
 from core.intake.loading.compare import existing_postings
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
 from core.models.ledger import Posting, PostingKind
-from core.money import format_plain_amount
+from core.money import format_cents, format_plain_amount
 
 LISTED_MAX: Final = 100  # of a result; `all_corrections` has every one
 REFUND: Final = "refund"  # a payment above zero, as files write it
@@ -44,6 +46,15 @@ class Entry(NamedTuple):
     def kind_in_file(self) -> str:
         """Return the kind as files write it."""
         return REFUND if self.kind == PostingKind.PAYMENT and self.amount_cents > 0 else self.kind
+
+    def __str__(self) -> str:
+        """Return the values in one line, for people."""
+        by = f" by {self.paid_by}" if self.paid_by else ""
+        codes = f" {self.group_code}-{self.reason_code}" if self.group_code and self.reason_code else ""
+        return (
+            f"{self.kind_in_file} {format_cents(self.amount_cents)}{by}{codes} ({self.responsibility}, "
+            f"line {self.line}, {dt.date.fromisoformat(self.posted_on):%m/%d/%Y})"
+        )
 
 
 @dataclass(frozen=True)
@@ -76,14 +87,15 @@ class Correction:
         }  # fmt: skip
 
     def rows(self) -> Iterator[tuple[str, ...]]:
-        """Yield the correcting postings as rows of `FILE_COLUMNS`, for `settle import postings`.
+        """Yield the correcting postings as rows of `FILE_COLUMNS` for a spreadsheet and `settle import postings`.
 
         Their ids say what they correct, so that the next import does not list it again.
         """
         to = _REMOVED if self.new is None else _digest(self.new)
         for number, one in enumerate(self.postings, 1):
             yield (
-                f"{self.posting_id}{_CORRECTION}{to}-{number}", self.claim_id, str(one.line), one.responsibility,
+                escape_formula(f"{self.posting_id}{_CORRECTION}{to}-{number}"), escape_formula(self.claim_id),
+                str(one.line), one.responsibility,
                 one.kind_in_file, format_plain_amount(one.amount_cents), one.paid_by or "", one.group_code or "",
                 one.reason_code or "", one.posted_on,
             )  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, Table, Text, and_, case, cast, exists, func, insert, literal, or_, select
 from sqlalchemy.orm import Session
 
+from core.claims.export import escape_formula
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins
 from core.intake.loading.compare import AMOUNT_COLUMNS, existing_claims, existing_lines, existing_rows
@@ -21,6 +22,7 @@ from core.models.job_items import JobItem, Outcome
 from core.models.people import AuditEntry
 
 LISTED_MAX: Final = 100  # of a result; `all_differences` has every one
+DIFFERENCE_COLUMNS: Final = ("record", "number", "field", "old", "new", "file", "line")
 _READ_AT_ONCE: Final = 1_000
 _PRIVATE: Final = {("patient", "name"), ("patient", "birth_date")}
 _CLAIM_FIELDS: Final = (
@@ -56,6 +58,12 @@ class Difference:
         """Return it as JSON. A name or a date of birth is hidden."""
         facts = vars(self)
         return facts if not self.is_private else {**facts, "old": REDACTED, "new": REDACTED}
+
+    def cells(self, *, hide_private: bool) -> tuple[str, ...]:
+        """Return it as a row of `DIFFERENCE_COLUMNS` for a spreadsheet."""
+        old, new = (REDACTED, REDACTED) if hide_private and self.is_private else (self.old or "", self.new or "")
+        cells = (self.record, self.number, self.field, old, new, self.file, str(self.line_of_file))
+        return tuple(map(escape_formula, cells))
 
 
 @dataclass(frozen=True)

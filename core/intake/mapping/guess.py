@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from core.errors import BadInput
 from core.intake.mapping import text_file
@@ -66,6 +66,16 @@ class Guess:
     questions: list[Problem]
     notes: list[str]  # what was concluded from the values, with the evidence
     words: dict[Field, list[str]]  # the different words of each column of words
+    sheets: list[str]  # of a workbook
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            **vars(self),
+            "mapping": self.mapping.as_json(),
+            "columns": [vars(one) for one in self.columns],
+            "questions": [one._asdict() for one in self.questions],
+        }
 
 
 def guess_mapping(path: Path, *, today: dt.date, sheet: str | None = None, cells_max: int = CELLS_MAX) -> Guess:
@@ -74,7 +84,8 @@ def guess_mapping(path: Path, *, today: dt.date, sheet: str | None = None, cells
         file = OfficeFile(path, cells_max=cells_max)
         chosen, rows, questions = _choose_sheet(file, sheet)
     except UnreadableFile as stop:
-        raise UnreadableOfficeFile(f"{path.name}, line {stop.line}: {stop.cure}.") from None
+        sentence = f"{path.name}, line {stop.line}: {stop.cure}."
+        raise UnreadableOfficeFile(sentence, line=stop.line, cure=stop.cure) from None
     header_at = _header_index(rows)
     if header_at is None:
         raise NoHeader
@@ -92,7 +103,7 @@ def guess_mapping(path: Path, *, today: dt.date, sheet: str | None = None, cells
     shown = [GuessedColumn(name, columns.get(name), _example(columns.get(name), values[name])) for name in values]
     headers = {field: header for header, field in columns.items() if TARGETS[field].kind is Kind.WORD}
     seen = {field: list(dict.fromkeys(values[header])) for field, header in headers.items()}
-    return Guess(draft, at, shown, _once(questions), notes, seen)
+    return Guess(draft, at, shown, _once(questions), notes, seen, file.sheets)
 
 
 def _choose_sheet(file: OfficeFile, sheet: str | None) -> tuple[str | None, list[FileRow], list[Problem]]:

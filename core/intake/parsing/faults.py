@@ -102,10 +102,10 @@ class Mistake:
         """Return the sort key: the most important kind first, then by file and line."""
         return self.first[0].kind, self.first[0].file, self.first[0].line or 0
 
-    def facts(self) -> dict[str, Any]:
-        """Return the mistake as JSON: kind, file, columns, count, cure and the first places."""
-        first = self.first[0]
-        places = [{"line": f.line, "column": f.column, "value": f.value, "note": f.note} for f in self.first]
+    def facts(self, *, places_max: int = EXAMPLES_MAX) -> dict[str, Any]:
+        """Return the mistake as JSON: kind, cause, file, columns, count, cure and the first places."""
+        first, shown = self.first[0], self.places[:places_max]
+        places = [{"line": f.line, "column": f.column, "value": f.value, "note": f.note} for f in shown]
         return {
             "kind": first.kind.name.lower(), "cause": first.kind.words, "file": first.file, "columns": self.columns,
             "count": self.count, "cure": first.cure, "places": places,

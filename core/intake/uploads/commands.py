@@ -11,6 +11,7 @@ from core.access.permissions import Action, Actor
 from core.errors import BadInput, Refusal
 from core.intake.uploads import lifecycle
 from core.intake.uploads.lifecycle import ImportKey
+from core.intake.uploads.lists import CORRECTIONS, DIFFERENCES
 from core.models.imports import ImportJob, ImportStatus
 from core.money import CENTS_MAX, format_cents
 
@@ -27,7 +28,7 @@ class NothingNew(Refusal):
 
 
 class TotalsDiffer(Refusal):
-    """The balances differ from the expected A/R total."""
+    """The A/R total of the files differs from the expected one."""
 
     code = "totals_differ"
 
@@ -45,7 +46,7 @@ def set_expected_total(
     if cents is not None and abs(cents) > CENTS_MAX:
         raise BadExpectedTotal
     job = _lock(session, key, by)
-    if job.status not in (S.UPLOADING, S.STAGED, S.CHECKING, S.READY):
+    if job.status not in (S.UPLOADING, S.STAGED, S.CHECKING, S.NEEDS_MAPPING, S.READY):
         raise lifecycle.wrong_status(job, "be compared with another total")
     if job.expected_cents != cents:
         audit.record(
@@ -57,9 +58,15 @@ def set_expected_total(
 
 
 def confirm(
-    session: Session, key: ImportKey, *, accept_difference: bool = False, by: Actor, now: dt.datetime
+    session: Session,
+    key: ImportKey,
+    *,
+    accept_difference: bool = False,
+    take_changes: bool = False,
+    by: Actor,
+    now: dt.datetime,
 ) -> ImportJob:
-    """Let a worker import the checked files. A second call changes nothing.
+    """Let a worker import the checked files, and take over the differences if wanted. A second call changes nothing.
 
     Raise `NothingNew`, `WrongImportStatus`, and `TotalsDiffer` unless the difference is accepted.
     """
@@ -68,30 +75,32 @@ def confirm(
         return job
     if job.status is not S.READY or job.report is None:
         raise lifecycle.wrong_status(job, "be imported")
-    if job.report["nothing_new"]:
+    takes = take_changes and bool(job.report["differences"]["count"])
+    if job.report["nothing_new"] and not takes:
         raise NothingNew
     differs = difference_cents(job)
     if differs and not accept_difference:
         raise TotalsDiffer(
-            f"The balances of the new claims differ from the expected A/R total by {format_cents(differs)}. "
+            f"The A/R total of the files differs from the expected A/R total by {format_cents(differs)}. "
             "Correct the files or the total, or accept the difference.",
             difference_cents=differs,
         )
     moved = lifecycle.transition(
-        session, key, source=S.READY, target=S.IMPORTING, confirmed_by=by.user_id, confirmed_at=now, attempts=0
-    )
+        session, key, source=S.READY, target=S.IMPORTING, confirmed_by=by.user_id, confirmed_at=now, attempts=0,
+        options={**job.options, "take_changes": takes},
+    )  # fmt: skip
     assert moved, "the row is locked"
-    audit.record(session, "import.confirmed", key.subject(), by=by, now=now, difference_cents=differs)
+    taken = {"changes": job.report["differences"]["count"]} if takes else {}
+    audit.record(session, "import.confirmed", key.subject(), by=by, now=now, difference_cents=differs, **taken)
     session.refresh(job)
     return job
 
 
 def difference_cents(job: ImportJob) -> int | None:
-    """Return how far the balances are above the expected A/R total, in cents, or None if one is unknown."""
-    if job.expected_cents is None or not job.report or "totals" not in job.report:
+    """Return how far the files' A/R total is above the expected one, in cents, or None if one is unknown."""
+    if job.expected_cents is None or not job.report or "in_file" not in job.report:
         return None
-    totals = job.report["totals"]
-    return int(totals["insurance_balance_cents"] + totals["patient_balance_cents"] - job.expected_cents)
+    return int(job.report["in_file"]["total_cents"] - job.expected_cents)
 
 
 def discard(session: Session, key: ImportKey, *, by: Actor, now: dt.datetime) -> ImportJob:
@@ -111,16 +120,22 @@ def discard(session: Session, key: ImportKey, *, by: Actor, now: dt.datetime) ->
     return job
 
 
-def authorize_faults_download(session: Session, key: ImportKey, *, by: Actor, now: dt.datetime) -> None:
-    """Record that the user downloads the faults. Raise `NoSuchImport` and `NotAllowed`."""
+def authorize_download(session: Session, key: ImportKey, what: str, *, by: Actor, now: dt.datetime) -> None:
+    """Record that the user downloads the errors or a list. Raise `NoSuchImport` and `NotAllowed`."""
     _lock(session, key, by)
-    audit.record(session, "import.errors_downloaded", key.subject(), by=by, now=now)
+    act = "import.errors_downloaded"
+    if what == DIFFERENCES:
+        act = "import.differences_downloaded"
+    elif what == CORRECTIONS:
+        act = "import.corrections_downloaded"
+    audit.record(session, act, key.subject(), by=by, now=now)
 
 
 def expire(session: Session, *, now: dt.datetime) -> int:
     """Discard uploads that stopped a day ago and imports that no user confirmed for a week. Return how many."""
     stopped = and_(ImportJob.status == S.UPLOADING, ImportJob.received_at <= now - UPLOAD_EXPIRES_AFTER)
-    unconfirmed = and_(ImportJob.status == S.READY, ImportJob.checked_at <= now - READY_EXPIRES_AFTER)
+    waits = ImportJob.status.in_((S.NEEDS_MAPPING, S.READY))
+    unconfirmed = and_(waits, ImportJob.checked_at <= now - READY_EXPIRES_AFTER)
     old = select(ImportJob).where(or_(stopped, unconfirmed)).order_by(ImportJob.practice_id, ImportJob.id)
     found = session.scalars(old.limit(10).with_for_update(key_share=True, skip_locked=True)).all()
     for job in found:

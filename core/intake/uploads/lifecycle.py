@@ -18,6 +18,9 @@ TRANSITIONS: Final[dict[tuple[ImportStatus, ImportStatus], str]] = {
     (S.STAGED, S.DISCARDED): "discarded by a user",
     (S.STAGED, S.REFUSED): "its check ended every worker that took it",
     (S.CHECKING, S.READY): "its files have no error",
+    (S.CHECKING, S.NEEDS_MAPPING): "the worker guessed which column is which, and a user must say if that is right",
+    (S.NEEDS_MAPPING, S.STAGED): "a user gave the mapping or chose a sheet",
+    (S.NEEDS_MAPPING, S.DISCARDED): "discarded, or no mapping within a week",
     (S.CHECKING, S.REFUSED): "its files have errors, or they could not be read",
     (S.CHECKING, S.DISCARDED): "discarded by a user",
     (S.READY, S.IMPORTING): "confirmed by a user",
@@ -30,6 +33,7 @@ STATUS_WORDS: Final = {
     S.UPLOADING: "uploading",
     S.STAGED: "waiting for a worker",
     S.CHECKING: "being checked",
+    S.NEEDS_MAPPING: "waiting for its mapping",
     S.READY: "ready to import",
     S.IMPORTING: "being imported",
     S.IMPORTED: "imported",
@@ -81,14 +85,15 @@ def lock(session: Session, key: ImportKey) -> ImportJob:
 def transition(session: Session, key: ImportKey, *, source: ImportStatus, target: ImportStatus, **values: Any) -> bool:
     """Move the import if it is still in `source`, and set `values`. Return whether this call moved it.
 
-    The pieces of an import that ends are deleted.
+    The files of an import that ends are deleted. An imported one keeps the lists that its check made.
     """
     assert (source, target) in TRANSITIONS, (source, target)
     moved = update(ImportJob).where(*key.of(ImportJob), ImportJob.status == source)
     if session.scalar(moved.values(status=target, **values).returning(ImportJob.id)) is None:
         return False
     if target in ENDED_STATUSES:
-        session.execute(delete(ImportPiece).where(*key.of(ImportPiece)))
+        kept = [ImportPiece.file >= 0] if target is S.IMPORTED else []
+        session.execute(delete(ImportPiece).where(*key.of(ImportPiece), *kept))
     return True
 
 

@@ -6,6 +6,7 @@ import hashlib
 import random
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,15 +23,18 @@ from core.db.transient import DISK_FULL, is_transient, sqlstate
 from core.errors import NotAllowed
 from core.intake.csv.csv_import import import_csv
 from core.intake.loading.load import Imported
-from core.intake.parsing.faults import Faults, ImportRefused
+from core.intake.mapping.import_file import import_file
+from core.intake.mapping.mapping import Mapping
+from core.intake.parsing.faults import Fault, FaultKind, Faults, ImportRefused
 from core.intake.parsing.folder import Progress
 from core.intake.synthea.synthea_import import Payments, import_synthea
-from core.intake.uploads import archive, codes, import_queries, lifecycle, report
+from core.intake.uploads import archive, codes, import_queries, lifecycle, mapping_choice, report
 from core.intake.uploads.lifecycle import ImportKey
+from core.intake.uploads.lists import ListFiles
 from core.intake.uploads.progress import ImportStopped, ProgressWriter, WorkerStopping
 from core.models.imports import WORKER_STATUSES, ImportJob, ImportPiece, ImportSource, ImportStatus
 from core.models.people import User
-from core.practices import practice_queries
+from core.practices import practice_days, practice_queries
 
 ATTEMPTS_MAX: Final = 3
 _TIMEOUTS: Final = text(
@@ -70,22 +74,33 @@ def work(
 
 
 def check_and_load(
-    session: Session, job: ImportJob, folder: Path, names: list[str], *, progress: Progress, now: dt.datetime
-) -> tuple[Imported, ImportSource]:
-    """Load the files into the practice of the import, in this transaction. Return the result and the kind of files.
+    session: Session,
+    job: ImportJob,
+    folder: Path,
+    names: list[str],
+    *,
+    lists: ListFiles,
+    progress: Progress,
+    now: dt.datetime,
+) -> Imported:
+    """Load the files into the practice of the import, in this transaction.
 
     Raise `ImportRefused` with every mistake, and `NotAllowed` if the user may no longer import.
     """
     source = job.source or report.guess_source(names)
     practice = practice_queries.find(session, job.practice_id)
+    takes = job.status is S.IMPORTING and job.options.get("take_changes", False)
     given: dict[str, Any] = {
-        "practice_name": practice.name, "now": now, "progress": progress, "by": _user(session, job)
+        "practice_name": practice.name, "now": now, "progress": progress, "by": _user(session, job),
+        "options": lists.options(take_changes=takes),
     }  # fmt: skip
+    if source is ImportSource.FILE:
+        return import_file(session, folder / names[0], Mapping.of(job.options["mapping"]), **given)
     if source is ImportSource.SYNTHEA:
         given["payments"] = Payments(job.options.get("payments", Payments.ALL))
         given["skip_empty_claims"] = job.options.get("skip_empty_claims", False)
-        return import_synthea(session, folder, **given), source
-    return import_csv(session, folder, **given), source
+        return import_synthea(session, folder, **given)
+    return import_csv(session, folder, **given)
 
 
 def _user(session: Session, job: ImportJob) -> Actor:
@@ -151,13 +166,21 @@ def _check_or_import(
     if not is_import and job.status is not S.CHECKING:
         return
     found: dict[str, Any] = {}
+    uploaded, made = folder / "uploaded", folder / "made"
+    uploaded.mkdir()
+    made.mkdir()
+    lists = ListFiles(made)
     try:
-        with session.begin_nested() as savepoint:
-            names = _write_files(session, job, folder, progress=progress, bytes_max=bytes_max)
-            found |= report.files_read(names, job.source or report.guess_source(names))
-            imported, source = check_and_load(session, job, folder, names, progress=progress, now=now)
+        with session.begin_nested() as savepoint, closing(lists):
+            names = _write_files(session, job, uploaded, progress=progress, bytes_max=bytes_max)
+            source = job.source or report.guess_source(names)
+            found |= report.files_read(names, source)
+            if source is ImportSource.FILE and _asks_for_mapping(session, job, uploaded, names, found, now=now):
+                return
+            imported = check_and_load(session, job, uploaded, names, lists=lists, progress=progress, now=now)
+            lists.close()
             found |= report.files_read(names, source, imported)
-            found |= report.of_imported(session, key.practice_id, imported)
+            found |= report.of_imported(imported, lists)
             is_import = is_import and report.same_result(job.report, found)
             if not is_import:
                 savepoint.rollback()
@@ -165,6 +188,33 @@ def _check_or_import(
         _refuse(session, job, because=codes.FAULTS, now=now, report={**found, **report.of_faults(refused.faults)})
         return
     _save(session, job, found, is_import=is_import, now=now)
+    lists.store(session, key)
+
+
+def _asks_for_mapping(
+    session: Session, job: ImportJob, folder: Path, names: list[str], found: dict[str, Any], *, now: dt.datetime
+) -> bool:
+    """Guess the mapping and let a user confirm it, unless the import has one. Return whether it must wait for that.
+
+    Raise `ImportRefused` if there are several files or the file cannot be read, and `ImportStopped`.
+    """
+    faults = Faults()
+    for name in names[1:]:
+        faults.add(Fault(name, "the office's own export is one file; upload each file alone", kind=FaultKind.STRUCTURE))
+    faults.refuse_if_any()
+    if "mapping" in job.options:
+        return False
+    practice = practice_queries.find(session, job.practice_id)
+    found["guess"] = mapping_choice.guess(
+        folder / names[0], sheet=job.options.get("sheet"), today=practice_days.today(practice, now=now), faults=faults
+    )
+    values = {"files": job.files, "report": found, "phase": None, "checked_at": now}
+    moved = lifecycle.transition(
+        session, lifecycle.key_of(job), source=S.CHECKING, target=S.NEEDS_MAPPING, **values
+    )  # fmt: skip
+    if not moved:
+        raise ImportStopped
+    return True
 
 
 def _save(session: Session, job: ImportJob, found: dict[str, Any], *, is_import: bool, now: dt.datetime) -> None:

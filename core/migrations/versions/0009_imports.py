@@ -14,7 +14,10 @@ down_revision: str | None = "0008"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-_STATUSES = ("uploading", "staged", "checking", "ready", "importing", "imported", "refused", "discarded")
+_STATUSES = (
+    "uploading", "staged", "checking", "needs_mapping", "ready", "importing", "imported", "refused", "discarded",
+)  # fmt: skip
+_SOURCES = ("csv", "synthea", "file")
 
 
 def upgrade() -> None:
@@ -29,7 +32,7 @@ def upgrade() -> None:
         ),
         sa.Column(
             "source",
-            sa.Enum("csv", "synthea", name="import_source_known", native_enum=False, create_constraint=True, length=60),
+            sa.Enum(*_SOURCES, name="import_source_known", native_enum=False, create_constraint=True, length=60),
             nullable=True,
         ),
         sa.Column("options", postgresql.JSONB(astext_type=sa.Text()), nullable=False),

@@ -15,6 +15,8 @@ from core.cli import ON_THE_SERVER, main
 from core.db.engine import Sessions, make_engine, make_sessions
 from core.exports import sent_files
 from core.intake.csv.csv_template import write_template
+from core.intake.mapping.mapping import Mapping
+from core.intake.mapping.saved_mappings import save_mapping
 from core.intake.uploads import receive, run
 from core.jobs.execution import sweep
 from core.models.people import Role
@@ -22,6 +24,7 @@ from core.models.practices import PayerClass
 from tests import shared_app
 from tests.core.cli.conftest import APP, Typed
 from tests.factories import NOW, GivenPractice, Line, a_practice
+from tests.own_export import MAPPING, csv_file, rows_of
 from tests.waiting import eventually
 
 BILLER, APPROVER, ADMIN = "biller@lakeside.example", "approver@lakeside.example", "admin@lakeside.example"
@@ -137,11 +140,42 @@ def case(*words: str, by: str = ADMIN, route: str, shown: str, given: Given = no
     return Case(words, by, route, shown, given)
 
 
+def saved_mapping(practice: GivenPractice) -> None:
+    practice.act(save_mapping, practice.id, name="ours", mapping=Mapping.of(MAPPING))
+
+
+def own_export_and_worker(practice: GivenPractice, _typed: Typed) -> None:
+    """Write the office's own export to this folder, save its mapping, and let a worker do one step."""
+    Path("ar.csv").write_bytes(csv_file(rows_of(6)))
+    saved_mapping(practice)
+    threading.Thread(target=one_step, args=(practice,)).start()
+
+
+def own_checked(practice: GivenPractice, _typed: Typed) -> None:
+    streams = [("ar.csv", io.BytesIO(csv_file(rows_of(6))))]
+    practice.act(receive.receive_at_once, streams, bytes_max=1_000_000, idempotency_key="key")
+    assert work_on_import(practice)
+
+
+def own_checked_and_worker(practice: GivenPractice, typed: Typed) -> None:
+    own_checked(practice, typed)
+    saved_mapping(practice)
+    threading.Thread(target=one_step, args=(practice,)).start()
+
+
 CASES = (
     case("import", "upload", ".", "--expect-total", "1.00", by=BILLER, route="POST /imports",
          given=template_and_worker, shown="Import 1 is ready to import.\nNew: 2 claims, 3 lines, 7 postings, "),
+    case("import", "upload", ".", "--mapping", "ours", by=BILLER, route="POST /imports", given=own_export_and_worker,
+         shown="Import 1 is ready to import.\nNew: 6 claims, 6 lines, "),
     case("import", "show", "1", by=BILLER, route="GET /imports/<import_id>", given=uploaded,
          shown="Import 1 is waiting for a worker."),
+    case("import", "show", "1", by=BILLER, route="GET /imports/<import_id>", given=own_checked,
+         shown="Import 1 is waiting for its mapping.\nThe file has these columns:\n  Claim #: Claim number\n"),
+    case("import", "map", "1", "ours", by=BILLER, route="PUT /imports/<import_id>/mapping",
+         given=own_checked_and_worker, shown="Import 1 is ready to import.\nNew: 6 claims, 6 lines, "),
+    case("import", "list", "1", "differences", by=BILLER, route="GET /imports/<import_id>/differences.csv",
+         given=checked, shown="record,number,field,old,new,file,line"),
     case("import", "confirm", "1", by=BILLER, route="POST /imports/<import_id>/confirm", given=checked_and_worker,
          shown="Import 1 is imported.\nNew: 2 claims, 3 lines, 7 postings, 2 patients, "),
     case("import", "discard", "1", by=BILLER, route="POST /imports/<import_id>/discard", given=checked,

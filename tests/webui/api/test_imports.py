@@ -14,6 +14,7 @@ from core.intake.uploads import run
 from core.models.people import Role
 from core.practices.create import create_practice
 from tests.factories import NOW
+from tests.own_export import MAPPING, next_day, rows_of, workbook
 from tests.webui.api.conftest import Api, World
 from webui.api.import_models import ImportAnswer
 
@@ -106,6 +107,48 @@ def test_faults_are_grouped_and_can_be_downloaded(world: World, biller: Api, fil
     assert (refused["status"], refused["refused_because"]) == ("refused", "faults")
     assert refused["report"]["faults"][0]["count"] == 1
     assert file.text.splitlines()[1].startswith("postings.csv,3,amount,'=1+1,,")
+
+
+def test_an_own_file_waits_for_its_mapping(world: World, biller: Api) -> None:
+    import_id = uploaded(biller, {"ar.xlsx": workbook(rows_of(6))})
+    work(world)
+    waiting = biller.get(f"/imports/{import_id}").json
+    assert (waiting["status"], waiting["report"]["guess"]["questions"]) == ("needs_mapping", [])
+
+    refused = biller.put(f"/imports/{import_id}/mapping", json={"mapping": {"columns": {}}})
+    given = biller.put(f"/imports/{import_id}/mapping", json={"mapping": waiting["report"]["guess"]["mapping"]})
+    work(world)
+
+    assert (refused.status_code, refused.json["code"]) == (422, "bad_mapping")
+    assert "no_claim_number" in refused.json["facts"]["problems"]
+    assert (given.status_code, given.json["status"]) == (202, "staged")
+    assert biller.get(f"/imports/{import_id}").json["report"]["added"]["claims"] == 6
+
+
+def test_the_next_export_takes_changes_on_request(world: World, biller: Api) -> None:
+    saved = biller.post("/mappings", json={"name": "ours", "mapping": MAPPING}).json
+    for rows, mapping in ((rows_of(6), "ours"), (next_day(rows_of(6)), saved["id"])):
+        import_id = uploaded(biller, {"ar.xlsx": workbook(rows)}, mapping=mapping)
+        work(world)
+        differences = biller.get(f"/imports/{import_id}/differences.csv").text
+        biller.post(f"/imports/{import_id}/confirm", json={"take_changes": True})
+        work(world)
+
+    done = biller.get(f"/imports/{import_id}").json
+    assert (done["status"], done["report"]["changes_taken"]) == ("imported", True)
+    assert done["options"]["mapping_name"] == "ours"
+    assert differences.splitlines()[1] == 'patient,P000,name,"Sample, Petra 0","Example, Paula",ar.xlsx,2'
+    assert biller.get(f"/imports/{import_id}/corrections.csv").text.startswith("\ufeffposting_id,claim_id,")
+    assert biller.get("/claims/V0000").json["patient"] == "Example, Paula"
+
+
+def test_a_mapping_with_open_questions_is_refused_before_the_file_is_sent(biller: Api) -> None:
+    refused = announce(biller, {"ar.xlsx": b"x"}, mapping={"columns": {"Claim #": "claim"}})
+    unknown = announce(biller, {"ar.xlsx": b"x"}, mapping="ours")
+
+    assert (refused.status_code, refused.json["code"]) == (422, "bad_mapping")
+    assert "no_patient_name" in refused.json["facts"]["problems"]
+    assert (unknown.status_code, unknown.json["code"]) == (404, "no_such_mapping")
 
 
 def test_an_import_that_is_too_large_is_refused_before_its_files_are_sent(biller: Api) -> None:

@@ -43,10 +43,10 @@ def test_a_difference_is_shown_and_must_be_accepted(biller: Browser, uploads: Up
     page = biller.says("/imports/1")
     assert "Difference The totals differ $0.10" in page
     biller.post("/imports/1/confirm", on="/imports/1")
-    assert "differ from the expected A/R total by $0.10" in biller.says("/imports/1")
+    assert "differs from the expected A/R total by $0.10" in biller.says("/imports/1")
     biller.post("/imports/1/confirm", on="/imports/1", accept_difference="true")
 
-    assert "A worker imports the claims now." in biller.says("/imports/1")
+    assert "Import started." in biller.says("/imports/1")
 
 
 def test_an_expected_total_that_is_no_amount_is_refused_in_words(biller: Browser, uploads: Uploads) -> None:
@@ -66,7 +66,7 @@ def test_faults_are_shown_by_kind_with_a_file_of_their_places(biller: Browser, u
 
     assert "Nothing was imported. The files have errors." in page
     assert "1 error in 1 place" in page
-    assert "postings.csv amount 1 Write dollars and cents as 1234.56" in page
+    assert "Values postings.csv amount 1 Write dollars and cents as 1234.56" in page
     assert "Line 3 “NaN”" in page
     file = biller.load("/imports/1/errors.csv")
     assert file.text.splitlines()[1].startswith("postings.csv,3,amount,NaN,")

@@ -26,7 +26,7 @@ def test_a_check_shows_everything_and_imports_nothing(uploads: Uploads) -> None:
     assert job.status is S.READY
     assert job.report is not None
     assert job.report["added"]["claims"] == 2
-    assert job.report["totals"]["charges"]["number"] == 2
+    assert job.report["in_file"]["charges"]["number"] == 2
     assert [claim["claim_id"] for claim in job.report["first_claims"]] == ["184146026", "184146027"]
     assert [file["name"] for file in job.report["read"]] == sorted(uploads.files)
     assert uploads.count("claim") == 0
@@ -196,5 +196,5 @@ def test_an_export_of_synthea_goes_through_the_same_stages(uploads: Uploads, tmp
     assert refused.report["faults"][0]["file"] == "claims.csv"
     assert job.report is not None
     assert (job.status, job.report["source"], job.report["left_out"]) == (S.IMPORTED, "synthea", 1)
-    assert job.report["totals"]["insurance_payments"]["number"] == 0
+    assert job.report["in_file"]["insurance_payments"]["number"] == 0
     assert uploads.count("claim") == 2

@@ -1,4 +1,4 @@
-"""The faults of a refused import as CSV."""
+"""Files of an import: the faults of a refused one, and the lists of its check."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
 from core.claims.export import csv_pieces, escape_formula
-from core.intake.uploads import commands, import_queries
+from core.intake.uploads import commands, import_queries, lists
 from core.intake.uploads.lifecycle import ImportKey
 from webui.shared import file_downloads
 from webui.shared.app_context import now
@@ -21,8 +21,19 @@ def send_faults(key: ImportKey, *, by: Actor) -> Response:
         by=by,
         name=f"import-{key.import_id}-errors.csv",
         content_type=file_downloads.CSV,
-        record=lambda db: commands.authorize_faults_download(db, key, by=by, now=now()),
+        record=lambda db: commands.authorize_download(db, key, "errors", by=by, now=now()),
         pieces=lambda db: csv_pieces(_HEAD, _rows(db, key)),
+    )
+
+
+def send_list(key: ImportKey, name: str, *, by: Actor) -> Response:
+    """Answer with the differences or the corrections. Raise `NoSuchImport`."""
+    return file_downloads.send_file(
+        by=by,
+        name=f"import-{key.import_id}-{name}.csv",
+        content_type=file_downloads.CSV,
+        record=lambda db: commands.authorize_download(db, key, name, by=by, now=now()),
+        pieces=lambda db: lists.list_pieces(db, key, name),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response
 
+from core import reading
 from core.access.permissions import Action
 from core.db.base import BIGINT_MAX
 from core.errors import BadInput, Refusal
@@ -16,9 +17,11 @@ from core.intake.mapping import saved_mappings
 from core.intake.mapping.date_formats import DateFormat
 from core.intake.mapping.guess import guess_mapping
 from core.intake.mapping.mapping import OUR_WORDS, BadMapping, Mapping, Problem
-from core.intake.mapping.saved_mappings import BadMappingName, MappingNameTaken
+from core.intake.mapping.saved_mappings import BadMappingName, MappingNameTaken, TooManyMappings
 from core.intake.mapping.targets import TARGETS, Field, Kind
 from core.intake.mapping.workbook import CELLS_OF_REQUEST_MAX
+from core.intake.uploads import mapping_choice
+from core.intake.uploads.lifecycle import ImportKey, WrongImportStatus
 from core.models.claims import BILLING_STATUSES
 from core.practices import practice_days
 from webui.shared import acts
@@ -29,6 +32,7 @@ from webui.shared.labels import day_text
 blueprint = Blueprint("import_mappings", __name__, url_prefix="/import-mappings")
 _COLUMNS_MAX: Final = 500  # of a form
 _UNDECIDED: Final = "?"  # a word whose meaning the user must choose
+_REFUSALS: Final = (BadMapping, BadMappingName, MappingNameTaken, TooManyMappings, WrongImportStatus)
 
 
 class NoFileChosen(BadInput):
@@ -81,23 +85,23 @@ def guess() -> str | tuple[str, int]:
 def save() -> Response | tuple[str, int]:
     """Save the corrected mapping. Problems appear above the form."""
     columns, problems, name = [], [], request.form.get("name", "")
+    import_id = reading.number(request.form.get("import_id", ""), most=BIGINT_MAX)
     draft = Mapping()
     try:
         columns = _typed_columns()
         draft = _typed_mapping(columns)
         problems = draft.problems()
         if not problems:
-            saved = acts.run(
-                saved_mappings.save_mapping,
-                current_actor().practice_id,
-                name=name,
-                mapping=draft,
-                replace="replace" in request.form,
-            )
+            given = {"name": name, "mapping": draft, "replace": "replace" in request.form}
+            if import_id is not None:
+                job = acts.run(mapping_choice.save_and_use, ImportKey(current_actor().practice_id, import_id), **given)
+                app_context().hints.import_files(job.practice_id, job.id)
+                return acts.redirect_with("Mapping saved.", "imports.show", import_id=import_id)
+            saved = acts.run(saved_mappings.save_mapping, current_actor().practice_id, **given)
             return acts.redirect_with(f"Mapping {saved.name} saved.", "import_mappings.show", mapping_id=saved.id)
-    except (BadMapping, BadMappingName, MappingNameTaken, saved_mappings.TooManyMappings) as refusal:
+    except _REFUSALS as refusal:
         problems = [Problem(refusal.code, refusal.message)]
-    return _form(columns, draft, problems, name=name), HTTPStatus.UNPROCESSABLE_ENTITY
+    return _form(columns, draft, problems, name=name, import_id=import_id), HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 @blueprint.post(f"/<int(max={BIGINT_MAX}):mapping_id>/delete")
@@ -126,19 +130,26 @@ def _form_of_upload() -> str:
         today = practice_days.today(current_practice(), now=now())
         sheet = request.form.get("sheet", "").strip() or None
         found = guess_mapping(path, today=today, sheet=sheet, cells_max=CELLS_OF_REQUEST_MAX)
-    columns = [
-        FormColumn(
-            one.header,
-            one.field,
-            day_text(one.example),
-            found.mapping.dates.get(one.field) if one.field else None,
-            [(word, found.mapping.words[one.field].get(word, _UNDECIDED)) for word in found.words[one.field]]
-            if one.field in found.words
-            else [],
-        )
-        for one in found.columns
-    ]
-    return _form(columns, found.mapping, found.questions, notes=found.notes)
+    return form_of_guess(found.facts())
+
+
+def form_of_guess(guess: Dict[str, Any], *, import_id: int | None = None) -> str:
+    """Return the form for a guess as JSON. With the ID of an import, the saved mapping is used for it."""
+    draft = Mapping.of(guess["mapping"])
+    columns = [_form_column(one, draft, guess["words"]) for one in guess["columns"]]
+    questions = [Problem(**one) for one in guess["questions"]]
+    return _form(
+        columns, draft, questions, notes=guess["notes"], import_id=import_id, sheets=guess["sheets"]
+    )  # fmt: skip
+
+
+def _form_column(column: Dict[str, Any], draft: Mapping, words: Dict[str, Sequence[str]]) -> FormColumn:
+    field = Field(column["field"]) if column["field"] else None
+    if field is None:
+        return FormColumn(column["header"], None, "", None, ())
+    ours = draft.words.get(field, {})
+    seen = [(word, ours.get(word, _UNDECIDED)) for word in words.get(field, ())]
+    return FormColumn(column["header"], field, day_text(column["example"]), draft.dates.get(field), seen)
 
 
 def _form(
@@ -148,6 +159,8 @@ def _form(
     *,
     notes: Sequence[str] = (),
     name: str = "",
+    import_id: int | None = None,
+    sheets: Sequence[str] = (),
 ) -> str:
     return render_template(
         "import_mappings/form.html",
@@ -157,6 +170,8 @@ def _form(
         questions=questions,
         notes=notes,
         name=name,
+        import_id=import_id,
+        sheets=[(sheet, sheet) for sheet in sheets],
         fields=[("", "Not imported"), *((field.value, target.label) for field, target in TARGETS.items())],
         formats=[("", "Choose …"), *((one.value, one.value) for one in DateFormat)],
         choices={field: _choices(field) for field in OUR_WORDS},

@@ -1,0 +1,115 @@
+"""How an import of the office's own file gets its mapping: chosen at the upload, or after the worker's guess."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from core import reading
+from core.access import audit, authorize
+from core.access.permissions import Action, Actor
+from core.db.base import BIGINT_MAX
+from core.errors import BadInput
+from core.intake.mapping import saved_mappings
+from core.intake.mapping.guess import NoHeader, UnreadableOfficeFile, guess_mapping
+from core.intake.mapping.mapping import Mapping
+from core.intake.parsing.faults import Fault, FaultKind, Faults
+from core.intake.uploads import lifecycle
+from core.intake.uploads.lifecycle import ImportKey
+from core.models.import_mappings import ImportMapping
+from core.models.imports import ImportJob, ImportStatus
+
+Chosen = dict[str, Any]  # `mapping`, and `mapping_id` and `mapping_name` if it is saved
+_CHOICE: Final = ("mapping", "mapping_id", "mapping_name", "sheet")
+
+
+class NoSuchSheet(BadInput):
+    """The workbook has no such sheet with claims. Choose one from the list."""
+
+    code = "no_such_sheet"
+
+
+def choose(session: Session, practice_id: int, given: str | dict[str, Any]) -> Chosen:
+    """Return the options of an import with a saved mapping, by its name or ID, or with a mapping as JSON.
+
+    Raise `NoSuchMapping`, and `BadMapping` with every open question.
+    """
+    if isinstance(given, str):
+        number = reading.number(given, most=BIGINT_MAX)
+        is_id = number is not None and any(
+            one.id == number for one in saved_mappings.list_mappings(session, practice_id)
+        )
+        if is_id and number is not None:
+            return of_saved(saved_mappings.find_mapping(session, practice_id, number))
+        return of_saved(saved_mappings.find_mapping_by_name(session, practice_id, given))
+    mapping = Mapping.of(given)
+    mapping.require_usable()
+    return {"mapping": mapping.as_json()}
+
+
+def of_saved(saved: ImportMapping) -> Chosen:
+    """Return the options of an import with this mapping. They have a copy, because a user may change the mapping."""
+    return {"mapping": saved.mapping, "mapping_id": saved.id, "mapping_name": saved.name}
+
+
+def use_mapping(
+    session: Session, key: ImportKey, given: str | dict[str, Any], *, by: Actor, now: dt.datetime
+) -> ImportJob:
+    """Give a waiting import its mapping, so that a worker proceeds. Raise what `choose` raises, `WrongImportStatus`."""
+    job = _lock(session, key, by)
+    return _proceed(session, job, choose(session, key.practice_id, given), by=by, now=now)
+
+
+def save_and_use(
+    session: Session, key: ImportKey, *, name: str, mapping: Mapping, replace: bool, by: Actor, now: dt.datetime
+) -> ImportJob:
+    """Save the mapping under a name and give it to the waiting import. Raise what `save_mapping` raises."""
+    job = _lock(session, key, by)
+    saved = saved_mappings.save_mapping(
+        session, key.practice_id, name=name, mapping=mapping, replace=replace, by=by, now=now
+    )
+    return _proceed(session, job, of_saved(saved), by=by, now=now)
+
+
+def choose_sheet(session: Session, key: ImportKey, sheet: str, *, by: Actor, now: dt.datetime) -> ImportJob:
+    """Let a worker guess the mapping of another sheet. Raise `NoSuchSheet` and `WrongImportStatus`."""
+    job = _lock(session, key, by)
+    if sheet not in ((job.report or {}).get("guess") or {}).get("sheets", ()):
+        raise NoSuchSheet
+    return _proceed(session, job, {"sheet": sheet}, by=by, now=now)
+
+
+def guess(path: Path, *, sheet: str | None, today: dt.date, faults: Faults) -> dict[str, Any]:
+    """Return the guessed mapping as JSON, with what to ask. Raise `ImportRefused` if the file cannot be read."""
+    try:
+        return guess_mapping(path, today=today, sheet=sheet).facts()
+    except (NoHeader, UnreadableOfficeFile) as refusal:
+        cure = refusal.facts.get("cure", refusal.message.rstrip("."))
+        faults.add(Fault(path.name, cure, line=refusal.facts.get("line"), kind=FaultKind.STRUCTURE))
+        faults.refuse_if_any()
+        raise
+
+
+def _lock(session: Session, key: ImportKey, by: Actor) -> ImportJob:
+    if key.practice_id != by.practice_id:
+        raise lifecycle.NoSuchImport
+    authorize.require_current_role(session, by, Action.IMPORT)
+    job = lifecycle.lock(session, key)
+    if job.status is not ImportStatus.NEEDS_MAPPING:
+        raise lifecycle.wrong_status(job, "take a mapping")
+    return job
+
+
+def _proceed(session: Session, job: ImportJob, chosen: Chosen, *, by: Actor, now: dt.datetime) -> ImportJob:
+    key = lifecycle.key_of(job)
+    options = {name: value for name, value in job.options.items() if name not in _CHOICE} | chosen
+    moved = lifecycle.transition(
+        session, key, source=ImportStatus.NEEDS_MAPPING, target=ImportStatus.STAGED, options=options, attempts=0,
+        received_at=now, report=None,
+    )  # fmt: skip
+    assert moved, "the row is locked"
+    if "mapping" in chosen:
+        audit.record(session, "import.mapped", key.subject(), by=by, now=now, mapping_id=chosen.get("mapping_id"))
+    session.refresh(job)
+    return job

@@ -1,0 +1,80 @@
+"""The office's own file on the Import page: its columns, its sheets, a saved mapping, and the next day's changes."""
+
+from core.intake.mapping.mapping import Mapping
+from core.intake.mapping.saved_mappings import save_mapping
+from tests.own_export import COLUMNS, MAPPING, csv_file, next_day, rows_of, workbook
+from tests.uploads import Uploads
+from tests.webui.conftest import Browser
+from tests.webui.imports.test_imports import send
+
+ROWS = rows_of(6)
+
+
+def save(uploads: Uploads) -> None:
+    uploads.practice.act(save_mapping, uploads.practice.id, name="ours", mapping=Mapping.of(MAPPING))
+
+
+def test_an_own_file_asks_which_column_is_which(biller: Browser, uploads: Uploads) -> None:
+    send(biller, {"claims.csv": csv_file(ROWS)}, kind="own")
+    uploads.work()
+
+    page = biller.says("/imports/1")
+    assert "Needs its mapping" in page
+    assert "11 of 11 columns recognized." in page
+    assert "Columns of import 1" in biller.says("/imports/1/mapping")
+
+
+def test_a_question_stays_until_it_is_answered(biller: Browser, uploads: Uploads) -> None:
+    send(biller, {"ar.csv": csv_file([[*row[:3], "03/04/2026", *row[4:]] for row in ROWS])})
+    uploads.work()
+    assert "1 question is open." in biller.says("/imports/1")
+    typed = {"import_id": "1", "name": "ours", "draft": "{}", "rows": "claim"}
+    for number, (header, field) in enumerate(COLUMNS.items()):
+        typed |= {f"header-{number}": header, f"field-{number}": field}
+
+    refused = biller.post("/import-mappings", on="/imports/1/mapping", **typed)
+    assert (refused.status_code, "Choose the date format" in refused.text) == (422, True)
+    assert 'name="import_id" value="1"' in refused.text
+    saved = biller.post("/import-mappings", on="/imports/1/mapping", **typed, **{"date-3": "MM/DD/YYYY"})
+
+    assert saved.location == "/imports/1"
+    uploads.work()
+    assert "Import 6 claims" in biller.says("/imports/1")
+
+
+def test_a_saved_mapping_and_another_sheet_can_be_chosen(biller: Browser, uploads: Uploads) -> None:
+    save(uploads)
+    send(biller, {"ar.xlsx": workbook(ROWS, sheets=("May", "June"))}, key="sheets")
+    send(biller, {"ar.csv": csv_file(ROWS)}, key="saved")
+    while uploads.work():
+        pass
+
+    assert "Show the columns of this sheet" in biller.says("/imports/1/mapping")
+    biller.post("/imports/1/mapping", on="/imports/1/mapping", sheet="June")
+    biller.post("/imports/2/mapping", on="/imports/2", mapping="1")
+    while uploads.work():
+        pass
+
+    assert "Needs its mapping" in biller.says("/imports/1")
+    assert "Import 6 claims" in biller.says("/imports/2")
+    assert biller.get("/imports/2/mapping").location == "/imports/2"
+
+
+def test_changes_come_in_on_request(biller: Browser, uploads: Uploads) -> None:
+    save(uploads)
+    less = next_day(ROWS)
+    less[1][6], less[1][10] = 50, less[1][10] + 10
+    for key, rows in (("first", ROWS), ("second", less)):
+        send(biller, {"ar.csv": csv_file(rows)}, key=key, kind="1")
+        uploads.work()
+        page = biller.says("/imports/2" if key == "second" else "/imports/1")
+        biller.post(f"/imports/{1 + (key == 'second')}/confirm", on="/imports", take_changes="true")
+        uploads.work()
+
+    assert "6 claims of the files are already there. 1 claim gets 1 new posting." in page
+    assert "1 change of existing records patient name 1" in page
+    assert "Patient P000 Name Sample, Petra 0 Example, Paula" in page
+    assert "3 postings differ from the files" in page
+    assert "Payment -$60.00 by primary" in page
+    assert "1 posting on existing claims and 1 change imported." in biller.says("/imports/2")
+    assert "V0001" in biller.load("/imports/2/corrections.csv").text
