@@ -75,7 +75,7 @@ class _Totals:
 
 def csv_file(table: Table) -> Iterator[str]:
     """Yield the file as CSV, in pieces. Text that a spreadsheet would take for a formula is escaped."""
-    return csv_pieces(table.head, _csv_rows(table))
+    return csv_pieces(map(escape_formula, table.head), _csv_rows(table))
 
 
 def _csv_rows(table: Table) -> Iterator[list[str]]:

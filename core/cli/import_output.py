@@ -39,6 +39,11 @@ def print_import(imported: Imported, practice_name: str, *, asked: ImportOptions
         _print_added(imported, practice_name, asked)
     print_differences(imported.differences, taken=imported.changes_taken, check_only=asked.check_only)
     print_corrections(imported.corrections)
+    if imported.held_back:
+        click.echo(
+            f"{counted(imported.held_back, 'new posting')} of existing claims not imported, so that none is posted "
+            "twice. Post the corrections first, or add a column with the line number."
+        )
     if imported.summary is not None and any(imported.added.values()):
         _print_summary(imported.summary)
 

@@ -127,9 +127,8 @@ def print_corrections(found: Corrections) -> None:
 
 def _correction(one: Correction) -> str:
     now = one.new or "not in the files"
-    return (
-        f"claim {one.claim_id}, line {one.old.line}, posting {one.posting_id}: {one.old} → {now}; "
-        f"post {' and '.join(map(str, one.postings))}"
+    return f"claim {one.claim_id}, line {one.old.line}, posting {one.posting_id}: {one.old} → {now}; " + (
+        f"post {' and '.join(map(str, one.postings))}" if one.postings else "corrected before; post the rest by hand"
     )
 
 

@@ -68,6 +68,8 @@ def file_(
 
     Without --mapping, the command guesses which column is which, shows it and asks.
     """
+    if asked.options.check_only and save_as is not None:
+        raise click.UsageError("--check saves nothing. Remove --check or --save-mapping.")
     mapping, has_questions = _choose(file, practice_name, mapping_name, sheet, settings)
     if write_to is not None:
         write_to.write_text(json.dumps(mapping.as_json(), indent=2) + "\n", encoding="utf-8")
@@ -103,7 +105,7 @@ def _choose(
     mapping = _corrected(guess.mapping, sheet, settings)
     for line in mapping_output.guess_lines(guess):
         click.echo(line, err=True)
-    questions = mapping.problems() if settings else guess.questions
+    questions = guess.open_questions(mapping)
     for question in questions:
         click.echo(f"Question: {question.sentence}", err=True)
     return mapping, bool(questions)

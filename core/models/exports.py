@@ -26,7 +26,7 @@ class PostingLayout(Base):
 
 
 class PostingFile(Base):
-    """A file that was marked as sent. Drawn again, it is the same file."""
+    """A file that was marked as sent. Drawn again, it has the same postings, amounts, codes and names of patients."""
 
     __tablename__ = "posting_file"
     __table_args__ = (

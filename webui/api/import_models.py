@@ -8,6 +8,7 @@ from pydantic import Field
 from core.intake.synthea.synthea_import import Payments
 from core.intake.uploads.receive import FILE_NAME_CHARACTERS_MAX, FILES_MAX
 from core.models.imports import PIECE_BYTES_MAX, ImportSource, ImportStatus
+from core.money import CENTS_MAX
 from webui.api.models import Answer
 from webui.api.request_parsing import Body
 
@@ -39,7 +40,12 @@ class NewImport(Body):
         Field(description="Of the office's own file: name or ID of a saved mapping, or a mapping"),
     ] = None
     expected_total_cents: Annotated[
-        int | None, Field(description="A/R total that the practice expects: insurance plus patient balance")
+        int | None,
+        Field(
+            ge=-CENTS_MAX,
+            le=CENTS_MAX,
+            description="A/R total that the practice expects: insurance plus patient balance",
+        ),
     ] = None
 
 

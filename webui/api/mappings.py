@@ -1,7 +1,6 @@
 """Mappings: which column of an office's own file is which."""
 
 import base64
-import binascii
 import datetime as dt
 import tempfile
 from http import HTTPStatus
@@ -152,7 +151,7 @@ def guess(body: FileHead) -> Response:
     """Guess the mapping of a file from its headers and first rows. Nothing is saved."""
     try:
         content = base64.b64decode(body.content, validate=True)
-    except binascii.Error:
+    except ValueError:  # text that is not ASCII raises no `binascii.Error`
         raise BadContent from None
     with app_context().sessions() as session:
         today = practice_days.today(practice_queries.find(session, current_actor().practice_id), now=now())

@@ -90,7 +90,7 @@ def save() -> Response | tuple[str, int]:
     try:
         columns = _typed_columns()
         draft = _typed_mapping(columns)
-        problems = draft.problems()
+        problems = [*_open_words(columns), *draft.problems()]
         if not problems:
             given = {"name": name, "mapping": draft, "replace": "replace" in request.form}
             if import_id is not None:
@@ -205,11 +205,14 @@ def _typed_columns() -> list[FormColumn]:
     return columns
 
 
+def _open_words(columns: Sequence[FormColumn]) -> list[Problem]:
+    """Return the words without a meaning, as one problem."""
+    words = [word for column in columns for word, ours in column.words if ours == _UNDECIDED]
+    return [Problem("unknown_word", f"Choose what these words mean: {', '.join(words)}.")] if words else []
+
+
 def _typed_mapping(columns: Sequence[FormColumn]) -> Mapping:
-    """Return the mapping of the form. Raise `BadMapping`."""
-    open_words = [word for column in columns for word, ours in column.words if ours == _UNDECIDED]
-    if open_words:
-        raise BadMapping(f"Choose what these words mean: {', '.join(open_words)}.")
+    """Return the mapping of the form, without words that have no meaning yet. Raise `BadMapping`."""
     draft: Dict[str, Any] = Mapping.of(request.form.get("draft") or "{}").as_json()
     given = {
         **draft,
@@ -220,7 +223,11 @@ def _typed_mapping(columns: Sequence[FormColumn]) -> Mapping:
             for one in columns
             if one.field and one.date_format and TARGETS[one.field].kind is Kind.DATE
         },
-        "words": {one.field: dict(one.words) for one in columns if one.field in OUR_WORDS and one.words},
+        "words": {
+            one.field: {word: ours for word, ours in one.words if ours != _UNDECIDED}
+            for one in columns
+            if one.field in OUR_WORDS and one.words
+        },
         "payments_below_zero": "payments_below_zero" in request.form,
         "adjustments_below_zero": "adjustments_below_zero" in request.form,
         "post_difference": "post_difference" in request.form,

@@ -9,6 +9,7 @@ from core import paging, reading
 from core.access.permissions import Action
 from core.audit import import_changes, log
 from core.audit.log import AuditFilter, BadAuditFilter
+from core.db.base import BIGINT_MAX
 from webui.shared import file_downloads, page_arguments
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, requires
@@ -43,7 +44,7 @@ def export() -> Response:
     )
 
 
-@blueprint.get("/<int:number>/changes")
+@blueprint.get(f"/<int(max={BIGINT_MAX}):number>/changes")
 @requires(Action.SEE_AUDIT)
 def changes(number: int) -> str:
     """Show the old and new values of what an import took over."""

@@ -27,7 +27,7 @@ async function post(url, body) {
     if (refused || attempt === TRIES) {
       const isJson = answer?.headers.get("Content-Type")?.startsWith("application/json");
       throw new Error(isJson ? (await answer.json()).message
-        : answer?.status === 401 ? "You are signed out. Sign in and upload the files again."
+        : refused ? "You are signed out, or your role no longer allows imports. Sign in and upload the files again."
           : "The server is not answering. Check your connection and upload the files again.");
     }
     await wait(500 * 2 ** attempt);

@@ -2,14 +2,17 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, insert, literal, select, union_all, update
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, insert, literal, select, union_all, update
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins, add_transfers_that_lose_money
+from core.intake.loading.compare import existing_postings
+from core.intake.loading.corrections import claims_to_correct
 from core.intake.loading.differences import decided_by_job
 from core.intake.loading.post_rows import post_staged_rows, report_future_rows, report_rows_over_limit
 from core.intake.parsing.faults import Faults
@@ -33,6 +36,30 @@ class Additions:
     def facts(self) -> dict[str, int]:
         """Return it as JSON."""
         return {"claims": self.claims, "lines": self.lines, "postings": self.postings, **self.moved._asdict()}
+
+
+class HoldBack(StrEnum):
+    """Which existing claims get no new rows from a file without posting ids of its own."""
+
+    ALL = "all"  # its lines have no numbers, so another order of the rows would post a payment twice
+    TO_CORRECT = "to_correct"  # a posting that moved to the other responsibility would be posted twice
+
+
+def hold_back(session: Session, practice_id: int, source: str, which: HoldBack) -> int:
+    """Delete the staged new rows of such claims, before the known rows are deleted. Return the number of postings."""
+    all_claims = select(Claim.external_id).where(Claim.practice_id == practice_id)
+    claims = all_claims if which is HoldBack.ALL else claims_to_correct(practice_id, source)
+    known = existing_postings(practice_id, source).subquery("known")
+    is_known = exists().where(known.c.source_id == _POSTING.c.source_id)
+    deleted = session.connection().execute(
+        delete(_POSTING).where(_POSTING.c.claim.in_(claims), ~is_known),
+        execution_options={"preserve_rowcount": True},
+    )
+    of_line = and_(LineItem.practice_id == Claim.practice_id, LineItem.claim_id == Claim.id)
+    of_claim = and_(Claim.practice_id == practice_id, Claim.external_id == _LINE.c.claim)
+    has_line = exists().where(of_claim, of_line, LineItem.number == _LINE.c.number)
+    session.execute(delete(_LINE).where(_LINE.c.claim.in_(claims), ~has_line))
+    return int(deleted.rowcount)
 
 
 def gaining_claims() -> Select[Any]:

@@ -25,6 +25,7 @@ FILE_COLUMNS: Final = (
 )
 _CORRECTION: Final = "-correction-"
 _REMOVED: Final = "removed"
+_POSTINGS_SOURCE: Final = "csv"  # of `settle import postings`, which posts corrections
 _DIGEST_CHARACTERS: Final = 12
 _READ_AT_ONCE: Final = 1_000
 _STAGE: Final = stages.POSTING
@@ -67,10 +68,16 @@ class Correction:
     line_of_file: int | None
     old: Entry
     new: Entry | None
+    corrected_before: bool = False
 
     @property
     def postings(self) -> tuple[Entry, ...]:
-        """Return the postings that would correct the ledger: the difference, or a counter-posting and the new one."""
+        """Return the postings that would correct the ledger: the difference, or a counter-posting and the new one.
+
+        After an earlier correction there are none, because the difference from the original would be posted twice.
+        """
+        if self.corrected_before:
+            return ()
         if self.new is None:
             return (_counter(self.old),)
         if self.new._replace(amount_cents=0, posted_on="") == self.old._replace(amount_cents=0, posted_on=""):
@@ -124,6 +131,11 @@ def list_corrections(session: Session, practice_id: int, source: str, origins: O
     return Corrections(changed, missing, first)
 
 
+def claims_to_correct(practice_id: int, source: str) -> Select[Any]:
+    """Return the numbers of the claims with a posting that the file changes or no longer has."""
+    return select(_found(practice_id, source).subquery("found").c.claim)
+
+
 def all_corrections(session: Session, practice_id: int, source: str, origins: Origins) -> Iterator[Correction]:
     """Yield every one, in constant memory."""
     yield from _read(session, practice_id, source, origins, limit=None)
@@ -156,11 +168,26 @@ def _read(
     found = _found(practice_id, source).subquery("found")
     rows = select(found).order_by(found.c.at.nulls_last(), found.c.source_id).limit(limit)
     for row in session.execute(rows, execution_options={} if limit else {"yield_per": _READ_AT_ONCE}):
-        old, new = Entry(*row[3 : 3 + width]), None if row.at is None else Entry(*row[3 + width :])
+        old, new = Entry(*row[3 : 3 + width]), None if row.at is None else Entry(*row[3 + width : 3 + 2 * width])
         origin = origins[_STAGE]
         if old.kind == PostingKind.CHARGE and origin.charges is not None:
             origin = origin.charges
-        yield Correction(row.source_id, row.claim, origin.file, row.at, old, new)
+        yield Correction(row.source_id, row.claim, origin.file, row.at, old, new, row.corrected_before)
+
+
+def _earlier_corrections(practice_id: int, source: str) -> Select[Any]:
+    """Return each corrected posting of the source, with the first and the last values that a correction led to.
+
+    `settle import postings` posts corrections under its own source, `csv`.
+    """
+    original, to = (func.split_part(Posting.source_id, _CORRECTION, part) for part in (1, 2))
+    digest = func.split_part(to, "-", 1)
+    of_source = (Posting.practice_id == practice_id, Posting.source.in_({source, _POSTINGS_SOURCE}))
+    return (
+        select(original.label("source_id"), func.min(digest).label("first_to"), func.max(digest).label("last_to"))
+        .where(*of_source, Posting.source_id.contains(_CORRECTION))
+        .group_by(original)
+    )
 
 
 def _found(practice_id: int, source: str) -> Select[Any]:
@@ -179,23 +206,31 @@ def _found(practice_id: int, source: str) -> Select[Any]:
         # A charge takes its claim's date of service, which is listed as a difference of the claim.
         return and_(other, ~is_charge) if name == "posted_on" else other
 
+    earlier = _earlier_corrections(practice_id, source).subquery("earlier")
+    of_earlier = earlier.c.source_id == known.c.source_id
+    corrected_before = earlier.c.source_id.is_not(None).label("corrected_before")
+
     def is_corrected(to: ColumnElement[str]) -> ColumnElement[bool]:
-        first = known.c.source_id + literal(_CORRECTION) + to + literal("-1")
-        return exists().where(Posting.practice_id == practice_id, Posting.source == source, Posting.source_id == first)
+        """Return whether the only correction of the posting so far led to these values."""
+        return func.coalesce(and_(earlier.c.first_to == to, earlier.c.last_to == to), False)
 
     changed = (
-        select(_STAGE.c.at, known.c.source_id, known.c.claim, *values(known.c, "old"), *values(_STAGE.c, "new"))
+        select(
+            _STAGE.c.at, known.c.source_id, known.c.claim, *values(known.c, "old"), *values(_STAGE.c, "new"),
+            corrected_before,
+        )
         .join(known, known.c.source_id == _STAGE.c.source_id)
+        .outerjoin(earlier, of_earlier)
         .where(
-            or_(*map(differs, STAGED_POSTING_COLUMNS)),
+            or_(*map(differs, STAGED_POSTING_COLUMNS), corrected_before),
             ~is_corrected(_digest_sql([_STAGE.c[name] for name in STAGED_POSTING_COLUMNS])),
         )
-    )
+    )  # fmt: skip
     nothing = [cast(null(), column.type).label(column.name) for column in values(_STAGE.c, "new")]
     missing = select(
         cast(literal(None), _STAGE.c.at.type).label("at"), known.c.source_id, known.c.claim, *values(known.c, "old"),
-        *nothing,
-    ).where(
+        *nothing, corrected_before,
+    ).outerjoin_from(known, earlier, of_earlier).where(
         exists().where(stages.CLAIM.c.external_id == known.c.claim),
         ~exists().where(_STAGE.c.source_id == known.c.source_id),
         ~known.c.source_id.contains(_CORRECTION),

@@ -16,8 +16,10 @@ from core.errors import NotAllowed
 from core.intake.loading import stages
 from core.intake.loading.additions import (
     Additions,
+    HoldBack,
     count_additions,
     gaining_claims,
+    hold_back,
     insert_additions,
     report_faulty_additions,
 )
@@ -81,6 +83,7 @@ class Imported:
     on_existing: Additions  # the part of `added` that is on existing claims
     differences: Differences
     corrections: Corrections
+    held_back: int  # new postings of existing claims that did not come in: `HoldBack`
     changes_taken: bool
     summary: Summary | None  # None after a check
     rows_read: dict[str, RowsRead] = field(default_factory=dict)  # by file
@@ -107,6 +110,7 @@ class Imported:
                 "first": [one.facts() for one in self.differences.first],
             },
             "corrections": self.corrections.facts(),
+            "held_back": self.held_back,
             "changes_taken": self.changes_taken,
             **summary,
         }
@@ -122,11 +126,12 @@ def load(
     now: dt.datetime,
     by: Actor | None = None,
     options: ImportOptions = AS_NEW,
+    holds_back: HoldBack | None = None,
 ) -> Imported:
     """Load the staged rows into the practice. `by` is None for the command line.
 
-    Raise `NotAllowed`, `ImportRefused` for any fault, earlier ones included, and `ExpectedTotalDiffers`. Two imports
-    into one practice wait for each other, and so does a month-end close.
+    `holds_back` keeps new rows of existing claims out, if a change of the file can move posting ids. Other imports and
+    a month-end close wait until the commit. Raise `NotAllowed`, `ImportRefused` and `ExpectedTotalDiffers`.
     """
     if by is not None and by.practice_id != practice_id:
         raise NotAllowed
@@ -141,16 +146,16 @@ def load(
     in_file, first = control_totals(session), first_claims(session, practice_id)
     check_expected_total(in_file, options.expected_total_cents)
     differences, corrections = _compare(session, practice_id, source, origins, options)
-    staged = _counts(session)
+    staged, takes = _counts(session), options.take_changes and differences.count > 0
+    held_back = 0 if holds_back is None else hold_back(session, practice_id, source, holds_back)
     delete_known_rows(session, practice_id, source)
-    takes = options.take_changes and bool(differences.count)
-    on_existing = _check_new(session, practice_id, origins, faults, takes=takes, by=by, now=now)
-    added = _counts(session)
-    if added != staged:
+    on_existing = _check_new(session, practice_id, origins, faults, takes=takes, options=options, by=by, now=now)
+    if (added := _counts(session)) != staged:
         sum_lines(session)
     done = Imported(
         added=added,
-        already_there={kind: staged[kind] - added[kind] for kind in staged},
+        already_there={kind: staged[kind] - added[kind] - (held_back if kind == "postings" else 0) for kind in staged},
+        held_back=held_back,
         in_file=in_file,
         new=in_file if added == staged else control_totals(session),
         first_claims=first,
@@ -187,12 +192,16 @@ def _check_new(
     faults: Faults,
     *,
     takes: bool,
+    options: ImportOptions,
     by: Actor | None,
     now: dt.datetime,
 ) -> Additions:
-    """Lock the existing claims that the new rows touch, and check these rows. Return what is new on such claims."""
+    """Lock the existing claims that the new rows touch, and check these rows. Return what is new on such claims.
+
+    A check takes no locks, because jobs and users would wait for its end.
+    """
     on_existing = count_additions(session, practice_id)
-    if on_existing.claims or takes:
+    if (on_existing.claims or takes) and not options.check_only:
         touched = [gaining_claims(), *([changed_claims(practice_id)] if takes else [])]
         lock_claims(session, practice_id, Claim.external_id.in_(union_all(*touched)))
     check_closed_months(session, practice_id, origins, faults, now=now)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -67,6 +67,17 @@ class Guess:
     notes: list[str]  # what was concluded from the values, with the evidence
     words: dict[Field, list[str]]  # the different words of each column of words
     sheets: list[str]  # of a workbook
+
+    def open_questions(self, corrected: Mapping) -> list[Problem]:
+        """Return the questions that the corrected mapping does not answer."""
+        is_open: dict[str, Callable[[Any], bool]] = {
+            "ambiguous_date": lambda field: field not in corrected.dates,
+            "two_sheets": lambda _: corrected.sheet == self.mapping.sheet,
+            "two_columns": lambda field: field is not None and not corrected.has(field),
+            "unknown_word": lambda field: not set(self.words[field]) <= set(corrected.words.get(field, {})),
+        }
+        asked = (one for one in self.questions if one.code in is_open and is_open[one.code](one.field))
+        return _once((*asked, *corrected.problems()))
 
     def facts(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -148,7 +159,7 @@ def _assign(values: dict[str, list[str]], today: dt.date) -> tuple[dict[str, Fie
         headers = [header for score, header in scored if score == best]
         if len(headers) > 1:
             listed = " or ".join(f'"{header}"' for header in headers)
-            questions.append(Problem("two_columns", f"{TARGETS[field].label} may be {listed}. Choose one."))
+            questions.append(Problem("two_columns", f"{TARGETS[field].label} may be {listed}. Choose one.", field))
         else:
             columns[headers[0]] = field
     return columns, questions
@@ -240,10 +251,10 @@ def _date_formats(
         elif formats:
             listed = " or ".join(formats)
             sentence = f"{label} can be read as {listed}, because no day is above 12. Choose the date format."
-            questions.append(Problem("ambiguous_date", sentence))
+            questions.append(Problem("ambiguous_date", sentence, field))
         else:
             sentence = f"{label} mixes date formats. Write all its dates in one format, because days may be swapped."
-            questions.append(Problem("mixed_dates", sentence))
+            questions.append(Problem("mixed_dates", sentence, field))
     return dates
 
 
@@ -266,16 +277,14 @@ def _words(
 ) -> dict[Field, dict[str, str]]:
     """Return what the words of each column usually mean. A word without a usual meaning is a question."""
     found: dict[Field, dict[str, str]] = {}
-    for field, header in headers.items():
-        if TARGETS[field].kind is not Kind.WORD:
-            continue
+    for field, header in ((one, at) for one, at in headers.items() if TARGETS[one].kind is Kind.WORD):
         seen = dict.fromkeys(values[header])
         found[field] = {word: ours for word in seen if (ours := meaning(field, word)) is not None}
         unknown = [word for word in seen if word not in found[field]]
         if unknown:
             listed = ", ".join(f'"{word[:40]}"' for word in unknown[:_WORDS_SHOWN_MAX])
             label = f'{TARGETS[field].label} ("{header}")'
-            questions.append(Problem("unknown_word", f"Say what these words of {label} mean: {listed}."))
+            questions.append(Problem("unknown_word", f"Say what these words of {label} mean: {listed}.", field))
     return found
 
 
@@ -286,6 +295,5 @@ def _example(field: Field | None, samples: Sequence[str]) -> str:
 
 def _once(questions: Sequence[Problem]) -> list[Problem]:
     """Return the questions without a consequence of another one."""
-    codes = {problem.code for problem in questions}
-    hidden = {"no_date_format"} if codes & {"ambiguous_date", "mixed_dates"} else set()
-    return [problem for problem in dict.fromkeys(questions) if problem.code not in hidden]
+    is_date_asked = {one.code for one in questions} & {"ambiguous_date", "mixed_dates"}
+    return [one for one in dict.fromkeys(questions) if not (is_date_asked and one.code == "no_date_format")]

@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
 from core.intake.loading import stages
+from core.intake.loading.additions import HoldBack
 from core.intake.loading.load import AS_NEW, Imported, ImportOptions, load
 from core.intake.mapping.mapped_file import MappedFile
 from core.intake.mapping.mapping import Mapping
 from core.intake.mapping.stage_file import stage_file
+from core.intake.mapping.targets import Field
 from core.intake.parsing.faults import Faults
 from core.intake.parsing.folder import Progress
 from core.models.practices import Practice
@@ -48,6 +50,7 @@ def import_file(
     stages.open_stages(session)
     origins = stage_file(session, file)
     done = load(
-        session, practice_id, source=SOURCE, origins=origins, faults=file.faults, by=by, now=now, options=options
-    )
+        session, practice_id, source=SOURCE, origins=origins, faults=file.faults, by=by, now=now, options=options,
+        holds_back=HoldBack.TO_CORRECT if mapping.rows == "claim" or mapping.has(Field.LINE) else HoldBack.ALL,
+    )  # fmt: skip
     return replace(done, rows_read=file.rows_read)

@@ -42,6 +42,7 @@ class Problem(NamedTuple):
 
     code: str
     sentence: str
+    field: Field | None = None  # the field that a question is about
 
 
 class Mapping(BaseModel):

@@ -19,11 +19,13 @@ from core.intake.parsing.lines import UnreadableFile
 
 CELLS_MAX: Final = 5_000_000  # calamine needs about 90 bytes for each
 CELLS_OF_REQUEST_MAX: Final = 500_000  # a web process serves others meanwhile
-XML_BYTES_MAX: Final = 2_000_000_000  # unpacked; a larger part is no office's export
+XML_BYTES_MAX: Final = 800_000_000  # unpacked; calamine reads all texts at once when it opens the file
+XML_BYTES_OF_REQUEST_MAX: Final = 60_000_000
 _PIECE_BYTES: Final = 1_000_000
 _OVERLAP_BYTES: Final = 4_096  # so that no cell is cut in two
 _OLE: Final = b"\xd0\xcf\x11\xe0"
 _ROW: Final = re.compile(rb'<(?:\w+:)?row [^>]*?\br="(\d+)"')
+_CELL: Final = re.compile(rb"<(?:\w+:)?c[ />]")  # also of cells without a reference, which Excel may leave out
 _WIDE_CELL: Final = re.compile(rb'<(?:\w+:)?c r="([A-Z]{2,3})\d')
 _CELL_MAX: Final = rb'(?P<ref>[A-Z]+\d+)"(?![^>]*t="str")[^>]*>'
 _NO_VALUE: Final = re.compile(rb'<c r="' + _CELL_MAX + rb"<f[^<]*(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v></v>)?\s*</c>")
@@ -46,6 +48,7 @@ class Workbook:
 
     def __init__(self, path: Path, *, cells_max: int = CELLS_MAX) -> None:
         """Open the workbook. Raise `UnreadableFile` with the cure."""
+        _refuse_large(path, XML_BYTES_MAX if cells_max > CELLS_OF_REQUEST_MAX else XML_BYTES_OF_REQUEST_MAX)
         self._path = path
         self._cells_max = cells_max
         self._errors: dict[int, dict[int, str]] = {}  # by row and column, because calamine reads them as empty
@@ -94,12 +97,13 @@ class Workbook:
 
     def _scan(self, sheet: str) -> None:
         """Refuse a sheet that would need too much memory, and formulas that have no value."""
-        rows = columns = 0
+        rows = columns = cells = 0
         for piece in self._pieces(sheet):
             numbers = _ROW.findall(piece)
             rows = max(rows, *map(int, numbers[-1:]), 0) if numbers else rows
             columns = max(columns, max(map(column_number, _WIDE_CELL.findall(piece)), default=LETTERS))
-            if rows * columns > self._cells_max:
+            cells += len(_CELL.findall(piece)) - len(_CELL.findall(piece[:_OVERLAP_BYTES] if cells else b""))
+            if max(rows * columns, cells) > self._cells_max:
                 cure = (
                     f"the sheet spans {rows:,} rows and {columns:,} columns, more than {self._cells_max:,} cells; "
                     "delete empty rows and columns, or save it as CSV UTF-8"
@@ -118,20 +122,26 @@ class Workbook:
                 )
 
     def _pieces(self, sheet: str) -> Iterator[bytes]:
-        """Yield the sheet's XML in pieces that overlap. Raise `UnreadableFile` if it unpacks to too much."""
-        done, tail = 0, b""
+        """Yield the sheet's XML in pieces that overlap. Raise `UnreadableFile`."""
+        tail = b""
         try:
-            with zipfile.ZipFile(self._path) as packed:
-                for part in packed.infolist():
-                    done += part.file_size
-                if done > XML_BYTES_MAX:
-                    raise UnreadableFile("the workbook unpacks to more than 2 GB; split it, or save it as CSV UTF-8", 1)
-                with packed.open(_part_of_sheet(packed, sheet)) as xml:
-                    while piece := xml.read(_PIECE_BYTES):
-                        yield tail + piece
-                        tail = piece[-_OVERLAP_BYTES:]
+            with zipfile.ZipFile(self._path) as packed, packed.open(_part_of_sheet(packed, sheet)) as xml:
+                while piece := xml.read(_PIECE_BYTES):
+                    yield tail + piece
+                    tail = piece[-_OVERLAP_BYTES:]
         except (zipfile.BadZipFile, KeyError, EOFError, OSError):
             raise UnreadableFile("the workbook is damaged; open it in Excel and save it again", 1) from None
+
+
+def _refuse_large(path: Path, most: int) -> None:
+    """Refuse a workbook that unpacks to more than `most` bytes, before anything reads it."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as packed:
+        size = sum(part.file_size for part in packed.infolist())
+    if size > most:
+        cure = f"the workbook unpacks to more than {most // 1_000_000} MB; split it, or save it as CSV UTF-8"
+        raise UnreadableFile(cure, 1)
 
 
 def _part_of_sheet(packed: zipfile.ZipFile, sheet: str) -> str:

@@ -111,7 +111,7 @@ def discard(session: Session, key: ImportKey, *, by: Actor, now: dt.datetime) ->
     if (job.status, S.DISCARDED) not in lifecycle.TRANSITIONS:
         raise lifecycle.wrong_status(job, "be discarded")
     was = job.status
-    moved = lifecycle.transition(session, key, source=was, target=S.DISCARDED, finished_at=now)
+    moved = lifecycle.transition(session, key, source=was, target=S.DISCARDED, finished_at=now, report=None)
     assert moved, "the row is locked"
     if was is S.CHECKING:
         lifecycle.stop_worker(session, key.practice_id)
@@ -140,7 +140,7 @@ def expire(session: Session, *, now: dt.datetime) -> int:
     found = session.scalars(old.limit(10).with_for_update(key_share=True, skip_locked=True)).all()
     for job in found:
         key, was = lifecycle.key_of(job), job.status
-        lifecycle.transition(session, key, source=was, target=S.DISCARDED, finished_at=now)
+        lifecycle.transition(session, key, source=was, target=S.DISCARDED, finished_at=now, report=None)
         audit.record(session, "import.expired", key.subject(), by=None, now=now, was=was.value)
     return len(found)
 

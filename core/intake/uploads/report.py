@@ -12,7 +12,7 @@ from core.models.imports import ImportSource
 
 PLACES_KEPT_MAX: Final = 10_000  # of all mistakes together
 # What must be equal in the check and in the import, so that what the user saw is what comes in.
-_CONFIRMED: Final = ("source", "added", "left_out", "in_file", "new", "on_existing")
+_CONFIRMED: Final = ("source", "added", "left_out", "in_file", "new", "on_existing", "held_back")
 _SYNTHEA_FILES: Final = frozenset(
     {
         *(file.name for file in (synthea_format.ORGANIZATIONS, synthea_format.PROVIDERS, synthea_format.PAYERS)),
@@ -61,7 +61,8 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
         "left_out": imported.left_out,
         "in_file": imported.in_file.facts(),
         "new": imported.new.facts(),
-        "on_existing": imported.on_existing.facts(),
+        "on_existing": {name: getattr(imported.on_existing, name) for name in ("claims", "lines", "postings")},
+        "write_offs": imported.on_existing.moved._asdict(),  # zero in a check, which posts nothing
         "first_claims": [{**one.facts(), "patient": one.patient} for one in imported.first_claims],
         "differences": {
             "count": differences.count,
@@ -74,6 +75,7 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
             "missing": corrections.missing,
             "first": [_correction(one) for one in corrections.first],
         },
+        "held_back": imported.held_back,
         "changes_taken": imported.changes_taken,
     }
 

@@ -2,9 +2,7 @@
 
 import datetime as dt
 import errno
-import hashlib
 import random
-import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -28,11 +26,11 @@ from core.intake.mapping.mapping import Mapping
 from core.intake.parsing.faults import Fault, FaultKind, Faults, ImportRefused
 from core.intake.parsing.folder import Progress
 from core.intake.synthea.synthea_import import Payments, import_synthea
-from core.intake.uploads import archive, codes, import_queries, lifecycle, mapping_choice, report
+from core.intake.uploads import codes, import_queries, lifecycle, mapping_choice, report, worker_folder
 from core.intake.uploads.lifecycle import ImportKey
 from core.intake.uploads.lists import ListFiles
 from core.intake.uploads.progress import ImportStopped, ProgressWriter, WorkerStopping
-from core.models.imports import WORKER_STATUSES, ImportJob, ImportPiece, ImportSource, ImportStatus
+from core.models.imports import WORKER_STATUSES, ImportJob, ImportSource, ImportStatus
 from core.models.people import User
 from core.practices import practice_days, practice_queries
 
@@ -89,10 +87,11 @@ def check_and_load(
     """
     source = job.source or report.guess_source(names)
     practice = practice_queries.find(session, job.practice_id)
-    takes = job.status is S.IMPORTING and job.options.get("take_changes", False)
+    is_import = job.status is S.IMPORTING
+    takes = is_import and job.options.get("take_changes", False)
     given: dict[str, Any] = {
         "practice_name": practice.name, "now": now, "progress": progress, "by": _user(session, job),
-        "options": lists.options(take_changes=takes),
+        "options": lists.options(take_changes=takes, check_only=not is_import),
     }  # fmt: skip
     if source is ImportSource.FILE:
         return import_file(session, folder / names[0], Mapping.of(job.options["mapping"]), **given)
@@ -131,11 +130,15 @@ def _begin(sessions: Sessions, key: ImportKey, *, now: dt.datetime) -> bool:
 
 def _run(sessions: Sessions, key: ImportKey, *, progress: ProgressWriter, bytes_max: int, clock: Clock) -> None:
     where = log.bind(practice_id=key.practice_id, import_id=key.import_id)
+    worker_folder.remove_stale()
     try:
-        with transaction(sessions) as session, tempfile.TemporaryDirectory(prefix="settle-import-") as folder:
+        with transaction(sessions) as session, worker_folder.temporary() as folder:
             session.execute(_TIMEOUTS)
             if lifecycle.try_lease(session, key.practice_id):
                 _check_or_import(session, key, Path(folder), progress=progress, bytes_max=bytes_max, now=clock())
+            else:  # another worker has it, so this was no attempt
+                given_back = update(ImportJob).where(*key.of(ImportJob), ImportJob.attempts > 0)
+                session.execute(given_back.values(attempts=ImportJob.attempts - 1))
     except ImportStopped:
         where.info("import_stopped")
     except Exception as error:
@@ -172,7 +175,7 @@ def _check_or_import(
     lists = ListFiles(made)
     try:
         with session.begin_nested() as savepoint, closing(lists):
-            names = _write_files(session, job, uploaded, progress=progress, bytes_max=bytes_max)
+            names = worker_folder.write_files(session, job, uploaded, progress=progress, bytes_max=bytes_max)
             source = job.source or report.guess_source(names)
             found |= report.files_read(names, source)
             if source is ImportSource.FILE and _asks_for_mapping(session, job, uploaded, names, found, now=now):
@@ -236,35 +239,6 @@ def _save(session: Session, job: ImportJob, found: dict[str, Any], *, is_import:
         audit.record(
             session, "import.finished", key.subject(), by=job.confirmed_by, now=now, claims=found["added"]["claims"]
         )
-
-
-def _write_files(
-    session: Session, job: ImportJob, folder: Path, *, progress: ProgressWriter, bytes_max: int
-) -> list[str]:
-    """Write the uploaded files into `folder`, unpacked. Return their names. Raise `ImportRefused`."""
-    key, faults, names = lifecycle.key_of(job), Faults(), []
-    files = [dict(file) for file in job.files]
-    total, done = sum(file["bytes"] for file in files), 0
-    for index, file in enumerate(files):
-        path, digest, number = folder / file["name"], hashlib.sha256(), 0
-        with path.open("xb") as target:
-            of_file = select(ImportPiece.content).where(*key.of(ImportPiece), ImportPiece.file == index)
-            while content := session.scalar(of_file.where(ImportPiece.number == number)):
-                target.write(content)
-                digest.update(content)
-                number, done = number + 1, done + len(content)
-                progress(f"reading {file['name']}", done, total)
-        file["sha256"] = digest.hexdigest()
-        if file["name"].lower().endswith(archive.ZIP_ENDING):
-            unpacked = archive.unpack(path, folder, bytes_max=bytes_max, faults=faults)
-            path.unlink()
-            bytes_max -= sum((folder / name).stat().st_size for name in unpacked)
-            names += unpacked
-        else:
-            names.append(file["name"])
-    job.files = files
-    faults.refuse_if_any()
-    return names
 
 
 def _refuse(

@@ -213,7 +213,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(
         packed.writestr("xl/media/image1.png", bytes(5_000_000))
     monkeypatch.setattr(workbook, "XML_BYTES_MAX", 5_000_000)
 
-    assert "the workbook unpacks to more than 2 GB" in office.faults(path, MAPPING)[0]
+    assert "the workbook unpacks to more than 5 MB" in office.faults(path, MAPPING)[0]
 
 
 def test_a_protected_or_old_workbook_says_how_to_save_it(tmp_path: Path, office: OfficeFiles) -> None:

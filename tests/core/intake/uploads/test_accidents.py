@@ -1,6 +1,9 @@
 """Accidents while a worker checks or imports: nothing is half in, and each ends in words that name the cure."""
 
 import errno
+import os
+import subprocess
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ from sqlalchemy import Select, func, select
 
 from core.books.closing import IMPORT_LOCK
 from core.db.engine import transaction
-from core.intake.uploads import codes, commands, lifecycle, receive, run
+from core.intake.uploads import codes, commands, lifecycle, receive, run, worker_folder
 from core.intake.uploads.progress import ImportStopped, ProgressWriter, WorkerStopping
 from core.models.imports import ImportJob, ImportStatus
 from tests.factories import NOW, a_practice
@@ -25,12 +28,10 @@ CREATE TRIGGER is_full BEFORE INSERT ON claim FOR EACH STATEMENT EXECUTE FUNCTIO
 """
 
 
-@pytest.mark.parametrize("status", [S.CHECKING, S.IMPORTING])
-def test_a_full_disk_of_the_database_refuses_the_import(uploads: Uploads, status: ImportStatus) -> None:
+def test_a_full_disk_of_the_database_refuses_the_import(uploads: Uploads) -> None:
     key = uploads.upload()
-    if status is S.IMPORTING:
-        uploads.work()
-        uploads.practice.act(commands.confirm, key)
+    uploads.work()
+    uploads.practice.act(commands.confirm, key)
     uploads.practice.sql(_FULL)
 
     assert uploads.work()
@@ -50,6 +51,21 @@ def test_a_full_disk_refuses_a_piece_and_keeps_the_others(uploads: Uploads) -> N
         uploads.practice.act(receive.put_piece, key, file=0, number=0, content=next(iter(uploads.files.values())))
 
     assert uploads.count("import_piece") == 1
+
+
+def test_the_files_of_a_killed_worker_are_deleted_and_those_of_a_living_one_stay(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    killed = subprocess.Popen(["true"])
+    killed.wait()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for pid in (killed.pid, os.getpid()):
+        (tmp_path / f"settle-import-{pid}-x").mkdir()
+        (tmp_path / f"settle-import-{pid}-x" / "claims.csv").touch()
+
+    worker_folder.remove_stale()
+
+    assert [path.name for path in tmp_path.iterdir()] == [f"settle-import-{os.getpid()}-x"]
 
 
 def test_a_full_temporary_folder_refuses_the_import(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,6 +192,8 @@ def test_two_uploads_at_once_are_two_imports(uploads: Uploads) -> None:
 
 def test_a_failure_that_passes_by_itself_is_retried_and_does_not_count(uploads: Uploads) -> None:
     key = uploads.upload()
+    uploads.work()
+    uploads.practice.act(commands.confirm, key)
     uploads.practice.sql(_FULL.replace("disk_full", "lock_not_available"))
 
     with pytest.raises(Exception, match="could not extend file"):
@@ -185,4 +203,4 @@ def test_a_failure_that_passes_by_itself_is_retried_and_does_not_count(uploads: 
         assert session.scalar(select(ImportJob.attempts).where(*key.of(ImportJob))) == 0
     uploads.practice.sql("DROP TRIGGER is_full ON claim")
     assert uploads.work()
-    assert uploads.read(key).status is S.READY
+    assert uploads.read(key).status is S.IMPORTED

@@ -1,0 +1,103 @@
+"""A second file of the office's own: a changed row never posts the same money twice."""
+
+from pathlib import Path
+
+from sqlalchemy import select
+
+from core.books.invariants import violations
+from core.db.engine import transaction
+from core.intake.csv.postings_import import import_postings
+from core.intake.loading.corrections import FILE_COLUMNS, Correction
+from core.intake.loading.load import Imported, ImportOptions
+from core.intake.mapping.import_file import import_file
+from core.intake.mapping.mapping import Mapping
+from core.models.claims import Claim
+from tests.core.intake.mapping.conftest import MAPPING, PRACTICE, OfficeFiles
+from tests.factories import NOW
+
+LINES_HEADER = "Claim #,Patient #,Patient Name,DOS,CPT,Primary Ins,Charge,Ins Paid,Ins Bal,Pt Bal"
+LINES = Mapping.of({
+    "rows": "line",
+    "columns": {
+        "Claim #": "claim", "Patient #": "patient", "Patient Name": "patient_name", "DOS": "service_date",
+        "CPT": "procedure_code", "Primary Ins": "primary_payer", "Charge": "charge", "Ins Paid": "primary_paid",
+        "Ins Bal": "insurance_balance", "Pt Bal": "patient_balance",
+    },
+    "dates": {"service_date": "MM/DD/YYYY"},
+})  # fmt: skip
+OPEN_LINE = "C1,P1,Example Ann,03/14/2026,99213,Aetna,100.00,0.00,100.00,0.00"
+PAID_LINE = "C1,P1,Example Ann,03/14/2026,99214,Aetna,80.00,80.00,0.00,0.00"
+
+
+def balances(office: OfficeFiles) -> tuple[int, int]:
+    with office.sessions() as session:
+        assert violations(session) == []
+        claim = session.scalars(select(Claim).where(Claim.external_id == "C1")).one()
+        return claim.insurance_due, claim.patient_due
+
+
+def load(office: OfficeFiles, path: Path, mapping: Mapping, found: list[Correction] | None = None) -> Imported:
+    options = ImportOptions(each_correction=None if found is None else found.append)
+    with transaction(office.sessions) as session:
+        return import_file(session, path, mapping, practice_name=PRACTICE, now=NOW, options=options)
+
+
+def post(office: OfficeFiles, corrections: list[Correction]) -> None:
+    file = office.folder / "corrections.csv"
+    rows = [",".join(row) for one in corrections for row in one.rows()]
+    file.write_text("\n".join([",".join(FILE_COLUMNS), *rows, ""]), encoding="utf-8")
+    with transaction(office.sessions) as session:
+        import_postings(session, file, practice_name=PRACTICE, now=NOW)
+
+
+def test_a_balance_that_moved_to_the_patient_comes_in_after_its_correction(office: OfficeFiles) -> None:
+    first = office.csv("C1,P1,Example Ann,03/14/2026,Aetna,100.00,0.00")
+    load(office, first, MAPPING)
+    second = office.csv("C1,P1,Example Ann,03/14/2026,Aetna,0.00,40.00")
+    corrections: list[Correction] = []
+
+    done = load(office, second, MAPPING, corrections)
+
+    assert (done.held_back, done.on_existing.postings, done.corrections.missing) == (1, 0, 1)
+    assert balances(office) == (100_00, 0), "the same money is not owed twice"
+    post(office, corrections)
+    again = load(office, second, MAPPING)
+    assert (again.held_back, again.on_existing.postings) == (0, 1)
+    assert balances(office) == (0, 40_00)
+
+
+def test_lines_without_numbers_in_another_order_post_no_payment_twice(office: OfficeFiles) -> None:
+    load(office, office.csv(OPEN_LINE, PAID_LINE, header=LINES_HEADER), LINES)
+    assert balances(office) == (100_00, 0)
+
+    done = load(office, office.csv(PAID_LINE, OPEN_LINE, header=LINES_HEADER), LINES)
+
+    assert (done.held_back, done.on_existing.postings) == (1, 0)
+    assert balances(office) == (100_00, 0)
+
+
+def test_a_new_payment_on_a_claim_without_changes_comes_in(office: OfficeFiles) -> None:
+    mapping = Mapping.of({**LINES.as_json(), "rows": "claim"})
+    load(office, office.csv(OPEN_LINE, header=LINES_HEADER), mapping)
+
+    paid = office.csv(OPEN_LINE.replace("0.00,100.00,0.00", "60.00,40.00,0.00"), header=LINES_HEADER)
+    done = load(office, paid, mapping)
+
+    assert (done.held_back, done.on_existing.postings) == (0, 1)
+    assert balances(office) == (40_00, 0)
+
+
+def test_a_posting_that_changes_again_after_its_correction_is_not_corrected_twice(office: OfficeFiles) -> None:
+    load(office, office.csv("C1,P1,Example Ann,03/14/2026,Aetna,100.00,0.00"), MAPPING)
+    first: list[Correction] = []
+    load(office, office.csv("C1,P1,Example Ann,03/14/2026,Aetna,87.00,0.00"), MAPPING, first)
+    post(office, first)
+    assert balances(office) == (87_00, 0)
+    assert load(office, office.folder / "ar.csv", MAPPING).corrections.changed == 0, "it is corrected"
+
+    for balance in ("86.00", "100.00"):
+        later: list[Correction] = []
+        load(office, office.csv(f"C1,P1,Example Ann,03/14/2026,Aetna,{balance},0.00"), MAPPING, later)
+
+        assert [(one.corrected_before, one.postings) for one in later] == [(True, ())]
+    assert balances(office) == (87_00, 0)
