@@ -5,7 +5,6 @@ import json
 import click
 
 from core.cli.import_totals import (
-    PARTS,
     print_corrections,
     print_differences,
     print_first_claims,
@@ -17,7 +16,7 @@ from core.counting import counted
 from core.intake.csv.postings_import import ImportedPostings
 from core.intake.loading.load import Imported, ImportOptions
 from core.intake.loading.summary import CreditBalance, LookAlike, Summary
-from core.intake.loading.totals import ControlTotal
+from core.intake.loading.totals import TOTAL_LABELS, ControlTotal
 from core.intake.parsing.folder import RowsRead
 from core.money import format_cents
 
@@ -105,7 +104,7 @@ def _counts(counts: dict[str, int]) -> str:
 def _print_posted(summary: Summary) -> None:
     """Print the totals of the new postings, to compare with the practice's own reports."""
     click.echo("Control totals of the new postings:")
-    for name, words in PARTS:
+    for name, words in TOTAL_LABELS:
         part: ControlTotal = getattr(summary, name)
         click.echo(f"  {words:<24}{part.number:>12,}{format_cents(part.cents):>20}")
 

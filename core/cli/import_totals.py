@@ -9,18 +9,10 @@ from core.cli.formats import day
 from core.counting import counted
 from core.intake.loading.corrections import Correction, Corrections
 from core.intake.loading.differences import Difference, Differences
-from core.intake.loading.totals import FirstClaim
+from core.intake.loading.totals import TOTAL_LABELS, FirstClaim
 from core.ledger.late_payments import WriteOffChanges
 from core.money import format_cents
 
-PARTS: Final = (
-    ("charges", "Charges"),
-    ("insurance_payments", "Insurance payments"),
-    ("patient_payments", "Patient payments"),
-    ("refunds", "Refunds"),
-    ("adjustments", "Adjustments"),
-    ("transfers", "Transfers"),
-)
 _LINES_MAX: Final = 20  # of each list, so that a large import stays readable
 
 
@@ -30,7 +22,7 @@ def totals_lines(in_file: Mapping[str, Any], new: Mapping[str, Any]) -> list[str
     lines = [f"{'Control totals:':<22}{'in the files':>28}{'new':>28}"]
     for name, words in (("claims", "Claims"), ("lines", "Service lines"), ("postings", "Postings")):
         lines.append(_row(words, [(one[name], None) for one in both]))
-    for name, words in PARTS:
+    for name, words in TOTAL_LABELS:
         lines.append(_row(words, [(one[name]["number"], one[name]["cents"]) for one in both]))
     for name, words in (
         ("insurance_balance_cents", "Insurance balance"),

@@ -28,7 +28,8 @@ _time_zone_option = click.option(
 def import_() -> None:
     """Import claims or postings. A single error stops the whole import; each error is listed with its location.
 
-    upload, show, confirm and discard act for a signed-in user. csv, synthea and postings run on the server.
+    upload, show, map, list, confirm and discard act for a signed-in user. file, csv, synthea and postings run on the
+    server.
     """
 
 

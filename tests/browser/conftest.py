@@ -79,5 +79,6 @@ def open_as(chromium: Browser, address: str, sessions: Sessions) -> Iterator[OPE
 
 def faults_of(page: Page) -> str:
     """Return the faults that axe finds. Target size is a rule of WCAG 2.2 AA that axe runs only on request."""
+    page.wait_for_load_state()  # an element is found before the style sheet is there, and axe would measure it bare
     result = Axe().run(page, options={"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}})
     return result.generate_report() if result.violations_count else ""

@@ -20,7 +20,7 @@ def statuses(practice: GivenPractice) -> list[JobStatus]:
 
 def preview(page: Page, *, reason: str = "small_balance") -> None:
     page.get_by_text("Batch Status Change").click()
-    page.get_by_role("button", name="Settled writes off balances").click()
+    page.get_by_role("button", name="Settled may write off balances").click()
     page.get_by_label("Reason").select_option(reason)
     page.get_by_role("button", name="Preview").click()
 
@@ -146,7 +146,7 @@ def test_keys_move_between_checkboxes(feed: Page) -> None:
 
 def test_without_a_selection_a_message_appears_and_no_dialog_opens(feed: Page) -> None:
     feed.get_by_text("Batch Status Change").click()
-    feed.get_by_role("button", name="Settled writes off balances").click()
+    feed.get_by_role("button", name="Settled may write off balances").click()
 
     expect(feed.locator("#picked-dollars")).to_have_text("Select at least one claim first.")
     expect(feed.locator("#picked")).to_have_class(re.compile("warns"))
@@ -259,7 +259,7 @@ def test_axe_finds_nothing_with_the_dialog_open_and_closed(
 
     page.get_by_text("Batch Status Change").click()
     assert faults_of(page) == ""
-    page.get_by_role("button", name="Settled writes off balances").click()
+    page.get_by_role("button", name="Settled may write off balances").click()
     expect(page.get_by_label("Reason")).to_be_focused()
     assert faults_of(page) == ""
     page.get_by_label("Reason").select_option("charity")
@@ -277,7 +277,7 @@ def test_a_claim_is_settled_without_javascript(practice: GivenPractice, open_as:
     page = open_as("/claims?sort=claim", practice.biller, java_script_enabled=False)
     page.locator("#rows input").nth(1).check()
     page.get_by_text("Batch Status Change").click()
-    page.get_by_role("button", name="Settled writes off balances").click()
+    page.get_by_role("button", name="Settled may write off balances").click()
     page.get_by_label("Reason").select_option("charity")
     page.get_by_role("button", name="Preview").click()
 

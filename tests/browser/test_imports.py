@@ -23,7 +23,7 @@ def test_files_are_uploaded_checked_and_imported(practice: GivenPractice, open_a
         page.get_by_role("button", name="Upload and check").click()
 
         page.wait_for_url("**/imports/1")
-        expect(page.get_by_text("Waiting for a worker", exact=True)).to_be_visible()
+        expect(page.get_by_text("Waiting to be checked", exact=True)).to_be_visible()
         assert not faults_of(page)
         uploads.work()
         expect(page.get_by_text("The totals agree")).to_be_visible()  # without a reload

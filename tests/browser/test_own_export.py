@@ -32,7 +32,7 @@ def upload(page: Page, file: Path, expected: str) -> None:
 
 
 def work(page: Page, uploads: Uploads) -> None:
-    expect(page.get_by_text("Waiting for a worker", exact=True)).to_be_visible()
+    expect(page.get_by_text("Waiting to be checked", exact=True)).to_be_visible()
     assert uploads.work()
 
 
@@ -70,13 +70,13 @@ def test_an_office_manager_imports_an_export_and_the_next_days(
         page.get_by_label("Kind of files").select_option("Our own export: our export")
         upload(page, second, format_cents(total - 6_000))
         work(page, uploads)
-        expect(page.get_by_text("1 change of existing records", exact=True)).to_be_visible()
+        expect(page.get_by_text("1 change to existing records", exact=True)).to_be_visible()
         expect(page.get_by_text("The totals agree")).to_be_visible()
         picture(page, "5-next-day")
         with page.expect_download() as download:
             page.get_by_role("link", name="Download all changes as CSV").click()
         assert '"Example, Paula"' in download.value.path().read_text(encoding="utf-8-sig")
-        page.get_by_label("Also take over these changes").check()
+        page.get_by_label("Also take over").check()
         page.get_by_role("button", name="Import 1 posting on existing claims").click()
         expect(page.get_by_text("Importing", exact=True)).to_be_visible()
         uploads.work()

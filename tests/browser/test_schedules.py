@@ -121,7 +121,7 @@ def test_every_page_of_schedules_is_accessible_and_fits(
     assert faults_of(page) == ""
     page.get_by_role("button", name="Create schedule").click()
     page.get_by_role("button", name="Run now").click()
-    expect(page.get_by_text("It would settle 2 claims and skip 1")).to_be_visible()
+    expect(page.get_by_text("This run would settle 2 claims and skip 1")).to_be_visible()
 
     for path in ("/schedules", "/schedules/1", "/schedules/1/change", "/schedule-runs", "/schedule-runs/1", "/jobs/1"):
         page.goto(path)

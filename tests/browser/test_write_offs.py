@@ -23,7 +23,7 @@ def test_an_administrator_adds_a_reason_settles_and_downloads_the_write_offs(
 
     page = open_as("/write-offs", admin)
     assert faults_of(page) == ""
-    page.get_by_role("button", name="Mark as sent").click()
+    page.get_by_role("button", name="Create file and mark as sent").click()
     with page.expect_download() as started:
         page.get_by_role("link", name="CSV of file 1").click()
 

@@ -55,6 +55,7 @@ def test_every_named_icon_is_drawn() -> None:
         for name in name
         if name
     }
-    pills = set(re.findall(r'Pill\("[^"]+", "([a-z]+)"', "".join(path.read_text() for path in WEBUI.glob("*.py"))))
+    pills = set(re.findall(r'Pill\("[^"]+", "([a-z]+)"', "".join(path.read_text() for path in WEBUI.rglob("*.py"))))
 
+    assert "check" in pills
     assert named | pills <= drawn

@@ -198,7 +198,7 @@ def download_corrections(path: ImportPath) -> Response:
 )
 @requires(Action.IMPORT)
 def download_faults(path: ImportPath) -> Response:
-    """Download the faults of a refused import: one row for each place, up to 1,000 of each mistake."""
+    """Download the faults of a refused import: a row for each place, at most 1,000 of each mistake, 10,000 in all."""
     return send_faults(path.key(current_actor()), by=current_actor())
 
 

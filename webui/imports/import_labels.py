@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from core.counting import counted
+from core.intake.loading.totals import TOTAL_LABELS
 from core.models.imports import ImportSource, ImportStatus
 from webui.shared.labels import Pill
 
 IMPORT_STATUS: Final[Mapping[ImportStatus, Pill]] = {
     ImportStatus.UPLOADING: Pill("Uploading", "dots", "run"),
-    ImportStatus.STAGED: Pill("Waiting for a worker", "clock", "run"),
+    ImportStatus.STAGED: Pill("Waiting to be checked", "clock", "run"),
     ImportStatus.CHECKING: Pill("Checking", "dots", "run"),
-    ImportStatus.NEEDS_MAPPING: Pill("Needs its mapping", "eye", "warn"),
+    ImportStatus.NEEDS_MAPPING: Pill("Needs a mapping", "eye", "warn"),
     ImportStatus.READY: Pill("Ready to import", "eye", "warn"),
     ImportStatus.IMPORTING: Pill("Importing", "play", "run"),
     ImportStatus.IMPORTED: Pill("Imported", "check", "good"),
@@ -26,14 +27,6 @@ SOURCE_LABELS: Final[Mapping[str, str]] = {
 OWN_EXPORT: Final = "own"
 KINDS: Final = (("", "Recognize by name"), (OWN_EXPORT, "Our own export: show its columns"))  # then saved mappings
 _COUNTS: Final = (("claims", "Claims"), ("lines", "Service lines"), ("postings", "Postings"))
-_TOTALS: Final = (
-    ("charges", "Charges"),
-    ("insurance_payments", "Insurance payments"),
-    ("patient_payments", "Patient payments"),
-    ("refunds", "Refunds"),
-    ("adjustments", "Adjustments"),
-    ("transfers", "Transfers"),
-)
 _BALANCES: Final = (("insurance_balance_cents", "Insurance balance"), ("patient_balance_cents", "Patient balance"))
 
 
@@ -57,7 +50,8 @@ def total_rows(in_file: Mapping[str, Any], new: Mapping[str, Any]) -> list[Total
     both = (in_file, new)
     counts = [TotalRow(words, *(Total(one[name], None) for one in both)) for name, words in _COUNTS]
     sums = [
-        TotalRow(words, *(Total(one[name]["number"], one[name]["cents"]) for one in both)) for name, words in _TOTALS
+        TotalRow(words, *(Total(one[name]["number"], one[name]["cents"]) for one in both))
+        for name, words in TOTAL_LABELS
     ]
     credit = TotalRow(
         "Credit balances", Total(in_file["credit"]["number"], in_file["credit"]["cents"]), Total(None, None)

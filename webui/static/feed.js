@@ -153,7 +153,7 @@ async function totals() {
     matching = sums.claims;
     row("totals", sums.row);
     const of = document.getElementById("range-of");
-    if (of) of.textContent = ` of ${sums.words}`;
+    if (of) of.textContent = ` of ${sums.words} ${sums.claims === 1 ? "claim" : "claims"}`;
     show();
     if (selected.scope === "matching") document.getElementById("picked-count").textContent = selectionText(null);
   } catch {

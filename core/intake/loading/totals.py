@@ -33,6 +33,15 @@ POSTING_TOTALS: Final[Mapping[str, tuple[ColumnElement[bool], ColumnElement[int]
     "adjustments": (_STAGE.c.kind == PostingKind.ADJUSTMENT.value, -_STAGE.c.amount_cents),
     "transfers": (and_(_STAGE.c.kind == PostingKind.TRANSFER.value, ~_IS_PAID), _STAGE.c.amount_cents),
 }
+# In the order of an A/R report.
+TOTAL_LABELS: Final = (
+    ("charges", "Charges"),
+    ("insurance_payments", "Insurance payments"),
+    ("patient_payments", "Patient payments"),
+    ("refunds", "Refunds"),
+    ("adjustments", "Adjustments"),
+    ("transfers", "Transfers"),
+)
 
 
 class ControlTotal(NamedTuple):

@@ -19,7 +19,7 @@ REFUSAL_SENTENCES: Final = {
         "then upload the files again."
     ),
     WORKER_DIED: (
-        "Each worker that read these files ended before it was done. Ask operations to check the memory of the "
+        "Every worker that read these files stopped before it finished. Ask operations to check the memory of the "
         "workers, or upload fewer months at a time."
     ),
     REQUESTER_MAY_NOT: (
@@ -27,8 +27,8 @@ REFUSAL_SENTENCES: Final = {
         "as another user."
     ),
     UNEXPECTED_ERROR: (
-        "The product could not read these files because of an error of its own. Ask operations for the line "
-        "import_failed in the log of the worker."
+        "Batch Settle could not read these files because of an internal error. Ask operations to look for "
+        "import_failed in the worker's log."
     ),
 }
 

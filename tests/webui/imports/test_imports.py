@@ -19,7 +19,7 @@ def send(browser: Browser, files: dict[str, bytes], key: str = "key", **fields: 
 def test_a_form_uploads_files_that_a_worker_checks_and_imports(biller: Browser, uploads: Uploads) -> None:
     sent = send(biller, uploads.files, expected_total="$232.50")
     assert (sent.status_code, sent.location) == (303, "/imports/1")
-    assert "Waiting for a worker" in biller.says("/imports/1")
+    assert "Waiting to be checked" in biller.says("/imports/1")
     uploads.work()
 
     page = biller.says("/imports/1")

@@ -19,7 +19,7 @@ def test_an_own_file_asks_which_column_is_which(biller: Browser, uploads: Upload
     uploads.work()
 
     page = biller.says("/imports/1")
-    assert "Needs its mapping" in page
+    assert "Needs a mapping" in page
     assert "11 of 11 columns recognized." in page
     assert "Columns of import 1" in biller.says("/imports/1/mapping")
 
@@ -55,7 +55,7 @@ def test_a_saved_mapping_and_another_sheet_can_be_chosen(biller: Browser, upload
     while uploads.work():
         pass
 
-    assert "Needs its mapping" in biller.says("/imports/1")
+    assert "Needs a mapping" in biller.says("/imports/1")
     assert "Import 6 claims" in biller.says("/imports/2")
     assert biller.get("/imports/2/mapping").location == "/imports/2"
 
@@ -71,8 +71,8 @@ def test_changes_come_in_on_request(biller: Browser, uploads: Uploads) -> None:
         biller.post(f"/imports/{1 + (key == 'second')}/confirm", on="/imports", take_changes="true")
         uploads.work()
 
-    assert "6 claims of the files are already there. 1 claim gets 1 new posting." in page
-    assert "1 change of existing records patient name 1" in page
+    assert "6 claims in the files are already there. 1 claim gets 1 new posting." in page
+    assert "1 change to existing records patient name 1" in page
     assert "Patient P000 Name Sample, Petra 0 Example, Paula" in page
     assert "3 postings differ from the files" in page
     assert "Payment -$60.00 by primary" in page
