@@ -48,7 +48,7 @@ def all_faults_option(command: _Command) -> _Command:
 
     @click.option(
         "--all-faults", "faults", type=_file, metavar="FILE", callback=lambda _ctx, _param, file: _faults(file),
-        help="Write every faulty place to a CSV file, not only the first three of each kind.",
+        help="Write the location of every error to a CSV file, not only the first three of each kind.",
     )  # fmt: skip
     @wraps(command)
     def run(*args: Any, **given: Any) -> Any:
@@ -62,9 +62,10 @@ def import_options(command: _Command) -> _Command:
 
     @click.option("--check", is_flag=True, help="Check the files and show the totals. Import nothing.")
     @click.option(
-        "--expect-total", type=_Dollars(), metavar="DOLLARS", help="Refuse any other A/R total of the files."
+        "--expect-total", type=_Dollars(), metavar="DOLLARS",
+        help="Refuse the import unless the files' A/R total is this amount.",
     )  # fmt: skip
-    @click.option("--take-changes", is_flag=True, help="Take over changes of existing records, not only new rows.")
+    @click.option("--take-changes", is_flag=True, help="Also apply changes to existing records.")
     @click.option("--as", "email", metavar="EMAIL", help="The user who imports. Without it, the records name no user.")
     @click.option("--all-differences", type=_file, metavar="FILE", help="Write every difference to a CSV file.")
     @click.option(

@@ -37,7 +37,7 @@ class NewImport(Body):
     options: ImportOptions | None = None
     mapping: Annotated[
         str | dict[str, Any] | None,
-        Field(description="Of the office's own file: name or ID of a saved mapping, or a mapping"),
+        Field(description="For your own export: name or ID of a saved mapping, or a mapping"),
     ] = None
     expected_total_cents: Annotated[
         int | None,
@@ -50,7 +50,7 @@ class NewImport(Body):
 
 
 class ChosenMapping(Body):
-    """The mapping of the office's own file."""
+    """The mapping of your own export."""
 
     mapping: Annotated[str | dict[str, Any], Field(description="Name or ID of a saved mapping, or a mapping")]
 
@@ -65,10 +65,10 @@ class ImportConfirmation(Body):
     """The confirmation of a checked import."""
 
     accept_difference: Annotated[
-        bool, Field(description="Import although the A/R total differs from the expected one")
+        bool, Field(description="Import even if the A/R total differs from the expected total")
     ] = False
     take_changes: Annotated[
-        bool, Field(description="Take over the `differences` of existing records, not only new rows")
+        bool, Field(description="Also apply the `differences` to existing records")
     ] = False
 
 

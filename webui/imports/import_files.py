@@ -12,11 +12,11 @@ from core.intake.uploads.lifecycle import ImportKey
 from webui.shared import file_downloads
 from webui.shared.app_context import now
 
-_HEAD = ("File", "Line", "Column", "Value", "Note", "What to do", "Places like this")
+_HEAD = ("File", "Line", "Column", "Value", "Note", "What to do", "Locations like this")
 
 
 def send_faults(key: ImportKey, *, by: Actor) -> Response:
-    """Answer with one row for each place that the check kept. Raise `NoSuchImport`."""
+    """Answer with one row for each location that the check kept. Raise `NoSuchImport`."""
     return file_downloads.send_file(
         by=by,
         name=f"import-{key.import_id}-errors.csv",

@@ -48,7 +48,7 @@ def index() -> str:
         older=last and last.id,
         statuses=import_labels.IMPORT_STATUS,
         sources=import_labels.SOURCE_LABELS,
-        kinds=[*import_labels.KINDS, *((one.id, f"Our own export: {one.name}") for one in mappings)],
+        kinds=[*import_labels.KINDS, *((one.id, f"Your own export: {one.name}") for one in mappings)],
         key=secrets.token_urlsafe(16),
         piece_bytes=PIECE_BYTES_MAX,
         bytes_max=app_context().settings.import_bytes_max,

@@ -42,7 +42,7 @@ def upload() -> Response:
     except Refusal as refusal:
         return _again(acts.sentence_on_page(refusal))
     app_context().hints.import_files(job.practice_id, job.id)
-    return acts.redirect_with("The files are uploaded. A worker checks them now.", "imports.show", import_id=job.id)
+    return acts.redirect_with("Files uploaded. They are being checked now.", "imports.show", import_id=job.id)
 
 
 @blueprint.post("/begin")

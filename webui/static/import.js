@@ -37,7 +37,7 @@ async function post(url, body) {
 async function upload(files) {
   const total = files.reduce((sum, file) => sum + file.size, 0);
   if (total > Number(form.dataset.bytesMax)) {
-    throw new Error(`The files have ${megabytes(total)} together. One import takes up to ${form.dataset.most}. Export fewer months at a time.`);
+    throw new Error(`The files total ${megabytes(total)}. An import can be up to ${form.dataset.most}. Export fewer months at a time.`);
   }
   const about = new FormData(form);
   about.delete("files");

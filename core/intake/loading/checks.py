@@ -58,8 +58,8 @@ _OTHER_VALUES: Final = "another row has the same id but different values; correc
 _OTHER_ROW: Final = {
     stages.CLAIM: "another claim has the same id, so rows that refer to it are ambiguous; give each claim its own id",
     stages.MAPPED_ROW: (
-        "another row has the same claim number; give each claim its own, or say in the mapping that there is one row "
-        "for each service line"
+        "another row has the same claim number; give each claim its own, or choose one row for each service line in the "
+        "mapping"
     ),
     stages.CHARGED_LINE: "another line of the claim has the same number; give each line its own number",
     stages.POSTING: "another posting has the same id; give each posting its own id",
@@ -108,7 +108,7 @@ def first_faulty_rows(session: Session, rows: Select[Any], *alike: str, faults: 
 def add_duplicates(session: Session, stage: Table, key: tuple[str, ...], origin: Origin, faults: Faults) -> None:
     """Add a fault for each staged row whose key is already in the file: an equal row or a different one.
 
-    The cure never is to drop a different row, because its money would be lost.
+    The fix is never to drop a row that differs, because its money would be lost.
     """
     columns = [stage.c[name] for name in key]
     occurrence = func.row_number().over(partition_by=columns, order_by=stage.c.at).label("occurrence")
@@ -127,7 +127,8 @@ def add_duplicates(session: Session, stage: Table, key: tuple[str, ...], origin:
     for row in first_faulty_rows(session, rows, "is_equal", faults=faults):
         value = " / ".join(str(row._mapping[name]) for name in key)
         cure = _SAME_ROW if row.is_equal else _OTHER_ROW.get(stage, _OTHER_VALUES)
-        faults.add(origin.fault(row, key[-1], value, cure, note=f"as line {row.first_at}"), times=row.times)
+        note = f"{'same as' if row.is_equal else 'also in'} line {row.first_at}"
+        faults.add(origin.fault(row, key[-1], value, cure, note=note), times=row.times)
 
 
 def _add_unknown(

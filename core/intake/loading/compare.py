@@ -18,8 +18,8 @@ from core.money import format_plain_amount
 AMOUNT_COLUMNS: Final = {"amount_cents", "allowed", "expected"}
 _DIFFERENT_VALUE: Final = "already imported with a different value; imports don't update existing postings"
 _OTHER_PATIENT: Final = (
-    "this claim number belongs to another patient; give the new claim its own number, because a number names one claim "
-    "for ever"
+    "this claim number belongs to another patient; give the new claim its own number, because a claim number can't be "
+    "reused"
 )
 _OTHER_CLAIM: Final = (
     "this posting id belongs to a posting on another claim; each posting must keep its id in every export, or money "

@@ -16,7 +16,7 @@ PLACES_MAX: Final = 1_000  # of one mistake, for a list of them
 REDACTED: Final = "(hidden)"  # names, dates of birth and numbers of people are never repeated
 _VALUE_CHARACTERS_MAX: Final = 60
 _NAMES_MAX: Final = 20  # columns named in one line
-FAULT_COLUMNS: Final = ("kind", "file", "line", "column", "value", "cure", "note")
+FAULT_COLUMNS: Final = ("kind", "file", "line", "column", "value", "fix", "note")
 
 
 class FaultKind(IntEnum):
@@ -27,8 +27,8 @@ class FaultKind(IntEnum):
     STRUCTURE = 3  # rows or fields cannot be split
     SPREADSHEET = 4  # a spreadsheet rewrote values, usually whole columns
     VALUE = 5
-    REFERENCE = 6  # rows do not fit each other
-    PRACTICE = 7  # rows do not fit the practice's data
+    REFERENCE = 6  # rows contradict each other, or refer to rows that are missing
+    PRACTICE = 7  # rows conflict with the practice's data
 
     @property
     def words(self) -> str:
@@ -42,8 +42,8 @@ _WORDS: Final = {
     FaultKind.STRUCTURE: "Rows that cannot be read",
     FaultKind.SPREADSHEET: "Values that a spreadsheet changed",
     FaultKind.VALUE: "Values",
-    FaultKind.REFERENCE: "Rows that do not fit each other",
-    FaultKind.PRACTICE: "Rows that do not fit the practice's data",
+    FaultKind.REFERENCE: "Rows that contradict other rows or refer to missing ones",
+    FaultKind.PRACTICE: "Rows that conflict with the practice's data",
 }
 
 _ACROSS_COLUMNS: Final = {
@@ -140,7 +140,7 @@ class ImportRefused(Refusal):
         """The message contains counts only, so that it may be logged. The mistakes must not be logged."""
         self.faults = sorted(mistakes, key=lambda mistake: mistake.order)
         places = sum(mistake.count for mistake in mistakes)
-        where = f" in {places:,} places" if places > len(mistakes) else ""
+        where = f" in {places:,} locations" if places > len(mistakes) else ""
         super().__init__(f"Nothing was imported: {counted(len(mistakes), 'error')}{where}.")
 
 

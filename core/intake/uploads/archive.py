@@ -36,11 +36,11 @@ def unpack(archive: Path, folder: Path, *, bytes_max: int, faults: Faults) -> li
         faults.add(Fault(archive.name, str(bad), kind=FaultKind.STRUCTURE))
         return []
     except FileExistsError as there:
-        cure = f"{Path(there.filename).name} is in the upload twice; upload it once, alone or in the zip file"
+        cure = f"{Path(there.filename).name} is in the upload twice; upload it once, by itself or in the zip file"
         faults.add(Fault(archive.name, cure, kind=FaultKind.STRUCTURE))
         return []
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
-        cure = "the zip file is damaged or not a zip file; create it again, or upload the files without zip"
+        cure = "the zip file is damaged or not a zip file; create it again, or upload the files unzipped"
         faults.add(Fault(archive.name, cure, kind=FaultKind.STRUCTURE))
         return []
     return [name for _, name in members]
@@ -74,7 +74,7 @@ def _file_name(entry: zipfile.ZipInfo) -> str:
     """Return the name without its folders. Raise `_BadArchive` for a path that leads out of the archive."""
     parts = entry.filename.split("/")
     if ".." in parts or entry.filename.startswith("/") or stat.S_ISLNK(entry.external_attr >> 16):
-        raise _BadArchive("a name in the zip file leads out of its folder; zip only the files to import")
+        raise _BadArchive("a path in the zip file leads outside its folder; zip only the files to import")
     try:
         check_name(parts[-1])
     except BadFiles:
@@ -88,9 +88,9 @@ def _check_member(entry: zipfile.ZipInfo, name: str) -> None:
     if name.lower().endswith(ZIP_ENDING):
         raise _BadArchive(f"{name} is a zip file inside the zip file; zip the files themselves")
     if entry.compress_type not in _METHODS:
-        raise _BadArchive(f"{name} is compressed by an unusual method; zip the files with the method Deflate")
+        raise _BadArchive(f"{name} is compressed with an unusual method; zip the files with the Deflate method")
     if entry.file_size > max(_SMALL_BYTES, RATIO_MAX * entry.compress_size):
-        raise _BadArchive(f"{name} unpacks to more than {RATIO_MAX} times its size; upload the file without zip")
+        raise _BadArchive(f"{name} unpacks to more than {RATIO_MAX} times its size; upload the file unzipped")
 
 
 def _extract(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, *, bytes_max: int) -> int:
@@ -107,6 +107,6 @@ def _extract(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, *, b
 
 def _too_large(size: int, bytes_max: int) -> str:
     return (
-        f"the zip file unpacks to {megabytes(size)} or more, and one import takes up to {megabytes(bytes_max)}; "
+        f"the zip file unpacks to {megabytes(size)} or more, and an import can be up to {megabytes(bytes_max)}; "
         "export fewer months at a time"
     )

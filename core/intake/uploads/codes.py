@@ -12,23 +12,24 @@ UNEXPECTED_ERROR: Final = "unexpected_error"
 REFUSAL_SENTENCES: Final = {
     FAULTS: "The files have errors. Correct them in the program that exported them, then upload them again.",
     DATABASE_DISK_FULL: (
-        "The disk of the database is full. Ask operations to free space on it, then upload the files again."
+        "The disk of the database is full. Ask the person who runs your server to free space on it, then upload the "
+        "files again."
     ),
     WORKER_DISK_FULL: (
-        "The temporary folder of the worker is full. Ask operations to give it more space (TMPDIR), "
-        "then upload the files again."
+        "The temporary folder of the worker is full. Ask the person who runs your server to give it more space "
+        "(TMPDIR), then upload the files again."
     ),
     WORKER_DIED: (
-        "Every worker that read these files stopped before it finished. Ask operations to check the memory of the "
-        "workers, or upload fewer months at a time."
+        "Every worker that read these files stopped before it finished. Ask the person who runs your server to check "
+        "the memory of the workers, or upload fewer months at a time."
     ),
     REQUESTER_MAY_NOT: (
         "The user who started this import was deactivated or no longer has the required role. Upload the files again "
         "as another user."
     ),
     UNEXPECTED_ERROR: (
-        "Batch Settle could not read these files because of an internal error. Ask operations to look for "
-        "import_failed in the worker's log."
+        "Batch Settle could not read these files because of an internal error. Ask the person who runs your server to "
+        "look for import_failed in the worker's log."
     ),
 }
 

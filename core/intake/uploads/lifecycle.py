@@ -26,8 +26,8 @@ TRANSITIONS: Final[dict[tuple[ImportStatus, ImportStatus], str]] = {
     (S.READY, S.IMPORTING): "confirmed by a user",
     (S.READY, S.DISCARDED): "discarded, or not confirmed within a week",
     (S.IMPORTING, S.IMPORTED): "its claims were committed",
-    (S.IMPORTING, S.READY): "the practice changed since the check, so its totals are new",
-    (S.IMPORTING, S.REFUSED): "the practice changed since the check, so its files have errors",
+    (S.IMPORTING, S.READY): "the practice's data changed since the check, so its totals are new",
+    (S.IMPORTING, S.REFUSED): "the practice's data changed since the check, so its files have errors",
 }
 STATUS_WORDS: Final = {
     S.UPLOADING: "uploading",

@@ -62,14 +62,14 @@ class BadPiece(BadInput):
 
 
 class NoRoomForFiles(Refusal):
-    """The disk of the database is full. Ask operations to free space on it, then upload the files again."""
+    """The disk of the database is full. Ask the person who runs your server to free space, then upload the files again."""
 
     code = "database_disk_full"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.INSUFFICIENT_STORAGE
 
 
 class UploadIncomplete(Refusal):
-    """Not all of the files has arrived."""
+    """Some pieces of the files have not arrived."""
 
     code = "upload_incomplete"
 
@@ -146,7 +146,7 @@ def check_files(files: Sequence[UploadedFile], *, bytes_max: int) -> None:
     total = sum(file.size for file in files)
     if total > bytes_max:
         raise ImportTooLarge(
-            f"The files have {megabytes(total)} together. One import takes up to {megabytes(bytes_max)}. "
+            f"The files total {megabytes(total)}. An import can be up to {megabytes(bytes_max)}. "
             "Export fewer months at a time."
         )
 

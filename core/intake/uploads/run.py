@@ -203,7 +203,7 @@ def _asks_for_mapping(
     """
     faults = Faults()
     for name in names[1:]:
-        faults.add(Fault(name, "the office's own export is one file; upload each file alone", kind=FaultKind.STRUCTURE))
+        faults.add(Fault(name, "your own export must be one file; upload each file by itself", kind=FaultKind.STRUCTURE))
     faults.refuse_if_any()
     if "mapping" in job.options:
         return False
