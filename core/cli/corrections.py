@@ -25,7 +25,7 @@ def _balances(claim: dict[str, Any]) -> str:
 
 
 def _say_voided(claim: dict[str, Any]) -> str:
-    lines = ["Voided. The posting and its reversal stay in the ledger.", _balances(claim)]
+    lines = ["Posting voided. The posting and its void both stay in the ledger.", _balances(claim)]
     if claim["restored_cents"]:
         lines.append(f"It restored {format_cents(claim['restored_cents'])} of earlier write-offs.")
     if claim["reversed_cents"]:

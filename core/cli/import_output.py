@@ -40,7 +40,7 @@ def print_import(imported: Imported, practice_name: str, *, asked: ImportOptions
     print_corrections(imported.corrections)
     if imported.held_back:
         click.echo(
-            f"{counted(imported.held_back, 'new posting')} of existing claims not imported, so that none is posted "
+            f"{counted(imported.held_back, 'new posting')} on existing claims not imported, so that no money is posted "
             "twice. Post the corrections first, or add a column with the line number."
         )
     if imported.summary is not None and any(imported.added.values()):

@@ -78,11 +78,15 @@ def print_differences(found: Differences, *, taken: bool, check_only: bool) -> N
         return
     kinds = counts_by_kind(found.counts)
     if taken:
-        what = "An import would take over" if check_only else "Took over"
+        what = "An import would apply" if check_only else "Applied"
         click.echo(f"{what} {counted(found.count, 'changed value')} ({kinds}):")
     else:
-        click.echo(f"{counted(found.count, 'value')} of existing records differ ({kinds}). They stay as they are.")
-        click.echo("To take the values from the files, add --take-changes.")
+        differs, they = ("differs", "It was") if found.count == 1 else ("differ", "They were")
+        click.echo(
+            f"{counted(found.count, 'value')} in existing records {differs} from the files ({kinds}). "
+            f"{they} not changed."
+        )
+        click.echo("To apply the values from the files, add --take-changes.")
     _print_first([difference_line(one) for one in found.first], found.count)
 
 
@@ -98,15 +102,15 @@ def difference_line(one: Difference) -> str:
 
 
 def print_corrections(found: Corrections) -> None:
-    """Print the postings that the files show otherwise, with what would correct each."""
+    """Print the postings that differ from the files, and what would correct each."""
     count = found.changed + found.missing
     if not count:
         return
     if found.changed:
         is_one = found.changed == 1
         click.echo(
-            f"{counted(found.changed, 'existing posting')} {'has' if is_one else 'have'} other values in the files. "
-            "Postings are never overwritten."
+            f"{counted(found.changed, 'existing posting')} {'has' if is_one else 'have'} different values in the "
+            "files. Postings are never overwritten."
         )
     if found.missing:
         is_one = found.missing == 1
@@ -119,9 +123,10 @@ def print_corrections(found: Corrections) -> None:
 
 def _correction(one: Correction) -> str:
     now = one.new or "not in the files"
-    return f"claim {one.claim_id}, line {one.old.line}, posting {one.posting_id}: {one.old} → {now}; " + (
-        f"post {' and '.join(map(str, one.postings))}" if one.postings else "corrected before; post the rest by hand"
-    )
+    to_do = "already corrected once; compare the balance, and post any remaining difference yourself"
+    if one.postings:
+        to_do = f"post {' and '.join(map(str, one.postings))}"
+    return f"claim {one.claim_id}, line {one.old.line}, posting {one.posting_id}: {one.old} → {now}; {to_do}"
 
 
 def _print_first(lines: list[str], count: int) -> None:

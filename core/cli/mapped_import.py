@@ -47,7 +47,7 @@ class OpenQuestions(BadInput):
 )  # fmt: skip
 @click.option("--save-mapping", "save_as", metavar="NAME", help="Save the mapping of this import under a name.")
 @click.option("--write-mapping", "write_to", type=_path, metavar="FILE", help="Write the mapping and import nothing.")
-@click.option("--yes", is_flag=True, help="Import with the guessed mapping without a question.")
+@click.option("--yes", is_flag=True, help="Import with the guessed mapping without asking.")
 @import_options
 @options.json_option
 def file_(
@@ -64,9 +64,9 @@ def file_(
     asked: Asked,
     as_json: bool,
 ) -> None:
-    """Import the office's own file, CSV or XLSX: one row for each claim or service line.
+    """Import your own export, CSV or XLSX: one row for each claim or service line.
 
-    Without --mapping, the command guesses which column is which, shows it and asks.
+    Without --mapping, the command guesses which column is which, shows the guess, and asks you to confirm.
     """
     if asked.options.check_only and save_as is not None:
         raise click.UsageError("--check saves nothing. Remove --check or --save-mapping.")

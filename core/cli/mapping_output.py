@@ -11,7 +11,7 @@ _LABEL_WIDTH = 26
 def guess_lines(guess: Guess) -> list[str]:
     """Return the lines to print. They show no patient's name and no date of birth."""
     rows = "service line" if guess.mapping.rows == "line" else "claim"
-    lines = [f"The names of the columns are in line {guess.header_row}. There is one row for each {rows}."]
+    lines = [f"The column names are in line {guess.header_row}. There is one row for each {rows}."]
     for column in guess.columns:
         label = TARGETS[column.field].label if column.field else "not imported"
         written = guess.mapping.dates.get(column.field) if column.field else None

@@ -44,7 +44,7 @@ def list_(api: Api, every: bool) -> Any:
 @user_command(_line, group=reason)
 @click.argument("name")
 @click.option("--kind", required=True, type=click.Choice([kind.value for kind in WriteOffReason]),
-              help="The built-in kind, which rules know.")  # fmt: skip
+              help="The built-in kind, which the rules use.")  # fmt: skip
 @_code_options
 def add(api: Api, **given: Any) -> Any:
     """Add a reason."""
@@ -56,7 +56,7 @@ def add(api: Api, **given: Any) -> Any:
 @click.option("--name", help="New name.")
 @_code_options
 def change(api: Api, code: str, **given: Any) -> Any:
-    """Change a reason's name or codes. Existing jobs keep the words of their preview."""
+    """Change a reason's name or codes. Existing jobs keep the name and codes from their preview."""
     return api.send("PUT", f"/write-off-reasons/{quote(code, safe='')}", body=given)
 
 

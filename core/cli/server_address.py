@@ -1,4 +1,4 @@
-"""The address of a server: read as typed, and refused if a token would travel in clear."""
+"""The address of a server: read as typed, and refused if a token would travel unencrypted."""
 
 import ipaddress
 from typing import Final

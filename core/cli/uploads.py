@@ -48,7 +48,7 @@ def describe_import(answer: dict[str, Any]) -> str:
     if report.get("same_files_as"):
         lines.append(f"The same files were imported before, as import {report['same_files_as']}.")
     if report.get("changed_since_check") and answer["status"] == "ready":
-        lines.append("The practice changed after the check, so nothing was imported. Compare the new totals.")
+        lines.append("The practice's data changed after the check, so nothing was imported. Compare the new totals.")
     if answer["status"] == "needs_mapping":
         lines += _guess(answer["id"], report["guess"])
     if "in_file" in report:
@@ -79,7 +79,8 @@ def _check(answer: dict[str, Any], report: dict[str, Any]) -> list[str]:
         lines += [f"  {words:<32}{format_cents(cents):>16}" for words, cents in balances]
     found, changed = report["differences"], report["corrections"]
     if found["count"]:
-        what = "taken over" if report["changes_taken"] else "of existing records differ"
+        differ = "in existing records differs" if found["count"] == 1 else "in existing records differ"
+        what = "applied" if report["changes_taken"] else differ
         lines.append(f"{counted(found['count'], 'value')} {what} ({counts_by_kind(found['counts'])}):")
         lines += first_lines([difference_line(Difference(**one)) for one in found["first"]], found["count"])
     if changed["changed"] or changed["missing"]:
@@ -90,7 +91,7 @@ def _check(answer: dict[str, Any], report: dict[str, Any]) -> list[str]:
         if added:
             lines.append(f"To import them, run: settle import confirm {answer['id']}")
         if found["count"]:
-            lines.append(f"To take over the changes too, run: settle import confirm {answer['id']} --take-changes")
+            lines.append(f"To apply the changes too, run: settle import confirm {answer['id']} --take-changes")
     return lines
 
 
@@ -110,9 +111,9 @@ def upload(
     payments: str | None,
     skip_empty_claims: bool,
 ) -> Any:
-    """Upload files and show what they would bring in.
+    """Upload files and show what an import would add.
 
-    FILE is your own export (CSV or XLSX), a CSV file of our format, a zip, or a folder whose CSV files are uploaded.
+    FILE is your own export (CSV or XLSX), a CSV file in Batch Settle's format, a zip file, or a folder of CSV files.
     Nothing is imported until `settle import confirm`.
     """
     paths = [path for given in files for path in (sorted(given.glob("*.csv")) if given.is_dir() else [given])]
@@ -140,8 +141,8 @@ def show(api: Api, import_id: int) -> Any:
 
 @user_command(describe_import, succeeds=lambda answer: answer["status"] == "imported")
 @_import_argument
-@click.option("--accept-difference", is_flag=True, help="Import although the A/R total differs from the expected one.")
-@click.option("--take-changes", is_flag=True, help="Take over changes of existing records, not only new rows.")
+@click.option("--accept-difference", is_flag=True, help="Import even if the A/R total differs from the expected total.")
+@click.option("--take-changes", is_flag=True, help="Also apply changes to existing records.")
 def confirm(api: Api, import_id: int, accept_difference: bool, take_changes: bool) -> Any:
     """Import the checked files, all or nothing."""
     body = {"accept_difference": accept_difference, "take_changes": take_changes}

@@ -39,7 +39,7 @@ def _wrote(path: Path | None) -> str:
 @click.option("--job", type=options.JOB, help="Only this job.")
 @click.option("--from", "posted_from", type=options.DAY, metavar="YYYY-MM-DD", help="First posting date.")
 @click.option("--through", "posted_through", type=options.DAY, metavar="YYYY-MM-DD", help="Last posting date.")
-@click.option("--new", "unsent", is_flag=True, help="Only what no sent file has.")
+@click.option("--new", "unsent", is_flag=True, help="Only write-offs and reversals that are not in a sent file yet.")
 @_layout_option
 @_format_option
 @_output_option
@@ -71,14 +71,16 @@ def send(api: Api, layout: str) -> Any:
 @_format_option
 @_output_option
 def file(api: Api, file: int, path: Path | None, form: str | None) -> Path | None:
-    """Write a sent file. It is the same each time."""
+    """Write a sent file. You get the same postings each time."""
     form = options.file_format(path, form)
     target = None if path == Path("-") else path or Path(f"write-offs-file-{file}.{form}")
     api.download(f"/posting-files/{file}/write-offs.{form}", target)
     return target
 
 
-@user_command(lambda found: "\n".join(map(_describe, found["posting_files"])) or "No file was sent.", group=write_offs)
+@user_command(
+    lambda found: "\n".join(map(_describe, found["posting_files"])) or "No file was marked as sent.", group=write_offs
+)
 def files(api: Api) -> Any:
     """List the files that were marked as sent, newest first."""
     return api.get_all("/posting-files", "posting_files")
@@ -97,9 +99,9 @@ def layouts(api: Api) -> Any:
 
 @user_command(_describe_layout, name="save-layout", group=write_offs)
 @click.argument("name")
-@click.option("--column", "columns", multiple=True, required=True, metavar="COLUMN[=HEADER]",
+@click.option("--column", "columns", multiple=True, required=True, metavar="COLUMN[=HEADING]",
               help=f"A column, in the order of the file: {', '.join(Column)}. "
-              "For text, write text=HEADER=WORDS.")  # fmt: skip
+              "For fixed text, write text=HEADING=TEXT.")  # fmt: skip
 @click.option("--dates", "date_format", type=click.Choice([one.value for one in DateFormat]), help="Date format.")
 @click.option("--sign", type=click.Choice([one.value for one in Sign]), help="Sign of a write-off's amount.")
 @click.option("--totals/--no-totals", "totals_row", default=True, help="Add a totals row.")

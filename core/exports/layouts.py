@@ -1,4 +1,4 @@
-"""Layouts of write-off files: columns, order, header words, date format and sign, saved by name for each practice."""
+"""Layouts of write-off files: columns, order, headings, date format and sign, saved by name for each practice."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -81,7 +81,7 @@ HEADINGS: Final[Mapping[Column, str]] = {
     Column.PATIENT: "Patient",
     Column.SERVICE_DATE: "Date of Service",
     Column.LINE: "Line",
-    Column.PROCEDURE_CODE: "CPT",
+    Column.PROCEDURE_CODE: "Procedure code",
     Column.RESPONSIBILITY: "Responsibility",
     Column.AMOUNT: "Amount",
     Column.POSTING_DATE: "Posting date",
@@ -98,7 +98,7 @@ HEADINGS: Final[Mapping[Column, str]] = {
 
 
 class Sign(StrEnum):
-    """How the file writes the amount of a write-off. A reversal has the other sign."""
+    """How the file writes the amount of a write-off. A reversal has the opposite sign."""
 
     NEGATIVE = "negative"  # as in the ledger: it lowers the balance
     POSITIVE = "positive"
@@ -121,12 +121,12 @@ class LayoutColumn(_Frozen):
     """One column of the file."""
 
     column: Column
-    heading: Annotated[_Text, Field(description="Header word. Empty: the usual one")] = ""
-    text: Annotated[_Text, Field(description="For the column text: the same in every row")] = ""
+    heading: Annotated[_Text, Field(description="Column heading. Empty means the default")] = ""
+    text: Annotated[_Text, Field(description="Only for the column text: its value in every row")] = ""
 
     @property
     def title(self) -> str:
-        """Return the header word."""
+        """Return the column heading."""
         return self.heading or HEADINGS.get(self.column, "")
 
 
@@ -151,10 +151,10 @@ class Layout(_Frozen):
     def _has_own_headings(self) -> Self:
         titles = [one.title for one in self.columns]
         if not all(titles):
-            raise ValueError("give every column a header word")
+            raise ValueError("give every column a heading")
         twice = next((title for title in titles if titles.count(title) > 1), None)
         if twice is not None:
-            raise ValueError(f"two columns have the header word “{twice}”; give each its own")
+            raise ValueError(f"two columns have the heading “{twice}”; give each its own")
         return self
 
 

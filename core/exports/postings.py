@@ -51,7 +51,7 @@ class PostingsFilter(BaseModel):
     posted_from: Annotated[reading.Day | None, Field(description="First posting date")] = None
     posted_through: Annotated[reading.Day | None, Field(description="Last posting date")] = None
     unsent: Annotated[
-        bool, Field(description="Only postings that no sent file has"), BeforeValidator(reading.parse_bool)
+        bool, Field(description="Only postings that are not in a sent file yet"), BeforeValidator(reading.parse_bool)
     ] = False
     file: Annotated[_Number | None, Field(description="Postings of this sent file; no other condition then")] = None
 

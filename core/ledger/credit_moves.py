@@ -184,7 +184,7 @@ def _check_target(session: Session, claim: Claim, target: Claim, asked: CreditTr
     owed = entry_postings.due_cents(line, asked.to.responsibility)
     if owed <= 0:
         raise bad_entry(
-            **{"to.line": f"line {line.number} owes no {asked.to.responsibility} balance; choose one that owes"}
+            **{"to.line": f"line {line.number} has no {asked.to.responsibility} balance; choose one that has"}
         )
     if asked.amount_cents > owed:
         raise bad_entry(amount_cents=f"more than the {format_cents(owed)} owed there; enter at most that")

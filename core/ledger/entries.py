@@ -106,7 +106,7 @@ class Refund(_Dated):
 
     line: LineNumber
     responsibility: Annotated[Responsibility, Field(description="Whose credit")]
-    amount_cents: Annotated[AmountCents, Field(description="At most the credit")]
+    amount_cents: Annotated[AmountCents, Field(description="Up to the amount of the credit")]
     paid_to: Annotated[PaidBy, Field(description="Who gets the refund")]
     note: RequiredNote
 
@@ -128,7 +128,7 @@ class CreditTransfer(_Dated):
 
     line: LineNumber
     responsibility: Annotated[Responsibility, Field(description="Whose credit")]
-    amount_cents: Annotated[AmountCents, Field(description="At most the credit, and at most what is owed there")]
+    amount_cents: Annotated[AmountCents, Field(description="Up to the amount of the credit and of the balance there")]
     to: Place
     note: RequiredNote
 

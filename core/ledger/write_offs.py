@@ -45,7 +45,10 @@ def owning_job(posting: Any = Posting) -> Any:
 
 
 def is_reversed(posting: Any = Posting) -> Any:
-    """Return the condition that a posting is reversed: a write-off by a job or a payment, another one by a void."""
+    """Return the condition that a posting is reversed.
+
+    A job or a later payment reverses a write-off. A void reverses any other posting.
+    """
     return exists().where(
         _REVERSAL.practice_id == posting.practice_id,
         _REVERSAL.claim_id == posting.claim_id,
@@ -77,7 +80,7 @@ def unreversed_at(
 def restorable_at(
     session: Session, practice_id: int, places: Collection[BalanceKey]
 ) -> dict[BalanceKey, list[WriteOff]]:
-    """Return what late postings reversed at these places and nothing restored yet, oldest write-off last."""
+    """Return what late postings reversed at these places and has not been restored yet, oldest write-off last."""
     if not places:
         return {}
     claim_ids = {place[0] for place in places}

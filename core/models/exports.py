@@ -26,7 +26,7 @@ class PostingLayout(Base):
 
 
 class PostingFile(Base):
-    """A file that was marked as sent. Drawn again, it has the same postings, amounts, codes and names of patients."""
+    """A file marked as sent. Each download has the same postings, amounts, codes and patient names."""
 
     __tablename__ = "posting_file"
     __table_args__ = (

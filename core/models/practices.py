@@ -2,7 +2,7 @@
 
 import datetime as dt
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -33,6 +33,19 @@ class PayerClass(StrEnum):
     AUTO = "auto"
     SELF_PAY = "self_pay"
     OTHER = "other"
+
+
+PAYER_CLASS_NAMES: Final = {
+    PayerClass.COMMERCIAL: "Commercial",
+    PayerClass.MEDICARE: "Medicare",
+    PayerClass.MEDICAID: "Medicaid",
+    PayerClass.DUAL: "Medicare and Medicaid",
+    PayerClass.TRICARE: "TRICARE",
+    PayerClass.WORKERS_COMP: "Workers' compensation",
+    PayerClass.AUTO: "Auto",
+    PayerClass.SELF_PAY: "Self-pay",
+    PayerClass.OTHER: "Other",
+}
 
 
 class Practice(Base):

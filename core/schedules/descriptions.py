@@ -156,9 +156,9 @@ def minutes(count: int) -> str:
 
 def claims_cap(most: int) -> str:
     """Return a cap on claims, such as "1 claim"."""
-    return "any number of claims" if most >= UNLIMITED else counted(most, "claim")
+    return "unlimited claims" if most >= UNLIMITED else counted(most, "claim")
 
 
 def cents_cap(most: int) -> str:
     """Return a cap on dollars, such as "$1,000.00"."""
-    return "any amount" if most >= UNLIMITED else format_cents(most)
+    return "unlimited dollars" if most >= UNLIMITED else format_cents(most)

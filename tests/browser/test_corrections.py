@@ -19,7 +19,7 @@ def test_a_payment_is_voided_and_a_credit_is_refunded(practice: GivenPractice, o
     assert faults_of(page) == ""
     page.get_by_label("Reason for the void").fill("Wrong claim")
     page.get_by_role("button", name="Void this posting").click()
-    assert "The posting is voided." in page.inner_text("body")
+    assert "Posting voided." in page.inner_text("body")
     assert faults_of(page) == ""
 
     page.goto("/credits")

@@ -1,4 +1,4 @@
-"""What an import took over, from the audit log to the old and new values. axe finds no fault."""
+"""The changes that an import applied, from the audit log to the old and new values. axe finds no fault."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def test_the_audit_log_leads_to_the_old_and_new_values_of_an_import(
     practice.do(import_csv, tmp_path, practice_name="Lakeside", by=admin, options=options, now=NOW)
     page = open_as("/audit", admin, viewport={"width": width, "height": 900})
 
-    page.get_by_role("link", name="Took over changes from an import").click()
+    page.get_by_role("link", name="Applied changes from an import").click()
 
     page.get_by_role("cell", name="Sample, Petra").wait_for()
     assert page.get_by_role("cell", name="Sample, Paula").count() == 1

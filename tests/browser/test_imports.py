@@ -16,7 +16,7 @@ def test_files_are_uploaded_checked_and_imported(practice: GivenPractice, open_a
         page: Page = open_as("/imports", practice.biller)
         assert not faults_of(page)
 
-        page.get_by_label("CSV or XLSX files, or one zip of them").set_input_files(
+        page.get_by_label("CSV or XLSX files, or one zip file that contains them").set_input_files(
             sorted((tmp_path / "files").glob("*.csv"))
         )
         page.get_by_label("Expected A/R total").fill("232.50")
@@ -45,7 +45,7 @@ def test_an_upload_that_is_too_large_is_refused_in_the_page(
     page.locator("#files").set_input_files(large)
     page.get_by_role("button", name="Upload and check").click()
 
-    expect(page.get_by_text("The files have 2000.0 MB together. One import takes up to 600 MB.")).to_be_visible()
+    expect(page.get_by_text("The files total 2000.0 MB. An import can be up to 600 MB.")).to_be_visible()
     assert not faults_of(page)
 
 
@@ -80,4 +80,4 @@ def test_files_are_uploaded_without_javascript(practice: GivenPractice, open_as:
 
         page.get_by_role("button", name="Upload and check").click()
 
-        expect(page.get_by_text("The files are uploaded. A worker checks them now.")).to_be_visible()
+        expect(page.get_by_text("Files uploaded. They are being checked now.")).to_be_visible()

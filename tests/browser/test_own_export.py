@@ -26,7 +26,7 @@ def picture(page: Page, name: str) -> None:
 
 
 def upload(page: Page, file: Path, expected: str) -> None:
-    page.get_by_label("CSV or XLSX files, or one zip of them").set_input_files(file)
+    page.get_by_label("CSV or XLSX files, or one zip file that contains them").set_input_files(file)
     page.get_by_label("Expected A/R total").fill(expected)
     page.get_by_role("button", name="Upload and check").click()
 
@@ -67,7 +67,7 @@ def test_an_office_manager_imports_an_export_and_the_next_days(
         expect(page.get_by_text("200 claims imported.")).to_be_visible()
 
         page.get_by_role("link", name="All imports").click()
-        page.get_by_label("Kind of files").select_option("Our own export: our export")
+        page.get_by_label("Kind of files").select_option("Your own export: our export")
         upload(page, second, format_cents(total - 6_000))
         work(page, uploads)
         expect(page.get_by_text("1 change to existing records", exact=True)).to_be_visible()
@@ -76,7 +76,7 @@ def test_an_office_manager_imports_an_export_and_the_next_days(
         with page.expect_download() as download:
             page.get_by_role("link", name="Download all changes as CSV").click()
         assert '"Example, Paula"' in download.value.path().read_text(encoding="utf-8-sig")
-        page.get_by_label("Also take over").check()
+        page.get_by_label("Also apply").check()
         page.get_by_role("button", name="Import 1 posting on existing claims").click()
         expect(page.get_by_text("Importing", exact=True)).to_be_visible()
         uploads.work()

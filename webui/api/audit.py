@@ -73,7 +73,7 @@ class EntryPath(IdPath):
 
 
 class ImportChangeAnswer(Answer):
-    """A value that an import took over."""
+    """A value that an import applied to an existing record."""
 
     record: Annotated[str, Field(description="claim, line, patient, payer, provider or office")]
     number: Annotated[str, Field(description="The practice's own number of the record")]
@@ -125,7 +125,7 @@ def list_acts(query: AuditQuery) -> Response:
 @api.get("/audit/<number>/changes", tags=[AUDIT], responses={200: ChangesPage, **problem_responses(404)})
 @requires(Action.SEE_AUDIT)
 def list_changes(path: EntryPath, query: Page) -> Response:
-    """List the old and new values that an import took over. Values may be names or dates of birth."""
+    """List the old and new values of the changes that an import applied. Values may be names or dates of birth."""
     with app_context().sessions() as session:
         found = import_changes.list_changes(
             session, path.id, by=current_actor(), after_id=query.after(), limit=query.limit + 1

@@ -67,9 +67,7 @@ class ImportConfirmation(Body):
     accept_difference: Annotated[
         bool, Field(description="Import even if the A/R total differs from the expected total")
     ] = False
-    take_changes: Annotated[
-        bool, Field(description="Also apply the `differences` to existing records")
-    ] = False
+    take_changes: Annotated[bool, Field(description="Also apply the `differences` to existing records")] = False
 
 
 class ImportFile(Answer):

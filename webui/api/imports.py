@@ -81,9 +81,9 @@ class PiecePath(ImportPath):
 def create_import(header: OnceHeaders, body: NewImport) -> tuple[Response, int, dict[str, str]]:
     """Announce the files of an import. Then send their pieces, and `check` them.
 
-    The files are those of docs/import-format.md or of Synthea's CSV export, your own export (one CSV or XLSX file), or a
-    zip file that contains them. Without a mapping, a worker guesses the mapping of your own export, and the import is
-    `needs_mapping` until you send one.
+    The files are those of docs/import-format.md or of Synthea's CSV export, or your own export as one CSV or XLSX file,
+    or a zip file that contains them. If your own export has no mapping, a worker guesses one, and the import is
+    `needs_mapping` until you send it.
     """
     options, source = body.options.model_dump(mode="json") if body.options else {}, body.source
     with transaction(app_context().sessions) as session:
@@ -218,7 +218,7 @@ def set_expected_total(path: ImportPath, body: ExpectedTotal) -> Response:
 def confirm_import(path: ImportPath, body: ImportConfirmation) -> tuple[Response, int]:
     """Import the checked files, all or nothing. A worker does it once, even if you confirm again.
 
-    If the practice's data changed since the check, nothing is imported, and the import is `ready` again with a new report.
+    If the practice's data changed since the check, nothing is imported. The import is then `ready` with a new report.
     """
     answer = _run_command(commands.confirm, path, **body.model_dump())
     app_context().hints.import_files(current_actor().practice_id, path.id)

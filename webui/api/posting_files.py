@@ -99,7 +99,7 @@ class LayoutAnswer(Answer):
     name: str
     columns: list[LayoutColumn]
     date_format: DateFormat
-    sign: Annotated[Sign, Field(description="Sign of a write-off's amount; a reversal has the other")]
+    sign: Annotated[Sign, Field(description="Sign of a write-off's amount; a reversal has the opposite one")]
     totals_row: bool
 
     @classmethod
@@ -133,7 +133,7 @@ def list_posting_files(query: Page) -> Response:
 )
 @requires(Action.SEND_WRITE_OFFS)
 def send_posting_file(header: OnceHeaders, body: NewPostingFile) -> Created:
-    """Mark every posting that no sent file has as sent, in a new file. Then download it, or list its postings."""
+    """Mark every posting that is not in a sent file yet as sent, in a new file. Then download the file or list it."""
     key = header.idempotency_key
     with transaction(app_context().sessions) as session:
         file = sent_files.send(session, body.layout, key=key, by=current_actor(), now=now())

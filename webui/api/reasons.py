@@ -44,7 +44,7 @@ class NewReason(Body):
     """A reason in the practice's own words."""
 
     name: str
-    kind: Annotated[str, Field(description=f"The built-in kind, which rules know: {', '.join(WriteOffReason)}")]
+    kind: Annotated[str, Field(description=f"The built-in kind, which the rules use: {', '.join(WriteOffReason)}")]
     adjustment_code: Annotated[str, Field(description=_ADJUSTMENT_CODE)] = ""
     gl_account: str = ""
 
@@ -97,7 +97,7 @@ def add_reason(body: NewReason) -> tuple[Response, int]:
 )
 @requires(Action.CHANGE_SETTING)
 def change_reason(path: ReasonPath, body: ReasonChange) -> Response:
-    """Change a reason's name or codes. Existing jobs keep the words of their preview."""
+    """Change a reason's name or codes. Existing jobs keep the name and codes from their preview."""
     return _run(reasons.change, path.code, body.model_dump(exclude_none=True))
 
 

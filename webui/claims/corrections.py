@@ -58,7 +58,7 @@ def void(claim_id: str, posting_id: int) -> Response | tuple[str, int]:
     except Refusal as refusal:
         faults = _faults(refusal)
         return _render_void(claim_id, posting_id, faults=faults, typed=form), refusal.http_status
-    effects = ["The posting is voided. It stays in the ledger with its reversal."]
+    effects = ["Posting voided. The posting and its void both stay in the ledger."]
     if done.restored_cents:
         effects.append(f"{format_cents(done.restored_cents)} of an earlier write-off was restored.")
     if done.reversed_cents:

@@ -1,4 +1,4 @@
-"""The form of a layout: a row for each column with its place and header word, and a few columns of fixed text."""
+"""The form of a layout: a row for each column with its position and heading, and a few columns of fixed text."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -92,5 +92,5 @@ def sentences(refusal: Refusal) -> list[str]:
     """Return the faults of a layout as sentences."""
     faults = refusal.facts.get("faults", {})
     if "columns" in faults:
-        return ["Give at least one column a place."]
+        return ["Number at least one column."]
     return [f"{fault[:1].upper()}{fault[1:].rstrip('.')}." for fault in faults.values()]

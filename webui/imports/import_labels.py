@@ -25,7 +25,7 @@ SOURCE_LABELS: Final[Mapping[str, str]] = {
     ImportSource.FILE.value: "your own export",
 }
 OWN_EXPORT: Final = "own"
-KINDS: Final = (("", "Recognize by file name"), (OWN_EXPORT, "Your own export: show its columns"))  # then saved mappings
+KINDS: Final = (("", "Recognize by file name"), (OWN_EXPORT, "Your own export: show its columns"))  # then the saved
 _COUNTS: Final = (("claims", "Claims"), ("lines", "Service lines"), ("postings", "Postings"))
 _BALANCES: Final = (("insurance_balance_cents", "Insurance balance"), ("patient_balance_cents", "Patient balance"))
 

@@ -208,7 +208,7 @@ def _typed_columns() -> list[FormColumn]:
 def _open_words(columns: Sequence[FormColumn]) -> list[Problem]:
     """Return the words without a meaning, as one problem."""
     words = [word for column in columns for word, ours in column.words if ours == _UNDECIDED]
-    return [Problem("unknown_word", f"Choose what these words mean: {', '.join(words)}.")] if words else []
+    return [Problem("unknown_word", f"Choose what these values mean: {', '.join(words)}.")] if words else []
 
 
 def _typed_mapping(columns: Sequence[FormColumn]) -> Mapping:

@@ -47,7 +47,7 @@ def export() -> Response:
 @blueprint.get(f"/<int(max={BIGINT_MAX}):number>/changes")
 @requires(Action.SEE_AUDIT)
 def changes(number: int) -> str:
-    """Show the old and new values of what an import took over."""
+    """Show the old and new values of the changes that an import applied."""
     with app_context().sessions() as db:
         after = page_arguments.number("after")
         found = import_changes.list_changes(db, number, by=current_actor(), after_id=after, limit=ROWS + 1)

@@ -58,7 +58,7 @@ def change(code: str) -> Response | tuple[str, int]:
     except (BadReason, ReasonNameTaken) as refusal:
         return _page(editing=_find(code), typed=request.form, faults=_faults(refusal)), refusal.http_status
     return acts.redirect_with(
-        f"Reason “{reason.name}” saved. Existing jobs keep the words of their preview.", "reasons.index"
+        f"Reason “{reason.name}” saved. Existing jobs keep the name and codes from their preview.", "reasons.index"
     )
 
 

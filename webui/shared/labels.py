@@ -20,7 +20,7 @@ from core.models.job_items import Outcome, Verdict
 from core.models.jobs import JobKind, JobStatus, SettleJob
 from core.models.ledger import REASON_NAMES, GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
 from core.models.people import Role
-from core.models.practices import PayerClass, PeriodState, WriteOffSetting
+from core.models.practices import PAYER_CLASS_NAMES, PayerClass, PeriodState, WriteOffSetting
 from core.money import format_cents, format_limit, format_plain_amount
 from webui.shared import auth
 from webui.shared.app_context import now
@@ -121,17 +121,7 @@ LABELS: Final[Mapping[type[StrEnum], Mapping[Any, str]]] = {
         Hold.EXCLUDED: "Excluded from write-offs",
     },
     Role: ROLE_WORDS,
-    PayerClass: {
-        PayerClass.COMMERCIAL: "Commercial",
-        PayerClass.MEDICARE: "Medicare",
-        PayerClass.MEDICAID: "Medicaid",
-        PayerClass.DUAL: "Medicare and Medicaid",
-        PayerClass.TRICARE: "TRICARE",
-        PayerClass.WORKERS_COMP: "Workers' compensation",
-        PayerClass.AUTO: "Auto",
-        PayerClass.SELF_PAY: "Self-pay",
-        PayerClass.OTHER: "Other",
-    },
+    PayerClass: PAYER_CLASS_NAMES,
 }
 
 SETTING_DESCRIPTIONS: Final[Mapping[WriteOffSetting, str]] = {

@@ -58,8 +58,8 @@ _OTHER_VALUES: Final = "another row has the same id but different values; correc
 _OTHER_ROW: Final = {
     stages.CLAIM: "another claim has the same id, so rows that refer to it are ambiguous; give each claim its own id",
     stages.MAPPED_ROW: (
-        "another row has the same claim number; give each claim its own, or choose one row for each service line in the "
-        "mapping"
+        "another row has the same claim number; give each claim its own, or choose in the mapping that there is one "
+        "row for each service line"
     ),
     stages.CHARGED_LINE: "another line of the claim has the same number; give each line its own number",
     stages.POSTING: "another posting has the same id; give each posting its own id",

@@ -1,4 +1,4 @@
-"""Postings that the files show otherwise than the ledger: never overwritten, listed with what would correct them."""
+"""Postings in the ledger that differ from the files: never overwritten, listed with what would correct them."""
 
 import datetime as dt
 import hashlib

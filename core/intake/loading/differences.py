@@ -1,4 +1,4 @@
-"""Fields in which the files differ from the practice's records: listed, and taken over only on request.
+"""Fields in which the files differ from the practice's records: listed, and applied only on request.
 
 A field that the practice decides on itself is no difference: the status of a claim that a job settled or a posting
 reopened, and a hold that a user placed or released.

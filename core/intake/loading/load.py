@@ -128,10 +128,10 @@ def load(
     options: ImportOptions = AS_NEW,
     holds_back: HoldBack | None = None,
 ) -> Imported:
-    """Load the staged rows into the practice. `by` is None for the command line.
+    """Load the staged rows into the practice. `by` is None if no user is named (a command without `--as`).
 
-    `holds_back` keeps new rows of existing claims out, if a change of the file can move posting ids. Other imports and
-    a month-end close wait until the commit. Raise `NotAllowed`, `ImportRefused` and `ExpectedTotalDiffers`.
+    If posting ids can shift when the file changes, `holds_back` says which existing claims get no new rows. Other
+    imports and a month-end close wait until the commit. Raise `NotAllowed`, `ImportRefused` and `ExpectedTotalDiffers`.
     """
     if by is not None and by.practice_id != practice_id:
         raise NotAllowed
@@ -215,7 +215,7 @@ def _check_new(
 def _write(
     session: Session, practice_id: int, done: Imported, *, source: str, by: Actor | None, now: dt.datetime
 ) -> Imported:
-    """Insert the new rows and take the changes over. The result has what it did to write-offs, and the summary."""
+    """Insert the new rows and apply the changes. The result has the effects on write-offs, and the summary."""
     alike = look_alikes(session, practice_id)
     insert_reference_rows(session, practice_id)
     if any(done.added[kind] for kind in ("offices", "providers", "payers", "patients")):

@@ -1,4 +1,4 @@
-"""Take the staged differences over into the practice's records, audited with old and new."""
+"""Apply the staged differences to the practice's records, with an audit of the old and new values."""
 
 import datetime as dt
 import hashlib

@@ -41,7 +41,7 @@ def read_amount(field: str, *, credit_words: bool = False) -> int:
         raise BadField("the amount has two signs; write only one")
     sign = signs[0].upper() if signs else "+"
     if sign in ("CR", "DR") and not credit_words:
-        raise BadField(f"say in the mapping what {sign} means: set credit_words, or clear it from the file")
+        raise BadField(f"the mapping does not say what {sign} means; set credit_words, or remove {sign} from the file")
     whole, _, decimals = found["number"].replace(",", "").partition(".")
     if len(decimals) > _DECIMALS_MAX:
         raise BadField("the amount has more than two decimals; amounts are never rounded; write whole cents")

@@ -22,17 +22,15 @@ from core.intake.mapping.targets import (
     Kind,
     field_of_header,
 )
-from core.intake.mapping.words import meaning, payer_class
+from core.intake.mapping.words import describe_payer_classes, meaning
 from core.intake.mapping.workbook import CELLS_MAX
 from core.intake.parsing.fields import BadField
 from core.intake.parsing.lines import UnreadableFile
-from core.models.practices import PayerClass
 
 SAMPLE_ROWS: Final = 2_000
 _FITTING_PERCENT: Final = 50  # of the values of a column, so that bad values are reported as faults instead
 _WORDS_SHOWN_MAX: Final = 10
 _REPEATED: Final = re.compile(r" \(\d+\)$")  # `header_names` adds it to a second equal name
-_PAYERS_SHOWN_MAX: Final = 20
 
 
 class NoHeader(BadInput):
@@ -64,7 +62,7 @@ class Guess:
     header_row: int
     columns: list[GuessedColumn]
     questions: list[Problem]
-    notes: list[str]  # what was concluded from the values, with the evidence
+    notes: list[str]  # conclusions from the values, with the evidence
     words: dict[Field, list[str]]  # the different words of each column of words
     sheets: list[str]  # of a workbook
 
@@ -129,8 +127,8 @@ def _choose_sheet(file: OfficeFile, sheet: str | None) -> tuple[str | None, list
         raise NoHeader
     questions = []
     if len(fitting) > 1:
-        listed = " and ".join(f'"{name}"' for name in fitting)
-        questions.append(Problem("two_sheets", f"The sheets {listed} both have claims. Choose one of them."))
+        listed = ", ".join(f'"{name}"' for name in fitting)
+        questions.append(Problem("two_sheets", f"More than one sheet has claims: {listed}. Choose one of them."))
     return (fitting[0] if len(file.sheets) > 1 else None), found[fitting[0]], questions
 
 
@@ -194,7 +192,7 @@ def _describe(
     questions: list[Problem],
     today: dt.date,
 ) -> tuple[Mapping, list[str]]:
-    """Return the mapping with how its values are written, and what that was concluded from."""
+    """Return the mapping with the formats of its values, and notes on the evidence."""
     notes: list[str] = []
     headers = {field: header for header, field in columns.items()}
     dates = _date_formats(headers, values, questions, notes, today)
@@ -208,10 +206,10 @@ def _describe(
     repeats = Field.CLAIM in headers and len(set(values[headers[Field.CLAIM]])) < len(values[headers[Field.CLAIM]])
     has_line = Field.LINE in headers or (Field.PROCEDURE_CODE in headers and repeats)
     if Field.PAYER_CLASS not in headers and Field.PRIMARY_PAYER in headers:
-        notes.append(_payer_note(values[headers[Field.PRIMARY_PAYER]]))
+        notes.append(describe_payer_classes(values[headers[Field.PRIMARY_PAYER]]))
     for group, words in ((PAYMENT_FIELDS, "Payments"), (ADJUSTMENT_FIELDS, "Adjustments")):
         if below[group]:
-            notes.append(f"{words} are written below zero, as -10.00.")
+            notes.append(f"{words} appear as negative numbers, such as -10.00.")
     return Mapping(
         rows="line" if has_line else "claim",
         sheet=sheet,
@@ -232,7 +230,10 @@ def _date_formats(
     notes: list[str],
     today: dt.date,
 ) -> dict[Field, DateFormat]:
-    """Return the format of each date column. A column with several is read as another one, or is a question."""
+    """Return the format of each date column.
+
+    If several formats fit a column, use the one that another date column is certain of. Otherwise, ask.
+    """
     found: dict[Field, list[DateFormat]] = {}
     for field, header in headers.items():
         if TARGETS[field].kind is Kind.DATE:
@@ -247,24 +248,18 @@ def _date_formats(
         if len(agreed) == 1:
             dates[field] = agreed[0]
             if len(formats) > 1:
-                notes.append(f'{label} is read as {agreed[0]}, because "{headers[certain[agreed[0]]]}" is.')
+                notes.append(f'{label} is read as {agreed[0]}, like "{headers[certain[agreed[0]]]}".')
         elif formats:
             listed = " or ".join(formats)
             sentence = f"{label} can be read as {listed}, because no day is above 12. Choose the date format."
             questions.append(Problem("ambiguous_date", sentence, field))
         else:
-            sentence = f"{label} mixes date formats. Write all its dates in one format, because days may be swapped."
+            sentence = (
+                f"{label} mixes date formats. Use one date format in the whole column. Otherwise, month and day could "
+                "be swapped."
+            )
             questions.append(Problem("mixed_dates", sentence, field))
     return dates
-
-
-def _payer_note(samples: Sequence[str]) -> str:
-    """Return the class of each payer by its name, so that a wrong one is seen before the import."""
-    classes = {name: payer_class(name) for name in dict.fromkeys(samples)}
-    told = [f"{name} is {one.value}" for name, one in classes.items() if one is not PayerClass.COMMERCIAL]
-    more = f" {len(told) - _PAYERS_SHOWN_MAX} more have a class." if len(told) > _PAYERS_SHOWN_MAX else ""
-    listed = "; ".join(told[:_PAYERS_SHOWN_MAX]) or "none has another class"
-    return f"Payer classes by name: {listed}.{more} All other payers are commercial."
 
 
 def _mostly_below_zero(values: Sequence[str]) -> bool:
@@ -284,7 +279,7 @@ def _words(
         if unknown:
             listed = ", ".join(f'"{word[:40]}"' for word in unknown[:_WORDS_SHOWN_MAX])
             label = f'{TARGETS[field].label} ("{header}")'
-            questions.append(Problem("unknown_word", f"Say what these words of {label} mean: {listed}.", field))
+            questions.append(Problem("unknown_word", f"Choose what these values in {label} mean: {listed}.", field))
     return found
 
 

@@ -89,7 +89,7 @@ class MappedFile:
                     empty += 1  # or a note, such as a page number
                     continue
                 if pending is not None:
-                    cure = "this is no claim but looks like a totals row between claims; remove it"
+                    cure = "this is not a claim but looks like a totals row between claims; remove it"
                     self._add_lost(cure, pending[0])
                     pending = None
                 if self._looks_like_totals(cells):
@@ -102,7 +102,7 @@ class MappedFile:
         if pending is not None:
             self._check_totals(*pending)
         if not count and not self._rows_lost:
-            self._add_lost("there is no claim below the names of the columns", self._at)
+            self._add_lost("there is no claim below the column names", self._at)
         self.rows_read[file.name] = RowsRead(count, empty)
 
     def refuse_if_rows_lost(self) -> None:
@@ -265,7 +265,7 @@ def _words(field: Field, mapping: Mapping) -> FieldReader:
         if found is None and field is Field.BILLING_STATUS:
             return _text(text)
         if found is None:
-            raise BadField("say in the mapping what this word means")
+            raise BadField("give this value a meaning in the mapping")
         return found or None
 
     return read

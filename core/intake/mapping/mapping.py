@@ -14,7 +14,7 @@ from core.models.ledger import Responsibility
 from core.models.practices import PayerClass
 
 COLUMNS_MAX: Final = 500
-WORDS_MAX: Final = 1_000  # that a mapping translates in one field
+WORDS_MAX: Final = 1_000  # with a meaning in one field
 _TEXT_MAX: Final = 200
 
 Text = Annotated[str, StringConstraints(max_length=_TEXT_MAX, pattern=r"^[^\x00]*$")]
@@ -38,7 +38,7 @@ class BadMapping(BadInput):
 
 
 class Problem(NamedTuple):
-    """Why a mapping cannot be used: a code, and a sentence with the cure."""
+    """Why a mapping cannot be used: a code, and a sentence with the fix."""
 
     code: str
     sentence: str
@@ -114,7 +114,7 @@ def _twice(mapping: Mapping) -> list[Problem]:
 
 
 def _missing(mapping: Mapping) -> list[Problem]:
-    """Return needed fields that nothing gives."""
+    """Return required fields without a column or a constant."""
     found = []
     mapped = set(mapping.columns.values())
     if Field.CLAIM not in mapped:
@@ -130,7 +130,9 @@ def _missing(mapping: Mapping) -> list[Problem]:
             found.append(Problem("no_date_format", f"Choose the date format of {label}, such as MM/DD/YYYY."))
     one_id = mapping.has(Field.PRIMARY_PAYER_ID) != mapping.has(Field.SECONDARY_PAYER_ID)
     if one_id and mapping.has(Field.SECONDARY_PAYER) and mapping.has(Field.PRIMARY_PAYER):
-        sentence = "Choose the IDs of both payers or of neither. Otherwise one payer would become two."
+        sentence = (
+            "Map the ID columns of both payers, or of neither. With only one, the same payer would be created twice."
+        )
         found.append(Problem("one_payer_id", sentence))
     found += _missing_money(mapping)
     return found
@@ -143,8 +145,8 @@ def _missing_money(mapping: Mapping) -> list[Problem]:
     by_owner = mapping.has(Field.RESPONSIBILITY) and mapping.has(Field.TOTAL_BALANCE, Field.CHARGE)
     if not (both or one_of_total or by_owner):
         sentence = (
-            "Choose the columns with the insurance balance and the patient balance. Or choose one balance and the "
-            "column that says who owes it."
+            "Choose the columns with the insurance balance and the patient balance. Or choose the total balance, and "
+            "one of these two or the column that says who owes it."
         )
         return [Problem("no_balance", sentence)]
     if mapping.has(*PAYMENT_FIELDS, *ADJUSTMENT_FIELDS) and not mapping.has(Field.CHARGE):
@@ -159,10 +161,10 @@ def _bad_words(mapping: Mapping) -> list[Problem]:
     for field, words in mapping.words.items():
         label = TARGETS[field].label
         if field not in OUR_WORDS:
-            found.append(Problem("no_words", f"{label} has no words to translate. Remove them from the mapping."))
+            found.append(Problem("no_words", f"{label} takes no word meanings. Remove them from the mapping."))
             continue
         if len(words) > WORDS_MAX:
-            found.append(Problem("too_many_words", f"Translate at most {WORDS_MAX:,} words of {label}."))
+            found.append(Problem("too_many_words", f"Give meanings for at most {WORDS_MAX:,} values of {label}."))
         allowed = OUR_WORDS[field]
         for word, ours in words.items():
             if ours and allowed is not None and ours not in allowed:

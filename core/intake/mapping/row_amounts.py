@@ -56,8 +56,8 @@ def row_amounts(read: Read, mapping: Mapping, *, has_payer: bool) -> Amounts:
         raise Untied(
             Field.CHARGE,
             f"charge less payments and adjustments is {format_plain_amount(explained)}, but the balances add up to "
-            f"{format_plain_amount(insurance_due + patient_due)}; map the missing column, or set post_difference in "
-            "the mapping to post the difference as an adjustment",
+            f"{format_plain_amount(insurance_due + patient_due)}; map the missing column, or check "
+            '"Post an adjustment for any amount that the columns do not explain" (post_difference in a mapping file)',
         )
     return Amounts(
         base,
@@ -91,7 +91,8 @@ def _balances(read: Read, explained: int) -> tuple[int, int]:
     found = insurance or 0, patient or 0
     if total is not None and total != sum(found):
         cure = (
-            f"the insurance and patient balances add up to {format_plain_amount(sum(found))}; correct one of the three"
+            f"the insurance and patient balances add up to {format_plain_amount(sum(found))}, but the total balance is "
+            f"{format_plain_amount(total)}; correct one of the three"
         )
         raise Untied(Field.TOTAL_BALANCE, cure)
     return found

@@ -129,7 +129,8 @@ TARGETS: Final = {
     Field.HOLD: Target("Hold", Kind.WORD, ("hold", "hold reason", "on hold")),
     Field.LINE: Target("Line", Kind.ID, ("line", "line number", "line item", "service line", "sequence number")),
     Field.PROCEDURE_CODE: Target(
-        "CPT", Kind.ID, ("cpt", "cpt code", "procedure", "procedure code", "hcpcs", "cpt hcpcs", "service code")
+        "Procedure code", Kind.ID,
+        ("cpt", "cpt code", "procedure", "procedure code", "hcpcs", "cpt hcpcs", "service code"),
     ),
     Field.CHARGE: Target(
         "Charge", Kind.MONEY,

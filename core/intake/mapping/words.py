@@ -1,6 +1,7 @@
 """What the words of US practice-management systems usually mean. A mapping can say otherwise."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -8,7 +9,9 @@ from core.intake.mapping.mapping import OUR_WORDS, STANDARD_STATUSES
 from core.intake.mapping.targets import Field
 from core.models.claims import BALANCE_DUE, ClaimStatus, ClaimType, Hold
 from core.models.ledger import Responsibility
-from core.models.practices import PayerClass
+from core.models.practices import PAYER_CLASS_NAMES, PayerClass
+
+_PAYERS_SHOWN_MAX: Final = 20
 
 # The first match wins. Each is searched in the payer's name in lower case.
 _CLASSES: Final = (
@@ -76,3 +79,14 @@ def payer_class(name: str) -> PayerClass:
     """Return the class that the payer's name shows, or commercial."""
     words = " ".join(name.split()).lower()
     return next((one for pattern, one in _CLASSES if re.search(pattern, words)), PayerClass.COMMERCIAL)
+
+
+def describe_payer_classes(payers: Sequence[str]) -> str:
+    """Return the class that each payer's name shows, so that a wrong one is seen before the import."""
+    classes = {name: payer_class(name) for name in dict.fromkeys(payers)}
+    told = [f"{name} is {PAYER_CLASS_NAMES[one]}" for name, one in classes.items() if one is not PayerClass.COMMERCIAL]
+    if not told:
+        return "By their names, all payers are commercial."
+    left = len(told) - _PAYERS_SHOWN_MAX
+    more = f" {left:,} more {'has' if left == 1 else 'have'} a class other than commercial." if left > 0 else ""
+    return f"By name: {'; '.join(told[:_PAYERS_SHOWN_MAX])}.{more} All other payers are commercial."

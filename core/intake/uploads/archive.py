@@ -71,7 +71,7 @@ def _is_ignored(entry: zipfile.ZipInfo) -> bool:
 
 
 def _file_name(entry: zipfile.ZipInfo) -> str:
-    """Return the name without its folders. Raise `_BadArchive` for a path that leads out of the archive."""
+    """Return the name without its folders. Raise `_BadArchive` for a path outside the archive."""
     parts = entry.filename.split("/")
     if ".." in parts or entry.filename.startswith("/") or stat.S_ISLNK(entry.external_attr >> 16):
         raise _BadArchive("a path in the zip file leads outside its folder; zip only the files to import")

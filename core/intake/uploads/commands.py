@@ -66,7 +66,7 @@ def confirm(
     by: Actor,
     now: dt.datetime,
 ) -> ImportJob:
-    """Let a worker import the checked files, and take over the differences if wanted. A second call changes nothing.
+    """Let a worker import the checked files, and apply the differences if asked. A second call changes nothing.
 
     Raise `NothingNew`, `WrongImportStatus`, and `TotalsDiffer` unless the difference is accepted.
     """

@@ -62,7 +62,7 @@ class BadPiece(BadInput):
 
 
 class NoRoomForFiles(Refusal):
-    """The disk of the database is full. Ask the person who runs your server to free space, then upload the files again."""
+    """The disk of the database is full. Ask the person who runs your server to free space on it, then upload again."""
 
     code = "database_disk_full"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.INSUFFICIENT_STORAGE

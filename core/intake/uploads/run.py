@@ -203,7 +203,8 @@ def _asks_for_mapping(
     """
     faults = Faults()
     for name in names[1:]:
-        faults.add(Fault(name, "your own export must be one file; upload each file by itself", kind=FaultKind.STRUCTURE))
+        cure = "your own export must be one file; upload each file by itself"
+        faults.add(Fault(name, cure, kind=FaultKind.STRUCTURE))
     faults.refuse_if_any()
     if "mapping" in job.options:
         return False

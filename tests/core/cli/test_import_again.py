@@ -70,12 +70,13 @@ def test_what_differs_is_listed_without_names_and_the_rest_comes_in(settle: Type
 
     assert "Lakeside: added 1 posting." in shown
     assert (
-        "2 values of existing records differ (claim billing status 1, patient name 1). They stay as they are.\n"
-        "To take the values from the files, add --take-changes.\n"
+        "2 values in existing records differ from the files (claim billing status 1, patient name 1). "
+        "They were not changed.\n"
+        "To apply the values from the files, add --take-changes.\n"
         "  claim 184146026, billing status: Balance Due → Internal Review\n"
         "  patient P-1, name: changed (hidden)\n" in shown
     )
-    assert "1 existing posting has other values in the files. Postings are never overwritten." in shown
+    assert "1 existing posting has different values in the files. Postings are never overwritten." in shown
     assert (
         "claim 184146026, line 1, posting 2: payment -$88.00 by primary (insurance, line 1, 03/20/2025) → payment "
         "-$87.00 by primary (insurance, line 1, 03/20/2025); post refund $1.00 by primary (insurance, line 1, "
@@ -90,7 +91,7 @@ def test_changes_are_taken_over_on_request_and_then_nothing_is_new(settle: Typed
 
     taken, after = again(settle, folder, "--take-changes"), again(settle, folder)
 
-    assert "Took over 2 changed values (claim billing status 1, patient name 1):" in taken.stdout
+    assert "Applied 2 changed values (claim billing status 1, patient name 1):" in taken.stdout
     assert "Lakeside: no new rows." in again(settle, changed_again(folder), "--take-changes").stdout
     assert "Nothing new: Lakeside already has all 2 claims." in after.stdout
     checked = again(settle, folder, "--check").stdout
@@ -142,5 +143,5 @@ def test_all_faults_differences_and_corrections_go_into_files(settle: Typed, tmp
     assert len(refused.stderr.splitlines()) == 3, "each mistake is one line, and the count ends them"
     assert 'postings.csv, column line, 120 rows (line 8 "UNKNOWN0 / 1", line 9' in refused.stderr
     found = rows(lists["all-faults"])
-    assert found[0] == ["kind", "file", "line", "column", "value", "cure", "note"]
+    assert found[0] == ["kind", "file", "line", "column", "value", "fix", "note"]
     assert len(found) == 1 + 2 * 120

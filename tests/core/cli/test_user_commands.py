@@ -301,7 +301,7 @@ CASES = (
          shown="5  11/23/2026  line 1  patient          -$2.00  payment, by biller\n"),
     case("void", "C00001", "5", "--note", "Mistyped", by=BILLER, given=mistyped,
          route="POST /claims/<anything:claim_id>/postings/<posting_id>/void",
-         shown="Voided. The posting and its reversal stay in the ledger.\nBalance of claim C00001 now: "),
+         shown="Posting voided. The posting and its void both stay in the ledger.\nBalance of claim C00001 now: "),
     case("refund", "C1", "10.00", "--responsibility", "insurance", "--to", "primary", "--note", "Check 7", by=BILLER,
          route="POST /claims/<anything:claim_id>/refunds", given=in_credit,
          shown="Credit left on this line: $0.00.\nBalance of claim C1 now: insurance $0.00, patient $5.00.\n"),

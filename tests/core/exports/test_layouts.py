@@ -43,8 +43,8 @@ def test_a_file_has_the_columns_order_words_dates_and_sign_of_its_layout(practic
     [
         ({"columns": []}, "columns: must not be empty"),
         ({"columns": [{"column": "balance"}]}, "columns.0.column: must be one of claim_id"),
-        ({"columns": [{"column": "line"}, {"column": "line"}]}, "two columns have the header word “Line”"),
-        ({"columns": [{"column": "text"}]}, "give every column a header word"),
+        ({"columns": [{"column": "line"}, {"column": "line"}]}, "two columns have the heading “Line”"),
+        ({"columns": [{"column": "text"}]}, "give every column a heading"),
         ({"columns": [{"column": "line", "heading": "a\nb"}]}, "remove the line breaks"),
         ({"columns": [{"column": "line", "heading": "x" * 61}]}, "at most 60 characters"),
         ({"date_format": "DD.MM.YYYY"}, "date_format: must be one of MM/DD/YYYY"),

@@ -140,8 +140,8 @@ def test_a_transfer_of_a_credit_between_claims_is_voided_on_both_from_either(ove
     ("asked", "fault"),
     [
         ({"cents": 25_01}, r"amount_cents: more than the \$25.00 owed there"),
-        ({"side": "insurance"}, "to.line: line 2 owes no insurance balance"),
-        ({"line": 1}, "to.line: line 1 owes no patient balance"),
+        ({"side": "insurance"}, "to.line: line 2 has no insurance balance"),
+        ({"line": 1}, "to.line: line 1 has no patient balance"),
         ({"line": 7}, "to.line: claim 1 has no line 7"),
         ({"claim": "3", "line": 1}, "to.claim_id: claim 3 is another patient's"),
         ({"claim": "2", "line": 1, "side": "insurance", "cents": 60_01}, r"more than the credit of \$60.00"),

@@ -29,7 +29,7 @@ def test_a_mistyped_payment_is_voided_from_the_claim_page(overpaid: GivenPractic
         assert (done.status_code, done.location) == (303, "/claims/C1")
 
     shown = biller.says("/claims/C1")
-    assert "The posting is voided. It stays in the ledger with its reversal." in shown
+    assert "Posting voided. The posting and its void both stay in the ledger." in shown
     assert re.search(r"void of posting \d+ “Wrong claim” biller", shown)
     assert not [one for one in biller.links("/claims/C1") if one.endswith("/void")]
     again = biller.post(form, on="/claims/C1", idempotency_key="two", note="Again")

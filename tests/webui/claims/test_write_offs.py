@@ -74,7 +74,7 @@ def test_a_layout_is_made_changed_and_deleted(practice: GivenPractice, biller: B
     }  # fmt: skip
 
     empty = biller.post(f"{PAGE}/layouts", on=new, **fields)
-    assert (empty.status_code, "Give at least one column a place." in empty.text) == (422, True)
+    assert (empty.status_code, "Number at least one column." in empty.text) == (422, True)
     assert 'value="for Tebra"' in empty.text
     biller.post(f"{PAGE}/layouts", on=new, **fields, **columns)
 

@@ -39,7 +39,7 @@ def test_a_mapping_is_guessed_corrected_and_saved(practice: GivenPractice, bille
     assert "Example Ann" not in form.text
     refused = biller.post(PAGE, on=PAGE, **sent(form, name="our export"))
     assert refused.status_code == 422
-    assert "Choose what these words mean: ZZ." in refused.text
+    assert "Choose what these values mean: ZZ." in refused.text
     decided = sent(form, **{"name": "our export", "date-3": "MM/DD/YYYY", "ours-7": "Internal Review"})
     twice = biller.post(PAGE, on=PAGE, **{**decided, "field-1": "claim"})
     assert "The columns &#34;Claim #&#34; and &#34;Patient #&#34; both mean Claim number. Choose one." in twice.text

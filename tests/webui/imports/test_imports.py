@@ -132,7 +132,7 @@ def test_a_script_sends_pieces_and_learns_where_the_import_is(biller: Browser, u
 
 def test_a_script_gets_a_refusal_as_a_sentence(biller: Browser) -> None:
     refused = biller.post("/imports/begin", on="/imports", name="claims.csv", size="2000000000", idempotency_key="big")
-    assert (refused.status_code, refused.json["message"][:45]) == (413, "The files have 2,000 MB together. One import ")
+    assert (refused.status_code, refused.json["message"][:45]) == (413, "The files total 2,000 MB. An import can be up")
 
 
 def csrf_token(browser: Browser) -> str:

@@ -71,7 +71,7 @@ def test_changes_come_in_on_request(biller: Browser, uploads: Uploads) -> None:
         biller.post(f"/imports/{1 + (key == 'second')}/confirm", on="/imports", take_changes="true")
         uploads.work()
 
-    assert "6 claims in the files are already there. 1 claim gets 1 new posting." in page
+    assert "6 claims in the files are already in Batch Settle. 1 claim will receive 1 new posting." in page
     assert "1 change to existing records patient name 1" in page
     assert "Patient P000 Name Sample, Petra 0 Example, Paula" in page
     assert "3 postings differ from the files" in page

@@ -128,7 +128,7 @@ def test_the_audit_leads_to_the_old_and_new_values_that_an_import_took_over(
     listed = admin.read("/audit")
     address = re.search(r"/audit/\d+/changes", listed)
     assert address is not None
-    assert "Took over changes from an import" in listed
+    assert "Applied changes from an import" in listed
     assert "ab" * 32 not in listed, "the checksum is only in the file"
     shown = admin.says(address[0])
     assert "Patient P-1 Name Old, Ann New, Ann" in shown

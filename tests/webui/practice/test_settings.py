@@ -99,9 +99,7 @@ def test_an_administrator_sets_the_error_limits_and_the_recent_payment_window(
 
     assert limits_of(practice) == (10, 1_000, 5, 14)
     shown = admin.says("/settings")
-    assert (
-        "Now: more than 10% of at least 1,000 claims, or 5 failures, one after another, with the same cause." in shown
-    )
+    assert "Now: more than 10% of at least 1,000 claims, or 5 failures in a row with the same cause." in shown
     assert "Claims with a payment within this window are skipped." in shown
 
 

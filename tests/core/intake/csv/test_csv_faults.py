@@ -122,7 +122,7 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "2,184146026",
             (
                 'line 4, column posting_id, value "2": another posting has the same id; give each posting its own id '
-                "(as line 3)"
+                "(same as line 3)"
             ),
         ),
         (
@@ -145,7 +145,7 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "184146026,1",
             (
                 'line 3, column line, value "184146026 / 1": another line of the claim has the same number; '
-                "give each line its own number (as line 2)"
+                "give each line its own number (also in line 2)"
             ),
         ),
         (
@@ -160,7 +160,7 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "184146026",
             (
                 'line 3, column claim_id, value "184146026": another claim has the same id, so rows that refer to it '
-                "are ambiguous; give each claim its own id (as line 2)"
+                "are ambiguous; give each claim its own id (also in line 2)"
             ),
         ),
         (
@@ -323,4 +323,4 @@ def test_five_thousand_equal_faults_are_one_line_and_hide_no_other_fault(files: 
             "add it there"
         ),
     ]
-    assert refused.value.message == "Nothing was imported: 2 errors in 5,001 places."
+    assert refused.value.message == "Nothing was imported: 2 errors in 5,001 locations."

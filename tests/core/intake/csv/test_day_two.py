@@ -192,7 +192,7 @@ def test_changes_are_taken_over_once_and_audited_with_old_and_new(files: FilesOf
         )  # fmt: skip
         acts = log.acts(session, claim.practice_id, log.AuditFilter())
     taken = next(act for act in acts if act.act == "import.changes_taken")
-    assert (taken.sentence, taken.facts["changes"]["patient name"]) == ("Took over changes from an import", 1)
+    assert (taken.sentence, taken.facts["changes"]["patient name"]) == ("Applied changes from an import", 1)
     assert "Paula" not in json.dumps(taken.facts)
     with files.sessions() as session:
         listed = import_changes.list_changes(session, taken.number, by=a_user(files, Role.ADMIN))

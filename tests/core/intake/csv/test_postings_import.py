@@ -98,7 +98,7 @@ def test_every_faulty_row_is_named_with_its_remedy_and_nothing_is_posted(
     assert [fault.split(", ")[1] for fault in faults] == ["line 3", "line 4", "line 5"]
     assert "no such claim" in faults[0]
     assert "no such line" in faults[1]
-    assert "give each posting its own id (as line 2)" in faults[2]
+    assert "give each posting its own id (also in line 2)" in faults[2]
     assert "future" in _faults(practice, tmp_path, "d,1,1,patient,payment,-1.00,patient,,,2026-11-24")[0]
     assert "sum to 0.00" in _faults(practice, tmp_path, "e,1,1,patient,transfer,-1.00,,,,2026-11-20")[0]
     assert practice.read("1").version == 1

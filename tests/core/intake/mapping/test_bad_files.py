@@ -71,7 +71,7 @@ def test_a_totals_row_is_compared_and_not_imported(office: OfficeFiles) -> None:
         )
     ]
     assert office.faults(between, MAPPING) == [
-        "between.csv, line 3: this is no claim but looks like a totals row between claims; remove it"
+        "between.csv, line 3: this is not a claim but looks like a totals row between claims; remove it"
     ]
 
 
@@ -133,7 +133,7 @@ def test_windows_1252_is_shown_as_evidence_and_never_assumed(office: OfficeFiles
 
     assert guess.mapping.encoding == "windows-1252"
     assert guess.notes[0] == (
-        "The file is read as Windows-1252: from line 2 on it is not UTF-8; in Windows-1252 it has: ñ ú."
+        "The file is read as Windows-1252: line 2 is not UTF-8; in Windows-1252, the file has these characters: ñ ú."
     )
     assert "set the mapping's encoding to windows-1252" in office.faults(path, MAPPING)[0]
     path.write_bytes(b"\n".join([HEADER.encode(), ROWS[0].encode().replace(b"Ann", b"Jos\x82")]))
@@ -274,7 +274,7 @@ def test_two_equal_headers_are_asked(office: OfficeFiles) -> None:
 def test_notes_are_skipped_and_a_file_without_claims_is_refused(office: OfficeFiles) -> None:
     assert office.load(office.csv(*ROWS, "Page 1 of 1", "Printed by Ada,,,,,,")).added["claims"] == 2
     assert office.faults(office.csv(name="empty.csv"), MAPPING) == [
-        "empty.csv, line 1: there is no claim below the names of the columns"
+        "empty.csv, line 1: there is no claim below the column names"
     ]
 
 

@@ -176,7 +176,7 @@ def test_a_duplicated_row_is_named_as_equal(export: Export) -> None:
     assert export.faults() == [
         (
             'claims_transactions.csv, line 4, column CHARGEID, value "c1 / 2": duplicate row: every imported '
-            "column is the same; was a file appended twice? (as line 3)"
+            "column is the same; was a file appended twice? (same as line 3)"
         )
     ]
 
@@ -196,7 +196,7 @@ def test_transactions_with_one_number_are_refused_because_their_order_is_unknown
     assert export.faults() == [
         (
             'claims_transactions.csv, line 3, column CHARGEID, value "c1 / 1": another transaction of the claim has '
-            "the same number, so their order is unknown; export again (as line 2)"
+            "the same number, so their order is unknown; export again (also in line 2)"
         )
     ]
 
@@ -206,7 +206,7 @@ def test_two_claims_with_one_id_are_refused_and_neither_is_dropped(export: Expor
 
     assert (
         'claims.csv, line 3, column Id, value "c1": another claim has the same id, so rows that refer to it are '
-        "ambiguous; give each claim its own id (as line 2)" in export.faults()
+        "ambiguous; give each claim its own id (also in line 2)" in export.faults()
     )
 
 

@@ -146,7 +146,7 @@ def test_two_files_and_a_file_without_columns_are_refused_with_the_cure(uploads:
     none = uploads.checked({"notes.csv": b"hello\n"}, key="none")
 
     cures = [job.report["faults"][0]["cure"] for job in (two, none) if job.report]
-    assert cures[0] == "the office's own export is one file; upload each file alone"
+    assert cures[0] == "your own export must be one file; upload each file by itself"
     assert cures[1].startswith("No row of the file names columns such as Claim #")
 
 

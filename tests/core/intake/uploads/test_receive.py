@@ -42,7 +42,7 @@ def test_a_piece_that_does_not_fit_the_file_is_refused(uploads: Uploads, file: i
 
 def test_files_larger_than_the_limit_are_refused_before_they_are_sent(uploads: Uploads) -> None:
     files = [UploadedFile("claims.csv", BYTES_MAX), UploadedFile("postings.csv", 2_000_000_000)]
-    with pytest.raises(ImportTooLarge, match=r"The files have 2,050 MB together. One import takes up to 50 MB."):
+    with pytest.raises(ImportTooLarge, match=r"The files total 2,050 MB. An import can be up to 50 MB."):
         receive.check_files(files, bytes_max=BYTES_MAX)
 
 
