@@ -53,7 +53,7 @@ def test_faults_are_readable_in_the_page(practice: GivenPractice, open_as: OPEN,
     with uploads_of(practice, tmp_path / "files") as uploads:
         uploads.checked(uploads.changed("postings.csv", "-88.00", "NaN"))
         page = open_as("/imports/1", practice.biller)
-        expect(page.get_by_text("1 error in 1 place")).to_be_visible()
+        expect(page.get_by_text("1 error in 1 location")).to_be_visible()
         assert not faults_of(page)
 
 

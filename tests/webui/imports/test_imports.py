@@ -65,7 +65,7 @@ def test_faults_are_shown_by_kind_with_a_file_of_their_places(biller: Browser, u
     page = biller.says("/imports/1")
 
     assert "Nothing was imported. The files have errors." in page
-    assert "1 error in 1 place" in page
+    assert "1 error in 1 location" in page
     assert "Values postings.csv amount 1 Write dollars and cents as 1234.56" in page
     assert "Line 3 “NaN”" in page
     file = biller.load("/imports/1/errors.csv")

@@ -27,7 +27,7 @@ def test_an_own_file_asks_which_column_is_which(biller: Browser, uploads: Upload
 def test_a_question_stays_until_it_is_answered(biller: Browser, uploads: Uploads) -> None:
     send(biller, {"ar.csv": csv_file([[*row[:3], "03/04/2026", *row[4:]] for row in ROWS])})
     uploads.work()
-    assert "1 question is open." in biller.says("/imports/1")
+    assert "You have 1 question to answer." in biller.says("/imports/1")
     typed = {"import_id": "1", "name": "ours", "draft": "{}", "rows": "claim"}
     for number, (header, field) in enumerate(COLUMNS.items()):
         typed |= {f"header-{number}": header, f"field-{number}": field}

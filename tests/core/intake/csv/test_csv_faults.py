@@ -122,7 +122,7 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "2,184146026",
             (
                 'line 4, column posting_id, value "2": another posting has the same id; give each posting its own id '
-                "(same as line 3)"
+                "(also in line 3)"
             ),
         ),
         (

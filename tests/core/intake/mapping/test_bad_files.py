@@ -280,5 +280,5 @@ def test_notes_are_skipped_and_a_file_without_claims_is_refused(office: OfficeFi
 
 def test_the_ids_of_one_payer_are_chosen_for_both_columns() -> None:
     more = {"Payer ID": "primary_payer_id", "Secondary": "secondary_payer"}
-    with pytest.raises(BadMapping, match="IDs of both payers or of neither"):
+    with pytest.raises(BadMapping, match="Map the ID columns of both payers, or of neither"):
         changed(columns=COLUMNS | more).require_usable()

@@ -3,7 +3,7 @@
 import pytest
 
 from core.intake.mapping.targets import Field, field_of_header
-from core.intake.mapping.words import meaning, payer_class
+from core.intake.mapping.words import describe_payer_classes, meaning, payer_class
 
 
 @pytest.mark.parametrize(("headers", "field"), [
@@ -17,7 +17,7 @@ from core.intake.mapping.words import meaning, payer_class
     (("Ins Bal", "Insurance Balance", "Ins. Due", "Ins A/R", "Insurance Balance Due"), Field.INSURANCE_BALANCE),
     (("Pt Bal", "Patient Balance", "Pat Due", "Patient Resp", "Pt Responsibility"), Field.PATIENT_BALANCE),
     (("Balance", "Total Balance", "Balance Due", "Amt Due"), Field.TOTAL_BALANCE),
-    (("CPT", "CPT Code", "Procedure", "Proc Code", "HCPCS"), Field.PROCEDURE_CODE),
+    (("CPT", "CPT Code", "Procedure", "Procedure code", "Proc Code", "HCPCS"), Field.PROCEDURE_CODE),
     (("Charges", "Chg Amt", "Billed Amount", "Total Charges", "Fee"), Field.CHARGE),
     (("Ins Pmts", "Insurance Payments", "Ins Paid", "Payer Paid"), Field.PRIMARY_PAID),
     (("Pt Pmts", "Patient Paid", "Patient Payments"), Field.PATIENT_PAID),
@@ -48,6 +48,18 @@ def test_another_header_is_not_taken_for_a_field(header: str) -> None:
 ])  # fmt: skip
 def test_a_payer_has_the_class_that_its_name_shows(name: str, found: str) -> None:
     assert payer_class(name) == found
+
+
+def test_the_classes_that_payers_names_show_are_listed_before_the_import() -> None:
+    many = [f"Medicaid {number}" for number in range(1, 23)]
+
+    assert describe_payer_classes(["Aetna", "Cigna"]) == "By their names, all payers are commercial."
+    assert describe_payer_classes(["Workers Comp", "Aetna", "MCR Railroad", "Workers Comp"]) == (
+        "By name: Workers Comp is Workers' compensation; MCR Railroad is Medicare. All other payers are commercial."
+    )
+    assert describe_payer_classes(many).endswith(
+        "Medicaid 20 is Medicaid. 2 more have a class other than commercial. All other payers are commercial."
+    )
 
 
 def test_a_word_has_its_usual_meaning_or_none() -> None:
