@@ -1,4 +1,4 @@
-"""`settle import file`: import the office's own file. It shows a guessed mapping first."""
+"""`settle import file`: import the office's own export. It shows a guessed mapping first."""
 
 import json
 import sys

@@ -44,7 +44,7 @@ class NothingToSend(Refusal):
 
 
 class FileBusy(Refusal):
-    """Another file of write-offs is being made right now. Try again in a minute."""
+    """Another file of write-offs is being created right now. Try again in a minute."""
 
     code = "file_busy"
     http_status = HTTPStatus.SERVICE_UNAVAILABLE

@@ -1,6 +1,6 @@
 """The practice's own reasons for write-offs: their names, and their codes in the practice-management system.
 
-A job freezes its reason's words at the preview. So a later name or code never changes history.
+A job freezes its reason's name and codes at the preview. So a later change never rewrites history.
 """
 
 import datetime as dt
@@ -106,7 +106,7 @@ def name(session: Session, practice_id: int, code: str) -> str:
 
 
 def frozen(reason: PracticeReason) -> dict[str, Any]:
-    """Return the words that a job keeps."""
+    """Return the name and codes that a job keeps."""
     return {name: getattr(reason, name) for name in ("code", "name", "adjustment_code", "gl_account")}
 
 
@@ -145,7 +145,7 @@ def add(
 
 
 def change(session: Session, code: str, texts: Mapping[str, str], *, by: Actor, now: dt.datetime) -> PracticeReason:
-    """Change name, adjustment_code or gl_account; what `texts` leaves out stays. Existing jobs keep their words.
+    """Change name, adjustment_code or gl_account; what `texts` leaves out stays. Existing jobs keep theirs.
 
     Raise `NoSuchReason`, `BadReason` naming each fault, and `ReasonNameTaken`.
     """

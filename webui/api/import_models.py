@@ -21,7 +21,7 @@ class NewFile(Body):
 
 
 class ImportOptions(Body):
-    """How to read the files of Synthea."""
+    """How to read Synthea's files."""
 
     payments: Annotated[Payments, Field(strict=False)] = Payments.ALL
     skip_empty_claims: bool = False
@@ -32,7 +32,7 @@ class NewImport(Body):
 
     files: Annotated[list[NewFile], Field(max_length=FILES_MAX)]
     source: Annotated[
-        ImportSource | None, Field(strict=False, description="Kind of files; null means by their names")
+        ImportSource | None, Field(strict=False, description="Kind of files; null recognizes it by the file names")
     ] = None
     options: ImportOptions | None = None
     mapping: Annotated[

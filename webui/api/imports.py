@@ -169,7 +169,7 @@ def show_import(path: ImportPath) -> Response:
 )
 @requires(Action.IMPORT)
 def use_mapping(path: ImportPath, body: ChosenMapping) -> tuple[Response, int]:
-    """Say which column is which, while the import is `needs_mapping`. A worker then checks the claims.
+    """Give an import that is `needs_mapping` its mapping. A worker then checks the claims.
 
     The report has the guess, with its open questions.
     """

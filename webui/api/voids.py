@@ -54,7 +54,7 @@ def void_posting(path: PostingPath, header: OnceHeaders, body: Void) -> tuple[Re
     """Void a posting that a user or program entered, once. Both stay in the ledger: the posting and its reversal.
 
     Both sides of a transfer are voided together. A write-off that the posting had reversed is restored. The answer is
-    `not_voidable` for a posting of an import or a job, with the cure, and `already_voided` for a second void.
+    `not_voidable` for a posting from an import or a job, with the fix, and `already_voided` for a second void.
     """
     with transaction(app_context().sessions) as session:
         voided = voids.void(

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from core import paging
 from core.access.permissions import Action, Actor
 from core.claims.table_files import DateFormat
+from core.counting import counted
 from core.db.base import BIGINT_MAX
 from core.errors import Refusal
 from core.exports import layouts, postings, sent_files
@@ -49,7 +50,7 @@ def send() -> BaseResponse | tuple[str, int]:
         return _page(refused=refusal.message), refusal.http_status
     count = file.write_offs + file.reversals
     return acts.redirect_with(
-        f"File {file.id} has {count:,} new postings. Download it below. The next file will not repeat them.",
+        f"File {file.id} has {counted(count, 'new posting')}. Download it below. The next file will not repeat them.",
         "write_offs.index",
     )
 

@@ -25,7 +25,8 @@ SOURCE_LABELS: Final[Mapping[str, str]] = {
     ImportSource.FILE.value: "your own export",
 }
 OWN_EXPORT: Final = "own"
-KINDS: Final = (("", "Recognize by file name"), (OWN_EXPORT, "Your own export: show its columns"))  # then the saved
+# On the page, the saved mappings follow.
+KINDS: Final = (("", "Recognize by file name"), (OWN_EXPORT, "Your own export: show its columns"))
 _COUNTS: Final = (("claims", "Claims"), ("lines", "Service lines"), ("postings", "Postings"))
 _BALANCES: Final = (("insurance_balance_cents", "Insurance balance"), ("patient_balance_cents", "Patient balance"))
 
@@ -61,7 +62,7 @@ def total_rows(in_file: Mapping[str, Any], new: Mapping[str, Any]) -> list[Total
 
 
 def what_is_new(report: Mapping[str, Any]) -> str:
-    """Return what an import brings in or brought in, such as "2 claims and 1 posting on existing claims"."""
+    """Return what an import adds or added, such as "2 claims and 1 posting on existing claims"."""
     added = report.get("added")
     if not added:
         return ""

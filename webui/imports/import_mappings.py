@@ -199,7 +199,7 @@ def _typed_columns() -> list[FormColumn]:
             field = Field(form[f"field-{index}"]) if form.get(f"field-{index}") else None
             written = DateFormat(form[f"date-{index}"]) if form.get(f"date-{index}") else None
         except ValueError:
-            raise BadMapping(f'Choose a meaning of the column "{header[:60]}" from the list.') from None
+            raise BadMapping(f'Choose a meaning for the column "{header[:60]}" from the list.') from None
         words = list(zip(form.getlist(f"word-{index}"), form.getlist(f"ours-{index}"), strict=False))
         columns.append(FormColumn(header, field, form.get(f"example-{index}", ""), written, words))
     return columns

@@ -83,7 +83,7 @@ class Imported:
     on_existing: Additions  # the part of `added` that is on existing claims
     differences: Differences
     corrections: Corrections
-    held_back: int  # new postings of existing claims that did not come in: `HoldBack`
+    held_back: int  # new postings on existing claims that were not imported: `HoldBack`
     changes_taken: bool
     summary: Summary | None  # None after a check
     rows_read: dict[str, RowsRead] = field(default_factory=dict)  # by file

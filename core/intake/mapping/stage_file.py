@@ -186,7 +186,7 @@ def _add_contradictions(session: Session, file: MappedFile) -> None:
             cure = "all rows of a claim must have the same value here; correct the file or the claim number"
             fault = Fault(
                 file.format.name, cure, line=found.at, column=file.header_of(*fields), value=found.claim,
-                note=f"line {found.first_at} has another value", kind=FaultKind.REFERENCE,
+                note=f"line {found.first_at} has a different value", kind=FaultKind.REFERENCE,
             )  # fmt: skip
             file.faults.add(fault, times=found.times)
 

@@ -25,7 +25,7 @@ def list_imports(session: Session, practice_id: int, *, limit: int, before_id: i
 
 
 def claims_added(session: Session, practice_id: int, import_ids: list[int]) -> dict[int, int]:
-    """Return how many claims each of these imports brought in. Those that are not imported are left out."""
+    """Return how many claims each of these imports added. Those that are not imported are left out."""
     claims = ImportJob.report["added"]["claims"].as_integer()
     imported = (ImportJob.practice_id == practice_id, ImportJob.status == ImportStatus.IMPORTED)
     found = select(ImportJob.id, claims).where(*imported, ImportJob.id.in_(import_ids))

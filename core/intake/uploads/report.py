@@ -11,7 +11,7 @@ from core.intake.uploads.lists import DIFFERENCES, ListFiles
 from core.models.imports import ImportSource
 
 PLACES_KEPT_MAX: Final = 10_000  # of all mistakes together
-# What must be equal in the check and in the import, so that what the user saw is what comes in.
+# What must be equal in the check and in the import, so that what the user saw is what is imported.
 _CONFIRMED: Final = ("source", "added", "left_out", "in_file", "new", "on_existing", "held_back")
 _SYNTHEA_FILES: Final = frozenset(
     {
@@ -100,6 +100,6 @@ def with_first_places(report: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def same_result(before: dict[str, Any] | None, after: dict[str, Any]) -> bool:
-    """Return whether an import would bring in what its check showed."""
+    """Return whether the import would add exactly what its check showed."""
     names = (*_CONFIRMED, "differences") if after["changes_taken"] else _CONFIRMED
     return before is not None and all(before.get(name) == after.get(name) for name in names)
