@@ -65,7 +65,7 @@ def test_a_check_of_a_new_practice_creates_none(settle: Typed, tmp_path: Path) -
     assert "CREATED A NEW PRACTICE: Lakeside." in again(settle, tmp_path).stdout
 
 
-def test_what_differs_is_listed_without_names_and_the_rest_comes_in(settle: Typed, tmp_path: Path) -> None:
+def test_what_differs_is_listed_without_names_and_the_rest_is_imported(settle: Typed, tmp_path: Path) -> None:
     shown = again(settle, imported(settle, tmp_path / "files")).stdout
 
     assert "Lakeside: added 1 posting." in shown
@@ -86,7 +86,7 @@ def test_what_differs_is_listed_without_names_and_the_rest_comes_in(settle: Type
     assert "Paula" not in shown
 
 
-def test_changes_are_taken_over_on_request_and_then_nothing_is_new(settle: Typed, tmp_path: Path) -> None:
+def test_changes_are_applied_on_request_and_then_nothing_is_new(settle: Typed, tmp_path: Path) -> None:
     folder = imported(settle, tmp_path / "files")
 
     taken, after = again(settle, folder, "--take-changes"), again(settle, folder)

@@ -58,7 +58,7 @@ def test_an_expected_total_that_is_no_amount_is_refused_in_words(biller: Browser
     assert "Enter an amount in dollars and cents" in biller.says("/imports/1")
 
 
-def test_faults_are_shown_by_kind_with_a_file_of_their_places(biller: Browser, uploads: Uploads) -> None:
+def test_errors_are_shown_by_kind_with_a_file_of_their_locations(biller: Browser, uploads: Uploads) -> None:
     send(biller, uploads.changed("postings.csv", "-88.00", "NaN"))
     uploads.work()
 

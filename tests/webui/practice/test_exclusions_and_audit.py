@@ -113,7 +113,7 @@ def test_the_audit_shows_who_did_what_and_can_be_filtered(
     assert "Put claim C00001 on hold" in admin.says(f"/audit?person={practice.biller.user_id}")
 
 
-def test_the_audit_leads_to_the_old_and_new_values_that_an_import_took_over(
+def test_the_audit_leads_to_the_old_and_new_values_of_the_changes_that_an_import_applied(
     practice: GivenPractice, admin: Browser
 ) -> None:
     with practice.sessions.begin() as session:

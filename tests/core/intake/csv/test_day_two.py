@@ -171,7 +171,7 @@ def test_differences_are_listed_and_stay_unless_they_are_asked_for(files: FilesO
     assert (read_claim(files).billing_status, read_claim(files).hold) == ("Balance Due", None)
 
 
-def test_changes_are_taken_over_once_and_audited_with_old_and_new(files: FilesOfPractice) -> None:
+def test_changes_are_applied_once_and_audited_with_old_and_new(files: FilesOfPractice) -> None:
     files.load()
     change_everything(files)
 

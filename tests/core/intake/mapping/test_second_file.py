@@ -76,7 +76,7 @@ def test_lines_without_numbers_in_another_order_post_no_payment_twice(office: Of
     assert balances(office) == (100_00, 0)
 
 
-def test_a_new_payment_on_a_claim_without_changes_comes_in(office: OfficeFiles) -> None:
+def test_a_new_payment_on_a_claim_without_changes_is_imported(office: OfficeFiles) -> None:
     mapping = Mapping.of({**LINES.as_json(), "rows": "claim"})
     load(office, office.csv(OPEN_LINE, header=LINES_HEADER), mapping)
 

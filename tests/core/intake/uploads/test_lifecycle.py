@@ -33,7 +33,7 @@ def test_a_check_shows_everything_and_imports_nothing(uploads: Uploads) -> None:
     assert uploads.count("import_piece") == len(uploads.files)
 
 
-def test_import_brings_in_what_the_check_showed_and_deletes_the_files(uploads: Uploads) -> None:
+def test_import_adds_what_the_check_showed_and_deletes_the_files(uploads: Uploads) -> None:
     job = uploads.imported()
 
     assert job.status is S.IMPORTED

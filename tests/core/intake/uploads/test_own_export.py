@@ -29,7 +29,7 @@ def listed(uploads: Uploads, job: ImportJob, name: str) -> list[str]:
         return b"".join(lists.list_pieces(session, key_of(job), name)).decode("utf-8-sig").splitlines()
 
 
-def test_an_own_file_waits_for_its_mapping_and_then_comes_in(uploads: Uploads) -> None:
+def test_an_own_export_waits_for_its_mapping_and_then_is_imported(uploads: Uploads) -> None:
     job = own(uploads)
     assert (job.status, job.report and job.report["source"]) == (S.NEEDS_MAPPING, "file")
     guess = job.report["guess"] if job.report else {}
