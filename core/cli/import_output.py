@@ -9,6 +9,7 @@ from core.cli.import_totals import (
     print_differences,
     print_first_claims,
     print_moved,
+    print_recognized,
     totals_lines,
 )
 from core.cli.practices import print_created
@@ -38,6 +39,7 @@ def print_import(imported: Imported, practice_name: str, *, asked: ImportOptions
         _print_added(imported, practice_name, asked)
     print_differences(imported.differences, taken=imported.changes_taken, check_only=asked.check_only)
     print_corrections(imported.corrections)
+    print_recognized(imported.recognized)
     if imported.held_back:
         click.echo(
             f"{counted(imported.held_back, 'new posting')} on existing claims not imported, so that no money is posted "
@@ -70,10 +72,12 @@ def print_postings_import(done: ImportedPostings, practice_name: str, *, as_json
     """Print the result of an import of postings."""
     moved = done.moved
     if as_json:
-        facts = {"added": done.added, "already_there": done.already_there, "rows_read": _rows(done.rows_read)}
+        facts = {"added": done.added, "already_there": done.already_there, "rows_read": _rows(done.rows_read),
+                 "recognized": done.recognized._asdict()}  # fmt: skip
         click.echo(json.dumps({"practice": practice_name, **facts, **moved._asdict(), **done.summary.facts()}))
         return
     _print_rows_read(done.rows_read)
+    print_recognized(done.recognized)
     if not done.added:
         click.echo(f"Nothing new: {practice_name} already has {_all(done.already_there, 'posting')}.")
         return

@@ -9,6 +9,7 @@ from core.cli.formats import day
 from core.counting import counted
 from core.intake.loading.corrections import Correction, Corrections
 from core.intake.loading.differences import Difference, Differences
+from core.intake.loading.recognize import Recognized
 from core.intake.loading.totals import TOTAL_LABELS, FirstClaim
 from core.ledger.late_payments import WriteOffChanges
 from core.money import format_cents
@@ -69,6 +70,17 @@ def print_moved(moved: WriteOffChanges) -> None:
     if moved.restored_cents:
         click.echo(
             f"Later entries raised balances again: {format_cents(moved.restored_cents)} in write-offs was restored."
+        )
+
+
+def print_recognized(found: Recognized) -> None:
+    """Print how many postings of the files are write-offs of Batch Settle."""
+    if found.postings:
+        is_one = found.postings == 1
+        are = "is a write-off" if is_one else "are write-offs"
+        click.echo(
+            f"{counted(found.postings, 'posting')} in the files {are} from Batch Settle ({format_cents(found.cents)}). "
+            f"{'It is' if is_one else 'They are'} not posted again."
         )
 
 

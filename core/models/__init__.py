@@ -13,12 +13,13 @@ from core.models import (
     operations,
     people,
     practices,
+    recognized_postings,
     schedules,
 )
 
 __all__ = [
     "claims", "exports", "import_changes", "import_mappings", "imports", "job_items", "jobs", "ledger", "metadata",
-    "operations", "people", "practices", "schedules",
+    "operations", "people", "practices", "recognized_postings", "schedules",
 ]  # fmt: skip
 
 metadata = Base.metadata

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Actor
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins, add_transfers_that_lose_money
-from core.intake.loading.compare import existing_postings
 from core.intake.loading.corrections import claims_to_correct
 from core.intake.loading.differences import decided_by_job
 from core.intake.loading.post_rows import post_staged_rows, report_future_rows, report_rows_over_limit
@@ -49,8 +48,7 @@ def hold_back(session: Session, practice_id: int, source: str, which: HoldBack) 
     """Delete the staged new rows of such claims, before the known rows are deleted. Return the number of postings."""
     all_claims = select(Claim.external_id).where(Claim.practice_id == practice_id)
     claims = all_claims if which is HoldBack.ALL else claims_to_correct(practice_id, source)
-    known = existing_postings(practice_id, source).subquery("known")
-    is_known = exists().where(known.c.source_id == _POSTING.c.source_id)
+    is_known = exists().where(stages.KNOWN_POSTING.c.source_id == _POSTING.c.source_id)
     deleted = session.connection().execute(
         delete(_POSTING).where(_POSTING.c.claim.in_(claims), ~is_known),
         execution_options={"preserve_rowcount": True},

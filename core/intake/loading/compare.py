@@ -11,7 +11,6 @@ from core.intake.loading.checks import Origins, first_faulty_rows
 from core.intake.loading.insert import REFERENCE_TABLES, STAGED_CLAIM_COLUMNS, STAGED_POSTING_COLUMNS
 from core.intake.parsing.faults import FaultKind, Faults, quote_value
 from core.models.claims import Claim, LineItem
-from core.models.ledger import Posting
 from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
 from core.money import format_plain_amount
 
@@ -27,22 +26,22 @@ _OTHER_CLAIM: Final = (
 )
 
 
-def report_conflicts(session: Session, practice_id: int, source: str, origins: Origins, faults: Faults) -> None:
+def report_conflicts(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
     """Add a fault for each staged claim of another patient, and each staged posting id of another claim.
 
     Both mean that a number names two things. Any import after that would post to the wrong account.
     """
     here = existing_claims(practice_id)
     _report(session, stages.CLAIM, "external_id", "patient", here, _OTHER_PATIENT, origins, faults)
-    postings = existing_postings(practice_id, source)
-    _report(session, stages.POSTING, "source_id", "claim", postings, _OTHER_CLAIM, origins, faults)
+    known = select(stages.KNOWN_POSTING)
+    _report(session, stages.POSTING, "source_id", "claim", known, _OTHER_CLAIM, origins, faults)
 
 
-def report_changed_postings(session: Session, practice_id: int, source: str, origins: Origins, faults: Faults) -> None:
+def report_changed_postings(session: Session, origins: Origins, faults: Faults) -> None:
     """Add a fault for each staged posting whose id the practice has with other values."""
-    here = existing_postings(practice_id, source)
+    known = select(stages.KNOWN_POSTING)
     for column in ("claim", *STAGED_POSTING_COLUMNS):
-        _report(session, stages.POSTING, "source_id", column, here, _DIFFERENT_VALUE, origins, faults)
+        _report(session, stages.POSTING, "source_id", column, known, _DIFFERENT_VALUE, origins, faults)
 
 
 def _report(
@@ -67,7 +66,7 @@ def _report(
         faults.add(fault, times=row.times)
 
 
-def delete_known_rows(session: Session, practice_id: int, source: str) -> None:
+def delete_known_rows(session: Session, practice_id: int) -> None:
     """Delete staged rows that the practice already has, equal or not. Nothing of it is overwritten."""
     status = stages.BILLING_STATUS
     session.execute(
@@ -82,7 +81,7 @@ def delete_known_rows(session: Session, practice_id: int, source: str) -> None:
             )
         )
     for stage, key, here in (
-        (stages.POSTING, ("source_id",), existing_postings(practice_id, source)),
+        (stages.POSTING, ("source_id",), select(stages.KNOWN_POSTING)),
         (stages.LINE, ("claim", "number"), existing_lines(practice_id)),
         (stages.CLAIM, ("external_id",), existing_claims(practice_id)),
     ):
@@ -142,14 +141,4 @@ def existing_lines(practice_id: int) -> Select[*tuple[Any, ...]]:
         select(Claim.external_id.label("claim"), LineItem.number, LineItem.procedure_code)
         .join(LineItem, and_(LineItem.practice_id == Claim.practice_id, LineItem.claim_id == Claim.id))
         .where(Claim.practice_id == practice_id)
-    )
-
-
-def existing_postings(practice_id: int, source: str) -> Select[Any]:
-    """Return the postings that the practice has from this source, in the form of the stage."""
-    columns = (_as_staged(getattr(Posting, name), name) for name in STAGED_POSTING_COLUMNS)
-    return (
-        select(Posting.source_id, Claim.external_id.label("claim"), *columns)
-        .join(Claim, and_(Claim.practice_id == Posting.practice_id, Claim.id == Posting.claim_id))
-        .where(Posting.practice_id == practice_id, Posting.source == source)
     )

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 from core.claims.export import escape_formula
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins
-from core.intake.loading.compare import existing_postings
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
 from core.models.ledger import Posting, PostingKind
 from core.money import format_cents, format_plain_amount
@@ -192,7 +191,7 @@ def _earlier_corrections(practice_id: int, source: str) -> Select[Any]:
 
 def _found(practice_id: int, source: str) -> Select[Any]:
     """Return each posting of a claim of the file that the file changes, or no longer has."""
-    known = existing_postings(practice_id, source).subquery("known")
+    known = stages.KNOWN_POSTING
     is_charge = known.c.kind == PostingKind.CHARGE.value
 
     def values(of: Any, prefix: str) -> list[ColumnElement[Any]]:
@@ -232,6 +231,7 @@ def _found(practice_id: int, source: str) -> Select[Any]:
         *nothing, corrected_before,
     ).outerjoin_from(known, earlier, of_earlier).where(
         exists().where(stages.CLAIM.c.external_id == known.c.claim),
+        known.c.amount_cents != 0,  # a recognized posting that the file did not have before either
         ~exists().where(_STAGE.c.source_id == known.c.source_id),
         ~known.c.source_id.contains(_CORRECTION),
         ~is_corrected(literal(_REMOVED)),

@@ -35,8 +35,10 @@ from core.intake.loading.differences import (
     list_differences,
 )
 from core.intake.loading.insert import insert_claims, insert_reference_rows, sum_lines
+from core.intake.loading.known_postings import find_known_postings
 from core.intake.loading.look_alike_ids import report_look_alikes
 from core.intake.loading.post_rows import lock_claims
+from core.intake.loading.recognize import Recognized, recognize_write_offs, remember
 from core.intake.loading.summary import Summary, look_alikes, summarize
 from core.intake.loading.take_changes import changed_claims, take_changes
 from core.intake.loading.totals import ControlTotals, FirstClaim, check_expected_total, control_totals, first_claims
@@ -83,6 +85,7 @@ class Imported:
     on_existing: Additions  # the part of `added` that is on existing claims
     differences: Differences
     corrections: Corrections
+    recognized: Recognized
     held_back: int  # new postings on existing claims that were not imported: `HoldBack`
     changes_taken: bool
     summary: Summary | None  # None after a check
@@ -91,8 +94,8 @@ class Imported:
 
     @property
     def nothing_new(self) -> bool:
-        """Return whether every row already existed and no record was changed."""
-        return not any(self.added.values()) and not self.changes_taken
+        """Return whether every row already existed, no record was changed and no write-off came back."""
+        return not any(self.added.values()) and not self.changes_taken and not self.recognized.postings
 
     def facts(self) -> dict[str, Any]:
         """Return it as JSON, without names and dates of birth."""
@@ -110,6 +113,7 @@ class Imported:
                 "first": [one.facts() for one in self.differences.first],
             },
             "corrections": self.corrections.facts(),
+            "recognized": self.recognized._asdict(),
             "held_back": self.held_back,
             "changes_taken": self.changes_taken,
             **summary,
@@ -140,21 +144,24 @@ def load(
     check_staged(session, practice_id, origins, faults)
     report_look_alikes(session, practice_id, origins, faults)
     faults.refuse_if_any()
-    report_conflicts(session, practice_id, source, origins, faults)
+    find_known_postings(session, practice_id, source)
+    report_conflicts(session, practice_id, origins, faults)
     faults.refuse_if_any()
+    recognized = recognize_write_offs(session, practice_id, source)
     sum_lines(session)
     in_file, first = control_totals(session), first_claims(session, practice_id)
     check_expected_total(in_file, options.expected_total_cents)
     differences, corrections = _compare(session, practice_id, source, origins, options)
     staged, takes = _counts(session), options.take_changes and differences.count > 0
     held_back = 0 if holds_back is None else hold_back(session, practice_id, source, holds_back)
-    delete_known_rows(session, practice_id, source)
+    delete_known_rows(session, practice_id)
     on_existing = _check_new(session, practice_id, origins, faults, takes=takes, options=options, by=by, now=now)
     if (added := _counts(session)) != staged:
         sum_lines(session)
     done = Imported(
         added=added,
         already_there={kind: staged[kind] - added[kind] - (held_back if kind == "postings" else 0) for kind in staged},
+        recognized=recognized,
         held_back=held_back,
         in_file=in_file,
         new=in_file if added == staged else control_totals(session),
@@ -217,6 +224,7 @@ def _write(
 ) -> Imported:
     """Insert the new rows and apply the changes. The result has the effects on write-offs, and the summary."""
     alike = look_alikes(session, practice_id)
+    remember(session, practice_id, source=source, by=by, now=now)
     insert_reference_rows(session, practice_id)
     if any(done.added[kind] for kind in ("offices", "providers", "payers", "patients")):
         # Without statistics, PostgreSQL would scan the new patients once for each claim.
@@ -232,10 +240,11 @@ def _write(
     if done.changes_taken:
         # Last, so that a status from the file stands.
         take_changes(session, practice_id, done.differences.counts, by=by, now=now)
-    if any(done.added.values()):
+    if any(done.added.values()) or done.recognized.postings:
         existing = {"on_existing_claims": done.on_existing.postings} if done.on_existing.postings else {}
         late = {"late": done.on_existing.moved.late} if done.on_existing.moved.late else {}
-        facts = {"source": source, **done.added, **existing, **late}
+        recognized = {"recognized": done.recognized.postings} if done.recognized.postings else {}
+        facts = {"source": source, **done.added, **existing, **late, **recognized}
         audit.record(session, "practice.imported", Subject.practice(practice_id), by=by, now=now, **facts)
     return replace(
         done, summary=summarize(session, practice_id, alike, done.new if not done.on_existing.claims else None)

@@ -27,6 +27,21 @@ def _stage(name: str, *columns: Column[Any], made: Column[Any] | None = None) ->
     )
 
 
+def _posting_columns() -> tuple[Column[Any], ...]:
+    return (
+        Column("source_id", Text),
+        Column("claim", Text),
+        Column("line", SmallInteger),
+        Column("responsibility", Text),
+        Column("kind", Text),
+        Column("amount_cents", BigInteger),
+        Column("paid_by", Text),
+        Column("group_code", Text),
+        Column("reason_code", Text),
+        Column("posted_on", Date),
+    )
+
+
 BILLING_STATUS: Final = _stage("billing_status", Column("name", Text))
 OFFICE: Final = _stage("office", Column("external_id", Text), Column("name", Text))
 PROVIDER: Final = _stage("provider", Column("external_id", Text), Column("name", Text))
@@ -61,19 +76,11 @@ LINE: Final = _stage(
     Column("number", SmallInteger),
     Column("procedure_code", Text),
 )
-POSTING: Final = _stage(
-    "posting",
-    Column("source_id", Text),
-    Column("claim", Text),
-    Column("line", SmallInteger),
-    Column("responsibility", Text),
-    Column("kind", Text),
-    Column("amount_cents", BigInteger),
-    Column("paid_by", Text),
-    Column("group_code", Text),
-    Column("reason_code", Text),
-    Column("posted_on", Date),
-)
+POSTING: Final = _stage("posting", *_posting_columns())
+# The practice's postings with a staged id, and those of staged claims.
+KNOWN_POSTING: Final = _stage("known_posting", *_posting_columns())
+# Staged postings that bring a write-off back. They have no `at`.
+RECOGNIZED: Final = _stage("recognized", *_posting_columns())
 # A line with its charge, as a practice writes it. LINE and POSTING are made from it.
 CHARGED_LINE: Final = _stage(
     "charged_line",

@@ -12,7 +12,7 @@ from core.models.imports import ImportSource
 
 PLACES_KEPT_MAX: Final = 10_000  # of all mistakes together
 # What must be equal in the check and in the import, so that what the user saw is what is imported.
-_CONFIRMED: Final = ("source", "added", "left_out", "in_file", "new", "on_existing", "held_back")
+_CONFIRMED: Final = ("source", "added", "left_out", "in_file", "new", "on_existing", "recognized", "held_back")
 _SYNTHEA_FILES: Final = frozenset(
     {
         *(file.name for file in (synthea_format.ORGANIZATIONS, synthea_format.PROVIDERS, synthea_format.PAYERS)),
@@ -55,7 +55,7 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
     """Return the report of loaded rows. It has names of patients, for readers who may see them."""
     differences, corrections = imported.differences, imported.corrections
     return {
-        "nothing_new": not any(imported.added.values()),
+        "nothing_new": not any(imported.added.values()) and not imported.recognized.postings,
         "added": imported.added,
         "already_there": imported.already_there,
         "left_out": imported.left_out,
@@ -75,6 +75,7 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
             "missing": corrections.missing,
             "first": [_correction(one) for one in corrections.first],
         },
+        "recognized": imported.recognized._asdict(),
         "held_back": imported.held_back,
         "changes_taken": imported.changes_taken,
     }

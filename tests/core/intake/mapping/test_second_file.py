@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from core.books.invariants import violations
@@ -12,8 +13,11 @@ from core.intake.loading.load import Imported, ImportOptions
 from core.intake.mapping.import_file import import_file
 from core.intake.mapping.mapping import Mapping
 from core.models.claims import Claim
+from core.models.people import Role
+from core.models.practices import WriteOffSetting
+from core.practices.practice_queries import find_by_name
 from tests.core.intake.mapping.conftest import MAPPING, PRACTICE, OfficeFiles
-from tests.factories import NOW
+from tests.factories import NOW, GivenPractice, add_user
 
 LINES_HEADER = "Claim #,Patient #,Patient Name,DOS,CPT,Primary Ins,Charge,Ins Paid,Ins Bal,Pt Bal"
 LINES = Mapping.of({
@@ -21,6 +25,15 @@ LINES = Mapping.of({
     "columns": {
         "Claim #": "claim", "Patient #": "patient", "Patient Name": "patient_name", "DOS": "service_date",
         "CPT": "procedure_code", "Primary Ins": "primary_payer", "Charge": "charge", "Ins Paid": "primary_paid",
+        "Ins Bal": "insurance_balance", "Pt Bal": "patient_balance",
+    },
+    "dates": {"service_date": "MM/DD/YYYY"},
+})  # fmt: skip
+ADJUSTED_HEADER = "Claim #,Patient #,Patient Name,DOS,Primary Ins,Charge,Ins Paid,Adj,Ins Bal,Pt Bal"
+ADJUSTED = Mapping.of({
+    "columns": {
+        "Claim #": "claim", "Patient #": "patient", "Patient Name": "patient_name", "DOS": "service_date",
+        "Primary Ins": "primary_payer", "Charge": "charge", "Ins Paid": "primary_paid", "Adj": "adjustment",
         "Ins Bal": "insurance_balance", "Pt Bal": "patient_balance",
     },
     "dates": {"service_date": "MM/DD/YYYY"},
@@ -101,3 +114,62 @@ def test_a_posting_that_changes_again_after_its_correction_is_not_corrected_twic
 
         assert [(one.corrected_before, one.postings) for one in later] == [(True, ())]
     assert balances(office) == (87_00, 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("100.00,80.00,0.00,20.00,0.00", "100.00,80.00,20.00,0.00,0.00"),
+        ("100.00,80.00,0.00,0.00,20.00", "100.00,80.00,20.00,0.00,0.00"),
+        ("100.00,60.00,20.00,5.00,15.00", "100.00,60.00,40.00,0.00,0.00"),
+    ],
+    ids=["insurance", "patient", "both"],
+)
+def test_balances_that_a_job_wrote_off_are_recognized_in_the_next_export(
+    office: OfficeFiles, before: str, after: str
+) -> None:
+    row = "C1,P1,Example Ann,03/14/2026,Aetna,"
+    load(office, office.csv(row + before, header=ADJUSTED_HEADER), ADJUSTED)
+    settle(office)
+
+    done = load(office, office.csv(row + after, header=ADJUSTED_HEADER), ADJUSTED)
+
+    assert done.recognized.cents == 20_00
+    assert (done.held_back, done.added["postings"], done.corrections.changed, done.corrections.missing) == (0, 0, 0, 0)
+    assert balances(office) == (0, 0)
+    again = load(office, office.folder / "ar.csv", ADJUSTED)
+    assert (again.recognized.postings, again.nothing_new) == (0, True)
+
+
+def test_a_payment_after_a_returning_write_off_comes_in(office: OfficeFiles) -> None:
+    row = "C1,P1,Example Ann,03/14/2026,Aetna,"
+    load(office, office.csv(row + "100.00,0.00,0.00,100.00,0.00", header=ADJUSTED_HEADER), ADJUSTED)
+    settle(office)
+    load(office, office.csv(row + "100.00,0.00,100.00,0.00,0.00", header=ADJUSTED_HEADER), ADJUSTED)
+
+    done = load(office, office.csv(row + "100.00,5.00,95.00,0.00,0.00", header=ADJUSTED_HEADER), ADJUSTED)
+
+    assert (done.held_back, done.corrections.changed) == (1, 1), "the adjustment changed, so that a person decides"
+    assert balances(office) == (0, 0)
+
+
+def test_a_balance_of_zero_after_a_write_off_is_no_change(office: OfficeFiles) -> None:
+    load(office, office.csv("C1,P1,Example Ann,03/14/2026,Aetna,20.00,0.00"), MAPPING)
+    settle(office)
+    zero = office.csv("C1,P1,Example Ann,03/14/2026,Aetna,0.00,0.00")
+
+    done, again = load(office, zero, MAPPING), load(office, zero, MAPPING)
+
+    assert (done.recognized, done.corrections.missing) == ((1, 20_00), 0)
+    assert (again.recognized, again.corrections.missing) == ((0, 0), 0)
+    assert balances(office) == (0, 0)
+
+
+def settle(office: OfficeFiles) -> None:
+    """Write off everything that the claim owes."""
+    with transaction(office.sessions) as session:
+        practice_id = find_by_name(session, PRACTICE).id
+        biller = add_user(session, practice_id, "biller@lakeside.example", Role.BILLER)
+    practice = GivenPractice(office.sessions, practice_id, biller)
+    practice.set_write_off(WriteOffSetting.BOTH)
+    practice.settle()
