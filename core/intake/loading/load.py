@@ -140,13 +140,7 @@ def load(
     if by is not None and by.practice_id != practice_id:
         raise NotAllowed
     lock_imports(session, practice_id)
-    stages.analyze(session, *(stage.name for _, stage in _COUNTED_STAGES))
-    check_staged(session, practice_id, origins, faults)
-    report_look_alikes(session, practice_id, origins, faults)
-    faults.refuse_if_any()
-    find_known_postings(session, practice_id, source)
-    report_conflicts(session, practice_id, origins, faults)
-    faults.refuse_if_any()
+    _check_rows(session, practice_id, source, origins, faults)
     recognized = recognize_write_offs(session, practice_id, source)
     sum_lines(session)
     in_file, first = control_totals(session), first_claims(session, practice_id)
@@ -178,6 +172,17 @@ def load(
 def lock_imports(session: Session, practice_id: int) -> None:
     """Make other imports and month-end closes wait until the commit."""
     session.execute(select(func.pg_advisory_xact_lock(IMPORT_LOCK + practice_id)))
+
+
+def _check_rows(session: Session, practice_id: int, source: str, origins: Origins, faults: Faults) -> None:
+    """Check the staged rows among themselves, then against the practice's. Raise `ImportRefused`."""
+    stages.analyze(session, *(stage.name for _, stage in _COUNTED_STAGES))
+    check_staged(session, practice_id, origins, faults)
+    report_look_alikes(session, practice_id, origins, faults)
+    faults.refuse_if_any()
+    find_known_postings(session, practice_id, source)
+    report_conflicts(session, practice_id, origins, faults)
+    faults.refuse_if_any()
 
 
 def _compare(

@@ -14,7 +14,8 @@ from core.intake.loading.additions import HoldBack
 from core.intake.loading.load import AS_NEW, Imported, ImportOptions, load
 from core.intake.mapping.mapped_file import MappedFile
 from core.intake.mapping.mapping import Mapping
-from core.intake.mapping.stage_file import stage_file
+from core.intake.mapping.renamed_patients import keep_made_numbers
+from core.intake.mapping.stage_file import MADE_NUMBER, stage_file
 from core.intake.mapping.targets import Field
 from core.intake.parsing.faults import Faults
 from core.intake.parsing.folder import Progress
@@ -49,6 +50,8 @@ def import_file(
     file = MappedFile(path, mapping, today=practice_days.today(practice, now=now), faults=faults, progress=progress)
     stages.open_stages(session)
     origins = stage_file(session, file)
+    if not mapping.has(Field.PATIENT):
+        keep_made_numbers(session, practice_id, made=MADE_NUMBER)
     done = load(
         session, practice_id, source=SOURCE, origins=origins, faults=file.faults, by=by, now=now, options=options,
         holds_back=HoldBack.TO_CORRECT if mapping.rows == "claim" or mapping.has(Field.LINE) else HoldBack.ALL,

@@ -22,6 +22,7 @@ from core.models.practices import PayerClass
 
 OFFICE_DEFAULT: Final = "Main Office"
 PROVIDER_DEFAULT: Final = "Not stated"
+MADE_NUMBER: Final = "N-"  # begins the number of a patient whom the file gives none
 PROCEDURE_DEFAULT: Final = "BALANCE"  # a line without a CPT, such as a balance only
 _NO_AMOUNTS: Final = Amounts("insurance")
 # Values that all rows of a claim share. The date of service and the CPT are those of each line.
@@ -154,7 +155,7 @@ def _patient_number(name: str | None, birth_date: Any) -> str | None:
     if name is None:
         return None
     who = f"{name}|{birth_date or ''}"
-    return f"N-{hashlib.sha256(who.encode()).hexdigest()[:16]}"
+    return f"{MADE_NUMBER}{hashlib.sha256(who.encode()).hexdigest()[:16]}"
 
 
 def _amounts(file: MappedFile, row: Row, values: dict[Field, Any], *, has_payer: bool) -> Amounts:

@@ -49,8 +49,15 @@ def balances(office: OfficeFiles) -> tuple[int, int]:
         return claim.insurance_due, claim.patient_due
 
 
-def load(office: OfficeFiles, path: Path, mapping: Mapping, found: list[Correction] | None = None) -> Imported:
-    options = ImportOptions(each_correction=None if found is None else found.append)
+def load(
+    office: OfficeFiles,
+    path: Path,
+    mapping: Mapping,
+    found: list[Correction] | None = None,
+    *,
+    take_changes: bool = False,
+) -> Imported:
+    options = ImportOptions(each_correction=None if found is None else found.append, take_changes=take_changes)
     with transaction(office.sessions) as session:
         return import_file(session, path, mapping, practice_name=PRACTICE, now=NOW, options=options)
 
@@ -163,6 +170,37 @@ def test_a_balance_of_zero_after_a_write_off_is_no_change(office: OfficeFiles) -
     assert (done.recognized, done.corrections.missing) == ((1, 20_00), 0)
     assert (again.recognized, again.corrections.missing) == ((0, 0), 0)
     assert balances(office) == (0, 0)
+
+
+NAMED = Mapping.of({
+    "columns": {header: field for header, field in MAPPING.columns.items() if header != "Patient #"},
+    "dates": {"service_date": "MM/DD/YYYY"},
+})  # fmt: skip
+NAMED_HEADER = "Claim #,Patient Name,DOS,Primary Ins,Ins Bal,Pt Bal"
+
+
+def test_a_corrected_name_is_listed_if_the_file_has_no_patient_numbers(office: OfficeFiles) -> None:
+    load(office, office.csv("C1,Exampel Ann,03/14/2026,Aetna,20.00,0.00", header=NAMED_HEADER), NAMED)
+    second = office.csv(
+        "C1,Example Ann,03/14/2026,Aetna,20.00,0.00", "C2,Example Ann,03/15/2026,Aetna,7.00,0.00", header=NAMED_HEADER
+    )
+
+    done = load(office, second, NAMED)
+    taken = load(office, second, NAMED, take_changes=True)
+    again = load(office, second, NAMED)
+
+    assert (done.differences.counts, done.added["claims"], done.added["patients"]) == ({"patient name": 1}, 1, 0)
+    assert taken.changes_taken
+    assert (again.differences.count, again.nothing_new) == (0, True)
+
+
+def test_a_claim_number_of_another_person_still_stops_the_import(office: OfficeFiles) -> None:
+    load(office, office.csv("C1,Example Ann,03/14/2026,Aetna,20.00,0.00", header=NAMED_HEADER), NAMED)
+
+    faults = office.faults(office.csv("C1,Sample Bob,03/14/2026,Aetna,20.00,0.00", header=NAMED_HEADER), NAMED)
+
+    assert len(faults) == 1
+    assert "this claim number belongs to another patient" in faults[0]
 
 
 def settle(office: OfficeFiles) -> None:
