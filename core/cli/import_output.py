@@ -72,12 +72,10 @@ def print_postings_import(done: ImportedPostings, practice_name: str, *, as_json
     """Print the result of an import of postings."""
     moved = done.moved
     if as_json:
-        facts = {"added": done.added, "already_there": done.already_there, "rows_read": _rows(done.rows_read),
-                 "recognized": done.recognized._asdict()}  # fmt: skip
+        facts = {"added": done.added, "already_there": done.already_there, "rows_read": _rows(done.rows_read)}
         click.echo(json.dumps({"practice": practice_name, **facts, **moved._asdict(), **done.summary.facts()}))
         return
     _print_rows_read(done.rows_read)
-    print_recognized(done.recognized)
     if not done.added:
         click.echo(f"Nothing new: {practice_name} already has {_all(done.already_there, 'posting')}.")
         return

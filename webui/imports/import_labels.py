@@ -73,6 +73,9 @@ def what_is_new(report: Mapping[str, Any]) -> str:
     others = [counted(count, kind.removesuffix("s")) for kind, count in added.items() if count]
     if not parts and others:
         parts.append(others[-1])
+    recognized = report.get("recognized", {}).get("postings", 0)
+    if not parts and recognized:
+        parts.append(counted(recognized, "returning write-off"))
     if report["changes_taken"]:
         parts.append(counted(report["differences"]["count"], "change"))
     return " and ".join(parts)

@@ -9,10 +9,11 @@ from typing import Any, Final
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from core import reading
 from core.access.permissions import Action
 from core.errors import NotFound, Refusal
 from core.jobs import commands, job_queries
-from core.jobs.results import progress
+from core.jobs.results import outcomes, progress
 from core.jobs.reversal import create_reversal
 from core.models.jobs import SettleJob
 from core.practices import practice_days
@@ -31,7 +32,10 @@ blueprint = Blueprint("reversals", __name__, url_prefix="/jobs")
 @blueprint.get(f"/{JOB_ID_RULE}/reverse")
 @requires(Action.REVERSE_JOB)
 def ask(job_id: int) -> str:
-    """Ask for the reason. Nothing is changed yet."""
+    """Ask for the reason. Nothing is changed yet. `again` names an earlier preview, which fills in the form."""
+    earlier = reading.number(request.args.get("again", ""))
+    if earlier:
+        return _render_form(job_id, **_asked_before(job_id, earlier))
     return _render_form(job_id, request.args.get("claim") or None)
 
 
@@ -56,6 +60,22 @@ def reverse(job_id: int) -> BaseResponse | tuple[str, int]:
         ), refusal.http_status
     hint_workers(job)
     return redirect(url_for("jobs.show", job_id=job.id), code=HTTPStatus.SEE_OTHER)
+
+
+def _asked_before(job_id: int, earlier_id: int) -> dict[str, Any]:
+    key = acts.job_key(earlier_id)
+    with app_context().sessions() as db:
+        earlier = job_queries.find(db, key)
+        claims = outcomes.items(db, key, limit=2)
+    if earlier.reverses_job_id != job_id:
+        raise NotFound
+    is_one_claim = earlier.selection.get("claim_ids") is not None and len(claims) == 1
+    dated = earlier.posting_date != practice_days.today(current_practice(), now=earlier.requested_at)
+    return {
+        "claim_id": claims[0].claim_id if is_one_claim else None,
+        "note": earlier.note,
+        "posting_date": earlier.posting_date.isoformat() if dated else "",
+    }
 
 
 def _preview_reversal(job_id: int, claim_id: str | None, note: str) -> SettleJob:

@@ -29,7 +29,6 @@ from core.intake.loading.post_rows import (
     report_future_rows,
     report_rows_over_limit,
 )
-from core.intake.loading.recognize import Recognized, recognize_write_offs, remember
 from core.intake.loading.summary import Summary, look_alikes, summarize
 from core.intake.parsing.faults import Faults
 from core.intake.parsing.fields import FileFormat
@@ -48,7 +47,6 @@ class ImportedPostings:
 
     added: int
     already_there: int
-    recognized: Recognized  # write-offs that the file brings back; they are among those already there
     moved: WriteOffChanges  # what was reversed or restored of write-offs
     summary: Summary
     rows_read: dict[str, RowsRead] = field(default_factory=dict)  # by file
@@ -81,24 +79,21 @@ def import_postings(
     origins: Origins = {_STAGE: Origin(file.name, csv_format.ORIGINS[_STAGE].columns)}
     lock_imports(session, practice.id)
     stages.analyze(session, _STAGE.name)
-    staged, added, recognized = _check(session, practice, origins, folder.faults, by=by, now=now)
+    staged, added = _check(session, practice, origins, folder.faults, by=by, now=now)
     alike = look_alikes(session, practice.id)
     moved = post_staged_rows(session, practice, source=SOURCE, by=by, now=now) if added else WriteOffChanges()
-    remember(session, practice.id, source=SOURCE, by=by, now=now)
-    summary = summarize(session, practice.id, alike)
-    done = ImportedPostings(added, staged - added, recognized, moved, summary, folder.rows_read)
-    if added or recognized.postings:
-        facts = {"added": added, "late": moved.late, "recognized": recognized.postings}
-        audit.record(session, "postings.imported", practice, by=by, now=now, **facts)
+    done = ImportedPostings(added, staged - added, moved, summarize(session, practice.id, alike), folder.rows_read)
+    if added:
+        audit.record(session, "postings.imported", practice, by=by, now=now, added=added, late=moved.late)
     return done
 
 
 def _check(
     session: Session, practice: Practice, origins: Origins, faults: Faults, *, by: Actor | None, now: dt.datetime
-) -> tuple[int, int, Recognized]:
+) -> tuple[int, int]:
     """Check the rows, drop known ones, and lock claims and months.
 
-    Return how many rows were staged, how many are new, and the write-offs that they bring back.
+    Return how many rows were staged and how many are new.
     """
     add_duplicates(session, _STAGE, ("source_id",), origins[_STAGE], faults)
     _add_unknown(session, practice.id, origins, faults)
@@ -106,7 +101,6 @@ def _check(
     report_changed_postings(session, origins, faults)
     faults.refuse_if_any()
     staged = _count(session)
-    recognized = recognize_write_offs(session, practice.id, SOURCE)
     known = exists().where(stages.KNOWN_POSTING.c.source_id == _STAGE.c.source_id)
     session.execute(delete(_STAGE).where(known))
     add_transfers_that_lose_money(session, origins, faults)
@@ -117,7 +111,7 @@ def _check(
     if by is not None:
         report_rows_over_limit(session, practice, origins, faults, by=by, now=now)
     faults.refuse_if_any()
-    return staged, _count(session), recognized
+    return staged, _count(session)
 
 
 def _count(session: Session) -> int:

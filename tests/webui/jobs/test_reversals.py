@@ -72,6 +72,21 @@ def test_a_job_and_its_reversal_link_to_each_other(practice: GivenPractice, job:
     assert "Reversed by" not in approver.says(f"/jobs/{job.job_id}")
 
 
+def test_previewing_a_reversal_again_keeps_its_claim_reason_and_date(
+    practice: GivenPractice, job: JobKey, approver: Browser
+) -> None:
+    page = request_reversal(approver, job, claim="C00002")
+    practice.pay("C00002", 500)
+
+    [again] = [link for link in approver.links(page) if "again=" in link]
+    form = approver.get(again).text
+
+    assert 'value="Wrong month"' in form
+    assert 'name="claim" value="C00002"' in form
+    other = practice.settle({"claim_ids": practice.claims(1, first=9)}, key="other")
+    assert approver.get(f"/jobs/{other.job_id}/reverse?again=2").status_code == 404, "it reverses another job"
+
+
 def test_the_reversal_form_explains_which_changed_claims_are_skipped(
     practice: GivenPractice, approver: Browser
 ) -> None:
@@ -235,5 +250,5 @@ def test_an_expired_reversal_preview_links_back_to_the_reversal_form(
         clock.turn_on(minutes=25)
         approver.get(page)
 
-    assert f"/jobs/{job.job_id}/reverse" in approver.links(page)
+    assert f"/jobs/{job.job_id}/reverse?again=2" in approver.links(page)
     assert "confirm-form" not in approver.read(page)
