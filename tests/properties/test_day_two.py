@@ -129,7 +129,8 @@ def test_claims_settled_between_two_exports_keep_the_same_ledger_and_write_off_w
     practice.settle(cost_share_reason="Indigent")
     before = expected_balances.read(practice)
 
-    _import(one_database, folders[1], both)
+    second = _import(one_database, folders[1], both)
+    assume(not second.recognized.postings)  # a new adjustment equals a write-off; another test is about these
     again = _import(one_database, folders[1], both)
 
     after, plain = expected_balances.read(practice), expected_balances.read(unsettled)
