@@ -36,7 +36,7 @@ test: install ## run the tests, with one for each promise of the slow ones (test
 test-all: install ## run all tests, also those of killed processes, cut networks, containers and a browser
 	@.venv/bin/pytest $(ARGS)
 
-check: install ## run ruff, mypy and the import contracts; check the compose file and that the lock is fresh
+check: install ## run ruff, mypy and the import contracts; check the compose file and whether the lock file is current
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
