@@ -23,21 +23,21 @@ ACT_SENTENCES: Final = {
     "credits.downloaded": "Downloaded the list of credit balances",
     "exclusion.ended": "Ended the exclusion of {it}",
     "exclusion.made": "Excluded {it} from write-offs",
-    "failure_budget.changed": "Changed the error limits",
+    "failure_budget.changed": "Changed the failure limits",
     "filter.deleted": "Deleted the saved {it}",
     "filter.saved": "Saved {it}",
     "import.changes_taken": "Applied changes from an import",
     "import.confirmed": "Confirmed {it}",
-    "import.corrections_downloaded": "Downloaded the corrections of {it}",
-    "import.differences_downloaded": "Downloaded the differences of {it}",
+    "import.corrections_downloaded": "Downloaded the corrections from {it}",
+    "import.differences_downloaded": "Downloaded the differences from {it}",
     "import.discarded": "Discarded {it}",
-    "import.errors_downloaded": "Downloaded the errors of {it}",
+    "import.errors_downloaded": "Downloaded the errors from {it}",
     "import.expired": "Discarded {it}, because it was not completed or confirmed in time",
-    "import.finished": "Imported the claims of {it}",
-    "import.mapped": "Chose the mapping of {it}",
+    "import.finished": "Imported the claims from {it}",
+    "import.mapped": "Chose the mapping for {it}",
     "import.refused": "Refused {it}",
-    "import.total_set": "Changed the expected A/R total of {it}",
-    "import.uploaded": "Uploaded the files of {it}",
+    "import.total_set": "Changed the expected A/R total for {it}",
+    "import.uploaded": "Uploaded the files for {it}",
     "job.approval_asked": "Confirmed {it}, which exceeds a limit and needs approval",
     "job.approved": "Approved {it}",
     "job.cancel_asked": "Canceled {it}",
@@ -54,8 +54,8 @@ ACT_SENTENCES: Final = {
     "job.requested": "Requested {it}",
     "job.resumed": "Resumed {it}",
     "job.retried": "Retried the failed claims in {it}",
-    "layout.deleted": "Deleted {it} of write-off files",
-    "layout.saved": "Saved {it} of write-off files",
+    "layout.deleted": "Deleted {it} for write-off files",
+    "layout.saved": "Saved {it} for write-off files",
     "mapping.deleted": "Deleted the import {it}",
     "mapping.saved": "Saved the import {it}",
     "month.closed": "Closed {it}",
@@ -83,7 +83,7 @@ ACT_SENTENCES: Final = {
     "token.revoked": "Revoked {it}",
     "user.added": "Added {it}",
     "user.deactivated": "Deactivated {it}",
-    "user.limits_changed": "Changed the limits of {it}",
+    "user.limits_changed": "Changed the limits for {it}",
     "user.reactivated": "Reactivated {it}",
     "user.role_changed": "Changed the role of {it}",
     "user.sign_in_failed": "A sign-in as {it} failed",
@@ -93,7 +93,7 @@ ACT_SENTENCES: Final = {
     "write_offs.downloaded": "Downloaded write-offs",
     "write_offs.drawn_again": "Downloaded write-off {it} again",
     "write_offs.sent": "Marked write-off {it} as sent",
-    "write_off_setting.changed": "Changed the Balance Writeoff setting of {it}",
+    "write_off_setting.changed": "Changed the Balance Writeoff setting for {it}",
 }
 
 _LABELS: Final = {
@@ -136,9 +136,9 @@ def who(act: str, person: str | None) -> str:
 
 
 def sentence(act: str, subject: str, *, names: Mapping[int, str], known: Mapping[str, str] = _NOTHING) -> str:
-    """Return the sentence of an act. `names` are users by id; `known` are other subjects' own numbers and names.
+    """Return the sentence for an act. `names` are users by id; `known` are other subjects' own numbers and names.
 
-    An act of another version is shown as it is.
+    An act from another version is shown as it is.
     """
     it = subject_name(subject, names=names, known=known)
     words = ACT_SENTENCES.get(act)

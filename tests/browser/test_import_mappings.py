@@ -19,7 +19,7 @@ def test_a_biller_maps_the_columns_of_an_export(practice: GivenPractice, open_as
     page.get_by_role("button", name="Show the columns").click()
     assert faults_of(page) == ""
     assert "can be read as MM/DD/YYYY or DD/MM/YYYY" in page.inner_text("main")
-    page.get_by_label("Date format of DOS").select_option("MM/DD/YYYY")
+    page.get_by_label("Date format for DOS").select_option("MM/DD/YYYY")
     page.get_by_label("Meaning of the value COLL").select_option("Internal Review")
     page.get_by_role("textbox", name="Name").fill("our export")
     page.get_by_role("button", name="Save mapping").click()

@@ -122,12 +122,12 @@ def test_the_limits_are_set_on_the_settings_page(
 ) -> None:
     page = open_as("/settings", practice.person("m.chen@lakeside.example", Role.ADMIN), **window)
     page.get_by_label("Max percent failed").fill("200")
-    page.get_by_role("button", name="Save error limits").click()
+    page.get_by_role("button", name="Save failure limits").click()
     expect(page.locator("#failure_percent_max-fault")).to_be_visible()
     look(page)
 
     page.get_by_label("Max percent failed").fill("10")
-    page.get_by_role("button", name="Save error limits").click()
+    page.get_by_role("button", name="Save failure limits").click()
 
     expect(page.get_by_text("Now: more than 10%")).to_be_visible()
     look(page)

@@ -147,7 +147,7 @@ def test_an_act_shows_the_practices_own_numbers_and_names() -> None:
 
     assert sentence("exclusion.made", "exclusion:3", names={}, known=known) == "Excluded patient PT-771 from write-offs"
     assert sentence("exclusion.ended", "exclusion:3", names={}, known=known) == "Ended the exclusion of patient PT-771"
-    assert sentence("write_off_setting.changed", "provider:4", names={}, known=known).endswith("of provider P4")
+    assert sentence("write_off_setting.changed", "provider:4", names={}, known=known).endswith("for provider P4")
     assert details({"patient_id": 9}, known=known) == [("patient", "PT-771")]
     assert details({"user_id": 5}, names={5: "Ann"}) == [("user", "Ann")]
 

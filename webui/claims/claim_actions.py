@@ -51,7 +51,7 @@ _FIELD_MESSAGES: Final = {
     "line": "Choose one of the claim's lines.",
     "responsibility": "Choose insurance or patient.",
     "paid_by": "Choose who paid.",
-    "group_code": "Choose the group code of the adjustment.",
+    "group_code": "Choose the adjustment's group code.",
     "reason_code": "Type the reason code (CARC) as shown on the remittance: up to two letters and one to three digits.",
     "posted_on": "Type a date, or leave it empty for today.",
     "note": f"Shorten the note to {reading.NOTE_CHARACTERS_MAX} characters.",
@@ -115,7 +115,7 @@ def _describe_side_effects(posted: PostingResult) -> str:
             f"Write-offs on this claim: {places}."
         )
     if posted.looks_like:
-        effects.append("This line already has a payment of the same amount, payer and date. Check for a duplicate.")
+        effects.append("This line already has a payment with the same amount, payer and date. Check for a duplicate.")
     if posted.credit_cents:
         effects.append(f"The line now has a credit balance of {format_cents(posted.credit_cents)}.")
     return "".join(f" {one}" for one in effects)

@@ -43,7 +43,7 @@ blueprint = Blueprint("corrections", __name__, url_prefix="/claims")
 @blueprint.get(_VOID_RULE)
 @requires(Action.POST)
 def ask_void(claim_id: str, posting_id: int) -> str:
-    """Ask for the reason of a void. Nothing is changed yet."""
+    """Ask for the reason for a void. Nothing is changed yet."""
     return _render_void(claim_id, posting_id)
 
 
@@ -70,7 +70,7 @@ def void(claim_id: str, posting_id: int) -> Response | tuple[str, int]:
 @blueprint.get(_CREDIT_RULE)
 @requires(Action.POST)
 def ask_credit(claim_id: str, line: int, side: str) -> str:
-    """Ask where the credit of a line goes. Nothing is changed yet."""
+    """Ask where the credit on a line goes. Nothing is changed yet."""
     return _render_credit(claim_id, line, _side(side))
 
 

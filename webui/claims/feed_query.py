@@ -201,7 +201,7 @@ def _parse_sort_and_limit(other: dict[str, str], faults: dict[str, str]) -> tupl
     limit = sizes.get(other.get("limit") or str(PAGE_SIZES[0]), 0)
     if not limit:
         limit = PAGE_SIZES[0]
-        faults[""] = f"A page has {', '.join(map(str, PAGE_SIZES[:-1]))} or {PAGE_SIZES[-1]} claims."
+        faults[""] = f"A page shows {', '.join(map(str, PAGE_SIZES[:-1]))} or {PAGE_SIZES[-1]} claims."
     unknown = other.keys() - {"sort", "limit", "cursor", "counts", "totals"}
     if unknown:
         # A typo in an address must not show every claim.

@@ -26,7 +26,7 @@ class BadSelection(BadInput):
 
 @dataclass(frozen=True)
 class FeedSelection:
-    """A selection as the page sent it. Without JavaScript each box is a field; with it, one JSON list has all."""
+    """A selection as the page sent it. Without JavaScript each box is a field; with it, one JSON list contains all."""
 
     scope: str
     claim_ids: tuple[str, ...]  # the selected claims, or the exceptions if all matching claims are selected

@@ -10,6 +10,8 @@ from core.errors import Refusal
 from core.exports.layouts import HEADINGS, Column, LayoutColumn, NamedLayout
 
 FIXED_TEXTS: Final = 4  # rows for columns with the same text in every row
+# Files keep the heading "Patient number", because programs read it. Screens say Patient ID everywhere.
+_LABELS: Final = {**HEADINGS, Column.PATIENT_ID: "Patient ID", Column.TEXT: "Fixed text"}
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,11 @@ class ColumnRow:
     place: str = ""
     heading: str = ""
     text: str = ""
+
+    @property
+    def default_heading(self) -> str:
+        """Return the heading that the file gets if the field is empty, to show in it."""
+        return HEADINGS.get(self.column, self.label)
 
     @property
     def order(self) -> int:
@@ -62,7 +69,7 @@ def of_layout(named: NamedLayout) -> LayoutForm:
 
 
 def _row(key: str, column: Column, one: LayoutColumn | None, placed: dict[LayoutColumn, str]) -> ColumnRow:
-    label = HEADINGS.get(column, "Fixed text")
+    label = _LABELS[column]
     if one is None:
         return ColumnRow(key, column, label)
     return ColumnRow(key, column, label, placed[one], one.title, one.text)
@@ -78,7 +85,7 @@ def of(form: MultiDict[str, str]) -> LayoutForm:
 
     rows = [
         ColumnRow(
-            key, column, HEADINGS.get(column, "Fixed text"), typed("place", key), typed("heading", key),
+            key, column, _LABELS[column], typed("place", key), typed("heading", key),
             typed("text", key) if column is Column.TEXT else "",
         )
         for key, column in keys

@@ -50,7 +50,8 @@ def send() -> BaseResponse | tuple[str, int]:
         return _page(refused=refusal.message), refusal.http_status
     count = file.write_offs + file.reversals
     return acts.redirect_with(
-        f"File {file.id} has {counted(count, 'new posting')}. Download it below. The next file will not repeat them.",
+        f"File {file.id} contains {counted(count, 'new posting')}. Download it below. "
+        "The next file will not repeat them.",
         "write_offs.index",
     )
 

@@ -1,4 +1,4 @@
-"""Confirm Bulk Status Change: what a previewed job will do to each claim, and the CONFIRM that starts it."""
+"""Confirm Batch Status Change: what a previewed job will do to each claim, and the CONFIRM that starts it."""
 
 from http import HTTPStatus
 from typing import Any, Final

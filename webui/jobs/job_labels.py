@@ -16,7 +16,7 @@ class ConfirmLabels(NamedTuple):
     patient: str = ""
     insurance_column: str = ""
     patient_column: str = ""
-    title: str = "Confirm Bulk Status Change"
+    title: str = "Confirm Batch Status Change"
 
 
 class RunLabels(NamedTuple):

@@ -74,7 +74,7 @@ def show(job_id: int) -> Response:
 
 
 def render_job(job_id: int, **extra: Any) -> Response:
-    """Return the page of one job. `extra` has the errors of a form."""
+    """Return the page of one job. `extra` contains the errors in a form."""
     key = acts.job_key(job_id)
     at = now()
     with app_context().sessions() as db:
@@ -198,7 +198,7 @@ def _default_outcome(counts: dict[str, int], *, finished: bool) -> str:
 
 
 def _selection_counts(selection: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was selected. The selection has claim numbers until the items are frozen, then a count."""
+    """Return what was selected. The selection contains claim IDs until the items are frozen, then a count."""
 
     def count(numbers: int | list[str] | None) -> int | None:
         return len(numbers) if isinstance(numbers, list) else numbers

@@ -20,7 +20,7 @@ blueprint = Blueprint("redate", __name__, url_prefix="/jobs")
 
 
 class BadDate(BadInput):
-    """Choose the posting date: a day of an open month that is not in the future."""
+    """Choose the posting date: a day in an open month, up to today."""
 
     code = "bad_date"
 
@@ -28,7 +28,7 @@ class BadDate(BadInput):
 @blueprint.post(f"/{JOB_ID_RULE}/date")
 @requires(Action.SEE_CLAIMS)  # core checks who may preview this kind of job
 def preview_dated(job_id: int) -> BaseResponse | tuple[str, int]:
-    """Preview it again with the date of the form."""
+    """Preview it again with the form's date."""
     try:
         job = acts.run(
             preview_again.preview_with_posting_date,

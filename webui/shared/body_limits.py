@@ -20,7 +20,7 @@ def too_large_sentence(path: str) -> str:
         most = BODY_BYTES_MAX // 1_000_000
         return (
             f"These files are too large for a browser without JavaScript, which can send up to {most} MB. "
-            "Turn on JavaScript, or upload a zip of the files."
+            "Turn on JavaScript, or upload a zip file that contains the files."
         )
     return "This request is too large."
 

@@ -1,6 +1,6 @@
 """One log line for each request, and the times of feed and progress.
 
-The line has the route and not the address, because an address can contain search terms.
+The line contains the route and not the address, because an address can contain search terms.
 """
 
 import time

@@ -1,4 +1,4 @@
-// Confirm Bulk Status Change: the dialog over the feed, and the same box on a job's page.
+// Confirm Batch Status Change: the dialog over the feed, and the same box on a job's page.
 // The server decides everything. Without this script, each step is a page.
 const dialog = document.getElementById("dialog");
 const announcer = document.getElementById("announce");
@@ -112,7 +112,7 @@ document.addEventListener("settle:open", ({ detail }) => {
 
 function waiting(target) {
   const section = Object.assign(document.createElement("section"), { className: "box card" });
-  const title = Object.assign(document.createElement("h2"), { id: "dialog-title", tabIndex: -1, textContent: "Confirm Bulk Status Change" });
+  const title = Object.assign(document.createElement("h2"), { id: "dialog-title", tabIndex: -1, textContent: "Confirm Batch Status Change" });
   const header = document.createElement("header");
   const body = Object.assign(document.createElement("div"), { className: "stack body", textContent: `Previewing the change to ${target} …` });
   header.append(title);

@@ -1,4 +1,4 @@
-"""The claim page: any claim number, the service lines, and the ledger from the first charge to the write-off."""
+"""The claim page: any claim ID, the service lines, and the ledger from the first charge to the write-off."""
 
 import re
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def test_a_malformed_claim_address_is_not_found(biller: Browser, key: str) -> No
 
 
 def test_no_other_page_has_an_address_that_a_claim_could_have(app: object) -> None:
-    """A claim number may be any text, so no other page may have a one-part address under /claims."""
+    """A claim ID may be any text, so no other page may have a one-part address under /claims."""
     rules = [rule.rule for rule in app.url_map.iter_rules()]  # type: ignore[attr-defined]
 
     assert [rule for rule in rules if re.fullmatch(r"/claims/[^/]+", rule)] == ["/claims/<claim_id:claim_id>"]

@@ -42,7 +42,7 @@ def test_a_mapping_is_guessed_corrected_and_saved(practice: GivenPractice, bille
     assert "Choose what these values mean: ZZ." in refused.text
     decided = sent(form, **{"name": "our export", "date-3": "MM/DD/YYYY", "ours-7": "Internal Review"})
     twice = biller.post(PAGE, on=PAGE, **{**decided, "field-1": "claim"})
-    assert "The columns &#34;Claim #&#34; and &#34;Patient #&#34; both mean Claim number. Choose one." in twice.text
+    assert "The columns &#34;Claim #&#34; and &#34;Patient #&#34; both mean Claim ID. Choose one." in twice.text
     saved = biller.post(PAGE, on=PAGE, **decided)
     assert saved.status_code == 303
     shown = biller.says(saved.location)
@@ -50,7 +50,7 @@ def test_a_mapping_is_guessed_corrected_and_saved(practice: GivenPractice, bille
     assert "Date of service DOS MM/DD/YYYY" in shown
     assert "ZZ means Internal Review" in shown
     taken = biller.post(PAGE, on=PAGE, **(decided | {"rows": "line"}))
-    assert "Replace the mapping that has this name" in taken.text
+    assert "Replace the mapping with this name" in taken.text
     assert biller.post(PAGE, on=PAGE, **(decided | {"rows": "line", "replace": "1"})).status_code == 303
     assert "One row for each service line." in biller.says(saved.location)
     assert biller.post(f"{saved.location}/delete", on=PAGE).status_code == 303
@@ -77,4 +77,4 @@ def test_a_file_that_cannot_be_read_is_explained_at_the_field(practice: GivenPra
 
     assert (missing.status_code, unknown.status_code) == (422, 422)
     assert "Choose a file." in page_text(missing)
-    assert "No row of the file names columns" in page_text(unknown)
+    assert "No row in the file names columns" in page_text(unknown)

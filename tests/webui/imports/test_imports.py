@@ -109,7 +109,7 @@ def test_a_form_that_is_too_large_says_how_to_send_it(biller: Browser) -> None:
     answer = biller.client.post("/imports", data=form, content_type="multipart/form-data; boundary=x")
 
     assert answer.status_code == 413
-    assert "Turn on JavaScript, or upload a zip of the files." in page_text(answer)
+    assert "Turn on JavaScript, or upload a zip file that contains the files." in page_text(answer)
 
 
 def test_a_script_sends_pieces_and_learns_where_the_import_is(biller: Browser, uploads: Uploads) -> None:

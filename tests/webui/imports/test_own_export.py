@@ -21,7 +21,7 @@ def test_an_own_file_asks_which_column_is_which(biller: Browser, uploads: Upload
     page = biller.says("/imports/1")
     assert "Needs a mapping" in page
     assert "11 of 11 columns recognized." in page
-    assert "Columns of import 1" in biller.says("/imports/1/mapping")
+    assert "Columns in import 1" in biller.says("/imports/1/mapping")
 
 
 def test_a_question_stays_until_it_is_answered(biller: Browser, uploads: Uploads) -> None:
@@ -49,7 +49,7 @@ def test_a_saved_mapping_and_another_sheet_can_be_chosen(biller: Browser, upload
     while uploads.work():
         pass
 
-    assert "Show the columns of this sheet" in biller.says("/imports/1/mapping")
+    assert "Show the columns in this sheet" in biller.says("/imports/1/mapping")
     biller.post("/imports/1/mapping", on="/imports/1/mapping", sheet="June")
     biller.post("/imports/2/mapping", on="/imports/2", mapping="1")
     while uploads.work():

@@ -194,7 +194,7 @@ def test_the_dialog_shows_the_preview_without_the_page_around_it(two_claims: Giv
 
     assert answer.status_code == 201
     assert "<html" not in answer.text
-    assert "Confirm Bulk Status Change" in answer.text
+    assert "Confirm Batch Status Change" in answer.text
 
 
 def test_a_double_click_on_preview_makes_one_job(two_claims: GivenPractice, biller: Browser) -> None:
@@ -332,7 +332,7 @@ def test_the_setting_neither_is_shown_at_both_steps_before_confirm(
     biller = browser_of(practice.biller)
 
     first_step = page_text(send(biller, target_status="Settled", claim_id="1"))
-    assert "only the status changes to Settled, and nothing is written off" in first_step
+    assert "claims change to Settled, but nothing is written off" in first_step
     page = " ".join(biller.read(preview(biller, "1").headers["Location"]).split())
     assert "The Balance Writeoff setting is Neither" in page
     assert "This posts no write-offs. It only changes the status of 1 claim to Settled." in page
@@ -415,7 +415,7 @@ def test_a_large_preview_shows_that_it_is_being_prepared(
     job = preview(biller, scope="matching", filter="").headers["Location"]
     clock.turn_on(seconds=5)
     page = biller.says(job)
-    assert "Checking 3 claims , for 5 seconds so far." in page
+    assert "Checking 3 claims (5 seconds so far)." in page
     assert send(biller, f"{job}/confirm", confirmation="CONFIRM").status_code == 409
     box = biller.get(f"{job}/confirm", **DIALOG).text
     assert f'data-preparing="{job}/confirm"' in box

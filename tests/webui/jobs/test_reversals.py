@@ -67,7 +67,7 @@ def test_a_job_and_its_reversal_link_to_each_other(practice: GivenPractice, job:
     assert f"/jobs/{job.job_id}" in approver.links(page)
     assert page in approver.links(f"/jobs/{job.job_id}")
     assert "Reversed by job 2 awaiting CONFIRM" in approver.says(f"/jobs/{job.job_id}")
-    assert "Job 2 is a reversal of this job: Awaiting CONFIRM." in approver.says(f"/jobs/{job.job_id}/reverse")
+    assert "Job 2 (awaiting CONFIRM) reverses this job." in approver.says(f"/jobs/{job.job_id}/reverse")
     approver.post(f"{page}/discard", on=page)
     assert "Reversed by" not in approver.says(f"/jobs/{job.job_id}")
 
@@ -99,7 +99,7 @@ def test_the_reversal_form_explains_which_changed_claims_are_skipped(
     box = approver.says(request_reversal(approver, job))
 
     assert "A payment that arrived after the write-off stays: only the remaining write-off is reversed." in form
-    assert "A claim that was changed in any other way is skipped and listed. If the change was a hold," in form
+    assert "If a claim changed in any other way, it is skipped and listed. If the change was a hold," in form
     assert "restore $25.00 to 2 claims. 1 claim that changed later is skipped: C00003 ." in box
     assert "change number after settling 2" in box
     assert "change number 3" in box
@@ -144,7 +144,7 @@ def test_one_claim_of_a_job_is_reversed_from_the_claim_page(
 
     assert [practice.read(f"C0000{n}").billing_status for n in (1, 2, 3)] == ["Settled", "Balance Due", "Settled"]
     assert link not in approver.links("/claims/C00002")
-    assert "reversal of an earlier entry “Wrong month”" in approver.says("/claims/C00002")
+    assert "reversal of an earlier posting “Wrong month”" in approver.says("/claims/C00002")
 
 
 def test_the_remainder_after_a_late_payment_can_be_reversed_from_the_claim_page(
@@ -239,7 +239,7 @@ def test_a_large_reversal_shows_that_its_preview_is_being_prepared(
     page = approver.says(request_reversal(approver, job))
 
     assert "Confirm Reversal" in page
-    assert "Checking 3 claims , for " in page
+    assert "Checking 3 claims (" in page
 
 
 def test_an_expired_reversal_preview_links_back_to_the_reversal_form(

@@ -69,7 +69,7 @@ def test_the_page_shows_which_processes_are_alive_what_they_do_and_which_are_sil
     shown = ops.says(PAGE)
 
     assert "1 worker alive" in shown
-    assert f"job {job.job_id} of practice {practice.id}, claims 1–4, 2 seconds" in shown
+    assert f"job {job.job_id} in practice {practice.id}, claims 1–4, 2 seconds" in shown
     assert "old:9 Silent 10 minutes ago" in shown
     assert "beat host:2 Alive" in shown
     assert "0 seconds since beat was last seen" in shown

@@ -29,7 +29,7 @@ def test_an_administrator_excludes_a_patient_and_ends_the_exclusion(
     assert "11/30/2026" in shown
     assert "Exclude a patient or payer" not in shown, "only an administrator can exclude"
     claim = biller.says("/claims/C1")
-    assert "The patient The Patient is excluded from write-offs through 11/30/2026 , by admin" in claim
+    assert "The patient The Patient is excluded from write-offs through 11/30/2026 . Excluded by admin" in claim
     assert "On hold, or excluded from write-offs" in claim
     assert "C1" in biller.read("/claims?on_hold=true")
 
@@ -41,7 +41,7 @@ def test_an_administrator_excludes_a_patient_and_ends_the_exclusion(
 @pytest.mark.parametrize(
     ("typed", "fault"),
     [
-        ({"kind": "patient", "number": "9", "why": "x"}, "no patient with this number"),
+        ({"kind": "patient", "number": "9", "why": "x"}, "no patient with this ID"),
         ({"kind": "", "number": "1", "why": "x"}, "Choose either a patient or a payer."),
         ({"kind": "payer", "number": "1", "why": ""}, "Enter a reason. It is the only record of why."),
         ({"kind": "payer", "number": "1", "why": "x", "until": "2026-11-22"}, "cannot be in the past"),

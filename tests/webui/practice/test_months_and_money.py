@@ -106,7 +106,7 @@ def test_month_end_close_lists_the_scheduled_runs_and_previews_that_it_blocks(
         ("/months/november", 404, "Month not found. Write it as 2026-11."),
         ("/late-payments?month=x", 422, "Write the month as YYYY-MM, such as 2026-11."),
         ("/late-payments?after=x", 422, "This cursor is not valid. Start again at the first page."),
-        ("/credits?cursor=x", 422, "cursor: use next_cursor of the previous page, unchanged"),
+        ("/credits?cursor=x", 422, "cursor: use next_cursor from the previous page, unchanged"),
     ],
 )
 def test_an_invalid_month_or_cursor_is_refused_in_words(admin: Browser, path: str, status: int, words: str) -> None:

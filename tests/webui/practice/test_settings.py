@@ -41,7 +41,7 @@ def test_a_biller_can_read_the_settings_but_not_change_them(biller: Browser) -> 
     assert " disabled" in page
     assert "Now: more than 50% of at least 50 claims" in shown
     assert "Now: unlimited per claim" in shown
-    assert "Save error limits" not in page
+    assert "Save failure limits" not in page
 
 
 @pytest.mark.parametrize("setting", ["", "Both", "everything"])
