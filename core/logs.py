@@ -1,6 +1,6 @@
 """Logs: one line of JSON an event, with ids and codes only. All events of a request carry its id, in every process.
 
-An error's text may hold a name or an amount (PostgreSQL's DETAIL, a repr of a value). So the log has an error's class,
+An error's text may contain a name or an amount (PostgreSQL's DETAIL, a repr of a value). So the log gives its class,
 SQLSTATE and location, and never its text.
 """
 

@@ -22,7 +22,7 @@ def write_cursor(*numbers: int) -> str:
 
 
 def read_cursor(cursor: str, *, numbers: int) -> tuple[int, ...]:
-    """Return the key in a cursor. Raise `BadCursor` if it does not have this many numbers."""
+    """Return the key in a cursor. Raise `BadCursor` if it does not contain this many numbers."""
     key = tuple(map(int, cursor.split("."))) if _NUMBERS.fullmatch(cursor) else ()
     if len(key) != numbers:
         raise BadCursor

@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     )
     worker_concurrency: PositiveInt = 2
     import_mb_max: PositiveInt = Field(
-        600, description="Megabytes of one import, uploaded and unpacked; a worker's temporary folder holds both"
+        600, description="Megabytes in one import, uploaded and unpacked; a worker's temporary folder holds both"
     )
     alive_file: Path | None = Field(
         None, description="Worker and beat touch this file regularly; a container's health check reads its age"
@@ -118,7 +118,7 @@ class Settings(BaseSettings):
         None,
         description="The mail server for run reports: smtp:, smtp+starttls: or smtps://user:password@host:port",
     )
-    mail_from: str | None = Field(None, validate_default=True, description="The sender's address of run reports")
+    mail_from: str | None = Field(None, validate_default=True, description="The sender's address on run reports")
     public_url: str | None = Field(None, description="The public URL of the pages, for links in e-mails")
     session_idle_minutes: PositiveInt = 30
     log_level: str = "INFO"
@@ -130,9 +130,9 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = Field(
         None, min_length=16, description="The bearer token for /metrics; open without one"
     )
-    server: str | None = Field(None, description="The server of commands that act for a user; overrides the sign-in")
+    server: str | None = Field(None, description="The server for commands that act for a user; overrides the sign-in")
     token: SecretStr | None = Field(
-        None, min_length=1, description="The API token of commands that act for a user; overrides the sign-in"
+        None, min_length=1, description="The API token for commands that act for a user; overrides the sign-in"
     )
     metrics_by_practice: bool = Field(False, description="Add the write-offs of each practice, by its id, to /metrics")
 

@@ -1,6 +1,6 @@
 """A worker's heartbeat and counters, and the ids in its log lines.
 
-A line that a task logs has the id of the request that sent the hint.
+A line that a task logs contains the id of the request that sent the hint.
 """
 
 import datetime as dt

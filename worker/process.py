@@ -1,4 +1,4 @@
-"""What each worker process has: a database connection, a clock, a name and logging in our format."""
+"""What each worker process gets: a database connection, a clock, a name and logging in our format."""
 
 import datetime as dt
 import os

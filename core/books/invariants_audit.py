@@ -51,7 +51,7 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE (h.number, h.digest) IS DISTINCT FROM (l.number, l.digest)""",
     ),
     "every_job_has_its_acts": Invariant(
-        "the audit log has the act that confirmed each confirmed job, and the act that ended each ended job",
+        "the audit log contains the act that confirmed each confirmed job, and the act that ended each ended job",
         f"""SELECT {_JOB} FROM settle_job j
             WHERE {of_practice("j")} AND (
               (j.confirmed_at IS NOT NULL AND NOT EXISTS (

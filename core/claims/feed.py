@@ -140,7 +140,7 @@ def page(
 ) -> FeedPage:
     """Return a page of at most `limit` claims. Page 10,000 is as fast as the first.
 
-    Raise `BadFilter` for a cursor of another practice or order, and for a status that the practice does not have.
+    Raise `BadFilter` for a cursor from another practice or order, and for a status that is not the practice's.
     """
     assert 1 <= limit <= PAGE_CLAIMS_MAX
     check_known_values(session, practice_id, f)

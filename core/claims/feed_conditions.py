@@ -21,7 +21,7 @@ ELIGIBILITY: Final = (CAN_SETTLE, *(rule.code for rule in FEED_RULES))
 
 
 def check_known_values(session: Session, practice_id: int, f: ClaimFilter) -> None:
-    """Raise `BadFilter` for a billing status that this practice does not have, or an unknown write-off check."""
+    """Raise `BadFilter` for a billing status that is not the practice's, or an unknown write-off check."""
     _check_known("eligibility", f.eligibility, ELIGIBILITY)
     if f.billing_status:
         there = select(BillingStatus.name).where(BillingStatus.practice_id == practice_id)

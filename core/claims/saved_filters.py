@@ -1,4 +1,4 @@
-"""Named feed filters. All users of the practice may open them."""
+"""Named feed filters. All of the practice's users may open them."""
 
 import datetime as dt
 from collections.abc import Sequence

@@ -21,7 +21,7 @@ Cell = str | int | dt.date  # a text, an amount in cents, or a date
 
 
 class DateFormat(StrEnum):
-    """How a file writes dates. An XLSX has real dates and shows them so."""
+    """How a file writes dates. An XLSX contains real dates and shows them so."""
 
     US = "MM/DD/YYYY"
     US_BARE = "M/D/YYYY"
@@ -51,7 +51,7 @@ class Table:
 
 
 class _Totals:
-    """The sums of the columns that have amounts."""
+    """The sums of the columns with amounts."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -121,7 +121,7 @@ def _write_workbook(path: Path, table: Table) -> Iterator[None]:
 
 
 class _Sheets:
-    """The sheets of a workbook. A full one is followed by another with the same header."""
+    """The sheets in a workbook. A full one is followed by another with the same header."""
 
     def __init__(self, book: Any, table: Table) -> None:
         self._book, self._head = book, table.head

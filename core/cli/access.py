@@ -185,8 +185,8 @@ def set_write_off(setting: str, practice_name: str, provider_id: str | None, ema
                 setting=chosen,
                 **who,
             )
-    whose = f"provider {provider_id} of {practice_name}" if provider_id else practice_name
-    click.echo(f"Balance Writeoff of {whose}: {setting}.")
+    whose = f"provider {provider_id} at {practice_name}" if provider_id else practice_name
+    click.echo(f"Balance Writeoff for {whose}: {setting}.")
 
 
 def _ask_password() -> str:

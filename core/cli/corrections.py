@@ -15,21 +15,21 @@ from core.money import format_cents, parse_amount
 
 _SIDE = click.Choice([side.value for side in Responsibility])
 _note_option = click.option("--note", required=True, help="Reason, saved with the posting.")
-_line_option = click.option("--line", type=int, default=1, show_default=True, help="Number of the service line.")
+_line_option = click.option("--line", type=int, default=1, show_default=True, help="The service line's number.")
 _side_option = click.option("--responsibility", required=True, type=_SIDE, help="Whose credit.")
 
 
 def _balances(claim: dict[str, Any]) -> str:
     insurance, patient = (format_cents(claim[f"{side}_due_cents"]) for side in ("insurance", "patient"))
-    return f"Balance of claim {claim['id']} now: insurance {insurance}, patient {patient}."
+    return f"Balance on claim {claim['id']} now: insurance {insurance}, patient {patient}."
 
 
 def _say_voided(claim: dict[str, Any]) -> str:
     lines = ["Posting voided. The posting and its void both stay in the ledger.", _balances(claim)]
     if claim["restored_cents"]:
-        lines.append(f"It restored {format_cents(claim['restored_cents'])} of earlier write-offs.")
+        lines.append(f"It restored {format_cents(claim['restored_cents'])} in earlier write-offs.")
     if claim["reversed_cents"]:
-        lines.append(f"It reversed {format_cents(claim['reversed_cents'])} of earlier write-offs.")
+        lines.append(f"It reversed {format_cents(claim['reversed_cents'])} in earlier write-offs.")
     return "\n".join(lines)
 
 
@@ -73,7 +73,7 @@ def refund(api: Api, claim: str, amount: str, **asked: Any) -> Any:
 @click.argument("amount", metavar="DOLLARS")
 @_side_option
 @_line_option
-@click.option("--to-claim", help="Another claim of the same patient.  [default: the same claim]")
+@click.option("--to-claim", help="Another claim for the same patient.  [default: the same claim]")
 @click.option("--to-line", type=int, default=1, show_default=True, help="Service line that owes.")
 @click.option("--to-responsibility", required=True, type=_SIDE, help="Who owes there.")
 @_note_option
@@ -81,7 +81,7 @@ def refund(api: Api, claim: str, amount: str, **asked: Any) -> Any:
 def transfer_credit(
     api: Api, claim: str, amount: str, to_claim: str | None, to_line: int, to_responsibility: str, **asked: Any
 ) -> Any:
-    """Transfer a credit to a balance of the same patient.
+    """Transfer a credit to another balance of the same patient.
 
     The balance may be on the same claim or on another.
     """

@@ -58,7 +58,7 @@ def all_faults_option(command: _Command) -> _Command:
 
 
 def import_options(command: _Command) -> _Command:
-    """Add the options that every import of claims has. The command gets them as `asked`."""
+    """Add the options of every claim import. The command gets them as `asked`."""
 
     @click.option("--check", is_flag=True, help="Check the files and show the totals. Import nothing.")
     @click.option(

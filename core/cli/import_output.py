@@ -87,7 +87,7 @@ def print_postings_import(done: ImportedPostings, practice_name: str, *, as_json
 
 
 def _print_rows_read(rows_read: dict[str, RowsRead]) -> None:
-    """Print how many rows each file had, so that missing rows are noticed."""
+    """Print how many rows each file contained, so that missing rows are noticed."""
     files = (
         f"{name} {rows.read:,}" + (f" ({counted(rows.empty, 'empty row')} skipped)" if rows.empty else "")
         for name, rows in rows_read.items()
@@ -105,7 +105,7 @@ def _counts(counts: dict[str, int]) -> str:
 
 def _print_posted(summary: Summary) -> None:
     """Print the totals of the new postings, to compare with the practice's own reports."""
-    click.echo("Control totals of the new postings:")
+    click.echo("Control totals for the new postings:")
     for name, words in TOTAL_LABELS:
         part: ControlTotal = getattr(summary, name)
         click.echo(f"  {words:<24}{part.number:>12,}{format_cents(part.cents):>20}")
@@ -113,7 +113,7 @@ def _print_posted(summary: Summary) -> None:
 
 def _print_summary(summary: Summary) -> None:
     """Print the balances, then what needs review."""
-    click.echo("Current balances of these claims:")
+    click.echo("Current balances on these claims:")
     click.echo(f"  {'Insurance balance':<36}{format_cents(summary.insurance_balance_cents):>20}")
     click.echo(f"  {'Patient balance':<36}{format_cents(summary.patient_balance_cents):>20}")
     click.echo(f"  {'Credit balances':<24}{summary.credit.number:>12,}{format_cents(summary.credit.cents):>20}")

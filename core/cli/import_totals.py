@@ -74,7 +74,7 @@ def print_moved(moved: WriteOffChanges) -> None:
 
 
 def print_recognized(found: Recognized) -> None:
-    """Print how many postings of the files are write-offs of Batch Settle."""
+    """Print how many postings in the files are write-offs from Batch Settle."""
     if found.postings:
         is_one = found.postings == 1
         are = "is a write-off" if is_one else "are write-offs"
@@ -103,7 +103,7 @@ def print_differences(found: Differences, *, taken: bool, check_only: bool) -> N
 
 
 def counts_by_kind(counts: Mapping[str, int]) -> str:
-    """Return how many differences each field has."""
+    """Return how many differences there are in each field."""
     return ", ".join(f"{kind} {count:,}" for kind, count in counts.items())
 
 
@@ -135,7 +135,7 @@ def print_corrections(found: Corrections) -> None:
 
 def _correction(one: Correction) -> str:
     now = one.new or "not in the files"
-    to_do = "already corrected once; compare the balance, and post any remaining difference yourself"
+    to_do = "already corrected once; compare the balance with your system's, and post any remaining difference yourself"
     if one.postings:
         to_do = f"post {' and '.join(map(str, one.postings))}"
     return f"claim {one.claim_id}, line {one.old.line}, posting {one.posting_id}: {one.old} → {now}; {to_do}"

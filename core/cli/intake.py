@@ -20,7 +20,7 @@ _SAMPLE_CLAIMS_MAX = 10_000_000
 _folder = click.Path(file_okay=True, path_type=Path)  # core reports a missing folder in its own words
 _practice_option = click.option("--practice", "practice_name", metavar="NAME", help="The practice to import into.")
 _time_zone_option = click.option(
-    "--time-zone", metavar="ZONE", help="Time zone of a new practice.  [default: America/New_York]"
+    "--time-zone", metavar="ZONE", help="Time zone for a new practice.  [default: America/New_York]"
 )
 
 
@@ -80,7 +80,7 @@ def csv_(
     "--without-last-payment",
     "payments",
     flag_value=Payments.WITHOUT_LAST.value,
-    help="Skip the last payment of each claim.",
+    help="Skip each claim's last payment.",
 )
 @click.option(
     "--only-copays", "payments", flag_value=Payments.ONLY_COPAYS.value, help="Import copays only, no other payments."
@@ -127,7 +127,7 @@ def synthea(
     metavar="N",
     help="Number of claims.",
 )
-@click.option("--practice", "practice_name", required=True, metavar="NAME", help="Name of the new practice.")
+@click.option("--practice", "practice_name", required=True, metavar="NAME", help="The new practice's name.")
 @click.option(
     "--seed", type=int, default=1, show_default=True, metavar="S", help="The same seed gives the same claims."
 )
@@ -147,14 +147,14 @@ def sample(claims: int, practice_name: str, seed: int) -> None:
 
 @import_.command("postings")
 @click.argument("file", metavar="FILE", type=_folder)
-@click.option("--practice", "practice_name", metavar="NAME", required=True, help="The practice that has the claims.")
+@click.option("--practice", "practice_name", metavar="NAME", required=True, help="The practice with the claims.")
 @click.option("--as", "email", metavar="EMAIL", help="The user who posts them. Without it, the ledger names no user.")
 @all_faults_option
 @options.json_option
 def postings(file: Path, practice_name: str, email: str | None, faults: Faults, as_json: bool) -> None:
     """Import postings to existing claims.
 
-    FILE has the columns of postings.csv: payments, refunds, adjustments and transfers.
+    FILE contains the columns of postings.csv: payments, refunds, adjustments and transfers.
     """
     with import_session() as (session, progress):
         by = practices.find_actor(session, email, practice_name) if email else None

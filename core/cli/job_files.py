@@ -75,7 +75,7 @@ def _reason(found: dict[str, Any]) -> str:
 @user_command(_format_certificate, succeeds=lambda found: found["reconciles"])
 @options.job_argument
 def certificate(api: Api, job: int) -> Any:
-    """Print the reconciliation certificate of a job.
+    """Print a job's reconciliation certificate.
 
     The job must be finished. Exit code 0 only if it reconciles.
     """

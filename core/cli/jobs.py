@@ -15,7 +15,7 @@ def describe_status(job: dict[str, Any]) -> str:
     """Return the job's status after a command, and why it needs approval, if it does."""
     lines = [f"Job {job['id']} is {job['status_words']}."]
     if job["status"] == "awaiting_approval":
-        lines.append("It needs the approval of another user, an approver or administrator, because it is over a limit:")
+        lines.append("It needs approval from another user, an approver or administrator, because it is over a limit:")
         lines += [f"  {one['sentence']}" for one in job["over"]]
     return "\n".join(lines)
 

@@ -38,14 +38,14 @@ class OpenQuestions(BadInput):
 @click.argument("file", metavar="FILE", type=_path)
 @click.option("--practice", "practice_name", metavar="NAME", required=True, help="The practice to import into.")
 @practices.create_option
-@click.option("--time-zone", metavar="ZONE", help="Time zone of a new practice.  [default: America/New_York]")
+@click.option("--time-zone", metavar="ZONE", help="Time zone for a new practice.  [default: America/New_York]")
 @click.option("--mapping", "mapping_name", metavar="NAME", help="A saved mapping, or a JSON file.")
-@click.option("--sheet", metavar="NAME", help="The sheet of the workbook.")
+@click.option("--sheet", metavar="NAME", help="The sheet in the workbook.")
 @click.option(
     "--set", "settings", metavar="KEY=VALUE", multiple=True,
     help='Correct the mapping: "columns.Ins Bal=insurance_balance", dates.service_date=MM/DD/YYYY, rows=line.',
 )  # fmt: skip
-@click.option("--save-mapping", "save_as", metavar="NAME", help="Save the mapping of this import under a name.")
+@click.option("--save-mapping", "save_as", metavar="NAME", help="Save this import's mapping under a name.")
 @click.option("--write-mapping", "write_to", type=_path, metavar="FILE", help="Write the mapping and import nothing.")
 @click.option("--yes", is_flag=True, help="Import with the guessed mapping without asking.")
 @import_options

@@ -17,7 +17,7 @@ def operations(as_json: bool) -> None:
     """Show processes, jobs and warnings.
 
     All practices are included. Exit code 0 only if there is no warning. The command reads only the database. The
-    Operations page also shows the queue depth of the broker.
+    Operations page also shows the broker's queue depth.
     """
     with options.sessions() as sessions:
         seen = overview.fetch_overview(sessions, now=context.utc_now())
@@ -55,7 +55,7 @@ def _jobs(seen: Overview) -> list[str]:
         stalled = f", STALLED ({job.stalled_because})" if job.stalled_because else ""
         done = f"{job.done:,} of {job.total:,}"
         status = "reconciling" if job.reconciling else codes.status_words(job.status)
-        lines.append(f"job      {key.job_id} of practice {key.practice_id}: {status}, {done}{rate}{stalled}")
+        lines.append(f"job      {key.job_id} in practice {key.practice_id}: {status}, {done}{rate}{stalled}")
     if seen.chunks is not None and seen.chunks.chunks:
         lines.append(f"chunks   {seen.chunks.chunks:,} open, oldest for {seen.chunks.oldest_seconds:.0f} s")
     return lines

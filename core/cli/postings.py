@@ -14,7 +14,7 @@ from core.money import format_cents, parse_amount
 
 posting_date_option: Final = click.option(
     "--posting-date", "--date", "posted_on", type=options.DAY, metavar="YYYY-MM-DD",
-    help="A day of an open month, not in the future.  [default: today]",
+    help="A day in an open month, up to today.  [default: today]",
 )  # fmt: skip
 
 
@@ -22,9 +22,9 @@ def _describe(claim: dict[str, Any]) -> str:
     insurance, patient = (format_cents(claim[f"{side}_due_cents"]) for side in ("insurance", "patient"))
     lines = [f"Posted to claim {claim['id']}. Balance now: insurance {insurance}, patient {patient}."]
     if recovery := claim["took_back"]:
-        lines.append(f"It reversed {format_cents(recovery['recovered_cents'])} of earlier write-offs.")
+        lines.append(f"It reversed {format_cents(recovery['recovered_cents'])} in earlier write-offs.")
     if claim["restored_cents"]:
-        lines.append(f"It restored {format_cents(claim['restored_cents'])} of earlier write-offs.")
+        lines.append(f"It restored {format_cents(claim['restored_cents'])} in earlier write-offs.")
     if claim["credit_cents"]:
         lines.append(f"The line now has a credit of {format_cents(claim['credit_cents'])}.")
     if claim["looks_like"]:
@@ -72,7 +72,7 @@ def _posting_line(row: dict[str, Any]) -> str:
 @user_command(_list_ledger)
 @click.argument("claim")
 def ledger(api: Api, claim: str) -> Any:
-    """List the postings of a claim.
+    """List the postings on a claim.
 
     Each line begins with the posting's number.
     """

@@ -22,7 +22,7 @@ create_option = click.option("--create", is_flag=True, help="Create the practice
 def may_create(name: str, *, create: bool) -> bool:
     """Return True if the command may create the practice, False if it already exists.
 
-    The first practice of a database is created without a question, because no name can be mistyped there. A later one
+    The first practice in a database is created without a question, because no name can be mistyped there. A later one
     takes --create, or a yes at a terminal. Raise `NoSuchPractice`.
     """
     with options.sessions() as sessions, sessions() as session:

@@ -17,7 +17,7 @@ _posting_date_option = click.option(
     "--posting-date",
     type=options.DAY,
     metavar="YYYY-MM-DD",
-    help="A day of an open month, not in the future.  [default: today]",
+    help="A day in an open month, up to today.  [default: today]",
 )
 
 
@@ -87,7 +87,7 @@ def _wait_until_prepared(api: Api, path: str, body: dict[str, Any]) -> Any:
 def show(api: Api, job: int) -> Any:
     """Show a job's frozen preview.
 
-    It has counts, dollars, skip rules, limits and requesters.
+    It includes counts, dollars, skip rules, limits and requesters.
     """
     return api.get(f"/settle-jobs/{job}")
 

@@ -50,7 +50,7 @@ def web() -> None:
 
 @click.command()
 @click.option("--queue", type=click.Choice(programs.QUEUES), default=programs.QUEUES[0], show_default=True)
-@click.option("--name", help="A unique name, needed if two workers of one queue run on one host.")
+@click.option("--name", help="A unique name, needed if two workers on one queue run on one host.")
 def worker(queue: str, name: str | None) -> None:
     """Run a worker on one queue.
 

@@ -37,7 +37,7 @@ def _line(one: dict[str, Any]) -> str:
 @user_command(lambda found: "\n".join(map(_line, found["reasons"])), name="list", group=reason)
 @click.option("--all", "every", is_flag=True, help="Include retired reasons.")
 def list_(api: Api, every: bool) -> Any:
-    """List the reasons. The first word of a line is the code that other commands take."""
+    """List the reasons. The first word on a line is the code that other commands take."""
     return api.get("/write-off-reasons", all="true" if every else None)
 
 
@@ -63,7 +63,7 @@ def change(api: Api, code: str, **given: Any) -> Any:
 @user_command(_line, group=reason)
 @_code_argument
 def retire(api: Api, code: str) -> Any:
-    """Stop offering a reason. Jobs that have it keep it."""
+    """Stop offering a reason. Jobs that use it keep it."""
     return api.post(f"/write-off-reasons/{quote(code, safe='')}/retire")
 
 

@@ -39,7 +39,7 @@ def _of_payment(row: dict[str, Any]) -> str:
 
 
 @user_command(_describe)
-@click.option("--month", metavar="YYYY-MM", help="List the payments of one month.")
+@click.option("--month", metavar="YYYY-MM", help="List the payments in one month.")
 def recoveries(api: Api, month: str | None) -> Any:
     """Show payments after a write-off, by month."""
     return api.get_all("/recoveries", "recoveries", most=None if month else 1, month=month)

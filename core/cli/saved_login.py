@@ -1,4 +1,4 @@
-"""The sign-in of `settle login`, in a private file of the user's configuration folder."""
+"""The sign-in from `settle login`, in a private file in the user's configuration folder."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def load() -> SavedLogin | None:
         with file.open() as opened:
             if os.fstat(opened.fileno()).st_mode & _OF_OTHERS:
                 raise BadLoginFile(
-                    f"Other users of this machine can read {file}, which has a token. Run: chmod 600 {file}. "
+                    f"Other users on this machine can read {file}, which contains a token. Run: chmod 600 {file}. "
                     "If someone else might have read it, then run: settle logout"
                 )
             return SavedLogin(**json.load(opened))
@@ -52,7 +52,7 @@ def load() -> SavedLogin | None:
 
 
 def save(login: SavedLogin) -> None:
-    """Replace the sign-in. No other user of this machine can read it. Raise `BadLoginFile`."""
+    """Replace the sign-in. No other user on this machine can read it. Raise `BadLoginFile`."""
     file = path()
     partial = file.with_name(f"{_FILE}.partial")
     try:

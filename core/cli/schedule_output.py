@@ -95,7 +95,7 @@ def _describe_run(run: dict[str, Any]) -> str:
 @user_command(_describe_run, group=schedule)
 @click.argument("run_id", metavar="RUN", type=_RUN)
 def report(api: Api, run_id: int) -> Any:
-    """Show the report of a run."""
+    """Show a run's report."""
     return api.get(f"/schedule-runs/{run_id}")
 
 

@@ -18,7 +18,7 @@ _confirmation_option = click.option("--confirmation", help="The word CONFIRM. Wi
 
 # Every field of a schedule as an option. `change` keeps fields that are not given.
 _FIELDS: Final = (
-    click.option("--name", help="Name of the schedule."),
+    click.option("--name", help="The schedule's name."),
     options.filter_option,
     click.option("--at", "local_time", metavar="HH:MM", help="Time of the run, in the practice's time zone."),
     click.option(

@@ -13,7 +13,7 @@ from core.settings import load_settings
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(1, 65_535), help="Port of the web server.  [default: 8000]")
+@click.option("--port", type=click.IntRange(1, 65_535), help="The web server's port.  [default: 8000]")
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Data folder.  [default: var]")
 @click.option("--no-sample", is_flag=True, help="Do not create the sample practice in an empty database.")
 def up(port: int | None, data_dir: Path | None, no_sample: bool) -> None:

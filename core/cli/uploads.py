@@ -58,12 +58,12 @@ def describe_import(answer: dict[str, Any]) -> str:
 
 def _guess(import_id: str, guess: dict[str, Any]) -> list[str]:
     """Return the guessed columns, the open questions and how to proceed."""
-    lines = ["The file has these columns:"]
+    lines = ["The file contains these columns:"]
     for one in guess["columns"]:
         label = TARGETS[Field(one["field"])].label if one["field"] else "not imported"
         lines.append(f"  {one['header']}: {label}")
     lines += [f"Question: {one['sentence']}" for one in guess["questions"]]
-    lines.append("Check the columns on the page of this import, and save the mapping there.")
+    lines.append("Check the columns on this import's page, and save the mapping there.")
     lines.append(f"To use a mapping that is saved, run: settle import map {import_id} NAME")
     return lines
 
@@ -72,7 +72,7 @@ def _check(answer: dict[str, Any], report: dict[str, Any]) -> list[str]:
     """Return what is new, the control totals, and what differs from the practice's records."""
     counts = [(kind, report["added"][kind]) for kind in _KINDS]
     added = ", ".join(counted(count, kind.removesuffix("s")) for kind, count in counts if count)
-    lines = [f"New: {added}." if added else "No new rows: the practice already has every row of these files."]
+    lines = [f"New: {added}." if added else "No new rows: the practice already has every row in these files."]
     lines += totals_lines(report["in_file"], report["new"])
     if answer["difference_cents"] is not None:
         balances = (("Expected A/R total", answer["expected_total_cents"]), ("Difference", answer["difference_cents"]))
@@ -98,9 +98,9 @@ def _check(answer: dict[str, Any], report: dict[str, Any]) -> list[str]:
 @user_command(describe_import, succeeds=lambda answer: answer["status"] == "ready")
 @click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--expect-total", type=Dollars(), metavar="DOLLARS", help="The A/R total to compare the balances with.")
-@click.option("--mapping", metavar="NAME", help="The saved mapping of your own export, or a JSON file.")
+@click.option("--mapping", metavar="NAME", help="The saved mapping for your own export, or a JSON file.")
 @click.option(
-    "--synthea-payments", "payments", type=click.Choice(list(Payments)), help="Which payments of Synthea to import."
+    "--synthea-payments", "payments", type=click.Choice(list(Payments)), help="Which Synthea payments to import."
 )
 @click.option("--skip-empty-claims", is_flag=True, help="Skip Synthea's claims without transactions.")
 def upload(
@@ -135,7 +135,7 @@ def upload(
 @user_command(describe_import)
 @_import_argument
 def show(api: Api, import_id: int) -> Any:
-    """Show an import with the totals of its check."""
+    """Show an import with the totals from its check."""
     return api.get(f"/imports/{import_id}")
 
 
@@ -173,7 +173,7 @@ def discard(api: Api, import_id: int) -> Any:
 
 
 def _wait(api: Api, answer: dict[str, Any]) -> dict[str, Any]:
-    """Return the import once no worker has work with it."""
+    """Return the import once no worker is working on it."""
     while answer["status"] in _WORKING:
         time.sleep(POLL_SECONDS)
         answer = api.get(f"/imports/{answer['id']}")

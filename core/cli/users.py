@@ -33,7 +33,7 @@ def _list_users(answer: dict[str, Any]) -> str:
 
 @user_command(_list_users, name="list", group=user)
 def list_users(api: Api) -> Any:
-    """List the users of the practice with their roles and limits."""
+    """List the practice's users with their roles and limits."""
     return api.get("/users")
 
 
@@ -49,7 +49,7 @@ def change_role(api: Api, email: str, role: str) -> Any:
     return api.send("PUT", _path(email, "role"), body={"role": role})
 
 
-@user_command(lambda one: f"Limits of {one['email']}: {_money(one)}. {_NOT_RETROACTIVE}", name="limit", group=user)
+@user_command(lambda one: f"Limits for {one['email']}: {_money(one)}. {_NOT_RETROACTIVE}", name="limit", group=user)
 @_email_argument
 @_which_argument
 @_amount_argument
@@ -82,7 +82,7 @@ _add_user_command(
 )
 
 
-@user_command(lambda seen: f"Limits of {seen['practice']}: {_money(seen)}. {_NOT_RETROACTIVE}", name="limit")
+@user_command(lambda seen: f"Limits for {seen['practice']}: {_money(seen)}. {_NOT_RETROACTIVE}", name="limit")
 @_which_argument
 @_amount_argument
 def set_limit(api: Api, which: str, amount: str) -> Any:
@@ -103,7 +103,7 @@ def _list_limits(seen: dict[str, Any]) -> str:
 def show_limits(api: Api) -> Any:
     """Show the write-off limits.
 
-    Administrators see the limits of all users; other users see only their own and the practice's. The lower limit
+    Administrators see all users' limits; other users see only their own and the practice's. The lower limit
     applies.
     """
     return api.get("/limits")

@@ -28,7 +28,7 @@ _layout_option = click.option("--layout", default=STANDARD, show_default=True, m
 
 @click.group("write-offs")
 def write_offs() -> None:
-    """Files of write-offs and reversals for your practice-management system."""
+    """Files with write-offs and reversals for your practice-management system."""
 
 
 def _wrote(path: Path | None) -> str:
@@ -100,7 +100,7 @@ def layouts(api: Api) -> Any:
 @user_command(_describe_layout, name="save-layout", group=write_offs)
 @click.argument("name")
 @click.option("--column", "columns", multiple=True, required=True, metavar="COLUMN[=HEADING]",
-              help=f"A column, in the order of the file: {', '.join(Column)}. "
+              help=f"A column, in file order: {', '.join(Column)}. "
               "For fixed text, write text=HEADING=TEXT.")  # fmt: skip
 @click.option("--dates", "date_format", type=click.Choice([one.value for one in DateFormat]), help="Date format.")
 @click.option("--sign", type=click.Choice([one.value for one in Sign]), help="Sign of a write-off's amount.")

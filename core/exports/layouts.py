@@ -52,7 +52,7 @@ class TooManyLayouts(Refusal):
 
 
 class Column(StrEnum):
-    """A value that a column of the file can have."""
+    """A value that a column in the file can contain."""
 
     CLAIM_ID = "claim_id"
     PATIENT_ID = "patient_id"
@@ -98,7 +98,7 @@ HEADINGS: Final[Mapping[Column, str]] = {
 
 
 class Sign(StrEnum):
-    """How the file writes the amount of a write-off. A reversal has the opposite sign."""
+    """How the file writes a write-off's amount. A reversal has the opposite sign."""
 
     NEGATIVE = "negative"  # as in the ledger: it lowers the balance
     POSITIVE = "positive"
@@ -118,7 +118,7 @@ _Text = Annotated[str, Field(max_length=HEADING_CHARACTERS_MAX), BeforeValidator
 
 
 class LayoutColumn(_Frozen):
-    """One column of the file."""
+    """One column in the file."""
 
     column: Column
     heading: Annotated[_Text, Field(description="Column heading. Empty means the default")] = ""
@@ -131,7 +131,7 @@ class LayoutColumn(_Frozen):
 
 
 class Layout(_Frozen):
-    """What a file of write-offs looks like."""
+    """What a write-off file looks like."""
 
     columns: Annotated[tuple[LayoutColumn, ...], Field(min_length=1, max_length=COLUMNS_MAX)]
     date_format: DateFormat = DateFormat.US
@@ -222,7 +222,7 @@ def find_by_id(session: Session, practice_id: int, layout_id: int) -> NamedLayou
 
 
 def save(session: Session, name: str, layout: Layout, *, by: Actor, now: dt.datetime) -> NamedLayout:
-    """Save the layout under `name`, in place of an earlier one. Files that were sent keep the layout they had.
+    """Save the layout under `name`, in place of an earlier one. Sent files keep their old layout.
 
     Raise `BadLayout`, `BuiltInLayout` or `TooManyLayouts`.
     """

@@ -1,4 +1,4 @@
-"""Write-offs and their reversals, one row for each posting, in the order of claim, line and posting."""
+"""Write-offs and their reversals, one row for each posting, ordered by claim, line and posting."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
@@ -41,11 +41,11 @@ _Number = Annotated[int, Field(ge=1, lt=10**18), BeforeValidator(reading.whole_n
 
 
 class PostingsFilter(BaseModel):
-    """Which write-offs and reversals to return. Without any condition, all of the practice."""
+    """Which write-offs and reversals to return. Without any condition, all of the practice's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    job: Annotated[_Number | None, Field(description="Postings of this job, and later changes to its write-offs")] = (
+    job: Annotated[_Number | None, Field(description="Postings by this job, and later changes to its write-offs")] = (
         None
     )
     posted_from: Annotated[reading.Day | None, Field(description="First posting date")] = None
@@ -53,7 +53,7 @@ class PostingsFilter(BaseModel):
     unsent: Annotated[
         bool, Field(description="Only postings that are not in a sent file yet"), BeforeValidator(reading.parse_bool)
     ] = False
-    file: Annotated[_Number | None, Field(description="Postings of this sent file; no other condition then")] = None
+    file: Annotated[_Number | None, Field(description="Postings in this sent file; no other condition then")] = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:

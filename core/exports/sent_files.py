@@ -1,7 +1,7 @@
-"""Files of write-offs for the practice-management system: drawn freely, or marked as sent.
+"""Write-off files for the practice-management system: drawn freely, or marked as sent.
 
-A sent file records which postings it has. The next one takes the postings that no file has. Workers commit postings in
-another order than that of their ids, so "every id above the last one" would lose the postings that commit late.
+A sent file records which postings it contains. The next one takes the postings that are not in any sent file. Workers
+do not commit postings in id order, so "every id above the last one" would lose the postings that commit late.
 """
 
 import datetime as dt
@@ -44,7 +44,7 @@ class NothingToSend(Refusal):
 
 
 class FileBusy(Refusal):
-    """Another file of write-offs is being created right now. Try again in a minute."""
+    """Another write-off file is being created right now. Try again in a minute."""
 
     code = "file_busy"
     http_status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -52,11 +52,11 @@ class FileBusy(Refusal):
 
 
 class NoSuchFile(NotFound):
-    """There is no such file of write-offs in this practice."""
+    """There is no such write-off file in this practice."""
 
 
 def send(session: Session, layout_name: str, *, key: str, by: Actor, now: dt.datetime) -> PostingFile:
-    """Mark every posting that no sent file has as sent, in a new file. Return the file.
+    """Mark every posting that is not yet in a sent file as sent, in a new file. Return the file.
 
     The same key returns the same file. Raise `NothingToSend`, `FileBusy`, `NoSuchLayout`, `BadIdempotencyKey`, and
     `IdempotencyMismatch` if the key was used with another layout.
@@ -182,7 +182,7 @@ def _cells(layout: Layout, rows: Iterator[PostingRow]) -> Iterator[list[Cell]]:
 
 
 def _value_of(one: LayoutColumn, sign: Sign) -> Callable[[PostingRow], Cell]:
-    """Return the function that makes the cells of a column."""
+    """Return the function that makes the cells in a column."""
     if one.column is Column.TEXT:
         return lambda _: one.text
     if one.column is Column.AMOUNT and sign is Sign.POSITIVE:

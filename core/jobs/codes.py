@@ -34,7 +34,7 @@ FAILURES_ALIKE: Final = "failures_alike"
 BOOKS_DO_NOT_BALANCE: Final = "books_do_not_balance"
 
 HALT_SENTENCES: Final = {
-    MONTH_CLOSED: "The month of the posting date was closed while the job was running. Nothing was posted after that",
+    MONTH_CLOSED: "The posting date's month was closed while the job was running. Nothing was posted after that",
     TOO_MANY_FAILED: "More claims failed than the practice allows",
     FAILURES_ALIKE: "The most recent failures all have the same cause, so there may be one underlying problem",
     BOOKS_DO_NOT_BALANCE: "The job is out of balance: its counts do not match the ledger",
@@ -62,7 +62,7 @@ def status_words(status: str) -> str:
 
 
 def describe(code: str) -> str:
-    """Return the sentence for `code`. A code of another version is shown as it is."""
+    """Return the sentence for `code`. A code from another version is shown as it is."""
     if code in FAILURE_SENTENCES:
         return FAILURE_SENTENCES[code]
     if code in HALT_SENTENCES:

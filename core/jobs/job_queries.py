@@ -11,7 +11,7 @@ from core.models.people import User
 
 
 def find(session: Session, key: JobKey) -> SettleJob:
-    """Return the job. Raise `NoSuchJob`, also for a job of another practice."""
+    """Return the job. Raise `NoSuchJob`, also for a job in another practice."""
     job = session.scalars(select(SettleJob).where(*key.of(SettleJob))).one_or_none()
     if job is None:
         raise NoSuchJob
@@ -36,7 +36,7 @@ def list_jobs(
 
 
 def list_preparing(session: Session) -> list[JobKey]:
-    """Return the jobs of all practices that a worker has yet to prepare."""
+    """Return the jobs in all practices that a worker has yet to prepare."""
     jobs = select(SettleJob.practice_id, SettleJob.id).where(SettleJob.status == JobStatus.PREPARING)
     return [JobKey(*row) for row in session.execute(jobs)]
 

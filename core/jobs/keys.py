@@ -15,7 +15,7 @@ class NoSuchJob(NotFound):
 
 
 class JobKey(NamedTuple):
-    """One job of one practice."""
+    """One job in one practice."""
 
     practice_id: int
     job_id: int

@@ -290,5 +290,5 @@ def _parse_cursor(session: Session, practice_id: int, cursor: str) -> _CursorKey
     claim = session.execute(found).one_or_none()
     is_ours = line.isascii() and line.isdigit() and len(line) <= 5 and side in set(Responsibility)  # noqa: PLR2004
     if claim is None or not is_ours:
-        raise BadCreditsFilter("cursor: use next_cursor of the previous page, unchanged")
+        raise BadCreditsFilter("cursor: use next_cursor from the previous page, unchanged")
     return claim.service_date, claim.id, int(line), side

@@ -106,7 +106,7 @@ class Refund(_Dated):
 
     line: LineNumber
     responsibility: Annotated[Responsibility, Field(description="Whose credit")]
-    amount_cents: Annotated[AmountCents, Field(description="Up to the amount of the credit")]
+    amount_cents: Annotated[AmountCents, Field(description="Up to the credit's amount")]
     paid_to: Annotated[PaidBy, Field(description="Who gets the refund")]
     note: RequiredNote
 
@@ -124,11 +124,11 @@ class Place(BaseModel):
 
 
 class CreditTransfer(_Dated):
-    """A credit that pays a balance of the same patient."""
+    """A credit that pays another balance of the same patient."""
 
     line: LineNumber
     responsibility: Annotated[Responsibility, Field(description="Whose credit")]
-    amount_cents: Annotated[AmountCents, Field(description="Up to the amount of the credit and of the balance there")]
+    amount_cents: Annotated[AmountCents, Field(description="Up to the credit's amount and the balance there")]
     to: Place
     note: RequiredNote
 

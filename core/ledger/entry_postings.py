@@ -51,7 +51,7 @@ def source_id(by: Actor, idempotency_key: str) -> str:
 
 
 def leg_ids(source_id: str) -> list[str]:
-    """Return the source ids that postings of one entry may have."""
+    """Return the possible source ids of one entry's postings."""
     return [f"{source_id}:{index}" for index in range(_LEGS_MAX)]
 
 

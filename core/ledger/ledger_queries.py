@@ -37,7 +37,7 @@ class LedgerRow:
 
 
 def list_ledger_rows(session: Session, practice_id: int, claim_id: int) -> list[LedgerRow]:
-    """Return every posting of the claim (internal id), in order of posting."""
+    """Return every posting on the claim (internal id), in order of posting."""
     # The note explains the write-off, so show it for a re-posted one and not for a reversal.
     is_write_off = Posting.kind == PostingKind.WRITE_OFF
     noted = case((is_write_off, func.coalesce(Posting.job_id, Posting.origin_job_id)), else_=Posting.job_id)

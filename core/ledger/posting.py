@@ -41,7 +41,7 @@ class SplitAmount(NamedTuple):
 
 
 def write_off(session: Session, decided: Subquery, job: SettleJob, *, now: dt.datetime) -> SplitAmount:
-    """Post a write-off for each positive balance of each line, in the responsibilities decided on."""
+    """Post a write-off for each positive balance on each line, for the chosen responsibilities."""
     assert job.reason is not None
     due = _open_balances(decided, job.practice_id)
     return insert_postings(
@@ -121,7 +121,7 @@ def clear_lines(session: Session, decided: Subquery, *, practice_id: int) -> Non
 
 
 def move_claims(session: Session, decided: Subquery, job: SettleJob) -> SplitAmount:
-    """Move the claims to the job's target status and subtract the write-offs. Return the balances after."""
+    """Move the claims to the job's target status and subtract the write-offs. Return the resulting balances."""
     changes: dict[str, Any] = {
         "billing_status": literal(job.target_status),
         "insurance_due": Claim.insurance_due - decided.c.insurance_cents,
@@ -133,9 +133,9 @@ def move_claims(session: Session, decided: Subquery, job: SettleJob) -> SplitAmo
 def update_claims(
     session: Session, picked: ColumnElement[bool], practice_id: int, changes: dict[str, Any]
 ) -> SplitAmount:
-    """Change the selected claims and raise their versions. Return their balances after."""
+    """Change the selected claims and raise their versions. Return the resulting balances."""
     moved = update(Claim).where(Claim.practice_id == practice_id, picked)
-    # A job decides on the status, so no later posting restores the earlier one.
+    # The job sets the status, so no later posting may restore the earlier status.
     owing = moved.values(**changes, reopened=False, version=Claim.version + 1).returning(
         Claim.insurance_due, Claim.patient_due
     )

@@ -49,7 +49,7 @@ def post_counter_entries(session: Session, decided: Subquery, job: SettleJob, *,
 
 
 def restore_lines(session: Session, claim_ids: ClaimIds, job: SettleJob) -> None:
-    """Add what this job reversed to the balances of the lines."""
+    """Add what this job reversed to the lines' balances."""
 
     def restored(side: Responsibility) -> ColumnElement[int]:
         return func.coalesce(func.sum(Posting.amount_cents).filter(Posting.responsibility == side), 0)
@@ -84,7 +84,7 @@ def restore_lines(session: Session, claim_ids: ClaimIds, job: SettleJob) -> None
 
 
 def restore_claims(session: Session, decided: Subquery, job: SettleJob) -> SplitAmount:
-    """Restore the balances and the earlier billing status of the claims. Return their balances after."""
+    """Restore the claims' balances and earlier billing status. Return the resulting balances."""
     was = aliased(JobItem, name="was")
     of_original = and_(
         was.practice_id == job.practice_id, was.job_id == job.reverses_job_id, was.claim_id == decided.c.claim_id

@@ -86,7 +86,7 @@ def void(
 
 
 def list_entry(session: Session, practice_id: int, claim: Claim, posting_id: int) -> list[Posting]:
-    """Return the postings of the entry that has this posting. Raise `NotFound` and `NotVoidable`."""
+    """Return the postings of the entry that contains this posting. Raise `NotFound` and `NotVoidable`."""
     of_claim = (Posting.practice_id == practice_id, Posting.claim_id == claim.id)
     posting = session.scalars(select(Posting).where(*of_claim, Posting.id == posting_id)).one_or_none()
     if posting is None:
@@ -106,7 +106,7 @@ def list_entry(session: Session, practice_id: int, claim: Claim, posting_id: int
 
 
 def voidable_ids(session: Session, practice_id: int, claim_id: int) -> set[int]:
-    """Return the postings of the claim (internal id) that can be voided."""
+    """Return the postings on the claim (internal id) that can be voided."""
     made = (Posting.practice_id == practice_id, Posting.claim_id == claim_id, Posting.source == entry_postings.SOURCE)
     return set(
         session.scalars(

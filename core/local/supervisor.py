@@ -145,7 +145,7 @@ class Supervisor:
         kept.start()
 
     def _wait_until_ready(self, engine: Engine) -> None:
-        """Wait until a worker of each queue has answered a test hint and the web answers.
+        """Wait until a worker on each queue has answered a test hint and the web answers.
 
         Without the broker, wait for each worker's heartbeat instead.
         """
@@ -178,7 +178,7 @@ class Supervisor:
         reason = f"See the log: {self._log_of('hint')}."
         if any(kept.name == "broker" for kept in self._kept):
             raise NotReady(f"A hint could not be sent to the broker. {reason}")
-        without = "The broker of SETTLE_BROKER_URL does not accept hints. Jobs and schedules run without them."
+        without = "The broker at SETTLE_BROKER_URL does not accept hints. Jobs and schedules run without them."
         self._screen.line(f"{without} {reason}")
         return False
 

@@ -98,7 +98,7 @@ class Claim(Base):
 
     practice_id: Mapped[PracticeId]
     id: Mapped[GeneratedId]
-    external_id: Mapped[Str]  # the practice's own claim number, in any form; the only number shown
+    external_id: Mapped[Str]  # the practice's own claim ID, in any form; the only one shown
     version: Mapped[int] = mapped_column(default=1)
 
     patient_id: Mapped[BigInt]

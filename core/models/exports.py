@@ -1,4 +1,4 @@
-"""Write-offs on their way to the practice-management system: layouts, and which postings a sent file has."""
+"""Write-offs on their way to the practice-management system: layouts, and which postings a sent file contains."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ class PostingLayout(Base):
 
 
 class PostingFile(Base):
-    """A file marked as sent. Each download has the same postings, amounts, codes and patient names."""
+    """A file marked as sent. Each download contains the same postings, amounts, codes and patient names."""
 
     __tablename__ = "posting_file"
     __table_args__ = (

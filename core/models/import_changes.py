@@ -10,7 +10,7 @@ class ImportChange(Base):
     """One field that an import changed. Append-only.
 
     Old and new may be a name or a date of birth, so they stand here and not in the facts of the audit entry, which logs
-    and exports repeat. The entry has the digest of these rows.
+    and exports repeat. The entry contains the digest of these rows.
     """
 
     __tablename__ = "import_change"

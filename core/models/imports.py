@@ -23,7 +23,7 @@ PIECE_BYTES_MAX: Final = 1024 * 1024  # neither the web process nor a worker hol
 
 
 class ImportStatus(StrEnum):
-    """The status of an import. `core.intake.uploads.lifecycle` has the moves between statuses."""
+    """The status of an import. The moves between statuses are in `core.intake.uploads.lifecycle`."""
 
     UPLOADING = "uploading"
     STAGED = "staged"

@@ -31,7 +31,7 @@ class JobKind(StrEnum):
 
 
 class JobStatus(StrEnum):
-    """The status of a job. `core.jobs.lifecycle` has the moves between statuses."""
+    """The status of a job. The moves between statuses are in `core.jobs.lifecycle`."""
 
     PREPARING = "preparing"
     PREVIEWED = "previewed"

@@ -250,7 +250,7 @@ class Payer(Base):
 
 
 class Patient(Base):
-    """The patient of a claim. Nothing here is ever logged."""
+    """The patient on a claim. Nothing here is ever logged."""
 
     __tablename__ = "patient"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Postings of an export that the ledger already has as write-offs."""
+"""Postings in an export that are already in the ledger as write-offs."""
 
 import datetime as dt
 
@@ -9,11 +9,11 @@ from core.db.base import Base, BigInt, Cents, PracticeId, Str
 
 
 class RecognizedPosting(Base):
-    """A posting of an export that brings a write-off back, with its values in the newest export. It is never posted.
+    """A posting in an export that brings back a write-off, with its values in the newest export. It is never posted.
 
-    The office posts the write-offs of a job in its own system, so that the next export has them as adjustments or as
-    lower balances. The next import compares the export with these values. `amount_cents` is 0 if the export no longer
-    has the posting.
+    The office posts a job's write-offs in its own system, so that the next export contains them as adjustments or as
+    lower balances. The next import compares the export with these values. `amount_cents` is 0 if the posting is gone
+    from the export.
     """
 
     __tablename__ = "recognized_posting"

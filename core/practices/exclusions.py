@@ -64,7 +64,7 @@ class ExclusionRow(NamedTuple):
     """One exclusion, for pages, API and commands."""
 
     id: int
-    patient: str | None  # the practice's own number of the patient …
+    patient: str | None  # the practice's own ID for the patient …
     payer: str | None  # … or of the payer
     name: str
     reason: str
@@ -204,7 +204,7 @@ def _check(
         of_number = (table.practice_id == practice_id, table.external_id == number)
         found = session.scalar(select(table.id).where(*of_number)) if "\x00" not in number else None
         if found is None:
-            faults["whom"] = f"This practice has no {word} with this number."
+            faults["whom"] = f"This practice has no {word} with this ID."
         else:
             whom[column] = found
     if fault := reason_fault(reason, needed=True):

@@ -39,7 +39,7 @@ class BadMonth(BadInput):
 
 
 class BadPostingDate(BadInput):
-    """The posting date must be a day of an open month that is not in the future."""
+    """The posting date must be a day in an open month, up to today."""
 
     code = "bad_posting_date"
 
@@ -157,8 +157,8 @@ def checked_posting_date(
 ) -> dt.date:
     """Return a job's posting date: the day that was asked for, or today. A job never posts before `earliest`.
 
-    It is a day of an open month that is not in the future. If today's month is closed, it may also be the next open
-    date. Raise `PeriodClosed` and `BadPostingDate`.
+    It is a day in an open month, up to today. If today's month is closed, it may also be the next open date. Raise
+    `PeriodClosed` and `BadPostingDate`.
     """
     closed, first = closed_months(session, practice_id), earliest or dt.date.min
     day, latest = asked or max(today, first), max(first_open_date(closed, today), first)

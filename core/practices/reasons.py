@@ -170,7 +170,7 @@ def change(session: Session, code: str, texts: Mapping[str, str], *, by: Actor, 
 
 
 def retire(session: Session, code: str, *, by: Actor, now: dt.datetime) -> PracticeReason:
-    """Stop offering the reason. Jobs that have it keep it. Repeating changes nothing.
+    """Stop offering the reason. Jobs that use it keep it. Repeating changes nothing.
 
     Raise `NoSuchReason`, `LastReason`, and `ReasonInUse` naming the schedules.
     """

@@ -36,7 +36,7 @@ REASONS: Final = {
     PAUSED: "A user paused the schedule before it started",
     DELETED: "A user deleted the schedule before it started",
     DiscardedBecause.PERIOD_CLOSED: (
-        "The month of its posting date was closed. Reopen the month and choose Run now, or settle these claims from "
+        "Its posting date's month was closed. Reopen the month and choose Run now, or settle these claims from "
         "the Live Claims Feed with an open posting date"
     ),
     UNEXPECTED_ERROR: "An unexpected error occurred on every try before its deadline. The log shows where",

@@ -178,7 +178,7 @@ def resume(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -
 
 
 def delete(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -> Schedule:
-    """Delete the schedule. Its runs stay, and so does a job of it that runs or needs approval."""
+    """Delete the schedule. Its runs stay, and so does a job of its that is running or needs approval."""
     schedule = _lock_schedule(session, schedule_id, by)
     missed_runs.record_due_before_end(session, schedule, descriptions.DELETED, now=now)
     _touch(schedule, by, now, deleted_at=now)

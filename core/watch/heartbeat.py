@@ -105,7 +105,7 @@ def alive(session: Session, *, now: dt.datetime) -> list[Process]:
 
 
 def worker_is_alive(session: Session, queue: str, *, since: dt.datetime) -> bool:
-    """Return whether a worker of this host and queue is running and was seen since then."""
+    """Return whether a worker on this host and queue is running and was seen since then."""
     here = (
         one for one in alive(session, now=since) if one.seen_at > since and one.details["host"] == socket.gethostname()
     )

@@ -38,7 +38,7 @@ METRIC_DEFINITIONS: Final = {
     ),
     "sweep_rescues": MetricDefinition("Jobs without a worker until the sweep found them"),
     "claims_skipped": MetricDefinition("Claims skipped by a rule", "code", SKIP_CODES),
-    "chunk_seconds": MetricDefinition("Seconds of a chunk's transaction", buckets=_CHUNK_SECONDS),
+    "chunk_seconds": MetricDefinition("Seconds for a chunk's transaction", buckets=_CHUNK_SECONDS),
     "feed_seconds": MetricDefinition("Seconds to answer a page of the feed", buckets=_ANSWER_SECONDS),
     "progress_seconds": MetricDefinition("Seconds to answer a job's progress", buckets=_ANSWER_SECONDS),
 }

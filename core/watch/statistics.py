@@ -53,7 +53,7 @@ class WaitingJobs(NamedTuple):
 
 
 def jobs_by_status(session: Session) -> dict[JobStatus, int]:
-    """Count the jobs of all practices by status."""
+    """Count the jobs in all practices by status."""
     found = session.execute(select(SettleJob.status, func.count()).group_by(SettleJob.status)).all()
     counted = dict(found)
     return {status: counted.get(status, 0) for status in JobStatus}

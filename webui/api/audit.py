@@ -76,14 +76,14 @@ class ImportChangeAnswer(Answer):
     """A value that an import applied to an existing record."""
 
     record: Annotated[str, Field(description="claim, line, patient, payer, provider or office")]
-    number: Annotated[str, Field(description="The practice's own number of the record")]
+    number: Annotated[str, Field(description="The practice's own number for the record")]
     field: str
     old: str | None
     new: str | None
 
 
 class ChangesPage(Answer):
-    """A page of changes, in the order of the import."""
+    """A page of changes, in import order."""
 
     changes: list[ImportChangeAnswer]
     next_cursor: str | None

@@ -31,7 +31,7 @@ _STATUS_DESCRIPTIONS: Final = {
     415: "The body is not JSON",
     429: "Too much at once: failed sign-ins, or unfinished downloads; Retry-After gives the wait",
     503: "There is no room for another file right now; Retry-After gives the wait",
-    507: "The disk of the database is full",
+    507: "The database's disk is full",
     422: "The request contains invalid values",
 }
 

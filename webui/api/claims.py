@@ -68,7 +68,7 @@ class ClaimsQuery(ClaimFilter):
     sort: Annotated[
         str, Field(description="date, claim, patient, insurance_due, patient_due or total_due; -date sorts descending")
     ] = str(DEFAULT_SORT)
-    cursor: Annotated[str, Field(description="next_cursor of the previous page; empty for the first page")] = ""
+    cursor: Annotated[str, Field(description="next_cursor from the previous page; empty for the first page")] = ""
     limit: Limit = LIMIT_DEFAULT
 
     @classmethod
@@ -120,7 +120,7 @@ class HeldClaim(Answer):
 
 
 class HeldClaims(Answer):
-    """A page of claims on hold, in the order of their creation."""
+    """A page of claims on hold, in order of creation."""
 
     holds: list[HeldClaim]
     next_cursor: str | None
@@ -215,7 +215,7 @@ def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[
 @api.get("/holds", tags=[CLAIMS], responses={200: HeldClaims})
 @requires(Action.SEE_CLAIMS)
 def list_holds(query: HoldsQuery) -> Response:
-    """List the claims on hold. Claims of an excluded patient or payer are not among them."""
+    """List the claims on hold. Claims for an excluded patient or payer are not among them."""
     practice_id, after = current_actor().practice_id, query.after()
     with app_context().sessions() as session:
         today = practice_days.today(practice_queries.find(session, practice_id), now=now())

@@ -24,7 +24,7 @@ class CreditsFileQuery(Parameters):
     """Filters for credits."""
 
     responsibility: Responsibility | None = None
-    payer_class: Annotated[PayerClass | None, Field(description="Class of the primary or secondary payer")] = None
+    payer_class: Annotated[PayerClass | None, Field(description="The primary or secondary payer's class")] = None
     at_least_cents: Annotated[credit_balances.AtLeastCents | None, Field(description="Minimum credit on the line")] = (
         None
     )
@@ -50,7 +50,7 @@ class Credit(Answer):
     procedure_code: str
     responsibility: Responsibility
     credit_cents: Annotated[int, Field(description="The credit as a positive amount")]
-    claim_due_cents: Annotated[int, Field(description="Balance of the claim for this responsibility, all lines")]
+    claim_due_cents: Annotated[int, Field(description="Balance on the claim for this responsibility, all lines")]
     payer: Annotated[str | None, Field(description="Primary payer")]
     payer_class: PayerClass | None
     secondary_payer: str | None
@@ -70,7 +70,7 @@ class Credit(Answer):
 
 
 class CreditTotals(Answer):
-    """Totals of all matching credits."""
+    """Totals for all matching credits."""
 
     lines: int
     claims: int

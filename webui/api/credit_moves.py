@@ -35,7 +35,7 @@ class ClaimWithCredit(ClaimWithLines):
 )
 @requires(Action.POST)
 def refund_credit(path: ClaimPath, header: OnceHeaders, body: Refund) -> tuple[Response, int]:
-    """Refund a credit of one line to a payer or the patient, once, and never more than the credit."""
+    """Refund a credit on one line to a payer or the patient, once, and never more than the credit."""
     return _moved(credit_moves.refund, path, header, body)
 
 
@@ -47,7 +47,7 @@ def refund_credit(path: ClaimPath, header: OnceHeaders, body: Refund) -> tuple[R
 )
 @requires(Action.POST)
 def transfer_credit(path: ClaimPath, header: OnceHeaders, body: CreditTransfer) -> tuple[Response, int]:
-    """Transfer a credit of one line to a balance of the same patient, once: on this claim or on another.
+    """Transfer a credit on one line to another balance of the same patient, once: on this claim or on another.
 
     Never more than the credit, and never more than is owed there.
     """

@@ -42,7 +42,7 @@ class ExclusionPath(IdPath):
 
 
 class ExclusionAnswer(Answer):
-    """An exclusion of a patient or a payer."""
+    """An excluded patient or payer."""
 
     id: Id
     patient: Annotated[str | None, Field(description="The practice's own number")]

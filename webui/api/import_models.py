@@ -50,7 +50,7 @@ class NewImport(Body):
 
 
 class ChosenMapping(Body):
-    """The mapping of your own export."""
+    """The mapping for your own export."""
 
     mapping: Annotated[str | dict[str, Any], Field(description="Name or ID of a saved mapping, or a mapping")]
 
@@ -79,15 +79,15 @@ class ImportFile(Answer):
 
 
 class ImportSummary(Answer):
-    """An import without the report of its check."""
+    """An import without the report from its check."""
 
     id: str
     status: ImportStatus
     status_words: Annotated[str, Field(description="The status as a sentence shows it, e.g. ready to import")]
-    source: Annotated[ImportSource | None, Field(description="As requested; the report has the recognized one")]
+    source: Annotated[ImportSource | None, Field(description="As requested; the recognized one is in the report")]
     options: dict[str, Any]
     files: list[ImportFile]
-    piece_bytes: Annotated[int, Field(description="Size of each piece of a file but its last")] = PIECE_BYTES_MAX
+    piece_bytes: Annotated[int, Field(description="Size of each piece in a file but its last")] = PIECE_BYTES_MAX
     expected_total_cents: int | None
     requested_by: str | None
     requested_at: dt.datetime
@@ -106,7 +106,7 @@ class ImportAnswer(ImportSummary):
     """An import: its status, its progress, and what its check found."""
 
     difference_cents: Annotated[
-        int | None, Field(description="A/R total of the files minus the expected one; null if one is unknown")
+        int | None, Field(description="The files' A/R total minus the expected one; null if one is unknown")
     ]
     report: Annotated[
         dict[str, Any] | None,

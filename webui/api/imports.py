@@ -79,7 +79,7 @@ class PiecePath(ImportPath):
 @api.post("/imports", tags=[IMPORTS], responses={201: ImportAnswer, **problem_responses(400, 409, 413, 415)})
 @requires(Action.IMPORT)
 def create_import(header: OnceHeaders, body: NewImport) -> tuple[Response, int, dict[str, str]]:
-    """Announce the files of an import. Then send their pieces, and `check` them.
+    """Announce the files in an import. Then send their pieces, and `check` them.
 
     The files are those of docs/import-format.md or of Synthea's CSV export, or your own export as one CSV or XLSX file,
     or a zip file that contains them. If your own export has no mapping, a worker guesses one, and the import is
@@ -156,7 +156,7 @@ def list_imports(query: Page) -> Response:
 @api.get("/imports/<import_id>", tags=[IMPORTS], responses={200: ImportAnswer, **problem_responses(404)})
 @requires(Action.IMPORT)
 def show_import(path: ImportPath) -> Response:
-    """Show one import with its progress and the report of its check."""
+    """Show one import with its progress and the report from its check."""
     with app_context().sessions() as session:
         answer = import_answer(session, import_queries.find(session, path.key(current_actor())))
     return jsonify(answer.json_ready())
@@ -171,7 +171,7 @@ def show_import(path: ImportPath) -> Response:
 def use_mapping(path: ImportPath, body: ChosenMapping) -> tuple[Response, int]:
     """Give an import that is `needs_mapping` its mapping. A worker then checks the claims.
 
-    The report has the guess, with its open questions.
+    The report contains the guess, with its open questions.
     """
     answer = _run_command(mapping_choice.use_mapping, path, body.mapping)
     app_context().hints.import_files(current_actor().practice_id, path.id)
@@ -181,7 +181,7 @@ def use_mapping(path: ImportPath, body: ChosenMapping) -> tuple[Response, int]:
 @api.get("/imports/<import_id>/differences.csv", **_FILE)
 @requires(Action.IMPORT)
 def download_differences(path: ImportPath) -> Response:
-    """Download every value of existing records that the files change, with old and new."""
+    """Download every value in existing records that the files change, with old and new."""
     return send_list(path.key(current_actor()), lists.DIFFERENCES, by=current_actor())
 
 
@@ -198,7 +198,7 @@ def download_corrections(path: ImportPath) -> Response:
 )
 @requires(Action.IMPORT)
 def download_faults(path: ImportPath) -> Response:
-    """Download the errors of a refused import: a row for each location, at most 1,000 of each error, 10,000 in all."""
+    """Download the errors in a refused import: a row for each location, at most 1,000 of each error, 10,000 in all."""
     return send_faults(path.key(current_actor()), by=current_actor())
 
 

@@ -53,7 +53,7 @@ class CostShare(Answer):
     sentence: Annotated[str, BeforeValidator(_called), Field(description="The same as a sentence")]
     name: Annotated[str, Field(description="What is waived, e.g. Medicare cost sharing")]
     includes_medicaid: Annotated[
-        bool, Field(description="False for jobs of an earlier version, which left out Medicaid-only claims")
+        bool, Field(description="False for jobs from an earlier version, which left out Medicaid-only claims")
     ]
 
 
@@ -141,7 +141,7 @@ class SettleJobsPage(Answer):
 
 
 class Item(Answer):
-    """One claim of a job, with its preview verdict and its outcome."""
+    """One claim in a job, with its preview verdict and its outcome."""
 
     position: int
     claim_id: str

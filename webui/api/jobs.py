@@ -52,7 +52,7 @@ class Confirmation(Body):
         str | None,
         Field(
             description="Reason for writing off Medicare or Medicaid cost sharing, up to 500 characters. Required "
-            "if the preview's totals have a cost_share; otherwise the answer is 422 cost_share_reason_missing"
+            "if the preview's totals contain a cost_share; otherwise the answer is 422 cost_share_reason_missing"
         ),
     ] = None
     changed_since_preview: ChangedSeen = None
@@ -68,7 +68,7 @@ class Reversal(Body):
     note: Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX, description="Saved with the job")] = ""
     posting_date: Annotated[
         Day | None,
-        Field(description="A day of an open month, not in the future and not before the write-offs; null means today"),
+        Field(description="A day in an open month, from the write-offs' date up to today; null means today"),
     ] = None
 
 

@@ -41,7 +41,7 @@ class NewMapping(Body):
 
     name: Annotated[str, Field(description="1 to 60 characters, unique in the practice")]
     mapping: Annotated[dict[str, Any], Field(description="As `POST /mappings/guess` returns it, corrected")]
-    replace: Annotated[bool, Field(description="Replace the mapping that has this name")] = False
+    replace: Annotated[bool, Field(description="Replace the mapping with this name")] = False
 
 
 class FileHead(Body):
@@ -75,12 +75,12 @@ class MappingsAnswer(Answer):
 
 
 class ColumnAnswer(Answer):
-    """A column of the file. `field` is null if the column is not imported."""
+    """A column in the file. `field` is null if the column is not imported."""
 
     header: str
     field: str | None
     label: str | None
-    example: Annotated[str, Field(description="A value of the column; empty for names and dates of birth")]
+    example: Annotated[str, Field(description="A value from the column; empty for names and dates of birth")]
 
 
 class QuestionAnswer(Answer):
@@ -148,7 +148,7 @@ def delete_mapping(path: MappingPath) -> tuple[str, int]:
 @api.post("/mappings/guess", tags=[IMPORTS], responses={200: GuessAnswer, **problem_responses(400, 413, 415)})
 @requires(Action.IMPORT)
 def guess(body: FileHead) -> Response:
-    """Guess the mapping of a file from its headers and first rows. Nothing is saved."""
+    """Guess a file's mapping from its headers and first rows. Nothing is saved."""
     try:
         content = base64.b64decode(body.content, validate=True)
     except ValueError:  # text that is not ASCII raises no `binascii.Error`

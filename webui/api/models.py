@@ -71,7 +71,7 @@ class Problem(Answer):
 class Claim(Answer):
     """A claim as the Live Claims Feed shows it."""
 
-    id: Annotated[str, Field(validation_alias="claim_id", description="The practice's own claim number")]
+    id: Annotated[str, Field(validation_alias="claim_id", description="The practice's own claim ID")]
     version: Annotated[int, Field(description="Increases with every change that affects a rule, an amount or a status")]
     patient: Annotated[str, Field(validation_alias="patient_name")]
     service_date: dt.date
@@ -122,7 +122,7 @@ class ClaimsPage(Answer):
 
 
 class Line(Answer):
-    """One service line of a claim."""
+    """One service line on a claim."""
 
     number: int
     procedure_code: str

@@ -38,8 +38,8 @@ class PeriodAct(Answer):
     by: str | None
     reason: Annotated[str, Field(description="Reason for a reopening")]
     postings: Annotated[int, Field(validation_alias="totals", description="Postings in these totals"), _POSTINGS]
-    totals: Annotated[Totals, Field(description="Totals of the close; for a reopening, of the close that it ended")]
-    digest: Annotated[str, Field(description="Checksum of the same close")]
+    totals: Annotated[Totals, Field(description="Totals at the close; for a reopening, at the close that it ended")]
+    digest: Annotated[str, Field(description="Checksum from the same close")]
 
 
 class Period(Answer):

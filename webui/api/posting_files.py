@@ -1,4 +1,4 @@
-"""Files of write-offs that were marked as sent, and the layouts of such files."""
+"""Write-off files that were marked as sent, and the layouts for such files."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ Created = tuple[Response, int]
 
 
 class NewPostingFile(Body):
-    """The layout of the new file."""
+    """The layout for the new file."""
 
     layout: Annotated[str, Field(description="Name of a layout")] = layouts.STANDARD
 
@@ -54,12 +54,12 @@ class DownloadPath(PostingFilePath):
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Read it. Raise `NotFound` for another format."""
         if given["form"] not in file_downloads.CONTENT_TYPES:
-            raise NotFound(f"A file of write-offs is available as {' and '.join(file_downloads.CONTENT_TYPES)}.")
+            raise NotFound(f"A write-off file is available as {' and '.join(file_downloads.CONTENT_TYPES)}.")
         return cls(file_id=PostingFilePath.of(given).file_id, form=given["form"])
 
 
 class PostingFileAnswer(Answer):
-    """A file of write-offs that was marked as sent."""
+    """A write-off file that was marked as sent."""
 
     id: Id
     layout: Annotated[str, Field(validation_alias="layout_name")]
@@ -117,7 +117,7 @@ class Layouts(Answer):
 @api.get("/posting-files", tags=[CLAIMS], responses={200: PostingFiles})
 @requires(Action.SEE_CLAIMS)
 def list_posting_files(query: Page) -> Response:
-    """List files of write-offs that were marked as sent, newest first."""
+    """List write-off files that were marked as sent, newest first."""
     practice_id = current_actor().practice_id
     with app_context().sessions() as session:
         found = sent_files.list_files(session, practice_id, before=query.after(), limit=query.limit + 1)
@@ -164,7 +164,7 @@ def download_posting_file(path: DownloadPath) -> Response:
 @api.get("/posting-layouts", tags=[CLAIMS], responses={200: Layouts})
 @requires(Action.SEE_CLAIMS)
 def list_posting_layouts() -> Response:
-    """List the layouts of files of write-offs."""
+    """List the layouts for write-off files."""
     with app_context().sessions() as session:
         found = layouts.list_layouts(session, current_actor().practice_id)
     return jsonify(Layouts(layouts=[LayoutAnswer.of(one) for one in found]).json_ready())
@@ -173,7 +173,7 @@ def list_posting_layouts() -> Response:
 @api.post("/posting-layouts", tags=[CLAIMS], responses={201: LayoutAnswer, **problem_responses(400, 409, 413, 415)})
 @requires(Action.SEND_WRITE_OFFS)
 def save_posting_layout(body: NewLayout) -> Created:
-    """Save a layout under a name, in place of an earlier one. Sent files keep the layout they had."""
+    """Save a layout under a name, in place of an earlier one. Sent files keep their old layout."""
     with transaction(app_context().sessions) as session:
         saved = layouts.save(session, body.name, Layout.of(body.layout), by=current_actor(), now=now())
     return jsonify(LayoutAnswer.of(saved).json_ready()), HTTPStatus.CREATED

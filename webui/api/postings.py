@@ -33,7 +33,7 @@ class PostingsQuery(AnyPage, PostingsFilter):
 
 
 class PostingsFileQuery(Parameters, PostingsFilter):
-    """Filters, and the layout of the file."""
+    """Filters, and the layout for the file."""
 
     layout: Annotated[str, Field(description="Name of a layout; a sent file has its own")] = "Standard"
 
@@ -57,7 +57,7 @@ class PostingAnswer(Answer):
     posting_id: Id
     kind: PostingKind
     claim_id: str
-    patient_id: Annotated[str, Field(description="The practice's own number of the patient")]
+    patient_id: Annotated[str, Field(description="The practice's own patient ID")]
     patient: str
     service_date: dt.date
     line: int
@@ -76,7 +76,7 @@ class PostingAnswer(Answer):
 
 
 class Postings(Answer):
-    """A page of postings, in the order of claim, line and posting."""
+    """A page of postings, ordered by claim, line and posting."""
 
     postings: list[PostingAnswer]
     next_cursor: str | None
@@ -94,7 +94,7 @@ def list_write_offs(query: PostingsQuery) -> Response:
     """List write-offs and their reversals.
 
     To fetch only what is new, create a posting file and list its postings. Do not remember the highest posting_id:
-    workers commit postings in another order than that of their IDs.
+    workers do not commit postings in the order of their IDs.
     """
     practice_id, wanted = current_actor().practice_id, narrowed(query)
     with app_context().sessions() as session:

@@ -60,7 +60,7 @@ class ReasonChange(Body):
 class Reason(Answer):
     """A reason for write-offs."""
 
-    code: Annotated[str, Field(description="Use it as the reason of a job or a schedule. It never changes")]
+    code: Annotated[str, Field(description="Use it as the reason for a job or a schedule. It never changes")]
     name: str
     kind: WriteOffReason
     adjustment_code: str
@@ -78,7 +78,7 @@ class Reasons(Answer):
 @api.get("/write-off-reasons", tags=[PRACTICE], responses={200: Reasons})
 @requires(Action.SEE_CLAIMS)
 def list_reasons(query: ReasonsQuery) -> Response:
-    """List the reasons that a job or a schedule can have."""
+    """List the reasons for jobs and schedules."""
     with app_context().sessions() as session:
         found = reasons.list_reasons(session, current_actor().practice_id, active_only=not query.all)
         answer = Reasons(reasons=[Reason.model_validate(reason) for reason in found])
@@ -104,7 +104,7 @@ def change_reason(path: ReasonPath, body: ReasonChange) -> Response:
 @api.post("/write-off-reasons/<code>/retire", tags=[PRACTICE], responses={200: Reason, **problem_responses(404, 409)})
 @requires(Action.CHANGE_SETTING)
 def retire_reason(path: ReasonPath) -> Response:
-    """Stop offering a reason. Jobs that have it keep it. A second call changes nothing."""
+    """Stop offering a reason. Jobs that use it keep it. A second call changes nothing."""
     return _run(reasons.retire, path.code)
 
 

@@ -76,7 +76,7 @@ class Parameters(BaseModel):
 class AnyPage(Parameters):
     """A page of a list, with a cursor of the list's own."""
 
-    cursor: Annotated[str, Field(description="next_cursor of the previous page; empty for the first page")] = ""
+    cursor: Annotated[str, Field(description="next_cursor from the previous page; empty for the first page")] = ""
     limit: Limit = LIMIT_DEFAULT
 
 
@@ -126,7 +126,7 @@ class JobPath(IdPath):
 
 
 class ClaimPath(BaseModel):
-    """The practice's own claim number."""
+    """The practice's own claim ID."""
 
     claim_id: str
 

@@ -99,7 +99,7 @@ class NewUser(_Limits):
 
 
 class UserAnswer(Answer):
-    """A user of the practice."""
+    """One of the practice's users."""
 
     id: str
     email: str
@@ -111,7 +111,7 @@ class UserAnswer(Answer):
 
 
 class Users(Answer):
-    """All users of the practice, active users first."""
+    """All of the practice's users, active users first."""
 
     users: list[UserAnswer]
 
@@ -143,7 +143,7 @@ _LIMITS_ANSWERS: Final[dict[str, Any]] = {
 @api.get("/users", tags=[USERS_AND_LIMITS], responses={200: Users})
 @requires(Action.MANAGE_USERS)
 def list_users() -> Response:
-    """List the users of the practice."""
+    """List the practice's users."""
     with app_context().sessions() as session:
         found = [_answer(user) for user in user_management.list_users(session, current_actor())]
     return jsonify(Users(users=found).json_ready())
@@ -186,7 +186,7 @@ def set_user_limits(path: UserPath, body: NewLimits) -> Response:
 @api.patch("/users/<user_id>/limits", **_ANSWERS)
 @requires(Action.MANAGE_USERS)
 def change_user_limits(path: UserPath, body: SomeLimits) -> Response:
-    """Change one or both limits of another user. Existing previews keep their old limits."""
+    """Change one or both limits for another user. Existing previews keep their old limits."""
     return _run_command(user_management.set_limits, path, **body.cents())
 
 
@@ -223,7 +223,7 @@ def set_limits(body: NewLimits) -> Response:
 @api.patch("/limits", **_LIMITS_ANSWERS)
 @requires(Action.CHANGE_SETTING)
 def change_limits(body: SomeLimits) -> Response:
-    """Change one or both limits of the practice. Existing previews keep their old limits."""
+    """Change one or both of the practice's limits. Existing previews keep their old limits."""
     return _set_limits(body)
 
 

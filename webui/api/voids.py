@@ -22,7 +22,7 @@ from webui.shared.token_auth import current_actor
 
 
 class PostingPath(BaseModel):
-    """The practice's own claim number, and the ID of one of the claim's postings."""
+    """The practice's own claim ID, and the ID of one of the claim's postings."""
 
     claim_id: str
     posting_id: str

@@ -119,7 +119,7 @@ def _count(session: Session) -> int:
 
 
 def _add_unknown(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
-    """Add faults for rows whose claim or line the practice does not have."""
+    """Add faults for rows whose claim or line is not in the practice."""
     staged = _STAGE.c
     of_claim = (Claim.practice_id == practice_id, Claim.external_id == staged.claim)
     of_line = and_(LineItem.practice_id == practice_id, LineItem.claim_id == Claim.id, LineItem.number == staged.line)
@@ -134,5 +134,5 @@ def _add_unknown(session: Session, practice_id: int, origins: Origins, faults: F
         staged.line.is_not(None), exists().where(*of_claim), ~exists().where(*of_claim, of_line)
     )
     for lost in first_faulty_rows(session, no_line, faults=faults):
-        cure = "the claim has no such line, and an import of postings cannot add one"
+        cure = "the claim has no such line, and a postings import cannot add one"
         faults.add(origins[_STAGE].fault(lost, "line", f"{lost.claim} / {lost.line}", cure), times=lost.times)

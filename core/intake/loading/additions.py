@@ -1,4 +1,4 @@
-"""New lines and postings on claims that the practice already has."""
+"""New lines and postings on existing claims."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Additions:
 class HoldBack(StrEnum):
     """Which existing claims get no new rows from a file without posting ids of its own."""
 
-    ALL = "all"  # its lines have no numbers, so another order of the rows would post a payment twice
+    ALL = "all"  # its lines have no numbers, so rows in another order would post a payment twice
     TO_CORRECT = "to_correct"  # a posting that moved to the other responsibility would be posted twice
 
 

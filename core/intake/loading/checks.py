@@ -58,12 +58,12 @@ _OTHER_VALUES: Final = "another row has the same id but different values; correc
 _OTHER_ROW: Final = {
     stages.CLAIM: "another claim has the same id, so rows that refer to it are ambiguous; give each claim its own id",
     stages.MAPPED_ROW: (
-        "another row has the same claim number; give each claim its own, or choose in the mapping that there is one "
+        "another row has the same claim ID; give each claim its own, or choose in the mapping that there is one "
         "row for each service line"
     ),
-    stages.CHARGED_LINE: "another line of the claim has the same number; give each line its own number",
+    stages.CHARGED_LINE: "another line on the claim has the same number; give each line its own number",
     stages.POSTING: "another posting has the same id; give each posting its own id",
-    stages.SYNTHEA_ROW: "another transaction of the claim has the same number, so their order is unknown; export again",
+    stages.SYNTHEA_ROW: "another transaction on the claim has the same number, so their order is unknown; export again",
 }
 _CLAIM_REFERENCES: Final = (
     ("patient", stages.PATIENT, Patient),
@@ -76,7 +76,7 @@ _CLAIM_REFERENCES: Final = (
 
 
 def check_staged(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
-    """Check for duplicates and for references that neither the files nor the practice have."""
+    """Check for duplicates, and for references to what is neither in the files nor in the practice."""
     for stage, key in _UNIQUE_KEYS:
         if stage in origins:
             add_duplicates(session, stage, key, origins[stage], faults)
@@ -214,5 +214,5 @@ def add_transfers_that_lose_money(session: Session, origins: Origins, faults: Fa
         .having(func.sum(posting.c.amount_cents) != 0)
     )
     for row in first_faulty_rows(session, uneven, faults=faults):
-        cure = "the transfers of a line must sum to 0.00, because one responsibility gains what the other loses"
+        cure = "the transfers on a line must sum to 0.00, because one responsibility gains what the other loses"
         faults.add(origins[posting].fault(row, "amount_cents", row.value, cure), times=row.times)

@@ -17,8 +17,7 @@ from core.money import format_plain_amount
 AMOUNT_COLUMNS: Final = {"amount_cents", "allowed", "expected"}
 _DIFFERENT_VALUE: Final = "already imported with a different value; imports don't update existing postings"
 _OTHER_PATIENT: Final = (
-    "this claim number belongs to another patient; give the new claim its own number, because a claim number can't be "
-    "reused"
+    "this claim ID belongs to another patient; give the new claim its own ID, because a claim ID can't be reused"
 )
 _OTHER_CLAIM: Final = (
     "this posting id belongs to a posting on another claim; each posting must keep its id in every export, or money "
@@ -27,7 +26,7 @@ _OTHER_CLAIM: Final = (
 
 
 def report_conflicts(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
-    """Add a fault for each staged claim of another patient, and each staged posting id of another claim.
+    """Add a fault for each staged claim whose ID has another patient, and each posting id that has another claim.
 
     Both mean that a number names two things. Any import after that would post to the wrong account.
     """
@@ -67,7 +66,7 @@ def _report(
 
 
 def delete_known_rows(session: Session, practice_id: int) -> None:
-    """Delete staged rows that the practice already has, equal or not. Nothing of it is overwritten."""
+    """Delete staged rows that the practice already has, equal or not, so that nothing is overwritten."""
     status = stages.BILLING_STATUS
     session.execute(
         delete(status).where(

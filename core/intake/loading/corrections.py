@@ -59,7 +59,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Correction:
-    """A posting of the ledger that the file changes or no longer has (`new` is None)."""
+    """A posting in the ledger that the file changes or no longer contains (`new` is None)."""
 
     posting_id: str
     claim_id: str
@@ -109,7 +109,7 @@ class Correction:
 
 @dataclass(frozen=True)
 class Corrections:
-    """How many postings the files change, how many they no longer have, and the first of them."""
+    """How many postings the files change, how many they no longer contain, and the first of them."""
 
     changed: int
     missing: int
@@ -131,7 +131,7 @@ def list_corrections(session: Session, practice_id: int, source: str, origins: O
 
 
 def claims_to_correct(practice_id: int, source: str) -> Select[Any]:
-    """Return the numbers of the claims with a posting that the file changes or no longer has."""
+    """Return the IDs of the claims with a posting that the file changes or no longer contains."""
     return select(_found(practice_id, source).subquery("found").c.claim)
 
 
@@ -190,7 +190,7 @@ def _earlier_corrections(practice_id: int, source: str) -> Select[Any]:
 
 
 def _found(practice_id: int, source: str) -> Select[Any]:
-    """Return each posting of a claim of the file that the file changes, or no longer has."""
+    """Return each posting on a claim in the file that the file changes or no longer contains."""
     known = stages.KNOWN_POSTING
     is_charge = known.c.kind == PostingKind.CHARGE.value
 

@@ -39,7 +39,7 @@ _FOUND: Final = stages.DIFFERENCE
 
 @dataclass(frozen=True)
 class Difference:
-    """A field of an existing record with another value in the file. Values are as the file writes them."""
+    """A field in an existing record with another value in the file. Values are as the file writes them."""
 
     record: str  # claim, line, patient, payer, provider or office
     number: str  # the practice's own

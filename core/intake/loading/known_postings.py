@@ -1,4 +1,4 @@
-"""Stage the postings that the practice already has from the source of an import."""
+"""Stage the postings that the practice already has from an import's source."""
 
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ KNOWN_COLUMNS: Final = ("source_id", "claim", *STAGED_POSTING_COLUMNS)
 def find_known_postings(session: Session, practice_id: int, source: str) -> None:
     """Stage the practice's postings with a staged id, and those of staged claims. Others cannot matter.
 
-    A recognized posting has the values of the export that it came with.
+    A recognized posting has the values from the export that it came with.
     """
     of_recognized = (RecognizedPosting.practice_id == practice_id, RecognizedPosting.source == source)
     is_recognized = exists().where(*of_recognized, RecognizedPosting.source_id == Posting.source_id)

@@ -227,7 +227,7 @@ def _check_new(
 def _write(
     session: Session, practice_id: int, done: Imported, *, source: str, by: Actor | None, now: dt.datetime
 ) -> Imported:
-    """Insert the new rows and apply the changes. The result has the effects on write-offs, and the summary."""
+    """Insert the new rows and apply the changes. The result contains the effects on write-offs, and the summary."""
     alike = look_alikes(session, practice_id)
     remember(session, practice_id, source=source, by=by, now=now)
     insert_reference_rows(session, practice_id)

@@ -23,7 +23,7 @@ _IDS: Final = (
 
 
 def report_look_alikes(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
-    """Add a fault for each new id that looks like another one of its file or of the practice."""
+    """Add a fault for each new id that looks like another one in its file or in the practice."""
     for stage, key, table, name in _IDS:
         if stage not in origins:
             continue

@@ -1,7 +1,7 @@
 """Recognize write-offs that an export brings back, so that they are not posted a second time.
 
-An office posts the write-offs of a job in its own system. The next export has them as adjustments, or as lower
-balances. Neither is a new posting of the ledger.
+An office posts a job's write-offs in its own system. The next export contains them as adjustments, or as lower
+balances. Neither is a new posting in the ledger.
 """
 
 import datetime as dt
@@ -46,22 +46,25 @@ _STAGE: Final = stages.POSTING
 
 
 class Recognized(NamedTuple):
-    """The postings of an export that bring write-offs or their reversals back, and the cents of these, net."""
+    """The postings in an export that bring back write-offs or their reversals, and their net amount in cents."""
 
     postings: int = 0
     cents: int = 0  # above zero lowers the balance
 
 
 def recognize_write_offs(session: Session, practice_id: int, source: str) -> Recognized:
-    """Find the staged postings that bring write-offs back, and stage them as known. `remember` stores them.
+    """Find the staged postings that bring back write-offs, and stage them as known. `remember` stores them.
 
-    Three cases, each compared with the write-offs and reversals that no earlier export brought back:
+    Three cases, tried in this order. Only the write-offs and reversals not yet seen in an export count.
 
-    1. The balances of a line are lower by its write-offs, and no payment changed: all changed postings of the line.
-    2. The adjustments of a line and responsibility changed by its write-offs: these adjustments.
-    3. The adjustments of a claim changed by its write-offs, on whatever line: these adjustments.
+    1. If both balances on a line changed by exactly the amounts of its write-offs, and no payment on the line changed,
+       recognize all changed postings on the line.
+    2. If the adjustments for a line and responsibility changed by exactly the amount of its write-offs, recognize those
+       adjustments.
+    3. If the adjustments on a claim changed by exactly the amount of its write-offs, on whatever lines, recognize those
+       adjustments.
 
-    Call `find_known_postings` before.
+    Call `find_known_postings` first.
     """
     written_off = exists().where(Posting.practice_id == practice_id, Posting.kind == PostingKind.WRITE_OFF)
     if not session.scalar(select(written_off)):
@@ -95,7 +98,7 @@ def recognize_write_offs(session: Session, practice_id: int, source: str) -> Rec
 
 
 def remember(session: Session, practice_id: int, *, source: str, by: Actor | None, now: dt.datetime) -> None:
-    """Store the recognized postings, so that each write-off is brought back once."""
+    """Store the recognized postings, so that each write-off is recognized only once."""
     columns: dict[str, Any] = {
         "practice_id": literal(practice_id),
         "source": literal(source),
@@ -125,7 +128,10 @@ def _count() -> Select[Any]:
 
 
 def _not_brought_back(practice_id: int, source: str) -> Select[Any]:
-    """Return the cents of write-offs less reversals by claim, line and side that no export of the source has."""
+    """Return the write-offs less reversals not yet seen in an export from the source.
+
+    The sums are in cents, by claim, line and responsibility.
+    """
     claims = select(stages.CLAIM.c.external_id).union(select(_STAGE.c.claim)).subquery("of_file")
     original, imported = aliased(Posting), aliased(Posting)
     of_claim = and_(Claim.practice_id == practice_id, Claim.external_id == claims.c.external_id)
@@ -165,7 +171,10 @@ def _not_brought_back(practice_id: int, source: str) -> Select[Any]:
 
 
 def _changes(due: CTE) -> Select[Any]:
-    """Return the staged and known postings that differ, on claims with such write-offs. The line is the same."""
+    """Return the staged and known postings that differ, on claims with write-offs in `due`.
+
+    A changed posting must be on the same line.
+    """
     old = [_KNOWN.c[name].label(f"old_{name}") for name in STAGED_POSTING_COLUMNS]
     new = [_STAGE.c[name] for name in STAGED_POSTING_COLUMNS if name != "line"]
     source_id, claim, line, side = (
@@ -191,7 +200,7 @@ def _changes(due: CTE) -> Select[Any]:
 
 
 def _entries(changes: CTE) -> Select[Any]:
-    """Return what each change takes from or adds to a claim, line and side."""
+    """Return what each change takes from or adds to a claim, line and responsibility."""
     of = changes.c
     added = select(of.claim, of.line, of.responsibility.label("side"), of.kind, of.amount_cents.label("cents"))
     taken = select(of.claim, of.line, of.old_responsibility, of.old_kind, -of.old_amount_cents)
@@ -200,7 +209,7 @@ def _entries(changes: CTE) -> Select[Any]:
 
 
 def _lines(due: CTE, changes: CTE, entries: CTE) -> Select[Any]:
-    """Return the lines whose balances changed by exactly their write-offs, and no payment changed."""
+    """Return the lines whose balances changed by exactly their write-offs and on which no payment changed."""
     both = union_all(
         select(entries.c.claim, entries.c.line, entries.c.side, entries.c.cents),
         select(due.c.claim, due.c.line, due.c.side, -due.c.cents),
@@ -218,7 +227,7 @@ def _lines(due: CTE, changes: CTE, entries: CTE) -> Select[Any]:
 
 
 def _places(due: CTE, entries: CTE, lines: CTE) -> Select[Any]:
-    """Return the claims, lines and sides whose adjustments changed by exactly their write-offs."""
+    """Return the claims, lines and responsibilities whose adjustments changed by exactly their write-offs."""
     changed = _adjusted(entries, entries.c.claim, entries.c.line, entries.c.side).subquery("changed")
     same = and_(*(changed.c[name] == due.c[name] for name in ("claim", "line", "side", "cents")))
     line = tuple_(due.c.claim, due.c.line)
@@ -226,7 +235,10 @@ def _places(due: CTE, entries: CTE, lines: CTE) -> Select[Any]:
 
 
 def _claims(due: CTE, entries: CTE, lines: CTE, places: CTE) -> Select[Any]:
-    """Return the claims whose adjustments changed by exactly their write-offs, but on other lines or sides."""
+    """Return the claims whose adjustments changed by exactly their write-offs in total.
+
+    The changes are on other lines or responsibilities than the write-offs.
+    """
     changed = _adjusted(entries, entries.c.claim).subquery("changed")
     total = select(due.c.claim, func.sum(due.c.cents).label("cents")).group_by(due.c.claim).subquery("total")
     same = and_(changed.c.claim == total.c.claim, changed.c.cents == total.c.cents)
@@ -240,7 +252,10 @@ def _adjusted(entries: FromClause, *key: ColumnElement[Any]) -> Select[Any]:
 
 
 def _new_or_old(changes: CTE, name: str) -> ColumnElement[Any]:
-    """Return the value of the export, or the last one with an amount of 0 if the export no longer has the posting."""
+    """Return the exported value.
+
+    If the posting is gone from the export, return its last known value, with an amount of 0.
+    """
     if name == "line":
         return changes.c.line
     gone = literal(0) if name == "amount_cents" else changes.c[f"old_{name}"]

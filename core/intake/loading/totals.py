@@ -85,7 +85,7 @@ class ControlTotals:
 
 @dataclass(frozen=True)
 class FirstClaim:
-    """A claim of the file with its balances by the file, to compare with the office's screen."""
+    """A claim in the file with its balances by the file, to compare with the office's screen."""
 
     claim_id: str
     patient_id: str
@@ -101,7 +101,7 @@ class FirstClaim:
 
 
 class ExpectedTotalDiffers(Refusal):
-    """The A/R total of the files is not the expected one. Nothing was imported."""
+    """The files' A/R total is not the expected one. Nothing was imported."""
 
     code = "expected_total_differs"
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
@@ -116,7 +116,7 @@ def check_expected_total(totals: ControlTotals, expected_cents: int | None) -> N
     if totals.credit.number:
         credit = f" It includes {counted(totals.credit.number, 'credit')} of {format_cents(totals.credit.cents)}."
     raise ExpectedTotalDiffers(
-        f"The A/R total of the files is {format_cents(totals.total_cents)}, not {format_cents(expected_cents)}. The "
+        f"The files' A/R total is {format_cents(totals.total_cents)}, not {format_cents(expected_cents)}. The "
         f"difference is {format_cents(difference)}.{credit} Nothing was imported.",
         total_cents=totals.total_cents,
         expected_cents=expected_cents,
@@ -169,7 +169,7 @@ def named_parts(sums: Any) -> dict[str, Any]:
 
 
 def first_claims(session: Session, practice_id: int) -> list[FirstClaim]:
-    """Return the first claims of the file with their balances by the file."""
+    """Return the first claims in the file with their balances by the file."""
     claim, of = stages.CLAIM.c, _STAGE.c
     first = select(claim.at, claim.external_id, claim.patient, claim.service_date).order_by(claim.at)
     top = first.limit(FIRST_CLAIMS).subquery("top")

@@ -34,7 +34,7 @@ _REPEATED: Final = re.compile(r" \(\d+\)$")  # `header_names` adds it to a secon
 
 
 class NoHeader(BadInput):
-    """No row of the file names columns such as Claim #, Patient, DOS, Ins Bal. Add a row with the column names."""
+    """No row in the file names columns such as Claim #, Patient, DOS, Ins Bal. Add a row with the column names."""
 
     code = "no_header"
 
@@ -47,7 +47,7 @@ class UnreadableOfficeFile(BadInput):
 
 @dataclass(frozen=True)
 class GuessedColumn:
-    """A column of the file and the field that it seems to be, or None. `example` is empty for names and birth dates."""
+    """A column in the file and the field that it seems to be, or None. `example` is empty for names and birth dates."""
 
     header: str
     field: Field | None
@@ -128,7 +128,7 @@ def _choose_sheet(file: OfficeFile, sheet: str | None) -> tuple[str | None, list
     questions = []
     if len(fitting) > 1:
         listed = ", ".join(f'"{name}"' for name in fitting)
-        questions.append(Problem("two_sheets", f"More than one sheet has claims: {listed}. Choose one of them."))
+        questions.append(Problem("two_sheets", f"More than one sheet contains claims: {listed}. Choose one of them."))
     return (fitting[0] if len(file.sheets) > 1 else None), found[fitting[0]], questions
 
 

@@ -67,7 +67,7 @@ class MappedFile:
         except UnreadableFile as stop:
             self.faults.add(Fault(self.format.name, stop.cure, line=stop.line, kind=FaultKind.STRUCTURE))
             self.faults.refuse_if_any()
-        # A claim has a value here. Without a column for the date of service, it is the claim number.
+        # A claim has a value here. Without a column for the date of service, it is the claim ID.
         telling = Field.SERVICE_DATE if Field.SERVICE_DATE in self._fields else Field.CLAIM
         self._telling_place = self._places[self._fields.index(telling)]
         self._cells_of_claim = min(2, len(mapping.columns))
@@ -172,7 +172,7 @@ class MappedFile:
                 continue  # the rest of the value that the quote opened
             in_quote = False
             if at in self._file.merged_rows:
-                self._add_lost("cells of this row are merged; unmerge them, because only one of them has a value", at)
+                self._add_lost("cells in this row are merged; unmerge them, because only one of them has a value", at)
             elif cells == self._header:
                 self._add_lost("the header is repeated here; was the file pasted twice?", at)
             else:
@@ -181,7 +181,7 @@ class MappedFile:
     def _row(self, at: int, cells: list[str], file: FileFormat) -> Row:
         before = len(self.faults)
         if any(cell.strip() for cell in cells[len(self._names) :]):
-            cure = "the row has more values than the header has columns; are its values shifted?"
+            cure = "the row contains more values than the header has columns; are its values shifted?"
             self.faults.add(Fault(file.name, cure, line=at, kind=FaultKind.STRUCTURE))
         elif len(cells) <= self._last_place and not self._file.is_workbook:
             cure = "the row is too short; is the file cut off here?"
@@ -196,7 +196,7 @@ class MappedFile:
         return Row(at, values, is_valid=len(self.faults) == before)
 
     def _looks_like_totals(self, cells: list[str]) -> bool:
-        """Return whether the row has an amount, and no date of service or no claim number, or says Total."""
+        """Return whether the row has an amount, and no date of service or no claim ID, or says Total."""
         if len(cells) > self._telling_place and cells[self._telling_place].strip():
             return False
         texts = {
@@ -208,7 +208,7 @@ class MappedFile:
         return not texts[Field.CLAIM] or any(map(_TOTAL.fullmatch, cells))
 
     def _check_totals(self, at: int, cells: list[str]) -> None:
-        """Add a fault for each amount of the totals row that differs from the sum of the rows."""
+        """Add a fault for each amount in the totals row that differs from the sum of the rows."""
         if len(self.faults):
             return  # the sums are not complete
         for column, field, place in zip(self.format.columns, self._fields, self._places, strict=True):
@@ -219,7 +219,7 @@ class MappedFile:
             if total is not None and total != self._sums[field]:
                 added = format_plain_amount(self._sums[field])
                 cure = (
-                    f"this looks like a totals row, but the rows above add up to {added}; give the row a claim number "
+                    f"this looks like a totals row, but the rows above add up to {added}; give the row a claim ID "
                     "if it is a claim, or export the file again"
                 )
                 self._add_lost(cure, at, column=column.name, value=text)

@@ -118,7 +118,7 @@ def _missing(mapping: Mapping) -> list[Problem]:
     found = []
     mapped = set(mapping.columns.values())
     if Field.CLAIM not in mapped:
-        found.append(Problem("no_claim_number", "Choose the column with the claim number."))
+        found.append(Problem("no_claim_number", "Choose the column with the claim ID."))
     if Field.PATIENT_NAME not in mapped and not {Field.FIRST_NAME, Field.LAST_NAME} <= mapped:
         sentence = "Choose the column with the patient's name, or the columns with the last and the first name."
         found.append(Problem("no_patient_name", sentence))
@@ -127,11 +127,11 @@ def _missing(mapping: Mapping) -> list[Problem]:
     for field in Field:
         if TARGETS[field].kind is Kind.DATE and mapping.has(field) and field not in mapping.dates:
             label = TARGETS[field].label
-            found.append(Problem("no_date_format", f"Choose the date format of {label}, such as MM/DD/YYYY."))
+            found.append(Problem("no_date_format", f"Choose the date format for {label}, such as MM/DD/YYYY."))
     one_id = mapping.has(Field.PRIMARY_PAYER_ID) != mapping.has(Field.SECONDARY_PAYER_ID)
     if one_id and mapping.has(Field.SECONDARY_PAYER) and mapping.has(Field.PRIMARY_PAYER):
         sentence = (
-            "Map the ID columns of both payers, or of neither. With only one, the same payer would be created twice."
+            "Map the ID columns for both payers, or for neither. With only one, the same payer would be created twice."
         )
         found.append(Problem("one_payer_id", sentence))
     found += _missing_money(mapping)

@@ -1,4 +1,4 @@
-"""Find patients whose name or date of birth the office corrected, if its file has no patient numbers."""
+"""Find patients whose name or date of birth the office corrected, if its file has no patient IDs."""
 
 from typing import Final
 

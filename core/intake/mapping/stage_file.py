@@ -184,7 +184,7 @@ def _add_contradictions(session: Session, file: MappedFile) -> None:
             .join(first, and_(first.c.at == first_at.c.at, first.c[name].is_distinct_from(row.c[name])))
         )
         for found in first_faulty_rows(session, other, faults=file.faults):
-            cure = "all rows of a claim must have the same value here; correct the file or the claim number"
+            cure = "all rows for a claim must contain the same value here; correct the file or the claim ID"
             fault = Fault(
                 file.format.name, cure, line=found.at, column=file.header_of(*fields), value=found.claim,
                 note=f"line {found.first_at} has a different value", kind=FaultKind.REFERENCE,
@@ -208,11 +208,11 @@ def _contradicted_columns(session: Session) -> set[str]:
 
 
 def _add_too_many_lines(session: Session, file: MappedFile) -> None:
-    """Refuse a claim with more rows than a claim may have lines. Its column is probably not the claim number."""
+    """Refuse a claim with more rows than a claim may have lines. Its column is probably not the claim ID."""
     row = stages.MAPPED_ROW
     rows = select(func.min(row.c.at).label("at"), row.c.claim).where(row.c.claim.is_not(None)).group_by(row.c.claim)
     for found in first_faulty_rows(session, rows.having(func.count() > LINES_MAX), faults=file.faults):
-        cure = f"more than {LINES_MAX} rows have this claim number; is this the column with the claim number?"
+        cure = f"more than {LINES_MAX} rows have this claim ID; is this the column with the claim ID?"
         column = file.header_of(Field.CLAIM)
         fault = Fault(file.format.name, cure, line=found.at, column=column, value=found.claim, kind=FaultKind.REFERENCE)
         file.faults.add(fault, times=found.times)

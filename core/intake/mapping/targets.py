@@ -68,13 +68,13 @@ class Target(NamedTuple):
 
 TARGETS: Final = {
     Field.CLAIM: Target(
-        "Claim number", Kind.ID,
+        "Claim ID", Kind.ID,
         ("claim number", "claim", "encounter number", "encounter", "visit number", "visit", "ticket number", "ticket",
          "voucher number", "voucher", "superbill number", "superbill", "invoice number", "bill number", "case number",
          "control number"),
     ),
     Field.PATIENT: Target(
-        "Patient number", Kind.ID,
+        "Patient ID", Kind.ID,
         ("patient number", "account number", "account", "chart number", "chart", "mrn", "medical record number",
          "patient account", "patient account number", "guarantor number"),
     ),

@@ -70,7 +70,7 @@ def _utf_8_or_windows(path: Path) -> Encoding:
             first_line,
         )
     seen = " ".join(bytes([byte]).decode(WINDOWS_1252) for byte in sorted(odd)[:_CHARACTERS_SHOWN_MAX])
-    evidence = f"line {first_line} is not UTF-8; in Windows-1252, the file has these characters: {seen}"
+    evidence = f"line {first_line} is not UTF-8; in Windows-1252, the file contains these characters: {seen}"
     return Encoding(WINDOWS_1252, evidence)
 
 

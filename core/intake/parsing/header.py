@@ -78,7 +78,7 @@ def _not_a_header(rows: Rows, file: FileFormat) -> str | None:
         if _recognized(later, file) * 2 >= min(len(file.columns), len(later)):
             return f"the first line must name the columns; remove the lines above line {at}, which names them"
     expected = ", ".join(column.name for column in file.columns[:3])
-    return f"the first line must name the columns ({expected} …), but it has other values"
+    return f"the first line must name the columns ({expected} …), but it contains other values"
 
 
 def _recognized(fields: Sequence[str], file: FileFormat) -> int:

@@ -218,7 +218,7 @@ def _check_consistency(folder: Folder, file: FileFormat, at: int, values: dict[s
     kind = values["TYPE"]
     for column in synthea_format.REQUIRED_COLUMNS[kind]:
         if values[column] is None:
-            cure = f"must not be empty in a row of TYPE {kind}"
+            cure = f"must not be empty in a row with TYPE {kind}"
             folder.faults.add(Fault(file.name, cure, line=at, column=column))
     if kind == synthea_format.PAYMENT and values["METHOD"] == synthea_format.SYSTEM:
         cure = "SYSTEM is the method of adjustments; name the payment method"
@@ -254,6 +254,6 @@ def _report_empty_claims(session: Session, folder: Folder) -> None:
     claim = stages.CLAIM
     empty = select(claim.c.at, claim.c.external_id).where(_is_empty())
     for row in first_faulty_rows(session, empty, faults=folder.faults):
-        cure = "claims_transactions.csv has no row for it; to skip such claims, add --skip-empty-claims"
+        cure = "claims_transactions.csv contains no row for it; to skip such claims, add --skip-empty-claims"
         fault = Fault("claims.csv", cure, line=row.at, column="Id", value=row.external_id, kind=FaultKind.REFERENCE)
         folder.faults.add(fault, times=row.times)

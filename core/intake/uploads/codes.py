@@ -12,11 +12,11 @@ UNEXPECTED_ERROR: Final = "unexpected_error"
 REFUSAL_SENTENCES: Final = {
     FAULTS: "The files have errors. Correct them in the program that exported them, then upload them again.",
     DATABASE_DISK_FULL: (
-        "The disk of the database is full. Ask the person who runs your server to free space on it, then upload the "
+        "The database's disk is full. Ask the person who runs your server to free space on it, then upload the "
         "files again."
     ),
     WORKER_DISK_FULL: (
-        "The temporary folder of the worker is full. Ask the person who runs your server to give it more space "
+        "The worker's temporary folder is full. Ask the person who runs your server to give it more space "
         "(TMPDIR), then upload the files again."
     ),
     WORKER_DIED: (
@@ -35,5 +35,5 @@ REFUSAL_SENTENCES: Final = {
 
 
 def describe(code: str) -> str:
-    """Return the sentence of a code. A code of another version is shown as it is."""
+    """Return the sentence for a code. A code from another version is shown as it is."""
     return REFUSAL_SENTENCES.get(code, code.replace("_", " "))

@@ -22,13 +22,13 @@ S = ImportStatus
 
 
 class NothingNew(Refusal):
-    """The practice already has every row of these files. There is nothing to import."""
+    """The practice already has every row in these files. There is nothing to import."""
 
     code = "nothing_new"
 
 
 class TotalsDiffer(Refusal):
-    """The A/R total of the files differs from the expected one."""
+    """The files' A/R total differs from the expected one."""
 
     code = "totals_differ"
 
@@ -81,7 +81,7 @@ def confirm(
     differs = difference_cents(job)
     if differs and not accept_difference:
         raise TotalsDiffer(
-            f"The A/R total of the files differs from the expected A/R total by {format_cents(differs)}. "
+            f"The files' A/R total differs from the expected A/R total by {format_cents(differs)}. "
             "Correct the files or the total, or accept the difference.",
             difference_cents=differs,
         )

@@ -8,7 +8,7 @@ from core.models.imports import WORKER_STATUSES, ImportJob, ImportStatus
 
 
 def find(session: Session, key: ImportKey) -> ImportJob:
-    """Return the import. Raise `NoSuchImport`, also for an import of another practice."""
+    """Return the import. Raise `NoSuchImport`, also for an import in another practice."""
     job = session.scalars(select(ImportJob).where(*key.of(ImportJob))).one_or_none()
     if job is None:
         raise NoSuchImport
@@ -33,7 +33,7 @@ def claims_added(session: Session, practice_id: int, import_ids: list[int]) -> d
 
 
 def list_waiting(session: Session) -> list[ImportKey]:
-    """Return the imports of all practices that a worker has yet to check or import, oldest first."""
+    """Return the imports in all practices that a worker has yet to check or import, oldest first."""
     imports = select(ImportJob.practice_id, ImportJob.id).where(ImportJob.status.in_(WORKER_STATUSES))
     return [ImportKey(*row) for row in session.execute(imports.order_by(ImportJob.id))]
 

@@ -53,7 +53,7 @@ class WrongImportStatus(Refusal):
 
 
 class ImportKey(NamedTuple):
-    """One import of one practice."""
+    """One import in one practice."""
 
     practice_id: int
     import_id: int

@@ -27,7 +27,7 @@ class ListFiles:
     """The lists of one check, in files until `store` keeps them. Names and dates of birth are written out."""
 
     def __init__(self, folder: Path) -> None:
-        """Write into `folder`, which must not have other files."""
+        """Write into `folder`, which must not contain other files."""
         self._paths = {name: folder / f"{name}.csv" for name in _FILE}
         self._open = {name: path.open("w", encoding="utf-8", newline="") for name, path in self._paths.items()}
         self._writers = {name: csv.writer(file) for name, file in self._open.items()}

@@ -62,7 +62,7 @@ class BadPiece(BadInput):
 
 
 class NoRoomForFiles(Refusal):
-    """The disk of the database is full. Ask the person who runs your server to free space on it, then upload again."""
+    """The database's disk is full. Ask the person who runs your server to free space on it, then upload again."""
 
     code = "database_disk_full"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.INSUFFICIENT_STORAGE
@@ -152,7 +152,7 @@ def check_files(files: Sequence[UploadedFile], *, bytes_max: int) -> None:
 
 
 def check_name(name: str) -> None:
-    """Raise `BadFiles` unless the name is that of a file in one folder."""
+    """Raise `BadFiles` unless the name is a plain file name, without folders."""
     is_plain = name.isprintable() and not _FORBIDDEN_IN_NAMES & set(name) and not name.startswith(".")
     if not is_plain or not 1 <= len(name.strip()) == len(name) <= FILE_NAME_CHARACTERS_MAX:
         raise BadFiles("A file's name must be plain text without folders. Rename the file.")

@@ -52,7 +52,7 @@ def files_read(names: list[str], source: ImportSource, imported: Imported | None
 
 
 def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
-    """Return the report of loaded rows. It has names of patients, for readers who may see them."""
+    """Return the report on loaded rows. It contains names of patients, for readers who may see them."""
     differences, corrections = imported.differences, imported.corrections
     return {
         "nothing_new": not any(imported.added.values()) and not imported.recognized.postings,
@@ -88,7 +88,7 @@ def _correction(one: Correction) -> dict[str, Any]:
 
 
 def of_faults(mistakes: list[Mistake]) -> dict[str, Any]:
-    """Return the report of refused files: one group for each kind of mistake, most important first."""
+    """Return the report on refused files: one group for each kind of mistake, most important first."""
     of_each = max(EXAMPLES_MAX, PLACES_KEPT_MAX // max(1, len(mistakes)))
     return {"faults": [{**one.facts(places_max=of_each), "sentence": str(one)} for one in mistakes]}
 

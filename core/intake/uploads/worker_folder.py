@@ -24,7 +24,7 @@ def temporary() -> tempfile.TemporaryDirectory[str]:
 
 
 def remove_stale() -> None:
-    """Delete the files of workers on this machine that were killed, because these have names of patients."""
+    """Delete the files of workers on this machine that were killed, because these contain names of patients."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
         if pid.isdigit() and not Path(f"/proc/{pid}").exists():
@@ -40,7 +40,7 @@ def write_files(session: Session, job: ImportJob, folder: Path, *, progress: Pro
         path, digest, number = folder / file["name"], hashlib.sha256(), 0
         if path.exists():
             faults.add(
-                Fault(file["name"], "a zip and the upload both have this file; keep one", kind=FaultKind.STRUCTURE)
+                Fault(file["name"], "a zip and the upload both contain this file; keep one", kind=FaultKind.STRUCTURE)
             )
             continue
         with path.open("xb") as target:

@@ -40,7 +40,7 @@ Limits = dict[str, int]
 
 
 class LimitExceeded(TypedDict):
-    """One limit that a job exceeds. `found` has the unit of `limit`."""
+    """One limit that a job exceeds. `found` is in the same unit as `limit`."""
 
     code: str
     limit: int
@@ -76,7 +76,7 @@ class OverLimit(BaseModel):
 
 
 def describe(over: Iterable[LimitExceeded]) -> list[OverLimit]:
-    """Describe the exceeded limits. For a limit on one claim, the amount is that of the largest claim."""
+    """Describe the exceeded limits. For a limit on one claim, the amount is the largest claim's."""
     return [
         OverLimit(
             code=one["code"],

@@ -57,7 +57,7 @@ def available(now: dt.datetime) -> ColumnElement[bool]:
 
 
 def jobs_with_available_chunks(session: Session, *, now: dt.datetime) -> list[JobKey]:
-    """Return every job, of any practice, that has a chunk to take."""
+    """Return every job, in any practice, with a chunk to take."""
     of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
     has_free = select(JobChunk.first_position).where(of_job, available(now)).exists()
     jobs = select(SettleJob.practice_id, SettleJob.id).where(SettleJob.status.in_(WORKABLE_STATUSES), has_free)
@@ -73,7 +73,7 @@ def count_available(session: Session, job: JobKey, *, now: dt.datetime) -> int:
 
 
 def take(session: Session, *, worker: str, now: dt.datetime) -> Chunk | None:
-    """Take a chunk: the first free one of a random job of a random practice. Return None if there is none."""
+    """Take a chunk: the first free one in a random job in a random practice. Return None if there is none."""
     for job in _in_fair_order(jobs_with_available_chunks(session, now=now)):
         chunk = _take_first(session, job, worker=worker, now=now)
         if chunk is not None:

@@ -56,7 +56,7 @@ def _halt_if_budget_exceeded(session: Session, key: JobKey, *, now: dt.datetime)
 
 
 def halt(session: Session, key: JobKey, *, because: str, now: dt.datetime) -> JobStatus:
-    """Halt the locked, running job with the code of the reason."""
+    """Halt the locked, running job with the reason's code."""
     moved = lifecycle.transition(session, key, source=S.RUNNING, target=S.HALTED, halted_because=because)
     assert moved, "the row is locked"
     _record(session, key, "job.halted", now=now, because=because)
@@ -106,7 +106,7 @@ def _record(session: Session, key: JobKey, act: str, *, now: dt.datetime, **fact
 def totals_with_digest(session: Session, key: JobKey) -> dict[str, Any]:
     """Return the sums over the job's chunks and a SHA-256 of their counters.
 
-    The hashed text has a line "first|last|settled|…" for each chunk, in order.
+    The hashed text contains a line "first|last|settled|…" for each chunk, in order.
     """
     line = func.concat_ws("|", *(getattr(JobChunk, name) for name in _HASHED))
     lines = func.string_agg(line, aggregate_order_by(literal("\n"), JobChunk.first_position))

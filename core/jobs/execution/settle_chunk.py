@@ -1,4 +1,4 @@
-"""Settle the claims of a chunk in one transaction, each step as one statement over all of them.
+"""Settle the claims in a chunk in one transaction, each step as one statement over all of them.
 
 Every read that a decision depends on is in a statement after the locks. An earlier version locked and decided in one
 statement. It wrote off $1.00 when a payment had already reduced the balance to $0.40.
@@ -33,7 +33,7 @@ class LedgerMismatch(Exception):
 
 
 class MonthIsClosed(Exception):
-    """The month of the posting date was closed before the job finished. This must never happen, so the job halts."""
+    """The posting date's month was closed before the job finished. This must never happen, so the job halts."""
 
 
 class ChunkOutcome(NamedTuple):
@@ -74,7 +74,10 @@ def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> ChunkOutcome 
 
 
 def _lock_month_open(session: Session, job: SettleJob) -> None:
-    """Before any claim is locked, lock the month so that it stays open until the commit. Raise `MonthIsClosed`."""
+    """Before any claim is locked, lock the month so that it stays open until the commit.
+
+    Raise `MonthIsClosed` if it is already closed.
+    """
     if not posting_month.moves_money(session, job):
         return
     if periods.lock_and_list_closed(session, job.practice_id, [periods.month_of(job.posting_date)]):

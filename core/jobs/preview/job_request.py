@@ -36,7 +36,7 @@ class _Frozen(BaseModel):
 
 
 class Chosen(_Frozen):
-    """Individual claims, by the practice's own numbers."""
+    """Individual claims, by the practice's own claim IDs."""
 
     claim_ids: Annotated[tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)]
 
@@ -66,7 +66,7 @@ def _is_true(value: Any) -> Any:
 
 
 class All(_Frozen):
-    """Every claim of the practice, with exceptions."""
+    """All of the practice's claims, with exceptions."""
 
     all: Annotated[Literal[True], BeforeValidator(_is_true)]
     excluded_claim_ids: Annotated[tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)] = ()
@@ -88,7 +88,7 @@ class JobRequest(_Frozen):
     include: tuple[Literal[OVERRIDABLE_CODES], ...] = ()  # type: ignore[valid-type]  # the rules that say they may be
     posting_date: Annotated[
         reading.Day | None,
-        Field(description="A day of an open month, not in the future; null means today. Frozen with the preview"),
+        Field(description="A day in an open month, up to today; null means today. Frozen with the preview"),
     ] = None
 
     @classmethod

@@ -61,7 +61,7 @@ def count(
 
 
 def check_claim_ids(session: Session, practice_id: int, selection: Selection) -> None:
-    """Raise `UnknownClaim` with the first ids that the practice does not have, or `BadFilter` for a bad status."""
+    """Raise `UnknownClaim` with the first ids that are not in the practice, or `BadFilter` for a bad status."""
     if isinstance(selection, Matching):
         feed.check_known_values(session, practice_id, ClaimFilter.of(selection.filter))
     named = selection.claim_ids if isinstance(selection, Chosen) else selection.excluded_claim_ids

@@ -1,4 +1,4 @@
-"""A sentence on the outcome of a job. It says first if the job settled no claim."""
+"""A sentence on a job's outcome. It says first if the job settled no claim."""
 
 from core.counting import counted
 from core.jobs import codes

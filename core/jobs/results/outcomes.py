@@ -1,4 +1,4 @@
-"""The outcome of each claim of a job, in pages."""
+"""The outcome of each claim in a job, in pages."""
 
 import datetime as dt
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ class ItemsOf(StrEnum):
 
 @dataclass(frozen=True)
 class ItemRow:
-    """One claim of a job. Cents are positive."""
+    """One claim in a job. Cents are positive."""
 
     position: int
     claim_id: str
@@ -54,7 +54,7 @@ class ItemRow:
 
 @dataclass(frozen=True)
 class CodeGroup:
-    """The number of claims of a job with the same outcome and code."""
+    """The number of claims in a job with the same outcome and code."""
 
     outcome: Outcome
     code: str

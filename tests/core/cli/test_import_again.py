@@ -116,7 +116,7 @@ def test_an_unexpected_total_is_refused_with_the_difference(settle: Typed, tmp_p
 
     assert refused.exit_code == 1
     assert refused.stderr == (
-        "The A/R total of the files is $232.50, not $230.00. The difference is $2.50. Nothing was imported.\n"
+        "The files' A/R total is $232.50, not $230.00. The difference is $2.50. Nothing was imported.\n"
     )
     assert again(settle, tmp_path, "--expect-total", "$232.50").exit_code == 0
     assert again(settle, tmp_path, "--expect-total", "much").exit_code != 0

@@ -136,7 +136,7 @@ def test_an_import_of_claims_prints_control_totals_in_dollars(settle: Typed, tmp
         "Credits 0 $0.00",
         "Dates of service: 03/04/2025 to 03/04/2025.",
         "Posting dates: 03/04/2025 to 04/02/2025.",
-        "Current balances of these claims:",
+        "Current balances on these claims:",
         "Insurance balance $220.50",
         "Patient balance $12.00",
         "Credit balances 0 $0.00",

@@ -43,7 +43,7 @@ def test_operations_shows_processes_and_jobs_by_id(typed: Typed, sessions: Sessi
 
     assert answer.exit_code == 0, answer.stdout
     assert "worker   host:3 settle 1 alive, seen" in answer.stdout
-    assert f"job      {job.job_id} of practice {practice.id}: confirmed, 0 of 2" in answer.stdout
+    assert f"job      {job.job_id} in practice {practice.id}: confirmed, 0 of 2" in answer.stdout
     assert "chunks   1 open" in answer.stdout
     assert f"zones    time zone database {zone_database.current_database().words}" in answer.stdout
 

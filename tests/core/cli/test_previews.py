@@ -132,7 +132,7 @@ def test_an_approver_reads_everything_that_the_preview_froze(typed: Typed, pract
     confirmed = typed("confirm", "1", "--cost-share-reason", "Hardship", "--confirmation", "CONFIRM").stdout
     assert confirmed.splitlines()[:2] == [
         "Job 1 is awaiting approval.",
-        "It needs the approval of another user, an approver or administrator, because it is over a limit:",
+        "It needs approval from another user, an approver or administrator, because it is over a limit:",
     ]
 
     answer = typed("approve", "1", by=APPROVER, input="CONFIRM\n")

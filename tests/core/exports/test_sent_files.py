@@ -1,4 +1,4 @@
-"""Files of write-offs: what is new, exactly once, in any order of commits; and the same file when drawn again."""
+"""Write-off files: what is new, exactly once, in any order of commits; and the same file when drawn again."""
 
 import csv
 import io

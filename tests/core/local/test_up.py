@@ -194,7 +194,7 @@ def test_a_dead_broker_given_by_url_is_reported_and_a_job_settles_without_it(fol
     run.process.terminate()
 
     assert run.process.wait(60) == 0, run.screen()
-    assert "The broker of SETTLE_BROKER_URL does not accept hints. Jobs and schedules run without them." in run.screen()
+    assert "The broker at SETTLE_BROKER_URL does not accept hints. Jobs and schedules run without them." in run.screen()
     assert "The broker's host refuses the connection." in (run.data_dir / "log" / "hint.log").read_text()
 
 

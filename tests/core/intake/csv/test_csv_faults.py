@@ -82,7 +82,7 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "transfer,22.00",
             "transfer,21.00",
             (
-                'line 4, column amount, value "184146026 / 1": the transfers of a line must sum to 0.00, because '
+                'line 4, column amount, value "184146026 / 1": the transfers on a line must sum to 0.00, because '
                 "one responsibility gains what the other loses"
             ),
         ),
@@ -144,7 +144,7 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "184146026,2",
             "184146026,1",
             (
-                'line 3, column line, value "184146026 / 1": another line of the claim has the same number; '
+                'line 3, column line, value "184146026 / 1": another line on the claim has the same number; '
                 "give each line its own number (also in line 2)"
             ),
         ),

@@ -298,7 +298,7 @@ def test_a_number_that_names_two_things_stops_the_import(files: FilesOfPractice)
 
     assert [fault.split(";")[0] for fault in faults] == [
         (
-            'claims.csv, line 2, column patient_id, value "P-2": this claim number belongs to another patient'
+            'claims.csv, line 2, column patient_id, value "P-2": this claim ID belongs to another patient'
         ),
         (
             'postings.csv, line 3, column claim_id, value "184146027": this posting id belongs to a posting on another '

@@ -123,8 +123,8 @@ def test_equal_faults_are_grouped_into_one_line_beside_other_kinds(practice: Giv
             "leading zeros; spreadsheets drop them: format the column as text before export"
         ),
         (
-            'march.csv, line 153, column line, value "007 / 2": the claim has no such line, and an import of '
-            "postings cannot add one"
+            'march.csv, line 153, column line, value "007 / 2": the claim has no such line, and a postings '
+            "import cannot add one"
         ),
     ]
 

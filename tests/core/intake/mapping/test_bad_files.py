@@ -37,7 +37,7 @@ def test_a_mapping_that_cannot_work_says_what_to_choose(values: dict[str, object
 
 
 def test_two_columns_at_one_field_are_both_named() -> None:
-    with pytest.raises(BadMapping, match=r'The columns "Claim #" and "Acct" both mean Claim number\. Choose one\.'):
+    with pytest.raises(BadMapping, match=r'The columns "Claim #" and "Acct" both mean Claim ID\. Choose one\.'):
         changed(columns=COLUMNS | {"Acct": "claim"}).require_usable()
 
 
@@ -52,7 +52,7 @@ def test_rows_that_shift_after_50_000_are_one_line(office: OfficeFiles) -> None:
     faults = office.faults(office.csv(*rows, *shifted), MAPPING)
 
     assert (
-        "ar.csv, 700 rows (line 50002, line 50003, line 50004, …): the row has more values than the header has "
+        "ar.csv, 700 rows (line 50002, line 50003, line 50004, …): the row contains more values than the header has "
         "columns; are its values shifted?"
     ) in faults
     assert len(faults) <= 4
@@ -67,7 +67,7 @@ def test_a_totals_row_is_compared_and_not_imported(office: OfficeFiles) -> None:
     assert office.faults(wrong) == [
         (
             'wrong.csv, line 4, column Ins Bal, value "120.01": this looks like a totals row, but the rows above add '
-            "up to 120.00; give the row a claim number if it is a claim, or export the file again"
+            "up to 120.00; give the row a claim ID if it is a claim, or export the file again"
         )
     ]
     assert office.faults(between, MAPPING) == [
@@ -92,7 +92,7 @@ def test_a_bad_row_is_reported_under_the_files_own_header(office: OfficeFiles, r
 
 def test_the_same_claim_number_twice_is_refused(office: OfficeFiles) -> None:
     other_amount = office.csv(*ROWS, ROWS[0].replace("100", "101"))
-    assert "another row has the same claim number" in office.faults(other_amount, MAPPING)[0]
+    assert "another row has the same claim ID" in office.faults(other_amount, MAPPING)[0]
     assert "duplicate row" in office.faults(office.csv(*ROWS, ROWS[0]), MAPPING)[0]
     by_line = changed(rows="line")
     twice = office.csv(*ROWS, *ROWS)
@@ -133,7 +133,8 @@ def test_windows_1252_is_shown_as_evidence_and_never_assumed(office: OfficeFiles
 
     assert guess.mapping.encoding == "windows-1252"
     assert guess.notes[0] == (
-        "The file is read as Windows-1252: line 2 is not UTF-8; in Windows-1252, the file has these characters: ñ ú."
+        "The file is read as Windows-1252: line 2 is not UTF-8; in Windows-1252, the file contains these characters: "
+        "ñ ú."
     )
     assert "set the mapping's encoding to windows-1252" in office.faults(path, MAPPING)[0]
     path.write_bytes(b"\n".join([HEADER.encode(), ROWS[0].encode().replace(b"Ann", b"Jos\x82")]))
@@ -173,7 +174,7 @@ def test_a_workbook_with_merged_cells_names_the_row(office: OfficeFiles, tmp_pat
 
     assert faults == [
         (
-            "merged.xlsx, 2 rows (line 3, line 4): cells of this row are merged; unmerge them, because only one of "
+            "merged.xlsx, 2 rows (line 3, line 4): cells in this row are merged; unmerge them, because only one of "
             "them has a value"
         )
     ]
@@ -280,5 +281,5 @@ def test_notes_are_skipped_and_a_file_without_claims_is_refused(office: OfficeFi
 
 def test_the_ids_of_one_payer_are_chosen_for_both_columns() -> None:
     more = {"Payer ID": "primary_payer_id", "Secondary": "secondary_payer"}
-    with pytest.raises(BadMapping, match="Map the ID columns of both payers, or of neither"):
+    with pytest.raises(BadMapping, match="Map the ID columns for both payers, or for neither"):
         changed(columns=COLUMNS | more).require_usable()

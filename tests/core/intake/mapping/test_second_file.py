@@ -200,7 +200,7 @@ def test_a_claim_number_of_another_person_still_stops_the_import(office: OfficeF
     faults = office.faults(office.csv("C1,Sample Bob,03/14/2026,Aetna,20.00,0.00", header=NAMED_HEADER), NAMED)
 
     assert len(faults) == 1
-    assert "this claim number belongs to another patient" in faults[0]
+    assert "this claim ID belongs to another patient" in faults[0]
 
 
 def settle(office: OfficeFiles) -> None:

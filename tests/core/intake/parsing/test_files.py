@@ -80,7 +80,7 @@ def test_a_file_without_a_header_exposes_nothing_of_its_first_row(files: FilesOf
     assert files.faults() == [
         (
             "patients.csv, line 1: the first line must name the columns (patient_id, name, birth_date …), "
-            "but it has other values"
+            "but it contains other values"
         )
     ]
 

@@ -71,7 +71,7 @@ def test_a_date_with_day_and_month_swapped_is_recognized(files: FilesOfPractice)
         ("26-Mar", "the id was turned into a date"),
         ("#REF!", "the spreadsheet shows an error here"),
         ("1841\u00a046026", "remove the hidden character U+00A0 (NO-BREAK SPACE)"),
-        ("\uff11\uff18", "the id has full-width characters; write plain letters and digits"),
+        ("\uff11\uff18", "the id contains full-width characters; write plain letters and digits"),
     ],
 )
 def test_an_id_damaged_by_a_spreadsheet_is_refused_in_every_file(

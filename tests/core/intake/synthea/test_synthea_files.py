@@ -195,7 +195,7 @@ def test_transactions_with_one_number_are_refused_because_their_order_is_unknown
 
     assert export.faults() == [
         (
-            'claims_transactions.csv, line 3, column CHARGEID, value "c1 / 1": another transaction of the claim has '
+            'claims_transactions.csv, line 3, column CHARGEID, value "c1 / 1": another transaction on the claim has '
             "the same number, so their order is unknown; export again (also in line 2)"
         )
     ]
@@ -240,7 +240,7 @@ def test_an_adjustment_without_amount_and_a_payment_by_the_system_are_refused(ex
     )
 
     assert export.faults() == [
-        "claims_transactions.csv, line 3, column ADJUSTMENTS: must not be empty in a row of TYPE ADJUSTMENT",
+        "claims_transactions.csv, line 3, column ADJUSTMENTS: must not be empty in a row with TYPE ADJUSTMENT",
         (
             "claims_transactions.csv, line 5, column METHOD: SYSTEM is the method of adjustments; name the payment "
             "method"
@@ -254,7 +254,7 @@ def test_claims_without_transactions_are_one_fault_that_names_the_option_to_skip
     assert export.faults() == [
         (
             'claims.csv, column Id, 150 rows (line 4 "e0", line 5 "e1", line 6 "e2", …): claims_transactions.csv '
-            "has no row for it; to skip such claims, add --skip-empty-claims"
+            "contains no row for it; to skip such claims, add --skip-empty-claims"
         )
     ]
 

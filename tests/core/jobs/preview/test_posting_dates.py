@@ -1,4 +1,4 @@
-"""The posting date of a job: any day of an open month that is not in the future, frozen with the preview."""
+"""The posting date of a job: any day in an open month, up to today, frozen with the preview."""
 
 import datetime as dt
 
