@@ -1,7 +1,6 @@
 """Exact integer cents. No floats. Text that was formatted for people is never parsed."""
 
 import re
-from decimal import Decimal
 
 from core.errors import BadInput
 
@@ -55,7 +54,8 @@ def parse_plain_amount(text: str) -> int:
     """Read an amount from a file, "1234.56" or "-0.05", strictly. Return cents. Raise `BadAmount`."""
     if not _PLAIN_AMOUNT.fullmatch(text):
         raise BadAmount
-    return int(Decimal(text).scaleb(2))
+    whole, _, part = text.partition(".")
+    return int(whole + part.ljust(2, "0"))
 
 
 def parse_limit(text: str) -> int:

@@ -1,17 +1,44 @@
 """Our CSV format, column by column. docs/import-format.md explains it to practices."""
 
-from typing import Any, Final
+from typing import Final
 
 from core.intake.loading import stages
 from core.intake.loading.checks import Origin
 from core.intake.parsing import fields
-from core.intake.parsing.fields import Column, FileFormat
+from core.intake.parsing.fields import Column, Consistency, FileFormat
 from core.models.claims import ClaimStatus, ClaimType, Hold
 from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility
 from core.models.practices import PayerClass
 
 REFUND: Final = "refund"
 KINDS: Final = (PostingKind.PAYMENT.value, REFUND, PostingKind.ADJUSTMENT.value, PostingKind.TRANSFER.value)
+
+
+def staged_kind(kind: str | None) -> str | None:
+    """Return the kind of posting. A refund becomes a payment above zero."""
+    return PostingKind.PAYMENT.value if kind == REFUND else kind
+
+
+def posting_inconsistency(
+    kind: str, amount: int, paid_by: str | None, group_code: str | None, reason_code: str | None
+) -> tuple[str, str] | None:
+    """Return (column, cure) if the fields of a posting are valid one by one but not together."""
+    paid = kind in (PostingKind.PAYMENT.value, REFUND)
+    if amount == 0:
+        return "amount", "a posting of 0.00 changes nothing; remove the row"
+    if kind == PostingKind.PAYMENT.value and amount > 0:
+        return "amount", "a payment lowers the balance; use a minus sign, or use kind refund for money returned"
+    if kind == REFUND and amount < 0:
+        return "amount", "a refund raises the balance; use no minus sign"
+    if paid != (paid_by is not None):
+        return (
+            "paid_by",
+            "name who paid: primary, secondary or patient" if paid else "only for payments and refunds; leave it empty",
+        )
+    if kind != PostingKind.ADJUSTMENT.value and (group_code or reason_code):
+        return "group_code", "group and reason codes are only for adjustments; leave them empty"
+    return None
+
 
 BILLING_STATUSES: Final = FileFormat("billing_statuses.csv", (Column("name", fields.label),), may_be_absent=True)
 OFFICES: Final = FileFormat(
@@ -79,13 +106,14 @@ POSTINGS: Final = FileFormat(
         Column("claim_id", fields.external_id),
         Column("line", fields.line_number),
         Column("responsibility", fields.enum_value(Responsibility)),
-        Column("kind", fields.one_of(*KINDS)),
+        Column("kind", fields.one_of(*KINDS), staged=staged_kind),
         Column("amount", fields.cents),
         Column("paid_by", fields.enum_value(PaidBy), optional=True),
         Column("group_code", fields.enum_value(GroupCode), optional=True),
         Column("reason_code", fields.reason_code, optional=True),
         Column("posting_date", fields.date),
     ),
+    consistency=Consistency(("kind", "amount", "paid_by", "group_code", "reason_code"), posting_inconsistency),
 )
 FORMATS: Final = (BILLING_STATUSES, OFFICES, PROVIDERS, PAYERS, PATIENTS, CLAIMS, LINE_ITEMS, POSTINGS)
 
@@ -118,23 +146,3 @@ ORIGINS: Final = {
     ),
 }
 """Where each stage's rows come from."""
-
-
-def posting_inconsistency(values: tuple[Any, ...]) -> tuple[str, str] | None:
-    """Return (column, cure) if the fields of a posting are valid one by one but not together."""
-    _, _, _, _, kind, amount, paid_by, group_code, reason_code, _ = values
-    paid = kind in (PostingKind.PAYMENT.value, REFUND)
-    if amount == 0:
-        return "amount", "a posting of 0.00 changes nothing; remove the row"
-    if kind == PostingKind.PAYMENT.value and amount > 0:
-        return "amount", "a payment lowers the balance; use a minus sign, or use kind refund for money returned"
-    if kind == REFUND and amount < 0:
-        return "amount", "a refund raises the balance; use no minus sign"
-    if paid != (paid_by is not None):
-        return (
-            "paid_by",
-            "name who paid: primary, secondary or patient" if paid else "only for payments and refunds; leave it empty",
-        )
-    if kind != PostingKind.ADJUSTMENT.value and (group_code or reason_code):
-        return "group_code", "group and reason codes are only for adjustments; leave them empty"
-    return None

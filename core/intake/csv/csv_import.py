@@ -1,10 +1,9 @@
 """`settle import csv`: import the documented format into a practice."""
 
 import datetime as dt
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Text, cast, func, insert, literal, select
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -15,14 +14,13 @@ from core.intake.csv import csv_format
 from core.intake.loading import stages
 from core.intake.loading.formula_escapes import unescape_formulas
 from core.intake.loading.load import AS_NEW, Imported, ImportOptions, load
-from core.intake.parsing.faults import Fault, Faults
-from core.intake.parsing.fields import FileFormat
-from core.intake.parsing.folder import Folder, Progress, Row
+from core.intake.parsing.faults import Faults
+from core.intake.parsing.folder import Folder, Progress
 from core.models.ledger import PostingKind
 from core.practices.create import find_or_create_practice
 
 SOURCE: Final = "csv"
-_FILES_COPIED_UNCHANGED: Final = (
+_FILES: Final = (
     (csv_format.BILLING_STATUSES, stages.BILLING_STATUS),
     (csv_format.OFFICES, stages.OFFICE),
     (csv_format.PROVIDERS, stages.PROVIDER),
@@ -30,6 +28,7 @@ _FILES_COPIED_UNCHANGED: Final = (
     (csv_format.PATIENTS, stages.PATIENT),
     (csv_format.CLAIMS, stages.CLAIM),
     (csv_format.LINE_ITEMS, stages.CHARGED_LINE),
+    (csv_format.POSTINGS, stages.POSTING),
 )
 
 
@@ -55,9 +54,8 @@ def import_csv(
     folder = Folder(path, csv_format.FORMATS, faults=faults, progress=progress)
     practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
     stages.open_stages(session)
-    for file, stage in _FILES_COPIED_UNCHANGED:
-        stages.copy_rows(session, stage, ((row.at, *row.values) for row in folder.rows(file)))
-    stages.copy_rows(session, stages.POSTING, posting_rows(folder))
+    for file, stage in _FILES:
+        stages.copy_text(session, stage, folder.copy_text(file))
     folder.refuse_if_rows_lost()
     folder.say("checking and loading")
     unescape_formulas(session, practice_id)
@@ -67,22 +65,6 @@ def import_csv(
         options=options,
     )  # fmt: skip
     return replace(done, rows_read=folder.rows_read)
-
-
-def posting_rows(folder: Folder, file: FileFormat = csv_format.POSTINGS) -> Iterator[tuple[Any, ...]]:
-    """Yield rows for the stage. A refund becomes a payment above zero."""
-    for row in folder.rows(file):
-        _check_consistency(folder, file, row)
-        posting_id, claim, line, responsibility, kind, *rest = row.values
-        kind = PostingKind.PAYMENT.value if kind == csv_format.REFUND else kind
-        yield row.at, posting_id, claim, line, responsibility, kind, *rest
-
-
-def _check_consistency(folder: Folder, file: FileFormat, row: Row) -> None:
-    fault = csv_format.posting_inconsistency(row.values) if row.is_valid else None
-    if fault is not None:
-        column, cure = fault
-        folder.faults.add(Fault(file.name, cure, line=row.at, column=column))
 
 
 def _split_charged_lines(session: Session) -> None:

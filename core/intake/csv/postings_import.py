@@ -4,7 +4,7 @@ All or none. The posting id tells a new posting from an existing one. Write-offs
 """
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.permissions import Action, Actor
 from core.intake.csv import csv_format
-from core.intake.csv.csv_import import SOURCE, posting_rows
+from core.intake.csv.csv_import import SOURCE
 from core.intake.loading import stages
 from core.intake.loading.checks import Origin, Origins, add_duplicates, add_transfers_that_lose_money, first_faulty_rows
 from core.intake.loading.closed_months import report_postings_in_months, staged_months
@@ -31,7 +31,6 @@ from core.intake.loading.post_rows import (
 )
 from core.intake.loading.summary import Summary, look_alikes, summarize
 from core.intake.parsing.faults import Faults
-from core.intake.parsing.fields import FileFormat
 from core.intake.parsing.folder import Folder, Progress, RowsRead
 from core.ledger.late_payments import WriteOffChanges
 from core.models.claims import Claim, LineItem
@@ -69,10 +68,10 @@ def import_postings(
     practice = practice_queries.find_by_name(session, practice_name)
     if by is not None:
         by.require(Action.POST)
-    file = FileFormat(path.name, csv_format.POSTINGS.columns)
+    file = replace(csv_format.POSTINGS, name=path.name)
     folder = Folder(path.parent, (file,), faults=faults, progress=progress)
     stages.open_stages(session)
-    stages.copy_rows(session, _STAGE, posting_rows(folder, file))
+    stages.copy_text(session, _STAGE, folder.copy_text(file))
     folder.refuse_if_rows_lost()
     folder.say("checking and posting")
     unescape_formulas(session, practice.id)

@@ -4,7 +4,8 @@ A row refers to others by their outside ids, as the files do. `at` is the line o
 null, so that one fault does not cause others.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, cast
 
 import psycopg
@@ -196,8 +197,21 @@ def analyze(session: Session, *tables: str) -> None:
 
 def copy_rows(session: Session, stage: Table, rows: Iterable[tuple[Any, ...]]) -> None:
     """Copy rows, in the order of the stage's columns. Memory does not grow with their number."""
+    with _copy_into(session, stage) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def copy_text(session: Session, stage: Table, texts: Iterable[str]) -> None:
+    """Copy rows that are COPY text. Memory does not grow with their number."""
+    with _copy_into(session, stage) as copy:
+        for text_ in texts:
+            copy.write(text_)
+
+
+@contextmanager
+def _copy_into(session: Session, stage: Table) -> Iterator[psycopg.Copy]:
     connection = cast("psycopg.Connection[Any]", session.connection().connection.driver_connection)
     columns = ", ".join(column.name for column in stage.c if column.server_default is None)
     with connection.cursor() as cursor, cursor.copy(f"COPY {stage.name} ({columns}) FROM STDIN".encode()) as copy:
-        for row in rows:
-            copy.write_row(row)
+        yield copy

@@ -4,31 +4,35 @@ No value may contain a line break, so each line is read on its own, and a stray 
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from core.counting import counted
 from core.errors import BadInput
 from core.intake.parsing import spreadsheet
+from core.intake.parsing.copy_text import copy_field, copy_rows
 from core.intake.parsing.faults import REDACTED, Fault, FaultKind, Faults
-from core.intake.parsing.fields import BadField, Column, FileFormat, SpreadsheetDamage
+from core.intake.parsing.fields import BadField, Column, Consistency, FileFormat, SpreadsheetDamage
 from core.intake.parsing.file_kind import explain_if_not_csv
 from core.intake.parsing.header import Header, parse_header
 from core.intake.parsing.lines import (
     OPEN_QUOTE,
     BadLine,
+    Block,
     UnreadableFile,
     count_lines,
     first_rows,
-    read_lines,
+    lines_of,
+    read_blocks,
     split_fields,
 )
+from core.intake.parsing.plain_blocks import PlainBlocks
 from core.intake.parsing.plain_rows import PlainRows
 
 Progress = Callable[[str, int, int], None]  # what, done, total
 
 _HEAD_BYTES: Final = 65_536
-_PROGRESS_ROWS: Final = 5_000
 
 
 class NoSuchFolder(BadInput):
@@ -50,6 +54,16 @@ class RowsRead(NamedTuple):
 
     read: int
     empty: int
+
+
+@dataclass
+class _Count:
+    """The lines of a file that were read, and whether the last ones are in a quote that does not close."""
+
+    rows: int = 0
+    others: int = 0
+    empty: int = 0
+    in_quote: bool = False
 
 
 class Folder:
@@ -81,13 +95,20 @@ class Folder:
     def rows(self, file: FileFormat) -> Iterator[Row]:
         """Yield every row whose fields can be split. Unreadable values are None and add a fault."""
         header = self._headers[file.name]
+        if header is not None:
+            yield from cast("Iterator[Row]", self._read(header, file, None))  # without blocks, all are rows
+
+    def copy_text(self, file: FileFormat) -> Iterator[str]:
+        """Yield the same rows as COPY text: the line in the file, then what the columns keep of the values."""
+        header = self._headers[file.name]
         if header is None:
             return
-        path = self._path / file.name
-        with path.open("rb") as binary:
-            yield from self._read(binary, header, file)
-        self._bytes_done += path.stat().st_size
-        self._report(file, self._bytes_done)
+        for read in self._read(header, file, PlainBlocks(header, file)):
+            if isinstance(read, Row):
+                kept = (column.staged(value) for column, value in zip(file.columns, read.values, strict=True))
+                yield copy_rows([map(copy_field, (read.at, *kept))])
+            else:
+                yield read
 
     def refuse_if_rows_lost(self) -> None:
         """Raise `ImportRefused` if rows could not be read, because rows that refer to them would seem wrong."""
@@ -132,48 +153,73 @@ class Folder:
         self.faults.add(Fault(file.name, cure, kind=FaultKind.MISSING_FILE))
         self._missing = True
 
-    def _read(self, binary: BinaryIO, header: Header, file: FileFormat) -> Iterator[Row]:
-        """Yield the rows below the header. Count the lines and check that all of the file was read."""
-        rows = empty = others = 0
-        in_quote = False
-        plain = PlainRows(header)
+    def _read(self, header: Header, file: FileFormat, blocks: PlainBlocks | None) -> Iterator[Row | str]:
+        """Yield the rows below the header, those of plain blocks as text. Check that all of the file was read."""
+        path, count, plain = self._path / file.name, _Count(), PlainRows(header)
         try:
-            for number, text in read_lines(binary):
-                if number % _PROGRESS_ROWS == 0:
-                    self._report(file, self._bytes_done + binary.tell())
-                try:
-                    fields = split_fields(text)
-                except BadLine as bad:
-                    in_quote = in_quote or str(bad) == OPEN_QUOTE
-                    self._add_lost(file, str(bad), number)
-                    others += 1
-                    continue
-                if not in_quote and number != header.at and (values := plain.values(fields)) is not None:
-                    rows += 1
-                    yield Row(number, values, is_valid=True)
-                    continue
-                if number == header.at or not any(map(str.strip, fields)):
-                    others += 1
-                    empty += number != header.at
-                    continue
-                if in_quote and not header.width <= len(fields) <= len(header.fields):
-                    others += 1  # the rest of the value that the quote opened
-                    continue
-                in_quote = False
-                if [fields[0].removeprefix("\ufeff"), *fields[1:]] == header.fields:
-                    others += 1
-                    self._add_lost(file, "the header is repeated here; was the file pasted twice?", number)
-                    continue
-                rows += 1
-                yield self._row(number, fields, header, file)
+            with path.open("rb") as binary:
+                for block in read_blocks(binary):
+                    text = None if blocks is None or count.in_quote else blocks.text(block)
+                    if text is None:
+                        yield from self._read_block(block, header, file, plain, count)
+                    else:
+                        count.rows += text.rows
+                        yield text.text
+                    self._report(file, self._bytes_done + block.begins + len(block.lines))
         except UnreadableFile as stop:
             self._add_lost(file, stop.cure, stop.line)
-            return
-        self.rows_read[file.name] = RowsRead(rows, empty)
-        lines = count_lines(self._path / file.name)
-        if rows + others != lines:
-            cure = f"{counted(rows + others, 'line')} of {lines:,} were read; did the file change during the import?"
-            self._add_lost(file, cure, lines)
+        else:
+            self.rows_read[file.name] = RowsRead(count.rows, count.empty)
+            lines = count_lines(path)
+            if count.rows + count.others != lines:
+                seen = counted(count.rows + count.others, "line")
+                cure = f"{seen} of {lines:,} were read; did the file change during the import?"
+                self._add_lost(file, cure, lines)
+        self._bytes_done += path.stat().st_size
+        self._report(file, self._bytes_done)
+
+    def _read_block(
+        self, block: Block, header: Header, file: FileFormat, plain: PlainRows, count: _Count
+    ) -> Iterator[Row]:
+        """Yield the rows of the block one by one, with every fault."""
+        for number, text in lines_of(block):
+            try:
+                fields = split_fields(text)
+            except BadLine as bad:
+                count.in_quote = count.in_quote or str(bad) == OPEN_QUOTE
+                self._add_lost(file, str(bad), number)
+                count.others += 1
+                continue
+            if not count.in_quote and number != header.at and (values := plain.values(fields)) is not None:
+                count.rows += 1
+                row = Row(number, values, is_valid=True)
+            elif number == header.at or not any(map(str.strip, fields)):
+                count.others += 1
+                count.empty += number != header.at
+                continue
+            elif count.in_quote and not header.width <= len(fields) <= len(header.fields):
+                count.others += 1  # the rest of the value that the quote opened
+                continue
+            elif [fields[0].removeprefix("\ufeff"), *fields[1:]] == header.fields:
+                count.in_quote = False
+                count.others += 1
+                self._add_lost(file, "the header is repeated here; was the file pasted twice?", number)
+                continue
+            else:
+                count.in_quote = False
+                count.rows += 1
+                row = self._row(number, fields, header, file)
+            if row.is_valid and file.consistency is not None:
+                self._add_inconsistency(row, file, file.consistency)
+            yield row
+
+    def _add_inconsistency(self, row: Row, file: FileFormat, consistency: Consistency) -> None:
+        """Add a fault if the values do not fit together."""
+        values = {column.name: value for column, value in zip(file.columns, row.values, strict=True)}
+        fault = consistency.explain(*(values[name] for name in consistency.columns))
+        if fault is not None:
+            column, cure = fault
+            self.faults.add(Fault(file.name, cure, line=row.at, column=column))
 
     def _add_lost(self, file: FileFormat, cure: str, line: int) -> None:
         self._rows_lost = True

@@ -1,11 +1,13 @@
 """Read a CSV file line by line, each line on its own, so that a stray quote cannot swallow rows."""
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
-_LINE_BYTES_MAX: Final = 1_000_000  # a longer "line" is no CSV and is never read into memory
+LINE_BYTES_MAX: Final = 1_000_000  # a longer "line" is no CSV and is never read into memory
+_BLOCK_BYTES: Final = 131_072  # some thousand rows; larger blocks are not faster
 _HEADER_ROWS: Final = 20  # rows searched for the header
 _BOM: Final = b"\xef\xbb\xbf"
 OPEN_QUOTE: Final = (
@@ -25,6 +27,14 @@ class BadLine(Exception):
     """The fields of a line cannot be split. The text is the cure."""
 
 
+class Block(NamedTuple):
+    """Some complete lines of a file, except that a line over the limit is cut off."""
+
+    first: int  # the number of its first line, from 1
+    begins: int  # the bytes of the file before it
+    lines: bytes
+
+
 def first_rows(binary: BinaryIO) -> list[tuple[int, list[str]]]:
     """Return the first non-empty rows with their line numbers. Raise `UnreadableFile`."""
     rows: list[tuple[int, list[str]]] = []
@@ -42,13 +52,27 @@ def first_rows(binary: BinaryIO) -> list[tuple[int, list[str]]]:
     return rows
 
 
-def read_lines(binary: BinaryIO) -> Iterator[tuple[int, str]]:
-    """Yield the file's lines as text, numbered from 1. Raise `UnreadableFile` at the first byte that is not UTF-8."""
-    position = 0
-    number = 0
-    while line := binary.readline(_LINE_BYTES_MAX):
+def read_blocks(binary: BinaryIO) -> Iterator[Block]:
+    """Yield the file in blocks of lines. Memory does not grow with the file, and not with a line."""
+    first, begins = 1, 0
+    while block := binary.read(_BLOCK_BYTES):
+        if not block.endswith(b"\n"):
+            block += binary.readline(LINE_BYTES_MAX)
+        yield Block(first, begins, block)
+        first += block.count(b"\n")
+        begins += len(block)
+
+
+def read_lines(binary: BinaryIO, *, first: int = 1, begins: int = 0) -> Iterator[tuple[int, str]]:
+    """Yield the lines as text, numbered from `first`. Raise `UnreadableFile` at the first byte that is not UTF-8.
+
+    `begins` is how many bytes of the file come before them.
+    """
+    position = begins
+    number = first - 1
+    while line := binary.readline(LINE_BYTES_MAX):
         number += 1
-        if len(line) == _LINE_BYTES_MAX:
+        if len(line) == LINE_BYTES_MAX:
             raise UnreadableFile("the line is longer than a million bytes; is this a CSV file?", number)
         text = line.removeprefix(_BOM) if number == 1 else line
         position += len(line) - len(text)
@@ -63,11 +87,16 @@ def read_lines(binary: BinaryIO) -> Iterator[tuple[int, str]]:
         position += len(text)
 
 
+def lines_of(block: Block) -> Iterator[tuple[int, str]]:
+    """Yield the block's lines as text, with their numbers. Raise `UnreadableFile`."""
+    return read_lines(io.BytesIO(block.lines), first=block.first, begins=block.begins)
+
+
 def count_lines(path: Path) -> int:
     """Count the lines without reading them, including a last one without a line end."""
     count, last = 0, b"\n"
     with path.open("rb") as binary:
-        while block := binary.read(_LINE_BYTES_MAX):
+        while block := binary.read(LINE_BYTES_MAX):
             count += block.count(b"\n")
             last = block[-1:]
     return count + (last != b"\n")

@@ -7,10 +7,10 @@ from core.intake.parsing import spreadsheet
 from core.intake.parsing.fields import BadField, Column
 from core.intake.parsing.header import Header
 
-_VALUES_MAX: Final = 5_000  # of one column, so that memory does not grow with the file
+VALUES_MAX: Final = 20_000  # of one column, so that memory does not grow with the file
 
 
-class _Values(dict[str, Any]):
+class Values(dict[str, Any]):
     """The values of a column by field, read when first looked up."""
 
     def __init__(self, column: Column) -> None:
@@ -19,16 +19,20 @@ class _Values(dict[str, Any]):
 
     def __missing__(self, field: str) -> Any:
         """Read the field and keep its value. Raise `BadField`."""
+        value = self.read(field)
+        if len(self) == VALUES_MAX:
+            self.clear()
+        self[field] = value
+        return value
+
+    def read(self, field: str) -> Any:
+        """Return the value of a field. Raise `BadField`."""
         bare = field.strip()
         if not bare and not self._column.optional:
             raise BadField
         if bare.startswith("#") and spreadsheet.error_in(bare):
             raise BadField
-        value = self._column.read(bare) if bare else self._column.empty
-        if len(self) == _VALUES_MAX:
-            self.clear()
-        self[field] = value
-        return value
+        return self._column.read(bare) if bare else self._column.empty
 
 
 class PlainRows:
@@ -37,7 +41,7 @@ class PlainRows:
     def __init__(self, header: Header) -> None:
         """Prepare the columns. If the file lacks one, no row is plain."""
         places = [place for place, _ in header.read if place is not None]
-        self._values = [_Values(column) for _, column in header.read]
+        self._values = [Values(column) for _, column in header.read]
         self._header = header.fields
         self._is_plain = len(places) == len(header.read) and not header.unnamed and header.width == len(header.fields)
         in_order = places == list(range(len(header.fields)))
