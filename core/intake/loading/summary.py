@@ -1,9 +1,10 @@
 """Summarize an import: control totals in dollars, possible duplicate payments, and credit balances."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, literal, select, union_all
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, case, cast, func, literal, select, union_all
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -99,11 +100,12 @@ def summarize(
 
     `new_claims` are their totals if all are on new claims, whose balances then need not be read.
     """
-    credit, credits_ = _credits(session, practice_id)
     if new_claims is None:
+        credit, credits_ = _credits(session, _existing_credits(practice_id))
         parts = named_parts(session.execute(select(*sums_of_parts()).select_from(_STAGE)).one())
         insurance, patient = _balances(session, practice_id)
     else:
+        credit, credits_ = _credits(session, _staged_credits())
         parts = {name: getattr(new_claims, name) for name in POSTING_TOTALS}
         insurance, patient = new_claims.insurance_balance_cents, new_claims.patient_balance_cents
     return Summary(
@@ -175,9 +177,35 @@ def _balances(session: Session, practice_id: int) -> tuple[int, int]:
     return row[0], row[1]
 
 
-def _credits(session: Session, practice_id: int) -> tuple[ControlTotal, list[CreditBalance]]:
-    """Return every credit balance on the imported claims."""
-    sides = [
+def _credits(session: Session, sides: Sequence[Select[*tuple[Any, ...]]]) -> tuple[ControlTotal, list[CreditBalance]]:
+    """Return the count and the sum of all credit balances, and the first ones."""
+    found = union_all(*sides).subquery("credit")
+    order = (found.c.claim_id, found.c.line, found.c.responsibility)
+    all_of_them = func.count().over(), cast(func.sum(found.c.cents).over(), BigInteger)
+    rows = session.execute(select(*all_of_them, found).order_by(*order).limit(EXAMPLES_MAX)).all()
+    return ControlTotal(*rows[0][:2]) if rows else ControlTotal(), [CreditBalance(*row[2:]) for row in rows]
+
+
+def _staged_credits() -> Sequence[Select[*tuple[Any, ...]]]:
+    """Return the credit balances of the staged lines, all of which are new."""
+    sums = stages.LINE_SUM.c
+    return [
+        select(
+            sums.claim_id.label("claim_id"),
+            sums.line.label("line"),
+            literal(side.value).label("responsibility"),
+            (-due).label("cents"),
+        ).where(due < 0)
+        for side, due in (
+            (Responsibility.INSURANCE, sums.insurance_due),
+            (Responsibility.PATIENT, sums.patient_due),
+        )
+    ]
+
+
+def _existing_credits(practice_id: int) -> Sequence[Select[*tuple[Any, ...]]]:
+    """Return the credit balances on the imported claims, also those that the import did not change."""
+    return [
         select(
             Claim.external_id.label("claim_id"),
             LineItem.number.label("line"),
@@ -191,10 +219,4 @@ def _credits(session: Session, practice_id: int) -> tuple[ControlTotal, list[Cre
             (Responsibility.INSURANCE, LineItem.insurance_due),
             (Responsibility.PATIENT, LineItem.patient_due),
         )
-    ]
-    found = union_all(*sides).subquery("credit")
-    total = session.execute(select(func.count(), cents(found.c.cents)).select_from(found)).one()
-    order = (found.c.claim_id, found.c.line, found.c.responsibility)
-    return ControlTotal(*total), [
-        CreditBalance(*row) for row in session.execute(select(found).order_by(*order).limit(EXAMPLES_MAX))
     ]
