@@ -7,13 +7,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import away, places, reading, running, settling, slow
+from tests.benchmarks import away, importing, places, reading, running, settling, slow
 from tests.benchmarks.measure import Row
 from tests.benchmarks.runs import Sizes
 
 # `away` comes last because it kills the broker.
 PARTS = {
-    "settling": settling.rows, "reading": reading.rows, "running": running.rows, "slow": slow.rows, "away": away.rows
+    "settling": settling.rows, "reading": reading.rows, "running": running.rows, "importing": importing.rows,
+    "slow": slow.rows, "away": away.rows,
 }  # fmt: skip
 
 
@@ -43,6 +44,7 @@ def _sizes(claims: int | None, times: int) -> Sizes:
         by_task=max(200, round(full.by_task * share)),
         by_orm_chunk=max(1_000, round(full.by_orm_chunk * share)),
         many=max(1_000, round(full.many * share)),
+        imported=max(1_000, round(full.imported * share)),
         times=times,
     )
 

@@ -35,10 +35,14 @@ class Place:
 
     def migrated(self, database: str) -> str:
         """Create an empty database with every table. Return its name."""
-        self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", database)
-        self._run("CREATE DATABASE {} OWNER settle", database)
+        self.empty(database)
         migrate_database(self.url(database))
         return database
+
+    def empty(self, database: str) -> None:
+        """Create an empty database without tables."""
+        self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", database)
+        self._run("CREATE DATABASE {} OWNER settle", database)
 
     @contextmanager
     def copy_of(self, database: str, name: str) -> Iterator[str]:

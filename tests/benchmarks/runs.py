@@ -37,6 +37,7 @@ class Sizes:
     by_orm_chunk: int = 20_000
     many: int = 1_000_000
     few: int = 50
+    imported: int = 1_000_000  # service lines
     times: int = 3
 
 
