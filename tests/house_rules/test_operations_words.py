@@ -17,13 +17,14 @@ from core.jobs.execution.sweep import ITEMS_KEPT_FOR, ITEMS_REMOVED_PER_SWEEP_MA
 from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER
 from core.schedules.runs import MAIL_EXPIRES_AFTER
 from core.settings import HINT_EXPIRES_SECONDS, HINTS_WAITING_MAX, Settings
+from tests.benchmarks.importing import AGAINST
 
 HOUSE = Path(__file__).parents[2]
 DOCUMENTS = {path.name: path.read_text() for path in (HOUSE / "README.md", *(HOUSE / "docs").glob("*.md"))}
 OPERATIONS = DOCUMENTS["operations.md"]
 RUNNERS = {"typed", "settle", "facts", "case"}  # the tests' functions that run `settle` with their arguments
-# In order: read before the settings, read only by tests, shows an error's text, an example.
-NO_FIELDS = {"SETTLE_SECRETS_DIR", "SETTLE_SYNTHEA_DIR", TRACE_VARIABLE, "SETTLE_NAME"}
+# In order: read before the settings, read only by tests, shows an error's text, an example, read only by the benchmark.
+NO_FIELDS = {"SETTLE_SECRETS_DIR", "SETTLE_SYNTHEA_DIR", TRACE_VARIABLE, "SETTLE_NAME", AGAINST}
 
 
 def code_of_documents() -> str:
