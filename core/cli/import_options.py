@@ -66,6 +66,7 @@ def import_options(command: _Command) -> _Command:
         help="Refuse the import unless the files' A/R total is this amount.",
     )  # fmt: skip
     @click.option("--take-changes", is_flag=True, help="Also apply changes to existing records.")
+    @click.option("--post-corrections", is_flag=True, help="Also post what corrects changed postings.")
     @click.option("--as", "email", metavar="EMAIL", help="The user who imports. Without it, the records name no user.")
     @click.option("--all-differences", type=_file, metavar="FILE", help="Write every difference to a CSV file.")
     @click.option(
@@ -75,11 +76,12 @@ def import_options(command: _Command) -> _Command:
     @all_faults_option
     @wraps(command)
     def run(
-        check: bool, expect_total: int | None, take_changes: bool, email: str | None, all_differences: Any,
-        corrections: Any, faults: Faults, **given: Any,
+        check: bool, expect_total: int | None, take_changes: bool, post_corrections: bool, email: str | None,
+        all_differences: Any, corrections: Any, faults: Faults, **given: Any,
     ) -> Any:  # fmt: skip
         options = ImportOptions(
             take_changes=take_changes,
+            post_corrections=post_corrections,
             check_only=check,
             expected_total_cents=expect_total,
             each_difference=_difference_writer(all_differences),

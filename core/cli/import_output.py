@@ -38,7 +38,7 @@ def print_import(imported: Imported, practice_name: str, *, asked: ImportOptions
     else:
         _print_added(imported, practice_name, asked)
     print_differences(imported.differences, taken=imported.changes_taken, check_only=asked.check_only)
-    print_corrections(imported.corrections)
+    print_corrections(imported.corrections, posted=imported.corrected)
     print_recognized(imported.recognized)
     if imported.held_back:
         click.echo(

@@ -77,10 +77,10 @@ def print_recognized(found: Recognized) -> None:
     """Print how many postings in the files are write-offs from Batch Settle."""
     if found.postings:
         is_one = found.postings == 1
-        are = "is a write-off" if is_one else "are write-offs"
+        are, it_is = ("is", "It is") if is_one else ("are", "They are")
         click.echo(
-            f"{counted(found.postings, 'posting')} in the files {are} from Batch Settle ({format_cents(found.cents)}). "
-            f"{'It is' if is_one else 'They are'} not posted again."
+            f"{counted(found.postings, 'posting')} in the files {are} already in Batch Settle, as a write-off or as a "
+            f"posting made here ({format_cents(found.cents)}). {it_is} not posted again."
         )
 
 
@@ -113,7 +113,7 @@ def difference_line(one: Difference) -> str:
     return f"{name}: changed (hidden)" if one.is_private else f"{name}: {one.old or 'empty'} → {one.new or 'empty'}"
 
 
-def print_corrections(found: Corrections) -> None:
+def print_corrections(found: Corrections, *, posted: int) -> None:
     """Print the postings that differ from the files, and what would correct each."""
     count = found.changed + found.missing
     if not count:
@@ -129,7 +129,10 @@ def print_corrections(found: Corrections) -> None:
         click.echo(
             f"{counted(found.missing, 'existing posting')} {'is' if is_one else 'are'} not in the files anymore."
         )
-    click.echo("To correct the ledger, post this, or write it to a file with --corrections:")
+    if posted:
+        click.echo(f"{counted(posted, 'correction')} posted:")
+    else:
+        click.echo("To correct the ledger, add --post-corrections, or write this to a file with --corrections:")
     _print_first([_correction(one) for one in found.first], count)
 
 
@@ -137,7 +140,7 @@ def _correction(one: Correction) -> str:
     now = one.new or "not in the files"
     to_do = "already corrected once; compare the balance with your system's, and post any remaining difference yourself"
     if one.postings:
-        to_do = f"post {' and '.join(map(str, one.postings))}"
+        to_do = f"post {' and '.join(posting.to_post() for posting in one.postings)}"
     return f"claim {one.claim_id}, line {one.old.line}, posting {one.posting_id}: {one.old} → {now}; {to_do}"
 
 

@@ -143,10 +143,10 @@ def show(api: Api, import_id: int) -> Any:
 @_import_argument
 @click.option("--accept-difference", is_flag=True, help="Import even if the A/R total differs from the expected total.")
 @click.option("--take-changes", is_flag=True, help="Also apply changes to existing records.")
-def confirm(api: Api, import_id: int, accept_difference: bool, take_changes: bool) -> Any:
+@click.option("--post-corrections", is_flag=True, help="Also post what corrects changed postings.")
+def confirm(api: Api, import_id: int, **accepted: bool) -> Any:
     """Import the checked files, all or nothing."""
-    body = {"accept_difference": accept_difference, "take_changes": take_changes}
-    return _wait(api, api.post(f"/imports/{import_id}/confirm", body))
+    return _wait(api, api.post(f"/imports/{import_id}/confirm", accepted))
 
 
 @user_command(describe_import, name="map", succeeds=lambda answer: answer["status"] == "ready")

@@ -68,6 +68,7 @@ class ImportConfirmation(Body):
         bool, Field(description="Import even if the A/R total differs from the expected total")
     ] = False
     take_changes: Annotated[bool, Field(description="Also apply the `differences` to existing records")] = False
+    post_corrections: Annotated[bool, Field(description="Also post the `corrections` of changed postings")] = False
 
 
 class ImportFile(Answer):

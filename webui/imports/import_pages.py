@@ -154,7 +154,7 @@ def set_expected_total(import_id: int) -> Response:
 @requires(Action.IMPORT)
 def confirm(import_id: int) -> Response:
     """Import the checked files."""
-    accepted = {name: name in request.form for name in ("accept_difference", "take_changes")}
+    accepted = {name: name in request.form for name in ("accept_difference", "take_changes", "post_corrections")}
     try:
         job = acts.run(commands.confirm, import_key(import_id), **accepted)
     except Refusal as refusal:

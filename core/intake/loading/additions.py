@@ -13,6 +13,7 @@ from core.intake.loading import stages
 from core.intake.loading.checks import Origins, add_transfers_that_lose_money
 from core.intake.loading.corrections import claims_to_correct
 from core.intake.loading.differences import decided_by_job
+from core.intake.loading.known_postings import CORRECTION
 from core.intake.loading.post_rows import post_staged_rows, report_future_rows, report_rows_over_limit
 from core.intake.parsing.faults import Faults
 from core.ledger.late_payments import NO_CHANGES, WriteOffChanges
@@ -50,7 +51,7 @@ def hold_back(session: Session, practice_id: int, source: str, which: HoldBack) 
     claims = all_claims if which is HoldBack.ALL else claims_to_correct(practice_id, source)
     is_known = exists().where(stages.KNOWN_POSTING.c.source_id == _POSTING.c.source_id)
     deleted = session.connection().execute(
-        delete(_POSTING).where(_POSTING.c.claim.in_(claims), ~is_known),
+        delete(_POSTING).where(_POSTING.c.claim.in_(claims), ~is_known, ~_POSTING.c.source_id.contains(CORRECTION)),
         execution_options={"preserve_rowcount": True},
     )
     of_line = and_(LineItem.practice_id == Claim.practice_id, LineItem.claim_id == Claim.id)

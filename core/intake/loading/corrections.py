@@ -13,6 +13,7 @@ from core.claims.export import escape_formula
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
+from core.intake.loading.known_postings import CORRECTION
 from core.models.ledger import Posting, PostingKind
 from core.money import format_cents, format_plain_amount
 
@@ -22,7 +23,6 @@ FILE_COLUMNS: Final = (
     *("posting_id", "claim_id", "line", "responsibility", "kind", "amount", "paid_by", "group_code", "reason_code"),
     "posting_date",
 )
-_CORRECTION: Final = "-correction-"
 _REMOVED: Final = "removed"
 _POSTINGS_SOURCE: Final = "csv"  # of `settle import postings`, which posts corrections
 _DIGEST_CHARACTERS: Final = 12
@@ -47,13 +47,21 @@ class Entry(NamedTuple):
         """Return the kind as files write it."""
         return REFUND if self.kind == PostingKind.PAYMENT and self.amount_cents > 0 else self.kind
 
+    def to_post(self) -> str:
+        """Return the posting with its effect in words, for people."""
+        amount = format_cents(abs(self.amount_cents))
+        effect = f"raises the balance by {amount}" if self.amount_cents > 0 else f"lowers the balance by {amount}"
+        return f"{self.kind_in_file} that {effect}{self._details()}"
+
     def __str__(self) -> str:
         """Return the values in one line, for people."""
+        return f"{self.kind_in_file} {format_cents(self.amount_cents)}{self._details()}"
+
+    def _details(self) -> str:
         by = f" by {self.paid_by}" if self.paid_by else ""
         codes = f" {self.group_code}-{self.reason_code}" if self.group_code and self.reason_code else ""
         return (
-            f"{self.kind_in_file} {format_cents(self.amount_cents)}{by}{codes} ({self.responsibility}, "
-            f"line {self.line}, {dt.date.fromisoformat(self.posted_on):%m/%d/%Y})"
+            f"{by}{codes} ({self.responsibility}, line {self.line}, {dt.date.fromisoformat(self.posted_on):%m/%d/%Y})"
         )
 
 
@@ -79,11 +87,19 @@ class Correction:
             return ()
         if self.new is None:
             return (_counter(self.old),)
+        if not self.old.amount_cents:
+            return (_as_entry(self.new),)
         if self.new._replace(amount_cents=0, posted_on="") == self.old._replace(amount_cents=0, posted_on=""):
             cents = self.new.amount_cents - self.old.amount_cents
             if cents and (self.new.posted_on == self.old.posted_on or self.new.kind == PostingKind.CHARGE):
                 return (_as_entry(self.new._replace(amount_cents=cents)),)
         return (_counter(self.old)._replace(posted_on=self.new.posted_on), _as_entry(self.new))
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Return the ids of `postings`. They say what they correct, so that the next import does not list it again."""
+        to = _REMOVED if self.new is None else _digest(self.new)
+        return tuple(f"{self.posting_id}{CORRECTION}{to}-{number}" for number in range(1, len(self.postings) + 1))
 
     def facts(self) -> dict[str, Any]:
         """Return it as JSON, with the correcting postings."""
@@ -93,14 +109,10 @@ class Correction:
         }  # fmt: skip
 
     def rows(self) -> Iterator[tuple[str, ...]]:
-        """Yield the correcting postings as rows of `FILE_COLUMNS` for a spreadsheet and `settle import postings`.
-
-        Their ids say what they correct, so that the next import does not list it again.
-        """
-        to = _REMOVED if self.new is None else _digest(self.new)
-        for number, one in enumerate(self.postings, 1):
+        """Yield the correcting postings as rows of `FILE_COLUMNS` for a spreadsheet and `settle import postings`."""
+        for posting_id, one in zip(self.ids, self.postings, strict=True):
             yield (
-                escape_formula(f"{self.posting_id}{_CORRECTION}{to}-{number}"), escape_formula(self.claim_id),
+                escape_formula(posting_id), escape_formula(self.claim_id),
                 str(one.line), one.responsibility,
                 one.kind_in_file, format_plain_amount(one.amount_cents), one.paid_by or "", one.group_code or "",
                 one.reason_code or "", one.posted_on,
@@ -113,21 +125,22 @@ class Corrections:
 
     changed: int
     missing: int
+    to_post: int  # those that an import can correct: the others were corrected before
     first: list[Correction]
 
     def facts(self) -> dict[str, Any]:
         """Return it as JSON."""
-        return {"changed": self.changed, "missing": self.missing, "first": [one.facts() for one in self.first]}
+        return {**vars(self), "first": [one.facts() for one in self.first]}
 
 
 def list_corrections(session: Session, practice_id: int, source: str, origins: Origins) -> Corrections:
     """Return what differs from the ledger. Call it before the known rows are deleted."""
     found = _found(practice_id, source).subquery("found")
     is_missing = found.c.at.is_(None)
-    counts = select(func.count().filter(~is_missing), func.count().filter(is_missing)).select_from(found)
-    changed, missing = session.execute(counts).one()
+    counted = [func.count().filter(one) for one in (~is_missing, is_missing, ~found.c.corrected_before)]
+    changed, missing, open_ = tuple(session.execute(select(*counted).select_from(found)).one())
     first = list(_read(session, practice_id, source, origins, limit=LISTED_MAX)) if changed or missing else []
-    return Corrections(changed, missing, first)
+    return Corrections(changed, missing, open_, first)
 
 
 def claims_to_correct(practice_id: int, source: str) -> Select[Any]:
@@ -179,12 +192,12 @@ def _earlier_corrections(practice_id: int, source: str) -> Select[Any]:
 
     `settle import postings` posts corrections under its own source, `csv`.
     """
-    original, to = (func.split_part(Posting.source_id, _CORRECTION, part) for part in (1, 2))
+    original, to = (func.split_part(Posting.source_id, CORRECTION, part) for part in (1, 2))
     digest = func.split_part(to, "-", 1)
     of_source = (Posting.practice_id == practice_id, Posting.source.in_({source, _POSTINGS_SOURCE}))
     return (
         select(original.label("source_id"), func.min(digest).label("first_to"), func.max(digest).label("last_to"))
-        .where(*of_source, Posting.source_id.contains(_CORRECTION))
+        .where(*of_source, Posting.source_id.contains(CORRECTION))
         .group_by(original)
     )
 
@@ -206,7 +219,8 @@ def _found(practice_id: int, source: str) -> Select[Any]:
         return and_(other, ~is_charge) if name == "posted_on" else other
 
     earlier = _earlier_corrections(practice_id, source).subquery("earlier")
-    of_earlier = earlier.c.source_id == known.c.source_id
+    # A recognized posting has newer values than its corrections.
+    of_earlier = and_(earlier.c.source_id == known.c.source_id, ~known.c.recognized)
     corrected_before = earlier.c.source_id.is_not(None).label("corrected_before")
 
     def is_corrected(to: ColumnElement[str]) -> ColumnElement[bool]:
@@ -233,7 +247,7 @@ def _found(practice_id: int, source: str) -> Select[Any]:
         exists().where(stages.CLAIM.c.external_id == known.c.claim),
         known.c.amount_cents != 0,  # a recognized posting that the file did not have before either
         ~exists().where(_STAGE.c.source_id == known.c.source_id),
-        ~known.c.source_id.contains(_CORRECTION),
+        ~known.c.source_id.contains(CORRECTION),
         ~is_corrected(literal(_REMOVED)),
     )  # fmt: skip
     return union_all(changed, missing)  # type: ignore[return-value]

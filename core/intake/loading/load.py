@@ -35,17 +35,18 @@ from core.intake.loading.differences import (
     list_differences,
 )
 from core.intake.loading.insert import insert_claims, insert_reference_rows, sum_lines
-from core.intake.loading.known_postings import find_known_postings
+from core.intake.loading.known_postings import date_as_known, find_known_postings
 from core.intake.loading.look_alike_ids import report_look_alikes
+from core.intake.loading.post_corrections import stage_corrections
 from core.intake.loading.post_rows import lock_claims
-from core.intake.loading.recognize import Recognized, recognize_write_offs, remember
+from core.intake.loading.recognize import Recognized, recognize, remember
 from core.intake.loading.summary import Summary, look_alikes, summarize
 from core.intake.loading.take_changes import changed_claims, take_changes
 from core.intake.loading.totals import ControlTotals, FirstClaim, check_expected_total, control_totals, first_claims
 from core.intake.parsing.faults import Faults
 from core.intake.parsing.folder import RowsRead
 from core.models.claims import Claim
-from core.practices import practice_queries
+from core.practices import practice_days, practice_queries
 
 _COUNTED_STAGES: Final = (
     ("offices", stages.OFFICE),
@@ -63,6 +64,7 @@ class ImportOptions:
     """How to import. The defaults import what is new and change nothing that exists."""
 
     take_changes: bool = False  # write the differences into the practice's records
+    post_corrections: bool = False  # post what corrects changed postings
     check_only: bool = False  # run every check and write no record; the caller rolls back
     expected_total_cents: int | None = None  # refuse if the A/R total of the files is another
     # Called with every difference and correction, not only the first. Values may be names.
@@ -71,6 +73,14 @@ class ImportOptions:
 
 
 AS_NEW: Final = ImportOptions()
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The file gives totals for each line, not single postings."""
+
+    today: dt.date  # in the practice's time zone
+    has_dates: bool  # the file has posting dates; otherwise, what is new on existing claims is dated today
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,7 @@ class Imported:
     differences: Differences
     corrections: Corrections
     recognized: Recognized
+    corrected: int  # the part of `added` that corrects changed postings, as the user wanted
     held_back: int  # new postings on existing claims that were not imported: `HoldBack`
     changes_taken: bool
     summary: Summary | None  # None after a check
@@ -114,6 +125,7 @@ class Imported:
             },
             "corrections": self.corrections.facts(),
             "recognized": self.recognized._asdict(),
+            "corrected": self.corrected,
             "held_back": self.held_back,
             "changes_taken": self.changes_taken,
             **summary,
@@ -131,6 +143,7 @@ def load(
     by: Actor | None = None,
     options: ImportOptions = AS_NEW,
     holds_back: HoldBack | None = None,
+    totals: Totals | None = None,
 ) -> Imported:
     """Load the staged rows into the practice. `by` is None if no user is named (a command without `--as`).
 
@@ -141,31 +154,32 @@ def load(
         raise NotAllowed
     lock_imports(session, practice_id)
     _check_rows(session, practice_id, source, origins, faults)
-    recognized = recognize_write_offs(session, practice_id, source)
+    recognized = _recognize(session, practice_id, source, totals)
     sum_lines(session)
     in_file, first = control_totals(session), first_claims(session, practice_id)
     check_expected_total(in_file, options.expected_total_cents)
     differences, corrections = _compare(session, practice_id, source, origins, options)
     staged, takes = _counts(session), options.take_changes and differences.count > 0
+    corrected = _correct(session, practice_id, source, origins, totals, now=now) if options.post_corrections else 0
     held_back = 0 if holds_back is None else hold_back(session, practice_id, source, holds_back)
     delete_known_rows(session, practice_id)
     on_existing = _check_new(session, practice_id, origins, faults, takes=takes, options=options, by=by, now=now)
-    if (added := _counts(session)) != staged:
+    added = _counts(session)
+    if is_part := added != staged or corrected > 0:
         sum_lines(session)
+    already_there = {kind: staged[kind] - added[kind] for kind in staged}
+    already_there["postings"] += corrected - held_back
     done = Imported(
         added=added,
-        already_there={kind: staged[kind] - added[kind] - (held_back if kind == "postings" else 0) for kind in staged},
-        recognized=recognized,
-        held_back=held_back,
+        already_there=already_there,
+        corrected=corrected, recognized=recognized, held_back=held_back,
         in_file=in_file,
-        new=in_file if added == staged else control_totals(session),
+        new=control_totals(session) if is_part else in_file,
         first_claims=first,
         on_existing=on_existing,
-        differences=differences,
-        corrections=corrections,
-        changes_taken=takes,
-        summary=None,
-    )
+        differences=differences, corrections=corrections,
+        changes_taken=takes, summary=None,
+    )  # fmt: skip
     return done if options.check_only else _write(session, practice_id, done, source=source, by=by, now=now)
 
 
@@ -195,6 +209,20 @@ def _compare(
     for one in all_corrections(session, practice_id, source, origins) if options.each_correction else ():
         options.each_correction(one)  # type: ignore[misc]
     return list_differences(session, origins), list_corrections(session, practice_id, source, origins)
+
+
+def _recognize(session: Session, practice_id: int, source: str, totals: Totals | None) -> Recognized:
+    if totals is not None and not totals.has_dates:
+        date_as_known(session, practice_id, today=totals.today)
+    return recognize(session, practice_id, source, gives_totals=totals is not None)
+
+
+def _correct(
+    session: Session, practice_id: int, source: str, origins: Origins, totals: Totals | None, *, now: dt.datetime
+) -> int:
+    today = practice_days.today(practice_queries.find(session, practice_id), now=now)
+    is_dated = totals is None or totals.has_dates
+    return stage_corrections(session, practice_id, source, origins, today=today, is_dated=is_dated)
 
 
 def _check_new(

@@ -1,7 +1,8 @@
-"""Recognize write-offs that an export brings back, so that they are not posted a second time.
+"""Recognize what an export brings back, so that it is not posted a second time.
 
-An office posts a job's write-offs in its own system. The next export contains them as adjustments, or as lower
-balances. Neither is a new posting in the ledger.
+An office posts the write-offs of a job in its own system. The next export has them as adjustments, or as lower
+balances. Neither is a new posting in the ledger. If the file gives totals and no single postings, the same holds for
+what users posted here by hand.
 """
 
 import datetime as dt
@@ -33,56 +34,54 @@ from sqlalchemy.orm import Session, aliased
 from core.access.permissions import Actor
 from core.intake.loading import stages
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
-from core.intake.loading.known_postings import KNOWN_COLUMNS
+from core.intake.loading.known_postings import CORRECTION, KNOWN_COLUMNS
 from core.models.claims import Claim
 from core.models.ledger import Posting, PostingKind
 from core.models.recognized_postings import RecognizedPosting
 
 _ADJUSTMENT: Final = PostingKind.ADJUSTMENT.value
 _PAYMENT: Final = PostingKind.PAYMENT.value
+_SUMMED: Final = (_ADJUSTMENT, _PAYMENT)
 _KNOWN: Final = stages.KNOWN_POSTING
 _RECOGNIZED: Final = stages.RECOGNIZED
 _STAGE: Final = stages.POSTING
 
 
 class Recognized(NamedTuple):
-    """The postings in an export that bring back write-offs or their reversals, and their net amount in cents."""
+    """The postings in an export that the ledger has in another form, and their net amount in cents."""
 
     postings: int = 0
     cents: int = 0  # above zero lowers the balance
 
 
-def recognize_write_offs(session: Session, practice_id: int, source: str) -> Recognized:
-    """Find the staged postings that bring back write-offs, and stage them as known. `remember` stores them.
+def recognize(session: Session, practice_id: int, source: str, *, gives_totals: bool) -> Recognized:
+    """Find the staged postings that the ledger has in another form, and stage them as known. `remember` stores them.
 
-    Three cases, tried in this order. Only the write-offs and reversals not yet seen in an export count.
+    They are compared with the write-offs and reversals that are not yet in an export. If the file gives totals, they
+    are compared with all postings that did not come from this source. Payments are compared with payments. If one of
+    these changed by exactly that amount, its changed postings are recognized:
 
-    1. If both balances on a line changed by exactly the amounts of its write-offs, and no payment on the line changed,
-       recognize all changed postings on the line.
-    2. If the adjustments for a line and responsibility changed by exactly the amount of its write-offs, recognize those
-       adjustments.
-    3. If the adjustments on a claim changed by exactly the amount of its write-offs, on whatever lines, recognize those
-       adjustments.
+    1. the balances of a line
+    2. the payments, or the adjustments, for a line and responsibility
+    3. the adjustments of a claim, on whatever line
 
     Call `find_known_postings` first.
     """
-    written_off = exists().where(Posting.practice_id == practice_id, Posting.kind == PostingKind.WRITE_OFF)
-    if not session.scalar(select(written_off)):
+    of_source = (RecognizedPosting.practice_id == practice_id, RecognizedPosting.source == source)
+    others = (Posting.practice_id == practice_id, _is_other(source, gives_totals=gives_totals))
+    if not session.scalar(select(or_(exists().where(*others), exists().where(*of_source)))):
         return Recognized()
-    due = _not_brought_back(practice_id, source).cte("due")
+    due = _not_brought_back(practice_id, source, gives_totals=gives_totals).cte("due")
     changes = _changes(due).cte("changes")
     entries = _entries(changes).cte("entries")
     lines = _lines(due, changes, entries).cte("lines")
     places = _places(due, entries, lines).cte("places")
     claims = _claims(due, entries, lines, places).cte("claims")
-    is_adjustment = and_(
-        func.coalesce(changes.c.kind, _ADJUSTMENT) == _ADJUSTMENT,
-        func.coalesce(changes.c.old_kind, _ADJUSTMENT) == _ADJUSTMENT,
-    )
-    place = tuple_(changes.c.claim, changes.c.line, changes.c.side)
+    place = tuple_(changes.c.claim, changes.c.line, changes.c.side, changes.c.kind == _PAYMENT)
     picked = or_(
         tuple_(changes.c.claim, changes.c.line).in_(select(lines)),
-        and_(is_adjustment, or_(place.in_(select(places)), changes.c.claim.in_(select(claims)))),
+        and_(changes.c.kind.in_(_SUMMED), place.in_(select(places))),
+        and_(changes.c.kind == _ADJUSTMENT, changes.c.claim.in_(select(claims))),
     )
     values = [_new_or_old(changes, name) for name in STAGED_POSTING_COLUMNS]
     columns: tuple[Any, ...] = (changes.c.source_id, changes.c.claim, *values)
@@ -90,15 +89,20 @@ def recognize_write_offs(session: Session, practice_id: int, source: str) -> Rec
     session.execute(insert(_RECOGNIZED).from_select(KNOWN_COLUMNS, rows.where(picked)))
     found = Recognized(*session.execute(_count()).one())
     if found.postings:
-        session.execute(delete(_KNOWN).where(_KNOWN.c.source_id.in_(select(_RECOGNIZED.c.source_id))))
-        same = select(*(_RECOGNIZED.c[name] for name in KNOWN_COLUMNS))
-        session.execute(insert(_KNOWN).from_select(KNOWN_COLUMNS, same))
-        stages.analyze(session, _KNOWN.name)
+        know_recognized(session)
     return found
 
 
+def know_recognized(session: Session) -> None:
+    """Stage the recognized postings as known, in place of their earlier values."""
+    session.execute(delete(_KNOWN).where(_KNOWN.c.source_id.in_(select(_RECOGNIZED.c.source_id))))
+    columns: tuple[Any, ...] = (*(_RECOGNIZED.c[name] for name in KNOWN_COLUMNS), literal(value=True))
+    session.execute(insert(_KNOWN).from_select([*KNOWN_COLUMNS, "recognized"], select(*columns)))
+    stages.analyze(session, _KNOWN.name)
+
+
 def remember(session: Session, practice_id: int, *, source: str, by: Actor | None, now: dt.datetime) -> None:
-    """Store the recognized postings, so that each write-off is recognized only once."""
+    """Store the recognized postings, so that each write-off is brought back once."""
     columns: dict[str, Any] = {
         "practice_id": literal(practice_id),
         "source": literal(source),
@@ -127,11 +131,26 @@ def _count() -> Select[Any]:
     return select(*columns).select_from(_RECOGNIZED)
 
 
-def _not_brought_back(practice_id: int, source: str) -> Select[Any]:
-    """Return the write-offs less reversals not yet seen in an export from the source.
+def _is_other(source: str, *, gives_totals: bool) -> ColumnElement[bool]:
+    """Return the condition for a posting that an export may bring back, without the reversals of write-offs."""
+    return Posting.source.is_distinct_from(source) if gives_totals else Posting.kind == PostingKind.WRITE_OFF
 
-    The sums are in cents, by claim, line and responsibility.
-    """
+
+def _corrects_recognized(practice_id: int, source: str) -> ColumnElement[bool]:
+    """Return the condition for a correction of a posting that is recognized with its corrected values."""
+    corrected = func.split_part(Posting.source_id, CORRECTION, 1)
+    return and_(
+        Posting.source_id.contains(CORRECTION),
+        exists().where(
+            RecognizedPosting.practice_id == practice_id,
+            RecognizedPosting.source == source,
+            RecognizedPosting.source_id == corrected,
+        ),
+    )
+
+
+def _not_brought_back(practice_id: int, source: str, *, gives_totals: bool) -> Select[Any]:
+    """Return the cents not yet in an export, by claim, line, responsibility and whether they are payments."""
     claims = select(stages.CLAIM.c.external_id).union(select(_STAGE.c.claim)).subquery("of_file")
     original, imported = aliased(Posting), aliased(Posting)
     of_claim = and_(Claim.practice_id == practice_id, Claim.external_id == claims.c.external_id)
@@ -140,10 +159,12 @@ def _not_brought_back(practice_id: int, source: str) -> Select[Any]:
         original.line == Posting.line, original.id == Posting.reverses_id,
     )  # fmt: skip
     of_posting = and_(Posting.practice_id == Claim.practice_id, Posting.claim_id == Claim.id)
-    written_off = (
-        select(Claim.external_id, Posting.line, cast(Posting.responsibility, Text), Posting.amount_cents)
+    is_payment = func.coalesce(original.kind, Posting.kind) == PostingKind.PAYMENT
+    others = or_(_is_other(source, gives_totals=gives_totals), _corrects_recognized(practice_id, source))
+    posted_here = (
+        select(Claim.external_id, Posting.line, cast(Posting.responsibility, Text), is_payment, Posting.amount_cents)
         .select_from(claims).join(Claim, of_claim).join(Posting, of_posting).outerjoin(original, of_original)
-        .where(or_(Posting.kind == PostingKind.WRITE_OFF, original.kind == PostingKind.WRITE_OFF))
+        .where(or_(others, original.kind == PostingKind.WRITE_OFF))
     )  # fmt: skip
     of_recognized = and_(
         RecognizedPosting.practice_id == Claim.practice_id, RecognizedPosting.claim_id == Claim.id,
@@ -155,46 +176,40 @@ def _not_brought_back(practice_id: int, source: str) -> Select[Any]:
     )  # fmt: skip
     of_file = select(Claim.external_id).select_from(claims).join(Claim, of_claim).join(RecognizedPosting, of_recognized)
     brought = of_file.add_columns(
-        RecognizedPosting.line, RecognizedPosting.responsibility, -RecognizedPosting.amount_cents
-    )
+        RecognizedPosting.line, RecognizedPosting.responsibility, RecognizedPosting.kind == _PAYMENT,
+        -RecognizedPosting.amount_cents,
+    )  # fmt: skip
     posted = of_file.join(imported, same).add_columns(
-        imported.line, cast(imported.responsibility, Text), imported.amount_cents
+        imported.line, cast(imported.responsibility, Text), imported.kind == PostingKind.PAYMENT, imported.amount_cents
     )
-    every = union_all(written_off, brought, posted).subquery("every")
-    claim, line, side, cents = every.c
+    every = union_all(posted_here, brought, posted).subquery("every")
+    claim, line, side, paid, cents = every.c
     total = cast(func.sum(cents), BigInteger)
-    return (
-        select(claim.label("claim"), line.label("line"), side.label("side"), total.label("cents"))
-        .group_by(claim, line, side)
-        .having(total != 0)
-    )
+    key = (claim.label("claim"), line.label("line"), side.label("side"), paid.label("paid"))
+    return select(*key, total.label("cents")).group_by(claim, line, side, paid).having(total != 0)
 
 
 def _changes(due: CTE) -> Select[Any]:
-    """Return the staged and known postings that differ, on claims with write-offs in `due`.
-
-    A changed posting must be on the same line.
-    """
+    """Return the staged and known postings that differ, on the claims in `due`. The line and the kind are the same."""
     old = [_KNOWN.c[name].label(f"old_{name}") for name in STAGED_POSTING_COLUMNS]
-    new = [_STAGE.c[name] for name in STAGED_POSTING_COLUMNS if name != "line"]
-    source_id, claim, line, side = (
-        func.coalesce(_STAGE.c[name], _KNOWN.c[name]) for name in ("source_id", "claim", "line", "responsibility")
+    new = [_STAGE.c[name] for name in STAGED_POSTING_COLUMNS if name not in ("line", "kind")]
+    source_id, claim, line, side, kind = (
+        func.coalesce(_STAGE.c[name], _KNOWN.c[name])
+        for name in ("source_id", "claim", "line", "responsibility", "kind")
     )
-    differs = or_(
-        *(_STAGE.c[name].is_distinct_from(_KNOWN.c[name]) for name in ("amount_cents", "kind", "responsibility"))
-    )
-    is_same_line = and_(_STAGE.c.claim == _KNOWN.c.claim, _STAGE.c.line == _KNOWN.c.line)
-    is_gone = and_(_STAGE.c.source_id.is_(None), _KNOWN.c.amount_cents != 0)
+    differs = or_(*(_STAGE.c[name].is_distinct_from(_KNOWN.c[name]) for name in ("amount_cents", "responsibility")))
+    is_same_row = and_(*(_STAGE.c[name] == _KNOWN.c[name] for name in ("claim", "line", "kind")))
+    is_gone = and_(_STAGE.c.source_id.is_(None), _KNOWN.c.amount_cents != 0, ~_KNOWN.c.source_id.contains(CORRECTION))
     return (
         select(
             source_id.label("source_id"), claim.label("claim"), line.label("line"), side.label("side"),
-            _STAGE.c.source_id.is_not(None).label("is_staged"), *new, *old,
+            kind.label("kind"), _STAGE.c.source_id.is_not(None).label("is_staged"), *new, *old,
         )
         .select_from(_STAGE)
         .join(_KNOWN, _KNOWN.c.source_id == _STAGE.c.source_id, full=True)
         .where(
             claim.in_(select(due.c.claim)),
-            or_(is_gone, _KNOWN.c.source_id.is_(None), and_(is_same_line, differs)),
+            or_(is_gone, _KNOWN.c.source_id.is_(None), and_(is_same_row, differs)),
         )
     )  # fmt: skip
 
@@ -202,61 +217,63 @@ def _changes(due: CTE) -> Select[Any]:
 def _entries(changes: CTE) -> Select[Any]:
     """Return what each change takes from or adds to a claim, line and responsibility."""
     of = changes.c
-    added = select(of.claim, of.line, of.responsibility.label("side"), of.kind, of.amount_cents.label("cents"))
-    taken = select(of.claim, of.line, of.old_responsibility, of.old_kind, -of.old_amount_cents)
-    every = union_all(added.where(of.is_staged), taken.where(of.old_kind.is_not(None))).subquery("every")
-    return select(every)
+    paid = of.kind == _PAYMENT
+    added = select(
+        of.claim, of.line, of.responsibility.label("side"), paid.label("paid"), of.kind, of.amount_cents.label("cents")
+    ).where(of.is_staged)
+    taken = select(of.claim, of.line, of.old_responsibility, paid, of.kind, -of.old_amount_cents)
+    return select(union_all(added, taken.where(of.old_kind.is_not(None))).subquery("every"))
 
 
 def _lines(due: CTE, changes: CTE, entries: CTE) -> Select[Any]:
-    """Return the lines whose balances changed by exactly their write-offs and on which no payment changed."""
-    both = union_all(
-        select(entries.c.claim, entries.c.line, entries.c.side, entries.c.cents),
-        select(due.c.claim, due.c.line, due.c.side, -due.c.cents),
-    ).subquery("both")
-    uneven = (
-        select(both.c.claim, both.c.line)
-        .group_by(both.c.claim, both.c.line, both.c.side)
-        .having(func.sum(both.c.cents) != 0)
-    )
-    paid = select(changes.c.claim, changes.c.line).where(
-        or_(changes.c.kind == _PAYMENT, changes.c.old_kind == _PAYMENT)
-    )
+    """Return the lines whose balances changed by exactly what is due, and whose payments did so too, if any changed."""
     line = tuple_(due.c.claim, due.c.line)
-    return select(due.c.claim, due.c.line).distinct().where(line.not_in(uneven), line.not_in(paid))
+    paid = select(changes.c.claim, changes.c.line).where(changes.c.kind == _PAYMENT)
+    by_class, by_side = (_uneven(due, entries, *more) for more in (("paid",), ()))
+    same = or_(line.not_in(by_class), and_(line.not_in(by_side), line.not_in(paid)))
+    return select(due.c.claim, due.c.line).distinct().where(same)
+
+
+def _uneven(due: CTE, entries: CTE, *more: str) -> Select[Any]:
+    """Return the lines on which changes and what is due differ, by responsibility and `more`."""
+    names = ("claim", "line", "side", *more)
+    both = union_all(
+        select(*(entries.c[name] for name in names), entries.c.cents),
+        select(*(due.c[name] for name in names), -due.c.cents),
+    ).subquery()
+    uneven = select(both.c.claim, both.c.line).group_by(*(both.c[name] for name in names))
+    return uneven.having(func.sum(both.c.cents) != 0)
 
 
 def _places(due: CTE, entries: CTE, lines: CTE) -> Select[Any]:
-    """Return the claims, lines and responsibilities whose adjustments changed by exactly their write-offs."""
-    changed = _adjusted(entries, entries.c.claim, entries.c.line, entries.c.side).subquery("changed")
-    same = and_(*(changed.c[name] == due.c[name] for name in ("claim", "line", "side", "cents")))
+    """Return the places whose payments, or whose adjustments, changed by exactly what is due there."""
+    names = ("claim", "line", "side", "paid")
+    changed = _changed(entries, *names).subquery("changed")
+    same = and_(*(changed.c[name] == due.c[name] for name in (*names, "cents")))
     line = tuple_(due.c.claim, due.c.line)
-    return select(due.c.claim, due.c.line, due.c.side).join(changed, same).where(line.not_in(select(lines)))
+    return select(*(due.c[name] for name in names)).join(changed, same).where(line.not_in(select(lines)))
 
 
 def _claims(due: CTE, entries: CTE, lines: CTE, places: CTE) -> Select[Any]:
-    """Return the claims whose adjustments changed by exactly their write-offs in total.
-
-    The changes are on other lines or responsibilities than the write-offs.
-    """
-    changed = _adjusted(entries, entries.c.claim).subquery("changed")
-    total = select(due.c.claim, func.sum(due.c.cents).label("cents")).group_by(due.c.claim).subquery("total")
-    same = and_(changed.c.claim == total.c.claim, changed.c.cents == total.c.cents)
+    """Return the claims whose adjustments changed by exactly what is due, but on other lines or responsibilities."""
+    changed = _changed(entries, "claim", "paid").subquery("changed")
+    unpaid = select(due.c.claim, func.sum(due.c.cents).label("cents")).where(~due.c.paid).group_by(due.c.claim)
+    total = unpaid.subquery("total")
+    same = and_(changed.c.claim == total.c.claim, changed.c.cents == total.c.cents, ~changed.c.paid)
     others = (~exists().where(one.c.claim == total.c.claim) for one in (lines, places))
     return select(total.c.claim).join(changed, same).where(total.c.cents != 0, *others)
 
 
-def _adjusted(entries: FromClause, *key: ColumnElement[Any]) -> Select[Any]:
+def _changed(entries: FromClause, *names: str) -> Select[Any]:
+    """Return by how many cents payments and adjustments changed."""
+    key = [entries.c[name] for name in names]
     total = cast(func.sum(entries.c.cents), BigInteger).label("cents")
-    return select(*key, total).where(entries.c.kind == _ADJUSTMENT).group_by(*key)
+    return select(*key, total).where(entries.c.kind.in_(_SUMMED)).group_by(*key)
 
 
 def _new_or_old(changes: CTE, name: str) -> ColumnElement[Any]:
-    """Return the exported value.
-
-    If the posting is gone from the export, return its last known value, with an amount of 0.
-    """
-    if name == "line":
-        return changes.c.line
+    """Return the value of the export, or the last one with an amount of 0 if the export no longer has the posting."""
+    if name in ("line", "kind"):
+        return changes.c[name]
     gone = literal(0) if name == "amount_cents" else changes.c[f"old_{name}"]
     return case((changes.c.is_staged, changes.c[name]), else_=gone)

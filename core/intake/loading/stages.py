@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Final, cast
 
 import psycopg
-from sqlalchemy import BigInteger, Column, Date, Integer, MetaData, SmallInteger, Table, Text, Time, text
+from sqlalchemy import BigInteger, Boolean, Column, Date, Integer, MetaData, SmallInteger, Table, Text, Time, text
 from sqlalchemy.orm import Session
 
 _STAGES: Final = MetaData()
@@ -78,9 +78,9 @@ LINE: Final = _stage(
     Column("procedure_code", Text),
 )
 POSTING: Final = _stage("posting", *_posting_columns())
-# The practice's postings with a staged id, and those of staged claims.
-KNOWN_POSTING: Final = _stage("known_posting", *_posting_columns())
-# Staged postings that bring a write-off back. They have no `at`.
+# The practice's postings with a staged id, and those of staged claims. `recognized`: with the values of an export.
+KNOWN_POSTING: Final = _stage("known_posting", *_posting_columns(), Column("recognized", Boolean))
+# Staged postings that the ledger already has in another form. They have no `at`.
 RECOGNIZED: Final = _stage("recognized", *_posting_columns())
 # A line with its charge, as a practice writes it. LINE and POSTING are made from it.
 CHARGED_LINE: Final = _stage(

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action, Actor
 from core.intake.loading import stages
 from core.intake.loading.additions import HoldBack
-from core.intake.loading.load import AS_NEW, Imported, ImportOptions, load
+from core.intake.loading.load import AS_NEW, Imported, ImportOptions, Totals, load
 from core.intake.mapping.mapped_file import MappedFile
 from core.intake.mapping.mapping import Mapping
 from core.intake.mapping.renamed_patients import keep_made_numbers
@@ -47,13 +47,15 @@ def import_file(
         by.require(Action.IMPORT)
     practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
     practice = session.scalars(select(Practice).where(Practice.id == practice_id)).one()
-    file = MappedFile(path, mapping, today=practice_days.today(practice, now=now), faults=faults, progress=progress)
+    today = practice_days.today(practice, now=now)
+    file = MappedFile(path, mapping, today=today, faults=faults, progress=progress)
     stages.open_stages(session)
     origins = stage_file(session, file)
     if not mapping.has(Field.PATIENT):
         keep_made_numbers(session, practice_id, made=MADE_NUMBER)
     done = load(
         session, practice_id, source=SOURCE, origins=origins, faults=file.faults, by=by, now=now, options=options,
+        totals=Totals(today=today, has_dates=Field.POSTING_DATE in {*mapping.columns.values(), *mapping.constants}),
         holds_back=HoldBack.TO_CORRECT if mapping.rows == "claim" or mapping.has(Field.LINE) else HoldBack.ALL,
     )  # fmt: skip
     return replace(done, rows_read=file.rows_read)

@@ -63,10 +63,13 @@ def confirm(
     *,
     accept_difference: bool = False,
     take_changes: bool = False,
+    post_corrections: bool = False,
     by: Actor,
     now: dt.datetime,
 ) -> ImportJob:
-    """Let a worker import the checked files, and apply the differences if asked. A second call changes nothing.
+    """Let a worker import the checked files. A second call changes nothing.
+
+    On request, the worker also applies the differences, or posts what corrects changed postings.
 
     Raise `NothingNew`, `WrongImportStatus`, and `TotalsDiffer` unless the difference is accepted.
     """
@@ -76,7 +79,8 @@ def confirm(
     if job.status is not S.READY or job.report is None:
         raise lifecycle.wrong_status(job, "be imported")
     takes = take_changes and bool(job.report["differences"]["count"])
-    if job.report["nothing_new"] and not takes:
+    correctable = job.report["corrections"].get("to_post", 0) if post_corrections else 0
+    if job.report["nothing_new"] and not takes and not correctable:
         raise NothingNew
     differs = difference_cents(job)
     if differs and not accept_difference:
@@ -87,10 +91,11 @@ def confirm(
         )
     moved = lifecycle.transition(
         session, key, source=S.READY, target=S.IMPORTING, confirmed_by=by.user_id, confirmed_at=now, attempts=0,
-        options={**job.options, "take_changes": takes},
+        options={**job.options, "take_changes": takes, "post_corrections": correctable > 0},
     )  # fmt: skip
     assert moved, "the row is locked"
     taken = {"changes": job.report["differences"]["count"]} if takes else {}
+    taken |= {"corrections": correctable} if correctable else {}
     audit.record(session, "import.confirmed", key.subject(), by=by, now=now, difference_cents=differs, **taken)
     session.refresh(job)
     return job

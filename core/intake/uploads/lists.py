@@ -32,7 +32,7 @@ class ListFiles:
         self._open = {name: path.open("w", encoding="utf-8", newline="") for name, path in self._paths.items()}
         self._writers = {name: csv.writer(file) for name, file in self._open.items()}
 
-    def options(self, *, take_changes: bool, check_only: bool) -> ImportOptions:
+    def options(self, *, take_changes: bool, post_corrections: bool, check_only: bool) -> ImportOptions:
         """Return the options of an import that writes these lists."""
 
         def write_difference(one: Difference) -> None:
@@ -42,8 +42,8 @@ class ListFiles:
             self._writers[CORRECTIONS].writerows(one.rows())
 
         return ImportOptions(
-            take_changes=take_changes, check_only=check_only, each_difference=write_difference,
-            each_correction=write_correction,
+            take_changes=take_changes, post_corrections=post_corrections, check_only=check_only,
+            each_difference=write_difference, each_correction=write_correction,
         )  # fmt: skip
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from core.models.imports import ImportSource
 PLACES_KEPT_MAX: Final = 10_000  # of all mistakes together
 # What must be equal in the check and in the import, so that what the user saw is what is imported.
 _CONFIRMED: Final = ("source", "added", "left_out", "in_file", "new", "on_existing", "recognized", "held_back")
+_CORRECTED: Final = ("added", "new", "on_existing", "held_back")
 _SYNTHEA_FILES: Final = frozenset(
     {
         *(file.name for file in (synthea_format.ORGANIZATIONS, synthea_format.PROVIDERS, synthea_format.PAYERS)),
@@ -73,9 +74,11 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
         "corrections": {
             "changed": corrections.changed,
             "missing": corrections.missing,
+            "to_post": corrections.to_post,
             "first": [_correction(one) for one in corrections.first],
         },
         "recognized": imported.recognized._asdict(),
+        "corrected": imported.corrected,
         "held_back": imported.held_back,
         "changes_taken": imported.changes_taken,
     }
@@ -84,7 +87,7 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
 def _correction(one: Correction) -> dict[str, Any]:
     new = None if one.new is None else str(one.new)
     same = {name: getattr(one, name) for name in ("posting_id", "claim_id", "file", "line_of_file")}
-    return {**same, "old": str(one.old), "new": new, "postings": [str(posting) for posting in one.postings]}
+    return {**same, "old": str(one.old), "new": new, "postings": [posting.to_post() for posting in one.postings]}
 
 
 def of_faults(mistakes: list[Mistake]) -> dict[str, Any]:
@@ -102,5 +105,8 @@ def with_first_places(report: dict[str, Any] | None) -> dict[str, Any] | None:
 
 def same_result(before: dict[str, Any] | None, after: dict[str, Any]) -> bool:
     """Return whether the import would add exactly what its check showed."""
-    names = (*_CONFIRMED, "differences") if after["changes_taken"] else _CONFIRMED
+    names: tuple[str, ...] = (*_CONFIRMED, "differences") if after["changes_taken"] else _CONFIRMED
+    if after["corrected"]:
+        # The corrections and what they held back are new beside what the check counted.
+        names = (*(name for name in names if name not in _CORRECTED), "corrections")
     return before is not None and all(before.get(name) == after.get(name) for name in names)

@@ -89,9 +89,10 @@ def check_and_load(
     practice = practice_queries.find(session, job.practice_id)
     is_import = job.status is S.IMPORTING
     takes = is_import and job.options.get("take_changes", False)
+    corrects = is_import and job.options.get("post_corrections", False)
     given: dict[str, Any] = {
         "practice_name": practice.name, "now": now, "progress": progress, "by": _user(session, job),
-        "options": lists.options(take_changes=takes, check_only=not is_import),
+        "options": lists.options(take_changes=takes, post_corrections=corrects, check_only=not is_import),
     }  # fmt: skip
     if source is ImportSource.FILE:
         return import_file(session, folder / names[0], Mapping.of(job.options["mapping"]), **given)
@@ -180,18 +181,38 @@ def _check_or_import(
             found |= report.files_read(names, source)
             if source is ImportSource.FILE and _asks_for_mapping(session, job, uploaded, names, found, now=now):
                 return
-            imported = check_and_load(session, job, uploaded, names, lists=lists, progress=progress, now=now)
-            lists.close()
-            found |= report.files_read(names, source, imported)
-            found |= report.of_imported(imported, lists)
+            found |= _load(session, job, uploaded, names, lists=lists, progress=progress, now=now)
             is_import = is_import and report.same_result(job.report, found)
             if not is_import:
+                savepoint.rollback()
+        if not is_import and found["corrected"]:
+            # The user sees what an import adds without the corrections, as in a check.
+            job.options = {**job.options, "post_corrections": False}
+            with session.begin_nested() as savepoint, closing(ListFiles(made)) as lists:
+                found |= _load(session, job, uploaded, names, lists=lists, progress=progress, now=now)
                 savepoint.rollback()
     except ImportRefused as refused:
         _refuse(session, job, because=codes.FAULTS, now=now, report={**found, **report.of_faults(refused.faults)})
         return
     _save(session, job, found, is_import=is_import, now=now)
     lists.store(session, key)
+
+
+def _load(
+    session: Session,
+    job: ImportJob,
+    folder: Path,
+    names: list[str],
+    *,
+    lists: ListFiles,
+    progress: Progress,
+    now: dt.datetime,
+) -> dict[str, Any]:
+    """Load the files and return the report."""
+    imported = check_and_load(session, job, folder, names, lists=lists, progress=progress, now=now)
+    lists.close()
+    read = report.files_read(names, job.source or report.guess_source(names), imported)
+    return {**read, **report.of_imported(imported, lists)}
 
 
 def _asks_for_mapping(

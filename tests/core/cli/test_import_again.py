@@ -79,8 +79,8 @@ def test_what_differs_is_listed_without_names_and_the_rest_is_imported(settle: T
     assert "1 existing posting has different values in the files. Postings are never overwritten." in shown
     assert (
         "claim 184146026, line 1, posting 2: payment -$88.00 by primary (insurance, line 1, 03/20/2025) → payment "
-        "-$87.00 by primary (insurance, line 1, 03/20/2025); post refund $1.00 by primary (insurance, line 1, "
-        "03/20/2025)" in shown
+        "-$87.00 by primary (insurance, line 1, 03/20/2025); post refund that raises the balance by $1.00 by primary "
+        "(insurance, line 1, 03/20/2025)" in shown
     )
     assert "Petra" not in shown
     assert "Paula" not in shown

@@ -53,7 +53,7 @@ BODIES: Final[tuple[tuple[type[Any], dict[str, Any]], ...]] = (
     (NewLimits, _LIMITS),
     (NewImport, {"files": [_FILE], "options": {"skip_empty_claims": True}, "expected_total_cents": 23_250}),
     (ExpectedTotal, {"expected_total_cents": 23_250}),
-    (ImportConfirmation, {"accept_difference": True, "take_changes": True}),
+    (ImportConfirmation, {"accept_difference": True, "take_changes": True, "post_corrections": True}),
     (NewUser, {"email": "a@example.org", "name": "Ana", "role": "biller", "password": "long enough to be", **_LIMITS}),
 )
 

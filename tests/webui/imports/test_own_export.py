@@ -78,3 +78,28 @@ def test_changes_come_in_on_request(biller: Browser, uploads: Uploads) -> None:
     assert "Payment -$60.00 by primary" in page
     assert "1 posting on existing claims and 1 change imported." in biller.says("/imports/2")
     assert "V0001" in biller.load("/imports/2/corrections.csv").text
+
+
+def test_corrections_are_posted_with_the_import_unless_the_user_unchecks_them(
+    biller: Browser, uploads: Uploads
+) -> None:
+    save(uploads)
+    less = [list(row) for row in ROWS]
+    less[1][6], less[1][10] = 50, less[1][10] + 10
+    for number, rows in enumerate((ROWS, less, less), 1):
+        send(biller, {"ar.csv": csv_file(rows)}, key=f"upload {number}", kind="1")
+        uploads.work()
+        page = biller.says(f"/imports/{number}")
+        biller.post(
+            f"/imports/{number}/confirm", on="/imports", **({"post_corrections": "true"} if number == 2 else {})
+        )
+        uploads.work()
+        if number == 2:
+            assert "Also post the corrections for 3 changed postings" in page
+            assert "Refund that raises the balance by $10.00 by primary" in page
+            assert "The corrections were posted." in biller.says("/imports/2")
+
+    assert "No new rows: the practice already has every row in these files." in page
+    claim = uploads.practice.read(less[1][0])
+    assert (claim.insurance_due, claim.patient_due) == (less[1][9] * 100, less[1][10] * 100)
+    assert uploads.practice.violations() == []

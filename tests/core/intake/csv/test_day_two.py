@@ -267,6 +267,24 @@ def test_changed_and_missing_postings_are_listed_with_what_corrects_them(files: 
         assert session.scalars(amounts).one() == -88_00, "nothing posted is overwritten"
 
 
+def test_an_import_posts_the_corrections_on_request_each_day(files: FilesOfPractice) -> None:
+    files.load()
+    practice = in_practice(files)
+    before = read_claim(files).patient_due
+    days = (("-10.00", "-8.00"), ("-8.00", "-9.50"))
+
+    for old, new in days:
+        files.replace("postings.csv", f"payment,{old}", f"payment,{new}")
+        done, again = load(files, post_corrections=True), load(files, post_corrections=True)
+
+        assert (done.corrections.changed, done.corrected) == (1, 1)
+        assert (again.nothing_new, again.corrections.changed) == (True, 0)
+    assert read_claim(files).patient_due == before + 50
+    practice.settle({"claim_ids": ["184146026"]})
+    assert load(files, post_corrections=True).recognized.postings == 0, "nothing came back"
+    assert is_sound(files)
+
+
 def test_the_listed_corrections_can_be_posted_and_give_the_balance_of_the_file(files: FilesOfPractice) -> None:
     files.load()
     files.replace("postings.csv", "-88.00", "-87.00")

@@ -1,10 +1,13 @@
 """A second file of the office's own: a changed row never posts the same money twice."""
 
+import datetime as dt
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from core.books import closing
 from core.books.invariants import violations
 from core.db.engine import transaction
 from core.intake.csv.postings_import import import_postings
@@ -54,10 +57,9 @@ def load(
     path: Path,
     mapping: Mapping,
     found: list[Correction] | None = None,
-    *,
-    take_changes: bool = False,
+    **asked: bool,
 ) -> Imported:
-    options = ImportOptions(each_correction=None if found is None else found.append, take_changes=take_changes)
+    options = ImportOptions(each_correction=None if found is None else found.append, **asked)
     with transaction(office.sessions) as session:
         return import_file(session, path, mapping, practice_name=PRACTICE, now=NOW, options=options)
 
@@ -115,11 +117,11 @@ def test_a_posting_that_changes_again_after_its_correction_is_not_corrected_twic
     assert balances(office) == (87_00, 0)
     assert load(office, office.folder / "ar.csv", MAPPING).corrections.changed == 0, "it is corrected"
 
-    for balance in ("86.00", "100.00"):
+    for balance, cents in (("86.00", -1_00), ("100.00", 13_00)):
         later: list[Correction] = []
         load(office, office.csv(f"C1,P1,Example Ann,03/14/2026,Aetna,{balance},0.00"), MAPPING, later)
 
-        assert [(one.corrected_before, one.postings) for one in later] == [(True, ())]
+        assert [[posting.amount_cents for posting in one.postings] for one in later] == [[cents]]
     assert balances(office) == (87_00, 0)
 
 
@@ -172,6 +174,108 @@ def test_a_balance_of_zero_after_a_write_off_is_no_change(office: OfficeFiles) -
     assert balances(office) == (0, 0)
 
 
+def settle(office: OfficeFiles) -> GivenPractice:
+    """Write off everything that the claim owes."""
+    practice = in_practice(office)
+    practice.settle()
+    return practice
+
+
+def in_practice(office: OfficeFiles) -> GivenPractice:
+    """Return the practice of the files, in which a biller works."""
+    with transaction(office.sessions) as session:
+        practice_id = find_by_name(session, PRACTICE).id
+        biller = add_user(session, practice_id, "biller@lakeside.example", Role.BILLER)
+    practice = GivenPractice(office.sessions, practice_id, biller)
+    practice.set_write_off(WriteOffSetting.BOTH)
+    return practice
+
+
+TOTALS = "C1,P1,Example Ann,03/14/2026,Aetna,"
+
+
+def totals(office: OfficeFiles, amounts: str) -> Path:
+    """An export with one claim: charge, insurance payments, adjustments, insurance and patient balance."""
+    return office.csv(TOTALS + amounts, header=ADJUSTED_HEADER)
+
+
+def is_clear(done: Imported) -> bool:
+    return (done.corrections.changed, done.corrections.missing, done.held_back) == (0, 0, 0)
+
+
+def test_totals_that_rise_each_day_are_posted_as_their_differences(office: OfficeFiles) -> None:
+    load(office, totals(office, "100.00,10.00,0.00,90.00,0.00"), ADJUSTED)
+    days = (
+        ("100.00,25.00,0.00,75.00,0.00", (75_00, 0)),
+        ("100.00,40.00,20.00,20.00,20.00", (20_00, 20_00)),
+        ("110.00,40.00,20.00,30.00,20.00", (30_00, 20_00)),
+        ("110.00,30.00,20.00,40.00,20.00", (40_00, 20_00)),
+        ("110.00,0.00,20.00,70.00,20.00", (70_00, 20_00)),
+        ("110.00,55.00,20.00,15.00,20.00", (15_00, 20_00)),
+    )
+    for amounts, expected in days:
+        done = load(office, totals(office, amounts), ADJUSTED, post_corrections=True)
+
+        assert done.corrected > 0 or done.on_existing.postings > 0
+        assert balances(office) == expected
+        again = load(office, office.folder / "ar.csv", ADJUSTED, post_corrections=True)
+        assert (again.nothing_new, again.corrected, is_clear(again)) == (True, 0, True)
+
+
+def test_a_file_of_corrections_and_the_import_itself_lead_to_the_same_books(office: OfficeFiles) -> None:
+    load(office, totals(office, "100.00,10.00,0.00,90.00,0.00"), ADJUSTED)
+    found: list[Correction] = []
+    load(office, totals(office, "100.00,25.00,5.00,70.00,0.00"), ADJUSTED, found)
+    post(office, found)
+
+    done = load(office, office.folder / "ar.csv", ADJUSTED, post_corrections=True)
+    last = load(office, totals(office, "100.00,45.00,5.00,50.00,0.00"), ADJUSTED, post_corrections=True)
+
+    assert (is_clear(done), done.corrected) == (True, 0)
+    assert (last.corrections.changed, last.corrected) == (1, 1), "a second change is corrected too"
+    assert balances(office) == (50_00, 0)
+
+
+@pytest.mark.parametrize(
+    ("second", "cents", "entry"),
+    [
+        ("100.00,25.00,0.00,75.00,0.00", 15_00, {"paid_by": "primary"}),
+        (
+            "90.00,10.00,0.00,80.00,0.00",
+            10_00,
+            {"kind": "adjustment", "group_code": "OA", "reason_code": "45"},
+        ),
+    ],
+    ids=["payment", "charge"],
+)
+def test_a_correction_that_a_user_posted_by_hand_is_not_listed_again(
+    office: OfficeFiles, second: str, cents: int, entry: dict[str, Any]
+) -> None:
+    load(office, totals(office, "100.00,10.00,0.00,90.00,0.00"), ADJUSTED)
+    assert not is_clear(load(office, totals(office, second), ADJUSTED))
+    practice = in_practice(office)
+    practice.post("C1", cents, responsibility="insurance", **entry)
+    due = balances(office)
+
+    done = load(office, office.folder / "ar.csv", ADJUSTED, post_corrections=True)
+
+    assert (is_clear(done), done.corrected, done.recognized.postings) == (True, 0, 1)
+    assert balances(office) == due
+
+
+def test_a_payment_without_a_date_is_posted_today_if_its_month_of_service_is_closed(office: OfficeFiles) -> None:
+    load(office, totals(office, "100.00,0.00,0.00,100.00,0.00"), ADJUSTED)
+    practice = in_practice(office)
+    practice.act(closing.close, dt.date(2026, 3, 1), by=practice.person("admin@lakeside.example", Role.ADMIN))
+
+    done = load(office, totals(office, "100.00,60.00,0.00,40.00,0.00"), ADJUSTED)
+    later = load(office, totals(office, "100.00,70.00,0.00,30.00,0.00"), ADJUSTED, post_corrections=True)
+
+    assert (done.on_existing.postings, later.corrected) == (1, 1)
+    assert balances(office) == (30_00, 0)
+    assert load(office, office.folder / "ar.csv", ADJUSTED).nothing_new
+
+
 NAMED = Mapping.of({
     "columns": {header: field for header, field in MAPPING.columns.items() if header != "Patient #"},
     "dates": {"service_date": "MM/DD/YYYY"},
@@ -201,13 +305,3 @@ def test_a_claim_number_of_another_person_still_stops_the_import(office: OfficeF
 
     assert len(faults) == 1
     assert "this claim ID belongs to another patient" in faults[0]
-
-
-def settle(office: OfficeFiles) -> None:
-    """Write off everything that the claim owes."""
-    with transaction(office.sessions) as session:
-        practice_id = find_by_name(session, PRACTICE).id
-        biller = add_user(session, practice_id, "biller@lakeside.example", Role.BILLER)
-    practice = GivenPractice(office.sessions, practice_id, biller)
-    practice.set_write_off(WriteOffSetting.BOTH)
-    practice.settle()

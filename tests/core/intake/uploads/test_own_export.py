@@ -136,7 +136,9 @@ def test_a_changed_posting_is_listed_with_its_correction(uploads: Uploads) -> No
     changed = job.report["corrections"]["first"]  # what is not paid moves to the patient
     payment, *transfer = sorted(changed, key=lambda one: str(one["old"]))
     assert (payment["old"][:15], payment["new"][:15]) == ("payment -$60.00", "payment -$50.00")
-    assert payment["postings"] == [payment["new"].replace("-$50.00", "$10.00").replace("payment", "refund")]
+    assert payment["postings"] == [
+        payment["new"].replace("payment -$50.00", "refund that raises the balance by $10.00")
+    ]
     assert [one["old"].split()[0] for one in transfer] == ["transfer", "transfer"]
     assert len(listed(uploads, job, lists.CORRECTIONS)) == 1 + 3
 
