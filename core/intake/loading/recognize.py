@@ -272,7 +272,7 @@ def _changed(entries: FromClause, *names: str) -> Select[Any]:
 
 
 def _new_or_old(changes: CTE, name: str) -> ColumnElement[Any]:
-    """Return the value of the export, or the last one with an amount of 0 if the export no longer has the posting."""
+    """Return the exported value. A posting that is gone keeps its last values, with an amount of 0."""
     if name in ("line", "kind"):
         return changes.c[name]
     gone = literal(0) if name == "amount_cents" else changes.c[f"old_{name}"]
