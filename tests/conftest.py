@@ -14,6 +14,7 @@ from core.db import locks
 from core.db.engine import Sessions, make_sessions
 from core.local.broker import Broker
 from tests import promises
+from tests.kept_connections import keep
 from tests.servers import Databases, broker_client, running_servers
 from tests.shared_app import engine_on
 from tests.workers import Workers, running_workers
@@ -75,7 +76,7 @@ def engine(database_url: str) -> Iterator[Engine]:
     """Yield an engine on `database_url`."""
     engine = engine_on(database_url)
     yield engine
-    engine.dispose()
+    keep(engine)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from core.local.broker import Broker
 from core.local.guardian import Guardian
 from core.local.postgres import Postgres
 from core.migrations.run import migrate_database
+from tests import emptying, kept_connections
 
 TEMPLATE: Final = "settle_template"
 # If set to a bin folder such as /usr/lib/postgresql/15/bin, the suite runs on that PostgreSQL.
@@ -36,14 +37,16 @@ _numbers = itertools.count(1)
 
 
 class Databases:
-    """A server with a migrated template. Each test gets its own copy in tens of milliseconds."""
+    """A server with a migrated template. Each test gets its own copy, new or emptied, in milliseconds."""
 
     def __init__(self, server: Postgres) -> None:
         """Migrate the template once."""
         self.server = server
         self._used: list[str] = []
+        self._to_empty: list[str] = []
         self._run("CREATE DATABASE {}", TEMPLATE)
         migrate_database(self.url_of(TEMPLATE))
+        self._shape = emptying.shape_of(self._superuser_url(TEMPLATE))
 
     def url_of(self, name: str) -> str:
         """Return the URL of one of the server's databases."""
@@ -51,15 +54,27 @@ class Databases:
 
     @contextmanager
     def fresh(self) -> Iterator[str]:
-        """Yield the URL of a migrated, empty database. Drop it afterwards, even if a client is still connected."""
-        with self._made("CREATE DATABASE {} TEMPLATE {}", TEMPLATE) as url:
-            yield url
+        """Yield the URL of a migrated, empty database. The next test gets it if it can be emptied."""
+        name = self._emptied() or self._make("CREATE DATABASE {} TEMPLATE {}", TEMPLATE)
+        try:
+            yield self.url_of(name)
+        finally:
+            self._to_empty.append(name)
+
+    def _emptied(self) -> str | None:
+        while self._to_empty:
+            name = self._to_empty.pop()
+            if emptying.empty(self._superuser_url(name), shape=self._shape, kept=kept_connections.pids(name)):
+                return name
+            self._used.append(name)
+        return None
 
     @contextmanager
     def copied(self, url: str) -> Iterator[str]:
-        """Yield the URL of a copy of a database that has no clients. Drop it as `fresh` does."""
+        """Yield the URL of a copy of a database that has no clients. Drop it afterwards, even if it has one."""
         database = make_url(url).database
         assert database is not None
+        kept_connections.close(database)
         with self._made("CREATE DATABASE {} TEMPLATE {}", database) as copy:
             yield copy
 
@@ -71,22 +86,30 @@ class Databases:
 
     @contextmanager
     def _made(self, statement: str, *names: str) -> Iterator[str]:
+        name = self._make(statement, *names)
+        try:
+            yield self.url_of(name)
+        finally:
+            self._used.append(name)
+
+    def _make(self, statement: str, *names: str) -> str:
         # Drop earlier databases only now that their connections have ended, because PostgreSQL sleeps 100 ms on an
         # ending one.
         while self._used:
             self._drop(self._used.pop())
         name = f"test_{next(_numbers)}"
         self._run(statement, name, *names)
-        try:
-            yield self.url_of(name)
-        finally:
-            self._used.append(name)
+        return name
 
     def _drop(self, name: str) -> None:
+        kept_connections.close(name)
         # Only the superuser can end an autovacuum that runs in the database.
-        url = make_url(self.server.url).set(username="postgres", database="postgres")
-        with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
+        with psycopg.connect(self._superuser_url("postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _superuser_url(self, name: str) -> str:
+        url = make_url(self.server.url).set(username="postgres", database=name)
+        return url.render_as_string(hide_password=False)
 
     def _run(self, statement: str, *names: str) -> None:
         with psycopg.connect(self.server.url, autocommit=True) as connection:

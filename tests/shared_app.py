@@ -11,6 +11,7 @@ from sqlalchemy.util import LRUCache
 
 from core.db.engine import make_engine, make_sessions
 from core.settings import Settings
+from tests import kept_connections
 from webui.app import create_app
 from webui.shared import hints
 from webui.shared.app_context import AppContext, HintSender
@@ -29,6 +30,7 @@ def engine_on(url: str) -> Engine:
             _dialects.append(engine.dialect)
     engine.dialect = _dialects[0]  # the cache of compiled statements is keyed by the dialect
     engine.update_execution_options(compiled_cache=_compiled)
+    kept_connections.adopt(engine)
     return engine
 
 

@@ -1,0 +1,39 @@
+"""Connections that a test leaves open for the next test on its database.
+
+A new connection reads the catalogs again, which costs more than most tests do with it.
+"""
+
+from collections import defaultdict
+
+from sqlalchemy import Engine, Pool
+
+_pools: defaultdict[str | None, list[tuple[Pool, list[int]]]] = defaultdict(list)
+
+
+def keep(engine: Engine) -> None:
+    """Leave the engine's connections open for the next engine on its database, unless one is still in use."""
+    if engine.pool.checkedout():
+        engine.dispose()
+        return
+    idle = [engine.raw_connection() for _ in range(engine.pool.checkedin())]
+    pids = [connection.driver_connection.info.backend_pid for connection in idle]
+    for connection in idle:
+        connection.close()  # it goes back to the pool
+    _pools[engine.url.database].append((engine.pool, pids))
+
+
+def adopt(engine: Engine) -> None:
+    """Give a new engine the connections that an earlier one left open."""
+    if left := _pools[engine.url.database]:
+        engine.pool, _ = left.pop()
+
+
+def pids(database: str) -> list[int]:
+    """Return the ids of the server's processes for the open connections."""
+    return [pid for _, pids in _pools[database] for pid in pids]
+
+
+def close(database: str) -> None:
+    """Close the connections that were left open."""
+    for pool, _ in _pools.pop(database, []):
+        pool.dispose()
