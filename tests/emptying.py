@@ -1,17 +1,18 @@
 """Empty a database between two tests, which costs a fraction of a new copy of the template.
 
 A test must not notice. So a database is emptied only if it then equals a new copy: the same tables, constraints,
-triggers and functions, no statistics for the planner, and no client left that could still write.
+triggers and functions, and no client left that could still write.
 """
 
+import json
 import time
+from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
 
 _CLIENTS_SECONDS: Final = 0.5  # the server's process ends milliseconds after its client has disconnected
 _LOOK_SECONDS: Final = 0.002
-_BYTES_MAX: Final = 8 * 1024**2  # deleted rows still fill pages
 
 # `xmin` is the transaction that wrote the catalog's row, so a disabled trigger or a replaced function differs too.
 _SHAPE: Final = " UNION ALL ".join([
@@ -22,7 +23,7 @@ _SHAPE: Final = " UNION ALL ".join([
             ("pg_trigger", "oid"),
         )
     ),
-    "SELECT 'pg_class', count(*), count(*) FILTER (WHERE reltuples > 0) FROM pg_class WHERE oid >= 16384",
+    "SELECT 'pg_class', count(*), 0 FROM pg_class WHERE oid >= 16384",
     "SELECT 'pg_namespace', count(*), 0 FROM pg_namespace WHERE nspname !~ '^pg_'",
     "SELECT 'pg_database', datconnlimit, 0 FROM pg_database WHERE datname = current_database()",
     "SELECT 'pg_db_role_setting', count(*), 0 FROM pg_db_role_setting WHERE setdatabase <> 0",
@@ -32,43 +33,58 @@ SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND backend_type = 'client backend'
     AND pid <> pg_backend_pid() AND pid <> ALL (%s::int[])
 """
-_USED: Final = """
-SELECT format('DELETE FROM %s', oid::regclass), pg_relation_size(oid) FROM pg_class
+_USED_TABLES: Final = """
+SELECT oid::regclass::text FROM pg_class
 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'
     AND pg_relation_size(oid) > 0
-UNION ALL SELECT format('SELECT setval(%L, 1, false)', sequencename), 0 FROM pg_sequences WHERE last_value IS NOT NULL
 """
+_RESTART_IDS: Final = "SELECT setval(sequencename::regclass, 1, false) FROM pg_sequences WHERE last_value IS NOT NULL"
+# What the planner knows about sizes. A copy has the same ids as its template.
+_SIZES: Final = "SELECT oid::text, relpages, reltuples FROM pg_class WHERE oid >= 16384 ORDER BY oid"
+_FORGET_SIZES: Final = """
+UPDATE pg_class SET relpages = new.relpages, reltuples = new.reltuples
+FROM json_to_recordset(%s) AS new (oid oid, relpages int, reltuples real)
+WHERE pg_class.oid = new.oid AND (pg_class.relpages, pg_class.reltuples) <> (new.relpages, new.reltuples)
+"""
+_FORGET_VALUES: Final = "DELETE FROM pg_statistic WHERE starelid >= 16384"
 
-Shape = list[tuple[Any, ...]]
 _Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-def shape_of(superuser_url: str) -> Shape:
-    """Return what must not change in a database that is to be used again."""
-    with psycopg.connect(superuser_url, autocommit=True) as connection:
-        return _shape(connection)
+@dataclass(frozen=True)
+class Template:
+    """What must not differ in a database that is used again."""
+
+    shape: list[tuple[Any, ...]]
+    sizes: str
+
+    @classmethod
+    def read(cls, superuser_url: str) -> "Template":
+        """Read it from the database that others are copied from."""
+        with psycopg.connect(superuser_url, autocommit=True) as connection:
+            sizes = connection.execute(_SIZES).fetchall()
+            names = ("oid", "relpages", "reltuples")
+            return cls(_shape(connection), json.dumps([dict(zip(names, row, strict=True)) for row in sizes]))
 
 
-def empty(superuser_url: str, *, shape: Shape, kept: list[int]) -> bool:
+def empty(superuser_url: str, *, template: Template, kept: list[int]) -> bool:
     """Delete all rows of a database and restart its ids. Return False if it would still differ from a new copy.
 
     `kept` are the ids of processes whose connections stay open.
     """
     with psycopg.connect(superuser_url, autocommit=True) as connection:
-        if not _is_alone(connection, kept) or _shape(connection) != shape:
+        if not _is_alone(connection, kept) or _shape(connection) != template.shape:
             return False
-        used = connection.execute(_USED).fetchall()
-        if sum(size for _, size in used) > _BYTES_MAX:
-            return False
-        # As a replica, PostgreSQL runs no trigger and checks no foreign key.
-        statements = (
-            "SET session_replication_role = replica",
-            "BEGIN",
-            *(statement for statement, _ in used),
-            "COMMIT",
-        )
-        connection.execute("; ".join(statements).encode())
-        return True
+        if tables := [name for (name,) in connection.execute(_USED_TABLES)]:
+            deletes = "; ".join(f"DELETE FROM {name}" for name in tables)
+            # As a replica, PostgreSQL runs no trigger and checks no foreign key.
+            connection.execute(f"SET session_replication_role = replica; BEGIN; {deletes}; COMMIT".encode())
+            # Otherwise new rows would fill the gaps, and a query without an order would return them in another one.
+            connection.execute(f"VACUUM {', '.join(tables)}".encode())
+        connection.execute(_RESTART_IDS)
+        if connection.execute(_FORGET_SIZES, [template.sizes]).rowcount:
+            connection.execute(_FORGET_VALUES)
+        return not connection.execute(_USED_TABLES).fetchall()
 
 
 def _is_alone(connection: _Connection, kept: list[int]) -> bool:
@@ -80,5 +96,5 @@ def _is_alone(connection: _Connection, kept: list[int]) -> bool:
     return True
 
 
-def _shape(connection: _Connection) -> Shape:
+def _shape(connection: _Connection) -> list[tuple[Any, ...]]:
     return connection.execute(_SHAPE.encode()).fetchall()

@@ -46,7 +46,7 @@ class Databases:
         self._to_empty: list[str] = []
         self._run("CREATE DATABASE {}", TEMPLATE)
         migrate_database(self.url_of(TEMPLATE))
-        self._shape = emptying.shape_of(self._superuser_url(TEMPLATE))
+        self._template = emptying.Template.read(self._superuser_url(TEMPLATE))
 
     def url_of(self, name: str) -> str:
         """Return the URL of one of the server's databases."""
@@ -64,7 +64,7 @@ class Databases:
     def _emptied(self) -> str | None:
         while self._to_empty:
             name = self._to_empty.pop()
-            if emptying.empty(self._superuser_url(name), shape=self._shape, kept=kept_connections.pids(name)):
+            if emptying.empty(self._superuser_url(name), template=self._template, kept=kept_connections.pids(name)):
                 return name
             self._used.append(name)
         return None
