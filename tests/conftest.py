@@ -1,5 +1,6 @@
 """Real servers for every test that needs one. Nothing is mocked, and two tests share nothing."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if promises.is_slow(item.path, item.originalname if isinstance(item, pytest.Function) else item.name):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """Exempt what exists by now from garbage collection: thousands of tests, which each collection would visit."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
