@@ -14,11 +14,16 @@ from core.access import users
 from core.db import locks
 from core.db.engine import Sessions, make_sessions
 from core.local.broker import Broker
-from tests import promises
+from tests import promises, repeats
 from tests.kept_connections import keep
 from tests.servers import Databases, broker_client, running_servers
 from tests.shared_app import engine_on
 from tests.workers import Workers, running_workers
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Repeat less in `make test`."""
+    repeats.is_quick = config.getoption("markexpr") == "not slow"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,12 +1,11 @@
 """A practice for the tests of core, and users of it."""
 
-import os
-
 import pytest
 
 from core.access.permissions import Actor
 from core.db.engine import Sessions
 from core.models.people import Role
+from tests import repeats
 from tests.factories import GivenPractice, a_practice
 
 
@@ -31,4 +30,4 @@ def approver(practice: GivenPractice) -> Actor:
 @pytest.fixture
 def rounds() -> int:
     """Return how often a race runs: enough to detect a bug, more with SETTLE_SOAK_ROUNDS."""
-    return int(os.environ.get("SETTLE_SOAK_ROUNDS", "40"))
+    return repeats.rounds(40)

@@ -16,6 +16,7 @@ from core.intake.csv.postings_import import import_postings
 from core.ledger import recoveries, write_offs
 from core.models.ledger import Posting
 from core.models.practices import Practice, WriteOffSetting
+from tests import repeats
 from tests.factories import NOW, GivenPractice, Line, a_practice
 from tests.properties import expected_balances
 from tests.servers import Databases
@@ -75,7 +76,7 @@ def one_database(databases: Databases) -> Iterator[Sessions]:
         engine.dispose()
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=repeats.times(10), deadline=None, suppress_health_check=list(HealthCheck))
 @given(dues=_dues, moved=st.integers(0, 10), postings=st.lists(_later, min_size=1, max_size=3))
 @example(
     dues=[30, 0, 0, 0],

@@ -20,6 +20,7 @@ from core.models.ledger import Posting
 from core.models.people import Role
 from core.models.practices import Patient, Payer, Practice, WriteOffSetting
 from core.practices.practice_queries import find_by_name
+from tests import repeats
 from tests.factories import NOW, GivenPractice, add_user
 from tests.properties import expected_balances
 from tests.servers import Databases
@@ -66,7 +67,7 @@ _day_names = _two(*[st.sampled_from(["Sample, Petra", "Sample, Paula"])] * 2)
 _classes = _two(*[st.sampled_from(["commercial", "medicare"])] * 2)
 _worlds = given(claims=st.lists(_claim, min_size=1, max_size=3), names=_day_names, classes=_classes)
 _few = settings(
-    max_examples=15, deadline=None, suppress_health_check=list(HealthCheck),
+    max_examples=repeats.times(15), deadline=None, suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking would take minutes
 )  # fmt: skip
 

@@ -14,6 +14,7 @@ from core.jobs.keys import JobKey
 from core.ledger import manual_postings
 from core.ledger.entries import parse_entry
 from core.models.people import Role
+from tests import repeats
 from tests.factories import NOW, GivenPractice, Line, a_practice
 from tests.servers import Databases
 from tests.shared_app import engine_on
@@ -37,7 +38,7 @@ def one_database(databases: Databases) -> Iterator[Sessions]:
         engine.dispose()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=repeats.times(25), deadline=None, suppress_health_check=list(HealthCheck))
 @given(charged=st.integers(1, 200), acts=st.lists(_acts, max_size=10))
 def test_no_dollar_is_lost_and_no_credit_is_false(
     one_database: Sessions, charged: int, acts: list[tuple[str, int]]

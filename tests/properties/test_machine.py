@@ -2,7 +2,6 @@
 
 import datetime as dt
 import itertools
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -39,6 +38,7 @@ from core.models.practices import WriteOffSetting
 from core.money import UNLIMITED, format_plain_amount
 from core.practices import exclusions, limits, periods, write_off_setting
 from core.practices.periods import PeriodClosed
+from tests import repeats
 from tests.factories import NOW, GivenPractice, Line, a_practice
 from tests.properties import expected_balances
 from tests.servers import Databases
@@ -46,7 +46,7 @@ from tests.shared_app import engine_on
 
 CLAIMS = 8
 # each example checks every invariant after each of its steps
-EXAMPLES = int(os.environ.get("SETTLE_SOAK_ROUNDS", "10"))
+EXAMPLES = repeats.rounds(10)
 STEPS = 25
 
 _names = itertools.count(1)
@@ -434,7 +434,7 @@ def one_database(databases: Databases) -> Any:
         engine_.dispose()
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=repeats.times(10), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     chunk_claims=st.integers(1, 12),
     workers=st.integers(1, 3),
