@@ -25,6 +25,7 @@ from tests.factories import NOW, GivenPractice, a_practice
 from tests.shared_app import application
 from webui.shared.auth import SESSION_COOKIE
 
+CSRF_COOKIE = "settle_forms"
 _MARKUP = re.compile(r"<textarea.*?</textarea>|<[^>]+>", re.DOTALL)
 _ISO_DATE = re.compile(r"(?<![\w-])(?:19|20)\d\d-\d\d-\d\d(?![\w-])")
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
@@ -86,6 +87,7 @@ class Browser:
     client: FlaskClient
     actor: Actor | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    tokens: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
 
     def get(self, path: str, **headers: str) -> TestResponse:
         return _checked(self.client.get(path, headers={**self.headers, **headers}))
@@ -111,9 +113,20 @@ class Browser:
 
     def post(self, path: str, *, on: str = "/settings", **fields: Any) -> TestResponse:
         """Send a form as the page `on` would, with its CSRF token."""
-        token = _TOKEN.search(self.get(on).text)
-        assert token, f"{on} has no form"
-        return _checked(self.client.post(path, data={"csrf_token": token[1], **fields}))
+        data = {"csrf_token": self._token_of(on), **fields}
+        return _checked(self.client.post(path, data=data))
+
+    def _token_of(self, page: str) -> str:
+        """Return the CSRF token of a page, which stays the same for as long as the browser keeps its cookies."""
+        if (page, self._cookies()) not in self.tokens:
+            found = _TOKEN.search(self.get(page).text)
+            assert found, f"{page} has no form"
+            self.tokens[page, self._cookies()] = found[1]
+        return self.tokens[page, self._cookies()]
+
+    def _cookies(self) -> tuple[str, ...]:
+        cookies = map(self.client.get_cookie, (SESSION_COOKIE, CSRF_COOKIE))
+        return tuple(cookie.value for cookie in cookies if cookie)
 
     def links(self, path: str) -> list[str]:
         parsed = LinkParser()
