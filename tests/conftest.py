@@ -108,7 +108,7 @@ def session(sessions: Sessions) -> Iterator[Session]:
 def broker_url(servers: tuple[Databases, Broker]) -> str:
     """Return the URL of an empty broker, in Celery's form."""
     url = servers[1].url
-    broker_client(url).flushall()
+    broker_client(url).flushdb()
     return url
 
 

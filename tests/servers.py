@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import redis
@@ -177,4 +177,5 @@ def _remove_if_abandoned(folder: Path) -> None:
 
 def broker_client(url: str) -> redis.Redis:
     """Return a client for a broker's URL in Celery's form."""
-    return redis.Redis(unix_socket_path=urlsplit(url).path)
+    parts = urlsplit(url)
+    return redis.Redis(unix_socket_path=parts.path, db=int(parse_qs(parts.query)["virtual_host"][0]))

@@ -23,6 +23,7 @@ from tests.acceptance.product import PATIENCE_SECONDS
 from tests.factories import a_practice
 from tests.servers import broker_client
 from tests.waiting import eventually
+from tests.worker.conftest import Shared
 from tests.workers import Workers, running_workers
 from tests.zone_files import OLD, a_database
 from webui.shared import hints
@@ -87,18 +88,21 @@ def test_a_beat_is_known_by_the_ticks_that_arrived_from_it(beat: int, worker: Wo
     ]
 
 
-def test_a_tick_from_any_sender_counts_as_the_last_tick(worker: Workers, sessions: Sessions) -> None:
-    worker.hint(TASK_TICK, queue=QUEUE_CONTROL)
+def test_a_tick_from_any_sender_counts_as_the_last_tick(shared: Shared) -> None:
+    def last_tick() -> dt.datetime | None:
+        with shared.sessions() as session:
+            return heartbeat.last_tick(session)
 
-    def ticked() -> bool:
-        with sessions() as session:
-            return heartbeat.last_tick(session) is not None
+    before = last_tick()
 
-    eventually(ticked, seconds=PATIENCE_SECONDS)
-    assert processes(sessions, BEAT) == []
+    shared.workers.hint(TASK_TICK, queue=QUEUE_CONTROL)
+
+    eventually(lambda: last_tick() != before, seconds=PATIENCE_SECONDS)
+    assert processes(shared.sessions, BEAT) == []
 
 
-def test_a_worker_in_the_middle_of_a_chunk_is_shown_with_it(worker: Workers, sessions: Sessions) -> None:
+def test_a_worker_in_the_middle_of_a_chunk_is_shown_with_it(shared: Shared) -> None:
+    worker, sessions = shared.workers, shared.sessions
     practice = a_practice(sessions)
     practice.claims(4)
     now = dt.datetime.now(dt.UTC)
@@ -155,10 +159,10 @@ def test_the_request_id_is_on_the_workers_log_lines_and_its_counts_are_flushed(
     eventually(lambda: chunks_flushed() == len(jobs), seconds=PATIENCE_SECONDS)
 
 
-def test_every_log_line_of_a_worker_is_one_json_event(worker: Workers, broker_url: str) -> None:
-    worker.hint(TASK_WORK, 1, 1)
-    eventually(lambda: broker_client(broker_url).llen("settle:settle") == 0, seconds=PATIENCE_SECONDS)
+def test_every_log_line_of_a_worker_is_one_json_event(shared: Shared) -> None:
+    shared.workers.hint(TASK_WORK, 1, 1)
+    eventually(lambda: broker_client(shared.broker_url).llen("settle:settle") == 0, seconds=PATIENCE_SECONDS)
 
-    lines = [line for line in worker.settle.log_text().splitlines() if line]
+    lines = [line for line in shared.workers.settle.log_text().splitlines() if line]
     assert lines
     assert all("event" in json.loads(line) for line in lines)

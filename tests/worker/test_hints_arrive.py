@@ -15,6 +15,7 @@ from core.settings import QUEUE_CONTROL, QUEUE_SETTLE, TASK_CANARY, TASK_PREPARE
 from core.watch import canary
 from tests.servers import broker_client
 from tests.waiting import eventually
+from tests.worker.conftest import Shared
 from tests.workers import Workers
 
 
@@ -29,12 +30,12 @@ def is_stamped(sessions: Sessions, canary_id: int) -> bool:
 
 
 @pytest.mark.parametrize("queue", [QUEUE_SETTLE, QUEUE_CONTROL])
-def test_a_hinted_worker_stamps_the_row(worker: Workers, sessions: Sessions, queue: str) -> None:
-    canary_id = ask(sessions)
+def test_a_hinted_worker_stamps_the_row(shared: Shared, queue: str) -> None:
+    canary_id = ask(shared.sessions)
 
-    worker.hint(TASK_CANARY, canary_id, queue=queue)
+    shared.workers.hint(TASK_CANARY, canary_id, queue=queue)
 
-    eventually(lambda: is_stamped(sessions, canary_id))
+    eventually(lambda: is_stamped(shared.sessions, canary_id))
 
 
 def test_a_hint_waits_for_a_killed_worker_to_restart(worker: Workers, sessions: Sessions) -> None:
@@ -47,17 +48,15 @@ def test_a_hint_waits_for_a_killed_worker_to_restart(worker: Workers, sessions: 
     eventually(lambda: is_stamped(sessions, canary_id))
 
 
-def test_workers_survive_a_broker_that_drops_every_connection(
-    worker: Workers, sessions: Sessions, broker_url: str
-) -> None:
-    broker_client(broker_url).client_kill_filter(_type="normal", skipme=True)
-    canary_id = ask(sessions)
+def test_workers_survive_a_broker_that_drops_every_connection(shared: Shared) -> None:
+    broker_client(shared.broker_url).client_kill_filter(_type="normal", skipme=True)
+    canary_id = ask(shared.sessions)
 
-    worker.hint(TASK_CANARY, canary_id)
+    shared.workers.hint(TASK_CANARY, canary_id)
 
-    eventually(lambda: is_stamped(sessions, canary_id), seconds=30)
-    assert worker.settle.is_running()
-    assert worker.control.is_running()
+    eventually(lambda: is_stamped(shared.sessions, canary_id), seconds=30)
+    assert shared.workers.settle.is_running()
+    assert shared.workers.control.is_running()
 
 
 HINTS_MAX = 20
