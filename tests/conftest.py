@@ -18,6 +18,7 @@ from tests import promises, repeats
 from tests.kept_connections import keep
 from tests.servers import Databases, broker_client, running_servers
 from tests.shared_app import engine_on
+from tests.spreading import spread
 from tests.workers import Workers, running_workers
 
 
@@ -27,10 +28,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that only `make test-all` runs."""
+    """Mark the tests that only `make test-all` runs, and mix those that wait with those that compute."""
     for item in items:
         if promises.is_slow(item.path, item.originalname if isinstance(item, pytest.Function) else item.name):
             item.add_marker(pytest.mark.slow)
+    items[:] = spread(items)
 
 
 def pytest_collection_finish() -> None:

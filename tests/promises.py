@@ -47,7 +47,12 @@ FAST: Final = ("acceptance/test_compose_file.py",)
 _TESTS: Final = Path(__file__).parent
 
 
+def is_in_slow_place(path: Path) -> bool:
+    """Return whether the file starts processes and mostly waits for them."""
+    place = path.relative_to(_TESTS).as_posix()
+    return place.startswith(SLOW) and place not in FAST
+
+
 def is_slow(path: Path, name: str) -> bool:
     """Return whether only `make test-all` runs the test of that name in the file."""
-    place = path.relative_to(_TESTS).as_posix()
-    return place.startswith(SLOW) and place not in FAST and f"{place}::{name}" not in PROMISES.values()
+    return is_in_slow_place(path) and f"{path.relative_to(_TESTS).as_posix()}::{name}" not in PROMISES.values()

@@ -29,7 +29,7 @@ PROGRAMS: Final = "SETTLE_TEST_POSTGRES"
 
 # Copying a database takes 15 ms in memory, and 300 ms on a busy disk.
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 – the folder that we make in it has an unguessable name
-_MEMORY_BYTES_MIN: Final = 4 * 1024**3  # two pytest processes, each with a gigabyte of WAL and its databases
+_MEMORY_BYTES_MIN: Final = 6 * 1024**3  # three pytest processes, each with a gigabyte of WAL and its databases
 _PREFIX: Final = "settle-test-"
 _ABANDONED_AFTER_SECONDS: Final = 60
 
