@@ -168,7 +168,7 @@ def test_a_claim_is_settled_from_the_feed(feed: Page, practice: GivenPractice) -
     expect(field).to_be_focused()
     expect(feed.locator("#warning")).to_have_text(
         "This posts 100 write-offs, $750.00 in all, to 50 claims. Only an approver or administrator "
-        "can reverse this. The original write-offs stay in the ledger."
+        "can reverse this, and a reversal leaves the original write-offs in the ledger."
     )
 
     field.fill("confirm")

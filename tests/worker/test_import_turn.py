@@ -1,4 +1,4 @@
-"""One process of a worker imports at a time. The turn of a process that dies is free."""
+"""One process of a worker imports at a time. If that process dies, another one can take its turn."""
 
 import multiprocessing
 import os

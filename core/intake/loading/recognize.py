@@ -57,9 +57,9 @@ class Recognized(NamedTuple):
 def recognize(session: Session, practice_id: int, source: str, *, gives_totals: bool) -> Recognized:
     """Find the staged postings that the ledger has in another form, and stage them as known. `remember` stores them.
 
-    They are compared with the write-offs and reversals that are not yet in an export. If the file gives totals, they
-    are compared with all postings that did not come from this source. Payments are compared with payments. If one of
-    these changed by exactly that amount, its changed postings are recognized:
+    They are compared with what is due: the write-offs and reversals not yet seen in an export. If the file gives
+    totals, all postings that did not come from this source are due. Payments are compared with payments. The changed
+    postings of any of the following are recognized, if it changed by exactly what is due:
 
     1. the balances of a line
     2. the payments, or the adjustments, for a line and responsibility
@@ -102,7 +102,7 @@ def know_recognized(session: Session) -> None:
 
 
 def remember(session: Session, practice_id: int, *, source: str, by: Actor | None, now: dt.datetime) -> None:
-    """Store the recognized postings, so that each write-off is brought back once."""
+    """Store the recognized postings, so that each write-off is matched only once."""
     columns: dict[str, Any] = {
         "practice_id": literal(practice_id),
         "source": literal(source),
@@ -226,7 +226,7 @@ def _entries(changes: CTE) -> Select[Any]:
 
 
 def _lines(due: CTE, changes: CTE, entries: CTE) -> Select[Any]:
-    """Return the lines whose balances changed by exactly what is due, and whose payments did so too, if any changed."""
+    """Return the lines whose balances changed by exactly what is due. Payments that changed must match it too."""
     line = tuple_(due.c.claim, due.c.line)
     paid = select(changes.c.claim, changes.c.line).where(changes.c.kind == _PAYMENT)
     by_class, by_side = (_uneven(due, entries, *more) for more in (("paid",), ()))

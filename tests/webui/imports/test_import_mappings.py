@@ -50,7 +50,7 @@ def test_a_mapping_is_guessed_corrected_and_saved(practice: GivenPractice, bille
     assert "Date of service DOS MM/DD/YYYY" in shown
     assert "ZZ means Internal Review" in shown
     taken = biller.post(PAGE, on=PAGE, **(decided | {"rows": "line"}))
-    assert "Replace the mapping with this name" in taken.text
+    assert "Overwrite the saved mapping that has this name" in taken.text
     assert biller.post(PAGE, on=PAGE, **(decided | {"rows": "line", "replace": "1"})).status_code == 303
     assert "One row for each service line." in biller.says(saved.location)
     assert biller.post(f"{saved.location}/delete", on=PAGE).status_code == 303

@@ -176,7 +176,7 @@ def test_the_preview_shows_what_will_happen_to_each_claim(two_claims: GivenPract
     assert "<b>Abel</b>" not in biller.get(answer.headers["Location"]).text
     assert "Skipped</span> Insurance credit balance" in page
     assert (
-        "This posts 3 write-offs, $17.50 in all, to 1 claim. Only an approver or administrator can reverse this."
+        "This posts 3 write-offs, $17.50 in all, to 1 claim. Only an approver or administrator can reverse this, and"
         in page
     )
     assert "Balance Writeoff: patient and insurance" in page
