@@ -1,13 +1,16 @@
 """Stage the postings that correct changed postings, if the user wants them posted with the import."""
 
 import datetime as dt
+from itertools import count
 from typing import Final
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins
 from core.intake.loading.corrections import Correction, all_corrections
+from core.intake.loading.known_postings import CORRECTION
 from core.intake.loading.recognize import know_recognized
 from core.models.ledger import PostingKind
 
@@ -23,17 +26,26 @@ def stage_corrections(
     """
     found = [one for one in all_corrections(session, practice_id, source, origins) if one.postings]
     rows = [(one, number) for one in found for number in range(len(one.postings))]
-    stages.copy_rows(session, _STAGE, (_staged(one, number, today, is_dated=is_dated) for one, number in rows))
+    corrects = stages.KNOWN_POSTING.c.source_id.contains(CORRECTION)
+    taken = set(session.scalars(select(stages.KNOWN_POSTING.c.source_id).where(corrects)))
+    ids = [_free_id(one.ids[number], taken) for one, number in rows]
+    staged = (_staged(one, number, id_, today, is_dated=is_dated) for (one, number), id_ in zip(rows, ids, strict=True))
+    stages.copy_rows(session, _STAGE, staged)
     stages.copy_rows(session, stages.RECOGNIZED, (_as_known(one) for one in found))
     know_recognized(session)
     return len(rows)
 
 
-def _staged(one: Correction, number: int, today: dt.date, *, is_dated: bool) -> tuple[object, ...]:
+def _free_id(wanted: str, taken: set[str]) -> str:
+    """Return the id, or another one if a total returned to an earlier value. A known id would not be posted again."""
+    return next(id_ for n in count(1) if (id_ := wanted if n == 1 else f"{wanted}-{n}") not in taken)
+
+
+def _staged(one: Correction, number: int, id_: str, today: dt.date, *, is_dated: bool) -> tuple[object, ...]:
     entry = one.postings[number]
     keeps_date = is_dated and one.old.kind != PostingKind.CHARGE
     return (
-        one.line_of_file or 0, one.ids[number], one.claim_id, *entry[:-1],
+        one.line_of_file or 0, id_, one.claim_id, *entry[:-1],
         dt.date.fromisoformat(entry.posted_on) if keeps_date else today,
     )  # fmt: skip
 

@@ -212,6 +212,8 @@ def test_totals_that_rise_each_day_are_posted_as_their_differences(office: Offic
         ("110.00,30.00,20.00,40.00,20.00", (40_00, 20_00)),
         ("110.00,0.00,20.00,70.00,20.00", (70_00, 20_00)),
         ("110.00,55.00,20.00,15.00,20.00", (15_00, 20_00)),
+        ("110.00,30.00,20.00,40.00,20.00", (40_00, 20_00)),
+        ("110.00,55.00,20.00,15.00,20.00", (15_00, 20_00)),
     )
     for amounts, expected in days:
         done = load(office, totals(office, amounts), ADJUSTED, post_corrections=True)
