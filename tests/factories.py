@@ -25,7 +25,7 @@ from core.models.jobs import SettleJob
 from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
 from core.models.people import AuditEntry, Role, User
 from core.models.practices import Office, Patient, Payer, PayerClass, Practice, Provider, WriteOffSetting
-from core.money import UNLIMITED
+from core.money import CENTS_MAX, UNLIMITED
 from core.practices.create import create_practice
 from core.watch import tally
 
@@ -347,9 +347,10 @@ def ticking(start: dt.datetime) -> engine.Clock:
 def a_practice(
     sessions: Sessions, *, name: str = "Lakeside", write_off: WriteOffSetting = WriteOffSetting.BOTH
 ) -> GivenPractice:
-    """Create a practice."""
+    """Create a practice that calls any balance small, because most tests are not about that limit."""
     with transaction(sessions) as session:
         practice_id = create_practice(session, name=name, write_off=write_off, now=NOW)
+        session.get_one(Practice, practice_id).small_balance_max_cents = CENTS_MAX
         biller = add_user(session, practice_id, f"biller@{name.lower()}.example", Role.BILLER)
         given = GivenPractice(sessions, practice_id, biller)
         for table in (Office, Provider, Payer, Patient):

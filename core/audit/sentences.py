@@ -67,6 +67,7 @@ ACT_SENTENCES: Final = {
     "reason.restored": "Put {it} in use again",
     "reason.retired": "Retired {it}",
     "recent_payment_window.changed": "Changed the recent-payment window",
+    "small_balance_limit.changed": "Changed the small-balance limit",
     "schedule.changed": "Changed {it}",
     "schedule.deleted": "Deleted {it}",
     "schedule.made": "Created {it}",

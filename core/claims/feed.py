@@ -24,8 +24,9 @@ from core.models.claims import Claim, ClaimStatus, ClaimType, Hold, LineItem
 from core.models.people import User
 from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
 from core.policy import facts
-from core.policy.facts import PAYER, PROVIDER, Terms
+from core.policy.facts import PAYER, PROVIDER
 from core.policy.rules import CAN_SETTLE
+from core.policy.terms import Terms, numbers_of
 from core.practices import exclusions, names, practice_days, practice_queries
 
 __all__ = [
@@ -123,7 +124,7 @@ def terms_for(session: Session, practice_id: int, *, now: dt.datetime) -> Terms:
     return Terms(
         setting=practice.write_off,
         as_of=today,
-        recent_payment_days=practice.recent_payment_days,
+        **numbers_of(practice),
         excluded=exclusions.active_exclusions(session, practice_id, on=today),
     )
 

@@ -11,7 +11,7 @@ from core.claims.feed_conditions import conditions, has_number_in, use_custom_pl
 from core.claims.filters import ClaimFilter
 from core.models.claims import Claim
 from core.policy import facts
-from core.policy.facts import Terms
+from core.policy.terms import Terms
 
 
 class Amounts:

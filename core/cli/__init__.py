@@ -30,6 +30,7 @@ _MODULES: Final = {
     "previews": ("preview", "reverse", "show"),
     "reasons": ("reason",),
     "recoveries": ("recoveries",),
+    "rule_limits": ("rule-limit", "rule-limits"),
     "schedules": ("schedule", "time-zone"),
     "up": ("up",),
     "verify": ("verify",),

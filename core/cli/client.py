@@ -25,6 +25,7 @@ VERSION_HEADER: Final = "Settle-Version"
 # The option of a command that answers a refusal, by the refusal's code.
 _CURES: Final = {
     "cost_share_reason_missing": "Add: --cost-share-reason TEXT",
+    "cost_share_reason_repeats": "Add: --cost-share-reason TEXT",
     "totals_differ": "To import anyway, add: --accept-difference",
     "period_closed": "To post on that date, add: --posting-date {next_open_date}",
 }

@@ -91,6 +91,7 @@ _LABELS: Final = {
     "secondary_status": "Ins 2 status",
     "last_payment_on": "last payment",
     "recent_payment_days": "recent-payment window in days",
+    "small_balance_max_cents": "small-balance limit",
     "payer_class": "Ins 1 payer class",
     "schedule_note": "schedule note",
     "version": "change number",
@@ -98,7 +99,7 @@ _LABELS: Final = {
     "reversed_by": "reversed by job",
     "version_after": "change number after settling",
 }
-_AMOUNTS: Final = frozenset({"insurance_due", "patient_due"})
+_AMOUNTS: Final = frozenset({"insurance_due", "patient_due", "small_balance_max_cents"})
 _DATES: Final = frozenset({"service_date", "today", "last_payment_on", "hold_until", "posting_date", "last_posted_on"})
 _HOLDS: Final = {
     Hold.HOLD: "hold",

@@ -13,6 +13,7 @@ from core.jobs.preview import create_preview, freezing, schedule_lock
 from core.jobs.preview.job_request import JobRequest
 from core.jobs.reversal import create_reversal
 from core.models.jobs import JobKind, JobStatus, SettleJob
+from core.policy import terms
 from core.practices import practice_days
 
 
@@ -34,7 +35,7 @@ def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: in
     practice = freezing.lock_practice_settings(session, key.practice_id)
     job.setting = practice.write_off
     job.provider_settings = freezing.provider_settings(session, key.practice_id)
-    job.rule_values = {"recent_payment_days": practice.recent_payment_days}
+    job.rule_values = terms.numbers_of(practice)
     job.limits = {**job.limits, **limits.for_users(session, practice, requesters.requester_ids(job))}
     # The posting date stays that of the request. The rules judge as of the day of the preview.
     job.as_of = practice_days.today(practice, now=now)

@@ -59,6 +59,7 @@ class Practice(Base):
             "failure_percent_max BETWEEN 1 AND 100 AND failure_claims_min >= 1 AND failures_alike_max >= 2",
             name="failure_budget_makes_sense",
         ),
+        CheckConstraint("small_balance_max_cents >= 1", name="small_balance_is_an_amount"),
         CheckConstraint("claim_limit_cents >= 0 AND job_limit_cents >= 0", name="practice_limits_not_negative"),
     )
 
@@ -69,6 +70,8 @@ class Practice(Base):
     write_off_changed_by: Mapped[int | None] = mapped_column(BigInteger)
     write_off_changed_at: Mapped[dt.datetime | None]
     recent_payment_days: Mapped[int] = mapped_column(default=0)  # 0 turns the rule off
+    # The most that a reason of the kind small_balance writes off on one claim for each responsibility.
+    small_balance_max_cents: Mapped[Cents] = mapped_column(default=25_00, server_default="2500")
     # The failure budget. A job halts if more than this percent of at least this many claims failed, or if this many
     # failures in a row have the same code.
     failure_percent_max: Mapped[int] = mapped_column(default=50, server_default="50")

@@ -26,7 +26,8 @@ from sqlalchemy import (
 from core.models.claims import SETTLED, Claim, ClaimStatus, Hold
 from core.models.ledger import Posting, WriteOffReason
 from core.models.practices import Payer, PayerClass, Provider, WriteOffSetting
-from core.practices.exclusions import NO_EXCLUSIONS, ActiveExclusions
+from core.policy.terms import Terms
+from core.practices.exclusions import ActiveExclusions
 
 Condition = ColumnElement[bool]
 
@@ -42,19 +43,6 @@ COST_SHARE_REASONS = (WriteOffReason.CHARITY, WriteOffReason.SMALL_BALANCE)
 
 PROVIDER: FromClause = Provider.__table__.alias("billing_provider")
 PAYER: FromClause = Payer.__table__.alias("primary_payer")
-
-
-@dataclass(frozen=True)
-class Terms:
-    """The values that rules compare with. They are the same for all claims of a job."""
-
-    setting: WriteOffSetting  # the practice's setting
-    as_of: dt.date  # the practice's date
-    posting_date: dt.date | None = None  # None: not chosen yet, as in the feed
-    target_status: str = SETTLED
-    reason: WriteOffReason | None = None  # None: not chosen yet, as in the feed
-    recent_payment_days: int = 0  # 0: the rule is off
-    excluded: ActiveExclusions = NO_EXCLUSIONS  # on `as_of`
 
 
 @dataclass(frozen=True)
@@ -76,6 +64,7 @@ class Facts:
     is_with_payer: Condition
     awaits_secondary_payer: Condition
     paid_recently: Condition
+    over_small_balance: Condition
     owes_medicare_cost_share: Condition
     changed_since_preview: Condition
     changed_since_settled: Condition
@@ -146,6 +135,9 @@ def facts_for_claim(terms: Terms) -> Facts:
             Claim.secondary_status.not_in(_ADJUDICATED_STATUSES),
         ),
         paid_recently=_paid_recently(terms),
+        over_small_balance=over_small_balance(
+            terms, settles_insurance=settles_insurance, settles_patient=settles_patient
+        ),
         owes_medicare_cost_share=_cost_share(terms),
         changed_since_preview=false(),  # nothing was promised yet
         changed_since_settled=false(),  # used for reversals only, like the next two
@@ -212,6 +204,7 @@ def _values(terms: Terms) -> dict[str, ColumnElement[Any]]:
         "secondary_status": Claim.secondary_status.expression,
         "last_payment_on": Claim.last_payment_on.expression,
         "recent_payment_days": literal(terms.recent_payment_days),
+        "small_balance_max_cents": literal(terms.small_balance_max_cents, BigInteger),
         "payer_class": PAYER.c.payer_class,
         "schedule_note": null(),  # set if a schedule lacks the note that it needs
         "version": Claim.version.expression,
@@ -234,6 +227,14 @@ def _paid_recently(terms: Terms) -> Condition:
         return false()
     since = terms.as_of - dt.timedelta(days=terms.recent_payment_days)
     return func.coalesce(Claim.last_payment_on >= since, False)
+
+
+def over_small_balance(terms: Terms, *, settles_insurance: Condition, settles_patient: Condition) -> Condition:
+    """Return the condition that an amount to write off is too large for a reason of the kind small balance."""
+    most = terms.small_balance_max_cents
+    if terms.reason is not WriteOffReason.SMALL_BALANCE or most is None:
+        return false()
+    return or_(and_(settles_insurance, Claim.insurance_due > most), and_(settles_patient, Claim.patient_due > most))
 
 
 def _cost_share(terms: Terms) -> Condition:

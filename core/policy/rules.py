@@ -32,6 +32,7 @@ class RuleAction(StrEnum):
 FEED_AND_PREVIEW: Final = frozenset({Moment.FEED, Moment.PREVIEW})
 PREVIEW_ONLY: Final = frozenset({Moment.PREVIEW})
 EVERYWHERE: Final = frozenset(Moment)
+PREVIEW_AND_RUN: Final = frozenset({Moment.PREVIEW, Moment.RUN})
 RUN_ONLY: Final = frozenset({Moment.RUN})
 SETTLE_JOBS: Final = frozenset({JobKind.SETTLE})
 STATUS_JOBS: Final = frozenset({JobKind.STATUS})
@@ -161,9 +162,17 @@ RULES: Final = (
         is_overridable=True,
     ),
     Rule(
+        # Not overridable: the ledger, the files and the certificate would call a large write-off a small balance.
+        "over_small_balance",
+        "Over your practice's small-balance limit. Choose another reason",
+        lambda f: f.over_small_balance,
+        at=PREVIEW_AND_RUN,
+        shows=(*_BALANCE_FACTS, "small_balance_max_cents"),
+    ),
+    Rule(
         "medicare_cost_share",
         "Medicare or Medicaid cost sharing: the reason must be Charity or Small balance, and a schedule also needs a "
-        "note",
+        "note in your own words",
         lambda f: and_(f.owes_medicare_cost_share, f.patient_due > 0, f.settles_patient),
         at=PREVIEW_ONLY,
         shows=("payer_class", "patient_due"),

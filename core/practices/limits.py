@@ -1,9 +1,10 @@
-"""The practice's limits: failures that halt a job, days of a recent payment, and amounts that need approval.
+"""The practice's limits: failures that halt a job, the numbers of the rules, and amounts that need approval.
 
 The failure budget is read when a failure is counted. A preview freezes the others into its job.
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy.orm import Session
@@ -12,16 +13,28 @@ from core.access import audit, authorize, write_off_limits
 from core.access.permissions import Action, Actor
 from core.errors import BadInput
 from core.models.practices import Practice
+from core.money import format_cents
 from core.practices import practice_queries
 
 
 class PracticeLimit(NamedTuple):
-    """A number that an administrator sets, with its bounds."""
+    """A number that an administrator sets, with its bounds. A column that ends in `_cents` is an amount."""
 
     column: str
     least: int
     most: int
     words: str
+
+    @property
+    def bounds(self) -> str:
+        """Return the bounds in words: "from 0 to 365", "from $0.01 to $1,000.00"."""
+        least, most = (format_cents(n) if self.is_amount else f"{n:,}" for n in (self.least, self.most))
+        return f"from {least} to {most}"
+
+    @property
+    def is_amount(self) -> bool:
+        """Return whether the number is in cents."""
+        return self.column.endswith("_cents")
 
 
 FAILURE_PERCENT: Final = PracticeLimit("failure_percent_max", 1, 100, "percent of failed claims")
@@ -29,6 +42,9 @@ FAILURE_CLAIMS: Final = PracticeLimit("failure_claims_min", 1, 1_000_000, "claim
 SAME_FAILURES: Final = PracticeLimit("failures_alike_max", 2, 1_000_000, "same error in a row")
 # A year. To spare claims for longer, filter by "last payment before" in the feed.
 RECENT_PAYMENT_DAYS: Final = PracticeLimit("recent_payment_days", 0, 365, "recent-payment window in days")
+# A larger balance needs a reason of another kind. There is no "unlimited".
+SMALL_BALANCE: Final = PracticeLimit("small_balance_max_cents", 1, 1_000_00, "small-balance limit")
+RULE_LIMITS: Final = (SMALL_BALANCE, RECENT_PAYMENT_DAYS)
 
 
 class BadLimit(BadInput):
@@ -53,9 +69,19 @@ def set_failure_budget(
     )
 
 
-def set_recent_payment_days(session: Session, *, by: Actor, days: int, now: dt.datetime) -> Practice:
-    """Skip claims with a payment in the last `days` days; 0 turns the rule off. Raise `NotAllowed` and `BadLimit`."""
-    return _set(session, "recent_payment_window.changed", {RECENT_PAYMENT_DAYS: days}, by=by, now=now)
+def set_rule_limits(session: Session, numbers: Mapping[str, int], *, by: Actor, now: dt.datetime) -> Practice:
+    """Set the numbers of the rules that are given by column. Existing previews keep the old ones.
+
+    Raise `NotAllowed`, and `BadLimit` naming each number that is out of bounds. Then nothing changes.
+    """
+    given = {limit: numbers[limit.column] for limit in RULE_LIMITS if limit.column in numbers}
+    _check(given)
+
+    def set_these(act: str, *these: PracticeLimit) -> Practice:
+        return _set(session, act, {limit: given[limit] for limit in these if limit in given}, by=by, now=now)
+
+    set_these("small_balance_limit.changed", SMALL_BALANCE)
+    return set_these("recent_payment_window.changed", RECENT_PAYMENT_DAYS)
 
 
 def set_write_off_limits(
@@ -74,15 +100,19 @@ def set_write_off_limits(
     return practice
 
 
-def _set(session: Session, act: str, numbers: dict[PracticeLimit, int], *, by: Actor, now: dt.datetime) -> Practice:
-    by.require(Action.CHANGE_SETTING)
+def _check(numbers: Mapping[PracticeLimit, int]) -> None:
     faults = {
-        limit.column: f"{limit.words}: from {limit.least:,} to {limit.most:,}"
+        limit.column: f"{limit.words}: {limit.bounds}"
         for limit, number in numbers.items()
         if not limit.least <= number <= limit.most
     }
     if faults:
         raise BadLimit("; ".join(faults.values()), faults=faults)
+
+
+def _set(session: Session, act: str, numbers: dict[PracticeLimit, int], *, by: Actor, now: dt.datetime) -> Practice:
+    authorize.require_current_role(session, by, Action.CHANGE_SETTING)
+    _check(numbers)
     practice = practice_queries.lock_practice(session, by.practice_id)
     changed: dict[str, Any] = {}
     for limit, number in numbers.items():

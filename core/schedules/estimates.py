@@ -23,7 +23,8 @@ from core.models.job_items import Verdict
 from core.models.jobs import JobKind, SettleJob
 from core.models.practices import Practice
 from core.models.schedules import Schedule
-from core.practices import periods, practice_days
+from core.policy import terms
+from core.practices import periods, practice_days, reasons
 from core.schedules import run_times, schedule_queries
 from core.schedules.requests import ScheduleRequest
 
@@ -114,18 +115,20 @@ def _estimate(
             *(one["code"] for one in limits.exceeded(session, job, by=job.requested_by, now=begins)),
         ],
         as_of=as_of,
-        notes=_notes(session, schedule, as_of, codes),
+        notes=_notes(session, job, codes),
     )
 
 
-def _notes(session: Session, schedule: Schedule, as_of: dt.date, codes: Sequence[str | None]) -> list[str]:
+def _notes(session: Session, job: SettleJob, codes: Sequence[str | None]) -> list[str]:
     notes = []
-    if periods.month_of(as_of) in periods.closed_months(session, schedule.practice_id):
-        month = periods.format_long(as_of)
+    if periods.month_of(job.as_of) in periods.closed_months(session, job.practice_id):
+        month = periods.format_long(job.as_of)
         notes.append(f"{month} is closed. The run is refused and settles nothing unless the month is reopened.")
-    if cost_share.RULE in codes and not schedule.note.strip():
+    if cost_share.RULE in codes and not cost_share.is_in_own_words(job, job.note):
+        missing = "has a note that only repeats the reason" if job.note.strip() else "has no note"
         notes.append(
-            "This schedule has no note, so it skips Medicare and Medicaid cost sharing. Add a note with the reason."
+            f"This schedule {missing}, so it skips Medicare and Medicaid cost sharing. Add a note with the reason in "
+            "your own words."
         )
     return notes
 
@@ -145,10 +148,11 @@ def _unsaved_job(session: Session, practice: Practice, schedule: Schedule, as_of
         kind=JobKind.SETTLE,
         target_status=SETTLED,
         reason=schedule.reason,
+        practice_reason=reasons.frozen(reasons.find(session, practice.id, schedule.reason_code)),
         note=schedule.note,
         overridden_rules=[],
         setting=practice.write_off,
-        rule_values={"recent_payment_days": practice.recent_payment_days},
+        rule_values=terms.numbers_of(practice),
         limits={**of_owner, "cap_claims": schedule.claims_max, "cap_cents": schedule.cents_max},
         as_of=as_of,
         requested_by=schedule.owner_id,

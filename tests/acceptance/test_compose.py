@@ -140,7 +140,7 @@ def test_the_main_job_completes_while_a_worker_is_replaced(stack: Stack, engine:
         "settle", "user", "add", "ops@clinic.example", "--practice", PRACTICE, "--role", "admin", "--limit", "unlimited"
     )
     api = Api(stack, stack.run("settle", "token", "add", "ops@clinic.example").strip())
-    asked = {"selection": {"all": True}, "reason": "small_balance"}
+    asked = {"selection": {"all": True}, "reason": "charity"}
     status, preview = api.ask("POST", "/settle-jobs", asked, **{"Idempotency-Key": "upgrade"})
     assert (status, preview["status"]) == (HTTPStatus.CREATED, "previewed"), stack.log_text("web-1")
     job = preview["id"]

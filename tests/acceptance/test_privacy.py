@@ -235,14 +235,14 @@ def _previewed_where_everything_breaks(installation: Installation, api: Api) -> 
     product = installation.product
     both = {"claim_ids": ["her-1", "her-2"]}
     with _refused(product, "job_item"):
-        broken = api.preview(both, key="broken", note=NOTE)
+        broken = api.preview(both, key="broken", reason="bad_debt", note=NOTE)
         assert broken.status == 500
         installation.shown["a preview that broke"] = broken.text
-        asked = ("--claim", "her-1", "--reason", "small_balance", "--note", NOTE)
+        asked = ("--claim", "her-1", "--reason", "bad_debt", "--note", NOTE)
         installation.command("preview", *asked, by=ADMIN, ok=False)
     with product.sessions() as session:
         practice_id = session.scalars(select(Practice.id).where(Practice.name == CLINIC)).one()
-    waiting = JobKey(practice_id, int(api.preview(both, key="waiting", note=NOTE).json["id"]))
+    waiting = JobKey(practice_id, int(api.preview(both, key="waiting", reason="bad_debt", note=NOTE).json["id"]))
     _prepare_again(product, waiting)
     with _refused(product, "job_item"):
         product.workers.hint(TASK_PREPARE, *waiting)
@@ -271,7 +271,7 @@ def _settled_but_for_one_and_tried_again(installation: Installation, api: Api, j
 def _approved_paid_and_downloaded(installation: Installation, api: Api) -> None:
     """Approve a job over a limit, post a late payment, and download a file."""
     installation.command("limit", "job", "0.01", by=ADMIN)
-    over = api.preview({"claim_ids": ["her-3"]}, key="over", note=NOTE).json["id"]
+    over = api.preview({"claim_ids": ["her-3"]}, key="over", reason="bad_debt", note=NOTE).json["id"]
     assert api.confirm(over).json["status"] == "awaiting_approval"
     installation.command("approve", over, "--confirmation", "CONFIRM", by=APPROVER)
     _run_to_its_end(installation, api, int(over))
@@ -301,7 +301,7 @@ def _reversed_held_and_scheduled(installation: Installation, api: Api, job: JobK
     assert held.status == 200, held.text
     schedule = api.post("/schedules", {
         "name": "Nightly", "filter": {"patient": "Quillfeather"}, "local_time": "02:30", "weekdays": ["mon"],
-        "reason": "small_balance", "note": NOTE, "claims_max": "unlimited", "cents_max": "unlimited",
+        "reason": "bad_debt", "note": NOTE, "claims_max": "unlimited", "cents_max": "unlimited",
         "mail_to": ["owner@canary.example"],
     })  # fmt: skip
     assert schedule.status == 201, schedule.text

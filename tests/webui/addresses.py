@@ -57,6 +57,7 @@ RIGHTS = {
     Action.CHANGE_SETTING: """
         POST /settings/write-off   POST /settings/write-off/provider   POST /settings/time-zone
         POST /settings/failure-budget   POST /settings/write-off-limits   POST /settings/recent-payment
+        POST /settings/small-balance
         POST /reasons   GET /reasons/charity   POST /reasons/charity   POST /reasons/charity/retire
         POST /reasons/charity/restore
     """,
@@ -74,7 +75,8 @@ API_RIGHTS = {
         GET /settle-jobs/1/progress   GET /settle-jobs/1/items   GET /settle-jobs/2/settled.csv
         GET /settle-jobs/2/certificate   GET /approvals   GET /periods   GET /periods/2026-11
         GET /periods/2026-11/stops   GET /credits   GET /credits.csv   GET /holds   GET /practice
-        GET /recoveries   GET /exclusions   GET /limits   GET /schedules   GET /schedules/1   GET /schedules/1/tonight
+        GET /recoveries   GET /exclusions   GET /limits   GET /rule-limits
+        GET /schedules   GET /schedules/1   GET /schedules/1/tonight
         GET /schedule-runs   GET /schedule-runs/1   GET /write-off-reasons   GET /postings   GET /postings.csv
         GET /posting-files   GET /posting-files/1   GET /posting-files/1/write-offs.csv   GET /posting-layouts
     """,
@@ -109,7 +111,8 @@ API_RIGHTS = {
         POST /users/1/deactivate   POST /users/1/reactivate
     """,
     Action.CHANGE_SETTING: """
-        PUT /limits   PATCH /limits   PUT /practice/time-zone   POST /write-off-reasons   PUT /write-off-reasons/charity
+        PUT /limits   PATCH /limits   PATCH /rule-limits   PUT /practice/time-zone
+        POST /write-off-reasons   PUT /write-off-reasons/charity
         POST /write-off-reasons/charity/retire   POST /write-off-reasons/charity/restore
     """,
     Action.MANAGE_SCHEDULES: """
@@ -143,6 +146,7 @@ BODIES = {
         "to": {"claim_id": None, "line": 1, "responsibility": "insurance"},
     },
     r"/role$": {"role": "biller"},
+    r"/rule-limits$": {"small_balance_max_cents": 1_000},
     r"/limits$": {"claim_cents": 1, "job_cents": 1},
     r"/settle$": {"confirmation": "CONFIRM", "version": 1},
     r"/report-only$": {"version": 1},

@@ -52,7 +52,8 @@ class Confirmation(Body):
         str | None,
         Field(
             description="Reason for writing off Medicare or Medicaid cost sharing, up to 500 characters. Required "
-            "if the preview's totals contain a cost_share; otherwise the answer is 422 cost_share_reason_missing"
+            "if the preview's totals contain a cost_share; otherwise the answer is 422 cost_share_reason_missing, or "
+            "cost_share_reason_repeats if it only repeats the write-off reason"
         ),
     ] = None
     changed_since_preview: ChangedSeen = None

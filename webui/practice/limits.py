@@ -1,4 +1,4 @@
-"""The practice's limits: approval limits, failure budget, and days of a recent payment."""
+"""The practice's limits: approval limits, failure budget, and the numbers of the rules."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from core import reading
 from core.access.permissions import Action
-from core.money import BadLimitAmount, parse_limit
+from core.money import BadAmount, BadLimitAmount, parse_amount, parse_limit
 from core.practices import limits
 from core.practices.limits import BadLimit, PracticeLimit
 from webui.practice import write_off_settings
@@ -69,13 +69,24 @@ def parse_limits(form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str
 @requires(Action.CHANGE_SETTING)
 def change_recent_payment() -> Response | tuple[str, int]:
     """Set for how many days a payment blocks a claim."""
+    return _change_rules("Recent-payment window saved. Existing previews keep their old window.", anchor="limits")
+
+
+@blueprint.post("/small-balance")
+@requires(Action.CHANGE_SETTING)
+def change_small_balance() -> Response | tuple[str, int]:
+    """Set the most that a reason of the kind small balance writes off."""
+    return _change_rules("Small-balance limit saved. Existing previews keep their old limit.", anchor="small-balance")
+
+
+def _change_rules(saved: str, *, anchor: str) -> Response | tuple[str, int]:
+    """Set the numbers of the rules that the form has."""
+    numbers = {limit.column: _number(limit) for limit in limits.RULE_LIMITS if limit.column in request.form}
     try:
-        acts.run(limits.set_recent_payment_days, days=_number(limits.RECENT_PAYMENT_DAYS))
+        acts.run(limits.set_rule_limits, numbers)
     except BadLimit as refusal:
         return _settings_with_errors(refusal.facts["faults"])
-    return acts.redirect_with(
-        "Recent-payment window saved. Existing previews keep their old window.", "settings.show", _anchor="limits"
-    )
+    return acts.redirect_with(saved, "settings.show", _anchor=anchor)
 
 
 def _settings_with_errors(faults: dict[str, str]) -> tuple[str, int]:
@@ -83,6 +94,12 @@ def _settings_with_errors(faults: dict[str, str]) -> tuple[str, int]:
 
 
 def _number(limit: PracticeLimit) -> int:
-    """Return the whole number of that field, or one out of bounds."""
-    found = reading.number(request.form.get(limit.column, ""))
+    """Return the whole number or the cents of that field, or a number out of bounds."""
+    typed = request.form.get(limit.column, "")
+    if limit.is_amount:
+        try:
+            return parse_amount(typed)
+        except BadAmount:
+            return -1
+    found = reading.number(typed)
     return -1 if found is None else found

@@ -20,6 +20,7 @@ LIMITS: Final = {
     "claims": limits.FAILURE_CLAIMS,
     "alike": limits.SAME_FAILURES,
     "recent": limits.RECENT_PAYMENT_DAYS,
+    "small_balance": limits.SMALL_BALANCE,
 }
 US_ZONES: Final = (
     "America/New_York",

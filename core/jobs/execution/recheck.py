@@ -16,8 +16,9 @@ from core.models.job_items import JobItem, Outcome
 from core.models.jobs import JobKind, SettleJob
 from core.models.ledger import Posting, Responsibility
 from core.policy import facts, rules
-from core.policy.facts import Facts, Terms
+from core.policy.facts import Facts
 from core.policy.rules import Moment
+from core.policy.terms import Terms, frozen_numbers
 from core.practices import exclusions
 from core.practices.exclusions import ActiveExclusions
 
@@ -101,6 +102,7 @@ def _run_facts(job: SettleJob, mismatched_ids: ClaimIds, excluded: ActiveExclusi
         as_of=job.as_of,
         target_status=job.target_status,
         reason=job.reason,
+        **frozen_numbers(job.rule_values),
         excluded=excluded,
     )
     of_claim = facts.facts_for_claim(terms)
@@ -112,6 +114,11 @@ def _run_facts(job: SettleJob, mismatched_ids: ClaimIds, excluded: ActiveExclusi
         of_claim,
         changed_since_preview=stale.changed_since_preview_clause(),
         balance_mismatch=mismatched_ids.has(JobItem.claim_id),
+        over_small_balance=facts.over_small_balance(
+            terms,
+            settles_insurance=JobItem.settles_insurance.expression,
+            settles_patient=JobItem.settles_patient.expression,
+        ),
         values={**of_claim.values, **promised},
     )
 

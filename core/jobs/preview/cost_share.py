@@ -22,7 +22,7 @@ from core.jobs.keys import JobKey
 from core.models.claims import Claim
 from core.models.job_items import JobItem, Outcome, Verdict
 from core.models.jobs import JobKind, SettleJob
-from core.models.ledger import Posting, PostingKind, Responsibility
+from core.models.ledger import Posting, PostingKind, Responsibility, WriteOffReason
 from core.models.practices import Payer, PayerClass
 from core.money import format_cents
 from core.policy import facts
@@ -40,6 +40,12 @@ class CostShareReasonMissing(BadInput):
 
     code = "cost_share_reason_missing"
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class CostShareReasonRepeats(CostShareReasonMissing):
+    """Give the reason in your own words. This only repeats the name of the write-off reason."""
+
+    code = "cost_share_reason_repeats"
 
 
 class CostShare(BaseModel):
@@ -121,15 +127,35 @@ def as_previewed(job: SettleJob) -> CostShare | None:
 
 
 def set_reason(job: SettleJob, reason: str) -> None:
-    """Record the reason given at CONFIRM if the job needs one. Raise `CostShareReasonMissing`."""
+    """Record the reason given at CONFIRM if the job needs one.
+
+    Raise `CostShareReasonMissing`, or `CostShareReasonRepeats` unless it is in the user's own words.
+    """
     if as_previewed(job) is None:
         return
     given = reason.strip()
-    if not is_valid_note(given):
-        missing = CostShareReasonMissing()
-        missing.facts["faults"] = {"cost_share_reason": missing.message}
-        raise missing
+    refused = None if is_valid_note(given) else CostShareReasonMissing()
+    if refused is None and not is_in_own_words(job, given):
+        refused = CostShareReasonRepeats()
+    if refused is not None:
+        refused.facts["faults"] = {"cost_share_reason": refused.message}
+        raise refused
     job.cost_share_reason = given
+
+
+def is_in_own_words(job: SettleJob, text: str) -> bool:
+    """Return whether the text is a reason to waive cost sharing.
+
+    Charity is one by itself. That the balance is small is none, so the text must say more than the write-off reason.
+    """
+    if job.reason is not WriteOffReason.SMALL_BALANCE:
+        return bool(text.strip())
+    names = (job.reason_name, job.reason_code, job.reason)
+    return bool(_bare(text)) and _bare(text) not in {_bare(name) for name in names if name}
+
+
+def _bare(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def reason_of(job: SettleJob) -> str:
@@ -146,15 +172,16 @@ def reason_of(job: SettleJob) -> str:
 
 def use_schedule_note(job: SettleJob) -> None:
     """Record a schedule's note as the reason of its job, if the job needs one."""
-    if job.schedule_id is not None and as_previewed(job) is not None:
+    if job.schedule_id is not None and as_previewed(job) is not None:  # then the note is in the user's own words
         job.cost_share_reason = job.note.strip()
 
 
 def facts_for_schedule(job: SettleJob, of_claim: Facts) -> Facts:
     """Return the facts for a scheduled run. Without a note that gives a reason, it waives nothing."""
-    if job.schedule_id is None or job.note.strip():
+    if job.schedule_id is None or is_in_own_words(job, job.note):
         return of_claim
-    is_missing = {**of_claim.values, "schedule_note": literal("none")}
+    note = "only repeats the reason" if job.note.strip() else "none"
+    is_missing = {**of_claim.values, "schedule_note": literal(note)}
     return replace(of_claim, owes_medicare_cost_share=facts.is_cost_share(), values=is_missing)
 
 

@@ -16,7 +16,8 @@ from core.jobs.preview.job_request import BadRequest, JobRequest, Selection
 from core.jobs.preview.selections import NothingSelected
 from core.models.jobs import JobKind, NextStep, SettleJob
 from core.models.practices import BillingStatus, PracticeReason
-from core.policy.facts import Terms
+from core.policy import terms
+from core.policy.terms import Terms
 from core.practices import exclusions, practice_days, reasons
 from core.practices.reasons import UnknownReason
 from core.settings import PREVIEW_IN_REQUEST_CLAIMS_MAX
@@ -107,8 +108,8 @@ def _begin(
 ) -> None:
     """Freeze a small selection at once, and leave a large one to a worker."""
     selections.check_claim_ids(session, job.practice_id, selected)
-    terms, few = rule_terms(session, job), PREVIEW_IN_REQUEST_CLAIMS_MAX
-    counted = selections.count(session, job.practice_id, selected, terms=terms, at_most=few)
+    of_job, few = rule_terms(session, job), PREVIEW_IN_REQUEST_CLAIMS_MAX
+    counted = selections.count(session, job.practice_id, selected, terms=of_job, at_most=few)
     if counted == 0:
         raise NothingSelected
     if counted <= few:
@@ -116,7 +117,7 @@ def _begin(
             schedule_lock.lock(session, job)
         freeze_selected(session, job, selected, chunk_claims=chunk_claims, now=now)
     else:
-        job.claims_expected = selections.count(session, job.practice_id, selected, terms=terms)
+        job.claims_expected = selections.count(session, job.practice_id, selected, terms=of_job)
 
 
 def _check_status(session: Session, practice_id: int, name: str) -> None:
@@ -153,7 +154,7 @@ def rule_terms(session: Session, job: SettleJob) -> Terms:
         posting_date=job.posting_date,
         target_status=job.target_status,
         reason=job.reason,
-        recent_payment_days=job.rule_values["recent_payment_days"],
+        **terms.frozen_numbers(job.rule_values),
         excluded=exclusions.active_exclusions(session, job.practice_id, on=job.as_of),
     )
 

@@ -19,6 +19,7 @@ from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, preview_items, totals
 from core.models.jobs import DiscardedBecause, JobStatus, NextStep, SettleJob
 from core.models.practices import Practice, Provider
+from core.policy import terms
 from core.settings import load_settings
 
 PREVIEW_EXPIRES_AFTER: Final = dt.timedelta(hours=1)  # long enough to read it, short enough that it is still up to date
@@ -73,7 +74,7 @@ def insert_job_once(
         "status": JobStatus.PREPARING,
         "setting": practice.write_off,
         "provider_settings": provider_settings(session, practice.id),
-        "rule_values": {"recent_payment_days": practice.recent_payment_days},
+        "rule_values": terms.numbers_of(practice),
         "limits": limits.for_users(session, practice, {by.user_id, columns.get("confirmed_by", by.user_id)}),
         "as_of": today,
         "posting_date": today,

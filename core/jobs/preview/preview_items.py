@@ -23,8 +23,9 @@ from core.models.claims import Claim
 from core.models.job_items import JobChunk, JobItem, Verdict, is_reserved
 from core.models.jobs import JobKind, SettleJob, is_open
 from core.policy import facts, rules
-from core.policy.facts import Facts, Terms
+from core.policy.facts import Facts
 from core.policy.rules import Moment
+from core.policy.terms import Terms
 
 
 def freeze_items(session: Session, job: SettleJob, selected: Selection, *, terms: Terms) -> int:

@@ -12,7 +12,7 @@ from core.claims.filters import ClaimFilter
 from core.errors import BadInput
 from core.jobs.preview.job_request import Chosen, Matching, Selection
 from core.models.claims import Claim
-from core.policy.facts import Terms
+from core.policy.terms import Terms
 
 NAMED_MAX = 5
 

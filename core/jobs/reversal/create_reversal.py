@@ -24,8 +24,9 @@ from core.models.job_items import JobItem, Outcome, Verdict
 from core.models.jobs import JobKind, JobStatus, SettleJob
 from core.models.ledger import Responsibility
 from core.policy import facts, rules
-from core.policy.facts import Facts, Terms
+from core.policy.facts import Facts
 from core.policy.rules import Moment
+from core.policy.terms import Terms
 from core.practices import practice_days
 from core.reading import NOTE_CHARACTERS_MAX, is_valid_note
 from core.settings import PREVIEW_IN_REQUEST_CLAIMS_MAX

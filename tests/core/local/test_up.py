@@ -183,7 +183,7 @@ def test_a_dead_broker_given_by_url_is_reported_and_a_job_settles_without_it(fol
         ("sample", *practice, "--claims", "25"),
         ("user", "add", "ann@hill.example", *practice, "--role", "admin", "--limit", "unlimited"),
         ("token", "add", "ann@hill.example"),
-        ("preview", "--all", "--reason", "small_balance"),
+        ("preview", "--all", "--reason", "charity"),
         ("confirm", "1", "--confirmation", "CONFIRM", "--cost-share-reason", "Hardship"),
         ("watch", "1"),
     ):

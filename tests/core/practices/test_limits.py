@@ -38,7 +38,7 @@ def test_an_administrator_changes_the_failure_budget_and_the_change_is_audited(
 
 def test_repeating_the_current_limits_changes_nothing(session: Session, admin: Actor) -> None:
     limits.set_failure_budget(session, by=admin, percent=50, claims=50, alike=20, now=NOW)
-    limits.set_recent_payment_days(session, by=admin, days=0, now=NOW)
+    limits.set_rule_limits(session, {"recent_payment_days": 0}, by=admin, now=NOW)
 
     assert audited(session) == []
 
@@ -71,10 +71,10 @@ def test_the_recent_payment_window_is_between_off_and_a_year(
 ) -> None:
     if not is_good:
         with pytest.raises(BadLimit, match="from 0 to 365"):
-            limits.set_recent_payment_days(session, by=admin, days=days, now=NOW)
+            limits.set_rule_limits(session, {"recent_payment_days": days}, by=admin, now=NOW)
         return
 
-    assert limits.set_recent_payment_days(session, by=admin, days=days, now=NOW).recent_payment_days == days
+    assert limits.set_rule_limits(session, {"recent_payment_days": days}, by=admin, now=NOW).recent_payment_days == days
 
 
 @pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER, Role.OPS])
@@ -84,7 +84,7 @@ def test_only_an_administrator_changes_the_failure_budget_and_the_window(
     other_user = practice.person("other@lakeside.example", role)
 
     with pytest.raises(NotAllowed):
-        limits.set_recent_payment_days(session, by=other_user, days=7, now=NOW)
+        limits.set_rule_limits(session, {"recent_payment_days": 7}, by=other_user, now=NOW)
     with pytest.raises(NotAllowed):
         limits.set_failure_budget(session, by=other_user, percent=10, claims=10, alike=10, now=NOW)
 
@@ -92,7 +92,7 @@ def test_only_an_administrator_changes_the_failure_budget_and_the_window(
 def test_only_the_administrators_own_practice_is_changed(session: Session, sessions: Sessions, admin: Actor) -> None:
     other = a_practice(sessions, name="Harbor")
 
-    limits.set_recent_payment_days(session, by=admin, days=14, now=NOW + dt.timedelta(hours=1))
+    limits.set_rule_limits(session, {"recent_payment_days": 14}, by=admin, now=NOW + dt.timedelta(hours=1))
 
     assert session.get_one(Practice, other.id).recent_payment_days == 0
 

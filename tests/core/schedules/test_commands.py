@@ -301,8 +301,27 @@ def test_the_estimate_reports_a_closed_month_and_a_missing_note(scheduled: Sched
 
     assert notes(note="Costs more to collect") == []
     assert [expected.partition(",")[0] for expected in notes()] == ["This schedule has no note"]
+    repeated = notes(note="Small balance")
+    assert [expected.partition(",")[0] for expected in repeated] == [
+        "This schedule has a note that only repeats the reason"
+    ]
     scheduled.practice.do(closing.close, dt.date(2026, 11, 1), by=scheduled.owner, now=CREATED_AT)
     assert [expected.partition(".")[0] for expected in notes(note="x")] == ["November 2026 is closed"]
+
+
+def test_the_estimate_and_the_run_skip_claims_over_the_small_balance_limit(scheduled: ScheduledPractice) -> None:
+    scheduled.practice.sql("UPDATE practice SET small_balance_max_cents = 2500")
+    scheduled.practice.claim("small", Line(0, 25_00))
+    scheduled.practice.claim("large", Line(0, 25_01))
+    schedule = scheduled.schedule()
+
+    seen = scheduled.practice.do(estimates.estimate_next_run, scheduled.read(schedule), now=CREATED_AT)
+    scheduled.tick(FIRST_RUN)
+    scheduled.work(FIRST_RUN)
+
+    assert (seen.will_settle, seen.by_code) == (1, [("over_small_balance", 1)])
+    assert scheduled.practice.item(scheduled.job_key(), "large").code == "over_small_balance"
+    assert scheduled.practice.read("small").billing_status == "Settled"
 
 
 def test_the_estimate_skips_claims_that_an_unfinished_job_has_reserved(scheduled: ScheduledPractice) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 from flask.testing import FlaskClient
 from flask_openapi3.openapi import OpenAPI
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, text, update
 from werkzeug.test import TestResponse
 
 from core.access import tokens, users
@@ -19,6 +19,8 @@ from core.db.engine import make_sessions
 from core.intake.sample.make_sample import make_sample
 from core.jobs.execution.engine import work
 from core.models.people import Role
+from core.models.practices import Practice
+from core.money import CENTS_MAX
 from core.settings import Settings
 from tests.servers import Databases
 from tests.shared_app import application, engine_on
@@ -185,6 +187,8 @@ def samples(databases: Databases) -> Iterator[Samples]:
         hill, vale = (
             make_sample(engine, practice_name=name, claims=CLAIMS, seed=1, now=NOON) for name in ("Hill", "Vale")
         )
+        with engine.begin() as connection:  # most tests are not about this limit
+            connection.execute(update(Practice).values(small_balance_max_cents=CENTS_MAX))
         engine.dispose()
         yield Samples(url, hill, vale)
 

@@ -169,6 +169,9 @@ def test_confirming_a_write_off_of_medicare_cost_sharing_requires_a_reason(world
     without_reason = {"confirmation": "CONFIRM", "cost_share_reason": " "}
     refused = biller.post(f"/settle-jobs/{job}/confirm", json=without_reason)
     assert (refused.status_code, refused.json["code"]) == (422, "cost_share_reason_missing")
+    repeated = {"confirmation": "CONFIRM", "cost_share_reason": "small balance"}
+    refused = biller.post(f"/settle-jobs/{job}/confirm", json=repeated)
+    assert (refused.status_code, refused.json["code"]) == (422, "cost_share_reason_repeats")
     body = {"confirmation": "CONFIRM", "cost_share_reason": "Hardship, looked into"}
     assert biller.post(f"/settle-jobs/{job}/confirm", json=body).status_code == 202
     assert biller.get(f"/settle-jobs/{job}").json["cost_share_reason"] == "Hardship, looked into"

@@ -18,6 +18,7 @@ from webui.api.claims import NewPosting
 from webui.api.import_models import ExpectedTotal, ImportConfirmation, NewImport
 from webui.api.jobs import Confirmation
 from webui.api.mappings import NewMapping
+from webui.api.rule_limits import SomeRuleLimits
 from webui.api.schedules import LetSettle, OfVersion, ScheduleChange
 from webui.api.users import NewLimits, NewUser
 
@@ -51,6 +52,7 @@ BODIES: Final[tuple[tuple[type[Any], dict[str, Any]], ...]] = (
     (NewMapping, {"name": "our export", "mapping": {}, "replace": True}),
     (LetSettle, {"version": 1, "confirmation": "CONFIRM"}),
     (NewLimits, _LIMITS),
+    (SomeRuleLimits, {"small_balance_max_cents": 2_500, "recent_payment_days": 7}),
     (NewImport, {"files": [_FILE], "options": {"skip_empty_claims": True}, "expected_total_cents": 23_250}),
     (ExpectedTotal, {"expected_total_cents": 23_250}),
     (ImportConfirmation, {"accept_difference": True, "take_changes": True, "post_corrections": True}),

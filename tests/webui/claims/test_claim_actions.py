@@ -211,7 +211,7 @@ def test_the_write_off_check_on_the_claim_shows_the_values_that_its_rule_used(
 ) -> None:
     admin = practice.person("admin@lakeside.example", Role.ADMIN)
     with practice.sessions() as session, session.begin():
-        limits.set_recent_payment_days(session, by=admin, days=30, now=NOW)
+        limits.set_rule_limits(session, {"recent_payment_days": 30}, by=admin, now=NOW)
     post(biller, **PAYMENT)
 
     shown = biller.says("/claims/C1")

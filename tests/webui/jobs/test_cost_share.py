@@ -44,6 +44,11 @@ def test_a_missing_or_wrong_entry_is_refused_and_the_typed_values_stay(
     assert 'value="CONFIRM"' in answer.text
     assert practice.read("1").patient_due == 1_000
 
+    repeated = biller.post(f"{page}/confirm", on=page, confirmation="CONFIRM", cost_share_reason="Small balance")
+    assert repeated.status_code == 422
+    assert "This only repeats the name of the write-off reason." in repeated.text
+    assert practice.read("1").patient_due == 1_000
+
     wrong_word = biller.post(f"{page}/confirm", on=page, confirmation="confirm", cost_share_reason=WHY)
     assert wrong_word.status_code == 422
     assert "Hardship, &lt;looked&gt; into" in wrong_word.text

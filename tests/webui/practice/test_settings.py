@@ -8,6 +8,7 @@ from sqlalchemy import select
 from core.access.permissions import Actor
 from core.models.people import AuditEntry
 from core.models.practices import Practice, WriteOffSetting
+from core.money import format_cents
 from core.practices import write_off_setting
 from tests.factories import GivenPractice
 from tests.webui.conftest import Browser
@@ -122,3 +123,45 @@ def test_a_recent_payment_window_over_a_year_is_refused(practice: GivenPractice,
     assert answer.status_code == 422
     assert "Enter a whole number from 0 to 365." in answer.text
     assert limits_of(practice) == (50, 50, 20, 0)
+
+
+def small_balance_of(practice: GivenPractice) -> int:
+    with practice.sessions() as session:
+        return session.get_one(Practice, practice.id).small_balance_max_cents
+
+
+@pytest.mark.parametrize(("typed", "cents"), [("12.50", 1_250), ("$1,000.00", 100_000), ("0.01", 1), ("25", 2_500)])
+def test_an_administrator_sets_the_small_balance_limit(
+    practice: GivenPractice, admin: Browser, typed: str, cents: int
+) -> None:
+    answer = admin.post("/settings/small-balance", small_balance_max_cents=typed)
+
+    assert (answer.status_code, answer.location) == (303, "/settings#small-balance")
+    assert small_balance_of(practice) == cents
+    assert f"Now: {format_cents(cents)}." in admin.says("/settings")
+
+
+@pytest.mark.parametrize("typed", ["", "0", "-1", "0.001", "1000.01", "unlimited", "x", "1\x00", "9" * 40])
+def test_an_invalid_small_balance_limit_is_shown_at_its_field_and_changes_nothing(
+    practice: GivenPractice, admin: Browser, typed: str
+) -> None:
+    before = small_balance_of(practice)
+
+    answer = admin.post("/settings/small-balance", small_balance_max_cents=typed)
+
+    assert answer.status_code == 422
+    assert 'id="small_balance_max_cents-fault"' in answer.text
+    assert "Enter an amount from $0.01 to $1,000.00." in answer.text
+    assert small_balance_of(practice) == before
+
+
+def test_a_biller_sees_the_small_balance_limit_but_cannot_change_it(practice: GivenPractice, biller: Browser) -> None:
+    practice.sql("UPDATE practice SET small_balance_max_cents = 2500")
+
+    shown = biller.says("/settings")
+    refused = biller.post("/settings/small-balance", small_balance_max_cents="99")
+
+    assert "Now: $25.00. Existing previews keep their old limit." in shown
+    assert "Save small-balance limit" not in shown
+    assert refused.status_code == 403
+    assert small_balance_of(practice) == 2_500

@@ -13,6 +13,7 @@ from core.intake.synthea.synthea_import import Payments, import_synthea
 from core.models.claims import Claim
 from core.models.people import Role
 from core.models.practices import Practice, WriteOffSetting
+from core.money import CENTS_MAX
 from tests.factories import NOW, GivenPractice, add_user
 
 MASTER_DATA = {"offices": 63, "providers": 166, "payers": 10, "patients": 27}
@@ -61,6 +62,7 @@ def practice(sessions: Sessions, *, write_off: WriteOffSetting) -> GivenPractice
     with transaction(sessions) as session:
         found = session.scalars(select(Practice)).one()
         found.write_off = write_off
+        found.small_balance_max_cents = CENTS_MAX
         biller = add_user(session, found.id, "biller@synthea.example", Role.ADMIN)
         return GivenPractice(sessions, found.id, biller)
 

@@ -7,10 +7,10 @@ from sqlalchemy import insert, select, text, update
 
 from core.access.permissions import Actor
 from core.db.engine import transaction
-from core.jobs import codes
+from core.jobs import codes, preview_again
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share
-from core.jobs.preview.cost_share import CostShare, CostShareReasonMissing
+from core.jobs.preview.cost_share import CostShare, CostShareReasonMissing, CostShareReasonRepeats
 from core.jobs.preview.create_preview import ScheduleTerms, request_preview
 from core.jobs.preview.job_request import JobRequest
 from core.jobs.results import certificates
@@ -21,6 +21,7 @@ from core.models.people import Role
 from core.models.practices import PayerClass
 from core.models.schedules import Schedule, ScheduleMode, ScheduleState
 from core.money import UNLIMITED
+from core.practices import reasons
 from tests.factories import NOW, TODAY, GivenPractice, Line
 
 WHY = "Hardship, verified case by case"
@@ -100,15 +101,57 @@ def test_a_certificate_of_an_earlier_version_shows_no_reason_that_no_user_entere
         assert "Medicaid" not in document.cost_share.sentence(), "its sums left out Medicaid alone"
 
 
-def test_the_cost_sharing_reason_may_repeat_the_write_off_reason(practice: GivenPractice) -> None:
+def test_charity_may_be_repeated_as_the_cost_sharing_reason(practice: GivenPractice) -> None:
     medicare_claim(practice)
-    job = practice.preview()
+    job = practice.preview(reason="charity")
 
-    practice.confirm(job, cost_share_reason="small balance")
+    practice.confirm(job, cost_share_reason="charity")
 
     practice.run()
     with practice.sessions() as session:
-        assert certificates.for_job(session, job).cost_share_reason == "small balance"
+        assert certificates.for_job(session, job).cost_share_reason == "charity"
+
+
+@pytest.mark.parametrize("repeated", ["Small balance", " SMALL_BALANCE ", "small-balance.", "Not worth a stamp", "…"])
+def test_for_a_small_balance_the_cost_sharing_reason_must_be_in_the_users_own_words(
+    practice: GivenPractice, admin: Actor, repeated: str
+) -> None:
+    medicare_claim(practice)
+    own = practice.do(reasons.add, name="Not worth a stamp", kind="small_balance", by=admin, now=NOW)
+    job = practice.preview(reason=own.code)
+
+    with pytest.raises(CostShareReasonRepeats) as refused:
+        practice.confirm(job, cost_share_reason=repeated)
+
+    assert set(refused.value.facts["faults"]) == {"cost_share_reason"}
+    assert practice.read_job(job).cost_share_reason == ""
+    assert practice.confirm(job, cost_share_reason=f"{repeated}: a stamp costs more").confirmed_at is not None
+
+
+def test_a_job_that_waits_for_approval_was_given_its_cost_sharing_reason_at_confirm(
+    practice: GivenPractice, approver: Actor
+) -> None:
+    medicare_claim(practice)
+    practice.limit(job=100)
+    job = practice.preview()
+    with pytest.raises(CostShareReasonMissing):
+        practice.confirm(job)
+
+    practice.confirm(job, cost_share_reason=WHY)
+    practice.approve(job, by=approver)
+    practice.run()
+
+    assert practice.do(certificates.for_job, job).cost_share_reason == WHY
+
+
+def test_a_second_preview_of_the_claims_asks_for_the_cost_sharing_reason_again(practice: GivenPractice) -> None:
+    medicare_claim(practice)
+    job = practice.preview()
+    yesterday = NOW.date() - dt.timedelta(days=1)
+    again = practice.act(preview_again.preview_with_posting_date, job, yesterday)
+
+    with pytest.raises(CostShareReasonMissing):
+        practice.confirm(JobKey(again.practice_id, again.id))
 
 
 def test_a_certificate_totals_only_the_cost_sharing_actually_written_off(practice: GivenPractice) -> None:
@@ -238,7 +281,12 @@ def test_a_schedule_uses_its_note_as_the_cost_sharing_reason(practice: GivenPrac
 
 
 @pytest.mark.parametrize(
-    ("note", "reason", "include"), [("", "small_balance", []), ("A note", "bad_debt", ["medicare_cost_share"])]
+    ("note", "reason", "include"),
+    [
+        ("", "small_balance", []),
+        ("Small balance", "small_balance", []),
+        ("A note", "bad_debt", ["medicare_cost_share"]),
+    ],
 )
 def test_a_schedule_without_a_note_or_with_another_reason_waives_no_cost_sharing(
     practice: GivenPractice, note: str, reason: str, include: list[str]
@@ -252,7 +300,8 @@ def test_a_schedule_without_a_note_or_with_another_reason_waives_no_cost_sharing
     skipped = practice.item(key, "1")
     assert skipped.verdict_code == "medicare_cost_share"
     assert "a schedule also needs a note" in codes.describe("medicare_cost_share")
-    assert (("schedule note", "none") in codes.rule_values(skipped.why)) == (note == "")
+    shown = {"": "none", "Small balance": "only repeats the reason"}.get(note)
+    assert dict(codes.rule_values(skipped.why)).get("schedule note") == shown
     assert practice.item(key, "2").verdict_code is None
     assert job.cost_share_reason == ""
 

@@ -1,0 +1,49 @@
+"""`settle rule-limit` and `rule-limits`: the numbers of the rules, such as the small-balance limit."""
+
+from typing import Any, Final
+
+import click
+
+from core import reading
+from core.cli.client import Api
+from core.cli.user_command import user_command
+from core.money import format_cents, parse_amount
+from core.practices import limits
+from core.practices.limits import PracticeLimit
+
+_NAMES: Final = {"small-balance": limits.SMALL_BALANCE, "recent-payment-days": limits.RECENT_PAYMENT_DAYS}
+
+
+def _list(seen: dict[str, Any]) -> str:
+    return "\n".join(f"{name:<20} {_value(limit, seen[limit.column])}" for name, limit in _NAMES.items())
+
+
+def _value(limit: PracticeLimit, number: int) -> str:
+    if limit.is_amount:
+        return format_cents(number)
+    return f"{number:,}" if number else "off"
+
+
+@user_command(_list, name="rule-limits")
+def show_rule_limits(api: Api) -> Any:
+    """Show the numbers of the rules, such as the small-balance limit."""
+    return api.get("/rule-limits")
+
+
+@user_command(lambda seen: f"{_list(seen)}\nExisting previews keep their old limits.", name="rule-limit")
+@click.argument("name", type=click.Choice(list(_NAMES)))
+@click.argument("number")
+def set_rule_limit(api: Api, name: str, number: str) -> Any:
+    """Set a number of a rule.
+
+    small-balance is in dollars: a reason of the kind small_balance writes off no more on one claim. The others are
+    whole numbers, and 0 turns a rule off.
+    """
+    limit = _NAMES[name]
+    read = parse_amount(number) if limit.is_amount else reading.number(number)
+    if read is None:
+        raise limits.BadLimit(f"{limit.words}: {limit.bounds}")
+    return api.send("PATCH", "/rule-limits", body={limit.column: read})
+
+
+COMMANDS = [show_rule_limits, set_rule_limit]

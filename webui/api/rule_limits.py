@@ -1,0 +1,60 @@
+"""The numbers of the rules that an administrator sets, such as the small-balance limit."""
+
+from typing import Annotated, Any
+
+from flask import Response, jsonify
+from pydantic import Field
+
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.models.practices import Practice
+from core.practices import limits, practice_queries
+from webui.api.blueprint import PRACTICE, api, problem_responses
+from webui.api.models import Answer
+from webui.api.request_parsing import Body, requires
+from webui.shared.app_context import app_context, now
+from webui.shared.token_auth import current_actor
+
+_SMALL_BALANCE = (
+    "The most that a reason of the kind small_balance writes off on one claim for each responsibility, "
+    f"{limits.SMALL_BALANCE.bounds}"
+)
+_RECENT_PAYMENT = f"A claim with a payment in so many days is skipped, {limits.RECENT_PAYMENT_DAYS.bounds}; 0 is off"
+
+
+class RuleLimits(Answer):
+    """The numbers of the rules. A preview freezes them."""
+
+    small_balance_max_cents: Annotated[int, Field(description=_SMALL_BALANCE)]
+    recent_payment_days: Annotated[int, Field(description=_RECENT_PAYMENT)]
+
+
+class SomeRuleLimits(Body):
+    """The numbers to change. One that is not named stays as it is."""
+
+    small_balance_max_cents: Annotated[int, Field(description=_SMALL_BALANCE)] = 0
+    recent_payment_days: Annotated[int, Field(description=_RECENT_PAYMENT)] = 0
+
+    def given(self) -> dict[str, Any]:
+        """Return the numbers that the request names."""
+        return self.model_dump(exclude_unset=True)
+
+
+@api.get("/rule-limits", tags=[PRACTICE], responses={200: RuleLimits})
+@requires(Action.SEE_CLAIMS)
+def show_rule_limits() -> Response:
+    """Show the numbers of the rules, such as the small-balance limit."""
+    with app_context().sessions() as session:
+        return _answer(practice_queries.find(session, current_actor().practice_id))
+
+
+@api.patch("/rule-limits", tags=[PRACTICE], responses={200: RuleLimits, **problem_responses(400, 413, 415)})
+@requires(Action.CHANGE_SETTING)
+def change_rule_limits(body: SomeRuleLimits) -> Response:
+    """Change numbers of the rules. Existing previews keep the old ones."""
+    with transaction(app_context().sessions) as session:
+        return _answer(limits.set_rule_limits(session, body.given(), by=current_actor(), now=now()))
+
+
+def _answer(practice: Practice) -> Response:
+    return jsonify(RuleLimits.model_validate(practice).json_ready())
