@@ -12,6 +12,7 @@ from core.schedules import descriptions
 
 # `{it}` is the subject: job 1,042, claim 184146026, a user by name.
 ACT_SENTENCES: Final = {
+    "appeal_window.changed": "Changed the appeal window",
     "audit.exported": "Exported the audit log",
     "claim.credit_transferred": "Transferred a credit to or from {it}",
     "claim.held": "Put {it} on hold",
@@ -68,6 +69,7 @@ ACT_SENTENCES: Final = {
     "reason.retired": "Retired {it}",
     "recent_payment_window.changed": "Changed the recent-payment window",
     "small_balance_limit.changed": "Changed the small-balance limit",
+    "statement_rules.changed": "Changed how many statements a write-off needs",
     "schedule.changed": "Changed {it}",
     "schedule.deleted": "Deleted {it}",
     "schedule.made": "Created {it}",

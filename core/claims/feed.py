@@ -89,6 +89,11 @@ class FeedRow(Amounts):
     secondary_status: ClaimStatus
     first_edi_on: dt.date | None
     last_edi_on: dt.date | None
+    statements_sent: int | None  # None: not known, as for the next four
+    last_statement_on: dt.date | None
+    denied_on: dt.date | None
+    denial_group: str | None
+    denial_carc: str | None
     service_codes: str  # of its lines in order, for example "99213, 87880"
     billing_status: str
     hold: Hold | None  # what blocks the claim today: a current hold, or "excluded"

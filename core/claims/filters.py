@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from core import reading
 from core.errors import BadInput
 from core.models.claims import Claim, ClaimStatus, ClaimType
+from core.models.ledger import GroupCode
 from core.models.practices import Office, Patient, Payer, Provider
 from core.money import CENTS_MAX
 
@@ -35,6 +36,9 @@ CentsBound = Annotated[
 ]
 Days = Annotated[
     int, Field(ge=0, le=40_000), BeforeValidator(reading.whole_number("write a whole number of days, such as 90"))
+]
+Count = Annotated[
+    int, Field(ge=0, le=999), BeforeValidator(reading.whole_number("write a whole number from 0 to 999, such as 3"))
 ]
 YesNo = Annotated[bool, BeforeValidator(reading.parse_bool)]
 
@@ -72,6 +76,13 @@ class ClaimFilter(BaseModel):
     age_min_days: Days | None = None
     age_max_days: Days | None = None
     last_payment_before: reading.Day | None = None  # or never paid
+    statements_sent_min: Count | None = None
+    statements_sent_max: Count | None = None  # or not known
+    last_statement_before: reading.Day | None = None  # or no statement
+    denied_from: reading.Day | None = None
+    denied_to: reading.Day | None = None
+    denial_group: GroupCode | None = None
+    denial_carc: Text | None = None
     has_secondary: YesNo | None = None
     on_hold: YesNo | None = None  # by a current hold or an exclusion
     in_job: YesNo | None = None  # reserved by another open job
@@ -130,6 +141,7 @@ def where(practice_id: int, f: ClaimFilter, *, today: dt.date) -> ColumnElement[
         *_claim_conditions(f),
         *_balance_conditions(f),
         *_date_conditions(f, today),
+        *_collection_conditions(f),
     )
 
 
@@ -209,3 +221,20 @@ def _date_conditions(f: ClaimFilter, today: dt.date) -> Iterable[ColumnElement[b
         yield Claim.service_date >= today - dt.timedelta(days=f.age_max_days)
     if f.last_payment_before:
         yield func.coalesce(Claim.last_payment_on < f.last_payment_before, True)
+
+
+def _collection_conditions(f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
+    if f.statements_sent_min is not None:
+        yield func.coalesce(Claim.statements_sent, 0) >= f.statements_sent_min
+    if f.statements_sent_max is not None:
+        yield func.coalesce(Claim.statements_sent, 0) <= f.statements_sent_max
+    if f.last_statement_before:
+        yield func.coalesce(Claim.last_statement_on < f.last_statement_before, True)
+    if f.denied_from:
+        yield Claim.denied_on >= f.denied_from
+    if f.denied_to:
+        yield Claim.denied_on <= f.denied_to
+    if f.denial_group:
+        yield Claim.denial_group == f.denial_group
+    if f.denial_carc:
+        yield Claim.denial_carc == f.denial_carc

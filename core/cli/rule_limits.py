@@ -11,7 +11,13 @@ from core.money import format_cents, parse_amount
 from core.practices import limits
 from core.practices.limits import PracticeLimit
 
-_NAMES: Final = {"small-balance": limits.SMALL_BALANCE, "recent-payment-days": limits.RECENT_PAYMENT_DAYS}
+_NAMES: Final = {
+    "small-balance": limits.SMALL_BALANCE,
+    "recent-payment-days": limits.RECENT_PAYMENT_DAYS,
+    "appeal-window-days": limits.APPEAL_WINDOW_DAYS,
+    "statements": limits.STATEMENTS,
+    "statement-days": limits.STATEMENT_DAYS,
+}
 
 
 def _list(seen: dict[str, Any]) -> str:

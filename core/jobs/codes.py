@@ -91,6 +91,14 @@ _LABELS: Final = {
     "secondary_status": "Ins 2 status",
     "last_payment_on": "last payment",
     "recent_payment_days": "recent-payment window in days",
+    "denied_on": "denied on",
+    "denial_group": "denial group",
+    "denial_carc": "denial CARC",
+    "appeal_window_days": "appeal window in days",
+    "statements_sent": "statements sent",
+    "statements_min": "statements required",
+    "last_statement_on": "last statement",
+    "statement_days": "days required since the last statement",
     "small_balance_max_cents": "small-balance limit",
     "payer_class": "Ins 1 payer class",
     "schedule_note": "schedule note",
@@ -100,7 +108,10 @@ _LABELS: Final = {
     "version_after": "change number after settling",
 }
 _AMOUNTS: Final = frozenset({"insurance_due", "patient_due", "small_balance_max_cents"})
-_DATES: Final = frozenset({"service_date", "today", "last_payment_on", "hold_until", "posting_date", "last_posted_on"})
+_DATES: Final = frozenset({
+    "service_date", "today", "last_payment_on", "hold_until", "posting_date", "last_posted_on", "denied_on",
+    "last_statement_on",
+})  # fmt: skip
 _HOLDS: Final = {
     Hold.HOLD: "hold",
     Hold.LEGAL: "legal hold",

@@ -19,9 +19,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from core.db.base import FILL_FACTOR, Base, BigInt, Cents, GeneratedId, PracticeId, Str, enum_column
 
 SETTLED: Final = "Settled"
+NOT_SUBMITTED: Final = "Not Submitted"
 BALANCE_DUE: Final = "Balance Due"
 BILLING_STATUSES: Final = (
-    "Not Submitted",
+    NOT_SUBMITTED,
     "Bill Insurance",
     "Bill Secondary Insurance",
     BALANCE_DUE,
@@ -139,6 +140,12 @@ class Claim(Base):
     last_payment_on: Mapped[dt.date | None]
     first_edi_on: Mapped[dt.date | None]
     last_edi_on: Mapped[dt.date | None]
+    # Facts that only an import brings and checks. None: not known.
+    statements_sent: Mapped[int | None]  # to the patient
+    last_statement_on: Mapped[dt.date | None]
+    denied_on: Mapped[dt.date | None]  # the payer's last denial, of the claim or of one of its lines
+    denial_group: Mapped[str | None]  # a `GroupCode`
+    denial_carc: Mapped[str | None]
 
 
 class LineItem(Base):

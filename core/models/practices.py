@@ -59,6 +59,9 @@ class Practice(Base):
             "failure_percent_max BETWEEN 1 AND 100 AND failure_claims_min >= 1 AND failures_alike_max >= 2",
             name="failure_budget_makes_sense",
         ),
+        CheckConstraint(
+            "appeal_window_days >= 0 AND statements_min >= 0 AND statement_days >= 0", name="rule_numbers_not_negative"
+        ),
         CheckConstraint("small_balance_max_cents >= 1", name="small_balance_is_an_amount"),
         CheckConstraint("claim_limit_cents >= 0 AND job_limit_cents >= 0", name="practice_limits_not_negative"),
     )
@@ -72,6 +75,11 @@ class Practice(Base):
     recent_payment_days: Mapped[int] = mapped_column(default=0)  # 0 turns the rule off
     # The most that a reason of the kind small_balance writes off on one claim for each responsibility.
     small_balance_max_cents: Mapped[Cents] = mapped_column(default=25_00, server_default="2500")
+    # A denied claim is not written off for so many days after the denial, nor a patient balance with fewer statements
+    # or with fewer days since the last one. 0 turns a rule off. Most payers allow an appeal within 120 to 180 days.
+    appeal_window_days: Mapped[int] = mapped_column(default=180, server_default="180")
+    statements_min: Mapped[int] = mapped_column(default=0, server_default="0")
+    statement_days: Mapped[int] = mapped_column(default=0, server_default="0")
     # The failure budget. A job halts if more than this percent of at least this many claims failed, or if this many
     # failures in a row have the same code.
     failure_percent_max: Mapped[int] = mapped_column(default=50, server_default="50")

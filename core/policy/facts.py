@@ -23,7 +23,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from core.models.claims import SETTLED, Claim, ClaimStatus, Hold
+from core.models.claims import NOT_SUBMITTED, SETTLED, Claim, ClaimStatus, Hold
 from core.models.ledger import Posting, WriteOffReason
 from core.models.practices import Payer, PayerClass, Provider, WriteOffSetting
 from core.policy.terms import Terms
@@ -62,8 +62,13 @@ class Facts:
     in_future: Condition
     posted_later: Condition  # a posting dated after the job's posting date
     is_with_payer: Condition
+    is_rejected: Condition
+    is_not_submitted: Condition
     awaits_secondary_payer: Condition
+    in_appeal_window: Condition
     paid_recently: Condition
+    has_too_few_statements: Condition
+    had_statement_recently: Condition
     over_small_balance: Condition
     owes_medicare_cost_share: Condition
     changed_since_preview: Condition
@@ -123,18 +128,23 @@ def facts_for_claim(terms: Terms) -> Facts:
         in_other_job=false(),  # used for schedules only; users see a warning instead
         in_future=Claim.service_date > terms.as_of,
         posted_later=_posted_later(terms),
-        is_with_payer=or_(
-            Claim.primary_status.in_(_AT_PAYER_STATUSES),
-            and_(
-                Claim.secondary_payer_id.is_not(None),
-                Claim.secondary_status.in_(_AT_PAYER_STATUSES),
-            ),
+        is_with_payer=_has_status(*_AT_PAYER_STATUSES),
+        is_rejected=_has_status(ClaimStatus.REJECTED),
+        is_not_submitted=and_(
+            Claim.billing_status == NOT_SUBMITTED,
+            Claim.primary_status == ClaimStatus.NONE,
+            Claim.first_edi_on.is_(None),
+            Claim.last_edi_on.is_(None),
         ),
         awaits_secondary_payer=and_(
             Claim.secondary_payer_id.is_not(None),
             Claim.secondary_status.not_in(_ADJUDICATED_STATUSES),
         ),
-        paid_recently=_paid_recently(terms),
+        in_appeal_window=_is_within(Claim.denied_on, terms.appeal_window_days, terms),
+        paid_recently=_is_within(Claim.last_payment_on, terms.recent_payment_days, terms),
+        # Statements that are not known do not count.
+        has_too_few_statements=func.coalesce(Claim.statements_sent, 0) < terms.statements_min,
+        had_statement_recently=_is_after(Claim.last_statement_on, terms.statement_days, terms),
         over_small_balance=over_small_balance(
             terms, settles_insurance=settles_insurance, settles_patient=settles_patient
         ),
@@ -202,6 +212,14 @@ def _values(terms: Terms) -> dict[str, ColumnElement[Any]]:
         "patient_due": Claim.patient_due.expression,
         "primary_status": Claim.primary_status.expression,
         "secondary_status": Claim.secondary_status.expression,
+        "denied_on": Claim.denied_on.expression,
+        "denial_group": Claim.denial_group.expression,
+        "denial_carc": Claim.denial_carc.expression,
+        "appeal_window_days": literal(terms.appeal_window_days),
+        "statements_sent": Claim.statements_sent.expression,
+        "statements_min": literal(terms.statements_min),
+        "last_statement_on": Claim.last_statement_on.expression,
+        "statement_days": literal(terms.statement_days),
         "last_payment_on": Claim.last_payment_on.expression,
         "recent_payment_days": literal(terms.recent_payment_days),
         "small_balance_max_cents": literal(terms.small_balance_max_cents, BigInteger),
@@ -222,11 +240,22 @@ def _posted_later(terms: Terms) -> Condition:
     return exists().where(*_of_claim(), Posting.posted_on > terms.posting_date).correlate(Claim)
 
 
-def _paid_recently(terms: Terms) -> Condition:
-    if terms.recent_payment_days == 0:
+def _has_status(*statuses: ClaimStatus) -> Condition:
+    """Return the condition that one of the claim's payers gave it one of these statuses."""
+    second = and_(Claim.secondary_payer_id.is_not(None), Claim.secondary_status.in_(statuses))
+    return or_(Claim.primary_status.in_(statuses), second)
+
+
+def _is_within(day: Any, days: int, terms: Terms) -> Condition:
+    """Return the condition that a day is at most `days` ago. 0 days turn the rule off."""
+    return _is_after(day, days + 1, terms) if days else false()
+
+
+def _is_after(day: Any, days: int, terms: Terms) -> Condition:
+    """Return the condition that a day is less than `days` ago. 0 days turn the rule off."""
+    if days == 0:
         return false()
-    since = terms.as_of - dt.timedelta(days=terms.recent_payment_days)
-    return func.coalesce(Claim.last_payment_on >= since, False)
+    return func.coalesce(day > terms.as_of - dt.timedelta(days=days), False)
 
 
 def over_small_balance(terms: Terms, *, settles_insurance: Condition, settles_patient: Condition) -> Condition:

@@ -148,6 +148,20 @@ RULES: Final = (
         is_overridable=True,
     ),
     Rule(
+        "rejected",
+        "Rejected by the payer and never adjudicated",
+        lambda f: and_(f.is_rejected, f.insurance_due > 0, f.settles_insurance),
+        shows=("primary_status", "secondary_status", "insurance_due"),
+        is_overridable=True,
+    ),
+    Rule(
+        "not_submitted",
+        "Never submitted to insurance",
+        lambda f: and_(f.is_not_submitted, f.insurance_due > 0, f.settles_insurance),
+        shows=("billing_status", "primary_status", "insurance_due"),
+        is_overridable=True,
+    ),
+    Rule(
         "secondary_pending",
         "Secondary insurance has not processed the claim",
         lambda f: and_(f.awaits_secondary_payer, f.insurance_due > 0, f.settles_insurance),
@@ -155,10 +169,32 @@ RULES: Final = (
         is_overridable=True,
     ),
     Rule(
+        "in_appeal_window",
+        "Denied, and still within the appeal window",
+        lambda f: and_(f.in_appeal_window, f.insurance_due > 0, f.settles_insurance),
+        shows=("denied_on", "appeal_window_days", "insurance_due"),
+        also_shows=("denial_group", "denial_carc"),
+        is_overridable=True,
+    ),
+    Rule(
         "recent_payment",
         "Recent payment",
         lambda f: f.paid_recently,
         shows=("last_payment_on", "recent_payment_days"),
+        is_overridable=True,
+    ),
+    Rule(
+        "too_few_statements",
+        "Too few statements sent to the patient",
+        lambda f: and_(f.has_too_few_statements, f.patient_due > 0, f.settles_patient),
+        shows=("statements_sent", "statements_min", "patient_due"),
+        is_overridable=True,
+    ),
+    Rule(
+        "recent_statement",
+        "Too soon after the last statement to the patient",
+        lambda f: and_(f.had_statement_recently, f.patient_due > 0, f.settles_patient),
+        shows=("last_statement_on", "statement_days", "patient_due"),
         is_overridable=True,
     ),
     Rule(

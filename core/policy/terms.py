@@ -11,7 +11,9 @@ from core.models.practices import Practice, WriteOffSetting
 from core.practices.exclusions import NO_EXCLUSIONS, ActiveExclusions
 
 # Columns of `Practice` and fields of `Terms`. A preview freezes them in `SettleJob.rule_values`.
-_NUMBERS: Final = ("recent_payment_days", "small_balance_max_cents")
+_NUMBERS: Final = (
+    "recent_payment_days", "small_balance_max_cents", "appeal_window_days", "statements_min", "statement_days"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,11 @@ class Terms:
     posting_date: dt.date | None = None  # None: not chosen yet, as in the feed
     target_status: str = SETTLED
     reason: WriteOffReason | None = None  # None: not chosen yet, as in the feed
-    recent_payment_days: int = 0  # 0: the rule is off
+    # 0: the rule is off
+    recent_payment_days: int = 0
+    appeal_window_days: int = 0
+    statements_min: int = 0
+    statement_days: int = 0
     small_balance_max_cents: int | None = None  # None: frozen by an earlier version, which had no limit
     excluded: ActiveExclusions = NO_EXCLUSIONS  # on `as_of`
 

@@ -44,7 +44,10 @@ SAME_FAILURES: Final = PracticeLimit("failures_alike_max", 2, 1_000_000, "same e
 RECENT_PAYMENT_DAYS: Final = PracticeLimit("recent_payment_days", 0, 365, "recent-payment window in days")
 # A larger balance needs a reason of another kind. There is no "unlimited".
 SMALL_BALANCE: Final = PracticeLimit("small_balance_max_cents", 1, 1_000_00, "small-balance limit")
-RULE_LIMITS: Final = (SMALL_BALANCE, RECENT_PAYMENT_DAYS)
+APPEAL_WINDOW_DAYS: Final = PracticeLimit("appeal_window_days", 0, 730, "appeal window in days")
+STATEMENTS: Final = PracticeLimit("statements_min", 0, 12, "statements before a write-off")
+STATEMENT_DAYS: Final = PracticeLimit("statement_days", 0, 365, "days since the last statement")
+RULE_LIMITS: Final = (SMALL_BALANCE, RECENT_PAYMENT_DAYS, APPEAL_WINDOW_DAYS, STATEMENTS, STATEMENT_DAYS)
 
 
 class BadLimit(BadInput):
@@ -81,6 +84,8 @@ def set_rule_limits(session: Session, numbers: Mapping[str, int], *, by: Actor, 
         return _set(session, act, {limit: given[limit] for limit in these if limit in given}, by=by, now=now)
 
     set_these("small_balance_limit.changed", SMALL_BALANCE)
+    set_these("appeal_window.changed", APPEAL_WINDOW_DAYS)
+    set_these("statement_rules.changed", STATEMENTS, STATEMENT_DAYS)
     return set_these("recent_payment_window.changed", RECENT_PAYMENT_DAYS)
 
 

@@ -57,7 +57,7 @@ RIGHTS = {
     Action.CHANGE_SETTING: """
         POST /settings/write-off   POST /settings/write-off/provider   POST /settings/time-zone
         POST /settings/failure-budget   POST /settings/write-off-limits   POST /settings/recent-payment
-        POST /settings/small-balance
+        POST /settings/small-balance   POST /settings/collection-rules
         POST /reasons   GET /reasons/charity   POST /reasons/charity   POST /reasons/charity/retire
         POST /reasons/charity/restore
     """,

@@ -108,6 +108,11 @@ class Claim(Answer):
     total_due_cents: Annotated[int, Field(validation_alias="total_due")]
     first_edi_on: dt.date | None
     last_edi_on: dt.date | None
+    statements_sent: Annotated[int | None, Field(description="Statements to the patient; null if not known")]
+    last_statement_on: dt.date | None
+    denied_on: Annotated[dt.date | None, Field(description="The payer's last denial, of the claim or of one line")]
+    denial_group: Annotated[str | None, Field(description="Group code of the denial")]
+    denial_carc: Annotated[str | None, Field(description="Claim adjustment reason code (CARC) of the denial")]
     service_codes: str
     eligibility: Annotated[
         str, Field(description="Write-off check: can_settle, or the code of the first rule that applies")

@@ -20,6 +20,11 @@ _SMALL_BALANCE = (
     f"{limits.SMALL_BALANCE.bounds}"
 )
 _RECENT_PAYMENT = f"A claim with a payment in so many days is skipped, {limits.RECENT_PAYMENT_DAYS.bounds}; 0 is off"
+_APPEAL = f"A denied claim is skipped for so many days after its denial, {limits.APPEAL_WINDOW_DAYS.bounds}; 0 is off"
+_STATEMENTS = f"A patient balance with fewer statements is skipped, {limits.STATEMENTS.bounds}; 0 is off"
+_STATEMENT_DAYS = (
+    f"A patient balance with fewer days since its last statement is skipped, {limits.STATEMENT_DAYS.bounds}; 0 is off"
+)
 
 
 class RuleLimits(Answer):
@@ -27,6 +32,9 @@ class RuleLimits(Answer):
 
     small_balance_max_cents: Annotated[int, Field(description=_SMALL_BALANCE)]
     recent_payment_days: Annotated[int, Field(description=_RECENT_PAYMENT)]
+    appeal_window_days: Annotated[int, Field(description=_APPEAL)]
+    statements_min: Annotated[int, Field(description=_STATEMENTS)]
+    statement_days: Annotated[int, Field(description=_STATEMENT_DAYS)]
 
 
 class SomeRuleLimits(Body):
@@ -34,6 +42,9 @@ class SomeRuleLimits(Body):
 
     small_balance_max_cents: Annotated[int, Field(description=_SMALL_BALANCE)] = 0
     recent_payment_days: Annotated[int, Field(description=_RECENT_PAYMENT)] = 0
+    appeal_window_days: Annotated[int, Field(description=_APPEAL)] = 0
+    statements_min: Annotated[int, Field(description=_STATEMENTS)] = 0
+    statement_days: Annotated[int, Field(description=_STATEMENT_DAYS)] = 0
 
     def given(self) -> dict[str, Any]:
         """Return the numbers that the request names."""

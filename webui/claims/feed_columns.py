@@ -7,6 +7,7 @@ from typing import Any, Final
 from core.claims.feed import CAN_SETTLE, FeedRow, SortBy
 from core.claims.table_files import Cell
 from core.models.claims import ClaimStatus, ClaimType
+from core.models.ledger import GroupCode
 from core.money import format_plain_amount
 from webui.shared.labels import Pill, clock_time, date, words
 
@@ -23,8 +24,13 @@ ELIGIBILITY_PILLS: Final = {
     "credit_patient": Pill("Patient credit", "alert", "warn"),
     "credit_line": Pill("Service line credit", "alert", "warn"),
     "in_process": Pill("In process", "dots", "warn"),
+    "rejected": Pill("Rejected", "alert", "warn"),
+    "not_submitted": Pill("Never submitted", "alert", "warn"),
     "secondary_pending": Pill("Secondary pending", "dots", "warn"),
+    "in_appeal_window": Pill("Can be appealed", "clock", "warn"),
     "recent_payment": Pill("Recent payment", "clock", "warn"),
+    "too_few_statements": Pill("Too few statements", "clock", "warn"),
+    "recent_statement": Pill("Recent statement", "clock", "warn"),
     "write_off_off": Pill("Status change only", "info", ""),
     "nothing_due": Pill("Nothing to write off", "info", ""),
 }
@@ -32,6 +38,7 @@ ELIGIBILITY_PILLS: Final = {
 FILTER_CHOICES: Final[Mapping[str, Any]] = {
     "eligibilities": [(code, pill.word) for code, pill in ELIGIBILITY_PILLS.items()],
     "claim_types": [(kind.value, words(kind)) for kind in ClaimType],
+    "denial_groups": [(group.value, f"{group.value}: {words(group)}") for group in GroupCode],
     "claim_statuses": [(status.value, words(status)) for status in ClaimStatus],
 }
 # One or two words for each rule, including rules that only a preview checks.

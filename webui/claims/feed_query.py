@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 from core.claims.feed import DEFAULT_SORT, ELIGIBILITY, PAGE_CLAIMS_MAX, Sort
 from core.claims.filters import BadFilter, ClaimFilter
 from core.models.claims import ClaimStatus, ClaimType
+from core.models.ledger import GroupCode
 from core.money import BadAmount, format_plain_amount, parse_amount
 
 PAGE_SIZES: Final = (50, 100, PAGE_CLAIMS_MAX)
@@ -21,6 +22,9 @@ MULTI_VALUE_KEYS: Final = frozenset(
 )
 
 _DAYS_KEYS: Final = ("age_min_days", "age_max_days")
+_COUNT_KEYS: Final = ("statements_sent_min", "statements_sent_max")
+_NUMBER_KEYS: Final = (*_DAYS_KEYS, *_COUNT_KEYS)
+COUNT_MAX: Final = 999
 _DATE: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})|(\d{4})-(\d{2})-(\d{2})")
 _YES_NO_KEYS: Final = ("has_secondary", "on_hold", "in_job")
 _YES_OR_NO: Final = {"true": True, "false": False}  # as in the API's address
@@ -63,6 +67,12 @@ def _days(typed: str) -> str:
     return str(int(typed))
 
 
+def _count(typed: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,3}", typed):
+        raise BadField(f"Enter a whole number, 0 to {COUNT_MAX}.")
+    return str(int(typed))
+
+
 def _one_of(known: Iterable[str]) -> Callable[[str], str]:
     choices = frozenset(known)
 
@@ -95,6 +105,12 @@ _PARSERS: Final[Mapping[str, Callable[[str], str]]] = {
     **dict.fromkeys(CENTS_KEYS, _cents),
     **dict.fromkeys(_DAYS_KEYS, _days),
     "last_payment_before": _date,
+    **dict.fromkeys(_COUNT_KEYS, _count),
+    "last_statement_before": _date,
+    "denied_from": _date,
+    "denied_to": _date,
+    "denial_group": _one_of(GroupCode),
+    "denial_carc": _text,
     **dict.fromkeys(_YES_NO_KEYS, _yes_or_no),
     "eligibility": _one_of(ELIGIBILITY),
 }
@@ -103,6 +119,8 @@ _RANGES: Final = (
     *((f"{side}_due_min", f"{side}_due_max", "min") for side in ("insurance", "patient", "total")),
     ("age_min_days", "age_max_days", "min"),
     ("from", "to", "from"),
+    ("statements_sent_min", "statements_sent_max", "min"),
+    ("denied_from", "denied_to", "from"),
 )
 
 
@@ -188,7 +206,7 @@ def _empty_range_errors(typed: Mapping[str, list[str]], faults: Mapping[str, str
 
 
 def _comparable(key: str, value: str) -> Any:
-    return parse_amount(value) if key in CENTS_KEYS else int(value) if key in _DAYS_KEYS else value
+    return parse_amount(value) if key in CENTS_KEYS else int(value) if key in _NUMBER_KEYS else value
 
 
 def _parse_sort_and_limit(other: dict[str, str], faults: dict[str, str]) -> tuple[Sort, int]:
@@ -214,7 +232,7 @@ def _filter_arguments(typed: Mapping[str, list[str]]) -> dict[str, Any]:
     for key, values in typed.items():
         if key in CENTS_KEYS:
             given[f"{key}_cents"] = parse_amount(values[-1])
-        elif key in _DAYS_KEYS:
+        elif key in _NUMBER_KEYS:
             given[key] = int(values[-1])
         elif key in _YES_NO_KEYS:
             given[key] = _YES_OR_NO[values[-1]]

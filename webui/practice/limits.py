@@ -79,6 +79,15 @@ def change_small_balance() -> Response | tuple[str, int]:
     return _change_rules("Small-balance limit saved. Existing previews keep their old limit.", anchor="small-balance")
 
 
+@blueprint.post("/collection-rules")
+@requires(Action.CHANGE_SETTING)
+def change_collection_rules() -> Response | tuple[str, int]:
+    """Set how long a denied claim waits for an appeal, and which statements a write-off needs."""
+    return _change_rules(
+        "Denial and statement rules saved. Existing previews keep their old ones.", anchor="collection-rules"
+    )
+
+
 def _change_rules(saved: str, *, anchor: str) -> Response | tuple[str, int]:
     """Set the numbers of the rules that the form has."""
     numbers = {limit.column: _number(limit) for limit in limits.RULE_LIMITS if limit.column in request.form}

@@ -21,6 +21,9 @@ LIMITS: Final = {
     "alike": limits.SAME_FAILURES,
     "recent": limits.RECENT_PAYMENT_DAYS,
     "small_balance": limits.SMALL_BALANCE,
+    "appeal": limits.APPEAL_WINDOW_DAYS,
+    "statements": limits.STATEMENTS,
+    "statement_days": limits.STATEMENT_DAYS,
 }
 US_ZONES: Final = (
     "America/New_York",

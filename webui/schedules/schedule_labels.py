@@ -71,11 +71,21 @@ FILTER_LABELS: Final = {
     "age_min_days": "Age in days: min",
     "age_max_days": "Age in days: max",
     "last_payment_before": "No payment since",
+    "statements_sent_min": "Statements sent: min",
+    "statements_sent_max": "Statements sent: max",
+    "last_statement_before": "No statement since",
+    "denied_from": "Denied: from",
+    "denied_to": "Denied: to",
+    "denial_group": "Denial group",
+    "denial_carc": "Denial CARC",
     "has_secondary": "Has secondary insurance",
     "on_hold": "On hold",
     "in_job": "Already in an unfinished job",
     "eligibility": "Write-off check",
 }
+_DATE_KEYS: Final = frozenset({
+    "from", "to", "last_payment_before", "last_statement_before", "denied_from", "denied_to"
+})  # fmt: skip
 
 
 def register(app: Flask) -> None:
@@ -133,6 +143,6 @@ def _format_value(key: str, value: Any, names: Mapping[str, str]) -> str:
         return "yes" if value else "no"
     if key.endswith("_cents"):
         return money(value)
-    if key in ("from", "to", "last_payment_before"):
+    if key in _DATE_KEYS:
         return date(dt.date.fromisoformat(value))
     return str(value)

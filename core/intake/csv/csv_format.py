@@ -86,6 +86,11 @@ CLAIMS: Final = FileFormat(
         Column("expected", fields.cents_not_negative, optional=True),
         Column("first_edi_date", fields.date, optional=True),
         Column("last_edi_date", fields.date, optional=True),
+        Column("statements_sent", fields.count, optional=True, may_be_absent=True),
+        Column("last_statement_date", fields.date, optional=True, may_be_absent=True),
+        Column("denied_date", fields.date, optional=True, may_be_absent=True),
+        Column("denial_group", fields.enum_value(GroupCode), optional=True, may_be_absent=True),
+        Column("denial_carc", fields.reason_code, optional=True, may_be_absent=True),
     ),
 )
 LINE_ITEMS: Final = FileFormat(
@@ -135,6 +140,8 @@ ORIGINS: Final = {
             "secondary_payer": "secondary_payer_id",
             "first_edi_on": "first_edi_date",
             "last_edi_on": "last_edi_date",
+            "last_statement_on": "last_statement_date",
+            "denied_on": "denied_date",
         },
     ),
     stages.LINE: Origin(LINE_ITEMS.name, {"claim": "claim_id", "number": "line"}),

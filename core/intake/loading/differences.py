@@ -15,7 +15,7 @@ from core.claims.export import escape_formula
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins
 from core.intake.loading.compare import AMOUNT_COLUMNS, existing_claims, existing_lines, existing_rows
-from core.intake.loading.insert import REFERENCE_TABLES, STAGED_CLAIM_COLUMNS
+from core.intake.loading.insert import COLLECTION_COLUMNS, REFERENCE_TABLES, STAGED_CLAIM_COLUMNS
 from core.intake.parsing.faults import REDACTED
 from core.models.claims import SETTLED, Claim
 from core.models.job_items import JobItem, Outcome
@@ -112,12 +112,20 @@ def _find(
     counts = [func.count().filter(differs(name)).label(name) for name in columns]
     count_of = session.execute(select(*counts).select_from(stage).join(known, same_row)).one()._mapping
     number = func.concat_ws(" / ", *(stage.c[name] for name in key))
+    unstated = _unstated(session, stage) if stage is stages.CLAIM else set()
     for name in columns:
-        if count_of[name]:
+        if count_of[name] and name not in unstated:
             values = (_as_text(name, known.c[name]), _as_text(name, stage.c[name]))
             record = stage.name.removeprefix("stage_")
             rows = select(stage.c.at, literal(record), number, literal(name), *values).join(known, same_row)
             session.execute(insert(_FOUND).from_select([c.name for c in _FOUND.c], rows.where(differs(name))))
+
+
+def _unstated(session: Session, claims: Table) -> set[str]:
+    """Return the facts about statements and denials that no row has: the file says nothing about them."""
+    given = [func.count(claims.c[name]).label(name) for name in COLLECTION_COLUMNS]
+    found = session.execute(select(*given)).one()._mapping
+    return {name for name in COLLECTION_COLUMNS if not found[name]}
 
 
 def _as_text(name: str, value: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -19,6 +19,7 @@ REFERENCE_TABLES: Final = (
     (Payer, stages.PAYER),
     (Patient, stages.PATIENT),
 )
+COLLECTION_COLUMNS: Final = ("statements_sent", "last_statement_on", "denied_on", "denial_group", "denial_carc")
 STAGED_CLAIM_COLUMNS: Final = (
     "external_id",
     "claim_type",
@@ -32,6 +33,7 @@ STAGED_CLAIM_COLUMNS: Final = (
     "expected",
     "first_edi_on",
     "last_edi_on",
+    *COLLECTION_COLUMNS,
 )
 STAGED_POSTING_COLUMNS: Final = (
     "line",

@@ -68,6 +68,11 @@ CLAIM: Final = _stage(
     Column("expected", BigInteger),
     Column("first_edi_on", Date),
     Column("last_edi_on", Date),
+    Column("statements_sent", Integer),
+    Column("last_statement_on", Date),
+    Column("denied_on", Date),
+    Column("denial_group", Text),
+    Column("denial_carc", Text),
     # The future id of the claim, so that lines and postings need not look it up among all claims.
     made=Column("id", BigInteger, server_default=text("nextval(pg_get_serial_sequence('claim', 'id'))")),
 )
@@ -138,6 +143,11 @@ MAPPED_ROW: Final = _stage(
     Column("expected", BigInteger),
     Column("first_edi_on", Date),
     Column("last_edi_on", Date),
+    Column("statements_sent", Integer),
+    Column("last_statement_on", Date),
+    Column("denied_on", Date),
+    Column("denial_group", Text),
+    Column("denial_carc", Text),
     Column("base", Text),  # who owes the charge first: insurance or patient
     Column("insurance_charge", BigInteger),
     Column("patient_charge", BigInteger),

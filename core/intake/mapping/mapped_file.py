@@ -29,6 +29,7 @@ from core.money import format_plain_amount
 _CACHED_VALUES: Final = 4_096  # of each column; dates, payers and words repeat
 _PROGRESS_ROWS: Final = 5_000
 _TOTAL: Final = re.compile(r"\s*((grand|report|sub|page|practice|provider)[ -]?)?totals?\b.*", re.IGNORECASE)
+_DENIAL_CODE: Final = re.compile(r"((?P<group>CO|PR|OA|PI)[ -]?)?(?P<code>[0-9]{1,3}|[A-Z][0-9]{1,3})")
 _NEEDED: Final = {Field.CLAIM, Field.PATIENT_NAME, Field.LAST_NAME, Field.SERVICE_DATE, Field.RESPONSIBILITY}
 
 
@@ -238,8 +239,8 @@ def _reader(field: Field, mapping: Mapping, today: dt.date) -> FieldReader:
     kind = TARGETS[field].kind
     if field is Field.LINE:
         return fields.line_number
-    if kind is Kind.ID:
-        return fields.external_id
+    if kind in _READERS:
+        return _READERS[kind]
     if kind is Kind.MONEY:
         return lambda text: read_amount(text, credit_words=mapping.credit_words)
     if kind is Kind.DATE:
@@ -247,8 +248,21 @@ def _reader(field: Field, mapping: Mapping, today: dt.date) -> FieldReader:
     return _cached(_words(field, mapping) if kind is Kind.WORD else _text)
 
 
+def _denial_code(text: str) -> tuple[str | None, str]:
+    """Read a CARC as offices write it: 29, CO29, CO-29. Return the group, if given, and the code."""
+    found = _DENIAL_CODE.fullmatch(text.strip().upper())
+    if found is None:
+        raise BadField("write one claim adjustment reason code (CARC), such as 29 or CO-29")
+    return found["group"], found["code"]
+
+
 def _cached(read: FieldReader) -> FieldReader:
     return lru_cache(maxsize=_CACHED_VALUES)(read)
+
+
+_READERS: Final[dict[Kind, FieldReader]] = {
+    Kind.ID: fields.external_id, Kind.COUNT: fields.count, Kind.CODE: _denial_code
+}  # fmt: skip
 
 
 def _text(text: str) -> str:

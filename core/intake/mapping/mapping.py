@@ -10,7 +10,7 @@ from core.errors import BadInput
 from core.intake.mapping.date_formats import DateFormat
 from core.intake.mapping.targets import ADJUSTMENT_FIELDS, PAYMENT_FIELDS, TARGETS, Field, Kind
 from core.models.claims import BILLING_STATUSES, ClaimStatus, ClaimType, Hold
-from core.models.ledger import Responsibility
+from core.models.ledger import GroupCode, Responsibility
 from core.models.practices import PayerClass
 
 COLUMNS_MAX: Final = 500
@@ -26,6 +26,7 @@ OUR_WORDS: Final[dict[Field, tuple[str, ...] | None]] = {
     Field.CLAIM_TYPE: tuple(ClaimType),
     Field.HOLD: tuple(Hold),
     Field.RESPONSIBILITY: tuple(Responsibility),
+    Field.DENIAL_GROUP: tuple(GroupCode),
     Field.BILLING_STATUS: None,  # the standard ones and the practice's own
 }
 """The words that a file's words may stand for. None: any."""

@@ -91,6 +91,11 @@ def origins_of(file: MappedFile) -> Origins:
         "expected": of(Field.EXPECTED),
         "first_edi_on": of(Field.FIRST_BILLED),
         "last_edi_on": of(Field.LAST_BILLED),
+        "statements_sent": of(Field.STATEMENTS_SENT),
+        "last_statement_on": of(Field.LAST_STATEMENT),
+        "denied_on": of(Field.DENIED_ON),
+        "denial_group": of(Field.DENIAL_GROUP, Field.DENIAL_CARC),
+        "denial_carc": of(Field.DENIAL_CARC),
     }
     money = of(Field.CHARGE) if file.mapping.has(Field.CHARGE) else of(Field.INSURANCE_BALANCE, Field.TOTAL_BALANCE)
     postings = {"source_id": claim, "claim": claim, "line": line, "amount_cents": money}
@@ -138,8 +143,15 @@ def _staged(file: MappedFile, row: Row, values: dict[Field, Any]) -> tuple[Any, 
         secondary and (get(Field.SECONDARY_PAYER_ID) or secondary), secondary, second_class,
         get(Field.SECONDARY_STATUS) or none,
         get(Field.HOLD), get(Field.ALLOWED), get(Field.EXPECTED), get(Field.FIRST_BILLED), get(Field.LAST_BILLED),
+        get(Field.STATEMENTS_SENT), get(Field.LAST_STATEMENT), get(Field.DENIED_ON), *_denial(values),
         *amounts, get(Field.POSTING_DATE),
     )  # fmt: skip
+
+
+def _denial(values: dict[Field, Any]) -> tuple[str | None, str | None]:
+    """Return group and CARC of the denial. The group may stand before the code, as in CO-29."""
+    group, code = values.get(Field.DENIAL_CARC) or (None, None)
+    return values.get(Field.DENIAL_GROUP) or group, code
 
 
 def _payer(file: MappedFile, name: str | None, given: str | None) -> tuple[str | None, str | None]:

@@ -51,11 +51,12 @@ POSTINGS: Final = """
     ) AS p (name, responsibility, kind, cents, paid_by, posted_on)
     WHERE p.cents <> 0
 """
-# In a file with a row for each line, the first row of a claim stands for it. Its date of service is the earliest.
+# In a file with a row for each line, the first row of a claim stands for it. Its date of service is the earliest, and
+# its denial is the newest of any line.
 CLAIMS: Final = """
     INSERT INTO stage_claim (at, external_id, patient, office, billing_provider, supervising_provider, claim_type,
         service_date, billing_status, primary_payer, primary_status, secondary_payer, secondary_status, hold, allowed,
-        expected, first_edi_on, last_edi_on)
+        expected, first_edi_on, last_edi_on, statements_sent, last_statement_on, denied_on, denial_group, denial_carc)
     SELECT r.at, r.claim, r.patient, r.office, r.provider, r.supervising_provider, r.claim_type,
         CASE WHEN :by_line THEN min(r.service_date) OVER (PARTITION BY r.claim) ELSE r.service_date END,
         CASE WHEN r.billing_status IS NOT NULL THEN r.billing_status WHEN sums.low < 0 THEN 'Internal Review'
@@ -64,13 +65,17 @@ CLAIMS: Final = """
         r.primary_payer, r.primary_status, r.secondary_payer, r.secondary_status, r.hold,
         CASE WHEN :by_line THEN sum(r.allowed) OVER (PARTITION BY r.claim) ELSE r.allowed END,
         CASE WHEN :by_line THEN sum(r.expected) OVER (PARTITION BY r.claim) ELSE r.expected END,
-        r.first_edi_on, r.last_edi_on
+        r.first_edi_on, r.last_edi_on, max(r.statements_sent) OVER of_claim, max(r.last_statement_on) OVER of_claim,
+        first_value(r.denied_on) OVER newest_denial, first_value(r.denial_group) OVER newest_denial,
+        first_value(r.denial_carc) OVER newest_denial
     FROM (SELECT *, row_number() OVER (PARTITION BY claim ORDER BY at) AS nth FROM stage_mapped_row) r
     LEFT JOIN (
         SELECT claim, sum(due) FILTER (WHERE responsibility = 'insurance') AS insurance,
                sum(due) FILTER (WHERE responsibility = 'patient') AS patient, min(due) AS low
         FROM (SELECT claim, responsibility, sum(amount_cents) AS due FROM stage_posting GROUP BY 1, 2) d GROUP BY claim
     ) sums USING (claim)
+    WINDOW of_claim AS (PARTITION BY r.claim),
+           newest_denial AS (PARTITION BY r.claim ORDER BY r.denied_on DESC NULLS LAST, r.at)
 """
 OTHER_ROWS_OF_CLAIM: Final = """
     DELETE FROM stage_claim c USING (

@@ -12,6 +12,8 @@ class Kind(StrEnum):
     TEXT = "text"
     MONEY = "money"
     DATE = "date"
+    COUNT = "count"
+    CODE = "code"  # a CARC, alone or after its group code
     WORD = "word"  # one of our own words, which the mapping translates
 
 
@@ -55,6 +57,11 @@ class Field(StrEnum):
     EXPECTED = "expected"
     FIRST_BILLED = "first_billed"
     LAST_BILLED = "last_billed"
+    STATEMENTS_SENT = "statements_sent"
+    LAST_STATEMENT = "last_statement"
+    DENIED_ON = "denied_on"
+    DENIAL_GROUP = "denial_group"
+    DENIAL_CARC = "denial_carc"
 
 
 class Target(NamedTuple):
@@ -177,6 +184,13 @@ TARGETS: Final = {
     Field.FIRST_BILLED: Target("First billed", Kind.DATE, ("first billed", "first billed date", "first bill date")),
     Field.LAST_BILLED: Target("Last billed", Kind.DATE, ("last billed", "last billed date", "last bill date",
                                                          "last claim date", "date billed")),
+    Field.STATEMENTS_SENT: Target("Statements sent", Kind.COUNT, ("statements sent", "statement count",
+                                                                  "number statements", "statements")),
+    Field.LAST_STATEMENT: Target("Last statement", Kind.DATE, ("last statement", "last statement date")),
+    Field.DENIED_ON: Target("Denied on", Kind.DATE, ("denied date", "denial date", "date denied", "denied on")),
+    Field.DENIAL_GROUP: Target("Denial group code", Kind.WORD, ("denial group", "denial group code")),
+    Field.DENIAL_CARC: Target("Denial code (CARC)", Kind.CODE, ("denial code", "denial reason code", "denial carc",
+                                                                "carc")),
 }  # fmt: skip
 PAYMENT_FIELDS: Final = (Field.PRIMARY_PAID, Field.SECONDARY_PAID, Field.PATIENT_PAID)
 ADJUSTMENT_FIELDS: Final = (Field.ADJUSTMENT, Field.WRITE_OFF)
@@ -198,7 +212,7 @@ _ABBREVIATIONS: Final = {
     "payor": "payer", "claims": "claim", "deductions": "adjustment", "wo": "write off", "guar": "guarantor",
     "ins1": "insurance 1", "ins2": "insurance 2", "fc": "financial class",
     "fin": "financial", "pd": "paid",
-    "stmt": "statement",
+    "stmt": "statement", "stmts": "statements",
 }  # fmt: skip
 _FILLER: Final = {"of", "the", "for", "in", "by", "usd", "and"}
 

@@ -187,6 +187,13 @@ def whole_number(field: str) -> int:
     return int(field)
 
 
+def count(field: str) -> int:
+    """Read a number from 0 to 999."""
+    if not re.fullmatch(r"[0-9]{1,3}", field):
+        _refuse_number(field, "write a whole number from 0 to 999")
+    return int(field)
+
+
 def _refuse_number(field: str, cure: str) -> NoReturn:
     if spreadsheet.is_whole_number_with_zeros(field) or spreadsheet.is_scientific(field):
         raise SpreadsheetDamage(f"{SAVED_BY_SPREADSHEET} and {cure}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final, NamedTuple
 
-from core.intake.sample import sample_fees, sample_ledger
+from core.intake.sample import sample_collection, sample_fees, sample_ledger
 from core.intake.sample.sample_ledger import PaymentDates
 from core.intake.sample.sample_people import (
     INSURERS,
@@ -127,15 +127,17 @@ def _add_claim(batch: Batch, seed: Random, world: SampleSize, index: int, number
     services = _services(seed, story)
     course = _payment_dates(seed, world.today, served, insurance)
     allowed = _add_lines(batch, seed, number, services, story, course)
+    places, claim_type = _people_and_places(seed, world), _claim_type(seed)
+    time, status = _time_of_day(seed), _billing_status(seed, story, insurance, services)
     batch.claims.append(
         (
             index + 1,
             number,
-            *_people_and_places(seed, world),
-            (ClaimType.INSTITUTIONAL if seed.random() < INSTITUTIONAL else ClaimType.PROFESSIONAL).value,
+            *places,
+            claim_type,
             served,
-            _time_of_day(seed),
-            _billing_status(seed, story, insurance, services),
+            time,
+            status,
             insurance.primary and insurance.primary.id,
             insurance.primary_status,
             insurance.secondary and insurance.secondary.id,
@@ -144,6 +146,8 @@ def _add_claim(batch: Batch, seed: Random, world: SampleSize, index: int, number
             allowed,
             int(allowed * (0.7 + 0.25 * seed.random())) if insurance.pays else 0,
             *_edi_dates(seed, world.today, served, insurance),
+            *sample_collection.statements(world.today, index, served, status),
+            *sample_collection.denial(world.today, index, served, insurance.primary_status),
         )
     )
 
@@ -173,6 +177,10 @@ def _edi_dates(
         return None, None
     first = min(served + dt.timedelta(1 + int(seed.random() * 4)), today)
     return first, min(first + dt.timedelta(int(seed.random() ** 3 * 40)), today)
+
+
+def _claim_type(seed: Random) -> str:
+    return (ClaimType.INSTITUTIONAL if seed.random() < INSTITUTIONAL else ClaimType.PROFESSIONAL).value
 
 
 def _insurance(seed: Random, story: Scenario) -> Insurance:

@@ -199,7 +199,7 @@ def _claims(folder: Folder, file: FileFormat) -> Iterator[tuple[Any, ...]]:
             _CLAIM_STATUS.get(status, none),
             None if secondary == synthea_format.NO_PAYER else secondary,
             _CLAIM_STATUS.get(secondary_status, none),
-            *(None,) * 5,  # Synthea has no hold, allowed, expected and EDI dates
+            *(None,) * 10,  # Synthea has no hold, allowed, expected, EDI dates, statements and denials
         )
 
 

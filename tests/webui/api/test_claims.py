@@ -121,6 +121,8 @@ def test_every_key_of_the_filter_is_a_parameter(reader: Api, key: str) -> None:
         "billing_status": "Settled",
         "claim_status": "Rejected", "claim_type": "Professional", "has_secondary": "true", "on_hold": "false",
         "in_job": "false",
+        "last_statement_before": "2025-01-01", "denied_from": "2025-01-01", "denied_to": "2025-01-01",
+        "denial_group": "CO",
         "from": "2025-01-01", "to": "2025-01-01", "last_payment_before": "2025-01-01", "eligibility": "on_hold",
     }.get(key, "1")  # fmt: skip
     assert reader.get("/claims", query_string={key: value}).status_code == 200

@@ -29,6 +29,7 @@ _SCHEDULE: Final = {
     "reason": "small_balance", "claims_max": 500, "cents_max": 500_000, "late_minutes": 60,
 }  # fmt: skip
 _LIMITS: Final = {"claim_cents": 5_000, "job_cents": 0}
+_STATEMENTS: Final = {"appeal_window_days": 180, "statements_min": 2, "statement_days": 30}
 _FILE: Final = {"name": "claims.csv", "bytes": 1}
 BODIES: Final[tuple[tuple[type[Any], dict[str, Any]], ...]] = (
     (JobRequest, {"selection": {"all": True}, "reason": "small_balance"}),
@@ -52,7 +53,7 @@ BODIES: Final[tuple[tuple[type[Any], dict[str, Any]], ...]] = (
     (NewMapping, {"name": "our export", "mapping": {}, "replace": True}),
     (LetSettle, {"version": 1, "confirmation": "CONFIRM"}),
     (NewLimits, _LIMITS),
-    (SomeRuleLimits, {"small_balance_max_cents": 2_500, "recent_payment_days": 7}),
+    (SomeRuleLimits, {"small_balance_max_cents": 2_500, "recent_payment_days": 7, **_STATEMENTS}),
     (NewImport, {"files": [_FILE], "options": {"skip_empty_claims": True}, "expected_total_cents": 23_250}),
     (ExpectedTotal, {"expected_total_cents": 23_250}),
     (ImportConfirmation, {"accept_difference": True, "take_changes": True, "post_corrections": True}),

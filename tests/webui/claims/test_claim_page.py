@@ -1,5 +1,6 @@
 """The claim page: any claim ID, the service lines, and the ledger from the first charge to the write-off."""
 
+import datetime as dt
 import re
 from collections.abc import Callable
 
@@ -8,7 +9,7 @@ import pytest
 from core.access.permissions import Actor
 from core.models.claims import Hold
 from core.money import parse_amount
-from tests.factories import GivenPractice, Line
+from tests.factories import TODAY, GivenPractice, Line
 from tests.webui.conftest import Browser
 from webui.shared import url_converters
 
@@ -128,3 +129,31 @@ def test_a_single_claim_is_previewed_from_its_own_page(practice: GivenPractice, 
 
     assert answer.status_code == 303
     assert "Awaiting CONFIRM" in biller.read(answer.location)
+
+
+def test_the_page_shows_the_denial_and_the_statements_and_why_the_claim_is_not_written_off(
+    practice: GivenPractice, biller: Browser
+) -> None:
+    practice.claim(
+        "1", Line(1_000, 500), denied_on=TODAY, denial_group="CO", denial_carc="197", statements_sent=2,
+        last_statement_on=dt.date(2026, 10, 1),
+    )  # fmt: skip
+
+    shown = biller.says("/claims/1")
+
+    assert "Denied 11/23/2026 CO-197" in shown
+    assert "Statements sent 2 last 10/01/2026" in shown
+    assert "Denied, and still within the appeal window." in shown
+
+
+def test_the_feed_finds_claims_by_statements_and_denials(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("denied", Line(1_000, 500), denied_on=TODAY, denial_group="CO", denial_carc="197")
+    practice.claim("billed", Line(1_000, 500), statements_sent=3, last_statement_on=dt.date(2026, 10, 1))
+
+    by_denial = biller.says("/claims?denied_from=2026-11-23&denial_group=CO&denial_carc=197")
+    by_statements = biller.says("/claims?statements_sent_min=3&last_statement_before=2026-10-02")
+    refused = biller.get("/claims?statements_sent_min=3&statements_sent_max=2")
+
+    assert ("denied" in by_denial, "billed " in by_denial) == (True, False)
+    assert "1 claim" in by_statements
+    assert (refused.status_code, "the range would be empty" in refused.text) == (422, True)

@@ -165,3 +165,28 @@ def test_a_biller_sees_the_small_balance_limit_but_cannot_change_it(practice: Gi
     assert "Save small-balance limit" not in shown
     assert refused.status_code == 403
     assert small_balance_of(practice) == 2_500
+
+
+RULES = {"appeal_window_days": "120", "statements_min": "3", "statement_days": "30"}
+
+
+def test_an_administrator_sets_the_rules_about_denials_and_statements(practice: GivenPractice, admin: Browser) -> None:
+    answer = admin.post("/settings/collection-rules", **RULES)
+
+    assert (answer.status_code, answer.location) == (303, "/settings#collection-rules")
+    with practice.sessions() as session:
+        found = session.get_one(Practice, practice.id)
+        assert {name: str(getattr(found, name)) for name in RULES} == RULES
+    assert 'value="120"' in admin.read("/settings")
+
+
+def test_an_invalid_number_of_these_rules_is_shown_at_its_field_and_changes_nothing(
+    practice: GivenPractice, admin: Browser
+) -> None:
+    answer = admin.post("/settings/collection-rules", **{**RULES, "statements_min": "13"})
+
+    assert answer.status_code == 422
+    assert 'id="statements_min-fault"' in answer.text
+    assert "Enter a whole number from 0 to 12." in answer.text
+    with practice.sessions() as session:
+        assert session.get_one(Practice, practice.id).appeal_window_days == 180

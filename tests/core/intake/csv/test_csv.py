@@ -52,7 +52,7 @@ def test_a_second_import_of_the_same_files_adds_nothing(files: FilesOfPractice) 
 def test_new_claims_are_added_beside_existing_ones(files: FilesOfPractice) -> None:
     files.load()
     until_status = ("NEW/1 ü", "P-2", "MAIN", "9000000001", "", "", "2025-03-09", "", "Balance Due")
-    files.append("claims.csv", *until_status, *[""] * 9)
+    files.append("claims.csv", *until_status, *[""] * 14)
     files.append("line_items.csv", "NEW/1 ü", "1", "99213", "9999999.99", "patient")
 
     done = files.load()

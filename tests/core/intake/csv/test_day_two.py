@@ -63,7 +63,7 @@ def test_new_postings_lines_and_claims_come_in_beside_existing_ones(files: Files
     files.load()
     files.append("postings.csv", *PAID)
     files.append("line_items.csv", "184146026", "3", "99000", "25.00", "patient")
-    files.append("claims.csv", "N", "P-2", "MAIN", "9000000001", "", "", "2025-03-09", "", "Balance Due", *[""] * 9)
+    files.append("claims.csv", "N", "P-2", "MAIN", "9000000001", "", "", "2025-03-09", "", "Balance Due", *[""] * 14)
     files.append("line_items.csv", "N", "1", "99213", "10.00", "patient")
 
     done, again = files.load(), files.load()
