@@ -335,7 +335,11 @@ def test_the_setting_neither_is_shown_at_both_steps_before_confirm(
     assert "claims change to Settled, but nothing is written off" in first_step
     page = " ".join(biller.read(preview(biller, "1").headers["Location"]).split())
     assert "The Balance Writeoff setting is Neither" in page
-    assert "This posts no write-offs. It only changes the status of 1 claim to Settled." in page
+    beside_the_button = page.partition('id="warning"')[2].partition("</p>")[0]
+    assert (
+        "This writes off $0.00, because the Balance Writeoff setting is Neither. It only changes the status of 1 claim "
+        "to Settled." in beside_the_button
+    )
 
 
 def test_a_change_to_another_status_moves_no_money_and_mentions_no_write_off(
