@@ -4,7 +4,7 @@ import datetime as dt
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Str, Timestamp, enum_column
@@ -70,6 +70,7 @@ class Practice(Base):
     name: Mapped[str]
     time_zone: Mapped[str]
     write_off: Mapped[WriteOffSetting] = mapped_column(enum_column(WriteOffSetting, "write_off_setting_known"))
+    write_off_chosen: Mapped[bool] = mapped_column(default=True, server_default=true())  # False: still to be asked
     write_off_changed_by: Mapped[int | None] = mapped_column(BigInteger)
     write_off_changed_at: Mapped[dt.datetime | None]
     recent_payment_days: Mapped[int] = mapped_column(default=0)  # 0 turns the rule off

@@ -45,17 +45,20 @@ def create_practice(
     *,
     name: str,
     time_zone: str = DEFAULT_TIME_ZONE,
-    write_off: WriteOffSetting = WriteOffSetting.NEITHER,
+    write_off: WriteOffSetting | None = None,
     now: dt.datetime,
 ) -> int:
     """Create the practice with its standard billing statuses. Return its id.
+
+    Without `write_off` nothing is written off until an administrator chooses the setting.
 
     Raise `BadPracticeName`, `BadTimeZone`, and `PracticeExists` if the name is taken.
     """
     name = name.strip()
     if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
         raise BadPracticeName
-    new = {"name": name, "time_zone": checked_time_zone(time_zone), "write_off": write_off, "created_at": now}
+    new = {"name": name, "time_zone": checked_time_zone(time_zone), "created_at": now}
+    new |= {"write_off": write_off or WriteOffSetting.NEITHER, "write_off_chosen": write_off is not None}
     # ON CONFLICT waits for a transaction that creates the same practice. A SELECT first would not see it.
     insertion = upsert(Practice).values(recent_payment_days=0, **new).on_conflict_do_nothing(index_elements=["name"])
     practice_id: int | None = session.scalar(insertion.returning(Practice.id))

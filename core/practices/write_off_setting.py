@@ -4,7 +4,9 @@ A job uses the setting in effect at its preview. A change does not affect existi
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -12,10 +14,17 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
-from core.errors import NotFound
+from core.errors import NotFound, Refusal
 from core.models.people import User
 from core.models.practices import Practice, Provider, WriteOffSetting
 from core.practices import names, practice_queries
+
+
+class SettingNotChosen(Refusal):
+    """Your practice must choose its Balance Writeoff setting first. An administrator does so on the Settings page."""
+
+    code = "write_off_setting_not_chosen"
+
 
 _ACT = "write_off_setting.changed"
 
@@ -48,11 +57,10 @@ def set_for_practice(
     by.require(Action.CHANGE_SETTING)
     practice = practice_queries.lock_practice(session, practice_id)
     before = practice.write_off
-    if before == setting:
+    if before == setting and practice.write_off_chosen:
         return
-    session.execute(
-        update(Practice).where(Practice.id == practice_id).values(write_off=setting, **_change_columns(by, now))
-    )
+    chosen = {"write_off": setting, "write_off_chosen": True, **_change_columns(by, now)}
+    session.execute(update(Practice).where(Practice.id == practice_id).values(chosen))
     audit.record(session, _ACT, practice, by=by, now=now, **{"from": before, "to": setting})
 
 
@@ -80,6 +88,13 @@ def set_for_provider(
     session.execute(update(Provider).where(*this).values(write_off=setting, **_change_columns(by, now)))
     subject = Subject.of("provider", found.id, practice_id=practice_id)
     audit.record(session, _ACT, subject, by=by, now=now, **{"from": found.write_off, "to": setting})
+
+
+def require_chosen(practice: Practice, provider_settings: Mapping[str, Any]) -> None:
+    """Raise `SettingNotChosen` if neither the practice nor one of its providers has a setting."""
+    is_neither = practice.write_off is WriteOffSetting.NEITHER
+    if is_neither and not practice.write_off_chosen and not provider_settings:
+        raise SettingNotChosen
 
 
 def overview(session: Session, practice_id: int) -> SettingsOverview:

@@ -18,7 +18,7 @@ from core.models.jobs import JobKind, NextStep, SettleJob
 from core.models.practices import BillingStatus, PracticeReason
 from core.policy import terms
 from core.policy.terms import Terms
-from core.practices import exclusions, practice_days, reasons
+from core.practices import exclusions, practice_days, reasons, write_off_setting
 from core.practices.reasons import UnknownReason
 from core.settings import PREVIEW_IN_REQUEST_CLAIMS_MAX
 
@@ -64,7 +64,8 @@ def request_preview(
     """Create the requested job: previewed, or preparing if a worker must preview it (over 20,000 claims).
 
     The same key with the same request returns the same job. Raise `IdempotencyMismatch`, `UnknownClaim`,
-    `NothingSelected`, `UnknownStatus`, `BadRequest` for the reason, `NotAllowed`, `PeriodClosed` or `BadPostingDate`.
+    `NothingSelected`, `UnknownStatus`, `BadRequest` for the reason, `NotAllowed`, `PeriodClosed`,
+    `BadPostingDate` or `SettingNotChosen`.
     """
     by.require(Action.PREVIEW_JOB)
     if request.include:
@@ -93,6 +94,8 @@ def request_preview(
         return job
     if reason is not None:
         _require_active(session, reason)
+        if schedule_terms is None:  # a user is there to be told
+            write_off_setting.require_chosen(practice, job.provider_settings)
     if schedule_terms is not None:
         caps = {"cap_claims": schedule_terms.claims_max, "cap_cents": schedule_terms.cents_max}
         job.limits = {**job.limits, **caps}

@@ -62,3 +62,11 @@ def test_an_import_does_not_change_a_practices_time_zone(session: Session) -> No
 
     with pytest.raises(TimeZoneMismatch):
         find_or_create_practice(session, name="Lakeside", time_zone="America/Chicago", now=NOW)
+
+
+def test_a_new_practice_has_not_chosen_its_setting_unless_one_is_given(session: Session) -> None:
+    unasked = create_practice(session, name="Lakeside", now=NOW)
+    neither = create_practice(session, name="Hill", write_off=WriteOffSetting.NEITHER, now=NOW)
+
+    assert not session.get_one(Practice, unasked).write_off_chosen
+    assert session.get_one(Practice, neither).write_off_chosen

@@ -342,6 +342,25 @@ def test_the_setting_neither_is_shown_at_both_steps_before_confirm(
     )
 
 
+def test_a_new_practice_is_asked_for_its_setting_at_its_first_settled_job(
+    sessions: Any, browser_of: Callable[[Actor], Browser]
+) -> None:
+    practice = a_practice(sessions, write_off=WriteOffSetting.NEITHER)
+    practice.sql("UPDATE practice SET write_off_chosen = false")
+    practice.claim("1", Line(1_000, 500))
+    biller = browser_of(practice.biller)
+    admin = browser_of(practice.person("admin@lakeside.example", Role.ADMIN))
+
+    refused = preview(biller, "1")
+    assert refused.status_code == 409
+    assert "Your practice must choose its Balance Writeoff setting first." in refused.text
+    assert jobs_of(practice) == []
+
+    admin.post("/settings/write-off", setting="neither")
+    assert preview(biller, "1").status_code == 303
+    assert practice.audited("write_off_setting.changed")[-1].facts == {"from": "neither", "to": "neither"}
+
+
 def test_a_change_to_another_status_moves_no_money_and_mentions_no_write_off(
     two_claims: GivenPractice, biller: Browser
 ) -> None:
