@@ -73,12 +73,11 @@ class PlainBlocks:
     """Read the blocks of a file whose rows have as many fields as its header."""
 
     def __init__(self, header: Header, file: FileFormat) -> None:
-        """Prepare the columns. If the file lacks one, no block is plain."""
+        """Prepare the columns. A column that the file lacks is empty in every row."""
         self._header = header
-        self._places = [place for place, _ in header.read if place is not None]
+        self._places = [place for place, _ in header.read]
         self._texts = [_Texts(column) for _, column in header.read]
-        self._is_plain = len(self._places) == len(header.read) and header.width == len(header.fields)
-        self._is_plain &= not header.unnamed
+        self._is_plain = header.width == len(header.fields) and not header.unnamed
         self._consistency = file.consistency
         judged = () if file.consistency is None else file.consistency.columns
         self._judged = [(n, _Judged(one)) for name in judged for n, one in enumerate(file.columns) if one.name == name]
@@ -92,7 +91,8 @@ class PlainBlocks:
             in_file = _columns(block, len(self._header.fields))
             if self._header.fields[0] in in_file[0]:
                 return None  # perhaps the header again
-            columns = [in_file[place] for place in self._places]
+            empty = ("",) * len(in_file[0])
+            columns = [empty if place is None else in_file[place] for place in self._places]
             texts = [texts.of(column) for texts, column in zip(self._texts, columns, strict=True)]
             if not self._are_consistent(columns):
                 return None

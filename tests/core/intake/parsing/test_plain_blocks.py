@@ -11,6 +11,9 @@ from core.intake.parsing.copy_text import copy_field
 from core.intake.parsing.faults import Fault, Faults
 from core.intake.parsing.fields import FileFormat
 from core.intake.parsing.folder import Folder
+from core.intake.parsing.header import parse_header
+from core.intake.parsing.lines import Block
+from core.intake.parsing.plain_blocks import PlainBlocks
 
 ROWS = 6_000  # several blocks; the first one has the header and is read row by row
 ODD_AT = 4_000  # in the second
@@ -53,9 +56,9 @@ ODD_POSTINGS = (
 )  # fmt: skip
 
 
-def written(folder: Path, file: FileFormat, rows: list[str], *, end: str = "\n") -> Path:
-    """Write a file with these rows below its header. Return the folder."""
-    header = ",".join(column.name for column in file.columns)
+def written(folder: Path, file: FileFormat, rows: list[str], *, end: str = "\n", is_old: bool = False) -> Path:
+    """Write a file with these rows below its header. An old file lacks the columns that it may. Return the folder."""
+    header = ",".join(column.name for column in file.columns if not (is_old and column.may_be_absent))
     (folder / file.name).write_bytes(end.join([header, *rows, ""]).encode())
     return folder
 
@@ -139,10 +142,28 @@ def test_a_byte_that_is_not_utf8_is_named_at_its_place_in_the_file(tmp_path: Pat
 def test_claims_and_lines_and_quoted_names_are_read_in_blocks_as_they_are_read_alone(tmp_path: Path) -> None:
     patients = [f'P-{n},"Sample, Ann ""{n}""",' for n in range(ROWS)]
     for file, rows in (
-        (csv_format.CLAIMS, [CLAIM.replace("A1,", f"A-{n},") for n in range(ROWS)]),
+        (csv_format.CLAIMS, [CLAIM.replace("A1,", f"A-{n},") + f",{n % 5},,2025-04-01,CO,29" for n in range(ROWS)]),
         (csv_format.LINE_ITEMS, [f"A{n},{n % 3 + 1},99213,{n / 100:.2f},insurance" for n in range(ROWS)]),
         (csv_format.PATIENTS, patients),
     ):
         folder = written(tmp_path, file, rows)
 
         assert in_blocks(folder, file) == one_by_one(folder, file)
+
+
+def test_an_old_file_that_lacks_optional_columns_is_read_in_blocks_too(tmp_path: Path) -> None:
+    rows = [CLAIM.replace("A1,", f"A-{n},") for n in range(ROWS)]
+    folder = written(tmp_path, csv_format.CLAIMS, rows, is_old=True)
+
+    assert in_blocks(folder, csv_format.CLAIMS) == one_by_one(folder, csv_format.CLAIMS)
+
+    header = parse_header([(1, _header_of(folder))], csv_format.CLAIMS, Faults())
+    assert header is not None
+    plain = PlainBlocks(header, csv_format.CLAIMS).text(Block(2, begins=0, lines="\n".join(rows).encode()))
+    assert plain is not None, "no row needed a closer look"
+    assert plain.rows == ROWS
+
+
+def _header_of(folder: Path) -> list[str]:
+    with (folder / csv_format.CLAIMS.name).open() as file:
+        return file.readline().rstrip().split(",")
