@@ -7,7 +7,6 @@ from typing import Final
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    ForeignKeyConstraint,
     Index,
     SmallInteger,
     UniqueConstraint,
@@ -70,13 +69,7 @@ class Claim(Base):
 
     __tablename__ = "claim"
     __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
-        ForeignKeyConstraint(["practice_id", "patient_id"], ["patient.practice_id", "patient.id"]),
-        ForeignKeyConstraint(["practice_id", "office_id"], ["office.practice_id", "office.id"]),
-        ForeignKeyConstraint(["practice_id", "billing_provider_id"], ["provider.practice_id", "provider.id"]),
-        ForeignKeyConstraint(["practice_id", "supervising_provider_id"], ["provider.practice_id", "provider.id"]),
-        ForeignKeyConstraint(["practice_id", "primary_payer_id"], ["payer.practice_id", "payer.id"]),
-        ForeignKeyConstraint(["practice_id", "secondary_payer_id"], ["payer.practice_id", "payer.id"]),
+        # No foreign keys: a trigger checks all rows of a statement at once (migration 0016).
         UniqueConstraint("practice_id", "external_id", name="claim_id_is_unique_in_its_practice"),
         CheckConstraint("version >= 1", name="claim_version_counts_from_one"),
         Index("ix_claim_service_date", "practice_id", "service_date", "id"),
@@ -153,7 +146,7 @@ class LineItem(Base):
 
     __tablename__ = "line_item"
     __table_args__ = (
-        ForeignKeyConstraint(["practice_id", "claim_id"], ["claim.practice_id", "claim.id"]),
+        # The claim must exist: a trigger checks all rows of a statement at once (migration 0016).
         CheckConstraint("number >= 1", name="lines_count_from_one"),
         FILL_FACTOR,
     )
