@@ -5,6 +5,7 @@ import json
 import click
 
 from core.cli.import_totals import (
+    print_agreement,
     print_corrections,
     print_differences,
     print_first_claims,
@@ -47,6 +48,8 @@ def print_import(imported: Imported, practice_name: str, *, asked: ImportOptions
         )
     if imported.summary is not None and any(imported.added.values()):
         _print_summary(imported.summary)
+    if imported.agreement is not None:
+        print_agreement(imported.agreement)
 
 
 def _print_added(imported: Imported, practice_name: str, asked: ImportOptions) -> None:

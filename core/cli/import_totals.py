@@ -7,6 +7,7 @@ import click
 
 from core.cli.formats import day
 from core.counting import counted
+from core.intake.loading.agreement import Agreement
 from core.intake.loading.corrections import Correction, Corrections
 from core.intake.loading.differences import Difference, Differences
 from core.intake.loading.recognize import Recognized
@@ -82,6 +83,19 @@ def print_recognized(found: Recognized) -> None:
             f"{counted(found.postings, 'posting')} in the files {are} already in Batch Settle, as a write-off or as a "
             f"posting made here ({format_cents(found.cents)}). {it_is} not posted again."
         )
+
+
+def print_agreement(found: Agreement) -> None:
+    """If balances differ after the import, print the A/R of the claims in the files, and the first that differ."""
+    if not found.different:
+        return
+    click.echo(
+        f"A/R of these claims in Batch Settle: {format_cents(found.cents)}; in the files: "
+        f"{format_cents(found.file_cents)}. {counted(found.different, 'claim')} "
+        f"{'differs' if found.different == 1 else 'differ'}:"
+    )
+    lines = [f"claim {one.claim_id}: {format_cents(one.file_cents)} → {format_cents(one.cents)}" for one in found.first]
+    _print_first(lines, found.different)
 
 
 def print_differences(found: Differences, *, taken: bool, check_only: bool) -> None:

@@ -161,6 +161,15 @@ def test_calculate_counts_fills_the_chips(feed: Page) -> None:
     expect(feed.locator("[data-count='Settled']")).to_have_text("0")
 
 
+def test_counts_of_a_changed_filter_come_with_its_claims(feed: Page) -> None:
+    feed.get_by_label("Claim ID").first.fill("C00001")
+    feed.get_by_role("button", name="Calculate Counts").click()
+
+    expect(feed.locator("#rows input")).to_have_count(1)
+    expect(feed.locator("[data-count='Balance Due']")).to_have_text("1")
+    expect(feed.get_by_label("Claim ID").first).to_have_value("C00001")
+
+
 def test_a_claim_is_settled_from_the_feed(feed: Page, practice: GivenPractice) -> None:
     feed.locator("#pick-page").click()
     preview(feed)

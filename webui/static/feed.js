@@ -161,13 +161,17 @@ async function totals() {
   }
 }
 
+const typed = () => String(new URLSearchParams([...new FormData(document.getElementById("filters"))].filter(([, value]) => value !== "")));
+const applied = typed();
+
 document.getElementById("counts").addEventListener("click", async (event) => {
-  event.preventDefault();
   const button = event.currentTarget;
+  const fields = typed();
+  if (fields !== applied) return; // submit the form: counts of one filter beside the claims of another would mislead
+  event.preventDefault();
   if (button.dataset.asking) return;
   button.dataset.asking = "yes";
   button.setAttribute("aria-disabled", "true");
-  const fields = new URLSearchParams([...new FormData(button.form)].filter(([, value]) => value !== ""));
   try {
     const found = await json(`/feed/counts?${fields}`);
     for (const place of document.querySelectorAll("[data-count]")) place.textContent = found.counts[place.dataset.count] ?? "0";

@@ -23,6 +23,7 @@ from core.intake.loading.additions import (
     insert_additions,
     report_faulty_additions,
 )
+from core.intake.loading.agreement import Agreement, compare_balances, keep_file_balances
 from core.intake.loading.checks import Origins, check_staged
 from core.intake.loading.closed_months import check_closed_months
 from core.intake.loading.compare import delete_known_rows, report_conflicts
@@ -100,6 +101,7 @@ class Imported:
     held_back: int  # new postings on existing claims that were not imported: `HoldBack`
     changes_taken: bool
     summary: Summary | None  # None after a check
+    agreement: Agreement | None = None  # None after a check
     rows_read: dict[str, RowsRead] = field(default_factory=dict)  # by file
     left_out: int = 0  # claims without transactions, if skipping them was requested
 
@@ -128,6 +130,7 @@ class Imported:
             "corrected": self.corrected,
             "held_back": self.held_back,
             "changes_taken": self.changes_taken,
+            "agreement": None if self.agreement is None else self.agreement.facts(),
             **summary,
         }
 
@@ -158,6 +161,7 @@ def load(
     sum_lines(session)
     in_file, first = control_totals(session), first_claims(session, practice_id)
     check_expected_total(in_file, options.expected_total_cents)
+    keep_file_balances(session, practice_id)
     differences, corrections = _compare(session, practice_id, source, origins, options)
     staged, takes = _counts(session), options.take_changes and differences.count > 0
     corrected = _correct(session, practice_id, source, origins, totals, now=now) if options.post_corrections else 0
@@ -280,7 +284,9 @@ def _write(
         facts = {"source": source, **done.added, **existing, **late, **recognized}
         audit.record(session, "practice.imported", Subject.practice(practice_id), by=by, now=now, **facts)
     return replace(
-        done, summary=summarize(session, practice_id, alike, done.new if not done.on_existing.claims else None)
+        done,
+        summary=summarize(session, practice_id, alike, done.new if not done.on_existing.claims else None),
+        agreement=compare_balances(session, practice_id, file_cents=done.in_file.total_cents),
     )
 
 

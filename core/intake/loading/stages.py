@@ -176,6 +176,9 @@ LINE_SUM: Final = _stage(
     Column("last_payment_on", Date),
 )
 
+# The balance of an existing claim by the files.
+FILE_BALANCE: Final = _stage("file_balance", Column("claim_id", BigInteger), Column("cents", BigInteger))
+
 # A field in which a staged row differs from the practice's record. `at` is the line of the file.
 DIFFERENCE: Final = _stage(
     "difference",

@@ -275,14 +275,37 @@ def test_an_import_posts_the_corrections_on_request_each_day(files: FilesOfPract
 
     for old, new in days:
         files.replace("postings.csv", f"payment,{old}", f"payment,{new}")
-        done, again = load(files, post_corrections=True), load(files, post_corrections=True)
+        listed, done, again = (load(files, post_corrections=posts) for posts in (False, True, True))
 
         assert (done.corrections.changed, done.corrected) == (1, 1)
         assert (again.nothing_new, again.corrections.changed) == (True, 0)
+        assert [one.agreement.different for one in (listed, done, again) if one.agreement] == [1, 0, 0]
     assert read_claim(files).patient_due == before + 50
     practice.settle({"claim_ids": ["184146026"]})
     assert load(files, post_corrections=True).recognized.postings == 0, "nothing came back"
     assert is_sound(files)
+
+
+def test_the_balances_after_an_import_are_compared_with_those_of_the_files(files: FilesOfPractice) -> None:
+    first = files.load().agreement
+    assert first is not None
+    assert (first.different, first.cents) == (0, first.file_cents)
+    files.replace("postings.csv", "-88.00", "-87.00")
+    files.append("postings.csv", *PAID)
+
+    done = load(files)
+
+    assert done.agreement is not None
+    assert done.agreement.facts() == {
+        "file_cents": done.in_file.total_cents,
+        "cents": done.in_file.total_cents - 1_00,
+        "different": 1,
+        "first": [{"claim_id": "184146026", "file_cents": 11_00, "cents": 10_00}],
+    }
+    assert done.agreement.cents == sum(
+        claim.insurance_due + claim.patient_due for claim in (read_claim(files), read_claim(files, "184146027"))
+    )
+    assert load(files, check_only=True).agreement is None, "nothing is imported yet"
 
 
 def test_the_listed_corrections_can_be_posted_and_give_the_balance_of_the_file(files: FilesOfPractice) -> None:

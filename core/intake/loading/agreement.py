@@ -1,0 +1,66 @@
+"""Compare the balances of claims after an import with those of its files, so that the office sees what to look into."""
+
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Select, func, insert, select
+from sqlalchemy.orm import Session
+
+from core.intake.loading import stages
+from core.intake.loading.totals import cents
+from core.models.claims import Claim
+
+FIRST_DIFFERENT: Final = 10
+_FILE, _SUMS = stages.FILE_BALANCE, stages.LINE_SUM
+
+
+class DifferentBalance(NamedTuple):
+    """A claim whose balance after the import differs from that of the files, in cents."""
+
+    claim_id: str
+    file_cents: int
+    cents: int
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The A/R of the claims in the files, by the files and after the import, and the first claims that differ."""
+
+    file_cents: int
+    cents: int
+    different: int  # number of claims
+    first: list[DifferentBalance]
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {**vars(self), "first": [one._asdict() for one in self.first]}
+
+
+def keep_file_balances(session: Session, practice_id: int) -> None:
+    """Keep the balances by the files of claims that exist. Call it after `sum_lines`, before known rows are deleted.
+
+    A new claim has the balance of its postings, so it can't differ.
+    """
+    sums = (
+        select(Claim.id, func.sum(_SUMS.c.insurance_due + _SUMS.c.patient_due))
+        .join(Claim, Claim.external_id == _SUMS.c.claim_id)
+        .where(Claim.practice_id == practice_id)
+        .group_by(Claim.id)
+    )
+    session.execute(insert(_FILE).from_select(["claim_id", "cents"], sums))
+
+
+def compare_balances(session: Session, practice_id: int, *, file_cents: int) -> Agreement:
+    """Compare the balances after the import with those of the files, whose A/R total is `file_cents`."""
+    here = Claim.insurance_due + Claim.patient_due
+
+    def of_existing(*columns: Any) -> Select[Any]:
+        both = select(*columns).select_from(_FILE).join(Claim, Claim.id == _FILE.c.claim_id)
+        return both.where(Claim.practice_id == practice_id, here != _FILE.c.cents)
+
+    different, surplus = session.execute(of_existing(func.count(), cents(here - _FILE.c.cents))).one()
+    rows = of_existing(Claim.external_id, _FILE.c.cents, here).order_by(
+        func.abs(here - _FILE.c.cents).desc(), Claim.id
+    )
+    first = [DifferentBalance(*row) for row in session.execute(rows.limit(FIRST_DIFFERENT))] if different else []
+    return Agreement(file_cents, file_cents + surplus, different, first)
