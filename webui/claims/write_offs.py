@@ -119,7 +119,7 @@ def save_layout() -> BaseResponse | tuple[str, int]:
     except Refusal as refusal:
         faults = layout_form.sentences(refusal) if isinstance(refusal, BadLayout) else [acts.sentence_on_page(refusal)]
         return _layout_page(typed, faults=faults), refusal.http_status
-    return acts.redirect_with(f"Layout “{saved.name}” saved.", "write_offs.index")
+    return acts.redirect_with(f"Layout “{saved.name}” saved.", "write_offs.index", layout=saved.name)
 
 
 @blueprint.post(f"/layouts/{_LAYOUT_ID}/delete")
@@ -158,12 +158,14 @@ def _page(*, refused: str | None = None, faults: Mapping[str, str] | None = None
         shown, last = paging.cut(files, ROWS)
         names = job_queries.names_of_users(db, practice_id, {file.sent_by for file in shown})
         known = layouts.list_layouts(db, practice_id)
+    last_used = files[0].layout_name if files else layouts.STANDARD
+    asked = {"layout": last_used, **request.args}
     facts: dict[str, Any] = {"new": new, "files": shown, "older": last and last.id, "names": names, "layouts": known}
     return render_template(
         "write_offs/index.html",
         **facts,
         choices=[(one.name, one.name) for one in known],
-        asked=request.args,
+        asked=asked,
         refused=refused,
         faults=faults or {},
         idempotency_key=secrets.token_urlsafe(16),

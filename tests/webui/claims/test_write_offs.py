@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 
 import pytest
@@ -76,16 +77,21 @@ def test_a_layout_is_made_changed_and_deleted(practice: GivenPractice, biller: B
     empty = biller.post(f"{PAGE}/layouts", on=new, **fields)
     assert (empty.status_code, "Number at least one column." in empty.text) == (422, True)
     assert 'value="for Tebra"' in empty.text
-    biller.post(f"{PAGE}/layouts", on=new, **fields, **columns)
+    saved = biller.post(f"{PAGE}/layouts", on=new, **fields, **columns)
 
+    chosen = 'value="for Tebra" selected'
+    assert chosen in re.sub(r"\s+", " ", biller.read(saved.location))
     assert "for Tebra Claim ID, Amt, Type MM/DD/YY" in biller.says(PAGE)
     form = biller.read(f"{PAGE}/layouts/1")
     assert 'name="heading-amount" value="Amt"' in form
     practice.claim("C1", Line(12_00, 0))
     practice.settle()
     assert rows_of(biller, f"{PAGE}/download?layout=for+Tebra") == [["Claim ID", "Amt", "Type"], ["C1", "12.00", "ADJ"]]
+    assert chosen not in re.sub(r"\s+", " ", biller.read(PAGE))
+    biller.post(f"{PAGE}/files", on=PAGE, layout="for Tebra", idempotency_key="one")
+    assert chosen in re.sub(r"\s+", " ", biller.read(PAGE)), "the next file has the layout of the last one"
     biller.post(f"{PAGE}/layouts/1/delete", on=PAGE)
-    assert "for Tebra" not in biller.read(PAGE)
+    assert "/layouts/1" not in biller.read(PAGE)
 
 
 def test_an_administrator_adds_changes_and_retires_a_reason(
