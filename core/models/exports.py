@@ -49,7 +49,7 @@ class PostingFile(Base):
 
 
 class SentPosting(Base):
-    """A posting in a sent file. The key is the posting's, so no posting is in two files."""
+    """A posting in a sent file, or one that an import brought back. The key is the posting's: it is sent once."""
 
     __tablename__ = "sent_posting"
     __table_args__ = (
@@ -61,5 +61,5 @@ class SentPosting(Base):
     claim_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     line: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     posting_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    file_id: Mapped[BigInt]
+    file_id: Mapped[int | None] = mapped_column(BigInteger)  # None: it is already in the practice's own system
     patient_name: Mapped[Str]  # as sent, because an import may correct a name

@@ -59,8 +59,6 @@ def compare_balances(session: Session, practice_id: int, *, file_cents: int) -> 
         return both.where(Claim.practice_id == practice_id, here != _FILE.c.cents)
 
     different, surplus = session.execute(of_existing(func.count(), cents(here - _FILE.c.cents))).one()
-    rows = of_existing(Claim.external_id, _FILE.c.cents, here).order_by(
-        func.abs(here - _FILE.c.cents).desc(), Claim.id
-    )
+    rows = of_existing(Claim.external_id, _FILE.c.cents, here).order_by(func.abs(here - _FILE.c.cents).desc(), Claim.id)
     first = [DifferentBalance(*row) for row in session.execute(rows.limit(FIRST_DIFFERENT))] if different else []
     return Agreement(file_cents, file_cents + surplus, different, first)

@@ -41,6 +41,7 @@ from core.intake.loading.look_alike_ids import report_look_alikes
 from core.intake.loading.post_corrections import stage_corrections
 from core.intake.loading.post_rows import lock_claims
 from core.intake.loading.recognize import Recognized, recognize, remember
+from core.intake.loading.returned import mark_returned
 from core.intake.loading.summary import Summary, look_alikes, summarize
 from core.intake.loading.take_changes import changed_claims, take_changes
 from core.intake.loading.totals import ControlTotals, FirstClaim, check_expected_total, control_totals, first_claims
@@ -184,7 +185,12 @@ def load(
         differences=differences, corrections=corrections,
         changes_taken=takes, summary=None,
     )  # fmt: skip
-    return done if options.check_only else _write(session, practice_id, done, source=source, by=by, now=now)
+    if options.check_only:
+        return done
+    done = _write(session, practice_id, done, source=source, by=by, now=now)
+    if recognized.postings:
+        mark_returned(session, practice_id, source, gives_totals=totals is not None)
+    return done
 
 
 def lock_imports(session: Session, practice_id: int) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
+    SelectBase,
     Text,
     and_,
     case,
@@ -71,7 +72,8 @@ def recognize(session: Session, practice_id: int, source: str, *, gives_totals: 
     others = (Posting.practice_id == practice_id, _is_other(source, gives_totals=gives_totals))
     if not session.scalar(select(or_(exists().where(*others), exists().where(*of_source)))):
         return Recognized()
-    due = _not_brought_back(practice_id, source, gives_totals=gives_totals).cte("due")
+    of_file = select(stages.CLAIM.c.external_id).union(select(_STAGE.c.claim))
+    due = not_brought_back(practice_id, source, of_file, gives_totals=gives_totals).cte("due")
     changes = _changes(due).cte("changes")
     entries = _entries(changes).cte("entries")
     lines = _lines(due, changes, entries).cte("lines")
@@ -149,9 +151,9 @@ def _corrects_recognized(practice_id: int, source: str) -> ColumnElement[bool]:
     )
 
 
-def _not_brought_back(practice_id: int, source: str, *, gives_totals: bool) -> Select[Any]:
+def not_brought_back(practice_id: int, source: str, claim_numbers: SelectBase, *, gives_totals: bool) -> Select[Any]:
     """Return the cents not yet in an export, by claim, line, responsibility and whether they are payments."""
-    claims = select(stages.CLAIM.c.external_id).union(select(_STAGE.c.claim)).subquery("of_file")
+    claims = claim_numbers.subquery("of_file")
     original, imported = aliased(Posting), aliased(Posting)
     of_claim = and_(Claim.practice_id == practice_id, Claim.external_id == claims.c.external_id)
     of_original = and_(

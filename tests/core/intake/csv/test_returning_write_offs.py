@@ -4,6 +4,9 @@ import pytest
 from sqlalchemy import select
 
 from core.db.engine import transaction
+from core.exports import postings, sent_files
+from core.exports.postings import PostingsFilter
+from core.exports.sent_files import NothingToSend
 from core.intake.csv.csv_import import import_csv
 from core.intake.loading.corrections import Correction
 from core.intake.loading.load import ImportOptions
@@ -54,6 +57,53 @@ def test_a_write_off_that_the_office_posted_is_not_posted_again(
     assert (again.recognized.postings, again.nothing_new) == (0, True)
     assert standing(files) == ("Settled", 0, 0)
     assert practice.write_offs(CLAIM) == [(1, "patient", WRITE_OFF)], "no recovery is shown"
+
+
+def unsent(practice: GivenPractice) -> list[tuple[str, int, int]]:
+    """Return the write-offs and reversals that the next sent file would contain: claim, line, cents."""
+    with practice.sessions() as session:
+        page = postings.page(session, practice.id, PostingsFilter(unsent=True), cursor=None, limit=100)
+    return [(row.claim_id, row.line, row.amount_cents) for row in page.rows]
+
+
+def test_a_write_off_that_came_back_is_not_sent_to_the_office_again(
+    files: FilesOfPractice, practice: GivenPractice
+) -> None:
+    assert unsent(practice) == [(CLAIM, 1, WRITE_OFF)]
+    files.append("postings.csv", *ADJUSTED)
+
+    files.load()
+
+    assert unsent(practice) == []
+    with pytest.raises(NothingToSend):
+        practice.act(sent_files.send, "Standard", key="one")
+
+
+def test_a_reversal_that_came_back_is_not_sent_again_either(files: FilesOfPractice, practice: GivenPractice) -> None:
+    practice.act(sent_files.send, "Standard", key="one")
+    files.append("postings.csv", *ADJUSTED)
+    files.load()
+    practice.reverse(JobKey(practice.id, 1), by=practice.person("approver@lakeside.example", Role.APPROVER))
+    practice.run()
+    assert unsent(practice) == [(CLAIM, 1, -WRITE_OFF)]
+    rows = (files.path / "postings.csv").read_text(encoding="utf-8")
+    (files.path / "postings.csv").write_text(rows.replace(",".join(ADJUSTED) + "\n", ""), encoding="utf-8")
+
+    assert files.load().recognized.postings == 1
+    assert unsent(practice) == []
+
+
+def test_only_the_lines_that_came_back_are_kept_out_of_the_next_file(files: FilesOfPractice) -> None:
+    files.append("line_items.csv", CLAIM, "3", "99000", "5.00", "patient")
+    files.load()
+    practice = in_practice(files)
+    practice.settle({"claim_ids": [CLAIM]})
+    assert unsent(practice) == [(CLAIM, 1, WRITE_OFF), (CLAIM, 3, -5_00)]
+    files.append("postings.csv", *ADJUSTED)
+
+    assert files.load().recognized.postings == 1
+
+    assert unsent(practice) == [(CLAIM, 3, -5_00)]
 
 
 def test_a_check_recognizes_write_offs_and_stores_nothing(files: FilesOfPractice, practice: GivenPractice) -> None:
@@ -113,6 +163,7 @@ def test_one_adjustment_for_all_lines_of_a_claim_is_recognized(files: FilesOfPra
     done = files.load()
 
     assert (done.recognized, done.added["postings"]) == ((1, 17_00), 0)
+    assert unsent(practice) == []
     assert standing(files) == ("Settled", 0, 0)
 
 
