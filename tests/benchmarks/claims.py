@@ -92,7 +92,7 @@ class Practice:
 
 
 def make_practice(url: str, *, name: str, claims: int, now: dt.datetime) -> Practice:
-    """Create a practice with `claims` claims. `url` is that of a superuser, who can skip the foreign key checks."""
+    """Create a practice with `claims` claims. `url` is that of a superuser, who can skip the checks of keys."""
     engine = make_engine(url)
     given = a_practice(make_sessions(engine), name=name)
     engine.dispose()

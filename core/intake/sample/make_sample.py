@@ -5,7 +5,7 @@ from random import Random
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from core.db.engine import make_sessions, transaction
@@ -41,7 +41,6 @@ def make_sample(
     with transaction(make_sessions(engine)) as session:
         practice_id = create_practice(session, name=practice_name, write_off=WriteOffSetting.BOTH, now=now)
         stages.open_stages(session)
-        _skip_foreign_key_checks(session)
         _add_people(session, practice_id, random, world)
         done = 0
         for batch in batches(random, world, claims_per_batch=BATCH_CLAIMS):
@@ -51,19 +50,6 @@ def make_sample(
                 progress("claims", done, claims)
         stages.analyze(session, "claim", "line_item", "posting")
     return practice_id
-
-
-def _skip_foreign_key_checks(session: Session) -> None:
-    """Skip the row-by-row foreign key checks if the role may, because they take half of the time.
-
-    Every key in the sample was inserted a moment ago by this transaction and joined to.
-    """
-    session.execute(
-        text(
-            "SELECT set_config('session_replication_role', 'replica', true) "
-            "WHERE has_parameter_privilege('session_replication_role', 'SET')"
-        )
-    )
 
 
 def _add_people(session: Session, practice_id: int, random: Random, world: SampleSize) -> None:
