@@ -21,7 +21,7 @@ class ClaimBusy(Refusal):
 def lock_claim(session: Session, practice_id: int, external_id: str) -> Claim:
     """Lock the claim and return it as it is now. Wait at most five seconds for another user or process.
 
-    Raise `NotFound` and `ClaimBusy`. Write nothing of the claim before this.
+    Raise `NotFound` and `ClaimBusy`. Call this before changing anything on the claim.
     """
     return lock_claims(session, practice_id, [external_id])[external_id]
 

@@ -1,4 +1,4 @@
-"""`settle void`, `settle refund` and `settle transfer-credit`: correct what a user posted, and clear a credit."""
+"""`settle void`, `settle refund` and `settle transfer-credit`: correct manual postings, and clear credits."""
 
 import secrets
 from typing import Any
@@ -39,7 +39,7 @@ def _say_voided(claim: dict[str, Any]) -> str:
 @_note_option
 @posting_date_option
 def void(api: Api, claim: str, posting: int, **asked: Any) -> Any:
-    """Void a payment, an adjustment or a transfer that a user posted.
+    """Void a payment, an adjustment or a transfer that was entered manually.
 
     To find its number, run `settle ledger CLAIM`. Both sides of a transfer are voided together.
     """
@@ -83,7 +83,7 @@ def transfer_credit(
 ) -> Any:
     """Transfer a credit to another balance of the same patient.
 
-    The balance may be on the same claim or on another.
+    The balance may be on the same claim or on a different one.
     """
     to = {"claim_id": to_claim, "line": to_line, "responsibility": to_responsibility}
     return _post(api, claim, "credit-transfers", {"amount_cents": parse_amount(amount), "to": to, **asked})

@@ -1,4 +1,4 @@
-"""`settle post`: a payment, an adjustment or a transfer by hand."""
+"""`settle post` and `settle ledger`: post a payment, an adjustment or a transfer, and list a claim's postings."""
 
 import secrets
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Tell apart offices, providers and payers with the same name, by adding the practice's own number."""
+"""Distinguish offices, providers and payers with the same name by adding the practice's own number."""
 
 from typing import Any
 
