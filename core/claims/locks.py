@@ -19,7 +19,7 @@ class ClaimBusy(Refusal):
 
 
 def lock_claim(session: Session, practice_id: int, external_id: str) -> Claim:
-    """Lock the claim and return it as it is now. Wait at most five seconds for another user or process.
+    """Lock the claim and return its current row. Wait at most five seconds for another user or process.
 
     Raise `NotFound` and `ClaimBusy`. Call this before changing anything on the claim.
     """
@@ -27,7 +27,7 @@ def lock_claim(session: Session, practice_id: int, external_id: str) -> Claim:
 
 
 def lock_claims(session: Session, practice_id: int, external_ids: Collection[str]) -> dict[str, Claim]:
-    """Lock these claims, in the order in which jobs lock them. Return them by number, as they are now.
+    """Lock these claims, in the order in which jobs lock them. Return their current rows by number.
 
     Wait at most five seconds for another user or process. Raise `NotFound` and `ClaimBusy`.
     """

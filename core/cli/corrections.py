@@ -83,7 +83,7 @@ def transfer_credit(
 ) -> Any:
     """Transfer a credit to another balance of the same patient.
 
-    The balance may be on the same claim or on a different one.
+    The balance may be on the same claim or on another.
     """
     to = {"claim_id": to_claim, "line": to_line, "responsibility": to_responsibility}
     return _post(api, claim, "credit-transfers", {"amount_cents": parse_amount(amount), "to": to, **asked})

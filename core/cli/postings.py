@@ -1,4 +1,4 @@
-"""`settle post` and `settle ledger`: post a payment, an adjustment or a transfer, and list a claim's postings."""
+"""`settle post`: a payment, an adjustment or a transfer by hand."""
 
 import secrets
 from typing import Any, Final

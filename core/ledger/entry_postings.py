@@ -159,7 +159,7 @@ def lock_date_after(
 
 
 def find_line(session: Session, claim: Claim, number: int, *, field: str = "line") -> LineItem:
-    """Return the claim's line as it is now. Raise `BadEntry` naming the field."""
+    """Return the claim's current line. Raise `BadEntry` naming the field."""
     line = session.get(LineItem, (claim.practice_id, claim.id, number), populate_existing=True)
     if line is None:
         raise bad_entry(**{field: f"claim {claim.external_id} has no line {number}"})

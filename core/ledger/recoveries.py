@@ -74,7 +74,7 @@ class JobRecoveries(NamedTuple):
 
     payments: int
     recovered_cents: int
-    replaced_cents: int  # by adjustments and transfers: another party owed it, or it was never owed
+    replaced_cents: int  # by adjustments and transfers: a different party owed it, or it was never owed
 
 
 def totals_by_month(session: Session, practice_id: int) -> list[MonthRecoveries]:

@@ -1,4 +1,4 @@
-"""The practice's limits: failures that halt a job, the limits that rules use, and amounts that need approval.
+"""The practice's limits: failures that halt a job, rule limits, and amounts that need approval.
 
 The failure budget is read when a failure is counted. A preview freezes the others into its job.
 """

@@ -108,7 +108,7 @@ class Claim(Answer):
     total_due_cents: Annotated[int, Field(validation_alias="total_due")]
     first_edi_on: dt.date | None
     last_edi_on: dt.date | None
-    statements_sent: Annotated[int | None, Field(description="Statements to the patient; null if unknown")]
+    statements_sent: Annotated[int | None, Field(description="Statements to the patient; null if not known")]
     last_statement_on: dt.date | None
     denied_on: Annotated[dt.date | None, Field(description="The payer's last denial, of the claim or of one line")]
     denial_group: Annotated[str | None, Field(description="Group code of the denial")]

@@ -50,7 +50,7 @@ class NewReason(Body):
 
 
 class ReasonChange(Body):
-    """The fields to change. A field that is omitted or null stays the same."""
+    """The fields to change. A field that is left out or null does not change."""
 
     name: str | None = None
     adjustment_code: Annotated[str | None, Field(description=_ADJUSTMENT_CODE)] = None

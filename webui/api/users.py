@@ -72,7 +72,7 @@ class _AnyLimits(Body):
 
 
 class SomeLimits(_AnyLimits):
-    """The limits to change, in cents or as "unlimited". A limit that is omitted stays the same."""
+    """The limits to change, in cents or as "unlimited". A limit that is left out does not change."""
 
     claim_cents: Annotated[Ceiling, Field(description="Max write-off per claim without approval")] = 0
     job_cents: Annotated[Ceiling, Field(description="Max write-off per job without approval")] = 0

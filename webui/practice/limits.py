@@ -1,4 +1,4 @@
-"""The practice's limits: approval limits, failure limits, and the limits that rules use."""
+"""The practice's limits: approval limits, failure limits, and rule limits."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
