@@ -14,7 +14,7 @@ import xlsxwriter
 from core.claims.export import ROWS_PER_PIECE, csv_pieces, escape_formula
 from core.money import format_plain_amount
 
-SHEET_ROWS_MAX: Final = 1_048_574  # rows on an XLSX sheet, without header and totals; the rest go on a new sheet
+SHEET_ROWS_MAX: Final = 1_048_574  # rows on an XLSX sheet, without header and totals; more rows start a new sheet
 _PIECE_BYTES: Final = 65_536
 
 Cell = str | int | dt.date  # a text, an amount in cents, or a date
