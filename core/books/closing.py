@@ -22,7 +22,7 @@ from core.practices import periods, practice_days, practice_queries
 from core.reading import is_valid_note
 
 _JOBS_NAMED_MAX: Final = 5
-IMPORT_LOCK: Final = 7_265 << 32  # plus the practice's id: the advisory lock that an import takes until its commit
+IMPORT_LOCK: Final = 7_265 << 32  # plus the practice's id: the advisory lock that an import holds until commit
 
 
 class FutureMonth(BadInput):
@@ -92,7 +92,7 @@ def close(session: Session, month: dt.date, *, by: Actor, now: dt.datetime) -> M
     practice = practice_queries.find(session, by.practice_id)
     if month > practice_days.today(practice, now=now):
         raise FutureMonth
-    # Check before the lock too: the chunks of a running job lock the month in turn, so that our lock would time out.
+    # Check before the lock too: the chunks of a running job keep the month locked, so our lock would time out.
     _refuse_unfinished(session, by.practice_id, month)
     if not session.scalar(select(func.pg_try_advisory_xact_lock(IMPORT_LOCK + by.practice_id))):
         raise ImportRuns
@@ -178,7 +178,7 @@ def find(session: Session, practice_id: int, month: dt.date) -> Month:
 
 
 def list_months(session: Session, practice_id: int, *, now: dt.datetime) -> list[Month]:
-    """Return every month from the first date of service to today's, and other months with a row, newest first."""
+    """Return every month from the first date of service to the current month, and all with a row, newest first."""
     practice = practice_queries.find(session, practice_id)
     last = periods.month_of(practice_days.today(practice, now=now))
     first = session.scalar(select(func.min(Claim.service_date)).where(Claim.practice_id == practice_id))

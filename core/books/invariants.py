@@ -22,7 +22,7 @@ class Violation:
 
 
 def violations(session: Session, *, practice_id: int | None = None) -> list[Violation]:
-    """Check every invariant, for one practice or for all. An empty list means that all hold true.
+    """Check every invariant, for one practice or for all. An empty list means that none is violated.
 
     Run in a REPEATABLE READ READ ONLY transaction, so that all queries see the same moment.
     """

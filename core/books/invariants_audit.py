@@ -1,4 +1,4 @@
-"""Invariants beside the ledger: the audit's chain, the totals of ended jobs, and exclusions."""
+"""Invariants outside the ledger: the audit chain, the totals of ended jobs, and exclusions."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from core.books.check import Invariant, of_practice
 _LINK: Final = "'practice ' || l.practice_id || ', act number ' || l.number"
 _JOB: Final = "'practice ' || j.practice_id || ', job ' || j.id"
 
-# Spelled out again instead of calling the trigger's function, so that a replaced function is detected too.
+# Repeated here instead of calling the trigger's function, so that a replaced function is detected too.
 _DIGEST: Final = """encode(sha256(convert_to(jsonb_build_array(
     l.previous, e.practice_id, e.id, extract(epoch FROM e.at), e.user_id, e.act, e.subject, e.facts)::text,
     'UTF8')), 'hex')"""
@@ -19,13 +19,13 @@ _CHUNKS_DIGEST: Final = """encode(sha256(convert_to(string_agg(concat_ws('|', k.
 
 AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
     "every_act_is_chained": Invariant(
-        "every act in the audit log is a link in its practice's chain",
+        "every entry in the audit log is a link in its practice's chain",
         f"""SELECT 'practice ' || e.practice_id || ', entry ' || e.id
             FROM audit_entry e LEFT JOIN audit_link l ON l.practice_id = e.practice_id AND l.entry_id = e.id
             WHERE {of_practice("e")} AND l.number IS NULL""",
     ),
     "the_chain_has_no_gap": Invariant(
-        "the links of a practice's chain are numbered from 1 without gaps, and no chained act is missing",
+        "the links of a practice's chain are numbered from 1 without gaps, and no chained entry is missing",
         f"""SELECT {_LINK} FROM (
                 SELECT practice_id, number, entry_id,
                        row_number() OVER (PARTITION BY practice_id ORDER BY number) AS place
@@ -34,7 +34,7 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE l.number <> l.place OR e.id IS NULL""",
     ),
     "every_digest_is_right": Invariant(
-        "each link's digest covers the previous link and its own act: nothing was changed, swapped or inserted",
+        "each link's digest covers the previous link and its own entry: nothing was changed, swapped or inserted",
         f"""SELECT {_LINK} FROM (
                 SELECT practice_id, number, entry_id, digest,
                        lag(digest, 1, '') OVER (PARTITION BY practice_id ORDER BY number) AS previous
@@ -43,7 +43,7 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE l.digest <> {_DIGEST}""",
     ),
     "the_head_is_the_last_link": Invariant(
-        "the head of a practice's chain is its last link: its end was not cut off",
+        "the head of a practice's chain is its last link: nothing was cut off at the end",
         f"""SELECT 'practice ' || coalesce(h.practice_id, l.practice_id)
             FROM (SELECT * FROM audit_head h WHERE {of_practice("h")}) h
             FULL JOIN (SELECT DISTINCT ON (practice_id) practice_id, number, digest FROM audit_link l
@@ -51,7 +51,7 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE (h.number, h.digest) IS DISTINCT FROM (l.number, l.digest)""",
     ),
     "every_job_has_its_acts": Invariant(
-        "the audit log contains the act that confirmed each confirmed job, and the act that ended each ended job",
+        "the audit log has an entry for the confirmation of each confirmed job and for the end of each ended job",
         f"""SELECT {_JOB} FROM settle_job j
             WHERE {of_practice("j")} AND (
               (j.confirmed_at IS NOT NULL AND NOT EXISTS (
@@ -92,8 +92,8 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
     ),
     "excluded_claims_are_not_written_off": Invariant(
         "no job writes off a claim while its patient or payer is excluded",
-        # A chunk that started earlier may post a moment later, and clocks differ, so allow five minutes. A remainder
-        # that a late payment re-posted was written off earlier.
+        # A chunk that started before the exclusion may post a moment after it, and clocks differ, so allow five
+        # minutes. A remainder that a late payment re-posted was written off earlier.
         f"""SELECT 'practice ' || p.practice_id || ', posting ' || p.id
             FROM posting p JOIN claim c ON c.practice_id = p.practice_id AND c.id = p.claim_id
             JOIN settle_job j ON j.practice_id = p.practice_id AND j.id = p.job_id

@@ -1,4 +1,4 @@
-"""Invariants of late events: a payment after a write-off, and a posting after a month's close."""
+"""Invariants for late events: a payment after a write-off, and a posting after the close of a month."""
 
 from typing import Final
 
@@ -12,22 +12,22 @@ _OF_CLOSED: Final = f"""{of_practice("p")} AND (p.practice_id, date_trunc('month
 
 LATE_INVARIANTS: Final[dict[str, Invariant]] = {
     "closed_months_are_as_they_were_closed": Invariant(
-        "the postings of a closed month are those of its close: its totals and its digest match the ledger",
+        "the postings of a closed month have not changed since its close: its totals and digest match the ledger",
         f"""SELECT {_MONTH} FROM period m LEFT JOIN ({sums_by_month(_OF_CLOSED)}) s
               ON s.practice_id = m.practice_id AND s.month = m.month
             WHERE {of_practice("m")} AND m.state = 'closed'
               AND (m.totals <> coalesce(s.totals, jsonb_build_object()) OR m.digest <> coalesce(s.digest, ''))""",
     ),
     "nothing_is_posted_into_a_closed_month": Invariant(
-        "no posting dated in a closed month was made after its close",
+        "no posting dated in a closed month was made after the month was closed",
         f"""SELECT {_POSTING} FROM posting p JOIN period m
               ON m.practice_id = p.practice_id AND m.month = date_trunc('month', p.posted_on::timestamp)::date
             WHERE {of_practice("p")} AND m.state = 'closed' AND p.created_at > m.closed_at""",
     ),
     "late_payments_reverse_write_offs": Invariant(
-        "the postings that a late payment, adjustment, transfer or void caused are on its own line and responsibility: "
-        "one that lowers the balance reverses write-offs, by no more than its amount; one that raises it restores no "
-        "more than its amount",
+        "a late payment, adjustment, transfer or void affects write-offs only on its own line and responsibility: if "
+        "it lowers the balance, it reverses at most its amount; if it raises the balance, it restores at most its "
+        "amount",
         f"""SELECT 'practice ' || q.practice_id || ', posting ' || q.caused_by_id FROM (
                 SELECT p.practice_id, p.claim_id, p.line, p.responsibility, p.caused_by_id,
                        coalesce(sum(p.amount_cents) FILTER (WHERE p.kind = 'reversal'), 0) AS reversed,
@@ -42,7 +42,7 @@ LATE_INVARIANTS: Final[dict[str, Invariant]] = {
               ELSE q.reversed > 0 OR q.posted_again > c.amount_cents END""",
     ),
     "late_payments_reverse_just_enough": Invariant(
-        "a late posting reverses write-offs until no balance is below zero, and no more; it restores write-offs only "
+        "a late posting reverses just enough write-offs to bring the balance up to zero; it restores write-offs only "
         "up to the balance",
         f"""SELECT 'practice ' || q.practice_id || ', posting ' || q.caused_by_id FROM (
                 SELECT p.practice_id, p.caused_by_id, max(p.id) AS last, bool_or(p.kind = 'write_off') AS again,
@@ -64,8 +64,8 @@ LATE_INVARIANTS: Final[dict[str, Invariant]] = {
             HAVING sum(p.amount_cents) < 0""",
     ),
     "what_came_late_names_its_job": Invariant(
-        "what a late posting reverses is a write-off of its job; what it re-posts has the job and reason of one that "
-        "it reversed; what it restores has those of one that an earlier posting reversed",
+        "each reversal that a late posting caused has the job of the write-off that it reverses; each write-off that "
+        "it re-posted or restored has the job and reason of a write-off that was reversed before",
         f"""SELECT {_POSTING} FROM posting p LEFT JOIN posting o
               ON o.practice_id = p.practice_id AND o.claim_id = p.claim_id AND o.line = p.line AND o.id = p.reverses_id
             WHERE {of_practice("p")} AND p.kind = 'reversal' AND p.caused_by_id IS NOT NULL
@@ -86,7 +86,8 @@ LATE_INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE {of_practice("p")} AND p.caused_by_id IS NULL AND p.origin_job_id IS NOT NULL""",
     ),
     "no_credit_beside_a_write_off": Invariant(
-        "no line has a credit alongside an unreversed write-off: what lowers a balance reverses the write-off first",
+        "no line has a credit alongside an unreversed write-off: a posting that lowers the balance below zero reverses "
+        "the write-off first",
         f"""SELECT {_POSTING} FROM line_item l
             JOIN posting p ON p.practice_id = l.practice_id AND p.claim_id = l.claim_id AND p.line = l.number
             WHERE {of_practice("l")} AND (l.insurance_due < 0 OR l.patient_due < 0) AND p.kind = 'write_off'

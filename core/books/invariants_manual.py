@@ -1,4 +1,4 @@
-"""Invariants of manual postings: voids, refunds and transfers of credits."""
+"""Invariants for manual postings: voids, refunds and transfers of credits."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ MANUAL_INVARIANTS: Final[dict[str, Invariant]] = {
                 OR p.paid_by IS DISTINCT FROM o.paid_by)""",
     ),
     "voids_reverse_whole_entries": Invariant(
-        "of a manual transfer, both sides are voided or none is",
+        "either both sides of a manual transfer are voided or neither is",
         f"""SELECT {_ENTRY} FROM posting p LEFT JOIN posting r
               ON r.practice_id = p.practice_id AND r.reverses_id = p.id AND r.kind = 'reversal'
             WHERE {of_practice("p")} AND p.source = 'entry' AND p.kind <> 'reversal'
@@ -33,7 +33,7 @@ MANUAL_INVARIANTS: Final[dict[str, Invariant]] = {
             {_BY_ENTRY} HAVING count(*) <> 2 OR sum(p.amount_cents) <> 0 OR count(DISTINCT c.patient_id) <> 1""",
     ),
     "refunds_stay_within_credits": Invariant(
-        "no manual refund takes a line above zero",
+        "no manual refund raises the balance of a line above zero",
         f"""SELECT {_POSTING} FROM (
                 SELECT p.practice_id, p.id, p.kind, p.source, p.amount_cents,
                        sum(p.amount_cents) OVER (PARTITION BY p.practice_id, p.claim_id, p.line, p.responsibility

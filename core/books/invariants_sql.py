@@ -12,7 +12,7 @@ _JOB: Final = "'practice ' || j.practice_id || ', job ' || j.id"
 _ITEM: Final = "'practice ' || i.practice_id || ', job ' || i.job_id || ', position ' || i.position"
 _POSTING: Final = "'practice ' || p.practice_id || ', posting ' || p.id"
 
-# Items of previews that were discarded, expired or only read are deleted after a while.
+# Items of jobs that expired, were discarded or rejected, or only reported are deleted after a while.
 _HAS_ITEMS: Final = "j.status NOT IN ('expired', 'discarded', 'rejected', 'reported')"
 
 _LINE_SUMS: Final = f"""
@@ -71,7 +71,8 @@ INVARIANTS: Final[dict[str, Invariant]] = {
                coalesce(s.patient_paid, 0)) OR c.last_payment_on IS DISTINCT FROM s.last_payment_on)""",
     ),
     "settled_claims_have_nothing_due": Invariant(
-        "a claim that a job settled and that was not changed later is Settled and has no balance that the job settled",
+        "a claim that has not changed since a job settled it has the job's billing status, and a zero balance for each "
+        "responsibility that the job settled",
         f"""SELECT {_CLAIM}
             FROM job_item i
             JOIN settle_job j ON j.practice_id = i.practice_id AND j.id = i.job_id AND j.kind = 'settle'
@@ -88,7 +89,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
             GROUP BY c.practice_id, c.external_id, p.line, p.responsibility, p.claim_version HAVING count(*) > 1""",
     ),
     "job_postings_belong_to_settled_items": Invariant(
-        "every posting of a job belongs to a settled item of that job, in a responsibility that the item settles",
+        "every posting of a job belongs to a settled item of that job, for a responsibility that the item settles",
         f"""SELECT {_POSTING}
             FROM posting p LEFT JOIN job_item i
               ON i.practice_id = p.practice_id AND i.claim_id = p.claim_id AND i.job_id = p.job_id
@@ -97,7 +98,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE {of_practice("p")} AND p.job_id IS NOT NULL AND i.position IS NULL""",
     ),
     "settled_items_equal_postings": Invariant(
-        "what a settled item wrote off (or restored) is the sum of its job's postings on the claim",
+        "the amount that a settled item wrote off (or restored) is the sum of its job's postings on the claim",
         f"""SELECT {_ITEM}
             FROM job_item i LEFT JOIN (
                 SELECT practice_id, job_id, claim_id,
@@ -149,7 +150,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
               SELECT FROM job_chunk k WHERE k.practice_id = j.practice_id AND k.job_id = j.id AND k.state = 'open')""",
     ),
     "items_are_claims": Invariant(
-        "every item of a job is a claim of the job's own practice",
+        "every item of a job is a claim in the job's own practice",
         f"""SELECT {_ITEM}
             FROM job_item i LEFT JOIN claim c ON c.practice_id = i.practice_id AND c.id = i.claim_id
             LEFT JOIN settle_job j ON j.practice_id = i.practice_id AND j.id = i.job_id
@@ -160,7 +161,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         f"SELECT {_POSTING} FROM posting p WHERE {of_practice('p')} AND p.amount_cents = 0",
     ),
     "write_offs_make_no_credit": Invariant(
-        "no write-off takes a line below zero",
+        "no write-off lowers the balance of a line below zero",
         f"""SELECT {_POSTING} FROM (
                 SELECT p.practice_id, p.id, p.kind,
                        sum(p.amount_cents) OVER (PARTITION BY p.practice_id, p.claim_id, p.line, p.responsibility
@@ -194,7 +195,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
               OFFSET 1)""",
     ),
     "money_moves_by_confirmed_jobs": Invariant(
-        "only a confirmed job posts, and never one that only changes statuses",
+        "only confirmed jobs post, and jobs that change only statuses never do",
         f"""SELECT {_JOB} FROM settle_job j
             WHERE {of_practice("j")} AND (j.kind = 'status' OR j.confirmed_at IS NULL) AND EXISTS (
               SELECT FROM job_chunk k WHERE k.practice_id = j.practice_id AND k.job_id = j.id
@@ -215,8 +216,8 @@ INVARIANTS: Final[dict[str, Invariant]] = {
               )""",
     ),
     "jobs_of_one_day_were_added_up": Invariant(
-        "a job that, with the same user's earlier jobs of the day, writes off more than the limit for one job was "
-        "approved by another user",
+        "a job that, together with the same user's earlier jobs on that day, writes off more than the limit per job "
+        "was approved by another user",
         f"""SELECT {_JOB} FROM (
                 SELECT j.*, CASE WHEN j.schedule_id IS NULL THEN j.confirmed_by ELSE j.requested_by END AS answers,
                        (j.preview->>'insurance_cents')::bigint + (j.preview->>'patient_cents')::bigint AS cents,

@@ -19,7 +19,7 @@ _FLAG = text(
 
 
 def flag_mismatches(session: Session, *, practice_id: int | None) -> int:
-    """Set the flag on claims whose balance differs from their ledger, and clear it on others. Return how many are set.
+    """Set the flag on claims whose balance differs from their ledger, and clear it on others. Return how many changed.
 
     The feed and the preview read the flag. A running job sums the ledger itself.
     """

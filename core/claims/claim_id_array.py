@@ -15,13 +15,13 @@ class _BigintArray(UserDefinedType[str]):
     render_bind_cast = True
 
     def get_col_spec(self, **_: object) -> str:
-        """Return its name in SQL."""
+        """Return the type's name in SQL."""
         return "BIGINT[]"
 
 
 @dataclass(frozen=True)
 class ClaimIds:
-    """Ids in PostgreSQL's notation of an array, so that a thousand ids pass through without being parsed."""
+    """Ids in PostgreSQL's array notation, so that a thousand ids pass through without being parsed."""
 
     array: str = "{}"
     size: int = 0
@@ -31,7 +31,7 @@ class ClaimIds:
 
     def has(self, column: Any) -> ColumnElement[bool]:
         """Return the condition that `column` is one of the ids."""
-        # A text with a cast would be parsed again for every row.
+        # Text with a cast would be parsed for every row.
         ids: Any = bindparam(None, self.array, type_=_BigintArray(), unique=True)
         condition: ColumnElement[bool] = column == any_(ids)
         return condition

@@ -89,12 +89,12 @@ class FeedRow(Amounts):
     secondary_status: ClaimStatus
     first_edi_on: dt.date | None
     last_edi_on: dt.date | None
-    statements_sent: int | None  # None: not known, as for the next four
+    statements_sent: int | None  # None: unknown; the same for the next four
     last_statement_on: dt.date | None
     denied_on: dt.date | None
     denial_group: str | None
     denial_carc: str | None
-    service_codes: str  # of its lines in order, for example "99213, 87880"
+    service_codes: str  # the codes of its lines in order, for example "99213, 87880"
     billing_status: str
     hold: Hold | None  # what blocks the claim today: a current hold, or "excluded"
     hold_until: dt.date | None  # last day of the hold; None: no end date
@@ -105,7 +105,7 @@ class FeedRow(Amounts):
 
 @dataclass(frozen=True)
 class FeedChoices:
-    """The values that a filter can choose from: names by the practice's own ids, in screen order."""
+    """The choices for filter fields, in screen order: names, or the practice's own ids with names."""
 
     billing_statuses: list[str]
     offices: list[tuple[str, str]]
@@ -114,12 +114,12 @@ class FeedChoices:
 
 @dataclass(frozen=True)
 class FeedPage:
-    """A page of claims, and the cursors of the pages before and after (None: there is none)."""
+    """A page of claims, and the cursors of the pages before and after (None at the end of the list)."""
 
     rows: list[FeedRow]
     next_cursor: str | None
     previous_cursor: str | None
-    first_place: int  # number of claims before its first row, counted when those pages were read
+    first_place: int  # number of claims before the first row, as counted when the earlier pages were read
 
 
 def terms_for(session: Session, practice_id: int, *, now: dt.datetime) -> Terms:
@@ -146,7 +146,7 @@ def page(
 ) -> FeedPage:
     """Return a page of at most `limit` claims. Page 10,000 is as fast as the first.
 
-    Raise `BadFilter` for a cursor from another practice or order, and for a status that is not the practice's.
+    Raise `BadFilter` for a cursor from a different practice or sort order, and for an unknown billing status.
     """
     assert 1 <= limit <= PAGE_CLAIMS_MAX
     check_known_values(session, practice_id, f)
@@ -160,7 +160,7 @@ def page(
         ids = ids.where(here.beyond(value, claim_id))
 
     def read(few: Select[int]) -> list[FeedRow]:
-        few = few.limit(limit + 1)  # one more tells whether there is a next page
+        few = few.limit(limit + 1)  # the extra row tells whether there is a next page
         return [FeedRow(*row) for row in session.execute(_query(session, practice_id, few, sort, terms))]
 
     rows: list[FeedRow] = []
@@ -183,7 +183,7 @@ def stream_rows(session: Session, practice_id: int, f: ClaimFilter, *, sort: Sor
 
 
 def filter_choices(session: Session, practice_id: int) -> FeedChoices:
-    """Return the values that the practice's filters can choose from."""
+    """Return the choices for the practice's filter fields."""
     statuses = select(BillingStatus.name).where(BillingStatus.practice_id == practice_id)
     return FeedChoices(
         billing_statuses=list(session.scalars(statuses.order_by(BillingStatus.position, BillingStatus.name))),
@@ -193,7 +193,7 @@ def filter_choices(session: Session, practice_id: int) -> FeedChoices:
 
 
 def find_row(session: Session, practice_id: int, claim_id: str, *, terms: Terms) -> FeedRow:
-    """Return the claim with that number as the feed shows it. Raise `NotFound`, also for another practice's claim."""
+    """Return the claim with that number as the feed shows it. Raise `NotFound` if it is not in this practice."""
     this = select(Claim.id).where(Claim.practice_id == practice_id, Claim.external_id == claim_id)
     row = session.execute(_query(session, practice_id, this, DEFAULT_SORT, terms)).one_or_none()
     if row is None:
@@ -202,7 +202,7 @@ def find_row(session: Session, practice_id: int, claim_id: str, *, terms: Terms)
 
 
 def blocking_rule_values(session: Session, practice_id: int, claim_id: str, *, terms: Terms) -> dict[str, Any] | None:
-    """Return the facts, by name, that blocked the claim's write-off, or None if no rule blocks it."""
+    """Return the facts, by name, that block the claim's write-off, or None if no rule blocks it."""
     this = select(rule_values_as_json(terms)).select_from(facts.claims_with_payers())
     values: dict[str, Any] | None = session.scalars(
         this.where(Claim.practice_id == practice_id, Claim.external_id == claim_id)
@@ -221,7 +221,7 @@ def _page(rows: list[FeedRow], here: Cursor | None, sort: Sort, practice_id: int
     def beside(row: FeedRow, place: int, *, before: bool) -> str:
         return Cursor(sort, before, row.claim_id, cursor_value(sort, row), place).text(practice_id)
 
-    has_next = more or backwards  # a reader who paged back came from a next page
+    has_next = more or backwards  # a user who paged back came from a later page
     has_previous = more if backwards else here is not None
     return FeedPage(
         rows,

@@ -21,7 +21,7 @@ ELIGIBILITY: Final = (CAN_SETTLE, *(rule.code for rule in FEED_RULES))
 
 
 def check_known_values(session: Session, practice_id: int, f: ClaimFilter) -> None:
-    """Raise `BadFilter` for a billing status that is not the practice's, or an unknown write-off check."""
+    """Raise `BadFilter` for an unknown billing status or write-off check."""
     _check_known("eligibility", f.eligibility, ELIGIBILITY)
     if f.billing_status:
         there = select(BillingStatus.name).where(BillingStatus.practice_id == practice_id)
@@ -35,10 +35,10 @@ def matching_ids(practice_id: int, f: ClaimFilter, terms: Terms) -> Select[int]:
 
 
 def conditions(practice_id: int, f: ClaimFilter, terms: Terms) -> Iterable[ColumnElement[bool]]:
-    """Return the WHERE of `f`: over `facts.source()` if it names a write-off check, else over claim only."""
+    """Return the WHERE of `f`. With a write-off check, select from `facts.claims_with_payers()`, else from claim."""
     yield filters.where(practice_id, f, today=terms.as_of)
     if f.billing_status and SETTLED not in f.billing_status:
-        # Spelled out, so that PostgreSQL sees that the index of open claims fits.
+        # A literal, so that PostgreSQL can use the index of open claims.
         yield Claim.billing_status != literal_column(f"'{SETTLED}'")
     if f.on_hold is not None:
         on_hold = facts.on_hold(terms.as_of, terms.excluded)
@@ -59,7 +59,7 @@ def eligibility(terms: Terms) -> ColumnElement[str | None]:
 
 
 def rule_values_as_json(terms: Terms) -> ColumnElement[Any]:
-    """Return the facts that this rule used, as JSON by name, or NULL."""
+    """Return the facts that the rule in `eligibility` used, as JSON by name, or NULL."""
     return rule_values(facts.facts_for_claim(terms), FEED_RULES)
 
 
@@ -69,7 +69,7 @@ def has_number_in(external_ids: Collection[str]) -> ColumnElement[bool]:
 
 
 def use_custom_plans(session: Session) -> None:
-    """Plan this transaction's queries for their actual values, and do not compile them.
+    """Plan this transaction's queries for their actual values, without JIT compilation.
 
     A generic plan walks the whole index for a narrow filter, and compiling costs more than it saves.
     """
@@ -82,7 +82,7 @@ def _eligibility_condition(codes: Collection[str], terms: Terms) -> ColumnElemen
     claim = facts.facts_for_claim(terms)
     verdict = first_match(claim, FEED_RULES)
     wanted: list[ColumnElement[bool]] = [verdict.is_(None)] if CAN_SETTLE in codes else []
-    # Repeat the rule itself: PostgreSQL's statistics of its columns tell whether few or many claims match.
+    # Repeat the rule's condition, so that PostgreSQL can estimate from its statistics how many claims match.
     wanted += [and_(RULES_BY_CODE[code].when(claim), verdict == code) for code in codes if code != CAN_SETTLE]
     return or_(*wanted)
 

@@ -21,7 +21,7 @@ Columns = TypeVarTuple("Columns")
 _DIGEST_BYTES: Final = 8
 _ROWS_BEFORE_MAX: Final = 10**9  # no practice has this many claims
 NAMES_NARROWED_TO: Final = 500  # more than two full pages of patients with one claim each
-_STALE: Final = "cursor: it belongs to another list, order or practice; start again at the first page"
+_STALE: Final = "cursor: it belongs to a different list, sort order or practice; start again at the first page"
 
 
 class SortBy(StrEnum):
@@ -58,7 +58,9 @@ class Sort:
         try:
             return cls(SortBy(text.removeprefix("-")), descending=text.startswith("-"))
         except ValueError:
-            raise BadFilter(f"sort: must be one of {', '.join(SortBy)}, or one of them after a minus sign") from None
+            raise BadFilter(
+                f"sort: must be one of {', '.join(SortBy)}, with a minus sign in front to sort descending"
+            ) from None
 
     def __str__(self) -> str:
         return f"{'-' if self.descending else ''}{self.by}"
@@ -88,8 +90,8 @@ DEFAULT_SORT: Final = Sort()
 class Cursor:
     """A place in a sort order, just after or just before one claim.
 
-    It holds the value that was sorted by when the page was read, because a balance may have changed since. It never
-    holds a patient's name, because cursors appear in addresses and addresses in logs. Names are looked up.
+    It holds the sort value from when the page was read, because the balance may change later. It never holds a
+    patient's name, because cursors appear in addresses, and addresses in logs. Names are looked up.
     """
 
     sort: Sort

@@ -1,4 +1,4 @@
-"""Sums and counts of claims: of a filter, of a selection, and by billing status."""
+"""Totals and counts of claims: for a filter, for a selection, and by billing status."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
@@ -27,14 +27,14 @@ class Amounts:
 
     @property
     def written_off(self) -> int:
-        """Return write-offs less reversals: the rest of the billed amount, because transfers of a line sum to zero."""
+        """Return write-offs less reversals: the rest of the billed amount, because transfers on a line sum to zero."""
         paid = self.primary_paid + self.secondary_paid + self.patient_paid
         return self.billed - self.adjustment - paid - self.insurance_due - self.patient_due
 
 
 @dataclass(frozen=True)
 class FeedTotals(Amounts):
-    """The number of claims and the sums of their amounts in cents. Allowed and expected are summed where given."""
+    """The number of claims and the sums of their amounts in cents. Unknown allowed or expected amounts count as 0."""
 
     claims: int
     billed: int
@@ -49,7 +49,7 @@ class FeedTotals(Amounts):
 
     @property
     def total_due(self) -> int:
-        """Return the insurance and the patient balance together."""
+        """Return the insurance balance plus the patient balance."""
         return self.insurance_due + self.patient_due
 
 

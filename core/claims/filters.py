@@ -77,7 +77,7 @@ class ClaimFilter(BaseModel):
     age_max_days: Days | None = None
     last_payment_before: reading.Day | None = None  # or never paid
     statements_sent_min: Count | None = None
-    statements_sent_max: Count | None = None  # or not known
+    statements_sent_max: Count | None = None  # or unknown
     last_statement_before: reading.Day | None = None  # or no statement
     denied_from: reading.Day | None = None
     denied_to: reading.Day | None = None
@@ -90,7 +90,7 @@ class ClaimFilter(BaseModel):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read a filter from JSON. Raise `BadFilter` naming each bad key and its cure."""
+        """Read a filter from JSON. Raise `BadFilter` naming each bad key and how to fix it."""
         return cls._read(given)
 
     @classmethod
@@ -100,7 +100,7 @@ class ClaimFilter(BaseModel):
 
     @classmethod
     def _read(cls, given: Mapping[str, Any], **how: Any) -> Self:
-        found = {key: "null filters nothing; leave the key out" for key, value in given.items() if value is None}
+        found = {key: "null is not a filter value; leave the key out" for key, value in given.items() if value is None}
         try:
             if not found:
                 return cls.model_validate(given, **how)

@@ -1,6 +1,6 @@
 """Put a claim on hold, with user, reason and last day; release it; list the claims on hold.
 
-A hold ends with its last day: `core.policy.facts.is_held` reads the day, so that no job has to clear it.
+A hold ends after its last day: `core.policy.facts.is_held` compares the day, so no job has to clear expired holds.
 """
 
 import datetime as dt

@@ -19,15 +19,15 @@ class ClaimBusy(Refusal):
 
 
 def lock_claim(session: Session, practice_id: int, external_id: str) -> Claim:
-    """Lock the claim and return it as it is now. Wait at most five seconds for another user or process.
+    """Lock the claim and return its current row. Wait at most five seconds for another user or process.
 
-    Raise `NotFound` and `ClaimBusy`. Write nothing of the claim before this.
+    Raise `NotFound` and `ClaimBusy`. Call this before changing anything on the claim.
     """
     return lock_claims(session, practice_id, [external_id])[external_id]
 
 
 def lock_claims(session: Session, practice_id: int, external_ids: Collection[str]) -> dict[str, Claim]:
-    """Lock these claims, in the order in which jobs lock them. Return them by number, as they are now.
+    """Lock these claims, in the order in which jobs lock them. Return their current rows by number.
 
     Wait at most five seconds for another user or process. Raise `NotFound` and `ClaimBusy`.
     """

@@ -1,4 +1,4 @@
-"""Find one claim by its own number, and its line items."""
+"""Find one claim by the practice's own number, and its service lines."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -9,7 +9,7 @@ from core.models.practices import Patient
 
 
 def find(session: Session, practice_id: int, external_id: str) -> Claim:
-    """Return the practice's claim with that number. Raise `NotFound`, also for another practice's claim."""
+    """Return the practice's claim with that number. Raise `NotFound`."""
     claim = session.scalar(select(Claim).where(Claim.practice_id == practice_id, Claim.external_id == external_id))
     if claim is None:
         raise NotFound(f"There is no claim {external_id[:60]} in this practice.")
@@ -17,7 +17,7 @@ def find(session: Session, practice_id: int, external_id: str) -> Claim:
 
 
 def list_line_items(session: Session, practice_id: int, claim_id: int) -> list[LineItem]:
-    """Return the line items of the claim (internal id), by number."""
+    """Return the service lines of the claim (internal id), by number."""
     of_claim = select(LineItem).where(LineItem.practice_id == practice_id, LineItem.claim_id == claim_id)
     return list(session.scalars(of_claim.order_by(LineItem.number)))
 

@@ -15,7 +15,7 @@ from core.errors import BadInput, NotAllowed, NotFound, Refusal
 from core.models.people import SavedFilter
 
 NAME_CHARACTERS_MAX: Final = 60
-FILTERS_MAX: Final = 200  # for each practice; a longer menu is not readable
+FILTERS_MAX: Final = 200  # for each practice; a longer menu would be unreadable
 
 
 class BadFilterName(BadInput):
@@ -25,7 +25,7 @@ class BadFilterName(BadInput):
 
 
 class FilterNameTaken(Refusal):
-    """Another filter already has this name. Choose another name or delete that filter first."""
+    """Another filter already has this name. Choose a different name, or delete that filter first."""
 
     code = "filter_name_taken"
 
@@ -63,7 +63,7 @@ def save(session: Session, *, name: str, query: str, by: Actor, now: dt.datetime
 
 
 def remove(session: Session, filter_id: int, *, by: Actor, now: dt.datetime) -> None:
-    """Delete one's own saved filter, or any filter as an administrator. Raise `NotFound` or `NotAllowed`."""
+    """Delete the user's own saved filter, or, for an administrator, any filter. Raise `NotFound` or `NotAllowed`."""
     mine = (SavedFilter.practice_id == by.practice_id, SavedFilter.id == filter_id)
     found = session.scalar(select(SavedFilter).where(*mine))
     if found is None:
@@ -75,7 +75,7 @@ def remove(session: Session, filter_id: int, *, by: Actor, now: dt.datetime) -> 
 
 
 def may_remove(saved: SavedFilter, *, by: Actor) -> bool:
-    """Return whether the user may delete it."""
+    """Return whether the user may delete the saved filter."""
     return saved.created_by == by.user_id or by.may(Action.CHANGE_SETTING)
 
 

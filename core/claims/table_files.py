@@ -1,4 +1,4 @@
-"""Tables as CSV and XLSX files, streamed, with a totals row. Excel and LibreOffice open both as they are."""
+"""Tables as CSV and XLSX files, streamed, with a totals row. Excel and LibreOffice open both directly."""
 
 import datetime as dt
 import tempfile
@@ -14,14 +14,14 @@ import xlsxwriter
 from core.claims.export import ROWS_PER_PIECE, csv_pieces, escape_formula
 from core.money import format_plain_amount
 
-SHEET_ROWS_MAX: Final = 1_048_574  # rows of an XLSX sheet below its header, less the totals; more go to another sheet
+SHEET_ROWS_MAX: Final = 1_048_574  # rows on an XLSX sheet, without header and totals; more rows start a new sheet
 _PIECE_BYTES: Final = 65_536
 
 Cell = str | int | dt.date  # a text, an amount in cents, or a date
 
 
 class DateFormat(StrEnum):
-    """How a file writes dates. An XLSX contains real dates and shows them so."""
+    """How a file writes dates. An XLSX file contains real dates and displays them in this format."""
 
     US = "MM/DD/YYYY"
     US_BARE = "M/D/YYYY"
@@ -47,7 +47,7 @@ class Table:
     rows: Iterable[Sequence[Cell]]
     date_format: DateFormat = DateFormat.US
     totals_row: bool = True
-    unsummed: Collection[str] = ()  # headings of amounts that repeat, so that a sum of them says nothing
+    unsummed: Collection[str] = ()  # headings of amounts that repeat, so that their sum would be meaningless
 
 
 class _Totals:
@@ -64,7 +64,7 @@ class _Totals:
                 self._cents[column] = self._cents.get(column, 0) + cell
 
     def row(self) -> list[Cell]:
-        """Return the totals row, or an empty list if the table wants none or has no amount."""
+        """Return the totals row, or an empty list if the table has no amounts or no totals row is wanted."""
         head = self._table.head
         if not self._table.totals_row or not self._cents:
             return []
@@ -74,7 +74,7 @@ class _Totals:
 
 
 def csv_file(table: Table) -> Iterator[str]:
-    """Yield the file as CSV, in pieces. Text that a spreadsheet would take for a formula is escaped."""
+    """Yield the file as CSV, in pieces. Text that a spreadsheet would treat as a formula is escaped."""
     return csv_pieces(map(escape_formula, table.head), _csv_rows(table))
 
 
@@ -94,9 +94,9 @@ def _csv_rows(table: Table) -> Iterator[list[str]]:
 
 
 def xlsx_file(table: Table) -> Iterator[bytes]:
-    """Yield the file as XLSX, in pieces. Texts are written as text, so that no id loses digits and none is a formula.
+    """Yield the file as XLSX, in pieces. Text is written as text cells: IDs keep all digits, and nothing is a formula.
 
-    The first pieces are empty, one for each few rows written, so that the caller can pause between them.
+    The first pieces are empty, one for every few rows written, so that the caller can pause between them.
     """
     with tempfile.TemporaryDirectory(prefix="settle-") as folder:
         path = Path(folder) / "table.xlsx"
@@ -107,7 +107,7 @@ def xlsx_file(table: Table) -> Iterator[bytes]:
 
 
 def _write_workbook(path: Path, table: Table) -> Iterator[None]:
-    """Write the workbook and yield after each few rows."""
+    """Write the workbook and yield after every few rows."""
     # Constant memory: each row is on disk when the next one begins.
     with xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": str(path.parent)}) as book:
         sheets, totals = _Sheets(book, table), _Totals(table)
@@ -121,7 +121,7 @@ def _write_workbook(path: Path, table: Table) -> Iterator[None]:
 
 
 class _Sheets:
-    """The sheets in a workbook. A full one is followed by another with the same header."""
+    """The sheets in a workbook. When one is full, a new one with the same header begins."""
 
     def __init__(self, book: Any, table: Table) -> None:
         self._book, self._head = book, table.head

@@ -1,4 +1,4 @@
-"""`settle void`, `settle refund` and `settle transfer-credit`: correct what a user posted, and clear a credit."""
+"""`settle void`, `settle refund` and `settle transfer-credit`: correct manual postings, and clear credits."""
 
 import secrets
 from typing import Any
@@ -39,7 +39,7 @@ def _say_voided(claim: dict[str, Any]) -> str:
 @_note_option
 @posting_date_option
 def void(api: Api, claim: str, posting: int, **asked: Any) -> Any:
-    """Void a payment, an adjustment or a transfer that a user posted.
+    """Void a payment, an adjustment or a transfer that was entered manually.
 
     To find its number, run `settle ledger CLAIM`. Both sides of a transfer are voided together.
     """

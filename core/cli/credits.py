@@ -34,7 +34,7 @@ def _line(row: dict[str, Any]) -> str:
 @user_command(_describe, name="credits")
 @click.option("--responsibility", type=click.Choice([side.value for side in Responsibility]))
 @click.option(
-    "--payer-class", type=click.Choice([kind.value for kind in PayerClass]), help="The primary payer's class."
+    "--payer-class", type=click.Choice([kind.value for kind in PayerClass]), help="Payer class of Ins 1 or Ins 2."
 )
 @click.option("--at-least-cents", metavar="CENTS", help="Minimum credit, in cents.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the list as CSV.")

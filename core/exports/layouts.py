@@ -22,7 +22,7 @@ from core.models.exports import PostingLayout
 NAME_CHARACTERS_MAX: Final = 60
 HEADING_CHARACTERS_MAX: Final = 60
 COLUMNS_MAX: Final = 60
-LAYOUTS_MAX: Final = 200  # for each practice; a longer menu is not readable
+LAYOUTS_MAX: Final = 200  # for each practice; a longer menu would be unreadable
 
 STANDARD: Final = "Standard"
 IMPORT: Final = "Batch Settle postings"
@@ -35,11 +35,11 @@ class BadLayout(BadInput):
 
 
 class NoSuchLayout(NotFound):
-    """There is no such layout in this practice."""
+    """This practice has no layout with that name or number."""
 
 
 class BuiltInLayout(Refusal):
-    """This is the name of a built-in layout. Choose another name."""
+    """This is the name of a built-in layout. Choose a different name."""
 
     code = "built_in_layout"
 
@@ -71,7 +71,7 @@ class Column(StrEnum):
     USER = "user"
     POSTING_ID = "posting_id"
     REVERSES_POSTING_ID = "reverses_posting_id"
-    IMPORT_ID = "import_id"  # the posting ID as an import's own id, which differs from those of other files
+    IMPORT_ID = "import_id"  # the posting ID with a prefix, so that it differs from the IDs in other import files
     TEXT = "text"  # the same text in every row, or none
 
 
@@ -140,7 +140,7 @@ class Layout(_Frozen):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read a layout from JSON. Raise `BadLayout` naming each bad place."""
+        """Read a layout from JSON. Raise `BadLayout` naming each bad field."""
         try:
             return cls.model_validate(given)
         except ValidationError as error:
@@ -166,7 +166,7 @@ class NamedLayout(NamedTuple):
     layout: Layout
 
 
-# The columns of postings.csv: `settle import postings` reads this file. A write-off of another system is an adjustment.
+# The columns of postings.csv, which `settle import postings` reads. It treats write-offs as adjustments.
 _IMPORT_COLUMNS: Final = (
     (Column.IMPORT_ID, "posting_id", ""),
     (Column.CLAIM_ID, "claim_id", ""),
@@ -204,13 +204,13 @@ def list_layouts(session: Session, practice_id: int) -> Sequence[NamedLayout]:
 
 
 def find(session: Session, practice_id: int, name: str) -> NamedLayout:
-    """Return the layout with this name, in any letter case. Raise `NoSuchLayout` with the names that there are."""
+    """Return the layout with this name, in any letter case. Raise `NoSuchLayout` with the existing names."""
     known = list_layouts(session, practice_id)
     wanted = " ".join(name.split()).casefold()
     for one in known:
         if one.name.casefold() == wanted:
             return one
-    raise NoSuchLayout(f"There is no such layout. The layouts are: {', '.join(one.name for one in known)}.")
+    raise NoSuchLayout(f"There is no layout with that name. The layouts are: {', '.join(one.name for one in known)}.")
 
 
 def find_by_id(session: Session, practice_id: int, layout_id: int) -> NamedLayout:
@@ -222,7 +222,7 @@ def find_by_id(session: Session, practice_id: int, layout_id: int) -> NamedLayou
 
 
 def save(session: Session, name: str, layout: Layout, *, by: Actor, now: dt.datetime) -> NamedLayout:
-    """Save the layout under `name`, in place of an earlier one. Sent files keep their old layout.
+    """Save the layout under `name`, replacing any layout with that name. Sent files keep their old layout.
 
     Raise `BadLayout`, `BuiltInLayout` or `TooManyLayouts`.
     """
@@ -247,7 +247,7 @@ def save(session: Session, name: str, layout: Layout, *, by: Actor, now: dt.date
 
 
 def remove(session: Session, layout_id: int, *, by: Actor, now: dt.datetime) -> None:
-    """Delete a layout. Files that were sent keep it. Raise `NoSuchLayout`."""
+    """Delete a layout. Sent files keep it. Raise `NoSuchLayout`."""
     by.require(Action.SEND_WRITE_OFFS)
     this = (PostingLayout.practice_id == by.practice_id, PostingLayout.id == layout_id)
     if session.scalar(delete(PostingLayout).where(*this).returning(PostingLayout.id)) is None:

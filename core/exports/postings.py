@@ -20,10 +20,10 @@ from core.models.ledger import REASON_NAMES, Posting, PostingKind, Responsibilit
 from core.models.people import User
 from core.models.practices import Patient, PracticeReason
 
-ROWS_READ_TOGETHER: Final = 250  # other threads wait while they are read
+ROWS_READ_TOGETHER: Final = 250  # other threads wait while these are read
 
 _ORIGINAL: Final = aliased(Posting, name="original")  # the write-off that a reversal reverses
-_OWNER: Final = aliased(SettleJob, name="owner")  # the job that wrote it off
+_OWNER: Final = aliased(SettleJob, name="owner")  # the job that posted the write-off
 _SENT: Final = aliased(SentPosting, name="sent")
 _KEY: Final = (Posting.claim_id, Posting.line, Posting.id)
 _KEY_IN_FILE: Final = (SentPosting.claim_id, SentPosting.line, SentPosting.posting_id)  # its index begins with the file
@@ -41,7 +41,7 @@ _Number = Annotated[int, Field(ge=1, lt=10**18), BeforeValidator(reading.whole_n
 
 
 class PostingsFilter(BaseModel):
-    """Which write-offs and reversals to return. Without any condition, all of the practice's."""
+    """Filters for write-offs and reversals. Without any, all of the practice's write-offs and reversals match."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,7 +53,9 @@ class PostingsFilter(BaseModel):
     unsent: Annotated[
         bool, Field(description="Only postings that are not in a sent file yet"), BeforeValidator(reading.parse_bool)
     ] = False
-    file: Annotated[_Number | None, Field(description="Postings in this sent file; no other condition then")] = None
+    file: Annotated[
+        _Number | None, Field(description="Postings in this sent file; not combined with other filters")
+    ] = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -69,7 +71,7 @@ class PostingsFilter(BaseModel):
         if self.posted_from and self.posted_through and self.posted_from > self.posted_through:
             raise ValueError("the first posting date is after the last one")
         if self.file is not None and self.model_fields_set & {"job", "posted_from", "posted_through", "unsent"}:
-            raise ValueError("a file goes with no other condition")
+            raise ValueError("file can't be combined with other filters")
         return self
 
 
@@ -88,7 +90,7 @@ class PostingRow:
     kind: PostingKind
     amount_cents: int
     posting_date: dt.date
-    reason: str  # the name at the job's preview; of a reversal, that of the write-off
+    reason: str  # the name at the job's preview; for a reversal, the reason of the write-off
     reason_code: str
     adjustment_code: str
     gl_account: str
@@ -184,7 +186,7 @@ def sums(kind: Any, cents: Any) -> tuple[Any, ...]:
 
 
 def narrowed(found: Select[Any], practice_id: int, wanted: PostingsFilter) -> Select[Any]:
-    """Join what a reversal reverses, and keep write-offs and their reversals that the filter wants."""
+    """Join what a reversal reverses, and keep only matching write-offs and their reversals."""
     of_original = and_(
         _ORIGINAL.practice_id == Posting.practice_id, _ORIGINAL.claim_id == Posting.claim_id,
         _ORIGINAL.line == Posting.line, _ORIGINAL.id == Posting.reverses_id,
@@ -202,7 +204,7 @@ def narrowed(found: Select[Any], practice_id: int, wanted: PostingsFilter) -> Se
 def _conditions(practice_id: int, wanted: PostingsFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.job is not None:
         claims = select(JobItem.claim_id).where(JobItem.practice_id == practice_id, JobItem.job_id == wanted.job)
-        yield Posting.claim_id.in_(claims)  # by their index, because postings have none by job
+        yield Posting.claim_id.in_(claims)  # uses the index by claim, because postings have none by job
         yield or_(Posting.job_id == wanted.job, Posting.origin_job_id == wanted.job)
     if wanted.posted_from is not None:
         yield Posting.posted_on >= wanted.posted_from

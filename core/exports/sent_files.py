@@ -1,7 +1,7 @@
-"""Write-off files for the practice-management system: drawn freely, or marked as sent.
+"""Write-off files for the practice-management system, with or without marking postings as sent.
 
-A sent file records which postings it contains. The next one takes the postings that are not in any sent file. Workers
-do not commit postings in id order, so "every id above the last one" would lose the postings that commit late.
+A sent file records which postings it contains. The next one contains the postings that are not in any sent file.
+Workers do not commit postings in id order, so "every id above the last one" would miss postings that commit late.
 """
 
 import datetime as dt
@@ -52,21 +52,21 @@ class FileBusy(Refusal):
 
 
 class NoSuchFile(NotFound):
-    """There is no such write-off file in this practice."""
+    """This practice has no write-off file with that number."""
 
 
 def send(session: Session, layout_name: str, *, key: str, by: Actor, now: dt.datetime) -> PostingFile:
     """Mark every posting that is not yet in a sent file as sent, in a new file. Return the file.
 
     The same key returns the same file. Raise `NothingToSend`, `FileBusy`, `NoSuchLayout`, `BadIdempotencyKey`, and
-    `IdempotencyMismatch` if the key was used with another layout.
+    `IdempotencyMismatch` if the key was used with a different layout.
     """
     by.require(Action.SEND_WRITE_OFFS)
     if not 1 <= len(key) <= KEY_CHARACTERS_MAX or not key.isprintable():
         raise BadIdempotencyKey
     layout = layouts.find(session, by.practice_id, layout_name)
     timeouts.set_timeouts(session, statement_seconds=SEND_SECONDS)
-    # One file at a time for each practice. A request that waited reads what the one before committed.
+    # One file at a time for each practice. A request that waited sees what the previous one committed.
     with locks.waiting(session, FileBusy):
         session.execute(_LOCK, {"practice_id": by.practice_id})
     of_key = (PostingFile.practice_id == by.practice_id, PostingFile.sent_by == by.user_id)
@@ -93,7 +93,7 @@ def send(session: Session, layout_name: str, *, key: str, by: Actor, now: dt.dat
 
 
 def _take_new_postings(session: Session, file: PostingFile) -> PostingTotals:
-    """Record the postings of the file by one statement, which sees one snapshot. Return their totals.
+    """Record the file's postings with one statement, which sees one snapshot. Return their totals.
 
     A posting that commits later goes into the next file.
     """
@@ -141,7 +141,7 @@ def authorize_download(
 ) -> None:
     """Check that `by` may download, that file and layout exist, and record it. Raise what `draw` raises.
 
-    Runs in a transaction of its own before the first byte, because a download that breaks off was read too.
+    Run this in a separate transaction before the first byte, because even an incomplete download has been read.
     """
     by.require(Action.SEE_CLAIMS)
     require_known(session, by.practice_id, wanted)
@@ -156,7 +156,7 @@ def authorize_download(
 def draw(
     session: Session, practice_id: int, wanted: PostingsFilter, layout_name: str | None, form: str
 ) -> Iterator[str] | Iterator[bytes]:
-    """Yield the file as `csv` or `xlsx`, in pieces. A sent file has its own layout and codes, as they were then.
+    """Yield the file as `csv` or `xlsx`, in pieces. A sent file keeps its layout and codes from when it was sent.
 
     Raise `NoSuchFile` and `NoSuchLayout`.
     """

@@ -64,7 +64,7 @@ def check(session: Session, practice: Practice, claim: Claim, cents: int, *, by:
 
 
 def check_void(session: Session, cents: int, *, by: Actor) -> None:
-    """Check that `by` may undo an adjustment of `cents`: it could have been theirs. Raise `AdjustmentOverLimit`."""
+    """Check that `by` may void an adjustment of `cents`: it is within their limit. Raise `AdjustmentOverLimit`."""
     limit = limit_for_user(session, by)
     if cents > limit.cents:
         raise AdjustmentOverLimit(
@@ -74,7 +74,7 @@ def check_void(session: Session, cents: int, *, by: Actor) -> None:
 
 
 def describe(cents: int | None, limit: AdjustmentLimit) -> str:
-    """Say which limit is exceeded, and the cure. Without `cents`, the sentence fits every claim."""
+    """Return which limit is exceeded and what to do about it. Without `cents`, the sentence fits every claim."""
     of = "" if cents is None else f" of {format_cents(cents)}"
     return (
         f"adjustments{of} today exceed {_whose(limit)} of {format_cents(limit.cents)}; "

@@ -41,7 +41,7 @@ CLAIM_CACHED_COLUMNS: Final = (
 def recompute(session: Session, practice_id: int, claim_ids: Select[int] | None) -> None:
     """Recompute the cached amounts of lines and claims for `claim_ids` (None: the whole practice).
 
-    Rows that are already right are not written. The caller has locked the claims and raises their versions, because
+    Rows that are already correct are not written. The caller has locked the claims and raises their versions, because
     only the caller knows whether an amount really changed.
     """
     sums = _entries(practice_id, claim_ids).cte("entries")
@@ -84,7 +84,7 @@ def line_sums(entries: FromClause) -> Select[Any]:
         _sum(-of.amount_cents, of.paid_by == PaidBy.PRIMARY).label("primary_paid"),
         _sum(-of.amount_cents, of.paid_by == PaidBy.SECONDARY).label("secondary_paid"),
         _sum(-of.amount_cents, of.paid_by == PaidBy.PATIENT).label("patient_paid"),
-        # A refund (above zero) is no payment.
+        # A refund (above zero) does not count as a payment.
         func.max(of.posted_on)
         .filter(and_(of.kind == PostingKind.PAYMENT, of.amount_cents < 0))
         .label("last_payment_on"),
@@ -146,7 +146,7 @@ def _entries(practice_id: int, claim_ids: Select[int] | None) -> Select[*tuple[A
             func.coalesce(original.kind, Posting.kind).label("kind"),
             Posting.amount_cents,
             func.coalesce(original.paid_by, Posting.paid_by).label("paid_by"),
-            # A voided payment is no payment, and neither is the void of a refund, so they have no payment date.
+            # Neither a voided payment nor the void of a refund counts as a payment, so they have no payment date.
             case((stands, Posting.posted_on), else_=null()).label("posted_on"),
         )
         .outerjoin(original, undone)

@@ -43,8 +43,8 @@ REFUND_WITHIN: Final = dt.timedelta(days=60)  # 42 U.S.C. 1320a-7k(d): from the 
 REFUNDED_PAYER_CLASSES: Final = frozenset({PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL})
 COLUMN_HEADINGS: Final = (
     "Claim ID", "Patient", "Date of Service", "Line", "Service", "Responsibility", "Credit", "Ins/Pt balance",
-    "Payer", "Payer class", "Secondary payer", "Secondary payer class", "Since", "Days",
-    "Refund due if identified today", "Return to",
+    "Ins 1", "Ins 1 payer class", "Ins 2", "Ins 2 payer class", "Credit since", "Days",
+    "Refund by, if identified today", "Payable to",
 )  # fmt: skip
 
 
@@ -61,13 +61,13 @@ AtLeastCents = Annotated[int, Field(ge=1, le=CENTS_MAX), BeforeValidator(reading
 
 
 class CreditsFilter(BaseModel):
-    """Which credits to return."""
+    """Filters for credit balances."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     responsibility: Responsibility | None = None
     payer_class: Annotated[PayerClass | None, Field(description="Payer class of Ins 1 or Ins 2")] = None
-    at_least_cents: Annotated[AtLeastCents | None, Field(description="The line's credit")] = None
+    at_least_cents: Annotated[AtLeastCents | None, Field(description="Minimum credit on the line")] = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -90,15 +90,15 @@ class Credit:
     procedure_code: str
     responsibility: Responsibility
     credit_cents: int
-    claim_due_cents: int  # for this responsibility, all lines together; may be above zero
+    claim_due_cents: int  # the claim's balance for this responsibility, all lines together; may be above zero
     payer: str | None  # primary payer
     payer_class: PayerClass | None
     secondary_payer: str | None
     secondary_payer_class: PayerClass | None
-    since: dt.date  # date of the posting that took it below zero
+    since: dt.date  # date of the posting that brought the balance below zero
 
     def days(self, today: dt.date) -> int:
-        """Return its age in days. A posting may have a later date if the month of its own date is closed."""
+        """Return the age of the credit in days: 0 if its posting is dated after today because of a closed month."""
         return max(0, (today - self.since).days)
 
     @property
@@ -110,9 +110,9 @@ class Credit:
         return next((name for name, payer_class in payers if payer_class in REFUNDED_PAYER_CLASSES), None)
 
     def return_by(self, today: dt.date) -> dt.date | None:
-        """Return the refund deadline if it were identified today as an overpayment, or None for other payers.
+        """Return the refund deadline if the overpayment were identified today, or None for other payers.
 
-        This is information and not legal advice. It covers what Medicare or Medicaid paid, not a patient's money.
+        This is information, not legal advice. It covers what Medicare or Medicaid paid, not what a patient paid.
         """
         return today + REFUND_WITHIN if self.return_to is not None else None
 
@@ -131,7 +131,7 @@ class CreditTotals(NamedTuple):
 
 
 class CreditPage(NamedTuple):
-    """A page of credits, and the cursor of the next page (None: there is none)."""
+    """A page of credits, and the cursor of the next page (None on the last page)."""
 
     rows: list[Credit]
     next_cursor: str | None
@@ -168,7 +168,7 @@ def csv_file(session: Session, practice_id: int, f: CreditsFilter, *, today: dt.
     """Yield all matching credits as CSV, in pieces."""
     found = session.execute(_query(session, practice_id, f), execution_options={"yield_per": 1_000})
     rows = (_cells(Credit(**row._mapping), today) for row in found)
-    # The balance is that of the claim, and repeats for each of its lines.
+    # The balance is the claim's, repeated for each of its lines.
     return table_files.csv_file(Table(COLUMN_HEADINGS, rows, unsummed=("Ins/Pt balance",)))
 
 

@@ -24,7 +24,7 @@ TARGETS_MAX: Final = 200  # balances that a page offers; a patient with more ope
 
 
 class CreditMoved(NamedTuple):
-    """The claim after its credit was refunded or transferred, the postings made, and the credit that is left."""
+    """The claim after its credit was refunded or transferred, the new postings, and the credit that is left."""
 
     claim: Claim
     posting_ids: list[int]
@@ -178,13 +178,13 @@ def _check_credit(session: Session, claim: Claim, asked: Refund | CreditTransfer
 def _check_target(session: Session, claim: Claim, target: Claim, asked: CreditTransfer) -> None:
     if target.patient_id != claim.patient_id:
         raise bad_entry(
-            **{"to.claim_id": f"claim {target.external_id} is another patient's; choose the same patient's"}
+            **{"to.claim_id": f"claim {target.external_id} is for a different patient; choose one for the same patient"}
         )
     line = entry_postings.find_line(session, target, asked.to.line, field="to.line")
     owed = entry_postings.due_cents(line, asked.to.responsibility)
     if owed <= 0:
         raise bad_entry(
-            **{"to.line": f"line {line.number} has no {asked.to.responsibility} balance; choose one that has"}
+            **{"to.line": f"line {line.number} has no {asked.to.responsibility} balance; choose a line that has one"}
         )
     if asked.amount_cents > owed:
         raise bad_entry(amount_cents=f"more than the {format_cents(owed)} owed there; enter at most that")

@@ -18,7 +18,7 @@ class BadEntry(BadInput):
 
 
 def bad_entry(**faults: str) -> BadEntry:
-    """Return the refusal that names each bad field and its cure."""
+    """Return the refusal that names each bad field and how to fix it."""
     return BadEntry(reading.join_faults(faults), faults=faults)
 
 
@@ -58,7 +58,7 @@ class _Dated(BaseModel):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read it from JSON. Raise `BadEntry` naming each bad field and its cure."""
+        """Read it from JSON. Raise `BadEntry` naming each bad field and how to fix it."""
         try:
             return cls.model_validate(given)
         except ValidationError as error:
@@ -102,11 +102,11 @@ class Void(_Dated):
 
 
 class Refund(_Dated):
-    """A credit that is paid back."""
+    """The refund of a credit."""
 
     line: LineNumber
     responsibility: Annotated[Responsibility, Field(description="Whose credit")]
-    amount_cents: Annotated[AmountCents, Field(description="Up to the credit's amount")]
+    amount_cents: Annotated[AmountCents, Field(description="At most the credit")]
     paid_to: Annotated[PaidBy, Field(description="Who gets the refund")]
     note: RequiredNote
 
@@ -124,11 +124,11 @@ class Place(BaseModel):
 
 
 class CreditTransfer(_Dated):
-    """A credit that pays another balance of the same patient."""
+    """The transfer of a credit to another balance of the same patient."""
 
     line: LineNumber
     responsibility: Annotated[Responsibility, Field(description="Whose credit")]
-    amount_cents: Annotated[AmountCents, Field(description="Up to the credit's amount and the balance there")]
+    amount_cents: Annotated[AmountCents, Field(description="At most the credit, and at most the balance that it pays")]
     to: Place
     note: RequiredNote
 
@@ -139,7 +139,7 @@ _ENTRY_ADAPTER: Final[TypeAdapter[Payment | Adjustment | Transfer]] = TypeAdapte
 
 
 def parse_entry(given: Mapping[str, Any]) -> Payment | Adjustment | Transfer:
-    """Read an entry from JSON. Raise `BadEntry` naming each bad field and its cure."""
+    """Read an entry from JSON. Raise `BadEntry` naming each bad field and how to fix it."""
     try:
         return _ENTRY_ADAPTER.validate_python(given)
     except ValidationError as error:

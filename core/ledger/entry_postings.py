@@ -26,7 +26,7 @@ Row = Mapping[str, Any]  # the columns of one posting, with `claim_id`
 
 
 class EntryMismatch(BadInput):
-    """This idempotency key was used for another posting. Use a new key for a new posting."""
+    """This idempotency key was used for a different posting. Use a new key for a new posting."""
 
     code = "idempotency_mismatch"
 
@@ -46,7 +46,7 @@ class WriteOffEffects(NamedTuple):
 
 
 def source_id(by: Actor, idempotency_key: str) -> str:
-    """Return what the postings of the user's key have in common. Each posting adds its own index."""
+    """Return the source id that the postings of one user and key share. Each posting adds its own index."""
     return hashlib.sha256(f"{by.user_id}:{idempotency_key}".encode()).hexdigest()
 
 
@@ -72,9 +72,9 @@ def find_repeated(
     note: str | None,
     dated: Callable[[dt.datetime], dt.date | None],
 ) -> list[int]:
-    """Return the ids of the postings with this key, or none. Raise `EntryMismatch` if they are of another entry.
+    """Return the ids of the postings with this key, or none. Raise `EntryMismatch` if they belong to a different entry.
 
-    `dated` returns the posting date that the entry has if it was sent at a given time, or None for any date.
+    `dated` returns the posting date of an entry sent at a given time, or None to accept any date.
     """
     found = find_legs(session, practice_id, source_id)
     if not found:
@@ -102,9 +102,9 @@ def insert_rows(
     now: dt.datetime,
     today: dt.date,
 ) -> Inserted:
-    """Post the rows of one entry on locked claims, and bring write-offs, balances and statuses into step.
+    """Post the rows of one entry on locked claims, and update write-offs, balances and statuses to match.
 
-    The caller has locked the month of `posted_on` open. Raise `PeriodBusy`.
+    The caller has locked the month of `posted_on`, which is open. Raise `PeriodBusy`.
     """
     common = {
         "practice_id": practice.id, "note": note, "posted_on": posted_on, "created_at": now, "user_id": by.user_id,
@@ -134,7 +134,7 @@ def effects(session: Session, practice_id: int, claim_ids: Collection[int], ids:
 
 
 def lock_posting_date(session: Session, practice: Practice, day: dt.date, *, today: dt.date) -> dt.date:
-    """Lock the month of the entry's date open, and return the date. Raise `BadEntry`, `PeriodClosed`, `PeriodBusy`."""
+    """Lock the open month of the entry's date, and return the date. Raise `BadEntry`, `PeriodClosed`, `PeriodBusy`."""
     if day > today and day != (latest := periods.latest_posting_date(session, practice.id, today=today)):
         refusal = bad_entry(posted_on=f"{day} is in the future; the latest is {latest}")
         refusal.facts["days"] = [str(day), str(latest)]
@@ -146,7 +146,7 @@ def lock_posting_date(session: Session, practice: Practice, day: dt.date, *, tod
 def lock_date_after(
     session: Session, practice: Practice, asked: dt.date | None, *, earliest: dt.date, today: dt.date
 ) -> dt.date:
-    """Return the date that was asked for, or today, and never before `earliest`, with its month locked open.
+    """Lock the open month of the requested date, or of today, but not before `earliest`. Return the date.
 
     Raise `BadEntry`, `PeriodClosed` and `PeriodBusy`.
     """
@@ -159,7 +159,7 @@ def lock_date_after(
 
 
 def find_line(session: Session, claim: Claim, number: int, *, field: str = "line") -> LineItem:
-    """Return the claim's line as it is now. Raise `BadEntry` naming the field."""
+    """Return the claim's current line. Raise `BadEntry` naming the field."""
     line = session.get(LineItem, (claim.practice_id, claim.id, number), populate_existing=True)
     if line is None:
         raise bad_entry(**{field: f"claim {claim.external_id} has no line {number}"})
@@ -178,7 +178,7 @@ def check_payer(session: Session, claim: Claim, payer: PaidBy, *, field: str, cu
 
 
 def possible_payers(session: Session, claim: Claim) -> tuple[PaidBy, ...]:
-    """Return who can have paid on the claim. "Self Pay" is no insurance."""
+    """Return who may have paid on the claim. "Self Pay" does not count as insurance."""
     ids = {PaidBy.PRIMARY: claim.primary_payer_id, PaidBy.SECONDARY: claim.secondary_payer_id}
     of_claim = (Payer.practice_id == claim.practice_id, Payer.id.in_([one for one in ids.values() if one is not None]))
     insurers = set(session.scalars(select(Payer.id).where(*of_claim, Payer.payer_class != PayerClass.SELF_PAY)))

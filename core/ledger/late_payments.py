@@ -4,9 +4,9 @@ The unreversed write-offs on a line and responsibility are the smaller of two su
 balance without any write-off. Neither sum depends on the order of postings, so the balance does not either.
 
 A posting that lowers the balance below zero reverses write-offs, newest first, until the credit is gone. The last one
-is reversed whole, and its remainder is re-posted. A posting that raises the balance restores what earlier postings
-reversed, oldest write-off first, and never more than it raised. A job that later wrote off or reversed something there
-ends the restoring, because the balance was decided on again. What exceeds the write-offs is a credit.
+is reversed in full, and its remainder is re-posted. A posting that raises the balance restores what earlier postings
+reversed, oldest write-off first, and never more than it raised. If a job later wrote off or reversed something there,
+nothing from before is restored, because the job decided on the balance again. What exceeds the write-offs is a credit.
 """
 
 import datetime as dt
@@ -24,7 +24,7 @@ from core.practices import periods
 
 
 class WriteOffChanges(NamedTuple):
-    """How much postings reversed or restored of earlier write-offs."""
+    """How much of earlier write-offs some postings reversed or restored."""
 
     late: int = 0  # postings that reversed a write-off, in whole or in part
     reversed_cents: int = 0
@@ -54,8 +54,8 @@ def match_write_offs(
 ) -> WriteOffChanges:
     """Reverse or restore write-offs to match the balances after these postings, just made on `claim_ids`.
 
-    Pass at most one posting for each line and responsibility; of several, only the last one counts. The caller has
-    locked the claims and the postings' months, and refreshes balances and versions. Raise `PeriodBusy`.
+    Pass at most one posting for each line and responsibility; if there are more, only the last one counts. The caller
+    has locked the claims and the postings' months, and refreshes balances and versions. Raise `PeriodBusy`.
     """
     causes = _causes(session, practice_id, posting_ids, claim_ids)
     touched = {claim_id for claim_id, _, _ in causes}
@@ -93,7 +93,7 @@ def match_write_offs(
 
 
 def _reverse(session: Session, standing: list[WriteOff], credit: int, version: int, common: dict[str, Any]) -> int:
-    """Reverse these write-offs and re-post what the credit leaves of the last. Return the net reversed cents."""
+    """Reverse these write-offs and re-post what exceeds the credit. Return the net reversed cents."""
     stood = sum(write_off.cents for write_off in standing)
     remainder = max(0, stood - credit)
     for write_off in standing:
@@ -117,9 +117,9 @@ def _repost_write_off(session: Session, of: WriteOff, cents: int, version: int, 
 
 
 def _raise_versions(session: Session, practice_id: int, restoring: Mapping[BalanceKey, list[WriteOff]]) -> None:
-    """Raise the versions of claims on which one line got back write-offs of several jobs.
+    """Raise the versions of claims on which one line had write-offs from several jobs restored.
 
-    A version allows one write-off for each line and responsibility. The caller raises the version for the first.
+    A version allows one write-off for each line and responsibility. The caller raises the version for the first one.
     """
     more: dict[int, int] = {}
     for (claim_id, _, _), parts in restoring.items():
@@ -138,7 +138,7 @@ def _dates(
     *,
     today: dt.date,
 ) -> dict[BalanceKey, dt.date]:
-    """Return the posting date at each place, in months that are locked open until the commit. Raise `PeriodBusy`."""
+    """Return the posting date at each place, in open months that stay locked until commit. Raise `PeriodBusy`."""
     closed = periods.closed_months(session, practice_id)
     while True:
         dated = {place: _posting_date(causes[place], moved[place], closed, today=today) for place in moved}
@@ -157,7 +157,7 @@ def _posting_date(cause: Any, moved: list[WriteOff], closed: set[dt.date], *, to
 def _causes(
     session: Session, practice_id: int, posting_ids: Collection[int], claim_ids: Collection[int]
 ) -> dict[BalanceKey, Any]:
-    """Return the postings that may reverse or restore, by line and responsibility. Of two, the later counts."""
+    """Return the postings that may reverse or restore, by line and responsibility. The last one at a place counts."""
     columns = (Posting.id, Posting.claim_id, Posting.line, Posting.responsibility, Posting.posted_on)
     moving = select(*columns, Posting.amount_cents).where(
         Posting.practice_id == practice_id,

@@ -24,7 +24,7 @@ class LedgerRow:
     group_code: GroupCode | None
     reason_code: str | None
     write_off_reason: WriteOffReason | None
-    reason_name: str | None  # the practice's name for the reason at the job's preview; of a write-off
+    reason_name: str | None  # for a write-off: the practice's name for the reason at the job's preview
     note: str | None  # the posting's own note, or its job's; also for a re-posted write-off
     posted_on: dt.date
     created_at: dt.datetime
@@ -77,7 +77,7 @@ def list_ledger_rows(session: Session, practice_id: int, claim_id: int) -> list[
 
 
 def _with_name(row: LedgerRow) -> LedgerRow:
-    """Name the reason of a job of an earlier version, which kept no name, by its kind."""
+    """Fill in the reason name from the kind, because jobs of earlier versions did not store the name."""
     if row.reason_name is not None or row.write_off_reason is None:
         return row
     return replace(row, reason_name=REASON_NAMES[row.write_off_reason])

@@ -34,7 +34,7 @@ class PostingResult(NamedTuple):
 
     claim: Claim
     recovery: Recovery | None  # how much of a write-off it reversed, if it came late
-    restored_cents: int  # of earlier write-offs, re-posted because a transfer raised the other balance
+    restored_cents: int  # of earlier write-offs, restored because a transfer raised the other balance
     credit_cents: int  # credit on the entry's line and responsibility now; 0 if none
     # for a payment on a line without write-offs: the write-offs on other lines
     written_off_elsewhere: tuple[UnreversedWriteOff, ...]

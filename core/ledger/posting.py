@@ -63,7 +63,7 @@ def write_off(session: Session, decided: Subquery, job: SettleJob, *, now: dt.da
 
 
 def insert_postings(session: Session, source: Subquery, **columns: ColumnElement[Any]) -> SplitAmount:
-    """Insert a posting for each row of `source`. Return the sums posted, without their sign."""
+    """Insert a posting for each row of `source`. Return the posted sums as absolute amounts."""
     entries = select(*columns.values()).select_from(source)
     posted = insert(Posting).from_select(list(columns), entries)
     rows = posted.returning(Posting.responsibility, Posting.amount_cents).cte("posted")

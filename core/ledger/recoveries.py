@@ -1,4 +1,4 @@
-"""What payments after a write-off reversed, and what of it was re-posted: by month, by claim, by job.
+"""How much payments after a write-off reversed, and how much of that was re-posted: by month, by claim, by job.
 
 A takeback or a void that restores a write-off counts as a negative recovery. A late adjustment or transfer recovers no
 money, so only the claim and the job show it.
@@ -23,17 +23,17 @@ _CURSOR: Final = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{1,18})", re.ASCII)
 
 _CAUSE: Final = aliased(Posting, name="cause")
 _CAUSED: Final = aliased(Posting, name="made")  # the reversals and re-posted remainders
-_VOIDED: Final = aliased(Posting, name="voided")  # what a void reverses, if the late posting is one
+_VOIDED: Final = aliased(Posting, name="voided")  # if the late posting is a void: what it reverses
 _KIND: Final = func.coalesce(_VOIDED.kind, _CAUSE.kind)
 _IS_PAYMENT: Final = _KIND == PostingKind.PAYMENT
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """One late posting, and what it did to the write-offs."""
+    """One late posting, and its effect on write-offs."""
 
     posting_id: int
-    kind: PostingKind  # payment, adjustment or transfer; of a void, the kind that it reverses
+    kind: PostingKind  # payment, adjustment or transfer; for a void, the kind that it reverses
     is_void: bool
     claim_id: str  # the practice's own number
     line: int
@@ -43,7 +43,7 @@ class Recovery:
     posted_on: dt.date  # date of the reversal or re-posting
     reversed_cents: int
     posted_again_cents: int
-    job_ids: list[int]  # jobs that wrote it off
+    job_ids: list[int]  # jobs that posted the write-offs
     user_name: str | None  # None: an import
 
     @property
@@ -74,7 +74,7 @@ class JobRecoveries(NamedTuple):
 
     payments: int
     recovered_cents: int
-    replaced_cents: int  # by adjustments and transfers: another party owed it, or it was never owed
+    replaced_cents: int  # by adjustments and transfers: a different party owed it, or it was never owed
 
 
 def totals_by_month(session: Session, practice_id: int) -> list[MonthRecoveries]:
@@ -106,7 +106,7 @@ def page(
     after: tuple[dt.date, int] | None = None,
     limit: int,
 ) -> list[Recovery]:
-    """Return late payments, newest first, of one month or of all, after the date and posting in `after`."""
+    """Return late payments, newest first, for one month or all, after the date and posting in `after`."""
     late = _late_postings(practice_id, _IS_PAYMENT).subquery("late")
     rows = _rows(practice_id, late).order_by(late.c.posted_on.desc(), late.c.posting_id.desc()).limit(limit)
     if month is not None:

@@ -1,6 +1,6 @@
 """Reverse a job's write-offs posting by posting. Nothing is deleted.
 
-The caller has locked the claims and checked that only late payments changed them. `decided` is that of
+The caller has locked the claims and checked that only late payments changed them. `decided` has the rows described in
 `core.ledger.posting`.
 """
 

@@ -1,6 +1,6 @@
-"""Void a manual posting: reverse each posting of its entry, so that both sides of a transfer go together.
+"""Void a manual posting: reverse each posting of its entry, so that both sides of a transfer are voided together.
 
-What the entry had done to write-offs is undone by `core.ledger.late_payments`, because a void moves the balance.
+Because a void changes the balance, `core.ledger.late_payments` then undoes the entry's effects on write-offs.
 """
 
 import datetime as dt
@@ -23,7 +23,7 @@ from core.practices import practice_days
 
 
 class NotVoidable(Refusal):
-    """Only a posting that a user entered by hand can be voided."""
+    """Only a posting that was entered manually can be voided."""
 
     code = "not_voidable"
 
@@ -35,7 +35,7 @@ class AlreadyVoided(Refusal):
 
 
 class VoidResult(NamedTuple):
-    """The claim after the void, the postings made, and what they did to earlier write-offs."""
+    """The claim after the void, the new postings, and their effect on earlier write-offs."""
 
     claim: Claim
     posting_ids: list[int]
@@ -96,11 +96,12 @@ def list_entry(session: Session, practice_id: int, claim: Claim, posting_id: int
     job_id = posting.job_id or posting.origin_job_id
     if job_id is not None:
         raise NotVoidable(
-            f"Posting {posting_id} is a write-off of job {job_id}. Reverse that job, or this claim in it."
+            f"Posting {posting_id} is a write-off from job {job_id}. Reverse the whole job, or only its change to "
+            "this claim."
         )
     if posting.source != entry_postings.SOURCE or posting.source_id is None:
         raise NotVoidable(
-            f"Posting {posting_id} came from an import. Correct it where it came from, and import the correction."
+            f"Posting {posting_id} came from an import. Correct it in the source system, then import the correction."
         )
     return entry_postings.find_legs(session, practice_id, posting.source_id.partition(":")[0])
 

@@ -1,4 +1,4 @@
-"""Unreversed write-offs by line and responsibility, and the parts of them that later postings reversed."""
+"""Unreversed write-offs by line and responsibility, and the amounts that later postings reversed."""
 
 import datetime as dt
 from collections.abc import Collection, Iterable
@@ -30,8 +30,8 @@ class WriteOff:
     cents: int  # above zero
     reason: WriteOffReason | None
     posted_on: dt.date  # date of its posting, or of the reversal for a reversed part
-    job_id: int | None  # the job that wrote it off first
-    id: int = 0  # of an unreversed write-off
+    job_id: int | None  # the job that originally wrote it off
+    id: int = 0  # only for an unreversed write-off
 
     @property
     def place(self) -> BalanceKey:
@@ -80,7 +80,7 @@ def unreversed_at(
 def restorable_at(
     session: Session, practice_id: int, places: Collection[BalanceKey]
 ) -> dict[BalanceKey, list[WriteOff]]:
-    """Return what late postings reversed at these places and has not been restored yet, oldest write-off last."""
+    """Return what late postings reversed at these places and none has restored yet, oldest write-off last."""
     if not places:
         return {}
     claim_ids = {place[0] for place in places}
@@ -100,7 +100,7 @@ def restorable_at(
         .where(
             Posting.practice_id == practice_id,
             Posting.claim_id.in_(claim_ids),
-            # Not the reversals by voids. They decide nothing about a write-off.
+            # Leave out reversals by voids, because they do not affect write-offs.
             or_(Posting.kind == PostingKind.WRITE_OFF, _ORIGINAL.kind == PostingKind.WRITE_OFF),
         )
         .order_by(Posting.id)
@@ -167,7 +167,7 @@ def _by_place(write_offs: Iterable[WriteOff], places: Collection[BalanceKey]) ->
 def _reversals_with_nothing_left(
     session: Session, practice_id: int, claim_ids: Collection[int]
 ) -> set[tuple[int, int | None]]:
-    """Return the claims and jobs of reversals that found nothing left. Such a job's write-off must not be restored."""
+    """Return (claim, original job) where a reversal found nothing left. Those write-offs must not be restored."""
     of_reversal = and_(SettleJob.practice_id == JobItem.practice_id, SettleJob.id == JobItem.job_id)
     rows = session.execute(
         select(JobItem.claim_id, SettleJob.reverses_job_id)

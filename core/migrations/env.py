@@ -5,7 +5,7 @@ from sqlalchemy import NullPool, create_engine, make_url, text
 
 from core.models import metadata
 
-# Two migrations at once wait for each other.
+# Only one migration runs at a time. A second one waits.
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('settle migrate'))")
 
 url = make_url(context.config.attributes["url"]).set(drivername="postgresql+psycopg")

@@ -16,7 +16,7 @@ from core.causes import Cause
 from core.db.transient import DEADLOCK, LOCK_NOT_AVAILABLE, sqlstate
 from core.errors import Refusal
 
-# A migration waits for its locks as long as its own `lock_timeout`. Between two tries, others get theirs.
+# A migration waits for its locks as long as its own `lock_timeout`. Between tries, other transactions get theirs.
 TRIES_MAX: Final = 5
 PAUSE_SECONDS: Final = 2.0
 
@@ -62,7 +62,7 @@ def migrate_database(url: str, revision: str = "head") -> MigrationResult:
 
     Raise `TablesBusy` if five tries did not get a migration's locks.
 
-    The result covers this call only: of two at once, the second waits and then finds nothing to do.
+    The result covers this call only: if two run at once, the second waits and then finds nothing to do.
     """
     config = _alembic_config(url)
     steps: list[MigrationInfo] = []
@@ -134,8 +134,8 @@ def current_revision(engine: Engine) -> str | None:
 def missing_migration(engine: Engine) -> Cause | None:
     """Return why this version cannot use the database (not migrated, or not far enough), or None if it can.
 
-    A newer schema is fine, because each migration is compatible with the version before it. Raise what the driver
-    raises.
+    A newer schema is fine, because each migration is compatible with the previous version. Errors from the driver are
+    not caught.
     """
     revision, newest = current_revision(engine), newest_revision()
     if revision == newest or (revision is not None and is_from_newer_version(revision)):

@@ -20,7 +20,7 @@ _log: Final = structlog.get_logger(__name__)
 def wait_until_migrated(engine: Engine, *, pause: Callable[[float], bool]) -> bool:
     """Wait until the database is reachable and migrated. Log the reason once, and again when it changes.
 
-    `pause` sleeps for so many seconds and returns True to give up. Then the result is False.
+    `pause` sleeps for the given number of seconds and returns True to give up. In that case, return False.
     """
     logged, seconds = None, FIRST_PAUSE_SECONDS
     while (cause := unavailable_cause(engine)) is not None:

@@ -1,4 +1,4 @@
-"""Claims and their line items. Every amount here is a cache of the ledger, written only by `core.ledger`."""
+"""Claims and their service lines. Every amount here is a cache of the ledger, written only by `core.ledger`."""
 
 import datetime as dt
 from enum import StrEnum
@@ -92,7 +92,7 @@ class Claim(Base):
 
     practice_id: Mapped[PracticeId]
     id: Mapped[GeneratedId]
-    external_id: Mapped[Str]  # the practice's own claim ID, in any form; the only one shown
+    external_id: Mapped[Str]  # the practice's own claim ID, in any format; the only ID that is shown
     version: Mapped[int] = mapped_column(default=1)
 
     patient_id: Mapped[BigInt]
@@ -105,8 +105,8 @@ class Claim(Base):
 
     # No foreign key to billing_status, because it would lock one row of that table for each claim that settles.
     billing_status: Mapped[Str]
-    # A posting gave the Settled claim a balance again. Without a balance, it is Settled again. A job's status ends
-    # this.
+    # True if a posting gave the Settled claim a balance. Once its balance is zero, the claim is Settled again. A job
+    # that sets the status clears this.
     reopened: Mapped[bool] = mapped_column(default=False, server_default=false())
     primary_payer_id: Mapped[int | None] = mapped_column(BigInteger)
     primary_status: Mapped[ClaimStatus] = mapped_column(enum_column(ClaimStatus, "primary_status_known"))
@@ -133,7 +133,7 @@ class Claim(Base):
     last_payment_on: Mapped[dt.date | None]
     first_edi_on: Mapped[dt.date | None]
     last_edi_on: Mapped[dt.date | None]
-    # Facts that only an import brings and checks. None: not known.
+    # Facts that only imports set and check. None: unknown.
     statements_sent: Mapped[int | None]  # to the patient
     last_statement_on: Mapped[dt.date | None]
     denied_on: Mapped[dt.date | None]  # the payer's last denial, of the claim or of one of its lines

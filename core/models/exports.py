@@ -1,4 +1,4 @@
-"""Write-offs on their way to the practice-management system: layouts, and which postings a sent file contains."""
+"""Write-off files for the practice-management system: their layouts, and which postings a sent file contains."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Str, Time
 
 
 class PostingLayout(Base):
-    """The columns and forms of a file of write-offs, saved by name. `core.exports.layouts.Layout` is its value."""
+    """The columns and formats of a write-off file, saved by name. The value is a `core.exports.layouts.Layout`."""
 
     __tablename__ = "posting_layout"
     __table_args__ = (
@@ -49,7 +49,7 @@ class PostingFile(Base):
 
 
 class SentPosting(Base):
-    """A posting in a sent file, or one that an import brought back. The key is the posting's: it is sent once."""
+    """A posting in a sent file, or one that an import brought back. It has the posting's key, so it is sent once."""
 
     __tablename__ = "sent_posting"
     __table_args__ = (

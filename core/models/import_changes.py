@@ -9,8 +9,8 @@ from core.db.base import Base, BigInt, PracticeId, Str
 class ImportChange(Base):
     """One field that an import changed. Append-only.
 
-    Old and new may be a name or a date of birth, so they stand here and not in the facts of the audit entry, which logs
-    and exports repeat. The entry contains the digest of these rows.
+    Old and new values may be a name or a date of birth, so they are stored here and not in the facts of the audit
+    entry, which appear in logs and exports. The entry contains the digest of these rows.
     """
 
     __tablename__ = "import_change"
@@ -21,7 +21,7 @@ class ImportChange(Base):
 
     practice_id: Mapped[PracticeId]
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    entry_id: Mapped[BigInt]  # of the audit
+    entry_id: Mapped[BigInt]  # the audit entry
     record: Mapped[Str]  # claim, line, patient, payer, provider or office
     number: Mapped[Str]  # the practice's own number of the record
     field: Mapped[Str]

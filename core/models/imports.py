@@ -1,4 +1,4 @@
-"""Imports: files that a user uploaded, their check, and whether their claims came in."""
+"""Imports: files that a user uploaded, their check, and whether their claims were imported."""
 
 import datetime as dt
 from enum import StrEnum
@@ -36,7 +36,7 @@ class ImportStatus(StrEnum):
     DISCARDED = "discarded"
 
 
-WORKER_STATUSES: Final = (ImportStatus.STAGED, ImportStatus.CHECKING, ImportStatus.IMPORTING)  # a worker has work
+WORKER_STATUSES: Final = (ImportStatus.STAGED, ImportStatus.CHECKING, ImportStatus.IMPORTING)  # needs a worker
 ENDED_STATUSES: Final = (ImportStatus.IMPORTED, ImportStatus.REFUSED, ImportStatus.DISCARDED)
 
 
@@ -81,8 +81,8 @@ class ImportJob(Base):
     requested_at: Mapped[Timestamp]
     idempotency_key: Mapped[Str]
     request_hash: Mapped[Str]  # of the request, so that one key cannot stand for two requests
-    received_at: Mapped[Timestamp]  # of the last piece; an upload without new pieces expires
-    attempts: Mapped[int] = mapped_column(default=0)  # of the current step; a step that kills its workers is refused
+    received_at: Mapped[Timestamp]  # when the last piece came; an upload without new pieces expires
+    attempts: Mapped[int] = mapped_column(default=0)  # at the current step; refused if the step keeps killing workers
     phase: Mapped[str | None]  # what the worker is doing
     phase_done: Mapped[BigInt] = mapped_column(default=0)
     phase_total: Mapped[BigInt] = mapped_column(default=0)  # 0: unknown

@@ -25,7 +25,7 @@ class Verdict(StrEnum):
 
 
 class Outcome(StrEnum):
-    """The result of a claim in its job."""
+    """The result for a claim in its job."""
 
     SETTLED = "settled"
     SKIPPED = "skipped"
@@ -57,7 +57,7 @@ class JobChunk(Base):
     first_position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     last_position: Mapped[BigInt]
     state: Mapped[ChunkState] = mapped_column(enum_column(ChunkState, "chunk_state_known"), default=ChunkState.OPEN)
-    attempts: Mapped[int] = mapped_column(default=0)  # times that a worker took the chunk and did not come back
+    attempts: Mapped[int] = mapped_column(default=0)  # times that a worker took the chunk and did not finish it
     busy_tries: Mapped[int] = mapped_column(default=0)  # times that another user or process had locked a claim
     not_before: Mapped[dt.datetime | None]
     taken_at: Mapped[dt.datetime | None]

@@ -78,7 +78,7 @@ FINAL_STATUSES: Final = (
 
 
 class NextStep(StrEnum):
-    """What happens when the items are frozen."""
+    """What happens after the items are frozen."""
 
     ASK = "ask"  # a user reads the preview and types CONFIRM
     REPORT = "report"  # a report-only schedule
@@ -149,7 +149,7 @@ class SettleJob(Base):
         dict[str, Any]
     ]  # {"claim_ids": [...]}, {"filter": {...}, "excluded_claim_ids": [...]} or {"all": true, …}
     reason: Mapped[WriteOffReason | None] = mapped_column(enum_column(WriteOffReason, "job_reason_known"))
-    # frozen: code, name, adjustment_code and gl_account of the practice's reason; {} from an earlier version
+    # frozen: code, name, adjustment_code and gl_account of the practice's reason; {} for jobs of earlier versions
     practice_reason: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     note: Mapped[Str] = mapped_column(default="")
     overridden_rules: Mapped[list[str]]  # codes
@@ -167,7 +167,7 @@ class SettleJob(Base):
     claims_expected: Mapped[int | None]  # the feed's count, shown while the job is preparing
     claims_total: Mapped[int | None]  # frozen items
     preview: Mapped[dict[str, Any] | None]  # frozen totals: `core.jobs.preview.totals.PreviewTotals`
-    confirmed_by: Mapped[int | None] = mapped_column(BigInteger)  # for a scheduled run its owner, from the start
+    confirmed_by: Mapped[int | None] = mapped_column(BigInteger)  # for a scheduled run, its owner from the start
     confirmed_at: Mapped[dt.datetime | None]
     started_at: Mapped[dt.datetime | None]
     finished_at: Mapped[dt.datetime | None]

@@ -53,7 +53,7 @@ class GroupCode(StrEnum):
 
 
 class WriteOffReason(StrEnum):
-    """The built-in kinds of reasons for a write-off. Rules know these. A reason is never sent as a CARC."""
+    """The built-in kinds of write-off reasons. Rules refer to them. A reason is never sent as a CARC."""
 
     SMALL_BALANCE = "small_balance"
     BAD_DEBT = "bad_debt"
@@ -74,7 +74,7 @@ REASON_NAMES: Final = {
 
 
 class Posting(Base):
-    """One immutable ledger entry on a line item. A statement trigger refuses UPDATE, DELETE and TRUNCATE."""
+    """One immutable ledger entry on a service line. A statement trigger refuses UPDATE, DELETE and TRUNCATE."""
 
     __tablename__ = "posting"
     __table_args__ = (
@@ -153,9 +153,9 @@ class Posting(Base):
     job_id: Mapped[int | None] = mapped_column(BigInteger)
     claim_version: Mapped[int | None]  # for a write-off: the claim's version at the decision
     reverses_id: Mapped[int | None] = mapped_column(BigInteger)
-    # For a reversal or re-posting by a late payment: that payment, on the same claim. `job_id` is the job that wrote it
-    # off.
+    # For a reversal or re-posting that a late payment caused: that payment, on the same claim. `origin_job_id` is the
+    # job that posted the write-off.
     caused_by_id: Mapped[int | None] = mapped_column(BigInteger)
     origin_job_id: Mapped[int | None] = mapped_column(BigInteger)
-    source: Mapped[str | None]  # for an import: where it came from
+    source: Mapped[str | None]  # where an imported or manual posting came from
     source_id: Mapped[str | None]

@@ -1,4 +1,4 @@
-"""Users, their sessions and tokens, and the audit."""
+"""Users, their sessions and tokens, and the audit log."""
 
 import datetime as dt
 from enum import StrEnum
@@ -83,7 +83,7 @@ class SavedFilter(Base):
 
 
 class AuditEntry(Base):
-    """One act of one user (or of the system), written in the act's own transaction. Append-only."""
+    """One action by a user (or the system), written in the action's own transaction. Append-only."""
 
     __tablename__ = "audit_entry"
     __table_args__ = (
@@ -103,7 +103,7 @@ class AuditEntry(Base):
 
 
 class AuditLink(Base):
-    """One link of a practice's audit chain. Its digest covers the digest before. A trigger writes it at the commit."""
+    """One link of a practice's audit chain. Its digest covers the previous digest. A trigger writes it at commit."""
 
     __tablename__ = "audit_link"
     __table_args__ = (
@@ -114,11 +114,11 @@ class AuditLink(Base):
     practice_id: Mapped[PracticeId]
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)  # from 1, without gaps
     entry_id: Mapped[BigInt]
-    digest: Mapped[str]  # SHA-256, hexadecimal, of the digest before and the entry
+    digest: Mapped[str]  # SHA-256, hexadecimal, of the previous digest and the entry
 
 
 class AuditHead(Base):
-    """The end of a practice's chain. Its row is locked last, just before the commit."""
+    """The end of a practice's audit chain. Its row is locked last, just before the commit."""
 
     __tablename__ = "audit_head"
     __table_args__ = (ForeignKeyConstraint(["practice_id"], ["practice.id"]),)

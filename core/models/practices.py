@@ -22,7 +22,7 @@ class WriteOffSetting(StrEnum):
 
 
 class PayerClass(StrEnum):
-    """The class of a payer, as far as the rules use it."""
+    """The class of a payer. The rules use it."""
 
     COMMERCIAL = "commercial"
     MEDICARE = "medicare"
@@ -49,7 +49,7 @@ PAYER_CLASS_NAMES: Final = {
 
 
 class Practice(Base):
-    """One medical practice: a tenant. Two practices share nothing."""
+    """One medical practice: a tenant. Practices share no data."""
 
     __tablename__ = "practice"
     __table_args__ = (
@@ -74,10 +74,11 @@ class Practice(Base):
     write_off_changed_by: Mapped[int | None] = mapped_column(BigInteger)
     write_off_changed_at: Mapped[dt.datetime | None]
     recent_payment_days: Mapped[int] = mapped_column(default=0)  # 0 turns the rule off
-    # The most that a reason of the kind small_balance writes off on one claim for each responsibility.
+    # The most that a reason of the kind small_balance writes off per claim and responsibility.
     small_balance_max_cents: Mapped[Cents] = mapped_column(default=25_00, server_default="2500")
-    # A denied claim is not written off for so many days after the denial, nor a patient balance with fewer statements
-    # or with fewer days since the last one. 0 turns a rule off. Most payers allow an appeal within 120 to 180 days.
+    # A denied claim is not written off for this many days after the denial. A patient balance is not written off with
+    # fewer statements, or fewer days since the last one. 0 turns a rule off. Most payers allow an appeal within 120 to
+    # 180 days.
     appeal_window_days: Mapped[int] = mapped_column(default=180, server_default="180")
     statements_min: Mapped[int] = mapped_column(default=0, server_default="0")
     statement_days: Mapped[int] = mapped_column(default=0, server_default="0")
@@ -93,7 +94,7 @@ class Practice(Base):
 
 
 class PeriodState(StrEnum):
-    """Whether a month takes postings."""
+    """Whether a month accepts postings."""
 
     OPEN = "open"
     CLOSED = "closed"
@@ -140,7 +141,7 @@ class PeriodEvent(Base):
     at: Mapped[Timestamp]
     by: Mapped[BigInt]
     reason: Mapped[Str]
-    totals: Mapped[dict[str, Any]]  # of the close, or of the close that a reopening ended
+    totals: Mapped[dict[str, Any]]  # at the close; for a reopening, at the close that it ended
     digest: Mapped[Str]
 
 
@@ -176,9 +177,9 @@ class Exclusion(Base):
 
 
 class PracticeReason(Base):
-    """A reason for write-offs in the practice's own words. It belongs to a built-in kind that rules know.
+    """A reason for write-offs in the practice's own words. It belongs to a built-in kind that rules refer to.
 
-    A trigger gives each new practice the six built-in reasons, whose codes are those of their kinds.
+    A trigger gives each new practice the six built-in reasons. Their codes are the names of their kinds.
     """
 
     __tablename__ = "practice_reason"
@@ -192,9 +193,9 @@ class PracticeReason(Base):
     code: Mapped[str] = mapped_column(primary_key=True)  # never changes, so that requests and schedules keep working
     name: Mapped[Str]
     kind: Mapped[WriteOffReason] = mapped_column(enum_column(WriteOffReason, "practice_reason_kind_known"))
-    adjustment_code: Mapped[Str] = mapped_column(server_default="")  # of the practice-management system
+    adjustment_code: Mapped[Str] = mapped_column(server_default="")  # in the practice-management system
     gl_account: Mapped[Str] = mapped_column(server_default="")
-    changed_by: Mapped[int | None] = mapped_column(BigInteger)  # None: as the practice got it
+    changed_by: Mapped[int | None] = mapped_column(BigInteger)  # None: never changed
     changed_at: Mapped[Timestamp]
     retired_at: Mapped[dt.datetime | None]
 
@@ -246,7 +247,7 @@ class Provider(Base):
 
 
 class Payer(Base):
-    """An insurance, or another payer before the patient."""
+    """An insurance company, or another payer billed before the patient."""
 
     __tablename__ = "payer"
     __table_args__ = (

@@ -9,11 +9,11 @@ from core.db.base import Base, BigInt, Cents, PracticeId, Str
 
 
 class RecognizedPosting(Base):
-    """A posting in an export that brings back a write-off, with its values in the newest export. It is never posted.
+    """A posting in an export that matches an existing write-off, with its values in the newest export. Never posted.
 
-    The office posts a job's write-offs in its own system, so that the next export contains them as adjustments or as
-    lower balances. The next import compares the export with these values. `amount_cents` is 0 if the posting is gone
-    from the export.
+    The office posts a job's write-offs in its own system, so the next export contains them as adjustments or as lower
+    balances. The next import compares the export with these values. `amount_cents` is 0 if the posting is no longer in
+    the export.
     """
 
     __tablename__ = "recognized_posting"

@@ -70,11 +70,11 @@ class Schedule(Base):
     practice_id: Mapped[PracticeId]
     id: Mapped[GeneratedId]
     name: Mapped[Str]
-    filter: Mapped[dict[str, Any]]  # in the feed's terms, as a job's selection holds them
+    filter: Mapped[dict[str, Any]]  # a feed filter, as in a job's selection
     local_time: Mapped[dt.time]
-    weekdays: Mapped[list[str]]  # of "mon" to "sun", in that order
+    weekdays: Mapped[list[str]]  # from "mon" to "sun", in that order
     reason: Mapped[WriteOffReason] = mapped_column(enum_column(WriteOffReason, "schedule_reason_known"))
-    own_reason: Mapped[str | None]  # code of the practice's own reason; None: the built-in one of the kind
+    own_reason: Mapped[str | None]  # code of the practice's own reason; None: the built-in reason of the kind
     note: Mapped[Str]
     claims_max: Mapped[BigInt]  # `core.money.UNLIMITED` stands for the word "unlimited"
     cents_max: Mapped[Cents]
@@ -85,7 +85,7 @@ class Schedule(Base):
     stopped_because: Mapped[str | None]  # a code
     owner_id: Mapped[BigInt]  # its jobs run on behalf of this user and under this user's limits
     version: Mapped[int] = mapped_column(default=1)
-    active_since: Mapped[Timestamp]  # earlier runs do not count: before its creation, while paused, or at another time
+    active_since: Mapped[Timestamp]  # when it was created, resumed or given a new time; earlier runs do not count
     created_at: Mapped[Timestamp]
     created_by: Mapped[BigInt]  # neither this user nor a later owner may approve its jobs
     changed_at: Mapped[Timestamp]
@@ -119,7 +119,7 @@ class ScheduleRun(Base):
     id: Mapped[GeneratedId]
     schedule_id: Mapped[BigInt]
     local_date: Mapped[dt.date | None]  # run date in the practice's time zone; None for "run now"
-    run_key: Mapped[str | None]  # for "run now": pressed twice, it runs once
+    run_key: Mapped[str | None]  # for "run now": a second click with the same key starts no second run
     requested_by: Mapped[int | None] = mapped_column(BigInteger)
     due_at: Mapped[Timestamp]
     created_at: Mapped[Timestamp]

@@ -35,7 +35,10 @@ class BadPracticeName(BadInput):
 
 
 class TimeZoneMismatch(Refusal):
-    """The practice already has another time zone, and its posting dates depend on it."""
+    """The practice already exists with a different time zone.
+
+    Leave out --time-zone, or change the zone first with settle time-zone.
+    """
 
     code = "other_time_zone"
 
@@ -75,7 +78,7 @@ def create_practice(
 def find_or_create_practice(session: Session, *, name: str, time_zone: str | None, now: dt.datetime) -> int:
     """Return the id of the practice called `name`. Create it if needed, in New York time unless `time_zone` is given.
 
-    Raise `TimeZoneMismatch` if the practice exists with another time zone.
+    Raise `TimeZoneMismatch` if the practice exists with a different time zone.
     """
     try:
         return create_practice(session, name=name, time_zone=time_zone or DEFAULT_TIME_ZONE, now=now)
@@ -88,7 +91,7 @@ def find_or_create_practice(session: Session, *, name: str, time_zone: str | Non
 
 
 def checked_time_zone(time_zone: str) -> str:
-    """Return the zone's name. Raise `BadTimeZone` if there is no such zone."""
+    """Return the zone's name. Raise `BadTimeZone` for an unknown zone."""
     try:
         ZoneInfo(time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -1,7 +1,7 @@
-"""Exclusions: patients and payers whose claims are not written off for a time.
+"""Exclusions: patients and payers whose claims are temporarily not written off.
 
-The rules read the exclusions of a day; no claim is changed. A chunk reads them again under a shared lock that a new
-exclusion waits for. So nothing is written off once an exclusion is committed.
+The rules read the exclusions that are active on a day; claims are not changed. A chunk rereads them under a shared
+lock. A new exclusion waits for that lock, so nothing is written off after it commits.
 """
 
 import datetime as dt
@@ -21,7 +21,7 @@ from core.models.people import User
 from core.models.practices import Exclusion, Patient, Payer, Practice
 from core.practices import practice_days
 
-ACTIVE_MAX: Final = 10_000  # of one practice at a time, because every rule check carries them
+ACTIVE_MAX: Final = 10_000  # for each practice at a time, because every rule check includes them
 
 _SHARED_LOCK: Final = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('exclusions', :practice_id))")
 _EXCLUSIVE_LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('exclusions', :practice_id))")
@@ -57,7 +57,7 @@ NO_EXCLUSIONS: Final = ActiveExclusions()
 
 
 class NoSuchExclusion(NotFound):
-    """There is no such exclusion in this practice."""
+    """This practice has no exclusion with that number."""
 
 
 class ExclusionRow(NamedTuple):
@@ -65,7 +65,7 @@ class ExclusionRow(NamedTuple):
 
     id: int
     patient: str | None  # the practice's own ID for the patient …
-    payer: str | None  # … or of the payer
+    payer: str | None  # … or for the payer
     name: str
     reason: str
     until: dt.date | None
@@ -92,7 +92,7 @@ def active_exclusions(session: Session, practice_id: int, *, on: dt.date) -> Act
 def lock_active_exclusions(session: Session, practice_id: int, *, on: dt.date) -> ActiveExclusions:
     """Return the active exclusions, under a shared lock that blocks new ones until commit."""
     session.execute(_SHARED_LOCK, {"practice_id": practice_id})
-    # in a statement of its own, so that it sees what was committed while we waited for the lock
+    # in a separate statement, so that it sees what was committed while we waited for the lock
     return active_exclusions(session, practice_id, on=on)
 
 
@@ -117,7 +117,7 @@ def exclude(
     session.execute(_EXCLUSIVE_LOCK, {"practice_id": by.practice_id})
     of_practice = Exclusion.practice_id == by.practice_id
     same = and_(of_practice, *(getattr(Exclusion, column) == number for column, number in whom.items()))
-    # An expired exclusion makes room. It ended with its last day, and by no user.
+    # Close an expired exclusion to make room for the new one. No user ended it; it expired after its last day.
     lapsed = update(Exclusion).where(same, Exclusion.ended_at.is_(None), Exclusion.until < today)
     session.execute(lapsed.values(ended_at=now))
     if session.scalar(select(Exclusion.id).where(same, Exclusion.ended_at.is_(None))) is not None:
@@ -154,7 +154,7 @@ def list_exclusions(
     before_id: int | None = None,
     limit: int | None = None,
 ) -> list[ExclusionRow]:
-    """Return the practice's exclusions, newest first, optionally only those of one claim's patient and payers."""
+    """Return the practice's exclusions, newest first, optionally only for one claim's patient and payers."""
     created_by, ended_by = aliased(User), aliased(User)
     lasts = _is_active(today)
     found = (

@@ -1,4 +1,4 @@
-"""The practice's limits: failures that halt a job, the numbers of the rules, and amounts that need approval.
+"""The practice's limits: failures that halt a job, rule limits, and amounts that need approval.
 
 The failure budget is read when a failure is counted. A preview freezes the others into its job.
 """
@@ -39,10 +39,10 @@ class PracticeLimit(NamedTuple):
 
 FAILURE_PERCENT: Final = PracticeLimit("failure_percent_max", 1, 100, "percent of failed claims")
 FAILURE_CLAIMS: Final = PracticeLimit("failure_claims_min", 1, 1_000_000, "claims before the percentage applies")
-SAME_FAILURES: Final = PracticeLimit("failures_alike_max", 2, 1_000_000, "same error in a row")
-# A year. To spare claims for longer, filter by "last payment before" in the feed.
+SAME_FAILURES: Final = PracticeLimit("failures_alike_max", 2, 1_000_000, "failures in a row with the same cause")
+# Up to a year. To leave out claims for longer, filter by "No payment since" in the feed.
 RECENT_PAYMENT_DAYS: Final = PracticeLimit("recent_payment_days", 0, 365, "recent-payment window in days")
-# A larger balance needs a reason of another kind. There is no "unlimited".
+# A larger balance needs a reason of a different kind. The word "unlimited" is not accepted here.
 SMALL_BALANCE: Final = PracticeLimit("small_balance_max_cents", 1, 1_000_00, "small-balance limit")
 APPEAL_WINDOW_DAYS: Final = PracticeLimit("appeal_window_days", 0, 730, "appeal window in days")
 STATEMENTS: Final = PracticeLimit("statements_min", 0, 12, "statements before a write-off")
@@ -59,7 +59,7 @@ class BadLimit(BadInput):
 def set_failure_budget(
     session: Session, *, by: Actor, percent: int, claims: int, alike: int, now: dt.datetime
 ) -> Practice:
-    """Halt a job if more than `percent` of at least `claims` claims failed, or the last `alike` failures are alike.
+    """Halt jobs if over `percent` of at least `claims` claims failed, or `alike` failures in a row have the same cause.
 
     Raise `NotAllowed`, and `BadLimit` naming each number that is out of bounds.
     """
@@ -73,9 +73,9 @@ def set_failure_budget(
 
 
 def set_rule_limits(session: Session, numbers: Mapping[str, int], *, by: Actor, now: dt.datetime) -> Practice:
-    """Set the numbers of the rules that are given by column. Existing previews keep the old ones.
+    """Set the rule limits in `numbers`, which are given by column. Existing previews keep their old limits.
 
-    Raise `NotAllowed`, and `BadLimit` naming each number that is out of bounds. Then nothing changes.
+    Raise `NotAllowed`, and `BadLimit` naming each number that is out of bounds; in that case, nothing changes.
     """
     given = {limit: numbers[limit.column] for limit in RULE_LIMITS if limit.column in numbers}
     _check(given)
@@ -94,8 +94,8 @@ def set_write_off_limits(
 ) -> Practice:
     """Require approval for jobs that write off more than `claim_cents` per claim or `job_cents` in total.
 
-    `core.money.UNLIMITED` stands for the word "unlimited"; None keeps that limit. Existing previews keep the old
-    limits. Raise `NotAllowed`, and `BadLimitAmount` for an invalid amount.
+    `core.money.UNLIMITED` stands for the word "unlimited"; None leaves that limit unchanged. Existing previews keep
+    their old limits. Raise `NotAllowed`, and `BadLimitAmount` for an invalid amount.
     """
     authorize.require_current_role(session, by, Action.CHANGE_SETTING)
     practice = practice_queries.lock_practice(session, by.practice_id)

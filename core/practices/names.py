@@ -1,4 +1,4 @@
-"""Tell apart offices, providers and payers with the same name, by adding the practice's own number."""
+"""Distinguish offices, providers and payers with the same name by adding the practice's own number."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ NamedTable = type[Office] | type[Provider] | type[Payer]
 def display_name(session: Session, practice_id: int, table: NamedTable, *, of: Any = None) -> Any:
     """Return an expression for the name of `table`, or of its alias `of` (columns `id` and `name`), as screens show it.
 
-    If another row of the practice has the same name, the own number follows: "Main Street Office (MAIN-2)".
+    If another row of the practice has the same name, the practice's own number follows: "Main Street Office (MAIN-2)".
     """
     named = table if of is None else of
     labels = _labels(session, practice_id, table)

@@ -1,4 +1,4 @@
-"""Months of a practice, in its time zone. A closed month takes no posting.
+"""Months of a practice, in its time zone. A closed month accepts no postings.
 
 Both posting into a month and closing it lock its row until commit. Claims are locked before months, to avoid deadlocks.
 """
@@ -27,7 +27,7 @@ class PeriodClosed(Refusal):
 
 
 class PeriodBusy(Refusal):
-    """This month is being closed, or a large posting is in progress. Try again in a moment."""
+    """This month is being closed, or many postings to it are being saved. Try again in a moment."""
 
     code = "period_busy"
 
@@ -39,7 +39,7 @@ class BadMonth(BadInput):
 
 
 class BadPostingDate(BadInput):
-    """The posting date must be a day in an open month, up to today."""
+    """The posting date must be in an open month and not in the future."""
 
     code = "bad_posting_date"
 
@@ -84,7 +84,7 @@ def format_long(month: dt.date) -> str:
 
 
 def lock_open(session: Session, practice_id: int, posting_dates: Collection[dt.date], *, today: dt.date) -> None:
-    """Lock the months of these dates open until commit.
+    """Lock the months of these dates, so that they stay open until commit.
 
     Raise `PeriodClosed` naming the first closed one and the next open date, and `PeriodBusy`.
     """
@@ -155,10 +155,10 @@ def first_open_date(closed: Collection[dt.date], day: dt.date) -> dt.date:
 def checked_posting_date(
     session: Session, practice_id: int, *, asked: dt.date | None, today: dt.date, earliest: dt.date | None = None
 ) -> dt.date:
-    """Return a job's posting date: the day that was asked for, or today. A job never posts before `earliest`.
+    """Return a job's posting date: the requested day, or today. A job never posts before `earliest`.
 
-    It is a day in an open month, up to today. If today's month is closed, it may also be the next open date. Raise
-    `PeriodClosed` and `BadPostingDate`.
+    The date is in an open month and not in the future. If today's month is closed, it may also be the next open date.
+    Raise `PeriodClosed` and `BadPostingDate`.
     """
     closed, first = closed_months(session, practice_id), earliest or dt.date.min
     day, latest = asked or max(today, first), max(first_open_date(closed, today), first)

@@ -50,7 +50,7 @@ def _similar_names(name: str, names: Sequence[str]) -> list[str]:
 
 
 def lock_practice(session: Session, practice_id: int) -> Practice:
-    """Lock the practice row until commit. Waits for, and blocks, previews that read its settings. Raise `NotFound`."""
+    """Lock the practice row until commit. Wait for, and block, previews that read its settings. Raise `NotFound`."""
     found = select(Practice).where(Practice.id == practice_id).with_for_update(key_share=True)
     practice = session.scalars(found.execution_options(populate_existing=True)).one_or_none()
     if practice is None:

@@ -1,6 +1,6 @@
 """The practice's own reasons for write-offs: their names, and their codes in the practice-management system.
 
-A job freezes its reason's name and codes at the preview. So a later change never rewrites history.
+A job freezes its reason's name and codes at the preview, so that a later change never rewrites history.
 """
 
 import datetime as dt
@@ -24,8 +24,8 @@ from core.models.schedules import Schedule
 from core.practices import practice_queries
 
 NAME_CHARACTERS_MAX: Final = 60
-CODE_CHARACTERS_MAX: Final = 40  # of an adjustment code and a GL account
-REASONS_MAX: Final = 200  # of one practice, because a longer menu is not readable
+CODE_CHARACTERS_MAX: Final = 40  # for an adjustment code or a GL account
+REASONS_MAX: Final = 200  # for each practice; a longer menu would be unreadable
 
 _NOT_IN_CODES: Final = re.compile(r"[^a-z0-9]+")
 
@@ -37,23 +37,23 @@ class BadReason(BadInput):
 
 
 class UnknownReason(BadInput):
-    """This practice has no such write-off reason."""
+    """This practice has no write-off reason with that code."""
 
     code = "unknown_reason"
 
 
 class NoSuchReason(NotFound):
-    """This practice has no such write-off reason."""
+    """This practice has no write-off reason with that code."""
 
 
 class ReasonNameTaken(Refusal):
-    """Another reason already has this name. Choose another name."""
+    """Another reason already has this name. Choose a different name."""
 
     code = "reason_name_taken"
 
 
 class ReasonInUse(Refusal):
-    """A schedule uses this reason. Choose another reason for the schedule first."""
+    """A schedule uses this reason. Choose a different reason for the schedule first."""
 
     code = "reason_in_use"
 
@@ -145,7 +145,7 @@ def add(
 
 
 def change(session: Session, code: str, texts: Mapping[str, str], *, by: Actor, now: dt.datetime) -> PracticeReason:
-    """Change name, adjustment_code or gl_account; what `texts` leaves out stays. Existing jobs keep theirs.
+    """Change name, adjustment_code or gl_account, if `texts` has them. Existing jobs keep their old name and codes.
 
     Raise `NoSuchReason`, `BadReason` naming each fault, and `ReasonNameTaken`.
     """
@@ -187,7 +187,7 @@ def retire(session: Session, code: str, *, by: Actor, now: dt.datetime) -> Pract
     )
     if names := session.scalars(using.order_by(Schedule.name)).all():
         raise ReasonInUse(
-            f"These schedules use this reason: {', '.join(names)}. Choose another reason for them first.",
+            f"These schedules use this reason: {', '.join(names)}. Choose a different reason for them first.",
             schedules=list(names),
         )
     _touch(reason, by, now, retired_at=now)
@@ -235,7 +235,7 @@ def _raise(faults: dict[str, str]) -> None:
 
 
 def _new_code(name: str, taken: set[str]) -> str:
-    """Return a code made of the name's words. A number follows if another reason has the code."""
+    """Return a code made from the name's words, with a number at the end if another reason has the code."""
     stem = _NOT_IN_CODES.sub("_", name.lower()).strip("_") or "reason"
     codes = (stem if nth == 1 else f"{stem}_{nth}" for nth in range(1, REASONS_MAX + 2))
     return next(code for code in codes if code not in taken)

@@ -21,7 +21,10 @@ from core.practices import names, practice_queries
 
 
 class SettingNotChosen(Refusal):
-    """Your practice must choose its Balance Writeoff setting first. An administrator does so on the Settings page."""
+    """Your practice must choose its Balance Writeoff setting first.
+
+    An administrator can choose it on the Write-off settings page.
+    """
 
     code = "write_off_setting_not_chosen"
 
@@ -36,7 +39,7 @@ class ProviderSetting:
     external_id: str
     name: str
     setting: WriteOffSetting | None
-    changed_by: str | None  # a name; None: never changed, or changed by the command line
+    changed_by: str | None  # a name; None: never changed, or changed from the command line
     changed_at: dt.datetime | None
 
 
@@ -75,7 +78,7 @@ def set_for_provider(
 ) -> None:
     """Set one billing provider's setting. None returns it to the practice default.
 
-    Raise `NotFound` if the practice has no such provider.
+    Raise `NotFound` if the provider is not in the practice.
     """
     by.require(Action.CHANGE_SETTING)
     practice_queries.lock_practice(session, practice_id)

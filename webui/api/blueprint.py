@@ -16,7 +16,7 @@ VERSION_PATH: Final = "/api/v1"
 VERSION_HEADER: Final = "Settle-Version"  # so that a client can tell why it does not understand an answer
 CLAIMS: Final = Tag(name="Claims", description="Balances, postings and holds")
 JOBS: Final = Tag(name="Settle jobs", description="Preview, confirm once, run")
-PRACTICE: Final = Tag(name="Practice", description="Name, time zone, reasons and the numbers of the rules")
+PRACTICE: Final = Tag(name="Practice", description="Name, time zone, write-off reasons and rule limits")
 SCHEDULES: Final = Tag(name="Schedules", description="Rules that create jobs at set times")
 
 CSV_FILE: Final = {"description": "The file", "content": {"text/csv": {"schema": {"type": "string"}}}}

@@ -54,7 +54,8 @@ class PostedClaim(ClaimWithLines):
     ]
     credit_cents: Annotated[int, Field(description="Credit balance now on this line and responsibility")]
     written_off_elsewhere: Annotated[
-        list[WrittenOffLine], Field(description="For a payment with no write-off on its line: where one is")
+        list[WrittenOffLine],
+        Field(description="For a payment on a line without a write-off: write-offs elsewhere on the claim"),
     ]
     looks_like: Annotated[
         LikePosting | None,
@@ -77,7 +78,7 @@ class ClaimsQuery(ClaimFilter):
         return cls.from_texts(given)
 
     def narrowed(self) -> ClaimFilter:
-        """Return the filter alone."""
+        """Return only the filter."""
         return ClaimFilter.of({key: value for key, value in self.given().items() if key not in _PAGING_KEYS})
 
 
@@ -192,8 +193,9 @@ def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[
 
     A Settled claim with a balance after the posting returns to Balance Due. If the line has a write-off, just enough
     of it is reversed: `took_back` shows the reversal, and `credit_cents` any excess. A transfer to a party whose
-    write-off was reversed earlier restores that write-off, up to the transfer: `restored_cents`. `paid_by` must name
-    a payer of the claim. An adjustment can't exceed your limit per claim; above it, the answer is `over_claim_limit`.
+    write-off was reversed earlier restores that write-off, up to the amount of the transfer: see `restored_cents`.
+    `paid_by` must be a payer on the claim. An adjustment can't exceed your limit per claim; above it, the answer is
+    `over_claim_limit`.
     """
     with transaction(app_context().sessions) as session:
         key = header.idempotency_key
@@ -215,7 +217,7 @@ def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[
 @api.get("/holds", tags=[CLAIMS], responses={200: HeldClaims})
 @requires(Action.SEE_CLAIMS)
 def list_holds(query: HoldsQuery) -> Response:
-    """List the claims on hold. Claims for an excluded patient or payer are not among them."""
+    """List the claims on hold. Claims for an excluded patient or payer are not included."""
     practice_id, after = current_actor().practice_id, query.after()
     with app_context().sessions() as session:
         today = practice_days.today(practice_queries.find(session, practice_id), now=now())

@@ -30,7 +30,7 @@ class CreditsFileQuery(Parameters):
     )
 
     def narrowed(self) -> CreditsFilter:
-        """Return the filter alone."""
+        """Return only the filter."""
         return CreditsFilter(
             responsibility=self.responsibility, payer_class=self.payer_class, at_least_cents=self.at_least_cents
         )
@@ -106,7 +106,7 @@ def list_credits(query: CreditsQuery) -> Response:
 @api.get("/credits.csv", tags=[CLAIMS], responses={200: CSV_FILE, **problem_responses(429, 503)})
 @requires(Action.SEE_CLAIMS)
 def export_credits(query: CreditsFileQuery) -> Response:
-    """Download every matching line with a credit balance as CSV. The audit records the download."""
+    """Download every matching line with a credit balance as CSV. The audit log records the download."""
     by = current_actor()
     with app_context().sessions() as session:
         today = practice_days.today(practice_queries.find(session, by.practice_id), now=now())

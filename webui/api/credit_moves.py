@@ -23,7 +23,7 @@ from webui.shared.token_auth import current_actor
 class ClaimWithCredit(ClaimWithLines):
     """The claim after its credit was refunded or transferred."""
 
-    posting_ids: Annotated[list[Id], Field(description="The postings made")]
+    posting_ids: Annotated[list[Id], Field(description="IDs of the new postings")]
     credit_cents: Annotated[int, Field(description="Credit left on this line and responsibility")]
 
 
@@ -47,9 +47,9 @@ def refund_credit(path: ClaimPath, header: OnceHeaders, body: Refund) -> tuple[R
 )
 @requires(Action.POST)
 def transfer_credit(path: ClaimPath, header: OnceHeaders, body: CreditTransfer) -> tuple[Response, int]:
-    """Transfer a credit on one line to another balance of the same patient, once: on this claim or on another.
+    """Transfer a credit on one line to another balance of the same patient, once.
 
-    Never more than the credit, and never more than is owed there.
+    The balance may be on this claim or on a different one. The amount can exceed neither the credit nor that balance.
     """
     return _moved(credit_moves.transfer, path, header, body)
 

@@ -1,4 +1,4 @@
-"""Exclusions: patients and payers that are not written off."""
+"""Exclusions: patients and payers excluded from write-offs."""
 
 import datetime as dt
 from http import HTTPStatus

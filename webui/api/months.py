@@ -79,7 +79,7 @@ class Stops(Answer):
 
     schedules: list[StoppedSchedule]
     settle_job_ids: Annotated[list[Id], Field(description="Previews that wait for CONFIRM and need a new posting date")]
-    words: Annotated[list[str], Field(description="A sentence for each of them")]
+    words: Annotated[list[str], Field(description="A sentence for each schedule and each preview")]
 
     @classmethod
     def of(cls, session: Session, practice_id: int, month: dt.date) -> Self:
@@ -98,7 +98,7 @@ class Stops(Answer):
 
 
 class PeriodAndStops(Period):
-    """The month, and what its close stops or would stop."""
+    """The month, and what closing it stops or would stop."""
 
     stops: Stops
 
@@ -117,7 +117,7 @@ class PeriodPath(BaseModel):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read it. Raise `NotFound` if there is no such month."""
+        """Read it. Raise `NotFound` for an invalid month."""
         try:
             periods.parse_month(given["month"])
         except periods.BadMonth:
@@ -181,7 +181,8 @@ def show_stops(path: PeriodPath) -> Response:
 def close_period(path: PeriodPath) -> Response:
     """Close a month so that nothing can be posted to it. A month that is already closed does not change.
 
-    `stops` lists what can no longer post to it. Use /periods/{month}/stops to check first.
+    `stops` lists the schedules and previews that can no longer post to it. To check first, use
+    /periods/{month}/stops.
     """
     actor, day = current_actor(), periods.parse_month(path.month)
     with transaction(app_context().sessions) as session:

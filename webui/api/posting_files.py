@@ -52,7 +52,7 @@ class DownloadPath(PostingFilePath):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read it. Raise `NotFound` for another format."""
+        """Read it. Raise `NotFound` for any other format."""
         if given["form"] not in file_downloads.CONTENT_TYPES:
             raise NotFound(f"A write-off file is available as {' and '.join(file_downloads.CONTENT_TYPES)}.")
         return cls(file_id=PostingFilePath.of(given).file_id, form=given["form"])
@@ -99,7 +99,7 @@ class LayoutAnswer(Answer):
     name: str
     columns: list[LayoutColumn]
     date_format: DateFormat
-    sign: Annotated[Sign, Field(description="Sign of a write-off's amount; a reversal has the opposite one")]
+    sign: Annotated[Sign, Field(description="Sign of a write-off's amount; a reversal has the opposite sign")]
     totals_row: bool
 
     @classmethod
@@ -133,7 +133,7 @@ def list_posting_files(query: Page) -> Response:
 )
 @requires(Action.SEND_WRITE_OFFS)
 def send_posting_file(header: OnceHeaders, body: NewPostingFile) -> Created:
-    """Mark every posting that is not in a sent file yet as sent, in a new file. Then download the file or list it."""
+    """Put every posting that is not in a sent file yet in a new file, marked as sent. Then download it or list it."""
     key = header.idempotency_key
     with transaction(app_context().sessions) as session:
         file = sent_files.send(session, body.layout, key=key, by=current_actor(), now=now())
@@ -173,7 +173,7 @@ def list_posting_layouts() -> Response:
 @api.post("/posting-layouts", tags=[CLAIMS], responses={201: LayoutAnswer, **problem_responses(400, 409, 413, 415)})
 @requires(Action.SEND_WRITE_OFFS)
 def save_posting_layout(body: NewLayout) -> Created:
-    """Save a layout under a name, in place of an earlier one. Sent files keep their old layout."""
+    """Save a layout under a name, replacing any layout with that name. Sent files keep their old layout."""
     with transaction(app_context().sessions) as session:
         saved = layouts.save(session, body.name, Layout.of(body.layout), by=current_actor(), now=now())
     return jsonify(LayoutAnswer.of(saved).json_ready()), HTTPStatus.CREATED

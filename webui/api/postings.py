@@ -1,4 +1,4 @@
-"""Write-offs and their reversals over the whole practice, for integrators."""
+"""Write-offs and their reversals across the whole practice, for integrators."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -45,14 +45,14 @@ class PostingsFilePath(Parameters):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read it. Raise `NotFound` for another format."""
+        """Read it. Raise `NotFound` for any other format."""
         if given["form"] not in file_downloads.CONTENT_TYPES:
             raise NotFound(f"Write-offs are available as {' and '.join(file_downloads.CONTENT_TYPES)}.")
         return cls(form=given["form"])
 
 
 class PostingAnswer(Answer):
-    """A write-off or the reversal of one."""
+    """A write-off, or the reversal of a write-off."""
 
     posting_id: Id
     kind: PostingKind
@@ -83,7 +83,7 @@ class Postings(Answer):
 
 
 def narrowed(query: PostingsFilter) -> PostingsFilter:
-    """Return the filter alone."""
+    """Return only the filter."""
     given = query.model_fields_set & PostingsFilter.model_fields.keys()
     return PostingsFilter.model_validate({name: getattr(query, name) for name in given})
 
@@ -93,8 +93,8 @@ def narrowed(query: PostingsFilter) -> PostingsFilter:
 def list_write_offs(query: PostingsQuery) -> Response:
     """List write-offs and their reversals.
 
-    To fetch only what is new, create a posting file and list its postings. Do not remember the highest posting_id:
-    workers do not commit postings in the order of their IDs.
+    To fetch only what is new, create a posting file and list its postings. Do not rely on the highest posting_id that
+    you have seen, because workers do not commit postings in the order of their IDs.
     """
     practice_id, wanted = current_actor().practice_id, narrowed(query)
     with app_context().sessions() as session:
@@ -107,5 +107,5 @@ def list_write_offs(query: PostingsQuery) -> Response:
 @api.get("/postings.<form>", tags=[CLAIMS], responses={200: FILE, **problem_responses(404, 429, 503)})
 @requires(Action.SEE_CLAIMS)
 def download_write_offs(path: PostingsFilePath, query: PostingsFileQuery) -> Response:
-    """Download write-offs and their reversals in a layout, as CSV or XLSX. The audit records the download."""
+    """Download write-offs and their reversals in a layout, as CSV or XLSX. The audit log records the download."""
     return send_write_offs_file(narrowed(query), query.layout, path.form, by=current_actor())

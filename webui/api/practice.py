@@ -38,7 +38,7 @@ def show_practice() -> Response:
 @api.put("/practice/time-zone", tags=[PRACTICE], responses={200: PracticeAnswer, **problem_responses(400, 413, 415)})
 @requires(Action.CHANGE_SETTING)
 def set_time_zone(body: NewTimeZone) -> Response:
-    """Set the time zone. Dates and schedules use it from now on; existing postings keep their date."""
+    """Set the time zone. Dates and schedules use it from now on; existing postings keep their dates."""
     with transaction(app_context().sessions) as session:
         return _answer(time_zone.set_time_zone(session, body.time_zone, by=current_actor(), now=now()))
 

@@ -24,7 +24,7 @@ _ADJUSTMENT_CODE = "The reason's code in your practice-management system, up to 
 
 
 class ReasonsQuery(Parameters):
-    """Which reasons to list."""
+    """A filter for reasons."""
 
     all: Annotated[bool, Field(description="Include retired reasons"), BeforeValidator(reading.parse_bool)] = False
 
@@ -50,7 +50,7 @@ class NewReason(Body):
 
 
 class ReasonChange(Body):
-    """What to change. A field that is left out, or null, stays."""
+    """The fields to change. A field that is left out or null does not change."""
 
     name: str | None = None
     adjustment_code: Annotated[str | None, Field(description=_ADJUSTMENT_CODE)] = None

@@ -47,7 +47,7 @@ class Recovery(Answer):
 
     posting_id: Id
     kind: PostingKind
-    is_void: Annotated[bool, Field(description="Whether it is the void of such a posting")]
+    is_void: Annotated[bool, Field(description="Whether this is the void of a payment, an adjustment or a transfer")]
     claim_id: str
     line: int
     responsibility: Responsibility

@@ -1,4 +1,4 @@
-"""The numbers of the rules that an administrator sets, such as the small-balance limit."""
+"""The rule limits that an administrator sets, such as the small-balance limit."""
 
 from typing import Annotated, Any
 
@@ -16,19 +16,19 @@ from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
 _SMALL_BALANCE = (
-    "The most that a reason of the kind small_balance writes off on one claim for each responsibility, "
+    "The most that a reason of the kind small_balance can write off per claim and responsibility, "
     f"{limits.SMALL_BALANCE.bounds}"
 )
-_RECENT_PAYMENT = f"A claim with a payment in so many days is skipped, {limits.RECENT_PAYMENT_DAYS.bounds}; 0 is off"
-_APPEAL = f"A denied claim is skipped for so many days after its denial, {limits.APPEAL_WINDOW_DAYS.bounds}; 0 is off"
-_STATEMENTS = f"A patient balance with fewer statements is skipped, {limits.STATEMENTS.bounds}; 0 is off"
+_RECENT_PAYMENT = f"Days for which a claim is skipped after a payment, {limits.RECENT_PAYMENT_DAYS.bounds}; 0 means off"
+_APPEAL = f"Days for which a claim is skipped after a denial, {limits.APPEAL_WINDOW_DAYS.bounds}; 0 means off"
+_STATEMENTS = f"A patient balance with fewer statements than this is skipped, {limits.STATEMENTS.bounds}; 0 means off"
 _STATEMENT_DAYS = (
-    f"A patient balance with fewer days since its last statement is skipped, {limits.STATEMENT_DAYS.bounds}; 0 is off"
+    f"Days for which a patient balance is skipped after a statement, {limits.STATEMENT_DAYS.bounds}; 0 means off"
 )
 
 
 class RuleLimits(Answer):
-    """The numbers of the rules. A preview freezes them."""
+    """The rule limits. A preview freezes them."""
 
     small_balance_max_cents: Annotated[int, Field(description=_SMALL_BALANCE)]
     recent_payment_days: Annotated[int, Field(description=_RECENT_PAYMENT)]
@@ -38,7 +38,7 @@ class RuleLimits(Answer):
 
 
 class SomeRuleLimits(Body):
-    """The numbers to change. One that is not named stays as it is."""
+    """The limits to change. A limit that is left out does not change."""
 
     small_balance_max_cents: Annotated[int, Field(description=_SMALL_BALANCE)] = 0
     recent_payment_days: Annotated[int, Field(description=_RECENT_PAYMENT)] = 0
@@ -47,14 +47,14 @@ class SomeRuleLimits(Body):
     statement_days: Annotated[int, Field(description=_STATEMENT_DAYS)] = 0
 
     def given(self) -> dict[str, Any]:
-        """Return the numbers that the request names."""
+        """Return the limits in the request."""
         return self.model_dump(exclude_unset=True)
 
 
 @api.get("/rule-limits", tags=[PRACTICE], responses={200: RuleLimits})
 @requires(Action.SEE_CLAIMS)
 def show_rule_limits() -> Response:
-    """Show the numbers of the rules, such as the small-balance limit."""
+    """Show the rule limits, such as the small-balance limit."""
     with app_context().sessions() as session:
         return _answer(practice_queries.find(session, current_actor().practice_id))
 
@@ -62,7 +62,7 @@ def show_rule_limits() -> Response:
 @api.patch("/rule-limits", tags=[PRACTICE], responses={200: RuleLimits, **problem_responses(400, 413, 415)})
 @requires(Action.CHANGE_SETTING)
 def change_rule_limits(body: SomeRuleLimits) -> Response:
-    """Change numbers of the rules. Existing previews keep the old ones."""
+    """Change rule limits. Existing previews keep the old limits."""
     with transaction(app_context().sessions) as session:
         return _answer(limits.set_rule_limits(session, body.given(), by=current_actor(), now=now()))
 

@@ -29,7 +29,7 @@ class PostingPath(BaseModel):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read the path. Raise `NotFound` if no posting can have the id."""
+        """Read the path. Raise `NotFound` if the posting's ID is not a valid number."""
         if not reading.number(given["posting_id"]):
             raise NotFound
         return cls.model_validate(given)
@@ -39,7 +39,9 @@ class VoidedClaim(ClaimWithLines):
     """The claim after a void, and the void's other effects."""
 
     posting_ids: Annotated[list[Id], Field(description="The reversals that the void posted, one for each side")]
-    restored_cents: Annotated[int, Field(description="Write-offs restored that the voided posting had reversed")]
+    restored_cents: Annotated[
+        int, Field(description="Write-offs that the voided posting had reversed and that are restored")
+    ]
     reversed_cents: Annotated[int, Field(description="Write-offs reversed because the void lowered a balance")]
 
 
@@ -51,10 +53,11 @@ class VoidedClaim(ClaimWithLines):
 )
 @requires(Action.POST)
 def void_posting(path: PostingPath, header: OnceHeaders, body: Void) -> tuple[Response, int]:
-    """Void a posting that a user or program entered, once. Both stay in the ledger: the posting and its reversal.
+    """Void a posting that a user or program entered, once. The posting and its reversal both stay in the ledger.
 
     Both sides of a transfer are voided together. A write-off that the posting had reversed is restored. The answer is
-    `not_voidable` for a posting from an import or a job, with the fix, and `already_voided` for a second void.
+    `not_voidable` for a posting from an import or a job, with what to do instead, and `already_voided` for a second
+    void.
     """
     with transaction(app_context().sessions) as session:
         voided = voids.void(

@@ -31,7 +31,8 @@ from webui.shared.labels import message_for_page, words
 
 _KEY_CHARACTERS_MAX: Final = 100
 _ALREADY_POSTED: Final = (
-    "This form was already posted with different values; check the ledger below. To post this one too, submit it again."
+    "This form was already submitted with different values. Check the ledger below. To post these values too, submit "
+    "the form again."
 )
 _FIELDS_BY_KIND: Final[dict[str, tuple[str, ...]]] = {
     PostingKind.PAYMENT: ("responsibility", "paid_by"),
@@ -69,7 +70,7 @@ class UnknownHold(BadInput):
 @blueprint.post("/<claim_id:claim_id>/postings")
 @requires(Action.POST)
 def post(claim_id: str) -> Response | tuple[str, int]:
-    """Post the entry of the form, once however often it is sent. Faults appear at their fields."""
+    """Post the form's entry once, no matter how often the form is sent. Faults appear at their fields."""
     entry, faults = _parse_posting_form(request.form)
     if entry is None:
         return _claim_page_with_errors(claim_id, faults)
@@ -103,7 +104,7 @@ def _describe_side_effects(posted: PostingResult) -> str:
         effects.append(f"It reversed {format_cents(posted.recovery.recovered_cents)} of the write-off{of_jobs}.")
     if posted.restored_cents:
         effects.append(
-            f"{format_cents(posted.restored_cents)} of an earlier write-off was applied again to the other balance."
+            f"{format_cents(posted.restored_cents)} of an earlier write-off was restored on the other balance."
         )
     if posted.written_off_elsewhere:
         places = ", ".join(
@@ -176,7 +177,7 @@ def _posting_fields(form: MultiDict[str, str]) -> dict[str, Any]:
 
 
 def parse_amount_field(text: str) -> tuple[int, str | None]:
-    """Return the cents, or a fault. With a fault, the cents are one, so that the other fields are checked too."""
+    """Return the cents, or one cent and a fault, so that the other fields are checked too."""
     try:
         cents = parse_amount(text)
     except BadAmount as refusal:

@@ -39,7 +39,7 @@ class EntryWithBalances:
 @blueprint.get("/<claim_id:claim_id>")
 @requires(Action.SEE_CLAIMS)
 def show(claim_id: str) -> str:
-    """Show the claim with that number. Raise `NotFound`, also for another practice's claim."""
+    """Show the claim with that number. Raise `NotFound` if it is not in this practice."""
     return render_claim(claim_id)
 
 

@@ -50,7 +50,7 @@ def ask_void(claim_id: str, posting_id: int) -> str:
 @blueprint.post(_VOID_RULE)
 @requires(Action.POST)
 def void(claim_id: str, posting_id: int) -> Response | tuple[str, int]:
-    """Void the posting, once however often the form is sent."""
+    """Void the posting once, no matter how often the form is sent."""
     form = request.form
     try:
         asked = Void.of(_dated({"note": form.get("note", "").strip()}, form))
@@ -77,7 +77,7 @@ def ask_credit(claim_id: str, line: int, side: str) -> str:
 @blueprint.post(_CREDIT_RULE)
 @requires(Action.POST)
 def move_credit(claim_id: str, line: int, side: str) -> Response | tuple[str, int]:
-    """Refund or transfer the credit, once however often the form is sent."""
+    """Refund or transfer the credit once, no matter how often the form is sent."""
     form, responsibility = request.form, _side(side)
     cents, fault = parse_amount_field(form.get("amount", ""))
     given = _dated(
@@ -125,7 +125,7 @@ def _dated(given: dict[str, Any], form: MultiDict[str, str]) -> dict[str, Any]:
 
 
 def _key(form: MultiDict[str, str], *fields: str) -> str:
-    # The key includes what was typed: sent twice it is one act, and with another amount another act.
+    # The key includes what was typed: a form sent twice is one action, and a different amount is a new action.
     form_key = form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX] or secrets.token_urlsafe(16)
     typed = "\n".join(form.get(name, "") for name in fields)
     return f"{form_key}:{hashlib.sha256(typed.encode()).hexdigest()[:16]}"

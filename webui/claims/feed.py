@@ -118,7 +118,7 @@ def counts() -> Response:
 @blueprint.post("/feed/selection")
 @requires(Action.SEE_CLAIMS)
 def selection() -> Response:
-    """Return count and dollars of a selection, so that the browser adds up nothing."""
+    """Return the count and dollars of a selection, so that the browser never adds up amounts."""
     selected = FeedSelection.of(request.form)
     with transaction(app_context().sessions) as db:
         practice_id = current_actor().practice_id
@@ -130,7 +130,7 @@ def selection() -> Response:
 @blueprint.post("/feed/columns")
 @requires(Action.SEE_CLAIMS)
 def choose_columns() -> BaseResponse:
-    """Show these columns from now on in this browser."""
+    """Save which columns this browser shows."""
     response = _redirect_to_feed()
     cookie = feed_columns.hidden_columns_cookie(request.form.getlist("column"))
     response.set_cookie(

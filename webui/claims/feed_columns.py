@@ -85,7 +85,7 @@ def _date_column(name: str) -> Callable[[FeedRow], str]:
 
 
 def _payer_status(payer: str | None, status: ClaimStatus) -> str:
-    # A status without its insurance is left over, and no rule reads it.
+    # A status without an insurance is a leftover that no rule reads.
     return "" if payer is None or status is ClaimStatus.NONE else words(status)
 
 

@@ -39,7 +39,7 @@ def _text(typed: str) -> str:
     if len(typed) > TEXT_CHARACTERS_MAX:
         raise BadField(f"Shorten this to {TEXT_CHARACTERS_MAX} characters.")
     if "\x00" in typed:
-        raise BadField("This contains a character that no claim can have. Type it again.")
+        raise BadField("This contains a character that can't be used here. Type it again.")
     return typed
 
 
@@ -128,7 +128,7 @@ _RANGES: Final = (
 class FeedQuery:
     """A request to the feed: a filter (None if a field is faulty), an order, a page."""
 
-    typed: Mapping[str, Sequence[str]]  # as shown in the fields again
+    typed: Mapping[str, Sequence[str]]  # what the fields show again
     filter: ClaimFilter | None
     faults: Mapping[str, str] = field(default_factory=dict)  # messages by field; "" for the address itself
     sort: Sort = DEFAULT_SORT

@@ -27,12 +27,12 @@ class ColumnRow:
 
     @property
     def default_heading(self) -> str:
-        """Return the heading that the file gets if the field is empty, to show in it."""
+        """Return the heading that the file has if the field is empty, to show as the field's placeholder."""
         return HEADINGS.get(self.column, self.label)
 
     @property
     def order(self) -> int:
-        """Return the place as a number. What is no number comes last."""
+        """Return the place as a number. Anything that is not a number comes last."""
         return reading.number(self.place) or 10**9
 
 

@@ -35,14 +35,14 @@ blueprint = Blueprint("write_offs", __name__, url_prefix="/write-offs")
 @blueprint.get("")
 @requires(Action.SEE_CLAIMS)
 def index() -> str:
-    """Show what is new, the forms that make files, the files that were sent, and the layouts."""
+    """Show what is new, the forms that create files, the files that were sent, and the layouts."""
     return _page()
 
 
 @blueprint.post("/files")
 @requires(Action.SEND_WRITE_OFFS)
 def send() -> BaseResponse | tuple[str, int]:
-    """Mark what is new as sent, in a new file. A form that is sent twice makes one file."""
+    """Put what is new in a file and mark it as sent. A form that is sent twice creates only one file."""
     key = request.form.get("idempotency_key", "") or secrets.token_urlsafe(16)
     try:
         file = acts.run(sent_files.send, request.form.get("layout", layouts.STANDARD), key=key)
@@ -66,7 +66,7 @@ def download_sent(file_id: int, form: str) -> Response:
 @blueprint.get("/download")
 @requires(Action.SEE_CLAIMS)
 def download() -> Response | tuple[str, int]:
-    """Download the write-offs of a job, of a range of dates, or those that are new, without marking them as sent."""
+    """Download write-offs from a job, from a range of dates or only new ones, without marking them as sent."""
     given = {name: request.args[name].strip() for name in _FILTER_FIELDS if request.args.get(name, "").strip()}
     form = request.args.get("form")
     try:
@@ -127,7 +127,7 @@ def save_layout() -> BaseResponse | tuple[str, int]:
 def delete_layout(layout_id: int) -> BaseResponse:
     """Delete a layout."""
     acts.run(layouts.remove, layout_id)
-    return acts.redirect_with("Layout deleted. Files that were sent keep it.", "write_offs.index")
+    return acts.redirect_with("Layout deleted. Sent files keep it.", "write_offs.index")
 
 
 def _find_layout(layout_id: int) -> NamedLayout:

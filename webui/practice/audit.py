@@ -1,4 +1,4 @@
-"""The audit: who did what, when, to which claim or job, and an export for an auditor."""
+"""The audit log: who did what, when, to which claim or job, and an export for an auditor."""
 
 import datetime as dt
 from typing import Any, Final
@@ -23,7 +23,7 @@ blueprint = Blueprint("audit", __name__, url_prefix="/audit")
 @blueprint.get("")
 @requires(Action.SEE_AUDIT)
 def index() -> str | tuple[str, int]:
-    """Show a page of acts. With a faulty filter, show the faults at their fields and no acts."""
+    """Show a page of entries. With a faulty filter, show the faults at their fields and no entries."""
     try:
         return _page(_filter())
     except BadAuditFilter as refusal:
@@ -33,7 +33,7 @@ def index() -> str | tuple[str, int]:
 @blueprint.get("/audit.csv")
 @requires(Action.SEE_AUDIT)
 def export() -> Response:
-    """Download all matching acts, first act first."""
+    """Download all matching entries, oldest first."""
     actor, wanted = current_actor(), _filter()
     return file_downloads.send_file(
         by=actor,

@@ -1,4 +1,4 @@
-"""The practice's limits: approval limits, failure budget, and the numbers of the rules."""
+"""The practice's limits: approval limits, failure limits, and rule limits."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -33,7 +33,7 @@ def change_budget() -> Response | tuple[str, int]:
     except BadLimit as refusal:
         return _settings_with_errors(refusal.facts["faults"])
     return acts.redirect_with(
-        "Error limits saved. They apply to running jobs, starting with the next error.",
+        "Failure limits saved. They apply to running jobs, starting with the next failure.",
         "settings.show",
         _anchor="limits",
     )
@@ -75,7 +75,7 @@ def change_recent_payment() -> Response | tuple[str, int]:
 @blueprint.post("/small-balance")
 @requires(Action.CHANGE_SETTING)
 def change_small_balance() -> Response | tuple[str, int]:
-    """Set the most that a reason of the kind small balance writes off."""
+    """Set the most that a reason of the kind small balance can write off."""
     return _change_rules("Small-balance limit saved. Existing previews keep their old limit.", anchor="small-balance")
 
 
@@ -84,12 +84,12 @@ def change_small_balance() -> Response | tuple[str, int]:
 def change_collection_rules() -> Response | tuple[str, int]:
     """Set how long a denied claim waits for an appeal, and which statements a write-off needs."""
     return _change_rules(
-        "Denial and statement rules saved. Existing previews keep their old ones.", anchor="collection-rules"
+        "Denial and statement rules saved. Existing previews keep their old rules.", anchor="collection-rules"
     )
 
 
 def _change_rules(saved: str, *, anchor: str) -> Response | tuple[str, int]:
-    """Set the numbers of the rules that the form has."""
+    """Set the rule limits that the form contains."""
     numbers = {limit.column: _number(limit) for limit in limits.RULE_LIMITS if limit.column in request.form}
     try:
         acts.run(limits.set_rule_limits, numbers)

@@ -70,7 +70,7 @@ def add() -> tuple[str, int]:
         added = acts.run(user_management.add, **new, **limits)
     except EmailTaken as fault:
         return _index(faults={"email": fault.message}, typed=typed), fault.http_status
-    # Not a redirect, because the password is only in this answer.
+    # Not a redirect, because the password is only in this response.
     return render_template("users/added.html", person=added, password=password), HTTPStatus.CREATED
 
 

@@ -1,6 +1,6 @@
-"""The tables of the first version: practices, claims, the ledger, jobs, access.
+"""Create the tables of the first version: practices, claims, the ledger, jobs, access.
 
-The ledger and the audit are append-only: a statement trigger refuses to change or delete what they hold.
+The ledger and the audit log are append-only: a statement trigger refuses changes and deletions.
 """
 
 from collections.abc import Sequence

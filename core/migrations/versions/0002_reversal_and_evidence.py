@@ -1,6 +1,6 @@
-"""Reversals name their original; chunks keep the receivable before and after; skips keep the values a rule saw.
+"""Add the originals of reversals, the A/R before and after each chunk, and the values behind each skip.
 
-Locks briefly: columns are added without a rewrite, constraints are checked on tables that are small (jobs) or new.
+Locks are brief: columns are added without a rewrite, and constraints are checked only on small tables.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
-"""Schedules and their nights, limits and approval, and what operations watch.
+"""Add schedules and their runs, limits and approvals, and the tables for operations.
 
-Locks briefly: columns have constant defaults (no rewrite), and constraints are checked on tables that are small.
+Locks are brief: columns have constant defaults (no rewrite), and constraints are checked only on small tables.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
-"""Closed months, exclusions, holds that say who and until when, late payments, and the audit's hash chain.
+"""Add closed months, exclusions, users and last days of holds, late payments, and the audit log's hash chain.
 
-Locks briefly: every new column is empty, and the index of held claims is small. Acts that were written before are
-chained in their order; nobody writes one meanwhile, so that none stays outside.
+Locks are brief: every new column is empty, and the index of held claims is small. Existing audit entries are chained in
+their order. No entry can be written during the migration, so none is left out of the chain.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ down_revision: str | None = "0003"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-# The digest of an act holds the digest of the act before it: nobody can change, drop or slip in one unseen.
+# Each entry's digest covers the digest of the entry before it, so a changed, removed or inserted entry is detected.
 DIGEST = """
 CREATE FUNCTION audit_digest(previous text, entry audit_entry) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT encode(sha256(convert_to(jsonb_build_array(
@@ -25,7 +25,7 @@ CREATE FUNCTION audit_digest(previous text, entry audit_entry) RETURNS text LANG
 $$
 """
 
-# At the commit and not at the insert: the head's lock is the last one a transaction takes, and the shortest.
+# Runs at commit and not at the insert, so that a transaction locks the head last and only briefly.
 CHAIN = """
 CREATE FUNCTION chain_audit() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -63,8 +63,8 @@ END $$
 
 
 def upgrade() -> None:
-    # Whoever has written an act is waited for, and whoever comes now waits: an act between the chaining of the old ones
-    # and the trigger would stay outside the chain.
+    # Wait for transactions that have written entries, and block new ones: an entry written after the existing ones are
+    # chained and before the trigger exists would be left out of the chain.
     op.execute("LOCK TABLE audit_entry IN SHARE ROW EXCLUSIVE MODE")
     op.create_table(
         "audit_head",

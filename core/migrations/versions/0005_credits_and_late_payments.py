@@ -1,8 +1,8 @@
-"""Find credits, and what late payments took back, without reading every claim and every posting.
+"""Add indexes for credits and for reversals by late payments.
 
-Both indexes are of few rows: claims with a credit, and postings that a late payment caused. Building them reads the
-tables once and lets nobody write meanwhile; no job touches either, because a claim with a credit is skipped and what a
-job posts has no cause.
+Both indexes have few rows: claims with a credit, and postings that a late payment caused. Building them reads the
+tables once and blocks writes until it is done. Jobs write to neither index, because they skip claims with a credit and
+a late payment causes none of their postings.
 """
 
 from collections.abc import Sequence

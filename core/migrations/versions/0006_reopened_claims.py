@@ -1,6 +1,6 @@
-"""Remember which claims a posting reopened, so that they become Settled again once nothing is due.
+"""Record which claims a posting reopened, so that they become Settled again once their balance is zero.
 
-A column with a constant default: no row is rewritten, and the version before goes on without knowing it.
+The new column has a constant default, so no row is rewritten. The previous version does not use it.
 """
 
 from collections.abc import Sequence

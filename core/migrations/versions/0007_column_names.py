@@ -1,14 +1,14 @@
-"""Name columns in the words of US billing, and keep the previous version's names beside them.
+"""Rename columns to US billing terms, and keep the previous version's names alongside.
 
-Expand and contract. This is the expand step: each new column stands beside the old one, and a trigger keeps both equal,
-so processes of the previous version keep reading and writing the old names during and after the migration. The table
+Expand and contract. This is the expand step: each new column is added next to the old one, and a trigger keeps both
+equal, so processes of the previous version keep reading and writing the old names during and after the migration. The table
 `period_act` becomes `period_event`, with an updatable view under the old name.
 
 The contract step is the next version's migration. It drops the old columns, their triggers and the view. It must not be
 part of this version, because processes of the previous version may still run.
 
 Locks: the migration locks its tables at once, in the order in which jobs lock them, and waits at most `LOCK_TIMEOUT`.
-`settle migrate` then tries again. No table is rewritten. On `claim` only claims on hold are copied, by their index.
+`settle migrate` then tries again. No table is rewritten. On `claim`, only claims on hold are copied, found by index.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 LOCK_TIMEOUT: Final = "5s"
-# In the order in which transactions of the product meet these tables, to avoid deadlocks.
+# In the order in which the product's transactions lock these tables, to avoid deadlocks.
 LOCKED: Final = ("watch_process", "schedule", "settle_job", "exclusion", "claim", "schedule_run")
 
 _AT: Final = sa.DateTime(timezone=True)
@@ -74,7 +74,7 @@ RENAMED: Final = (
 )
 TABLES: Final = tuple(dict.fromkeys(one.table for one in RENAMED))
 
-# The rows to copy. The other tables are small, so there it is every row.
+# The rows to copy. The other tables are small, so all of their rows are copied.
 _BACKFILL: Final = {"claim": "hold IS NOT NULL AND hold_why IS NOT NULL"}  # found by the index of claims on hold
 # The constraints on new columns. The old ones stay valid, because both columns are equal.
 CHECKS: Final = (
@@ -112,7 +112,7 @@ OLD_CHECKS: Final = (
 )
 OLD_INDEX: Final = "ix_schedule_run_mail"
 
-# No code names these, so a rename in the catalog is enough.
+# No code refers to these, so a rename in the catalog is enough.
 _CONSTRAINTS: Final = (
     ("schedule_run", "one_run_for_each_night", "one_run_for_each_date"),
     ("schedule_run", "a_run_is_a_night_or_was_asked_for", "a_run_has_a_date_or_a_key"),

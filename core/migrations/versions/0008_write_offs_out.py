@@ -1,8 +1,8 @@
-"""Keep the practice's own reasons, the layouts of write-off files, and which postings were sent.
+"""Add the practice's own reasons, the layouts of write-off files, and the record of sent postings.
 
 The new columns of `settle_job` and `schedule` have constant defaults or none, so no row is rewritten. Processes of the
-previous version go on without them: a job without the practice's reason has the built-in one of its kind. A trigger
-gives each new practice the built-in reasons, because a process of the previous version may create it.
+previous version run without them: a job without the practice's own reason has the built-in reason of its kind. A
+trigger gives each new practice the built-in reasons, because a process of the previous version may create one.
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ FROM practice CROSS JOIN (VALUES {_BUILT_IN}) AS kind (code, name)
 def upgrade() -> None:
     op.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
     op.execute("LOCK TABLE schedule, settle_job IN ACCESS EXCLUSIVE MODE")
-    op.execute("LOCK TABLE practice IN SHARE ROW EXCLUSIVE MODE")  # no practice is created without reasons meanwhile
+    op.execute("LOCK TABLE practice IN SHARE ROW EXCLUSIVE MODE")  # so that no practice is created without reasons
     _create_reasons()
     op.add_column("settle_job", sa.Column("practice_reason", _JSON, server_default="{}", nullable=False))
     op.add_column("schedule", sa.Column("own_reason", sa.Text(), nullable=True))

@@ -1,6 +1,6 @@
 """Add imports and the pieces of their files.
 
-Two new tables: the version before runs on without knowing them.
+The two new tables are not used by the previous version.
 """
 
 from collections.abc import Sequence

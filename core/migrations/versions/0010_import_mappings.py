@@ -1,6 +1,6 @@
 """Add saved mappings of import files.
 
-A new table: the version before runs on without knowing it.
+The new table is not used by the previous version.
 """
 
 from collections.abc import Sequence

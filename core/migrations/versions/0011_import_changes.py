@@ -1,6 +1,6 @@
-"""Keep the old and new values of what an import changes on existing records.
+"""Store the old and new values of the changes that an import makes to existing records.
 
-A new table that the previous version does not know. No other table is locked for longer than the catalog needs.
+The new table is not used by the previous version. Other tables are locked only for the change in the catalog.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
-"""Remember which postings of an export the ledger already has as write-offs.
+"""Record which postings in an export are already in the ledger as write-offs.
 
-A new table: the version before runs on without knowing it. Its foreign key locks the lines for a moment.
+The new table is not used by the previous version. Its foreign key locks the table of service lines for a moment.
 """
 
 from collections.abc import Sequence

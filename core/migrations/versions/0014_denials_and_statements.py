@@ -1,9 +1,8 @@
-"""Add what the rules about rejected, denied and unbilled claims need to know, and the practice's numbers for them.
+"""Add columns for the rules about denied and unbilled claims, and the practice's limits for these rules.
 
 The new columns of `claim` are empty and those of `practice` have constant defaults, so no row is rewritten, and
-processes of the previous version go on without them. `claim` gets no check constraint, because reading every claim
-would hold the lock for too long; the import checks the values. A preview that was frozen before has these rules turned
-off.
+processes of the previous version run without them. `claim` gets no check constraint, because reading every claim would
+hold the lock for too long; the import checks the values. Existing previews have these rules turned off.
 """
 
 from collections.abc import Sequence

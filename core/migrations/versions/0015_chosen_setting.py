@@ -1,4 +1,4 @@
-"""Remember whether a practice has chosen its Balance Writeoff setting.
+"""Record whether a practice has chosen its Balance Writeoff setting.
 
 The column has a constant default, so no row is rewritten. Existing practices count as having chosen, and so does a
 practice that a process of the previous version creates.

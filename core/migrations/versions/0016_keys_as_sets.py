@@ -3,9 +3,9 @@
 A foreign key runs one query for each row and locks the row that it refers to. That took a third of the time of an
 import and of a settled chunk. A trigger now checks all rows of a statement at once. It needs no lock, because the rows
 that claims, lines and postings refer to can't be deleted or change their keys: another trigger refuses that. The names
-of the constraints stay, in the error too.
+of the constraints stay the same, also in error messages.
 
-The version before works on without a change. The migration locks ten tables for a moment and reads no row.
+The previous version works unchanged. The migration locks ten tables for a moment and reads no row.
 """
 
 from collections.abc import Sequence
@@ -50,9 +50,9 @@ KEYS: Final = (
     Key("posting", "reversal_is_on_the_line_of_its_original", ("claim_id", "line", "reverses_id"), "posting",
         ("claim_id", "line", "id"), may_be_null=True),
 )  # fmt: skip
-# The patient of a claim has its practice as a key.
+# Implied by the key to the patient, which includes the practice.
 IMPLIED: Final = "fk_claim_practice_practice_id"
-# Postings refuse every change since migration 0001.
+# The tables whose rows and keys must not change. Postings have refused every change since migration 0001.
 KEPT: Final = {
     "patient": ("id",), "office": ("id",), "provider": ("id",), "payer": ("id",), "settle_job": ("id",),
     "claim": ("id",), "line_item": ("claim_id", "number"),

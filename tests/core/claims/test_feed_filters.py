@@ -181,7 +181,7 @@ _LOOSE: list[tuple[dict[str, Any], str]] = [
     ({"claim_id": 1}, "claim_id: write a string"),
     ({"claim_id": ["1", "10"]}, "claim_id: write a string"),
     ({"claim_id": ""}, "claim_id: must not be empty"),
-    ({"claim_id": None}, "claim_id: null filters nothing; leave the key out"),
+    ({"claim_id": None}, "claim_id: null is not a filter value; leave the key out"),
     ({"office": []}, "office: must not be empty"),
     ({"office": [7]}, "office: write a string"),
     ({"claim_status": "Lost"}, "claim_status: unknown 'Lost'; it must be one of none, In Process"),

@@ -27,7 +27,7 @@ def test_migrate_names_each_migration_of_an_empty_database(typed: Typed, empty_d
     first = typed("migrate").stdout.splitlines()
 
     assert first[0] == f"Migrated an empty database to {NEWEST}:"
-    assert first[1] == "  0001  The tables of the first version: practices, claims, the ledger, jobs, access"
+    assert first[1] == "  0001  Create the tables of the first version: practices, claims, the ledger, jobs, access"
     assert [line.split()[0] for line in first[1:]] == [f"{number:04}" for number in range(1, int(NEWEST) + 1)]
     assert typed("migrate").stdout == f"The database is already at migration {NEWEST}. Nothing to do.\n"
 

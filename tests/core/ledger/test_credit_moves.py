@@ -143,7 +143,7 @@ def test_a_transfer_of_a_credit_between_claims_is_voided_on_both_from_either(ove
         ({"side": "insurance"}, "to.line: line 2 has no insurance balance"),
         ({"line": 1}, "to.line: line 1 has no patient balance"),
         ({"line": 7}, "to.line: claim 1 has no line 7"),
-        ({"claim": "3", "line": 1}, "to.claim_id: claim 3 is another patient's"),
+        ({"claim": "3", "line": 1}, "to.claim_id: claim 3 is for a different patient"),
         ({"claim": "2", "line": 1, "side": "insurance", "cents": 60_01}, r"more than the credit of \$60.00"),
         ({"note": ""}, "note: give the reason"),
     ],

@@ -142,7 +142,7 @@ def test_only_manual_postings_can_be_voided_and_each_refusal_says_what_to_do(pra
     with pytest.raises(NotVoidable, match="import the correction"):
         void(practice, imported, key="1")
     for write_off in ids(practice, PostingKind.WRITE_OFF):
-        with pytest.raises(NotVoidable, match=f"is a write-off of job {job.job_id}. Reverse that job"):
+        with pytest.raises(NotVoidable, match=f"is a write-off from job {job.job_id}. Reverse the whole job"):
             void(practice, write_off, key="2")
     with pytest.raises(NotVoidable, match="is a reversal"):
         void(practice, ids(practice, PostingKind.REVERSAL)[-1], key="3")

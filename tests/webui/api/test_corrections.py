@@ -76,5 +76,5 @@ def test_a_credit_is_transferred_to_a_balance_of_the_patient(biller: Api) -> Non
     answer = send(biller, claim, "credit-transfers", "two", **body, to=to)
 
     assert refused(answer) == (422, "bad_entry")
-    assert "is another patient's; choose the same patient's" in answer.json["detail"]
+    assert "is for a different patient; choose one for the same patient" in answer.json["detail"]
     assert refused(send(biller, claim, "credit-transfers", "3", **body, to={"line": 1})) == (422, "bad_entry")

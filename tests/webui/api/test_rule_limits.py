@@ -1,4 +1,4 @@
-"""The numbers of the rules by API: read by every role that sees claims, changed by administrators only."""
+"""The rule limits by API: read by every role that sees claims, changed by administrators only."""
 
 from typing import Any
 

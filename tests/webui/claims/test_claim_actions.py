@@ -49,7 +49,7 @@ def test_a_transfer_shows_the_write_off_that_it_restored(practice: GivenPractice
 
     post(biller, **{**TRANSFER, "amount": "3.00"}, idempotency_key="moved")
 
-    assert "$3.00 of an earlier write-off was applied again to the other balance." in biller.says("/claims/C1")
+    assert "$3.00 of an earlier write-off was restored on the other balance." in biller.says("/claims/C1")
     assert (practice.read("C1").insurance_due, practice.read("C1").patient_due) == (200, 0)
 
 
@@ -103,7 +103,7 @@ def test_a_posted_form_sent_again_with_other_values_is_refused(
     answer = post(biller, **{**PAYMENT, "amount": "7.00"})
 
     assert answer.status_code == 422
-    assert "This form was already posted with different values" in answer.text
+    assert "This form was already submitted with different values" in answer.text
     assert 'value="7.00"' in answer.text
     assert 'name="idempotency_key" value="one"' not in answer.text  # the next click is a second posting
     assert len(manual_postings(practice)) == 1

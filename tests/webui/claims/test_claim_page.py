@@ -104,7 +104,7 @@ def test_a_claim_without_lines_shows_no_lines_and_no_postings(practice: GivenPra
 
     page = biller.read("/claims/C1")
 
-    assert "This claim has no lines" in page
+    assert "This claim has no service lines" in page
     assert "No postings on this claim" in page
 
 

@@ -52,7 +52,7 @@ def test_the_feed_shows_names_with_markup_as_text(named: GivenPractice, biller: 
 
 
 def test_an_empty_feed_shows_how_to_import_claims(practice: GivenPractice, biller: Browser) -> None:
-    way_to_get_some = "Import claims , or create a sample with settle sample ."
+    way_to_get_some = "Import claims . To try sample claims, create a separate practice on the server"
     assert f"No claims yet. {way_to_get_some}" in biller.says("/claims")
 
 
