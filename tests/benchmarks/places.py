@@ -1,4 +1,4 @@
-"""The servers of a benchmark: used by this run alone, with copied databases and the durability settings of `settle up`."""
+"""The servers of a benchmark: used by this run alone, on copied databases, as durable as those of `settle up`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
