@@ -43,8 +43,8 @@ REFUND_WITHIN: Final = dt.timedelta(days=60)  # 42 U.S.C. 1320a-7k(d): from the 
 REFUNDED_PAYER_CLASSES: Final = frozenset({PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL})
 COLUMN_HEADINGS: Final = (
     "Claim ID", "Patient", "Date of Service", "Line", "Service", "Responsibility", "Credit", "Ins/Pt balance",
-    "Payer", "Payer class", "Secondary payer", "Secondary payer class", "Since", "Days",
-    "Refund due if identified today", "Return to",
+    "Ins 1", "Ins 1 payer class", "Ins 2", "Ins 2 payer class", "Credit since", "Days",
+    "Refund by, if identified today", "Payable to",
 )  # fmt: skip
 
 
