@@ -252,7 +252,7 @@ class GivenPractice:
         now: dt.datetime = NOW,
         **entry: Any,
     ) -> PostingResult:
-        """Enter a posting by hand: by default a patient payment on the first line."""
+        """Enter a manual posting: by default a patient payment on the first line."""
         given = {"kind": "payment", "line": 1, "responsibility": "patient", "amount_cents": cents, **entry}
         if given["kind"] == "payment":
             given.setdefault("paid_by", "patient")

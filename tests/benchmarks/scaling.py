@@ -84,7 +84,7 @@ def nightly(site: Site, random: Random) -> Iterator[Job]:
 
 
 def monday(site: Site, random: Random) -> Iterator[Job]:
-    """Each practice settles 5,000 claims between 08:00 and 10:00 in its own zone, and 72 more by hand."""
+    """Each practice settles 5,000 claims between 08:00 and 10:00 in its own zone, and 72 more in a small job."""
     for practice in range(site.practices):
         morning = _hours_late(practice, site) * HOUR
         yield Job(morning + random.random() * 2 * HOUR, practice, 5_000)
