@@ -1,7 +1,8 @@
-# One image for every process. docker-compose.yml has the command of each.
+# One image for every process. docker-compose.yml has the command for each.
 FROM python:3.11-slim AS build
 WORKDIR /build
-# Install only what the product needs, and check each file against its hash in requirements.lock. No tests, no servers.
+# Install only what the product needs, and check each file against its hash in requirements.lock. The
+# test packages and the local servers stay out.
 RUN pip install --no-cache-dir uv==0.13.8 && uv venv /venv
 ENV VIRTUAL_ENV=/venv UV_NO_CACHE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1
 COPY requirements.lock pyproject.toml README.md LICENSE ./
@@ -14,7 +15,8 @@ RUN uv pip install --no-deps .
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --create-home settle
 COPY --from=build /venv /venv
-# Send cookies only over TLS. Set it here and not in the compose file, so that settle.env can override it.
+# SETTLE_HTTPS_ONLY sends cookies only over TLS. It is set here and not in the compose file, so that settle.env can
+# override it.
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 SETTLE_HTTPS_ONLY=true
 WORKDIR /home/settle
 USER 10001

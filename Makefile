@@ -18,7 +18,7 @@ $(UV):
 	@echo "Installing uv $(UV_VERSION) …"
 	@$(PYTHON) -m pip install --quiet --no-warn-script-location --disable-pip-version-check --root-user-action ignore --upgrade --target .tools uv==$(UV_VERSION)
 
-# Compile once, because a run starts a dozen Pythons and some machines do not let them save compiled files.
+# Compile once: a run starts a dozen Python processes, and some machines do not let them save compiled files.
 .venv/.installed: requirements.lock pyproject.toml Makefile | $(UV)
 	@echo "Setting up .venv …"
 	@test -x .venv/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv
@@ -30,10 +30,10 @@ $(UV):
 run: install ## start everything on this machine and print the addresses
 	@exec .venv/bin/settle up $(ARGS)
 
-test: install ## run the tests, with one for each promise of the slow ones (tests/promises.py)
+test: install ## run the tests, but skip slow ones that are not in tests/promises.py
 	@.venv/bin/pytest -m "not slow" $(ARGS)
 
-test-all: install ## run all tests, also those of killed processes, cut networks, containers and a browser
+test-all: install ## run all tests, including those with killed processes, cut networks, containers and a browser
 	@.venv/bin/pytest $(ARGS)
 
 check: install ## run ruff, mypy and the import contracts; check the compose file and whether the lock file is current
@@ -55,7 +55,7 @@ lock: $(UV) ## resolve pyproject.toml into requirements.lock; keep pinned versio
 bench: install ## compare with hand-written SQL and naive baselines
 	@.venv/bin/python -m tests.benchmarks $(ARGS)
 
-soak: install ## cause random accidents for MINUTES=10, then prove the books
+soak: install ## cause random failures for MINUTES=10, then check that the books balance
 	@.venv/bin/python -m tests.soak --minutes $(or $(MINUTES),10) $(ARGS)
 
 clean: ## remove the environment, but not your data in var/

@@ -4,7 +4,7 @@
 # Expected: the error's text, or an exception, so that a failed lookup differs from an empty cell.
 # Seen: to_python and iter_rows both return "" for #N/A, #REF! and #DIV/0!, as for a blank cell. openpyxl returns the
 # error's text.
-# It matters because an amount column filled by a lookup would be read as "no balance" where the lookup failed.
+# It matters because in an amount column filled by a lookup, a failed lookup would be read as "no balance".
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -4,8 +4,8 @@
 # Expected: the number, as for a number above the last date (2958466 is read as 2958466.0), or the date before 1900.
 # Seen: -1, -45992 and -7 are all read as midnight, and -12.34 as 15:50:24. openpyxl returns the date before 1900, from
 # which the number can be recovered.
-# It matters because a negative balance in a column that was formatted as dates by mistake cannot be recovered or even
-# told from a time.
+# It matters because a negative balance in a column that was formatted as dates by mistake cannot be recovered, or even
+# distinguished from a time.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # fhir.resources 8.3.0: an amount of 10.00 is read and written as 10.0, and nineteen digits are rounded.
 #
-# FHIR gives the precision of a decimal a meaning: 0.010 is not 0.01, and a program keeps what it received
-# (hl7.org/fhir/R5/datatypes.html#decimal). The field of the model is a Decimal.
+# In FHIR, the precision of a decimal has meaning: 0.010 is not 0.01, and a program keeps the precision it received
+# (hl7.org/fhir/R5/datatypes.html#decimal). The model's field is a Decimal.
 # Expected: JSON with 10.00 is read as Decimal("10.00") and written as 10.00.
 # Seen: it is read as Decimal("10.0") and written as 10.0. An amount with nineteen digits loses its cents when it is
 # read. A Decimal("10.00") that is set in Python keeps its precision until it is written.

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# psycopg 3.3.9 (binary): the error of a refused connection has no SQLSTATE, although the server sends one.
+# psycopg 3.3.9 (binary): the error for a refused connection has no SQLSTATE, although the server sends one.
 #
-# Expected: the error of a wrong password has sqlstate 28P01, which is in the server's answer.
+# Expected: the error for a wrong password has sqlstate 28P01, which is in the server's answer.
 # Seen: sqlstate is None, and so is diag.sqlstate. Only the sentence is left, in the server's language.
-# It matters because a program that names the cause for an operator (password, database, too many connections) must
-# match words instead of codes.
+# It matters because a program that shows an operator the cause (password, database, too many connections) must match
+# words instead of codes.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

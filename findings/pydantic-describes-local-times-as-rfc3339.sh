@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # pydantic 2.14.4: JSON Schema's format "time" describes a time without a zone, but the format requires a zone.
 #
-# Expected: the schema of datetime.time fits what pydantic itself writes for a time without a zone.
+# Expected: the schema of datetime.time accepts what pydantic itself writes for a time without a zone.
 # Seen: pydantic writes "08:15:00" and describes it as format "time". RFC 3339 times end in Z or an offset, so
 # jsonschema with its format checker refuses the value.
 # It matters because a client generated from the description refuses our own answer.

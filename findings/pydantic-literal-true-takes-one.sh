@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # pydantic 2.14.4: Literal[True] accepts the number 1, although its JSON schema allows only true.
 #
-# Expected: a field of Literal[True] accepts JSON's true and nothing else, as its schema says.
+# Expected: a field of type Literal[True] accepts JSON's true and nothing else, as its schema says.
 # Seen: it also accepts 1 and 1.0, even in strict mode, because a literal accepts any value that equals it. StrictBool
 # refuses both.
 # It matters because {"all": 1} in a request then selects every claim of a practice.

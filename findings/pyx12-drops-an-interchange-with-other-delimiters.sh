@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# pyx12 4.0.0: an interchange after the first one is dropped without an error if it uses other delimiters.
+# pyx12 4.0.0: an interchange after the first one is dropped without an error if it uses different delimiters.
 #
-# Each ISA segment declares the delimiters of its own interchange, and one file may hold several interchanges.
+# Each ISA segment declares the delimiters of its own interchange, and one file may contain several interchanges.
 # Expected: both interchanges are read, or an error says that the second one was not.
 # Seen: two interchanges with the same delimiters give two claims. If the second uses | ! > instead of * ~ :, X12Reader
 # gives one claim and no error. Alone, that interchange is read. oxedi 0.6.0 also gives one claim, but reports the
 # rest as an unknown segment.
-# It matters because a clearinghouse joins the remittances of several payers into one file, and the lost one looks like
-# a payer that has not answered.
+# It matters because a clearinghouse joins the remittances of several payers into one file, and then the lost one
+# looks like a payer that has not answered.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

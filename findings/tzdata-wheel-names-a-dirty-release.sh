@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# tzdata 2026.2: the wheel names its release in two ways: IANA_VERSION is 2026b, and tzdata.zi says 2026b-dirty.
+# tzdata 2026.2: the wheel gives two names for its release: IANA_VERSION is 2026b, and tzdata.zi says 2026b-dirty.
 #
 # Expected: both are 2026b.
 # Seen: the first line of tzdata.zi is "# version 2026b-dirty". tzdata 2026.6 says 2026f in both places.
-# It matters to a program that compares the wheel with the system's database by that line. If it expects a year and a
-# letter, it finds no version at all.
+# It matters to a program that compares the wheel with the system's database by that line. If the program expects a year
+# and a letter, it finds no version at all.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -28,7 +28,7 @@ def holds(alert: str, scraped: str) -> bool:
             values.setdefault(sample.name, []).append(sample.value)
     asked = _HIGHEST.sub(lambda found: str(max(values[found[1]])), str(_rule(alert)["expr"]))
     assert not _KNOWN.sub("", asked), f"a test cannot run this rule yet: {asked}"
-    return bool(eval(asked, {}))  # noqa: S307  numbers and comparisons alone, as just asserted
+    return bool(eval(asked, {}))  # noqa: S307  only numbers and comparisons, as just asserted
 
 
 def _rule(alert: str) -> dict[str, dict[str, str]]:

@@ -1,11 +1,11 @@
-"""Acts that start together in threads. The test judges what each of them raised."""
+"""Functions that start at the same time in threads. The test checks what each of them raised."""
 
 import threading
 from collections.abc import Callable
 
 
 def outcomes_at_once(*acts: Callable[[], object]) -> list[BaseException | None]:
-    """Run the acts in threads that start together. Return what each raised, in the given order."""
+    """Run the acts in threads that start at the same time. Return what each raised, in the given order."""
     barrier = threading.Barrier(len(acts))
     outcomes: list[BaseException | None] = [None] * len(acts)
 
@@ -13,7 +13,7 @@ def outcomes_at_once(*acts: Callable[[], object]) -> list[BaseException | None]:
         barrier.wait()
         try:
             act()
-        except BaseException as error:  # noqa: BLE001  whatever it was is judged by the test
+        except BaseException as error:  # noqa: BLE001  the test checks which exception it was
             outcomes[index] = error
 
     threads = [threading.Thread(target=run, args=pair) for pair in enumerate(acts)]
@@ -25,5 +25,5 @@ def outcomes_at_once(*acts: Callable[[], object]) -> list[BaseException | None]:
 
 
 def raised_at_once(*acts: Callable[[], object]) -> list[BaseException]:
-    """Run the acts in threads that start together. Return what they raised."""
+    """Run the acts in threads that start at the same time. Return what they raised."""
     return [error for error in outcomes_at_once(*acts) if error is not None]

@@ -1,4 +1,4 @@
-"""Real servers for every test that needs one. Nothing is mocked, and two tests share nothing."""
+"""Real servers for every test that needs one. Nothing is mocked, and tests share no state."""
 
 import gc
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Exempt what exists by now from garbage collection: thousands of tests, which each collection would visit."""
+    """Exempt the thousands of collected tests from garbage collection, because each collection would visit them."""
     gc.collect()
     gc.freeze()
 
@@ -52,7 +52,7 @@ def plain_logs() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def product_hasher() -> Iterator[PasswordHasher]:
-    """Hash with little work in this process, because hundreds of tests add a user. Yield the hasher of the product."""
+    """Hash passwords cheaply in this process, because hundreds of tests add a user. Yield the product's own hasher."""
     hasher = users._HASHER
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(users, "_HASHER", PasswordHasher(time_cost=1, memory_cost=32, parallelism=1))
@@ -61,7 +61,7 @@ def product_hasher() -> Iterator[PasswordHasher]:
 
 @pytest.fixture
 def short_lock_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuse after a tenth of a second what the product refuses after five."""
+    """Let lock waits fail after a tenth of a second; in the product, they fail after five seconds."""
     monkeypatch.setattr(locks, "LOCK_TIMEOUT", "100ms")
 
 

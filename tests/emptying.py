@@ -1,7 +1,7 @@
-"""Empty a database between two tests, which costs a fraction of a new copy of the template.
+"""Empty a database between two tests, which takes a fraction of the time of copying the template again.
 
-A test must not notice. So a database is emptied only if it then equals a new copy: the same tables, constraints,
-triggers and functions, and no client left that could still write.
+A test must not notice the difference. So a database is reused only if it then equals a new copy: it has the same
+tables, constraints, triggers and functions, and no client that could still write.
 """
 
 import json
@@ -53,14 +53,14 @@ _Connection = psycopg.Connection[tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class Template:
-    """What must not differ in a database that is used again."""
+    """The properties of a database that must equal the template's before it is reused."""
 
     shape: list[tuple[Any, ...]]
     sizes: str
 
     @classmethod
     def read(cls, superuser_url: str) -> "Template":
-        """Read it from the database that others are copied from."""
+        """Read them from the template."""
         with psycopg.connect(superuser_url, autocommit=True) as connection:
             sizes = connection.execute(_SIZES).fetchall()
             names = ("oid", "relpages", "reltuples")
@@ -79,7 +79,7 @@ def empty(superuser_url: str, *, template: Template, kept: list[int]) -> bool:
             deletes = "; ".join(f"DELETE FROM {name}" for name in tables)
             # As a replica, PostgreSQL runs no trigger and checks no foreign key.
             connection.execute(f"SET session_replication_role = replica; BEGIN; {deletes}; COMMIT".encode())
-            # Otherwise new rows would fill the gaps, and a query without an order would return them in another one.
+            # Otherwise new rows would fill the gaps, and queries without ORDER BY would return a different order.
             connection.execute(f"VACUUM {', '.join(tables)}".encode())
         connection.execute(_RESTART_IDS)
         if connection.execute(_FORGET_SIZES, [template.sizes]).rowcount:

@@ -77,13 +77,13 @@ class GivenPractice:
             session.execute(text(statement), values)
 
     def claim(self, number: str, *lines: Line, **columns: Any) -> str:
-        """Add a claim with postings that explain every balance. Return its number."""
+        """Add a claim with postings that add up to every balance. Return its number."""
         with transaction(self.sessions) as session:
             _add_claims(session, self, {number: lines}, columns)
         return number
 
     def alike(self, numbers: Iterable[str], *lines: Line) -> None:
-        """Add claims with the same lines."""
+        """Add claims with the same service lines."""
         with transaction(self.sessions) as session:
             _add_claims(session, self, dict.fromkeys(numbers, lines), {})
             session.execute(text("ANALYZE claim, line_item, posting"))
@@ -221,7 +221,7 @@ class GivenPractice:
             session.execute(update(table).where(table.id == id_).values(limits))
 
     def set_write_off(self, setting: WriteOffSetting) -> None:
-        """Set the practice's Balance Writeoff."""
+        """Choose the practice's Balance Writeoff setting."""
         with transaction(self.sessions) as session:
             session.execute(update(Practice).where(Practice.id == self.id).values(write_off=setting))
 
@@ -233,7 +233,7 @@ class GivenPractice:
         return job
 
     def take_chunk(self, *, worker: str = "tester", now: dt.datetime = NOW) -> chunks.Chunk:
-        """Take a free chunk, as a worker does. There is one."""
+        """Take a free chunk, as a worker does. Fail if there is none."""
         taken: chunks.Chunk | None = self.do(chunks.take, worker=worker, now=now)
         assert taken is not None
         return taken
@@ -252,7 +252,7 @@ class GivenPractice:
         now: dt.datetime = NOW,
         **entry: Any,
     ) -> PostingResult:
-        """Post an entry by hand: by default a payment of the patient on the first line."""
+        """Enter a manual posting: by default a patient payment on the first line."""
         given = {"kind": "payment", "line": 1, "responsibility": "patient", "amount_cents": cents, **entry}
         if given["kind"] == "payment":
             given.setdefault("paid_by", "patient")
@@ -261,7 +261,7 @@ class GivenPractice:
         return posted
 
     def audited(self, act_: str | None = None, *, subject: str | None = None) -> list[AuditEntry]:
-        """Return the practice's audit entries, oldest first: all, or those of an act or of a subject."""
+        """Return the practice's audit entries, oldest first: all, or only those with this act or subject."""
         with self.sessions() as session:
             found = select(AuditEntry).where(AuditEntry.practice_id == self.id).order_by(AuditEntry.id)
             found = found.where(AuditEntry.act == act_) if act_ else found
@@ -291,7 +291,7 @@ class GivenPractice:
 
     @contextmanager
     def locked(self, *numbers: str) -> Iterator[Session]:
-        """Let another session lock these claims for as long as the block lasts."""
+        """Lock these claims in another session until the block ends."""
         with self.sessions() as session, session.begin():
             these = select(Claim.id).where(Claim.practice_id == self.id, Claim.external_id.in_(numbers))
             session.scalars(these.with_for_update()).all()
@@ -347,7 +347,7 @@ def ticking(start: dt.datetime) -> engine.Clock:
 def a_practice(
     sessions: Sessions, *, name: str = "Lakeside", write_off: WriteOffSetting = WriteOffSetting.BOTH
 ) -> GivenPractice:
-    """Create a practice that calls any balance small, because most tests are not about that limit."""
+    """Create a practice that counts any balance as small, because most tests are not about that limit."""
     with transaction(sessions) as session:
         practice_id = create_practice(session, name=name, write_off=write_off, now=NOW)
         session.get_one(Practice, practice_id).small_balance_max_cents = CENTS_MAX
@@ -374,7 +374,7 @@ def add_user(session: Session, practice_id: int, email: str, role: Role) -> Acto
 def _add_claims(
     session: Session, given: GivenPractice, lines_of: Mapping[str, tuple[Line, ...]], columns: dict[str, Any]
 ) -> None:
-    """Add claims by number, all with the same `columns`. Set-based inserts make hundreds as fast as one."""
+    """Add claims by number, all with the same `columns`. With set-based inserts, hundreds take no longer than one."""
     standard = {
         "practice_id": given.id,
         "patient_id": given.ids["Patient"],
@@ -406,8 +406,8 @@ def _add_claims(
     )
     _insert(session, Posting, list(owed))
     if len(added) >= _MANY:
-        # Without statistics, PostgreSQL plans the sums of a thousand claims as for an empty table, and they take
-        # minutes.
+        # Without statistics, PostgreSQL plans the sums of a thousand claims as if the table were empty, and they
+        # take minutes.
         session.execute(text("ANALYZE claim, line_item, posting"))
     new = [claim_id for _, claim_id in added]
     balances.recompute(session, given.id, select(Claim.id).where(Claim.practice_id == given.id, Claim.id.in_(new)))

@@ -8,7 +8,10 @@ from pathlib import Path
 
 @contextmanager
 def open_folder() -> Iterator[Path]:
-    """Make an empty folder that root's PostgreSQL may enter too, unlike pytest's own. Remove it at the end."""
+    """Create an empty folder and remove it at the end.
+
+    Unlike pytest's own folders, it lets PostgreSQL's account in when root runs the tests.
+    """
     with tempfile.TemporaryDirectory(prefix="settle-") as name:
         folder = Path(name)
         folder.chmod(0o711)

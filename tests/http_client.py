@@ -47,5 +47,5 @@ def ask(
 
 
 def basic(user: str, password: str) -> dict[str, str]:
-    """Return the header with which a browser sends a name and a password."""
+    """Return the header in which a browser sends a name and a password."""
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}

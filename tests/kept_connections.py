@@ -1,6 +1,6 @@
 """Connections that a test leaves open for the next test on its database.
 
-A new connection reads the catalogs again, which costs more than most tests do with it.
+A new connection reads the catalogs again, which takes longer than most tests use it.
 """
 
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""An office's own export as a workbook: one row for each claim, invented."""
+"""An office's own export as a workbook, with one row for each invented claim."""
 
 import csv
 import datetime as dt
@@ -41,7 +41,7 @@ def rows_of(count: int) -> list[list[Any]]:
 
 
 def next_day(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    """Return the rows with a payment of $60.00 on the first claim and another name of its patient."""
+    """Return the rows with a payment of $60.00 on the first claim and a different name for its patient."""
     changed = [list(row) for row in rows]
     changed[0][6] += 60
     changed[0][9] -= 60

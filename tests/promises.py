@@ -40,7 +40,7 @@ PROMISES: Final = {
         "core/local/test_up.py::test_other_commands_find_the_servers_of_the_run",
 }  # fmt: skip
 
-# These read files only, so each run has them.
+# These only read files, so every run includes them.
 FAST: Final = ("acceptance/test_compose_file.py",)
 
 

@@ -1,4 +1,4 @@
-"""How often a test repeats a race or draws an example: in `make test` a third as often as in `make test-all`."""
+"""How often a test repeats a race or tries an example: in `make test` a third as often as in `make test-all`."""
 
 import os
 from typing import Final
@@ -15,5 +15,5 @@ def times(number: int) -> int:
 
 
 def rounds(number: int) -> int:
-    """Return the same for a race or a machine, of which SETTLE_SOAK_ROUNDS asks for more."""
+    """Return how often this run repeats a race or a state machine: SETTLE_SOAK_ROUNDS, if set, or `times(number)`."""
     return int(os.environ.get(_ROUNDS) or times(number))

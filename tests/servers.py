@@ -29,7 +29,7 @@ PROGRAMS: Final = "SETTLE_TEST_POSTGRES"
 
 # Copying a database takes 15 ms in memory, and 300 ms on a busy disk.
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 – the folder that we make in it has an unguessable name
-_MEMORY_BYTES_MIN: Final = 6 * 1024**3  # three pytest processes, each with a gigabyte of WAL and its databases
+_MEMORY_BYTES_MIN: Final = 6 * 1024**3  # three pytest processes, each with a gigabyte of WAL, and their databases
 _PREFIX: Final = "settle-test-"
 _ABANDONED_AFTER_SECONDS: Final = 60
 
@@ -136,16 +136,16 @@ def running_servers() -> Iterator[tuple[Databases, Broker]]:
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """Yield a folder, in memory if there is enough of it. Remove it afterwards, along with those of killed runs."""
+    """Yield a folder, in memory if there is enough. Remove it afterward, along with the folders of killed runs."""
     inside = _MEMORY if _has_room(_MEMORY) else Path(tempfile.gettempdir())
     for other in inside.glob(f"{_PREFIX}*"):
         _remove_if_abandoned(other)
-    # Not pytest's own temporary folder: its mode is 700, and PostgreSQL does not run as root but as another account.
+    # Not pytest's own temporary folder: its mode is 700, and PostgreSQL runs under a different account than root.
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=inside))
     folder.chmod(0o711)
     held = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX)  # held until this process ends, for whatever reason
+        fcntl.flock(held, fcntl.LOCK_EX)  # locked until this process ends, for whatever reason
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -23,7 +23,7 @@ _dialects: list[Dialect] = []
 
 
 def engine_on(url: str) -> Engine:
-    """Return an engine as the product makes it. It shares compiled statements with this process's other engines."""
+    """Return an engine like the product's. It shares compiled statements with this process's other engines."""
     engine = make_engine(url)
     if not _dialects:
         with engine.connect():  # a dialect asks the server for its version at the first connection
@@ -44,9 +44,8 @@ def application(
 ) -> OpenAPI:
     """Return the application on this database, with that clock.
 
-    There is one for each `name`; it serves the last caller.
-
-    Not for /readyz and /metrics, which use the database that the application was created with.
+    There is one application for each `name`; it uses the last caller's database and clock. Do not test /readyz and
+    /metrics with it: they use the database that the application was created with.
     """
     settings = settings or Settings(database_url=None, broker_url=None)
     app = _application(name)

@@ -13,7 +13,7 @@ _LAST_START: Final = 0.7
 
 
 def spread(items: list[pytest.Item]) -> list[pytest.Item]:
-    """Return the tests with the files of the slow places spread evenly over the others. A file stays together."""
+    """Spread the files from the slow places evenly among the others. Keep the tests of each file together."""
     files: defaultdict[Path, list[pytest.Item]] = defaultdict(list)
     for item in items:
         files[item.path].append(item)

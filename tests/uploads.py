@@ -1,4 +1,4 @@
-"""An upload of the template's files, and the worker's part in this process."""
+"""Upload the template's files, and do the worker's part in this process."""
 
 import io
 import zipfile
@@ -49,7 +49,7 @@ class Uploads:
         return lifecycle.key_of(self.practice.act(receive.receive_at_once, streams, **request))
 
     def changed(self, file: str, old: str, new: str) -> dict[str, bytes]:
-        """Return the files with another text in one of them."""
+        """Return the files with a text replaced in one of them."""
         assert old.encode() in self.files[file]
         return {**self.files, file: self.files[file].replace(old.encode(), new.encode(), 1)}
 

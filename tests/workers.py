@@ -90,7 +90,7 @@ class Worker:
         os.killpg(self.pid, signal.SIGCONT)
 
     def start_again(self) -> None:
-        """Wait for the worker's end, then start it again."""
+        """Wait until the worker has ended, then start it again."""
         assert not self.is_running()
         self.start()
 
@@ -115,7 +115,7 @@ class Workers:
     def __init__(
         self, guardian: Guardian, *, folder: Path, database_url: str, broker_url: str, **variables: str
     ) -> None:
-        """Keep the arguments for `start`. `variables` are more SETTLE_… settings, such as CHUNK_CLAIMS="2"."""
+        """Keep the arguments for `start`. `variables` are additional SETTLE_… settings, such as CHUNK_CLAIMS="2"."""
         given = {"DATABASE_URL": database_url, "BROKER_URL": broker_url, "DATA_DIR": str(folder), **variables}
         environment = {
             **os.environ,

@@ -11,15 +11,15 @@ from tests.shared_app import engine_on
 
 
 class World:
-    """A database with a practice that nothing changes anymore."""
+    """A database with a practice that no longer changes."""
 
     def __init__(self, databases: Databases, url: str, practice: GivenPractice) -> None:
-        """Remember both. No connection to the database is open, so that PostgreSQL can copy it."""
+        """Keep both. Leave no connection to the database open, so that PostgreSQL can copy it."""
         self._databases, self._url, self._practice = databases, url, practice
 
     @contextmanager
     def copied(self) -> Iterator[GivenPractice]:
-        """Yield the practice in a database of its own."""
+        """Yield the practice in its own copy of the database."""
         with self._databases.copied(self._url) as url:
             engine = engine_on(url)
             yield replace(self._practice, sessions=make_sessions(engine))

@@ -8,7 +8,7 @@ from pathlib import Path
 from core import zone_database
 from core.zone_database import ZoneDatabase
 
-# The rules of every release before 2026b. Morocco interrupted its summer time during Ramadan, which is not in autumn.
+# The rules in every release before 2026b. Morocco paused its summer time only during Ramadan, which is not in fall.
 OLD = {
     "America/Vancouver": "PST8PDT,M3.2.0,M11.1.0",
     "America/Edmonton": "MST7MDT,M3.2.0,M11.1.0",

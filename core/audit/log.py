@@ -30,15 +30,15 @@ _READ_AT_ONCE: Final = 1_000
 IMPORT_ACTS: Final = ("practice.imported", "postings.imported")
 COLUMN_HEADINGS: Final = (
     "Number",
-    "At (UTC)",
-    "Who",
+    "When (UTC)",
+    "User",
     "E-mail",
-    "Act",
+    "Action code",
     "Subject",
-    "In words",
-    "Facts",
-    "Digest",
-    "What is hashed",
+    "Action",
+    "Details",
+    "Checksum",
+    "Checksum input",
 )
 
 
@@ -145,7 +145,7 @@ def authorize_export(session: Session, f: AuditFilter, *, by: Actor, now: dt.dat
 def csv_file(session: Session, practice_id: int, f: AuditFilter) -> Iterator[str]:
     """Yield the acts from first to last as CSV for an auditor, in pieces.
 
-    Each digest is the SHA-256 of "What is hashed" in UTF-8, which begins with the digest before it.
+    Each checksum is the SHA-256 of "Checksum input" in UTF-8, which begins with the previous checksum.
     """
     names, known = user_names(session, practice_id), _display_numbers(session, practice_id)
     before = aliased(AuditLink)

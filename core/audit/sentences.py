@@ -86,7 +86,7 @@ ACT_SENTENCES: Final = {
     "token.revoked": "Revoked {it}",
     "user.added": "Added {it}",
     "user.deactivated": "Deactivated {it}",
-    "user.limits_changed": "Changed the limits for {it}",
+    "user.limits_changed": "Changed the approval limits for {it}",
     "user.reactivated": "Reactivated {it}",
     "user.role_changed": "Changed the role of {it}",
     "user.sign_in_failed": "A sign-in as {it} failed",

@@ -62,7 +62,7 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
                    AND e.act = 'job.' || j.status)))""",
     ),
     "a_month_is_as_the_audit_says": Invariant(
-        "a closed month's digest is the one that the audit log recorded at its close, and it was not reopened later",
+        "a closed month's checksum is the one that the audit log recorded at its close, and it was not reopened later",
         f"""SELECT 'practice ' || m.practice_id || ', month ' || to_char(m.month::timestamp, 'YYYY-MM') FROM period m
             LEFT JOIN LATERAL (
                 SELECT e.act, e.facts FROM audit_entry e

@@ -23,7 +23,7 @@ _practice_option = click.option("--practice", "practice_name", required=True, me
 
 
 class LimitMissing(BadInput):
-    """Set the user's write-off limits: add --limit unlimited, or --claim-limit AMOUNT and --job-limit AMOUNT."""
+    """Set the user's approval limits: add --limit unlimited, or --claim-limit AMOUNT and --job-limit AMOUNT."""
 
     code = "limit_missing"
 

@@ -44,7 +44,7 @@ def _line(act: dict[str, Any]) -> str:
 def show_audit(api: Api, path: Path | None, limit: int, **wanted: Any) -> Any:
     """Show who did what, newest first.
 
-    With --csv, write a file with the number and digest of each entry. The audit log records the export.
+    With --csv, write a file with the number and checksum of each entry. The audit log records the export.
     """
     if path is not None:
         api.download("/audit.csv", path, **wanted)

@@ -32,7 +32,7 @@ def totals_lines(in_file: Mapping[str, Any], new: Mapping[str, Any]) -> list[str
         ("total_cents", "A/R total"),
     ):
         lines.append(_row(words, [(None, one[name]) for one in both]))
-    lines.append(_row("Credits", [(in_file["credit"]["number"], in_file["credit"]["cents"])]))
+    lines.append(_row("Credit balances", [(in_file["credit"]["number"], in_file["credit"]["cents"])]))
     lines.append(f"  Dates of service: {_dates(in_file['first_service_date'], in_file['last_service_date'])}.")
     lines.append(f"  Posting dates: {_dates(in_file['first_posting_date'], in_file['last_posting_date'])}.")
     return lines

@@ -74,7 +74,7 @@ def _posting_line(row: dict[str, Any]) -> str:
 def ledger(api: Api, claim: str) -> Any:
     """List the postings on a claim.
 
-    Each line begins with the posting's number.
+    Each line begins with the posting ID.
     """
     return api.get(f"/claims/{quote(claim, safe='')}/postings")
 

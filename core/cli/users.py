@@ -1,4 +1,4 @@
-"""Manage the users of a practice and the write-off limits."""
+"""Manage the users of a practice and the approval limits."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -54,7 +54,7 @@ def change_role(api: Api, email: str, role: str) -> Any:
 @_which_argument
 @_amount_argument
 def set_user_limit(api: Api, email: str, which: str, amount: str) -> Any:
-    """Set another user's write-off limit.
+    """Set another user's approval limit.
 
     The limit is the max write-off per claim or per job without approval, in dollars or unlimited.
     """
@@ -86,7 +86,7 @@ _add_user_command(
 @_which_argument
 @_amount_argument
 def set_limit(api: Api, which: str, amount: str) -> Any:
-    """Set the practice's write-off limit.
+    """Set the practice's approval limit.
 
     The limit is the max write-off per claim or per job without approval, in dollars or unlimited. A job over a limit
     needs approval as a whole.
@@ -101,7 +101,7 @@ def _list_limits(seen: dict[str, Any]) -> str:
 
 @user_command(_list_limits, name="limits")
 def show_limits(api: Api) -> Any:
-    """Show the write-off limits.
+    """Show the approval limits.
 
     Administrators see all users' limits; other users see only their own and the practice's. The lower limit
     applies.

@@ -19,7 +19,7 @@ from core.practices import practice_queries
 def _parse_head(_ctx: click.Context, _option: click.Parameter, given: str | None) -> Head | None:
     number, _, digest = (given or "").replace(",", "").partition(":")
     if given is not None and not (number.isascii() and number.isdigit() and digest):
-        raise click.BadParameter("write the number and the digest, for example 1042:9f86d081…")
+        raise click.BadParameter("write the number and the checksum, for example 1042:9f86d081…")
     return Head(int(number), digest) if given is not None else None
 
 
@@ -55,7 +55,7 @@ def verify(ctx: click.Context, name: str | None, kept: Head | None, as_json: boo
 def _missing_head_violation(practice_id: int, kept: Head) -> Violation:
     return Violation(
         "the_kept_head_is_in_the_chain",
-        "the saved audit entry is in the audit log with the same number and digest",
+        "the saved audit entry is in the audit log with the same number and checksum",
         1,
         (f"practice {practice_id}, audit entry {kept.number}",),
     )

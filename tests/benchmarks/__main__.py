@@ -1,4 +1,4 @@
-"""`make bench`: the table of ratios, complete or some rows, at full or small size."""
+"""`make bench`: the table of ratios, all rows or some, at full or small size."""
 
 import datetime as dt
 import time
@@ -20,10 +20,10 @@ PARTS = {
 
 @click.command()
 @click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
-@click.option("--claims", type=int, help="So many claims in the first row; the others shrink alike.")
-@click.option("--times", type=int, default=3, show_default=True, help="How often the first row is tried.")
+@click.option("--claims", type=int, help="The number of claims in the first row. The other rows shrink in proportion.")
+@click.option("--times", type=int, default=3, show_default=True, help="How many times to measure the first row.")
 def main(parts: tuple[str, ...], claims: int | None, times: int) -> None:
-    """Measure PARTS (by default all) and print the table."""
+    """Measure PARTS (all by default) and print the table."""
     sizes = _sizes(claims, times)
     console = Console(width=150)
     begun = time.monotonic()

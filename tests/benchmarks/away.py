@@ -1,4 +1,4 @@
-"""Settling while the broker accepts no hint (dead or frozen) against settling with it, from CONFIRM to the end."""
+"""Settling with a dead or frozen broker against settling with a working one, from CONFIRM to the end."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ SHARE_MIN: Final = 0.5
 
 
 def rows(place: Place, sizes: Sizes) -> list[Row]:
-    """Return a row for each kind of failure. The frozen broker comes before the dead one, which stays dead."""
+    """Return a row for each kind of failure. The frozen broker comes first, because the dead one stays dead."""
     given = place.migrated("away")
     practice = make_practice(
         place.url(given, superuser=True), name="Lakeside", claims=sizes.settled, now=runs.utc_now()

@@ -1,4 +1,4 @@
-"""Claims to measure with: any number of two lines each, created by the database in sets and always the same."""
+"""Claims for benchmarks: any number, with two lines each, inserted by the database in bulk and always the same."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from core.access.permissions import Actor
 from core.db.engine import make_engine, make_sessions
 from tests.factories import a_practice
 
-# A hundredth is on hold, so that every contestant has something to skip. Line 1 has a patient balance and, for six in
-# ten, an insurance balance. Line 2 has an insurance balance. This makes 2.6 write-offs per claim, on six earlier
-# postings.
+# One percent are on hold, so that every contestant has something to skip. Line 1 has a patient balance and, on 60% of
+# the claims, an insurance balance. Line 2 has an insurance balance. This makes 2.6 write-offs per claim, after six
+# earlier postings.
 _AMOUNTS: Final = """
 CREATE TEMPORARY TABLE amounts ON COMMIT DROP AS
 SELECT first_id + n AS id, n,
@@ -92,7 +92,7 @@ class Practice:
 
 
 def make_practice(url: str, *, name: str, claims: int, now: dt.datetime) -> Practice:
-    """Create a practice with `claims` claims. `url` is that of a superuser, who can skip the checks of keys."""
+    """Create a practice with `claims` claims. `url` must be a superuser's, so that the checks of keys can be skipped."""
     engine = make_engine(url)
     given = a_practice(make_sessions(engine), name=name)
     engine.dispose()

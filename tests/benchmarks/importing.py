@@ -46,14 +46,14 @@ _CLAIMS_OF_PATIENT: Final = 4
 
 @dataclass
 class _Version:
-    """A version of the product, and what its imports took."""
+    """A version of the product, and the time and memory of its imports."""
 
     settle: Path
     database: str
     watch: Watch = field(default_factory=Watch)
 
     def run(self, place: Place, database: str, *words: str) -> int:
-        """Run a command of this version. Return the most memory that its process used, in bytes."""
+        """Run a command of this version. Return the peak memory of its process in bytes."""
         command, most = [self.settle, *words], 0
         url = {"SETTLE_DATABASE_URL": place.url(database)}
         with subprocess.Popen(command, env=os.environ | url, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
@@ -90,9 +90,9 @@ def _seconds(lines: int, versions: list[_Version]) -> Row:
     here, *before = (version.watch.median for version in versions)
     what, shown = f"importing {lines:,} service lines", f"{here:.1f} s, {lines / here:,.0f} lines/s"
     if not before:
-        return Row(f"{what} ({AGAINST} names no other version)", shown, "", "", "", reached=True)
+        return Row(f"{what} (set {AGAINST} to compare two versions)", shown, "", "", "", reached=True)
     ratio = here / before[0]
-    what += ", this version / the other one"
+    what += ", this version / the other version"
     return Row(what, shown, f"{before[0]:.1f} s", f"{ratio:.2f} ×", f"at most {SECONDS_RATIO_MAX:g} ×",
                ratio <= SECONDS_RATIO_MAX)  # fmt: skip
 
@@ -108,13 +108,13 @@ def _import(place: Place, version: _Version, folder: Path) -> int:
     """Import the files into an empty database. Return the memory used."""
     options = ["--practice", "Lakeside"]
     if version.settle == _HERE:
-        options.append("--create")  # version 0.1.0 has no such option, because it always creates the practice
+        options.append("--create")  # version 0.1.0 lacks this option, because it always creates the practice
     with place.copy_of(version.database, "importing_now") as database, version.watch.running():
         return version.run(place, database, "import", "csv", str(folder), *options)
 
 
 def _write(folder: Path, lines: int) -> Path:
-    """Write the files of a practice with so many service lines, each with a charge and one or two postings."""
+    """Write the files of a practice with this many service lines, each with a charge and one or two postings."""
     folder.mkdir(mode=0o755)
     for name, rows_ in _SHORT_FILES.items():
         (folder / name).write_text("\n".join([*rows_, ""]))
@@ -129,7 +129,7 @@ def _write(folder: Path, lines: int) -> Path:
 
 
 def _rows(lines: int) -> Iterator[tuple[str, str]]:
-    """Yield the rows with the names of their files. They are the same each time."""
+    """Yield the rows with the names of their files. The rows are the same each time."""
     chance = random.Random(1)
     left = lines
     for n in range(lines):

@@ -1,4 +1,4 @@
-"""What is measured and how it is printed."""
+"""Measurements, and how they are printed."""
 
 import statistics
 import time
@@ -44,7 +44,7 @@ class Watch:
 
 
 def timed(work: Callable[[], object], *, times: int) -> Watch:
-    """Do `work` once unmeasured, to warm up compilation and caches, then `times` measured."""
+    """Do `work` once unmeasured, to warm up compilation and caches, then `times` times measured."""
     work()
     watch = Watch()
     for _ in range(times):

@@ -1,7 +1,7 @@
 """Baseline: everything in one transaction of handwritten SQL, as a PostgreSQL expert would write it.
 
-It starts from the same frozen items and ends in the same rows: the same locks, rules and ledger check, and the same
-postings, caches, outcomes, counters and status. It needs no reconciliation, because it is never half done.
+It starts from the same frozen items and ends with the same rows: the same locks, rules and ledger check, and the same
+postings, caches, outcomes, counters and status. It needs no reconciliation, because one transaction is never half done.
 """
 
 from typing import Final

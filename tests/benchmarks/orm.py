@@ -1,4 +1,4 @@
-"""Baselines: the same rules and postings, claim by claim, as typically written with an object mapper.
+"""Baselines: the same rules and postings, claim by claim, as typically written with an ORM.
 
 `python -m celery -A tests.benchmarks.orm worker` is a worker that settles one claim for each message.
 """
@@ -40,7 +40,7 @@ def sessions() -> Sessions:
 
 @worker_process_init.connect
 def leave_the_parents_connection(**_: object) -> None:
-    """Discard the parent's connection, because a forked process opens its own."""
+    """Discard the parent's connection, because a forked process must open its own."""
     sessions.cache_clear()
 
 

@@ -1,4 +1,4 @@
-"""The servers of a benchmark: used by this run alone, as durable as those of `settle up`, with copied databases."""
+"""The servers of a benchmark: used by this run alone, on copied databases, as durable as those of `settle up`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +48,7 @@ class Place:
     def copy_of(self, database: str, name: str) -> Iterator[str]:
         """Yield the URL of a copy of a database, made file by file so that each contestant starts with the same pages.
 
-        Drop it.
+        Drop the copy at the end.
         """
         self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
         self._run("CREATE DATABASE {} TEMPLATE {} OWNER settle STRATEGY file_copy", name, database)
@@ -59,7 +59,7 @@ class Place:
             self._run("DROP DATABASE {} WITH (FORCE)", name)
 
     def settle_down(self) -> None:
-        """Write out dirty pages, so that no contestant pays for the writes of another."""
+        """Write out dirty pages, so that no contestant pays for another one's writes."""
         self._run("CHECKPOINT")
 
     def run_in(self, database: str, statement: str) -> None:

@@ -71,7 +71,7 @@ def _pages(sessions: Sessions, practice: Practice, sizes: Sizes) -> list[Row]:
 
 
 def _cursor(sessions: Sessions, practice: Practice, *, place: int) -> str:
-    """Return the cursor of a reader who has read this many claims."""
+    """Return the cursor after this many claims."""
     sort = feed.DEFAULT_SORT
     before = select(Claim).where(Claim.practice_id == practice.id).order_by(*sort.order()).offset(place - 1).limit(1)
     with sessions() as session:

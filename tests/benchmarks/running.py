@@ -1,4 +1,4 @@
-"""A large running job: its progress, small jobs beside it, and the memory of the workers."""
+"""A large running job: its progress, small jobs at the same time, and the memory of the workers."""
 
 import statistics
 import time
@@ -22,7 +22,7 @@ TURNS: Final = 3
 
 
 def rows(place: Place, sizes: Sizes) -> list[Row]:
-    """Return the rows of progress, of 50 claims among a million, and of memory."""
+    """Return the rows for progress, for 50 claims during a million, and for memory."""
     given = place.migrated("running")
     superuser = place.url(given, superuser=True)
     lake = make_practice(superuser, name="Lakeside", claims=sizes.many, now=runs.utc_now())
@@ -68,7 +68,7 @@ class _Scene:
         ratio = busy / idle
         what = f"{self._sizes.few} claims confirmed while {self._sizes.many:,} run, in {where}"
         if not still:
-            what += " (the large job was done before)"
+            what += " (the large job had already finished)"
         return Row(what, f"{busy:.2f} s", f"{idle:.2f} s idle", f"{ratio:.1f} ×", f"at most {SMALL_JOB_RATIO_MAX:g} ×",
                    ratio <= SMALL_JOB_RATIO_MAX)  # fmt: skip
 
@@ -104,6 +104,6 @@ class _Scene:
         return runs.claim_numbers(self._sessions, practice.id, skipped=skipped, count=count)
 
     def _memory(self) -> int:
-        """Return the kilobytes of the largest process that settles."""
+        """Return the memory of the largest process that settles, in kilobytes."""
         pool = psutil.Process(self._workers.workers.settle.pid).children()
         return max(process.memory_info().rss for process in pool) // 1024

@@ -24,13 +24,13 @@ from tests.benchmarks.measure import Watch
 from tests.benchmarks.places import Place
 from tests.workers import Workers, running_workers
 
-LOOK_SECONDS: Final = 0.02  # long enough that polling takes no time from the workers
+LOOK_SECONDS: Final = 0.02  # long enough that polling costs the workers no time
 EVERYTHING: Final[dict[str, Any]] = {"all": True}
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many claims each row has, and how often it is tried."""
+    """How many claims each row has, and how often it is measured."""
 
     settled: int = 100_000
     by_task: int = 5_000
@@ -119,9 +119,9 @@ def crew(place: Place, database: str, *, processes: int = 2) -> Iterator[Crew]:
 
 
 def run(sessions: Sessions, job: JobKey, by: Actor, workers: Crew, watch: Watch) -> Progress:
-    """Confirm, send hints and wait. The watch runs from before CONFIRM until the job is completed."""
+    """Confirm, send hints and wait. The watch starts before CONFIRM and stops when the job is completed."""
     chunks = progress(sessions, job).chunks_open
-    workers.hint(job, times=1)  # finds nothing to do, but connects to the broker, as a web process has already done
+    workers.hint(job, times=1)  # does nothing but connect to the broker, as a web process would have done already
     with watch.running():
         confirm(sessions, job, by)
         workers.hint(job, times=min(chunks, HINTS_PER_CONFIRM_MAX))
@@ -129,14 +129,14 @@ def run(sessions: Sessions, job: JobKey, by: Actor, workers: Crew, watch: Watch)
 
 
 def claim_numbers(sessions: Sessions, practice_id: int, *, skipped: int, count: int) -> list[str]:
-    """Return the numbers of some of a practice's claims, in the order of their creation."""
+    """Return the numbers of some of a practice's claims, oldest first."""
     of_practice = select(Claim.external_id).where(Claim.practice_id == practice_id)
     with sessions() as session:
         return list(session.scalars(of_practice.order_by(Claim.id).offset(skipped).limit(count)))
 
 
 def hot_updates(url: str, *tables: str) -> dict[str, float]:
-    """Return the share of each table's updates that stayed in their page."""
+    """Return the share of each table's updates that stayed on their page."""
     with psycopg.connect(url, autocommit=True) as connection:
         time.sleep(1.5)  # a busy backend reports its counts once a second
         rows = connection.execute(

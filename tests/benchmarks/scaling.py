@@ -13,23 +13,23 @@ from typing import Final
 
 SEED: Final = 4
 CHUNK_CLAIMS: Final = 1_000
-# A chunk of 1,000 takes 55 ms of a core of the server and 16 ms of Python. One of a few claims mostly takes its dozen
-# statements.
+# A chunk of 1,000 takes 55 ms of a core of the server and 16 ms of Python. A chunk of a few claims takes mostly the
+# time of its dozen statements.
 SERVER_SECONDS, SERVER_SECONDS_PER_CLAIM = 0.006, 0.000_049
 PYTHON_SECONDS, PYTHON_SECONDS_PER_CLAIM = 0.010, 0.000_006
-BESIDE_OTHER_WORK: Final = 1.8  # the run of docs/performance.md on shared cores was slower by this factor
-LOT_SECONDS_PER_JOB: Final = 0.000_015  # drawing among 1,000 jobs with free chunks took 19 ms, among ten 4.5 ms
+BESIDE_OTHER_WORK: Final = 1.8  # the run in docs/performance.md on shared cores was slower by this factor
+LOT_SECONDS_PER_JOB: Final = 0.000_015  # picking among 1,000 jobs with free chunks took 19 ms, among ten 4.5 ms
 LOG_BYTES_PER_CLAIM: Final = 3_000  # measured 1,400, and as much again for whole pages after each checkpoint
-LOG_BYTES_PER_SECOND: Final = 200_000_000  # the rate that the disk of the server's WAL sustains for hours
+LOG_BYTES_PER_SECOND: Final = 200_000_000  # the rate that the server's WAL disk sustains for hours
 
 HOUR: Final = 3_600
 ZONES: Final = ((0, 47), (1, 29), (2, 7), (3, 17))  # hours after New York, percent of the practices
 SMALL_CLAIMS_MAX: Final = 100  # a job for which a user waits on its page
 
 SCRAPE_SECONDS: Final = 15  # between two reads of settle_chunks_open
-START_SECONDS: Final = 30  # until a new worker takes its first hint
+START_SECONDS: Final = 30  # until a new worker receives its first hint
 CHUNKS_PER_WORKER: Final = 600  # open chunks for each worker: about a minute of its time
-CALM_SECONDS: Final = 600  # how long fewer workers must be enough before one is stopped
+CALM_SECONDS: Final = 600  # how long fewer workers must be enough before one stops
 POOL: Final = 2  # processes of a worker
 
 
@@ -77,14 +77,14 @@ class Result:
 
 
 def nightly(site: Site, random: Random) -> Iterator[Job]:
-    """Each practice's schedule at 02:00 in its own zone, found by a tick every 30 s: some 60 balances each."""
+    """Each practice's schedule at 02:00 in its own zone, found by a tick every 30 s: about 60 balances each."""
     for practice in range(site.practices):
         claims = max(1, round(random.lognormvariate(math.log(60), 0.8)))
         yield Job(_hours_late(practice, site) * HOUR + random.random() * 30, practice, claims)
 
 
 def monday(site: Site, random: Random) -> Iterator[Job]:
-    """Each practice settles 5,000 claims between 08:00 and 10:00 in its own zone, and 72 more by hand."""
+    """Each practice settles 5,000 claims between 08:00 and 10:00 in its own zone, and 72 more in a small job."""
     for practice in range(site.practices):
         morning = _hours_late(practice, site) * HOUR
         yield Job(morning + random.random() * 2 * HOUR, practice, 5_000)
@@ -92,7 +92,7 @@ def monday(site: Site, random: Random) -> Iterator[Job]:
 
 
 def year_end(site: Site, random: Random) -> Iterator[Job]:
-    """A Monday. Within ten minutes, a tenth of the practices also settles 100,000 claims, and a hundredth 1,000,000."""
+    """A Monday. Within ten minutes, 10% of the practices also settle 100,000 claims, and 1% settle 1,000,000."""
     yield from monday(site, random)
     for practice in range(site.practices):
         if practice % 10 == 0:
@@ -100,7 +100,7 @@ def year_end(site: Site, random: Random) -> Iterator[Job]:
 
 
 def _hours_late(practice: int, site: Site) -> int:
-    """Return the time zone of a practice, so that each zone has its share."""
+    """Return the hours between New York and a practice, so that each zone has its share."""
     share = 100 * practice / site.practices
     for hours, percent in ZONES:
         if share < percent:
@@ -117,7 +117,7 @@ class Play:
         self._site, self._random = site, random
         self._coming = sorted(jobs)
         self._open: dict[int, list[Job]] = {}  # jobs with free chunks, by practice
-        self._working: list[tuple[float, int, Job]] = []  # when a process is done, with what
+        self._working: list[tuple[float, int, Job]] = []  # when each process is done, and with which chunk
         self._chunks_open = 0
         self._number = 0
         self.result = Result(claims=sum(job.claims for job in jobs))

@@ -49,7 +49,7 @@ def rows(place: Place, sizes: Sizes) -> list[Row]:
     for _ in range(sizes.times):
         for turn in turns:
             turn()
-        turns.append(turns.pop(0))  # so that load from other programs affects all alike, and the first place rotates
+        turns.append(turns.pop(0))  # so that load from other programs affects all equally, and the first place rotates
     rate = sizes.settled / product.median
     return [
         _against(f"settling {sizes.settled:,} claims, two workers / one SQL transaction", sizes.settled, product,
@@ -92,7 +92,7 @@ def _by_hand(place: Place, database: str, practice: Practice, watch: Watch) -> N
 
 
 def _slow(place, claims, what, settle, rate, *, at_least) -> Row:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    """Return the row of one of the two slow baselines, on fewer claims. The rates are compared."""
+    """Return the row of one of the two slow baselines. It settles fewer claims, so compare the rates."""
     given = place.migrated("slow")
     practice = make_practice(place.url(given, superuser=True), name="Hillside", claims=claims, now=runs.utc_now())
     watch = Watch()
@@ -137,7 +137,7 @@ def _by_orm_chunk(place: Place, database: str, _: Sessions, job: JobKey, claims:
     url = place.url(database)
     chunks = [(url, job, first, first + CHUNK_CLAIMS - 1) for first in range(1, claims + 1, CHUNK_CLAIMS)]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
-        list(processes.map(time.sleep, [0.1, 0.1]))  # both processes exist before the watch runs
+        list(processes.map(time.sleep, [0.1, 0.1]))  # both processes exist before the watch starts
         with watch.running():
             list(processes.map(_orm_chunk, chunks))
 

@@ -1,4 +1,4 @@
-"""Pages and progress beside fifty slow clients of each kind. Their p95 is compared with that of an idle server."""
+"""Pages and progress with fifty slow clients of each kind connected. Their p95 is compared with an idle server's."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -51,7 +51,7 @@ class _Scene:
 
     @contextmanager
     def beside(self, kind: str, *, made: bool) -> Iterator[None]:
-        """Hold the clients of a kind. With `made`, wait until each of them has the beginning of its file."""
+        """Connect the clients of a kind. With `made`, wait until each has received the start of its file."""
         sent = self._request(kind)
         drips = self.caller.get("/claims") if kind == "a byte at a time" else b""
         with holding(self.caller, sent, clients=CLIENTS, drips=drips) as held:
@@ -73,7 +73,7 @@ def rows(place: Place, sizes: Sizes) -> list[Row]:
         found = []
         for kind in (*DOWNLOADS, *HALVES, "a byte at a time"):
             for made in (False, True) if kind in DOWNLOADS else (False,):
-                # measured each time, because other programs use the machine too
+                # measured each time, because other programs also use the machine
                 idle = {what: measure() for what, measure in measured.items()}
                 with scene.beside(kind, made=made):
                     found += [_row(what, kind, idle[what], measured[what], made=made) for what in measured]
@@ -85,7 +85,7 @@ def _row(what: str, kind: str, idle: Watch, measure: Callable[[], Watch], *, mad
     ratio = busy.p95 / idle.p95
     then = "" if kind not in DOWNLOADS else ", all made" if made else ", being made"
     return Row(
-        f"{what}, p95, beside {CLIENTS} × {kind}{then}", ms(busy.p95), f"{ms(idle.p95)} idle", f"{ratio:.2f} ×",
+        f"{what}, p95, with {CLIENTS} × {kind}{then}", ms(busy.p95), f"{ms(idle.p95)} idle", f"{ratio:.2f} ×",
         f"at most {RATIO_MAX:g} ×", ratio <= RATIO_MAX,
     )  # fmt: skip
 

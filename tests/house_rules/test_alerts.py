@@ -32,7 +32,7 @@ Exported = dict[str, dict[str, set[str]]]  # the label values by label, by the n
 
 
 class Query(NamedTuple):
-    """A query expression, and the labels that its text shows."""
+    """A query expression, and the labels that its alert or panel shows."""
 
     where: str
     expression: str

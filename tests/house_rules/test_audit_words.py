@@ -1,4 +1,4 @@
-"""Every act that the product writes into the audit has its sentence, and every sentence has its act."""
+"""Every act that the product records in the audit log has a sentence, and every sentence has an act."""
 
 import ast
 import re
@@ -19,7 +19,7 @@ MAILS = {f"schedule.mail_{state}" for state in (MailState.SENT, MailState.GIVEN_
 
 
 class Recording(NamedTuple):
-    """An act, and the function that records it in the audit or passes it to the function that does."""
+    """An act, and the function that records it in the audit log or passes it to the function that does."""
 
     act: str
     function: ast.FunctionDef
@@ -37,7 +37,7 @@ def recordings() -> tuple[Recording, ...]:
 
 
 def _recordings() -> Iterator[Recording]:
-    """Yield each act that is an argument of a call, complete or in parts, in a file that writes into the audit."""
+    """Yield each act that is an argument of a call, whole or in parts, in a file that writes to the audit log."""
     for path, module in modules().items():
         named = names_of_texts(module)
         writes = "audit.record(" in path.read_text()
@@ -70,7 +70,7 @@ def names_of_texts(module: ast.Module) -> dict[str, list[ast.AST]]:
 
 
 def texts(given: Iterable[ast.AST], named: Mapping[str, list[ast.AST]]) -> Iterator[str]:
-    """Yield the texts among arguments: literal, by a name, or as one of two."""
+    """Yield the texts among the arguments: literals, names, and both branches of a conditional."""
     for node in given:
         for found in named.get(node.id, []) if isinstance(node, ast.Name) else [node]:
             for one in (found.body, found.orelse) if isinstance(found, ast.IfExp) else (found,):
@@ -91,7 +91,7 @@ def names_in(node: ast.AST) -> Counter[str]:
     )
 
 
-def test_every_act_has_its_sentence() -> None:
+def test_every_act_has_a_sentence() -> None:
     assert recorded() - set(ACT_SENTENCES) == set()
 
 
@@ -125,7 +125,7 @@ def test_acts_are_composed_from_parts_only_where_this_test_looks() -> None:
     }
 
 
-def test_sentences_begin_alike_and_an_unknown_act_is_shown_unchanged() -> None:
+def test_sentences_are_capitalized_without_a_period_and_an_unknown_act_is_shown_unchanged() -> None:
     sentences = [sentence(act, "job:1042", names={}) for act in ACT_SENTENCES]
 
     assert all(words[0].isupper() and not words.endswith(".") for words in sentences)

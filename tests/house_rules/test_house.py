@@ -38,7 +38,7 @@ def test_files_and_functions_stay_small(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(HOUSE)))
-def test_no_import_gives_a_part_of_the_product_another_name(path: Path) -> None:
+def test_no_import_renames_a_part_of_the_product(path: Path) -> None:
     renamed = [
         f"{node.module}.{one.name} as {one.asname}"
         for node in ast.walk(ast.parse(path.read_text()))
@@ -88,7 +88,7 @@ def test_no_line_of_a_template_is_longer_than_120_characters() -> None:
             assert len(line) <= TEMPLATE_LINE_CHARACTERS_MAX, f"{place}:{number}"
 
 
-def test_every_job_status_is_reached_and_left_by_the_table() -> None:
+def test_the_table_reaches_and_leaves_every_job_status() -> None:
     reached = {target for _, target in TRANSITIONS} | {JobStatus.PREPARING}
     assert reached == set(JobStatus)
     dead_ends = set(JobStatus) - {source for source, _ in TRANSITIONS}
@@ -97,7 +97,7 @@ def test_every_job_status_is_reached_and_left_by_the_table() -> None:
     assert set(OPEN_STATUSES) & set(FINAL_STATUSES) == set()
 
 
-def test_every_code_has_its_words() -> None:
+def test_every_code_has_a_sentence() -> None:
     for code in [*(rule.code for rule in RULES), *codes.FAILURE_SENTENCES]:
         assert codes.describe(code) != code.replace("_", " ")
         assert codes.describe(code)[0].isupper()

@@ -1,4 +1,4 @@
-"""Everything that the documents name exists: commands with their options, settings, and retention times."""
+"""Everything that the docs mention exists: commands with their options, settings, and retention times."""
 
 import ast
 import datetime as dt
@@ -23,12 +23,13 @@ HOUSE = Path(__file__).parents[2]
 DOCUMENTS = {path.name: path.read_text() for path in (HOUSE / "README.md", *(HOUSE / "docs").glob("*.md"))}
 OPERATIONS = DOCUMENTS["operations.md"]
 RUNNERS = {"typed", "settle", "facts", "case"}  # the tests' functions that run `settle` with their arguments
-# In order: read before the settings, read only by tests, shows an error's text, an example, read only by the benchmark.
+# In order: read before the settings, read only by tests, part of an error message, an example, read only by the
+# benchmark.
 NO_FIELDS = {"SETTLE_SECRETS_DIR", "SETTLE_SYNTHEA_DIR", TRACE_VARIABLE, "SETTLE_NAME", AGAINST}
 
 
 def code_of_documents() -> str:
-    """Return every block and span of code in the documents, one below the other."""
+    """Return every block and span of code in the docs, joined by newlines."""
     code = []
     for text in DOCUMENTS.values():
         code += re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
@@ -38,13 +39,13 @@ def code_of_documents() -> str:
 
 
 def commands() -> set[tuple[str, ...]]:
-    """Return the words of every `settle …` in the documents' code."""
+    """Return the words of every `settle …` in the docs' code."""
     lines = re.findall(r"(?:^|\s)settle ([a-z][^\n#|<>;]*)", code_of_documents(), re.MULTILINE)
     return {tuple(shlex.split(line)) for line in lines}
 
 
 def command_and_rest(words: tuple[str, ...]) -> tuple[click.Command, tuple[str, ...]]:
-    """Return the command that the words name, and the words after its name."""
+    """Return the command with that name, and the words after its name."""
     command: click.Command = main
     for count, word in enumerate(words):
         if not isinstance(command, click.Group) or word.startswith("-"):
@@ -57,7 +58,7 @@ def command_and_rest(words: tuple[str, ...]) -> tuple[click.Command, tuple[str, 
 
 @cache
 def commands_that_tests_run() -> set[tuple[str, ...]]:
-    """Return the first strings of each call that runs a command, and each service's command of the compose file."""
+    """Return the first strings of each call that runs a command, and each service's command in the compose file."""
     of_compose = re.findall(r"command: \[settle, (.*)\]", (HOUSE / "docker-compose.yml").read_text())
     run = {tuple(words.split(", ")) for words in of_compose}  # tests/acceptance/test_compose.py starts them all
     for folder in ("core/cli", "core/local", "acceptance"):

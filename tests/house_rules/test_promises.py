@@ -1,4 +1,4 @@
-"""The list of slow tests that `make test` runs names only tests that exist."""
+"""The list of slow tests that `make test` runs contains only tests that exist."""
 
 import ast
 

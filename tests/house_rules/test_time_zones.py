@@ -9,7 +9,7 @@ HOUSE = Path(__file__).parents[2]
 SOURCES = sorted(
     path for package in ("core", "worker", "webui", "tests/benchmarks") for path in (HOUSE / package).rglob("*.py")
 )
-# A date is not an instant, but date_trunc and to_char make it one in the session's time zone, unless it is cast before.
+# A date is not an instant, but date_trunc and to_char make it one in the session's time zone, unless it is cast first.
 CONVERSIONS = re.compile(
     r"""
       \bat\s+time\s+zone\b | \btimezone\s*\( | \bset\s+time\s+zone\b

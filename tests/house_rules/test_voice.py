@@ -45,7 +45,7 @@ WORDS = (
 
 
 class Allowance(NamedTuple):
-    """A line of the file at `path` that contains `phrase` may keep its words, because of `reason`."""
+    """An exception: a line with `phrase` in the file at `path` may keep its words, for this `reason`."""
 
     path: str
     phrase: str
@@ -122,7 +122,7 @@ def findings() -> tuple[Finding, ...]:
 
 
 def in_text(path: str, text: str) -> Iterator[Finding]:
-    """Yield the old words of a text. Names count as words, and a phrase may continue on the next line."""
+    """Yield the old words of a text. Identifiers are split into words, and a phrase may continue on the next line."""
     lines = text.split("\n")
     read = text_of_names(text)
     for old, cure in patterns():
@@ -133,13 +133,13 @@ def in_text(path: str, text: str) -> Iterator[Finding]:
 
 @cache
 def patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
-    """Return each pattern with its cure. A string or a line may end between two words of a phrase."""
+    """Return each pattern with its replacement. A string or a line may end between two words of a phrase."""
     gap = r"""[\s"']+"""
     return tuple((re.compile(rf"\b(?:{old.replace(' ', gap)})\b"), cure) for old, cure in WORDS)
 
 
 def text_of_names(text: str) -> str:
-    """Return the text in lower case, with the words of each name apart, without comment marks, with the same lines."""
+    """Return the text in lower case, with identifiers split into words, without comment marks, with the same lines."""
     text = STATUS.sub("", text)
     text = re.sub(r"(?m)^(\s*)(?:#|//|\*|--|>)+ ?", r"\1", text)
     return re.sub(r"(?<=[a-z])(?=[A-Z][a-z])|_", " ", text).lower()

@@ -29,7 +29,7 @@ _ENDED_WITHOUT = "jobs ended while the broker was away"
 
 
 def main() -> int:
-    """Soak for the given minutes. An assertion fails as soon as the books are wrong."""
+    """Soak for the given minutes. Fail as soon as the books do not balance."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=int(time.time()))

@@ -44,7 +44,7 @@ class Accidents:
         return self._broker_returns_at is not None
 
     def take_the_broker_away(self, *, seconds: float | None = None) -> None:
-        """Stop the broker. `repair` restarts it after the given seconds, by default a random number."""
+        """Stop the broker. `repair` restarts it after the given number of seconds, which is random by default."""
         if not self.broker_is_away:
             self._broker.kill()
             self._broker_returns_at = time.monotonic() + (seconds or random.uniform(*BROKER_AWAY_SECONDS))

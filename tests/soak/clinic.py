@@ -30,7 +30,7 @@ from tests.acceptance.product import Product, utc_now
 CLAIMS = 1_000
 JOB_CLAIMS_MAX = 400
 CHUNK_CLAIMS = 10
-JOB_SECONDS = 600  # with every accident on the way
+JOB_SECONDS = 600  # a job ends within this time, even if every accident happens to it
 
 REVERSED_SHARE = 0.5  # share of the ended jobs
 
@@ -69,12 +69,12 @@ class Clinic:
         return unfinished
 
     def finish(self) -> bool:
-        """Let the last jobs end. Return whether they have. In a closed month a paused job cannot resume."""
+        """Reopen the month so that paused jobs can resume. Return whether all jobs have ended."""
         self._do("months reopened", self._reopen_the_month)
         return not self._check_jobs()
 
     def _do(self, name: str, act: Callable[[Session], None]) -> None:
-        """Count the act if it was done. Refusals and cut connections are expected."""
+        """Try the act and count it if it succeeds. Refusals and cut connections are expected."""
         try:
             with transaction(self.given.sessions) as session:
                 act(session)

@@ -23,7 +23,7 @@ from webui.api.request_parsing import Body, IdPath, requires
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
-USERS_AND_LIMITS: Final = Tag(name="Users and limits", description="Roles, and write-off limits without approval")
+USERS_AND_LIMITS: Final = Tag(name="Users and limits", description="Roles and approval limits")
 _Role = Annotated[Role, Strict(strict=False)]  # JSON has only text
 
 

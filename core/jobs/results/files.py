@@ -38,9 +38,9 @@ _CLAIM: Final = ("Claim ID", "Patient", "Date of Service")
 COLUMN_HEADINGS: Final = {
     File.SETTLED: (*_CLAIM, "Insurance written off", "Patient written off", "Code", "What happened"),
     File.NOT_SETTLED: (
-        *_CLAIM, "Outcome", "Code", "What happened", "Why", "Can be retried", "Insurance due", "Patient due"
+        *_CLAIM, "Outcome", "Code", "What happened", "Why", "Can be retried", "Insurance balance", "Patient balance"
     ),
-    File.NOT_REACHED: (*_CLAIM, "Insurance due", "Patient due"),
+    File.NOT_REACHED: (*_CLAIM, "Insurance balance", "Patient balance"),
 }  # fmt: skip
 
 

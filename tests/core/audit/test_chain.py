@@ -285,11 +285,11 @@ def test_an_auditor_can_recompute_every_digest_from_the_file_alone(practice: Giv
     previous = ""
     for number, row in enumerate(rows, start=1):
         assert int(row["Number"]) == number
-        assert row["What is hashed"].startswith(f'["{previous}", {practice.id}, ')
-        previous = hashlib.sha256(row["What is hashed"].encode()).hexdigest()
-        assert row["Digest"] == previous
-    assert [row["Act"] for row in rows][-1] == "audit.exported"
-    assert "Put claim =1+1 on hold" in {row["In words"] for row in rows}
+        assert row["Checksum input"].startswith(f'["{previous}", {practice.id}, ')
+        previous = hashlib.sha256(row["Checksum input"].encode()).hexdigest()
+        assert row["Checksum"] == previous
+    assert [row["Action code"] for row in rows][-1] == "audit.exported"
+    assert "Put claim =1+1 on hold" in {row["Action"] for row in rows}
     assert all(not cell.startswith("=") for row in rows for cell in row.values())
 
 

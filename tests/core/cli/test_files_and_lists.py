@@ -139,8 +139,8 @@ def test_the_audit_is_filtered_exported_and_its_end_is_compared(
     path = tmp_path / "audit.csv"
     written = typed("audit", "--csv", path)
     rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
-    assert rows[-1]["Act"] == "audit.exported"
-    assert rows[-1]["Digest"] in written.stdout
+    assert rows[-1]["Action code"] == "audit.exported"
+    assert rows[-1]["Checksum"] in written.stdout
     assert "Secret" not in path.read_text(encoding="utf-8")
 
     head = json.loads(typed("audit", "--json").stdout)["head"]

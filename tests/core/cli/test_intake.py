@@ -133,7 +133,7 @@ def test_an_import_of_claims_prints_control_totals_in_dollars(settle: Typed, tmp
         "Insurance balance $220.50 $220.50",
         "Patient balance $12.00 $12.00",
         "A/R total $232.50 $232.50",
-        "Credits 0 $0.00",
+        "Credit balances 0 $0.00",
         "Dates of service: 03/04/2025 to 03/04/2025.",
         "Posting dates: 03/04/2025 to 04/02/2025.",
         "Current balances on these claims:",

@@ -119,8 +119,8 @@ def test_the_audit_file_has_the_hashed_text_and_its_export_is_recorded(admin: Ap
 
     assert (answer.status_code, answer.mimetype) == (200, "text/csv")
     rows = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
-    assert (rows[0]["Number"], rows[-1]["Act"]) == ("1", "audit.exported")
-    assert all(row["Digest"] == hashlib.sha256(row["What is hashed"].encode()).hexdigest() for row in rows)
+    assert (rows[0]["Number"], rows[-1]["Action code"]) == ("1", "audit.exported")
+    assert all(row["Checksum"] == hashlib.sha256(row["Checksum input"].encode()).hexdigest() for row in rows)
 
 
 def test_the_audits_cursor_continues_after_the_previous_page(admin: Api) -> None:

@@ -93,10 +93,10 @@ def test_billed_equals_payments_plus_write_offs_plus_balances(practice: GivenPra
 
 
 def amounts_of(page: str) -> dict[str, int]:
-    """Return the claim's amounts in cents by label, without Allowed and Expected, which are not part of the sum."""
+    """Return the claim's amounts in cents by label, except two that are not part of the sum."""
     (amounts,) = re.findall(r'aria-label="Amounts">(.*?)</section>', page, re.DOTALL)
     found = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", re.sub(r"</?[bs].*?>", "", amounts), re.DOTALL)
-    return {words: parse_amount(shown) for words, shown in found if words not in ("Allowed", "Expected")}
+    return {words: parse_amount(shown) for words, shown in found if words not in ("Allowed", "Expected reimbursement")}
 
 
 def test_a_claim_without_lines_shows_no_lines_and_no_postings(practice: GivenPractice, biller: Browser) -> None:

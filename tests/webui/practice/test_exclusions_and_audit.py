@@ -175,8 +175,8 @@ def test_the_audit_names_the_right_user_and_the_practices_own_patient_numbers(
     assert "9001" not in shown
     assert "internal number" not in shown
     rows = list(csv.DictReader(io.StringIO(admin.get("/audit/audit.csv").text.removeprefix("\ufeff"))))
-    assert {row["Who"] for row in rows if row["Act"] == "user.sign_in_failed"} == {"Not signed in"}
-    assert {row["E-mail"] for row in rows if row["Act"] == "user.sign_in_failed"} == {""}
+    assert {row["User"] for row in rows if row["Action code"] == "user.sign_in_failed"} == {"Not signed in"}
+    assert {row["E-mail"] for row in rows if row["Action code"] == "user.sign_in_failed"} == {""}
 
 
 @pytest.mark.parametrize(
@@ -200,5 +200,5 @@ def test_an_export_of_the_audit_is_recorded_in_the_audit(practice: GivenPractice
 
     rows = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
     assert [row["Number"] for row in rows] == [str(number) for number in range(1, len(rows) + 1)]
-    assert rows[-1]["Act"] == "audit.exported"
+    assert rows[-1]["Action code"] == "audit.exported"
     assert "Exported the audit log" in admin.says("/audit")

@@ -98,7 +98,7 @@ def test_a_schedules_page_shows_its_rule_its_next_run_and_an_estimate(practice: 
     assert "Next run: Tuesday 11/24/2026 at 2:30 AM" in shown
     assert "Total balance: max $50.00" in shown
     assert "Estimate for the next run Claims that match 4 Would settle 3 Skipped 1" in shown
-    assert "Insurance balances $30.00 Patient balances $15.00" in shown
+    assert "Insurance write-off $30.00 Patient write-off $15.00" in shown
     assert "On hold, or excluded from write-offs" in shown
     assert "Report only" in shown
     assert [schedule.mode for schedule in schedules_of(practice)] == [ScheduleMode.REPORT]
@@ -404,7 +404,7 @@ def test_run_now_pressed_twice_makes_one_run_that_in_report_mode_changes_no_clai
     shown = admin.says(first.location)
     assert "This run would settle 3 claims and skip 0. It settled none because it was report-only." in shown
     assert "Would settle 3" in shown
-    assert "Insurance balances $30.00 Patient balances $15.00" in shown
+    assert "Insurance write-off $30.00 Patient write-off $15.00" in shown
     assert {practice.read(f"C0000{n}").billing_status for n in (1, 2, 3)} == {"Balance Due"}
     job = re.search(r'href="(/jobs/\d+)"', admin.read(first.location))
     assert job
