@@ -45,7 +45,7 @@ class CertificateAnswer(Certificate):
     """The certificate, with words for its codes."""
 
     status_words: str
-    time_zone: Annotated[str, Field(description="The practice's, for showing the times")]
+    time_zone: Annotated[str, Field(description="The practice's time zone, for displaying the times")]
     cost_share_words: Annotated[str | None, Field(description="The cost sharing that the job wrote off, as a sentence")]
     code_words: Annotated[dict[str, str], Field(description="A sentence for each code")]
 

@@ -94,7 +94,7 @@ def request_preview(
         return job
     if reason is not None:
         _require_active(session, reason)
-        if schedule_terms is None:  # a user is there to be told
+        if schedule_terms is None:  # a user is present to choose a setting
             write_off_setting.require_chosen(practice, job.provider_settings)
     if schedule_terms is not None:
         caps = {"cap_claims": schedule_terms.claims_max, "cap_cents": schedule_terms.cents_max}
@@ -128,7 +128,7 @@ def _check_status(session: Session, practice_id: int, name: str) -> None:
         select(BillingStatus.name).where(BillingStatus.practice_id == practice_id).order_by(BillingStatus.position)
     ).all()
     if name not in known:
-        raise UnknownStatus(f"This practice has no billing status {name!r}; it has {', '.join(known)}.")
+        raise UnknownStatus(f"This practice has no billing status {name!r}. Its statuses are {', '.join(known)}.")
 
 
 def _find_reason(session: Session, practice_id: int, code: str | None) -> PracticeReason:

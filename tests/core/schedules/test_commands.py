@@ -187,7 +187,7 @@ def test_an_unknown_time_zone_is_refused(scheduled: ScheduledPractice) -> None:
         ("late_minutes", 1_381, "from 1 to 1,380"), ("late_minutes", 0, "from 1 to 1,380"),
         ("mail_to", ["a@b.example\nBcc: c@d.example"], "e-mail addresses"), ("mail_to", ["a b@c.example"], "e-mail"),
         ("name", "", "enter a name"), ("name", "n" * 61, "enter a name"), ("note", "\x00", "at most 500"),
-        ("mode", "settle", "a schedule has no such field"),
+        ("mode", "settle", "not a field of a schedule"),
         ("filter", {"total_due_maximum": 1}, "unknown filter key"), ("filter", None, "choose claims by the keys"),
         ("local_time", "24:00", "enter a time of day"),
         ("weekdays", "mon", "choose at least one"), ("weekdays", ["monday"], "choose at least one"),

@@ -439,7 +439,7 @@ def test_a_run_over_its_cap_waits_for_approval_and_its_report_shows_why(
 ) -> None:
     practice.claims(2)
     page = new_settling_schedule(admin, claims_max="1")
-    assert "It would wait for another user" in admin.says(f"{page}/tonight")
+    assert "The run would need another user" in admin.says(f"{page}/tonight")
 
     shown = admin.says(press_run_now(admin, page))
 
