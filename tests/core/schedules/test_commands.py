@@ -188,7 +188,7 @@ def test_an_unknown_time_zone_is_refused(scheduled: ScheduledPractice) -> None:
         ("mail_to", ["a@b.example\nBcc: c@d.example"], "e-mail addresses"), ("mail_to", ["a b@c.example"], "e-mail"),
         ("name", "", "enter a name"), ("name", "n" * 61, "enter a name"), ("note", "\x00", "at most 500"),
         ("mode", "settle", "not a field of a schedule"),
-        ("filter", {"total_due_maximum": 1}, "unknown filter key"), ("filter", None, "choose claims by the keys"),
+        ("filter", {"total_due_maximum": 1}, "unknown filter key"), ("filter", None, "use the same keys"),
         ("local_time", "24:00", "enter a time of day"),
         ("weekdays", "mon", "choose at least one"), ("weekdays", ["monday"], "choose at least one"),
         ("mail_to", "office@lakeside.example", "e-mail addresses"), ("mail_to", [7], "e-mail addresses"),
