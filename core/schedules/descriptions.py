@@ -123,11 +123,9 @@ def describe(session: Session, schedule: Schedule, time_zone: str) -> str:
     reason = reasons.name(session, schedule.practice_id, schedule.reason_code)
     caps = f"{claims_cap(schedule.claims_max)}, {cents_cap(schedule.cents_max)}"
     if schedule.mode is ScheduleMode.REPORT:
-        return (
-            f"{when}, this schedule reports what it would settle, and settles nothing (reason: {reason}). Caps: {caps}."
-        )
+        return f"{when}, this schedule only reports what it would settle (reason: {reason}). Caps: {caps}."
     capped = schedule.claims_max < UNLIMITED or schedule.cents_max < UNLIMITED
-    waits = " More than that needs another user's approval." if capped else ""
+    waits = " A run over a cap needs another user's approval." if capped else ""
     return f"{when}, this schedule settles claims (reason: {reason}). Caps: {caps}.{waits}"
 
 

@@ -52,7 +52,7 @@ class OwnerNotAllowed(Refusal):
 
 
 class BadRunKey(BadInput):
-    """Give the run a key of 1 to 200 characters. The same key means the same run."""
+    """The run's key must be 1 to 200 characters. Repeating a key returns the same run."""
 
     code = "bad_run_key"
     http_status = HTTPStatus.BAD_REQUEST

@@ -53,7 +53,7 @@ class CertificateAnswer(Certificate):
 @api.get("/settle-jobs/<job_id>/<file>.<form>", tags=[JOBS], responses={200: _FILE, **problem_responses(404, 429, 503)})
 @requires(Action.SEE_CLAIMS)
 def download(path: FilePath) -> Response:
-    """Download a job's claims: settled, not settled with reasons, or not reached, as they are now.
+    """Download a job's claims that were settled, not settled (with reasons) or not processed, as of now.
 
     The file is complete before the first byte is sent. Finish one download before you request many more;
     after a 429, wait as Retry-After says.
