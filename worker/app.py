@@ -18,14 +18,14 @@ app = Celery(
     include=["worker.tasks", "worker.process", "worker.heartbeat", "worker.poll", "worker.timer"],
 )
 app.conf.update(
-    # A worker works without a broker, so it keeps trying: a broker may be down, or full and refuse even the queues'
-    # names.
+    # A worker also works without a broker, so it keeps trying to connect. The broker may be down, or so full that it
+    # refuses to declare queues.
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     broker_channel_error_retry=True,
     broker_transport_options=BROKER_TRANSPORT_OPTIONS,
     task_default_queue=QUEUE_SETTLE,
-    # Not mail: a hanging server must not block sweep and tick, which share the one process of `control`.
+    # Mail is not in `control`: a hanging mail server must not block sweep and tick, which share one process there.
     task_routes={task: {"queue": QUEUE_CONTROL} for task in (TASK_SWEEP, TASK_TICK)},
     # Acknowledge early and one at a time. The database recovers the work of a dead worker, and a worker of Celery 5.7
     # with a reserved, unacknowledged message exits when the broker goes away.
@@ -37,7 +37,7 @@ app.conf.update(
     task_ignore_result=True,
     task_serializer="json",
     accept_content=["json"],
-    task_publish_retry=False,  # workers find the work of a lost hint
+    task_publish_retry=False,  # if a hint is lost, workers find the work anyway
     enable_utc=True,
     beat_schedule=BEAT_SCHEDULE,
     worker_send_task_events=True,  # for Flower

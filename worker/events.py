@@ -7,7 +7,7 @@ from celery.events.dispatcher import EventDispatcher
 
 
 class Dispatcher(EventDispatcher):  # type: ignore[misc]  # Celery has no types
-    """Keeps an event that the broker does not take, and sends it when the broker is back."""
+    """Keeps an event that the broker does not accept, and sends it when the broker is back."""
 
     def send(self, type: str, *, retry: bool = False, **fields: Any) -> Any:  # noqa: A002, ARG002  Celery's own names
         """Send an event of the worker without retries.

@@ -1,4 +1,4 @@
-"""The app for Flower: it logs in our format, and requires the password for metrics."""
+"""The app for Flower: it logs in our format, and requires a password for metrics."""
 
 import logging
 
@@ -26,4 +26,4 @@ app.conf.task_queues = [Queue(name) for name in (QUEUE_SETTLE, QUEUE_CONTROL)]  
 logs.configure(load_settings().log_level)
 for name in ("tornado.general", "tornado.application"):
     logging.getLogger(name).addFilter(_redact_request)
-Metrics.get = authenticated(Metrics.get)  # Flower leaves them open
+Metrics.get = authenticated(Metrics.get)  # by default, Flower shows metrics without a login

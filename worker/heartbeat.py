@@ -38,7 +38,7 @@ def start_heartbeat(pool: Any) -> None:
 
 @worker_shutting_down.connect
 def stop_heartbeat(**_: object) -> None:
-    """Start no more heartbeats."""
+    """Stop writing heartbeats."""
     _stopping.set()
 
 
@@ -51,7 +51,7 @@ def record_stop(**_: object) -> None:
 
 @worker_process_shutdown.connect
 def flush_at_exit(**_: object) -> None:
-    """Write the counts that this pool process has left."""
+    """Write the counts that this pool process has not written yet."""
     flush_counts()
 
 
@@ -87,7 +87,7 @@ def _beat_until_stopped(pool: Any) -> None:
 
 
 def flush_counts() -> None:
-    """Write this process's counts, if the database takes them."""
+    """Write this process's counts, if the database accepts them."""
     try:
         tally.flush(sessions())
     except Exception as error:  # noqa: BLE001  retried with the next flush; a failed metric must not stop work

@@ -23,14 +23,14 @@ from core.settings import (
 from core.watch import tally
 from worker.app import app
 
-BACKOFF_SECONDS: Final = 30  # after a lost hint, because a hanging broker costs seconds that sweep and tick need
+BACKOFF_SECONDS: Final = 30  # after a lost hint, because waiting for a broker takes time that sweep and tick need
 
 _backoff_until: Final = [float("-inf")]
 _log: Final = logging.getLogger(__name__)
 
 
 def send_work(key: JobKey, *, count: int = 1) -> bool:
-    """Send `count` hints that this job has free chunks. Return whether the broker took all."""
+    """Send `count` hints that this job has free chunks. Return whether the broker accepted all of them."""
     return all(_send(TASK_WORK, key) for _ in range(count))
 
 

@@ -1,4 +1,4 @@
-"""One import at a time in each worker, so that another of its processes settles jobs meanwhile."""
+"""One import at a time in each worker, so that its other processes can settle jobs."""
 
 import fcntl
 import tempfile
@@ -22,7 +22,7 @@ def try_import_turn() -> Iterator[bool]:
 
 
 def is_importing() -> bool:
-    """Return whether another process of this worker imports."""
+    """Return whether another process of this worker is importing."""
     if not _try_lock():
         return True
     fcntl.lockf(_lock_file, fcntl.LOCK_UN)

@@ -1,7 +1,7 @@
 """Each pool process that takes settle hints also polls the database, because a hint may never come.
 
-The broker may be down, full or hanging, or it may lose a hint. A command confirms without a hint. So a thread polls the
-database twice a second and does what the tasks do. It needs no broker and does not check for one.
+The broker may be down, full or hanging, or it may lose a hint. So a thread polls the database twice a second and does
+what the tasks do. It needs no broker and does not check for one.
 """
 
 import mmap
@@ -99,13 +99,13 @@ def start_polling(**_: object) -> None:
 
 @worker_shutting_down.connect
 def flag_worker_shutdown(**_: object) -> None:
-    """Let the pool processes start no more work."""
+    """Tell the pool processes to start no more work."""
     _worker_shutdown_flag[0] = 1
 
 
 @worker_process_shutdown.connect
 def stop_polling(**_: object) -> None:
-    """Finish the current step, so that no chunk counts an attempt that was not made."""
+    """Wait for the current step, so that no chunk counts an attempt that was cut off."""
     _stopping.set()
     for thread in _threads:
         thread.join()

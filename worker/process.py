@@ -37,7 +37,7 @@ def configure_logging(**_: object) -> None:
 
 @worker_process_init.connect
 def discard_parent_connection(**_: object) -> None:
-    """Let a forked process open its own connection, because two processes on one would mix their answers."""
+    """Let a forked process open its own connection, because two processes that share one would mix up their answers."""
     for kept in (sessions, progress_sessions):
         if kept.cache_info().currsize:
             kept().kw["bind"].dispose(close=False)

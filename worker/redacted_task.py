@@ -1,4 +1,4 @@
-"""Tasks whose errors do not repeat data.
+"""Tasks whose errors contain no data.
 
 Celery sends an error's text and traceback as an event through the broker, and Flower shows them. PostgreSQL's message
 about a refused row contains the row. So the text is neither sent nor logged.

@@ -38,10 +38,10 @@ class ReconnectPause(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery h
 
     def stop(self, parent: Any) -> None:
         """Wait, unless the worker is stopping."""
-        # Celery itself waits if it cannot connect. A full broker takes connections and refuses the rest, five times a
-        # second, with a log line each.
+        # Celery itself waits if it cannot connect. A full broker accepts the connection and refuses
+        # everything else. Without a pause, that repeats five times a second, with a log line each time.
         if parent.blueprint.state == bootsteps.RUN:
-            time.sleep(RECONNECT_PAUSE_SECONDS)  # not on the event, because this thread sets it, in a signal handler
+            time.sleep(RECONNECT_PAUSE_SECONDS)  # not `_stopping.wait`: a signal handler in this thread sets the event
 
 
 app.steps["worker"].add(Timer)

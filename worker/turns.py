@@ -1,4 +1,4 @@
-"""Turns in a pool process: a task's, or that of its own polling.
+"""Turns in a pool process: either a task runs, or the process polls.
 
 A process has one database connection, so it does one thing at a time. Tasks go first.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-POLL_SECONDS: Final = 0.5  # a CONFIRM by command starts within this time; a poll is four short statements
+POLL_SECONDS: Final = 0.5  # a job whose hint is lost starts within this time; a poll is four short statements
 
 _turn: Final = threading.Lock()
 _tasks: Final[list[float]] = []  # arrival of each waiting or running task

@@ -2,7 +2,7 @@
 
 A pool process killed while it writes its result can leave the main process reading forever. One killed while the broker
 is down is not replaced until the broker is back. Every pool process polls twice a second, so if work waits and no
-process takes it, the pool does not work.
+process takes it, the pool is stuck.
 """
 
 import datetime as dt
@@ -26,7 +26,7 @@ log: Final = structlog.get_logger(__name__)
 
 
 class Watchdog:
-    """Remembers since when work has waited. `pool` is Celery's. It does nothing once `stopping` is set."""
+    """Remembers when work began to wait. `pool` is Celery's. It does nothing once `stopping` is set."""
 
     def __init__(self, pool: Any, stopping: threading.Event) -> None:
         """Start with no waiting work seen."""
@@ -34,9 +34,9 @@ class Watchdog:
         self._since: dt.datetime | None = None
 
     def look(self, *, now: dt.datetime) -> None:
-        """End this worker if it takes settle hints and its pool is gone or does not take work.
+        """End this worker if it takes settle hints and its pool is gone or accepts no work.
 
-        A job must wait for `worker_stuck_seconds`, and then as long again while this worker watches.
+        A job must wait for `worker_stuck_seconds`, and then for the same time again while this worker watches.
         """
         if QUEUE_SETTLE not in app.amqp.queues.consume_from:
             return
@@ -55,7 +55,7 @@ class Watchdog:
             _kill_worker()
 
     def _only_imports(self) -> bool:
-        """Return whether the pool's only process imports, so that jobs wait for it."""
+        """Return whether the pool's only process is importing, so that jobs have to wait."""
         return len(pool_pids(self._pool)) == 1 and import_turn.is_importing()
 
     def _is_gone(self) -> bool:

@@ -1,4 +1,4 @@
-"""List the jobs that need an approval."""
+"""List the jobs that need approval."""
 
 from typing import Any
 

@@ -12,7 +12,7 @@ from core.cli.user_command import user_command
 
 
 def describe_status(job: dict[str, Any]) -> str:
-    """Return the job's status after a command, and why it needs approval, if it does."""
+    """Return the job's status after a command. If it needs approval, say why."""
     lines = [f"Job {job['id']} is {job['status_words']}."]
     if job["status"] == "awaiting_approval":
         lines.append("It needs approval from another user, an approver or administrator, because it is over a limit:")

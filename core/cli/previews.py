@@ -43,7 +43,7 @@ _posting_date_option = click.option(
 def preview(api: Api, filters: tuple[str, ...], claims: tuple[str, ...], every: bool, **given: Any) -> Any:
     """Preview what a job will do to each claim.
 
-    Nothing changes until `settle confirm`.
+    Nothing changes until you confirm the job with `settle confirm`.
     """
     if [every, bool(filters), bool(claims)].count(True) != 1:
         raise click.UsageError(
@@ -65,8 +65,9 @@ def preview(api: Api, filters: tuple[str, ...], claims: tuple[str, ...], every: 
 def reverse(api: Api, job: int, claims: tuple[str, ...], **given: Any) -> Any:
     """Preview the reversal of a job.
 
-    Nothing changes until `settle confirm` of the reversal. Payments that arrived after the write-off stay: only the
-    rest of the write-off is reversed. Claims with other later changes are skipped until those changes are undone.
+    Nothing changes until you confirm the reversal with `settle confirm`. Payments that arrived after the write-off
+    stay: only the rest of the write-off is reversed. Claims with other later changes are skipped until those changes
+    are undone.
     """
     return _wait_until_prepared(api, f"/settle-jobs/{job}/reverse", {"claim_ids": list(claims) or None, **given})
 

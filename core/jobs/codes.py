@@ -34,9 +34,9 @@ FAILURES_ALIKE: Final = "failures_alike"
 BOOKS_DO_NOT_BALANCE: Final = "books_do_not_balance"
 
 HALT_SENTENCES: Final = {
-    MONTH_CLOSED: "The posting date's month was closed while the job was running. Nothing was posted after that",
+    MONTH_CLOSED: "The month of the posting date was closed while the job was running. Nothing was posted after that",
     TOO_MANY_FAILED: "More claims failed than the practice allows",
-    FAILURES_ALIKE: "The most recent failures all have the same cause, so there may be one underlying problem",
+    FAILURES_ALIKE: "The most recent failures all have the same cause, so they may stem from one problem",
     BOOKS_DO_NOT_BALANCE: "The job is out of balance: its counts do not match the ledger",
 }
 
@@ -102,10 +102,10 @@ _LABELS: Final = {
     "small_balance_max_cents": "small-balance limit",
     "payer_class": "Ins 1 payer class",
     "schedule_note": "schedule note",
-    "version": "change number",
-    "previewed_version": "change number at preview",
+    "version": "claim version",
+    "previewed_version": "claim version at preview",
     "reversed_by": "reversed by job",
-    "version_after": "change number after settling",
+    "version_after": "claim version after settling",
 }
 _AMOUNTS: Final = frozenset({"insurance_due", "patient_due", "small_balance_max_cents"})
 _DATES: Final = frozenset({

@@ -1,4 +1,4 @@
-"""The commands on a job. Each locks the job, checks the role, moves the status and records the act in the audit."""
+"""Commands on a job. Each locks the job, checks the role, changes the status and adds an entry to the audit log."""
 
 import datetime as dt
 
@@ -56,7 +56,7 @@ def confirm(
     by: Actor,
     now: dt.datetime,
 ) -> SettleJob:
-    """Confirm the previewed job, so that it runs. A job that was confirmed before is returned unchanged.
+    """Confirm the previewed job so that it runs. A job that is already confirmed is returned unchanged.
 
     A job that exceeds a limit waits for approval instead. `changed_seen` is how many claims had changed when the user
     saw the preview. Raise `ConfirmationMismatch`, `CostShareReasonMissing`, `PreviewPreparing`, `PreviewExpired`,
@@ -91,7 +91,7 @@ def discard(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> Se
 
 
 def pause(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
-    """Pause the job. Workers take no more chunks, and the job is paused when the last worker has finished its chunk."""
+    """Pause the job. Workers start no more chunks, and the job is paused when the last worker finishes its chunk."""
     job = lock_if_allowed(session, key, by, Action.CONTROL_JOB)
     return transition_locked(
         session, job, S.PAUSING, by=by, now=now, sources=(S.CONFIRMED, S.RUNNING), act="pause_asked"
@@ -120,7 +120,7 @@ def retry_failed(session: Session, key: JobKey, *, by: Actor, now: dt.datetime, 
     """Reopen the failed claims of a completed, paused or halted job, or only those with `code`."""
     job = lock_if_allowed(session, key, by, Action.CONTROL_JOB)
     if job.status not in retry.RETRYABLE_STATUSES:
-        raise wrong_status(job, "retry its failed claims")
+        raise wrong_status(job, "be retried")
     posting_month.lock_month_open(session, job, now=now)
     if retry.reopen_failed(session, key, code=code, now=now) == 0:
         return job

@@ -1,4 +1,4 @@
-"""Find jobs, and the names of their users."""
+"""Find jobs, and look up the names of their users."""
 
 from collections.abc import Iterable
 
@@ -42,7 +42,7 @@ def list_preparing(session: Session) -> list[JobKey]:
 
 
 def reversals_of(session: Session, key: JobKey) -> list[SettleJob]:
-    """Return the reversals of this job, oldest first, without those that were discarded, rejected or expired."""
+    """Return the reversals of this job, oldest first, except discarded, rejected and expired ones."""
     given_up = (JobStatus.DISCARDED, JobStatus.EXPIRED, JobStatus.REJECTED)
     of_job = (SettleJob.practice_id == key.practice_id, SettleJob.reverses_job_id == key.job_id)
     found = select(SettleJob).where(*of_job, SettleJob.status.not_in(given_up))

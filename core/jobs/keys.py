@@ -1,4 +1,4 @@
-"""The key of a job: its practice first, as in every primary key."""
+"""A job's key. The practice comes first, as in every primary key."""
 
 from typing import Any, NamedTuple
 

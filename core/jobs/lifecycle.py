@@ -90,7 +90,7 @@ class WrongStatus(Refusal):
 
 
 def may(by: Actor, job: SettleJob, action: Action) -> bool:
-    """Return whether `by` may do `action` to this job. For a reversal, the right to reverse is required."""
+    """Return whether `by` may do `action` to this job. A reversal requires the right to reverse."""
     return by.may(_required_action(job, action))
 
 
@@ -125,12 +125,12 @@ _ACTS: Final = {
 
 
 def by_schedule(job: SettleJob) -> dict[str, int]:
-    """Return the schedule for the audit log if a scheduled run acted in its owner's name."""
+    """Return the schedule's id for the audit log if a scheduled run acted on its owner's behalf."""
     return {} if job.schedule_id is None else {"schedule": job.schedule_id}
 
 
 def wrong_status(job: SettleJob, what: str) -> WrongStatus:
-    """Return the refusal that names the job's status and what it does not allow."""
+    """Return a refusal that states the job's status and what cannot be done in it."""
     words = codes.status_words(job.status)
     message = f"The job is already {words}." if what == f"be {words}" else f"The job is {words}; it cannot {what}."
     return WrongStatus(message, status=job.status.value)
@@ -147,7 +147,7 @@ def transition_locked(
     act: str,
     **values: Any,
 ) -> SettleJob:
-    """Move the locked job and record the act. A second call changes nothing."""
+    """Move the locked job and add an audit entry. A second call changes nothing."""
     if job.status is target:
         return job
     if job.status not in sources:

@@ -20,7 +20,7 @@ def choose_posting_date(
     now: dt.datetime,
     earliest: dt.date | None = None,
 ) -> dt.date:
-    """Return the posting date of a new job: the day that was `asked` for, or today, and never before `earliest`.
+    """Return a new job's posting date: the date `asked` for, or today, and never before `earliest`.
 
     Raise `PeriodClosed` and `BadPostingDate`. A job that posts nothing is dated today.
     """
@@ -49,7 +49,10 @@ def posts_money_clause() -> ColumnElement[bool]:
 
 
 def lock_month_open(session: Session, job: SettleJob, *, now: dt.datetime) -> None:
-    """Lock the month of the job's posting date open until the commit. Raise `PeriodClosed` and `PeriodBusy`."""
+    """Lock the month of the job's posting date so that it stays open until the commit.
+
+    Raise `PeriodClosed` and `PeriodBusy`.
+    """
     if moves_money(session, job):
         today = practice_days.today(session.get_one(Practice, job.practice_id), now=now)
         periods.lock_open(session, job.practice_id, [job.posting_date], today=today)

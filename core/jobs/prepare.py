@@ -20,7 +20,7 @@ from core.practices import practice_days
 def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: int | None = None) -> bool:
     """Freeze the items of a preparing job unless another worker is doing so. Return whether this call did.
 
-    A scheduled run waits while another run of the practice is prepared, so that both do not take the same claims. After
+    A scheduled run waits while another run of the practice is prepared, so that they never take the same claims. After
     a crash, the next call starts over.
     """
     timeouts.set_timeouts(session, statement_seconds=timeouts.PREPARE_SECONDS)
@@ -37,7 +37,7 @@ def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: in
     job.provider_settings = freezing.provider_settings(session, key.practice_id)
     job.rule_values = terms.numbers_of(practice)
     job.limits = {**job.limits, **limits.for_users(session, practice, requesters.requester_ids(job))}
-    # The posting date stays that of the request. The rules judge as of the day of the preview.
+    # The posting date stays as requested. The rules apply as of the preview date.
     job.as_of = practice_days.today(practice, now=now)
     if job.kind is JobKind.REVERSE:
         create_reversal.freeze(session, job, chunk_claims=chunk_claims, now=now)

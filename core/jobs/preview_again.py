@@ -1,4 +1,4 @@
-"""Preview the same claims again, because the preview expired, its month was closed, or the reason changes."""
+"""Preview the same claims again, because the preview expired, its month was closed, or a user changes the reason."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -56,7 +56,7 @@ def preview_with_posting_date(
     now: dt.datetime,
     chunk_claims: int | None = None,
 ) -> SettleJob:
-    """Preview the claims of job `key` again with another posting date, and discard the old preview.
+    """Preview the claims of job `key` again with a different posting date, and discard the old preview.
 
     A second call returns the same job. Raise what a preview raises, and `PreviewGone`.
     """

@@ -43,7 +43,7 @@ def count(session: Session, job: SettleJob) -> int | None:
 
 
 def check_seen(session: Session, job: SettleJob, seen: int | None) -> None:
-    """Raise `PreviewStale` if more claims changed than the user has `seen`. None: the user was not told a number."""
+    """Raise `PreviewStale` if more claims changed than the user has `seen`. With None, the user was shown no number."""
     changed = count(session, job) if seen is not None else None
     if changed is not None and seen is not None and changed > seen:
         raise PreviewStale(changed_since_preview=changed, changed_words=describe(job, changed))

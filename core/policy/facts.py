@@ -1,4 +1,4 @@
-"""The facts that rules use, by name. Rules name no table, because two tables would multiply the feed's rows."""
+"""The facts that rules use, by name. Rules name no tables, because a second table would multiply the feed's rows."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -142,7 +142,7 @@ def facts_for_claim(terms: Terms) -> Facts:
         ),
         in_appeal_window=_is_within(Claim.denied_on, terms.appeal_window_days, terms),
         paid_recently=_is_within(Claim.last_payment_on, terms.recent_payment_days, terms),
-        # Statements that are not known do not count.
+        # An unknown number of statements counts as zero.
         has_too_few_statements=func.coalesce(Claim.statements_sent, 0) < terms.statements_min,
         had_statement_recently=_is_after(Claim.last_statement_on, terms.statement_days, terms),
         over_small_balance=over_small_balance(
@@ -164,7 +164,7 @@ def on_hold(today: dt.date, excluded: ActiveExclusions) -> Condition:
 
 
 def is_held(today: dt.date) -> Condition:
-    """Return the condition that the claim has a hold whose last day is not over. No job has to clear the hold then."""
+    """Return the condition that the claim has a hold that has not ended. No job needs to clear a hold that has."""
     return and_(Claim.hold.is_not(None), or_(Claim.hold_until.is_(None), Claim.hold_until >= today))
 
 
@@ -185,13 +185,13 @@ def _patient_excluded(excluded: ActiveExclusions) -> Condition:
 
 def _payer_excluded(excluded: ActiveExclusions) -> Condition:
     payers = (Claim.primary_payer_id.expression, Claim.secondary_payer_id.expression)
-    # Never NULL, which a claim without a second insurance would give, because the negation is used too.
+    # A claim without secondary insurance would give NULL. Use False instead, because the negation is used too.
     return or_(*(func.coalesce(_is_one_of(payer, excluded.payer_ids), False) for payer in payers))
 
 
 def _is_one_of(column: ColumnElement[Any], ids: tuple[int, ...]) -> Condition:
-    # Use values and no subselect: PostgreSQL's statistics then tell how many match, and without exclusions nothing is
-    # compared.
+    # Use values instead of a subselect: PostgreSQL can then estimate how many rows match, and without exclusions it
+    # compares nothing.
     return column == any_(literal(list(ids), ARRAY(BigInteger))) if ids else false()
 
 
@@ -234,7 +234,7 @@ def _of_claim() -> tuple[Condition, Condition]:
 
 
 def _posted_later(terms: Terms) -> Condition:
-    # No posting is later than today, except if today's month is closed. Then a job is not dated today either.
+    # No posting is dated after today, unless today's month is closed. Then no job is dated today either.
     if terms.posting_date is None or terms.posting_date >= terms.as_of:
         return false()
     return exists().where(*_of_claim(), Posting.posted_on > terms.posting_date).correlate(Claim)
@@ -247,12 +247,12 @@ def _has_status(*statuses: ClaimStatus) -> Condition:
 
 
 def _is_within(day: Any, days: int, terms: Terms) -> Condition:
-    """Return the condition that a day is at most `days` ago. 0 days turn the rule off."""
+    """Return the condition that a day is at most `days` ago. 0 turns the rule off."""
     return _is_after(day, days + 1, terms) if days else false()
 
 
 def _is_after(day: Any, days: int, terms: Terms) -> Condition:
-    """Return the condition that a day is less than `days` ago. 0 days turn the rule off."""
+    """Return the condition that a day is less than `days` ago. 0 turns the rule off."""
     if days == 0:
         return false()
     return func.coalesce(day > terms.as_of - dt.timedelta(days=days), False)
@@ -267,8 +267,7 @@ def over_small_balance(terms: Terms, *, settles_insurance: Condition, settles_pa
 
 
 def _cost_share(terms: Terms) -> Condition:
-    # Which reasons allow write-offs of cost sharing is known only when a reason is given. The feed has none and skips
-    # the rule.
+    # The rule depends on the write-off reason. The feed has none, so it skips the rule.
     if terms.reason is None or terms.reason in COST_SHARE_REASONS:
         return false()
     return is_cost_share()

@@ -200,7 +200,7 @@ RULES: Final = (
     Rule(
         # Not overridable: the ledger, the files and the certificate would call a large write-off a small balance.
         "over_small_balance",
-        "Over your practice's small-balance limit. Choose another reason",
+        "Over your practice's small-balance limit. Choose a different reason",
         lambda f: f.over_small_balance,
         at=PREVIEW_AND_RUN,
         shows=(*_BALANCE_FACTS, "small_balance_max_cents"),

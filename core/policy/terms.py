@@ -40,5 +40,5 @@ def numbers_of(practice: Practice) -> dict[str, Any]:
 
 
 def frozen_numbers(frozen: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the numbers of a frozen preview, as fields of `Terms`. Those of other versions may differ."""
+    """Return the numbers of a frozen preview, as fields of `Terms`. Other versions may have frozen fewer or more."""
     return {name: frozen[name] for name in _NUMBERS if name in frozen}

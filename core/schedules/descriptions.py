@@ -32,14 +32,14 @@ REASONS: Final = {
     TOO_LATE: "No process was running to start it before its deadline",
     NEXT_RUN_CAME: "No process was running to start it before the next run was due",
     TIME_ZONE_CHANGED: "The time zone was changed, and the run's deadline had already passed in the new zone",
-    EDITED: "A user changed its days or time before it started",
+    EDITED: "A user changed the schedule's days or time before the run started",
     PAUSED: "A user paused the schedule before it started",
     DELETED: "A user deleted the schedule before it started",
     DiscardedBecause.PERIOD_CLOSED: (
-        "Its posting date's month was closed. Reopen the month and choose Run now, or settle these claims from "
+        "The month of its posting date was closed. Reopen the month and choose Run now, or settle these claims from "
         "the Live Claims Feed with an open posting date"
     ),
-    UNEXPECTED_ERROR: "An unexpected error occurred on every try before its deadline. The log shows where",
+    UNEXPECTED_ERROR: "An unexpected error occurred on every try before its deadline. See the server log for details",
     DATABASE_BUSY: "The database was busy or unavailable on every try before its deadline",
 }
 
@@ -77,7 +77,7 @@ _MAILS: Final = {
     MailState.DUE: "The report has not been e-mailed yet",
     MailState.SENDING: "The report is being e-mailed",
     MailState.SENT: "The report was e-mailed",
-    MailState.GIVEN_UP: "The report could not be e-mailed and will not be tried again",
+    MailState.GIVEN_UP: "The report could not be e-mailed. No more attempts will be made",
 }
 
 # The state of a run by the status of its job, for pages and programs.
@@ -111,7 +111,7 @@ def describe_reason(code: str | None) -> str:
 
 
 def describe_mail(run: ScheduleRun) -> str:
-    """Say whether the report was sent, and how many addresses refused it."""
+    """Say whether the report was sent, and how many addresses did not receive it."""
     sentence, all_ = _MAILS[run.mail_state], len(run.schedule_snapshot["mail_to"])
     is_partly = run.mail_tries > 0 and 0 < len(run.mail_pending_to) < all_
     return f"{sentence}. {len(run.mail_pending_to)} of {all_} addresses did not receive it" if is_partly else sentence
@@ -123,11 +123,9 @@ def describe(session: Session, schedule: Schedule, time_zone: str) -> str:
     reason = reasons.name(session, schedule.practice_id, schedule.reason_code)
     caps = f"{claims_cap(schedule.claims_max)}, {cents_cap(schedule.cents_max)}"
     if schedule.mode is ScheduleMode.REPORT:
-        return (
-            f"{when}, this schedule reports what it would settle, and settles nothing (reason: {reason}). Caps: {caps}."
-        )
+        return f"{when}, this schedule only reports what it would settle (reason: {reason}). Caps: {caps}."
     capped = schedule.claims_max < UNLIMITED or schedule.cents_max < UNLIMITED
-    waits = " More than that needs another user's approval." if capped else ""
+    waits = " A run over a cap needs another user's approval." if capped else ""
     return f"{when}, this schedule settles claims (reason: {reason}). Caps: {caps}.{waits}"
 
 

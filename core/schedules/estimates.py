@@ -71,7 +71,7 @@ def estimate_next_run(session: Session, schedule: Schedule, *, now: dt.datetime)
 
 
 def estimate_request(session: Session, request: ScheduleRequest, *, by: Actor, now: dt.datetime) -> RunEstimate:
-    """Estimate a schedule like this one if `by` owned it. Raise `EstimateTooSlow` and `BadSchedule`."""
+    """Estimate the requested schedule as if `by` owned it. Raise `EstimateTooSlow` and `BadSchedule`."""
     by.require(Action.MANAGE_SCHEDULES)
     columns = request.columns(schedule_queries.find_reason(session, by.practice_id, request))
     # Never added to the session.
@@ -134,7 +134,7 @@ def _notes(session: Session, job: SettleJob, codes: Sequence[str | None]) -> lis
 
 
 def _exceeded_claim_limits(limits_: Limits, settles: Sequence[Row[Any]]) -> list[str]:
-    """Return the limits for one claim that the largest claim exceeds, checked as a job checks its items."""
+    """Return the per-claim limits that the largest claim exceeds, checked in the same way as a job's items."""
     largest = max((int(group.largest_cents) for group in settles), default=0)
     return [code for code, name in limits.PER_CLAIM_LIMITS.items() if largest > limits_[name]]
 

@@ -1,6 +1,6 @@
 """E-mail run reports: counts and links, without patient data.
 
-Each is leased in one transaction and sent outside of any.
+Each report is leased in one transaction and sent outside of any transaction.
 
 The lease is committed before sending, so that two workers never send the same report. If a worker dies in between, the
 report is sent again under the same Message-ID, so that a mail server can recognize it.
@@ -32,7 +32,7 @@ from core.settings import load_settings
 log: Final = structlog.get_logger(__name__)
 
 MAILS_PER_ROUND_MAX: Final = 20
-LEASE: Final = dt.timedelta(minutes=10)  # far longer than sending takes, so its holder is dead by then
+LEASE: Final = dt.timedelta(minutes=10)  # far longer than sending takes, so by then the worker with the lease is dead
 # The last wait repeats until `MAIL_EXPIRES_AFTER`, so that a server repaired after a weekend still gets the report.
 RETRY_WAITS: Final = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60, 120, 240))
 
@@ -139,7 +139,7 @@ def _send(sessions: Sessions, claim: _MailLease, *, now: dt.datetime) -> _SendRe
     except smtp.MailServerUnavailable as error:
         where.warning("mail_server_away", error=str(error))
         return _SendResult(claim.left, is_away=True)
-    except Exception as error:  # noqa: BLE001  whatever it is, the others go out, and this one is tried again
+    except Exception as error:  # noqa: BLE001  whatever it is, the other reports are sent, and this one is tried again
         where.warning("mail_not_sent", error=type(error).__name__)
         return _SendResult(claim.left)
     if left:
@@ -192,7 +192,7 @@ def _lines(run: ScheduleRun, report: reports.RunReport) -> list[str]:
         names = ("claims", "settled", "skipped", "failed", "remaining")
         lines += [f"{name.capitalize()}: {getattr(report, name):,}" for name in names]
         lines += [f"  {claims:,} for this reason: {codes.describe(code)}" for code, claims in report.by_code]
-        lines += [f"  {codes.describe(code)}: it needs another user's approval" for code in report.over]
+        lines += [f"  {codes.describe(code)}, so the job needs another user's approval" for code in report.over]
     base = load_settings().public_url
     if base is not None:
         lines += ["", f"Report: {base}/schedule-runs/{run.id}", f"Schedule: {base}/schedules/{run.schedule_id}"]

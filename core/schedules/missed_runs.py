@@ -24,13 +24,13 @@ _FAILURE_ACT: Final = "schedule.night_failed"
 
 
 def lock_time_zone(session: Session, practice_id: int) -> ZoneInfo:
-    """Lock and return the practice's time zone. A change of it locks the schedules first, and then this."""
+    """Lock and return the practice's time zone. Changing the time zone locks the schedules first, then the practice."""
     held = select(Practice.time_zone).where(Practice.id == practice_id).with_for_update(read=True)
     return ZoneInfo(session.scalars(held).one())
 
 
 def undecided_runs(session: Session, schedule: Schedule, zone: ZoneInfo, *, now: dt.datetime) -> PendingRuns:
-    """Return the schedule's undecided runs by the clock of `zone`."""
+    """Return the schedule's undecided runs, with times in `zone`."""
     return run_times.pending_runs(schedule, zone, now, (), first_undecided_date(session, schedule))
 
 
@@ -61,7 +61,7 @@ def record_due_before_change(
     A due run still starts if the new days include it and the new time does not make it too late.
     """
     if schedule.state is not ScheduleState.ACTIVE:
-        return  # a resume makes them count from then on
+        return  # runs count again once the schedule is resumed
     zone = lock_time_zone(session, schedule.practice_id)
     open_ = undecided_runs(session, schedule, zone, now=now)
     for run_time in open_.missed:
@@ -132,7 +132,7 @@ def stop_is_recorded(schedule: Schedule | type[Schedule]) -> ColumnElement[bool]
 def note_failure(
     session: Session, practice_id: int, schedule_id: int, run_date: dt.date, reason_code: str, *, now: dt.datetime
 ) -> None:
-    """Remember that a try of this run failed, once for each reason, so that it is not called missed at its deadline."""
+    """Remember that a try of this run failed, once for each reason, so that it is not recorded as missed."""
     if reason_code not in _failure_reasons(session, practice_id, schedule_id, run_date):
         subject = Subject.of("schedule", schedule_id, practice_id=practice_id)
         facts = {"night": run_date.isoformat(), "because": reason_code}

@@ -32,8 +32,8 @@ STOPPED_STATUSES: Final = tuple(
 class RunReport:
     """The result of a run. Settled + skipped + failed + remaining = claims at any time.
 
-    `state` is one of `descriptions.STATES`, or nothing, none_settled, held, missed, stopped, failed. Cents are
-    positive: the amount written off, or to be written off before the job runs.
+    `state` is a key of `descriptions.REPORT_WORDS`. Cents are positive: the amount written off, or before the job runs,
+    the amount to be written off.
     """
 
     state: str
@@ -48,7 +48,7 @@ class RunReport:
     by_code: tuple[tuple[str, int], ...] = ()  # claims not settled: code and number, largest first
     job_id: int | None = None
     over: tuple[str, ...] = ()  # codes of exceeded caps and limits
-    held_by: tuple[int, ...] = ()  # jobs that had reserved claims, which this run therefore left out
+    held_by: tuple[int, ...] = ()  # jobs that had reserved claims, so this run skipped those claims
     is_final: bool = True  # it will not change again without a user
 
 

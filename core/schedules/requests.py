@@ -1,4 +1,4 @@
-"""The definition of a schedule, without its mode: a new one reports, and settling takes CONFIRM."""
+"""The definition of a schedule without its mode. A new schedule only reports; settling requires CONFIRM."""
 
 import datetime as dt
 import re
@@ -20,7 +20,7 @@ DEFAULT_LATE_MINUTES: Final = 240
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _TIME: Final = re.compile(r"([01]?\d|2[0-3]):[0-5]\d(:00)?", re.ASCII)
-# No character that could end a header or start another address. ASCII, because not every server accepts more.
+# No character that could end a header or start a second address. Only ASCII, because not every server accepts more.
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,180}[A-Za-z0-9])?")
 
 
@@ -50,7 +50,7 @@ _TimeText = Annotated[str, Field(pattern=rf"^\s*({_TIME.pattern})\s*$")]
 Cap = Annotated[int, Field(ge=1, le=CENTS_MAX, strict=True)] | Literal["unlimited"]
 
 
-# A field that has another name than its column. Forms, programs and the audit know the field's name.
+# Fields whose columns have different names. Forms, programs and the audit log use the fields' names.
 COLUMNS: Final = {"late_minutes": "grace_minutes"}
 FIELDS: Final = {**{column: field for field, column in COLUMNS.items()}, "own_reason": "reason"}
 
@@ -100,7 +100,7 @@ class ScheduleRequest(BaseModel):
         except BadInput as bad:
             raise ValueError(bad.message) from None
         if not narrowed:
-            raise ValueError("the filter is empty; give at least one key, so that it never means every claim")
+            raise ValueError("the filter is empty; give at least one key, because a schedule can't include every claim")
         return narrowed
 
     @field_validator("weekdays")
@@ -144,7 +144,7 @@ class ScheduleRequest(BaseModel):
 _CAP: Final = "enter a number, or the word unlimited"
 _CURES: Final = {
     "name": f"enter a name of at most {NAME_CHARACTERS_MAX} characters",
-    "filter": "choose claims by the keys of the feed's filter",
+    "filter": "use the same keys as the feed's filter",
     "local_time": "enter a time of day, hours and minutes, such as 02:30",
     "weekdays": f"choose at least one of {', '.join(WEEKDAYS)}",
     "reason": "choose one of the practice's write-off reasons, such as small_balance",
@@ -158,6 +158,6 @@ _CURES: Final = {
 
 def _words(field: str, fault: Mapping[str, Any]) -> str:
     if fault["type"] == "extra_forbidden":
-        return f"a schedule has no such field; it has {', '.join(ScheduleRequest.model_fields)}"
+        return f"not a field of a schedule; the fields are {', '.join(ScheduleRequest.model_fields)}"
     message = str(fault.get("ctx", {}).get("error", "")) if fault["type"] == "value_error" else ""
     return message or _CURES.get(field, "is not valid")

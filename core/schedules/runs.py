@@ -67,7 +67,7 @@ def record_run(
 ) -> ScheduleRun:
     """Record the result of a run.
 
-    A second one with the same date or key violates a constraint, which undoes its job too.
+    A second run with the same date or key violates a constraint, and its job is rolled back too.
     """
     values = {
         "practice_id": schedule.practice_id,
@@ -131,7 +131,7 @@ def _create_job(
         cents_max=schedule.cents_max,
     )
     try:
-        with session.begin_nested():  # a job without claims is undone
+        with session.begin_nested():  # a job without claims is rolled back
             return request_preview(session, request, by=by, idempotency_key=key, now=now, schedule_terms=of_schedule)
     except NothingSelected:
         return None

@@ -1,4 +1,4 @@
-"""The commands on a schedule. Each locks it, checks the role and records the act in the audit."""
+"""Commands on a schedule. Each locks it, checks the role and adds an entry to the audit log."""
 
 import datetime as dt
 from http import HTTPStatus
@@ -28,7 +28,7 @@ class StaleSchedule(Refusal):
 
 
 class ScheduleNameTaken(Refusal):
-    """Another schedule already has this name. Choose another name."""
+    """Another schedule already has this name. Choose a different name."""
 
     code = "schedule_name_taken"
 
@@ -46,13 +46,13 @@ class ScheduleIsStopped(Refusal):
 
 
 class OwnerNotAllowed(Refusal):
-    """The schedule's owner is no longer allowed to do this. Resume or change it to become its owner."""
+    """The schedule's owner is no longer allowed to do this. Resume or change the schedule to become its owner."""
 
     code = "owner_may_not"
 
 
 class BadRunKey(BadInput):
-    """Give the run a key of 1 to 200 characters. The same key means the same run."""
+    """The run's key must be 1 to 200 characters. Repeating a key returns the same run."""
 
     code = "bad_run_key"
     http_status = HTTPStatus.BAD_REQUEST
@@ -178,7 +178,7 @@ def resume(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -
 
 
 def delete(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -> Schedule:
-    """Delete the schedule. Its runs stay, and so does a job of its that is running or needs approval."""
+    """Delete the schedule. Its runs stay, and so do its jobs that are running or need approval."""
     schedule = _lock_schedule(session, schedule_id, by)
     missed_runs.record_due_before_end(session, schedule, descriptions.DELETED, now=now)
     _touch(schedule, by, now, deleted_at=now)
@@ -237,5 +237,5 @@ def _touch(schedule: Schedule, by: Actor, now: dt.datetime, **values: Any) -> No
 
 def _refusal(error: IntegrityError) -> Exception:
     is_name = "schedule_name_is_unique" in str(getattr(error, "orig", ""))
-    cure = "Another schedule already has this name. Choose another name."
+    cure = "Another schedule already has this name. Choose a different name."
     return ScheduleNameTaken(faults={"name": cure}) if is_name else error

@@ -36,7 +36,7 @@ def send(url: str, message: EmailMessage, *, to: Sequence[str]) -> list[str]:
 
     Raise `MailServerUnavailable`, and `MailRefused` if all were refused.
     """
-    from core.settings import SMTP_PORTS  # not at the top, because the program is started without the product
+    from core.settings import SMTP_PORTS  # not at the top, because the program runs without the product
 
     order = {
         "url": url, "port": urlsplit(url).port or SMTP_PORTS[urlsplit(url).scheme], "to": list(to),
@@ -57,7 +57,7 @@ def send(url: str, message: EmailMessage, *, to: Sequence[str]) -> list[str]:
 
 def _deliver(order: dict[str, Any], message: EmailMessage) -> dict[str, Any]:
     server, secure = urlsplit(order["url"]), ssl.create_default_context()
-    # The name is given, because smtplib would look up this host's name for as long as a name server takes.
+    # Pass the host name, because smtplib would otherwise look it up and wait for the name server.
     options = {"local_hostname": socket.gethostname(), "timeout": order["answer_seconds"]}
     connect = partial(smtplib.SMTP_SSL, context=secure) if server.scheme == "smtps" else smtplib.SMTP
     smtp = connect(server.hostname or "", order["port"], **options)

@@ -33,7 +33,7 @@ RUNS_PER_TICK_MAX: Final = 20  # a few seconds of previews, because the sweep wa
 
 
 class TickResult(NamedTuple):
-    """What is worth a hint: the jobs of runs, mail, another tick."""
+    """What needs a hint: the runs' jobs, mail, another tick."""
 
     jobs: WorkFound
     has_mail: bool
@@ -97,7 +97,7 @@ def _pending_schedules(session: Session, *, now: dt.datetime) -> list[_PendingSc
         key = _Key(schedule.practice_id, schedule.id)
         try:
             zone = ZoneInfo(time_zone)
-        except ZoneInfoNotFoundError:  # this machine's time zone list is older than the practice's
+        except ZoneInfoNotFoundError:  # this machine's time zone list lacks the practice's zone
             log.error("time_zone_unknown", practice_id=key.practice_id, schedule_id=key.schedule_id)  # noqa: TRY400
             continue
         since = None if last_date is None else last_date + dt.timedelta(days=1)
@@ -151,7 +151,7 @@ def _stop(session: Session, schedule: Schedule, because: str, *, now: dt.datetim
 
 
 def _note_failure(sessions: Sessions, waiting: _PendingSchedule, error: Exception, *, now: dt.datetime) -> None:
-    """Remember that the run failed, and how, so that it is not called missed at its deadline."""
+    """Remember that the run failed, and how, so that it is not recorded as missed at its deadline."""
     if waiting.run_date is None:
         return
     because = (
@@ -164,7 +164,7 @@ def _note_failure(sessions: Sessions, waiting: _PendingSchedule, error: Exceptio
         with transaction(sessions) as session:
             timeouts.set_timeouts(session)
             missed_runs.note_failure(session, *key, waiting.run_date, because, now=now)
-    except DBAPIError as failed:  # an unavailable database takes no note either; the run is tried again
+    except DBAPIError as failed:  # an unavailable database cannot record this either; the run is tried again
         log.warning("scheduled_run_failure_not_recorded", schedule_id=key.schedule_id, error=type(failed).__name__)
 
 

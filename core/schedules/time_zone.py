@@ -18,8 +18,8 @@ from core.schedules import descriptions, missed_runs, run_times
 def set_time_zone(session: Session, name: str, *, by: Actor, now: dt.datetime) -> Practice:
     """Change the practice's time zone. Raise `BadTimeZone` and `NotAllowed`.
 
-    Existing postings and jobs keep their dates. No run starts twice. A run whose deadline is past by the new clock is
-    recorded as missed for that reason.
+    Existing postings and jobs keep their dates. No run starts twice. A run whose deadline has already passed in the new
+    zone is recorded as missed for that reason.
     """
     by.require(Action.CHANGE_SETTING)
     zone = checked_time_zone(name)
@@ -48,9 +48,9 @@ def _lock_active(session: Session, practice_id: int) -> list[Schedule]:
 def _record_runs_that_stop(
     session: Session, schedules: list[Schedule], *, was: str, zone: str, now: dt.datetime
 ) -> int:
-    """Record the runs that no longer start by the new clock. Return how many.
+    """Record the runs that no longer start in the new zone. Return how many.
 
-    Runs whose deadline was past by the old clock too were missed for another reason.
+    Runs whose deadline had also passed in the old zone were missed for a different reason.
     """
     missed = 0
     for schedule in schedules:
@@ -70,7 +70,7 @@ def _record_runs_that_stop(
 
 
 def _keep_counting_the_same_runs(schedule: Schedule, *, was: ZoneInfo, zone: ZoneInfo) -> None:
-    """Keep a run that is still to come, even if by the new clock it starts before the schedule was created."""
+    """Keep a run that is still to come, even if in the new zone it starts before the schedule was created."""
     first = run_times.first(schedule, was)
     if first is not None:
         begins = run_times.instant(first.date, schedule.local_time, zone)

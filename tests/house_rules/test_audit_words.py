@@ -166,6 +166,6 @@ def test_the_facts_of_an_act_are_shown_in_words() -> None:
             "over a limit",
             "over the practice's per-claim limit; over the practice's per-job limit",
         ),
-        ("because", "a user changed its days or time before it started"),
+        ("because", "a user changed the schedule's days or time before the run started"),
         ("overridden rules", "of another version"),
     ]

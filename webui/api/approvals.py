@@ -47,7 +47,7 @@ class Approvals(Answer):
 @api.get("/approvals", tags=[JOBS], responses={200: Approvals})
 @requires(Action.SEE_CLAIMS)
 def list_approvals() -> Response:
-    """List jobs that wait for your approval, your own waiting jobs, and recent decisions on your jobs."""
+    """List jobs that need your approval, your own jobs that need approval, and recent decisions on your jobs."""
     actor = current_actor()
     with app_context().sessions() as session:
         answer = Approvals(

@@ -60,7 +60,7 @@ def resume_job(path: JobPath) -> Response:
 @api.post("/settle-jobs/<job_id>/cancel", **_ANSWERS)
 @requires(Action.SEE_CLAIMS)
 def cancel_job(path: JobPath) -> Response:
-    """Cancel a job. Settled claims stay settled; the remaining claims are not reached."""
+    """Cancel a job. Settled claims stay settled; the remaining claims are not processed."""
     return _run_command(commands.cancel, path)
 
 

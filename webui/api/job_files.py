@@ -45,7 +45,7 @@ class CertificateAnswer(Certificate):
     """The certificate, with words for its codes."""
 
     status_words: str
-    time_zone: Annotated[str, Field(description="The practice's, for showing the times")]
+    time_zone: Annotated[str, Field(description="The practice's time zone, for displaying the times")]
     cost_share_words: Annotated[str | None, Field(description="The cost sharing that the job wrote off, as a sentence")]
     code_words: Annotated[dict[str, str], Field(description="A sentence for each code")]
 
@@ -53,7 +53,7 @@ class CertificateAnswer(Certificate):
 @api.get("/settle-jobs/<job_id>/<file>.<form>", tags=[JOBS], responses={200: _FILE, **problem_responses(404, 429, 503)})
 @requires(Action.SEE_CLAIMS)
 def download(path: FilePath) -> Response:
-    """Download a job's claims: settled, not settled with reasons, or not reached, as they are now.
+    """Download a job's claims that were settled, not settled (with reasons) or not processed, as of now.
 
     The file is complete before the first byte is sent. Finish one download before you request many more;
     after a 429, wait as Retry-After says.

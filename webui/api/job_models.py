@@ -18,7 +18,7 @@ from webui.api.models import Answer, Ceiling, Why, WhyWords
 ChangedSeen = Annotated[
     Annotated[int, Field(ge=0)] | None,
     Field(
-        description="changed_since_preview as you read it. If more claims changed since, the answer is 409 "
+        description="The changed_since_preview that you last read. If more claims have changed, the answer is 409 "
         "preview_stale and nothing starts. Null means no check"
     ),
 ]
@@ -33,7 +33,7 @@ class Counts(Answer):
     status_only: Annotated[int, Field(description="Claims that will settle without a write-off")]
     skipped: int
     write_offs: Annotated[int, Field(description="Write-off postings that the job will make")]
-    in_other_jobs: Annotated[int, Field(description="Claims in another unfinished job; a warning")]
+    in_other_jobs: Annotated[int, Field(description="Claims that are also in another unfinished job (a warning)")]
 
 
 def _called(sentence: Callable[[], str]) -> str:
@@ -48,8 +48,13 @@ class CostShare(Answer):
     since: dt.date
     until: dt.date
     written_off_cents: Annotated[int, Field(description="Written off over these months and not reversed")]
-    became_due_cents: Annotated[int, Field(description="Charges and transfers to patients over these months")]
-    percent: Annotated[int | None, Field(description="Percent written off, rounded down; null if nothing was billed")]
+    became_due_cents: Annotated[
+        int, Field(description="Net amount that became patient responsibility over these months")
+    ]
+    percent: Annotated[
+        int | None,
+        Field(description="Percent written off, rounded down; null if nothing became patient responsibility"),
+    ]
     sentence: Annotated[str, BeforeValidator(_called), Field(description="The same as a sentence")]
     name: Annotated[str, Field(description="What is waived, e.g. Medicare cost sharing")]
     includes_medicaid: Annotated[
@@ -71,7 +76,7 @@ class Totals(Answer):
     patient_cents: int
     by_payer: list[Group]
     by_provider: list[Group]
-    by_code: Annotated[list[CodeCounted], Field(description="Claims that a rule applies to, by rule code")]
+    by_code: Annotated[list[CodeCounted], Field(description="Number of claims for each rule that applies")]
     cost_share: Annotated[
         CostShare | None, Field(description="Present if the job writes off cost sharing; CONFIRM then needs a reason")
     ]
@@ -87,7 +92,7 @@ class SettleJobSummary(Answer):
     reverses_job_id: Annotated[str | None, Field(description="For a reversal: the job that it reverses")]
     target_status: str
     reason: Annotated[str | None, Field(description="Code of the practice's write-off reason")]
-    reason_kind: Annotated[WriteOffReason | None, Field(description="The built-in kind of reason, which rules know")]
+    reason_kind: Annotated[WriteOffReason | None, Field(description="The built-in kind of reason that the rules use")]
     reason_name: Annotated[str | None, Field(description="Name of the reason, frozen by the preview")]
     adjustment_code: Annotated[str, Field(description="The reason's code in the practice-management system, frozen")]
     note: str
@@ -128,7 +133,10 @@ class SettleJobAnswer(SettleJobSummary):
     totals: Annotated[Totals | None, Field(description="Frozen by the preview; null while the job is preparing")]
     changed_since_preview: Annotated[
         int | None,
-        Field(description="Claims that the run will skip because they changed; null if the job no longer waits"),
+        Field(
+            description="Claims that the run will skip because they changed; null unless the job awaits CONFIRM or "
+            "approval"
+        ),
     ]
     changed_words: Annotated[str, Field(description="The same as a sentence; empty if no claim changed")]
 
@@ -169,7 +177,7 @@ class ItemsPage(Answer):
 
 
 class Confirmed(Answer):
-    """A confirmed job. Repeating CONFIRM gives the same answer; see `progress` for how far the job is."""
+    """A confirmed job. Repeating CONFIRM gives the same answer; see `progress` for how far along the job is."""
 
     id: str
     status: Annotated[
@@ -179,7 +187,7 @@ class Confirmed(Answer):
     status_words: Annotated[str, Field(description="The status as a sentence shows it")]
     claims: int
     confirmed_by: str | None
-    confirmed_at: Annotated[dt.datetime | None, Field(description="Null while it waits for approval")]
+    confirmed_at: Annotated[dt.datetime | None, Field(description="Null while the job awaits approval")]
     approved_by: str | None
     over: list[OverLimit]
     progress: Annotated[str, Field(description="Address of the job's progress")]

@@ -56,7 +56,7 @@ class Schedules(Answer):
 
 
 class Coded(Answer):
-    """How many claims have a code."""
+    """The number of claims with a code."""
 
     code: str
     words: str
@@ -74,9 +74,9 @@ class TonightAnswer(Answer):
     patient_cents: int
     by_code: list[Coded]
     over: Annotated[
-        list[str], Field(description="Caps and limits that the run would exceed, so it would wait for approval")
+        list[str], Field(description="Caps and limits that the run would exceed, so it would need approval")
     ]
-    over_words: Annotated[list[str], Field(description="A sentence for each of them")]
+    over_words: Annotated[list[str], Field(description="A sentence for each code in `over`")]
     notes: Annotated[list[str], Field(description="Warnings to show before the figures")]
 
 

@@ -40,7 +40,7 @@ class SchedulePath(IdPath):
 
 
 class ScheduleChange(ScheduleRequest):
-    """The whole schedule as it should be, starting with its next run."""
+    """The complete changed schedule, in effect from its next run."""
 
     version: Version
     confirmation: Annotated[str | None, Field(description="CONFIRM, if the schedule settles")] = None

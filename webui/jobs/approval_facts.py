@@ -1,4 +1,4 @@
-"""What the page of a job that needs approval shows."""
+"""Facts for the page of a job that needs approval."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from webui.shared.auth import current_actor
 
 
 def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
-    """Return what the page of a job that needs approval shows: the same frozen preview, and the exceeded limits."""
+    """Return the facts for the page of a job that needs approval: the frozen preview and the exceeded limits."""
     actor, at = current_actor(), now()
     asked_by = requesters.accountable_user(job)
     of_day = limits.same_day_jobs(db, job, by=asked_by, at=job.approval_requested_at or at)

@@ -1,4 +1,4 @@
-"""Approvals: jobs that need one, the approver's CONFIRM on the same frozen preview, or a rejection with a reason."""
+"""Approvals: jobs that need one, and the approver's CONFIRM on the same frozen preview or rejection with a reason."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -83,7 +83,7 @@ def approve(job_id: int) -> Response:
 @blueprint.post(f"/jobs/{job_pages.JOB_ID_RULE}/reject")
 @requires(Action.SEE_CLAIMS)
 def reject(job_id: int) -> Response:
-    """Reject the job with a reason that the requester reads."""
+    """Reject the job with a reason for the requester."""
     _actor, reason = current_actor(), request.form.get("reason", "")
     try:
         acts.run(commands.reject, acts.job_key(job_id), reason=reason)
@@ -108,7 +108,7 @@ def _job_page_with_error(job_id: int, status: HTTPStatus, **extra: Any) -> Respo
 
 
 def _count_waiting_for_me() -> int:
-    """Count the jobs that this user may approve, once a page."""
+    """Count the jobs that this user may approve, once per page."""
     if "waiting_for_me" not in g:
         actor = signed_in_actor()
         with app_context().sessions() as db:

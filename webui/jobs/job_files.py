@@ -20,13 +20,13 @@ blueprint = Blueprint("evidence", __name__, url_prefix="/jobs")
 @blueprint.get(f"/{JOB_ID_RULE}/files/<name>.<any(csv, xlsx):form>")
 @requires(Action.SEE_CLAIMS)
 def download(job_id: int, name: str, form: str) -> Response:
-    """Download one of the three files. It never needs a million claims in memory."""
+    """Download one of the three files. Its rows are never all in memory at once."""
     actor = current_actor()
     return send_job_file(acts.job_key(job_id), files.parse_file(name), form, by=actor)
 
 
 def send_job_file(key: JobKey, file: File, form: str, *, by: Actor) -> Response:
-    """Answer with a file of a job, as `csv` or `xlsx`."""
+    """Return a job's file as `csv` or `xlsx`."""
     return file_downloads.send_file(
         by=by,
         name=files.file_name(key, file, form),

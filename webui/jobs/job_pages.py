@@ -48,7 +48,7 @@ COMMANDS: Final = {
 @blueprint.get("")
 @requires(Action.SEE_CLAIMS)
 def index() -> Response | str:
-    """List the practice's jobs, newest first, in every status, or in one."""
+    """List the practice's jobs, newest first, in all statuses or in one."""
     practice_id = current_actor().practice_id
     status = _one_of(JobStatus, request.args.get("status"))
     before = page_arguments.number("before")
@@ -132,7 +132,7 @@ def _run_command(command: Callable[..., SettleJob], job_id: int, **values: Any) 
 
 
 def _facts_for_status(db: Session, job: SettleJob) -> dict[str, Any]:
-    """Return what the page shows only in the job's status: the preview, or what its approval needs."""
+    """Return what the page shows only in this status: the preview, or what an approver needs."""
     match job.status:
         case JobStatus.PREPARING | JobStatus.PREVIEWED:
             return preview_facts.preview_page_facts(db, job, request.args)

@@ -1,4 +1,4 @@
-"""Preview the same claims again with another posting date."""
+"""Preview the same claims again with a different posting date."""
 
 import datetime as dt
 from http import HTTPStatus
@@ -28,7 +28,7 @@ class BadDate(BadInput):
 @blueprint.post(f"/{JOB_ID_RULE}/date")
 @requires(Action.SEE_CLAIMS)  # core checks who may preview this kind of job
 def preview_dated(job_id: int) -> BaseResponse | tuple[str, int]:
-    """Preview it again with the form's date."""
+    """Preview the job's claims again with the date in the form."""
     try:
         job = acts.run(
             preview_again.preview_with_posting_date,

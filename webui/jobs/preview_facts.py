@@ -1,4 +1,4 @@
-"""What the pages and the dialog show of a job that waits for CONFIRM: its totals, its claims, the exceeded limits."""
+"""Facts for the pages and the dialog of a job that awaits CONFIRM: its totals, its claims and the exceeded limits."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from webui.shared.app_context import now
 from webui.shared.auth import current_actor, current_practice
 
 LEFT_OUT_SHOWN: Final = 5  # skipped claims named in a reversal's sentence; the table has all
-ROWS: Final = 200  # of the preview at a time; for more, there is the file
+ROWS: Final = 200  # claims of the preview shown at a time
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class ClaimTable:
 
 
 def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
-    """Return what the page of a job that waits for CONFIRM shows."""
+    """Return the facts for the page of a job that awaits CONFIRM."""
     if job.status is JobStatus.PREPARING or job.preview is None:
         return {"waited": now() - job.requested_at, **dialog_labels(job)}
     over, changed = limits_exceeded_now(db, job), stale.count(db, job)

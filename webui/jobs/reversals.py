@@ -1,4 +1,4 @@
-"""Reverse a job, or one claim of it: the reason first, then a preview and CONFIRM as for every job."""
+"""Reverse a job, or its change to one claim: the reason first, then a preview and CONFIRM as for every job."""
 
 import datetime as dt
 import hashlib
@@ -32,7 +32,7 @@ blueprint = Blueprint("reversals", __name__, url_prefix="/jobs")
 @blueprint.get(f"/{JOB_ID_RULE}/reverse")
 @requires(Action.REVERSE_JOB)
 def ask(job_id: int) -> str:
-    """Ask for the reason. Nothing is changed yet. `again` names an earlier preview, which fills in the form."""
+    """Ask for the reason. Nothing is changed yet. `again` is the id of an earlier preview that fills in the form."""
     earlier = reading.number(request.args.get("again", ""))
     if earlier:
         return _render_form(job_id, **_asked_before(job_id, earlier))
@@ -79,7 +79,7 @@ def _asked_before(job_id: int, earlier_id: int) -> dict[str, Any]:
 
 
 def _preview_reversal(job_id: int, claim_id: str | None, note: str) -> SettleJob:
-    # The key includes the request: sent twice it is one job, and with another note another job.
+    # The key includes the request. The same request sent twice creates one job; a different note creates a second job.
     dated = request.form.get("posting_date", "").strip()
     digest = hashlib.sha256(f"{job_id}\n{claim_id}\n{note}\n{dated}".encode()).hexdigest()[:16]
     form_key = request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX] or secrets.token_urlsafe(16)

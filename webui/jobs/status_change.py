@@ -147,7 +147,7 @@ def _create_preview(change: StatusChangeForm, form_key: str) -> SettleJob:
 
     def make(selection: dict[str, Any]) -> SettleJob:
         job_request = JobRequest.of({**wanted, "selection": selection})
-        # The key includes the request, so that a changed selection is another job and not a refusal.
+        # The key includes the request, so that a changed selection creates a new job instead of a refusal.
         key = f"{form_key or secrets.token_urlsafe(16)}:{job_request.hash()[:16]}"
         return commands.request_preview(
             db, job_request, by=actor, idempotency_key=key, chunk_claims=app_context().settings.chunk_claims, now=now()
@@ -172,7 +172,7 @@ def _redirect_to_preview(job: SettleJob) -> BaseResponse | tuple[str, int]:
 
 @requires(Action.PREVIEW_JOB)
 def ask_again(job_id: int) -> BaseResponse | tuple[str, int]:
-    """Show the first step again for the claims of an earlier preview that expired or needs another reason."""
+    """Show the first step again for the claims of an earlier preview that expired or needs a different reason."""
     with transaction(app_context().sessions) as db:
         job = job_queries.find(db, acts.job_key(job_id))
     reason = job.reason_code or ""

@@ -82,7 +82,7 @@ def delete(schedule_id: int) -> Response:
 @blueprint.post(f"/{SCHEDULE_ID_RULE}/run-now")
 @requires(Action.MANAGE_SCHEDULES)
 def run_now(schedule_id: int) -> Response:
-    """Run the schedule now. The same button is one run, however often it is pressed."""
+    """Run the schedule now. Pressing the same button again starts no second run."""
     try:
         key, version = request.form.get("run_key", ""), schedule_pages.version_from_form()
         run = acts.run(schedule_commands.run_now, schedule_id, key=key, version=version)

@@ -29,7 +29,7 @@ _DEFAULTS: Final = {"local_time": "2:00 AM", "late_minutes": str(DEFAULT_LATE_MI
 _WORKDAYS: Final = ("mon", "tue", "wed", "thu", "fri")
 _TIME: Final = re.compile(r"(\d{1,2}):(\d{2})(?::00)?\s*(?:([AaPp])\.?[Mm]\.?)?", re.ASCII)
 _NOON: Final = 12
-# Core names the faulty field; these say what to do on a screen, where dollars are typed and names are chosen.
+# Core reports the field that is not valid. These messages are for the form, where users type dollars and choose names.
 _FIELD_MESSAGES: Final = {
     "name": f"Enter a name of up to {NAME_CHARACTERS_MAX} characters.",
     "filter": "The filter is empty. Set at least one field, because a schedule can't include every claim.",
@@ -46,7 +46,7 @@ _FIELD_MESSAGES: Final = {
 
 @dataclass(frozen=True)
 class ScheduleForm:
-    """The fields as typed, and the request that they make (None if one is faulty)."""
+    """The fields as typed, and the request that they form (None if one is not valid)."""
 
     typed: Mapping[str, str]
     weekdays: Sequence[str]

@@ -80,7 +80,7 @@ def show(schedule_id: int) -> str:
 @blueprint.get(f"/{SCHEDULE_ID_RULE}/tonight")
 @requires(Action.SEE_CLAIMS)
 def tonight_of(schedule_id: int) -> str:
-    """Show the estimate of the next run, as a part of the page if the page requests it."""
+    """Show the estimate of the next run. If the page itself requests it, return only that part."""
     practice = current_practice()
     with transaction(app_context().sessions) as db:
         schedule = schedule_queries.find(db, practice.id, schedule_id)
@@ -127,7 +127,7 @@ def render_schedule(schedule_id: int, **extra: Any) -> str:
 @blueprint.get("/new")
 @requires(Action.MANAGE_SCHEDULES)
 def new() -> str:
-    """Show an empty form with the filter of the address, as the feed writes it."""
+    """Show an empty form with the filter from the URL, as the feed writes it."""
     query = FeedQuery.of((key, value) for key, value in request.args.items(multi=True) if key in FILTER_KEYS)
     return _render_form(ScheduleForm.new(query))
 
@@ -228,7 +228,7 @@ def _render_form(form: ScheduleForm, schedule: Schedule | None = None, **extra: 
         counts=None,
         schedule=schedule,
         settles=schedule is not None and schedule.mode is ScheduleMode.SETTLE,
-        # After a refusal as stale, the form has the newer version, so that sending it again is a choice.
+        # If another user changed the schedule, the form gets the newer version, so saving again is a deliberate choice.
         version=schedule.version
         if schedule and (extra.get("is_stale") or request.method == "GET")
         else version_from_form(),

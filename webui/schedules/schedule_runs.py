@@ -55,7 +55,7 @@ def index() -> str:
 @blueprint.get(f"/{RUN_ID_RULE}")
 @requires(Action.SEE_CLAIMS)
 def show(run_id: int) -> str:
-    """Show the report of one run. The page requests it again while it changes."""
+    """Show the report of one run. The page refreshes it while it changes."""
     practice = current_practice()
     with app_context().sessions() as db:
         run = schedule_queries.find_run(db, practice.id, run_id)

@@ -164,7 +164,7 @@ function discardPreview(step) {
   if (discard) ask(discard, { method: "POST" }).catch(() => {}); // otherwise it expires within an hour
 }
 
-// The button looks ready only if the word is right. Pressed earlier, the server explains what is missing.
+// The button looks ready only if the word is right. If it is pressed earlier, the server explains what is missing.
 function match() {
   const field = document.getElementById("confirmation");
   const button = document.getElementById("confirm-button");

@@ -7,7 +7,7 @@ const utc = new Intl.DateTimeFormat("en-US", { timeStyle: "medium", timeZone: "U
 // The server gives the practice's UTC offset, because a browser's time zones may be out of date.
 const clock = (milliseconds) => utc.format(milliseconds + live.dataset.utcOffset * 1000);
 const MILESTONES = [25, 50, 75];
-const HELD_BACK_MS = 15000; // maximum between two tries while the server is away
+const HELD_BACK_MS = 15000; // maximum between two tries while the server is unreachable
 
 let address = location.href;
 let etag = null;
@@ -63,7 +63,7 @@ function show(html) {
   patchChildren(live, incoming.content);
   const now = state();
   if (!now) return;
-  if (before === "preparing" && now.dataset.state !== before) return location.reload(); // a previewed job has another page
+  if (before === "preparing" && now.dataset.state !== before) return location.reload(); // the preview has its own page
   title(now);
   announce(now, before);
   draw();

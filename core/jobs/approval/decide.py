@@ -52,7 +52,7 @@ def confirm_or_request_approval(session: Session, job: SettleJob, *, now: dt.dat
 
     Raise `PeriodClosed` and `PeriodBusy`.
     """
-    # Locked until the commit, so that two jobs of one user are added up one after the other.
+    # Lock until the commit, so that of two jobs confirmed at once, the second counts the first one's dollars.
     authorize.lock_users(session, requesters.requester_ids(job))
     posting_month.lock_month_open(session, job, now=now)
     by = requesters.accountable_user(job)
@@ -102,7 +102,7 @@ def approve(
 
 
 def reject(session: Session, key: JobKey, *, reason: str, by: Actor, now: dt.datetime) -> SettleJob:
-    """Reject the job with a reason that its requester reads. Raise what `approve` raises, and `ReasonMissing`."""
+    """Reject the job with a reason for its requester. Raise what `approve` raises, and `ReasonMissing`."""
     job = lifecycle.lock_if_allowed(session, key, by, Action.APPROVE_JOB)
     reason = reason.strip()
     if not is_valid_note(reason):
@@ -118,7 +118,7 @@ def reject(session: Session, key: JobKey, *, reason: str, by: Actor, now: dt.dat
 def _needs_decision(session: Session, job: SettleJob, by: Actor, target: JobStatus, *, now: dt.datetime) -> bool:
     """Return True if `by` may decide now, or False if they made the same decision before."""
     if job.decided_at is not None:
-        decided = job.status if job.status in _DECIDED else S.CONFIRMED  # it has been running since
+        decided = job.status if job.status in _DECIDED else S.CONFIRMED  # it has started running
         if job.decided_by == by.user_id and decided is target:
             return False
         who = "You have" if job.decided_by == by.user_id else "Another user has"

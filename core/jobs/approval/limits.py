@@ -35,7 +35,7 @@ _NOT_COUNTED: Final = (
 
 
 # Keys: practice_claim_cents, practice_job_cents, user_claim_cents, user_job_cents, and for a schedule cap_claims and
-# cap_cents. A missing key means no such limit.
+# cap_cents. A missing key means no limit.
 Limits = dict[str, int]
 
 
@@ -66,7 +66,7 @@ class OverLimit(BaseModel):
         """Return whether the limit applies to one claim, so that `found` is the largest claim."""
         return self.code in PER_CLAIM_LIMITS
 
-    @computed_field  # type: ignore[prop-decorator]  # mypy takes a property below another decorator for a mistake
+    @computed_field  # type: ignore[prop-decorator]  # mypy rejects a decorator above @property
     @property
     def sentence(self) -> str:
         """Return a sentence that names the limit and the amount."""
@@ -129,7 +129,7 @@ def if_confirmed_by(session: Session, job: SettleJob, *, by: int, now: dt.dateti
 def exceeded(
     session: Session, job: SettleJob, *, by: int, now: dt.datetime, limits: Limits | None = None
 ) -> list[LimitExceeded]:
-    """Return the limits that the previewed job exceeds together with user `by`'s other jobs of the day.
+    """Return the limits that the previewed job exceeds together with user `by`'s other jobs that day.
 
     `now` is the time of the confirmation.
     """
@@ -183,7 +183,7 @@ def _claims_over(session: Session, job: SettleJob, code: str, limit: int) -> lis
 
 
 def _unapproved_same_day_cents(session: Session, job: SettleJob, by: int, now: dt.datetime) -> dict[int, int]:
-    """Return what the user's other settle jobs of the same day write off without approval, in cents by job.
+    """Return what the user's other settle jobs on the same day write off without approval, in cents by job.
 
     A job that was approved or still needs approval does not count, because it did not slip under the limit.
     """
@@ -207,7 +207,7 @@ def same_day_jobs(session: Session, job: SettleJob, *, by: int, at: dt.datetime)
         SettleJob.id != job.id,
         requesters.accountable_to(by),
         SettleJob.kind == JobKind.SETTLE,
-        # Scheduled runs have caps of their own, so that they do not use up their owner's daily limit.
+        # Scheduled runs have their own caps, so they do not count against their owner's daily limit.
         SettleJob.run_date.is_(None) if job.run_date is None else SettleJob.run_date.is_not(None),
         or_(SettleJob.as_of == job.as_of, and_(let_run_at >= begins, let_run_at < ends)),
         SettleJob.status.not_in(_NOT_COUNTED),

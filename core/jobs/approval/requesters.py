@@ -1,7 +1,8 @@
 """A job's requesters: the user who previewed it and the user who confirmed it. Neither may approve it.
 
-They are often the same user. A scheduled run has its owner as requester, and for "run now" also the user who pressed
-it. The user who created the schedule is no requester, but may not approve its jobs either.
+They are often the same user. The requester of a scheduled run is the schedule's owner. For "run now",
+the user who started the run is a requester too. The user who created the schedule is not a requester, but may not
+approve its jobs either.
 """
 
 from sqlalchemy import ColumnElement, case, or_

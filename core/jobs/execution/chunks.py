@@ -14,7 +14,7 @@ from core.models.job_items import ChunkState, JobChunk, JobItem, Outcome
 from core.models.jobs import WORKABLE_STATUSES, JobStatus, SettleJob
 from core.settings import HINTS_PER_CONFIRM_MAX
 
-ATTEMPTS_MAX: Final = 3  # times that a worker took the chunk and did not come back
+ATTEMPTS_MAX: Final = 3  # times that a worker took the chunk and never finished it
 BUSY_TRIES_MAX: Final = 5
 BUSY_WAIT: Final = dt.timedelta(seconds=0.5)  # doubled with each try, up to BUSY_WAIT_MAX
 BUSY_WAIT_MAX: Final = dt.timedelta(seconds=30)
@@ -24,7 +24,7 @@ TAKE_TO_LOCK: Final = dt.timedelta(seconds=1)
 
 
 class Chunk(NamedTuple):
-    """A chunk that a worker has taken: its range of positions, and the number of the take."""
+    """A chunk that a worker has taken: its range of positions, and how many times it was taken."""
 
     job: JobKey
     first: int
@@ -171,7 +171,7 @@ def _add(session: Session, chunk: Chunk, counts: ChunkCounts, **values: Any) -> 
 
 
 def split(session: Session, chunk: Chunk, *, code: str, now: dt.datetime) -> None:
-    """Narrow down the claim that breaks the chunk: split it in two, or fail its one claim with `code`.
+    """Narrow down which claim makes the chunk fail: split it in two, or fail its one claim with `code`.
 
     Do nothing if another worker has the chunk or has finished it.
     """

@@ -19,7 +19,7 @@ from core.models.jobs import JobStatus
 
 log = structlog.get_logger(__name__)
 
-# the only skip that raises an alarm, because the books themselves are in doubt
+# the only skip that raises an alarm, because the books themselves may be wrong
 BALANCE_MISMATCH: Final = "balance_mismatch"
 
 Clock = Callable[[], dt.datetime]
@@ -87,7 +87,7 @@ def _settle(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> _ChunkResult:
     except MonthIsClosed:
         where.error("month_closed")
         return _ChunkResult(_halt(sessions, chunk, code=codes.MONTH_CLOSED, clock=clock))
-    except Exception as error:  # noqa: BLE001  whatever it is, the chunk is given back or the claim at fault found
+    except Exception as error:  # noqa: BLE001  whatever it is, the chunk is released or split to find the claim at fault
         return _ChunkResult(_recover(sessions, chunk, error, clock=clock))
     if done is None:
         _advance(sessions, chunk, clock=clock)

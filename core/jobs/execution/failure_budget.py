@@ -1,6 +1,6 @@
 """The failure budget: a job with too many failed claims halts until a user resumes or cancels it.
 
-It is checked after each chunk but the last, because then nothing is left to halt and the job completes.
+It is checked after every chunk except the last, because by then nothing is left to halt and the job completes.
 """
 
 from sqlalchemy import and_, func, select, true
@@ -26,7 +26,7 @@ def exceeded(session: Session, key: JobKey) -> str | None:
 
 
 def reset_baseline(session: Session, key: JobKey) -> dict[str, int]:
-    """Return the job's values that start its failure budget over."""
+    """Return the column values that restart the job's failure budget."""
     done, failed = _done_and_failed(session, key)
     return {"budget_baseline_done": done, "budget_baseline_failed": failed}
 

@@ -1,7 +1,7 @@
-"""Take the next step of a job that needs no user: complete, pause, cancel or halt it.
+"""Move a job on when no user is needed: complete, pause, cancel or halt it.
 
-The audit entry that ends a job records its totals and a digest of its chunk counters. Chunks are not chained one by
-one, because each would wait for the chain's end.
+The audit entry that ends a job records its totals and a digest of its chunk counters. Chunks have no
+audit entries of their own, because each would wait for the end of the audit chain.
 """
 
 import datetime as dt
@@ -28,7 +28,7 @@ _HASHED: Final = (
 
 
 def advance(session: Session, key: JobKey, *, now: dt.datetime) -> JobStatus | None:
-    """Move the job on if nothing else is needed: complete, pause, cancel or halt it. Return the new status, or None."""
+    """Complete, pause, cancel or halt the job if it is ready for that. Return the new status, or None."""
     if _is_running_without_failures(session, key):
         return None  # the common case, checked without a lock: the worker that commits last checks again
     # Lock first and check in a second statement. A single UPDATE … WHERE NOT EXISTS (open chunk) would wait for the row

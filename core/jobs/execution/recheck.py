@@ -52,7 +52,7 @@ def recheck_claims(session: Session, job: SettleJob, chunk: Chunk, locked: Claim
     seen = _run_facts(job, balance_mismatches(session, practice_id, locked), excluded)
     code = rules.first_match(seen, applied_rules)
     settles = code.is_(None)
-    # A rule of the run reads item and claim only, so nothing else is joined. A test checks that.
+    # The rules at the run read only the item and the claim, so nothing else is joined. A test checks that.
     decided = (
         update(JobItem)
         .where(
@@ -124,10 +124,10 @@ def _run_facts(job: SettleJob, mismatched_ids: ClaimIds, excluded: ActiveExclusi
 
 
 def balance_mismatches(session: Session, practice_id: int, claim_ids: ClaimIds) -> ClaimIds:
-    """Return the claims whose balances differ from those of their lines, or whose lines differ from their postings.
+    """Return the claims whose balances differ from the sum of their lines, or whose lines differ from their postings.
 
-    This is a statement of its own. Joined to the items, for which PostgreSQL has no statistics yet, it was planned as a
-    comparison of every claim with every other claim.
+    This is a separate statement. When it was joined to the items, PostgreSQL had no statistics for them yet and
+    planned to compare every claim with every other claim.
     """
     books = _books(practice_id, claim_ids)
     differs = or_(

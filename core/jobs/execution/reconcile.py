@@ -66,7 +66,7 @@ def _of_ledger(session: Session, job: SettleJob) -> dict[str, int]:
 
 
 def _balances(session: Session, job: SettleJob, side: Responsibility) -> bool:
-    """Return whether the balance before, less what was posted, is the balance after."""
+    """Return whether the balance before, adjusted by what was posted, equals the balance after."""
     names = ("before", "after")
     columns = {name: func.sum(getattr(JobChunk, f"{side.value}_{name}_cents")) for name in names}
     moved = {"moved": func.sum(getattr(JobChunk, f"{side.value}_cents"))}

@@ -1,4 +1,4 @@
-"""Find whatever was left undone after a lost hint, a dead worker or a broker outage: what polling does not find."""
+"""Find work that was left undone after a lost hint, a dead worker or a broker outage and that polling misses."""
 
 import datetime as dt
 from typing import Final, NamedTuple
@@ -18,7 +18,7 @@ from core.models.job_items import JobChunk, JobItem
 from core.models.jobs import IN_PROGRESS_STATUSES, HintRound, JobStatus, SettleJob
 from core.settings import HINTS_WAITING_MAX, SWEEP_SECONDS
 
-# of previews without CONFIRM; a delete of this size does not slow other work
+# items of previews without CONFIRM; deleting this many does not slow other work
 ITEMS_REMOVED_PER_SWEEP_MAX: Final = 20_000
 ITEMS_KEPT_FOR: Final = dt.timedelta(days=30)  # how long the claims of a report-only run or of a rejected job are kept
 
@@ -34,7 +34,7 @@ class WorkFound(NamedTuple):
 
 
 def sweep(sessions: Sessions, *, now: dt.datetime) -> WorkFound:
-    """Move every job that is ready for its next step, expire old previews, and return the work to hint for.
+    """Move every job that is ready for its next step, expire old previews, and return the work that needs hints.
 
     Only one sweep runs at a time. The others return nothing.
     """
@@ -58,7 +58,7 @@ def _jobs_in(session: Session, *statuses: JobStatus) -> list[tuple[JobKey, JobSt
 
 
 def _find_work(session: Session, *, now: dt.datetime) -> WorkFound:
-    """Return at most one round of hints for each practice in ten seconds, so that hints do not multiply."""
+    """Return at most one round of hints for each practice every ten seconds, so that hints do not multiply."""
     working = chunks.jobs_with_available_chunks(session, now=now)
     preparing = job_queries.list_preparing(session)
     due = _begin_rounds(session, {key.practice_id for key in (*working, *preparing)}, now=now)
@@ -92,7 +92,7 @@ def _begin_rounds(session: Session, practices: set[int], *, now: dt.datetime) ->
     if not practices:
         return set()
     rows = [{"practice_id": practice, "hinted_at": now} for practice in sorted(practices)]
-    # A little less than the interval of beat, so that its jitter does not skip a round.
+    # Slightly less than beat's interval, so that jitter does not skip a round.
     last = now - dt.timedelta(seconds=SWEEP_SECONDS - 1)
     made = insert(HintRound).values(rows)
     begun = made.on_conflict_do_update(

@@ -31,7 +31,7 @@ from core.reading import is_valid_note
 
 RULE: Final = "medicare_cost_share"
 NOT_RECORDED: Final = "not recorded"  # shown where an earlier version filled in the reason
-_WITHOUT_MEDICAID: Final = (PayerClass.MEDICARE, PayerClass.DUAL)  # what an earlier version added up
+_WITHOUT_MEDICAID: Final = (PayerClass.MEDICARE, PayerClass.DUAL)  # the classes that an earlier version included
 _MAKES_PATIENT_OWE: Final = (PostingKind.CHARGE, PostingKind.TRANSFER, PostingKind.ADJUSTMENT)
 
 
@@ -49,10 +49,10 @@ class CostShareReasonRepeats(CostShareReasonMissing):
 
 
 class CostShare(BaseModel):
-    """The cost sharing that a job writes off, and that of the twelve months up to its day.
+    """The cost sharing that a job writes off, and the practice's totals for the twelve months ending on the job's date.
 
     All sums are in cents and cover the patient's responsibility on claims whose primary payer is Medicare, Medicaid or
-    both. They cover posting dates from `since` through `until`, both included. `written_off_cents` was written off and
+    both. They cover posting dates from `since` through `until`, inclusive. `written_off_cents` was written off and
     not reversed. `became_due_cents` is charges and transfers to the patient, less transfers away and adjustments.
     """
 
@@ -66,7 +66,7 @@ class CostShare(BaseModel):
 
     @property
     def name(self) -> str:
-        """Return the program whose cost sharing it is."""
+        """Return the name of the cost sharing, such as "Medicare cost sharing"."""
         return f"{self.payers} cost sharing"
 
     @property
@@ -146,7 +146,7 @@ def set_reason(job: SettleJob, reason: str) -> None:
 def is_in_own_words(job: SettleJob, text: str) -> bool:
     """Return whether the text is a reason to waive cost sharing.
 
-    Charity is one by itself. That the balance is small is none, so the text must say more than the write-off reason.
+    Charity alone is a reason. A small balance alone is not, so the text must say more than the write-off reason.
     """
     if job.reason is not WriteOffReason.SMALL_BALANCE:
         return bool(text.strip())
@@ -177,7 +177,7 @@ def use_schedule_note(job: SettleJob) -> None:
 
 
 def facts_for_schedule(job: SettleJob, of_claim: Facts) -> Facts:
-    """Return the facts for a scheduled run. Without a note that gives a reason, it waives nothing."""
+    """Return the facts for a scheduled run. Without a note that gives a reason, the run waives no cost sharing."""
     if job.schedule_id is None or is_in_own_words(job, job.note):
         return of_claim
     note = "only repeats the reason" if job.note.strip() else "none"

@@ -50,6 +50,10 @@ class ScheduleTerms(NamedTuple):
             "next_step": self.next_step,
         }
 
+    def caps(self) -> dict[str, int]:
+        """Return the caps, as they are frozen into the job's limits."""
+        return {"cap_claims": self.claims_max, "cap_cents": self.cents_max}
+
 
 def request_preview(
     session: Session,
@@ -63,9 +67,8 @@ def request_preview(
 ) -> SettleJob:
     """Create the requested job: previewed, or preparing if a worker must preview it (over 20,000 claims).
 
-    The same key with the same request returns the same job. Raise `IdempotencyMismatch`, `UnknownClaim`,
-    `NothingSelected`, `UnknownStatus`, `BadRequest` for the reason, `NotAllowed`, `PeriodClosed`,
-    `BadPostingDate` or `SettingNotChosen`.
+    The same key and request return the same job. Raise `IdempotencyMismatch`, `UnknownClaim`, `NothingSelected`,
+    `UnknownStatus`, `BadRequest` for the reason, `NotAllowed`, `PeriodClosed`, `BadPostingDate` or `SettingNotChosen`.
     """
     by.require(Action.PREVIEW_JOB)
     if request.include:
@@ -92,13 +95,11 @@ def request_preview(
     )
     if not is_new:
         return job
-    if reason is not None:
-        _require_active(session, reason)
-        if schedule_terms is None:  # a user is there to be told
-            write_off_setting.require_chosen(practice, job.provider_settings)
+    _require_active(session, reason)
     if schedule_terms is not None:
-        caps = {"cap_claims": schedule_terms.claims_max, "cap_cents": schedule_terms.cents_max}
-        job.limits = {**job.limits, **caps}
+        job.limits = {**job.limits, **schedule_terms.caps()}
+    elif reason is not None:  # a user is present to choose a setting
+        write_off_setting.require_chosen(practice, job.provider_settings)
     job.posting_date = posting_month.choose_posting_date(
         session, practice, asked=request.posting_date, moves_money=request.settles, now=now
     )
@@ -128,7 +129,7 @@ def _check_status(session: Session, practice_id: int, name: str) -> None:
         select(BillingStatus.name).where(BillingStatus.practice_id == practice_id).order_by(BillingStatus.position)
     ).all()
     if name not in known:
-        raise UnknownStatus(f"This practice has no billing status {name!r}; it has {', '.join(known)}.")
+        raise UnknownStatus(f"This practice has no billing status {name!r}. Its statuses are {', '.join(known)}.")
 
 
 def _find_reason(session: Session, practice_id: int, code: str | None) -> PracticeReason:
@@ -136,9 +137,10 @@ def _find_reason(session: Session, practice_id: int, code: str | None) -> Practi
         return reasons.find(session, practice_id, code or "")
 
 
-def _require_active(session: Session, reason: PracticeReason) -> None:
+def _require_active(session: Session, reason: PracticeReason | None) -> None:
     with _reason_faults():
-        reasons.require_active(session, reason)
+        if reason is not None:
+            reasons.require_active(session, reason)
 
 
 @contextmanager

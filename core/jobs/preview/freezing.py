@@ -26,13 +26,13 @@ PREVIEW_EXPIRES_AFTER: Final = dt.timedelta(hours=1)  # long enough to read it, 
 
 
 class IdempotencyMismatch(BadInput):
-    """This idempotency key was used for another request. Use a new key for a new request."""
+    """This idempotency key was already used for a different request. Use a new key."""
 
     code = "idempotency_mismatch"
 
 
 class BadIdempotencyKey(BadInput):
-    """An Idempotency-Key is 1 to 200 printable characters."""
+    """An Idempotency-Key must be 1 to 200 printable characters."""
 
     code = "bad_idempotency_key"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
@@ -64,8 +64,8 @@ def insert_job_once(
 ) -> tuple[SettleJob, bool]:
     """Insert the job's row, or find the job that the same key created before. Return the job and whether it is new.
 
-    Raise `IdempotencyMismatch` if the key was used for another request, and `BadIdempotencyKey` if a user's key has a
-    character that only keys of scheduled runs may have.
+    Raise `IdempotencyMismatch` if the key was used for a different request, and `BadIdempotencyKey` if a user's key has
+    a character that only keys of scheduled runs may have.
     """
     if columns.get("schedule_id") is None and not idempotency_key.isprintable():
         raise BadIdempotencyKey
@@ -84,7 +84,7 @@ def insert_job_once(
         "request_hash": request_hash,
         **columns,
     }
-    # Of two requests at once, the second waits here for the first and then finds its job.
+    # If two requests arrive at once, the second waits here and then finds the first one's job.
     made = insert(SettleJob).values(values).on_conflict_do_nothing(constraint="one_job_for_each_idempotency_key")
     new_id = session.scalar(made.returning(SettleJob.id))
     of_key = (
@@ -161,7 +161,7 @@ def _discard_cause(session: Session, job: SettleJob, *, now: dt.datetime) -> Dis
         return DiscardedBecause.OWNER_MAY_NOT
     if not (requester.active and actor_for(requester).may(Action.CONFIRM_JOB)):
         return DiscardedBecause.REQUESTER_MAY_NOT
-    # No user is present to choose another date.
+    # No user is present to choose a different date.
     return (
         None
         if posting_month.next_open_date_if_closed(session, job, now=now) is None

@@ -93,7 +93,7 @@ class JobRequest(_Frozen):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read a request from JSON. Raise a `BadInput` that names the place and the cure."""
+        """Read a request from JSON. Raise a `BadInput` that names the field and says how to fix it."""
         try:
             request = cls.model_validate(given)
         except ValidationError as error:

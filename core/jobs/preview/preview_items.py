@@ -81,7 +81,7 @@ def _overridden(job: SettleJob, claim_facts: Facts) -> ColumnElement[Any]:
 
 
 def facts_of_job(job: SettleJob, terms: Terms) -> Facts:
-    """Return the facts that the rules use at the preview. A schedule leaves claims to jobs that reserved them."""
+    """Return the facts that the rules use at the preview. A scheduled run skips claims reserved by other open jobs."""
     of_claim = cost_share.facts_for_schedule(job, facts.facts_for_claim(terms))
     return of_claim if job.schedule_id is None else exclude_claims_in_open_jobs(of_claim, job.practice_id)
 

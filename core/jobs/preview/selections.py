@@ -72,7 +72,7 @@ def check_claim_ids(session: Session, practice_id: int, selection: Selection) ->
     unknown = session.scalars(select(listed.c.external_id).where(~known.exists()).limit(NAMED_MAX)).all()
     if unknown:
         raise UnknownClaim(
-            f"No such claim in this practice: {', '.join(unknown)}",
+            f"{'Claim' if len(unknown) == 1 else 'Claims'} not found in this practice: {', '.join(unknown)}",
             claim_ids=list(unknown),
         )
 

@@ -27,7 +27,7 @@ from core.models.practices import Payer, Provider
 from core.practices import names
 
 FULL_SCAN_FROM_CLAIMS: Final = (
-    100_000  # from this many claims on, one pass over all claims is faster than a lookup each
+    100_000  # with at least this many claims, one pass over all of them is faster than a lookup for each
 )
 GROUPS_SHOWN_MAX: Final = 200  # payers or providers shown, by dollars; the others are one group
 
@@ -197,7 +197,7 @@ def _codes(session: Session, key: JobKey, *, overridden: Collection[str]) -> lis
 
 
 def _in_other_jobs(session: Session, key: JobKey) -> int:
-    """Count the claims that another open job has reserved. Skip the items if there is no such job."""
+    """Count the claims that other open jobs have reserved. Without other open jobs, do not read the items."""
     of_practice = (SettleJob.practice_id == key.practice_id, SettleJob.id != key.job_id)
     open_jobs = session.scalars(select(SettleJob.id).where(*of_practice, is_open())).all()
     if not open_jobs:

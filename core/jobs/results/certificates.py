@@ -90,7 +90,7 @@ class Certificate(BaseModel):
     finished_at: dt.datetime | None
     posting_date: dt.date
     reason: str | None  # the built-in kind
-    reason_name: str | None  # the practice's words at the preview
+    reason_name: str | None  # the practice's name for it at the preview
     adjustment_code: str
     note: str
     cost_share: CostShare | None  # None if the job wrote off no cost sharing
@@ -171,7 +171,7 @@ def _who_and_when(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "requested_by": names.get(job.requested_by, "the system"),
         "requested_at": job.requested_at,
         "confirmed_by": names.get(job.confirmed_by) if job.confirmed_by else None,
-        "confirmed_at": job.approval_requested_at or job.confirmed_at,  # by the requester; the job itself ran later
+        "confirmed_at": job.approval_requested_at or job.confirmed_at,  # by the requester; an approved job ran later
         "approved_by": names.get(job.decided_by) if job.decided_by else None,
         "approved_at": job.decided_at,
         "started_at": job.started_at,

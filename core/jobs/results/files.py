@@ -49,13 +49,13 @@ def parse_file(name: str) -> File:
     try:
         return File(name)
     except ValueError:
-        raise NotFound(f"A job has no file {name[:40]}. Its files are {', '.join(File)}.") from None
+        raise NotFound(f"A job has no file named {name[:40]}. Its files are {', '.join(File)}.") from None
 
 
 def authorize_download(session: Session, key: JobKey, file: File, *, by: Actor, now: dt.datetime) -> None:
-    """Check that `by` may download the file, and record the download in the audit. Raise `NotAllowed` and `NotFound`.
+    """Check that `by` may download the file, and log the download in the audit log. Raise `NotAllowed` and `NotFound`.
 
-    Runs in a transaction of its own before the first byte, because a download that breaks off was read too.
+    Runs in its own transaction before the first byte is sent, because even an interrupted download discloses data.
     """
     by.require(Action.SEE_CLAIMS)
     job = job_queries.find(session, key)

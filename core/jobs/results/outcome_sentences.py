@@ -1,4 +1,4 @@
-"""A sentence on a job's outcome. It says first if the job settled no claim."""
+"""A sentence about a job's outcome. If the job settled no claim, the sentence says so first."""
 
 from core.counting import counted
 from core.jobs import codes

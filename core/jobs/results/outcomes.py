@@ -64,7 +64,7 @@ class CodeGroup:
 def by_code(session: Session, key: JobKey) -> list[CodeGroup]:
     """Count the job's claims by outcome and code, the largest group first, without ordinary write-offs.
 
-    It reads every item, so call it only for a job that is not moving.
+    It reads every item, so call it only for a job that is not in progress.
     """
     counted = func.count().label("claims")
     coded = (*key.of(JobItem), JobItem.outcome.is_not(None), JobItem.code.is_not(None))
@@ -120,7 +120,7 @@ def _page(
     wanted = select(*columns).where(*key.of(JobItem), JobItem.position > after, *conditions)
     if outcome is None:
         return wanted.order_by(JobItem.position).limit(limit).subquery("page")
-    # Outcomes have no index, so find the chunks that count some and read their ranges in order.
+    # Outcomes have no index, so find the chunks whose counters include some and read their ranges in order.
     chunks = _chunks_with(key, outcome, after)
     within = JobItem.position.between(chunks.c.first_position, chunks.c.last_position)
     item = wanted.where(within, _has(outcome)).lateral("item")

@@ -17,7 +17,7 @@ from core.models.job_items import ChunkState, JobChunk, JobFailure
 from core.models.jobs import IN_PROGRESS_STATUSES, WORKABLE_STATUSES, JobStatus, SettleJob
 
 RATE_WINDOW: Final = dt.timedelta(seconds=10)
-SECOND: Final = dt.timedelta(seconds=1)  # no rate is shown for less time, because it would mean nothing
+SECOND: Final = dt.timedelta(seconds=1)  # no rate is shown for a shorter time, because it would be meaningless
 CHUNK_ACTIVE_WITHIN: Final = dt.timedelta(seconds=30)  # an open chunk taken within this time counts as being worked on
 WORKER_ALIVE_WITHIN: Final = dt.timedelta(seconds=5)
 STALLED_AFTER: Final = dt.timedelta(seconds=60)
@@ -79,14 +79,14 @@ def for_jobs(session: Session, practice_id: int, job_ids: Collection[int], *, no
 def for_all_practices(
     session: Session, statuses: Collection[JobStatus], *, now: dt.datetime, limit: int
 ) -> dict[JobKey, Progress]:
-    """Return the progress of all practices' jobs in these statuses, oldest first: counts, and no names."""
+    """Return the progress of all practices' jobs in these statuses, oldest first: counts only, no names."""
     statement = _sums(now).add_columns(SettleJob.practice_id).where(SettleJob.status.in_(statuses))
     rows = session.execute(statement.order_by(SettleJob.id).limit(limit))
     return {JobKey(row.practice_id, row.id): _progress(row, now=now) for row in rows}
 
 
 def claims_per_second(session: Session, key: JobKey, *, now: dt.datetime, seconds: int = 60) -> list[tuple[int, int]]:
-    """Return the last `seconds` seconds (Unix time) in which the job ran, and how many claims each settled."""
+    """Return the last `seconds` seconds (Unix time) in which the job ran, each with its number of processed claims."""
     job = session.execute(select(SettleJob.started_at, SettleJob.finished_at).where(*key.of(SettleJob))).one()
     if job.started_at is None:
         return []
@@ -124,7 +124,7 @@ def _claims_of_last_try() -> Any:
 
 
 def is_any_job_stalled(session: Session, *, now: dt.datetime) -> bool:
-    """Return whether a job has waited for a minute in which no worker took or finished any chunk."""
+    """Return whether a job has waited for a minute without any worker taking or finishing a chunk."""
     return find_stalled_job(session, now=now, for_at_least=STALLED_AFTER) is not None
 
 
@@ -221,7 +221,7 @@ def _seconds_worked(row: Row[Any]) -> dt.timedelta | None:
 def _rate(row: Row[Any], done: int, worked: dt.timedelta | None, *, now: dt.datetime) -> float | None:
     """Return claims per second: over the whole run for a job that ended, over the last ten seconds while it moves.
 
-    Pauses are left out. None for a stopped job, and for one that ran less than a second.
+    Pauses are left out. Return None for a stopped job and for a job that ran for less than a second.
     """
     if row.started_at is None or done == 0:
         return None
@@ -271,5 +271,5 @@ def as_json(progress: Progress) -> dict[str, Any]:
 
 
 def _as_utc(at: dt.datetime | None) -> str | None:
-    """Return the time in UTC with a Z, as the job's own times are written."""
+    """Return the time in UTC with a Z, like the job's other times."""
     return None if at is None else at.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""The times in which a job was stopped, from its audit: from a pause, halt or end until it was resumed or retried."""
+"""A job's stopped periods, from its audit entries: from a pause, halt or end until it was resumed or retried."""
 
 import datetime as dt
 from typing import Any, Final
@@ -19,14 +19,14 @@ StoppedInterval = tuple[dt.datetime, dt.datetime | None]  # start and end; None 
 
 
 def for_job(session: Session, key: JobKey) -> list[StoppedInterval]:
-    """Return the times in which the job was stopped, oldest first."""
+    """Return the periods in which the job was stopped, oldest first."""
     acts = _acts(key.practice_id, literal(key.subject().name)).subquery()
     rests = select(acts.c.at, acts.c.next_at).where(acts.c.act.in_(_STOP_ACTS)).order_by(acts.c.at)
     return [(at, next_at) for at, next_at in session.execute(rests)]
 
 
 def for_each_job() -> LateralFromClause:
-    """Return, for each row of `settle_job`, its stopped time, when it last resumed, and since when it is stopped."""
+    """Return, for each row of `settle_job`, its stopped time, when it last resumed, and when the current stop began."""
     acts = _acts(SettleJob.practice_id, literal("job:").concat(cast(SettleJob.id, String))).correlate(SettleJob)
     act = acts.subquery().c
     rests = act.act.in_(_STOP_ACTS)

@@ -60,7 +60,7 @@ def request_reversal(
     posting_date: dt.date | None = None,
     chunk_claims: int | None = None,
 ) -> SettleJob:
-    """Create the reversal of `original`, or of only `claim_ids`. A large one (over 20,000 claims) is left preparing.
+    """Create the reversal of `original`, or of only `claim_ids`. A large one (over 20,000 claims) is left to a worker.
 
     Raise `NotAllowed`, `NotFound`, `NotReversible`, `UnknownClaim` for a claim that the job did not settle,
     `NothingSelected`, `IdempotencyMismatch`, `PeriodClosed` and `BadPostingDate`.

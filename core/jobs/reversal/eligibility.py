@@ -107,11 +107,11 @@ def _last_posting(job: SettleJob) -> ColumnElement[int | None]:
 
 
 def _has_later_unreversed_posting(job: SettleJob, last_of_mine: ColumnElement[int | None]) -> ColumnElement[bool]:
-    """Return the condition that a later posting stands unreversed, or that a later reversal reverses an earlier one."""
+    """Return the condition that a later posting is not reversed, or that a later reversal reverses an earlier one."""
     is_answered = exists().where(*_on_claim(_REVERSAL, job), _REVERSAL.reverses_id == _LATER.id)
     stands = and_(_LATER.kind != PostingKind.REVERSAL, ~is_answered)
     reaches_back = and_(_LATER.kind == PostingKind.REVERSAL, _LATER.reverses_id <= last_of_mine)
-    # A late payment stays, with the part that it reversed. The reversal covers what it left of the write-off.
+    # A late payment stays, with the part that it reversed. The reversal covers the rest of the write-off.
     reverses_late = and_(_caused_by_late_payment(_REVERSAL, job), _REVERSAL.caused_by_id == _LATER.id)
     is_late = or_(_caused_by_late_payment(_LATER, job), exists().where(*_on_claim(_REVERSAL, job), reverses_late))
     later = (*_on_claim(_LATER, job), _LATER.id > last_of_mine, or_(stands, reaches_back), ~is_late)

@@ -261,7 +261,7 @@ def test_a_reversal_of_write_offs_keeps_its_month_open_until_it_ends(practice: G
 ACTS: dict[str, tuple[JobStatus, Callable[..., Any]]] = {
     "resume a paused job": (JobStatus.PAUSED, commands.resume),
     "resume a halted job": (JobStatus.HALTED, commands.resume),
-    "retry its failed claims": (JobStatus.COMPLETED, commands.retry_failed),
+    "be retried": (JobStatus.COMPLETED, commands.retry_failed),
 }
 
 

@@ -50,7 +50,7 @@ def test_claims_are_selected_by_number_or_by_a_filter(typed: Typed, practice: Gi
 @pytest.mark.parametrize(
     ("words", "code", "shown"),
     [
-        (("--claim", "3"), 1, "No such claim in this practice: 3\n"),
+        (("--claim", "3"), 1, "Claim not found in this practice: 3\n"),
         (("--filter", "total_due_max_cents=50.00"), 1, "total_due_max_cents: write whole cents, such as 5000 for $50."),
         (("--filter", "claim_id"), 2, "write KEY=VALUE"),
         ((), 2, "Select claims with --filter"),

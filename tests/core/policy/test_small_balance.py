@@ -90,7 +90,7 @@ def test_the_skip_shows_the_balances_and_the_limit_in_the_preview_the_files_and_
 
     job = practice.settle()
 
-    sentence = "Over your practice's small-balance limit. Choose another reason"
+    sentence = "Over your practice's small-balance limit. Choose a different reason"
     assert codes.describe(RULE) == sentence
     assert dict(codes.rule_values(practice.item(job, "1").why)) == {
         "insurance balance": "$900.00", "patient balance": "$5.00", "small-balance limit": "$25.00",

@@ -187,8 +187,8 @@ def test_an_unknown_time_zone_is_refused(scheduled: ScheduledPractice) -> None:
         ("late_minutes", 1_381, "from 1 to 1,380"), ("late_minutes", 0, "from 1 to 1,380"),
         ("mail_to", ["a@b.example\nBcc: c@d.example"], "e-mail addresses"), ("mail_to", ["a b@c.example"], "e-mail"),
         ("name", "", "enter a name"), ("name", "n" * 61, "enter a name"), ("note", "\x00", "at most 500"),
-        ("mode", "settle", "a schedule has no such field"),
-        ("filter", {"total_due_maximum": 1}, "unknown filter key"), ("filter", None, "choose claims by the keys"),
+        ("mode", "settle", "not a field of a schedule"),
+        ("filter", {"total_due_maximum": 1}, "unknown filter key"), ("filter", None, "use the same keys"),
         ("local_time", "24:00", "enter a time of day"),
         ("weekdays", "mon", "choose at least one"), ("weekdays", ["monday"], "choose at least one"),
         ("mail_to", "office@lakeside.example", "e-mail addresses"), ("mail_to", [7], "e-mail addresses"),
@@ -223,21 +223,21 @@ def test_weekdays_and_addresses_are_deduplicated_and_sorted() -> None:
             {"weekdays": ["mon", "tue", "wed", "thu", "fri"], "claims_max": 500, "cents_max": 500_000},
             (
                 "Every Monday through Friday at 2:30 AM (America/New_York), this schedule settles claims (reason: "
-                "Small balance). Caps: 500 claims, $5,000.00. More than that needs another user's approval."
+                "Small balance). Caps: 500 claims, $5,000.00. A run over a cap needs another user's approval."
             ),
         ),
         (
             {"weekdays": ["mon", "sun"], "local_time": "12:05", "claims_max": 1},
             (
                 "Every Monday and Sunday at 12:05 PM (America/New_York), this schedule settles claims (reason: "
-                "Small balance). Caps: 1 claim, unlimited dollars. More than that needs another user's approval."
+                "Small balance). Caps: 1 claim, unlimited dollars. A run over a cap needs another user's approval."
             ),
         ),
         (
             {"local_time": "00:00", "cents_max": 500_000},
             (
                 "Every day at 12:00 AM (America/New_York), this schedule settles claims (reason: Small "
-                "balance). Caps: unlimited claims, $5,000.00. More than that needs another user's approval."
+                "balance). Caps: unlimited claims, $5,000.00. A run over a cap needs another user's approval."
             ),
         ),
         (

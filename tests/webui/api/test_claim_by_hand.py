@@ -88,7 +88,7 @@ def test_a_claim_paid_after_the_preview_is_skipped_and_shows_what_changed(world:
     assert item["why"]["patient_due"] == paid["patient_due_cents"]
     words = {seen["label"]: seen["value"] for seen in item["why_words"]}
     assert words["patient balance"].startswith("$")
-    assert words["change number at preview"] == str(claim["version"])
+    assert words["claim version at preview"] == str(claim["version"])
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def test_an_administrator_changes_the_small_balance_limit_and_the_next_preview_h
     assert biller.get("/rule-limits").json == changed.json
     job = biller.preview({"filter": {"patient_due_min_cents": 1_000}}).json
     skipped = {group["code"]: group for group in job["totals"]["by_code"]}["over_small_balance"]
-    assert skipped["words"] == "Over your practice's small-balance limit. Choose another reason"
+    assert skipped["words"] == "Over your practice's small-balance limit. Choose a different reason"
     assert job["counts"]["will_settle"] == 0
 
 

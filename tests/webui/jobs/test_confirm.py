@@ -152,7 +152,7 @@ def test_a_note_that_is_too_long_is_marked_at_its_field(two_claims: GivenPractic
     ("fields", "words"),
     [
         ({}, "Nothing is selected"),
-        ({"claim_id": "gone"}, "No such claim in this practice: gone"),
+        ({"claim_id": "gone"}, "Claim not found in this practice: gone"),
         ({"scope": "matching", "filter": "patient=Zzyzx"}, "No claim matches"),
     ],
 )

@@ -168,7 +168,7 @@ def test_every_skipped_claim_shows_the_values_that_its_rule_used(job: JobKey, bi
 
     assert "On hold, or excluded from write-offs Why? Claim HELD hold appeal open" in skipped
     assert "Why? Claim PAID" in skipped
-    assert "change number at preview 1" in skipped
+    assert "claim version at preview 1" in skipped
 
 
 def test_a_skipped_claim_of_a_preview_shows_the_values_that_its_rule_used(

@@ -101,8 +101,8 @@ def test_the_reversal_form_explains_which_changed_claims_are_skipped(
     assert "A payment that arrived after the write-off stays: only the remaining write-off is reversed." in form
     assert "If a claim changed in any other way, it is skipped and listed. If the change was a hold," in form
     assert "restore $25.00 to 2 claims. 1 claim that changed later is skipped: C00003 ." in box
-    assert "change number after settling 2" in box
-    assert "change number 3" in box
+    assert "claim version after settling 2" in box
+    assert "claim version 3" in box
 
 
 def test_late_payments_in_full_skip_a_claim_and_in_part_leave_the_rest_to_reverse(

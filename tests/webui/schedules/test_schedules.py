@@ -93,7 +93,8 @@ def test_a_schedules_page_shows_its_rule_its_next_run_and_an_estimate(practice: 
     shown = admin.says(new_schedule(admin) + "/tonight")
 
     assert (
-        "Every Monday through Friday at 2:30 AM (America/New_York), this schedule reports what it would settle" in shown
+        "Every Monday through Friday at 2:30 AM (America/New_York), this schedule only reports what it would settle"
+        in shown
     )
     assert "Next run: Tuesday 11/24/2026 at 2:30 AM" in shown
     assert "Total balance: max $50.00" in shown
@@ -439,7 +440,7 @@ def test_a_run_over_its_cap_waits_for_approval_and_its_report_shows_why(
 ) -> None:
     practice.claims(2)
     page = new_settling_schedule(admin, claims_max="1")
-    assert "It would wait for another user" in admin.says(f"{page}/tonight")
+    assert "The run would need another user" in admin.says(f"{page}/tonight")
 
     shown = admin.says(press_run_now(admin, page))
 

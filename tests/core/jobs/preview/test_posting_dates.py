@@ -32,7 +32,7 @@ def test_a_job_settles_on_december_1_for_november(practice: GivenPractice, admin
     assert (later.code, later.why) == (
         "later_posting", {"posting_date": "2026-11-30", "last_posted_on": "2026-12-01"}
     )  # fmt: skip
-    assert practice.read_job(job).as_of == DECEMBER, "the rules judge as of the day of the preview"
+    assert practice.read_job(job).as_of == DECEMBER, "the rules apply as of the preview date"
     with practice.sessions() as session:
         written_off = session.scalar(text("SELECT posted_on FROM posting WHERE kind = 'write_off'"))
     assert str(written_off) == "2026-11-30"
