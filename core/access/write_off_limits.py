@@ -1,4 +1,4 @@
-"""Change a write-off limit, of a practice or of a user."""
+"""Change the write-off limits of a practice or a user."""
 
 from typing import Any, Protocol
 

@@ -192,7 +192,7 @@ def test_administrators_see_the_limits_of_all_users(typed: Typed, practice: Give
         "claim $250.00, job unlimited", "claim unlimited, job $1,000.00"
     ]  # fmt: skip
     assert "Enter an amount, or the word unlimited" in typed("limit", "job", "").stderr
-    assert typed("user", "deactivate", "stranger@example.org").stderr == "There is no such user in this practice.\n"
+    assert typed("user", "deactivate", "stranger@example.org").stderr == "This user does not exist in this practice.\n"
 
 
 def test_imported_postings_that_reverse_a_write_off_are_reported(
