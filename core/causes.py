@@ -1,4 +1,4 @@
-"""Why a server is unavailable. Each cause has a code, a sentence and a cure, and contains no user name and no address."""
+"""Why a server is unavailable. Each cause has a code, a sentence and a cure, without user names or addresses."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

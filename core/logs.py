@@ -1,6 +1,6 @@
 """Logs: one line of JSON per event, with ids and codes only. All events of a request carry its id, in every process.
 
-An error's text may contain a name or an amount (PostgreSQL's DETAIL, a repr of a value). So the log contains the error's
+An error's text may contain a name or an amount (PostgreSQL's DETAIL, a repr of a value). So the log contains its
 class, SQLSTATE and location, but never its text.
 """
 

@@ -31,7 +31,7 @@ class TakenChange(NamedTuple):
 def list_changes(
     session: Session, number: int, *, by: Actor, after_id: int | None = None, limit: int = PAGE_CHANGES_MAX
 ) -> list[TakenChange]:
-    """Return the changes recorded with the audit entry of this number, in the order of the import. Raise `NoSuchEntry`."""
+    """Return the changes that the audit entry with this number recorded, in import order. Raise `NoSuchEntry`."""
     by.require(Action.SEE_AUDIT)
     by.require(Action.SEE_CLAIMS)
     link = select(AuditLink.entry_id).where(AuditLink.practice_id == by.practice_id, AuditLink.number == number)

@@ -27,7 +27,7 @@ CAUSES: Final = (
     Cause(
         "not_permitted",
         "The broker's user lacks a permission.",
-        'Compare its ACL with docs/operations.md, "The broker\'s users"; ACL LOG on the server shows the denied command.',
+        'Compare its ACL with docs/operations.md, "The broker\'s users". On the server, ACL LOG shows what was denied.',
         signs=("no permissions", "noperm", "can't access at least one of the keys"),
     ),
     Cause(

@@ -22,7 +22,10 @@ from core.schedules.descriptions import clock
 @options.job_argument
 @click.argument("file", type=click.Choice([file.value for file in File]))
 @click.option(
-    "--format", "form", type=click.Choice(options.FILE_FORMATS), help="File format.  [default: that of PATH, else csv]"
+    "--format",
+    "form",
+    type=click.Choice(options.FILE_FORMATS),
+    help="File format.  [default: the format in PATH, else csv]",
 )
 @click.option(
     "--output", "path", metavar="PATH", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),

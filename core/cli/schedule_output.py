@@ -75,7 +75,9 @@ def _list_runs(answer: dict[str, Any]) -> str:
 
 @user_command(_list_runs, group=schedule)
 @click.argument("schedule_id", metavar="[SCHEDULE]", required=False, type=_SCHEDULE)
-@click.option("--limit", type=click.IntRange(1, 1_000), default=30, show_default=True, help="Most runs to list.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1_000), default=30, show_default=True, help="Maximum number of runs to list."
+)
 def runs(api: Api, schedule_id: int | None, limit: int) -> Any:
     """List runs and their results, newest first.
 

@@ -1,8 +1,8 @@
 """Child processes that end when the process that started them ends, even by SIGKILL.
 
 The parent (`Guardian`, `Child`) starts them. This same file, run as a program, is the guard. Through a pipe, the parent
-tells the guard which children exist. When the pipe closes, the guard ends the children that are still running. The guard
-uses only the standard library, so that it starts at once and works whatever happens to the environment.
+tells the guard which children exist. When the pipe closes, the guard ends those that are still running. The guard uses
+only the standard library, so that it starts at once and works whatever happens to the environment.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""The blueprint of version 1, and what all its answers share."""
+"""The blueprint for version 1, and what all its answers have in common."""
 
 from typing import Any, Final
 
@@ -16,21 +16,21 @@ VERSION_PATH: Final = "/api/v1"
 VERSION_HEADER: Final = "Settle-Version"  # so that a client can tell why it does not understand an answer
 CLAIMS: Final = Tag(name="Claims", description="Balances, postings and holds")
 JOBS: Final = Tag(name="Settle jobs", description="Preview, confirm once, run")
-PRACTICE: Final = Tag(name="Practice", description="Name, time zone, reasons and the numbers of the rules")
+PRACTICE: Final = Tag(name="Practice", description="Name, time zone, write-off reasons and rule limits")
 SCHEDULES: Final = Tag(name="Schedules", description="Rules that create jobs at set times")
 
 CSV_FILE: Final = {"description": "The file", "content": {"text/csv": {"schema": {"type": "string"}}}}
 
 _STATUS_DESCRIPTIONS: Final = {
     400: "The request can't be read",
-    401: "There is no valid token",
+    401: "The token is missing or not valid",
     403: "Your role does not allow this",
     404: "Not found in this practice",
     409: "The current status does not allow this",
     413: "The body is too large",
     415: "The body is not JSON",
-    429: "Too much at once: failed sign-ins, or unfinished downloads; Retry-After gives the wait",
-    503: "There is no room for another file right now; Retry-After gives the wait",
+    429: "Too many failed sign-ins or unfinished downloads; Retry-After says how long to wait",
+    503: "There is no room for another file right now; Retry-After says how long to wait",
     507: "The database's disk is full",
     422: "The request contains invalid values",
 }
@@ -42,7 +42,7 @@ def _problem(status: int) -> dict[str, Any]:
 
 
 def problem_responses(*statuses: int) -> ResponseDict:
-    """Return the problems that a view can answer, for the OpenAPI document."""
+    """Return the problems that a view can answer with, for the OpenAPI document."""
     return {str(status): _problem(status) for status in statuses}
 
 

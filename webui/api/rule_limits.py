@@ -1,4 +1,4 @@
-"""The numbers of the rules that an administrator sets, such as the small-balance limit."""
+"""The rule limits that an administrator sets, such as the small-balance limit."""
 
 from typing import Annotated, Any
 
@@ -28,7 +28,7 @@ _STATEMENT_DAYS = (
 
 
 class RuleLimits(Answer):
-    """The numbers of the rules. A preview freezes them."""
+    """The rule limits. A preview freezes them."""
 
     small_balance_max_cents: Annotated[int, Field(description=_SMALL_BALANCE)]
     recent_payment_days: Annotated[int, Field(description=_RECENT_PAYMENT)]
@@ -54,7 +54,7 @@ class SomeRuleLimits(Body):
 @api.get("/rule-limits", tags=[PRACTICE], responses={200: RuleLimits})
 @requires(Action.SEE_CLAIMS)
 def show_rule_limits() -> Response:
-    """Show the numbers of the rules, such as the small-balance limit."""
+    """Show the rule limits, such as the small-balance limit."""
     with app_context().sessions() as session:
         return _answer(practice_queries.find(session, current_actor().practice_id))
 
@@ -62,7 +62,7 @@ def show_rule_limits() -> Response:
 @api.patch("/rule-limits", tags=[PRACTICE], responses={200: RuleLimits, **problem_responses(400, 413, 415)})
 @requires(Action.CHANGE_SETTING)
 def change_rule_limits(body: SomeRuleLimits) -> Response:
-    """Change numbers of the rules. Existing previews keep the old ones."""
+    """Change rule limits. Existing previews keep the old limits."""
     with transaction(app_context().sessions) as session:
         return _answer(limits.set_rule_limits(session, body.given(), by=current_actor(), now=now()))
 

@@ -72,7 +72,7 @@ class _AnyLimits(Body):
 
 
 class SomeLimits(_AnyLimits):
-    """The limits to change, in cents or as "unlimited". A limit that is not named stays as it is."""
+    """The limits to change, in cents or as "unlimited". A limit that is left out does not change."""
 
     claim_cents: Annotated[Ceiling, Field(description="Max write-off per claim without approval")] = 0
     job_cents: Annotated[Ceiling, Field(description="Max write-off per job without approval")] = 0
@@ -152,7 +152,7 @@ def list_users() -> Response:
 @api.post("/users", tags=[USERS_AND_LIMITS], responses={201: UserAnswer, **problem_responses(400, 409, 413, 415)})
 @requires(Action.MANAGE_USERS)
 def add_user(body: NewUser) -> tuple[Response, int, dict[str, str]]:
-    """Add a user. The e-mail address is unique, so a repeated request adds no second user."""
+    """Add a user. The e-mail address is unique, so a repeated request does not add a second user."""
     with transaction(app_context().sessions) as session:
         user = user_management.add(session, **{**body.model_dump(), **body.cents()}, by=current_actor(), now=now())
         answer = _answer(user)

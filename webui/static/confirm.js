@@ -126,7 +126,7 @@ function waiting(target) {
   title.focus();
 }
 
-// Use the capture phase, to run before the double-click guard of app.js. That guard would lock a form that returns.
+// Use the capture phase, to run before the double-click guard of app.js. That guard would lock a form that is shown again.
 document.addEventListener("submit", (event) => {
   if (!dialog?.contains(event.target)) return;
   event.preventDefault();
@@ -164,7 +164,7 @@ function discardPreview(step) {
   if (discard) ask(discard, { method: "POST" }).catch(() => {}); // otherwise it expires within an hour
 }
 
-// The button looks ready only if the word is right. Pressed earlier, the server explains what is missing.
+// The button looks ready only if the word is right. If it is clicked earlier, the server explains what is missing.
 function match() {
   const field = document.getElementById("confirmation");
   const button = document.getElementById("confirm-button");

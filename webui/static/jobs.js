@@ -1,4 +1,4 @@
-// Keep a moving job, or the list of jobs, up to date. Poll the server, and pause while nothing moves or the page is
+// Keep a job in progress, or the list of jobs, up to date. Poll the server, but not while nothing changes or the page is
 // hidden. Change only what differs, to keep the focus, open boxes and scroll positions.
 const live = document.getElementById("live");
 const every = Number(live.dataset.live);
@@ -7,7 +7,7 @@ const utc = new Intl.DateTimeFormat("en-US", { timeStyle: "medium", timeZone: "U
 // The server gives the practice's UTC offset, because a browser's time zones may be out of date.
 const clock = (milliseconds) => utc.format(milliseconds + live.dataset.utcOffset * 1000);
 const MILESTONES = [25, 50, 75];
-const HELD_BACK_MS = 15000; // maximum between two tries while the server is away
+const HELD_BACK_MS = 15000; // maximum between two tries while the server is not answering
 
 let address = location.href;
 let etag = null;
@@ -63,7 +63,7 @@ function show(html) {
   patchChildren(live, incoming.content);
   const now = state();
   if (!now) return;
-  if (before === "preparing" && now.dataset.state !== before) return location.reload(); // a previewed job has another page
+  if (before === "preparing" && now.dataset.state !== before) return location.reload(); // a previewed job has a different page
   title(now);
   announce(now, before);
   draw();
@@ -106,7 +106,7 @@ function patchChildren(old, fresh) {
 // ---- the chart
 
 let plot = null;
-let times = []; // of the points, drawn side by side; the seconds of a pause have no point
+let times = []; // of the points, drawn side by side; paused seconds have no point
 
 function token(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();

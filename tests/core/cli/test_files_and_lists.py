@@ -62,7 +62,7 @@ def test_the_ending_of_the_output_chooses_the_format(typed: Typed, practice: Giv
     refused = typed("download", "1", "settled", "--format", "csv", "--output", "other.xlsx")
 
     assert refused.exit_code == 2
-    assert "--output other.xlsx names a .xlsx file, but --format is csv. Change one of them." in refused.stderr
+    assert "--output other.xlsx ends in .xlsx, but --format is csv. Change one of them." in refused.stderr
     assert not Path("other.xlsx").exists()
 
 
