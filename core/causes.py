@@ -1,4 +1,4 @@
-"""Why a server is unavailable. Each cause has a code, words and a cure, and names no user and no address."""
+"""Why a server is unavailable. Each cause has a code, a sentence and a cure, without user names or addresses."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cause:
-    """One cause. `signs` are the words of the libraries and the server, in lower case."""
+    """One cause. `signs` are phrases from the errors of libraries and servers, in lowercase."""
 
     code: str
     words: str
@@ -21,6 +21,6 @@ class Cause:
 
 
 def find_cause(causes: Iterable[Cause], text: str) -> Cause | None:
-    """Return the first cause with a sign in the text of an error."""
+    """Return the first cause with a sign that appears in an error's text."""
     message = " ".join(text.lower().split())
     return next((cause for cause in causes if any(sign in message for sign in cause.signs)), None)

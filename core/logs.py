@@ -1,7 +1,7 @@
-"""Logs: one line of JSON an event, with ids and codes only. All events of a request carry its id, in every process.
+"""Logs: one line of JSON per event, with ids and codes only. All events of a request carry its id, in every process.
 
-An error's text may contain a name or an amount (PostgreSQL's DETAIL, a repr of a value). So the log gives its class,
-SQLSTATE and location, and never its text.
+An error's text may contain a name or an amount (PostgreSQL's DETAIL, a repr of a value). So the log contains its
+class, SQLSTATE and location, but never its text.
 """
 
 import logging
@@ -53,14 +53,14 @@ def configure(level: str) -> None:
 
 
 def _redact_task_error(record: logging.LogRecord) -> bool:
-    """Replace Celery's message of a failed task, which contains the error's text, by the name of the task."""
+    """Replace Celery's message about a failed task, which contains the error's text, with the task's name."""
     if record.name == _TASK_TRACE and isinstance(record.args, dict) and "exc" in record.args:
         record.msg, record.args = "task_failed %(name)s[%(id)s]", {k: record.args.get(k) for k in ("name", "id")}
     return True
 
 
 def _drop_foreign_request_id(_logger: object, _name: str, event: Event) -> Event:
-    """Drop the request id if the task worked on another job than the one that the request hinted for."""
+    """Drop the request id if the task worked on a different job than the one that the request sent a hint for."""
     hinted = event.pop("hinted_job_id", None)
     if hinted is not None and event.get("job_id", hinted) != hinted:
         event.pop("request_id", None)
@@ -77,7 +77,7 @@ _SHARED_PROCESSORS: Final = (
 
 def _redact_error(_logger: object, _name: str, event: Event) -> Event:
     info = event.pop("exc_info", None)
-    if info is True:  # structlog's way to mean the error being handled
+    if info is True:  # in structlog, this means the error being handled
         info = sys.exc_info()
     error = info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):
@@ -86,7 +86,7 @@ def _redact_error(_logger: object, _name: str, event: Event) -> Event:
 
 
 def error_facts(error: BaseException) -> dict[str, Any]:
-    """Return what may be logged of an error: its class, the SQLSTATE and the location, innermost frame last."""
+    """Return what may be logged about an error: its class, the SQLSTATE and the location, innermost frame last."""
     places = traceback.extract_tb(error.__traceback__)
     # The database driver is a dozen frames deep, and its frames do not show our query.
     ours = [place for place in places if place.filename.startswith(_OWN_FOLDERS)] or places
@@ -97,6 +97,6 @@ def error_facts(error: BaseException) -> dict[str, Any]:
 
 
 def error_kind(error: BaseException) -> str:
-    """Return what may be logged of an error: its class, the SQLSTATE, and the cause if the database is unavailable."""
+    """Return what may be logged about an error: class, SQLSTATE, and the cause if the database is unavailable."""
     state, cause = sqlstate(error), causes.diagnose(error)
     return f"{type(error).__name__}{f' ({state})' if state else ''}{f': {cause.sentence}' if cause else ''}"

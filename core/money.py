@@ -42,7 +42,7 @@ def parse_amount(text: str) -> int:
     """Read dollars as typed into a field. Return cents.
 
     A leading "$" and thousands commas in the right places are accepted, because people paste them. Raise `BadAmount`
-    for anything else: a third decimal, NaN, exponents, blanks inside.
+    for anything else: a third decimal, NaN, exponents, spaces inside.
     """
     bare = text.strip().replace("$", "", 1)
     if re.fullmatch(r"-?\d{1,3}(,\d{3})+(\.\d{1,2})?", bare):

@@ -1,4 +1,4 @@
-"""Keyset pages. A query reads one row more than its page shows, and the last row shown leads to the next page."""
+"""Keyset pages. A query reads one more row than its page shows. The next page starts after the last row shown."""
 
 import re
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ _NUMBERS: Final = re.compile(r"\d{1,18}(\.\d{1,18})*", re.ASCII)
 
 
 class BadCursor(BadInput):
-    """This cursor is not valid. Start again at the first page."""
+    """This cursor is not valid. Start over from the first page."""
 
     code = "bad_cursor"
 
 
 def write_cursor(*numbers: int) -> str:
-    """Return the cursor of the page after the row with these numbers as its key."""
+    """Return the cursor for the page after the row with these numbers as its key."""
     return ".".join(map(str, numbers))
 
 

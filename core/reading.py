@@ -1,4 +1,4 @@
-"""Read values that programs and commands send, strictly, and describe faults in our own words instead of pydantic's."""
+"""Strictly read values that programs and commands send. Describe faults in our own words instead of pydantic's."""
 
 import datetime as dt
 import re
@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from core.db.base import BIGINT_MAX
 
-# The validation context if every value is text (an address, a command line). Otherwise values have JSON types.
+# The validation context for values that are all text (from a URL or a command line). Others have JSON types.
 TEXT_CONTEXT: Final = {"texts": True}
 
 NOTE_CHARACTERS_MAX: Final = 500  # for a note or a reason
@@ -24,7 +24,7 @@ _NUMBER_CHARACTERS_MAX: Final = 60  # Python refuses to read thousands of digits
 
 
 def day(value: Any) -> dt.date:
-    """Read "YYYY-MM-DD". Raise `ValueError` with the cure for anything else, such as a number."""
+    """Read "YYYY-MM-DD". For anything else, such as a number, raise `ValueError` with the cure."""
     if type(value) is dt.date:
         return value
     if not isinstance(value, str) or not _DAY.fullmatch(value):
@@ -50,7 +50,7 @@ def is_valid_note(note: str, *, least: int = 1) -> bool:
 
 
 def whole_number(cure: str) -> Callable[[Any, ValidationInfo], int]:
-    """Return a reader of whole numbers. It raises `cure` for anything else: 50.0, "50" in JSON, true."""
+    """Return a validator for whole numbers. Anything else (50.0, "50" in JSON, true) raises `cure`."""
 
     def read(value: Any, info: ValidationInfo) -> int:
         if info.context is TEXT_CONTEXT and isinstance(value, str) and _WHOLE.fullmatch(value):
@@ -76,7 +76,7 @@ WHOLE_CENTS: Final = "write whole cents, such as 5000 for $50.00"
 
 
 def faults_by_path(error: ValidationError, *, skip: int = 0) -> dict[str, str]:
-    """Return the faults with their cures, by field path. `skip` leading parts of a path are left out."""
+    """Return the faults with their cures, by field path. Leave out the first `skip` parts of each path."""
     found: dict[str, str] = {}
     for fault in error.errors(include_url=False):
         found.setdefault(field_path(fault["loc"][skip:]), words(fault))  # the first fault of a value is enough
@@ -110,7 +110,7 @@ def words(fault: ErrorDetails) -> str:
 
 
 def _one_of(expected: str) -> str:
-    """Return the choices from pydantic's "'a', 'b' or 'c'", with True as JSON writes it."""
+    """Return the choices from pydantic's "'a', 'b' or 'c'", with True written as in JSON."""
     choices = re.findall(r"'([^']*)'", expected) or [expected.lower()]
     return f"must be {'one of ' if len(choices) > 1 else ''}{', '.join(choices)}"
 

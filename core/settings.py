@@ -29,7 +29,7 @@ QUEUE_CONTROL: Final = "control"  # sweep and tick, which must not wait behind c
 REQUEST_ID_HEADER: Final = "settle_request"  # the id of the request that caused it
 
 HINT_EXPIRES_SECONDS: Final = 60  # workers find the work without a hint long before
-HINTS_PER_CONFIRM_MAX: Final = 32  # more than the workers of one installation; settle.work sends more hints
+HINTS_PER_CONFIRM_MAX: Final = 32  # one installation has fewer workers; settle.work sends more hints
 HINTS_WAITING_MAX: Final = 256  # without it, a thousand practices at once would send 32,000 in ten seconds
 SWEEP_SECONDS: Final = 10
 TICK_SECONDS: Final = 10  # a scheduled run starts at most this late
@@ -51,7 +51,7 @@ def queue_length_max(task: str) -> int:
 
     A message expires only when a worker receives it. Without workers, this limit keeps Redis from filling up.
     """
-    # A work hint is for any job, so more are useless. Every other message is for one job, so more may pass.
+    # A work hint serves any job, so extra hints are useless. Every other message is for one job, so more are allowed.
     return HINTS_WAITING_MAX if task == TASK_WORK else 2 * HINTS_WAITING_MAX
 
 
@@ -101,7 +101,8 @@ class Settings(BaseSettings):
     flower_host: str = "127.0.0.1"
     flower_basic_auth: SecretStr | None = Field(None, description="user:password for Flower; `settle up` creates one")
     chunk_claims: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        1_000, description="Claims that commit together: tens of milliseconds, so that a pause takes effect at once"
+        1_000,
+        description="Claims per transaction, which takes tens of milliseconds, so that a pause takes effect at once",
     )
     worker_concurrency: PositiveInt = 2
     import_mb_max: PositiveInt = Field(

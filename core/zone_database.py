@@ -1,7 +1,7 @@
 """Choose the time zone database of this process: the system's or the tzdata wheel's, whichever is newer.
 
-Python's zoneinfo prefers the system's, however old. In a zone that changed its clocks since, a scheduled run would
-start at the wrong hour and a late-evening posting would get the wrong date.
+Python's zoneinfo prefers the system's, however old. In a zone that has changed its clocks since then, a scheduled run
+would start at the wrong hour and a late-evening posting would get the wrong date.
 """
 
 import datetime as dt
@@ -17,7 +17,7 @@ import structlog
 
 MINIMUM_RELEASE: Final = "2026f"  # the newest release that changed future times; pyproject.toml requires its wheel
 CHANGED_ZONES: Final = "Alberta, British Columbia, Cuba, Manitoba and Morocco"  # since 2026b, up to `MINIMUM_RELEASE`
-_VERSION_FILES: Final = ("tzdata.zi", "+VERSION")  # of Linux and the BSDs; of macOS
+_VERSION_FILES: Final = ("tzdata.zi", "+VERSION")  # on Linux and the BSDs; on macOS
 _RELEASE: Final = re.compile(r"\d{4}[a-z]+")  # a wheel once reported "2026b-dirty"
 
 
@@ -48,10 +48,10 @@ def current_database() -> ZoneDatabase:
 
 
 def use_newest(system: Sequence[str], *, package: str = "tzdata") -> ZoneDatabase:
-    """Sort zoneinfo's search path by version, newest first, with the wheel of `package` in it. Return the first.
+    """Add the wheel of `package` to zoneinfo's search path, and sort it by version, newest first. Return the first.
 
     Older databases stay behind the newest for names that only they have. One without a version goes last, because
-    nothing shows that it is newer than the wheel. Of two equal ones, the wheel comes first, because it was tested.
+    nothing shows that it is newer than the wheel. If two are equal, the wheel comes first, because it was tested.
     """
     databases = [*_find_in_wheel(package), *(_find_in_system(directory) for directory in system)]
     databases.sort(key=lambda one: one.version, reverse=True)  # stable
@@ -61,14 +61,14 @@ def use_newest(system: Sequence[str], *, package: str = "tzdata") -> ZoneDatabas
 
 
 def warnings(used: ZoneDatabase, *, now: dt.datetime) -> list[str]:
-    """Return what is known to be wrong with this database, without asking a network."""
+    """Return what is known to be wrong with this database, without using the network."""
     cure = "Install a newer tzdata wheel or system package, and restart every process."
     if used.version < MINIMUM_RELEASE:
         says = f"is {used.version}, which" if used.version else "does not say its version, so it"
         lacks = f"lacks later clock changes in {CHANGED_ZONES} ({MINIMUM_RELEASE} has them)"
         return [f"The time zone database {says} {'' if used.version else 'possibly '}{lacks}. {cure}"]
     if int(used.version[:4]) + 1 < now.year:  # released in that year, so at least a year ago
-        return [f"The time zone database ({used.version}) is over a year old, and may miss clock changes. {cure}"]
+        return [f"The time zone database ({used.version}) is over a year old and may lack recent clock changes. {cure}"]
     return []
 
 

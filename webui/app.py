@@ -140,7 +140,7 @@ def _register_operations(app: OpenAPI) -> None:
 
 
 def _register_practice_pages(app: OpenAPI) -> None:
-    """Register imports, month-end close, credits, exclusions, reasons, the audit and what follows a write-off."""
+    """Register imports, month-end close, credits, exclusions, reasons, the audit and the pages about write-offs."""
     for pages in (
         import_pages, upload, import_mappings, months, posting_date, credit_balances, recoveries, exclusions, reasons,
         audit, write_offs,
@@ -163,7 +163,7 @@ def _secret_key(settings: Settings) -> str:
     if settings.secret_key is not None:
         return settings.secret_key.get_secret_value()
     if settings.web_workers > 1:
-        raise BadSettings("SETTLE_SECRET_KEY: several web workers need one key to sign forms with")
+        raise BadSettings("SETTLE_SECRET_KEY: set it, because all web workers must sign forms with the same key")
     return secrets.token_hex()
 
 

@@ -1,4 +1,4 @@
-"""Record acts in the audit, each in the transaction of the act itself."""
+"""Record each act in the audit, in the same transaction as the act itself."""
 
 import datetime as dt
 from typing import Any, Final, NamedTuple, Self
@@ -19,7 +19,7 @@ _KINDS: Final = {SettleJob: "job", Schedule: "schedule", User: "user"}
 
 
 class Subject(NamedTuple):
-    """What an act is about, as the audit names it: "job:1042" of a practice."""
+    """The subject of an act as the audit stores it, such as "job:1042" in a practice."""
 
     practice_id: int
     name: str

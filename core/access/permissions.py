@@ -9,7 +9,7 @@ from core.models.people import Role
 
 
 class Action(StrEnum):
-    """An act that needs a right."""
+    """An action that requires permission."""
 
     SEE_CLAIMS = "see_claims"
     PREVIEW_JOB = "preview_job"
@@ -86,7 +86,7 @@ def _refusal(role: Role, action: Action) -> str:
 
 @dataclass(frozen=True)
 class Actor:
-    """The user on whose behalf something is done, signed in or by token, in one practice."""
+    """The user that an action is done for, in one practice. The user is signed in or identified by a token."""
 
     user_id: int
     practice_id: int

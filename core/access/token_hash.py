@@ -14,5 +14,5 @@ def make_token(prefix: str = "") -> str:
 
 
 def hash_token(token: str) -> bytes:
-    """Return the hash that is stored. Any text has one, so that nonsense is just an unknown token."""
+    """Return the hash that is stored. Any text has a hash, so an invalid token is simply unknown."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -18,7 +18,7 @@ TOKEN_PREFIX: Final = "settle_"  # noqa: S105 – so that a token found in a fil
 
 
 class NoSuchToken(NotFound):
-    """There is no such token, or it was already revoked. `settle token list EMAIL` shows a user's tokens."""
+    """This token does not exist or was already revoked. To see a user's tokens, run `settle token list EMAIL`."""
 
 
 def add_token(session: Session, user: User, now: dt.datetime, *, by: int | None = None) -> str:

@@ -16,7 +16,7 @@ from core.models.people import ApiToken, Role, User, UserSession
 
 
 class NoSuchUser(NotFound):
-    """There is no such user in this practice."""
+    """This user does not exist in this practice."""
 
 
 class OwnAccount(NotAllowed):

@@ -103,7 +103,7 @@ def add_user(
 
 
 def find_by_email(session: Session, email: str) -> User | None:
-    """Return the user with this address, in any case."""
+    """Return the user with this address, regardless of case."""
     address = email.strip().lower()
     if not _EMAIL.fullmatch(address):
         return None  # PostgreSQL cannot compare with a NUL character
@@ -115,7 +115,7 @@ def sign_in(session: Session, *, email: str, password: str, now: dt.datetime) ->
 
     Raise `SignInFailed`, with the same words and timing, in every other case.
 
-    A failure of a known user is committed to the audit at once, because the refusal rolls back the caller's
+    A known user's failed sign-in is committed to the audit at once, because the refusal rolls back the caller's
     transaction.
     """
     user = find_by_email(session, email)

@@ -1,4 +1,4 @@
-"""Read what an import changed on existing records, with old and new, for those who may see the audit and names."""
+"""Read what an import changed in existing records, for users who may see the audit and patients' names."""
 
 from typing import Final, NamedTuple
 
@@ -14,7 +14,7 @@ PAGE_CHANGES_MAX: Final = 200
 
 
 class NoSuchEntry(NotFound):
-    """There is no such audit entry in this practice."""
+    """This audit entry does not exist in this practice."""
 
 
 class TakenChange(NamedTuple):
@@ -31,7 +31,7 @@ class TakenChange(NamedTuple):
 def list_changes(
     session: Session, number: int, *, by: Actor, after_id: int | None = None, limit: int = PAGE_CHANGES_MAX
 ) -> list[TakenChange]:
-    """Return what the audit entry with this number changed, in the order of the import. Raise `NoSuchEntry`."""
+    """Return the changes that the audit entry with this number recorded, in import order. Raise `NoSuchEntry`."""
     by.require(Action.SEE_AUDIT)
     by.require(Action.SEE_CLAIMS)
     link = select(AuditLink.entry_id).where(AuditLink.practice_id == by.practice_id, AuditLink.number == number)

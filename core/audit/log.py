@@ -50,7 +50,7 @@ class BadAuditFilter(BadInput):
 
 @dataclass(frozen=True)
 class AuditFilter:
-    """Which acts to return. All keys given apply. Days are in the practice's time zone, both included."""
+    """Which acts to return. An act must match all given keys. Days are in the practice's time zone, inclusive."""
 
     person: int | None = None  # a user's id
     claim: str | None = None  # its number: acts on it, and on jobs, exclusions and imports that concern it
@@ -59,7 +59,7 @@ class AuditFilter:
     last_day: dt.date | None = None
 
     def __post_init__(self) -> None:
-        """Raise `BadAuditFilter` for days that no act can have."""
+        """Raise `BadAuditFilter` if the last day is before the first."""
         if self.first_day and self.last_day and self.last_day < self.first_day:
             fault = "The last day is before the first."
             raise BadAuditFilter(fault, faults={"to": fault})
@@ -137,7 +137,7 @@ def contains_head(session: Session, practice_id: int, kept: Head) -> bool:
 
 
 def authorize_export(session: Session, f: AuditFilter, *, by: Actor, now: dt.datetime) -> None:
-    """Check that `by` may export the acts, and record the export, in a transaction of its own before the first byte."""
+    """Check that `by` may export the acts, and record it. The caller commits before the first byte is sent."""
     by.require(Action.SEE_AUDIT)
     audit.record(session, "audit.exported", Subject.practice(by.practice_id), by=by.user_id, now=now, asked=f.given())
 

@@ -30,13 +30,13 @@ ACT_SENTENCES: Final = {
     "import.changes_taken": "Applied changes from an import",
     "import.confirmed": "Confirmed {it}",
     "import.corrections_downloaded": "Downloaded the corrections from {it}",
-    "import.differences_downloaded": "Downloaded the differences from {it}",
+    "import.differences_downloaded": "Downloaded the changes from {it}",
     "import.discarded": "Discarded {it}",
     "import.errors_downloaded": "Downloaded the errors from {it}",
     "import.expired": "Discarded {it}, because it was not completed or confirmed in time",
     "import.finished": "Imported the claims from {it}",
     "import.mapped": "Chose the mapping for {it}",
-    "import.refused": "Refused {it}",
+    "import.refused": "Stopped {it} before anything was imported",
     "import.total_set": "Changed the expected A/R total for {it}",
     "import.uploaded": "Uploaded the files for {it}",
     "job.approval_asked": "Confirmed {it}, which exceeds a limit and needs approval",
@@ -65,11 +65,11 @@ ACT_SENTENCES: Final = {
     "practice.imported": "Imported claims with their ledgers",
     "reason.added": "Added {it}",
     "reason.changed": "Changed {it}",
-    "reason.restored": "Put {it} in use again",
+    "reason.restored": "Put {it} back in use",
     "reason.retired": "Retired {it}",
     "recent_payment_window.changed": "Changed the recent-payment window",
     "small_balance_limit.changed": "Changed the small-balance limit",
-    "statement_rules.changed": "Changed how many statements a write-off needs",
+    "statement_rules.changed": "Changed the number of statements required before a write-off",
     "schedule.changed": "Changed {it}",
     "schedule.deleted": "Deleted {it}",
     "schedule.made": "Created {it}",
@@ -103,17 +103,17 @@ _LABELS: Final = {
     "until": "last day",
     "night": "run date",
     "keys": "filters",
-    "chunks_sha256": "chunk checksum",
+    "chunks_sha256": "batch checksum",
     "patient_id": "patient",
     "payer_id": "payer",
     "user_id": "user",
     "schedule": "by schedule",
-    "settled": "succeeded",  # by a reversal, claims are reversed
+    "settled": "succeeded",  # in a reversal, claims are reversed, not settled
     "over": "over a limit",
     "include": "overridden rules",
 }
 _ROLES: Final = {role.value: word for role, word in ROLE_WORDS.items()}
-# Acts that a command does without a user.
+# Acts of commands that run without a user.
 _COMMAND_LINE_ACTS: Final = frozenset({
     "audit.exported", "import.changes_taken", "mapping.saved", "postings.imported", "practice.imported", "token.added",
     "token.revoked", "user.added", "write_off_setting.changed",
@@ -141,7 +141,7 @@ def who(act: str, person: str | None) -> str:
 def sentence(act: str, subject: str, *, names: Mapping[int, str], known: Mapping[str, str] = _NOTHING) -> str:
     """Return the sentence for an act. `names` are users by id; `known` are other subjects' own numbers and names.
 
-    An act from another version is shown as it is.
+    An act that a different version recorded is shown as it is.
     """
     it = subject_name(subject, names=names, known=known)
     words = ACT_SENTENCES.get(act)

@@ -27,7 +27,7 @@ CAUSES: Final = (
     Cause(
         "not_permitted",
         "The broker's user lacks a permission.",
-        'Compare its ACL with docs/operations.md, "The broker\'s users"; ACL LOG on the server names the command.',
+        'Compare its ACL with docs/operations.md, "The broker\'s users". On the server, ACL LOG shows what was denied.',
         signs=("no permissions", "noperm", "can't access at least one of the keys"),
     ),
     Cause(
@@ -56,7 +56,7 @@ CAUSES: Final = (
     ),
     Cause(
         "wrong_host_name",
-        "The broker's certificate is for another host name.",
+        "The broker's certificate is for a different host name.",
         f"Use the certificate's host name in {_URL}.",
         signs=("certificate is not valid for", "hostname mismatch", "ip address mismatch"),
     ),
@@ -81,7 +81,7 @@ CAUSES: Final = (
     Cause(
         "tls_mismatch",
         "One side speaks TLS and the other does not.",
-        f"Use rediss:// in {_URL} where the server speaks TLS, and redis:// where it does not.",
+        f"Use rediss:// in {_URL} if the server speaks TLS, and redis:// if it does not.",
         signs=("[ssl", "ssl:"),
     ),
     Cause(

@@ -25,12 +25,12 @@ _CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]*@")
 
 
 def rewrite_broker_line(record: logging.LogRecord) -> bool:
-    """Replace such a line by `broker_away` with the cause. Remove credentials from URLs in every other line."""
+    """Replace such a line with `broker_away` and the cause. Remove credentials from URLs in every other line."""
     text = record.getMessage()
     if record.name.startswith(_LIBRARIES) and str(record.msg).strip().startswith(_MESSAGE_PREFIXES):
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
         cause = causes.diagnose(f"{text} {error}")
-        if error is None or cause is not causes.NO_ANSWER:  # otherwise it is no broker error
+        if error is None or cause is not causes.NO_ANSWER:  # otherwise it is not a broker error
             record.msg, record.args, record.exc_info = f"broker_away: {cause.sentence}", (), None
             record.cause = cause.code
     elif "://" in text:

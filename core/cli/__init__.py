@@ -1,4 +1,4 @@
-"""The `settle` command. Each family of commands has a module with a list `COMMANDS`."""
+"""The `settle` command. Each module of commands has a list `COMMANDS`."""
 
 import importlib
 import os
@@ -54,7 +54,7 @@ class Commands(click.Group):
     """A group that imports a command when it runs, and turns any error into one line and exit code 1."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command. Wrong usage is exit code 2."""
+        """Run the command. Exit with code 2 if the usage is wrong."""
         try:
             return super().invoke(ctx)
         except Refusal as refusal:
@@ -93,7 +93,7 @@ class Commands(click.Group):
 
 
 def _redact_error(error: Exception) -> str:
-    """Return the class and location of the error. Its text may hold a patient's row."""
+    """Return the class and location of the error. Its text may contain a patient's data."""
     # Imported only on an error, because the log's libraries are slow to import.
     from core.db import causes
     from core.logs import error_facts

@@ -54,8 +54,8 @@ def add_user(
 ) -> None:
     """Add a user who can sign in.
 
-    At a terminal, the command asks for the password and for limits that are not given. Without a terminal it creates a
-    password, prints it once, and fails if a limit is missing.
+    At a terminal, the command asks for the password and for limits that are not given. Without a terminal, it
+    generates a password, prints it once, and fails if a limit is missing.
     """
     limits = _limits(claim=limit if claim_limit is None else claim_limit, job=limit if job_limit is None else job_limit)
     created = practices.may_create(practice_name, create=create)
@@ -134,7 +134,7 @@ def list_tokens(email: str, as_json: bool) -> None:
         state = f", revoked {context.format_utc(one.revoked_at)}" if one.revoked_at else ""
         click.echo(f"{one.id:>6}  created {context.format_utc(one.created_at)}, {used}{state}")
     if not found:
-        click.echo(f"{email} has no API token.")
+        click.echo(f"{email} has no API tokens.")
 
 
 @token.command("revoke")
@@ -144,7 +144,7 @@ def list_tokens(email: str, as_json: bool) -> None:
 def revoke_token(number: int | None) -> None:
     """Revoke a token.
 
-    Without its NUMBER, the command asks for the token itself and does not show what is typed.
+    Without NUMBER, the command asks for the token itself and does not show what you type.
     """
     leaked = "" if number else click.prompt("Token", hide_input=True)
     with context.database() as engine, transaction(make_sessions(engine)) as session:

@@ -22,7 +22,7 @@ TRIES: Final = 4
 PAUSE_SECONDS: Final = 0.25  # before the second try; then twice as long each time
 PAGE_ROWS: Final = 200
 VERSION_HEADER: Final = "Settle-Version"
-# The option of a command that answers a refusal, by the refusal's code.
+# The command option that resolves a refusal, by the refusal's code.
 _CURES: Final = {
     "cost_share_reason_missing": "Add: --cost-share-reason TEXT",
     "cost_share_reason_repeats": "Add: --cost-share-reason TEXT",
@@ -73,8 +73,8 @@ class Api:
             base_url=f"{url}/api/v1",
             headers={"Authorization": f"Bearer {token}"} if token else {},
             timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
-            verify=ssl.create_default_context(),  # the certificates of this machine, or those of SSL_CERT_FILE
-            trust_env=not is_this_machine(url),  # a proxy of the network does not reach this machine
+            verify=ssl.create_default_context(),  # this machine's certificates, or those in SSL_CERT_FILE
+            trust_env=not is_this_machine(url),  # a network proxy cannot reach this machine
         )
 
     def __enter__(self) -> Self:
@@ -84,7 +84,7 @@ class Api:
         self._http.close()
 
     def get(self, path: str, **params: Any) -> Any:
-        """Return the answer to a read."""
+        """Send a GET request. Return the answer."""
         return self.send("GET", path, params=params)
 
     def get_all(self, path: str, rows: str, *, most: int | None = None, **params: Any) -> dict[str, Any]:
@@ -100,11 +100,11 @@ class Api:
                 return {**answer, rows: found}
 
     def post(self, path: str, body: Any = None, *, key: str | None = None, **params: Any) -> Any:
-        """Return the answer to an act. With an idempotency key, it acts only once, even if sent again."""
+        """Send a POST request. Return the answer. With an idempotency key, it acts only once, even if sent again."""
         return self.send("POST", path, body=body, key=key, params=params)
 
     def put_bytes(self, path: str, content: bytes) -> None:
-        """Send a piece of a file. Sent again, it replaces itself."""
+        """Upload a piece of a file. A piece that is sent again replaces the first one."""
         self._answer(self._send("PUT", path, params={}, content=content))
 
     def send(
@@ -114,7 +114,7 @@ class Api:
         return self._answer(self._send(method, path, body=body, key=key, params=params or {}))
 
     def download(self, path: str, target: Path | None, **params: Any) -> None:
-        """Write a file of the server to `target`, or to standard output. `target` is complete or not there."""
+        """Download a file to `target`, or to standard output. `target` is either complete or missing."""
         response = self._send("GET", path, params=params, stream=True)
         try:
             if not response.is_success or "Content-Disposition" not in response.headers:
@@ -130,7 +130,7 @@ class Api:
             response.close()
 
     def other_version(self, reason: str) -> OtherVersion:
-        """Return the refusal of an answer that this version does not understand."""
+        """Return the refusal for an answer that this version does not understand."""
         return OtherVersion(f"This command does not understand the server's answer ({reason}).{self._versions()}")
 
     def _send(
@@ -197,7 +197,7 @@ class Api:
             to = response.headers.get("Location", "").partition("?")[0].removesuffix(response.request.url.path)
             return NotOurServer(f"{at} and redirected to {to}. If that is your server, run: settle login --server {to}")
         return NotOurServer(
-            f"{at}, which did not come from Batch Settle. Check the address. A proxy may have answered instead, "
+            f"{at}. This answer did not come from Batch Settle. Check the address. A proxy may have answered instead, "
             "because the server is down or the proxy requires its own sign-in."
         )
 
@@ -207,18 +207,20 @@ class Api:
             reason = getattr(tls, "verify_message", "") or tls.reason or type(tls).__name__
             return ServerUnreachable(
                 f"The TLS connection to {self.url} failed: {reason}. If your organization issued the certificate, set "
-                "SSL_CERT_FILE to the file of its certificate authority."
+                "SSL_CERT_FILE to its certificate authority's file."
             )
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             return ServerUnreachable(
-                f"{self.url} is not answering. Check that the server is running, or name another with --server URL."
+                f"{self.url} is not answering. Check that the server is running, or choose another with --server URL."
             )
         if isinstance(error, httpx.ReadTimeout):
             words = f"{self.url} did not answer within {ANSWER_SECONDS} seconds."
         else:
-            words = f"The connection to {self.url} broke ({type(error).__name__})."
+            words = f"The connection to {self.url} was lost ({type(error).__name__})."
         repeat = (
-            "Try again." if is_repeatable else "The server may have done what you asked: check before you try again."
+            "Try again."
+            if is_repeatable
+            else "The server may already have done what you asked. Check before you try again."
         )
         return ServerUnreachable(f"{words} {repeat}")
 
@@ -230,7 +232,7 @@ class Api:
 
 
 def _write(path: Path, pieces: Iterator[bytes]) -> None:
-    # Write under another name first, so that a partial file is never taken for a complete one.
+    # Write under a temporary name first, so that a partial file is never mistaken for a complete one.
     partial = path.with_name(f"{path.name}.partial")
     try:
         with partial.open("wb") as file:

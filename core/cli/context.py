@@ -1,4 +1,4 @@
-"""Find the servers for a command: from the environment, or those that run in the data folder."""
+"""Find the servers for a command: from the environment, or those running in the data folder."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def broker_url() -> str:
 
 @contextmanager
 def database() -> Iterator[Engine]:
-    """Yield an engine on a reachable database. Raise `NoRunningServers` and `DatabaseUnavailable`."""
+    """Yield an engine for a reachable database. Raise `NoRunningServers` and `DatabaseUnavailable`."""
     with connected_engine(database_url()) as engine:
         yield engine
 

@@ -16,7 +16,7 @@ from core.money import format_cents, parse_amount
 _SIDE = click.Choice([side.value for side in Responsibility])
 _note_option = click.option("--note", required=True, help="Reason, saved with the posting.")
 _line_option = click.option("--line", type=int, default=1, show_default=True, help="The service line's number.")
-_side_option = click.option("--responsibility", required=True, type=_SIDE, help="Whose credit.")
+_side_option = click.option("--responsibility", required=True, type=_SIDE, help="Which balance has the credit.")
 
 
 def _balances(claim: dict[str, Any]) -> str:
@@ -27,9 +27,9 @@ def _balances(claim: dict[str, Any]) -> str:
 def _say_voided(claim: dict[str, Any]) -> str:
     lines = ["Posting voided. The posting and its void both stay in the ledger.", _balances(claim)]
     if claim["restored_cents"]:
-        lines.append(f"It restored {format_cents(claim['restored_cents'])} in earlier write-offs.")
+        lines.append(f"The void restored {format_cents(claim['restored_cents'])} in earlier write-offs.")
     if claim["reversed_cents"]:
-        lines.append(f"It reversed {format_cents(claim['reversed_cents'])} in earlier write-offs.")
+        lines.append(f"The void reversed {format_cents(claim['reversed_cents'])} in earlier write-offs.")
     return "\n".join(lines)
 
 
@@ -73,9 +73,9 @@ def refund(api: Api, claim: str, amount: str, **asked: Any) -> Any:
 @click.argument("amount", metavar="DOLLARS")
 @_side_option
 @_line_option
-@click.option("--to-claim", help="Another claim for the same patient.  [default: the same claim]")
-@click.option("--to-line", type=int, default=1, show_default=True, help="Service line that owes.")
-@click.option("--to-responsibility", required=True, type=_SIDE, help="Who owes there.")
+@click.option("--to-claim", help="A different claim for the same patient.  [default: the same claim]")
+@click.option("--to-line", type=int, default=1, show_default=True, help="Service line that receives the credit.")
+@click.option("--to-responsibility", required=True, type=_SIDE, help="Which balance to reduce.")
 @_note_option
 @posting_date_option
 def transfer_credit(
@@ -83,7 +83,7 @@ def transfer_credit(
 ) -> Any:
     """Transfer a credit to another balance of the same patient.
 
-    The balance may be on the same claim or on another.
+    The balance may be on the same claim or a different one.
     """
     to = {"claim_id": to_claim, "line": to_line, "responsibility": to_responsibility}
     return _post(api, claim, "credit-transfers", {"amount_cents": parse_amount(amount), "to": to, **asked})

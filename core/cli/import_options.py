@@ -19,7 +19,7 @@ from core.intake.parsing.faults import FAULT_COLUMNS, Faults
 from core.money import parse_amount
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-# A byte order mark, so that Excel reads UTF-8. Opened at the first row, so that an empty list makes no file.
+# A byte order mark, so that Excel reads UTF-8. Opened at the first row, so that an empty list creates no file.
 _file = click.File("w", encoding="utf-8-sig", lazy=True)
 
 
@@ -48,7 +48,7 @@ def all_faults_option(command: _Command) -> _Command:
 
     @click.option(
         "--all-faults", "faults", type=_file, metavar="FILE", callback=lambda _ctx, _param, file: _faults(file),
-        help="Write the location of every error to a CSV file, not only the first three of each kind.",
+        help="Write every error and its location to a CSV file, not only the first three of each kind.",
     )  # fmt: skip
     @wraps(command)
     def run(*args: Any, **given: Any) -> Any:
@@ -66,12 +66,14 @@ def import_options(command: _Command) -> _Command:
         help="Refuse the import unless the files' A/R total is this amount.",
     )  # fmt: skip
     @click.option("--take-changes", is_flag=True, help="Also apply changes to existing records.")
-    @click.option("--post-corrections", is_flag=True, help="Also post what corrects changed postings.")
-    @click.option("--as", "email", metavar="EMAIL", help="The user who imports. Without it, the records name no user.")
-    @click.option("--all-differences", type=_file, metavar="FILE", help="Write every difference to a CSV file.")
+    @click.option("--post-corrections", is_flag=True, help="Also post the corrections for changed postings.")
+    @click.option(
+        "--as", "email", metavar="EMAIL", help="The user to record for the import. Without it, no user is recorded."
+    )
+    @click.option("--all-differences", type=_file, metavar="FILE", help="Write every change to a CSV file.")
     @click.option(
         "--corrections", type=_file, metavar="FILE",
-        help="Write the postings that would correct changed postings, for `settle import postings`.",
+        help="Write the corrections for changed postings to a file for `settle import postings`.",
     )  # fmt: skip
     @all_faults_option
     @wraps(command)

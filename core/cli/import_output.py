@@ -43,8 +43,8 @@ def print_import(imported: Imported, practice_name: str, *, asked: ImportOptions
     print_recognized(imported.recognized)
     if imported.held_back:
         click.echo(
-            f"{counted(imported.held_back, 'new posting')} on existing claims not imported, so that no money is posted "
-            "twice. Post the corrections first, or add a column with the line number."
+            f"Not imported: {counted(imported.held_back, 'new posting')} on existing claims, so that no money is "
+            "posted twice. Post the corrections first, or add a column with the line number."
         )
     if imported.summary is not None and any(imported.added.values()):
         _print_summary(imported.summary)
@@ -55,7 +55,7 @@ def print_import(imported: Imported, practice_name: str, *, asked: ImportOptions
 def _print_added(imported: Imported, practice_name: str, asked: ImportOptions) -> None:
     added = _counts(imported.added)
     if asked.check_only:
-        click.echo(f"Checked, nothing imported. An import would add to {practice_name}: {added or 'no row'}.")
+        click.echo(f"Checked, nothing imported. An import would add to {practice_name}: {added or 'no rows'}.")
     else:
         click.echo(f"{practice_name}: added {added}." if added else f"{practice_name}: no new rows.")
     if any(imported.already_there.values()):

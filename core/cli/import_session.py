@@ -1,4 +1,4 @@
-"""Run an import with a progress bar, and list its mistakes."""
+"""Run an import with a progress bar, and list its errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from core.intake.parsing.folder import Progress
 
 @contextmanager
 def import_session(asked: ImportOptions = AS_NEW) -> Iterator[tuple[Session, Progress | None]]:
-    """Run an import in one transaction with a progress bar. Print each mistake before the refusal that counts them.
+    """Run an import in one transaction with a progress bar. Print each error before the refusal that counts them.
 
     A check is rolled back.
     """

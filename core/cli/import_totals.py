@@ -19,7 +19,7 @@ _LINES_MAX: Final = 20  # of each list, so that a large import stays readable
 
 
 def totals_lines(in_file: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return the totals of the files beside those of the new rows. Both are `ControlTotals.facts`."""
+    """Return the totals of the files next to those of the new rows. Both are `ControlTotals.facts`."""
     both = (in_file, new)
     lines = [f"{'Control totals:':<22}{'in the files':>28}{'new':>28}"]
     for name, words in (("claims", "Claims"), ("lines", "Service lines"), ("postings", "Postings")):
@@ -51,7 +51,7 @@ def _dates(first: str | None, last: str | None) -> str:
 
 
 def print_first_claims(claims: list[FirstClaim]) -> None:
-    """Print the first claims with their balances by the files. No name is printed."""
+    """Print the first claims and their balances according to the files. No name is printed."""
     click.echo("First claims in the files:")
     for one in claims:
         click.echo(
@@ -146,7 +146,9 @@ def print_corrections(found: Corrections, *, posted: int) -> None:
     if posted:
         click.echo(f"{counted(posted, 'correction')} posted:")
     else:
-        click.echo("To correct the ledger, add --post-corrections, or write this to a file with --corrections:")
+        click.echo(
+            "To correct the ledger, add --post-corrections, or write the corrections to a file with --corrections:"
+        )
     _print_first([_correction(one) for one in found.first], count)
 
 

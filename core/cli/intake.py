@@ -148,7 +148,7 @@ def sample(claims: int, practice_name: str, seed: int) -> None:
 @import_.command("postings")
 @click.argument("file", metavar="FILE", type=_folder)
 @click.option("--practice", "practice_name", metavar="NAME", required=True, help="The practice with the claims.")
-@click.option("--as", "email", metavar="EMAIL", help="The user who posts them. Without it, the ledger names no user.")
+@click.option("--as", "email", metavar="EMAIL", help="The user who posts them. Without it, no user is recorded.")
 @all_faults_option
 @options.json_option
 def postings(file: Path, practice_name: str, email: str | None, faults: Faults, as_json: bool) -> None:

@@ -27,7 +27,7 @@ def login(server: str | None, allow_http: bool, email: str | None) -> None:
         answer = api.post("/login", {"email": who, "password": click.prompt("Password", hide_input=True, err=True)})
     is_allowed = allow_http or bool(before and before.allow_http and before.server == url)
     saved_login.save(SavedLogin(url, answer["email"], answer["token"], is_allowed))
-    click.echo(f"You are signed in to {url} as {answer['email']} of {answer['practice']}.")
+    click.echo(f"You are signed in to {url} as {answer['email']}, practice {answer['practice']}.")
     if before is not None:
         _revoke(before)
 
@@ -50,7 +50,7 @@ def _revoke(login: SavedLogin) -> None:
         with Api(login.server, login.token) as api:
             api.post("/logout")
     except Refusal as refusal:
-        click.echo(f"The token of {login.email} was not revoked. {refusal.message}", err=True)
+        click.echo(f"The token for {login.email} was not revoked. {refusal.message}", err=True)
 
 
 COMMANDS = [login, logout]

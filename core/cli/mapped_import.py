@@ -98,7 +98,7 @@ def file_(
 def _choose(
     file: Path, practice: str, name: str | None, sheet: str | None, settings: Sequence[str]
 ) -> tuple[Mapping, bool]:
-    """Return the named mapping, or the guessed one after it was shown, and whether it leaves questions."""
+    """Return the named mapping, or the guessed one after showing it, and whether questions remain."""
     if name is not None:
         return _corrected(_named(practice, name), sheet, settings), False
     guess = guess_mapping(file, today=context.utc_now().date(), sheet=sheet)

@@ -29,7 +29,7 @@ class RecordNumber(click.ParamType[int]):
 
 
 class DateType(click.ParamType[str]):
-    """A date, which the API takes as YYYY-MM-DD."""
+    """A date, which the API accepts as YYYY-MM-DD."""
 
     name = "day"
 
@@ -57,17 +57,17 @@ filter_option = click.option(
 
 
 def file_format(path: Path | None, form: str | None) -> str:
-    """Return the format of a file: the given one, that of the path's ending, or CSV. They may not disagree."""
+    """Return a file's format: the given one, the one in the path, or CSV. Raise `UsageError` if the two differ."""
     ending = path.suffix.removeprefix(".").lower() if path else ""
     form = form or (ending if ending in FILE_FORMATS else FILE_FORMATS[0])
     if ending in FILE_FORMATS and ending != form:
-        raise click.UsageError(f"--output {path} names a .{ending} file, but --format is {form}. Change one of them.")
+        raise click.UsageError(f"--output {path} ends in .{ending}, but --format is {form}. Change one of them.")
     return form
 
 
 @contextmanager
 def sessions() -> Iterator[Sessions]:
-    """Yield a session factory on the database. Raise `NoRunningServers` and `DatabaseUnavailable`."""
+    """Yield a session factory for the database. Raise `NoRunningServers` and `DatabaseUnavailable`."""
     with context.database() as engine:
         yield make_sessions(engine)
 

@@ -1,4 +1,4 @@
-"""`settle post`: a payment, an adjustment or a transfer by hand."""
+"""`settle post`: post a payment, an adjustment or a transfer manually."""
 
 import secrets
 from typing import Any, Final
@@ -22,9 +22,9 @@ def _describe(claim: dict[str, Any]) -> str:
     insurance, patient = (format_cents(claim[f"{side}_due_cents"]) for side in ("insurance", "patient"))
     lines = [f"Posted to claim {claim['id']}. Balance now: insurance {insurance}, patient {patient}."]
     if recovery := claim["took_back"]:
-        lines.append(f"It reversed {format_cents(recovery['recovered_cents'])} in earlier write-offs.")
+        lines.append(f"The posting reversed {format_cents(recovery['recovered_cents'])} in earlier write-offs.")
     if claim["restored_cents"]:
-        lines.append(f"It restored {format_cents(claim['restored_cents'])} in earlier write-offs.")
+        lines.append(f"The posting restored {format_cents(claim['restored_cents'])} in earlier write-offs.")
     if claim["credit_cents"]:
         lines.append(f"The line now has a credit of {format_cents(claim['credit_cents'])}.")
     if claim["looks_like"]:
@@ -39,7 +39,7 @@ def _describe(claim: dict[str, Any]) -> str:
 @click.argument("kind", type=click.Choice(["payment", "adjustment", "transfer"]))
 @click.argument("amount", metavar="DOLLARS")
 @click.option("--responsibility", required=True, type=click.Choice([side.value for side in Responsibility]),
-              help="Whose balance it lowers.")  # fmt: skip
+              help="Which balance to reduce.")  # fmt: skip
 @click.option("--line", type=int, default=1, show_default=True, help="Number of the service line.")
 @click.option("--paid-by", type=click.Choice([one.value for one in PaidBy]), help="Required for a payment.")
 @click.option("--group-code", type=click.Choice([one.value for one in GroupCode]), help="Required for an adjustment.")

@@ -1,4 +1,4 @@
-"""Name a practice and its user in a command on the server. A typo never creates a new practice."""
+"""Find the practice and the user for a command on the server. A typo never creates a new practice."""
 
 import sys
 
@@ -23,7 +23,7 @@ def may_create(name: str, *, create: bool) -> bool:
     """Return True if the command may create the practice, False if it already exists.
 
     The first practice in a database is created without a question, because no name can be mistyped there. A later one
-    takes --create, or a yes at a terminal. Raise `NoSuchPractice`.
+    requires --create, or a yes at a terminal. Raise `NoSuchPractice`.
     """
     with options.sessions() as sessions, sessions() as session:
         try:
@@ -50,5 +50,5 @@ def find_actor(session: Session, email: str, practice: str) -> Actor:
 
 
 def print_created(name: str) -> None:
-    """Print it prominently, because a new practice is easily taken for an existing one."""
+    """Print it prominently, because a new practice is easily mistaken for an existing one."""
     click.secho(f"CREATED A NEW PRACTICE: {name.strip()}.", bold=True)

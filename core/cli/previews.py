@@ -30,7 +30,7 @@ _posting_date_option = click.option(
 @click.option(
     "--reason",
     metavar="CODE",
-    help="Reason for the write-off, as `settle reason list` shows. Required for Settled.",
+    help="Code of the write-off reason (see `settle reason list`). Required for Settled.",
 )
 @click.option("--note", default="", help="Note, saved with every write-off in the ledger.")
 @click.option(

@@ -37,14 +37,14 @@ def _line(one: dict[str, Any]) -> str:
 @user_command(lambda found: "\n".join(map(_line, found["reasons"])), name="list", group=reason)
 @click.option("--all", "every", is_flag=True, help="Include retired reasons.")
 def list_(api: Api, every: bool) -> Any:
-    """List the reasons. The first word on a line is the code that other commands take."""
+    """List the reasons. The first word on a line is the code for other commands."""
     return api.get("/write-off-reasons", all="true" if every else None)
 
 
 @user_command(_line, group=reason)
 @click.argument("name")
 @click.option("--kind", required=True, type=click.Choice([kind.value for kind in WriteOffReason]),
-              help="The built-in kind, which the rules use.")  # fmt: skip
+              help="The built-in kind, which decides what rules apply.")  # fmt: skip
 @_code_options
 def add(api: Api, **given: Any) -> Any:
     """Add a reason."""

@@ -1,4 +1,4 @@
-"""`settle rule-limit` and `rule-limits`: the numbers of the rules, such as the small-balance limit."""
+"""`settle rule-limit` and `rule-limits`: the limits in the rules, such as the small-balance limit."""
 
 from typing import Any, Final
 
@@ -32,7 +32,7 @@ def _value(limit: PracticeLimit, number: int) -> str:
 
 @user_command(_list, name="rule-limits")
 def show_rule_limits(api: Api) -> Any:
-    """Show the numbers of the rules, such as the small-balance limit."""
+    """Show the rule limits, such as the small-balance limit."""
     return api.get("/rule-limits")
 
 
@@ -40,9 +40,9 @@ def show_rule_limits(api: Api) -> Any:
 @click.argument("name", type=click.Choice(list(_NAMES)))
 @click.argument("number")
 def set_rule_limit(api: Api, name: str, number: str) -> Any:
-    """Set a number of a rule.
+    """Set a rule limit.
 
-    small-balance is in dollars: a reason of the kind small_balance writes off no more on one claim. The others are
+    small-balance is in dollars: the max write-off per claim for a reason of the kind small_balance. The others are
     whole numbers, and 0 turns a rule off.
     """
     limit = _NAMES[name]

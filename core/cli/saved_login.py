@@ -52,7 +52,7 @@ def load() -> SavedLogin | None:
 
 
 def save(login: SavedLogin) -> None:
-    """Replace the sign-in. No other user on this machine can read it. Raise `BadLoginFile`."""
+    """Save the sign-in in place of any earlier one. No other user on this machine can read it. Raise `BadLoginFile`."""
     file = path()
     partial = file.with_name(f"{_FILE}.partial")
     try:

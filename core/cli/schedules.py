@@ -26,9 +26,9 @@ _FIELDS: Final = (
         "weekdays",
         multiple=True,
         type=click.Choice(WEEKDAYS),
-        help="Day of the run. Repeat for more days. A new schedule runs every day by default.",
+        help="Day to run on. Repeat for more days. By default, a new schedule runs every day.",
     ),
-    click.option("--reason", metavar="CODE", help="Reason for the write-off, as `settle reason list` shows."),
+    click.option("--reason", metavar="CODE", help="Code of the write-off reason (see `settle reason list`)."),
     click.option("--note", help="Note, saved with every write-off in the ledger."),
     click.option("--claims-max", metavar="N|unlimited", help="Max claims per run without approval."),
     click.option("--amount-max", metavar="DOLLARS|unlimited", help="Max write-off per run without approval."),
@@ -37,7 +37,9 @@ _FIELDS: Final = (
         type=int,
         help="Latest start, in minutes after the scheduled time. By default, 240 for a new schedule.",
     ),
-    click.option("--mail-to", multiple=True, metavar="EMAIL", help="E-mail the run report here. Repeat for more."),
+    click.option(
+        "--mail-to", multiple=True, metavar="EMAIL", help="Address to e-mail the run report to. Repeat for more."
+    ),
 )
 
 
@@ -63,7 +65,7 @@ def add(api: Api, **given: Any) -> Any:
 @_with_fields
 @_confirmation_option
 def change(api: Api, schedule_id: int, confirmation: str | None, **given: Any) -> Any:
-    """Change the given fields, starting with the next run. A schedule that settles needs CONFIRM."""
+    """Change the given fields, starting with the next run. For a schedule that settles, CONFIRM is required."""
     found = api.get(f"/schedules/{schedule_id}")
     if found["mode"] == "settle" and confirmation is None:
         confirmation = click.prompt(f"Type {CONFIRMATION} to change what it settles", err=True)
@@ -76,7 +78,7 @@ def change(api: Api, schedule_id: int, confirmation: str | None, **given: Any) -
 @schedule_argument
 @_confirmation_option
 def settle(api: Api, schedule_id: int, confirmation: str | None) -> Any:
-    """Turn on settling, starting with the next run. Needs CONFIRM."""
+    """Turn on settling, starting with the next run. CONFIRM is required."""
     version = api.get(f"/schedules/{schedule_id}")["version"]
     if confirmation is None:
         confirmation = click.prompt(f"Type {CONFIRMATION} to turn on settling", err=True)

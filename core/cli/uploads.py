@@ -1,4 +1,4 @@
-"""Imports of a signed-in user, through the API: `settle import upload`, `show`, `map`, `list`, `confirm`, `discard`."""
+"""Imports by a signed-in user, through the API: `settle import upload`, `show`, `map`, `list`, `confirm`, `discard`."""
 
 import secrets
 import time
@@ -64,7 +64,7 @@ def _guess(import_id: str, guess: dict[str, Any]) -> list[str]:
         lines.append(f"  {one['header']}: {label}")
     lines += [f"Question: {one['sentence']}" for one in guess["questions"]]
     lines.append("Check the columns on this import's page, and save the mapping there.")
-    lines.append(f"To use a mapping that is saved, run: settle import map {import_id} NAME")
+    lines.append(f"To use a saved mapping, run: settle import map {import_id} NAME")
     return lines
 
 
@@ -84,8 +84,8 @@ def _check(answer: dict[str, Any], report: dict[str, Any]) -> list[str]:
         lines.append(f"{counted(found['count'], 'value')} {what} ({counts_by_kind(found['counts'])}):")
         lines += first_lines([difference_line(Difference(**one)) for one in found["first"]], found["count"])
     if changed["changed"] or changed["missing"]:
-        number = counted(changed["changed"] + changed["missing"], "difference")
-        lines.append(f"{number} in existing postings. An import never changes them. For the corrections, run:")
+        number = counted(changed["changed"] + changed["missing"], "change")
+        lines.append(f"{number} to existing postings. An import never overwrites postings. To list corrections, run:")
         lines.append(f"  settle import list {answer['id']} corrections")
     if answer["status"] == "ready":
         if added:
@@ -143,7 +143,7 @@ def show(api: Api, import_id: int) -> Any:
 @_import_argument
 @click.option("--accept-difference", is_flag=True, help="Import even if the A/R total differs from the expected total.")
 @click.option("--take-changes", is_flag=True, help="Also apply changes to existing records.")
-@click.option("--post-corrections", is_flag=True, help="Also post what corrects changed postings.")
+@click.option("--post-corrections", is_flag=True, help="Also post the corrections for changed postings.")
 def confirm(api: Api, import_id: int, **accepted: bool) -> Any:
     """Import the checked files, all or nothing."""
     return _wait(api, api.post(f"/imports/{import_id}/confirm", accepted))
@@ -153,7 +153,7 @@ def confirm(api: Api, import_id: int, **accepted: bool) -> Any:
 @_import_argument
 @click.argument("mapping", metavar="NAME")
 def map_(api: Api, import_id: int, mapping: str) -> Any:
-    """Use the saved mapping NAME, or a JSON file, for an import that waits for one."""
+    """Use the saved mapping NAME, or a JSON file, for an import that is waiting for one."""
     return _wait(api, api.send("PUT", f"/imports/{import_id}/mapping", body={"mapping": _mapping(mapping)}))
 
 
@@ -161,7 +161,7 @@ def map_(api: Api, import_id: int, mapping: str) -> Any:
 @_import_argument
 @click.argument("what", type=click.Choice(["differences", "corrections"]))
 def list_(api: Api, import_id: int, what: str) -> Any:
-    """Write the differences or corrections that a check found, as CSV."""
+    """Write the changes or corrections that a check found, as CSV."""
     return api.download(f"/imports/{import_id}/{what}.csv", None)
 
 

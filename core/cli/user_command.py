@@ -32,9 +32,9 @@ def user_command(
     succeeds: Callable[[Any], bool] = lambda _: True,
     json_too: bool = True,
 ) -> Callable[[Ask], click.Command]:
-    """Make a command of a function that takes an `Api` and the options, and returns an answer.
+    """Turn a function into a command. It takes an `Api` and the options, and returns an answer.
 
-    `text` writes the answer for people; an empty text is not printed. `json_too` adds the option --json. The exit code
+    `text` formats the answer for people; an empty text is not printed. `json_too` adds the option --json. The exit code
     is 0 if the answer `succeeds`.
     """
 
@@ -72,7 +72,7 @@ def open_api(server: str | None, *, allow_http: bool) -> Iterator[Api]:
 
 
 def choose_server(server: str | None, saved: saved_login.SavedLogin | None, *, allow_http: bool) -> str:
-    """Return the URL of the named server, of the saved sign-in, or of the run here. Raise `NotSignedIn`."""
+    """Return the URL of the given server, the saved sign-in, or the server running here. Raise `NotSignedIn`."""
     named = server or load_settings().server
     if named is None and saved is not None:
         return checked_url(saved.server, allow_http=allow_http or saved.allow_http)

@@ -21,7 +21,7 @@ _NOT_RETROACTIVE: Final = "Existing previews keep their old limits."
 
 def _money(limits: dict[str, Any]) -> str:
     claim, job = (limits.get(f"{which}_limit_cents", limits.get(f"{which}_cents")) for which in ("claim", "job"))
-    return f"claim {formats.limit(claim)}, job {formats.limit(job)}"  # type: ignore[arg-type]  # one of both is there
+    return f"claim {formats.limit(claim)}, job {formats.limit(job)}"  # type: ignore[arg-type]  # at least one is set
 
 
 def _list_users(answer: dict[str, Any]) -> str:

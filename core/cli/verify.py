@@ -30,7 +30,7 @@ def _parse_head(_ctx: click.Context, _option: click.Parameter, given: str | None
     "kept",
     metavar="N:CHECKSUM",
     callback=_parse_head,
-    help="A saved last entry of this practice's audit log. Fail if the log no longer contains it.",
+    help="The last entry that you saved from this practice's audit log. Fail if the log no longer contains it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context

@@ -29,7 +29,7 @@ def _describe(seen: dict[str, Any]) -> str:
 def watch(api: Api, job: int) -> Any:
     """Show a job's progress until it stops. Exit code 0 only if it completed."""
     path = f"/settle-jobs/{job}/progress"
-    seen = api.get(path)  # before the bar, so that a refusal stands alone
+    seen = api.get(path)  # before the bar, so that a refusal is printed without it
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} of {task.total:,} claims"))
     with Bar(*columns, console=Console(stderr=True), disable=click.get_current_context().params["as_json"]) as bar:
         task = bar.add_task("", total=1)

@@ -62,7 +62,7 @@ def _describe(file: dict[str, Any]) -> str:
 @user_command(_describe, group=write_offs)
 @_layout_option
 def send(api: Api, layout: str) -> Any:
-    """Mark everything new as sent, in a new file. Then write it with `settle write-offs file`."""
+    """Mark everything new as sent, in a new file. Then save the file with `settle write-offs file`."""
     return api.post("/posting-files", {"layout": layout}, key=secrets.token_urlsafe(16))
 
 
@@ -79,7 +79,8 @@ def file(api: Api, file: int, path: Path | None, form: str | None) -> Path | Non
 
 
 @user_command(
-    lambda found: "\n".join(map(_describe, found["posting_files"])) or "No file was marked as sent.", group=write_offs
+    lambda found: "\n".join(map(_describe, found["posting_files"])) or "No file has been marked as sent.",
+    group=write_offs,
 )
 def files(api: Api) -> Any:
     """List the files that were marked as sent, newest first."""
@@ -106,7 +107,7 @@ def layouts(api: Api) -> Any:
 @click.option("--sign", type=click.Choice([one.value for one in Sign]), help="Sign of a write-off's amount.")
 @click.option("--totals/--no-totals", "totals_row", default=True, help="Add a totals row.")
 def save_layout(api: Api, name: str, columns: tuple[str, ...], **given: Any) -> Any:
-    """Save a layout under NAME, in place of an earlier one."""
+    """Save a layout as NAME. It replaces an earlier layout with that name."""
     parts = [[*column.split("=", 2), "", ""] for column in columns]
     layout = {
         "columns": [{"column": column, "heading": heading, "text": text} for column, heading, text, *_ in parts],
@@ -121,7 +122,7 @@ def delete_layout(api: Api, name: str) -> Any:
     """Delete a layout. Sent files keep it."""
     found = [one for one in api.get("/posting-layouts")["layouts"] if one["name"].casefold() == name.casefold()]
     if not found or found[0]["id"] is None:
-        raise click.UsageError(f"The practice has no layout of its own called {name[:60]}.")
+        raise click.UsageError(f"The practice has no saved layout named {name[:60]}.")
     api.send("DELETE", f"/posting-layouts/{found[0]['id']}")
     return found[0]["name"]
 

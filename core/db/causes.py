@@ -50,14 +50,14 @@ CAUSES: Final = (
     ),
     Cause(
         "unknown_role",
-        "The server has no such user, or the user may not sign in.",
+        "The server has no user with that name, or the user is not allowed to sign in.",
         f"Check the user in {_URL}; core/db/role.sql creates the user.",
         signs=('role "" does not exist', "is not permitted to log in", "no such user"),
         sqlstates=("28000",),
     ),
     Cause(
         "tls_required",
-        "The server accepts no unencrypted connection from this user and address.",
+        "The server does not accept unencrypted connections from this user and address.",
         f"Add sslmode=verify-full to {_URL}, or an entry to pg_hba.conf.",
         signs=("no encryption", "ssl connection is required", "ssl required", "tls required"),
     ),
@@ -76,7 +76,7 @@ CAUSES: Final = (
     ),
     Cause(
         "wrong_host_name",
-        "The server's certificate is for another host name.",
+        "The server's certificate is for a different host name.",
         f"Use the certificate's host name in {_URL}.",
         signs=("does not match host name",),
     ),

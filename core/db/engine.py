@@ -19,7 +19,7 @@ _CONNECT_ARGS = {
     "tcp_user_timeout": 30_000,  # milliseconds
     "application_name": "settle",
     # No prepared statements. Each statement is planned for its actual values: a generic plan for a thousand ids expects
-    # ten and compares all with all. PgBouncer may also give each transaction another connection.
+    # ten and compares all with all. PgBouncer may also give each transaction a different connection.
     "prepare_threshold": None,
 }
 

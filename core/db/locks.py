@@ -16,7 +16,7 @@ _SET_TIMEOUT = text("SELECT set_config('lock_timeout', :wait, true)")
 
 @contextmanager
 def waiting(session: Session, busy: type[Refusal], *, has_timeout: bool = False) -> Iterator[None]:
-    """Wait at most five seconds for the locks of the block, or as long as the transaction waits. Raise `busy`."""
+    """Wait at most five seconds for locks in the block, or for the transaction's own time-out. Then raise `busy`."""
     if not has_timeout:
         session.execute(_SET_TIMEOUT, {"wait": LOCK_TIMEOUT})
     try:

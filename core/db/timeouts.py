@@ -1,4 +1,4 @@
-"""Time-outs of a transaction. They are set inside it, so that they work behind PgBouncer too."""
+"""Time-outs for one transaction. They are set inside it, so that they also work behind PgBouncer."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 LOCK_TIMEOUT: Final = "5s"
 STATEMENT_SECONDS: Final = 60
-PREPARE_SECONDS: Final = 1_800  # the preview of many million claims is one statement
+PREPARE_SECONDS: Final = 1_800  # the preview of many millions of claims is one statement
 
 _SET_TIMEOUTS: Final = text(
     "SELECT set_config('lock_timeout', :lock, true), set_config('statement_timeout', :statement, true), "
@@ -18,5 +18,5 @@ _SET_TIMEOUTS: Final = text(
 
 
 def set_timeouts(session: Session, *, statement_seconds: int = STATEMENT_SECONDS) -> None:
-    """Limit how long this transaction waits for locks and statements. The error is a transient one."""
+    """Limit how long this transaction waits for locks and statements. A time-out is a transient error."""
     session.execute(_SET_TIMEOUTS, {"lock": LOCK_TIMEOUT, "statement": f"{statement_seconds}s"})

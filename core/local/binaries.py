@@ -82,7 +82,7 @@ def _newest_first(folders: Iterator[Path]) -> list[Path]:
 
 
 def _version_of(program: Path) -> str | None:
-    """Return its --version output, or None if it is missing, not executable, or for another machine."""
+    """Return its --version output, or None if it is missing, not executable, or built for a different machine."""
     if not os.access(program, os.X_OK):
         return None
     try:

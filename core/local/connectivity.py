@@ -28,7 +28,7 @@ class PortTaken(Refusal):
 
 @contextlib.contextmanager
 def connected_engine(url: str, *, pool_size: int = 1) -> Iterator[Engine]:
-    """Yield an engine on a reachable database, and dispose of it. Raise `DatabaseUnavailable` with the cause."""
+    """Yield an engine for a reachable database, then dispose of it. Raise `DatabaseUnavailable` with the cause."""
     engine = make_engine(url, pool_size=pool_size)
     try:
         try:
@@ -49,7 +49,7 @@ def require_free_port(host: str, port: int, *, cure: str) -> None:
         why = {errno.EADDRINUSE: "is in use", errno.EACCES: "needs more privileges than this user has"}.get(
             error.errno or 0
         )
-        raise PortTaken(f"Port {port} of {host} {why or f'cannot be used ({error.strerror})'}; {cure}.") from None
+        raise PortTaken(f"Port {port} on {host} {why or f'cannot be used ({error.strerror})'}; {cure}.") from None
 
 
 def free_port(host: str, wanted: int) -> int:
@@ -76,7 +76,7 @@ def answers_http(host: str, port: int, path: str) -> bool:
 
 def _bind(host: str, port: int) -> int:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
-        # The web server sets it too, so a lingering connection of the previous run does not count.
+        # The web server sets it too, so a lingering connection from the previous run does not count.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen()

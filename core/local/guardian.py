@@ -1,8 +1,8 @@
 """Child processes that end when the process that started them ends, even by SIGKILL.
 
-The parent (`Guardian`, `Child`) starts them. This same file, run as a program, is the guard: it reads from a pipe which
-children exist, and when the pipe closes it ends those that still run. The guard uses only the standard library, so that
-it starts at once and works whatever happens to the environment.
+The parent (`Guardian`, `Child`) starts them. This same file, run as a program, is the guard. Through a pipe, the parent
+tells the guard which children exist. When the pipe closes, the guard ends those that are still running. The guard uses
+only the standard library, so that it starts at once and works whatever happens to the environment.
 """
 
 import contextlib
@@ -85,7 +85,7 @@ class Guardian:
         cwd: Path | None = None,
         user: int | None = None,
     ) -> Child:
-        """Start `argv` in a session of its own and append its output to `log`; as `user` and in its group, if given."""
+        """Start `argv` in its own session and append its output to `log`. Run it as `user` and its group, if given."""
         with log.open("ab") as output:
             # The child reports itself before it becomes the program and keeps the pipe open until then, so that the
             # guard always knows it.
@@ -107,7 +107,7 @@ class Guardian:
         return child
 
     def look(self) -> None:
-        """Replace the guard if it was ended."""
+        """Replace the guard if it has ended."""
         if self._guard.poll() is not None:
             os.close(self._pipe)
             self._start_guard()
@@ -120,7 +120,7 @@ class Guardian:
         self.look()
         os.close(self._pipe)
         while self._guard.poll() is None:
-            # This collects their exit codes. Without /proc, the guard takes a zombie for a running process.
+            # This collects their exit codes. Without /proc, the guard mistakes a zombie for a running process.
             self._children = [child for child in self._children if child.is_running()]
             time.sleep(_LOOK_SECONDS)
         for child in self._children:  # none, unless the guard was killed in the meantime
@@ -206,7 +206,7 @@ def _exists(pid: int) -> bool:
 
 
 def _start_ticks(pid: int) -> str | None:
-    """Return the start time in the kernel's ticks, or None if the process has ended or the system does not tell."""
+    """Return the start time in the kernel's ticks, or None if the process has ended or it is unknown."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -218,7 +218,7 @@ def _start_ticks(pid: int) -> str | None:
 def _run_guard() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    # Of two with the same id, the later one is another process.
+    # If two have the same id, the later one is a different process.
     charges = {charge.pid: charge for charge in map(_WatchedProcess.from_report, sys.stdin)}
     for stage in sorted({charge.ending.stage for charge in charges.values()}, reverse=True):
         _end([charge for charge in charges.values() if charge.ending.stage == stage])

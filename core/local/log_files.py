@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-LOG_BYTES_MAX: Final = 5_000_000  # days of a quiet installation; two files for each child
+LOG_BYTES_MAX: Final = 5_000_000  # enough for days on a quiet installation; each child has two files
 
 
 def make_log_folder(data_dir: Path) -> Path:

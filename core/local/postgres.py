@@ -51,7 +51,7 @@ class PostgresFailed(Refusal):
 
 
 class OtherPostgresVersion(Refusal):
-    """Another major version of PostgreSQL created the database in the data folder."""
+    """A different major version of PostgreSQL created the database in the data folder."""
 
     code = "other_postgres_version"
 
@@ -71,8 +71,8 @@ class Postgres(LocalServer):
     ) -> None:
         """Keep the data below `folder`. `durable=False` is for tests: a crash of the machine may destroy it.
 
-        `programs` replaces the bin folder that was found. `say` gets a message if data or programs had to be placed
-        elsewhere.
+        `programs` replaces the bin folder that was found. `say` is called with a message if data or programs
+        had to be placed elsewhere.
         """
         self._wanted = folder.absolute()
         self._guardian = guardian
@@ -146,7 +146,7 @@ class Postgres(LocalServer):
 
 
 def _initialize(place: unprivileged.PostgresLocation, data: Path) -> None:
-    """Create the cluster under another name until it is complete."""
+    """Create the cluster under a temporary name, and rename it once it is complete."""
     partial = data.with_name("data.partial")
     shutil.rmtree(partial, ignore_errors=True)
     locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
@@ -198,7 +198,7 @@ def _stop_leftover_server(data: Path) -> None:
     except (OSError, ValueError):
         return
     if not _is_postgres_on(pid, data):
-        # The process id may belong to another process by now, and PostgreSQL would refuse to start.
+        # The process id may now belong to a different process, and PostgreSQL would refuse to start.
         pid_file.unlink(missing_ok=True)
         return
     until = time.monotonic() + _STOP_SECONDS

@@ -1,4 +1,4 @@
-"""The command lines of the processes that `settle web` and the like become, and that `settle up` starts."""
+"""The command lines of the processes that `settle up` starts, and that commands such as `settle web` become."""
 
 import sys
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _FLOWER_APP: Final = "worker.flower"  # the same app, with settings for Flower
 
 
 def web(settings: Settings) -> list[str]:
-    """Return the web server. It writes no access log, because addresses can contain search terms."""
+    """Return the web server's command. It writes no access log, because addresses can contain search terms."""
     return [
         *(sys.executable, "-m", "gunicorn", "webui.server.wsgi:application()"),
         *("--logger-class", "webui.server.wsgi.GunicornLogger"),
@@ -27,7 +27,7 @@ def web(settings: Settings) -> list[str]:
 
 
 def worker(queue: str, settings: Settings, *, name: str | None = None) -> list[str]:
-    """Return a worker for one queue. Two for one queue on one host need a `name` each."""
+    """Return the command of a worker for one queue. Two workers for one queue on one host each need a `name`."""
     # Tasks in `control` are short, and a second process would find the sweep's lock taken.
     concurrency = settings.worker_concurrency if queue == QUEUE_SETTLE else 1
     return [
@@ -42,7 +42,7 @@ def worker(queue: str, settings: Settings, *, name: str | None = None) -> list[s
 
 
 def beat(settings: Settings) -> list[str]:
-    """Return beat. It stores nothing on disk, because an extra or missing tick does no harm."""
+    """Return beat's command. It stores nothing on disk, because an extra or missing tick does no harm."""
     return [
         *_CELERY,
         _APP,
@@ -55,7 +55,7 @@ def beat(settings: Settings) -> list[str]:
 
 
 def flower(settings: Settings) -> list[str]:
-    """Return Flower, read-only."""
+    """Return the command of a read-only Flower."""
     return [
         *(*_CELERY, _FLOWER_APP, "flower"),
         f"--address={settings.flower_host}",

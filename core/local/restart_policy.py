@@ -22,7 +22,7 @@ class RestartLimitReached(Refusal):
 
 @dataclass
 class SupervisedProgram:
-    """A program with its log. Without an `essential` one the run stops; without another it continues."""
+    """A program with its log. The run stops without an `essential` program, and continues without any other."""
 
     name: str
     start_child: Callable[[], Child]

@@ -11,10 +11,10 @@ def _random_secret() -> str:
 
 
 def load_or_create_secret(data_dir: Path, name: str, *, make: Callable[[], str] = _random_secret) -> str:
-    """Return the secret called `name`, created at the first call in a private file."""
+    """Return the secret called `name`, created on the first call, in a private file."""
     path = data_dir / name
     if not path.exists():
-        # Write under another name first, so that a crash never leaves an empty secret.
+        # Write under a temporary name first, so that a crash never leaves an empty secret.
         partial = data_dir / f"{name}.partial"
         partial.unlink(missing_ok=True)
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

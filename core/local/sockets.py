@@ -24,7 +24,7 @@ class NoSocketFolder(Refusal):
 def socket_folder(wanted: Path, *, owner: int | None = None) -> Path:
     """Create `wanted` if it can hold sockets, else a short folder below /tmp.
 
-    Return it; it belongs to `owner`, mode 700.
+    Return the folder. It belongs to `owner` and has mode 700.
 
     A folder cannot hold sockets if its path is too long or has special characters, or on some network file systems.
     """
@@ -44,7 +44,7 @@ def _fits(folder: Path) -> bool:
 def _make_private(folder: Path, owner: int | None) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.lstat()
-    # Another user may have created it first below /tmp.
+    # Below /tmp, another user may have created it first.
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.getuid(), owner):
         raise NoSocketFolder(f"{folder} belongs to another user. Remove it, or choose another --data-dir.")
     folder.chmod(0o700)

@@ -13,7 +13,7 @@ class StopRequested(Exception):
 
 
 class StopSignals:
-    """In its block, a signal requests a stop, and `check` raises `StopRequested` from then on."""
+    """Within its block, a signal requests a stop, and `check` raises `StopRequested` from then on."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         """`say` gets a line for each signal."""

@@ -43,7 +43,7 @@ class NotReady(Refusal):
 
 @dataclass(frozen=True)
 class Screen:
-    """What `up` prints: lines of progress, and a block when all is ready."""
+    """What `up` prints: lines of progress, and a summary when everything is ready."""
 
     line: Callable[[str], None]
     ready: Callable[[run_lock.RunningServers, sample_practice.SignIn | None, Path], None]
@@ -55,13 +55,13 @@ class Supervisor:
     def __init__(
         self, settings: Settings, *, with_sample: bool, screen: Screen, clock: Callable[[], dt.datetime]
     ) -> None:
-        """`settings` names the servers that have a URL. The others are started."""
+        """Use the servers that have a URL in `settings`. Start the others."""
         self._settings = settings
         self._data_dir = settings.data_dir.absolute()
         self._with_sample = with_sample
         self._screen = screen
         self._clock = clock
-        self._kept: list[SupervisedProgram] = []  # in order of their start
+        self._kept: list[SupervisedProgram] = []  # in the order they were started
 
     def run(self) -> None:
         """Start everything, keep it running until a signal, and stop it in order. Raise a `Refusal`."""
@@ -167,7 +167,7 @@ class Supervisor:
         self._wait_for("web", lambda: answers_http(settings.web_host, settings.web_port, "/healthz"))
 
     def _send_hints(self, canaries: Mapping[str, int]) -> bool:
-        """Return whether the broker took the hints. Raise `NotReady` if our own broker did not."""
+        """Return whether the broker accepted the hints. Raise `NotReady` if our own broker did not."""
         words = [word for queue, canary_id in canaries.items() for word in (queue, str(canary_id))]
         argv = [sys.executable, "-m", "worker.canary", *words]
         environment = {**os.environ, **_environment_of(self._settings)}

@@ -24,7 +24,7 @@ class PostgresLocation:
 
 
 def choose_location(binaries: Path, folder: Path) -> PostgresLocation:
-    """Return both locations. As root, move what `nobody` cannot enter below `SHARED_ROOT`. Create the folder."""
+    """Return both locations. As root, use `SHARED_ROOT` for what `nobody` cannot access. Create the folder."""
     if os.getuid() != 0:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return PostgresLocation(binaries, folder, None)
@@ -68,7 +68,7 @@ def _may_run(binaries: Path, user: int) -> bool:
 
 
 def _succeeds(argv: list[str], user: int) -> bool:
-    """Run it for real, because access lists and mount options matter besides file modes."""
+    """Run it for real, because file modes are not enough: access lists and mount options matter too."""
     try:
         done = subprocess.run(  # noqa: S603 – what this module asks
             argv, user=user, group=user, extra_groups=[], cwd="/", capture_output=True, check=False
@@ -84,7 +84,7 @@ def _copy_installation(binaries: Path) -> Path:
     label = f"postgresql-{postgres_major(binaries)}-{(binaries / 'postgres').stat().st_size}"
     copy = SHARED_ROOT / label
     if not copy.exists():
-        # Copy under another name first, so that an incomplete copy is never used.
+        # Copy under a temporary name first, so that an incomplete copy is never used.
         partial = SHARED_ROOT / f"{label}.partial-{os.getpid()}"
         _make_shared_folder(SHARED_ROOT)
         _copy_readable(installation, partial / _WHEEL_FOLDER / installation.name)

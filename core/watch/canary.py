@@ -1,4 +1,4 @@
-"""A test hint: a worker stamps a row, which proves that web, broker, worker and database reach each other."""
+"""A test hint: a worker stamps a row, which proves that web, broker, worker and database can reach each other."""
 
 import datetime as dt
 

@@ -16,7 +16,7 @@ from core.db.transient import LOCK_NOT_AVAILABLE, QUERY_CANCELED, is_unavailable
 BUDGET_SECONDS: Final = 3  # for all queries of one page or scrape; a load balancer gives up soon after
 QUERY_SECONDS: Final = 2  # for one query; after that, the page shows the value as unknown
 _TOO_SLOW: Final = frozenset({QUERY_CANCELED, LOCK_NOT_AVAILABLE})
-# A query only reads, so it waits only for a transaction that alters a table, which can take long.
+# A query only reads, so it waits only for a transaction that alters a table, which can take a long time.
 _READ_SETTINGS: Final = text("SELECT set_config('lock_timeout', '300ms', true), set_config('jit', 'off', true)")
 _SET_STATEMENT_TIMEOUT: Final = text("SELECT set_config('statement_timeout', :milliseconds, true)")
 
@@ -30,7 +30,7 @@ class TimedOut(Exception):
 
 
 class DeadlineCall(Generic[T]):
-    """A call that runs in a thread of its own, one at a time. Its result is cached for a few seconds.
+    """A call that runs in its own thread, one at a time. Its result is cached for a few seconds.
 
     A hanging server blocks that thread only.
     """
@@ -75,7 +75,7 @@ def _run_call(call: Future[T], ask: Callable[[], T]) -> None:
 
 
 class QueryBudget:
-    """Queries under one deadline, each in a transaction of its own."""
+    """Queries under one deadline, each in its own transaction."""
 
     def __init__(self, sessions: Sessions) -> None:
         """Start the deadline of `BUDGET_SECONDS`."""

@@ -1,4 +1,4 @@
-"""Heartbeats: each process writes every few seconds what it is and that it is running. No broker is needed."""
+"""Heartbeats: every few seconds, each process records what it is and that it is running. No broker is needed."""
 
 import datetime as dt
 import os
@@ -70,7 +70,7 @@ def record_heartbeat(session: Session, process: ProcessInfo, *, now: dt.datetime
     }  # fmt: skip
     statement = insert(Process).values(row)
     new_values = {name: statement.excluded[name] for name in ("version", "started_at", "seen_at", "details")}
-    # A heartbeat that was under way when the process stopped must not undo the stop. A later one is from another
+    # A heartbeat that was under way when the process stopped must not undo the stop. A later one is from a different
     # process with the same process id.
     stopped_at = case((statement.excluded.seen_at <= Process.stopped_at, Process.stopped_at))
     upsert = statement.on_conflict_do_update(
@@ -93,7 +93,7 @@ def record_stop(session: Session, process: ProcessInfo, *, now: dt.datetime) -> 
 
 
 def recent(session: Session) -> list[Process]:
-    """Return the processes of the last day by kind and name. If there are too many, those seen last."""
+    """Return the processes of the last day by kind and name. If there are too many, return those seen last."""
     recent = session.scalars(select(Process).order_by(Process.seen_at.desc()).limit(PROCESSES_MAX))
     return sorted(recent, key=lambda one: (one.kind, one.name))
 
@@ -118,7 +118,7 @@ def is_alive(process: Process, *, now: dt.datetime) -> bool:
 
 
 def last_beat(session: Session) -> dt.datetime | None:
-    """Return when a beat was last seen, or None within the last day."""
+    """Return when a beat was last seen, or None if no beat was seen in the last day."""
     return session.scalar(select(func.max(Process.seen_at)).where(Process.kind == BEAT))
 
 

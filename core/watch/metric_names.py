@@ -7,7 +7,7 @@ from core.jobs import codes
 from core.policy import rules
 from core.settings import TASK_CANARY, TASK_IMPORT, TASK_MAIL, TASK_PREPARE, TASK_SWEEP, TASK_TICK, TASK_WORK
 
-OTHER: Final = "other"  # for a label of another version, or an unknown one
+OTHER: Final = "other"  # for a label from a different version, or an unknown one
 TASKS: Final = (TASK_WORK, TASK_PREPARE, TASK_SWEEP, TASK_TICK, TASK_MAIL, TASK_IMPORT, TASK_CANARY)
 SKIP_CODES: Final = tuple(rule.code for rule in rules.RULES)
 FAILURE_CODES: Final = tuple(codes.FAILURE_SENTENCES)
@@ -33,12 +33,10 @@ class MetricDefinition:
 METRIC_DEFINITIONS: Final = {
     "hints_sent": MetricDefinition("Hints sent to the broker", "task", TASKS),
     "hints_lost": MetricDefinition("Hints that the broker refused; workers find the work without them", "task", TASKS),
-    "unhinted_acts": MetricDefinition(
-        "Times that a worker found work by polling, before or without a hint", "task", TASKS
-    ),
+    "unhinted_acts": MetricDefinition("Times a worker found work by polling, before or without a hint", "task", TASKS),
     "sweep_rescues": MetricDefinition("Jobs without a worker until the sweep found them"),
     "claims_skipped": MetricDefinition("Claims skipped by a rule", "code", SKIP_CODES),
     "chunk_seconds": MetricDefinition("Seconds for a chunk's transaction", buckets=_CHUNK_SECONDS),
-    "feed_seconds": MetricDefinition("Seconds to answer a page of the feed", buckets=_ANSWER_SECONDS),
-    "progress_seconds": MetricDefinition("Seconds to answer a job's progress", buckets=_ANSWER_SECONDS),
+    "feed_seconds": MetricDefinition("Seconds to serve a page of the feed", buckets=_ANSWER_SECONDS),
+    "progress_seconds": MetricDefinition("Seconds to serve a job's progress", buckets=_ANSWER_SECONDS),
 }

@@ -81,7 +81,7 @@ class RunsToWatch:
 
 @dataclass(frozen=True)
 class Jobs:
-    """Moving jobs, and jobs that need a decision."""
+    """Jobs in progress, and jobs that need a user."""
 
     moving: dict[JobKey, Progress]
     resting: dict[JobKey, Progress]
@@ -90,7 +90,7 @@ class Jobs:
 
     @property
     def waiting(self) -> int:
-        """Return how much work has waited for a minute: jobs without progress, and previews that no worker prepares."""
+        """Return how much work has waited for a minute: jobs without progress, and previews without a worker."""
         return self.stalled + self.previews_waiting
 
     @property
@@ -101,7 +101,7 @@ class Jobs:
 
 @dataclass(frozen=True)
 class LastTicks:
-    """When the schedules were last checked, and when a beat was last seen by its tick."""
+    """When the schedules were last checked, and when beat was last seen."""
 
     last_seconds: float | None
     beat_seconds: float | None
@@ -181,8 +181,8 @@ def _process_status(one: Process, hands: dict[str, list[ChunkInProgress]], *, no
 
 def _chunks_in_progress(session: Session, *, now: dt.datetime) -> dict[str, list[ChunkInProgress]]:
     """Return the chunks in progress by worker (host and process), newest first."""
-    # A pausing job counts too, because its workers finish their chunks. A stopped job's taken chunks are in no worker's
-    # hands.
+    # A pausing job counts too, because its workers finish their chunks. No worker is working
+    # on the taken chunks of a stopped job.
     of_job = and_(SettleJob.practice_id == JobChunk.practice_id, SettleJob.id == JobChunk.job_id)
     taken = and_(
         JobChunk.state == ChunkState.OPEN, JobChunk.taken_at.is_not(None), SettleJob.status.in_(IN_PROGRESS_STATUSES)

@@ -1,4 +1,4 @@
-"""A thread that writes the process's heartbeat every few seconds, and at its end that it stopped."""
+"""A thread that writes the process's heartbeat every few seconds, and at the end records that it stopped."""
 
 import atexit
 import datetime as dt

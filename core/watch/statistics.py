@@ -1,4 +1,4 @@
-"""Figures of the whole installation from the database, by code and status, each with a cheap query."""
+"""Figures for the whole installation from the database, by code and status, each with a cheap query."""
 
 import datetime as dt
 from typing import Final, NamedTuple
@@ -14,7 +14,7 @@ from core.models.operations import Tally
 from core.models.practices import Practice
 from core.models.schedules import MailState, RunOutcome, ScheduleRun
 
-PRACTICES_MAX: Final = 1_000  # with figures of their own, if that is turned on
+PRACTICES_MAX: Final = 1_000  # with their own figures, if that is turned on
 
 _OF_CHUNK: Final = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
 _OF_FAILURE: Final = and_(JobFailure.practice_id == SettleJob.practice_id, JobFailure.job_id == SettleJob.id)
@@ -46,7 +46,7 @@ class OpenChunks(NamedTuple):
 
 
 class WaitingJobs(NamedTuple):
-    """A number of waiting things, and the age of the oldest."""
+    """A number of waiting jobs, and how long the oldest has waited."""
 
     jobs: int
     seconds: float
@@ -75,8 +75,8 @@ def job_totals(session: Session) -> list[JobTotals]:
 
 
 def written_off_by_practice(session: Session) -> list[tuple[int | None, int, int]]:
-    """Return practice, insurance cents and patient cents for the first thousand practices. None is all later ones."""
-    # The first of all practices, not of those with jobs, so that a practice always counts in the same figure.
+    """Return practice, insurance cents and patient cents for the first thousand practices. None: later ones."""
+    # Take the first of all practices, not of those with jobs, so that a practice always counts in the same figure.
     first = select(Practice.id).order_by(Practice.id).limit(PRACTICES_MAX)
     practice = case((JobChunk.practice_id.in_(first), JobChunk.practice_id)).label("practice")
     sums = [func.sum(JobChunk.insurance_cents), func.sum(JobChunk.patient_cents)]
@@ -124,7 +124,7 @@ def runs_by_outcome(session: Session) -> dict[RunOutcome, int]:
 
 
 class ReportMails(NamedTuple):
-    """Run reports: sent, given up, and failing for now."""
+    """Run reports: sent, given up, and currently failing."""
 
     sent: int
     given_up: int

@@ -1,4 +1,4 @@
-"""Counters of this process that were not written to the database yet, by the names of `core.watch.metric_names`.
+"""Counters of this process that are not in the database yet, by the names in `core.watch.metric_names`.
 
 Counting runs no statement. `flush` writes everything in one statement, with the heartbeat or before a scrape. A killed
 process loses a few seconds of counts.

@@ -25,9 +25,9 @@ AUDIT = Tag(name="Audit", description="Who did what. Entries are never changed o
 
 
 class AuditFileQuery(Parameters):
-    """Filters for audit entries. Both dates are included and use the practice's time zone."""
+    """Filters for audit entries. Dates are inclusive and use the practice's time zone."""
 
-    person: Annotated[str | None, Field(description="E-mail address of the user who did it")] = None
+    person: Annotated[str | None, Field(description="E-mail address of the user who acted")] = None
     claim: Annotated[
         str | None, Field(description="Entries for this claim, or for a job, exclusion or import that includes it")
     ] = None
@@ -54,11 +54,11 @@ class AuditAct(Answer):
 
     number: Annotated[int, Field(description="Starts at 1, without gaps")]
     at: dt.datetime
-    user_id: Annotated[Id | None, Field(description="Null if no user did it, or the user is unknown")]
+    user_id: Annotated[Id | None, Field(description="Null if no user acted, or the user is unknown")]
     person: str | None
     who: Annotated[str, Field(description="Display name: the user, System, Command line or Not signed in")]
     act: Annotated[str, Field(description="Stable code for programs, e.g. job.confirmed")]
-    subject: Annotated[str, Field(description="What it was done to, e.g. job:1042")]
+    subject: Annotated[str, Field(description="What was acted on, e.g. job:1042")]
     facts: dict[str, Any]
     sentence: Annotated[str, Field(description="The entry as a sentence")]
     details: Annotated[list[Seen], BeforeValidator(labeled), Field(description="The facts with display labels")]
@@ -90,7 +90,7 @@ class ChangesPage(Answer):
 
 
 class AuditHead(Answer):
-    """The end of the chain. Saved elsewhere, it proves later that no earlier entry was changed."""
+    """The end of the chain. Save it elsewhere to prove later that no earlier entry was changed."""
 
     number: int
     digest: str

@@ -1,4 +1,4 @@
-"""The blueprint of version 1, and what all its answers share."""
+"""The blueprint for version 1, and what all its answers have in common."""
 
 from typing import Any, Final
 
@@ -23,14 +23,14 @@ CSV_FILE: Final = {"description": "The file", "content": {"text/csv": {"schema":
 
 _STATUS_DESCRIPTIONS: Final = {
     400: "The request can't be read",
-    401: "There is no valid token",
+    401: "The token is missing or not valid",
     403: "Your role does not allow this",
     404: "Not found in this practice",
     409: "The current status does not allow this",
     413: "The body is too large",
     415: "The body is not JSON",
-    429: "Too much at once: failed sign-ins, or unfinished downloads; Retry-After gives the wait",
-    503: "There is no room for another file right now; Retry-After gives the wait",
+    429: "Too many failed sign-ins or unfinished downloads; Retry-After says how long to wait",
+    503: "There is no room for another file right now; Retry-After says how long to wait",
     507: "The database's disk is full",
     422: "The request contains invalid values",
 }
@@ -42,7 +42,7 @@ def _problem(status: int) -> dict[str, Any]:
 
 
 def problem_responses(*statuses: int) -> ResponseDict:
-    """Return the problems that a view can answer, for the OpenAPI document."""
+    """Return the problems that a view can answer with, for the OpenAPI document."""
     return {str(status): _problem(status) for status in statuses}
 
 

@@ -46,11 +46,11 @@ def _typed_email() -> str:
 _ANSWERS: Final[dict[str, Any]] = {"responses": {201: SignedIn, **problem_responses(400, 413, 415, 429)}}
 
 
-@api.post("/login", tags=[SIGN_IN], security=[{}], **_ANSWERS)  # {}: a token is not needed
+@api.post("/login", tags=[SIGN_IN], security=[{}], **_ANSWERS)  # {}: no token is required
 @limit_failed_sign_ins(_typed_email)
 @open_to_all
 def log_in(body: SignIn) -> tuple[Response, int]:
-    """Create a token for a user with their password. Failures count as they do on the sign-in page."""
+    """Create a token for a user with their password. The limit on failed sign-ins is shared with the sign-in page."""
     with transaction(app_context().sessions) as session:
         actor = users.sign_in(session, email=body.email, password=body.password, now=now())
         token = tokens.add_token(session, session.get_one(User, actor.user_id), now(), by=actor.user_id)
@@ -62,7 +62,7 @@ def log_in(body: SignIn) -> tuple[Response, int]:
 @api.post("/logout", tags=[SIGN_IN], responses={204: None})
 @requires_token
 def log_out() -> tuple[str, int]:
-    """Revoke the token of this request."""
+    """Revoke the token that this request uses."""
     actor = current_actor()
     with transaction(app_context().sessions) as session:
         tokens.revoke(session, current_token(), now(), by=actor.user_id)

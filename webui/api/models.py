@@ -64,7 +64,7 @@ class Problem(Answer):
     code: Annotated[str, Field(description="Stable code for programs")]
     detail: Annotated[str, Field(description="What went wrong, as a sentence")]
     facts: Annotated[
-        dict[str, Any] | None, Field(description="Values that belong to the code, e.g. the job's status")
+        dict[str, Any] | None, Field(description="Values that go with the code, e.g. the job's status")
     ] = None
 
 
@@ -77,7 +77,7 @@ class Claim(Answer):
     service_date: dt.date
     service_time: Annotated[
         ClockTime | None,
-        Field(description="HH:MM:SS on the service date, local time without a time zone; null if not given"),
+        Field(description="HH:MM:SS on the service date, in local time, without a time zone; null if not known"),
     ]
     claim_type: str
     office: str
@@ -110,7 +110,7 @@ class Claim(Answer):
     last_edi_on: dt.date | None
     statements_sent: Annotated[int | None, Field(description="Statements to the patient; null if not known")]
     last_statement_on: dt.date | None
-    denied_on: Annotated[dt.date | None, Field(description="The payer's last denial, of the claim or of one line")]
+    denied_on: Annotated[dt.date | None, Field(description="Date of the latest denial of the claim or a service line")]
     denial_group: Annotated[str | None, Field(description="Group code of the denial")]
     denial_carc: Annotated[str | None, Field(description="Claim adjustment reason code (CARC) of the denial")]
     service_codes: str
@@ -157,7 +157,9 @@ class PostingEntry(Answer):
     group_code: GroupCode | None
     reason_code: str | None
     write_off_reason: WriteOffReason | None
-    reason_name: Annotated[str | None, Field(description="The practice's name for the reason at the preview")]
+    reason_name: Annotated[
+        str | None, Field(description="The practice's name for the reason when the job was previewed")
+    ]
     note: str | None
     posted_on: dt.date
     created_at: dt.datetime
@@ -167,7 +169,7 @@ class PostingEntry(Answer):
         Id | None,
         Field(
             validation_alias="origin_job_id",
-            description="The job whose write-off a later payment reversed or restored here",
+            description="The job that posted the write-off that this entry reverses or restores after a payment",
         ),
     ]
     reverses_id: Id | None

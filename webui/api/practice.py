@@ -1,4 +1,4 @@
-"""The practice of the caller, and its time zone."""
+"""The caller's practice, and its time zone."""
 
 from flask import Response, jsonify
 
@@ -30,7 +30,7 @@ class NewTimeZone(Body):
 @api.get("/practice", tags=[PRACTICE], responses={200: PracticeAnswer})
 @requires(Action.SEE_CLAIMS)
 def show_practice() -> Response:
-    """Show your practice and its time zone, which dates postings and starts scheduled runs."""
+    """Show your practice and its time zone, which posting dates and schedules use."""
     with app_context().sessions() as session:
         return _answer(practice_queries.find(session, current_actor().practice_id))
 

@@ -48,7 +48,7 @@ class BadBody(BadInput):
 
 
 class IdempotencyKeyMissing(BadInput):
-    """Send an Idempotency-Key header with your own ID. The same key and body act only once, even if sent again."""
+    """Send an Idempotency-Key header with your own ID. A repeated request with the same key and body acts only once."""
 
     code = "idempotency_key_missing"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
@@ -74,14 +74,14 @@ class Parameters(BaseModel):
 
 
 class AnyPage(Parameters):
-    """A page of a list, with a cursor of the list's own."""
+    """A page of a list, with a cursor that only that list understands."""
 
     cursor: Annotated[str, Field(description="next_cursor from the previous page; empty for the first page")] = ""
     limit: Limit = LIMIT_DEFAULT
 
 
 class Page(AnyPage):
-    """A page of a list, whose cursor is a number."""
+    """A page of a list with a numeric cursor."""
 
     def after(self) -> int | None:
         """Return the number in the cursor. Raise `BadCursor`."""
@@ -99,7 +99,7 @@ class IdPath(BaseModel):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read the id. Raise `missing` if nothing can have it."""
+        """Read the id. Raise `missing` if it is not a valid id."""
         if not _ID.fullmatch(given[cls._field()]):
             raise cls.missing
         return cls.model_validate(given)
@@ -155,7 +155,7 @@ class OnceHeaders(BaseModel):
         StringConstraints(min_length=1, max_length=IDEMPOTENCY_KEY_CHARACTERS_MAX),
         Field(
             alias="Idempotency-Key",
-            description="Your own ID. The same key and body act only once, even if sent again",
+            description="Your own ID. A repeated request with the same key and body acts only once",
         ),
     ]
 
@@ -171,25 +171,25 @@ class OnceHeaders(BaseModel):
 
 
 def requires(action: Action) -> Callable[[View], View]:
-    """Let users whose role allows `action` call a view, with the path, query, header and body that it names."""
+    """Let users whose role allows `action` call a view. The view declares its path, query, header and body."""
     return _reads_after(lambda: current_actor().require(action))
 
 
 def requires_token(view: View) -> View:
-    """Let every user call a view, whatever their role. The rest is as with `requires`."""
+    """Let every user call a view, whatever their role. Otherwise like `requires`."""
     return _reads_after(current_actor)(view)
 
 
 def open_to_all(view: View) -> View:
-    """Let a caller without a token call a view. The rest is as with `requires`."""
+    """Let a caller without a token call a view. Otherwise like `requires`."""
     return _reads_after(lambda: None)(view)
 
 
 def _reads_after(check: Callable[[], object]) -> Callable[[View], View]:
-    """Check the caller, then read what the view names.
+    """Check the caller, then read what the view declares.
 
     The models in a view's signature describe it in the OpenAPI document, and read the request here. flask-openapi3
-    could do that, but it takes a body that is not JSON for an empty one, and the first of two values for the only one.
+    could do that, but it treats a body that is not JSON as empty, and ignores all values but the first.
     """
 
     def wrap(view: View) -> View:
@@ -210,7 +210,7 @@ def _reads_after(check: Callable[[], object]) -> Callable[[View], View]:
 
 
 def json_object() -> dict[str, Any]:
-    """Return the body as a JSON object. Raise `BadRequestBody` naming the place, or 415 for another content type."""
+    """Return the body as a JSON object. Raise `BadRequestBody` with the place, or 415 for a different content type."""
     if not request.is_json:
         raise UnsupportedMediaType("Send the body as application/json.")
     text = request.get_data()

@@ -1,6 +1,6 @@
 """Query the broker from the web: whether it answers, and its queue depth. It never waits long.
 
-The query runs in a thread of its own, because a name lookup may take longer than any socket time-out.
+The query runs in its own thread, because a name lookup may take longer than any socket time-out.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class BrokerStatus:
 
     hints_waiting: dict[str, int]  # by queue
     version: str
-    memory_bytes: int | None  # None if the user lacks the right
+    memory_bytes: int | None  # None if the user lacks the permission
 
 
 def register(app: Flask) -> None:
@@ -84,7 +84,7 @@ def _query_broker(settings: Settings) -> BrokerStatus | Cause:
 
 
 def _server_info(broker: Redis) -> dict[str, Any]:
-    """Return the broker's INFO, or nothing if the user lacks the right, which is fine: hints do not need it."""
+    """Return the broker's INFO, or nothing if the user lacks permission. Hints do not need it."""
     try:
         info: dict[str, Any] = broker.info()
     except NoPermissionError:

@@ -53,7 +53,7 @@ def show() -> Response:
 @blueprint.errorhandler(PoolTimeout)
 def _show_without_database(error: DBAPIError | PoolTimeout) -> Response:
     """Show what is known without the database: whether the broker answers."""
-    answers = "answers" if broker.is_reachable() else "is not answering either"
+    answers = "is answering" if broker.is_reachable() else "is not answering either"
     return html_errors.render_database_unavailable(error, besides=f"The broker (Redis) {answers}.")
 
 

@@ -17,7 +17,7 @@ def base_url(settings: Settings) -> str | None:
 
 
 def job_hints_url(settings: Settings, practice_id: int, job_id: int) -> str | None:
-    """Return Flower's task list, filtered by the hints of one job: the task, and the two ids that are its arguments."""
+    """Return Flower's task list, filtered to one job's hints by the task and its arguments, which are two ids."""
     where = base_url(settings)
     # Flower adds `name:` in front of this parameter and searches for all of it.
     search = quote(f'{TASK_WORK} args:"({practice_id}, {job_id})"', safe="")

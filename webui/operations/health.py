@@ -42,7 +42,7 @@ class NotMigrated(Exception):
 
 
 def register(app: Flask) -> None:
-    """Add both. Simultaneous requests share one database query, so that a hanging one blocks no other."""
+    """Add both checks. Simultaneous requests share one database query, so that a hanging query blocks no other."""
     made: AppContext = app.extensions["settle"]
     app.extensions[_EXTENSION_KEY] = DeadlineCall(lambda: _degraded_parts(made), wait_seconds=WAIT_SECONDS)
     app.register_blueprint(blueprint)
@@ -50,7 +50,7 @@ def register(app: Flask) -> None:
 
 @blueprint.get("/healthz")
 def healthz() -> Response:
-    """Alive: this process answers."""
+    """Answer that this process is alive."""
     return jsonify(status="ok")
 
 

@@ -3,7 +3,7 @@
 One thread moves bytes for all clients, so that no application thread waits for one.
 
 A request reaches an application thread when it is complete, and an answer leaves the thread at once. A slow, stalled or
-vanished client costs a socket until its time is over.
+vanished client costs only a socket, until it times out.
 """
 
 import copy
@@ -43,10 +43,10 @@ FILE_EXTENSIONS: Final = (".csv", ".xlsx")
 
 
 class RefusedRequest(Error):  # type: ignore[misc]  # waitress has no types
-    """A request that the application never sees. The answer repeats nothing of it."""
+    """A request that the application never sees. The answer repeats no part of it."""
 
     def __init__(self, error: Error, *, path: str) -> None:
-        """Answer `error`, to a program in the API's format."""
+        """Answer with `error`, in the API's format if the path belongs to the API."""
         sentences = {**_ERROR_SENTENCES, HTTPStatus.REQUEST_ENTITY_TOO_LARGE: too_large_sentence(path)}
         super().__init__(sentences.get(error.code, "The server can't read this request."))
         self.code, self.reason = error.code, error.reason
@@ -153,7 +153,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self.sendbuf_len = min(self.sendbuf_len, FLUSH_BYTES)
 
     def received(self, data: bytes) -> bool:
-        """Take what the client sent."""
+        """Read what the client sent."""
         self._moved_at = time.monotonic()
         if self.request is None:
             self._request_began, self._request_bytes = self._moved_at, 0
@@ -162,7 +162,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return more
 
     def write_soon(self, data: Any) -> int:
-        """Take what the application answers. It is sent as quickly as the client reads."""
+        """Accept a part of the application's answer. It is sent as quickly as the client reads."""
         if not self.total_outbufs_len:
             self._answer_began = self._moved_at = time.monotonic()
             self._answer_bytes = 0
@@ -175,7 +175,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return more
 
     def send(self, data: bytes, do_close: bool = True) -> int:  # noqa: FBT001, FBT002
-        """Send a part of the answer, and no more after the client's turn."""
+        """Send a part of the answer. Stop when the client's turn is over."""
         if self._turn_bytes <= 0:
             return 0
         sent: int = super().send(data, do_close)
@@ -186,7 +186,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return sent
 
     def service(self) -> None:
-        """Run the application. The time for the next request starts after it.
+        """Run the application. The time limit for the next request starts afterward.
 
         No file is made for a client that disconnected while it was waiting.
         """

@@ -6,7 +6,7 @@ from typing import Any, Final
 from waitress.channel import HTTPChannel
 from waitress.task import ThreadedTaskDispatcher
 
-FILE_THREADS: Final = 1  # a file computes for seconds, and several at once would slow every page down
+FILE_THREADS: Final = 1  # writing a file takes seconds of computing, and several at once would slow down every page
 # For each piece of a file. A page takes about as long, so a file under constant load still gets done.
 YIELD_SECONDS_MAX: Final = 0.03
 YIELD_CHECK_SECONDS: Final = 0.001

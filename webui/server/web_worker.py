@@ -36,7 +36,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         self._late_checked_at = 0.0
 
     def run(self) -> None:
-        """Serve until gunicorn stops this process or is gone itself."""
+        """Serve until gunicorn stops this process, or gunicorn itself is gone."""
         _raise_open_files_limit()
         sys.setswitchinterval(THREAD_SWITCH_SECONDS)
         conf = load_settings()
@@ -47,7 +47,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         self._finish(waits)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Start to stop (SIGTERM)."""
+        """Begin to shut down (SIGTERM)."""
         super().handle_exit(sig, frame)
         for server in self._servers:
             server.pull_trigger()
@@ -73,7 +73,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
 
 
 def _raise_open_files_limit() -> None:
-    """Raise the soft limit of open files, often 1,024, up to the hard limit."""
+    """Raise the soft limit on open files, often 1,024, up to the hard limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(OPEN_FILES_MAX, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

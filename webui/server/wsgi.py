@@ -13,7 +13,7 @@ from core.watch.pulse import HeartbeatThread
 from webui.app import create_app
 from webui.shared.app_context import AppContext, utc_now
 
-# Beginnings of lines in which gunicorn and waitress repeat a request.
+# How log lines begin in which gunicorn and waitress repeat parts of a request.
 _PREFIXES_OF_REQUEST_LINES: Final = (
     "Invalid request", "Error handling request", "Invalid", "Exception while serving",
     "Client disconnected while serving", "uncaptured python exception",

@@ -1,4 +1,4 @@
-"""Acts of core, each in a transaction of its own as the signed-in user, and what a page shows if one is refused."""
+"""Acts of core, each in its own transaction as the signed-in user, and what a page shows if one is refused."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -24,7 +24,7 @@ def run(act: Callable[..., T], *given: Any, **more: Any) -> T:
 
 
 def sentence_on_page(refusal: Refusal) -> str:
-    """Return the sentence to show on the user's page. Re-raise a refusal that has a page of its own."""
+    """Return the sentence to show on the user's page. Re-raise a refusal that has its own page."""
     if isinstance(refusal, NotFound | NotAllowed):
         raise refusal
     return message_for_page(refusal)

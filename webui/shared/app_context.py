@@ -21,10 +21,10 @@ class HintSender(Protocol):
         """Send `count` hints that this job may have work."""
 
     def prepare(self, practice_id: int, job_id: int) -> None:
-        """Send a hint that this job's preview is to be prepared."""
+        """Send a hint to prepare this job's preview."""
 
     def import_files(self, practice_id: int, import_id: int) -> None:
-        """Send a hint that this import's files are to be checked or imported."""
+        """Send a hint to check or import this import's files."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ def app_context() -> AppContext:
 
 
 def hint_workers(job: SettleJob) -> None:
-    """Hint the workers, after the commit, at the job's work. A stopped job has none.
+    """Send hints to the workers, after the commit, if the job has work. A stopped job has none.
 
-    A job to settle gets a hint for each chunk, so that as many workers can start. They also complete a pause or a
-    cancellation.
+    A job in progress gets a hint for each chunk, so that many workers can start at once. Workers also complete a pause
+    or a cancellation.
     """
     if job.status is JobStatus.PREPARING:
         app_context().hints.prepare(job.practice_id, job.id)

@@ -54,7 +54,7 @@ class SignInRequired(Exception):
 
 
 def register(app: Flask) -> None:
-    """Add the pages, and the signed-in user to every page."""
+    """Add the pages, and let every page use the signed-in user."""
     limiter.init_app(app)
     app.register_blueprint(blueprint)
     app.register_error_handler(SignInRequired, _redirect_to_sign_in)
@@ -202,7 +202,7 @@ def _redirect_to_sign_in(_: SignInRequired) -> BaseResponse:
 
 
 def safe_next(wanted: str | None) -> str:
-    """Return `wanted` if it is a path of this site, else the first page; never another host."""
+    """Return `wanted` if it is a path on this site, else the first page. Never return a different host."""
     if wanted and wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable():
         parts = urlsplit(wanted)
         if not parts.scheme and not parts.netloc and "\\" not in wanted:

@@ -1,6 +1,6 @@
 """Downloads. A file is complete before its first byte is sent, so that a slow client holds no transaction open.
 
-Unfetched files are in the temporary folder, limited for each user and in total.
+Files that are not fetched yet are in the temporary folder, limited for each user and in total.
 """
 
 import errno
@@ -26,7 +26,7 @@ XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet
 CONTENT_TYPES: Final = {"csv": CSV, "xlsx": XLSX}
 
 IN_MEMORY_BYTES_MAX: Final = 1024 * 1024  # of one file; the rest of a larger one is on disk
-# A user with this many unfetched bytes gets no further file. A file of a million claims has some 200 MB, so the
+# A user with this many unfetched bytes cannot get another file. A file of a million claims has some 200 MB, so the
 # temporary folder holds at most the second figure plus one such file, and what a workbook needs while it is written.
 UNFETCHED_BYTES_PER_USER_MAX: Final = 64 * 1024 * 1024
 UNFETCHED_BYTES_MAX: Final = 256 * 1024 * 1024
@@ -112,9 +112,9 @@ def send_file(
     record: Callable[[Session], None],
     pieces: Callable[[Session], Iterator[str] | Iterator[bytes]],
 ) -> Response:
-    """Answer with the file that `pieces` make, after `record` has committed who downloads it.
+    """Send the file that `pieces` produce, after `record` has committed who downloads it.
 
-    `record` raises what forbids it. Raise `TooManyFiles` and `NoRoomForFile` before anything is recorded or made.
+    `record` raises a refusal if the user may not download it. Raise `TooManyFiles` and `NoRoomForFile` before that.
     """
     shelf: UnfetchedFiles = current_app.extensions[_EXTENSION_KEY]
     shelf.refuse_if_full(by.user_id)
@@ -129,7 +129,7 @@ def send_file(
 
 
 def _do_not_yield() -> None:
-    """Another server offers no such function."""
+    """Do nothing. A different server does not offer this function."""
 
 
 def _write_file(pieces: Callable[[Session], Iterator[str] | Iterator[bytes]]) -> tuple[UnfetchedFile, int]:

@@ -1,6 +1,6 @@
-"""Send hints to the workers from a thread of its own, and never wait for them.
+"""Send hints to the workers from a separate thread, and never wait for them.
 
-A request commits before it hints. So the answer is sent whatever the broker does (it is down, it hangs, it is full).
+A request commits before it hints. So the answer is sent even if the broker is down, hangs or is full.
 Workers find work without a hint, so a lost one costs less than a second.
 """
 
@@ -29,7 +29,7 @@ from core.settings import (
 )
 from core.watch import tally
 
-QUEUED_HINTS_MAX: Final = 1_000  # more than users confirm while a broker is down; workers find the rest
+QUEUED_HINTS_MAX: Final = 1_000  # users rarely confirm this many jobs while a broker is down; workers find the rest
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Hint(NamedTuple):
 
 
 class Hints:
-    """Sends hints to one broker, or to none without an address."""
+    """Sends hints to one broker, or to none if there is no address."""
 
     def __init__(self, broker_url: str | None) -> None:
         """Remember the broker. Nothing is connected or started before the first hint."""
@@ -59,11 +59,11 @@ class Hints:
         self._put(TASK_WORK, practice_id, job_id, min(count, HINTS_PER_CONFIRM_MAX))
 
     def prepare(self, practice_id: int, job_id: int) -> None:
-        """Send a hint that this job's preview is to be prepared."""
+        """Send a hint to prepare this job's preview."""
         self._put(TASK_PREPARE, practice_id, job_id, 1)
 
     def import_files(self, practice_id: int, import_id: int) -> None:
-        """Send a hint that this import's files are to be checked or imported."""
+        """Send a hint to check or import this import's files."""
         self._put(TASK_IMPORT, practice_id, import_id, 1)
 
     def _put(self, task: str, practice_id: int, job_id: int, times: int) -> None:
@@ -137,7 +137,7 @@ def _queue_has_enough(producer: Celery, task: str) -> bool:
 
 
 def make_hints(settings: Settings) -> Hints:
-    """Return the hints of an application with these settings."""
+    """Return the hint sender for an application with these settings."""
     return Hints(settings.broker_url.get_secret_value() if settings.broker_url else None)
 
 

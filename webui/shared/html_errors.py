@@ -48,7 +48,7 @@ def _render_refusal(refusal: Refusal) -> tuple[str, int, dict[str, str]] | Respo
 
 
 def render_database_unavailable(error: DBAPIError | PoolTimeout, besides: str = "") -> Response:
-    """Say that the database does not answer, if that is the error. Re-raise any other."""
+    """Show that the database is not answering, if that is the error. Re-raise any other."""
     if not is_unavailable(error):
         raise error
     if _is_api_request():
@@ -60,7 +60,7 @@ def render_database_unavailable(error: DBAPIError | PoolTimeout, besides: str = 
 
 
 def _render_stale_form(_: CSRFError) -> tuple[str, int]:
-    words = "The page was opened before you signed in, or in another browser. Open it again and repeat your change."
+    words = "The page was opened before you signed in, or in a different browser. Open it again and repeat your change."
     return _error_page(HTTPStatus.BAD_REQUEST, "This form has expired", words)
 
 
@@ -79,7 +79,7 @@ def _is_api_request() -> bool:
 
 
 def _error_page(status: HTTPStatus, heading: str, words: str) -> tuple[str, int]:
-    # An unavailable database must still give a page, so the plain one needs no user and no practice.
+    # A page must appear even if the database is unavailable, so the plain page needs no user and no practice.
     plain = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     shown = {"heading": heading, "words": words, "status": int(status), "path": request.path, "plain": plain}
     return render_template("error.html", **shown), int(status)

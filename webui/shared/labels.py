@@ -27,7 +27,7 @@ from webui.shared.app_context import now
 
 
 class Pill(NamedTuple):
-    """A status on a screen: a word, an icon of its own shape, and a color that repeats both."""
+    """A status on a screen: a word, an icon with a distinct shape, and a color that repeats both."""
 
     word: str
     icon: str  # a symbol of static/icons.svg
@@ -194,7 +194,7 @@ def day_text(written: str) -> str:
 
 
 def message_for_page(refusal: Refusal, sentence: str | None = None) -> str:
-    """Return the refusal's message, or another sentence of it, with its dates as MM/DD/YYYY."""
+    """Return the refusal's message, or the given sentence, with its dates as MM/DD/YYYY."""
     text = refusal.message if sentence is None else sentence
     for day in refusal.facts.get("days", ()):
         text = text.replace(day, day_text(day))

@@ -75,7 +75,7 @@ def retry_after_header(refusal: Refusal) -> dict[str, str]:
 
 
 def problem_from_http_error(error: HTTPException) -> Response:
-    """Return an error of Flask or Werkzeug as a problem."""
+    """Return an error from Flask or Werkzeug as a problem."""
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     code = _CODES.get(status, status.phrase.lower().replace(" ", "_"))
     answer = _problem(status, code, error.description or status.description)

@@ -21,7 +21,7 @@ TIMED_ENDPOINTS: Final[Mapping[str, str]] = {
     "jobs.show": "progress_seconds",
     "api.show_progress": "progress_seconds",
 }
-# Machines and open pages request these every few seconds. Logged, they would hide everything else.
+# Machines and open pages request these every few seconds. In the log, they would hide everything else.
 PROBES: Final = frozenset({"health.healthz", "health.readyz"})
 QUIET_ENDPOINTS: Final = frozenset({*PROBES, "static", "metrics.show"})
 TIMED_STATUSES: Final = frozenset({HTTPStatus.OK, HTTPStatus.NOT_MODIFIED})

@@ -10,7 +10,7 @@ _ESCAPE: Final = re.compile(rb"~([0-9A-F]{2})")
 
 
 def encode_claim_id(claim_id: str) -> str:
-    """Write A/1 é as A~2F1~20~C3~A9, because a slash, a percent or two dots would change the address on its way."""
+    """Write A/1 é as A~2F1~20~C3~A9, because a slash, a percent or two dots would change the address on the way."""
     return "".join(chr(byte) if byte in _PLAIN else f"~{byte:02X}" for byte in claim_id.encode())
 
 
@@ -28,7 +28,7 @@ class ClaimIdConverter(BaseConverter):
     regex = r"[^/]+"
 
     def to_python(self, value: str) -> str:
-        """Return the claim's number. A bad key is an address that does not exist."""
+        """Return the claim's number. A bad key means that the address does not exist."""
         try:
             return decode_claim_id(value)
         except ValueError:

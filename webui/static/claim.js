@@ -1,4 +1,4 @@
-// Show only the fields that the kind of posting needs. The server ignores the others.
+// Show only the fields that this kind of posting needs. The server ignores the others.
 const form = document.getElementById("post-form");
 
 function fit() {

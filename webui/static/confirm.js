@@ -126,7 +126,7 @@ function waiting(target) {
   title.focus();
 }
 
-// Use the capture phase, to run before the double-click guard of app.js. That guard would lock a form that returns.
+// Use the capture phase, to run before the double-click guard of app.js. That guard would lock a form that is shown again.
 document.addEventListener("submit", (event) => {
   if (!dialog?.contains(event.target)) return;
   event.preventDefault();

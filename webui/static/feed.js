@@ -244,7 +244,7 @@ document.addEventListener("keydown", (event) => {
   items[(at + step + items.length) % items.length].focus();
 });
 
-// ---- end each scroll at the start of a column, also at the end of the table
+// ---- end each scroll at the start of a column, even at the end of the table
 
 const scroller = feed.querySelector(".scroll");
 const table = scroller.querySelector("table");

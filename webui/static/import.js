@@ -8,7 +8,7 @@ const meter = progress.querySelector("progress");
 const words = progress.querySelector("[data-words]");
 const button = form.querySelector("button");
 const key = form.elements.idempotency_key.value;
-let uploads = 0; // each choice of files is an import of its own
+let uploads = 0; // each choice of files is a separate import
 
 for (const hint of form.querySelectorAll("[data-script]")) hint.hidden = false;
 

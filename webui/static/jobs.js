@@ -1,4 +1,4 @@
-// Keep a moving job, or the list of jobs, up to date. Poll the server, and pause while nothing moves or the page is
+// Keep a job in progress, or the list of jobs, up to date. Poll the server, but not while nothing changes or the page is
 // hidden. Change only what differs, to keep the focus, open boxes and scroll positions.
 const live = document.getElementById("live");
 const every = Number(live.dataset.live);
@@ -106,7 +106,7 @@ function patchChildren(old, fresh) {
 // ---- the chart
 
 let plot = null;
-let times = []; // of the points, drawn side by side; the seconds of a pause have no point
+let times = []; // of the points, drawn side by side; paused seconds have no point
 
 function token(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();

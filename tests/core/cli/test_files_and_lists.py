@@ -62,7 +62,7 @@ def test_the_ending_of_the_output_chooses_the_format(typed: Typed, practice: Giv
     refused = typed("download", "1", "settled", "--format", "csv", "--output", "other.xlsx")
 
     assert refused.exit_code == 2
-    assert "--output other.xlsx names a .xlsx file, but --format is csv. Change one of them." in refused.stderr
+    assert "--output other.xlsx ends in .xlsx, but --format is csv. Change one of them." in refused.stderr
     assert not Path("other.xlsx").exists()
 
 
@@ -192,7 +192,7 @@ def test_administrators_see_the_limits_of_all_users(typed: Typed, practice: Give
         "claim $250.00, job unlimited", "claim unlimited, job $1,000.00"
     ]  # fmt: skip
     assert "Enter an amount, or the word unlimited" in typed("limit", "job", "").stderr
-    assert typed("user", "deactivate", "stranger@example.org").stderr == "There is no such user in this practice.\n"
+    assert typed("user", "deactivate", "stranger@example.org").stderr == "This user does not exist in this practice.\n"
 
 
 def test_imported_postings_that_reverse_a_write_off_are_reported(

@@ -96,7 +96,7 @@ def test_changes_are_applied_on_request_and_then_nothing_is_new(settle: Typed, t
     assert "Lakeside: no new rows." in again(settle, changed_again(folder), "--take-changes").stdout
     assert "Nothing new: Lakeside already has all 2 claims." in after.stdout
     checked = again(settle, folder, "--check").stdout
-    assert "An import would add to Lakeside: no row." in checked
+    assert "An import would add to Lakeside: no rows." in checked
     assert "A/R total" in checked
     assert "in existing records" not in after.stdout
 

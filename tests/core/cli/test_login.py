@@ -50,7 +50,10 @@ def test_a_user_signs_in_works_and_signs_out(
 ) -> None:  # fmt: skip
     signed_in = sign_in()
 
-    assert (signed_in.exit_code, signed_in.stdout) == (0, f"You are signed in to {web_url} as {ANN} of Lakeside.\n")
+    assert (signed_in.exit_code, signed_in.stdout) == (
+        0,
+        f"You are signed in to {web_url} as {ANN}, practice Lakeside.\n",
+    )
     assert signed_in.stderr.splitlines()[0] == f"Sign in to {web_url}."
     assert (login_file.stat().st_mode & 0o777, login_file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert [path.name for path in login_file.parent.iterdir()] == ["login.json"]
@@ -110,7 +113,7 @@ def test_a_revoked_token_asks_for_a_new_sign_in_and_is_not_printed(
 
     assert refused.exit_code == 1
     assert refused.stderr.endswith(f"To sign in again, run: settle login --server {web_url}\n")
-    assert f"The token of {ANN} was not revoked. {web_url} does not accept the token" in signed_out.stderr
+    assert f"The token for {ANN} was not revoked. {web_url} does not accept the token" in signed_out.stderr
     assert token not in refused.output + signed_out.output
 
 
@@ -261,7 +264,7 @@ def test_a_server_that_does_not_answer_is_named(typed: Typed) -> None:
     url = f"http://127.0.0.1:{free_port('127.0.0.1', 0)}"
 
     assert typed("limits", "--server", url).stderr == (
-        f"{url} is not answering. Check that the server is running, or name another with --server URL.\n"
+        f"{url} is not answering. Check that the server is running, or choose another with --server URL.\n"
     )
 
 
@@ -272,7 +275,7 @@ def test_a_read_is_repeated_after_a_broken_connection_and_an_act_is_not(typed: T
         assert len(asked) == 2
     with other_server(b"", LIMITS) as (url, asked):
         broken = typed("pause", "1", "--server", url)
-        assert broken.stderr.endswith("The server may have done what you asked: check before you try again.\n")
+        assert broken.stderr.endswith("The server may already have done what you asked. Check before you try again.\n")
         assert len(asked) == 1
     with other_server(b"", b"", answer("422 X", "application/problem+json", '{"detail": "No."}')) as (url, asked):
         typed("preview", "--all", "--reason", "small_balance", "--server", url)

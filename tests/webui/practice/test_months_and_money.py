@@ -105,7 +105,7 @@ def test_month_end_close_lists_the_scheduled_runs_and_previews_that_it_blocks(
         ("/months/2026-13", 404, "Month not found. Write it as 2026-11."),
         ("/months/november", 404, "Month not found. Write it as 2026-11."),
         ("/late-payments?month=x", 422, "Write the month as YYYY-MM, such as 2026-11."),
-        ("/late-payments?after=x", 422, "This cursor is not valid. Start again at the first page."),
+        ("/late-payments?after=x", 422, "This cursor is not valid. Start over from the first page."),
         ("/credits?cursor=x", 422, "cursor: use next_cursor from the previous page, unchanged"),
     ],
 )
