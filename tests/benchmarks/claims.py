@@ -92,7 +92,7 @@ class Practice:
 
 
 def make_practice(url: str, *, name: str, claims: int, now: dt.datetime) -> Practice:
-    """Create a practice with `claims` claims. `url` must be a superuser's, so that the checks of keys can be skipped."""
+    """Create a practice with `claims` claims. `url` must be that of a superuser, to skip the checks of keys."""
     engine = make_engine(url)
     given = a_practice(make_sessions(engine), name=name)
     engine.dispose()
