@@ -345,9 +345,12 @@ def ticking(start: dt.datetime) -> engine.Clock:
 
 
 def a_practice(
-    sessions: Sessions, *, name: str = "Lakeside", write_off: WriteOffSetting = WriteOffSetting.BOTH
+    sessions: Sessions, *, name: str = "Lakeside", write_off: WriteOffSetting | None = WriteOffSetting.BOTH
 ) -> GivenPractice:
-    """Create a practice that calls any balance small, because most tests are not about that limit."""
+    """Create a practice that calls any balance small, because most tests are not about that limit.
+
+    Without `write_off`, it has not chosen its Balance Writeoff setting.
+    """
     with transaction(sessions) as session:
         practice_id = create_practice(session, name=name, write_off=write_off, now=NOW)
         session.get_one(Practice, practice_id).small_balance_max_cents = CENTS_MAX

@@ -23,7 +23,7 @@ from core.models.job_items import Verdict
 from core.models.jobs import JobKind, SettleJob
 from core.models.practices import Practice
 from core.models.schedules import Schedule
-from core.policy import terms
+from core.policy import facts, terms
 from core.practices import periods, practice_days, reasons
 from core.schedules import run_times, schedule_queries
 from core.schedules.requests import ScheduleRequest
@@ -115,16 +115,22 @@ def _estimate(
             *(one["code"] for one in limits.exceeded(session, job, by=job.requested_by, now=begins)),
         ],
         as_of=as_of,
-        notes=_notes(session, job, codes),
+        notes=_notes(session, practice, job, codes),
     )
 
 
-def _notes(session: Session, job: SettleJob, codes: Sequence[str | None]) -> list[str]:
+def _notes(session: Session, practice: Practice, job: SettleJob, codes: Sequence[str | None]) -> list[str]:
     notes = []
+    if not practice.write_off_chosen:
+        notes.append(
+            "The practice has not chosen its Balance Writeoff setting. The run is refused and settles nothing until an "
+            "administrator chooses it on the Settings page."
+        )
     if periods.month_of(job.as_of) in periods.closed_months(session, job.practice_id):
         month = periods.format_long(job.as_of)
         notes.append(f"{month} is closed. The run is refused and settles nothing unless the month is reopened.")
-    if cost_share.RULE in codes and not cost_share.is_in_own_words(job, job.note):
+    needs_note = cost_share.RULE in codes and job.reason in facts.COST_SHARE_REASONS
+    if needs_note and not cost_share.is_in_own_words(job, job.note):
         missing = "has a note that only repeats the reason" if job.note.strip() else "has no note"
         notes.append(
             f"This schedule {missing}, so it skips Medicare and Medicaid cost sharing. Add a note with the reason in "

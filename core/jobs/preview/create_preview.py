@@ -15,7 +15,7 @@ from core.jobs.preview import freezing, preview_items, schedule_lock, selections
 from core.jobs.preview.job_request import BadRequest, JobRequest, Selection
 from core.jobs.preview.selections import NothingSelected
 from core.models.jobs import JobKind, NextStep, SettleJob
-from core.models.practices import BillingStatus, PracticeReason
+from core.models.practices import BillingStatus, Practice, PracticeReason
 from core.policy import terms
 from core.policy.terms import Terms
 from core.practices import exclusions, practice_days, reasons, write_off_setting
@@ -63,16 +63,15 @@ def request_preview(
 ) -> SettleJob:
     """Create the requested job: previewed, or preparing if a worker must preview it (over 20,000 claims).
 
-    The same key with the same request returns the same job. Raise `IdempotencyMismatch`, `UnknownClaim`,
-    `NothingSelected`, `UnknownStatus`, `BadRequest` for the reason, `NotAllowed`, `PeriodClosed`,
-    `BadPostingDate` or `SettingNotChosen`.
+    The same key with the same request returns the same job. Raise `IdempotencyMismatch`, `UnknownClaim`, `BadRequest`,
+    `NothingSelected`, `UnknownStatus`, `NotAllowed`, `PeriodClosed`, `BadPostingDate` or `SettingNotChosen`.
     """
     by.require(Action.PREVIEW_JOB)
     if request.include:
         by.require(Action.OVERRIDE_RULE)
     _check_status(session, by.practice_id, request.target_status)
     practice = freezing.lock_practice_settings(session, by.practice_id)
-    reason = _find_reason(session, practice.id, request.reason) if request.settles else None
+    reason = _find_reason(session, practice, request.reason) if request.settles else None
     job, is_new = freezing.insert_job_once(
         session,
         practice,
@@ -94,8 +93,6 @@ def request_preview(
         return job
     if reason is not None:
         _require_active(session, reason)
-        if schedule_terms is None:  # a user is there to be told
-            write_off_setting.require_chosen(practice, job.provider_settings)
     if schedule_terms is not None:
         caps = {"cap_claims": schedule_terms.claims_max, "cap_cents": schedule_terms.cents_max}
         job.limits = {**job.limits, **caps}
@@ -131,9 +128,11 @@ def _check_status(session: Session, practice_id: int, name: str) -> None:
         raise UnknownStatus(f"This practice has no billing status {name!r}; it has {', '.join(known)}.")
 
 
-def _find_reason(session: Session, practice_id: int, code: str | None) -> PracticeReason:
+def _find_reason(session: Session, practice: Practice, code: str | None) -> PracticeReason:
+    """Return the reason of a Settled job. The practice must have chosen which balances such a job writes off."""
+    write_off_setting.require_chosen(practice)
     with _reason_faults():
-        return reasons.find(session, practice_id, code or "")
+        return reasons.find(session, practice.id, code or "")
 
 
 def _require_active(session: Session, reason: PracticeReason) -> None:
