@@ -221,9 +221,11 @@ class GivenPractice:
             session.execute(update(table).where(table.id == id_).values(limits))
 
     def set_write_off(self, setting: WriteOffSetting) -> None:
-        """Set the practice's Balance Writeoff."""
+        """Choose the Balance Writeoff setting of the practice."""
         with transaction(self.sessions) as session:
-            session.execute(update(Practice).where(Practice.id == self.id).values(write_off=setting))
+            session.execute(
+                update(Practice).where(Practice.id == self.id).values(write_off=setting, write_off_chosen=True)
+            )
 
     def settle(self, selection: Any = None, *, cost_share_reason: str = "", **asked: Any) -> JobKey:
         """Preview, confirm and run a job to its end in this process."""
