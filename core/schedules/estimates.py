@@ -24,7 +24,7 @@ from core.models.jobs import JobKind, SettleJob
 from core.models.practices import Practice
 from core.models.schedules import Schedule
 from core.policy import facts, terms
-from core.practices import periods, practice_days, reasons
+from core.practices import periods, practice_days, reasons, write_off_setting
 from core.schedules import run_times, schedule_queries
 from core.schedules.requests import ScheduleRequest
 
@@ -57,8 +57,12 @@ class RunEstimate:
 
 
 def estimate_next_run(session: Session, schedule: Schedule, *, now: dt.datetime) -> RunEstimate:
-    """Estimate the schedule's next run, or a run today if there is none. Raise `EstimateTooSlow`."""
+    """Estimate the schedule's next run, or a run today if there is none.
+
+    Raise `EstimateTooSlow`, and `SettingNotChosen` because the run would be refused.
+    """
     practice = session.get_one(Practice, schedule.practice_id)
+    write_off_setting.require_chosen(practice)
     coming = run_times.next_due(schedule, ZoneInfo(practice.time_zone), now)
     as_of, begins = coming or (practice_days.today(practice, now=now), now)
     timeouts.set_timeouts(session, statement_seconds=ESTIMATE_SECONDS)
@@ -71,7 +75,7 @@ def estimate_next_run(session: Session, schedule: Schedule, *, now: dt.datetime)
 
 
 def estimate_request(session: Session, request: ScheduleRequest, *, by: Actor, now: dt.datetime) -> RunEstimate:
-    """Estimate a schedule like this one if `by` owned it. Raise `EstimateTooSlow` and `BadSchedule`."""
+    """Estimate a schedule like this one if `by` owned it. Raise `BadSchedule` and what `estimate_next_run` raises."""
     by.require(Action.MANAGE_SCHEDULES)
     columns = request.columns(schedule_queries.find_reason(session, by.practice_id, request))
     # Never added to the session.
@@ -115,17 +119,12 @@ def _estimate(
             *(one["code"] for one in limits.exceeded(session, job, by=job.requested_by, now=begins)),
         ],
         as_of=as_of,
-        notes=_notes(session, practice, job, codes),
+        notes=_notes(session, job, codes),
     )
 
 
-def _notes(session: Session, practice: Practice, job: SettleJob, codes: Sequence[str | None]) -> list[str]:
+def _notes(session: Session, job: SettleJob, codes: Sequence[str | None]) -> list[str]:
     notes = []
-    if not practice.write_off_chosen:
-        notes.append(
-            "The practice has not chosen its Balance Writeoff setting. The run is refused and settles nothing until an "
-            "administrator chooses it on the Settings page."
-        )
     if periods.month_of(job.as_of) in periods.closed_months(session, job.practice_id):
         month = periods.format_long(job.as_of)
         notes.append(f"{month} is closed. The run is refused and settles nothing unless the month is reopened.")

@@ -309,8 +309,8 @@ def test_a_schedule_settles_nothing_until_the_practice_has_chosen_its_setting(sc
     scheduled.practice.claims(2)
     schedule = scheduled.schedule()
     why = "The practice has not chosen its Balance Writeoff setting"
-    estimate = scheduled.practice.do(estimates.estimate_next_run, scheduled.read(schedule), now=CREATED_AT)
-    assert why in estimate.notes[0]
+    with pytest.raises(SettingNotChosen):
+        scheduled.practice.do(estimates.estimate_next_run, scheduled.read(schedule), now=CREATED_AT)
 
     scheduled.tick(FIRST_RUN)
 
