@@ -223,7 +223,9 @@ class GivenPractice:
     def set_write_off(self, setting: WriteOffSetting) -> None:
         """Choose the practice's Balance Writeoff setting."""
         with transaction(self.sessions) as session:
-            session.execute(update(Practice).where(Practice.id == self.id).values(write_off=setting))
+            session.execute(
+                update(Practice).where(Practice.id == self.id).values(write_off=setting, write_off_chosen=True)
+            )
 
     def settle(self, selection: Any = None, *, cost_share_reason: str = "", **asked: Any) -> JobKey:
         """Preview, confirm and run a job to its end in this process."""
@@ -345,9 +347,12 @@ def ticking(start: dt.datetime) -> engine.Clock:
 
 
 def a_practice(
-    sessions: Sessions, *, name: str = "Lakeside", write_off: WriteOffSetting = WriteOffSetting.BOTH
+    sessions: Sessions, *, name: str = "Lakeside", write_off: WriteOffSetting | None = WriteOffSetting.BOTH
 ) -> GivenPractice:
-    """Create a practice that counts any balance as small, because most tests are not about that limit."""
+    """Create a practice that counts any balance as small, because most tests are not about that limit.
+
+    Without `write_off`, it has not chosen its Balance Writeoff setting.
+    """
     with transaction(sessions) as session:
         practice_id = create_practice(session, name=name, write_off=write_off, now=NOW)
         session.get_one(Practice, practice_id).small_balance_max_cents = CENTS_MAX

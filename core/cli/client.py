@@ -27,6 +27,9 @@ _CURES: Final = {
     "cost_share_reason_missing": "Add: --cost-share-reason TEXT",
     "cost_share_reason_repeats": "Add: --cost-share-reason TEXT",
     "totals_differ": "To import anyway, add: --accept-difference",
+    "write_off_setting_not_chosen": (
+        "Or on the server, run: settle write-off-setting patient|insurance|both|neither --practice NAME --as EMAIL"
+    ),
     "period_closed": "To post on that date, add: --posting-date {next_open_date}",
 }
 _MAY_BE_OF_ANOTHER_VERSION: Final = (

@@ -23,6 +23,7 @@ def format_preview(job: dict[str, Any]) -> str:
     if counts["with_money"]:
         lines += [*_groups("payer", totals["by_payer"]), *_groups("billing provider", totals["by_provider"])]
     lines += [f"  {one}." for one in (*_request_lines(job), *_cost_share(job))]
+    lines += [f"  {one}" for one in neither(job)]
     if job["changed_words"]:
         lines.append(f"  {job['changed_words']}")
     if job["over"]:
@@ -30,6 +31,14 @@ def format_preview(job: dict[str, Any]) -> str:
         lines.append(f"  {when} another user's approval, because it is over a limit:")
         lines += [f"    {one['sentence']}" for one in job["over"]]
     return "\n".join(lines)
+
+
+def neither(job: dict[str, Any]) -> list[str]:
+    """Return a sentence if the job writes nothing off because that is the setting."""
+    counts = job["counts"] or {"will_settle": 0}
+    if job["kind"] != "settle" or job["setting"] != "neither" or not counts["will_settle"] or counts["write_offs"]:
+        return []
+    return ["The Balance Writeoff setting is Neither, so this writes off $0.00."]
 
 
 def _first_line(job: dict[str, Any]) -> str:

@@ -52,3 +52,7 @@ def find_actor(session: Session, email: str, practice: str) -> Actor:
 def print_created(name: str) -> None:
     """Print it prominently, because a new practice is easily mistaken for an existing one."""
     click.secho(f"CREATED A NEW PRACTICE: {name.strip()}.", bold=True)
+    click.echo(
+        "Before its first Settled job, choose its Balance Writeoff setting on the Settings page or with `settle "
+        "write-off-setting`."
+    )

@@ -4,16 +4,15 @@ A job uses the setting in effect at its preview. A change does not affect existi
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.audit import Subject
-from core.access.permissions import Action, Actor
+from core.access.permissions import Action, Actor, roles_allowing
 from core.errors import NotFound, Refusal
 from core.models.people import User
 from core.models.practices import Practice, Provider, WriteOffSetting
@@ -21,10 +20,7 @@ from core.practices import names, practice_queries
 
 
 class SettingNotChosen(Refusal):
-    """Your practice must choose its Balance Writeoff setting first.
-
-    An administrator can choose it on the Write-off settings page.
-    """
+    """Your practice has not chosen its Balance Writeoff setting. An administrator chooses it on the Settings page."""
 
     code = "write_off_setting_not_chosen"
 
@@ -48,6 +44,7 @@ class SettingsOverview:
     """The setting of the practice, and of each provider by name."""
 
     setting: WriteOffSetting
+    is_chosen: bool  # False: a new practice is still to choose
     changed_by: str | None
     changed_at: dt.datetime | None
     providers: list[ProviderSetting]
@@ -93,17 +90,25 @@ def set_for_provider(
     audit.record(session, _ACT, subject, by=by, now=now, **{"from": found.write_off, "to": setting})
 
 
-def require_chosen(practice: Practice, provider_settings: Mapping[str, Any]) -> None:
-    """Raise `SettingNotChosen` if neither the practice nor one of its providers has a setting."""
-    is_neither = practice.write_off is WriteOffSetting.NEITHER
-    if is_neither and not practice.write_off_chosen and not provider_settings:
+def require_chosen(practice: Practice) -> None:
+    """Raise `SettingNotChosen` if the practice has not chosen.
+
+    The setting of one provider is no choice for the claims of the others.
+    """
+    if not practice.write_off_chosen:
         raise SettingNotChosen
+
+
+def names_of_choosers(session: Session, practice_id: int) -> Sequence[str]:
+    """Return the names of the active users who may choose the setting."""
+    may = (User.practice_id == practice_id, User.active, User.role.in_(roles_allowing(Action.CHANGE_SETTING)))
+    return session.scalars(select(User.name).where(*may).order_by(User.name, User.id)).all()
 
 
 def overview(session: Session, practice_id: int) -> SettingsOverview:
     """Return the settings with who changed them and when. Raise `NotFound`."""
     practice = session.execute(
-        select(Practice.write_off, User.name, Practice.write_off_changed_at)
+        select(Practice.write_off, Practice.write_off_chosen, User.name, Practice.write_off_changed_at)
         .outerjoin(User, User.id == Practice.write_off_changed_by)
         .where(Practice.id == practice_id)
     ).one_or_none()

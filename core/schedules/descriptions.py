@@ -10,6 +10,7 @@ from core.models.jobs import DiscardedBecause, JobStatus
 from core.models.schedules import MailState, RunOutcome, Schedule, ScheduleMode, ScheduleRun
 from core.money import UNLIMITED, format_cents
 from core.practices import reasons
+from core.practices.write_off_setting import SettingNotChosen
 from core.schedules.requests import WEEKDAYS
 
 OWNER_LEFT: Final = DiscardedBecause.OWNER_LEFT.value
@@ -38,6 +39,10 @@ REASONS: Final = {
     DiscardedBecause.PERIOD_CLOSED: (
         "The month of its posting date was closed. Reopen the month and choose Run now, or settle these claims from "
         "the Live Claims Feed with an open posting date"
+    ),
+    SettingNotChosen.code: (
+        "The practice has not chosen its Balance Writeoff setting. After an administrator chooses it on the Settings "
+        "page, choose Run now"
     ),
     UNEXPECTED_ERROR: "An unexpected error occurred on every try before its deadline. See the server log for details",
     DATABASE_BUSY: "The database was busy or unavailable on every try before its deadline",

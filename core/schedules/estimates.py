@@ -23,8 +23,8 @@ from core.models.job_items import Verdict
 from core.models.jobs import JobKind, SettleJob
 from core.models.practices import Practice
 from core.models.schedules import Schedule
-from core.policy import terms
-from core.practices import periods, practice_days, reasons
+from core.policy import facts, terms
+from core.practices import periods, practice_days, reasons, write_off_setting
 from core.schedules import run_times, schedule_queries
 from core.schedules.requests import ScheduleRequest
 
@@ -57,8 +57,12 @@ class RunEstimate:
 
 
 def estimate_next_run(session: Session, schedule: Schedule, *, now: dt.datetime) -> RunEstimate:
-    """Estimate the schedule's next run, or a run today if there is none. Raise `EstimateTooSlow`."""
+    """Estimate the schedule's next run, or a run today if there is none.
+
+    Raise `EstimateTooSlow`, and `SettingNotChosen` because the run would be refused.
+    """
     practice = session.get_one(Practice, schedule.practice_id)
+    write_off_setting.require_chosen(practice)
     coming = run_times.next_due(schedule, ZoneInfo(practice.time_zone), now)
     as_of, begins = coming or (practice_days.today(practice, now=now), now)
     timeouts.set_timeouts(session, statement_seconds=ESTIMATE_SECONDS)
@@ -71,7 +75,7 @@ def estimate_next_run(session: Session, schedule: Schedule, *, now: dt.datetime)
 
 
 def estimate_request(session: Session, request: ScheduleRequest, *, by: Actor, now: dt.datetime) -> RunEstimate:
-    """Estimate the requested schedule as if `by` owned it. Raise `EstimateTooSlow` and `BadSchedule`."""
+    """Estimate the requested schedule as if `by` owned it. Raise `BadSchedule` and what `estimate_next_run` raises."""
     by.require(Action.MANAGE_SCHEDULES)
     columns = request.columns(schedule_queries.find_reason(session, by.practice_id, request))
     # Never added to the session.
@@ -124,7 +128,8 @@ def _notes(session: Session, job: SettleJob, codes: Sequence[str | None]) -> lis
     if periods.month_of(job.as_of) in periods.closed_months(session, job.practice_id):
         month = periods.format_long(job.as_of)
         notes.append(f"{month} is closed. The run is refused and settles nothing unless the month is reopened.")
-    if cost_share.RULE in codes and not cost_share.is_in_own_words(job, job.note):
+    needs_note = cost_share.RULE in codes and job.reason in facts.COST_SHARE_REASONS
+    if needs_note and not cost_share.is_in_own_words(job, job.note):
         missing = "has a note that only repeats the reason" if job.note.strip() else "has no note"
         notes.append(
             f"This schedule {missing}, so it skips Medicare and Medicaid cost sharing. Add a note with the reason in "

@@ -15,6 +15,7 @@ from core.jobs.results import outcomes, progress
 from core.jobs.results.progress import Progress
 from core.models.job_items import JobItem, Outcome, Verdict
 from core.models.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, OPEN_STATUSES, JobStatus, SettleJob
+from core.models.practices import WriteOffSetting
 from core.models.schedules import RunOutcome, ScheduleMode, ScheduleRun
 from core.schedules import descriptions
 
@@ -77,9 +78,10 @@ def report_for_run(session: Session, run: ScheduleRun, *, now: dt.datetime) -> R
     figures = _run_figures(session, key, job, seen) if job.confirmed_at is not None else _preview_figures(job, seen)
     held_by = _reserving_jobs(session, key) if any(code == IN_OTHER_JOB for code, _ in figures.by_code) else ()
     state, because = _state(run, job, figures), job.discarded_because
+    why = f"{descriptions.describe_reason(because)}." if because else ""
     return RunReport(
         state=state,
-        sentence=_sentence(state, figures, held_by) + (f" {descriptions.describe_reason(because)}." if because else ""),
+        sentence=" ".join(filter(None, (_sentence(state, figures, held_by), why, _neither(state, job, figures)))),
         **figures._asdict(),
         job_id=job.id,
         over=tuple(one["code"] for one in job.limits_exceeded),
@@ -94,6 +96,14 @@ def _state(run: ScheduleRun, job: SettleJob, figures: _Figures) -> str:
     if job.status is JobStatus.COMPLETED and not figures.settled:
         return NONE_SETTLED
     return descriptions.STATE_LABELS[job.status]
+
+
+def _neither(state: str, job: SettleJob, f: _Figures) -> str:
+    """Return a sentence if the job writes nothing off because that is the setting."""
+    settles = f.settled or (f.remaining and state in ("waiting", "report"))
+    if job.setting is not WriteOffSetting.NEITHER or f.insurance_cents or f.patient_cents or not settles:
+        return ""
+    return "The Balance Writeoff setting is Neither, so $0.00 is written off."
 
 
 def _run_figures(session: Session, key: JobKey, job: SettleJob, seen: Progress) -> _Figures:

@@ -159,7 +159,7 @@ def _write(folder: Path, day: int, claims: list[Given], names: tuple[str, str], 
         if not day and not claim.new_from_line:
             continue
         rows["claims.csv"].append(
-            f"C{number},P,MAIN,D,,,2026-01-02,,{claim.statuses[day]},{claim.payers[day]},,,,{claim.holds[day]},,,,"
+            f"C{number},P,MAIN,D,,,2026-01-02,,{claim.statuses[day]},{claim.payers[day]},,,,{claim.holds[day]},,,,,,,,,"
         )
         # A line that the first day had without a charge is charged on the second day.
         rows["line_items.csv"] += [

@@ -73,7 +73,7 @@ class Office:
         files: dict[str, list[str]] = {
             "billing_statuses.csv": [], "offices.csv": ["MAIN,Main"], "providers.csv": ["D,Doctor"],
             "payers.csv": ["10001,Plan,commercial"], "patients.csv": ['P,"Sample, Petra",'],
-            "claims.csv": ["C,P,MAIN,D,,,2026-01-02,,Balance Due,10001,,,,,,,,"],
+            "claims.csv": ["C,P,MAIN,D,,,2026-01-02,,Balance Due,10001,,,,,,,,,,,,,"],
             "line_items.csv": ["C,1,99213,0.30,insurance", "C,2,99214,0.20,patient"],
             "postings.csv": self._rows,
         }  # fmt: skip

@@ -73,12 +73,15 @@ class Reversal(Body):
     ] = None
 
 
-@api.post("/settle-jobs", tags=[JOBS], responses={201: SettleJobAnswer, **problem_responses(400, 413, 415)})
+@api.post("/settle-jobs", tags=[JOBS], responses={201: SettleJobAnswer, **problem_responses(400, 409, 413, 415)})
 @requires(Action.PREVIEW_JOB)
 def create_job(header: OnceHeaders, body: JobRequest) -> Created:
     """Preview a job: freeze the selected claims, each with its verdict.
 
     For up to 20,000 claims, the answer is the preview. A larger job is `preparing`, and its preview follows later.
+
+    A new practice chooses its Balance Writeoff setting before its first Settled job. Until then, the answer is 409
+    `write_off_setting_not_chosen`.
     """
     actor = current_actor()
     with transaction(app_context().sessions) as session:

@@ -74,7 +74,7 @@ def render_claim(claim_id: str, **extra: Any) -> str:
         "claims/show.html",
         settled=SETTLED,
         verdict=ELIGIBILITY_PILLS[verdict],
-        why=codes.describe(verdict),
+        why=_describe(verdict),
         holds=list(Hold),
         why_max=NOTE_CHARACTERS_MAX,
         may_exclude=current_actor().may(Action.EXCLUDE),
@@ -82,6 +82,12 @@ def render_claim(claim_id: str, **extra: Any) -> str:
         **facts,
         **extra,
     )
+
+
+def _describe(verdict: str) -> str:
+    if verdict == "write_off_off" and not current_practice().write_off_chosen:
+        return "Status change only: your practice has not chosen its Balance Writeoff setting yet"
+    return codes.describe(verdict)
 
 
 def _posting_choices() -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The settings page, and the Balance Writeoff setting of the practice and its billing providers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from zoneinfo import available_timezones
 
@@ -125,6 +125,13 @@ def change_for_provider() -> Response:
     )
     flash("Provider setting saved.", "good")
     return redirect(url_for("settings.show", provider=request.form.get("searched") or None), code=303)
+
+
+@blueprint.app_template_global("setting_choosers")
+def setting_choosers() -> Sequence[str]:
+    """Return the names of the users who may choose the practice's setting."""
+    with app_context().sessions() as db:
+        return write_off_setting.names_of_choosers(db, current_actor().practice_id)
 
 
 def _setting(text: str | None) -> WriteOffSetting:

@@ -20,6 +20,7 @@ from core.jobs import job_queries
 from core.jobs.lifecycle import ConfirmationMismatch
 from core.models.schedules import Schedule, ScheduleMode
 from core.practices import practice_days, reasons
+from core.practices.write_off_setting import SettingNotChosen
 from core.reading import NOTE_CHARACTERS_MAX
 from core.schedules import descriptions, estimates, schedule_commands, schedule_queries
 from core.schedules.requests import NAME_CHARACTERS_MAX, BadSchedule, ScheduleRequest
@@ -97,8 +98,8 @@ def _estimate_or_reason(add_up: Callable[[], estimates.RunEstimate]) -> dict[str
     """Return the estimate, or why there is none."""
     try:
         return {"tonight": add_up()}
-    except estimates.EstimateTooSlow as slow:
-        return {"too_slow": slow.message}
+    except (estimates.EstimateTooSlow, SettingNotChosen) as refusal:
+        return {"no_estimate": refusal.message}
 
 
 def render_schedule(schedule_id: int, **extra: Any) -> str:

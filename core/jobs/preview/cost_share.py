@@ -146,9 +146,10 @@ def set_reason(job: SettleJob, reason: str) -> None:
 def is_in_own_words(job: SettleJob, text: str) -> bool:
     """Return whether the text is a reason to waive cost sharing.
 
-    Charity alone is a reason. A small balance alone is not, so the text must say more than the write-off reason.
+    Charity alone is a reason. A small balance or bad debt alone is not, so the text must say more than the write-off
+    reason.
     """
-    if job.reason is not WriteOffReason.SMALL_BALANCE:
+    if job.reason is WriteOffReason.CHARITY:
         return bool(text.strip())
     names = (job.reason_name, job.reason_code, job.reason)
     return bool(_bare(text)) and _bare(text) not in {_bare(name) for name in names if name}

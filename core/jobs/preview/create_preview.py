@@ -15,7 +15,7 @@ from core.jobs.preview import freezing, preview_items, schedule_lock, selections
 from core.jobs.preview.job_request import BadRequest, JobRequest, Selection
 from core.jobs.preview.selections import NothingSelected
 from core.models.jobs import JobKind, NextStep, SettleJob
-from core.models.practices import BillingStatus, PracticeReason
+from core.models.practices import BillingStatus, Practice, PracticeReason
 from core.policy import terms
 from core.policy.terms import Terms
 from core.practices import exclusions, practice_days, reasons, write_off_setting
@@ -75,7 +75,7 @@ def request_preview(
         by.require(Action.OVERRIDE_RULE)
     _check_status(session, by.practice_id, request.target_status)
     practice = freezing.lock_practice_settings(session, by.practice_id)
-    reason = _find_reason(session, practice.id, request.reason) if request.settles else None
+    reason = _find_reason(session, practice, request.reason) if request.settles else None
     job, is_new = freezing.insert_job_once(
         session,
         practice,
@@ -98,8 +98,6 @@ def request_preview(
     _require_active(session, reason)
     if schedule_terms is not None:
         job.limits = {**job.limits, **schedule_terms.caps()}
-    elif reason is not None:  # a user is present to choose a setting
-        write_off_setting.require_chosen(practice, job.provider_settings)
     job.posting_date = posting_month.choose_posting_date(
         session, practice, asked=request.posting_date, moves_money=request.settles, now=now
     )
@@ -132,9 +130,11 @@ def _check_status(session: Session, practice_id: int, name: str) -> None:
         raise UnknownStatus(f"This practice has no billing status {name!r}. Its statuses are {', '.join(known)}.")
 
 
-def _find_reason(session: Session, practice_id: int, code: str | None) -> PracticeReason:
+def _find_reason(session: Session, practice: Practice, code: str | None) -> PracticeReason:
+    """Return the reason of a Settled job. The practice must have chosen which balances such a job writes off."""
+    write_off_setting.require_chosen(practice)
     with _reason_faults():
-        return reasons.find(session, practice_id, code or "")
+        return reasons.find(session, practice.id, code or "")
 
 
 def _require_active(session: Session, reason: PracticeReason | None) -> None:

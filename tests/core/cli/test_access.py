@@ -75,6 +75,8 @@ def test_a_mistyped_practice_is_refused_with_similar_names(settle: Typed, sessio
     slip = add_to("Hill Clinc", "cid@example.org")
 
     assert first.stdout.startswith("CREATED A NEW PRACTICE: Hill Clinic.\n"), "no name can be mistyped before the first"
+    assert "choose its Balance Writeoff setting" in first.stdout
+    assert "Balance Writeoff" not in joined.stdout
     assert joined.stdout.startswith("bob@example.org has the role biller in Hill Clinic. Name: bob.\n")
     assert (slip.exit_code, slip.stdout) == (1, "")
     assert slip.stderr == (

@@ -11,7 +11,7 @@ from core.jobs import prepare
 from core.jobs.keys import JobKey
 from core.models.claims import ClaimStatus
 from core.models.people import Role
-from core.models.practices import PayerClass
+from core.models.practices import PayerClass, WriteOffSetting
 from core.practices import periods
 from tests.core.cli.conftest import Typed
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
@@ -194,3 +194,28 @@ def test_watch_reports_that_a_completed_job_settled_nothing_and_fails_for_a_disc
     assert "Job 1: Completed, but no claim was settled: 1 skipped, 0 failed" in typed("watch", "1").stdout
     discarded = typed("watch", "2", "--json")
     assert (discarded.exit_code, json.loads(discarded.stdout)["status"]) == (1, "discarded")
+
+
+def test_the_refusal_before_a_setting_is_chosen_names_the_command(typed: Typed, practice: GivenPractice) -> None:
+    practice.sql("UPDATE practice SET write_off = 'neither', write_off_chosen = false")
+
+    refused = typed(*PREVIEW, "--all", by=BILLER)
+
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "Your practice has not chosen its Balance Writeoff setting." in refused.stderr
+    assert "settle write-off-setting patient|insurance|both|neither --practice NAME --as EMAIL" in refused.stderr
+    assert typed("write-off-setting", "neither", "--practice", "Lakeside", "--as", ADMIN).exit_code == 0
+    assert claims_of(typed, "--all") == 4
+
+
+def test_a_job_under_the_setting_neither_says_before_confirm_that_it_writes_off_nothing(
+    typed: Typed, practice: GivenPractice
+) -> None:
+    zero = "The Balance Writeoff setting is Neither, so this writes off $0.00."
+    practice.set_write_off(WriteOffSetting.NEITHER)
+
+    assert zero in typed(*PREVIEW, "--all", by=BILLER).stdout
+    confirmed = typed("confirm", "1", input="CONFIRM\n")
+
+    assert confirmed.stdout == "Job 1 is confirmed.\n"
+    assert confirmed.stderr.index(zero) < confirmed.stderr.index("Type CONFIRM")

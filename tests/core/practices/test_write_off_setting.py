@@ -12,9 +12,12 @@ from core.db.engine import Sessions
 from core.errors import NotAllowed, NotFound
 from core.intake.sample.make_sample import make_sample
 from core.models.claims import Claim
+from core.models.job_items import Verdict
 from core.models.people import AuditEntry, Role
 from core.models.practices import Provider, WriteOffSetting
 from core.practices import write_off_setting
+from core.practices.write_off_setting import SettingNotChosen
+from tests.factories import Line, a_practice
 
 NOW = dt.datetime(2025, 3, 3, 15, 0, tzinfo=dt.UTC)
 NEITHER, BOTH, PATIENT = WriteOffSetting.NEITHER, WriteOffSetting.BOTH, WriteOffSetting.PATIENT
@@ -119,3 +122,40 @@ def test_a_changed_setting_changes_no_claim(session: Session, sessions: Sessions
     session.expire_all()
 
     assert {claim.id: claim.version for claim in session.query(Claim)} == before
+
+
+def test_neither_and_the_setting_of_one_provider_differ_as_choices(sessions: Sessions) -> None:
+    practice = a_practice(sessions, write_off=None)
+    admin = practice.person("admin@lakeside.example", Role.ADMIN)
+    practice.claim("1", Line(500, 0))
+    practice.do(
+        write_off_setting.set_for_provider,
+        practice_id=practice.id, provider_external_id="1", setting=BOTH, by=admin, now=NOW,
+    )  # fmt: skip
+
+    with pytest.raises(SettingNotChosen):
+        practice.preview()
+    practice.do(write_off_setting.set_for_practice, practice_id=practice.id, setting=NEITHER, by=admin, now=NOW)
+
+    assert practice.do(write_off_setting.overview, practice.id).is_chosen
+    assert practice.item(practice.preview(), "1").verdict is Verdict.SETTLE
+
+
+def test_a_practice_that_has_not_chosen_can_still_change_other_statuses(sessions: Sessions) -> None:
+    practice = a_practice(sessions, write_off=None)
+    practice.claim("1", Line(500, 0))
+
+    job = practice.preview(target_status="Internal Review", reason=None)
+
+    assert practice.item(job, "1").verdict is Verdict.SETTLE
+
+
+def test_only_active_administrators_of_the_practice_are_named_as_choosers(sessions: Sessions) -> None:
+    practice = a_practice(sessions, write_off=None)
+    for email in ("zoe@lakeside.example", "ann@lakeside.example", "gone@lakeside.example"):
+        practice.person(email, Role.ADMIN)
+    practice.person("approver@lakeside.example", Role.APPROVER)
+    practice.sql("UPDATE app_user SET active = false WHERE email LIKE 'gone%'")
+    a_practice(sessions, name="Other").person("admin@other.example", Role.ADMIN)
+
+    assert practice.do(write_off_setting.names_of_choosers, practice.id) == ["ann", "zoe"]

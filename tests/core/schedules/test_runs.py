@@ -14,9 +14,11 @@ from core.jobs.keys import JobKey
 from core.models.claims import Claim, Hold
 from core.models.jobs import JobStatus
 from core.models.people import AuditEntry
-from core.models.practices import BillingStatus
+from core.models.practices import BillingStatus, WriteOffSetting
 from core.models.schedules import RunOutcome, ScheduleMode
-from core.schedules import descriptions, schedule_commands
+from core.practices import write_off_setting
+from core.practices.write_off_setting import SettingNotChosen
+from core.schedules import descriptions, estimates, schedule_commands
 from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice, a_request, at
 from tests.factories import Line, a_practice
 
@@ -300,6 +302,54 @@ def test_a_run_whose_job_is_refused_is_recorded_as_failed_with_the_code(schedule
 
     assert scheduled.outcomes() == [("2026-11-24", "failed", "unknown_billing_status")]
     assert scheduled.jobs() == []
+
+
+def test_a_schedule_settles_nothing_until_the_practice_has_chosen_its_setting(scheduled: ScheduledPractice) -> None:
+    scheduled.practice.sql("UPDATE practice SET write_off = 'neither', write_off_chosen = false")
+    scheduled.practice.claims(2)
+    schedule = scheduled.schedule()
+    why = "The practice has not chosen its Balance Writeoff setting"
+    with pytest.raises(SettingNotChosen):
+        scheduled.practice.do(estimates.estimate_next_run, scheduled.read(schedule), now=CREATED_AT)
+
+    scheduled.tick(FIRST_RUN)
+
+    assert scheduled.outcomes() == [("2026-11-24", "failed", "write_off_setting_not_chosen")]
+    assert scheduled.report(scheduled.run(), FIRST_RUN).sentence.startswith(f"Failed: {why}. When an administrator")
+    with pytest.raises(SettingNotChosen):
+        scheduled.run_now(schedule, "early", now=FIRST_RUN)
+    assert scheduled.jobs() == []
+
+    both = {"practice_id": scheduled.practice.id, "setting": WriteOffSetting.BOTH, "now": FIRST_RUN}
+    scheduled.practice.do(write_off_setting.set_for_practice, by=scheduled.owner, **both)
+    now = scheduled.run_now(schedule, "chosen", now=FIRST_RUN)
+    scheduled.work(FIRST_RUN)
+    assert scheduled.report(now, FIRST_RUN).settled == 2
+
+
+def test_a_report_only_schedule_of_a_practice_that_has_not_chosen_fails_too(scheduled: ScheduledPractice) -> None:
+    scheduled.practice.sql("UPDATE practice SET write_off = 'neither', write_off_chosen = false")
+    scheduled.practice.claims(1)
+    scheduled.schedule(settles=False)
+
+    scheduled.tick(FIRST_RUN)
+
+    assert scheduled.outcomes() == [("2026-11-24", "failed", "write_off_setting_not_chosen")]
+
+
+@pytest.mark.parametrize("settles", [True, False])
+def test_a_run_under_the_setting_neither_reports_that_nothing_is_written_off(
+    scheduled: ScheduledPractice, settles: bool
+) -> None:
+    scheduled.practice.set_write_off(WriteOffSetting.NEITHER)
+    scheduled.practice.claims(1)
+    scheduled.schedule(settles=settles)
+
+    scheduled.tick(FIRST_RUN)
+    scheduled.work(FIRST_RUN)
+
+    report = scheduled.report(scheduled.run(), FIRST_RUN)
+    assert report.sentence.endswith(". The Balance Writeoff setting is Neither, so $0.00 is written off.")
 
 
 def test_the_audit_records_the_outcome_of_each_run_without_a_name(scheduled: ScheduledPractice) -> None:

@@ -437,3 +437,13 @@ def test_a_preview_counts_changed_claims_and_a_job_that_settled_none_reports_it(
     assert progress["words"].startswith("Completed, but no claim was settled: ")
     settled = biller.settled(world)
     assert biller.get(f"/settle-jobs/{settled}/progress").json["words"].startswith("Completed: ")
+
+
+def test_a_practice_that_has_not_chosen_its_setting_gets_the_code_and_the_cure(biller: Api, world: World) -> None:
+    world.sql("UPDATE practice SET write_off = 'neither', write_off_chosen = false")
+
+    answer = biller.preview()
+
+    assert refused(answer) == (409, "write_off_setting_not_chosen")
+    assert answer.json["detail"].endswith("An administrator chooses it on the Settings page.")
+    assert biller.get("/settle-jobs").json["settle_jobs"] == []

@@ -332,7 +332,7 @@ def test_the_setting_neither_is_shown_at_both_steps_before_confirm(
     biller = browser_of(practice.biller)
 
     first_step = page_text(send(biller, target_status="Settled", claim_id="1"))
-    assert "claims change to Settled, but nothing is written off" in first_step
+    assert "claims change to Settled, but $0.00 is written off" in first_step
     page = " ".join(biller.read(preview(biller, "1").headers["Location"]).split())
     assert "The Balance Writeoff setting is Neither" in page
     beside_the_button = page.partition('id="warning"')[2].partition("</p>")[0]
@@ -342,23 +342,55 @@ def test_the_setting_neither_is_shown_at_both_steps_before_confirm(
     )
 
 
-def test_a_new_practice_is_asked_for_its_setting_at_its_first_settled_job(
+def test_a_new_practice_is_asked_for_its_setting_before_its_first_preview(
     sessions: Any, browser_of: Callable[[Actor], Browser]
 ) -> None:
-    practice = a_practice(sessions, write_off=WriteOffSetting.NEITHER)
-    practice.sql("UPDATE practice SET write_off_chosen = false")
+    practice = a_practice(sessions, write_off=None)
     practice.claim("1", Line(1_000, 500))
     biller = browser_of(practice.biller)
+    first = send(biller, target_status="Settled", claim_id="1")
+    assert "Only an administrator can choose it, and your practice has none." in page_text(first)
     admin = browser_of(practice.person("admin@lakeside.example", Role.ADMIN))
+
+    of_biller, of_admin = (send(one, target_status="Settled", claim_id="1", dialog=True) for one in (biller, admin))
+    for answer in (of_biller, of_admin):
+        shown = page_text(answer)
+        assert "Your practice has not chosen its Balance Writeoff setting yet , so no claim can change" in shown
+        assert "Preview</button>" not in answer.text
+        assert 'name="reason"' not in answer.text
+    assert "Ask an administrator to choose it in Settings: admin." in page_text(of_biller)
+    assert '<a href="/settings">Choose it in Settings</a>' in of_admin.text
+    assert "Ask an administrator" not in of_admin.text
 
     refused = preview(biller, "1")
     assert refused.status_code == 409
-    assert "Your practice must choose its Balance Writeoff setting first." in refused.text
+    assert refused.text.count("has not chosen its Balance Writeoff setting") == 1
     assert jobs_of(practice) == []
 
     admin.post("/settings/write-off", setting="neither")
     assert preview(biller, "1").status_code == 303
     assert practice.audited("write_off_setting.changed")[-1].facts == {"from": "neither", "to": "neither"}
+
+
+def test_a_new_practice_reads_everywhere_that_its_setting_is_not_chosen(
+    sessions: Any, browser_of: Callable[[Actor], Browser]
+) -> None:
+    practice = a_practice(sessions, write_off=None)
+    practice.claim("1", Line(1_000, 500))
+    admin = browser_of(practice.person("admin@lakeside.example", Role.ADMIN))
+    missing = "Your practice has not chosen its Balance Writeoff setting yet"
+
+    settings = admin.read("/settings")
+    assert "Not chosen yet. No claim can change to Settled" in page_text(admin.get("/settings"))
+    assert not re.search(r'name="setting"[^>]*checked', settings)
+    assert "Practice default (not chosen yet)" in settings
+    assert missing in admin.says("/claims")
+    assert f"Status change only: {missing.replace('Your', 'your')}." in admin.says("/claims/1")
+
+    admin.post("/settings/write-off", setting="both")
+    assert re.search(r'value="both"[^>]*checked', admin.read("/settings"))
+    assert missing not in admin.says("/claims")
+    assert "not chosen" not in admin.says("/claims/1")
 
 
 def test_a_change_to_another_status_moves_no_money_and_mentions_no_write_off(

@@ -141,6 +141,7 @@ def test_the_certificate_shows_the_amounts_counts_people_and_rules_of_a_job(
     assert "The Provider 2 $20.00 $10.00 $30.00" in shown
     assert "Confirmed biller, 11/23/2026 10:00:00 AM" in shown
     assert "Balance Writeoff Both: patient and insurance Recent-payment window Off" in shown
+    assert "Appeal window 180 days Min. time since the last statement Off Min. statements sent Off" in shown
     assert "On hold, or excluded from write-offs on_hold" in shown
     document = json.loads(biller.get(f"/jobs/{job.job_id}/certificate.json").text)
     assert document["items_sha256"] in shown

@@ -13,6 +13,7 @@ from core.claims.filters import ClaimFilter
 from core.db.engine import transaction
 from core.models.claims import SETTLED
 from core.models.people import AuditEntry, Role, User
+from core.models.practices import WriteOffSetting
 from core.models.schedules import RunOutcome, Schedule, ScheduleMode, ScheduleRun, ScheduleState
 from core.schedules import descriptions, estimates, reports, schedule_queries, tick
 from tests.factories import NOW, GivenPractice, Line
@@ -545,3 +546,47 @@ def test_a_biller_can_read_schedules_and_reports_but_not_change_them(
     assert "Next run: Tuesday 11/24/2026" in biller.says(page)
     assert "This run would settle 1 claim" in biller.says(report)
     assert biller.forms(page) == ["/sign-out"]
+
+
+def test_a_schedule_says_before_settling_is_turned_on_that_nothing_would_be_written_off(
+    practice: GivenPractice, admin: Browser
+) -> None:
+    page = new_schedule(admin)
+    zero = "a run changes claims to Settled, but writes off $0.00"
+    assert zero not in admin.says(page)
+
+    practice.set_write_off(WriteOffSetting.NEITHER)
+    assert zero in admin.says(page).partition("Turn on settling")[0]
+
+    practice.sql("UPDATE practice SET write_off_chosen = false")
+    shown = admin.says(page).partition("Turn on settling")[0]
+    assert "Your practice has not chosen its Balance Writeoff setting yet" in shown
+    assert zero not in shown
+
+
+def test_the_report_of_a_run_without_a_chosen_setting_leads_an_administrator_to_it(
+    practice: GivenPractice, admin: Browser
+) -> None:
+    practice.claim("1", Line(100, 0))
+    new_settling_schedule(admin)
+    practice.sql("UPDATE practice SET write_off = 'neither', write_off_chosen = false")
+    tick.tick(practice.sessions, now=NOW + dt.timedelta(hours=17))  # 3 AM
+
+    report = admin.read("/schedule-runs/1")
+
+    assert "Failed: The practice has not chosen its Balance Writeoff setting." in report
+    assert '<a href="/settings">Open Settings</a>' in report
+
+
+def test_an_approver_reads_beside_approve_that_the_setting_neither_writes_off_nothing(
+    practice: GivenPractice, admin: Browser, browser_of: OPEN
+) -> None:
+    practice.claims(2)
+    practice.set_write_off(WriteOffSetting.NEITHER)
+    new_settling_schedule(admin, claims_max="1")
+    tick.tick(practice.sessions, now=NOW + dt.timedelta(hours=17))  # 3 AM
+    approver = browser_of(practice.person("approver@lakeside.example", Role.APPROVER))
+
+    shown = approver.says("/jobs/1").partition("in capitals, to approve")[0]
+
+    assert "Approving writes off $0.00, because the Balance Writeoff setting is Neither." in shown

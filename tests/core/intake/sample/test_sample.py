@@ -135,6 +135,7 @@ def test_the_same_seed_makes_the_same_practice_and_another_seed_another(engine: 
 def test_the_samples_setting_writes_off_both_balances(sample: int, sessions: Sessions) -> None:
     with sessions() as session:
         assert session.scalars(select(Practice.write_off)).one() == WriteOffSetting.BOTH
+        assert session.scalars(select(Practice.write_off_chosen)).one()
 
 
 def test_a_sample_is_never_added_to_an_existing_practice(sample: int, engine: Engine) -> None:

@@ -62,6 +62,7 @@ def practice(sessions: Sessions, *, write_off: WriteOffSetting) -> GivenPractice
     with transaction(sessions) as session:
         found = session.scalars(select(Practice)).one()
         found.write_off = write_off
+        found.write_off_chosen = True
         found.small_balance_max_cents = CENTS_MAX
         biller = add_user(session, found.id, "biller@synthea.example", Role.ADMIN)
         return GivenPractice(sessions, found.id, biller)

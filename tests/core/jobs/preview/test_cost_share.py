@@ -128,6 +128,18 @@ def test_for_a_small_balance_the_cost_sharing_reason_must_be_in_the_users_own_wo
     assert practice.confirm(job, cost_share_reason=f"{repeated}: a stamp costs more").confirmed_at is not None
 
 
+def test_for_an_overridden_reason_too_the_cost_sharing_reason_must_be_in_the_users_own_words(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    medicare_claim(practice)
+    job = practice.preview(reason="bad_debt", include=["medicare_cost_share"], by=admin)
+
+    with pytest.raises(CostShareReasonRepeats):
+        practice.confirm(job, by=admin, cost_share_reason="Bad debt.")
+
+    assert practice.confirm(job, by=admin, cost_share_reason=WHY).confirmed_at is not None
+
+
 def test_a_job_that_waits_for_approval_was_given_its_cost_sharing_reason_at_confirm(
     practice: GivenPractice, approver: Actor
 ) -> None:
