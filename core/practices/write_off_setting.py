@@ -20,7 +20,10 @@ from core.practices import names, practice_queries
 
 
 class SettingNotChosen(Refusal):
-    """Your practice has not chosen its Balance Writeoff setting. An administrator chooses it on the Settings page."""
+    """Your practice has not chosen its Balance Writeoff setting.
+
+    An administrator chooses it on the Write-off settings page.
+    """
 
     code = "write_off_setting_not_chosen"
 

@@ -445,5 +445,5 @@ def test_a_practice_that_has_not_chosen_its_setting_gets_the_code_and_the_cure(b
     answer = biller.preview()
 
     assert refused(answer) == (409, "write_off_setting_not_chosen")
-    assert answer.json["detail"].endswith("An administrator chooses it on the Settings page.")
+    assert answer.json["detail"].endswith("An administrator chooses it on the Write-off settings page.")
     assert biller.get("/settle-jobs").json["settle_jobs"] == []
