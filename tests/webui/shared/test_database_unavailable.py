@@ -24,7 +24,7 @@ def test_a_page_explains_that_the_database_is_not_answering(path: str) -> None:
 def test_the_operations_page_shows_whether_the_broker_answers(broker_url: str) -> None:
     with an_app(UNREACHABLE, broker_url=broker_url) as client:
         client.set_cookie(SESSION_COOKIE, TOKEN)
-        assert "The broker (Redis) answers." in client.get("/operations").text
+        assert "The broker (Redis) is answering." in client.get("/operations").text
 
 
 def test_a_form_also_gets_503_and_retry_after() -> None:
