@@ -236,14 +236,14 @@ def test_a_refused_token_of_the_environment_is_named(typed: Typed, web_url: str)
     [
         (
             answer("200 OK", "text/html", "<p>Jane Doe"),
-            "answered with status 200 and text/html, which did not come from",
+            "answered with status 200 and text/html. This answer did not come from",
         ),
         (answer("502 Bad Gateway", "text/html"), "A proxy may have answered instead"),
-        (answer("200 OK", "application/json", "{"), "which did not come from Batch Settle"),
+        (answer("200 OK", "application/json", "{"), "This answer did not come from Batch Settle"),
         (MOVED, "If that is your server, run: settle login --server https://settle.example.org\n"),
         (NOT_FOUND, "Not found. The server may be running an older version, but this command is version "),
         (OLDER, "The server is running version 0.0.1, but this command is version "),
-        (b"", "broke (RemoteProtocolError). Try again."),
+        (b"", "was lost (RemoteProtocolError). Try again."),
     ],
 )
 def test_an_answer_of_another_server_is_explained_and_never_shown(
@@ -287,7 +287,7 @@ def test_a_file_that_was_cut_off_is_not_kept(typed: Typed) -> None:
     with other_server(CUT_OFF) as (url, _):
         refused = typed("download", "1", "settled", "--server", url)
 
-    assert (refused.exit_code, "broke (RemoteProtocolError)" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "was lost (RemoteProtocolError)" in refused.stderr) == (1, True)
     assert list(Path().glob("job-*")) == []
 
 

@@ -217,7 +217,7 @@ CASES = (
          shown="C00002  legal_hold  until released, by admin: Letter\n"),
     case("post", "C00001", "payment", "2.00", "--responsibility", "patient", "--paid-by", "patient", by=BILLER,
          route="POST /claims/<anything:claim_id>/postings", given=settled,
-         shown="insurance $0.00, patient $0.00.\nIt reversed $2.00 in earlier write-offs.\n"),
+         shown="insurance $0.00, patient $0.00.\nThe posting reversed $2.00 in earlier write-offs.\n"),
     case("write-offs", "send", by=BILLER, route="POST /posting-files", given=settled,
          shown="1  2026-11-23 15:00 UTC by biller, Standard: 4 write-offs $30.00, 0 reversals $0.00\n"),
     case("write-offs", "files", by=APPROVER, route="GET /posting-files", given=sent,

@@ -40,7 +40,7 @@ def test_new_write_offs_are_sent_once_in_a_layout_of_ones_own(typed: Typed, prac
     rows = list(csv.reader(io.StringIO(Path("write-offs-file-1.csv").read_text(encoding="utf-8-sig"))))
     assert rows == [["Claim #", "Amount", "Type"], ["0017", "10.00", "ADJ"], ["0017", "5.00", "ADJ"]]
     assert typed("write-offs", "delete-layout", "For Tebra").stdout == "Layout for Tebra is deleted.\n"
-    assert "no layout of its own" in typed("write-offs", "delete-layout", "Standard").stderr
+    assert "no saved layout named Standard" in typed("write-offs", "delete-layout", "Standard").stderr
 
 
 def test_write_offs_are_downloaded_without_marking_them(typed: Typed, practice: GivenPractice) -> None:

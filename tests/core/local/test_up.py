@@ -88,7 +88,7 @@ def test_a_port_in_use_is_refused_with_the_remedy_and_creates_nothing(run: Run, 
 
     assert other.returncode == 1
     cure = 'choose another: settle up --port 8011, or make run ARGS="--port 8011"'
-    assert other.stderr == f"Port {run.port} of 127.0.0.1 is in use; {cure}.\n"
+    assert other.stderr == f"Port {run.port} on 127.0.0.1 is in use; {cure}.\n"
     assert not (tmp_path / "other").exists()
 
 
