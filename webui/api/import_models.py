@@ -14,10 +14,12 @@ from webui.api.request_parsing import Body
 
 
 class NewFile(Body):
-    """A file that will be sent."""
+    """A file to be sent."""
 
-    name: Annotated[str, Field(max_length=FILE_NAME_CHARACTERS_MAX, description="Name without folders, or a zip")]
-    bytes: Annotated[int, Field(description="Its size")]
+    name: Annotated[
+        str, Field(max_length=FILE_NAME_CHARACTERS_MAX, description="File name without folders. May be a zip file")
+    ]
+    bytes: Annotated[int, Field(description="Size in bytes")]
 
 
 class ImportOptions(Body):
@@ -32,12 +34,12 @@ class NewImport(Body):
 
     files: Annotated[list[NewFile], Field(max_length=FILES_MAX)]
     source: Annotated[
-        ImportSource | None, Field(strict=False, description="Kind of files; null recognizes it by the file names")
+        ImportSource | None, Field(strict=False, description="Kind of files; if null, the file names decide")
     ] = None
     options: ImportOptions | None = None
     mapping: Annotated[
         str | dict[str, Any] | None,
-        Field(description="For your own export: name or ID of a saved mapping, or a mapping"),
+        Field(description="For your own export: name or ID of a saved mapping, or the mapping itself"),
     ] = None
     expected_total_cents: Annotated[
         int | None,
@@ -52,7 +54,7 @@ class NewImport(Body):
 class ChosenMapping(Body):
     """The mapping for your own export."""
 
-    mapping: Annotated[str | dict[str, Any], Field(description="Name or ID of a saved mapping, or a mapping")]
+    mapping: Annotated[str | dict[str, Any], Field(description="Name or ID of a saved mapping, or the mapping itself")]
 
 
 class ExpectedTotal(Body):
@@ -68,7 +70,7 @@ class ImportConfirmation(Body):
         bool, Field(description="Import even if the A/R total differs from the expected total")
     ] = False
     take_changes: Annotated[bool, Field(description="Also apply the `differences` to existing records")] = False
-    post_corrections: Annotated[bool, Field(description="Also post the `corrections` of changed postings")] = False
+    post_corrections: Annotated[bool, Field(description="Also post the `corrections` for changed postings")] = False
 
 
 class ImportFile(Answer):
@@ -85,18 +87,20 @@ class ImportSummary(Answer):
     id: str
     status: ImportStatus
     status_words: Annotated[str, Field(description="The status as a sentence shows it, e.g. ready to import")]
-    source: Annotated[ImportSource | None, Field(description="As requested; the recognized one is in the report")]
+    source: Annotated[
+        ImportSource | None, Field(description="The requested kind of files; the report has the recognized kind")
+    ]
     options: dict[str, Any]
     files: list[ImportFile]
-    piece_bytes: Annotated[int, Field(description="Size of each piece in a file but its last")] = PIECE_BYTES_MAX
+    piece_bytes: Annotated[int, Field(description="Size of every piece of a file except the last")] = PIECE_BYTES_MAX
     expected_total_cents: int | None
     requested_by: str | None
     requested_at: dt.datetime
     phase: Annotated[str | None, Field(description="What a worker is doing, e.g. claims.csv")]
     phase_done: Annotated[int, Field(description="Bytes read")]
     phase_total: Annotated[int, Field(description="Bytes to read; 0 if unknown")]
-    refused_because: Annotated[str | None, Field(description="A code")]
-    refused_words: Annotated[str | None, Field(description="Its sentence")]
+    refused_because: Annotated[str | None, Field(description="Code for the reason why nothing was imported")]
+    refused_words: Annotated[str | None, Field(description="The reason as a sentence")]
     checked_at: dt.datetime | None
     confirmed_by: str | None
     confirmed_at: dt.datetime | None

@@ -1,4 +1,4 @@
-"""Imports: announce files, send their pieces, read the check, import or discard."""
+"""Imports: announce files, send their pieces, review the check, import or discard."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -41,7 +41,7 @@ from webui.imports.import_files import send_faults, send_list
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
-IMPORTS: Final = Tag(name="Imports", description="Upload files, read their check, import")
+IMPORTS: Final = Tag(name="Imports", description="Upload files, review the check, import")
 _FILE: Final[dict[str, Any]] = {"tags": [IMPORTS], "responses": {200: CSV_FILE, **problem_responses(404, 429, 503)}}
 _ANSWERS: Final[dict[str, Any]] = {"tags": [IMPORTS], "responses": {200: ImportAnswer, **problem_responses(404, 409)}}
 
@@ -79,7 +79,7 @@ class PiecePath(ImportPath):
 @api.post("/imports", tags=[IMPORTS], responses={201: ImportAnswer, **problem_responses(400, 409, 413, 415)})
 @requires(Action.IMPORT)
 def create_import(header: OnceHeaders, body: NewImport) -> tuple[Response, int, dict[str, str]]:
-    """Announce the files in an import. Then send their pieces, and `check` them.
+    """Create an import by announcing its files. Then send their pieces, and `check` them.
 
     The files are those of docs/import-format.md or of Synthea's CSV export, or your own export as one CSV or XLSX file,
     or a zip file that contains them. If your own export has no mapping, a worker guesses one, and the import is
@@ -113,9 +113,9 @@ def create_import(header: OnceHeaders, body: NewImport) -> tuple[Response, int, 
 )
 @requires(Action.IMPORT)
 def put_piece(path: PiecePath) -> tuple[str, int]:
-    """Send one piece of a file as the body, as application/octet-stream. Sent again, it replaces itself.
+    """Send one piece of a file as the body, as application/octet-stream. A piece sent again replaces the earlier one.
 
-    Each piece but a file's last has exactly `piece_bytes` bytes. Send them in any order.
+    Every piece except a file's last has exactly `piece_bytes` bytes. Send the pieces in any order.
     """
     file, number = path.places
     with transaction(app_context().sessions) as session:
@@ -129,7 +129,7 @@ def put_piece(path: PiecePath) -> tuple[str, int]:
 @api.post("/imports/<import_id>/check", tags=[IMPORTS], responses={202: ImportAnswer, **problem_responses(404, 409)})
 @requires(Action.IMPORT)
 def check_import(path: ImportPath) -> tuple[Response, int]:
-    """Let a worker check the files, after the last piece. Nothing is imported yet. Repeat it without harm."""
+    """Have a worker check the files after the last piece. Nothing is imported yet. A second call changes nothing."""
     with transaction(app_context().sessions) as session:
         job = receive.finish(session, path.key(current_actor()), by=current_actor(), now=now())
         answer = import_answer(session, job)
@@ -181,14 +181,14 @@ def use_mapping(path: ImportPath, body: ChosenMapping) -> tuple[Response, int]:
 @api.get("/imports/<import_id>/differences.csv", **_FILE)
 @requires(Action.IMPORT)
 def download_differences(path: ImportPath) -> Response:
-    """Download every value in existing records that the files change, with old and new."""
+    """Download every change to existing records, with the old and the new value."""
     return send_list(path.key(current_actor()), lists.DIFFERENCES, by=current_actor())
 
 
 @api.get("/imports/<import_id>/corrections.csv", **_FILE)
 @requires(Action.IMPORT)
 def download_corrections(path: ImportPath) -> Response:
-    """Download the postings that would correct the changed ones, as rows of `postings.csv`."""
+    """Download the corrections for changed postings, in the columns of `postings.csv`."""
     return send_list(path.key(current_actor()), lists.CORRECTIONS, by=current_actor())
 
 
@@ -198,14 +198,14 @@ def download_corrections(path: ImportPath) -> Response:
 )
 @requires(Action.IMPORT)
 def download_faults(path: ImportPath) -> Response:
-    """Download the errors in a refused import: a row for each location, at most 1,000 of each error, 10,000 in all."""
+    """Download the errors that stopped an import: one row per location, up to 1,000 for each error, 10,000 in all."""
     return send_faults(path.key(current_actor()), by=current_actor())
 
 
 @api.put("/imports/<import_id>/expected-total", **_ANSWERS)
 @requires(Action.IMPORT)
 def set_expected_total(path: ImportPath, body: ExpectedTotal) -> Response:
-    """Set the A/R total to compare the balances with, or remove it."""
+    """Set the expected A/R total, or remove it. The check compares it with the files' A/R total."""
     return _run_command(commands.set_expected_total, path, body.expected_total_cents)
 
 

@@ -1,4 +1,4 @@
-"""Mappings: which column of an office's own file is which."""
+"""Mappings: what each column in an office's own file means."""
 
 import base64
 import datetime as dt
@@ -27,7 +27,7 @@ from webui.api.request_parsing import Body, IdPath, requires
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
-IMPORTS: Final = Tag(name="Imports", description="Upload files, read their check, import")
+IMPORTS: Final = Tag(name="Imports", description="Upload files, review the check, import")
 
 
 class BadContent(BadInput):
@@ -84,7 +84,7 @@ class ColumnAnswer(Answer):
 
 
 class QuestionAnswer(Answer):
-    """What must be answered before the mapping can be used."""
+    """A question to answer before the mapping can be used."""
 
     code: str
     sentence: str
@@ -139,7 +139,7 @@ def show_mapping(path: MappingPath) -> Response:
 @api.delete("/mappings/<mapping_id>", tags=[IMPORTS], responses={204: None, **problem_responses(404)})
 @requires(Action.IMPORT)
 def delete_mapping(path: MappingPath) -> tuple[str, int]:
-    """Delete a saved mapping. Claims that were imported through it stay."""
+    """Delete a saved mapping. Claims that were imported with it stay."""
     with transaction(app_context().sessions) as session:
         saved_mappings.delete_mapping(session, path.id, by=current_actor(), now=now())
     return "", HTTPStatus.NO_CONTENT

@@ -1,4 +1,4 @@
-"""Files of an import: the faults of a refused one, and the lists of its check."""
+"""Files to download from an import: the errors that stopped it, and the lists from its check."""
 
 from collections.abc import Iterator
 

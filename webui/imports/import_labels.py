@@ -16,7 +16,7 @@ IMPORT_STATUS: Final[Mapping[ImportStatus, Pill]] = {
     ImportStatus.READY: Pill("Ready to import", "eye", "warn"),
     ImportStatus.IMPORTING: Pill("Importing", "play", "run"),
     ImportStatus.IMPORTED: Pill("Imported", "check", "good"),
-    ImportStatus.REFUSED: Pill("Refused", "alert", "bad"),
+    ImportStatus.REFUSED: Pill("Stopped", "alert", "bad"),
     ImportStatus.DISCARDED: Pill("Discarded", "cross", ""),
 }
 SOURCE_LABELS: Final[Mapping[str, str]] = {
@@ -25,7 +25,7 @@ SOURCE_LABELS: Final[Mapping[str, str]] = {
     ImportSource.FILE.value: "your own export",
 }
 OWN_EXPORT: Final = "own"
-# On the page, the saved mappings follow.
+# The page lists the saved mappings after these.
 KINDS: Final = (("", "Recognize by file name"), (OWN_EXPORT, "Your own export: show its columns"))
 _COUNTS: Final = (("claims", "Claims"), ("lines", "Service lines"), ("postings", "Postings"))
 _BALANCES: Final = (("insurance_balance_cents", "Insurance balance"), ("patient_balance_cents", "Patient balance"))
@@ -75,7 +75,7 @@ def what_is_new(report: Mapping[str, Any]) -> str:
         parts.append(others[-1])
     recognized = report.get("recognized", {}).get("postings", 0)
     if not parts and recognized:
-        parts.append(counted(recognized, "returning write-off"))
+        parts.append(counted(recognized, "match to an existing posting", "matches to existing postings"))
     if report["changes_taken"]:
         parts.append(counted(report["differences"]["count"], "change"))
     return " and ".join(parts)

@@ -54,7 +54,7 @@ class FormColumn(NamedTuple):
 @blueprint.get("")
 @requires(Action.IMPORT)
 def index() -> str:
-    """List the saved mappings, and offer to make one from a file."""
+    """List the saved mappings, and offer to create one from a file."""
     return _index()
 
 
@@ -109,7 +109,7 @@ def save() -> Response | tuple[str, int]:
 def delete(mapping_id: int) -> Response:
     """Delete a saved mapping."""
     acts.run(saved_mappings.delete_mapping, mapping_id)
-    return acts.redirect_with("Mapping deleted. Imported claims stay.", "import_mappings.index")
+    return acts.redirect_with("Mapping deleted. Claims that were imported with it stay.", "import_mappings.index")
 
 
 def _index(*, fault: str | None = None) -> str:

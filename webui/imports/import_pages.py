@@ -24,7 +24,7 @@ from webui.shared.auth import current_actor, requires
 from webui.shared.body_limits import BODY_BYTES_MAX
 
 ROWS: Final = 50
-WORKER_EXPECTED_WITHIN: Final = dt.timedelta(minutes=1)  # after that, the page says that no worker has come
+WORKER_EXPECTED_WITHIN: Final = dt.timedelta(minutes=1)  # after that, the page says that no worker has started
 
 blueprint = Blueprint("imports", __name__, url_prefix="/imports")
 
@@ -104,7 +104,7 @@ def show_mapping(import_id: int) -> str | Response:
 @blueprint.post(f"/{IMPORT_ID_RULE}/mapping")
 @requires(Action.IMPORT)
 def use_mapping(import_id: int) -> Response:
-    """Use a saved mapping, or guess that of another sheet."""
+    """Use a saved mapping, or guess the mapping for a different sheet."""
     key, sheet = import_key(import_id), request.form.get("sheet")
     try:
         if sheet is None:
@@ -127,14 +127,14 @@ def download_differences(import_id: int) -> FlaskResponse:
 @blueprint.get(f"/{IMPORT_ID_RULE}/corrections.csv")
 @requires(Action.IMPORT)
 def download_corrections(import_id: int) -> FlaskResponse:
-    """Download the postings that would correct the changed ones."""
+    """Download the corrections for changed postings."""
     return import_files.send_list(import_key(import_id), lists.CORRECTIONS, by=current_actor())
 
 
 @blueprint.get(f"/{IMPORT_ID_RULE}/errors.csv")
 @requires(Action.IMPORT)
 def download_faults(import_id: int) -> FlaskResponse:
-    """Download the faults of a refused import."""
+    """Download the errors that stopped an import."""
     return import_files.send_faults(import_key(import_id), by=current_actor())
 
 
@@ -171,7 +171,7 @@ def discard(import_id: int) -> Response:
         acts.run(commands.discard, import_key(import_id))
     except Refusal as refusal:
         return _back(acts.sentence_on_page(refusal), import_id, tone="bad")
-    return acts.redirect_with("Import discarded. Its files are deleted.", "imports.index")
+    return acts.redirect_with("Import discarded. Its files were deleted.", "imports.index")
 
 
 def _back(message: str, import_id: int, *, tone: str = "good") -> Response:

@@ -38,7 +38,7 @@ def upload() -> Response:
     try:
         job = acts.run(receive.receive_at_once, given, **_request())
     except IdempotencyMismatch:
-        return _again("This form was already sent with other files. Choose the files again.")
+        return _again("This form was already sent with different files. Choose the files again.")
     except Refusal as refusal:
         return _again(acts.sentence_on_page(refusal))
     app_context().hints.import_files(job.practice_id, job.id)

@@ -29,11 +29,13 @@ def posting_inconsistency(
     if kind == PostingKind.PAYMENT.value and amount > 0:
         return "amount", "a payment lowers the balance; use a minus sign, or use kind refund for money returned"
     if kind == REFUND and amount < 0:
-        return "amount", "a refund raises the balance; use no minus sign"
+        return "amount", "a refund raises the balance; do not use a minus sign"
     if paid != (paid_by is not None):
         return (
             "paid_by",
-            "name who paid: primary, secondary or patient" if paid else "only for payments and refunds; leave it empty",
+            "enter who paid or got the money: primary, secondary or patient"
+            if paid
+            else "only for payments and refunds; leave it empty",
         )
     if kind != PostingKind.ADJUSTMENT.value and (group_code or reason_code):
         return "group_code", "group and reason codes are only for adjustments; leave them empty"

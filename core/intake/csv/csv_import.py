@@ -44,7 +44,7 @@ def import_csv(
     faults: Faults | None = None,
     progress: Progress | None = None,
 ) -> Imported:
-    """Import the claims in the folder `path` into the practice, created if needed, all or none, for user `by`.
+    """Import the claims in the folder `path`, all or none, for user `by`. Create the practice if needed.
 
     `by` is None for the command line. Raise `ImportRefused` with every mistake, `NoSuchFolder`, `NotAllowed`,
     `ExpectedTotalDiffers`, and what `find_or_create_practice` raises.

@@ -1,4 +1,4 @@
-"""`settle import csv --template`: write example files in the documented format, which import as they are."""
+"""`settle import csv --template`: write example files in the documented format, which can be imported unchanged."""
 
 import csv
 from pathlib import Path

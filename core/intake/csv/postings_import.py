@@ -46,7 +46,7 @@ class ImportedPostings:
 
     added: int
     already_there: int
-    moved: WriteOffChanges  # what was reversed or restored of write-offs
+    moved: WriteOffChanges  # write-offs that were reversed or restored
     summary: Summary
     rows_read: dict[str, RowsRead] = field(default_factory=dict)  # by file
 
@@ -127,11 +127,13 @@ def _add_unknown(session: Session, practice_id: int, origins: Origins, faults: F
         staged.claim.is_not(None), ~exists().where(*of_claim)
     )
     for row in first_faulty_rows(session, no_claim, "hint", faults=faults):
-        cure = "the practice has no such claim; " + (NEAR_MATCH_CURES[row.hint] if row.hint else "import it first")
+        cure = "the practice does not have this claim; " + (
+            NEAR_MATCH_CURES[row.hint] if row.hint else "import it first"
+        )
         faults.add(origins[_STAGE].fault(row, "claim", row.value, cure), times=row.times)
     no_line = select(staged.at, staged.kind, staged.claim, staged.line).where(
         staged.line.is_not(None), exists().where(*of_claim), ~exists().where(*of_claim, of_line)
     )
     for lost in first_faulty_rows(session, no_line, faults=faults):
-        cure = "the claim has no such line, and a postings import cannot add one"
+        cure = "the claim does not have this line, and a postings import cannot add one"
         faults.add(origins[_STAGE].fault(lost, "line", f"{lost.claim} / {lost.line}", cure), times=lost.times)

@@ -31,7 +31,7 @@ class Additions:
     claims: int = 0
     lines: int = 0
     postings: int = 0
-    moved: WriteOffChanges = NO_CHANGES  # what the postings reversed or restored of write-offs
+    moved: WriteOffChanges = NO_CHANGES  # write-offs that the postings reversed or restored
 
     def facts(self) -> dict[str, int]:
         """Return it as JSON."""
@@ -39,14 +39,14 @@ class Additions:
 
 
 class HoldBack(StrEnum):
-    """Which existing claims get no new rows from a file without posting ids of its own."""
+    """Which existing claims get no new rows if the file has no posting ids."""
 
-    ALL = "all"  # its lines have no numbers, so rows in another order would post a payment twice
+    ALL = "all"  # its lines have no numbers, so rows in a different order would post a payment twice
     TO_CORRECT = "to_correct"  # a posting that moved to the other responsibility would be posted twice
 
 
 def hold_back(session: Session, practice_id: int, source: str, which: HoldBack) -> int:
-    """Delete the staged new rows of such claims, before the known rows are deleted. Return the number of postings."""
+    """Delete the new rows of these claims. Call it before the known rows are deleted. Return the number of postings."""
     all_claims = select(Claim.external_id).where(Claim.practice_id == practice_id)
     claims = all_claims if which is HoldBack.ALL else claims_to_correct(practice_id, source)
     is_known = exists().where(stages.KNOWN_POSTING.c.source_id == _POSTING.c.source_id)
@@ -62,7 +62,7 @@ def hold_back(session: Session, practice_id: int, source: str, which: HoldBack) 
 
 
 def gaining_claims() -> Select[Any]:
-    """Return the numbers of the claims with a new line or posting. Known rows are deleted before."""
+    """Return the numbers of the claims with a new line or posting. Call it after the known rows are deleted."""
     return select(union_all(select(_LINE.c.claim), select(_POSTING.c.claim)).subquery("gaining"))
 
 
@@ -86,7 +86,7 @@ def count_additions(session: Session, practice_id: int) -> Additions:
 def report_faulty_additions(
     session: Session, practice: Practice, origins: Origins, faults: Faults, *, by: Actor | None, now: dt.datetime
 ) -> None:
-    """Add faults for rows that could not be posted on an existing claim one by one. The claims are locked."""
+    """Add faults for rows that could not be posted individually on an existing claim. The claims are locked."""
     add_transfers_that_lose_money(session, origins, faults)
     report_future_rows(session, practice, origins, faults, now=now)
     if by is not None:
@@ -98,7 +98,8 @@ def insert_additions(
 ) -> WriteOffChanges:
     """Insert the new lines and postings of existing claims, before the new claims exist. The claims are locked.
 
-    A claim that the office itself settled stays Settled, although it owes. Only what a job settled is reopened.
+    A claim that the office itself settled stays Settled even if a balance is left. Only claims that a job settled are
+    reopened.
     """
     settled_elsewhere = select(Claim.id).where(
         Claim.practice_id == practice.id,

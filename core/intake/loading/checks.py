@@ -20,7 +20,7 @@ class Origin:
 
     file: str
     columns: Mapping[str, str] = field(default_factory=dict)
-    charges: "Origin | None" = None  # the file of charge postings, if it is another one
+    charges: "Origin | None" = None  # the file of charge postings, if it is a different file
 
     def fault(
         self,
@@ -32,7 +32,7 @@ class Origin:
         kind: FaultKind = FaultKind.REFERENCE,
         note: str | None = None,
     ) -> Fault:
-        """Return a fault of the staged row, which has `at` and, if it is a posting, may have `kind`."""
+        """Return a fault for the staged row, which has `at` and, if it is a posting, may have `kind`."""
         if self.charges is not None and getattr(row, "kind", None) == PostingKind.CHARGE:
             return self.charges.fault(row, column, value, cure, kind=kind, note=note)
         name = None if column is None else self.columns.get(column, column)
@@ -58,12 +58,13 @@ _OTHER_VALUES: Final = "another row has the same id but different values; correc
 _OTHER_ROW: Final = {
     stages.CLAIM: "another claim has the same id, so rows that refer to it are ambiguous; give each claim its own id",
     stages.MAPPED_ROW: (
-        "another row has the same claim ID; give each claim its own, or choose in the mapping that there is one "
-        "row for each service line"
+        "another row has the same claim ID; give each claim its own ID, or set the mapping to one row for each "
+        "service line"
     ),
     stages.CHARGED_LINE: "another line on the claim has the same number; give each line its own number",
     stages.POSTING: "another posting has the same id; give each posting its own id",
-    stages.SYNTHEA_ROW: "another transaction on the claim has the same number, so their order is unknown; export again",
+    stages.SYNTHEA_ROW: "another transaction on the claim has the same number, so their order is unknown; "
+    "export the files again",
 }
 _CLAIM_REFERENCES: Final = (
     ("patient", stages.PATIENT, Patient),
@@ -76,7 +77,7 @@ _CLAIM_REFERENCES: Final = (
 
 
 def check_staged(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
-    """Check for duplicates, and for references to what is neither in the files nor in the practice."""
+    """Check for duplicates, and for references to records that are in neither the files nor the practice."""
     for stage, key in _UNIQUE_KEYS:
         if stage in origins:
             add_duplicates(session, stage, key, origins[stage], faults)
@@ -89,7 +90,7 @@ def check_staged(session: Session, practice_id: int, origins: Origins, faults: F
 
 
 def first_faulty_rows(session: Session, rows: Select[Any], *alike: str, faults: Faults) -> Iterator[Row[Any]]:
-    """Yield the first rows by `at` for each value of `alike`. The first has the count in `times`, others 0.
+    """Yield the first rows by `at` for each value of `alike`. The first has the count in `times`. The others have 0.
 
     All rows are yielded if `faults` lists every place.
     """
@@ -108,7 +109,7 @@ def first_faulty_rows(session: Session, rows: Select[Any], *alike: str, faults: 
 def add_duplicates(session: Session, stage: Table, key: tuple[str, ...], origin: Origin, faults: Faults) -> None:
     """Add a fault for each staged row whose key is already in the file: an equal row or a different one.
 
-    The fix is never to drop a row that differs, because its money would be lost.
+    The fix is never to drop a row that differs, because its amount would be lost.
     """
     columns = [stage.c[name] for name in key]
     occurrence = func.row_number().over(partition_by=columns, order_by=stage.c.at).label("occurrence")
@@ -143,8 +144,9 @@ def _add_unknown(
         ~exists().where(stage.c.external_id == named),
         ~exists().where(table.practice_id == practice_id, table.external_id == named),
     )
-    base = f"no such {stage.name.removeprefix('stage_')} in the practice or in {_file_of_stage(origins, stage)}"
-    _add_with_hints(session, unknown, column, base, f"{base}; add it there", origins[claim], faults)
+    file = _file_of_stage(origins, stage)
+    base = f"this {stage.name.removeprefix('stage_')} is in neither the practice nor {file}"
+    _add_with_hints(session, unknown, column, base, f"{base}; add it to {file}", origins[claim], faults)
 
 
 def _add_with_hints(
@@ -171,7 +173,7 @@ def _add_unknown_billing_status(session: Session, practice_id: int, origins: Ori
         ~exists().where(staged.c.name == status),
         ~exists().where(BillingStatus.practice_id == practice_id, BillingStatus.name == status),
     )
-    base = "the practice has no such billing status"
+    base = "the practice does not have this billing status"
     cure = f"{base}; use one of the practice's statuses or add it to {_file_of_stage(origins, staged)}"
     _add_with_hints(session, unknown, "billing_status", base, cure, origins[claim], faults)
 
@@ -182,7 +184,7 @@ def _add_lines_without_claim(session: Session, origins: Origins, faults: Faults)
     alone = select(line.c.at, line.c.claim.label("value"), hint).where(
         line.c.claim.is_not(None), ~exists().where(claim.c.external_id == line.c.claim)
     )
-    base = "a line without its claim"
+    base = "the claim of this line is missing"
     cure = f"{base}; add the claim to {origins[claim].file}"
     _add_with_hints(session, alone, "claim", base, cure, origins[line], faults)
 
@@ -198,7 +200,7 @@ def _add_postings_without_line(session: Session, origins: Origins, faults: Fault
         posting.c.kind.is_distinct_from(PostingKind.CHARGE.value),
         ~exists().where(line.c.claim == posting.c.claim, line.c.number == posting.c.line),
     )
-    base = "a posting without its line"
+    base = "the line of this posting is missing"
     cure = f"{base}; add the line to {origins[line].file}"
     _add_with_hints(session, alone, "line", base, cure, origins[posting], faults)
 

@@ -1,4 +1,4 @@
-"""Refuse rows dated in a closed month, one by one, with the cure."""
+"""Refuse each row dated in a closed month, and say how to fix it."""
 
 import datetime as dt
 from typing import Final

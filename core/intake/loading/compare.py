@@ -26,9 +26,9 @@ _OTHER_CLAIM: Final = (
 
 
 def report_conflicts(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
-    """Add a fault for each staged claim whose ID has another patient, and each posting id that has another claim.
+    """Add a fault for each staged claim ID of a different patient, and for each posting id of a different claim.
 
-    Both mean that a number names two things. Any import after that would post to the wrong account.
+    In both cases, one number means two things, and any later import would post to the wrong account.
     """
     here = existing_claims(practice_id)
     _report(session, stages.CLAIM, "external_id", "patient", here, _OTHER_PATIENT, origins, faults)
@@ -37,7 +37,7 @@ def report_conflicts(session: Session, practice_id: int, origins: Origins, fault
 
 
 def report_changed_postings(session: Session, origins: Origins, faults: Faults) -> None:
-    """Add a fault for each staged posting whose id the practice has with other values."""
+    """Add a fault for each staged posting whose id the practice has with different values."""
     known = select(stages.KNOWN_POSTING)
     for column in ("claim", *STAGED_POSTING_COLUMNS):
         _report(session, stages.POSTING, "source_id", column, known, _DIFFERENT_VALUE, origins, faults)
@@ -101,7 +101,7 @@ def existing_rows(table: Any, practice_id: int, columns: Sequence[str]) -> Selec
 
 
 def _as_staged(column: Any, name: str) -> Any:
-    # Stages hold plain text. Read as an enum, the two sides would never be equal.
+    # Stages contain plain text, which would never equal an enum.
     return (cast(column, Text) if isinstance(column.type, Enum) else column).label(name)
 
 

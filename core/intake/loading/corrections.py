@@ -1,4 +1,4 @@
-"""Postings in the ledger that differ from the files: never overwritten, listed with what would correct them."""
+"""Postings in the ledger that differ from the files: never overwritten, but listed with their corrections."""
 
 import datetime as dt
 import hashlib
@@ -17,14 +17,14 @@ from core.intake.loading.known_postings import CORRECTION
 from core.models.ledger import Posting, PostingKind
 from core.money import format_cents, format_plain_amount
 
-LISTED_MAX: Final = 100  # of a result; `all_corrections` has every one
+LISTED_MAX: Final = 100  # in a result; `all_corrections` yields every one
 REFUND: Final = "refund"  # a payment above zero, as files write it
 FILE_COLUMNS: Final = (
     *("posting_id", "claim_id", "line", "responsibility", "kind", "amount", "paid_by", "group_code", "reason_code"),
     "posting_date",
 )
 _REMOVED: Final = "removed"
-_POSTINGS_SOURCE: Final = "csv"  # of `settle import postings`, which posts corrections
+_POSTINGS_SOURCE: Final = "csv"  # source of `settle import postings`, which posts corrections
 _DIGEST_CHARACTERS: Final = 12
 _READ_AT_ONCE: Final = 1_000
 _STAGE: Final = stages.POSTING
@@ -97,7 +97,7 @@ class Correction:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Return the ids of `postings`. They say what they correct, so that the next import does not list it again."""
+        """Return the ids of `postings`. Each names the corrected posting, so the next import does not list it again."""
         to = _REMOVED if self.new is None else _digest(self.new)
         return tuple(f"{self.posting_id}{CORRECTION}{to}-{number}" for number in range(1, len(self.postings) + 1))
 
@@ -149,7 +149,7 @@ def claims_to_correct(practice_id: int, source: str) -> Select[Any]:
 
 
 def all_corrections(session: Session, practice_id: int, source: str, origins: Origins) -> Iterator[Correction]:
-    """Yield every one, in constant memory."""
+    """Yield every correction, in constant memory."""
     yield from _read(session, practice_id, source, origins, limit=None)
 
 
@@ -158,7 +158,7 @@ def _counter(entry: Entry) -> Entry:
 
 
 def _as_entry(entry: Entry) -> Entry:
-    """Return the posting in a kind that can be posted. A charge is corrected by an adjustment."""
+    """Return the posting as a kind that can be posted: an adjustment for a charge."""
     return entry._replace(kind=PostingKind.ADJUSTMENT.value) if entry.kind == PostingKind.CHARGE else entry
 
 
@@ -188,7 +188,7 @@ def _read(
 
 
 def _earlier_corrections(practice_id: int, source: str) -> Select[Any]:
-    """Return each corrected posting of the source, with the first and the last values that a correction led to.
+    """Return each corrected posting of the source, with its values after the first and after the last correction.
 
     `settle import postings` posts corrections under its own source, `csv`.
     """
@@ -215,7 +215,7 @@ def _found(practice_id: int, source: str) -> Select[Any]:
 
     def differs(name: str) -> ColumnElement[bool]:
         other: ColumnElement[bool] = _STAGE.c[name].is_distinct_from(known.c[name])
-        # A charge takes its claim's date of service, which is listed as a difference of the claim.
+        # A charge has its claim's date of service. If that date differs, it is listed with the claim.
         return and_(other, ~is_charge) if name == "posted_on" else other
 
     earlier = _earlier_corrections(practice_id, source).subquery("earlier")

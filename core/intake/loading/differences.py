@@ -1,7 +1,7 @@
 """Fields in which the files differ from the practice's records: listed, and applied only on request.
 
-A field that the practice decides on itself is no difference: the status of a claim that a job settled or a posting
-reopened, and a hold that a user placed or released.
+Fields that the practice itself decides are left out: the status of a claim that a job settled or a posting reopened,
+and a hold that a user placed or released.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ from core.models.claims import SETTLED, Claim
 from core.models.job_items import JobItem, Outcome
 from core.models.people import AuditEntry
 
-LISTED_MAX: Final = 100  # of a result; `all_differences` has every one
+LISTED_MAX: Final = 100  # in a result; `all_differences` yields every one
 DIFFERENCE_COLUMNS: Final = ("record", "number", "field", "old", "new", "file", "line")
 _READ_AT_ONCE: Final = 1_000
 _PRIVATE: Final = {("patient", "name"), ("patient", "birth_date")}
@@ -39,7 +39,7 @@ _FOUND: Final = stages.DIFFERENCE
 
 @dataclass(frozen=True)
 class Difference:
-    """A field in an existing record with another value in the file. Values are as the file writes them."""
+    """A field in an existing record with a different value in the file. Values are as the file writes them."""
 
     record: str  # claim, line, patient, payer, provider or office
     number: str  # the practice's own
@@ -51,7 +51,7 @@ class Difference:
 
     @property
     def is_private(self) -> bool:
-        """Return whether the values are a name or a date of birth, for readers who may see them."""
+        """Return whether the values are a name or a date of birth, which most outputs hide."""
         return (self.record, self.field) in _PRIVATE
 
     def facts(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Differences:
-    """The differences of an import: how many of each field, and the first of them."""
+    """The differences of an import: how many in each field, and the first ones."""
 
     counts: dict[str, int]  # by "patient name", "claim hold" and so on
     first: list[Difference]
@@ -122,7 +122,7 @@ def _find(
 
 
 def _unstated(session: Session, claims: Table) -> set[str]:
-    """Return the facts about statements and denials that no row has: the file says nothing about them."""
+    """Return the statement and denial fields that are empty in every row: the file says nothing about them."""
     given = [func.count(claims.c[name]).label(name) for name in COLLECTION_COLUMNS]
     found = session.execute(select(*given)).one()._mapping
     return {name for name in COLLECTION_COLUMNS if not found[name]}
@@ -137,12 +137,12 @@ def _as_text(name: str, value: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _follows_file(decided_here: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Return whether the file still decides. Nothing was decided here about a claim in its first version."""
+    """Return whether the file's value applies. Nothing was decided here about a claim that is in its first version."""
     return case((Claim.version == 1, True), else_=~decided_here)
 
 
 def decided_by_job(practice_id: int) -> ColumnElement[bool]:
-    """Return the condition that a job settled the claim, and its status follows from that."""
+    """Return the condition that a job settled the claim, and that its status depends on that."""
     by_job = exists().where(
         JobItem.practice_id == practice_id, JobItem.claim_id == Claim.id, JobItem.outcome == Outcome.SETTLED
     )

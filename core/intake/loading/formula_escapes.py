@@ -1,6 +1,6 @@
 """Read back our own CSV files: remove the apostrophe in front of text that looks like a formula.
 
-If the practice has an id with the apostrophe, it stays. Otherwise it is removed, in every file alike.
+If the practice already has an id with the apostrophe, the apostrophe stays. Otherwise, it is removed in every file.
 """
 
 from typing import Any, Final
@@ -14,10 +14,10 @@ from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting
 from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
 
-# A minus must stand last in a bracket expression, because elsewhere it means a range.
+# A minus must come last in a bracket expression, because elsewhere it means a range.
 _SIGNS: Final = "".join(sorted(FORMULA_SIGNS, key=lambda sign: sign == "-"))
 _GUARDED: Final = f"^'+[{SKIPPED_BEFORE_SIGNS}]*[{_SIGNS}]"
-# The table of each id or name column. A reference is read like the id that it refers to.
+# The table of each id or name column. A reference is treated like the id that it refers to.
 _IDS: Final = (
     (stages.BILLING_STATUS, "name", BillingStatus.name),
     (stages.OFFICE, "external_id", Office.external_id),
@@ -42,7 +42,7 @@ _NAMES: Final = ((stages.OFFICE, Office), (stages.PROVIDER, Provider), (stages.P
 
 def unescape_formulas(session: Session, practice_id: int) -> None:
     """Remove the apostrophes from the staged ids and texts."""
-    # Names first, because they find their row by the id with or without the apostrophe.
+    # Names first, because their rows are found by the id, with or without the apostrophe.
     for stage, table in _NAMES:
         is_its_id = or_(
             table.external_id == stage.c.external_id, table.external_id == _without_apostrophe(stage.c.external_id)

@@ -81,7 +81,7 @@ def insert_claims(
 ) -> None:
     """Insert the staged claims with their lines and postings. The rows that they refer to must exist.
 
-    Call `sum_lines` before. `source` says where the postings came from. Together with their source id it is unique in
+    Call `sum_lines` first. `source` says where the postings came from. A source and a source id are unique together in
     the practice.
     """
     session.execute(_claims(practice_id, claim_sums(stages.LINE_SUM).subquery("claim_sums")))

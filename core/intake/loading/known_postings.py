@@ -17,9 +17,9 @@ KNOWN_COLUMNS: Final = ("source_id", "claim", *STAGED_POSTING_COLUMNS)
 
 
 def find_known_postings(session: Session, practice_id: int, source: str) -> None:
-    """Stage the practice's postings with a staged id, and those of staged claims. Others cannot matter.
+    """Stage the practice's postings with a staged id, and those of staged claims. Others are irrelevant.
 
-    A recognized posting has the values from the export that it came with.
+    A recognized posting has the values from the export that contained it.
     """
     of_recognized = (RecognizedPosting.practice_id == practice_id, RecognizedPosting.source == source)
     is_recognized = exists().where(*of_recognized, RecognizedPosting.source_id == Posting.source_id)
@@ -36,7 +36,7 @@ def find_known_postings(session: Session, practice_id: int, source: str) -> None
             .where(*conditions)
         )
         has_staged_id = exists().where(stages.POSTING.c.source_id == table.source_id)
-        # Two statements, because each is found by an index if the file is small.
+        # Two statements, because each can use an index if the file is small.
         for picked in ((is_staged_claim,), (has_staged_id, ~is_staged_claim)):
             session.execute(
                 insert(stages.KNOWN_POSTING).from_select([*KNOWN_COLUMNS, "recognized"], rows.where(*picked))

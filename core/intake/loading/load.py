@@ -65,10 +65,10 @@ _COUNTED_STAGES: Final = (
 class ImportOptions:
     """How to import. The defaults import what is new and change nothing that exists."""
 
-    take_changes: bool = False  # write the differences into the practice's records
-    post_corrections: bool = False  # post what corrects changed postings
+    take_changes: bool = False  # apply the differences to the practice's records
+    post_corrections: bool = False  # post the corrections for changed postings
     check_only: bool = False  # run every check and write no record; the caller rolls back
-    expected_total_cents: int | None = None  # refuse if the A/R total of the files is another
+    expected_total_cents: int | None = None  # refuse if the A/R total of the files is different
     # Called with every difference and correction, not only the first. Values may be names.
     each_difference: Callable[[Difference], None] | None = None
     each_correction: Callable[[Correction], None] | None = None
@@ -98,7 +98,7 @@ class Imported:
     differences: Differences
     corrections: Corrections
     recognized: Recognized
-    corrected: int  # the part of `added` that corrects changed postings, as the user wanted
+    corrected: int  # the part of `added` that corrects changed postings, if the user asked for it
     held_back: int  # new postings on existing claims that were not imported: `HoldBack`
     changes_taken: bool
     summary: Summary | None  # None after a check
@@ -108,7 +108,7 @@ class Imported:
 
     @property
     def nothing_new(self) -> bool:
-        """Return whether every row already existed, no record was changed and no write-off came back."""
+        """Return whether every row already existed, no record was changed and no posting was recognized."""
         return not any(self.added.values()) and not self.changes_taken and not self.recognized.postings
 
     def facts(self) -> dict[str, Any]:
@@ -199,7 +199,7 @@ def lock_imports(session: Session, practice_id: int) -> None:
 
 
 def _check_rows(session: Session, practice_id: int, source: str, origins: Origins, faults: Faults) -> None:
-    """Check the staged rows among themselves, then against the practice's. Raise `ImportRefused`."""
+    """Check the staged rows against each other, then against the practice's. Raise `ImportRefused`."""
     stages.analyze(session, *(stage.name for _, stage in _COUNTED_STAGES))
     check_staged(session, practice_id, origins, faults)
     report_look_alikes(session, practice_id, origins, faults)
@@ -215,7 +215,7 @@ def _compare(
     """Compare the staged rows with the practice's."""
     find_differences(session, practice_id)
     for each in all_differences(session, origins) if options.each_difference else ():
-        options.each_difference(each)  # type: ignore[misc]  # given, as the line above says
+        options.each_difference(each)  # type: ignore[misc]  # given, as the line above checks
     for one in all_corrections(session, practice_id, source, origins) if options.each_correction else ():
         options.each_correction(one)  # type: ignore[misc]
     return list_differences(session, origins), list_corrections(session, practice_id, source, origins)
@@ -248,7 +248,7 @@ def _check_new(
 ) -> Additions:
     """Lock the existing claims that the new rows touch, and check these rows. Return what is new on such claims.
 
-    A check takes no locks, because jobs and users would wait for its end.
+    A check takes no locks, because jobs and users would wait until it ends.
     """
     on_existing = count_additions(session, practice_id)
     if (on_existing.claims or takes) and not options.check_only:
@@ -273,7 +273,7 @@ def _write(
         # Without statistics, PostgreSQL would scan the new patients once for each claim.
         stages.analyze(session, "office", "provider", "payer", "patient")
     if done.on_existing.claims:
-        # Before the new claims, because the staged rows of existing claims are found by their claim.
+        # Before the new claims, because after that, all staged rows would be on existing claims.
         practice = practice_queries.find(session, practice_id)
         moved = insert_additions(session, practice, source=source, by=by, now=now)
         done = replace(done, on_existing=replace(done.on_existing, moved=moved))
@@ -281,7 +281,7 @@ def _write(
     if done.added["claims"]:
         stages.analyze(session, "claim", "line_item", "posting")
     if done.changes_taken:
-        # Last, so that a status from the file stands.
+        # Last, so that a status from the file wins.
         take_changes(session, practice_id, done.differences.counts, by=by, now=now)
     if any(done.added.values()) or done.recognized.postings:
         existing = {"on_existing_claims": done.on_existing.postings} if done.on_existing.postings else {}

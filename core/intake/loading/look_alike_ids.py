@@ -1,4 +1,4 @@
-"""Ids that look alike but are not equal would split one payer or patient in two."""
+"""Ids that look alike but are not equal would split one payer or patient into two."""
 
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ _IDS: Final = (
 
 
 def report_look_alikes(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
-    """Add a fault for each new id that looks like another one in its file or in the practice."""
+    """Add a fault for each new id that looks like another id in its file or in the practice."""
     for stage, key, table, name in _IDS:
         if stage not in origins:
             continue
@@ -38,7 +38,7 @@ def report_look_alikes(session: Session, practice_id: int, origins: Origins, fau
 def _pairs(stage: Table, key: str, here: Select[Any]) -> Select[Any]:
     """Return each new staged id with the other id that it looks like.
 
-    Two ids of plain characters never look alike, so one of a pair has a special character, and few rows are compared.
+    Different ids of plain characters never look alike. So only ids with a special character are compared with others.
     """
     known = here.subquery("known")
     staged = select(stage.c.at, stage.c[key].label("id")).where(~exists().where(known.c.id == stage.c[key]))

@@ -11,9 +11,9 @@ _ZEROS, _LETTER_CASE, _LOOK_ALIKE = "zeros", "letters", "looks"
 NEAR_MATCH_CURES: Final[Mapping[str, str]] = {
     _ZEROS: "it exists with different leading zeros; spreadsheets drop them: format the column as text before export",
     _LETTER_CASE: "it exists with different capitalization; write both the same way",
-    _LOOK_ALIKE: "one that looks the same exists but has different characters; type both the same way",
+    _LOOK_ALIKE: "it exists with different characters that look the same; type both the same way",
 }
-"""The cure for each hint that `near_match` gives."""
+"""The fix for each hint that `near_match` gives."""
 
 
 def near_match(named: ColumnElement[Any], known: Select[Any] | CompoundSelect[Any]) -> Label[str | None]:

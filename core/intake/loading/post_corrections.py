@@ -37,7 +37,7 @@ def stage_corrections(
 
 
 def _free_id(wanted: str, taken: set[str]) -> str:
-    """Return the id, or another one if a total returned to an earlier value. A known id would not be posted again."""
+    """Return the id, or a variant if it is taken, because a total returned to an earlier value."""
     return next(id_ for n in count(1) if (id_ := wanted if n == 1 else f"{wanted}-{n}") not in taken)
 
 

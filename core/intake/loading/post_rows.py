@@ -1,4 +1,4 @@
-"""Post staged rows on the practice's existing claims, and match write-offs as if they had been entered one by one."""
+"""Post staged rows on the practice's existing claims. Write-offs change as if the rows had been entered one by one."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ def report_future_rows(
         _STAGE.c.posted_on > latest, on_existing_claim(practice.id)
     )
     for row in first_faulty_rows(session, rows, faults=faults):
-        cure = f"the date is in the future; the latest is {latest}"
+        cure = f"the date is in the future; the latest allowed date is {latest}"
         faults.add(origins[_STAGE].fault(row, "posted_on", str(row.posted_on), cure), times=row.times)
 
 
@@ -80,7 +80,7 @@ def report_rows_over_limit(
 
 
 def lock_claims(session: Session, practice_id: int, named: ColumnElement[bool]) -> None:
-    """Lock the claims that match, in id order and before any month, as all others do."""
+    """Lock the claims that match, in id order and before any month, like every other transaction."""
     claims = select(Claim.id).where(Claim.practice_id == practice_id, named).order_by(Claim.id)
     session.execute(select(func.count()).select_from(claims.with_for_update(key_share=True).subquery("locked")))
 
@@ -112,7 +112,7 @@ def _has_id(source_ids: Sequence[str]) -> ColumnElement[bool]:
 def _posting_rounds(session: Session, practice_id: int) -> list[list[str]]:
     """Return the rounds for places with write-offs: the first row of each place, then the second, and so on.
 
-    A row is named by its id, because a charge and a payment may be on the same line of two files.
+    A row is identified by its id, because a charge and a payment may be on the same line of two files.
     """
     place = (_STAGE.c.claim, _STAGE.c.line, _STAGE.c.responsibility)
     written_off = exists().where(

@@ -1,8 +1,7 @@
-"""Recognize what an export brings back, so that it is not posted a second time.
+"""Recognize postings in an export that the ledger already has, so that they are not posted a second time.
 
-An office posts the write-offs of a job in its own system. The next export has them as adjustments, or as lower
-balances. Neither is a new posting in the ledger. If the file gives totals and no single postings, the same holds for
-what users posted here by hand.
+An office posts a job's write-offs in its own system. Its next export contains them as adjustments or as lower balances.
+Neither is new to the ledger. If the file gives totals instead of single postings, the same applies to manual postings.
 """
 
 import datetime as dt
@@ -49,22 +48,22 @@ _STAGE: Final = stages.POSTING
 
 
 class Recognized(NamedTuple):
-    """The postings in an export that the ledger has in another form, and their net amount in cents."""
+    """The postings in an export that the ledger has in a different form, and their net amount in cents."""
 
     postings: int = 0
     cents: int = 0  # above zero lowers the balance
 
 
 def recognize(session: Session, practice_id: int, source: str, *, gives_totals: bool) -> Recognized:
-    """Find the staged postings that the ledger has in another form, and stage them as known. `remember` stores them.
+    """Find the staged postings that the ledger has in a different form. Stage them as known. `remember` stores them.
 
-    They are compared with what is due: the write-offs and reversals not yet seen in an export. If the file gives
-    totals, all postings that did not come from this source are due. Payments are compared with payments. The changed
-    postings of any of the following are recognized, if it changed by exactly what is due:
+    They are compared with what is due in the export: the write-offs and reversals not yet seen in an export. If the
+    file gives totals, all postings that did not come from this source are due. Payments are compared only with
+    payments. Changed postings are recognized if any of the following changed by exactly what is due:
 
     1. the balances of a line
     2. the payments, or the adjustments, for a line and responsibility
-    3. the adjustments of a claim, on whatever line
+    3. the adjustments of a claim, on any line
 
     Call `find_known_postings` first.
     """
@@ -134,7 +133,7 @@ def _count() -> Select[Any]:
 
 
 def _is_other(source: str, *, gives_totals: bool) -> ColumnElement[bool]:
-    """Return the condition for a posting that an export may bring back, without the reversals of write-offs."""
+    """Return the condition for a posting that an export may contain, not counting reversals of write-offs."""
     return Posting.source.is_distinct_from(source) if gives_totals else Posting.kind == PostingKind.WRITE_OFF
 
 
@@ -228,7 +227,7 @@ def _entries(changes: CTE) -> Select[Any]:
 
 
 def _lines(due: CTE, changes: CTE, entries: CTE) -> Select[Any]:
-    """Return the lines whose balances changed by exactly what is due. Payments that changed must match it too."""
+    """Return the lines whose balances changed by exactly what is due. Changed payments must match too."""
     line = tuple_(due.c.claim, due.c.line)
     paid = select(changes.c.claim, changes.c.line).where(changes.c.kind == _PAYMENT)
     by_class, by_side = (_uneven(due, entries, *more) for more in (("paid",), ()))
@@ -237,7 +236,7 @@ def _lines(due: CTE, changes: CTE, entries: CTE) -> Select[Any]:
 
 
 def _uneven(due: CTE, entries: CTE, *more: str) -> Select[Any]:
-    """Return the lines on which changes and what is due differ, by responsibility and `more`."""
+    """Return the lines on which the changes differ from what is due, by responsibility and `more`."""
     names = ("claim", "line", "side", *more)
     both = union_all(
         select(*(entries.c[name] for name in names), entries.c.cents),

@@ -1,6 +1,6 @@
 """The temporary tables of an import. Rows are copied here, checked as sets, and inserted as sets.
 
-A row refers to others by their outside ids, as the files do. `at` is the line of the file. Columns with a fault are
+A row refers to others by their external ids, as the files do. `at` is the line of the file. Columns with a fault are
 null, so that one fault does not cause others.
 """
 
@@ -83,9 +83,9 @@ LINE: Final = _stage(
     Column("procedure_code", Text),
 )
 POSTING: Final = _stage("posting", *_posting_columns())
-# The practice's postings with a staged id, and those of staged claims. `recognized`: with the values of an export.
+# The practice's postings with a staged id, and those of staged claims. `recognized`: with the values from an export.
 KNOWN_POSTING: Final = _stage("known_posting", *_posting_columns(), Column("recognized", Boolean))
-# Staged postings that the ledger already has in another form. They have no `at`.
+# Staged postings that the ledger already has in a different form. They have no `at`.
 RECOGNIZED: Final = _stage("recognized", *_posting_columns())
 # A line with its charge, as a practice writes it. LINE and POSTING are made from it.
 CHARGED_LINE: Final = _stage(
@@ -192,7 +192,7 @@ DIFFERENCE: Final = _stage(
 
 def open_stages(session: Session) -> None:
     """Create the empty stages of this transaction. They are dropped at its end."""
-    # Sort sets of this size in memory. The queries finish sooner than JIT compiles them.
+    # Sort sets of this size in memory. The queries finish before JIT could compile them.
     session.execute(text("SET LOCAL work_mem = '64MB'"))
     session.execute(text("SET LOCAL jit = off"))
     _STAGES.create_all(session.connection(), checkfirst=False)
@@ -204,7 +204,7 @@ def clear_stages(session: Session, *stages: Table) -> None:
 
 
 def analyze(session: Session, *tables: str) -> None:
-    """Refresh the planner's statistics, which autovacuum would do minutes later, and for stages never."""
+    """Refresh the planner's statistics, which autovacuum would do minutes later, and never for temporary tables."""
     session.execute(text("ANALYZE " + ", ".join(tables)))
 
 

@@ -13,12 +13,12 @@ from core.intake.loading.totals import POSTING_TOTALS, ControlTotal, ControlTota
 from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting, PostingKind, Responsibility
 
-EXAMPLES_MAX: Final = 20  # of each list, so that a large import stays readable; the sums cover all
+EXAMPLES_MAX: Final = 20  # in each list, so that a large import stays readable; the sums include all
 _STAGE: Final = stages.POSTING
 
 
 class LookAlike(NamedTuple):
-    """A payment with the same claim, line, payer, amount and date as another one."""
+    """A payment with the same claim, line, payer, amount and date as another payment."""
 
     line_of_file: int
     posting_id: str
@@ -68,9 +68,9 @@ class Summary:
 
 
 def look_alikes(session: Session, practice_id: int) -> tuple[ControlTotal, list[LookAlike]]:
-    """Return the staged payments that equal an earlier one, in the file or in the practice, under another id.
+    """Return the staged payments that equal an earlier one, in the file or in the practice, under a different id.
 
-    They are posted anyway, because two equal payments on one day do happen. Call it before they are inserted.
+    They are posted anyway, because two identical payments on one day can be genuine. Call it before they are inserted.
     """
     found = union_all(_payments_like_posted(practice_id), _payments_like_staged()).subquery("found")
     # A payment that equals several others counts once.
@@ -98,7 +98,7 @@ def summarize(
 ) -> Summary:
     """Return the summary of the staged rows after they were inserted.
 
-    `new_claims` are their totals if all are on new claims, whose balances then need not be read.
+    `new_claims` are their totals if every row is on a new claim. The balances are then not read from the practice.
     """
     if new_claims is None:
         credit, credits_ = _credits(session, _existing_credits(practice_id))
@@ -204,7 +204,7 @@ def _staged_credits() -> Sequence[Select[*tuple[Any, ...]]]:
 
 
 def _existing_credits(practice_id: int) -> Sequence[Select[*tuple[Any, ...]]]:
-    """Return the credit balances on the imported claims, also those that the import did not change."""
+    """Return the credit balances on the imported claims, including those that the import did not change."""
     return [
         select(
             Claim.external_id.label("claim_id"),

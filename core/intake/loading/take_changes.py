@@ -1,4 +1,4 @@
-"""Apply the staged differences to the practice's records, with an audit of the old and new values."""
+"""Apply the staged differences to the practice's records, with the old and new values in the audit log."""
 
 import datetime as dt
 import hashlib
@@ -39,9 +39,9 @@ _AMOUNTS: Final = ("allowed", "expected")
 
 
 def changed_claims(practice_id: int) -> Select[Any]:
-    """Return the numbers of the claims that the differences touch: their own, and open ones of a payer's new class.
+    """Return the numbers of the claims that differ, and of the open claims whose payer has a new class.
 
-    A run reads the class only through its preview, so a new class must raise the versions of the claims.
+    A running job knows a payer's class only from its preview, so a new class must raise the claims' versions.
     """
     own = select(_FOUND.c.number).where(_FOUND.c.record == "claim")
     of_class = (_FOUND.c.record == "payer", _FOUND.c.field == "payer_class", _FOUND.c.number == Payer.external_id)
@@ -109,7 +109,7 @@ def _in_order() -> Select[Any]:
 
 
 def _digest(session: Session) -> str:
-    """Return the SHA-256 of all changes, in order, so that the audit's chain covers old and new too."""
+    """Return the SHA-256 of all changes, in order, so that the audit chain covers the old and new values too."""
     digest = hashlib.sha256()
     for row in session.execute(_in_order(), execution_options={"yield_per": _READ_AT_ONCE}):
         digest.update(json.dumps([*row]).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""Control totals of staged rows, before anything is in the books: to compare with the office's own reports."""
+"""Control totals of staged rows, to compare with the office's own reports before anything is in the books."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ class ControlTotal(NamedTuple):
 
 @dataclass(frozen=True)
 class ControlTotals:
-    """The totals of the staged rows. A balance is the sum of their postings; credits are parts of it."""
+    """The totals of the staged rows. A balance is the sum of their postings, including credits."""
 
     claims: int
     lines: int
@@ -85,7 +85,7 @@ class ControlTotals:
 
 @dataclass(frozen=True)
 class FirstClaim:
-    """A claim in the file with its balances by the file, to compare with the office's screen."""
+    """A claim in the file, with its balances according to the file, to compare with the office's screen."""
 
     claim_id: str
     patient_id: str
@@ -101,20 +101,21 @@ class FirstClaim:
 
 
 class ExpectedTotalDiffers(Refusal):
-    """The files' A/R total is not the expected one. Nothing was imported."""
+    """The files' A/R total differs from the expected one. Nothing was imported."""
 
     code = "expected_total_differs"
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 def check_expected_total(totals: ControlTotals, expected_cents: int | None) -> None:
-    """Raise `ExpectedTotalDiffers` if a total is expected and the file has another."""
+    """Raise `ExpectedTotalDiffers` if the A/R total differs from the expected one."""
     if expected_cents is None or totals.total_cents == expected_cents:
         return
     difference = totals.total_cents - expected_cents
     credit = ""
     if totals.credit.number:
-        credit = f" It includes {counted(totals.credit.number, 'credit')} of {format_cents(totals.credit.cents)}."
+        credits_ = counted(totals.credit.number, "credit balance")
+        credit = f" The files' total is net of {credits_}: {format_cents(totals.credit.cents)}."
     raise ExpectedTotalDiffers(
         f"The files' A/R total is {format_cents(totals.total_cents)}, not {format_cents(expected_cents)}. The "
         f"difference is {format_cents(difference)}.{credit} Nothing was imported.",
@@ -125,7 +126,7 @@ def check_expected_total(totals: ControlTotals, expected_cents: int | None) -> N
 
 
 def control_totals(session: Session) -> ControlTotals:
-    """Return the totals of everything staged now. Call `sum_lines` before."""
+    """Return the totals of everything staged now. Call `sum_lines` first."""
     of, claim = _STAGE.c, stages.CLAIM.c
     insurance = of.responsibility == Responsibility.INSURANCE.value
     columns = [
@@ -169,7 +170,7 @@ def named_parts(sums: Any) -> dict[str, Any]:
 
 
 def first_claims(session: Session, practice_id: int) -> list[FirstClaim]:
-    """Return the first claims in the file with their balances by the file."""
+    """Return the first claims in the file, with their balances according to the file."""
     claim, of = stages.CLAIM.c, _STAGE.c
     first = select(claim.at, claim.external_id, claim.patient, claim.service_date).order_by(claim.at)
     top = first.limit(FIRST_CLAIMS).subquery("top")

@@ -16,15 +16,15 @@ _AMOUNT: Final = re.compile(
 )
 _PLAIN: Final = re.compile(r"-?\d{1,9}\.\d\d", re.ASCII)  # most amounts, read faster
 _ACCOUNTING_ZERO: Final = re.compile(r"\$\s*-")  # as Excel's Accounting format shows 0.00
-_DIGITS_MAX: Final = 9  # before the point
+_DIGITS_MAX: Final = 9  # before the decimal point
 _DECIMALS_MAX: Final = 2
-# A workbook stores 1234.56 as a binary fraction. A formula may leave less than this beside the cents, never money.
+# A workbook stores 1234.56 as a binary fraction. A remainder smaller than this is a rounding error, never money.
 _BINARY_RESIDUE: Final = Decimal("0.00000001")
 _CENT: Final = Decimal("0.01")
 
 
 def read_amount(field: str, *, credit_words: bool = False) -> int:
-    """Read an amount in any of these forms. Return cents, below zero for a negative. Raise `BadField` with the cure.
+    """Read an amount in any of these forms. Return signed cents. Raise `BadField` with the fix.
 
     `credit_words` allows CR (negative) and DR (positive) after the amount.
     """
@@ -44,7 +44,7 @@ def read_amount(field: str, *, credit_words: bool = False) -> int:
         raise BadField(f"the mapping does not say what {sign} means; set credit_words, or remove {sign} from the file")
     whole, _, decimals = found["number"].replace(",", "").partition(".")
     if len(decimals) > _DECIMALS_MAX:
-        raise BadField("the amount has more than two decimals; amounts are never rounded; write whole cents")
+        raise BadField("the amount has more than two decimals, and an import never rounds; write two decimals")
     if len(whole) > _DIGITS_MAX:
         raise BadField("the amount has more than nine digits before the decimal point")
     cents = int(whole or 0) * 100 + int(decimals.ljust(_DECIMALS_MAX, "0"))
@@ -60,7 +60,7 @@ def _explain(text: str) -> BadField:
 
 
 def number_text(value: object) -> str:
-    """Return a workbook's number as text, with the 15 digits that Excel keeps and without a binary residue."""
+    """Return a number in a workbook as text: the 15 digits that Excel keeps, without a binary rounding error."""
     number = Decimal(f"{value:.15g}")
     rounded = number.quantize(_CENT) if abs(number) < Decimal(10) ** 15 else number
     exact = rounded if abs(number - rounded) < _BINARY_RESIDUE else number

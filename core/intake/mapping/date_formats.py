@@ -1,4 +1,4 @@
-"""Read dates in a chosen format, and tell which formats a column of dates allows."""
+"""Read dates in a chosen format, and find the formats that fit a column of dates."""
 
 import datetime as dt
 import re
@@ -17,7 +17,7 @@ _EXCEL_LEAP_BUG: Final = 60  # Excel counts a February 29, 1900, which did not e
 
 
 class DateFormat(StrEnum):
-    """How a column writes its dates. One-digit months and days, and a time behind the date, are accepted."""
+    """How a column writes its dates. One-digit months and days, and a time after the date, are accepted."""
 
     MDY = "MM/DD/YYYY"
     DMY = "DD/MM/YYYY"
@@ -48,9 +48,9 @@ _READERS: Final = {name: re.compile(pattern + _TIME, re.ASCII) for name, pattern
 
 
 def date_reader(written: DateFormat, *, today: dt.date) -> Callable[[str], dt.date]:
-    """Return a reader of this format. It also accepts YYYY-MM-DD, which has one meaning only.
+    """Return a reader of this format. It also accepts YYYY-MM-DD, which is unambiguous.
 
-    A year of two digits is at most this year: 30 is 1930 in 2026.
+    A two-digit year is never in the future: in 2026, 30 means 1930.
     """
 
     def read(field: str) -> dt.date:
@@ -63,7 +63,7 @@ def date_reader(written: DateFormat, *, today: dt.date) -> Callable[[str], dt.da
 
 
 def parse_date(field: str, written: DateFormat, *, today: dt.date) -> dt.date | None:
-    """Return the date, or None if the field is no date of this format."""
+    """Return the date, or None if the field is not a date in this format."""
     found = _READERS[written].fullmatch(field.strip())
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Guess a mapping from the headers and first rows of a file. What is not certain becomes a question, never a guess."""
+"""Guess a mapping from the headers and first rows of a file. What is uncertain becomes a question."""
 
 import datetime as dt
 import re
@@ -28,13 +28,13 @@ from core.intake.parsing.fields import BadField
 from core.intake.parsing.lines import UnreadableFile
 
 SAMPLE_ROWS: Final = 2_000
-_FITTING_PERCENT: Final = 50  # of the values of a column, so that bad values are reported as faults instead
+_FITTING_PERCENT: Final = 50  # of a column's values must fit the field; the others are reported as faults
 _WORDS_SHOWN_MAX: Final = 10
-_REPEATED: Final = re.compile(r" \(\d+\)$")  # `header_names` adds it to a second equal name
+_REPEATED: Final = re.compile(r" \(\d+\)$")  # `header_names` adds it to a repeated name
 
 
 class NoHeader(BadInput):
-    """No row in the file names columns such as Claim #, Patient, DOS, Ins Bal. Add a row with the column names."""
+    """The file has no row of column headings such as Claim #, Patient, DOS, Ins Bal. Add one."""
 
     code = "no_header"
 
@@ -56,15 +56,15 @@ class GuessedColumn:
 
 @dataclass(frozen=True)
 class Guess:
-    """A mapping to confirm or to correct. With `questions`, it cannot be used before they are answered."""
+    """A mapping to confirm or correct. It cannot be used until all `questions` are answered."""
 
     mapping: Mapping
     header_row: int
     columns: list[GuessedColumn]
     questions: list[Problem]
     notes: list[str]  # conclusions from the values, with the evidence
-    words: dict[Field, list[str]]  # the different words of each column of words
-    sheets: list[str]  # of a workbook
+    words: dict[Field, list[str]]  # the distinct words in each column of words
+    sheets: list[str]  # if the file is a workbook
 
     def open_questions(self, corrected: Mapping) -> list[Problem]:
         """Return the questions that the corrected mapping does not answer."""
@@ -116,7 +116,7 @@ def guess_mapping(path: Path, *, today: dt.date, sheet: str | None = None, cells
 
 
 def _choose_sheet(file: OfficeFile, sheet: str | None) -> tuple[str | None, list[FileRow], list[Problem]]:
-    """Return the sheet whose header names our fields, with its first rows. Two such sheets are a question."""
+    """Return the sheet that has a header, with its first rows. If several sheets do, add a question."""
     if not file.is_workbook:
         return None, file.first_rows(None, SAMPLE_ROWS), []
     if sheet is not None and sheet not in file.sheets:
@@ -133,7 +133,7 @@ def _choose_sheet(file: OfficeFile, sheet: str | None) -> tuple[str | None, list
 
 
 def _header_index(rows: Sequence[FileRow]) -> int | None:
-    """Return the index of the row that names the most fields, if it names three or more."""
+    """Return the index of the row with the most names of fields, if it has three or more."""
 
     def named(index: int) -> int:
         found = (field_of_header(name) for name in header_names(rows[index][1]) if name)
@@ -144,7 +144,7 @@ def _header_index(rows: Sequence[FileRow]) -> int | None:
 
 
 def _assign(values: dict[str, list[str]], today: dt.date) -> tuple[dict[str, Field], list[Problem]]:
-    """Give each field the column with the best header, if its values fit. Two equally good columns are a question."""
+    """Assign each field the column with the best header, if its values fit. A tie between columns is a question."""
     wanted: dict[Field, list[tuple[int, str]]] = {}
     for header, samples in values.items():
         found = field_of_header(_REPEATED.sub("", header))
@@ -232,7 +232,7 @@ def _date_formats(
 ) -> dict[Field, DateFormat]:
     """Return the format of each date column.
 
-    If several formats fit a column, use the one that another date column is certain of. Otherwise, ask.
+    If several formats fit a column, use the one that is certain for another date column. Otherwise, ask.
     """
     found: dict[Field, list[DateFormat]] = {}
     for field, header in headers.items():
@@ -284,11 +284,11 @@ def _words(
 
 
 def _example(field: Field | None, samples: Sequence[str]) -> str:
-    """Return a value to show. A column that is not understood may hold anything, so it shows none."""
+    """Return an example to show. An unrecognized column may contain anything, so it shows none."""
     return samples[0][:40] if samples and field is not None and not TARGETS[field].private else ""
 
 
 def _once(questions: Sequence[Problem]) -> list[Problem]:
-    """Return the questions without a consequence of another one."""
+    """Return the questions, leaving out any that only follow from another question."""
     is_date_asked = {one.code for one in questions} & {"ambiguous_date", "mixed_dates"}
     return [one for one in dict.fromkeys(questions) if not (is_date_asked and one.code == "no_date_format")]

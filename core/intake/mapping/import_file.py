@@ -39,7 +39,7 @@ def import_file(
     faults: Faults | None = None,
     progress: Progress | None = None,
 ) -> Imported:
-    """Import the claims of the file into the practice, created if needed, all or none.
+    """Import the claims in the file, all or none. Create the practice if needed.
 
     `by` is None for the command line. Raise `BadMapping`, `NoSuchFile`, and what `import_csv` raises.
     """

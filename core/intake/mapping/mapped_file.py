@@ -1,4 +1,4 @@
-"""The rows of an office's file as our values, with every fault at its row and under its own header.
+"""Read an office's own file as our values. Each fault names its row and the file's own header.
 
 It has the interface of `core.intake.parsing.folder.Folder`: `rows`, `faults`, `rows_read`, `say` and
 `refuse_if_rows_lost`.
@@ -68,7 +68,7 @@ class MappedFile:
         except UnreadableFile as stop:
             self.faults.add(Fault(self.format.name, stop.cure, line=stop.line, kind=FaultKind.STRUCTURE))
             self.faults.refuse_if_any()
-        # A claim has a value here. Without a column for the date of service, it is the claim ID.
+        # Every claim has a value here: the date of service, or the claim ID if the file has no dates of service.
         telling = Field.SERVICE_DATE if Field.SERVICE_DATE in self._fields else Field.CLAIM
         self._telling_place = self._places[self._fields.index(telling)]
         self._cells_of_claim = min(2, len(mapping.columns))
@@ -87,7 +87,7 @@ class MappedFile:
             for row in self._split_rows():
                 at, cells = row
                 if sum(1 for cell in cells if cell.strip()) < self._cells_of_claim:
-                    empty += 1  # or a note, such as a page number
+                    empty += 1  # or it contains only a note, such as a page number
                     continue
                 if pending is not None:
                     cure = "this is not a claim but looks like a totals row between claims; remove it"
@@ -117,12 +117,12 @@ class MappedFile:
             self._progress(what, 0, 0)
 
     def header_of(self, *wanted: Field) -> str:
-        """Return the header of the first of these fields that has a column, or its label."""
+        """Return the header of the first of these fields that has a column. If none has one, return a label."""
         headers = self.mapping.headers()
         return next((headers[field] for field in wanted if field in headers), TARGETS[wanted[0]].label)
 
     def _check_file(self) -> None:
-        """Refuse a file that the mapping does not describe. Raise `UnreadableFile`."""
+        """Refuse a file that does not match the mapping. Raise `UnreadableFile`."""
         file, mapping = self._file, self.mapping
         if file.encoding.name == text_file.WINDOWS_1252 and mapping.encoding != "windows-1252":
             cure = (
@@ -135,7 +135,7 @@ class MappedFile:
             raise UnreadableFile(f"choose one of the sheets in the mapping: {', '.join(file.sheets)}", 1)
 
     def _find_header(self) -> tuple[int, list[str], list[str], list[int]]:
-        """Return the header's row, its cells, its names and the place of each mapped column. Raise `ImportRefused`."""
+        """Return the header's row, its cells, its names and each mapped column's position. Raise `ImportRefused`."""
         wanted = list(self.mapping.columns)
         best: tuple[int, int, list[str], list[str]] | None = None
         for at, cells in self._file.first_rows(self.mapping.sheet, HEADER_ROWS):
@@ -150,7 +150,7 @@ class MappedFile:
             if name not in names:
                 near = get_close_matches(name, names, n=1)
                 hint = f'; did "{near[0]}" replace it?' if near else ""
-                cure = f"the file has no such column, but the mapping names it; correct the mapping{hint}"
+                cure = f"the mapping uses this column, but the file does not have it; correct the mapping{hint}"
                 self.faults.add(Fault(self.format.name, cure, line=at, column=name, kind=FaultKind.COLUMNS))
         self.faults.refuse_if_any()
         return at, cells, names, [names.index(name) for name in wanted]
@@ -170,7 +170,7 @@ class MappedFile:
                 continue
             cells = row[1]
             if in_quote and len(cells) != len(self._names):
-                continue  # the rest of the value that the quote opened
+                continue  # still inside a quoted value
             in_quote = False
             if at in self._file.merged_rows:
                 self._add_lost("cells in this row are merged; unmerge them, because only one of them has a value", at)
@@ -197,7 +197,7 @@ class MappedFile:
         return Row(at, values, is_valid=len(self.faults) == before)
 
     def _looks_like_totals(self, cells: list[str]) -> bool:
-        """Return whether the row has an amount, and no date of service or no claim ID, or says Total."""
+        """Return whether the row has an amount but no date of service, and has no claim ID or says Total."""
         if len(cells) > self._telling_place and cells[self._telling_place].strip():
             return False
         texts = {
@@ -235,7 +235,7 @@ class MappedFile:
 
 
 def _reader(field: Field, mapping: Mapping, today: dt.date) -> FieldReader:
-    """Return the reader of a field's values. It remembers the last different values."""
+    """Return the reader of a field's values. It caches recent values."""
     kind = TARGETS[field].kind
     if field is Field.LINE:
         return fields.line_number
@@ -270,7 +270,7 @@ def _text(text: str) -> str:
 
 
 def _words(field: Field, mapping: Mapping) -> FieldReader:
-    """Return a reader of our words: by the mapping, then by their usual meaning. A billing status may be any."""
+    """Return a reader that translates words by the mapping, then by usual meaning. Any billing status is accepted."""
     given = {" ".join(word.split()).casefold(): ours for word, ours in mapping.words.get(field, {}).items()}
 
     def read(text: str) -> str | None:

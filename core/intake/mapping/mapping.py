@@ -1,4 +1,4 @@
-"""A mapping: which column of an office's file is which, and how its values are written."""
+"""A mapping: what each column in an office's file means, and how its values are written."""
 
 from collections.abc import Mapping as Dict
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -14,7 +14,7 @@ from core.models.ledger import GroupCode, Responsibility
 from core.models.practices import PayerClass
 
 COLUMNS_MAX: Final = 500
-WORDS_MAX: Final = 1_000  # with a meaning in one field
+WORDS_MAX: Final = 1_000  # whose meaning is defined, for one field
 _TEXT_MAX: Final = 200
 
 Text = Annotated[str, StringConstraints(max_length=_TEXT_MAX, pattern=r"^[^\x00]*$")]
@@ -29,7 +29,7 @@ OUR_WORDS: Final[dict[Field, tuple[str, ...] | None]] = {
     Field.DENIAL_GROUP: tuple(GroupCode),
     Field.BILLING_STATUS: None,  # the standard ones and the practice's own
 }
-"""The words that a file's words may stand for. None: any."""
+"""Our words, which a file's words can mean. None allows any word."""
 
 
 class BadMapping(BadInput):
@@ -52,8 +52,8 @@ class Mapping(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rows: Literal["claim", "line"] = "claim"  # one row for each
-    sheet: Text | None = None  # of a workbook with several sheets
-    encoding: Literal["utf-8", "windows-1252"] = "utf-8"  # UTF-16 and a byte order mark show themselves
+    sheet: Text | None = None  # if the workbook has several
+    encoding: Literal["utf-8", "windows-1252"] = "utf-8"  # UTF-16 and byte order marks are detected
     columns: dict[Text, Field] = {}
     constants: dict[Field, Text] = {}  # the same value for every row
     dates: dict[Field, DateFormat] = {}
@@ -66,14 +66,14 @@ class Mapping(BaseModel):
 
     @classmethod
     def of(cls, given: Dict[str, Any] | str) -> "Mapping":
-        """Read a mapping from JSON. Raise `BadMapping` naming each bad place."""
+        """Read a mapping from JSON. Raise `BadMapping` with each bad field."""
         try:
             return cls.model_validate_json(given) if isinstance(given, str) else cls.model_validate(given)
         except ValidationError as error:
             raise BadMapping(reading.join_faults(reading.faults_by_path(error))) from None
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as JSON, without what has its default."""
+        """Return it as JSON, omitting default values."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
     def headers(self) -> dict[Field, str]:
@@ -98,7 +98,7 @@ class Mapping(BaseModel):
 
 
 def _twice(mapping: Mapping) -> list[Problem]:
-    """Return fields that two columns give, or a column and a constant."""
+    """Return fields that have two columns, or both a column and a constant."""
     found = []
     for field in Field:
         headers = [header for header, meant in mapping.columns.items() if meant is field]
@@ -107,7 +107,7 @@ def _twice(mapping: Mapping) -> list[Problem]:
             listed = " and ".join(f'"{header}"' for header in headers)
             found.append(Problem("two_columns", f"The columns {listed} both mean {label}. Choose one."))
         if headers and field in mapping.constants:
-            sentence = f'{label} has the column "{headers[0]}" and a constant. Remove one.'
+            sentence = f'{label} has both the column "{headers[0]}" and a constant. Remove one.'
             found.append(Problem("column_and_constant", sentence))
     if len(mapping.columns) > COLUMNS_MAX:
         found.append(Problem("too_many_columns", f"Map at most {COLUMNS_MAX} columns."))
@@ -146,26 +146,31 @@ def _missing_money(mapping: Mapping) -> list[Problem]:
     by_owner = mapping.has(Field.RESPONSIBILITY) and mapping.has(Field.TOTAL_BALANCE, Field.CHARGE)
     if not (both or one_of_total or by_owner):
         sentence = (
-            "Choose the columns with the insurance balance and the patient balance. Or choose the total balance, and "
-            "one of these two or the column that says who owes it."
+            "Choose the columns with the insurance balance and the patient balance. Or choose the total balance plus "
+            "one more column: the insurance balance, the patient balance, or who owes the balance."
         )
         return [Problem("no_balance", sentence)]
     if mapping.has(*PAYMENT_FIELDS, *ADJUSTMENT_FIELDS) and not mapping.has(Field.CHARGE):
-        sentence = "Payments and adjustments need the charge. Choose its column, or clear those columns."
+        sentence = (
+            "If you map payments or adjustments, you must also map the charge. Choose the charge column, or clear the "
+            "payment and adjustment columns."
+        )
         return [Problem("no_charge", sentence)]
     return []
 
 
 def _bad_words(mapping: Mapping) -> list[Problem]:
-    """Return words that are not ours."""
+    """Return meanings that are not our words."""
     found = []
     for field, words in mapping.words.items():
         label = TARGETS[field].label
         if field not in OUR_WORDS:
-            found.append(Problem("no_words", f"{label} takes no word meanings. Remove them from the mapping."))
+            found.append(
+                Problem("no_words", f"You can't define value meanings for {label}. Remove them from the mapping.")
+            )
             continue
         if len(words) > WORDS_MAX:
-            found.append(Problem("too_many_words", f"Give meanings for at most {WORDS_MAX:,} values of {label}."))
+            found.append(Problem("too_many_words", f"Define meanings for at most {WORDS_MAX:,} values of {label}."))
         allowed = OUR_WORDS[field]
         for word, ours in words.items():
             if ours and allowed is not None and ours not in allowed:

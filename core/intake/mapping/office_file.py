@@ -18,23 +18,23 @@ FileRow = tuple[int, list[str]]
 
 
 class NoSuchFile(BadInput):
-    """There is no such file."""
+    """The file does not exist."""
 
     code = "no_such_file"
 
 
 class UnsplitRow(NamedTuple):
-    """A line whose fields cannot be split."""
+    """A line that cannot be split into fields."""
 
     at: int
     cure: str
 
 
 class OfficeFile:
-    """A file whose kind, encoding, delimiter and sheets are known. `kind` is "text" or "workbook"."""
+    """A file with its detected kind, encoding, delimiter and sheets. `kind` is "text" or "workbook"."""
 
     def __init__(self, path: Path, *, cells_max: int = CELLS_MAX) -> None:
-        """Look at the file. Raise `NoSuchFile` and `UnreadableFile` with the cure."""
+        """Inspect the file. Raise `NoSuchFile`, and `UnreadableFile` with the fix."""
         if not path.is_file():
             raise NoSuchFile(f"{path} is not a file.")
         self.path = path
@@ -92,7 +92,7 @@ class OfficeFile:
 
 
 def header_names(fields: Sequence[str]) -> list[str]:
-    """Return a unique name for each column: the second "Balance" is "Balance (2)". A column without a name is empty."""
+    """Return a unique name for each column: the second "Balance" is "Balance (2)". An unnamed column stays unnamed."""
     seen: dict[str, int] = {}
     names = []
     for field in fields:

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
 
-# A made number follows from the name and the date of birth, so a correction changes it. The new number stands for the
-# known patient if its existing claims are all of that patient, and the file has neither number for another patient.
+# A generated number is derived from the name and the date of birth, so a correction changes it. The new number belongs
+# to a known patient if all its existing claims are that patient's, and neither number is used for a different patient.
 _CORRECTED: Final = text("""
     WITH known AS (
         SELECT DISTINCT s.patient AS new, p.external_id AS old, p.name AS old_name, p.birth_date AS old_birth
@@ -29,9 +29,9 @@ _CORRECTED: Final = text("""
 
 
 def keep_made_numbers(session: Session, practice_id: int, *, made: str) -> None:
-    """Give a patient with a corrected name or date of birth the number that the practice has, so it is listed.
+    """Keep the known number of a patient whose name or date of birth was corrected, so that the change is listed.
 
-    `made` begins the numbers that were made from names. Two patients without anything in common stay two.
+    `made` is the prefix of generated numbers. Two patients with nothing in common stay separate.
     """
     for found in session.execute(_CORRECTED, {"practice": practice_id, "made": made}).all():
         if _is_same_person(found):

@@ -1,7 +1,7 @@
-"""Turn the amounts of one row into postings that leave exactly the balances of the file.
+"""Turn the amounts in one row into postings that leave exactly the balances in the file.
 
-With a charge, it is posted with the payments and adjustments of the row. A transfer moves the patient's part. Without
-a charge (balances only), each balance is posted as a charge, and a credit as a payment.
+A charge is posted with the row's payments and adjustments. A transfer moves the patient's portion. Without a charge
+(balances only), each balance is posted as a charge, or as a payment if it is a credit.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Read = Callable[[Field], Any]
 class Amounts(NamedTuple):
     """Amounts to post on one line, in cents. Above zero raises the balance."""
 
-    base: str  # the responsibility of the charge, the adjustments and the insurance payments
+    base: str  # responsibility for the charge, the adjustments and the insurance payments
     insurance_charge: int = 0
     patient_charge: int = 0
     primary_paid: int = 0
@@ -32,7 +32,7 @@ class Amounts(NamedTuple):
 
 
 class Untied(Exception):
-    """The amounts of a row contradict each other. `field` is the place of the fault, the text the cure."""
+    """The amounts of a row contradict each other. `field` is the one to report, and the text is the fix."""
 
     def __init__(self, field: Field, cure: str) -> None:
         self.field = field
@@ -40,10 +40,10 @@ class Untied(Exception):
 
 
 def row_amounts(read: Read, mapping: Mapping, *, has_payer: bool) -> Amounts:
-    """Return the postings of a row whose values `read` returns. Raise `Untied`."""
+    """Return the postings for a row. `read` returns the row's values. Raise `Untied`."""
     charge = read(Field.CHARGE)
     if charge is not None and charge < 0:
-        raise Untied(Field.CHARGE, "a charge must not be negative; remove the canceled charge and its original")
+        raise Untied(Field.CHARGE, "a charge must not be negative; remove this row and the charge that it cancels")
     primary, secondary, patient = (_lowering(read(one), below=mapping.payments_below_zero) for one in PAYMENT_FIELDS)
     adjusted = sum(_lowering(read(one), below=mapping.adjustments_below_zero) for one in ADJUSTMENT_FIELDS)
     explained = (charge or 0) + primary + secondary + patient + adjusted
@@ -73,7 +73,7 @@ def row_amounts(read: Read, mapping: Mapping, *, has_payer: bool) -> Amounts:
 
 
 def _lowering(cents: int | None, *, below: bool) -> int:
-    """Return the posting for a payment or adjustment that the file writes above (or below) zero."""
+    """Return the posting for a payment or adjustment. `below`: the file writes it as a negative number."""
     return 0 if cents is None else cents if below else -cents
 
 

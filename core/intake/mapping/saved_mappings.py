@@ -16,11 +16,11 @@ from core.intake.mapping.mapping import Mapping
 from core.models.import_mappings import ImportMapping
 
 NAME_CHARACTERS_MAX: Final = 60
-MAPPINGS_MAX: Final = 100  # of a practice; a longer menu is not readable
+MAPPINGS_MAX: Final = 100  # for each practice; a longer menu would be unreadable
 
 
 class NoSuchMapping(NotFound):
-    """This practice has no such mapping."""
+    """This practice has no mapping with that name or number."""
 
     code = "no_such_mapping"
 
@@ -32,7 +32,7 @@ class BadMappingName(BadInput):
 
 
 class MappingNameTaken(Refusal):
-    """Another mapping already has this name. Choose another name, or replace that mapping."""
+    """Another mapping already has this name. Choose a different name, or overwrite that mapping."""
 
     code = "mapping_name_taken"
 
@@ -55,13 +55,13 @@ def find_mapping(session: Session, practice_id: int, mapping_id: int) -> ImportM
 
 
 def find_mapping_by_name(session: Session, practice_id: int, name: str) -> ImportMapping:
-    """Return the mapping with this name. Raise `NoSuchMapping` naming those that exist."""
+    """Return the mapping with this name. Raise `NoSuchMapping` with the existing names."""
     try:
         return _one(session, practice_id, ImportMapping.name == " ".join(name.split()))
     except NoSuchMapping:
         names = [one.name for one in list_mappings(session, practice_id)]
-        listed = f" Its mappings are: {', '.join(names)}." if names else " It has none yet."
-        raise NoSuchMapping(f"This practice has no such mapping.{listed}") from None
+        listed = f" The mappings are: {', '.join(names)}." if names else " No mappings are saved yet."
+        raise NoSuchMapping(f"This practice has no mapping with that name.{listed}") from None
 
 
 def save_mapping(

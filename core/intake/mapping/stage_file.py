@@ -22,10 +22,10 @@ from core.models.practices import PayerClass
 
 OFFICE_DEFAULT: Final = "Main Office"
 PROVIDER_DEFAULT: Final = "Not stated"
-MADE_NUMBER: Final = "N-"  # begins the number of a patient whom the file gives none
-PROCEDURE_DEFAULT: Final = "BALANCE"  # a line without a CPT, such as a balance only
+MADE_NUMBER: Final = "N-"  # prefix of the number of a patient who has none in the file
+PROCEDURE_DEFAULT: Final = "BALANCE"  # for a line without a CPT code, such as in a file of balances only
 _NO_AMOUNTS: Final = Amounts("insurance")
-# Values that all rows of a claim share. The date of service and the CPT are those of each line.
+# Values that all rows of a claim share. The date of service and the CPT code may differ by line.
 _OF_CLAIM: Final = (
     ("patient", (Field.PATIENT, Field.PATIENT_NAME, Field.LAST_NAME)),
     ("office", (Field.OFFICE,)),
@@ -67,7 +67,7 @@ def stage_file(session: Session, file: MappedFile) -> Origins:
 
 
 def origins_of(file: MappedFile) -> Origins:
-    """Return the file's own header of each staged column."""
+    """Return the file's own header for each staged column."""
     name, of = file.format.name, file.header_of
     patient = of(Field.PATIENT, Field.PATIENT_NAME, Field.LAST_NAME)
     payer = of(Field.PRIMARY_PAYER_ID, Field.PRIMARY_PAYER)
@@ -102,7 +102,7 @@ def origins_of(file: MappedFile) -> Origins:
     birth = {"birth_date": of(Field.BIRTH_DATE), "name": of(Field.PATIENT_NAME, Field.LAST_NAME)}
     payer_names = {"name": of(Field.PRIMARY_PAYER), "payer_class": of(Field.PAYER_CLASS, Field.PRIMARY_PAYER)}
     return {
-        stages.BILLING_STATUS: Origin("the words of the mapping"),
+        stages.BILLING_STATUS: Origin("the value meanings in the mapping"),
         stages.OFFICE: Origin(name, {"external_id": of(Field.OFFICE), "name": of(Field.OFFICE)}),
         stages.PROVIDER: Origin(name, {"external_id": of(Field.PROVIDER), "name": of(Field.PROVIDER)}),
         stages.PAYER: Origin(name, {"external_id": payer, **payer_names}),
@@ -125,7 +125,7 @@ def _staged_rows(file: MappedFile) -> Iterator[tuple[Any, ...]]:
 
 
 def _staged(file: MappedFile, row: Row, values: dict[Field, Any]) -> tuple[Any, ...]:
-    """Return the row of the stage `MAPPED_ROW`."""
+    """Return the row for the stage `MAPPED_ROW`."""
     get = values.get
     name = get(Field.PATIENT_NAME) or ", ".join(filter(None, (get(Field.LAST_NAME), get(Field.FIRST_NAME)))) or None
     primary, first_class = _payer(file, get(Field.PRIMARY_PAYER) or get(Field.PRIMARY_PAYER_ID), get(Field.PAYER_CLASS))
@@ -149,13 +149,13 @@ def _staged(file: MappedFile, row: Row, values: dict[Field, Any]) -> tuple[Any, 
 
 
 def _denial(values: dict[Field, Any]) -> tuple[str | None, str | None]:
-    """Return group and CARC of the denial. The group may stand before the code, as in CO-29."""
+    """Return the group code and the CARC of the denial. The group code may precede the CARC, as in CO-29."""
     group, code = values.get(Field.DENIAL_CARC) or (None, None)
     return values.get(Field.DENIAL_GROUP) or group, code
 
 
 def _payer(file: MappedFile, name: str | None, given: str | None) -> tuple[str | None, str | None]:
-    """Return the payer and its class. A word such as "Self Pay" is no payer."""
+    """Return the payer and its class. A word such as "Self Pay" is not a payer."""
     if name is None:
         return None, None
     known = file.mapping.payer_classes.get(name) or given or payer_class(name)
@@ -163,7 +163,7 @@ def _payer(file: MappedFile, name: str | None, given: str | None) -> tuple[str |
 
 
 def _patient_number(name: str | None, birth_date: Any) -> str | None:
-    """Return a number for a patient without one. It must not show the name, because screens and logs show numbers."""
+    """Return a number for a patient without one. Screens and logs show numbers, so it must not reveal the name."""
     if name is None:
         return None
     who = f"{name}|{birth_date or ''}"
@@ -183,7 +183,7 @@ def _amounts(file: MappedFile, row: Row, values: dict[Field, Any], *, has_payer:
 
 
 def _add_contradictions(session: Session, file: MappedFile) -> None:
-    """Add a fault for each row whose claim has another patient, payer or status in its first row."""
+    """Add a fault for each row with a different patient, payer or status than the first row of its claim."""
     row, first = stages.MAPPED_ROW, stages.MAPPED_ROW.alias("first")
     contradicted = _contradicted_columns(session)
     first_at = select(func.min(row.c.at).label("at"), row.c.claim).group_by(row.c.claim).subquery("first_at")
@@ -205,7 +205,7 @@ def _add_contradictions(session: Session, file: MappedFile) -> None:
 
 
 def _contradicted_columns(session: Session) -> set[str]:
-    """Return the columns in which the rows of some claim differ. One pass finds that there are none."""
+    """Return the columns in which rows of the same claim differ. One pass is enough if there are none."""
     row, names = stages.MAPPED_ROW, [name for name, _ in _OF_CLAIM]
     given = [func.count(row.c[name]) for name in names]
     differs = [
@@ -220,7 +220,7 @@ def _contradicted_columns(session: Session) -> set[str]:
 
 
 def _add_too_many_lines(session: Session, file: MappedFile) -> None:
-    """Refuse a claim with more rows than a claim may have lines. Its column is probably not the claim ID."""
+    """Refuse a claim with more rows than a claim may have lines. That column is probably not the claim ID."""
     row = stages.MAPPED_ROW
     rows = select(func.min(row.c.at).label("at"), row.c.claim).where(row.c.claim.is_not(None)).group_by(row.c.claim)
     for found in first_faulty_rows(session, rows.having(func.count() > LINES_MAX), faults=file.faults):
@@ -232,9 +232,9 @@ def _add_too_many_lines(session: Session, file: MappedFile) -> None:
 
 
 def _add_file_pasted_twice(session: Session, file: MappedFile) -> None:
-    """Add a fault if every row has an equal row. Without line numbers, its money would be doubled silently."""
+    """Add a fault if every row is repeated. Without line numbers, all amounts would silently double."""
     if file.mapping.has(Field.LINE):
-        return  # then equal rows are found by their line number
+        return  # duplicate rows are then found by line number
     row = stages.MAPPED_ROW
     equal = [column for column in row.c if column.name not in ("at", "number")]
     groups = select(func.count().label("rows"), func.max(row.c.at).label("at")).group_by(*equal).subquery("groups")

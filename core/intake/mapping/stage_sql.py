@@ -1,4 +1,4 @@
-"""The statements that make the stages of an import from the rows of an office's own file."""
+"""The statements that fill the stages of an import from the rows of an office's own file."""
 
 from typing import Final
 
@@ -51,8 +51,8 @@ POSTINGS: Final = """
     ) AS p (name, responsibility, kind, cents, paid_by, posted_on)
     WHERE p.cents <> 0
 """
-# In a file with a row for each line, the first row of a claim stands for it. Its date of service is the earliest, and
-# its denial is the newest of any line.
+# In a file with a row for each line, a claim's values come from its first row. But its date of service is the earliest
+# of any line, and its denial is the newest of any line.
 CLAIMS: Final = """
     INSERT INTO stage_claim (at, external_id, patient, office, billing_provider, supervising_provider, claim_type,
         service_date, billing_status, primary_payer, primary_status, secondary_payer, secondary_status, hold, allowed,

@@ -1,4 +1,4 @@
-"""What a column of an office's file can mean, and the words by which headers say so."""
+"""What a column in an office's file can mean, and the words in its header that suggest it."""
 
 import re
 from enum import StrEnum
@@ -65,7 +65,7 @@ class Field(StrEnum):
 
 
 class Target(NamedTuple):
-    """A field: its label, how it is read, and sets of words. A header with all words of a set may mean the field."""
+    """A field: its label, how it is read, and phrases. A header with all words of a phrase may mean the field."""
 
     label: str
     kind: Kind
@@ -106,10 +106,10 @@ TARGETS: Final = {
         ("provider", "billing provider", "rendering provider", "provider name", "rendering", "physician", "doctor"),
     ),
     Field.SUPERVISING_PROVIDER: Target("Supervising provider", Kind.TEXT, ("supervising provider", "supervisor")),
-    Field.PRIMARY_PAYER_ID: Target("Primary payer ID", Kind.ID, ("payer number", "primary payer number",
-                                                                 "primary insurance number")),
+    Field.PRIMARY_PAYER_ID: Target("Ins 1 payer ID", Kind.ID, ("payer number", "primary payer number",
+                                                               "primary insurance number")),
     Field.PRIMARY_PAYER: Target(
-        "Primary payer", Kind.TEXT,
+        "Ins 1 (primary payer)", Kind.TEXT,
         ("primary insurance", "insurance primary", "primary payer", "payer", "payer name", "insurance",
          "insurance name", "insurance company", "carrier", "primary carrier", "insurance carrier", "insurance plan",
          "current payer", "primary", "insurance 1", "primary insurance name"),
@@ -118,23 +118,24 @@ TARGETS: Final = {
         "Payer class", Kind.WORD,
         ("payer class", "financial class", "insurance class", "payer type", "insurance type", "plan type"),
     ),
-    Field.PRIMARY_STATUS: Target("Primary claim status", Kind.WORD, ("claim status", "primary status",
-                                                                     "primary claim status", "insurance status")),
-    Field.SECONDARY_PAYER_ID: Target("Secondary payer ID", Kind.ID, ("secondary payer number",
-                                                                     "secondary insurance number")),
+    Field.PRIMARY_STATUS: Target("Ins 1 status", Kind.WORD, ("claim status", "primary status",
+                                                             "primary claim status", "insurance status")),
+    Field.SECONDARY_PAYER_ID: Target("Ins 2 payer ID", Kind.ID, ("secondary payer number",
+                                                                 "secondary insurance number")),
     Field.SECONDARY_PAYER: Target(
-        "Secondary payer", Kind.TEXT,
+        "Ins 2 (secondary payer)", Kind.TEXT,
         ("secondary insurance", "insurance secondary", "secondary payer", "secondary carrier", "secondary",
          "insurance 2", "secondary insurance name"),
     ),
-    Field.SECONDARY_STATUS: Target("Secondary claim status", Kind.WORD, ("secondary status",
-                                                                         "secondary claim status")),
+    Field.SECONDARY_STATUS: Target("Ins 2 status", Kind.WORD, ("secondary status",
+                                                               "secondary claim status")),
     Field.CLAIM_TYPE: Target("Claim type", Kind.WORD, ("claim type", "form type")),
     Field.BILLING_STATUS: Target(
         "Billing status", Kind.WORD, ("billing status", "status", "visit status", "encounter status", "account status")
     ),
     Field.HOLD: Target("Hold", Kind.WORD, ("hold", "hold reason", "on hold")),
-    Field.LINE: Target("Line", Kind.ID, ("line", "line number", "line item", "service line", "sequence number")),
+    Field.LINE: Target("Service line number", Kind.ID, ("line", "line number", "line item", "service line",
+                                                        "sequence number")),
     Field.PROCEDURE_CODE: Target(
         "Procedure code", Kind.ID,
         ("cpt", "cpt code", "procedure", "procedure code", "hcpcs", "cpt hcpcs", "service code"),
@@ -149,7 +150,7 @@ TARGETS: Final = {
         ("insurance payment", "insurance paid", "primary payment", "primary paid", "payer payment", "payer paid",
          "primary insurance payment", "primary insurance paid", "insurance receipt"),
     ),
-    Field.SECONDARY_PAID: Target("Secondary insurance payments", Kind.MONEY,
+    Field.SECONDARY_PAID: Target("Ins 2 payments", Kind.MONEY,
                                  ("secondary payment", "secondary paid", "secondary insurance payment",
                                   "secondary insurance paid")),
     Field.PATIENT_PAID: Target("Patient payments", Kind.MONEY, ("patient payment", "patient paid", "patient receipt",
@@ -180,11 +181,11 @@ TARGETS: Final = {
                                ("last payment date", "payment date", "posting date", "deposit date", "last paid date",
                                 "date paid", "date posted")),
     Field.ALLOWED: Target("Allowed amount", Kind.MONEY, ("allowed", "allowed amount", "amount allowed")),
-    Field.EXPECTED: Target("Expected reimbursement", Kind.MONEY, ("expected", "expected amount",
-                                                                  "expected reimbursement")),
-    Field.FIRST_BILLED: Target("First billed", Kind.DATE, ("first billed", "first billed date", "first bill date")),
-    Field.LAST_BILLED: Target("Last billed", Kind.DATE, ("last billed", "last billed date", "last bill date",
-                                                         "last claim date", "date billed")),
+    Field.EXPECTED: Target("Expected reimbursement", Kind.MONEY, ("expected", "expected amount", "expected reimbursement")),
+    Field.FIRST_BILLED: Target("First EDI (first billed)", Kind.DATE, ("first billed", "first billed date",
+                                                                       "first bill date")),
+    Field.LAST_BILLED: Target("Last EDI (last billed)", Kind.DATE, ("last billed", "last billed date", "last bill date",
+                                                                    "last claim date", "date billed")),
     Field.STATEMENTS_SENT: Target("Statements sent", Kind.COUNT, ("statements sent", "statement count",
                                                                   "number statements", "statements")),
     Field.LAST_STATEMENT: Target("Last statement", Kind.DATE, ("last statement", "last statement date")),

@@ -1,4 +1,4 @@
-"""Read a delimited text file line by line, and tell its encoding and delimiter by evidence."""
+"""Read a delimited text file line by line, and detect its encoding and delimiter."""
 
 import codecs
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# The bytes from 0x80 to 0x9F that texts of a US office have in Windows-1252: quotes, dashes, €, …, ™, •, Œ, Š, Ž, Ÿ.
+# The bytes from 0x80 to 0x9F that occur in a US office's Windows-1252 text: quotes, dashes, €, …, ™, •, Œ, Š, Ž, Ÿ.
 _USUAL_BYTES: Final = frozenset(b"\x80\x85\x8a\x8c\x8e\x91\x92\x93\x94\x95\x96\x97\x99\x9a\x9c\x9e\x9f")
 _C1_BYTES: Final = frozenset(range(0x80, 0xA0))
 _CHARACTERS_SHOWN_MAX: Final = 10
@@ -34,7 +34,7 @@ class Encoding(NamedTuple):
 
 
 def detect_encoding(path: Path) -> Encoding:
-    """Return the encoding, reading the whole file in pieces. Raise `UnreadableFile` if the bytes fit no known one."""
+    """Return the encoding, reading the whole file in pieces. Raise `UnreadableFile` if it is unknown."""
     with path.open("rb") as binary:
         head = binary.read(4_096)
     for mark, name in _BOMS:
@@ -48,7 +48,7 @@ def detect_encoding(path: Path) -> Encoding:
 
 
 def _utf_8_or_windows(path: Path) -> Encoding:
-    """Return UTF-8 if all of the file is valid UTF-8. Otherwise Windows-1252, if no byte speaks against it."""
+    """Return UTF-8 if all of the file is valid UTF-8. Otherwise, return Windows-1252 if no byte rules it out."""
     decoder, is_utf_8, odd = codecs.getincrementaldecoder("utf-8")(), True, set[int]()
     line = first_line = 1
     with path.open("rb") as binary:

@@ -13,7 +13,7 @@ from core.models.practices import PAYER_CLASS_NAMES, PayerClass
 
 _PAYERS_SHOWN_MAX: Final = 20
 
-# The first match wins. Each is searched in the payer's name in lower case.
+# The first match wins. Each pattern is searched for in the lowercase payer name.
 _CLASSES: Final = (
     (r"dual|medicare.*medicaid|medi-?medi", PayerClass.DUAL),
     (r"medicare|\bmcr\b|railroad", PayerClass.MEDICARE),
@@ -76,17 +76,17 @@ def meaning(field: Field, word: str) -> str | None:
 
 @lru_cache(maxsize=4_096)  # payers repeat
 def payer_class(name: str) -> PayerClass:
-    """Return the class that the payer's name shows, or commercial."""
+    """Return the class that the payer's name suggests, or commercial."""
     words = " ".join(name.split()).lower()
     return next((one for pattern, one in _CLASSES if re.search(pattern, words)), PayerClass.COMMERCIAL)
 
 
 def describe_payer_classes(payers: Sequence[str]) -> str:
-    """Return the class that each payer's name shows, so that a wrong one is seen before the import."""
+    """Return the class that each payer's name suggests, so that users see a wrong one before the import."""
     classes = {name: payer_class(name) for name in dict.fromkeys(payers)}
     told = [f"{name} is {PAYER_CLASS_NAMES[one]}" for name, one in classes.items() if one is not PayerClass.COMMERCIAL]
     if not told:
-        return "By their names, all payers are commercial."
+        return "Based on their names, all payers are commercial."
     left = len(told) - _PAYERS_SHOWN_MAX
     more = f" {left:,} more {'has' if left == 1 else 'have'} a class other than commercial." if left > 0 else ""
-    return f"By name: {'; '.join(told[:_PAYERS_SHOWN_MAX])}.{more} All other payers are commercial."
+    return f"Based on their names: {'; '.join(told[:_PAYERS_SHOWN_MAX])}.{more} All other payers are commercial."

@@ -1,4 +1,4 @@
-"""Read an XLSX workbook row by row, after checks that a reader of values cannot make.
+"""Read an XLSX workbook row by row, after checks that calamine does not make.
 
 calamine holds a whole sheet in memory and returns the values that Excel stored for formulas. So the sheet's XML is
 scanned first, in pieces, for its size and for formulas without a stored value.
@@ -18,26 +18,26 @@ from core.intake.mapping.amounts import number_text
 from core.intake.parsing.lines import UnreadableFile
 
 CELLS_MAX: Final = 5_000_000  # calamine needs about 90 bytes for each
-CELLS_OF_REQUEST_MAX: Final = 500_000  # a web process serves others meanwhile
+CELLS_OF_REQUEST_MAX: Final = 500_000  # for one web request, because its process also serves others
 XML_BYTES_MAX: Final = 800_000_000  # unpacked; calamine reads all texts at once when it opens the file
 XML_BYTES_OF_REQUEST_MAX: Final = 60_000_000
 _PIECE_BYTES: Final = 1_000_000
 _OVERLAP_BYTES: Final = 4_096  # so that no cell is cut in two
 _OLE: Final = b"\xd0\xcf\x11\xe0"
 _ROW: Final = re.compile(rb'<(?:\w+:)?row [^>]*?\br="(\d+)"')
-_CELL: Final = re.compile(rb"<(?:\w+:)?c[ />]")  # also of cells without a reference, which Excel may leave out
+_CELL: Final = re.compile(rb"<(?:\w+:)?c[ />]")  # including cells without a reference, which is optional
 _WIDE_CELL: Final = re.compile(rb'<(?:\w+:)?c r="([A-Z]{2,3})\d')
 _CELL_MAX: Final = rb'(?P<ref>[A-Z]+\d+)"(?![^>]*t="str")[^>]*>'
 _NO_VALUE: Final = re.compile(rb'<c r="' + _CELL_MAX + rb"<f[^<]*(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v></v>)?\s*</c>")
 _ERROR: Final = re.compile(
     rb'<c r="(?P<column>[A-Z]+)(?P<row>\d+)"[^>]*\bt="e"[^>]*>(?:<f[^<]*(?:/>|>[^<]*</f>))?\s*<v>(?P<text>[^<]*)</v>'
 )
-_ERRORS_MAX: Final = 10_000  # more are refused at once
+_ERRORS_MAX: Final = 10_000  # rows with an error, in one sheet
 LETTERS: Final = 26
 
 
 def is_workbook(head: bytes) -> bool:
-    """Return whether a file that begins with `head` is an XLSX workbook, or one that a password encrypts."""
+    """Return whether a file that begins with `head` is an XLSX workbook, possibly one with a password."""
     return (
         head.startswith(b"PK\x03\x04") and any(part in head for part in (b"[Content_Types]", b"xl/", b"_rels/"))
     ) or (head.startswith(_OLE))
@@ -47,7 +47,7 @@ class Workbook:
     """An open workbook."""
 
     def __init__(self, path: Path, *, cells_max: int = CELLS_MAX) -> None:
-        """Open the workbook. Raise `UnreadableFile` with the cure."""
+        """Open the workbook. Raise `UnreadableFile` with the fix."""
         _refuse_large(path, XML_BYTES_MAX if cells_max > CELLS_OF_REQUEST_MAX else XML_BYTES_OF_REQUEST_MAX)
         self._path = path
         self._cells_max = cells_max
@@ -77,7 +77,7 @@ class Workbook:
         self._book.close()
 
     def rows(self, sheet: str) -> Iterator[tuple[int, list[str]]]:
-        """Yield the sheet's rows as text, numbered as in Excel. Raise `UnreadableFile` with the place and the cure."""
+        """Yield the sheet's rows as text, numbered as in Excel. Raise `UnreadableFile` with the line and the fix."""
         self._scan(sheet)
         try:
             cells = self._book.get_sheet_by_name(sheet)
@@ -96,7 +96,7 @@ class Workbook:
             yield number, texts
 
     def _scan(self, sheet: str) -> None:
-        """Refuse a sheet that would need too much memory, and formulas that have no value."""
+        """Refuse a sheet that would need too much memory or has formulas without a stored value."""
         rows = columns = cells = 0
         for piece in self._pieces(sheet):
             numbers = _ROW.findall(piece)

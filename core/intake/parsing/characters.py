@@ -31,7 +31,7 @@ def describe_character(character: str) -> str:
 
 
 def is_hidden(character: str) -> bool:
-    """Return whether the character is invisible or looks like a space, but is no plain space."""
+    """Return whether the character is invisible or looks like a space, but is not a plain space."""
     return character != " " and (unicodedata.category(character) in _INVISIBLE_CATEGORIES or character in _BLANK)
 
 
@@ -43,7 +43,7 @@ def first_hidden_character(text: str) -> str | None:
 
 
 def explain_unplain_character(text: str) -> str | None:
-    """Return the cure for the first character that is not plain, or None if all are plain."""
+    """Return the fix for the first character that is not plain, or None if all are plain."""
     for character in text:
         if is_hidden(character):
             return f"remove the hidden character {describe_character(character)}"

@@ -1,4 +1,4 @@
-"""Faults of the files: one line for each mistake, with its count, its first places and its cure."""
+"""Faults in the files: one line for each mistake, with its count, its first places and its fix."""
 
 import unicodedata
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from core.intake.parsing.characters import is_hidden
 
 EXAMPLES_MAX: Final = 3  # in a sentence: enough to find the others, which are alike
 PLACES_MAX: Final = 1_000  # of one mistake, for a list of them
-REDACTED: Final = "(hidden)"  # names, dates of birth and numbers of people are never repeated
+REDACTED: Final = "(hidden)"  # names, dates of birth and people's ids are never repeated
 _VALUE_CHARACTERS_MAX: Final = 60
 _NAMES_MAX: Final = 20  # columns named in one line
 FAULT_COLUMNS: Final = ("kind", "file", "line", "column", "value", "fix", "note")
@@ -41,7 +41,7 @@ _WORDS: Final = {
     FaultKind.COLUMNS: "Column names",
     FaultKind.STRUCTURE: "Rows that cannot be read",
     FaultKind.SPREADSHEET: "Values that a spreadsheet changed",
-    FaultKind.VALUE: "Values",
+    FaultKind.VALUE: "Invalid values",
     FaultKind.REFERENCE: "Rows that contradict other rows or refer to missing ones",
     FaultKind.PRACTICE: "Rows that conflict with the practice's data",
 }
@@ -54,7 +54,7 @@ _ACROSS_COLUMNS: Final = {
 
 @dataclass(frozen=True)
 class Fault:
-    """One faulty place. `line` counts from 1 at the top of the file. `note` is specific to this place."""
+    """One place with a fault. `line` counts from 1 at the top of the file. `note` is specific to this place."""
 
     file: str
     cure: str
@@ -78,7 +78,7 @@ class Fault:
 
 @dataclass
 class Mistake:
-    """Equal faults: their number and the first places of them."""
+    """Equal faults: their count and their first places."""
 
     places: list[Fault] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
@@ -103,7 +103,7 @@ class Mistake:
         return self.first[0].kind, self.first[0].file, self.first[0].line or 0
 
     def facts(self, *, places_max: int = EXAMPLES_MAX) -> dict[str, Any]:
-        """Return the mistake as JSON: kind, cause, file, columns, count, cure and the first places."""
+        """Return the mistake as JSON: kind, cause, file, columns, count, `cure` (the fix) and the first places."""
         first, shown = self.first[0], self.places[:places_max]
         places = [{"line": f.line, "column": f.column, "value": f.value, "note": f.note} for f in shown]
         return {
@@ -112,7 +112,7 @@ class Mistake:
         }  # fmt: skip
 
     def __str__(self) -> str:
-        """Return one line, as `file, line 3, column amount, value "1,234.56": what to do`."""
+        """Return one line, such as `file, line 3, column amount, value "1,234.56": what to do`."""
         first = self.first[0]
         where = [first.file]
         alone = self.count == 1 or (first.kind is FaultKind.COLUMNS and self.count == len(self.columns))
@@ -145,10 +145,10 @@ class ImportRefused(Refusal):
 
 
 class Faults:
-    """The faults found so far, grouped by mistake, so that a million equal ones need no memory and hide no other."""
+    """The faults found so far, grouped by mistake, so that a million equal ones need no memory and hide no others."""
 
     def __init__(self, each: Callable[[Fault], None] | None = None) -> None:
-        """Call `each` for every single place, if given, to list them all elsewhere."""
+        """If given, `each` is called for every single place, to list them all elsewhere."""
         self._each = each
         self._found: dict[tuple[FaultKind, str, str | None, str], Mistake] = {}
         self._count = 0
@@ -179,14 +179,14 @@ class Faults:
 
 
 def quote_value(value: str) -> str:
-    """Return the value in quotes, shortened. Invisible characters are shown by number."""
+    """Return the value in quotes, shortened. Invisible characters are shown as code points."""
     if value == REDACTED:
         return REDACTED
     return f'"{_visible(value)}"'
 
 
 def _visible(value: str) -> str:
-    """Return the value, shortened, with its invisible characters by number."""
+    """Return the value, shortened, with invisible characters as code points."""
     return "".join(f"<U+{ord(c):04X}>" if is_hidden(c) or unicodedata.combining(c) else c for c in _truncate(value))
 
 

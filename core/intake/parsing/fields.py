@@ -32,11 +32,11 @@ _FULL_WIDTH: Final = re.compile(r"[\uff01-\uff5e]")
 
 
 class BadField(Exception):
-    """A field cannot be read. The text is the cure."""
+    """A field cannot be read. The text is the fix."""
 
 
 class SpreadsheetDamage(BadField):
-    """A spreadsheet rewrote the field. The text is the cure."""
+    """A spreadsheet rewrote the field. The text is the fix."""
 
 
 FieldReader = Callable[[str], Any]
@@ -49,9 +49,9 @@ class Column:
     name: str
     read: FieldReader
     optional: bool = False
-    private: bool = False  # names, dates of birth, numbers of people: never repeated in a fault
+    private: bool = False  # names, dates of birth, people's ids: never repeated in a fault
     empty: Any = None  # value of an empty optional field
-    may_be_absent: bool = False  # without this column, the file is read as if it were empty
+    may_be_absent: bool = False  # if the column is absent, it is read as if it were empty
     staged: Callable[[Any], Any] = lambda value: value  # what the import keeps of a value
 
 
@@ -140,7 +140,7 @@ def _no_such_day(field: str) -> str:
     month, day = field[5:7], field[8:]
     if "12" < month <= "31" and "01" <= day <= "12":
         return "the day and month are swapped; write YYYY-MM-DD, such as 2025-01-31"
-    return "there is no such date; write YYYY-MM-DD, such as 2025-01-31"
+    return "this date does not exist; write YYYY-MM-DD, such as 2025-01-31"
 
 
 def time(field: str) -> dt.time:
@@ -227,7 +227,7 @@ def enum_value(enum: type[StrEnum]) -> FieldReader:
 
 @dataclass(frozen=True)
 class Consistency:
-    """What must fit together in a row whose fields are valid one by one. Of a number, only its sign may count."""
+    """A check of whether the valid fields of a row fit together. For a number, only its sign may matter."""
 
     columns: tuple[str, ...]
     explain: Callable[..., tuple[str, str] | None]  # from their values to (column, cure), or None if they fit
@@ -235,11 +235,11 @@ class Consistency:
 
 @dataclass(frozen=True)
 class FileFormat:
-    """A file to read: its columns, and whether other columns may stand beside them."""
+    """A file to read: its columns, and whether other columns are allowed."""
 
     name: str
     columns: tuple[Column, ...]
     others_allowed: bool = False
     may_be_absent: bool = False
-    first_is_key: bool = True  # the first column is the id of the rows
+    first_is_key: bool = True  # the first column is the id of each row
     consistency: Consistency | None = None

@@ -24,7 +24,7 @@ _UTF_16_BYTES: Final = 200  # enough to see that every second byte is 0
 
 
 def explain_if_not_csv(head: bytes) -> str | None:
-    """Return the cure if a file that begins with `head` is no CSV, or None if it may be one."""
+    """Return the fix if a file that begins with `head` is not CSV, or None if it may be."""
     if head.startswith(_ZIP):
         return _explain_zip(head)
     return next((cure for signature, cure in _SIGNATURES if head.startswith(signature)), None) or _explain_text(head)

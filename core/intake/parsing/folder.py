@@ -36,7 +36,7 @@ _HEAD_BYTES: Final = 65_536
 
 
 class NoSuchFolder(BadInput):
-    """There is no such folder."""
+    """The folder does not exist."""
 
     code = "no_such_folder"
 
@@ -99,7 +99,7 @@ class Folder:
             yield from cast("Iterator[Row]", self._read(header, file, None))  # without blocks, all are rows
 
     def copy_text(self, file: FileFormat) -> Iterator[str]:
-        """Yield the same rows as COPY text: the line in the file, then what the columns keep of the values."""
+        """Yield the same rows as COPY text: the line number, then what the columns keep of the values."""
         header = self._headers[file.name]
         if header is None:
             return
@@ -139,7 +139,7 @@ class Folder:
         return header
 
     def _add_missing(self, file: FileFormat) -> None:
-        """Add a fault for a missing file, with a hint if its name exists in other letter case."""
+        """Add a fault for a missing file, with a hint if a file differs only in letter case."""
         stem = file.name.removesuffix(".csv").lower()
         alike = sorted(f.name for f in self._path.iterdir() if f.name.lower().partition(".")[0] == stem)
         other = next((name for name in alike if name.lower() in (file.name, f"{file.name}.txt")), None)
@@ -198,7 +198,7 @@ class Folder:
                 count.empty += number != header.at
                 continue
             elif count.in_quote and not header.width <= len(fields) <= len(header.fields):
-                count.others += 1  # the rest of the value that the quote opened
+                count.others += 1  # still inside a quoted value
                 continue
             elif [fields[0].removeprefix("\ufeff"), *fields[1:]] == header.fields:
                 count.in_quote = False
@@ -275,12 +275,12 @@ def read_value(faults: Faults, file: FileFormat, at: int, column: Column, field:
 
 
 def _explain_misfit(fields: list[str], header: Header) -> str | None:
-    """Return the cure for a row that does not fit the header. Extra empty fields are fine."""
+    """Return the fix for a row that does not fit the header. Extra empty fields are fine."""
     if len(fields) < header.width:
         return "the row is too short; is the file cut off here?"
     beyond = [*header.unnamed, *range(header.width, len(header.fields))]
     if any(fields[index].strip() for index in beyond if index < len(fields)):
-        return "a value is in a column without a name; name the column in the first line, or clear it"
+        return "a value is in a column without a name; name the column in the first line, or clear the value"
     if any(field.strip() for field in fields[len(header.fields) :]):
         return "the row has too many fields; put quotes around a value with a comma"
     return None

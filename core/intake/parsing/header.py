@@ -57,7 +57,7 @@ def parse_header(rows: Rows, file: FileFormat, faults: Faults) -> Header | None:
 
 
 def _not_a_header(rows: Rows, file: FileFormat) -> str | None:
-    """Return the cure if the first row is no header. Its content is not repeated, because it may be a patient's."""
+    """Return the fix if the first row is not a header. Its content is not repeated: it may be a patient's data."""
     fields = rows[0][1]
     first = fields[0].strip().lower()
     for separator, plural in _SEPARATORS.items():
@@ -69,14 +69,14 @@ def _not_a_header(rows: Rows, file: FileFormat) -> str | None:
     if first.startswith("sep="):
         return 'remove the line "sep=", which only Excel reads'
     recognized = _recognized(fields, file)
-    # A line of data may contain a word that is also a column name, and its other values may be a patient's.
+    # A line of data may contain a word that is also a column name. Its other values may be a patient's data.
     if recognized * 2 >= len(fields) or (
         recognized and not any(_DATA_VALUE.fullmatch(field.strip()) for field in fields)
     ):
         return None
     for at, later in rows[1:]:
         if _recognized(later, file) * 2 >= min(len(file.columns), len(later)):
-            return f"the first line must name the columns; remove the lines above line {at}, which names them"
+            return f"the first line must name the columns; remove the lines above line {at}, which has the column names"
     expected = ", ".join(column.name for column in file.columns[:3])
     return f"the first line must name the columns ({expected} …), but it contains other values"
 
@@ -104,12 +104,13 @@ def _visible_names(fields: list[str], at: int, file: FileFormat, faults: Faults)
 
 
 def _find_column(known: str, names: list[str], at: int, file: FileFormat, faults: Faults) -> int | None:
-    """Return the position of the column, by its name or its name in other letter case."""
+    """Return the position of the column, by its name in any letter case."""
     exact = [index for index, found in enumerate(names) if found == known]
     alike = [index for index, found in enumerate(names) if _normalize_name(found) == _normalize_name(known)]
     found = exact if file.others_allowed and len(exact) == 1 else alike
     if len(found) > 1:
-        faults.add(Fault(file.name, "name the column only once", line=at, column=known, kind=FaultKind.COLUMNS))
+        cure = "this column name is repeated; use it only once"
+        faults.add(Fault(file.name, cure, line=at, column=known, kind=FaultKind.COLUMNS))
     return found[0] if found else None
 
 
@@ -147,7 +148,7 @@ def _guess(name: str, missing: Sequence[str], file: FileFormat) -> str | None:
     of_own = {word + number for word in ("", _letters_and_digits(own).removesuffix("id")) for number in _ID_SUFFIXES}
     if own in missing and file.first_is_key and own.endswith("_id") and looked in of_own:
         return own
-    # A digit makes it another column, as in STATUS1 and STATUS2.
+    # A different digit means a different column, as in STATUS1 and STATUS2.
     alike = [column for column in bare if _digits(column) == _digits(looked)]
     near = get_close_matches(looked, alike, n=2, cutoff=_CLOSE_MATCH_CUTOFF)
     return bare[near[0]] if len(near) == 1 else None

@@ -16,7 +16,7 @@ OPEN_QUOTE: Final = (
 
 
 class UnreadableFile(Exception):
-    """From here on the file cannot be read."""
+    """The file cannot be read from this line on."""
 
     def __init__(self, cure: str, line: int) -> None:
         self.cure = cure
@@ -24,14 +24,14 @@ class UnreadableFile(Exception):
 
 
 class BadLine(Exception):
-    """The fields of a line cannot be split. The text is the cure."""
+    """A line cannot be split into fields. The text is the fix."""
 
 
 class Block(NamedTuple):
     """Some complete lines of a file, except that a line over the limit is cut off."""
 
     first: int  # the number of its first line, from 1
-    begins: int  # the bytes of the file before it
+    begins: int  # how many bytes of the file come before it
     lines: bytes
 
 
@@ -53,7 +53,7 @@ def first_rows(binary: BinaryIO) -> list[tuple[int, list[str]]]:
 
 
 def read_blocks(binary: BinaryIO) -> Iterator[Block]:
-    """Yield the file in blocks of lines. Memory does not grow with the file, and not with a line."""
+    """Yield the file in blocks of lines. Memory does not grow with the length of the file or of a line."""
     first, begins = 1, 0
     while block := binary.read(_BLOCK_BYTES):
         if not block.endswith(b"\n"):

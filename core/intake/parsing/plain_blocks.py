@@ -1,6 +1,6 @@
 """Turn blocks of rows without faults into COPY text, column by column, which is several times faster.
 
-A block with any doubt is left to the careful reader, which reads it row by row.
+A block that may have a fault is left to the careful reader, which reads it row by row.
 """
 
 import csv
@@ -28,7 +28,7 @@ class _Texts(dict[str, str]):
 
     def of(self, column: Sequence[str]) -> Sequence[str]:
         """Return the text of each field. Raise `BadField`."""
-        # Ids and amounts repeat too seldom for a look-up to pay.
+        # Ids and amounts repeat too rarely for a lookup to pay off.
         if self._column.read is fields.external_id and fields.are_plain_ids(column):
             return column
         if self._column.read is fields.cents and fields.are_plain_amounts(column):
@@ -45,7 +45,7 @@ class _Texts(dict[str, str]):
 
 
 class _Judged:
-    """The values of a column, as far as `Consistency` may look at them: the sign of an amount, else all of it."""
+    """The values of a column, as far as `Consistency` may look at them: the sign of an amount, or the whole value."""
 
     def __init__(self, column: Column) -> None:
         self._is_amount = column.read is fields.cents
@@ -90,7 +90,7 @@ class PlainBlocks:
         try:
             in_file = _columns(block, len(self._header.fields))
             if self._header.fields[0] in in_file[0]:
-                return None  # perhaps the header again
+                return None  # perhaps a repeated header
             empty = ("",) * len(in_file[0])
             columns = [empty if place is None else in_file[place] for place in self._places]
             texts = [texts.of(column) for texts, column in zip(self._texts, columns, strict=True)]

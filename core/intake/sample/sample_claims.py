@@ -33,12 +33,12 @@ SUPERVISED: Final = 0.4
 INSTITUTIONAL: Final = 0.12
 WITH_TIME_OF_DAY: Final = 0.8
 ON_HOLD_SHARE: Final = 0.034  # of claims with a balance
-WITH_SECONDARY: Final = 0.07  # of claims that the primary has answered
+WITH_SECONDARY: Final = 0.07  # of claims that the primary payer has answered
 WITHOUT_LINES: Final = 0.001
 EQUIPMENT: Final = 0.03
 SEVERAL_LINES: Final = 0.25
 PAID_LATE: Final = 0.01
-COPAID: Final = 0.2  # of visits without an answer
+COPAID: Final = 0.2  # of visits that no payer has answered
 DUE_ON_TWO_LINES: Final = 0.4  # of claims with several lines
 
 _SUNDAY: Final = 6
@@ -99,7 +99,7 @@ class Insurance(NamedTuple):
 
     @property
     def pays(self) -> bool:
-        """Return whether an insurance owes anything."""
+        """Return whether a payer owes anything."""
         return self.primary is not None and self.primary.payer_class != PayerClass.SELF_PAY
 
 
@@ -198,7 +198,7 @@ def _insurance(seed: Random, story: Scenario) -> Insurance:
 
 
 def _service_date(seed: Random, today: dt.date, age: float, *, in_future: bool) -> dt.date:
-    """Return a date of service: later for later claims, a few days' variation, no Sundays."""
+    """Return a date of service: later for later claims, varied by a few days, never a Sunday."""
     if in_future:
         return today + dt.timedelta(1 + int(seed.random() * 30))
     days_ago = int((1 - age) * SPAN_DAYS + seed.random() * 4)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-# (code, lowest fee, highest fee) in cents. The first list opens a claim, the second follows.
+# (code, lowest fee, highest fee) in cents. A claim's first line is from the first list; any others are from the second.
 VISITS: Final = (
     ("99202", 110_00, 165_00),
     ("99203", 160_00, 240_00),

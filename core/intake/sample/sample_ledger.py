@@ -24,7 +24,7 @@ _FEE_ABOVE_CONTRACT = "45"  # CARC: the charge exceeds the fee schedule
 
 
 class PaymentDates(NamedTuple):
-    """What all lines of a claim share."""
+    """The payers and dates that all lines of a claim share."""
 
     insured: bool
     secondary_pays: bool

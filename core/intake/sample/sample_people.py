@@ -70,7 +70,7 @@ def offices() -> Iterator[tuple[int, str, str]]:
 
 
 def office_id(index: int) -> str:
-    """Return the outside id of the office at `index`."""
+    """Return the external id of the office at `index`."""
     return f"OFF-{index + 1:02}"
 
 
@@ -82,7 +82,7 @@ def providers(seed: Random, *, billing: int, supervising: int) -> Iterator[tuple
 
 
 def provider_id(index: int) -> str:
-    """Return the outside id of the provider at `index`: ten digits like an NPI, but starting with 9, as no NPI does."""
+    """Return the external id of the provider at `index`: ten digits like an NPI, but starting with 9."""
     return f"9{index + 1:09}"
 
 
@@ -103,5 +103,5 @@ def patients(seed: Random, *, count: int, today: dt.date) -> Iterator[tuple[int,
 
 
 def patient_id(index: int) -> str:
-    """Return the outside id of the patient at `index`."""
+    """Return the external id of the patient at `index`."""
     return f"PT-{index + 100_001}"

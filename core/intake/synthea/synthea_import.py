@@ -82,8 +82,8 @@ _POSTINGS: Final = """
                                                  WHEN 'only_copays' THEN r.method = 'COPAY' ELSE false END)
 """
 # Synthea 3.3.0 gives one ID to different transactions. The first keeps it. The others get their claim and CHARGEID
-# added, because a CHARGEID counts within its claim. An existing claim with the ID comes first, so that a second import
-# recognizes every row.
+# added, because a CHARGEID is unique only within its claim. An existing claim with the ID comes first, so that a second
+# import recognizes every row.
 _IDS: Final = """
     WITH here AS (
         SELECT p.source_id AS id, c.external_id AS claim
@@ -124,7 +124,7 @@ def import_synthea(
     faults: Faults | None = None,
     progress: Progress | None = None,
 ) -> Imported:
-    """Import the export in the folder `path` into the practice, created if needed, all or none, for user `by`.
+    """Import the export in the folder `path`, all or none, for user `by`. Create the practice if needed.
 
     With `skip_empty_claims`, claims without transactions are left out and counted. `by` is None for the command line.
     Raise what `import_csv` raises.
@@ -221,7 +221,7 @@ def _check_consistency(folder: Folder, file: FileFormat, at: int, values: dict[s
             cure = f"must not be empty in a row with TYPE {kind}"
             folder.faults.add(Fault(file.name, cure, line=at, column=column))
     if kind == synthea_format.PAYMENT and values["METHOD"] == synthea_format.SYSTEM:
-        cure = "SYSTEM is the method of adjustments; name the payment method"
+        cure = "SYSTEM is only for adjustments; enter the payment method"
         folder.faults.add(Fault(file.name, cure, line=at, column="METHOD"))
 
 
@@ -254,6 +254,9 @@ def _report_empty_claims(session: Session, folder: Folder) -> None:
     claim = stages.CLAIM
     empty = select(claim.c.at, claim.c.external_id).where(_is_empty())
     for row in first_faulty_rows(session, empty, faults=folder.faults):
-        cure = "claims_transactions.csv contains no row for it; to skip such claims, add --skip-empty-claims"
+        cure = (
+            "claims_transactions.csv has no row for this claim; use the option to skip such claims "
+            "(--skip-empty-claims)"
+        )
         fault = Fault("claims.csv", cure, line=row.at, column="Id", value=row.external_id, kind=FaultKind.REFERENCE)
         folder.faults.add(fault, times=row.times)

@@ -1,4 +1,4 @@
-"""Unpack an uploaded zip of files into one folder, and refuse archives that are not what they say."""
+"""Unpack an uploaded zip of files into one folder, and refuse archives that are not what they claim to be."""
 
 import stat
 import zipfile
@@ -19,7 +19,7 @@ _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 class _BadArchive(Exception):
-    """The archive cannot be unpacked. The text is the cure."""
+    """The archive cannot be unpacked. The text is the fix."""
 
 
 def unpack(archive: Path, folder: Path, *, bytes_max: int, faults: Faults) -> list[str]:

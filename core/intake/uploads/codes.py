@@ -1,4 +1,4 @@
-"""A sentence for each reason why an import was refused."""
+"""A sentence for each reason why an import was stopped."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ REQUESTER_MAY_NOT: Final = "requester_may_not"
 UNEXPECTED_ERROR: Final = "unexpected_error"
 
 REFUSAL_SENTENCES: Final = {
-    FAULTS: "The files have errors. Correct them in the program that exported them, then upload them again.",
+    FAULTS: "The files have errors. Correct the data in the program that exported it, then upload the files again.",
     DATABASE_DISK_FULL: (
         "The database's disk is full. Ask the person who runs your server to free space on it, then upload the "
         "files again."
@@ -24,8 +24,8 @@ REFUSAL_SENTENCES: Final = {
         "the memory of the workers, or upload fewer months at a time."
     ),
     REQUESTER_MAY_NOT: (
-        "The user who started this import was deactivated or no longer has the required role. Upload the files again "
-        "as another user."
+        "The user who started this import was deactivated or no longer has the required role. Ask a user who may "
+        "import to upload the files again."
     ),
     UNEXPECTED_ERROR: (
         "Batch Settle could not read these files because of an internal error. Ask the person who runs your server to "
@@ -35,5 +35,5 @@ REFUSAL_SENTENCES: Final = {
 
 
 def describe(code: str) -> str:
-    """Return the sentence for a code. A code from another version is shown as it is."""
+    """Return the sentence for a code. A code from a different version is shown unchanged."""
     return REFUSAL_SENTENCES.get(code, code.replace("_", " "))

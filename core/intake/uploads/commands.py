@@ -1,4 +1,4 @@
-"""What users do with an uploaded import: set the expected total, import, discard. And what expires."""
+"""What users do with an uploaded import: set the expected total, import, discard. Old imports expire."""
 
 import datetime as dt
 from typing import Final
@@ -16,7 +16,7 @@ from core.models.imports import ImportJob, ImportStatus
 from core.money import CENTS_MAX, format_cents
 
 UPLOAD_EXPIRES_AFTER: Final = dt.timedelta(days=1)  # without a new piece: the browser was closed
-READY_EXPIRES_AFTER: Final = dt.timedelta(days=7)  # without Import
+READY_EXPIRES_AFTER: Final = dt.timedelta(days=7)  # without being confirmed
 
 S = ImportStatus
 
@@ -47,7 +47,7 @@ def set_expected_total(
         raise BadExpectedTotal
     job = _lock(session, key, by)
     if job.status not in (S.UPLOADING, S.STAGED, S.CHECKING, S.NEEDS_MAPPING, S.READY):
-        raise lifecycle.wrong_status(job, "be compared with another total")
+        raise lifecycle.wrong_status(job, "get a new expected total")
     if job.expected_cents != cents:
         audit.record(
             session, "import.total_set", key.subject(), by=by, now=now,
@@ -69,7 +69,7 @@ def confirm(
 ) -> ImportJob:
     """Let a worker import the checked files. A second call changes nothing.
 
-    On request, the worker also applies the differences, or posts what corrects changed postings.
+    On request, the worker also applies the changes to existing records, or posts the corrections.
 
     Raise `NothingNew`, `WrongImportStatus`, and `TotalsDiffer` unless the difference is accepted.
     """
@@ -137,7 +137,7 @@ def authorize_download(session: Session, key: ImportKey, what: str, *, by: Actor
 
 
 def expire(session: Session, *, now: dt.datetime) -> int:
-    """Discard uploads that stopped a day ago and imports that no user confirmed for a week. Return how many."""
+    """Discard uploads that stopped a day ago, and imports not confirmed within a week. Return how many."""
     stopped = and_(ImportJob.status == S.UPLOADING, ImportJob.received_at <= now - UPLOAD_EXPIRES_AFTER)
     waits = ImportJob.status.in_((S.NEEDS_MAPPING, S.READY))
     unconfirmed = and_(waits, ImportJob.checked_at <= now - READY_EXPIRES_AFTER)

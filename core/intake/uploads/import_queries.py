@@ -8,7 +8,7 @@ from core.models.imports import WORKER_STATUSES, ImportJob, ImportStatus
 
 
 def find(session: Session, key: ImportKey) -> ImportJob:
-    """Return the import. Raise `NoSuchImport`, also for an import in another practice."""
+    """Return the import. Raise `NoSuchImport`, even if it exists in another practice."""
     job = session.scalars(select(ImportJob).where(*key.of(ImportJob))).one_or_none()
     if job is None:
         raise NoSuchImport
@@ -39,7 +39,7 @@ def list_waiting(session: Session) -> list[ImportKey]:
 
 
 def find_same_files(session: Session, job: ImportJob, hashes: list[str]) -> int | None:
-    """Return the newest import of the practice that imported files with exactly these SHA-256 sums, if any."""
+    """Return the practice's newest completed import of files with exactly these SHA-256 sums, if any."""
     done = select(ImportJob.id, ImportJob.files).where(
         ImportJob.practice_id == job.practice_id, ImportJob.status == ImportStatus.IMPORTED, ImportJob.id != job.id
     )

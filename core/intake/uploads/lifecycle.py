@@ -16,8 +16,8 @@ TRANSITIONS: Final[dict[tuple[ImportStatus, ImportStatus], str]] = {
     (S.UPLOADING, S.DISCARDED): "discarded, or no piece arrived for a day",
     (S.STAGED, S.CHECKING): "a worker took it",
     (S.STAGED, S.DISCARDED): "discarded by a user",
-    (S.STAGED, S.REFUSED): "its check ended every worker that took it",
-    (S.CHECKING, S.READY): "its files have no error",
+    (S.STAGED, S.REFUSED): "every worker that took it died",
+    (S.CHECKING, S.READY): "its files have no errors",
     (S.CHECKING, S.NEEDS_MAPPING): "the worker guessed which column is which, and a user must confirm the guess",
     (S.NEEDS_MAPPING, S.STAGED): "a user gave the mapping or chose a sheet",
     (S.NEEDS_MAPPING, S.DISCARDED): "discarded, or no mapping within a week",
@@ -37,13 +37,13 @@ STATUS_WORDS: Final = {
     S.READY: "ready to import",
     S.IMPORTING: "being imported",
     S.IMPORTED: "imported",
-    S.REFUSED: "refused",
+    S.REFUSED: "stopped",
     S.DISCARDED: "discarded",
 }
 
 
 class NoSuchImport(NotFound):
-    """There is no such import in this practice."""
+    """This practice has no import with that number."""
 
 
 class WrongImportStatus(Refusal):
@@ -105,7 +105,7 @@ def try_lease(session: Session, practice_id: int) -> bool:
 def stop_worker(session: Session, practice_id: int) -> None:
     """End the connection of the worker that has the lease, so that the practice's next import need not wait.
 
-    The worker connects again. A canceled statement would not do, because the worker may be between two of them.
+    The worker reconnects. Canceling a statement is not enough, because the worker may be between two statements.
     """
     key = _lease(practice_id)
     # PostgreSQL shows the key of an advisory lock as two numbers of 32 bits.
@@ -122,5 +122,5 @@ def _lease(practice_id: int) -> ColumnElement[int]:
 
 
 def wrong_status(job: ImportJob, what: str) -> WrongImportStatus:
-    """Return the refusal that names the import's status and what it does not allow."""
+    """Return a refusal with the import's status and what it does not allow."""
     return WrongImportStatus(f"The import is {STATUS_WORDS[job.status]}; it cannot {what}.", status=job.status.value)

@@ -1,4 +1,4 @@
-"""Lists that a check makes, of any length, as CSV: what differs, and the postings that would correct the ledger."""
+"""Lists that a check creates as CSV, of any length: what differs, and the postings that would correct the ledger."""
 
 import csv
 import hashlib
@@ -24,7 +24,7 @@ _FILE: Final = {DIFFERENCES: -1, CORRECTIONS: -2}  # `ImportPiece.file`; uploade
 
 
 class ListFiles:
-    """The lists of one check, in files until `store` keeps them. Names and dates of birth are written out."""
+    """The lists of one check, in files until `store` saves them. They contain names and dates of birth."""
 
     def __init__(self, folder: Path) -> None:
         """Write into `folder`, which must not contain other files."""
@@ -57,7 +57,7 @@ class ListFiles:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def store(self, session: Session, key: ImportKey) -> None:
-        """Replace the import's lists by these."""
+        """Replace the import's lists with these."""
         session.execute(delete(ImportPiece).where(*key.of(ImportPiece), ImportPiece.file < 0))
         for name, path in self._paths.items():
             place = {"practice_id": key.practice_id, "import_id": key.import_id, "file": _FILE[name]}

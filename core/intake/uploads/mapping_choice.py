@@ -25,7 +25,7 @@ _CHOICE: Final = ("mapping", "mapping_id", "mapping_name", "sheet")
 
 
 class NoSuchSheet(BadInput):
-    """The workbook has no such sheet with claims. Choose one from the list."""
+    """The workbook has no sheet of claims with that name. Choose one from the list."""
 
     code = "no_such_sheet"
 
@@ -49,7 +49,7 @@ def choose(session: Session, practice_id: int, given: str | dict[str, Any]) -> C
 
 
 def of_saved(saved: ImportMapping) -> Chosen:
-    """Return the options of an import with this mapping. They have a copy, because a user may change the mapping."""
+    """Return the options of an import with this mapping. It is copied, because a user may change it."""
     return {"mapping": saved.mapping, "mapping_id": saved.id, "mapping_name": saved.name}
 
 
@@ -73,7 +73,7 @@ def save_and_use(
 
 
 def choose_sheet(session: Session, key: ImportKey, sheet: str, *, by: Actor, now: dt.datetime) -> ImportJob:
-    """Let a worker guess the mapping of another sheet. Raise `NoSuchSheet` and `WrongImportStatus`."""
+    """Let a worker guess the mapping of a different sheet. Raise `NoSuchSheet` and `WrongImportStatus`."""
     job = _lock(session, key, by)
     if sheet not in ((job.report or {}).get("guess") or {}).get("sheets", ()):
         raise NoSuchSheet
@@ -81,7 +81,7 @@ def choose_sheet(session: Session, key: ImportKey, sheet: str, *, by: Actor, now
 
 
 def guess(path: Path, *, sheet: str | None, today: dt.date, faults: Faults) -> dict[str, Any]:
-    """Return the guessed mapping as JSON, with what to ask. Raise `ImportRefused` if the file cannot be read."""
+    """Return the guessed mapping as JSON, with its questions. Raise `ImportRefused` if the file cannot be read."""
     try:
         return guess_mapping(path, today=today, sheet=sheet).facts()
     except (NoHeader, UnreadableOfficeFile) as refusal:
@@ -97,7 +97,7 @@ def _lock(session: Session, key: ImportKey, by: Actor) -> ImportJob:
     authorize.require_current_role(session, by, Action.IMPORT)
     job = lifecycle.lock(session, key)
     if job.status is not ImportStatus.NEEDS_MAPPING:
-        raise lifecycle.wrong_status(job, "take a mapping")
+        raise lifecycle.wrong_status(job, "use a mapping")
     return job
 
 

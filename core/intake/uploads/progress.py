@@ -1,4 +1,4 @@
-"""The progress of a worker's import, written on a connection of its own while the import's transaction lasts."""
+"""The progress of a worker's import, written on its own connection while the import's transaction is open."""
 
 import time
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class WorkerStopping(Exception):
 
 
 class ProgressWriter:
-    """Writes at most one line of progress a second."""
+    """Write the progress at most once a second."""
 
     def __init__(self, sessions: Sessions, key: ImportKey, *, is_stopping: Callable[[], bool] = lambda: False) -> None:
         """Write nothing yet."""
@@ -33,7 +33,7 @@ class ProgressWriter:
         self._written_at = -WRITE_SECONDS
 
     def __call__(self, phase: str, done: int, total: int) -> None:
-        """Write it if a second has passed or the phase is new. `total` 0 means unknown.
+        """Write the progress if a second has passed or the phase is new. `total` 0 means unknown.
 
         Raise `ImportStopped` and `WorkerStopping`.
         """

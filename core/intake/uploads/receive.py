@@ -75,7 +75,7 @@ class UploadIncomplete(Refusal):
 
 
 class UploadedFile(NamedTuple):
-    """A file of an import, as its upload announces it."""
+    """A file of an import, as announced before the upload."""
 
     name: str
     size: int  # bytes
@@ -161,13 +161,13 @@ def check_name(name: str) -> None:
 def put_piece(
     session: Session, key: ImportKey, *, file: int, number: int, content: bytes, by: Actor, now: dt.datetime
 ) -> None:
-    """Store one piece. Sent again, it replaces itself.
+    """Store one piece. A piece that is sent again replaces the earlier one.
 
     Raise `BadPiece`, `WrongImportStatus` and `NoRoomForFiles`.
     """
     job = _lock(session, key, by)
     if not 0 <= file < len(job.files):
-        raise BadPiece(f"The import has {counted(len(job.files), 'file')}; there is no file {file}.")
+        raise BadPiece(f"The import has {counted(len(job.files), 'file')}, numbered from 0. There is no file {file}.")
     of_file = job.files[file]
     size = piece_size(of_file["bytes"], number)
     if len(content) != size:
@@ -186,7 +186,7 @@ def put_piece(
 
 
 def piece_size(size: int, number: int) -> int:
-    """Return the bytes of a piece of a file with `size` bytes. 0: there is no such piece."""
+    """Return the size of a piece of a file with `size` bytes, or 0 if the file has no piece `number`."""
     return max(0, min(PIECE_BYTES_MAX, size - number * PIECE_BYTES_MAX)) if number >= 0 else 0
 
 
@@ -249,7 +249,7 @@ def _lock(session: Session, key: ImportKey, by: Actor) -> ImportJob:
     authorize.require_current_role(session, by, Action.IMPORT)
     job = lifecycle.lock(session, key)
     if job.status is not ImportStatus.UPLOADING:
-        raise lifecycle.wrong_status(job, "take more files")
+        raise lifecycle.wrong_status(job, "receive more files")
     return job
 
 

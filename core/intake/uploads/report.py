@@ -29,7 +29,7 @@ _KNOWN_FILES: Final = {
 
 
 def guess_source(names: list[str]) -> ImportSource:
-    """Return the kind of files by their names. One file with a name of its own is the office's."""
+    """Return the kind of files by their names. A single file with an unknown name is the office's own export."""
     if "claims_transactions.csv" in names:
         return ImportSource.SYNTHEA
     is_alone = len(names) == 1 and not any(names[0] in known for known in _KNOWN_FILES.values())
@@ -41,7 +41,7 @@ def files_read(names: list[str], source: ImportSource, imported: Imported | None
     rows = imported.rows_read if imported else {}
     if source is ImportSource.FILE:
         known = frozenset(names)
-        rows = dict(zip(names, rows.values(), strict=False))  # one; a mapped file is called by its sheet too
+        rows = dict(zip(names, rows.values(), strict=False))  # only one; its name here may include a sheet
     else:
         known = _KNOWN_FILES[source]
     read = [
@@ -53,7 +53,7 @@ def files_read(names: list[str], source: ImportSource, imported: Imported | None
 
 
 def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
-    """Return the report on loaded rows. It contains names of patients, for readers who may see them."""
+    """Return the report on loaded rows. It contains patients' names, for users who may see them."""
     differences, corrections = imported.differences, imported.corrections
     return {
         "nothing_new": not any(imported.added.values()) and not imported.recognized.postings,
@@ -108,6 +108,6 @@ def same_result(before: dict[str, Any] | None, after: dict[str, Any]) -> bool:
     """Return whether the import would add exactly what its check showed."""
     names: tuple[str, ...] = (*_CONFIRMED, "differences") if after["changes_taken"] else _CONFIRMED
     if after["corrected"]:
-        # The corrections and what they held back are new beside what the check counted.
+        # Posted corrections, and rows that were held back without them, are not in the check's counts.
         names = (*(name for name in names if name not in _CORRECTED), "corrections")
     return before is not None and all(before.get(name) == after.get(name) for name in names)

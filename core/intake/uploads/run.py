@@ -61,7 +61,7 @@ def work(
     """
     with transaction(sessions) as session:
         waiting = import_queries.list_waiting(session)
-    # A random practice first, because an import that cannot be read must not block others; each in its order.
+    # Take practices in random order, because an unreadable import must not block others. Keep each practice's order.
     turn = {practice_id: random.random() for practice_id, _ in waiting}  # noqa: S311  no secret
     for key in sorted(waiting, key=lambda key: (turn[key.practice_id], key.import_id)):
         if _begin(sessions, key, now=clock()):
@@ -137,7 +137,7 @@ def _run(sessions: Sessions, key: ImportKey, *, progress: ProgressWriter, bytes_
             session.execute(_TIMEOUTS)
             if lifecycle.try_lease(session, key.practice_id):
                 _check_or_import(session, key, Path(folder), progress=progress, bytes_max=bytes_max, now=clock())
-            else:  # another worker has it, so this was no attempt
+            else:  # another worker has it, so this does not count as an attempt
                 given_back = update(ImportJob).where(*key.of(ImportJob), ImportJob.attempts > 0)
                 session.execute(given_back.values(attempts=ImportJob.attempts - 1))
     except ImportStopped:
@@ -148,7 +148,7 @@ def _run(sessions: Sessions, key: ImportKey, *, progress: ProgressWriter, bytes_
             job = lifecycle.lock(session, key)
             is_stopped = job.status not in WORKER_STATUSES
             if because is None:
-                job.attempts -= 1  # retried as it is; the attempt does not count, because the worker lives
+                job.attempts -= 1  # retried unchanged; the attempt does not count, because the worker survived
             else:
                 _refuse(session, job, because=because, now=clock())
         if is_stopped:
@@ -164,7 +164,7 @@ def _check_or_import(
 ) -> None:
     """Load the files. Keep the rows only if the user confirmed them, and the result is what the check showed."""
     job = session.scalars(select(ImportJob).where(*key.of(ImportJob))).one()
-    # A change of the object would lock its row, which the writer of the progress and Discard need until the end.
+    # Changing the object would lock its row, which progress updates and Discard need until the end.
     session.expunge(job)
     is_import = job.status is S.IMPORTING
     if not is_import and job.status is not S.CHECKING:
@@ -224,7 +224,7 @@ def _asks_for_mapping(
     """
     faults = Faults()
     for name in names[1:]:
-        cure = "your own export must be one file; upload each file by itself"
+        cure = "your own export must be one file; upload each file separately"
         faults.add(Fault(name, cure, kind=FaultKind.STRUCTURE))
     faults.refuse_if_any()
     if "mapping" in job.options:
@@ -243,7 +243,7 @@ def _asks_for_mapping(
 
 
 def _save(session: Session, job: ImportJob, found: dict[str, Any], *, is_import: bool, now: dt.datetime) -> None:
-    """Record the result in the import's transaction. Raise `ImportStopped` if a user discarded it meanwhile."""
+    """Record the result in the import's transaction. Raise `ImportStopped` if a user has discarded it."""
     key, source = lifecycle.key_of(job), job.status
     hashes = [file["sha256"] for file in job.files]
     found["same_files_as"] = import_queries.find_same_files(session, job, hashes)
@@ -266,7 +266,7 @@ def _save(session: Session, job: ImportJob, found: dict[str, Any], *, is_import:
 def _refuse(
     session: Session, job: ImportJob, *, because: str, now: dt.datetime, report: dict[str, Any] | None = None
 ) -> None:
-    """End the import with a reason. Nothing of it was imported. Do nothing if it has ended."""
+    """End the import and record the reason. Nothing was imported. Do nothing if it has already ended."""
     key, source = lifecycle.key_of(job), job.status
     if (source, S.REFUSED) not in lifecycle.TRANSITIONS:
         return
@@ -276,7 +276,7 @@ def _refuse(
 
 
 def _cause(error: Exception) -> str | None:
-    """Return the code of an error that ends the import, or None for one that may pass by itself."""
+    """Return the code of an error that ends the import, or None for a temporary one."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return codes.WORKER_DISK_FULL
     if isinstance(error, WorkerStopping):

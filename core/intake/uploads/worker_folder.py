@@ -24,7 +24,7 @@ def temporary() -> tempfile.TemporaryDirectory[str]:
 
 
 def remove_stale() -> None:
-    """Delete the files of workers on this machine that were killed, because these contain names of patients."""
+    """Delete the files that killed workers left on this machine, because they contain patients' names."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
         if pid.isdigit() and not Path(f"/proc/{pid}").exists():
