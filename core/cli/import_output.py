@@ -41,6 +41,12 @@ def print_import(imported: Imported, practice_name: str, *, asked: ImportOptions
     print_differences(imported.differences, taken=imported.changes_taken, check_only=asked.check_only)
     print_corrections(imported.corrections, posted=imported.corrected)
     print_recognized(imported.recognized)
+    if imported.redated:
+        has, is_ = ("has", "is") if imported.redated == 1 else ("have", "are")
+        click.echo(
+            f"{counted(imported.redated, 'new posting')} {has} a date in a closed month and {is_} posted on the first "
+            "open day after it."
+        )
     if imported.held_back:
         click.echo(
             f"Not imported: {counted(imported.held_back, 'new posting')} on existing claims, so that no money is "

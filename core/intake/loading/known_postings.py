@@ -1,6 +1,7 @@
 """Stage the postings that the practice already has from an import's source."""
 
 import datetime as dt
+from collections import defaultdict
 from typing import Any, Final
 
 from sqlalchemy import Enum, Text, and_, cast, exists, insert, literal, select, update
@@ -11,6 +12,7 @@ from core.intake.loading.insert import STAGED_POSTING_COLUMNS
 from core.models.claims import Claim
 from core.models.ledger import Posting, PostingKind
 from core.models.recognized_postings import RecognizedPosting
+from core.practices import periods
 
 CORRECTION: Final = "-correction-"  # in the id of a posting that corrects another one
 KNOWN_COLUMNS: Final = ("source_id", "claim", *STAGED_POSTING_COLUMNS)
@@ -44,19 +46,36 @@ def find_known_postings(session: Session, practice_id: int, source: str) -> None
     stages.analyze(session, stages.KNOWN_POSTING.name)
 
 
-def date_as_known(session: Session, practice_id: int, *, today: dt.date) -> None:
-    """Give the staged postings of a file without posting dates the dates that the ledger has, and new ones `today`.
+def date_postings(session: Session, practice_id: int, *, today: dt.date, has_dates: bool) -> int:
+    """Date the staged postings of a file that gives totals. Return how many new ones have a date in a closed month.
 
-    A charge keeps its date of service. The postings of a new claim do too, because they are older than today.
+    A charge has its date of service. If the file has no posting dates, new postings on existing claims are dated
+    `today`, and those on new claims on the date of service. Known postings keep the dates that the ledger has. New
+    postings in a closed month are dated the first open day after it.
     """
     staged, known = stages.POSTING, stages.KNOWN_POSTING
+    closed = periods.closed_months(session, practice_id)
+    month = periods.month_of_column(staged.c.posted_on)
     same = known.c.source_id == staged.c.source_id
+    is_new = ~exists().where(same)
     is_charge = staged.c.kind == PostingKind.CHARGE.value
-    dated = update(staged).where(~is_charge, same)
-    session.execute(dated.values(posted_on=known.c.posted_on))
-    exists_here = exists().where(Claim.practice_id == practice_id, Claim.external_id == staged.c.claim)
-    new = update(staged).where(~is_charge, exists_here, ~exists().where(same))
-    session.execute(new.values(posted_on=today))
+    has_own_date = and_(literal(has_dates), ~is_charge, month.not_in(closed))
+    session.execute(update(staged).where(~has_own_date, same).values(posted_on=known.c.posted_on))
+    if not has_dates:
+        exists_here = exists().where(Claim.practice_id == practice_id, Claim.external_id == staged.c.claim)
+        session.execute(update(staged).where(is_new, ~is_charge, exists_here).values(posted_on=today))
+    moved = 0
+    for first_open, months in _by_first_open_day(closed).items():
+        late = update(staged).where(is_new, month.in_(months)).values(posted_on=first_open)
+        moved += session.connection().execute(late).rowcount
+    return moved
+
+
+def _by_first_open_day(closed: set[dt.date]) -> dict[dt.date, list[dt.date]]:
+    found = defaultdict(list)
+    for month in closed:
+        found[periods.first_open_date(closed, month)].append(month)
+    return dict(found)
 
 
 def _as_staged(column: Any) -> Any:

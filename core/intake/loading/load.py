@@ -36,7 +36,7 @@ from core.intake.loading.differences import (
     list_differences,
 )
 from core.intake.loading.insert import insert_claims, insert_reference_rows, sum_lines
-from core.intake.loading.known_postings import date_as_known, find_known_postings
+from core.intake.loading.known_postings import date_postings, find_known_postings
 from core.intake.loading.look_alike_ids import report_look_alikes
 from core.intake.loading.post_corrections import stage_corrections
 from core.intake.loading.post_rows import lock_claims
@@ -82,7 +82,7 @@ class Totals:
     """The file gives totals for each line, not single postings."""
 
     today: dt.date  # in the practice's time zone
-    has_dates: bool  # the file has posting dates; otherwise, what is new on existing claims is dated today
+    has_dates: bool  # the file has posting dates
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,7 @@ class Imported:
     recognized: Recognized
     corrected: int  # the part of `added` that corrects changed postings, if the user asked for it
     held_back: int  # new postings on existing claims that were not imported: `HoldBack`
+    redated: int  # new postings whose date is in a closed month; they are posted on the first open day after it
     changes_taken: bool
     summary: Summary | None  # None after a check
     agreement: Agreement | None = None  # None after a check
@@ -130,6 +131,7 @@ class Imported:
             "recognized": self.recognized._asdict(),
             "corrected": self.corrected,
             "held_back": self.held_back,
+            "redated": self.redated,
             "changes_taken": self.changes_taken,
             "agreement": None if self.agreement is None else self.agreement.facts(),
             **summary,
@@ -158,7 +160,10 @@ def load(
         raise NotAllowed
     lock_imports(session, practice_id)
     _check_rows(session, practice_id, source, origins, faults)
-    recognized = _recognize(session, practice_id, source, totals)
+    redated = 0
+    if totals is not None:
+        redated = date_postings(session, practice_id, today=totals.today, has_dates=totals.has_dates)
+    recognized = recognize(session, practice_id, source, gives_totals=totals is not None)
     sum_lines(session)
     in_file, first = control_totals(session), first_claims(session, practice_id)
     check_expected_total(in_file, options.expected_total_cents)
@@ -177,7 +182,7 @@ def load(
     done = Imported(
         added=added,
         already_there=already_there,
-        corrected=corrected, recognized=recognized, held_back=held_back,
+        corrected=corrected, recognized=recognized, held_back=held_back, redated=redated,
         in_file=in_file,
         new=control_totals(session) if is_part else in_file,
         first_claims=first,
@@ -219,12 +224,6 @@ def _compare(
     for one in all_corrections(session, practice_id, source, origins) if options.each_correction else ():
         options.each_correction(one)  # type: ignore[misc]
     return list_differences(session, origins), list_corrections(session, practice_id, source, origins)
-
-
-def _recognize(session: Session, practice_id: int, source: str, totals: Totals | None) -> Recognized:
-    if totals is not None and not totals.has_dates:
-        date_as_known(session, practice_id, today=totals.today)
-    return recognize(session, practice_id, source, gives_totals=totals is not None)
 
 
 def _correct(

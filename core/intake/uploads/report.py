@@ -80,6 +80,7 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
         "recognized": imported.recognized._asdict(),
         "corrected": imported.corrected,
         "held_back": imported.held_back,
+        "redated": imported.redated,
         "changes_taken": imported.changes_taken,
         "agreement": None if imported.agreement is None else imported.agreement.facts(),
     }
