@@ -75,13 +75,13 @@ def print_moved(moved: WriteOffChanges) -> None:
 
 
 def print_recognized(found: Recognized) -> None:
-    """Print how many postings in the files are write-offs from Batch Settle."""
+    """Print how many postings in the files are already in Batch Settle in a different form."""
     if found.postings:
         is_one = found.postings == 1
         are, it_is = ("is", "It is") if is_one else ("are", "They are")
         click.echo(
-            f"{counted(found.postings, 'posting')} in the files {are} already in Batch Settle, as a write-off or as a "
-            f"posting made here ({format_cents(found.cents)}). {it_is} not posted again."
+            f"{counted(found.postings, 'posting')} in the files {are} already in Batch Settle, as a write-off or a "
+            f"manual posting ({format_cents(found.cents)}). {it_is} not posted again."
         )
 
 
@@ -105,14 +105,11 @@ def print_differences(found: Differences, *, taken: bool, check_only: bool) -> N
     kinds = counts_by_kind(found.counts)
     if taken:
         what = "An import would apply" if check_only else "Applied"
-        click.echo(f"{what} {counted(found.count, 'changed value')} ({kinds}):")
+        click.echo(f"{what} {counted(found.count, 'change')} to existing records ({kinds}):")
     else:
-        differs, they = ("differs", "It was") if found.count == 1 else ("differ", "They were")
-        click.echo(
-            f"{counted(found.count, 'value')} in existing records {differs} from the files ({kinds}). "
-            f"{they} not changed."
-        )
-        click.echo("To apply the values from the files, add --take-changes.")
+        was, them = ("was", "it") if found.count == 1 else ("were", "them")
+        click.echo(f"{counted(found.count, 'change')} to existing records {was} not applied ({kinds}).")
+        click.echo(f"To apply {them}, add --take-changes:")
     _print_first([difference_line(one) for one in found.first], found.count)
 
 

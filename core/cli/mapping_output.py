@@ -26,7 +26,7 @@ def mapping_lines(mapping: Mapping) -> list[str]:
     """Return what the mapping adds to its columns: constants and the meaning of words."""
     lines = [f'{TARGETS[field].label} is "{text}" for every row.' for field, text in mapping.constants.items()]
     for field, words in mapping.words.items():
-        meant = "; ".join(f'"{word}" means {ours or "none"}' for word, ours in words.items())
+        meant = "; ".join(f'"{word}" means {ours or "no value"}' for word, ours in words.items())
         if meant:
             lines.append(f"{TARGETS[field].label}: {meant}.")
     return lines

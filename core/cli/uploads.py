@@ -79,9 +79,9 @@ def _check(answer: dict[str, Any], report: dict[str, Any]) -> list[str]:
         lines += [f"  {words:<32}{format_cents(cents):>16}" for words, cents in balances]
     found, changed = report["differences"], report["corrections"]
     if found["count"]:
-        differ = "in existing records differs" if found["count"] == 1 else "in existing records differ"
-        what = "applied" if report["changes_taken"] else differ
-        lines.append(f"{counted(found['count'], 'value')} {what} ({counts_by_kind(found['counts'])}):")
+        applied = " applied" if report["changes_taken"] else ""
+        number = counted(found["count"], "change")
+        lines.append(f"{number} to existing records{applied} ({counts_by_kind(found['counts'])}):")
         lines += first_lines([difference_line(Difference(**one)) for one in found["first"]], found["count"])
     if changed["changed"] or changed["missing"]:
         number = counted(changed["changed"] + changed["missing"], "change")

@@ -145,8 +145,9 @@ def _add_unknown(
         ~exists().where(table.practice_id == practice_id, table.external_id == named),
     )
     file = _file_of_stage(origins, stage)
-    base = f"this {stage.name.removeprefix('stage_')} is in neither the practice nor {file}"
-    _add_with_hints(session, unknown, column, base, f"{base}; add it to {file}", origins[claim], faults)
+    record = stage.name.removeprefix("stage_")
+    base = f"this {record} is in neither the practice nor {file}"
+    _add_with_hints(session, unknown, column, base, f"{base}; add the {record} to {file}", origins[claim], faults)
 
 
 def _add_with_hints(
@@ -185,7 +186,7 @@ def _add_lines_without_claim(session: Session, origins: Origins, faults: Faults)
         line.c.claim.is_not(None), ~exists().where(claim.c.external_id == line.c.claim)
     )
     base = "the claim of this line is missing"
-    cure = f"{base}; add the claim to {origins[claim].file}"
+    cure = f"{base}; add it to {origins[claim].file}"
     _add_with_hints(session, alone, "claim", base, cure, origins[line], faults)
 
 
@@ -201,7 +202,7 @@ def _add_postings_without_line(session: Session, origins: Origins, faults: Fault
         ~exists().where(line.c.claim == posting.c.claim, line.c.number == posting.c.line),
     )
     base = "the line of this posting is missing"
-    cure = f"{base}; add the line to {origins[line].file}"
+    cure = f"{base}; add it to {origins[line].file}"
     _add_with_hints(session, alone, "line", base, cure, origins[posting], faults)
 
 

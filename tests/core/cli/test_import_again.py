@@ -70,9 +70,8 @@ def test_what_differs_is_listed_without_names_and_the_rest_is_imported(settle: T
 
     assert "Lakeside: added 1 posting." in shown
     assert (
-        "2 values in existing records differ from the files (claim billing status 1, patient name 1). "
-        "They were not changed.\n"
-        "To apply the values from the files, add --take-changes.\n"
+        "2 changes to existing records were not applied (claim billing status 1, patient name 1).\n"
+        "To apply them, add --take-changes:\n"
         "  claim 184146026, billing status: Balance Due → Internal Review\n"
         "  patient P-1, name: changed (hidden)\n" in shown
     )
@@ -92,7 +91,7 @@ def test_changes_are_applied_on_request_and_then_nothing_is_new(settle: Typed, t
 
     taken, after = again(settle, folder, "--take-changes"), again(settle, folder)
 
-    assert "Applied 2 changed values (claim billing status 1, patient name 1):" in taken.stdout
+    assert "Applied 2 changes to existing records (claim billing status 1, patient name 1):" in taken.stdout
     assert "Lakeside: no new rows." in again(settle, changed_again(folder), "--take-changes").stdout
     assert "Nothing new: Lakeside already has all 2 claims." in after.stdout
     checked = again(settle, folder, "--check").stdout

@@ -224,7 +224,7 @@ def test_an_option_leaves_out_empty_synthea_claims_and_counts_them(settle: Typed
     done = settle("import", "synthea", tmp_path, "--practice", "Lakeside", "--skip-empty-claims")
 
     assert (refused.exit_code, done.exit_code) == (1, 0)
-    assert "to skip such claims, add --skip-empty-claims" in refused.stderr
+    assert "use the option to skip such claims (--skip-empty-claims)" in refused.stderr
     assert "claims.csv 2, claims_transactions.csv 1." in done.stdout
     assert "Skipped: 1 claim without transactions." in done.stdout.splitlines()
 

@@ -56,7 +56,7 @@ def test_a_mapping_of_another_name_lists_those_that_exist(settle: Typed, tmp_pat
     refused = settle("import", "file", file, "--practice", "Lakeside", "--mapping", "ours")
 
     assert refused.exit_code == 1
-    assert refused.stderr.strip() == "This practice has no such mapping. Its mappings are: our export."
+    assert refused.stderr.strip() == "This practice has no mapping with that name. The mappings are: our export."
 
 
 def test_a_fault_names_the_offices_own_row_and_header(settle: Typed, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_file_of_our_format_brings_statements_and_denials(files: FilesOfPracti
         ("statements_sent", "-1", "write a whole number from 0 to 999"),
         ("statements_sent", "1000", "write a whole number from 0 to 999"),
         ("last_statement_date", "05/12/2025", "write the date as YYYY-MM-DD"),
-        ("denied_date", "2025-02-30", "there is no such date"),
+        ("denied_date", "2025-02-30", "this date does not exist"),
         ("denial_group", "XX", "write one of: CO, PR, OA, PI"),
         ("denial_carc", "CO-197", "write only the claim adjustment reason code (CARC), such as 45"),
     ],

@@ -69,7 +69,7 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "postings.csv",
             "payment,-88.00,primary",
             "payment,-88.00,",
-            "line 3, column paid_by: name who paid: primary, secondary or patient",
+            "line 3, column paid_by: enter who paid or got the money: primary, secondary or patient",
         ),
         (
             "postings.csv",
@@ -106,7 +106,7 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "2025-03-20",
             "2025-02-30",
             (
-                'line 2, column posting_date, value "2025-02-30": there is no such date; '
+                'line 2, column posting_date, value "2025-02-30": this date does not exist; '
                 "write YYYY-MM-DD, such as 2025-01-31"
             ),
         ),
@@ -129,7 +129,7 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "postings.csv",
             "1,184146026,1,",
             "1,184146026,9,",
-            'line 2, column line, value "184146026 / 9": a posting without its line; add the line to line_items.csv',
+            'line 2, column line, value "184146026 / 9": the line of this posting is missing; add it to line_items.csv',
         ),
         ("line_items.csv", "150.00", "-150.00", 'line 2, column charge, value "-150.00": must not be negative'),
         ("line_items.csv", "150.00", "", "line 2, column charge: must not be empty"),
@@ -137,7 +137,7 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "line_items.csv",
             "184146027",
             "184146099",
-            'line 4, column claim_id, value "184146099": a line without its claim; add the claim to claims.csv',
+            'line 4, column claim_id, value "184146099": the claim of this line is missing; add it to claims.csv',
         ),
         (
             "line_items.csv",
@@ -167,15 +167,18 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "claims.csv",
             "P-1",
             "P-9",
-            'line 2, column patient_id, value "P-9": no such patient in the practice or in patients.csv; add it there',
+            (
+                'line 2, column patient_id, value "P-9": this patient is in neither the practice nor patients.csv; '
+                "add the patient to patients.csv"
+            ),
         ),
         (
             "claims.csv",
             "10001,ERA",
             "10009,ERA",
             (
-                'line 2, column primary_payer_id, value "10009": no such payer in the practice or in payers.csv; '
-                "add it there"
+                'line 2, column primary_payer_id, value "10009": this payer is in neither the practice nor payers.csv; '
+                "add the payer to payers.csv"
             ),
         ),
         (
@@ -183,7 +186,7 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "Balance Due",
             "Balance due",
             (
-                'line 2, column billing_status, value "Balance due": the practice has no such billing status; '
+                'line 2, column billing_status, value "Balance due": the practice does not have this billing status; '
                 "it exists with different capitalization; write both the same way"
             ),
         ),
@@ -211,7 +214,7 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "payers.csv",
             "payer_class\n",
             "payer_class,payer_class\n",
-            "line 1, column payer_class: name the column only once",
+            "line 1, column payer_class: this column name is repeated; use it only once",
         ),
         (
             "payers.csv",
@@ -281,7 +284,7 @@ def test_names_and_birth_dates_never_appear_in_faults(files: FilesOfPractice) ->
     assert faults == [
         "patients.csv, line 2, column name, value (hidden): remove the line break, tab or other control character",
         (
-            "patients.csv, line 2, column birth_date, value (hidden): there is no such date; "
+            "patients.csv, line 2, column birth_date, value (hidden): this date does not exist; "
             "write YYYY-MM-DD, such as 2025-01-31"
         ),
     ]
@@ -319,8 +322,8 @@ def test_five_thousand_equal_faults_are_one_line_and_hide_no_other_fault(files: 
             "of: commercial, medicare, medicaid, dual, tricare, workers_comp, auto, self_pay, other"
         ),
         (
-            'claims.csv, line 2, column patient_id, value "P-9": no such patient in the practice or in patients.csv; '
-            "add it there"
+            'claims.csv, line 2, column patient_id, value "P-9": this patient is in neither the practice nor '
+            "patients.csv; add the patient to patients.csv"
         ),
     ]
     assert refused.value.message == "Nothing was imported: 2 errors in 5,001 locations."

@@ -96,8 +96,8 @@ def test_every_faulty_row_is_named_with_its_remedy_and_nothing_is_posted(
         "c,1,7,patient,payment,-1.00,patient,,,2026-11-20", "a,1,1,patient,payment,-2.00,patient,,,2026-11-20",
     )  # fmt: skip
     assert [fault.split(", ")[1] for fault in faults] == ["line 3", "line 4", "line 5"]
-    assert "no such claim" in faults[0]
-    assert "no such line" in faults[1]
+    assert "the practice does not have this claim" in faults[0]
+    assert "the claim does not have this line" in faults[1]
     assert "give each posting its own id (also in line 2)" in faults[2]
     assert "future" in _faults(practice, tmp_path, "d,1,1,patient,payment,-1.00,patient,,,2026-11-24")[0]
     assert "sum to 0.00" in _faults(practice, tmp_path, "e,1,1,patient,transfer,-1.00,,,,2026-11-20")[0]
@@ -115,15 +115,15 @@ def test_equal_faults_are_grouped_into_one_line_beside_other_kinds(practice: Giv
 
     assert faults == [
         (
-            'march.csv, column claim_id, 150 rows (line 2 "x0", line 3 "x1", line 4 "x2", …): the practice has no such '
-            "claim; import it first"
+            'march.csv, column claim_id, 150 rows (line 2 "x0", line 3 "x1", line 4 "x2", …): the practice does not '
+            "have this claim; import it first"
         ),
         (
-            'march.csv, line 152, column claim_id, value "7": the practice has no such claim; it exists with different '
-            "leading zeros; spreadsheets drop them: format the column as text before export"
+            'march.csv, line 152, column claim_id, value "7": the practice does not have this claim; it exists with '
+            "different leading zeros; spreadsheets drop them: format the column as text before export"
         ),
         (
-            'march.csv, line 153, column line, value "007 / 2": the claim has no such line, and a postings '
+            'march.csv, line 153, column line, value "007 / 2": the claim does not have this line, and a postings '
             "import cannot add one"
         ),
     ]
@@ -350,7 +350,7 @@ def test_an_id_escaped_by_an_export_is_read_without_its_apostrophe(practice: Giv
 
     assert (done.added, again.added, again.already_there) == (5, 0, 1)
     assert {practice.read(number).patient_due for number in escaped} == {9_00}
-    assert "no such claim" in _faults(
+    assert "the practice does not have this claim" in _faults(
         practice, tmp_path, "z,'plain,1,patient,payment,-1.00,patient,,,2026-11-20"
     )[0], "an apostrophe that escapes nothing belongs to the id"  # fmt: skip
 

@@ -108,8 +108,8 @@ def test_a_column_that_was_renamed_is_named(office: OfficeFiles) -> None:
 
     assert office.faults(renamed, MAPPING) == [
         (
-            "ar.csv, line 1, column Ins Bal: the file has no such column, but the mapping names it; correct the "
-            'mapping; did "Ins Balance" replace it?'
+            "ar.csv, line 1, column Ins Bal: the mapping uses this column, but the file does not have it; "
+            'correct the mapping; did "Ins Balance" replace it?'
         )
     ]
 
@@ -119,7 +119,7 @@ def test_a_status_that_the_practice_does_not_have_is_refused(office: OfficeFiles
     path = office.csv(ROWS[0] + ",ZZ", header=f"{HEADER},Status")
 
     refused = office.faults(path, changed(columns=columns))
-    assert "the practice has no such billing status" in refused[0]
+    assert "the practice does not have this billing status" in refused[0]
     assert "add it to the words of the mapping" in refused[0]
     words = {"billing_status": {"ZZ": "Internal Review"}}
     assert office.load(path, changed(columns=columns, words=words)).added["claims"] == 1

@@ -55,7 +55,7 @@ def test_the_classes_that_payers_names_show_are_listed_before_the_import() -> No
 
     assert describe_payer_classes(["Aetna", "Cigna"]) == "By their names, all payers are commercial."
     assert describe_payer_classes(["Workers Comp", "Aetna", "MCR Railroad", "Workers Comp"]) == (
-        "By name: Workers Comp is Workers' compensation; MCR Railroad is Medicare. All other payers are commercial."
+        "Based on their names: Workers Comp is Workers' compensation; MCR Railroad is Medicare. All other payers are commercial."
     )
     assert describe_payer_classes(many).endswith(
         "Medicaid 20 is Medicaid. 2 more have a class other than commercial. All other payers are commercial."

@@ -51,7 +51,7 @@ EXCEL = "open it and export it as CSV UTF-8"
         (b"sep=,\noffice_id,name\nMAIN,Main\n", 'line 1: remove the line "sep=", which only Excel reads'),
         (
             b"Offices of Lakeside,\n,\noffice_id,name\nMAIN,Main\n",
-            "line 1: the first line must name the columns; remove the lines above line 3, which names them",
+            "line 1: the first line must name the columns; remove the lines above line 3, which has the column names",
         ),
         (b"office_id,name\nMAIN,Main\noffice_id,name\nMAIN,Main\n", "line 3: the header is repeated here"),
         (b'office_id,name\nMAIN,"Main\nStreet"\n', "line 2: a quote opens here and does not close on this line"),

@@ -196,7 +196,7 @@ def test_transactions_with_one_number_are_refused_because_their_order_is_unknown
     assert export.faults() == [
         (
             'claims_transactions.csv, line 3, column CHARGEID, value "c1 / 1": another transaction on the claim has '
-            "the same number, so their order is unknown; export again (also in line 2)"
+            "the same number, so their order is unknown; export the files again (also in line 2)"
         )
     ]
 
@@ -270,7 +270,7 @@ def test_a_transaction_of_a_missing_claim_is_a_fault_even_when_empty_claims_are_
     with pytest.raises(ImportRefused) as refused:
         export.load(skip_empty_claims=True)
 
-    assert "a line without its claim" in str(refused.value.faults[0])
+    assert "the claim of this line is missing" in str(refused.value.faults[0])
 
 
 def test_the_header_is_read_in_any_letter_case(export: Export) -> None:

@@ -1,4 +1,4 @@
-"""A zip of the files is unpacked. An archive that is not what it says is refused with its name and a cure."""
+"""A zip of the files is unpacked. An archive that is not what it claims to be is refused with its name and a fix."""
 
 import io
 import struct

@@ -176,5 +176,5 @@ def test_an_import_without_a_mapping_expires(uploads: Uploads) -> None:
 
 def test_only_an_import_that_needs_a_mapping_takes_one(uploads: Uploads) -> None:
     job = uploads.checked()
-    with pytest.raises(WrongImportStatus, match="The import is ready to import; it cannot take a mapping"):
+    with pytest.raises(WrongImportStatus, match="The import is ready to import; it cannot use a mapping"):
         uploads.practice.act(mapping_choice.use_mapping, key_of(job), MAPPING)
