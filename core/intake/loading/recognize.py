@@ -26,6 +26,7 @@ from sqlalchemy import (
     or_,
     select,
     tuple_,
+    union,
     union_all,
 )
 from sqlalchemy.dialects import postgresql
@@ -61,7 +62,7 @@ def recognize(session: Session, practice_id: int, source: str, *, gives_totals: 
     file gives totals, all postings that did not come from this source are due. Payments are compared only with
     payments. Changed postings are recognized if any of the following changed by exactly what is due:
 
-    1. the balances of a line
+    1. the balances of a line, by payments or by everything else
     2. the payments, or the adjustments, for a line and responsibility
     3. the adjustments of a claim, on any line
 
@@ -80,7 +81,7 @@ def recognize(session: Session, practice_id: int, source: str, *, gives_totals: 
     claims = _claims(due, entries, lines, places).cte("claims")
     place = tuple_(changes.c.claim, changes.c.line, changes.c.side, changes.c.kind == _PAYMENT)
     picked = or_(
-        tuple_(changes.c.claim, changes.c.line).in_(select(lines)),
+        tuple_(changes.c.claim, changes.c.line, changes.c.kind == _PAYMENT).in_(select(lines)),
         and_(changes.c.kind.in_(_SUMMED), place.in_(select(places))),
         and_(changes.c.kind == _ADJUSTMENT, changes.c.claim.in_(select(claims))),
     )
@@ -227,22 +228,26 @@ def _entries(changes: CTE) -> Select[Any]:
 
 
 def _lines(due: CTE, changes: CTE, entries: CTE) -> Select[Any]:
-    """Return the lines whose balances changed by exactly what is due. Changed payments must match too."""
-    line = tuple_(due.c.claim, due.c.line)
+    """Return the lines on which payments, or everything else, changed balances by exactly what is due.
+
+    If no payment on a line changed, what is due may include payments too.
+    """
+    line = (due.c.claim, due.c.line)
     paid = select(changes.c.claim, changes.c.line).where(changes.c.kind == _PAYMENT)
-    by_class, by_side = (_uneven(due, entries, *more) for more in (("paid",), ()))
-    same = or_(line.not_in(by_class), and_(line.not_in(by_side), line.not_in(paid)))
-    return select(due.c.claim, due.c.line).distinct().where(same)
+    by_class = select(*line, due.c.paid).where(tuple_(*line, due.c.paid).not_in(_uneven(due, entries, "paid")))
+    unpaid = select(*line, literal(value=False))
+    by_side = unpaid.where(tuple_(*line).not_in(_uneven(due, entries)), tuple_(*line).not_in(paid))
+    return select(union(by_class, by_side).subquery("every"))
 
 
 def _uneven(due: CTE, entries: CTE, *more: str) -> Select[Any]:
-    """Return the lines on which the changes differ from what is due, by responsibility and `more`."""
-    names = ("claim", "line", "side", *more)
+    """Return claim, line and `more` where changes and what is due differ in a responsibility."""
+    names = ("claim", "line", *more)
     both = union_all(
-        select(*(entries.c[name] for name in names), entries.c.cents),
-        select(*(due.c[name] for name in names), -due.c.cents),
+        select(*(entries.c[name] for name in (*names, "side")), entries.c.cents),
+        select(*(due.c[name] for name in (*names, "side")), -due.c.cents),
     ).subquery()
-    uneven = select(both.c.claim, both.c.line).group_by(*(both.c[name] for name in names))
+    uneven = select(*(both.c[name] for name in names)).group_by(*(both.c[name] for name in (*names, "side")))
     return uneven.having(func.sum(both.c.cents) != 0)
 
 
@@ -251,7 +256,7 @@ def _places(due: CTE, entries: CTE, lines: CTE) -> Select[Any]:
     names = ("claim", "line", "side", "paid")
     changed = _changed(entries, *names).subquery("changed")
     same = and_(*(changed.c[name] == due.c[name] for name in (*names, "cents")))
-    line = tuple_(due.c.claim, due.c.line)
+    line = tuple_(due.c.claim, due.c.line, due.c.paid)
     return select(*(due.c[name] for name in names)).join(changed, same).where(line.not_in(select(lines)))
 
 
@@ -261,7 +266,7 @@ def _claims(due: CTE, entries: CTE, lines: CTE, places: CTE) -> Select[Any]:
     unpaid = select(due.c.claim, func.sum(due.c.cents).label("cents")).where(~due.c.paid).group_by(due.c.claim)
     total = unpaid.subquery("total")
     same = and_(changed.c.claim == total.c.claim, changed.c.cents == total.c.cents, ~changed.c.paid)
-    others = (~exists().where(one.c.claim == total.c.claim) for one in (lines, places))
+    others = (~exists().where(one.c.claim == total.c.claim, ~one.c.paid) for one in (lines, places))
     return select(total.c.claim).join(changed, same).where(total.c.cents != 0, *others)
 
 

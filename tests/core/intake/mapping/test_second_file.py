@@ -16,6 +16,7 @@ from core.intake.loading.load import Imported, ImportOptions
 from core.intake.mapping.import_file import import_file
 from core.intake.mapping.mapping import Mapping
 from core.models.claims import Claim
+from core.models.ledger import Posting
 from core.models.people import Role
 from core.models.practices import WriteOffSetting
 from core.practices.practice_queries import find_by_name
@@ -40,6 +41,15 @@ ADJUSTED = Mapping.of({
         "Ins Bal": "insurance_balance", "Pt Bal": "patient_balance",
     },
     "dates": {"service_date": "MM/DD/YYYY"},
+})  # fmt: skip
+DATED_HEADER = f"{ADJUSTED_HEADER},Paid On"
+DATED = Mapping.of({
+    "columns": {**ADJUSTED.columns, "Paid On": "posting_date"},
+    "dates": {"service_date": "MM/DD/YYYY", "posting_date": "MM/DD/YYYY"},
+})  # fmt: skip
+PAID_HEADER = f"{ADJUSTED_HEADER},Pt Paid"
+PAID = Mapping.of({
+    "columns": {**ADJUSTED.columns, "Pt Paid": "patient_paid"}, "dates": {"service_date": "MM/DD/YYYY"},
 })  # fmt: skip
 OPEN_LINE = "C1,P1,Example Ann,03/14/2026,99213,Aetna,100.00,0.00,100.00,0.00"
 PAID_LINE = "C1,P1,Example Ann,03/14/2026,99214,Aetna,80.00,80.00,0.00,0.00"
@@ -276,6 +286,46 @@ def test_a_payment_without_a_date_is_posted_today_if_its_month_of_service_is_clo
     assert (done.on_existing.postings, later.corrected) == (1, 1)
     assert balances(office) == (30_00, 0)
     assert load(office, office.folder / "ar.csv", ADJUSTED).nothing_new
+
+
+def posting_dates(office: OfficeFiles, number: str) -> list[dt.date]:
+    with office.sessions() as session:
+        of_claim = select(Posting.posted_on).join(Claim, Claim.id == Posting.claim_id)
+        return list(session.scalars(of_claim.where(Claim.external_id == number).order_by(Posting.id)))
+
+
+@pytest.mark.parametrize("dated", [False, True])
+def test_a_new_claim_of_a_closed_month_is_posted_in_the_next_open_one(office: OfficeFiles, *, dated: bool) -> None:
+    header, mapping = (DATED_HEADER, DATED) if dated else (ADJUSTED_HEADER, ADJUSTED)
+    more = ",03/20/2026" if dated else ""
+    first = "C1,P1,Example Ann,03/14/2026,Aetna,100.00,0.00,0.00,100.00,0.00" + more
+    load(office, office.csv(first, header=header), mapping)
+    practice = in_practice(office)
+    admin = practice.person("admin@lakeside.example", Role.ADMIN)
+    for month in (3, 4):
+        practice.act(closing.close, dt.date(2026, month, 1), by=admin)
+    late = "C2,P1,Example Ann,03/15/2026,Aetna,80.00,30.00,0.00,50.00,0.00" + more
+
+    done = load(office, office.csv(first, late, header=header), mapping)
+    again = load(office, office.folder / "ar.csv", mapping)
+
+    assert (done.added["claims"], done.redated) == (1, 2)
+    assert posting_dates(office, "C2") == [dt.date(2026, 5, 1)] * 2
+    assert posting_dates(office, "C1") == [dt.date(2026, 3, 14)]
+    assert (again.nothing_new, again.redated, again.corrections.changed) == (True, 0, 0)
+    with office.sessions() as session:
+        assert session.scalars(select(Claim.service_date).order_by(Claim.id)).all()[1] == dt.date(2026, 3, 15)
+
+
+def test_a_patients_payment_beside_the_returning_write_off_moves_no_balance_to_the_payer(office: OfficeFiles) -> None:
+    row = "C1,P1,Example Ann,03/14/2026,Aetna,100.00,90.00,"
+    load(office, office.csv(row + "0.00,0.00,10.00,0.00", header=PAID_HEADER), PAID)
+    settle(office)
+
+    done = load(office, office.csv(row + "10.00,0.00,-10.00,10.00", header=PAID_HEADER), PAID)
+
+    assert (done.recognized.cents, done.on_existing.postings) == (10_00, 1)
+    assert balances(office) == (0, 0), "the payment reversed the write-off, and nothing else moved"
 
 
 NAMED = Mapping.of({
