@@ -103,6 +103,7 @@ def one_database(databases: Databases) -> Iterator[Sessions]:
 @given(steps=_steps)
 @example([("settle",), ("post",), ("import",), ("pay", (2, "patient"), 20), ("import",)])
 @example([("settle",), ("pay", (1, "insurance"), 30), ("import",), ("post",)])
+@example([("settle",), ("pay", (2, "patient"), -19), ("import",), ("post",), ("settle",), ("import",)])
 def test_the_office_and_the_practice_keep_the_same_balances(
     one_database: Sessions, tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[Any, ...]]
 ) -> None:

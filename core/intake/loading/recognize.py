@@ -13,8 +13,6 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
-    SelectBase,
-    Text,
     and_,
     case,
     cast,
@@ -30,10 +28,11 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
 from core.intake.loading import stages
+from core.intake.loading.due_postings import due_postings, is_other, steps_due, totals_due
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
 from core.intake.loading.known_postings import CORRECTION, KNOWN_COLUMNS
 from core.models.claims import Claim
@@ -63,21 +62,22 @@ def recognize(session: Session, practice_id: int, source: str, *, gives_totals: 
     payments. Changed postings are recognized if any of the following changed by exactly what is due:
 
     1. the balances of a line, by payments or by everything else
-    2. the payments, or the adjustments, for a line and responsibility
+    2. the payments, or the adjustments, for a line and responsibility; also if only the first postings are due
     3. the adjustments of a claim, on any line
 
     Call `find_known_postings` first.
     """
     of_source = (RecognizedPosting.practice_id == practice_id, RecognizedPosting.source == source)
-    others = (Posting.practice_id == practice_id, _is_other(source, gives_totals=gives_totals))
+    others = (Posting.practice_id == practice_id, is_other(source, gives_totals=gives_totals))
     if not session.scalar(select(or_(exists().where(*others), exists().where(*of_source)))):
         return Recognized()
     of_file = select(stages.CLAIM.c.external_id).union(select(_STAGE.c.claim))
-    due = not_brought_back(practice_id, source, of_file, gives_totals=gives_totals).cte("due")
-    changes = _changes(due).cte("changes")
+    rows = due_postings(practice_id, source, of_file, gives_totals=gives_totals).cte("rows_due")
+    due, steps = totals_due(rows).cte("due"), steps_due(rows).cte("steps")
+    changes = _changes(rows).cte("changes")
     entries = _entries(changes).cte("entries")
     lines = _lines(due, changes, entries).cte("lines")
-    places = _places(due, entries, lines).cte("places")
+    places = _places(steps, entries, lines).cte("places")
     claims = _claims(due, entries, lines, places).cte("claims")
     place = tuple_(changes.c.claim, changes.c.line, changes.c.side, changes.c.kind == _PAYMENT)
     picked = or_(
@@ -87,8 +87,7 @@ def recognize(session: Session, practice_id: int, source: str, *, gives_totals: 
     )
     values = [_new_or_old(changes, name) for name in STAGED_POSTING_COLUMNS]
     columns: tuple[Any, ...] = (changes.c.source_id, changes.c.claim, *values)
-    rows = select(*columns)
-    session.execute(insert(_RECOGNIZED).from_select(KNOWN_COLUMNS, rows.where(picked)))
+    session.execute(insert(_RECOGNIZED).from_select(KNOWN_COLUMNS, select(*columns).where(picked)))
     found = Recognized(*session.execute(_count()).one())
     if found.postings:
         know_recognized(session)
@@ -131,64 +130,6 @@ def _count() -> Select[Any]:
     new = func.coalesce(func.sum(_RECOGNIZED.c.amount_cents), 0)
     columns: tuple[Any, ...] = (func.count(), cast(old.scalar_subquery() - new, BigInteger))
     return select(*columns).select_from(_RECOGNIZED)
-
-
-def _is_other(source: str, *, gives_totals: bool) -> ColumnElement[bool]:
-    """Return the condition for a posting that an export may contain, not counting reversals of write-offs."""
-    return Posting.source.is_distinct_from(source) if gives_totals else Posting.kind == PostingKind.WRITE_OFF
-
-
-def _corrects_recognized(practice_id: int, source: str) -> ColumnElement[bool]:
-    """Return the condition for a correction of a posting that is recognized with its corrected values."""
-    corrected = func.split_part(Posting.source_id, CORRECTION, 1)
-    return and_(
-        Posting.source_id.contains(CORRECTION),
-        exists().where(
-            RecognizedPosting.practice_id == practice_id,
-            RecognizedPosting.source == source,
-            RecognizedPosting.source_id == corrected,
-        ),
-    )
-
-
-def not_brought_back(practice_id: int, source: str, claim_numbers: SelectBase, *, gives_totals: bool) -> Select[Any]:
-    """Return the cents not yet in an export, by claim, line, responsibility and whether they are payments."""
-    claims = claim_numbers.subquery("of_file")
-    original, imported = aliased(Posting), aliased(Posting)
-    of_claim = and_(Claim.practice_id == practice_id, Claim.external_id == claims.c.external_id)
-    of_original = and_(
-        original.practice_id == Posting.practice_id, original.claim_id == Posting.claim_id,
-        original.line == Posting.line, original.id == Posting.reverses_id,
-    )  # fmt: skip
-    of_posting = and_(Posting.practice_id == Claim.practice_id, Posting.claim_id == Claim.id)
-    is_payment = func.coalesce(original.kind, Posting.kind) == PostingKind.PAYMENT
-    others = or_(_is_other(source, gives_totals=gives_totals), _corrects_recognized(practice_id, source))
-    posted_here = (
-        select(Claim.external_id, Posting.line, cast(Posting.responsibility, Text), is_payment, Posting.amount_cents)
-        .select_from(claims).join(Claim, of_claim).join(Posting, of_posting).outerjoin(original, of_original)
-        .where(or_(others, original.kind == PostingKind.WRITE_OFF))
-    )  # fmt: skip
-    of_recognized = and_(
-        RecognizedPosting.practice_id == Claim.practice_id, RecognizedPosting.claim_id == Claim.id,
-        RecognizedPosting.source == source,
-    )  # fmt: skip
-    same = and_(
-        imported.practice_id == RecognizedPosting.practice_id, imported.source == RecognizedPosting.source,
-        imported.source_id == RecognizedPosting.source_id,
-    )  # fmt: skip
-    of_file = select(Claim.external_id).select_from(claims).join(Claim, of_claim).join(RecognizedPosting, of_recognized)
-    brought = of_file.add_columns(
-        RecognizedPosting.line, RecognizedPosting.responsibility, RecognizedPosting.kind == _PAYMENT,
-        -RecognizedPosting.amount_cents,
-    )  # fmt: skip
-    posted = of_file.join(imported, same).add_columns(
-        imported.line, cast(imported.responsibility, Text), imported.kind == PostingKind.PAYMENT, imported.amount_cents
-    )
-    every = union_all(posted_here, brought, posted).subquery("every")
-    claim, line, side, paid, cents = every.c
-    total = cast(func.sum(cents), BigInteger)
-    key = (claim.label("claim"), line.label("line"), side.label("side"), paid.label("paid"))
-    return select(*key, total.label("cents")).group_by(claim, line, side, paid).having(total != 0)
 
 
 def _changes(due: CTE) -> Select[Any]:
@@ -251,13 +192,13 @@ def _uneven(due: CTE, entries: CTE, *more: str) -> Select[Any]:
     return uneven.having(func.sum(both.c.cents) != 0)
 
 
-def _places(due: CTE, entries: CTE, lines: CTE) -> Select[Any]:
-    """Return the places whose payments, or whose adjustments, changed by exactly what is due there."""
+def _places(steps: CTE, entries: CTE, lines: CTE) -> Select[Any]:
+    """Return the places whose payments, or whose adjustments, changed by exactly what is due there after a posting."""
     names = ("claim", "line", "side", "paid")
     changed = _changed(entries, *names).subquery("changed")
-    same = and_(*(changed.c[name] == due.c[name] for name in (*names, "cents")))
-    line = tuple_(due.c.claim, due.c.line, due.c.paid)
-    return select(*(due.c[name] for name in names)).join(changed, same).where(line.not_in(select(lines)))
+    same = and_(*(changed.c[name] == steps.c[name] for name in (*names, "cents")))
+    line = tuple_(steps.c.claim, steps.c.line, steps.c.paid)
+    return select(*(steps.c[name] for name in names)).join(changed, same).where(line.not_in(select(lines)))
 
 
 def _claims(due: CTE, entries: CTE, lines: CTE, places: CTE) -> Select[Any]:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from core.exports import postings
 from core.exports.postings import PostingsFilter
 from core.intake.loading import stages
-from core.intake.loading.recognize import not_brought_back
+from core.intake.loading.due_postings import due_postings, totals_due
 from core.models.claims import Claim
 from core.models.exports import SentPosting
 from core.models.ledger import Posting
@@ -23,7 +23,8 @@ def mark_returned(session: Session, practice_id: int, source: str, *, gives_tota
     """
     # The staged claims are no longer there: those that exist were deleted from the stage.
     recognized = select(stages.RECOGNIZED.c.claim.label("external_id")).distinct()
-    due = not_brought_back(practice_id, source, recognized, gives_totals=gives_totals).cte("due")
+    rows = due_postings(practice_id, source, recognized, gives_totals=gives_totals).cte("rows_due")
+    due = totals_due(rows).cte("due")
     unpaid = select(due.c.claim).where(~due.c.paid)
     differs = unpaid.group_by(due.c.claim).having(func.sum(due.c.cents) != 0)
     on_line = unpaid.add_columns(due.c.line)
