@@ -116,7 +116,7 @@ def test_a_value_in_a_column_without_a_name_is_a_fault_that_does_not_show_the_va
     assert files.faults() == [
         (
             "patients.csv, line 2: a value is in a column without a name; name the column in the first line, or "
-            "clear it (4 fields, but the header has 3)"
+            "clear the value (4 fields, but the header has 3)"
         )
     ]
 
