@@ -71,7 +71,7 @@ def test_a_totals_row_is_compared_and_not_imported(office: OfficeFiles) -> None:
         )
     ]
     assert office.faults(between, MAPPING) == [
-        "between.csv, line 3: this is not a claim but looks like a totals row between claims; remove it"
+        "between.csv, line 3: this looks like a totals row between claims; remove it"
     ]
 
 

@@ -5,7 +5,7 @@ import pytest
 from tests.core.intake.conftest import FilesOfPractice
 
 SAVED = "format the column as text in the spreadsheet before export"
-DATE = f"{SAVED} and write the date as YYYY-MM-DD, such as 2025-01-31"
+DATE = f"{SAVED}, and write the date as YYYY-MM-DD, such as 2025-01-31"
 ID = "Excel turned the id into a number in scientific notation, and digits are lost"
 DOCUMENT = "see docs/import-format.md for the columns"
 
@@ -24,7 +24,7 @@ def test_dates_rewritten_by_a_spreadsheet_are_one_fault_and_come_first(files: Fi
             f'(line 2 "3/4/2025", line 2 "3/5/2025", line 2 "3/5/2025", …): {DATE}'
         ),
         (
-            f'claims.csv, line 2, column service_time, value "9:15:00 AM": {SAVED} and write the time as HH:MM, '
+            f'claims.csv, line 2, column service_time, value "9:15:00 AM": {SAVED}, and write the time as HH:MM, '
             "such as 14:30"
         ),
         (
