@@ -73,7 +73,7 @@ CLAIM: Final = _stage(
     Column("denied_on", Date),
     Column("denial_group", Text),
     Column("denial_carc", Text),
-    # The future id of the claim, so that lines and postings need not look it up among all claims.
+    # The future id of the claim, so that lines and postings do not have to look it up.
     made=Column("id", BigInteger, server_default=text("nextval(pg_get_serial_sequence('claim', 'id'))")),
 )
 LINE: Final = _stage(

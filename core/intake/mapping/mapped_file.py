@@ -90,7 +90,7 @@ class MappedFile:
                     empty += 1  # or it contains only a note, such as a page number
                     continue
                 if pending is not None:
-                    cure = "this is not a claim but looks like a totals row between claims; remove it"
+                    cure = "this looks like a totals row between claims; remove it"
                     self._add_lost(cure, pending[0])
                     pending = None
                 if self._looks_like_totals(cells):

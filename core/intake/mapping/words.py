@@ -86,7 +86,7 @@ def describe_payer_classes(payers: Sequence[str]) -> str:
     classes = {name: payer_class(name) for name in dict.fromkeys(payers)}
     told = [f"{name} is {PAYER_CLASS_NAMES[one]}" for name, one in classes.items() if one is not PayerClass.COMMERCIAL]
     if not told:
-        return "Based on their names, all payers are commercial."
+        return "Based on payer names, all payers are commercial."
     left = len(told) - _PAYERS_SHOWN_MAX
     more = f" {left:,} more {'has' if left == 1 else 'have'} a class other than commercial." if left > 0 else ""
-    return f"Based on their names: {'; '.join(told[:_PAYERS_SHOWN_MAX])}.{more} All other payers are commercial."
+    return f"Based on payer names: {'; '.join(told[:_PAYERS_SHOWN_MAX])}.{more} All other payers are commercial."

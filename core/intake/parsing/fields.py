@@ -129,7 +129,7 @@ def date(field: str) -> dt.date:
         raise BadField(_no_such_day(field)) from None
     if day is None:
         if spreadsheet.is_date(field):
-            raise SpreadsheetDamage(f"{SAVED_BY_SPREADSHEET} and write the date as YYYY-MM-DD, such as 2025-01-31")
+            raise SpreadsheetDamage(f"{SAVED_BY_SPREADSHEET}, and write the date as YYYY-MM-DD, such as 2025-01-31")
         raise BadField(explain_unplain_character(field) or "write the date as YYYY-MM-DD, such as 2025-01-31")
     if not _EARLIEST <= day <= _LATEST:
         raise BadField("the year must be between 1900 and 2199")
@@ -151,7 +151,7 @@ def time(field: str) -> dt.time:
     except ValueError:
         pass  # 25:00 gets the same answer as any other invalid time
     if spreadsheet.is_time(field):
-        raise SpreadsheetDamage(f"{SAVED_BY_SPREADSHEET} and write the time as HH:MM, such as 14:30")
+        raise SpreadsheetDamage(f"{SAVED_BY_SPREADSHEET}, and write the time as HH:MM, such as 14:30")
     raise BadField(explain_unplain_character(field) or "write the time as HH:MM, such as 14:30")
 
 
@@ -166,7 +166,7 @@ def timestamp_in(zone: ZoneInfo) -> Callable[[str], dt.datetime]:
         if moment is None:
             cure = "write the date and time in UTC, such as 2025-01-31T14:30:00Z"
             if spreadsheet.is_date(field):
-                raise SpreadsheetDamage(f"{SAVED_BY_SPREADSHEET} and {cure}")
+                raise SpreadsheetDamage(f"{SAVED_BY_SPREADSHEET}, and {cure}")
             raise BadField(explain_unplain_character(field) or cure)
         return moment.astimezone(zone).replace(tzinfo=None)
 
@@ -196,7 +196,7 @@ def count(field: str) -> int:
 
 def _refuse_number(field: str, cure: str) -> NoReturn:
     if spreadsheet.is_whole_number_with_zeros(field) or spreadsheet.is_scientific(field):
-        raise SpreadsheetDamage(f"{SAVED_BY_SPREADSHEET} and {cure}")
+        raise SpreadsheetDamage(f"{SAVED_BY_SPREADSHEET}, and {cure}")
     raise BadField(explain_unplain_character(field) or cure)
 
 

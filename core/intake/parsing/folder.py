@@ -154,7 +154,7 @@ class Folder:
         self._missing = True
 
     def _read(self, header: Header, file: FileFormat, blocks: PlainBlocks | None) -> Iterator[Row | str]:
-        """Yield the rows below the header, those of plain blocks as text. Check that all of the file was read."""
+        """Yield the rows below the header, with plain blocks as text. Check that the whole file was read."""
         path, count, plain = self._path / file.name, _Count(), PlainRows(header)
         try:
             with path.open("rb") as binary:

@@ -67,8 +67,8 @@ def test_a_fault_names_the_offices_own_row_and_header(settle: Typed, tmp_path: P
     assert refused.exit_code == 1
     assert refused.stderr.splitlines()[-2:] == [
         (
-            'ar.csv, line 3, column Ins Bal, value "20.005": the amount has more than two decimals; amounts are never '
-            "rounded; write whole cents"
+            'ar.csv, line 3, column Ins Bal, value "20.005": the amount has more than two decimals, and an import '
+            "never rounds; write two decimals"
         ),
         "Nothing was imported: 1 error.",
     ]

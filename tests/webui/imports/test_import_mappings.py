@@ -68,7 +68,7 @@ def test_real_dates_of_a_workbook_are_shown_as_the_practice_writes_them(
 
     assert form.status_code == 200
     assert "DOS 03/04/2026" in page_text(form)
-    assert "Based on their names: Medicare is Medicare." in page_text(form)
+    assert "Based on payer names: Medicare is Medicare." in page_text(form)
 
 
 def test_a_file_that_cannot_be_read_is_explained_at_the_field(practice: GivenPractice, biller: Browser) -> None:
@@ -77,4 +77,4 @@ def test_a_file_that_cannot_be_read_is_explained_at_the_field(practice: GivenPra
 
     assert (missing.status_code, unknown.status_code) == (422, 422)
     assert "Choose a file." in page_text(missing)
-    assert "No row in the file names columns" in page_text(unknown)
+    assert "The file has no row of column headings" in page_text(unknown)

@@ -101,7 +101,7 @@ def test_the_page_says_if_no_worker_comes(biller: Browser, uploads: Uploads, clo
 def test_an_old_form_does_not_upload_other_files(biller: Browser, uploads: Uploads) -> None:
     send(biller, uploads.files)
     send(biller, {"claims.csv": b"x"})
-    assert "This form was already sent with other files." in biller.says("/imports")
+    assert "This form was already sent with different files." in biller.says("/imports")
 
 
 def test_a_form_that_is_too_large_says_how_to_send_it(biller: Browser) -> None:

@@ -97,7 +97,7 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "2025-03-20",
             "03/20/2025",
             (
-                f'line 2, column posting_date, value "03/20/2025": {BY_SPREADSHEET} and write the date as YYYY-MM-DD, '
+                f'line 2, column posting_date, value "03/20/2025": {BY_SPREADSHEET}, and write the date as YYYY-MM-DD, '
                 "such as 2025-01-31"
             ),
         ),

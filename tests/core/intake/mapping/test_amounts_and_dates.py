@@ -49,7 +49,7 @@ def test_a_number_of_a_workbook_loses_only_its_binary_residue(value: float, text
 
 
 @pytest.mark.parametrize(("field", "cure"), [
-    ("12.345", "never rounded"), ("1.234,56", "write dollars and cents"), ("1,23.00", "write dollars and cents"),
+    ("12.345", "never rounds"), ("1.234,56", "write dollars and cents"), ("1,23.00", "write dollars and cents"),
     ("--5.00", "two signs"), ("(5.00", "write dollars and cents"), ("-(5.00)", "two signs"),
     ("1.0E+3", "scientific notation"), ("5.00 CR", "credit_words"), ("\u22125.00", "special character"),
     ("1 000.00", "write dollars and cents"), ("-", "write dollars and cents"), ("n/a", "write dollars and cents"),

@@ -71,7 +71,7 @@ def test_a_totals_row_is_compared_and_not_imported(office: OfficeFiles) -> None:
         )
     ]
     assert office.faults(between, MAPPING) == [
-        "between.csv, line 3: this is not a claim but looks like a totals row between claims; remove it"
+        "between.csv, line 3: this looks like a totals row between claims; remove it"
     ]
 
 
@@ -120,7 +120,7 @@ def test_a_status_that_the_practice_does_not_have_is_refused(office: OfficeFiles
 
     refused = office.faults(path, changed(columns=columns))
     assert "the practice does not have this billing status" in refused[0]
-    assert "add it to the words of the mapping" in refused[0]
+    assert "add it to the value meanings in the mapping" in refused[0]
     words = {"billing_status": {"ZZ": "Internal Review"}}
     assert office.load(path, changed(columns=columns, words=words)).added["claims"] == 1
 
@@ -146,7 +146,7 @@ def test_a_file_without_a_header_is_refused_without_its_values(tmp_path: Path) -
     path = tmp_path / "ar.csv"
     path.write_text("\n".join(ROWS), encoding="utf-8")
 
-    with pytest.raises(NoHeader, match="Add a row with the column names"):
+    with pytest.raises(NoHeader, match="The file has no row of column headings"):
         guess_mapping(path, today=TODAY)
 
 

@@ -53,9 +53,10 @@ def test_a_payer_has_the_class_that_its_name_shows(name: str, found: str) -> Non
 def test_the_classes_that_payers_names_show_are_listed_before_the_import() -> None:
     many = [f"Medicaid {number}" for number in range(1, 23)]
 
-    assert describe_payer_classes(["Aetna", "Cigna"]) == "By their names, all payers are commercial."
+    assert describe_payer_classes(["Aetna", "Cigna"]) == "Based on payer names, all payers are commercial."
     assert describe_payer_classes(["Workers Comp", "Aetna", "MCR Railroad", "Workers Comp"]) == (
-        "Based on their names: Workers Comp is Workers' compensation; MCR Railroad is Medicare. All other payers are commercial."
+        "Based on payer names: Workers Comp is Workers' compensation; MCR Railroad is Medicare. "
+        "All other payers are commercial."
     )
     assert describe_payer_classes(many).endswith(
         "Medicaid 20 is Medicaid. 2 more have a class other than commercial. All other payers are commercial."

@@ -5,7 +5,7 @@ import pytest
 from tests.core.intake.conftest import FilesOfPractice
 
 SAVED = "format the column as text in the spreadsheet before export"
-DATE = f"{SAVED} and write the date as YYYY-MM-DD, such as 2025-01-31"
+DATE = f"{SAVED}, and write the date as YYYY-MM-DD, such as 2025-01-31"
 ID = "Excel turned the id into a number in scientific notation, and digits are lost"
 DOCUMENT = "see docs/import-format.md for the columns"
 
@@ -24,7 +24,7 @@ def test_dates_rewritten_by_a_spreadsheet_are_one_fault_and_come_first(files: Fi
             f'(line 2 "3/4/2025", line 2 "3/5/2025", line 2 "3/5/2025", …): {DATE}'
         ),
         (
-            f'claims.csv, line 2, column service_time, value "9:15:00 AM": {SAVED} and write the time as HH:MM, '
+            f'claims.csv, line 2, column service_time, value "9:15:00 AM": {SAVED}, and write the time as HH:MM, '
             "such as 14:30"
         ),
         (
@@ -116,7 +116,7 @@ def test_a_value_in_a_column_without_a_name_is_a_fault_that_does_not_show_the_va
     assert files.faults() == [
         (
             "patients.csv, line 2: a value is in a column without a name; name the column in the first line, or "
-            "clear it (4 fields, but the header has 3)"
+            "clear the value (4 fields, but the header has 3)"
         )
     ]
 

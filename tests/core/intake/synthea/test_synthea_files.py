@@ -241,10 +241,7 @@ def test_an_adjustment_without_amount_and_a_payment_by_the_system_are_refused(ex
 
     assert export.faults() == [
         "claims_transactions.csv, line 3, column ADJUSTMENTS: must not be empty in a row with TYPE ADJUSTMENT",
-        (
-            "claims_transactions.csv, line 5, column METHOD: SYSTEM is the method of adjustments; name the payment "
-            "method"
-        ),
+        ("claims_transactions.csv, line 5, column METHOD: SYSTEM is only for adjustments; enter the payment method"),
     ]
 
 
@@ -254,7 +251,7 @@ def test_claims_without_transactions_are_one_fault_that_names_the_option_to_skip
     assert export.faults() == [
         (
             'claims.csv, column Id, 150 rows (line 4 "e0", line 5 "e1", line 6 "e2", …): claims_transactions.csv '
-            "contains no row for it; to skip such claims, add --skip-empty-claims"
+            "has no row for this claim; use the option to skip such claims (--skip-empty-claims)"
         )
     ]
 

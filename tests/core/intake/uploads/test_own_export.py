@@ -59,7 +59,7 @@ def test_a_saved_mapping_asks_no_question(uploads: Uploads) -> None:
         chosen = uploads.practice.do(mapping_choice.choose, uploads.practice.id, given)
         job = own(uploads, key=given, **chosen)
         assert (job.status, job.options["mapping_id"]) == (S.READY, saved.id)
-    with pytest.raises(NoSuchMapping, match="Its mappings are: our export"):
+    with pytest.raises(NoSuchMapping, match="The mappings are: our export"):
         uploads.practice.do(mapping_choice.choose, uploads.practice.id, "another")
     with pytest.raises(BadMapping, match="Choose the column with the claim ID"):
         uploads.practice.do(mapping_choice.choose, uploads.practice.id, {"columns": {}})
@@ -148,8 +148,8 @@ def test_two_files_and_a_file_without_columns_are_refused_with_the_cure(uploads:
     none = uploads.checked({"notes.csv": b"hello\n"}, key="none")
 
     cures = [job.report["faults"][0]["cure"] for job in (two, none) if job.report]
-    assert cures[0] == "your own export must be one file; upload each file by itself"
-    assert cures[1].startswith("No row in the file names columns such as Claim #")
+    assert cures[0] == "your own export must be one file; upload each file separately"
+    assert cures[1].startswith("The file has no row of column headings such as Claim #")
 
 
 def test_the_sheet_of_a_workbook_can_be_chosen(uploads: Uploads) -> None:
