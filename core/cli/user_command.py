@@ -32,7 +32,7 @@ def user_command(
     succeeds: Callable[[Any], bool] = lambda _: True,
     json_too: bool = True,
 ) -> Callable[[Ask], click.Command]:
-    """Turn a function into a command. It takes an `Api` and the options, and returns an answer.
+    """Turn a function into a command. The function takes an `Api` and the options, and returns an answer.
 
     `text` formats the answer for people; an empty text is not printed. `json_too` adds the option --json. The exit code
     is 0 if the answer `succeeds`.

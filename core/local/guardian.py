@@ -206,7 +206,7 @@ def _exists(pid: int) -> bool:
 
 
 def _start_ticks(pid: int) -> str | None:
-    """Return the start time in the kernel's ticks, or None if the process has ended or it is unknown."""
+    """Return the start time in the kernel's ticks, or None if the process has ended or the time is unknown."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
