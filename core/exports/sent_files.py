@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import and_, insert, literal, select, text
+from sqlalchemy import insert, literal, select, text
 from sqlalchemy.orm import Session
 
 from core.access import audit
@@ -24,10 +24,8 @@ from core.exports.postings import PostingRow, PostingsFilter, PostingTotals
 from core.jobs import job_queries
 from core.jobs.keys import JobKey
 from core.jobs.preview.freezing import BadIdempotencyKey, IdempotencyMismatch
-from core.models.claims import Claim
 from core.models.exports import PostingFile, SentPosting
 from core.models.ledger import Posting, PostingKind
-from core.models.practices import Patient
 
 SEND_SECONDS: Final = 600  # millions of postings are one statement
 KEY_CHARACTERS_MAX: Final = 200
@@ -97,17 +95,10 @@ def _take_new_postings(session: Session, file: PostingFile) -> PostingTotals:
 
     A posting that commits later goes into the next file.
     """
-    key: tuple[Any, ...] = (Posting.practice_id, Posting.claim_id, Posting.line, Posting.id.label("posting_id"))
-    found = (
-        select(*key, Patient.name.label("patient_name"), Posting.kind, Posting.amount_cents)
-        .select_from(Posting)
-        .join(Claim, and_(Claim.practice_id == Posting.practice_id, Claim.id == Posting.claim_id))
-        .join(Patient, and_(Patient.practice_id == Claim.practice_id, Patient.id == Claim.patient_id))
-    )
+    found = postings.joined(select(*postings.SENT_VALUES.values(), Posting.kind, Posting.amount_cents))
     new = postings.narrowed(found, file.practice_id, PostingsFilter(unsent=True)).cte("new")
-    columns = ["practice_id", "claim_id", "line", "posting_id", "patient_name", "file_id"]
-    rows = select(*(new.c[name] for name in columns[:-1]), literal(file.id))
-    taken = insert(SentPosting).from_select(columns, rows).cte("taken")
+    rows = select(*(new.c[name] for name in postings.SENT_VALUES), literal(file.id))
+    taken = insert(SentPosting).from_select([*postings.SENT_VALUES, "file_id"], rows).cte("taken")
     sums = select(*postings.sums(new.c.kind, new.c.amount_cents)).add_cte(taken)
     return PostingTotals(*map(int, session.execute(sums).one()))
 
