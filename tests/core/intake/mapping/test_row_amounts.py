@@ -91,6 +91,23 @@ def test_a_thousand_rows_that_do_not_tie_are_one_fault(
     assert len(set(notes)) == 1_000
 
 
+def test_payments_are_totaled_by_payer(office: OfficeFiles) -> None:
+    columns = COLUMNS | {"Charge": "charge", "Paid 1": "primary_paid", "Ins 2": "secondary_payer",
+                         "Paid 2": "secondary_paid"}  # fmt: skip
+    rows = (
+        "C1,P1,Example Ann,03/14/2026,Medicare,20.00,0.00,100.00,60.00,Aetna,20.00",
+        "C2,P2,Example Bob,03/14/2026,Medicare,0.00,0.00,5.00,5.00,,",
+    )
+    header = f"{HEADER},Charge,Paid 1,Ins 2,Paid 2"
+
+    done = office.load(office.csv(*rows, header=header), Mapping.of(MAPPING.as_json() | {"columns": columns}))
+
+    by_payer = (done.in_file.primary_payments, done.in_file.secondary_payments)
+    assert by_payer == ((2, 65_00), (1, 20_00))
+    assert done.in_file.insurance_payments == (3, 85_00)
+    assert (done.summary.primary_payments, done.summary.secondary_payments) == by_payer
+
+
 def test_balances_only_are_charges_and_credits_are_payments_on_the_date_of_service(office: OfficeFiles) -> None:
     office.load(office.csv("C1,P1,Example Ann,03/14/2026,Medicare,80.00,-5.00"))
 
