@@ -85,6 +85,15 @@ def print_recognized(found: Recognized) -> None:
         )
 
 
+def print_held_back(count: int) -> None:
+    """Print how many new postings the import leaves out."""
+    if count:
+        click.echo(
+            f"Not imported: {counted(count, 'new posting')} on existing claims, so that no money is "
+            "posted twice. Post the corrections first, or add a column with the line number."
+        )
+
+
 def print_agreement(found: Agreement) -> None:
     """If balances differ after the import, print the A/R of the claims in the files, and the first that differ."""
     if not found.different:
