@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
-from core.claims.table_files import Cell, Table, csv_file, xlsx_file
+from core.claims.table_files import Cell, Table, table_file
 from core.db import locks, timeouts
 from core.errors import NotFound, Refusal
 from core.exports import layouts, postings
@@ -163,7 +163,7 @@ def draw(
         date_format=layout.date_format,
         totals_row=layout.totals_row,
     )
-    return csv_file(table) if form == "csv" else xlsx_file(table)
+    return table_file(table, form)
 
 
 def _cells(layout: Layout, rows: Iterator[PostingRow]) -> Iterator[list[Cell]]:
