@@ -73,6 +73,11 @@ class _Totals:
         return ["Total" if column == label else summed.get(column, "") for column in range(len(head))]
 
 
+def table_file(table: Table, form: str) -> Iterator[str] | Iterator[bytes]:
+    """Yield the file as `csv` or `xlsx`, in pieces."""
+    return csv_file(table) if form == "csv" else xlsx_file(table)
+
+
 def csv_file(table: Table) -> Iterator[str]:
     """Yield the file as CSV, in pieces. Text that a spreadsheet would treat as a formula is escaped."""
     return csv_pieces(map(escape_formula, table.head), _csv_rows(table))

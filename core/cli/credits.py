@@ -1,10 +1,11 @@
 """`settle credits`: service lines with a credit balance."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from core.cli import formats
+from core.cli import formats, options
 from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.counting import counted
@@ -13,9 +14,11 @@ from core.models.practices import PayerClass
 from core.money import format_cents
 
 
-def _describe(answer: dict[str, Any] | None) -> str:
+def _describe(answer: dict[str, Any] | Path | None) -> str:
     if answer is None:
         return ""
+    if isinstance(answer, Path):
+        return f"Wrote {answer}."
     totals = answer["totals"]
     total = format_cents(totals["insurance_cents"] + totals["patient_cents"])
     return "\n".join([*map(_line, answer["credits"]), f"{counted(totals['lines'], 'credit')}, total {total}."])
@@ -38,16 +41,24 @@ def _line(row: dict[str, Any]) -> str:
 )
 @click.option("--at-least-cents", metavar="CENTS", help="Minimum credit, in cents.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the list as CSV.")
-def credits_(api: Api, as_csv: bool, **wanted: Any) -> Any:
+@click.option(
+    "--output", "path", metavar="PATH", type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the list to a file, as its ending says: .csv or .xlsx.",
+)  # fmt: skip
+def credits_(api: Api, as_csv: bool, path: Path | None, **wanted: Any) -> Any:
     """List service lines with a credit balance.
 
     The oldest date of service comes first.
     """
-    if not as_csv:
+    if not as_csv and path is None:
         return api.get_all("/credits", "credits", **wanted)
-    if click.get_current_context().params["as_json"]:
-        raise click.UsageError("Use either --csv or --json, not both.")
-    return api.download("/credits.csv", None, **wanted)
+    if as_csv + (path is not None) + click.get_current_context().params["as_json"] > 1:
+        raise click.UsageError("Use only one of --csv, --output and --json.")
+    form = path.suffix.removeprefix(".").lower() if path else "csv"
+    if form not in options.FILE_FORMATS:
+        raise click.UsageError(f"--output {path} must end in {' or '.join(f'.{one}' for one in options.FILE_FORMATS)}.")
+    api.download(f"/credits.{form}", path, **wanted)
+    return path
 
 
 COMMANDS = [credits_]

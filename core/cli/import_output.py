@@ -9,8 +9,10 @@ from core.cli.import_totals import (
     print_corrections,
     print_differences,
     print_first_claims,
+    print_held_back,
     print_moved,
     print_recognized,
+    print_redated,
     totals_lines,
 )
 from core.cli.practices import print_created
@@ -41,17 +43,8 @@ def print_import(imported: Imported, practice_name: str, *, asked: ImportOptions
     print_differences(imported.differences, taken=imported.changes_taken, check_only=asked.check_only)
     print_corrections(imported.corrections, posted=imported.corrected)
     print_recognized(imported.recognized)
-    if imported.redated:
-        has, is_ = ("has", "is") if imported.redated == 1 else ("have", "are")
-        click.echo(
-            f"{counted(imported.redated, 'new posting')} {has} a date in a closed month and {is_} posted on the first "
-            "open day after it."
-        )
-    if imported.held_back:
-        click.echo(
-            f"Not imported: {counted(imported.held_back, 'new posting')} on existing claims, so that no money is "
-            "posted twice. Post the corrections first, or add a column with the line number."
-        )
+    print_redated(imported.redated)
+    print_held_back(imported.held_back)
     if imported.summary is not None and any(imported.added.values()):
         _print_summary(imported.summary)
     if imported.agreement is not None:

@@ -85,6 +85,25 @@ def print_recognized(found: Recognized) -> None:
         )
 
 
+def print_redated(count: int) -> None:
+    """Print how many new postings the import dates later, because their month is closed."""
+    if count:
+        has, is_ = ("has", "is") if count == 1 else ("have", "are")
+        click.echo(
+            f"{counted(count, 'new posting')} {has} a date in a closed month and {is_} posted on the first open day "
+            "after it."
+        )
+
+
+def print_held_back(count: int) -> None:
+    """Print how many new postings the import leaves out."""
+    if count:
+        click.echo(
+            f"Not imported: {counted(count, 'new posting')} on existing claims, so that no money is "
+            "posted twice. Post the corrections first, or add a column with the line number."
+        )
+
+
 def print_agreement(found: Agreement) -> None:
     """If balances differ after the import, print the A/R of the claims in the files, and the first that differ."""
     if not found.different:

@@ -10,18 +10,15 @@ import click
 
 from core.cli import options
 from core.cli.client import Api
-from core.cli.import_totals import counts_by_kind, difference_line, first_lines, totals_lines
+from core.cli.import_answer import print_import
+from core.cli.import_session import progress_bar
 from core.cli.mapped_import import read_mapping_file
 from core.cli.user_command import user_command
-from core.counting import counted
-from core.intake.loading.differences import Difference
-from core.intake.mapping.targets import TARGETS, Field
 from core.intake.synthea.synthea_import import Payments
-from core.money import BadAmount, format_cents, parse_amount
+from core.money import BadAmount, parse_amount
 
 POLL_SECONDS: Final = 0.5
 _WORKING: Final = ("staged", "checking", "importing")
-_KINDS: Final = ("claims", "lines", "postings", "patients", "payers", "providers", "offices")
 _import_argument = click.argument("import_id", metavar="IMPORT", type=options.IMPORT)
 
 
@@ -38,64 +35,7 @@ class Dollars(click.ParamType[int]):
             self.fail(fault.message, param, ctx)
 
 
-def describe_import(answer: dict[str, Any]) -> str:
-    """Return the import as text: its status, then what its check found."""
-    report = answer["report"] or {}
-    lines = [f"Import {answer['id']} is {answer['status_words']}."]
-    if answer["refused_words"]:
-        lines.append(f"Nothing was imported. {answer['refused_words']}")
-    lines += [f"  {group['sentence']}" for group in report.get("faults", ())]
-    if report.get("same_files_as"):
-        lines.append(f"The same files were imported before, as import {report['same_files_as']}.")
-    if report.get("changed_since_check") and answer["status"] == "ready":
-        lines.append("The practice's data changed after the check, so nothing was imported. Compare the new totals.")
-    if answer["status"] == "needs_mapping":
-        lines += _guess(answer["id"], report["guess"])
-    if "in_file" in report:
-        lines += _check(answer, report)
-    return "\n".join(lines)
-
-
-def _guess(import_id: str, guess: dict[str, Any]) -> list[str]:
-    """Return the guessed columns, the open questions and how to proceed."""
-    lines = ["The file contains these columns:"]
-    for one in guess["columns"]:
-        label = TARGETS[Field(one["field"])].label if one["field"] else "not imported"
-        lines.append(f"  {one['header']}: {label}")
-    lines += [f"Question: {one['sentence']}" for one in guess["questions"]]
-    lines.append("Check the columns on this import's page, and save the mapping there.")
-    lines.append(f"To use a saved mapping, run: settle import map {import_id} NAME")
-    return lines
-
-
-def _check(answer: dict[str, Any], report: dict[str, Any]) -> list[str]:
-    """Return what is new, the control totals, and what differs from the practice's records."""
-    counts = [(kind, report["added"][kind]) for kind in _KINDS]
-    added = ", ".join(counted(count, kind.removesuffix("s")) for kind, count in counts if count)
-    lines = [f"New: {added}." if added else "No new rows: the practice already has every row in these files."]
-    lines += totals_lines(report["in_file"], report["new"])
-    if answer["difference_cents"] is not None:
-        balances = (("Expected A/R total", answer["expected_total_cents"]), ("Difference", answer["difference_cents"]))
-        lines += [f"  {words:<32}{format_cents(cents):>16}" for words, cents in balances]
-    found, changed = report["differences"], report["corrections"]
-    if found["count"]:
-        applied = " applied" if report["changes_taken"] else ""
-        number = counted(found["count"], "change")
-        lines.append(f"{number} to existing records{applied} ({counts_by_kind(found['counts'])}):")
-        lines += first_lines([difference_line(Difference(**one)) for one in found["first"]], found["count"])
-    if changed["changed"] or changed["missing"]:
-        number = counted(changed["changed"] + changed["missing"], "change")
-        lines.append(f"{number} to existing postings. An import never overwrites postings. To list corrections, run:")
-        lines.append(f"  settle import list {answer['id']} corrections")
-    if answer["status"] == "ready":
-        if added:
-            lines.append(f"To import them, run: settle import confirm {answer['id']}")
-        if found["count"]:
-            lines.append(f"To apply the changes too, run: settle import confirm {answer['id']} --take-changes")
-    return lines
-
-
-@user_command(describe_import, succeeds=lambda answer: answer["status"] == "ready")
+@user_command(print_import, succeeds=lambda answer: answer["status"] == "ready")
 @click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--expect-total", type=Dollars(), metavar="DOLLARS", help="The A/R total to compare the balances with.")
 @click.option("--mapping", metavar="NAME", help="The saved mapping for your own export, or a JSON file.")
@@ -132,14 +72,14 @@ def upload(
     return _wait(api, api.post(f"/imports/{made['id']}/check"))
 
 
-@user_command(describe_import)
+@user_command(print_import)
 @_import_argument
 def show(api: Api, import_id: int) -> Any:
     """Show an import with the totals from its check."""
     return api.get(f"/imports/{import_id}")
 
 
-@user_command(describe_import, succeeds=lambda answer: answer["status"] == "imported")
+@user_command(print_import, succeeds=lambda answer: answer["status"] == "imported")
 @_import_argument
 @click.option("--accept-difference", is_flag=True, help="Import even if the A/R total differs from the expected total.")
 @click.option("--take-changes", is_flag=True, help="Also apply changes to existing records.")
@@ -149,7 +89,7 @@ def confirm(api: Api, import_id: int, **accepted: bool) -> Any:
     return _wait(api, api.post(f"/imports/{import_id}/confirm", accepted))
 
 
-@user_command(describe_import, name="map", succeeds=lambda answer: answer["status"] == "ready")
+@user_command(print_import, name="map", succeeds=lambda answer: answer["status"] == "ready")
 @_import_argument
 @click.argument("mapping", metavar="NAME")
 def map_(api: Api, import_id: int, mapping: str) -> Any:
@@ -165,7 +105,7 @@ def list_(api: Api, import_id: int, what: str) -> Any:
     return api.download(f"/imports/{import_id}/{what}.csv", None)
 
 
-@user_command(describe_import)
+@user_command(print_import)
 @_import_argument
 def discard(api: Api, import_id: int) -> Any:
     """Discard an import and delete its files."""
@@ -173,10 +113,13 @@ def discard(api: Api, import_id: int) -> Any:
 
 
 def _wait(api: Api, answer: dict[str, Any]) -> dict[str, Any]:
-    """Return the import once no worker is working on it."""
-    while answer["status"] in _WORKING:
-        time.sleep(POLL_SECONDS)
-        answer = api.get(f"/imports/{answer['id']}")
+    """Return the import once no worker is working on it. Show the progress on a terminal."""
+    with progress_bar() as tell:
+        while answer["status"] in _WORKING:
+            if tell is not None:
+                tell(answer["phase"] or answer["status_words"], answer["phase_done"], answer["phase_total"])
+            time.sleep(POLL_SECONDS)
+            answer = api.get(f"/imports/{answer['id']}")
     return answer
 
 

@@ -24,10 +24,10 @@ def _describe(seen: dict[str, Any]) -> str:
     return f"Job {click.get_current_context().params['job']}: {seen['words']}{money}."
 
 
-@user_command(_describe, succeeds=lambda seen: seen["status"] == JobStatus.COMPLETED)
+@user_command(_describe, succeeds=lambda seen: seen["status"] == JobStatus.COMPLETED and seen["settled"] > 0)
 @options.job_argument
 def watch(api: Api, job: int) -> Any:
-    """Show a job's progress until it stops. Exit code 0 only if it completed."""
+    """Show a job's progress until it stops. Exit code 0 only if it completed and settled a claim."""
     path = f"/settle-jobs/{job}/progress"
     seen = api.get(path)  # before the bar, so that a refusal is printed without it
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} of {task.total:,} claims"))

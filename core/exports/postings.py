@@ -27,6 +27,13 @@ _OWNER: Final = aliased(SettleJob, name="owner")  # the job that posted the writ
 _SENT: Final = aliased(SentPosting, name="sent")
 _KEY: Final = (Posting.claim_id, Posting.line, Posting.id)
 _KEY_IN_FILE: Final = (SentPosting.claim_id, SentPosting.line, SentPosting.posting_id)  # its index begins with the file
+# What is kept of a sent posting, by column of `SentPosting`. An import may change the last three later.
+SENT_VALUES: Final[Mapping[str, Any]] = {
+    "practice_id": Posting.practice_id, "claim_id": Posting.claim_id, "line": Posting.line,
+    "posting_id": Posting.id.label("posting_id"), "patient_name": Patient.name.label("patient_name"),
+    "service_date": Claim.service_date, "procedure_code": LineItem.procedure_code,
+}  # fmt: skip
+_FACTS: Final = ("patient", "service_date", "procedure_code")
 
 Codes = Mapping[str, list[str]]  # adjustment code and GL account by reason
 
@@ -185,6 +192,20 @@ def sums(kind: Any, cents: Any) -> tuple[Any, ...]:
     return (*counts, total(is_write_off), total(~is_write_off))
 
 
+def joined(found: Select[Any]) -> Select[Any]:
+    """Join each posting to its claim, patient and service line."""
+    of_line = and_(
+        LineItem.practice_id == Posting.practice_id, LineItem.claim_id == Posting.claim_id,
+        LineItem.number == Posting.line,
+    )  # fmt: skip
+    return (
+        found.select_from(Posting)
+        .join(Claim, and_(Claim.practice_id == Posting.practice_id, Claim.id == Posting.claim_id))
+        .join(Patient, and_(Patient.practice_id == Claim.practice_id, Patient.id == Claim.patient_id))
+        .join(LineItem, of_line)
+    )
+
+
 def narrowed(found: Select[Any], practice_id: int, wanted: PostingsFilter) -> Select[Any]:
     """Join what a reversal reverses, and keep only matching write-offs and their reversals."""
     of_original = and_(
@@ -225,25 +246,22 @@ def _rows(practice_id: int, wanted: PostingsFilter) -> Select[Any]:
     owning_job = func.coalesce(write_offs.owning_job(_ORIGINAL), write_offs.owning_job())
     columns = (
         *_KEY, Claim.external_id.label("number"), Patient.external_id.label("patient_number"),
-        (Patient.name if wanted.file is None else SentPosting.patient_name).label("patient"), Claim.service_date,
-        LineItem.procedure_code, Posting.responsibility, Posting.kind, Posting.amount_cents, Posting.posted_on,
+        *_facts(wanted), Posting.responsibility, Posting.kind, Posting.amount_cents, Posting.posted_on,
         _OWNER.reason, _OWNER.practice_reason, write_offs.owning_job().label("job"), User.name.label("user"),
         Posting.reverses_id, Posting.created_at,
     )  # fmt: skip
-    of_line = and_(
-        LineItem.practice_id == Posting.practice_id, LineItem.claim_id == Posting.claim_id,
-        LineItem.number == Posting.line,
-    )  # fmt: skip
-    found = (
-        select(*columns)
-        .select_from(Posting)
-        .join(Claim, and_(Claim.practice_id == Posting.practice_id, Claim.id == Posting.claim_id))
-        .join(Patient, and_(Patient.practice_id == Claim.practice_id, Patient.id == Claim.patient_id))
-        .join(LineItem, of_line)
-        .outerjoin(User, and_(User.practice_id == Posting.practice_id, User.id == Posting.user_id))
-    )
+    of_user = and_(User.practice_id == Posting.practice_id, User.id == Posting.user_id)
+    found = joined(select(*columns)).outerjoin(User, of_user)
     of_owner = and_(_OWNER.practice_id == Posting.practice_id, _OWNER.id == owning_job)
     return narrowed(found, practice_id, wanted).outerjoin(_OWNER, of_owner).order_by(*_order(wanted))
+
+
+def _facts(wanted: PostingsFilter) -> tuple[Any, ...]:
+    """Return the patient, date of service and procedure code: those of now, or as sent in the file."""
+    live = (Patient.name, Claim.service_date, LineItem.procedure_code)
+    sent = (SentPosting.patient_name, SentPosting.service_date, SentPosting.procedure_code)
+    columns = live if wanted.file is None else map(func.coalesce, sent, live)
+    return tuple(column.label(name) for column, name in zip(columns, _FACTS, strict=True))
 
 
 def _order(wanted: PostingsFilter) -> tuple[Any, ...]:

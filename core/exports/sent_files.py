@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import and_, insert, literal, select, text
+from sqlalchemy import insert, literal, select, text
 from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
-from core.claims.table_files import Cell, Table, csv_file, xlsx_file
+from core.claims.table_files import Cell, Table, table_file
 from core.db import locks, timeouts
 from core.errors import NotFound, Refusal
 from core.exports import layouts, postings
@@ -24,10 +24,8 @@ from core.exports.postings import PostingRow, PostingsFilter, PostingTotals
 from core.jobs import job_queries
 from core.jobs.keys import JobKey
 from core.jobs.preview.freezing import BadIdempotencyKey, IdempotencyMismatch
-from core.models.claims import Claim
 from core.models.exports import PostingFile, SentPosting
 from core.models.ledger import Posting, PostingKind
-from core.models.practices import Patient
 
 SEND_SECONDS: Final = 600  # millions of postings are one statement
 KEY_CHARACTERS_MAX: Final = 200
@@ -97,17 +95,10 @@ def _take_new_postings(session: Session, file: PostingFile) -> PostingTotals:
 
     A posting that commits later goes into the next file.
     """
-    key: tuple[Any, ...] = (Posting.practice_id, Posting.claim_id, Posting.line, Posting.id.label("posting_id"))
-    found = (
-        select(*key, Patient.name.label("patient_name"), Posting.kind, Posting.amount_cents)
-        .select_from(Posting)
-        .join(Claim, and_(Claim.practice_id == Posting.practice_id, Claim.id == Posting.claim_id))
-        .join(Patient, and_(Patient.practice_id == Claim.practice_id, Patient.id == Claim.patient_id))
-    )
+    found = postings.joined(select(*postings.SENT_VALUES.values(), Posting.kind, Posting.amount_cents))
     new = postings.narrowed(found, file.practice_id, PostingsFilter(unsent=True)).cte("new")
-    columns = ["practice_id", "claim_id", "line", "posting_id", "patient_name", "file_id"]
-    rows = select(*(new.c[name] for name in columns[:-1]), literal(file.id))
-    taken = insert(SentPosting).from_select(columns, rows).cte("taken")
+    rows = select(*(new.c[name] for name in postings.SENT_VALUES), literal(file.id))
+    taken = insert(SentPosting).from_select([*postings.SENT_VALUES, "file_id"], rows).cte("taken")
     sums = select(*postings.sums(new.c.kind, new.c.amount_cents)).add_cte(taken)
     return PostingTotals(*map(int, session.execute(sums).one()))
 
@@ -172,7 +163,7 @@ def draw(
         date_format=layout.date_format,
         totals_row=layout.totals_row,
     )
-    return csv_file(table) if form == "csv" else xlsx_file(table)
+    return table_file(table, form)
 
 
 def _cells(layout: Layout, rows: Iterator[PostingRow]) -> Iterator[list[Cell]]:

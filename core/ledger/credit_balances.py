@@ -164,12 +164,14 @@ def authorize_export(session: Session, *, by: Actor, now: dt.datetime) -> None:
     audit.record(session, "credits.downloaded", Subject.practice(by.practice_id), by=by, now=now)
 
 
-def csv_file(session: Session, practice_id: int, f: CreditsFilter, *, today: dt.date) -> Iterator[str]:
-    """Yield all matching credits as CSV, in pieces."""
+def draw(
+    session: Session, practice_id: int, f: CreditsFilter, form: str, *, today: dt.date
+) -> Iterator[str] | Iterator[bytes]:
+    """Yield all matching credits as `csv` or `xlsx`, in pieces."""
     found = session.execute(_query(session, practice_id, f), execution_options={"yield_per": 1_000})
     rows = (_cells(Credit(**row._mapping), today) for row in found)
     # The balance is the claim's, repeated for each of its lines.
-    return table_files.csv_file(Table(COLUMN_HEADINGS, rows, unsummed=("Ins/Pt balance",)))
+    return table_files.table_file(Table(COLUMN_HEADINGS, rows, unsummed=("Ins/Pt balance",)), form)
 
 
 def _cells(credit: Credit, today: dt.date) -> list[Cell]:

@@ -1,5 +1,6 @@
 """Write-off files for the practice-management system: their layouts, and which postings a sent file contains."""
 
+import datetime as dt
 from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, SmallInteger, UniqueConstraint, text
@@ -26,7 +27,7 @@ class PostingLayout(Base):
 
 
 class PostingFile(Base):
-    """A file marked as sent. Each download contains the same postings, amounts, codes and patient names."""
+    """A file marked as sent. Each download contains the same rows."""
 
     __tablename__ = "posting_file"
     __table_args__ = (
@@ -62,4 +63,6 @@ class SentPosting(Base):
     line: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     posting_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     file_id: Mapped[int | None] = mapped_column(BigInteger)  # None: it is already in the practice's own system
-    patient_name: Mapped[Str]  # as sent, because an import may correct a name
+    patient_name: Mapped[Str]  # as sent, because an import may correct a name, and the two below
+    service_date: Mapped[dt.date | None]  # None: marked by the version before, which did not keep it
+    procedure_code: Mapped[str | None]  # the same

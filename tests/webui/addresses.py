@@ -74,7 +74,8 @@ API_RIGHTS = {
         GET /claims   GET /claims/C00001   GET /claims/C00001/postings   GET /settle-jobs   GET /settle-jobs/1
         GET /settle-jobs/1/progress   GET /settle-jobs/1/items   GET /settle-jobs/2/settled.csv
         GET /settle-jobs/2/certificate   GET /approvals   GET /periods   GET /periods/2026-11
-        GET /periods/2026-11/stops   GET /credits   GET /credits.csv   GET /holds   GET /practice
+        GET /periods/2026-11/stops   GET /credits   GET /credits.csv   GET /credits.xlsx   GET /holds
+        GET /practice
         GET /recoveries   GET /exclusions   GET /limits   GET /rule-limits
         GET /schedules   GET /schedules/1   GET /schedules/1/tonight
         GET /schedule-runs   GET /schedule-runs/1   GET /write-off-reasons   GET /postings   GET /postings.csv

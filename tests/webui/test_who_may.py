@@ -1,8 +1,10 @@
 """Access to pages and API: each role and address, another practice, no session, no form token, every refusal."""
 
 import importlib
+import io
 import pkgutil
 import re
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -186,7 +188,13 @@ def test_an_administrator_of_another_practice_finds_nothing_of_this_one(house: H
         if key[0] == "GET" and key not in of_one and not key[1].endswith("/operations"):
             seen = house.answer(house.stranger, *key)
             assert seen.status_code == HTTPStatus.OK, key
-            assert not re.search(r"C0000\d|lakeside\.example|Small balances|jobs/\d", seen.text), key
+            shown = _sheet(seen.data) if key[1].endswith(".xlsx") else seen.text
+            assert not re.search(r"C0000\d|lakeside\.example|Small balances|jobs/\d", shown), key
+
+
+def _sheet(book: bytes) -> str:
+    with zipfile.ZipFile(io.BytesIO(book)) as parts:
+        return parts.read("xl/worksheets/sheet1.xml").decode()
 
 
 def test_without_a_session_every_page_leads_to_the_sign_in(house: House) -> None:

@@ -10,6 +10,7 @@ from flask_openapi3.types import ResponseDict
 from werkzeug.routing import PathConverter
 
 from core.watch.heartbeat import product_version
+from webui.shared.file_downloads import XLSX
 from webui.shared.problem_json import PROBLEM_JSON
 
 VERSION_PATH: Final = "/api/v1"
@@ -20,6 +21,7 @@ PRACTICE: Final = Tag(name="Practice", description="Name, time zone, write-off r
 SCHEDULES: Final = Tag(name="Schedules", description="Rules that create jobs at set times")
 
 CSV_FILE: Final = {"description": "The file", "content": {"text/csv": {"schema": {"type": "string"}}}}
+XLSX_FILE: Final = {"description": "The file", "content": {XLSX: {"schema": {"type": "string", "format": "binary"}}}}
 
 _STATUS_DESCRIPTIONS: Final = {
     400: "The request can't be read",
@@ -31,7 +33,7 @@ _STATUS_DESCRIPTIONS: Final = {
     415: "The body is not JSON",
     429: "Too many failed sign-ins or unfinished downloads; Retry-After says how long to wait",
     503: "There is no room for another file right now; Retry-After says how long to wait",
-    507: "The database's disk is full",
+    507: "The disk of the server or the database is full",
     422: "The request contains invalid values",
 }
 

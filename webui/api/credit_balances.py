@@ -12,7 +12,7 @@ from core.ledger.credit_balances import CreditsFilter
 from core.models.ledger import Responsibility
 from core.models.practices import PayerClass
 from core.practices import practice_days, practice_queries
-from webui.api.blueprint import CLAIMS, CSV_FILE, api, problem_responses
+from webui.api.blueprint import CLAIMS, CSV_FILE, XLSX_FILE, api, problem_responses
 from webui.api.models import Answer
 from webui.api.request_parsing import AnyPage, Parameters, requires
 from webui.claims.credit_balances import send_credits_file
@@ -107,7 +107,18 @@ def list_credits(query: CreditsQuery) -> Response:
 @requires(Action.SEE_CLAIMS)
 def export_credits(query: CreditsFileQuery) -> Response:
     """Download every matching line with a credit balance as CSV. The audit log records the download."""
+    return _file(query, "csv")
+
+
+@api.get("/credits.xlsx", tags=[CLAIMS], responses={200: XLSX_FILE, **problem_responses(429, 503)})
+@requires(Action.SEE_CLAIMS)
+def export_credits_xlsx(query: CreditsFileQuery) -> Response:
+    """Download every matching line with a credit balance as XLSX. The audit log records the download."""
+    return _file(query, "xlsx")
+
+
+def _file(query: CreditsFileQuery, form: str) -> Response:
     by = current_actor()
     with app_context().sessions() as session:
         today = practice_days.today(practice_queries.find(session, by.practice_id), now=now())
-    return send_credits_file(query.narrowed(), today=today, by=by)
+    return send_credits_file(query.narrowed(), form, today=today, by=by)

@@ -2,9 +2,7 @@
 
 import base64
 import datetime as dt
-import tempfile
 from http import HTTPStatus
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 from flask import Response, jsonify
@@ -25,6 +23,7 @@ from webui.api.blueprint import api, problem_responses
 from webui.api.models import Answer, Id
 from webui.api.request_parsing import Body, IdPath, requires
 from webui.shared.app_context import app_context, now
+from webui.shared.temporary_folder import temporary_folder
 from webui.shared.token_auth import current_actor
 
 IMPORTS: Final = Tag(name="Imports", description="Upload files, review the check, import")
@@ -145,7 +144,7 @@ def delete_mapping(path: MappingPath) -> tuple[str, int]:
     return "", HTTPStatus.NO_CONTENT
 
 
-@api.post("/mappings/guess", tags=[IMPORTS], responses={200: GuessAnswer, **problem_responses(400, 413, 415)})
+@api.post("/mappings/guess", tags=[IMPORTS], responses={200: GuessAnswer, **problem_responses(400, 413, 415, 507)})
 @requires(Action.IMPORT)
 def guess(body: FileHead) -> Response:
     """Guess a file's mapping from its headers and first rows. Nothing is saved."""
@@ -155,8 +154,8 @@ def guess(body: FileHead) -> Response:
         raise BadContent from None
     with app_context().sessions() as session:
         today = practice_days.today(practice_queries.find(session, current_actor().practice_id), now=now())
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "file"  # a name from outside is never a path
+    with temporary_folder() as folder:
+        path = folder / "file"  # a name from outside is never a path
         path.write_bytes(content)
         return jsonify(
             _guessed(guess_mapping(path, today=today, sheet=body.sheet, cells_max=CELLS_OF_REQUEST_MAX)).json_ready()

@@ -34,21 +34,22 @@ def index() -> str | tuple[str, int]:
         return _page(None, refused=fault.message), fault.http_status
 
 
-@blueprint.get("/credits.csv")
+@blueprint.get("/credits.<any(csv, xlsx):form>")
 @requires(Action.SEE_CLAIMS)
-def download() -> Response:
+def download(form: str) -> Response:
     """Download all matching credits."""
-    return send_credits_file(_filter(), today=practice_days.today(current_practice(), now=now()), by=current_actor())
+    today = practice_days.today(current_practice(), now=now())
+    return send_credits_file(_filter(), form, today=today, by=current_actor())
 
 
-def send_credits_file(wanted: CreditsFilter, *, today: dt.date, by: Actor) -> Response:
-    """Answer with the matching credits as CSV."""
+def send_credits_file(wanted: CreditsFilter, form: str, *, today: dt.date, by: Actor) -> Response:
+    """Answer with the matching credits as `csv` or `xlsx`."""
     return file_downloads.send_file(
         by=by,
-        name=f"credits-{today}.csv",
-        content_type=file_downloads.CSV,
+        name=f"credits-{today}.{form}",
+        content_type=file_downloads.CONTENT_TYPES[form],
         record=lambda db: credit_balances.authorize_export(db, by=by, now=now()),
-        pieces=lambda db: credit_balances.csv_file(db, by.practice_id, wanted, today=today),
+        pieces=lambda db: credit_balances.draw(db, by.practice_id, wanted, form, today=today),
     )
 
 

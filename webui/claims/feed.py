@@ -168,9 +168,9 @@ def delete_filter(filter_id: int) -> BaseResponse:
     return _redirect_to_feed()
 
 
-@blueprint.get("/feed/export.csv")
+@blueprint.get("/feed/export.<any(csv, xlsx):form>")
 @requires(Action.SEE_CLAIMS)
-def export_csv() -> Response:
+def export(form: str) -> Response:
     """Download every matching claim with the visible columns."""
     query = _require_valid_filter(FeedQuery.of(_query_pairs()))
     actor = current_actor()
@@ -181,19 +181,19 @@ def export_csv() -> Response:
 
     return file_downloads.send_file(
         by=actor,
-        name=f"claims-{practice_days.today(current_practice(), now=now())}.csv",
-        content_type=file_downloads.CSV,
+        name=f"claims-{practice_days.today(current_practice(), now=now())}.{form}",
+        content_type=file_downloads.CONTENT_TYPES[form],
         record=record,
-        pieces=lambda db: _csv_lines(db, query, actor.practice_id),
+        pieces=lambda db: _file(db, query, actor.practice_id, form),
     )
 
 
-def _csv_lines(db: Session, query: FeedQuery, practice_id: int) -> Iterator[str]:
+def _file(db: Session, query: FeedQuery, practice_id: int, form: str) -> Iterator[str] | Iterator[bytes]:
     columns = _shown_columns()
     terms = feed.terms_for(db, practice_id, now=now())
     rows = feed.stream_rows(db, practice_id, query.filter, sort=query.sort, terms=terms)  # type: ignore[arg-type]
     cells = ([column.cell(row) for column in columns] for row in rows)
-    yield from table_files.csv_file(Table([column.name for column in columns], cells))
+    return table_files.table_file(Table([column.name for column in columns], cells), form)
 
 
 def _require_valid_filter(query: FeedQuery) -> FeedQuery:

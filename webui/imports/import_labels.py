@@ -53,6 +53,7 @@ def total_rows(in_file: Mapping[str, Any], new: Mapping[str, Any]) -> list[Total
     sums = [
         TotalRow(words, *(Total(one[name]["number"], one[name]["cents"]) for one in both))
         for name, words in TOTAL_LABELS
+        if name in in_file  # an earlier version checked it without totals by payer
     ]
     credit = TotalRow(
         "Credit balances", Total(in_file["credit"]["number"], in_file["credit"]["cents"]), Total(None, None)

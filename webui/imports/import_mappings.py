@@ -1,9 +1,7 @@
 """Saved mappings of import files: guess one from a file, correct it, save it by name, delete it."""
 
-import tempfile
 from collections.abc import Mapping as Dict, Sequence
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from flask import Blueprint, render_template, request
@@ -12,7 +10,7 @@ from werkzeug.wrappers import Response
 from core import reading
 from core.access.permissions import Action
 from core.db.base import BIGINT_MAX
-from core.errors import BadInput, Refusal
+from core.errors import BadInput
 from core.intake.mapping import saved_mappings
 from core.intake.mapping.date_formats import DateFormat
 from core.intake.mapping.guess import guess_mapping
@@ -28,6 +26,7 @@ from webui.shared import acts
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 from webui.shared.labels import day_text
+from webui.shared.temporary_folder import ServerDiskFull, temporary_folder
 
 blueprint = Blueprint("import_mappings", __name__, url_prefix="/import-mappings")
 _COLUMNS_MAX: Final = 500  # of a form
@@ -75,9 +74,10 @@ def guess() -> str | tuple[str, int]:
     """Show the guessed mapping of an uploaded file as a form. The file is not kept."""
     try:
         return _form_of_upload()
-    except (BadInput, OSError) as refusal:
-        message = refusal.message if isinstance(refusal, Refusal) else "The file cannot be read."
-        return _index(fault=message), HTTPStatus.UNPROCESSABLE_ENTITY
+    except (BadInput, ServerDiskFull) as refusal:
+        return _index(fault=refusal.message), refusal.http_status
+    except OSError:
+        return _index(fault="The file cannot be read."), HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 @blueprint.post("")
@@ -120,12 +120,15 @@ def _index(*, fault: str | None = None) -> str:
 
 
 def _form_of_upload() -> str:
-    """Return the form for the uploaded file. Raise `NoFileChosen` and what `guess_mapping` raises."""
+    """Return the form for the uploaded file.
+
+    Raise `NoFileChosen`, `ServerDiskFull` and what `guess_mapping` raises.
+    """
     upload = request.files.get("file")
     if upload is None or not upload.filename:
         raise NoFileChosen
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "file"  # a name from outside is never a path
+    with temporary_folder() as folder:
+        path = folder / "file"  # a name from outside is never a path
         upload.save(path)
         today = practice_days.today(current_practice(), now=now())
         sheet = request.form.get("sheet", "").strip() or None

@@ -1,8 +1,6 @@
 """Keep write-offs that an export brought back out of the next sent file, so that no user posts them twice."""
 
-from typing import Any
-
-from sqlalchemy import and_, func, insert, null, or_, select, tuple_
+from sqlalchemy import func, insert, null, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from core.exports import postings
@@ -12,7 +10,6 @@ from core.intake.loading.due_postings import due_postings, totals_due
 from core.models.claims import Claim
 from core.models.exports import SentPosting
 from core.models.ledger import Posting
-from core.models.practices import Patient
 
 
 def mark_returned(session: Session, practice_id: int, source: str, *, gives_totals: bool) -> None:
@@ -28,20 +25,13 @@ def mark_returned(session: Session, practice_id: int, source: str, *, gives_tota
     unpaid = select(due.c.claim).where(~due.c.paid)
     differs = unpaid.group_by(due.c.claim).having(func.sum(due.c.cents) != 0)
     on_line = unpaid.add_columns(due.c.line)
-    key: tuple[Any, ...] = (Posting.practice_id, Posting.claim_id, Posting.line, Posting.id)
-    found = (
-        select(*key, Patient.name, null())
-        .select_from(Posting)
-        .join(Claim, and_(Claim.practice_id == Posting.practice_id, Claim.id == Posting.claim_id))
-        .join(Patient, and_(Patient.practice_id == Claim.practice_id, Patient.id == Claim.patient_id))
-        .where(
-            Claim.external_id.in_(recognized),
-            or_(
-                Claim.external_id.not_in(differs),
-                tuple_(Claim.external_id, Posting.line).not_in(on_line),
-            ),
-        )
+    found = postings.joined(select(*postings.SENT_VALUES.values(), null())).where(
+        Claim.external_id.in_(recognized),
+        or_(
+            Claim.external_id.not_in(differs),
+            tuple_(Claim.external_id, Posting.line).not_in(on_line),
+        ),
     )
-    columns = ["practice_id", "claim_id", "line", "posting_id", "patient_name", "file_id"]
+    columns = [*postings.SENT_VALUES, "file_id"]
     unsent = postings.narrowed(found, practice_id, PostingsFilter(unsent=True))
     session.execute(insert(SentPosting).from_select(columns, unsent))

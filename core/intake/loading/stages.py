@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 
 import psycopg
 from sqlalchemy import BigInteger, Boolean, Column, Date, Integer, MetaData, SmallInteger, Table, Text, Time, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 _STAGES: Final = MetaData()
@@ -226,5 +227,9 @@ def copy_text(session: Session, stage: Table, texts: Iterable[str]) -> None:
 def _copy_into(session: Session, stage: Table) -> Iterator[psycopg.Copy]:
     connection = cast("psycopg.Connection[Any]", session.connection().connection.driver_connection)
     columns = ", ".join(column.name for column in stage.c if column.server_default is None)
-    with connection.cursor() as cursor, cursor.copy(f"COPY {stage.name} ({columns}) FROM STDIN".encode()) as copy:
-        yield copy
+    statement = f"COPY {stage.name} ({columns}) FROM STDIN"
+    try:
+        with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            yield copy
+    except psycopg.Error as error:  # the driver's own, which those that tell a full disk from a defect do not know
+        raise DBAPIError.instance(statement, None, error, psycopg.Error, hide_parameters=True) from error

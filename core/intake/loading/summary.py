@@ -45,6 +45,8 @@ class Summary:
 
     charges: ControlTotal
     insurance_payments: ControlTotal
+    primary_payments: ControlTotal
+    secondary_payments: ControlTotal
     patient_payments: ControlTotal
     refunds: ControlTotal
     adjustments: ControlTotal

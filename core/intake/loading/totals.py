@@ -25,10 +25,13 @@ _IS_PAID: Final = _STAGE.c.amount_cents < 0
 POSTING_TOTALS: Final[Mapping[str, tuple[ColumnElement[bool], ColumnElement[int]]]] = {
     "charges": (_STAGE.c.kind == PostingKind.CHARGE.value, _STAGE.c.amount_cents),
     "insurance_payments": (and_(_IS_PAYMENT, _IS_PAID, _STAGE.c.paid_by.in_(_INSURERS)), -_STAGE.c.amount_cents),
-    "patient_payments": (
-        and_(_IS_PAYMENT, _IS_PAID, _STAGE.c.paid_by == PaidBy.PATIENT.value),
-        -_STAGE.c.amount_cents,
-    ),
+    **{
+        f"{payer.value}_payments": (
+            and_(_IS_PAYMENT, _IS_PAID, _STAGE.c.paid_by == payer.value),
+            -_STAGE.c.amount_cents,
+        )
+        for payer in PaidBy
+    },
     "refunds": (and_(_IS_PAYMENT, ~_IS_PAID), _STAGE.c.amount_cents),
     "adjustments": (_STAGE.c.kind == PostingKind.ADJUSTMENT.value, -_STAGE.c.amount_cents),
     "transfers": (and_(_STAGE.c.kind == PostingKind.TRANSFER.value, ~_IS_PAID), _STAGE.c.amount_cents),
@@ -37,6 +40,8 @@ POSTING_TOTALS: Final[Mapping[str, tuple[ColumnElement[bool], ColumnElement[int]
 TOTAL_LABELS: Final = (
     ("charges", "Charges"),
     ("insurance_payments", "Insurance payments"),
+    ("primary_payments", "of which Ins 1"),
+    ("secondary_payments", "of which Ins 2"),
     ("patient_payments", "Patient payments"),
     ("refunds", "Refunds"),
     ("adjustments", "Adjustments"),
@@ -60,6 +65,8 @@ class ControlTotals:
     postings: int
     charges: ControlTotal
     insurance_payments: ControlTotal
+    primary_payments: ControlTotal  # part of the insurance payments, like the next
+    secondary_payments: ControlTotal
     patient_payments: ControlTotal
     refunds: ControlTotal
     adjustments: ControlTotal

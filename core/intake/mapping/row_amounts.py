@@ -32,10 +32,14 @@ class Amounts(NamedTuple):
 
 
 class Untied(Exception):
-    """The amounts of a row contradict each other. `field` is the one to report, and the text is the fix."""
+    """The amounts of a row contradict each other. `field` is the one to report, and the text is the fix.
 
-    def __init__(self, field: Field, cure: str) -> None:
+    The amounts are in the note, because equal fixes are one fault.
+    """
+
+    def __init__(self, field: Field, cure: str, note: str | None = None) -> None:
         self.field = field
+        self.note = note
         super().__init__(cure)
 
 
@@ -55,9 +59,10 @@ def row_amounts(read: Read, mapping: Mapping, *, has_payer: bool) -> Amounts:
     if difference and mapping.has(*PAYMENT_FIELDS, *ADJUSTMENT_FIELDS) and not mapping.post_difference:
         raise Untied(
             Field.CHARGE,
-            f"charge less payments and adjustments is {format_plain_amount(explained)}, but the balances add up to "
-            f"{format_plain_amount(insurance_due + patient_due)}; map the missing column, or check "
+            "charge less payments and adjustments is not the sum of the balances; map the missing column, or check "
             '"Post an adjustment for any amount that the columns do not explain" (post_difference in a mapping file)',
+            f"the columns add up to {format_plain_amount(explained)}, the balances to "
+            f"{format_plain_amount(insurance_due + patient_due)}",
         )
     return Amounts(
         base,
@@ -90,11 +95,9 @@ def _balances(read: Read, explained: int) -> tuple[int, int]:
         return (total - patient, patient) if insurance is None else (insurance, total - insurance)
     found = insurance or 0, patient or 0
     if total is not None and total != sum(found):
-        cure = (
-            f"the insurance and patient balances add up to {format_plain_amount(sum(found))}, but the total balance is "
-            f"{format_plain_amount(total)}; correct one of the three"
-        )
-        raise Untied(Field.TOTAL_BALANCE, cure)
+        cure = "the insurance and patient balances do not add up to the total balance; correct one of the three"
+        amounts = f"the two add up to {format_plain_amount(sum(found))}, the total is {format_plain_amount(total)}"
+        raise Untied(Field.TOTAL_BALANCE, cure, amounts)
     return found
 
 

@@ -177,8 +177,7 @@ def _amounts(file: MappedFile, row: Row, values: dict[Field, Any], *, has_payer:
         return row_amounts(values.get, file.mapping, has_payer=has_payer)
     except Untied as untied:
         column = file.header_of(untied.field)
-        fault = Fault(file.format.name, str(untied), line=row.at, column=column, kind=FaultKind.VALUE)
-        file.faults.add(fault)
+        file.faults.add(Fault(file.format.name, str(untied), line=row.at, column=column, note=untied.note))
         return _NO_AMOUNTS
 
 

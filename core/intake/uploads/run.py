@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import structlog
 from sqlalchemy import select, text, update
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core.access import audit
@@ -283,6 +282,6 @@ def _cause(error: Exception) -> str | None:
         return None
     if isinstance(error, NotAllowed):
         return codes.REQUESTER_MAY_NOT
-    if isinstance(error, DBAPIError) and sqlstate(error) == DISK_FULL:
+    if sqlstate(error) == DISK_FULL:
         return codes.DATABASE_DISK_FULL
     return None if is_transient(error) else codes.UNEXPECTED_ERROR

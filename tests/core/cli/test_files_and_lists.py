@@ -120,6 +120,11 @@ def test_credits_are_written_as_csv(typed: Typed, practice: GivenPractice) -> No
     assert written.stdout_bytes.startswith("\ufeffClaim ID,Patient".encode())
     assert "1 credit, total $10.00." in typed("credits").stdout
     assert typed("credits", "--csv", "--json").exit_code == 2
+    assert typed("credits", "--output", "credits.xlsx").stdout == "Wrote credits.xlsx.\n"
+    assert zipfile.is_zipfile("credits.xlsx")
+    assert typed("credits", "--output", "credits.csv").stdout == "Wrote credits.csv.\n"
+    assert Path("credits.csv").read_text(encoding="utf-8-sig").startswith("Claim ID,")
+    assert typed("credits", "--output", "credits.txt").exit_code == 2
     assert "whole cents" in typed("credits", "--at-least-cents", "1.5").stderr
 
 

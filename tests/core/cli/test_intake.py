@@ -127,6 +127,8 @@ def test_an_import_of_claims_prints_control_totals_in_dollars(settle: Typed, tmp
         "Postings 7 7",
         "Charges 2 $370.50 2 $370.50",
         "Insurance payments 1 $88.00 1 $88.00",
+        "of which Ins 1 1 $88.00 1 $88.00",
+        "of which Ins 2 0 $0.00 0 $0.00",
         "Patient payments 1 $10.00 1 $10.00",
         "Refunds 0 $0.00 0 $0.00",
         "Adjustments 1 $40.00 1 $40.00",

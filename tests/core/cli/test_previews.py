@@ -181,7 +181,7 @@ def test_another_word_than_confirm_confirms_nothing(typed: Typed, practice: Give
     assert json.loads(typed("show", "1", "--json").stdout)["status"] == "previewed"
 
 
-def test_watch_reports_that_a_completed_job_settled_nothing_and_fails_for_a_discarded_one(
+def test_watch_fails_for_a_job_that_settled_nothing_and_for_a_discarded_one(
     typed: Typed, practice: GivenPractice
 ) -> None:
     job = practice.preview({"claim_ids": ["1"]})
@@ -191,7 +191,9 @@ def test_watch_reports_that_a_completed_job_settled_nothing_and_fails_for_a_disc
     practice.preview(key="second")
     typed("discard", "2", by=BILLER)
 
-    assert "Job 1: Completed, but no claim was settled: 1 skipped, 0 failed" in typed("watch", "1").stdout
+    completed = typed("watch", "1")
+    assert completed.exit_code == 1
+    assert "Job 1: Completed, but no claim was settled: 1 skipped, 0 failed" in completed.stdout
     discarded = typed("watch", "2", "--json")
     assert (discarded.exit_code, json.loads(discarded.stdout)["status"]) == (1, "discarded")
 

@@ -135,13 +135,16 @@ def test_reversals_and_late_payments_are_rows_of_their_own(practice: GivenPracti
 def test_a_sent_file_drawn_again_is_the_same_whatever_changed_later(practice: GivenPractice, admin: Actor) -> None:
     practice.claims(2)
     practice.settle()
-    practice.act(layouts.save, "Ours", Layout.of({"columns": [{"column": "patient"}, {"column": "adjustment_code"}]}))
+    columns = ["patient", "adjustment_code", "service_date", "procedure_code"]
+    practice.act(layouts.save, "Ours", Layout.of({"columns": [{"column": one} for one in columns]}))
     file = send(practice, "ours")
     before = drawn(practice, file=file.id)
 
     practice.act(layouts.save, "Ours", Layout.of({"columns": [{"column": "line"}]}))
     practice.act(reasons.change, "small_balance", {"name": "Tiny", "adjustment_code": "T1"}, by=admin)
     practice.sql("UPDATE patient SET name = 'Corrected'")
+    practice.sql("UPDATE claim SET service_date = '2026-05-08'")
+    practice.sql("UPDATE line_item SET procedure_code = '99214'")
     practice.claims(1, first=3)
     practice.settle({"claim_ids": ["C00003"]}, key="later")
 

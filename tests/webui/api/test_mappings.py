@@ -1,6 +1,8 @@
 """Mappings by API: guessed from a file, corrected, saved, listed, deleted."""
 
 import base64
+import errno
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +41,17 @@ def test_a_mapping_is_guessed_saved_replaced_and_deleted(world: World, biller: A
         f"Deleted the import mapping {saved.json['id']}",
         *[f"Saved the import mapping {saved.json['id']}"] * 2,
     ]
+
+
+def test_a_full_disk_of_the_server_is_a_refusal(biller: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+
+    full = biller.post("/mappings/guess", json=head(*ROWS))
+
+    assert (full.status_code, full.json["code"]) == (507, "server_disk_full")
 
 
 @pytest.mark.parametrize(("path", "body", "code"), [

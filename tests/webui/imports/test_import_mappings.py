@@ -1,10 +1,14 @@
 """The page of import mappings: guessed from an uploaded file, corrected, saved, deleted."""
 
 import datetime as dt
+import errno
 import io
 import re
 from pathlib import Path
+from typing import Any
 
+import pytest
+from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse
 
 from tests.core.intake.mapping.conftest import HEADER, ROWS
@@ -69,6 +73,20 @@ def test_real_dates_of_a_workbook_are_shown_as_the_practice_writes_them(
     assert form.status_code == 200
     assert "DOS 03/04/2026" in page_text(form)
     assert "Based on payer names: Medicare is Medicare." in page_text(form)
+
+
+def test_a_full_disk_of_the_server_is_not_the_fault_of_the_file(
+    practice: GivenPractice, biller: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(FileStorage, "save", refuse)
+
+    full = upload(biller, *ROWS)
+
+    assert full.status_code == 507
+    assert "The server's disk is full" in page_text(full)
 
 
 def test_a_file_that_cannot_be_read_is_explained_at_the_field(practice: GivenPractice, biller: Browser) -> None:

@@ -26,7 +26,8 @@ def test_a_form_uploads_files_that_a_worker_checks_and_imports(biller: Browser, 
     assert "Recognized as Batch Settle CSV files" in page
     assert "Charges 2 $" in page
     assert "The totals agree" in page
-    assert "Dates of service: " in page
+    assert "Dates of service: 03/04/2025 to 03/04/2025. Posting dates: 03/04/2025 to 04/02/2025." in page
+    assert "Insurance payments 1 $88.00 1 $88.00 of which Ins 1 1 $88.00 1 $88.00 of which Ins 2 0 $0.00" in page
     assert "184146026" in page
 
     assert biller.post("/imports/1/confirm", on="/imports/1").location == "/imports/1"

@@ -66,6 +66,22 @@ def test_an_xlsx_download_is_an_excel_workbook(job: JobKey, biller: Browser) -> 
     assert "xl/workbook.xml" in zipfile.ZipFile(io.BytesIO(answer.data)).namelist()
 
 
+@pytest.mark.parametrize("path", ["/feed/export.xlsx", "/credits/credits.xlsx"])
+def test_a_list_as_a_workbook_keeps_the_leading_zeros_of_a_claim(
+    practice: GivenPractice, biller: Browser, path: str
+) -> None:
+    practice.claim("00017", Line(-12_00, 3_00))
+
+    answer = biller.get(path)
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].endswith("spreadsheetml.sheet")
+    assert ".xlsx" in answer.headers["Content-Disposition"]
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as book:
+        assert "<t>00017</t>" in book.read("xl/worksheets/sheet1.xml").decode()  # a text and not a number
+    assert f'href="{path}' in biller.read("/claims" if path.startswith("/feed") else "/credits")
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -9,10 +9,11 @@ from sqlalchemy import select
 from core.intake.mapping.mapping import Mapping
 from core.intake.mapping.row_amounts import Amounts, Untied, row_amounts
 from core.intake.mapping.targets import Field
+from core.intake.parsing.faults import ImportRefused
 from core.models.claims import Claim
 from core.models.ledger import Posting
 from core.models.practices import Payer
-from tests.core.intake.mapping.conftest import HEADER, OfficeFiles
+from tests.core.intake.mapping.conftest import COLUMNS, HEADER, MAPPING, OfficeFiles
 
 CENTS = st.integers(min_value=-500_000, max_value=500_000)
 NOT_BELOW_ZERO = st.integers(min_value=0, max_value=500_000)
@@ -65,8 +66,46 @@ def test_charges_payments_and_adjustments_tie_or_are_refused(
 
 def test_three_balances_that_do_not_add_up_are_refused() -> None:
     values = {Field.INSURANCE_BALANCE: 5, Field.PATIENT_BALANCE: 5, Field.TOTAL_BALANCE: 11}
-    with pytest.raises(Untied, match=r"add up to 0\.10"):
+    with pytest.raises(Untied, match="correct one of the three") as untied:
         row_amounts(values.get, Mapping.of({"columns": BALANCES | {"T": "total_balance"}}), has_payer=True)
+    assert untied.value.note == "the two add up to 0.10, the total is 0.11"
+
+
+@pytest.mark.parametrize(("columns", "first"), [
+    ({"Charge": "charge", "Paid": "primary_paid"}, "the columns add up to 200.00, the balances to 100.00"),
+    ({"Total": "total_balance"}, "the two add up to 100.00, the total is 200.00"),
+])  # fmt: skip
+def test_a_thousand_rows_that_do_not_tie_are_one_fault(
+    office: OfficeFiles, columns: dict[str, str], first: str
+) -> None:
+    rows = [f"C{n},P{n},Example Ann,03/14/2026,Aetna,{n}.00,0.00,{2 * n}.00,0.00" for n in range(100, 1_100)]
+    names = [*columns, "Unused"][:2]
+    mapping = Mapping.of(MAPPING.as_json() | {"columns": COLUMNS | columns})
+
+    with pytest.raises(ImportRefused) as refused:
+        office.load(office.csv(*rows, header=f"{HEADER},{','.join(names)}"), mapping)
+
+    assert [fault.count for fault in refused.value.faults] == [1_000]
+    notes = [place.note for place in refused.value.faults[0].places]
+    assert notes[0] == first
+    assert len(set(notes)) == 1_000
+
+
+def test_payments_are_totaled_by_payer(office: OfficeFiles) -> None:
+    columns = COLUMNS | {"Charge": "charge", "Paid 1": "primary_paid", "Ins 2": "secondary_payer",
+                         "Paid 2": "secondary_paid"}  # fmt: skip
+    rows = (
+        "C1,P1,Example Ann,03/14/2026,Medicare,20.00,0.00,100.00,60.00,Aetna,20.00",
+        "C2,P2,Example Bob,03/14/2026,Medicare,0.00,0.00,5.00,5.00,,",
+    )
+    header = f"{HEADER},Charge,Paid 1,Ins 2,Paid 2"
+
+    done = office.load(office.csv(*rows, header=header), Mapping.of(MAPPING.as_json() | {"columns": columns}))
+
+    by_payer = (done.in_file.primary_payments, done.in_file.secondary_payments)
+    assert by_payer == ((2, 65_00), (1, 20_00))
+    assert done.in_file.insurance_payments == (3, 85_00)
+    assert (done.summary.primary_payments, done.summary.secondary_payments) == by_payer
 
 
 def test_balances_only_are_charges_and_credits_are_payments_on_the_date_of_service(office: OfficeFiles) -> None:

@@ -5,14 +5,19 @@ import os
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, Table, func, select, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from core.books.closing import IMPORT_LOCK
 from core.db.engine import transaction
+from core.intake.loading import stages
 from core.intake.uploads import codes, commands, lifecycle, receive, run, worker_folder
 from core.intake.uploads.progress import ImportStopped, ProgressWriter, WorkerStopping
 from core.models.imports import ImportJob, ImportStatus
@@ -40,6 +45,29 @@ def test_a_full_disk_of_the_database_refuses_the_import(uploads: Uploads) -> Non
     assert (job.status, job.refused_because) == (S.REFUSED, codes.DATABASE_DISK_FULL)
     assert (uploads.count("claim"), uploads.count("patient"), uploads.count("import_piece")) == (0, 1, 0)
     assert "free space" in codes.describe(codes.DATABASE_DISK_FULL)
+
+
+@pytest.mark.parametrize(("accident", "because"), [
+    ("disk_full", codes.DATABASE_DISK_FULL),
+    ("lock_not_available", None),
+])  # fmt: skip
+def test_an_accident_while_rows_are_copied_is_named_too(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch, accident: str, because: str | None
+) -> None:
+    uploads.practice.sql(_FULL.partition("CREATE TRIGGER")[0].replace("disk_full", accident))
+    copy_into = stages._copy_into
+
+    def fail(session: Session, stage: Table) -> AbstractContextManager[psycopg.Copy]:
+        trigger = f"CREATE TRIGGER is_full BEFORE INSERT ON {stage.name} EXECUTE FUNCTION is_full()"
+        session.execute(text(trigger))
+        return copy_into(session, stage)
+
+    monkeypatch.setattr(stages, "_copy_into", fail)
+    key = uploads.upload()
+    with nullcontext() if because else pytest.raises(OperationalError, match="could not extend file"):
+        uploads.work()
+
+    assert (uploads.read(key).refused_because, uploads.read(key).attempts) == (because, 1 if because else 0)
 
 
 def test_a_full_disk_refuses_a_piece_and_keeps_the_others(uploads: Uploads) -> None:

@@ -1,0 +1,60 @@
+"""`settle import upload` and `show` print what the page of an import shows."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from core.intake.csv.csv_template import write_template
+from tests.core.cli.conftest import Typed
+from tests.core.cli.test_user_commands import BILLER, one_step
+from tests.factories import GivenPractice
+
+
+@pytest.fixture
+def files(typed: Typed, practice: GivenPractice) -> Path:
+    """Write the files of the template, next to one that is not part of the format."""
+    folder = Path("files")
+    write_template(folder)
+    (folder / "notes.csv").write_text("x\n")
+    return folder
+
+
+def work(typed: Typed, practice: GivenPractice, *words: object) -> str:
+    """Type a command of imports while a worker does one step. Return what it prints."""
+    worker = threading.Thread(target=one_step, args=(practice,))
+    worker.start()
+    printed = typed("import", *words, by=BILLER)
+    worker.join()
+    return printed.stdout
+
+
+def test_an_upload_prints_the_first_claims_the_rows_and_the_ignored_file(
+    typed: Typed, practice: GivenPractice, files: Path
+) -> None:
+    printed = work(typed, practice, "upload", files, "--expect-total", "232.40")
+
+    assert "First claims in the files:\n  claim 184146026, patient P-1, 03/04/2025: charges $150.00" in printed
+    assert "Rows read: " in printed
+    assert "claims.csv 2" in printed
+    assert "Batch Settle's format has no file with this name: notes.csv." in printed
+    assert printed.index("settle import confirm 1\n") < printed.index("add --accept-difference.")
+    assert typed("import", "show", "1").stdout == printed
+
+
+def test_an_upload_with_only_corrections_names_the_option_that_posts_them(
+    typed: Typed, practice: GivenPractice, files: Path
+) -> None:
+    work(typed, practice, "upload", files)
+    imported = work(typed, practice, "confirm", "1")
+    postings = files / "postings.csv"
+    postings.write_text(postings.read_text().replace("-88.00", "-87.00"))
+
+    checked = work(typed, practice, "upload", files)
+    corrected = work(typed, practice, "confirm", "2", "--post-corrections")
+
+    assert "Import 1 is imported.\nNew: 2 claims" in imported
+    assert "Import 2 is ready to import.\nNo new rows.\n" in checked
+    assert checked.count("settle import confirm") == 1
+    assert "To post the corrections, run: settle import confirm 2 --post-corrections\n" in checked
+    assert "1 correction posted." in corrected
