@@ -104,16 +104,20 @@ def show_mapping(import_id: int) -> str | Response:
 @blueprint.post(f"/{IMPORT_ID_RULE}/mapping")
 @requires(Action.IMPORT)
 def use_mapping(import_id: int) -> Response:
-    """Use a saved mapping, or guess that of another sheet."""
+    """Use a saved mapping, guess that of another sheet, or show the columns again."""
     key, sheet = import_key(import_id), request.form.get("sheet")
     try:
-        if sheet is None:
+        if "different_columns" in request.form:
+            job = acts.run(mapping_choice.ask_again, key)
+        elif sheet is None:
             job = acts.run(mapping_choice.use_mapping, key, request.form.get("mapping", ""))
         else:
             job = acts.run(mapping_choice.choose_sheet, key, sheet)
     except Refusal as refusal:
         return _back(acts.sentence_on_page(refusal), import_id, tone="bad")
     app_context().hints.import_files(job.practice_id, job.id)
+    if "different_columns" in request.form:
+        return _back("The columns are being read again.", import_id, tone="info")
     return _back("Sheet chosen." if sheet else "Mapping chosen.", import_id)
 
 

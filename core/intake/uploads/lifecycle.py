@@ -24,6 +24,7 @@ TRANSITIONS: Final[dict[tuple[ImportStatus, ImportStatus], str]] = {
     (S.CHECKING, S.REFUSED): "its files have errors, or they could not be read",
     (S.CHECKING, S.DISCARDED): "discarded by a user",
     (S.READY, S.IMPORTING): "confirmed by a user",
+    (S.READY, S.STAGED): "a user wants different columns from the office's own file",
     (S.READY, S.DISCARDED): "discarded, or not confirmed within a week",
     (S.IMPORTING, S.IMPORTED): "its claims were committed",
     (S.IMPORTING, S.READY): "the practice's data changed since the check, so its totals are new",

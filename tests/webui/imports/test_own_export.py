@@ -107,3 +107,25 @@ def test_corrections_are_posted_with_the_import_unless_the_user_unchecks_them(
     claim = uploads.practice.read(less[1][0])
     assert (claim.insurance_due, claim.patient_due) == (less[1][9] * 100, less[1][10] * 100)
     assert uploads.practice.violations() == []
+
+
+def test_the_page_names_the_recognized_mapping_and_offers_different_columns(biller: Browser, uploads: Uploads) -> None:
+    save(uploads)
+    send(biller, {"ar.csv": csv_file(ROWS)})
+    uploads.work()
+
+    page = biller.says("/imports/1")
+    assert "The file has the columns of your saved mapping ours" in page
+    assert "Import 6 claims" in page
+    biller.post("/imports/1/mapping", on="/imports/1", different_columns="1")
+    uploads.work()
+    assert "Needs a mapping" in biller.says("/imports/1")
+    assert "Columns in import 1" in biller.says("/imports/1/mapping")
+
+
+def test_the_columns_are_shown_on_request_even_if_a_saved_mapping_fits(biller: Browser, uploads: Uploads) -> None:
+    save(uploads)
+    send(biller, {"ar.csv": csv_file(ROWS)}, kind="own")
+    uploads.work()
+
+    assert "Needs a mapping" in biller.says("/imports/1")

@@ -10,9 +10,10 @@ from core.intake.uploads import commands, lists, mapping_choice
 from core.intake.uploads.commands import NothingNew
 from core.intake.uploads.lifecycle import WrongImportStatus, key_of
 from core.intake.uploads.mapping_choice import NoSuchSheet
+from core.models.import_mappings import ImportMapping
 from core.models.imports import ImportJob, ImportSource, ImportStatus
 from tests.factories import NOW
-from tests.own_export import MAPPING, next_day, rows_of, workbook
+from tests.own_export import MAPPING, csv_file, next_day, rows_of, workbook
 from tests.uploads import Uploads
 
 S = ImportStatus
@@ -178,3 +179,62 @@ def test_only_an_import_that_needs_a_mapping_takes_one(uploads: Uploads) -> None
     job = uploads.checked()
     with pytest.raises(WrongImportStatus, match="The import is ready to import; it cannot take a mapping"):
         uploads.practice.act(mapping_choice.use_mapping, key_of(job), MAPPING)
+
+
+def saved(uploads: Uploads, name: str, **changes: Any) -> ImportMapping:
+    mapping = Mapping.of(MAPPING | changes)
+    return uploads.practice.act(save_mapping, uploads.practice.id, name=name, mapping=mapping)
+
+
+def test_a_file_with_the_columns_of_one_saved_mapping_is_checked_with_it_at_once(uploads: Uploads) -> None:
+    ours = saved(uploads, "our export")
+
+    job = own(uploads)
+
+    assert (job.status, job.options["mapping_id"], job.options["mapping_name"]) == (S.READY, ours.id, "our export")
+    assert job.options["mapping_recognized"]
+    uploads.practice.act(commands.confirm, key_of(job))
+    uploads.work()
+    assert (uploads.read(key_of(job)).status, uploads.count("claim")) == (S.IMPORTED, 6)
+
+
+def test_a_file_waits_if_no_saved_mapping_or_more_than_one_has_its_columns(uploads: Uploads) -> None:
+    saved(uploads, "with a note", not_imported=["Note"])
+    missing = {header: field for header, field in MAPPING["columns"].items() if header != "Adj"}
+    saved(uploads, "without a column", columns=missing)
+    assert own(uploads, key="one fits").options["mapping_name"] == "with a note"
+
+    other_dates = {"dates": {"service_date": "MM/DD/YYYY"}}
+    saved(uploads, "second", **other_dates)
+
+    assert own(uploads, key="two fit").status is S.NEEDS_MAPPING
+    csv_rows = csv_file([[*row[:3], "05/20/2026", *row[4:]] for row in ROWS])
+    american = uploads.checked({"ar.csv": csv_rows}, key="dates")
+    assert american.options["mapping_name"] == "second", "the dates contradict the other mapping"
+    new_column = csv_file(ROWS).replace(b"Pt Bal", b"Pt Bal,Ins 2 Paid", 1).replace(b"\r\n", b",0\r\n")
+    assert uploads.checked({"ar.csv": new_column}, key="new").status is S.NEEDS_MAPPING
+
+
+def test_a_column_that_was_not_imported_is_no_new_column(uploads: Uploads) -> None:
+    saved(uploads, "our export", not_imported=["Note"])
+    header, *lines = csv_file(ROWS).decode().splitlines()
+    content = "\n".join([f"{header},Note", *(f"{line},x" for line in lines)]).encode()
+
+    assert uploads.checked({"ar.csv": content}, key="note").status is S.READY
+    assert uploads.checked({"ar.csv": content.replace(b"Note", b"Remark")}, key="new").status is S.NEEDS_MAPPING
+
+
+def test_different_columns_are_chosen_for_the_files_of_a_checked_import(uploads: Uploads) -> None:
+    saved(uploads, "our export")
+    job = own(uploads)
+
+    uploads.practice.act(mapping_choice.ask_again, key_of(job))
+    uploads.work()
+
+    waiting = uploads.read(key_of(job))
+    assert (waiting.status, "mapping" in waiting.options) == (S.NEEDS_MAPPING, False)
+    with pytest.raises(WrongImportStatus):
+        uploads.practice.act(mapping_choice.ask_again, key_of(job))
+    uploads.practice.act(mapping_choice.use_mapping, key_of(job), "our export")
+    uploads.work()
+    assert uploads.read(key_of(job)).status is S.READY
