@@ -50,7 +50,7 @@ def describe_import(answer: dict[str, Any]) -> str:
     if report.get("changed_since_check") and answer["status"] == "ready":
         lines.append("The practice's data changed after the check, so nothing was imported. Compare the new totals.")
     if answer["status"] == "needs_mapping":
-        lines += _guess(answer["id"], report["guess"])
+        lines += _guess(answer, report["guess"])
     if answer["options"].get("mapping_recognized"):
         lines.append(
             f"The file has the columns of the saved mapping {answer['options']['mapping_name']}, which was used."
@@ -60,15 +60,19 @@ def describe_import(answer: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _guess(import_id: str, guess: dict[str, Any]) -> list[str]:
+def _guess(answer: dict[str, Any], guess: dict[str, Any]) -> list[str]:
     """Return the guessed columns, the open questions and how to proceed."""
+    questions = [f"Question: {one['sentence']}" for one in guess["questions"]]
+    if answer["options"].get("mapping"):
+        return [*questions, "Answer on this import's page, or add the values to the mapping and send it again:",
+                f"  settle import map {answer['id']} NAME"]  # fmt: skip
     lines = ["The file contains these columns:"]
     for one in guess["columns"]:
         label = TARGETS[Field(one["field"])].label if one["field"] else "not imported"
         lines.append(f"  {one['header']}: {label}")
-    lines += [f"Question: {one['sentence']}" for one in guess["questions"]]
+    lines += questions
     lines.append("Check the columns on this import's page, and save the mapping there.")
-    lines.append(f"To use a saved mapping, run: settle import map {import_id} NAME")
+    lines.append(f"To use a saved mapping, run: settle import map {answer['id']} NAME")
     return lines
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from core.intake.mapping.date_formats import DateFormat
 from core.intake.mapping.guess import Guess, GuessedColumn
 from core.intake.mapping.mapping import Mapping
-from core.intake.mapping.targets import TARGETS
+from core.intake.mapping.targets import TARGETS, Field
 from core.models.import_mappings import ImportMapping
 
 
@@ -40,3 +40,11 @@ def read_through(guess: Guess, saved: Mapping) -> Guess:
         columns.append(GuessedColumn(one.header, field, one.example if is_shown else ""))
     words = {field: list(saved.words[field]) for field in saved.columns.values() if field in saved.words}
     return replace(guess, mapping=saved, columns=columns, questions=[], notes=[], words=words)
+
+
+def without_file(saved: Mapping) -> Guess:
+    """Return what the saved mapping says about its own columns, in the order of our fields."""
+    mapped = sorted(saved.columns, key=lambda header: list(Field).index(saved.columns[header]))
+    others = [header for header in saved.not_imported if header not in saved.columns]
+    columns = [GuessedColumn(header, saved.columns.get(header), "") for header in (*mapped, *others)]
+    return read_through(Guess(saved, 0, columns, [], [], {}, []), saved)

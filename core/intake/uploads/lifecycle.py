@@ -18,7 +18,7 @@ TRANSITIONS: Final[dict[tuple[ImportStatus, ImportStatus], str]] = {
     (S.STAGED, S.DISCARDED): "discarded by a user",
     (S.STAGED, S.REFUSED): "its check ended every worker that took it",
     (S.CHECKING, S.READY): "its files have no error",
-    (S.CHECKING, S.NEEDS_MAPPING): "the worker guessed which column is which, and a user must confirm the guess",
+    (S.CHECKING, S.NEEDS_MAPPING): "a user must say what a column or a value means",
     (S.NEEDS_MAPPING, S.STAGED): "a user gave the mapping or chose a sheet",
     (S.NEEDS_MAPPING, S.DISCARDED): "discarded, or no mapping within a week",
     (S.CHECKING, S.REFUSED): "its files have errors, or they could not be read",

@@ -64,11 +64,19 @@ def use_mapping(
 def save_and_use(
     session: Session, key: ImportKey, *, name: str, mapping: Mapping, replace: bool, by: Actor, now: dt.datetime
 ) -> ImportJob:
-    """Save the mapping under a name and give it to the waiting import. Raise what `save_mapping` raises."""
+    """Save the mapping under a name and give it to the waiting import. Raise what `save_mapping` raises.
+
+    If the import already has the saved mapping of this name, that mapping is changed.
+    """
     job = _lock(session, key, by)
-    saved = saved_mappings.save_mapping(
-        session, key.practice_id, name=name, mapping=mapping, replace=replace, by=by, now=now
-    )
+    mapping_id = job.options.get("mapping_id")
+    names = {one.id: one.name for one in saved_mappings.list_mappings(session, key.practice_id)}
+    if mapping_id is not None and names.get(mapping_id) == " ".join(name.split()):
+        saved = saved_mappings.change_mapping(session, mapping_id, name=name, mapping=mapping, by=by, now=now)
+    else:
+        saved = saved_mappings.save_mapping(
+            session, key.practice_id, name=name, mapping=mapping, replace=replace, by=by, now=now
+        )
     return _proceed(session, job, of_saved(saved), by=by, now=now)
 
 

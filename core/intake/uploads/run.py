@@ -194,6 +194,8 @@ def _check_or_import(
                 found |= _load(session, job, uploaded, names, lists=lists, progress=progress, now=now)
                 savepoint.rollback()
     except ImportRefused as refused:
+        if mapping_questions.asks_for_words(session, job, uploaded, found, refused.faults, now=now):
+            return
         _refuse(session, job, because=codes.FAULTS, now=now, report={**found, **report.of_faults(refused.faults)})
         return
     _save(session, job, found, is_import=is_import, now=now)
