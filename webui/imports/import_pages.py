@@ -16,7 +16,7 @@ from core.intake.uploads.receive import megabytes
 from core.jobs import job_queries
 from core.models.imports import PIECE_BYTES_MAX, WORKER_STATUSES, ImportStatus
 from core.money import parse_amount
-from webui.imports import import_files, import_labels, import_mappings
+from webui.imports import import_files, import_labels, mapping_form
 from webui.imports.upload import IMPORT_ID_RULE, import_key
 from webui.shared import acts, page_arguments
 from webui.shared.app_context import app_context, now
@@ -98,7 +98,7 @@ def show_mapping(import_id: int) -> str | Response:
         job = import_queries.find(db, import_key(import_id))
     if job.status is not ImportStatus.NEEDS_MAPPING or not job.report:
         return _back("This import does not need a mapping now.", import_id, tone="info")
-    return import_mappings.form_of_guess(job.report["guess"], import_id=import_id)
+    return mapping_form.form_of_guess(job.report["guess"], import_id=import_id)
 
 
 @blueprint.post(f"/{IMPORT_ID_RULE}/mapping")

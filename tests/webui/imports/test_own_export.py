@@ -5,6 +5,7 @@ from core.intake.mapping.saved_mappings import save_mapping
 from tests.own_export import COLUMNS, MAPPING, csv_file, next_day, rows_of, workbook
 from tests.uploads import Uploads
 from tests.webui.conftest import Browser
+from tests.webui.imports.test_import_mappings import place, sent
 from tests.webui.imports.test_imports import send
 
 ROWS = rows_of(6)
@@ -129,3 +130,29 @@ def test_the_columns_are_shown_on_request_even_if_a_saved_mapping_fits(biller: B
     uploads.work()
 
     assert "Needs a mapping" in biller.says("/imports/1")
+
+
+def test_a_new_value_is_answered_on_the_page_without_a_second_upload(biller: Browser, uploads: Uploads) -> None:
+    mapping = Mapping.of({**MAPPING, "columns": {**COLUMNS, "Hold": "hold"}})
+    uploads.practice.act(save_mapping, uploads.practice.id, name="ours", mapping=mapping)
+    header, *lines = csv_file(ROWS).decode().splitlines()
+    content = "\n".join([f"{header},Hold", f"{lines[0]},Plan B", *(f"{line}," for line in lines[1:])]).encode()
+    send(biller, {"ar.csv": content})
+    uploads.work()
+
+    page = biller.says("/imports/1")
+    assert "The file has 1 new value." in page
+    assert "What does “Plan B” mean? It is in 1 row of the column “Hold”." in page
+    assert "Your answers are saved in the mapping ours" in page
+    form = biller.get("/imports/1/mapping")
+    assert 'value="ours"' in form.text
+    fields = sent(form, **{"name": "ours", f"ours-{place(form, 'Hold')}": "payment_plan"})
+    assert fields[f"date-{place(form, 'DOS')}"] == "YYYY-MM-DD"
+    unanswered = biller.post("/import-mappings", on="/imports/1/mapping", **sent(form, name="ours"))
+    assert (unanswered.status_code, "Choose what these values mean: Plan B." in unanswered.text) == (422, True)
+    saved = biller.post("/import-mappings", on="/imports/1/mapping", **fields)
+    assert saved.location == "/imports/1"
+    uploads.work()
+
+    assert "Import 6 claims" in biller.says("/imports/1")
+    assert "Plan B means payment_plan" in biller.says("/import-mappings/1")
