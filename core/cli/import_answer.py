@@ -41,7 +41,10 @@ def print_import(answer: dict[str, Any]) -> str:
     if report.get("changed_since_check") and answer["status"] == "ready":
         lines.append("The practice's data changed after the check, so nothing was imported. Compare the new totals.")
     if answer["status"] == "needs_mapping":
-        lines += _guess(answer["id"], report["guess"])
+        lines += _guess(answer, report["guess"])
+    if answer["options"].get("mapping_recognized"):
+        name = answer["options"]["mapping_name"]
+        lines.append(f"The file has the columns of the saved mapping {name}, which was used.")
     _print(lines)
     if "in_file" in report:
         _print_check(answer, report)
@@ -54,15 +57,19 @@ def _print(lines: list[str]) -> None:
         click.echo(line)
 
 
-def _guess(import_id: str, guess: dict[str, Any]) -> list[str]:
+def _guess(answer: dict[str, Any], guess: dict[str, Any]) -> list[str]:
     """Return the guessed columns, the open questions and how to proceed."""
+    questions = [f"Question: {one['sentence']}" for one in guess["questions"]]
+    if answer["options"].get("mapping"):
+        return [*questions, "Answer on this import's page, or add the values to the mapping and send it again:",
+                f"  settle import map {answer['id']} NAME"]  # fmt: skip
     lines = ["The file contains these columns:"]
     for one in guess["columns"]:
         label = TARGETS[Field(one["field"])].label if one["field"] else "not imported"
         lines.append(f"  {one['header']}: {label}")
-    lines += [f"Question: {one['sentence']}" for one in guess["questions"]]
+    lines += questions
     lines.append("Check the columns on this import's page, and save the mapping there.")
-    lines.append(f"To use a saved mapping, run: settle import map {import_id} NAME")
+    lines.append(f"To use a saved mapping, run: settle import map {answer['id']} NAME")
     return lines
 
 
@@ -81,7 +88,7 @@ def _print_check(answer: dict[str, Any], report: dict[str, Any]) -> None:
     print_recognized(Recognized(**report["recognized"]))
     print_redated(report.get("redated", 0))
     print_held_back(report["held_back"])
-    if report["agreement"]:
+    if report.get("agreement"):
         first = [DifferentBalance(**one) for one in report["agreement"]["first"]]
         print_agreement(Agreement(**{**report["agreement"], "first": first}))
     if answer["status"] == "ready":

@@ -12,10 +12,12 @@ from core.cli import context, import_output, mapping_output, options, practices
 from core.cli.import_options import Asked, import_options
 from core.cli.import_session import import_session
 from core.errors import BadInput
-from core.intake.mapping.guess import guess_mapping
+from core.intake.mapping.guess import Guess, guess_mapping
 from core.intake.mapping.import_file import import_file
 from core.intake.mapping.mapping import BadMapping, Mapping
-from core.intake.mapping.saved_mappings import find_mapping_by_name, save_mapping
+from core.intake.mapping.saved_fit import only_fitting, read_through
+from core.intake.mapping.saved_mappings import find_mapping_by_name, list_mappings, save_mapping
+from core.models.import_mappings import ImportMapping
 from core.practices import practice_queries
 from core.practices.practice_queries import NoSuchPractice
 
@@ -66,7 +68,8 @@ def file_(
 ) -> None:
     """Import your own export, CSV or XLSX: one row for each claim or service line.
 
-    Without --mapping, the command guesses which column is which, shows the guess, and asks you to confirm.
+    Without --mapping, the command uses the saved mapping that fits the file's columns, if exactly one does. Otherwise,
+    it guesses which column is which. It shows what it uses and asks you to confirm.
     """
     if asked.options.check_only and save_as is not None:
         raise click.UsageError("--check saves nothing. Remove --check or --save-mapping.")
@@ -98,10 +101,14 @@ def file_(
 def _choose(
     file: Path, practice: str, name: str | None, sheet: str | None, settings: Sequence[str]
 ) -> tuple[Mapping, bool]:
-    """Return the named mapping, or the guessed one after showing it, and whether questions remain."""
+    """Return the named mapping, or after showing it the fitting or guessed one, and whether questions remain."""
     if name is not None:
         return _corrected(_named(practice, name), sheet, settings), False
     guess = guess_mapping(file, today=context.utc_now().date(), sheet=sheet)
+    saved = None if settings else _fitting(practice, guess)
+    if saved is not None:
+        click.echo(f"The file has the columns of the saved mapping {saved.name}, which is used.", err=True)
+        guess = read_through(guess, Mapping.of(saved.mapping))
     mapping = _corrected(guess.mapping, sheet, settings)
     for line in mapping_output.guess_lines(guess):
         click.echo(line, err=True)
@@ -109,6 +116,16 @@ def _choose(
     for question in questions:
         click.echo(f"Question: {question.sentence}", err=True)
     return mapping, bool(questions)
+
+
+def _fitting(practice: str, guess: Guess) -> ImportMapping | None:
+    """Return the only saved mapping of the practice that fits the file."""
+    with options.sessions() as sessions, sessions() as session:
+        try:
+            practice_id = practice_queries.find_by_name(session, practice).id
+        except NoSuchPractice:
+            return None
+        return only_fitting(guess, list_mappings(session, practice_id))
 
 
 def _user_agrees() -> bool:

@@ -46,7 +46,7 @@ RIGHTS = {
         POST /imports/1/discard   GET /imports/2/mapping   POST /imports/2/mapping   GET /imports/1/differences.csv
         GET /imports/1/corrections.csv
         GET /import-mappings   GET /import-mappings/1   POST /import-mappings   POST /import-mappings/guess
-        POST /import-mappings/1/delete
+        POST /import-mappings/1/delete   GET /import-mappings/1/change   POST /import-mappings/columns
     """,
     Action.EXCLUDE: "POST /exclusions   POST /exclusions/1/end",
     Action.CLOSE_MONTH: "POST /months/2026-11/close   POST /months/2026-10/reopen",

@@ -16,7 +16,7 @@ from core.intake.uploads.receive import megabytes
 from core.jobs import job_queries
 from core.models.imports import PIECE_BYTES_MAX, WORKER_STATUSES, ImportStatus
 from core.money import parse_amount
-from webui.imports import import_files, import_labels, import_mappings
+from webui.imports import import_files, import_labels, mapping_form
 from webui.imports.upload import IMPORT_ID_RULE, import_key
 from webui.shared import acts, page_arguments
 from webui.shared.app_context import app_context, now
@@ -98,22 +98,26 @@ def show_mapping(import_id: int) -> str | Response:
         job = import_queries.find(db, import_key(import_id))
     if job.status is not ImportStatus.NEEDS_MAPPING or not job.report:
         return _back("This import does not need a mapping now.", import_id, tone="info")
-    return import_mappings.form_of_guess(job.report["guess"], import_id=import_id)
+    return mapping_form.form_of_guess(job.report["guess"], import_id=import_id)
 
 
 @blueprint.post(f"/{IMPORT_ID_RULE}/mapping")
 @requires(Action.IMPORT)
 def use_mapping(import_id: int) -> Response:
-    """Use a saved mapping, or guess the mapping for a different sheet."""
+    """Use a saved mapping, guess the mapping for a different sheet, or show the columns again."""
     key, sheet = import_key(import_id), request.form.get("sheet")
     try:
-        if sheet is None:
+        if "different_columns" in request.form:
+            job = acts.run(mapping_choice.ask_again, key)
+        elif sheet is None:
             job = acts.run(mapping_choice.use_mapping, key, request.form.get("mapping", ""))
         else:
             job = acts.run(mapping_choice.choose_sheet, key, sheet)
     except Refusal as refusal:
         return _back(acts.sentence_on_page(refusal), import_id, tone="bad")
     app_context().hints.import_files(job.practice_id, job.id)
+    if "different_columns" in request.form:
+        return _back("The columns are being read again.", import_id, tone="info")
     return _back("Sheet chosen." if sheet else "Mapping chosen.", import_id)
 
 

@@ -106,7 +106,9 @@ def _request() -> dict[str, Any]:
     source, kind = None, form.get("kind", "")
     if kind:
         source = ImportSource.FILE
-        if kind != OWN_EXPORT:
+        if kind == OWN_EXPORT:
+            options["show_columns"] = True
+        else:
             with app_context().sessions() as db:
                 options |= mapping_choice.choose(db, current_actor().practice_id, kind)
     return {

@@ -41,6 +41,7 @@ class Origin:
 
 Origins = Mapping[Table, Origin]
 
+NO_SUCH_STATUS: Final = "the practice does not have this billing status"
 _READ_AT_ONCE: Final = 1_000  # rows
 
 _UNIQUE_KEYS: Final = (
@@ -174,7 +175,7 @@ def _add_unknown_billing_status(session: Session, practice_id: int, origins: Ori
         ~exists().where(staged.c.name == status),
         ~exists().where(BillingStatus.practice_id == practice_id, BillingStatus.name == status),
     )
-    base = "the practice does not have this billing status"
+    base = NO_SUCH_STATUS
     cure = f"{base}; use one of the practice's statuses or add it to {_file_of_stage(origins, staged)}"
     _add_with_hints(session, unknown, "billing_status", base, cure, origins[claim], faults)
 

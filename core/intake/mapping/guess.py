@@ -215,6 +215,7 @@ def _describe(
         sheet=sheet,
         encoding="windows-1252" if file.encoding.name == text_file.WINDOWS_1252 else "utf-8",
         columns=columns,
+        not_imported=[name for name in values if name not in columns],
         dates=dates,
         words=_words(headers, values, questions),
         payments_below_zero=below[PAYMENT_FIELDS],

@@ -26,6 +26,7 @@ from core.intake.parsing.folder import Progress, Row, RowsRead, read_value
 from core.intake.parsing.lines import OPEN_QUOTE, UnreadableFile
 from core.money import format_plain_amount
 
+UNKNOWN_WORD: Final = "give this value a meaning in the mapping"
 _CACHED_VALUES: Final = 4_096  # of each column; dates, payers and words repeat
 _PROGRESS_ROWS: Final = 5_000
 _TOTAL: Final = re.compile(r"\s*((grand|report|sub|page|practice|provider)[ -]?)?totals?\b.*", re.IGNORECASE)
@@ -279,7 +280,7 @@ def _words(field: Field, mapping: Mapping) -> FieldReader:
         if found is None and field is Field.BILLING_STATUS:
             return _text(text)
         if found is None:
-            raise BadField("give this value a meaning in the mapping")
+            raise BadField(UNKNOWN_WORD)
         return found or None
 
     return read

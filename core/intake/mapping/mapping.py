@@ -55,6 +55,7 @@ class Mapping(BaseModel):
     sheet: Text | None = None  # if the workbook has several
     encoding: Literal["utf-8", "windows-1252"] = "utf-8"  # UTF-16 and byte order marks are detected
     columns: dict[Text, Field] = {}
+    not_imported: list[Text] = []  # headers of columns without a meaning; a file with any other header is new
     constants: dict[Field, Text] = {}  # the same value for every row
     dates: dict[Field, DateFormat] = {}
     words: dict[Field, dict[Text, Text]] = {}  # the file's word, and ours; an empty word means no value

@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core.access import audit
@@ -80,9 +81,7 @@ def save_mapping(
     """
     if by is not None:
         by.require(Action.IMPORT)
-    name = " ".join(name.split())
-    if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
-        raise BadMappingName
+    name = _checked_name(name)
     mapping.require_usable()
     user_id = by.user_id if by else None
     values = {"mapping": mapping.as_json(), "saved_by": user_id, "saved_at": now}
@@ -104,6 +103,33 @@ def save_mapping(
     return find_mapping(session, practice_id, mapping_id)
 
 
+def change_mapping(
+    session: Session, mapping_id: int, *, name: str, mapping: Mapping, by: Actor, now: dt.datetime
+) -> ImportMapping:
+    """Change a saved mapping. Meanings of values that another user added meanwhile stay.
+
+    Raise `NotAllowed`, `NoSuchMapping`, `BadMapping`, `BadMappingName` and `MappingNameTaken`.
+    """
+    by.require(Action.IMPORT)
+    name = _checked_name(name)
+    mine = (ImportMapping.practice_id == by.practice_id, ImportMapping.id == mapping_id)
+    before = session.scalar(select(ImportMapping.mapping).where(*mine).with_for_update())
+    if before is None:
+        raise NoSuchMapping
+    kept, fields = Mapping.of(before).words, {*mapping.columns.values(), *mapping.constants}
+    words = {field: {**kept.get(field, {}), **mapping.words.get(field, {})} for field in {*kept, *mapping.words}}
+    mapping = mapping.model_copy(update={"words": {field: words[field] for field in words if field in fields}})
+    mapping.require_usable()
+    values = {"name": name, "mapping": mapping.as_json(), "saved_by": by.user_id, "saved_at": now}
+    try:
+        with session.begin_nested():
+            session.execute(update(ImportMapping).where(*mine).values(values))
+    except IntegrityError:
+        raise MappingNameTaken from None
+    _audit(session, "mapping.saved", mapping_id, by.practice_id, by=by, now=now, columns=len(mapping.columns))
+    return find_mapping(session, by.practice_id, mapping_id)
+
+
 def delete_mapping(session: Session, mapping_id: int, *, by: Actor, now: dt.datetime) -> None:
     """Delete a saved mapping. Claims imported through it stay. Raise `NotAllowed` and `NoSuchMapping`."""
     by.require(Action.IMPORT)
@@ -112,6 +138,14 @@ def delete_mapping(session: Session, mapping_id: int, *, by: Actor, now: dt.date
     if gone is None:
         raise NoSuchMapping
     _audit(session, "mapping.deleted", mapping_id, by.practice_id, by=by, now=now)
+
+
+def _checked_name(name: str) -> str:
+    """Return the name with single spaces. Raise `BadMappingName`."""
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
+        raise BadMappingName
+    return name
 
 
 def _one(session: Session, practice_id: int, condition: ColumnElement[bool]) -> ImportMapping:

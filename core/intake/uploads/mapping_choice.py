@@ -12,7 +12,7 @@ from core.access.permissions import Action, Actor
 from core.db.base import BIGINT_MAX
 from core.errors import BadInput
 from core.intake.mapping import saved_mappings
-from core.intake.mapping.guess import NoHeader, UnreadableOfficeFile, guess_mapping
+from core.intake.mapping.guess import Guess, NoHeader, UnreadableOfficeFile, guess_mapping
 from core.intake.mapping.mapping import Mapping
 from core.intake.parsing.faults import Fault, FaultKind, Faults
 from core.intake.uploads import lifecycle
@@ -21,7 +21,7 @@ from core.models.import_mappings import ImportMapping
 from core.models.imports import ImportJob, ImportStatus
 
 Chosen = dict[str, Any]  # `mapping`, and `mapping_id` and `mapping_name` if it is saved
-_CHOICE: Final = ("mapping", "mapping_id", "mapping_name", "sheet")
+_CHOICE: Final = ("mapping", "mapping_id", "mapping_name", "mapping_recognized", "sheet", "show_columns")
 
 
 class NoSuchSheet(BadInput):
@@ -64,11 +64,19 @@ def use_mapping(
 def save_and_use(
     session: Session, key: ImportKey, *, name: str, mapping: Mapping, replace: bool, by: Actor, now: dt.datetime
 ) -> ImportJob:
-    """Save the mapping under a name and give it to the waiting import. Raise what `save_mapping` raises."""
+    """Save the mapping under a name and give it to the waiting import. Raise what `save_mapping` raises.
+
+    If the import already has the saved mapping of this name, that mapping is changed.
+    """
     job = _lock(session, key, by)
-    saved = saved_mappings.save_mapping(
-        session, key.practice_id, name=name, mapping=mapping, replace=replace, by=by, now=now
-    )
+    mapping_id = job.options.get("mapping_id")
+    names = {one.id: one.name for one in saved_mappings.list_mappings(session, key.practice_id)}
+    if mapping_id is not None and names.get(mapping_id) == " ".join(name.split()):
+        saved = saved_mappings.change_mapping(session, mapping_id, name=name, mapping=mapping, by=by, now=now)
+    else:
+        saved = saved_mappings.save_mapping(
+            session, key.practice_id, name=name, mapping=mapping, replace=replace, by=by, now=now
+        )
     return _proceed(session, job, of_saved(saved), by=by, now=now)
 
 
@@ -77,13 +85,21 @@ def choose_sheet(session: Session, key: ImportKey, sheet: str, *, by: Actor, now
     job = _lock(session, key, by)
     if sheet not in ((job.report or {}).get("guess") or {}).get("sheets", ()):
         raise NoSuchSheet
-    return _proceed(session, job, {"sheet": sheet}, by=by, now=now)
+    return _proceed(session, job, {"sheet": sheet, "show_columns": True}, by=by, now=now)
 
 
-def guess(path: Path, *, sheet: str | None, today: dt.date, faults: Faults) -> dict[str, Any]:
-    """Return the guessed mapping as JSON, with its questions. Raise `ImportRefused` if the file cannot be read."""
+def ask_again(session: Session, key: ImportKey, *, by: Actor, now: dt.datetime) -> ImportJob:
+    """Let a user choose the columns of a checked own export again. Its files stay. Raise `WrongImportStatus`."""
+    job = _lock(session, key, by, status=ImportStatus.READY)
+    if "mapping" not in job.options:
+        raise lifecycle.wrong_status(job, "use a mapping")
+    return _proceed(session, job, {"show_columns": True}, by=by, now=now)
+
+
+def guess(path: Path, *, sheet: str | None, today: dt.date, faults: Faults) -> Guess:
+    """Return the guessed mapping and its questions. Raise `ImportRefused` if the file cannot be read."""
     try:
-        return guess_mapping(path, today=today, sheet=sheet).facts()
+        return guess_mapping(path, today=today, sheet=sheet)
     except (NoHeader, UnreadableOfficeFile) as refusal:
         cure = refusal.facts.get("cure", refusal.message.rstrip("."))
         faults.add(Fault(path.name, cure, line=refusal.facts.get("line"), kind=FaultKind.STRUCTURE))
@@ -91,12 +107,14 @@ def guess(path: Path, *, sheet: str | None, today: dt.date, faults: Faults) -> d
         raise
 
 
-def _lock(session: Session, key: ImportKey, by: Actor) -> ImportJob:
+def _lock(
+    session: Session, key: ImportKey, by: Actor, *, status: ImportStatus = ImportStatus.NEEDS_MAPPING
+) -> ImportJob:
     if key.practice_id != by.practice_id:
         raise lifecycle.NoSuchImport
     authorize.require_current_role(session, by, Action.IMPORT)
     job = lifecycle.lock(session, key)
-    if job.status is not ImportStatus.NEEDS_MAPPING:
+    if job.status is not status:
         raise lifecycle.wrong_status(job, "use a mapping")
     return job
 
@@ -105,7 +123,7 @@ def _proceed(session: Session, job: ImportJob, chosen: Chosen, *, by: Actor, now
     key = lifecycle.key_of(job)
     options = {name: value for name, value in job.options.items() if name not in _CHOICE} | chosen
     moved = lifecycle.transition(
-        session, key, source=ImportStatus.NEEDS_MAPPING, target=ImportStatus.STAGED, options=options, attempts=0,
+        session, key, source=job.status, target=ImportStatus.STAGED, options=options, attempts=0,
         received_at=now, report=None,
     )  # fmt: skip
     assert moved, "the row is locked"

@@ -22,16 +22,16 @@ from core.intake.csv.csv_import import import_csv
 from core.intake.loading.load import Imported
 from core.intake.mapping.import_file import import_file
 from core.intake.mapping.mapping import Mapping
-from core.intake.parsing.faults import Fault, FaultKind, Faults, ImportRefused
+from core.intake.parsing.faults import ImportRefused
 from core.intake.parsing.folder import Progress
 from core.intake.synthea.synthea_import import Payments, import_synthea
-from core.intake.uploads import codes, import_queries, lifecycle, mapping_choice, report, worker_folder
+from core.intake.uploads import codes, import_queries, lifecycle, mapping_questions, report, worker_folder
 from core.intake.uploads.lifecycle import ImportKey
 from core.intake.uploads.lists import ListFiles
 from core.intake.uploads.progress import ImportStopped, ProgressWriter, WorkerStopping
 from core.models.imports import WORKER_STATUSES, ImportJob, ImportSource, ImportStatus
 from core.models.people import User
-from core.practices import practice_days, practice_queries
+from core.practices import practice_queries
 
 ATTEMPTS_MAX: Final = 3
 _TIMEOUTS: Final = text(
@@ -178,7 +178,9 @@ def _check_or_import(
             names = worker_folder.write_files(session, job, uploaded, progress=progress, bytes_max=bytes_max)
             source = job.source or report.guess_source(names)
             found |= report.files_read(names, source)
-            if source is ImportSource.FILE and _asks_for_mapping(session, job, uploaded, names, found, now=now):
+            if source is ImportSource.FILE and mapping_questions.asks_for_mapping(
+                session, job, uploaded, names, found, now=now
+            ):
                 return
             found |= _load(session, job, uploaded, names, lists=lists, progress=progress, now=now)
             is_import = is_import and report.same_result(job.report, found)
@@ -191,6 +193,8 @@ def _check_or_import(
                 found |= _load(session, job, uploaded, names, lists=lists, progress=progress, now=now)
                 savepoint.rollback()
     except ImportRefused as refused:
+        if mapping_questions.asks_for_words(session, job, uploaded, found, refused.faults, now=now):
+            return
         _refuse(session, job, because=codes.FAULTS, now=now, report={**found, **report.of_faults(refused.faults)})
         return
     _save(session, job, found, is_import=is_import, now=now)
@@ -214,33 +218,6 @@ def _load(
     return {**read, **report.of_imported(imported, lists)}
 
 
-def _asks_for_mapping(
-    session: Session, job: ImportJob, folder: Path, names: list[str], found: dict[str, Any], *, now: dt.datetime
-) -> bool:
-    """Guess the mapping and let a user confirm it, unless the import has one. Return whether it must wait for that.
-
-    Raise `ImportRefused` if there are several files or the file cannot be read, and `ImportStopped`.
-    """
-    faults = Faults()
-    for name in names[1:]:
-        cure = "your own export must be one file; upload each file separately"
-        faults.add(Fault(name, cure, kind=FaultKind.STRUCTURE))
-    faults.refuse_if_any()
-    if "mapping" in job.options:
-        return False
-    practice = practice_queries.find(session, job.practice_id)
-    found["guess"] = mapping_choice.guess(
-        folder / names[0], sheet=job.options.get("sheet"), today=practice_days.today(practice, now=now), faults=faults
-    )
-    values = {"files": job.files, "report": found, "phase": None, "checked_at": now}
-    moved = lifecycle.transition(
-        session, lifecycle.key_of(job), source=S.CHECKING, target=S.NEEDS_MAPPING, **values
-    )  # fmt: skip
-    if not moved:
-        raise ImportStopped
-    return True
-
-
 def _save(session: Session, job: ImportJob, found: dict[str, Any], *, is_import: bool, now: dt.datetime) -> None:
     """Record the result in the import's transaction. Raise `ImportStopped` if a user has discarded it."""
     key, source = lifecycle.key_of(job), job.status
@@ -252,6 +229,8 @@ def _save(session: Session, job: ImportJob, found: dict[str, Any], *, is_import:
         moved = lifecycle.transition(session, key, source=source, target=S.IMPORTED, **values)
     else:
         found["changed_since_check"] = source is S.IMPORTING
+        if source is S.CHECKING:
+            values["options"] = job.options  # the check may have recognized the mapping
         values |= {"checked_at": now, "confirmed_by": None, "confirmed_at": None, "attempts": 0}
         moved = lifecycle.transition(session, key, source=source, target=S.READY, **values)
     if not moved:
@@ -269,7 +248,10 @@ def _refuse(
     key, source = lifecycle.key_of(job), job.status
     if (source, S.REFUSED) not in lifecycle.TRANSITIONS:
         return
-    values = {"refused_because": because, "report": report, "files": job.files, "finished_at": now, "phase": None}
+    values = {
+        "refused_because": because, "report": report, "files": job.files, "options": job.options, "finished_at": now,
+        "phase": None,
+    }  # fmt: skip
     if lifecycle.transition(session, key, source=source, target=S.REFUSED, **values):
         audit.record(session, "import.refused", key.subject(), by=None, now=now, because=because)
 

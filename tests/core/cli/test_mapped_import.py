@@ -72,3 +72,19 @@ def test_a_fault_names_the_offices_own_row_and_header(settle: Typed, tmp_path: P
         ),
         "Nothing was imported: 1 error.",
     ]
+
+
+def test_the_saved_mapping_that_fits_is_named_and_used(settle: Typed, tmp_path: Path) -> None:
+    file = write(tmp_path / "ar.csv", ROWS[0].replace("03/14", "03/04"))
+    settle(
+        "import", "file", file, "--practice", "Lakeside", "--yes", "--set", "dates.service_date=MM/DD/YYYY",
+        "--save-mapping", "our export",
+    )  # fmt: skip
+
+    asked = settle("import", "file", file, "--practice", "Lakeside")
+    again = settle("import", "file", file, "--practice", "Lakeside", "--yes")
+
+    assert "The file has the columns of the saved mapping our export, which is used." in asked.stderr
+    assert "Check the mapping above" in asked.stderr
+    assert again.exit_code == 0, again.output
+    assert "Nothing new" in again.stdout

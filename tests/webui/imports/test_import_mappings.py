@@ -11,6 +11,7 @@ import pytest
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse
 
+from core.intake.mapping.saved_mappings import list_mappings
 from tests.core.intake.mapping.conftest import HEADER, ROWS
 from tests.core.intake.mapping.samples import write_workbook
 from tests.factories import GivenPractice
@@ -33,6 +34,13 @@ def sent(form: TestResponse, **changes: str) -> dict[str, str]:
     fields.pop("csrf_token")
     fields["draft"] = "{}"
     return fields | changes
+
+
+def place(form: TestResponse, header: str) -> str:
+    """Return the number of the column in the form."""
+    found = re.search(rf'name="header-(\d+)" value="{re.escape(header)}"', form.text)
+    assert found, header
+    return found[1]
 
 
 def test_a_mapping_is_guessed_corrected_and_saved(practice: GivenPractice, biller: Browser) -> None:
@@ -96,3 +104,59 @@ def test_a_file_that_cannot_be_read_is_explained_at_the_field(practice: GivenPra
     assert (missing.status_code, unknown.status_code) == (422, 422)
     assert "Choose a file." in page_text(missing)
     assert "The file has no row of column headings" in page_text(unknown)
+
+
+def test_a_saved_mapping_is_changed_and_renamed(practice: GivenPractice, biller: Browser) -> None:
+    form = upload(biller, ROWS[0] + ",ZZ,note", header=f"{HEADER},Status,Note")
+    saved = biller.post(PAGE, on=PAGE, **sent(form, **{"name": "our export", "ours-7": "Internal Review"}))
+    assert "Change our export" in biller.says(PAGE)
+
+    change = biller.get("/import-mappings/1/change")
+    assert 'value="our export"' in change.text
+    status, day, note = (place(change, header) for header in ("Status", "DOS", "Note"))
+    fields = sent(change, **{"name": "AR export", f"ours-{status}": "Not Submitted", f"date-{day}": "DD/MM/YYYY"})
+    assert (fields[f"field-{note}"], fields["mapping_id"]) == ("", "1")
+    done = biller.post(PAGE, on=PAGE, **fields)
+
+    assert (done.status_code, done.location) == (303, saved.location)
+    page = biller.says(done.location)
+    assert "Mapping AR export" in page
+    assert "Date of service DOS DD/MM/YYYY" in page
+    assert "ZZ means Not Submitted" in page
+    with practice.sessions() as session:
+        (mapping,) = list_mappings(session, practice.id)
+    assert mapping.mapping["not_imported"] == ["Note"]
+
+
+def test_a_mapping_is_not_given_the_name_of_another_one(practice: GivenPractice, biller: Browser) -> None:
+    for name in ("first", "second"):
+        biller.post(PAGE, on=PAGE, **sent(upload(biller, *ROWS), name=name))
+
+    refused = biller.post(PAGE, on=PAGE, **sent(biller.get("/import-mappings/2/change"), name="first"))
+
+    assert refused.status_code == 422
+    assert "Another mapping already has this name." in page_text(refused)
+    assert "Overwrite the saved mapping" not in refused.text
+    assert 'name="mapping_id" value="2"' in refused.text
+    assert biller.get("/import-mappings/99/change").status_code == 404
+
+
+def test_a_different_meaning_of_a_column_shows_its_values_and_keeps_every_other_answer(
+    practice: GivenPractice, biller: Browser
+) -> None:
+    form = upload(biller, ROWS[0].replace("03/14", "03/04") + ",Appeal,2026-03-05", header=f"{HEADER},Status,Seen")
+    answers = {"name": "ours", "date-3": "MM/DD/YYYY", "field-7": "hold", "field-8": "last_statement"}
+
+    shown = biller.post("/import-mappings/columns", on=PAGE, **sent(form, **answers))
+
+    fields = sent(shown)
+    assert shown.status_code == 200
+    assert (fields["field-7"], fields["ours-7"]) == ("hold", "appeal_open")
+    assert 'name="name" type="text" value="ours"' in shown.text
+    assert (fields["date-3"], fields["date-8"]) == ("MM/DD/YYYY", "")
+    unknown = biller.post("/import-mappings/columns", on=PAGE, **{**fields, "field-7": "claim_type"})
+    assert sent(unknown)["ours-7"] == "?"
+    refused = biller.post(PAGE, on=PAGE, **sent(unknown, name="ours"))
+    assert "Choose what these values mean: Appeal." in refused.text
+    new = biller.post("/import-mappings/columns", on=PAGE, **{**fields, "field-8": "hold", "field-7": ""})
+    assert "After you save, the import asks what new values mean." in page_text(new)

@@ -5,6 +5,7 @@ from core.intake.mapping.saved_mappings import save_mapping
 from tests.own_export import COLUMNS, MAPPING, csv_file, next_day, rows_of, workbook
 from tests.uploads import Uploads
 from tests.webui.conftest import Browser
+from tests.webui.imports.test_import_mappings import place, sent
 from tests.webui.imports.test_imports import send
 
 ROWS = rows_of(6)
@@ -107,3 +108,51 @@ def test_corrections_are_posted_with_the_import_unless_the_user_unchecks_them(
     claim = uploads.practice.read(less[1][0])
     assert (claim.insurance_due, claim.patient_due) == (less[1][9] * 100, less[1][10] * 100)
     assert uploads.practice.violations() == []
+
+
+def test_the_page_names_the_recognized_mapping_and_offers_different_columns(biller: Browser, uploads: Uploads) -> None:
+    save(uploads)
+    send(biller, {"ar.csv": csv_file(ROWS)})
+    uploads.work()
+
+    page = biller.says("/imports/1")
+    assert "The file has the columns of your saved mapping ours" in page
+    assert "Import 6 claims" in page
+    biller.post("/imports/1/mapping", on="/imports/1", different_columns="1")
+    uploads.work()
+    assert "Needs a mapping" in biller.says("/imports/1")
+    assert "Columns in import 1" in biller.says("/imports/1/mapping")
+
+
+def test_the_columns_are_shown_on_request_even_if_a_saved_mapping_fits(biller: Browser, uploads: Uploads) -> None:
+    save(uploads)
+    send(biller, {"ar.csv": csv_file(ROWS)}, kind="own")
+    uploads.work()
+
+    assert "Needs a mapping" in biller.says("/imports/1")
+
+
+def test_a_new_value_is_answered_on_the_page_without_a_second_upload(biller: Browser, uploads: Uploads) -> None:
+    mapping = Mapping.of({**MAPPING, "columns": {**COLUMNS, "Hold": "hold"}})
+    uploads.practice.act(save_mapping, uploads.practice.id, name="ours", mapping=mapping)
+    header, *lines = csv_file(ROWS).decode().splitlines()
+    content = "\n".join([f"{header},Hold", f"{lines[0]},Plan B", *(f"{line}," for line in lines[1:])]).encode()
+    send(biller, {"ar.csv": content})
+    uploads.work()
+
+    page = biller.says("/imports/1")
+    assert "The file has 1 new value." in page
+    assert "What does “Plan B” mean? It is in 1 row of the column “Hold”." in page
+    assert "Your answers are saved in the mapping ours" in page
+    form = biller.get("/imports/1/mapping")
+    assert 'value="ours"' in form.text
+    fields = sent(form, **{"name": "ours", f"ours-{place(form, 'Hold')}": "payment_plan"})
+    assert fields[f"date-{place(form, 'DOS')}"] == "YYYY-MM-DD"
+    unanswered = biller.post("/import-mappings", on="/imports/1/mapping", **sent(form, name="ours"))
+    assert (unanswered.status_code, "Choose what these values mean: Plan B." in unanswered.text) == (422, True)
+    saved = biller.post("/import-mappings", on="/imports/1/mapping", **fields)
+    assert saved.location == "/imports/1"
+    uploads.work()
+
+    assert "Import 6 claims" in biller.says("/imports/1")
+    assert "Plan B means payment_plan" in biller.says("/import-mappings/1")
