@@ -7,14 +7,15 @@ from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
-from core.books import closing
+from core.books import closing, month_write_offs
 from core.books.closing import ReopenReasonMissing
+from core.books.month_write_offs import MonthWriteOffs
 from core.errors import NotFound, Refusal
 from core.models.ledger import PostingKind, Responsibility
 from core.practices import periods, practice_days
 from core.reading import NOTE_CHARACTERS_MAX
 from core.schedules import schedule_queries
-from webui.shared import acts
+from webui.shared import acts, labels
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 
@@ -91,12 +92,15 @@ def _page(month: dt.date, **extra: Any) -> str:
         keeps = found.totals if found.state == "closed" else closing.current_totals(db, actor.practice_id, month)
         jobs = closing.unfinished_jobs(db, actor.practice_id, month)
         waiting = closing.waiting_previews(db, actor.practice_id, month)
+        written_off = month_write_offs.for_month(db, actor.practice_id, month)
         coming = schedule_queries.with_runs_in(db, actor.practice_id, month, now=now())
     return render_template(
         "periods/show.html",
         month=found,
         name=periods.format_code(month),
         totals=keeps,
+        totals_rows=_totals_rows(keeps, written_off),
+        written_off=written_off,
         kinds=list(PostingKind),
         sides=list(Responsibility),
         cents_of=closing.kind_cents,
@@ -109,3 +113,11 @@ def _page(month: dt.date, **extra: Any) -> str:
         reason_max=NOTE_CHARACTERS_MAX,
         **extra,
     )
+
+
+def _totals_rows(totals: dict[str, Any] | None, written_off: MonthWriteOffs) -> list[tuple[str, dict[str, Any]]]:
+    """Return the rows of the totals by kind, with reversals split by what they reverse."""
+    by_kind = totals or {}
+    rows = [(labels.words(kind), by_kind.get(kind, {})) for kind in PostingKind if kind is not PostingKind.REVERSAL]
+    split = [("Reversed write-offs", written_off.reversed_write_offs), ("Voided postings", written_off.voided)]
+    return [(label, sides) for label, sides in [*rows, *split] if sides]

@@ -99,6 +99,32 @@ def test_month_end_close_lists_the_scheduled_runs_and_previews_that_it_blocks(
     assert "will be refused" not in admin.says("/months/2026-10")
 
 
+def test_a_month_shows_net_write_offs_by_reason_and_user_and_voided_postings_apart(
+    practice: GivenPractice, biller: Browser, admin: Browser
+) -> None:
+    practice.claim("C1", Line(0, 100_00))
+    practice.claim("C2", Line(0, 50_00))
+    practice.settle({"claim_ids": ["C1"]}, reason="charity")
+    pay(biller, "C1", "40")
+    pay(biller, "C2", "50")
+    voiding = next(link for link in biller.links("/claims/C2") if link.endswith("/void"))
+    voided = biller.post(voiding, on=voiding, note="Mistyped", idempotency_key="void")
+    assert voided.status_code == 303, voided.text
+
+    shown = biller.says("/months/2026-11")
+
+    assert "Charity Patient 2 $160.00 1 $100.00 $60.00" in shown
+    assert "Total Both 2 $160.00 1 $100.00 $60.00" in shown
+    assert "biller Patient 1 $100.00 0 $0.00 $100.00" in shown
+    assert "Payments after write-off Patient 1 $60.00 1 $100.00 -$40.00" in shown
+    assert "Reversed write-offs – – 1 $100.00" in shown
+    assert "Voided postings – – 1 $50.00" in shown
+    assert "Reversal –" not in shown
+    close(admin)
+    assert "Voided postings – – 1 $50.00" in biller.says("/months/2026-11"), "closed months are split too"
+    assert "No write-offs are dated in this month." in biller.says("/months/2026-10")
+
+
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
