@@ -2,10 +2,10 @@
 
 import datetime as dt
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from core.access import audit, authorize
@@ -81,6 +81,12 @@ class Month:
     reopened_at: dt.datetime | None
     reopened_because: str | None
     history: tuple[MonthEvent, ...]
+    current_totals: dict[str, Any] | None = None  # of an open month, from `with_current_totals`
+
+    @property
+    def shown_totals(self) -> dict[str, Any] | None:
+        """Return the stored totals of a closed month, or the current totals of an open one."""
+        return self.totals if self.state is PeriodState.CLOSED else self.current_totals
 
 
 def close(session: Session, month: dt.date, *, by: Actor, now: dt.datetime) -> Month:
@@ -191,10 +197,11 @@ def list_months(session: Session, practice_id: int, *, now: dt.datetime) -> list
     return _months(session, practice_id, sorted(named, reverse=True), touched)
 
 
-def current_totals(session: Session, practice_id: int, month: dt.date) -> dict[str, Any]:
-    """Return the current totals of the month."""
-    session.execute(text("SELECT set_config('jit', 'off', true)"))
-    return month_sums.for_month(session, practice_id, month, periods.next_month(month)).totals
+def with_current_totals(session: Session, practice_id: int, months: Collection[Month]) -> list[Month]:
+    """Fill in the current totals of those months that are open."""
+    is_open = [month.month for month in months if month.state is PeriodState.OPEN]
+    current = month_sums.totals_of(session, practice_id, is_open)
+    return [replace(month, current_totals=current.get(month.month)) for month in months]
 
 
 def posting_count(totals: dict[str, Any] | None) -> int:

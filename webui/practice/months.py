@@ -27,11 +27,11 @@ blueprint = Blueprint("periods", __name__, url_prefix="/months")
 @blueprint.get("")
 @requires(Action.SEE_CLAIMS)
 def index() -> str:
-    """List the months, newest first: two years, or all."""
+    """List the months with their totals, newest first: two years, or all."""
     actor, every = current_actor(), "all" in request.args
     with app_context().sessions() as db:
         found = closing.list_months(db, actor.practice_id, now=now())
-    shown = found if every else found[:MONTHS_SHOWN]
+        shown = closing.with_current_totals(db, actor.practice_id, found if every else found[:MONTHS_SHOWN])
     return render_template(
         "periods/index.html",
         months=shown,
@@ -88,8 +88,7 @@ def _month_from_path(name: str) -> dt.date:
 def _page(month: dt.date, **extra: Any) -> str:
     actor = current_actor()
     with app_context().sessions() as db:
-        found = closing.find(db, actor.practice_id, month)
-        keeps = found.totals if found.state == "closed" else closing.current_totals(db, actor.practice_id, month)
+        (found,) = closing.with_current_totals(db, actor.practice_id, [closing.find(db, actor.practice_id, month)])
         jobs = closing.unfinished_jobs(db, actor.practice_id, month)
         waiting = closing.waiting_previews(db, actor.practice_id, month)
         written_off = month_write_offs.for_month(db, actor.practice_id, month)
@@ -98,8 +97,8 @@ def _page(month: dt.date, **extra: Any) -> str:
         "periods/show.html",
         month=found,
         name=periods.format_code(month),
-        totals=keeps,
-        totals_rows=_totals_rows(keeps, written_off),
+        totals=found.shown_totals,
+        totals_rows=_totals_rows(found.shown_totals, written_off),
         written_off=written_off,
         kinds=list(PostingKind),
         sides=list(Responsibility),

@@ -33,7 +33,9 @@ def test_an_administrator_closes_a_month_with_its_totals_and_reopens_it_with_a_r
 ) -> None:
     practice.claim("C1", Line(0, 100_00))
     practice.settle()
-    assert "Only an administrator" in biller.says("/months")
+    listed = biller.says("/months")
+    assert "Only an administrator" in listed
+    assert re.search(r"November 2026 Open 1 \$0.00 \$0.00 \$0.00 \$0.00 -\$100.00 \$0.00", listed)
     assert "Close November 2026" not in biller.says("/months/2026-11")
     page = admin.says("/months/2026-11")
     assert "Totals that will be locked" in page
