@@ -187,14 +187,27 @@ def list_months(session: Session, practice_id: int, *, now: dt.datetime) -> list
     """Return every month from the first date of service to the current month, and all with a row, newest first."""
     practice = practice_queries.find(session, practice_id)
     last = periods.month_of(practice_days.today(practice, now=now))
-    first = session.scalar(select(func.min(Claim.service_date)).where(Claim.practice_id == practice_id))
     touched = {row.month: row for row in session.scalars(select(Period).where(Period.practice_id == practice_id))}
-    named = {last, *touched}
-    month = periods.month_of(first) if first else last
-    while month < last:
-        named.add(month)
-        month = periods.next_month(month)
+    named = {*_months_of_service(session, practice_id, last), *touched}
     return _months(session, practice_id, sorted(named, reverse=True), touched)
+
+
+def earlier_open_months(session: Session, practice_id: int, month: dt.date) -> list[dt.date]:
+    """Return the open months before this one, from the first date of service, oldest first."""
+    states = select(Period.month, Period.state).where(Period.practice_id == practice_id, Period.month < month)
+    touched = dict(session.execute(states).all())
+    closed = {one for one, state in touched.items() if state is PeriodState.CLOSED}
+    return sorted({*_months_of_service(session, practice_id, month), *touched} - closed - {month})
+
+
+def _months_of_service(session: Session, practice_id: int, last: dt.date) -> list[dt.date]:
+    """Return the months from the first date of service to `last`, which is always in the list."""
+    first = session.scalar(select(func.min(Claim.service_date)).where(Claim.practice_id == practice_id))
+    month, found = periods.month_of(first) if first else last, [last]
+    while month < last:
+        found.append(month)
+        month = periods.next_month(month)
+    return found
 
 
 def with_current_totals(session: Session, practice_id: int, months: Collection[Month]) -> list[Month]:

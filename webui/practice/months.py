@@ -10,7 +10,7 @@ from core.access.permissions import Action
 from core.books import closing, month_write_offs
 from core.books.closing import ReopenReasonMissing
 from core.books.month_write_offs import MonthWriteOffs
-from core.errors import NotFound, Refusal
+from core.errors import BadInput, NotFound, Refusal
 from core.models.ledger import PostingKind, Responsibility
 from core.practices import periods, practice_days
 from core.reading import NOTE_CHARACTERS_MAX
@@ -20,6 +20,13 @@ from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 
 MONTHS_SHOWN: Final = 24
+
+
+class CloseNotConfirmed(BadInput):
+    """Check the box to confirm that you want to close the month."""
+
+    code = "close_not_confirmed"
+
 
 blueprint = Blueprint("periods", __name__, url_prefix="/months")
 
@@ -53,9 +60,11 @@ def show(name: str) -> str:
 @blueprint.post("/<name>/close")
 @requires(Action.CLOSE_MONTH)
 def close(name: str) -> Response | tuple[str, int]:
-    """Close the month. A refusal appears on its page."""
+    """Close the month, if the user checked the box that says what a close does. A refusal appears on its page."""
     month = _month_from_path(name)
     try:
+        if request.form.get("understood") != "true":
+            raise CloseNotConfirmed(f"Check the box to confirm that you want to close {periods.format_long(month)}.")
         acts.run(closing.close, month)
     except Refusal as refusal:
         return _page(month, refused=acts.sentence_on_page(refusal)), refusal.http_status
@@ -92,6 +101,7 @@ def _page(month: dt.date, **extra: Any) -> str:
         jobs = closing.unfinished_jobs(db, actor.practice_id, month)
         waiting = closing.waiting_previews(db, actor.practice_id, month)
         written_off = month_write_offs.for_month(db, actor.practice_id, month)
+        earlier = closing.earlier_open_months(db, actor.practice_id, month)
         coming = schedule_queries.with_runs_in(db, actor.practice_id, month, now=now())
     return render_template(
         "periods/show.html",
@@ -107,6 +117,7 @@ def _page(month: dt.date, **extra: Any) -> str:
         jobs=jobs,
         waiting=waiting,
         schedules=coming,
+        earlier=earlier,
         is_future=month > practice_days.today(current_practice(), now=now()),
         may_close=actor.may(Action.CLOSE_MONTH),
         reason_max=NOTE_CHARACTERS_MAX,

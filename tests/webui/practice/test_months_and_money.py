@@ -16,7 +16,7 @@ from tests.webui.conftest import Browser, page_text
 
 
 def close(admin: Browser, month: str = "2026-11") -> None:
-    assert admin.post(f"/months/{month}/close", on=f"/months/{month}").status_code == 303
+    assert admin.post(f"/months/{month}/close", on=f"/months/{month}", understood="true").status_code == 303
 
 
 def pay(biller: Browser, number: str, dollars: str, *, line: int = 1) -> str:
@@ -51,7 +51,7 @@ def test_an_administrator_closes_a_month_with_its_totals_and_reopens_it_with_a_r
     assert "Enter a reason of at most 500 characters for reopening the month." in page_text(missing)
     assert admin.post("/months/2026-11/reopen", on="/months/2026-11", reason="A late file").status_code == 303
     assert "A late file" in biller.says("/months/2026-11")
-    admin.post("/months/2026-11/close", on="/months/2026-11")
+    close(admin)
     admin.post("/months/2026-11/reopen", on="/months/2026-11", reason="Another")
     shown = biller.says("/months/2026-11")
     assert re.search("Reopened: “Another”.*Closed.*Reopened: “A late file”.*Closed", shown)
@@ -63,13 +63,34 @@ def test_a_month_with_an_unfinished_job_names_it_and_cannot_be_closed(practice: 
     job = practice.confirmed()
 
     page = admin.says("/months/2026-11")
-    refused = admin.post("/months/2026-11/close", on="/settings")
+    refused = admin.post("/months/2026-11/close", on="/settings", understood="true")
 
     assert f"An unfinished job would post to this month: job {job.job_id} . Let it finish" in page
     assert refused.status_code == 409
     assert f"Unfinished job {job.job_id} would post to November 2026. Let it finish, or cancel it." in page_text(
         refused
     )
+
+
+def test_closing_a_month_asks_first_and_says_how_many_earlier_months_are_open(
+    practice: GivenPractice, admin: Browser
+) -> None:
+    practice.claim("C1", Line(0, 100_00))  # served on 05/07/2026
+    close(admin, "2026-06")
+
+    page = admin.says("/months/2026-11")
+    unconfirmed = admin.post("/months/2026-11/close", on="/months/2026-11")
+
+    assert (
+        "5 earlier months are still open: May 2026 to October 2026. Closing November 2026 does not close them." in page
+    )
+    assert "Close November 2026. Nothing can be posted to it afterward, and 5 earlier months stay open." in page
+    assert unconfirmed.status_code == 422
+    assert "Check the box to confirm that you want to close November 2026." in page_text(unconfirmed)
+    assert "November 2026 Open" in admin.says("/months")
+    first = admin.says("/months/2026-05")
+    assert "Close May 2026. Nothing can be posted to it afterward." in first
+    assert "still open" not in first
 
 
 def test_month_end_close_lists_the_scheduled_runs_and_previews_that_it_blocks(
