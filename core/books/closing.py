@@ -2,10 +2,10 @@
 
 import datetime as dt
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from core.access import audit, authorize
@@ -81,6 +81,12 @@ class Month:
     reopened_at: dt.datetime | None
     reopened_because: str | None
     history: tuple[MonthEvent, ...]
+    current_totals: dict[str, Any] | None = None  # of an open month, from `with_current_totals`
+
+    @property
+    def shown_totals(self) -> dict[str, Any] | None:
+        """Return the stored totals of a closed month, or the current totals of an open one."""
+        return self.totals if self.state is PeriodState.CLOSED else self.current_totals
 
 
 def close(session: Session, month: dt.date, *, by: Actor, now: dt.datetime) -> Month:
@@ -181,20 +187,34 @@ def list_months(session: Session, practice_id: int, *, now: dt.datetime) -> list
     """Return every month from the first date of service to the current month, and all with a row, newest first."""
     practice = practice_queries.find(session, practice_id)
     last = periods.month_of(practice_days.today(practice, now=now))
-    first = session.scalar(select(func.min(Claim.service_date)).where(Claim.practice_id == practice_id))
     touched = {row.month: row for row in session.scalars(select(Period).where(Period.practice_id == practice_id))}
-    named = {last, *touched}
-    month = periods.month_of(first) if first else last
-    while month < last:
-        named.add(month)
-        month = periods.next_month(month)
+    named = {*_months_of_service(session, practice_id, last), *touched}
     return _months(session, practice_id, sorted(named, reverse=True), touched)
 
 
-def current_totals(session: Session, practice_id: int, month: dt.date) -> dict[str, Any]:
-    """Return the current totals of the month."""
-    session.execute(text("SELECT set_config('jit', 'off', true)"))
-    return month_sums.for_month(session, practice_id, month, periods.next_month(month)).totals
+def earlier_open_months(session: Session, practice_id: int, month: dt.date) -> list[dt.date]:
+    """Return the open months before this one, from the first date of service, oldest first."""
+    states = select(Period.month, Period.state).where(Period.practice_id == practice_id, Period.month < month)
+    touched = dict(session.execute(states).all())
+    closed = {one for one, state in touched.items() if state is PeriodState.CLOSED}
+    return sorted({*_months_of_service(session, practice_id, month), *touched} - closed - {month})
+
+
+def _months_of_service(session: Session, practice_id: int, last: dt.date) -> list[dt.date]:
+    """Return the months from the first date of service to `last`, which is always in the list."""
+    first = session.scalar(select(func.min(Claim.service_date)).where(Claim.practice_id == practice_id))
+    month, found = periods.month_of(first) if first else last, [last]
+    while month < last:
+        found.append(month)
+        month = periods.next_month(month)
+    return found
+
+
+def with_current_totals(session: Session, practice_id: int, months: Collection[Month]) -> list[Month]:
+    """Fill in the current totals of those months that are open."""
+    is_open = [month.month for month in months if month.state is PeriodState.OPEN]
+    current = month_sums.totals_of(session, practice_id, is_open)
+    return [replace(month, current_totals=current.get(month.month)) for month in months]
 
 
 def posting_count(totals: dict[str, Any] | None) -> int:

@@ -5,10 +5,12 @@ from typing import Any
 
 import click
 
+from core.books import closing
 from core.cli import formats
 from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.counting import counted
+from core.money import format_cents
 from core.practices import periods
 
 _month_argument = click.argument("name", metavar="YYYY-MM")
@@ -20,10 +22,11 @@ def month() -> None:
 
 
 def _describe_month(one: dict[str, Any]) -> str:
-    line = f"{one['month']}  {one['state']}"
     if one["state"] == "closed":
-        return f"{line}  {counted(one['postings'], 'posting'):>19}, checksum {_short(one['digest'])}"
-    return f"{line}    reopened: {one['reopened_because']}" if one["reopened_because"] else line
+        count = counted(one["postings"], "posting")
+        return f"{one['month']}  closed  {count:>19}, checksum {_short(one['digest'])}"
+    line = f"{one['month']}  open    {counted(closing.posting_count(one['current_totals']), 'posting'):>19}"
+    return f"{line}, reopened: {one['reopened_because']}" if one["reopened_because"] else line
 
 
 def _describe_event(act: dict[str, Any]) -> str:
@@ -34,8 +37,38 @@ def _describe_event(act: dict[str, Any]) -> str:
 
 
 def _describe_with_history(one: dict[str, Any]) -> str:
-    stops = [f"  If you close it: {words}" for words in one["stops"]["words"]]
-    return "\n".join([_describe_month(one), *stops, *map(_describe_event, one["history"])])
+    stops = [f"  If you close it: {words}" for words in _stops(one["stops"])]
+    return "\n".join([_describe_month(one), *_describe_write_offs(one), *stops, *map(_describe_event, one["history"])])
+
+
+def _describe_write_offs(one: dict[str, Any]) -> list[str]:
+    """Return the write-offs by reason and by user, and the voided postings."""
+    by = (("write_offs_by_reason", "Write-offs by reason"), ("write_offs_by_user", "Write-offs by user"))
+    lines = [line for key, heading in by if one[key] for line in (f"  {heading}", *map(_describe_net, one[key]))]
+    if one["write_offs_by_reason"]:
+        net = sum(row["net_cents"] for row in one["write_offs_by_reason"])
+        lines.append(f"  Net written off: {format_cents(net)}")
+    voided = one["voided_postings"].values()
+    if voided:
+        count, cents = (sum(side[key] for side in voided) for key in ("count", "cents"))
+        lines.append(f"  Voided postings: {count:,}, {format_cents(cents)}")
+    return lines
+
+
+def _describe_net(row: dict[str, Any]) -> str:
+    written, back, net = (format_cents(row[f"{key}_cents"]) for key in ("written_off", "reversed", "net"))
+    counts = f"written off {written} ({row['write_offs']:,}), reversed {back} ({row['reversals']:,})"
+    return f"    {row['name']}, {row['responsibility']}: {counts}, net {net}"
+
+
+def _stops(stops: dict[str, Any]) -> list[str]:
+    """Return a sentence for each schedule and preview that the close stops, and one for earlier open months."""
+    earlier = stops["earlier_open_months"]
+    if not earlier:
+        return list(stops["words"])
+    range_ = earlier[0] if len(earlier) == 1 else f"{earlier[0]} to {earlier[-1]}"
+    still_open = counted(len(earlier), "earlier month is", "earlier months are")
+    return [*stops["words"], f"{still_open} still open: {range_}."]
 
 
 def _short(digest: str | None) -> str:
@@ -62,13 +95,14 @@ def close(api: Api, name: str, yes: bool) -> Any:
     """Close a month.
 
     Nothing can be posted to a closed month. Its totals and a checksum of its postings are saved. The command first
-    lists the runs and previews that this affects. At a terminal, it then asks whether to continue.
+    lists the runs and previews that this affects, and earlier months that are still open. At a terminal, it then asks
+    whether to continue.
     """
-    stopped = api.get(_path(name, "/stops"))["words"]
-    for one in stopped:
+    for one in _stops(api.get(_path(name, "/stops"))):
         click.echo(one, err=True)
-    if stopped and not yes and sys.stdin.isatty():
-        click.confirm(f"Close {name}?", abort=True, err=True)
+    if not yes and sys.stdin.isatty():
+        month_name = periods.format_long(periods.parse_month(name))
+        click.confirm(f"Nothing can be posted to {month_name} after the close. Close it?", abort=True, err=True)
     return api.post(_path(name, "/close"))
 
 

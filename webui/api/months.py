@@ -10,10 +10,12 @@ from pydantic import BaseModel, BeforeValidator, Field
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
-from core.books import closing
+from core.books import closing, month_write_offs
 from core.books.closing import Month
+from core.books.month_write_offs import WriteOffRow
 from core.db.engine import transaction
 from core.errors import NotFound
+from core.models.ledger import Responsibility
 from core.models.practices import PeriodState
 from core.paging import BadCursor
 from core.practices import periods
@@ -52,6 +54,9 @@ class Period(Answer):
         Field(description="Totals at the close: cents and count, by kind of posting and responsibility"),
     ]
     postings: Annotated[int, Field(validation_alias="totals", description="Postings in these totals"), _POSTINGS]
+    current_totals: Annotated[
+        Totals | None, Field(description="Totals of an open month as of this request; null for a closed month")
+    ]
     digest: Annotated[str | None, Field(description="Checksum of all postings at the close; empty if there are none")]
     closed_by: str | None
     closed_at: dt.datetime | None
@@ -75,11 +80,17 @@ class StoppedSchedule(Answer):
 
 
 class Stops(Answer):
-    """Schedules and previews that can't post to the month after the close."""
+    """Schedules and previews that can't post to the month after the close, and earlier months that stay open."""
 
     schedules: list[StoppedSchedule]
     settle_job_ids: Annotated[list[Id], Field(description="Previews that wait for CONFIRM and need a new posting date")]
     words: Annotated[list[str], Field(description="A sentence for each schedule and each preview")]
+    earlier_open_months: Annotated[list[str], Field(description="Open months before this one, oldest first")]
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return that of a closed month."""
+        return cls(schedules=[], settle_job_ids=[], words=[], earlier_open_months=[])
 
     @classmethod
     def of(cls, session: Session, practice_id: int, month: dt.date) -> Self:
@@ -94,6 +105,9 @@ class Stops(Answer):
                 *(f"Schedule “{one.name}” {refused}" for one in coming),
                 *(f"Job {job_id} is waiting for CONFIRM and needs a new posting date." for job_id in waiting),
             ],
+            earlier_open_months=[
+                periods.format_code(one) for one in closing.earlier_open_months(session, practice_id, month)
+            ],
         )
 
 
@@ -101,6 +115,39 @@ class PeriodAndStops(Period):
     """The month, and what closing it stops or would stop."""
 
     stops: Stops
+
+
+class NetWriteOffs(Answer):
+    """Write-offs and reversals of write-offs of one reason or user, for one responsibility. Cents are above zero."""
+
+    name: Annotated[str, Field(description="Name of the write-off reason at the preview, or of the user or schedule")]
+    responsibility: Responsibility
+    write_offs: Annotated[int, Field(description="Number of write-offs")]
+    written_off_cents: int
+    reversals: Annotated[int, Field(description="Number of reversals of write-offs")]
+    reversed_cents: int
+    net_cents: Annotated[int, Field(description="Written off, less reversed; below zero if more was reversed")]
+
+    @classmethod
+    def of(cls, row: WriteOffRow) -> Self:
+        """Return the row as an answer."""
+        return cls.model_validate({**vars(row), "net_cents": row.net_cents})
+
+
+class PeriodDetails(PeriodAndStops):
+    """The month, with its write-offs, computed from the postings that are dated in it."""
+
+    write_offs_by_reason: list[NetWriteOffs]
+    write_offs_by_user: Annotated[
+        list[NetWriteOffs], Field(description="By the user who confirmed the job, or the schedule that ran it")
+    ]
+    reversed_write_offs: Annotated[
+        dict[str, dict[str, int]], Field(description="Cents and count of reversals of write-offs, by responsibility")
+    ]
+    voided_postings: Annotated[
+        dict[str, dict[str, int]],
+        Field(description="Cents and count of reversals of payments, adjustments and transfers, by responsibility"),
+    ]
 
 
 class Periods(Answer):
@@ -134,12 +181,12 @@ class Reopening(Body):
 @api.get("/periods", tags=[MONTHS], responses={200: Periods})
 @requires(Action.SEE_CLAIMS)
 def list_periods(query: AnyPage) -> Response:
-    """List the months from the current month back to the first date of service."""
+    """List the months from the current month back to the first date of service, with totals."""
     with app_context().sessions() as session:
         found = closing.list_months(session, current_actor().practice_id, now=now())
-    if query.cursor:
-        found = [one for one in found if one.month < _month_from_cursor(query.cursor)]
-    shown = found[: query.limit]
+        if query.cursor:
+            found = [one for one in found if one.month < _month_from_cursor(query.cursor)]
+        shown = closing.with_current_totals(session, current_actor().practice_id, found[: query.limit])
     more = len(found) > len(shown)
     answer = Periods(
         periods=[Period.of(one) for one in shown],
@@ -155,22 +202,36 @@ def _month_from_cursor(cursor: str) -> dt.date:
         raise BadCursor from None
 
 
-@api.get("/periods/<month>", tags=[MONTHS], responses={200: PeriodAndStops, **problem_responses(404)})
+@api.get("/periods/<month>", tags=[MONTHS], responses={200: PeriodDetails, **problem_responses(404)})
 @requires(Action.SEE_CLAIMS)
 def show_period(path: PeriodPath) -> Response:
-    """Show one month with its history. `stops` lists what closing it would stop; it is empty for a closed month."""
+    """Show one month with its write-offs and its history.
+
+    `stops` lists what closing it would stop; it is empty for a closed month.
+    """
     practice_id, day = current_actor().practice_id, periods.parse_month(path.month)
     with app_context().sessions() as session:
-        month = closing.find(session, practice_id, day)
-        is_open = month.state is PeriodState.OPEN
-        stops = Stops.of(session, practice_id, day) if is_open else Stops(schedules=[], settle_job_ids=[], words=[])
-    return jsonify({**Period.of(month).json_ready(), "stops": stops.json_ready()})
+        (month,) = closing.with_current_totals(session, practice_id, [closing.find(session, practice_id, day)])
+        written_off = month_write_offs.for_month(session, practice_id, day)
+        stops = Stops.of(session, practice_id, day) if month.state is PeriodState.OPEN else Stops.none()
+    answer = PeriodDetails(
+        **vars(Period.of(month)),
+        stops=stops,
+        write_offs_by_reason=[NetWriteOffs.of(row) for row in written_off.by_reason],
+        write_offs_by_user=[NetWriteOffs.of(row) for row in written_off.by_user],
+        reversed_write_offs=written_off.reversed_write_offs,
+        voided_postings=written_off.voided,
+    )
+    return jsonify(answer.json_ready())
 
 
 @api.get("/periods/<month>/stops", tags=[MONTHS], responses={200: Stops, **problem_responses(404)})
 @requires(Action.SEE_CLAIMS)
 def show_stops(path: PeriodPath) -> Response:
-    """List what closing the month would stop: schedules that run in it, and previews that wait for CONFIRM."""
+    """List what closing the month would stop: schedules that run in it, and previews that wait for CONFIRM.
+
+    Earlier months that are still open are listed, too. Closing this month does not close them.
+    """
     with app_context().sessions() as session:
         stops = Stops.of(session, current_actor().practice_id, periods.parse_month(path.month))
     return jsonify(stops.json_ready())
@@ -201,4 +262,6 @@ def reopen_period(path: PeriodPath, body: Reopening) -> Response:
         month = closing.reopen(
             session, periods.parse_month(path.month), reason=body.reason, by=current_actor(), now=now()
         )
+    with app_context().sessions() as session:  # after the commit, because postings wait for it
+        (month,) = closing.with_current_totals(session, current_actor().practice_id, [month])
     return jsonify(Period.of(month).json_ready())

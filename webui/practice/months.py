@@ -7,18 +7,26 @@ from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
-from core.books import closing
+from core.books import closing, month_write_offs
 from core.books.closing import ReopenReasonMissing
-from core.errors import NotFound, Refusal
+from core.books.month_write_offs import MonthWriteOffs
+from core.errors import BadInput, NotFound, Refusal
 from core.models.ledger import PostingKind, Responsibility
 from core.practices import periods, practice_days
 from core.reading import NOTE_CHARACTERS_MAX
 from core.schedules import schedule_queries
-from webui.shared import acts
+from webui.shared import acts, labels
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 
 MONTHS_SHOWN: Final = 24
+
+
+class CloseNotConfirmed(BadInput):
+    """Check the box to confirm that you want to close the month."""
+
+    code = "close_not_confirmed"
+
 
 blueprint = Blueprint("periods", __name__, url_prefix="/months")
 
@@ -26,11 +34,11 @@ blueprint = Blueprint("periods", __name__, url_prefix="/months")
 @blueprint.get("")
 @requires(Action.SEE_CLAIMS)
 def index() -> str:
-    """List the months, newest first: two years, or all."""
+    """List the months with their totals, newest first: two years, or all."""
     actor, every = current_actor(), "all" in request.args
     with app_context().sessions() as db:
         found = closing.list_months(db, actor.practice_id, now=now())
-    shown = found if every else found[:MONTHS_SHOWN]
+        shown = closing.with_current_totals(db, actor.practice_id, found if every else found[:MONTHS_SHOWN])
     return render_template(
         "periods/index.html",
         months=shown,
@@ -52,9 +60,11 @@ def show(name: str) -> str:
 @blueprint.post("/<name>/close")
 @requires(Action.CLOSE_MONTH)
 def close(name: str) -> Response | tuple[str, int]:
-    """Close the month. A refusal appears on its page."""
+    """Close the month, if the user checked the box that says what a close does. A refusal appears on its page."""
     month = _month_from_path(name)
     try:
+        if request.form.get("understood") != "true":
+            raise CloseNotConfirmed(f"Check the box to confirm that you want to close {periods.format_long(month)}.")
         acts.run(closing.close, month)
     except Refusal as refusal:
         return _page(month, refused=acts.sentence_on_page(refusal)), refusal.http_status
@@ -87,16 +97,19 @@ def _month_from_path(name: str) -> dt.date:
 def _page(month: dt.date, **extra: Any) -> str:
     actor = current_actor()
     with app_context().sessions() as db:
-        found = closing.find(db, actor.practice_id, month)
-        keeps = found.totals if found.state == "closed" else closing.current_totals(db, actor.practice_id, month)
+        (found,) = closing.with_current_totals(db, actor.practice_id, [closing.find(db, actor.practice_id, month)])
         jobs = closing.unfinished_jobs(db, actor.practice_id, month)
         waiting = closing.waiting_previews(db, actor.practice_id, month)
+        written_off = month_write_offs.for_month(db, actor.practice_id, month)
+        earlier = closing.earlier_open_months(db, actor.practice_id, month)
         coming = schedule_queries.with_runs_in(db, actor.practice_id, month, now=now())
     return render_template(
         "periods/show.html",
         month=found,
         name=periods.format_code(month),
-        totals=keeps,
+        totals=found.shown_totals,
+        totals_rows=_totals_rows(found.shown_totals, written_off),
+        written_off=written_off,
         kinds=list(PostingKind),
         sides=list(Responsibility),
         cents_of=closing.kind_cents,
@@ -104,8 +117,17 @@ def _page(month: dt.date, **extra: Any) -> str:
         jobs=jobs,
         waiting=waiting,
         schedules=coming,
+        earlier=earlier,
         is_future=month > practice_days.today(current_practice(), now=now()),
         may_close=actor.may(Action.CLOSE_MONTH),
         reason_max=NOTE_CHARACTERS_MAX,
         **extra,
     )
+
+
+def _totals_rows(totals: dict[str, Any] | None, written_off: MonthWriteOffs) -> list[tuple[str, dict[str, Any]]]:
+    """Return the rows of the totals by kind, with reversals split by what they reverse."""
+    by_kind = totals or {}
+    rows = [(labels.words(kind), by_kind.get(kind, {})) for kind in PostingKind if kind is not PostingKind.REVERSAL]
+    split = [("Reversed write-offs", written_off.reversed_write_offs), ("Voided postings", written_off.voided)]
+    return [(label, sides) for label, sides in [*rows, *split] if sides]

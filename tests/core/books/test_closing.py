@@ -561,6 +561,40 @@ def test_months_are_listed_from_the_first_date_of_service_to_today(practice: Giv
     assert [month.state.value for month in found[-2:]] == ["open", "closed"]
 
 
+def test_earlier_open_months_are_those_from_the_first_date_of_service_that_are_not_closed(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    assert practice.do(closing.earlier_open_months, practice.id, NOVEMBER) == []
+    practice.claim("1", Line(0, 100_00))  # served on 05/07/2026
+    for month in (dt.date(2025, 1, 1), dt.date(2025, 2, 1), dt.date(2026, 5, 1), dt.date(2026, 7, 1), OCTOBER):
+        close(practice, admin, month)
+    reopen(practice, admin, dt.date(2025, 2, 1))
+
+    found = practice.do(closing.earlier_open_months, practice.id, OCTOBER)
+
+    assert [periods.format_code(month) for month in found] == ["2025-02", "2026-06", "2026-08", "2026-09"]
+    assert practice.do(closing.earlier_open_months, practice.id, dt.date(2026, 5, 1)) == [dt.date(2025, 2, 1)]
+
+
+def test_open_months_have_the_totals_that_closing_them_would_store(practice: GivenPractice, admin: Actor) -> None:
+    practice.claim("1", Line(20_00, 100_00))
+    pay(practice, 5_00, posted_on="2026-10-01")
+    pay(practice, 7_00, posted_on="2026-10-31")
+    close(practice, admin, OCTOBER)
+    pay(practice, 10_00)
+    practice.settle()
+
+    listed = practice.do(closing.list_months, practice.id, now=NOW)
+    found = {month.month: month for month in practice.do(closing.with_current_totals, practice.id, listed)}
+
+    assert found[OCTOBER].current_totals is None
+    assert found[OCTOBER].shown_totals == {"payment": {"patient": {"count": 2, "cents": -12_00}}}
+    assert found[NOVEMBER].shown_totals is found[NOVEMBER].current_totals
+    assert found[NOVEMBER].current_totals == close(practice, admin).totals
+    assert closing.posting_count(found[NOVEMBER].current_totals) == 3
+    assert found[dt.date(2026, 9, 1)].current_totals == {}
+
+
 @pytest.mark.parametrize(
     "name", ["", "2026", "2026-13", "2026-00", "26-11", "2026-1", "2026-11-01", "1899-12", "２０２６-11"]
 )

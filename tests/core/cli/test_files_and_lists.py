@@ -5,9 +5,11 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from core.cli import months
 from core.db.engine import Sessions
 from core.models.claims import Hold
 from core.models.people import Role
@@ -183,7 +185,42 @@ def test_closing_a_month_names_the_previews_that_it_stops(typed: Typed, practice
 
     closed = typed("month", "close", "2026-11", by=ADMIN)
 
-    assert (closed.exit_code, closed.stderr) == (0, "Job 2 is waiting for CONFIRM and needs a new posting date.\n")
+    assert (closed.exit_code, closed.stderr.splitlines()) == (
+        0, ["Job 2 is waiting for CONFIRM and needs a new posting date.",
+            "6 earlier months are still open: 2026-05 to 2026-10."],
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("practice")
+def test_closing_a_month_at_a_terminal_asks_first(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_a_terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(months, "sys", at_a_terminal)
+
+    refused = typed("month", "close", "2026-05", by=ADMIN, input="n\n")
+    closed = typed("month", "close", "2026-05", by=ADMIN, input="y\n")
+
+    assert refused.exit_code == 1
+    assert "Nothing can be posted to May 2026 after the close. Close it?" in refused.stderr
+    assert (closed.exit_code, closed.stdout.split()[:2]) == (0, ["2026-05", "closed"])
+
+
+def test_a_month_is_shown_with_its_net_write_offs_by_reason_and_user(typed: Typed, practice: GivenPractice) -> None:
+    practice.post("A2", 1_00, key="late")
+
+    shown = typed("month", "show", "2026-11", by=BILLER).stdout.splitlines()
+
+    assert shown == [
+        "2026-11  open             6 postings",
+        "  Write-offs by reason",
+        "    Small balance, insurance: written off $10.00 (1), reversed $0.00 (0), net $10.00",
+        "    Small balance, patient: written off $9.00 (3), reversed $2.50 (1), net $6.50",
+        "  Write-offs by user",
+        "    biller, insurance: written off $10.00 (1), reversed $0.00 (0), net $10.00",
+        "    biller, patient: written off $7.50 (2), reversed $0.00 (0), net $7.50",
+        "    Payments after write-off, patient: written off $1.50 (1), reversed $2.50 (1), net -$1.00",
+        "  Net written off: $16.50",
+        "  If you close it: 6 earlier months are still open: 2026-05 to 2026-10.",
+    ]
 
 
 def test_administrators_see_the_limits_of_all_users(typed: Typed, practice: GivenPractice) -> None:

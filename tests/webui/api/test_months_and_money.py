@@ -146,11 +146,44 @@ def test_the_jobs_that_a_month_end_close_stops_are_listed_before_and_after_it(
 ) -> None:
     job_id = biller.previewed({"claim_ids": biller.claim_ids(1, eligibility="can_settle")})
     words = [f"Job {job_id} is waiting for CONFIRM and needs a new posting date."]
-    stops = {"schedules": [], "settle_job_ids": [job_id], "words": words}
+    earlier = [month["month"] for month in reversed(biller.get("/periods").json["periods"][1:])]
+    assert earlier[-1] == "2025-02"
+    stops = {"schedules": [], "settle_job_ids": [job_id], "words": words, "earlier_open_months": earlier}
 
     assert biller.get("/periods/2025-03/stops").json == stops
-    assert biller.get("/periods/2025-02/stops").json == {"schedules": [], "settle_job_ids": [], "words": []}
+    nothing = {"schedules": [], "settle_job_ids": [], "words": []}
+    assert biller.get("/periods/2025-02/stops").json == {**nothing, "earlier_open_months": earlier[:-1]}
     assert biller.get("/periods/March/stops").status_code == biller.get("/periods/March").status_code == 404
     assert biller.get("/periods/2025-03").json["stops"] == stops
     assert admin.post("/periods/2025-03/close").json["stops"] == stops
-    assert biller.get("/periods/2025-03").json["stops"]["words"] == [], "a closed month stops nothing more"
+    assert biller.get("/periods/2025-03").json["stops"] == {**nothing, "earlier_open_months": []}, (
+        "a closed month stops nothing more"
+    )
+
+
+def test_a_month_has_its_net_write_offs_by_reason_and_user_and_its_voided_postings(
+    world: World, biller: Api, admin: Api
+) -> None:
+    claim = _claim_with_patient_balance(biller)
+    line = next(line for line in claim["lines"] if line["patient_due_cents"] > 0)
+    before = biller.get("/periods/2025-03").json
+    entry = {"kind": "payment", "line": line["number"], "responsibility": "patient", "paid_by": "patient"}
+    biller.settled(world, {"claim_ids": [claim["id"]]})
+    biller.enter(claim["id"], amount_cents=100, **entry)
+
+    month = biller.get("/periods/2025-03").json
+
+    def summed(key: str, name: str) -> int:
+        return sum(row[name] for row in month[key]) - sum(row[name] for row in before[key])
+
+    for key in ("write_offs_by_reason", "write_offs_by_user"):
+        assert summed(key, "net_cents") == claim["patient_due_cents"] + claim["insurance_due_cents"] - 100
+        assert summed(key, "written_off_cents") - summed(key, "reversed_cents") == summed(key, "net_cents")
+    assert "Payments after write-off" in [row["name"] for row in month["write_offs_by_user"]]
+    assert month["reversed_write_offs"]["patient"]["cents"] == line["patient_due_cents"]
+    assert month["voided_postings"] == {}
+    assert month["totals"] is None
+    assert month["current_totals"]["reversal"] == month["reversed_write_offs"]
+    closed = admin.post("/periods/2025-03/close").json
+    assert (closed["totals"], closed["current_totals"]) == (month["current_totals"], None)
+    assert biller.get("/periods", query_string={"limit": 2}).json["periods"][1]["current_totals"] is not None

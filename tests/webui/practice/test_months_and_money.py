@@ -16,7 +16,7 @@ from tests.webui.conftest import Browser, page_text
 
 
 def close(admin: Browser, month: str = "2026-11") -> None:
-    assert admin.post(f"/months/{month}/close", on=f"/months/{month}").status_code == 303
+    assert admin.post(f"/months/{month}/close", on=f"/months/{month}", understood="true").status_code == 303
 
 
 def pay(biller: Browser, number: str, dollars: str, *, line: int = 1) -> str:
@@ -33,7 +33,9 @@ def test_an_administrator_closes_a_month_with_its_totals_and_reopens_it_with_a_r
 ) -> None:
     practice.claim("C1", Line(0, 100_00))
     practice.settle()
-    assert "Only an administrator" in biller.says("/months")
+    listed = biller.says("/months")
+    assert "Only an administrator" in listed
+    assert re.search(r"November 2026 Open 1 \$0.00 \$0.00 \$0.00 \$0.00 -\$100.00 \$0.00", listed)
     assert "Close November 2026" not in biller.says("/months/2026-11")
     page = admin.says("/months/2026-11")
     assert "Totals that will be locked" in page
@@ -49,7 +51,7 @@ def test_an_administrator_closes_a_month_with_its_totals_and_reopens_it_with_a_r
     assert "Enter a reason of at most 500 characters for reopening the month." in page_text(missing)
     assert admin.post("/months/2026-11/reopen", on="/months/2026-11", reason="A late file").status_code == 303
     assert "A late file" in biller.says("/months/2026-11")
-    admin.post("/months/2026-11/close", on="/months/2026-11")
+    close(admin)
     admin.post("/months/2026-11/reopen", on="/months/2026-11", reason="Another")
     shown = biller.says("/months/2026-11")
     assert re.search("Reopened: “Another”.*Closed.*Reopened: “A late file”.*Closed", shown)
@@ -61,13 +63,34 @@ def test_a_month_with_an_unfinished_job_names_it_and_cannot_be_closed(practice: 
     job = practice.confirmed()
 
     page = admin.says("/months/2026-11")
-    refused = admin.post("/months/2026-11/close", on="/settings")
+    refused = admin.post("/months/2026-11/close", on="/settings", understood="true")
 
     assert f"An unfinished job would post to this month: job {job.job_id} . Let it finish" in page
     assert refused.status_code == 409
     assert f"Unfinished job {job.job_id} would post to November 2026. Let it finish, or cancel it." in page_text(
         refused
     )
+
+
+def test_closing_a_month_asks_first_and_says_how_many_earlier_months_are_open(
+    practice: GivenPractice, admin: Browser
+) -> None:
+    practice.claim("C1", Line(0, 100_00))  # served on 05/07/2026
+    close(admin, "2026-06")
+
+    page = admin.says("/months/2026-11")
+    unconfirmed = admin.post("/months/2026-11/close", on="/months/2026-11")
+
+    assert (
+        "5 earlier months are still open: May 2026 to October 2026. Closing November 2026 does not close them." in page
+    )
+    assert "Close November 2026. Nothing can be posted to it afterward, and 5 earlier months stay open." in page
+    assert unconfirmed.status_code == 422
+    assert "Check the box to confirm that you want to close November 2026." in page_text(unconfirmed)
+    assert "November 2026 Open" in admin.says("/months")
+    first = admin.says("/months/2026-05")
+    assert "Close May 2026. Nothing can be posted to it afterward." in first
+    assert "still open" not in first
 
 
 def test_month_end_close_lists_the_scheduled_runs_and_previews_that_it_blocks(
@@ -97,6 +120,32 @@ def test_month_end_close_lists_the_scheduled_runs_and_previews_that_it_blocks(
         in page
     )
     assert "will be refused" not in admin.says("/months/2026-10")
+
+
+def test_a_month_shows_net_write_offs_by_reason_and_user_and_voided_postings_apart(
+    practice: GivenPractice, biller: Browser, admin: Browser
+) -> None:
+    practice.claim("C1", Line(0, 100_00))
+    practice.claim("C2", Line(0, 50_00))
+    practice.settle({"claim_ids": ["C1"]}, reason="charity")
+    pay(biller, "C1", "40")
+    pay(biller, "C2", "50")
+    voiding = next(link for link in biller.links("/claims/C2") if link.endswith("/void"))
+    voided = biller.post(voiding, on=voiding, note="Mistyped", idempotency_key="void")
+    assert voided.status_code == 303, voided.text
+
+    shown = biller.says("/months/2026-11")
+
+    assert "Charity Patient 2 $160.00 1 $100.00 $60.00" in shown
+    assert "Total Both 2 $160.00 1 $100.00 $60.00" in shown
+    assert "biller Patient 1 $100.00 0 $0.00 $100.00" in shown
+    assert "Payments after write-off Patient 1 $60.00 1 $100.00 -$40.00" in shown
+    assert "Reversed write-offs – – 1 $100.00" in shown
+    assert "Voided postings – – 1 $50.00" in shown
+    assert "Reversal –" not in shown
+    close(admin)
+    assert "Voided postings – – 1 $50.00" in biller.says("/months/2026-11"), "closed months are split too"
+    assert "No write-offs are dated in this month." in biller.says("/months/2026-10")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,151 @@
+"""What was written off and reversed in a month: by write-off reason, and by the user who confirmed it."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Select, and_, func, select, text
+from sqlalchemy.orm import Session, aliased
+
+from core.ledger import write_offs
+from core.models.jobs import SettleJob
+from core.models.ledger import REASON_NAMES, Posting, PostingKind, Responsibility
+from core.models.people import User
+from core.models.schedules import Schedule
+from core.practices import periods
+
+LATE_POSTINGS: Final = "Payments after write-off"  # they change write-offs, and no user confirms that
+_NO_REASON: Final = "No reason"
+_ORIGINAL: Final = aliased(Posting, name="original")  # what a reversal reverses
+_POSTER: Final = aliased(SettleJob, name="poster")  # the job that posted the row
+_OWNER: Final = aliased(SettleJob, name="owner")  # the job that posted the write-off
+
+Sides = dict[str, dict[str, int]]  # count and cents by responsibility, as in a month's totals
+
+
+@dataclass(frozen=True)
+class WriteOffRow:
+    """The write-offs and reversals of one reason or user, for one responsibility or for both (None)."""
+
+    name: str
+    responsibility: Responsibility | None
+    write_offs: int
+    written_off_cents: int  # above zero, like `reversed_cents`
+    reversals: int
+    reversed_cents: int
+
+    @property
+    def net_cents(self) -> int:
+        """Return what was written off, less what was reversed. It is below zero if more was reversed."""
+        return self.written_off_cents - self.reversed_cents
+
+
+class MonthWriteOffs(NamedTuple):
+    """The write-offs of a month, and its reversals by what they reverse."""
+
+    by_reason: list[WriteOffRow]
+    by_user: list[WriteOffRow]
+    total: list[WriteOffRow]  # insurance, patient and both; empty without write-offs and reversals of them
+    reversed_write_offs: Sides
+    voided: Sides  # reversals of payments, adjustments and transfers
+
+
+def for_month(session: Session, practice_id: int, month: dt.date) -> MonthWriteOffs:
+    """Return the write-offs and reversals that are dated in the month. A reversal has the reason of its write-off."""
+    session.execute(text("SELECT set_config('jit', 'off', true)"))
+    rows = session.execute(_by_job(practice_id, month)).all()
+    of_write_offs = [row for row in rows if PostingKind.WRITE_OFF in (row.kind, row.original_kind)]
+    reversals = [row for row in rows if row.kind is PostingKind.REVERSAL]
+    return MonthWriteOffs(
+        by_reason=_grouped(of_write_offs, _reason),
+        by_user=_grouped(of_write_offs, _user),
+        total=_total(of_write_offs),
+        reversed_write_offs=_sides(row for row in reversals if row.original_kind is PostingKind.WRITE_OFF),
+        voided=_sides(row for row in reversals if row.original_kind is not PostingKind.WRITE_OFF),
+    )
+
+
+def _by_job(practice_id: int, month: dt.date) -> Select[Any]:
+    """Return the query: postings are first added up by job, so that few rows look for names."""
+    of_original = and_(
+        _ORIGINAL.practice_id == Posting.practice_id, _ORIGINAL.claim_id == Posting.claim_id,
+        _ORIGINAL.line == Posting.line, _ORIGINAL.id == Posting.reverses_id,
+    )  # fmt: skip
+    key = (
+        Posting.kind, _ORIGINAL.kind.label("original_kind"), Posting.responsibility, Posting.job_id,
+        func.coalesce(write_offs.owning_job(_ORIGINAL), write_offs.owning_job()).label("owner_id"),
+        func.coalesce(_ORIGINAL.write_off_reason, Posting.write_off_reason).label("kind_of_reason"),
+    )  # fmt: skip
+    sums = (
+        select(*key, func.count().label("count"), func.sum(Posting.amount_cents).label("cents"))
+        .outerjoin(_ORIGINAL, of_original)
+        .where(
+            Posting.practice_id == practice_id, Posting.posted_on >= month,
+            Posting.posted_on < periods.next_month(month),
+            Posting.kind.in_((PostingKind.WRITE_OFF, PostingKind.REVERSAL)),
+        )
+        .group_by(*key)
+        .cte("sums")
+    )  # fmt: skip
+    return (
+        select(
+            sums, _OWNER.practice_reason, _POSTER.schedule_id, Schedule.name.label("schedule"),
+            _POSTER.confirmed_by.label("user_id"), User.name.label("user"),
+        )
+        .outerjoin(_OWNER, and_(_OWNER.practice_id == practice_id, _OWNER.id == sums.c.owner_id))
+        .outerjoin(_POSTER, and_(_POSTER.practice_id == practice_id, _POSTER.id == sums.c.job_id))
+        .outerjoin(Schedule, and_(Schedule.practice_id == practice_id, Schedule.id == _POSTER.schedule_id))
+        .outerjoin(User, and_(User.practice_id == practice_id, User.id == _POSTER.confirmed_by))
+    )  # fmt: skip
+
+
+def _reason(row: Any) -> tuple[str, int]:
+    frozen = row.practice_reason or {}
+    return frozen.get("name") or (REASON_NAMES[row.kind_of_reason] if row.kind_of_reason else _NO_REASON), 0
+
+
+def _user(row: Any) -> tuple[str, int]:
+    if row.job_id is None:
+        return LATE_POSTINGS, 0
+    if row.schedule_id:
+        return f"Schedule “{row.schedule}”" if row.schedule else "Schedule", row.schedule_id
+    return row.user or "–", row.user_id or 0
+
+
+def _grouped(rows: Iterable[Any], name_of: Callable[[Any], tuple[str, int]]) -> list[WriteOffRow]:
+    """Add the rows up by name and responsibility. The number keeps two users of one name apart."""
+    groups: dict[tuple[str, str, int, Responsibility], list[Any]] = defaultdict(list)
+    for row in rows:
+        name, number = name_of(row)
+        groups[name.casefold(), name, number, row.responsibility].append(row)
+    return [_row(key[1], key[3], group) for key, group in sorted(groups.items(), key=lambda group: group[0])]
+
+
+def _total(rows: list[Any]) -> list[WriteOffRow]:
+    if not rows:
+        return []
+    sides: tuple[Responsibility | None, ...] = (*Responsibility, None)
+    return [_row("Total", side, [row for row in rows if side in (None, row.responsibility)]) for side in sides]
+
+
+def _row(name: str, side: Responsibility | None, rows: list[Any]) -> WriteOffRow:
+    written = [row for row in rows if row.kind is PostingKind.WRITE_OFF]
+    back = [row for row in rows if row.kind is PostingKind.REVERSAL]
+    return WriteOffRow(name, side, _count(written), -_cents(written), _count(back), _cents(back))
+
+
+def _count(rows: Iterable[Any]) -> int:
+    return sum(row.count for row in rows)
+
+
+def _cents(rows: Iterable[Any]) -> int:
+    return sum(int(row.cents) for row in rows)
+
+
+def _sides(rows: Iterable[Any]) -> Sides:
+    found: dict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        found[row.responsibility.value].append(row)
+    return {side: {"count": _count(group), "cents": _cents(group)} for side, group in found.items()}
