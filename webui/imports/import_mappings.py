@@ -169,6 +169,7 @@ def _form(
         mapping=draft,
         questions=questions,
         notes=notes,
+        warnings=draft.warnings(),
         name=name,
         import_id=import_id,
         sheets=[(sheet, sheet) for sheet in sheets],

@@ -82,6 +82,7 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
         "held_back": imported.held_back,
         "changes_taken": imported.changes_taken,
         "agreement": None if imported.agreement is None else imported.agreement.facts(),
+        "warnings": imported.warnings,
     }
 
 
