@@ -34,6 +34,8 @@ def print_import(imported: Imported, practice_name: str, *, asked: ImportOptions
     if created and not asked.check_only:
         print_created(practice_name)
     _print_rows_read(imported.rows_read)
+    for warning in imported.warnings:
+        click.echo(f"Warning: {warning}")
     if imported.left_out:
         click.echo(f"Skipped: {counted(imported.left_out, 'claim')} without transactions.")
     if imported.nothing_new and not asked.check_only:

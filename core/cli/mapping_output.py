@@ -19,6 +19,7 @@ def guess_lines(guess: Guess) -> list[str]:
         lines.append(f"  {column.header:<{_HEADER_WIDTH}} {label:<{_LABEL_WIDTH}} {example}".rstrip())
     lines += mapping_lines(guess.mapping)
     lines += guess.notes
+    lines += (f"Warning: {warning}" for warning in guess.mapping.warnings())
     return lines
 
 

@@ -101,6 +101,23 @@ def test_the_posting_form_shows_the_fields_of_the_chosen_kind(
     look(page)
 
 
+def test_the_responsibility_follows_who_paid_until_the_user_chooses_it(practice: GivenPractice, open_as: OPEN) -> None:
+    practice.claim("C1", Line(1_000, 500))
+    page = open_as("/claims/C1", practice.biller)
+    page.get_by_text("Post a payment, adjustment or transfer").click()
+    side, payer = page.get_by_label("Responsibility"), page.get_by_label("Paid by")
+
+    expect(side).to_have_value("insurance")
+    payer.select_option("patient")
+    expect(side).to_have_value("patient")
+    payer.select_option("primary")
+    expect(side).to_have_value("insurance")
+    side.select_option("patient")
+    payer.select_option("patient")
+    payer.select_option("primary")
+    expect(side).to_have_value("patient")
+
+
 def test_without_javascript_each_field_is_shown_with_its_purpose(practice: GivenPractice, open_as: OPEN) -> None:
     practice.claim("C1", Line(1_000, 500))
     page = open_as("/claims/C1", practice.biller, java_script_enabled=False)

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Blueprint, flash, redirect, request, url_for
+from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
@@ -29,6 +30,8 @@ from webui.shared import acts
 from webui.shared.auth import requires
 from webui.shared.labels import message_for_page, words
 
+Entry = Payment | Adjustment | Transfer
+
 _KEY_CHARACTERS_MAX: Final = 100
 _ALREADY_POSTED: Final = (
     "This form was already submitted with different values. Check the ledger below. To post these values too, submit "
@@ -39,9 +42,19 @@ _FIELDS_BY_KIND: Final[dict[str, tuple[str, ...]]] = {
     PostingKind.ADJUSTMENT: ("responsibility", "group_code", "reason_code"),
     PostingKind.TRANSFER: ("responsibility",),
 }
+
+
+class LeavesCredit(Refusal):
+    """The posting would leave a credit."""
+
+    code = "leaves_credit"
+    http_status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
 # The field that shows a refusal. "" is the form as a whole.
 _FIELD_BY_REFUSAL: Final[dict[type[Refusal], str]] = {
     AdjustmentOverLimit: "amount",
+    LeavesCredit: "credit",
     PeriodClosed: "posted_on",
     ClaimBusy: "",
     PeriodBusy: "",
@@ -76,7 +89,7 @@ def post(claim_id: str) -> Response | tuple[str, int]:
         return _claim_page_with_errors(claim_id, faults)
     key = request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX] or secrets.token_urlsafe(16)
     try:
-        posted = acts.run(manual_postings.post, claim_id, entry, idempotency_key=key)
+        posted = acts.run(_post_unless_credit, claim_id, entry, idempotency_key=key)
     except EntryMismatch:
         return _claim_page_with_errors(claim_id, {"": _ALREADY_POSTED})
     except BadEntry as refusal:
@@ -93,6 +106,18 @@ def post(claim_id: str) -> Response | tuple[str, int]:
         "warn" if posted.credit_cents or posted.looks_like or posted.restored_cents else "good",
     )
     return redirect(url_for("claims.show", claim_id=claim_id), code=HTTPStatus.SEE_OTHER)
+
+
+def _post_unless_credit(session: Session, claim_id: str, entry: Entry, **given: Any) -> PostingResult:
+    """Post the entry, unless it leaves a credit that the user has not accepted. Raise `LeavesCredit`."""
+    posted = manual_postings.post(session, claim_id, entry, **given)
+    if posted.credit_cents and "accept_credit" not in request.form:
+        side = words(entry.responsibility).lower()
+        raise LeavesCredit(
+            f"Line {entry.line} would have a credit of {format_cents(posted.credit_cents)} ({side}). Check the amount, "
+            "the line and the responsibility."
+        )
+    return posted
 
 
 def _describe_side_effects(posted: PostingResult) -> str:

@@ -67,6 +67,7 @@ class MappingForm:
             draft=_rest_of(self.draft).model_dump_json(exclude={"columns", "not_imported"}, exclude_defaults=True),
             questions=questions,
             notes=notes,
+            warnings=self.draft.warnings(),
             sheets=[(sheet, sheet) for sheet in sheets],
             fields=[("", "Not imported"), *((field.value, target.label) for field, target in TARGETS.items())],
             formats=[("", "Choose …"), *((one.value, one.value) for one in DateFormat)],

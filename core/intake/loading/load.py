@@ -105,6 +105,7 @@ class Imported:
     summary: Summary | None  # None after a check
     agreement: Agreement | None = None  # None after a check
     rows_read: dict[str, RowsRead] = field(default_factory=dict)  # by file
+    warnings: list[str] = field(default_factory=list)  # sentences on what the file lacks
     left_out: int = 0  # claims without transactions, if skipping them was requested
 
     @property
@@ -134,6 +135,7 @@ class Imported:
             "redated": self.redated,
             "changes_taken": self.changes_taken,
             "agreement": None if self.agreement is None else self.agreement.facts(),
+            "warnings": self.warnings,
             **summary,
         }
 
@@ -180,13 +182,10 @@ def load(
     already_there = {kind: staged[kind] - added[kind] for kind in staged}
     already_there["postings"] += corrected - held_back
     done = Imported(
-        added=added,
-        already_there=already_there,
+        added=added, already_there=already_there,
         corrected=corrected, recognized=recognized, held_back=held_back, redated=redated,
-        in_file=in_file,
-        new=control_totals(session) if is_part else in_file,
-        first_claims=first,
-        on_existing=on_existing,
+        in_file=in_file, new=control_totals(session) if is_part else in_file,
+        first_claims=first, on_existing=on_existing,
         differences=differences, corrections=corrections,
         changes_taken=takes, summary=None,
     )  # fmt: skip

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
@@ -13,12 +13,13 @@ from core.intake.loading import stages
 from core.intake.loading.additions import HoldBack
 from core.intake.loading.load import AS_NEW, Imported, ImportOptions, Totals, load
 from core.intake.mapping.mapped_file import MappedFile
-from core.intake.mapping.mapping import Mapping
+from core.intake.mapping.mapping import NO_CLAIM_STATUS, Mapping
 from core.intake.mapping.renamed_patients import keep_made_numbers
 from core.intake.mapping.stage_file import MADE_NUMBER, stage_file
 from core.intake.mapping.targets import Field
 from core.intake.parsing.faults import Faults
 from core.intake.parsing.folder import Progress
+from core.models.claims import ClaimStatus
 from core.models.practices import Practice
 from core.practices import practice_days
 from core.practices.create import find_or_create_practice
@@ -51,6 +52,7 @@ def import_file(
     file = MappedFile(path, mapping, today=today, faults=faults, progress=progress)
     stages.open_stages(session)
     origins = stage_file(session, file)
+    warnings = [] if _has_claim_status(session) else [NO_CLAIM_STATUS]
     if not mapping.has(Field.PATIENT):
         keep_made_numbers(session, practice_id, made=MADE_NUMBER)
     done = load(
@@ -58,4 +60,11 @@ def import_file(
         totals=Totals(today=today, has_dates=Field.POSTING_DATE in {*mapping.columns.values(), *mapping.constants}),
         holds_back=HoldBack.TO_CORRECT if mapping.rows == "claim" or mapping.has(Field.LINE) else HoldBack.ALL,
     )  # fmt: skip
-    return replace(done, rows_read=file.rows_read)
+    return replace(done, rows_read=file.rows_read, warnings=warnings)
+
+
+def _has_claim_status(session: Session) -> bool:
+    """Return whether the file gives any claim a payer's status."""
+    # A comparison with null is not true, so a missing status counts as none.
+    given = or_(*(stages.CLAIM.c[name] != ClaimStatus.NONE.value for name in ("primary_status", "secondary_status")))
+    return session.scalars(select(stages.CLAIM.c.external_id).where(given).limit(1)).first() is not None

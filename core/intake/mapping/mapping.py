@@ -16,6 +16,10 @@ from core.models.practices import PayerClass
 COLUMNS_MAX: Final = 500
 WORDS_MAX: Final = 1_000  # whose meaning is defined, for one field
 _TEXT_MAX: Final = 200
+NO_CLAIM_STATUS: Final = (
+    "No claim status is imported. The rules for claims at the payer, rejected and denied claims cannot protect these "
+    "claims."
+)
 
 Text = Annotated[str, StringConstraints(max_length=_TEXT_MAX, pattern=r"^[^\x00]*$")]
 
@@ -86,6 +90,10 @@ class Mapping(BaseModel):
         return any(field in self.constants for field in fields) or any(
             field in fields for field in self.columns.values()
         )
+
+    def warnings(self) -> list[str]:
+        """Return what the import will lack with this mapping. It can be used anyway."""
+        return [] if self.has(Field.PRIMARY_STATUS, Field.SECONDARY_STATUS) else [NO_CLAIM_STATUS]
 
     def problems(self) -> list[Problem]:
         """Return what keeps the mapping from being used."""

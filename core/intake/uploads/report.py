@@ -83,6 +83,7 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
         "redated": imported.redated,
         "changes_taken": imported.changes_taken,
         "agreement": None if imported.agreement is None else imported.agreement.facts(),
+        "warnings": imported.warnings,
     }
 
 

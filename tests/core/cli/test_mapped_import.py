@@ -27,6 +27,8 @@ def test_a_guessed_mapping_is_shown_saved_and_used_again(settle: Typed, tmp_path
     assert "added 1 office, 1 provider, 1 payer, 2 patients, 2 claims, 2 lines, 3 postings" in first.stdout
     assert "Insurance balance                                $120.00" in first.stdout
     assert "Saved the mapping as our export." in first.stdout
+    assert "Warning: No claim status is imported." in asked.stderr
+    assert "Warning: No claim status is imported." in first.stdout
     assert again.stdout.splitlines()[-1] == "Nothing new: Lakeside already has all 2 claims."
 
 

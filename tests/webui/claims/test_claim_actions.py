@@ -72,6 +72,43 @@ def test_a_payment_adjustment_or_transfer_is_posted_to_the_ledger(
     assert practice.violations() == []
 
 
+def test_a_posting_that_leaves_a_credit_is_posted_only_after_a_warning(
+    practice: GivenPractice, biller: Browser, claim: str
+) -> None:
+    too_much = {**PAYMENT, "responsibility": "insurance", "amount": "15.00", "idempotency_key": "credit"}
+
+    warned = post(biller, **too_much)
+    nothing = manual_postings(practice)
+    posted = post(biller, **too_much, accept_credit="true")
+
+    assert (warned.status_code, nothing) == (422, [])
+    assert "Line 1 would have a credit of $5.00 (insurance)." in warned.text
+    assert 'name="accept_credit"' in warned.text
+    assert posted.status_code == 303
+    assert [one.amount_cents for one in manual_postings(practice)] == [-1_500]
+
+
+def test_a_payment_that_only_reverses_a_write_off_needs_no_warning(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("C1", Line(0, 1_000))
+    practice.set_write_off(WriteOffSetting.PATIENT)
+    practice.settle()
+
+    assert post(biller, **{**PAYMENT, "amount": "10.00"}).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("line", "side"), [(Line(0, 1_000), "patient"), (Line(500, 1_000), "insurance"), (Line(500, 0), "insurance")]
+)
+def test_the_form_offers_the_balance_that_is_owed(
+    practice: GivenPractice, biller: Browser, line: Line, side: str
+) -> None:
+    practice.claim("C1", line)
+
+    offered = biller.read("/claims/C1").split('name="responsibility"')[1].split("</select>")[0]
+
+    assert re.findall(r'value="(\w+)"\s+selected', offered) == [side]
+
+
 def test_the_posting_form_offers_only_the_payers_of_the_claim(biller: Browser, claim: str) -> None:
     page = biller.read("/claims/C1")
 
@@ -162,10 +199,11 @@ def test_a_settled_claim_accepts_a_late_payment_and_a_transfer_of_the_credit(
     practice.claim("C1", Line(1_000, 0))
     practice.settle()
 
-    post(biller, **{**PAYMENT, "amount": "5.00"})
+    post(biller, **{**PAYMENT, "amount": "5.00"}, accept_credit="true")
 
     assert practice.read("C1").patient_due == -500
-    post(biller, **{**TRANSFER, "responsibility": "patient", "idempotency_key": "two", "amount": "5.00"})
+    moved = {**TRANSFER, "responsibility": "patient", "idempotency_key": "two", "amount": "5.00"}
+    assert post(biller, **moved, accept_credit="true").status_code == 303
     assert practice.violations() == []
 
 

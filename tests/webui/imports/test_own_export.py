@@ -25,6 +25,31 @@ def test_an_own_file_asks_which_column_is_which(biller: Browser, uploads: Upload
     assert "Columns in import 1" in biller.says("/imports/1/mapping")
 
 
+def test_a_file_without_a_claim_status_says_before_import_what_cannot_be_protected(
+    biller: Browser, uploads: Uploads
+) -> None:
+    warning = "No claim status is imported. The rules for claims at the payer, rejected and denied claims cannot"
+    save(uploads)
+    headers = list(COLUMNS)
+    with_status = csv_file(ROWS).decode().splitlines()
+    with_status = [with_status[0] + ",Claim Status", *(f"{row},denied" for row in with_status[1:])]
+    columns = {**dict(zip(headers, COLUMNS.values(), strict=True)), "Claim Status": "primary_status"}
+    mapping = Mapping.of({**MAPPING, "columns": columns, "words": {"primary_status": {"denied": "ERA Denied"}}})
+    uploads.practice.act(save_mapping, uploads.practice.id, name="with status", mapping=mapping)
+    send(biller, {"ar.csv": csv_file(ROWS)}, key="own", kind="own")
+    send(biller, {"ar.csv": csv_file(ROWS)}, key="without", kind="1")
+    send(biller, {"ar.csv": "\n".join(with_status).encode()}, key="with", kind="2")
+    while uploads.work():
+        pass
+
+    assert warning in biller.says("/imports/1/mapping")
+    assert warning in biller.says("/imports/2")
+    assert "Ready to import" in biller.says("/imports/3")
+    assert warning not in biller.says("/imports/3")
+    assert warning in biller.says("/import-mappings/1")
+    assert warning not in biller.says("/import-mappings/2")
+
+
 def test_a_question_stays_until_it_is_answered(biller: Browser, uploads: Uploads) -> None:
     send(biller, {"ar.csv": csv_file([[*row[:3], "03/04/2026", *row[4:]] for row in ROWS])})
     uploads.work()
