@@ -75,11 +75,12 @@ def test_a_fault_names_the_offices_own_row_and_header(settle: Typed, tmp_path: P
 
 
 def test_the_saved_mapping_that_fits_is_named_and_used(settle: Typed, tmp_path: Path) -> None:
-    file = write(tmp_path / "ar.csv", ROWS[0].replace("03/14", "03/04"))
-    settle(
+    file = write(tmp_path / "ar.csv", ROWS[0].replace("03/14", "03/04") + ",0", header=f"{HEADER},Adj")
+    first = settle(
         "import", "file", file, "--practice", "Lakeside", "--yes", "--set", "dates.service_date=MM/DD/YYYY",
-        "--save-mapping", "our export",
+        "--set", "columns.Adj=", "--save-mapping", "our export",
     )  # fmt: skip
+    assert first.exit_code == 0, first.output
 
     asked = settle("import", "file", file, "--practice", "Lakeside")
     again = settle("import", "file", file, "--practice", "Lakeside", "--yes")

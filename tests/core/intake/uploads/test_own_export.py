@@ -225,7 +225,7 @@ def test_a_column_that_was_not_imported_is_no_new_column(uploads: Uploads) -> No
 
 
 def test_different_columns_are_chosen_for_the_files_of_a_checked_import(uploads: Uploads) -> None:
-    saved(uploads, "our export")
+    ours = saved(uploads, "our export", post_difference=True)
     job = own(uploads)
 
     uploads.practice.act(mapping_choice.ask_again, key_of(job))
@@ -233,11 +233,15 @@ def test_different_columns_are_chosen_for_the_files_of_a_checked_import(uploads:
 
     waiting = uploads.read(key_of(job))
     assert (waiting.status, "mapping" in waiting.options) == (S.NEEDS_MAPPING, False)
+    guess = waiting.report["guess"] if waiting.report else {}
+    assert (guess["mapping_name"], guess["mapping"]) == ("our export", ours.mapping)
     with pytest.raises(WrongImportStatus):
         uploads.practice.act(mapping_choice.ask_again, key_of(job))
-    uploads.practice.act(mapping_choice.use_mapping, key_of(job), "our export")
-    uploads.work()
-    assert uploads.read(key_of(job)).status is S.READY
+    for given, name in (("our export", "our export"), (MAPPING, None)):
+        uploads.practice.act(mapping_choice.use_mapping, key_of(job), given)
+        uploads.work()
+        assert uploads.read(key_of(job)).status is S.READY
+        assert uploads.read(key_of(job)).options.get("mapping_name") == name
 
 
 WORDS = {"columns": {**MAPPING["columns"], "Status": "billing_status", "Hold": "hold"}}
