@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from core.cli.uploads import describe_import
 from tests.core.cli.conftest import Typed
 from tests.core.intake.mapping.conftest import HEADER, ROWS
 
@@ -89,3 +90,20 @@ def test_the_saved_mapping_that_fits_is_named_and_used(settle: Typed, tmp_path: 
     assert "Check the mapping above" in asked.stderr
     assert again.exit_code == 0, again.output
     assert "Nothing new" in again.stdout
+
+
+def test_an_uploaded_file_with_a_new_value_says_how_to_answer() -> None:
+    question = "What does “Plan B” mean? It is in 1 row of the column “Hold”."
+    answer = {
+        "id": "7", "status": "needs_mapping", "status_words": "waiting for its mapping", "refused_words": None,
+        "options": {"mapping": {"columns": {}}, "mapping_name": "ours", "mapping_recognized": True},
+        "report": {"guess": {"columns": [], "questions": [{"sentence": question}]}},
+    }  # fmt: skip
+
+    assert describe_import(answer).splitlines() == [
+        "Import 7 is waiting for its mapping.",
+        "The file has the columns of the saved mapping ours, which was used.",
+        f"Question: {question}",
+        "Answer on this import's page, or add the values to the mapping and send it again:",
+        "  settle import map 7 NAME",
+    ]
