@@ -64,8 +64,8 @@ LATE_INVARIANTS: Final[dict[str, Invariant]] = {
             HAVING sum(p.amount_cents) < 0""",
     ),
     "what_came_late_names_its_job": Invariant(
-        "each reversal that a late posting caused has the job of the write-off that it reverses; each write-off that "
-        "it re-posted or restored has the job and reason of a write-off that was reversed before",
+        "each reversal that a late posting caused belongs to the same job as the write-off it reverses; each write-off "
+        "that a late posting restored has the same job and reason as a write-off that was reversed earlier",
         f"""SELECT {_POSTING} FROM posting p LEFT JOIN posting o
               ON o.practice_id = p.practice_id AND o.claim_id = p.claim_id AND o.line = p.line AND o.id = p.reverses_id
             WHERE {of_practice("p")} AND p.kind = 'reversal' AND p.caused_by_id IS NOT NULL

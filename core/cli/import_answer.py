@@ -40,11 +40,11 @@ def print_import(answer: dict[str, Any]) -> str:
         lines.append(f"The same files were imported before, as import {report['same_files_as']}.")
     if report.get("changed_since_check") and answer["status"] == "ready":
         lines.append("The practice's data changed after the check, so nothing was imported. Compare the new totals.")
-    if answer["status"] == "needs_mapping":
-        lines += _guess(answer, report["guess"])
     if answer["options"].get("mapping_recognized"):
         name = answer["options"]["mapping_name"]
         lines.append(f"The file has the columns of the saved mapping {name}, which was used.")
+    if answer["status"] == "needs_mapping":
+        lines += _guess(answer, report["guess"])
     _print(lines)
     if "in_file" in report:
         _print_check(answer, report)

@@ -110,6 +110,8 @@ def _choose(
         click.echo(f"The file has the columns of the saved mapping {saved.name}, which is used.", err=True)
         guess = read_through(guess, Mapping.of(saved.mapping))
     mapping = _corrected(guess.mapping, sheet, settings)
+    left = [one.header for one in guess.columns if one.header not in mapping.columns]
+    mapping = mapping.model_copy(update={"not_imported": left})
     for line in mapping_output.guess_lines(guess):
         click.echo(line, err=True)
     questions = guess.open_questions(mapping)

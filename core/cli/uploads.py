@@ -93,7 +93,7 @@ def confirm(api: Api, import_id: int, **accepted: bool) -> Any:
 @_import_argument
 @click.argument("mapping", metavar="NAME")
 def map_(api: Api, import_id: int, mapping: str) -> Any:
-    """Use the saved mapping NAME, or a JSON file, for an import that is waiting for one."""
+    """Use the saved mapping NAME, or a JSON file, for an import that is waiting for one, or in place of its mapping."""
     return _wait(api, api.send("PUT", f"/imports/{import_id}/mapping", body={"mapping": _mapping(mapping)}))
 
 

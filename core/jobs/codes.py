@@ -80,7 +80,7 @@ _LABELS: Final = {
     "hold": "hold",
     "hold_until": "last day of hold",
     "excluded": "excluded",
-    "other_job": "reserved by job",
+    "other_job": "in unfinished job",
     "service_date": "date of service",
     "today": "today",
     "posting_date": "posting date",
@@ -117,7 +117,7 @@ _HOLDS: Final = {
     Hold.LEGAL: "legal hold",
     Hold.APPEAL: "appeal open",
     Hold.PAYMENT_PLAN: "payment plan",
-    Hold.EXCLUDED: "excluded patient or payer",
+    Hold.EXCLUDED: "excluded from write-offs",
 }
 
 

@@ -172,7 +172,7 @@ def _check_credit(session: Session, claim: Claim, asked: Refund | CreditTransfer
     if credit == 0:
         raise bad_entry(line=f"line {asked.line} has no {asked.responsibility} credit; choose a line that has one")
     if asked.amount_cents > credit:
-        raise bad_entry(amount_cents=f"more than the credit of {format_cents(credit)}; enter at most that")
+        raise bad_entry(amount_cents=f"more than the {format_cents(credit)} credit; enter that amount or less")
 
 
 def _check_target(session: Session, claim: Claim, target: Claim, asked: CreditTransfer) -> None:
@@ -187,4 +187,4 @@ def _check_target(session: Session, claim: Claim, target: Claim, asked: CreditTr
             **{"to.line": f"line {line.number} has no {asked.to.responsibility} balance; choose a line that has one"}
         )
     if asked.amount_cents > owed:
-        raise bad_entry(amount_cents=f"more than the {format_cents(owed)} owed there; enter at most that")
+        raise bad_entry(amount_cents=f"more than the {format_cents(owed)} owed on that line; enter that amount or less")

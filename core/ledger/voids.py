@@ -92,7 +92,7 @@ def list_entry(session: Session, practice_id: int, claim: Claim, posting_id: int
     if posting is None:
         raise NotFound(f"Claim {claim.external_id} has no posting {posting_id}.")
     if posting.kind is PostingKind.REVERSAL:
-        raise NotVoidable(f"Posting {posting_id} is a reversal. Post the entry again instead.")
+        raise NotVoidable(f"Posting {posting_id} is a reversal, and a reversal cannot be voided.")
     job_id = posting.job_id or posting.origin_job_id
     if job_id is not None:
         raise NotVoidable(

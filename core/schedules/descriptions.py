@@ -41,8 +41,8 @@ REASONS: Final = {
         "the Live Claims Feed with an open posting date"
     ),
     SettingNotChosen.code: (
-        "The practice has not chosen its Balance Writeoff setting. After an administrator chooses it on the Settings "
-        "page, choose Run now"
+        "The practice has not chosen its Balance Writeoff setting. After an administrator chooses it on the Write-off "
+        "settings page, choose Run now"
     ),
     UNEXPECTED_ERROR: "An unexpected error occurred on every try before its deadline. See the server log for details",
     DATABASE_BUSY: "The database was busy or unavailable on every try before its deadline",

@@ -149,7 +149,7 @@ def _sentence(state: str, f: _Figures, held_by: tuple[int, ...]) -> str:
     settled = counted(f.settled, "claim")
     of_claims = f"{settled} settled, {f.skipped:,} skipped, {f.failed:,} failed, {f.remaining:,} remaining"
     jobs = ", ".join(map(str, held_by))
-    holds = f" Reserved by unfinished job{'s' * (len(held_by) > 1)} {jobs}: {_describe_reserved(f)}." if held_by else ""
+    holds = f" Already in unfinished job{'s' * (len(held_by) > 1)} {jobs}: {_describe_reserved(f)}." if held_by else ""
     sentence = {
         "preparing": f"This run's job is being prepared, with {matched}.",
         "waiting": f"This run's job exceeds a cap or limit and needs another user's approval: {left} would be "
@@ -157,7 +157,7 @@ def _sentence(state: str, f: _Figures, held_by: tuple[int, ...]) -> str:
         "report": f"This run would settle {left} and skip {f.skipped:,}. It settled none because it was report-only.",
         "nothing": f"Nothing to settle: {matched} matched, and rules skip {'it' if f.claims == 1 else 'all of them'}.",
         NONE_SETTLED: f"No claim was settled: {f.skipped:,} skipped, {f.failed:,} failed.",
-        HELD: f"Nothing to settle: {matched} matched, and another job has reserved every claim that could be settled.",
+        HELD: f"Nothing to settle: {matched} matched, and every claim that could be settled is already in another unfinished job.",
         "rejected": f"Another user rejected this run's job: {not_settled} not settled.",
         "expired": f"This run's job was not approved in time: {not_settled} not settled.",
         "discarded": "This run's job was discarded. Nothing was settled.",

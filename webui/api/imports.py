@@ -170,9 +170,9 @@ def show_import(path: ImportPath) -> Response:
 )
 @requires(Action.IMPORT)
 def use_mapping(path: ImportPath, body: ChosenMapping) -> tuple[Response, int]:
-    """Give an import that is `needs_mapping` its mapping. A worker then checks the claims.
+    """Give an import that is `needs_mapping` its mapping, or a `ready` own export a different one.
 
-    The report contains the guess, with its open questions.
+    A worker then checks the claims. The report contains the guess, with its open questions.
     """
     answer = _run_command(mapping_choice.use_mapping, path, body.mapping)
     app_context().hints.import_files(current_actor().practice_id, path.id)

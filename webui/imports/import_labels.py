@@ -74,9 +74,14 @@ def what_is_new(report: Mapping[str, Any]) -> str:
     others = [counted(count, kind.removesuffix("s")) for kind, count in added.items() if count]
     if not parts and others:
         parts.append(others[-1])
-    recognized = report.get("recognized", {}).get("postings", 0)
-    if not parts and recognized:
-        parts.append(counted(recognized, "match to an existing posting", "matches to existing postings"))
     if report["changes_taken"]:
         parts.append(counted(report["differences"]["count"], "change"))
     return " and ".join(parts)
+
+
+def what_matches(report: Mapping[str, Any]) -> str:
+    """Return how many postings the practice already has, if an import only records that."""
+    recognized = report.get("recognized", {}).get("postings", 0)
+    if what_is_new(report) or not recognized:
+        return ""
+    return counted(recognized, "match to an existing posting", "matches to existing postings")

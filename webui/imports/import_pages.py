@@ -79,6 +79,7 @@ def show(import_id: int) -> str:
         mappings=[(one.id, one.name) for one in mappings],
         totals=import_labels.total_rows(report["in_file"], report["new"]) if "in_file" in report else [],
         what_is_new=import_labels.what_is_new(report),
+        what_matches=import_labels.what_matches(report),
         difference=commands.difference_cents(job),
         refused_words=codes.describe(job.refused_because) if job.refused_because else "",
         moves=job.status in WORKER_STATUSES,

@@ -57,9 +57,10 @@ class Recognized(NamedTuple):
 def recognize(session: Session, practice_id: int, source: str, *, gives_totals: bool) -> Recognized:
     """Find the staged postings that the ledger has in a different form. Stage them as known. `remember` stores them.
 
-    They are compared with what is due in the export: the write-offs and reversals not yet seen in an export. If the
-    file gives totals, all postings that did not come from this source are due. Payments are compared only with
-    payments. Changed postings are recognized if any of the following changed by exactly what is due:
+    They are compared with what the export is still expected to contain: the write-offs and reversals not yet seen in an
+    export. If the file gives totals, every posting that did not come from this source is expected. Payments are
+    compared only with payments. Changed postings are recognized if any of the following changed by exactly what is
+    expected:
 
     1. the balances of a line, by payments or by everything else
     2. the payments, or the adjustments, for a line and responsibility; also if only the first postings are due

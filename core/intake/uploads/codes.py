@@ -24,8 +24,8 @@ REFUSAL_SENTENCES: Final = {
         "the memory of the workers, or upload fewer months at a time."
     ),
     REQUESTER_MAY_NOT: (
-        "The user who started this import was deactivated or no longer has the required role. Ask a user who may "
-        "import to upload the files again."
+        "The user who started this import was deactivated or no longer has the required role. Ask a user who "
+        "has permission to import claims to upload the files again."
     ),
     UNEXPECTED_ERROR: (
         "Batch Settle could not read these files because of an internal error. Ask the person who runs your server to "

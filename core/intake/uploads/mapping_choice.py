@@ -21,7 +21,7 @@ from core.models.import_mappings import ImportMapping
 from core.models.imports import ImportJob, ImportStatus
 
 Chosen = dict[str, Any]  # `mapping`, and `mapping_id` and `mapping_name` if it is saved
-_CHOICE: Final = ("mapping", "mapping_id", "mapping_name", "mapping_recognized", "sheet", "show_columns")
+_CHOICE: Final = ("mapping", "mapping_id", "mapping_name", "mapping_recognized", "sheet", "show_columns", "shown_first")
 
 
 class NoSuchSheet(BadInput):
@@ -56,8 +56,11 @@ def of_saved(saved: ImportMapping) -> Chosen:
 def use_mapping(
     session: Session, key: ImportKey, given: str | dict[str, Any], *, by: Actor, now: dt.datetime
 ) -> ImportJob:
-    """Give a waiting import its mapping, so that a worker proceeds. Raise what `choose` raises, `WrongImportStatus`."""
-    job = _lock(session, key, by)
+    """Give a waiting import its mapping, or a checked own export a different one. A worker then checks the claims.
+
+    Raise what `choose` raises, and `WrongImportStatus`.
+    """
+    job = _lock(session, key, by, ImportStatus.NEEDS_MAPPING, ImportStatus.READY)
     return _proceed(session, job, choose(session, key.practice_id, given), by=by, now=now)
 
 
@@ -68,7 +71,7 @@ def save_and_use(
 
     If the import already has the saved mapping of this name, that mapping is changed.
     """
-    job = _lock(session, key, by)
+    job = _lock(session, key, by, ImportStatus.NEEDS_MAPPING)
     mapping_id = job.options.get("mapping_id")
     names = {one.id: one.name for one in saved_mappings.list_mappings(session, key.practice_id)}
     if mapping_id is not None and names.get(mapping_id) == " ".join(name.split()):
@@ -82,7 +85,7 @@ def save_and_use(
 
 def choose_sheet(session: Session, key: ImportKey, sheet: str, *, by: Actor, now: dt.datetime) -> ImportJob:
     """Let a worker guess the mapping of a different sheet. Raise `NoSuchSheet` and `WrongImportStatus`."""
-    job = _lock(session, key, by)
+    job = _lock(session, key, by, ImportStatus.NEEDS_MAPPING)
     if sheet not in ((job.report or {}).get("guess") or {}).get("sheets", ()):
         raise NoSuchSheet
     return _proceed(session, job, {"sheet": sheet, "show_columns": True}, by=by, now=now)
@@ -90,10 +93,9 @@ def choose_sheet(session: Session, key: ImportKey, sheet: str, *, by: Actor, now
 
 def ask_again(session: Session, key: ImportKey, *, by: Actor, now: dt.datetime) -> ImportJob:
     """Let a user choose the columns of a checked own export again. Its files stay. Raise `WrongImportStatus`."""
-    job = _lock(session, key, by, status=ImportStatus.READY)
-    if "mapping" not in job.options:
-        raise lifecycle.wrong_status(job, "use a mapping")
-    return _proceed(session, job, {"show_columns": True}, by=by, now=now)
+    job = _lock(session, key, by, ImportStatus.READY)
+    shown = {name: job.options[name] for name in ("mapping", "mapping_name") if name in job.options}
+    return _proceed(session, job, {"show_columns": True, "shown_first": shown}, by=by, now=now)
 
 
 def guess(path: Path, *, sheet: str | None, today: dt.date, faults: Faults) -> Guess:
@@ -107,14 +109,14 @@ def guess(path: Path, *, sheet: str | None, today: dt.date, faults: Faults) -> G
         raise
 
 
-def _lock(
-    session: Session, key: ImportKey, by: Actor, *, status: ImportStatus = ImportStatus.NEEDS_MAPPING
-) -> ImportJob:
+def _lock(session: Session, key: ImportKey, by: Actor, *statuses: ImportStatus) -> ImportJob:
+    """Lock an import in one of these statuses. If it does not wait for a mapping, it must have one."""
     if key.practice_id != by.practice_id:
         raise lifecycle.NoSuchImport
     authorize.require_current_role(session, by, Action.IMPORT)
     job = lifecycle.lock(session, key)
-    if job.status is not status:
+    waits = job.status is ImportStatus.NEEDS_MAPPING
+    if job.status not in statuses or not (waits or "mapping" in job.options):
         raise lifecycle.wrong_status(job, "use a mapping")
     return job
 

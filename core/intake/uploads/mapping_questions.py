@@ -1,4 +1,4 @@
-"""When an import of the office's own file waits for a user: no one has said what a column or a value means."""
+"""When an import of the office's own file waits until a user says what a column or a value means."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -40,7 +40,13 @@ def asks_for_mapping(
         if saved is not None:
             job.options = {**job.options, **mapping_choice.of_saved(saved), "mapping_recognized": True}
             return False
-    _wait(session, job, {**found, "guess": guess.facts()}, now=now)
+    facts = guess.facts()
+    if "shown_first" in job.options:
+        used = Mapping.of(job.options["shown_first"]["mapping"])
+        facts = saved_fit.read_through(guess, used).facts() | {
+            "mapping_name": job.options["shown_first"].get("mapping_name")
+        }
+    _wait(session, job, {**found, "guess": facts}, now=now)
     return True
 
 

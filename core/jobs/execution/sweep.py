@@ -1,4 +1,4 @@
-"""Find work that was left undone after a lost hint, a dead worker or a broker outage and that polling misses."""
+"""Find work that polling misses: work left undone by a lost hint, a dead worker or a broker outage."""
 
 import datetime as dt
 from typing import Final, NamedTuple

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from core.cli.uploads import describe_import
 from tests.core.cli.conftest import Typed
 from tests.core.intake.mapping.conftest import HEADER, ROWS
 
@@ -77,11 +78,12 @@ def test_a_fault_names_the_offices_own_row_and_header(settle: Typed, tmp_path: P
 
 
 def test_the_saved_mapping_that_fits_is_named_and_used(settle: Typed, tmp_path: Path) -> None:
-    file = write(tmp_path / "ar.csv", ROWS[0].replace("03/14", "03/04"))
-    settle(
+    file = write(tmp_path / "ar.csv", ROWS[0].replace("03/14", "03/04") + ",0", header=f"{HEADER},Adj")
+    first = settle(
         "import", "file", file, "--practice", "Lakeside", "--yes", "--set", "dates.service_date=MM/DD/YYYY",
-        "--save-mapping", "our export",
+        "--set", "columns.Adj=", "--save-mapping", "our export",
     )  # fmt: skip
+    assert first.exit_code == 0, first.output
 
     asked = settle("import", "file", file, "--practice", "Lakeside")
     again = settle("import", "file", file, "--practice", "Lakeside", "--yes")
@@ -90,3 +92,20 @@ def test_the_saved_mapping_that_fits_is_named_and_used(settle: Typed, tmp_path: 
     assert "Check the mapping above" in asked.stderr
     assert again.exit_code == 0, again.output
     assert "Nothing new" in again.stdout
+
+
+def test_an_uploaded_file_with_a_new_value_says_how_to_answer() -> None:
+    question = "What does “Plan B” mean? It is in 1 row of the column “Hold”."
+    answer = {
+        "id": "7", "status": "needs_mapping", "status_words": "waiting for its mapping", "refused_words": None,
+        "options": {"mapping": {"columns": {}}, "mapping_name": "ours", "mapping_recognized": True},
+        "report": {"guess": {"columns": [], "questions": [{"sentence": question}]}},
+    }  # fmt: skip
+
+    assert describe_import(answer).splitlines() == [
+        "Import 7 is waiting for its mapping.",
+        "The file has the columns of the saved mapping ours, which was used.",
+        f"Question: {question}",
+        "Answer on this import's page, or add the values to the mapping and send it again:",
+        "  settle import map 7 NAME",
+    ]

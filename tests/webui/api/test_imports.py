@@ -14,7 +14,7 @@ from core.intake.uploads import run
 from core.models.people import Role
 from core.practices.create import create_practice
 from tests.factories import NOW
-from tests.own_export import MAPPING, next_day, rows_of, workbook
+from tests.own_export import MAPPING, csv_file, next_day, rows_of, workbook
 from tests.webui.api.conftest import Api, World
 from webui.api.import_models import ImportAnswer
 
@@ -123,6 +123,28 @@ def test_an_own_file_waits_for_its_mapping(world: World, biller: Api) -> None:
     assert "no_claim_number" in refused.json["facts"]["problems"]
     assert (given.status_code, given.json["status"]) == (202, "staged")
     assert biller.get(f"/imports/{import_id}").json["report"]["added"]["claims"] == 6
+
+
+def test_the_saved_mapping_that_fits_is_used_and_a_new_value_is_asked(world: World, biller: Api) -> None:
+    mapping = {**MAPPING, "columns": {**MAPPING["columns"], "Hold": "hold"}}
+    saved = biller.post("/mappings", json={"name": "ours", "mapping": mapping}).json
+    header, *lines = csv_file(rows_of(6)).decode().splitlines()
+    import_id = uploaded(
+        biller, {"ar.csv": "\n".join([f"{header},Hold", *(f"{line},Plan B" for line in lines)]).encode()}
+    )
+    work(world)
+
+    waiting = biller.get(f"/imports/{import_id}").json
+    assert (waiting["status"], waiting["options"]["mapping_id"]) == ("needs_mapping", int(saved["id"]))
+    assert [one["sentence"] for one in waiting["report"]["guess"]["questions"]] == [
+        "What does “Plan B” mean? It is in 6 rows of the column “Hold”."
+    ]
+    answered = {**mapping, "words": {"hold": {"Plan B": "payment_plan"}}}
+    biller.post("/mappings", json={"name": "ours", "mapping": answered, "replace": True})
+    biller.put(f"/imports/{import_id}/mapping", json={"mapping": "ours"})
+    work(world)
+    ready = biller.get(f"/imports/{import_id}").json
+    assert (ready["status"], ready["report"]["added"]["claims"]) == ("ready", 6)
 
 
 def test_the_next_export_takes_changes_on_request(world: World, biller: Api) -> None:
