@@ -36,6 +36,8 @@ def print_import(answer: dict[str, Any]) -> str:
     if answer["refused_words"]:
         lines.append(f"Nothing was imported. {answer['refused_words']}")
     lines += [f"  {group['sentence']}" for group in report.get("faults", ())]
+    if report.get("faults"):
+        lines.append(f"To list every location, run: settle import list {answer['id']} errors")
     if report.get("same_files_as"):
         lines.append(f"The same files were imported before, as import {report['same_files_as']}.")
     if report.get("changed_since_check") and answer["status"] == "ready":

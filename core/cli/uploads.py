@@ -99,10 +99,10 @@ def map_(api: Api, import_id: int, mapping: str) -> Any:
 
 @user_command(lambda _: "", name="list", json_too=False)
 @_import_argument
-@click.argument("what", type=click.Choice(["differences", "corrections"]))
+@click.argument("what", type=click.Choice(["differences", "corrections", "errors"]))
 def list_(api: Api, import_id: int, what: str) -> Any:
-    """Write the changes or corrections that a check found, as CSV."""
-    return api.download(f"/imports/{import_id}/{what}.csv", None)
+    """Write the changes, corrections or errors that a check found, as CSV."""
+    return api.download(f"/imports/{import_id}/{'faults' if what == 'errors' else what}.csv", None)
 
 
 @user_command(print_import)

@@ -101,7 +101,7 @@ def pause(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> Sett
 def resume(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
     """Resume a paused or halted job. After a halt, the failure budget starts over."""
     job = lock_if_allowed(session, key, by, Action.CONTROL_JOB)
-    posting_month.lock_month_open(session, job, now=now)
+    posting_month.lock_month_open(session, job)
     values = failure_budget.reset_baseline(session, key) if job.status is S.HALTED else {}
     sources = (S.PAUSED, S.HALTED)
     return transition_locked(
@@ -121,7 +121,7 @@ def retry_failed(session: Session, key: JobKey, *, by: Actor, now: dt.datetime, 
     job = lock_if_allowed(session, key, by, Action.CONTROL_JOB)
     if job.status not in retry.RETRYABLE_STATUSES:
         raise wrong_status(job, "be retried")
-    posting_month.lock_month_open(session, job, now=now)
+    posting_month.lock_month_open(session, job)
     if retry.reopen_failed(session, key, code=code, now=now) == 0:
         return job
     values = {"finished_at": None, "halted_because": None, **failure_budget.reset_baseline(session, key)}

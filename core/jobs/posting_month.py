@@ -48,22 +48,20 @@ def posts_money_clause() -> ColumnElement[bool]:
     return or_(SettleJob.kind == JobKind.SETTLE, of_original.correlate(SettleJob))
 
 
-def lock_month_open(session: Session, job: SettleJob, *, now: dt.datetime) -> None:
+def lock_month_open(session: Session, job: SettleJob) -> None:
     """Lock the month of the job's posting date so that it stays open until the commit.
 
     Raise `PeriodClosed` and `PeriodBusy`.
     """
     if moves_money(session, job):
-        today = practice_days.today(session.get_one(Practice, job.practice_id), now=now)
-        periods.lock_open(session, job.practice_id, [job.posting_date], today=today)
+        periods.lock_open(session, job.practice_id, [job.posting_date])
 
 
-def next_open_date_if_closed(session: Session, job: SettleJob, *, now: dt.datetime) -> dt.date | None:
+def next_open_date_if_closed(session: Session, job: SettleJob) -> dt.date | None:
     """Return the next open date, for a new preview, if the job's month is closed. Return None if it is open."""
     if not is_closed(session, job):
         return None
-    today = practice_days.today(session.get_one(Practice, job.practice_id), now=now)
-    return periods.next_open_date(session, job.practice_id, today=today)
+    return periods.first_open_date(periods.closed_months(session, job.practice_id), job.posting_date)
 
 
 def is_closed(session: Session, job: SettleJob) -> bool:

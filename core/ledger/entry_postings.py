@@ -139,7 +139,7 @@ def lock_posting_date(session: Session, practice: Practice, day: dt.date, *, tod
         refusal = bad_entry(posted_on=f"{day} is in the future; the latest is {latest}")
         refusal.facts["days"] = [str(day), str(latest)]
         raise refusal
-    periods.lock_open(session, practice.id, [day], today=today)
+    periods.lock_open(session, practice.id, [day])
     return day
 
 

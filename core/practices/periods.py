@@ -83,14 +83,14 @@ def format_long(month: dt.date) -> str:
     return f"{month:%B %Y}"
 
 
-def lock_open(session: Session, practice_id: int, posting_dates: Collection[dt.date], *, today: dt.date) -> None:
+def lock_open(session: Session, practice_id: int, posting_dates: Collection[dt.date]) -> None:
     """Lock the months of these dates, so that they stay open until commit.
 
     Raise `PeriodClosed` naming the first closed one and the next open date, and `PeriodBusy`.
     """
     closed = lock_months(session, practice_id, posting_dates)
     if closed:
-        raise closed_month_refusal(session, practice_id, min(closed), today=today)
+        raise closed_month_refusal(session, practice_id, min(closed))
 
 
 def lock_months(session: Session, practice_id: int, days_: Collection[dt.date]) -> set[dt.date]:
@@ -131,15 +131,6 @@ def closed_months(session: Session, practice_id: int) -> set[dt.date]:
     return set(session.scalars(closed))
 
 
-def next_open_date(session: Session, practice_id: int, *, today: dt.date) -> dt.date:
-    """Return the earliest open day: the first after the last closed month, or today if none is closed.
-
-    It is later than today only if today's month is closed.
-    """
-    closed = closed_months(session, practice_id)
-    return next_month(max(closed)) if closed else today
-
-
 def latest_posting_date(session: Session, practice_id: int, *, today: dt.date) -> dt.date:
     """Return the latest posting date: today, or the next open date if today's month is closed."""
     return first_open_date(closed_months(session, practice_id), today)
@@ -172,13 +163,17 @@ def checked_posting_date(
             f"The posting date {day} is in the future. The latest is {latest}.", days=[str(day), str(latest)]
         )
     if month_of(day) in closed:
-        raise closed_month_refusal(session, practice_id, month_of(day), today=today)
+        raise closed_month_refusal(session, practice_id, month_of(day))
     return day
 
 
-def closed_month_refusal(session: Session, practice_id: int, month: dt.date, *, today: dt.date) -> PeriodClosed:
-    """Return the refusal that names the closed month and what can be done instead."""
-    offered = next_open_date(session, practice_id, today=today)
+def closed_month_refusal(session: Session, practice_id: int, month: dt.date) -> PeriodClosed:
+    """Return the refusal that names the closed month and the next open date: the first open day after the month.
+
+    As in a ledger, an entry belongs in the period that is closest to its own and still open, even if a later one is
+    closed. It is in the future only if today's month is closed.
+    """
+    offered = first_open_date(closed_months(session, practice_id), month)
     return PeriodClosed(
         f"{format_long(month)} is closed to new postings. The next open date is {offered:%m/%d/%Y}. An "
         "administrator can reopen the month.",

@@ -199,7 +199,7 @@ def download_corrections(path: ImportPath) -> Response:
 )
 @requires(Action.IMPORT)
 def download_faults(path: ImportPath) -> Response:
-    """Download the errors that stopped an import: one row per location, up to 1,000 for each error, 10,000 in all."""
+    """Download the errors that stopped an import: one row for each location, up to 1,000,000."""
     return send_faults(path.key(current_actor()), by=current_actor())
 
 

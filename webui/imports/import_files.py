@@ -12,17 +12,15 @@ from core.intake.uploads.lifecycle import ImportKey
 from webui.shared import file_downloads
 from webui.shared.app_context import now
 
-_HEAD = ("File", "Line", "Column", "Value", "Note", "What to do", "Locations like this")
-
 
 def send_faults(key: ImportKey, *, by: Actor) -> Response:
-    """Answer with one row for each location that the check kept. Raise `NoSuchImport`."""
+    """Answer with one row for each location. Raise `NoSuchImport`."""
     return file_downloads.send_file(
         by=by,
         name=f"import-{key.import_id}-errors.csv",
         content_type=file_downloads.CSV,
-        record=lambda db: commands.authorize_download(db, key, "errors", by=by, now=now()),
-        pieces=lambda db: csv_pieces(_HEAD, _rows(db, key)),
+        record=lambda db: commands.authorize_download(db, key, lists.ERRORS, by=by, now=now()),
+        pieces=lambda db: _errors(db, key),
     )
 
 
@@ -37,10 +35,17 @@ def send_list(key: ImportKey, name: str, *, by: Actor) -> Response:
     )
 
 
+def _errors(db: Session, key: ImportKey) -> Iterator[str] | Iterator[bytes]:
+    """Return the list of errors, or what the report has of errors that precede the rows."""
+    if lists.has_list(db, key, lists.ERRORS):
+        return lists.list_pieces(db, key, lists.ERRORS)
+    return csv_pieces(lists.ERROR_COLUMNS, _rows(db, key))
+
+
 def _rows(db: Session, key: ImportKey) -> Iterator[tuple[str, ...]]:
     report = import_queries.find(db, key).report or {}
     for group in report.get("faults", ()):
         for place in group["places"]:
             texts = (place["column"] or "", place["value"] or "", place["note"] or "", group["cure"])
             line = "" if place["line"] is None else str(place["line"])
-            yield escape_formula(group["file"]), line, *map(escape_formula, texts), str(group["count"])
+            yield escape_formula(group["file"]), line, *map(escape_formula, texts)

@@ -57,7 +57,7 @@ def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -
         "short": SHORT_LABELS,
         "cost_share_max": NOTE_CHARACTERS_MAX,
         "left_out": _claims_left_out(db, job),
-        "next_open_date": posting_month.next_open_date_if_closed(db, job, now=now()),
+        "next_open_date": posting_month.next_open_date_if_closed(db, job),
         "today": practice_days.today(current_practice(), now=now()),
         "over": limits.describe(over),
         "approvers": [user.name for user in inbox.eligible_approvers(db, job, confirmer=_confirmer(job))],

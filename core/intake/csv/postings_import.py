@@ -106,7 +106,7 @@ def _check(
     report_future_rows(session, practice, origins, faults, now=now)
     lock_claims(session, practice.id, exists().where(_STAGE.c.claim == Claim.external_id))
     closed = periods.lock_and_list_closed(session, practice.id, staged_months(session))
-    report_postings_in_months(session, practice.id, closed, origins, faults, now=now)
+    report_postings_in_months(session, practice.id, closed, origins, faults)
     if by is not None:
         report_rows_over_limit(session, practice, origins, faults, by=by, now=now)
     faults.refuse_if_any()

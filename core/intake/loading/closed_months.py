@@ -9,32 +9,28 @@ from sqlalchemy.orm import Session
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins, first_faulty_rows
 from core.intake.parsing.faults import FaultKind, Faults
-from core.practices import periods, practice_days, practice_queries
+from core.practices import periods
 
 _MONTH: Final = periods.month_of_column(stages.POSTING.c.posted_on)
 
 
-def check_closed_months(
-    session: Session, practice_id: int, origins: Origins, faults: Faults, *, now: dt.datetime
-) -> None:
+def check_closed_months(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
     """Add a fault for each staged posting dated in a closed month of the practice."""
-    report_postings_in_months(
-        session, practice_id, periods.closed_months(session, practice_id), origins, faults, now=now
-    )
+    report_postings_in_months(session, practice_id, periods.closed_months(session, practice_id), origins, faults)
 
 
 def report_postings_in_months(
-    session: Session, practice_id: int, closed: set[dt.date], origins: Origins, faults: Faults, *, now: dt.datetime
+    session: Session, practice_id: int, closed: set[dt.date], origins: Origins, faults: Faults
 ) -> None:
     """Add a fault for each staged posting dated in one of the `closed` months."""
     if not closed:
         return
     posting = stages.POSTING
-    today = practice_days.today(practice_queries.find(session, practice_id), now=now)
-    offered = periods.next_open_date(session, practice_id, today=today)
-    rows = select(posting.c.at, posting.c.kind, posting.c.posted_on).where(_MONTH.in_(closed))
-    cure = f"the month is closed; use {offered}, the next open date, or ask an administrator to reopen the month"
-    for row in first_faulty_rows(session, rows, "kind", faults=faults):
+    all_closed = periods.closed_months(session, practice_id) | closed
+    rows = select(posting.c.at, posting.c.kind, posting.c.posted_on, _MONTH.label("month")).where(_MONTH.in_(closed))
+    for row in first_faulty_rows(session, rows, "kind", "month", faults=faults):
+        offered = periods.first_open_date(all_closed, row.month)
+        cure = f"the month is closed; use {offered}, the next open date, or ask an administrator to reopen the month"
         fault = origins[posting].fault(row, "posted_on", str(row.posted_on), cure, kind=FaultKind.PRACTICE)
         faults.add(fault, times=row.times)
 

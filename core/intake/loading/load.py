@@ -252,7 +252,7 @@ def _check_new(
     if (on_existing.claims or takes) and not options.check_only:
         touched = [gaining_claims(), *([changed_claims(practice_id)] if takes else [])]
         lock_claims(session, practice_id, Claim.external_id.in_(union_all(*touched)))
-    check_closed_months(session, practice_id, origins, faults, now=now)
+    check_closed_months(session, practice_id, origins, faults)
     if on_existing.claims:
         practice = practice_queries.find(session, practice_id)
         report_faulty_additions(session, practice, origins, faults, by=by, now=now)

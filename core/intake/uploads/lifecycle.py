@@ -86,7 +86,8 @@ def lock(session: Session, key: ImportKey) -> ImportJob:
 def transition(session: Session, key: ImportKey, *, source: ImportStatus, target: ImportStatus, **values: Any) -> bool:
     """Move the import if it is still in `source`, and set `values`. Return whether this call moved it.
 
-    The files of an import that ends are deleted. An imported one keeps the lists that its check made.
+    The files of an import that ends are deleted. An imported one keeps the lists that its check made. The caller then
+    stores the list of errors of a refused one.
     """
     assert (source, target) in TRANSITIONS, (source, target)
     moved = update(ImportJob).where(*key.of(ImportJob), ImportJob.status == source)

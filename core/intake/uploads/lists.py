@@ -1,26 +1,30 @@
-"""Lists that a check creates as CSV, of any length: what differs, and the postings that would correct the ledger."""
+"""Lists that a check creates as CSV: what differs, the postings that would correct the ledger, and the errors."""
 
 import csv
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, exists, insert, select
 from sqlalchemy.orm import Session
 
-from core.claims.export import csv_pieces
+from core.claims.export import csv_pieces, escape_formula
 from core.intake.loading.corrections import FILE_COLUMNS, Correction
 from core.intake.loading.differences import DIFFERENCE_COLUMNS, Difference
 from core.intake.loading.load import ImportOptions
+from core.intake.parsing.faults import Fault, Faults
 from core.intake.uploads.lifecycle import ImportKey
 from core.models.imports import PIECE_BYTES_MAX, ImportPiece
 
 DIFFERENCES: Final = "differences"
 CORRECTIONS: Final = "corrections"
-_COLUMNS: Final = {DIFFERENCES: DIFFERENCE_COLUMNS, CORRECTIONS: FILE_COLUMNS}
-_FILE: Final = {DIFFERENCES: -1, CORRECTIONS: -2}  # `ImportPiece.file`; uploaded files are 0 and above
+ERRORS: Final = "errors"
+ERROR_COLUMNS: Final = ("File", "Line", "Column", "Value", "Note", "What to do")
+ERRORS_LISTED_MAX: Final = 1_000_000  # what a spreadsheet opens
+_COLUMNS: Final = {DIFFERENCES: DIFFERENCE_COLUMNS, CORRECTIONS: FILE_COLUMNS, ERRORS: ERROR_COLUMNS}
+_FILE: Final = {DIFFERENCES: -1, CORRECTIONS: -2, ERRORS: -3}  # `ImportPiece.file`; uploaded files are 0 and above
 
 
 class ListFiles:
@@ -46,6 +50,18 @@ class ListFiles:
             each_difference=write_difference, each_correction=write_correction,
         )  # fmt: skip
 
+    def faults(self) -> Faults:
+        """Return the faults of a load, whose every place is in the list of errors, up to a limit."""
+        listed = 0
+
+        def write_error(fault: Fault) -> None:
+            nonlocal listed
+            listed += 1
+            if listed <= ERRORS_LISTED_MAX:
+                self._writers[ERRORS].writerow(error_cells(fault))
+
+        return Faults(write_error)
+
     def close(self) -> None:
         """Write what is buffered."""
         for file in self._open.values():
@@ -56,14 +72,26 @@ class ListFiles:
         with self._paths[name].open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def store(self, session: Session, key: ImportKey) -> None:
+    def store(self, session: Session, key: ImportKey, names: Sequence[str] = (DIFFERENCES, CORRECTIONS)) -> None:
         """Replace the import's lists with these."""
         session.execute(delete(ImportPiece).where(*key.of(ImportPiece), ImportPiece.file < 0))
-        for name, path in self._paths.items():
+        for name in names:
             place = {"practice_id": key.practice_id, "import_id": key.import_id, "file": _FILE[name]}
-            with path.open("rb") as file:
+            with self._paths[name].open("rb") as file:
                 for number, content in enumerate(iter(partial(file.read, PIECE_BYTES_MAX), b"")):
                     session.execute(insert(ImportPiece).values(**place, number=number, content=content))
+
+
+def error_cells(fault: Fault) -> list[str]:
+    """Return the place as a row of `ERROR_COLUMNS`."""
+    _kind, file, line, column, value, cure, note = fault.cells()
+    return [escape_formula(file), line, *map(escape_formula, (column, value, note, cure))]
+
+
+def has_list(session: Session, key: ImportKey, name: str) -> bool:
+    """Return whether the import has a list with at least one row."""
+    of_list = exists().where(*key.of(ImportPiece), ImportPiece.file == _FILE[name])
+    return bool(session.scalar(select(of_list)))
 
 
 def list_pieces(session: Session, key: ImportKey, name: str) -> Iterator[bytes]:

@@ -27,7 +27,7 @@ from core.intake.parsing.folder import Progress
 from core.intake.synthea.synthea_import import Payments, import_synthea
 from core.intake.uploads import codes, import_queries, lifecycle, mapping_questions, report, worker_folder
 from core.intake.uploads.lifecycle import ImportKey
-from core.intake.uploads.lists import ListFiles
+from core.intake.uploads.lists import ERRORS, ListFiles
 from core.intake.uploads.progress import ImportStopped, ProgressWriter, WorkerStopping
 from core.models.imports import WORKER_STATUSES, ImportJob, ImportSource, ImportStatus
 from core.models.people import User
@@ -91,6 +91,7 @@ def check_and_load(
     corrects = is_import and job.options.get("post_corrections", False)
     given: dict[str, Any] = {
         "practice_name": practice.name, "now": now, "progress": progress, "by": _user(session, job),
+        "faults": lists.faults(),
         "options": lists.options(take_changes=takes, post_corrections=corrects, check_only=not is_import),
     }  # fmt: skip
     if source is ImportSource.FILE:
@@ -195,7 +196,9 @@ def _check_or_import(
     except ImportRefused as refused:
         if mapping_questions.asks_for_words(session, job, uploaded, found, refused.faults, now=now):
             return
-        _refuse(session, job, because=codes.FAULTS, now=now, report={**found, **report.of_faults(refused.faults)})
+        of_faults = {**found, **report.of_faults(refused.faults)}
+        if _refuse(session, job, because=codes.FAULTS, now=now, report=of_faults):
+            lists.store(session, key, [ERRORS])
         return
     _save(session, job, found, is_import=is_import, now=now)
     lists.store(session, key)
@@ -243,17 +246,19 @@ def _save(session: Session, job: ImportJob, found: dict[str, Any], *, is_import:
 
 def _refuse(
     session: Session, job: ImportJob, *, because: str, now: dt.datetime, report: dict[str, Any] | None = None
-) -> None:
-    """End the import and record the reason. Nothing was imported. Do nothing if it has already ended."""
+) -> bool:
+    """End the import and record the reason. Nothing was imported. Return False if it has already ended."""
     key, source = lifecycle.key_of(job), job.status
     if (source, S.REFUSED) not in lifecycle.TRANSITIONS:
-        return
+        return False
     values = {
         "refused_because": because, "report": report, "files": job.files, "options": job.options, "finished_at": now,
         "phase": None,
     }  # fmt: skip
-    if lifecycle.transition(session, key, source=source, target=S.REFUSED, **values):
-        audit.record(session, "import.refused", key.subject(), by=None, now=now, because=because)
+    if not lifecycle.transition(session, key, source=source, target=S.REFUSED, **values):
+        return False
+    audit.record(session, "import.refused", key.subject(), by=None, now=now, because=because)
+    return True
 
 
 def _cause(error: Exception) -> str | None:

@@ -54,7 +54,7 @@ def confirm_or_request_approval(session: Session, job: SettleJob, *, now: dt.dat
     """
     # Lock until the commit, so that of two jobs confirmed at once, the second counts the first one's dollars.
     authorize.lock_users(session, requesters.requester_ids(job))
-    posting_month.lock_month_open(session, job, now=now)
+    posting_month.lock_month_open(session, job)
     by = requesters.accountable_user(job)
     job.limits_exceeded = [dict(one) for one in limits.exceeded(session, job, by=by, now=now)]
     session.flush()
@@ -93,7 +93,7 @@ def approve(
         raise lifecycle.ConfirmationMismatch
     if _needs_decision(session, job, by, S.CONFIRMED, now=now):
         stale.check_seen(session, job, changed_seen)
-        posting_month.lock_month_open(session, job, now=now)
+        posting_month.lock_month_open(session, job)
         decided = {"decided_by": by.user_id, "decided_at": now, "confirmed_at": now}
         lifecycle.transition_locked(
             session, job, S.CONFIRMED, by=by, now=now, sources=(S.AWAITING_APPROVAL,), act="approved", **decided

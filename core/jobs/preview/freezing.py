@@ -139,7 +139,7 @@ def freeze(
 
 def _confirm_scheduled_job(session: Session, job: SettleJob, *, now: dt.datetime) -> None:
     """Confirm a scheduled run's job. Discard it with a reason if a precondition failed while it was prepared."""
-    because = _discard_cause(session, job, now=now)
+    because = _discard_cause(session, job)
     if because is None:
         decide.confirm_or_request_approval(session, job, now=now)
         return
@@ -152,7 +152,7 @@ def _confirm_scheduled_job(session: Session, job: SettleJob, *, now: dt.datetime
     session.refresh(job)
 
 
-def _discard_cause(session: Session, job: SettleJob, *, now: dt.datetime) -> DiscardedBecause | None:
+def _discard_cause(session: Session, job: SettleJob) -> DiscardedBecause | None:
     people = authorize.lock_users(session, requesters.requester_ids(job))
     owner, requester = people[job.confirmed_by or job.requested_by], people[job.requested_by]
     if not owner.active:
@@ -162,11 +162,7 @@ def _discard_cause(session: Session, job: SettleJob, *, now: dt.datetime) -> Dis
     if not (requester.active and actor_for(requester).may(Action.CONFIRM_JOB)):
         return DiscardedBecause.REQUESTER_MAY_NOT
     # No user is present to choose a different date.
-    return (
-        None
-        if posting_month.next_open_date_if_closed(session, job, now=now) is None
-        else DiscardedBecause.PERIOD_CLOSED
-    )
+    return DiscardedBecause.PERIOD_CLOSED if posting_month.is_closed(session, job) else None
 
 
 def _after_freezing(job: SettleJob) -> JobStatus:

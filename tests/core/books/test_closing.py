@@ -15,7 +15,7 @@ from core.books import closing, month_sums
 from core.books.closing import FutureMonth, ImportRuns, MonthHasJobs, MonthOpen, ReopenReasonMissing
 from core.db.engine import transaction
 from core.errors import NotAllowed, Refusal
-from core.jobs import commands, prepare
+from core.jobs import commands, posting_month, prepare
 from core.ledger import entries, manual_postings
 from core.ledger.entries import parse_entry
 from core.models.jobs import JobStatus
@@ -160,32 +160,34 @@ def test_a_preview_in_a_closed_month_is_refused_but_may_use_the_next_open_date(
 
 
 @pytest.mark.parametrize(
-    ("closed", "earliest"),
+    ("closed", "refused", "offered"),
     [
-        ([], "2026-11-23"),
-        (["2026-10"], "2026-11-01"),
-        (["2026-09"], "2026-10-01"),
-        (["2026-08", "2026-09"], "2026-10-01"),
-        (["2026-07", "2026-09"], "2026-10-01"),
-        (["2025-12"], "2026-01-01"),
-        (["2026-11"], "2026-12-01"),
-        (["2026-09", "2026-11"], "2026-12-01"),
+        (["2026-10"], "2026-10-31", "2026-11-01"),
+        (["2026-09"], "2026-09-15", "2026-10-01"),
+        (["2026-08", "2026-09"], "2026-08-15", "2026-10-01"),
+        (["2026-08", "2026-10"], "2026-08-15", "2026-09-01"),  # September was reopened
+        (["2026-08", "2026-10"], "2026-10-15", "2026-11-01"),
+        (["2025-12"], "2025-12-31", "2026-01-01"),
+        (["2026-11"], "2026-11-23", "2026-12-01"),
+        (["2026-10", "2026-11"], "2026-10-15", "2026-12-01"),
     ],
 )
-def test_the_next_open_date_is_the_earliest_open_day_and_a_job_may_use_it(
-    practice: GivenPractice, admin: Actor, closed: list[str], earliest: str
+def test_a_refused_date_is_offered_the_first_open_day_after_it_and_a_job_may_use_that(
+    practice: GivenPractice, admin: Actor, closed: list[str], refused: str, offered: str
 ) -> None:
     practice.claim("1", Line(0, 100_00))
+    waiting = practice.preview(posting_date=refused, key="waiting")
     for month in closed:
         close(practice, admin, periods.parse_month(month))
 
     with practice.sessions() as session:
-        assert str(periods.next_open_date(session, practice.id, today=TODAY)) == earliest
-        for month in closed:
-            with pytest.raises(PeriodClosed, match=f"{earliest[5:7]}/01/{earliest[:4]}") as refused:
-                periods.lock_open(session, practice.id, [periods.parse_month(month)], today=TODAY)
-            assert refused.value.facts["next_open_date"] == earliest
-    assert str(practice.read_job(practice.preview(posting_date=earliest)).posting_date) == earliest
+        with pytest.raises(PeriodClosed, match=f"{offered[5:7]}/01/{offered[:4]}") as of_entry:
+            periods.lock_open(session, practice.id, [dt.date.fromisoformat(refused)])
+        assert str(posting_month.next_open_date_if_closed(session, practice.read_job(waiting))) == offered
+    with pytest.raises(PeriodClosed) as of_job:
+        practice.preview(posting_date=refused, key="refused")
+    assert of_entry.value.facts["next_open_date"] == of_job.value.facts["next_open_date"] == offered
+    assert str(practice.read_job(practice.preview(posting_date=offered)).posting_date) == offered
     if "2026-11" not in closed:
         assert practice.read_job(practice.preview(key="today")).posting_date == TODAY
 
@@ -377,7 +379,7 @@ def _waits_for_a_lock(practice: GivenPractice) -> bool:
 @pytest.mark.usefixtures("short_lock_waits")
 def test_a_month_locked_by_a_long_posting_is_busy(practice: GivenPractice, admin: Actor) -> None:
     with practice.sessions() as poster, poster.begin():
-        periods.lock_open(poster, practice.id, [NOVEMBER], today=NOW.date())
+        periods.lock_open(poster, practice.id, [NOVEMBER])
         with pytest.raises(PeriodBusy):
             close(practice, admin)
 

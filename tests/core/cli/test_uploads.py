@@ -42,6 +42,18 @@ def test_an_upload_prints_the_first_claims_the_rows_and_the_ignored_file(
     assert typed("import", "show", "1").stdout == printed
 
 
+def test_the_errors_of_an_upload_are_written_as_csv(typed: Typed, practice: GivenPractice, files: Path) -> None:
+    postings = files / "postings.csv"
+    postings.write_text(postings.read_text().replace("-88.00", "NaN"))
+
+    refused = work(typed, practice, "upload", files)
+    listed = typed("import", "list", "1", "errors")
+
+    assert "Nothing was imported. " in refused
+    assert "To list every location, run: settle import list 1 errors\n" in refused
+    assert listed.stdout.splitlines()[1].startswith("postings.csv,3,amount,NaN,")
+
+
 def test_an_upload_with_only_corrections_names_the_option_that_posts_them(
     typed: Typed, practice: GivenPractice, files: Path
 ) -> None:

@@ -1,13 +1,15 @@
 """An import is uploaded, checked without a trace, confirmed, and imported all or not at all, once."""
 
+import csv
 import datetime as dt
+import io
 from pathlib import Path
 
 import pytest
 
 from core.errors import NotAllowed
 from core.intake.parsing.faults import PLACES_MAX
-from core.intake.uploads import commands, lifecycle, receive, report
+from core.intake.uploads import commands, lifecycle, lists, receive, report
 from core.intake.uploads.commands import NothingNew, TotalsDiffer
 from core.intake.uploads.lifecycle import NoSuchImport, WrongImportStatus, key_of
 from core.jobs.preview.freezing import IdempotencyMismatch
@@ -65,7 +67,23 @@ def test_faults_refuse_an_import_and_are_grouped(uploads: Uploads) -> None:
     assert (group["file"], group["columns"], group["count"]) == ("postings.csv", ["amount"], 1)
     assert group["places"] == [{"line": 3, "column": "amount", "value": "NaN", "note": None}]
     assert "write dollars and cents" in group["cure"]
-    assert (uploads.count("claim"), uploads.count("import_piece")) == (0, 0)
+    assert (uploads.count("claim"), uploads.count("import_piece")) == (0, 1), "the list of errors stays"
+
+
+def test_every_location_of_an_error_is_in_the_list_of_errors(uploads: Uploads) -> None:
+    rows = "".join(f"{n},184146026,1,patient,payment,-2.0x,patient,,,2025-05-01\n" for n in range(10, 1_510))
+    postings = uploads.files["postings.csv"] + rows.encode()
+
+    job = uploads.checked({**uploads.files, "postings.csv": postings})
+
+    with uploads.practice.sessions() as session:
+        text_ = b"".join(lists.list_pieces(session, key_of(job), lists.ERRORS)).decode("utf-8-sig")
+    head, *places = csv.reader(io.StringIO(text_))
+    assert head == ["File", "Line", "Column", "Value", "Note", "What to do"]
+    first = len(uploads.files["postings.csv"].splitlines()) + 1
+    assert [place[:4] for place in places] == [
+        ["postings.csv", str(line), "amount", "'-2.0x"] for line in range(first, first + 1_500)
+    ]
 
 
 def test_the_same_files_again_say_so_and_cannot_be_imported(uploads: Uploads) -> None:
