@@ -120,3 +120,17 @@ def test_an_administrator_adds_changes_and_retires_a_reason(
     )
     admin.post("/reasons/hardship/restore", on="/reasons")
     assert "Later Charity – – hardship In use" in admin.says("/reasons")
+
+
+def test_the_preview_of_what_is_new_has_the_layout_that_the_form_offers(
+    practice: GivenPractice, biller: Browser
+) -> None:
+    practice.claim("C1", Line(12_00, 3_00))
+    practice.settle()
+
+    for asked, offered in (("", "Standard"), ("?layout=Batch+Settle+postings", "Batch+Settle+postings")):
+        link = re.search(r'data-follows="layout" download href="([^"]+)"', biller.read(f"{PAGE}{asked}"))
+        assert link is not None
+        assert f"layout={offered}" in link[1]
+
+    assert rows_of(biller, link[1].replace("&amp;", "&").replace("xlsx", "csv"))[0][0] == "posting_id"
