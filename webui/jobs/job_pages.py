@@ -25,7 +25,6 @@ from core.models.job_items import Outcome
 from core.models.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, JobStatus, SettleJob
 from webui.jobs import approval_facts, preview_facts
 from webui.jobs.job_labels import RUN_LABELS
-from webui.operations import flower_links
 from webui.shared import acts, page_arguments, partials
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.auth import current_actor, requires
@@ -95,9 +94,6 @@ def render_job(job_id: int, **extra: Any) -> Response:
             "reversals": job_queries.reversals_of(db, key),
             "reversed": reversed_totals.for_jobs(db, key.practice_id, [key.job_id]).get(key.job_id),
             "history": job_history.for_job(db, key),
-            "flower": flower_links.job_hints_url(app_context().settings, *key)
-            if current_actor().may(Action.CHANGE_SETTING)
-            else None,
             **_files_and_codes(db, key, job, so_far),
             **_permissions(job),
             "can_retry": retry.can_retry(db, key),
