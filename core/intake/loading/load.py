@@ -27,7 +27,7 @@ from core.intake.loading.agreement import Agreement, compare_balances, keep_file
 from core.intake.loading.checks import Origins, check_staged
 from core.intake.loading.closed_months import check_closed_months
 from core.intake.loading.compare import delete_known_rows, report_conflicts
-from core.intake.loading.corrections import Correction, Corrections, all_corrections, list_corrections
+from core.intake.loading.corrections import Correction, Corrections, Dating, all_corrections, list_corrections
 from core.intake.loading.differences import (
     Difference,
     Differences,
@@ -165,9 +165,10 @@ def load(
     in_file, first = control_totals(session), first_claims(session, practice_id)
     check_expected_total(in_file, options.expected_total_cents)
     keep_file_balances(session, practice_id)
-    differences, corrections = _compare(session, practice_id, source, origins, options)
+    dating = _dating(session, practice_id, totals, now=now)
+    differences, corrections = _compare(session, practice_id, source, origins, options, dating)
     staged, takes = _counts(session), options.take_changes and differences.count > 0
-    corrected = _correct(session, practice_id, source, origins, totals, now=now) if options.post_corrections else 0
+    corrected = stage_corrections(session, practice_id, source, origins, dating) if options.post_corrections else 0
     held_back = 0 if holds_back is None else hold_back(session, practice_id, source, holds_back)
     delete_known_rows(session, practice_id)
     on_existing = _check_new(session, practice_id, origins, faults, takes=takes, options=options, by=by, now=now)
@@ -209,15 +210,15 @@ def _check_rows(session: Session, practice_id: int, source: str, origins: Origin
 
 
 def _compare(
-    session: Session, practice_id: int, source: str, origins: Origins, options: ImportOptions
+    session: Session, practice_id: int, source: str, origins: Origins, options: ImportOptions, dating: Dating
 ) -> tuple[Differences, Corrections]:
     """Compare the staged rows with the practice's."""
     find_differences(session, practice_id)
     for each in all_differences(session, origins) if options.each_difference else ():
         options.each_difference(each)  # type: ignore[misc]  # given, as the line above says
-    for one in all_corrections(session, practice_id, source, origins) if options.each_correction else ():
+    for one in all_corrections(session, practice_id, source, origins, dating) if options.each_correction else ():
         options.each_correction(one)  # type: ignore[misc]
-    return list_differences(session, origins), list_corrections(session, practice_id, source, origins)
+    return list_differences(session, origins), list_corrections(session, practice_id, source, origins, dating)
 
 
 def _recognize(session: Session, practice_id: int, source: str, totals: Totals | None) -> Recognized:
@@ -226,12 +227,9 @@ def _recognize(session: Session, practice_id: int, source: str, totals: Totals |
     return recognize(session, practice_id, source, gives_totals=totals is not None)
 
 
-def _correct(
-    session: Session, practice_id: int, source: str, origins: Origins, totals: Totals | None, *, now: dt.datetime
-) -> int:
+def _dating(session: Session, practice_id: int, totals: Totals | None, *, now: dt.datetime) -> Dating:
     today = practice_days.today(practice_queries.find(session, practice_id), now=now)
-    is_dated = totals is None or totals.has_dates
-    return stage_corrections(session, practice_id, source, origins, today=today, is_dated=is_dated)
+    return Dating(today, is_dated=totals is None or totals.has_dates)
 
 
 def _check_new(

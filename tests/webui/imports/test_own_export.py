@@ -1,7 +1,15 @@
 """The office's own file on the Import page: its columns, its sheets, a saved mapping, and the next day's changes."""
 
+import csv
+import datetime as dt
+import io
+
+from sqlalchemy import select
+
+from core.intake.loading.known_postings import CORRECTION
 from core.intake.mapping.mapping import Mapping
 from core.intake.mapping.saved_mappings import save_mapping
+from core.models.ledger import Posting
 from tests.own_export import COLUMNS, MAPPING, csv_file, next_day, rows_of, workbook
 from tests.uploads import Uploads
 from tests.webui.conftest import Browser
@@ -12,6 +20,12 @@ ROWS = rows_of(6)
 
 def save(uploads: Uploads) -> None:
     uploads.practice.act(save_mapping, uploads.practice.id, name="ours", mapping=Mapping.of(MAPPING))
+
+
+def correction_dates(uploads: Uploads) -> set[dt.date]:
+    with uploads.practice.sessions() as session:
+        found = select(Posting.posted_on).where(Posting.source_id.contains(CORRECTION))
+        return set(session.scalars(found))
 
 
 def test_an_own_file_asks_which_column_is_which(biller: Browser, uploads: Uploads) -> None:
@@ -127,6 +141,10 @@ def test_corrections_are_posted_with_the_import_unless_the_user_unchecks_them(
             assert "Also post the corrections for 3 changed postings" in page
             assert "Refund that raises the balance by $10.00 by primary" in page
             assert "The corrections were posted." in biller.says("/imports/2")
+            file = csv.DictReader(io.StringIO(biller.load("/imports/2/corrections.csv").text.removeprefix("\ufeff")))
+            assert {row["posting_date"] for row in file} == {"2026-11-23"}
+            assert page.count(", 11/23/2026)") >= 3, "the day of the import, not the old postings' dates"
+            assert correction_dates(uploads) == {dt.date(2026, 11, 23)}
 
     assert "No new rows: the practice already has every row in these files." in page
     claim = uploads.practice.read(less[1][0])
