@@ -123,6 +123,21 @@ def test_changes_come_in_on_request(biller: Browser, uploads: Uploads) -> None:
     assert "V0001" in biller.load("/imports/2/corrections.csv").text
 
 
+def test_changed_names_come_before_other_changes(biller: Browser, uploads: Uploads) -> None:
+    save(uploads)
+    changed = next_day(ROWS)
+    changed[3][3] += dt.timedelta(days=1)
+    for number, rows in enumerate((ROWS, changed), 1):
+        send(biller, {"ar.csv": csv_file(rows)}, key=f"upload {number}", kind="1")
+        uploads.work()
+        biller.post(f"/imports/{number}/confirm", on="/imports")
+        uploads.work()
+
+    page, file = biller.says("/imports/2"), biller.load("/imports/2/differences.csv").text
+    assert page.index("Patient P000 Name") < page.index("Claim V0003 Service date")
+    assert file.index("P000") < file.index("V0003")
+
+
 def test_corrections_are_posted_with_the_import_unless_the_user_unchecks_them(
     biller: Browser, uploads: Uploads
 ) -> None:
