@@ -46,6 +46,10 @@ def test_a_biller_marks_what_is_new_as_sent_and_downloads_the_file(practice: Giv
     assert "There are no new write-offs or reversals" in page
     assert page.count("11/23/2026 10:00:00 AM biller Standard 2 $15.00 0 $0.00 XLSX CSV") == 1
     rows = rows_of(biller, "/write-offs/files/1/write-offs.csv")
+    rows_of(biller, "/write-offs/files/1/write-offs.csv")
+    assert [one.act for one in practice.audited(subject="file:1")] == [
+        "write_offs.sent", "write_offs.file_downloaded", "write_offs.drawn_again"
+    ]  # fmt: skip
     assert [row[0] for row in rows] == ["Claim ID", "C1", "C1", "Total"]
     again = biller.post(f"{PAGE}/files", on=PAGE, layout="Standard", idempotency_key="another")
     assert (again.status_code, "There is nothing new to send" in again.text) == (409, True)
