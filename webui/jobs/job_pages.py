@@ -93,6 +93,7 @@ def render_job(job_id: int, **extra: Any) -> Response:
             "run": RUN_LABELS[job.kind],
             "reversals": job_queries.reversals_of(db, key),
             "reversed": reversed_totals.for_jobs(db, key.practice_id, [key.job_id]).get(key.job_id),
+            "only": _only_claim(db, key) if job.reverses_job_id and so_far.total == 1 else None,
             "history": job_history.for_job(db, key),
             **_files_and_codes(db, key, job, so_far),
             **_permissions(job),
@@ -191,6 +192,11 @@ def _default_outcome(counts: dict[str, int], *, finished: bool) -> str:
     """Return the outcome to show first: failed, then skipped, and settled when the job has ended."""
     looked_at = counts if finished else (Outcome.FAILED.value, Outcome.SKIPPED.value)
     return next((name for name in looked_at if counts[name]), Outcome.SKIPPED.value)
+
+
+def _only_claim(db: Session, key: JobKey) -> outcomes.ItemRow | None:
+    found = outcomes.items(db, key, limit=1)
+    return found[0] if found else None
 
 
 def _selection_counts(selection: Mapping[str, Any]) -> dict[str, Any]:
