@@ -95,6 +95,7 @@ ACT_SENTENCES: Final = {
     "write_off_limits.changed": "Changed the practice's approval limits",
     "write_offs.downloaded": "Downloaded write-offs",
     "write_offs.drawn_again": "Downloaded write-off {it} again",
+    "write_offs.file_downloaded": "Downloaded write-off {it}",
     "write_offs.sent": "Marked write-off {it} as sent",
     "write_off_setting.changed": "Changed the Balance Writeoff setting for {it}",
 }

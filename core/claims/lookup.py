@@ -22,6 +22,12 @@ def list_line_items(session: Session, practice_id: int, claim_id: int) -> list[L
     return list(session.scalars(of_claim.order_by(LineItem.number)))
 
 
+def patient_name(session: Session, claim: Claim) -> str:
+    """Return the name of the claim's patient."""
+    this = (Patient.practice_id == claim.practice_id, Patient.id == claim.patient_id)
+    return session.scalars(select(Patient.name).where(*this)).one()
+
+
 def patient_number(session: Session, claim: Claim) -> str:
     """Return the practice's own number for the claim's patient."""
     this = (Patient.practice_id == claim.practice_id, Patient.id == claim.patient_id)

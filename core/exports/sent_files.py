@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import insert, literal, select, text
+from sqlalchemy import exists, insert, literal, select, text
 from sqlalchemy.orm import Session
 
 from core.access import audit
@@ -26,6 +26,7 @@ from core.jobs.keys import JobKey
 from core.jobs.preview.freezing import BadIdempotencyKey, IdempotencyMismatch
 from core.models.exports import PostingFile, SentPosting
 from core.models.ledger import Posting, PostingKind
+from core.models.people import AuditEntry
 
 SEND_SECONDS: Final = 600  # millions of postings are one statement
 KEY_CHARACTERS_MAX: Final = 200
@@ -137,7 +138,9 @@ def authorize_download(
     by.require(Action.SEE_CLAIMS)
     require_known(session, by.practice_id, wanted)
     if wanted.file is not None:
-        _record(session, "write_offs.drawn_again", wanted.file, by, now)
+        was_downloaded = _was_downloaded(session, by.practice_id, wanted.file)
+        act = "write_offs.drawn_again" if was_downloaded else "write_offs.file_downloaded"
+        _record(session, act, wanted.file, by, now)
         return
     layouts.find(session, by.practice_id, layout_name or layouts.STANDARD)
     given = wanted.model_dump(mode="json", exclude_defaults=True)
@@ -207,6 +210,13 @@ def file_name(wanted: PostingsFilter, form: str, *, today: dt.date) -> str:
     """Return the name of the downloaded file."""
     part = f"file-{wanted.file}" if wanted.file else f"job-{wanted.job}" if wanted.job else f"{today}"
     return f"write-offs-{part}.{form}"
+
+
+def _was_downloaded(session: Session, practice_id: int, file_id: int) -> bool:
+    of_file = (AuditEntry.practice_id == practice_id, AuditEntry.subject == f"file:{file_id}")
+    # An earlier version recorded the first download like the later ones.
+    acts = ("write_offs.file_downloaded", "write_offs.drawn_again")
+    return bool(session.scalar(select(exists().where(*of_file, AuditEntry.act.in_(acts)))))
 
 
 def _record(session: Session, act: str, file_id: int, by: Actor, now: dt.datetime, **facts: Any) -> None:

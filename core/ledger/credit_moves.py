@@ -15,7 +15,7 @@ from core.ledger import entry_postings
 from core.ledger.entries import CreditTransfer, Refund, bad_entry
 from core.ledger.entry_postings import Row
 from core.models.claims import Claim, LineItem
-from core.models.ledger import Posting, PostingKind, Responsibility
+from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
 from core.models.practices import Practice
 from core.money import format_cents
 from core.practices import practice_days
@@ -118,6 +118,13 @@ def list_open_balances(session: Session, claim: Claim) -> list[OpenBalance]:
         .limit(TARGETS_MAX)
     )
     return [OpenBalance(**row._mapping) for row in session.execute(found)]
+
+
+def paid_cents(session: Session, claim: Claim) -> dict[PaidBy, int]:
+    """Return what each payer and the patient paid on the claim, less refunds and voids."""
+    of_claim = (Posting.practice_id == claim.practice_id, Posting.claim_id == claim.id)
+    paid = select(Posting.paid_by, func.sum(-Posting.amount_cents)).where(*of_claim, Posting.paid_by.is_not(None))
+    return {by: int(total) for by, total in session.execute(paid.group_by(Posting.paid_by)) if by is not None}
 
 
 def _post_once(

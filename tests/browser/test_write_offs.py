@@ -23,9 +23,14 @@ def test_an_administrator_adds_a_reason_settles_and_downloads_the_write_offs(
 
     page = open_as("/write-offs", admin)
     assert faults_of(page) == ""
+    preview = page.get_by_role("link", name="Preview (XLSX) in this layout")
+    assert "layout=Standard" in (preview.get_attribute("href") or "")
+    page.locator("#layout").select_option("Batch Settle postings")
+    assert "layout=Batch+Settle+postings" in (preview.get_attribute("href") or "")
+    page.locator("#layout").select_option("Standard")
     page.get_by_role("button", name="Create file and mark as sent").click()
     with page.expect_download() as started:
-        page.get_by_role("link", name="CSV of file 1").click()
+        page.get_by_role("link", name="File 1 as CSV").click()
 
     text = started.value.path().read_text(encoding="utf-8-sig")
     assert "C1,1,The Patient,05/07/2026,1,99213,patient,-100.00" in text

@@ -92,6 +92,7 @@ def move_credit(claim_id: str, line: int, side: str) -> Response | tuple[str, in
             asked = CreditTransfer.of({**given, "to": _place(to)})
         else:
             asked = Refund.of({**given, "paid_to": to})
+            faults = {**_more_than_paid(claim_id, asked), **faults}
         if not faults:
             act = credit_moves.transfer if isinstance(asked, CreditTransfer) else credit_moves.refund
             key = _key(form, "to", "amount", "note", "posted_on")
@@ -106,6 +107,18 @@ def move_credit(claim_id: str, line: int, side: str) -> Response | tuple[str, in
     left = f" {format_cents(moved.credit_cents)} of the credit is left." if moved.credit_cents else ""
     flash(f"{format_cents(cents)} of the credit was {done}.{left}", "good")
     return redirect(url_for("claims.show", claim_id=claim_id), code=HTTPStatus.SEE_OTHER)
+
+
+def _more_than_paid(claim_id: str, asked: Refund) -> dict[str, str]:
+    """Return a warning if the refund exceeds what was paid, unless the user accepted that."""
+    with app_context().sessions() as db:
+        claim = lookup.find(db, current_actor().practice_id, claim_id)
+        paid = credit_moves.paid_cents(db, claim).get(asked.paid_to, 0)
+    if asked.amount_cents <= paid or "accept_more" in request.form:
+        return {}
+    who = "the patient" if asked.paid_to is PaidBy.PATIENT else words(asked.paid_to)
+    text = f"This refund is more than {who} paid on this claim ({format_cents(max(0, paid))})."
+    return {"more": f"{text} Check who receives it."}
 
 
 def _side(text: str) -> Responsibility:
@@ -167,6 +180,7 @@ def _render_credit(claim_id: str, line: int, side: Responsibility, **extra: Any)
         if found is None:
             abort(HTTPStatus.NOT_FOUND)
         payers = entry_postings.possible_payers(db, claim)
+        patient = lookup.patient_name(db, claim)
         balances = credit_moves.list_open_balances(db, claim)
         credit = max(0, -entry_postings.due_cents(found, side))
     choices = [("", "Choose …"), *((f"{_REFUND}.{payer.value}", _refund_words(payer)) for payer in payers)]
@@ -174,7 +188,7 @@ def _render_credit(claim_id: str, line: int, side: Responsibility, **extra: Any)
         (f"{_TRANSFER}.{one.line}.{one.responsibility.value}.{one.claim_id}", _transfer_words(one, claim_id))
         for one in balances
     ]
-    facts: Mapping[str, Any] = {"line": found, "side": side, "credit": credit, "choices": choices}
+    facts: Mapping[str, Any] = {"line": found, "side": side, "credit": credit, "choices": choices, "patient": patient}
     return _render("claims/credit.html", claim_id=claim_id, amount=format_plain_amount(credit), **facts, **extra)
 
 

@@ -2,9 +2,10 @@
 
 import datetime as dt
 import secrets
+from http import HTTPStatus
 from typing import Final
 
-from flask import Blueprint, Response as FlaskResponse, render_template, request
+from flask import Blueprint, Response as FlaskResponse, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from core import paging
@@ -165,7 +166,8 @@ def confirm(import_id: int) -> Response:
     except Refusal as refusal:
         return _back(acts.sentence_on_page(refusal), import_id, tone="bad")
     app_context().hints.import_files(job.practice_id, job.id)
-    return _back("Import started.", import_id)
+    # The page itself says that the import is in progress. A message would stay after its end.
+    return redirect(url_for("imports.show", import_id=import_id), code=HTTPStatus.SEE_OTHER)
 
 
 @blueprint.post(f"/{IMPORT_ID_RULE}/discard")

@@ -25,7 +25,6 @@ from core.models.job_items import Outcome
 from core.models.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, JobStatus, SettleJob
 from webui.jobs import approval_facts, preview_facts
 from webui.jobs.job_labels import RUN_LABELS
-from webui.operations import flower_links
 from webui.shared import acts, page_arguments, partials
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.auth import current_actor, requires
@@ -94,10 +93,8 @@ def render_job(job_id: int, **extra: Any) -> Response:
             "run": RUN_LABELS[job.kind],
             "reversals": job_queries.reversals_of(db, key),
             "reversed": reversed_totals.for_jobs(db, key.practice_id, [key.job_id]).get(key.job_id),
+            "only": _only_claim(db, key) if job.reverses_job_id and so_far.total == 1 else None,
             "history": job_history.for_job(db, key),
-            "flower": flower_links.job_hints_url(app_context().settings, *key)
-            if current_actor().may(Action.CHANGE_SETTING)
-            else None,
             **_files_and_codes(db, key, job, so_far),
             **_permissions(job),
             "can_retry": retry.can_retry(db, key),
@@ -195,6 +192,11 @@ def _default_outcome(counts: dict[str, int], *, finished: bool) -> str:
     """Return the outcome to show first: failed, then skipped, and settled when the job has ended."""
     looked_at = counts if finished else (Outcome.FAILED.value, Outcome.SKIPPED.value)
     return next((name for name in looked_at if counts[name]), Outcome.SKIPPED.value)
+
+
+def _only_claim(db: Session, key: JobKey) -> outcomes.ItemRow | None:
+    found = outcomes.items(db, key, limit=1)
+    return found[0] if found else None
 
 
 def _selection_counts(selection: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,14 +7,18 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Blueprint, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from core import reading
 from core.access.permissions import Action
+from core.claims import lookup
 from core.errors import NotFound, Refusal
 from core.jobs import commands, job_queries
+from core.jobs.keys import JobKey
 from core.jobs.results import outcomes, progress
 from core.jobs.reversal import create_reversal
+from core.models.job_items import JobItem, Outcome
 from core.models.jobs import SettleJob
 from core.practices import practice_days
 from core.practices.periods import BadPostingDate
@@ -109,6 +113,13 @@ def _note_error(note: str) -> str | None:
     return "The note contains a character that can't be saved. Type it again." if "\x00" in note else None
 
 
+def _item_of(db: Session, key: JobKey, claim_id: str) -> outcomes.ItemRow | None:
+    """Return the claim as the job settled it, or None if the job did not."""
+    claim = lookup.find(db, key.practice_id, claim_id)
+    found = outcomes.items(db, key, outcome=Outcome.SETTLED.value, where=JobItem.claim_id == claim.id, limit=1)
+    return found[0] if found else None
+
+
 def _render_form(job_id: int, claim_id: str | None, **extra: Any) -> str:
     key = acts.job_key(job_id)
     with app_context().sessions() as db:
@@ -116,6 +127,7 @@ def _render_form(job_id: int, claim_id: str | None, **extra: Any) -> str:
             "job": job_queries.find(db, key),
             "progress": progress.for_job(db, key, now=now()),
             "reversals": job_queries.reversals_of(db, key),
+            "item": _item_of(db, key, claim_id) if claim_id else None,
         }
     facts["is_reversible"] = create_reversal.is_reversible(facts["job"])
     return render_template(

@@ -25,3 +25,13 @@ document.addEventListener("keydown", (event) => {
   const search = document.querySelector("[data-search]");
   if (search) { event.preventDefault(); search.focus(); search.select?.(); }
 });
+
+// A link that downloads what a select chooses. Without this script, it keeps the choice that the page came with.
+document.addEventListener("change", (event) => {
+  for (const link of document.querySelectorAll("a[data-follows]")) {
+    if (link.dataset.follows !== event.target.id) continue;
+    const address = new URL(link.href);
+    address.searchParams.set(event.target.name, event.target.value);
+    link.href = address.href;
+  }
+});

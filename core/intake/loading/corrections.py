@@ -65,6 +65,17 @@ class Entry(NamedTuple):
         )
 
 
+class Dating(NamedTuple):
+    """How the correcting postings are dated: as in the file, or today."""
+
+    today: dt.date  # in the practice's time zone
+    is_dated: bool  # the file has posting dates
+
+    def date_of(self, old: Entry) -> str | None:
+        """Return today if the file has no date for the correction of `old`. A charge has its date of service."""
+        return None if self.is_dated and old.kind != PostingKind.CHARGE else self.today.isoformat()
+
+
 @dataclass(frozen=True)
 class Correction:
     """A posting in the ledger that the file changes or no longer contains (`new` is None)."""
@@ -76,6 +87,7 @@ class Correction:
     old: Entry
     new: Entry | None
     corrected_before: bool = False
+    post_on: str | None = None  # the posting date of the correction; None: as in the file
 
     @property
     def postings(self) -> tuple[Entry, ...]:
@@ -83,6 +95,10 @@ class Correction:
 
         After an earlier correction there are none, because the difference from the original would be posted twice.
         """
+        return tuple(one if self.post_on is None else one._replace(posted_on=self.post_on) for one in self._postings())
+
+    def _postings(self) -> tuple[Entry, ...]:
+        """Return the postings with the dates in the file."""
         if self.corrected_before:
             return ()
         if self.new is None:
@@ -133,13 +149,13 @@ class Corrections:
         return {**vars(self), "first": [one.facts() for one in self.first]}
 
 
-def list_corrections(session: Session, practice_id: int, source: str, origins: Origins) -> Corrections:
+def list_corrections(session: Session, practice_id: int, source: str, origins: Origins, dating: Dating) -> Corrections:
     """Return what differs from the ledger. Call it before the known rows are deleted."""
     found = _found(practice_id, source).subquery("found")
     is_missing = found.c.at.is_(None)
     counted = [func.count().filter(one) for one in (~is_missing, is_missing, ~found.c.corrected_before)]
     changed, missing, open_ = tuple(session.execute(select(*counted).select_from(found)).one())
-    first = list(_read(session, practice_id, source, origins, limit=LISTED_MAX)) if changed or missing else []
+    first = list(_read(session, practice_id, source, origins, dating, limit=LISTED_MAX)) if changed or missing else []
     return Corrections(changed, missing, open_, first)
 
 
@@ -148,9 +164,11 @@ def claims_to_correct(practice_id: int, source: str) -> Select[Any]:
     return select(_found(practice_id, source).subquery("found").c.claim)
 
 
-def all_corrections(session: Session, practice_id: int, source: str, origins: Origins) -> Iterator[Correction]:
+def all_corrections(
+    session: Session, practice_id: int, source: str, origins: Origins, dating: Dating
+) -> Iterator[Correction]:
     """Yield every correction, in constant memory."""
-    yield from _read(session, practice_id, source, origins, limit=None)
+    yield from _read(session, practice_id, source, origins, dating, limit=None)
 
 
 def _counter(entry: Entry) -> Entry:
@@ -174,7 +192,7 @@ def _digest_sql(columns: list[ColumnElement[Any]]) -> ColumnElement[str]:
 
 
 def _read(
-    session: Session, practice_id: int, source: str, origins: Origins, *, limit: int | None
+    session: Session, practice_id: int, source: str, origins: Origins, dating: Dating, *, limit: int | None
 ) -> Iterator[Correction]:
     width = len(STAGED_POSTING_COLUMNS)
     found = _found(practice_id, source).subquery("found")
@@ -184,7 +202,8 @@ def _read(
         origin = origins[_STAGE]
         if old.kind == PostingKind.CHARGE and origin.charges is not None:
             origin = origin.charges
-        yield Correction(row.source_id, row.claim, origin.file, row.at, old, new, row.corrected_before)
+        post_on = dating.date_of(old)
+        yield Correction(row.source_id, row.claim, origin.file, row.at, old, new, row.corrected_before, post_on)
 
 
 def _earlier_corrections(practice_id: int, source: str) -> Select[Any]:

@@ -8,7 +8,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field as dataclass_field
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, Table, Text, and_, case, cast, exists, func, insert, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Table,
+    Text,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.orm import Session
 
 from core.claims.export import escape_formula
@@ -35,6 +50,8 @@ _CLAIM_FIELDS: Final = (
 )
 _HOLD_ACTS: Final = ("claim.held", "claim.released")
 _FOUND: Final = stages.DIFFERENCE
+# Names and dates of birth first, because a wrong one may mean that the file is about another patient.
+_FIELD_ORDER: Final = (tuple_(_FOUND.c.record, _FOUND.c.field).not_in(_PRIVATE), _FOUND.c.record, _FOUND.c.field)
 
 
 @dataclass(frozen=True)
@@ -162,7 +179,7 @@ def list_differences(session: Session, origins: Origins) -> Differences:
     """Return the staged differences: their counts, and the first `LISTED_MAX`."""
     of = _FOUND.c
     counts = session.execute(
-        select(of.record, of.field, func.count()).group_by(of.record, of.field).order_by(of.record, of.field)
+        select(of.record, of.field, func.count()).group_by(of.record, of.field).order_by(*_FIELD_ORDER)
     )
     found = {f"{record} {name.replace('_', ' ')}": count for record, name, count in counts}
     return Differences(found, list(_read(session, origins, limit=LISTED_MAX)))
@@ -176,7 +193,7 @@ def all_differences(session: Session, origins: Origins) -> Iterator[Difference]:
 def _read(session: Session, origins: Origins, *, limit: int | None) -> Iterator[Difference]:
     of = _FOUND.c
     files = {stage.name.removeprefix("stage_"): origin.file for stage, origin in origins.items()}
-    rows = select(of.record, of.number, of.field, of.old, of.new, of.at).order_by(of.record, of.field, of.at)
+    rows = select(of.record, of.number, of.field, of.old, of.new, of.at).order_by(*_FIELD_ORDER, of.at)
     options = {} if limit else {"yield_per": _READ_AT_ONCE}
     for row in session.execute(rows.limit(limit), execution_options=options):
         file = files.get(row.record, "")

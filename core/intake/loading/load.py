@@ -27,7 +27,7 @@ from core.intake.loading.agreement import Agreement, compare_balances, keep_file
 from core.intake.loading.checks import Origins, check_staged
 from core.intake.loading.closed_months import check_closed_months
 from core.intake.loading.compare import delete_known_rows, report_conflicts
-from core.intake.loading.corrections import Correction, Corrections, all_corrections, list_corrections
+from core.intake.loading.corrections import Correction, Corrections, Dating, all_corrections, list_corrections
 from core.intake.loading.differences import (
     Difference,
     Differences,
@@ -115,7 +115,6 @@ class Imported:
 
     def facts(self) -> dict[str, Any]:
         """Return it as JSON, without names and dates of birth."""
-        summary = {} if self.summary is None else self.summary.facts()
         return {
             "added": self.added,
             "already_there": self.already_there,
@@ -136,7 +135,7 @@ class Imported:
             "changes_taken": self.changes_taken,
             "agreement": None if self.agreement is None else self.agreement.facts(),
             "warnings": self.warnings,
-            **summary,
+            **({} if self.summary is None else self.summary.facts()),
         }
 
 
@@ -162,17 +161,16 @@ def load(
         raise NotAllowed
     lock_imports(session, practice_id)
     _check_rows(session, practice_id, source, origins, faults)
-    redated = 0
-    if totals is not None:
-        redated = date_postings(session, practice_id, today=totals.today, has_dates=totals.has_dates)
+    redated = 0 if totals is None else date_postings(session, practice_id, **vars(totals))
     recognized = recognize(session, practice_id, source, gives_totals=totals is not None)
     sum_lines(session)
     in_file, first = control_totals(session), first_claims(session, practice_id)
     check_expected_total(in_file, options.expected_total_cents)
     keep_file_balances(session, practice_id)
-    differences, corrections = _compare(session, practice_id, source, origins, options)
+    dating = _dating(session, practice_id, totals, now=now)
+    differences, corrections = _compare(session, practice_id, source, origins, options, dating)
     staged, takes = _counts(session), options.take_changes and differences.count > 0
-    corrected = _correct(session, practice_id, source, origins, totals, now=now) if options.post_corrections else 0
+    corrected = stage_corrections(session, practice_id, source, origins, dating) if options.post_corrections else 0
     held_back = 0 if holds_back is None else hold_back(session, practice_id, source, holds_back)
     delete_known_rows(session, practice_id)
     on_existing = _check_new(session, practice_id, origins, faults, takes=takes, options=options, by=by, now=now)
@@ -189,11 +187,8 @@ def load(
         differences=differences, corrections=corrections,
         changes_taken=takes, summary=None,
     )  # fmt: skip
-    if options.check_only:
-        return done
-    done = _write(session, practice_id, done, source=source, by=by, now=now)
-    if recognized.postings:
-        mark_returned(session, practice_id, source, gives_totals=totals is not None)
+    if not options.check_only:
+        done = _write(session, practice_id, done, source=source, gives_totals=totals is not None, by=by, now=now)
     return done
 
 
@@ -214,23 +209,20 @@ def _check_rows(session: Session, practice_id: int, source: str, origins: Origin
 
 
 def _compare(
-    session: Session, practice_id: int, source: str, origins: Origins, options: ImportOptions
+    session: Session, practice_id: int, source: str, origins: Origins, options: ImportOptions, dating: Dating
 ) -> tuple[Differences, Corrections]:
     """Compare the staged rows with the practice's."""
     find_differences(session, practice_id)
     for each in all_differences(session, origins) if options.each_difference else ():
         options.each_difference(each)  # type: ignore[misc]  # given, as the line above checks
-    for one in all_corrections(session, practice_id, source, origins) if options.each_correction else ():
+    for one in all_corrections(session, practice_id, source, origins, dating) if options.each_correction else ():
         options.each_correction(one)  # type: ignore[misc]
-    return list_differences(session, origins), list_corrections(session, practice_id, source, origins)
+    return list_differences(session, origins), list_corrections(session, practice_id, source, origins, dating)
 
 
-def _correct(
-    session: Session, practice_id: int, source: str, origins: Origins, totals: Totals | None, *, now: dt.datetime
-) -> int:
+def _dating(session: Session, practice_id: int, totals: Totals | None, *, now: dt.datetime) -> Dating:
     today = practice_days.today(practice_queries.find(session, practice_id), now=now)
-    is_dated = totals is None or totals.has_dates
-    return stage_corrections(session, practice_id, source, origins, today=today, is_dated=is_dated)
+    return Dating(today, is_dated=totals is None or totals.has_dates)
 
 
 def _check_new(
@@ -261,7 +253,14 @@ def _check_new(
 
 
 def _write(
-    session: Session, practice_id: int, done: Imported, *, source: str, by: Actor | None, now: dt.datetime
+    session: Session,
+    practice_id: int,
+    done: Imported,
+    *,
+    source: str,
+    gives_totals: bool,
+    by: Actor | None,
+    now: dt.datetime,
 ) -> Imported:
     """Insert the new rows and apply the changes. The result contains the effects on write-offs, and the summary."""
     alike = look_alikes(session, practice_id)
@@ -287,6 +286,8 @@ def _write(
         recognized = {"recognized": done.recognized.postings} if done.recognized.postings else {}
         facts = {"source": source, **done.added, **existing, **late, **recognized}
         audit.record(session, "practice.imported", Subject.practice(practice_id), by=by, now=now, **facts)
+    if done.recognized.postings:
+        mark_returned(session, practice_id, source, gives_totals=gives_totals)
     return replace(
         done,
         summary=summarize(session, practice_id, alike, done.new if not done.on_existing.claims else None),

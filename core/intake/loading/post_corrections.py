@@ -9,27 +9,21 @@ from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins
-from core.intake.loading.corrections import Correction, all_corrections
+from core.intake.loading.corrections import Correction, Dating, all_corrections
 from core.intake.loading.known_postings import CORRECTION
 from core.intake.loading.recognize import know_recognized
-from core.models.ledger import PostingKind
 
 _STAGE: Final = stages.POSTING
 
 
-def stage_corrections(
-    session: Session, practice_id: int, source: str, origins: Origins, *, today: dt.date, is_dated: bool
-) -> int:
-    """Stage the correcting postings and return their number. The corrected ones count as known with their new values.
-
-    A correction is dated as in the file, or `today` if the file has no posting dates or it corrects a charge.
-    """
-    found = [one for one in all_corrections(session, practice_id, source, origins) if one.postings]
+def stage_corrections(session: Session, practice_id: int, source: str, origins: Origins, dating: Dating) -> int:
+    """Stage the correcting postings and return their number. Corrected postings are then known by their new values."""
+    found = [one for one in all_corrections(session, practice_id, source, origins, dating) if one.postings]
     rows = [(one, number) for one in found for number in range(len(one.postings))]
     corrects = stages.KNOWN_POSTING.c.source_id.contains(CORRECTION)
     taken = set(session.scalars(select(stages.KNOWN_POSTING.c.source_id).where(corrects)))
     ids = [_free_id(one.ids[number], taken) for one, number in rows]
-    staged = (_staged(one, number, id_, today, is_dated=is_dated) for (one, number), id_ in zip(rows, ids, strict=True))
+    staged = (_staged(one, number, id_) for (one, number), id_ in zip(rows, ids, strict=True))
     stages.copy_rows(session, _STAGE, staged)
     stages.copy_rows(session, stages.RECOGNIZED, (_as_known(one) for one in found))
     know_recognized(session)
@@ -41,13 +35,9 @@ def _free_id(wanted: str, taken: set[str]) -> str:
     return next(id_ for n in count(1) if (id_ := wanted if n == 1 else f"{wanted}-{n}") not in taken)
 
 
-def _staged(one: Correction, number: int, id_: str, today: dt.date, *, is_dated: bool) -> tuple[object, ...]:
+def _staged(one: Correction, number: int, id_: str) -> tuple[object, ...]:
     entry = one.postings[number]
-    keeps_date = is_dated and one.old.kind != PostingKind.CHARGE
-    return (
-        one.line_of_file or 0, id_, one.claim_id, *entry[:-1],
-        dt.date.fromisoformat(entry.posted_on) if keeps_date else today,
-    )  # fmt: skip
+    return one.line_of_file or 0, id_, one.claim_id, *entry[:-1], dt.date.fromisoformat(entry.posted_on)
 
 
 def _as_known(one: Correction) -> tuple[object, ...]:

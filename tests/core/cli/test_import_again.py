@@ -70,10 +70,10 @@ def test_what_differs_is_listed_without_names_and_the_rest_is_imported(settle: T
 
     assert "Lakeside: added 1 posting." in shown
     assert (
-        "2 changes to existing records were not applied (claim billing status 1, patient name 1).\n"
+        "2 changes to existing records were not applied (patient name 1, claim billing status 1).\n"
         "To apply them, add --take-changes:\n"
-        "  claim 184146026, billing status: Balance Due → Internal Review\n"
-        "  patient P-1, name: changed (hidden)\n" in shown
+        "  patient P-1, name: changed (hidden)\n"
+        "  claim 184146026, billing status: Balance Due → Internal Review\n" in shown
     )
     assert "1 existing posting has different values in the files. Postings are never overwritten." in shown
     assert (
@@ -91,7 +91,7 @@ def test_changes_are_applied_on_request_and_then_nothing_is_new(settle: Typed, t
 
     taken, after = again(settle, folder, "--take-changes"), again(settle, folder)
 
-    assert "Applied 2 changes to existing records (claim billing status 1, patient name 1):" in taken.stdout
+    assert "Applied 2 changes to existing records (patient name 1, claim billing status 1):" in taken.stdout
     assert "Lakeside: no new rows." in again(settle, changed_again(folder), "--take-changes").stdout
     assert "Nothing new: Lakeside already has all 2 claims." in after.stdout
     checked = again(settle, folder, "--check").stdout
@@ -130,8 +130,8 @@ def test_all_faults_differences_and_corrections_go_into_files(settle: Typed, tmp
     assert again(settle, folder, *asked).exit_code == 0
     assert not lists["all-faults"].exists(), "without a fault there is no file"
     assert rows(lists["all-differences"])[1:] == [
-        ["claim", "184146026", "billing_status", "Balance Due", "Internal Review", "claims.csv", "2"],
         ["patient", "P-1", "name", "(hidden)", "(hidden)", "patients.csv", "2"],
+        ["claim", "184146026", "billing_status", "Balance Due", "Internal Review", "claims.csv", "2"],
     ]
     posted = settle("import", "postings", lists["corrections"], "--practice", "Lakeside")
     assert "added 1 posting" in posted.stdout, posted.stderr

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from core.models.ledger import Posting
+from core.models.practices import Patient
 from tests.factories import GivenPractice, Line
 from tests.webui.conftest import Browser, page_text
 
@@ -54,6 +55,26 @@ def test_a_credit_is_refunded_from_the_list_of_credits(overpaid: GivenPractice, 
     assert "$45.00 of the credit was refunded. $15.00 of the credit is left." in shown
     assert "refund to patient “Check 7”" in shown
     assert overpaid.violations() == []
+
+
+def test_a_refund_of_more_than_was_paid_is_posted_only_after_a_warning(
+    overpaid: GivenPractice, biller: Browser
+) -> None:
+    page = "/claims/C1/credits/1/patient"
+    shown = biller.says(page)
+    with overpaid.sessions() as session:
+        name = session.scalars(select(Patient.name)).first()
+    assert f"Patient: {name}" in shown
+    assert "post the refund in your practice-management system too" in shown
+    form = {"to": "refund.primary", "amount": "45", "note": "Check 7", "idempotency_key": "one"}
+
+    warned = biller.post(page, on=page, **form)
+    nothing = overpaid.read("C1").patient_due
+    posted = biller.post(page, on=page, **form, accept_more="true")
+
+    assert warned.status_code == 422
+    assert "This refund is more than Ins 1 paid on this claim ($0.00)." in page_text(warned)
+    assert (nothing, posted.status_code, overpaid.read("C1").patient_due) == (-35_00, 303, 10_00)
 
 
 def test_a_credit_is_transferred_to_what_the_patient_owes(overpaid: GivenPractice, biller: Browser) -> None:

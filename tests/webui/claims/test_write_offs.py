@@ -46,6 +46,10 @@ def test_a_biller_marks_what_is_new_as_sent_and_downloads_the_file(practice: Giv
     assert "There are no new write-offs or reversals" in page
     assert page.count("11/23/2026 10:00:00 AM biller Standard 2 $15.00 0 $0.00 XLSX CSV") == 1
     rows = rows_of(biller, "/write-offs/files/1/write-offs.csv")
+    rows_of(biller, "/write-offs/files/1/write-offs.csv")
+    assert [one.act for one in practice.audited(subject="file:1")] == [
+        "write_offs.sent", "write_offs.file_downloaded", "write_offs.drawn_again"
+    ]  # fmt: skip
     assert [row[0] for row in rows] == ["Claim ID", "C1", "C1", "Total"]
     again = biller.post(f"{PAGE}/files", on=PAGE, layout="Standard", idempotency_key="another")
     assert (again.status_code, "There is nothing new to send" in again.text) == (409, True)
@@ -120,3 +124,17 @@ def test_an_administrator_adds_changes_and_retires_a_reason(
     )
     admin.post("/reasons/hardship/restore", on="/reasons")
     assert "Later Charity – – hardship In use" in admin.says("/reasons")
+
+
+def test_the_preview_of_what_is_new_has_the_layout_that_the_form_offers(
+    practice: GivenPractice, biller: Browser
+) -> None:
+    practice.claim("C1", Line(12_00, 3_00))
+    practice.settle()
+
+    for asked, offered in (("", "Standard"), ("?layout=Batch+Settle+postings", "Batch+Settle+postings")):
+        link = re.search(r'data-follows="layout" download href="([^"]+)"', biller.read(f"{PAGE}{asked}"))
+        assert link is not None
+        assert f"layout={offered}" in link[1]
+
+    assert rows_of(biller, link[1].replace("&amp;", "&").replace("xlsx", "csv"))[0][0] == "posting_id"

@@ -47,7 +47,9 @@ def test_a_difference_is_shown_and_must_be_accepted(biller: Browser, uploads: Up
     assert "differs from the expected A/R total by $0.10" in biller.says("/imports/1")
     biller.post("/imports/1/confirm", on="/imports/1", accept_difference="true")
 
-    assert "Import started." in biller.says("/imports/1")
+    page = biller.says("/imports/1")
+    assert "You can leave this page." in page
+    assert "started." not in page, "such a message would stay after the import"
 
 
 def test_an_expected_total_that_is_no_amount_is_refused_in_words(biller: Browser, uploads: Uploads) -> None:

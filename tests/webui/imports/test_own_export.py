@@ -1,7 +1,15 @@
 """The office's own file on the Import page: its columns, its sheets, a saved mapping, and the next day's changes."""
 
+import csv
+import datetime as dt
+import io
+
+from sqlalchemy import select
+
+from core.intake.loading.known_postings import CORRECTION
 from core.intake.mapping.mapping import Mapping
 from core.intake.mapping.saved_mappings import save_mapping
+from core.models.ledger import Posting
 from tests.own_export import COLUMNS, MAPPING, csv_file, next_day, rows_of, workbook
 from tests.uploads import Uploads
 from tests.webui.conftest import Browser
@@ -13,6 +21,12 @@ ROWS = rows_of(6)
 
 def save(uploads: Uploads) -> None:
     uploads.practice.act(save_mapping, uploads.practice.id, name="ours", mapping=Mapping.of(MAPPING))
+
+
+def correction_dates(uploads: Uploads) -> set[dt.date]:
+    with uploads.practice.sessions() as session:
+        found = select(Posting.posted_on).where(Posting.source_id.contains(CORRECTION))
+        return set(session.scalars(found))
 
 
 def test_an_own_file_asks_which_column_is_which(biller: Browser, uploads: Uploads) -> None:
@@ -110,6 +124,21 @@ def test_changes_come_in_on_request(biller: Browser, uploads: Uploads) -> None:
     assert "V0001" in biller.load("/imports/2/corrections.csv").text
 
 
+def test_changed_names_come_before_other_changes(biller: Browser, uploads: Uploads) -> None:
+    save(uploads)
+    changed = next_day(ROWS)
+    changed[3][3] += dt.timedelta(days=1)
+    for number, rows in enumerate((ROWS, changed), 1):
+        send(biller, {"ar.csv": csv_file(rows)}, key=f"upload {number}", kind="1")
+        uploads.work()
+        biller.post(f"/imports/{number}/confirm", on="/imports")
+        uploads.work()
+
+    page, file = biller.says("/imports/2"), biller.load("/imports/2/differences.csv").text
+    assert page.index("Patient P000 Name") < page.index("Claim V0003 Service date")
+    assert file.index("P000") < file.index("V0003")
+
+
 def test_corrections_are_posted_with_the_import_unless_the_user_unchecks_them(
     biller: Browser, uploads: Uploads
 ) -> None:
@@ -128,6 +157,10 @@ def test_corrections_are_posted_with_the_import_unless_the_user_unchecks_them(
             assert "Also post the corrections for 3 changed postings" in page
             assert "Refund that raises the balance by $10.00 by primary" in page
             assert "The corrections were posted." in biller.says("/imports/2")
+            file = csv.DictReader(io.StringIO(biller.load("/imports/2/corrections.csv").text.removeprefix("\ufeff")))
+            assert {row["posting_date"] for row in file} == {"2026-11-23"}
+            assert page.count(", 11/23/2026)") >= 3, "the day of the import, not the old postings' dates"
+            assert correction_dates(uploads) == {dt.date(2026, 11, 23)}
 
     assert "No new rows: the practice already has every row in these files." in page
     claim = uploads.practice.read(less[1][0])

@@ -8,6 +8,7 @@ from core.access.permissions import Actor
 from core.jobs.keys import JobKey
 from core.models.claims import Hold
 from core.models.jobs import JobKind, SettleJob
+from core.models.practices import Patient
 from tests.factories import GivenPractice, Line
 from tests.webui.conftest import Browser, Clock
 
@@ -252,3 +253,23 @@ def test_an_expired_reversal_preview_links_back_to_the_reversal_form(
 
     assert f"/jobs/{job.job_id}/reverse?again=2" in approver.links(page)
     assert "confirm-form" not in approver.read(page)
+
+
+def test_the_pages_of_a_reversal_of_one_claim_name_the_claim_the_patient_and_the_amount(
+    practice: GivenPractice, job: JobKey, approver: Browser
+) -> None:
+    with practice.sessions() as session:
+        name = session.query(Patient).first().name  # type: ignore[union-attr]
+
+    form = approver.says(f"/jobs/{job.job_id}/reverse?claim=C00002")
+    page = request_reversal(approver, job, claim="C00002")
+    previewed = approver.says(page)
+    confirm(approver, page)
+    practice.run()
+
+    assert f"Reverse job 1 for claim C00002 Patient {name}" in form
+    assert "$15.00 written off" in form
+    assert "$45.00" not in form
+    assert f"Claim C00002, patient {name}" in previewed.replace("C00002 ,", "C00002,")
+    assert "$15.00 to restore" in previewed
+    assert "$15.00 restored" in approver.says(page)
