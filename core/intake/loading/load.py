@@ -178,12 +178,9 @@ def load(
     already_there = {kind: staged[kind] - added[kind] for kind in staged}
     already_there["postings"] += corrected - held_back
     done = Imported(
-        added=added, already_there=already_there,
-        corrected=corrected, recognized=recognized, held_back=held_back,
-        in_file=in_file, new=control_totals(session) if is_part else in_file,
-        first_claims=first, on_existing=on_existing,
-        differences=differences, corrections=corrections,
-        changes_taken=takes, summary=None,
+        added=added, already_there=already_there, corrected=corrected, recognized=recognized, held_back=held_back,
+        in_file=in_file, new=control_totals(session) if is_part else in_file, changes_taken=takes, summary=None,
+        first_claims=first, on_existing=on_existing, differences=differences, corrections=corrections,
     )  # fmt: skip
     if options.check_only:
         return done
