@@ -180,12 +180,9 @@ def load(
     already_there = {kind: staged[kind] - added[kind] for kind in staged}
     already_there["postings"] += corrected - held_back
     done = Imported(
-        added=added, already_there=already_there,
-        corrected=corrected, recognized=recognized, held_back=held_back, redated=redated,
-        in_file=in_file, new=control_totals(session) if is_part else in_file,
-        first_claims=first, on_existing=on_existing,
-        differences=differences, corrections=corrections,
-        changes_taken=takes, summary=None,
+        added=added, already_there=already_there, corrected=corrected, recognized=recognized, held_back=held_back,
+        redated=redated, in_file=in_file, new=control_totals(session) if is_part else in_file, changes_taken=takes,
+        first_claims=first, on_existing=on_existing, differences=differences, corrections=corrections, summary=None,
     )  # fmt: skip
     if not options.check_only:
         done = _write(session, practice_id, done, source=source, gives_totals=totals is not None, by=by, now=now)
