@@ -65,7 +65,7 @@ def _checked_members(opened: zipfile.ZipFile, *, bytes_max: int) -> list[tuple[z
 
 
 def _is_ignored(entry: zipfile.ZipInfo) -> bool:
-    """Return whether the operating system added the file by itself."""
+    """Return whether the operating system added the file separately."""
     parts = entry.filename.split("/")
     return _IGNORED_FOLDERS in parts or parts[-1].startswith(".")
 

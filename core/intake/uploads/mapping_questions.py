@@ -28,7 +28,7 @@ def asks_for_mapping(
     """
     faults = Faults()
     for name in names[1:]:
-        cure = "your own export must be one file; upload each file by itself"
+        cure = "your own export must be one file; upload each file separately"
         faults.add(Fault(name, cure, kind=FaultKind.STRUCTURE))
     faults.refuse_if_any()
     if "mapping" in job.options:

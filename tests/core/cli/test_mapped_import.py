@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
-from core.cli.uploads import describe_import
+import pytest
+
+from core.cli.import_answer import print_import
 from tests.core.cli.conftest import Typed
 from tests.core.intake.mapping.conftest import HEADER, ROWS
 
@@ -94,7 +96,7 @@ def test_the_saved_mapping_that_fits_is_named_and_used(settle: Typed, tmp_path: 
     assert "Nothing new" in again.stdout
 
 
-def test_an_uploaded_file_with_a_new_value_says_how_to_answer() -> None:
+def test_an_uploaded_file_with_a_new_value_says_how_to_answer(capsys: pytest.CaptureFixture[str]) -> None:
     question = "What does “Plan B” mean? It is in 1 row of the column “Hold”."
     answer = {
         "id": "7", "status": "needs_mapping", "status_words": "waiting for its mapping", "refused_words": None,
@@ -102,7 +104,9 @@ def test_an_uploaded_file_with_a_new_value_says_how_to_answer() -> None:
         "report": {"guess": {"columns": [], "questions": [{"sentence": question}]}},
     }  # fmt: skip
 
-    assert describe_import(answer).splitlines() == [
+    print_import(answer)
+
+    assert capsys.readouterr().out.splitlines() == [
         "Import 7 is waiting for its mapping.",
         "The file has the columns of the saved mapping ours, which was used.",
         f"Question: {question}",

@@ -65,7 +65,7 @@ def test_a_refund_pays_the_credit_back(overpaid: GivenPractice) -> None:
 @pytest.mark.parametrize(
     ("asked", "fault"),
     [
-        ({"amount_cents": 60_01}, r"amount_cents: more than the credit of \$60.00"),
+        ({"amount_cents": 60_01}, r"amount_cents: more than the \$60.00 credit"),
         ({"line": 2}, "line: line 2 has no patient credit"),
         ({"line": 3}, "line: claim 1 has no line 3"),
         ({"responsibility": "insurance"}, "line: line 1 has no insurance credit"),
@@ -139,12 +139,12 @@ def test_a_transfer_of_a_credit_between_claims_is_voided_on_both_from_either(ove
 @pytest.mark.parametrize(
     ("asked", "fault"),
     [
-        ({"cents": 25_01}, r"amount_cents: more than the \$25.00 owed there"),
+        ({"cents": 25_01}, r"amount_cents: more than the \$25.00 owed on that line"),
         ({"side": "insurance"}, "to.line: line 2 has no insurance balance"),
         ({"line": 1}, "to.line: line 1 has no patient balance"),
         ({"line": 7}, "to.line: claim 1 has no line 7"),
         ({"claim": "3", "line": 1}, "to.claim_id: claim 3 is for a different patient"),
-        ({"claim": "2", "line": 1, "side": "insurance", "cents": 60_01}, r"more than the credit of \$60.00"),
+        ({"claim": "2", "line": 1, "side": "insurance", "cents": 60_01}, r"more than the \$60.00 credit"),
         ({"note": ""}, "note: give the reason"),
     ],
 )

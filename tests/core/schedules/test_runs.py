@@ -174,7 +174,7 @@ def test_a_run_skips_claims_reserved_by_a_waiting_job_and_names_the_job(schedule
     assert (waiting.status, second.status) == (JobStatus.AWAITING_APPROVAL, JobStatus.REPORTED)
     report = scheduled.report(scheduled.runs()[1], FIRST_RUN + DAY)
     assert (report.state, report.held_by, report.skipped) == ("held", (waiting.id,), 2)
-    assert f"Reserved by unfinished job {waiting.id}: 2 claims" in report.sentence
+    assert f"Already in unfinished job {waiting.id}: 2 claims" in report.sentence
 
 
 def test_the_next_run_settles_new_claims_although_a_job_waits(scheduled: ScheduledPractice) -> None:
@@ -315,7 +315,7 @@ def test_a_schedule_settles_nothing_until_the_practice_has_chosen_its_setting(sc
     scheduled.tick(FIRST_RUN)
 
     assert scheduled.outcomes() == [("2026-11-24", "failed", "write_off_setting_not_chosen")]
-    assert scheduled.report(scheduled.run(), FIRST_RUN).sentence.startswith(f"Failed: {why}. When an administrator")
+    assert scheduled.report(scheduled.run(), FIRST_RUN).sentence.startswith(f"Failed: {why}. After an administrator")
     with pytest.raises(SettingNotChosen):
         scheduled.run_now(schedule, "early", now=FIRST_RUN)
     assert scheduled.jobs() == []

@@ -47,7 +47,7 @@ def test_a_credit_is_refunded_from_the_list_of_credits(overpaid: GivenPractice, 
     for fault in ("Choose where the credit goes.", "Enter the reason. It is kept in the ledger."):
         assert fault in page_text(wrong)
     too_much = biller.post(link, on=link, to="refund.patient", amount="60.01", note="Check 7")
-    assert "More than the credit of $60.00; enter at most that." in page_text(too_much)
+    assert "More than the $60.00 credit; enter that amount or less." in page_text(too_much)
     for _ in range(2):
         biller.post(link, on=link, to="refund.patient", amount="45", note="Check 7", idempotency_key="one")
 

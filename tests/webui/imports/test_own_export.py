@@ -118,7 +118,7 @@ def test_changes_come_in_on_request(biller: Browser, uploads: Uploads) -> None:
     assert "Payment -$60.00 by primary" in page
     done = biller.says("/imports/2")
     assert "1 posting on existing claims and 1 change imported." in done
-    assert "The claims in the files have an A/R of" in biller.says("/imports/1")
+    assert "The A/R for the claims in these files is" in biller.says("/imports/1")
     assert "1 claim has a different balance in Batch Settle." in done
     assert "Claim ID In the files In Batch Settle Difference V0001" in done
     assert "V0001" in biller.load("/imports/2/corrections.csv").text

@@ -575,7 +575,7 @@ def test_the_report_of_a_run_without_a_chosen_setting_leads_an_administrator_to_
     report = admin.read("/schedule-runs/1")
 
     assert "Failed: The practice has not chosen its Balance Writeoff setting." in report
-    assert '<a href="/settings">Open Settings</a>' in report
+    assert '<a href="/settings">Open Write-off settings</a>' in report
 
 
 def test_an_approver_reads_beside_approve_that_the_setting_neither_writes_off_nothing(
