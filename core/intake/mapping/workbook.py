@@ -7,6 +7,7 @@ scanned first, in pieces, for its size and for formulas without a stored value.
 import datetime as dt
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, Final
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
 
 from core.intake.mapping.amounts import number_text
+from core.intake.mapping.workbook_scan import DAMAGED, SheetScan
 from core.intake.parsing.lines import UnreadableFile
 
 CELLS_MAX: Final = 5_000_000  # calamine needs about 90 bytes for each
@@ -22,18 +24,14 @@ CELLS_OF_REQUEST_MAX: Final = 500_000  # for one web request, because its proces
 XML_BYTES_MAX: Final = 800_000_000  # unpacked; calamine reads all texts at once when it opens the file
 XML_BYTES_OF_REQUEST_MAX: Final = 60_000_000
 _PIECE_BYTES: Final = 1_000_000
-_OVERLAP_BYTES: Final = 4_096  # so that no cell is cut in two
+TEXT_BYTES_MAX: Final = 250_000_000  # unpacked; calamine holds every text that cells share, from the moment it opens
+TEXT_BYTES_OF_CELL: Final = 100
+RATIO_MAX: Final = 200  # sheets shrink to a tenth or a fiftieth; a bomb to a thousandth
+SMALL_BYTES: Final = 10_000_000  # a small part may shrink to any size
+_READ_AT_ONCE: Final = ("sharedstrings.xml", "styles.xml", "workbook.xml", ".rels")
+_BROKEN: Final = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, OSError, NotImplementedError, RuntimeError)
+_SMALLER: Final = "split it, or save it as CSV UTF-8"
 _OLE: Final = b"\xd0\xcf\x11\xe0"
-_ROW: Final = re.compile(rb'<(?:\w+:)?row [^>]*?\br="(\d+)"')
-_CELL: Final = re.compile(rb"<(?:\w+:)?c[ />]")  # including cells without a reference, which is optional
-_WIDE_CELL: Final = re.compile(rb'<(?:\w+:)?c r="([A-Z]{2,3})\d')
-_CELL_MAX: Final = rb'(?P<ref>[A-Z]+\d+)"(?![^>]*t="str")[^>]*>'
-_NO_VALUE: Final = re.compile(rb'<c r="' + _CELL_MAX + rb"<f[^<]*(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v></v>)?\s*</c>")
-_ERROR: Final = re.compile(
-    rb'<c r="(?P<column>[A-Z]+)(?P<row>\d+)"[^>]*\bt="e"[^>]*>(?:<f[^<]*(?:/>|>[^<]*</f>))?\s*<v>(?P<text>[^<]*)</v>'
-)
-_ERRORS_MAX: Final = 10_000  # rows with an error, in one sheet
-LETTERS: Final = 26
 
 
 def is_workbook(head: bytes) -> bool:
@@ -48,7 +46,8 @@ class Workbook:
 
     def __init__(self, path: Path, *, cells_max: int = CELLS_MAX) -> None:
         """Open the workbook. Raise `UnreadableFile` with the fix."""
-        _refuse_large(path, XML_BYTES_MAX if cells_max > CELLS_OF_REQUEST_MAX else XML_BYTES_OF_REQUEST_MAX)
+        most = XML_BYTES_MAX if cells_max > CELLS_OF_REQUEST_MAX else XML_BYTES_OF_REQUEST_MAX
+        _refuse_large(path, most, cells_max)
         self._path = path
         self._cells_max = cells_max
         self._errors: dict[int, dict[int, str]] = {}  # by row and column, because calamine reads them as empty
@@ -82,7 +81,7 @@ class Workbook:
         try:
             cells = self._book.get_sheet_by_name(sheet)
         except CalamineError:
-            raise UnreadableFile("the workbook is damaged; open it in Excel and save it again", 1) from None
+            raise UnreadableFile(DAMAGED, 1) from None
         if cells.start is None:
             return
         first_column = cells.start[1]
@@ -97,74 +96,78 @@ class Workbook:
 
     def _scan(self, sheet: str) -> None:
         """Refuse a sheet that would need too much memory or has formulas without a stored value."""
-        rows = columns = cells = 0
-        for piece in self._pieces(sheet):
-            numbers = _ROW.findall(piece)
-            rows = max(rows, *map(int, numbers[-1:]), 0) if numbers else rows
-            columns = max(columns, max(map(column_number, _WIDE_CELL.findall(piece)), default=LETTERS))
-            cells += len(_CELL.findall(piece)) - len(_CELL.findall(piece[:_OVERLAP_BYTES] if cells else b""))
-            if max(rows * columns, cells) > self._cells_max:
-                cure = (
-                    f"the sheet spans {rows:,} rows and {columns:,} columns, more than {self._cells_max:,} cells; "
-                    "delete empty rows and columns, or save it as CSV UTF-8"
-                )
-                raise UnreadableFile(cure, rows)
-            for found in _ERROR.finditer(piece):
-                self._errors.setdefault(int(found["row"]), {})[column_number(found["column"])] = found["text"].decode()
-            if len(self._errors) > _ERRORS_MAX:
-                raise UnreadableFile(f"more than {_ERRORS_MAX:,} rows show an error; correct it in Excel", rows)
-            bare = _NO_VALUE.search(piece)
-            if bare is not None:
-                place = bare["ref"].decode()
-                raise UnreadableFile(
-                    f"cell {place} has a formula without a stored value; open the workbook in Excel and save it again",
-                    int(re.sub(r"\D", "", place)),
-                )
-
-    def _pieces(self, sheet: str) -> Iterator[bytes]:
-        """Yield the sheet's XML in pieces that overlap. Raise `UnreadableFile`."""
-        tail = b""
+        scan = SheetScan(self._cells_max)
         try:
-            with zipfile.ZipFile(self._path) as packed, packed.open(_part_of_sheet(packed, sheet)) as xml:
-                while piece := xml.read(_PIECE_BYTES):
-                    yield tail + piece
-                    tail = piece[-_OVERLAP_BYTES:]
-        except (zipfile.BadZipFile, KeyError, EOFError, OSError):
-            raise UnreadableFile("the workbook is damaged; open it in Excel and save it again", 1) from None
+            with zipfile.ZipFile(self._path) as packed:
+                scan.read(_blocks(packed, _part_of_sheet(packed, sheet)))
+        except _BROKEN:
+            raise UnreadableFile(DAMAGED, 1) from None
+        self._errors = scan.errors
 
 
-def _refuse_large(path: Path, most: int) -> None:
-    """Refuse a workbook that unpacks to more than `most` bytes, before anything reads it."""
+def _blocks(packed: zipfile.ZipFile, part: str) -> Iterator[bytes]:
+    """Yield the part in pieces. Raise `zipfile.BadZipFile` at its end if it is not what it claims to be."""
+    with packed.open(part) as xml:
+        while piece := xml.read(_PIECE_BYTES):
+            yield piece
+
+
+def _refuse_large(path: Path, most: int, cells_max: int) -> None:
+    """Refuse a workbook that unpacks to more than `most` bytes or has too many texts, before calamine reads it."""
     if not zipfile.is_zipfile(path):
         return
-    with zipfile.ZipFile(path) as packed:
-        size = sum(part.file_size for part in packed.infolist())
-    if size > most:
-        cure = f"the workbook unpacks to more than {most // 1_000_000} MB; split it, or save it as CSV UTF-8"
-        raise UnreadableFile(cure, 1)
+    try:
+        with zipfile.ZipFile(path) as packed:
+            parts = packed.infolist()
+            if len({part.filename.casefold() for part in parts}) < len(parts):
+                raise UnreadableFile(DAMAGED, 1)
+            if sum(part.file_size for part in parts) > most:
+                raise UnreadableFile(_too_large(most), 1)
+            for part in parts:
+                if part.file_size > max(SMALL_BYTES, RATIO_MAX * part.compress_size):
+                    cure = f"a part of the workbook unpacks to more than {RATIO_MAX} times its size; {_SMALLER}"
+                    raise UnreadableFile(cure, 1)
+                if part.filename.casefold().endswith(_READ_AT_ONCE):
+                    _check_texts(packed, part, cells_max)
+    except _BROKEN:
+        raise UnreadableFile(DAMAGED, 1) from None
+
+
+def _check_texts(packed: zipfile.ZipFile, part: zipfile.ZipInfo, cells_max: int) -> None:
+    """Refuse a part that calamine would hold whole in memory and that is too large, or not as large as it says."""
+    most = min(TEXT_BYTES_MAX, TEXT_BYTES_OF_CELL * cells_max)
+    if part.file_size > most:
+        raise UnreadableFile(_too_large(most, "the workbook's texts unpack"), 1)
+    texts = 0
+    for block in _blocks(packed, part.filename):
+        texts += block.count(b"<si") + block.count(b":si")
+        if texts > 2 * cells_max:  # a prefixed end tag counts too
+            raise UnreadableFile(f"the workbook has more than {cells_max:,} texts; {_SMALLER}", 1)
+
+
+def _too_large(most: int, what: str = "the workbook unpacks") -> str:
+    return f"{what} to more than {most // 1_000_000} MB; {_SMALLER}"
 
 
 def _part_of_sheet(packed: zipfile.ZipFile, sheet: str) -> str:
-    """Return the name of the sheet's XML part, by the workbook's own list."""
+    """Return the name of the sheet's XML part, by the workbook's own list. Raise `KeyError` unless there is one."""
     book = packed.read("xl/workbook.xml").decode("utf-8", "replace")
     links = packed.read("xl/_rels/workbook.xml.rels").decode("utf-8", "replace")
-    for tag in re.findall(r"<(?:\w+:)?sheet\b[^>]*>", book):
-        name, link = re.search(r'\bname="([^"]*)"', tag), re.search(r'\b\w+:id="([^"]*)"', tag)
-        if name is None or link is None or unescape(name[1]) != sheet:
-            continue
-        for relation in re.findall(r"<(?:\w+:)?Relationship\b[^>]*>", links):
-            target = re.search(r'\bTarget="([^"]*)"', relation)
-            if f'Id="{link[1]}"' in relation and target is not None:
-                return target[1].removeprefix("/") if target[1].startswith("/") else f"xl/{target[1]}"
-    raise KeyError(sheet)
+    if "<!" in book + links:  # a comment could hide which part calamine will read
+        raise KeyError(sheet)
+    tags = re.findall(r"<(?:\w+:)?sheet\b[^>]*>", book)
+    ids = [_attribute(tag, r"\w+:id") for tag in tags if unescape(_attribute(tag, "name")) == sheet]
+    relations = re.findall(r"<(?:\w+:)?Relationship\b[^>]*>", links)
+    targets = [_attribute(one, "Target") for one in relations if _attribute(one, "Id") in ids]
+    if len(ids) != 1 or len(targets) != 1:
+        raise KeyError(sheet)
+    target = targets[0].removeprefix("/")
+    return target if target.startswith("xl/") or target != targets[0] else f"xl/{target}"
 
 
-def column_number(letters: bytes) -> int:
-    """Return the number of a column: A is 1, AA is 27."""
-    number = 0
-    for letter in letters:
-        number = number * LETTERS + letter - ord("A") + 1
-    return number
+def _attribute(tag: str, name: str) -> str:
+    found = re.search(rf"""\s{name}\s*=\s*(["'])(.*?)\1""", tag)
+    return "" if found is None else found[2]
 
 
 def cell_text(value: Any) -> str:
