@@ -1,8 +1,7 @@
 # One image for every process. docker-compose.yml has the command for each.
 FROM python:3.11-slim AS build
 WORKDIR /build
-# Install only what the product needs, and check each file against its hash in requirements.lock. The
-# test packages and the local servers stay out.
+# Install only what the product needs, without tests and servers. Check each file against its hash in requirements.lock.
 RUN pip install --no-cache-dir uv==0.13.8 && uv venv /venv
 ENV VIRTUAL_ENV=/venv UV_NO_CACHE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1
 COPY requirements.lock pyproject.toml README.md LICENSE ./
