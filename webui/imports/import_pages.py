@@ -12,6 +12,7 @@ from core import paging
 from core.access.permissions import Action
 from core.errors import Refusal
 from core.intake.mapping import saved_mappings
+from core.intake.mapping.workbook import CELLS_MAX
 from core.intake.uploads import codes, commands, import_queries, lifecycle, lists, mapping_choice, receive
 from core.intake.uploads.receive import megabytes
 from core.jobs import job_queries
@@ -55,6 +56,7 @@ def index() -> str:
         bytes_max=app_context().settings.import_bytes_max,
         most=megabytes(app_context().settings.import_bytes_max),
         form_most=megabytes(BODY_BYTES_MAX),
+        million_cells=CELLS_MAX // 1_000_000,
     )
 
 

@@ -94,6 +94,10 @@ def test_a_form_without_content_says_what_to_do(biller: Browser, files: dict[str
     assert words in biller.says("/imports")
 
 
+def test_the_page_says_to_save_a_large_export_as_csv(biller: Browser) -> None:
+    assert "Save a large export as CSV: an XLSX sheet can have up to 5 million cells" in biller.says("/imports")
+
+
 def test_the_page_says_if_no_worker_comes(biller: Browser, uploads: Uploads, clock: Clock) -> None:
     send(biller, uploads.files)
     assert "No worker has started yet." not in biller.says("/imports/1")
