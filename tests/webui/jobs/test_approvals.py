@@ -126,7 +126,7 @@ def test_a_confirmed_job_over_a_limit_shows_its_approvers_and_when_it_expires(
         in shown
     )
     assert "Can be approved by: ruth." in shown
-    assert "It expires 11/30/2026 10:00:00 AM" in shown
+    assert "The job expires 11/30/2026 10:00:00 AM" in shown
     assert "These limits were frozen at preview. Later changes do not affect this job." in shown
     assert f"{address_of(previewed)}/approve" not in biller.forms(address_of(previewed))
 
