@@ -24,7 +24,7 @@ class PostgresLocation:
 
 
 def choose_location(binaries: Path, folder: Path) -> PostgresLocation:
-    """Return both locations. As root, use `SHARED_ROOT` for what `nobody` cannot access. Create the folder."""
+    """Return both locations and create the folder. As root, use `SHARED_ROOT` if the server's user lacks access."""
     if os.getuid() != 0:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return PostgresLocation(binaries, folder, None)

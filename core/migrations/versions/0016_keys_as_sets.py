@@ -92,7 +92,7 @@ def _function(name: str, table: str, rows: str, schema: str) -> str:
         for key in KEYS
         if key.table == table
     )
-    # A session keeps the plan of its first statement, which may add one row or a million. Look-ups by key suit both.
+    # A session keeps the plan of its first statement, when the parent may have been small. Then each row would scan it.
     return (
         f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql\n"
         f'SET search_path = "{schema}", pg_temp\n'
