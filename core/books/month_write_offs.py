@@ -68,7 +68,7 @@ def for_month(session: Session, practice_id: int, month: dt.date) -> MonthWriteO
 
 
 def _by_job(practice_id: int, month: dt.date) -> Select[Any]:
-    """Return the query: postings are first added up by job, so that few rows look for names."""
+    """Return the query: postings are first added up by job, so that only a few rows need a lookup of names."""
     of_original = and_(
         _ORIGINAL.practice_id == Posting.practice_id, _ORIGINAL.claim_id == Posting.claim_id,
         _ORIGINAL.line == Posting.line, _ORIGINAL.id == Posting.reverses_id,
@@ -115,7 +115,7 @@ def _user(row: Any) -> tuple[str, int]:
 
 
 def _grouped(rows: Iterable[Any], name_of: Callable[[Any], tuple[str, int]]) -> list[WriteOffRow]:
-    """Add the rows up by name and responsibility. The number keeps two users of one name apart."""
+    """Add the rows up by name and responsibility. The number keeps two users with the same name apart."""
     groups: dict[tuple[str, str, int, Responsibility], list[Any]] = defaultdict(list)
     for row in rows:
         name, number = name_of(row)

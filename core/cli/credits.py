@@ -43,7 +43,7 @@ def _line(row: dict[str, Any]) -> str:
 @click.option("--csv", "as_csv", is_flag=True, help="Print the list as CSV.")
 @click.option(
     "--output", "path", metavar="PATH", type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the list to a file, as its ending says: .csv or .xlsx.",
+    help="Write the list to a file. The path must end in .csv or .xlsx.",
 )  # fmt: skip
 def credits_(api: Api, as_csv: bool, path: Path | None, **wanted: Any) -> Any:
     """List service lines with a credit balance.

@@ -44,7 +44,7 @@ def print_import(answer: dict[str, Any]) -> str:
         lines.append("The practice's data changed after the check, so nothing was imported. Compare the new totals.")
     if answer["options"].get("mapping_recognized"):
         name = answer["options"]["mapping_name"]
-        lines.append(f"The file has the columns of the saved mapping {name}, which was used.")
+        lines.append(f"The file has the columns of the saved mapping {name}, so the import used it.")
     if answer["status"] == "needs_mapping":
         lines += _guess(answer, report["guess"])
     _print(lines)

@@ -34,7 +34,7 @@ def format_preview(job: dict[str, Any]) -> str:
 
 
 def neither(job: dict[str, Any]) -> list[str]:
-    """Return a sentence if the job writes nothing off because that is the setting."""
+    """Return a sentence if the job writes nothing off because the setting is Neither."""
     counts = job["counts"] or {"will_settle": 0}
     if job["kind"] != "settle" or job["setting"] != "neither" or not counts["will_settle"] or counts["write_offs"]:
         return []

@@ -101,13 +101,13 @@ def file_(
 def _choose(
     file: Path, practice: str, name: str | None, sheet: str | None, settings: Sequence[str]
 ) -> tuple[Mapping, bool]:
-    """Return the named mapping, or after showing it the fitting or guessed one, and whether questions remain."""
+    """Return the named mapping, or show and return one that fits or is guessed; and whether questions remain."""
     if name is not None:
         return _corrected(_named(practice, name), sheet, settings), False
     guess = guess_mapping(file, today=context.utc_now().date(), sheet=sheet)
     saved = None if settings else _fitting(practice, guess)
     if saved is not None:
-        click.echo(f"The file has the columns of the saved mapping {saved.name}, which is used.", err=True)
+        click.echo(f"The file has the columns of the saved mapping {saved.name}, so it is used.", err=True)
         guess = read_through(guess, Mapping.of(saved.mapping))
     mapping = _corrected(guess.mapping, sheet, settings)
     left = [one.header for one in guess.columns if one.header not in mapping.columns]

@@ -67,8 +67,8 @@ def _stops(stops: dict[str, Any]) -> list[str]:
     if not earlier:
         return list(stops["words"])
     range_ = earlier[0] if len(earlier) == 1 else f"{earlier[0]} to {earlier[-1]}"
-    still_open = counted(len(earlier), "earlier month is", "earlier months are")
-    return [*stops["words"], f"{still_open} still open: {range_}."]
+    stay = counted(len(earlier), "earlier month stays", "earlier months stay")
+    return [*stops["words"], f"{stay} open: {range_}."]
 
 
 def _short(digest: str | None) -> str:

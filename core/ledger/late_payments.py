@@ -5,7 +5,7 @@ balance without any write-off. Neither sum depends on the order of postings, so 
 
 A posting that lowers the balance below zero reverses write-offs, newest first, until the credit is gone. The last one
 is reversed in full, and its remainder is re-posted. A posting that raises the balance restores what earlier postings
-reversed, oldest write-off first, and never more than it raised. If a job later wrote off or reversed something there,
+reversed, oldest write-off first, and at most its own amount. If a job later wrote off or reversed something there,
 nothing from before is restored, because the job decided on the balance again. What exceeds the write-offs is a credit.
 """
 
@@ -117,7 +117,7 @@ def _repost_write_off(session: Session, of: WriteOff, cents: int, version: int, 
 
 
 def _raise_versions(session: Session, practice_id: int, restoring: Mapping[BalanceKey, list[WriteOff]]) -> None:
-    """Raise the versions of claims on which one line had write-offs from several jobs restored.
+    """Raise the version of each claim that had write-offs from several jobs restored for one line and responsibility.
 
     A version allows one write-off for each line and responsibility. The caller raises the version for the first one.
     """
@@ -157,7 +157,7 @@ def _posting_date(cause: Any, moved: list[WriteOff], closed: set[dt.date], *, to
 def _causes(
     session: Session, practice_id: int, posting_ids: Collection[int], claim_ids: Collection[int]
 ) -> dict[BalanceKey, Any]:
-    """Return the postings that may reverse or restore, by line and responsibility. The last one at a place counts."""
+    """Return, by claim, line and responsibility, the last of the postings that may reverse or restore write-offs."""
     columns = (Posting.id, Posting.claim_id, Posting.line, Posting.responsibility, Posting.posted_on)
     moving = select(*columns, Posting.amount_cents).where(
         Posting.practice_id == practice_id,

@@ -50,7 +50,7 @@ class PostingFile(Base):
 
 
 class SentPosting(Base):
-    """A posting in a sent file, or one that an import brought back. It has the posting's key, so it is sent once."""
+    """A posting in a sent file, or one that an export repeated. It has the posting's key, so it is sent once."""
 
     __tablename__ = "sent_posting"
     __table_args__ = (
@@ -64,5 +64,5 @@ class SentPosting(Base):
     posting_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     file_id: Mapped[int | None] = mapped_column(BigInteger)  # None: it is already in the practice's own system
     patient_name: Mapped[Str]  # as sent, because an import may correct a name, and the two below
-    service_date: Mapped[dt.date | None]  # None: marked by the version before, which did not keep it
+    service_date: Mapped[dt.date | None]  # None: marked by the previous version, which did not store it
     procedure_code: Mapped[str | None]  # the same

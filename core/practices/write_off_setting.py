@@ -96,7 +96,7 @@ def set_for_provider(
 def require_chosen(practice: Practice) -> None:
     """Raise `SettingNotChosen` if the practice has not chosen.
 
-    The setting of one provider is no choice for the claims of the others.
+    A setting for one provider does not count, because it does not cover the other providers' claims.
     """
     if not practice.write_off_chosen:
         raise SettingNotChosen

@@ -99,7 +99,7 @@ def _state(run: ScheduleRun, job: SettleJob, figures: _Figures) -> str:
 
 
 def _neither(state: str, job: SettleJob, f: _Figures) -> str:
-    """Return a sentence if the job writes nothing off because that is the setting."""
+    """Return a sentence if the job writes nothing off because the setting is Neither."""
     settles = f.settled or (f.remaining and state in ("waiting", "report"))
     if job.setting is not WriteOffSetting.NEITHER or f.insurance_cents or f.patient_cents or not settles:
         return ""

@@ -84,7 +84,7 @@ def create_import(header: OnceHeaders, body: NewImport) -> tuple[Response, int, 
     The files are those of docs/import-format.md or of Synthea's CSV export, or your own export as one CSV or XLSX file,
     or a zip file that contains them. If your own export has no mapping, a worker uses the saved mapping that fits its
     columns, and `options` names it. If none or several fit, a worker guesses one, and the import is `needs_mapping`
-    until you send it. It is `needs_mapping` too if the mapping lacks the meaning of a value.
+    until you send it. It is also `needs_mapping` if the mapping does not know a value.
     """
     options, source = body.options.model_dump(mode="json") if body.options else {}, body.source
     with transaction(app_context().sessions) as session:
@@ -170,7 +170,7 @@ def show_import(path: ImportPath) -> Response:
 )
 @requires(Action.IMPORT)
 def use_mapping(path: ImportPath, body: ChosenMapping) -> tuple[Response, int]:
-    """Give an import that is `needs_mapping` its mapping, or a `ready` own export a different one.
+    """Give an import that is `needs_mapping` its mapping, or use a different one for your own export that is `ready`.
 
     A worker then checks the claims. The report contains the guess, with its open questions.
     """

@@ -89,7 +89,7 @@ class Stops(Answer):
 
     @classmethod
     def none(cls) -> Self:
-        """Return that of a closed month."""
+        """Return the answer for a closed month: nothing."""
         return cls(schedules=[], settle_job_ids=[], words=[], earlier_open_months=[])
 
     @classmethod
@@ -118,7 +118,7 @@ class PeriodAndStops(Period):
 
 
 class NetWriteOffs(Answer):
-    """Write-offs and reversals of write-offs of one reason or user, for one responsibility. Cents are above zero."""
+    """Write-offs of one reason or user, and their reversals, for one responsibility. Only the net can be negative."""
 
     name: Annotated[str, Field(description="Name of the write-off reason at the preview, or of the user or schedule")]
     responsibility: Responsibility

@@ -36,7 +36,7 @@ def send_list(key: ImportKey, name: str, *, by: Actor) -> Response:
 
 
 def _errors(db: Session, key: ImportKey) -> Iterator[str] | Iterator[bytes]:
-    """Return the list of errors, or what the report has of errors that precede the rows."""
+    """Return the list of errors. If the check stopped before the rows, return the errors in the report."""
     if lists.has_list(db, key, lists.ERRORS):
         return lists.list_pieces(db, key, lists.ERRORS)
     return csv_pieces(lists.ERROR_COLUMNS, _rows(db, key))

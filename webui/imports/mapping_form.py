@@ -77,7 +77,7 @@ class MappingForm:
 
 
 def form_of_guess(guess: Dict[str, Any], *, import_id: int | None = None) -> str:
-    """Return the form for a guess as JSON. With the ID of an import, the saved mapping is used for it."""
+    """Return the form for a guess in JSON form. With an import's ID, that import uses the mapping once it is saved."""
     form = _filled(guess, name=guess.get("mapping_name") or "", import_id=import_id)
     return form.show([Problem(**one) for one in guess["questions"]], notes=guess["notes"], sheets=guess["sheets"])
 

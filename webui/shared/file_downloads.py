@@ -26,7 +26,7 @@ XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet
 CONTENT_TYPES: Final = {"csv": CSV, "xlsx": XLSX}
 
 IN_MEMORY_BYTES_MAX: Final = 1024 * 1024  # of one file; the rest of a larger one is on disk
-# A user with this many unfetched bytes cannot get another file. A file of a million claims has some 200 MB, so the
+# A user with this many unfetched bytes cannot get another file. A file of a million claims is about 200 MB, so the
 # temporary folder holds at most the second figure plus one such file, and what a workbook needs while it is written.
 UNFETCHED_BYTES_PER_USER_MAX: Final = 64 * 1024 * 1024
 UNFETCHED_BYTES_MAX: Final = 256 * 1024 * 1024

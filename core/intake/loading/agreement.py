@@ -24,7 +24,7 @@ class DifferentBalance(NamedTuple):
 
 @dataclass(frozen=True)
 class Agreement:
-    """The A/R of the claims in the files, by the files and after the import, and the first claims that differ."""
+    """The A/R of the imported claims, in the files and in Batch Settle, and the claims that differ most."""
 
     file_cents: int
     cents: int
@@ -37,7 +37,7 @@ class Agreement:
 
 
 def keep_file_balances(session: Session, practice_id: int) -> None:
-    """Keep the balances by the files of claims that exist. Call it after `sum_lines`, before known rows are deleted.
+    """Keep the files' balances of existing claims. Call it after `sum_lines`, before known rows are deleted.
 
     A new claim has the balance of its postings, so it can't differ.
     """

@@ -72,7 +72,7 @@ class Dating(NamedTuple):
     is_dated: bool  # the file has posting dates
 
     def date_of(self, old: Entry) -> str | None:
-        """Return today if the file has no date for the correction of `old`. A charge has its date of service."""
+        """Return today if the file has no posting date for the correction of `old`, as for a charge. Else None."""
         return None if self.is_dated and old.kind != PostingKind.CHARGE else self.today.isoformat()
 
 
@@ -234,7 +234,7 @@ def _found(practice_id: int, source: str) -> Select[Any]:
 
     def differs(name: str) -> ColumnElement[bool]:
         other: ColumnElement[bool] = _STAGE.c[name].is_distinct_from(known.c[name])
-        # A charge has its claim's date of service. If that date differs, it is listed with the claim.
+        # A charge is dated its claim's date of service. If that date differs, it is listed with the claim.
         return and_(other, ~is_charge) if name == "posted_on" else other
 
     earlier = _earlier_corrections(practice_id, source).subquery("earlier")

@@ -1,4 +1,4 @@
-"""What an export should contain by now: write-offs, their reversals and, in files of totals, other manual postings."""
+"""What an export should contain by now: write-offs, their reversals and, if it gives totals, manual postings."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def _corrects_recognized(practice_id: int, source: str) -> ColumnElement[bool]:
 
 
 def due_postings(practice_id: int, source: str, claim_numbers: SelectBase, *, gives_totals: bool) -> Select[Any]:
-    """Return the cents that an export should contain, and those that it already did with the opposite sign.
+    """Return the cents that an export should contain and, with the opposite sign, those that it already contained.
 
     The columns are claim, line, side (responsibility), paid (whether it is a payment), cents and at: the posting's id,
     or 0 for what an export contained.
@@ -90,7 +90,7 @@ def due_postings(practice_id: int, source: str, claim_numbers: SelectBase, *, gi
 
 
 def totals_due(rows: FromClause) -> Select[Any]:
-    """Return claim, line, side, paid and the cents of `due_postings` that no export contained yet."""
+    """Return claim, line, side, paid and the cents of `due_postings` that no export has contained yet."""
     of = rows.c
     total = cast(func.sum(of.cents), BigInteger)
     place = (of.claim, of.line, of.side, of.paid)
@@ -98,9 +98,10 @@ def totals_due(rows: FromClause) -> Select[Any]:
 
 
 def steps_due(rows: FromClause) -> CompoundSelect[Any]:
-    """Return claim, line, side, paid and the cents due after each posting, because an office may post only the first.
+    """Return claim, line, side, paid and the cents due after each posting, because an office may enter only the first.
 
-    A job may write off a balance again before the export contains its earlier write-off. Payments are due all or none.
+    A job may write off a balance again before the export contains its earlier write-off. For payments, only the total
+    is returned.
     """
     of = rows.c
     place = (of.claim, of.line, of.side, of.paid)

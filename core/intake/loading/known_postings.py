@@ -49,7 +49,7 @@ def find_known_postings(session: Session, practice_id: int, source: str) -> None
 def date_postings(session: Session, practice_id: int, *, today: dt.date, has_dates: bool) -> int:
     """Date the staged postings of a file that gives totals. Return how many new ones have a date in a closed month.
 
-    A charge has its date of service. If the file has no posting dates, new postings on existing claims are dated
+    A charge is dated its date of service. If the file has no posting dates, new postings on existing claims are dated
     `today`, and those on new claims on the date of service. Known postings keep the dates that the ledger has. New
     postings in a closed month are dated the first open day after it.
     """

@@ -1,7 +1,7 @@
 """Recognize postings in an export that the ledger already has, so that they are not posted a second time.
 
 An office posts a job's write-offs in its own system. Its next export contains them as adjustments or as lower balances.
-Neither is new to the ledger. If the file gives totals instead of single postings, the same applies to manual postings.
+The ledger already has them. If the file gives totals instead of single postings, the same applies to manual postings.
 """
 
 import datetime as dt
@@ -63,7 +63,8 @@ def recognize(session: Session, practice_id: int, source: str, *, gives_totals: 
     expected:
 
     1. the balances of a line, by payments or by everything else
-    2. the payments, or the adjustments, for a line and responsibility; also if only the first postings are due
+    2. the payments, or the adjustments, for a line and responsibility; for adjustments, what was expected after any
+       one of the postings counts too, because the office may have entered only the first ones
     3. the adjustments of a claim, on any line
 
     Call `find_known_postings` first.
@@ -183,7 +184,7 @@ def _lines(due: CTE, changes: CTE, entries: CTE) -> Select[Any]:
 
 
 def _uneven(due: CTE, entries: CTE, *more: str) -> Select[Any]:
-    """Return claim, line and `more` where changes and what is due differ in a responsibility."""
+    """Return each claim, line and `more` where, for some responsibility, the changes differ from what is due."""
     names = ("claim", "line", *more)
     both = union_all(
         select(*(entries.c[name] for name in (*names, "side")), entries.c.cents),
@@ -194,7 +195,7 @@ def _uneven(due: CTE, entries: CTE, *more: str) -> Select[Any]:
 
 
 def _places(steps: CTE, entries: CTE, lines: CTE) -> Select[Any]:
-    """Return the places whose payments, or whose adjustments, changed by exactly what is due there after a posting."""
+    """Return the places where the payments, or the adjustments, changed by exactly the cents of one of the steps."""
     names = ("claim", "line", "side", "paid")
     changed = _changed(entries, *names).subquery("changed")
     same = and_(*(changed.c[name] == steps.c[name] for name in (*names, "cents")))

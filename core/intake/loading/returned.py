@@ -1,4 +1,4 @@
-"""Keep write-offs that an export brought back out of the next sent file, so that no user posts them twice."""
+"""Leave write-offs that an export repeats out of the next sent file, so that no user posts them twice."""
 
 from sqlalchemy import func, insert, null, or_, select, tuple_
 from sqlalchemy.orm import Session
@@ -15,10 +15,10 @@ from core.models.ledger import Posting
 def mark_returned(session: Session, practice_id: int, source: str, *, gives_totals: bool) -> None:
     """Mark the unsent write-offs and reversals on recognized claims as sent, in no file. Call it after `remember`.
 
-    A line is left alone while write-offs on it have not come back. A claim whose adjustments came back on other lines
-    is marked as a whole.
+    A line is not marked until the export repeats all write-offs on it. If the export repeats a claim's adjustments on
+    other lines, the whole claim is marked.
     """
-    # The staged claims are no longer there: those that exist were deleted from the stage.
+    # Not from the staged claims: those that the practice already had were deleted from the stage.
     recognized = select(stages.RECOGNIZED.c.claim.label("external_id")).distinct()
     rows = due_postings(practice_id, source, recognized, gives_totals=gives_totals).cte("rows_due")
     due = totals_due(rows).cte("due")

@@ -177,7 +177,7 @@ LINE_SUM: Final = _stage(
     Column("last_payment_on", Date),
 )
 
-# The balance of an existing claim by the files.
+# The balance of an existing claim according to the files.
 FILE_BALANCE: Final = _stage("file_balance", Column("claim_id", BigInteger), Column("cents", BigInteger))
 
 # A field in which a staged row differs from the practice's record. `at` is the line of the file.
@@ -231,5 +231,5 @@ def _copy_into(session: Session, stage: Table) -> Iterator[psycopg.Copy]:
     try:
         with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
             yield copy
-    except psycopg.Error as error:  # the driver's own, which those that tell a full disk from a defect do not know
+    except psycopg.Error as error:  # callers recognize a full disk only by SQLAlchemy's error
         raise DBAPIError.instance(statement, None, error, psycopg.Error, hide_parameters=True) from error

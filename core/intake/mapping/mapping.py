@@ -17,8 +17,8 @@ COLUMNS_MAX: Final = 500
 WORDS_MAX: Final = 1_000  # whose meaning is defined, for one field
 _TEXT_MAX: Final = 200
 NO_CLAIM_STATUS: Final = (
-    "No claim status is imported. The rules for claims at the payer, rejected and denied claims cannot protect these "
-    "claims."
+    "No claim status is imported. The rules for claims in process at a payer and for rejected claims cannot protect "
+    "these claims. A denied claim is recognized only by its denial date."
 )
 
 Text = Annotated[str, StringConstraints(max_length=_TEXT_MAX, pattern=r"^[^\x00]*$")]
@@ -130,7 +130,7 @@ def _missing(mapping: Mapping) -> list[Problem]:
     if Field.CLAIM not in mapped:
         found.append(Problem("no_claim_number", "Choose the column with the claim ID."))
     if Field.PATIENT_NAME not in mapped and not {Field.FIRST_NAME, Field.LAST_NAME} <= mapped:
-        sentence = "Choose the column with the patient's name, or the columns with the last and the first name."
+        sentence = "Choose the column with the patient's name, or the columns with the last name and first name."
         found.append(Problem("no_patient_name", sentence))
     if not mapping.has(Field.SERVICE_DATE):
         found.append(Problem("no_service_date", "Choose the column with the date of service."))

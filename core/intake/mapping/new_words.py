@@ -19,7 +19,7 @@ NewWords = dict[Field, Counter[str]]  # the number of rows of each value
 
 
 def are_all_new_words(mistakes: Sequence[Mistake]) -> bool:
-    """Return whether a meaning for each value would be the cure of every mistake."""
+    """Return whether giving each value a meaning would fix every mistake."""
     cures = [one.first[0].cure for one in mistakes]
     return all(cure == UNKNOWN_WORD or cure.startswith(NO_SUCH_STATUS) for cure in cures)
 

@@ -24,7 +24,7 @@ CELLS_OF_REQUEST_MAX: Final = 500_000  # for one web request, because its proces
 XML_BYTES_MAX: Final = 800_000_000  # unpacked; calamine reads all texts at once when it opens the file
 XML_BYTES_OF_REQUEST_MAX: Final = 60_000_000
 _PIECE_BYTES: Final = 1_000_000
-TEXT_BYTES_MAX: Final = 250_000_000  # unpacked; calamine holds every text that cells share, from the moment it opens
+TEXT_BYTES_MAX: Final = 250_000_000  # unpacked; calamine holds all text that cells share, from opening on
 TEXT_BYTES_OF_CELL: Final = 100
 RATIO_MAX: Final = 200  # sheets shrink to a tenth or a fiftieth; a bomb to a thousandth
 SMALL_BYTES: Final = 10_000_000  # a small part may shrink to any size
@@ -137,12 +137,12 @@ def _check_texts(packed: zipfile.ZipFile, part: zipfile.ZipInfo, cells_max: int)
     """Refuse a part that calamine would hold whole in memory and that is too large, or not as large as it says."""
     most = min(TEXT_BYTES_MAX, TEXT_BYTES_OF_CELL * cells_max)
     if part.file_size > most:
-        raise UnreadableFile(_too_large(most, "the workbook's texts unpack"), 1)
+        raise UnreadableFile(_too_large(most, "the workbook's text unpacks"), 1)
     texts = 0
     for block in _blocks(packed, part.filename):
         texts += block.count(b"<si") + block.count(b":si")
         if texts > 2 * cells_max:  # a prefixed end tag counts too
-            raise UnreadableFile(f"the workbook has more than {cells_max:,} texts; {_SMALLER}", 1)
+            raise UnreadableFile(f"the workbook has more than {cells_max:,} text values; {_SMALLER}", 1)
 
 
 def _too_large(most: int, what: str = "the workbook unpacks") -> str:

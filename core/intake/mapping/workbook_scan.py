@@ -1,8 +1,8 @@
 """Check the XML of a sheet before calamine reads it.
 
-calamine allocates rows times columns, wherever the farthest cell is, and ends the process if that fails. It reads a
-formula without a stored value and an error as an empty cell. So every tag of a row, a cell or a formula must be
-understood here. A sheet with one that is not understood is refused.
+calamine allocates memory for every cell up to the farthest row and column, and ends the process if that fails. It
+reads an error, or a formula without a stored value, as an empty cell. So every tag of a row, a cell or a formula must
+be understood here. A sheet with a tag that is not understood is refused.
 """
 
 import re
@@ -62,7 +62,7 @@ class SheetScan:
     def read(self, blocks: Iterator[bytes]) -> None:
         """Check the whole sheet. Raise `UnreadableFile` with the line and the fix."""
         rest = b""
-        for block in blocks:  # to the end, because only there is the checksum compared
+        for block in blocks:  # to the end, because the checksum is compared there
             if self._ended:
                 continue
             rest += block
@@ -122,14 +122,14 @@ class SheetScan:
             raise UnreadableFile(cure, self._rows)
 
     def _unplaced_cells(self, piece: bytes, expected: int) -> int:
-        """Return the most cells without a reference in one row."""
+        """Return the largest number of cells without a reference in any row."""
         counts = [len(_UNPLACED_CELL.findall(row)) for row in _ROW.split(piece)]
         if sum(counts) != expected:
             raise UnreadableFile(_UNCLEAR, self._rows + 1)
         return max(counts)
 
     def _check_errors(self, piece: bytes) -> None:
-        """Note the errors by their places."""
+        """Record the errors by row and column."""
         understood = 0
         for found in _ERROR_CELL.finditer(piece):
             place = _PLACE.match(found["attributes"])
@@ -139,10 +139,10 @@ class SheetScan:
         if understood != len(_TYPE_E.findall(piece)):
             raise UnreadableFile(_UNCLEAR, self._rows)
         if len(self.errors) > _ERRORS_MAX:
-            raise UnreadableFile(f"more than {_ERRORS_MAX:,} rows show an error; correct it in Excel", self._rows)
+            raise UnreadableFile(f"more than {_ERRORS_MAX:,} rows show an error; correct them in Excel", self._rows)
 
     def _check_formulas(self, piece: bytes) -> None:
-        """Refuse a formula without a stored value. An empty text is a value."""
+        """Refuse a formula without a stored value. An empty string counts as a value."""
         understood = 0
         for found in _FORMULA_CELL.finditer(piece):
             understood += 1

@@ -1,4 +1,4 @@
-"""Statements and denials of the sample's claims. They use no random numbers, so that a seed keeps its claims."""
+"""Statements and denials of the sample's claims. They use no random numbers, so each seed gives the same claims."""
 
 import datetime as dt
 from typing import Final

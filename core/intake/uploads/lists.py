@@ -51,7 +51,7 @@ class ListFiles:
         )  # fmt: skip
 
     def faults(self) -> Faults:
-        """Return the faults of a load, whose every place is in the list of errors, up to a limit."""
+        """Return empty `Faults` for a load. They add each place to the list of errors, up to a limit."""
         listed = 0
 
         def write_error(fault: Fault) -> None:

@@ -56,7 +56,7 @@ def of_saved(saved: ImportMapping) -> Chosen:
 def use_mapping(
     session: Session, key: ImportKey, given: str | dict[str, Any], *, by: Actor, now: dt.datetime
 ) -> ImportJob:
-    """Give a waiting import its mapping, or a checked own export a different one. A worker then checks the claims.
+    """Give a waiting import its mapping, or a checked one a different mapping. A worker then checks the claims.
 
     Raise what `choose` raises, and `WrongImportStatus`.
     """
@@ -92,7 +92,7 @@ def choose_sheet(session: Session, key: ImportKey, sheet: str, *, by: Actor, now
 
 
 def ask_again(session: Session, key: ImportKey, *, by: Actor, now: dt.datetime) -> ImportJob:
-    """Let a user choose the columns of a checked own export again. Its files stay. Raise `WrongImportStatus`."""
+    """Let a user map the columns of a checked import again. Its files stay. Raise `WrongImportStatus`."""
     job = _lock(session, key, by, ImportStatus.READY)
     shown = {name: job.options[name] for name in ("mapping", "mapping_name") if name in job.options}
     return _proceed(session, job, {"show_columns": True, "shown_first": shown}, by=by, now=now)

@@ -39,7 +39,7 @@ def _done_and_failed(session: Session, key: JobKey) -> tuple[int, int]:
 
 
 def _last_failures_share_code(session: Session, key: JobKey, count: int) -> bool:
-    """Return whether the last `count` failures have the same code. The last failures are in the chunk finished last."""
+    """Return whether the last `count` failures have the same code. They are in the chunks that finished last."""
     ranges = (
         select(JobChunk.first_position, JobChunk.last_position, JobChunk.done_at)
         .where(*key.of(JobChunk), JobChunk.failed > 0)

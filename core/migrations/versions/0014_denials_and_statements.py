@@ -1,4 +1,4 @@
-"""Add columns for the rules about denied and unbilled claims, and the practice's limits for these rules.
+"""Add columns for the rules about denials and statements, and the practice's limits for these rules.
 
 The new columns of `claim` are empty and those of `practice` have constant defaults, so no row is rewritten, and
 processes of the previous version run without them. `claim` gets no check constraint, because reading every claim would

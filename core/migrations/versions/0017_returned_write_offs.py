@@ -1,6 +1,6 @@
-"""Let a write-off count as sent without a file, because an import brought it back.
+"""Let a write-off count as sent without a file, because an export repeated it.
 
-The version before reads such a row as sent, which is right.
+The previous version reads such a row as sent, which is right.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Keep the date of service and procedure code of a sent posting, because an import may change both.
 
-Rows of earlier files get today's values. The version before leaves the columns empty.
+Rows of earlier files get today's values. The previous version leaves the columns empty.
 """
 
 from collections.abc import Sequence

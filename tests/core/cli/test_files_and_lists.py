@@ -187,7 +187,7 @@ def test_closing_a_month_names_the_previews_that_it_stops(typed: Typed, practice
 
     assert (closed.exit_code, closed.stderr.splitlines()) == (
         0, ["Job 2 is waiting for CONFIRM and needs a new posting date.",
-            "6 earlier months are still open: 2026-05 to 2026-10."],
+            "6 earlier months stay open: 2026-05 to 2026-10."],
     )  # fmt: skip
 
 
@@ -219,7 +219,7 @@ def test_a_month_is_shown_with_its_net_write_offs_by_reason_and_user(typed: Type
         "    biller, patient: written off $7.50 (2), reversed $0.00 (0), net $7.50",
         "    Payments after write-off, patient: written off $1.50 (1), reversed $2.50 (1), net -$1.00",
         "  Net written off: $16.50",
-        "  If you close it: 6 earlier months are still open: 2026-05 to 2026-10.",
+        "  If you close it: 6 earlier months stay open: 2026-05 to 2026-10.",
     ]
 
 

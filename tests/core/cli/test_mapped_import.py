@@ -90,7 +90,7 @@ def test_the_saved_mapping_that_fits_is_named_and_used(settle: Typed, tmp_path: 
     asked = settle("import", "file", file, "--practice", "Lakeside")
     again = settle("import", "file", file, "--practice", "Lakeside", "--yes")
 
-    assert "The file has the columns of the saved mapping our export, which is used." in asked.stderr
+    assert "The file has the columns of the saved mapping our export, so it is used." in asked.stderr
     assert "Check the mapping above" in asked.stderr
     assert again.exit_code == 0, again.output
     assert "Nothing new" in again.stdout
@@ -108,7 +108,7 @@ def test_an_uploaded_file_with_a_new_value_says_how_to_answer(capsys: pytest.Cap
 
     assert capsys.readouterr().out.splitlines() == [
         "Import 7 is waiting for its mapping.",
-        "The file has the columns of the saved mapping ours, which was used.",
+        "The file has the columns of the saved mapping ours, so the import used it.",
         f"Question: {question}",
         "Answer on this import's page, or add the values to the mapping and send it again:",
         "  settle import map 7 NAME",

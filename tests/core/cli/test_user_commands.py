@@ -252,7 +252,7 @@ CASES = (
     case("month", "show", "2026-11", by=BILLER, route="GET /periods/<month>", given=previewed,
          shown="2026-11  open             0 postings\n"
                "  If you close it: Job 1 is waiting for CONFIRM and needs a new posting date.\n"
-               "  If you close it: 6 earlier months are still open: 2026-05 to 2026-10.\n"),
+               "  If you close it: 6 earlier months stay open: 2026-05 to 2026-10.\n"),
     case("month", "close", "2026-05", route="POST /periods/<month>/close",
          shown="2026-05  closed           4 postings, checksum "),
     case("month", "reopen", "2026-05", "--reason", "A late file", route="POST /periods/<month>/reopen",

@@ -42,7 +42,7 @@ def test_an_own_file_asks_which_column_is_which(biller: Browser, uploads: Upload
 def test_a_file_without_a_claim_status_says_before_import_what_cannot_be_protected(
     biller: Browser, uploads: Uploads
 ) -> None:
-    warning = "No claim status is imported. The rules for claims at the payer, rejected and denied claims cannot"
+    warning = "No claim status is imported. The rules for claims in process at a payer and for rejected claims cannot"
     save(uploads)
     headers = list(COLUMNS)
     with_status = csv_file(ROWS).decode().splitlines()

@@ -316,7 +316,7 @@ def test_another_reason_replaces_the_preview_of_the_same_claims(practice: GivenP
     practice.claim("m", Line(0, 500), primary_payer_id=payer)
     bad_debt = preview(biller, "m", reason="bad_debt").headers["Location"]
     assert "so there is nothing to confirm" in biller.read(bad_debt)
-    assert "cost sharing: the reason must be Charity" in biller.read(bad_debt)
+    assert "cost sharing: the reason must be of the kind Charity" in biller.read(bad_debt)
 
     charity = send(biller, target_status="Settled", again="1", reason="charity", idempotency_key="two")
 

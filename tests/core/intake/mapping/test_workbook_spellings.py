@@ -146,10 +146,10 @@ def test_the_texts_of_a_workbook_are_bounded(tmp_path: Path, monkeypatch: pytest
         book.add_worksheet("AR").write_column(0, 0, [f"Example {n}" for n in range(30)])
     assert len(read(path)) == 30
 
-    with pytest.raises(UnreadableFile, match="the workbook has more than 10 texts"):
+    with pytest.raises(UnreadableFile, match="the workbook has more than 10 text values"):
         read(path, cells_max=10)
     monkeypatch.setattr(workbook, "TEXT_BYTES_MAX", 500)
-    with pytest.raises(UnreadableFile, match="texts unpack to more than"):
+    with pytest.raises(UnreadableFile, match="text unpacks to more than"):
         read(path)
     monkeypatch.setattr(workbook, "SMALL_BYTES", 500)
     monkeypatch.setattr(workbook, "RATIO_MAX", 2)

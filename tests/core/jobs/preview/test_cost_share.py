@@ -311,7 +311,7 @@ def test_a_schedule_without_a_note_or_with_another_reason_waives_no_cost_sharing
     key = JobKey(job.practice_id, job.id)
     skipped = practice.item(key, "1")
     assert skipped.verdict_code == "medicare_cost_share"
-    assert "a schedule also needs a note" in codes.describe("medicare_cost_share")
+    assert "A schedule also needs a note" in codes.describe("medicare_cost_share")
     shown = {"": "none", "Small balance": "only repeats the reason"}.get(note)
     assert dict(codes.rule_values(skipped.why)).get("schedule note") == shown
     assert practice.item(key, "2").verdict_code is None
