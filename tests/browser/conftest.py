@@ -41,6 +41,7 @@ def practice(sessions: Sessions) -> GivenPractice:
 @pytest.fixture
 def address(engine: Engine) -> Iterator[str]:
     server = make_server("127.0.0.1", 0, application(engine, lambda: NOW), threaded=True)
+    server.daemon_threads = False  # closing then waits for requests, which would leave a connection open
     serving = threading.Thread(target=server.serve_forever)
     serving.start()
     yield f"http://127.0.0.1:{server.server_port}"
