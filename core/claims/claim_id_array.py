@@ -29,13 +29,6 @@ class ClaimIds:
     def __len__(self) -> int:
         return self.size
 
-    def has(self, column: Any) -> ColumnElement[bool]:
-        """Return the condition that `column` is one of the ids."""
-        # Text with a cast would be parsed for every row.
-        ids: Any = bindparam(None, self.array, type_=_BigintArray(), unique=True)
-        condition: ColumnElement[bool] = column == any_(ids)
-        return condition
-
     @staticmethod
     def of(
         claim_id: ColumnElement[int] | InstrumentedAttribute[int], picked: ColumnElement[bool] | None = None
@@ -44,3 +37,11 @@ class ClaimIds:
         where = true() if picked is None else picked
         array = func.array_agg(claim_id).filter(where)
         return func.coalesce(cast(array, Text), "{}"), func.count(claim_id).filter(where)
+
+
+def is_in(column: Any, name: str) -> ColumnElement[bool]:
+    """Return the condition that `column` is one of the ids in the statement's parameter `name`, a `ClaimIds.array`."""
+    # Text with a cast would be parsed for every row.
+    ids: Any = bindparam(name, type_=_BigintArray())
+    condition: ColumnElement[bool] = column == any_(ids)
+    return condition

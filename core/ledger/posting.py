@@ -1,17 +1,23 @@
 """Post write-offs and update lines and claims, each step for a set of claims.
 
-The caller has locked the claims in id order before anything is written, and passes `decided`: a row for each claim with
-claim_id, claim_version, settles_insurance, settles_patient, insurance_cents and patient_cents.
+The caller has locked the claims in id order before anything is written. Each statement is built once for a caller's
+rows, with named parameters.
 """
 
 import datetime as dt
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
+    Date,
+    DateTime,
+    Select,
+    String,
     Subquery,
+    Update,
     and_,
+    bindparam,
     case,
     func,
     insert,
@@ -40,41 +46,71 @@ class SplitAmount(NamedTuple):
         return SplitAmount(self.insurance - sign * other.insurance, self.patient - sign * other.patient)
 
 
-def write_off(session: Session, decided: Subquery, job: SettleJob, *, now: dt.datetime) -> SplitAmount:
+class Decided(NamedTuple):
+    """The claims of one job to change.
+
+    `rows` has a row for each claim, with claim_id, claim_version, settles_insurance, settles_patient, insurance_cents
+    and patient_cents. It is the same object for every chunk. `named` holds its parameters: of_practice, of_job, and
+    settled, the claims' ids as in `ClaimIds.array`.
+    """
+
+    rows: Subquery
+    named: dict[str, Any]
+
+
+OF_PRACTICE: Final = bindparam("of_practice", type_=Claim.practice_id.type)
+
+
+def write_off(session: Session, decided: Decided, job: SettleJob, *, now: dt.datetime) -> SplitAmount:
     """Post a write-off for each positive balance on each line, for the chosen responsibilities."""
     assert job.reason is not None
-    due = _open_balances(decided, job.practice_id)
+    return post(session, _write_offs(decided.rows), decided, job, now=now)
+
+
+@cache
+def _write_offs(decided: Subquery) -> Select[Any]:
+    due = _open_balances(decided)
     return insert_postings(
-        session,
         due,
-        practice_id=literal(job.practice_id),
         claim_id=due.c.claim_id,
         line=due.c.line,
         responsibility=due.c.responsibility,
         kind=literal(PostingKind.WRITE_OFF.value),
         amount_cents=-due.c.due,
-        write_off_reason=literal(job.reason.value),
-        posted_on=literal(job.posting_date),
-        created_at=literal(now),
-        user_id=literal(job.confirmed_by, BigInteger),
-        job_id=literal(job.id),
+        write_off_reason=bindparam("reason", type_=String()),
         claim_version=due.c.claim_version,
     )
 
 
-def insert_postings(session: Session, source: Subquery, **columns: ColumnElement[Any]) -> SplitAmount:
-    """Insert a posting for each row of `source`. Return the posted sums as absolute amounts."""
-    entries = select(*columns.values()).select_from(source)
-    posted = insert(Posting).from_select(list(columns), entries)
+def insert_postings(source: Subquery, **columns: ColumnElement[Any]) -> Select[Any]:
+    """Return a statement for `post` that inserts a posting for each row of `source`."""
+    common: dict[str, ColumnElement[Any]] = {
+        "practice_id": OF_PRACTICE,
+        "job_id": bindparam("of_job", type_=Posting.job_id.type),
+        "posted_on": bindparam("posting_date", type_=Date()),
+        "created_at": bindparam("now", type_=DateTime(timezone=True)),
+        "user_id": bindparam("confirmed_by", type_=Posting.user_id.type),
+    }
+    entries = select(*common.values(), *columns.values()).select_from(source)
+    posted = insert(Posting).from_select([*common, *columns], entries)
     rows = posted.returning(Posting.responsibility, Posting.amount_cents).cte("posted")
     sums = [
         func.coalesce(func.sum(func.abs(rows.c.amount_cents)).filter(rows.c.responsibility == side.value), 0)
         for side in (Responsibility.INSURANCE, Responsibility.PATIENT)
     ]
-    return SplitAmount(*map(int, session.execute(select(*sums)).one()))
+    return select(*sums)
 
 
-def _open_balances(decided: Subquery, practice_id: int) -> Subquery:
+def post(
+    session: Session, statement: Select[Any], decided: Decided, job: SettleJob, *, now: dt.datetime
+) -> SplitAmount:
+    """Run a statement of `insert_postings`. Return the posted sums as absolute amounts."""
+    of_job = {"reason": job.reason and job.reason.value, "reversed_job": job.reverses_job_id}
+    dated = {"posting_date": job.posting_date, "now": now, "confirmed_by": job.confirmed_by}
+    return SplitAmount(*map(int, session.execute(statement, {**decided.named, **of_job, **dated}).one()))
+
+
+def _open_balances(decided: Subquery) -> Subquery:
     """Return claim_id, line, responsibility, due (positive cents), claim_version."""
     # Two selects and no VALUES, because a statement with VALUES is compiled again for each chunk.
     rows = [
@@ -97,18 +133,23 @@ def _open_balances(decided: Subquery, practice_id: int) -> Subquery:
         )
         .join_from(decided, LineItem, LineItem.claim_id == decided.c.claim_id)
         .join(sides, true())
-        .where(LineItem.practice_id == practice_id)
+        .where(LineItem.practice_id == OF_PRACTICE)
         .subquery("due")
     )
 
 
-def clear_lines(session: Session, decided: Subquery, *, practice_id: int) -> None:
+def clear_lines(session: Session, decided: Decided) -> None:
     """Set to zero the line balances that `write_off` has just written off."""
+    session.execute(_cleared(decided.rows), decided.named)
+
+
+@cache
+def _cleared(decided: Subquery) -> Update:
     insurance, patient = decided.c.settles_insurance, decided.c.settles_patient
-    cleared = (
+    return (
         update(LineItem)
         .where(
-            LineItem.practice_id == practice_id,
+            LineItem.practice_id == OF_PRACTICE,
             LineItem.claim_id == decided.c.claim_id,
             or_(and_(insurance, LineItem.insurance_due != 0), and_(patient, LineItem.patient_due != 0)),
         )
@@ -116,29 +157,32 @@ def clear_lines(session: Session, decided: Subquery, *, practice_id: int) -> Non
             insurance_due=case((insurance, 0), else_=LineItem.insurance_due),
             patient_due=case((patient, 0), else_=LineItem.patient_due),
         )
+        .execution_options(synchronize_session=False)
     )
-    session.execute(cleared, execution_options={"synchronize_session": False})
 
 
-def move_claims(session: Session, decided: Subquery, job: SettleJob) -> SplitAmount:
+def move_claims(session: Session, decided: Decided, job: SettleJob) -> SplitAmount:
     """Move the claims to the job's target status and subtract the write-offs. Return the resulting balances."""
+    named = {**decided.named, "target_status": job.target_status}
+    return SplitAmount(*map(int, session.execute(_moved(decided.rows), named).one()))
+
+
+@cache
+def _moved(decided: Subquery) -> Select[Any]:
     changes: dict[str, Any] = {
-        "billing_status": literal(job.target_status),
+        "billing_status": bindparam("target_status", type_=String()),
         "insurance_due": Claim.insurance_due - decided.c.insurance_cents,
         "patient_due": Claim.patient_due - decided.c.patient_cents,
     }
-    return update_claims(session, Claim.id == decided.c.claim_id, job.practice_id, changes)
+    return update_claims(Claim.id == decided.c.claim_id, changes)
 
 
-def update_claims(
-    session: Session, picked: ColumnElement[bool], practice_id: int, changes: dict[str, Any]
-) -> SplitAmount:
-    """Change the selected claims and raise their versions. Return the resulting balances."""
-    moved = update(Claim).where(Claim.practice_id == practice_id, picked)
+def update_claims(picked: ColumnElement[bool], changes: dict[str, Any]) -> Select[Any]:
+    """Return a statement that changes the selected claims, raises their versions and gives the resulting balances."""
+    moved = update(Claim).where(Claim.practice_id == OF_PRACTICE, picked)
     # The job sets the status, so no later posting may restore the earlier status.
     owing = moved.values(**changes, reopened=False, version=Claim.version + 1).returning(
         Claim.insurance_due, Claim.patient_due
     )
     rows = owing.cte("moved")
-    sums = [func.coalesce(func.sum(cents), 0) for cents in (rows.c.insurance_due, rows.c.patient_due)]
-    return SplitAmount(*map(int, session.execute(select(*sums)).one()))
+    return select(*(func.coalesce(func.sum(cents), 0) for cents in (rows.c.insurance_due, rows.c.patient_due)))

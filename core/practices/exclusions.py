@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, insert, or_, select, text, update
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, insert, or_, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from core import reading
@@ -76,13 +76,21 @@ class ExclusionRow(NamedTuple):
     lasts: bool
 
 
+def _is_active(on: dt.date | BindParameter[dt.date]) -> ColumnElement[bool]:
+    return and_(Exclusion.ended_at.is_(None), or_(Exclusion.until.is_(None), Exclusion.until >= on))
+
+
+# Built once, because every chunk runs it.
+_ACTIVE: Final = (
+    select(Exclusion.patient_id, Exclusion.payer_id)
+    .where(Exclusion.practice_id == bindparam("of_practice"), _is_active(bindparam("on")))
+    .order_by(Exclusion.id)
+)
+
+
 def active_exclusions(session: Session, practice_id: int, *, on: dt.date) -> ActiveExclusions:
     """Return the exclusions that are active on the day `on`."""
-    found = session.execute(
-        select(Exclusion.patient_id, Exclusion.payer_id)
-        .where(Exclusion.practice_id == practice_id, _is_active(on))
-        .order_by(Exclusion.id)
-    ).all()
+    found = session.execute(_ACTIVE, {"of_practice": practice_id, "on": on}).all()
     return ActiveExclusions(
         tuple(patient for patient, _ in found if patient is not None),
         tuple(payer for _, payer in found if payer is not None),
@@ -177,10 +185,6 @@ def list_exclusions(
     if before_id is not None:
         found = found.where(Exclusion.id < before_id)
     return [ExclusionRow(*row) for row in session.execute(found.limit(limit))]
-
-
-def _is_active(on: dt.date) -> ColumnElement[bool]:
-    return and_(Exclusion.ended_at.is_(None), or_(Exclusion.until.is_(None), Exclusion.until >= on))
 
 
 def _check(

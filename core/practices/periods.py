@@ -1,6 +1,7 @@
 """Months of a practice, in its time zone. A closed month accepts no postings.
 
-Both posting into a month and closing it lock its row until commit. Claims are locked before months, to avoid deadlocks.
+Both posting into a month and closing it lock its row until commit. To avoid deadlocks, a user's posting locks its claim
+before the month. A chunk locks the month first, but it does not wait for claims.
 """
 
 import calendar as days
@@ -8,7 +9,7 @@ import datetime as dt
 from collections.abc import Collection
 from typing import Final
 
-from sqlalchemy import ColumnElement, Date, DateTime, cast, func, select
+from sqlalchemy import ColumnElement, Date, DateTime, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -110,10 +111,17 @@ def lock_and_list_closed(session: Session, practice_id: int, months: Collection[
     return {month for month, state in states.items() if state is PeriodState.CLOSED}
 
 
+# A locking SELECT that waited for a close reads the newest version of the row. Built once, because every chunk runs it.
+_LOCK_MONTHS: Final = (
+    select(Period.month, Period.state)
+    .where(Period.practice_id == bindparam("of_practice"), Period.month.in_(bindparam("months", expanding=True)))
+    .order_by(Period.month)
+    .with_for_update(read=True)
+)
+
+
 def _lock(session: Session, practice_id: int, months: Collection[dt.date]) -> dict[dt.date, PeriodState]:
-    # A locking SELECT that waited for a close reads the newest version of the row.
-    locked = select(Period.month, Period.state).where(Period.practice_id == practice_id, Period.month.in_(months))
-    return dict(session.execute(locked.order_by(Period.month).with_for_update(read=True)).all())
+    return dict(session.execute(_LOCK_MONTHS, {"of_practice": practice_id, "months": list(months)}).all())
 
 
 def lock_for_closing(session: Session, practice_id: int, month: dt.date) -> Period:

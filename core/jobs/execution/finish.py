@@ -43,11 +43,16 @@ def advance(session: Session, key: JobKey, *, now: dt.datetime) -> JobStatus | N
     return _stop(session, key, job.status, now=now) if _no_worker_active(session, key) else None
 
 
+_OPEN_CHUNK: Final = exists().where(*JobKey.of_named(JobChunk), JobChunk.state == ChunkState.OPEN)
+_RUNNING: Final = exists().where(*JobKey.of_named(SettleJob), SettleJob.status == S.RUNNING)
+_FAILED: Final = exists().where(*JobKey.of_named(JobChunk), JobChunk.failed > 0)
+# Built once, because it runs after every chunk.
+_RUNNING_WITHOUT_FAILURES: Final = select(and_(_RUNNING, ~_FAILED, _OPEN_CHUNK))
+
+
 def _is_running_without_failures(session: Session, key: JobKey) -> bool:
     """Return whether the job is running with open chunks and without a failure."""
-    failed = exists().where(*key.of(JobChunk), JobChunk.failed > 0)
-    running = exists().where(*key.of(SettleJob), SettleJob.status == S.RUNNING)
-    return bool(session.scalar(select(and_(running, ~failed)))) and _has_open_chunks(session, key)
+    return bool(session.scalar(_RUNNING_WITHOUT_FAILURES, key.named()))
 
 
 def _halt_if_budget_exceeded(session: Session, key: JobKey, *, now: dt.datetime) -> JobStatus | None:
@@ -64,8 +69,7 @@ def halt(session: Session, key: JobKey, *, because: str, now: dt.datetime) -> Jo
 
 
 def _has_open_chunks(session: Session, key: JobKey) -> bool:
-    open_chunk = exists().where(*key.of(JobChunk), JobChunk.state == ChunkState.OPEN)
-    return bool(session.scalar(select(open_chunk)))
+    return bool(session.scalar(select(_OPEN_CHUNK), key.named()))
 
 
 def _no_worker_active(session: Session, key: JobKey) -> bool:

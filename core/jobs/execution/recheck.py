@@ -2,14 +2,15 @@
 
 from collections import Counter
 from dataclasses import replace
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import CTE, Subquery, and_, case, func, or_, select, update
+from sqlalchemy import CTE, ColumnElement, Select, Subquery, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from core.claims.claim_id_array import ClaimIds
+from core.claims.claim_id_array import ClaimIds, is_in
 from core.jobs import stale
-from core.jobs.execution.chunks import Chunk
+from core.jobs.execution.chunks import ITEMS, Chunk
 from core.ledger.posting import SplitAmount
 from core.models.claims import Claim, LineItem
 from core.models.job_items import JobItem, Outcome
@@ -17,12 +18,13 @@ from core.models.jobs import JobKind, SettleJob
 from core.models.ledger import Posting, Responsibility
 from core.policy import facts, rules
 from core.policy.facts import Facts
-from core.policy.rules import Moment
+from core.policy.rules import Moment, Rule
 from core.policy.terms import Terms, frozen_numbers
 from core.practices import exclusions
-from core.practices.exclusions import ActiveExclusions
 
 SkippedByCode = Counter[str]  # number of claims by the code of the rule
+
+_JOBS_KEPT: Final = 64  # statements, one for each set of terms
 
 
 class RecheckResult(NamedTuple):
@@ -41,7 +43,6 @@ def recheck_claims(session: Session, job: SettleJob, chunk: Chunk, locked: Claim
     """
     if not locked:
         return RecheckResult(ClaimIds(), SkippedByCode(), SplitAmount(0, 0), SplitAmount(0, 0))
-    applied_rules = rules.rules_at(Moment.RUN, kind=job.kind)
     practice_id = chunk.job.practice_id
     settles_money = job.kind is JobKind.SETTLE
     excluded = (
@@ -49,23 +50,46 @@ def recheck_claims(session: Session, job: SettleJob, chunk: Chunk, locked: Claim
         if settles_money
         else exclusions.NO_EXCLUSIONS
     )
-    seen = _run_facts(job, balance_mismatches(session, practice_id, locked), excluded)
-    code = rules.first_match(seen, applied_rules)
+    terms = Terms(
+        setting=job.setting,
+        as_of=job.as_of,
+        target_status=job.target_status,
+        reason=job.reason,
+        **frozen_numbers(job.rule_values),
+        excluded=excluded,
+    )
+    mismatched = balance_mismatches(session, practice_id, locked)
+    named = {**chunk.named(), "locked": locked.array, "mismatched": mismatched.array}
+    array, size, *figures = session.execute(_recheck(job.kind, terms), named).one()
+    owed, promised = (SplitAmount(*map(int, figures[first : first + 2])) for first in (0, 2))
+    codes = (rule.code for rule in _rules(job.kind))
+    return RecheckResult(ClaimIds(array, size), Counter(dict(zip(codes, figures[4:], strict=True))), owed, promised)
+
+
+def _rules(kind: JobKind) -> list[Rule]:
+    return rules.rules_at(Moment.RUN, kind=kind)
+
+
+@lru_cache(maxsize=_JOBS_KEPT)
+def _recheck(kind: JobKind, terms: Terms) -> Select[Any]:
+    """Return the statement that decides on the claims, with the parameters locked and mismatched and the chunk's."""
+    seen = _run_facts(terms)
+    code = rules.first_match(seen, _rules(kind))
     settles = code.is_(None)
     # The rules at the run read only the item and the claim, so nothing else is joined. A test checks that.
     decided = (
         update(JobItem)
         .where(
-            chunk.items(),
-            locked.has(JobItem.claim_id),
-            Claim.practice_id == practice_id,
+            ITEMS,
+            is_in(JobItem.claim_id, "locked"),
+            Claim.practice_id == bindparam("of_practice"),
             Claim.id == JobItem.claim_id,
         )
         .values(
             outcome=case((settles, Outcome.SETTLED.value), else_=Outcome.SKIPPED.value),
             code=func.coalesce(code, JobItem.verdict_code),
             version_after=case((settles, Claim.version + 1)),
-            why=rules.rule_values(seen, applied_rules),
+            why=rules.rule_values(seen, _rules(kind)),
         )
         .returning(
             JobItem.claim_id,
@@ -78,33 +102,20 @@ def recheck_claims(session: Session, job: SettleJob, chunk: Chunk, locked: Claim
         )
         .cte("decided")
     )
-    return _result_totals(session, decided, [rule.code for rule in applied_rules])
+    return _result_totals(decided, [rule.code for rule in _rules(kind)])
 
 
-def _result_totals(session: Session, decided: CTE, codes: list[str]) -> RecheckResult:
+def _result_totals(decided: CTE, codes: list[str]) -> Select[Any]:
     settled = decided.c.outcome == Outcome.SETTLED
     sums = [
         func.coalesce(func.sum(decided.c[name]).filter(settled), 0)
         for name in ("insurance_due", "patient_due", "insurance_cents", "patient_cents")
     ]
     by_code = [func.count().filter(~settled, decided.c.code == code) for code in codes]
-    ids = ClaimIds.of(decided.c.claim_id, settled)
-    array, size, *figures = session.execute(select(*ids, *sums, *by_code)).one()
-    owed, promised = (SplitAmount(*map(int, figures[first : first + 2])) for first in (0, 2))
-    return RecheckResult(
-        ClaimIds(array, size), SkippedByCode(dict(zip(codes, figures[4:], strict=True))), owed, promised
-    )
+    return select(*ClaimIds.of(decided.c.claim_id, settled), *sums, *by_code)
 
 
-def _run_facts(job: SettleJob, mismatched_ids: ClaimIds, excluded: ActiveExclusions) -> Facts:
-    terms = Terms(
-        setting=job.setting,
-        as_of=job.as_of,
-        target_status=job.target_status,
-        reason=job.reason,
-        **frozen_numbers(job.rule_values),
-        excluded=excluded,
-    )
+def _run_facts(terms: Terms) -> Facts:
     of_claim = facts.facts_for_claim(terms)
     promised: dict[str, Any] = {
         "previewed_version": JobItem.claim_version,
@@ -113,7 +124,7 @@ def _run_facts(job: SettleJob, mismatched_ids: ClaimIds, excluded: ActiveExclusi
     return replace(
         of_claim,
         changed_since_preview=stale.changed_since_preview_clause(),
-        balance_mismatch=mismatched_ids.has(JobItem.claim_id),
+        balance_mismatch=is_in(JobItem.claim_id, "mismatched"),
         over_small_balance=facts.over_small_balance(
             terms,
             settles_insurance=JobItem.settles_insurance.expression,
@@ -129,18 +140,26 @@ def balance_mismatches(session: Session, practice_id: int, claim_ids: ClaimIds) 
     This is a separate statement. When it was joined to the items, PostgreSQL had no statistics for them yet and
     planned to compare every claim with every other claim.
     """
-    books = _books(practice_id, claim_ids)
+    named = {"of_practice": practice_id, "locked": claim_ids.array}
+    return ClaimIds(*session.execute(_MISMATCHES, named).one())
+
+
+def _mismatches() -> Select[Any]:
+    books = _books()
     differs = or_(
         func.coalesce(books.c.line_differs, False),
         Claim.insurance_due != func.coalesce(books.c.insurance_due, 0),
         Claim.patient_due != func.coalesce(books.c.patient_due, 0),
     )
     found = select(*ClaimIds.of(Claim.id)).outerjoin(books, books.c.claim_id == Claim.id)
-    of_claims = (Claim.practice_id == practice_id, claim_ids.has(Claim.id))
-    return ClaimIds(*session.execute(found.where(*of_claims, differs)).one())
+    return found.where(*_of_locked(Claim.practice_id, Claim.id), differs)
 
 
-def _books(practice_id: int, claim_ids: ClaimIds) -> Subquery:
+def _of_locked(practice_id: Any, claim_id: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return practice_id == bindparam("of_practice"), is_in(claim_id, "locked")
+
+
+def _books() -> Subquery:
     """Return, for each claim with lines, the sums of its lines and whether a line differs from its postings."""
     owed = func.sum(Posting.amount_cents)
     ledger = (
@@ -150,7 +169,7 @@ def _books(practice_id: int, claim_ids: ClaimIds) -> Subquery:
             func.coalesce(owed.filter(Posting.responsibility == Responsibility.INSURANCE), 0).label("insurance_due"),
             func.coalesce(owed.filter(Posting.responsibility == Responsibility.PATIENT), 0).label("patient_due"),
         )
-        .where(Posting.practice_id == practice_id, claim_ids.has(Posting.claim_id))
+        .where(*_of_locked(Posting.practice_id, Posting.claim_id))
         .group_by(Posting.claim_id, Posting.line)
         .subquery("ledger")
     )
@@ -168,7 +187,10 @@ def _books(practice_id: int, claim_ids: ClaimIds) -> Subquery:
         )
         .select_from(LineItem)
         .outerjoin(ledger, of_line)
-        .where(LineItem.practice_id == practice_id, claim_ids.has(LineItem.claim_id))
+        .where(*_of_locked(LineItem.practice_id, LineItem.claim_id))
         .group_by(LineItem.claim_id)
         .subquery("books")
     )
+
+
+_MISMATCHES: Final = _mismatches()

@@ -2,23 +2,26 @@
 
 Every read that a decision depends on is in a statement after the locks. An earlier version locked and decided in one
 statement. It wrote off $1.00 when a payment had already reduced the balance to $0.40.
+
+Each statement is built once, with named parameters, as in `chunks`.
 """
 
 import datetime as dt
 from collections import Counter
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Subquery, func, select, text, update
+from sqlalchemy import Select, bindparam, func, select, text, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
-from core.claims.claim_id_array import ClaimIds
+from core.claims.claim_id_array import ClaimIds, is_in
 from core.db import timeouts
 from core.jobs import codes, posting_month
 from core.jobs.execution import chunks, recheck
-from core.jobs.execution.chunks import BUSY_TRIES_MAX, Chunk, ChunkCounts
+from core.jobs.execution.chunks import BUSY_TRIES_MAX, ITEMS, Chunk, ChunkCounts
 from core.jobs.execution.recheck import RecheckResult, SkippedByCode
 from core.ledger import posting, reversal
-from core.ledger.posting import SplitAmount
+from core.ledger.posting import Decided, SplitAmount
 from core.models.claims import Claim
 from core.models.job_items import JobItem, Outcome, Verdict
 from core.models.jobs import JobKind, JobStatus, SettleJob
@@ -84,38 +87,62 @@ def _lock_month_open(session: Session, job: SettleJob) -> None:
         raise MonthIsClosed
 
 
+_TO_SETTLE: Final = select(*ClaimIds.of(JobItem.claim_id)).where(
+    ITEMS, JobItem.outcome.is_(None), JobItem.verdict == Verdict.SETTLE
+)
+
+
 def _claims_to_settle(session: Session, chunk: Chunk) -> ClaimIds:
-    to_settle = (chunk.items(), JobItem.outcome.is_(None), JobItem.verdict == Verdict.SETTLE)
-    return ClaimIds(*session.execute(select(*ClaimIds.of(JobItem.claim_id)).where(*to_settle)).one())
+    return ClaimIds(*session.execute(_TO_SETTLE, chunk.named()).one())
+
+
+# NO KEY, because a plain FOR UPDATE would skip a claim while a foreign-key insert on it is open.
+_FREE: Final = (
+    select(Claim.id)
+    .where(Claim.practice_id == bindparam("of_practice"), is_in(Claim.id, "wanted"))
+    .order_by(Claim.id)
+    .with_for_update(key_share=True, skip_locked=True)
+    .subquery("free")
+)
+_LOCK_FREE: Final = select(*ClaimIds.of(_FREE.c.id))
 
 
 def _lock_claims(session: Session, chunk: Chunk, wanted: ClaimIds) -> ClaimIds:
     """Lock the claims that are free, in id order, and return their ids."""
-    # NO KEY, because a plain FOR UPDATE would skip a claim while a foreign-key insert on it is open.
-    free = (
-        select(Claim.id)
-        .where(Claim.practice_id == chunk.job.practice_id, wanted.has(Claim.id))
-        .order_by(Claim.id)
-        .with_for_update(key_share=True, skip_locked=True)
-        .subquery("free")
-    )
-    return ClaimIds(*session.execute(select(*ClaimIds.of(free.c.id))).one())
+    return ClaimIds(*session.execute(_LOCK_FREE, {**chunk.named(), "wanted": wanted.array}).one())
+
+
+def _counted(changed: ReturningUpdate[Any]) -> Select[Any]:
+    """Return a statement that makes the change and counts the items by their code."""
+    rows = changed.cte("changed")
+    return select(rows.c.code, func.count()).group_by(rows.c.code)
+
+
+_UNDONE: Final = update(JobItem).where(ITEMS, JobItem.outcome.is_(None))
+_SKIP_AS_PREVIEWED: Final = _counted(
+    _UNDONE.where(JobItem.verdict == Verdict.SKIP)
+    .values(outcome=Outcome.SKIPPED, code=JobItem.verdict_code)
+    .returning(JobItem.code)
+)
+_FAIL_BUSY: Final = _counted(_UNDONE.values(outcome=Outcome.FAILED, code=codes.CLAIM_LOCKED).returning(JobItem.code))
 
 
 def _skip_as_previewed(session: Session, chunk: Chunk) -> SkippedByCode:
-    skipped = update(JobItem).where(chunk.items(), JobItem.outcome.is_(None), JobItem.verdict == Verdict.SKIP)
-    return _count(session, skipped.values(outcome=Outcome.SKIPPED, code=JobItem.verdict_code))
+    return Counter(dict(session.execute(_SKIP_AS_PREVIEWED, chunk.named()).all()))
 
 
 def _fail_busy(session: Session, chunk: Chunk) -> int:
-    busy = update(JobItem).where(chunk.items(), JobItem.outcome.is_(None))
-    return _count(session, busy.values(outcome=Outcome.FAILED, code=codes.CLAIM_LOCKED)).total()
+    return Counter(dict(session.execute(_FAIL_BUSY, chunk.named()).all())).total()
 
 
-def _count(session: Session, changed: Any) -> Counter[str]:
-    rows = changed.returning(JobItem.code).cte("changed")
-    by_code = session.execute(select(rows.c.code, func.count()).group_by(rows.c.code))
-    return Counter(dict(by_code.all()))
+_SETTLED_ITEMS: Final = (
+    select(
+        JobItem.claim_id, JobItem.claim_version, JobItem.settles_insurance, JobItem.settles_patient,
+        JobItem.insurance_cents, JobItem.patient_cents,
+    )
+    .where(ITEMS, is_in(JobItem.claim_id, "settled"))
+    .subquery("decided")
+)  # fmt: skip
 
 
 def _apply(
@@ -125,13 +152,13 @@ def _apply(
 
     Raise `LedgerMismatch` unless the postings match the items' frozen amounts and before − written off = after.
     """
-    before, decided = judged.owed, _settled_items(chunk, judged.settled)
+    before, decided = judged.owed, Decided(_SETTLED_ITEMS, {**chunk.named(), "settled": judged.settled.array})
     if job.kind is JobKind.SETTLE:
         posted = posting.write_off(session, decided, job, now=now)
-        posting.clear_lines(session, decided, practice_id=job.practice_id)
+        posting.clear_lines(session, decided)
     elif job.kind is JobKind.REVERSE:
         posted = reversal.post_counter_entries(session, decided, job, now=now)
-        reversal.restore_lines(session, judged.settled, job)
+        reversal.restore_lines(session, decided)
     else:
         posted = SplitAmount(0, 0)
     after = (reversal.restore_claims if job.kind is JobKind.REVERSE else posting.move_claims)(session, decided, job)
@@ -143,9 +170,3 @@ def _apply(
         "insurance_before_cents": before.insurance, "patient_before_cents": before.patient,
         "insurance_after_cents": after.insurance, "patient_after_cents": after.patient,
     }  # fmt: skip
-
-
-def _settled_items(chunk: Chunk, settled: ClaimIds) -> Subquery:
-    columns = [JobItem.claim_id, JobItem.claim_version, JobItem.settles_insurance, JobItem.settles_patient]
-    amounts = [JobItem.insurance_cents, JobItem.patient_cents]
-    return select(*columns, *amounts).where(chunk.items(), settled.has(JobItem.claim_id)).subquery("decided")
