@@ -7,14 +7,14 @@ from collections import defaultdict
 
 from sqlalchemy import Engine, Pool
 
+from tests.waiting import eventually
+
 _pools: defaultdict[str | None, list[tuple[Pool, list[int]]]] = defaultdict(list)
 
 
 def keep(engine: Engine) -> None:
-    """Leave the engine's connections open for the next engine on its database, unless one is still in use."""
-    if engine.pool.checkedout():
-        engine.dispose()
-        return
+    """Leave the engine's connections open for the next engine on its database. Wait for those that are in use."""
+    eventually(lambda: not engine.pool.checkedout())  # a request may still be in progress on a server's thread
     idle = [engine.raw_connection() for _ in range(engine.pool.checkedin())]
     pids = [connection.driver_connection.info.backend_pid for connection in idle]
     for connection in idle:

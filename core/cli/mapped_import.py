@@ -12,7 +12,8 @@ from core.cli import context, import_output, mapping_output, options, practices
 from core.cli.import_options import Asked, import_options
 from core.cli.import_session import import_session
 from core.errors import BadInput
-from core.intake.mapping.guess import Guess, guess_mapping
+from core.intake.mapping.guess import guess_mapping
+from core.intake.mapping.guessed import Guess
 from core.intake.mapping.import_file import import_file
 from core.intake.mapping.mapping import BadMapping, Mapping
 from core.intake.mapping.saved_fit import only_fitting, read_through

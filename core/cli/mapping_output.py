@@ -1,6 +1,6 @@
 """Print a guessed mapping: each column with its meaning, what was concluded from the values, and the questions."""
 
-from core.intake.mapping.guess import Guess
+from core.intake.mapping.guessed import Guess
 from core.intake.mapping.mapping import Mapping
 from core.intake.mapping.targets import TARGETS
 

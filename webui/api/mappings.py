@@ -13,7 +13,8 @@ from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import BadInput
 from core.intake.mapping import saved_mappings
-from core.intake.mapping.guess import Guess, guess_mapping
+from core.intake.mapping.guess import guess_mapping
+from core.intake.mapping.guessed import Guess
 from core.intake.mapping.mapping import Mapping
 from core.intake.mapping.saved_mappings import NoSuchMapping
 from core.intake.mapping.targets import TARGETS

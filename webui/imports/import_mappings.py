@@ -89,7 +89,7 @@ def save() -> Response | tuple[str, int]:
     form = MappingForm()
     try:
         form = typed_form()
-        problems = form.problems()
+        problems = form.problems(today=practice_days.today(current_practice(), now=now()))
         if not problems:
             return _save(form)
     except _REFUSALS as refusal:

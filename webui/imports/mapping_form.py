@@ -1,8 +1,10 @@
 """The form of a mapping: what each column of a file means, and what the values of a column of words mean."""
 
+import datetime as dt
 from collections.abc import Mapping as Dict, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from enum import StrEnum
+from typing import Any, Final, NamedTuple, TypeVar
 
 from flask import render_template, request
 
@@ -10,16 +12,24 @@ from core import reading
 from core.db.base import BIGINT_MAX
 from core.intake.mapping import saved_fit
 from core.intake.mapping.date_formats import DateFormat
+from core.intake.mapping.field_readers import constant_problems
 from core.intake.mapping.mapping import OUR_WORDS, BadMapping, Mapping, Problem
 from core.intake.mapping.saved_mappings import MappingNameTaken
 from core.intake.mapping.targets import TARGETS, Field, Kind
-from core.intake.mapping.words import meaning
+from core.intake.mapping.words import meaning, payer_class
 from core.models.claims import BILLING_STATUSES
 from core.models.import_mappings import ImportMapping
+from core.models.practices import PAYER_CLASS_NAMES, PayerClass
 from webui.shared.labels import day_text
 
 _COLUMNS_MAX: Final = 500  # of a form
 _UNDECIDED: Final = "?"  # a word whose meaning the user must choose
+_DATE_FIELDS: Final = {field for field, target in TARGETS.items() if target.kind is Kind.DATE}
+_CONSTANT_FIELDS: Final = [
+    field for field, target in TARGETS.items()
+    if target.kind in (Kind.TEXT, Kind.WORD, Kind.DATE) and not target.private
+]  # fmt: skip
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 class FormColumn(NamedTuple):
@@ -42,21 +52,46 @@ class FormColumn(NamedTuple):
         return [(_UNDECIDED, "Choose …"), ("", "No value"), *((word, word.replace("_", " ")) for word in ours)]
 
 
+class FormConstant(NamedTuple):
+    """A value that is the same in every row. Without a field, the row of the form is empty."""
+
+    field: Field | None = None
+    text: str = ""
+    date_format: DateFormat | None = None
+
+
 @dataclass(frozen=True)
 class MappingForm:
     """The content of the form."""
 
     columns: Sequence[FormColumn] = ()
+    constants: Sequence[FormConstant] = ()
+    payers: Dict[str, PayerClass] = field(default_factory=dict)  # shown with their classes
     draft: Mapping = field(default_factory=Mapping)
     name: str = ""
     import_id: int | None = None  # the import that waits for the mapping
     mapping_id: int | None = None  # the saved mapping that the form changes
 
-    def problems(self) -> list[Problem]:
+    def problems(self, *, today: dt.date) -> list[Problem]:
         """Return what must be answered before the mapping can be saved."""
         words = [word for one in self.columns if one.choices for word, ours in one.words if ours == _UNDECIDED]
         is_open = [Problem("unknown_word", f"Choose what these values mean: {', '.join(words)}.")] if words else []
-        return [*is_open, *self.draft.problems()]
+        constants = [*self._open_constants(), *constant_problems(self.draft, today=today)]
+        return [*is_open, *constants, *self.draft.problems()]
+
+    def _open_constants(self) -> list[Problem]:
+        found, seen = [], set[Field]()
+        for field_, text, _ in self.constants:
+            if field_ is None:
+                sentence = f'Choose what "{text}" means, or clear it.' if text else ""
+            elif not text:
+                sentence = f"Enter the value of {TARGETS[field_].label} for every row, or choose no meaning."
+            else:
+                sentence = f"{TARGETS[field_].label} has two values for every row. Clear one." if field_ in seen else ""
+                seen.add(field_)
+            if sentence:
+                found.append(Problem("open_constant", sentence))
+        return found
 
     def show(self, questions: Sequence[Problem] = (), *, notes: Sequence[str] = (), sheets: Sequence[str] = ()) -> str:
         """Return the page."""
@@ -64,7 +99,11 @@ class MappingForm:
             "import_mappings/form.html",
             form=self,
             mapping=self.draft,
-            draft=_rest_of(self.draft).model_dump_json(exclude={"columns", "not_imported"}, exclude_defaults=True),
+            draft=_rest_of(self.draft).model_dump_json(exclude_defaults=True),
+            constants=[*(one for one in self.constants if one != FormConstant()), FormConstant()],
+            constant_fields=[("", "Choose …"), *((field.value, TARGETS[field].label) for field in _CONSTANT_FIELDS)],
+            payers={} if self.draft.has(Field.PAYER_CLASS) else self.payers,
+            payer_classes=[(kind.value, name) for kind, name in PAYER_CLASS_NAMES.items()],
             questions=questions,
             notes=notes,
             warnings=self.draft.warnings(),
@@ -90,16 +129,21 @@ def form_of_saved(saved: ImportMapping) -> str:
 
 def typed_form() -> MappingForm:
     """Return the form as sent. Raise `BadMapping`."""
-    columns = _typed_columns()
+    columns, constants, payers = _typed_columns(), _typed_constants(), _typed_payers()
+    draft = _typed_mapping(columns, constants, payers)
     import_id, mapping_id = (
         reading.number(request.form.get(name, ""), most=BIGINT_MAX) for name in ("import_id", "mapping_id")
     )
-    return MappingForm(columns, _typed_mapping(columns), request.form.get("name", ""), import_id, mapping_id)
+    return MappingForm(columns, constants, payers, draft, request.form.get("name", ""), import_id, mapping_id)
 
 
 def _filled(guess: Dict[str, Any], **facts: Any) -> MappingForm:
     draft = Mapping.of(guess["mapping"])
-    return MappingForm([_form_column(one, draft, guess["words"]) for one in guess["columns"]], draft, **facts)
+    columns = [_form_column(one, draft, guess["words"]) for one in guess["columns"]]
+    constants = [FormConstant(field, text, draft.dates.get(field)) for field, text in draft.constants.items()]
+    # An import that an earlier version staged has no list of payers.
+    payers = {name: draft.payer_classes.get(name) or payer_class(name) for name in guess.get("payers", ())}
+    return MappingForm(columns, constants, payers, draft, **facts)
 
 
 def _form_column(column: Dict[str, Any], draft: Mapping, words: Dict[str, Sequence[str]]) -> FormColumn:
@@ -112,12 +156,9 @@ def _form_column(column: Dict[str, Any], draft: Mapping, words: Dict[str, Sequen
 
 
 def _rest_of(draft: Mapping) -> Mapping:
-    """Return the mapping with only the dates and words that no column of the form shows."""
-    fields = set(draft.constants)
-    dates = {field: one for field, one in draft.dates.items() if field in fields}
-    return draft.model_copy(
-        update={"dates": dates, "words": {field: one for field, one in draft.words.items() if field in fields}}
-    )
+    """Return only what the form does not show: the sheet, the encoding, and what the words of constants mean."""
+    words = {field: ours for field, ours in draft.words.items() if field in draft.constants}
+    return Mapping(sheet=draft.sheet, encoding=draft.encoding, words=words)
 
 
 def _typed_columns() -> list[FormColumn]:
@@ -127,11 +168,8 @@ def _typed_columns() -> list[FormColumn]:
         header = form.get(f"header-{index}")
         if header is None:
             break
-        try:
-            field = Field(form[f"field-{index}"]) if form.get(f"field-{index}") else None
-            written = DateFormat(form[f"date-{index}"]) if form.get(f"date-{index}") else None
-        except ValueError:
-            raise BadMapping(f'Choose a meaning for the column "{header[:60]}" from the list.') from None
+        field = _one_of(Field, f"field-{index}", header)
+        written = _one_of(DateFormat, f"date-{index}", header)
         words = list(zip(form.getlist(f"word-{index}"), form.getlist(f"ours-{index}"), strict=False))
         if field in OUR_WORDS and form.get(f"was-{index}", field) != field:
             words = [(word, _usual_meaning(field, word)) for word, _ in words]
@@ -139,25 +177,53 @@ def _typed_columns() -> list[FormColumn]:
     return columns
 
 
+def _typed_constants() -> list[FormConstant]:
+    """Return the values that are the same in every row, as sent. Raise `BadMapping`."""
+    rows = []
+    for index in range(len(Field)):
+        text = request.form.get(f"constant-{index}")
+        if text is None:
+            break
+        written = _one_of(DateFormat, f"constant-date-{index}", text)
+        rows.append(FormConstant(_one_of(Field, f"constant-field-{index}", text), text.strip(), written))
+    return [one for one in rows if one != FormConstant()]
+
+
+def _typed_payers() -> dict[str, PayerClass]:
+    """Return the payers of the form with their classes. Raise `BadMapping`."""
+    classes = {}
+    for index, name in enumerate(request.form.getlist("payer")):
+        classes[name] = _one_of(PayerClass, f"class-{index}", name) or payer_class(name)
+    return classes
+
+
+def _one_of(kind: type[_Choice], key: str, what: str) -> _Choice | None:
+    """Return the choice in a field of the form, or None if it is empty. Raise `BadMapping`."""
+    try:
+        return kind(request.form[key]) if request.form.get(key) else None
+    except ValueError:
+        raise BadMapping(f'Choose a value for "{what[:60]}" from the list.') from None
+
+
 def _usual_meaning(field: Field, word: str) -> str:
     found = meaning(field, word)
     return _UNDECIDED if found is None else found
 
 
-def _typed_mapping(columns: Sequence[FormColumn]) -> Mapping:
+def _typed_mapping(
+    columns: Sequence[FormColumn], constants: Sequence[FormConstant], payers: Dict[str, PayerClass]
+) -> Mapping:
     """Return the mapping of the form, without words that have no meaning yet. Raise `BadMapping`."""
     draft: Dict[str, Any] = Mapping.of(request.form.get("draft") or "{}").as_json()
+    dated = [(one.field, one.date_format) for group in (columns, constants) for one in group]
     given = {
         **draft,
         "rows": request.form.get("rows", "claim"),
         "columns": {one.header: one.field for one in columns if one.field},
         "not_imported": [one.header for one in columns if one.field is None],
-        "dates": draft.get("dates", {})
-        | {
-            one.field: one.date_format
-            for one in columns
-            if one.field and one.date_format and TARGETS[one.field].kind is Kind.DATE
-        },
+        "constants": {one.field: one.text for one in constants if one.field and one.text},
+        "dates": {field: written for field, written in dated if field in _DATE_FIELDS and written},
+        "payer_classes": {name: kind for name, kind in payers.items() if kind is not payer_class(name)},
         "words": draft.get("words", {})
         | {
             one.field: {word: ours for word, ours in one.words if ours != _UNDECIDED}
@@ -166,6 +232,7 @@ def _typed_mapping(columns: Sequence[FormColumn]) -> Mapping:
         },
         "payments_below_zero": "payments_below_zero" in request.form,
         "adjustments_below_zero": "adjustments_below_zero" in request.form,
+        "credit_words": "credit_words" in request.form,
         "post_difference": "post_difference" in request.form,
     }
     return Mapping.of(given)

@@ -2,15 +2,15 @@
 
 import datetime as dt
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from core.errors import BadInput
 from core.intake.mapping import text_file
 from core.intake.mapping.amounts import read_amount
 from core.intake.mapping.date_formats import DateFormat, possible_formats
+from core.intake.mapping.guessed import Guess, GuessedColumn, once
 from core.intake.mapping.mapping import Mapping, Problem
 from core.intake.mapping.office_file import HEADER_ROWS, FileRow, OfficeFile, header_names
 from core.intake.mapping.targets import (
@@ -22,7 +22,7 @@ from core.intake.mapping.targets import (
     Kind,
     field_of_header,
 )
-from core.intake.mapping.words import describe_payer_classes, meaning
+from core.intake.mapping.words import PAYERS_SHOWN_MAX, describe_payer_classes, meaning
 from core.intake.mapping.workbook import CELLS_MAX
 from core.intake.parsing.fields import BadField
 from core.intake.parsing.lines import UnreadableFile
@@ -43,48 +43,6 @@ class UnreadableOfficeFile(BadInput):
     """The file cannot be read."""
 
     code = "unreadable_file"
-
-
-@dataclass(frozen=True)
-class GuessedColumn:
-    """A column in the file and the field that it seems to be, or None. `example` is empty for names and birth dates."""
-
-    header: str
-    field: Field | None
-    example: str
-
-
-@dataclass(frozen=True)
-class Guess:
-    """A mapping to confirm or correct. It cannot be used until all `questions` are answered."""
-
-    mapping: Mapping
-    header_row: int
-    columns: list[GuessedColumn]
-    questions: list[Problem]
-    notes: list[str]  # conclusions from the values, with the evidence
-    words: dict[Field, list[str]]  # the distinct words in each column of words
-    sheets: list[str]  # if the file is a workbook
-
-    def open_questions(self, corrected: Mapping) -> list[Problem]:
-        """Return the questions that the corrected mapping does not answer."""
-        is_open: dict[str, Callable[[Any], bool]] = {
-            "ambiguous_date": lambda field: field not in corrected.dates,
-            "two_sheets": lambda _: corrected.sheet == self.mapping.sheet,
-            "two_columns": lambda field: field is not None and not corrected.has(field),
-            "unknown_word": lambda field: not set(self.words[field]) <= set(corrected.words.get(field, {})),
-        }
-        asked = (one for one in self.questions if one.code in is_open and is_open[one.code](one.field))
-        return _once((*asked, *corrected.problems()))
-
-    def facts(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        return {
-            **vars(self),
-            "mapping": self.mapping.as_json(),
-            "columns": [vars(one) for one in self.columns],
-            "questions": [one._asdict() for one in self.questions],
-        }
 
 
 def guess_mapping(path: Path, *, today: dt.date, sheet: str | None = None, cells_max: int = CELLS_MAX) -> Guess:
@@ -112,7 +70,17 @@ def guess_mapping(path: Path, *, today: dt.date, sheet: str | None = None, cells
     shown = [GuessedColumn(name, columns.get(name), _example(columns.get(name), values[name])) for name in values]
     headers = {field: header for header, field in columns.items() if TARGETS[field].kind is Kind.WORD}
     seen = {field: list(dict.fromkeys(values[header])) for field, header in headers.items()}
-    return Guess(draft, at, shown, _once(questions), notes, seen, file.sheets)
+    return Guess(draft, at, shown, once(questions), notes, seen, file.sheets, _payers(draft, values))
+
+
+def _payers(draft: Mapping, values: dict[str, list[str]]) -> list[str]:
+    """Return the first payers in the file, unless a column gives their classes."""
+    headers = draft.headers()
+    if Field.PAYER_CLASS in headers:
+        return []
+    columns = [headers[field] for field in (Field.PRIMARY_PAYER, Field.SECONDARY_PAYER) if field in headers]
+    names = dict.fromkeys(" ".join(name.split()) for header in columns for name in values[header])
+    return list(names)[:PAYERS_SHOWN_MAX]
 
 
 def _choose_sheet(file: OfficeFile, sheet: str | None) -> tuple[str | None, list[FileRow], list[Problem]]:
@@ -287,9 +255,3 @@ def _words(
 def _example(field: Field | None, samples: Sequence[str]) -> str:
     """Return an example to show. An unrecognized column may contain anything, so it shows none."""
     return samples[0][:40] if samples and field is not None and not TARGETS[field].private else ""
-
-
-def _once(questions: Sequence[Problem]) -> list[Problem]:
-    """Return the questions, leaving out any that only follow from another question."""
-    is_date_asked = {one.code for one in questions} & {"ambiguous_date", "mixed_dates"}
-    return [one for one in dict.fromkeys(questions) if not (is_date_asked and one.code == "no_date_format")]

@@ -8,29 +8,21 @@ import datetime as dt
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from core.intake.mapping import text_file
-from core.intake.mapping.amounts import read_amount
-from core.intake.mapping.date_formats import date_reader
+from core.intake.mapping import field_readers, text_file
 from core.intake.mapping.mapping import Mapping
 from core.intake.mapping.office_file import HEADER_ROWS, OfficeFile, UnsplitRow, header_names
-from core.intake.mapping.targets import MONEY_FIELDS, TARGETS, Field, Kind
-from core.intake.mapping.words import meaning
-from core.intake.parsing import fields
+from core.intake.mapping.targets import MONEY_FIELDS, TARGETS, Field
 from core.intake.parsing.faults import Fault, FaultKind, Faults
-from core.intake.parsing.fields import BadField, Column, FieldReader, FileFormat
+from core.intake.parsing.fields import Column, FileFormat
 from core.intake.parsing.folder import Progress, Row, RowsRead, read_value
 from core.intake.parsing.lines import OPEN_QUOTE, UnreadableFile
 from core.money import format_plain_amount
 
-UNKNOWN_WORD: Final = "give this value a meaning in the mapping"
-_CACHED_VALUES: Final = 4_096  # of each column; dates, payers and words repeat
 _PROGRESS_ROWS: Final = 5_000
 _TOTAL: Final = re.compile(r"\s*((grand|report|sub|page|practice|provider)[ -]?)?totals?\b.*", re.IGNORECASE)
-_DENIAL_CODE: Final = re.compile(r"((?P<group>CO|PR|OA|PI)[ -]?)?(?P<code>[0-9]{1,3}|[A-Z][0-9]{1,3})")
 _NEEDED: Final = {Field.CLAIM, Field.PATIENT_NAME, Field.LAST_NAME, Field.SERVICE_DATE, Field.RESPONSIBILITY}
 
 
@@ -57,7 +49,7 @@ class MappedFile:
         self._sums = dict.fromkeys(MONEY_FIELDS, 0)
         sheet = f", sheet {mapping.sheet}" if mapping.sheet else ""
         columns = [
-            Column(header, _reader(field, mapping, today), field not in _NEEDED, TARGETS[field].private)
+            Column(header, field_readers.reader(field, mapping, today), field not in _NEEDED, TARGETS[field].private)
             for header, field in mapping.columns.items()
         ]
         self.format = FileFormat(f"{name or path.name}{sheet}", tuple(columns), others_allowed=True)
@@ -227,60 +219,9 @@ class MappedFile:
                 self._add_lost(cure, at, column=column.name, value=text)
 
     def _constant(self, field: Field, text: str, today: dt.date) -> Any:
-        column = Column(f"constant {field.value}", _reader(field, self.mapping, today))
+        column = Column(f"constant {field.value}", field_readers.reader(field, self.mapping, today))
         return read_value(self.faults, self.format, 1, column, text)
 
     def _add_lost(self, cure: str, line: int, *, column: str | None = None, value: str | None = None) -> None:
         self._rows_lost = True
         self.faults.add(Fault(self.format.name, cure, line=line, column=column, value=value, kind=FaultKind.STRUCTURE))
-
-
-def _reader(field: Field, mapping: Mapping, today: dt.date) -> FieldReader:
-    """Return the reader of a field's values. It caches recent values."""
-    kind = TARGETS[field].kind
-    if field is Field.LINE:
-        return fields.line_number
-    if kind in _READERS:
-        return _READERS[kind]
-    if kind is Kind.MONEY:
-        return lambda text: read_amount(text, credit_words=mapping.credit_words)
-    if kind is Kind.DATE:
-        return _cached(date_reader(mapping.dates[field], today=today))
-    return _cached(_words(field, mapping) if kind is Kind.WORD else _text)
-
-
-def _denial_code(text: str) -> tuple[str | None, str]:
-    """Read a CARC as offices write it: 29, CO29, CO-29. Return the group, if given, and the code."""
-    found = _DENIAL_CODE.fullmatch(text.strip().upper())
-    if found is None:
-        raise BadField("write one claim adjustment reason code (CARC), such as 29 or CO-29")
-    return found["group"], found["code"]
-
-
-def _cached(read: FieldReader) -> FieldReader:
-    return lru_cache(maxsize=_CACHED_VALUES)(read)
-
-
-_READERS: Final[dict[Kind, FieldReader]] = {
-    Kind.ID: fields.external_id, Kind.COUNT: fields.count, Kind.CODE: _denial_code
-}  # fmt: skip
-
-
-def _text(text: str) -> str:
-    return fields.label(" ".join(text.split()))
-
-
-def _words(field: Field, mapping: Mapping) -> FieldReader:
-    """Return a reader that translates words by the mapping, then by usual meaning. Any billing status is accepted."""
-    given = {" ".join(word.split()).casefold(): ours for word, ours in mapping.words.get(field, {}).items()}
-
-    def read(text: str) -> str | None:
-        key = " ".join(text.split()).casefold()
-        found = given.get(key, meaning(field, text))
-        if found is None and field is Field.BILLING_STATUS:
-            return _text(text)
-        if found is None:
-            raise BadField(UNKNOWN_WORD)
-        return found or None
-
-    return read

@@ -8,7 +8,8 @@ from typing import Final
 
 from core.counting import counted
 from core.intake.loading.checks import NO_SUCH_STATUS
-from core.intake.mapping.mapped_file import UNKNOWN_WORD, MappedFile
+from core.intake.mapping.field_readers import UNKNOWN_WORD
+from core.intake.mapping.mapped_file import MappedFile
 from core.intake.mapping.mapping import Mapping, Problem
 from core.intake.mapping.targets import Field
 from core.intake.parsing.faults import Fault, Faults, Mistake

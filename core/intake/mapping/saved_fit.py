@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from core.intake.mapping.date_formats import DateFormat
-from core.intake.mapping.guess import Guess, GuessedColumn
+from core.intake.mapping.guessed import Guess, GuessedColumn
 from core.intake.mapping.mapping import Mapping
 from core.intake.mapping.targets import TARGETS, Field
 from core.models.import_mappings import ImportMapping
@@ -39,7 +39,8 @@ def read_through(guess: Guess, saved: Mapping) -> Guess:
         is_shown = field is not None and not TARGETS[field].private
         columns.append(GuessedColumn(one.header, field, one.example if is_shown else ""))
     words = {field: list(saved.words[field]) for field in saved.columns.values() if field in saved.words}
-    return replace(guess, mapping=saved, columns=columns, questions=[], notes=[], words=words)
+    payers = list(dict.fromkeys((*saved.payer_classes, *guess.payers)))
+    return replace(guess, mapping=saved, columns=columns, questions=[], notes=[], words=words, payers=payers)
 
 
 def without_file(saved: Mapping) -> Guess:
@@ -47,4 +48,4 @@ def without_file(saved: Mapping) -> Guess:
     mapped = sorted(saved.columns, key=lambda header: list(Field).index(saved.columns[header]))
     others = [header for header in saved.not_imported if header not in saved.columns]
     columns = [GuessedColumn(header, saved.columns.get(header), "") for header in (*mapped, *others)]
-    return read_through(Guess(saved, 0, columns, [], [], {}, []), saved)
+    return read_through(Guess(saved, 0, columns, [], [], {}, [], []), saved)

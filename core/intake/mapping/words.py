@@ -11,7 +11,8 @@ from core.models.claims import BALANCE_DUE, ClaimStatus, ClaimType, Hold
 from core.models.ledger import Responsibility
 from core.models.practices import PAYER_CLASS_NAMES, PayerClass
 
-_PAYERS_SHOWN_MAX: Final = 20
+_NOTED_MAX: Final = 20
+PAYERS_SHOWN_MAX: Final = 100  # in the form of a mapping; the others are classed by name
 
 # The first match wins. Each pattern is searched for in the lowercase payer name.
 _CLASSES: Final = (
@@ -87,6 +88,6 @@ def describe_payer_classes(payers: Sequence[str]) -> str:
     told = [f"{name} is {PAYER_CLASS_NAMES[one]}" for name, one in classes.items() if one is not PayerClass.COMMERCIAL]
     if not told:
         return "Based on payer names, all payers are commercial."
-    left = len(told) - _PAYERS_SHOWN_MAX
+    left = len(told) - _NOTED_MAX
     more = f" {left:,} more {'has' if left == 1 else 'have'} a class other than commercial." if left > 0 else ""
-    return f"Based on payer names: {'; '.join(told[:_PAYERS_SHOWN_MAX])}.{more} All other payers are commercial."
+    return f"Based on payer names: {'; '.join(told[:_NOTED_MAX])}.{more} All other payers are commercial."

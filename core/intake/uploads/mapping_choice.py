@@ -12,7 +12,8 @@ from core.access.permissions import Action, Actor
 from core.db.base import BIGINT_MAX
 from core.errors import BadInput
 from core.intake.mapping import saved_mappings
-from core.intake.mapping.guess import Guess, NoHeader, UnreadableOfficeFile, guess_mapping
+from core.intake.mapping.guess import NoHeader, UnreadableOfficeFile, guess_mapping
+from core.intake.mapping.guessed import Guess
 from core.intake.mapping.mapping import Mapping
 from core.intake.parsing.faults import Fault, FaultKind, Faults
 from core.intake.uploads import lifecycle

@@ -36,6 +36,11 @@ def sent(form: TestResponse, **changes: str) -> dict[str, str]:
     return fields | changes
 
 
+def texts(form: TestResponse) -> dict[str, str]:
+    """Return the text fields of the form."""
+    return dict(re.findall(r'<input name="(constant-\d+)" value="([^"]*)"', form.text))
+
+
 def place(form: TestResponse, header: str) -> str:
     """Return the number of the column in the form."""
     found = re.search(rf'name="header-(\d+)" value="{re.escape(header)}"', form.text)
@@ -126,6 +131,68 @@ def test_a_saved_mapping_is_changed_and_renamed(practice: GivenPractice, biller:
     with practice.sessions() as session:
         (mapping,) = list_mappings(session, practice.id)
     assert mapping.mapping["not_imported"] == ["Note"]
+
+
+def test_values_that_are_the_same_in_every_row_are_saved_with_the_mapping(
+    practice: GivenPractice, biller: Browser
+) -> None:
+    form = upload(biller, *ROWS)
+    of_office = {"constant-field-0": "office", "constant-0": "Main Street"}
+    shown = biller.post("/import-mappings/columns", on=PAGE, **sent(form, **of_office))
+    dated = {"constant-field-1": "posting_date", "constant-1": "3/31/2026"}
+    with_date = biller.post("/import-mappings/columns", on=PAGE, **texts(shown) | sent(shown, **dated))
+
+    complete = texts(with_date) | sent(with_date, **{"name": "ours", "constant-date-1": "MM/DD/YYYY"})
+    saved = biller.post(PAGE, on=PAGE, **complete)
+
+    assert saved.status_code == 303
+    page = biller.says(saved.location)
+    assert "Office always Main Street" in page
+    assert "Date of the payments and adjustments always 3/31/2026 MM/DD/YYYY" in page
+    changed = biller.get("/import-mappings/1/change")
+    assert (texts(changed)["constant-1"], sent(changed)["constant-date-1"]) == ("3/31/2026", "MM/DD/YYYY")
+
+
+@pytest.mark.parametrize(
+    ("constants", "problem"),
+    [
+        ({"constant-field-0": "office", "constant-0": ""}, "Enter the value of Office for every row"),
+        ({"constant-field-0": "", "constant-0": "North"}, 'Choose what "North" means, or clear it.'),
+        ({"constant-field-0": "service_date", "constant-0": "x"}, 'Date of service has both the column "DOS"'),
+        ({"constant-field-0": "first_billed", "constant-0": "3/1/26"}, "Choose the date format for First EDI"),
+        ({"constant-field-0": "hold", "constant-0": "maybe"}, "Hold, the same in every row: enter one of these: hold"),
+        (
+            {"constant-field-0": "office", "constant-0": "a", "constant-field-1": "office", "constant-1": "b"},
+            "Office has two values for every row. Clear one.",
+        ),
+    ],
+)
+def test_a_value_for_every_row_that_cannot_be_used_is_explained(
+    practice: GivenPractice, biller: Browser, constants: dict[str, str], problem: str
+) -> None:
+    form = upload(biller, *ROWS)
+
+    refused = biller.post(PAGE, on=PAGE, **sent(form, name="ours", **constants))
+
+    assert refused.status_code == 422
+    assert problem in page_text(refused)
+    assert texts(refused)["constant-0"] == constants["constant-0"]
+
+
+def test_a_payer_class_that_was_guessed_wrong_is_corrected(practice: GivenPractice, biller: Browser) -> None:
+    row = ROWS[0].replace("Aetna", "Sunshine Health")
+    form = upload(biller, row, ROWS[1])
+    fields = sent(form)
+    names = re.findall(r'name="payer" value="([^"]*)"', form.text)
+    index = names.index("Sunshine Health")
+    assert fields[f"class-{index}"] == "commercial"
+
+    saved = biller.post(PAGE, on=PAGE, **fields | {"name": "ours", "payer": names, f"class-{index}": "medicaid"})
+
+    assert "Class of Sunshine Health always Medicaid" in biller.says(saved.location)
+    with practice.sessions() as session:
+        (mapping,) = list_mappings(session, practice.id)
+    assert mapping.mapping["payer_classes"] == {"Sunshine Health": "medicaid"}
 
 
 def test_a_mapping_is_not_given_the_name_of_another_one(practice: GivenPractice, biller: Browser) -> None:
