@@ -65,9 +65,9 @@ def send(session: Session, layout_name: str, *, key: str, by: Actor, now: dt.dat
         raise BadIdempotencyKey
     layout = layouts.find(session, by.practice_id, layout_name)
     timeouts.set_timeouts(session, statement_seconds=SEND_SECONDS)
-    # One file at a time for each practice. A request that waited sees what the previous one committed.
+    # A request that waited sees what the previous one committed.
     with locks.waiting(session, FileBusy):
-        session.execute(_LOCK, {"practice_id": by.practice_id})
+        lock_unsent(session, by.practice_id)
     of_key = (PostingFile.practice_id == by.practice_id, PostingFile.sent_by == by.user_id)
     same = session.scalar(select(PostingFile).where(*of_key, PostingFile.idempotency_key == key))
     if same is not None:
@@ -89,6 +89,11 @@ def send(session: Session, layout_name: str, *, key: str, by: Actor, now: dt.dat
     session.flush()
     _record(session, "write_offs.sent", file.id, by, now, postings=sums.postings, net_cents=sums.net_cents)
     return file
+
+
+def lock_unsent(session: Session, practice_id: int) -> None:
+    """Lock the practice's unsent postings until commit, because only one transaction may mark a posting as sent."""
+    session.execute(_LOCK, {"practice_id": practice_id})
 
 
 def _take_new_postings(session: Session, file: PostingFile) -> PostingTotals:

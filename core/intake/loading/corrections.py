@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +16,7 @@ from core.intake.loading.insert import STAGED_POSTING_COLUMNS
 from core.intake.loading.known_postings import CORRECTION
 from core.models.ledger import Posting, PostingKind
 from core.money import format_cents, format_plain_amount
+from core.practices import periods
 
 LISTED_MAX: Final = 100  # in a result; `all_corrections` yields every one
 REFUND: Final = "refund"  # a payment above zero, as files write it
@@ -70,10 +71,17 @@ class Dating(NamedTuple):
 
     today: dt.date  # in the practice's time zone
     is_dated: bool  # the file has posting dates
+    closed: Collection[dt.date] = ()  # months whose corrections are posted on the first open day after them
 
-    def date_of(self, old: Entry) -> str | None:
-        """Return today if the file has no posting date for the correction of `old`, as for a charge. Else None."""
-        return None if self.is_dated and old.kind != PostingKind.CHARGE else self.today.isoformat()
+    def date_of(self, old: Entry, new: Entry | None) -> str | None:
+        """Return the date of the correction, or None for the date in the file.
+
+        It is today if the file has no posting date for it, as for a charge.
+        """
+        in_file = dt.date.fromisoformat((new or old).posted_on)
+        wanted = in_file if self.is_dated and old.kind != PostingKind.CHARGE else self.today
+        day = periods.first_open_date(self.closed, wanted)
+        return None if day == in_file else day.isoformat()
 
 
 @dataclass(frozen=True)
@@ -202,7 +210,7 @@ def _read(
         origin = origins[_STAGE]
         if old.kind == PostingKind.CHARGE and origin.charges is not None:
             origin = origin.charges
-        post_on = dating.date_of(old)
+        post_on = dating.date_of(old, new)
         yield Correction(row.source_id, row.claim, origin.file, row.at, old, new, row.corrected_before, post_on)
 
 

@@ -48,7 +48,7 @@ from core.intake.loading.totals import ControlTotals, FirstClaim, check_expected
 from core.intake.parsing.faults import Faults
 from core.intake.parsing.folder import RowsRead
 from core.models.claims import Claim
-from core.practices import practice_days, practice_queries
+from core.practices import periods, practice_days, practice_queries
 
 _COUNTED_STAGES: Final = (
     ("offices", stages.OFFICE),
@@ -219,7 +219,9 @@ def _compare(
 
 def _dating(session: Session, practice_id: int, totals: Totals | None, *, now: dt.datetime) -> Dating:
     today = practice_days.today(practice_queries.find(session, practice_id), now=now)
-    return Dating(today, is_dated=totals is None or totals.has_dates)
+    if totals is None:
+        return Dating(today, is_dated=True)
+    return Dating(today, is_dated=totals.has_dates, closed=periods.closed_months(session, practice_id))
 
 
 def _check_new(

@@ -3,7 +3,7 @@
 from sqlalchemy import func, insert, null, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from core.exports import postings
+from core.exports import postings, sent_files
 from core.exports.postings import PostingsFilter
 from core.intake.loading import stages
 from core.intake.loading.due_postings import due_postings, totals_due
@@ -16,8 +16,9 @@ def mark_returned(session: Session, practice_id: int, source: str, *, gives_tota
     """Mark the unsent write-offs and reversals on recognized claims as sent, in no file. Call it after `remember`.
 
     A line is not marked until the export repeats all write-offs on it. If the export repeats a claim's adjustments on
-    other lines, the whole claim is marked.
+    other lines, the whole claim is marked. Until the commit, no write-off file is sent.
     """
+    sent_files.lock_unsent(session, practice_id)
     # Not from the staged claims: those that the practice already had were deleted from the stage.
     recognized = select(stages.RECOGNIZED.c.claim.label("external_id")).distinct()
     rows = due_postings(practice_id, source, recognized, gives_totals=gives_totals).cte("rows_due")

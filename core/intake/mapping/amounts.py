@@ -1,6 +1,7 @@
 """Read amounts as practice-management systems write them: $1,234.56, (12.34), 12.34-, 12.34 CR."""
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
@@ -49,6 +50,19 @@ def read_amount(field: str, *, credit_words: bool = False) -> int:
         raise BadField("the amount has more than nine digits before the decimal point")
     cents = int(whole or 0) * 100 + int(decimals.ljust(_DECIMALS_MAX, "0"))
     return -cents if sign in ("-", "(", "CR") else cents
+
+
+def cents_or_none(value: str) -> int | None:
+    """Return the cents of an amount in any of these forms, or None."""
+    try:
+        return read_amount(value, credit_words=True)
+    except BadField:
+        return None
+
+
+def surplus_below_zero(values: Iterable[str]) -> int:
+    """Return how many more of the amounts are below zero than above."""
+    return sum((cents < 0) - (cents > 0) for cents in map(cents_or_none, values) if cents)
 
 
 def _explain(text: str) -> BadField:

@@ -8,7 +8,7 @@ from typing import Final
 
 from core.errors import BadInput
 from core.intake.mapping import text_file
-from core.intake.mapping.amounts import read_amount
+from core.intake.mapping.amounts import cents_or_none, surplus_below_zero
 from core.intake.mapping.date_formats import DateFormat, possible_formats
 from core.intake.mapping.guessed import Guess, GuessedColumn, once
 from core.intake.mapping.mapping import Mapping, Problem
@@ -24,7 +24,6 @@ from core.intake.mapping.targets import (
 )
 from core.intake.mapping.words import PAYERS_SHOWN_MAX, describe_payer_classes, meaning
 from core.intake.mapping.workbook import CELLS_MAX
-from core.intake.parsing.fields import BadField
 from core.intake.parsing.lines import UnreadableFile
 
 SAMPLE_ROWS: Final = 2_000
@@ -70,7 +69,10 @@ def guess_mapping(path: Path, *, today: dt.date, sheet: str | None = None, cells
     shown = [GuessedColumn(name, columns.get(name), _example(columns.get(name), values[name])) for name in values]
     headers = {field: header for header, field in columns.items() if TARGETS[field].kind is Kind.WORD}
     seen = {field: list(dict.fromkeys(values[header])) for field, header in headers.items()}
-    return Guess(draft, at, shown, once(questions), notes, seen, file.sheets, _payers(draft, values))
+    amounts = (name for name, samples in values.items() if samples and cents_or_none(samples[0]) is not None)
+    below = {name: surplus_below_zero(values[name]) for name in amounts}
+    payers = _payers(draft, values)
+    return Guess(draft, at, shown, once(questions), notes, seen, file.sheets, payers, below)
 
 
 def _payers(draft: Mapping, values: dict[str, list[str]]) -> list[str]:
@@ -133,23 +135,12 @@ def _assign(values: dict[str, list[str]], today: dt.date) -> tuple[dict[str, Fie
 
 def _fits(field: Field, samples: Sequence[str], today: dt.date) -> bool:
     if TARGETS[field].kind is Kind.MONEY:
-        fitting = sum(map(_is_amount, samples))
+        fitting = sum(1 for value in samples if cents_or_none(value) is not None)
     elif TARGETS[field].kind is Kind.DATE:
         fitting = sum(1 for value in samples if possible_formats([value], today=today))
     else:
         return True
     return fitting * 100 >= len(samples) * _FITTING_PERCENT
-
-
-def _is_amount(value: str) -> bool:
-    return _cents(value) is not None
-
-
-def _cents(value: str) -> int | None:
-    try:
-        return read_amount(value, credit_words=True)
-    except BadField:
-        return None
 
 
 def _describe(
@@ -167,7 +158,7 @@ def _describe(
     if file.encoding.name == text_file.WINDOWS_1252:
         notes.append(f"The file is read as Windows-1252: {file.encoding.evidence}.")
     below = {
-        group: _mostly_below_zero([value for field in group if field in headers for value in values[headers[field]]])
+        group: sum(surplus_below_zero(values[headers[field]]) for field in group if field in headers) > 0
         for group in (PAYMENT_FIELDS, ADJUSTMENT_FIELDS)
     }
     money = [value for field in MONEY_FIELDS if field in headers for value in values[headers[field]]]
@@ -229,11 +220,6 @@ def _date_formats(
             )
             questions.append(Problem("mixed_dates", sentence, field))
     return dates
-
-
-def _mostly_below_zero(values: Sequence[str]) -> bool:
-    amounts = [cents for cents in map(_cents, values) if cents]
-    return sum(1 for cents in amounts if cents < 0) * 2 > len(amounts)
 
 
 def _words(

@@ -1,7 +1,7 @@
 """The guess of a mapping, and the questions that it leaves open."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field as dataclass_field
 from typing import Any
 
 from core.intake.mapping.mapping import Mapping, Problem
@@ -29,6 +29,8 @@ class Guess:
     words: dict[Field, list[str]]  # the distinct words in each column of words
     sheets: list[str]  # if the file is a workbook
     payers: list[str]  # if no column gives their classes, so that each is guessed from the name
+    # By header: how many more amounts in the first rows are below zero than above.
+    surplus_below_zero: dict[str, int] = dataclass_field(default_factory=dict)
 
     def open_questions(self, corrected: Mapping) -> list[Problem]:
         """Return the questions that the corrected mapping does not answer."""
@@ -44,10 +46,14 @@ class Guess:
     def facts(self) -> dict[str, Any]:
         """Return it as JSON."""
         return {
-            **vars(self),
             "mapping": self.mapping.as_json(),
+            "header_row": self.header_row,
             "columns": [vars(one) for one in self.columns],
             "questions": [one._asdict() for one in self.questions],
+            "notes": self.notes,
+            "words": self.words,
+            "sheets": self.sheets,
+            "payers": self.payers,
         }
 
 

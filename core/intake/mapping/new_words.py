@@ -31,12 +31,12 @@ def find_new_words(path: Path, mapping: Mapping, *, statuses: Collection[str], t
     Raise `ImportRefused` if the file cannot be read.
     """
     found: NewWords = {}
+    spellings: dict[tuple[Field, str], str] = {}  # the first spelling of each value, because letter case is ignored
     fields = list(mapping.columns.values())
     given = {_key(word) for word in mapping.words.get(Field.BILLING_STATUS, {})}
 
     def add(field: Field, word: str) -> None:
-        counts = found.setdefault(field, Counter())
-        counts[next((one for one in counts if _key(one) == _key(word)), word)] += 1
+        found.setdefault(field, Counter())[spellings.setdefault((field, _key(word)), word)] += 1
 
     def see(fault: Fault) -> None:
         if fault.cure == UNKNOWN_WORD and fault.column in mapping.columns and fault.value is not None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from core.intake.mapping.date_formats import DateFormat
 from core.intake.mapping.guessed import Guess, GuessedColumn
 from core.intake.mapping.mapping import Mapping
-from core.intake.mapping.targets import TARGETS, Field
+from core.intake.mapping.targets import ADJUSTMENT_FIELDS, PAYMENT_FIELDS, TARGETS, Field
 from core.models.import_mappings import ImportMapping
 
 
@@ -24,11 +24,25 @@ def fits(saved: Mapping, guess: Guess) -> bool:
     is_sheet = saved.sheet == guess.mapping.sheet or [saved.sheet] == guess.sheets
     is_encoding = guess.mapping.encoding in ("utf-8", saved.encoding)
     guessed = guess.mapping.headers()
-    return is_sheet and is_encoding and all(
+    return is_sheet and is_encoding and _signs_fit(saved, guess) and all(
         written in (saved.dates.get(field), DateFormat.YMD)  # this format is always accepted
         for field, written in guess.mapping.dates.items()
         if saved.columns.get(guessed[field]) is field
     )  # fmt: skip
+
+
+def _signs_fit(saved: Mapping, guess: Guess) -> bool:
+    """Return whether the file writes payments and adjustments with the sign that the mapping gives them.
+
+    With the other sign, a payment would raise the balance.
+    """
+    groups = {PAYMENT_FIELDS: saved.payments_below_zero, ADJUSTMENT_FIELDS: saved.adjustments_below_zero}
+    for fields, is_below in groups.items():
+        headers = [header for header, field in saved.columns.items() if field in fields]
+        surplus = sum(guess.surplus_below_zero.get(header, 0) for header in headers)
+        if surplus and (surplus > 0) != is_below:
+            return False
+    return True
 
 
 def read_through(guess: Guess, saved: Mapping) -> Guess:

@@ -31,6 +31,8 @@ SMALL_BYTES: Final = 10_000_000  # a small part may shrink to any size
 _READ_AT_ONCE: Final = ("sharedstrings.xml", "styles.xml", "workbook.xml", ".rels")
 _BROKEN: Final = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, OSError, NotImplementedError, RuntimeError)
 _SMALLER: Final = "split it, or save it as CSV UTF-8"
+_BOOK: Final = "xl/workbook.xml"
+_CALCULATE_ON_OPEN: Final = re.compile(rb"<(?:\w+:)?calcPr\s[^>]*?\bfullCalcOnLoad\s*=\s*[\"'](?:1|true)[\"']")
 _OLE: Final = b"\xd0\xcf\x11\xe0"
 
 
@@ -96,9 +98,9 @@ class Workbook:
 
     def _scan(self, sheet: str) -> None:
         """Refuse a sheet that would need too much memory or has formulas without a stored value."""
-        scan = SheetScan(self._cells_max)
         try:
             with zipfile.ZipFile(self._path) as packed:
+                scan = SheetScan(self._cells_max, is_calculated=not _CALCULATE_ON_OPEN.search(packed.read(_BOOK)))
                 scan.read(_blocks(packed, _part_of_sheet(packed, sheet)))
         except _BROKEN:
             raise UnreadableFile(DAMAGED, 1) from None
@@ -151,7 +153,7 @@ def _too_large(most: int, what: str = "the workbook unpacks") -> str:
 
 def _part_of_sheet(packed: zipfile.ZipFile, sheet: str) -> str:
     """Return the name of the sheet's XML part, by the workbook's own list. Raise `KeyError` unless there is one."""
-    book = packed.read("xl/workbook.xml").decode("utf-8", "replace")
+    book = packed.read(_BOOK).decode("utf-8", "replace")
     links = packed.read("xl/_rels/workbook.xml.rels").decode("utf-8", "replace")
     if "<!" in book + links:  # a comment could hide which part calamine will read
         raise KeyError(sheet)

@@ -43,6 +43,7 @@ _TYPE_E: Final = re.compile(rb"<" + _P + rb"c(?=\s)[^<>]*?\bt\s*+=\s*+[\"']e[\"'
 _ERROR_CELL: Final = re.compile(rb"<" + _P + rb"c(?P<attributes>" + _ATTRIBUTES + rb")\s*+>\s*+(?:" + _F + rb")?+" + _V)
 _IS_ERROR: Final = re.compile(rb"\st\s*+=\s*+[\"']e[\"']")
 _IS_TEXT: Final = re.compile(rb"\st\s*+=\s*+[\"']str[\"']")
+_ZERO: Final = re.compile(rb"-?0+(?:\.0*)?")
 _PLACE: Final = re.compile(_BEFORE_R + _REF + rb"[\"']")
 _DATA: Final = re.compile(rb"<" + _P + rb"sheetData(?=[\s/>])")
 _DATA_END: Final = re.compile(rb"</" + _P + rb"sheetData(?=[\s>])")
@@ -51,9 +52,11 @@ _DATA_END: Final = re.compile(rb"</" + _P + rb"sheetData(?=[\s>])")
 class SheetScan:
     """What a sheet's XML says about its size and its errors."""
 
-    def __init__(self, cells_max: int) -> None:
-        """Begin before the first piece."""
+    def __init__(self, cells_max: int, *, is_calculated: bool = True) -> None:
+        """Begin before the first piece. `is_calculated`: the program that wrote the workbook calculated formulas."""
         self._cells_max = cells_max
+        self._is_calculated = is_calculated
+        self._first_zero: UnreadableFile | None = None  # at the first formula, while all of them are stored as 0
         self._rows = self._cells = 0
         self._columns = LETTERS
         self._started = self._ended = False
@@ -74,6 +77,8 @@ class SheetScan:
                 raise UnreadableFile(_UNCLEAR, self._rows + 1)
         if not self._ended:
             self._check(rest)
+        if self._first_zero is not None and not self._is_calculated:
+            raise self._first_zero
 
     def _check(self, piece: bytes) -> None:
         """Check some whole rows."""
@@ -142,21 +147,29 @@ class SheetScan:
             raise UnreadableFile(f"more than {_ERRORS_MAX:,} rows show an error; correct them in Excel", self._rows)
 
     def _check_formulas(self, piece: bytes) -> None:
-        """Refuse a formula without a stored value. An empty string counts as a value."""
+        """Refuse a formula without a stored value. An empty string counts as a value.
+
+        Some programs store 0 for every formula and let Excel calculate when it opens the workbook.
+        """
         understood = 0
         for found in _FORMULA_CELL.finditer(piece):
             understood += 1
             is_text = found["value"] is not None and _IS_TEXT.search(found["attributes"])
-            if is_text or (found["text"] or b"").strip():
-                continue
-            place = _PLACE.match(found["attributes"])
-            cell = f"cell {(place[1] + place[2]).decode()}" if place else "a cell"
-            raise UnreadableFile(
-                f"{cell} has a formula without a stored value; open the workbook in Excel and save it again",
-                int(place[2]) if place else self._rows,
-            )
+            stored = (found["text"] or b"").strip()
+            if is_text or (stored and not _ZERO.fullmatch(stored)):
+                self._is_calculated = True
+            elif not stored:
+                raise self._not_calculated(found["attributes"])
+            elif self._first_zero is None:
+                self._first_zero = self._not_calculated(found["attributes"])
         if understood != len(_FORMULA.findall(piece)):
             raise UnreadableFile(_UNCLEAR, self._rows)
+
+    def _not_calculated(self, attributes: bytes) -> UnreadableFile:
+        place = _PLACE.match(attributes)
+        cell = f"cell {(place[1] + place[2]).decode()}" if place else "a cell"
+        cure = f"{cell} has a formula without a stored value; open the workbook in Excel and save it again"
+        return UnreadableFile(cure, int(place[2]) if place else self._rows)
 
 
 def _may_have_errors(piece: bytes) -> bool:

@@ -5,7 +5,7 @@ import and of a settled chunk. A trigger now checks all rows of a statement at o
 that claims, lines and postings refer to can't be deleted or change their keys: another trigger refuses that. The names
 of the constraints stay the same, also in error messages.
 
-The previous version works unchanged. The migration locks ten tables for a moment and reads no row.
+The previous version works unchanged. The migration locks nine tables for a moment and reads no row.
 """
 
 from collections.abc import Sequence

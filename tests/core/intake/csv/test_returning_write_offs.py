@@ -1,5 +1,9 @@
 """Write-offs that come back: the office posts them in its own system, and the next export has them."""
 
+import threading
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from sqlalchemy import select
 
@@ -104,6 +108,46 @@ def test_only_the_lines_that_came_back_are_kept_out_of_the_next_file(files: File
     assert files.load().recognized.postings == 1
 
     assert unsent(practice) == [(CLAIM, 3, -5_00)]
+
+
+def beside(act: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
+    """Start `act` in a thread that must wait for a lock. Return the thread, and a list for its result or error."""
+    found: list[Any] = []
+
+    def run() -> None:
+        try:
+            found.append(act())
+        except Exception as error:  # noqa: BLE001  the test compares it
+            found.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(1)
+    assert found == [], "it waits"
+    return thread, found
+
+
+def test_a_file_that_is_sent_during_an_import_waits_for_it(files: FilesOfPractice, practice: GivenPractice) -> None:
+    files.append("postings.csv", *ADJUSTED)
+
+    with transaction(files.sessions) as session:
+        import_csv(session, files.path, practice_name=PRACTICE, now=NOW)
+        thread, found = beside(lambda: practice.act(sent_files.send, "Standard", key="one"))
+    thread.join()
+
+    assert [type(one) for one in found] == [NothingToSend]
+
+
+def test_an_import_waits_for_a_file_that_is_being_sent(files: FilesOfPractice, practice: GivenPractice) -> None:
+    files.append("postings.csv", *ADJUSTED)
+
+    with transaction(files.sessions) as session:
+        sent_files.send(session, "Standard", key="one", by=practice.biller, now=NOW)
+        thread, found = beside(files.load)
+    thread.join()
+
+    assert [one.recognized for one in found] == [(1, 12_00)]
+    assert unsent(practice) == []
 
 
 def test_a_check_recognizes_write_offs_and_stores_nothing(files: FilesOfPractice, practice: GivenPractice) -> None:

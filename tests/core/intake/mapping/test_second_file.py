@@ -294,6 +294,21 @@ def posting_dates(office: OfficeFiles, number: str) -> list[dt.date]:
         return list(session.scalars(of_claim.where(Claim.external_id == number).order_by(Posting.id)))
 
 
+def test_a_correction_of_a_posting_in_a_closed_month_is_posted_in_the_next_open_one(office: OfficeFiles) -> None:
+    load(office, office.csv(f"{TOTALS}100.00,50.00,0.00,50.00,0.00,03/20/2026", header=DATED_HEADER), DATED)
+    practice = in_practice(office)
+    practice.act(closing.close, dt.date(2026, 3, 1), by=practice.person("admin@lakeside.example", Role.ADMIN))
+    more = office.csv(f"{TOTALS}100.00,80.00,0.00,20.00,0.00,03/25/2026", header=DATED_HEADER)
+    found: list[Correction] = []
+
+    done = load(office, more, DATED, found, post_corrections=True)
+
+    assert [one.posted_on for correction in found for one in correction.postings] == ["2026-04-01"]
+    assert (done.corrected, balances(office)) == (1, (20_00, 0))
+    assert posting_dates(office, "C1")[-1] == dt.date(2026, 4, 1)
+    assert load(office, more, DATED).nothing_new
+
+
 @pytest.mark.parametrize("dated", [False, True])
 def test_a_new_claim_of_a_closed_month_is_posted_in_the_next_open_one(office: OfficeFiles, *, dated: bool) -> None:
     header, mapping = (DATED_HEADER, DATED) if dated else (ADJUSTED_HEADER, ADJUSTED)

@@ -93,6 +93,18 @@ def test_a_formula_without_a_value_is_refused_however_the_cell_is_written(
     ]
 
 
+def test_a_workbook_whose_writer_calculated_no_formula_is_refused(office: OfficeFiles, tmp_path: Path) -> None:
+    """Such a program stores 0 for every formula and lets Excel calculate when it opens the workbook."""
+    path = write(tmp_path / "zero.xlsx", formula="=100+0.1", stored=0)
+    assert office.faults(path, MAPPING) == [
+        "zero.xlsx, line 2: cell F2 has a formula without a stored value; open the workbook in Excel and save it again"
+    ]
+
+    other = write(tmp_path / "calculated.xlsx", formula="=100-100", stored=0)
+    respell(other, lambda xml: xml.replace(b'<c r="G2"><v>0</v>', b'<c r="G2"><f>60-20</f><v>40</v>'))
+    assert read(other)[1][1][5:] == ["0", "40"], "it calculated another formula"
+
+
 @SPELLINGS
 def test_an_error_is_never_an_empty_balance_however_the_cell_is_written(
     office: OfficeFiles, tmp_path: Path, spelling: Spelling
