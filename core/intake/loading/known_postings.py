@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Enum, Text, and_, cast, exists, insert, literal, select, update
@@ -16,6 +17,15 @@ from core.practices import periods
 
 CORRECTION: Final = "-correction-"  # in the id of a posting that corrects another one
 KNOWN_COLUMNS: Final = ("source_id", "claim", *STAGED_POSTING_COLUMNS)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The file gives totals for each line, not single postings."""
+
+    today: dt.date  # in the practice's time zone
+    has_dates: bool  # the file has posting dates
+    has_charges: bool  # else it gives only balances, each of which is posted as a charge
 
 
 def find_known_postings(session: Session, practice_id: int, source: str) -> None:
@@ -46,11 +56,11 @@ def find_known_postings(session: Session, practice_id: int, source: str) -> None
     stages.analyze(session, stages.KNOWN_POSTING.name)
 
 
-def date_postings(session: Session, practice_id: int, *, today: dt.date, has_dates: bool) -> int:
+def date_postings(session: Session, practice_id: int, totals: Totals) -> int:
     """Date the staged postings of a file that gives totals. Return how many new ones have a date in a closed month.
 
     A charge is dated its date of service. If the file has no posting dates, new postings on existing claims are dated
-    `today`, and those on new claims on the date of service. Known postings keep the dates that the ledger has. New
+    today, and those on new claims on the date of service. Known postings keep the dates that the ledger has. New
     postings in a closed month are dated the first open day after it.
     """
     staged, known = stages.POSTING, stages.KNOWN_POSTING
@@ -59,11 +69,11 @@ def date_postings(session: Session, practice_id: int, *, today: dt.date, has_dat
     same = known.c.source_id == staged.c.source_id
     is_new = ~exists().where(same)
     is_charge = staged.c.kind == PostingKind.CHARGE.value
-    has_own_date = and_(literal(has_dates), ~is_charge, month.not_in(closed))
+    has_own_date = and_(literal(totals.has_dates), ~is_charge, month.not_in(closed))
     session.execute(update(staged).where(~has_own_date, same).values(posted_on=known.c.posted_on))
-    if not has_dates:
+    if not totals.has_dates:
         exists_here = exists().where(Claim.practice_id == practice_id, Claim.external_id == staged.c.claim)
-        session.execute(update(staged).where(is_new, ~is_charge, exists_here).values(posted_on=today))
+        session.execute(update(staged).where(is_new, ~is_charge, exists_here).values(posted_on=totals.today))
     moved = 0
     for first_open, months in _by_first_open_day(closed).items():
         late = update(staged).where(is_new, month.in_(months)).values(posted_on=first_open)

@@ -36,7 +36,7 @@ from core.intake.loading.differences import (
     list_differences,
 )
 from core.intake.loading.insert import insert_claims, insert_reference_rows, sum_lines
-from core.intake.loading.known_postings import date_postings, find_known_postings
+from core.intake.loading.known_postings import Totals, date_postings, find_known_postings
 from core.intake.loading.look_alike_ids import report_look_alikes
 from core.intake.loading.post_corrections import stage_corrections
 from core.intake.loading.post_rows import lock_claims
@@ -75,14 +75,6 @@ class ImportOptions:
 
 
 AS_NEW: Final = ImportOptions()
-
-
-@dataclass(frozen=True)
-class Totals:
-    """The file gives totals for each line, not single postings."""
-
-    today: dt.date  # in the practice's time zone
-    has_dates: bool  # the file has posting dates
 
 
 @dataclass(frozen=True)
@@ -161,8 +153,8 @@ def load(
         raise NotAllowed
     lock_imports(session, practice_id)
     _check_rows(session, practice_id, source, origins, faults)
-    redated = 0 if totals is None else date_postings(session, practice_id, **vars(totals))
-    recognized = recognize(session, practice_id, source, gives_totals=totals is not None)
+    redated = 0 if totals is None else date_postings(session, practice_id, totals)
+    recognized = recognize(session, practice_id, source, totals)
     sum_lines(session)
     in_file, first = control_totals(session), first_claims(session, practice_id)
     check_expected_total(in_file, options.expected_total_cents)

@@ -4,7 +4,7 @@ import datetime as dt
 from itertools import count
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Text, any_, delete, literal, select
 from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
@@ -25,6 +25,9 @@ def stage_corrections(session: Session, practice_id: int, source: str, origins: 
     ids = [_free_id(one.ids[number], taken) for one, number in rows]
     staged = (_staged(one, number, id_) for (one, number), id_ in zip(rows, ids, strict=True))
     stages.copy_rows(session, _STAGE, staged)
+    # A posting that was recognized in part is now known by its values in the file.
+    corrected = any_(literal([one.posting_id for one in found], ARRAY(Text)))
+    session.execute(delete(stages.RECOGNIZED).where(stages.RECOGNIZED.c.source_id == corrected))
     stages.copy_rows(session, stages.RECOGNIZED, (_as_known(one) for one in found))
     know_recognized(session)
     return len(rows)

@@ -34,7 +34,8 @@ from core.access.permissions import Actor
 from core.intake.loading import stages
 from core.intake.loading.due_postings import due_postings, is_other, steps_due, totals_due
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
-from core.intake.loading.known_postings import CORRECTION, KNOWN_COLUMNS
+from core.intake.loading.known_postings import CORRECTION, KNOWN_COLUMNS, Totals
+from core.intake.loading.partly_due import partly_due
 from core.models.claims import Claim
 from core.models.ledger import Posting, PostingKind
 from core.models.recognized_postings import RecognizedPosting
@@ -54,7 +55,7 @@ class Recognized(NamedTuple):
     cents: int = 0  # above zero lowers the balance
 
 
-def recognize(session: Session, practice_id: int, source: str, *, gives_totals: bool) -> Recognized:
+def recognize(session: Session, practice_id: int, source: str, totals: Totals | None) -> Recognized:
     """Find the staged postings that the ledger has in a different form. Stage them as known. `remember` stores them.
 
     They are compared with what the export is still expected to contain: the write-offs and reversals not yet seen in an
@@ -67,8 +68,10 @@ def recognize(session: Session, practice_id: int, source: str, *, gives_totals: 
        one of the postings counts too, because the office may have entered only the first ones
     3. the adjustments of a claim, on any line
 
+    If none of them did but the file gives totals, part of a change may be recognized. The rest is a correction.
     Call `find_known_postings` first.
     """
+    gives_totals = totals is not None
     of_source = (RecognizedPosting.practice_id == practice_id, RecognizedPosting.source == source)
     others = (Posting.practice_id == practice_id, is_other(source, gives_totals=gives_totals))
     if not session.scalar(select(or_(exists().where(*others), exists().where(*of_source)))):
@@ -90,10 +93,23 @@ def recognize(session: Session, practice_id: int, source: str, *, gives_totals: 
     values = [_new_or_old(changes, name) for name in STAGED_POSTING_COLUMNS]
     columns: tuple[Any, ...] = (changes.c.source_id, changes.c.claim, *values)
     session.execute(insert(_RECOGNIZED).from_select(KNOWN_COLUMNS, select(*columns).where(picked)))
+    if totals is not None:
+        _recognize_parts(session, due, changes, has_charges=totals.has_charges)
     found = Recognized(*session.execute(_count()).one())
     if found.postings:
         know_recognized(session)
     return found
+
+
+def _recognize_parts(session: Session, due: CTE, changes: CTE, *, has_charges: bool) -> None:
+    """Stage what the ledger has of the totals that are not recognized yet, on lines without a recognized posting."""
+    part = partly_due(due, changes, has_charges=has_charges).cte("part")
+    cents = (func.coalesce(changes.c.old_amount_cents, 0) + part.c.cents).label("amount_cents")
+    values = (cents if name == "amount_cents" else _old_or_new(changes, name) for name in STAGED_POSTING_COLUMNS)
+    columns: tuple[Any, ...] = (changes.c.source_id, changes.c.claim, *values)
+    line = tuple_(changes.c.claim, changes.c.line).not_in(select(_RECOGNIZED.c.claim, _RECOGNIZED.c.line))
+    rows = select(*columns).join(part, part.c.source_id == changes.c.source_id).where(line)
+    session.execute(insert(_RECOGNIZED).from_select(KNOWN_COLUMNS, rows))
 
 
 def know_recognized(session: Session) -> None:
@@ -226,3 +242,10 @@ def _new_or_old(changes: CTE, name: str) -> ColumnElement[Any]:
         return changes.c[name]
     gone = literal(0) if name == "amount_cents" else changes.c[f"old_{name}"]
     return case((changes.c.is_staged, changes.c[name]), else_=gone)
+
+
+def _old_or_new(changes: CTE, name: str) -> ColumnElement[Any]:
+    """Return the ledger's value of a posting, or the exported value if the ledger does not have the posting."""
+    if name in ("line", "kind"):
+        return changes.c[name]
+    return case((changes.c.old_kind.is_not(None), changes.c[f"old_{name}"]), else_=changes.c[name])

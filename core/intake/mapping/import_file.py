@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action, Actor
 from core.intake.loading import stages
 from core.intake.loading.additions import HoldBack
-from core.intake.loading.load import AS_NEW, Imported, ImportOptions, Totals, load
+from core.intake.loading.known_postings import Totals
+from core.intake.loading.load import AS_NEW, Imported, ImportOptions, load
 from core.intake.mapping.mapped_file import MappedFile
 from core.intake.mapping.mapping import NO_CLAIM_STATUS, Mapping
 from core.intake.mapping.renamed_patients import keep_made_numbers
@@ -57,7 +58,7 @@ def import_file(
         keep_made_numbers(session, practice_id, made=MADE_NUMBER)
     done = load(
         session, practice_id, source=SOURCE, origins=origins, faults=file.faults, by=by, now=now, options=options,
-        totals=Totals(today=today, has_dates=Field.POSTING_DATE in {*mapping.columns.values(), *mapping.constants}),
+        totals=Totals(today, has_dates=mapping.has(Field.POSTING_DATE), has_charges=mapping.has(Field.CHARGE)),
         holds_back=HoldBack.TO_CORRECT if mapping.rows == "claim" or mapping.has(Field.LINE) else HoldBack.ALL,
     )  # fmt: skip
     return replace(done, rows_read=file.rows_read, warnings=warnings)

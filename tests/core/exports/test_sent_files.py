@@ -153,6 +153,18 @@ def test_a_sent_file_drawn_again_is_the_same_whatever_changed_later(practice: Gi
     assert {(row["Patient"], row["Adjustment code"]) for row in new} == {("Corrected", "T1")}
 
 
+def test_a_file_sent_by_an_earlier_version_shows_the_facts_of_today(practice: GivenPractice) -> None:
+    practice.claims(1)
+    practice.settle()
+    practice.act(layouts.save, "Ours", Layout.of({"columns": [{"column": "procedure_code"}]}))
+    file = send(practice, "ours")
+    practice.sql("UPDATE sent_posting SET service_date = NULL, procedure_code = NULL")  # as that version left them
+
+    practice.sql("UPDATE line_item SET procedure_code = '99214'")
+
+    assert {tuple(row.values()) for row in drawn(practice, file=file.id)} == {("99214",)}
+
+
 def test_a_blank_adjustment_code_is_filled_in_from_the_reason_of_today(practice: GivenPractice, admin: Actor) -> None:
     practice.claims(1)
     job = practice.settle()
