@@ -57,7 +57,7 @@ def flush_at_exit(**_: object) -> None:
 
 @task_prerun.connect
 def bind_log_context(task: Any, task_id: str, args: tuple[int, ...], **_: object) -> None:
-    """Add the task's id, and the id of the request that hinted, to the log lines of the task."""
+    """Add the task's id, and the id of the request that sent the hint, to the task's log lines."""
     given = task.request.headers or {}
     ids = {"task_id": task_id, "task": task.name, "request_id": given.get(REQUEST_ID_HEADER)}
     hinted = {"hinted_job_id": args[1]} if len(args) > 1 else {}

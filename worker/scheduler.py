@@ -1,4 +1,4 @@
-"""Celery's scheduler for beat, which sends nothing to a queue that is long enough."""
+"""Celery's scheduler for beat, which sends nothing to a queue that is already full."""
 
 import datetime as dt
 from typing import Any
@@ -17,7 +17,7 @@ class BoundedScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
     """Send due tasks unless the queue is full, and touch the health-check file on every tick."""
 
     def apply_async(self, entry: ScheduleEntry, producer: Any = None, **options: Any) -> Any:
-        """Send the entry unless its queue is long enough. Without workers, beat would fill the broker for days."""
+        """Send the entry unless its queue is full. Without workers, beat would fill the broker for days."""
         health_file.touch()
         if hints.queue_has_enough(entry.task):
             return None

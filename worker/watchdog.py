@@ -29,7 +29,7 @@ class Watchdog:
     """Remembers when work began to wait. `pool` is Celery's. It does nothing once `stopping` is set."""
 
     def __init__(self, pool: Any, stopping: threading.Event) -> None:
-        """Start with no waiting work seen."""
+        """Start without having seen any waiting work."""
         self._pool, self._stopping = pool, stopping
         self._since: dt.datetime | None = None
 
@@ -55,7 +55,7 @@ class Watchdog:
             _kill_worker()
 
     def _only_imports(self) -> bool:
-        """Return whether the pool's only process is importing, so that jobs have to wait."""
+        """Return whether the pool's only process is importing, which makes jobs wait."""
         return len(pool_pids(self._pool)) == 1 and import_turn.is_importing()
 
     def _is_gone(self) -> bool:

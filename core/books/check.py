@@ -11,5 +11,5 @@ class Invariant(NamedTuple):
 
 
 def of_practice(alias: str) -> str:
-    """Return the condition that a row belongs to the practice being checked. It is always true if all are."""
+    """Return, as SQL, whether a row belongs to the practice being checked. It is always true if all are."""
     return f"(CAST(:practice_id AS bigint) IS NULL OR {alias}.practice_id = :practice_id)"

@@ -40,7 +40,7 @@ class ClaimIds:
 
 
 def is_in(column: Any, name: str) -> ColumnElement[bool]:
-    """Return the condition that `column` is one of the ids in the statement's parameter `name`, a `ClaimIds.array`."""
+    """Return, as SQL, whether `column` is one of the ids in the statement's parameter `name`, a `ClaimIds.array`."""
     # Text with a cast would be parsed for every row.
     ids: Any = bindparam(name, type_=_BigintArray())
     condition: ColumnElement[bool] = column == any_(ids)

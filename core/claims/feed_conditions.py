@@ -64,7 +64,7 @@ def rule_values_as_json(terms: Terms) -> ColumnElement[Any]:
 
 
 def has_number_in(external_ids: Collection[str]) -> ColumnElement[bool]:
-    """Return the condition that the claim's number is one of these, passed as one parameter."""
+    """Return, as SQL, whether the claim's number is one of these, passed as one parameter."""
     return Claim.external_id == any_(literal(list(external_ids), ARRAY(Text)))
 
 

@@ -148,7 +148,7 @@ class Cursor:
 def narrow_by_name(
     session: Session, practice_id: int, *, name: str | None, downwards: bool
 ) -> ColumnElement[bool] | None:
-    """Return the condition that a patient has one of the next names after `name`, or None if few are left.
+    """Return, as SQL, whether a patient has one of the next names after `name`, or None if few are left.
 
     Sorting every claim by a joined name takes three times as long as looking among a few hundred names first.
     """

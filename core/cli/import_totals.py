@@ -69,9 +69,7 @@ def print_moved(moved: WriteOffChanges) -> None:
             f"{late} arrived after a write-off: {format_cents(moved.reversed_cents)} in write-offs was reversed."
         )
     if moved.restored_cents:
-        click.echo(
-            f"Later entries raised balances again: {format_cents(moved.restored_cents)} in write-offs was restored."
-        )
+        click.echo(f"Postings that raised a balance restored {format_cents(moved.restored_cents)} in write-offs.")
 
 
 def print_recognized(found: Recognized) -> None:
@@ -79,9 +77,10 @@ def print_recognized(found: Recognized) -> None:
     if found.postings:
         is_one = found.postings == 1
         are, it_is = ("is", "It is") if is_one else ("are", "They are")
+        as_what = "a write-off or a manual posting" if is_one else "write-offs or manual postings"
         click.echo(
-            f"{counted(found.postings, 'posting')} in the files {are} already in Batch Settle, as a write-off or a "
-            f"manual posting ({format_cents(found.cents)}). {it_is} not posted again."
+            f"{counted(found.postings, 'posting')} in the files {are} already in Batch Settle, as {as_what} "
+            f"({format_cents(found.cents)}). {it_is} not posted again."
         )
 
 

@@ -53,6 +53,6 @@ def print_created(name: str) -> None:
     """Print it prominently, because a new practice is easily mistaken for an existing one."""
     click.secho(f"CREATED A NEW PRACTICE: {name.strip()}.", bold=True)
     click.echo(
-        "Before its first Settled job, choose its Balance Writeoff setting on the Write-off settings page or with "
-        "`settle write-off-setting`."
+        "Before you settle its first claims, choose its Balance Writeoff setting on the Write-off settings page or "
+        "with `settle write-off-setting`."
     )

@@ -71,7 +71,7 @@ def send(api: Api, layout: str) -> Any:
 @_format_option
 @_output_option
 def file(api: Api, file: int, path: Path | None, form: str | None) -> Path | None:
-    """Write a sent file. You get the same postings each time."""
+    """Save a file that was marked as sent. You get the same postings each time."""
     form = options.file_format(path, form)
     target = None if path == Path("-") else path or Path(f"write-offs-file-{file}.{form}")
     api.download(f"/posting-files/{file}/write-offs.{form}", target)

@@ -1,6 +1,7 @@
 """Write-off files for the practice-management system, with or without marking postings as sent.
 
-A sent file records which postings it contains. The next one contains the postings that are not in any sent file.
+A sent file records which postings it contains. The next one contains the write-offs and reversals
+that are not marked as sent.
 Workers do not commit postings in id order, so "every id above the last one" would miss postings that commit late.
 """
 
@@ -36,7 +37,7 @@ _KINDS: Final = {PostingKind.WRITE_OFF: "write-off", PostingKind.REVERSAL: "reve
 
 
 class NothingToSend(Refusal):
-    """Every write-off is already in a sent file. There is nothing new to send."""
+    """There are no new write-offs or reversals to send."""
 
     code = "nothing_to_send"
     http_status = HTTPStatus.CONFLICT

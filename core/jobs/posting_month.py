@@ -38,7 +38,7 @@ def moves_money(session: Session, job: SettleJob) -> bool:
 
 
 def posts_money_clause() -> ColumnElement[bool]:
-    """Return the condition that a job posts anything."""
+    """Return, as SQL, whether a job posts anything."""
     original = aliased(SettleJob, name="original")
     of_original = exists().where(
         original.practice_id == SettleJob.practice_id,

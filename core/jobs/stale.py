@@ -26,7 +26,7 @@ class PreviewStale(Refusal):
 
 
 def changed_since_preview_clause() -> ColumnElement[bool]:
-    """Return the condition that an item's claim changed after the preview."""
+    """Return, as SQL, whether an item's claim changed after the preview."""
     return Claim.version != JobItem.claim_version
 
 
@@ -58,4 +58,4 @@ def describe(job: SettleJob, changed: int | None) -> str:
     if claims == 1:
         how_many = "The claim"
     have = "has" if changed == 1 else "have"
-    return f"{how_many} in this preview {have} changed since then and will be skipped. {_CURES[job.status]}"
+    return f"{how_many} in this preview {have} since changed and will be skipped. {_CURES[job.status]}"

@@ -54,7 +54,7 @@ def adjusted_by_user_today(practice: Practice, by: Actor, *, now: dt.datetime) -
 
 
 def check(session: Session, practice: Practice, claim: Claim, cents: int, *, by: Actor, now: dt.datetime) -> None:
-    """Check that the locked claim may be lowered by `cents` more. Raise `AdjustmentOverLimit`."""
+    """Check that `by` may lower the locked claim's balance by `cents` more. Raise `AdjustmentOverLimit`."""
     limit = limit_for_user(session, by)
     day = adjusted_by_user_today(practice, by, now=now)
     sums = select(func.coalesce(func.sum(-Posting.amount_cents), 0)).where(*day, Posting.claim_id == claim.id)
@@ -77,8 +77,8 @@ def describe(cents: int | None, limit: AdjustmentLimit) -> str:
     """Return which limit is exceeded and what to do about it. Without `cents`, the sentence fits every claim."""
     of = "" if cents is None else f" of {format_cents(cents)}"
     return (
-        f"adjustments{of} today exceed {_whose(limit)} of {format_cents(limit.cents)}; "
-        f"ask an administrator to raise it{', or a user with a higher limit to post it' if limit.is_own else ''}"
+        f"adjustments{of} today exceed {_whose(limit)} of {format_cents(limit.cents)}; ask an administrator to raise "
+        f"the limit{', or a user with a higher limit to post this' if limit.is_own else ''}"
     )
 
 

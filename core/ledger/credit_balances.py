@@ -39,7 +39,7 @@ from core.models.practices import Patient, Payer, PayerClass
 from core.money import CENTS_MAX
 from core.practices import names
 
-REFUND_WITHIN: Final = dt.timedelta(days=60)  # 42 U.S.C. 1320a-7k(d): from the identification
+REFUND_WITHIN: Final = dt.timedelta(days=60)  # from the date of identification: 42 U.S.C. 1320a-7k(d)
 REFUNDED_PAYER_CLASSES: Final = frozenset({PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL})
 COLUMN_HEADINGS: Final = (
     "Claim ID", "Patient", "Date of Service", "Line", "Service", "Responsibility", "Credit", "Ins/Pt balance",
@@ -259,7 +259,7 @@ def _query(session: Session, practice_id: int, f: CreditsFilter, *, after: _Curs
 
 
 def _since(practice_id: int, credit: Subquery) -> Any:
-    """Return the date of the posting since which the line has been below zero."""
+    """Return the date of the posting that last brought the line below zero."""
     running = (
         select(
             Posting.id,

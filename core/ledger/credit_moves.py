@@ -33,7 +33,7 @@ class CreditMoved(NamedTuple):
 
 @dataclass(frozen=True)
 class OpenBalance:
-    """A line and responsibility that owes."""
+    """A line and responsibility with a balance."""
 
     claim_id: str
     service_date: dt.date
@@ -46,7 +46,7 @@ class OpenBalance:
 def refund(
     session: Session, claim_id: str, asked: Refund, *, by: Actor, idempotency_key: str, now: dt.datetime
 ) -> CreditMoved:
-    """Pay back a credit of the claim (by its number), and never more than the credit. The same key refunds once.
+    """Refund a credit on the claim (by its number), up to its amount. Repeating the key does not refund it again.
 
     Raise `NotFound`, `NotAllowed`, `BadEntry`, `EntryMismatch`, `PeriodClosed`, `ClaimBusy` and `PeriodBusy`.
     """
@@ -65,7 +65,7 @@ def refund(
 def transfer(
     session: Session, claim_id: str, asked: CreditTransfer, *, by: Actor, idempotency_key: str, now: dt.datetime
 ) -> CreditMoved:
-    """Move a credit of the claim (by its number) to a balance of the same patient. The same key transfers once.
+    """Move a credit on the claim (by its number) to a balance of the same patient. Repeating the key changes nothing.
 
     Never more than the credit, and never more than is owed there. Raise as `refund` does.
     """

@@ -50,7 +50,7 @@ def post(
     idempotency_key: str,
     now: dt.datetime,
 ) -> PostingResult:
-    """Post the entry on the claim (by its number) and return the claim. The same key posts once.
+    """Post the entry on the claim (by its number) and return the claim. Repeating the key does not post it again.
 
     A Settled claim with a balance afterward goes back to Balance Due. Raise `NotFound`, `NotAllowed`, `BadEntry`,
     `EntryMismatch`, `AdjustmentOverLimit`, `PeriodClosed`, and `ClaimBusy` or `PeriodBusy` if a lock is not released in

@@ -53,7 +53,7 @@ def void(
     idempotency_key: str,
     now: dt.datetime,
 ) -> VoidResult:
-    """Reverse the entry of this posting on the claim (by its number). The same key voids once.
+    """Reverse the entry of this posting on the claim (by its number). Repeating the key changes nothing.
 
     Raise `NotFound`, `NotAllowed`, `NotVoidable`, `AlreadyVoided`, `BadEntry`, `EntryMismatch`, `AdjustmentOverLimit`,
     `PeriodClosed`, `ClaimBusy` and `PeriodBusy`.

@@ -45,7 +45,7 @@ def owning_job(posting: Any = Posting) -> Any:
 
 
 def is_reversed(posting: Any = Posting) -> Any:
-    """Return the condition that a posting is reversed.
+    """Return, as SQL, whether a posting is reversed.
 
     A job or a later payment reverses a write-off. A void reverses any other posting.
     """
@@ -58,7 +58,7 @@ def is_reversed(posting: Any = Posting) -> Any:
 
 
 def is_unreversed(posting: Any = Posting) -> Any:
-    """Return the condition that a posting is an unreversed write-off."""
+    """Return, as SQL, whether a posting is an unreversed write-off."""
     return and_(posting.kind == PostingKind.WRITE_OFF, ~is_reversed(posting))
 
 

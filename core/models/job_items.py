@@ -140,5 +140,5 @@ class JobFailure(Base):
 
 
 def is_reserved(item: Any = JobItem) -> ColumnElement[bool]:
-    """Return the condition that a job has reserved the item's claim: selected to settle, not yet processed."""
+    """Return, as SQL, whether a job has reserved the item's claim: selected to settle, not yet processed."""
     return and_(item.verdict == Verdict.SETTLE, item.outcome.is_(None))

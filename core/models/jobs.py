@@ -209,7 +209,7 @@ class SettleJob(Base):
 
 
 def is_open() -> ColumnElement[bool]:
-    """Return the condition that a job was confirmed or waits for approval, and has not ended."""
+    """Return, as SQL, whether a job was confirmed or waits for approval, and has not ended."""
     return SettleJob.status.in_(OPEN_STATUSES)
 
 

@@ -74,7 +74,7 @@ class Practice(Base):
     write_off_changed_by: Mapped[int | None] = mapped_column(BigInteger)
     write_off_changed_at: Mapped[dt.datetime | None]
     recent_payment_days: Mapped[int] = mapped_column(default=0)  # 0 turns the rule off
-    # The most that a reason of the kind small_balance writes off per claim and responsibility.
+    # The most that a small_balance reason writes off per claim and responsibility.
     small_balance_max_cents: Mapped[Cents] = mapped_column(default=25_00, server_default="2500")
     # A denied claim is not written off for this many days after the denial. A patient balance is not written off with
     # fewer statements, or fewer days since the last one. 0 turns a rule off. Most payers allow an appeal within 120 to

@@ -159,17 +159,17 @@ def facts_for_claim(terms: Terms) -> Facts:
 
 
 def on_hold(today: dt.date, excluded: ActiveExclusions) -> Condition:
-    """Return the condition that a hold is current on the day, or that the claim's patient or payer is excluded."""
+    """Return, as SQL, whether a hold is current on the day, or that the claim's patient or payer is excluded."""
     return or_(is_held(today), is_excluded(excluded))
 
 
 def is_held(today: dt.date) -> Condition:
-    """Return the condition that the claim has a hold that has not ended. No job needs to clear a hold that has."""
+    """Return, as SQL, whether the claim has a hold that has not ended. No job needs to clear a hold that has."""
     return and_(Claim.hold.is_not(None), or_(Claim.hold_until.is_(None), Claim.hold_until >= today))
 
 
 def is_excluded(excluded: ActiveExclusions) -> Condition:
-    """Return the condition that the claim's patient or one of its payers is excluded."""
+    """Return, as SQL, whether the claim's patient or one of its payers is excluded."""
     return or_(_patient_excluded(excluded), _payer_excluded(excluded))
 
 
@@ -241,25 +241,25 @@ def _posted_later(terms: Terms) -> Condition:
 
 
 def _has_status(*statuses: ClaimStatus) -> Condition:
-    """Return the condition that one of the claim's payers gave it one of these statuses."""
+    """Return, as SQL, whether one of the claim's payers gave it one of these statuses."""
     second = and_(Claim.secondary_payer_id.is_not(None), Claim.secondary_status.in_(statuses))
     return or_(Claim.primary_status.in_(statuses), second)
 
 
 def _is_within(day: Any, days: int, terms: Terms) -> Condition:
-    """Return the condition that a day is at most `days` ago. 0 turns the rule off."""
+    """Return, as SQL, whether a day is at most `days` ago. 0 turns the rule off."""
     return _is_after(day, days + 1, terms) if days else false()
 
 
 def _is_after(day: Any, days: int, terms: Terms) -> Condition:
-    """Return the condition that a day is less than `days` ago. 0 turns the rule off."""
+    """Return, as SQL, whether a day is less than `days` ago. 0 turns the rule off."""
     if days == 0:
         return false()
     return func.coalesce(day > terms.as_of - dt.timedelta(days=days), False)
 
 
 def over_small_balance(terms: Terms, *, settles_insurance: Condition, settles_patient: Condition) -> Condition:
-    """Return the condition that an amount to write off is too large for a reason of the kind small balance."""
+    """Return, as SQL, whether an amount to write off is too large for a small-balance reason."""
     most = terms.small_balance_max_cents
     if terms.reason is not WriteOffReason.SMALL_BALANCE or most is None:
         return false()
@@ -274,5 +274,5 @@ def _cost_share(terms: Terms) -> Condition:
 
 
 def is_cost_share() -> Condition:
-    """Return the condition that the patient's balance is Medicare or Medicaid cost sharing, whatever the reason."""
+    """Return, as SQL, whether the patient's balance is Medicare or Medicaid cost sharing, whatever the reason."""
     return func.coalesce(PAYER.c.payer_class.in_([kind.value for kind in COST_SHARE_CLASSES]), False)

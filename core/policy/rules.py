@@ -207,8 +207,8 @@ RULES: Final = (
     ),
     Rule(
         "medicare_cost_share",
-        "Medicare or Medicaid cost sharing: the reason must be of the kind Charity or Small balance. A schedule also "
-        "needs a note in your own words",
+        "Medicare or Medicaid cost sharing: use a Charity or Small balance reason. A schedule also needs a note in "
+        "your own words",
         lambda f: and_(f.owes_medicare_cost_share, f.patient_due > 0, f.settles_patient),
         at=PREVIEW_ONLY,
         shows=("payer_class", "patient_due"),

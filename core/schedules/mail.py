@@ -47,7 +47,7 @@ class _MailLease(NamedTuple):
     gives_up_at: dt.datetime
 
     def is_still_leased(self) -> tuple[ColumnElement[bool], ...]:
-        """Return the condition that the run's mail is still leased to us."""
+        """Return, as SQL, whether the run's mail is still leased to us."""
         return (
             ScheduleRun.practice_id == self.practice_id,
             ScheduleRun.id == self.run_id,

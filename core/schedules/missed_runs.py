@@ -120,7 +120,7 @@ def record_stop(
 
 
 def stop_is_recorded(schedule: Schedule | type[Schedule]) -> ColumnElement[bool]:
-    """Return the condition that a run since the schedule last became active records that it stopped."""
+    """Return, as SQL, whether a run since the schedule last became active records that it stopped."""
     return exists().where(
         ScheduleRun.practice_id == schedule.practice_id,
         ScheduleRun.schedule_id == schedule.id,

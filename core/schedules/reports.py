@@ -157,7 +157,7 @@ def _sentence(state: str, f: _Figures, held_by: tuple[int, ...]) -> str:
         "report": f"This run would settle {left} and skip {f.skipped:,}. It settled none because it was report-only.",
         "nothing": f"Nothing to settle: {matched} matched, and rules skip {'it' if f.claims == 1 else 'all of them'}.",
         NONE_SETTLED: f"No claim was settled: {f.skipped:,} skipped, {f.failed:,} failed.",
-        HELD: f"Nothing to settle: {matched} matched, and all that could be settled are already in an unfinished job.",
+        HELD: f"Nothing to settle: {matched} matched, and every claim that could be settled is in an unfinished job.",
         "rejected": f"Another user rejected this run's job: {not_settled} not settled.",
         "expired": f"This run's job was not approved in time: {not_settled} not settled.",
         "discarded": "This run's job was discarded. Nothing was settled.",

@@ -80,8 +80,8 @@ def create_job(header: OnceHeaders, body: JobRequest) -> Created:
 
     For up to 20,000 claims, the answer is the preview. A larger job is `preparing`, and its preview follows later.
 
-    A new practice chooses its Balance Writeoff setting before its first Settled job. Until then, the answer is 409
-    `write_off_setting_not_chosen`.
+    A new practice chooses its Balance Writeoff setting before it settles its first claims. Until then, the answer is
+    409 `write_off_setting_not_chosen`.
     """
     actor = current_actor()
     with transaction(app_context().sessions) as session:

@@ -133,7 +133,7 @@ def list_posting_files(query: Page) -> Response:
 )
 @requires(Action.SEND_WRITE_OFFS)
 def send_posting_file(header: OnceHeaders, body: NewPostingFile) -> Created:
-    """Put every posting that is not in a sent file yet in a new file, marked as sent. Then download it or list it."""
+    """Create a file of all unsent write-offs and reversals, and mark it as sent. Then download it or list it."""
     key = header.idempotency_key
     with transaction(app_context().sessions) as session:
         file = sent_files.send(session, body.layout, key=key, by=current_actor(), now=now())

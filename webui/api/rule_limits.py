@@ -16,8 +16,7 @@ from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
 _SMALL_BALANCE = (
-    "The most that a reason of the kind small_balance can write off per claim and responsibility, "
-    f"{limits.SMALL_BALANCE.bounds}"
+    f"The most that a small_balance reason can write off per claim and responsibility, {limits.SMALL_BALANCE.bounds}"
 )
 _RECENT_PAYMENT = f"Days for which a claim is skipped after a payment, {limits.RECENT_PAYMENT_DAYS.bounds}; 0 means off"
 _APPEAL = f"Days for which a claim is skipped after a denial, {limits.APPEAL_WINDOW_DAYS.bounds}; 0 means off"

@@ -33,7 +33,7 @@ def change_budget() -> Response | tuple[str, int]:
     except BadLimit as refusal:
         return _settings_with_errors(refusal.facts["faults"])
     return acts.redirect_with(
-        "Failure limits saved. They apply to running jobs, starting with the next failure.",
+        "Failure limits saved. They apply to running jobs, starting with the next batch.",
         "settings.show",
         _anchor="limits",
     )
@@ -75,7 +75,7 @@ def change_recent_payment() -> Response | tuple[str, int]:
 @blueprint.post("/small-balance")
 @requires(Action.CHANGE_SETTING)
 def change_small_balance() -> Response | tuple[str, int]:
-    """Set the most that a reason of the kind small balance can write off."""
+    """Set the most that a small-balance reason can write off."""
     return _change_rules("Small-balance limit saved. Existing previews keep their old limit.", anchor="small-balance")
 
 

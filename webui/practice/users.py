@@ -20,7 +20,7 @@ from webui.shared.app_context import app_context
 from webui.shared.auth import current_actor, requires
 
 ROLE_DESCRIPTIONS = {
-    Role.BILLER: "imports claims, previews, confirms and controls jobs; posts payments; and places holds",
+    Role.BILLER: "imports claims; previews, confirms and controls jobs; posts payments; and places holds",
     Role.APPROVER: "approves other users' jobs over a limit, and reverses jobs",
     Role.ADMIN: "everything a biller and an approver can do, plus settings, limits, month-end close and users",
     Role.OPS: "Operations page only; no patient data",

@@ -115,7 +115,7 @@ def _drain(waiting: queue.Queue[Hint]) -> list[Hint]:
 
 
 def _publish(producer: Celery, hint: Hint) -> int:
-    """Send it as often as requested, or until the queue is long enough. Return how often it was sent."""
+    """Send it as often as requested, or until the queue is full. Return how often it was sent."""
     for sent in range(hint.times):
         if _queue_has_enough(producer, hint.task):
             return sent

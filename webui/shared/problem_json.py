@@ -106,7 +106,7 @@ def problem_database_unavailable(error: Exception) -> Response:
 
 def log_database_unavailable(error: Exception) -> None:
     """Log why the database is unavailable, without a traceback, which adds nothing."""
-    log.error("request %s of %s had no database: %s", request_id(), request.endpoint, error_kind(error))
+    log.error("request %s to %s failed, database unavailable: %s", request_id(), request.endpoint, error_kind(error))
 
 
 def log_unexpected_error(
@@ -121,7 +121,7 @@ def log_unexpected_error(
         kinds.append(f"{type(error).__qualname__}{f' ({state})' if state else ''}")
         error = error.__cause__
     where = " < ".join(f"{place.filename}:{place.lineno} {place.name}" for place in reversed(places))
-    log.error("request %s of %s broke: %s at %s", request_id(), request.endpoint, " from ".join(kinds), where)
+    log.error("request %s to %s failed: %s at %s", request_id(), request.endpoint, " from ".join(kinds), where)
 
 
 def _problem(status: HTTPStatus, code: str, detail: str, facts: dict[str, Any] | None = None) -> Response:

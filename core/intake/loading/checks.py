@@ -186,7 +186,7 @@ def _add_lines_without_claim(session: Session, origins: Origins, faults: Faults)
     alone = select(line.c.at, line.c.claim.label("value"), hint).where(
         line.c.claim.is_not(None), ~exists().where(claim.c.external_id == line.c.claim)
     )
-    base = "the claim of this line is missing"
+    base = "this line's claim is missing"
     cure = f"{base}; add it to {origins[claim].file}"
     _add_with_hints(session, alone, "claim", base, cure, origins[line], faults)
 
@@ -202,7 +202,7 @@ def _add_postings_without_line(session: Session, origins: Origins, faults: Fault
         posting.c.kind.is_distinct_from(PostingKind.CHARGE.value),
         ~exists().where(line.c.claim == posting.c.claim, line.c.number == posting.c.line),
     )
-    base = "the line of this posting is missing"
+    base = "this posting's line is missing"
     cure = f"{base}; add it to {origins[line].file}"
     _add_with_hints(session, alone, "line", base, cure, origins[posting], faults)
 

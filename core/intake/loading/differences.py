@@ -159,7 +159,7 @@ def _follows_file(decided_here: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def decided_by_job(practice_id: int) -> ColumnElement[bool]:
-    """Return the condition that a job settled the claim, and that its status depends on that."""
+    """Return, as SQL, whether a job settled the claim, and that its status depends on that."""
     by_job = exists().where(
         JobItem.practice_id == practice_id, JobItem.claim_id == Claim.id, JobItem.outcome == Outcome.SETTLED
     )

@@ -37,7 +37,7 @@ def partly_due(due: CTE, changes: CTE, *, has_charges: bool) -> Select[Any]:
 
 
 def _on_one_side(changes: CTE) -> ColumnElement[bool]:
-    """Return the condition that a change did not move a posting to the other responsibility."""
+    """Return, as SQL, whether a change did not move a posting to the other responsibility."""
     of = changes.c
     return or_(of.old_responsibility.is_(None), of.responsibility.is_(None), of.old_responsibility == of.responsibility)
 

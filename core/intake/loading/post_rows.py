@@ -39,7 +39,7 @@ _ROWS_AT_ONCE: Final = 5_000  # ids that fit in one statement
 
 
 def on_existing_claim(practice_id: int) -> ColumnElement[bool]:
-    """Return the condition that a staged posting is on a claim that the practice has."""
+    """Return, as SQL, whether a staged posting is on a claim that the practice has."""
     return exists().where(Claim.practice_id == practice_id, Claim.external_id == _STAGE.c.claim)
 
 

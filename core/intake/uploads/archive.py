@@ -40,7 +40,7 @@ def unpack(archive: Path, folder: Path, *, bytes_max: int, faults: Faults) -> li
         faults.add(Fault(archive.name, cure, kind=FaultKind.STRUCTURE))
         return []
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
-        cure = "the zip file is damaged or not a zip file; create it again, or upload the files unzipped"
+        cure = "this is not a zip file, or it is damaged; create it again, or upload the files unzipped"
         faults.add(Fault(archive.name, cure, kind=FaultKind.STRUCTURE))
         return []
     return [name for _, name in members]

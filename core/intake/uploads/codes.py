@@ -21,7 +21,7 @@ REFUSAL_SENTENCES: Final = {
     ),
     WORKER_DIED: (
         "Every worker that read these files stopped before it finished. Ask the person who runs your server to check "
-        "the memory of the workers, or upload fewer months at a time."
+        "whether the workers have enough memory, or upload fewer months at a time."
     ),
     REQUESTER_MAY_NOT: (
         "The user who started this import was deactivated or no longer has the required role. Ask a user who "

@@ -169,7 +169,7 @@ def per_claim_cents(limits: Limits) -> int:
 
 
 def is_over_claim_limit(limit: int) -> ColumnElement[bool]:
-    """Return the condition that an item alone exceeds the limit for one claim."""
+    """Return, as SQL, whether an item alone exceeds the limit for one claim."""
     return and_(JobItem.verdict == Verdict.SETTLE, JobItem.insurance_cents + JobItem.patient_cents > limit)
 
 

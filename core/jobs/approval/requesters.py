@@ -16,7 +16,7 @@ def requester_ids(job: SettleJob) -> frozenset[int]:
 
 
 def requested_by(user_id: int) -> ColumnElement[bool]:
-    """Return the condition that this user is a requester of the job."""
+    """Return, as SQL, whether this user is a requester of the job."""
     return or_(SettleJob.requested_by == user_id, SettleJob.confirmed_by.is_not_distinct_from(user_id))
 
 
@@ -26,7 +26,7 @@ def cannot_approve(job: SettleJob) -> frozenset[int]:
 
 
 def cannot_be_approved_by(user_id: int) -> ColumnElement[bool]:
-    """Return the condition that this user may not approve the job."""
+    """Return, as SQL, whether this user may not approve the job."""
     return or_(requested_by(user_id), SettleJob.schedule_created_by.is_not_distinct_from(user_id))
 
 
@@ -36,6 +36,6 @@ def accountable_user(job: SettleJob) -> int:
 
 
 def accountable_to(user_id: int) -> ColumnElement[bool]:
-    """Return the condition that the job counts against this user's daily limit."""
+    """Return, as SQL, whether the job counts against this user's daily limit."""
     answers_ = case((SettleJob.schedule_id.is_(None), SettleJob.confirmed_by), else_=SettleJob.requested_by)
     return answers_ == user_id

@@ -131,7 +131,7 @@ def _check_status(session: Session, practice_id: int, name: str) -> None:
 
 
 def _find_reason(session: Session, practice: Practice, code: str | None) -> PracticeReason:
-    """Return the reason of a Settled job. The practice must have chosen which balances such a job writes off."""
+    """Return the reason of a job that settles. The practice must have chosen which balances such a job writes off."""
     write_off_setting.require_chosen(practice)
     with _reason_faults():
         return reasons.find(session, practice.id, code or "")

@@ -127,7 +127,7 @@ def freeze(session: Session, job: SettleJob, *, chunk_claims: int | None, now: d
 
 
 def _settled(job: SettleJob, item: Any) -> ColumnElement[bool]:
-    """Return the condition that the original settled the item's claim and that the request includes it."""
+    """Return, as SQL, whether the original settled the item's claim and that the request includes it."""
     of_original = and_(
         item.practice_id == job.practice_id,
         item.job_id == job.reverses_job_id,

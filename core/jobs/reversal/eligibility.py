@@ -34,7 +34,7 @@ def reversing_job_id(job: SettleJob) -> ColumnElement[int | None]:
 
 
 def changed_since_settled(job: SettleJob, was: Any) -> ColumnElement[bool]:
-    """Return the condition that the claim was changed after the original job and that the change is still in effect."""
+    """Return, as SQL, whether the claim was changed after the original job and that the change is still in effect."""
     changed = Claim.version != was.version_after
     last_of_mine = _last_posting(job)
     # A late payment reopens a claim if the other responsibility still has a balance.
@@ -54,7 +54,7 @@ def changed_since_settled(job: SettleJob, was: Any) -> ColumnElement[bool]:
 
 
 def fully_reversed_by_late_payments(job: SettleJob) -> ColumnElement[bool]:
-    """Return the condition that late payments reversed everything that the job wrote off on the claim."""
+    """Return, as SQL, whether late payments reversed everything that the job wrote off on the claim."""
     return and_(
         _has_late_payment(job),
         ~exists().where(*_on_claim(_JOB_POSTING, job), reversible_write_off(_JOB_POSTING, job)).correlate(Claim),
@@ -62,7 +62,7 @@ def fully_reversed_by_late_payments(job: SettleJob) -> ColumnElement[bool]:
 
 
 def reversible_write_off(posting: Any, job: SettleJob) -> ColumnElement[bool]:
-    """Return the condition that a posting is an unreversed write-off of the original, or its re-posted remainder."""
+    """Return, as SQL, whether a posting is an unreversed write-off of the original, or its re-posted remainder."""
     return and_(write_offs.owning_job(posting) == job.reverses_job_id, write_offs.is_unreversed(posting))
 
 
@@ -76,7 +76,7 @@ def reversible_cents(job: SettleJob, side: Responsibility) -> ColumnElement[int]
 
 
 def has_write_off_after(job: SettleJob) -> ColumnElement[bool]:
-    """Return the condition that a write-off to reverse is dated after the reversal, as a re-posted remainder may be."""
+    """Return, as SQL, whether a write-off to reverse is dated after the reversal, as a re-posted remainder may be."""
     after = (reversible_write_off(_JOB_POSTING, job), _JOB_POSTING.posted_on > job.posting_date)
     return exists().where(*_on_claim(_JOB_POSTING, job), *after).correlate(Claim)
 
@@ -86,7 +86,7 @@ def _has_late_payment(job: SettleJob) -> ColumnElement[bool]:
 
 
 def _caused_by_late_payment(posting: Any, job: SettleJob) -> ColumnElement[bool]:
-    """Return the condition that a late payment reversed or re-posted part of the original's write-off."""
+    """Return, as SQL, whether a late payment reversed or re-posted part of the original's write-off."""
     return and_(posting.caused_by_id.is_not(None), posting.origin_job_id == job.reverses_job_id)
 
 
@@ -107,7 +107,7 @@ def _last_posting(job: SettleJob) -> ColumnElement[int | None]:
 
 
 def _has_later_unreversed_posting(job: SettleJob, last_of_mine: ColumnElement[int | None]) -> ColumnElement[bool]:
-    """Return the condition that a later posting is not reversed, or that a later reversal reverses an earlier one."""
+    """Return, as SQL, whether a later posting is not reversed, or that a later reversal reverses an earlier one."""
     is_answered = exists().where(*_on_claim(_REVERSAL, job), _REVERSAL.reverses_id == _LATER.id)
     stands = and_(_LATER.kind != PostingKind.REVERSAL, ~is_answered)
     reaches_back = and_(_LATER.kind == PostingKind.REVERSAL, _LATER.reverses_id <= last_of_mine)

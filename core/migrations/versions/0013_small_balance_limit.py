@@ -1,6 +1,6 @@
 """Add the practice's small-balance limit: $25.00 for new and existing practices.
 
-A write-off with a reason of the kind small_balance skips claims above it. The column has a constant default, so no row
+A write-off with a small_balance reason skips claims above it. The column has a constant default, so no row
 is rewritten, and a process of the previous version can still create a practice. Existing previews have no limit, and
 that does not change.
 """

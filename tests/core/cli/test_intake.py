@@ -119,7 +119,7 @@ def test_an_import_of_claims_prints_control_totals_in_dollars(settle: Typed, tmp
 
     totals = [" ".join(line.split()) for line in lines[4:]]
     assert lines[0] == "CREATED A NEW PRACTICE: Lakeside."
-    assert lines[1].startswith("Before its first Settled job, choose its Balance Writeoff setting")
+    assert lines[1].startswith("Before you settle its first claims, choose its Balance Writeoff setting")
     assert totals == [
         "Control totals: in the files new",
         "Claims 2 2",

@@ -156,7 +156,7 @@ def test_an_approver_reads_everything_that_the_preview_froze(typed: Typed, pract
 def test_confirm_and_approve_first_show_how_many_claims_changed_since_the_preview(
     typed: Typed, practice: GivenPractice
 ) -> None:
-    changed = "1 of the 4 claims in this preview has changed since then and will be skipped."
+    changed = "1 of the 4 claims in this preview has since changed and will be skipped."
     warning = f"{changed} Preview again."
     practice.limit(job=1_000)
     typed(*PREVIEW, "--all", by=BILLER)

@@ -32,9 +32,7 @@ def test_new_write_offs_are_sent_once_in_a_layout_of_ones_own(typed: Typed, prac
     sent = typed("write-offs", "send", "--layout", "for tebra")
     assert sent.stdout.endswith("for Tebra: 2 write-offs $15.00, 0 reversals $0.00\n")
     assert typed("write-offs", "files").stdout == sent.stdout
-    assert typed("write-offs", "send").stderr == (
-        "Every write-off is already in a sent file. There is nothing new to send.\n"
-    )
+    assert typed("write-offs", "send").stderr == ("There are no new write-offs or reversals to send.\n")
 
     assert typed("write-offs", "file", "1").stdout == "Wrote write-offs-file-1.csv.\n"
     rows = list(csv.reader(io.StringIO(Path("write-offs-file-1.csv").read_text(encoding="utf-8-sig"))))

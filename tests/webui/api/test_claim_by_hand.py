@@ -190,7 +190,8 @@ def test_manual_adjustments_of_a_day_together_stay_under_the_limit_for_one_claim
 
     assert refused(over) == (403, "over_claim_limit")
     assert over.json["detail"] == (
-        "Adjustments of $1.01 today exceed the practice's per-claim limit of $1.00; ask an administrator to raise it."
+        "Adjustments of $1.01 today exceed the practice's per-claim limit of $1.00; ask an administrator to raise the "
+        "limit."
     )
     assert (first.status_code, replayed.status_code) == (201, 201)
     assert biller.enter(claim["id"], key="3", **adjustment, amount_cents=40).status_code == 201

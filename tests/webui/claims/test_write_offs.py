@@ -52,7 +52,7 @@ def test_a_biller_marks_what_is_new_as_sent_and_downloads_the_file(practice: Giv
     ]  # fmt: skip
     assert [row[0] for row in rows] == ["Claim ID", "C1", "C1", "Total"]
     again = biller.post(f"{PAGE}/files", on=PAGE, layout="Standard", idempotency_key="another")
-    assert (again.status_code, "There is nothing new to send" in again.text) == (409, True)
+    assert (again.status_code, "There are no new write-offs or reversals to send" in again.text) == (409, True)
 
 
 def test_a_job_or_a_range_of_dates_is_downloaded_and_faults_appear_at_their_fields(

@@ -50,7 +50,7 @@ def test_the_preview_names_each_exceeded_limit_the_excess_and_the_approvers(
 def test_the_approver_sees_how_many_claims_changed_after_the_preview(
     practice: GivenPractice, approver: Browser, awaiting: JobKey
 ) -> None:
-    warning = "1 of the 3 claims in this preview has changed since then and will be skipped."
+    warning = "1 of the 3 claims in this preview has since changed and will be skipped."
     assert warning not in approver.says(address_of(awaiting))
 
     practice.change("DEAR")

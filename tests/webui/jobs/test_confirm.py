@@ -53,7 +53,7 @@ def test_a_stale_preview_shows_how_many_of_its_claims_changed_before_confirm(
     assert 'name="changed_seen" value="1"' in late.text
 
     shown = biller.says(page)
-    warning = "1 of the 3 claims in this preview has changed since then and will be skipped. Preview again."
+    warning = "1 of the 3 claims in this preview has since changed and will be skipped. Preview again."
     assert warning in shown
     assert shown.index(warning) < shown.index("Type CONFIRM")
     assert "Preview again" in shown.partition("Type CONFIRM")[2], "the button"
@@ -62,7 +62,7 @@ def test_a_stale_preview_shows_how_many_of_its_claims_changed_before_confirm(
     practice.change("C00003")
 
     shown = biller.says(page)
-    assert "All of the 3 claims in this preview have changed since then and will be skipped. Preview again." in shown
+    assert "All of the 3 claims in this preview have since changed and will be skipped. Preview again." in shown
     assert "Type CONFIRM" not in shown
     assert send(biller, f"{page}/again").status_code == 200
     practice.confirm(job)  # as from a page that was opened before
@@ -316,7 +316,7 @@ def test_another_reason_replaces_the_preview_of_the_same_claims(practice: GivenP
     practice.claim("m", Line(0, 500), primary_payer_id=payer)
     bad_debt = preview(biller, "m", reason="bad_debt").headers["Location"]
     assert "so there is nothing to confirm" in biller.read(bad_debt)
-    assert "cost sharing: the reason must be of the kind Charity" in biller.read(bad_debt)
+    assert "cost sharing: use a Charity or Small balance reason" in biller.read(bad_debt)
 
     charity = send(biller, target_status="Settled", again="1", reason="charity", idempotency_key="two")
 

@@ -129,7 +129,7 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "postings.csv",
             "1,184146026,1,",
             "1,184146026,9,",
-            'line 2, column line, value "184146026 / 9": the line of this posting is missing; add it to line_items.csv',
+            'line 2, column line, value "184146026 / 9": this posting\'s line is missing; add it to line_items.csv',
         ),
         ("line_items.csv", "150.00", "-150.00", 'line 2, column charge, value "-150.00": must not be negative'),
         ("line_items.csv", "150.00", "", "line 2, column charge: must not be empty"),
@@ -137,7 +137,7 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "line_items.csv",
             "184146027",
             "184146099",
-            'line 4, column claim_id, value "184146099": the claim of this line is missing; add it to claims.csv',
+            'line 4, column claim_id, value "184146099": this line\'s claim is missing; add it to claims.csv',
         ),
         (
             "line_items.csv",

@@ -120,7 +120,7 @@ def test_equal_faults_are_grouped_into_one_line_beside_other_kinds(practice: Giv
         ),
         (
             'march.csv, line 152, column claim_id, value "7": the practice does not have this claim; it exists with '
-            "different leading zeros; spreadsheets drop them: format the column as text before export"
+            "other leading zeros; spreadsheets drop them, so format the column as text before export"
         ),
         (
             'march.csv, line 153, column line, value "007 / 2": the claim does not have this line, and a postings '

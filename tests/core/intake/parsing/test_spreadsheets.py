@@ -213,8 +213,7 @@ def test_a_reference_to_a_nearly_matching_id_explains_the_difference(files: File
     assert [fault.partition(": ")[2].partition("; ")[2] for fault in files.faults()] == [
         "it exists with different capitalization; write both the same way",
         "it exists with different characters that look the same; type both the same way",
-        *["it exists with different leading zeros; spreadsheets drop them: format the column as text before export"]
-        * 2,
+        *["it exists with other leading zeros; spreadsheets drop them, so format the column as text before export"] * 2,
     ]
 
 

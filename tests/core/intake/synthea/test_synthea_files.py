@@ -267,7 +267,7 @@ def test_a_transaction_of_a_missing_claim_is_a_fault_even_when_empty_claims_are_
     with pytest.raises(ImportRefused) as refused:
         export.load(skip_empty_claims=True)
 
-    assert "the claim of this line is missing" in str(refused.value.faults[0])
+    assert "this line's claim is missing" in str(refused.value.faults[0])
 
 
 def test_the_header_is_read_in_any_letter_case(export: Export) -> None:

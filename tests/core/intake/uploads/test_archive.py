@@ -79,8 +79,8 @@ def encrypted() -> bytes:
         (encrypted(), "protected by a password"),
         (zipped({}), "has 0 files"),
         (zipped({f"{number}.csv": b"x" for number in range(51)}), "has 51 files"),
-        (b"claim_id,patient_id\n", "damaged or not a zip file"),
-        (zipped({"claims.csv": b"0123456789" * 50})[:-30], "damaged or not a zip file"),
+        (b"claim_id,patient_id\n", "not a zip file, or it is damaged"),
+        (zipped({"claims.csv": b"0123456789" * 50})[:-30], "not a zip file, or it is damaged"),
         (zipped({"a\\b.csv": b"x"}), "not plain text"),
     ],
 )
