@@ -5,7 +5,7 @@ Both posting into a month and closing it lock its row until commit. Claims are l
 
 import calendar as days
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from sqlalchemy import ColumnElement, Date, DateTime, cast, func, select
@@ -81,6 +81,17 @@ def format_code(month: dt.date) -> str:
 def format_long(month: dt.date) -> str:
     """Return November 2026, for people."""
     return f"{month:%B %Y}"
+
+
+def format_ranges(months: Sequence[dt.date], write: Callable[[dt.date], str] = format_long) -> str:
+    """Return the months, oldest first, with consecutive ones as a range: "May 2026, July 2026 to October 2026"."""
+    ranges: list[list[dt.date]] = []
+    for month in months:
+        if ranges and month == next_month(ranges[-1][-1]):
+            ranges[-1].append(month)
+        else:
+            ranges.append([month])
+    return ", ".join(" to ".join(dict.fromkeys(map(write, (one[0], one[-1])))) for one in ranges)
 
 
 def lock_open(session: Session, practice_id: int, posting_dates: Collection[dt.date]) -> None:
