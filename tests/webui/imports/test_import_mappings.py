@@ -106,6 +106,19 @@ def test_a_file_that_cannot_be_read_is_explained_at_the_field(practice: GivenPra
     assert "The file has no row of column headings" in page_text(unknown)
 
 
+def test_a_long_column_heading_does_not_keep_a_file_from_being_mapped(practice: GivenPractice, biller: Browser) -> None:
+    long = "Notes " * 50
+    form = upload(biller, ROWS[0] + ",x,y", header=f"{HEADER},{long},{long}")
+
+    saved = biller.post(PAGE, on=PAGE, **sent(form, name="our export"))
+
+    assert saved.status_code == 303
+    with practice.sessions() as session:
+        (mapping,) = list_mappings(session, practice.id)
+    first, second = mapping.mapping["not_imported"]
+    assert (len(first), len(second), second[-4:]) == (200, 200, " (2)")
+
+
 def test_a_saved_mapping_is_changed_and_renamed(practice: GivenPractice, biller: Browser) -> None:
     form = upload(biller, ROWS[0] + ",ZZ,note", header=f"{HEADER},Status,Note")
     saved = biller.post(PAGE, on=PAGE, **sent(form, **{"name": "our export", "ours-7": "Internal Review"}))
