@@ -51,9 +51,12 @@ class MappingForm:
     name: str = ""
     import_id: int | None = None  # the import that waits for the mapping
     mapping_id: int | None = None  # the saved mapping that the form changes
+    fault: Problem | None = None  # why the columns do not form a mapping
 
     def problems(self) -> list[Problem]:
         """Return what must be answered before the mapping can be saved."""
+        if self.fault is not None:
+            return [self.fault]
         words = [word for one in self.columns if one.choices for word, ours in one.words if ours == _UNDECIDED]
         is_open = [Problem("unknown_word", f"Choose what these values mean: {', '.join(words)}.")] if words else []
         return [*is_open, *self.draft.problems()]
@@ -89,12 +92,16 @@ def form_of_saved(saved: ImportMapping) -> str:
 
 
 def typed_form() -> MappingForm:
-    """Return the form as sent. Raise `BadMapping`."""
-    columns = _typed_columns()
+    """Return the form as sent, with its fault if its columns do not form a mapping. Raise `BadMapping`."""
+    columns, fault = _typed_columns(), None
     import_id, mapping_id = (
         reading.number(request.form.get(name, ""), most=BIGINT_MAX) for name in ("import_id", "mapping_id")
     )
-    return MappingForm(columns, _typed_mapping(columns), request.form.get("name", ""), import_id, mapping_id)
+    try:
+        draft = _typed_mapping(columns)
+    except BadMapping as refusal:
+        draft, fault = _typed_mapping(()), Problem(refusal.code, refusal.message)
+    return MappingForm(columns, draft, request.form.get("name", ""), import_id, mapping_id, fault)
 
 
 def _filled(guess: Dict[str, Any], **facts: Any) -> MappingForm:
