@@ -66,9 +66,9 @@ def _stops(stops: dict[str, Any]) -> list[str]:
     earlier = stops["earlier_open_months"]
     if not earlier:
         return list(stops["words"])
-    range_ = earlier[0] if len(earlier) == 1 else f"{earlier[0]} to {earlier[-1]}"
+    ranges = periods.format_ranges([periods.parse_month(one) for one in earlier], periods.format_code)
     stay = counted(len(earlier), "earlier month stays", "earlier months stay")
-    return [*stops["words"], f"{stay} open: {range_}."]
+    return [*stops["words"], f"{stay} open: {ranges}."]
 
 
 def _short(digest: str | None) -> str:

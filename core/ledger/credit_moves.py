@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import and_, func, literal, select, type_coerce, union_all
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.permissions import Action, Actor
 from core.claims import locks
+from core.errors import Refusal
 from core.ledger import entry_postings
 from core.ledger.entries import CreditTransfer, Refund, bad_entry
 from core.ledger.entry_postings import Row
@@ -21,6 +23,13 @@ from core.money import format_cents
 from core.practices import practice_days
 
 TARGETS_MAX: Final = 200  # balances that a page offers; a patient with more open lines is rare
+
+
+class MoreThanPaid(Refusal):
+    """This refund is more than its receiver paid on this claim."""
+
+    code = "more_than_paid"
+    http_status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class CreditMoved(NamedTuple):
@@ -44,11 +53,19 @@ class OpenBalance:
 
 
 def refund(
-    session: Session, claim_id: str, asked: Refund, *, by: Actor, idempotency_key: str, now: dt.datetime
+    session: Session,
+    claim_id: str,
+    asked: Refund,
+    *,
+    accept_more: bool = True,
+    by: Actor,
+    idempotency_key: str,
+    now: dt.datetime,
 ) -> CreditMoved:
     """Refund a credit on the claim (by its number), up to its amount. Repeating the key does not refund it again.
 
-    Raise `NotFound`, `NotAllowed`, `BadEntry`, `EntryMismatch`, `PeriodClosed`, `ClaimBusy` and `PeriodBusy`.
+    Raise `NotFound`, `NotAllowed`, `BadEntry`, `EntryMismatch`, `PeriodClosed`, `ClaimBusy` and `PeriodBusy`. Without
+    `accept_more`, raise `MoreThanPaid` for more than the receiver paid.
     """
     by.require(Action.POST)
     claim = locks.lock_claim(session, by.practice_id, claim_id)
@@ -57,6 +74,9 @@ def refund(
     def check() -> None:
         _check_credit(session, claim, asked)
         entry_postings.check_payer(session, claim, asked.paid_to, field="paid_to", cure="say who gets the refund")
+        paid = _paid_cents(session, claim, asked.paid_to)
+        if asked.amount_cents > paid and not accept_more:
+            raise MoreThanPaid(paid_cents=max(0, paid))
 
     ids = _post_once(session, [claim], asked, [row], check, "claim.refunded", by=by, key=idempotency_key, now=now)
     return CreditMoved(claim, ids, _credit_cents(session, claim, asked))
@@ -120,13 +140,6 @@ def list_open_balances(session: Session, claim: Claim) -> list[OpenBalance]:
     return [OpenBalance(**row._mapping) for row in session.execute(found)]
 
 
-def paid_cents(session: Session, claim: Claim) -> dict[PaidBy, int]:
-    """Return what each payer and the patient paid on the claim, less refunds and voids."""
-    of_claim = (Posting.practice_id == claim.practice_id, Posting.claim_id == claim.id)
-    paid = select(Posting.paid_by, func.sum(-Posting.amount_cents)).where(*of_claim, Posting.paid_by.is_not(None))
-    return {by: int(total) for by, total in session.execute(paid.group_by(Posting.paid_by)) if by is not None}
-
-
 def _post_once(
     session: Session,
     claims: list[Claim],
@@ -168,6 +181,13 @@ def _last_posted_on(session: Session, practice_id: int, row: Row) -> dt.date | N
     place = (Posting.claim_id == row["claim_id"], Posting.line == row["line"])
     of_place = (Posting.practice_id == practice_id, *place, Posting.responsibility == row["responsibility"])
     return session.scalars(select(func.max(Posting.posted_on)).where(*of_place)).one()
+
+
+def _paid_cents(session: Session, claim: Claim, by: PaidBy) -> int:
+    """Return what this payer or the patient paid on the claim, less refunds and voids."""
+    of_claim = (Posting.practice_id == claim.practice_id, Posting.claim_id == claim.id)
+    paid = select(func.sum(-Posting.amount_cents)).where(*of_claim, Posting.paid_by == by)
+    return int(session.scalar(paid) or 0)
 
 
 def _credit_cents(session: Session, claim: Claim, asked: Refund | CreditTransfer) -> int:

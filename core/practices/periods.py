@@ -6,7 +6,7 @@ before the month. A chunk locks the month first, but it does not wait for claims
 
 import calendar as days
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from sqlalchemy import ColumnElement, Date, DateTime, bindparam, cast, func, select
@@ -82,6 +82,17 @@ def format_code(month: dt.date) -> str:
 def format_long(month: dt.date) -> str:
     """Return November 2026, for people."""
     return f"{month:%B %Y}"
+
+
+def format_ranges(months: Sequence[dt.date], write: Callable[[dt.date], str] = format_long) -> str:
+    """Return the months, oldest first, with consecutive ones as a range: "May 2026, July 2026 to October 2026"."""
+    ranges: list[list[dt.date]] = []
+    for month in months:
+        if ranges and month == next_month(ranges[-1][-1]):
+            ranges[-1].append(month)
+        else:
+            ranges.append([month])
+    return ", ".join(" to ".join(dict.fromkeys(map(write, (one[0], one[-1])))) for one in ranges)
 
 
 def lock_open(session: Session, practice_id: int, posting_dates: Collection[dt.date]) -> None:

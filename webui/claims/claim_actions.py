@@ -15,7 +15,7 @@ from core.claims import holds
 from core.claims.holds import BadHold
 from core.claims.locks import ClaimBusy
 from core.errors import BadInput, Refusal
-from core.ledger import entries, manual_postings
+from core.ledger import entries, entry_postings, manual_postings
 from core.ledger.adjustment_limits import AdjustmentOverLimit
 from core.ledger.entries import Adjustment, BadEntry, Payment, Transfer
 from core.ledger.entry_postings import EntryMismatch
@@ -109,9 +109,14 @@ def post(claim_id: str) -> Response | tuple[str, int]:
 
 
 def _post_unless_credit(session: Session, claim_id: str, entry: Entry, **given: Any) -> PostingResult:
-    """Post the entry, unless it leaves a credit that the user has not accepted. Raise `LeavesCredit`."""
+    """Post the entry, unless it leaves a credit that the user has not accepted. Raise `LeavesCredit`.
+
+    An entry that was already posted is not refused. Its credit may come from a later posting.
+    """
+    source_id = entry_postings.source_id(given["by"], given["idempotency_key"])
+    is_repeated = bool(entry_postings.find_legs(session, given["by"].practice_id, source_id))
     posted = manual_postings.post(session, claim_id, entry, **given)
-    if posted.credit_cents and "accept_credit" not in request.form:
+    if posted.credit_cents and not is_repeated and "accept_credit" not in request.form:
         side = words(entry.responsibility).lower()
         raise LeavesCredit(
             f"Line {entry.line} would have a credit of {format_cents(posted.credit_cents)} ({side}). Check the amount, "

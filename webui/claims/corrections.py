@@ -7,15 +7,17 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
+from core import reading
 from core.access.permissions import Action
 from core.claims import lookup
 from core.db.base import BIGINT_MAX
 from core.errors import Refusal
 from core.ledger import credit_moves, entry_postings, ledger_queries, voids
-from core.ledger.credit_moves import OpenBalance
+from core.ledger.credit_moves import CreditMoved, MoreThanPaid, OpenBalance
 from core.ledger.entries import BadEntry, CreditTransfer, Refund, Void
 from core.models.ledger import PaidBy, Responsibility
 from core.money import format_cents, format_plain_amount
@@ -92,11 +94,12 @@ def move_credit(claim_id: str, line: int, side: str) -> Response | tuple[str, in
             asked = CreditTransfer.of({**given, "to": _place(to)})
         else:
             asked = Refund.of({**given, "paid_to": to})
-            faults = {**_more_than_paid(claim_id, asked), **faults}
         if not faults:
-            act = credit_moves.transfer if isinstance(asked, CreditTransfer) else credit_moves.refund
             key = _key(form, "to", "amount", "note", "posted_on")
-            moved = acts.run(act, claim_id, asked, idempotency_key=key)
+            moved = acts.run(_move, claim_id, asked, idempotency_key=key)
+    except MoreThanPaid as refusal:
+        faults = {"more": _more_than_paid(to, refusal)}
+        return _render_credit(claim_id, line, responsibility, faults=faults, typed=form), refusal.http_status
     except Refusal as refusal:
         faults = {**_faults(refusal), **faults}
         return _render_credit(claim_id, line, responsibility, faults=faults, typed=form), refusal.http_status
@@ -109,16 +112,17 @@ def move_credit(claim_id: str, line: int, side: str) -> Response | tuple[str, in
     return redirect(url_for("claims.show", claim_id=claim_id), code=HTTPStatus.SEE_OTHER)
 
 
-def _more_than_paid(claim_id: str, asked: Refund) -> dict[str, str]:
-    """Return a warning if the refund exceeds what was paid, unless the user accepted that."""
-    with app_context().sessions() as db:
-        claim = lookup.find(db, current_actor().practice_id, claim_id)
-        paid = credit_moves.paid_cents(db, claim).get(asked.paid_to, 0)
-    if asked.amount_cents <= paid or "accept_more" in request.form:
-        return {}
-    who = "the patient" if asked.paid_to is PaidBy.PATIENT else words(asked.paid_to)
-    text = f"This refund is more than {who} paid on this claim ({format_cents(max(0, paid))})."
-    return {"more": f"{text} Check who receives it."}
+def _move(session: Session, claim_id: str, asked: Refund | CreditTransfer, **given: Any) -> CreditMoved:
+    """Refund or transfer. Raise `MoreThanPaid` unless the user accepted that."""
+    if isinstance(asked, CreditTransfer):
+        return credit_moves.transfer(session, claim_id, asked, **given)
+    return credit_moves.refund(session, claim_id, asked, accept_more="accept_more" in request.form, **given)
+
+
+def _more_than_paid(to: str, refusal: MoreThanPaid) -> str:
+    who = "the patient" if to == PaidBy.PATIENT else words(PaidBy(to))
+    paid = format_cents(refusal.facts["paid_cents"])
+    return f"This refund is more than {who} paid on this claim ({paid}). Check who receives it."
 
 
 def _side(text: str) -> Responsibility:
@@ -128,8 +132,8 @@ def _side(text: str) -> Responsibility:
 def _place(to: str) -> dict[str, Any]:
     line, _, rest = to.partition(".")
     side, _, claim_id = rest.partition(".")
-    is_number = line.isascii() and line.isdigit()
-    return {"line": int(line) if is_number else line, "responsibility": side, "claim_id": claim_id}
+    number = reading.number(line)
+    return {"line": line if number is None else number, "responsibility": side, "claim_id": claim_id}
 
 
 def _dated(given: dict[str, Any], form: MultiDict[str, str]) -> dict[str, Any]:

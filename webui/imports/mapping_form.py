@@ -71,9 +71,12 @@ class MappingForm:
     name: str = ""
     import_id: int | None = None  # the import that waits for the mapping
     mapping_id: int | None = None  # the saved mapping that the form changes
+    fault: Problem | None = None  # why the columns do not form a mapping
 
     def problems(self, *, today: dt.date) -> list[Problem]:
         """Return what must be answered before the mapping can be saved."""
+        if self.fault is not None:
+            return [self.fault]
         words = [word for one in self.columns if one.choices for word, ours in one.words if ours == _UNDECIDED]
         is_open = [Problem("unknown_word", f"Choose what these values mean: {', '.join(words)}.")] if words else []
         constants = [*self._open_constants(), *constant_problems(self.draft, today=today)]
@@ -128,13 +131,17 @@ def form_of_saved(saved: ImportMapping) -> str:
 
 
 def typed_form() -> MappingForm:
-    """Return the form as sent. Raise `BadMapping`."""
-    columns, constants, payers = _typed_columns(), _typed_constants(), _typed_payers()
-    draft = _typed_mapping(columns, constants, payers)
+    """Return the form as sent, with its fault if its columns do not form a mapping. Raise `BadMapping`."""
+    columns, constants, payers, fault = _typed_columns(), _typed_constants(), _typed_payers(), None
     import_id, mapping_id = (
         reading.number(request.form.get(name, ""), most=BIGINT_MAX) for name in ("import_id", "mapping_id")
     )
-    return MappingForm(columns, constants, payers, draft, request.form.get("name", ""), import_id, mapping_id)
+    try:
+        draft = _typed_mapping(columns, constants, payers)
+    except BadMapping as refusal:
+        draft, fault = _typed_mapping((), (), {}), Problem(refusal.code, refusal.message)
+    name = request.form.get("name", "")
+    return MappingForm(columns, constants, payers, draft, name, import_id, mapping_id, fault)
 
 
 def _filled(guess: Dict[str, Any], **facts: Any) -> MappingForm:

@@ -118,6 +118,7 @@ def _page(month: dt.date, **extra: Any) -> str:
         waiting=waiting,
         schedules=coming,
         earlier=earlier,
+        earlier_ranges=periods.format_ranges(earlier),
         is_future=month > practice_days.today(current_practice(), now=now()),
         may_close=actor.may(Action.CLOSE_MONTH),
         reason_max=NOTE_CHARACTERS_MAX,

@@ -15,13 +15,13 @@ from core.models.practices import PayerClass
 
 COLUMNS_MAX: Final = 500
 WORDS_MAX: Final = 1_000  # whose meaning is defined, for one field
-_TEXT_MAX: Final = 200
+TEXT_MAX: Final = 200  # characters of a header, a value or a constant
 NO_CLAIM_STATUS: Final = (
     "No claim status is imported. The rules for claims in process at a payer and for rejected claims cannot protect "
     "these claims. A denied claim is recognized only by its denial date."
 )
 
-Text = Annotated[str, StringConstraints(max_length=_TEXT_MAX, pattern=r"^[^\x00]*$")]
+Text = Annotated[str, StringConstraints(max_length=TEXT_MAX, pattern=r"^[^\x00]*$")]
 
 OUR_WORDS: Final[dict[Field, tuple[str, ...] | None]] = {
     Field.PAYER_CLASS: tuple(PayerClass),

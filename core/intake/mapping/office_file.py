@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from core.errors import BadInput
 from core.intake.mapping import text_file
+from core.intake.mapping.mapping import TEXT_MAX
 from core.intake.mapping.workbook import CELLS_MAX, Workbook, is_workbook
 from core.intake.parsing.file_kind import explain_if_not_csv
 from core.intake.parsing.lines import BadLine, UnreadableFile, split_fields
@@ -92,11 +93,15 @@ class OfficeFile:
 
 
 def header_names(fields: Sequence[str]) -> list[str]:
-    """Return a unique name for each column: the second "Balance" is "Balance (2)". An unnamed column stays unnamed."""
+    """Return a unique name for each column: the second "Balance" is "Balance (2)". An unnamed column stays unnamed.
+
+    A long name is cut, so that a mapping can contain it.
+    """
     seen: dict[str, int] = {}
     names = []
     for field in fields:
-        name = " ".join(field.split())
+        name = " ".join(field.split())[:TEXT_MAX]
         seen[name] = seen.get(name, 0) + 1
-        names.append(f"{name} ({seen[name]})" if name and seen[name] > 1 else name)
+        suffix = f" ({seen[name]})" if name and seen[name] > 1 else ""
+        names.append(f"{name[: TEXT_MAX - len(suffix)]}{suffix}")
     return names

@@ -88,6 +88,20 @@ def test_a_posting_that_leaves_a_credit_is_posted_only_after_a_warning(
     assert [one.amount_cents for one in manual_postings(practice)] == [-1_500]
 
 
+def test_a_posting_that_is_sent_again_does_not_warn_of_a_later_credit(
+    practice: GivenPractice, biller: Browser, claim: str
+) -> None:
+    first = {**PAYMENT, "responsibility": "insurance", "amount": "10.00", "idempotency_key": "first"}
+    second = {**first, "amount": "5.00", "idempotency_key": "second"}
+    post(biller, **first)
+    post(biller, **second, accept_credit="true")
+
+    again = post(biller, **first)
+
+    assert again.status_code == 303
+    assert [one.amount_cents for one in manual_postings(practice)] == [-1_000, -500]
+
+
 def test_a_payment_that_only_reverses_a_write_off_needs_no_warning(practice: GivenPractice, biller: Browser) -> None:
     practice.claim("C1", Line(0, 1_000))
     practice.set_write_off(WriteOffSetting.PATIENT)

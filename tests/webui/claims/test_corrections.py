@@ -77,6 +77,18 @@ def test_a_refund_of_more_than_was_paid_is_posted_only_after_a_warning(
     assert (nothing, posted.status_code, overpaid.read("C1").patient_due) == (-35_00, 303, 10_00)
 
 
+def test_a_refund_that_is_sent_twice_is_posted_once_and_warns_of_nothing(
+    overpaid: GivenPractice, biller: Browser
+) -> None:
+    page = "/claims/C1/credits/1/patient"
+    form = {"to": "refund.patient", "amount": "60", "note": "Check 7", "idempotency_key": "one"}
+
+    answers = [biller.post(page, on=page, **form) for _ in range(2)]
+
+    assert [one.status_code for one in answers] == [303, 303]
+    assert overpaid.read("C1").patient_due == 25_00
+
+
 def test_a_credit_is_transferred_to_what_the_patient_owes(overpaid: GivenPractice, biller: Browser) -> None:
     overpaid.claim("C/2", Line(30_00, 0))
     page = "/claims/C1/credits/1/patient"
@@ -88,8 +100,9 @@ def test_a_credit_is_transferred_to_what_the_patient_owes(overpaid: GivenPractic
 
     assert "$30.00 of the credit was transferred. $30.00 of the credit is left." in biller.says("/claims/C1")
     assert overpaid.read("C/2").insurance_due == 0
-    faulty = biller.post(page, on=page, to="transfer.x.owner.C1", amount="1", note="Same patient")
-    assert faulty.status_code == 422
+    for line in ("x", "9" * 5_000):
+        faulty = biller.post(page, on=page, to=f"transfer.{line}.owner.C1", amount="1", note="Same patient")
+        assert faulty.status_code == 422
     assert overpaid.violations() == []
 
 

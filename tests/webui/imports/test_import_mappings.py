@@ -111,6 +111,33 @@ def test_a_file_that_cannot_be_read_is_explained_at_the_field(practice: GivenPra
     assert "The file has no row of column headings" in page_text(unknown)
 
 
+def test_a_long_column_heading_does_not_keep_a_file_from_being_mapped(practice: GivenPractice, biller: Browser) -> None:
+    long = "Notes " * 50
+    form = upload(biller, ROWS[0] + ",x,y", header=f"{HEADER},{long},{long}")
+
+    saved = biller.post(PAGE, on=PAGE, **sent(form, name="our export"))
+
+    assert saved.status_code == 303
+    with practice.sessions() as session:
+        (mapping,) = list_mappings(session, practice.id)
+    first, second = mapping.mapping["not_imported"]
+    assert (len(first), len(second), second[-4:]) == (200, 200, " (2)")
+
+
+def test_a_value_that_is_too_long_for_a_mapping_loses_no_other_answer(practice: GivenPractice, biller: Browser) -> None:
+    form = upload(biller, ROWS[0] + "," + "w" * 250, header=f"{HEADER},Status")
+    answers = {"name": "our export", "ours-7": "Internal Review", "draft": '{"encoding": "windows-1252"}'}
+
+    refused = biller.post(PAGE, on=PAGE, **sent(form) | answers)
+
+    assert refused.status_code == 422
+    assert "at most 200 characters" in page_text(refused)
+    assert 'value="our export"' in refused.text
+    assert "windows-1252" in refused.text
+    assert (sent(refused)["ours-7"], sent(refused)["field-3"]) == ("Internal Review", "service_date")
+    assert biller.post(PAGE, on=PAGE, **sent(refused, name="our export") | {"field-7": ""}).status_code == 303
+
+
 def test_a_saved_mapping_is_changed_and_renamed(practice: GivenPractice, biller: Browser) -> None:
     form = upload(biller, ROWS[0] + ",ZZ,note", header=f"{HEADER},Status,Note")
     saved = biller.post(PAGE, on=PAGE, **sent(form, **{"name": "our export", "ours-7": "Internal Review"}))

@@ -83,7 +83,8 @@ def test_closing_a_month_asks_first_and_says_how_many_earlier_months_are_open(
     unconfirmed = admin.post("/months/2026-11/close", on="/months/2026-11")
 
     assert (
-        "5 earlier months are still open: May 2026 to October 2026. Closing November 2026 does not close them." in page
+        "5 earlier months are still open: May 2026, July 2026 to October 2026. Closing November 2026 does not close "
+        "them." in page
     )
     assert "Close November 2026. Nothing can be posted to it afterward, and 5 earlier months stay open." in page
     assert unconfirmed.status_code == 422
