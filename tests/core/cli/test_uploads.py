@@ -1,11 +1,13 @@
 """`settle import upload` and `show` print what the page of an import shows."""
 
+import json
 import threading
 from pathlib import Path
 
 import pytest
 
 from core.intake.csv.csv_template import write_template
+from tests import own_export
 from tests.core.cli.conftest import Typed
 from tests.core.cli.test_user_commands import BILLER, one_step
 from tests.factories import GivenPractice
@@ -40,6 +42,15 @@ def test_an_upload_prints_the_first_claims_the_rows_and_the_ignored_file(
     assert "Batch Settle's format has no file with this name: notes.csv." in printed
     assert printed.index("settle import confirm 1\n") < printed.index("add --accept-difference.")
     assert typed("import", "show", "1").stdout == printed
+
+
+def test_an_upload_without_a_claim_status_prints_the_warning(typed: Typed, practice: GivenPractice) -> None:
+    Path("ar.csv").write_bytes(own_export.csv_file(own_export.rows_of(1)))
+    Path("mapping.json").write_text(json.dumps(own_export.MAPPING))
+
+    printed = work(typed, practice, "upload", "ar.csv", "--mapping", "mapping.json")
+
+    assert "Warning: No claim status is imported. " in printed
 
 
 def test_the_errors_of_an_upload_are_written_as_csv(typed: Typed, practice: GivenPractice, files: Path) -> None:
