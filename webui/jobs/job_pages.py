@@ -89,6 +89,7 @@ def render_job(job_id: int, **extra: Any) -> Response:
             "names": job_queries.names_of_users(db, key.practice_id, _user_ids(job)),
             "table": _outcome_table(db, key, job, so_far),
             "moving": job.status in IN_PROGRESS_STATUSES,
+            "ended": job.status in FINAL_STATUSES,
             "now": at,
             "run": RUN_LABELS[job.kind],
             "reversals": job_queries.reversals_of(db, key),

@@ -273,3 +273,17 @@ def test_the_pages_of_a_reversal_of_one_claim_name_the_claim_the_patient_and_the
     assert f"Claim C00002, patient {name}" in previewed.replace("C00002 ,", "C00002,")
     assert "$15.00 to restore" in previewed
     assert "$15.00 restored" in approver.says(page)
+
+
+def test_a_discarded_reversal_of_one_claim_names_no_amount_to_restore(
+    practice: GivenPractice, job: JobKey, approver: Browser
+) -> None:
+    page = request_reversal(approver, job, claim="C00002")
+    assert "$15.00 to restore" in approver.says(page)
+
+    approver.post(f"{page}/discard", on=page)
+
+    shown = approver.says(page)
+    assert "Discarded" in shown
+    assert "Claim C00002 , patient" in shown
+    assert "to restore" not in shown
