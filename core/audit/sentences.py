@@ -69,7 +69,7 @@ ACT_SENTENCES: Final = {
     "reason.retired": "Retired {it}",
     "recent_payment_window.changed": "Changed the recent-payment window",
     "small_balance_limit.changed": "Changed the small-balance limit",
-    "statement_rules.changed": "Changed the number of statements required before a write-off",
+    "statement_rules.changed": "Changed the statement rules",
     "schedule.changed": "Changed {it}",
     "schedule.deleted": "Deleted {it}",
     "schedule.made": "Created {it}",
