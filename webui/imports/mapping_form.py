@@ -8,7 +8,7 @@ from flask import render_template, request
 
 from core import reading
 from core.db.base import BIGINT_MAX
-from core.intake.mapping import saved_fit
+from core.intake.mapping import saved_fit, saved_mappings
 from core.intake.mapping.date_formats import DateFormat
 from core.intake.mapping.mapping import OUR_WORDS, BadMapping, Mapping, Problem
 from core.intake.mapping.saved_mappings import MappingNameTaken
@@ -51,6 +51,7 @@ class MappingForm:
     name: str = ""
     import_id: int | None = None  # the import that waits for the mapping
     mapping_id: int | None = None  # the saved mapping that the form changes
+    version: str = ""  # of that mapping
     fault: Problem | None = None  # why the columns do not form a mapping
 
     def problems(self) -> list[Problem]:
@@ -87,8 +88,9 @@ def form_of_guess(guess: Dict[str, Any], *, import_id: int | None = None) -> str
 
 def form_of_saved(saved: ImportMapping) -> str:
     """Return the form that changes a saved mapping."""
-    guess = saved_fit.without_file(Mapping.of(saved.mapping)).facts()
-    return _filled(guess, name=saved.name, mapping_id=saved.id).show()
+    mapping = Mapping.of(saved.mapping)
+    facts = {"name": saved.name, "mapping_id": saved.id, "version": saved_mappings.version_of(mapping)}
+    return _filled(saved_fit.without_file(mapping).facts(), **facts).show()
 
 
 def typed_form() -> MappingForm:
@@ -101,7 +103,8 @@ def typed_form() -> MappingForm:
         draft = _typed_mapping(columns)
     except BadMapping as refusal:
         draft, fault = _typed_mapping(()), Problem(refusal.code, refusal.message)
-    return MappingForm(columns, draft, request.form.get("name", ""), import_id, mapping_id, fault)
+    name, version = (request.form.get(field, "") for field in ("name", "version"))
+    return MappingForm(columns, draft, name, import_id, mapping_id, version, fault)
 
 
 def _filled(guess: Dict[str, Any], **facts: Any) -> MappingForm:
