@@ -33,6 +33,7 @@ from webui.shared.labels import message_for_page, words
 Entry = Payment | Adjustment | Transfer
 
 _KEY_CHARACTERS_MAX: Final = 100
+_ACCEPTED_FIELDS: Final = ("line", "responsibility", "amount")  # a warning is about these
 _ALREADY_POSTED: Final = (
     "This form was already submitted with different values. Check the ledger below. To post these values too, submit "
     "the form again."
@@ -116,7 +117,7 @@ def _post_unless_credit(session: Session, claim_id: str, entry: Entry, **given: 
     source_id = entry_postings.source_id(given["by"], given["idempotency_key"])
     is_repeated = bool(entry_postings.find_legs(session, given["by"].practice_id, source_id))
     posted = manual_postings.post(session, claim_id, entry, **given)
-    if posted.credit_cents and not is_repeated and "accept_credit" not in request.form:
+    if posted.credit_cents and not is_repeated and not acts.is_accepted("accept_credit", _ACCEPTED_FIELDS):
         side = words(entry.responsibility).lower()
         raise LeavesCredit(
             f"Line {entry.line} would have a credit of {format_cents(posted.credit_cents)} ({side}). Check the amount, "

@@ -116,7 +116,9 @@ def _move(session: Session, claim_id: str, asked: Refund | CreditTransfer, **giv
     """Refund or transfer. Raise `MoreThanPaid` unless the user accepted that."""
     if isinstance(asked, CreditTransfer):
         return credit_moves.transfer(session, claim_id, asked, **given)
-    return credit_moves.refund(session, claim_id, asked, accept_more="accept_more" in request.form, **given)
+    return credit_moves.refund(
+        session, claim_id, asked, accept_more=acts.is_accepted("accept_more", ("to", "amount")), **given
+    )
 
 
 def _more_than_paid(to: str, refusal: MoreThanPaid) -> str:

@@ -1,5 +1,6 @@
 """Saved mappings of import files: guess one from a file, correct it, save it by name, change it, delete it."""
 
+import dataclasses
 from http import HTTPStatus
 from typing import Final
 
@@ -12,7 +13,7 @@ from core.errors import BadInput
 from core.intake.mapping import saved_mappings
 from core.intake.mapping.guess import guess_mapping
 from core.intake.mapping.mapping import BadMapping, Mapping, Problem
-from core.intake.mapping.saved_mappings import BadMappingName, MappingNameTaken, TooManyMappings
+from core.intake.mapping.saved_mappings import BadMappingName, MappingChanged, MappingNameTaken, TooManyMappings
 from core.intake.mapping.targets import TARGETS, Field
 from core.intake.mapping.workbook import CELLS_OF_REQUEST_MAX
 from core.intake.uploads import mapping_choice
@@ -92,6 +93,9 @@ def save() -> Response | tuple[str, int]:
         problems = form.problems(today=practice_days.today(current_practice(), now=now()))
         if not problems:
             return _save(form)
+    except MappingChanged as refusal:
+        form = dataclasses.replace(form, version=refusal.facts.get("version", ""))
+        problems = [Problem(refusal.code, refusal.message)]
     except _REFUSALS as refusal:
         problems = [Problem(refusal.code, refusal.message)]
     return form.show(problems), HTTPStatus.UNPROCESSABLE_ENTITY
@@ -107,7 +111,7 @@ def _save(form: MappingForm) -> Response:
         app_context().hints.import_files(job.practice_id, job.id)
         return acts.redirect_with("Mapping saved.", "imports.show", import_id=form.import_id)
     if form.mapping_id is not None:
-        saved = acts.run(saved_mappings.change_mapping, form.mapping_id, **given)
+        saved = acts.run(saved_mappings.change_mapping, form.mapping_id, version=form.version, **given)
     else:
         saved = acts.run(saved_mappings.save_mapping, current_actor().practice_id, **given, replace=replace)
     return acts.redirect_with(f"Mapping {saved.name} saved.", "import_mappings.show", mapping_id=saved.id)

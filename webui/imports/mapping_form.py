@@ -10,7 +10,7 @@ from flask import render_template, request
 
 from core import reading
 from core.db.base import BIGINT_MAX
-from core.intake.mapping import saved_fit
+from core.intake.mapping import saved_fit, saved_mappings
 from core.intake.mapping.date_formats import DateFormat
 from core.intake.mapping.field_readers import constant_problems
 from core.intake.mapping.mapping import OUR_WORDS, BadMapping, Mapping, Problem
@@ -71,6 +71,7 @@ class MappingForm:
     name: str = ""
     import_id: int | None = None  # the import that waits for the mapping
     mapping_id: int | None = None  # the saved mapping that the form changes
+    version: str = ""  # of that mapping
     fault: Problem | None = None  # why the columns do not form a mapping
 
     def problems(self, *, today: dt.date) -> list[Problem]:
@@ -126,8 +127,9 @@ def form_of_guess(guess: Dict[str, Any], *, import_id: int | None = None) -> str
 
 def form_of_saved(saved: ImportMapping) -> str:
     """Return the form that changes a saved mapping."""
-    guess = saved_fit.without_file(Mapping.of(saved.mapping)).facts()
-    return _filled(guess, name=saved.name, mapping_id=saved.id).show()
+    mapping = Mapping.of(saved.mapping)
+    facts = {"name": saved.name, "mapping_id": saved.id, "version": saved_mappings.version_of(mapping)}
+    return _filled(saved_fit.without_file(mapping).facts(), **facts).show()
 
 
 def typed_form() -> MappingForm:
@@ -140,8 +142,8 @@ def typed_form() -> MappingForm:
         draft = _typed_mapping(columns, constants, payers)
     except BadMapping as refusal:
         draft, fault = _typed_mapping((), (), {}), Problem(refusal.code, refusal.message)
-    name = request.form.get("name", "")
-    return MappingForm(columns, constants, payers, draft, name, import_id, mapping_id, fault)
+    name, version = (request.form.get(field, "") for field in ("name", "version"))
+    return MappingForm(columns, constants, payers, draft, name, import_id, mapping_id, version, fault)
 
 
 def _filled(guess: Dict[str, Any], **facts: Any) -> MappingForm:

@@ -1,10 +1,10 @@
 """Acts of core, each in its own transaction as the signed-in user, and what a page shows if one is refused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from flask import flash, redirect, url_for
+from flask import flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from core.db.engine import transaction
@@ -28,6 +28,14 @@ def sentence_on_page(refusal: Refusal) -> str:
     if isinstance(refusal, NotFound | NotAllowed):
         raise refusal
     return message_for_page(refusal)
+
+
+def is_accepted(box: str, fields: Iterable[str]) -> bool:
+    """Return whether the user checked a box that accepts a warning about these fields. A changed field needs a new one.
+
+    The value of the box is the values of the fields.
+    """
+    return request.form.get(box) == " ".join(request.form.get(name, "") for name in fields)
 
 
 def job_key(job_id: int) -> JobKey:

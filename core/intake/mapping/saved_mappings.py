@@ -1,6 +1,8 @@
 """Mappings saved by name. All users of the practice who import may use and change them."""
 
 import datetime as dt
+import hashlib
+import json
 from collections.abc import Sequence
 from typing import Final
 
@@ -36,6 +38,12 @@ class MappingNameTaken(Refusal):
     """Another mapping already has this name. Choose a different name, or overwrite that mapping."""
 
     code = "mapping_name_taken"
+
+
+class MappingChanged(Refusal):
+    """Another user changed this mapping in the meantime. If you save again, your entries replace that change."""
+
+    code = "mapping_changed"
 
 
 class TooManyMappings(Refusal):
@@ -104,11 +112,12 @@ def save_mapping(
 
 
 def change_mapping(
-    session: Session, mapping_id: int, *, name: str, mapping: Mapping, by: Actor, now: dt.datetime
+    session: Session, mapping_id: int, *, name: str, mapping: Mapping, version: str, by: Actor, now: dt.datetime
 ) -> ImportMapping:
-    """Change a saved mapping. Meanings of values that another user added meanwhile stay.
+    """Change the `version` of a saved mapping. Meanings of values that another user added meanwhile stay.
 
-    Raise `NotAllowed`, `NoSuchMapping`, `BadMapping`, `BadMappingName` and `MappingNameTaken`.
+    Raise `NotAllowed`, `NoSuchMapping`, `BadMapping`, `BadMappingName`, `MappingNameTaken`, and `MappingChanged` with
+    the current version.
     """
     by.require(Action.IMPORT)
     name = _checked_name(name)
@@ -116,6 +125,9 @@ def change_mapping(
     before = session.scalar(select(ImportMapping.mapping).where(*mine).with_for_update())
     if before is None:
         raise NoSuchMapping
+    current = version_of(Mapping.of(before))
+    if version != current:
+        raise MappingChanged(version=current)
     kept, fields = Mapping.of(before).words, {*mapping.columns.values(), *mapping.constants}
     words = {field: {**kept.get(field, {}), **mapping.words.get(field, {})} for field in {*kept, *mapping.words}}
     mapping = mapping.model_copy(update={"words": {field: words[field] for field in words if field in fields}})
@@ -138,6 +150,12 @@ def delete_mapping(session: Session, mapping_id: int, *, by: Actor, now: dt.date
     if gone is None:
         raise NoSuchMapping
     _audit(session, "mapping.deleted", mapping_id, by.practice_id, by=by, now=now)
+
+
+def version_of(mapping: Mapping) -> str:
+    """Return a digest of everything but the meanings of values, which two users may add to at once."""
+    rest = mapping.model_copy(update={"words": {}}).as_json()
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _checked_name(name: str) -> str:

@@ -15,6 +15,7 @@ from core.intake.mapping import saved_mappings
 from core.intake.mapping.guess import NoHeader, UnreadableOfficeFile, guess_mapping
 from core.intake.mapping.guessed import Guess
 from core.intake.mapping.mapping import Mapping
+from core.intake.mapping.saved_mappings import MappingChanged
 from core.intake.parsing.faults import Fault, FaultKind, Faults
 from core.intake.uploads import lifecycle
 from core.intake.uploads.lifecycle import ImportKey
@@ -70,13 +71,23 @@ def save_and_use(
 ) -> ImportJob:
     """Save the mapping under a name and give it to the waiting import. Raise what `save_mapping` raises.
 
-    If the import already has the saved mapping of this name, that mapping is changed.
+    If the import already has the saved mapping of this name, that mapping is changed. Raise `MappingChanged` if another
+    user has changed it since the import took its copy.
     """
     job = _lock(session, key, by, ImportStatus.NEEDS_MAPPING)
     mapping_id = job.options.get("mapping_id")
     names = {one.id: one.name for one in saved_mappings.list_mappings(session, key.practice_id)}
     if mapping_id is not None and names.get(mapping_id) == " ".join(name.split()):
-        saved = saved_mappings.change_mapping(session, mapping_id, name=name, mapping=mapping, by=by, now=now)
+        copied = saved_mappings.version_of(Mapping.of(job.options["mapping"]))
+        try:
+            saved = saved_mappings.change_mapping(
+                session, mapping_id, name=name, mapping=mapping, version=copied, by=by, now=now
+            )
+        except MappingChanged:
+            raise MappingChanged(
+                "Another user changed this mapping after this import began to use it. Choose it again on the page of "
+                "the import, or save your answers under a different name."
+            ) from None
     else:
         saved = saved_mappings.save_mapping(
             session, key.practice_id, name=name, mapping=mapping, replace=replace, by=by, now=now

@@ -36,6 +36,11 @@ def post(browser: Browser, number: str = "C1", **fields: str) -> TestResponse:
     return browser.post(f"{page}/postings", on=page, **{"idempotency_key": "one", **fields})
 
 
+def accepted(fields: dict[str, str]) -> dict[str, str]:
+    """Return the fields with the box that accepts a credit."""
+    return {**fields, "accept_credit": f"{fields['line']} {fields['responsibility']} {fields['amount']}"}
+
+
 def manual_postings(practice: GivenPractice) -> list[Posting]:
     with practice.sessions() as session:
         return list(session.scalars(select(Posting).where(Posting.source == "entry").order_by(Posting.id)))
@@ -79,11 +84,13 @@ def test_a_posting_that_leaves_a_credit_is_posted_only_after_a_warning(
 
     warned = post(biller, **too_much)
     nothing = manual_postings(practice)
-    posted = post(biller, **too_much, accept_credit="true")
+    (box,) = re.findall(r'name="accept_credit" required\s+value="([^"]+)"', warned.text)
+    larger = post(biller, **{**too_much, "amount": "1500.00"}, accept_credit=box)
+    posted = post(biller, **too_much, accept_credit=box)
 
     assert (warned.status_code, nothing) == (422, [])
     assert "Line 1 would have a credit of $5.00 (insurance)." in warned.text
-    assert 'name="accept_credit"' in warned.text
+    assert larger.status_code == 422, "the box accepts only the amount that the warning is about"
     assert posted.status_code == 303
     assert [one.amount_cents for one in manual_postings(practice)] == [-1_500]
 
@@ -94,7 +101,7 @@ def test_a_posting_that_is_sent_again_does_not_warn_of_a_later_credit(
     first = {**PAYMENT, "responsibility": "insurance", "amount": "10.00", "idempotency_key": "first"}
     second = {**first, "amount": "5.00", "idempotency_key": "second"}
     post(biller, **first)
-    post(biller, **second, accept_credit="true")
+    post(biller, **accepted(second))
 
     again = post(biller, **first)
 
@@ -213,11 +220,11 @@ def test_a_settled_claim_accepts_a_late_payment_and_a_transfer_of_the_credit(
     practice.claim("C1", Line(1_000, 0))
     practice.settle()
 
-    post(biller, **{**PAYMENT, "amount": "5.00"}, accept_credit="true")
+    post(biller, **accepted({**PAYMENT, "amount": "5.00"}))
 
     assert practice.read("C1").patient_due == -500
     moved = {**TRANSFER, "responsibility": "patient", "idempotency_key": "two", "amount": "5.00"}
-    assert post(biller, **moved, accept_credit="true").status_code == 303
+    assert post(biller, **accepted(moved)).status_code == 303
     assert practice.violations() == []
 
 

@@ -70,10 +70,13 @@ def test_a_refund_of_more_than_was_paid_is_posted_only_after_a_warning(
 
     warned = biller.post(page, on=page, **form)
     nothing = overpaid.read("C1").patient_due
-    posted = biller.post(page, on=page, **form, accept_more="true")
+    (box,) = re.findall(r'name="accept_more" required\s+value="([^"]+)"', warned.text)
+    larger = biller.post(page, on=page, **{**form, "amount": "50"}, accept_more=box)
+    posted = biller.post(page, on=page, **form, accept_more=box)
 
     assert warned.status_code == 422
     assert "This refund is more than Ins 1 paid on this claim ($0.00)." in page_text(warned)
+    assert larger.status_code == 422, "the box accepts only the amount that the warning is about"
     assert (nothing, posted.status_code, overpaid.read("C1").patient_due) == (-35_00, 303, 10_00)
 
 

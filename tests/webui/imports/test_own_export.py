@@ -12,7 +12,7 @@ from core.intake.mapping.saved_mappings import save_mapping
 from core.models.ledger import Posting
 from tests.own_export import COLUMNS, MAPPING, csv_file, next_day, rows_of, workbook
 from tests.uploads import Uploads
-from tests.webui.conftest import Browser
+from tests.webui.conftest import Browser, page_text
 from tests.webui.imports.test_import_mappings import place, sent
 from tests.webui.imports.test_imports import send
 
@@ -214,3 +214,30 @@ def test_a_new_value_is_answered_on_the_page_without_a_second_upload(biller: Bro
 
     assert "Import 6 claims" in biller.says("/imports/1")
     assert "Plan B means payment_plan" in biller.says("/import-mappings/1")
+
+
+def test_an_answer_does_not_undo_a_change_of_the_mapping_by_another_user(biller: Browser, uploads: Uploads) -> None:
+    mapping = Mapping.of({**MAPPING, "columns": {**COLUMNS, "Hold": "hold"}})
+    uploads.practice.act(save_mapping, uploads.practice.id, name="ours", mapping=mapping)
+    header, *lines = csv_file(ROWS).decode().splitlines()
+    content = "\n".join([f"{header},Hold", *(f"{line},Plan B" for line in lines)]).encode()
+    send(biller, {"ar.csv": content})
+    uploads.work()
+    answer = biller.get("/imports/1/mapping")
+    opened = biller.get("/import-mappings/1/change")
+
+    swapped = sent(opened, name="ours")
+    insurance, patient = (f"field-{place(opened, name)}" for name in ("Ins Bal", "Pt Bal"))
+    swapped |= {insurance: "patient_balance", patient: "insurance_balance"}
+    assert biller.post("/import-mappings", on="/import-mappings", **swapped).status_code == 303
+    answered = sent(answer, **{"name": "ours", f"ours-{place(answer, 'Hold')}": "payment_plan"})
+    by_import = biller.post("/import-mappings", on="/imports/1/mapping", **answered)
+    by_form = biller.post("/import-mappings", on="/import-mappings", **sent(opened, name="renamed"))
+
+    assert (by_import.status_code, by_form.status_code) == (422, 422)
+    assert "Choose it again on the page of the import" in page_text(by_import)
+    assert "If you save again, your entries replace that change." in page_text(by_form)
+    assert "Patient balance Ins Bal" in biller.says("/import-mappings/1")
+    deliberate = biller.post("/import-mappings", on="/import-mappings", **sent(by_form, name="renamed"))
+    assert deliberate.status_code == 303
+    assert "Insurance balance Ins Bal" in biller.says("/import-mappings/1")

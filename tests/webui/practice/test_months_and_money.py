@@ -23,7 +23,7 @@ def pay(biller: Browser, number: str, dollars: str, *, line: int = 1) -> str:
     answer = biller.post(
         f"/claims/{number}/postings", on=f"/claims/{number}", kind="payment", line=str(line), amount=dollars,
         responsibility="patient", paid_by="patient", idempotency_key=f"{number}{dollars}{line}",
-        accept_credit="true",
+        accept_credit=f"{line} patient {dollars}",
     )  # fmt: skip
     assert answer.status_code == 303, answer.text
     return biller.says(f"/claims/{number}")

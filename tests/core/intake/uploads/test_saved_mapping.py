@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from core.intake.mapping.mapping import Mapping
-from core.intake.mapping.saved_mappings import change_mapping, list_mappings, save_mapping
+from core.intake.mapping.saved_mappings import change_mapping, list_mappings, save_mapping, version_of
 from core.intake.uploads import commands, mapping_choice
 from core.intake.uploads.lifecycle import WrongImportStatus, key_of
 from core.models.import_mappings import ImportMapping
@@ -107,7 +107,7 @@ def test_a_new_value_asks_what_it_means_and_its_answer_is_saved_in_the_mapping(u
     assert (guess["mapping_name"], guess["mapping"]) == ("our export", ours.mapping)
     assert guess["words"] == {"hold": ["Budget 2", "BK"], "billing_status": ["COLL"]}
     uploads.practice.act(
-        change_mapping, ours.id, name="our export",
+        change_mapping, ours.id, name="our export", version=version_of(Mapping.of(ours.mapping)),
         mapping=Mapping.of({**ours.mapping, "words": {"hold": {"BK": "legal_hold", "AP": "appeal_open"}}}),
     )  # fmt: skip
     answered = {"hold": {"BK": "legal_hold", "Budget 2": "payment_plan"}, "billing_status": {"COLL": "Internal Review"}}
