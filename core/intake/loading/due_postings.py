@@ -11,6 +11,7 @@ from sqlalchemy import (
     SelectBase,
     Text,
     and_,
+    case,
     cast,
     exists,
     func,
@@ -49,7 +50,7 @@ def due_postings(practice_id: int, source: str, claim_numbers: SelectBase, *, gi
     """Return the cents that an export should contain and, with the opposite sign, those that it already contained.
 
     The columns are claim, line, side (responsibility), paid (whether it is a payment), cents and at: the posting's id,
-    or 0 for what an export contained.
+    or 0 for what an export contained or corrected.
     """
     claims = claim_numbers.subquery("of_file")
     original, imported = aliased(Posting), aliased(Posting)
@@ -60,10 +61,11 @@ def due_postings(practice_id: int, source: str, claim_numbers: SelectBase, *, gi
     )  # fmt: skip
     of_posting = and_(Posting.practice_id == Claim.practice_id, Posting.claim_id == Claim.id)
     is_payment = func.coalesce(original.kind, Posting.kind) == PostingKind.PAYMENT
-    others = or_(is_other(source, gives_totals=gives_totals), _corrects_recognized(practice_id, source))
+    corrects = _corrects_recognized(practice_id, source)
+    others = or_(is_other(source, gives_totals=gives_totals), corrects)
     posted_here = (
         select(Claim.external_id, Posting.line, cast(Posting.responsibility, Text), is_payment)
-        .add_columns(Posting.amount_cents, Posting.id)
+        .add_columns(Posting.amount_cents, case((corrects, 0), else_=Posting.id))
         .select_from(claims).join(Claim, of_claim).join(Posting, of_posting).outerjoin(original, of_original)
         .where(or_(others, original.kind == PostingKind.WRITE_OFF))
     )  # fmt: skip
