@@ -79,7 +79,6 @@ def _print_check(answer: dict[str, Any], report: dict[str, Any]) -> None:
     """Print what is new, the control totals, what differs from the practice's records, and how to proceed."""
     _print([f"Warning: {one}" for one in report.get("warnings", ())])
     _print(_new(report))
-    _print([f"Warning: {one}" for one in report.get("warnings", ())])
     print_moved(WriteOffChanges(**report["write_offs"]))
     _print(totals_lines(report["in_file"], report["new"]))
     if answer["difference_cents"] is not None:

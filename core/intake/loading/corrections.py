@@ -6,15 +6,25 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, exists, func, literal, null, or_, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    Select,
+    and_,
+    case,
+    cast,
+    func,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from core.claims.export import escape_formula
+from core.counting import counted
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins
+from core.intake.loading.corrections_sql import DIGEST_CHARACTERS, REMOVED, found_corrections
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
 from core.intake.loading.known_postings import CORRECTION
-from core.models.ledger import Posting, PostingKind
+from core.models.ledger import PostingKind
 from core.money import format_cents, format_plain_amount
 from core.practices import periods
 
@@ -24,11 +34,10 @@ FILE_COLUMNS: Final = (
     *("posting_id", "claim_id", "line", "responsibility", "kind", "amount", "paid_by", "group_code", "reason_code"),
     "posting_date",
 )
-_REMOVED: Final = "removed"
-_POSTINGS_SOURCE: Final = "csv"  # source of `settle import postings`, which posts corrections
-_DIGEST_CHARACTERS: Final = 12
 _READ_AT_ONCE: Final = 1_000
 _STAGE: Final = stages.POSTING
+_MOVING: Final = (PostingKind.PAYMENT.value, PostingKind.ADJUSTMENT.value)
+_OLDER_MIN: Final = 10  # fewer may be payments that the office voided
 
 
 class Entry(NamedTuple):
@@ -122,7 +131,7 @@ class Correction:
     @property
     def ids(self) -> tuple[str, ...]:
         """Return the ids of `postings`. Each names the corrected posting, so the next import does not list it again."""
-        to = _REMOVED if self.new is None else _digest(self.new)
+        to = REMOVED if self.new is None else _digest(self.new)
         return tuple(f"{self.posting_id}{CORRECTION}{to}-{number}" for number in range(1, len(self.postings) + 1))
 
     def facts(self) -> dict[str, Any]:
@@ -151,25 +160,49 @@ class Corrections:
     missing: int
     to_post: int  # those that an import can correct: the others were corrected before
     first: list[Correction]
+    raising: int = 0  # payments and adjustments that the files lower or no longer contain
+    raised_cents: int = 0  # by which that raises the balances
+    lowering: int = 0  # payments and adjustments that the files raise
+
+    @property
+    def looks_older(self) -> bool:
+        """Return whether most of them would undo what the ledger has, as after the upload of an older export."""
+        return self.raising >= _OLDER_MIN and self.raising > self.lowering
+
+    def warnings(self) -> list[str]:
+        """Return a warning if the files look older than an earlier import."""
+        if not self.looks_older:
+            return []
+        sentences = (
+            "These files look older than an earlier import. To post their corrections would undo "
+            f"{counted(self.raising, 'payment or adjustment', 'payments and adjustments')} and raise balances by "
+            f"{format_cents(self.raised_cents)}. Upload the newest export instead."
+        )
+        return [sentences]
 
     def facts(self) -> dict[str, Any]:
         """Return it as JSON."""
-        return {**vars(self), "first": [one.facts() for one in self.first]}
+        return {**vars(self), "first": [one.facts() for one in self.first], "looks_older": self.looks_older}
 
 
 def list_corrections(session: Session, practice_id: int, source: str, origins: Origins, dating: Dating) -> Corrections:
     """Return what differs from the ledger. Call it before the known rows are deleted."""
-    found = _found(practice_id, source).subquery("found")
+    found = found_corrections(practice_id, source).subquery("found")
     is_missing = found.c.at.is_(None)
-    counted = [func.count().filter(one) for one in (~is_missing, is_missing, ~found.c.corrected_before)]
-    changed, missing, open_ = tuple(session.execute(select(*counted).select_from(found)).one())
+    rise = case((is_missing, 0), else_=found.c.new_amount_cents) - found.c.old_amount_cents
+    moves = and_(found.c.old_kind.in_(_MOVING), ~found.c.corrected_before)
+    is_rising = and_(moves, rise > 0)
+    counts = [func.count().filter(one) for one in (~is_missing, is_missing, ~found.c.corrected_before)]
+    rising = (func.count().filter(is_rising), cast(func.coalesce(func.sum(rise).filter(is_rising), 0), BigInteger))
+    columns = (*counts, *rising, func.count().filter(and_(moves, rise < 0)))
+    changed, missing, open_, *of_moves = tuple(session.execute(select(*columns).select_from(found)).one())
     first = list(_read(session, practice_id, source, origins, dating, limit=LISTED_MAX)) if changed or missing else []
-    return Corrections(changed, missing, open_, first)
+    return Corrections(changed, missing, open_, first, *of_moves)
 
 
 def claims_to_correct(practice_id: int, source: str) -> Select[Any]:
     """Return the IDs of the claims with a posting that the file changes or no longer contains."""
-    return select(_found(practice_id, source).subquery("found").c.claim)
+    return select(found_corrections(practice_id, source).subquery("found").c.claim)
 
 
 def all_corrections(
@@ -191,19 +224,14 @@ def _as_entry(entry: Entry) -> Entry:
 def _digest(entry: Entry) -> str:
     """Return a short digest of the values, as `_digest_sql` does."""
     values = "|".join(str(value) for value in entry if value is not None)
-    return hashlib.sha256(values.encode()).hexdigest()[:_DIGEST_CHARACTERS]
-
-
-def _digest_sql(columns: list[ColumnElement[Any]]) -> ColumnElement[str]:
-    digest = func.sha256(func.convert_to(func.concat_ws("|", *columns), "UTF8"))
-    return func.left(func.encode(digest, "hex"), _DIGEST_CHARACTERS)
+    return hashlib.sha256(values.encode()).hexdigest()[:DIGEST_CHARACTERS]
 
 
 def _read(
     session: Session, practice_id: int, source: str, origins: Origins, dating: Dating, *, limit: int | None
 ) -> Iterator[Correction]:
     width = len(STAGED_POSTING_COLUMNS)
-    found = _found(practice_id, source).subquery("found")
+    found = found_corrections(practice_id, source).subquery("found")
     rows = select(found).order_by(found.c.at.nulls_last(), found.c.source_id).limit(limit)
     for row in session.execute(rows, execution_options={} if limit else {"yield_per": _READ_AT_ONCE}):
         old, new = Entry(*row[3 : 3 + width]), None if row.at is None else Entry(*row[3 + width : 3 + 2 * width])
@@ -212,69 +240,3 @@ def _read(
             origin = origin.charges
         post_on = dating.date_of(old, new)
         yield Correction(row.source_id, row.claim, origin.file, row.at, old, new, row.corrected_before, post_on)
-
-
-def _earlier_corrections(practice_id: int, source: str) -> Select[Any]:
-    """Return each corrected posting of the source, with its values after the first and after the last correction.
-
-    `settle import postings` posts corrections under its own source, `csv`.
-    """
-    original, to = (func.split_part(Posting.source_id, CORRECTION, part) for part in (1, 2))
-    digest = func.split_part(to, "-", 1)
-    of_source = (Posting.practice_id == practice_id, Posting.source.in_({source, _POSTINGS_SOURCE}))
-    return (
-        select(original.label("source_id"), func.min(digest).label("first_to"), func.max(digest).label("last_to"))
-        .where(*of_source, Posting.source_id.contains(CORRECTION))
-        .group_by(original)
-    )
-
-
-def _found(practice_id: int, source: str) -> Select[Any]:
-    """Return each posting on a claim in the file that the file changes or no longer contains."""
-    known = stages.KNOWN_POSTING
-    is_charge = known.c.kind == PostingKind.CHARGE.value
-
-    def values(of: Any, prefix: str) -> list[ColumnElement[Any]]:
-        return [
-            (cast(of[name], Text) if name == "posted_on" else of[name]).label(f"{prefix}_{name}")
-            for name in STAGED_POSTING_COLUMNS
-        ]
-
-    def differs(name: str) -> ColumnElement[bool]:
-        other: ColumnElement[bool] = _STAGE.c[name].is_distinct_from(known.c[name])
-        # A charge is dated its claim's date of service. If that date differs, it is listed with the claim.
-        return and_(other, ~is_charge) if name == "posted_on" else other
-
-    earlier = _earlier_corrections(practice_id, source).subquery("earlier")
-    # A recognized posting has newer values than its corrections.
-    of_earlier = and_(earlier.c.source_id == known.c.source_id, ~known.c.recognized)
-    corrected_before = earlier.c.source_id.is_not(None).label("corrected_before")
-
-    def is_corrected(to: ColumnElement[str]) -> ColumnElement[bool]:
-        """Return whether the only correction of the posting so far led to these values."""
-        return func.coalesce(and_(earlier.c.first_to == to, earlier.c.last_to == to), False)
-
-    changed = (
-        select(
-            _STAGE.c.at, known.c.source_id, known.c.claim, *values(known.c, "old"), *values(_STAGE.c, "new"),
-            corrected_before,
-        )
-        .join(known, known.c.source_id == _STAGE.c.source_id)
-        .outerjoin(earlier, of_earlier)
-        .where(
-            or_(*map(differs, STAGED_POSTING_COLUMNS), corrected_before),
-            ~is_corrected(_digest_sql([_STAGE.c[name] for name in STAGED_POSTING_COLUMNS])),
-        )
-    )  # fmt: skip
-    nothing = [cast(null(), column.type).label(column.name) for column in values(_STAGE.c, "new")]
-    missing = select(
-        cast(literal(None), _STAGE.c.at.type).label("at"), known.c.source_id, known.c.claim, *values(known.c, "old"),
-        *nothing, corrected_before,
-    ).outerjoin_from(known, earlier, of_earlier).where(
-        exists().where(stages.CLAIM.c.external_id == known.c.claim),
-        known.c.amount_cents != 0,  # a recognized posting that the file did not have before either
-        ~exists().where(_STAGE.c.source_id == known.c.source_id),
-        ~known.c.source_id.contains(CORRECTION),
-        ~is_corrected(literal(_REMOVED)),
-    )  # fmt: skip
-    return union_all(changed, missing)  # type: ignore[return-value]

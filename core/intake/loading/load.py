@@ -175,6 +175,7 @@ def load(
         added=added, already_there=already_there, corrected=corrected, recognized=recognized, held_back=held_back,
         redated=redated, in_file=in_file, new=control_totals(session) if is_part else in_file, changes_taken=takes,
         first_claims=first, on_existing=on_existing, differences=differences, corrections=corrections, summary=None,
+        warnings=corrections.warnings(),
     )  # fmt: skip
     if not options.check_only:
         done = _write(session, practice_id, done, source=source, gives_totals=totals is not None, by=by, now=now)

@@ -61,7 +61,7 @@ def import_file(
         totals=Totals(today, has_dates=mapping.has(Field.POSTING_DATE), has_charges=mapping.has(Field.CHARGE)),
         holds_back=HoldBack.TO_CORRECT if mapping.rows == "claim" or mapping.has(Field.LINE) else HoldBack.ALL,
     )  # fmt: skip
-    return replace(done, rows_read=file.rows_read, warnings=warnings)
+    return replace(done, rows_read=file.rows_read, warnings=[*done.warnings, *warnings])
 
 
 def _has_claim_status(session: Session) -> bool:

@@ -168,6 +168,24 @@ def test_corrections_are_posted_with_the_import_unless_the_user_unchecks_them(
     assert uploads.practice.violations() == []
 
 
+def test_the_corrections_of_an_older_export_are_not_checked(biller: Browser, uploads: Uploads) -> None:
+    save(uploads)
+    paid = [list(row) for row in ROWS]
+    paid[1][6], paid[1][10] = 70, 21
+    box = 'name="post_corrections" value="true"'
+    for number, rows in enumerate((ROWS, paid, ROWS), 1):
+        send(biller, {"ar.csv": csv_file(rows)}, key=f"upload {number}", kind="1")
+        uploads.work()
+        page = biller.get(f"/imports/{number}")
+        if number > 1:
+            assert (f"{box} checked" in page.text) == (number == 2)
+        biller.post(f"/imports/{number}/confirm", on="/imports", post_corrections="true")
+        uploads.work()
+
+    assert "The same files were imported before, as import 1." in page_text(page)
+    assert "To post their corrections would undo what later imports posted." in page_text(page)
+
+
 def test_the_page_names_the_recognized_mapping_and_offers_different_columns(biller: Browser, uploads: Uploads) -> None:
     save(uploads)
     send(biller, {"ar.csv": csv_file(ROWS)})

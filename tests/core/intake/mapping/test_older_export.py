@@ -2,6 +2,8 @@
 
 import pytest
 
+from core.intake.loading.load import Imported
+from core.intake.mapping.mapping import NO_CLAIM_STATUS
 from core.models.practices import WriteOffSetting
 from tests.core.intake.mapping.conftest import OfficeFiles
 from tests.core.intake.mapping.test_second_file import PAID, PAID_HEADER, balances, in_practice, is_clear, load
@@ -40,3 +42,24 @@ def test_the_newer_export_again_restores_the_books(office: OfficeFiles, payer: s
     export(newer)
     assert balances(office) == settled
     assert is_clear(export(newer))
+
+
+def test_an_older_export_is_recognized_by_what_its_corrections_would_undo(office: OfficeFiles) -> None:
+    def export(count: int, amounts: str) -> Imported:
+        rows = [f"C{n},P{n},Example {n},03/14/2026,Aetna,{amounts}" for n in range(count)]
+        return load(office, office.csv(*rows, header=PAID_HEADER), PAID)
+
+    export(12, "100.00,70.00,10.00,20.00,0.00,0.00")
+    practice = in_practice(office)
+    practice.settle()
+    assert export(12, "100.00,70.00,30.00,0.00,0.00,0.00").warnings == [NO_CLAIM_STATUS]
+
+    older = export(12, "100.00,70.00,10.00,20.00,0.00,0.00")
+
+    assert older.corrections.looks_older
+    assert (
+        "These files look older than an earlier import. To post their corrections would undo 12 payments and "
+        "adjustments and raise balances by $240.00. Upload the newest export instead."
+    ) in older.warnings
+    few = export(9, "100.00,70.00,10.00,20.00,0.00,0.00")
+    assert (few.corrections.raising, few.corrections.looks_older) == (9, False), "the office may have voided these"
