@@ -182,7 +182,7 @@ def test_the_corrections_of_an_older_export_are_not_checked(biller: Browser, upl
         biller.post(f"/imports/{number}/confirm", on="/imports", post_corrections="true")
         uploads.work()
 
-    assert "The same files were imported before, as import 1." in page_text(page)
+    assert "The same files were imported before, as import 1" in page_text(page)
     assert "To post their corrections would undo what later imports posted." in page_text(page)
 
 
