@@ -19,7 +19,7 @@ def work(practice_id: int, job_id: int) -> None:
     with turns.task_turn():
         worked = engine.work(sessions(), worker=worker_name(), clock=utc_now)
         tally.count_work(worked)
-    # After the turn, because a hanging broker may delay this hint for seconds while the process keeps working.
+    # After the turn, because a hung broker may delay this hint for seconds while the process keeps working.
     if worked.more_to_do:
         hints.send_work(JobKey(practice_id, job_id))
 

@@ -119,7 +119,7 @@ def save_layout(api: Api, name: str, columns: tuple[str, ...], **given: Any) -> 
 @user_command(lambda name: f"Layout {name} is deleted.", name="delete-layout", group=write_offs)
 @click.argument("name")
 def delete_layout(api: Api, name: str) -> Any:
-    """Delete a layout. Sent files keep it."""
+    """Delete a layout. Files already sent keep their layout."""
     found = [one for one in api.get("/posting-layouts")["layouts"] if one["name"].casefold() == name.casefold()]
     if not found or found[0]["id"] is None:
         raise click.UsageError(f"The practice has no saved layout named {name[:60]}.")

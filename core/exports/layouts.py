@@ -247,7 +247,7 @@ def save(session: Session, name: str, layout: Layout, *, by: Actor, now: dt.date
 
 
 def remove(session: Session, layout_id: int, *, by: Actor, now: dt.datetime) -> None:
-    """Delete a layout. Sent files keep it. Raise `NoSuchLayout`."""
+    """Delete a layout. Files already sent keep their layout. Raise `NoSuchLayout`."""
     by.require(Action.SEND_WRITE_OFFS)
     this = (PostingLayout.practice_id == by.practice_id, PostingLayout.id == layout_id)
     if session.scalar(delete(PostingLayout).where(*this).returning(PostingLayout.id)) is None:

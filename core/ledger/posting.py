@@ -50,8 +50,8 @@ class Decided(NamedTuple):
     """The claims of one job to change.
 
     `rows` has a row for each claim, with claim_id, claim_version, settles_insurance, settles_patient, insurance_cents
-    and patient_cents. It is the same object for every chunk. `named` holds its parameters: of_practice, of_job, and
-    settled, the claims' ids as in `ClaimIds.array`.
+    and patient_cents. It is the same object for every chunk. `named` holds its parameters: those of `Chunk.named`,
+    and settled, the claims' ids as in `ClaimIds.array`.
     """
 
     rows: Subquery

@@ -149,7 +149,7 @@ RULES: Final = (
     ),
     Rule(
         "rejected",
-        "Rejected by the payer and never adjudicated",
+        "Rejected by the clearinghouse or a payer before adjudication",
         lambda f: and_(f.is_rejected, f.insurance_due > 0, f.settles_insurance),
         shows=("primary_status", "secondary_status", "insurance_due"),
         is_overridable=True,

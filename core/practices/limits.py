@@ -39,7 +39,7 @@ class PracticeLimit(NamedTuple):
 
 FAILURE_PERCENT: Final = PracticeLimit("failure_percent_max", 1, 100, "percent of failed claims")
 FAILURE_CLAIMS: Final = PracticeLimit("failure_claims_min", 1, 1_000_000, "claims before the percentage applies")
-SAME_FAILURES: Final = PracticeLimit("failures_alike_max", 2, 1_000_000, "failures in a row with the same cause")
+SAME_FAILURES: Final = PracticeLimit("failures_alike_max", 2, 1_000_000, "last failures with the same cause")
 # Up to a year. To leave out claims for longer, filter by "No payment since" in the feed.
 RECENT_PAYMENT_DAYS: Final = PracticeLimit("recent_payment_days", 0, 365, "recent-payment window in days")
 # A larger balance needs a reason of a different kind. The word "unlimited" is not accepted here.

@@ -140,7 +140,7 @@ def test_each_documented_setting_belongs_to_the_product_or_the_compose_file() ->
         ("it expires after an hour", PREVIEW_EXPIRES_AFTER, dt.timedelta(hours=1)),
         ("are then removed, 20,000 in each sweep", ITEMS_REMOVED_PER_SWEEP_MAX, 20_000),
         ("| seven days, then it expires", APPROVAL_EXPIRES_AFTER, dt.timedelta(days=7)),
-        ("the requester sees a decision for seven more", NEWS_LIFE, dt.timedelta(days=7)),
+        ("or the expiry, for seven days after it", NEWS_LIFE, dt.timedelta(days=7)),
         ("| 30 days; its counts and dollars remain", ITEMS_KEPT_FOR, dt.timedelta(days=30)),
         ("| retried for three days", MAIL_EXPIRES_AFTER, dt.timedelta(days=3)),
         ("| 30 minutes without a click", Settings.model_fields["session_idle_minutes"].default, 30),

@@ -80,7 +80,7 @@ def list_exclusions(query: ExclusionsQuery) -> Response:
 @api.post("/exclusions", tags=[CLAIMS], responses={201: ExclusionAnswer, **problem_responses(400, 409, 413, 415)})
 @requires(Action.EXCLUDE)
 def make_exclusion(body: NewExclusion) -> tuple[Response, int]:
-    """Exclude a patient or a payer. No job, including running ones, will write off their claims."""
+    """Exclude a patient or a payer. No job, not even one already running, will write off their claims."""
     actor = current_actor()
     with transaction(app_context().sessions) as session:
         made = exclusions.exclude(

@@ -106,8 +106,9 @@ def create_job(header: OnceHeaders, body: JobRequest) -> Created:
 def reverse_job(path: JobPath, header: OnceHeaders, body: Reversal) -> Created:
     """Preview a reversal of a completed or canceled job, or of some of its claims. Confirm it like any other job.
 
-    A payment after the write-off stays; only the remaining write-off is reversed. A claim with any other later change
-    is skipped as `touched_since`. A claim whose write-off later payments already reversed is skipped as `late_payment`.
+    If a later payment reversed part of a write-off, the payment stays and only the rest is reversed. A claim with any
+    other later change is skipped as `touched_since`. A claim whose write-off later payments already reversed is skipped
+    as `late_payment`.
     """
     with transaction(app_context().sessions) as session:
         job = commands.request_reversal(

@@ -182,7 +182,7 @@ def save_posting_layout(body: NewLayout) -> Created:
 @api.delete("/posting-layouts/<layout_id>", tags=[CLAIMS], responses={204: None, **problem_responses(404)})
 @requires(Action.SEND_WRITE_OFFS)
 def delete_posting_layout(path: LayoutPath) -> tuple[str, int]:
-    """Delete a layout. Sent files keep it."""
+    """Delete a layout. Files already sent keep their layout."""
     with transaction(app_context().sessions) as session:
         layouts.remove(session, path.id, by=current_actor(), now=now())
     return "", HTTPStatus.NO_CONTENT

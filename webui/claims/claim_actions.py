@@ -172,7 +172,7 @@ def hold(claim_id: str) -> Response | tuple[str, int]:
     except ClaimBusy as refusal:
         flash(refusal.message, "warn")
     else:
-        message = f"The claim is on hold: {words(kind)}." if kind else "The claim is released from hold."
+        message = f"The claim is on hold: {words(kind)}." if kind else "The claim was released from hold."
         flash(f"{message} Existing previews will skip this claim because it has changed.", "good")
     if request.form.get("back") == "exclusions":
         return redirect(url_for("exclusions.index", _anchor="held-heading"), code=HTTPStatus.SEE_OTHER)
@@ -185,7 +185,7 @@ def _parse_posting_form(form: MultiDict[str, str]) -> tuple[Payment | Adjustment
     amount, fault = parse_amount_field(form.get("amount", ""))
     faults = {"amount": fault} if fault else {}
     if "\x00" in given["note"]:
-        faults["note"] = "The note contains a character that can't be saved. Type it again."
+        faults["note"] = "The note contains a character that can't be saved. Retype the note."
     try:
         entry = entries.parse_entry({**given, "amount_cents": amount})
     except BadEntry as refusal:

@@ -49,7 +49,7 @@ def exclude() -> Response | tuple[str, int]:
     except (AlreadyExcluded, TooManyExclusions) as refusal:
         return _page(typed=request.form, faults={"whom": refusal.message}), refusal.http_status
     return acts.redirect_with(
-        f"{kind.capitalize()} excluded. No job, including running ones, will write off this {kind}’s claims.",
+        f"{kind.capitalize()} excluded. No job, not even one already running, will write off this {kind}’s claims.",
         "exclusions.index",
     )
 

@@ -39,7 +39,7 @@ def _text(typed: str) -> str:
     if len(typed) > TEXT_CHARACTERS_MAX:
         raise BadField(f"Shorten this to {TEXT_CHARACTERS_MAX} characters.")
     if "\x00" in typed:
-        raise BadField("This contains a character that can't be used here. Type it again.")
+        raise BadField("This contains a character that can't be used here. Retype the text.")
     return typed
 
 

@@ -127,7 +127,7 @@ def save_layout() -> BaseResponse | tuple[str, int]:
 def delete_layout(layout_id: int) -> BaseResponse:
     """Delete a layout."""
     acts.run(layouts.remove, layout_id)
-    return acts.redirect_with("Layout deleted. Sent files keep it.", "write_offs.index")
+    return acts.redirect_with("Layout deleted. Files already sent keep their layout.", "write_offs.index")
 
 
 def _find_layout(layout_id: int) -> NamedLayout:

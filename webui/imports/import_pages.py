@@ -101,7 +101,7 @@ def show_mapping(import_id: int) -> str | Response:
     with app_context().sessions() as db:
         job = import_queries.find(db, import_key(import_id))
     if job.status is not ImportStatus.NEEDS_MAPPING or not job.report:
-        return _back("This import does not need a mapping now.", import_id, tone="info")
+        return _back("This import isn't waiting for a mapping.", import_id, tone="info")
     return mapping_form.form_of_guess(job.report["guess"], import_id=import_id)
 
 

@@ -89,9 +89,10 @@ class MappingForm:
             if field_ is None:
                 sentence = f'Choose what "{text}" means, or clear it.' if text else ""
             elif not text:
-                sentence = f"Enter the value of {TARGETS[field_].label} for every row, or choose no meaning."
+                sentence = f"Enter the value of {TARGETS[field_].label}, or set its meaning to “Choose …”."
             else:
-                sentence = f"{TARGETS[field_].label} has two values for every row. Clear one." if field_ in seen else ""
+                twice = f"{TARGETS[field_].label} is entered twice under “The same in every row”. Clear one of the two."
+                sentence = twice if field_ in seen else ""
                 seen.add(field_)
             if sentence:
                 found.append(Problem("open_constant", sentence))

@@ -21,7 +21,7 @@ from webui.shared.app_context import AppContext
 WAIT_SECONDS: Final = 3  # for the database; a load balancer gives up soon after
 _EXTENSION_KEY: Final = "settle-ready"
 _SILENT: Final = Cause(
-    "silent", f"The database did not answer within {WAIT_SECONDS} seconds.", "Check what keeps the server busy."
+    "silent", f"The database did not answer within {WAIT_SECONDS} seconds.", "Check what is keeping the server busy."
 )
 
 _WITHOUT_BROKER: Final = {

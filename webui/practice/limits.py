@@ -33,7 +33,7 @@ def change_budget() -> Response | tuple[str, int]:
     except BadLimit as refusal:
         return _settings_with_errors(refusal.facts["faults"])
     return acts.redirect_with(
-        "Failure limits saved. They apply to running jobs, starting with the next batch.",
+        "Failure limits saved. They also apply to jobs that are already running.",
         "settings.show",
         _anchor="limits",
     )

@@ -68,7 +68,7 @@ _JOBS_WITH_AVAILABLE: Final = select(SettleJob.practice_id, SettleJob.id, Settle
 
 
 def jobs_with_available_chunks(session: Session, *, now: dt.datetime) -> dict[JobKey, JobStatus]:
-    """Return every job, in any practice, with a chunk to take, and its status."""
+    """Return the status of every job, in any practice, that has a chunk to take."""
     return {JobKey(*key): status for *key, status in session.execute(_JOBS_WITH_AVAILABLE, {"now": now})}
 
 
@@ -85,7 +85,7 @@ def take(session: Session, *, worker: str, now: dt.datetime) -> Chunk | None:
     for job in _in_fair_order(statuses):
         chunk = _take_first(session, job, worker=worker, now=now)
         if chunk is not None:
-            # If the job was resumed after this read, it is still Confirmed. The chunk is then released and taken again.
+            # A job paused and resumed since it was read is Confirmed, so `settle` releases the chunk for a later take.
             if statuses[job] is JobStatus.CONFIRMED:
                 _start(session, job, now=now)
             return chunk
@@ -228,7 +228,7 @@ def _key_values(chunk: Chunk) -> dict[str, Any]:
 
 
 def _range_values(session: Session, chunk: Chunk, first: int, last: int) -> dict[str, Any]:
-    """Return the values of a chunk for positions `first` to `last`, with counters recomputed from its items."""
+    """Return a chunk's values for positions `first` to `last`. Counts and written-off cents come from its items."""
     of_half = and_(*chunk.job.of(JobItem), JobItem.position.between(first, last))
     settled = JobItem.outcome == Outcome.SETTLED
 

@@ -32,7 +32,7 @@ _UNCOMPILED: Final = text("SELECT set_config('jit', 'off', true)")
 
 
 class LedgerMismatch(Exception):
-    """The postings differ from the items' frozen amounts, so the transaction must not commit."""
+    """The postings or the balances do not match the items' frozen amounts, so the transaction must not commit."""
 
 
 class MonthIsClosed(Exception):
@@ -40,7 +40,7 @@ class MonthIsClosed(Exception):
 
 
 class ChunkOutcome(NamedTuple):
-    """The result of one transaction: its counts, the number of locked claims, and the skipped claims by code."""
+    """One transaction's counts, the number of claims that others had locked, and the skipped claims by code."""
 
     counts: ChunkCounts
     busy: int
@@ -96,7 +96,7 @@ def _claims_to_settle(session: Session, chunk: Chunk) -> ClaimIds:
     return ClaimIds(*session.execute(_TO_SETTLE, chunk.named()).one())
 
 
-# NO KEY, because a plain FOR UPDATE would skip a claim while a foreign-key insert on it is open.
+# NO KEY, because a plain FOR UPDATE would skip a claim that an uncommitted insert references by foreign key.
 _FREE: Final = (
     select(Claim.id)
     .where(Claim.practice_id == bindparam("of_practice"), is_in(Claim.id, "wanted"))
@@ -148,9 +148,9 @@ _SETTLED_ITEMS: Final = (
 def _apply(
     session: Session, job: SettleJob, chunk: Chunk, judged: RecheckResult, *, now: dt.datetime
 ) -> dict[str, int]:
-    """Post the entries and change the claims' statuses. Return the written-off (or restored) cents and both balances.
+    """Post the entries and change the claims' statuses. Return the cents posted, and the balances before and after.
 
-    Raise `LedgerMismatch` unless the postings match the items' frozen amounts and before − written off = after.
+    Raise `LedgerMismatch` unless the postings match the items' frozen amounts and explain the change in the balances.
     """
     before, decided = judged.owed, Decided(_SETTLED_ITEMS, {**chunk.named(), "settled": judged.settled.array})
     if job.kind is JobKind.SETTLE:

@@ -118,7 +118,7 @@ def test_a_correction_of_something_else_is_refused_with_the_cure(practice: Given
     answer = biller.get(f"/claims/C1/postings/{posting}/void")
 
     assert (answer.status_code, "import the correction" in page_text(answer)) == (409, True)
-    assert "This line has no credit now." in biller.says("/claims/C1/credits/1/patient")
+    assert "This line doesn’t have a credit." in biller.says("/claims/C1/credits/1/patient")
     assert biller.get(f"/claims/C1/postings/{10**30}/void").status_code == 404
     assert biller.get("/claims/C1/credits/2/patient").status_code == 404
     assert biller.get("/claims/C1/credits/1/owner").status_code == 404

@@ -183,14 +183,14 @@ def test_values_that_are_the_same_in_every_row_are_saved_with_the_mapping(
 @pytest.mark.parametrize(
     ("constants", "problem"),
     [
-        ({"constant-field-0": "office", "constant-0": ""}, "Enter the value of Office for every row"),
+        ({"constant-field-0": "office", "constant-0": ""}, "Enter the value of Office, or set its meaning to"),
         ({"constant-field-0": "", "constant-0": "North"}, 'Choose what "North" means, or clear it.'),
         ({"constant-field-0": "service_date", "constant-0": "x"}, 'Date of service has both the column "DOS"'),
         ({"constant-field-0": "first_billed", "constant-0": "3/1/26"}, "Choose the date format for First EDI"),
         ({"constant-field-0": "hold", "constant-0": "maybe"}, "Hold, the same in every row: enter one of these: hold"),
         (
             {"constant-field-0": "office", "constant-0": "a", "constant-field-1": "office", "constant-1": "b"},
-            "Office has two values for every row. Clear one.",
+            "Office is entered twice under “The same in every row”. Clear one of the two.",
         ),
     ],
 )

@@ -100,9 +100,9 @@ def test_the_page_says_to_save_a_large_export_as_csv(biller: Browser) -> None:
 
 def test_the_page_says_if_no_worker_comes(biller: Browser, uploads: Uploads, clock: Clock) -> None:
     send(biller, uploads.files)
-    assert "No worker has started yet." not in biller.says("/imports/1")
+    assert "No worker has started this import yet." not in biller.says("/imports/1")
     clock.turn_on(minutes=2)
-    assert "No worker has started yet." in biller.says("/imports/1")
+    assert "No worker has started this import yet." in biller.says("/imports/1")
 
 
 def test_an_old_form_does_not_upload_other_files(biller: Browser, uploads: Uploads) -> None:

@@ -99,7 +99,7 @@ def test_the_reversal_form_explains_which_changed_claims_are_skipped(
     form = approver.says(f"/jobs/{job.job_id}/reverse")
     box = approver.says(request_reversal(approver, job))
 
-    assert "A payment that arrived after the write-off stays: only the remaining write-off is reversed." in form
+    assert "That payment stays, and only the rest is reversed." in form
     assert "If a claim changed in any other way, it is skipped and listed. If the change was a hold," in form
     assert "restore $25.00 to 2 claims. 1 claim that changed later is skipped: C00003 ." in box
     assert "claim version after settling 2" in box

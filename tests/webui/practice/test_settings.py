@@ -101,7 +101,7 @@ def test_an_administrator_sets_the_error_limits_and_the_recent_payment_window(
     assert limits_of(practice) == (10, 1_000, 5, 14)
     shown = admin.says("/settings")
     assert "once 1,000 claims are done, a job halts if more than 10% of them failed" in shown
-    assert "It also halts after 5 failures in a row with the same cause" in shown
+    assert "It also halts when its last 5 failures all have the same cause" in shown
     assert "Claims with a payment within this window are skipped." in shown
 
 
