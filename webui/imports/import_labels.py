@@ -80,8 +80,10 @@ def what_is_new(report: Mapping[str, Any]) -> str:
 
 
 def what_matches(report: Mapping[str, Any]) -> str:
-    """Return how many postings the practice already has, if an import only records that."""
-    recognized = report.get("recognized", {}).get("postings", 0)
-    if what_is_new(report) or not recognized:
+    """Return on how many claims the practice already has the postings, if an import only records that."""
+    recognized = report.get("recognized", {})
+    if what_is_new(report) or not recognized.get("postings"):
         return ""
-    return counted(recognized, "match to an existing posting", "matches to existing postings")
+    if not recognized.get("claims"):  # an earlier version checked it
+        return "matching postings"
+    return f"{counted(recognized['claims'], 'claim')} with matching postings"

@@ -5,6 +5,7 @@ import io
 import pytest
 from werkzeug.test import TestResponse
 
+from core.models.practices import WriteOffSetting
 from tests.uploads import Uploads
 from tests.webui.conftest import _TOKEN, Browser, Clock, page_text
 from webui.shared.body_limits import BODY_BYTES_MAX
@@ -146,3 +147,17 @@ def csrf_token(browser: Browser) -> str:
     found = _TOKEN.search(browser.get("/imports").text)
     assert found
     return found[1]
+
+
+def test_write_offs_in_the_files_are_shown_in_dollars_and_claims(biller: Browser, uploads: Uploads) -> None:
+    uploads.imported()
+    uploads.practice.set_write_off(WriteOffSetting.BOTH)
+    uploads.practice.settle({"claim_ids": ["184146026"]})
+    row = b"6,184146026,1,patient,adjustment,-12.00,,CO,45,2025-05-01\n"
+    send(biller, {**uploads.files, "postings.csv": uploads.files["postings.csv"] + row}, key="second")
+    uploads.work()
+
+    page = biller.says("/imports/2")
+
+    assert "$12.00 in write-offs and manual postings on 1 claim is in the files and already in Batch Settle." in page
+    assert "Record 1 claim with matching postings" in page
