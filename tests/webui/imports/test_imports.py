@@ -161,3 +161,23 @@ def test_write_offs_in_the_files_are_shown_in_dollars_and_claims(biller: Browser
 
     assert "$12.00 in write-offs and manual postings on 1 claim is in the files and already in Batch Settle." in page
     assert "Record 1 claim with matching postings" in page
+
+
+def test_adjustments_above_the_users_limit_are_not_called_errors_in_the_files(
+    biller: Browser, uploads: Uploads
+) -> None:
+    uploads.imported()
+    row = b"6,184146026,1,patient,adjustment,-2.00,,CO,45,2025-05-01\n"
+    send(biller, {**uploads.files, "postings.csv": uploads.files["postings.csv"] + row}, key="second")
+    uploads.work()
+    uploads.practice.limit_of(uploads.practice.biller, claim=1_00)
+    biller.post("/imports/2/confirm", on="/imports/2")
+    uploads.work()
+
+    page = biller.says("/imports/2")
+
+    assert "The files have errors" not in page
+    assert "The files have no errors, but the import would post adjustments above a per-claim limit." in page
+    assert "1 claim above the limit Download all of them as CSV" in page
+    assert "Adjustments above a per-claim limit" in page
+    assert "“184146026” adjustments of $" in page
