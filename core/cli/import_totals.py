@@ -73,14 +73,12 @@ def print_moved(moved: WriteOffChanges) -> None:
 
 
 def print_recognized(found: Recognized) -> None:
-    """Print how many postings in the files are already in Batch Settle in a different form."""
+    """Print what in the files is already in Batch Settle in a different form."""
     if found.postings:
-        is_one = found.postings == 1
-        are, it_is = ("is", "It is") if is_one else ("are", "They are")
-        as_what = "a write-off or a manual posting" if is_one else "write-offs or manual postings"
+        on_claims = f" on {counted(found.claims, 'claim')}" if found.claims else ""  # 0: an earlier version checked it
         click.echo(
-            f"{counted(found.postings, 'posting')} in the files {are} already in Batch Settle, as {as_what} "
-            f"({format_cents(found.cents)}). {it_is} not posted again."
+            f"{format_cents(found.cents)} in write-offs and manual postings{on_claims} is in the files and already in "
+            "Batch Settle. It is not posted again."
         )
 
 

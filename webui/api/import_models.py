@@ -118,8 +118,9 @@ class ImportAnswer(ImportSummary):
         Field(
             description="After the check: `read` and `ignored` files, and one of these: `faults` grouped by kind; the "
             "`guess` of a mapping; or `added` and `already_there` by kind of row, the control totals `in_file` and "
-            "`new`, what is new `on_existing` claims, `differences`, `corrections`, `first_claims`, and `warnings` "
-            "about what the files lack. After the import also its `agreement`: the A/R of these claims in the "
+            "`new`, what is new `on_existing` claims, `differences`, `corrections`, `first_claims`, `recognized` "
+            "write-offs and manual postings (`cents`, `claims`, `postings`), which are not posted again, and "
+            "`warnings` about the files. After the import also its `agreement`: the A/R of these claims in the "
             "files and in Batch Settle",
         ),
     ]

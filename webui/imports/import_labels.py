@@ -64,9 +64,13 @@ def total_rows(in_file: Mapping[str, Any], new: Mapping[str, Any]) -> list[Total
 
 def what_is_new(report: Mapping[str, Any]) -> str:
     """Return what an import adds or added, such as "2 claims and 1 posting on existing claims"."""
+    return _join(_parts_of_new(report))
+
+
+def _parts_of_new(report: Mapping[str, Any]) -> list[str]:
     added = report.get("added")
     if not added:
-        return ""
+        return []
     on_existing = report["on_existing"]
     parts = [counted(added["claims"], "claim")] if added["claims"] else []
     if on_existing["postings"]:
@@ -76,12 +80,29 @@ def what_is_new(report: Mapping[str, Any]) -> str:
         parts.append(others[-1])
     if report["changes_taken"]:
         parts.append(counted(report["differences"]["count"], "change"))
-    return " and ".join(parts)
+    return parts
+
+
+def _join(parts: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
 def what_matches(report: Mapping[str, Any]) -> str:
-    """Return how many postings the practice already has, if an import only records that."""
-    recognized = report.get("recognized", {}).get("postings", 0)
-    if what_is_new(report) or not recognized:
+    """Return on how many claims the practice already has the postings, if an import only records that."""
+    recognized = report.get("recognized", {})
+    if what_is_new(report) or not recognized.get("postings"):
         return ""
-    return counted(recognized, "match to an existing posting", "matches to existing postings")
+    if not recognized.get("claims"):  # an earlier version checked it
+        return "matching postings"
+    return f"{counted(recognized['claims'], 'claim')} with matching postings"
+
+
+def button_words(report: Mapping[str, Any]) -> str:
+    """Return what the button does, such as "Import 2 claims and the checked corrections"."""
+    matches = what_matches(report)
+    offered = {"changes": report["differences"]["count"], "corrections": report["corrections"].get("to_post", 0)}
+    kinds = " and ".join(kind for kind, count in offered.items() if count)
+    parts = [matches] if matches else _parts_of_new(report)
+    if kinds:
+        parts.append(f"the checked {kinds}")
+    return f"{'Record' if matches else 'Import'} {_join(parts)}".strip()

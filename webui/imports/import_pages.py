@@ -83,6 +83,7 @@ def show(import_id: int) -> str:
         totals=import_labels.total_rows(report["in_file"], report["new"]) if "in_file" in report else [],
         what_is_new=import_labels.what_is_new(report),
         what_matches=import_labels.what_matches(report),
+        button_words=import_labels.button_words(report) if "in_file" in report else "",
         difference=commands.difference_cents(job),
         refused_words=codes.describe(job.refused_because) if job.refused_because else "",
         moves=job.status in WORKER_STATUSES,

@@ -4,12 +4,27 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, Table, Text, and_, case, cast, exists, func, select, tuple_, union_all
+from sqlalchemy import (
+    Row,
+    Select,
+    Table,
+    Text,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    null,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
 from core.intake.loading.near_matches import NEAR_MATCH_CURES, near_match
-from core.intake.parsing.faults import PLACES_MAX, Fault, FaultKind, Faults
+from core.intake.parsing.faults import PLACES_MAX, Fault, FaultKind, Faults, quote_value
 from core.models.ledger import PostingKind
 from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
 
@@ -55,7 +70,8 @@ _UNIQUE_KEYS: Final = (
     (stages.POSTING, ("source_id",)),
 )
 _SAME_ROW: Final = "duplicate row: every imported column is the same; was a file appended twice?"
-_OTHER_VALUES: Final = "another row has the same id but different values; correct the wrong row"
+_OTHER_VALUES: Final = "another row has the same id but a different {fields}; correct the wrong row"
+_FIELD_WORDS: Final = {"birth_date": "date of birth", "payer_class": "class"}
 _OTHER_ROW: Final = {
     stages.CLAIM: "another claim has the same id, so rows that refer to it are ambiguous; give each claim its own id",
     stages.MAPPED_ROW: (
@@ -120,17 +136,39 @@ def add_duplicates(session: Session, stage: Table, key: tuple[str, ...], origin:
     again, first = stage.alias("again"), stage.alias("first")
     read = [column.name for column in stage.c if column.name != "at" and column.server_default is None]
     is_equal = tuple_(*(again.c[n] for n in read)).is_not_distinct_from(tuple_(*(first.c[n] for n in read)))
+    fields = [] if stage in _OTHER_ROW else [name for name in read if name not in key]
+    differ = (case((again.c[name].is_distinct_from(first.c[name]), literal(name))) for name in fields)
+    differing = func.concat_ws(" ", cast(null(), Text), *differ).label("differing")
+    places = ((again, "here"), (first, "there"))
+    both = (one.c[name].label(f"{name}_{where}") for name in fields for one, where in places)
     rows = (
-        select(repeated, is_equal.label("is_equal"))
+        select(repeated, is_equal.label("is_equal"), differing, *both)
         .join(again, and_(again.c.at == repeated.c.at, *(again.c[n] == repeated.c[n] for n in key)))
         .join(first, and_(first.c.at == repeated.c.first_at, *(first.c[n] == repeated.c[n] for n in key)))
         .where(repeated.c.occurrence > 1)
     )
-    for row in first_faulty_rows(session, rows, "is_equal", faults=faults):
+    for row in first_faulty_rows(session, rows, "is_equal", "differing", faults=faults):
         value = " / ".join(str(row._mapping[name]) for name in key)
-        cure = _SAME_ROW if row.is_equal else _OTHER_ROW.get(stage, _OTHER_VALUES)
-        note = f"{'same as' if row.is_equal else 'also in'} line {row.first_at}"
+        names = row.differing.split()
+        cure = _SAME_ROW if row.is_equal else _OTHER_ROW.get(stage) or _describe_contradiction(stage, names)
+        where = f"{'same as' if row.is_equal else 'also in'} line {row.first_at}"
+        note = "; ".join([where, *_both_values(stage, row, names)])
         faults.add(origin.fault(row, key[-1], value, cure, note=note), times=row.times)
+
+
+def _describe_contradiction(stage: Table, names: list[str]) -> str:
+    words = " and ".join(_FIELD_WORDS.get(name, name) for name in names)
+    return _OTHER_VALUES.format(fields=f"{stages.record_of(stage)} {words}")
+
+
+def _both_values(stage: Table, row: Row[Any], names: list[str]) -> list[str]:
+    """Return each differing field with both values. A patient's name or date of birth is left out."""
+    texts = []
+    for name in names:
+        if not stages.is_private(stage, name):
+            here, there = (quote_value(row._mapping[f"{name}_{where}"] or "") for where in ("here", "there"))
+            texts.append(f"{_FIELD_WORDS.get(name, name)} {here} here, {there} there")
+    return texts
 
 
 def _add_unknown(
@@ -146,7 +184,7 @@ def _add_unknown(
         ~exists().where(table.practice_id == practice_id, table.external_id == named),
     )
     file = _file_of_stage(origins, stage)
-    record = stage.name.removeprefix("stage_")
+    record = stages.record_of(stage)
     base = f"this {record} is in neither the practice nor {file}"
     _add_with_hints(session, unknown, column, base, f"{base}; add the {record} to {file}", origins[claim], faults)
 

@@ -39,7 +39,6 @@ from core.models.people import AuditEntry
 LISTED_MAX: Final = 100  # in a result; `all_differences` yields every one
 DIFFERENCE_COLUMNS: Final = ("record", "number", "field", "old", "new", "file", "line")
 _READ_AT_ONCE: Final = 1_000
-_PRIVATE: Final = {("patient", "name"), ("patient", "birth_date")}
 _CLAIM_FIELDS: Final = (
     "office",
     "billing_provider",
@@ -51,7 +50,8 @@ _CLAIM_FIELDS: Final = (
 _HOLD_ACTS: Final = ("claim.held", "claim.released")
 _FOUND: Final = stages.DIFFERENCE
 # Names and dates of birth first, because a wrong one may mean that the file is about another patient.
-_FIELD_ORDER: Final = (tuple_(_FOUND.c.record, _FOUND.c.field).not_in(_PRIVATE), _FOUND.c.record, _FOUND.c.field)
+_IS_PUBLIC: Final = tuple_(_FOUND.c.record, _FOUND.c.field).not_in(stages.PRIVATE_FIELDS)
+_FIELD_ORDER: Final = (_IS_PUBLIC, _FOUND.c.record, _FOUND.c.field)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Difference:
     @property
     def is_private(self) -> bool:
         """Return whether the values are a name or a date of birth, which most outputs hide."""
-        return (self.record, self.field) in _PRIVATE
+        return (self.record, self.field) in stages.PRIVATE_FIELDS
 
     def facts(self) -> dict[str, Any]:
         """Return it as JSON. A name or a date of birth is hidden."""
@@ -133,7 +133,7 @@ def _find(
     for name in columns:
         if count_of[name] and name not in unstated:
             values = (_as_text(name, known.c[name]), _as_text(name, stage.c[name]))
-            record = stage.name.removeprefix("stage_")
+            record = stages.record_of(stage)
             rows = select(stage.c.at, literal(record), number, literal(name), *values).join(known, same_row)
             session.execute(insert(_FOUND).from_select([c.name for c in _FOUND.c], rows.where(differs(name))))
 
@@ -192,7 +192,7 @@ def all_differences(session: Session, origins: Origins) -> Iterator[Difference]:
 
 def _read(session: Session, origins: Origins, *, limit: int | None) -> Iterator[Difference]:
     of = _FOUND.c
-    files = {stage.name.removeprefix("stage_"): origin.file for stage, origin in origins.items()}
+    files = {stages.record_of(stage): origin.file for stage, origin in origins.items()}
     rows = select(of.record, of.number, of.field, of.old, of.new, of.at).order_by(*_FIELD_ORDER, of.at)
     options = {} if limit else {"yield_per": _READ_AT_ONCE}
     for row in session.execute(rows.limit(limit), execution_options=options):

@@ -97,7 +97,7 @@ class Imported:
     summary: Summary | None  # None after a check
     agreement: Agreement | None = None  # None after a check
     rows_read: dict[str, RowsRead] = field(default_factory=dict)  # by file
-    warnings: list[str] = field(default_factory=list)  # sentences on what the file lacks
+    warnings: list[str] = field(default_factory=list)  # sentences about the file, without names
     left_out: int = 0  # claims without transactions, if skipping them was requested
 
     @property

@@ -25,7 +25,7 @@ from core.access.permissions import Actor
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins, first_faulty_rows
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
-from core.intake.parsing.faults import Faults
+from core.intake.parsing.faults import FaultKind, Faults
 from core.ledger import adjustment_limits, balances, late_payments
 from core.ledger.late_payments import WriteOffChanges
 from core.models.claims import Claim
@@ -76,7 +76,8 @@ def report_rows_over_limit(
     cure = adjustment_limits.describe(None, limit)
     for row in first_faulty_rows(session, rows, faults=faults):
         note = f"adjustments of {format_cents(int(row.cents))}"
-        faults.add(origins[_STAGE].fault(row, "claim", row.claim, cure, note=note), times=row.times)
+        fault = origins[_STAGE].fault(row, "claim", row.claim, cure, kind=FaultKind.LIMIT, note=note)
+        faults.add(fault, times=row.times)
 
 
 def lock_claims(session: Session, practice_id: int, named: ColumnElement[bool]) -> None:

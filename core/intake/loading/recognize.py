@@ -53,6 +53,7 @@ class Recognized(NamedTuple):
 
     postings: int = 0
     cents: int = 0  # above zero lowers the balance
+    claims: int = 0
 
 
 def recognize(session: Session, practice_id: int, source: str, totals: Totals | None) -> Recognized:
@@ -141,12 +142,13 @@ def remember(session: Session, practice_id: int, *, source: str, by: Actor | Non
 
 
 def _count() -> Select[Any]:
-    """Return how many postings are recognized, and the cents by which they lower the balances."""
+    """Return how many postings are recognized, the cents by which they lower the balances, and on how many claims."""
     old = select(func.coalesce(func.sum(_KNOWN.c.amount_cents), 0)).where(
         _KNOWN.c.source_id.in_(select(_RECOGNIZED.c.source_id))
     )
     new = func.coalesce(func.sum(_RECOGNIZED.c.amount_cents), 0)
-    columns: tuple[Any, ...] = (func.count(), cast(old.scalar_subquery() - new, BigInteger))
+    claims = func.count(_RECOGNIZED.c.claim.distinct())
+    columns: tuple[Any, ...] = (func.count(), cast(old.scalar_subquery() - new, BigInteger), claims)
     return select(*columns).select_from(_RECOGNIZED)
 
 

@@ -191,6 +191,20 @@ DIFFERENCE: Final = _stage(
 )
 
 
+PRIVATE_FIELDS: Final = {("patient", "name"), ("patient", "birth_date")}
+"""The fields, by record, that most outputs hide."""
+
+
+def record_of(stage: Table) -> str:
+    """Return the kind of record of a stage, such as patient."""
+    return stage.name.removeprefix("stage_")
+
+
+def is_private(stage: Table, name: str) -> bool:
+    """Return whether the column contains patients' names or dates of birth."""
+    return (record_of(stage), name) in PRIVATE_FIELDS
+
+
 def open_stages(session: Session) -> None:
     """Create the empty stages of this transaction. They are dropped at its end."""
     # Sort sets of this size in memory. The queries finish before JIT could compile them.

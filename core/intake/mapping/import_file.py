@@ -15,6 +15,7 @@ from core.intake.loading.known_postings import Totals
 from core.intake.loading.load import AS_NEW, Imported, ImportOptions, load
 from core.intake.mapping.mapped_file import MappedFile
 from core.intake.mapping.mapping import NO_CLAIM_STATUS, Mapping
+from core.intake.mapping.patient_names import take_newest_names
 from core.intake.mapping.renamed_patients import keep_made_numbers
 from core.intake.mapping.stage_file import MADE_NUMBER, stage_file
 from core.intake.mapping.targets import Field
@@ -53,7 +54,7 @@ def import_file(
     file = MappedFile(path, mapping, today=today, faults=faults, progress=progress)
     stages.open_stages(session)
     origins = stage_file(session, file)
-    warnings = [] if _has_claim_status(session) else [NO_CLAIM_STATUS]
+    warnings = [*([] if _has_claim_status(session) else [NO_CLAIM_STATUS]), *take_newest_names(session)]
     if not mapping.has(Field.PATIENT):
         keep_made_numbers(session, practice_id, made=MADE_NUMBER)
     done = load(

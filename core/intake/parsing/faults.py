@@ -29,6 +29,7 @@ class FaultKind(IntEnum):
     VALUE = 5
     REFERENCE = 6  # rows contradict each other, or refer to rows that are missing
     PRACTICE = 7  # rows conflict with the practice's data
+    LIMIT = 8  # the user may not post this much; the files are right
 
     @property
     def words(self) -> str:
@@ -44,6 +45,7 @@ _WORDS: Final = {
     FaultKind.VALUE: "Invalid values",
     FaultKind.REFERENCE: "Rows that contradict other rows or refer to missing ones",
     FaultKind.PRACTICE: "Rows that conflict with the practice's data",
+    FaultKind.LIMIT: "Adjustments above a per-claim limit",
 }
 
 _ACROSS_COLUMNS: Final = {

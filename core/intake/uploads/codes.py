@@ -3,6 +3,7 @@
 from typing import Final
 
 FAULTS: Final = "faults"
+OVER_LIMIT: Final = "over_limit"
 DATABASE_DISK_FULL: Final = "database_disk_full"
 WORKER_DISK_FULL: Final = "worker_disk_full"
 WORKER_DIED: Final = "worker_died"
@@ -11,6 +12,10 @@ UNEXPECTED_ERROR: Final = "unexpected_error"
 
 REFUSAL_SENTENCES: Final = {
     FAULTS: "The files have errors. Correct the data in the program that exported it, then upload the files again.",
+    OVER_LIMIT: (
+        "The files have no errors, but the import would post adjustments above a per-claim limit. Ask an administrator "
+        "to raise the limit, or a user with a higher limit to upload the files."
+    ),
     DATABASE_DISK_FULL: (
         "The database's disk is full. Ask the person who runs your server to free space on it, then upload the "
         "files again."

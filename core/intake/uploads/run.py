@@ -22,7 +22,7 @@ from core.intake.csv.csv_import import import_csv
 from core.intake.loading.load import Imported
 from core.intake.mapping.import_file import import_file
 from core.intake.mapping.mapping import Mapping
-from core.intake.parsing.faults import ImportRefused
+from core.intake.parsing.faults import FaultKind, ImportRefused
 from core.intake.parsing.folder import Progress
 from core.intake.synthea.synthea_import import Payments, import_synthea
 from core.intake.uploads import codes, import_queries, lifecycle, mapping_questions, report, worker_folder
@@ -197,7 +197,9 @@ def _check_or_import(
         if mapping_questions.asks_for_words(session, job, uploaded, found, refused.faults, now=now):
             return
         of_faults = {**found, **report.of_faults(refused.faults)}
-        if _refuse(session, job, because=codes.FAULTS, now=now, report=of_faults):
+        only_limits = all(fault.first[0].kind is FaultKind.LIMIT for fault in refused.faults)
+        because = codes.OVER_LIMIT if only_limits else codes.FAULTS
+        if _refuse(session, job, because=because, now=now, report=of_faults):
             lists.store(session, key, [ERRORS])
         return
     _save(session, job, found, is_import=is_import, now=now)

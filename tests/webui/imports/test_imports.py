@@ -5,6 +5,7 @@ import io
 import pytest
 from werkzeug.test import TestResponse
 
+from core.models.practices import WriteOffSetting
 from tests.uploads import Uploads
 from tests.webui.conftest import _TOKEN, Browser, Clock, page_text
 from webui.shared.body_limits import BODY_BYTES_MAX
@@ -146,3 +147,37 @@ def csrf_token(browser: Browser) -> str:
     found = _TOKEN.search(browser.get("/imports").text)
     assert found
     return found[1]
+
+
+def test_write_offs_in_the_files_are_shown_in_dollars_and_claims(biller: Browser, uploads: Uploads) -> None:
+    uploads.imported()
+    uploads.practice.set_write_off(WriteOffSetting.BOTH)
+    uploads.practice.settle({"claim_ids": ["184146026"]})
+    row = b"6,184146026,1,patient,adjustment,-12.00,,CO,45,2025-05-01\n"
+    send(biller, {**uploads.files, "postings.csv": uploads.files["postings.csv"] + row}, key="second")
+    uploads.work()
+
+    page = biller.says("/imports/2")
+
+    assert "$12.00 in write-offs and manual postings on 1 claim is in the files and already in Batch Settle." in page
+    assert "Record 1 claim with matching postings" in page
+
+
+def test_adjustments_above_the_users_limit_are_not_called_errors_in_the_files(
+    biller: Browser, uploads: Uploads
+) -> None:
+    uploads.imported()
+    row = b"6,184146026,1,patient,adjustment,-2.00,,CO,45,2025-05-01\n"
+    send(biller, {**uploads.files, "postings.csv": uploads.files["postings.csv"] + row}, key="second")
+    uploads.work()
+    uploads.practice.limit_of(uploads.practice.biller, claim=1_00)
+    biller.post("/imports/2/confirm", on="/imports/2")
+    uploads.work()
+
+    page = biller.says("/imports/2")
+
+    assert "The files have errors" not in page
+    assert "The files have no errors, but the import would post adjustments above a per-claim limit." in page
+    assert "1 claim above the limit Download all of them as CSV" in page
+    assert "Adjustments above a per-claim limit" in page
+    assert "“184146026” adjustments of $" in page

@@ -112,6 +112,8 @@ def test_changes_come_in_on_request(biller: Browser, uploads: Uploads) -> None:
         uploads.work()
 
     assert "6 claims in the files are already in Batch Settle. 1 claim will receive 1 new posting." in page
+    assert "Import 1 posting on existing claims and the checked changes and corrections" in page
+    assert "The new totals do not include the corrections for changed postings." in page
     assert "1 change to existing records patient name 1" in page
     assert "Patient P000 Name Sample, Petra 0 Example, Paula" in page
     assert "3 postings differ from the files" in page

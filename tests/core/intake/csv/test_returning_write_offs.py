@@ -56,7 +56,7 @@ def test_a_write_off_that_the_office_posted_is_not_posted_again(
 
     done, again = files.load(), files.load()
 
-    assert done.recognized == (1, 12_00)
+    assert done.recognized == (1, 12_00, 1)
     assert (done.added["postings"], done.on_existing.moved.late, done.corrections.changed) == (0, 0, 0)
     assert (again.recognized.postings, again.nothing_new) == (0, True)
     assert standing(files) == ("Settled", 0, 0)
@@ -146,7 +146,7 @@ def test_an_import_waits_for_a_file_that_is_being_sent(files: FilesOfPractice, p
         thread, found = beside(files.load)
     thread.join()
 
-    assert [one.recognized for one in found] == [(1, 12_00)]
+    assert [one.recognized for one in found] == [(1, 12_00, 1)]
     assert unsent(practice) == []
 
 
@@ -159,7 +159,7 @@ def test_a_check_recognizes_write_offs_and_stores_nothing(files: FilesOfPractice
         )
         assert session.scalars(select(RecognizedPosting)).all() == []
 
-    assert checked.recognized == (1, 12_00)
+    assert checked.recognized == (1, 12_00, 1)
 
 
 def test_a_second_equal_adjustment_is_a_new_posting(files: FilesOfPractice, practice: GivenPractice) -> None:
@@ -206,7 +206,7 @@ def test_one_adjustment_for_all_lines_of_a_claim_is_recognized(files: FilesOfPra
 
     done = files.load()
 
-    assert (done.recognized, done.added["postings"]) == ((1, 17_00), 0)
+    assert (done.recognized, done.added["postings"]) == ((1, 17_00, 1), 0)
     assert unsent(practice) == []
     assert standing(files) == ("Settled", 0, 0)
 
@@ -223,7 +223,7 @@ def test_a_reversal_that_the_office_posted_is_recognized_too(files: FilesOfPract
 
     done = files.load()
 
-    assert (done.recognized, done.added["postings"]) == ((1, -12_00), 0)
+    assert (done.recognized, done.added["postings"]) == ((1, -12_00, 1), 0)
     assert standing(files)[1:] == (0, 12_00)
 
 

@@ -1,0 +1,74 @@
+"""A patient with several names in one file of the office: the newest is taken, and a warning names claims."""
+
+import pytest
+from sqlalchemy import select
+
+from core.intake.mapping.mapping import Mapping
+from core.models.claims import Claim
+from core.models.practices import Patient
+from tests.core.intake.mapping.conftest import COLUMNS, HEADER, MAPPING, OfficeFiles
+
+BORN_HEADER = f"{HEADER},Birth Date"
+BORN = Mapping.of({
+    "columns": {**COLUMNS, "Birth Date": "birth_date"},
+    "dates": {"service_date": "MM/DD/YYYY", "birth_date": "MM/DD/YYYY"},
+})  # fmt: skip
+OLD = "C1,P1,Exmple Ann,03/14/2026,Aetna,100.00,0.00"
+NEW = "C2,P1,Example Ann,03/15/2026,Aetna,20.00,5.00"
+TAKEN = "The name in the row with the latest date of service is used."
+
+
+@pytest.mark.parametrize("rows", [(OLD, NEW), (NEW, OLD)], ids=["last", "first"])
+def test_the_name_with_the_latest_date_of_service_is_taken(office: OfficeFiles, rows: tuple[str, ...]) -> None:
+    done = office.load(office.csv(*rows, "C3,P3,Sample Bob,03/15/2026,Aetna,1.00,0.00"), MAPPING)
+
+    assert (done.added["claims"], done.added["patients"]) == (3, 2)
+    assert names(office) == {"P1": "Example Ann", "P3": "Sample Bob"}
+    assert f"1 patient has more than one name in the file. {TAKEN} For example, see claim C1." in done.warnings
+
+
+def test_on_the_same_date_of_service_the_last_row_counts(office: OfficeFiles) -> None:
+    office.load(office.csv(NEW.replace("C2", "C0"), OLD.replace("03/14", "03/15")), MAPPING)
+
+    assert names(office) == {"P1": "Exmple Ann"}
+
+
+def test_the_warning_names_the_first_claims_and_no_patient(office: OfficeFiles) -> None:
+    numbers = range(1, 6)
+    rows = [
+        *(f"C{number},P{number},Exmple {number},03/14/2026,Aetna,1.00,0.00" for number in numbers),
+        *(f"D{number},P{number},Example {number},03/15/2026,Aetna,1.00,0.00" for number in numbers),
+    ]
+
+    warning = office.load(office.csv(*rows), MAPPING).warnings[-1]
+
+    assert warning == f"5 patients have more than one name in the file. {TAKEN} For example, see claims C1, C2 and C3."
+
+
+def test_different_birth_dates_are_an_error_that_names_the_field(office: OfficeFiles) -> None:
+    path = office.csv(f"{OLD},01/02/1980", f"{NEW},01/03/1980", header=BORN_HEADER)
+
+    (fault,) = office.faults(path, BORN)
+
+    assert "column Patient #" in fault
+    assert "a different patient name and date of birth; correct the wrong row (also in line 2)" in fault
+
+
+def test_the_same_birth_date_does_not_stop_two_spellings(office: OfficeFiles) -> None:
+    path = office.csv(f"{OLD},01/02/1980", f"{NEW},01/02/1980", header=BORN_HEADER)
+
+    assert office.load(path, BORN).added["claims"] == 2
+    assert names(office) == {"P1": "Example Ann"}
+
+
+def test_a_claim_with_an_older_spelling_is_the_patients_too(office: OfficeFiles) -> None:
+    office.load(office.csv(OLD, NEW), MAPPING)
+
+    with office.sessions() as session:
+        claims = select(Claim.external_id, Patient.name).join(Patient, Patient.id == Claim.patient_id)
+        assert dict(session.execute(claims).all()) == {"C1": "Example Ann", "C2": "Example Ann"}
+
+
+def names(office: OfficeFiles) -> dict[str, str]:
+    with office.sessions() as session:
+        return dict(session.execute(select(Patient.external_id, Patient.name)).all())
