@@ -9,19 +9,22 @@ from core.counting import counted
 from core.intake.loading import stages
 
 _CLAIMS_MAX: Final = 3  # named in the warning
-# The stage has one patient for each spelling, at its first row. Rows with different dates of birth stay contradictions.
+# The stage has one patient for each spelling, at its first row. A family may share an account number, so the date of
+# birth and the first name must be the same: "Last, First" or "First Last". Other rows stay contradictions.
 _TAKE_NEWEST: Final = text("""
     WITH several AS MATERIALIZED (
-        SELECT external_id, birth_date FROM stage_patient GROUP BY 1, 2 HAVING count(*) > 1
+        SELECT external_id, birth_date FROM stage_patient WHERE birth_date IS NOT NULL GROUP BY 1, 2
+        HAVING count(*) > 1 AND count(DISTINCT CASE WHEN name LIKE '%,%' THEN lower(trim(split_part(name, ',', 2)))
+            ELSE lower(split_part(trim(name), ' ', 1)) END) = 1
     ), newest AS MATERIALIZED (
         SELECT DISTINCT ON (r.patient, r.birth_date) r.patient, r.birth_date, r.patient_name
         FROM stage_mapped_row r
-        JOIN several s ON s.external_id = r.patient AND s.birth_date IS NOT DISTINCT FROM r.birth_date
+        JOIN several s ON s.external_id = r.patient AND s.birth_date = r.birth_date
         WHERE r.patient_name IS NOT NULL
         ORDER BY r.patient, r.birth_date, r.service_date DESC NULLS LAST, r.at DESC
     ), dropped AS (
         DELETE FROM stage_patient p USING newest n
-        WHERE p.external_id = n.patient AND p.birth_date IS NOT DISTINCT FROM n.birth_date AND p.name <> n.patient_name
+        WHERE p.external_id = n.patient AND p.birth_date = n.birth_date AND p.name <> n.patient_name
         RETURNING p.at, p.external_id
     )
     SELECT count(DISTINCT d.external_id) AS patients, array_agg(r.claim ORDER BY d.at) AS claims

@@ -6,47 +6,47 @@ from sqlalchemy import select
 from core.intake.mapping.mapping import Mapping
 from core.models.claims import Claim
 from core.models.practices import Patient
-from tests.core.intake.mapping.conftest import COLUMNS, HEADER, MAPPING, OfficeFiles
+from tests.core.intake.mapping.conftest import COLUMNS, HEADER, OfficeFiles
 
 BORN_HEADER = f"{HEADER},Birth Date"
 BORN = Mapping.of({
     "columns": {**COLUMNS, "Birth Date": "birth_date"},
     "dates": {"service_date": "MM/DD/YYYY", "birth_date": "MM/DD/YYYY"},
 })  # fmt: skip
-OLD = "C1,P1,Exmple Ann,03/14/2026,Aetna,100.00,0.00"
-NEW = "C2,P1,Example Ann,03/15/2026,Aetna,20.00,5.00"
+OLD = "C1,P1,Ann Exmple,03/14/2026,Aetna,100.00,0.00,01/02/1980"
+NEW = "C2,P1,Ann Example,03/15/2026,Aetna,20.00,5.00,01/02/1980"
 TAKEN = "The name in the row with the latest date of service is used."
 
 
 @pytest.mark.parametrize("rows", [(OLD, NEW), (NEW, OLD)], ids=["last", "first"])
 def test_the_name_with_the_latest_date_of_service_is_taken(office: OfficeFiles, rows: tuple[str, ...]) -> None:
-    done = office.load(office.csv(*rows, "C3,P3,Sample Bob,03/15/2026,Aetna,1.00,0.00"), MAPPING)
+    done = office.load(office.csv(*rows, "C3,P3,Bob Sample,03/15/2026,Aetna,1.00,0.00,", header=BORN_HEADER), BORN)
 
     assert (done.added["claims"], done.added["patients"]) == (3, 2)
-    assert names(office) == {"P1": "Example Ann", "P3": "Sample Bob"}
+    assert names(office) == {"P1": "Ann Example", "P3": "Bob Sample"}
     assert f"1 patient has more than one name in the file. {TAKEN} For example, see claim C1." in done.warnings
 
 
 def test_on_the_same_date_of_service_the_last_row_counts(office: OfficeFiles) -> None:
-    office.load(office.csv(NEW.replace("C2", "C0"), OLD.replace("03/14", "03/15")), MAPPING)
+    office.load(office.csv(NEW.replace("C2", "C0"), OLD.replace("03/14", "03/15"), header=BORN_HEADER), BORN)
 
-    assert names(office) == {"P1": "Exmple Ann"}
+    assert names(office) == {"P1": "Ann Exmple"}
 
 
 def test_the_warning_names_the_first_claims_and_no_patient(office: OfficeFiles) -> None:
     numbers = range(1, 6)
     rows = [
-        *(f"C{number},P{number},Exmple {number},03/14/2026,Aetna,1.00,0.00" for number in numbers),
-        *(f"D{number},P{number},Example {number},03/15/2026,Aetna,1.00,0.00" for number in numbers),
+        *(f"C{number},P{number},Ann Exmple {number},03/14/2026,Aetna,1.00,0.00,01/02/1980" for number in numbers),
+        *(f"D{number},P{number},Ann Example {number},03/15/2026,Aetna,1.00,0.00,01/02/1980" for number in numbers),
     ]
 
-    warning = office.load(office.csv(*rows), MAPPING).warnings[-1]
+    warning = office.load(office.csv(*rows, header=BORN_HEADER), BORN).warnings[-1]
 
     assert warning == f"5 patients have more than one name in the file. {TAKEN} For example, see claims C1, C2 and C3."
 
 
 def test_different_birth_dates_are_an_error_that_names_the_field(office: OfficeFiles) -> None:
-    path = office.csv(f"{OLD},01/02/1980", f"{NEW},01/03/1980", header=BORN_HEADER)
+    path = office.csv(OLD, NEW.replace("01/02/1980", "01/03/1980"), header=BORN_HEADER)
 
     (fault,) = office.faults(path, BORN)
 
@@ -55,18 +55,32 @@ def test_different_birth_dates_are_an_error_that_names_the_field(office: OfficeF
 
 
 def test_the_same_birth_date_does_not_stop_two_spellings(office: OfficeFiles) -> None:
-    path = office.csv(f"{OLD},01/02/1980", f"{NEW},01/02/1980", header=BORN_HEADER)
+    path = office.csv(
+        OLD.replace("Ann Exmple", '"Exmple, Ann"'), NEW.replace("Ann Example", '"Example, Ann"'), header=BORN_HEADER
+    )
 
     assert office.load(path, BORN).added["claims"] == 2
-    assert names(office) == {"P1": "Example Ann"}
+    assert names(office) == {"P1": "Example, Ann"}
+
+
+@pytest.mark.parametrize(
+    "other", [NEW.replace("Ann", "Bob"), NEW.replace("01/02/1980", "")], ids=["another first name", "no birth date"]
+)
+def test_two_people_who_share_an_account_number_are_an_error(office: OfficeFiles, other: str) -> None:
+    first = OLD if "1980" in other else OLD.replace("01/02/1980", "")
+
+    (fault,) = office.faults(office.csv(first, other, header=BORN_HEADER), BORN)
+
+    assert "another row has the same id but a different patient name" in fault
+    assert "Ann" not in fault
 
 
 def test_a_claim_with_an_older_spelling_is_the_patients_too(office: OfficeFiles) -> None:
-    office.load(office.csv(OLD, NEW), MAPPING)
+    office.load(office.csv(OLD, NEW, header=BORN_HEADER), BORN)
 
     with office.sessions() as session:
         claims = select(Claim.external_id, Patient.name).join(Patient, Patient.id == Claim.patient_id)
-        assert dict(session.execute(claims).all()) == {"C1": "Example Ann", "C2": "Example Ann"}
+        assert dict(session.execute(claims).all()) == {"C1": "Ann Example", "C2": "Ann Example"}
 
 
 def names(office: OfficeFiles) -> dict[str, str]:
