@@ -23,7 +23,7 @@ def format_preview(job: dict[str, Any]) -> str:
     if counts["with_money"]:
         lines += [*_groups("payer", totals["by_payer"]), *_groups("billing provider", totals["by_provider"])]
     lines += [f"  {one}." for one in (*_request_lines(job), *_cost_share(job))]
-    lines += [f"  {one}" for one in neither(job)]
+    lines += [f"  {one}" for one in setting_lines(job)]
     if job["changed_words"]:
         lines.append(f"  {job['changed_words']}")
     if job["over"]:
@@ -33,7 +33,12 @@ def format_preview(job: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def neither(job: dict[str, Any]) -> list[str]:
+def setting_lines(job: dict[str, Any]) -> list[str]:
+    """Return what the Balance Writeoff setting does not write off: a line for $0.00, and one for open balances."""
+    return [*_neither(job), *([job["open_words"]] if job["open_words"] else [])]
+
+
+def _neither(job: dict[str, Any]) -> list[str]:
     """Return a sentence if the job writes nothing off because the setting is Neither."""
     counts = job["counts"] or {"will_settle": 0}
     if job["kind"] != "settle" or job["setting"] != "neither" or not counts["will_settle"] or counts["write_offs"]:

@@ -7,7 +7,7 @@ import click
 
 from core.cli import options
 from core.cli.client import Api
-from core.cli.job_output import format_preview, neither
+from core.cli.job_output import format_preview, setting_lines
 from core.cli.user_command import user_command
 
 
@@ -31,7 +31,7 @@ def describe_status(job: dict[str, Any]) -> str:
 def confirm(api: Api, job: int, confirmation: str | None, cost_share_reason: str | None) -> Any:
     """Confirm a previewed job and run it. A job over a limit needs approval first."""
     found = api.get(f"/settle-jobs/{job}")
-    for line in neither(found):
+    for line in setting_lines(found):
         click.echo(line, err=True)
     _print_changes(found)
     share = found["totals"] and found["totals"]["cost_share"]

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from core.jobs import codes
 from core.jobs.approval.limits import OverLimit
+from core.jobs.preview.open_balances import StaysOpen
 from core.jobs.preview.totals import CodeCount, Group
 from core.models.job_items import Outcome, Verdict
 from core.models.jobs import JobKind, JobStatus
@@ -70,7 +71,7 @@ class CodeCounted(CodeCount):
 
 
 class Totals(Answer):
-    """What the job will write off."""
+    """What the job will write off, and which balances stay open."""
 
     insurance_cents: int
     patient_cents: int
@@ -79,6 +80,13 @@ class Totals(Answer):
     by_code: Annotated[list[CodeCounted], Field(description="Number of claims for each rule that applies")]
     cost_share: Annotated[
         CostShare | None, Field(description="Present if the job writes off cost sharing; CONFIRM then needs a reason")
+    ]
+    stays_open: Annotated[
+        StaysOpen | None,
+        Field(
+            description="Balances that stay open on the claims to settle because of the Balance Writeoff setting; null "
+            "for other jobs and for previews from an earlier version"
+        ),
     ]
 
 
@@ -131,6 +139,7 @@ class SettleJobAnswer(SettleJobSummary):
     """A job with its totals."""
 
     totals: Annotated[Totals | None, Field(description="Frozen by the preview; null while the job is preparing")]
+    open_words: Annotated[str, Field(description="stays_open as sentences; empty if no balance stays open")]
     changed_since_preview: Annotated[
         int | None,
         Field(

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.jobs import codes, job_queries, stale
 from core.jobs.approval import decide, limits, requesters
-from core.jobs.preview import cost_share
+from core.jobs.preview import cost_share, open_balances
 from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import JobStatus, SettleJob
@@ -29,6 +29,7 @@ def job_answer(session: Session, job: SettleJob) -> SettleJobAnswer:
     return SettleJobAnswer(
         **_summary_fields(job, names),
         totals=Totals.model_validate(preview) if preview else None,
+        open_words=open_balances.describe(job),
         changed_since_preview=changed,
         changed_words=stale.describe(job, changed),
     )

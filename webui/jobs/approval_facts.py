@@ -8,6 +8,7 @@ from werkzeug.datastructures import MultiDict
 from core.access.permissions import Action
 from core.jobs import commands, job_queries, reversed_totals, stale
 from core.jobs.approval import decide, inbox, limits, requesters
+from core.jobs.preview import open_balances
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import SettleJob
 from core.reading import NOTE_CHARACTERS_MAX
@@ -27,6 +28,7 @@ def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) 
         "changed": changed,
         "changed_words": stale.describe(job, changed),
         "totals": PreviewTotals.model_validate(job.preview),
+        "open_words": open_balances.describe(job),
         "claims": preview_facts.preview_claims_table(db, job, args),
         "short": SHORT_LABELS,
         "of_day": of_day,

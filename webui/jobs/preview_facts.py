@@ -14,6 +14,7 @@ from core.jobs import commands, posting_month, stale
 from core.jobs.approval import inbox, limits
 from core.jobs.approval.limits import LimitExceeded
 from core.jobs.keys import JobKey
+from core.jobs.preview import open_balances
 from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER, is_expired
 from core.jobs.preview.totals import PreviewTotals
 from core.jobs.results import outcomes
@@ -51,6 +52,7 @@ def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -
         "changed": changed,
         "changed_words": stale.describe(job, changed),
         "totals": PreviewTotals.model_validate(job.preview),
+        "open_words": open_balances.describe(job),
         "claims": preview_claims_table(db, job, args),
         "expired": is_expired(job, now=now()),
         "expires_at": _expires_at(job),

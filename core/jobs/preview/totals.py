@@ -1,11 +1,12 @@
 """The totals of a preview, by responsibility, payer, provider and rule."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel
 from sqlalchemy import (
     ColumnElement,
+    Row,
     and_,
     func,
     or_,
@@ -16,8 +17,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 
 from core.jobs.keys import JobKey
-from core.jobs.preview import cost_share
+from core.jobs.preview import cost_share, open_balances
 from core.jobs.preview.cost_share import CostShare
+from core.jobs.preview.open_balances import StaysOpen
 from core.ledger import write_offs
 from core.models.claims import Claim, LineItem
 from core.models.job_items import JobItem, Verdict, is_reserved
@@ -69,6 +71,7 @@ class PreviewTotals(BaseModel):
     by_code: list[CodeCount]
     in_other_jobs: int  # shown as a warning
     cost_share: CostShare | None = None  # None if no cost sharing is written off
+    stays_open: StaysOpen | None = None  # None unless the job settles, or if frozen by an earlier version
 
 
 def for_job(session: Session, job: SettleJob) -> PreviewTotals:
@@ -88,6 +91,7 @@ def for_job(session: Session, job: SettleJob) -> PreviewTotals:
             func.coalesce(func.sum(JobItem.patient_cents), 0).label("patient_cents"),
         ).where(*key.of(JobItem))
     ).one()
+    payers = _group_rows(session, key, Payer, Claim.primary_payer_id, more=open_balances.columns())
     return PreviewTotals(
         claims=overall.claims,
         will_settle=overall.will_settle,
@@ -97,11 +101,12 @@ def for_job(session: Session, job: SettleJob) -> PreviewTotals:
         write_offs=_reversed(session, job) if job.kind is JobKind.REVERSE else _write_offs(session, key),
         insurance_cents=overall.insurance_cents,
         patient_cents=overall.patient_cents,
-        by_payer=groups(session, key, Payer, Claim.primary_payer_id, none="No insurance"),
+        by_payer=_groups(payers, none="No insurance"),
         by_provider=groups(session, key, Provider, Claim.billing_provider_id, none="No provider"),
         by_code=_codes(session, key, overridden=cost_share.overridden_rules(job)),
         in_other_jobs=_in_other_jobs(session, key),
         cost_share=cost_share.total_for_job(session, job),
+        stays_open=open_balances.total(payers) if job.kind is JobKind.SETTLE else None,
     )
 
 
@@ -130,6 +135,19 @@ def groups(
     session: Session, key: JobKey, named: Any, group_id: Any, *, none: str, picked: ColumnElement[bool] | None = None
 ) -> list[Group]:
     """Return what the selected items write off for each payer or provider. The default is all claims to settle."""
+    return _groups(_group_rows(session, key, named, group_id, picked=picked), none=none)
+
+
+def _group_rows(
+    session: Session,
+    key: JobKey,
+    named: Any,
+    group_id: Any,
+    *,
+    picked: ColumnElement[bool] | None = None,
+    more: Iterable[ColumnElement[Any]] = (),
+) -> Sequence[Row[Any]]:
+    """Return the sums of each payer or provider, with `more` sums of the items and their claims."""
     if picked is None:
         picked = JobItem.verdict == Verdict.SETTLE
     of_item = and_(Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id)
@@ -139,18 +157,22 @@ def groups(
             func.count().label("claims"),
             func.sum(JobItem.insurance_cents).label("insurance_cents"),
             func.sum(JobItem.patient_cents).label("patient_cents"),
+            *more,
         )
         .where(*key.of(JobItem), picked, of_item)
         .group_by(group_id)
         .subquery()
     )
     by_name = and_(named.practice_id == key.practice_id, named.id == summed.c.id)
-    rows = session.execute(
+    return session.execute(
         select(named.external_id, names.display_name(session, key.practice_id, named).label("name"), summed)
         .select_from(summed)
         .outerjoin(named, by_name)
         .order_by((summed.c.insurance_cents + summed.c.patient_cents).desc(), named.name)
     ).all()
+
+
+def _groups(rows: Iterable[Row[Any]], *, none: str) -> list[Group]:
     found = [
         Group(
             key=row.external_id or "",

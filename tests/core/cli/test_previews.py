@@ -221,3 +221,11 @@ def test_a_job_under_the_setting_neither_says_before_confirm_that_it_writes_off_
 
     assert confirmed.stdout == "Job 1 is confirmed.\n"
     assert confirmed.stderr.index(zero) < confirmed.stderr.index("Type CONFIRM")
+
+
+def test_the_preview_shows_before_confirm_which_balances_stay_open(typed: Typed, practice: GivenPractice) -> None:
+    stays = "in insurance balances stays open on 4 claims, because the Balance Writeoff setting is Patient."
+    practice.set_write_off(WriteOffSetting.PATIENT)
+
+    assert f"  $40.00 {stays}" in typed(*PREVIEW, "--all", by=BILLER).stdout
+    assert stays in typed("confirm", "1", input="CONFIRM\n").stderr

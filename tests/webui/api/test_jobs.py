@@ -55,6 +55,8 @@ def test_a_preview_splits_every_claim_and_adds_up(biller: Api) -> None:
         for side in ("insurance_cents", "patient_cents"):
             assert sum(group[side] for group in groups) == totals[side]
     assert sum(code["claims"] for code in totals["by_code"] if code["action"] == "skip") == counts["skipped"]
+    assert set(totals["stays_open"].values()) == {0}, "the setting is Both"
+    assert job["open_words"] == ""
     assert biller.get(f"/settle-jobs/{job['id']}").json == job
 
 
