@@ -102,7 +102,7 @@ def print_held_back(count: int) -> None:
 
 
 def print_agreement(found: Agreement) -> None:
-    """If balances differ after the import, print the A/R of the claims in the files, and the first that differ."""
+    """If balances differ from the files, print the A/R of the claims in the files, and the first that differ."""
     if not found.different:
         return
     click.echo(

@@ -177,7 +177,10 @@ def load(
         first_claims=first, on_existing=on_existing, differences=differences, corrections=corrections, summary=None,
         warnings=corrections.warnings(),
     )  # fmt: skip
-    if not options.check_only:
+    if options.check_only:
+        if not (any(added.values()) or corrections.changed or corrections.missing):  # the import moves no balance
+            done = replace(done, agreement=compare_balances(session, practice_id, file_cents=in_file.total_cents))
+    else:
         done = _write(session, practice_id, done, source=source, gives_totals=totals is not None, by=by, now=now)
     return done
 

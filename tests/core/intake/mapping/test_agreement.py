@@ -2,6 +2,7 @@
 
 from core.intake.loading.agreement import DifferentBalance
 from tests.core.intake.mapping.conftest import MAPPING, OfficeFiles
+from tests.core.intake.mapping.test_second_file import in_practice, load
 
 
 def test_a_claim_with_balances_of_zero_in_the_file_is_compared_too(office: OfficeFiles) -> None:
@@ -13,3 +14,16 @@ def test_a_claim_with_balances_of_zero_in_the_file_is_compared_too(office: Offic
     assert found is not None
     assert (found.file_cents, found.cents, found.different) == (0, 100_00, 1)
     assert found.first == [DifferentBalance("C1", 0, 100_00)]
+
+
+def test_a_check_of_a_file_without_news_compares_the_balances_too(office: OfficeFiles) -> None:
+    path = office.csv("C1,P1,Example Ann,03/14/2026,Aetna,100.00,0.00", "C2,P2,Example Bob,03/14/2026,Aetna,5.00,0.00")
+    assert load(office, path, MAPPING, check_only=True).agreement is None, "new claims have the file's balances"
+    load(office, path, MAPPING)
+    in_practice(office).post("C1", 30_00, responsibility="insurance", kind="payment", paid_by="primary")
+
+    found = load(office, path, MAPPING, check_only=True).agreement
+
+    assert found is not None
+    assert (found.file_cents, found.cents, found.different) == (105_00, 75_00, 1)
+    assert found.first == [DifferentBalance("C1", 100_00, 70_00)]
