@@ -17,7 +17,8 @@ PAYERS_SHOWN_MAX: Final = 100  # in the form of a mapping; the others are classe
 # The first match wins. Each pattern is searched for in the lowercase payer name.
 _CLASSES: Final = (
     (r"dual|medicare.*medicaid|medi-?medi", PayerClass.DUAL),
-    (r"medicare|\bmcr\b|railroad", PayerClass.MEDICARE),
+    # The last four are Medicare Advantage plans whose names do not say so.
+    (r"medicare|\bmcr\b|railroad|gold plus|gold choice|senior advantage|secure ?horizons", PayerClass.MEDICARE),
     (r"medicaid|\bmcd\b|medi-?cal\b|\bchip\b", PayerClass.MEDICAID),
     (r"tricare|champus|champva|\bva\b|veterans", PayerClass.TRICARE),
     (r"work(er|man|men)?'?s'? ?comp|\bwc\b|state fund", PayerClass.WORKERS_COMP),

@@ -40,7 +40,7 @@ def test_another_header_is_not_taken_for_a_field(header: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "found"), [
-    ("Medicare Part B", "medicare"),
+    ("Medicare Part B", "medicare"), ("Humana Gold Plus HMO", "medicare"), ("Kaiser Senior Advantage", "medicare"),
     ("MCR Railroad", "medicare"), ("TX Medicaid", "medicaid"), ("Medi-Cal", "medicaid"),
     ("Medicare/Medicaid", "dual"), ("TRICARE East", "tricare"), ("Workers Comp", "workers_comp"),
     ("Aetna", "commercial"),
