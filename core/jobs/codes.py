@@ -40,12 +40,13 @@ HALT_SENTENCES: Final = {
     BOOKS_DO_NOT_BALANCE: "The job is out of balance: its counts do not match the ledger",
 }
 
+ANY_USER: Final = "the user's"  # in a limit's sentence, until a page says whose limit it is
 LIMIT_SENTENCES: Final = {
     "over_claim_limit": "Over the practice's per-claim limit",
     "over_job_limit": "Over the practice's per-job limit",
-    "over_user_claim_limit": "Over the user's own per-claim limit",
-    "over_user_job_limit": "Over the user's own per-job limit",
-    "over_day_limit": "Over the per-job limit when added to the user's other jobs that day",
+    "over_user_claim_limit": f"Over {ANY_USER} own per-claim limit",
+    "over_user_job_limit": f"Over {ANY_USER} own per-job limit",
+    "over_day_limit": f"Over the per-job limit when added to {ANY_USER} other jobs that day",
     "over_cap_claims": "Over the schedule's claim cap",
     "over_cap_amount": "Over the schedule's dollar cap",
 }

@@ -48,7 +48,9 @@ class CostShare(Answer):
     job_cents: Annotated[int, Field(description="Cost sharing that the job will write off")]
     since: dt.date
     until: dt.date
-    written_off_cents: Annotated[int, Field(description="Written off over these months and not reversed")]
+    written_off_cents: Annotated[
+        int, Field(description="Written off over these months before this job, and not reversed")
+    ]
     became_due_cents: Annotated[
         int, Field(description="Net amount that became patient responsibility over these months")
     ]

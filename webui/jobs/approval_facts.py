@@ -21,6 +21,7 @@ from webui.shared.auth import current_actor
 def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
     """Return the facts for the page of a job that needs approval: the frozen preview and the exceeded limits."""
     actor, at = current_actor(), now()
+    may_decide = commands.may(actor, job, Action.APPROVE_JOB) and not inbox.is_own_job(actor, job)
     asked_by = requesters.accountable_user(job)
     of_day = limits.same_day_jobs(db, job, by=asked_by, at=job.approval_requested_at or at)
     changed = stale.count(db, job)
@@ -37,7 +38,8 @@ def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) 
         "asked_by": job_queries.names_of_users(db, job.practice_id, [asked_by]).get(asked_by, "–"),
         "left": inbox.deactivated_requesters(db, job),
         "is_own": inbox.is_own_job(actor, job),
-        "may_decide": commands.may(actor, job, Action.APPROVE_JOB) and not inbox.is_own_job(actor, job),
+        "may_decide": may_decide,
+        "polls": not may_decide,  # an approver's page keeps what is typed, and the count of changes that it showed
         "approvers": [user.name for user in inbox.eligible_approvers(db, job)],
         "approval_expires_at": decide.expires_at(job),
         "approval_expired": decide.is_expired(job, now=at),

@@ -1,7 +1,7 @@
 """Approvals: jobs that need one, and the approver's CONFIRM on the same frozen preview or rejection with a reason."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from core.jobs.approval.decide import ReasonMissing
 from core.jobs.approval.limits import OverLimit
 from core.jobs.commands import ConfirmationMismatch
 from core.models.jobs import SettleJob
-from webui.jobs import job_pages
+from webui.jobs import job_pages, preview_facts
 from webui.shared import acts
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.auth import current_actor, requires, signed_in_actor
@@ -96,9 +96,10 @@ def reject(job_id: int) -> Response:
     )
 
 
-def exceeded_limits(job: SettleJob) -> list[OverLimit]:
-    """Return the exceeded limits, in words."""
-    return limits.describe(job.limits_exceeded)
+def exceeded_limits(job: SettleJob, names: Mapping[int, str]) -> list[OverLimit]:
+    """Return the exceeded limits, in words. `names` has the requesters."""
+    whose = preview_facts.whose_limit(requesters.requester_ids(job), names)
+    return limits.describe(job.limits_exceeded, whose=whose)
 
 
 def _job_page_with_error(job_id: int, status: HTTPStatus, **extra: Any) -> Response:

@@ -68,7 +68,7 @@ def index() -> Response | str:
 @blueprint.get(f"/{JOB_ID_RULE}")
 @requires(Action.SEE_CLAIMS)
 def show(job_id: int) -> Response:
-    """Show one job. The page polls while the job is in progress."""
+    """Show one job. The page polls while the job is in progress, or until an approver decides."""
     return render_job(job_id)
 
 
@@ -89,6 +89,7 @@ def render_job(job_id: int, **extra: Any) -> Response:
             "names": job_queries.names_of_users(db, key.practice_id, _user_ids(job)),
             "table": _outcome_table(db, key, job, so_far),
             "moving": job.status in IN_PROGRESS_STATUSES,
+            "polls": job.status in IN_PROGRESS_STATUSES,
             "ended": job.status in FINAL_STATUSES,
             "now": at,
             "run": RUN_LABELS[job.kind],

@@ -1,7 +1,7 @@
 """Facts for the pages and the dialog of a job that awaits CONFIRM: its totals, its claims and the exceeded limits."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 
 from core import paging, reading
 from core.access.permissions import Action
-from core.jobs import commands, posting_month, stale
+from core.jobs import codes, commands, job_queries, posting_month, stale
 from core.jobs.approval import inbox, limits
 from core.jobs.approval.limits import LimitExceeded
 from core.jobs.keys import JobKey
@@ -48,6 +48,7 @@ def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -
     if job.status is JobStatus.PREPARING or job.preview is None:
         return {"waited": now() - job.requested_at, **dialog_labels(job)}
     over, changed = limits_exceeded_now(db, job), stale.count(db, job)
+    names = job_queries.names_of_users(db, job.practice_id, [job.requested_by])
     return {
         "changed": changed,
         "changed_words": stale.describe(job, changed),
@@ -61,7 +62,7 @@ def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -
         "left_out": _claims_left_out(db, job),
         "next_open_date": posting_month.next_open_date_if_closed(db, job),
         "today": practice_days.today(current_practice(), now=now()),
-        "over": limits.describe(over),
+        "over": limits.describe(over, whose=whose_limit({job.requested_by, _confirmer(job)}, names)),
         "approvers": [user.name for user in inbox.eligible_approvers(db, job, confirmer=_confirmer(job))],
         **claim_limit_facts(db, job, over),
         **dialog_labels(job),
@@ -72,6 +73,19 @@ def limits_exceeded_now(db: Session, job: SettleJob) -> list[LimitExceeded]:
     """Return the exceeded limits: the frozen ones, or before CONFIRM those that this user would exceed."""
     previewed = job.status is JobStatus.PREVIEWED
     return limits.if_confirmed_by(db, job, by=_confirmer(job), now=now()) if previewed else job.limits_exceeded
+
+
+def whose_limit(requester_ids: Collection[int], names: Mapping[int, str]) -> str:
+    """Return whose own limits apply to a job, as this user reads it.
+
+    With two requesters, the stricter limit applies, and it could be either's.
+    """
+    if len(requester_ids) > 1:
+        return codes.ANY_USER
+    (requester_id,) = requester_ids
+    if requester_id == current_actor().user_id:
+        return "your"
+    return f"{names[requester_id]}'s" if requester_id in names else codes.ANY_USER
 
 
 def claim_limit_facts(db: Session, job: SettleJob, over: Sequence[LimitExceeded]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ const announcer = document.getElementById("announce");
 const utc = new Intl.DateTimeFormat("en-US", { timeStyle: "medium", timeZone: "UTC" });
 // The server gives the practice's UTC offset, because a browser's time zones may be out of date.
 const clock = (milliseconds) => utc.format(milliseconds + live.dataset.utcOffset * 1000);
+const OWN_PAGE = ["preparing", "awaiting_approval"]; // the next status has a different page or polls at a different rate
 const MILESTONES = [25, 50, 75];
 const HELD_BACK_MS = 15000; // maximum between two tries while the server is unreachable
 
@@ -63,7 +64,7 @@ function show(html) {
   patchChildren(live, incoming.content);
   const now = state();
   if (!now) return;
-  if (before === "preparing" && now.dataset.state !== before) return location.reload(); // the preview has its own page
+  if (OWN_PAGE.includes(before) && now.dataset.state !== before) return location.reload();
   title(now);
   announce(now, before);
   draw();

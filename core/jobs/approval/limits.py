@@ -75,12 +75,15 @@ class OverLimit(BaseModel):
         return f"{self.words}: {write(self.found)} (limit {write(self.limit)}, over by {by_how_much})"
 
 
-def describe(over: Iterable[LimitExceeded]) -> list[OverLimit]:
-    """Describe the exceeded limits. For a limit on one claim, the amount is the largest claim's."""
+def describe(over: Iterable[LimitExceeded], *, whose: str = codes.ANY_USER) -> list[OverLimit]:
+    """Describe the exceeded limits. For a limit on one claim, the amount is the largest claim's.
+
+    `whose` says whose own limits they are, such as "your".
+    """
     return [
         OverLimit(
             code=one["code"],
-            words=_words(one),
+            words=_words(one).replace(codes.ANY_USER, whose),
             unit="claims" if one["code"] in LIMITS_IN_CLAIMS else "cents",
             limit=one["limit"],
             found=one["found"],

@@ -75,15 +75,19 @@ class CostShare(BaseModel):
         return "Medicare or Medicaid" if self.includes_medicaid else "Medicare"
 
     def sentence(self, verb: str = "writes off") -> str:
-        """Say what the job writes off, and the share written off in the twelve months."""
+        """Say what the job writes off, and the share written off in the twelve months before it.
+
+        The twelve months are frozen by the preview, so they never include the job itself.
+        """
         of_job = f"This job {verb} {format_cents(self.job_cents)} of {self.name} on {counted(self.claims, 'claim')}"
         year, wrote_off = f"Over the 12 months through {self.until:%m/%d/%Y}", format_cents(self.written_off_cents)
         if self.percent is None:
             none = f"no {self.name} became patient responsibility"
-            return f"{of_job}. {year}, {none}, and your practice wrote off {wrote_off}"
+            return f"{of_job}. {year}, {none}. Before this job, your practice wrote off {wrote_off} in those months"
         share = "under 1" if self.percent == 0 and self.written_off_cents else f"{self.percent}"
         became_due = f"{format_cents(self.became_due_cents)} in {self.name} became patient responsibility"
-        return f"{of_job}. {year}, {became_due}, and your practice wrote off {wrote_off} ({share}%)"
+        before = f"Before this job, your practice wrote off {wrote_off} ({share}%) in those months"
+        return f"{of_job}. {year}, {became_due}. {before}"
 
     @property
     def percent(self) -> int | None:

@@ -47,6 +47,32 @@ def test_the_preview_names_each_exceeded_limit_the_excess_and_the_approvers(
     assert "Over the practice's per-job limit: $45.00 (limit $40.00, over by $5.00 )" in shown
 
 
+def test_a_users_own_limit_is_theirs_to_the_requester_and_has_their_name_for_others(
+    practice: GivenPractice, biller: Browser, approver: Browser, previewed: JobKey
+) -> None:
+    practice.limit()
+    practice.limit_of(practice.biller, claim=2_500, job=4_000)
+    job = practice.preview(key="limited")
+    assert "Over your own per-claim limit: $30.00" in biller.says(address_of(job))
+    practice.confirm(job)
+
+    for page in (address_of(job), "/approvals"):
+        assert "Over your own per-job limit: $45.00" in biller.says(page)
+        assert "Over biller's own per-job limit: $45.00" in approver.says(page)
+
+
+def test_the_own_limit_of_one_of_two_requesters_has_no_name(
+    practice: GivenPractice, browser_of: OPEN, biller: Browser, previewed: JobKey
+) -> None:
+    practice.limit()
+    practice.limit_of(practice.biller, job=4_000)
+    job, other = practice.preview(key="limited"), practice.person("other@x.example", Role.BILLER)
+    assert "Over the user's own per-job limit" in browser_of(other).says(address_of(job))
+    practice.confirm(job, by=other)
+
+    assert "Over the user's own per-job limit" in biller.says(address_of(job))
+
+
 def test_the_approver_sees_how_many_claims_changed_after_the_preview(
     practice: GivenPractice, approver: Browser, awaiting: JobKey
 ) -> None:
@@ -98,7 +124,7 @@ def test_the_preview_names_the_other_jobs_of_the_day_that_count_toward_the_limit
 
     shown = biller.says(address_of(second))
 
-    assert "Over the per-job limit when added to the user's other jobs that day: $30.00" in shown
+    assert "Over the per-job limit when added to your other jobs that day: $30.00" in shown
     assert f"(with job {first.job_id} )" in shown
     assert address_of(first) in biller.links(address_of(second))
 

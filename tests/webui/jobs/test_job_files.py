@@ -50,6 +50,8 @@ def test_a_finished_job_offers_files_of_its_claims_with_their_counts(job: JobKey
     assert "Settled 2 claims CSV XLSX Not settled 2 claims CSV XLSX To post one row for each posting CSV XLSX" in page
     to_post = rows_of(biller, f"/write-offs/download?job={job.job_id}&form=csv")
     assert [row[0] for row in to_post] == ["Claim ID", *["C00001"] * 2, *["C00002"] * 2, "Total"]
+    assert "This download marks nothing as sent. To mark postings as sent, use Write-offs to post ." in page
+    assert "/write-offs" in links[links.index(f"/write-offs/download?job={job.job_id}&form=csv") :]
     assert "not-reached" not in " ".join(links)
     settled = rows_of(biller, f"/jobs/{job.job_id}/files/settled.csv")
     assert [row[0] for row in settled] == ["Claim ID", "C00001", "C00002", "Total"]

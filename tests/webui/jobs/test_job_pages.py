@@ -35,7 +35,8 @@ def test_a_job_has_a_page_in_every_status(practice: GivenPractice, biller: Brows
     page = biller.read(f"/jobs/{job.job_id}")
 
     assert JOB_STATUS[status].word in page
-    assert ('http-equiv="refresh"' in page) == (status in IN_PROGRESS_STATUSES)
+    polls = status in (*IN_PROGRESS_STATUSES, JobStatus.AWAITING_APPROVAL)
+    assert ('http-equiv="refresh"' in page) == polls
     assert JOB_STATUS[status].word in biller.read("/jobs")
 
 
@@ -90,6 +91,29 @@ def test_a_job_page_refreshes_only_when_something_changed(practice: GivenPractic
     practice.run()
     after = biller.get(path, **LIVE, **{"If-None-Match": first.headers["ETag"]})
     assert after.status_code == 200
+    assert 'data-state="completed"' in after.text
+    assert "data-moving" not in after.text
+
+
+def test_the_page_of_a_job_that_awaits_approval_follows_the_decision(
+    practice: GivenPractice, biller: Browser, browser_of: OPEN
+) -> None:
+    approver = practice.person("approver@lakeside.example", Role.APPROVER)
+    practice.claims(3)
+    practice.limit(job=100)
+    job = practice.confirmed()
+    path = f"/jobs/{job.job_id}"
+    first = biller.get(path, **LIVE)
+    assert 'data-state="awaiting_approval" data-moving' in first.text
+    assert biller.get(path, **LIVE, **{"If-None-Match": first.headers["ETag"]}).status_code == 304
+    page = browser_of(approver).read(path)
+    assert "data-moving" not in page, "the approver's form stays as the approver read it"
+    assert 'http-equiv="refresh"' not in page
+
+    practice.approve(job, by=approver)
+    practice.run()
+
+    after = biller.get(path, **LIVE, **{"If-None-Match": first.headers["ETag"]})
     assert 'data-state="completed"' in after.text
     assert "data-moving" not in after.text
 
