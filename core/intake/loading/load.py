@@ -178,11 +178,16 @@ def load(
         warnings=corrections.warnings(),
     )  # fmt: skip
     if options.check_only:
-        if not (any(added.values()) or corrections.changed or corrections.missing):  # the import moves no balance
-            done = replace(done, agreement=compare_balances(session, practice_id, file_cents=in_file.total_cents))
-    else:
-        done = _write(session, practice_id, done, source=source, gives_totals=totals is not None, by=by, now=now)
-    return done
+        return _with_agreement(session, practice_id, done)
+    return _write(session, practice_id, done, source=source, gives_totals=totals is not None, by=by, now=now)
+
+
+def _with_agreement(session: Session, practice_id: int, checked: Imported) -> Imported:
+    """Compare the balances now, if the import would move none of them."""
+    if any(checked.added.values()) or checked.corrections.changed or checked.corrections.missing:
+        return checked
+    found = compare_balances(session, practice_id, file_cents=checked.in_file.total_cents)
+    return replace(checked, agreement=found)
 
 
 def lock_imports(session: Session, practice_id: int) -> None:
