@@ -1,7 +1,7 @@
 """Take, lock, release and split chunks. The row lock is the lease: it ends when its worker dies.
 
-The statements of every chunk are built once, with named parameters, because building them for each chunk took a third
-of a worker's time in Python.
+The statements of every chunk are built once, with named parameters, because building them for each chunk took more than
+half of its time in Python.
 """
 
 import datetime as dt
