@@ -1,8 +1,8 @@
 """Write-off files for the practice-management system, with or without marking postings as sent.
 
-A sent file records which postings it contains. The next one contains the write-offs and reversals
-that are not marked as sent.
-Workers do not commit postings in id order, so "every id above the last one" would miss postings that commit late.
+A sent file records which postings it contains. The next one contains the write-offs and reversals that are not marked
+as sent. Workers do not commit postings in id order, so "every id above the last one" would miss postings that commit
+late.
 """
 
 import datetime as dt

@@ -6,15 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import (
-    BigInteger,
-    Select,
-    and_,
-    case,
-    cast,
-    func,
-    select,
-)
+from sqlalchemy import BigInteger, Select, and_, case, cast, func, select
 from sqlalchemy.orm import Session
 
 from core.claims.export import escape_formula
@@ -173,12 +165,12 @@ class Corrections:
         """Return a warning if the files look older than an earlier import."""
         if not self.looks_older:
             return []
-        sentences = (
-            "These files look older than an earlier import. To post their corrections would undo "
+        warning = (
+            "These files look older than an earlier import. Posting their corrections would undo "
             f"{counted(self.raising, 'payment or adjustment', 'payments and adjustments')} and raise balances by "
             f"{format_cents(self.raised_cents)}. Upload the newest export instead."
         )
-        return [sentences]
+        return [warning]
 
     def facts(self) -> dict[str, Any]:
         """Return it as JSON."""

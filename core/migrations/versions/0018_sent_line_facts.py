@@ -1,7 +1,7 @@
 """Keep the date of service and procedure code of a sent posting, because an import may change both.
 
-In the rows of earlier files the columns stay empty, and such a file shows today's values, as before. To fill the columns
-would take long, and all migrations of an upgrade share one transaction, in which 0016 locks nine tables.
+In the rows of earlier files the columns stay empty, and such a file shows today's values, as before. Filling the
+columns would take a long time, and all migrations of an upgrade share one transaction, in which 0016 locks nine tables.
 """
 
 from collections.abc import Sequence

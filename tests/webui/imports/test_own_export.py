@@ -185,7 +185,7 @@ def test_the_corrections_of_an_older_export_are_not_checked(biller: Browser, upl
         uploads.work()
 
     assert "The same files were imported before, as import 1" in page_text(page)
-    assert "To post their corrections would undo what later imports posted." in page_text(page)
+    assert "Posting their corrections would undo what later imports posted." in page_text(page)
 
 
 def test_the_page_names_the_recognized_mapping_and_offers_different_columns(biller: Browser, uploads: Uploads) -> None:

@@ -58,7 +58,7 @@ def test_an_older_export_is_recognized_by_what_its_corrections_would_undo(office
 
     assert older.corrections.looks_older
     assert (
-        "These files look older than an earlier import. To post their corrections would undo 12 payments and "
+        "These files look older than an earlier import. Posting their corrections would undo 12 payments and "
         "adjustments and raise balances by $240.00. Upload the newest export instead."
     ) in older.warnings
     few = export(9, "100.00,70.00,10.00,20.00,0.00,0.00")
