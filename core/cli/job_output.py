@@ -35,7 +35,7 @@ def format_preview(job: dict[str, Any]) -> str:
 
 def setting_lines(job: dict[str, Any]) -> list[str]:
     """Return what the Balance Writeoff setting does not write off: a line for $0.00, and one for open balances."""
-    return [*_neither(job), *([job["open_words"]] if job["open_words"] else [])]
+    return [*_neither(job), *filter(None, [job.get("open_words")])]
 
 
 def _neither(job: dict[str, Any]) -> list[str]:

@@ -1,7 +1,7 @@
 """The form of a mapping: what each column of a file means, and what the values of a column of words mean."""
 
 import datetime as dt
-from collections.abc import Mapping as Dict, Sequence
+from collections.abc import Collection, Mapping as Dict, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, TypeVar
@@ -100,14 +100,15 @@ class MappingForm:
 
     def show(self, questions: Sequence[Problem] = (), *, notes: Sequence[str] = (), sheets: Sequence[str] = ()) -> str:
         """Return the page."""
+        payers = {} if self.draft.has(Field.PAYER_CLASS) else self.payers
         return render_template(
             "import_mappings/form.html",
             form=self,
             mapping=self.draft,
-            draft=_rest_of(self.draft).model_dump_json(exclude_defaults=True),
+            draft=_rest_of(self.draft, payers).model_dump_json(exclude_defaults=True),
             constants=[*(one for one in self.constants if one != FormConstant()), FormConstant()],
             constant_fields=[("", "Choose …"), *((field.value, TARGETS[field].label) for field in _CONSTANT_FIELDS)],
-            payers={} if self.draft.has(Field.PAYER_CLASS) else self.payers,
+            payers=payers,
             payer_classes=[(kind.value, name) for kind, name in PAYER_CLASS_NAMES.items()],
             questions=questions,
             notes=notes,
@@ -165,10 +166,11 @@ def _form_column(column: Dict[str, Any], draft: Mapping, words: Dict[str, Sequen
     return FormColumn(column["header"], field, day_text(column["example"]), draft.dates.get(field), seen)
 
 
-def _rest_of(draft: Mapping) -> Mapping:
-    """Return only what the form does not show: the sheet, the encoding, and what the words of constants mean."""
+def _rest_of(draft: Mapping, payers: Collection[str]) -> Mapping:
+    """Return only what the form does not show: sheet, encoding, words of constants, and classes of other `payers`."""
     words = {field: ours for field, ours in draft.words.items() if field in draft.constants}
-    return Mapping(sheet=draft.sheet, encoding=draft.encoding, words=words)
+    classes = {name: kind for name, kind in draft.payer_classes.items() if name not in payers}
+    return Mapping(sheet=draft.sheet, encoding=draft.encoding, words=words, payer_classes=classes)
 
 
 def _typed_columns() -> list[FormColumn]:
@@ -233,7 +235,8 @@ def _typed_mapping(
         "not_imported": [one.header for one in columns if one.field is None],
         "constants": {one.field: one.text for one in constants if one.field and one.text},
         "dates": {field: written for field, written in dated if field in _DATE_FIELDS and written},
-        "payer_classes": {name: kind for name, kind in payers.items() if kind is not payer_class(name)},
+        "payer_classes": draft.get("payer_classes", {})
+        | {name: kind for name, kind in payers.items() if kind is not payer_class(name)},
         "words": draft.get("words", {})
         | {
             one.field: {word: ours for word, ours in one.words if ours != _UNDECIDED}

@@ -2,7 +2,9 @@
 
 import datetime as dt
 import errno
+import html
 import io
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -220,6 +222,19 @@ def test_a_payer_class_that_was_guessed_wrong_is_corrected(practice: GivenPracti
     with practice.sessions() as session:
         (mapping,) = list_mappings(session, practice.id)
     assert mapping.mapping["payer_classes"] == {"Sunshine Health": "medicaid"}
+
+
+def test_classes_of_payers_that_the_form_does_not_show_stay(practice: GivenPractice, biller: Browser) -> None:
+    form = upload(biller, ROWS[0] + ",Commercial", header=f"{HEADER},Ins Class")
+    index = place(form, "Ins Class")
+    draft = '{"payer_classes": {"Sunshine Health": "medicaid"}}'
+    answers = sent(form, **{"name": "ours", "draft": draft, f"field-{index}": "payer_class"})
+
+    shown = biller.post("/import-mappings/columns", on=PAGE, **answers)
+
+    assert "Payer classes" not in page_text(shown)
+    hidden = html.unescape(re.findall(r'name="draft" value="([^"]*)"', shown.text)[0])
+    assert json.loads(hidden)["payer_classes"] == {"Sunshine Health": "medicaid"}
 
 
 def test_a_mapping_is_not_given_the_name_of_another_one(practice: GivenPractice, biller: Browser) -> None:
