@@ -5,8 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Text, cast, func, insert, literal, select
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import Text, cast, insert, literal, select
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
@@ -75,10 +74,7 @@ def _split_charged_lines(session: Session) -> None:
     charged, claim, posting = stages.CHARGED_LINE, stages.CLAIM, stages.POSTING
     lines = select(charged.c.at, charged.c.claim, charged.c.number, charged.c.procedure_code)
     session.execute(insert(stages.LINE).from_select(["at", "claim", "number", "procedure_code"], lines))
-    served = select(claim.c.external_id, func.min(claim.c.service_date).label("on")).group_by(claim.c.external_id)
-    served_on = served.subquery("served")
     charges = (
-        # Duplicate lines and claims are reported elsewhere, so take each once.
         select(
             charged.c.at,
             literal("charge:") + charged.c.claim + literal(":") + cast(charged.c.number, Text),
@@ -87,12 +83,10 @@ def _split_charged_lines(session: Session) -> None:
             charged.c.responsibility,
             literal(PostingKind.CHARGE.value),
             charged.c.charge,
-            served_on.c.on,
+            claim.c.service_date,
         )
-        .ext(distinct_on(charged.c.claim, charged.c.number))
-        .join(served_on, served_on.c.external_id == charged.c.claim)
+        .join(claim, claim.c.external_id == charged.c.claim)
         .where(charged.c.charge > 0)
-        .order_by(charged.c.claim, charged.c.number, charged.c.at)
     )
     columns = ["at", "source_id", "claim", "line", "responsibility", "kind", "amount_cents", "posted_on"]
     session.execute(insert(posting).from_select(columns, charges))

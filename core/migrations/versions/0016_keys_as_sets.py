@@ -8,7 +8,7 @@ of the constraints stay the same, also in error messages.
 The previous version works unchanged. The migration locks nine tables for a moment and reads no row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from alembic import op
@@ -68,37 +68,67 @@ END $$
 """
 
 
+def _is_same(key: Key) -> str:
+    """Return the condition that a row of `parent` is the one that a row of `key` refers to."""
+    return " AND ".join(
+        f"parent.{theirs} = key.{own}"
+        for theirs, own in zip(("practice_id", *key.parent_columns), ("practice_id", *key.columns), strict=True)
+    )
+
+
 def _missing(key: Key, rows: str) -> str:
     """Return the query for rows whose key refers to no row."""
     columns = ", ".join(("practice_id", *key.columns))
     known = " AND ".join(f"added.{own} IS NOT NULL" for own in key.columns) if key.may_be_null else "true"
-    same = " AND ".join(
-        f"parent.{theirs} = key.{own}"
-        for theirs, own in zip(("practice_id", *key.parent_columns), ("practice_id", *key.columns), strict=True)
-    )
     return (
         f"SELECT FROM (SELECT {'DISTINCT ' if key.repeats else ''}{columns} FROM {rows} AS added WHERE {known}) AS key "  # noqa: S608 – the names above
-        f"WHERE NOT EXISTS (SELECT FROM {key.parent} AS parent WHERE {same})"
+        f"WHERE NOT EXISTS (SELECT FROM {key.parent} AS parent WHERE {_is_same(key)})"
     )
 
 
-def _function(name: str, table: str, rows: str, schema: str, *, using: str = "") -> str:
-    checks = "\n".join(
-        f"    EXECUTE $query$SELECT EXISTS ({_missing(key, rows)})$query$ INTO missing{using};\n"
+def _refuse_if_missing(key: Key) -> str:
+    return (
         f"    IF missing THEN\n"
         f"        RAISE EXCEPTION 'a row of {key.table} refers to a missing row of {key.parent}'\n"
         f"            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = '{key.name}', TABLE = '{key.table}',\n"
         f"            SCHEMA = TG_TABLE_SCHEMA;\n"
         "    END IF;"
-        for key in KEYS
-        if key.table == table
     )
+
+
+def _check(key: Key, rows: str, *, using: str = "") -> str:
+    """Return the statements that check one key."""
+    query = f"    EXECUTE $query$SELECT EXISTS ({_missing(key, rows)})$query$ INTO missing{using};"
+    return f"{query}\n{_refuse_if_missing(key)}"
+
+
+def _check_all(first: Key, others: Iterable[Key]) -> str:
+    """Return the statements that check the keys of the rows `added`.
+
+    The query for `first` also finds the optional keys that no row has. A query for each of these would read all rows.
+    """
+    optional = [key for key in others if key.may_be_null]
+    found = ", ".join(f"bool_or(key.{key.columns[-1]} IS NOT NULL)" for key in optional)
+    into = ", ".join(["missing", *(f"has_{key.columns[-1]}" for key in optional)])
+    query = (
+        f"    EXECUTE $query$SELECT bool_or(parent.practice_id IS NULL){', ' if found else ''}{found} FROM added AS key "  # noqa: S608 – the names above
+        f"LEFT JOIN {first.parent} AS parent ON {_is_same(first)}$query$ INTO {into};"
+    )
+    checks = [f"{query}\n{_refuse_if_missing(first)}"]
+    for key in others:
+        check = _check(key, "added")
+        checks.append(f"    IF has_{key.columns[-1]} THEN\n{check}\n    END IF;" if key in optional else check)
+    return "\n".join(checks)
+
+
+def _function(name: str, checks: str, schema: str, *flags: str) -> str:
     # EXECUTE plans each statement for its number of rows. Without it, a session keeps the plan of its first statement,
     # when the parent may have been small. Then each row would scan the parent.
+    declared = " ".join(f"{flag} boolean;" for flag in ("missing", *flags))
     return (
         f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql\n"
         f'SET search_path = "{schema}", pg_temp SET jit = off\n'
-        f"AS $$ DECLARE missing boolean; BEGIN\n{checks}\n    RETURN NULL;\nEND $$"
+        f"AS $$ DECLARE {declared} BEGIN\n{checks}\n    RETURN NULL;\nEND $$"
     )
 
 
@@ -114,12 +144,15 @@ def upgrade() -> None:
                 f"CREATE TRIGGER {name} BEFORE {moment} ON {table} FOR EACH STATEMENT EXECUTE FUNCTION refuse_lost_keys()"
             )
     for table in ("claim", "line_item", "posting"):
-        op.execute(_function(f"check_keys_of_{table}", table, "added", schema))
+        first, *others = (key for key in KEYS if key.table == table)
+        flags = [f"has_{key.columns[-1]}" for key in others if key.may_be_null]
+        op.execute(_function(f"check_keys_of_{table}", _check_all(first, others), schema, *flags))
         op.execute(
             f"CREATE TRIGGER {table}_has_its_keys AFTER INSERT ON {table} REFERENCING NEW TABLE AS added "
             f"FOR EACH STATEMENT EXECUTE FUNCTION check_keys_of_{table}()"
         )
-    op.execute(_function("check_changed_keys_of_claim", "claim", "(SELECT ($1).*)", schema, using=" USING NEW"))
+    changed_keys = (_check(key, "(SELECT ($1).*)", using=" USING NEW") for key in KEYS if key.table == "claim")
+    op.execute(_function("check_changed_keys_of_claim", "\n".join(changed_keys), schema))
     changed = " OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in CHANGEABLE)
     op.execute(
         f"CREATE TRIGGER claim_changes_to_known_keys AFTER UPDATE OF {', '.join(CHANGEABLE)} ON claim "

@@ -125,6 +125,15 @@ DOCUMENT = "see docs/import-format.md for the columns"
                 "(also in line 3)"
             ),
         ),
+        (  # the id of a line's charge
+            "postings.csv",
+            "3,184146026",
+            "charge:184146026:1,184146026",
+            (
+                'line 4, column posting_id, value "charge:184146026:1": another posting has the same id; give each '
+                "posting its own id (also in line 2)"
+            ),
+        ),
         (
             "postings.csv",
             "1,184146026,1,",
