@@ -4,11 +4,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, cast, func, not_, select
+from sqlalchemy import ColumnElement, func, not_, select
 from sqlalchemy.orm import Session
 
 from core.claims.feed_conditions import conditions, has_number_in, use_custom_plans
 from core.claims.filters import ClaimFilter
+from core.db.sums import sum_cents
 from core.models.claims import Claim
 from core.policy import facts
 from core.policy.terms import Terms
@@ -91,4 +92,4 @@ def _sum(session: Session, where: Iterable[ColumnElement[bool]], *, with_rules: 
 
 
 def _sum_of(name: str) -> ColumnElement[int]:
-    return cast(func.coalesce(func.sum(getattr(Claim, name)), 0), BigInteger).label(name)
+    return sum_cents(getattr(Claim, name)).label(name)

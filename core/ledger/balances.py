@@ -3,13 +3,11 @@
 from typing import Any, Final
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     FromClause,
     Select,
     and_,
     case,
-    cast,
     exists,
     false,
     func,
@@ -21,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, aliased
 
+from core.db.sums import sum_cents
 from core.models.claims import BALANCE_DUE, SETTLED, Claim, LineItem
 from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
 
@@ -77,13 +76,13 @@ def line_sums(entries: FromClause) -> Select[Any]:
     return select(
         of.claim_id,
         of.line,
-        _sum(of.amount_cents, of.kind == PostingKind.CHARGE).label("charge"),
-        _sum(of.amount_cents, of.responsibility == Responsibility.INSURANCE).label("insurance_due"),
-        _sum(of.amount_cents, of.responsibility == Responsibility.PATIENT).label("patient_due"),
-        _sum(-of.amount_cents, of.kind == PostingKind.ADJUSTMENT).label("adjustment"),
-        _sum(-of.amount_cents, of.paid_by == PaidBy.PRIMARY).label("primary_paid"),
-        _sum(-of.amount_cents, of.paid_by == PaidBy.SECONDARY).label("secondary_paid"),
-        _sum(-of.amount_cents, of.paid_by == PaidBy.PATIENT).label("patient_paid"),
+        sum_cents(of.amount_cents, of.kind == PostingKind.CHARGE).label("charge"),
+        sum_cents(of.amount_cents, of.responsibility == Responsibility.INSURANCE).label("insurance_due"),
+        sum_cents(of.amount_cents, of.responsibility == Responsibility.PATIENT).label("patient_due"),
+        sum_cents(-of.amount_cents, of.kind == PostingKind.ADJUSTMENT).label("adjustment"),
+        sum_cents(-of.amount_cents, of.paid_by == PaidBy.PRIMARY).label("primary_paid"),
+        sum_cents(-of.amount_cents, of.paid_by == PaidBy.SECONDARY).label("secondary_paid"),
+        sum_cents(-of.amount_cents, of.paid_by == PaidBy.PATIENT).label("patient_paid"),
         # A refund (above zero) does not count as a payment.
         func.max(of.posted_on)
         .filter(and_(of.kind == PostingKind.PAYMENT, of.amount_cents < 0))
@@ -96,13 +95,13 @@ def claim_sums(lines: FromClause) -> Select[Any]:
     of = lines.c
     return select(
         of.claim_id,
-        _sum(of.charge).label("billed"),
-        _sum(of.adjustment).label("adjustment"),
-        _sum(of.primary_paid).label("primary_paid"),
-        _sum(of.secondary_paid).label("secondary_paid"),
-        _sum(of.patient_paid).label("patient_paid"),
-        _sum(of.insurance_due).label("insurance_due"),
-        _sum(of.patient_due).label("patient_due"),
+        sum_cents(of.charge).label("billed"),
+        sum_cents(of.adjustment).label("adjustment"),
+        sum_cents(of.primary_paid).label("primary_paid"),
+        sum_cents(of.secondary_paid).label("secondary_paid"),
+        sum_cents(of.patient_paid).label("patient_paid"),
+        sum_cents(of.insurance_due).label("insurance_due"),
+        sum_cents(of.patient_due).label("patient_due"),
         func.bool_or(or_(of.insurance_due < 0, of.patient_due < 0)).label("has_credit_line"),
         func.max(of.last_payment_on).label("last_payment_on"),
     ).group_by(of.claim_id)
@@ -113,12 +112,6 @@ def or_zero(sums: FromClause, cache: str) -> ColumnElement[Any]:
     if cache == "last_payment_on":
         return sums.c[cache]
     return func.coalesce(sums.c[cache], false() if cache == "has_credit_line" else 0)
-
-
-def _sum(cents: ColumnElement[int], where: ColumnElement[bool] | None = None) -> ColumnElement[int]:
-    total = func.sum(cents)
-    filtered = total if where is None else total.filter(where)
-    return cast(func.coalesce(filtered, 0), BigInteger)  # sum() of bigint is numeric
 
 
 def _entries(practice_id: int, claim_ids: Select[int] | None) -> Select[*tuple[Any, ...]]:

@@ -9,9 +9,10 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
+from core.db.sums import sum_cents
 from core.models.claims import Claim
 from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
 from core.models.people import User
@@ -185,8 +186,8 @@ def _late_postings(practice_id: int, *picked: ColumnElement[bool]) -> Select[Any
         _VOIDED.id == _CAUSE.reverses_id,
     )
     is_reversal = _CAUSED.kind == PostingKind.REVERSAL
-    cents = cast(func.coalesce(func.sum(_CAUSED.amount_cents).filter(is_reversal), 0), BigInteger)  # sum() is numeric
-    again = cast(func.coalesce(-func.sum(_CAUSED.amount_cents).filter(~is_reversal), 0), BigInteger)
+    cents = sum_cents(_CAUSED.amount_cents, is_reversal)
+    again = sum_cents(-_CAUSED.amount_cents, ~is_reversal)
     job_ids: Any = func.array_agg(_CAUSED.origin_job_id.distinct()).filter(_CAUSED.origin_job_id.is_not(None))
     cause: tuple[Any, ...] = (
         _CAUSE.id.label("posting_id"), _CAUSE.claim_id, _CAUSE.line, _KIND.label("kind"),

@@ -6,8 +6,8 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Select, and_, func, insert, select
 from sqlalchemy.orm import Session
 
+from core.db.sums import sum_cents
 from core.intake.loading import stages
-from core.intake.loading.totals import cents
 from core.models.claims import Claim
 
 FIRST_DIFFERENT: Final = 10
@@ -59,7 +59,7 @@ def compare_balances(session: Session, practice_id: int, *, file_cents: int) -> 
         both = select(*columns).select_from(_FILE).join(Claim, Claim.id == _FILE.c.claim_id)
         return both.where(Claim.practice_id == practice_id, here != _FILE.c.cents)
 
-    different, surplus = session.execute(of_existing(func.count(), cents(here - _FILE.c.cents))).one()
+    different, surplus = session.execute(of_existing(func.count(), sum_cents(here - _FILE.c.cents))).one()
     rows = of_existing(Claim.external_id, _FILE.c.cents, here).order_by(func.abs(here - _FILE.c.cents).desc(), Claim.id)
     first = [DifferentBalance(*row) for row in session.execute(rows.limit(FIRST_DIFFERENT))] if different else []
     return Agreement(file_cents, file_cents + surplus, different, first)

@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, Select, and_, case, cast, func, select
+from sqlalchemy import Select, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from core.claims.export import escape_formula
 from core.counting import counted
+from core.db.sums import sum_cents
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins
 from core.intake.loading.corrections_sql import DIGEST_CHARACTERS, REMOVED, found_corrections
@@ -185,7 +186,7 @@ def list_corrections(session: Session, practice_id: int, source: str, origins: O
     moves = and_(found.c.old_kind.in_(_MOVING), ~found.c.corrected_before)
     is_rising = and_(moves, rise > 0)
     counts = [func.count().filter(one) for one in (~is_missing, is_missing, ~found.c.corrected_before)]
-    rising = (func.count().filter(is_rising), cast(func.coalesce(func.sum(rise).filter(is_rising), 0), BigInteger))
+    rising = (func.count().filter(is_rising), sum_cents(rise, is_rising))
     columns = (*counts, *rising, func.count().filter(and_(moves, rise < 0)))
     changed, missing, open_, *of_moves = tuple(session.execute(select(*columns).select_from(found)).one())
     first = list(_read(session, practice_id, source, origins, dating, limit=LISTED_MAX)) if changed or missing else []

@@ -3,7 +3,6 @@
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     CompoundSelect,
     FromClause,
@@ -22,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
+from core.db.sums import sum_cents
 from core.intake.loading.known_postings import CORRECTION
 from core.models.claims import Claim
 from core.models.ledger import Posting, PostingKind
@@ -94,7 +94,7 @@ def due_postings(practice_id: int, source: str, claim_numbers: SelectBase, *, gi
 def totals_due(rows: FromClause) -> Select[Any]:
     """Return claim, line, side, paid and the cents of `due_postings` that no export has contained yet."""
     of = rows.c
-    total = cast(func.sum(of.cents), BigInteger)
+    total = sum_cents(of.cents)
     place = (of.claim, of.line, of.side, of.paid)
     return select(*place, total.label("cents")).group_by(*place).having(total != 0)
 
@@ -107,7 +107,7 @@ def steps_due(rows: FromClause) -> CompoundSelect[Any]:
     """
     of = rows.c
     place = (of.claim, of.line, of.side, of.paid)
-    so_far = cast(func.sum(of.cents).over(partition_by=place, order_by=of.at), BigInteger).label("cents")
+    so_far = sum_cents(of.cents).over(partition_by=place, order_by=of.at).label("cents")
     steps = select(*place, so_far, of.at).subquery("steps")
     columns = (steps.c[name] for name in ("claim", "line", "side", "paid", "cents"))
     return select(*columns).where(~steps.c.paid, steps.c.at > 0, steps.c.cents != 0).union(totals_due(rows))

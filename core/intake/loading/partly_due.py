@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
-from sqlalchemy import CTE, BigInteger, ColumnElement, Select, and_, case, cast, func, literal, or_, select
+from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, literal, or_, select
 
+from core.db.sums import sum_cents
 from core.models.ledger import PostingKind
 
 _PAYMENT: Final = PostingKind.PAYMENT.value
@@ -45,4 +46,4 @@ def _on_one_side(changes: CTE) -> ColumnElement[bool]:
 def _by_place(due: CTE, *, has_charges: bool) -> Select[Any]:
     paid = due.c.paid if has_charges else literal(value=False)
     key = (due.c.claim, due.c.line, due.c.side, paid.label("paid"))
-    return select(*key, cast(func.sum(due.c.cents), BigInteger).label("cents")).group_by(*key)
+    return select(*key, sum_cents(due.c.cents).label("cents")).group_by(*key)

@@ -31,6 +31,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
+from core.db.sums import sum_cents
 from core.intake.loading import stages
 from core.intake.loading.due_postings import due_postings, is_other, steps_due, totals_due
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
@@ -234,7 +235,7 @@ def _claims(due: CTE, entries: CTE, lines: CTE, places: CTE) -> Select[Any]:
 def _changed(entries: FromClause, *names: str) -> Select[Any]:
     """Return by how many cents payments and adjustments changed."""
     key = [entries.c[name] for name in names]
-    total = cast(func.sum(entries.c.cents), BigInteger).label("cents")
+    total = sum_cents(entries.c.cents).label("cents")
     return select(*key, total).where(entries.c.kind.in_(_SUMMED)).group_by(*key)
 
 

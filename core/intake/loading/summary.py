@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, case, cast, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, literal, select, union_all
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
+from core.db.sums import sum_cents
 from core.intake.loading import stages
-from core.intake.loading.totals import POSTING_TOTALS, ControlTotal, ControlTotals, cents, named_parts, sums_of_parts
+from core.intake.loading.totals import POSTING_TOTALS, ControlTotal, ControlTotals, named_parts, sums_of_parts
 from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting, PostingKind, Responsibility
 
@@ -83,7 +84,7 @@ def look_alikes(session: Session, practice_id: int) -> tuple[ControlTotal, list[
         .subquery("first")
     )
     total = ControlTotal(
-        *session.execute(select(func.count(), cents(-first.c.amount_cents)).select_from(first)).one()
+        *session.execute(select(func.count(), sum_cents(-first.c.amount_cents)).select_from(first)).one()
     )  # fmt: skip
     if not total.number:
         return total, []
@@ -172,7 +173,7 @@ def _imported_claim_ids(practice_id: int) -> Select[Any]:
 
 
 def _balances(session: Session, practice_id: int) -> tuple[int, int]:
-    sums = select(cents(Claim.insurance_due), cents(Claim.patient_due))
+    sums = select(sum_cents(Claim.insurance_due), sum_cents(Claim.patient_due))
     row = session.execute(
         sums.where(Claim.practice_id == practice_id, Claim.id.in_(_imported_claim_ids(practice_id)))
     ).one()
@@ -183,7 +184,7 @@ def _credits(session: Session, sides: Sequence[Select[*tuple[Any, ...]]]) -> tup
     """Return the count and the sum of all credit balances, and the first ones."""
     found = union_all(*sides).subquery("credit")
     order = (found.c.claim_id, found.c.line, found.c.responsibility)
-    all_of_them = func.count().over(), cast(func.sum(found.c.cents).over(), BigInteger)
+    all_of_them = func.count().over(), sum_cents(found.c.cents).over()
     rows = session.execute(select(*all_of_them, found).order_by(*order).limit(EXAMPLES_MAX)).all()
     return ControlTotal(*rows[0][:2]) if rows else ControlTotal(), [CreditBalance(*row[2:]) for row in rows]
 

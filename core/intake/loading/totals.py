@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, and_, cast, func, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
 from core.counting import counted
+from core.db.sums import sum_cents
 from core.errors import Refusal
 from core.intake.loading import stages
 from core.models.ledger import PaidBy, PostingKind, Responsibility
@@ -137,7 +138,7 @@ def control_totals(session: Session) -> ControlTotals:
     of, claim = _STAGE.c, stages.CLAIM.c
     insurance = of.responsibility == Responsibility.INSURANCE.value
     columns = [
-        func.count(), *sums_of_parts(), cents(of.amount_cents, insurance), cents(of.amount_cents, ~insurance),
+        func.count(), *sums_of_parts(), sum_cents(of.amount_cents, insurance), sum_cents(of.amount_cents, ~insurance),
         func.min(of.posted_on), func.max(of.posted_on),
     ]  # fmt: skip
     postings, *parts = session.execute(select(*columns).select_from(_STAGE)).one()
@@ -145,7 +146,7 @@ def control_totals(session: Session) -> ControlTotals:
     claims, first_service, last_service = session.execute(services.select_from(stages.CLAIM)).one()
     sides = (stages.LINE_SUM.c.insurance_due, stages.LINE_SUM.c.patient_due)
     numbers = [func.count().filter(due < 0) for due in sides]
-    owed = [cents(-due, due < 0) for due in sides]
+    owed = [sum_cents(-due, due < 0) for due in sides]
     credit = select(numbers[0] + numbers[1], owed[0] + owed[1]).select_from(stages.LINE_SUM)
     return ControlTotals(
         claims=claims,
@@ -167,7 +168,7 @@ def sums_of_parts() -> list[ColumnElement[Any]]:
     return [
         column
         for condition, amount in POSTING_TOTALS.values()
-        for column in (func.count().filter(condition), cents(amount, condition))
+        for column in (func.count().filter(condition), sum_cents(amount, condition))
     ]
 
 
@@ -187,8 +188,8 @@ def first_claims(session: Session, practice_id: int) -> list[FirstClaim]:
     rows = (
         select(
             top.c.external_id, top.c.patient, top.c.service_date,
-            cents(of.amount_cents, of.kind == PostingKind.CHARGE.value), cents(of.amount_cents, insurance),
-            cents(of.amount_cents, ~insurance),
+            sum_cents(of.amount_cents, of.kind == PostingKind.CHARGE.value), sum_cents(of.amount_cents, insurance),
+            sum_cents(of.amount_cents, ~insurance),
             func.coalesce(staged.scalar_subquery(), here.scalar_subquery(), ""),
         )
         .outerjoin(_STAGE, of.claim == top.c.external_id)
@@ -196,12 +197,6 @@ def first_claims(session: Session, practice_id: int) -> list[FirstClaim]:
         .order_by(top.c.at)
     )  # fmt: skip
     return [FirstClaim(*row) for row in session.execute(rows)]
-
-
-def cents(amount: Any, where: ColumnElement[bool] | None = None) -> ColumnElement[int]:
-    """Return the sum as an integer, 0 if there is nothing to sum."""
-    total = func.sum(amount)
-    return cast(func.coalesce(total if where is None else total.filter(where), 0), BigInteger)
 
 
 def _as_json(value: Any) -> Any:
