@@ -5,7 +5,7 @@ If the practice already has an id with the apostrophe, the apostrophe stays. Oth
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Table, and_, exists, func, or_, update
+from sqlalchemy import ColumnElement, Table, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.claims.export import FORMULA_SIGNS, SKIPPED_BEFORE_SIGNS
@@ -49,9 +49,19 @@ def unescape_formulas(session: Session, practice_id: int) -> None:
         )
         known = and_(table.practice_id == practice_id, is_its_id, table.name == stage.c.name)
         _unescape_column(session, stage, "name", exists().where(known))
+    guarded = {stage: _with_apostrophe(session, stage) for stage in dict.fromkeys(stage for stage, *_ in _IDS)}
     for stage, column, known_id in _IDS:
+        if column not in guarded[stage]:
+            continue
         of_practice = known_id.class_.practice_id == practice_id
         _unescape_column(session, stage, column, exists().where(of_practice, known_id == stage.c[column]))
+
+
+def _with_apostrophe(session: Session, stage: Table) -> set[str]:
+    """Return the columns with an apostrophe in front of a value. It reads the stage once for all columns."""
+    names = [column for of, column, _ in _IDS if of is stage]
+    found = select(*(func.bool_or(stage.c[name].startswith("'")) for name in names))
+    return {name for name, has_one in zip(names, session.execute(found).one(), strict=True) if has_one}
 
 
 def _unescape_column(session: Session, stage: Table, column: str, is_known: ColumnElement[bool]) -> None:
