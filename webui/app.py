@@ -18,6 +18,7 @@ from core.errors import BadSettings
 from core.settings import Settings, load_settings
 from webui import api
 from webui.claims import (
+    aging,
     claim_actions,
     claim_page,
     corrections,
@@ -142,8 +143,8 @@ def _register_operations(app: OpenAPI) -> None:
 def _register_practice_pages(app: OpenAPI) -> None:
     """Register imports, month-end close, credits, exclusions, reasons, the audit and the pages about write-offs."""
     for pages in (
-        import_pages, upload, import_mappings, months, posting_date, credit_balances, recoveries, exclusions, reasons,
-        audit, write_offs,
+        import_pages, upload, import_mappings, months, posting_date, credit_balances, aging, recoveries, exclusions,
+        reasons, audit, write_offs,
     ):  # fmt: skip
         app.register_blueprint(pages.blueprint)
 

@@ -61,6 +61,7 @@ class ClaimFilter(BaseModel):
     supervising_provider: TextList = ()
     payer: Text | None = None  # part of the name of Ins 1 or Ins 2
     payer_id: Text | None = None
+    primary_payer_id: Text | None = None
     patient: Text | None = None  # part of the name
     claim_id: Text | None = None  # exactly this claim
     claim_id_prefix: Text | None = None  # beginning of a claim number: 1 means 1, 10, 100, …
@@ -83,6 +84,7 @@ class ClaimFilter(BaseModel):
     denied_to: reading.Day | None = None
     denial_group: GroupCode | None = None
     denial_carc: Text | None = None
+    has_primary: YesNo | None = None  # a self-pay claim has none
     has_secondary: YesNo | None = None
     on_hold: YesNo | None = None  # by a current hold or an exclusion
     in_job: YesNo | None = None  # reserved by another open job
@@ -172,6 +174,8 @@ def _place_conditions(practice_id: int, f: ClaimFilter) -> Iterable[ColumnElemen
     if len(payer) > 1:
         payers = select(Payer.id).where(*payer)
         yield or_(Claim.primary_payer_id.in_(payers), Claim.secondary_payer_id.in_(payers))
+    if f.primary_payer_id:
+        yield Claim.primary_payer_id.in_(_ids(practice_id, Payer, [f.primary_payer_id]))
 
 
 def _claim_conditions(f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
@@ -191,6 +195,8 @@ def _claim_conditions(f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
         yield Claim.external_id == f.claim_id
     if f.claim_id_prefix:
         yield Claim.external_id.like(f"{escape_like(f.claim_id_prefix)}%", escape="\\")
+    if f.has_primary is not None:
+        yield Claim.primary_payer_id.is_not(None) == f.has_primary
     if f.has_secondary is not None:
         yield Claim.secondary_payer_id.is_not(None) == f.has_secondary
 

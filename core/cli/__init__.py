@@ -13,6 +13,7 @@ from core.errors import Refusal
 # The commands of each module, so that running one command imports one module. A test checks the table.
 _MODULES: Final = {
     "access": ("token", "write-off-setting"),
+    "aging": ("aging",),
     "approvals": ("approvals",),
     "audit": ("audit",),
     "corrections": ("refund", "transfer-credit", "void"),

@@ -138,7 +138,7 @@ def test_axe_finds_nothing_on_any_page(practice: GivenPractice, open_as: OPEN, w
     admin = practice.person("m.chen@lakeside.example", Role.ADMIN)
     pages = ["/jobs", "/jobs/1", f"/jobs/{job.job_id}", "/claims/A~2F1", "/claims/CREDIT", "/settings", "/no-such-page",
              "/claims", "/jobs/1/certificate", "/audit", "/users", "/exclusions", "/operations", "/schedules",
-             "/schedule-runs", "/schedules/new", "/approvals", "/months", "/credits", "/late-payments",
+             "/schedule-runs", "/schedules/new", "/approvals", "/months", "/credits", "/aging", "/late-payments",
              "/jobs/1/reverse", "/jobs?status=completed"]  # fmt: skip
     page = open_as("/sign-in", None, **window)
     assert faults_of(page) == ""

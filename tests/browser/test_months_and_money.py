@@ -17,7 +17,15 @@ def test_the_pages_are_accessible(practice: GivenPractice, open_as: OPEN) -> Non
     practice.claim("C2", Line(-10_00, 0))
     practice.settle()
     practice.pay("C1", 40_00)
-    for path in ("/months", "/months/2026-11", "/credits", "/credits?at_least=x", "/late-payments", "/claims/C1"):
+    for path in (
+        "/months",
+        "/months/2026-11",
+        "/credits",
+        "/credits?at_least=x",
+        "/aging",
+        "/late-payments",
+        "/claims/C1",
+    ):
         assert faults_of(open_as(path, admin)) == "", path
     with transaction(practice.sessions) as session:
         closing.close(session, dt.date(2026, 11, 1), by=admin, now=NOW)

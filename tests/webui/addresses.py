@@ -18,7 +18,8 @@ RIGHTS = {
         POST /feed/columns   POST /feed/filters   POST /feed/filters/1/delete   GET /claims/C00001
         GET /jobs   GET /jobs/1   GET /jobs/3   GET /jobs/5   GET /jobs/6   GET /jobs/1/confirm   GET /jobs/1/preview
         GET /approvals   GET /jobs/2/files/settled.csv   GET /jobs/2/certificate   GET /jobs/2/certificate.json
-        GET /credits   GET /credits/credits.csv   GET /late-payments   GET /exclusions   GET /months
+        GET /credits   GET /credits/credits.csv   GET /aging   GET /aging/aging.csv
+        GET /late-payments   GET /exclusions   GET /months
         GET /months/2026-11   GET /settings   GET /schedules   GET /schedules/1   GET /schedules/1/tonight
         GET /schedule-runs   GET /schedule-runs/1   GET /reasons   GET /write-offs
         GET /write-offs/files/1/write-offs.csv   GET /write-offs/download
@@ -74,7 +75,8 @@ API_RIGHTS = {
         GET /claims   GET /claims/C00001   GET /claims/C00001/postings   GET /settle-jobs   GET /settle-jobs/1
         GET /settle-jobs/1/progress   GET /settle-jobs/1/items   GET /settle-jobs/2/settled.csv
         GET /settle-jobs/2/certificate   GET /approvals   GET /periods   GET /periods/2026-11
-        GET /periods/2026-11/stops   GET /credits   GET /credits.csv   GET /credits.xlsx   GET /holds
+        GET /periods/2026-11/stops   GET /credits   GET /credits.csv   GET /credits.xlsx
+        GET /aging   GET /aging.csv   GET /aging.xlsx   GET /holds
         GET /practice
         GET /recoveries   GET /exclusions   GET /limits   GET /rule-limits
         GET /schedules   GET /schedules/1   GET /schedules/1/tonight
@@ -160,9 +162,9 @@ BODIES = {
 }  # fmt: skip
 TIMES = {"user_session", "api_token"}
 NAVIGATION = {
-    "/claims", "/jobs", "/approvals", "/schedules", "/schedule-runs", "/credits", "/late-payments", "/exclusions",
-    "/imports", "/import-mappings", "/months", "/settings", "/reasons", "/write-offs", "/users", "/audit",
-    "/operations",
+    "/claims", "/jobs", "/approvals", "/schedules", "/schedule-runs", "/credits", "/aging", "/late-payments",
+    "/exclusions", "/imports", "/import-mappings", "/months", "/settings", "/reasons", "/write-offs", "/users",
+    "/audit", "/operations",
 }  # fmt: skip
 # The fields of all forms, each with a value that its form accepts.
 FIELDS = {

@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from core.errors import Refusal
 from webui.api import (
+    aging,
     approvals,
     audit,
     claims,
@@ -40,6 +41,7 @@ from webui.shared import problem_json
 from webui.shared.auth import csrf, limiter
 
 __all__ = [
+    "aging",
     "approvals",
     "audit",
     "claims",

@@ -25,8 +25,8 @@ _DAYS_KEYS: Final = ("age_min_days", "age_max_days")
 _COUNT_KEYS: Final = ("statements_sent_min", "statements_sent_max")
 _NUMBER_KEYS: Final = (*_DAYS_KEYS, *_COUNT_KEYS)
 COUNT_MAX: Final = 999
-_DATE: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})|(\d{4})-(\d{2})-(\d{2})")
-_YES_NO_KEYS: Final = ("has_secondary", "on_hold", "in_job")
+_DATE: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})|(\d{4})-(\d{2})-(\d{2})")
+_YES_NO_KEYS: Final = ("has_primary", "has_secondary", "on_hold", "in_job")
 _YES_OR_NO: Final = {"true": True, "false": False}  # as in the API's address
 _LEGACY_YES_NO: Final = {"yes": "true", "no": "false"}  # in addresses that users saved
 
@@ -48,6 +48,8 @@ def _date(typed: str) -> str:
     if match is None:
         raise BadField("Enter the date as MM/DD/YYYY, such as 08/28/2021.")
     month, day, year = match.group(1, 2, 3) if match.group(1) else match.group(5, 6, 4)
+    if len(year) == len("26"):
+        year = f"20{year}"
     try:
         return dt.date(int(year), int(month), int(day)).isoformat()
     except ValueError:
@@ -97,6 +99,7 @@ _PARSERS: Final[Mapping[str, Callable[[str], str]]] = {
     "supervising_provider": _text,
     "payer": _text,
     "payer_id": _text,
+    "primary_payer_id": _text,
     "patient": _text,
     "claim_id": _text,  # has no field: a link or a schedule sets an exact number
     "claim_id_prefix": _text,

@@ -30,6 +30,7 @@ SECTIONS: Final = (
             NavItem("Live Claims Feed", "feed.show", ("feed", "claims", "claim_work", "corrections")),
             NavItem("Write-offs to post", "write_offs.index", ("write_offs",)),
             NavItem("Credits", "credits.index", ("credits",)),
+            NavItem("A/R aging", "aging.show", ("aging",)),
             NavItem("Payments after write-off", "recoveries.index", ("recoveries",)),
             NavItem("Holds and exclusions", "exclusions.index", ("exclusions",)),
             NavItem("Import", "imports.index", ("imports", "import_uploads"), Action.IMPORT),

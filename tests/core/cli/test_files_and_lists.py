@@ -251,3 +251,13 @@ def test_imported_postings_that_reverse_a_write_off_are_reported(
         "Lakeside: added 1 posting.", "1 posting arrived after a write-off: $4.00 in write-offs was reversed."
     ]  # fmt: skip
     assert typed("verify").exit_code == 0
+
+
+def test_the_aging_is_printed_and_written(typed: Typed, practice: GivenPractice) -> None:
+    printed = typed("aging", by=BILLER).stdout
+
+    assert "Insurance" in printed
+    assert printed.splitlines()[-1] == "Net A/R $1.00"
+    assert typed("aging", "--output", "aging.xlsx").stdout == "Wrote aging.xlsx.\n"
+    assert zipfile.is_zipfile("aging.xlsx")
+    assert typed("aging", "--output", "aging.txt").exit_code == 2

@@ -1,0 +1,106 @@
+"""The A/R aging: each amount is the sum of the claims that the feed shows for it, and the net is the ledger's."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from sqlalchemy import func, insert, select
+
+from core.claims import aging, feed
+from core.claims.aging import BUCKETS, Aging, AgingRow, Bucket, Sum
+from core.claims.filters import ClaimFilter
+from core.db.engine import transaction
+from core.models.ledger import Posting, Responsibility
+from core.models.practices import Payer, PayerClass
+from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
+
+INSURANCE, PATIENT = Responsibility.INSURANCE, Responsibility.PATIENT
+
+
+def add_payer(practice: GivenPractice, name: str) -> int:
+    columns = {"practice_id": practice.id, "external_id": name, "name": name, "payer_class": PayerClass.COMMERCIAL}
+    with transaction(practice.sessions) as session:
+        return session.scalars(insert(Payer).values(columns).returning(Payer.id)).one()
+
+
+def read(practice: GivenPractice) -> Aging:
+    with practice.sessions() as session:
+        return aging.aging(session, practice.id, today=TODAY)
+
+
+@pytest.mark.parametrize(
+    ("days", "place"),
+    [(-3, 0), (0, 0), (30, 0), (31, 1), (60, 1), (61, 2), (90, 2), (91, 3), (120, 3), (121, 4), (4_000, 4)],
+)
+def test_an_age_belongs_to_one_bucket(practice: GivenPractice, days: int, place: int) -> None:
+    practice.claim("1", Line(1_000, 250), service_date=TODAY - dt.timedelta(days=days))
+
+    for side, cents in ((INSURANCE, 1_000), (PATIENT, 250)):
+        row = read(practice).totals[side]
+        assert [one.cents for one in row.owed] == [cents if n == place else 0 for n in range(len(BUCKETS))]
+
+
+def test_rows_are_payers_the_largest_first_and_credits_stand_apart(practice: GivenPractice) -> None:
+    big = add_payer(practice, "Big Health")
+    practice.claim("1", Line(100, 40))
+    practice.claim("2", Line(-30, 0))
+    practice.claim("3", Line(5_000, 0), primary_payer_id=big, secondary_payer_id=practice.ids["Payer"])
+    practice.claim("4", Line(0, 700), primary_payer_id=None)
+    practice.claim("5", Line(0, 0), primary_payer_id=None)
+    a_practice(practice.sessions, name="Hillside").claim("1", Line(999, 999))
+
+    found = read(practice)
+
+    assert [(row.payer, row.total, row.credits) for row in found.rows[INSURANCE]] == [
+        ("Big Health", Sum(1, 5_000), Sum()),
+        ("The Payer", Sum(1, 100), Sum(1, -30)),
+    ]
+    assert [(row.payer, row.total) for row in found.rows[PATIENT]] == [(None, Sum(1, 700)), ("The Payer", Sum(1, 40))]
+    assert (found.totals[INSURANCE].net_cents, found.totals[PATIENT].net_cents) == (5_070, 740)
+    with practice.sessions() as session:
+        in_ledger = session.scalar(select(func.sum(Posting.amount_cents)).where(Posting.practice_id == practice.id))
+    assert found.all.net_cents == in_ledger == 5_810
+
+
+def test_the_feed_shows_the_claims_of_each_amount(practice: GivenPractice) -> None:
+    other = add_payer(practice, "other")
+    for n, days in enumerate((0, 30, 31, 75, 100, 200)):
+        age = {"service_date": TODAY - dt.timedelta(days=days)}
+        practice.claim(f"a{n}", Line(100 + n, 10), **age)
+        practice.claim(f"b{n}", Line(200 + n, -5), primary_payer_id=other, **age)
+        practice.claim(f"c{n}", Line(0, 30 + n), primary_payer_id=None, **age)
+    found, checked = read(practice), 0
+
+    for side, rows in found.rows.items():
+        for row in rows:
+            for one, bucket in zip(row.owed, BUCKETS, strict=True):
+                assert of_feed(practice, side, row, bucket) == one
+                checked += one.claims
+    assert checked == 6 + 6 + 6 + 6  # insurance of a and b, patient of a and c
+
+
+def of_feed(practice: GivenPractice, side: Responsibility, row: AgingRow, bucket: Bucket) -> Sum:
+    keys: dict[str, Any] = {f"{side.value}_due_min_cents": 1}
+    keys |= {"primary_payer_id": row.payer_id} if row.payer_id else {"has_primary": False}
+    # A claim of the future is aged 0 days.
+    keys |= {"age_min_days": bucket.first} if bucket.first else {}
+    keys |= {} if bucket.last is None else {"age_max_days": bucket.last}
+    with practice.sessions() as session:
+        terms = feed.terms_for(session, practice.id, now=NOW)
+        totals = feed.totals(session, practice.id, ClaimFilter.of(keys), terms)
+    return Sum(totals.claims, totals.insurance_due if side is INSURANCE else totals.patient_due)
+
+
+def test_the_file_has_a_row_for_each_payer_and_a_totals_row(practice: GivenPractice) -> None:
+    practice.claim("1", Line(1_000, 250), service_date=TODAY - dt.timedelta(days=45))
+    practice.claim("2", Line(0, -50), primary_payer_id=None)
+
+    lines = "".join(map(str, aging.file(read(practice), "csv"))).removeprefix("\ufeff").splitlines()
+
+    assert lines[0].split(",")[:5] == ["Responsibility", "Payer", "Payer ID", "0–30 days", "31–60 days"]
+    assert lines[1:] == [
+        "insurance,The Payer,1,0.00,10.00,0.00,0.00,0.00,10.00,0.00,10.00",
+        "patient,The Payer,1,0.00,2.50,0.00,0.00,0.00,2.50,0.00,2.50",
+        "patient,Self-pay,,0.00,0.00,0.00,0.00,0.00,0.00,-0.50,-0.50",
+        "Total,,,0.00,12.50,0.00,0.00,0.00,12.50,-0.50,12.00",
+    ]

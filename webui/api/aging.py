@@ -1,0 +1,106 @@
+"""The A/R aging."""
+
+import datetime as dt
+from typing import Annotated, Self
+
+from flask import Response, jsonify
+from pydantic import Field
+
+from core.access.permissions import Action
+from core.claims import aging
+from core.claims.aging import BUCKETS, AgingRow, Bucket, Sum
+from core.models.ledger import Responsibility
+from core.practices import practice_days, practice_queries
+from webui.api.blueprint import CLAIMS, CSV_FILE, XLSX_FILE, api, problem_responses
+from webui.api.models import Answer
+from webui.api.request_parsing import requires
+from webui.claims.aging import send_aging_file
+from webui.shared.app_context import app_context, now
+from webui.shared.token_auth import current_actor
+
+
+class AgedSum(Answer):
+    """Claims with a balance, and its sum."""
+
+    claims: int
+    cents: int
+
+    @classmethod
+    def of(cls, one: Sum) -> Self:
+        """Return the sum as an answer."""
+        return cls(claims=one.claims, cents=one.cents)
+
+
+class AgeBucket(AgedSum):
+    """Balances above zero whose age is in a range of days since the date of service."""
+
+    first_day: int
+    last_day: Annotated[int | None, Field(description="Last day of the range; null: no end")]
+
+    @classmethod
+    def in_bucket(cls, one: Sum, bucket: Bucket) -> Self:
+        """Return the sum of a bucket as an answer."""
+        return cls(claims=one.claims, cents=one.cents, first_day=bucket.first, last_day=bucket.last)
+
+
+class AgingOfPayer(Answer):
+    """The balances of claims with the same primary payer."""
+
+    responsibility: Responsibility
+    payer_id: Annotated[str | None, Field(description="Primary payer; null: self-pay")]
+    payer: str | None
+    buckets: list[AgeBucket]
+    owed: Annotated[AgedSum, Field(description="Balances above zero, of any age")]
+    credits: Annotated[AgedSum, Field(description="Balances below zero, as a negative sum")]
+    net_cents: int
+
+    @classmethod
+    def of(cls, side: Responsibility, row: AgingRow) -> Self:
+        """Return the row as an answer."""
+        return cls(
+            responsibility=side,
+            payer_id=row.payer_id,
+            payer=row.payer,
+            buckets=[AgeBucket.in_bucket(one, bucket) for one, bucket in zip(row.owed, BUCKETS, strict=True)],
+            owed=AgedSum.of(row.total),
+            credits=AgedSum.of(row.credits),
+            net_cents=row.net_cents,
+        )
+
+
+class AgingReport(Answer):
+    """Balances by age, responsibility and primary payer."""
+
+    as_of: Annotated[dt.date, Field(description="Today in the practice's time zone")]
+    rows: list[AgingOfPayer]
+    net_cents: Annotated[int, Field(description="Net A/R of the practice")]
+
+
+@api.get("/aging", tags=[CLAIMS], responses={200: AgingReport})
+@requires(Action.SEE_CLAIMS)
+def show_aging() -> Response:
+    """Return the A/R aging as of today."""
+    practice_id, today = current_actor().practice_id, _today()
+    with app_context().sessions() as session:
+        found = aging.aging(session, practice_id, today=today)
+    rows = [AgingOfPayer.of(side, row) for side, of in found.rows.items() for row in of]
+    return jsonify(AgingReport(as_of=today, rows=rows, net_cents=found.all.net_cents).json_ready())
+
+
+@api.get("/aging.csv", tags=[CLAIMS], responses={200: CSV_FILE, **problem_responses(429, 503)})
+@requires(Action.SEE_CLAIMS)
+def export_aging() -> Response:
+    """Download the A/R aging as CSV."""
+    return send_aging_file("csv", today=_today(), by=current_actor())
+
+
+@api.get("/aging.xlsx", tags=[CLAIMS], responses={200: XLSX_FILE, **problem_responses(429, 503)})
+@requires(Action.SEE_CLAIMS)
+def export_aging_xlsx() -> Response:
+    """Download the A/R aging as XLSX."""
+    return send_aging_file("xlsx", today=_today(), by=current_actor())
+
+
+def _today() -> dt.date:
+    with app_context().sessions() as session:
+        return practice_days.today(practice_queries.find(session, current_actor().practice_id), now=now())

@@ -1,0 +1,68 @@
+"""The A/R aging: balances by age, responsibility and payer. Each amount links to its claims."""
+
+import datetime as dt
+from typing import Any, Final
+
+from flask import Blueprint, Response, render_template, url_for
+
+from core.access.permissions import Action, Actor
+from core.claims import aging
+from core.claims.aging import BUCKETS, AgingRow, Bucket
+from core.models.ledger import Responsibility
+from core.practices import practice_days
+from webui.shared import file_downloads
+from webui.shared.app_context import app_context, now
+from webui.shared.auth import current_actor, current_practice, requires
+
+SHORTEST: Final = "0.01"  # dollars: the least balance
+
+blueprint = Blueprint("aging", __name__, url_prefix="/aging")
+
+
+@blueprint.get("")
+@requires(Action.SEE_CLAIMS)
+def show() -> str:
+    """Show the aging as of today."""
+    today = practice_days.today(current_practice(), now=now())
+    with app_context().sessions() as db:
+        found = aging.aging(db, current_actor().practice_id, today=today)
+    return render_template(
+        "aging/show.html",
+        aging=found,
+        buckets=BUCKETS,
+        ages=[f"#{bucket.label} days" for bucket in BUCKETS],
+        today=today,
+        claims_page=_claims_page,
+    )
+
+
+@blueprint.get("/aging.<any(csv, xlsx):form>")
+@requires(Action.SEE_CLAIMS)
+def download(form: str) -> Response:
+    """Download the aging as of today."""
+    return send_aging_file(form, today=practice_days.today(current_practice(), now=now()), by=current_actor())
+
+
+def send_aging_file(form: str, *, today: dt.date, by: Actor) -> Response:
+    """Answer with the aging as `csv` or `xlsx`. It names no patient, so the audit log does not record the download."""
+    return file_downloads.send_file(
+        by=by,
+        name=f"aging-{today}.{form}",
+        content_type=file_downloads.CONTENT_TYPES[form],
+        record=lambda _: by.require(Action.SEE_CLAIMS),
+        pieces=lambda db: aging.file(aging.aging(db, by.practice_id, today=today), form),
+    )
+
+
+def _claims_page(side: Responsibility, row: AgingRow | None, bucket: Bucket | None, *, credits_: bool = False) -> str:
+    """Return the address of the feed with the claims of an amount. `row` is None for every payer."""
+    keys: dict[str, Any] = {}
+    if row is not None:
+        keys |= {"primary_payer_id": row.payer_id} if row.payer_id else {"has_primary": "false"}
+    if bucket is not None:
+        if bucket.first:
+            keys["age_min_days"] = bucket.first
+        if bucket.last is not None:
+            keys["age_max_days"] = bucket.last
+    keys |= {f"{side.value}_due_max": f"-{SHORTEST}"} if credits_ else {f"{side.value}_due_min": SHORTEST}
+    return url_for("feed.show", **keys)
