@@ -24,14 +24,14 @@ class PreviewGone(Refusal):
 
 
 def preview_again(
-    session: Session, key: JobKey, make: Callable[[list[str]], SettleJob], *, by: Actor, now: dt.datetime
+    session: Session, key: JobKey, make: Callable[[dict[str, list[str]]], SettleJob], *, by: Actor, now: dt.datetime
 ) -> SettleJob:
-    """Let `make` preview the claims of job `key` again, by their numbers, and discard the old preview.
+    """Let `make` preview the claims of job `key` again, as a selection, and discard the old preview.
 
     Raise what `make` raises, and `PreviewGone` if the claims were removed.
     """
     old = job_queries.find(session, key)
-    job = make(_claim_ids(session, key))
+    job = make({"claim_numbers" if "claim_numbers" in old.selection else "claim_ids": _claim_ids(session, key)})
     if old.status is JobStatus.PREVIEWED and old.id != job.id:
         commands.discard(session, key, by=by, now=now)
     return job
@@ -68,17 +68,17 @@ def preview_with_posting_date(
         "chunk_claims": chunk_claims,
     }
 
-    def reverse(claim_ids: list[str]) -> SettleJob:
+    def reverse(selection: dict[str, list[str]]) -> SettleJob:
         assert old.reverses_job_id is not None
         original = JobKey(key.practice_id, old.reverses_job_id)
         return commands.request_reversal(
-            session, original, claim_ids=claim_ids, note=old.note, posting_date=posting_date, **how
+            session, original, claim_ids=selection["claim_ids"], note=old.note, posting_date=posting_date, **how
         )
 
-    def change(claim_ids: list[str]) -> SettleJob:
+    def change(selection: dict[str, list[str]]) -> SettleJob:
         request = {
             "target_status": old.target_status,
-            "selection": {"claim_ids": claim_ids},
+            "selection": selection,
             "reason": old.reason_code,
             "note": old.note,
             "include": list(old.overridden_rules),

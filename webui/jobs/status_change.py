@@ -156,9 +156,7 @@ def _create_preview(change: StatusChangeForm, form_key: str) -> SettleJob:
     with transaction(app_context().sessions) as db:
         if change.again:
             old = JobKey(actor.practice_id, change.again)
-            return preview_again.preview_again(
-                db, old, lambda numbers: make({"claim_ids": numbers}), by=actor, now=now()
-            )
+            return preview_again.preview_again(db, old, make, by=actor, now=now())
         assert change.selected is not None
         return make(change.selected.as_request())
 

@@ -201,6 +201,7 @@ MONEY_FIELDS: Final = tuple(field for field, target in TARGETS.items() if target
 
 _ABBREVIATIONS: Final = {
     "#": "number", "no": "number", "num": "number", "nbr": "number", "id": "number", "nr": "number",
+    "numbers": "number", "ids": "number", "nos": "number",
     "acct": "account", "acc": "account", "pt": "patient", "pat": "patient", "patients": "patient", "ins": "insurance",
     "insur": "insurance", "bal": "balance", "balances": "balance", "dob": "birth date", "birthdate": "birth date",
     "dos": "service date", "svc": "service", "serv": "service", "srv": "service", "chg": "charge", "chgs": "charge",

@@ -12,8 +12,8 @@ from core.access.permissions import Action, Actor
 from core.errors import BadInput
 from core.jobs import posting_month
 from core.jobs.preview import freezing, preview_items, schedule_lock, selections
-from core.jobs.preview.job_request import BadRequest, JobRequest, Selection
-from core.jobs.preview.selections import NothingSelected
+from core.jobs.preview.job_request import BadRequest, JobRequest, Listed, Selection
+from core.jobs.preview.selections import NO_NUMBER_FOUND, NothingSelected
 from core.models.jobs import JobKind, NextStep, SettleJob
 from core.models.practices import BillingStatus, Practice, PracticeReason
 from core.policy import terms
@@ -113,7 +113,7 @@ def _begin(
     of_job, few = rule_terms(session, job), PREVIEW_IN_REQUEST_CLAIMS_MAX
     counted = selections.count(session, job.practice_id, selected, terms=of_job, at_most=few)
     if counted == 0:
-        raise NothingSelected
+        raise NothingSelected(NO_NUMBER_FOUND if isinstance(selected, Listed) else None)
     if counted <= few:
         if job.schedule_id is not None:
             schedule_lock.lock(session, job)

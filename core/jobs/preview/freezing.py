@@ -175,9 +175,8 @@ def _after_freezing(job: SettleJob) -> JobStatus:
 
 def _summary(selection: dict[str, Any]) -> dict[str, Any]:
     """Return the selection without its list of up to 200,000 ids, which the items replace."""
-    counted = {key: len(value) for key, value in selection.items() if key.endswith("claim_ids") and value is not None}
-    kept = {key: value for key, value in selection.items() if not key.endswith("claim_ids")}
-    return {**kept, **counted}
+    given = {key: value for key, value in selection.items() if value is not None}
+    return {key: len(value) if isinstance(value, list) else value for key, value in given.items()}
 
 
 def is_expired(job: SettleJob, *, now: dt.datetime) -> bool:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
@@ -14,9 +14,11 @@ from core.models.claims import SETTLED
 from core.policy.rules import OVERRIDABLE_CODES
 
 SELECTION_CLAIM_IDS_MAX = 1_000_000
+CLAIM_NUMBERS_MAX: Final = 100_000  # of a list; each may need a search for a similar number
+CLAIM_ID_CHARACTERS_MAX: Final = 200
 SHOWN_MAX = 3  # faults of a selection that an error message lists
 
-ClaimIdText = Annotated[str, Field(min_length=1, max_length=200)]
+ClaimIdText = Annotated[str, Field(min_length=1, max_length=CLAIM_ID_CHARACTERS_MAX)]
 
 
 class BadRequest(BadInput):
@@ -39,6 +41,17 @@ class Chosen(_Frozen):
     """Individual claims, by the practice's own claim IDs."""
 
     claim_ids: Annotated[tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)]
+
+
+class Listed(_Frozen):
+    """Claim numbers from a list, such as a spreadsheet's column. Numbers that are not found select nothing."""
+
+    claim_numbers: Annotated[tuple[ClaimIdText, ...], Field(max_length=CLAIM_NUMBERS_MAX)]
+
+    @field_validator("claim_numbers")
+    @classmethod
+    def _each_once(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(given))
 
 
 class Matching(_Frozen):
@@ -72,7 +85,7 @@ class All(_Frozen):
     excluded_claim_ids: Annotated[tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)] = ()
 
 
-Selection = Chosen | Matching | All
+Selection = Chosen | Listed | Matching | All
 
 
 class JobRequest(_Frozen):
@@ -98,7 +111,7 @@ class JobRequest(_Frozen):
             request = cls.model_validate(given)
         except ValidationError as error:
             raise BadRequest(reading.join_faults(_faults(error))) from None
-        if isinstance(request.selection, Chosen) and not request.selection.claim_ids:
+        if request.selection in (Chosen(claim_ids=()), Listed(claim_numbers=())):
             raise EmptySelection
         if request.settles and request.reason is None:
             raise BadRequest("reason: give the code of one of the practice's write-off reasons, such as small_balance")
@@ -115,7 +128,9 @@ class JobRequest(_Frozen):
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-_SELECTION_SHAPES = '{"claim_ids": […]}, {"filter": {…}, "excluded_claim_ids": […]} or {"all": true}'
+_SELECTION_SHAPES = (
+    '{"claim_ids": […]}, {"claim_numbers": […]}, {"filter": {…}, "excluded_claim_ids": […]} or {"all": true}'
+)
 
 
 def _faults(error: ValidationError) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""The claims that a request selects, as SQL, and a refusal for claims that do not exist."""
+"""The claims that a request selects, as SQL and in words, and a refusal for claims that do not exist."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -9,12 +9,15 @@ from sqlalchemy.orm import Session
 
 from core.claims import feed
 from core.claims.filters import ClaimFilter
+from core.counting import counted
 from core.errors import BadInput
-from core.jobs.preview.job_request import Chosen, Matching, Selection
+from core.jobs.preview.job_request import Chosen, Listed, Matching, Selection
 from core.models.claims import Claim
+from core.models.jobs import SettleJob
 from core.policy.terms import Terms
 
 NAMED_MAX = 5
+NO_NUMBER_FOUND: Final = "None of these claim numbers was found in this practice."
 
 
 class UnknownClaim(BadInput):
@@ -31,11 +34,9 @@ class NothingSelected(BadInput):
 
 def condition(practice_id: int, selection: Selection, *, terms: Terms) -> ColumnElement[bool]:
     """Return the condition on `claim` that selects the requested claims."""
-    if isinstance(selection, Chosen):
-        return and_(
-            Claim.practice_id == practice_id,
-            Claim.external_id.in_(_listed(selection.claim_ids)),
-        )
+    if isinstance(selection, Chosen | Listed):
+        named = selection.claim_ids if isinstance(selection, Chosen) else selection.claim_numbers
+        return and_(Claim.practice_id == practice_id, Claim.external_id.in_(_listed(named)))
     excluded: ColumnElement[bool] = true()
     if selection.excluded_claim_ids:
         excluded = Claim.external_id.not_in(_listed(selection.excluded_claim_ids))
@@ -61,7 +62,12 @@ def count(
 
 
 def check_claim_ids(session: Session, practice_id: int, selection: Selection) -> None:
-    """Raise `UnknownClaim` with the first ids that are not in the practice, or `BadFilter` for a bad status."""
+    """Raise `UnknownClaim` with the first ids that are not in the practice, or `BadFilter` for a bad status.
+
+    The numbers of a list may be unknown.
+    """
+    if isinstance(selection, Listed):
+        return
     if isinstance(selection, Matching):
         feed.check_known_values(session, practice_id, ClaimFilter.of(selection.filter))
     named = selection.claim_ids if isinstance(selection, Chosen) else selection.excluded_claim_ids
@@ -75,6 +81,27 @@ def check_claim_ids(session: Session, practice_id: int, selection: Selection) ->
             f"{'Claim' if len(unknown) == 1 else 'Claims'} not found in this practice: {', '.join(unknown)}",
             claim_ids=list(unknown),
         )
+
+
+def describe(job: SettleJob) -> str:
+    """Say what the job's request selected, such as "97 claim numbers from a list, 3 not found"."""
+    numbers, claims, filtered = (job.selection.get(key) for key in ("claim_numbers", "claim_ids", "filter"))
+    if numbers is not None:
+        words = f"{counted(_size(numbers), 'claim number')} from a list"
+        missing = _size(numbers) - job.claims_total if job.claims_total is not None else 0
+        return f"{words}, {missing:,} not found" if missing else words
+    if claims is not None:
+        return f"{counted(_size(claims), 'claim')}, by claim ID"
+    if job.reverses_job_id:
+        return f"all claims that job {job.reverses_job_id:,} settled"
+    words = "all of the practice\u2019s claims" if filtered is None else counted(len(filtered), "filter")
+    excluded = _size(job.selection.get("excluded_claim_ids") or 0)
+    return f"{words}, except {counted(excluded, 'unchecked claim')}" if excluded else words
+
+
+def _size(ids: int | list[str]) -> int:
+    """Return the number of ids. The selection contains the ids until the items are frozen, then their number."""
+    return len(ids) if isinstance(ids, list) else ids
 
 
 def _array(external_ids: Sequence[str]) -> Any:
