@@ -20,6 +20,7 @@ from webui import api
 from webui.claims import (
     aging,
     claim_actions,
+    claim_list,
     claim_page,
     corrections,
     credit_balances,
@@ -144,7 +145,7 @@ def _register_practice_pages(app: OpenAPI) -> None:
     """Register imports, month-end close, credits, exclusions, reasons, the audit and the pages about write-offs."""
     for pages in (
         import_pages, upload, import_mappings, months, posting_date, credit_balances, aging, recoveries, exclusions,
-        reasons, audit, write_offs,
+        reasons, audit, write_offs, claim_list,
     ):  # fmt: skip
         app.register_blueprint(pages.blueprint)
 

@@ -6,6 +6,7 @@ from core.cli import formats
 from core.counting import counted
 from core.money import format_cents
 
+NUMBERS_SHOWN: Final = 20  # of a list, that were not found; --json has all
 GROUPS_SHOWN: Final = 10  # payers or providers, largest first; --json has more
 
 
@@ -14,7 +15,7 @@ def format_preview(job: dict[str, Any]) -> str:
     counts, totals = job["counts"], job["totals"]
     if counts is None:
         return f"Job {job['id']} is being prepared."
-    lines = [_first_line(job), *map(_code_line, totals["by_code"])]
+    lines = [*_not_found(job), _first_line(job), *map(_code_line, totals["by_code"])]
     if others := counts["in_other_jobs"]:
         are, them = ("is", "it") if others == 1 else ("are", "them")
         lines.append(
@@ -31,6 +32,20 @@ def format_preview(job: dict[str, Any]) -> str:
         lines.append(f"  {when} another user's approval, because it is over a limit:")
         lines += [f"    {one['sentence']}" for one in job["over"]]
     return "\n".join(lines)
+
+
+def _not_found(job: dict[str, Any]) -> list[str]:
+    """Return a line for each number of a list that was not found. Only a new job has them."""
+    missing = job.get("not_found", ())
+    near = [one for one in missing if one["did_you_mean"]]
+    shown = [*near, *(one for one in missing if not one["did_you_mean"])][:NUMBERS_SHOWN]
+    lines = [f"{counted(len(missing), 'claim number')} not found:"] if missing else []
+    lines += [f"  {one['claim_number']}{_did_you_mean(one['did_you_mean'])}" for one in shown]
+    return [*lines, *([f"  and {len(missing) - len(shown):,} more"] if len(missing) > len(shown) else [])]
+
+
+def _did_you_mean(claim_ids: list[str]) -> str:
+    return f" (did you mean {' or '.join(claim_ids)}?)" if claim_ids else ""
 
 
 def setting_lines(job: dict[str, Any]) -> list[str]:
@@ -82,7 +97,7 @@ def _money(row: dict[str, Any]) -> str:
 
 def _request_lines(job: dict[str, Any]) -> list[str]:
     """Return lines with the requester, reason, posting date and overridden rules."""
-    lines = [f"Requested by {job['requested_by'] or 'an unknown user'}"]
+    lines = [f"Requested by {job['requested_by'] or 'an unknown user'}", f"Selection: {job['selection']}"]
     if job["approval_asked_at"] or job["confirmed_at"]:
         lines.append(f"Confirmed by {job['confirmed_by'] or 'an unknown user'}")
     if job["reason"]:

@@ -1,7 +1,9 @@
 """Preview a job: a settlement, a status change or a reversal. No claim is changed."""
 
 import secrets
+import sys
 import time
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -10,6 +12,8 @@ from core.cli import options
 from core.cli.client import Api
 from core.cli.job_output import format_preview
 from core.cli.user_command import user_command
+from core.intake.claim_list.read_file import read_file
+from core.intake.claim_list.read_text import SPACE, BadClaimList, read_text
 from core.policy.rules import OVERRIDABLE_CODES
 
 POLL_SECONDS: Final = 0.5
@@ -24,6 +28,9 @@ _posting_date_option = click.option(
 @user_command(format_preview)
 @options.filter_option
 @click.option("--claim", "claims", multiple=True, metavar="ID", help="A claim. Repeat for more claims.")
+@click.option("--claims-from", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+              help="A CSV, XLSX or text file of claim numbers, or - for standard input. Numbers that are not found are "
+              "listed and select nothing.")  # fmt: skip
 @click.option("--all", "every", is_flag=True, help="All of the practice's claims.")
 @click.option("--to", "target_status", default="Settled", show_default=True, metavar="STATUS",
               help="The new billing status.")  # fmt: skip
@@ -40,21 +47,37 @@ _posting_date_option = click.option(
     help="Override a skip rule, if your role allows it. Repeat for more rules.",
 )
 @_posting_date_option
-def preview(api: Api, filters: tuple[str, ...], claims: tuple[str, ...], every: bool, **given: Any) -> Any:
+def preview(
+    api: Api, filters: tuple[str, ...], claims: tuple[str, ...], claims_from: str | None, every: bool, **given: Any
+) -> Any:
     """Preview what a job will do to each claim.
 
     Nothing changes until you confirm the job with `settle confirm`.
     """
-    if [every, bool(filters), bool(claims)].count(True) != 1:
+    if [every, bool(filters), bool(claims), bool(claims_from)].count(True) != 1:
         raise click.UsageError(
-            "Select claims with --filter KEY=VALUE or --claim ID (each may be repeated), or with --all."
+            "Select claims with --filter KEY=VALUE or --claim ID (each may be repeated), with --claims-from FILE, or "
+            "with --all."
         )
     selection: dict[str, Any] = {"all": True}
     if claims:
         selection = {"claim_ids": list(dict.fromkeys(claims))}
+    elif claims_from:
+        selection = {"claim_numbers": _read_numbers(claims_from)}
     elif filters:
         selection = {"filter": options.parse_filters(filters)}
     return _wait_until_prepared(api, "/settle-jobs", {"selection": selection, **given})
+
+
+def _read_numbers(source: str) -> tuple[str, ...]:
+    """Return the claim numbers in a file, or in standard input if `source` is -. Spaces split nothing."""
+    if source != "-":
+        return read_file(Path(source), name=Path(source).name, kept={SPACE}).numbers
+    try:
+        text = sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadClaimList("Standard input is not UTF-8 text.") from None
+    return read_text(text, kept={SPACE}).numbers
 
 
 @user_command(format_preview)
@@ -79,7 +102,7 @@ def _wait_until_prepared(api: Api, path: str, body: dict[str, Any]) -> Any:
         click.echo(f"A worker is preparing job {job['id']} …", err=True)
     while job["status"] == "preparing":
         time.sleep(POLL_SECONDS)
-        job = api.get(f"/settle-jobs/{job['id']}")
+        job = {**job, **api.get(f"/settle-jobs/{job['id']}")}  # only the first answer has `not_found`
     return job
 
 

@@ -28,7 +28,10 @@ RIGHTS = {
         POST /write-offs/files   GET /write-offs/layouts/new   GET /write-offs/layouts/1   POST /write-offs/layouts
         POST /write-offs/layouts/1/delete
     """,
-    Action.PREVIEW_JOB: "POST /jobs   POST /jobs/1/again   POST /jobs/1/date   POST /jobs/1/discard",
+    Action.PREVIEW_JOB: """
+        POST /jobs   POST /jobs/1/again   POST /jobs/1/date   POST /jobs/1/discard   GET /feed/claim-numbers
+        POST /feed/claim-numbers   POST /feed/claim-numbers/not-found.csv
+    """,
     Action.CONFIRM_JOB: "POST /jobs/1/confirm",
     Action.CONTROL_JOB: "POST /jobs/1/pause   POST /jobs/1/resume   POST /jobs/1/cancel   POST /jobs/1/retry-failed",
     Action.APPROVE_JOB: "POST /jobs/1/approve   POST /jobs/1/reject",

@@ -112,6 +112,9 @@ class SettleJobSummary(Answer):
     setting: Annotated[WriteOffSetting, Field(description="The Balance Writeoff setting, frozen by the preview")]
     as_of: dt.date
     posting_date: dt.date
+    selection: Annotated[
+        str, Field(description='What the request selected, e.g. "97 claim numbers from a list, 3 not found"')
+    ]
     claims_expected: Annotated[int | None, Field(description="Count before the preview, while the job is preparing")]
     counts: Annotated[Counts | None, Field(description="Frozen by the preview; null while the job is preparing")]
     requested_by: str | None
@@ -150,6 +153,28 @@ class SettleJobAnswer(SettleJobSummary):
         ),
     ]
     changed_words: Annotated[str, Field(description="The same as a sentence; empty if no claim changed")]
+
+
+class NotFoundNumber(Answer):
+    """A number of a list that no claim of the practice has."""
+
+    claim_number: Annotated[str, Field(validation_alias="number")]
+    did_you_mean: Annotated[
+        tuple[str, ...],
+        Field(
+            validation_alias="near",
+            description="Up to 5 claims whose numbers differ only in leading zeros, letter case or characters that "
+            "look alike. The job does not contain them",
+        ),
+    ]
+
+
+class CreatedJob(SettleJobAnswer):
+    """A new job. For a list of claim numbers, it says which were not found."""
+
+    not_found: Annotated[
+        list[NotFoundNumber], Field(description="Numbers of claim_numbers that select nothing, in their order")
+    ]
 
 
 class SettleJobsPage(Answer):

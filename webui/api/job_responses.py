@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.jobs import codes, job_queries, stale
 from core.jobs.approval import decide, limits, requesters
-from core.jobs.preview import cost_share, open_balances
+from core.jobs.preview import cost_share, open_balances, selections
 from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import JobStatus, SettleJob
@@ -81,6 +81,7 @@ def _summary_fields(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "setting": job.setting,
         "as_of": job.as_of,
         "posting_date": job.posting_date,
+        "selection": selections.describe(job),
         "claims_expected": job.claims_expected,
         "counts": Counts.model_validate(preview) if preview else None,
         "requested_by": names.get(job.requested_by),

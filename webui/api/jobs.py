@@ -9,8 +9,9 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from core.access.permissions import Action
 from core.db.engine import transaction
+from core.intake.claim_list import check
 from core.jobs import codes, commands, job_queries
-from core.jobs.preview.job_request import SELECTION_CLAIM_IDS_MAX, ClaimIdText, JobRequest
+from core.jobs.preview.job_request import SELECTION_CLAIM_IDS_MAX, ClaimIdText, JobRequest, Listed
 from core.jobs.results import outcome_sentences, outcomes, progress
 from core.models.jobs import JobStatus, SettleJob
 from core.reading import NOTE_CHARACTERS_MAX, Day
@@ -18,8 +19,10 @@ from webui.api.blueprint import JOBS, api, problem_responses
 from webui.api.job_models import (
     ChangedSeen,
     Confirmed,
+    CreatedJob,
     Item,
     ItemsPage,
+    NotFoundNumber,
     ProgressAnswer,
     SettleJobAnswer,
     SettleJobsPage,
@@ -73,10 +76,14 @@ class Reversal(Body):
     ] = None
 
 
-@api.post("/settle-jobs", tags=[JOBS], responses={201: SettleJobAnswer, **problem_responses(400, 409, 413, 415)})
+@api.post("/settle-jobs", tags=[JOBS], responses={201: CreatedJob, **problem_responses(400, 409, 413, 415)})
 @requires(Action.PREVIEW_JOB)
 def create_job(header: OnceHeaders, body: JobRequest) -> Created:
     """Preview a job: freeze the selected claims, each with its verdict.
+
+    Each of `claim_ids` must exist. Use `claim_numbers` for a list from elsewhere, such as a spreadsheet: the job
+    contains the claims that exist, and `not_found` has the other numbers. If none exists, the answer is 422
+    `nothing_selected`.
 
     For up to 20,000 claims, the answer is the preview. A larger job is `preparing`, and its preview follows later.
 
@@ -93,7 +100,12 @@ def create_job(header: OnceHeaders, body: JobRequest) -> Created:
             chunk_claims=app_context().settings.chunk_claims,
             now=now(),
         )
-        answer = job_answer(session, job)
+        selected = body.selection
+        numbers = selected.claim_numbers if isinstance(selected, Listed) else ()
+        missing = check.missing_numbers(session, actor.practice_id, numbers) if numbers else []
+        answer = CreatedJob(
+            **dict(job_answer(session, job)), not_found=[NotFoundNumber.model_validate(one) for one in missing]
+        )
     return created_response(job, answer)
 
 

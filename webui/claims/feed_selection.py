@@ -1,4 +1,4 @@
-"""The selection that a form of the feed sends: single claims, or all that match the filter with exceptions."""
+"""The selection that a form sends: single claims, the numbers of a list, or all that match with exceptions."""
 
 import json
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from webui.claims.feed_query import FeedQuery
 
 ALL_MATCHING: Final = "matching"
 SELECTED_CLAIMS: Final = "chosen"
+LISTED_NUMBERS: Final = "list"  # numbers that are not found select nothing
 
 
 class BadSelection(BadInput):
@@ -38,20 +39,20 @@ class FeedSelection:
     def of(cls, form: MultiDict[str, str]) -> Self:
         """Read it. Raise `BadSelection` or `BadFilter`."""
         scope = form.get("scope", SELECTED_CLAIMS)
-        if scope not in (ALL_MATCHING, SELECTED_CLAIMS):
+        if scope not in (ALL_MATCHING, SELECTED_CLAIMS, LISTED_NUMBERS):
             raise BadSelection
         query = FeedQuery.of_text(form.get("filter", ""))
         if scope == ALL_MATCHING and query.filter is None:
             raise BadFilter(" ".join(query.faults.values()))
-        listed = _parse_claim_ids(form.get("claim_ids") or "[]")
+        listed = parse_claim_ids(form.get("claim_ids") or "[]")
         # Without JavaScript, a checked box selects, and there are no exceptions.
         boxes = form.getlist("claim_id") if scope == SELECTED_CLAIMS else []
         return cls(scope, tuple(dict.fromkeys([*listed, *boxes])), query.filter_text, query.filter)
 
     def as_request(self) -> dict[str, Any]:
         """Return the selection for a job request."""
-        if self.scope == SELECTED_CLAIMS:
-            return {"claim_ids": list(self.claim_ids)}
+        if self.scope != ALL_MATCHING:
+            return {"claim_ids" if self.scope == SELECTED_CLAIMS else "claim_numbers": list(self.claim_ids)}
         assert self.filter is not None
         narrowed = self.filter.given()
         which: dict[str, Any] = {"filter": narrowed} if narrowed else {"all": True}
@@ -59,7 +60,7 @@ class FeedSelection:
 
     def totals(self, session: Session, practice_id: int, terms: Terms) -> FeedTotals:
         """Count and sum the selection."""
-        if self.scope == SELECTED_CLAIMS:
+        if self.scope != ALL_MATCHING:
             return feed.totals_of_claim_ids(session, practice_id, self.claim_ids)
         assert self.filter is not None
         return feed.totals(session, practice_id, self.filter, terms, excluded=self.claim_ids)
@@ -70,7 +71,8 @@ class FeedSelection:
         return {"scope": self.scope, "filter": self.filter_text, "claim_ids": json.dumps(self.claim_ids)}
 
 
-def _parse_claim_ids(text: str) -> list[str]:
+def parse_claim_ids(text: str) -> list[str]:
+    """Read a field that contains claim IDs as a JSON list. Raise `BadSelection`."""
     try:
         listed = json.loads(text)
     except ValueError:

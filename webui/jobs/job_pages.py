@@ -15,7 +15,7 @@ from core.errors import Refusal
 from core.jobs import codes, commands, job_queries, reversed_totals
 from core.jobs.execution import retry
 from core.jobs.keys import JobKey
-from core.jobs.preview import cost_share
+from core.jobs.preview import cost_share, selections
 from core.jobs.preview.totals import PreviewTotals
 from core.jobs.results import outcomes, progress
 from core.jobs.results.files import File
@@ -85,7 +85,6 @@ def render_job(job_id: int, **extra: Any) -> Response:
             "progress": so_far,
             "points": points,
             "totals": PreviewTotals.model_validate(job.preview) if job.preview else None,
-            "selection": _selection_counts(job.selection),
             "names": job_queries.names_of_users(db, key.practice_id, _user_ids(job)),
             "table": _outcome_table(db, key, job, so_far),
             "moving": job.status in IN_PROGRESS_STATUSES,
@@ -201,19 +200,6 @@ def _only_claim(db: Session, key: JobKey) -> outcomes.ItemRow | None:
     return found[0] if found else None
 
 
-def _selection_counts(selection: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was selected. The selection contains claim IDs until the items are frozen, then a count."""
-
-    def count(numbers: int | list[str] | None) -> int | None:
-        return len(numbers) if isinstance(numbers, list) else numbers
-
-    return {
-        "claims": count(selection.get("claim_ids")),
-        "filter": selection.get("filter"),
-        "excluded": count(selection.get("excluded_claim_ids")),
-    }
-
-
 def _render_page_or_partial(page: str, part: str, **facts: Any) -> Response:
     if not partials.is_partial_request():
         return Response(render_template(page, **facts), mimetype="text/html")
@@ -238,6 +224,12 @@ def code_words(code: str | None) -> str:
 def cost_share_reason(job: SettleJob) -> str:
     """Return the reason that a user gave for writing off cost sharing."""
     return cost_share.reason_of(job)
+
+
+@blueprint.app_template_filter("selection_words")
+def selection_words(job: SettleJob) -> str:
+    """Return what the job's request selected."""
+    return selections.describe(job)
 
 
 @blueprint.app_template_filter("why_words")

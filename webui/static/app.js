@@ -10,6 +10,7 @@ document.addEventListener("htmx:configRequest", (event) => {
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post" || event.defaultPrevented) return;
+  if (event.submitter?.hasAttribute("data-download")) return; // the page stays
   if (form.dataset.sent) { event.preventDefault(); return; }
   form.dataset.sent = "yes";
 });
@@ -34,4 +35,20 @@ document.addEventListener("change", (event) => {
     address.searchParams.set(event.target.name, event.target.value);
     link.href = address.href;
   }
+});
+
+// Menus: one open at a time. Escape or a click elsewhere closes it.
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  const menu = event.target.closest?.("details.menu[open]");
+  if (!menu) return;
+  if (event.key === "Escape") { menu.open = false; menu.querySelector("summary").focus(); }
+  const items = [...menu.querySelectorAll(".item")];
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!items.length || !step) return;
+  event.preventDefault();
+  const at = items.indexOf(document.activeElement);
+  items[(at + step + items.length) % items.length].focus();
 });

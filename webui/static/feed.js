@@ -227,23 +227,6 @@ function keys(event) {
   next.scrollIntoView({ block: "nearest" });
 }
 
-// ---- menus: one open at a time; Escape or a click elsewhere closes it
-
-document.addEventListener("click", (event) => {
-  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
-});
-document.addEventListener("keydown", (event) => {
-  const menu = event.target.closest?.("details.menu[open]");
-  if (!menu) return;
-  if (event.key === "Escape") { menu.open = false; menu.querySelector("summary").focus(); }
-  const items = [...menu.querySelectorAll(".item")];
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (!items.length || !step) return;
-  event.preventDefault();
-  const at = items.indexOf(document.activeElement);
-  items[(at + step + items.length) % items.length].focus();
-});
-
 // ---- end each scroll at the start of a column, even at the end of the table
 
 const scroller = feed.querySelector(".scroll");

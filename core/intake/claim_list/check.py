@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ARRAY, Text, exists, func, literal, select
+from sqlalchemy import ARRAY, Text, exists, false, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
@@ -13,7 +13,7 @@ from core.intake.claim_list.read_text import SEPARATORS
 from core.intake.parsing.characters import fold_look_alikes
 from core.intake.parsing.spreadsheet import damage_to_id
 from core.models.claims import Claim
-from core.policy import facts
+from core.policy import facts, rules
 from core.policy.terms import Terms
 
 NAMED_MAX: Final = 5  # claims named for one number or one reason
@@ -65,7 +65,7 @@ def check(session: Session, practice_id: int, numbers: Sequence[str], terms: Ter
     blocked: dict[str, Blocked] = {}
     for status, why, claims, named in session.execute(counts.group_by(found.c.billing_status, found.c.code)):
         statuses[status] += claims
-        if why is not None:
+        if why in rules.skip_codes():
             before = blocked.get(why, Blocked(why, 0, ()))
             named_first = tuple(sorted({*before.first, *named})[:NAMED_MAX])
             blocked[why] = Blocked(why, before.claims + claims, named_first)
@@ -92,11 +92,11 @@ def with_similar(numbers: Iterable[str], missing: Iterable[MissingNumber], wante
     return tuple(dict.fromkeys(similar.get(number) or number for number in numbers))
 
 
-def separators_in_numbers(session: Session, practice_id: int, text: str) -> set[str]:
+def separators_in_numbers(session: Session, practice_id: int) -> set[str]:
     """Return which separators of a list occur inside the practice's own claim numbers, so that they split nothing."""
-    of_practice = Claim.practice_id == practice_id
-    has = {one: func.strpos(Claim.external_id, one) > 0 for one in SEPARATORS if one in text}
-    return {one for one, inside in has.items() if session.scalar(select(Claim.id).where(of_practice, inside).limit(1))}
+    occurs = (func.coalesce(func.bool_or(func.strpos(Claim.external_id, one) > 0), false()) for one in SEPARATORS)
+    found = session.execute(select(*occurs).where(Claim.practice_id == practice_id)).one()
+    return {one for one, is_inside in zip(SEPARATORS, found, strict=True) if is_inside}
 
 
 def _near(session: Session, practice_id: int, missing: Sequence[str]) -> dict[str, tuple[str, ...]]:

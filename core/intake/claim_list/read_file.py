@@ -17,15 +17,15 @@ from core.intake.mapping.workbook import CELLS_OF_REQUEST_MAX
 from core.intake.parsing.lines import UnreadableFile
 
 
-def read_file(path: Path, *, kept: Collection[str] = ()) -> ClaimList:
-    """Read the file's claim numbers. Raise `BadClaimList` and `NoSuchFile`."""
+def read_file(path: Path, *, name: str, kept: Collection[str] = ()) -> ClaimList:
+    """Read the claim numbers of the file, which messages call `name`. Raise `BadClaimList` and `NoSuchFile`."""
     try:
         file = OfficeFile(path, cells_max=CELLS_OF_REQUEST_MAX)
         if file.is_workbook:
             return _read_workbook(file, kept)
         return read_text("".join(line for _, line in text_file.read_text_lines(path, file.encoding.name)), kept=kept)
     except UnreadableFile as stop:
-        raise BadClaimList(f"{path.name}, line {stop.line}: {stop.cure}.") from None
+        raise BadClaimList(f"{name}, line {stop.line}: {stop.cure}.") from None
 
 
 def _read_workbook(file: OfficeFile, kept: Collection[str]) -> ClaimList:

@@ -34,7 +34,7 @@ def test_a_text_or_csv_file_is_read(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "list.csv"
     path.write_bytes(content)
 
-    assert read_file(path).numbers == ("00101", "102")
+    assert read_file(path, name="list.pdf").numbers == ("00101", "102")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_text_or_csv_file_is_read(tmp_path: Path, content: bytes) -> None:
     ],
 )
 def test_the_column_of_a_workbook_is_found(tmp_path: Path, sheets: Sheets) -> None:
-    assert read_file(workbook(tmp_path / "list.xlsx", sheets)).numbers == ("00101", "102")
+    assert read_file(workbook(tmp_path / "list.xlsx", sheets), name="list.xlsx").numbers == ("00101", "102")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_column_of_a_workbook_is_found(tmp_path: Path, sheets: Sheets) -> No
 )
 def test_a_workbook_that_may_be_misread_is_refused(tmp_path: Path, sheets: Sheets, words: str) -> None:
     with pytest.raises(BadClaimList, match=words):
-        read_file(workbook(tmp_path / "list.xlsx", sheets))
+        read_file(workbook(tmp_path / "list.xlsx", sheets), name="list.xlsx")
 
 
 def test_a_file_of_another_kind_is_refused_with_its_name_and_the_fix(tmp_path: Path) -> None:
@@ -68,4 +68,4 @@ def test_a_file_of_another_kind_is_refused_with_its_name_and_the_fix(tmp_path: P
     path.write_bytes(b"%PDF-1.7")
 
     with pytest.raises(BadClaimList, match=r"list\.pdf, line 1: this is a PDF"):
-        read_file(path)
+        read_file(path, name="list.pdf")
