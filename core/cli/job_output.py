@@ -97,7 +97,7 @@ def _money(row: dict[str, Any]) -> str:
 
 def _request_lines(job: dict[str, Any]) -> list[str]:
     """Return lines with the requester, reason, posting date and overridden rules."""
-    lines = [f"Requested by {job['requested_by'] or 'an unknown user'}", f"Selection: {job['selection']}"]
+    lines = [f"Requested by {job['requested_by'] or 'an unknown user'}", f"Selection: {job['selection_words']}"]
     if job["approval_asked_at"] or job["confirmed_at"]:
         lines.append(f"Confirmed by {job['confirmed_by'] or 'an unknown user'}")
     if job["reason"]:

@@ -145,9 +145,9 @@ class SettleJob(Base):
     status: Mapped[JobStatus] = mapped_column(enum_column(JobStatus, "job_status_known"))
     target_status: Mapped[Str]
 
-    selection: Mapped[
-        dict[str, Any]
-    ]  # {"claim_ids": [...]}, {"filter": {...}, "excluded_claim_ids": [...]} or {"all": true, …}
+    # {"claim_ids": [...]}, {"claim_numbers": [...]}, {"filter": {...}, "excluded_claim_ids": [...]} or {"all": true, …}
+    # Once the items are frozen, a list of ids is replaced by its length.
+    selection: Mapped[dict[str, Any]]
     reason: Mapped[WriteOffReason | None] = mapped_column(enum_column(WriteOffReason, "job_reason_known"))
     # frozen: code, name, adjustment_code and gl_account of the practice's reason; {} for jobs of earlier versions
     practice_reason: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")

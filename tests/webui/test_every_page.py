@@ -10,7 +10,7 @@ from tests.webui.conftest import Browser
 
 PAGES = [
     "/sign-in", "/jobs", "/jobs/1", "/jobs/1/certificate", "/jobs/1/reverse", "/claims/C1", "/settings", "/schedules",
-    "/schedule-runs",
+    "/schedule-runs", "/feed/claim-numbers",
     "/months", "/months/2026-11", "/credits", "/aging", "/late-payments", "/approvals",
     "/exclusions", "/imports", "/imports/1", "/import-mappings",
     "/no-such-page", "/jobs/999",

@@ -112,7 +112,7 @@ class SettleJobSummary(Answer):
     setting: Annotated[WriteOffSetting, Field(description="The Balance Writeoff setting, frozen by the preview")]
     as_of: dt.date
     posting_date: dt.date
-    selection: Annotated[
+    selection_words: Annotated[
         str, Field(description='What the request selected, e.g. "97 claim numbers from a list, 3 not found"')
     ]
     claims_expected: Annotated[int | None, Field(description="Count before the preview, while the job is preparing")]

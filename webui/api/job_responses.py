@@ -81,7 +81,7 @@ def _summary_fields(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "setting": job.setting,
         "as_of": job.as_of,
         "posting_date": job.posting_date,
-        "selection": selections.describe(job),
+        "selection_words": selections.describe(job),
         "claims_expected": job.claims_expected,
         "counts": Counts.model_validate(preview) if preview else None,
         "requested_by": names.get(job.requested_by),

@@ -80,7 +80,7 @@ def _form(numbers: str = "", *, fault: str | None = None) -> str:
         "feed/list.html",
         numbers=numbers,
         fault=fault,
-        is_of_file=fault is not None and not numbers,
+        is_of_file=fault is not None and bool(request.files.get("file")) and not numbers,
         numbers_max=CLAIM_NUMBERS_MAX,
         megabytes=BODY_BYTES_MAX // 1_000_000,
     )
@@ -112,15 +112,17 @@ def _render_check(db: Session, listed: ClaimList) -> str:
     numbers, terms = listed.numbers, feed.terms_for(db, practice_id, now=now())
     found = check.check(db, practice_id, numbers, terms)
     wanted = {one.number for one in found.missing} if "use_all" in form else set(form.getlist("use"))
-    if wanted:
-        numbers = check.with_similar(numbers, found.missing, wanted)
-        found = check.check(db, practice_id, numbers, terms)
-    similar = [one for one in found.missing if one.only_near]
+    taken = None
+    if "use_all" in form or "use_checked" in form:
+        similar = check.with_similar(numbers, found.missing, wanted)
+        taken = len({*numbers} - {*similar})
+        numbers, found = similar, check.check(db, practice_id, similar, terms)
     facts: dict[str, Any] = {
         "listed": ClaimList(numbers, listed.read),
         "found": found,
         "sums": feed.totals_of_claim_ids(db, practice_id, numbers),
-        "similar": len(similar),
+        "taken": taken,
+        "similar": sum(1 for one in found.missing if one.only_near),
         "missing": sorted(found.missing, key=lambda one: not one.near)[:MISSING_SHOWN],
         "statuses": feed.filter_choices(db, practice_id).billing_statuses,
         "scope": LISTED_NUMBERS,

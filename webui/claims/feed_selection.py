@@ -1,6 +1,7 @@
 """The selection that a form sends: single claims, the numbers of a list, or all that match with exceptions."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -17,6 +18,7 @@ from webui.claims.feed_query import FeedQuery
 
 ALL_MATCHING: Final = "matching"
 SELECTED_CLAIMS: Final = "chosen"
+_NOT_IN_DATABASE: Final = re.compile("[\0\ud800-\udfff]")
 LISTED_NUMBERS: Final = "list"  # numbers that are not found select nothing
 
 
@@ -78,5 +80,7 @@ def parse_claim_ids(text: str) -> list[str]:
     except ValueError:
         raise BadSelection from None
     if not isinstance(listed, list) or not all(isinstance(claim_id, str) and claim_id for claim_id in listed):
+        raise BadSelection
+    if any(map(_NOT_IN_DATABASE.search, listed)):
         raise BadSelection
     return listed

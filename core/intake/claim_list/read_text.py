@@ -8,7 +8,7 @@ from typing import Final
 from core.errors import BadInput
 from core.intake.mapping import text_file
 from core.intake.mapping.office_file import HEADER_ROWS
-from core.intake.mapping.targets import Field, field_of_header
+from core.intake.mapping.targets import Field, field_of_header, header_words
 from core.intake.parsing.characters import is_hidden
 from core.intake.parsing.lines import BadLine, split_fields
 from core.jobs.preview.job_request import CLAIM_ID_CHARACTERS_MAX, CLAIM_NUMBERS_MAX
@@ -16,6 +16,8 @@ from core.jobs.preview.job_request import CLAIM_ID_CHARACTERS_MAX, CLAIM_NUMBERS
 SEPARATORS: Final = ",;\t "
 SPACE: Final = " "
 PIECES_MAX: Final = 1_000_000  # with repeats; a longer text is refused before it is split
+COLUMNS_MAX: Final = 1_000  # searched for the heading
+CELL_CHARACTERS_MAX: Final = 1_000  # a longer cell is not cleaned, so that reading it stays fast
 _SHOWN_CHARACTERS: Final = 40
 _QUOTES: Final = "\"'\u2018\u2019\u201c\u201d"
 _LABEL: Final = re.compile(r"\s*claims?\b\s*(#|no\.?|nos\.?|numbers?|ids?)?\s*:\s*", re.IGNORECASE)
@@ -62,8 +64,9 @@ def read_text(text: str, *, kept: Collection[str] = ()) -> ClaimList:
 def claim_column(rows: Sequence[Sequence[str]]) -> tuple[int, int] | None:
     """Return the row and the column of the heading, or None. Raise `BadClaimList` if two columns fit."""
     for at, cells in enumerate(rows[:HEADER_ROWS]):
-        scores = {column: score for column, cell in enumerate(cells) if (score := _heading_score(cell))}
-        best = [column for column, score in scores.items() if score == max(scores.values())]
+        scores = [_heading_score(cell) for cell in cells[:COLUMNS_MAX]]
+        top = max(scores, default=(0, False))
+        best = [column for column, score in enumerate(scores) if score == top and top[0]]
         if len(best) > 1:
             names = " and ".join(f"“{cells[column].strip()[:_SHOWN_CHARACTERS]}”" for column in best[:2])
             raise BadClaimList(f"Two columns could be the claim numbers: {names}. Paste only one of them.")
@@ -101,7 +104,7 @@ def collect(cells: Iterable[str]) -> ClaimList:
 def clean(cell: str) -> str:
     """Return the number without what a spreadsheet or an e-mail puts around it: spaces, quotes, `="…"`."""
     before = None
-    while cell != before:
+    while cell != before and len(cell) <= CELL_CHARACTERS_MAX:
         before = cell
         cell = cell.strip()
         while cell and is_hidden(cell[0]):
@@ -112,15 +115,12 @@ def clean(cell: str) -> str:
     return cell
 
 
-def is_heading(cell: str) -> bool:
-    """Return whether the cell is a heading of claim numbers, such as Claim #."""
-    return _heading_score(cell) > 0
-
-
-def _heading_score(cell: str) -> int:
-    """Return from 1 to 100 how well the cell fits a heading of claim numbers, or 0 if it is none."""
-    found = None if _DIGIT.search(cell) else field_of_header(cell)
-    return found[1] if found is not None and found[0] is Field.CLAIM else 0
+def _heading_score(cell: str) -> tuple[int, bool]:
+    """Return from 1 to 100 how well the cell fits a heading of claim numbers, or 0, and whether it says "claim"."""
+    found = None if _DIGIT.search(cell) or len(cell) > CELL_CHARACTERS_MAX else field_of_header(cell)
+    if found is None or found[0] is not Field.CLAIM:
+        return 0, False
+    return found[1], "claim" in header_words(cell)
 
 
 def _split_row(row: str, delimiter: str) -> list[str]:
@@ -140,7 +140,7 @@ def _list_cells(rows: Sequence[str], kept: Collection[str]) -> list[str]:
             f"The list has {columns} columns, and no heading says which one has the claim numbers. {_ONE_COLUMN}"
         )
     cells = [piece for pieces in split for piece in pieces]
-    heading = cells[0] if cells and is_heading(cells[0]) else None
+    heading = cells[0] if cells and _heading_score(cells[0])[0] else None
     return [cell for cell in cells if cell != heading]
 
 

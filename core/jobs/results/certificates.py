@@ -88,7 +88,7 @@ class Certificate(BaseModel):
     over: list[OverLimit]  # exceeded limits
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
-    selection: str  # what the request selected
+    selection_words: str  # what the request selected
     posting_date: dt.date
     reason: str | None  # the built-in kind
     reason_name: str | None  # the practice's name for it at the preview
@@ -138,7 +138,7 @@ def for_job(session: Session, key: JobKey) -> Certificate:
         target_status=job.target_status,
         **_who_and_when(job, names),
         over=limits.describe(job.limits_exceeded),
-        selection=selections.describe(job),
+        selection_words=selections.describe(job),
         posting_date=job.posting_date,
         reason=job.reason.value if job.reason else None,
         reason_name=job.reason_name,

@@ -21,7 +21,7 @@ def test_numbers_that_are_not_found_are_answered_and_select_nothing(biller: Api)
 
     job = answer.json
     assert (answer.status_code, job["counts"]["claims"]) == (201, 2)
-    assert job["selection"] == "4 claim numbers from a list, 2 not found"
+    assert job["selection_words"] == "4 claim numbers from a list, 2 not found"
     assert job["not_found"] == [
         {"claim_number": f"00{first}", "did_you_mean": [first]},
         {"claim_number": "nope", "did_you_mean": []},
@@ -61,4 +61,4 @@ def test_the_certificate_names_the_list(world: World, biller: Api) -> None:
     job_id = biller.settled(world, {"claim_numbers": [number, "nope"]})
 
     certificate = biller.get(f"/settle-jobs/{job_id}/certificate").json
-    assert certificate["selection"] == "2 claim numbers from a list, 1 not found"
+    assert certificate["selection_words"] == "2 claim numbers from a list, 1 not found"

@@ -86,7 +86,7 @@ def test_answers_have_exactly_the_documented_fields(biller: Api) -> None:
     confirmed = biller.confirm(job["id"]).json
     claim_id = biller.claim_ids(1)[0]
     for answer, model in [
-        (job, job_models.SettleJobAnswer),
+        (job, job_models.CreatedJob),
         (confirmed, Confirmed),
         (biller.get(f"/settle-jobs/{job['id']}/progress").json, ProgressAnswer),
         (biller.get(f"/settle-jobs/{job['id']}/items").json["items"][0], job_models.Item),

@@ -58,7 +58,7 @@ def test_the_page_says_what_was_found_and_what_was_not(
 
     assert "3 of 7 claim numbers found" in page
     assert "Numbers read 8 Repeated, counted once 1 Claims found 3 Not found 4" in page
-    assert "Total balance $30.00" in page
+    assert "insurance $20.00 · patient $10.00 · total $30.00" in page
     assert "Balance Due 2 Settled 1" in page
     assert "2 claims can’t be settled now" in page
     for code, number in (("on_hold", "held"), ("already_settled", "done")):
@@ -74,9 +74,12 @@ def test_a_similar_claim_is_taken_only_if_the_biller_checks_it(listed: GivenPrac
     assert (ids_of(first), "No number in this list is a claim" in first.text) == (["101", "c-7", "999"], True)
 
     sent = {"claim_ids": json.dumps(ids_of(first)), "read": "3"}
-    one = biller.post(PAGE, on=PAGE, use="101", **sent)
+    none = biller.post(PAGE, on=PAGE, use_checked="1", **sent)
+    one = biller.post(PAGE, on=PAGE, use_checked="1", use="101", **sent)
     both = biller.post(PAGE, on=PAGE, use_all="1", **sent)
 
+    assert (ids_of(none), "Check at least one number first." in none.text) == (ids_of(first), True)
+    assert "Replaced 1 number with the similar claim." in page_text(one)
     assert ids_of(one) == ["00101", "c-7", "999"]
     assert ids_of(both) == ["00101", "C-7", "999"]
     assert "2 of 3 claim numbers found" in page_text(both)
@@ -104,7 +107,7 @@ def test_a_file_is_read_like_pasted_text(listed: GivenPractice, biller: Browser)
 @pytest.mark.parametrize(
     ("text", "file", "field", "words"),
     [
-        ("", None, "file", "The list contains no claim numbers."),
+        ("", None, "numbers", "The list contains no claim numbers."),
         ("1\t2\n3\t4", None, "numbers", "The list has 2 columns, and no heading says which one"),
         ("", b"%PDF-1.7", "file", "list.pdf, line 1: this is a PDF"),
         ("101", b"102", "numbers", "Remove either the pasted numbers or the file."),
@@ -155,7 +158,7 @@ def test_the_found_claims_are_settled_through_the_same_preview(listed: GivenPrac
     assert again.location == first.location
     job = JobKey(listed.id, int(first.location.rpartition("/")[2]))
     assert listed.read_job(job).selection == {"claim_numbers": 4}
-    assert "3 claims to Settled , from 4 claim numbers from a list, 1 not found." in biller.says(first.location)
+    assert "Selected by 4 claim numbers from a list, 1 not found." in biller.says(first.location)
     assert biller.post(f"{first.location}/confirm", on=first.location, confirmation="CONFIRM").status_code == 303
     listed.run()
     assert listed.counts(job) == {"settled": 2, "skipped": 1, "failed": 0, "remaining": 0}
@@ -174,6 +177,15 @@ def test_a_second_preview_still_names_the_list(listed: GivenPractice, biller: Br
         newest = session.query(SettleJob).order_by(SettleJob.id.desc()).first()
     assert newest is not None
     assert (newest.id > first.job_id, newest.selection) == (True, {"claim_numbers": 2})
+
+
+@pytest.mark.parametrize("path", [PAGE, f"{PAGE}/not-found.csv", "/feed/selection"])
+@pytest.mark.parametrize("numbers", ['["\\u0000"]', '["\\ud800"]', "[7]", "7", ""])
+def test_a_selection_that_no_page_sends_is_refused(biller: Browser, path: str, numbers: str) -> None:
+    answer = biller.post(path, on=PAGE, claim_ids=numbers or "{", scope="list")
+
+    assert answer.status_code == 422
+    assert "The selection could not be read." in page_text(answer)
 
 
 def test_a_list_without_a_claim_starts_nothing(listed: GivenPractice, biller: Browser) -> None:
