@@ -91,6 +91,11 @@ class Mapping(BaseModel):
             field in fields for field in self.columns.values()
         )
 
+    @property
+    def identifies_lines(self) -> bool:
+        """Return whether a later export of the claims shows which of its rows is which service line."""
+        return self.rows == "claim" or self.has(Field.LINE)
+
     def warnings(self) -> list[str]:
         """Return what the import will lack with this mapping. It can be used anyway."""
         return [] if self.has(Field.PRIMARY_STATUS, Field.SECONDARY_STATUS) else [NO_CLAIM_STATUS]

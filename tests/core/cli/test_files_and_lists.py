@@ -248,7 +248,7 @@ def test_imported_postings_that_reverse_a_write_off_are_reported(
     first = typed("import", "postings", file, "--practice", "Lakeside", "--as", BILLER)
 
     assert first.stdout.splitlines()[1:3] == [
-        "Lakeside: added 1 posting.", "1 posting arrived after a write-off: $4.00 in write-offs was reversed."
+        "Lakeside: added 1 posting.", "1 posting came in after a write-off and reversed $4.00 in write-offs."
     ]  # fmt: skip
     assert typed("verify").exit_code == 0
 

@@ -28,7 +28,7 @@ def test_a_form_uploads_files_that_a_worker_checks_and_imports(biller: Browser, 
     assert "Charges 2 $" in page
     assert "The totals agree" in page
     assert "Dates of service: 03/04/2025 to 03/04/2025. Posting dates: 03/04/2025 to 04/02/2025." in page
-    assert "Insurance payments 1 $88.00 1 $88.00 of which Ins 1 1 $88.00 1 $88.00 of which Ins 2 0 $0.00" in page
+    assert "Insurance payments 1 $88.00 1 $88.00 from Ins 1 1 $88.00 1 $88.00 from Ins 2 0 $0.00" in page
     assert "184146026" in page
 
     assert biller.post("/imports/1/confirm", on="/imports/1").location == "/imports/1"
@@ -96,7 +96,9 @@ def test_a_form_without_content_says_what_to_do(biller: Browser, files: dict[str
 
 
 def test_the_page_says_to_save_a_large_export_as_csv(biller: Browser) -> None:
-    assert "Save a large export as CSV: an XLSX sheet can have up to 5 million cells" in biller.says("/imports")
+    page = biller.says("/imports")
+
+    assert "Save a large export as CSV, because an XLSX sheet can have at most 5 million cells." in page
 
 
 def test_the_page_says_if_no_worker_comes(biller: Browser, uploads: Uploads, clock: Clock) -> None:
@@ -159,8 +161,9 @@ def test_write_offs_in_the_files_are_shown_in_dollars_and_claims(biller: Browser
 
     page = biller.says("/imports/2")
 
-    assert "$12.00 in write-offs and manual postings on 1 claim is in the files and already in Batch Settle." in page
-    assert "Record 1 claim with matching postings" in page
+    already = "The files contain $12.00 in write-offs and manual postings on 1 claim that Batch Settle already has."
+    assert already in page
+    assert "Record matching postings on 1 claim" in page
 
 
 def test_adjustments_above_the_users_limit_are_not_called_errors_in_the_files(

@@ -112,9 +112,9 @@ def test_changes_come_in_on_request(biller: Browser, uploads: Uploads) -> None:
         uploads.work()
 
     assert "6 claims in the files are already in Batch Settle. 1 claim will receive 1 new posting." in page
-    assert "Import 1 posting on existing claims and the checked changes and corrections" in page
+    assert "Import 1 posting on existing claims and the selected changes and corrections" in page
     assert "The new totals do not include the corrections for changed postings." in page
-    assert "1 change to existing records patient name 1" in page
+    assert "1 change to existing records Patient name 1" in page
     assert "Patient P000 Name Sample, Petra 0 Example, Paula" in page
     assert "3 postings differ from the files" in page
     assert "Payment -$60.00 by primary" in page
@@ -124,6 +124,26 @@ def test_changes_come_in_on_request(biller: Browser, uploads: Uploads) -> None:
     assert "1 claim has a different balance in Batch Settle." in done
     assert "Claim ID In the files In Batch Settle Difference V0001" in done
     assert "V0001" in biller.load("/imports/2/corrections.csv").text
+
+
+def test_a_file_of_lines_without_numbers_is_not_said_to_come_in_with_corrections(
+    biller: Browser, uploads: Uploads
+) -> None:
+    mapping = Mapping.of({**MAPPING, "rows": "line"})
+    uploads.practice.act(save_mapping, uploads.practice.id, name="lines", mapping=mapping)
+    less = next_day(ROWS)
+    less[1][6], less[1][10] = 50, less[1][10] + 10
+    for number, rows in enumerate((ROWS, less), 1):
+        send(biller, {"ar.csv": csv_file(rows)}, key=f"upload {number}", kind="1")
+        uploads.work()
+        page = biller.says(f"/imports/{number}")
+        biller.post(f"/imports/{number}/confirm", on="/imports", post_corrections="true")
+        uploads.work()
+
+    assert "postings differ from the files" in page
+    assert "1 new posting on existing claims will not be imported. The file has no service line numbers" in page
+    assert "if you also post the corrections" not in page
+    assert "1 new posting on existing claims was not imported." in biller.says("/imports/2")
 
 
 def test_changed_names_come_before_other_changes(biller: Browser, uploads: Uploads) -> None:
@@ -137,7 +157,7 @@ def test_changed_names_come_before_other_changes(biller: Browser, uploads: Uploa
         uploads.work()
 
     page, file = biller.says("/imports/2"), biller.load("/imports/2/differences.csv").text
-    assert page.index("Patient P000 Name") < page.index("Claim V0003 Service date")
+    assert page.index("Patient P000 Name") < page.index("Claim V0003 Date of service")
     assert file.index("P000") < file.index("V0003")
 
 
@@ -194,11 +214,14 @@ def test_the_page_names_the_recognized_mapping_and_offers_different_columns(bill
     uploads.work()
 
     page = biller.says("/imports/1")
-    assert "The file has the columns of your saved mapping ours" in page
+    assert "The file’s columns match your saved mapping ours" in page
     assert "Import 6 claims" in page
     biller.post("/imports/1/mapping", on="/imports/1", different_columns="1")
     uploads.work()
-    assert "Needs a mapping" in biller.says("/imports/1")
+    asked = biller.says("/imports/1")
+    assert "Needs a mapping" in asked
+    assert "Change what any column means." in asked
+    assert "guessed" not in asked, "the columns mean what the saved mapping says"
     assert "Columns in import 1" in biller.says("/imports/1/mapping")
 
 
