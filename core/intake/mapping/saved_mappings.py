@@ -41,7 +41,7 @@ class MappingNameTaken(Refusal):
 
 
 class MappingChanged(Refusal):
-    """Another user changed this mapping in the meantime. If you save again, your entries replace that change."""
+    """Another user changed this mapping while you edited it. If you save again, your entries replace that change."""
 
     code = "mapping_changed"
 

@@ -226,7 +226,7 @@ def test_an_option_leaves_out_empty_synthea_claims_and_counts_them(settle: Typed
     done = settle("import", "synthea", tmp_path, "--practice", "Lakeside", "--skip-empty-claims")
 
     assert (refused.exit_code, done.exit_code) == (1, 0)
-    assert "use the option to skip such claims (--skip-empty-claims)" in refused.stderr
+    assert "to skip claims without transactions, use that option (--skip-empty-claims)" in refused.stderr
     assert "claims.csv 2, claims_transactions.csv 1." in done.stdout
     assert "Skipped: 1 claim without transactions." in done.stdout.splitlines()
 

@@ -77,6 +77,14 @@ def test_errors_are_shown_by_kind_with_a_file_of_their_locations(biller: Browser
     assert [entry.act for entry in uploads.practice.audited()][-1] == "import.errors_downloaded"
 
 
+def test_a_fix_that_is_a_question_has_no_period(biller: Browser, uploads: Uploads) -> None:
+    content = uploads.files["postings.csv"]
+    send(biller, {**uploads.files, "postings.csv": content + content.splitlines(keepends=True)[0]})
+    uploads.work()
+
+    assert "The column names are repeated here; was the file pasted twice? Line" in biller.says("/imports/1")
+
+
 def test_an_import_can_be_discarded(biller: Browser, uploads: Uploads) -> None:
     send(biller, uploads.files)
 

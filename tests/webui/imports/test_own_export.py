@@ -243,7 +243,7 @@ def test_a_new_value_is_answered_on_the_page_without_a_second_upload(biller: Bro
 
     page = biller.says("/imports/1")
     assert "The file has 1 new value." in page
-    assert "What does “Plan B” mean? It is in 1 row of the column “Hold”." in page
+    assert "What does “Plan B” mean? It is in 1 row of the “Hold” column." in page
     assert "Your answers will be saved in the mapping ours" in page
     form = biller.get("/imports/1/mapping")
     assert 'value="ours"' in form.text
@@ -278,7 +278,7 @@ def test_an_answer_does_not_undo_a_change_of_the_mapping_by_another_user(biller:
     by_form = biller.post("/import-mappings", on="/import-mappings", **sent(opened, name="renamed"))
 
     assert (by_import.status_code, by_form.status_code) == (422, 422)
-    assert "Choose it again on the page of the import" in page_text(by_import)
+    assert "Choose it again on the import page" in page_text(by_import)
     assert "If you save again, your entries replace that change." in page_text(by_form)
     assert "Patient balance Ins Bal" in biller.says("/import-mappings/1")
     deliberate = biller.post("/import-mappings", on="/import-mappings", **sent(by_form, name="renamed"))

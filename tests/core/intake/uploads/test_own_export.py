@@ -151,7 +151,7 @@ def test_two_files_and_a_file_without_columns_are_refused_with_the_cure(uploads:
 
     cures = [job.report["faults"][0]["cure"] for job in (two, none) if job.report]
     assert cures[0] == "your own export must be one file; upload each file separately"
-    assert cures[1].startswith("The file has no row of column headings such as Claim #")
+    assert cures[1].startswith("The file has no row of column names, such as Claim #")
 
 
 def test_the_sheet_of_a_workbook_can_be_chosen(uploads: Uploads) -> None:
@@ -178,5 +178,5 @@ def test_an_import_without_a_mapping_expires(uploads: Uploads) -> None:
 
 def test_only_an_import_that_needs_a_mapping_takes_one(uploads: Uploads) -> None:
     job = uploads.checked()
-    with pytest.raises(WrongImportStatus, match="The import is ready to import; it cannot use a mapping"):
+    with pytest.raises(WrongImportStatus, match="The import is ready to import, so it cannot use a mapping"):
         uploads.practice.act(mapping_choice.use_mapping, key_of(job), MAPPING)
