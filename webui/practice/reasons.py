@@ -79,7 +79,7 @@ def retire(code: str) -> Response | tuple[str, int]:
 def restore(code: str) -> Response:
     """Offer a retired reason again."""
     reason = acts.run(reasons.restore, code)
-    return acts.redirect_with(f"New jobs can use reason “{reason.name}” again.", "reasons.index")
+    return acts.redirect_with(f"New jobs can use the reason “{reason.name}” again.", "reasons.index")
 
 
 def _typed() -> dict[str, str]:
