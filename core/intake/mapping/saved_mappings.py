@@ -114,7 +114,7 @@ def save_mapping(
 def change_mapping(
     session: Session, mapping_id: int, *, name: str, mapping: Mapping, version: str, by: Actor, now: dt.datetime
 ) -> ImportMapping:
-    """Change the `version` of a saved mapping. Meanings of values that another user added meanwhile stay.
+    """Change the `version` of a saved mapping. Meanings of values that another user has added since are kept.
 
     Raise `NotAllowed`, `NoSuchMapping`, `BadMapping`, `BadMappingName`, `MappingNameTaken`, and `MappingChanged` with
     the current version.

@@ -117,7 +117,7 @@ def test_changes_come_in_on_request(biller: Browser, uploads: Uploads) -> None:
     assert "1 change to existing records Patient name 1" in page
     assert "Patient P000 Name Sample, Petra 0 Example, Paula" in page
     assert "3 postings differ from the files" in page
-    assert "Payment -$60.00 by primary" in page
+    assert "Payment by primary -$60.00" in page
     done = biller.says("/imports/2")
     assert "1 posting on existing claims and 1 change imported." in done
     assert "The A/R for the claims in these files is" in biller.says("/imports/1")
@@ -177,7 +177,7 @@ def test_corrections_are_posted_with_the_import_unless_the_user_unchecks_them(
         uploads.work()
         if number == 2:
             assert "Also post the corrections for 3 changed postings" in page
-            assert "Refund that raises the balance by $10.00 by primary" in page
+            assert "Refund to primary that raises the balance by $10.00" in page
             assert "The corrections were posted." in biller.says("/imports/2")
             file = csv.DictReader(io.StringIO(biller.load("/imports/2/corrections.csv").text.removeprefix("\ufeff")))
             assert {row["posting_date"] for row in file} == {"2026-11-23"}
