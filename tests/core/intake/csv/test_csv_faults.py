@@ -130,8 +130,8 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "3,184146026",
             "charge:184146026:1,184146026",
             (
-                'line 4, column posting_id, value "charge:184146026:1": another posting has the same id; give each '
-                "posting its own id (also in line 2)"
+                'line 4, column posting_id, value "charge:184146026:1": another posting has the same ID; give each '
+                "posting its own ID (also in line 2)"
             ),
         ),
         (
