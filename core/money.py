@@ -19,7 +19,7 @@ class BadAmount(BadInput):
 
 
 class BadLimitAmount(BadInput):
-    """Enter an amount, or the word unlimited."""
+    """Enter an amount, or “unlimited”."""
 
     code = "bad_limit_amount"
 

@@ -88,6 +88,11 @@ def join_faults(found: Mapping[str, str]) -> str:
     return "; ".join(f"{where}: {message}" if where else message for where, message in found.items())
 
 
+def as_sentence(text: str) -> str:
+    """Return a fault or a fix as a sentence: with a capital letter and a period, unless it is a question."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}"
+
+
 def field_path(parts: tuple[str | int, ...]) -> str:
     """Return the path of a fault: "selection.claim_ids.3"."""
     return ".".join(str(part)[:_PATH_CHARACTERS_MAX] for part in parts)

@@ -29,7 +29,7 @@ from webui.claims import (
     recoveries,
     write_offs,
 )
-from webui.imports import import_mappings, import_pages, upload
+from webui.imports import change_labels, import_mappings, import_pages, upload
 from webui.jobs import approvals, confirm, job_files, job_pages, posting_date, reversals, status_change
 from webui.operations import broker, dashboard, health, metrics
 from webui.practice import (
@@ -121,6 +121,7 @@ def _register(app: OpenAPI) -> None:
     confirm.register(app)
     status_change.register(app)
     schedule_labels.register(app)
+    change_labels.register(app)
     approvals.register(app)
     for pages in (job_pages, job_files, reversals, claim_page, claim_actions, corrections, write_off_settings, limits):
         app.register_blueprint(pages.blueprint)

@@ -40,7 +40,7 @@ class EmailTaken(Refusal):
 
 
 class BadUserName(BadInput):
-    """A user needs a name of 1 to 200 characters."""
+    """Enter a name of 1 to 200 characters."""
 
     code = "bad_user_name"
 

@@ -61,7 +61,7 @@ class AuditFilter:
     def __post_init__(self) -> None:
         """Raise `BadAuditFilter` if the last day is before the first."""
         if self.first_day and self.last_day and self.last_day < self.first_day:
-            fault = "The last day is before the first."
+            fault = "The last day is before the first day."
             raise BadAuditFilter(fault, faults={"to": fault})
 
     def given(self) -> dict[str, str]:

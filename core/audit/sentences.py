@@ -8,6 +8,7 @@ from core.access.permissions import ROLE_WORDS
 from core.jobs import codes
 from core.models.jobs import JobStatus
 from core.money import UNLIMITED, UNLIMITED_WORD, format_cents
+from core.practices import periods
 from core.schedules import descriptions
 
 # `{it}` is the subject: job 1,042, claim 184146026, a user by name.
@@ -33,8 +34,8 @@ ACT_SENTENCES: Final = {
     "import.differences_downloaded": "Downloaded the changes from {it}",
     "import.discarded": "Discarded {it}",
     "import.errors_downloaded": "Downloaded the errors from {it}",
-    "import.expired": "Discarded {it}, because it was not completed or confirmed in time",
-    "import.finished": "Imported the claims from {it}",
+    "import.expired": "Discarded {it} because it was not completed or confirmed in time",
+    "import.finished": "Completed {it}",
     "import.mapped": "Chose the mapping for {it}",
     "import.refused": "Stopped {it} before anything was imported",
     "import.total_set": "Changed the expected A/R total for {it}",
@@ -46,7 +47,7 @@ ACT_SENTENCES: Final = {
     "job.completed": "Completed {it}",
     "job.confirmed": "Confirmed {it}",
     "job.discarded": "Discarded {it} before it ran",
-    "job.expired": "Marked {it} as expired, because it was not confirmed or approved in time",
+    "job.expired": "Marked {it} as expired because it was not confirmed or approved in time",
     "job.file_downloaded": "Downloaded a file from {it}",
     "job.halted": "Halted {it}",
     "job.pause_asked": "Paused {it}",
@@ -62,7 +63,7 @@ ACT_SENTENCES: Final = {
     "month.closed": "Closed {it}",
     "month.reopened": "Reopened {it}",
     "postings.imported": "Imported postings",
-    "practice.imported": "Imported claims with their ledgers",
+    "practice.imported": "Imported claims and postings",
     "reason.added": "Added {it}",
     "reason.changed": "Changed {it}",
     "reason.restored": "Put {it} back in use",
@@ -160,6 +161,8 @@ def subject_name(subject: str, *, names: Mapping[int, str], known: Mapping[str, 
         return names.get(int(key), f"user {key}")
     if kind == "practice":
         return "the practice"
+    if kind == "month":
+        return periods.format_long(periods.parse_month(key))
     if kind == "claim" or not is_number:
         return f"{kind.replace('_', ' ')} {key}".strip()
     return f"{kind.replace('_', ' ')} {int(key):,}"

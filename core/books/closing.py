@@ -26,7 +26,7 @@ IMPORT_LOCK: Final = 7_265 << 32  # plus the practice's id: the advisory lock th
 
 
 class FutureMonth(BadInput):
-    """This month has not begun. Only the current month and earlier ones can be closed."""
+    """This month has not started. Only the current month and earlier ones can be closed."""
 
     code = "future_month"
 

@@ -65,9 +65,7 @@ def print_moved(moved: WriteOffChanges) -> None:
     """Print what the postings did to write-offs."""
     if moved.reversed_cents:
         late = counted(moved.late, "posting")
-        click.echo(
-            f"{late} arrived after a write-off: {format_cents(moved.reversed_cents)} in write-offs was reversed."
-        )
+        click.echo(f"{late} came in after a write-off and reversed {format_cents(moved.reversed_cents)} in write-offs.")
     if moved.restored_cents:
         click.echo(f"Postings that raised a balance restored {format_cents(moved.restored_cents)} in write-offs.")
 
@@ -77,18 +75,17 @@ def print_recognized(found: Recognized) -> None:
     if found.postings:
         on_claims = f" on {counted(found.claims, 'claim')}" if found.claims else ""  # 0: an earlier version checked it
         click.echo(
-            f"{format_cents(found.cents)} in write-offs and manual postings{on_claims} is in the files and already in "
-            "Batch Settle. It is not posted again."
+            f"The files contain {format_cents(found.cents)} in write-offs and manual postings{on_claims} that Batch "
+            "Settle already has. These are not posted again."
         )
 
 
 def print_redated(count: int) -> None:
     """Print how many new postings the import dates later, because their month is closed."""
     if count:
-        has, is_ = ("has", "is") if count == 1 else ("have", "are")
         click.echo(
-            f"{counted(count, 'new posting')} {has} a date in a closed month and {is_} posted on the first open day "
-            "after it."
+            f"{counted(count, 'new posting')} {'has' if count == 1 else 'have'} a date in a closed month. "
+            "Each is posted on the first open day after that month."
         )
 
 
@@ -153,9 +150,7 @@ def print_corrections(found: Corrections, *, posted: int) -> None:
         )
     if found.missing:
         is_one = found.missing == 1
-        click.echo(
-            f"{counted(found.missing, 'existing posting')} {'is' if is_one else 'are'} not in the files anymore."
-        )
+        click.echo(f"{counted(found.missing, 'existing posting')} {'is' if is_one else 'are'} no longer in the files.")
     if posted:
         click.echo(f"{counted(posted, 'correction')} posted:")
     else:
@@ -167,7 +162,10 @@ def print_corrections(found: Corrections, *, posted: int) -> None:
 
 def _correction(one: Correction) -> str:
     now = one.new or "not in the files"
-    to_do = "already corrected once; compare the balance with your system's, and post any remaining difference yourself"
+    to_do = (
+        "already corrected once; compare the balance with your practice-management system, and post any remaining "
+        "difference yourself"
+    )
     if one.postings:
         to_do = f"post {' and '.join(posting.to_post() for posting in one.postings)}"
     return f"claim {one.claim_id}, line {one.old.line}, posting {one.posting_id}: {one.old} → {now}; {to_do}"

@@ -203,7 +203,8 @@ def _check(
     if (patient is None) == (payer is None):
         faults["whom"] = "Choose either a patient or a payer."
     else:
-        table, column, word = (Patient, "patient_id", "patient") if patient else (Payer, "payer_id", "payer")
+        is_patient = patient is not None
+        table, column, word = (Patient, "patient_id", "patient") if is_patient else (Payer, "payer_id", "payer")
         number = (patient or payer or "").strip()
         of_number = (table.practice_id == practice_id, table.external_id == number)
         found = session.scalar(select(table.id).where(*of_number)) if "\x00" not in number else None
@@ -225,7 +226,7 @@ def reason_fault(reason: str, *, needed: bool) -> str | None:
     if needed and not reason.strip():
         return "Enter a reason. It is the only record of why."
     if not reading.is_valid_note(reason.strip(), least=0):
-        return f"At most {reading.NOTE_CHARACTERS_MAX} characters."
+        return f"Use at most {reading.NOTE_CHARACTERS_MAX} characters."
     return None
 
 

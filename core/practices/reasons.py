@@ -186,8 +186,9 @@ def retire(session: Session, code: str, *, by: Actor, now: dt.datetime) -> Pract
         or_(Schedule.own_reason == code, is_built_in),
     )
     if names := session.scalars(using.order_by(Schedule.name)).all():
+        use, them = ("schedule uses", "it") if len(names) == 1 else ("schedules use", "them")
         raise ReasonInUse(
-            f"These schedules use this reason: {', '.join(names)}. Choose a different reason for them first.",
+            f"{len(names):,} {use} this reason: {', '.join(names)}. Choose a different reason for {them} first.",
             schedules=list(names),
         )
     _touch(reason, by, now, retired_at=now)
@@ -223,7 +224,7 @@ def _checked(texts: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     for name, value in values.items():
         most = NAME_CHARACTERS_MAX if name == "name" else CODE_CHARACTERS_MAX
         if len(value) > most or not value.isprintable():
-            faults[name] = f"at most {most} characters"
+            faults[name] = f"use at most {most} characters"
         elif name == "name" and not value:
             faults[name] = "enter a name"
     return values, faults

@@ -67,7 +67,7 @@ def test_an_office_manager_imports_an_export_and_the_next_days(
         expect(page.get_by_text("200 claims imported.")).to_be_visible()
 
         page.get_by_role("link", name="All imports").click()
-        page.get_by_label("Kind of files").select_option("Your own export: our export")
+        page.get_by_label("Type of files").select_option("Your own export: our export")
         upload(page, second, format_cents(total - 6_000))
         work(page, uploads)
         expect(page.get_by_text("1 change to existing records", exact=True)).to_be_visible()

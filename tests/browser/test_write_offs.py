@@ -23,7 +23,7 @@ def test_an_administrator_adds_a_reason_settles_and_downloads_the_write_offs(
 
     page = open_as("/write-offs", admin)
     assert faults_of(page) == ""
-    preview = page.get_by_role("link", name="Preview (XLSX) in this layout")
+    preview = page.get_by_role("link", name="Preview this layout (XLSX)")
     assert "layout=Standard" in (preview.get_attribute("href") or "")
     page.locator("#layout").select_option("Batch Settle postings")
     assert "layout=Batch+Settle+postings" in (preview.get_attribute("href") or "")

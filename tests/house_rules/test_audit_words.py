@@ -169,3 +169,7 @@ def test_the_facts_of_an_act_are_shown_in_words() -> None:
         ("because", "a user changed the schedule's days or time before the run started"),
         ("overridden rules", "of another version"),
     ]
+
+
+def test_a_month_is_named_as_people_write_it() -> None:
+    assert sentence("month.closed", "month:2026-11", names={}) == "Closed November 2026"

@@ -70,7 +70,7 @@ class PiecePath(ImportPath):
 
     @property
     def places(self) -> tuple[int, int]:
-        """Return the file and the number, -1 for what is not a number."""
+        """Return the file and the number. Either is -1 if it is not a number."""
         found = (reading.number(typed, most=1_000_000) for typed in (self.file, self.number))
         file, number = (-1 if one is None else one for one in found)
         return file, number

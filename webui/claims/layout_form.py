@@ -100,4 +100,4 @@ def sentences(refusal: Refusal) -> list[str]:
     faults = refusal.facts.get("faults", {})
     if "columns" in faults:
         return ["Number at least one column."]
-    return [f"{fault[:1].upper()}{fault[1:].rstrip('.')}." for fault in faults.values()]
+    return [reading.as_sentence(fault) for fault in faults.values()]

@@ -51,7 +51,7 @@ def send() -> BaseResponse | tuple[str, int]:
     count = file.write_offs + file.reversals
     return acts.redirect_with(
         f"File {file.id} contains {counted(count, 'new posting')}. Download it below. "
-        "The next file will not repeat them.",
+        "The next file will not include them again.",
         "write_offs.index",
     )
 
@@ -144,7 +144,7 @@ def _layout_page(
         named=named,
         faults=faults or [],
         date_formats=[(one.value, one.value) for one in DateFormat],
-        signs=[(Sign.NEGATIVE.value, "Write-offs negative"), (Sign.POSITIVE.value, "Write-offs positive")],
+        signs=[(Sign.NEGATIVE.value, "Write-offs are negative"), (Sign.POSITIVE.value, "Write-offs are positive")],
         name_max=layouts.NAME_CHARACTERS_MAX,
         heading_max=layouts.HEADING_CHARACTERS_MAX,
     )

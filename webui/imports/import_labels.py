@@ -26,13 +26,13 @@ SOURCE_LABELS: Final[Mapping[str, str]] = {
 }
 OWN_EXPORT: Final = "own"
 # The page lists the saved mappings after these.
-KINDS: Final = (("", "Recognize by file name"), (OWN_EXPORT, "Your own export: show its columns"))
+KINDS: Final = (("", "Detect from the file names"), (OWN_EXPORT, "Your own export: show its columns"))
 _COUNTS: Final = (("claims", "Claims"), ("lines", "Service lines"), ("postings", "Postings"))
 _BALANCES: Final = (("insurance_balance_cents", "Insurance balance"), ("patient_balance_cents", "Patient balance"))
 
 
 class Total(NamedTuple):
-    """A count and a sum. None is not shown."""
+    """A count and a sum. A part that is None is not shown."""
 
     number: int | None
     cents: int | None
@@ -88,21 +88,21 @@ def _join(parts: list[str]) -> str:
 
 
 def what_matches(report: Mapping[str, Any]) -> str:
-    """Return on how many claims the practice already has the postings, if an import only records that."""
+    """Return the claims whose postings the practice already has, if the import only records that. Else return ""."""
     recognized = report.get("recognized", {})
     if what_is_new(report) or not recognized.get("postings"):
         return ""
     if not recognized.get("claims"):  # an earlier version checked it
         return "matching postings"
-    return f"{counted(recognized['claims'], 'claim')} with matching postings"
+    return f"matching postings on {counted(recognized['claims'], 'claim')}"
 
 
 def button_words(report: Mapping[str, Any]) -> str:
-    """Return what the button does, such as "Import 2 claims and the checked corrections"."""
+    """Return what the button does, such as "Import 2 claims and the selected corrections"."""
     matches = what_matches(report)
     offered = {"changes": report["differences"]["count"], "corrections": report["corrections"].get("to_post", 0)}
     kinds = " and ".join(kind for kind, count in offered.items() if count)
     parts = [matches] if matches else _parts_of_new(report)
     if kinds:
-        parts.append(f"the checked {kinds}")
+        parts.append(f"the selected {kinds}")
     return f"{'Record' if matches else 'Import'} {_join(parts)}".strip()

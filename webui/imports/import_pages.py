@@ -12,6 +12,7 @@ from core import paging
 from core.access.permissions import Action
 from core.errors import Refusal
 from core.intake.mapping import saved_mappings
+from core.intake.mapping.mapping import Mapping
 from core.intake.mapping.workbook import CELLS_MAX
 from core.intake.uploads import codes, commands, import_queries, lifecycle, lists, mapping_choice, receive
 from core.intake.uploads.receive import megabytes
@@ -84,6 +85,7 @@ def show(import_id: int) -> str:
         what_is_new=import_labels.what_is_new(report),
         what_matches=import_labels.what_matches(report),
         button_words=import_labels.button_words(report) if "in_file" in report else "",
+        identifies_lines="mapping" not in job.options or Mapping.of(job.options["mapping"]).identifies_lines,
         difference=commands.difference_cents(job),
         refused_words=codes.describe(job.refused_because) if job.refused_because else "",
         moves=job.status in WORKER_STATUSES,

@@ -91,7 +91,9 @@ class MappingForm:
             elif not text:
                 sentence = f"Enter the value of {TARGETS[field_].label}, or set its meaning to “Choose …”."
             else:
-                twice = f"{TARGETS[field_].label} is entered twice under “The same in every row”. Clear one of the two."
+                twice = (
+                    f"{TARGETS[field_].label} is entered twice under “Same value in every row”. Clear one of the two."
+                )
                 sentence = twice if field_ in seen else ""
                 seen.add(field_)
             if sentence:

@@ -79,7 +79,7 @@ def put_piece(import_id: int) -> tuple[Response, int]:
 @blueprint.post(f"/{IMPORT_ID_RULE}/check")
 @requires(Action.IMPORT)
 def check(import_id: int) -> tuple[Response, int]:
-    """Hand the files to the workers, and say where the import is shown."""
+    """Hand the files to the workers, and return the address of the import's page."""
 
     def answer() -> dict[str, Any]:
         job = acts.run(receive.finish, import_key(import_id))

@@ -13,6 +13,7 @@ from core.models.ledger import REASON_NAMES
 from core.models.practices import PracticeReason
 from core.practices import reasons
 from core.practices.reasons import BadReason, NoSuchReason, ReasonNameTaken
+from core.reading import as_sentence
 from webui.shared import acts
 from webui.shared.app_context import app_context
 from webui.shared.auth import current_actor, requires
@@ -78,7 +79,7 @@ def retire(code: str) -> Response | tuple[str, int]:
 def restore(code: str) -> Response:
     """Offer a retired reason again."""
     reason = acts.run(reasons.restore, code)
-    return acts.redirect_with(f"New jobs can use reason “{reason.name}” again.", "reasons.index")
+    return acts.redirect_with(f"New jobs can use the reason “{reason.name}” again.", "reasons.index")
 
 
 def _typed() -> dict[str, str]:
@@ -88,7 +89,7 @@ def _typed() -> dict[str, str]:
 def _faults(refusal: Refusal) -> dict[str, str]:
     """Return the faults by field, as sentences."""
     found = refusal.facts.get("faults", {"name": refusal.message})
-    return {name: f"{fault[:1].upper()}{fault[1:].rstrip('.')}." for name, fault in found.items()}
+    return {name: as_sentence(fault) for name, fault in found.items()}
 
 
 def _find(code: str) -> PracticeReason:

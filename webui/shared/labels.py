@@ -22,6 +22,7 @@ from core.models.ledger import REASON_NAMES, GroupCode, PaidBy, PostingKind, Res
 from core.models.people import Role
 from core.models.practices import PAYER_CLASS_NAMES, PayerClass, PeriodState, WriteOffSetting
 from core.money import format_cents, format_limit, format_plain_amount
+from core.reading import as_sentence
 from webui.shared import auth
 from webui.shared.app_context import now
 
@@ -140,6 +141,7 @@ _FILTERS: Final = (
 def register(app: Flask) -> None:
     """Give templates the filters and the labels."""
     app.add_template_global(utc_offset_seconds)
+    app.add_template_filter(as_sentence)
     for name in _FILTERS:
         app.add_template_filter(globals()[name], name)
     app.jinja_env.globals.update(

@@ -62,7 +62,7 @@ def hold_back(session: Session, practice_id: int, source: str, which: HoldBack) 
 
 
 def gaining_claims() -> Select[Any]:
-    """Return the numbers of the claims with a new line or posting. Call it after the known rows are deleted."""
+    """Return the IDs of the claims with a new line or posting. Call it after the known rows are deleted."""
     return select(union_all(select(_LINE.c.claim), select(_POSTING.c.claim)).subquery("gaining"))
 
 

@@ -71,16 +71,16 @@ _UNIQUE_KEYS: Final = (
     (stages.POSTING, ("source_id",)),
 )
 _SAME_ROW: Final = "duplicate row: every imported column is the same; was a file appended twice?"
-_OTHER_VALUES: Final = "another row has the same id but a different {fields}; correct the wrong row"
+_OTHER_VALUES: Final = "another row has the same ID but a different {fields}; correct the wrong row"
 _FIELD_WORDS: Final = {"birth_date": "date of birth", "payer_class": "class"}
 _OTHER_ROW: Final = {
-    stages.CLAIM: "another claim has the same id, so rows that refer to it are ambiguous; give each claim its own id",
+    stages.CLAIM: "another claim has the same ID, so rows that refer to it are ambiguous; give each claim its own ID",
     stages.MAPPED_ROW: (
         "another row has the same claim ID; give each claim its own ID, or set the mapping to one row for each "
         "service line"
     ),
     stages.CHARGED_LINE: "another line on the claim has the same number; give each line its own number",
-    stages.POSTING: "another posting has the same id; give each posting its own id",
+    stages.POSTING: "another posting has the same ID; give each posting its own ID",
     stages.SYNTHEA_ROW: "another transaction on the claim has the same number, so their order is unknown; "
     "export the files again",
 }
@@ -276,5 +276,5 @@ def add_transfers_that_lose_money(session: Session, origins: Origins, faults: Fa
         .having(func.sum(posting.c.amount_cents) != 0)
     )
     for row in first_faulty_rows(session, uneven, faults=faults):
-        cure = "the transfers on a line must sum to 0.00, because one responsibility gains what the other loses"
+        cure = "the transfers on a line must add up to 0.00, because one balance gains what the other loses"
         faults.add(origins[posting].fault(row, "amount_cents", row.value, cure), times=row.times)

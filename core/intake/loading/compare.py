@@ -20,7 +20,7 @@ _OTHER_PATIENT: Final = (
     "this claim ID belongs to another patient; give the new claim its own ID, because a claim ID can't be reused"
 )
 _OTHER_CLAIM: Final = (
-    "this posting id belongs to a posting on another claim; each posting must keep its id in every export, or money "
+    "this posting ID belongs to a posting on another claim; each posting must keep its ID in every export, or money "
     "is posted twice"
 )
 

@@ -54,18 +54,20 @@ class Entry(NamedTuple):
         """Return the posting with its effect in words, for people."""
         amount = format_cents(abs(self.amount_cents))
         effect = f"raises the balance by {amount}" if self.amount_cents > 0 else f"lowers the balance by {amount}"
-        return f"{self.kind_in_file} that {effect}{self._details()}"
+        return f"{self._named()} that {effect} {self._place()}"
 
     def __str__(self) -> str:
         """Return the values in one line, for people."""
-        return f"{self.kind_in_file} {format_cents(self.amount_cents)}{self._details()}"
+        return f"{self._named()} {format_cents(self.amount_cents)} {self._place()}"
 
-    def _details(self) -> str:
-        by = f" by {self.paid_by}" if self.paid_by else ""
-        codes = f" {self.group_code}-{self.reason_code}" if self.group_code and self.reason_code else ""
-        return (
-            f"{by}{codes} ({self.responsibility}, line {self.line}, {dt.date.fromisoformat(self.posted_on):%m/%d/%Y})"
-        )
+    def _named(self) -> str:
+        """Return the kind with its payer or codes, such as "payment by primary" or "CO-45 adjustment"."""
+        codes = f"{self.group_code}-{self.reason_code} " if self.group_code and self.reason_code else ""
+        by = "" if not self.paid_by else f" {'to' if self.kind_in_file == REFUND else 'by'} {self.paid_by}"
+        return f"{codes}{self.kind_in_file}{by}"
+
+    def _place(self) -> str:
+        return f"({self.responsibility}, line {self.line}, {dt.date.fromisoformat(self.posted_on):%m/%d/%Y})"
 
 
 class Dating(NamedTuple):

@@ -191,7 +191,7 @@ def _with_agreement(session: Session, practice_id: int, checked: Imported) -> Im
 
 
 def lock_imports(session: Session, practice_id: int) -> None:
-    """Make other imports and month-end closes wait until the commit."""
+    """Take the practice's import lock, so that other imports and month-end closes wait until the commit."""
     session.execute(select(func.pg_advisory_xact_lock(IMPORT_LOCK + practice_id)))
 
 

@@ -30,7 +30,7 @@ def report_look_alikes(session: Session, practice_id: int, origins: Origins, fau
         rows = _pairs(stage, key, select(getattr(table, name).label("id")).where(table.practice_id == practice_id))
         for row in first_faulty_rows(session, rows, "is_here", faults=faults):
             where = "the practice has" if row.is_here else f"line {row.other_at} has"
-            cure = "it looks like another id but has different characters; type both the same way"
+            cure = "it looks like another ID but has different characters; type both the same way"
             note = f"{where} {quote_value(row.other)}"
             faults.add(origins[stage].fault(row, key, row.value, cure, note=note), times=row.times)
 

@@ -9,7 +9,9 @@ from core.intake.parsing.characters import fold_look_alikes_sql
 
 _ZEROS, _LETTER_CASE, _LOOK_ALIKE = "zeros", "letters", "looks"
 NEAR_MATCH_CURES: Final[Mapping[str, str]] = {
-    _ZEROS: "it exists with other leading zeros; spreadsheets drop them, so format the column as text before export",
+    _ZEROS: (
+        "it exists with different leading zeros; spreadsheets drop them, so format the column as text before export"
+    ),
     _LETTER_CASE: "it exists with different capitalization; write both the same way",
     _LOOK_ALIKE: "it exists with different characters that look the same; type both the same way",
 }

@@ -1,4 +1,4 @@
-"""Leave write-offs that an export repeats out of the next sent file, so that no user posts them twice."""
+"""Keep write-offs that an export already contains out of the next sent file, so that no user posts them twice."""
 
 from sqlalchemy import func, insert, null, or_, select, tuple_
 from sqlalchemy.orm import Session
@@ -16,7 +16,7 @@ def mark_returned(session: Session, practice_id: int, source: str, *, gives_tota
     """Mark the unsent write-offs and reversals on recognized claims as sent, in no file. Call it after `remember`.
 
     A line is not marked until the export repeats all write-offs on it. If the export repeats a claim's adjustments on
-    other lines, the whole claim is marked. Until the commit, no write-off file is sent.
+    other lines, the whole claim is marked. No write-off file can be sent until the commit.
     """
     sent_files.lock_unsent(session, practice_id)
     # Not from the staged claims: those that the practice already had were deleted from the stage.

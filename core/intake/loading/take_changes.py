@@ -39,7 +39,7 @@ _AMOUNTS: Final = ("allowed", "expected")
 
 
 def changed_claims(practice_id: int) -> Select[Any]:
-    """Return the numbers of the claims that differ, and of the open claims whose payer has a new class.
+    """Return the IDs of the claims that differ, and of the open claims whose payer has a new class.
 
     A running job knows a payer's class only from its preview, so a new class must raise the claims' versions.
     """

@@ -41,8 +41,8 @@ POSTING_TOTALS: Final[Mapping[str, tuple[ColumnElement[bool], ColumnElement[int]
 TOTAL_LABELS: Final = (
     ("charges", "Charges"),
     ("insurance_payments", "Insurance payments"),
-    ("primary_payments", "of which Ins 1"),
-    ("secondary_payments", "of which Ins 2"),
+    ("primary_payments", "from Ins 1"),
+    ("secondary_payments", "from Ins 2"),
     ("patient_payments", "Patient payments"),
     ("refunds", "Refunds"),
     ("adjustments", "Adjustments"),

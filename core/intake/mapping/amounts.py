@@ -42,7 +42,10 @@ def read_amount(field: str, *, credit_words: bool = False) -> int:
         raise BadField("the amount has two signs; write only one")
     sign = signs[0].upper() if signs else "+"
     if sign in ("CR", "DR") and not credit_words:
-        raise BadField(f"the mapping does not say what {sign} means; set credit_words, or remove {sign} from the file")
+        raise BadField(
+            f'the mapping does not say what {sign} means; check "CR after an amount marks a credit" in the mapping '
+            f"(credit_words in a mapping file), or remove {sign} from the file"
+        )
     whole, _, decimals = found["number"].replace(",", "").partition(".")
     if len(decimals) > _DECIMALS_MAX:
         raise BadField("the amount has more than two decimals, and an import never rounds; write two decimals")

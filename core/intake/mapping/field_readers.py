@@ -29,7 +29,7 @@ def constant_problems(mapping: Mapping, *, today: dt.date) -> list[Problem]:
         except BadField as fault:
             ours = ", ".join(OUR_WORDS.get(field) or ())
             cure = f"enter one of these: {ours}" if str(fault) == UNKNOWN_WORD else str(fault)
-            found.append(Problem("bad_constant", f"{TARGETS[field].label}, the same in every row: {cure}."))
+            found.append(Problem("bad_constant", f"{TARGETS[field].label}, same value in every row: {cure}."))
     return found
 
 

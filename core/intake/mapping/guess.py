@@ -33,7 +33,7 @@ _REPEATED: Final = re.compile(r" \(\d+\)$")  # `header_names` adds it to a repea
 
 
 class NoHeader(BadInput):
-    """The file has no row of column headings such as Claim #, Patient, DOS, Ins Bal. Add one."""
+    """The file has no row of column names, such as Claim #, Patient, DOS, Ins Bal. Add one."""
 
     code = "no_header"
 
@@ -50,7 +50,7 @@ def guess_mapping(path: Path, *, today: dt.date, sheet: str | None = None, cells
         file = OfficeFile(path, cells_max=cells_max)
         chosen, rows, questions = _choose_sheet(file, sheet)
     except UnreadableFile as stop:
-        sentence = f"{path.name}, line {stop.line}: {stop.cure}."
+        sentence = f"{path.name}, line {stop.line}: {stop.cure}{'' if stop.cure.endswith('?') else '.'}"
         raise UnreadableOfficeFile(sentence, line=stop.line, cure=stop.cure) from None
     header_at = _header_index(rows)
     if header_at is None:

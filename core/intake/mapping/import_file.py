@@ -60,7 +60,7 @@ def import_file(
     done = load(
         session, practice_id, source=SOURCE, origins=origins, faults=file.faults, by=by, now=now, options=options,
         totals=Totals(today, has_dates=mapping.has(Field.POSTING_DATE), has_charges=mapping.has(Field.CHARGE)),
-        holds_back=HoldBack.TO_CORRECT if mapping.rows == "claim" or mapping.has(Field.LINE) else HoldBack.ALL,
+        holds_back=HoldBack.TO_CORRECT if mapping.identifies_lines else HoldBack.ALL,
     )  # fmt: skip
     return replace(done, rows_read=file.rows_read, warnings=[*done.warnings, *warnings])
 

@@ -96,7 +96,7 @@ class MappedFile:
         if pending is not None:
             self._check_totals(*pending)
         if not count and not self._rows_lost:
-            self._add_lost("there is no claim below the column names", self._at)
+            self._add_lost("there are no claims below the column names", self._at)
         self.rows_read[file.name] = RowsRead(count, empty)
 
     def refuse_if_rows_lost(self) -> None:
@@ -125,7 +125,9 @@ class MappedFile:
         if file.is_workbook and mapping.sheet is not None and mapping.sheet not in file.sheets:
             raise UnreadableFile(f"no sheet has this name; the sheets are {', '.join(file.sheets)}", 1)
         if mapping.sheet is None and len(file.sheets) > 1:
-            raise UnreadableFile(f"choose one of the sheets in the mapping: {', '.join(file.sheets)}", 1)
+            raise UnreadableFile(
+                f"the workbook has several sheets; choose one in the mapping: {', '.join(file.sheets)}", 1
+            )
 
     def _find_header(self) -> tuple[int, list[str], list[str], list[int]]:
         """Return the header's row, its cells, its names and each mapped column's position. Raise `ImportRefused`."""
@@ -168,7 +170,7 @@ class MappedFile:
             if at in self._file.merged_rows:
                 self._add_lost("cells in this row are merged; unmerge them, because only one of them has a value", at)
             elif cells == self._header:
-                self._add_lost("the header is repeated here; was the file pasted twice?", at)
+                self._add_lost("the column names are repeated here; was the file pasted twice?", at)
             else:
                 yield at, cells
 

@@ -91,6 +91,11 @@ class Mapping(BaseModel):
             field in fields for field in self.columns.values()
         )
 
+    @property
+    def identifies_lines(self) -> bool:
+        """Return whether a later export of the claims shows which of its rows is which service line."""
+        return self.rows == "claim" or self.has(Field.LINE)
+
     def warnings(self) -> list[str]:
         """Return what the import will lack with this mapping. It can be used anyway."""
         return [] if self.has(Field.PRIMARY_STATUS, Field.SECONDARY_STATUS) else [NO_CLAIM_STATUS]
@@ -116,7 +121,7 @@ def _twice(mapping: Mapping) -> list[Problem]:
             listed = " and ".join(f'"{header}"' for header in headers)
             found.append(Problem("two_columns", f"The columns {listed} both mean {label}. Choose one."))
         if headers and field in mapping.constants:
-            sentence = f'{label} has both the column "{headers[0]}" and a constant. Remove one.'
+            sentence = f'{label} has both the column "{headers[0]}" and a value for every row. Remove one.'
             found.append(Problem("column_and_constant", sentence))
     if len(mapping.columns) > COLUMNS_MAX:
         found.append(Problem("too_many_columns", f"Map at most {COLUMNS_MAX} columns."))

@@ -57,7 +57,7 @@ def questions(words: NewWords, mapping: Mapping) -> list[Problem]:
     return [
         Problem(
             "unknown_word",
-            f"What does “{word[:40]}” mean? It is in {counted(count, 'row')} of the column “{headers[field]}”.",
+            f"What does “{word[:40]}” mean? It is in {counted(count, 'row')} of the “{headers[field]}” column.",
             field,
         )
         for field, counts in words.items()

@@ -41,7 +41,7 @@ class MappingNameTaken(Refusal):
 
 
 class MappingChanged(Refusal):
-    """Another user changed this mapping in the meantime. If you save again, your entries replace that change."""
+    """Another user changed this mapping while you edited it. If you save again, your entries replace that change."""
 
     code = "mapping_changed"
 
@@ -114,7 +114,7 @@ def save_mapping(
 def change_mapping(
     session: Session, mapping_id: int, *, name: str, mapping: Mapping, version: str, by: Actor, now: dt.datetime
 ) -> ImportMapping:
-    """Change the `version` of a saved mapping. Meanings of values that another user added meanwhile stay.
+    """Change the `version` of a saved mapping. Meanings of values that another user has added since are kept.
 
     Raise `NotAllowed`, `NoSuchMapping`, `BadMapping`, `BadMappingName`, `MappingNameTaken`, and `MappingChanged` with
     the current version.

@@ -195,7 +195,7 @@ def _add_contradictions(session: Session, file: MappedFile) -> None:
             .join(first, and_(first.c.at == first_at.c.at, first.c[name].is_distinct_from(row.c[name])))
         )
         for found in first_faulty_rows(session, other, faults=file.faults):
-            cure = "all rows for a claim must contain the same value here; correct the file or the claim ID"
+            cure = "every row of a claim must have the same value here; correct the file or the claim ID"
             fault = Fault(
                 file.format.name, cure, line=found.at, column=file.header_of(*fields), value=found.claim,
                 note=f"line {found.first_at} has a different value", kind=FaultKind.REFERENCE,

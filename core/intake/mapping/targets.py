@@ -177,7 +177,7 @@ TARGETS: Final = {
     Field.RESPONSIBILITY: Target("Who owes the balance", Kind.WORD, ("responsibility", "responsible party",
                                                                      "balance owner", "current responsibility",
                                                                      "responsible")),
-    Field.POSTING_DATE: Target("Date of the payments and adjustments", Kind.DATE,
+    Field.POSTING_DATE: Target("Date of payments and adjustments", Kind.DATE,
                                ("last payment date", "payment date", "posting date", "deposit date", "last paid date",
                                 "date paid", "date posted")),
     Field.ALLOWED: Target("Allowed amount", Kind.MONEY, ("allowed", "allowed amount", "amount allowed")),

@@ -78,7 +78,7 @@ def external_id(field: str) -> str:
         return field  # neither is possible, because damage leaves a point, a comma or a sign
     label(field)
     if not field.isascii() and _FULL_WIDTH.search(field):
-        raise BadField("the id contains full-width characters; write plain letters and digits")
+        raise BadField("the ID contains full-width characters; write plain letters and digits")
     damage = spreadsheet.damage_to_id(field)
     if damage is not None:
         raise SpreadsheetDamage(damage)

@@ -145,7 +145,7 @@ class Folder:
         other = next((name for name in alike if name.lower() in (file.name, f"{file.name}.txt")), None)
         if file.may_be_absent and other is None:
             return
-        cure = "the file is missing; add it to the folder"
+        cure = "the file is missing; add it to the other files"
         if other is not None:
             cure = f"the file is missing; if it is {other}, rename that file"
         elif alike:
@@ -203,7 +203,7 @@ class Folder:
             elif [fields[0].removeprefix("\ufeff"), *fields[1:]] == header.fields:
                 count.in_quote = False
                 count.others += 1
-                self._add_lost(file, "the header is repeated here; was the file pasted twice?", number)
+                self._add_lost(file, "the column names are repeated here; was the file pasted twice?", number)
                 continue
             else:
                 count.in_quote = False

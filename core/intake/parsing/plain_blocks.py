@@ -45,7 +45,7 @@ class _Texts(dict[str, str]):
 
 
 class _Judged:
-    """The values of a column, as far as `Consistency` may look at them: the sign of an amount, or the whole value."""
+    """What a `Consistency` may use of a column's values: the sign of an amount, or the whole value."""
 
     def __init__(self, column: Column) -> None:
         self._is_amount = column.read is fields.cents

@@ -44,11 +44,11 @@ def is_whole_number_with_zeros(field: str) -> bool:
 def damage_to_id(field: str) -> str | None:
     """Return how a spreadsheet damaged the id, or None."""
     if is_scientific(field):
-        return f"Excel turned the id into a number in scientific notation, and digits are lost; {SAVED_BY_SPREADSHEET}"
+        return f"Excel turned the ID into a number in scientific notation, and digits are lost; {SAVED_BY_SPREADSHEET}"
     if is_whole_number_with_zeros(field):
-        return f'the id was turned into a number with ".0"; {SAVED_BY_SPREADSHEET}'
+        return f'the ID was turned into a number with ".0"; {SAVED_BY_SPREADSHEET}'
     if _ID_AS_DATE.fullmatch(field):
-        return f"the id was turned into a date; {SAVED_BY_SPREADSHEET}"
+        return f"the ID was turned into a date; {SAVED_BY_SPREADSHEET}"
     return None
 
 

@@ -255,7 +255,7 @@ def _report_empty_claims(session: Session, folder: Folder) -> None:
     empty = select(claim.c.at, claim.c.external_id).where(_is_empty())
     for row in first_faulty_rows(session, empty, faults=folder.faults):
         cure = (
-            "claims_transactions.csv has no row for this claim; use the option to skip such claims "
+            "this claim has no row in claims_transactions.csv; to skip claims without transactions, use that option "
             "(--skip-empty-claims)"
         )
         fault = Fault("claims.csv", cure, line=row.at, column="Id", value=row.external_id, kind=FaultKind.REFERENCE)

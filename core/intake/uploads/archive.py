@@ -36,7 +36,7 @@ def unpack(archive: Path, folder: Path, *, bytes_max: int, faults: Faults) -> li
         faults.add(Fault(archive.name, str(bad), kind=FaultKind.STRUCTURE))
         return []
     except FileExistsError as there:
-        cure = f"{Path(there.filename).name} is in the upload twice; upload it once, by itself or in the zip file"
+        cure = f"the upload contains {Path(there.filename).name} twice; upload it once, by itself or in the zip file"
         faults.add(Fault(archive.name, cure, kind=FaultKind.STRUCTURE))
         return []
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
@@ -84,13 +84,15 @@ def _file_name(entry: zipfile.ZipInfo) -> str:
 
 def _check_member(entry: zipfile.ZipInfo, name: str) -> None:
     if entry.flag_bits & _ENCRYPTED:
-        raise _BadArchive(f"{name} is protected by a password; zip the files without a password")
+        raise _BadArchive(f"the file {name} is protected by a password; zip the files without a password")
     if name.lower().endswith(ZIP_ENDING):
-        raise _BadArchive(f"{name} is a zip file inside the zip file; zip the files themselves")
+        raise _BadArchive(f"the file {name} is a zip file inside the zip file; zip the files themselves")
     if entry.compress_type not in _METHODS:
-        raise _BadArchive(f"{name} is compressed with an unusual method; zip the files with the Deflate method")
+        raise _BadArchive(
+            f"the file {name} is compressed with an unusual method; zip the files with the Deflate method"
+        )
     if entry.file_size > max(_SMALL_BYTES, RATIO_MAX * entry.compress_size):
-        raise _BadArchive(f"{name} unpacks to more than {RATIO_MAX} times its size; upload the file unzipped")
+        raise _BadArchive(f"the file {name} unpacks to more than {RATIO_MAX} times its size; upload the file unzipped")
 
 
 def _extract(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, *, bytes_max: int) -> int:

@@ -11,10 +11,10 @@ REQUESTER_MAY_NOT: Final = "requester_may_not"
 UNEXPECTED_ERROR: Final = "unexpected_error"
 
 REFUSAL_SENTENCES: Final = {
-    FAULTS: "The files have errors. Correct the data in the program that exported it, then upload the files again.",
+    FAULTS: "The files have errors. Correct the data in the program that exported the files, then upload them again.",
     OVER_LIMIT: (
         "The files have no errors, but the import would post adjustments above a per-claim limit. Ask an administrator "
-        "to raise the limit, or a user with a higher limit to upload the files."
+        "to raise the limit, or ask a user with a higher limit to upload the files."
     ),
     DATABASE_DISK_FULL: (
         "The database's disk is full. Ask the person who runs your server to free space on it, then upload the "

@@ -47,7 +47,7 @@ def set_expected_total(
         raise BadExpectedTotal
     job = _lock(session, key, by)
     if job.status not in (S.UPLOADING, S.STAGED, S.CHECKING, S.NEEDS_MAPPING, S.READY):
-        raise lifecycle.wrong_status(job, "get a new expected total")
+        raise lifecycle.wrong_status(job, "take a new expected total")
     if job.expected_cents != cents:
         audit.record(
             session, "import.total_set", key.subject(), by=by, now=now,

@@ -86,8 +86,8 @@ def lock(session: Session, key: ImportKey) -> ImportJob:
 def transition(session: Session, key: ImportKey, *, source: ImportStatus, target: ImportStatus, **values: Any) -> bool:
     """Move the import if it is still in `source`, and set `values`. Return whether this call moved it.
 
-    The files of an import that ends are deleted. An imported one keeps the lists that its check made. The caller then
-    stores the list of errors of a refused one.
+    When an import ends, its files are deleted. If it was imported, the lists from its check are kept. If it was
+    refused, the caller then stores the list of errors.
     """
     assert (source, target) in TRANSITIONS, (source, target)
     moved = update(ImportJob).where(*key.of(ImportJob), ImportJob.status == source)
@@ -125,4 +125,6 @@ def _lease(practice_id: int) -> ColumnElement[int]:
 
 def wrong_status(job: ImportJob, what: str) -> WrongImportStatus:
     """Return a refusal with the import's status and what it does not allow."""
-    return WrongImportStatus(f"The import is {STATUS_WORDS[job.status]}; it cannot {what}.", status=job.status.value)
+    words = STATUS_WORDS[job.status]
+    message = f"The import is already {words}" if job.status in ENDED_STATUSES else f"The import is {words}"
+    return WrongImportStatus(f"{message}, so it cannot {what}.", status=job.status.value)

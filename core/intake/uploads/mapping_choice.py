@@ -85,8 +85,8 @@ def save_and_use(
             )
         except MappingChanged:
             raise MappingChanged(
-                "Another user changed this mapping after this import began to use it. Choose it again on the page of "
-                "the import, or save your answers under a different name."
+                "Another user changed this mapping after this import began to use it. Choose it again on the "
+                "import page, or save your answers under a different name."
             ) from None
     else:
         saved = saved_mappings.save_mapping(

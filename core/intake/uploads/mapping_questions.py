@@ -83,7 +83,7 @@ def asks_for_words(
 
 
 def _wait(session: Session, job: ImportJob, report: dict[str, Any], *, now: dt.datetime) -> None:
-    """Let the import wait for a user. Raise `ImportStopped` if one discarded it meanwhile."""
+    """Let the import wait for a user. Raise `ImportStopped` if a user has discarded it."""
     values = {"files": job.files, "options": job.options, "report": report, "phase": None, "checked_at": now}
     if not lifecycle.transition(
         session, lifecycle.key_of(job), source=ImportStatus.CHECKING, target=ImportStatus.NEEDS_MAPPING, **values

@@ -40,7 +40,11 @@ def write_files(session: Session, job: ImportJob, folder: Path, *, progress: Pro
         path, digest, number = folder / file["name"], hashlib.sha256(), 0
         if path.exists():
             faults.add(
-                Fault(file["name"], "a zip and the upload both contain this file; keep one", kind=FaultKind.STRUCTURE)
+                Fault(
+                    file["name"],
+                    "the zip file and the upload both contain this file; keep only one",
+                    kind=FaultKind.STRUCTURE,
+                )
             )
             continue
         with path.open("xb") as target:

@@ -141,7 +141,7 @@ def test_the_audit_is_filtered_exported_and_its_end_is_compared(
     assert typed("audit", "--from", "2199-01-01").stdout.startswith("The last entry in the audit log is")
     assert len(typed("audit", "--limit", "1").stdout.splitlines()) == 2
     turned = typed("audit", "--from", "2026-01-02", "--to", "2026-01-01")
-    assert (turned.exit_code, turned.stderr) == (1, "The last day is before the first.\n")
+    assert (turned.exit_code, turned.stderr) == (1, "The last day is before the first day.\n")
 
     path = tmp_path / "audit.csv"
     written = typed("audit", "--csv", path)
@@ -234,7 +234,7 @@ def test_administrators_see_the_limits_of_all_users(typed: Typed, practice: Give
     assert [" ".join(lines[at].split()[1:]) for at in (0, 3)] == [
         "claim $250.00, job unlimited", "claim unlimited, job $1,000.00"
     ]  # fmt: skip
-    assert "Enter an amount, or the word unlimited" in typed("limit", "job", "").stderr
+    assert "Enter an amount, or “unlimited”" in typed("limit", "job", "").stderr
     assert typed("user", "deactivate", "stranger@example.org").stderr == "This user does not exist in this practice.\n"
 
 
@@ -248,7 +248,7 @@ def test_imported_postings_that_reverse_a_write_off_are_reported(
     first = typed("import", "postings", file, "--practice", "Lakeside", "--as", BILLER)
 
     assert first.stdout.splitlines()[1:3] == [
-        "Lakeside: added 1 posting.", "1 posting arrived after a write-off: $4.00 in write-offs was reversed."
+        "Lakeside: added 1 posting.", "1 posting came in after a write-off and reversed $4.00 in write-offs."
     ]  # fmt: skip
     assert typed("verify").exit_code == 0
 

@@ -77,8 +77,8 @@ def test_what_differs_is_listed_without_names_and_the_rest_is_imported(settle: T
     )
     assert "1 existing posting has different values in the files. Postings are never overwritten." in shown
     assert (
-        "claim 184146026, line 1, posting 2: payment -$88.00 by primary (insurance, line 1, 03/20/2025) → payment "
-        "-$87.00 by primary (insurance, line 1, 03/20/2025); post refund that raises the balance by $1.00 by primary "
+        "claim 184146026, line 1, posting 2: payment by primary -$88.00 (insurance, line 1, 03/20/2025) → payment by "
+        "primary -$87.00 (insurance, line 1, 03/20/2025); post refund to primary that raises the balance by $1.00 "
         "(insurance, line 1, 03/20/2025)" in shown
     )
     assert "1 claim differs:\n  claim 184146026: $11.00 → $10.00" in shown

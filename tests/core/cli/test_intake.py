@@ -127,8 +127,8 @@ def test_an_import_of_claims_prints_control_totals_in_dollars(settle: Typed, tmp
         "Postings 7 7",
         "Charges 2 $370.50 2 $370.50",
         "Insurance payments 1 $88.00 1 $88.00",
-        "of which Ins 1 1 $88.00 1 $88.00",
-        "of which Ins 2 0 $0.00 0 $0.00",
+        "from Ins 1 1 $88.00 1 $88.00",
+        "from Ins 2 0 $0.00 0 $0.00",
         "Patient payments 1 $10.00 1 $10.00",
         "Refunds 0 $0.00 0 $0.00",
         "Adjustments 1 $40.00 1 $40.00",
@@ -226,7 +226,7 @@ def test_an_option_leaves_out_empty_synthea_claims_and_counts_them(settle: Typed
     done = settle("import", "synthea", tmp_path, "--practice", "Lakeside", "--skip-empty-claims")
 
     assert (refused.exit_code, done.exit_code) == (1, 0)
-    assert "use the option to skip such claims (--skip-empty-claims)" in refused.stderr
+    assert "to skip claims without transactions, use that option (--skip-empty-claims)" in refused.stderr
     assert "claims.csv 2, claims_transactions.csv 1." in done.stdout
     assert "Skipped: 1 claim without transactions." in done.stdout.splitlines()
 

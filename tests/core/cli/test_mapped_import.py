@@ -97,7 +97,7 @@ def test_the_saved_mapping_that_fits_is_named_and_used(settle: Typed, tmp_path: 
 
 
 def test_an_uploaded_file_with_a_new_value_says_how_to_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    question = "What does “Plan B” mean? It is in 1 row of the column “Hold”."
+    question = "What does “Plan B” mean? It is in 1 row of the “Hold” column."
     answer = {
         "id": "7", "status": "needs_mapping", "status_words": "waiting for its mapping", "refused_words": None,
         "options": {"mapping": {"columns": {}}, "mapping_name": "ours", "mapping_recognized": True},

@@ -143,7 +143,7 @@ def test_the_audits_cursor_continues_after_the_previous_page(admin: Api) -> None
         ({"from": "monday"}, 422, "from: write the date as YYYY-MM-DD"),
         ({"from": "1764460800"}, 422, "from: write the date as YYYY-MM-DD"),
         ({"to": "2026-W48-1"}, 422, "to: write the date as YYYY-MM-DD"),
-        ({"from": "2025-03-03", "to": "2025-03-02"}, 422, "The last day is before the first."),
+        ({"from": "2025-03-03", "to": "2025-03-02"}, 422, "The last day is before the first day."),
         ({"who": "x"}, 422, "who: is unknown"),
         ({"person": "unknown@x.example"}, 404, "This practice has no user unknown@x.example."),
     ],

@@ -137,7 +137,7 @@ def test_the_saved_mapping_that_fits_is_used_and_a_new_value_is_asked(world: Wor
     waiting = biller.get(f"/imports/{import_id}").json
     assert (waiting["status"], waiting["options"]["mapping_id"]) == ("needs_mapping", int(saved["id"]))
     assert [one["sentence"] for one in waiting["report"]["guess"]["questions"]] == [
-        "What does “Plan B” mean? It is in 6 rows of the column “Hold”."
+        "What does “Plan B” mean? It is in 6 rows of the “Hold” column."
     ]
     answered = {**mapping, "words": {"hold": {"Plan B": "payment_plan"}}}
     biller.post("/mappings", json={"name": "ours", "mapping": answered, "replace": True})

@@ -13,16 +13,16 @@ NONE_ADDED = dict.fromkeys(("claims", "lines", "postings"), 0)
     ("facts", "words"),
     [
         ({}, "Import"),
-        ({"changes": 4}, "Import the checked changes"),
+        ({"changes": 4}, "Import the selected changes"),
         ({"claims": 120}, "Import 120 claims"),
-        ({"claims": 120, "corrections": 99}, "Import 120 claims and the checked corrections"),
-        ({"postings": 1, "changes": 1}, "Import 1 posting on existing claims and the checked changes"),
+        ({"claims": 120, "corrections": 99}, "Import 120 claims and the selected corrections"),
+        ({"postings": 1, "changes": 1}, "Import 1 posting on existing claims and the selected changes"),
         (
             {"claims": 120, "postings": 201, "changes": 4, "corrections": 99},
-            "Import 120 claims, 201 postings on existing claims and the checked changes and corrections",
+            "Import 120 claims, 201 postings on existing claims and the selected changes and corrections",
         ),
-        ({"recognized": 3}, "Record 3 claims with matching postings"),
-        ({"recognized": 3, "changes": 2}, "Record 3 claims with matching postings and the checked changes"),
+        ({"recognized": 3}, "Record matching postings on 3 claims"),
+        ({"recognized": 3, "changes": 2}, "Record matching postings on 3 claims and the selected changes"),
     ],
 )
 def test_the_button_names_what_is_new_and_the_checked_boxes(facts: dict[str, int], words: str) -> None:

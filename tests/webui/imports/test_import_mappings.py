@@ -110,7 +110,7 @@ def test_a_file_that_cannot_be_read_is_explained_at_the_field(practice: GivenPra
 
     assert (missing.status_code, unknown.status_code) == (422, 422)
     assert "Choose a file." in page_text(missing)
-    assert "The file has no row of column headings" in page_text(unknown)
+    assert "The file has no row of column names" in page_text(unknown)
 
 
 def test_a_long_column_heading_does_not_keep_a_file_from_being_mapped(practice: GivenPractice, biller: Browser) -> None:
@@ -176,8 +176,8 @@ def test_values_that_are_the_same_in_every_row_are_saved_with_the_mapping(
 
     assert saved.status_code == 303
     page = biller.says(saved.location)
-    assert "Office always Main Street" in page
-    assert "Date of the payments and adjustments always 3/31/2026 MM/DD/YYYY" in page
+    assert "Office Always Main Street" in page
+    assert "Date of payments and adjustments Always 3/31/2026 MM/DD/YYYY" in page
     changed = biller.get("/import-mappings/1/change")
     assert (texts(changed)["constant-1"], sent(changed)["constant-date-1"]) == ("3/31/2026", "MM/DD/YYYY")
 
@@ -189,10 +189,13 @@ def test_values_that_are_the_same_in_every_row_are_saved_with_the_mapping(
         ({"constant-field-0": "", "constant-0": "North"}, 'Choose what "North" means, or clear it.'),
         ({"constant-field-0": "service_date", "constant-0": "x"}, 'Date of service has both the column "DOS"'),
         ({"constant-field-0": "first_billed", "constant-0": "3/1/26"}, "Choose the date format for First EDI"),
-        ({"constant-field-0": "hold", "constant-0": "maybe"}, "Hold, the same in every row: enter one of these: hold"),
+        (
+            {"constant-field-0": "hold", "constant-0": "maybe"},
+            "Hold, same value in every row: enter one of these: hold",
+        ),
         (
             {"constant-field-0": "office", "constant-0": "a", "constant-field-1": "office", "constant-1": "b"},
-            "Office is entered twice under “The same in every row”. Clear one of the two.",
+            "Office is entered twice under “Same value in every row”. Clear one of the two.",
         ),
     ],
 )
@@ -218,7 +221,7 @@ def test_a_payer_class_that_was_guessed_wrong_is_corrected(practice: GivenPracti
 
     saved = biller.post(PAGE, on=PAGE, **fields | {"name": "ours", "payer": names, f"class-{index}": "medicaid"})
 
-    assert "Class of Sunshine Health always Medicaid" in biller.says(saved.location)
+    assert "Payer class of Sunshine Health Always Medicaid" in biller.says(saved.location)
     with practice.sessions() as session:
         (mapping,) = list_mappings(session, practice.id)
     assert mapping.mapping["payer_classes"] == {"Sunshine Health": "medicaid"}

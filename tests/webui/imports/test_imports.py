@@ -28,7 +28,7 @@ def test_a_form_uploads_files_that_a_worker_checks_and_imports(biller: Browser, 
     assert "Charges 2 $" in page
     assert "The totals agree" in page
     assert "Dates of service: 03/04/2025 to 03/04/2025. Posting dates: 03/04/2025 to 04/02/2025." in page
-    assert "Insurance payments 1 $88.00 1 $88.00 of which Ins 1 1 $88.00 1 $88.00 of which Ins 2 0 $0.00" in page
+    assert "Insurance payments 1 $88.00 1 $88.00 from Ins 1 1 $88.00 1 $88.00 from Ins 2 0 $0.00" in page
     assert "184146026" in page
 
     assert biller.post("/imports/1/confirm", on="/imports/1").location == "/imports/1"
@@ -77,6 +77,14 @@ def test_errors_are_shown_by_kind_with_a_file_of_their_locations(biller: Browser
     assert [entry.act for entry in uploads.practice.audited()][-1] == "import.errors_downloaded"
 
 
+def test_a_fix_that_is_a_question_has_no_period(biller: Browser, uploads: Uploads) -> None:
+    content = uploads.files["postings.csv"]
+    send(biller, {**uploads.files, "postings.csv": content + content.splitlines(keepends=True)[0]})
+    uploads.work()
+
+    assert "The column names are repeated here; was the file pasted twice? Line" in biller.says("/imports/1")
+
+
 def test_an_import_can_be_discarded(biller: Browser, uploads: Uploads) -> None:
     send(biller, uploads.files)
 
@@ -96,7 +104,9 @@ def test_a_form_without_content_says_what_to_do(biller: Browser, files: dict[str
 
 
 def test_the_page_says_to_save_a_large_export_as_csv(biller: Browser) -> None:
-    assert "Save a large export as CSV: an XLSX sheet can have up to 5 million cells" in biller.says("/imports")
+    page = biller.says("/imports")
+
+    assert "Save a large export as CSV, because an XLSX sheet can have at most 5 million cells." in page
 
 
 def test_the_page_says_if_no_worker_comes(biller: Browser, uploads: Uploads, clock: Clock) -> None:
@@ -159,8 +169,9 @@ def test_write_offs_in_the_files_are_shown_in_dollars_and_claims(biller: Browser
 
     page = biller.says("/imports/2")
 
-    assert "$12.00 in write-offs and manual postings on 1 claim is in the files and already in Batch Settle." in page
-    assert "Record 1 claim with matching postings" in page
+    already = "The files contain $12.00 in write-offs and manual postings on 1 claim that Batch Settle already has."
+    assert already in page
+    assert "Record matching postings on 1 claim" in page
 
 
 def test_adjustments_above_the_users_limit_are_not_called_errors_in_the_files(

@@ -112,18 +112,38 @@ def test_changes_come_in_on_request(biller: Browser, uploads: Uploads) -> None:
         uploads.work()
 
     assert "6 claims in the files are already in Batch Settle. 1 claim will receive 1 new posting." in page
-    assert "Import 1 posting on existing claims and the checked changes and corrections" in page
+    assert "Import 1 posting on existing claims and the selected changes and corrections" in page
     assert "The new totals do not include the corrections for changed postings." in page
-    assert "1 change to existing records patient name 1" in page
+    assert "1 change to existing records Patient name 1" in page
     assert "Patient P000 Name Sample, Petra 0 Example, Paula" in page
     assert "3 postings differ from the files" in page
-    assert "Payment -$60.00 by primary" in page
+    assert "Payment by primary -$60.00" in page
     done = biller.says("/imports/2")
     assert "1 posting on existing claims and 1 change imported." in done
     assert "The A/R for the claims in these files is" in biller.says("/imports/1")
     assert "1 claim has a different balance in Batch Settle." in done
     assert "Claim ID In the files In Batch Settle Difference V0001" in done
     assert "V0001" in biller.load("/imports/2/corrections.csv").text
+
+
+def test_a_file_of_lines_without_numbers_is_not_said_to_come_in_with_corrections(
+    biller: Browser, uploads: Uploads
+) -> None:
+    mapping = Mapping.of({**MAPPING, "rows": "line"})
+    uploads.practice.act(save_mapping, uploads.practice.id, name="lines", mapping=mapping)
+    less = next_day(ROWS)
+    less[1][6], less[1][10] = 50, less[1][10] + 10
+    for number, rows in enumerate((ROWS, less), 1):
+        send(biller, {"ar.csv": csv_file(rows)}, key=f"upload {number}", kind="1")
+        uploads.work()
+        page = biller.says(f"/imports/{number}")
+        biller.post(f"/imports/{number}/confirm", on="/imports", post_corrections="true")
+        uploads.work()
+
+    assert "postings differ from the files" in page
+    assert "1 new posting on existing claims will not be imported. The file has no service line numbers" in page
+    assert "if you also post the corrections" not in page
+    assert "1 new posting on existing claims was not imported." in biller.says("/imports/2")
 
 
 def test_changed_names_come_before_other_changes(biller: Browser, uploads: Uploads) -> None:
@@ -137,7 +157,7 @@ def test_changed_names_come_before_other_changes(biller: Browser, uploads: Uploa
         uploads.work()
 
     page, file = biller.says("/imports/2"), biller.load("/imports/2/differences.csv").text
-    assert page.index("Patient P000 Name") < page.index("Claim V0003 Service date")
+    assert page.index("Patient P000 Name") < page.index("Claim V0003 Date of service")
     assert file.index("P000") < file.index("V0003")
 
 
@@ -157,7 +177,7 @@ def test_corrections_are_posted_with_the_import_unless_the_user_unchecks_them(
         uploads.work()
         if number == 2:
             assert "Also post the corrections for 3 changed postings" in page
-            assert "Refund that raises the balance by $10.00 by primary" in page
+            assert "Refund to primary that raises the balance by $10.00" in page
             assert "The corrections were posted." in biller.says("/imports/2")
             file = csv.DictReader(io.StringIO(biller.load("/imports/2/corrections.csv").text.removeprefix("\ufeff")))
             assert {row["posting_date"] for row in file} == {"2026-11-23"}
@@ -194,11 +214,14 @@ def test_the_page_names_the_recognized_mapping_and_offers_different_columns(bill
     uploads.work()
 
     page = biller.says("/imports/1")
-    assert "The file has the columns of your saved mapping ours" in page
+    assert "The file’s columns match your saved mapping ours" in page
     assert "Import 6 claims" in page
     biller.post("/imports/1/mapping", on="/imports/1", different_columns="1")
     uploads.work()
-    assert "Needs a mapping" in biller.says("/imports/1")
+    asked = biller.says("/imports/1")
+    assert "Needs a mapping" in asked
+    assert "Change what any column means." in asked
+    assert "guessed" not in asked, "the columns mean what the saved mapping says"
     assert "Columns in import 1" in biller.says("/imports/1/mapping")
 
 
@@ -220,7 +243,7 @@ def test_a_new_value_is_answered_on_the_page_without_a_second_upload(biller: Bro
 
     page = biller.says("/imports/1")
     assert "The file has 1 new value." in page
-    assert "What does “Plan B” mean? It is in 1 row of the column “Hold”." in page
+    assert "What does “Plan B” mean? It is in 1 row of the “Hold” column." in page
     assert "Your answers will be saved in the mapping ours" in page
     form = biller.get("/imports/1/mapping")
     assert 'value="ours"' in form.text
@@ -255,7 +278,7 @@ def test_an_answer_does_not_undo_a_change_of_the_mapping_by_another_user(biller:
     by_form = biller.post("/import-mappings", on="/import-mappings", **sent(opened, name="renamed"))
 
     assert (by_import.status_code, by_form.status_code) == (422, 422)
-    assert "Choose it again on the page of the import" in page_text(by_import)
+    assert "Choose it again on the import page" in page_text(by_import)
     assert "If you save again, your entries replace that change." in page_text(by_form)
     assert "Patient balance Ins Bal" in biller.says("/import-mappings/1")
     deliberate = biller.post("/import-mappings", on="/import-mappings", **sent(by_form, name="renamed"))

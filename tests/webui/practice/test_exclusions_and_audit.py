@@ -61,6 +61,14 @@ def test_an_error_is_shown_at_its_field_and_keeps_what_was_typed(
     assert not typed["why"] or 'value="Typed words"' in answer.text
 
 
+def test_a_patient_without_an_id_is_not_called_a_payer(admin: Browser) -> None:
+    answer = admin.post(PAGE, on=PAGE, kind="patient", number=" ", why="x")
+
+    assert answer.status_code == 422
+    assert "This practice has no patient with this ID." in answer.text
+    assert "no payer with" not in answer.text
+
+
 def test_excluding_a_payer_twice_is_refused(practice: GivenPractice, admin: Browser) -> None:
     admin.post(PAGE, on=PAGE, kind="payer", number="1", why="x")
 
@@ -81,7 +89,7 @@ def test_a_hold_shows_who_set_it_why_and_until_when(practice: GivenPractice, bil
         shown = biller.read(path)
         assert "Letter of <x>" in shown
         assert "11/30/2026" in shown
-    assert "No claim has this type of hold" in biller.says(f"{PAGE}?hold=appeal_open")
+    assert "No claims have this type of hold" in biller.says(f"{PAGE}?hold=appeal_open")
     assert "last day 11/30/2026, by biller: Letter of <x>" in biller.read("/claims")
 
     refused = biller.post(f"{page}/hold", on=page, hold="hold", why="Kept words", until="2026-11-01")

@@ -39,7 +39,7 @@ def test_the_page_lists_all_users_with_their_roles_and_limits(practice: GivenPra
     practice.limit_of(practice.biller, claim=5_000)
     shown = admin.says("/users")
     assert "biller biller@lakeside.example biller $50.00 unlimited Active" in shown
-    assert "admin you admin@lakeside.example administrator unlimited unlimited Active" in shown
+    assert "admin (you) admin@lakeside.example administrator unlimited unlimited Active" in shown
 
 
 def test_a_changed_role_applies_from_the_users_next_request(
@@ -74,7 +74,7 @@ def test_an_empty_limit_is_an_error_at_its_field_and_keeps_what_was_typed(
         f"{page_of(practice)}/limits", on=page_of(practice), claim_limit_cents="", job_limit_cents="12.345"
     )
     assert answer.status_code == 422
-    assert answer.text.count("Enter an amount, or the word unlimited.") == 2
+    assert answer.text.count("Enter an amount, or “unlimited”.") == 2
     assert 'value="12.345"' in answer.text
     assert 'aria-invalid="true"' in answer.text
     assert person(practice).claim_limit_cents == UNLIMITED
@@ -166,6 +166,6 @@ def test_an_empty_approval_limit_is_refused(practice: GivenPractice, admin: Brow
     answer = admin.post("/settings/write-off-limits", claim_limit_cents="250", job_limit_cents="")
     assert answer.status_code == 422
     assert 'id="job_limit_cents-fault"' in answer.text
-    assert "Enter an amount, or the word unlimited." in answer.text
+    assert "Enter an amount, or “unlimited”." in answer.text
     assert 'value="250"' in answer.text
     assert limits_of(practice) == (UNLIMITED, UNLIMITED)

@@ -28,7 +28,7 @@ def test_a_row_that_contradicts_another_names_the_fields_that_differ(
 
     (found,) = files.faults()
 
-    cure = f"another row has the same id but a different {differs}; correct the wrong row"
+    cure = f"another row has the same ID but a different {differs}; correct the wrong row"
     assert found.endswith(f'value "{row[0]}": {cure} (also in line {where})')
 
 
@@ -41,8 +41,8 @@ def test_rows_that_differ_in_different_fields_are_different_faults(files: FilesO
         files.load()
 
     assert [(one.count, one.first[0].cure.partition(";")[0]) for one in refused.value.faults] == [
-        (1, "another row has the same id but a different patient name"),
-        (1, "another row has the same id but a different patient date of birth"),
+        (1, "another row has the same ID but a different patient name"),
+        (1, "another row has the same ID but a different patient date of birth"),
         (1, "duplicate row: every imported column is the same"),
     ]
     assert "Petr" not in str([one.facts() for one in refused.value.faults])

@@ -82,8 +82,8 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "transfer,22.00",
             "transfer,21.00",
             (
-                'line 4, column amount, value "184146026 / 1": the transfers on a line must sum to 0.00, because '
-                "one responsibility gains what the other loses"
+                'line 4, column amount, value "184146026 / 1": the transfers on a line must add up to 0.00, because '
+                "one balance gains what the other loses"
             ),
         ),
         (
@@ -121,7 +121,7 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "3,184146026",
             "2,184146026",
             (
-                'line 4, column posting_id, value "2": another posting has the same id; give each posting its own id '
+                'line 4, column posting_id, value "2": another posting has the same ID; give each posting its own ID '
                 "(also in line 3)"
             ),
         ),
@@ -130,8 +130,8 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "3,184146026",
             "charge:184146026:1,184146026",
             (
-                'line 4, column posting_id, value "charge:184146026:1": another posting has the same id; give each '
-                "posting its own id (also in line 2)"
+                'line 4, column posting_id, value "charge:184146026:1": another posting has the same ID; give each '
+                "posting its own ID (also in line 2)"
             ),
         ),
         (
@@ -168,8 +168,8 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "184146027",
             "184146026",
             (
-                'line 3, column claim_id, value "184146026": another claim has the same id, so rows that refer to it '
-                "are ambiguous; give each claim its own id (also in line 2)"
+                'line 3, column claim_id, value "184146026": another claim has the same ID, so rows that refer to it '
+                "are ambiguous; give each claim its own ID (also in line 2)"
             ),
         ),
         (

@@ -342,7 +342,7 @@ def test_a_number_that_names_two_things_stops_the_import(files: FilesOfPractice)
             'claims.csv, line 2, column patient_id, value "P-2": this claim ID belongs to another patient'
         ),
         (
-            'postings.csv, line 3, column claim_id, value "184146027": this posting id belongs to a posting on another '
+            'postings.csv, line 3, column claim_id, value "184146027": this posting ID belongs to a posting on another '
             "claim"
         ),
     ]  # fmt: skip

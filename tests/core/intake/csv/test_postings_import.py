@@ -98,9 +98,9 @@ def test_every_faulty_row_is_named_with_its_remedy_and_nothing_is_posted(
     assert [fault.split(", ")[1] for fault in faults] == ["line 3", "line 4", "line 5"]
     assert "the practice does not have this claim" in faults[0]
     assert "the claim does not have this line" in faults[1]
-    assert "give each posting its own id (also in line 2)" in faults[2]
+    assert "give each posting its own ID (also in line 2)" in faults[2]
     assert "future" in _faults(practice, tmp_path, "d,1,1,patient,payment,-1.00,patient,,,2026-11-24")[0]
-    assert "sum to 0.00" in _faults(practice, tmp_path, "e,1,1,patient,transfer,-1.00,,,,2026-11-20")[0]
+    assert "add up to 0.00" in _faults(practice, tmp_path, "e,1,1,patient,transfer,-1.00,,,,2026-11-20")[0]
     assert practice.read("1").version == 1
 
 
@@ -120,7 +120,7 @@ def test_equal_faults_are_grouped_into_one_line_beside_other_kinds(practice: Giv
         ),
         (
             'march.csv, line 152, column claim_id, value "7": the practice does not have this claim; it exists with '
-            "other leading zeros; spreadsheets drop them, so format the column as text before export"
+            "different leading zeros; spreadsheets drop them, so format the column as text before export"
         ),
         (
             'march.csv, line 153, column line, value "007 / 2": the claim does not have this line, and a postings '

@@ -76,14 +76,14 @@ def test_a_totals_row_is_compared_and_not_imported(office: OfficeFiles) -> None:
 
 
 @pytest.mark.parametrize(("row", "fault"), [
-    ("1.84146E+08,P1,Example Ann,03/14/2026,Aetna,1.00,0", 'Claim #, value "1.84146E+08": Excel turned the id into'),
+    ("1.84146E+08,P1,Example Ann,03/14/2026,Aetna,1.00,0", 'Claim #, value "1.84146E+08": Excel turned the ID into'),
     ("C1,P1,Example Ann,14/03/2026,Aetna,1.00,0", 'DOS, value "14/03/2026": write a date as MM/DD/YYYY'),
     ("C1,P1,Example Ann,46095,Aetna,1.00,0", 'DOS, value "46095": write a date as MM/DD/YYYY, or choose another'),
     ("C1,P1,Example Ann,03/14/2026,Aetna,1.005,0", 'Ins Bal, value "1.005": the amount has more than two decimals'),
     ("C1,P1,,03/14/2026,Aetna,1.00,0", "Patient Name: must not be empty"),
     ("C1,P1,Example\u200bAnn,03/14/2026,Aetna,1.00,0", "Patient Name, value (hidden): remove the hidden character"),
     ("C1,P1,Example Ann,03/14/2026", "line 2: the row is too short"),
-    (HEADER, "line 2: the header is repeated here"),
+    (HEADER, "line 2: the column names are repeated here"),
     ('C1,P1,"Example Ann,03/14/2026,Aetna,1.00,0', "line 2: a quote opens here"),
 ])  # fmt: skip
 def test_a_bad_row_is_reported_under_the_files_own_header(office: OfficeFiles, row: str, fault: str) -> None:
@@ -146,7 +146,7 @@ def test_a_file_without_a_header_is_refused_without_its_values(tmp_path: Path) -
     path = tmp_path / "ar.csv"
     path.write_text("\n".join(ROWS), encoding="utf-8")
 
-    with pytest.raises(NoHeader, match="The file has no row of column headings"):
+    with pytest.raises(NoHeader, match="The file has no row of column names"):
         guess_mapping(path, today=TODAY)
 
 
@@ -155,7 +155,7 @@ def test_two_sheets_with_claims_are_asked(office: OfficeFiles, tmp_path: Path) -
     write_workbook(path, {"May": [HEADER.split(","), *AMOUNTS], "June": [HEADER.split(","), *AMOUNTS]})
 
     assert office.questions(path) == ["two_sheets"]
-    assert "choose one of the sheets in the mapping: May, June" in office.faults(path, MAPPING)[0]
+    assert "choose one in the mapping: May, June" in office.faults(path, MAPPING)[0]
     june = guess_mapping(path, today=TODAY, sheet="June")
     assert office.load(path, june.mapping).added["claims"] == 1
 
@@ -275,7 +275,7 @@ def test_two_equal_headers_are_asked(office: OfficeFiles) -> None:
 def test_notes_are_skipped_and_a_file_without_claims_is_refused(office: OfficeFiles) -> None:
     assert office.load(office.csv(*ROWS, "Page 1 of 1", "Printed by Ada,,,,,,")).added["claims"] == 2
     assert office.faults(office.csv(name="empty.csv"), MAPPING) == [
-        "empty.csv, line 1: there is no claim below the column names"
+        "empty.csv, line 1: there are no claims below the column names"
     ]
 
 

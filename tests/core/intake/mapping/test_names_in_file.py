@@ -71,7 +71,7 @@ def test_two_people_who_share_an_account_number_are_an_error(office: OfficeFiles
 
     (fault,) = office.faults(office.csv(first, other, header=BORN_HEADER), BORN)
 
-    assert "another row has the same id but a different patient name" in fault
+    assert "another row has the same ID but a different patient name" in fault
     assert "Ann" not in fault
 
 

@@ -53,7 +53,7 @@ EXCEL = "open it and export it as CSV UTF-8"
             b"Offices of Lakeside,\n,\noffice_id,name\nMAIN,Main\n",
             "line 1: the first line must name the columns; remove the lines above line 3, which has the column names",
         ),
-        (b"office_id,name\nMAIN,Main\noffice_id,name\nMAIN,Main\n", "line 3: the header is repeated here"),
+        (b"office_id,name\nMAIN,Main\noffice_id,name\nMAIN,Main\n", "line 3: the column names are repeated here"),
         (b'office_id,name\nMAIN,"Main\nStreet"\n', "line 2: a quote opens here and does not close on this line"),
         (b'office_id,name\nMAIN,"Main', "line 2: a quote opens here and does not close on this line"),
         (b'office_id,name\nMAIN,"Main" Street\n', "line 2: put quotes around a value that contains a quote"),
@@ -92,7 +92,7 @@ def test_missing_files_are_the_only_faults_reported(files: FilesOfPractice) -> N
     files.replace("claims.csv", "2025-03-04", "3/4/2025")
 
     assert files.faults() == [
-        "line_items.csv: the file is missing; add it to the folder",
+        "line_items.csv: the file is missing; add it to the other files",
         "payers.csv: the file is missing; if it is Payers.CSV, rename that file",
         "postings.csv: the file is missing; if postings.xlsx contains it, export it as CSV UTF-8",
     ]
@@ -147,7 +147,7 @@ def test_an_empty_file_is_refused(files: FilesOfPractice) -> None:
 def test_a_missing_file_is_refused(files: FilesOfPractice) -> None:
     (files.path / "postings.csv").unlink()
 
-    assert files.faults() == ["postings.csv: the file is missing; add it to the folder"]
+    assert files.faults() == ["postings.csv: the file is missing; add it to the other files"]
 
 
 @pytest.mark.parametrize("cut", [3, 12, 20])

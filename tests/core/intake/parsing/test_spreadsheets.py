@@ -6,7 +6,7 @@ from tests.core.intake.conftest import FilesOfPractice
 
 SAVED = "format the column as text in the spreadsheet before export"
 DATE = f"{SAVED}, and write the date as YYYY-MM-DD, such as 2025-01-31"
-ID = "Excel turned the id into a number in scientific notation, and digits are lost"
+ID = "Excel turned the ID into a number in scientific notation, and digits are lost"
 DOCUMENT = "see docs/import-format.md for the columns"
 
 
@@ -67,11 +67,11 @@ def test_a_date_with_day_and_month_swapped_is_recognized(files: FilesOfPractice)
         ("1.84146e+17", ID),
         ("1E+10", ID),
         ('"1,84E+17"', ID),
-        ("184146026.0", 'the id was turned into a number with ".0"'),
-        ("26-Mar", "the id was turned into a date"),
+        ("184146026.0", 'the ID was turned into a number with ".0"'),
+        ("26-Mar", "the ID was turned into a date"),
         ("#REF!", "the spreadsheet shows an error here"),
         ("1841\u00a046026", "remove the hidden character U+00A0 (NO-BREAK SPACE)"),
-        ("\uff11\uff18", "the id contains full-width characters; write plain letters and digits"),
+        ("\uff11\uff18", "the ID contains full-width characters; write plain letters and digits"),
     ],
 )
 def test_an_id_damaged_by_a_spreadsheet_is_refused_in_every_file(
@@ -192,7 +192,7 @@ def test_ids_that_look_alike_are_refused_within_a_file_and_against_the_practices
     files.append("payers.csv", one, "Plan", "commercial")
     files.append("payers.csv", other, "Plan", "commercial")
     (fault,) = files.faults()
-    assert "it looks like another id but has different characters; type both the same way (line " in fault
+    assert "it looks like another ID but has different characters; type both the same way (line " in fault
 
     for first, second in ((one, other), (other, one)):
         files.write("payers.csv", f"payer_id,name,payer_class\n{first},Plan,commercial\n".encode())
@@ -202,7 +202,7 @@ def test_ids_that_look_alike_are_refused_within_a_file_and_against_the_practices
         files.load(f"Practice of {first}")
         assert files.load(f"Practice of {first}").nothing_new
         files.replace("payers.csv", first, second)
-        assert "it looks like another id but has different characters" in files.faults_in(f"Practice of {first}")[0]
+        assert "it looks like another ID but has different characters" in files.faults_in(f"Practice of {first}")[0]
 
 
 def test_a_reference_to_a_nearly_matching_id_explains_the_difference(files: FilesOfPractice) -> None:
@@ -213,7 +213,8 @@ def test_a_reference_to_a_nearly_matching_id_explains_the_difference(files: File
     assert [fault.partition(": ")[2].partition("; ")[2] for fault in files.faults()] == [
         "it exists with different capitalization; write both the same way",
         "it exists with different characters that look the same; type both the same way",
-        *["it exists with other leading zeros; spreadsheets drop them, so format the column as text before export"] * 2,
+        *["it exists with different leading zeros; spreadsheets drop them, so format the column as text before export"]
+        * 2,
     ]
 
 

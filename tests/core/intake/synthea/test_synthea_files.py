@@ -186,7 +186,7 @@ def test_a_file_pasted_twice_is_recognized(export: Export) -> None:
     (export.path / "claims_transactions.csv").write_text(f"{whole}\ufeff{whole}", encoding="utf-8")
 
     assert export.faults() == [
-        "claims_transactions.csv, line 7: the header is repeated here; was the file pasted twice?"
+        "claims_transactions.csv, line 7: the column names are repeated here; was the file pasted twice?"
     ]
 
 
@@ -205,8 +205,8 @@ def test_two_claims_with_one_id_are_refused_and_neither_is_dropped(export: Expor
     export.change("claims.csv", "c2,p1,d1,,1,2024-01-05", "c1,p1,d1,,1,2024-01-06")
 
     assert (
-        'claims.csv, line 3, column Id, value "c1": another claim has the same id, so rows that refer to it are '
-        "ambiguous; give each claim its own id (also in line 2)" in export.faults()
+        'claims.csv, line 3, column Id, value "c1": another claim has the same ID, so rows that refer to it are '
+        "ambiguous; give each claim its own ID (also in line 2)" in export.faults()
     )
 
 
@@ -250,8 +250,9 @@ def test_claims_without_transactions_are_one_fault_that_names_the_option_to_skip
 
     assert export.faults() == [
         (
-            'claims.csv, column Id, 150 rows (line 4 "e0", line 5 "e1", line 6 "e2", …): claims_transactions.csv '
-            "has no row for this claim; use the option to skip such claims (--skip-empty-claims)"
+            'claims.csv, column Id, 150 rows (line 4 "e0", line 5 "e1", line 6 "e2", …): this claim '
+            "has no row in claims_transactions.csv; to skip claims without transactions, use that option "
+            "(--skip-empty-claims)"
         )
     ]
 
@@ -305,8 +306,8 @@ def test_missing_files_are_the_only_faults_reported(export: Export) -> None:
     export.change("claims.csv", "2024-01-05T10:00:00Z", "yesterday")
 
     assert export.faults() == [
-        "organizations.csv: the file is missing; add it to the folder",
-        "providers.csv: the file is missing; add it to the folder",
+        "organizations.csv: the file is missing; add it to the other files",
+        "providers.csv: the file is missing; add it to the other files",
     ]
 
 

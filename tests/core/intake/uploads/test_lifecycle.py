@@ -148,7 +148,7 @@ def test_an_unfinished_import_can_be_discarded(uploads: Uploads, status: ImportS
 
 def test_an_imported_import_cannot_be_discarded(uploads: Uploads) -> None:
     key = key_of(uploads.imported())
-    with pytest.raises(WrongImportStatus, match="The import is imported; it cannot be discarded"):
+    with pytest.raises(WrongImportStatus, match="The import is already imported, so it cannot be discarded"):
         uploads.practice.act(commands.discard, key)
 
 

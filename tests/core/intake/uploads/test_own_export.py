@@ -135,10 +135,11 @@ def test_a_changed_posting_is_listed_with_its_correction(uploads: Uploads) -> No
     assert (job.report["nothing_new"], job.report["corrections"]["changed"]) == (True, 3)
     changed = job.report["corrections"]["first"]  # what is not paid moves to the patient
     payment, *transfer = sorted(changed, key=lambda one: str(one["old"]))
-    assert (payment["old"][:15], payment["new"][:15]) == ("payment -$60.00", "payment -$50.00")
+    assert payment["old"].startswith("payment by primary -$60.00")
+    assert payment["new"].startswith("payment by primary -$50.00")
     assert payment["postings"] == [
         payment["new"]
-        .replace("payment -$50.00", "refund that raises the balance by $10.00")
+        .replace("payment by primary -$50.00", "refund to primary that raises the balance by $10.00")
         .replace("05/02/2026", "11/23/2026")
     ]
     assert [one["old"].split()[0] for one in transfer] == ["transfer", "transfer"]
@@ -151,7 +152,7 @@ def test_two_files_and_a_file_without_columns_are_refused_with_the_cure(uploads:
 
     cures = [job.report["faults"][0]["cure"] for job in (two, none) if job.report]
     assert cures[0] == "your own export must be one file; upload each file separately"
-    assert cures[1].startswith("The file has no row of column headings such as Claim #")
+    assert cures[1].startswith("The file has no row of column names, such as Claim #")
 
 
 def test_the_sheet_of_a_workbook_can_be_chosen(uploads: Uploads) -> None:
@@ -178,5 +179,5 @@ def test_an_import_without_a_mapping_expires(uploads: Uploads) -> None:
 
 def test_only_an_import_that_needs_a_mapping_takes_one(uploads: Uploads) -> None:
     job = uploads.checked()
-    with pytest.raises(WrongImportStatus, match="The import is ready to import; it cannot use a mapping"):
+    with pytest.raises(WrongImportStatus, match="The import is ready to import, so it cannot use a mapping"):
         uploads.practice.act(mapping_choice.use_mapping, key_of(job), MAPPING)

@@ -101,8 +101,8 @@ def test_a_new_value_asks_what_it_means_and_its_answer_is_saved_in_the_mapping(u
     assert (job.status, job.options["mapping_id"]) == (S.NEEDS_MAPPING, ours.id)
     guess = job.report["guess"] if job.report else {}
     assert [one["sentence"] for one in guess["questions"]] == [
-        "What does “Budget 2” mean? It is in 1 row of the column “Hold”.",
-        "What does “COLL” mean? It is in 2 rows of the column “Status”.",
+        "What does “Budget 2” mean? It is in 1 row of the “Hold” column.",
+        "What does “COLL” mean? It is in 2 rows of the “Status” column.",
     ]
     assert (guess["mapping_name"], guess["mapping"]) == ("our export", ours.mapping)
     assert guess["words"] == {"hold": ["Budget 2", "BK"], "billing_status": ["COLL"]}
