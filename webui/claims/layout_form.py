@@ -8,6 +8,7 @@ from werkzeug.datastructures import MultiDict
 from core import reading
 from core.errors import Refusal
 from core.exports.layouts import HEADINGS, Column, LayoutColumn, NamedLayout
+from webui.shared.labels import as_sentence
 
 FIXED_TEXTS: Final = 4  # rows for columns with the same text in every row
 # Files keep the heading "Patient number", because programs read it. Screens say Patient ID everywhere.
@@ -100,4 +101,4 @@ def sentences(refusal: Refusal) -> list[str]:
     faults = refusal.facts.get("faults", {})
     if "columns" in faults:
         return ["Number at least one column."]
-    return [f"{fault[:1].upper()}{fault[1:].rstrip('.')}." for fault in faults.values()]
+    return [as_sentence(fault) for fault in faults.values()]

@@ -16,6 +16,7 @@ from core.practices.reasons import BadReason, NoSuchReason, ReasonNameTaken
 from webui.shared import acts
 from webui.shared.app_context import app_context
 from webui.shared.auth import current_actor, requires
+from webui.shared.labels import as_sentence
 
 _TEXTS: Final = ("name", "adjustment_code", "gl_account")
 
@@ -88,7 +89,7 @@ def _typed() -> dict[str, str]:
 def _faults(refusal: Refusal) -> dict[str, str]:
     """Return the faults by field, as sentences."""
     found = refusal.facts.get("faults", {"name": refusal.message})
-    return {name: f"{fault[:1].upper()}{fault[1:].rstrip('.')}." for name, fault in found.items()}
+    return {name: as_sentence(fault) for name, fault in found.items()}
 
 
 def _find(code: str) -> PracticeReason:

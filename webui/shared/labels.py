@@ -201,6 +201,11 @@ def message_for_page(refusal: Refusal, sentence: str | None = None) -> str:
     return text
 
 
+def as_sentence(message: str) -> str:
+    """Return a field's message as a sentence: with a capital letter and one period."""
+    return f"{message[:1].upper()}{message[1:].rstrip('.')}."
+
+
 def clock_time(time: dt.time | dt.datetime | None) -> str:
     """Format a time: 8:15 AM. None is an empty string."""
     return "" if time is None else f"{time:%I:%M %p}".removeprefix("0")
