@@ -263,7 +263,7 @@ def test_a_stalled_job_shows_the_likely_cause(practice: GivenPractice, biller: B
 
     shown = biller.says(f"/jobs/{job.job_id}")
 
-    assert "because no worker process has picked up this job. Probably none is running. Nothing is lost." in shown
+    assert "because no worker process is working on this job. Probably none is running. Nothing is lost." in shown
     assert "broker" not in shown, "a worker finds the job without the broker"
 
 
@@ -275,5 +275,5 @@ def test_a_jobs_page_shows_no_task_and_no_link_to_flower(
 
     for reader in (biller, admin):
         shown = reader.read(page)
-        assert "Batches" in shown
+        assert "Chunks of claims" in shown
         assert not re.search(r"flower|settle\.work|5555", shown, re.IGNORECASE)
