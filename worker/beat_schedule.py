@@ -6,7 +6,7 @@ from core.settings import QUEUE_CONTROL, SWEEP_SECONDS, TASK_SWEEP, TASK_TICK, T
 
 
 def _every(seconds: int, task: str) -> dict[str, Any]:
-    # Expires before the next one, so that a worker that was away does not sweep once for each missed round.
+    # A message expires before the next one is sent, so that a worker that was down sweeps once, not once per message.
     options = {"queue": QUEUE_CONTROL, "expires": seconds - 1}
     return {"task": task, "schedule": seconds, "options": options}
 

@@ -8,7 +8,7 @@ from worker.app import app
 
 
 def hint(queue: str, canary_id: int) -> None:
-    """Send it. Raise if the broker does not answer."""
+    """Send a test hint. Raise if the broker does not answer."""
     app.send_task(TASK_CANARY, args=[canary_id], queue=queue, expires=HINT_EXPIRES_SECONDS, retry=False)
 
 

@@ -32,7 +32,7 @@ _alive: list[ProcessInfo] = []  # this worker, once its pool exists
 
 
 def start_heartbeat(pool: Any) -> None:
-    """Start the thread that writes the heartbeat, with the queues and the processes of the pool."""
+    """Start the thread that writes the heartbeat, including the queues and the pool's processes."""
     threading.Thread(target=_beat_until_stopped, args=(pool,), name="pulse", daemon=True).start()
 
 

@@ -63,7 +63,7 @@ def import_files() -> bool:
             clock=utc_now,
             is_stopping=lambda: _stopping.is_set() or bool(_worker_shutdown_flag[0]),
         )
-        progress_sessions().kw["bind"].dispose()  # so that a worker has this connection only while it imports
+        progress_sessions().kw["bind"].dispose()  # a worker keeps this connection only while it imports
         return found
 
 
@@ -105,7 +105,7 @@ def flag_worker_shutdown(**_: object) -> None:
 
 @worker_process_shutdown.connect
 def stop_polling(**_: object) -> None:
-    """Wait for the current step, so that no chunk counts an attempt that was cut off."""
+    """Wait for the current step, so that no interrupted attempt counts against a chunk."""
     _stopping.set()
     for thread in _threads:
         thread.join()
@@ -119,7 +119,7 @@ def _poll_until_stopped() -> None:
 
 
 def _poll_once(rests_until: dict[str, float]) -> bool:
-    """Run the first step that finds work, if it is this thread's turn. Return whether there was any."""
+    """If it is this thread's turn, run the first step that finds work. Return whether one did."""
     with turns.try_polling_turn() as is_mine:
         return is_mine and not _stopping.is_set() and any(_try(act, rests_until) for act in POLL_STEPS)
 

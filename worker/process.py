@@ -24,7 +24,7 @@ def sessions() -> Sessions:
 
 @cache
 def progress_sessions() -> Sessions:
-    """Return sessions on a second connection, which writes progress while a transaction of the first one lasts."""
+    """Return sessions on a second connection, which writes progress during a transaction on the first one."""
     return make_sessions(make_engine(sessions().kw["bind"].url.render_as_string(hide_password=False), pool_size=1))
 
 

@@ -38,8 +38,8 @@ class ReconnectPause(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery h
 
     def stop(self, parent: Any) -> None:
         """Wait, unless the worker is stopping."""
-        # Celery itself waits if it cannot connect. A full broker accepts the connection and refuses
-        # everything else. Without a pause, that repeats five times a second, with a log line each time.
+        # Celery itself waits if it cannot connect. A full broker accepts the connection and refuses everything else.
+        # Without a pause, the consumer would reconnect five times a second and log a line each time.
         if parent.blueprint.state == bootsteps.RUN:
             time.sleep(RECONNECT_PAUSE_SECONDS)  # not `_stopping.wait`: a signal handler in this thread sets the event
 
@@ -74,5 +74,5 @@ def _sweep_until_stopped(watchdog: Watchdog) -> None:
 def _run_task(task: str) -> None:
     try:
         app.tasks[task]()
-    except Exception:  # noqa: BLE001  whatever it was, the next sweep or tick recovers
+    except Exception:  # noqa: BLE001  the next sweep or tick recovers
         _log.exception("%s failed; it will run again", task)

@@ -25,7 +25,7 @@ class BadFilterName(BadInput):
 
 
 class FilterNameTaken(Refusal):
-    """Another filter already has this name. Choose a different name, or delete that filter first."""
+    """Another saved filter already has this name. Choose a different name, or delete that filter first."""
 
     code = "filter_name_taken"
 

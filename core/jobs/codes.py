@@ -35,8 +35,8 @@ BOOKS_DO_NOT_BALANCE: Final = "books_do_not_balance"
 
 HALT_SENTENCES: Final = {
     MONTH_CLOSED: "The month of the posting date was closed while the job was running. Nothing was posted after that",
-    TOO_MANY_FAILED: "More claims failed than the practice allows",
-    FAILURES_ALIKE: "The most recent failures all have the same cause, so they may stem from one problem",
+    TOO_MANY_FAILED: "The percentage of failed claims is over the practice's limit",
+    FAILURES_ALIKE: "The latest failures all have the same cause",
     BOOKS_DO_NOT_BALANCE: "The job is out of balance: its counts do not match the ledger",
 }
 

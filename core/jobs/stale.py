@@ -54,7 +54,7 @@ def describe(job: SettleJob, changed: int | None) -> str:
     if not changed or job.preview is None or job.status not in _CURES:
         return ""
     claims = job.preview["will_settle"]
-    how_many = f"{'All' if changed == claims else f'{changed:,}'} of the {counted(claims, 'claim')}"
+    how_many = f"{'All' if changed == claims else f'{changed:,} of the'} {counted(claims, 'claim')}"
     if claims == 1:
         how_many = "The claim"
     have = "has" if changed == 1 else "have"

@@ -73,7 +73,7 @@ def refund(
 
     def check() -> None:
         _check_credit(session, claim, asked)
-        entry_postings.check_payer(session, claim, asked.paid_to, field="paid_to", cure="say who gets the refund")
+        entry_postings.check_payer(session, claim, asked.paid_to, field="paid_to", cure="choose who gets the refund")
         paid = _paid_cents(session, claim, asked.paid_to)
         if asked.amount_cents > paid and not accept_more:
             raise MoreThanPaid(paid_cents=max(0, paid))

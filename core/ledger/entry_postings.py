@@ -136,7 +136,7 @@ def effects(session: Session, practice_id: int, claim_ids: Collection[int], ids:
 def lock_posting_date(session: Session, practice: Practice, day: dt.date, *, today: dt.date) -> dt.date:
     """Lock the open month of the entry's date, and return the date. Raise `BadEntry`, `PeriodClosed`, `PeriodBusy`."""
     if day > today and day != (latest := periods.latest_posting_date(session, practice.id, today=today)):
-        refusal = bad_entry(posted_on=f"{day} is in the future; the latest is {latest}")
+        refusal = bad_entry(posted_on=f"{day} is in the future; the latest date is {latest}")
         refusal.facts["days"] = [str(day), str(latest)]
         raise refusal
     periods.lock_open(session, practice.id, [day])
@@ -151,7 +151,7 @@ def lock_date_after(
     Raise `BadEntry`, `PeriodClosed` and `PeriodBusy`.
     """
     if asked is not None and asked < earliest:
-        refusal = bad_entry(posted_on=f"{asked} is before the posting that this changes; the earliest is {earliest}")
+        refusal = bad_entry(posted_on=f"{asked} is too early; the earliest date is {earliest}")
         refusal.facts["days"] = [str(asked), str(earliest)]
         raise refusal
     latest = max(earliest, today)

@@ -87,7 +87,7 @@ def _post(
     entry_postings.lock_posting_date(session, practice, posted_on, today=today)
     entry_postings.find_line(session, claim, entry.line)
     if isinstance(entry, Payment):
-        entry_postings.check_payer(session, claim, entry.paid_by, field="paid_by", cure="say who paid")
+        entry_postings.check_payer(session, claim, entry.paid_by, field="paid_by", cure="choose who paid")
     if isinstance(entry, Adjustment):
         adjustment_limits.check(session, practice, claim, entry.amount_cents, by=by, now=now)
     note = entry.note or None

@@ -34,11 +34,11 @@ REASONS: Final = {
     NEXT_RUN_CAME: "No process was running to start it before the next run was due",
     TIME_ZONE_CHANGED: "The time zone was changed, and the run's deadline had already passed in the new zone",
     EDITED: "A user changed the schedule's days or time before the run started",
-    PAUSED: "A user paused the schedule before it started",
-    DELETED: "A user deleted the schedule before it started",
+    PAUSED: "A user paused the schedule before the run started",
+    DELETED: "A user deleted the schedule before the run started",
     DiscardedBecause.PERIOD_CLOSED: (
-        "The month of its posting date was closed. Reopen the month and choose Run now, or settle these claims from "
-        "the Live Claims Feed with an open posting date"
+        "The month of the run's posting date is closed. Reopen the month and choose Run now, or settle these claims "
+        "from the Live Claims Feed with an open posting date"
     ),
     SettingNotChosen.code: (
         "The practice has not chosen its Balance Writeoff setting. After an administrator chooses it on the Write-off "

@@ -127,7 +127,7 @@ def _notes(session: Session, job: SettleJob, codes: Sequence[str | None]) -> lis
     notes = []
     if periods.month_of(job.as_of) in periods.closed_months(session, job.practice_id):
         month = periods.format_long(job.as_of)
-        notes.append(f"{month} is closed. The run is refused and settles nothing unless the month is reopened.")
+        notes.append(f"{month} is closed. The run will settle nothing unless an administrator reopens the month.")
     needs_note = cost_share.RULE in codes and job.reason in facts.COST_SHARE_REASONS
     if needs_note and not cost_share.is_in_own_words(job, job.note):
         missing = "has a note that only repeats the reason" if job.note.strip() else "has no note"

@@ -151,7 +151,7 @@ def _sentence(state: str, f: _Figures, held_by: tuple[int, ...]) -> str:
     jobs = ", ".join(map(str, held_by))
     holds = f" Already in unfinished job{'s' * (len(held_by) > 1)} {jobs}: {_describe_reserved(f)}." if held_by else ""
     sentence = {
-        "preparing": f"This run's job is being prepared, with {matched}.",
+        "preparing": f"This run's job is being prepared with {matched}.",
         "waiting": f"This run's job exceeds a cap or limit and needs another user's approval: {left} would be "
         f"settled, {f.skipped:,} skipped.",
         "report": f"This run would settle {left} and skip {f.skipped:,}. It settled none because it was report-only.",

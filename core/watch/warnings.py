@@ -15,10 +15,10 @@ def warnings(seen: Overview) -> list[str]:
     """Return the sentences, most serious first, or none if all is well."""
     found = []
     if seen.mismatches:
-        claims = counted(seen.mismatches, "claim differs", "claims differ")
-        found.append(f"{claims} from the ledger: run settle verify.")
+        claims = counted(seen.mismatches, "claim doesn't match", "claims don't match")
+        found.append(f"{claims} the ledger. Run settle verify.")
     if seen.processes is not None and not any(one.kind == WORKER and one.is_alive for one in seen.processes):
-        found.append("No worker is running. Jobs wait until one is started.")
+        found.append("No worker is running. Jobs wait until one starts.")
     if seen.jobs is not None and seen.jobs.stalled:
         jobs = counted(seen.jobs.stalled, "running job has", "running jobs have")
         found.append(f"{jobs} made no progress for a minute.")
@@ -33,7 +33,7 @@ def warnings(seen: Overview) -> list[str]:
     found += zone_database.warnings(seen.time_zones, now=seen.at)
     found += _different_zones(seen)
     if seen.is_slow:
-        found.append(f"The database is slow: these queries took {seen.asked_seconds:.1f} s.")
+        found.append(f"The database is slow: the queries for this page took {seen.asked_seconds:.1f} s.")
     if seen.is_partial:
         found.append("Some values are missing because the database was too slow or a query failed. See the log.")
     return found

@@ -122,8 +122,8 @@ def test_without_javascript_each_field_is_shown_with_its_purpose(practice: Given
     practice.claim("C1", Line(1_000, 500))
     page = open_as("/claims/C1", practice.biller, java_script_enabled=False)
     page.get_by_text("Post a payment, adjustment or transfer").click()
-    expect(page.get_by_text("Payments only")).to_be_visible()
-    expect(page.get_by_text("Adjustments only", exact=True)).to_be_visible()
+    expect(page.get_by_text("Payments only.")).to_be_visible()
+    expect(page.get_by_text("Adjustments only.", exact=True)).to_be_visible()
 
     page.get_by_label("Type", exact=True).select_option("transfer")
     page.get_by_label("Amount in dollars").fill("10")

@@ -65,7 +65,7 @@ def test_a_schedule_made_from_a_feed_filter_settles_and_reports(
         page.get_by_role("link", name="Estimate").click()
     expect(page.locator("#tonight")).to_contain_text("Would settle 3")
 
-    confirm = page.get_by_label("Type CONFIRM in capitals to turn on settling")
+    confirm = page.get_by_label("Type CONFIRM, in capitals, to turn on settling")
     confirm.fill("confirm")
     page.get_by_role("button", name="Turn on settling").click()
     expect(confirm).to_have_value("confirm")

@@ -28,7 +28,7 @@ from webui.claims import claim_page
 from webui.claims.exclusions import parse_optional_date
 from webui.shared import acts
 from webui.shared.auth import requires
-from webui.shared.labels import message_for_page, words
+from webui.shared.labels import as_sentence, message_for_page, words
 
 Entry = Payment | Adjustment | Transfer
 
@@ -67,8 +67,8 @@ _FIELD_MESSAGES: Final = {
     "responsibility": "Choose insurance or patient.",
     "paid_by": "Choose who paid.",
     "group_code": "Choose the adjustment's group code.",
-    "reason_code": "Type the reason code (CARC) as shown on the remittance: up to two letters and one to three digits.",
-    "posted_on": "Type a date, or leave it empty for today.",
+    "reason_code": "Enter the reason code (CARC) from the remittance: up to two letters and one to three digits.",
+    "posted_on": "Enter a date, or leave it blank for today.",
     "note": f"Shorten the note to {reading.NOTE_CHARACTERS_MAX} characters.",
 }
 
@@ -95,7 +95,11 @@ def post(claim_id: str) -> Response | tuple[str, int]:
         return _claim_page_with_errors(claim_id, {"": _ALREADY_POSTED})
     except BadEntry as refusal:
         return _claim_page_with_errors(
-            claim_id, {name: message_for_page(refusal, message) for name, message in refusal.facts["faults"].items()}
+            claim_id,
+            {
+                name: message_for_page(refusal, as_sentence(message))
+                for name, message in refusal.facts["faults"].items()
+            },
         )
     except tuple(_FIELD_BY_REFUSAL) as refusal:
         return _claim_page_with_errors(
@@ -214,7 +218,7 @@ def parse_amount_field(text: str) -> tuple[int, str | None]:
     except BadAmount as refusal:
         return 1, refusal.message
     if not 1 <= cents <= CENTS_MAX:
-        return 1, "Type an amount above zero. It lowers the balance that you choose."
+        return 1, "Enter an amount above zero."
     return cents, None
 
 

@@ -28,7 +28,7 @@ from webui.claims.claim_actions import parse_amount_field
 from webui.shared import acts
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
-from webui.shared.labels import message_for_page, words
+from webui.shared.labels import as_sentence, message_for_page, words
 
 _REFUND: Final = "refund"
 _TRANSFER: Final = "transfer"
@@ -158,7 +158,7 @@ def _faults(refusal: Refusal) -> dict[str, str]:
             field = {"amount_cents": "amount", "paid_to": "to", "line": ""}.get(name, name.partition(".")[0])
             typed_nothing = name == "note" or (name == "paid_to" and not request.form.get("to"))
             sentence = _FIELD_MESSAGES.get(name, message) if typed_nothing else message
-            found[field] = message_for_page(refusal, f"{sentence[0].upper()}{sentence[1:].removesuffix('.')}.")
+            found[field] = message_for_page(refusal, as_sentence(sentence))
         return found
     sentence = acts.sentence_on_page(refusal)
     return {"posted_on" if isinstance(refusal, PeriodClosed) else "": sentence}

@@ -204,7 +204,7 @@ def _empty_range_errors(typed: Mapping[str, list[str]], faults: Mapping[str, str
         if least in typed and most in typed and least not in faults and most not in faults:
             low, high = _comparable(least, typed[least][-1]), _comparable(most, typed[most][-1])
             if low > high:
-                found[most] = f"This is below “{words}”; the range would be empty."
+                found[most] = f"This is below the “{words}” value, so no claim can match."
     return found
 
 
@@ -222,11 +222,11 @@ def _parse_sort_and_limit(other: dict[str, str], faults: dict[str, str]) -> tupl
     limit = sizes.get(other.get("limit") or str(PAGE_SIZES[0]), 0)
     if not limit:
         limit = PAGE_SIZES[0]
-        faults[""] = f"A page shows {', '.join(map(str, PAGE_SIZES[:-1]))} or {PAGE_SIZES[-1]} claims."
+        faults[""] = f"A page can show {', '.join(map(str, PAGE_SIZES[:-1]))} or {PAGE_SIZES[-1]} claims."
     unknown = other.keys() - {"sort", "limit", "cursor", "counts", "totals"}
     if unknown:
         # A typo in an address must not show every claim.
-        faults[""] = f"The feed has no filter {', '.join(sorted(name[:40] for name in unknown))}."
+        faults[""] = f"Unknown filter in the address: {', '.join(sorted(name[:40] for name in unknown))}."
     return sort, limit
 
 

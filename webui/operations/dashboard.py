@@ -16,8 +16,8 @@ from webui.shared.auth import requires
 from webui.shared.labels import Pill
 
 STALL_REASONS: Final = {
-    "locks": "its claims are locked by other users or processes",
-    "no_worker": "no worker has picked it up",
+    "locks": "workers are waiting for the database, probably for locked claims",
+    "no_worker": "no worker is working on it",
 }
 STATES: Final = {
     "alive": Pill("Alive", "check", "good"),

@@ -75,7 +75,7 @@ def delete(schedule_id: int) -> Response:
     """Delete the schedule. Its runs stay."""
     deleted = acts.run(schedule_commands.delete, schedule_id)
     return acts.redirect_with(
-        f"Schedule “{deleted.name}” deleted. Its past runs are kept under Runs.", "schedules.index"
+        f"Schedule “{deleted.name}” deleted. Its past runs are kept under Scheduled runs.", "schedules.index"
     )
 
 

@@ -33,14 +33,14 @@ _NOON: Final = 12
 _FIELD_MESSAGES: Final = {
     "name": f"Enter a name of up to {NAME_CHARACTERS_MAX} characters.",
     "filter": "The filter is empty. Set at least one field, because a schedule can't include every claim.",
-    "local_time": "Enter a time, e.g. 2:30 AM or 14:30.",
+    "local_time": "Enter a time, such as 2:30 AM.",
     "weekdays": "Choose at least one day of the week.",
     "reason": "Choose a reason for the write-off.",
     "note": f"Shorten the note to {NOTE_CHARACTERS_MAX} characters.",
-    "claims_max": "Enter a number of claims, e.g. 500, or “unlimited”.",
-    "cents_max": "Enter a dollar amount, e.g. 5,000.00, or “unlimited”.",
+    "claims_max": "Enter a number of claims, such as 500, or “unlimited”.",
+    "cents_max": "Enter a dollar amount, such as 5,000.00, or “unlimited”.",
     "late_minutes": f"Enter a number of minutes from 1 to {LATE_MINUTES_MAX:,} (23 hours).",
-    "mail_to": f"Enter up to {MAIL_TO_MAX} addresses like name@example.org, separated by commas.",
+    "mail_to": f"Enter up to {MAIL_TO_MAX} addresses such as name@example.org, separated by commas.",
 }
 
 

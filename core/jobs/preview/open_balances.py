@@ -63,7 +63,7 @@ def describe(job: SettleJob) -> str:
         ("patient", found.patient_cents, found.patient_claims),
     )
     return " ".join(
-        f"{format_cents(cents)} in {side} balances stays open on {counted(claims, 'claim')}, {_because(job)}."
+        f"{format_cents(cents)} in {side} balances will stay open on {counted(claims, 'claim')}, {_because(job)}."
         for side, cents, claims in sides
         if cents
     )

@@ -148,7 +148,7 @@ def _check_claim_ids(session: Session, job: SettleJob) -> None:
     if missing:
         first = ", ".join(missing[:NAMED_MAX])
         raise UnknownClaim(
-            f"Job {job.reverses_job_id} did not settle these claims: {first}", claim_ids=missing[:NAMED_MAX]
+            f"Job {job.reverses_job_id} did not change these claims: {first}", claim_ids=missing[:NAMED_MAX]
         )
 
 

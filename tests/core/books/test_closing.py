@@ -100,7 +100,7 @@ def test_a_payment_into_a_closed_month_is_refused_with_the_next_open_date(
         pay(practice, 7_00)
     assert refused.value.facts["next_open_date"] == "2026-12-01"
     pay(practice, 7_00, posted_on="2026-12-01")
-    with pytest.raises(entries.BadEntry, match="2026-12-02 is in the future; the latest is 2026-12-01"):
+    with pytest.raises(entries.BadEntry, match="2026-12-02 is in the future; the latest date is 2026-12-01"):
         pay(practice, 8_00, posted_on="2026-12-02")
 
     assert practice.read("1").patient_due == 83_00

@@ -69,7 +69,7 @@ def test_a_refund_pays_the_credit_back(overpaid: GivenPractice) -> None:
         ({"line": 2}, "line: line 2 has no patient credit"),
         ({"line": 3}, "line: claim 1 has no line 3"),
         ({"responsibility": "insurance"}, "line: line 1 has no insurance credit"),
-        ({"paid_to": "secondary"}, "paid_to: claim 1 has no Ins 2; say who gets the refund"),
+        ({"paid_to": "secondary"}, "paid_to: claim 1 has no Ins 2; choose who gets the refund"),
         ({"note": " "}, "note: give the reason"),
         ({"amount_cents": 0}, "amount_cents"),
         ({"posted_on": "2026-11-24"}, "in the future"),
@@ -183,7 +183,7 @@ def test_moving_a_credit_needs_the_right_to_post_and_an_open_month(
             act(overpaid, by=approver)
         with pytest.raises(PeriodClosed):
             act(overpaid)
-        with pytest.raises(BadEntry, match="posted_on: 2026-11-22 is before the posting that this changes"):
+        with pytest.raises(BadEntry, match="posted_on: 2026-11-22 is too early"):
             act(overpaid, posted_on="2026-11-22")
     refund(overpaid, posted_on="2026-12-01")
     assert overpaid.violations() == []

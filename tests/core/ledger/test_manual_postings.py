@@ -36,7 +36,7 @@ def test_a_payment_lowers_the_balance_and_records_the_payer(practice: GivenPract
 def test_a_payment_from_a_payer_that_the_claim_does_not_have_is_refused(practice: GivenPractice) -> None:
     practice.claim("1", Line(100, 90))  # with primary insurance only
 
-    with pytest.raises(BadEntry, match="paid_by: claim 1 has no Ins 2; say who paid"):
+    with pytest.raises(BadEntry, match="paid_by: claim 1 has no Ins 2; choose who paid"):
         _post(practice, paid_by="secondary")
 
     assert _post(practice, paid_by="primary").patient_due == 50

@@ -171,9 +171,7 @@ def test_a_void_is_dated_in_an_open_month_and_never_before_its_posting(practice:
     (payment,) = ids(practice, PostingKind.PAYMENT)
     practice.do(closing.close, dt.date(2026, 10, 1), by=admin, now=NOW)
 
-    with pytest.raises(
-        BadEntry, match="2026-10-19 is before the posting that this changes; the earliest is 2026-10-20"
-    ):
+    with pytest.raises(BadEntry, match="2026-10-19 is too early; the earliest date is 2026-10-20"):
         void(practice, payment, posted_on="2026-10-19")
     with pytest.raises(PeriodClosed):
         void(practice, payment, posted_on="2026-10-31")

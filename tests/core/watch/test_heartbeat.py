@@ -106,7 +106,7 @@ def test_a_stalled_job_and_an_installation_without_a_worker_are_reported(
 
     warning = " ".join(warnings(overview.fetch_overview(sessions, now=NOW + 61 * SECOND)))
 
-    assert "No worker is running. Jobs wait until one is started." in warning
+    assert "No worker is running. Jobs wait until one starts." in warning
     assert "1 running job has made no progress for a minute" in warning
 
 

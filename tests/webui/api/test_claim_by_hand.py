@@ -44,11 +44,11 @@ def test_a_payment_lowers_the_balance_and_appears_in_the_ledger(biller: Api) -> 
 
 def test_a_payment_in_the_future_is_refused_with_the_latest_date(biller: Api, world: World) -> None:
     claim = claim_to_settle(biller)
-    detail = "posted_on: 2025-03-04 is in the future; the latest is 2025-03-03"
+    detail = "posted_on: 2025-03-04 is in the future; the latest date is 2025-03-03"
     assert biller.enter(claim["id"], **PAYMENT, posted_on="2025-03-04").json["detail"] == detail
     assert world.api(Role.ADMIN).post("/periods/2025-03/close").status_code == 200
 
-    detail = "posted_on: 2025-04-02 is in the future; the latest is 2025-04-01"
+    detail = "posted_on: 2025-04-02 is in the future; the latest date is 2025-04-01"
     assert biller.enter(claim["id"], **PAYMENT, posted_on="2025-04-02").json["detail"] == detail
     assert biller.enter(claim["id"], **PAYMENT, posted_on="2025-04-01").status_code == 201
 

@@ -136,7 +136,7 @@ def test_the_posting_form_offers_only_the_payers_of_the_claim(biller: Browser, c
     offered = page[page.index('name="paid_by"') :].split("</select>")[0]
     assert re.findall(r'value="(\w+)"', offered) == ["primary", "patient"]
     refused = post(biller, **{**PAYMENT, "paid_by": "secondary"})
-    assert (refused.status_code, "claim C1 has no Ins 2; say who paid" in refused.text) == (422, True)
+    assert (refused.status_code, "Claim C1 has no Ins 2; choose who paid." in refused.text) == (422, True)
 
 
 def test_fields_of_another_posting_kind_are_ignored(practice: GivenPractice, biller: Browser, claim: str) -> None:
@@ -205,7 +205,7 @@ def test_a_future_posting_date_is_refused_and_dates_are_shown_as_mm_dd_yyyy(
 ) -> None:
     answer = post(biller, **PAYMENT, posted_on="2030-01-31")
 
-    assert "01/31/2030 is in the future; the latest is 11/23/2026" in answer.text
+    assert "01/31/2030 is in the future; the latest date is 11/23/2026" in answer.text
 
 
 def test_every_wrong_field_is_marked_at_once(practice: GivenPractice, biller: Browser, claim: str) -> None:

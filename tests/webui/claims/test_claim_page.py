@@ -156,4 +156,4 @@ def test_the_feed_finds_claims_by_statements_and_denials(practice: GivenPractice
 
     assert ("denied" in by_denial, "billed " in by_denial) == (True, False)
     assert "1 claim" in by_statements
-    assert (refused.status_code, "the range would be empty" in refused.text) == (422, True)
+    assert (refused.status_code, "so no claim can match" in refused.text) == (422, True)

@@ -290,7 +290,7 @@ def test_a_filter_is_saved_opened_and_deleted(practice: GivenPractice, biller: B
     assert "/claims?total_due_max=25.00" in biller.links("/claims")
     assert "<bdi>Small <b></bdi>" in biller.read("/claims")
     assert (
-        "another filter already"
+        "another saved filter already"
         in biller.client.get(
             biller.post("/feed/filters", on="/claims", name="Small <b>", query="").headers["Location"]
         ).text.lower()

@@ -152,8 +152,8 @@ def test_a_confirmed_job_over_a_limit_shows_its_approvers_and_when_it_expires(
         in shown
     )
     assert "Can be approved by: ruth." in shown
-    assert "The job expires 11/30/2026 10:00:00 AM" in shown
-    assert "These limits were frozen at preview. Later changes do not affect this job." in shown
+    assert "The job expires on 11/30/2026 10:00:00 AM" in shown
+    assert "Later changes to these limits do not affect this job." in shown
     assert f"{address_of(previewed)}/approve" not in biller.forms(address_of(previewed))
 
 
@@ -221,7 +221,7 @@ def test_a_job_runs_after_another_user_confirms_the_approval(
     certificate = biller.says(f"{address_of(awaiting)}/certificate")
     assert "Approved ruth, 11/23/2026" in certificate
     jobs_page = biller.says("/jobs")
-    assert f"Job {awaiting.job_id} was approved by ruth, 11/23/2026" in jobs_page
+    assert f"Job {awaiting.job_id} was approved by ruth on 11/23/2026" in jobs_page
     assert "was approved by" not in approver.says("/jobs")
 
 

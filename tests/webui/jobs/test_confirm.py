@@ -62,7 +62,7 @@ def test_a_stale_preview_shows_how_many_of_its_claims_changed_before_confirm(
     practice.change("C00003")
 
     shown = biller.says(page)
-    assert "All of the 3 claims in this preview have since changed and will be skipped. Preview again." in shown
+    assert "All 3 claims in this preview have since changed and will be skipped. Preview again." in shown
     assert "Type CONFIRM" not in shown
     assert send(biller, f"{page}/again").status_code == 200
     practice.confirm(job)  # as from a page that was opened before

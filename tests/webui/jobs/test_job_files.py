@@ -263,7 +263,7 @@ def test_a_stalled_job_shows_the_likely_cause(practice: GivenPractice, biller: B
 
     shown = biller.says(f"/jobs/{job.job_id}")
 
-    assert "because no worker process has picked up this job. Probably none is running. Nothing is lost." in shown
+    assert "because no worker process is working on this job. Probably none is running. Nothing is lost." in shown
     assert "broker" not in shown, "a worker finds the job without the broker"
 
 

@@ -15,8 +15,10 @@ from core.models.practices import WriteOffSetting
 from tests.factories import GivenPractice, Line
 from tests.webui.conftest import Browser
 
-INSURANCE = "$1,030.00 in insurance balances stays open on 2 claims, because the Balance Writeoff setting is Patient."
-PATIENT = "$5.00 in patient balances stays open on 1 claim, because the Balance Writeoff setting is Insurance."
+INSURANCE = (
+    "$1,030.00 in insurance balances will stay open on 2 claims, because the Balance Writeoff setting is Patient."
+)
+PATIENT = "$5.00 in patient balances will stay open on 1 claim, because the Balance Writeoff setting is Insurance."
 
 
 def previewed(practice: GivenPractice, setting: WriteOffSetting, **asked: Any) -> JobKey:
@@ -45,7 +47,7 @@ def test_the_preview_shows_before_confirm_which_balances_stay_open(
 ) -> None:
     shown = biller.says(address_of(previewed(practice, setting)))
 
-    assert shown.count("stays open") == 1
+    assert shown.count("will stay open") == 1
     assert shown.index(sentence) < shown.index("Type CONFIRM")
 
 
@@ -64,7 +66,7 @@ def test_the_approver_reads_which_balances_stay_open(
 def test_a_job_that_writes_off_both_balances_leaves_none_open(practice: GivenPractice, biller: Browser) -> None:
     job = previewed(practice, WriteOffSetting.BOTH)
 
-    assert "stays open" not in biller.says(address_of(job))
+    assert "will stay open" not in biller.says(address_of(job))
     assert sentences(practice, job) == ""
 
 
@@ -73,8 +75,8 @@ def test_with_the_setting_neither_both_balances_stay_open(practice: GivenPractic
 
     because = "because the Balance Writeoff setting is Neither."
     assert sentences(practice, job) == (
-        f"$1,030.00 in insurance balances stays open on 2 claims, {because} "
-        f"$5.00 in patient balances stays open on 1 claim, {because}"
+        f"$1,030.00 in insurance balances will stay open on 2 claims, {because} "
+        f"$5.00 in patient balances will stay open on 1 claim, {because}"
     )
 
 
@@ -84,15 +86,15 @@ def test_the_cause_includes_the_settings_of_billing_providers(practice: GivenPra
     job = previewed(practice, WriteOffSetting.BOTH)
 
     assert sentences(practice, job) == (
-        "$0.25 in patient balances stays open on 1 claim, because of the Balance Writeoff settings of your practice "
-        "and its billing providers."
+        "$0.25 in patient balances will stay open on 1 claim, because of the Balance Writeoff settings of your "
+        "practice and its billing providers."
     )
 
 
 def test_a_status_change_does_not_mention_open_balances(practice: GivenPractice, biller: Browser) -> None:
     job = previewed(practice, WriteOffSetting.PATIENT, target_status="Internal Review", reason=None)
 
-    assert "stays open" not in biller.says(address_of(job))
+    assert "will stay open" not in biller.says(address_of(job))
 
 
 def test_a_preview_from_an_earlier_version_says_nothing_about_open_balances(
@@ -104,7 +106,7 @@ def test_a_preview_from_an_earlier_version_says_nothing_about_open_balances(
     with transaction(practice.sessions) as session:
         session.execute(update(SettleJob).where(SettleJob.id == job.job_id).values(preview=frozen))
 
-    assert "stays open" not in biller.says(address_of(job))
+    assert "will stay open" not in biller.says(address_of(job))
     assert PreviewTotals.model_validate(frozen).stays_open is None
 
 

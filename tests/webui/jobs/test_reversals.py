@@ -167,7 +167,7 @@ def test_the_reversal_of_a_claim_the_job_did_not_settle_is_refused_and_names_it(
     answer = approver.post(page, on=page, note="Wrong", claim="LATER")
 
     assert answer.status_code == 422
-    assert "did not settle these claims: LATER" in answer.text
+    assert "did not change these claims: LATER" in answer.text
     assert 'value="Wrong"' in answer.text
     assert approver.post(page, on=page, note="Wrong", claim="\x00").status_code == 404
     assert reversals(practice) == []

@@ -153,7 +153,7 @@ def test_the_page_shows_a_stalled_job_and_the_failures_of_the_last_24_hours(
     shown = ops.says(PAGE)
 
     assert "1 running job has made no progress for a minute." in shown
-    assert "for over a minute: no worker has picked it up" in shown
+    assert "for over a minute: no worker is working on it" in shown
     assert "Locked by another user or process; gave up after five tries claim_locked 1" in shown
     clock.turn_on(hours=25)
     assert ops.actor is not None

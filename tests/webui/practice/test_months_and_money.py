@@ -339,11 +339,11 @@ def test_credits_are_a_work_list_with_filters_and_a_csv_file(practice: GivenPrac
     assert [row[0] for row in rows] == ["Claim ID", "C1", "C1", "Total"]
     assert rows[3][6:8] == ["15.00", ""]
     assert (rows[1][6], rows[1][8], rows[2][6], rows[2][7]) == ("10.00", "'=MEDICARE", "5.00", "-5.00")
-    assert "There are no credits" not in page
+    assert "No service line has a credit balance" not in page
 
 
 def test_empty_lists_of_credits_and_payments_after_write_off_show_that_they_are_empty(
     practice: GivenPractice, biller: Browser
 ) -> None:
-    assert "There are no credits" in biller.says("/credits")
+    assert "No service line has a credit balance" in biller.says("/credits")
     assert "No payment has been posted after a write-off yet" in biller.says("/late-payments")

@@ -153,9 +153,9 @@ def test_the_estimate_of_a_new_schedule_saves_nothing(practice: GivenPractice, a
     ("field", "typed", "message"),
     [
         ("name", "", "Enter a name of up to 60 characters."),
-        ("local_time", "25:00", "Enter a time, e.g. 2:30 AM or 14:30."),
-        ("local_time", "half past two", "Enter a time, e.g. 2:30 AM or 14:30."),
-        ("local_time", "13:30 PM", "Enter a time, e.g. 2:30 AM or 14:30."),
+        ("local_time", "25:00", "Enter a time, such as 2:30 AM."),
+        ("local_time", "half past two", "Enter a time, such as 2:30 AM."),
+        ("local_time", "13:30 PM", "Enter a time, such as 2:30 AM."),
         ("weekdays", [], "Choose at least one day of the week."),
         ("late_minutes", "0", "Enter a number of minutes from 1 to 1,380"),
         ("total_due_max", "", "because a schedule can&#39;t include every claim"),
@@ -167,7 +167,7 @@ def test_the_estimate_of_a_new_schedule_saves_nothing(practice: GivenPractice, a
         ("cents_max", "", "or “unlimited”"),
         ("cents_max", "12.345", "or “unlimited”"),
         ("cents_max", "-1", "or “unlimited”"),
-        ("mail_to", "not an address", "Enter up to 20 addresses like name@example.org"),
+        ("mail_to", "not an address", "Enter up to 20 addresses such as name@example.org"),
         ("note", "x" * 501, "Shorten the note to 500 characters."),
     ],
 )
