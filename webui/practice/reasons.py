@@ -17,7 +17,6 @@ from core.reading import as_sentence
 from webui.shared import acts
 from webui.shared.app_context import app_context
 from webui.shared.auth import current_actor, requires
-from webui.shared.labels import as_sentence
 
 _TEXTS: Final = ("name", "adjustment_code", "gl_account")
 
