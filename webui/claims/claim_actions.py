@@ -24,11 +24,12 @@ from core.models.claims import Hold
 from core.models.ledger import PostingKind
 from core.money import CENTS_MAX, BadAmount, format_cents, parse_amount
 from core.practices.periods import PeriodBusy, PeriodClosed
+from core.reading import as_sentence
 from webui.claims import claim_page
 from webui.claims.exclusions import parse_optional_date
 from webui.shared import acts
 from webui.shared.auth import requires
-from webui.shared.labels import as_sentence, message_for_page, words
+from webui.shared.labels import message_for_page, words
 
 Entry = Payment | Adjustment | Transfer
 

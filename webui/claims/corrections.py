@@ -23,12 +23,12 @@ from core.models.ledger import PaidBy, Responsibility
 from core.money import format_cents, format_plain_amount
 from core.practices import practice_days
 from core.practices.periods import PeriodClosed
-from core.reading import NOTE_CHARACTERS_MAX
+from core.reading import NOTE_CHARACTERS_MAX, as_sentence
 from webui.claims.claim_actions import parse_amount_field
 from webui.shared import acts
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
-from webui.shared.labels import as_sentence, message_for_page, words
+from webui.shared.labels import message_for_page, words
 
 _REFUND: Final = "refund"
 _TRANSFER: Final = "transfer"
