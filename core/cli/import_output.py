@@ -4,6 +4,7 @@ import json
 
 import click
 
+from core.cli.formats import day
 from core.cli.import_totals import (
     print_agreement,
     print_corrections,
@@ -149,7 +150,7 @@ def _look_alike(one: LookAlike) -> str:
     amount = format_cents(abs(one.amount_cents))
     return (
         f"line {one.line_of_file}: {one.posting_id} matches {other}: claim {one.claim_id}, line {one.line}, "
-        f"{kind} by {one.paid_by}, {amount}, {one.posted_on}"
+        f"{kind} by {one.paid_by}, {amount}, {day(one.posted_on)}"
     )
 
 

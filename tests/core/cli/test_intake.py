@@ -161,7 +161,7 @@ def test_a_payment_that_resembles_another_is_posted_and_named_with_the_credit_it
         "2 payments or refunds ($50.00) may be duplicates (posted anyway): same claim, line, payer, amount and date "
         "as another posting, but a different id:" in shown
     )
-    alike = "matches era1-1: claim 184146026, line 1, payment by primary, $25.00, 2025-03-21"
+    alike = "matches era1-1: claim 184146026, line 1, payment by primary, $25.00, 03/21/2025"
     assert f"  line 2: era2-1 {alike}" in shown
     assert f"  line 3: era2-2 {alike}" in shown
     assert (
