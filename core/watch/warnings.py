@@ -8,7 +8,7 @@ from core.counting import counted
 from core.watch.heartbeat import WORKER
 from core.watch.overview import Overview
 
-TICK_LATE_AFTER: Final = dt.timedelta(minutes=5)  # it comes every half minute, from each worker and from beat
+TICK_LATE_AFTER: Final = dt.timedelta(minutes=5)  # each worker and beat check every ten seconds
 
 
 def warnings(seen: Overview) -> list[str]:
