@@ -157,3 +157,12 @@ def test_the_readmes_demo_practice_is_created_with_its_administrator(newcomer: N
 
     assert "Big Lake Clinic has 2,000 claims." in shown
     assert "big@lake.example has the role admin in Big Lake Clinic" in shown
+
+
+def test_the_readmes_own_practice_is_created_with_its_administrator(newcomer: Newcomer) -> None:
+    (line,) = block_with("you@clinic.example")
+
+    shown = newcomer.types(line)
+
+    assert "CREATED A NEW PRACTICE: Your Clinic." in shown
+    assert "you@clinic.example has the role admin in Your Clinic" in shown
