@@ -14,7 +14,7 @@ from core.models.practices import Practice
 from core.practices import practice_queries
 from core.practices.practice_queries import NoSuchPractice
 
-_CURE = "To create it, add --create."
+_CURE = "To create a new practice, add --create."
 as_option = click.option("--as", "email", required=True, metavar="EMAIL", help="The user to record in the audit log.")
 create_option = click.option("--create", is_flag=True, help="Create the practice if it does not exist.")
 
@@ -34,7 +34,8 @@ def may_create(name: str, *, create: bool) -> bool:
         else:
             return False
     # Ask outside of a transaction, because the answer may take a while.
-    if create or is_first or (sys.stdin.isatty() and click.confirm(f"{refusal.message} Create it?", err=True)):
+    question = f"{refusal.message} Create a new practice?"
+    if create or is_first or (sys.stdin.isatty() and click.confirm(question, err=True)):
         return True
     raise NoSuchPractice(f"{refusal.message} {_CURE}")
 

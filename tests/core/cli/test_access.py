@@ -80,7 +80,7 @@ def test_a_mistyped_practice_is_refused_with_similar_names(settle: Typed, sessio
     assert joined.stdout.startswith("bob@example.org has the role biller in Hill Clinic. Name: bob.\n")
     assert (slip.exit_code, slip.stdout) == (1, "")
     assert slip.stderr == (
-        "There is no practice called Hill Clinc. Did you mean: Hill Clinic? To create it, add --create.\n"
+        "There is no practice called Hill Clinc. Did you mean: Hill Clinic? To create a new practice, add --create.\n"
     )
     assert [practice.name for practice in session.query(Practice)] == ["Hill Clinic"]
     assert add_to("Lake", "cid@example.org", "--create").stdout.startswith("CREATED A NEW PRACTICE: Lake.\n")
@@ -217,14 +217,14 @@ def test_on_a_terminal_a_new_practice_needs_confirmation(
     if child == 0:
         os.environ["SETTLE_DATABASE_URL"] = database_url
         os.execv(sys.executable, [*COMMAND, *words])  # noqa: S606
-    shown = _until(terminal, b"Create it? [y/N]: ")
+    shown = _until(terminal, b"Create a new practice? [y/N]: ")
     os.write(terminal, f"{answer}\n".encode())
     if answer == "y":
         _until(terminal, b"characters): ")
         os.write(terminal, b"typed by a person\n")
         _until(terminal, b"confirmation: ")
         os.write(terminal, b"typed by a person\n")
-    _until(terminal, b"per job" if answer == "y" else b"To create it, add --create.")
+    _until(terminal, b"per job" if answer == "y" else b"To create a new practice, add --create.")
     os.close(terminal)
     os.waitpid(child, 0)
 

@@ -199,7 +199,7 @@ def test_a_typo_in_an_import_never_creates_a_practice(settle: Typed, tmp_path: P
     assert (slip.exit_code, slip.stdout) == (1, "")
     assert slip.stderr == (
         "There is no practice called Lakeside Family Med. Did you mean: Lakeside Family Medicine? "
-        "To create it, add --create.\n"
+        "To create a new practice, add --create.\n"
     )
     created = settle("import", "csv", tmp_path, "--practice", "Lakeside Family Med", "--create")
     assert created.stdout.startswith("CREATED A NEW PRACTICE: Lakeside Family Med.\n")
