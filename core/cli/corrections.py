@@ -41,7 +41,7 @@ def _say_voided(claim: dict[str, Any]) -> str:
 def void(api: Api, claim: str, posting: int, **asked: Any) -> Any:
     """Void a payment, an adjustment or a transfer that was entered manually.
 
-    To find its number, run `settle ledger CLAIM`. Both sides of a transfer are voided together.
+    To find the posting's number, run `settle ledger CLAIM`. Both sides of a transfer are voided together.
     """
     return _post(api, claim, f"postings/{posting}/void", asked)
 

@@ -110,7 +110,10 @@ def print_agreement(found: Agreement) -> None:
         f"{format_cents(found.file_cents)}. {counted(found.different, 'claim')} "
         f"{'differs' if found.different == 1 else 'differ'}:"
     )
-    lines = [f"claim {one.claim_id}: {format_cents(one.file_cents)} → {format_cents(one.cents)}" for one in found.first]
+    lines = [
+        f"claim {one.claim_id}: {format_cents(one.file_cents)} in the files, {format_cents(one.cents)} in Batch Settle"
+        for one in found.first
+    ]
     _print_first(lines, found.different)
 
 

@@ -26,7 +26,7 @@ def describe_status(job: dict[str, Any]) -> str:
 @click.option(
     "--cost-share-reason",
     help="Reason for writing off Medicare or Medicaid cost sharing, if the job writes any off. Without it, the command "
-    "asks at a terminal, and otherwise fails.",
+    "asks at a terminal and fails in a script.",
 )
 def confirm(api: Api, job: int, confirmation: str | None, cost_share_reason: str | None) -> Any:
     """Confirm a previewed job and run it. A job over a limit needs approval first."""

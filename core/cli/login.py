@@ -34,7 +34,10 @@ def login(server: str | None, allow_http: bool, email: str | None) -> None:
 
 @click.command()
 def logout() -> None:
-    """Sign out: revoke the token that `settle login` created and remove it from this machine."""
+    """Sign out.
+
+    The command revokes the token that `settle login` created and removes it from this machine.
+    """
     login = saved_login.load()
     if login is None:
         click.echo("You are not signed in.")

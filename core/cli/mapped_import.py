@@ -67,7 +67,9 @@ def file_(
     asked: Asked,
     as_json: bool,
 ) -> None:
-    """Import your own export, CSV or XLSX: one row for each claim or service line.
+    """Import your own export (CSV or XLSX).
+
+    The file has one row for each claim or service line.
 
     Without --mapping, the command uses the saved mapping that fits the file's columns, if exactly one does. Otherwise,
     it guesses which column is which. It shows what it uses and asks you to confirm.

@@ -54,7 +54,7 @@ def web() -> None:
 def worker(queue: str, name: str | None) -> None:
     """Run a worker on one queue.
 
-    The settle queue is for chunks and previews, the control queue for sweep and tick.
+    The settle queue is for chunks, previews and imports, and the control queue is for sweep and tick.
     """
     _wait_until_migrated()
     _exec_program(programs.worker(queue, load_settings(), name=name))
@@ -64,7 +64,7 @@ def worker(queue: str, name: str | None) -> None:
 def beat() -> None:
     """Run beat, which sends hints on a schedule.
 
-    It sends hints for sweep and tick every few seconds. A second beat does no harm.
+    It sends hints for sweep and tick every ten seconds. A second beat does no harm.
     """
     _wait_until_migrated()
     _exec_program(programs.beat(load_settings()))

@@ -44,7 +44,7 @@ def list_(api: Api, every: bool) -> Any:
 @user_command(_line, group=reason)
 @click.argument("name")
 @click.option("--kind", required=True, type=click.Choice([kind.value for kind in WriteOffReason]),
-              help="The built-in kind, which decides what rules apply.")  # fmt: skip
+              help="The built-in kind, which decides which rules apply.")  # fmt: skip
 @_code_options
 def add(api: Api, **given: Any) -> Any:
     """Add a reason."""

@@ -93,7 +93,10 @@ def confirm(api: Api, import_id: int, **accepted: bool) -> Any:
 @_import_argument
 @click.argument("mapping", metavar="NAME")
 def map_(api: Api, import_id: int, mapping: str) -> Any:
-    """Use the saved mapping NAME, or a JSON file, for an import that is waiting for one, or in place of its mapping."""
+    """Choose the mapping of an import.
+
+    NAME is a saved mapping or a JSON file. It replaces the mapping that the import has, if any.
+    """
     return _wait(api, api.send("PUT", f"/imports/{import_id}/mapping", body={"mapping": _mapping(mapping)}))
 
 
@@ -101,7 +104,10 @@ def map_(api: Api, import_id: int, mapping: str) -> Any:
 @_import_argument
 @click.argument("what", type=click.Choice(["differences", "corrections", "errors"]))
 def list_(api: Api, import_id: int, what: str) -> Any:
-    """Write the changes, corrections or errors that a check found, as CSV."""
+    """Print what a check found, as CSV.
+
+    Choose the changes to existing records (differences), the corrections or the errors.
+    """
     return api.download(f"/imports/{import_id}/{'faults' if what == 'errors' else what}.csv", None)
 
 

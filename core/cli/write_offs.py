@@ -62,7 +62,10 @@ def _describe(file: dict[str, Any]) -> str:
 @user_command(_describe, group=write_offs)
 @_layout_option
 def send(api: Api, layout: str) -> Any:
-    """Mark everything new as sent, in a new file. Then save the file with `settle write-offs file`."""
+    """Mark all new write-offs and reversals as sent.
+
+    The command creates a new file. To save the file, run `settle write-offs file`.
+    """
     return api.post("/posting-files", {"layout": layout}, key=secrets.token_urlsafe(16))
 
 

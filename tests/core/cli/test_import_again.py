@@ -81,7 +81,7 @@ def test_what_differs_is_listed_without_names_and_the_rest_is_imported(settle: T
         "-$87.00 by primary (insurance, line 1, 03/20/2025); post refund that raises the balance by $1.00 by primary "
         "(insurance, line 1, 03/20/2025)" in shown
     )
-    assert "1 claim differs:\n  claim 184146026: $11.00 → $10.00" in shown
+    assert "1 claim differs:\n  claim 184146026: $11.00 in the files, $10.00 in Batch Settle" in shown
     assert "Petra" not in shown
     assert "Paula" not in shown
 
