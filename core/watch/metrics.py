@@ -60,7 +60,7 @@ class MetricsCollector:
         self._registry.register(self)
 
     def text(self) -> bytes:
-        """Return all metrics in Prometheus' text format. Never raise because the database or broker is unavailable."""
+        """Return all metrics in Prometheus's text format. Never raise because the database or broker is unavailable."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:

@@ -150,7 +150,7 @@ def fetch_overview(sessions: Sessions, *, now: dt.datetime) -> Overview:
         "chunks": ask(statistics.open_chunks),
         "runs": ask(_runs),
         "failures": ask(lambda session, now: statistics.failures_by_code(session, since=now - FAILURES_WITHIN)),
-        "mismatches": ask(lambda session, now: statistics.mismatches(session)),  # noqa: ARG005  all are asked alike
+        "mismatches": ask(lambda session, now: statistics.mismatches(session)),  # noqa: ARG005  `ask` passes `now`
         "database_version": ask(lambda session, now: statistics.server_version(session)),  # noqa: ARG005
     }
     took = time.perf_counter() - began

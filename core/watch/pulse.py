@@ -55,5 +55,5 @@ class HeartbeatThread:
             with transaction(self._sessions) as session:
                 what(session, self._me, now=self._clock())
             tally.flush(self._sessions)
-        except Exception as error:  # noqa: BLE001  the next heartbeat says the same
+        except Exception as error:  # noqa: BLE001  the next heartbeat tries again
             _log.warning("heartbeat lost: %s", logs.error_kind(error))
