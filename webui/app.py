@@ -16,7 +16,7 @@ from core.access.permissions import Action
 from core.db.engine import make_engine, make_sessions
 from core.errors import BadSettings
 from core.settings import Settings, load_settings
-from webui import api
+from webui import api, search
 from webui.claims import (
     aging,
     claim_actions,
@@ -128,6 +128,7 @@ def _register(app: OpenAPI) -> None:
     for pages in (schedule_pages, schedule_actions, schedule_runs, time_zone, users):
         app.register_blueprint(pages.blueprint)
     _register_practice_pages(app)
+    app.register_blueprint(search.blueprint)
     api.register(app)
     app.add_url_rule("/", "home", _home)
 

@@ -62,12 +62,15 @@ class ClaimFilter(BaseModel):
     payer: Text | None = None  # part of the name of Ins 1 or Ins 2
     payer_id: Text | None = None
     primary_payer_id: Text | None = None
-    patient: Text | None = None  # part of the name
+    patient: Text | None = None  # words of the name, each whole or in part, in any order
+    patient_id: TextList = ()
     claim_id: Text | None = None  # exactly this claim
     claim_id_prefix: Text | None = None  # beginning of a claim number: 1 means 1, 10, 100, …
+    claim_id_part: Text | None = None  # any part of a claim number
     # date of service, inclusive, in the practice's time zone
     from_: Annotated[reading.Day | None, Field(alias="from")] = None
     to: reading.Day | None = None
+    amount_cents: CentsBound | None = None  # exactly this, billed or as insurance, patient or total balance
     insurance_due_min_cents: CentsBound | None = None
     insurance_due_max_cents: CentsBound | None = None
     patient_due_min_cents: CentsBound | None = None
@@ -132,6 +135,20 @@ def escape_like(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
+def contains(column: Any, text: str) -> ColumnElement[bool]:
+    """Return, as SQL, whether `text` is part of the column, in upper or lower case."""
+    # Digits have no case, and LIKE takes two thirds of the time of ILIKE.
+    alike = column.like if text.upper() == text.lower() else column.ilike
+    found: ColumnElement[bool] = alike(f"%{escape_like(text)}%", escape="\\")
+    return found
+
+
+def is_named(column: Any, text: str) -> ColumnElement[bool]:
+    """Return, as SQL, whether each word of `text` is part of the name: "First Last" also finds "Last, First"."""
+    words = text.replace(",", " ").split() or [text]  # a lone comma is looked for as it is
+    return and_(*(contains(column, word) for word in words))
+
+
 def where(practice_id: int, f: ClaimFilter, *, today: dt.date) -> ColumnElement[bool]:
     """Return the condition on `claim` for all keys but `eligibility`, `on_hold` and `in_job`.
 
@@ -161,14 +178,13 @@ def _place_conditions(practice_id: int, f: ClaimFilter) -> Iterable[ColumnElemen
     if f.supervising_provider:
         yield Claim.supervising_provider_id.in_(_ids(practice_id, Provider, f.supervising_provider))
     if f.patient:
-        named = select(Patient.id).where(
-            Patient.practice_id == practice_id,
-            Patient.name.ilike(f"%{escape_like(f.patient)}%", escape="\\"),
-        )
+        named = select(Patient.id).where(Patient.practice_id == practice_id, is_named(Patient.name, f.patient))
         yield Claim.patient_id.in_(named)
+    if f.patient_id:
+        yield Claim.patient_id.in_(_ids(practice_id, Patient, f.patient_id))
     payer = [Payer.practice_id == practice_id]
     if f.payer:
-        payer.append(Payer.name.ilike(f"%{escape_like(f.payer)}%", escape="\\"))
+        payer.append(contains(Payer.name, f.payer))
     if f.payer_id:
         payer.append(Payer.external_id == f.payer_id)
     if len(payer) > 1:
@@ -197,6 +213,8 @@ def _claim_conditions(f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
         yield Claim.external_id.like(f"{escape_like(f.claim_id_prefix)}%", escape="\\")
     if f.has_primary is not None:
         yield Claim.primary_payer_id.is_not(None) == f.has_primary
+    if f.claim_id_part:
+        yield contains(Claim.external_id, f.claim_id_part)
     if f.has_secondary is not None:
         yield Claim.secondary_payer_id.is_not(None) == f.has_secondary
 
@@ -207,6 +225,8 @@ def _balance_conditions(f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
         "patient": Claim.patient_due.expression,
         "total": Claim.insurance_due + Claim.patient_due,
     }
+    if f.amount_cents is not None:
+        yield or_(*(amount == f.amount_cents for amount in (Claim.billed, *dues.values())))
     for name, due in dues.items():
         least: int | None = getattr(f, f"{name}_due_min_cents")
         most: int | None = getattr(f, f"{name}_due_max_cents")

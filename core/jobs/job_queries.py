@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.jobs import job_filter
+from core.jobs.job_filter import ALL_JOBS, JobFilter
 from core.jobs.keys import JobKey, NoSuchJob
 from core.models.jobs import JobStatus, SettleJob
 from core.models.people import User
@@ -24,14 +26,12 @@ def list_jobs(
     *,
     limit: int,
     before_id: int | None = None,
-    status: JobStatus | None = None,
+    matching: JobFilter = ALL_JOBS,
 ) -> list[SettleJob]:
-    """Return the practice's jobs, newest first, optionally only those older than `before_id`."""
-    jobs = select(SettleJob).where(SettleJob.practice_id == practice_id)
+    """Return the practice's matching jobs, newest first, optionally only those older than `before_id`."""
+    jobs = select(SettleJob).where(*job_filter.conditions(session, practice_id, matching))
     if before_id is not None:
         jobs = jobs.where(SettleJob.id < before_id)
-    if status is not None:
-        jobs = jobs.where(SettleJob.status == status)
     return list(session.scalars(jobs.order_by(SettleJob.id.desc()).limit(limit)))
 
 
@@ -54,3 +54,10 @@ def names_of_users(session: Session, practice_id: int, user_ids: Iterable[int | 
     wanted = {user_id for user_id in user_ids if user_id is not None}
     named = select(User.id, User.name).where(User.practice_id == practice_id, User.id.in_(wanted))
     return dict(session.execute(named).all())
+
+
+def requesters(session: Session, practice_id: int) -> list[tuple[int, str]]:
+    """Return id and name of each user of the practice who has requested a job, by name."""
+    asked = select(SettleJob.requested_by).where(SettleJob.practice_id == practice_id)
+    named = select(User.id, User.name).where(User.practice_id == practice_id, User.id.in_(asked))
+    return [(user_id, name) for user_id, name in session.execute(named.order_by(User.name, User.id))]

@@ -11,6 +11,7 @@ from core.access.permissions import Action
 from core.db.engine import transaction
 from core.intake.claim_list import check
 from core.jobs import codes, commands, job_queries
+from core.jobs.job_filter import JobFilter
 from core.jobs.preview.job_request import SELECTION_CLAIM_IDS_MAX, ClaimIdText, JobRequest, Listed
 from core.jobs.results import outcome_sentences, outcomes, progress
 from core.models.jobs import JobStatus, SettleJob
@@ -150,7 +151,8 @@ def list_jobs(query: JobsQuery) -> Response:
     """List the practice's jobs, newest first."""
     practice_id, after = current_actor().practice_id, query.after()
     with app_context().sessions() as session:
-        jobs = job_queries.list_jobs(session, practice_id, before_id=after, status=query.status, limit=query.limit + 1)
+        matching = JobFilter(status=query.status)
+        jobs = job_queries.list_jobs(session, practice_id, before_id=after, matching=matching, limit=query.limit + 1)
         shown = jobs[: query.limit]
         answer = SettleJobsPage(
             settle_jobs=job_summaries(session, practice_id, shown),

@@ -16,10 +16,16 @@ from core.money import BadAmount, format_plain_amount, parse_amount
 PAGE_SIZES: Final = (50, 100, PAGE_CLAIMS_MAX)
 TEXT_CHARACTERS_MAX: Final = 200
 DAYS_MAX: Final = 40_000
-CENTS_KEYS: Final = tuple(f"{side}_due_{end}" for side in ("insurance", "patient", "total") for end in ("min", "max"))
-MULTI_VALUE_KEYS: Final = frozenset(
-    {"billing_status", "claim_status", "office", "billing_provider", "supervising_provider", "eligibility"}
+CENTS_KEYS: Final = (
+    "amount",
+    *(f"{side}_due_{end}" for side in ("insurance", "patient", "total") for end in ("min", "max")),
 )
+MULTI_VALUE_KEYS: Final = frozenset(
+    {
+        "billing_status", "claim_status", "office", "billing_provider", "supervising_provider", "patient_id",
+        "eligibility",
+    }
+)  # fmt: skip
 
 _DAYS_KEYS: Final = ("age_min_days", "age_max_days")
 _COUNT_KEYS: Final = ("statements_sent_min", "statements_sent_max")
@@ -101,7 +107,10 @@ _PARSERS: Final[Mapping[str, Callable[[str], str]]] = {
     "payer_id": _text,
     "primary_payer_id": _text,
     "patient": _text,
-    "claim_id": _text,  # has no field: a link or a schedule sets an exact number
+    # These have no field of their own: a link, a search or a schedule sets them.
+    "patient_id": _text,
+    "claim_id": _text,
+    "claim_id_part": _text,
     "claim_id_prefix": _text,
     "from": _date,
     "to": _date,

@@ -34,7 +34,6 @@ def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) 
         "short": SHORT_LABELS,
         "of_day": of_day,
         "of_day_reversed": reversed_totals.for_jobs(db, job.practice_id, [other.id for other in of_day]),
-        "cents": limits.write_off_total,
         "asked_by": job_queries.names_of_users(db, job.practice_id, [asked_by]).get(asked_by, "–"),
         "left": inbox.deactivated_requesters(db, job),
         "is_own": inbox.is_own_job(actor, job),

@@ -57,7 +57,6 @@ def index() -> str:
         now=at,
         answers=requesters.accountable_user,
         expires_at=decide.expires_at,
-        cents=limits.write_off_total,
         may_approve=actor.may(Action.APPROVE_JOB),
     )
 

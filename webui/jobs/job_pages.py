@@ -13,7 +13,9 @@ from core.audit import job_history
 from core.db.base import BIGINT_MAX
 from core.errors import Refusal
 from core.jobs import codes, commands, job_queries, reversed_totals
+from core.jobs.approval import limits
 from core.jobs.execution import retry
+from core.jobs.job_filter import BadJobFilter, JobFilter
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, selections
 from core.jobs.preview.totals import PreviewTotals
@@ -23,7 +25,7 @@ from core.jobs.results.progress import Progress
 from core.jobs.reversal import create_reversal
 from core.models.job_items import Outcome
 from core.models.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, JobStatus, SettleJob
-from webui.jobs import approval_facts, preview_facts
+from webui.jobs import approval_facts, job_filter_form, preview_facts
 from webui.jobs.job_labels import RUN_LABELS
 from webui.shared import acts, page_arguments, partials
 from webui.shared.app_context import app_context, hint_workers, now
@@ -46,23 +48,42 @@ COMMANDS: Final = {
 
 @blueprint.get("")
 @requires(Action.SEE_CLAIMS)
-def index() -> Response | str:
-    """List the practice's jobs, newest first, in all statuses or in one."""
+def index() -> Response:
+    """List the practice's matching jobs, newest first. With a faulty filter, show the faults and no jobs."""
+    try:
+        return _list(job_filter_form.read())
+    except BadJobFilter as refusal:
+        answer = _list(None, faults=refusal.facts["faults"])
+        answer.status_code = refusal.http_status
+        return answer
+
+
+def _list(wanted: JobFilter | None, **extra: Any) -> Response:
     practice_id = current_actor().practice_id
-    status = _one_of(JobStatus, request.args.get("status"))
-    before = page_arguments.number("before")
+    jobs: list[SettleJob] = []
     with app_context().sessions() as db:
-        jobs = job_queries.list_jobs(db, practice_id, before_id=before, status=status, limit=PAGE_JOBS + 1)
+        if wanted is not None:
+            before = page_arguments.number("before")
+            jobs = job_queries.list_jobs(db, practice_id, before_id=before, matching=wanted, limit=PAGE_JOBS + 1)
         shown, last = paging.cut(jobs, PAGE_JOBS)
-        by_job = progress.for_jobs(db, practice_id, [job.id for job in shown], now=now())
-        names = job_queries.names_of_users(db, practice_id, _user_ids(*shown))
-        returned = reversed_totals.for_jobs(db, practice_id, [job.id for job in shown])
-    moving = any(job.status in IN_PROGRESS_STATUSES for job in shown)
-    facts = {
-        "jobs": shown, "by_job": by_job, "names": names, "status": status, "older": last and last.id, "moving": moving,
-        "RUN_WORDS": RUN_LABELS, "reversed": returned,
-    }  # fmt: skip
-    return _render_page_or_partial("jobs/index.html", "jobs/_list.html", **facts)
+        facts = {
+            "jobs": shown,
+            "by_job": progress.for_jobs(db, practice_id, [job.id for job in shown], now=now()),
+            "names": job_queries.names_of_users(db, practice_id, _user_ids(*shown)),
+            "reversed": reversed_totals.for_jobs(db, practice_id, [job.id for job in shown]),
+            **job_filter_form.choices(db, practice_id),
+        }
+    return _render_page_or_partial(
+        "jobs/index.html",
+        "jobs/_list.html",
+        status=wanted and wanted.status,
+        asked=job_filter_form.asked(),
+        listed=wanted is not None,
+        older=last and last.id,
+        moving=any(job.status in IN_PROGRESS_STATUSES for job in shown),
+        **facts,
+        **extra,
+    )
 
 
 @blueprint.get(f"/{JOB_ID_RULE}")
@@ -210,10 +231,6 @@ def _user_ids(*jobs: SettleJob) -> list[int]:
     return [person for job in jobs for person in (job.requested_by, job.confirmed_by, job.decided_by) if person]
 
 
-def _one_of(kinds: type[JobStatus], text: str | None) -> JobStatus | None:
-    return kinds(text) if text in set(kinds) else None
-
-
 @blueprint.app_template_filter("code_words")
 def code_words(code: str | None) -> str:
     """Return the sentence of a code, or an empty string."""
@@ -236,3 +253,9 @@ def selection_words(job: SettleJob) -> str:
 def why_words(values: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """Return the label and value of each fact that a rule used."""
     return codes.rule_values(values)
+
+
+@blueprint.app_template_filter("previewed_cents")
+def previewed_cents(job: SettleJob) -> int:
+    """Return what the previewed job writes off, in cents."""
+    return limits.write_off_total(job)

@@ -1,6 +1,5 @@
 """The audit log: who did what, when, to which claim or job, and an export for an auditor."""
 
-import datetime as dt
 from typing import Any, Final
 
 from flask import Blueprint, Response, render_template, request
@@ -78,19 +77,10 @@ def _page(wanted: AuditFilter | None, **extra: Any) -> str:
 def _filter() -> AuditFilter:
     """Return the requested filter. Raise `BadAuditFilter` naming each fault."""
     faults: dict[str, str] = {}
-
-    def day(name: str) -> dt.date | None:
-        typed = request.args.get(name, "").strip()
-        try:
-            return reading.day(typed) if typed else None
-        except ValueError:
-            faults[name] = "Enter a date."
-            return None
-
     for name in ("person", "job"):
         if request.args.get(name, "").strip() and page_arguments.number(name) is None:
             faults[name] = "Enter a job number." if name == "job" else "Choose a user."
-    first, last = day("from"), day("to")
+    first, last = (page_arguments.day(name, faults) for name in ("from", "to"))
     if faults:
         raise BadAuditFilter(reading.join_faults(faults), faults=faults)
     claim = request.args.get("claim", "").strip() or None

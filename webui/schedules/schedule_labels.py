@@ -60,10 +60,13 @@ FILTER_LABELS: Final = {
     "payer_id": "Payer ID",
     "primary_payer_id": "Payer ID of Ins 1",
     "patient": "Patient name contains",
+    "patient_id": "Patient ID",
     "claim_id": "Claim ID",
+    "claim_id_part": "Claim ID contains",
     "claim_id_prefix": "Claim ID starts with",
     "from": "Date of service: from",
     "to": "Date of service: to",
+    "amount_cents": "Billed or a balance is exactly",
     **{
         f"{side}_due_{end}_cents": f"{name} balance: {words}"
         for side, name in (("insurance", "Insurance"), ("patient", "Patient"), ("total", "Total"))

@@ -1,10 +1,43 @@
 """The arguments of a page's address."""
 
+import datetime as dt
+from enum import StrEnum
+from typing import TypeVar
+
 from flask import request
 
 from core import reading
+from core.money import BadAmount, parse_amount
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 def number(name: str) -> int | None:
     """Return the whole number in the address, or None if there is none."""
     return reading.number(request.args.get(name, ""))
+
+
+def one_of(kinds: type[Choice], name: str) -> Choice | None:
+    """Return the chosen value in the address, or None if there is no known one."""
+    text = request.args.get(name, "")
+    return kinds(text) if text in set(kinds) else None
+
+
+def day(name: str, faults: dict[str, str]) -> dt.date | None:
+    """Return the date in the address, or None if there is none. Add a fault if it is not valid."""
+    typed = request.args.get(name, "").strip()
+    try:
+        return reading.day(typed) if typed else None
+    except ValueError:
+        faults[name] = "Enter a date."
+        return None
+
+
+def cents(name: str, faults: dict[str, str]) -> int | None:
+    """Return the amount in the address, or None if there is none. Add a fault if it is not valid."""
+    typed = request.args.get(name, "").strip()
+    try:
+        return parse_amount(typed) if typed else None
+    except BadAmount as fault:
+        faults[name] = fault.message
+        return None

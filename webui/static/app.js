@@ -19,14 +19,6 @@ window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
-// "/" moves the focus to the search field, as in other tools that billers use.
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
-  const search = document.querySelector("[data-search]");
-  if (search) { event.preventDefault(); search.focus(); search.select?.(); }
-});
-
 // A link that downloads what a select chooses. Without this script, it keeps the choice that the page came with.
 document.addEventListener("change", (event) => {
   for (const link of document.querySelectorAll("a[data-follows]")) {
