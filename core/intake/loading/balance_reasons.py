@@ -8,9 +8,10 @@ from sqlalchemy import Select, Text, and_, cast, func, select, update
 from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
+from core.intake.loading.corrections import Corrections
 from core.intake.loading.corrections_sql import found_corrections
 from core.intake.loading.due_postings import due_postings, totals_due
-from core.ledger.entry_postings import SOURCE as MANUAL
+from core.ledger import entry_postings
 from core.models.claims import Claim
 from core.models.ledger import Posting, PostingKind
 from core.money import format_cents
@@ -62,8 +63,10 @@ def mark_claims(session: Session, practice_id: int, claim_numbers: Select[Any], 
     session.execute(update(_FILE).where(_FILE.c.claim_id.in_(claims)).values(reason=code))
 
 
-def mark_uncorrected(session: Session, practice_id: int, source: str) -> None:
+def mark_uncorrected(session: Session, practice_id: int, source: str, corrections: Corrections) -> None:
     """Mark the claims whose postings differ from the files and are not corrected by this import."""
+    if not corrections.changed and not corrections.missing:
+        return
     found = found_corrections(practice_id, source).subquery("found")
     for code, condition in ((CORRECTED_BEFORE, found.c.corrected_before), (NOT_CORRECTED, ~found.c.corrected_before)):
         mark_claims(session, practice_id, select(found.c.claim).where(condition), code)
@@ -110,7 +113,7 @@ def _own_cents(
             own[number][WRITTEN_OFF if cents < 0 else REVERSED] += cents
     if not gives_totals:
         entered = select(Claim.external_id, func.sum(Posting.amount_cents)).join(Claim, of_claim)
-        by_claim = entered.where(*of_claims, Posting.source == MANUAL).group_by(Claim.external_id)
+        by_claim = entered.where(*of_claims, Posting.source == entry_postings.SOURCE).group_by(Claim.external_id)
         for number, cents in session.execute(by_claim):
             own[number][ENTERED] += int(cents)
     return own

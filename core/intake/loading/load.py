@@ -164,8 +164,7 @@ def load(
     differences, corrections = _compare(session, practice_id, source, origins, options, dating)
     staged, takes = _counts(session), options.take_changes and differences.count > 0
     corrected = stage_corrections(session, practice_id, source, origins, dating) if options.post_corrections else 0
-    if corrections.changed or corrections.missing:
-        mark_uncorrected(session, practice_id, source)
+    mark_uncorrected(session, practice_id, source, corrections)
     held_back = 0 if holds_back is None else hold_back(session, practice_id, source, holds_back)
     delete_known_rows(session, practice_id)
     on_existing = _check_new(session, practice_id, origins, faults, takes=takes, options=options, by=by, now=now)
