@@ -130,7 +130,6 @@ def for_job(session: Session, key: JobKey) -> Certificate:
     sign = -1 if job.kind is JobKind.REVERSE else 1
     agrees = before.total_cents - sign * moved.total_cents == after.total_cents
     done = chunks["settled"] + chunks["skipped"] + chunks["failed"]
-    on, off = rules_on_and_off(job.kind, job.rule_values, reason=job.reason)
     return Certificate(
         practice=session.get_one(Practice, key.practice_id).name,
         job_id=str(job.id),
@@ -150,10 +149,7 @@ def for_job(session: Session, key: JobKey) -> Certificate:
         cost_share_reason=cost_share.reason_of(job),
         setting=job.setting.value,
         provider_settings=job.provider_settings,
-        rules=on,
-        rules_off=off,
-        rules_overridden=list(job.overridden_rules),
-        rule_values=job.rule_values,
+        **_rules(job),
         total=job.claims_total or 0,
         settled=chunks["settled"],
         skipped=chunks["skipped"],
@@ -182,6 +178,12 @@ def _who_and_when(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "started_at": job.started_at,
         "finished_at": job.finished_at,
     }
+
+
+def _rules(job: SettleJob) -> dict[str, Any]:
+    on, off = rules_on_and_off(job.kind, job.rule_values, reason=job.reason)
+    overridden = list(job.overridden_rules)
+    return {"rules": on, "rules_off": off, "rules_overridden": overridden, "rule_values": job.rule_values}
 
 
 def _changes_since(session: Session, key: JobKey, written_off_cents: int) -> Since:
