@@ -1,5 +1,6 @@
 """Upload the template's files, and do the worker's part in this process."""
 
+import datetime as dt
 import io
 import zipfile
 from collections.abc import Iterator
@@ -53,10 +54,10 @@ class Uploads:
         assert old.encode() in self.files[file]
         return {**self.files, file: self.files[file].replace(old.encode(), new.encode(), 1)}
 
-    def work(self) -> bool:
+    def work(self, *, now: dt.datetime = NOW) -> bool:
         """Do what a worker does once."""
         return run.work(
-            self.practice.sessions, progress_sessions=self._progress_sessions, bytes_max=BYTES_MAX, clock=lambda: NOW
+            self.practice.sessions, progress_sessions=self._progress_sessions, bytes_max=BYTES_MAX, clock=lambda: now
         )
 
     def checked(self, files: dict[str, bytes] | None = None, **request: Any) -> ImportJob:

@@ -19,11 +19,13 @@ from core.cli.import_totals import (
 )
 from core.counting import counted
 from core.intake.loading.agreement import Agreement, DifferentBalance
+from core.intake.loading.balance_reasons import Reason
 from core.intake.loading.differences import Difference
 from core.intake.loading.recognize import Recognized
 from core.intake.loading.totals import FirstClaim
 from core.intake.mapping.targets import TARGETS, Field
 from core.ledger.late_payments import WriteOffChanges
+from core.models.imports import ImportSource
 from core.money import format_cents
 
 _KINDS: Final = ("claims", "lines", "postings", "patients", "payers", "providers", "offices")
@@ -80,7 +82,8 @@ def _print_check(answer: dict[str, Any], report: dict[str, Any]) -> None:
     _print([f"Warning: {one}" for one in report.get("warnings", ())])
     _print(_new(report))
     print_moved(WriteOffChanges(**report["write_offs"]))
-    _print(totals_lines(report["in_file"], report["new"]))
+    is_own_export = report["source"] == ImportSource.FILE.value
+    _print(totals_lines(report["in_file"], report["new"], gives_totals=is_own_export))
     if answer["difference_cents"] is not None:
         balances = (("Expected A/R total", answer["expected_total_cents"]), ("Difference", answer["difference_cents"]))
         _print([f"  {words:<32}{format_cents(cents):>16}" for words, cents in balances])
@@ -92,10 +95,15 @@ def _print_check(answer: dict[str, Any], report: dict[str, Any]) -> None:
     print_redated(report.get("redated", 0))
     print_held_back(report["held_back"])
     if report.get("agreement"):
-        first = [DifferentBalance(**one) for one in report["agreement"]["first"]]
+        first = [_different_balance(one) for one in report["agreement"]["first"]]
         print_agreement(Agreement(**{**report["agreement"], "first": first}))
     if answer["status"] == "ready":
         _print(_next_steps(answer, report))
+
+
+def _different_balance(one: dict[str, Any]) -> DifferentBalance:
+    reasons = one.get("reasons", ())  # an earlier version found none
+    return DifferentBalance(**{**one, "reasons": tuple(Reason(each["code"], each["cents"]) for each in reasons)})
 
 
 def _new(report: dict[str, Any]) -> list[str]:

@@ -26,7 +26,15 @@ from core.intake.parsing.folder import RowsRead
 from core.money import format_cents
 
 
-def print_import(imported: Imported, practice_name: str, *, asked: ImportOptions, created: bool, as_json: bool) -> None:
+def print_import(
+    imported: Imported,
+    practice_name: str,
+    *,
+    asked: ImportOptions,
+    created: bool,
+    as_json: bool,
+    gives_totals: bool = False,
+) -> None:
     """Print the result of an import of claims, or of a check."""
     if as_json:
         facts = {**imported.facts(), "rows_read": _rows(imported.rows_read)}
@@ -42,7 +50,7 @@ def print_import(imported: Imported, practice_name: str, *, asked: ImportOptions
     if imported.nothing_new and not asked.check_only:
         click.echo(f"Nothing new: {practice_name} already has {_all(imported.already_there['claims'], 'claim')}.")
     else:
-        _print_added(imported, practice_name, asked)
+        _print_added(imported, practice_name, asked, gives_totals=gives_totals)
     print_differences(imported.differences, taken=imported.changes_taken, check_only=asked.check_only)
     print_corrections(imported.corrections, posted=imported.corrected)
     print_recognized(imported.recognized)
@@ -54,7 +62,7 @@ def print_import(imported: Imported, practice_name: str, *, asked: ImportOptions
         print_agreement(imported.agreement)
 
 
-def _print_added(imported: Imported, practice_name: str, asked: ImportOptions) -> None:
+def _print_added(imported: Imported, practice_name: str, asked: ImportOptions, *, gives_totals: bool) -> None:
     added = _counts(imported.added)
     if asked.check_only:
         click.echo(f"Checked, nothing imported. An import would add to {practice_name}: {added or 'no rows'}.")
@@ -67,7 +75,7 @@ def _print_added(imported: Imported, practice_name: str, asked: ImportOptions) -
         rows = _counts({"lines": existing.lines, "postings": existing.postings})
         click.echo(f"On {counted(existing.claims, 'existing claim')}: {rows}.")
     print_moved(existing.moved)
-    for line in totals_lines(imported.in_file.facts(), imported.new.facts()):
+    for line in totals_lines(imported.in_file.facts(), imported.new.facts(), gives_totals=gives_totals):
         click.echo(line)
     if asked.check_only:
         print_first_claims(imported.first_claims)

@@ -11,14 +11,14 @@ from core.intake.loading.agreement import Agreement
 from core.intake.loading.corrections import Correction, Corrections
 from core.intake.loading.differences import Difference, Differences
 from core.intake.loading.recognize import Recognized
-from core.intake.loading.totals import TOTAL_LABELS, FirstClaim
+from core.intake.loading.totals import DERIVED_TRANSFERS, TOTAL_LABELS, FirstClaim
 from core.ledger.late_payments import WriteOffChanges
 from core.money import format_cents
 
 _LINES_MAX: Final = 20  # of each list, so that a large import stays readable
 
 
-def totals_lines(in_file: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def totals_lines(in_file: Mapping[str, Any], new: Mapping[str, Any], *, gives_totals: bool = False) -> list[str]:
     """Return the totals of the files next to those of the new rows. Both are `ControlTotals.facts`."""
     both = (in_file, new)
     lines = [f"{'Control totals:':<22}{'in the files':>28}{'new':>28}"]
@@ -26,6 +26,8 @@ def totals_lines(in_file: Mapping[str, Any], new: Mapping[str, Any]) -> list[str
         lines.append(_row(words, [(one[name], None) for one in both]))
     for name, words in TOTAL_LABELS:
         lines.append(_row(words, [(one[name]["number"], one[name]["cents"]) for one in both]))
+    if gives_totals:
+        lines.append(f"    {DERIVED_TRANSFERS}")
     for name, words in (
         ("insurance_balance_cents", "Insurance balance"),
         ("patient_balance_cents", "Patient balance"),
@@ -107,11 +109,13 @@ def print_agreement(found: Agreement) -> None:
         f"{format_cents(found.file_cents)}. {counted(found.different, 'claim')} "
         f"{'differs' if found.different == 1 else 'differ'}:"
     )
-    lines = [
-        f"claim {one.claim_id}: {format_cents(one.file_cents)} in the files, {format_cents(one.cents)} in Batch Settle"
-        for one in found.first
-    ]
-    _print_first(lines, found.different)
+    for one in found.first:
+        in_file, here = format_cents(one.file_cents), format_cents(one.cents)
+        click.echo(f"  claim {one.claim_id}: {in_file} in the files, {here} in Batch Settle")
+        for reason in one.reasons:
+            click.echo(f"    {reason.words}")
+    if found.different > len(found.first):
+        click.echo(f"  and {found.different - len(found.first):,} more")
 
 
 def print_differences(found: Differences, *, taken: bool, check_only: bool) -> None:
@@ -170,8 +174,8 @@ def _correction(one: Correction) -> str:
         "difference yourself"
     )
     if one.postings:
-        to_do = f"post {' and '.join(posting.to_post() for posting in one.postings)}"
-    return f"claim {one.claim_id}, line {one.old.line}, posting {one.posting_id}: {one.old} → {now}; {to_do}"
+        to_do = f"post {' and '.join(one.to_post())}"
+    return f"claim {one.claim_id}, line {one.old.line}, posting {one.posting_id}: {one.old_words} → {now}; {to_do}"
 
 
 def _print_first(lines: list[str], count: int) -> None:

@@ -96,7 +96,9 @@ def file_(
         if save_as is not None:
             practice = practice_queries.find_by_name(session, practice_name)
             save_mapping(session, practice.id, name=save_as, mapping=mapping, by=None, now=now)
-    import_output.print_import(imported, practice_name, asked=asked.options, created=created, as_json=as_json)
+    import_output.print_import(
+        imported, practice_name, asked=asked.options, created=created, as_json=as_json, gives_totals=True
+    )
     if save_as is not None and not as_json:
         click.echo(f"Saved the mapping as {save_as}.")
 

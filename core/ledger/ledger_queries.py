@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
+from core.models.imports import ImportJob, ImportSource, ImportStatus
 from core.models.jobs import SettleJob
 from core.models.ledger import REASON_NAMES, GroupCode, PaidBy, Posting, PostingKind, Responsibility, WriteOffReason
 from core.models.people import User
@@ -34,6 +35,7 @@ class LedgerRow:
     reverses_id: int | None
     caused_by_id: int | None  # the late posting that caused the reversal or re-posting
     source: str | None
+    import_id: int | None  # the import that made it, or None if its files were imported by a command
 
 
 def list_ledger_rows(session: Session, practice_id: int, claim_id: int) -> list[LedgerRow]:
@@ -42,6 +44,13 @@ def list_ledger_rows(session: Session, practice_id: int, claim_id: int) -> list[
     is_write_off = Posting.kind == PostingKind.WRITE_OFF
     noted = case((is_write_off, func.coalesce(Posting.job_id, Posting.origin_job_id)), else_=Posting.job_id)
     named = case((is_write_off, SettleJob.practice_reason["name"].astext))
+    # An import posts everything at the time at which it ends.
+    of_import = (
+        select(func.max(ImportJob.id))
+        .where(ImportJob.practice_id == Posting.practice_id, ImportJob.finished_at == Posting.created_at)
+        .where(ImportJob.status == ImportStatus.IMPORTED, Posting.source.in_([one.value for one in ImportSource]))
+        .scalar_subquery()
+    )
     of_job = and_(SettleJob.practice_id == Posting.practice_id, SettleJob.id == noted)
     rows = (
         select(
@@ -64,6 +73,7 @@ def list_ledger_rows(session: Session, practice_id: int, claim_id: int) -> list[
             Posting.reverses_id,
             Posting.caused_by_id,
             Posting.source,
+            of_import.label("import_id"),
         )
         .outerjoin_from(Posting, SettleJob, of_job)
         .outerjoin(

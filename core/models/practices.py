@@ -35,6 +35,7 @@ class PayerClass(StrEnum):
     OTHER = "other"
 
 
+SELF_PAY: Final = "Self-pay"  # also shown for a claim without a payer
 PAYER_CLASS_NAMES: Final = {
     PayerClass.COMMERCIAL: "Commercial",
     PayerClass.MEDICARE: "Medicare",
@@ -43,7 +44,7 @@ PAYER_CLASS_NAMES: Final = {
     PayerClass.TRICARE: "TRICARE",
     PayerClass.WORKERS_COMP: "Workers' compensation",
     PayerClass.AUTO: "Auto",
-    PayerClass.SELF_PAY: "Self-pay",
+    PayerClass.SELF_PAY: SELF_PAY,
     PayerClass.OTHER: "Other",
 }
 

@@ -3,7 +3,7 @@
 The same rows give the feed's write-off check, the preview's verdict and the run's check.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, case, func, literal, null
 
 from core.models.jobs import JobKind
+from core.models.ledger import WriteOffReason
 from core.policy.facts import Condition, Facts
 
 
@@ -53,6 +54,7 @@ class Rule:
     shows: tuple[str, ...] = ()  # facts shown as the reason
     also_shows: tuple[str, ...] = ()  # more facts, shown if present
     is_overridable: bool = False  # a job may override it, if the user has the right
+    number: str | None = None  # the practice's number for the rule; 0 turns it off
 
 
 _BALANCE_FACTS: Final = ("insurance_due", "patient_due")
@@ -175,6 +177,7 @@ RULES: Final = (
         shows=("denied_on", "appeal_window_days", "insurance_due"),
         also_shows=("denial_group", "denial_carc"),
         is_overridable=True,
+        number="appeal_window_days",
     ),
     Rule(
         "recent_payment",
@@ -182,6 +185,7 @@ RULES: Final = (
         lambda f: f.paid_recently,
         shows=("last_payment_on", "recent_payment_days"),
         is_overridable=True,
+        number="recent_payment_days",
     ),
     Rule(
         "too_few_statements",
@@ -189,6 +193,7 @@ RULES: Final = (
         lambda f: and_(f.has_too_few_statements, f.patient_due > 0, f.settles_patient),
         shows=("statements_sent", "statements_min", "patient_due"),
         is_overridable=True,
+        number="statements_min",
     ),
     Rule(
         "recent_statement",
@@ -196,6 +201,7 @@ RULES: Final = (
         lambda f: and_(f.had_statement_recently, f.patient_due > 0, f.settles_patient),
         shows=("last_statement_on", "statement_days", "patient_due"),
         is_overridable=True,
+        number="statement_days",
     ),
     Rule(
         # Not overridable: the ledger, the files and the certificate would call a large write-off a small balance.
@@ -229,6 +235,7 @@ RULES: Final = (
     ),
 )
 
+_SMALL_BALANCE_RULE: Final = "over_small_balance"
 RULES_BY_CODE: Final = {rule.code: rule for rule in RULES}
 OVERRIDABLE_CODES: Final = tuple(rule.code for rule in RULES if rule.is_overridable)
 CAN_SETTLE: Final = "can_settle"  # the feed's code if no rule matches
@@ -237,6 +244,21 @@ CAN_SETTLE: Final = "can_settle"  # the feed's code if no rule matches
 def rules_at(moment: Moment, *, kind: JobKind, include: Collection[str] = ()) -> list[Rule]:
     """Return the rules that apply at `moment`, without those that the job overrides."""
     return [rule for rule in RULES if moment in rule.at and kind in rule.kinds and rule.code not in include]
+
+
+def rules_on_and_off(
+    kind: JobKind, numbers: Mapping[str, Any], *, reason: WriteOffReason | None
+) -> tuple[list[str], list[str]]:
+    """Return the codes of the rules that are on for a job with these numbers and this reason, and of those off."""
+    of_kind = [rule for rule in RULES if kind in rule.kinds]
+    has_limit = reason is WriteOffReason.SMALL_BALANCE and numbers.get("small_balance_max_cents") is not None
+
+    def is_on(rule: Rule) -> bool:
+        if rule.code == _SMALL_BALANCE_RULE:
+            return has_limit
+        return rule.number is None or bool(numbers.get(rule.number))
+
+    return [rule.code for rule in of_kind if is_on(rule)], [rule.code for rule in of_kind if not is_on(rule)]
 
 
 def first_match(facts: Facts, rules: list[Rule]) -> ColumnElement[str | None]:

@@ -1,5 +1,6 @@
 """The feed's columns: names, cell content, and which ones a browser hides."""
 
+import datetime as dt
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,6 +9,7 @@ from core.claims.feed import CAN_SETTLE, FeedRow, SortBy
 from core.claims.table_files import Cell
 from core.models.claims import ClaimStatus, ClaimType
 from core.models.ledger import GroupCode
+from core.models.practices import SELF_PAY
 from core.money import format_plain_amount
 from webui.shared.labels import Pill, clock_time, date, words
 
@@ -65,11 +67,14 @@ class Column:
     text: Callable[[Any], str]
     sort: SortBy | None = None
     is_money: bool = False
+    is_date: bool = False
 
     def cell(self, row: FeedRow) -> Cell:
-        """Return the cell for a file: a text, or an amount in cents."""
-        cents = getattr(row, self.key) if self.is_money else None
-        return self.text(row) if cents is None else int(cents)
+        """Return the cell for a file: a text, an amount in cents, or a date."""
+        value = getattr(row, self.key) if self.is_money or self.is_date else None
+        if value is None:
+            return self.text(row)
+        return value if isinstance(value, dt.date) else int(value)
 
 
 def _service(row: FeedRow) -> str:
@@ -100,7 +105,7 @@ def _money_column(key: str, name: str, sort: SortBy | None = None) -> Column:
 COLUMNS: Final = (
     Column("claim_id", "Claim ID", _text_column("claim_id"), SortBy.CLAIM),
     Column("patient_name", "Patient", _text_column("patient_name"), SortBy.PATIENT),
-    Column("service_date", "Date of Service", _service, SortBy.DATE),
+    Column("service_date", "Date of Service", _service, SortBy.DATE, is_date=True),
     Column("office", "Office", _text_column("office")),
     Column("supervising_provider", "Supervising Provider", _text_column("supervising_provider")),
     Column("billing_provider", "Billing Provider", _text_column("billing_provider")),
@@ -115,12 +120,12 @@ COLUMNS: Final = (
     _money_column("patient_due", "Pt Bal", SortBy.PATIENT_DUE),
     _money_column("total_due", "Total Bal", SortBy.TOTAL_DUE),
     _money_column("expected", "Exp Reimbr"),
-    Column("primary_payer", "Ins 1", _text_column("primary_payer")),
+    Column("primary_payer", "Ins 1", lambda row: row.primary_payer or SELF_PAY),
     Column("primary_status", "Ins 1 Status", lambda row: _payer_status(row.primary_payer, row.primary_status)),
     Column("secondary_payer", "Ins 2", _text_column("secondary_payer")),
     Column("secondary_status", "Ins 2 Status", lambda row: _payer_status(row.secondary_payer, row.secondary_status)),
-    Column("first_edi_on", "First EDI", _date_column("first_edi_on")),
-    Column("last_edi_on", "Last EDI", _date_column("last_edi_on")),
+    Column("first_edi_on", "First EDI", _date_column("first_edi_on"), is_date=True),
+    Column("last_edi_on", "Last EDI", _date_column("last_edi_on"), is_date=True),
     Column("service_codes", "Service", _text_column("service_codes")),
     Column("billing_status", "Billing Status", _text_column("billing_status")),
     Column("eligibility", "Write-off Check", lambda row: ELIGIBILITY_PILLS[row.eligibility].word),

@@ -1,10 +1,10 @@
 """Labels of the pages of imports."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from core.counting import counted
-from core.intake.loading.totals import TOTAL_LABELS
+from core.intake.loading.totals import DERIVED_TRANSFERS, TOTAL_LABELS, TRANSFERS
 from core.models.imports import ImportSource, ImportStatus
 from webui.shared.labels import Pill
 
@@ -44,22 +44,29 @@ class TotalRow(NamedTuple):
     words: str
     in_file: Total
     new: Total
+    note: str = ""  # beside the words
 
 
-def total_rows(in_file: Mapping[str, Any], new: Mapping[str, Any]) -> list[TotalRow]:
-    """Return the control totals in the order of an A/R report."""
+def total_rows(in_file: Mapping[str, Any], new: Mapping[str, Any], *, gives_totals: bool) -> list[TotalRow]:
+    """Return the control totals in the order of an A/R report. `gives_totals`: an own export, without transfers."""
     both = (in_file, new)
-    counts = [TotalRow(words, *(Total(one[name], None) for one in both)) for name, words in _COUNTS]
+    notes = {TRANSFERS: DERIVED_TRANSFERS} if gives_totals else {}
+    counts = [_row(words, [Total(one[name], None) for one in both]) for name, words in _COUNTS]
     sums = [
-        TotalRow(words, *(Total(one[name]["number"], one[name]["cents"]) for one in both))
+        _row(words, [Total(one[name]["number"], one[name]["cents"]) for one in both], notes.get(name, ""))
         for name, words in TOTAL_LABELS
         if name in in_file  # an earlier version checked it without totals by payer
     ]
-    credit = TotalRow(
-        "Credit balances", Total(in_file["credit"]["number"], in_file["credit"]["cents"]), Total(None, None)
+    credit = _row(
+        "Credit balances", [Total(in_file["credit"]["number"], in_file["credit"]["cents"]), Total(None, None)]
     )
-    balances = [TotalRow(words, *(Total(None, one[name]) for one in both)) for name, words in _BALANCES]
+    balances = [_row(words, [Total(None, one[name]) for one in both]) for name, words in _BALANCES]
     return [*counts, *sums, credit, *balances]
+
+
+def _row(words: str, totals: Sequence[Total], note: str = "") -> TotalRow:
+    in_file, new = totals
+    return TotalRow(words, in_file, new, note)
 
 
 def what_is_new(report: Mapping[str, Any]) -> str:
@@ -87,6 +94,16 @@ def _join(parts: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
+def to_post_words(corrections: Mapping[str, Any]) -> str:
+    """Return what an import can post for changed postings, such as "2 new postings on totals"."""
+    new = corrections.get("new", 0)  # an earlier version did not count them
+    changed = corrections["to_post"] - new
+    parts = [f"{counted(new, 'new posting')} on totals"] if new else []
+    if changed:
+        parts.append(f"the corrections for {counted(changed, 'changed posting')}")
+    return " and ".join(parts)
+
+
 def what_matches(report: Mapping[str, Any]) -> str:
     """Return the claims whose postings the practice already has, if the import only records that. Else return ""."""
     recognized = report.get("recognized", {})
@@ -100,8 +117,10 @@ def what_matches(report: Mapping[str, Any]) -> str:
 def button_words(report: Mapping[str, Any]) -> str:
     """Return what the button does, such as "Import 2 claims and the selected corrections"."""
     matches = what_matches(report)
-    offered = {"changes": report["differences"]["count"], "corrections": report["corrections"].get("to_post", 0)}
-    kinds = " and ".join(kind for kind, count in offered.items() if count)
+    to_post = report["corrections"].get("to_post", 0)
+    new = report["corrections"].get("new", 0)
+    offered = {"changes": report["differences"]["count"], "new postings": new, "corrections": to_post - new}
+    kinds = _join([kind for kind, count in offered.items() if count])
     parts = [matches] if matches else _parts_of_new(report)
     if kinds:
         parts.append(f"the selected {kinds}")

@@ -3,7 +3,7 @@
 import datetime as dt
 import secrets
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from flask import Blueprint, Response as FlaskResponse, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -17,7 +17,7 @@ from core.intake.mapping.workbook import CELLS_MAX
 from core.intake.uploads import codes, commands, import_queries, lifecycle, lists, mapping_choice, receive
 from core.intake.uploads.receive import megabytes
 from core.jobs import job_queries
-from core.models.imports import PIECE_BYTES_MAX, WORKER_STATUSES, ImportStatus
+from core.models.imports import PIECE_BYTES_MAX, WORKER_STATUSES, ImportSource, ImportStatus
 from core.money import parse_amount
 from webui.imports import import_files, import_labels, mapping_form
 from webui.imports.upload import IMPORT_ID_RULE, import_key
@@ -81,7 +81,8 @@ def show(import_id: int) -> str:
         status=import_labels.IMPORT_STATUS[job.status],
         sources=import_labels.SOURCE_LABELS,
         mappings=[(one.id, one.name) for one in mappings],
-        totals=import_labels.total_rows(report["in_file"], report["new"]) if "in_file" in report else [],
+        totals=_totals(report) if "in_file" in report else [],
+        to_post_words=import_labels.to_post_words(report["corrections"]) if "in_file" in report else "",
         what_is_new=import_labels.what_is_new(report),
         what_matches=import_labels.what_matches(report),
         button_words=import_labels.button_words(report) if "in_file" in report else "",
@@ -95,6 +96,11 @@ def show(import_id: int) -> str:
         size=sum(file["bytes"] for file in job.files),
         megabytes=megabytes,
     )
+
+
+def _totals(report: dict[str, Any]) -> list[import_labels.TotalRow]:
+    gives_totals = report["source"] == ImportSource.FILE.value
+    return import_labels.total_rows(report["in_file"], report["new"], gives_totals=gives_totals)
 
 
 @blueprint.get(f"/{IMPORT_ID_RULE}/mapping")

@@ -25,6 +25,8 @@ from webui.shared.labels import day_text
 _COLUMNS_MAX: Final = 500  # of a form
 _UNDECIDED: Final = "?"  # a word whose meaning the user must choose
 _DATE_FIELDS: Final = {field for field, target in TARGETS.items() if target.kind is Kind.DATE}
+# A workbook's real dates are read in this format, whatever the sheet shows.
+_FORMAT_LABELS: Final = {DateFormat.YMD: "Real dates, or YYYY-MM-DD"}
 _CONSTANT_FIELDS: Final = [
     field for field, target in TARGETS.items()
     if target.kind in (Kind.TEXT, Kind.WORD, Kind.DATE) and not target.private
@@ -117,7 +119,7 @@ class MappingForm:
             warnings=self.draft.warnings(),
             sheets=[(sheet, sheet) for sheet in sheets],
             fields=[("", "Not imported"), *((field.value, target.label) for field, target in TARGETS.items())],
-            formats=[("", "Choose …"), *((one.value, one.value) for one in DateFormat)],
+            formats=[("", "Choose …"), *((one.value, _FORMAT_LABELS.get(one, one.value)) for one in DateFormat)],
             kinds={field: target.kind.value for field, target in TARGETS.items()},
             taken=any(question.code == MappingNameTaken.code for question in questions) and self.mapping_id is None,
         )

@@ -21,6 +21,7 @@ from core.jobs.results import outcomes
 from core.jobs.results.outcomes import ItemRow
 from core.models.job_items import Verdict
 from core.models.jobs import JobKind, JobStatus, SettleJob
+from core.policy.rules import rules_on_and_off
 from core.practices import practice_days
 from core.reading import NOTE_CHARACTERS_MAX
 from webui.claims.feed_columns import SHORT_LABELS
@@ -53,6 +54,7 @@ def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -
         "changed": changed,
         "changed_words": stale.describe(job, changed),
         "totals": PreviewTotals.model_validate(job.preview),
+        "rules": rules_on_and_off(job.kind, job.rule_values, reason=job.reason),
         "open_words": open_balances.describe(job),
         "claims": preview_claims_table(db, job, args),
         "expired": is_expired(job, now=now()),

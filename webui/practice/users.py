@@ -87,12 +87,16 @@ def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mappi
     with app_context().sessions() as db:
         person = user_management.find(db, user_id, by=current_actor())
         browsers, tokens = user_management.count_sessions_and_tokens(db, person)
+        administrators = [
+            one for one in user_management.list_users(db, current_actor()) if one.active and one.role is Role.ADMIN
+        ]
     return render_template(
         "users/show.html",
         person=person,
         browsers=browsers,
         tokens=tokens,
         is_own=person.id == current_actor().user_id,
+        is_only_administrator=len(administrators) == 1,
         roles=list(Role),
         means=ROLE_DESCRIPTIONS,
         faults=faults or {},

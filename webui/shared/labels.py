@@ -20,7 +20,7 @@ from core.models.job_items import Outcome, Verdict
 from core.models.jobs import JobKind, JobStatus, SettleJob
 from core.models.ledger import REASON_NAMES, GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
 from core.models.people import Role
-from core.models.practices import PAYER_CLASS_NAMES, PayerClass, PeriodState, WriteOffSetting
+from core.models.practices import PAYER_CLASS_NAMES, SELF_PAY, PayerClass, PeriodState, WriteOffSetting
 from core.money import format_cents, format_limit, format_plain_amount
 from core.reading import as_sentence
 from webui.shared import auth
@@ -132,6 +132,12 @@ SETTING_DESCRIPTIONS: Final[Mapping[WriteOffSetting, str]] = {
     WriteOffSetting.NEITHER: "Only the billing status changes: it becomes Settled. Nothing is written off.",
 }
 
+# Not all of the standard statuses: the others say what they mean.
+STATUS_DESCRIPTIONS: Final[Mapping[str, str]] = {
+    "Internal Review": "Your office is looking into this claim. An import gives this status to a claim with a credit "
+    "balance. The status alone does not stop a write-off.",
+}
+
 _FILTERS: Final = (
     "money", "limit", "number", "date", "clock_time", "moment", "clock_seconds", "words", "duration", "percent",
     "feed_address", "day_text", "counted",
@@ -146,12 +152,14 @@ def register(app: Flask) -> None:
         app.add_template_filter(globals()[name], name)
     app.jinja_env.globals.update(
         OVER_LIMIT=OVER_LIMIT,
+        SELF_PAY=SELF_PAY,
         JOB_STATUS=JOB_STATUS,
         job_status=job_status,
         OUTCOME=OUTCOME,
         VERDICT=VERDICT,
         PERIOD_STATE=PERIOD_STATE,
         SETTING_MEANS=SETTING_DESCRIPTIONS,
+        STATUS_MEANS=STATUS_DESCRIPTIONS,
     )
 
 

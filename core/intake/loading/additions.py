@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
 from core.intake.loading import stages
+from core.intake.loading.balance_reasons import HELD_BACK, mark_claims
 from core.intake.loading.checks import Origins, add_transfers_that_lose_money
 from core.intake.loading.corrections import claims_to_correct
 from core.intake.loading.differences import decided_by_job
@@ -50,8 +51,11 @@ def hold_back(session: Session, practice_id: int, source: str, which: HoldBack) 
     all_claims = select(Claim.external_id).where(Claim.practice_id == practice_id)
     claims = all_claims if which is HoldBack.ALL else claims_to_correct(practice_id, source)
     is_known = exists().where(stages.KNOWN_POSTING.c.source_id == _POSTING.c.source_id)
+    is_new = and_(_POSTING.c.claim.in_(claims), ~is_known, ~_POSTING.c.source_id.contains(CORRECTION))
+    if which is HoldBack.ALL:
+        mark_claims(session, practice_id, select(_POSTING.c.claim).where(is_new), HELD_BACK)
     deleted = session.connection().execute(
-        delete(_POSTING).where(_POSTING.c.claim.in_(claims), ~is_known, ~_POSTING.c.source_id.contains(CORRECTION)),
+        delete(_POSTING).where(is_new),
         execution_options={"preserve_rowcount": True},
     )
     of_line = and_(LineItem.practice_id == Claim.practice_id, LineItem.claim_id == Claim.id)

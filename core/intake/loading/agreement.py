@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.db.sums import sum_cents
 from core.intake.loading import stages
+from core.intake.loading.balance_reasons import Reason, find_reasons
 from core.models.claims import Claim
 
 FIRST_DIFFERENT: Final = 10
@@ -20,6 +21,11 @@ class DifferentBalance(NamedTuple):
     claim_id: str
     file_cents: int
     cents: int
+    reasons: tuple[Reason, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {**self._asdict(), "reasons": [one.facts() for one in self.reasons]}
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Agreement:
 
     def facts(self) -> dict[str, Any]:
         """Return it as JSON."""
-        return {**vars(self), "first": [one._asdict() for one in self.first]}
+        return {**vars(self), "first": [one.facts() for one in self.first]}
 
 
 def keep_file_balances(session: Session, practice_id: int) -> None:
@@ -51,7 +57,9 @@ def keep_file_balances(session: Session, practice_id: int) -> None:
     session.execute(insert(_FILE).from_select(["claim_id", "cents"], sums))
 
 
-def compare_balances(session: Session, practice_id: int, *, file_cents: int) -> Agreement:
+def compare_balances(
+    session: Session, practice_id: int, source: str, *, file_cents: int, gives_totals: bool
+) -> Agreement:
     """Compare the balances after the import with those of the files, whose A/R total is `file_cents`."""
     here = Claim.insurance_due + Claim.patient_due
 
@@ -60,6 +68,14 @@ def compare_balances(session: Session, practice_id: int, *, file_cents: int) -> 
         return both.where(Claim.practice_id == practice_id, here != _FILE.c.cents)
 
     different, surplus = session.execute(of_existing(func.count(), sum_cents(here - _FILE.c.cents))).one()
-    rows = of_existing(Claim.external_id, _FILE.c.cents, here).order_by(func.abs(here - _FILE.c.cents).desc(), Claim.id)
-    first = [DifferentBalance(*row) for row in session.execute(rows.limit(FIRST_DIFFERENT))] if different else []
-    return Agreement(file_cents, file_cents + surplus, different, first)
+    if not different:
+        return Agreement(file_cents, file_cents + surplus, 0, [])
+    rows = of_existing(Claim.external_id, _FILE.c.cents, here, _FILE.c.reason)
+    first = session.execute(rows.order_by(func.abs(here - _FILE.c.cents).desc(), Claim.id).limit(FIRST_DIFFERENT)).all()
+    differences = {number: (cents_here - of_file, reason) for number, of_file, cents_here, reason in first}
+    reasons = find_reasons(session, practice_id, source, differences, gives_totals=gives_totals)
+    listed = [
+        DifferentBalance(number, of_file, cents_here, tuple(reasons[number]))
+        for number, of_file, cents_here, _ in first
+    ]
+    return Agreement(file_cents, file_cents + surplus, different, listed)

@@ -3,10 +3,10 @@
 import datetime as dt
 import hashlib
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Select, and_, case, func, select
+from sqlalchemy import Select, Subquery, and_, case, false, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from core.claims.export import escape_formula
@@ -14,60 +14,27 @@ from core.counting import counted
 from core.db.sums import sum_cents
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins
+from core.intake.loading.correction_entry import Entry
 from core.intake.loading.corrections_sql import DIGEST_CHARACTERS, REMOVED, found_corrections
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
-from core.intake.loading.known_postings import CORRECTION
+from core.intake.loading.known_postings import CORRECTION, Totals
+from core.intake.loading.own_parts import imported_parts
 from core.models.ledger import PostingKind
 from core.money import format_cents, format_plain_amount
-from core.practices import periods
+from core.practices import periods, practice_days, practice_queries
 
 LISTED_MAX: Final = 100  # in a result; `all_corrections` yields every one
-REFUND: Final = "refund"  # a payment above zero, as files write it
 FILE_COLUMNS: Final = (
     *("posting_id", "claim_id", "line", "responsibility", "kind", "amount", "paid_by", "group_code", "reason_code"),
     "posting_date",
 )
 _READ_AT_ONCE: Final = 1_000
 _STAGE: Final = stages.POSTING
-_MOVING: Final = (PostingKind.PAYMENT.value, PostingKind.ADJUSTMENT.value)
+_WRITE_OFF: Final = "write-off"
+_PAYMENT: Final = PostingKind.PAYMENT.value
+_TRANSFER: Final = PostingKind.TRANSFER.value
+_MOVING: Final = (_PAYMENT, PostingKind.ADJUSTMENT.value)
 _OLDER_MIN: Final = 10  # fewer may be payments that the office voided
-
-
-class Entry(NamedTuple):
-    """The values of a posting."""
-
-    line: int
-    responsibility: str
-    kind: str
-    amount_cents: int  # positive raises the balance
-    paid_by: str | None
-    group_code: str | None
-    reason_code: str | None
-    posted_on: str
-
-    @property
-    def kind_in_file(self) -> str:
-        """Return the kind as files write it."""
-        return REFUND if self.kind == PostingKind.PAYMENT and self.amount_cents > 0 else self.kind
-
-    def to_post(self) -> str:
-        """Return the posting with its effect in words, for people."""
-        amount = format_cents(abs(self.amount_cents))
-        effect = f"raises the balance by {amount}" if self.amount_cents > 0 else f"lowers the balance by {amount}"
-        return f"{self._named()} that {effect} {self._place()}"
-
-    def __str__(self) -> str:
-        """Return the values in one line, for people."""
-        return f"{self._named()} {format_cents(self.amount_cents)} {self._place()}"
-
-    def _named(self) -> str:
-        """Return the kind with its payer or codes, such as "payment by primary" or "CO-45 adjustment"."""
-        codes = f"{self.group_code}-{self.reason_code} " if self.group_code and self.reason_code else ""
-        by = "" if not self.paid_by else f" {'to' if self.kind_in_file == REFUND else 'by'} {self.paid_by}"
-        return f"{codes}{self.kind_in_file}{by}"
-
-    def _place(self) -> str:
-        return f"({self.responsibility}, line {self.line}, {dt.date.fromisoformat(self.posted_on):%m/%d/%Y})"
 
 
 class Dating(NamedTuple):
@@ -75,7 +42,17 @@ class Dating(NamedTuple):
 
     today: dt.date  # in the practice's time zone
     is_dated: bool  # the file has posting dates
-    closed: Collection[dt.date] = ()  # months whose corrections are posted on the first open day after them
+    gives_totals: bool  # the file has totals, not single postings
+    closed: Collection[dt.date]  # months whose corrections are posted on the first open day after them
+
+    @classmethod
+    def of(cls, session: Session, practice_id: int, totals: Totals | None, *, now: dt.datetime) -> "Dating":
+        """Return how the corrections of an import are dated. `totals` is None if the file has single postings."""
+        today = practice_days.today(practice_queries.find(session, practice_id), now=now)
+        if totals is None:
+            return cls(today, is_dated=True, gives_totals=False, closed=())
+        closed = periods.closed_months(session, practice_id)
+        return cls(today, is_dated=totals.has_dates, gives_totals=True, closed=closed)
 
     def date_of(self, old: Entry, new: Entry | None) -> str | None:
         """Return the date of the correction, or None for the date in the file.
@@ -99,7 +76,11 @@ class Correction:
     old: Entry
     new: Entry | None
     corrected_before: bool = False
+    is_new: bool = False  # a total that contains another posting
     post_on: str | None = None  # the posting date of the correction; None: as in the file
+    own_cents: int = 0  # the part of `old` that was posted in Batch Settle
+    own_kind: str | None = None
+    recognized: bool = False
 
     @property
     def postings(self) -> tuple[Entry, ...]:
@@ -119,9 +100,23 @@ class Correction:
             return (_as_entry(self.new),)
         if self.new._replace(amount_cents=0, posted_on="") == self.old._replace(amount_cents=0, posted_on=""):
             cents = self.new.amount_cents - self.old.amount_cents
-            if cents and (self.new.posted_on == self.old.posted_on or self.new.kind == PostingKind.CHARGE):
+            if cents and (
+                self.is_new or self.new.posted_on == self.old.posted_on or self.new.kind == PostingKind.CHARGE
+            ):
                 return (_as_entry(self.new._replace(amount_cents=cents)),)
         return (_counter(self.old)._replace(posted_on=self.new.posted_on), _as_entry(self.new))
+
+    @property
+    def old_words(self) -> str:
+        """Return what the ledger has, for people. What was posted in Batch Settle is named apart."""
+        if not self.own_cents:
+            return str(self.old)
+        imported = self.old._replace(amount_cents=self.old.amount_cents - self.own_cents)
+        return f"{imported}, plus {self.own_kind} {format_cents(self.own_cents)} posted in Batch Settle"
+
+    def to_post(self) -> list[str]:
+        """Return `postings` with their effects in words, for people."""
+        return [one.to_post(is_new=self.is_new) for one in self.postings]
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -155,6 +150,7 @@ class Corrections:
     missing: int
     to_post: int  # those that an import can correct: the others were corrected before
     first: list[Correction]
+    new: int = 0  # the part of `to_post` that are totals with another posting
     raising: int = 0  # payments and adjustments that the files lower or no longer contain
     raised_cents: int = 0  # by which that raises the balances
     lowering: int = 0  # payments and adjustments that the files raise
@@ -182,17 +178,49 @@ class Corrections:
 
 def list_corrections(session: Session, practice_id: int, source: str, origins: Origins, dating: Dating) -> Corrections:
     """Return what differs from the ledger. Call it before the known rows are deleted."""
-    found = found_corrections(practice_id, source).subquery("found")
+    found = _found(practice_id, source, dating)
     is_missing = found.c.at.is_(None)
     rise = case((is_missing, 0), else_=found.c.new_amount_cents) - found.c.old_amount_cents
     moves = and_(found.c.old_kind.in_(_MOVING), ~found.c.corrected_before)
     is_rising = and_(moves, rise > 0)
     counts = [func.count().filter(one) for one in (~is_missing, is_missing, ~found.c.corrected_before)]
     rising = (func.count().filter(is_rising), sum_cents(rise, is_rising))
-    columns = (*counts, *rising, func.count().filter(and_(moves, rise < 0)))
+    columns = (*counts, func.count().filter(found.c.is_new), *rising, func.count().filter(and_(moves, rise < 0)))
     changed, missing, open_, *of_moves = tuple(session.execute(select(*columns).select_from(found)).one())
-    first = list(_read(session, practice_id, source, origins, dating, limit=LISTED_MAX)) if changed or missing else []
+    first = _first(session, practice_id, source, origins, dating) if changed or missing else []
     return Corrections(changed, missing, open_, first, *of_moves)
+
+
+def _found(practice_id: int, source: str, dating: Dating) -> Subquery:
+    """Return what differs from the ledger, with `is_new` for a total that contains another payment or adjustment.
+
+    A transfer is derived from the balances. It is new if no other posting of its claim has to be corrected.
+    """
+    found = found_corrections(practice_id, source).subquery("differing")
+    of = found.c
+    is_same = and_(of.at.is_not(None), ~of.corrected_before, of.new_responsibility == of.old_responsibility)
+    rises = func.coalesce(and_(is_same, of.old_kind.in_(_MOVING), of.new_amount_cents < of.old_amount_cents), false())
+    moves = func.coalesce(and_(is_same, of.old_kind == _TRANSFER), false())
+    stays = ~func.bool_or(~or_(rises, moves)).over(partition_by=of.claim)
+    is_new = and_(literal(dating.gives_totals), or_(rises, and_(moves, stays)))
+    return select(found, is_new.label("is_new")).subquery("found")
+
+
+def _first(session: Session, practice_id: int, source: str, origins: Origins, dating: Dating) -> list[Correction]:
+    """Return the first corrections, with the part of each total that was posted in Batch Settle."""
+    first = list(_read(session, practice_id, source, origins, dating, limit=LISTED_MAX))
+    parts = imported_parts(session, practice_id, source, {one.claim_id for one in first if one.recognized})
+
+    def with_own_part(one: Correction) -> Correction:
+        if not one.recognized or one.old.kind not in _MOVING:
+            return one
+        own = one.old.amount_cents - parts.cents.get(one.posting_id, 0)
+        has_write_off = (one.claim_id, one.old.line) in parts.written_off
+        return replace(
+            one, own_cents=own, own_kind=_WRITE_OFF if has_write_off and one.old.kind != _PAYMENT else one.old.kind
+        )
+
+    return [with_own_part(one) for one in first]
 
 
 def claims_to_correct(practice_id: int, source: str) -> Select[Any]:
@@ -226,12 +254,26 @@ def _read(
     session: Session, practice_id: int, source: str, origins: Origins, dating: Dating, *, limit: int | None
 ) -> Iterator[Correction]:
     width = len(STAGED_POSTING_COLUMNS)
-    found = found_corrections(practice_id, source).subquery("found")
-    rows = select(found).order_by(found.c.at.nulls_last(), found.c.source_id).limit(limit)
+    found = _found(practice_id, source, dating)
+    # What is not simply new first, because it needs a closer look.
+    is_transfer = found.c.old_kind == _TRANSFER
+    order = (found.c.is_new, found.c.at.nulls_last(), is_transfer, found.c.source_id)
+    rows = select(found).order_by(*order).limit(limit)
     for row in session.execute(rows, execution_options={} if limit else {"yield_per": _READ_AT_ONCE}):
         old, new = Entry(*row[3 : 3 + width]), None if row.at is None else Entry(*row[3 + width : 3 + 2 * width])
         origin = origins[_STAGE]
         if old.kind == PostingKind.CHARGE and origin.charges is not None:
             origin = origin.charges
         post_on = dating.date_of(old, new)
-        yield Correction(row.source_id, row.claim, origin.file, row.at, old, new, row.corrected_before, post_on)
+        yield Correction(
+            row.source_id,
+            row.claim,
+            origin.file,
+            row.at,
+            old,
+            new,
+            row.corrected_before,
+            row.is_new,
+            post_on,
+            recognized=row.recognized,
+        )

@@ -11,7 +11,7 @@ from core.models.ledger import Posting, PostingKind
 
 REMOVED: Final = "removed"
 DIGEST_CHARACTERS: Final = 12
-_POSTINGS_SOURCE: Final = "csv"  # source of `settle import postings`, which posts corrections
+POSTINGS_SOURCE: Final = "csv"  # source of `settle import postings`, which posts corrections
 _STAGE: Final = stages.POSTING
 
 
@@ -27,7 +27,7 @@ def _earlier_corrections(practice_id: int, source: str) -> Select[Any]:
     """
     original, to = (func.split_part(Posting.source_id, CORRECTION, part) for part in (1, 2))
     digest = func.split_part(to, "-", 1)
-    of_source = (Posting.practice_id == practice_id, Posting.source.in_({source, _POSTINGS_SOURCE}))
+    of_source = (Posting.practice_id == practice_id, Posting.source.in_({source, POSTINGS_SOURCE}))
     return (
         select(original.label("source_id"), func.min(digest).label("first_to"), func.max(digest).label("last_to"))
         .where(*of_source, Posting.source_id.contains(CORRECTION))
@@ -63,7 +63,7 @@ def found_corrections(practice_id: int, source: str) -> Select[Any]:
     changed = (
         select(
             _STAGE.c.at, known.c.source_id, known.c.claim, *values(known.c, "old"), *values(_STAGE.c, "new"),
-            corrected_before,
+            corrected_before, known.c.recognized,
         )
         .join(known, known.c.source_id == _STAGE.c.source_id)
         .outerjoin(earlier, of_earlier)
@@ -75,7 +75,7 @@ def found_corrections(practice_id: int, source: str) -> Select[Any]:
     nothing = [cast(null(), column.type).label(column.name) for column in values(_STAGE.c, "new")]
     missing = select(
         cast(literal(None), _STAGE.c.at.type).label("at"), known.c.source_id, known.c.claim, *values(known.c, "old"),
-        *nothing, corrected_before,
+        *nothing, corrected_before, known.c.recognized,
     ).outerjoin_from(known, earlier, of_earlier).where(
         exists().where(stages.CLAIM.c.external_id == known.c.claim),
         known.c.amount_cents != 0,  # a recognized posting that the file did not have before either

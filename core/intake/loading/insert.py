@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, FromClause, Insert, and_, insert, literal, null, select
+from sqlalchemy import BigInteger, FromClause, Insert, and_, insert, literal, literal_column, null, select
 from sqlalchemy.orm import Session, aliased
 
 from core.access.permissions import Actor
@@ -157,6 +157,6 @@ def _postings(practice_id: int, *, source: str | None, by: Actor | None, now: dt
         select(literal(practice_id), *columns.values())
         .select_from(staged)
         .join(claim, claim.c.external_id == staged.c.claim)
-        .order_by(claim.c.id, staged.c.at)
+        .order_by(claim.c.id, staged.c.at, literal_column(f"{staged.name}.ctid"))  # a row's postings in their order
     )
     return insert(Posting).from_select(["practice_id", *columns], rows, include_defaults=False)

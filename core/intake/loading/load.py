@@ -24,6 +24,7 @@ from core.intake.loading.additions import (
     report_faulty_additions,
 )
 from core.intake.loading.agreement import Agreement, compare_balances, keep_file_balances
+from core.intake.loading.balance_reasons import mark_uncorrected
 from core.intake.loading.checks import Origins, check_staged
 from core.intake.loading.closed_months import check_closed_months
 from core.intake.loading.compare import delete_known_rows, report_conflicts
@@ -48,7 +49,7 @@ from core.intake.loading.totals import ControlTotals, FirstClaim, check_expected
 from core.intake.parsing.faults import Faults
 from core.intake.parsing.folder import RowsRead
 from core.models.claims import Claim
-from core.practices import periods, practice_days, practice_queries
+from core.practices import practice_queries
 
 _COUNTED_STAGES: Final = (
     ("offices", stages.OFFICE),
@@ -159,10 +160,11 @@ def load(
     in_file, first = control_totals(session), first_claims(session, practice_id)
     check_expected_total(in_file, options.expected_total_cents)
     keep_file_balances(session, practice_id)
-    dating = _dating(session, practice_id, totals, now=now)
+    dating = Dating.of(session, practice_id, totals, now=now)
     differences, corrections = _compare(session, practice_id, source, origins, options, dating)
     staged, takes = _counts(session), options.take_changes and differences.count > 0
     corrected = stage_corrections(session, practice_id, source, origins, dating) if options.post_corrections else 0
+    mark_uncorrected(session, practice_id, source, corrections)
     held_back = 0 if holds_back is None else hold_back(session, practice_id, source, holds_back)
     delete_known_rows(session, practice_id)
     on_existing = _check_new(session, practice_id, origins, faults, takes=takes, options=options, by=by, now=now)
@@ -178,16 +180,18 @@ def load(
         warnings=corrections.warnings(),
     )  # fmt: skip
     if options.check_only:
-        return _with_agreement(session, practice_id, done)
+        return _with_agreement(session, practice_id, done, source=source, gives_totals=totals is not None)
     return _write(session, practice_id, done, source=source, gives_totals=totals is not None, by=by, now=now)
 
 
-def _with_agreement(session: Session, practice_id: int, checked: Imported) -> Imported:
-    """Compare the balances now, if the import would move none of them."""
-    if any(checked.added.values()) or checked.corrections.changed or checked.corrections.missing:
-        return checked
-    found = compare_balances(session, practice_id, file_cents=checked.in_file.total_cents)
-    return replace(checked, agreement=found)
+def _with_agreement(session: Session, practice_id: int, done: Imported, *, source: str, gives_totals: bool) -> Imported:
+    """Compare the balances after the import, or in a check if the import would move none of them."""
+    moves = any(done.added.values()) or done.corrections.changed or done.corrections.missing
+    if moves and done.summary is None:
+        return done
+    file_cents = done.in_file.total_cents
+    found = compare_balances(session, practice_id, source, file_cents=file_cents, gives_totals=gives_totals)
+    return replace(done, agreement=found)
 
 
 def lock_imports(session: Session, practice_id: int) -> None:
@@ -216,13 +220,6 @@ def _compare(
     for one in all_corrections(session, practice_id, source, origins, dating) if options.each_correction else ():
         options.each_correction(one)  # type: ignore[misc]
     return list_differences(session, origins), list_corrections(session, practice_id, source, origins, dating)
-
-
-def _dating(session: Session, practice_id: int, totals: Totals | None, *, now: dt.datetime) -> Dating:
-    today = practice_days.today(practice_queries.find(session, practice_id), now=now)
-    if totals is None:
-        return Dating(today, is_dated=True)
-    return Dating(today, is_dated=totals.has_dates, closed=periods.closed_months(session, practice_id))
 
 
 def _check_new(
@@ -288,11 +285,10 @@ def _write(
         audit.record(session, "practice.imported", Subject.practice(practice_id), by=by, now=now, **facts)
     if done.recognized.postings:
         mark_returned(session, practice_id, source, gives_totals=gives_totals)
-    return replace(
-        done,
-        summary=summarize(session, practice_id, alike, done.new if not done.on_existing.claims else None),
-        agreement=compare_balances(session, practice_id, file_cents=done.in_file.total_cents),
+    done = replace(
+        done, summary=summarize(session, practice_id, alike, done.new if not done.on_existing.claims else None)
     )
+    return _with_agreement(session, practice_id, done, source=source, gives_totals=gives_totals)
 
 
 def _counts(session: Session) -> dict[str, int]:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     not_,
     select,
 )
@@ -152,7 +153,7 @@ def _post(
         select(*columns.values())
         .join_from(_STAGE, Claim, and_(Claim.practice_id == practice_id, Claim.external_id == _STAGE.c.claim))
         .where(picked)
-        .order_by(_STAGE.c.at)
+        .order_by(_STAGE.c.at, literal_column(f"{_STAGE.name}.ctid"))  # a row's postings in their order
     )
     session.execute(insert(Posting).from_select(list(columns), rows))
 

@@ -36,6 +36,7 @@ from core.intake.loading import stages
 from core.intake.loading.due_postings import due_postings, is_other, steps_due, totals_due
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
 from core.intake.loading.known_postings import CORRECTION, KNOWN_COLUMNS, Totals
+from core.intake.loading.late_reversals import lines_with_late_reversals
 from core.intake.loading.partly_due import partly_due
 from core.models.claims import Claim
 from core.models.ledger import Posting, PostingKind
@@ -65,7 +66,8 @@ def recognize(session: Session, practice_id: int, source: str, totals: Totals | 
     compared only with payments. Changed postings are recognized if any of the following changed by exactly what is
     expected:
 
-    1. the balances of a line, by payments or by everything else
+    1. the balances of a line, by payments or by everything else; the reversals of write-offs that the changed payments
+       will cause are expected too
     2. the payments, or the adjustments, for a line and responsibility; for adjustments, what was expected after any
        one of the postings counts too, because the office may have entered only the first ones
     3. the adjustments of a claim, on any line
@@ -83,7 +85,7 @@ def recognize(session: Session, practice_id: int, source: str, totals: Totals | 
     due, steps = totals_due(rows).cte("due"), steps_due(rows).cte("steps")
     changes = _changes(rows).cte("changes")
     entries = _entries(changes).cte("entries")
-    lines = _lines(due, changes, entries).cte("lines")
+    lines = _lines(practice_id, due, changes, entries).cte("lines")
     places = _places(steps, entries, lines).cte("places")
     claims = _claims(due, entries, lines, places).cte("claims")
     place = tuple_(changes.c.claim, changes.c.line, changes.c.side, changes.c.kind == _PAYMENT)
@@ -189,17 +191,19 @@ def _entries(changes: CTE) -> Select[Any]:
     return select(union_all(added, taken.where(of.old_kind.is_not(None))).subquery("every"))
 
 
-def _lines(due: CTE, changes: CTE, entries: CTE) -> Select[Any]:
+def _lines(practice_id: int, due: CTE, changes: CTE, entries: CTE) -> Select[Any]:
     """Return the lines on which payments, or everything else, changed balances by exactly what is due.
 
-    If no payment on a line changed, what is due may include payments too.
+    If no payment on a line changed, what is due may include payments too. If a late payment came with the export, what
+    is due includes the reversal of the write-off.
     """
     line = (due.c.claim, due.c.line)
     paid = select(changes.c.claim, changes.c.line).where(changes.c.kind == _PAYMENT)
     by_class = select(*line, due.c.paid).where(tuple_(*line, due.c.paid).not_in(_uneven(due, entries, "paid")))
     unpaid = select(*line, literal(value=False))
     by_side = unpaid.where(tuple_(*line).not_in(_uneven(due, entries)), tuple_(*line).not_in(paid))
-    return select(union(by_class, by_side).subquery("every"))
+    late = lines_with_late_reversals(practice_id, due, entries).add_columns(literal(value=False))
+    return select(union(by_class, by_side, late).subquery("every"))
 
 
 def _uneven(due: CTE, entries: CTE, *more: str) -> Select[Any]:

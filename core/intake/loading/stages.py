@@ -177,8 +177,10 @@ LINE_SUM: Final = _stage(
     Column("last_payment_on", Date),
 )
 
-# The balance of an existing claim according to the files.
-FILE_BALANCE: Final = _stage("file_balance", Column("claim_id", BigInteger), Column("cents", BigInteger))
+# The balance of an existing claim according to the files. `reason`: why the import leaves another one.
+FILE_BALANCE: Final = _stage(
+    "file_balance", Column("claim_id", BigInteger), Column("cents", BigInteger), Column("reason", Text)
+)
 
 # A field in which a staged row differs from the practice's record. `at` is the line of the file.
 DIFFERENCE: Final = _stage(

@@ -37,6 +37,8 @@ POSTING_TOTALS: Final[Mapping[str, tuple[ColumnElement[bool], ColumnElement[int]
     "adjustments": (_STAGE.c.kind == PostingKind.ADJUSTMENT.value, -_STAGE.c.amount_cents),
     "transfers": (and_(_STAGE.c.kind == PostingKind.TRANSFER.value, ~_IS_PAID), _STAGE.c.amount_cents),
 }
+TRANSFERS: Final = "transfers"
+DERIVED_TRANSFERS: Final = "Derived: not in your file. They move the patient’s share, so that both balances agree."
 # In the order of an A/R report.
 TOTAL_LABELS: Final = (
     ("charges", "Charges"),
@@ -46,7 +48,7 @@ TOTAL_LABELS: Final = (
     ("patient_payments", "Patient payments"),
     ("refunds", "Refunds"),
     ("adjustments", "Adjustments"),
-    ("transfers", "Transfers"),
+    (TRANSFERS, "Transfers"),
 )
 
 

@@ -75,6 +75,8 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
             "changed": corrections.changed,
             "missing": corrections.missing,
             "to_post": corrections.to_post,
+            "new": corrections.new,
+            "looks_older": corrections.looks_older,
             "first": [_correction(one) for one in corrections.first],
         },
         "recognized": imported.recognized._asdict(),
@@ -89,8 +91,8 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
 
 def _correction(one: Correction) -> dict[str, Any]:
     new = None if one.new is None else str(one.new)
-    same = {name: getattr(one, name) for name in ("posting_id", "claim_id", "file", "line_of_file")}
-    return {**same, "old": str(one.old), "new": new, "postings": [posting.to_post() for posting in one.postings]}
+    same = {name: getattr(one, name) for name in ("posting_id", "claim_id", "file", "line_of_file", "is_new")}
+    return {**same, "old": one.old_words, "new": new, "postings": one.to_post()}
 
 
 def of_faults(mistakes: list[Mistake]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from core.models.claims import Claim, LineItem
 from core.models.job_items import JobItem, Verdict, is_reserved
 from core.models.jobs import JobKind, SettleJob, is_open
 from core.models.ledger import Posting
-from core.models.practices import Payer, Provider
+from core.models.practices import SELF_PAY, Payer, Provider
 from core.practices import names
 
 FULL_SCAN_FROM_CLAIMS: Final = (
@@ -101,7 +101,7 @@ def for_job(session: Session, job: SettleJob) -> PreviewTotals:
         write_offs=_reversed(session, job) if job.kind is JobKind.REVERSE else _write_offs(session, key),
         insurance_cents=overall.insurance_cents,
         patient_cents=overall.patient_cents,
-        by_payer=_groups(payers, none="No insurance"),
+        by_payer=_groups(payers, none=SELF_PAY),
         by_provider=groups(session, key, Provider, Claim.billing_provider_id, none="No provider"),
         by_code=_codes(session, key, overridden=cost_share.overridden_rules(job)),
         in_other_jobs=_in_other_jobs(session, key),

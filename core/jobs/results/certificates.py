@@ -22,8 +22,8 @@ from core.ledger import recoveries
 from core.models.claims import Claim
 from core.models.job_items import JobChunk, JobItem, Outcome
 from core.models.jobs import FINAL_STATUSES, JobKind, JobStatus, SettleJob
-from core.models.practices import Payer, Practice, Provider
-from core.policy.rules import RULES
+from core.models.practices import SELF_PAY, Payer, Practice, Provider
+from core.policy.rules import rules_on_and_off
 
 _LATE_PAYMENTS_MAX: Final = 200  # listed one by one; the sums cover all
 _HASHED_TOGETHER: Final = 10_000  # items whose lines are hashed as one text, to limit the size of the text
@@ -99,6 +99,7 @@ class Certificate(BaseModel):
     setting: str
     provider_settings: dict[str, str]
     rules: list[str]  # in effect, in order
+    rules_off: list[str]  # turned off by the practice's numbers, or not for the job's reason
     rules_overridden: list[str]
     rule_values: dict[str, Any]
     total: int
@@ -148,9 +149,7 @@ def for_job(session: Session, key: JobKey) -> Certificate:
         cost_share_reason=cost_share.reason_of(job),
         setting=job.setting.value,
         provider_settings=job.provider_settings,
-        rules=[rule.code for rule in RULES if job.kind in rule.kinds],
-        rules_overridden=list(job.overridden_rules),
-        rule_values=job.rule_values,
+        **_rules(job),
         total=job.claims_total or 0,
         settled=chunks["settled"],
         skipped=chunks["skipped"],
@@ -160,7 +159,7 @@ def for_job(session: Session, key: JobKey) -> Certificate:
         receivable_before=before,
         written_off=moved,
         receivable_after=after,
-        by_payer=_groups(session, key, Payer, Claim.primary_payer_id, none="No insurance"),
+        by_payer=_groups(session, key, Payer, Claim.primary_payer_id, none=SELF_PAY),
         by_provider=_groups(session, key, Provider, Claim.billing_provider_id, none="No provider"),
         items_sha256=items_hash(session, key),
         since=_changes_since(session, key, moved.total_cents) if job.kind is JobKind.SETTLE else None,
@@ -179,6 +178,12 @@ def _who_and_when(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "started_at": job.started_at,
         "finished_at": job.finished_at,
     }
+
+
+def _rules(job: SettleJob) -> dict[str, Any]:
+    on, off = rules_on_and_off(job.kind, job.rule_values, reason=job.reason)
+    overridden = list(job.overridden_rules)
+    return {"rules": on, "rules_off": off, "rules_overridden": overridden, "rule_values": job.rule_values}
 
 
 def _changes_since(session: Session, key: JobKey, written_off_cents: int) -> Since:

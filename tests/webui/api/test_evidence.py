@@ -149,6 +149,8 @@ def test_the_certificate_adds_up_to_the_cent_and_names_the_user_and_the_rules(wo
         certificate["settled"] + certificate["skipped"] + certificate["failed"] + certificate["not_reached"] == CLAIMS
     )
     assert "on_hold" in certificate["rules"]
+    assert not {"too_few_statements", "recent_statement"} & {*certificate["rules"]}
+    assert {"too_few_statements", "recent_statement"} <= {*certificate["rules_off"]}
     assert re.fullmatch(r"[0-9a-f]{64}", certificate["items_sha256"])
 
 

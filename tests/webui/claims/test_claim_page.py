@@ -7,9 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from core.access.permissions import Actor
+from core.ledger import credit_moves
+from core.ledger.entries import Refund
 from core.models.claims import Hold
 from core.money import parse_amount
-from tests.factories import TODAY, GivenPractice, Line
+from tests.factories import NOW, TODAY, GivenPractice, Line
 from tests.webui.conftest import Browser
 from webui.shared import url_converters
 
@@ -75,6 +77,21 @@ def test_the_ledger_lists_postings_from_the_first_charge_to_the_write_off(
     assert shown[-1].count("$0.00") == 2
     assert "Small balance “Year-end clean-up”" in shown[-1]
     assert f"/jobs/{job.job_id}" in biller.links("/claims/C1")
+
+
+def test_a_refund_is_named_in_the_ledger_and_a_claim_without_a_payer_is_self_pay(
+    practice: GivenPractice, biller: Browser
+) -> None:
+    practice.claim("C1", Line(0, 5_00), primary_payer_id=None)
+    practice.post("C1", 6_00)
+    asked = {"line": 1, "responsibility": "patient", "amount_cents": 1_00, "paid_to": "patient", "note": "Check 7"}
+    refund = {"by": practice.biller, "idempotency_key": "refund", "now": NOW}
+    practice.do(credit_moves.refund, "C1", Refund.model_validate(asked), **refund)
+
+    page = biller.says("/claims/C1")
+    assert "Ins 1 Self-pay" in page
+    assert "Refund 1 Patient $1.00" in page
+    assert "refund to patient" in page
 
 
 def test_billed_equals_payments_plus_write_offs_plus_balances(practice: GivenPractice, biller: Browser) -> None:

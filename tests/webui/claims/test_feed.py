@@ -16,6 +16,7 @@ from core.access.permissions import Actor
 from core.claims.feed import ELIGIBILITY
 from core.policy.rules import RULES
 from tests.factories import GivenPractice, Line, a_practice
+from tests.webui.api.test_evidence import sheet_of
 from tests.webui.conftest import Browser, Clock
 from webui.claims.feed_columns import COLUMNS, ELIGIBILITY_PILLS, SHORT_LABELS
 
@@ -313,6 +314,25 @@ def test_the_export_contains_the_filtered_claims_and_no_formulas(named: GivenPra
     assert [row["Claim ID"] for row in rows] == [f"N/{number} %<'" for number in range(len(NAMES))]
     assert {row["Total Bal"] for row in rows} == {"1.50"}
     assert "Birth" not in answer.text
+
+
+def test_the_workbook_of_the_feed_has_real_dates_and_names_self_pay(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("C1", Line(0, 5_00), service_date=dt.date(2026, 3, 4), primary_payer_id=None)
+    biller.post("/feed/columns", on="/claims", column=["service_date", "primary_payer"])
+
+    head, row = sheet_of(biller.get("/feed/export.xlsx").data)
+
+    cells = dict(zip(head, row, strict=True))
+    serial = (dt.date(2026, 3, 4) - dt.date(1899, 12, 30)).days
+    assert (cells["Date of Service"], cells["Ins 1"]) == (str(serial), "Self-pay")
+
+
+def test_a_claim_in_internal_review_says_what_that_means(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("C1", Line(0, 5_00), billing_status="Internal Review")
+
+    means = "An import gives this status to a claim with a credit balance."
+    assert f'title="Your office is looking into this claim. {means}' in biller.get("/claims").text
+    assert means in biller.says("/claims/C1")
 
 
 def test_the_export_is_named_by_the_date_in_the_practices_time_zone(

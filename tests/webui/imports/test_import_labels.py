@@ -21,18 +21,20 @@ NONE_ADDED = dict.fromkeys(("claims", "lines", "postings"), 0)
             {"claims": 120, "postings": 201, "changes": 4, "corrections": 99},
             "Import 120 claims, 201 postings on existing claims and the selected changes and corrections",
         ),
+        ({"corrections": 99, "new": 99}, "Import the selected new postings"),
+        ({"changes": 1, "corrections": 99, "new": 98}, "Import the selected changes, new postings and corrections"),
         ({"recognized": 3}, "Record matching postings on 3 claims"),
         ({"recognized": 3, "changes": 2}, "Record matching postings on 3 claims and the selected changes"),
     ],
 )
 def test_the_button_names_what_is_new_and_the_checked_boxes(facts: dict[str, int], words: str) -> None:
-    of = {"claims": 0, "postings": 0, "changes": 0, "corrections": 0, "recognized": 0, **facts}
+    of = {"claims": 0, "postings": 0, "changes": 0, "corrections": 0, "new": 0, "recognized": 0, **facts}
     report: dict[str, Any] = {
         "added": {**NONE_ADDED, "claims": of["claims"], "postings": of["postings"]},
         "on_existing": {"postings": of["postings"]},
         "changes_taken": False,
         "differences": {"count": of["changes"]},
-        "corrections": {"to_post": of["corrections"]},
+        "corrections": {"to_post": of["corrections"], "new": of["new"]},
         "recognized": {"postings": of["recognized"] * 2, "claims": of["recognized"]},
     }
 

@@ -87,6 +87,7 @@ def test_real_dates_of_a_workbook_are_shown_as_the_practice_writes_them(
 
     assert form.status_code == 200
     assert "DOS 03/04/2026" in page_text(form)
+    assert '<option value="YYYY-MM-DD" selected>Real dates, or YYYY-MM-DD</option>' in form.text
     assert "Based on payer names: Medicare is Medicare." in page_text(form)
 
 

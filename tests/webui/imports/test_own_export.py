@@ -10,6 +10,7 @@ from core.intake.loading.known_postings import CORRECTION
 from core.intake.mapping.mapping import Mapping
 from core.intake.mapping.saved_mappings import save_mapping
 from core.models.ledger import Posting
+from tests.factories import NOW
 from tests.own_export import COLUMNS, MAPPING, csv_file, next_day, rows_of, workbook
 from tests.uploads import Uploads
 from tests.webui.conftest import Browser, page_text
@@ -113,7 +114,10 @@ def test_changes_come_in_on_request(biller: Browser, uploads: Uploads) -> None:
 
     assert "6 claims in the files are already in Batch Settle. 1 claim will receive 1 new posting." in page
     assert "Import 1 posting on existing claims and the selected changes and corrections" in page
-    assert "The new totals do not include the corrections for changed postings." in page
+    assert "The new totals do not include the corrections for 3 changed postings." in page
+    assert "Transfers Derived: not in your file. They move the patient’s share, so that both balances agree." in page
+    assert "Not selected, because these changes overwrite names, statuses and other values." in page
+    assert "Selected, because the balances agree with the files only with these postings." in page
     assert "1 change to existing records Patient name 1" in page
     assert "Patient P000 Name Sample, Petra 0 Example, Paula" in page
     assert "3 postings differ from the files" in page
@@ -122,7 +126,8 @@ def test_changes_come_in_on_request(biller: Browser, uploads: Uploads) -> None:
     assert "1 posting on existing claims and 1 change imported." in done
     assert "The A/R for the claims in these files is" in biller.says("/imports/1")
     assert "1 claim has a different balance in Batch Settle." in done
-    assert "Claim ID In the files In Batch Settle Difference V0001" in done
+    assert "Claim ID In the files In Batch Settle Difference Reason and next step V0001" in done
+    assert "The import did not post the changes to this claim’s postings. Upload the file again" in done
     assert "V0001" in biller.load("/imports/2/corrections.csv").text
 
 
@@ -204,8 +209,53 @@ def test_the_corrections_of_an_older_export_are_not_checked(biller: Browser, upl
         biller.post(f"/imports/{number}/confirm", on="/imports", post_corrections="true")
         uploads.work()
 
+    assert "Not selected, because these files look older than an earlier import." in page_text(page)
     assert "The same files were imported before, as import 1" in page_text(page)
     assert "Posting their corrections would undo what later imports posted." in page_text(page)
+
+
+def test_an_export_that_would_undo_many_payments_leaves_the_corrections_unchecked(
+    biller: Browser, uploads: Uploads
+) -> None:
+    save(uploads)
+    paid, less = rows_of(30), rows_of(30)
+    for row in less:
+        if row[6]:
+            row[6], row[10] = row[6] - 1, row[10] + 1
+    less[0][3] += dt.timedelta(days=1)  # not the same file as any before
+    for number, rows in enumerate((paid, less), 1):
+        send(biller, {"ar.csv": csv_file(rows)}, key=f"upload {number}", kind="1")
+        uploads.work()
+        page = biller.get(f"/imports/{number}")
+        biller.post(f"/imports/{number}/confirm", on="/imports")
+        uploads.work()
+
+    assert "These files look older than an earlier import." in page_text(page)
+    assert 'name="post_corrections" value="true">' in page.text
+
+
+def test_the_next_payment_on_a_total_is_a_new_payment(biller: Browser, uploads: Uploads) -> None:
+    save(uploads)
+    later = [list(row) for row in ROWS]
+    later[1][6], later[1][10] = later[1][6] + 5, later[1][10] - 5
+    for number, rows in enumerate((ROWS, later), 1):
+        send(biller, {"ar.csv": csv_file(rows)}, key=f"upload {number}", kind="1")
+        uploads.work()
+        page = biller.says(f"/imports/{number}")
+        biller.post(f"/imports/{number}/confirm", on="/imports", post_corrections="true")
+        uploads.work(now=NOW + dt.timedelta(seconds=number))
+
+    assert "from the files" not in page
+    assert "3 new postings on totals" in page
+    assert "Payment by primary -$65.00" in page
+    assert "New payment by primary of $5.00 (insurance, line 1, 11/23/2026)" in page
+    assert "Transfer that lowers the balance by $5.00 (patient, line 1, 11/23/2026)" in page
+    assert "Also post 3 new postings on totals" in page
+    assert "The A/R for the claims in these files is" in biller.says("/imports/2")
+    ledger = biller.says("/claims/V0001").partition("Ledger")[2]
+    order = ["Charge", "Payment", "Adjustment", "Transfer", "Transfer", "Payment", "Transfer", "Transfer"]
+    assert [word for word in ledger.split() if word in order] == order
+    assert (ledger.count("import 1"), ledger.count("import 2")) == (5, 3)
 
 
 def test_the_page_names_the_recognized_mapping_and_offers_different_columns(biller: Browser, uploads: Uploads) -> None:

@@ -17,6 +17,7 @@ from core.models.claims import ClaimStatus, Hold
 from core.models.jobs import JobKind, JobStatus, SettleJob
 from core.models.people import Role
 from core.models.practices import PayerClass, WriteOffSetting
+from core.practices import limits
 from tests.factories import NOW, GivenPractice, Line, a_practice
 from tests.webui.conftest import Browser, Clock, page_text
 
@@ -33,6 +34,19 @@ def send(browser: Browser, path: str = "/jobs", *, dialog: bool = False, **field
 def preview(browser: Browser, *numbers: str, **fields: Any) -> TestResponse:
     form = {"target_status": "Settled", "reason": "small_balance", "idempotency_key": "one", **fields}
     return send(browser, claim_id=list(numbers), **form)
+
+
+def test_the_preview_lists_the_rules_that_are_on_and_off(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(1)
+    admin = practice.person("admin@lakeside.example", Role.ADMIN)
+    practice.act(limits.set_rule_limits, {"statements_min": 2}, by=admin)
+
+    page = biller.says(f"/jobs/{practice.preview().job_id}").partition("Skip rules: ")[2]
+    off, _, on = page.partition("Off:")[2].partition("On:")
+
+    assert "Too soon after the last statement to the patient" in off
+    assert "Too few statements sent to the patient" in on
+    assert "On hold, or excluded from write-offs" in on
 
 
 def test_a_stale_preview_shows_how_many_of_its_claims_changed_before_confirm(

@@ -88,6 +88,9 @@ def test_administrators_cannot_change_themselves_and_the_page_explains_why(
     assert "You can’t change your own role or limits, or deactivate yourself." in admin.says(own)
     assert [form for form in admin.forms(own) if form.startswith(f"{own}/") and "limits" not in form and
             "role" not in form] == []  # fmt: skip
+    assert "You are the only administrator. Add a second one on the Users page." in admin.says(own)
+    practice.person("second@lakeside.example", Role.ADMIN)
+    assert "Ask another administrator." in admin.says(own)
     for act, fields in (
         ("role", {"role": "biller"}),
         ("limits", {"claim_limit_cents": "unlimited", "job_limit_cents": "unlimited"}),

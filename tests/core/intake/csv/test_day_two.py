@@ -16,6 +16,7 @@ from core.db.engine import transaction
 from core.errors import NotAllowed
 from core.intake.csv.csv_import import import_csv
 from core.intake.csv.postings_import import import_postings
+from core.intake.loading.balance_reasons import NOT_CORRECTED, Reason
 from core.intake.loading.load import Imported, ImportOptions
 from core.intake.loading.totals import ExpectedTotalDiffers
 from core.intake.parsing.faults import ImportRefused
@@ -296,11 +297,12 @@ def test_the_balances_after_an_import_are_compared_with_those_of_the_files(files
     done = load(files)
 
     assert done.agreement is not None
+    reason = Reason(NOT_CORRECTED, -1_00)
     assert done.agreement.facts() == {
         "file_cents": done.in_file.total_cents,
         "cents": done.in_file.total_cents - 1_00,
         "different": 1,
-        "first": [{"claim_id": "184146026", "file_cents": 11_00, "cents": 10_00}],
+        "first": [{"claim_id": "184146026", "file_cents": 11_00, "cents": 10_00, "reasons": [reason.facts()]}],
     }
     assert done.agreement.cents == sum(
         claim.insurance_due + claim.patient_due for claim in (read_claim(files), read_claim(files, "184146027"))

@@ -1,6 +1,7 @@
 """After an import, the balances are compared with those of the file."""
 
 from core.intake.loading.agreement import DifferentBalance
+from core.intake.loading.balance_reasons import ENTERED, NOT_CORRECTED, Reason
 from tests.core.intake.mapping.conftest import MAPPING, OfficeFiles
 from tests.core.intake.mapping.test_second_file import in_practice, load
 
@@ -13,7 +14,7 @@ def test_a_claim_with_balances_of_zero_in_the_file_is_compared_too(office: Offic
 
     assert found is not None
     assert (found.file_cents, found.cents, found.different) == (0, 100_00, 1)
-    assert found.first == [DifferentBalance("C1", 0, 100_00)]
+    assert found.first == [DifferentBalance("C1", 0, 100_00, (Reason(NOT_CORRECTED, 100_00),))]
 
 
 def test_a_check_of_a_file_without_news_compares_the_balances_too(office: OfficeFiles) -> None:
@@ -26,4 +27,4 @@ def test_a_check_of_a_file_without_news_compares_the_balances_too(office: Office
 
     assert found is not None
     assert (found.file_cents, found.cents, found.different) == (105_00, 75_00, 1)
-    assert found.first == [DifferentBalance("C1", 100_00, 70_00)]
+    assert found.first == [DifferentBalance("C1", 100_00, 70_00, (Reason(ENTERED, -30_00),))]

@@ -1,0 +1,119 @@
+"""Why the balance of a claim differs from the files after an import, and what the office does about it."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Select, Text, and_, cast, func, select, update
+from sqlalchemy.orm import Session
+
+from core.intake.loading import stages
+from core.intake.loading.corrections import Corrections
+from core.intake.loading.corrections_sql import found_corrections
+from core.intake.loading.due_postings import due_postings, totals_due
+from core.ledger import entry_postings
+from core.models.claims import Claim
+from core.models.ledger import Posting, PostingKind
+from core.money import format_cents
+
+NOT_CORRECTED: Final = "not_corrected"
+CORRECTED_BEFORE: Final = "corrected_before"
+HELD_BACK: Final = "held_back"
+WRITTEN_OFF: Final = "written_off"
+REVERSED: Final = "reversed"
+ENTERED: Final = "entered"
+UNKNOWN: Final = "unknown"
+_WORDS: Final[Mapping[str, str]] = {
+    NOT_CORRECTED: "The import did not post the changes to this claim’s postings. Upload the file again, and check "
+    "“Also post”.",
+    CORRECTED_BEFORE: "A posting changed again after an earlier correction. Post the difference on the claim’s page.",
+    HELD_BACK: "A new posting was not imported, because the file has no line numbers. Add a column with them, or post "
+    "it on the claim’s page.",
+    WRITTEN_OFF: "The file does not contain {cents} in write-offs yet. Enter them in your system. The Write-offs page "
+    "lists them.",
+    REVERSED: "A write-off of {cents} was reversed here, and the file still contains it. Reverse it in your system "
+    "too. The Write-offs page lists the reversal.",
+    ENTERED: "The file does not contain {cents} in postings that were entered in Batch Settle. Enter them in your "
+    "system, or void them on the claim’s page.",
+    UNKNOWN: "{cents} has no known reason. Compare the claim’s postings with your system, and post the difference on "
+    "the claim’s page.",
+}
+_FILE: Final = stages.FILE_BALANCE
+
+
+class Reason(NamedTuple):
+    """A reason with the cents that it explains. Below zero lowers the balance in Batch Settle."""
+
+    code: str
+    cents: int
+
+    @property
+    def words(self) -> str:
+        """Return the reason and the next step, for people."""
+        return _WORDS[self.code].format(cents=format_cents(abs(self.cents)))
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {**self._asdict(), "words": self.words}
+
+
+def mark_claims(session: Session, practice_id: int, claim_numbers: Select[Any], code: str) -> None:
+    """Keep a reason for claims in the files. Call it before known rows are deleted."""
+    claims = select(Claim.id).where(Claim.practice_id == practice_id, Claim.external_id.in_(claim_numbers))
+    session.execute(update(_FILE).where(_FILE.c.claim_id.in_(claims)).values(reason=code))
+
+
+def mark_uncorrected(session: Session, practice_id: int, source: str, corrections: Corrections) -> None:
+    """Mark the claims whose postings differ from the files and are not corrected by this import."""
+    if not corrections.changed and not corrections.missing:
+        return
+    found = found_corrections(practice_id, source).subquery("found")
+    for code, condition in ((CORRECTED_BEFORE, found.c.corrected_before), (NOT_CORRECTED, ~found.c.corrected_before)):
+        mark_claims(session, practice_id, select(found.c.claim).where(condition), code)
+
+
+def find_reasons(
+    session: Session,
+    practice_id: int,
+    source: str,
+    differences: Mapping[str, tuple[int, str | None]],
+    *,
+    gives_totals: bool,
+) -> dict[str, list[Reason]]:
+    """Return the reasons by claim number. `differences` has the cents of each difference, and the marked reason."""
+    own = _own_cents(session, practice_id, source, differences, gives_totals=gives_totals)
+    found = {}
+    for number, (cents, marked) in differences.items():
+        reasons = [Reason(code, own[number][code]) for code in (WRITTEN_OFF, REVERSED, ENTERED) if own[number][code]]
+        rest = cents - sum(one.cents for one in reasons)
+        if marked is not None:
+            reasons.insert(0, Reason(marked, rest))
+        elif rest:
+            reasons.append(Reason(UNKNOWN, rest))
+        found[number] = reasons
+    return found
+
+
+def _own_cents(
+    session: Session, practice_id: int, source: str, claim_numbers: Collection[str], *, gives_totals: bool
+) -> Mapping[str, Counter[str]]:
+    """Return, by claim and reason, the cents of what the practice posted itself and the files do not contain."""
+    own: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    of_claim = and_(Claim.practice_id == Posting.practice_id, Claim.id == Posting.claim_id)
+    of_claims = (Posting.practice_id == practice_id, Claim.external_id.in_(claim_numbers))
+    place = (Claim.external_id, Posting.line, cast(Posting.responsibility, Text))
+    written_off = select(*place).join(Claim, of_claim).where(*of_claims, Posting.kind == PostingKind.WRITE_OFF)
+    places = set(map(tuple, session.execute(written_off)))
+    numbers = select(Claim.external_id).where(Claim.practice_id == practice_id, Claim.external_id.in_(claim_numbers))
+    rows = due_postings(practice_id, source, numbers, gives_totals=gives_totals).subquery("rows_due")
+    for number, line, side, paid, cents in session.execute(totals_due(rows)):
+        if paid or (number, line, side) not in places:
+            own[number][ENTERED] += cents
+        else:
+            own[number][WRITTEN_OFF if cents < 0 else REVERSED] += cents
+    if not gives_totals:
+        entered = select(Claim.external_id, func.sum(Posting.amount_cents)).join(Claim, of_claim)
+        by_claim = entered.where(*of_claims, Posting.source == entry_postings.SOURCE).group_by(Claim.external_id)
+        for number, cents in session.execute(by_claim):
+            own[number][ENTERED] += int(cents)
+    return own
