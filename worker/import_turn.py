@@ -12,7 +12,7 @@ _lock_file: Final = tempfile.TemporaryFile()  # noqa: SIM115  open as long as th
 
 @contextmanager
 def try_import_turn() -> Iterator[bool]:
-    """Take the turn unless another process of this worker has it. Yield whether it was taken."""
+    """Take the turn unless another process of this worker has it. Yield whether this process took it."""
     is_mine = _try_lock()
     try:
         yield is_mine

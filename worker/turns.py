@@ -30,7 +30,7 @@ def task_turn() -> Iterator[None]:
 
 @contextmanager
 def try_polling_turn() -> Iterator[bool]:
-    """Take the turn unless a task wants it or had it a moment ago. Yield whether it was taken."""
+    """Take the turn unless a task wants it or had it a moment ago. Yield whether the poll took it."""
     # A settling task works for one second, then sends a hint that starts the next one. As long as these hints keep
     # arriving, polling is not needed.
     is_mine = not _tasks and time.monotonic() - _last_task_ended[0] >= POLL_SECONDS and _turn.acquire(blocking=False)

@@ -77,7 +77,10 @@ def _has_ended(pid: int) -> bool:
 
 
 def _kill_worker() -> None:
-    """Kill the whole group if it is ours alone, because a stuck pool process would outlive its parent."""
+    """Kill this worker, and its process group if it leads one.
+
+    A stuck pool process would outlive the worker.
+    """
     if os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(1)

@@ -106,7 +106,7 @@ _LABELS: Final = {
     "version": "claim version",
     "previewed_version": "claim version at preview",
     "reversed_by": "reversed by job",
-    "version_after": "claim version after settling",
+    "version_after": "claim version after the job",
 }
 _AMOUNTS: Final = frozenset({"insurance_due", "patient_due", "small_balance_max_cents"})
 _DATES: Final = frozenset({

@@ -30,8 +30,8 @@ REASONS: Final = {
         "The user who chose Run now was deactivated or no longer has the required role. Choose Run now again"
     ),
     OWNER_MAY_NOT: "The owner's role no longer allows settling claims. Resume the schedule to become its owner",
-    TOO_LATE: "No process was running to start it before its deadline",
-    NEXT_RUN_CAME: "No process was running to start it before the next run was due",
+    TOO_LATE: "No process was running to start the run before its deadline",
+    NEXT_RUN_CAME: "No process was running to start the run before the next one was due",
     TIME_ZONE_CHANGED: "The time zone was changed, and the run's deadline had already passed in the new zone",
     EDITED: "A user changed the schedule's days or time before the run started",
     PAUSED: "A user paused the schedule before the run started",
@@ -44,8 +44,10 @@ REASONS: Final = {
         "The practice has not chosen its Balance Writeoff setting. After an administrator chooses it on the Write-off "
         "settings page, choose Run now"
     ),
-    UNEXPECTED_ERROR: "An unexpected error occurred on every try before its deadline. See the server log for details",
-    DATABASE_BUSY: "The database was busy or unavailable on every try before its deadline",
+    UNEXPECTED_ERROR: (
+        "An unexpected error occurred on every try before the run's deadline. See the server log for details"
+    ),
+    DATABASE_BUSY: "The database was busy or unavailable on every try before the run's deadline",
 }
 
 # By `RunReport.state`.

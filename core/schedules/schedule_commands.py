@@ -161,7 +161,10 @@ def pause(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) ->
 
 
 def resume(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -> Schedule:
-    """Resume the schedule, starting with its next run. The user who resumes a stopped schedule becomes its owner."""
+    """Resume the schedule, starting with its next run.
+
+    If the owner's account was deactivated or the role no longer allows it, this user becomes the owner.
+    """
     schedule = _lock_schedule(session, schedule_id, by)
     if schedule.state is ScheduleState.ACTIVE:
         return schedule

@@ -60,7 +60,7 @@ def test_one_user_confirms_and_another_approves_the_same_preview(
     approver.get_by_role("link", name="Review job").click()
     approver.get_by_role("link", name="Over the per-claim limit").click()
     expect(approver.locator("#preview-claims tbody tr")).to_have_count(1)
-    expect(approver.locator("#preview-claims tbody tr")).to_contain_text("Over the limit")
+    expect(approver.locator("#preview-claims tbody tr")).to_contain_text("Over the per-claim limit")
     look(approver)
     approver.get_by_label("Type CONFIRM, in capitals, to approve").fill("confirm")
     approver.get_by_role("button", name="Approve: settle 3 claims").click()

@@ -176,7 +176,7 @@ def test_a_claim_is_settled_from_the_feed(feed: Page, practice: GivenPractice) -
     field = feed.get_by_label("Type CONFIRM, in capitals, to continue")
     expect(field).to_be_focused()
     expect(feed.locator("#warning")).to_have_text(
-        "This posts 100 write-offs, $750.00 in all, to 50 claims. Only an approver or administrator "
+        "This posts 100 write-offs to 50 claims, totaling $750.00. Only an approver or administrator "
         "can reverse this, and a reversal leaves the original write-offs in the ledger."
     )
 

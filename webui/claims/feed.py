@@ -153,7 +153,7 @@ def save_filter() -> BaseResponse:
     try:
         kept = query.text(limit=None, cursor=None)
         acts.run(saved_filters.save, name=name, query=kept)
-        flash(f"Filter saved as “{' '.join(name.split())}”.", "good")
+        flash(f"Filter “{' '.join(name.split())}” saved.", "good")
     except Refusal as refusal:
         flash(refusal.message, "bad")
     return _redirect_to_feed()

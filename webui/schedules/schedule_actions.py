@@ -65,7 +65,7 @@ def settle(schedule_id: int) -> Response | tuple[str, int]:
         return schedule_pages.render_schedule(
             schedule_id, refused=acts.sentence_on_page(refusal), typed=typed
         ), refusal.http_status
-    flash("Settling is on, starting with the next run, whether scheduled or started with “Run now”.", "good")
+    flash("Settling is on, starting with the next run, including one started with “Run now.”", "good")
     return _redirect_to_schedule(schedule_id)
 
 

@@ -19,7 +19,7 @@ _WORDS: Final = {
     HTTPStatus.METHOD_NOT_ALLOWED: ("Not supported", "This page doesn't support that action."),
     HTTPStatus.INTERNAL_SERVER_ERROR: (
         "Something went wrong",
-        "Something went wrong. Your change was either saved completely or not at all. Try again.",
+        "Your change was either saved completely or not at all. Check which before you try again.",
     ),
 }
 _HEADINGS: Final = {

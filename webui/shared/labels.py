@@ -69,7 +69,7 @@ VERDICT: Final[Mapping[Verdict, Pill]] = {
     Verdict.SETTLE: Pill("Will settle", "check", "good"),
     Verdict.SKIP: Pill("Skipped", "skip", "warn"),
 }
-OVER_LIMIT: Final = Pill("Over the limit", "people", "warn")
+OVER_LIMIT: Final = Pill("Over the per-claim limit", "people", "warn")
 
 # By type first, because two types may share a value (responsibility and payer are both `patient`).
 LABELS: Final[Mapping[type[StrEnum], Mapping[Any, str]]] = {

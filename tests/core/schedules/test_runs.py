@@ -227,7 +227,7 @@ def test_a_run_past_its_grace_period_is_recorded_as_missed_with_the_reason(sched
     assert scheduled.jobs() == []
     report = scheduled.report(scheduled.run(), FIRST_RUN)
     assert (report.state, report.is_final) == ("missed", True)
-    assert "No process was running to start it before its deadline" in report.sentence
+    assert "No process was running to start the run before its deadline" in report.sentence
 
 
 def test_after_three_days_without_beat_one_run_starts_late_and_the_others_are_missed(

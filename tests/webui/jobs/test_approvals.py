@@ -125,7 +125,7 @@ def test_the_preview_names_the_other_jobs_of_the_day_that_count_toward_the_limit
     shown = biller.says(address_of(second))
 
     assert "Over the per-job limit when added to your other jobs that day: $30.00" in shown
-    assert f"(with job {first.job_id} )" in shown
+    assert f"; other job: {first.job_id} )" in shown
     assert address_of(first) in biller.links(address_of(second))
 
 
@@ -161,7 +161,7 @@ def test_claims_over_the_limit_for_one_claim_are_marked_and_can_be_filtered(
     approver: Browser, awaiting: JobKey
 ) -> None:
     every = approver.read(address_of(awaiting))
-    assert every.count("Over the limit</span>") == 1
+    assert every.count("Over the per-claim limit</span>") == 1
     assert {"DEAR", "CHEAP", "CHEAPER"} == set(re.findall(r'claims/(\w+)"', every))
 
     part = approver.get(f"{address_of(awaiting)}/preview?over=1", **{"X-Dialog": "1"}).text

@@ -190,7 +190,7 @@ def test_the_preview_shows_what_will_happen_to_each_claim(two_claims: GivenPract
     assert "<b>Abel</b>" not in biller.get(answer.headers["Location"]).text
     assert "Skipped</span> Insurance credit balance" in page
     assert (
-        "This posts 3 write-offs, $17.50 in all, to 1 claim. Only an approver or administrator can reverse this, and"
+        "This posts 3 write-offs to 1 claim, totaling $17.50. Only an approver or administrator can reverse this, and"
         in page
     )
     assert "Balance Writeoff: patient and insurance" in page
@@ -288,7 +288,7 @@ def test_a_canceled_preview_can_no_longer_be_confirmed(two_claims: GivenPractice
     answer = send(biller, f"{job}/confirm", confirmation="CONFIRM")
 
     assert answer.status_code == 409
-    assert "This preview can no longer be confirmed. It changed nothing." in page_text(answer)
+    assert "This preview can no longer be confirmed. No claim was changed." in page_text(answer)
     assert two_claims.write_offs("good") == []
 
 

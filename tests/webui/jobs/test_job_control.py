@@ -40,7 +40,7 @@ def test_a_failure_is_listed_with_its_cause_and_claim_and_can_be_retried(
 
     shown = biller.says(path)
 
-    assert "Completed; 1 claim failed and can be retried." in shown
+    assert "Completed, but 1 claim failed and can be retried." in shown
     assert "Locked by another user or process; gave up after five tries claim_locked yes" in shown
     assert f"/claims/{url_converters.encode_claim_id('A/1')}" in biller.links(path)
 
@@ -89,7 +89,7 @@ def test_page_api_and_file_mark_as_retryable_exactly_what_retry_accepts(
         shown = biller.says(path)
         page = f" {code} yes" in shown
         assert (f" {code} no" in shown) != page
-        assert ("Retry 1 failed" in shown) == page
+        assert ("Retry 1 failed claim" in shown) == page
         return {page, rows[0]["Can be retried"] == "yes", items[0].retryable}
 
     def is_retried() -> bool:
@@ -130,7 +130,7 @@ def test_a_biller_pauses_resumes_and_cancels_a_job(practice: GivenPractice, bill
     biller.post(f"{path}/cancel", on=path)
     practice.do(finish.advance, job, now=NOW)
     assert biller.status_of(job) == "Canceled"
-    assert "3 claims were not processed and not changed." in biller.says(path)
+    assert "3 claims were not processed or changed." in biller.says(path)
     assert practice.read("C00001").billing_status == "Balance Due"
 
 

@@ -47,10 +47,10 @@ def rows_of(browser: Browser, path: str) -> list[list[str]]:
 def test_a_finished_job_offers_files_of_its_claims_with_their_counts(job: JobKey, biller: Browser) -> None:
     page, links = biller.says(f"/jobs/{job.job_id}"), biller.links(f"/jobs/{job.job_id}")
 
-    assert "Settled 2 claims CSV XLSX Not settled 2 claims CSV XLSX To post one row for each posting CSV XLSX" in page
+    assert "Settled 2 claims CSV XLSX Not settled 2 claims CSV XLSX Postings one row each CSV XLSX" in page
     to_post = rows_of(biller, f"/write-offs/download?job={job.job_id}&form=csv")
     assert [row[0] for row in to_post] == ["Claim ID", *["C00001"] * 2, *["C00002"] * 2, "Total"]
-    assert "This download marks nothing as sent. To mark postings as sent, use Write-offs to post ." in page
+    assert "Downloading this file does not mark its postings as sent. To do that, use Write-offs to post ." in page
     assert "/write-offs" in links[links.index(f"/write-offs/download?job={job.job_id}&form=csv") :]
     assert "not-reached" not in " ".join(links)
     settled = rows_of(biller, f"/jobs/{job.job_id}/files/settled.csv")
@@ -227,7 +227,7 @@ def test_failures_with_different_causes_can_be_retried_cause_by_cause(practice: 
     path = f"/jobs/{job.job_id}"
 
     shown = biller.says(path)
-    assert "Retry 3 failed" in shown
+    assert "Retry 3 failed claims" in shown
     assert "2 · Locked by another user or process; gave up after five tries" in shown
     assert "1 · An unexpected error occurred on this claim" in shown
     biller.post(f"{path}/retry-failed", on=path, code="unexpected_error")
@@ -250,10 +250,10 @@ def test_a_halted_job_shows_the_reason_and_what_to_do(practice: GivenPractice, b
 
     assert codes.describe(code) in page
     ways_out = {
-        codes.BOOKS_DO_NOT_BALANCE: "Resume only after the cause is found, or cancel the job.",
+        codes.BOOKS_DO_NOT_BALANCE: "After the cause is found, resume the job, or cancel it.",
         "month_closed": "Ask an administrator to reopen the month, then resume the job, or cancel it.",
     }
-    assert ways_out.get(code, "Resume the job when the cause is fixed, or cancel it.") in page
+    assert ways_out.get(code, "After the cause is fixed, resume the job, or cancel it.") in page
 
 
 def test_a_stalled_job_shows_the_likely_cause(practice: GivenPractice, biller: Browser, clock: Clock) -> None:

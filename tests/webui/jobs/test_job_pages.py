@@ -231,7 +231,7 @@ def test_the_jobs_list_is_newest_first_paged_and_filtered_by_status(practice: Gi
     assert older == [f"/jobs/{jobs[1].job_id}", f"/jobs/{jobs[0].job_id}"]
     confirmed = [link for link in biller.links("/jobs?status=confirmed") if re.fullmatch(r"/jobs/\d+", link)]
     assert confirmed == [f"/jobs/{jobs[0].job_id}"]
-    assert "No jobs have the status “Halted”." in biller.says("/jobs?status=halted")
+    assert "No job has the status Halted." in biller.says("/jobs?status=halted")
 
 
 @pytest.mark.parametrize("path", ["/jobs/999", "/jobs/0", "/jobs/99999999999999999999999", "/jobs/abc", "/jobs/-1"])

@@ -48,6 +48,7 @@ def test_an_approver_reverses_a_job_from_its_page_to_the_cent(
     box = approver.says(page)
     assert "Confirm Reversal" in box
     assert "This posts 6 offsetting entries that restore $45.00 to 3 claims." in box
+    assert "A reversal cannot be undone, but a new job can settle the claims again." in box
     assert "Wrong month" in box
     confirm(approver, page)
     practice.run()
@@ -102,7 +103,7 @@ def test_the_reversal_form_explains_which_changed_claims_are_skipped(
     assert "That payment stays, and only the rest is reversed." in form
     assert "If a claim changed in any other way, it is skipped and listed. If the change was a hold," in form
     assert "restore $25.00 to 2 claims. 1 claim that changed later is skipped: C00003 ." in box
-    assert "claim version after settling 2" in box
+    assert "claim version after the job 2" in box
     assert "claim version 3" in box
 
 
@@ -226,6 +227,7 @@ def test_the_reversal_of_a_status_change_mentions_no_money(practice: GivenPracti
 
     box = approver.says(page)
     assert "This restores the earlier billing status of 2 claims. Nothing is posted." in box
+    assert "A reversal cannot be undone, but a new job can change the status again." in box
     assert "$" not in box
     confirm(approver, page)
     practice.run()

@@ -72,7 +72,7 @@ def test_the_page_shows_which_processes_are_alive_what_they_do_and_which_are_sil
     assert f"job {job.job_id} in practice {practice.id}, claims 1–4, 2 seconds" in shown
     assert "old:9 Silent 10 minutes ago" in shown
     assert "beat host:2 Alive" in shown
-    assert "0 seconds since beat was last seen" in shown
+    assert "0 seconds since the scheduler (beat) was last seen" in shown
 
 
 def test_the_page_shows_no_claim_patient_user_or_dollar_amount(

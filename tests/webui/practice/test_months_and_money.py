@@ -296,10 +296,10 @@ def test_a_refunded_payment_is_shown_as_a_restored_write_off(practice: GivenPrac
     shown = biller.says("/late-payments?month=2026-11")
 
     assert "November 2026 1 $100.00 $70.00 $0.00 $30.00 $30.00" in shown
-    restored = f"refund, takeback or void, write-off restored $0.00 $10.00 -$10.00 {job.job_id} import"
+    restored = f"Refund, takeback or void: write-off restored $0.00 $10.00 -$10.00 {job.job_id} import"
     assert "C1 1 Patient -$10.00" in shown
     assert restored in shown
-    assert f"payment, write-off reversed $100.00 $60.00 $40.00 {job.job_id} import" in shown
+    assert f"Payment: write-off reversed $100.00 $60.00 $40.00 {job.job_id} import" in shown
 
 
 def test_a_payment_on_another_line_shows_which_line_has_the_write_off(practice: GivenPractice, biller: Browser) -> None:
