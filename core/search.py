@@ -86,7 +86,7 @@ class Search:
 
     def filter_of(self, kind: Kind) -> ClaimFilter:
         """Return the feed's filter for the claims of this kind."""
-        return ClaimFilter(amount_cents=self.cents) if kind is Kind.AMOUNTS else ClaimFilter(claim_id_part=self.text)
+        return ClaimFilter(amount_cents=self.cents) if kind == Kind.AMOUNTS else ClaimFilter(claim_id_part=self.text)
 
 
 @dataclass(frozen=True)

@@ -223,6 +223,7 @@ def _look_for_her(installation: Installation, api: Api) -> None:
         answer = _browse(installation, ADMIN, path)
         assert answer.status == 200, path
     assert "Quillfeather" in _browse(installation, ADMIN, "/claims/her-1").text
+    assert NAME in _search(installation, ADMIN, "Zephyrine Quillfeather").text
     assert _browse(installation, ADMIN, "/claims/Quillfeather").status == 404
     assert _sign_in(installation, email="Quillfeather@canary.example", password=NOTE).status == 401
     with socket.create_connection((HOST, installation.web._settings.web_port), PATIENCE_SECONDS) as line:
@@ -336,20 +337,33 @@ def _watched(installation: Installation) -> None:
 
 def _browse(installation: Installation, email: str, path: str) -> Answer:
     """Request a page as this user's browser does."""
-    with transaction(installation.product.sessions) as session:
-        user = find_by_email(session, email)
-        assert user is not None
-        token = user_sessions.start(session, actor_for(user), utc_now())
-    return installation.web.ask("GET", path, headers={"Cookie": f"{SESSION_COOKIE}={token}"})
+    return installation.web.ask("GET", path, headers={"Cookie": _session_cookie(installation, email)})
+
+
+def _search(installation: Installation, email: str, typed: str) -> Answer:
+    """Type into the search box of a page as this user does."""
+    return _send_form(installation, "/jobs", "/search", cookie=_session_cookie(installation, email), text=typed)
 
 
 def _sign_in(installation: Installation, **fields: str) -> Answer:
-    """Sign in as a browser does, with the token of the form."""
-    page = installation.web.ask("GET", "/sign-in")
+    """Sign in as a browser does."""
+    return _send_form(installation, "/sign-in", "/sign-in", **fields)
+
+
+def _session_cookie(installation: Installation, email: str) -> str:
+    with transaction(installation.product.sessions) as session:
+        user = find_by_email(session, email)
+        assert user is not None
+        return f"{SESSION_COOKIE}={user_sessions.start(session, actor_for(user), utc_now())}"
+
+
+def _send_form(installation: Installation, page_path: str, path: str, *, cookie: str = "", **fields: str) -> Answer:
+    """Send a form with the token of its page."""
+    page = installation.web.ask("GET", page_path, headers={"Cookie": cookie})
     token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
     assert token is not None, page.text
-    cookie = {"Cookie": page.headers["Set-Cookie"].partition(";")[0]}
-    return installation.web.ask("POST", "/sign-in", form={"csrf_token": token[1], **fields}, headers=cookie)
+    cookies = {"Cookie": "; ".join(filter(None, (cookie, page.headers["Set-Cookie"].partition(";")[0])))}
+    return installation.web.ask("POST", path, form={"csrf_token": token[1], **fields}, headers=cookies)
 
 
 def _status(api: Api, job_id: int) -> str:

@@ -21,7 +21,7 @@ RIGHTS = {
         GET /credits   GET /credits/credits.csv   GET /aging   GET /aging/aging.csv
         GET /late-payments   GET /exclusions   GET /months
         GET /months/2026-11   GET /settings   GET /schedules   GET /schedules/1   GET /schedules/1/tonight
-        GET /schedule-runs   GET /schedule-runs/1   GET /reasons   GET /write-offs
+        GET /schedule-runs   GET /schedule-runs/1   GET /reasons   GET /write-offs   GET /search   POST /search
         GET /write-offs/files/1/write-offs.csv   GET /write-offs/download
     """,
     Action.SEND_WRITE_OFFS: """
@@ -177,5 +177,5 @@ FIELDS = {
     "total_due_max": "50", "claims_max": "1", "cents_max": "1", "kind": "payment", "line": "1", "paid_by": "patient",
     "responsibility": "patient", "amount": "1.00", "hold": "hold", "why": "Why", "number": "1", "role": "biller",
     "claim_limit_cents": "1", "job_limit_cents": "1", "setting": "both", "provider_id": "1", "query": "",
-    "time_zone": "America/Chicago", "to": "refund.patient", "posted_on": "",
+    "time_zone": "America/Chicago", "to": "refund.patient", "posted_on": "", "text": "C0000",
 }  # fmt: skip

@@ -45,7 +45,7 @@ class Clock:
 
 
 class LinkParser(HTMLParser):
-    """Collect every link of a page, and every form that can be sent."""
+    """Collect every link of a page, and every form that can be sent. A form that sends by GET is a link."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,8 +57,10 @@ class LinkParser(HTMLParser):
         attributes = dict(attrs)
         if tag == "a" and attributes.get("href"):
             self.links.append(attributes["href"] or "")
-        if tag == "form":
+        if tag == "form" and attributes.get("method") == "post":
             self._action = attributes.get("action")
+        elif tag == "form":
+            self.links.append(attributes.get("action") or "")
         if tag == "button" and self._action and "disabled" not in attributes:
             self.forms.append(self._action)
             self._action = None

@@ -545,7 +545,7 @@ def test_a_biller_can_read_schedules_and_reports_but_not_change_them(
     assert "Only an administrator of the practice can change them" in biller.says("/schedules")
     assert "Next run: Tuesday 11/24/2026" in biller.says(page)
     assert "This run would settle 1 claim" in biller.says(report)
-    assert biller.forms(page) == ["/sign-out"]
+    assert biller.forms(page) == ["/search", "/sign-out"]
 
 
 def test_a_schedule_says_before_settling_is_turned_on_that_nothing_would_be_written_off(
