@@ -1,15 +1,17 @@
-"""Reads of a large practice: its preview against a bare INSERT … SELECT, and the feed's pages, totals and counts."""
+"""Reads of a large practice: its preview against a bare INSERT … SELECT, the feed and its sums, and the search box."""
 
 from typing import Final
 
 import psycopg
 from sqlalchemy import select
 
+from core import search
 from core.claims import feed
 from core.claims.feed_order import Cursor, cursor_value
 from core.claims.filters import ClaimFilter
 from core.db.engine import Sessions
 from core.models.claims import Claim
+from core.search import Search
 from tests.benchmarks import runs
 from tests.benchmarks.claims import Practice, make_practice
 from tests.benchmarks.measure import Row, Watch, ms, timed
@@ -22,6 +24,8 @@ TIMES: Final = 40
 PAGE_SECONDS_MAX: Final = 0.05
 OTHER_SECONDS_MAX: Final = 0.5
 PREVIEW_RATIO_MAX: Final = 2.0
+
+_SEARCHES: Final = {"part of a claim number": "40077", "name": "patient 1f0e3", "amount": "$123.45"}
 
 _BARE: Final = """
 INSERT INTO job_item (practice_id, job_id, position, claim_id, claim_version, billing_status_before,
@@ -38,7 +42,10 @@ def rows(place: Place, sizes: Sizes) -> list[Row]:
     practice = make_practice(place.url(given, superuser=True), name="Lakeside", claims=sizes.many, now=runs.utc_now())
     url = place.url(given)
     with runs.sessions_on(url) as sessions:
-        read = [*_pages(sessions, practice, sizes), *_sorts(sessions, practice), *_sums(sessions, practice)]
+        read = [
+            *_pages(sessions, practice, sizes), *_sorts(sessions, practice), *_sums(sessions, practice),
+            *_searches(sessions, practice),
+        ]  # fmt: skip
         return [_preview(place, url, sessions, practice, sizes), *read]
 
 
@@ -115,6 +122,22 @@ def _sums(sessions: Sessions, practice: Practice) -> list[Row]:
         _p95("feed's totals", timed(totals, times=TIMES // 2), OTHER_SECONDS_MAX),
         _p95("feed's counts", timed(counts, times=TIMES // 2), OTHER_SECONDS_MAX),
     ]
+
+
+def _searches(sessions: Sessions, practice: Practice) -> list[Row]:
+    """Return the rows of the search box. Each text matches few rows, so that the search reads everything."""
+
+    def row(kind: str, text: str) -> Row:
+        wanted = Search.of(text)
+        assert wanted is not None
+
+        def find() -> None:
+            with sessions() as session:
+                search.find(session, practice.id, wanted)
+
+        return _p95(f"search by {kind}", timed(find, times=TIMES), OTHER_SECONDS_MAX)
+
+    return [row(*one) for one in _SEARCHES.items()]
 
 
 def _p95(what: str, watch: Watch, at_most: float) -> Row:
