@@ -23,8 +23,8 @@ _posting_date_option = click.option(
 
 @user_command(format_preview)
 @options.filter_option
-@click.option("--claim", "claims", multiple=True, metavar="ID", help="A claim. Repeat for more claims.")
-@click.option("--all", "every", is_flag=True, help="All of the practice's claims.")
+@click.option("--claim", "claims", multiple=True, metavar="ID", help="Select a claim. Repeat for more claims.")
+@click.option("--all", "every", is_flag=True, help="Select all of the practice's claims.")
 @click.option("--to", "target_status", default="Settled", show_default=True, metavar="STATUS",
               help="The new billing status.")  # fmt: skip
 @click.option(
