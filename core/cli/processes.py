@@ -54,7 +54,7 @@ def web() -> None:
 def worker(queue: str, name: str | None) -> None:
     """Run a worker on one queue.
 
-    The settle queue is for chunks, previews and imports. The control queue is for the sweep and the tick.
+    The settle queue is for chunks, previews, imports and mail. The control queue is for the sweep and the tick.
     """
     _wait_until_migrated()
     _exec_program(programs.worker(queue, load_settings(), name=name))
