@@ -22,7 +22,7 @@ TASK_TICK: Final = "settle.tick"
 TASK_MAIL: Final = "settle.mail"
 TASK_IMPORT: Final = "settle.import"
 TASK_CANARY: Final = "settle.canary"
-QUEUE_SETTLE: Final = "settle"  # chunks, previews, imports
+QUEUE_SETTLE: Final = "settle"  # chunks, previews, imports, mail, test hints
 QUEUE_CONTROL: Final = "control"  # sweep and tick, which must not wait behind chunks
 
 # What a message carries besides its task and ids, for logs.

@@ -211,7 +211,7 @@ def _months_of_service(session: Session, practice_id: int, last: dt.date) -> lis
 
 
 def with_current_totals(session: Session, practice_id: int, months: Collection[Month]) -> list[Month]:
-    """Fill in the current totals of those months that are open."""
+    """Fill in the current totals of the open months."""
     is_open = [month.month for month in months if month.state is PeriodState.OPEN]
     current = month_sums.totals_of(session, practice_id, is_open)
     return [replace(month, current_totals=current.get(month.month)) for month in months]

@@ -74,7 +74,7 @@ CAUSES: Final = (
     ),
     Cause(
         "missing_ca",
-        "The file of trusted certificates (ssl_ca_certs) is missing or cannot be read.",
+        "The CA certificate file (ssl_ca_certs) is missing or cannot be read.",
         f"Check ssl_ca_certs in {_URL}.",
         signs=("error 2 connecting to", "error 13 connecting to", "ssl_ca_certs"),
     ),

@@ -106,7 +106,7 @@ def token() -> None:
 def add_token(email: str) -> None:
     """Create a token that acts as the user.
 
-    It is shown once, alone on the last line.
+    The token is shown only once, alone on the last line.
     """
     with context.database() as engine, transaction(make_sessions(engine)) as session:
         owner = _owner(session, email)
@@ -168,7 +168,8 @@ def _owner(session: Session, email: str) -> User:
 def set_write_off(setting: str, practice_name: str, provider_id: str | None, email: str) -> None:
     """Change the Balance Writeoff setting.
 
-    It determines which balances are written off when a claim moves to Settled. Existing previews keep their setting.
+    The setting decides which balances are written off when a claim moves to Settled. Existing previews keep the
+    old setting.
     """
     chosen = WriteOffSetting(setting)
     with context.database() as engine, transaction(make_sessions(engine)) as session:

@@ -38,7 +38,8 @@ def _describe_decision(job: dict[str, Any]) -> str:
 def approvals(api: Api) -> Any:
     """List jobs that need approval.
 
-    Show the jobs that you may approve, your own jobs that need approval, and last week's decisions on your jobs.
+    Show the jobs that you may approve, your own jobs that need approval, and the decisions on your jobs in the last
+    7 days.
     """
     return api.get("/approvals")
 

@@ -32,14 +32,14 @@ def _line(act: dict[str, Any]) -> str:
 @click.option("--from", type=options.DAY, metavar="YYYY-MM-DD", help="First day, in the practice's time zone.")
 @click.option("--to", type=options.DAY, metavar="YYYY-MM-DD", help="Last day, in the practice's time zone.")
 @click.option(
-    "--csv", "path", type=click.Path(dir_okay=False, path_type=Path), help="Write all entries to this CSV file."
+    "--csv", "path", type=click.Path(dir_okay=False, path_type=Path), help="Write every match to this CSV file."
 )
 @click.option(
     "--limit",
     type=click.IntRange(1, 10_000),
     default=50,
     show_default=True,
-    help="Show this many entries, unless --csv is given.",
+    help="Show at most this many entries. --csv ignores it.",
 )
 def show_audit(api: Api, path: Path | None, limit: int, **wanted: Any) -> Any:
     """Show who did what, newest first.

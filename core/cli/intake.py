@@ -26,7 +26,9 @@ _time_zone_option = click.option(
 
 @click.group("import")
 def import_() -> None:
-    """Import claims or postings. A single error stops the whole import; each error is listed with its location.
+    """Import claims or postings. A single error stops the whole import.
+
+    The command lists each kind of error with its first locations.
 
     upload, show, map, list, confirm and discard act for a signed-in user. file, csv, synthea and postings run on the
     server.
@@ -154,7 +156,7 @@ def sample(claims: int, practice_name: str, seed: int) -> None:
 def postings(file: Path, practice_name: str, email: str | None, faults: Faults, as_json: bool) -> None:
     """Import postings to existing claims.
 
-    FILE contains the columns of postings.csv: payments, refunds, adjustments and transfers.
+    FILE has the columns of postings.csv, and one row for each payment, refund, adjustment or side of a transfer.
     """
     with import_session() as (session, progress):
         by = practices.find_actor(session, email, practice_name) if email else None

@@ -31,7 +31,8 @@ from core.schedules.descriptions import clock
 def download(api: Api, job: int, file: str, form: str | None, path: Path | None) -> Path | None:
     """Write a job's claims to a file.
 
-    Choose the claims that were settled, not settled (with reasons), or not reached (not processed).
+    settled: the claims that were settled. not-settled: skipped and failed claims, with reasons. not-reached: claims
+    that were not processed.
     """
     form = options.file_format(path, form)
     target = None if path == Path("-") else path or Path(f"job-{job}-{file}.{form}")
@@ -77,7 +78,7 @@ def _reason(found: dict[str, Any]) -> str:
 def certificate(api: Api, job: int) -> Any:
     """Print a job's reconciliation certificate.
 
-    The job must be finished. Exit code 0 only if it reconciles.
+    The job must be finished. The exit code is 0 only if the job reconciles.
     """
     return api.get(f"/settle-jobs/{job}/certificate")
 

@@ -29,7 +29,7 @@ def describe_status(job: dict[str, Any]) -> str:
     "asks at a terminal and fails in a script.",
 )
 def confirm(api: Api, job: int, confirmation: str | None, cost_share_reason: str | None) -> Any:
-    """Confirm a previewed job and run it. A job over a limit needs approval first."""
+    """Confirm a previewed job and run it. A job over a limit waits for approval before it runs."""
     found = api.get(f"/settle-jobs/{job}")
     for line in setting_lines(found):
         click.echo(line, err=True)

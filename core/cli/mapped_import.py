@@ -1,4 +1,4 @@
-"""`settle import file`: import the office's own export. It shows a guessed mapping first."""
+"""`settle import file`: show a guessed mapping for the practice's own export, and import the export."""
 
 import json
 import sys

@@ -18,7 +18,7 @@ _month_argument = click.argument("name", metavar="YYYY-MM")
 
 @click.group()
 def month() -> None:
-    """Month-end close. Nothing can be posted to a closed month."""
+    """List, show, close and reopen months. Nothing can be posted to a closed month."""
 
 
 def _describe_month(one: dict[str, Any]) -> str:

@@ -16,8 +16,8 @@ from core.watch.warnings import warnings
 def operations(as_json: bool) -> None:
     """Show processes, jobs and warnings.
 
-    All practices are included. Exit code 0 only if there is no warning. The command reads only the database. The
-    Operations page also shows the broker's queue depth.
+    All practices are included. The exit code is 0 only if there is no warning. The command reads only the database.
+    The Operations page also shows the broker's queue depth.
     """
     with options.sessions() as sessions:
         seen = overview.fetch_overview(sessions, now=context.utc_now())

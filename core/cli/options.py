@@ -52,7 +52,7 @@ filter_option = click.option(
     "filters",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Claims that match. Repeat a KEY to match any of its values.",
+    help="Select the claims that match. Repeat a KEY to match any of its values.",
 )
 
 

@@ -27,11 +27,11 @@ _posting_date_option = click.option(
 
 @user_command(format_preview)
 @options.filter_option
-@click.option("--claim", "claims", multiple=True, metavar="ID", help="A claim. Repeat for more claims.")
+@click.option("--claim", "claims", multiple=True, metavar="ID", help="Select a claim. Repeat for more claims.")
 @click.option("--claims-from", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True),
               help="A CSV, XLSX or text file of claim numbers, or - for standard input. Numbers that are not found are "
               "listed and select nothing.")  # fmt: skip
-@click.option("--all", "every", is_flag=True, help="All of the practice's claims.")
+@click.option("--all", "every", is_flag=True, help="Select all of the practice's claims.")
 @click.option("--to", "target_status", default="Settled", show_default=True, metavar="STATUS",
               help="The new billing status.")  # fmt: skip
 @click.option(

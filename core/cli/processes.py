@@ -54,7 +54,7 @@ def web() -> None:
 def worker(queue: str, name: str | None) -> None:
     """Run a worker on one queue.
 
-    The settle queue is for chunks, previews and imports, and the control queue is for sweep and tick.
+    The settle queue is for chunks, previews, imports and mail. The control queue is for the sweep and the tick.
     """
     _wait_until_migrated()
     _exec_program(programs.worker(queue, load_settings(), name=name))
@@ -62,9 +62,9 @@ def worker(queue: str, name: str | None) -> None:
 
 @click.command()
 def beat() -> None:
-    """Run beat, which sends hints on a schedule.
+    """Run beat, Celery's scheduler.
 
-    It sends hints for sweep and tick every ten seconds. A second beat does no harm.
+    Every ten seconds, it sends hints for the sweep and the tick. A second beat does no harm.
     """
     _wait_until_migrated()
     _exec_program(programs.beat(load_settings()))

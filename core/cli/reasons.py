@@ -37,7 +37,7 @@ def _line(one: dict[str, Any]) -> str:
 @user_command(lambda found: "\n".join(map(_line, found["reasons"])), name="list", group=reason)
 @click.option("--all", "every", is_flag=True, help="Include retired reasons.")
 def list_(api: Api, every: bool) -> Any:
-    """List the reasons. The first word on a line is the code for other commands."""
+    """List the reasons. The first word on each line is the code, which other commands take."""
     return api.get("/write-off-reasons", all="true" if every else None)
 
 

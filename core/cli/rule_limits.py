@@ -43,7 +43,7 @@ def set_rule_limit(api: Api, name: str, number: str) -> Any:
     """Set a rule limit.
 
     small-balance is in dollars: the max write-off of a claim's insurance balance, and of its patient balance, for a
-    small_balance reason. The others are whole numbers, and 0 turns a rule off.
+    small_balance reason. The others are whole numbers, and 0 turns that rule off.
     """
     limit = _NAMES[name]
     read = parse_amount(number) if limit.is_amount else reading.number(number)

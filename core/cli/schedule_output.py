@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import click
 
-from core.cli import options
+from core.cli import formats, options
 from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.counting import counted
@@ -66,9 +66,13 @@ def tonight(api: Api, schedule_id: int) -> Any:
     return api.get(f"/schedules/{schedule_id}/tonight")
 
 
+def _run_date(run: dict[str, Any]) -> str:
+    return formats.day(run["local_date"]) if run["local_date"] else "run now"
+
+
 def _list_runs(answer: dict[str, Any]) -> str:
     return "\n".join(
-        f"{run['id']:>6}  {run['local_date'] or 'run now':<10}  schedule {run['schedule_id']}  {run['words']}"
+        f"{run['id']:>6}  {_run_date(run):<10}  schedule {run['schedule_id']}  {run['words']}"
         for run in answer["schedule_runs"]
     ) or "There are no runs."  # fmt: skip
 

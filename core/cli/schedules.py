@@ -65,7 +65,10 @@ def add(api: Api, **given: Any) -> Any:
 @_with_fields
 @_confirmation_option
 def change(api: Api, schedule_id: int, confirmation: str | None, **given: Any) -> Any:
-    """Change the given fields, starting with the next run. For a schedule that settles, CONFIRM is required."""
+    """Change a schedule, starting with its next run.
+
+    Fields that are not given stay the same. If the schedule settles, CONFIRM is required.
+    """
     found = api.get(f"/schedules/{schedule_id}")
     if found["mode"] == "settle" and confirmation is None:
         confirmation = click.prompt(f"Type {CONFIRMATION} to change what it settles", err=True)
@@ -109,7 +112,7 @@ _add_action("resume", "Resume a schedule. If it was stopped, you become its owne
 @user_command(lambda deleted: f"Schedule {deleted['id']} is deleted.", group=schedule)
 @schedule_argument
 def delete(api: Api, schedule_id: int) -> Any:
-    """Delete a schedule. A job that is running or waiting continues."""
+    """Delete a schedule. Its jobs that are running or need approval continue."""
     api.send("DELETE", f"/schedules/{schedule_id}")
     return {"id": str(schedule_id)}
 

@@ -19,8 +19,8 @@ from core.settings import load_settings
 def up(port: int | None, data_dir: Path | None, no_sample: bool) -> None:
     """Run everything on this machine until Ctrl-C.
 
-    To use existing servers, set SETTLE_DATABASE_URL and SETTLE_BROKER_URL. A server without a URL is started here
-    and keeps its files in the data folder.
+    To use existing servers, set SETTLE_DATABASE_URL and SETTLE_BROKER_URL. If a URL is not set, the command starts
+    that server itself and keeps its files in the data folder.
     """
     chosen = {"web_port": port, "data_dir": data_dir}
     with_choices = load_settings().model_copy(

@@ -35,7 +35,7 @@ def _parse_head(_ctx: click.Context, _option: click.Parameter, given: str | None
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def verify(ctx: click.Context, name: str | None, kept: Head | None, as_json: bool) -> None:
-    """Check that the books balance to the cent. Exit code 0 only if every invariant holds."""
+    """Check that the books balance to the cent. The exit code is 0 only if every invariant holds."""
     if kept and not name:
         raise click.UsageError("--head also needs --practice NAME.")
     with context.database() as engine:

@@ -27,7 +27,7 @@ def _describe(seen: dict[str, Any]) -> str:
 @user_command(_describe, succeeds=lambda seen: seen["status"] == JobStatus.COMPLETED and seen["settled"] > 0)
 @options.job_argument
 def watch(api: Api, job: int) -> Any:
-    """Show a job's progress until it stops. Exit code 0 only if it completed and settled a claim."""
+    """Show a job's progress until it stops. The exit code is 0 only if the job completed and settled a claim."""
     path = f"/settle-jobs/{job}/progress"
     seen = api.get(path)  # before the bar, so that a refusal is printed without it
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} of {task.total:,} claims"))

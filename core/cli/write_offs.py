@@ -28,7 +28,7 @@ _layout_option = click.option("--layout", default=STANDARD, show_default=True, m
 
 @click.group("write-offs")
 def write_offs() -> None:
-    """Files with write-offs and reversals for your practice-management system."""
+    """Save write-offs and reversals to files for your practice-management system."""
 
 
 def _wrote(path: Path | None) -> str:
@@ -44,7 +44,7 @@ def _wrote(path: Path | None) -> str:
 @_format_option
 @_output_option
 def download(api: Api, path: Path | None, form: str | None, unsent: bool, **wanted: Any) -> Path | None:
-    """Write write-offs to a file. Nothing is marked as sent."""
+    """Save write-offs and reversals to a file. Nothing is marked as sent."""
     form = options.file_format(path, form)
     target = None if path == Path("-") else path or Path(f"write-offs.{form}")
     api.download(f"/postings.{form}", target, unsent="true" if unsent else None, **wanted)

@@ -43,7 +43,7 @@ CAUSES: Final = (
     ),
     Cause(
         "unknown_database",
-        "The server has no database of that name.",
+        "The server has no database with that name.",
         f"Check the name in {_URL}; core/db/role.sql creates the database.",
         signs=('database "" does not exist', "no such database"),
         sqlstates=("3D000",),
@@ -82,7 +82,7 @@ CAUSES: Final = (
     ),
     Cause(
         "missing_ca",
-        "The file of trusted certificates (sslrootcert) is missing or cannot be read.",
+        "The root certificate file (sslrootcert) is missing or cannot be read.",
         f"Check sslrootcert in {_URL}; sslrootcert=system uses the system's.",
         signs=("root certificate file", "root.crt", "sslrootcert"),
     ),
@@ -100,7 +100,7 @@ CAUSES: Final = (
     ),
     Cause(
         "tls_not_offered",
-        "The server does not speak TLS, which the address requires.",
+        "The address requires TLS, but the server does not offer it.",
         f"Turn on TLS at the server, or change sslmode in {_URL}.",
         signs=("server does not support ssl",),
     ),

@@ -37,7 +37,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Return True if the database is unreachable or out of connections."""
+    """Return whether the database is unreachable or out of connections."""
     if isinstance(error, DBAPIError) and sqlstate(error) is not None:
         return str(sqlstate(error)).startswith(_UNAVAILABLE_SQLSTATES)
     return is_transient(error)

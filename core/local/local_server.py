@@ -7,7 +7,7 @@ from core.local.guardian import Child
 
 
 class LocalServer(ABC):
-    """One server with its folder. It runs in its block."""
+    """One server with its folder. It runs for the length of its `with` block."""
 
     _child: Child | None = None
 

@@ -13,7 +13,7 @@ class StopRequested(Exception):
 
 
 class StopSignals:
-    """Within its block, a signal requests a stop, and `check` raises `StopRequested` from then on."""
+    """Inside the `with` block, a signal requests a stop. From then on, `check` raises `StopRequested`."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         """`say` gets a line for each signal."""

@@ -68,7 +68,7 @@ def _may_run(binaries: Path, user: int) -> bool:
 
 
 def _succeeds(argv: list[str], user: int) -> bool:
-    """Run it for real, because file modes are not enough: access lists and mount options matter too."""
+    """Run the command as the user. File modes do not say enough: access lists and mount options matter too."""
     try:
         done = subprocess.run(  # noqa: S603 – what this module asks
             argv, user=user, group=user, extra_groups=[], cwd="/", capture_output=True, check=False

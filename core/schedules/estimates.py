@@ -1,4 +1,4 @@
-"""Estimate what a schedule's next run would settle, by the rules of the preview, without writing anything."""
+"""Estimate what a schedule's next run would settle, with the preview's rules and without writing anything."""
 
 import datetime as dt
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """The runs of a locked schedule that are still undecided, and the records of runs that do not start.
 
-Runs are decided in order, so that the last decided date is enough. Ending or moving a schedule's runs first records
-every run that was already due, so that no run disappears silently.
+Runs are decided in date order, so the last decided date shows which runs are left. Before a schedule ends or its times
+change, every run that was already due is recorded. So no run disappears silently.
 """
 
 import datetime as dt

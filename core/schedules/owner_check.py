@@ -10,7 +10,7 @@ _REQUIRED_ACTIONS: Final = frozenset({Action.MANAGE_SCHEDULES, Action.PREVIEW_JO
 
 
 def reason_owner_may_not(user: User) -> str | None:
-    """Return the code of the reason why the owner may not, or None."""
+    """Return the code of the reason why the owner may not do it, or None."""
     if not user.active:
         return OWNER_LEFT
     return None if ALLOWED_ACTIONS[user.role].issuperset(_REQUIRED_ACTIONS) else OWNER_MAY_NOT

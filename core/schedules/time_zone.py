@@ -48,7 +48,7 @@ def _lock_active(session: Session, practice_id: int) -> list[Schedule]:
 def _record_runs_that_stop(
     session: Session, schedules: list[Schedule], *, was: str, zone: str, now: dt.datetime
 ) -> int:
-    """Record the runs that no longer start in the new zone. Return how many.
+    """Record the runs that no longer start in the new zone. Return their number.
 
     Runs whose deadline had also passed in the old zone were missed for a different reason.
     """

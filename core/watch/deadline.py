@@ -30,13 +30,13 @@ class TimedOut(Exception):
 
 
 class DeadlineCall(Generic[T]):
-    """A call that runs in its own thread, one at a time. Its result is cached for a few seconds.
+    """A call that runs in its own thread, never twice at once. Its result is cached for `keep_seconds`.
 
-    A hanging server blocks that thread only.
+    A hanging server blocks only that thread.
     """
 
     def __init__(self, ask: Callable[[], T], *, wait_seconds: float, keep_seconds: float = 0) -> None:
-        """`answer` returns what `ask` returns, and raises what it raises."""
+        """Make `answer` return what `ask` returns, or raise what `ask` raises."""
         self._ask, self._wait_seconds, self._keep_seconds = ask, wait_seconds, keep_seconds
         self._lock = threading.Lock()
         self._running: Future[T] | None = None

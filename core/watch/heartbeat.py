@@ -113,12 +113,12 @@ def worker_is_alive(session: Session, queue: str, *, since: dt.datetime) -> bool
 
 
 def is_alive(process: Process, *, now: dt.datetime) -> bool:
-    """Return whether the process was seen recently and did not stop."""
+    """Return whether the process was seen recently and has not stopped."""
     return process.stopped_at is None and now - process.seen_at <= ALIVE_FOR
 
 
 def last_beat(session: Session) -> dt.datetime | None:
-    """Return when a beat was last seen, or None if no beat was seen in the last day."""
+    """Return when a beat process was last seen, or None if none was seen in the last day."""
     return session.scalar(select(func.max(Process.seen_at)).where(Process.kind == BEAT))
 
 

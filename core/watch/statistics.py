@@ -75,7 +75,10 @@ def job_totals(session: Session) -> list[JobTotals]:
 
 
 def written_off_by_practice(session: Session) -> list[tuple[int | None, int, int]]:
-    """Return practice, insurance cents and patient cents. All practices after the first thousand are one row, None."""
+    """Return (practice id, insurance cents, patient cents) for the first thousand practices.
+
+    The id None is the sum of all later practices.
+    """
     # Take the first of all practices, not of those with jobs, so that a practice always counts in the same figure.
     first = select(Practice.id).order_by(Practice.id).limit(PRACTICES_MAX)
     practice = case((JobChunk.practice_id.in_(first), JobChunk.practice_id)).label("practice")

@@ -1,6 +1,7 @@
 """Files that commands write, and details of lists."""
 
 import csv
+import datetime as dt
 import io
 import json
 import zipfile
@@ -13,8 +14,9 @@ from core.cli import months
 from core.db.engine import Sessions
 from core.models.claims import Hold
 from core.models.people import Role
+from core.schedules import tick
 from tests.core.cli.conftest import Typed
-from tests.factories import GivenPractice, Line, a_practice
+from tests.factories import NOW, GivenPractice, Line, a_practice
 
 BILLER, APPROVER, ADMIN = "biller@lakeside.example", "approver@lakeside.example", "admin@lakeside.example"
 
@@ -261,3 +263,12 @@ def test_the_aging_is_printed_and_written(typed: Typed, practice: GivenPractice)
     assert typed("aging", "--output", "aging.xlsx").stdout == "Wrote aging.xlsx.\n"
     assert zipfile.is_zipfile("aging.xlsx")
     assert typed("aging", "--output", "aging.txt").exit_code == 2
+
+
+def test_the_list_of_runs_shows_the_run_date_in_us_form(typed: Typed, practice: GivenPractice) -> None:
+    small = ("--filter", "total_due_max_cents=100000", "--reason", "small_balance")
+    caps = ("--claims-max", "500", "--amount-max", "unlimited")
+    typed("schedule", "add", "--name", "Small", "--at", "02:30", *small, *caps, by=ADMIN)
+    tick.tick(practice.sessions, now=NOW + dt.timedelta(days=1))
+
+    assert typed("schedule", "runs").stdout.startswith("     1  11/24/2026  schedule 1  ")
