@@ -62,7 +62,8 @@ class ClaimFilter(BaseModel):
     payer: Text | None = None  # part of the name of Ins 1 or Ins 2
     payer_id: Text | None = None
     primary_payer_id: Text | None = None
-    patient: Text | None = None  # words of the name, each whole or in part, in any order
+    # Part of the name. It finds no other order of its words, because saved schedules settle what it finds.
+    patient: Text | None = None
     patient_id: TextList = ()
     claim_id: Text | None = None  # exactly this claim
     claim_id_prefix: Text | None = None  # beginning of a claim number: 1 means 1, 10, 100, …
@@ -178,7 +179,7 @@ def _place_conditions(practice_id: int, f: ClaimFilter) -> Iterable[ColumnElemen
     if f.supervising_provider:
         yield Claim.supervising_provider_id.in_(_ids(practice_id, Provider, f.supervising_provider))
     if f.patient:
-        named = select(Patient.id).where(Patient.practice_id == practice_id, is_named(Patient.name, f.patient))
+        named = select(Patient.id).where(Patient.practice_id == practice_id, contains(Patient.name, f.patient))
         yield Claim.patient_id.in_(named)
     if f.patient_id:
         yield Claim.patient_id.in_(_ids(practice_id, Patient, f.patient_id))
