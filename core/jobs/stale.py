@@ -10,7 +10,7 @@ from core.errors import Refusal
 from core.jobs.keys import JobKey
 from core.models.claims import Claim
 from core.models.job_items import JobItem, Verdict
-from core.models.jobs import JobStatus, SettleJob
+from core.models.jobs import JobKind, JobStatus, SettleJob
 
 AWAITING_DECISION: Final = (JobStatus.PREVIEWED, JobStatus.AWAITING_APPROVAL)
 _CURES: Final = {
@@ -58,4 +58,5 @@ def describe(job: SettleJob, changed: int | None) -> str:
     if claims == 1:
         how_many = "The claim"
     have = "has" if changed == 1 else "have"
-    return f"{how_many} in this preview {have} since changed and will be skipped. {_CURES[job.status]}"
+    what = {JobKind.SETTLE: "to settle", JobKind.REVERSE: "to reverse"}.get(job.kind, "to change")
+    return f"{how_many} {what} {have} changed since the preview and will be skipped. {_CURES[job.status]}"

@@ -93,7 +93,7 @@ RULES: Final = (
     ),
     Rule(
         "touched_since",
-        "Changed after the job being reversed, other than by a payment on the written-off balance",
+        "Changed since the original job, other than by a payment on the written-off balance",
         lambda f: f.changed_since_settled,
         at=PREVIEW_ONLY,
         kinds=REVERSE_JOBS,

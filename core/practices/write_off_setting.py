@@ -1,6 +1,6 @@
 """The Balance Writeoff setting of the practice, and of billing providers that override it.
 
-A job uses the setting in effect at its preview. A change does not affect existing claims or jobs.
+A job uses the setting in effect at its preview. A change does not affect settled claims or previewed jobs.
 """
 
 import datetime as dt

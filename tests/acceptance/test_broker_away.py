@@ -61,7 +61,6 @@ def test_a_job_confirmed_while_the_broker_is_dead_runs_when_the_broker_is_back(
     try:
         job = _previewed(api, practice)
         assert api.confirm(str(job.job_id)).status == 202
-        assert api.get(f"/settle-jobs/{job.job_id}/progress").json["remaining"] == 6
     finally:
         broker.start_empty()
 

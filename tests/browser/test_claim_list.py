@@ -20,7 +20,7 @@ def test_pasted_numbers_become_a_job(practice: GivenPractice, open_as: OPEN) -> 
     assert faults_of(page) == ""
 
     page.get_by_role("button", name="Check numbers").click()
-    expect(page.get_by_role("alert")).to_contain_text("No list was checked")
+    expect(page.get_by_role("alert")).to_contain_text("The list was not checked")
     assert faults_of(page) == ""
 
     page.get_by_role("textbox", name="Claim numbers").fill("Claim #\nC00001\nC00002\nC00002\n104\nZ9\n")

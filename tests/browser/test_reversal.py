@@ -146,5 +146,5 @@ def test_the_limits_are_set_on_the_settings_page(
     page.get_by_label("Max percent failed").fill("10")
     page.get_by_role("button", name="Save failure limits").click()
 
-    expect(page.get_by_text("a job halts if more than 10% of them failed")).to_be_visible()
+    expect(page.get_by_text("a job halts if more than 10% of them have failed")).to_be_visible()
     look(page)

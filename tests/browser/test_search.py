@@ -55,7 +55,7 @@ def test_all_claims_lead_to_the_feed(jobs_page: Page) -> None:
     expect(page.locator("#announce")).to_have_text("11 claims. Use the arrow keys to move through the results.")
     expect(page.locator("#search-found li")).to_have_count(8)
 
-    page.get_by_role("link", name="All 11 claims in the feed").click()
+    page.get_by_role("link", name="Show all 11 claims in the feed").click()
 
     expect(page).to_have_url(re.compile(r"/claims\?claim_id_part=ort-$"))
     expect(page.locator("#range")).to_have_text("1–11 of 11 claims")

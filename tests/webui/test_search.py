@@ -55,7 +55,7 @@ def test_all_claims_lead_to_the_feed_with_the_same_filter(practice: GivenPractic
 
     assert "/claims?claim_id_part=A0" in results(by_number)
     assert "/claims?amount=12.34" in results(by_amount)
-    assert "All 11 claims in the feed" in page_text(by_number)
+    assert "Show all 11 claims in the feed" in page_text(by_number)
     assert "Claims with $12.34 11" in page_text(by_amount)
     for address in ("/claims?claim_id_part=A0", "/claims?amount=12.34"):
         assert biller.read(address).count("<tr data-claim=") == 11
@@ -71,7 +71,7 @@ def test_more_patients_are_listed_by_a_form_and_their_claims_by_number(
 
     few = find(biller, "many")
     assert results(few)[-1] == "/search"
-    assert "All 10 patients" in page_text(few)
+    assert "Show all 10 patients" in page_text(few)
     assert '<input type="hidden" name="text" value="many">' in few.text
     every = find(biller, "many", kind="patients")
 

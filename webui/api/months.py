@@ -73,7 +73,7 @@ class Period(Answer):
 
 
 class StoppedSchedule(Answer):
-    """A schedule with runs in the month. Those runs will not start and will settle nothing."""
+    """A schedule with runs in the month. Those runs will settle nothing."""
 
     id: Id
     name: str
@@ -97,7 +97,7 @@ class Stops(Answer):
         """Return the current state."""
         coming = schedule_queries.with_runs_in(session, practice_id, month, now=now())
         waiting = closing.waiting_previews(session, practice_id, month)
-        refused = "still has runs in this month. Those runs will not start and will settle nothing."
+        refused = "still has runs in this month. Those runs will settle nothing."
         return cls(
             schedules=[StoppedSchedule.model_validate({"id": one.id, "name": one.name}) for one in coming],
             settle_job_ids=[str(job_id) for job_id in waiting],

@@ -43,7 +43,7 @@ FILTER_CHOICES: Final[Mapping[str, Any]] = {
     "denial_groups": [(group.value, f"{group.value}: {words(group)}") for group in GroupCode],
     "claim_statuses": [(status.value, words(status)) for status in ClaimStatus],
 }
-# One or two words for each rule, including rules that only a preview checks.
+# A short label for each rule, including rules that only a preview checks.
 SHORT_LABELS: Final = {
     **{code: pill.word for code, pill in ELIGIBILITY_PILLS.items()},
     "already_in_status": "Already in this status",

@@ -211,7 +211,7 @@ def _outcome_table(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -
 
 
 def _default_outcome(counts: dict[str, int], *, finished: bool) -> str:
-    """Return the outcome to show first: failed, then skipped, and settled when the job has ended."""
+    """Return the outcome to show first: failed or skipped, and after the job any other that has claims."""
     looked_at = counts if finished else (Outcome.FAILED.value, Outcome.SKIPPED.value)
     return next((name for name in looked_at if counts[name]), Outcome.SKIPPED.value)
 

@@ -58,7 +58,7 @@ FILTER_LABELS: Final = {
     "supervising_provider": "Supervising provider",
     "payer": "Payer name contains",
     "payer_id": "Payer ID",
-    "primary_payer_id": "Payer ID of Ins 1",
+    "primary_payer_id": "Ins 1 payer ID",
     "patient": "Patient name contains",
     "patient_id": "Patient ID",
     "claim_id": "Claim ID",
@@ -66,7 +66,7 @@ FILTER_LABELS: Final = {
     "claim_id_prefix": "Claim ID starts with",
     "from": "Date of service: from",
     "to": "Date of service: to",
-    "amount_cents": "Billed or a balance is exactly",
+    "amount_cents": "Billed amount or balance",
     **{
         f"{side}_due_{end}_cents": f"{name} balance: {words}"
         for side, name in (("insurance", "Insurance"), ("patient", "Patient"), ("total", "Total"))

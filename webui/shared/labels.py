@@ -181,7 +181,7 @@ def money(cents: int | None) -> str:
 
 
 def limit(cents: int) -> str:
-    """Format a limit as typed: "$1,234.56", or "unlimited"."""
+    """Format a limit for a page: "$1,234.56", or "unlimited"."""
     return format_limit(cents)
 
 
@@ -250,7 +250,7 @@ def duration(seconds: float | None) -> str:
 
 
 def percent(part: int, whole: int | None) -> int:
-    """Return whole percent, rounded down, so that 100 means all."""
+    """Return a whole percentage, rounded down, so that 100 means all."""
     return part * 100 // whole if whole else 0
 
 
@@ -260,7 +260,7 @@ def feed_address(filter_: Mapping[str, Any]) -> str:
 
 
 def feed_query_string(filter_: Mapping[str, Any]) -> str:
-    """Return the filter as the feed's address and fields write it: dollars, true and false."""
+    """Return the filter as a query string of the feed: amounts in dollars, and true or false."""
     pairs = []
     for key, value in filter_.items():
         for one in value if isinstance(value, list | tuple) else [value]:

@@ -209,7 +209,7 @@ def is_private(stage: Table, name: str) -> bool:
 
 def open_stages(session: Session) -> None:
     """Create the empty stages of this transaction. They are dropped at its end."""
-    # Sort sets of this size in memory. The queries finish before JIT could compile them.
+    # Sort sets of this size in memory. The queries finish before JIT can compile them.
     session.execute(text("SET LOCAL work_mem = '128MB'"))
     session.execute(text("SET LOCAL jit = off"))
     _STAGES.create_all(session.connection(), checkfirst=False)

@@ -27,7 +27,7 @@ from core.models.job_items import JobItem, Outcome, Verdict
 from core.models.jobs import JobKind, JobStatus, SettleJob
 from core.practices import periods
 
-# A statement over a thousand claims finishes before JIT could compile it.
+# A statement over a thousand claims finishes before JIT can compile it.
 _UNCOMPILED: Final = text("SELECT set_config('jit', 'off', true)")
 
 

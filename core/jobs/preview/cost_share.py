@@ -83,10 +83,10 @@ class CostShare(BaseModel):
         year, wrote_off = f"Over the 12 months through {self.until:%m/%d/%Y}", format_cents(self.written_off_cents)
         if self.percent is None:
             none = f"no {self.name} became patient responsibility"
-            return f"{of_job}. {year}, {none}. Before this job, your practice wrote off {wrote_off} in those months"
+            return f"{of_job}. {year}, {none}. Your practice had already written off {wrote_off} in those months"
         share = "under 1" if self.percent == 0 and self.written_off_cents else f"{self.percent}"
         became_due = f"{format_cents(self.became_due_cents)} in {self.name} became patient responsibility"
-        before = f"Before this job, your practice wrote off {wrote_off} ({share}%) in those months"
+        before = f"Your practice had already written off {wrote_off} ({share}% of that amount) in those months"
         return f"{of_job}. {year}, {became_due}. {before}"
 
     @property

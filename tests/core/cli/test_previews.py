@@ -156,7 +156,7 @@ def test_an_approver_reads_everything_that_the_preview_froze(typed: Typed, pract
 def test_confirm_and_approve_first_show_how_many_claims_changed_since_the_preview(
     typed: Typed, practice: GivenPractice
 ) -> None:
-    changed = "1 of the 4 claims in this preview has since changed and will be skipped."
+    changed = "1 of the 4 claims to settle has changed since the preview and will be skipped."
     warning = f"{changed} Preview again."
     practice.limit(job=1_000)
     typed(*PREVIEW, "--all", by=BILLER)
@@ -224,7 +224,7 @@ def test_a_job_under_the_setting_neither_says_before_confirm_that_it_writes_off_
 
 
 def test_the_preview_shows_before_confirm_which_balances_stay_open(typed: Typed, practice: GivenPractice) -> None:
-    stays = "in insurance balances stays open on 4 claims, because the Balance Writeoff setting is Patient."
+    stays = "in insurance balances will stay open on 4 claims, because the Balance Writeoff setting is Patient."
     practice.set_write_off(WriteOffSetting.PATIENT)
 
     assert f"  $40.00 {stays}" in typed(*PREVIEW, "--all", by=BILLER).stdout

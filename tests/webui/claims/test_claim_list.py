@@ -64,7 +64,7 @@ def test_the_page_says_what_was_found_and_what_was_not(
     for code, number in (("on_hold", "held"), ("already_settled", "done")):
         assert f"{RULES_BY_CODE[code].sentence} 1 {number}" in page
     assert "4 numbers not found" in page
-    assert "2 numbers differ from one claim only in leading zeros" in page
+    assert "2 numbers each match one claim except for leading zeros" in page
     for number in ("H1", "999", "101 00101", "c-7 C-7"):
         assert f" {number} " in f"{page} "
 
@@ -79,7 +79,7 @@ def test_a_similar_claim_is_taken_only_if_the_biller_checks_it(listed: GivenPrac
     both = biller.post(PAGE, on=PAGE, use_all="1", **sent)
 
     assert (ids_of(none), "Check at least one number first." in none.text) == (ids_of(first), True)
-    assert "Replaced 1 number with the similar claim." in page_text(one)
+    assert "Replaced 1 number with the similar claim number." in page_text(one)
     assert ids_of(one) == ["00101", "c-7", "999"]
     assert ids_of(both) == ["00101", "C-7", "999"]
     assert "2 of 3 claim numbers found" in page_text(both)

@@ -270,7 +270,7 @@ def test_the_page_names_the_recognized_mapping_and_offers_different_columns(bill
     uploads.work()
     asked = biller.says("/imports/1")
     assert "Needs a mapping" in asked
-    assert "Change what any column means." in asked
+    assert "Correct the meaning of any column that is wrong." in asked
     assert "guessed" not in asked, "the columns mean what the saved mapping says"
     assert "Columns in import 1" in biller.says("/imports/1/mapping")
 

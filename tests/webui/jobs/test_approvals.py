@@ -76,7 +76,7 @@ def test_the_own_limit_of_one_of_two_requesters_has_no_name(
 def test_the_approver_sees_how_many_claims_changed_after_the_preview(
     practice: GivenPractice, approver: Browser, awaiting: JobKey
 ) -> None:
-    warning = "1 of the 3 claims in this preview has since changed and will be skipped."
+    warning = "1 of the 3 claims to settle has changed since the preview and will be skipped."
     assert warning not in approver.says(address_of(awaiting))
 
     practice.change("DEAR")

@@ -67,7 +67,7 @@ def test_a_stale_preview_shows_how_many_of_its_claims_changed_before_confirm(
     assert 'name="changed_seen" value="1"' in late.text
 
     shown = biller.says(page)
-    warning = "1 of the 3 claims in this preview has since changed and will be skipped. Preview again."
+    warning = "1 of the 3 claims to settle has changed since the preview and will be skipped. Preview again."
     assert warning in shown
     assert shown.index(warning) < shown.index("Type CONFIRM")
     assert "Preview again" in shown.partition("Type CONFIRM")[2], "the button"
@@ -76,7 +76,7 @@ def test_a_stale_preview_shows_how_many_of_its_claims_changed_before_confirm(
     practice.change("C00003")
 
     shown = biller.says(page)
-    assert "All 3 claims in this preview have since changed and will be skipped. Preview again." in shown
+    assert "All 3 claims to settle have changed since the preview and will be skipped. Preview again." in shown
     assert "Type CONFIRM" not in shown
     assert send(biller, f"{page}/again").status_code == 200
     practice.confirm(job)  # as from a page that was opened before

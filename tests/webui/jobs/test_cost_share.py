@@ -26,7 +26,7 @@ def test_confirm_shows_the_cost_sharing_amounts_and_requires_a_reason(practice: 
     assert "This job writes off $10.00 of Medicare or Medicaid cost sharing on 1 claim." in shown
     assert (
         "Over the 12 months through 11/23/2026, $10.00 in Medicare or Medicaid cost sharing became patient "
-        "responsibility. Before this job, your practice wrote off $0.00 (0%) in those months." in shown
+        "responsibility. Your practice had already written off $0.00 (0% of that amount) in those months." in shown
     )
     assert "Reason for writing off Medicare or Medicaid cost sharing" in shown
     assert re.findall(r'<input id="(\w+)"[^>]* data-first', biller.read(page)) == ["cost_share_reason"]
@@ -59,7 +59,7 @@ def test_a_missing_or_wrong_entry_is_refused_and_the_typed_values_stay(
     assert WHY in biller.read(f"{page}/certificate")
     certificate = biller.says(f"{page}/certificate")
     assert "This job wrote off $10.00 of Medicare or Medicaid cost sharing" in certificate
-    assert "Before this job, your practice wrote off $0.00 (0%) in those months." in certificate
+    assert "Your practice had already written off $0.00 (0% of that amount) in those months." in certificate
 
 
 def test_the_approver_sees_the_reason_for_writing_off_cost_sharing(

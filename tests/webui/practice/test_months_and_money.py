@@ -116,7 +116,7 @@ def test_month_end_close_lists_the_scheduled_runs_and_previews_that_it_blocks(
 
     page = admin.says("/months/2026-11")
 
-    assert "1 schedule still has runs in this month: Nightly . Those runs will not start." in page
+    assert "1 schedule still has runs in this month: Nightly . Those runs will settle nothing." in page
     assert (
         f"After the close, 1 preview can no longer be confirmed with a posting date in this month: job {job.job_id} ."
         in page

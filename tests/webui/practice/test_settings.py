@@ -40,7 +40,7 @@ def test_a_biller_can_read_the_settings_but_not_change_them(biller: Browser) -> 
     assert "Only an administrator of the practice can change them" in page
     assert "<fieldset" in page
     assert " disabled" in page
-    assert "Now: once 50 claims are done, a job halts if more than 50% of them failed" in shown
+    assert "Now: once 50 claims are done, a job halts if more than 50% of them have failed" in shown
     assert "Now: unlimited per claim" in shown
     assert "Save failure limits" not in page
 
@@ -100,7 +100,7 @@ def test_an_administrator_sets_the_error_limits_and_the_recent_payment_window(
 
     assert limits_of(practice) == (10, 1_000, 5, 14)
     shown = admin.says("/settings")
-    assert "once 1,000 claims are done, a job halts if more than 10% of them failed" in shown
+    assert "once 1,000 claims are done, a job halts if more than 10% of them have failed" in shown
     assert "It also halts when its last 5 failures all have the same cause" in shown
     assert "Claims with a payment within this window are skipped." in shown
 
