@@ -81,8 +81,8 @@ def test_an_unforeseen_error_is_reported_in_plain_words() -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"selection": {}}, 'selection: must be one of {"claim_ids": […]}, {"filter"'),
-        ({}, 'selection: must be one of {"claim_ids": […]}, {"filter"'),
+        ({"selection": {}}, 'selection: must be one of {"claim_ids": […]}, {"claim_numbers": […]}, {"filter"'),
+        ({}, 'selection: must be one of {"claim_ids": […]}, {"claim_numbers": […]}, {"filter"'),
         ({"selection": {"claim_ids": "1"}}, "selection.claim_ids: write a list"),
         ({"selection": {"claim_ids": [1, "2"]}}, "selection.claim_ids.0: write a string"),
         ({"selection": {"filter": "x"}}, "selection.filter: write an object"),

@@ -46,7 +46,7 @@ def ids_of(answer: TestResponse) -> list[str]:
 
 def test_the_feed_leads_to_the_page(listed: GivenPractice, biller: Browser) -> None:
     assert PAGE in biller.links("/claims")
-    assert "Write one number on each line" in biller.says(PAGE)
+    assert "Enter one number per line" in biller.says(PAGE)
 
 
 def test_the_page_says_what_was_found_and_what_was_not(
@@ -71,7 +71,7 @@ def test_the_page_says_what_was_found_and_what_was_not(
 
 def test_a_similar_claim_is_taken_only_if_the_biller_checks_it(listed: GivenPractice, biller: Browser) -> None:
     first = paste(biller, "101, c-7, 999")
-    assert (ids_of(first), "No number in this list is a claim" in first.text) == (["101", "c-7", "999"], True)
+    assert (ids_of(first), "None of these numbers matches a claim" in first.text) == (["101", "c-7", "999"], True)
 
     sent = {"claim_ids": json.dumps(ids_of(first)), "read": "3"}
     none = biller.post(PAGE, on=PAGE, use_checked="1", **sent)

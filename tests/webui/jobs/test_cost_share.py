@@ -81,5 +81,7 @@ def test_a_job_without_medicare_claims_needs_no_reason(practice: GivenPractice, 
     practice.claim("1", Line(0, 1_000))
     page = f"/jobs/{practice.preview().job_id}"
 
-    assert "Medicare" not in biller.says(page)
+    shown = biller.says(page)
+    assert "This job writes off" not in shown
+    assert "Reason for writing off Medicare" not in shown
     assert biller.post(f"{page}/confirm", on=page, confirmation="CONFIRM").status_code == 303
