@@ -37,6 +37,7 @@ def test_pasted_numbers_become_a_job(practice: GivenPractice, open_as: OPEN) -> 
     page.get_by_role("button", name="Use checked claims").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("3 of 4 claim numbers found")
 
+    page.wait_for_load_state()  # the script that closes the menu runs before the page is loaded
     page.get_by_text("Batch Status Change").press("Enter")
     page.keyboard.press("Escape")
     expect(page.get_by_role("group", name="Change the found claims to")).to_be_hidden()
