@@ -44,7 +44,12 @@ def run() -> str | tuple[str, int]:
 
 def _facts(typed: str, listed: Kind | None) -> dict[str, Any]:
     wanted = Search.of(typed)
-    facts: dict[str, Any] = {"typed": typed[: search.CHARACTERS_MAX], "search": wanted, "listed": listed, "found": None}
+    facts: dict[str, Any] = {
+        "searched": typed[: search.CHARACTERS_MAX],
+        "search": wanted,
+        "listed": listed,
+        "found": None,
+    }
     if wanted is not None:
         practice_id = current_actor().practice_id
         with app_context().sessions() as db:

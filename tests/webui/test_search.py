@@ -2,14 +2,18 @@
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from core import search
 from core.access import user_sessions
+from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
+from core.models.people import Role
 from tests.factories import NOW, GivenPractice, Line, a_practice
 from tests.webui.conftest import Browser, LinkParser, page_text
 from tests.webui.operations.test_metrics import an_app
@@ -135,3 +139,16 @@ def test_the_text_is_in_no_log(database_url: str, sessions: Sessions, practice: 
     assert [line["route"] for line in logged if line["event"] == "request"] == ["/jobs", "/search", "/search"]
     assert "feather" not in str(logged).lower()
     assert not practice.audited("search")
+
+
+@pytest.mark.parametrize("page", ["/write-offs/layouts/new", "/users", "/exclusions", "/claims/C1"])
+def test_a_form_with_typed_values_leaves_the_search_box_empty(
+    practice: GivenPractice, page: str, browser_of: Callable[[Actor], Browser]
+) -> None:
+    practice.claim("C1", Line(100, 0))
+    admin = browser_of(practice.person("admin@lakeside.example", Role.ADMIN))
+
+    box = re.search(r'<input id="search-text"[^>]* value="([^"]*)"', admin.read(page))
+
+    assert box is not None
+    assert box[1] == ""

@@ -5,16 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
+from core.counting import counted
 from core.intake.loading import stages
 from core.intake.loading.additions import HoldBack
 from core.intake.loading.known_postings import Totals
 from core.intake.loading.load import AS_NEW, Imported, ImportOptions, load
 from core.intake.mapping.mapped_file import MappedFile
-from core.intake.mapping.mapping import NO_CLAIM_STATUS, Mapping
+from core.intake.mapping.mapping import NO_CLAIM_STATUS, NO_DENIAL_DATE, Mapping
 from core.intake.mapping.patient_names import take_newest_names
 from core.intake.mapping.renamed_patients import keep_made_numbers
 from core.intake.mapping.stage_file import MADE_NUMBER, stage_file
@@ -22,6 +23,7 @@ from core.intake.mapping.targets import Field
 from core.intake.parsing.faults import Faults
 from core.intake.parsing.folder import Progress
 from core.models.claims import ClaimStatus
+from core.models.ledger import Responsibility
 from core.models.practices import Practice
 from core.practices import practice_days
 from core.practices.create import find_or_create_practice
@@ -54,7 +56,8 @@ def import_file(
     file = MappedFile(path, mapping, today=today, faults=faults, progress=progress)
     stages.open_stages(session)
     origins = stage_file(session, file)
-    warnings = [*([] if _has_claim_status(session) else [NO_CLAIM_STATUS]), *take_newest_names(session)]
+    no_status = [] if _has_claim_status(session) else [NO_CLAIM_STATUS]
+    warnings = [*no_status, *_denied_without_date(session), *take_newest_names(session)]
     if not mapping.has(Field.PATIENT):
         keep_made_numbers(session, practice_id, made=MADE_NUMBER)
     done = load(
@@ -70,3 +73,22 @@ def _has_claim_status(session: Session) -> bool:
     # A comparison with null is not true, so a missing status counts as none.
     given = or_(*(stages.CLAIM.c[name] != ClaimStatus.NONE.value for name in ("primary_status", "secondary_status")))
     return session.scalars(select(stages.CLAIM.c.external_id).where(given).limit(1)).first() is not None
+
+
+def _denied_without_date(session: Session) -> list[str]:
+    """Return a warning if claims with an insurance balance are denied, but the file does not say since when.
+
+    A job would write such a balance off while the office can still appeal.
+    """
+    claim, line = stages.CLAIM.c, stages.POSTING.c
+    denied = or_(*(claim[name] == ClaimStatus.ERA_DENIED.value for name in ("primary_status", "secondary_status")))
+    owed = (
+        select(line.claim)
+        .where(line.responsibility == Responsibility.INSURANCE.value)
+        .group_by(line.claim)
+        .having(func.sum(line.amount_cents) > 0)
+    )
+    unprotected = select(func.count()).where(denied, claim.denied_on.is_(None), claim.external_id.in_(owed))
+    found = session.scalars(unprotected).one()
+    denied_claims, them = counted(found, "denied claim has", "denied claims have"), "it" if found == 1 else "them"
+    return [f"{denied_claims} {NO_DENIAL_DATE} {them}."] if found else []

@@ -21,6 +21,10 @@ NO_CLAIM_STATUS: Final = (
     "these claims. A denied claim is recognized only by its denial date."
 )
 
+NO_DENIAL_DATE: Final = (
+    "an insurance balance and no denial date. The rule for denied claims in the appeal window cannot protect"
+)
+
 Text = Annotated[str, StringConstraints(max_length=TEXT_MAX, pattern=r"^[^\x00]*$")]
 
 OUR_WORDS: Final[dict[Field, tuple[str, ...] | None]] = {
