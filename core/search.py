@@ -1,4 +1,4 @@
-"""The search box: one text, looked for in the practice's claims, patients and jobs."""
+"""The search box: find a text in the practice's claims, patients and jobs."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ class PatientHit(NamedTuple):
 
 @dataclass(frozen=True)
 class Group(Generic[Row]):
-    """The first rows of one kind, and the number of all, counted up to one more than `COUNTED_MAX`."""
+    """The first rows of one kind, and the number of all rows. Counting stops at one more than `COUNTED_MAX`."""
 
     rows: Sequence[Row]
     count: int
@@ -71,7 +71,7 @@ class Group(Generic[Row]):
 
 @dataclass(frozen=True)
 class Search:
-    """A text to look for, and the amount that it stands for, if any."""
+    """A text to find, and the amount that it means, if any."""
 
     text: str
     cents: int | None
@@ -144,7 +144,7 @@ def _claims_by_number(session: Session, practice_id: int, search: Search) -> Gro
 
 
 def _claims_by_amount(session: Session, practice_id: int, search: Search) -> Group[ClaimHit]:
-    """Find claims that billed exactly the amount, or have it as a balance, newest first."""
+    """Find claims whose billed amount or balance is exactly this amount, newest first."""
     ids = session.scalars(
         select(Claim.id).where(_matches(practice_id, search, Kind.AMOUNTS)).limit(COUNTED_MAX + 1)
     ).all()

@@ -1,6 +1,6 @@
 """The search box: as the user types, a list under the box; without JavaScript, a page.
 
-The text may be a patient's name, so it is always in a POST body and never in an address.
+The text may be a patient's name, so it is always in a POST body and never in a URL.
 """
 
 from http import HTTPStatus
@@ -32,7 +32,7 @@ def show() -> str:
 @blueprint.post("")
 @requires(Action.SEE_CLAIMS)
 def run() -> str | tuple[str, int]:
-    """Search, and show the first rows of each kind, or many of one."""
+    """Search, and show the first rows of each kind, or more rows of one kind."""
     typed = request.form.get("text", "")
     listed = next((kind for kind in Kind if kind == request.form.get("kind")), None)
     facts = _facts(typed, listed)

@@ -17,7 +17,7 @@ from core.models.practices import Payer
 
 
 class Bucket(NamedTuple):
-    """Ages in days, both inclusive. A claim of a future date belongs to the first bucket. `last` is None for no end."""
+    """Ages in days, both inclusive. The first bucket includes future dates. `last` is None for the last bucket."""
 
     first: int
     last: int | None
@@ -44,7 +44,7 @@ class Sum(NamedTuple):
 
 @dataclass(frozen=True)
 class AgingRow:
-    """The balances of a responsibility whose primary payer is the same. Self-pay claims have no payer."""
+    """The balances of one responsibility and one primary payer. Self-pay claims have no payer."""
 
     payer_id: str | None
     payer: str | None
@@ -53,7 +53,7 @@ class AgingRow:
 
     @property
     def total(self) -> Sum:
-        """Return what is owed, of any age."""
+        """Return what is owed, at any age."""
         return _total(self.owed)
 
     @property

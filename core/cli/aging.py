@@ -18,7 +18,7 @@ def _describe(answer: dict[str, Any] | Path) -> str:
     if isinstance(answer, Path):
         return f"Wrote {answer}."
     rows = answer["rows"]
-    lines = [f"A/R aging on {formats.day(answer['as_of'])}, in days since the date of service"]
+    lines = [f"A/R aging on {formats.day(answer['as_of'])}, by days since the date of service"]
     for side in dict.fromkeys(row["responsibility"] for row in rows):
         lines += ["", _heading(side, rows[0]["buckets"])]
         lines += [_line(row) for row in rows if row["responsibility"] == side]
@@ -43,7 +43,7 @@ def _columns(first: str, others: list[str]) -> str:
 @user_command(_describe)
 @click.option(
     "--output", "path", metavar="PATH", type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the aging to a file. The path must end in .csv or .xlsx.",
+    help="Write the report to a file. The path must end in .csv or .xlsx.",
 )  # fmt: skip
 def aging(api: Api, path: Path | None) -> Any:
     """Show balances by age, responsibility and primary payer."""

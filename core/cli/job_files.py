@@ -59,7 +59,7 @@ def _format_certificate(found: dict[str, Any]) -> str:
         ("Restored" if is_reversal else "Written off", _money(found["written_off"])),
         ("A/R after", f"{_money(found['receivable_after'])}, on {done} claims"),
         *_changes_since(found["since"]),
-        *([("Claims", "skipped, failed, or changed in status only, and why:")] if found["by_code"] else []),
+        *([("Claims", "skipped, failed or changed only in status, by reason:")] if found["by_code"] else []),
         *((f"  {count:>10,}", found["code_words"][code]) for code, count in found["by_code"].items()),
         ("Fingerprint", found["items_sha256"]),
         ("Reconciles", "yes" if found["reconciles"] else "NO"),

@@ -35,7 +35,7 @@ class AgeBucket(AgedSum):
     """Balances above zero whose age is in a range of days since the date of service."""
 
     first_day: int
-    last_day: Annotated[int | None, Field(description="Last day of the range; null: no end")]
+    last_day: Annotated[int | None, Field(description="Last day of the range; null: no limit")]
 
     @classmethod
     def in_bucket(cls, one: Sum, bucket: Bucket) -> Self:
@@ -50,7 +50,7 @@ class AgingOfPayer(Answer):
     payer_id: Annotated[str | None, Field(description="Primary payer; null: self-pay")]
     payer: str | None
     buckets: list[AgeBucket]
-    owed: Annotated[AgedSum, Field(description="Balances above zero, of any age")]
+    owed: Annotated[AgedSum, Field(description="Balances above zero, at any age")]
     credits: Annotated[AgedSum, Field(description="Balances below zero, as a negative sum")]
     net_cents: int
 

@@ -14,7 +14,7 @@ from webui.shared import file_downloads
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 
-SHORTEST: Final = "0.01"  # dollars: the least balance
+SMALLEST: Final = "0.01"  # dollars: the smallest balance
 
 blueprint = Blueprint("aging", __name__, url_prefix="/aging")
 
@@ -55,7 +55,7 @@ def send_aging_file(form: str, *, today: dt.date, by: Actor) -> Response:
 
 
 def _claims_page(side: Responsibility, row: AgingRow | None, bucket: Bucket | None, *, credits_: bool = False) -> str:
-    """Return the address of the feed with the claims of an amount. `row` is None for every payer."""
+    """Return the URL of the feed with the claims of an amount. If `row` is None, include the claims of all payers."""
     keys: dict[str, Any] = {}
     if row is not None:
         keys |= {"primary_payer_id": row.payer_id} if row.payer_id else {"has_primary": "false"}
@@ -64,5 +64,5 @@ def _claims_page(side: Responsibility, row: AgingRow | None, bucket: Bucket | No
             keys["age_min_days"] = bucket.first
         if bucket.last is not None:
             keys["age_max_days"] = bucket.last
-    keys |= {f"{side.value}_due_max": f"-{SHORTEST}"} if credits_ else {f"{side.value}_due_min": SHORTEST}
+    keys |= {f"{side.value}_due_max": f"-{SMALLEST}"} if credits_ else {f"{side.value}_due_min": SMALLEST}
     return url_for("feed.show", **keys)

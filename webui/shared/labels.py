@@ -260,7 +260,7 @@ def feed_address(filter_: Mapping[str, Any]) -> str:
 
 
 def feed_query_string(filter_: Mapping[str, Any]) -> str:
-    """Return the filter as a query string of the feed: amounts in dollars, and true or false."""
+    """Return the filter as a query string in the form that the feed uses: amounts in dollars, and true or false."""
     pairs = []
     for key, value in filter_.items():
         for one in value if isinstance(value, list | tuple) else [value]:

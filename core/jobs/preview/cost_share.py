@@ -91,7 +91,7 @@ class CostShare(BaseModel):
 
     @property
     def percent(self) -> int | None:
-        """Return the share written off in whole percent, rounded down, or None if nothing became due."""
+        """Return the share written off as a whole percentage, rounded down, or None if nothing became due."""
         if self.became_due_cents <= 0:
             return None
         return self.written_off_cents * 100 // self.became_due_cents

@@ -94,7 +94,9 @@ def describe(job: SettleJob) -> str:
         return f"{counted(_size(claims), 'claim')}, by claim ID"
     if job.reverses_job_id:
         return f"all claims that job {job.reverses_job_id:,} changed"
-    words = "all of the practice\u2019s claims" if filtered is None else counted(len(filtered), "filter")
+    words = "all of the practice\u2019s claims"
+    if filtered is not None:
+        words = f"claims that match {counted(len(filtered), 'filter')}"
     excluded = _size(job.selection.get("excluded_claim_ids") or 0)
     return f"{words}, except {counted(excluded, 'unchecked claim')}" if excluded else words
 

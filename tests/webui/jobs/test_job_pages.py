@@ -202,7 +202,8 @@ def test_a_job_shows_its_selection_by_number_or_by_filter(practice: GivenPractic
         practice.confirm(job)
 
     assert "Selection 2 claims, by claim ID, frozen" in biller.says(f"/jobs/{chosen.job_id}")
-    assert re.search("Selection 1 filter, except 1 unchecked claim ?, frozen", biller.says(f"/jobs/{filtered.job_id}"))
+    selection = "Selection claims that match 1 filter, except 1 unchecked claim ?, frozen"
+    assert re.search(selection, biller.says(f"/jobs/{filtered.job_id}"))
     assert "/claims?billing_status=Balance+Due" in biller.links(f"/jobs/{filtered.job_id}")
 
 

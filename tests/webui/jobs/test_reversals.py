@@ -213,7 +213,10 @@ def test_an_unfinished_job_cannot_be_reversed(practice: GivenPractice, approver:
     page = f"/jobs/{job.job_id}/reverse"
 
     assert page not in approver.links(f"/jobs/{job.job_id}")
-    assert "Only a completed or canceled job that changed at least one claim can be reversed." in approver.says(page)
+    shown = approver.says(page)
+    assert "Only a completed or canceled job that changed at least one claim can be reversed." in shown
+    assert "Nothing changes yet" not in shown
+    assert "Next you’ll see" not in shown
     assert approver.post(page, on=page, note="Wrong").status_code == 409
 
 
