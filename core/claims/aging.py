@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
 from core.claims import table_files
@@ -13,7 +13,7 @@ from core.claims.table_files import Cell, Table
 from core.db.sums import sum_cents
 from core.models.claims import Claim
 from core.models.ledger import Responsibility
-from core.models.practices import Payer
+from core.models.practices import SELF_PAY, Payer
 
 
 class Bucket(NamedTuple):
@@ -106,7 +106,7 @@ def file(found: Aging, form: str) -> Iterator[str] | Iterator[bytes]:
 
 def _cells(row: AgingRow) -> list[Cell]:
     amounts = [*(one.cents for one in row.owed), row.total.cents, row.credits.cents, row.net_cents]
-    return [row.payer or "Self-pay", row.payer_id or "", *amounts]
+    return [row.payer or SELF_PAY, row.payer_id or "", *amounts]
 
 
 def _conditions(due: ColumnElement[int], today: dt.date) -> Iterator[ColumnElement[bool]]:
@@ -122,7 +122,7 @@ def _conditions(due: ColumnElement[int], today: dt.date) -> Iterator[ColumnEleme
 
 
 def _count_and_sum(due: ColumnElement[int], where: ColumnElement[bool]) -> tuple[ColumnElement[int], ...]:
-    return func.count(case((where, literal(1)))), sum_cents(due, where)
+    return func.count().filter(where), sum_cents(due, where)
 
 
 def _rows(found: list[tuple[Any, ...]], place: int) -> list[AgingRow]:

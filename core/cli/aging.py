@@ -8,6 +8,7 @@ import click
 from core.cli import formats, options
 from core.cli.client import Api
 from core.cli.user_command import user_command
+from core.models.practices import SELF_PAY
 from core.money import format_cents
 
 _PAYER_WIDTH = 28
@@ -33,7 +34,7 @@ def _heading(side: str, buckets: list[dict[str, Any]]) -> str:
 
 def _line(row: dict[str, Any]) -> str:
     cents = [*(one["cents"] for one in row["buckets"]), row["owed"]["cents"], row["credits"]["cents"], row["net_cents"]]
-    return _columns(row["payer"] or "Self-pay", [format_cents(one) for one in cents])
+    return _columns(row["payer"] or SELF_PAY, [format_cents(one) for one in cents])
 
 
 def _columns(first: str, others: list[str]) -> str:

@@ -42,7 +42,7 @@ class JobFilter:
     def __post_init__(self) -> None:
         """Raise `BadJobFilter` for a range that ends before it begins."""
         if self.first_day and self.last_day and self.last_day < self.first_day:
-            fault = "The last day is before the first."
+            fault = "The last day is before the first day."
             raise BadJobFilter(fault, faults={"to": fault})
         least, most = self.amount_min_cents, self.amount_max_cents
         if least is not None and most is not None and most < least:

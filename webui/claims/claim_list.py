@@ -70,7 +70,7 @@ def download_missing(form: str) -> Response:
         by=current_actor(),
         name=f"claim-numbers-not-found-{practice_days.today(current_practice(), now=now())}.{form}",
         content_type=file_downloads.CONTENT_TYPES[form],
-        record=lambda _: None,  # the file contains only what the user sent
+        record=lambda _: None,  # it names no patient
         pieces=lambda db: _missing_file(db, numbers, form),
     )
 

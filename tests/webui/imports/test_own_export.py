@@ -116,8 +116,8 @@ def test_changes_come_in_on_request(biller: Browser, uploads: Uploads) -> None:
     assert "Import 1 posting on existing claims and the selected changes and corrections" in page
     assert "The new totals do not include the corrections for 3 changed postings." in page
     assert "Transfers Derived: not in your file. They move the patient’s share, so that both balances agree." in page
-    assert "Not selected, because these changes overwrite names, statuses and other values." in page
-    assert "Selected, because the balances agree with the files only with these postings." in page
+    assert "These changes overwrite names, statuses and other values." in page
+    assert "Without these postings, the balances do not agree with the files." in page
     assert "1 change to existing records Patient name 1" in page
     assert "Patient P000 Name Sample, Petra 0 Example, Paula" in page
     assert "3 postings differ from the files" in page
@@ -209,7 +209,7 @@ def test_the_corrections_of_an_older_export_are_not_checked(biller: Browser, upl
         biller.post(f"/imports/{number}/confirm", on="/imports", post_corrections="true")
         uploads.work()
 
-    assert "Not selected, because these files look older than an earlier import." in page_text(page)
+    assert "These files look older than an earlier import. Upload the newest export instead." in page_text(page)
     assert "The same files were imported before, as import 1" in page_text(page)
     assert "Posting their corrections would undo what later imports posted." in page_text(page)
 

@@ -39,7 +39,7 @@ def test_the_list_is_narrowed_by_requester_kind_reason_day_and_amount(practice: 
     ("query", "fault"),
     [
         ("from=yesterday", "Enter a date."),
-        ("from=2026-02-02&to=2026-02-01", "The last day is before the first."),
+        ("from=2026-02-02&to=2026-02-01", "The last day is before the first day."),
         ("amount_min=x", "Enter an amount in dollars and cents"),
         ("amount_min=2&amount_max=1", "This is below the minimum, $2.00."),
         ("kind=no", "Choose one from the list."),
