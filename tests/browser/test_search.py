@@ -61,6 +61,26 @@ def test_all_claims_lead_to_the_feed(jobs_page: Page) -> None:
     expect(page.locator("#range")).to_have_text("1–11 of 11 claims")
 
 
+def test_the_button_for_all_patients_stands_below_them(practice: GivenPractice, open_as: OPEN) -> None:
+    for number in range(9):
+        practice.claim(f"C{number}", Line(100, 0), patient_id=practice.patient(f"Many {number}", number=f"M{number}"))
+    page = open_as("/jobs", practice.biller)
+    page.keyboard.press("/")
+    page.keyboard.type("many")
+    every = page.get_by_role("button", name="Show all 9 patients")
+    expect(every).to_be_visible()
+
+    button, last = every.bounding_box(), page.locator("#search-found li").last.bounding_box()
+    assert button is not None
+    assert last is not None
+    assert button["y"] >= last["y"] + last["height"]
+    assert button["x"] >= last["x"]
+    assert every.evaluate("button => button.scrollWidth <= button.clientWidth"), "the words fit into the button"
+    every.click()
+
+    expect(page.locator("#main li")).to_have_count(9)
+
+
 def test_escape_returns_to_the_box_and_then_to_the_page(jobs_page: Page) -> None:
     page, box, found = jobs_page, jobs_page.locator("#search-text"), jobs_page.locator("#search-found")
     chip = page.get_by_role("link", name="Halted")
