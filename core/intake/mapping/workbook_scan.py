@@ -3,6 +3,8 @@
 calamine allocates memory for every cell up to the farthest row and column, and ends the process if that fails. It
 reads an error, or a formula without a stored value, as an empty cell. So every tag of a row, a cell or a formula must
 be understood here. A sheet with a tag that is not understood is refused.
+
+No group repeats possessively: Python before 3.11.5 then rejects valid tags. Single characters may.
 """
 
 import re
@@ -16,31 +18,31 @@ LETTERS: Final = 26
 _ROW_BYTES_MAX: Final = 32_000_000
 _ERRORS_MAX: Final = 10_000  # rows with an error, in one sheet
 _UNCLEAR: Final = "the sheet has cells that cannot be read safely; open the workbook in Excel and save it again"
-_P: Final = rb"(?:[^\s<>/:]*+:)*+"  # a namespace prefix, which some programs write
+_P: Final = rb"(?:[^\s<>/:]*+:)*"  # a namespace prefix, which some programs write
 _NAME: Final = rb"[^\s<>\"'=/]++\s*+=\s*+"
 _VALUE: Final = rb"(?:\"[^\"<>]*+\"|'[^'<>]*+')"
-_ATTRIBUTES: Final = rb"(?:\s++" + _NAME + _VALUE + rb")*+"
+_ATTRIBUTES: Final = rb"(?:\s++" + _NAME + _VALUE + rb")*"
 _END: Final = rb"\s*+/?+>"
-_BEFORE_R: Final = rb"(?:\s++(?!r\s*+=)" + _NAME + _VALUE + rb")*+\s++r\s*+=\s*+[\"']"
+_BEFORE_R: Final = rb"(?:\s++(?!r\s*+=)" + _NAME + _VALUE + rb")*\s++r\s*+=\s*+[\"']"
 _AFTER_R: Final = rb"[\"']" + _ATTRIBUTES + _END
 _REF: Final = rb"([A-Za-z]{1,3})([0-9]{1,7})"
 _ROW: Final = re.compile(rb"<" + _P + rb"row(?=[\s/>])")
 _NUMBERED_ROW: Final = re.compile(rb"<" + _P + rb"row" + _BEFORE_R + rb"([0-9]{1,7})" + _AFTER_R)
 _UNNUMBERED_ROW: Final = re.compile(
-    rb"<" + _P + rb"row(?:\s++(?!r\s*+=)" + _NAME + _VALUE + rb")*+" + _END,
+    rb"<" + _P + rb"row(?:\s++(?!r\s*+=)" + _NAME + _VALUE + rb")*" + _END,
 )
 _CELL: Final = re.compile(rb"<" + _P + rb"c(?=[\s/>])")
 _EXCELS_CELL: Final = re.compile(b'<c r="' + _REF + b'"')  # faster, and enough if every cell begins like this
 _PLACED_CELL: Final = re.compile(rb"<" + _P + rb"c" + _BEFORE_R + _REF + _AFTER_R)
-_UNPLACED_CELL: Final = re.compile(rb"<" + _P + rb"c(?:\s++(?!r\s*+=)" + _NAME + _VALUE + rb")*+" + _END)
+_UNPLACED_CELL: Final = re.compile(rb"<" + _P + rb"c(?:\s++(?!r\s*+=)" + _NAME + _VALUE + rb")*" + _END)
 _FORMULA: Final = re.compile(rb"<" + _P + rb"f(?=[\s/>])")
 _F: Final = rb"<" + _P + rb"f" + _ATTRIBUTES + rb"\s*+(?:/>|>[^<]*+</" + _P + rb"f\s*+>)\s*+"
 _V: Final = rb"<" + _P + rb"v" + _ATTRIBUTES + rb"\s*+(?:/>|>(?P<text>[^<]*+)</" + _P + rb"v\s*+>)"
 _FORMULA_CELL: Final = re.compile(
-    rb"<" + _P + rb"c(?P<attributes>" + _ATTRIBUTES + rb")\s*+>\s*+" + _F + rb"(?P<value>" + _V + rb")?+"
+    rb"<" + _P + rb"c(?P<attributes>" + _ATTRIBUTES + rb")\s*+>\s*+" + _F + rb"(?P<value>" + _V + rb")?"
 )
 _TYPE_E: Final = re.compile(rb"<" + _P + rb"c(?=\s)[^<>]*?\bt\s*+=\s*+[\"']e[\"']")
-_ERROR_CELL: Final = re.compile(rb"<" + _P + rb"c(?P<attributes>" + _ATTRIBUTES + rb")\s*+>\s*+(?:" + _F + rb")?+" + _V)
+_ERROR_CELL: Final = re.compile(rb"<" + _P + rb"c(?P<attributes>" + _ATTRIBUTES + rb")\s*+>\s*+(?:" + _F + rb")?" + _V)
 _IS_ERROR: Final = re.compile(rb"\st\s*+=\s*+[\"']e[\"']")
 _IS_TEXT: Final = re.compile(rb"\st\s*+=\s*+[\"']str[\"']")
 _ZERO: Final = re.compile(rb"-?0+(?:\.0*)?")
