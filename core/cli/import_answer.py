@@ -11,6 +11,7 @@ from core.cli.import_totals import (
     first_lines,
     print_agreement,
     print_first_claims,
+    print_forecast,
     print_held_back,
     print_moved,
     print_recognized,
@@ -18,7 +19,7 @@ from core.cli.import_totals import (
     totals_lines,
 )
 from core.counting import counted
-from core.intake.loading.agreement import Agreement, DifferentBalance
+from core.intake.loading.agreement import Agreement, DifferentBalance, Forecast
 from core.intake.loading.balance_reasons import Reason
 from core.intake.loading.differences import Difference
 from core.intake.loading.recognize import Recognized
@@ -98,6 +99,8 @@ def _print_check(answer: dict[str, Any], report: dict[str, Any]) -> None:
         first = [_different_balance(one) for one in report["agreement"]["first"]]
         print_agreement(Agreement(**{**report["agreement"], "first": first}))
     if answer["status"] == "ready":
+        if report.get("forecast"):
+            print_forecast(Forecast(**report["forecast"]))
         _print(_next_steps(answer, report))
 
 

@@ -14,7 +14,7 @@ from core.claims.export import escape_formula
 from core.cli import practices
 from core.intake.loading.corrections import FILE_COLUMNS, Correction
 from core.intake.loading.differences import DIFFERENCE_COLUMNS, Difference
-from core.intake.loading.load import ImportOptions
+from core.intake.loading.imported import ImportOptions
 from core.intake.parsing.faults import FAULT_COLUMNS, Faults
 from core.money import parse_amount
 

@@ -10,6 +10,7 @@ from core.cli.import_totals import (
     print_corrections,
     print_differences,
     print_first_claims,
+    print_forecast,
     print_held_back,
     print_moved,
     print_recognized,
@@ -19,7 +20,7 @@ from core.cli.import_totals import (
 from core.cli.practices import print_created
 from core.counting import counted
 from core.intake.csv.postings_import import ImportedPostings
-from core.intake.loading.load import Imported, ImportOptions
+from core.intake.loading.imported import Imported, ImportOptions
 from core.intake.loading.summary import CreditBalance, LookAlike, Summary
 from core.intake.loading.totals import TOTAL_LABELS, ControlTotal
 from core.intake.parsing.folder import RowsRead
@@ -58,6 +59,8 @@ def print_import(
     print_held_back(imported.held_back)
     if imported.summary is not None and any(imported.added.values()):
         _print_summary(imported.summary)
+    if imported.forecast is not None:
+        print_forecast(imported.forecast)
     if imported.agreement is not None:
         print_agreement(imported.agreement)
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.cli import context
 from core.db.engine import make_sessions, transaction
-from core.intake.loading.load import AS_NEW, ImportOptions
+from core.intake.loading.imported import AS_NEW, ImportOptions
 from core.intake.parsing.faults import ImportRefused
 from core.intake.parsing.folder import Progress
 

@@ -7,7 +7,7 @@ import click
 
 from core.cli.formats import day
 from core.counting import counted
-from core.intake.loading.agreement import Agreement
+from core.intake.loading.agreement import Agreement, Forecast
 from core.intake.loading.corrections import Correction, Corrections
 from core.intake.loading.differences import Difference, Differences
 from core.intake.loading.recognize import Recognized
@@ -98,6 +98,16 @@ def print_held_back(count: int) -> None:
             f"Not imported: {counted(count, 'new posting')} on existing claims, so that no money is "
             "posted twice. Post the corrections first, or add a column with the line number."
         )
+
+
+def print_forecast(found: Forecast) -> None:
+    """Print the A/R of the claims in the files after the import, to compare it with the files."""
+    posted = f", with the corrections {format_cents(found.after_cents)}" if found.to_post_cents else ""
+    without = format_cents(found.before_cents + found.new_cents)
+    click.echo(
+        f"A/R of these claims: {format_cents(found.before_cents)} now, {without} after the import{posted}; "
+        f"{format_cents(found.file_cents)} in the files."
+    )
 
 
 def print_agreement(found: Agreement) -> None:

@@ -14,7 +14,7 @@ from core.books.invariants import violations
 from core.db.engine import Sessions, make_sessions, transaction
 from core.intake.csv.csv_import import import_csv
 from core.intake.csv.csv_template import template_files
-from core.intake.loading.load import Imported, ImportOptions
+from core.intake.loading.imported import Imported, ImportOptions
 from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting
 from core.models.people import Role
@@ -102,6 +102,7 @@ def test_two_days_of_exports_give_the_books_of_the_second_alone(
     both, alone = f"both{next(_names)}", f"alone{next(_names)}"
 
     _import(one_database, folders[0], both)
+    check = _check(one_database, folders[1], both)
     second = _import(one_database, folders[1], both)
     _import(one_database, folders[1], alone)
     again = _import(one_database, folders[1], both)
@@ -110,6 +111,9 @@ def test_two_days_of_exports_give_the_books_of_the_second_alone(
         assert _books(session, both) == _books(session, alone)
         assert violations(session) == []
     assert (second.corrections.changed, second.corrections.missing) == (0, 0)
+    assert second.agreement is not None
+    assert check.forecast is not None
+    assert check.forecast.after_cents == second.agreement.cents
     assert (again.nothing_new, again.differences.count) == (True, 0)
 
 
@@ -191,6 +195,11 @@ def _import(sessions: Sessions, folder: Path, name: str) -> Imported:
         return import_csv(
             session, folder, practice_name=name, now=NOW, options=ImportOptions(take_changes=True)
         )  # fmt: skip
+
+
+def _check(sessions: Sessions, folder: Path, name: str) -> Imported:
+    with sessions() as session:  # closed without a commit
+        return import_csv(session, folder, practice_name=name, now=NOW, options=ImportOptions(check_only=True))
 
 
 def _practice(sessions: Sessions, name: str) -> GivenPractice:

@@ -14,7 +14,7 @@ from core.db.engine import Sessions, make_sessions, transaction
 from core.exports import postings
 from core.intake.csv.csv_import import import_csv
 from core.intake.csv.csv_template import template_files
-from core.intake.loading.load import Imported
+from core.intake.loading.imported import Imported
 from core.models.people import Role
 from core.models.practices import WriteOffSetting
 from core.practices.practice_queries import find_by_name

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 from core.counting import counted
 from core.intake.loading.totals import DERIVED_TRANSFERS, TOTAL_LABELS, TRANSFERS
 from core.models.imports import ImportSource, ImportStatus
+from core.money import format_cents
 from webui.shared.labels import Pill
 
 IMPORT_STATUS: Final[Mapping[ImportStatus, Pill]] = {
@@ -95,10 +96,12 @@ def _join(parts: list[str]) -> str:
 
 
 def to_post_words(corrections: Mapping[str, Any]) -> str:
-    """Return what an import can post for changed postings, such as "2 new postings on totals"."""
+    """Return what an import can post for changed postings, such as "the corrections for 2 changed postings"."""
     new = corrections.get("new", 0)  # an earlier version did not count them
     changed = corrections["to_post"] - new
-    parts = [f"{counted(new, 'new posting')} on totals"] if new else []
+    cents = corrections.get("new_cents")  # an earlier version did not sum them
+    dollars = f" ({format_cents(abs(cents))})" if cents else ""
+    parts = [f"the new payments, adjustments and transfers in {counted(new, 'total')}{dollars}"] if new else []
     if changed:
         parts.append(f"the corrections for {counted(changed, 'changed posting')}")
     return " and ".join(parts)
@@ -115,13 +118,9 @@ def what_matches(report: Mapping[str, Any]) -> str:
 
 
 def button_words(report: Mapping[str, Any]) -> str:
-    """Return what the button does, such as "Import 2 claims and the selected corrections"."""
+    """Return what the button does, such as "Import 2 claims and what is checked above"."""
     matches = what_matches(report)
-    to_post = report["corrections"].get("to_post", 0)
-    new = report["corrections"].get("new", 0)
-    offered = {"changes": report["differences"]["count"], "new postings": new, "corrections": to_post - new}
-    kinds = _join([kind for kind, count in offered.items() if count])
     parts = [matches] if matches else _parts_of_new(report)
-    if kinds:
-        parts.append(f"the selected {kinds}")
+    if report["differences"]["count"] or report["corrections"].get("to_post"):
+        parts.append("what is checked above")
     return f"{'Record' if matches else 'Import'} {_join(parts)}".strip()

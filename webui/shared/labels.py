@@ -126,10 +126,14 @@ LABELS: Final[Mapping[type[StrEnum], Mapping[Any, str]]] = {
 }
 
 SETTING_DESCRIPTIONS: Final[Mapping[WriteOffSetting, str]] = {
-    WriteOffSetting.PATIENT: "Writes off the patient balance to zero. The insurance balance does not change.",
-    WriteOffSetting.INSURANCE: "Writes off the insurance balance to zero. The patient balance does not change.",
-    WriteOffSetting.BOTH: "Writes off the insurance balance and the patient balance to zero.",
-    WriteOffSetting.NEITHER: "Only the billing status changes: it becomes Settled. Nothing is written off.",
+    WriteOffSetting.PATIENT: "Writes off the patient balance to zero. The insurance balance does not change. "
+    "It fits if you still expect insurance payments.",
+    WriteOffSetting.INSURANCE: "Writes off the insurance balance to zero. The patient balance does not change. "
+    "It fits if patients still receive statements.",
+    WriteOffSetting.BOTH: "Writes off the insurance balance and the patient balance to zero. It fits if you "
+    "expect no more payments on the claims that you settle.",
+    WriteOffSetting.NEITHER: "Only the billing status changes: it becomes Settled. Nothing is written off. It fits if "
+    "you write off balances in a different system.",
 }
 
 # Not all of the standard statuses: the others say what they mean.

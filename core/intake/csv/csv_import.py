@@ -12,7 +12,8 @@ from core.access.permissions import Action, Actor
 from core.intake.csv import csv_format
 from core.intake.loading import stages
 from core.intake.loading.formula_escapes import unescape_formulas
-from core.intake.loading.load import AS_NEW, Imported, ImportOptions, load
+from core.intake.loading.imported import AS_NEW, Imported, ImportOptions
+from core.intake.loading.load import load
 from core.intake.parsing.faults import Faults
 from core.intake.parsing.folder import Folder, Progress
 from core.models.ledger import PostingKind

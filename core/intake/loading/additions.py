@@ -3,16 +3,30 @@
 import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, insert, literal, select, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    delete,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
+from core.db.sums import sum_cents
 from core.intake.loading import stages
 from core.intake.loading.balance_reasons import HELD_BACK, mark_claims
 from core.intake.loading.checks import Origins, add_transfers_that_lose_money
-from core.intake.loading.corrections import claims_to_correct
+from core.intake.loading.corrections import claims_corrected_before, claims_to_correct
 from core.intake.loading.differences import decided_by_job
 from core.intake.loading.known_postings import CORRECTION
 from core.intake.loading.post_rows import post_staged_rows, report_future_rows, report_rows_over_limit
@@ -46,23 +60,30 @@ class HoldBack(StrEnum):
     TO_CORRECT = "to_correct"  # a posting that moved to the other responsibility would be posted twice
 
 
-def hold_back(session: Session, practice_id: int, source: str, which: HoldBack) -> int:
-    """Delete the new rows of these claims. Call it before the known rows are deleted. Return the number of postings."""
+class HeldBack(NamedTuple):
+    """New postings that are not imported, and the cents that would come in with the corrections."""
+
+    postings: int = 0
+    to_post_cents: int = 0
+
+
+def hold_back(session: Session, practice_id: int, source: str, which: HoldBack) -> HeldBack:
+    """Delete the new rows of these claims. Call it before the known rows are deleted."""
     all_claims = select(Claim.external_id).where(Claim.practice_id == practice_id)
-    claims = all_claims if which is HoldBack.ALL else claims_to_correct(practice_id, source)
+    is_all = which is HoldBack.ALL
+    claims = all_claims if is_all else claims_to_correct(practice_id, source)
     is_known = exists().where(stages.KNOWN_POSTING.c.source_id == _POSTING.c.source_id)
     is_new = and_(_POSTING.c.claim.in_(claims), ~is_known, ~_POSTING.c.source_id.contains(CORRECTION))
-    if which is HoldBack.ALL:
+    if is_all:
         mark_claims(session, practice_id, select(_POSTING.c.claim).where(is_new), HELD_BACK)
-    deleted = session.connection().execute(
-        delete(_POSTING).where(is_new),
-        execution_options={"preserve_rowcount": True},
-    )
+    deleted = delete(_POSTING).where(is_new).returning(_POSTING.c.claim, _POSTING.c.amount_cents).cte("deleted")
+    to_post = false() if is_all else deleted.c.claim.not_in(claims_corrected_before(practice_id, source))
+    held_back = HeldBack(*session.execute(select(func.count(), sum_cents(deleted.c.amount_cents, to_post))).one())
     of_line = and_(LineItem.practice_id == Claim.practice_id, LineItem.claim_id == Claim.id)
     of_claim = and_(Claim.practice_id == practice_id, Claim.external_id == _LINE.c.claim)
     has_line = exists().where(of_claim, of_line, LineItem.number == _LINE.c.number)
     session.execute(delete(_LINE).where(_LINE.c.claim.in_(claims), ~has_line))
-    return int(deleted.rowcount)
+    return held_back
 
 
 def gaining_claims() -> Select[Any]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from core.db.sums import sum_cents
 from core.intake.loading import stages
 from core.intake.loading.balance_reasons import Reason, find_reasons
+from core.intake.loading.totals import ControlTotals
 from core.models.claims import Claim
 
 FIRST_DIFFERENT: Final = 10
@@ -26,6 +27,26 @@ class DifferentBalance(NamedTuple):
     def facts(self) -> dict[str, Any]:
         """Return it as JSON."""
         return {**self._asdict(), "reasons": [one.facts() for one in self.reasons]}
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What an import would do to the A/R, in cents. Reversals of write-offs by late payments are not included."""
+
+    before_cents: int  # of the existing claims in the files
+    new_cents: int  # of new claims and postings
+    to_post_cents: int  # of new payments on totals and of corrections, which are posted on request
+    file_cents: int
+    others_cents: int  # of the practice's claims that are not in the files
+
+    @property
+    def after_cents(self) -> int:
+        """Return the A/R of the claims in the files after the import, with the corrections."""
+        return self.before_cents + self.new_cents + self.to_post_cents
+
+    def facts(self) -> dict[str, int]:
+        """Return it as JSON."""
+        return vars(self)
 
 
 @dataclass(frozen=True)
@@ -55,6 +76,17 @@ def keep_file_balances(session: Session, practice_id: int) -> None:
         .group_by(Claim.id)
     )
     session.execute(insert(_FILE).from_select(["claim_id", "cents"], sums))
+
+
+def forecast(
+    session: Session, practice_id: int, in_file: ControlTotals, new: ControlTotals, *, to_post_cents: int
+) -> Forecast:
+    """Return what the checked import would do to the A/R. Call it after `keep_file_balances`."""
+    cents, of_practice = Claim.insurance_due + Claim.patient_due, Claim.practice_id == practice_id
+    total = session.scalars(select(sum_cents(cents)).where(of_practice)).one()
+    in_files = select(sum_cents(cents)).join_from(_FILE, Claim, and_(of_practice, Claim.id == _FILE.c.claim_id))
+    before = session.scalars(in_files).one()
+    return Forecast(before, new.total_cents, to_post_cents, in_file.total_cents, total - before)
 
 
 def compare_balances(

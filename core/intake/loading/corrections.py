@@ -154,6 +154,8 @@ class Corrections:
     raising: int = 0  # payments and adjustments that the files lower or no longer contain
     raised_cents: int = 0  # by which that raises the balances
     lowering: int = 0  # payments and adjustments that the files raise
+    to_post_cents: int = 0  # by which all that can be posted changes the balances
+    new_cents: int = 0  # the part of it for `new`
 
     @property
     def looks_older(self) -> bool:
@@ -185,7 +187,9 @@ def list_corrections(session: Session, practice_id: int, source: str, origins: O
     is_rising = and_(moves, rise > 0)
     counts = [func.count().filter(one) for one in (~is_missing, is_missing, ~found.c.corrected_before)]
     rising = (func.count().filter(is_rising), sum_cents(rise, is_rising))
-    columns = (*counts, func.count().filter(found.c.is_new), *rising, func.count().filter(and_(moves, rise < 0)))
+    falling = func.count().filter(and_(moves, rise < 0))
+    cents = (sum_cents(rise, ~found.c.corrected_before), sum_cents(rise, found.c.is_new))
+    columns = (*counts, func.count().filter(found.c.is_new), *rising, falling, *cents)
     changed, missing, open_, *of_moves = tuple(session.execute(select(*columns).select_from(found)).one())
     first = _first(session, practice_id, source, origins, dating) if changed or missing else []
     return Corrections(changed, missing, open_, first, *of_moves)
@@ -226,6 +230,12 @@ def _first(session: Session, practice_id: int, source: str, origins: Origins, da
 def claims_to_correct(practice_id: int, source: str) -> Select[Any]:
     """Return the IDs of the claims with a posting that the file changes or no longer contains."""
     return select(found_corrections(practice_id, source).subquery("found").c.claim)
+
+
+def claims_corrected_before(practice_id: int, source: str) -> Select[Any]:
+    """Return the IDs of the claims with a posting that changed again after a correction. None can be posted for it."""
+    found = found_corrections(practice_id, source).subquery("found")
+    return select(found.c.claim).where(found.c.corrected_before)
 
 
 def all_corrections(

@@ -1,9 +1,8 @@
 """Load filled stages into a practice: check, compare with existing rows, insert new ones, all or none."""
 
 import datetime as dt
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 from sqlalchemy import func, select, union_all
 from sqlalchemy.orm import Session
@@ -16,6 +15,7 @@ from core.errors import NotAllowed
 from core.intake.loading import stages
 from core.intake.loading.additions import (
     Additions,
+    HeldBack,
     HoldBack,
     count_additions,
     gaining_claims,
@@ -23,31 +23,34 @@ from core.intake.loading.additions import (
     insert_additions,
     report_faulty_additions,
 )
-from core.intake.loading.agreement import Agreement, compare_balances, keep_file_balances
+from core.intake.loading.agreement import (
+    compare_balances,
+    forecast,
+    keep_file_balances,
+)
 from core.intake.loading.balance_reasons import mark_uncorrected
 from core.intake.loading.checks import Origins, check_staged
 from core.intake.loading.closed_months import check_closed_months
 from core.intake.loading.compare import delete_known_rows, report_conflicts
-from core.intake.loading.corrections import Correction, Corrections, Dating, all_corrections, list_corrections
+from core.intake.loading.corrections import Corrections, Dating, all_corrections, list_corrections
 from core.intake.loading.differences import (
-    Difference,
     Differences,
     all_differences,
     find_differences,
     list_differences,
 )
+from core.intake.loading.imported import AS_NEW, Imported, ImportOptions
 from core.intake.loading.insert import insert_claims, insert_reference_rows, sum_lines
 from core.intake.loading.known_postings import Totals, date_postings, find_known_postings
 from core.intake.loading.look_alike_ids import report_look_alikes
 from core.intake.loading.post_corrections import stage_corrections
 from core.intake.loading.post_rows import lock_claims
-from core.intake.loading.recognize import Recognized, recognize, remember
+from core.intake.loading.recognize import recognize, remember
 from core.intake.loading.returned import mark_returned
-from core.intake.loading.summary import Summary, look_alikes, summarize
+from core.intake.loading.summary import look_alikes, summarize
 from core.intake.loading.take_changes import changed_claims, take_changes
-from core.intake.loading.totals import ControlTotals, FirstClaim, check_expected_total, control_totals, first_claims
+from core.intake.loading.totals import check_expected_total, control_totals, first_claims
 from core.intake.parsing.faults import Faults
-from core.intake.parsing.folder import RowsRead
 from core.models.claims import Claim
 from core.practices import practice_queries
 
@@ -60,76 +63,6 @@ _COUNTED_STAGES: Final = (
     ("lines", stages.LINE),
     ("postings", stages.POSTING),
 )
-
-
-@dataclass(frozen=True)
-class ImportOptions:
-    """How to import. The defaults import what is new and change nothing that exists."""
-
-    take_changes: bool = False  # apply the differences to the practice's records
-    post_corrections: bool = False  # post the corrections for changed postings
-    check_only: bool = False  # run every check and write no record; the caller rolls back
-    expected_total_cents: int | None = None  # refuse if the A/R total of the files is different
-    # Called with every difference and correction, not only the first. Values may be names.
-    each_difference: Callable[[Difference], None] | None = None
-    each_correction: Callable[[Correction], None] | None = None
-
-
-AS_NEW: Final = ImportOptions()
-
-
-@dataclass(frozen=True)
-class Imported:
-    """The result of an import, by kind of row. After a check, `added` is what an import would add."""
-
-    added: dict[str, int]
-    already_there: dict[str, int]
-    in_file: ControlTotals
-    new: ControlTotals
-    first_claims: list[FirstClaim]
-    on_existing: Additions  # the part of `added` that is on existing claims
-    differences: Differences
-    corrections: Corrections
-    recognized: Recognized
-    corrected: int  # the part of `added` that corrects changed postings, if the user asked for it
-    held_back: int  # new postings on existing claims that were not imported: `HoldBack`
-    redated: int  # new postings whose date is in a closed month; they are posted on the first open day after it
-    changes_taken: bool
-    summary: Summary | None  # None after a check
-    agreement: Agreement | None = None  # None after a check
-    rows_read: dict[str, RowsRead] = field(default_factory=dict)  # by file
-    warnings: list[str] = field(default_factory=list)  # sentences about the file, without names
-    left_out: int = 0  # claims without transactions, if skipping them was requested
-
-    @property
-    def nothing_new(self) -> bool:
-        """Return whether every row already existed, no record was changed and no posting was recognized."""
-        return not any(self.added.values()) and not self.changes_taken and not self.recognized.postings
-
-    def facts(self) -> dict[str, Any]:
-        """Return it as JSON, without names and dates of birth."""
-        return {
-            "added": self.added,
-            "already_there": self.already_there,
-            "left_out": self.left_out,
-            "in_file": self.in_file.facts(),
-            "new": self.new.facts(),
-            "first_claims": [one.facts() for one in self.first_claims],
-            "on_existing": self.on_existing.facts(),
-            "differences": {
-                "counts": self.differences.counts,
-                "first": [one.facts() for one in self.differences.first],
-            },
-            "corrections": self.corrections.facts(),
-            "recognized": self.recognized._asdict(),
-            "corrected": self.corrected,
-            "held_back": self.held_back,
-            "redated": self.redated,
-            "changes_taken": self.changes_taken,
-            "agreement": None if self.agreement is None else self.agreement.facts(),
-            "warnings": self.warnings,
-            **({} if self.summary is None else self.summary.facts()),
-        }
 
 
 def load(
@@ -150,10 +83,7 @@ def load(
     If posting ids can shift when the file changes, `holds_back` says which existing claims get no new rows. Other
     imports and a month-end close wait until the commit. Raise `NotAllowed`, `ImportRefused` and `ExpectedTotalDiffers`.
     """
-    if by is not None and by.practice_id != practice_id:
-        raise NotAllowed
-    lock_imports(session, practice_id)
-    _check_rows(session, practice_id, source, origins, faults)
+    _check_rows(session, practice_id, source, origins, faults, by=by)
     redated = 0 if totals is None else date_postings(session, practice_id, totals)
     recognized = recognize(session, practice_id, source, totals)
     sum_lines(session)
@@ -165,23 +95,26 @@ def load(
     staged, takes = _counts(session), options.take_changes and differences.count > 0
     corrected = stage_corrections(session, practice_id, source, origins, dating) if options.post_corrections else 0
     mark_uncorrected(session, practice_id, source, corrections)
-    held_back = 0 if holds_back is None else hold_back(session, practice_id, source, holds_back)
+    held_back = HeldBack() if holds_back is None else hold_back(session, practice_id, source, holds_back)
     delete_known_rows(session, practice_id)
     on_existing = _check_new(session, practice_id, origins, faults, takes=takes, options=options, by=by, now=now)
     added = _counts(session)
     if is_part := added != staged or corrected > 0:
         sum_lines(session)
     already_there = {kind: staged[kind] - added[kind] for kind in staged}
-    already_there["postings"] += corrected - held_back
+    already_there["postings"] += corrected - held_back.postings
     done = Imported(
-        added=added, already_there=already_there, corrected=corrected, recognized=recognized, held_back=held_back,
-        redated=redated, in_file=in_file, new=control_totals(session) if is_part else in_file, changes_taken=takes,
-        first_claims=first, on_existing=on_existing, differences=differences, corrections=corrections, summary=None,
-        warnings=corrections.warnings(),
+        added=added, already_there=already_there, corrected=corrected, recognized=recognized,
+        held_back=held_back.postings, redated=redated, in_file=in_file, changes_taken=takes, first_claims=first,
+        new=control_totals(session) if is_part else in_file, on_existing=on_existing, differences=differences,
+        corrections=corrections, summary=None, warnings=corrections.warnings(),
     )  # fmt: skip
-    if options.check_only:
-        return _with_agreement(session, practice_id, done, source=source, gives_totals=totals is not None)
-    return _write(session, practice_id, done, source=source, gives_totals=totals is not None, by=by, now=now)
+    gives_totals = totals is not None
+    if not options.check_only:
+        return _write(session, practice_id, done, source=source, gives_totals=gives_totals, by=by, now=now)
+    to_post = corrections.to_post_cents + held_back.to_post_cents
+    done = replace(done, forecast=forecast(session, practice_id, in_file, done.new, to_post_cents=to_post))
+    return _with_agreement(session, practice_id, done, source=source, gives_totals=gives_totals)
 
 
 def _with_agreement(session: Session, practice_id: int, done: Imported, *, source: str, gives_totals: bool) -> Imported:
@@ -199,8 +132,13 @@ def lock_imports(session: Session, practice_id: int) -> None:
     session.execute(select(func.pg_advisory_xact_lock(IMPORT_LOCK + practice_id)))
 
 
-def _check_rows(session: Session, practice_id: int, source: str, origins: Origins, faults: Faults) -> None:
-    """Check the staged rows against each other, then against the practice's. Raise `ImportRefused`."""
+def _check_rows(
+    session: Session, practice_id: int, source: str, origins: Origins, faults: Faults, *, by: Actor | None
+) -> None:
+    """Lock, then check the staged rows against each other and the practice's. Raise `NotAllowed`, `ImportRefused`."""
+    if by is not None and by.practice_id != practice_id:
+        raise NotAllowed
+    lock_imports(session, practice_id)
     stages.analyze(session, *(stage.name for _, stage in _COUNTED_STAGES))
     check_staged(session, practice_id, origins, faults)
     report_look_alikes(session, practice_id, origins, faults)

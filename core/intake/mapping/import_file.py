@@ -12,11 +12,12 @@ from core.access.permissions import Action, Actor
 from core.counting import counted
 from core.intake.loading import stages
 from core.intake.loading.additions import HoldBack
+from core.intake.loading.imported import AS_NEW, Imported, ImportOptions
 from core.intake.loading.known_postings import Totals
-from core.intake.loading.load import AS_NEW, Imported, ImportOptions, load
+from core.intake.loading.load import load
 from core.intake.mapping.mapped_file import MappedFile
 from core.intake.mapping.mapping import NO_CLAIM_STATUS, NO_DENIAL_DATE, Mapping
-from core.intake.mapping.patient_names import take_newest_names
+from core.intake.mapping.patient_names import take_newest_names, warn_of_names
 from core.intake.mapping.renamed_patients import keep_made_numbers
 from core.intake.mapping.stage_file import MADE_NUMBER, stage_file
 from core.intake.mapping.targets import Field
@@ -57,7 +58,8 @@ def import_file(
     stages.open_stages(session)
     origins = stage_file(session, file)
     no_status = [] if _has_claim_status(session) else [NO_CLAIM_STATUS]
-    warnings = [*no_status, *_denied_without_date(session), *take_newest_names(session)]
+    warnings = [*no_status, *_denied_without_date(session)]
+    several_names = take_newest_names(session)
     if not mapping.has(Field.PATIENT):
         keep_made_numbers(session, practice_id, made=MADE_NUMBER)
     done = load(
@@ -65,7 +67,9 @@ def import_file(
         totals=Totals(today, has_dates=mapping.has(Field.POSTING_DATE), has_charges=mapping.has(Field.CHARGE)),
         holds_back=HoldBack.TO_CORRECT if mapping.identifies_lines else HoldBack.ALL,
     )  # fmt: skip
-    return replace(done, rows_read=file.rows_read, warnings=[*done.warnings, *warnings])
+    return replace(
+        done, rows_read=file.rows_read, warnings=[*done.warnings, *warnings, *warn_of_names(session, several_names)]
+    )
 
 
 def _has_claim_status(session: Session) -> bool:

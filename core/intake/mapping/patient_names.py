@@ -1,8 +1,8 @@
 """Take one name for each patient, if rows in an office's file spell it in different ways."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import ARRAY, Text, any_, func, literal, select, text
 from sqlalchemy.orm import Session
 
 from core.counting import counted
@@ -27,21 +27,42 @@ _TAKE_NEWEST: Final = text("""
         WHERE p.external_id = n.patient AND p.birth_date = n.birth_date AND p.name <> n.patient_name
         RETURNING p.at, p.external_id
     )
-    SELECT count(DISTINCT d.external_id) AS patients, array_agg(r.claim ORDER BY d.at) AS claims
+    SELECT array_agg(DISTINCT d.external_id) AS patients, array_agg(r.claim ORDER BY d.at) AS claims
     FROM dropped d JOIN stage_mapped_row r ON r.at = d.at
 """)
 
 
-def take_newest_names(session: Session) -> list[str]:
-    """Keep the name in the row with the latest date of service. Return a warning about the others, without names."""
+class SeveralNames(NamedTuple):
+    """The patients with more than one name, and claims with a name that is not used."""
+
+    patients: list[str]
+    claims: list[str]
+
+
+def take_newest_names(session: Session) -> SeveralNames | None:
+    """Keep the name in the row with the latest date of service. Return the patients with other names, if any."""
     stages.analyze(session, stages.PATIENT.name)
     found = session.execute(_TAKE_NEWEST).one()
-    if not found.patients:
+    return SeveralNames(*found) if found.patients else None
+
+
+def warn_of_names(session: Session, several: SeveralNames | None) -> list[str]:
+    """Return a warning about patients with more than one name, without names. Call it after the load."""
+    if several is None:
         return []
-    has = "has" if found.patients == 1 else "have"
+    patients = len(several.patients)
+    found = stages.DIFFERENCE.c
+    is_name = (found.record == stages.record_of(stages.PATIENT), found.field == "name")
+    changed = session.scalars(
+        select(func.count()).where(*is_name, found.number == any_(literal(several.patients, ARRAY(Text))))
+    ).one()
+    listed = ""
+    if changed:
+        listed = f" For {counted(changed, 'patient')}, it is new here; the list of changes has both names."
+    has = "has" if patients == 1 else "have"
     warning = (
-        f"{counted(found.patients, 'patient')} {has} more than one name in the file. The name in the row with the "
-        f"latest date of service is used. For example, see {_name_claims(found.claims)}."
+        f"{counted(patients, 'patient')} {has} more than one name in the file. The name in the row with the latest "
+        f"date of service is used.{listed} For example, see {_name_claims(several.claims)}."
     )
     return [warning]
 

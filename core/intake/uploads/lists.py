@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from core.claims.export import csv_pieces, escape_formula
 from core.intake.loading.corrections import FILE_COLUMNS, Correction
 from core.intake.loading.differences import DIFFERENCE_COLUMNS, Difference
-from core.intake.loading.load import ImportOptions
+from core.intake.loading.imported import ImportOptions
 from core.intake.parsing.faults import Fault, Faults
 from core.intake.uploads.lifecycle import ImportKey
 from core.models.imports import PIECE_BYTES_MAX, ImportPiece

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from core.intake.csv import csv_format
 from core.intake.loading.corrections import Correction
-from core.intake.loading.load import Imported
+from core.intake.loading.imported import Imported
 from core.intake.parsing.faults import EXAMPLES_MAX, Mistake
 from core.intake.synthea import synthea_format
 from core.intake.uploads.lists import DIFFERENCES, ListFiles
@@ -76,6 +76,7 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
             "missing": corrections.missing,
             "to_post": corrections.to_post,
             "new": corrections.new,
+            "new_cents": corrections.new_cents,
             "looks_older": corrections.looks_older,
             "first": [_correction(one) for one in corrections.first],
         },
@@ -85,6 +86,7 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
         "redated": imported.redated,
         "changes_taken": imported.changes_taken,
         "agreement": None if imported.agreement is None else imported.agreement.facts(),
+        "forecast": None if imported.forecast is None else imported.forecast.facts(),
         "warnings": imported.warnings,
     }
 

@@ -19,7 +19,7 @@ from core.db.engine import Sessions, transaction
 from core.db.transient import DISK_FULL, is_transient, sqlstate
 from core.errors import NotAllowed
 from core.intake.csv.csv_import import import_csv
-from core.intake.loading.load import Imported
+from core.intake.loading.imported import Imported
 from core.intake.mapping.import_file import import_file
 from core.intake.mapping.mapping import Mapping
 from core.intake.parsing.faults import FaultKind, ImportRefused

@@ -10,7 +10,7 @@ import pytest
 from core.db.engine import Sessions, transaction
 from core.intake.csv.csv_import import import_csv
 from core.intake.csv.csv_template import write_template
-from core.intake.loading.load import Imported
+from core.intake.loading.imported import Imported
 from core.intake.parsing.faults import ImportRefused
 from tests.factories import NOW
 

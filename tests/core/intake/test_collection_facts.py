@@ -12,7 +12,7 @@ from core.claims import feed
 from core.claims.filters import ClaimFilter
 from core.db.engine import Sessions, transaction
 from core.intake.csv.csv_import import import_csv
-from core.intake.loading.load import Imported, ImportOptions
+from core.intake.loading.imported import Imported, ImportOptions
 from core.intake.mapping.guess import guess_mapping
 from core.intake.mapping.mapping import Mapping
 from core.models.claims import Claim

@@ -13,28 +13,27 @@ NONE_ADDED = dict.fromkeys(("claims", "lines", "postings"), 0)
     ("facts", "words"),
     [
         ({}, "Import"),
-        ({"changes": 4}, "Import the selected changes"),
+        ({"changes": 4}, "Import what is checked above"),
         ({"claims": 120}, "Import 120 claims"),
-        ({"claims": 120, "corrections": 99}, "Import 120 claims and the selected corrections"),
-        ({"postings": 1, "changes": 1}, "Import 1 posting on existing claims and the selected changes"),
+        ({"claims": 120, "corrections": 99}, "Import 120 claims and what is checked above"),
+        ({"postings": 1, "changes": 1}, "Import 1 posting on existing claims and what is checked above"),
         (
             {"claims": 120, "postings": 201, "changes": 4, "corrections": 99},
-            "Import 120 claims, 201 postings on existing claims and the selected changes and corrections",
+            "Import 120 claims, 201 postings on existing claims and what is checked above",
         ),
-        ({"corrections": 99, "new": 99}, "Import the selected new postings"),
-        ({"changes": 1, "corrections": 99, "new": 98}, "Import the selected changes, new postings and corrections"),
+        ({"corrections": 99}, "Import what is checked above"),
         ({"recognized": 3}, "Record matching postings on 3 claims"),
-        ({"recognized": 3, "changes": 2}, "Record matching postings on 3 claims and the selected changes"),
+        ({"recognized": 3, "changes": 2}, "Record matching postings on 3 claims and what is checked above"),
     ],
 )
-def test_the_button_names_what_is_new_and_the_checked_boxes(facts: dict[str, int], words: str) -> None:
-    of = {"claims": 0, "postings": 0, "changes": 0, "corrections": 0, "new": 0, "recognized": 0, **facts}
+def test_the_button_names_what_is_new_and_that_boxes_are_checked(facts: dict[str, int], words: str) -> None:
+    of = {"claims": 0, "postings": 0, "changes": 0, "corrections": 0, "recognized": 0, **facts}
     report: dict[str, Any] = {
         "added": {**NONE_ADDED, "claims": of["claims"], "postings": of["postings"]},
         "on_existing": {"postings": of["postings"]},
         "changes_taken": False,
         "differences": {"count": of["changes"]},
-        "corrections": {"to_post": of["corrections"], "new": of["new"]},
+        "corrections": {"to_post": of["corrections"]},
         "recognized": {"postings": of["recognized"] * 2, "claims": of["recognized"]},
     }
 

@@ -113,7 +113,7 @@ def test_changes_come_in_on_request(biller: Browser, uploads: Uploads) -> None:
         uploads.work()
 
     assert "6 claims in the files are already in Batch Settle. 1 claim will receive 1 new posting." in page
-    assert "Import 1 posting on existing claims and the selected changes and corrections" in page
+    assert "Import 1 posting on existing claims and what is checked above" in page
     assert "The new totals do not include the corrections for 3 changed postings." in page
     assert "Transfers Derived: not in your file. They move the patient’s share, so that both balances agree." in page
     assert "These changes overwrite names, statuses and other values." in page
@@ -246,11 +246,11 @@ def test_the_next_payment_on_a_total_is_a_new_payment(biller: Browser, uploads: 
         uploads.work(now=NOW + dt.timedelta(seconds=number))
 
     assert "from the files" not in page
-    assert "3 new postings on totals" in page
+    assert "3 totals with a new payment, adjustment or transfer" in page
     assert "Payment by primary -$65.00" in page
     assert "New payment by primary of $5.00 (insurance, line 1, 11/23/2026)" in page
     assert "Transfer that lowers the balance by $5.00 (patient, line 1, 11/23/2026)" in page
-    assert "Also post 3 new postings on totals" in page
+    assert "Also post the new payments, adjustments and transfers in 3 totals ($5.00)" in page
     assert "The A/R for the claims in these files is" in biller.says("/imports/2")
     ledger = biller.says("/claims/V0001").partition("Ledger")[2]
     order = ["Charge", "Payment", "Adjustment", "Transfer", "Transfer", "Payment", "Transfer", "Transfer"]

@@ -17,7 +17,7 @@ from core.errors import NotAllowed
 from core.intake.csv.csv_import import import_csv
 from core.intake.csv.postings_import import import_postings
 from core.intake.loading.balance_reasons import NOT_CORRECTED, Reason
-from core.intake.loading.load import Imported, ImportOptions
+from core.intake.loading.imported import Imported, ImportOptions
 from core.intake.loading.totals import ExpectedTotalDiffers
 from core.intake.parsing.faults import ImportRefused
 from core.models.claims import Claim, Hold, LineItem

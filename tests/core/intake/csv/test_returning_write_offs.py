@@ -13,7 +13,7 @@ from core.exports.postings import PostingsFilter
 from core.exports.sent_files import NothingToSend
 from core.intake.csv.csv_import import import_csv
 from core.intake.loading.corrections import Correction
-from core.intake.loading.load import ImportOptions
+from core.intake.loading.imported import ImportOptions
 from core.jobs.keys import JobKey
 from core.models.people import Role
 from core.models.recognized_postings import RecognizedPosting

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.db.engine import Sessions, transaction
-from core.intake.loading.load import Imported
+from core.intake.loading.imported import Imported
 from core.intake.mapping.guess import guess_mapping
 from core.intake.mapping.import_file import import_file
 from core.intake.mapping.mapping import Mapping

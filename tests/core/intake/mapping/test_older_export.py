@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.intake.loading.load import Imported
+from core.intake.loading.imported import Imported
 from core.intake.mapping.mapping import NO_CLAIM_STATUS
 from core.models.practices import WriteOffSetting
 from tests.core.intake.mapping.conftest import OfficeFiles

@@ -12,7 +12,7 @@ from core.books.invariants import violations
 from core.db.engine import transaction
 from core.intake.csv.postings_import import import_postings
 from core.intake.loading.corrections import FILE_COLUMNS, Correction
-from core.intake.loading.load import Imported, ImportOptions
+from core.intake.loading.imported import Imported, ImportOptions
 from core.intake.mapping.import_file import import_file
 from core.intake.mapping.mapping import Mapping
 from core.models.claims import Claim

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, text
 
 from core.db.engine import Sessions, transaction
-from core.intake.loading.load import Imported
+from core.intake.loading.imported import Imported
 from core.intake.synthea.synthea_import import Payments, import_synthea
 from core.models.claims import Claim
 from core.models.people import Role

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from core.db.engine import Sessions, transaction
-from core.intake.loading.load import Imported
+from core.intake.loading.imported import Imported
 from core.intake.parsing.faults import ImportRefused
 from core.intake.synthea.synthea_import import import_synthea
 from core.models.claims import Claim

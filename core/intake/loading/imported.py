@@ -1,0 +1,86 @@
+"""What an import is asked to do, and its result."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from core.intake.loading.additions import Additions
+from core.intake.loading.agreement import Agreement, Forecast
+from core.intake.loading.corrections import Correction, Corrections
+from core.intake.loading.differences import Difference, Differences
+from core.intake.loading.recognize import Recognized
+from core.intake.loading.summary import Summary
+from core.intake.loading.totals import ControlTotals, FirstClaim
+from core.intake.parsing.folder import RowsRead
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """How to import. The defaults import what is new and change nothing that exists."""
+
+    take_changes: bool = False  # apply the differences to the practice's records
+    post_corrections: bool = False  # post the corrections for changed postings
+    check_only: bool = False  # run every check and write no record; the caller rolls back
+    expected_total_cents: int | None = None  # refuse if the A/R total of the files is different
+    # Called with every difference and correction, not only the first. Values may be names.
+    each_difference: Callable[[Difference], None] | None = None
+    each_correction: Callable[[Correction], None] | None = None
+
+
+AS_NEW: Final = ImportOptions()
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The result of an import, by kind of row. After a check, `added` is what an import would add."""
+
+    added: dict[str, int]
+    already_there: dict[str, int]
+    in_file: ControlTotals
+    new: ControlTotals
+    first_claims: list[FirstClaim]
+    on_existing: Additions  # the part of `added` that is on existing claims
+    differences: Differences
+    corrections: Corrections
+    recognized: Recognized
+    corrected: int  # the part of `added` that corrects changed postings, if the user asked for it
+    held_back: int  # new postings on existing claims that were not imported: `HoldBack`
+    redated: int  # new postings whose date is in a closed month; they are posted on the first open day after it
+    changes_taken: bool
+    summary: Summary | None  # None after a check
+    agreement: Agreement | None = None  # None after a check
+    forecast: Forecast | None = None  # None after an import
+    rows_read: dict[str, RowsRead] = field(default_factory=dict)  # by file
+    warnings: list[str] = field(default_factory=list)  # sentences about the file, without names
+    left_out: int = 0  # claims without transactions, if skipping them was requested
+
+    @property
+    def nothing_new(self) -> bool:
+        """Return whether every row already existed, no record was changed and no posting was recognized."""
+        return not any(self.added.values()) and not self.changes_taken and not self.recognized.postings
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON, without names and dates of birth."""
+        return {
+            "added": self.added,
+            "already_there": self.already_there,
+            "left_out": self.left_out,
+            "in_file": self.in_file.facts(),
+            "new": self.new.facts(),
+            "first_claims": [one.facts() for one in self.first_claims],
+            "on_existing": self.on_existing.facts(),
+            "differences": {
+                "counts": self.differences.counts,
+                "first": [one.facts() for one in self.differences.first],
+            },
+            "corrections": self.corrections.facts(),
+            "recognized": self.recognized._asdict(),
+            "corrected": self.corrected,
+            "held_back": self.held_back,
+            "redated": self.redated,
+            "changes_taken": self.changes_taken,
+            "agreement": None if self.agreement is None else self.agreement.facts(),
+            "forecast": None if self.forecast is None else self.forecast.facts(),
+            "warnings": self.warnings,
+            **({} if self.summary is None else self.summary.facts()),
+        }
