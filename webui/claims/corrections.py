@@ -185,7 +185,11 @@ def _render_credit(claim_id: str, line: int, side: Responsibility, **extra: Any)
         found = next((one for one in lookup.list_line_items(db, practice_id, claim.id) if one.number == line), None)
         if found is None:
             abort(HTTPStatus.NOT_FOUND)
-        payers = entry_postings.possible_payers(db, claim)
+        # The patient comes first for a patient credit.
+        is_patients = side is Responsibility.PATIENT
+        payers = sorted(
+            entry_postings.possible_payers(db, claim), key=lambda one: (one is PaidBy.PATIENT) != is_patients
+        )
         patient = lookup.patient_name(db, claim)
         balances = credit_moves.list_open_balances(db, claim)
         credit = max(0, -entry_postings.due_cents(found, side))

@@ -53,6 +53,8 @@ def total_rows(in_file: Mapping[str, Any], new: Mapping[str, Any], *, gives_tota
     both = (in_file, new)
     notes = {TRANSFERS: DERIVED_TRANSFERS} if gives_totals else {}
     counts = [_row(words, [Total(one[name], None) for one in both]) for name, words in _COUNTS]
+    if in_file[TRANSFERS]["number"]:
+        counts[-1] = counts[-1]._replace(note="A transfer is two postings.")
     sums = [
         _row(words, [Total(one[name]["number"], one[name]["cents"]) for one in both], notes.get(name, ""))
         for name, words in TOTAL_LABELS

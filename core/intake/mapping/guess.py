@@ -65,6 +65,8 @@ def guess_mapping(path: Path, *, today: dt.date, sheet: str | None = None, cells
     columns, more = _assign(values, today)
     questions += more
     draft, notes = _describe(file, chosen, columns, values, questions, today)
+    if header_at:
+        notes.insert(0, f"Row {at:,} contains the column names. The rows above it are not imported.")
     questions += draft.problems()
     shown = [GuessedColumn(name, columns.get(name), _example(columns.get(name), values[name])) for name in values]
     headers = {field: header for header, field in columns.items() if TARGETS[field].kind is Kind.WORD}

@@ -32,6 +32,7 @@ def test_a_mistyped_payment_is_voided_from_the_claim_page(overpaid: GivenPractic
     shown = biller.says("/claims/C1")
     assert "Posting voided. The posting and its void both stay in the ledger." in shown
     assert re.search(r"void of posting \d+ “Wrong claim” biller", shown)
+    assert shown.count("Payment (voided)") == 1
     assert not [one for one in biller.links("/claims/C1") if one.endswith("/void")]
     again = biller.post(form, on="/claims/C1", idempotency_key="two", note="Again")
     assert (again.status_code, "This posting was already voided." in page_text(again)) == (409, True)
