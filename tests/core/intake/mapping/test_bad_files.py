@@ -142,6 +142,17 @@ def test_windows_1252_is_shown_as_evidence_and_never_assumed(office: OfficeFiles
         guess_mapping(path, today=TODAY)
 
 
+def test_the_row_of_the_column_names_is_said_if_it_is_not_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "ar.csv"
+    path.write_text("\n".join(["Outstanding A/R,,,,,", "", HEADER, *ROWS]), encoding="utf-8")
+
+    assert guess_mapping(path, today=TODAY).notes[0] == (
+        "Row 3 contains the column names. The rows above it are not imported."
+    )
+    path.write_text("\n".join([HEADER, *ROWS]), encoding="utf-8")
+    assert not [one for one in guess_mapping(path, today=TODAY).notes if "column names" in one]
+
+
 def test_a_file_without_a_header_is_refused_without_its_values(tmp_path: Path) -> None:
     path = tmp_path / "ar.csv"
     path.write_text("\n".join(ROWS), encoding="utf-8")
