@@ -105,7 +105,9 @@ def print_postings_import(done: ImportedPostings, practice_name: str, *, as_json
 def _print_rows_read(rows_read: dict[str, RowsRead]) -> None:
     """Print how many rows each file contained, so that missing rows are noticed."""
     files = (
-        f"{name} {rows.read:,}" + (f" ({counted(rows.empty, 'empty row')} skipped)" if rows.empty else "")
+        f"{name} {rows.read:,}"
+        + (f" ({counted(rows.empty, 'empty row')} skipped)" if rows.empty else "")
+        + (" and a totals row that agrees" if rows.totals_agree else "")
         for name, rows in rows_read.items()
     )
     click.echo(f"Rows read: {', '.join(files)}.")

@@ -77,8 +77,8 @@ def print_recognized(found: Recognized) -> None:
     if found.postings:
         on_claims = f" on {counted(found.claims, 'claim')}" if found.claims else ""  # 0: an earlier version checked it
         click.echo(
-            f"The files contain {format_cents(found.cents)} in write-offs and manual postings{on_claims} that Batch "
-            "Settle already has. These are not posted again."
+            f"The files contain {format_cents(abs(found.cents))} in {found.words}{on_claims} that Batch Settle already "
+            "has. These are not posted again."
         )
 
 

@@ -63,7 +63,7 @@ _DATE_FACTS: Final = ("service_date", "today")
 RULES: Final = (
     Rule(
         "already_settled",
-        "Already settled, with nothing left to write off",
+        "Already settled, with nothing left to write off under the Balance Writeoff setting",
         lambda f: and_(f.is_settled, f.nothing_to_write_off),
         shows=("billing_status", "insurance_due", "patient_due"),
     ),

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from core.counting import counted
 from core.intake.loading.totals import DERIVED_TRANSFERS, TOTAL_LABELS, TRANSFERS
-from core.models.imports import ImportSource, ImportStatus
+from core.models.imports import ImportJob, ImportSource, ImportStatus
 from core.money import format_cents
 from webui.shared.labels import Pill
 
@@ -30,6 +30,9 @@ OWN_EXPORT: Final = "own"
 KINDS: Final = (("", "Detect from the file names"), (OWN_EXPORT, "Your own export: show its columns"))
 _COUNTS: Final = (("claims", "Claims"), ("lines", "Service lines"), ("postings", "Postings"))
 _BALANCES: Final = (("insurance_balance_cents", "Insurance balance"), ("patient_balance_cents", "Patient balance"))
+
+
+NOTHING_NEW: Final = Pill("Nothing to import", "check", "")
 
 
 class Total(NamedTuple):
@@ -117,6 +120,20 @@ def what_matches(report: Mapping[str, Any]) -> str:
     if not recognized.get("claims"):  # an earlier version checked it
         return "matching postings"
     return f"matching postings on {counted(recognized['claims'], 'claim')}"
+
+
+def status_of(job: ImportJob) -> Pill:
+    """Return the import's status."""
+    return (
+        NOTHING_NEW
+        if job.status is ImportStatus.READY and not can_import(job.report or {})
+        else IMPORT_STATUS[job.status]
+    )
+
+
+def can_import(report: Mapping[str, Any]) -> bool:
+    """Return whether the files contain anything that is new, or that a user can ask for."""
+    return bool(report["differences"]["count"] or report["corrections"].get("to_post") or not report["nothing_new"])
 
 
 def button_words(report: Mapping[str, Any]) -> str:

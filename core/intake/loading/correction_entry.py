@@ -36,7 +36,9 @@ class Entry(NamedTuple):
 
     def __str__(self) -> str:
         """Return the values in one line, for people."""
-        return f"{self._named()} {format_cents(self.amount_cents)} {self._place()}"
+        is_payment = self.kind == PostingKind.PAYMENT
+        amount = f"of {format_cents(abs(self.amount_cents))}" if is_payment else format_cents(self.amount_cents)
+        return f"{self._named()} {amount} {self._place()}"
 
     def _named(self) -> str:
         """Return the kind with its payer or codes, such as "payment by primary" or "CO-45 adjustment"."""

@@ -57,6 +57,11 @@ class Recognized(NamedTuple):
     cents: int = 0  # above zero lowers the balance
     claims: int = 0
 
+    @property
+    def words(self) -> str:
+        """Return what they are, for people."""
+        return "refunds and reversals" if self.cents < 0 else "write-offs and manual postings"
+
 
 def recognize(session: Session, practice_id: int, source: str, totals: Totals | None) -> Recognized:
     """Find the staged postings that the ledger has in a different form. Stage them as known. `remember` stores them.

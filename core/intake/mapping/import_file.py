@@ -59,7 +59,7 @@ def import_file(
     origins = stage_file(session, file)
     no_status = [] if _has_claim_status(session) else [NO_CLAIM_STATUS]
     warnings = [*no_status, *_denied_without_date(session)]
-    several_names = take_newest_names(session)
+    unused_names = take_newest_names(session)
     if not mapping.has(Field.PATIENT):
         keep_made_numbers(session, practice_id, made=MADE_NUMBER)
     done = load(
@@ -68,7 +68,7 @@ def import_file(
         holds_back=HoldBack.TO_CORRECT if mapping.identifies_lines else HoldBack.ALL,
     )  # fmt: skip
     return replace(
-        done, rows_read=file.rows_read, warnings=[*done.warnings, *warnings, *warn_of_names(session, several_names)]
+        done, rows_read=file.rows_read, warnings=[*done.warnings, *warnings, *warn_of_names(session, unused_names)]
     )
 
 

@@ -97,7 +97,7 @@ class MappedFile:
             self._check_totals(*pending)
         if not count and not self._rows_lost:
             self._add_lost("there are no claims below the column names", self._at)
-        self.rows_read[file.name] = RowsRead(count, empty)
+        self.rows_read[file.name] = RowsRead(count, empty, totals_agree=pending is not None and not self._rows_lost)
 
     def refuse_if_rows_lost(self) -> None:
         """Raise `ImportRefused` if rows could not be read, because rows that refer to them would seem wrong."""

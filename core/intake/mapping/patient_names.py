@@ -1,14 +1,15 @@
 """Take one name for each patient, if rows in an office's file spell it in different ways."""
 
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final
 
-from sqlalchemy import ARRAY, Text, any_, func, literal, select, text
+from sqlalchemy import ARRAY, Text, any_, literal, select, text
 from sqlalchemy.orm import Session
 
 from core.counting import counted
 from core.intake.loading import stages
 
-_CLAIMS_MAX: Final = 3  # named in the warning
+_CLAIMS_MAX: Final = 20  # named in the warning
 # The stage has one patient for each spelling, at its first row. A family may share an account number, so the date of
 # birth and the first name must be the same: "Last, First" or "First Last". Other rows stay contradictions.
 _TAKE_NEWEST: Final = text("""
@@ -27,46 +28,40 @@ _TAKE_NEWEST: Final = text("""
         WHERE p.external_id = n.patient AND p.birth_date = n.birth_date AND p.name <> n.patient_name
         RETURNING p.at, p.external_id
     )
-    SELECT array_agg(DISTINCT d.external_id) AS patients, array_agg(r.claim ORDER BY d.at) AS claims
-    FROM dropped d JOIN stage_mapped_row r ON r.at = d.at
+    SELECT d.external_id, r.claim FROM dropped d JOIN stage_mapped_row r ON r.at = d.at ORDER BY d.at
 """)
 
 
-class SeveralNames(NamedTuple):
-    """The patients with more than one name, and claims with a name that is not used."""
-
-    patients: list[str]
-    claims: list[str]
-
-
-def take_newest_names(session: Session) -> SeveralNames | None:
-    """Keep the name in the row with the latest date of service. Return the patients with other names, if any."""
+def take_newest_names(session: Session) -> list[tuple[str, str]]:
+    """Keep the name in the row with the latest date of service. Return patient and claim of each row with another."""
     stages.analyze(session, stages.PATIENT.name)
-    found = session.execute(_TAKE_NEWEST).one()
-    return SeveralNames(*found) if found.patients else None
+    return [(patient, claim) for patient, claim in session.execute(_TAKE_NEWEST)]
 
 
-def warn_of_names(session: Session, several: SeveralNames | None) -> list[str]:
+def warn_of_names(session: Session, unused: Sequence[tuple[str, str]]) -> list[str]:
     """Return a warning about patients with more than one name, without names. Call it after the load."""
-    if several is None:
+    if not unused:
         return []
-    patients = len(several.patients)
-    found = stages.DIFFERENCE.c
-    is_name = (found.record == stages.record_of(stages.PATIENT), found.field == "name")
-    changed = session.scalars(
-        select(func.count()).where(*is_name, found.number == any_(literal(several.patients, ARRAY(Text))))
-    ).one()
-    listed = ""
+    patients = sorted({patient for patient, _ in unused})
+    number = stages.DIFFERENCE.c.number
+    is_name = (stages.DIFFERENCE.c.record == stages.record_of(stages.PATIENT), stages.DIFFERENCE.c.field == "name")
+    changed = set(session.scalars(select(number).where(*is_name, number == any_(literal(patients, ARRAY(Text))))))
+    claims = [claim for patient, claim in unused if patient not in changed]
+    has = "has" if len(patients) == 1 else "have"
+    sentences = [
+        f"{counted(len(patients), 'patient')} {has} more than one name in the file.",
+        "The name in the row with the latest date of service is used.",
+    ]
     if changed:
-        listed = f" For {counted(changed, 'patient')}, it is new here; the list of changes has both names."
-    has = "has" if patients == 1 else "have"
-    warning = (
-        f"{counted(patients, 'patient')} {has} more than one name in the file. The name in the row with the latest "
-        f"date of service is used.{listed} For example, see {_name_claims(several.claims)}."
-    )
-    return [warning]
+        sentences.append(f"For {counted(len(changed), 'patient')}, it is new here; the list of changes has both names.")
+    if claims:
+        sentences.append(f"The names in {_name_claims(claims)} are not used. Correct them in your system.")
+    return [" ".join(sentences)]
 
 
-def _name_claims(claims: list[str]) -> str:
-    *first, last = list(dict.fromkeys(claims))[:_CLAIMS_MAX]
-    return f"claims {', '.join(first)} and {last}" if first else f"claim {last}"
+def _name_claims(claims: Sequence[str]) -> str:
+    first = list(dict.fromkeys(claims))
+    *listed, last = first[:_CLAIMS_MAX]
+    if len(first) > _CLAIMS_MAX:
+        return f"claims {', '.join([*listed, last])} and {len(first) - _CLAIMS_MAX:,} more"
+    return f"claims {', '.join(listed)} and {last}" if listed else f"claim {last}"

@@ -54,6 +54,7 @@ class RowsRead(NamedTuple):
 
     read: int
     empty: int
+    totals_agree: bool = False  # the file has a totals row, and it equals the sums of the rows
 
 
 @dataclass

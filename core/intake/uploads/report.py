@@ -6,6 +6,7 @@ from core.intake.csv import csv_format
 from core.intake.loading.corrections import Correction
 from core.intake.loading.imported import Imported
 from core.intake.parsing.faults import EXAMPLES_MAX, Mistake
+from core.intake.parsing.folder import RowsRead
 from core.intake.synthea import synthea_format
 from core.intake.uploads.lists import DIFFERENCES, ListFiles
 from core.models.imports import ImportSource
@@ -44,12 +45,12 @@ def files_read(names: list[str], source: ImportSource, imported: Imported | None
         rows = dict(zip(names, rows.values(), strict=False))  # only one; its name here may include a sheet
     else:
         known = _KNOWN_FILES[source]
-    read = [
-        {"name": name, **({"rows": rows[name].read, "empty": rows[name].empty} if name in rows else {})}
-        for name in sorted(names)
-        if name in known
-    ]
+    read = [{"name": name, **(_counts(rows[name]) if name in rows else {})} for name in sorted(names) if name in known]
     return {"source": source.value, "read": read, "ignored": sorted(set(names) - known)}
+
+
+def _counts(rows: RowsRead) -> dict[str, Any]:
+    return {"rows": rows.read, "empty": rows.empty, "totals_agree": rows.totals_agree}
 
 
 def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:

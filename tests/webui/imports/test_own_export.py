@@ -121,7 +121,7 @@ def test_changes_come_in_on_request(biller: Browser, uploads: Uploads) -> None:
     assert "1 change to existing records Patient name 1" in page
     assert "Patient P000 Name Sample, Petra 0 Example, Paula" in page
     assert "3 postings differ from the files" in page
-    assert "Payment by primary -$60.00" in page
+    assert "Payment by primary of $60.00" in page
     done = biller.says("/imports/2")
     assert "1 posting on existing claims and 1 change imported." in done
     assert "The A/R for the claims in these files is" in biller.says("/imports/1")
@@ -247,7 +247,7 @@ def test_the_next_payment_on_a_total_is_a_new_payment(biller: Browser, uploads: 
 
     assert "from the files" not in page
     assert "3 totals with a new payment, adjustment or transfer" in page
-    assert "Payment by primary -$65.00" in page
+    assert "Payment by primary of $65.00" in page
     assert "New payment by primary of $5.00 (insurance, line 1, 11/23/2026)" in page
     assert "Transfer that lowers the balance by $5.00 (patient, line 1, 11/23/2026)" in page
     assert "Also post the new payments, adjustments and transfers in 3 totals ($5.00)" in page

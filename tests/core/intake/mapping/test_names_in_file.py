@@ -16,6 +16,7 @@ BORN = Mapping.of({
 OLD = "C1,P1,Ann Exmple,03/14/2026,Aetna,100.00,0.00,01/02/1980"
 NEW = "C2,P1,Ann Example,03/15/2026,Aetna,20.00,5.00,01/02/1980"
 TAKEN = "The name in the row with the latest date of service is used."
+UNUSED = "The names in {} are not used. Correct them in your system."
 
 
 @pytest.mark.parametrize("rows", [(OLD, NEW), (NEW, OLD)], ids=["last", "first"])
@@ -24,7 +25,7 @@ def test_the_name_with_the_latest_date_of_service_is_taken(office: OfficeFiles, 
 
     assert (done.added["claims"], done.added["patients"]) == (3, 2)
     assert names(office) == {"P1": "Ann Example", "P3": "Bob Sample"}
-    assert f"1 patient has more than one name in the file. {TAKEN} For example, see claim C1." in done.warnings
+    assert f"1 patient has more than one name in the file. {TAKEN} {UNUSED.format('claim C1')}" in done.warnings
 
 
 def test_on_the_same_date_of_service_the_last_row_counts(office: OfficeFiles) -> None:
@@ -42,7 +43,27 @@ def test_the_warning_names_the_first_claims_and_no_patient(office: OfficeFiles) 
 
     warning = office.load(office.csv(*rows, header=BORN_HEADER), BORN).warnings[-1]
 
-    assert warning == f"5 patients have more than one name in the file. {TAKEN} For example, see claims C1, C2 and C3."
+    assert warning == (
+        f"5 patients have more than one name in the file. {TAKEN} {UNUSED.format('claims C1, C2, C3, C4 and C5')}"
+    )
+
+
+def test_a_new_name_says_whether_it_changes_the_name_here(office: OfficeFiles) -> None:
+    """P1's new name is in the older row, so it is not used. P2's is in the newer row."""
+    second = (
+        "C3,P2,Bob Sample,03/14/2026,Aetna,1.00,0.00,01/02/1981",
+        "C4,P2,Bob Sample,03/15/2026,Aetna,1.00,0.00,01/02/1981",
+    )
+    office.load(office.csv(OLD, NEW, *second, header=BORN_HEADER), BORN)
+    changed = OLD.replace("Exmple", "Exmple-Hill"), NEW, second[0], second[1].replace("Sample", "Sample-Hill")
+
+    done = office.load(office.csv(*changed, header=BORN_HEADER), BORN)
+
+    assert done.warnings[-1] == (
+        f"2 patients have more than one name in the file. {TAKEN} For 1 patient, it is new here; the list of changes "
+        f"has both names. {UNUSED.format('claim C1')}"
+    )
+    assert done.differences.counts == {"patient name": 1}
 
 
 def test_different_birth_dates_are_an_error_that_names_the_field(office: OfficeFiles) -> None:

@@ -86,7 +86,7 @@ def test_a_payment_that_was_entered_here_is_named_apart(office: OfficeFiles) -> 
     done = load(office, office.csv(CLAIM + "100.00,35.00,0.00,65.00,0.00", header=ADJUSTED_HEADER), ADJUSTED)
 
     (found,) = done.corrections.first
-    assert found.old_words.startswith("payment by primary -$10.00")
+    assert found.old_words.startswith("payment by primary of $10.00")
     assert found.old_words.endswith(", plus payment -$30.00 posted in Batch Settle")
 
 

@@ -135,11 +135,11 @@ def test_a_changed_posting_is_listed_with_its_correction(uploads: Uploads) -> No
     assert (job.report["nothing_new"], job.report["corrections"]["changed"]) == (True, 3)
     changed = job.report["corrections"]["first"]  # what is not paid moves to the patient
     payment, *transfer = sorted(changed, key=lambda one: str(one["old"]))
-    assert payment["old"].startswith("payment by primary -$60.00")
-    assert payment["new"].startswith("payment by primary -$50.00")
+    assert payment["old"].startswith("payment by primary of $60.00")
+    assert payment["new"].startswith("payment by primary of $50.00")
     assert payment["postings"] == [
         payment["new"]
-        .replace("payment by primary -$50.00", "refund to primary that raises the balance by $10.00")
+        .replace("payment by primary of $50.00", "refund to primary that raises the balance by $10.00")
         .replace("05/02/2026", "11/23/2026")
     ]
     assert [one["old"].split()[0] for one in transfer] == ["transfer", "transfer"]
