@@ -78,7 +78,7 @@ def test_what_differs_is_listed_without_names_and_the_rest_is_imported(settle: T
     assert "1 existing posting has different values in the files. Postings are never overwritten." in shown
     assert (
         "claim 184146026, line 1, posting 2: payment by primary of $88.00 (insurance, line 1, 03/20/2025) → payment by "
-        "primary -$87.00 (insurance, line 1, 03/20/2025); post refund to primary that raises the balance by $1.00 "
+        "primary of $87.00 (insurance, line 1, 03/20/2025); post refund to primary that raises the balance by $1.00 "
         "(insurance, line 1, 03/20/2025)" in shown
     )
     assert "1 claim differs:\n  claim 184146026: $11.00 in the files, $10.00 in Batch Settle" in shown

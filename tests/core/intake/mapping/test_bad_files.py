@@ -142,7 +142,7 @@ def test_windows_1252_is_shown_as_evidence_and_never_assumed(office: OfficeFiles
         guess_mapping(path, today=TODAY)
 
 
-def test_the_row_of_the_column_names_is_said_if_it_is_not_the_first(tmp_path: Path) -> None:
+def test_the_notes_name_the_row_of_the_column_names_if_it_is_not_the_first(tmp_path: Path) -> None:
     path = tmp_path / "ar.csv"
     path.write_text("\n".join(["Outstanding A/R,,,,,", "", HEADER, *ROWS]), encoding="utf-8")
 

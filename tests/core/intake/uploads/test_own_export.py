@@ -44,7 +44,7 @@ def test_an_own_export_waits_for_its_mapping_and_then_is_imported(uploads: Uploa
     assert checked.report is not None
     assert (checked.status, checked.report["added"]["claims"]) == (S.READY, 6)
     assert checked.report["in_file"]["total_cents"] == 100 * sum(row[9] + row[10] for row in ROWS)
-    assert checked.report["read"] == [{"name": "ar.xlsx", "rows": 6, "empty": 0}]
+    assert checked.report["read"] == [{"name": "ar.xlsx", "rows": 6, "empty": 0, "totals_agree": False}]
     assert (checked.options["mapping_name"], checked.options["mapping"]) == ("our export", guess["mapping"])
     uploads.practice.act(commands.confirm, key_of(job))
     uploads.work()
