@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from core.claims import filters
 from core.claims.feed_conditions import use_custom_plans
-from core.claims.feed_order import DEFAULT_SORT
 from core.claims.filters import ClaimFilter
 from core.jobs import job_filter
 from core.models.claims import Claim
@@ -161,7 +160,7 @@ def _claim_hits(session: Session, practice_id: int, which: ColumnElement[bool]) 
         select(Claim.external_id, Patient.name, Claim.service_date, Claim.billing_status, Claim.billed, total)
         .join(Patient, and_(Patient.practice_id == Claim.practice_id, Patient.id == Claim.patient_id))
         .where(Claim.practice_id == practice_id, which)
-        .order_by(*DEFAULT_SORT.order())
+        .order_by(Claim.service_date.desc(), Claim.id.desc())
         .limit(ROWS_SHOWN)
     )
     return [ClaimHit(*row) for row in session.execute(rows)]

@@ -16,9 +16,10 @@ from core.claims.feed_conditions import (
     rule_values_as_json,
     use_custom_plans,
 )
-from core.claims.feed_order import DEFAULT_SORT, Cursor, Sort, SortBy, cursor_value, narrow_by_name
+from core.claims.feed_order import DEFAULT_SORT, Cursor, Sort, cursor_value, narrowed
 from core.claims.feed_totals import Amounts, FeedTotals, counts_by_billing_status, totals, totals_of_claim_ids
 from core.claims.filters import ClaimFilter
+from core.claims.sort_keys import SECONDARY, SUPERVISING, SortBy
 from core.errors import NotFound
 from core.models.claims import Claim, ClaimStatus, ClaimType, Hold, LineItem
 from core.models.people import User
@@ -55,8 +56,6 @@ __all__ = [
 PAGE_CLAIMS_MAX: Final = 200  # more than a page needs
 ROWS_READ_AT_ONCE: Final = 250  # other threads wait while rows are read
 
-_SUPERVISING: Final = aliased(Provider)
-_SECONDARY: Final = aliased(Payer)
 _HOLDER: Final = aliased(User)
 
 
@@ -153,21 +152,21 @@ def page(
     use_custom_plans(session)
     here = Cursor.of(cursor, practice_id=practice_id, sort=sort) if cursor else None
     backwards = here is not None and here.backwards
-    ids = sort.joined(matching_ids(practice_id, f, terms)).order_by(*sort.order(backwards=backwards))
-    value = None
-    if here is not None:
-        value, claim_id = here.where(session, practice_id)
-        ids = ids.where(here.beyond(value, claim_id))
-
-    def read(few: Select[int]) -> list[FeedRow]:
-        few = few.limit(limit + 1)  # the extra row tells whether there is a next page
-        return [FeedRow(*row) for row in session.execute(_query(session, practice_id, few, sort, terms))]
-
+    at = here.where(session, practice_id, terms) if here is not None else None
+    segments = sort.segments(terms)
+    nearest = len(segments) - 1 if backwards else 0
+    nearest = nearest if at is None else sort.segment_of(at[0], terms)
+    ids = sort.joined(matching_ids(practice_id, f, terms, with_payers=sort.key.reads_payers))
+    ids = ids.order_by(*sort.order(terms, backwards=backwards))
     rows: list[FeedRow] = []
-    if sort.by is SortBy.PATIENT:
-        among = narrow_by_name(session, practice_id, name=value, downwards=sort.descending is not backwards)
-        rows = [] if among is None else read(ids.where(among))
-    rows = rows if len(rows) > limit else read(ids)
+    for number in range(nearest, -1, -1) if backwards else range(nearest, len(segments)):
+        few = ids.where(segments[number])
+        if here is not None and at is not None and number == nearest:
+            few = few.where(here.beyond(*at, terms))
+        found = _read(session, practice_id, few, sort, at, terms, limit + 1 - len(rows), backwards=backwards)
+        rows = [*found, *rows] if backwards else [*rows, *found]
+        if len(rows) > limit:
+            break
     more = len(rows) > limit
     rows = (rows[1:] if backwards else rows[:limit]) if more else rows
     return _page(rows, here, sort, practice_id, more=more)
@@ -210,6 +209,27 @@ def blocking_rule_values(session: Session, practice_id: int, claim_id: str, *, t
     return values
 
 
+def _read(
+    session: Session,
+    practice_id: int,
+    ids: Select[int],
+    sort: Sort,
+    at: tuple[Any, int] | None,
+    terms: Terms,
+    limit: int,
+    *,
+    backwards: bool,
+) -> list[FeedRow]:
+    """Return the first `limit` claims of `ids`, in the order of the feed."""
+
+    def read(few: Select[int]) -> list[FeedRow]:
+        return [FeedRow(*row) for row in session.execute(_query(session, practice_id, few.limit(limit), sort, terms))]
+
+    few = narrowed(session, practice_id, sort, at, ids, terms, backwards=backwards)
+    rows = [] if few is None else read(few)
+    return rows if len(rows) == limit else read(ids)
+
+
 def _page(rows: list[FeedRow], here: Cursor | None, sort: Sort, practice_id: int, *, more: bool) -> FeedPage:
     backwards = here is not None and here.backwards
     first = 0 if here is None else here.place
@@ -245,9 +265,9 @@ def _query(session: Session, practice_id: int, ids: Select[int], sort: Sort, ter
         "patient_name": Patient.name,
         "office": names.display_name(session, practice_id, Office),
         "billing_provider": names.display_name(session, practice_id, Provider, of=PROVIDER.c),
-        "supervising_provider": names.display_name(session, practice_id, Provider, of=_SUPERVISING),
+        "supervising_provider": names.display_name(session, practice_id, Provider, of=SUPERVISING),
         "primary_payer": names.display_name(session, practice_id, Payer, of=PAYER.c),
-        "secondary_payer": names.display_name(session, practice_id, Payer, of=_SECONDARY),
+        "secondary_payer": names.display_name(session, practice_id, Payer, of=SECONDARY),
         "total_due": Claim.insurance_due + Claim.patient_due,
         "service_codes": func.coalesce(codes, ""),
         "hold": facts.hold_kind(terms.as_of, terms.excluded),
@@ -264,12 +284,15 @@ def _query(session: Session, practice_id: int, ids: Select[int], sort: Sort, ter
         .join(Patient, and_(Patient.practice_id == Claim.practice_id, Patient.id == Claim.patient_id))
         .join(Office, and_(Office.practice_id == Claim.practice_id, Office.id == Claim.office_id))
         .outerjoin(
-            _SUPERVISING,
-            and_(_SUPERVISING.practice_id == Claim.practice_id, _SUPERVISING.id == Claim.supervising_provider_id),
+            SUPERVISING,
+            and_(SUPERVISING.practice_id == Claim.practice_id, SUPERVISING.id == Claim.supervising_provider_id),
         )
         .outerjoin(
-            _SECONDARY, and_(_SECONDARY.practice_id == Claim.practice_id, _SECONDARY.id == Claim.secondary_payer_id)
+            SECONDARY, and_(SECONDARY.practice_id == Claim.practice_id, SECONDARY.id == Claim.secondary_payer_id)
         )
         .outerjoin(_HOLDER, and_(_HOLDER.id == Claim.hold_by, facts.is_held(terms.as_of)))
     )
-    return select(*columns).select_from(source).where(Claim.practice_id == practice_id).order_by(*sort.order())
+    query = select(*columns).select_from(source).where(Claim.practice_id == practice_id)
+    if sort.by is SortBy.SERVICE:
+        query = sort.joined(query)
+    return query.order_by(*sort.whole_order(terms))

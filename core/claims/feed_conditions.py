@@ -28,10 +28,10 @@ def check_known_values(session: Session, practice_id: int, f: ClaimFilter) -> No
         _check_known("billing_status", f.billing_status, session.scalars(there.order_by(BillingStatus.position)).all())
 
 
-def matching_ids(practice_id: int, f: ClaimFilter, terms: Terms) -> Select[int]:
-    """Return a SELECT of the internal ids of all claims that match `f`."""
+def matching_ids(practice_id: int, f: ClaimFilter, terms: Terms, *, with_payers: bool = False) -> Select[int]:
+    """Return a SELECT of the internal ids of all claims that match `f`, if asked from `facts.claims_with_payers()`."""
     ids = select(Claim.id).where(*conditions(practice_id, f, terms)).correlate(None)
-    return ids.select_from(facts.claims_with_payers()) if f.eligibility else ids
+    return ids.select_from(facts.claims_with_payers()) if f.eligibility or with_payers else ids
 
 
 def conditions(practice_id: int, f: ClaimFilter, terms: Terms) -> Iterable[ColumnElement[bool]]:
@@ -44,7 +44,7 @@ def conditions(practice_id: int, f: ClaimFilter, terms: Terms) -> Iterable[Colum
         on_hold = facts.on_hold(terms.as_of, terms.excluded)
         yield on_hold if f.on_hold else not_(on_hold)
     if f.eligibility:
-        yield _eligibility_condition(f.eligibility, terms)
+        yield has_eligibility(f.eligibility, terms)
     if f.in_job is not None:
         yield (
             Claim.id.in_(_reserved_by_jobs(practice_id))
@@ -77,7 +77,8 @@ def use_custom_plans(session: Session) -> None:
     session.execute(text("SET LOCAL jit = off"))
 
 
-def _eligibility_condition(codes: Collection[str], terms: Terms) -> ColumnElement[bool]:
+def has_eligibility(codes: Collection[str], terms: Terms) -> ColumnElement[bool]:
+    """Return, as SQL, whether the claim's write-off check is one of `codes`. Raise `BadFilter` for an unknown code."""
     _check_known("eligibility", codes, ELIGIBILITY)
     claim = facts.facts_for_claim(terms)
     verdict = first_match(claim, FEED_RULES)

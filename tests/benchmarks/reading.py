@@ -80,16 +80,17 @@ def _pages(sessions: Sessions, practice: Practice, sizes: Sizes) -> list[Row]:
 def _cursor(sessions: Sessions, practice: Practice, *, place: int) -> str:
     """Return the cursor after this many claims."""
     sort = feed.DEFAULT_SORT
-    before = select(Claim).where(Claim.practice_id == practice.id).order_by(*sort.order()).offset(place - 1).limit(1)
     with sessions() as session:
-        last = session.scalars(before).one()
+        terms = feed.terms_for(session, practice.id, now=runs.utc_now())
+        all_claims = select(Claim).where(Claim.practice_id == practice.id).order_by(*sort.whole_order(terms))
+        last = session.scalars(all_claims.offset(place - 1).limit(1)).one()
     return Cursor(sort, backwards=False, claim_id=last.external_id, value=cursor_value(sort, last), place=place).text(
         practice.id
     )
 
 
 def _sorts(sessions: Sessions, practice: Practice) -> list[Row]:
-    others = [sort for sort in feed.SortBy if sort is not feed.SortBy.DATE]
+    others = [sort for sort in feed.SortBy if sort is not feed.SortBy.RECENT]
     return [
         _page(f"feed by {by.value.replace('_', ' ')}", sessions, practice, feed.Sort(by), None, OTHER_SECONDS_MAX)
         for by in others

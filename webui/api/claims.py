@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from core import reading
 from core.access.permissions import Action
 from core.claims import feed, holds, lookup
-from core.claims.feed import DEFAULT_SORT, Sort
+from core.claims.feed import DEFAULT_SORT, Sort, SortBy
 from core.claims.filters import ClaimFilter
 from core.db.engine import transaction
 from core.jobs import codes
@@ -67,7 +67,11 @@ class ClaimsQuery(ClaimFilter):
     """Filters, sort order and page of claims. Repeat a parameter to give it several values."""
 
     sort: Annotated[
-        str, Field(description="date, claim, patient, insurance_due, patient_due or total_due; -date sorts descending")
+        str,
+        Field(
+            description=f"One of {', '.join(SortBy)}; a minus sign in front sorts descending. recent: newest first, "
+            "with future dates of service last"
+        ),
     ] = str(DEFAULT_SORT)
     cursor: Annotated[str, Field(description="next_cursor from the previous page; empty for the first page")] = ""
     limit: Limit = LIMIT_DEFAULT

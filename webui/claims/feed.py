@@ -84,6 +84,7 @@ def _page(query: FeedQuery, extras: dict[str, str]) -> dict[str, Any]:
         "saved": [(it, saved_filters.may_remove(it, by=actor)) for it in saved],
         "columns": _shown_columns(),
         "all_columns": feed_columns.COLUMNS,
+        "default_sort": feed.DEFAULT_SORT,
         "page_sizes": PAGE_SIZES,
         "pills": feed_columns.ELIGIBILITY_PILLS,
         **feed_columns.FILTER_CHOICES,

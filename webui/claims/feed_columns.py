@@ -65,7 +65,7 @@ class Column:
     key: str  # a field of FeedRow
     name: str
     text: Callable[[Any], str]
-    sort: SortBy | None = None
+    sort: SortBy
     is_money: bool = False
     is_date: bool = False
 
@@ -94,7 +94,7 @@ def _payer_status(payer: str | None, status: ClaimStatus) -> str:
     return "" if payer is None or status is ClaimStatus.NONE else words(status)
 
 
-def _money_column(key: str, name: str, sort: SortBy | None = None) -> Column:
+def _money_column(key: str, name: str, sort: SortBy) -> Column:
     def text(row: FeedRow) -> str:
         cents = getattr(row, key)
         return "" if cents is None else format_plain_amount(cents)
@@ -106,29 +106,44 @@ COLUMNS: Final = (
     Column("claim_id", "Claim ID", _text_column("claim_id"), SortBy.CLAIM),
     Column("patient_name", "Patient", _text_column("patient_name"), SortBy.PATIENT),
     Column("service_date", "Date of Service", _service, SortBy.DATE, is_date=True),
-    Column("office", "Office", _text_column("office")),
-    Column("supervising_provider", "Supervising Provider", _text_column("supervising_provider")),
-    Column("billing_provider", "Billing Provider", _text_column("billing_provider")),
-    _money_column("billed", "Billed"),
-    _money_column("allowed", "Allowed"),
-    _money_column("adjustment", "Adjmt"),
-    _money_column("primary_paid", "Ins 1 Paid"),
-    _money_column("secondary_paid", "Ins 2 Paid"),
-    _money_column("patient_paid", "Pt Paid"),
-    _money_column("written_off", "Written Off"),
+    Column("office", "Office", _text_column("office"), SortBy.OFFICE),
+    Column(
+        "supervising_provider",
+        "Supervising Provider",
+        _text_column("supervising_provider"),
+        SortBy.SUPERVISING_PROVIDER,
+    ),
+    Column("billing_provider", "Billing Provider", _text_column("billing_provider"), SortBy.BILLING_PROVIDER),
+    _money_column("billed", "Billed", SortBy.BILLED),
+    _money_column("allowed", "Allowed", SortBy.ALLOWED),
+    _money_column("adjustment", "Adjmt", SortBy.ADJUSTMENT),
+    _money_column("primary_paid", "Ins 1 Paid", SortBy.PRIMARY_PAID),
+    _money_column("secondary_paid", "Ins 2 Paid", SortBy.SECONDARY_PAID),
+    _money_column("patient_paid", "Pt Paid", SortBy.PATIENT_PAID),
+    _money_column("written_off", "Written Off", SortBy.WRITTEN_OFF),
     _money_column("insurance_due", "Ins Bal", SortBy.INSURANCE_DUE),
     _money_column("patient_due", "Pt Bal", SortBy.PATIENT_DUE),
     _money_column("total_due", "Total Bal", SortBy.TOTAL_DUE),
-    _money_column("expected", "Exp Reimbr"),
-    Column("primary_payer", "Ins 1", lambda row: row.primary_payer or SELF_PAY),
-    Column("primary_status", "Ins 1 Status", lambda row: _payer_status(row.primary_payer, row.primary_status)),
-    Column("secondary_payer", "Ins 2", _text_column("secondary_payer")),
-    Column("secondary_status", "Ins 2 Status", lambda row: _payer_status(row.secondary_payer, row.secondary_status)),
-    Column("first_edi_on", "First EDI", _date_column("first_edi_on"), is_date=True),
-    Column("last_edi_on", "Last EDI", _date_column("last_edi_on"), is_date=True),
-    Column("service_codes", "Service", _text_column("service_codes")),
-    Column("billing_status", "Billing Status", _text_column("billing_status")),
-    Column("eligibility", "Write-off Check", lambda row: ELIGIBILITY_PILLS[row.eligibility].word),
+    _money_column("expected", "Exp Reimbr", SortBy.EXPECTED),
+    Column("primary_payer", "Ins 1", lambda row: row.primary_payer or SELF_PAY, SortBy.PRIMARY_PAYER),
+    Column(
+        "primary_status",
+        "Ins 1 Status",
+        lambda row: _payer_status(row.primary_payer, row.primary_status),
+        SortBy.PRIMARY_STATUS,
+    ),
+    Column("secondary_payer", "Ins 2", _text_column("secondary_payer"), SortBy.SECONDARY_PAYER),
+    Column(
+        "secondary_status",
+        "Ins 2 Status",
+        lambda row: _payer_status(row.secondary_payer, row.secondary_status),
+        SortBy.SECONDARY_STATUS,
+    ),
+    Column("first_edi_on", "First EDI", _date_column("first_edi_on"), SortBy.FIRST_EDI, is_date=True),
+    Column("last_edi_on", "Last EDI", _date_column("last_edi_on"), SortBy.LAST_EDI, is_date=True),
+    Column("service_codes", "Service", _text_column("service_codes"), SortBy.SERVICE),
+    Column("billing_status", "Billing Status", _text_column("billing_status"), SortBy.BILLING_STATUS),
+    Column("eligibility", "Write-off Check", lambda row: ELIGIBILITY_PILLS[row.eligibility].word, SortBy.ELIGIBILITY),
 )
 ALWAYS_SHOWN: Final = frozenset({"claim_id"})  # it opens the claim
 # The default, few enough that the balances are visible on a laptop.

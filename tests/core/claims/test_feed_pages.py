@@ -6,14 +6,17 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from random import Random
+from typing import Any
 
 import pytest
+from sqlalchemy import insert, text
 
 from core.claims import feed
-from core.claims.feed import FeedPage, Sort, SortBy
+from core.claims.feed import FeedPage, FeedRow, Sort, SortBy
 from core.claims.filters import BadFilter, ClaimFilter
-from core.models.claims import Hold
-from core.models.practices import WriteOffSetting
+from core.db.engine import transaction
+from core.models.claims import ClaimStatus, Hold
+from core.models.practices import SELF_PAY, Office, PayerClass, Provider, WriteOffSetting
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
 from tests.servers import Databases
 from tests.worlds import World, a_world
@@ -21,7 +24,7 @@ from tests.worlds import World, a_world
 ALL = ClaimFilter()
 
 
-def read(practice: GivenPractice, f: ClaimFilter = ALL, *, sort: str = "-date", **overrides: object) -> FeedPage:
+def read(practice: GivenPractice, f: ClaimFilter = ALL, *, sort: str = "recent", **overrides: object) -> FeedPage:
     with practice.sessions() as session:
         terms = feed.terms_for(session, practice.id, now=NOW)
         options = {"cursor": None, "limit": 7, **overrides}
@@ -41,13 +44,41 @@ def add_many(practice: GivenPractice) -> None:
     random = Random(4)
     names = ("Ana", "ana", "Åsa", "<script>alert(1)</script>", "مريم", "😀 Zoë")
     patients = [practice.patient(name) for name in names]
+    payers = [practice.payer(name, PayerClass.COMMERCIAL) for name in ("Aetna", "Blue Cross", "Cigna")]
+    offices = [practice.ids["Office"], *(add_named(practice, Office, name) for name in ("East", "West"))]
+    providers = [practice.ids["Provider"], *(add_named(practice, Provider, name) for name in ("Dr. A", "Dr. B"))]
     for index in range(60):
+        lines = [Line(random.choice((0, 500, 900)), random.choice((0, 0, 500)))] * random.choice((0, 1, 1, 1, 2))
         practice.claim(
             f"C-{random.randrange(10**6):06d}/{index}",
-            Line(random.choice((0, 500, 900)), random.choice((0, 0, 500))),
+            *lines,
             patient_id=random.choice(patients),
-            service_date=TODAY - dt.timedelta(days=random.randrange(5)),
+            service_date=TODAY - dt.timedelta(days=random.randrange(-2, 5)),
+            office_id=random.choice(offices),
+            billing_provider_id=random.choice(providers),
+            supervising_provider_id=random.choice((None, *providers)),
+            primary_payer_id=random.choice((None, *payers)),
+            primary_status=random.choice((ClaimStatus.NONE, ClaimStatus.REJECTED, ClaimStatus.ERA_RECEIVED)),
+            secondary_payer_id=random.choice((None, *payers)),
+            secondary_status=random.choice((ClaimStatus.NONE, ClaimStatus.ERA_DENIED)),
+            allowed=random.choice((None, 0, 700)),
+            expected=random.choice((None, 100, 800)),
+            first_edi_on=random.choice((None, TODAY, TODAY - dt.timedelta(days=3))),
+            last_edi_on=random.choice((None, TODAY - dt.timedelta(days=1))),
+            billing_status=random.choice(("Balance Due", "Internal Review", "Bill Insurance")),
         )
+    change = (
+        "UPDATE line_item SET procedure_code = (ARRAY['99213','87880','G0008'])[claim_id % 3 + 1];"
+        "UPDATE claim SET adjustment = id % 3, primary_paid = id % 2, secondary_paid = id % 4, patient_paid = id % 5"
+    )
+    with transaction(practice.sessions) as session:
+        session.execute(text(change))
+
+
+def add_named(practice: GivenPractice, table: type[Office] | type[Provider], name: str) -> int:
+    columns = {"practice_id": practice.id, "external_id": name, "name": name}
+    with transaction(practice.sessions) as session:
+        return session.scalars(insert(table).values(columns).returning(table.id)).one()
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +94,28 @@ def many(world: World) -> Iterator[GivenPractice]:
         yield practice
 
 
+def shown(by: SortBy, row: FeedRow) -> Any:
+    """Return what is compared, from what the row shows."""
+    payer = {SortBy.PRIMARY_STATUS: row.primary_payer, SortBy.SECONDARY_STATUS: row.secondary_payer}
+    if by in payer and payer[by] is None:
+        return None
+    days = row.service_date.toordinal()
+    shown: dict[SortBy, Any] = {
+        SortBy.RECENT: (row.service_date > TODAY, -days),
+        SortBy.DATE: days,
+        SortBy.AGE: -days,
+        SortBy.CLAIM: row.claim_id,
+        SortBy.PATIENT: row.patient_name,
+        SortBy.ELIGIBILITY: feed.ELIGIBILITY.index(row.eligibility),
+        SortBy.SERVICE: row.service_codes.split(", ")[0] or None,
+        SortBy.PRIMARY_PAYER: row.primary_payer or SELF_PAY,
+        SortBy.FIRST_EDI: row.first_edi_on,
+        SortBy.LAST_EDI: row.last_edi_on,
+    }
+    value = shown[by] if by in shown else getattr(row, by.value)
+    return None if value is ClaimStatus.NONE else value
+
+
 @pytest.mark.parametrize("by", SortBy)
 @pytest.mark.parametrize("minus", ["", "-"])
 def test_paging_shows_every_claim_once_in_order(many: GivenPractice, by: SortBy, minus: str) -> None:
@@ -70,13 +123,17 @@ def test_paging_shows_every_claim_once_in_order(many: GivenPractice, by: SortBy,
 
     assert len(seen) == len(set(seen)) == 60
     assert seen == [row.claim_id for row in read(many, sort=f"{minus}{by}", limit=200).rows]
-    field = {SortBy.DATE: "service_date", SortBy.CLAIM: "claim_id", SortBy.PATIENT: "patient_name"}.get(by, by.value)
-    values = [getattr(row, field) for page in pages for row in page.rows]
-    assert values == sorted(values, reverse=bool(minus))
+    values = [shown(by, row) for page in pages for row in page.rows]
+    filled = [value for value in values if value is not None]
+    assert filled == sorted(filled, reverse=bool(minus))
+    assert None not in values[: len(filled)]  # empty cells come last in both directions
+    assert len(set(values)) > 1, "every claim shows the same"
     assert [page.first_place for page in pages] == list(range(0, 60, 7))
 
 
-@pytest.mark.parametrize("sort", ["-date", "claim", "patient", "-total_due"])
+@pytest.mark.parametrize(
+    "sort", ["recent", "-recent", "-date", "claim", "patient", "-total_due", "service", "-allowed", "secondary_payer"]
+)
 def test_paging_backward_shows_the_same_pages(many: GivenPractice, sort: str) -> None:
     _, pages = walk(many, sort)
 
@@ -90,21 +147,30 @@ def test_paging_backward_shows_the_same_pages(many: GivenPractice, sort: str) ->
     assert previous[-1].next_cursor is not None
 
 
-def test_paging_by_patient_is_the_same_when_names_are_narrowed_first(
-    many: GivenPractice, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("sort", ["-patient", "patient", "-service", "service", "eligibility"])
+def test_paging_is_the_same_when_claims_are_narrowed_first(
+    many: GivenPractice, monkeypatch: pytest.MonkeyPatch, sort: str
 ) -> None:
-    whole = [row.claim_id for row in read(many, sort="-patient", limit=200).rows]
-    monkeypatch.setattr("core.claims.feed_order.NAMES_NARROWED_TO", 2)
+    whole = [row.claim_id for row in read(many, sort=sort, limit=200).rows]
+    monkeypatch.setattr("core.claims.feed_order.NARROWED_TO", 9)
 
-    seen, pages = walk(many, "-patient")
+    seen, pages = walk(many, sort)
 
     assert seen == whole
-    previous = read(many, sort="-patient", cursor=pages[3].previous_cursor)
+    previous = read(many, sort=sort, cursor=pages[3].previous_cursor)
     assert previous.rows == pages[2].rows
 
 
+def test_future_dates_of_service_do_not_lead_the_default_list(practice: GivenPractice) -> None:
+    for days in (1, 30, -1, 0, -40):
+        practice.claim(f"{days:+}", Line(1_00, 0), service_date=TODAY + dt.timedelta(days=days))
+
+    assert walk(practice, str(feed.DEFAULT_SORT))[0] == ["+0", "-1", "-40", "+30", "+1"]
+    assert walk(practice, "-date")[0][0] == "+30"
+
+
 def test_the_first_page_has_no_previous_page_and_the_last_no_next_page(many: GivenPractice) -> None:
-    _, pages = walk(many, "-date")
+    _, pages = walk(many, "recent")
 
     assert pages[0].previous_cursor is None
     assert pages[-1].next_cursor is None
@@ -142,15 +208,15 @@ def test_a_modified_cursor_is_refused(many: GivenPractice) -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        ["-date", False, "X", "2026-01-01", 0],  # no such claim
-        ["-date", False, "X", "never", 0],
-        ["-date", False, "X", 5, 0],
-        ["-date", False, "a\x00b", "2026-01-01", 0],
-        ["-date", 1, "X", "2026-01-01", 0],
-        ["-date", False, ["X"], "2026-01-01", 0],
-        ["-date", False, "X", "2026-01-01", "0"],
-        ["-date"],
-        {"sort": "-date"},
+        ["recent", False, "X", "2026-01-01", 0],  # no such claim
+        ["recent", False, "X", "never", 0],
+        ["recent", False, "X", 5, 0],
+        ["recent", False, "a\x00b", "2026-01-01", 0],
+        ["recent", 1, "X", "2026-01-01", 0],
+        ["recent", False, ["X"], "2026-01-01", 0],
+        ["recent", False, "X", "2026-01-01", "0"],
+        ["recent"],
+        {"sort": "recent"},
         7,
         None,
     ],

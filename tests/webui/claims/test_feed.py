@@ -63,7 +63,7 @@ def test_an_empty_feed_shows_how_to_import_claims(practice: GivenPractice, bille
         ("patient=&office=&from=", ""),
         ("from=8%2F2%2F2021&to=2021-08-28", "from=2021-08-02&to=2021-08-28"),
         ("total_due_min=%24-0.5&total_due_max=1%2C000", "total_due_min=-0.50&total_due_max=1000.00"),
-        ("sort=-date&limit=50", ""),
+        ("sort=recent&limit=50", ""),
         (
             "billing_status=Settled&billing_status=&billing_status=Balance+Due",
             "billing_status=Settled&billing_status=Balance+Due",
@@ -180,7 +180,21 @@ def test_column_headers_show_how_the_feed_is_sorted(practice: GivenPractice, bil
     practice.claims(2)
 
     assert 'aria-sort="descending"' in biller.read("/claims")
-    assert 'aria-sort="ascending"> <a href="/claims?sort=-claim"' in " ".join(biller.read("/claims?sort=claim").split())
+    assert 'aria-sort="ascending"><a href="/claims?sort=-claim"' in " ".join(biller.read("/claims?sort=claim").split())
+
+
+@pytest.mark.parametrize("minus", ["", "-"])
+def test_every_column_sorts_both_ways(practice: GivenPractice, biller: Browser, minus: str) -> None:
+    practice.claims(1)
+    biller.post("/feed/columns", on="/claims", column=[column.key for column in COLUMNS])
+    heads = re.findall(r'<th scope="col"(?! class="(?:box|info)")[^>]*>', biller.read("/claims"))
+    assert len(heads) == len(COLUMNS)
+
+    for place, column in enumerate(COLUMNS):
+        page = biller.read(f"/claims?sort={minus}{column.sort}")
+        heads = re.findall(r'<th scope="col"(?! class="(?:box|info)")[^>]*>', page)
+        assert [n for n, head in enumerate(heads) if "aria-sort" in head] == [place]
+        assert f'aria-sort="{"descending" if minus else "ascending"}"' in heads[place]
 
 
 def test_a_hidden_column_stays_hidden_in_this_browser(practice: GivenPractice, biller: Browser) -> None:
