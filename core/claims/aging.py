@@ -9,26 +9,13 @@ from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
 from core.claims import table_files
+from core.claims.age_buckets import BUCKETS
 from core.claims.table_files import Cell, Table
 from core.db.sums import sum_cents
 from core.models.claims import Claim
 from core.models.ledger import Responsibility
 from core.models.practices import SELF_PAY, Payer
 
-
-class Bucket(NamedTuple):
-    """Ages in days, both inclusive. The first bucket includes future dates. `last` is None for the last bucket."""
-
-    first: int
-    last: int | None
-
-    @property
-    def label(self) -> str:
-        """Return the heading of the column."""
-        return f"Over {self.first - 1}" if self.last is None else f"{self.first}–{self.last}"
-
-
-BUCKETS: Final = (Bucket(0, 30), Bucket(31, 60), Bucket(61, 90), Bucket(91, 120), Bucket(121, None))
 COLUMN_HEADINGS: Final = (
     "Responsibility", "Payer", "Payer ID", *(f"{bucket.label} days" for bucket in BUCKETS),
     "Total owed", "Credit balances", "Net A/R",
@@ -112,12 +99,7 @@ def _cells(row: AgingRow) -> list[Cell]:
 def _conditions(due: ColumnElement[int], today: dt.date) -> Iterator[ColumnElement[bool]]:
     """Yield the condition of each bucket, and of the credits."""
     for bucket in BUCKETS:
-        dates = []
-        if bucket.first:
-            dates.append(Claim.service_date <= today - dt.timedelta(days=bucket.first))
-        if bucket.last is not None:
-            dates.append(Claim.service_date >= today - dt.timedelta(days=bucket.last))
-        yield and_(due > 0, *dates)
+        yield and_(due > 0, bucket.contains(today))
     yield due < 0
 
 

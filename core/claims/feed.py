@@ -2,30 +2,34 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, case, func, literal, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
 
 from core.claims.feed_conditions import (
     ELIGIBILITY,
     check_known_values,
-    eligibility,
     matching_ids,
     rule_values_as_json,
     use_custom_plans,
 )
 from core.claims.feed_order import DEFAULT_SORT, Cursor, Sort, cursor_value, narrowed
-from core.claims.feed_totals import Amounts, FeedTotals, counts_by_billing_status, totals, totals_of_claim_ids
+from core.claims.feed_rows import FeedRow, rows_query
+from core.claims.feed_totals import (
+    FeedTotals,
+    counts_by_billing_status,
+    totals,
+    totals_by_age,
+    totals_of_claim_ids,
+)
 from core.claims.filters import ClaimFilter
-from core.claims.sort_keys import SECONDARY, SUPERVISING, SortBy
+from core.claims.sort_keys import SortBy
 from core.errors import NotFound
-from core.models.claims import Claim, ClaimStatus, ClaimType, Hold, LineItem
-from core.models.people import User
-from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
+from core.models.claims import Claim
+from core.models.practices import BillingStatus, Office, Provider
 from core.policy import facts
-from core.policy.facts import PAYER, PROVIDER
 from core.policy.rules import CAN_SETTLE
 from core.policy.terms import Terms, numbers_of
 from core.practices import exclusions, names, practice_days, practice_queries
@@ -50,56 +54,12 @@ __all__ = [
     "stream_rows",
     "terms_for",
     "totals",
+    "totals_by_age",
     "totals_of_claim_ids",
 ]  # fmt: skip
 
 PAGE_CLAIMS_MAX: Final = 200  # more than a page needs
 ROWS_READ_AT_ONCE: Final = 250  # other threads wait while rows are read
-
-_HOLDER: Final = aliased(User)
-
-
-@dataclass(frozen=True)
-class FeedRow(Amounts):
-    """One claim in the feed. Amounts in cents, dates in the practice's time zone."""
-
-    claim_id: str  # the practice's own number
-    version: int
-    patient_name: str
-    service_date: dt.date
-    service_time: dt.time | None
-    claim_type: ClaimType
-    office: str
-    supervising_provider: str | None
-    billing_provider: str
-    billed: int
-    allowed: int | None
-    adjustment: int
-    primary_paid: int
-    secondary_paid: int
-    patient_paid: int
-    insurance_due: int
-    patient_due: int
-    total_due: int
-    expected: int | None
-    primary_payer: str | None
-    primary_status: ClaimStatus
-    secondary_payer: str | None
-    secondary_status: ClaimStatus
-    first_edi_on: dt.date | None
-    last_edi_on: dt.date | None
-    statements_sent: int | None  # None: unknown; the same for the next four
-    last_statement_on: dt.date | None
-    denied_on: dt.date | None
-    denial_group: str | None
-    denial_carc: str | None
-    service_codes: str  # the codes of its lines in order, for example "99213, 87880"
-    billing_status: str
-    hold: Hold | None  # what blocks the claim today: a current hold, or "excluded"
-    hold_until: dt.date | None  # last day of the hold; None: no end date
-    hold_reason: str | None
-    hold_by: str | None  # the user who set the hold; None also for an import
-    eligibility: str  # "can_settle", or the code of the first rule that matches
 
 
 @dataclass(frozen=True)
@@ -176,7 +136,7 @@ def stream_rows(session: Session, practice_id: int, f: ClaimFilter, *, sort: Sor
     """Yield all matching claims in order, from one snapshot, a few hundred in memory at a time."""
     check_known_values(session, practice_id, f)
     use_custom_plans(session)
-    query = _query(session, practice_id, matching_ids(practice_id, f, terms), sort, terms)
+    query = rows_query(session, practice_id, matching_ids(practice_id, f, terms), sort, terms)
     rows = session.execute(query, execution_options={"yield_per": ROWS_READ_AT_ONCE})
     return (FeedRow(*row) for row in rows)
 
@@ -194,7 +154,7 @@ def filter_choices(session: Session, practice_id: int) -> FeedChoices:
 def find_row(session: Session, practice_id: int, claim_id: str, *, terms: Terms) -> FeedRow:
     """Return the claim with that number as the feed shows it. Raise `NotFound` if it is not in this practice."""
     this = select(Claim.id).where(Claim.practice_id == practice_id, Claim.external_id == claim_id)
-    row = session.execute(_query(session, practice_id, this, DEFAULT_SORT, terms)).one_or_none()
+    row = session.execute(rows_query(session, practice_id, this, DEFAULT_SORT, terms)).one_or_none()
     if row is None:
         raise NotFound(f"There is no claim {claim_id[:60]} in this practice.")
     return FeedRow(*row)
@@ -223,7 +183,9 @@ def _read(
     """Return the first `limit` claims of `ids`, in the order of the feed."""
 
     def read(few: Select[int]) -> list[FeedRow]:
-        return [FeedRow(*row) for row in session.execute(_query(session, practice_id, few.limit(limit), sort, terms))]
+        return [
+            FeedRow(*row) for row in session.execute(rows_query(session, practice_id, few.limit(limit), sort, terms))
+        ]
 
     few = narrowed(session, practice_id, sort, at, ids, terms, backwards=backwards)
     rows = [] if few is None else read(few)
@@ -249,50 +211,3 @@ def _page(rows: list[FeedRow], here: Cursor | None, sort: Sort, practice_id: int
         previous_cursor=beside(rows[0], first, before=True) if has_previous else None,
         first_place=first,
     )
-
-
-def _query(session: Session, practice_id: int, ids: Select[int], sort: Sort, terms: Terms) -> Select[Any]:
-    """Return the feed's columns for the claims `ids`. Names are joined for these only."""
-    chosen = ids.subquery("chosen")
-    codes = (
-        select(func.string_agg(LineItem.procedure_code, ", ").aggregate_order_by(LineItem.number))
-        .where(LineItem.practice_id == Claim.practice_id, LineItem.claim_id == Claim.id)
-        .correlate(Claim)
-        .scalar_subquery()
-    )
-    elsewhere = {
-        "claim_id": Claim.external_id,
-        "patient_name": Patient.name,
-        "office": names.display_name(session, practice_id, Office),
-        "billing_provider": names.display_name(session, practice_id, Provider, of=PROVIDER.c),
-        "supervising_provider": names.display_name(session, practice_id, Provider, of=SUPERVISING),
-        "primary_payer": names.display_name(session, practice_id, Payer, of=PAYER.c),
-        "secondary_payer": names.display_name(session, practice_id, Payer, of=SECONDARY),
-        "total_due": Claim.insurance_due + Claim.patient_due,
-        "service_codes": func.coalesce(codes, ""),
-        "hold": facts.hold_kind(terms.as_of, terms.excluded),
-        "hold_until": case((facts.is_held(terms.as_of), Claim.hold_until)),
-        "hold_reason": case((facts.is_held(terms.as_of), Claim.hold_reason)),
-        "hold_by": _HOLDER.name,
-        "eligibility": func.coalesce(eligibility(terms), literal(CAN_SETTLE)),
-    }
-    # Columns are in the order of the row's fields, so that a result row is a feed row.
-    columns: list[Any] = [elsewhere.get(f.name, getattr(Claim, f.name, None)).label(f.name) for f in fields(FeedRow)]  # type: ignore[union-attr]
-    source = (
-        facts.claims_with_payers()
-        .join(chosen, chosen.c.id == Claim.id)
-        .join(Patient, and_(Patient.practice_id == Claim.practice_id, Patient.id == Claim.patient_id))
-        .join(Office, and_(Office.practice_id == Claim.practice_id, Office.id == Claim.office_id))
-        .outerjoin(
-            SUPERVISING,
-            and_(SUPERVISING.practice_id == Claim.practice_id, SUPERVISING.id == Claim.supervising_provider_id),
-        )
-        .outerjoin(
-            SECONDARY, and_(SECONDARY.practice_id == Claim.practice_id, SECONDARY.id == Claim.secondary_payer_id)
-        )
-        .outerjoin(_HOLDER, and_(_HOLDER.id == Claim.hold_by, facts.is_held(terms.as_of)))
-    )
-    query = select(*columns).select_from(source).where(Claim.practice_id == practice_id)
-    if sort.by is SortBy.SERVICE:
-        query = sort.joined(query)
-    return query.order_by(*sort.whole_order(terms))

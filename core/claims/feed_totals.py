@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Final, Self
 
 from sqlalchemy import ColumnElement, func, not_, select
 from sqlalchemy.orm import Session
 
+from core.claims import age_buckets
+from core.claims.age_buckets import AgeBucket
 from core.claims.feed_conditions import conditions, has_number_in, use_custom_plans
 from core.claims.filters import ClaimFilter
 from core.db.sums import sum_cents
@@ -53,8 +55,13 @@ class FeedTotals(Amounts):
         """Return the insurance balance plus the patient balance."""
         return self.insurance_due + self.patient_due
 
+    def __add__(self, other: Self) -> Self:
+        """Return the totals of both sets of claims."""
+        return type(self)(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
-SUMMED_COLUMNS = tuple(field.name for field in fields(FeedTotals) if field.name != "claims")
+
+NO_CLAIMS: Final = FeedTotals(*(0 for _ in fields(FeedTotals)))
+SUMMED_COLUMNS: Final = tuple(field.name for field in fields(FeedTotals) if field.name != "claims")
 
 
 def totals(
@@ -65,6 +72,18 @@ def totals(
     if excluded:
         where.append(not_(has_number_in(excluded)))
     return _sum(session, where, with_rules=bool(f.eligibility))
+
+
+def totals_by_age(session: Session, practice_id: int, f: ClaimFilter, terms: Terms) -> dict[AgeBucket, FeedTotals]:
+    """Sum all matching claims for each age bucket, the youngest first, in one pass over the claims."""
+    use_custom_plans(session)
+    bucket = age_buckets.bucket_of(terms.as_of).label("bucket")
+    sums: list[Any] = [_sum_of(name) for name in SUMMED_COLUMNS]
+    query = select(bucket, func.count(Claim.id).label("claims"), *sums).where(*conditions(practice_id, f, terms))
+    if f.eligibility:
+        query = query.select_from(facts.claims_with_payers())
+    found = {key: FeedTotals(*of_bucket) for key, *of_bucket in session.execute(query.group_by(bucket))}
+    return {key: found.get(key, NO_CLAIMS) for key in AgeBucket}
 
 
 def totals_of_claim_ids(session: Session, practice_id: int, external_ids: Collection[str]) -> FeedTotals:

@@ -9,6 +9,8 @@ from pydantic_core import ErrorDetails
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from core import reading
+from core.claims import age_buckets
+from core.claims.age_buckets import AgeBucket
 from core.errors import BadInput
 from core.models.claims import Claim, ClaimStatus, ClaimType
 from core.models.ledger import GroupCode
@@ -78,6 +80,7 @@ class ClaimFilter(BaseModel):
     patient_due_max_cents: CentsBound | None = None
     total_due_min_cents: CentsBound | None = None
     total_due_max_cents: CentsBound | None = None
+    age_bucket: Annotated[tuple[AgeBucket, ...], BeforeValidator(_as_list), Field(min_length=1)] = ()
     age_min_days: Days | None = None
     age_max_days: Days | None = None
     last_payment_before: reading.Day | None = None  # or never paid
@@ -242,6 +245,8 @@ def _date_conditions(f: ClaimFilter, today: dt.date) -> Iterable[ColumnElement[b
         yield Claim.service_date >= f.from_
     if f.to:
         yield Claim.service_date <= f.to
+    if f.age_bucket:
+        yield age_buckets.is_in(f.age_bucket, today)
     if f.age_min_days is not None:
         yield Claim.service_date <= today - dt.timedelta(days=f.age_min_days)
     if f.age_max_days is not None:

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from core.access.permissions import Action
 from core.claims import aging
-from core.claims.aging import BUCKETS, AgingRow, Bucket, Sum
+from core.claims.age_buckets import BUCKETS, Bucket
+from core.claims.aging import AgingRow, Sum
 from core.models.ledger import Responsibility
 from core.practices import practice_days, practice_queries
 from webui.api.blueprint import CLAIMS, CSV_FILE, XLSX_FILE, api, problem_responses

@@ -4,8 +4,9 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 
+from core.claims.age_buckets import AgeBucket
 from core.jobs import codes
 from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
 
@@ -78,6 +79,9 @@ class Claim(Answer):
     service_time: Annotated[
         ClockTime | None,
         Field(description="HH:MM:SS on the service date, in local time, without a time zone; null if not known"),
+    ]
+    age_bucket: Annotated[
+        AgeBucket, Strict(strict=False), Field(description="Days since the date of service; future dates are in 0-30")
     ]
     claim_type: str
     office: str

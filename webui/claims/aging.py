@@ -7,7 +7,8 @@ from flask import Blueprint, Response, render_template, url_for
 
 from core.access.permissions import Action, Actor
 from core.claims import aging
-from core.claims.aging import BUCKETS, AgingRow, Bucket
+from core.claims.age_buckets import BUCKETS, Bucket
+from core.claims.aging import AgingRow
 from core.models.ledger import Responsibility
 from core.practices import practice_days
 from webui.shared import file_downloads
@@ -60,9 +61,6 @@ def _claims_page(side: Responsibility, row: AgingRow | None, bucket: Bucket | No
     if row is not None:
         keys |= {"primary_payer_id": row.payer_id} if row.payer_id else {"has_primary": "false"}
     if bucket is not None:
-        if bucket.first:
-            keys["age_min_days"] = bucket.first
-        if bucket.last is not None:
-            keys["age_max_days"] = bucket.last
+        keys["age_bucket"] = bucket.key
     keys |= {f"{side.value}_due_max": f"-{SMALLEST}"} if credits_ else {f"{side.value}_due_min": SMALLEST}
     return url_for("feed.show", **keys)

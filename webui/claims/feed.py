@@ -13,7 +13,9 @@ from werkzeug.wrappers import Response as BaseResponse
 from core.access import audit
 from core.access.permissions import Action
 from core.claims import feed, saved_filters, table_files
+from core.claims.age_buckets import BUCKETS
 from core.claims.feed import FeedPage, FeedTotals
+from core.claims.feed_totals import NO_CLAIMS
 from core.claims.filters import BadFilter
 from core.claims.table_files import Table
 from core.counting import counted
@@ -62,7 +64,7 @@ def _query_pairs() -> list[tuple[str, str]]:
 
 def _page(query: FeedQuery, extras: dict[str, str]) -> dict[str, Any]:
     actor, practice_id = current_actor(), current_actor().practice_id
-    page, totals, counts = _EMPTY_PAGE, None, {}
+    page, counts, ages = _EMPTY_PAGE, {}, None
     with transaction(app_context().sessions) as db:
         choices = feed.filter_choices(db, practice_id)
         saved = saved_filters.list_saved_filters(db, practice_id)
@@ -72,13 +74,15 @@ def _page(query: FeedQuery, extras: dict[str, str]) -> dict[str, Any]:
                 db, practice_id, query.filter, sort=query.sort, cursor=query.cursor, limit=query.limit, terms=terms
             )
             if "totals" in extras:
-                totals = feed.totals(db, practice_id, query.filter, terms)
+                ages = feed.totals_by_age(db, practice_id, query.filter, terms)
             if "counts" in extras:
                 counts = feed.counts_by_billing_status(db, practice_id, query.filter, terms)
     return {
         "query": query,
         "page": page,
-        "totals": totals,
+        "totals": sum(ages.values(), NO_CLAIMS) if ages else None,
+        "ages": ages,
+        "buckets": BUCKETS,
         "counts": counts if "counts" in extras else None,
         "choices": choices,
         "saved": [(it, saved_filters.may_remove(it, by=actor)) for it in saved],
@@ -99,8 +103,11 @@ def totals() -> Response:
     query = _require_valid_filter(FeedQuery.of(_query_pairs()))
     with transaction(app_context().sessions) as db:
         practice_id = current_actor().practice_id
-        sums = feed.totals(db, practice_id, query.filter, feed.terms_for(db, practice_id, now=now()))  # type: ignore[arg-type]
-    return _json(**_totals_json(sums, counted(sums.claims, "matching claim")))
+        terms = feed.terms_for(db, practice_id, now=now())
+        ages = feed.totals_by_age(db, practice_id, query.filter, terms)  # type: ignore[arg-type]
+    sums = sum(ages.values(), NO_CLAIMS)
+    by_age = render_template("feed/_ages.html", query=query, ages=ages, buckets=BUCKETS)
+    return _json(**_totals_json(sums, counted(sums.claims, "matching claim")), ages=by_age)
 
 
 @blueprint.get("/feed/counts")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from core.claims.age_buckets import BUCKETS, LABELS, AgeBucket
 from core.claims.feed import CAN_SETTLE, FeedRow, SortBy
 from core.claims.table_files import Cell
 from core.models.claims import ClaimStatus, ClaimType
@@ -39,6 +40,7 @@ ELIGIBILITY_PILLS: Final = {
 # The choices of the filter's fields, besides the practice's own names.
 FILTER_CHOICES: Final[Mapping[str, Any]] = {
     "eligibilities": [(code, pill.word) for code, pill in ELIGIBILITY_PILLS.items()],
+    "age_choices": [(bucket.key.value, f"{bucket.label} days") for bucket in BUCKETS],
     "claim_types": [(kind.value, words(kind)) for kind in ClaimType],
     "denial_groups": [(group.value, f"{group.value}: {words(group)}") for group in GroupCode],
     "claim_statuses": [(status.value, words(status)) for status in ClaimStatus],
@@ -106,6 +108,7 @@ COLUMNS: Final = (
     Column("claim_id", "Claim ID", _text_column("claim_id"), SortBy.CLAIM),
     Column("patient_name", "Patient", _text_column("patient_name"), SortBy.PATIENT),
     Column("service_date", "Date of Service", _service, SortBy.DATE, is_date=True),
+    Column("age_bucket", "Age", lambda row: LABELS[AgeBucket(row.age_bucket)], SortBy.AGE),
     Column("office", "Office", _text_column("office"), SortBy.OFFICE),
     Column(
         "supervising_provider",

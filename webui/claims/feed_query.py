@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl, urlencode
 
+from core.claims.age_buckets import AgeBucket
 from core.claims.feed import DEFAULT_SORT, ELIGIBILITY, PAGE_CLAIMS_MAX, Sort
 from core.claims.filters import BadFilter, ClaimFilter
 from core.models.claims import ClaimStatus, ClaimType
@@ -23,7 +24,7 @@ CENTS_KEYS: Final = (
 MULTI_VALUE_KEYS: Final = frozenset(
     {
         "billing_status", "claim_status", "office", "billing_provider", "supervising_provider", "patient_id",
-        "eligibility",
+        "eligibility", "age_bucket",
     }
 )  # fmt: skip
 
@@ -115,6 +116,7 @@ _PARSERS: Final[Mapping[str, Callable[[str], str]]] = {
     "from": _date,
     "to": _date,
     **dict.fromkeys(CENTS_KEYS, _cents),
+    "age_bucket": _one_of(AgeBucket),
     **dict.fromkeys(_DAYS_KEYS, _days),
     "last_payment_before": _date,
     **dict.fromkeys(_COUNT_KEYS, _count),
@@ -189,6 +191,11 @@ class FeedQuery:
         usual = {"sort": str(DEFAULT_SORT), "limit": PAGE_SIZES[0], "cursor": None}
         changed = [(key, str(value)) for key, value in parts.items() if value is not None and value != usual.get(key)]
         return "&".join(filter(None, (self.filter_text, urlencode(changed))))
+
+    def narrowed_to(self, key: str, value: str | None) -> str:
+        """Return the query string of the first page with this value of one filter key, or without the key."""
+        typed = {**self.typed, key: [value] if value else []}
+        return replace(self, typed=typed).text(cursor=None)
 
     def first(self, key: str) -> str:
         """Return what one field shows, with dates as the practice writes them."""

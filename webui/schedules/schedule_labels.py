@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask
 
+from core.claims.age_buckets import BUCKETS
 from core.claims.feed import FeedChoices
 from core.models.schedules import Schedule, ScheduleMode, ScheduleState
 from core.schedules.descriptions import REPORT_WORDS, cents_cap, claims_cap, clock, describe_reason, minutes
@@ -72,6 +73,7 @@ FILTER_LABELS: Final = {
         for side, name in (("insurance", "Insurance"), ("patient", "Patient"), ("total", "Total"))
         for end, words in (("min", "min"), ("max", "max"))
     },
+    "age_bucket": "Days since date of service",
     "age_min_days": "Age in days: min",
     "age_max_days": "Age in days: max",
     "last_payment_before": "No payment since",
@@ -136,6 +138,7 @@ def describe_filter(filter_: Mapping[str, Any], choices: FeedChoices) -> list[tu
         "office": dict(choices.offices),
         "billing_provider": dict(choices.providers),
         "supervising_provider": dict(choices.providers),
+        "age_bucket": {bucket.key.value: bucket.label for bucket in BUCKETS},
         "eligibility": {code: pill.word for code, pill in ELIGIBILITY_PILLS.items()},
     }
     return [(FILTER_LABELS[key], _format_value(key, value, named.get(key, {}))) for key, value in filter_.items()]

@@ -152,6 +152,8 @@ async function totals() {
     const sums = await json(`/feed/totals?${feed.dataset.query}`);
     matching = sums.claims;
     row("totals", sums.row);
+    const ages = document.createRange().createContextualFragment(sums.ages);
+    document.getElementById("ages").replaceWith(ages);
     const of = document.getElementById("range-of");
     if (of) of.textContent = ` of ${sums.words} ${sums.claims === 1 ? "claim" : "claims"}`;
     show();

@@ -7,7 +7,9 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from core.claims import aging, feed
-from core.claims.aging import BUCKETS, Aging, AgingRow, Bucket, Sum
+from core.claims.age_buckets import BUCKETS, Bucket
+from core.claims.aging import Aging, AgingRow, Sum
+from core.claims.feed_totals import NO_CLAIMS
 from core.claims.filters import ClaimFilter
 from core.db.engine import transaction
 from core.models.ledger import Posting, Responsibility
@@ -82,9 +84,7 @@ def test_the_feed_shows_the_claims_of_each_amount(practice: GivenPractice) -> No
 def of_feed(practice: GivenPractice, side: Responsibility, row: AgingRow, bucket: Bucket) -> Sum:
     keys: dict[str, Any] = {f"{side.value}_due_min_cents": 1}
     keys |= {"primary_payer_id": row.payer_id} if row.payer_id else {"has_primary": False}
-    # A claim of the future is aged 0 days.
-    keys |= {"age_min_days": bucket.first} if bucket.first else {}
-    keys |= {} if bucket.last is None else {"age_max_days": bucket.last}
+    keys["age_bucket"] = bucket.key
     with practice.sessions() as session:
         terms = feed.terms_for(session, practice.id, now=NOW)
         totals = feed.totals(session, practice.id, ClaimFilter.of(keys), terms)
@@ -104,3 +104,39 @@ def test_the_file_has_a_row_for_each_payer_and_a_totals_row(practice: GivenPract
         "patient,Self-pay,,0.00,0.00,0.00,0.00,0.00,0.00,-0.50,-0.50",
         "Total,,,0.00,12.50,0.00,0.00,0.00,12.50,-0.50,12.00",
     ]
+
+
+def test_the_feed_sums_the_claims_of_a_filter_by_age(practice: GivenPractice) -> None:
+    for n, days in enumerate((-3, 30, 31, 75, 100, 121, 4_000)):
+        practice.claim(f"a{n}", Line(100, 10 + n), service_date=TODAY - dt.timedelta(days=days))
+        practice.claim(
+            f"b{n}", Line(999, 0), service_date=TODAY - dt.timedelta(days=days), billing_status="Paid In Full"
+        )
+    a_practice(practice.sessions, name="Hillside").claim("1", Line(7, 7), billing_status="Balance Due")
+    f = ClaimFilter.of({"billing_status": "Balance Due"})
+    with practice.sessions() as session:
+        terms = feed.terms_for(session, practice.id, now=NOW)
+        found = feed.totals_by_age(session, practice.id, f, terms)
+        whole = feed.totals(session, practice.id, f, terms)
+        rows = list(feed.stream_rows(session, practice.id, f, sort=feed.DEFAULT_SORT, terms=terms))
+
+    assert {key: (sums.claims, sums.insurance_due, sums.patient_due) for key, sums in found.items()} == {
+        "0-30": (2, 200, 21), "31-60": (1, 100, 12), "61-90": (1, 100, 13), "91-120": (1, 100, 14),
+        "over-120": (2, 200, 31),
+    }  # fmt: skip
+    assert sum(found.values(), NO_CLAIMS) == whole
+    assert {row.claim_id: row.age_bucket for row in rows} == {
+        "a0": "0-30", "a1": "0-30", "a2": "31-60", "a3": "61-90", "a4": "91-120", "a5": "over-120", "a6": "over-120",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("eligibility", [(), ("can_settle",)])
+def test_buckets_filter_the_feed_by_any_of_their_ages(practice: GivenPractice, eligibility: tuple[str, ...]) -> None:
+    for days in (-1, 30, 31, 60, 61, 121):
+        practice.claim(str(days), Line(0, 10), service_date=TODAY - dt.timedelta(days=days))
+    keys = {"age_bucket": ["31-60", "over-120"], **({"eligibility": list(eligibility)} if eligibility else {})}
+    with practice.sessions() as session:
+        terms = feed.terms_for(session, practice.id, now=NOW)
+        page = feed.page(session, practice.id, ClaimFilter.of(keys), cursor=None, limit=9, terms=terms)
+
+    assert [row.claim_id for row in page.rows] == ["31", "60", "121"]

@@ -120,7 +120,7 @@ def test_every_key_of_the_filter_is_a_parameter(reader: Api, key: str) -> None:
     value = {
         "billing_status": "Settled",
         "claim_status": "Rejected", "claim_type": "Professional", "has_primary": "true", "has_secondary": "true",
-        "on_hold": "false", "in_job": "false",
+        "on_hold": "false", "in_job": "false", "age_bucket": "31-60",
         "last_statement_before": "2025-01-01", "denied_from": "2025-01-01", "denied_to": "2025-01-01",
         "denial_group": "CO",
         "from": "2025-01-01", "to": "2025-01-01", "last_payment_before": "2025-01-01", "eligibility": "on_hold",

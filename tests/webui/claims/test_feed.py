@@ -2,6 +2,7 @@
 
 import csv
 import datetime as dt
+import html
 import io
 import json
 import re
@@ -256,6 +257,21 @@ def test_feed_totals_load_in_a_separate_request(practice: GivenPractice, biller:
     assert "3 matching claims" in sums["row"]
     assert "$45.00" in sums["row"]
     assert "3 matching claims" in biller.read("/claims?totals=1")  # without JavaScript
+
+
+def test_totals_by_age_link_to_their_claims_under_the_filter_in_force(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("old", Line(0, 1_00), service_date=dt.date(2026, 1, 2))
+    practice.claim("new", Line(0, 2_50), service_date=dt.date(2026, 11, 20))
+
+    ages = json.loads(biller.get("/feed/totals?total_due_min=1.00&sort=claim").text)["ages"]
+
+    links = [html.unescape(link) for link in re.findall('href="([^"]+)"', ages)]
+    assert links[4] == "/claims?total_due_min=1.00&age_bucket=over-120&sort=claim"
+    assert re.findall(r"<b>(.*?)</b>", ages) == ["$2.50", "$0.00", "$0.00", "$0.00", "$1.00"]
+    page = biller.read(links[4])
+    assert ('data-claim="old"' in page, 'data-claim="new"' in page) == (True, False)
+    assert 'href="/claims?total_due_min=1.00&sort=claim" aria-current="true"' in page
+    assert "<b>$1.00</b>" in biller.read(f"{links[4]}&totals=1")  # without JavaScript
 
 
 def test_calculate_counts_shows_the_number_of_claims_for_each_status(practice: GivenPractice, biller: Browser) -> None:
