@@ -4,6 +4,7 @@ from core.db.base import Base
 from core.models import (
     claims,
     exports,
+    feed_views,
     import_changes,
     import_mappings,
     imports,
@@ -18,7 +19,8 @@ from core.models import (
 )
 
 __all__ = [
-    "claims", "exports", "import_changes", "import_mappings", "imports", "job_items", "jobs", "ledger", "metadata",
+    "claims", "exports",
+    "feed_views", "import_changes", "import_mappings", "imports", "job_items", "jobs", "ledger", "metadata",
     "operations", "people", "practices", "recognized_postings", "schedules",
 ]  # fmt: skip
 

@@ -69,7 +69,7 @@ class ApiToken(Base):
 
 
 class SavedFilter(Base):
-    """A named feed filter. All users of the practice may use it."""
+    """A named feed filter of the version before. Views replaced it, and a later migration drops the table."""
 
     __tablename__ = "saved_filter"
     __table_args__ = (UniqueConstraint("practice_id", "name", name="saved_filter_name_is_unique"),)

@@ -65,7 +65,7 @@ HALVES: Final[dict[str, Callable[[Caller], bytes]]] = {
     "half of a request line": lambda _: b"GET /cla",
     "half of a header": lambda _: b"GET /claims HTTP/1.1\r\nHost: settle\r\nCook",
     "half of a form before sign-in": lambda caller: caller.half_a_body("/sign-in", _FORM, known=False),
-    "half of a form": lambda caller: caller.half_a_body("/feed/filters", _FORM, known=True),
+    "half of a form": lambda caller: caller.half_a_body("/feed/views", _FORM, known=True),
     "half of a body": lambda caller: caller.half_a_body("/api/v1/settle-jobs", _JSON, known=True),
     "half of a chunk": lambda caller: caller.half_a_chunk("/api/v1/settle-jobs"),
     "one request on a kept-alive connection": lambda caller: caller.get("/healthz"),

@@ -14,8 +14,10 @@ PUBLIC = {
 # confirmed, and job 6 awaits approval.
 RIGHTS = {
     Action.SEE_CLAIMS: """
-        GET /claims   GET /feed/totals   GET /feed/counts   GET /feed/export.csv   POST /feed/selection
-        POST /feed/columns   POST /feed/filters   POST /feed/filters/1/delete   GET /claims/C00001
+        GET /claims   POST /claims   GET /feed/totals   GET /feed/counts   GET /feed/export.csv   POST /feed/selection
+        POST /feed/columns   GET /feed/views/1   POST /feed/views
+        POST /feed/views/1   POST /feed/views/1/name   POST /feed/views/1/sharing   POST /feed/views/1/default
+        POST /feed/views/1/delete   GET /claims/C00001
         GET /jobs   GET /jobs/1   GET /jobs/3   GET /jobs/5   GET /jobs/6   GET /jobs/1/confirm   GET /jobs/1/preview
         GET /approvals   GET /jobs/2/files/settled.csv   GET /jobs/2/certificate   GET /jobs/2/certificate.json
         GET /credits   GET /credits/credits.csv   GET /aging   GET /aging/aging.csv
@@ -75,11 +77,12 @@ RIGHTS = {
 }
 API_RIGHTS = {
     Action.SEE_CLAIMS: """
-        GET /claims   GET /claims/C00001   GET /claims/C00001/postings   GET /settle-jobs   GET /settle-jobs/1
-        GET /settle-jobs/1/progress   GET /settle-jobs/1/items   GET /settle-jobs/2/settled.csv
+        GET /claims   POST /claims/search   GET /claims/C00001   GET /claims/C00001/postings   GET /settle-jobs
+        GET /settle-jobs/1   GET /settle-jobs/1/progress   GET /settle-jobs/1/items   GET /settle-jobs/2/settled.csv
         GET /settle-jobs/2/certificate   GET /approvals   GET /periods   GET /periods/2026-11
         GET /periods/2026-11/stops   GET /credits   GET /credits.csv   GET /credits.xlsx
-        GET /aging   GET /aging.csv   GET /aging.xlsx   GET /holds
+        GET /views   POST /views   GET /views/1   PUT /views/1   DELETE /views/1
+        PUT /views/1/default   DELETE /views/1/default   GET /aging   GET /aging.csv   GET /aging.xlsx   GET /holds
         GET /practice
         GET /recoveries   GET /exclusions   GET /limits   GET /rule-limits
         GET /schedules   GET /schedules/1   GET /schedules/1/tonight
@@ -137,6 +140,8 @@ ACTION_OF = {
 PAGES = [(method, path) for method, path in ACTION_OF if not path.startswith(API)]
 # The bodies that the API reads before it knows what is asked of which job, user or schedule.
 BODIES = {
+    r"/claims/search$": {},
+    r"/views(/1)?$": {"name": "Small balances"},
     r"/imports/1/confirm$": {},
     r"/imports/1/mapping$": {"mapping": "Our export"},
     r"/expected-total$": {"expected_total_cents": 1},

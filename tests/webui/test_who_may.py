@@ -19,7 +19,8 @@ import webui
 from core.access import tokens, user_sessions
 from core.access.permissions import ALLOWED_ACTIONS, Action, Actor
 from core.books import closing
-from core.claims import saved_filters
+from core.claims import views
+from core.claims.views import ViewContent
 from core.db.engine import make_sessions, transaction
 from core.errors import Refusal
 from core.exports import layouts, sent_files
@@ -95,7 +96,7 @@ def house(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
         practice.limit(job=1)
         practice.confirmed({"claim_ids": ["C00005"]}, key="over the limit")
         practice.act(exclusions.exclude, payer="1", reason="Why", by=admin)
-        practice.act(saved_filters.save, name="Mine", query="")
+        practice.act(views.save_as, "Mine", ViewContent(), shared=True, by=admin)
         practice.act(layouts.save, "Ours", layouts.BUILT_IN[0].layout)
         practice.act(sent_files.send, "Ours", key="sent")
         practice.act(receive.begin, [receive.UploadedFile("claims.csv", 1)], bytes_max=1, idempotency_key="import")

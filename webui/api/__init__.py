@@ -34,6 +34,7 @@ from webui.api import (
     schedule_runs,
     schedules,
     users,
+    views,
     voids,
 )
 from webui.api.blueprint import api
@@ -66,6 +67,7 @@ __all__ = [
     "schedule_runs",
     "schedules",
     "users",
+    "views",
     "voids",
 ]
 

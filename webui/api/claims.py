@@ -25,7 +25,7 @@ from core.practices import practice_days, practice_queries
 from webui.api.blueprint import CLAIMS, api, problem_responses
 from webui.api.models import Answer, Claim, ClaimsPage, ClaimWithLines, Id, PostingEntry, Postings
 from webui.api.recoveries import Recovery
-from webui.api.request_parsing import LIMIT_DEFAULT, Body, ClaimPath, Limit, OnceHeaders, Page, requires
+from webui.api.request_parsing import LIMIT_DEFAULT, LIMIT_MAX, Body, ClaimPath, Limit, OnceHeaders, Page, requires
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
@@ -86,6 +86,18 @@ class ClaimsQuery(ClaimFilter):
         return ClaimFilter.of({key: value for key, value in self.given().items() if key not in _PAGING_KEYS})
 
 
+class ClaimsSearch(Body):
+    """Filters, sort order and page of claims."""
+
+    filter: Annotated[
+        dict[str, Any],
+        Field(default_factory=dict, description="The keys of GET /claims, with numbers and lists as JSON"),
+    ]
+    sort: Annotated[str, Field(description="As in GET /claims")] = str(DEFAULT_SORT)
+    cursor: Annotated[str, Field(description="next_cursor from the previous page; empty for the first page")] = ""
+    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT
+
+
 class NewPosting(RootModel[Entry]):
     """A posting on one line, by kind."""
 
@@ -137,18 +149,25 @@ _PAGING_KEYS: Final = frozenset({"sort", "cursor", "limit"})
 @api.get("/claims", tags=[CLAIMS], responses={200: ClaimsPage})
 @requires(Action.SEE_CLAIMS)
 def list_claims(query: ClaimsQuery) -> Response:
-    """List matching claims, each with the rule that applies to it."""
+    """List matching claims, each with the rule that applies to it.
+
+    For a patient's name, use POST /claims/search instead, because addresses appear in logs.
+    """
+    return _page_answer(query.narrowed(), Sort.of(query.sort), cursor=query.cursor or None, limit=query.limit)
+
+
+@api.post("/claims/search", tags=[CLAIMS], responses={200: ClaimsPage, **problem_responses(400, 413, 415)})
+@requires(Action.SEE_CLAIMS)
+def search_claims(body: ClaimsSearch) -> Response:
+    """List matching claims like GET /claims. Use it for a patient's name, so that no address or log contains it."""
+    return _page_answer(ClaimFilter.of(body.filter), Sort.of(body.sort), cursor=body.cursor or None, limit=body.limit)
+
+
+def _page_answer(f: ClaimFilter, sort: Sort, *, cursor: str | None, limit: int) -> Response:
     practice_id = current_actor().practice_id
     with app_context().sessions() as session:
-        page = feed.page(
-            session,
-            practice_id,
-            query.narrowed(),
-            sort=Sort.of(query.sort),
-            cursor=query.cursor or None,
-            limit=query.limit,
-            terms=feed.terms_for(session, practice_id, now=now()),
-        )
+        terms = feed.terms_for(session, practice_id, now=now())
+        page = feed.page(session, practice_id, f, sort=sort, cursor=cursor, limit=limit, terms=terms)
     answer = ClaimsPage(claims=[Claim.model_validate(row) for row in page.rows], next_cursor=page.next_cursor)
     return jsonify(answer.json_ready())
 

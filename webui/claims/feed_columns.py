@@ -1,7 +1,7 @@
-"""The feed's columns: names, cell content, and which ones a browser hides."""
+"""The feed's columns: names, cell content, and which ones are hidden at first."""
 
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,9 +13,6 @@ from core.models.ledger import GroupCode
 from core.models.practices import SELF_PAY
 from core.money import format_plain_amount
 from webui.shared.labels import Pill, clock_time, date, words
-
-HIDDEN_COLUMNS_COOKIE: Final = "feed_hidden"  # keys of hidden columns, in a cookie so that it works without JavaScript
-COOKIE_SECONDS: Final = 365 * 24 * 3600
 
 ELIGIBILITY_PILLS: Final = {
     CAN_SETTLE: Pill("Can settle", "check", "good"),
@@ -109,24 +106,26 @@ COLUMNS: Final = (
     Column("patient_name", "Patient", _text_column("patient_name"), SortBy.PATIENT),
     Column("service_date", "Date of Service", _service, SortBy.DATE, is_date=True),
     Column("age_bucket", "Age", lambda row: LABELS[AgeBucket(row.age_bucket)], SortBy.AGE),
+    Column("billing_status", "Billing Status", _text_column("billing_status"), SortBy.BILLING_STATUS),
+    Column("eligibility", "Write-off Check", lambda row: ELIGIBILITY_PILLS[row.eligibility].word, SortBy.ELIGIBILITY),
+    _money_column("insurance_due", "Ins Bal", SortBy.INSURANCE_DUE),
+    _money_column("patient_due", "Pt Bal", SortBy.PATIENT_DUE),
+    _money_column("total_due", "Total Bal", SortBy.TOTAL_DUE),
+    _money_column("billed", "Billed", SortBy.BILLED),
+    _money_column("written_off", "Written Off", SortBy.WRITTEN_OFF),
     Column("office", "Office", _text_column("office"), SortBy.OFFICE),
+    Column("billing_provider", "Billing Provider", _text_column("billing_provider"), SortBy.BILLING_PROVIDER),
     Column(
         "supervising_provider",
         "Supervising Provider",
         _text_column("supervising_provider"),
         SortBy.SUPERVISING_PROVIDER,
     ),
-    Column("billing_provider", "Billing Provider", _text_column("billing_provider"), SortBy.BILLING_PROVIDER),
-    _money_column("billed", "Billed", SortBy.BILLED),
     _money_column("allowed", "Allowed", SortBy.ALLOWED),
     _money_column("adjustment", "Adjmt", SortBy.ADJUSTMENT),
     _money_column("primary_paid", "Ins 1 Paid", SortBy.PRIMARY_PAID),
     _money_column("secondary_paid", "Ins 2 Paid", SortBy.SECONDARY_PAID),
     _money_column("patient_paid", "Pt Paid", SortBy.PATIENT_PAID),
-    _money_column("written_off", "Written Off", SortBy.WRITTEN_OFF),
-    _money_column("insurance_due", "Ins Bal", SortBy.INSURANCE_DUE),
-    _money_column("patient_due", "Pt Bal", SortBy.PATIENT_DUE),
-    _money_column("total_due", "Total Bal", SortBy.TOTAL_DUE),
     _money_column("expected", "Exp Reimbr", SortBy.EXPECTED),
     Column("primary_payer", "Ins 1", lambda row: row.primary_payer or SELF_PAY, SortBy.PRIMARY_PAYER),
     Column(
@@ -145,9 +144,8 @@ COLUMNS: Final = (
     Column("first_edi_on", "First EDI", _date_column("first_edi_on"), SortBy.FIRST_EDI, is_date=True),
     Column("last_edi_on", "Last EDI", _date_column("last_edi_on"), SortBy.LAST_EDI, is_date=True),
     Column("service_codes", "Service", _text_column("service_codes"), SortBy.SERVICE),
-    Column("billing_status", "Billing Status", _text_column("billing_status"), SortBy.BILLING_STATUS),
-    Column("eligibility", "Write-off Check", lambda row: ELIGIBILITY_PILLS[row.eligibility].word, SortBy.ELIGIBILITY),
 )
+COLUMN_BY_KEY: Final = {column.key: column for column in COLUMNS}
 ALWAYS_SHOWN: Final = frozenset({"claim_id"})  # it opens the claim
 # The default, few enough that the balances are visible on a laptop.
 HIDDEN_BY_DEFAULT: Final = frozenset(
@@ -156,7 +154,6 @@ HIDDEN_BY_DEFAULT: Final = frozenset(
         "allowed",
         "adjustment",
         "secondary_paid",
-        "written_off",
         "expected",
         "secondary_payer",
         "secondary_status",
@@ -164,21 +161,3 @@ HIDDEN_BY_DEFAULT: Final = frozenset(
         "last_edi_on",
     }
 )
-_KEYS: Final = frozenset(column.key for column in COLUMNS)
-
-
-def visible_columns(hidden: Collection[str]) -> Sequence[Column]:
-    """Return the visible columns in order."""
-    return [column for column in COLUMNS if column.key in ALWAYS_SHOWN or column.key not in hidden]
-
-
-def hidden_columns_from_cookie(cookie: str | None) -> frozenset[str]:
-    """Return the hidden columns of the cookie. Unknown keys are ignored."""
-    if cookie is None:
-        return HIDDEN_BY_DEFAULT
-    return _KEYS.intersection(cookie.split(".")) - ALWAYS_SHOWN
-
-
-def hidden_columns_cookie(shown_keys: Collection[str]) -> str:
-    """Return the cookie that shows exactly these columns."""
-    return ".".join(column.key for column in COLUMNS if column.key not in ALWAYS_SHOWN and column.key not in shown_keys)

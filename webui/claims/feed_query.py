@@ -14,6 +14,7 @@ from core.models.claims import ClaimStatus, ClaimType
 from core.models.ledger import GroupCode
 from core.money import BadAmount, format_plain_amount, parse_amount
 
+PATIENT_KEY: Final = "patient_key"  # stands for the patient's name in an address
 PAGE_SIZES: Final = (50, 100, PAGE_CLAIMS_MAX)
 TEXT_CHARACTERS_MAX: Final = 200
 DAYS_MAX: Final = 40_000
@@ -108,6 +109,7 @@ _PARSERS: Final[Mapping[str, Callable[[str], str]]] = {
     "payer_id": _text,
     "primary_payer_id": _text,
     "patient": _text,
+    PATIENT_KEY: _text,
     # These have no field of their own: a link, a search or a schedule sets them.
     "patient_id": _text,
     "claim_id": _text,
@@ -128,7 +130,8 @@ _PARSERS: Final[Mapping[str, Callable[[str], str]]] = {
     **dict.fromkeys(_YES_NO_KEYS, _yes_or_no),
     "eligibility": _one_of(ELIGIBILITY),
 }
-FILTER_KEYS: Final = frozenset(_PARSERS)
+FILTER_KEYS: Final = frozenset(_PARSERS) - {PATIENT_KEY}
+STANDARD_VIEW: Final = 0
 _RANGES: Final = (
     *((f"{side}_due_min", f"{side}_due_max", "min") for side in ("insurance", "patient", "total")),
     ("age_min_days", "age_max_days", "min"),
@@ -148,6 +151,7 @@ class FeedQuery:
     sort: Sort = DEFAULT_SORT
     limit: int = PAGE_SIZES[0]
     cursor: str | None = None
+    view: int | None = None  # whose columns to show; `STANDARD_VIEW` for none
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[str, str]]) -> Self:
@@ -162,9 +166,12 @@ class FeedQuery:
                 before = typed.get(key, []) if key in MULTI_VALUE_KEYS else []
                 typed[key] = [*before, _parse_field(key, value.strip(), faults)]
         faults |= _empty_range_errors(typed, faults)
+        if PATIENT_KEY in typed and "patient" not in typed:
+            faults["patient"] = "This link no longer works for the patient. Enter the name again."
         sort, limit = _parse_sort_and_limit(other, faults)
         read = None if faults else ClaimFilter.of(_filter_arguments(typed))
-        return cls(typed, read, faults, sort, limit, other.get("cursor") or None)
+        view = int(other["view"]) if re.fullmatch(r"[0-9]{1,18}", other.get("view", "")) else None
+        return cls(typed, read, faults, sort, limit, other.get("cursor") or None, view)
 
     @classmethod
     def of_text(cls, text: str) -> Self:
@@ -182,15 +189,38 @@ class FeedQuery:
 
     @property
     def filter_text(self) -> str:
-        """Return the filter as it appears in an address. The selection is stored under this name."""
-        return urlencode([(key, value) for key in _PARSERS for value in self.typed.get(key, ())])
+        """Return the filter as it appears in an address, with a key for the patient's name.
+
+        The selection is stored under this name.
+        """
+        assert self.faults or "patient" not in self.typed or PATIENT_KEY in self.typed, "the filter would be wider"
+        return self._encoded(without="patient")
 
     def text(self, **changes: str | int | None) -> str:
-        """Return the query string with `changes` to order and page, without defaults."""
-        parts: dict[str, Any] = {"sort": str(self.sort), "limit": self.limit, "cursor": self.cursor, **changes}
-        usual = {"sort": str(DEFAULT_SORT), "limit": PAGE_SIZES[0], "cursor": None}
-        changed = [(key, str(value)) for key, value in parts.items() if value is not None and value != usual.get(key)]
-        return "&".join(filter(None, (self.filter_text, urlencode(changed))))
+        """Return the address's query string with `changes` to order and page, without defaults."""
+        return "&".join(filter(None, (self.filter_text, self._list_text(changes))))
+
+    @property
+    def body_filter(self) -> str:
+        """Return the filter for the body of a form, with the patient's name."""
+        return self._encoded(without=PATIENT_KEY)
+
+    def body(self, **changes: str | int | None) -> str:
+        """Return the filter, order and page for the body of a form."""
+        return "&".join(filter(None, (self._encoded(without=""), self._list_text(changes))))
+
+    def _encoded(self, *, without: str) -> str:
+        keys = [key for key in _PARSERS if key != without]
+        return urlencode([(key, value) for key in keys for value in self.typed.get(key, ())])
+
+    def _list_text(self, changes: Mapping[str, str | int | None]) -> str:
+        parts: dict[str, Any] = {
+            "sort": str(self.sort), "limit": self.limit, "cursor": self.cursor, "view": self.view, **changes
+        }  # fmt: skip
+        usual = {"sort": str(DEFAULT_SORT), "limit": PAGE_SIZES[0]}
+        return urlencode(
+            [(key, str(part)) for key, part in parts.items() if part is not None and part != usual.get(key)]
+        )
 
     def narrowed_to(self, key: str, value: str | None) -> str:
         """Return the query string of the first page with this value of one filter key, or without the key."""
@@ -239,7 +269,7 @@ def _parse_sort_and_limit(other: dict[str, str], faults: dict[str, str]) -> tupl
     if not limit:
         limit = PAGE_SIZES[0]
         faults[""] = f"A page can show {', '.join(map(str, PAGE_SIZES[:-1]))} or {PAGE_SIZES[-1]} claims."
-    unknown = other.keys() - {"sort", "limit", "cursor", "counts", "totals"}
+    unknown = other.keys() - {"sort", "limit", "cursor", "view", "counts", "totals"}
     if unknown:
         # A typo in an address must not show every claim.
         faults[""] = f"Unknown filter in the address: {', '.join(sorted(name[:40] for name in unknown))}."
@@ -249,6 +279,8 @@ def _parse_sort_and_limit(other: dict[str, str], faults: dict[str, str]) -> tupl
 def _filter_arguments(typed: Mapping[str, list[str]]) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for key, values in typed.items():
+        if key == PATIENT_KEY:
+            continue
         if key in CENTS_KEYS:
             given[f"{key}_cents"] = parse_amount(values[-1])
         elif key in _NUMBER_KEYS:

@@ -25,8 +25,7 @@ from core.reading import NOTE_CHARACTERS_MAX
 from core.schedules import descriptions, estimates, schedule_commands, schedule_queries
 from core.schedules.requests import NAME_CHARACTERS_MAX, BadSchedule, ScheduleRequest
 from core.schedules.schedule_commands import StaleSchedule
-from webui.claims import feed_columns
-from webui.claims.feed_query import FILTER_KEYS, FeedQuery
+from webui.claims import feed_address, feed_columns
 from webui.schedules import schedule_labels
 from webui.schedules.schedule_form import ScheduleForm
 from webui.schedules.schedule_runs import RunWithReport, with_report
@@ -129,7 +128,8 @@ def render_schedule(schedule_id: int, **extra: Any) -> str:
 @requires(Action.MANAGE_SCHEDULES)
 def new() -> str:
     """Show an empty form with the filter from the URL, as the feed writes it."""
-    query = FeedQuery.of((key, value) for key, value in request.args.items(multi=True) if key in FILTER_KEYS)
+    with transaction(app_context().sessions) as db:
+        query = feed_address.read(db)
     return _render_form(ScheduleForm.new(query))
 
 

@@ -144,7 +144,7 @@ STATUS_DESCRIPTIONS: Final[Mapping[str, str]] = {
 
 _FILTERS: Final = (
     "money", "limit", "number", "date", "clock_time", "moment", "clock_seconds", "words", "duration", "percent",
-    "feed_address", "day_text", "counted",
+    "feed_address", "feed_fields", "day_text", "counted",
 )  # fmt: skip
 
 
@@ -264,7 +264,12 @@ def feed_address(filter_: Mapping[str, Any]) -> str:
 
 
 def feed_query_string(filter_: Mapping[str, Any]) -> str:
-    """Return the filter as a query string in the form that the feed uses: amounts in dollars, and true or false."""
+    """Return the filter as a query string in the form that the feed uses."""
+    return urlencode(feed_fields(filter_))
+
+
+def feed_fields(filter_: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the filter's fields as the feed's form sends them: amounts in dollars, and true or false."""
     pairs = []
     for key, value in filter_.items():
         for one in value if isinstance(value, list | tuple) else [value]:
@@ -274,4 +279,4 @@ def feed_query_string(filter_: Mapping[str, Any]) -> str:
                 pairs.append((key.removesuffix("_cents"), format_plain_amount(one)))
             else:
                 pairs.append((key, str(one)))
-    return urlencode(pairs)
+    return pairs

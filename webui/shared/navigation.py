@@ -27,7 +27,11 @@ SECTIONS: Final = (
     NavSection(
         "Claims",
         (
-            NavItem("Live Claims Feed", "feed.show", ("feed", "claim_list", "claims", "claim_work", "corrections")),
+            NavItem(
+                "Live Claims Feed",
+                "feed.show",
+                ("feed", "feed_views", "claim_list", "claims", "claim_work", "corrections"),
+            ),
             NavItem("Write-offs to post", "write_offs.index", ("write_offs",)),
             NavItem("Credits", "credits.index", ("credits",)),
             NavItem("A/R aging", "aging.show", ("aging",)),

@@ -131,7 +131,8 @@ function row(id, html) {
 function selection() {
   const fields = new URLSearchParams();
   fields.set("scope", selected.scope);
-  fields.set("filter", feed.dataset.filter);
+  fields.set("filter", form.elements.filter.value);
+  fields.set("view", feed.dataset.view);
   fields.set("claim_ids", JSON.stringify([...ids]));
   return fields;
 }
@@ -168,14 +169,13 @@ const applied = typed();
 
 document.getElementById("counts").addEventListener("click", async (event) => {
   const button = event.currentTarget;
-  const fields = typed();
-  if (fields !== applied) return; // submit the form: counts of one filter beside the claims of another would mislead
+  if (typed() !== applied) return; // submit the form: counts of one filter beside the claims of another would mislead
   event.preventDefault();
   if (button.dataset.asking) return;
   button.dataset.asking = "yes";
   button.setAttribute("aria-disabled", "true");
   try {
-    const found = await json(`/feed/counts?${fields}`);
+    const found = await json(`/feed/counts?${feed.dataset.query}`);
     for (const place of document.querySelectorAll("[data-count]")) place.textContent = found.counts[place.dataset.count] ?? "0";
     say("Counts updated.");
   } catch {
@@ -183,11 +183,6 @@ document.getElementById("counts").addEventListener("click", async (event) => {
   }
   delete button.dataset.asking;
   button.removeAttribute("aria-disabled");
-});
-
-// Drop empty fields to keep the address short. The server drops them too, but with a redirect.
-document.getElementById("filters").addEventListener("formdata", (event) => {
-  for (const [key, value] of [...event.formData]) if (value === "") event.formData.delete(key);
 });
 
 // ---- select claims
@@ -248,6 +243,28 @@ function align() {
 const resized = new ResizeObserver(align);
 resized.observe(table);
 resized.observe(scroller);
+
+// ---- columns: widths of the view, and their order in the menu
+
+const widths = new CSSStyleSheet();
+document.adoptedStyleSheets = [...document.adoptedStyleSheets, widths];
+for (const head of table.querySelectorAll("th[data-width]")) {
+  const cells = `.feed :is(thead, #rows) tr > :nth-child(${head.cellIndex + 1})`;
+  // An amount is never cut off, because it would look like a smaller one.
+  const most = head.classList.contains("num") ? "" : `max-width: ${head.dataset.width}px; overflow: hidden; text-overflow: ellipsis;`;
+  widths.insertRule(`${cells} { min-width: ${head.dataset.width}px; ${most} }`);
+}
+
+document.getElementById("columns").addEventListener("click", (event) => {
+  const move = event.target.closest("button[name=move]");
+  if (!move) return;
+  event.preventDefault();
+  const item = move.closest("li");
+  if (move.value.startsWith("up:")) item.previousElementSibling?.before(item);
+  else item.nextElementSibling?.after(item);
+  move.focus();
+  say(`${item.querySelector("label").textContent.trim()} is column ${[...item.parentNode.children].indexOf(item) + 1}.`);
+});
 
 // ---- open the dialog
 

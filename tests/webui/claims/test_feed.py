@@ -202,9 +202,9 @@ def test_a_hidden_column_stays_hidden_in_this_browser(practice: GivenPractice, b
     practice.claims(1)
     shown = ["patient_name", "total_due"]
 
-    answer = biller.post("/feed/columns", on="/claims", column=shown, query="patient=the&sort=claim")
+    answer = biller.post("/feed/columns", on="/claims", column=shown, query="payer=the&sort=claim")
 
-    assert answer.headers["Location"] == "/claims?patient=the&sort=claim"
+    assert answer.headers["Location"] == "/claims?payer=the&sort=claim"
     page = biller.read("/claims")
     assert "Total Bal</a>" in page
     assert page.count('<th scope="col"') == 2 + 3  # checkbox, info, claim ID, patient, total
@@ -240,11 +240,12 @@ def test_batch_status_change_is_disabled_without_claims(practice: GivenPractice,
 
 
 def test_a_bad_column_cookie_does_not_break_the_feed(practice: GivenPractice, biller: Browser) -> None:
-    biller.client.set_cookie("feed_hidden", "claim_id.no_such.patient_name.<b>")
+    biller.client.set_cookie("feed_layout", "0.claim_id.no_such.office-90.total_due-<b>.billed-x")
 
     page = biller.read("/claims")
 
     assert "Claim ID" in page
+    assert "Office</a>" in page
     assert "Patient</a>" not in page
 
 
@@ -313,23 +314,6 @@ def test_a_selection_can_contain_200_000_claim_numbers(practice: GivenPractice, 
 )
 def test_a_malformed_selection_is_refused(biller: Browser, fields: dict[str, str]) -> None:
     assert select(biller, **fields).status_code == 422
-
-
-def test_a_filter_is_saved_opened_and_deleted(practice: GivenPractice, biller: Browser) -> None:
-    biller.post("/feed/filters", on="/claims", name="Small <b>", query="total_due_max=25.00&cursor=x&limit=100")
-
-    assert "/claims?total_due_max=25.00" in biller.links("/claims")
-    assert "<bdi>Small <b></bdi>" in biller.read("/claims")
-    assert (
-        "another saved filter already"
-        in biller.client.get(
-            biller.post("/feed/filters", on="/claims", name="Small <b>", query="").headers["Location"]
-        ).text.lower()
-    )
-
-    [delete] = [form for form in biller.forms("/claims") if form.endswith("/delete")]
-    biller.post(delete, on="/claims")
-    assert "No saved filters yet" in biller.read("/claims")
 
 
 def test_the_export_contains_the_filtered_claims_and_no_formulas(named: GivenPractice, biller: Browser) -> None:

@@ -21,7 +21,7 @@ def _sign_in(client: FlaskClient, practice: GivenPractice) -> str:
         return tokens.add_token(session, session.get_one(User, practice.biller.user_id), NOW)
 
 
-@pytest.mark.parametrize("path", ["/sign-in", "/jobs", "/feed/filters", "/no/such/page"])
+@pytest.mark.parametrize("path", ["/sign-in", "/jobs", "/feed/views", "/no/such/page"])
 def test_a_large_form_without_a_session_is_refused_unread(path: str, database_url: str) -> None:
     with an_app(database_url) as client:
         client.set_cookie(SESSION_COOKIE, "an unknown session")
@@ -42,7 +42,7 @@ def test_a_large_body_without_a_valid_token_is_refused_unread(database_url: str)
 def test_a_signed_in_user_can_send_large_forms_and_bodies(database_url: str, practice: GivenPractice) -> None:
     with an_app(database_url) as client:
         token = _sign_in(client, practice)
-        form = client.post("/feed/filters", data={"name": LARGE})
+        form = client.post("/feed/views", data={"name": LARGE})
         headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "large"}
         body = {"selection": {"claim_ids": ["C00001"] * 10_000}, "reason": "small_balance"}
         answer = client.post("/api/v1/settle-jobs", json=body, headers=headers)

@@ -1,0 +1,122 @@
+"""Add the views of the feed and the names that its filter searched for. Copy the saved filters as shared views.
+
+The table of saved filters stays, because the version before reads it on every page of the feed.
+"""
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0020"
+down_revision: str | None = "0019"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+_LISTS: Final = {
+    "billing_status", "claim_status", "office", "billing_provider", "supervising_provider", "patient_id", "eligibility",
+}  # fmt: skip
+_CENTS: Final = {
+    "amount",
+    *(f"{side}_due_{end}" for side in ("insurance", "patient", "total") for end in ("min", "max")),
+}
+_NUMBERS: Final = {"age_min_days", "age_max_days", "statements_sent_min", "statements_sent_max"}
+_YES_NO: Final = {"has_primary", "has_secondary", "on_hold", "in_job"}
+_TEXTS: Final = {
+    "claim_type", "payer", "payer_id", "primary_payer_id", "patient", "claim_id", "claim_id_part", "claim_id_prefix",
+    "from", "to", "last_payment_before", "last_statement_before", "denied_from", "denied_to", "denial_group",
+    "denial_carc",
+}  # fmt: skip
+
+
+def upgrade() -> None:
+    op.create_table(
+        "feed_view",
+        sa.Column("practice_id", sa.BigInteger(), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("owner_id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("shared", sa.Boolean(), nullable=False),
+        sa.Column("content", sa.dialects.postgresql.JSONB(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("practice_id", "id", name=op.f("pk_feed_view")),
+        sa.ForeignKeyConstraint(["practice_id"], ["practice.id"], name=op.f("fk_feed_view_practice_practice_id")),
+        sa.ForeignKeyConstraint(["owner_id"], ["app_user.id"], name=op.f("fk_feed_view_app_user_owner_id")),
+    )
+    op.create_index(
+        "feed_view_name_is_unique_for_its_owner",
+        "feed_view",
+        ["practice_id", "owner_id", sa.text("lower(name)")],
+        unique=True,
+    )
+    op.create_table(
+        "default_feed_view",
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("practice_id", sa.BigInteger(), nullable=False),
+        sa.Column("view_id", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_default_feed_view")),
+        sa.ForeignKeyConstraint(["user_id"], ["app_user.id"], name=op.f("fk_default_feed_view_app_user_user_id")),
+        sa.ForeignKeyConstraint(
+            ["practice_id", "view_id"],
+            ["feed_view.practice_id", "feed_view.id"],
+            name=op.f("fk_default_feed_view_feed_view_practice_id_view_id"),
+            ondelete="CASCADE",
+        ),
+    )
+    op.create_table(
+        "patient_search",
+        sa.Column("practice_id", sa.BigInteger(), nullable=False),
+        sa.Column("token", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("searched_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("practice_id", "token", name=op.f("pk_patient_search")),
+        sa.ForeignKeyConstraint(["practice_id"], ["practice.id"], name=op.f("fk_patient_search_practice_practice_id")),
+        sa.UniqueConstraint("practice_id", "name", name="patient_search_has_one_token"),
+    )
+    _copy_saved_filters()
+
+
+def downgrade() -> None:
+    op.drop_table("patient_search")
+    op.drop_table("default_feed_view")
+    op.drop_table("feed_view")
+
+
+def _copy_saved_filters() -> None:
+    connection = op.get_bind()
+    add = sa.text(
+        "INSERT INTO feed_view (practice_id, owner_id, name, shared, content, changed_at) "
+        "VALUES (:practice, :owner, :name, true, CAST(:content AS jsonb), :at) ON CONFLICT DO NOTHING"
+    )
+    rows = connection.execute(sa.text("SELECT practice_id, created_by, name, query, created_at FROM saved_filter"))
+    for practice, owner, name, query, at in rows.all():
+        content = json.dumps(_content(query))
+        values = {"practice": practice, "owner": owner, "name": name, "content": content, "at": at}
+        connection.execute(add, values)
+
+
+def _content(query: str) -> dict[str, Any]:
+    """Return a saved filter as a view with the standard columns. A value that cannot be read is left out."""
+    found: dict[str, Any] = {}
+    sort = "recent"
+    for key, value in parse_qsl(query):
+        if key == "sort":
+            sort = "recent" if value == "-date" else value
+        elif key in _LISTS:
+            found.setdefault(key, []).append(value)
+        elif key in _CENTS:
+            try:
+                found[f"{key}_cents"] = int(Decimal(value) * 100)
+            except InvalidOperation:
+                continue
+        elif key in _NUMBERS and value.isdigit():
+            found[key] = int(value)
+        elif key in _YES_NO:
+            found[key] = value in ("true", "yes")
+        elif key in _TEXTS:
+            found[key] = value
+    return {"columns": [], "sort": sort, "filter": found}
