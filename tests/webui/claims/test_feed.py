@@ -63,6 +63,7 @@ def test_an_empty_feed_shows_how_to_import_claims(practice: GivenPractice, bille
     [
         ("patient=&office=&from=", ""),
         ("from=8%2F2%2F2021&to=2021-08-28", "from=2021-08-02&to=2021-08-28"),
+        ("from=1%2F5%2F26&to=01%2F05%2F2026", "from=2026-01-05&to=2026-01-05"),
         ("total_due_min=%24-0.5&total_due_max=1%2C000", "total_due_min=-0.50&total_due_max=1000.00"),
         ("sort=recent&limit=50", ""),
         (
