@@ -50,7 +50,7 @@ class Layout:
 
 
 def of_view(db: Session, view_id: int | None, *, by: Actor) -> Layout:
-    """Return the layout of the request. A view that was deleted or is not shared any more is the standard one."""
+    """Return the layout of the request. A view that is deleted or no longer shared is the standard one."""
     cookie = _of_cookie(request.cookies.get(COOKIE), view_id)
     try:
         view = views.find(db, view_id, by=by) if view_id else None

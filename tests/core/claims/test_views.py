@@ -141,7 +141,7 @@ def test_each_user_has_a_default_view_of_their_own(practice: GivenPractice, coll
     assert practice.do(views.default_view_id, colleague) == view.id
     assert practice.do(views.default_view_id, practice.biller) is None
     practice.act(views.change, view.id, shared=False)
-    assert practice.do(views.default_view_id, colleague) is None  # not visible any more
+    assert practice.do(views.default_view_id, colleague) is None  # no longer visible
     practice.do(views.choose_default, view.id, by=practice.biller)
     practice.act(views.remove, view.id)
     assert practice.do(views.default_view_id, practice.biller) is None
