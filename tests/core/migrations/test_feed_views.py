@@ -1,0 +1,45 @@
+"""Migration 0020 copies saved filters as shared views."""
+
+import psycopg
+from alembic import command
+from sqlalchemy import make_url
+
+from core.claims.views import ViewContent
+from core.migrations.run import _alembic_config, migrate_database
+from core.models.feed_views import FeedView
+from tests.core.migrations.renamed_rows import GROUND
+from tests.servers import Databases
+
+_QUERY = "billing_status=Settled&billing_status=Balance+Due&total_due_max=-0.50&on_hold=no&age_min_days=31&sort=-date"
+
+
+def test_saved_filters_become_shared_views_of_their_owners(databases: Databases) -> None:
+    with databases.fresh() as url:
+        command.downgrade(_alembic_config(url), "0019")
+        plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(plain, autocommit=True) as connection:
+            connection.execute(GROUND)
+            for name, query in (("All", ""), ("Old", _QUERY), ("By claim", "patient=Ana&sort=claim&no_such=1")):
+                connection.execute(
+                    "INSERT INTO saved_filter (practice_id, name, query, created_by, created_at) "
+                    "VALUES (1, %s, %s, 1, now())",
+                    [name, query],
+                )
+
+            migrate_database(url)
+
+            found = connection.execute("SELECT name, owner_id, shared, content FROM feed_view ORDER BY id").fetchall()
+    contents = {name: ViewContent.stored(FeedView(content=content)) for name, _, _, content in found}
+    assert {(owner, shared) for _, owner, shared, _ in found} == {(1, True)}
+    assert contents["All"] == ViewContent()
+    assert contents["By claim"] == ViewContent.of(columns=[], sort="claim", filter_={"patient": "Ana"})
+    assert contents["Old"] == ViewContent.of(
+        columns=[],
+        sort="recent",
+        filter_={
+            "billing_status": ["Settled", "Balance Due"],
+            "total_due_max_cents": -50,
+            "on_hold": False,
+            "age_min_days": 31,
+        },
+    )
