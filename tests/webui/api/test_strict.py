@@ -14,13 +14,14 @@ from core.models.people import Role
 from core.schedules.requests import ScheduleRequest
 from tests.webui.api.conftest import Api, World
 from webui.api.approvals import Approval
-from webui.api.claims import NewPosting
+from webui.api.claims import ClaimsSearch, NewPosting
 from webui.api.import_models import ExpectedTotal, ImportConfirmation, NewImport
 from webui.api.jobs import Confirmation
 from webui.api.mappings import NewMapping
 from webui.api.rule_limits import SomeRuleLimits
 from webui.api.schedules import LetSettle, OfVersion, ScheduleChange
 from webui.api.users import NewLimits, NewUser
+from webui.api.views import ViewBody
 
 _NARROWED: Final = {"total_due_max_cents": 5_000, "age_min_days": 90, "has_secondary": False, "on_hold": True}
 _ENTRY: Final = {"line": 1, "amount_cents": 500}
@@ -51,6 +52,8 @@ BODIES: Final[tuple[tuple[type[Any], dict[str, Any]], ...]] = (
     (ScheduleChange, {**_SCHEDULE, "version": 1}),
     (OfVersion, {"version": 1}),
     (NewMapping, {"name": "our export", "mapping": {}, "replace": True}),
+    (ClaimsSearch, {"limit": 50}),
+    (ViewBody, {"name": "Small balances", "shared": True}),
     (LetSettle, {"version": 1, "confirmation": "CONFIRM"}),
     (NewLimits, _LIMITS),
     (SomeRuleLimits, {"small_balance_max_cents": 2_500, "recent_payment_days": 7, **_STATEMENTS}),

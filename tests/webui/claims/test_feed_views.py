@@ -1,10 +1,12 @@
 """Views on the feed page, and a patient's name, which stands in no address and no log line."""
 
 import re
+from collections.abc import Callable
 from html import unescape
 
 import pytest
 
+from core.access.permissions import Actor
 from core.models.people import Role
 from tests.factories import GivenPractice, Line
 from tests.webui.conftest import Browser
@@ -154,10 +156,10 @@ def test_the_feed_opens_in_the_default_view_and_other_addresses_do_not(
 
 
 def test_a_shared_view_is_offered_to_colleagues_who_cannot_change_it(
-    two_patients: GivenPractice, biller: Browser, browser_of: "object"
+    two_patients: GivenPractice, biller: Browser, browser_of: Callable[[Actor], Browser]
 ) -> None:
     biller.post("/feed/views", on="/claims", name="Ours", shared="true", query="sort=claim")
-    colleague = browser_of(two_patients.person("colleague@lakeside.example", Role.BILLER))  # type: ignore[operator]
+    colleague = browser_of(two_patients.person("colleague@lakeside.example", Role.BILLER))
 
     page = colleague.read("/claims?view=1")
 
@@ -167,3 +169,18 @@ def test_a_shared_view_is_offered_to_colleagues_who_cannot_change_it(
     assert colleague.post("/feed/views/1/delete", on="/claims?view=1", query="").status_code == 403
     taken = biller.post("/feed/views", on="/claims", name="ours", query="sort=claim")
     assert "already has a view with this name" in biller.says(taken.headers["Location"])
+
+
+def test_a_schedule_from_a_filter_and_links_of_jobs_keep_the_name_out_of_addresses(
+    two_patients: GivenPractice, browser_of: Callable[[Actor], Browser]
+) -> None:
+    admin = browser_of(two_patients.person("admin@lakeside.example", Role.ADMIN))
+    address = apply(admin, patient="ortiz")
+    assert 'name="patient" value="ortiz"' in admin.read(f"/schedules/new?{address.partition('?')[2]}")
+
+    job = two_patients.settle({"filter": {"patient": "ortiz"}})
+
+    page = f"/jobs/{job.job_id}"
+    assert [link for link in admin.links(page) if "ortiz" in link] == []
+    assert "/claims" in admin.forms(page)
+    assert '<input type="hidden" name="patient" value="ortiz">' in admin.read(page)
