@@ -49,6 +49,7 @@ def _format_certificate(found: dict[str, Any]) -> str:
         f"{found['skipped']:,} skipped, {found['failed']:,} failed, {found['not_reached']:,} not processed"
     )
     rows = [
+        *([("Name", f"{found['name']} (a label, not evidence; it can change)")] if found["name"] else []),
         ("Practice", found["practice"]),
         ("Confirmed by", f"{found['confirmed_by']}, {_moment(found['confirmed_at'], zone)}"),
         *_approval(found, zone),

@@ -1,4 +1,4 @@
-"""Commands on a job: confirm, approve, reject, pause, resume, cancel, retry, discard."""
+"""Commands on a job: confirm, approve, reject, rename, pause, resume, cancel, retry, discard."""
 
 import sys
 from typing import Any
@@ -20,15 +20,20 @@ def describe_status(job: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _describe_name(job: dict[str, Any]) -> str:
+    return f"Job {job['id']} is now named {job['name']}." if job["name"] else f"Job {job['id']} has no name."
+
+
 @user_command(describe_status)
 @options.job_argument
 @click.option("--confirmation", help="The word CONFIRM. Without it, the command asks.")
+@click.option("--name", help="A name for the job. Do not enter a patient's name.")
 @click.option(
     "--cost-share-reason",
     help="Reason for writing off Medicare or Medicaid cost sharing, if the job writes any off. Without it, the command "
     "asks at a terminal and fails in a script.",
 )
-def confirm(api: Api, job: int, confirmation: str | None, cost_share_reason: str | None) -> Any:
+def confirm(api: Api, job: int, confirmation: str | None, name: str | None, cost_share_reason: str | None) -> Any:
     """Confirm a previewed job and run it. A job over a limit waits for approval before it runs."""
     found = api.get(f"/settle-jobs/{job}")
     for line in setting_lines(found):
@@ -43,6 +48,7 @@ def confirm(api: Api, job: int, confirmation: str | None, cost_share_reason: str
     body = {
         "confirmation": confirmation,
         "cost_share_reason": cost_share_reason,
+        "name": name,
         "changed_since_preview": found["changed_since_preview"],  # which the user has just read
     }
     return api.post(f"/settle-jobs/{job}/confirm", body)
@@ -100,6 +106,14 @@ def retry_failed(api: Api, job: int, code: str | None) -> Any:
     return api.post(f"/settle-jobs/{job}/retry-failed", code=code)
 
 
+@user_command(_describe_name)
+@options.job_argument
+@click.argument("name")
+def rename(api: Api, job: int, name: str) -> Any:
+    """Change a job's name. Use "" to remove it. Do not enter a patient's name."""
+    return api.send("PUT", f"/settle-jobs/{job}/name", body={"name": name})
+
+
 def _job_command(act: str, help_: str) -> click.Command:
     @options.job_argument
     def command(api: Api, job: int) -> Any:
@@ -113,6 +127,7 @@ COMMANDS = [
     confirm,
     approve,
     reject,
+    rename,
     retry_failed,
     _job_command("pause", "Pause a running job. Resume it with `settle resume`."),
     _job_command("resume", "Resume a paused or halted job."),

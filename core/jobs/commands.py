@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
 from core.errors import Refusal
-from core.jobs import posting_month, stale
+from core.jobs import naming, posting_month, stale
 from core.jobs.approval import decide, limits, requesters
 from core.jobs.approval.decide import approve, reject
 from core.jobs.execution import failure_budget, retry
@@ -53,14 +53,15 @@ def confirm(
     confirmation: str,
     cost_share_reason: str = "",
     changed_seen: int | None = None,
+    name: str | None = None,
     by: Actor,
     now: dt.datetime,
 ) -> SettleJob:
     """Confirm the previewed job so that it runs. A job that is already confirmed is returned unchanged.
 
     A job that exceeds a limit waits for approval instead. `changed_seen` is how many claims had changed when the user
-    saw the preview. Raise `ConfirmationMismatch`, `CostShareReasonMissing`, `PreviewPreparing`, `PreviewExpired`,
-    `PreviewStale` or `WrongStatus`. In each case nothing changes.
+    saw the preview. With `name` None, the job keeps its name. Raise `ConfirmationMismatch`, `CostShareReasonMissing`,
+    `PreviewPreparing`, `PreviewExpired`, `PreviewStale`, `BadJobName` or `WrongStatus`. In each case nothing changes.
     """
     job = lock_if_allowed(session, key, by, Action.CONFIRM_JOB)
     if confirmation != CONFIRMATION:
@@ -76,6 +77,8 @@ def confirm(
     stale.check_seen(session, job, changed_seen)
     cost_share.set_reason(job, cost_share_reason)
     require_still_allowed(session, job, by, Action.CONFIRM_JOB)
+    if name is not None:
+        naming.set_name(session, job, name, by=by, now=now)
     job.limits = limits.for_confirmer(session, job, by.user_id)
     job.confirmed_by = by.user_id
     return decide.confirm_or_request_approval(session, job, now=now)

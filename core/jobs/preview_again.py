@@ -26,12 +26,13 @@ class PreviewGone(Refusal):
 def preview_again(
     session: Session, key: JobKey, make: Callable[[dict[str, list[str]]], SettleJob], *, by: Actor, now: dt.datetime
 ) -> SettleJob:
-    """Let `make` preview the claims of job `key` again, as a selection, and discard the old preview.
+    """Let `make` preview the claims of job `key` again, as a selection, with its name, and discard the old one.
 
     Raise what `make` raises, and `PreviewGone` if the claims were removed.
     """
     old = job_queries.find(session, key)
     job = make({"claim_numbers" if "claim_numbers" in old.selection else "claim_ids": _claim_ids(session, key)})
+    job.name = job.name or old.name
     if old.status is JobStatus.PREVIEWED and old.id != job.id:
         commands.discard(session, key, by=by, now=now)
     return job

@@ -29,8 +29,8 @@ RIGHTS = {
         POST /write-offs/layouts/1/delete
     """,
     Action.PREVIEW_JOB: """
-        POST /jobs   POST /jobs/1/again   POST /jobs/1/date   POST /jobs/1/discard   GET /feed/claim-numbers
-        POST /feed/claim-numbers   POST /feed/claim-numbers/not-found.csv
+        POST /jobs   POST /jobs/1/name   POST /jobs/1/again   POST /jobs/1/date   POST /jobs/1/discard
+        GET /feed/claim-numbers   POST /feed/claim-numbers   POST /feed/claim-numbers/not-found.csv
     """,
     Action.CONFIRM_JOB: "POST /jobs/1/confirm",
     Action.CONTROL_JOB: "POST /jobs/1/pause   POST /jobs/1/resume   POST /jobs/1/cancel   POST /jobs/1/retry-failed",
@@ -87,7 +87,7 @@ API_RIGHTS = {
         GET /posting-files   GET /posting-files/1   GET /posting-files/1/write-offs.csv   GET /posting-layouts
     """,
     Action.SEND_WRITE_OFFS: "POST /posting-files   POST /posting-layouts   DELETE /posting-layouts/1",
-    Action.PREVIEW_JOB: "POST /settle-jobs   POST /settle-jobs/1/discard",
+    Action.PREVIEW_JOB: "POST /settle-jobs   PUT /settle-jobs/1/name   POST /settle-jobs/1/discard",
     Action.CONFIRM_JOB: "POST /settle-jobs/1/confirm",
     Action.CONTROL_JOB: """
         POST /settle-jobs/1/pause   POST /settle-jobs/1/resume   POST /settle-jobs/1/cancel
@@ -151,6 +151,7 @@ BODIES = {
         "line": 1, "responsibility": "patient", "amount_cents": 1, "note": "Why",
         "to": {"claim_id": None, "line": 1, "responsibility": "insurance"},
     },
+    r"/settle-jobs/1/name$": {"name": "Year-end"},
     r"/role$": {"role": "biller"},
     r"/rule-limits$": {"small_balance_max_cents": 1_000},
     r"/limits$": {"claim_cents": 1, "job_cents": 1},

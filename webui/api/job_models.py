@@ -106,6 +106,7 @@ class SettleJobSummary(Answer):
     reason_name: Annotated[str | None, Field(description="Name of the reason, frozen by the preview")]
     adjustment_code: Annotated[str, Field(description="The reason's code in the practice-management system, frozen")]
     note: str
+    name: Annotated[str, Field(description="A label that users may change; empty for none")]
     cost_share_reason: Annotated[str, Field(description='The reason as entered; otherwise empty, or "not recorded"')]
     include: list[str]
     include_words: Annotated[list[str], Field(description="A sentence for each overridden rule")]
@@ -240,6 +241,7 @@ class ProgressAnswer(Answer):
     """A job's progress. At every instant, settled + skipped + failed + remaining = total."""
 
     kind: JobKind
+    name: str
     status: JobStatus
     status_words: Annotated[str, Field(description="The status as a sentence shows it")]
     words: Annotated[str, Field(description="The counts as a sentence; says so if a completed job settled no claim")]

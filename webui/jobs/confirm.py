@@ -11,6 +11,7 @@ from core.access.permissions import Action
 from core.errors import Refusal
 from core.jobs import commands, job_queries
 from core.jobs.commands import ConfirmationMismatch
+from core.jobs.naming import BadJobName
 from core.jobs.preview.cost_share import CostShareReasonMissing
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import JobStatus
@@ -65,20 +66,23 @@ def claims(job_id: int) -> BaseResponse | str:
 def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
     """Confirm the job if CONFIRM is typed. Otherwise show the fault at the field and change nothing."""
     typed, reason = request.form.get("confirmation", ""), request.form.get("cost_share_reason", "")
+    name = request.form.get("name")
+    kept = {"typed": typed, "cost_share_reason": reason, "typed_name": name}
     try:
         job = acts.run(
             commands.confirm,
             acts.job_key(job_id),
             confirmation=typed,
             cost_share_reason=reason,
+            name=name,
             changed_seen=reading.number(request.form.get("changed_seen", "")),
         )
     except ConfirmationMismatch as fault:
-        extra = {"fault": fault.message, "typed": typed, "cost_share_reason": reason}
-        return render_job_dialog(job_id, fault.http_status, **extra)
+        return render_job_dialog(job_id, fault.http_status, fault=fault.message, **kept)
     except CostShareReasonMissing as fault:
-        extra = {"cost_share_fault": fault.message, "typed": typed, "cost_share_reason": reason}
-        return render_job_dialog(job_id, fault.http_status, **extra)
+        return render_job_dialog(job_id, fault.http_status, cost_share_fault=fault.message, **kept)
+    except BadJobName as fault:
+        return render_job_dialog(job_id, fault.http_status, name_fault=fault.message, **kept)
     except Refusal as refusal:
         return render_job_dialog(job_id, refusal.http_status, refused=acts.sentence_on_page(refusal))
     hint_workers(job)

@@ -1,6 +1,7 @@
 """The list of jobs, and the page of one job in each status."""
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -12,7 +13,7 @@ from core.access.permissions import Action
 from core.audit import job_history
 from core.db.base import BIGINT_MAX
 from core.errors import Refusal
-from core.jobs import codes, commands, job_queries, reversed_totals
+from core.jobs import codes, commands, job_queries, naming, reversed_totals
 from core.jobs.approval import limits
 from core.jobs.execution import retry
 from core.jobs.job_filter import BadJobFilter, JobFilter
@@ -150,6 +151,20 @@ def _run_command(command: Callable[..., SettleJob], job_id: int, **values: Any) 
     return redirect(url_for("jobs.show", job_id=job_id))
 
 
+@blueprint.post(f"/{JOB_ID_RULE}/name")
+@requires(Action.SEE_CLAIMS)  # core checks who may
+def rename(job_id: int) -> Response:
+    """Change the job's name, or remove it."""
+    typed = request.form.get("name", "")
+    try:
+        acts.run(naming.rename, acts.job_key(job_id), name=typed)
+    except naming.BadJobName as fault:
+        page = render_job(job_id, name_fault=fault.message, typed_name=typed)
+        page.status_code = fault.http_status
+        return page
+    return redirect(url_for("jobs.show", job_id=job_id), code=HTTPStatus.SEE_OTHER)
+
+
 def _facts_for_status(db: Session, job: SettleJob) -> dict[str, Any]:
     """Return what the page shows only in this status: the preview, or what an approver needs."""
     match job.status:
@@ -179,6 +194,7 @@ def _permissions(job: SettleJob) -> dict[str, bool]:
     return {
         "may_control": commands.may(actor, job, Action.CONTROL_JOB),
         "may_discard": commands.may(actor, job, Action.PREVIEW_JOB),
+        "may_rename": naming.may_rename(actor, job),
         "may_reverse": actor.may(Action.REVERSE_JOB),
         "is_reversible": create_reversal.is_reversible(job),
     }

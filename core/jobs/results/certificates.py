@@ -75,6 +75,7 @@ class Certificate(BaseModel):
 
     practice: str
     job_id: str
+    name: str  # a label that users may change; no evidence, and part of no digest
     kind: str
     status: str
     reverses_job_id: str | None
@@ -133,6 +134,7 @@ def for_job(session: Session, key: JobKey) -> Certificate:
     return Certificate(
         practice=session.get_one(Practice, key.practice_id).name,
         job_id=str(job.id),
+        name=job.name,
         kind=job.kind.value,
         status=job.status.value,
         reverses_job_id=str(job.reverses_job_id) if job.reverses_job_id else None,
