@@ -9,6 +9,7 @@ from core.cli import options
 from core.cli.client import Api
 from core.cli.job_output import format_preview, setting_lines
 from core.cli.user_command import user_command
+from core.money import format_cents
 
 
 def describe_status(job: dict[str, Any]) -> str:
@@ -98,12 +99,27 @@ def reject(api: Api, job: int, reason: str) -> Any:
     return api.post(f"/settle-jobs/{job}/reject", {"reason": reason})
 
 
+def _describe_retry(offer: dict[str, Any]) -> str:
+    """Return a line for each failure code: the claims and dollars that a retry would try, and what it would not."""
+    lines = [f"{offer['obstacle']}, so no claim can be retried."] if offer["obstacle"] else []
+    for group in offer["groups"]:
+        dollars = format_cents(group["insurance_cents"] + group["patient_cents"])
+        lines.append(f"  {group['claims']:>10,}  {dollars:>14}  {group['code']}: {group['words']}")
+        lines += [f"  {claims:>10,}  cannot be retried: {group['blocked_words'][code]}"
+                  for code, claims in group["blocked"].items()]  # fmt: skip
+    return "\n".join(lines or ["No claim failed."])
+
+
 @user_command(describe_status, name="retry-failed")
 @options.job_argument
-@click.option("--code", help="Only claims that failed with this code.")
-def retry_failed(api: Api, job: int, code: str | None) -> Any:
-    """Retry a job's failed claims."""
-    return api.post(f"/settle-jobs/{job}/retry-failed", code=code)
+@click.option("--code", "chosen", multiple=True, help="Only claims that failed with this code. Repeat for more codes.")
+@click.option("--yes", is_flag=True, help="Do not ask at a terminal.")
+def retry_failed(api: Api, job: int, chosen: tuple[str, ...], yes: bool) -> Any:
+    """Retry a job's failed claims. First show which, by failure code, and ask at a terminal."""
+    click.echo(_describe_retry(api.get(f"/settle-jobs/{job}/retry-failed")), err=True)
+    if not yes and _at_terminal():
+        click.confirm("Retry these claims?", abort=True, err=True)
+    return api.post(f"/settle-jobs/{job}/retry-failed", code=chosen or None)
 
 
 @user_command(_describe_name)

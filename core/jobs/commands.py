@@ -1,6 +1,7 @@
 """Commands on a job. Each locks the job, checks the role, changes the status and adds an entry to the audit log."""
 
 import datetime as dt
+from collections.abc import Collection
 
 from sqlalchemy.orm import Session
 
@@ -119,13 +120,18 @@ def cancel(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> Set
     return transition_locked(session, job, S.CANCELLING, by=by, now=now, sources=sources, act="cancel_asked")
 
 
-def retry_failed(session: Session, key: JobKey, *, by: Actor, now: dt.datetime, code: str | None = None) -> SettleJob:
-    """Reopen the failed claims of a completed, paused or halted job, or only those with `code`."""
+def retry_failed(
+    session: Session, key: JobKey, *, by: Actor, now: dt.datetime, chosen: Collection[str] | None = None
+) -> SettleJob:
+    """Reopen the failed claims of a completed, paused or halted job that can succeed, or only those with chosen codes.
+
+    Raise `NoFailureChosen` if the choice is empty.
+    """
     job = lock_if_allowed(session, key, by, Action.CONTROL_JOB)
     if job.status not in retry.RETRYABLE_STATUSES:
         raise wrong_status(job, "be retried")
     posting_month.lock_month_open(session, job)
-    if retry.reopen_failed(session, key, code=code, now=now) == 0:
+    if retry.reopen_failed(session, job, chosen=chosen, now=now) == 0:
         return job
     values = {"finished_at": None, "halted_because": None, **failure_budget.reset_baseline(session, key)}
     return transition_locked(

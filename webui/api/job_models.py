@@ -202,8 +202,31 @@ class Item(Answer):
     why: Why
     why_words: WhyWords
     retryable: Annotated[bool, Field(description="True if the claim failed and retry-failed would retry it now")]
+    not_retryable_because: Annotated[str, Field(description="Why a failed claim cannot be retried now, as a sentence")]
     insurance_due_cents: Annotated[int, Field(validation_alias="insurance_due", description="Current balance")]
     patient_due_cents: Annotated[int, Field(validation_alias="patient_due")]
+
+
+class RetryGroupAnswer(Answer):
+    """The failed claims with one code."""
+
+    code: str
+    words: Annotated[str, Field(description="The code as a sentence")]
+    claims: Annotated[int, Field(description="Claims that a retry tries")]
+    insurance_cents: Annotated[int, Field(description="Amount of these claims in the preview")]
+    patient_cents: int
+    blocked: Annotated[
+        dict[str, int], Field(description="Claims that are not retried, by the rule that would skip them now")
+    ]
+    blocked_words: Annotated[dict[str, str], Field(description="A sentence for each of these rules")]
+
+
+class RetryAnswer(Answer):
+    """What a retry of the job would try now."""
+
+    claims: int
+    obstacle: Annotated[str, Field(description="Why no claim can be retried, as a sentence; empty if some can")]
+    groups: list[RetryGroupAnswer]
 
 
 class ItemsPage(Answer):

@@ -120,7 +120,7 @@ def render_job(job_id: int, **extra: Any) -> Response:
             "history": job_history.for_job(db, key),
             **_files_and_codes(db, key, job, so_far),
             **_permissions(job),
-            "can_retry": retry.can_retry(db, key),
+            "retry": retry.offer(db, job) if so_far.failed and job.status not in IN_PROGRESS_STATUSES else None,
         }
         facts |= _facts_for_status(db, job) | extra
     return _render_page_or_partial("jobs/show.html", "jobs/_job.html", **facts)
@@ -136,8 +136,9 @@ def run_command(job_id: int, name: str) -> Response:
 @blueprint.post(f"/{JOB_ID_RULE}/retry-failed")
 @requires(Action.SEE_CLAIMS)
 def retry_failed(job_id: int) -> Response:
-    """Retry the failed claims, or only those with one code."""
-    return _run_command(commands.retry_failed, job_id, code=request.form.get("code") or None)
+    """Retry the failed claims that can succeed, or only those with the codes that the user left checked."""
+    chosen = request.form.getlist("code") if "choose" in request.form else None
+    return _run_command(commands.retry_failed, job_id, chosen=chosen)
 
 
 def _run_command(command: Callable[..., SettleJob], job_id: int, **values: Any) -> Response:

@@ -108,5 +108,5 @@ def _row(file: File, item: ItemRow) -> list[Cell]:
         return [*claim, *due]
     reasons = "; ".join(f"{label}: {value}" for label, value in codes.rule_values(item.why))
     outcome = item.outcome.value if item.outcome else ""
-    again = "yes" if item.retryable else "no"
+    again = "yes" if item.retryable else f"no. {item.not_retryable_because}" if item.not_retryable_because else "no"
     return [*claim, outcome, item.code or "", item.words or "", reasons, again, *due]

@@ -40,7 +40,7 @@ def test_each_filter_narrows_the_list_of_jobs(biller: Api, world: World) -> None
 @pytest.mark.parametrize(
     ("query", "code"),
     [
-        ({"person": "nobody@example.com"}, "not_found"),
+        ({"person": "unknown@example.com"}, "not_found"),
         ({"from": "2026-02-02", "to": "2026-02-01"}, "bad_job_filter"),
         ({"kind": "no"}, "bad_query"),
         ({"amount_min_cents": "x"}, "bad_query"),
