@@ -11,6 +11,7 @@ from core.access.permissions import Actor
 from core.errors import Refusal
 from core.jobs import commands, job_queries
 from core.jobs.keys import JobKey
+from core.jobs.preview import selections
 from core.jobs.preview.job_request import JobRequest
 from core.models.claims import Claim
 from core.models.job_items import JobItem
@@ -26,13 +27,15 @@ class PreviewGone(Refusal):
 def preview_again(
     session: Session, key: JobKey, make: Callable[[dict[str, list[str]]], SettleJob], *, by: Actor, now: dt.datetime
 ) -> SettleJob:
-    """Let `make` preview the claims of job `key` again, as a selection, with its name, and discard the old one.
+    """Let `make` preview the claims of job `key` again, as a selection, and discard the old preview.
 
-    Raise what `make` raises, and `PreviewGone` if the claims were removed.
+    The new job keeps the name, and what first chose the claims. Raise what `make` raises, and `PreviewGone` if the
+    claims were removed.
     """
     old = job_queries.find(session, key)
     job = make({"claim_numbers" if "claim_numbers" in old.selection else "claim_ids": _claim_ids(session, key)})
     job.name = job.name or old.name
+    job.selection = {**job.selection, selections.ORIGIN: selections.origin(old)}
     if old.status is JobStatus.PREVIEWED and old.id != job.id:
         commands.discard(session, key, by=by, now=now)
     return job

@@ -77,8 +77,8 @@ API_RIGHTS = {
     Action.SEE_CLAIMS: """
         GET /claims   GET /claims/C00001   GET /claims/C00001/postings   GET /settle-jobs   GET /settle-jobs/1
         GET /settle-jobs/1/progress   GET /settle-jobs/1/retry-failed   GET /settle-jobs/1/items
-        GET /settle-jobs/2/settled.csv   GET /settle-jobs/2/certificate   GET /approvals   GET /periods   GET /periods/2026-11
-        GET /periods/2026-11/stops   GET /credits   GET /credits.csv   GET /credits.xlsx
+        GET /settle-jobs/2/settled.csv   GET /settle-jobs/2/certificate   GET /approvals   GET /periods
+        GET /periods/2026-11   GET /periods/2026-11/stops   GET /credits   GET /credits.csv   GET /credits.xlsx
         GET /aging   GET /aging.csv   GET /aging.xlsx   GET /holds
         GET /practice
         GET /recoveries   GET /exclusions   GET /limits   GET /rule-limits

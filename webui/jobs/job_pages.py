@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 from core import paging
 from core.access.permissions import Action
 from core.audit import job_history
+from core.claims import feed
 from core.db.base import BIGINT_MAX
 from core.errors import Refusal
 from core.jobs import codes, commands, job_queries, naming, reversed_totals
@@ -26,6 +27,7 @@ from core.jobs.results.progress import Progress
 from core.jobs.reversal import create_reversal
 from core.models.job_items import Outcome
 from core.models.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, JobStatus, SettleJob
+from webui.claims import filter_words
 from webui.jobs import approval_facts, job_filter_form, preview_facts
 from webui.jobs.job_labels import RUN_LABELS
 from webui.shared import acts, page_arguments, partials
@@ -118,6 +120,7 @@ def render_job(job_id: int, **extra: Any) -> Response:
             "reversed": reversed_totals.for_jobs(db, key.practice_id, [key.job_id]).get(key.job_id),
             "only": _only_claim(db, key) if job.reverses_job_id and so_far.total == 1 else None,
             "history": job_history.for_job(db, key),
+            **_filter_facts(db, job),
             **_files_and_codes(db, key, job, so_far),
             **_permissions(job),
             "retry": retry.offer(db, job) if so_far.failed and job.status not in IN_PROGRESS_STATUSES else None,
@@ -137,8 +140,9 @@ def run_command(job_id: int, name: str) -> Response:
 @requires(Action.SEE_CLAIMS)
 def retry_failed(job_id: int) -> Response:
     """Retry the failed claims that can succeed, or only those with the codes that the user left checked."""
-    chosen = request.form.getlist("code") if "choose" in request.form else None
-    return _run_command(commands.retry_failed, job_id, chosen=chosen)
+    chosen = request.form.getlist("code")
+    every = not chosen and "choose" not in request.form  # the form has no check boxes
+    return _run_command(commands.retry_failed, job_id, chosen=None if every else chosen)
 
 
 def _run_command(command: Callable[..., SettleJob], job_id: int, **values: Any) -> Response:
@@ -175,6 +179,13 @@ def _facts_for_status(db: Session, job: SettleJob) -> dict[str, Any]:
             return approval_facts.approval_page_facts(db, job, request.args)
         case _:
             return {}
+
+
+def _filter_facts(db: Session, job: SettleJob) -> dict[str, Any]:
+    """Return the filter that chose the job's claims, also in words."""
+    chosen = selections.origin(job).get("filter") or {}
+    terms = filter_words.describe_filter(chosen, feed.filter_choices(db, job.practice_id)) if chosen else []
+    return {"filter": chosen, "filter_terms": terms}
 
 
 def _files_and_codes(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[str, Any]:

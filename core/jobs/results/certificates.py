@@ -90,6 +90,7 @@ class Certificate(BaseModel):
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
     selection_words: str  # what the request selected
+    filter: dict[str, Any]  # the keys and values that chose the claims; empty if no filter did
     posting_date: dt.date
     reason: str | None  # the built-in kind
     reason_name: str | None  # the practice's name for it at the preview
@@ -142,6 +143,7 @@ def for_job(session: Session, key: JobKey) -> Certificate:
         **_who_and_when(job, names),
         over=limits.describe(job.limits_exceeded),
         selection_words=selections.describe(job),
+        filter=selections.origin(job).get("filter") or {},
         posting_date=job.posting_date,
         reason=job.reason.value if job.reason else None,
         reason_name=job.reason_name,
