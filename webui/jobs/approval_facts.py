@@ -30,7 +30,7 @@ def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) 
         "changed_words": stale.describe(job, changed),
         "totals": PreviewTotals.model_validate(job.preview),
         "open_words": open_balances.describe(job),
-        "claims": preview_facts.preview_claims_table(db, job, args),
+        **preview_facts.preview_claims_facts(db, job, args),
         "short": SHORT_LABELS,
         "of_day": of_day,
         "of_day_reversed": reversed_totals.for_jobs(db, job.practice_id, [other.id for other in of_day]),
@@ -43,6 +43,4 @@ def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) 
         "approval_expires_at": decide.expires_at(job),
         "approval_expired": decide.is_expired(job, now=at),
         "reason_max": NOTE_CHARACTERS_MAX,
-        **preview_facts.claim_limit_facts(db, job, job.limits_exceeded),
-        **preview_facts.dialog_labels(job),
     }

@@ -20,6 +20,7 @@ from webui.shared import acts
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.auth import requires
 
+_LIST_KEYS: Final = ("verdict", "code", "payer", "provider", "over", "after")
 DIALOG_HEADER: Final = "X-Dialog"  # requests the dialog's content without the page
 
 
@@ -43,20 +44,14 @@ def show(job_id: int) -> BaseResponse | tuple[str, int]:
 def claims(job_id: int) -> BaseResponse | str:
     """Show more claims of the preview, or those with one verdict."""
     if not in_dialog():
-        query = {
-            "verdict": request.args.get("verdict"),
-            "after": request.args.get("after"),
-            "over": request.args.get("over"),
-        }
-        return redirect(url_for("jobs.show", job_id=job_id, **query))  # type: ignore[arg-type]
+        page = url_for("jobs.show", job_id=job_id, **{key: request.args.get(key) for key in _LIST_KEYS})  # type: ignore[arg-type]
+        return redirect(f"{page}#preview-claims")
     key = acts.job_key(job_id)
     with app_context().sessions() as db:
         job = job_queries.find(db, key)
         facts = {
             "job": job,
-            "claims": preview_facts.preview_claims_table(db, job, request.args),
-            **preview_facts.claim_limit_facts(db, job, preview_facts.limits_exceeded_now(db, job)),
-            **preview_facts.dialog_labels(job),
+            **preview_facts.preview_claims_facts(db, job, request.args),
         }
     totals = PreviewTotals.model_validate(job.preview) if job.preview else None
     return render_template("jobs/_confirm_claims.html", totals=totals, **facts)

@@ -5,7 +5,7 @@ from flask import Blueprint, Response, render_template
 from core.access.permissions import Action, Actor
 from core.claims import feed
 from core.jobs.keys import JobKey
-from core.jobs.results import certificates, files
+from core.jobs.results import certificates, files, outcomes
 from core.jobs.results.files import File
 from core.models.jobs import JobKind, JobStatus
 from core.models.practices import WriteOffSetting
@@ -44,12 +44,14 @@ def show(job_id: int) -> str:
     practice_id = current_actor().practice_id
     with app_context().sessions() as db:
         drawn_up = certificates.for_job(db, acts.job_key(job_id))
+        by_code = outcomes.by_code(db, acts.job_key(job_id))
         choices = feed.filter_choices(db, practice_id)
     providers = dict(choices.providers)
     return render_template(
         "jobs/certificate.html",
         certificate=drawn_up,
         job_id=job_id,
+        code_groups=by_code,
         reverses=drawn_up.kind == JobKind.REVERSE,
         changes_status=drawn_up.kind == JobKind.STATUS,
         kind=JobKind(drawn_up.kind),

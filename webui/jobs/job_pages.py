@@ -21,7 +21,7 @@ from core.jobs.job_filter import BadJobFilter, JobFilter
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, selections
 from core.jobs.preview.totals import PreviewTotals
-from core.jobs.results import outcomes, progress
+from core.jobs.results import item_groups, outcomes, progress
 from core.jobs.results.files import File
 from core.jobs.results.progress import Progress
 from core.jobs.reversal import create_reversal
@@ -177,6 +177,8 @@ def _facts_for_status(db: Session, job: SettleJob) -> dict[str, Any]:
             return preview_facts.preview_page_facts(db, job, request.args)
         case JobStatus.AWAITING_APPROVAL:
             return approval_facts.approval_page_facts(db, job, request.args)
+        case _ if job.preview is not None and job.confirmed_at is None:
+            return preview_facts.preview_claims_facts(db, job, request.args)
         case _:
             return {}
 
@@ -226,12 +228,16 @@ def _outcome_table(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -
     outcome = wanted if wanted in counts else _default_outcome(counts, finished=job.status in FINAL_STATUSES)
     after = page_arguments.number("after") or 0
     code = request.args.get("code") or None
-    rows = outcomes.items(db, key, outcome=outcome, code=code, after_position=after, limit=PAGE_ITEMS + 1)
+    group = item_groups.of_query(db, key.practice_id, request.args)
+    rows = outcomes.items(
+        db, key, outcome=outcome, code=code, where=group.where, after_position=after, limit=PAGE_ITEMS + 1
+    )
     shown, last = paging.cut(rows, PAGE_ITEMS)
     return {
         "counts": counts,
         "outcome": outcome,
         "code": code,
+        "group": group,
         "after": after,
         "rows": shown,
         "next": last and last.position,
