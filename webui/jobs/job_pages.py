@@ -229,9 +229,7 @@ def _outcome_table(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -
     after = page_arguments.number("after") or 0
     code = request.args.get("code") or None
     group = item_groups.of_query(db, key.practice_id, request.args)
-    rows = outcomes.items(
-        db, key, outcome=outcome, code=code, where=group.where, after_position=after, limit=PAGE_ITEMS + 1
-    )
+    rows = outcomes.items(db, key, outcome=outcome, code=code, group=group, after_position=after, limit=PAGE_ITEMS + 1)
     shown, last = paging.cut(rows, PAGE_ITEMS)
     return {
         "counts": counts,

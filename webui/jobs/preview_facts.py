@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import and_, true
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
@@ -153,9 +152,8 @@ def preview_claims_table(db: Session, job: SettleJob, args: MultiDict[str, str])
     above = limits.is_over_claim_limit(_claim_limit(db, job)) if args.get("over") else None
     key = JobKey(job.practice_id, job.id)
     code, group = args.get("code") or None, item_groups.of_query(db, job.practice_id, args)
-    wheres = [where for where in (above, group.where) if where is not None]
     rows = outcomes.items(
-        db, key, verdict=verdict, code=code, where=and_(true(), *wheres), after_position=position, limit=ROWS + 1
+        db, key, verdict=verdict, code=code, where=above, group=group, after_position=position, limit=ROWS + 1
     )
     shown, last = paging.cut(rows, ROWS)
     return ClaimTable(shown, verdict, above is not None, code, group, last.position if last else None, position)

@@ -26,6 +26,9 @@ class ItemGroup(NamedTuple):
     where: ColumnElement[bool] | None
 
 
+ALL_CLAIMS: Final = ItemGroup({}, "", None)
+
+
 def of_query(db: Session, practice_id: int, query: Mapping[str, str]) -> ItemGroup:
     """Return the group in a query: `payer` or `provider` with the practice's own id, or empty for claims without."""
     for kind, (table, column) in _TABLES.items():
@@ -37,4 +40,4 @@ def of_query(db: Session, practice_id: int, query: Mapping[str, str]) -> ItemGro
             named = select(names.display_name(db, practice_id, table)).where(*this)
             words = (db.scalar(named) or external_id) if external_id else _NONE[kind]
             return ItemGroup({kind: external_id}, words, exists().where(of_item, wanted))
-    return ItemGroup({}, "", None)
+    return ALL_CLAIMS

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from core.jobs import codes
 from core.jobs.execution import retry
 from core.jobs.keys import JobKey
+from core.jobs.results.item_groups import ALL_CLAIMS, ItemGroup
 from core.models.claims import Claim
 from core.models.job_items import ChunkState, JobChunk, JobItem, Outcome, Verdict
 from core.models.jobs import SettleJob
@@ -83,13 +84,12 @@ def items(
     verdict: Verdict | str | None = None,
     code: str | None = None,
     where: ColumnElement[bool] | None = None,
+    group: ItemGroup = ALL_CLAIMS,
     after_position: int = 0,
     limit: int = 50,
 ) -> list[ItemRow]:
     """Return a page of the job's items after a position, in order. All conditions given apply."""
-    conditions: list[ColumnElement[bool]] = []
-    if where is not None:
-        conditions.append(where)
+    conditions = [one for one in (where, group.where) if one is not None]
     if verdict is not None:
         conditions.append(JobItem.verdict == Verdict(verdict))
     if code is not None:

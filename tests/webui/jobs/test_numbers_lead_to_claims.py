@@ -94,7 +94,8 @@ def test_the_numbers_of_a_job_that_never_ran(claims: GivenPractice, biller: Brow
     seen = numbers(biller, f"/jobs/{job.job_id}")
 
     assert {words: claims_at(biller, address) for words, (address, _) in seen.items()} == {
-        "Will settle": {"A", "B", "SELF", "PAID"}, "skipped": {"HELD"}, "On hold, or excluded from write-offs": {"HELD"},
+        "Will settle": {"A", "B", "SELF", "PAID"}, "skipped": {"HELD"},
+        "On hold, or excluded from write-offs": {"HELD"},
     }  # fmt: skip
 
 
