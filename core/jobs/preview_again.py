@@ -11,7 +11,7 @@ from core.access.permissions import Actor
 from core.errors import Refusal
 from core.jobs import commands, job_queries
 from core.jobs.keys import JobKey
-from core.jobs.preview import selections
+from core.jobs.preview import freezing, selections
 from core.jobs.preview.job_request import JobRequest
 from core.models.claims import Claim
 from core.models.job_items import JobItem
@@ -39,6 +39,22 @@ def preview_again(
     if old.status is JobStatus.PREVIEWED and old.id != job.id:
         commands.discard(session, key, by=by, now=now)
     return job
+
+
+def is_of_list(job: SettleJob) -> bool:
+    """Return whether the job's claims came from a list of claim numbers."""
+    return "claim_numbers" in selections.origin(job)
+
+
+def listed_numbers(session: Session, key: JobKey) -> list[str]:
+    """Return the claim numbers of the job's list again: those found, then those not found. Raise `PreviewGone`."""
+    job = job_queries.find(session, key)
+    numbers = selections.origin(job).get("claim_numbers")
+    if numbers is None:
+        raise PreviewGone
+    if isinstance(numbers, list):  # the job is still being prepared
+        return numbers
+    return [*_claim_ids(session, key), *selections.origin(job).get(freezing.NOT_FOUND, [])]
 
 
 def _claim_ids(session: Session, key: JobKey) -> list[str]:

@@ -14,7 +14,7 @@ from core.audit import job_history
 from core.claims import feed
 from core.db.base import BIGINT_MAX
 from core.errors import Refusal
-from core.jobs import codes, commands, job_queries, naming, reversed_totals
+from core.jobs import codes, commands, job_queries, naming, preview_again, reversed_totals
 from core.jobs.approval import limits
 from core.jobs.execution import retry
 from core.jobs.job_filter import BadJobFilter, JobFilter
@@ -132,8 +132,9 @@ def render_job(job_id: int, **extra: Any) -> Response:
 @blueprint.post(f"/{JOB_ID_RULE}/<any({', '.join(COMMANDS)}):name>")
 @requires(Action.SEE_CLAIMS)
 def run_command(job_id: int, name: str) -> Response:
-    """Pause, resume, cancel or discard the job."""
-    return _run_command(COMMANDS[name], job_id)
+    """Pause, resume, cancel or discard the job. The cancel button of a list's preview leads back to the list."""
+    answer = _run_command(COMMANDS[name], job_id)
+    return redirect(url_for("claim_list.show", job=job_id)) if "to_list" in request.form else answer
 
 
 @blueprint.post(f"/{JOB_ID_RULE}/retry-failed")
@@ -291,3 +292,9 @@ def why_words(values: Mapping[str, Any] | None) -> list[tuple[str, str]]:
 def previewed_cents(job: SettleJob) -> int:
     """Return what the previewed job writes off, in cents."""
     return limits.write_off_total(job)
+
+
+@blueprint.app_template_filter("is_of_list")
+def is_of_list(job: SettleJob) -> bool:
+    """Return whether the job's claims came from a list of claim numbers."""
+    return preview_again.is_of_list(job)

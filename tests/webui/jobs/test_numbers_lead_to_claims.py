@@ -17,7 +17,7 @@ from tests.factories import GivenPractice, Line
 from tests.webui.conftest import Browser
 
 OPEN = Callable[[Actor], Browser]
-NUMBER = re.compile(r'<a href="(/jobs/\d+[^"]*)"[^>]*aria-label="([\d,]+) claims?: ([^"]*)">\s*([\d,]+)', re.DOTALL)
+NUMBER = re.compile(r'<a\s+href="(/jobs/\d+[^"]*)"[^>]*aria-label="([\d,]+) claims?: ([^"]*)">\s*([\d,]+)', re.DOTALL)
 ROW = re.compile(r'<th scope="row" class="nowrap"><a href="/claims/([^"]+)"')
 
 
