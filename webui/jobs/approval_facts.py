@@ -11,6 +11,7 @@ from core.jobs.approval import decide, inbox, limits, requesters
 from core.jobs.preview import open_balances
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import SettleJob
+from core.policy.rules import rules_on_and_off
 from core.reading import NOTE_CHARACTERS_MAX
 from webui.claims.feed_columns import SHORT_LABELS
 from webui.jobs import preview_facts
@@ -31,6 +32,7 @@ def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) 
         "totals": PreviewTotals.model_validate(job.preview),
         "open_words": open_balances.describe(job),
         **preview_facts.preview_claims_facts(db, job, args),
+        "rules": rules_on_and_off(job.kind, job.rule_values, reason=job.reason),
         "short": SHORT_LABELS,
         "of_day": of_day,
         "of_day_reversed": reversed_totals.for_jobs(db, job.practice_id, [other.id for other in of_day]),
