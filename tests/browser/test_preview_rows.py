@@ -2,6 +2,7 @@
 
 from playwright.sync_api import expect
 
+from core.models.claims import Hold
 from core.models.practices import PayerClass
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import GivenPractice, Line
@@ -20,7 +21,8 @@ ROWS_SEEN = """() => {
 def test_six_claims_are_seen_at_once_below_open_notices(practice: GivenPractice, open_as: OPEN) -> None:
     medicare = practice.payer("M", PayerClass.MEDICARE)
     for number in range(20):
-        practice.claim(f"C{number}", Line(0, 500), primary_payer_id=medicare)
+        hold = {"hold": Hold.HOLD} if number % 2 else {}
+        practice.claim(f"C{number}", Line(0, 500), primary_payer_id=medicare, **hold)
     practice.limit(job=1)
     page = open_as("/claims", practice.biller, viewport=LAPTOP)
     page.locator("#pick-page").check()
