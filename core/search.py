@@ -177,7 +177,7 @@ def _patients(session: Session, practice_id: int, search: Search, *, limit: int)
 
 
 def _jobs(session: Session, practice_id: int, search: Search, *, limit: int) -> Group[SettleJob]:
-    """Find jobs by number, requester, reason, note or amount, newest first."""
+    """Find jobs by number, name, requester, reason, note or amount, newest first."""
     mentioned = job_filter.mentions(practice_id, search.text, cents=search.cents)
     ids = select(SettleJob.id).where(SettleJob.practice_id == practice_id, mentioned).order_by(SettleJob.id.desc())
     found = session.scalars(ids.limit(COUNTED_MAX + 1)).all()

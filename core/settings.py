@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     flower_port: Annotated[int, Field(ge=1, le=65_535)] = 5555
     flower_host: str = "127.0.0.1"
     flower_basic_auth: SecretStr | None = Field(None, description="user:password for Flower; `settle up` creates one")
+    one_machine: bool = Field(
+        False, description="Administrators may open the Operations page; `settle up` turns it on for its one machine"
+    )
     chunk_claims: Annotated[int, Field(ge=1, le=10_000)] = Field(
         1_000,
         description="Claims per transaction, which takes tens of milliseconds, so that a pause takes effect at once",

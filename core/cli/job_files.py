@@ -2,7 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import click
@@ -16,6 +16,13 @@ from core.jobs.results.files import File
 from core.models.jobs import JobKind
 from core.money import format_cents
 from core.schedules.descriptions import clock
+
+_SETTING_WORDS: Final = {
+    "both": "Patient and insurance",
+    "insurance": "Insurance",
+    "patient": "Patient",
+    "neither": "Neither",
+}
 
 
 @user_command(lambda path: f"Wrote {path}." if path else "", json_too=False)
@@ -49,11 +56,14 @@ def _format_certificate(found: dict[str, Any]) -> str:
         f"{found['skipped']:,} skipped, {found['failed']:,} failed, {found['not_reached']:,} not processed"
     )
     rows = [
+        *([("Name", f"{found['name']} (a label, not evidence; it can change)")] if found["name"] else []),
         ("Practice", found["practice"]),
         ("Confirmed by", f"{found['confirmed_by']}, {_moment(found['confirmed_at'], zone)}"),
         *_approval(found, zone),
         *([("Reason", _reason(found))] if found["reason"] else []),
-        ("Balance Writeoff", found["setting"]),
+        ("Selection", found["selection_words"]),
+        *((f"  {one['label']}", one["value"]) for one in found["filter_words"]),
+        ("Balance Writeoff", _SETTING_WORDS[found["setting"]]),
         *_cost_share(found),
         ("A/R before", f"{_money(found['receivable_before'])}, on {done} claims"),
         ("Restored" if is_reversal else "Written off", _money(found["written_off"])),

@@ -61,9 +61,14 @@ def _neither(job: dict[str, Any]) -> list[str]:
     return ["The Balance Writeoff setting is Neither, so this writes off $0.00."]
 
 
+def job_title(job: int | str, name: str) -> str:
+    """Return the job's number and name: "Job 7 (Year-end)"."""
+    return f"Job {job} ({name})" if name else f"Job {job}"
+
+
 def _first_line(job: dict[str, Any]) -> str:
     counts, totals = job["counts"], job["totals"]
-    begins, moves, verb = f"Job {job['id']}", f"will move to {job['target_status']}", "posting"
+    begins, moves, verb = job_title(job["id"], job["name"]), f"will move to {job['target_status']}", "posting"
     if job["kind"] == "reverse":
         begins, moves = f"{begins} reverses job {job['reverses_job_id']}", "will return to an earlier status"
         verb = "reversing"

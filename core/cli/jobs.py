@@ -1,4 +1,4 @@
-"""Commands on a job: confirm, approve, reject, pause, resume, cancel, retry, discard."""
+"""Commands on a job: confirm, approve, reject, rename, pause, resume, cancel, retry, discard."""
 
 import sys
 from typing import Any
@@ -9,6 +9,7 @@ from core.cli import options
 from core.cli.client import Api
 from core.cli.job_output import format_preview, setting_lines
 from core.cli.user_command import user_command
+from core.money import format_cents
 
 
 def describe_status(job: dict[str, Any]) -> str:
@@ -20,15 +21,20 @@ def describe_status(job: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _describe_name(job: dict[str, Any]) -> str:
+    return f"Job {job['id']} is now named {job['name']}." if job["name"] else f"Job {job['id']} has no name."
+
+
 @user_command(describe_status)
 @options.job_argument
 @click.option("--confirmation", help="The word CONFIRM. Without it, the command asks.")
+@click.option("--name", help="A name for the job. Do not enter a patient's name.")
 @click.option(
     "--cost-share-reason",
     help="Reason for writing off Medicare or Medicaid cost sharing, if the job writes any off. Without it, the command "
     "asks at a terminal and fails in a script.",
 )
-def confirm(api: Api, job: int, confirmation: str | None, cost_share_reason: str | None) -> Any:
+def confirm(api: Api, job: int, confirmation: str | None, name: str | None, cost_share_reason: str | None) -> Any:
     """Confirm a previewed job and run it. A job over a limit waits for approval before it runs."""
     found = api.get(f"/settle-jobs/{job}")
     for line in setting_lines(found):
@@ -43,6 +49,7 @@ def confirm(api: Api, job: int, confirmation: str | None, cost_share_reason: str
     body = {
         "confirmation": confirmation,
         "cost_share_reason": cost_share_reason,
+        "name": name,
         "changed_since_preview": found["changed_since_preview"],  # which the user has just read
     }
     return api.post(f"/settle-jobs/{job}/confirm", body)
@@ -92,12 +99,35 @@ def reject(api: Api, job: int, reason: str) -> Any:
     return api.post(f"/settle-jobs/{job}/reject", {"reason": reason})
 
 
+def _describe_retry(offer: dict[str, Any]) -> str:
+    """Return a line for each failure code: the claims and dollars that a retry would try, and what it would not."""
+    lines = [f"{offer['obstacle']}, so no claim can be retried."] if offer["obstacle"] else []
+    for group in offer["groups"]:
+        dollars = format_cents(group["insurance_cents"] + group["patient_cents"])
+        lines.append(f"  {group['claims']:>10,}  {dollars:>14}  {group['code']}: {group['words']}")
+        lines += [f"  {claims:>10,}  cannot be retried: {group['blocked_words'][code]}"
+                  for code, claims in group["blocked"].items()]  # fmt: skip
+    return "\n".join(lines or ["No claim failed."])
+
+
 @user_command(describe_status, name="retry-failed")
 @options.job_argument
-@click.option("--code", help="Only claims that failed with this code.")
-def retry_failed(api: Api, job: int, code: str | None) -> Any:
-    """Retry a job's failed claims."""
-    return api.post(f"/settle-jobs/{job}/retry-failed", code=code)
+@click.option("--code", "chosen", multiple=True, help="Only claims that failed with this code. Repeat for more codes.")
+@click.option("--yes", is_flag=True, help="Do not ask at a terminal.")
+def retry_failed(api: Api, job: int, chosen: tuple[str, ...], yes: bool) -> Any:
+    """Retry a job's failed claims. First show which, by failure code, and ask at a terminal."""
+    click.echo(_describe_retry(api.get(f"/settle-jobs/{job}/retry-failed")), err=True)
+    if not yes and _at_terminal():
+        click.confirm("Retry these claims?", abort=True, err=True)
+    return api.post(f"/settle-jobs/{job}/retry-failed", code=chosen or None)
+
+
+@user_command(_describe_name)
+@options.job_argument
+@click.argument("name")
+def rename(api: Api, job: int, name: str) -> Any:
+    """Change a job's name. Use "" to remove it. Do not enter a patient's name."""
+    return api.send("PUT", f"/settle-jobs/{job}/name", body={"name": name})
 
 
 def _job_command(act: str, help_: str) -> click.Command:
@@ -113,6 +143,7 @@ COMMANDS = [
     confirm,
     approve,
     reject,
+    rename,
     retry_failed,
     _job_command("pause", "Pause a running job. Resume it with `settle resume`."),
     _job_command("resume", "Resume a paused or halted job."),

@@ -40,6 +40,7 @@ _posting_date_option = click.option(
     help="Code of the write-off reason (see `settle reason list`). Required for Settled.",
 )
 @click.option("--note", default="", help="Note, saved with every write-off in the ledger.")
+@click.option("--name", default="", help="A name for the job. Do not enter a patient's name.")
 @click.option(
     "--include",
     multiple=True,

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress as Bar, TextColumn
 
 from core.cli import options
 from core.cli.client import Api
+from core.cli.job_output import job_title
 from core.cli.user_command import user_command
 from core.models.jobs import IN_PROGRESS_STATUSES, JobStatus
 from core.money import format_cents
@@ -21,7 +22,7 @@ _MOVED: Final = {"settle": "written off", "reverse": "restored"}
 def _describe(seen: dict[str, Any]) -> str:
     moved = _MOVED.get(seen["kind"])
     money = f"; {format_cents(sum(seen['written_off_cents'].values()))} {moved}" if moved else ""
-    return f"Job {click.get_current_context().params['job']}: {seen['words']}{money}."
+    return f"{job_title(click.get_current_context().params['job'], seen['name'])}: {seen['words']}{money}."
 
 
 @user_command(_describe, succeeds=lambda seen: seen["status"] == JobStatus.COMPLETED and seen["settled"] > 0)

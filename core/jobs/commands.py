@@ -1,12 +1,13 @@
 """Commands on a job. Each locks the job, checks the role, changes the status and adds an entry to the audit log."""
 
 import datetime as dt
+from collections.abc import Collection
 
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
 from core.errors import Refusal
-from core.jobs import posting_month, stale
+from core.jobs import naming, posting_month, stale
 from core.jobs.approval import decide, limits, requesters
 from core.jobs.approval.decide import approve, reject
 from core.jobs.execution import failure_budget, retry
@@ -53,14 +54,15 @@ def confirm(
     confirmation: str,
     cost_share_reason: str = "",
     changed_seen: int | None = None,
+    name: str | None = None,
     by: Actor,
     now: dt.datetime,
 ) -> SettleJob:
     """Confirm the previewed job so that it runs. A job that is already confirmed is returned unchanged.
 
     A job that exceeds a limit waits for approval instead. `changed_seen` is how many claims had changed when the user
-    saw the preview. Raise `ConfirmationMismatch`, `CostShareReasonMissing`, `PreviewPreparing`, `PreviewExpired`,
-    `PreviewStale` or `WrongStatus`. In each case nothing changes.
+    saw the preview. With `name` None, the job keeps its name. Raise `ConfirmationMismatch`, `CostShareReasonMissing`,
+    `PreviewPreparing`, `PreviewExpired`, `PreviewStale`, `BadJobName` or `WrongStatus`. In each case nothing changes.
     """
     job = lock_if_allowed(session, key, by, Action.CONFIRM_JOB)
     if confirmation != CONFIRMATION:
@@ -76,6 +78,8 @@ def confirm(
     stale.check_seen(session, job, changed_seen)
     cost_share.set_reason(job, cost_share_reason)
     require_still_allowed(session, job, by, Action.CONFIRM_JOB)
+    if name is not None:
+        naming.set_name(session, job, name, by=by, now=now)
     job.limits = limits.for_confirmer(session, job, by.user_id)
     job.confirmed_by = by.user_id
     return decide.confirm_or_request_approval(session, job, now=now)
@@ -116,13 +120,18 @@ def cancel(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> Set
     return transition_locked(session, job, S.CANCELLING, by=by, now=now, sources=sources, act="cancel_asked")
 
 
-def retry_failed(session: Session, key: JobKey, *, by: Actor, now: dt.datetime, code: str | None = None) -> SettleJob:
-    """Reopen the failed claims of a completed, paused or halted job, or only those with `code`."""
+def retry_failed(
+    session: Session, key: JobKey, *, by: Actor, now: dt.datetime, chosen: Collection[str] | None = None
+) -> SettleJob:
+    """Reopen the failed claims of a completed, paused or halted job that can succeed, or only those with chosen codes.
+
+    Raise `NoFailureChosen` if the choice is empty.
+    """
     job = lock_if_allowed(session, key, by, Action.CONTROL_JOB)
     if job.status not in retry.RETRYABLE_STATUSES:
         raise wrong_status(job, "be retried")
     posting_month.lock_month_open(session, job)
-    if retry.reopen_failed(session, key, code=code, now=now) == 0:
+    if retry.reopen_failed(session, job, chosen=chosen, now=now) == 0:
         return job
     values = {"finished_at": None, "halted_because": None, **failure_budget.reset_baseline(session, key)}
     return transition_locked(

@@ -31,6 +31,7 @@ class JobFilter:
     """A job must match all given keys. Days are in the practice's time zone, inclusive."""
 
     status: JobStatus | None = None
+    name: str | None = None  # a part of it
     kind: JobKind | None = None
     reason: str | None = None  # the code of a practice's reason
     requester: int | None = None  # a user's id
@@ -58,6 +59,8 @@ def conditions(session: Session, practice_id: int, f: JobFilter) -> Iterator[Col
     yield SettleJob.practice_id == practice_id
     if f.status is not None:
         yield SettleJob.status == f.status
+    if f.name is not None:
+        yield contains(SettleJob.name, f.name)
     if f.kind is not None:
         yield SettleJob.kind == f.kind
     if f.reason is not None:
@@ -76,7 +79,7 @@ def conditions(session: Session, practice_id: int, f: JobFilter) -> Iterator[Col
 
 
 def mentions(practice_id: int, text: str, *, cents: int | None) -> ColumnElement[bool]:
-    """Return, as SQL, whether `text` is the job's number, or part of its requester's name, its reason or its note.
+    """Return, as SQL, whether `text` is the job's number, or part of its name, requester's name, reason or note.
 
     With `cents`, a job of exactly this amount matches too.
     """
@@ -84,6 +87,7 @@ def mentions(practice_id: int, text: str, *, cents: int | None) -> ColumnElement
     found = [
         SettleJob.requested_by.in_(requesters),
         contains(SettleJob.practice_reason["name"].astext, text),
+        contains(SettleJob.name, text),
         contains(SettleJob.note, text),
     ]
     # Jobs of earlier versions have only the kind of their reason.

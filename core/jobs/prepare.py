@@ -9,7 +9,7 @@ from core.access import authorize
 from core.db import timeouts
 from core.jobs.approval import limits, requesters
 from core.jobs.keys import JobKey
-from core.jobs.preview import create_preview, freezing, schedule_lock
+from core.jobs.preview import create_preview, freezing, schedule_lock, selections
 from core.jobs.preview.job_request import JobRequest
 from core.jobs.reversal import create_reversal
 from core.models.jobs import JobKind, JobStatus, SettleJob
@@ -42,6 +42,7 @@ def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: in
     if job.kind is JobKind.REVERSE:
         create_reversal.freeze(session, job, chunk_claims=chunk_claims, now=now)
         return True
-    request = {"selection": job.selection, "target_status": job.target_status, "reason": job.reason}
+    asked = {key: value for key, value in job.selection.items() if key != selections.ORIGIN}
+    request = {"selection": asked, "target_status": job.target_status, "reason": job.reason}
     create_preview.freeze_selected(session, job, JobRequest.of(request).selection, chunk_claims=chunk_claims, now=now)
     return True

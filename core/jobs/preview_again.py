@@ -11,6 +11,7 @@ from core.access.permissions import Actor
 from core.errors import Refusal
 from core.jobs import commands, job_queries
 from core.jobs.keys import JobKey
+from core.jobs.preview import freezing, selections
 from core.jobs.preview.job_request import JobRequest
 from core.models.claims import Claim
 from core.models.job_items import JobItem
@@ -28,13 +29,32 @@ def preview_again(
 ) -> SettleJob:
     """Let `make` preview the claims of job `key` again, as a selection, and discard the old preview.
 
-    Raise what `make` raises, and `PreviewGone` if the claims were removed.
+    The new job keeps the name, and what first chose the claims. Raise what `make` raises, and `PreviewGone` if the
+    claims were removed.
     """
     old = job_queries.find(session, key)
     job = make({"claim_numbers" if "claim_numbers" in old.selection else "claim_ids": _claim_ids(session, key)})
+    job.name = job.name or old.name
+    job.selection = {**job.selection, selections.ORIGIN: selections.origin(old)}
     if old.status is JobStatus.PREVIEWED and old.id != job.id:
         commands.discard(session, key, by=by, now=now)
     return job
+
+
+def is_of_list(job: SettleJob) -> bool:
+    """Return whether the job's claims came from a list of claim numbers."""
+    return "claim_numbers" in selections.origin(job)
+
+
+def listed_numbers(session: Session, key: JobKey) -> list[str]:
+    """Return the claim numbers of the job's list again: those found, then those not found. Raise `PreviewGone`."""
+    job = job_queries.find(session, key)
+    numbers = selections.origin(job).get("claim_numbers")
+    if numbers is None:
+        raise PreviewGone
+    if isinstance(numbers, list):  # the job is still being prepared
+        return numbers
+    return [*_claim_ids(session, key), *selections.origin(job).get(freezing.NOT_FOUND, [])]
 
 
 def _claim_ids(session: Session, key: JobKey) -> list[str]:

@@ -110,12 +110,13 @@ class Supervisor:
         self._settings = self._settings.model_copy(update=urls)
 
     def _complete_settings(self) -> None:
-        """Fill in secrets, and a port for Flower."""
+        """Fill in secrets, a port for Flower, and that everything runs here."""
         settings = self._settings
         password = load_or_create_secret(self._data_dir, "flower_password")
         self._settings = settings.model_copy(
             update={
                 "data_dir": self._data_dir,
+                "one_machine": True,
                 "secret_key": settings.secret_key or SecretStr(load_or_create_secret(self._data_dir, "secret_key")),
                 "flower_basic_auth": settings.flower_basic_auth or SecretStr(f"{_FLOWER_USER}:{password}"),
                 "flower_port": free_port(settings.flower_host, settings.flower_port),

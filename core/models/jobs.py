@@ -144,6 +144,7 @@ class SettleJob(Base):
     kind: Mapped[JobKind] = mapped_column(enum_column(JobKind, "job_kind_known"))
     status: Mapped[JobStatus] = mapped_column(enum_column(JobStatus, "job_status_known"))
     target_status: Mapped[Str]
+    name: Mapped[Str] = mapped_column(default="", server_default="")  # a label: `core.jobs.naming`
 
     # {"claim_ids": [...]}, {"claim_numbers": [...]}, {"filter": {...}, "excluded_claim_ids": [...]} or {"all": true, …}
     # Once the items are frozen, a list of ids is replaced by its length.

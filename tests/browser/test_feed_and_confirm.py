@@ -225,7 +225,7 @@ def test_another_write_off_reason_changes_the_verdict(practice: GivenPractice, o
     expect(page.get_by_text("so there is nothing to confirm")).to_be_visible()
 
     page.get_by_role("button", name="Change reason").click()
-    expect(page.get_by_label("Reason")).to_have_value("bad_debt")
+    expect(page.get_by_label("Reason", exact=True)).to_have_value("bad_debt")
     page.get_by_label("Reason").select_option("charity")
     page.get_by_role("button", name="Preview").click()
 

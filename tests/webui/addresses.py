@@ -31,8 +31,8 @@ RIGHTS = {
         POST /write-offs/layouts/1/delete
     """,
     Action.PREVIEW_JOB: """
-        POST /jobs   POST /jobs/1/again   POST /jobs/1/date   POST /jobs/1/discard   GET /feed/claim-numbers
-        POST /feed/claim-numbers   POST /feed/claim-numbers/not-found.csv
+        POST /jobs   POST /jobs/1/name   POST /jobs/1/again   POST /jobs/1/date   POST /jobs/1/discard
+        GET /feed/claim-numbers   POST /feed/claim-numbers   POST /feed/claim-numbers/not-found.csv
     """,
     Action.CONFIRM_JOB: "POST /jobs/1/confirm",
     Action.CONTROL_JOB: "POST /jobs/1/pause   POST /jobs/1/resume   POST /jobs/1/cancel   POST /jobs/1/retry-failed",
@@ -78,9 +78,9 @@ RIGHTS = {
 API_RIGHTS = {
     Action.SEE_CLAIMS: """
         GET /claims   POST /claims/search   GET /claims/C00001   GET /claims/C00001/postings   GET /settle-jobs
-        GET /settle-jobs/1   GET /settle-jobs/1/progress   GET /settle-jobs/1/items   GET /settle-jobs/2/settled.csv
-        GET /settle-jobs/2/certificate   GET /approvals   GET /periods   GET /periods/2026-11
-        GET /periods/2026-11/stops   GET /credits   GET /credits.csv   GET /credits.xlsx
+        GET /settle-jobs/1   GET /settle-jobs/1/progress   GET /settle-jobs/1/retry-failed   GET /settle-jobs/1/items
+        GET /settle-jobs/2/settled.csv   GET /settle-jobs/2/certificate   GET /approvals   GET /periods
+        GET /periods/2026-11   GET /periods/2026-11/stops   GET /credits   GET /credits.csv   GET /credits.xlsx
         GET /views   POST /views   GET /views/1   PUT /views/1   DELETE /views/1
         PUT /views/1/default   DELETE /views/1/default   GET /aging   GET /aging.csv   GET /aging.xlsx   GET /holds
         GET /practice
@@ -90,7 +90,7 @@ API_RIGHTS = {
         GET /posting-files   GET /posting-files/1   GET /posting-files/1/write-offs.csv   GET /posting-layouts
     """,
     Action.SEND_WRITE_OFFS: "POST /posting-files   POST /posting-layouts   DELETE /posting-layouts/1",
-    Action.PREVIEW_JOB: "POST /settle-jobs   POST /settle-jobs/1/discard",
+    Action.PREVIEW_JOB: "POST /settle-jobs   PUT /settle-jobs/1/name   POST /settle-jobs/1/discard",
     Action.CONFIRM_JOB: "POST /settle-jobs/1/confirm",
     Action.CONTROL_JOB: """
         POST /settle-jobs/1/pause   POST /settle-jobs/1/resume   POST /settle-jobs/1/cancel
@@ -156,6 +156,7 @@ BODIES = {
         "line": 1, "responsibility": "patient", "amount_cents": 1, "note": "Why",
         "to": {"claim_id": None, "line": 1, "responsibility": "insurance"},
     },
+    r"/settle-jobs/1/name$": {"name": "Year-end"},
     r"/role$": {"role": "biller"},
     r"/rule-limits$": {"small_balance_max_cents": 1_000},
     r"/limits$": {"claim_cents": 1, "job_cents": 1},

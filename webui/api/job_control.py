@@ -7,14 +7,15 @@ the right to see jobs.
 from typing import Annotated, Any, Final, Protocol
 
 from flask import Response, jsonify
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.jobs import commands
+from core.jobs import codes, commands, job_queries
+from core.jobs.execution import retry
 from core.models.jobs import SettleJob
 from webui.api.blueprint import JOBS, api, problem_responses
-from webui.api.job_models import SettleJobAnswer
+from webui.api.job_models import RetryAnswer, RetryGroupAnswer, SettleJobAnswer
 from webui.api.job_responses import job_answer
 from webui.api.request_parsing import JobPath, Parameters, requires
 from webui.shared.app_context import app_context, hint_workers, now
@@ -33,7 +34,11 @@ class Command(Protocol):
 class RetryQuery(Parameters):
     """Which failed claims to retry."""
 
-    code: Annotated[str | None, Field(description="Retry only claims that failed with this code")] = None
+    code: Annotated[
+        tuple[str, ...] | None,
+        BeforeValidator(lambda given: (given,) if isinstance(given, str) else given),
+        Field(description="Retry only claims that failed with this code. Repeat for more codes"),
+    ] = None
 
 
 @api.post("/settle-jobs/<job_id>/discard", **_ANSWERS)
@@ -64,11 +69,26 @@ def cancel_job(path: JobPath) -> Response:
     return _run_command(commands.cancel, path)
 
 
+@api.get("/settle-jobs/<job_id>/retry-failed", tags=[JOBS], responses={200: RetryAnswer, **problem_responses(404)})
+@requires(Action.SEE_CLAIMS)
+def show_retry(path: JobPath) -> Response:
+    """Show which failed claims a retry would try, by failure code. A claim that would only be skipped is not tried."""
+    with app_context().sessions() as session:
+        found = retry.offer(session, job_queries.find(session, path.key(current_actor())))
+    groups = [
+        RetryGroupAnswer(
+            **vars(group), words=group.words, blocked_words={code: codes.describe(code) for code in group.blocked}
+        )
+        for group in found.groups
+    ]
+    return jsonify(RetryAnswer(claims=found.claims, obstacle=found.obstacle, groups=groups).json_ready())
+
+
 @api.post("/settle-jobs/<job_id>/retry-failed", **_ANSWERS)
 @requires(Action.SEE_CLAIMS)
 def retry_failed(path: JobPath, query: RetryQuery) -> Response:
-    """Retry the failed claims. A second call changes nothing."""
-    return _run_command(commands.retry_failed, path, code=query.code)
+    """Retry the failed claims that can succeed. A second call changes nothing."""
+    return _run_command(commands.retry_failed, path, chosen=query.code)
 
 
 def _run_command(command: Command, path: JobPath, **arguments: Any) -> Response:

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
 from flask import Response, jsonify
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from core.access.permissions import Action
+from core.claims import feed
 from core.errors import NotFound
 from core.jobs import codes
 from core.jobs.results import certificates, files
@@ -14,7 +15,9 @@ from core.jobs.results.certificates import Certificate
 from core.jobs.results.files import File
 from core.practices import practice_queries
 from webui.api.blueprint import JOBS, api, problem_responses
+from webui.api.models import Seen, labeled
 from webui.api.request_parsing import JobPath, requires
+from webui.claims import filter_words
 from webui.jobs.job_files import send_job_file
 from webui.shared.app_context import app_context
 from webui.shared.file_downloads import CONTENT_TYPES
@@ -45,6 +48,11 @@ class CertificateAnswer(Certificate):
     """The certificate, with words for its codes."""
 
     status_words: str
+    filter_words: Annotated[
+        list[Seen],
+        BeforeValidator(labeled),
+        Field(description="The filter that chose the claims, in words"),
+    ]
     time_zone: Annotated[str, Field(description="The practice's time zone, for displaying the times")]
     cost_share_words: Annotated[str | None, Field(description="The cost sharing that the job wrote off, as a sentence")]
     code_words: Annotated[dict[str, str], Field(description="A sentence for each code")]
@@ -71,12 +79,14 @@ def show_certificate(path: JobPath) -> Response:
     """Show the reconciliation certificate of a finished job: A/R before - written off = A/R after."""
     with app_context().sessions() as session:
         drawn_up = certificates.for_job(session, path.key(current_actor()))
-        zone = practice_queries.find(session, current_actor().practice_id).time_zone
+        practice = practice_queries.find(session, current_actor().practice_id)
+        filter_terms = filter_words.describe_filter(drawn_up.filter, feed.filter_choices(session, practice.id))
     share = drawn_up.cost_share
     answer = CertificateAnswer(
         **vars(drawn_up),
         status_words=codes.status_words(drawn_up.status),
-        time_zone=zone,
+        filter_words=filter_terms,
+        time_zone=practice.time_zone,
         cost_share_words=share.sentence("wrote off") if share else None,
         code_words={code: codes.describe(code) for code in drawn_up.by_code},
     )

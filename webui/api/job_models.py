@@ -106,6 +106,7 @@ class SettleJobSummary(Answer):
     reason_name: Annotated[str | None, Field(description="Name of the reason, frozen by the preview")]
     adjustment_code: Annotated[str, Field(description="The reason's code in the practice-management system, frozen")]
     note: str
+    name: Annotated[str, Field(description="A label that users may change; empty for none")]
     cost_share_reason: Annotated[str, Field(description='The reason as entered; otherwise empty, or "not recorded"')]
     include: list[str]
     include_words: Annotated[list[str], Field(description="A sentence for each overridden rule")]
@@ -201,8 +202,31 @@ class Item(Answer):
     why: Why
     why_words: WhyWords
     retryable: Annotated[bool, Field(description="True if the claim failed and retry-failed would retry it now")]
+    not_retryable_because: Annotated[str, Field(description="Why a failed claim cannot be retried now, as a sentence")]
     insurance_due_cents: Annotated[int, Field(validation_alias="insurance_due", description="Current balance")]
     patient_due_cents: Annotated[int, Field(validation_alias="patient_due")]
+
+
+class RetryGroupAnswer(Answer):
+    """The failed claims with one code."""
+
+    code: str
+    words: Annotated[str, Field(description="The code as a sentence")]
+    claims: Annotated[int, Field(description="Claims that a retry tries")]
+    insurance_cents: Annotated[int, Field(description="Amount of these claims in the preview")]
+    patient_cents: int
+    blocked: Annotated[
+        dict[str, int], Field(description="Claims that are not retried, by the rule that would skip them now")
+    ]
+    blocked_words: Annotated[dict[str, str], Field(description="A sentence for each of these rules")]
+
+
+class RetryAnswer(Answer):
+    """What a retry of the job would try now."""
+
+    claims: int
+    obstacle: Annotated[str, Field(description="Why no claim can be retried, as a sentence; empty if some can")]
+    groups: list[RetryGroupAnswer]
 
 
 class ItemsPage(Answer):
@@ -240,6 +264,7 @@ class ProgressAnswer(Answer):
     """A job's progress. At every instant, settled + skipped + failed + remaining = total."""
 
     kind: JobKind
+    name: str
     status: JobStatus
     status_words: Annotated[str, Field(description="The status as a sentence shows it")]
     words: Annotated[str, Field(description="The counts as a sentence; says so if a completed job settled no claim")]

@@ -75,6 +75,7 @@ def _summary_fields(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "reason_name": job.reason_name,
         "adjustment_code": job.practice_reason.get("adjustment_code", ""),
         "note": job.note,
+        "name": job.name,
         "cost_share_reason": cost_share.reason_of(job),
         "include": job.overridden_rules,
         "include_words": [codes.describe(code) for code in job.overridden_rules],

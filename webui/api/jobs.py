@@ -10,11 +10,11 @@ from werkzeug.wrappers import Response as BaseResponse
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.intake.claim_list import check
-from core.jobs import codes, commands, job_queries
-from core.jobs.job_filter import JobFilter
+from core.jobs import codes, commands, job_queries, naming
+from core.jobs.naming import JobName
 from core.jobs.preview.job_request import SELECTION_CLAIM_IDS_MAX, ClaimIdText, JobRequest, Listed
 from core.jobs.results import outcome_sentences, outcomes, progress
-from core.models.jobs import JobStatus, SettleJob
+from core.models.jobs import SettleJob
 from core.reading import NOTE_CHARACTERS_MAX, Day
 from webui.api.blueprint import JOBS, api, problem_responses
 from webui.api.job_models import (
@@ -26,20 +26,13 @@ from webui.api.job_models import (
     NotFoundNumber,
     ProgressAnswer,
     SettleJobAnswer,
-    SettleJobsPage,
 )
-from webui.api.job_responses import confirmed_answer, job_answer, job_summaries
+from webui.api.job_responses import confirmed_answer, job_answer
 from webui.api.request_parsing import Body, JobPath, OnceHeaders, Page, requires
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.token_auth import current_actor
 
 Created = tuple[Response, int, dict[str, str]]
-
-
-class JobsQuery(Page):
-    """A page of jobs."""
-
-    status: JobStatus | None = None
 
 
 class ItemsQuery(Page):
@@ -61,6 +54,13 @@ class Confirmation(Body):
         ),
     ] = None
     changed_since_preview: ChangedSeen = None
+    name: Annotated[JobName | None, Field(description="A name for the job; null keeps the one that it has")] = None
+
+
+class NameBody(Body):
+    """The job's new name."""
+
+    name: JobName
 
 
 class Reversal(Body):
@@ -145,22 +145,6 @@ def created_response(job: SettleJob, answer: SettleJobAnswer) -> Created:
     return jsonify(answer.json_ready()), HTTPStatus.CREATED, {"Location": url_for("api.show_job", job_id=job.id)}
 
 
-@api.get("/settle-jobs", tags=[JOBS], responses={200: SettleJobsPage})
-@requires(Action.SEE_CLAIMS)
-def list_jobs(query: JobsQuery) -> Response:
-    """List the practice's jobs, newest first."""
-    practice_id, after = current_actor().practice_id, query.after()
-    with app_context().sessions() as session:
-        matching = JobFilter(status=query.status)
-        jobs = job_queries.list_jobs(session, practice_id, before_id=after, matching=matching, limit=query.limit + 1)
-        shown = jobs[: query.limit]
-        answer = SettleJobsPage(
-            settle_jobs=job_summaries(session, practice_id, shown),
-            next_cursor=str(shown[-1].id) if len(jobs) > len(shown) else None,
-        )
-    return jsonify(answer.json_ready())
-
-
 @api.get("/settle-jobs/<job_id>", tags=[JOBS], responses={200: SettleJobAnswer, **problem_responses(404)})
 @requires(Action.SEE_CLAIMS)
 def show_job(path: JobPath) -> Response:
@@ -189,6 +173,7 @@ def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
             confirmation=body.confirmation,
             cost_share_reason=body.cost_share_reason or "",
             changed_seen=body.changed_since_preview,
+            name=body.name,
             by=current_actor(),
             now=now(),
         )
@@ -197,15 +182,29 @@ def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
     return jsonify(answer.json_ready()), HTTPStatus.ACCEPTED
 
 
+@api.put(
+    "/settle-jobs/<job_id>/name", tags=[JOBS], responses={200: SettleJobAnswer, **problem_responses(400, 404, 413, 415)}
+)
+@requires(Action.SEE_CLAIMS)  # core checks who may
+def rename_job(path: JobPath, body: NameBody) -> Response:
+    """Change the name of your job, or as an administrator of any job. The name is a label, not evidence."""
+    key = path.key(current_actor())
+    with transaction(app_context().sessions) as session:
+        job = naming.rename(session, key, name=body.name, by=current_actor(), now=now())
+        answer = job_answer(session, job)
+    return jsonify(answer.json_ready())
+
+
 @api.get("/settle-jobs/<job_id>/progress", tags=[JOBS], responses={200: ProgressAnswer, **problem_responses(404)})
 @requires(Action.SEE_CLAIMS)
 def show_progress(path: JobPath) -> BaseResponse:
     """Show a job's progress. Send the ETag back as If-None-Match to get 304 while nothing has changed."""
     with app_context().sessions() as session:
         key = path.key(current_actor())
-        found, kind = progress.for_job(session, key, now=now()), job_queries.find(session, key).kind
+        found, job = progress.for_job(session, key, now=now()), job_queries.find(session, key)
+        kind, name = job.kind, job.name
     words = {"words": outcome_sentences.sentence(found, kind), "status_words": codes.status_words(found.status)}
-    response = jsonify({**progress.as_json(found), **words, "kind": kind})
+    response = jsonify({**progress.as_json(found), **words, "kind": kind, "name": name})
     response.add_etag()  # of the answer itself, so that it changes exactly when the answer does
     return response.make_conditional(request)
 

@@ -19,10 +19,11 @@ from core.intake.claim_list import check
 from core.intake.claim_list.check import MissingNumber
 from core.intake.claim_list.read_file import read_file
 from core.intake.claim_list.read_text import BadClaimList, ClaimList, read_text
+from core.jobs import preview_again
 from core.jobs.preview.job_request import CLAIM_NUMBERS_MAX
 from core.practices import practice_days
 from webui.claims.feed_selection import LISTED_NUMBERS, parse_claim_ids
-from webui.shared import file_downloads
+from webui.shared import acts, file_downloads, page_arguments
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 from webui.shared.body_limits import BODY_BYTES_MAX
@@ -42,8 +43,13 @@ class TwoLists(BadInput):
 @blueprint.get("")
 @requires(Action.PREVIEW_JOB)
 def show() -> str:
-    """Ask for the numbers."""
-    return _form()
+    """Ask for the numbers, or show those of a job whose preview was canceled."""
+    job_id = page_arguments.number("job")
+    if not job_id:
+        return _form()
+    with transaction(app_context().sessions) as db:
+        numbers = preview_again.listed_numbers(db, acts.job_key(job_id))
+        return _render_check(db, ClaimList(tuple(numbers), len(numbers)))
 
 
 @blueprint.post("")

@@ -68,6 +68,11 @@ class FeedSelection:
         return feed.totals(session, practice_id, self.filter, terms, excluded=self.claim_ids)
 
     @property
+    def is_list(self) -> bool:
+        """Return whether the claims are those of a pasted or uploaded list."""
+        return self.scope == LISTED_NUMBERS
+
+    @property
     def fields(self) -> Mapping[str, str]:
         """Return the selection as hidden fields of the next form."""
         return {"scope": self.scope, "filter": self.filter_text, "claim_ids": json.dumps(self.claim_ids)}

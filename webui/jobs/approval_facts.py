@@ -11,6 +11,7 @@ from core.jobs.approval import decide, inbox, limits, requesters
 from core.jobs.preview import open_balances
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import SettleJob
+from core.policy.rules import rules_on_and_off
 from core.reading import NOTE_CHARACTERS_MAX
 from webui.claims.feed_columns import SHORT_LABELS
 from webui.jobs import preview_facts
@@ -30,7 +31,8 @@ def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) 
         "changed_words": stale.describe(job, changed),
         "totals": PreviewTotals.model_validate(job.preview),
         "open_words": open_balances.describe(job),
-        "claims": preview_facts.preview_claims_table(db, job, args),
+        **preview_facts.preview_claims_facts(db, job, args),
+        "rules": rules_on_and_off(job.kind, job.rule_values, reason=job.reason),
         "short": SHORT_LABELS,
         "of_day": of_day,
         "of_day_reversed": reversed_totals.for_jobs(db, job.practice_id, [other.id for other in of_day]),
@@ -43,6 +45,4 @@ def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) 
         "approval_expires_at": decide.expires_at(job),
         "approval_expired": decide.is_expired(job, now=at),
         "reason_max": NOTE_CHARACTERS_MAX,
-        **preview_facts.claim_limit_facts(db, job, job.limits_exceeded),
-        **preview_facts.dialog_labels(job),
     }

@@ -11,6 +11,7 @@ from core.access.permissions import Action
 from core.errors import Refusal
 from core.jobs import commands, job_queries
 from core.jobs.commands import ConfirmationMismatch
+from core.jobs.naming import BadJobName
 from core.jobs.preview.cost_share import CostShareReasonMissing
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import JobStatus
@@ -19,6 +20,7 @@ from webui.shared import acts
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.auth import requires
 
+_LIST_KEYS: Final = ("verdict", "code", "payer", "provider", "over", "after")
 DIALOG_HEADER: Final = "X-Dialog"  # requests the dialog's content without the page
 
 
@@ -42,20 +44,14 @@ def show(job_id: int) -> BaseResponse | tuple[str, int]:
 def claims(job_id: int) -> BaseResponse | str:
     """Show more claims of the preview, or those with one verdict."""
     if not in_dialog():
-        query = {
-            "verdict": request.args.get("verdict"),
-            "after": request.args.get("after"),
-            "over": request.args.get("over"),
-        }
-        return redirect(url_for("jobs.show", job_id=job_id, **query))  # type: ignore[arg-type]
+        page = url_for("jobs.show", job_id=job_id, **{key: request.args.get(key) for key in _LIST_KEYS})  # type: ignore[arg-type]
+        return redirect(f"{page}#preview-claims")
     key = acts.job_key(job_id)
     with app_context().sessions() as db:
         job = job_queries.find(db, key)
         facts = {
             "job": job,
-            "claims": preview_facts.preview_claims_table(db, job, request.args),
-            **preview_facts.claim_limit_facts(db, job, preview_facts.limits_exceeded_now(db, job)),
-            **preview_facts.dialog_labels(job),
+            **preview_facts.preview_claims_facts(db, job, request.args),
         }
     totals = PreviewTotals.model_validate(job.preview) if job.preview else None
     return render_template("jobs/_confirm_claims.html", totals=totals, **facts)
@@ -65,20 +61,23 @@ def claims(job_id: int) -> BaseResponse | str:
 def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
     """Confirm the job if CONFIRM is typed. Otherwise show the fault at the field and change nothing."""
     typed, reason = request.form.get("confirmation", ""), request.form.get("cost_share_reason", "")
+    name = request.form.get("name")
+    kept = {"typed": typed, "cost_share_reason": reason, "typed_name": name}
     try:
         job = acts.run(
             commands.confirm,
             acts.job_key(job_id),
             confirmation=typed,
             cost_share_reason=reason,
+            name=name,
             changed_seen=reading.number(request.form.get("changed_seen", "")),
         )
     except ConfirmationMismatch as fault:
-        extra = {"fault": fault.message, "typed": typed, "cost_share_reason": reason}
-        return render_job_dialog(job_id, fault.http_status, **extra)
+        return render_job_dialog(job_id, fault.http_status, fault=fault.message, **kept)
     except CostShareReasonMissing as fault:
-        extra = {"cost_share_fault": fault.message, "typed": typed, "cost_share_reason": reason}
-        return render_job_dialog(job_id, fault.http_status, **extra)
+        return render_job_dialog(job_id, fault.http_status, cost_share_fault=fault.message, **kept)
+    except BadJobName as fault:
+        return render_job_dialog(job_id, fault.http_status, name_fault=fault.message, **kept)
     except Refusal as refusal:
         return render_job_dialog(job_id, refusal.http_status, refused=acts.sentence_on_page(refusal))
     hint_workers(job)

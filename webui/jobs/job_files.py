@@ -3,12 +3,13 @@
 from flask import Blueprint, Response, render_template
 
 from core.access.permissions import Action, Actor
+from core.claims import feed
 from core.jobs.keys import JobKey
-from core.jobs.results import certificates, files
-from core.jobs.results.certificates import Certificate
+from core.jobs.results import certificates, files, outcomes
 from core.jobs.results.files import File
 from core.models.jobs import JobKind, JobStatus
 from core.models.practices import WriteOffSetting
+from webui.claims import filter_words
 from webui.jobs.job_pages import JOB_ID_RULE
 from webui.shared import acts, file_downloads
 from webui.shared.app_context import app_context, now
@@ -40,17 +41,26 @@ def send_job_file(key: JobKey, file: File, form: str, *, by: Actor) -> Response:
 @requires(Action.SEE_CLAIMS)
 def show(job_id: int) -> str:
     """Show the certificate for reading and printing."""
-    drawn_up = _certificate(job_id)
+    practice_id = current_actor().practice_id
+    with app_context().sessions() as db:
+        drawn_up = certificates.for_job(db, acts.job_key(job_id))
+        by_code = outcomes.by_code(db, acts.job_key(job_id))
+        choices = feed.filter_choices(db, practice_id)
+    providers = dict(choices.providers)
     return render_template(
         "jobs/certificate.html",
         certificate=drawn_up,
         job_id=job_id,
+        code_groups=by_code,
         reverses=drawn_up.kind == JobKind.REVERSE,
         changes_status=drawn_up.kind == JobKind.STATUS,
         kind=JobKind(drawn_up.kind),
         status=JobStatus(drawn_up.status),
         setting=WriteOffSetting(drawn_up.setting),
-        provider_settings={who: WriteOffSetting(own) for who, own in drawn_up.provider_settings.items()},
+        provider_settings={
+            providers.get(who, who): WriteOffSetting(own) for who, own in drawn_up.provider_settings.items()
+        },
+        terms=filter_words.describe_filter(drawn_up.filter, choices),
         drawn_up_at=now(),
     )
 
@@ -59,11 +69,8 @@ def show(job_id: int) -> str:
 @requires(Action.SEE_CLAIMS)
 def as_json(job_id: int) -> Response:
     """Return the certificate as JSON."""
-    response = Response(_certificate(job_id).model_dump_json(indent=2), mimetype="application/json")
+    with app_context().sessions() as db:
+        drawn_up = certificates.for_job(db, acts.job_key(job_id))
+    response = Response(drawn_up.model_dump_json(indent=2), mimetype="application/json")
     response.headers["Content-Disposition"] = f'attachment; filename="job-{job_id}-certificate.json"'
     return response
-
-
-def _certificate(job_id: int) -> Certificate:
-    with app_context().sessions() as db:
-        return certificates.for_job(db, acts.job_key(job_id))

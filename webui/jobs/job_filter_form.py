@@ -14,7 +14,7 @@ from core.practices import reasons
 from webui.shared import page_arguments
 from webui.shared.labels import words
 
-_FIELDS: Final = ("requester", "kind", "reason", "from", "to", "amount_min", "amount_max")
+_FIELDS: Final = ("name", "requester", "kind", "reason", "from", "to", "amount_min", "amount_max")
 
 
 def read() -> JobFilter:
@@ -30,6 +30,7 @@ def read() -> JobFilter:
         raise BadJobFilter(reading.join_faults(faults), faults=faults)
     return JobFilter(
         status=page_arguments.one_of(JobStatus, "status"),
+        name=page_arguments.text("name"),
         kind=kind,
         reason=request.args.get("reason") or None,
         requester=requester,

@@ -1,6 +1,7 @@
 """The list of jobs, and the page of one job in each status."""
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -10,21 +11,23 @@ from werkzeug.wrappers import Response
 from core import paging
 from core.access.permissions import Action
 from core.audit import job_history
+from core.claims import feed
 from core.db.base import BIGINT_MAX
 from core.errors import Refusal
-from core.jobs import codes, commands, job_queries, reversed_totals
+from core.jobs import codes, commands, job_queries, naming, preview_again, reversed_totals
 from core.jobs.approval import limits
 from core.jobs.execution import retry
 from core.jobs.job_filter import BadJobFilter, JobFilter
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, selections
 from core.jobs.preview.totals import PreviewTotals
-from core.jobs.results import outcomes, progress
+from core.jobs.results import item_groups, outcomes, progress
 from core.jobs.results.files import File
 from core.jobs.results.progress import Progress
 from core.jobs.reversal import create_reversal
 from core.models.job_items import Outcome
 from core.models.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, JobStatus, SettleJob
+from webui.claims import filter_words
 from webui.jobs import approval_facts, job_filter_form, preview_facts
 from webui.jobs.job_labels import RUN_LABELS
 from webui.shared import acts, page_arguments, partials
@@ -117,9 +120,10 @@ def render_job(job_id: int, **extra: Any) -> Response:
             "reversed": reversed_totals.for_jobs(db, key.practice_id, [key.job_id]).get(key.job_id),
             "only": _only_claim(db, key) if job.reverses_job_id and so_far.total == 1 else None,
             "history": job_history.for_job(db, key),
+            **_filter_facts(db, job),
             **_files_and_codes(db, key, job, so_far),
             **_permissions(job),
-            "can_retry": retry.can_retry(db, key),
+            "retry": retry.offer(db, job) if so_far.failed and job.status not in IN_PROGRESS_STATUSES else None,
         }
         facts |= _facts_for_status(db, job) | extra
     return _render_page_or_partial("jobs/show.html", "jobs/_job.html", **facts)
@@ -128,15 +132,18 @@ def render_job(job_id: int, **extra: Any) -> Response:
 @blueprint.post(f"/{JOB_ID_RULE}/<any({', '.join(COMMANDS)}):name>")
 @requires(Action.SEE_CLAIMS)
 def run_command(job_id: int, name: str) -> Response:
-    """Pause, resume, cancel or discard the job."""
-    return _run_command(COMMANDS[name], job_id)
+    """Pause, resume, cancel or discard the job. The cancel button of a list's preview leads back to the list."""
+    answer = _run_command(COMMANDS[name], job_id)
+    return redirect(url_for("claim_list.show", job=job_id)) if "to_list" in request.form else answer
 
 
 @blueprint.post(f"/{JOB_ID_RULE}/retry-failed")
 @requires(Action.SEE_CLAIMS)
 def retry_failed(job_id: int) -> Response:
-    """Retry the failed claims, or only those with one code."""
-    return _run_command(commands.retry_failed, job_id, code=request.form.get("code") or None)
+    """Retry the failed claims that can succeed, or only those with the codes that the user left checked."""
+    chosen = request.form.getlist("code")
+    every = not chosen and "choose" not in request.form  # the form has no check boxes
+    return _run_command(commands.retry_failed, job_id, chosen=None if every else chosen)
 
 
 def _run_command(command: Callable[..., SettleJob], job_id: int, **values: Any) -> Response:
@@ -150,6 +157,20 @@ def _run_command(command: Callable[..., SettleJob], job_id: int, **values: Any) 
     return redirect(url_for("jobs.show", job_id=job_id))
 
 
+@blueprint.post(f"/{JOB_ID_RULE}/name")
+@requires(Action.SEE_CLAIMS)  # core checks who may
+def rename(job_id: int) -> Response:
+    """Change the job's name, or remove it."""
+    typed = request.form.get("name", "")
+    try:
+        acts.run(naming.rename, acts.job_key(job_id), name=typed)
+    except naming.BadJobName as fault:
+        page = render_job(job_id, name_fault=fault.message, typed_name=typed)
+        page.status_code = fault.http_status
+        return page
+    return redirect(url_for("jobs.show", job_id=job_id), code=HTTPStatus.SEE_OTHER)
+
+
 def _facts_for_status(db: Session, job: SettleJob) -> dict[str, Any]:
     """Return what the page shows only in this status: the preview, or what an approver needs."""
     match job.status:
@@ -157,8 +178,17 @@ def _facts_for_status(db: Session, job: SettleJob) -> dict[str, Any]:
             return preview_facts.preview_page_facts(db, job, request.args)
         case JobStatus.AWAITING_APPROVAL:
             return approval_facts.approval_page_facts(db, job, request.args)
+        case _ if job.preview is not None and job.confirmed_at is None:
+            return preview_facts.preview_claims_facts(db, job, request.args)
         case _:
             return {}
+
+
+def _filter_facts(db: Session, job: SettleJob) -> dict[str, Any]:
+    """Return the filter that chose the job's claims, also in words."""
+    chosen = selections.origin(job).get("filter") or {}
+    terms = filter_words.describe_filter(chosen, feed.filter_choices(db, job.practice_id)) if chosen else []
+    return {"filter": chosen, "filter_terms": terms}
 
 
 def _files_and_codes(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[str, Any]:
@@ -179,6 +209,7 @@ def _permissions(job: SettleJob) -> dict[str, bool]:
     return {
         "may_control": commands.may(actor, job, Action.CONTROL_JOB),
         "may_discard": commands.may(actor, job, Action.PREVIEW_JOB),
+        "may_rename": naming.may_rename(actor, job),
         "may_reverse": actor.may(Action.REVERSE_JOB),
         "is_reversible": create_reversal.is_reversible(job),
     }
@@ -198,12 +229,14 @@ def _outcome_table(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -
     outcome = wanted if wanted in counts else _default_outcome(counts, finished=job.status in FINAL_STATUSES)
     after = page_arguments.number("after") or 0
     code = request.args.get("code") or None
-    rows = outcomes.items(db, key, outcome=outcome, code=code, after_position=after, limit=PAGE_ITEMS + 1)
+    group = item_groups.of_query(db, key.practice_id, request.args)
+    rows = outcomes.items(db, key, outcome=outcome, code=code, group=group, after_position=after, limit=PAGE_ITEMS + 1)
     shown, last = paging.cut(rows, PAGE_ITEMS)
     return {
         "counts": counts,
         "outcome": outcome,
         "code": code,
+        "group": group,
         "after": after,
         "rows": shown,
         "next": last and last.position,
@@ -259,3 +292,9 @@ def why_words(values: Mapping[str, Any] | None) -> list[tuple[str, str]]:
 def previewed_cents(job: SettleJob) -> int:
     """Return what the previewed job writes off, in cents."""
     return limits.write_off_total(job)
+
+
+@blueprint.app_template_filter("is_of_list")
+def is_of_list(job: SettleJob) -> bool:
+    """Return whether the job's claims came from a list of claim numbers."""
+    return preview_again.is_of_list(job)

@@ -17,7 +17,8 @@ from core.jobs.keys import JobKey
 from core.jobs.preview import open_balances
 from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER, is_expired
 from core.jobs.preview.totals import PreviewTotals
-from core.jobs.results import outcomes
+from core.jobs.results import item_groups, outcomes
+from core.jobs.results.item_groups import ItemGroup
 from core.jobs.results.outcomes import ItemRow
 from core.models.job_items import Verdict
 from core.models.jobs import JobKind, JobStatus, SettleJob
@@ -40,6 +41,8 @@ class ClaimTable:
     rows: list[ItemRow]
     verdict: Verdict | None
     over: bool  # only claims over the limit for one claim
+    code: str | None  # only claims that this rule decided
+    group: ItemGroup
     next: int | None
     after: int
 
@@ -56,7 +59,7 @@ def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -
         "totals": PreviewTotals.model_validate(job.preview),
         "rules": rules_on_and_off(job.kind, job.rule_values, reason=job.reason),
         "open_words": open_balances.describe(job),
-        "claims": preview_claims_table(db, job, args),
+        **preview_claims_facts(db, job, args),
         "expired": is_expired(job, now=now()),
         "expires_at": _expires_at(job),
         "short": SHORT_LABELS,
@@ -66,7 +69,14 @@ def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -
         "today": practice_days.today(current_practice(), now=now()),
         "over": limits.describe(over, whose=whose_limit({job.requested_by, _confirmer(job)}, names)),
         "approvers": [user.name for user in inbox.eligible_approvers(db, job, confirmer=_confirmer(job))],
-        **claim_limit_facts(db, job, over),
+    }
+
+
+def preview_claims_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
+    """Return the facts for a list of the preview's claims."""
+    return {
+        "claims": preview_claims_table(db, job, args),
+        **claim_limit_facts(db, job, limits_exceeded_now(db, job)),
         **dialog_labels(job),
     }
 
@@ -141,9 +151,12 @@ def preview_claims_table(db: Session, job: SettleJob, args: MultiDict[str, str])
     position = reading.number(args.get("after", "")) or 0
     above = limits.is_over_claim_limit(_claim_limit(db, job)) if args.get("over") else None
     key = JobKey(job.practice_id, job.id)
-    rows = outcomes.items(db, key, verdict=verdict, where=above, after_position=position, limit=ROWS + 1)
+    code, group = args.get("code") or None, item_groups.of_query(db, job.practice_id, args)
+    rows = outcomes.items(
+        db, key, verdict=verdict, code=code, where=above, group=group, after_position=position, limit=ROWS + 1
+    )
     shown, last = paging.cut(rows, ROWS)
-    return ClaimTable(shown, verdict, above is not None, last.position if last else None, position)
+    return ClaimTable(shown, verdict, above is not None, code, group, last.position if last else None, position)
 
 
 def _expires_at(job: SettleJob) -> dt.datetime | None:

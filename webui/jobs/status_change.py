@@ -87,6 +87,7 @@ def render_reason_step(change: StatusChangeForm, status: int = HTTPStatus.OK) ->
         change.faults.setdefault("", "No claim is selected. Close this and select at least one claim.")
     facts: dict[str, Any] = {
         "claims": claims,
+        "again_of_list": _is_again_of_list(change),
         "change": change,
         "settles": change.target == SETTLED,
         "reasons": _offered_reasons(),
@@ -103,6 +104,13 @@ def render_reason_step(change: StatusChangeForm, status: int = HTTPStatus.OK) ->
 def _offered_reasons() -> Sequence[PracticeReason]:
     with app_context().sessions() as db:
         return reasons.list_reasons(db, current_actor().practice_id, active_only=True)
+
+
+def _is_again_of_list(change: StatusChangeForm) -> bool:
+    if change.again is None:
+        return False
+    with app_context().sessions() as db:
+        return preview_again.is_of_list(job_queries.find(db, acts.job_key(change.again)))
 
 
 def _count_claims(change: StatusChangeForm) -> int:

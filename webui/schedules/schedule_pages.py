@@ -25,7 +25,7 @@ from core.reading import NOTE_CHARACTERS_MAX
 from core.schedules import descriptions, estimates, schedule_commands, schedule_queries
 from core.schedules.requests import NAME_CHARACTERS_MAX, BadSchedule, ScheduleRequest
 from core.schedules.schedule_commands import StaleSchedule
-from webui.claims import feed_address, feed_columns
+from webui.claims import feed_address, feed_columns, filter_words
 from webui.schedules import schedule_labels
 from webui.schedules.schedule_form import ScheduleForm
 from webui.schedules.schedule_runs import RunWithReport, with_report
@@ -111,7 +111,7 @@ def render_schedule(schedule_id: int, **extra: Any) -> str:
             "sentence": descriptions.describe(db, schedule, practice.time_zone),
             "next": next_run_sentence(db, schedule, practice.time_zone),
             "reason": reasons.name(db, practice.id, schedule.reason_code),
-            "terms": schedule_labels.describe_filter(schedule.filter, feed.filter_choices(db, practice.id)),
+            "terms": filter_words.describe_filter(schedule.filter, feed.filter_choices(db, practice.id)),
             "today": practice_days.today(practice, now=now()),
             "runs": [
                 with_report(db, run)

@@ -16,7 +16,7 @@ from core.models.schedules import ScheduleRun
 from core.schedules import descriptions, reports, schedule_queries
 from core.schedules.reports import RunReport
 from core.schedules.schedule_queries import NoSuchSchedule
-from webui.schedules import schedule_labels
+from webui.claims import filter_words
 from webui.shared import page_arguments, partials
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
@@ -63,7 +63,7 @@ def show(run_id: int) -> str:
             "run": run,
             "report": reports.report_for_run(db, run, now=now()),
             "is_there": _schedule_exists(db, run),
-            "terms": schedule_labels.describe_filter(
+            "terms": filter_words.describe_filter(
                 run.schedule_snapshot["filter"], feed.filter_choices(db, practice.id)
             ),
             "names": job_queries.names_of_users(db, practice.id, {run.requested_by, run.schedule_snapshot["owner_id"]}),

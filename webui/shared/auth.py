@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from http import HTTPStatus
 from time import time
@@ -62,6 +63,11 @@ def register(app: Flask) -> None:
     app.context_processor(lambda: {"actor": LocalProxy(signed_in_actor), "practice": LocalProxy(current_practice)})
 
 
+def on_this_installation(actor: Actor | None) -> Actor | None:
+    """Return the user with what this installation lets its users do."""
+    return actor and replace(actor, one_machine=app_context().settings.one_machine)
+
+
 def signed_in_actor() -> Actor | None:
     """Return the signed-in user, or None."""
     if "actor" not in g:
@@ -70,7 +76,7 @@ def signed_in_actor() -> Actor | None:
         if token:
             idle = app_context().settings.session_idle_minutes
             with transaction(app_context().sessions) as db:
-                g.actor = user_sessions.find_actor(db, token, now(), idle)
+                g.actor = on_this_installation(user_sessions.find_actor(db, token, now(), idle))
     actor: Actor | None = g.actor
     return actor
 

@@ -17,6 +17,11 @@ def number(name: str) -> int | None:
     return reading.number(request.args.get(name, ""))
 
 
+def text(name: str) -> str | None:
+    """Return the text in the address with single spaces, or None if there is none."""
+    return " ".join(request.args.get(name, "").split()) or None
+
+
 def one_of(kinds: type[Choice], name: str) -> Choice | None:
     """Return the chosen value in the address, or None if there is no known one."""
     text = request.args.get(name, "")

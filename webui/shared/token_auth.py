@@ -9,6 +9,7 @@ from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.errors import Refusal
 from webui.shared.app_context import app_context, now
+from webui.shared.auth import on_this_installation
 
 
 class TokenNeeded(Refusal):
@@ -23,7 +24,7 @@ def current_actor() -> Actor:
     if "api_actor" not in g:
         token = current_token()
         with transaction(app_context().sessions) as session:
-            g.api_actor = tokens.find_actor_by_token(session, token, now())
+            g.api_actor = on_this_installation(tokens.find_actor_by_token(session, token, now()))
     if g.api_actor is None:
         raise TokenNeeded
     actor: Actor = g.api_actor

@@ -21,6 +21,7 @@ from core.policy.facts import Facts
 from core.policy.rules import Moment, Rule
 from core.policy.terms import Terms, frozen_numbers
 from core.practices import exclusions
+from core.practices.exclusions import ActiveExclusions
 
 SkippedByCode = Counter[str]  # number of claims by the code of the rule
 
@@ -50,7 +51,17 @@ def recheck_claims(session: Session, job: SettleJob, chunk: Chunk, locked: Claim
         if settles_money
         else exclusions.NO_EXCLUSIONS
     )
-    terms = Terms(
+    terms = _run_terms(job, excluded)
+    mismatched = balance_mismatches(session, practice_id, locked)
+    named = {**chunk.named(), "locked": locked.array, "mismatched": mismatched.array}
+    array, size, *figures = session.execute(_recheck(job.kind, terms), named).one()
+    owed, promised = (SplitAmount(*map(int, figures[first : first + 2])) for first in (0, 2))
+    codes = (rule.code for rule in _rules(job.kind))
+    return RecheckResult(ClaimIds(array, size), Counter(dict(zip(codes, figures[4:], strict=True))), owed, promised)
+
+
+def _run_terms(job: SettleJob, excluded: ActiveExclusions) -> Terms:
+    return Terms(
         setting=job.setting,
         as_of=job.as_of,
         target_status=job.target_status,
@@ -58,12 +69,14 @@ def recheck_claims(session: Session, job: SettleJob, chunk: Chunk, locked: Claim
         **frozen_numbers(job.rule_values),
         excluded=excluded,
     )
-    mismatched = balance_mismatches(session, practice_id, locked)
-    named = {**chunk.named(), "locked": locked.array, "mismatched": mismatched.array}
-    array, size, *figures = session.execute(_recheck(job.kind, terms), named).one()
-    owed, promised = (SplitAmount(*map(int, figures[first : first + 2])) for first in (0, 2))
-    codes = (rule.code for rule in _rules(job.kind))
-    return RecheckResult(ClaimIds(array, size), Counter(dict(zip(codes, figures[4:], strict=True))), owed, promised)
+
+
+def skip_code(job: SettleJob, excluded: ActiveExclusions) -> ColumnElement[str | None]:
+    """Return, as SQL over an item and its claim, the code of the rule by which the run would skip it now, or NULL.
+
+    The statement needs the parameter `mismatched`, the claims from `balance_mismatches`.
+    """
+    return rules.first_match(_run_facts(_run_terms(job, excluded)), _rules(job.kind))
 
 
 def _rules(kind: JobKind) -> list[Rule]:

@@ -90,6 +90,7 @@ def request_preview(
         reason=reason.kind if reason else None,
         practice_reason=reasons.frozen(reason) if reason else {},
         note=request.note,
+        name=request.name,
         overridden_rules=list(request.include),
         **(schedule_terms.values() if schedule_terms else {}),
     )

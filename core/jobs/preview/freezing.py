@@ -5,7 +5,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -17,12 +17,18 @@ from core.jobs import lifecycle, posting_month
 from core.jobs.approval import decide, limits, requesters
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, preview_items, totals
+from core.models.claims import Claim
+from core.models.job_items import JobItem
 from core.models.jobs import DiscardedBecause, JobStatus, NextStep, SettleJob
 from core.models.practices import Practice, Provider
 from core.policy import terms
 from core.settings import load_settings
 
 PREVIEW_EXPIRES_AFTER: Final = dt.timedelta(hours=1)  # long enough to read it, short enough that it is still up to date
+
+
+NOT_FOUND: Final = "not_found"  # a key of a job's selection
+NOT_FOUND_MAX: Final = 1_000  # every page that shows the job reads them
 
 
 class IdempotencyMismatch(BadInput):
@@ -122,7 +128,7 @@ def freeze(
     )
     job.preview = totals.for_job(session, job).model_dump(mode="json")
     cost_share.use_schedule_note(job)
-    job.selection = _summary(job.selection)
+    job.selection = _summary(job.selection) | _not_found(session, job)
     job.previewed_at = now
     session.flush()
     moved = lifecycle.transition(session, key, source=JobStatus.PREPARING, target=_after_freezing(job))
@@ -171,6 +177,17 @@ def _after_freezing(job: SettleJob) -> JobStatus:
     # A run that finds nothing to settle is only a report: no job starts or needs approval for nothing.
     nothing = job.schedule_id is not None and not (job.preview or {})["will_settle"]
     return JobStatus.REPORTED if nothing or job.next_step is NextStep.REPORT else JobStatus.PREVIEWED
+
+
+def _not_found(session: Session, job: SettleJob) -> dict[str, Any]:
+    """Return the first numbers of a list that select nothing, so that a user who cancels gets the whole list back."""
+    numbers = job.selection.get("claim_numbers")
+    if not isinstance(numbers, list) or len(numbers) == job.claims_total:
+        return {}
+    of_item = and_(Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id)
+    of_job = JobKey(job.practice_id, job.id).of(JobItem)
+    found = set(session.scalars(select(Claim.external_id).join(JobItem, of_item).where(*of_job)))
+    return {NOT_FOUND: [number for number in numbers if number not in found][:NOT_FOUND_MAX]}
 
 
 def _summary(selection: dict[str, Any]) -> dict[str, Any]:

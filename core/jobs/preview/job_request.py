@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from core import reading
 from core.claims.filters import ClaimFilter
 from core.errors import BadInput
+from core.jobs.naming import JobName
 from core.models.claims import SETTLED
 from core.policy.rules import OVERRIDABLE_CODES
 
@@ -98,6 +99,7 @@ class JobRequest(_Frozen):
         Field(description="Code of a write-off reason, as in GET /write-off-reasons. Required for Settled"),
     ] = None
     note: Annotated[str, Field(max_length=reading.NOTE_CHARACTERS_MAX)] = ""
+    name: JobName = ""
     include: tuple[Literal[OVERRIDABLE_CODES], ...] = ()  # type: ignore[valid-type]  # the rules that say they may be
     posting_date: Annotated[
         reading.Day | None,
@@ -124,7 +126,9 @@ class JobRequest(_Frozen):
 
     def hash(self) -> str:
         """Return a digest of the request, so that one idempotency key cannot stand for two requests."""
-        values = self.model_dump(mode="json", exclude={"posting_date"} if self.posting_date is None else None)
+        values = self.model_dump(
+            mode="json", exclude={"name"} | ({"posting_date"} if self.posting_date is None else set())
+        )
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

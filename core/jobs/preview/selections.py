@@ -17,6 +17,7 @@ from core.models.jobs import SettleJob
 from core.policy.terms import Terms
 
 NAMED_MAX = 5
+ORIGIN: Final = "origin"  # a key of a job's selection
 NO_NUMBER_FOUND: Final = "None of these claim numbers was found in this practice."
 
 
@@ -83,21 +84,28 @@ def check_claim_ids(session: Session, practice_id: int, selection: Selection) ->
         )
 
 
+def origin(job: SettleJob) -> dict[str, Any]:
+    """Return the selection of the first preview. A preview of the same claims again selects them by their IDs."""
+    first: dict[str, Any] = job.selection.get(ORIGIN, job.selection)
+    return first
+
+
 def describe(job: SettleJob) -> str:
     """Say what the job's request selected, such as "97 claim numbers from a list, 3 not found"."""
-    numbers, claims, filtered = (job.selection.get(key) for key in ("claim_numbers", "claim_ids", "filter"))
+    given = origin(job)
+    numbers, claims, filtered = (given.get(key) for key in ("claim_numbers", "claim_ids", "filter"))
     if numbers is not None:
         words = f"{counted(_size(numbers), 'claim number')} from a list"
         missing = _size(numbers) - job.claims_total if job.claims_total is not None else 0
         return f"{words}, {missing:,} not found" if missing else words
     if claims is not None:
-        return f"{counted(_size(claims), 'claim')}, by claim ID"
+        return f"{counted(_size(claims), 'claim')}, selected by hand"
     if job.reverses_job_id:
         return f"all claims that job {job.reverses_job_id:,} changed"
     words = "all of the practice\u2019s claims"
     if filtered is not None:
         words = f"claims that match {counted(len(filtered), 'filter')}"
-    excluded = _size(job.selection.get("excluded_claim_ids") or 0)
+    excluded = _size(given.get("excluded_claim_ids") or 0)
     return f"{words}, except {counted(excluded, 'unchecked claim')}" if excluded else words
 
 

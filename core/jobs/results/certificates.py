@@ -75,6 +75,7 @@ class Certificate(BaseModel):
 
     practice: str
     job_id: str
+    name: str  # a label that users may change; no evidence, and part of no digest
     kind: str
     status: str
     reverses_job_id: str | None
@@ -89,6 +90,7 @@ class Certificate(BaseModel):
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
     selection_words: str  # what the request selected
+    filter: dict[str, Any]  # the keys and values that chose the claims; empty if no filter did
     posting_date: dt.date
     reason: str | None  # the built-in kind
     reason_name: str | None  # the practice's name for it at the preview
@@ -133,6 +135,7 @@ def for_job(session: Session, key: JobKey) -> Certificate:
     return Certificate(
         practice=session.get_one(Practice, key.practice_id).name,
         job_id=str(job.id),
+        name=job.name,
         kind=job.kind.value,
         status=job.status.value,
         reverses_job_id=str(job.reverses_job_id) if job.reverses_job_id else None,
@@ -140,6 +143,7 @@ def for_job(session: Session, key: JobKey) -> Certificate:
         **_who_and_when(job, names),
         over=limits.describe(job.limits_exceeded),
         selection_words=selections.describe(job),
+        filter=selections.origin(job).get("filter") or {},
         posting_date=job.posting_date,
         reason=job.reason.value if job.reason else None,
         reason_name=job.reason_name,

@@ -36,11 +36,12 @@ _OUTCOMES: Final = {
 }
 _CLAIM: Final = ("Claim ID", "Patient", "Date of Service")
 COLUMN_HEADINGS: Final = {
-    File.SETTLED: (*_CLAIM, "Insurance written off", "Patient written off", "Code", "What happened"),
+    File.SETTLED: (*_CLAIM, "Insurance written off", "Patient written off", "Code", "What happened", "Job name"),
     File.NOT_SETTLED: (
-        *_CLAIM, "Outcome", "Code", "What happened", "Why", "Can be retried", "Insurance balance", "Patient balance"
+        *_CLAIM, "Outcome", "Code", "What happened", "Why", "Can be retried", "Insurance balance", "Patient balance",
+        "Job name",
     ),
-    File.NOT_REACHED: (*_CLAIM, "Insurance balance", "Patient balance"),
+    File.NOT_REACHED: (*_CLAIM, "Insurance balance", "Patient balance", "Job name"),
 }  # fmt: skip
 
 
@@ -89,10 +90,11 @@ def _head(session: Session, key: JobKey, file: File) -> tuple[str, ...]:
 
 def _rows(session: Session, key: JobKey, file: File) -> Iterator[list[Cell]]:
     """Yield the rows: text, dates, and amounts as integer cents."""
+    name = job_queries.find(session, key).name
     for outcome in _OUTCOMES[file]:
         after = 0
         while page := outcomes.items(session, key, outcome=outcome, after_position=after, limit=PAGE_CLAIMS):
-            yield from (_row(file, item) for item in page)
+            yield from ([*_row(file, item), name] for item in page)
             after = page[-1].position
             session.expunge_all()
 
@@ -106,5 +108,5 @@ def _row(file: File, item: ItemRow) -> list[Cell]:
         return [*claim, *due]
     reasons = "; ".join(f"{label}: {value}" for label, value in codes.rule_values(item.why))
     outcome = item.outcome.value if item.outcome else ""
-    again = "yes" if item.retryable else "no"
+    again = "yes" if item.retryable else f"no. {item.not_retryable_because}" if item.not_retryable_because else "no"
     return [*claim, outcome, item.code or "", item.words or "", reasons, again, *due]

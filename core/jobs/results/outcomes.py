@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session
 from core.jobs import codes
 from core.jobs.execution import retry
 from core.jobs.keys import JobKey
+from core.jobs.results.item_groups import ALL_CLAIMS, ItemGroup
 from core.models.claims import Claim
 from core.models.job_items import ChunkState, JobChunk, JobItem, Outcome, Verdict
+from core.models.jobs import SettleJob
 from core.models.practices import Patient
 
 
@@ -44,6 +46,7 @@ class ItemRow:
     code: str | None
     why: dict[str, Any] | None  # the facts that the rule used
     retryable: bool = False  # `retry_failed` would retry it now
+    not_retryable_because: str = ""  # for a failed claim, a sentence
 
     @property
     def words(self) -> str | None:
@@ -81,13 +84,12 @@ def items(
     verdict: Verdict | str | None = None,
     code: str | None = None,
     where: ColumnElement[bool] | None = None,
+    group: ItemGroup = ALL_CLAIMS,
     after_position: int = 0,
     limit: int = 50,
 ) -> list[ItemRow]:
     """Return a page of the job's items after a position, in order. All conditions given apply."""
-    conditions: list[ColumnElement[bool]] = []
-    if where is not None:
-        conditions.append(where)
+    conditions = [one for one in (where, group.where) if one is not None]
     if verdict is not None:
         conditions.append(JobItem.verdict == Verdict(verdict))
     if code is not None:
@@ -100,9 +102,22 @@ def items(
         limit=limit,
     )
     rows = [ItemRow(**row._mapping) for row in session.execute(_named(key, page))]
-    if not any(row.outcome is Outcome.FAILED for row in rows) or not retry.can_retry(session, key):
-        return rows
-    return [replace(row, retryable=row.outcome is Outcome.FAILED) for row in rows]
+    failed = [row.position for row in rows if row.outcome is Outcome.FAILED]
+    return _with_retry(session, key, rows, failed) if failed else rows
+
+
+def _with_retry(session: Session, key: JobKey, rows: list[ItemRow], failed: list[int]) -> list[ItemRow]:
+    """Return the rows, of which these have failed, each with whether it can be retried and otherwise why not."""
+    job = session.get_one(SettleJob, key)
+    obstacle = retry.obstacle(session, job)
+    blocked = {} if obstacle else retry.blocked_claims(session, job, within=JobItem.position.in_(failed))
+    because = {position: obstacle or codes.describe(blocked.get(position, "")) for position in failed}
+    return [
+        replace(row, retryable=not because[row.position], not_retryable_because=because[row.position])
+        if row.position in because
+        else row
+        for row in rows
+    ]
 
 
 def _page(

@@ -65,6 +65,10 @@ def previewed(practice: GivenPractice, _typed: Typed) -> None:
     practice.preview()
 
 
+def named(practice: GivenPractice, _typed: Typed) -> None:
+    practice.preview(name="Year-end")
+
+
 def confirmed(practice: GivenPractice, _typed: Typed) -> None:
     practice.confirm(practice.preview())
 
@@ -185,6 +189,11 @@ CASES = (
     case("show", "1", by=APPROVER, route="GET /settle-jobs/<job_id>", given=previewed, shown="Job 1: 2 claims; 2"),
     case("confirm", "1", "--confirmation", "CONFIRM", by=BILLER, route="POST /settle-jobs/<job_id>/confirm",
          given=previewed, shown="Job 1 is confirmed.\n"),
+    case("jobs", "--person", BILLER, "--kind", "settle", "--amount-min", "30", "--name", "year", by=APPROVER,
+         route="GET /settle-jobs", given=named,
+         shown="change to Settled, 2 claims, awaiting CONFIRM, Small balance, requested by biller  Year-end\n"),
+    case("rename", "1", "Year-end", by=BILLER, route="PUT /settle-jobs/<job_id>/name", given=previewed,
+         shown="Job 1 is now named Year-end.\n"),
     case("discard", "1", by=BILLER, route="POST /settle-jobs/<job_id>/discard", given=previewed,
          shown="Job 1 is discarded.\n"),
     case("pause", "1", by=BILLER, route="POST /settle-jobs/<job_id>/pause", given=confirmed, shown="Job 1 is paus"),

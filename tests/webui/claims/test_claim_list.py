@@ -157,7 +157,7 @@ def test_the_found_claims_are_settled_through_the_same_preview(listed: GivenPrac
     assert first.status_code == 303
     assert again.location == first.location
     job = JobKey(listed.id, int(first.location.rpartition("/")[2]))
-    assert listed.read_job(job).selection == {"claim_numbers": 4}
+    assert listed.read_job(job).selection == {"claim_numbers": 4, "not_found": ["999"]}
     assert "Selected by 4 claim numbers from a list, 1 not found." in biller.says(first.location)
     assert biller.post(f"{first.location}/confirm", on=first.location, confirmation="CONFIRM").status_code == 303
     listed.run()
@@ -176,7 +176,8 @@ def test_a_second_preview_still_names_the_list(listed: GivenPractice, biller: Br
     with listed.sessions() as session:
         newest = session.query(SettleJob).order_by(SettleJob.id.desc()).first()
     assert newest is not None
-    assert (newest.id > first.job_id, newest.selection) == (True, {"claim_numbers": 2})
+    assert newest.id > first.job_id
+    assert newest.selection == {"claim_numbers": 2, "origin": {"claim_numbers": 3, "not_found": ["999"]}}
 
 
 @pytest.mark.parametrize("path", [PAGE, f"{PAGE}/not-found.csv", "/feed/selection"])
@@ -203,3 +204,24 @@ def test_the_largest_list_is_checked_in_one_request(listed: GivenPractice, bille
     assert "1 of 100,000 claim numbers found" in page_text(page)
     assert page.text.count("<tr>") < 220
     assert "The downloads contain all 99,999." in page_text(page)
+
+
+def test_cancel_on_each_step_returns_to_the_list_with_all_its_numbers(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(2)
+    numbers = ["C00001", "C00002", "Z9"]
+    listed = {"scope": "list", "claim_ids": json.dumps(numbers), "target_status": "Settled"}
+
+    reason = biller.post("/jobs", on="/claims", **listed).text
+    assert re.search(r'formaction="/feed/claim-numbers">Cancel</button>', reason)
+    back = biller.post("/feed/claim-numbers", on="/claims", **listed)
+    assert "2 of 3 claim numbers found" in page_text(back)
+
+    job = biller.post("/jobs", on="/claims", **listed, reason="small_balance").location
+    again = biller.post(f"{job}/again", on=job).text
+    assert f'href="/feed/claim-numbers?job={job.rsplit("/", 1)[1]}"' in again
+    assert 'name="to_list"' in biller.read(job)
+    canceled = biller.post(f"{job}/discard", on=job, to_list="1")
+    shown = biller.says(canceled.location)
+    assert "2 of 3 claim numbers found" in shown
+    assert "Z9" in shown
+    assert "Z9" not in canceled.location

@@ -103,6 +103,9 @@ def test_billed_equals_payments_plus_write_offs_plus_balances(practice: GivenPra
     tiles = {claim: amounts_of(biller.read(f"/claims/{claim}")) for claim in ("C1", "C2")}
 
     assert (tiles["C2"]["Patient paid"], tiles["C2"]["Written off"], tiles["C2"]["Total balance"]) == (1_00, 14_02, 0)
+    assert "$15.02 billed = $1.00 paid + $0.00 adjustments + $14.02 written off + $0.00 balance" in biller.says(
+        "/claims/C2"
+    )
     for amounts in tiles.values():
         billed, total = amounts.pop("Billed"), amounts.pop("Total balance")
         assert amounts["Insurance balance"] + amounts["Patient balance"] == total

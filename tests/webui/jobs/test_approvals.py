@@ -157,6 +157,21 @@ def test_a_confirmed_job_over_a_limit_shows_its_approvers_and_when_it_expires(
     assert f"{address_of(previewed)}/approve" not in biller.forms(address_of(previewed))
 
 
+def test_the_approver_sees_which_skip_rules_are_on_and_off(
+    practice: GivenPractice, browser_of: Callable[[Actor], Browser]
+) -> None:
+    practice.claims(1)
+    practice.limit(job=1)
+    job = practice.confirmed()
+    approver = browser_of(practice.person("rules@lakeside.example", Role.APPROVER))
+
+    off, _, on = approver.says(f"/jobs/{job.job_id}").partition("Skip rules: ")[2].partition("On:")
+
+    assert "Too few statements sent to the patient" in off
+    assert "On hold, or excluded from write-offs" in on
+    assert "On hold, or excluded from write-offs" not in off
+
+
 def test_claims_over_the_limit_for_one_claim_are_marked_and_can_be_filtered(
     approver: Browser, awaiting: JobKey
 ) -> None:
@@ -167,7 +182,7 @@ def test_claims_over_the_limit_for_one_claim_are_marked_and_can_be_filtered(
     part = approver.get(f"{address_of(awaiting)}/preview?over=1", **{"X-Dialog": "1"}).text
     assert re.findall(r'claims/(\w+)"', part) == ["DEAR"]
     without_script = approver.get(f"{address_of(awaiting)}/preview?over=1")
-    assert without_script.location == f"{address_of(awaiting)}?over=1"
+    assert without_script.location == f"{address_of(awaiting)}?over=1#preview-claims"
     alone = approver.read(without_script.location)
     assert set(re.findall(r'claims/(\w+)"', alone)) == {"DEAR"}
 

@@ -15,6 +15,7 @@ from core.db.engine import transaction
 from core.jobs import codes
 from core.jobs.execution import finish
 from core.jobs.keys import JobKey
+from core.jobs.results import certificates
 from core.models.claims import Hold
 from core.models.job_items import JobItem, Outcome
 from core.models.jobs import JobStatus, SettleJob
@@ -144,7 +145,7 @@ def test_a_canceled_job_offers_a_file_of_the_claims_not_processed(practice: Give
 
 
 def test_the_certificate_shows_the_amounts_counts_people_and_rules_of_a_job(
-    practice: GivenPractice, job: JobKey, biller: Browser
+    practice: GivenPractice, job: JobKey, biller: Browser, browser_of: OPEN
 ) -> None:
     shown = biller.says(f"/jobs/{job.job_id}/certificate")
 
@@ -160,9 +161,11 @@ def test_the_certificate_shows_the_amounts_counts_people_and_rules_of_a_job(
     assert "Confirmed biller, 11/23/2026 10:00:00 AM" in shown
     assert "Balance Writeoff Both: patient and insurance Recent-payment window Off" in shown
     assert "Appeal window 180 days Min. time since the last statement Off Min. statements sent Off" in shown
-    assert "On hold, or excluded from write-offs on_hold" in shown
+    assert "On hold, or excluded from write-offs" in shown
     document = json.loads(biller.get(f"/jobs/{job.job_id}/certificate.json").text)
-    assert document["items_sha256"] in shown
+    assert document["items_sha256"] not in shown, "a biller does not compare checksums"
+    admin = browser_of(practice.person("admin@lakeside.example", Role.ADMIN))
+    assert document["items_sha256"] in admin.says(f"/jobs/{job.job_id}/certificate")
     assert document["reconciles"] is True
     assert f"/jobs/{job.job_id}/certificate.json" in biller.links(f"/jobs/{job.job_id}/certificate")
 
@@ -228,14 +231,14 @@ def test_failures_with_different_causes_can_be_retried_cause_by_cause(practice: 
 
     shown = biller.says(path)
     assert "Retry 3 failed claims" in shown
-    assert "2 · Locked by another user or process; gave up after five tries" in shown
-    assert "1 · An unexpected error occurred on this claim" in shown
+    assert "2 claims, $30.00 : Locked by another user or process; gave up after five tries" in shown
+    assert "1 claim, $15.00 : An unexpected error occurred on this claim" in shown
     biller.post(f"{path}/retry-failed", on=path, code="unexpected_error")
     practice.run()
 
     assert practice.read("C00003").billing_status == "Settled"
     assert practice.counts(job) == {"settled": 1, "skipped": 0, "failed": 2, "remaining": 0}
-    assert "Retry by cause" not in biller.read(path)
+    assert "An unexpected error" not in biller.read(path)
 
 
 @pytest.mark.parametrize("code", list(codes.HALT_SENTENCES))
@@ -275,5 +278,37 @@ def test_a_jobs_page_shows_no_task_and_no_link_to_flower(
 
     for reader in (biller, admin):
         shown = reader.read(page)
-        assert "Batches" in shown
+        assert "Chunks" not in shown
+        assert "Worker processes" not in shown
         assert not re.search(r"flower|settle\.work|5555", shown, re.IGNORECASE)
+
+
+def test_the_certificate_says_which_filter_chose_the_claims_also_after_a_second_preview(
+    practice: GivenPractice, biller: Browser
+) -> None:
+    practice.claims(3)
+    chosen = {"filter": {"billing_status": ["Balance Due"], "total_due_max_cents": 5_000}}
+    job = practice.preview({**chosen, "excluded_claim_ids": ["C00003"]})
+
+    biller.post("/jobs", on="/claims", again=str(job.job_id), target_status="Settled", reason="charity")
+    again = JobKey(practice.id, job.job_id + 1)
+    practice.confirm(again)
+    practice.run()
+
+    filter_words = "Billing status Balance Due Total balance: max $50.00"
+    assert f"Claims that match 2 filters, except 1 unchecked claim: {filter_words}" in biller.says(
+        f"/jobs/{again.job_id}/certificate"
+    )
+    shown = biller.says(f"/jobs/{again.job_id}")
+    assert filter_words in shown
+    with practice.sessions() as session:
+        certificate = certificates.for_job(session, again)
+    assert (certificate.filter, certificate.settled) == (chosen["filter"], 2)
+
+
+def test_the_certificate_shows_words_and_no_code(job: JobKey, biller: Browser) -> None:
+    shown = biller.says(f"/jobs/{job.job_id}/certificate")
+
+    assert "On hold, or excluded from write-offs" in shown
+    for code in ("on_hold", "changed_since_preview", "already_settled"):
+        assert code not in shown

@@ -201,7 +201,7 @@ def test_a_job_shows_its_selection_by_number_or_by_filter(practice: GivenPractic
     for job in (chosen, filtered):
         practice.confirm(job)
 
-    assert "Selection 2 claims, by claim ID, frozen" in biller.says(f"/jobs/{chosen.job_id}")
+    assert "Selection 2 claims, selected by hand, frozen" in biller.says(f"/jobs/{chosen.job_id}")
     selection = "Selection claims that match 1 filter, except 1 unchecked claim ?, frozen"
     assert re.search(selection, biller.says(f"/jobs/{filtered.job_id}"))
     assert "/claims?billing_status=Balance+Due" in biller.links(f"/jobs/{filtered.job_id}")
@@ -285,6 +285,20 @@ def test_paused_time_is_shown_apart_from_working_time(practice: GivenPractice, b
     assert "Last minute of the run" in shown
     assert "0 in the busiest second" not in shown
     assert "Pauses are excluded." in shown
+
+
+def test_the_chart_of_a_short_run_stays_while_the_job_is_paused(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(24)
+    job = practice.confirmed(chunk_claims=2)
+    engine.work(practice.sessions, worker="tester", clock=ticking(NOW))
+    practice.act(commands.pause, job, now=NOW + dt.timedelta(seconds=2))
+    practice.do(finish.advance, job, now=NOW + dt.timedelta(seconds=2))
+
+    shown = biller.says(f"/jobs/{job.job_id}")
+
+    assert "Paused until a user resumes it." in shown
+    assert "Claims per second Last minute before it stopped: " in shown
+    assert " 0 in the busiest second" not in shown
 
 
 def test_a_job_with_all_claims_done_shows_that_it_is_reconciling(practice: GivenPractice, biller: Browser) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 from core import zone_database
 from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
+from core.models.people import Role
 from core.settings import Settings
 from core.watch import heartbeat
 from core.watch.heartbeat import BEAT, WEB, WORKER, ProcessInfo
@@ -186,3 +187,23 @@ def test_the_page_refreshes_only_the_part_that_changes(ops: Browser) -> None:
     assert part.status_code == 200
     assert "<html" not in part.text
     assert "data-moving" in part.text
+
+
+def test_an_administrator_opens_operations_only_on_a_one_machine_installation(
+    app: OpenAPI, practice: GivenPractice, biller: Browser, browser_of: OPEN
+) -> None:
+    admin = browser_of(practice.person("admin@lakeside.example", Role.ADMIN))
+    practice.claims(1)
+    job = practice.settle()
+    assert admin.get(PAGE).status_code == 403
+    assert PAGE not in admin.links("/claims")
+
+    context = app.extensions["settle"]
+    app.extensions["settle"] = replace(context, settings=context.settings.model_copy(update={"one_machine": True}))
+
+    assert admin.get(PAGE).status_code == 200
+    assert PAGE in admin.links("/claims")
+    assert admin.get("/").location == "/claims"
+    assert "Chunks 1 of 1 done" in admin.says(f"/jobs/{job.job_id}")
+    assert biller.get(PAGE).status_code == 403
+    assert "Chunks" not in biller.says(f"/jobs/{job.job_id}")

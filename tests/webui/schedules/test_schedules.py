@@ -18,6 +18,7 @@ from core.models.schedules import RunOutcome, Schedule, ScheduleMode, ScheduleRu
 from core.schedules import descriptions, estimates, reports, schedule_queries, tick
 from tests.factories import NOW, GivenPractice, Line
 from tests.webui.conftest import Browser, Clock
+from webui.claims import filter_words
 from webui.schedules import schedule_labels
 
 OPEN = Callable[[Actor], Browser]
@@ -527,7 +528,7 @@ def test_a_schedule_stops_when_its_owner_leaves_and_the_user_who_resumes_it_owns
 
 def test_every_filter_field_and_every_run_state_has_a_label() -> None:
     keys = {field.alias or name for name, field in ClaimFilter.model_fields.items()}
-    assert set(schedule_labels.FILTER_LABELS) == keys
+    assert set(filter_words.FILTER_LABELS) == keys
     states = {*descriptions.STATE_LABELS.values(), *RunOutcome, reports.HELD, reports.NONE_SETTLED} - {RunOutcome.JOB}
     assert set(schedule_labels.REPORT) == {str(state) for state in states}
 

@@ -32,6 +32,7 @@ def test_a_retry_that_reopens_a_chunk_while_the_job_finishes_is_never_lost(
     practice: GivenPractice, rounds: int
 ) -> None:
     practice.claims(2)
+    practice.refuse_to_settle("C00002")
     job = practice.confirmed(chunk_claims=1)
     practice.run()
     for round_ in range(rounds):
@@ -77,6 +78,7 @@ def _fail_the_second_claim(practice: GivenPractice, job: tuple[int, int]) -> Non
 
 def test_concurrent_retries_make_one_attempt(practice: GivenPractice) -> None:
     practice.claims(2)
+    practice.refuse_to_settle("C00002")
     job = practice.confirmed(chunk_claims=1)
     practice.run()
     _fail_the_second_claim(practice, job)

@@ -32,7 +32,7 @@ def test_the_three_files_name_every_claim_once(practice: GivenPractice) -> None:
     practice.claim("3", Line(0, 5))
     practice.claim("4", Line(0, 7))
     practice.refuse_to_settle("3")
-    job = practice.confirmed(chunk_claims=1)
+    job = practice.confirmed(chunk_claims=1, name="Monday")
     for _ in range(3):
         practice.settle_chunk(practice.take_chunk())
     with transaction(practice.sessions) as session:
@@ -42,7 +42,8 @@ def test_the_three_files_name_every_claim_once(practice: GivenPractice) -> None:
     settled, not_settled, not_reached = (_csv(practice, job, file) for file in File)
 
     assert settled[1:] == [
-        ["1", "The Patient", "05/07/2026", "1.00", "0.50", "", ""], ["Total", "", "", "1.00", "0.50", "", ""]
+        ["1", "The Patient", "05/07/2026", "1.00", "0.50", "", "", "Monday"],
+        ["Total", "", "", "1.00", "0.50", "", "", ""],
     ]  # fmt: skip
     assert [row[0] for row in not_settled[1:-1]] == ["2", "3"]
     assert not_settled[1][3:8] == [
@@ -53,7 +54,7 @@ def test_the_three_files_name_every_claim_once(practice: GivenPractice) -> None:
         "no",
     ]
     assert not_settled[2][3:5] == ["failed", "database_refused"]
-    assert not_reached[1:-1] == [["4", "The Patient", "05/07/2026", "0.00", "0.07"]]
+    assert not_reached[1:-1] == [["4", "The Patient", "05/07/2026", "0.00", "0.07", "Monday"]]
 
 
 @pytest.mark.parametrize("name", ["=cmd()", "+1", "-1", "@x", "\tx"])

@@ -1,0 +1,48 @@
+"""List the practice's jobs."""
+
+from typing import Any
+
+import click
+
+from core.cli import formats, options
+from core.cli.client import Api
+from core.cli.user_command import user_command
+from core.counting import counted
+from core.models.jobs import JobKind, JobStatus
+from core.money import parse_amount
+
+
+def _format_jobs(answer: dict[str, Any]) -> str:
+    return "\n".join(map(_line, answer["settle_jobs"])) or "No jobs match."
+
+
+def _line(job: dict[str, Any]) -> str:
+    claims = job["counts"]["claims"] if job["counts"] else job["claims_expected"]
+    what = f"reverse job {job['reverses_job_id']}" if job["reverses_job_id"] else f"change to {job['target_status']}"
+    by = f"requested by {job['requested_by'] or 'an unknown user'}"
+    parts = [what, "" if claims is None else counted(claims, "claim"), job["status_words"], job["reason_name"]]
+    name = f"  {job['name']}" if job["name"] else ""
+    return f"{job['id']}  {formats.utc(job['requested_at'])}  {', '.join(filter(None, [*parts, by]))}{name}"
+
+
+@user_command(_format_jobs, name="jobs")
+@click.option("--name", help="Only jobs with this text in their name.")
+@click.option("--person", metavar="EMAIL", help="Only jobs that this user requested.")
+@click.option("--status", type=click.Choice([status.value for status in JobStatus]), help="Only jobs in this status.")
+@click.option("--kind", type=click.Choice([kind.value for kind in JobKind]), help="Only jobs of this kind.")
+@click.option("--reason", metavar="CODE", help="Only jobs with this reason (see `settle reason list`).")
+@click.option("--from", type=options.DAY, metavar="YYYY-MM-DD", help="First day, in the practice's time zone.")
+@click.option("--to", type=options.DAY, metavar="YYYY-MM-DD", help="Last day, in the practice's time zone.")
+@click.option("--amount-min", metavar="DOLLARS", help="Minimum amount written off, restored or previewed.")
+@click.option("--amount-max", metavar="DOLLARS", help="Maximum amount written off, restored or previewed.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Show at most this many jobs."
+)
+def list_jobs(api: Api, limit: int, amount_min: str | None, amount_max: str | None, **wanted: Any) -> Any:
+    """List the practice's jobs, newest first. Options narrow the list."""
+    amounts = {"amount_min_cents": amount_min, "amount_max_cents": amount_max}
+    wanted |= {key: parse_amount(dollars) for key, dollars in amounts.items() if dollars is not None}
+    return api.get_all("/settle-jobs", "settle_jobs", most=limit, **wanted)
+
+
+COMMANDS = [list_jobs]

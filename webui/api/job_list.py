@@ -1,0 +1,66 @@
+"""The list of jobs and its filter."""
+
+from typing import Annotated
+
+from flask import Response, jsonify
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+from core import paging, reading
+from core.access.permissions import Action
+from core.audit import log
+from core.claims.filters import CentsBound
+from core.jobs import job_queries
+from core.jobs.job_filter import JobFilter
+from core.models.jobs import JobKind, JobStatus
+from webui.api.blueprint import JOBS, api, problem_responses
+from webui.api.job_models import SettleJobsPage
+from webui.api.job_responses import job_summaries
+from webui.api.request_parsing import Page, requires
+from webui.shared.app_context import app_context
+from webui.shared.token_auth import current_actor
+
+
+class JobsQuery(Page):
+    """Filters and a page of jobs. Dates are inclusive and use the practice's time zone."""
+
+    status: JobStatus | None = None
+    name: Annotated[str | None, Field(min_length=1, description="A part of the job's name")] = None
+    kind: JobKind | None = None
+    reason: Annotated[str | None, Field(description="Code of the practice's write-off reason")] = None
+    person: Annotated[str | None, Field(description="E-mail address of the user who requested the job")] = None
+    from_: Annotated[reading.Day | None, Field(alias="from", description="Requested on this day or later")] = None
+    to: Annotated[reading.Day | None, Field(description="Requested on this day or earlier")] = None
+    amount_min_cents: Annotated[
+        CentsBound | None, Field(description="Amount written off or restored or, before CONFIRM, the preview's")
+    ] = None
+    amount_max_cents: CentsBound | None = None
+
+    def narrowed(self, session: Session, practice_id: int) -> JobFilter:
+        """Return the filter alone. Raise `BadJobFilter`, and `NotFound` if the practice has no such user."""
+        return JobFilter(
+            status=self.status,
+            name=self.name,
+            kind=self.kind,
+            reason=self.reason,
+            requester=log.find_user_id(session, practice_id, self.person) if self.person else None,
+            first_day=self.from_,
+            last_day=self.to,
+            amount_min_cents=self.amount_min_cents,
+            amount_max_cents=self.amount_max_cents,
+        )
+
+
+@api.get("/settle-jobs", tags=[JOBS], responses={200: SettleJobsPage, **problem_responses(404)})
+@requires(Action.SEE_CLAIMS)
+def list_jobs(query: JobsQuery) -> Response:
+    """List the practice's jobs that match every given filter, newest first."""
+    practice_id, before = current_actor().practice_id, query.after()
+    with app_context().sessions() as session:
+        matching = query.narrowed(session, practice_id)
+        jobs = job_queries.list_jobs(session, practice_id, before_id=before, matching=matching, limit=query.limit + 1)
+        shown, last = paging.cut(jobs, query.limit)
+        answer = SettleJobsPage(
+            settle_jobs=job_summaries(session, practice_id, shown), next_cursor=str(last.id) if last else None
+        )
+    return jsonify(answer.json_ready())

@@ -1,0 +1,78 @@
+"""A filter of claims in words, as the feed shows it."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, Final
+
+from core.claims.age_buckets import BUCKETS
+from core.claims.feed import FeedChoices
+from webui.claims.feed_columns import ELIGIBILITY_PILLS
+from webui.shared.labels import date, money
+
+FILTER_LABELS: Final = {
+    "billing_status": "Billing status",
+    "claim_status": "Claim status",
+    "claim_type": "Claim type",
+    "office": "Office",
+    "billing_provider": "Billing provider",
+    "supervising_provider": "Supervising provider",
+    "payer": "Payer name contains",
+    "payer_id": "Payer ID",
+    "primary_payer_id": "Ins 1 payer ID",
+    "patient": "Patient name contains",
+    "patient_id": "Patient ID",
+    "claim_id": "Claim ID",
+    "claim_id_part": "Claim ID contains",
+    "claim_id_prefix": "Claim ID starts with",
+    "from": "Date of service: from",
+    "to": "Date of service: to",
+    "amount_cents": "Billed amount or balance",
+    **{
+        f"{side}_due_{end}_cents": f"{name} balance: {words}"
+        for side, name in (("insurance", "Insurance"), ("patient", "Patient"), ("total", "Total"))
+        for end, words in (("min", "min"), ("max", "max"))
+    },
+    "age_bucket": "Days since date of service",
+    "age_min_days": "Age in days: min",
+    "age_max_days": "Age in days: max",
+    "last_payment_before": "No payment since",
+    "statements_sent_min": "Statements sent: min",
+    "statements_sent_max": "Statements sent: max",
+    "last_statement_before": "No statement since",
+    "denied_from": "Denied: from",
+    "denied_to": "Denied: to",
+    "denial_group": "Denial group",
+    "denial_carc": "Denial CARC",
+    "has_primary": "Has insurance",
+    "has_secondary": "Has secondary insurance",
+    "on_hold": "On hold",
+    "in_job": "Already in an unfinished job",
+    "eligibility": "Write-off check",
+}
+_DATE_KEYS: Final = frozenset({
+    "from", "to", "last_payment_before", "last_statement_before", "denied_from", "denied_to"
+})  # fmt: skip
+
+
+def describe_filter(filter_: Mapping[str, Any], choices: FeedChoices) -> list[tuple[str, str]]:
+    """Return label and value of each filter term, with offices and providers by name."""
+    named = {
+        "office": dict(choices.offices),
+        "billing_provider": dict(choices.providers),
+        "supervising_provider": dict(choices.providers),
+        "age_bucket": {bucket.key.value: bucket.label for bucket in BUCKETS},
+        "eligibility": {code: pill.word for code, pill in ELIGIBILITY_PILLS.items()},
+    }
+    return [(FILTER_LABELS[key], _format_value(key, value, named.get(key, {}))) for key, value in filter_.items()]
+
+
+def _format_value(key: str, value: Any, names: Mapping[str, str]) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(names.get(one, one) for one in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if key.endswith("_cents"):
+        return money(value)
+    if key in _DATE_KEYS:
+        return date(dt.date.fromisoformat(value))
+    return str(value)
