@@ -10,6 +10,7 @@ from core.models import (
     job_items,
     jobs,
     ledger,
+    ledger_sums,
     operations,
     people,
     practices,
@@ -18,8 +19,8 @@ from core.models import (
 )
 
 __all__ = [
-    "claims", "exports", "import_changes", "import_mappings", "imports", "job_items", "jobs", "ledger", "metadata",
-    "operations", "people", "practices", "recognized_postings", "schedules",
+    "claims", "exports", "import_changes", "import_mappings", "imports", "job_items", "jobs", "ledger", "ledger_sums",
+    "metadata", "operations", "people", "practices", "recognized_postings", "schedules",
 ]  # fmt: skip
 
 metadata = Base.metadata
