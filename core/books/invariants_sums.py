@@ -4,7 +4,6 @@ from typing import Final
 
 from core.books.check import Invariant, of_practice
 
-_MONTH: Final = "date_trunc('month', {}::timestamp)::date"
 _CENTS: Final = """
     -coalesce(sum({cents}) FILTER (WHERE p.responsibility = 'insurance'), 0) AS insurance_cents,
     -coalesce(sum({cents}) FILTER (WHERE p.responsibility = 'patient'), 0) AS patient_cents"""
@@ -18,8 +17,8 @@ _DIFFERS: Final = "HAVING sum(insurance_cents) <> 0 OR sum(patient_cents) <> 0"
 
 # The postings, as negative sums, so that they and the report's sums cancel each other out. Summed by day first.
 _POSTED: Final = f"""
-    SELECT q.practice_id, {_MONTH.format("q.posted_on")} AS month, q.kind, q.job_id, q.payer_id, q.provider_id,
-           q.insurance_cents, q.patient_cents
+    SELECT q.practice_id, date_trunc('month', q.posted_on::timestamp)::date AS month, q.kind, q.job_id,
+           q.payer_id, q.provider_id, q.insurance_cents, q.patient_cents
     FROM (
         SELECT p.practice_id, p.posted_on, CASE p.kind WHEN 'charge' THEN 'charge' WHEN 'write_off' THEN 'write_off'
                  ELSE 'reversal' END AS kind,
@@ -48,7 +47,7 @@ _POSTED: Final = f"""
 
 # What the certificates show, from the chunks' counters.
 _CERTIFIED: Final = f"""
-    SELECT k.practice_id, {_MONTH.format("j.posting_date")} AS month,
+    SELECT k.practice_id, date_trunc('month', j.posting_date::timestamp)::date AS month,
            CASE j.kind WHEN 'reverse' THEN 'reversal' ELSE 'write_off' END AS kind,
            coalesce(j.reverses_job_id, j.id) AS job_id, -k.insurance_cents, -k.patient_cents
     FROM job_chunk k JOIN settle_job j ON j.practice_id = k.practice_id AND j.id = k.job_id

@@ -8,74 +8,30 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Select,
-    String,
-    and_,
-    case,
-    cast,
-    column,
-    func,
-    literal,
-    select,
-    text,
-    true,
-)
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from core.books.write_off_groups import (
+    DIMENSION_NAMES,
+    OF_CHARGES,
+    Asked,
+    Dimension,
+    Value,
+    month_value,
+    sums_query,
+    value_of,
+)
 from core.claims import table_files
 from core.claims.table_files import Cell, Table
-from core.db.sums import sum_cents
-from core.models.jobs import SettleJob
-from core.models.ledger import REASON_NAMES
-from core.models.ledger_sums import LedgerSum, SumKind
-from core.models.people import User
-from core.models.practices import PAYER_CLASS_NAMES, SELF_PAY, Payer, PayerClass, Provider
-from core.models.schedules import Schedule
+from core.models.ledger_sums import SumKind
 from core.practices import periods
 
-MONTHS_DEFAULT: Final = 12
-_NONE: Final = "none"
-_NO_NAME: Final = "–"
-
-
-class Dimension(StrEnum):
-    """What the report can be grouped by, in the order of its columns."""
-
-    MONTH = "month"
-    REASON = "reason"
-    PAYER_CLASS = "payer_class"
-    PAYER = "payer"
-    PROVIDER = "provider"
-    PERSON = "person"
-
-
-DIMENSION_NAMES: Final = {
-    Dimension.MONTH: "Month",
-    Dimension.REASON: "Reason",
-    Dimension.PAYER_CLASS: "Payer class",
-    Dimension.PAYER: "Payer",
-    Dimension.PROVIDER: "Provider",
-    Dimension.PERSON: "Written off by",
-}
-BY_DEFAULT: Final = (Dimension.MONTH, Dimension.REASON)
-_OF_CHARGES: Final = frozenset({Dimension.MONTH, Dimension.PAYER_CLASS, Dimension.PAYER, Dimension.PROVIDER})
 _COLUMN_HEADINGS: Final = (
     "Written off", "Insurance", "Patient", "Reversed", "Recovered", "Adjusted later", "Net written off",
     "Charges", "Rate",
 )  # fmt: skip
-
-
-class Value(NamedTuple):
-    """A value of a dimension: the code in addresses, and its name."""
-
-    code: str
-    name: str
 
 
 @dataclass
@@ -95,9 +51,14 @@ class Amounts:
         return self.insurance_cents + self.patient_cents
 
     @property
+    def back_cents(self) -> int:
+        """Return what was reversed, recovered or adjusted later."""
+        return self.reversed_cents + self.recovered_cents + self.replaced_cents
+
+    @property
     def net_cents(self) -> int:
         """Return what is left of it. It is negative if more was reversed than written off."""
-        return self.written_off_cents - self.reversed_cents - self.recovered_cents - self.replaced_cents
+        return self.written_off_cents - self.back_cents
 
     @property
     def rate_basis_points(self) -> int | None:
@@ -122,15 +83,6 @@ class Amounts:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The months of the report, both inclusive, and what it is grouped by."""
-
-    first: dt.date
-    last: dt.date
-    by: tuple[Dimension, ...] = BY_DEFAULT
-
-
-@dataclass(frozen=True)
 class ReportRow:
     """The amounts of one group."""
 
@@ -148,35 +100,19 @@ class Report:
     total: Amounts
 
 
-def reason_name() -> ColumnElement[str]:
-    """Return, as SQL, the reason's name at the preview of the job `SettleJob`, or "No reason"."""
-    built_in = case({reason.value: name for reason, name in REASON_NAMES.items()}, value=cast(SettleJob.reason, String))
-    name = func.nullif(SettleJob.practice_reason["name"].astext, "")
-    return func.coalesce(name, built_in, literal("No reason"))
-
-
-def person_code() -> ColumnElement[str]:
-    """Return, as SQL, who confirmed the job `SettleJob`: a schedule or a user."""
-    return case(
-        (SettleJob.schedule_id.is_not(None), func.concat("schedule-", SettleJob.schedule_id)),
-        (SettleJob.confirmed_by.is_not(None), func.concat("user-", SettleJob.confirmed_by)),
-        else_=literal(_NONE),
-    )
-
-
 def report(session: Session, practice_id: int, asked: Asked) -> Report:
     """Return the report."""
     session.execute(text("SELECT set_config('jit', 'off', true)"))
-    rows = session.execute(_query(practice_id, asked)).all()
+    rows = session.execute(sums_query(practice_id, asked)).all()
     groups: dict[tuple[Value, ...], ReportRow] = {}
-    months = {month: ReportRow({Dimension.MONTH: _month(month)}) for month in _months(asked)}
+    months = {month: ReportRow({Dimension.MONTH: month_value(month)}) for month in _months(asked)}
     charges: dict[tuple[Value | None, ...], Amounts] = defaultdict(Amounts)
     total = Amounts()
     for row in rows:
         added = (SumKind(row.kind), int(row.insurance_cents), int(row.patient_cents))
         total.add(*added)
         months[row.month].amounts.add(*added)
-        values = {dimension: _value(dimension, row) for dimension in asked.by}
+        values = {dimension: value_of(dimension, row) for dimension in asked.by}
         if added[0] is SumKind.CHARGE:
             charges[_charge_key(values)].add(*added)
         else:
@@ -186,68 +122,11 @@ def report(session: Session, practice_id: int, asked: Asked) -> Report:
     return Report(asked, sorted(groups.values(), key=_order), [*months.values()], total)
 
 
-def _query(practice_id: int, asked: Asked) -> Select[Any]:
-    """Return the sums by what is asked for, with the names of each group."""
-    names = ("payer_id", "provider_id", "insurance_cents", "patient_cents")
-    part = func.unnest(
-        LedgerSum.payer_ids, LedgerSum.provider_ids, LedgerSum.insurance_cents, LedgerSum.patient_cents
-    ).table_valued(*(column(name, BigInteger) for name in names), name="part")
-    by = set(asked.by)
-    key: list[Any] = [LedgerSum.month, LedgerSum.kind]
-    key += [LedgerSum.job_id] if by & {Dimension.REASON, Dimension.PERSON} else []
-    key += [part.c.payer_id] if by & {Dimension.PAYER, Dimension.PAYER_CLASS} else []
-    key += [part.c.provider_id] if Dimension.PROVIDER in by else []
-    sums = (
-        select(*key, *(sum_cents(part.c[name]).label(name) for name in ("insurance_cents", "patient_cents")))
-        .join_from(LedgerSum, part, true())
-        .where(LedgerSum.practice_id == practice_id, LedgerSum.month.between(asked.first, asked.last))
-        .group_by(*key)
-        .cte("sums")
-    )
-    source = select(*sums.c).select_from(sums)
-    if "job_id" in sums.c:
-        of_job = and_(SettleJob.practice_id == practice_id, SettleJob.id == sums.c.job_id)
-        who = (
-            reason_name().label("reason"), person_code().label("person_code"), User.name.label("user"),
-            Schedule.name.label("schedule"), SettleJob.schedule_id,
-        )  # fmt: skip
-        source = (
-            source.add_columns(*who)
-            .outerjoin(SettleJob, of_job)
-            .outerjoin(User, and_(User.practice_id == practice_id, User.id == SettleJob.confirmed_by))
-            .outerjoin(Schedule, and_(Schedule.practice_id == practice_id, Schedule.id == SettleJob.schedule_id))
-        )
-    if "payer_id" in sums.c:
-        source = source.add_columns(Payer.external_id.label("payer_code"), Payer.name.label("payer"), Payer.payer_class)
-        source = source.outerjoin(Payer, and_(Payer.practice_id == practice_id, Payer.id == sums.c.payer_id))
-    if "provider_id" in sums.c:
-        source = source.add_columns(Provider.external_id.label("provider_code"), Provider.name.label("provider"))
-        source = source.outerjoin(
-            Provider, and_(Provider.practice_id == practice_id, Provider.id == sums.c.provider_id)
-        )
-    return source
-
-
-def _value(dimension: Dimension, row: Any) -> Value:
-    match dimension:
-        case Dimension.MONTH:
-            return _month(row.month)
-        case Dimension.REASON:
-            return Value(row.reason, row.reason)
-        case Dimension.PAYER_CLASS:
-            payer_class = row.payer_class or PayerClass.SELF_PAY
-            return Value(payer_class.value, PAYER_CLASS_NAMES[payer_class])
-        case Dimension.PAYER:
-            return Value(row.payer_code or "", row.payer or SELF_PAY)
-        case Dimension.PROVIDER:
-            return Value(row.provider_code or "", row.provider or _NO_NAME)
-        case Dimension.PERSON:
-            schedule = f"Schedule “{row.schedule}”" if row.schedule else "Schedule"
-            return Value(row.person_code, schedule if row.schedule_id is not None else row.user or _NO_NAME)
-
-
-def _month(month: dt.date) -> Value:
-    return Value(periods.format_code(month), f"{month:%B %Y}")
+def group_names(session: Session, practice_id: int, asked: Asked, group: dict[Dimension, str]) -> dict[Dimension, str]:
+    """Return the name of each code in the group, or the code itself if the report has no such group."""
+    rows = report(session, practice_id, Asked(asked.first, asked.last, tuple(group))).rows if group else []
+    names = {(one, value.code): value.name for row in rows for one, value in row.values.items()}
+    return {one: names.get((one, code), code) for one, code in group.items()}
 
 
 def _months(asked: Asked) -> Iterator[dt.date]:
@@ -258,7 +137,7 @@ def _months(asked: Asked) -> Iterator[dt.date]:
 
 
 def _charge_key(values: dict[Dimension, Value]) -> tuple[Value | None, ...]:
-    return tuple(value for dimension, value in values.items() if dimension in _OF_CHARGES)
+    return tuple(value for dimension, value in values.items() if dimension in OF_CHARGES)
 
 
 def _order(row: ReportRow) -> tuple[Any, ...]:

@@ -35,6 +35,7 @@ from webui.api import (
     schedules,
     users,
     voids,
+    write_off_report,
 )
 from webui.api.blueprint import api
 from webui.shared import problem_json
@@ -67,6 +68,7 @@ __all__ = [
     "schedules",
     "users",
     "voids",
+    "write_off_report",
 ]
 
 # a script with an old token is refused quickly and does not keep the server busy

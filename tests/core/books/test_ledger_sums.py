@@ -67,13 +67,13 @@ def test_payments_adjustments_and_voids_after_the_write_off(practice: GivenPract
 
 def test_a_claim_that_gets_another_payer_or_provider_takes_its_sums_along(practice: GivenPractice, job: JobKey) -> None:
     practice.post("2", 40_00, key="payment")
-    medicare = practice.payer("M", PayerClass.MEDICARE)
+    tricare = practice.payer("T", PayerClass.TRICARE)
 
-    practice.change("2", primary_payer_id=medicare, billing_provider_id=practice.provider("P", write_off=None))
+    practice.change("2", primary_payer_id=tricare, billing_provider_id=practice.provider("P", write_off=None))
 
     assert {key: cents for key, cents in sums(practice).items() if key[1] != practice.ids["Payer"]} == {
-        ("write_off", medicare): 100_00,
-        ("recovery", medicare): 40_00,
+        ("write_off", tricare): 100_00,
+        ("recovery", tricare): 40_00,
     }
 
 
