@@ -29,7 +29,7 @@ from core.practices import periods
 
 # A statement over a thousand claims finishes before JIT can compile it. The chunk adds its own rows to the sums of the
 # ledger (`core.models.ledger_sums`).
-_CONFIGURED: Final = text("SELECT set_config('jit', 'off', true), set_config('settle.sums', 'by chunk', true)")
+_CONFIGURED: Final = text("SELECT set_config('jit', 'off', true), set_config('settle.sums', 'chunk', true)")
 
 
 class LedgerMismatch(Exception):

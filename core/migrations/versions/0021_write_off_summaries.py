@@ -75,7 +75,7 @@ def _sums(postings: str) -> str:
 _ON_POSTING: Final = """
 CREATE FUNCTION sum_postings() RETURNS trigger LANGUAGE plpgsql SET search_path = "{schema}", pg_temp SET jit = off AS $$
 BEGIN
-    IF current_setting('settle.sums', true) = 'by chunk'
+    IF current_setting('settle.sums', true) = 'chunk'
         OR NOT EXISTS (SELECT FROM added WHERE kind IN ('charge', 'write_off', 'reversal')) THEN
         RETURN NULL;
     END IF;

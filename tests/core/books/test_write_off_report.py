@@ -2,13 +2,14 @@
 
 import datetime as dt
 import itertools
+from collections import Counter
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from core.access.permissions import Actor
-from core.books import report_request, write_off_claims, write_off_report
+from core.books import month_write_offs, report_request, write_off_claims, write_off_report
 from core.books.report_request import BadReport
 from core.books.write_off_claims import Amount, ClaimPage, Column
 from core.books.write_off_groups import OF_CHARGES, Asked, Dimension
@@ -121,6 +122,20 @@ def test_the_rate_is_the_net_against_the_charges_of_the_same_payers(busy: GivenP
     assert {code: one.charges_cents for code, one in rows.items()} == by_payer
     assert whole.total.charges_cents == sum(by_payer.values())
     assert rows["T"].rate_basis_points == round(60_00 * 10_000 / by_payer["T"])
+
+
+def test_the_month_page_and_the_report_show_the_same_net(busy: GivenPractice) -> None:
+    of_month = busy.do(month_write_offs.for_month, busy.id, NOVEMBER)
+    by_reason: Counter[str] = Counter()
+    for row in of_month.by_reason:
+        by_reason[row.name] += row.net_cents
+
+    report = read(busy, D.REASON, first=NOVEMBER)
+
+    assert by_reason == {row.values[D.REASON].name: row.amounts.net_cents for row in report.rows}
+    back = sum(side["cents"] for side in of_month.reversed_write_offs.values())
+    reposted = sum(row.written_off_cents for row in of_month.by_reason) - report.total.written_off_cents
+    assert back - reposted == report.total.back_cents
 
 
 @pytest.mark.parametrize(
