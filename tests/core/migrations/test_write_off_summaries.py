@@ -1,6 +1,7 @@
 """Migration 0021 sums the ledger that it finds, and can be undone."""
 
 from alembic import command
+from alembic.script import ScriptDirectory
 
 from core.access.permissions import Actor
 from core.migrations.run import _alembic_config, migrate_database
@@ -16,7 +17,8 @@ def test_an_existing_ledger_gets_its_sums(practice: GivenPractice, admin: Actor)
     practice.post("2", 40_00)
     url = practice.sessions.kw["bind"].url.render_as_string(hide_password=False)
 
-    command.downgrade(_alembic_config(url), "0019")
+    migration = ScriptDirectory.from_config(_alembic_config()).get_revision("0021")
+    command.downgrade(_alembic_config(url), str(migration.down_revision))
     migrate_database(url)
 
     assert practice.violations() == []
