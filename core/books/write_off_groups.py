@@ -52,6 +52,15 @@ DIMENSION_NAMES: Final = {
     Dimension.PROVIDER: "Provider",
     Dimension.PERSON: "Written off by",
 }
+# The column of `sums_query` that determines the value.
+ID_COLUMNS: Final = {
+    Dimension.MONTH: "month",
+    Dimension.REASON: "job_id",
+    Dimension.PAYER_CLASS: "payer_id",
+    Dimension.PAYER: "payer_id",
+    Dimension.PROVIDER: "provider_id",
+    Dimension.PERSON: "job_id",
+}
 BY_DEFAULT: Final = (Dimension.MONTH, Dimension.REASON)
 OF_CHARGES: Final = frozenset({Dimension.MONTH, Dimension.PAYER_CLASS, Dimension.PAYER, Dimension.PROVIDER})
 

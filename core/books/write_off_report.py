@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from core.books.write_off_groups import (
     DIMENSION_NAMES,
+    ID_COLUMNS,
     OF_CHARGES,
     Asked,
     Dimension,
@@ -108,11 +109,12 @@ def report(session: Session, practice_id: int, asked: Asked) -> Report:
     months = {month: ReportRow({Dimension.MONTH: month_value(month)}) for month in _months(asked)}
     charges: dict[tuple[Value | None, ...], Amounts] = defaultdict(Amounts)
     total = Amounts()
+    known: dict[tuple[Dimension, Any], Value] = {}
     for row in rows:
         added = (SumKind(row.kind), int(row.insurance_cents), int(row.patient_cents))
         total.add(*added)
         months[row.month].amounts.add(*added)
-        values = {dimension: value_of(dimension, row) for dimension in asked.by}
+        values = {dimension: _known_value(known, dimension, row) for dimension in asked.by}
         if added[0] is SumKind.CHARGE:
             charges[_charge_key(values)].add(*added)
         else:
@@ -120,6 +122,16 @@ def report(session: Session, practice_id: int, asked: Asked) -> Report:
     for group in groups.values():
         group.amounts.charges_cents = charges[_charge_key(group.values)].charges_cents
     return Report(asked, sorted(groups.values(), key=_order), [*months.values()], total)
+
+
+def _known_value(known: dict[tuple[Dimension, Any], Value], dimension: Dimension, row: Any) -> Value:
+    """Return the value of the row, the same object for the same id."""
+    # With an object for each cell, the garbage collector would take most of the time of a large report.
+    key = dimension, getattr(row, ID_COLUMNS[dimension])
+    found = known.get(key)
+    if found is None:
+        found = known[key] = value_of(dimension, row)
+    return found
 
 
 def group_names(session: Session, practice_id: int, asked: Asked, group: dict[Dimension, str]) -> dict[Dimension, str]:

@@ -20,11 +20,12 @@ class SumKind(StrEnum):
 
 
 class LedgerSum(Base):
-    """A part of the sums of one month, kind and job, by payer and provider. Rows are only added.
+    """A part of the sums of one month, kind and job, by payer and provider. The sums are those of all rows.
 
     Each row stands for one statement or chunk. Its four arrays have the same length: the payers and providers, and
     what is summed for each. A trigger on `posting` adds the rows. A chunk adds its own, because that costs less, and
-    tells the trigger in `settle.sums`. Another trigger moves the sums of a claim whose payer or provider changes.
+    tells the trigger in `settle.sums`. A finished job's rows are combined. Another trigger moves the sums of a claim
+    whose payer or provider changes.
     """
 
     __tablename__ = "ledger_sum"

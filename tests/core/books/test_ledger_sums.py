@@ -8,7 +8,7 @@ from sqlalchemy import text
 from core.access.permissions import Actor
 from core.jobs.execution import settle_chunk
 from core.jobs.keys import JobKey
-from core.ledger import voids
+from core.ledger import sums as ledger_sums, voids
 from core.ledger.entries import Void
 from core.ledger.ledger_queries import list_ledger_rows
 from core.models.practices import PayerClass
@@ -48,6 +48,15 @@ def test_a_job_and_the_reversal_of_one_claim(practice: GivenPractice, job: JobKe
     practice.run()
 
     assert sums(practice) == {**written_off, ("reversal", None): 100_00}
+
+
+def test_a_finished_job_has_one_row(practice: GivenPractice, job: JobKey, admin: Actor) -> None:
+    practice.reverse(job, by=admin, chunk_claims=1)
+    practice.run()
+
+    with practice.sessions() as session:
+        rows = session.execute(text("SELECT kind, count(*) FROM ledger_sum WHERE kind <> 'charge' GROUP BY 1")).all()
+    assert sorted(map(tuple, rows)) == [("reversal", 1), ("write_off", 1)]
 
 
 def test_payments_adjustments_and_voids_after_the_write_off(practice: GivenPractice, job: JobKey) -> None:
@@ -95,6 +104,7 @@ def test_the_trigger_adds_what_a_worker_of_the_previous_version_posts(
         "EXECUTE FUNCTION forget()"
     )
     monkeypatch.setattr(settle_chunk, "_CONFIGURED", text("SELECT set_config('jit', 'off', true)"))
+    monkeypatch.setattr(ledger_sums, "combine", lambda *_: None)
 
     practice.settle()
 
