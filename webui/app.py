@@ -27,6 +27,7 @@ from webui.claims import (
     exclusions,
     feed,
     recoveries,
+    write_off_report,
     write_offs,
 )
 from webui.imports import change_labels, import_mappings, import_pages, upload
@@ -147,7 +148,7 @@ def _register_practice_pages(app: OpenAPI) -> None:
     """Register imports, month-end close, credits, exclusions, reasons, the audit and the pages about write-offs."""
     for pages in (
         import_pages, upload, import_mappings, months, posting_date, credit_balances, aging, recoveries, exclusions,
-        reasons, audit, write_offs, claim_list,
+        reasons, audit, write_offs, write_off_report, claim_list,
     ):  # fmt: skip
         app.register_blueprint(pages.blueprint)
 

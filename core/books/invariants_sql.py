@@ -6,6 +6,7 @@ from core.books.check import Invariant, of_practice
 from core.books.invariants_audit import AUDIT_INVARIANTS
 from core.books.invariants_late import LATE_INVARIANTS
 from core.books.invariants_manual import MANUAL_INVARIANTS
+from core.books.invariants_sums import SUM_INVARIANTS
 
 _CLAIM: Final = "'practice ' || c.practice_id || ', claim ' || c.external_id"
 _JOB: Final = "'practice ' || j.practice_id || ', job ' || j.id"
@@ -254,4 +255,5 @@ INVARIANTS: Final[dict[str, Invariant]] = {
     **AUDIT_INVARIANTS,
     **LATE_INVARIANTS,
     **MANUAL_INVARIANTS,
+    **SUM_INVARIANTS,
 }

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     Date,
     DateTime,
@@ -30,9 +31,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from core.db.sums import sum_cents
 from core.models.claims import Claim, LineItem
 from core.models.jobs import SettleJob
 from core.models.ledger import Posting, PostingKind, Responsibility
+from core.models.ledger_sums import LedgerSum, SumKind
 
 
 class SplitAmount(NamedTuple):
@@ -163,8 +166,8 @@ def _cleared(decided: Subquery) -> Update:
 
 def move_claims(session: Session, decided: Decided, job: SettleJob) -> SplitAmount:
     """Move the claims to the job's target status and subtract the write-offs. Return the resulting balances."""
-    named = {**decided.named, "target_status": job.target_status}
-    return SplitAmount(*map(int, session.execute(_moved(decided.rows), named).one()))
+    named = {"target_status": job.target_status, **named_sums(SumKind.WRITE_OFF, job.id, job.posting_date)}
+    return SplitAmount(*map(int, session.execute(_moved(decided.rows), {**decided.named, **named}).one()))
 
 
 @cache
@@ -174,15 +177,45 @@ def _moved(decided: Subquery) -> Select[Any]:
         "insurance_due": Claim.insurance_due - decided.c.insurance_cents,
         "patient_due": Claim.patient_due - decided.c.patient_cents,
     }
-    return update_claims(Claim.id == decided.c.claim_id, changes)
+    return update_claims(decided, true(), changes)
 
 
-def update_claims(picked: ColumnElement[bool], changes: dict[str, Any]) -> Select[Any]:
-    """Return a statement that changes the selected claims, raises their versions and gives the resulting balances."""
-    moved = update(Claim).where(Claim.practice_id == OF_PRACTICE, picked)
+def update_claims(decided: Subquery, picked: ColumnElement[bool], changes: dict[str, Any]) -> Select[Any]:
+    """Return a statement that changes the decided claims that are picked, and gives the resulting balances.
+
+    It also raises their versions, and adds what the job posted to the ledger's sums, with the parameters of
+    `named_sums`.
+    """
+    moved = update(Claim).where(Claim.practice_id == OF_PRACTICE, Claim.id == decided.c.claim_id, picked)
     # The job sets the status, so no later posting may restore the earlier status.
     owing = moved.values(**changes, reopened=False, version=Claim.version + 1).returning(
-        Claim.insurance_due, Claim.patient_due
-    )
+        Claim.insurance_due, Claim.patient_due, Claim.primary_payer_id, Claim.billing_provider_id,
+        decided.c.insurance_cents, decided.c.patient_cents,
+    )  # fmt: skip
     rows = owing.cte("moved")
-    return select(*(func.coalesce(func.sum(cents), 0) for cents in (rows.c.insurance_due, rows.c.patient_due)))
+    left = (func.coalesce(func.sum(cents), 0) for cents in (rows.c.insurance_due, rows.c.patient_due))
+    return select(*left).add_cte(_summed(rows))
+
+
+def _summed(moved: CTE) -> CTE:
+    """Return the insert of what was posted, by payer and provider, as one row."""
+    key = (moved.c.primary_payer_id, moved.c.billing_provider_id)
+    cents = [sum_cents(moved.c[name]).label(name) for name in ("insurance_cents", "patient_cents")]
+    sums = select(*key, *cents).group_by(*key).having(or_(*(one > 0 for one in cents))).subquery("sums")
+    columns: dict[str, Any] = {
+        "practice_id": OF_PRACTICE,
+        "month": bindparam("sum_month", type_=Date()),
+        "kind": bindparam("sum_kind", type_=String()),
+        "job_id": bindparam("sum_job", type_=Posting.job_id.type),
+        "payer_ids": func.array_agg(sums.c.primary_payer_id),
+        "provider_ids": func.array_agg(sums.c.billing_provider_id),
+        "insurance_cents": func.array_agg(sums.c.insurance_cents),
+        "patient_cents": func.array_agg(sums.c.patient_cents),
+    }
+    row = select(*columns.values()).having(func.count() > 0)
+    return insert(LedgerSum).from_select([*columns], row).cte("summed")
+
+
+def named_sums(kind: SumKind, job_id: int | None, posting_date: dt.date) -> dict[str, Any]:
+    """Return the parameters of `update_claims`: the kind, and the job that posted the write-offs."""
+    return {"sum_kind": kind.value, "sum_job": job_id, "sum_month": posting_date.replace(day=1)}

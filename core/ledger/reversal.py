@@ -13,11 +13,20 @@ from sqlalchemy.orm import Session, aliased
 
 from core.claims.claim_id_array import is_in
 from core.ledger import write_offs
-from core.ledger.posting import OF_PRACTICE, Decided, SplitAmount, insert_postings, post, update_claims
+from core.ledger.posting import (
+    OF_PRACTICE,
+    Decided,
+    SplitAmount,
+    insert_postings,
+    named_sums,
+    post,
+    update_claims,
+)
 from core.models.claims import Claim, LineItem
 from core.models.job_items import JobItem
 from core.models.jobs import SettleJob
 from core.models.ledger import Posting, PostingKind, Responsibility
+from core.models.ledger_sums import SumKind
 
 _REVERSED_JOB: Final = bindparam("reversed_job", type_=Posting.job_id.type)
 
@@ -84,7 +93,8 @@ def restore_lines(session: Session, decided: Decided) -> None:
 
 def restore_claims(session: Session, decided: Decided, job: SettleJob) -> SplitAmount:
     """Restore the claims' balances and earlier billing status. Return the resulting balances."""
-    named = {**decided.named, "reversed_job": job.reverses_job_id}
+    summed = named_sums(SumKind.REVERSAL, job.reverses_job_id, job.posting_date)
+    named = {**decided.named, "reversed_job": job.reverses_job_id, **summed}
     return SplitAmount(*map(int, session.execute(_restored_claims(decided.rows), named).one()))
 
 
@@ -97,4 +107,4 @@ def _restored_claims(decided: Subquery) -> Select[Any]:
         "insurance_due": Claim.insurance_due + decided.c.insurance_cents,
         "patient_due": Claim.patient_due + decided.c.patient_cents,
     }
-    return update_claims(and_(Claim.id == decided.c.claim_id, of_original), changes)
+    return update_claims(decided, of_original, changes)

@@ -11,6 +11,7 @@ from core.models import (
     job_items,
     jobs,
     ledger,
+    ledger_sums,
     operations,
     people,
     practices,
@@ -19,9 +20,8 @@ from core.models import (
 )
 
 __all__ = [
-    "claims", "exports",
-    "feed_views", "import_changes", "import_mappings", "imports", "job_items", "jobs", "ledger", "metadata",
-    "operations", "people", "practices", "recognized_postings", "schedules",
+    "claims", "exports", "feed_views", "import_changes", "import_mappings", "imports", "job_items", "jobs", "ledger",
+    "ledger_sums", "metadata", "operations", "people", "practices", "recognized_postings", "schedules",
 ]  # fmt: skip
 
 metadata = Base.metadata

@@ -1,12 +1,15 @@
-"""Reads of a large practice: its preview against a bare INSERT … SELECT, the feed and its sums, and the search box."""
+"""Reads of a large practice: its preview against a bare INSERT … SELECT, the feed, the search box and the reports."""
 
+import datetime as dt
 from typing import Final
 
 import psycopg
 from sqlalchemy import select
 
 from core import search
-from core.claims import feed
+from core.books import write_off_report
+from core.books.write_off_groups import Asked
+from core.claims import aging, feed
 from core.claims.feed_order import Cursor, cursor_value
 from core.claims.filters import ClaimFilter
 from core.db.engine import Sessions
@@ -23,6 +26,7 @@ FAR_PAGE: Final = 10_000
 TIMES: Final = 40
 PAGE_SECONDS_MAX: Final = 0.05
 OTHER_SECONDS_MAX: Final = 0.5
+REPORT_SECONDS_MAX: Final = 1.0
 PREVIEW_RATIO_MAX: Final = 2.0
 
 _SEARCHES: Final = {"part of a claim number": "40077", "name": "patient 1f0e3", "amount": "$123.45"}
@@ -36,6 +40,18 @@ SELECT practice_id, 0, row_number() OVER (ORDER BY id), id, version, billing_sta
 """
 
 
+# What 4,000 chunks with 10,000,000 write-offs leave in a year: 120 payers and providers in each chunk.
+_LEDGER_SUMS: Final = """
+INSERT INTO ledger_sum (practice_id, month, kind, payer_ids, provider_ids, insurance_cents, patient_cents)
+SELECT %(practice)s, date '2026-01-01' + make_interval(months => n %% 12), 'write_off', payers.ids, providers.ids,
+       cents.each, cents.each
+  FROM generate_series(1, 4000) n,
+       (SELECT array_agg(id) AS ids FROM payer, generate_series(1, 5) WHERE practice_id = %(practice)s) payers,
+       (SELECT array_agg(id) AS ids FROM provider, generate_series(1, 2) WHERE practice_id = %(practice)s) providers,
+       (SELECT array_agg(20000 + g) AS each FROM generate_series(1, 120) g) cents
+"""
+
+
 def rows(place: Place, sizes: Sizes) -> list[Row]:
     """Return the rows of preview and feed."""
     given = place.migrated("reading")
@@ -44,7 +60,7 @@ def rows(place: Place, sizes: Sizes) -> list[Row]:
     with runs.sessions_on(url) as sessions:
         read = [
             *_pages(sessions, practice, sizes), *_sorts(sessions, practice), *_sums(sessions, practice),
-            *_searches(sessions, practice),
+            *_searches(sessions, practice), *_reports(sessions, practice),
         ]  # fmt: skip
         return [_preview(place, url, sessions, practice, sizes), *read]
 
@@ -139,6 +155,26 @@ def _searches(sessions: Sessions, practice: Practice) -> list[Row]:
         return _p95(f"search by {kind}", timed(find, times=TIMES), OTHER_SECONDS_MAX)
 
     return [row(*one) for one in _SEARCHES.items()]
+
+
+def _reports(sessions: Sessions, practice: Practice) -> list[Row]:
+    with sessions() as session:
+        session.connection().exec_driver_sql(_LEDGER_SUMS, {"practice": practice.id})
+        session.commit()
+    asked = Asked(dt.date(2026, 1, 1), dt.date(2026, 12, 1))
+
+    def write_offs() -> None:
+        with sessions() as session:
+            write_off_report.report(session, practice.id, asked)
+
+    def by_age() -> None:
+        with sessions() as session:
+            aging.aging(session, practice.id, today=runs.utc_now().date())
+
+    return [
+        _p95("write-offs report of 10,000,000 write-offs", timed(write_offs, times=TIMES), REPORT_SECONDS_MAX),
+        _p95("A/R aging", timed(by_age, times=TIMES), REPORT_SECONDS_MAX),
+    ]
 
 
 def _p95(what: str, watch: Watch, at_most: float) -> Row:

@@ -139,7 +139,7 @@ def test_axe_finds_nothing_on_any_page(practice: GivenPractice, open_as: OPEN, w
     pages = ["/jobs", "/jobs/1", f"/jobs/{job.job_id}", "/claims/A~2F1", "/claims/CREDIT", "/settings", "/no-such-page",
              "/claims", "/jobs/1/certificate", "/audit", "/users", "/exclusions", "/operations", "/schedules",
              "/schedule-runs", "/schedules/new", "/approvals", "/months", "/credits", "/aging", "/late-payments",
-             "/jobs/1/reverse", "/jobs?status=completed", "/search"]  # fmt: skip
+             "/reports/write-offs", "/jobs/1/reverse", "/jobs?status=completed", "/search"]  # fmt: skip
     page = open_as("/sign-in", None, **window)
     assert faults_of(page) == ""
     page = open_as("/jobs", admin, **window)

@@ -23,6 +23,9 @@ def test_the_pages_are_accessible(practice: GivenPractice, open_as: OPEN) -> Non
         "/credits",
         "/credits?at_least=x",
         "/aging",
+        "/reports/write-offs",
+        "/reports/write-offs?by=reason&by=payer_class&by=payer&by=provider&by=person",
+        "/reports/write-offs/claims?column=net",
         "/late-payments",
         "/claims/C1",
     ):

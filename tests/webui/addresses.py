@@ -24,7 +24,8 @@ RIGHTS = {
         GET /late-payments   GET /exclusions   GET /months
         GET /months/2026-11   GET /settings   GET /schedules   GET /schedules/1   GET /schedules/1/tonight
         GET /schedule-runs   GET /schedule-runs/1   GET /reasons   GET /write-offs   GET /search   POST /search
-        GET /write-offs/files/1/write-offs.csv   GET /write-offs/download
+        GET /write-offs/files/1/write-offs.csv   GET /write-offs/download   GET /reports/write-offs
+        GET /reports/write-offs/write-offs.csv   GET /reports/write-offs/claims
     """,
     Action.SEND_WRITE_OFFS: """
         POST /write-offs/files   GET /write-offs/layouts/new   GET /write-offs/layouts/1   POST /write-offs/layouts
@@ -83,6 +84,8 @@ API_RIGHTS = {
         GET /periods/2026-11   GET /periods/2026-11/stops   GET /credits   GET /credits.csv   GET /credits.xlsx
         GET /views   POST /views   GET /views/1   PUT /views/1   DELETE /views/1
         PUT /views/1/default   DELETE /views/1/default   GET /aging   GET /aging.csv   GET /aging.xlsx   GET /holds
+        GET /reports/write-offs   GET /reports/write-offs.csv   GET /reports/write-offs.xlsx
+        GET /reports/write-offs/claims
         GET /practice
         GET /recoveries   GET /exclusions   GET /limits   GET /rule-limits
         GET /schedules   GET /schedules/1   GET /schedules/1/tonight
@@ -173,7 +176,7 @@ TIMES = {"user_session", "api_token"}
 NAVIGATION = {
     "/claims", "/jobs", "/approvals", "/schedules", "/schedule-runs", "/credits", "/aging", "/late-payments",
     "/exclusions", "/imports", "/import-mappings", "/months", "/settings", "/reasons", "/write-offs", "/users",
-    "/audit", "/operations",
+    "/audit", "/operations", "/reports/write-offs",
 }  # fmt: skip
 # The fields of all forms, each with a value that its form accepts.
 FIELDS = {

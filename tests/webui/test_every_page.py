@@ -12,6 +12,7 @@ PAGES = [
     "/sign-in", "/jobs", "/jobs/1", "/jobs/1/certificate", "/jobs/1/reverse", "/claims/C1", "/settings", "/schedules",
     "/schedule-runs", "/feed/claim-numbers",
     "/months", "/months/2026-11", "/credits", "/aging", "/late-payments", "/approvals",
+    "/reports/write-offs", "/reports/write-offs/claims?column=net",
     "/exclusions", "/imports", "/imports/1", "/import-mappings",
     "/no-such-page", "/jobs/999", "/search",
 ]  # fmt: skip

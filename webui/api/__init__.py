@@ -37,6 +37,7 @@ from webui.api import (
     users,
     views,
     voids,
+    write_off_report,
 )
 from webui.api.blueprint import api
 from webui.shared import problem_json
@@ -71,6 +72,7 @@ __all__ = [
     "users",
     "views",
     "voids",
+    "write_off_report",
 ]
 
 # a script with an old token is refused quickly and does not keep the server busy

@@ -35,6 +35,7 @@ SECTIONS: Final = (
             NavItem("Write-offs to post", "write_offs.index", ("write_offs",)),
             NavItem("Credits", "credits.index", ("credits",)),
             NavItem("A/R aging", "aging.show", ("aging",)),
+            NavItem("Write-offs report", "write_off_report.show", ("write_off_report",)),
             NavItem("Payments after write-off", "recoveries.index", ("recoveries",)),
             NavItem("Holds and exclusions", "exclusions.index", ("exclusions",)),
             NavItem("Import", "imports.index", ("imports", "import_uploads"), Action.IMPORT),

@@ -15,6 +15,7 @@ from core.access import audit
 from core.jobs import codes, lifecycle
 from core.jobs.execution import failure_budget, reconcile
 from core.jobs.keys import JobKey
+from core.ledger import sums
 from core.models.job_items import ChunkState, JobChunk
 from core.models.jobs import JobStatus, SettleJob
 
@@ -40,7 +41,7 @@ def advance(session: Session, key: JobKey, *, now: dt.datetime) -> JobStatus | N
         return _finish(session, key, job, now=now)
     if job.status is S.RUNNING:
         return _halt_if_budget_exceeded(session, key, now=now)
-    return _stop(session, key, job.status, now=now) if _no_worker_active(session, key) else None
+    return _stop(session, key, job, now=now) if _no_worker_active(session, key) else None
 
 
 _OPEN_CHUNK: Final = exists().where(*JobKey.of_named(JobChunk), JobChunk.state == ChunkState.OPEN)
@@ -84,10 +85,12 @@ def _no_worker_active(session: Session, key: JobKey) -> bool:
     return bool(lockable == open_)
 
 
-def _stop(session: Session, key: JobKey, source: JobStatus, *, now: dt.datetime) -> JobStatus:
-    target = S.PAUSED if source is S.PAUSING else S.CANCELLED
+def _stop(session: Session, key: JobKey, job: SettleJob, *, now: dt.datetime) -> JobStatus:
+    target = S.PAUSED if job.status is S.PAUSING else S.CANCELLED
     finished = {"finished_at": now} if target is S.CANCELLED else {}
-    moved = lifecycle.transition(session, key, source=source, target=target, **finished)
+    if finished:
+        sums.combine(session, job)
+    moved = lifecycle.transition(session, key, source=job.status, target=target, **finished)
     assert moved, "the row is locked"
     _record(session, key, f"job.{target}", now=now, **(totals_with_digest(session, key) if finished else {}))
     return target
@@ -95,6 +98,7 @@ def _stop(session: Session, key: JobKey, source: JobStatus, *, now: dt.datetime)
 
 def _finish(session: Session, key: JobKey, job: SettleJob, *, now: dt.datetime) -> JobStatus:
     faults = reconcile.find_discrepancies(session, job)
+    sums.combine(session, job)
     target = S.HALTED if faults else S.COMPLETED
     values: dict[str, Any] = {"halted_because": codes.BOOKS_DO_NOT_BALANCE} if faults else {"finished_at": now}
     moved = lifecycle.transition(session, key, source=job.status, target=target, **values)

@@ -27,8 +27,9 @@ from core.models.job_items import JobItem, Outcome, Verdict
 from core.models.jobs import JobKind, JobStatus, SettleJob
 from core.practices import periods
 
-# A statement over a thousand claims finishes before JIT can compile it.
-_UNCOMPILED: Final = text("SELECT set_config('jit', 'off', true)")
+# A statement over a thousand claims finishes before JIT can compile it. The chunk adds its own rows to the sums of the
+# ledger (`core.models.ledger_sums`).
+_CONFIGURED: Final = text("SELECT set_config('jit', 'off', true), set_config('settle.sums', 'chunk', true)")
 
 
 class LedgerMismatch(Exception):
@@ -50,7 +51,7 @@ class ChunkOutcome(NamedTuple):
 def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> ChunkOutcome | None:
     """Settle the chunk's claims. Return None if we lost the chunk or the job is no longer running."""
     timeouts.set_timeouts(session)
-    session.execute(_UNCOMPILED)
+    session.execute(_CONFIGURED)
     if not chunks.lock(session, chunk):
         return None
     # Read the job after locking the chunk, in a separate statement. A pause completes only when no chunk is locked.

@@ -133,6 +133,12 @@ BREAKS = {
         MANUAL.format(kind="transfer", amount=-5, paid_by="NULL", source_id="t:0")
     ],
     "refunds_stay_within_credits": [MANUAL.format(kind="payment", amount=1, paid_by="'patient'", source_id="r:0")],
+    "report_sums_equal_postings": [
+        "UPDATE ledger_sum SET insurance_cents[1] = insurance_cents[1] + 1 WHERE kind = 'charge'"
+    ],
+    "report_sums_equal_certificates": [
+        "UPDATE ledger_sum SET patient_cents[1] = patient_cents[1] + 1 WHERE kind = 'write_off'"
+    ],
     "jobs_reconcile": ["UPDATE job_chunk SET insurance_before_cents = insurance_before_cents + 1"],
     "every_act_is_chained": [
         ("INSERT INTO audit_entry (practice_id, at, act, subject, facts)"

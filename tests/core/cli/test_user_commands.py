@@ -311,6 +311,8 @@ CASES = (
     case("schedule", "report", "1", by=BILLER, route="GET /schedule-runs/<run_id>",
          given=typed_before(SCHEDULE, ("schedule", "run-now", "1")), shown="  Job 1: insurance $20.00, patient $10"),
     case("time-zone", "America/Chicago", route="PUT /practice/time-zone", shown="Time zone set to America/Chicago. "),
+    case("report", "write-offs", "--by", "person", by=BILLER, route="GET /reports/write-offs", given=settled,
+         shown="biller                           $30.00"),
     case("aging", by=BILLER, route="GET /aging", shown="Net A/R $"),
     case("credits", by=BILLER, route="GET /credits", given=in_credit,
          shown="C1  line 1  insurance        $10.00  since "),

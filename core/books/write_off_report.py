@@ -1,0 +1,188 @@
+"""The write-offs report: what was written off, why and by whom, and how much of it was reversed or recovered.
+
+It reads the ledger's sums, not its postings. Reversals and later payments stand in the month of their own posting date,
+with the reason and the user of the write-off that they reverse.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from core.books.write_off_groups import (
+    DIMENSION_NAMES,
+    ID_COLUMNS,
+    OF_CHARGES,
+    Asked,
+    Dimension,
+    Value,
+    month_value,
+    sums_query,
+    value_of,
+)
+from core.claims import table_files
+from core.claims.table_files import Cell, Table
+from core.models.ledger_sums import SumKind
+from core.practices import periods
+
+_COLUMN_HEADINGS: Final = (
+    "Written off", "Insurance", "Patient", "Reversed", "Recovered", "Adjusted later", "Net written off",
+    "Charges", "Rate",
+)  # fmt: skip
+
+
+@dataclass
+class Amounts:
+    """Cents of one row. Written off − reversed − recovered − adjusted later = net."""
+
+    insurance_cents: int = 0  # written off
+    patient_cents: int = 0
+    reversed_cents: int = 0  # by reversals of jobs
+    recovered_cents: int = 0  # by payments after the write-off
+    replaced_cents: int = 0  # by adjustments and transfers after the write-off
+    charges_cents: int = 0  # of the same months, payers and providers
+
+    @property
+    def written_off_cents(self) -> int:
+        """Return what jobs wrote off."""
+        return self.insurance_cents + self.patient_cents
+
+    @property
+    def back_cents(self) -> int:
+        """Return what was reversed, recovered or adjusted later."""
+        return self.reversed_cents + self.recovered_cents + self.replaced_cents
+
+    @property
+    def net_cents(self) -> int:
+        """Return what is left of it. It is negative if more was reversed than written off."""
+        return self.written_off_cents - self.back_cents
+
+    @property
+    def rate_basis_points(self) -> int | None:
+        """Return the net as hundredths of a percent of the charges, or None without charges."""
+        return round(self.net_cents * 10_000 / self.charges_cents) if self.charges_cents > 0 else None
+
+    def add(self, kind: SumKind, insurance_cents: int, patient_cents: int) -> None:
+        """Add a sum of the ledger."""
+        cents = insurance_cents + patient_cents
+        match kind:
+            case SumKind.WRITE_OFF:
+                self.insurance_cents += insurance_cents
+                self.patient_cents += patient_cents
+            case SumKind.REVERSAL:
+                self.reversed_cents += cents
+            case SumKind.RECOVERY:
+                self.recovered_cents += cents
+            case SumKind.REPLACEMENT:
+                self.replaced_cents += cents
+            case SumKind.CHARGE:
+                self.charges_cents += cents
+
+
+@dataclass(frozen=True)
+class ReportRow:
+    """The amounts of one group."""
+
+    values: dict[Dimension, Value]
+    amounts: Amounts = field(default_factory=Amounts)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The groups, newest month and largest write-offs first, all months of the range in order, and the totals."""
+
+    asked: Asked
+    rows: list[ReportRow]
+    months: list[ReportRow]
+    total: Amounts
+
+
+def report(session: Session, practice_id: int, asked: Asked) -> Report:
+    """Return the report."""
+    session.execute(text("SELECT set_config('jit', 'off', true)"))
+    rows = session.execute(sums_query(practice_id, asked)).all()
+    groups: dict[tuple[Value, ...], ReportRow] = {}
+    months = {month: ReportRow({Dimension.MONTH: month_value(month)}) for month in _months(asked)}
+    charges: dict[tuple[Value | None, ...], Amounts] = defaultdict(Amounts)
+    total = Amounts()
+    known: dict[tuple[Dimension, Any], Value] = {}
+    for row in rows:
+        added = (SumKind(row.kind), int(row.insurance_cents), int(row.patient_cents))
+        total.add(*added)
+        months[row.month].amounts.add(*added)
+        values = {dimension: _known_value(known, dimension, row) for dimension in asked.by}
+        if added[0] is SumKind.CHARGE:
+            charges[_charge_key(values)].add(*added)
+        else:
+            groups.setdefault(tuple(values.values()), ReportRow(values)).amounts.add(*added)
+    for group in groups.values():
+        group.amounts.charges_cents = charges[_charge_key(group.values)].charges_cents
+    return Report(asked, sorted(groups.values(), key=_order), [*months.values()], total)
+
+
+def _known_value(known: dict[tuple[Dimension, Any], Value], dimension: Dimension, row: Any) -> Value:
+    """Return the value of the row, the same object for the same id."""
+    # With an object for each cell, the garbage collector would take most of the time of a large report.
+    key = dimension, getattr(row, ID_COLUMNS[dimension])
+    found = known.get(key)
+    if found is None:
+        found = known[key] = value_of(dimension, row)
+    return found
+
+
+def group_names(session: Session, practice_id: int, asked: Asked, group: dict[Dimension, str]) -> dict[Dimension, str]:
+    """Return the name of each code in the group, or the code itself if the report has no such group."""
+    rows = report(session, practice_id, Asked(asked.first, asked.last, tuple(group))).rows if group else []
+    names = {(one, value.code): value.name for row in rows for one, value in row.values.items()}
+    return {one: names.get((one, code), code) for one, code in group.items()}
+
+
+def _months(asked: Asked) -> Iterator[dt.date]:
+    month = asked.first
+    while month <= asked.last:
+        yield month
+        month = periods.next_month(month)
+
+
+def _charge_key(values: dict[Dimension, Value]) -> tuple[Value | None, ...]:
+    return tuple(value for dimension, value in values.items() if dimension in OF_CHARGES)
+
+
+def _order(row: ReportRow) -> tuple[Any, ...]:
+    month = row.values.get(Dimension.MONTH)
+    newest_first = -int(month.code.replace("-", "")) if month else 0
+    names = tuple(value.name.casefold() for value in row.values.values())
+    return newest_first, -row.amounts.written_off_cents, names
+
+
+def format_rate(basis_points: int | None) -> str:
+    """Return the rate as a percentage with one decimal, rounded, or a dash."""
+    if basis_points is None:
+        return "–"
+    tenths = (abs(basis_points) + 5) // 10
+    return f"{'-' if basis_points < 0 and tenths else ''}{tenths // 10}.{tenths % 10}%"
+
+
+def file(found: Report, form: str) -> Iterator[str] | Iterator[bytes]:
+    """Yield the report as `csv` or `xlsx`, in pieces."""
+    head = [*(DIMENSION_NAMES[dimension] for dimension in found.asked.by), *_COLUMN_HEADINGS]
+    # The charges of a month repeat in each of its rows.
+    return table_files.table_file(Table(head, _file_rows(found.rows), unsummed={"Charges"}), form)
+
+
+def _file_rows(rows: Iterable[ReportRow]) -> Iterator[list[Cell]]:
+    for row in rows:
+        one = row.amounts
+        yield [
+            *(_file_cell(dimension, value) for dimension, value in row.values.items()),
+            one.written_off_cents, one.insurance_cents, one.patient_cents, one.reversed_cents, one.recovered_cents,
+            one.replaced_cents, one.net_cents, one.charges_cents, format_rate(one.rate_basis_points),
+        ]  # fmt: skip
+
+
+def _file_cell(dimension: Dimension, value: Value) -> Cell:
+    return periods.parse_month(value.code) if dimension is Dimension.MONTH else value.name

@@ -1,0 +1,75 @@
+"""`settle report`: reports for owners and auditors."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from core.books.write_off_groups import DIMENSION_NAMES, Dimension
+from core.books.write_off_report import format_rate
+from core.cli import options
+from core.cli.client import Api
+from core.cli.user_command import user_command
+from core.money import format_cents
+
+_GROUP_WIDTH: Final = 24
+_WIDTH: Final = 15
+_CENTS: Final = {
+    "written off": "written_off_cents", "reversed": "reversed_cents", "recovered": "recovered_cents",
+    "adjusted later": "adjusted_later_cents", "net": "net_cents", "charges": "charges_cents",
+}  # fmt: skip
+
+
+@click.group("report")
+def report() -> None:
+    """Print reports, or save them to files."""
+
+
+def _describe(answer: dict[str, Any] | Path) -> str:
+    if isinstance(answer, Path):
+        return f"Wrote {answer}."
+    rows = answer["rows"]
+    if not rows:
+        return "No write-offs are dated in these months."
+    by = list(rows[0]["group"])
+    lines = [_columns([DIMENSION_NAMES[Dimension(one)] for one in by], [*_CENTS, "rate"])]
+    lines += [_columns([row["group"][one]["name"] for one in by], _amounts(row)) for row in rows]
+    return "\n".join([*lines, _columns(["Total", *("" for _ in by[1:])], _amounts(answer["total"]))])
+
+
+def _amounts(row: dict[str, Any]) -> list[str]:
+    return [*(format_cents(row[name]) for name in _CENTS.values()), format_rate(row["rate_basis_points"])]
+
+
+def _columns(groups: list[str], others: list[str]) -> str:
+    names = "".join(f"{one[: _GROUP_WIDTH - 1]:<{_GROUP_WIDTH}}" for one in groups)
+    return names + "".join(f"{one:>{_WIDTH}}" for one in others)
+
+
+@user_command(_describe, group=report)
+@click.option("--first", metavar="YYYY-MM", help="First month.  [default: eleven months before the last]")
+@click.option("--last", metavar="YYYY-MM", help="Last month.  [default: the current month]")
+@click.option(
+    "--by", multiple=True, type=click.Choice([one.value for one in Dimension]),
+    help="Group by this. Repeat the option to group by several.  [default: month and reason]",
+)  # fmt: skip
+@click.option(
+    "--output", "path", metavar="PATH", type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the report to a file. The path must end in .csv or .xlsx.",
+)  # fmt: skip
+def write_offs(api: Api, path: Path | None, by: tuple[str, ...], **months: str | None) -> Any:
+    """Show what was written off, why and by whom.
+
+    Reversals and payments after a write-off stand in columns of their own.
+    """
+    asked = {**months, "by": list(by)}
+    if path is None:
+        return api.get("/reports/write-offs", **asked)
+    form = path.suffix.removeprefix(".").lower()
+    if form not in options.FILE_FORMATS:
+        raise click.UsageError(f"--output {path} must end in {' or '.join(f'.{one}' for one in options.FILE_FORMATS)}.")
+    api.download(f"/reports/write-offs.{form}", path, **asked)
+    return path
+
+
+COMMANDS = [report]

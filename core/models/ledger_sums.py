@@ -1,0 +1,41 @@
+"""Sums of the ledger for the write-offs report. The database adds them in the transaction that posts."""
+
+import datetime as dt
+from enum import StrEnum
+
+from sqlalchemy import ARRAY, BigInteger
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db.base import Base, GeneratedId, PracticeId, enum_column
+
+
+class SumKind(StrEnum):
+    """What is summed. Each is above zero, but what later postings recover or replace can be restored."""
+
+    CHARGE = "charge"
+    WRITE_OFF = "write_off"  # by jobs
+    REVERSAL = "reversal"  # of write-offs, by jobs
+    RECOVERY = "recovery"  # write-offs that late payments reversed, less what was re-posted or restored
+    REPLACEMENT = "replacement"  # the same for late adjustments and transfers
+
+
+class LedgerSum(Base):
+    """A part of the sums of one month, kind and job, by payer and provider. The sums are those of all rows.
+
+    Each row stands for one statement or chunk. Its four arrays have the same length: the payers and providers, and
+    what is summed for each. A trigger on `posting` adds the rows. A chunk adds its own, because that costs less, and
+    tells the trigger in `settle.sums`. A finished job's rows are combined. Another trigger moves the sums of a claim
+    whose payer or provider changes.
+    """
+
+    __tablename__ = "ledger_sum"
+
+    practice_id: Mapped[PracticeId]
+    month: Mapped[dt.date] = mapped_column(primary_key=True)  # of the posting date
+    id: Mapped[GeneratedId]
+    kind: Mapped[SumKind] = mapped_column(enum_column(SumKind, "ledger_sum_kind_known"))
+    job_id: Mapped[int | None] = mapped_column(BigInteger)  # the job that posted the write-off; None for charges
+    payer_ids: Mapped[list[int | None]] = mapped_column(ARRAY(BigInteger))  # the claims' primary payers
+    provider_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))  # the claims' billing providers
+    insurance_cents: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    patient_cents: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))

@@ -1,0 +1,188 @@
+"""The write-offs report: each amount is the sum of its claims, whatever it is grouped by."""
+
+import datetime as dt
+import itertools
+from collections import Counter
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from core.access.permissions import Actor
+from core.books import month_write_offs, report_request, write_off_claims, write_off_report
+from core.books.report_request import BadReport
+from core.books.write_off_claims import Amount, ClaimPage, Column
+from core.books.write_off_groups import OF_CHARGES, Asked, Dimension
+from core.books.write_off_report import Amounts, Report
+from core.models.people import Role
+from core.models.practices import PayerClass
+from core.practices import periods
+from tests.core.schedules.conftest import FIRST_RUN, ScheduledPractice, scheduled  # noqa: F401  a fixture
+from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
+
+JANUARY, NOVEMBER = dt.date(2026, 1, 1), dt.date(2026, 11, 1)
+D = Dimension
+CHARGES = """SELECT coalesce(r.external_id, ''), sum(p.amount_cents)::bigint FROM posting p
+    JOIN claim c ON c.id = p.claim_id LEFT JOIN payer r ON r.id = c.primary_payer_id
+    WHERE p.practice_id = :id AND p.kind = 'charge' GROUP BY 1"""
+OF = {
+    Column.WRITTEN_OFF: lambda one: one.written_off_cents, Column.REVERSED: lambda one: one.reversed_cents,
+    Column.RECOVERED: lambda one: one.recovered_cents, Column.REPLACED: lambda one: one.replaced_cents,
+    Column.NET: lambda one: one.net_cents, Column.CHARGES: lambda one: one.charges_cents,
+}  # fmt: skip
+
+
+def read(practice: GivenPractice, *by: Dimension, first: dt.date = JANUARY, last: dt.date = NOVEMBER) -> Report:
+    found: Report = practice.do(write_off_report.report, practice.id, Asked(first, last, by))
+    return found
+
+
+def behind(practice: GivenPractice, amount: Amount, *, cursor: str | None = None, limit: int = 100) -> ClaimPage:
+    found: ClaimPage = practice.do(write_off_claims.page, practice.id, amount, cursor=cursor, limit=limit)
+    return found
+
+
+def cents(one: Amounts) -> tuple[int, ...]:
+    return one.written_off_cents, one.reversed_cents, one.recovered_cents, one.replaced_cents, one.net_cents
+
+
+@pytest.fixture
+def busy(practice: GivenPractice, admin: Actor) -> GivenPractice:
+    """Two months, reasons, users, payers and providers, with a reversal, late postings, and another practice."""
+    tricare = practice.payer("T", PayerClass.TRICARE)
+    second = practice.provider("P2", write_off=None)
+    practice.claim("1", Line(30_00, 20_00))
+    practice.claim("2", Line(0, 100_00), primary_payer_id=tricare)
+    practice.claim("3", Line(0, 7_00), primary_payer_id=None, billing_provider_id=second)
+    practice.claim("4", Line(9_00, 50_00), billing_provider_id=second)
+    practice.settle({"claim_ids": ["1"]}, key="one", posting_date=dt.date(2026, 10, 30))
+    practice.settle({"claim_ids": ["2"]}, key="two", reason="charity")
+    dana = practice.person("dana@lakeside.example", Role.BILLER)
+    by_dana = practice.confirmed({"claim_ids": ["3", "4"]}, key="three", by=dana, reason="charity")
+    practice.run()
+    practice.reverse(by_dana, "3", by=admin)
+    practice.run()
+    practice.post("2", 40_00, key="payment")
+    practice.post("4", 5_00, key="adjusted", kind="adjustment", group_code="CO", reason_code="45")
+    other = a_practice(practice.sessions, name="Hillside")
+    other.claim("1", Line(999, 999))
+    other.settle()
+    return practice
+
+
+def test_reversals_and_late_postings_stand_beside_the_write_offs_of_their_reason_and_user(busy: GivenPractice) -> None:
+    by_reason = {(row.values[D.MONTH].code, row.values[D.REASON].name): cents(row.amounts)
+                 for row in read(busy, D.MONTH, D.REASON).rows}  # fmt: skip
+    by_person = {row.values[D.PERSON].name: cents(row.amounts) for row in read(busy, D.PERSON).rows}
+
+    assert by_reason == {
+        ("2026-11", "Charity"): (166_00, 7_00, 40_00, 5_00, 114_00),
+        ("2026-10", "Small balance"): (50_00, 0, 0, 0, 50_00),
+    }
+    assert by_person == {"biller": (150_00, 0, 40_00, 0, 110_00), "dana": (66_00, 7_00, 0, 5_00, 54_00)}
+    assert cents(read(busy, D.PERSON).total) == (216_00, 7_00, 40_00, 5_00, 164_00)
+
+
+def test_each_amount_is_the_sum_of_its_claims_for_every_choice_of_groups(busy: GivenPractice) -> None:
+    checked = 0
+    for size in (0, 1, 2, len(D)):
+        for by in itertools.combinations(D, size):
+            for row in read(busy, *by).rows:
+                group = {one: value.code for one, value in row.values.items()}
+                month = group.pop(D.MONTH, None)
+                months = (periods.parse_month(month),) * 2 if month else (JANUARY, NOVEMBER)
+                for column, of in OF.items():
+                    if column is Column.CHARGES:
+                        group = {one: code for one, code in group.items() if one in OF_CHARGES}
+                    found = behind(busy, Amount(column, *months, group))
+                    assert found.cents == sum(one.cents for one in found.rows) == of(row.amounts), (by, column, group)
+                    checked += found.claims
+    assert checked > 230
+
+
+def test_the_list_of_claims_comes_in_pages_the_largest_first(busy: GivenPractice) -> None:
+    amount = Amount(Column.NET, JANUARY, NOVEMBER)
+    found, cursor = [], None
+    while True:
+        page = behind(busy, amount, cursor=cursor, limit=1)
+        assert (page.claims, page.cents) == (3, 164_00)
+        found += [(one.claim_id, one.cents) for one in page.rows]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert found == [("2", 60_00), ("4", 54_00), ("1", 50_00)]
+
+
+def test_the_rate_is_the_net_against_the_charges_of_the_same_payers(busy: GivenPractice) -> None:
+    whole = read(busy, D.PAYER)
+    rows = {row.values[D.PAYER].code: row.amounts for row in whole.rows}
+    with busy.sessions() as session:
+        by_payer = dict(session.execute(text(CHARGES), {"id": busy.id}).all())
+
+    assert {code: one.charges_cents for code, one in rows.items()} == by_payer
+    assert whole.total.charges_cents == sum(by_payer.values())
+    assert rows["T"].rate_basis_points == round(60_00 * 10_000 / by_payer["T"])
+
+
+def test_the_month_page_and_the_report_show_the_same_net(busy: GivenPractice) -> None:
+    of_month = busy.do(month_write_offs.for_month, busy.id, NOVEMBER)
+    by_reason: Counter[str] = Counter()
+    for row in of_month.by_reason:
+        by_reason[row.name] += row.net_cents
+
+    report = read(busy, D.REASON, first=NOVEMBER)
+
+    assert by_reason == {row.values[D.REASON].name: row.amounts.net_cents for row in report.rows}
+    back = sum(side["cents"] for side in of_month.reversed_write_offs.values())
+    reposted = sum(row.written_off_cents for row in of_month.by_reason) - report.total.written_off_cents
+    assert back - reposted == report.total.back_cents
+
+
+@pytest.mark.parametrize(
+    ("basis_points", "shown"),
+    [(None, "–"), (0, "0.0%"), (4, "0.0%"), (5, "0.1%"), (1_234, "12.3%"), (-1_236, "-12.4%"), (100_000, "1000.0%")],
+)
+def test_a_rate_is_shown_with_one_decimal(basis_points: int | None, shown: str) -> None:
+    assert write_off_report.format_rate(basis_points) == shown
+
+
+def test_scheduled_runs_are_grouped_by_their_schedule(scheduled: ScheduledPractice) -> None:  # noqa: F811
+    scheduled.practice.claims(1)
+    schedule = scheduled.read(scheduled.schedule())
+    scheduled.tick(FIRST_RUN)
+    scheduled.work(FIRST_RUN)
+
+    (row,) = read(scheduled.practice, D.PERSON).rows
+
+    assert row.values[D.PERSON].name == f"Schedule “{schedule.name}”"
+    amount = Amount(Column.WRITTEN_OFF, NOVEMBER, NOVEMBER, {D.PERSON: row.values[D.PERSON].code})
+    assert behind(scheduled.practice, amount).cents == row.amounts.written_off_cents == 15_00
+
+
+def test_the_file_has_the_rows_and_a_total_without_repeated_charges(busy: GivenPractice) -> None:
+    lines = "".join(map(str, write_off_report.file(read(busy, D.MONTH, D.REASON), "csv"))).removeprefix("\ufeff")
+
+    head, first, *_, total = lines.splitlines()
+    assert head.startswith("Month,Reason,Written off,Insurance,Patient,Reversed,Recovered,Adjusted later,Net written")
+    assert first.startswith("11/01/2026,Charity,166.00,9.00,157.00,7.00,40.00,5.00,114.00,")
+    assert total == "Total,,216.00,39.00,177.00,7.00,40.00,5.00,164.00,,"
+
+
+@pytest.mark.parametrize(
+    ("given", "refusal"),
+    [
+        (("2026-12", "2026-11", []), "The first month is after the last one."),
+        (("1999-01", "2026-11", []), "Choose at most 120 months."),
+        (("", "", ["weekday"]), "'weekday' is not a group. Choose from month, payer"),
+        (("2026-13", "", []), "Write the month as YYYY-MM"),
+    ],
+)
+def test_a_request_that_cannot_be_shown_is_refused(given: Any, refusal: str) -> None:
+    with pytest.raises((BadReport, periods.BadMonth), match=refusal.replace("?", r"\?")):
+        report_request.parse_asked(*given, today=TODAY)
+
+
+def test_the_default_is_the_last_twelve_months_by_month_and_reason() -> None:
+    asked = report_request.parse_asked("", "", [], today=NOW.date())
+
+    assert asked == Asked(dt.date(2025, 12, 1), NOVEMBER, (D.MONTH, D.REASON))
