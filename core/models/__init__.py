@@ -10,6 +10,7 @@ from core.models import (
     job_items,
     jobs,
     ledger,
+    notices,
     operations,
     people,
     practices,
@@ -19,7 +20,7 @@ from core.models import (
 
 __all__ = [
     "claims", "exports", "import_changes", "import_mappings", "imports", "job_items", "jobs", "ledger", "metadata",
-    "operations", "people", "practices", "recognized_postings", "schedules",
+    "notices", "operations", "people", "practices", "recognized_postings", "schedules",
 ]  # fmt: skip
 
 metadata = Base.metadata
