@@ -56,7 +56,7 @@ def record_move(session: Session, key: JobKey, source: JobStatus, target: JobSta
     kind = _event_of(source, target)
     if kind is None:
         return
-    job = session.get_one(SettleJob, key, populate_existing=True)
+    job = session.get_one(SettleJob, key)  # the move has updated it
     if kind is EventKind.DISCARDED and job.decided_by is None:
         return  # its requester did it
     facts = _facts(session, key, job)

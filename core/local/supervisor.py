@@ -112,12 +112,15 @@ class Supervisor:
     def _complete_settings(self) -> None:
         """Fill in secrets, and a port for Flower."""
         settings = self._settings
+        given = settings.model_fields_set
         password = load_or_create_secret(self._data_dir, "flower_password")
         self._settings = settings.model_copy(
             update={
                 "data_dir": self._data_dir,
                 "secret_key": settings.secret_key or SecretStr(load_or_create_secret(self._data_dir, "secret_key")),
                 "flower_basic_auth": settings.flower_basic_auth or SecretStr(f"{_FLOWER_USER}:{password}"),
+                # On one machine, a receiver on it is a usual way to try webhooks.
+                "webhook_reach": settings.webhook_reach if "webhook_reach" in given else "loopback",
                 "flower_port": free_port(settings.flower_host, settings.flower_port),
             }
         )

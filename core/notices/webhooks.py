@@ -15,7 +15,6 @@ from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, NotFound, Refusal
 from core.models.notices import EventKind, OutboxMessage, OutboxState, Webhook
-from core.models.practices import Practice
 from core.notices.record import record_events
 from core.notices.webhook_address import WebhookReach, check_url
 
@@ -59,7 +58,7 @@ def find(session: Session, webhook_id: int, *, by: Actor, lock: bool = False) ->
     by.require(Action.MANAGE_WEBHOOKS)
     this = (Webhook.practice_id == by.practice_id, Webhook.id == webhook_id, Webhook.deleted_at.is_(None))
     found = select(Webhook).where(*this)
-    webhook = session.scalars(found.with_for_update() if lock else found).one_or_none()
+    webhook = session.scalars(found.with_for_update(key_share=True) if lock else found).one_or_none()
     if webhook is None:
         raise NoSuchWebhook
     return webhook
@@ -70,8 +69,6 @@ def add(
 ) -> Webhook:
     """Add a webhook with a new secret. Raise `BadWebhookUrl`, `BadWebhookKinds` and `TooManyWebhooks`."""
     authorize.require_current_role(session, by, Action.MANAGE_WEBHOOKS)
-    # Locked, so that two requests at once do not exceed the maximum.
-    session.execute(select(Practice.id).where(Practice.id == by.practice_id).with_for_update(key_share=True))
     of_practice = (Webhook.practice_id == by.practice_id, Webhook.deleted_at.is_(None))
     if session.scalars(select(func.count()).select_from(Webhook).where(*of_practice)).one() >= WEBHOOKS_MAX:
         raise TooManyWebhooks

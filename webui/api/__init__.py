@@ -24,6 +24,7 @@ from webui.api import (
     login,
     mappings,
     months,
+    notices,
     operations,
     posting_files,
     postings,
@@ -35,6 +36,7 @@ from webui.api import (
     schedules,
     users,
     voids,
+    webhooks,
 )
 from webui.api.blueprint import api
 from webui.shared import problem_json
@@ -55,6 +57,7 @@ __all__ = [
     "login",
     "mappings",
     "months",
+    "notices",
     "operations",
     "posting_files",
     "postings",
@@ -67,6 +70,7 @@ __all__ = [
     "schedules",
     "users",
     "voids",
+    "webhooks",
 ]
 
 # a script with an old token is refused quickly and does not keep the server busy

@@ -55,6 +55,7 @@ def test_a_job_sends_signed_events_with_ids_counts_cents_and_links(hooked: Hooke
 
     bodies = [json.loads(one["body"]) for one in receiver.got()]
     assert [body["type"] for body in bodies] == ["job.confirmed", "job.completed", "postings.written"]
+    assert [body["data"]["status"] for body in bodies] == ["confirmed", "completed", "completed"]
     data = bodies[2]["data"]
     assert (data["settle_job_id"], data["settled"], data["insurance_cents"], data["patient_cents"]) == (
         "1", 2, 2_000, 1_000

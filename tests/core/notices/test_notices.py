@@ -65,6 +65,7 @@ def test_a_job_that_halts_gives_its_requester_a_notice(practice: GivenPractice) 
     practice.settle(chunk_claims=1)
 
     assert kinds(practice, practice.biller) == [EventKind.HALTED]
+    assert words(practice, practice.biller)[0].startswith("Job 1 halted (")
     (notice,) = practice.do(inbox.list_notices, practice.biller, limit=9)
     assert (notice.notice.kind, notice.notice.job_id) == (NoticeKind.HALTED, 1)
 
