@@ -4,7 +4,7 @@ import os
 import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
 from pydantic import Field, PositiveInt, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -19,10 +19,10 @@ TASK_WORK: Final = "settle.work"
 TASK_PREPARE: Final = "settle.prepare"
 TASK_SWEEP: Final = "settle.sweep"
 TASK_TICK: Final = "settle.tick"
-TASK_MAIL: Final = "settle.mail"
+TASK_SEND: Final = "settle.send"
 TASK_IMPORT: Final = "settle.import"
 TASK_CANARY: Final = "settle.canary"
-QUEUE_SETTLE: Final = "settle"  # chunks, previews, imports, mail, test hints
+QUEUE_SETTLE: Final = "settle"  # chunks, previews, imports, e-mail and webhooks, test hints
 QUEUE_CONTROL: Final = "control"  # sweep and tick, which must not wait behind chunks
 
 # What a message carries besides its task and ids, for logs.
@@ -120,10 +120,15 @@ class Settings(BaseSettings):
     )
     smtp_url: SecretStr | None = Field(
         None,
-        description="The mail server for run reports: smtp:, smtp+starttls: or smtps://user:password@host:port",
+        description="The mail server for notices and run reports: smtp:, smtp+starttls: or smtps://user:password@host:port",
     )
-    mail_from: str | None = Field(None, validate_default=True, description="The sender's address on run reports")
+    mail_from: str | None = Field(None, validate_default=True, description="The sender's address on e-mails")
     public_url: str | None = Field(None, description="The public URL of the pages, for links in e-mails")
+    webhook_reach: Literal["public", "loopback", "private"] = Field(
+        "public",
+        description="Where webhooks may lead: public; loopback, which adds this machine; private, which adds private "
+        "networks",
+    )
     session_idle_minutes: PositiveInt = 30
     log_level: str = "INFO"
     flower_url: str | None = Field(

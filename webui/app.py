@@ -32,6 +32,7 @@ from webui.claims import (
 )
 from webui.imports import change_labels, import_mappings, import_pages, upload
 from webui.jobs import approvals, confirm, job_files, job_pages, posting_date, reversals, status_change
+from webui.notices import notice_pages, webhook_pages
 from webui.operations import broker, dashboard, health, metrics
 from webui.practice import (
     audit,
@@ -124,9 +125,10 @@ def _register(app: OpenAPI) -> None:
     schedule_labels.register(app)
     change_labels.register(app)
     approvals.register(app)
+    notice_pages.register(app)
     for pages in (job_pages, job_files, reversals, claim_page, claim_actions, corrections, write_off_settings, limits):
         app.register_blueprint(pages.blueprint)
-    for pages in (schedule_pages, schedule_actions, schedule_runs, time_zone, users):
+    for pages in (schedule_pages, schedule_actions, schedule_runs, time_zone, users, webhook_pages):
         app.register_blueprint(pages.blueprint)
     _register_practice_pages(app)
     app.register_blueprint(search.blueprint)

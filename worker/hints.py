@@ -14,8 +14,8 @@ from core.jobs.keys import JobKey
 from core.settings import (
     HINT_EXPIRES_SECONDS,
     REQUEST_ID_HEADER,
-    TASK_MAIL,
     TASK_PREPARE,
+    TASK_SEND,
     TASK_TICK,
     TASK_WORK,
     queue_length_max,
@@ -42,9 +42,9 @@ def send_found_work(found: WorkFound) -> None:
         _send(TASK_PREPARE, key)
 
 
-def send_after_tick(*, mail: bool, tick: bool) -> None:
-    """Send hints for run reports to send, and for another tick."""
-    for task, is_wanted in ((TASK_MAIL, mail), (TASK_TICK, tick)):
+def send_after_tick(*, messages: bool, tick: bool) -> None:
+    """Send hints for messages to send, and for another tick."""
+    for task, is_wanted in ((TASK_SEND, messages), (TASK_TICK, tick)):
         if is_wanted:
             _send(task)
 

@@ -15,11 +15,11 @@ import structlog
 from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
 
 from core.db.engine import transaction
+from core.delivery import send
 from core.intake.uploads import run
 from core.jobs import job_queries, prepare
 from core.jobs.execution import engine
-from core.schedules import mail
-from core.settings import QUEUE_SETTLE, TASK_IMPORT, TASK_MAIL, TASK_PREPARE, TASK_WORK, load_settings
+from core.settings import QUEUE_SETTLE, TASK_IMPORT, TASK_PREPARE, TASK_SEND, TASK_WORK, load_settings
 from core.watch import tally
 from worker import heartbeat, import_turn, turns
 from worker.app import app
@@ -47,8 +47,8 @@ def _prepare() -> bool:
     return False
 
 
-def _mail() -> bool:
-    return mail.send_due(sessions(), clock=utc_now) > 0
+def _send() -> bool:
+    return send.send_due(sessions(), clock=utc_now) > 0
 
 
 def import_files() -> bool:
@@ -78,7 +78,7 @@ class PollStep(NamedTuple):
 POLL_STEPS: Final = (
     PollStep(TASK_WORK, _work),
     PollStep(TASK_PREPARE, _prepare),
-    PollStep(TASK_MAIL, _mail),
+    PollStep(TASK_SEND, _send),
     PollStep(TASK_IMPORT, import_files),
 )
 

@@ -1,12 +1,22 @@
 """The tasks. A message is only a hint: each task asks the database what to do."""
 
 from core.db.engine import transaction
+from core.delivery import outbox, send
 from core.intake.uploads import commands
 from core.jobs import prepare
 from core.jobs.execution import engine, sweep
 from core.jobs.keys import JobKey
-from core.schedules import mail, tick
-from core.settings import TASK_CANARY, TASK_IMPORT, TASK_MAIL, TASK_PREPARE, TASK_SWEEP, TASK_TICK, TASK_WORK
+from core.schedules import tick
+from core.settings import (
+    TASK_CANARY,
+    TASK_IMPORT,
+    TASK_PREPARE,
+    TASK_SEND,
+    TASK_SWEEP,
+    TASK_TICK,
+    TASK_WORK,
+    load_settings,
+)
 from core.watch import canary, heartbeat, tally
 from worker import hints, poll, turns
 from worker.app import app
@@ -46,16 +56,19 @@ def start_due_runs() -> None:
     """Start the scheduled runs that are due, and send hints for their work."""
     found = tick.tick(sessions(), now=utc_now())
     hints.send_found_work(found.jobs)
-    hints.send_after_tick(mail=found.has_mail, tick=found.more_to_do)
+    with transaction(sessions()) as session:
+        outbox.tidy(session, now=utc_now())
+        has_mail = outbox.has_due(session, with_mail=load_settings().smtp_url is not None, now=utc_now())
+    hints.send_after_tick(messages=has_mail, tick=found.more_to_do)
     with transaction(sessions()) as session:
         heartbeat.record_tick(session, now=utc_now())
 
 
-@app.task(name=TASK_MAIL)
-def send_reports() -> None:
-    """Send the run reports that are due."""
+@app.task(name=TASK_SEND)
+def send_messages() -> None:
+    """Send the e-mails and the requests to webhooks that are due."""
     with turns.task_turn():
-        mail.send_due(sessions(), clock=utc_now)
+        send.send_due(sessions(), clock=utc_now)
 
 
 @app.task(name=TASK_IMPORT)

@@ -26,6 +26,7 @@ class Action(StrEnum):
     CHANGE_SETTING = "change_setting"
     MANAGE_USERS = "manage_users"
     MANAGE_SCHEDULES = "manage_schedules"
+    MANAGE_WEBHOOKS = "manage_webhooks"
     CLOSE_MONTH = "close_month"  # and reopen
     EXCLUDE = "exclude"  # a patient or a payer from all write-offs
     SEE_AUDIT = "see_audit"
@@ -54,6 +55,7 @@ _ADMINISTERING: Final = {
     Action.CHANGE_SETTING,
     Action.MANAGE_USERS,
     Action.MANAGE_SCHEDULES,
+    Action.MANAGE_WEBHOOKS,
     Action.CLOSE_MONTH,
     Action.EXCLUDE,
 }

@@ -26,8 +26,13 @@ def start(session: Session, actor: Actor, now: dt.datetime) -> str:
     return token
 
 
-def find_actor(session: Session, token: str, now: dt.datetime, idle_minutes: int) -> Actor | None:
-    """Return the user of the session, or None if it ended, was idle too long, or its user is inactive."""
+def find_actor(
+    session: Session, token: str, now: dt.datetime, idle_minutes: int, *, touch: bool = True
+) -> Actor | None:
+    """Return the user of the session, or None if it ended, was idle too long, or its user is inactive.
+
+    `touch` keeps the session alive.
+    """
     found = session.execute(
         select(User, UserSession.seen_at)
         .join(UserSession, UserSession.user_id == User.id)
@@ -40,7 +45,7 @@ def find_actor(session: Session, token: str, now: dt.datetime, idle_minutes: int
     if found is None:
         return None
     user, seen_at = found
-    if now - seen_at >= dt.timedelta(seconds=TOUCH_SECONDS):
+    if touch and now - seen_at >= dt.timedelta(seconds=TOUCH_SECONDS):
         session.execute(update(UserSession).where(UserSession.token_hash == hash_token(token)).values(seen_at=now))
     return actor_for(user)
 

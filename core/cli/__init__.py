@@ -38,6 +38,7 @@ _MODULES: Final = {
     "up": ("up",),
     "verify": ("verify",),
     "watch": ("watch",),
+    "webhooks": ("notices", "webhook"),
     "write_offs": ("write-offs",),
 }
 MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
 from core.errors import Refusal
-from core.jobs import naming, posting_month, stale
-from core.jobs.approval import decide, limits, requesters
+from core.jobs import naming, posting_month, requesters, stale
+from core.jobs.approval import decide, limits
 from core.jobs.approval.decide import approve, reject
 from core.jobs.execution import failure_budget, retry
 from core.jobs.keys import JobKey

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from core.access import audit, authorize
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, Refusal
-from core.jobs import codes
+from core.jobs import codes, job_events
 from core.jobs.keys import JobKey, NoSuchJob
 from core.models.jobs import JobKind, JobStatus, SettleJob
 
@@ -56,12 +56,19 @@ def transition(
     *,
     source: JobStatus,
     target: JobStatus,
+    now: dt.datetime,
     **values: Any,
 ) -> bool:
-    """Move the job if it is still in `source`, and set `values`. Return whether this call moved it."""
+    """Move the job if it is still in `source`, and set `values`. Return whether this call moved it.
+
+    The move's events are recorded too, so that none is forgotten.
+    """
     assert (source, target) in TRANSITIONS, (source, target)
-    moved = update(SettleJob).where(*job.of(SettleJob), SettleJob.status == source)
-    return session.scalar(moved.values(status=target, **values).returning(SettleJob.id)) is not None
+    moves = update(SettleJob).where(*job.of(SettleJob), SettleJob.status == source)
+    moved = session.scalar(moves.values(status=target, **values).returning(SettleJob.id)) is not None
+    if moved:
+        job_events.record_move(session, job, source, target, now=now)
+    return moved
 
 
 def lock(session: Session, job: JobKey) -> SettleJob | None:
@@ -154,7 +161,7 @@ def transition_locked(
         raise wrong_status(job, _ACTS[target])
     key = JobKey(job.practice_id, job.id)
     source = job.status
-    moved = transition(session, key, source=source, target=target, **values)
+    moved = transition(session, key, source=source, target=target, now=now, **values)
     assert moved, "the row is locked"
     audit.record(session, f"job.{act}", job, by=by, now=now, was=source.value)
     session.refresh(job)

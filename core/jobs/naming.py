@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, NotAllowed
-from core.jobs import lifecycle
-from core.jobs.approval import requesters
+from core.jobs import lifecycle, requesters
 from core.jobs.keys import JobKey
 from core.models.jobs import SettleJob
 

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 
 from core.access import authorize
 from core.db import timeouts
-from core.jobs.approval import limits, requesters
+from core.jobs import requesters
+from core.jobs.approval import limits
 from core.jobs.keys import JobKey
 from core.jobs.preview import create_preview, freezing, schedule_lock, selections
 from core.jobs.preview.job_request import JobRequest

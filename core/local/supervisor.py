@@ -112,6 +112,7 @@ class Supervisor:
     def _complete_settings(self) -> None:
         """Fill in secrets, a port for Flower, and that everything runs here."""
         settings = self._settings
+        given = settings.model_fields_set
         password = load_or_create_secret(self._data_dir, "flower_password")
         self._settings = settings.model_copy(
             update={
@@ -119,6 +120,8 @@ class Supervisor:
                 "one_machine": True,
                 "secret_key": settings.secret_key or SecretStr(load_or_create_secret(self._data_dir, "secret_key")),
                 "flower_basic_auth": settings.flower_basic_auth or SecretStr(f"{_FLOWER_USER}:{password}"),
+                # On one machine, a receiver on it is a usual way to try webhooks.
+                "webhook_reach": settings.webhook_reach if "webhook_reach" in given else "loopback",
                 "flower_port": free_port(settings.flower_host, settings.flower_port),
             }
         )

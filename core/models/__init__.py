@@ -12,6 +12,7 @@ from core.models import (
     jobs,
     ledger,
     ledger_sums,
+    notices,
     operations,
     people,
     practices,
@@ -21,7 +22,7 @@ from core.models import (
 
 __all__ = [
     "claims", "exports", "feed_views", "import_changes", "import_mappings", "imports", "job_items", "jobs", "ledger",
-    "ledger_sums", "metadata", "operations", "people", "practices", "recognized_postings", "schedules",
+    "ledger_sums", "metadata", "notices", "operations", "people", "practices", "recognized_postings", "schedules",
 ]  # fmt: skip
 
 metadata = Base.metadata

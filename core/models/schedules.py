@@ -36,16 +36,6 @@ class RunOutcome(StrEnum):
     FAILED = "failed"  # an error; `reason_code` has its code
 
 
-class MailState(StrEnum):
-    """Whether the run report was sent."""
-
-    NONE = "none"  # nothing to send yet, or no mail server is configured
-    DUE = "due"
-    SENDING = "sending"
-    SENT = "sent"
-    GIVEN_UP = "given_up"
-
-
 class Schedule(Base):
     """A rule that creates a job at a set local time."""
 
@@ -109,11 +99,7 @@ class ScheduleRun(Base):
         UniqueConstraint("practice_id", "schedule_id", "run_key", name="one_run_for_each_key"),
         CheckConstraint("(local_date IS NULL) <> (run_key IS NULL)", name="a_run_has_a_date_or_a_key"),
         CheckConstraint("(outcome = 'job') = (job_id IS NOT NULL)", name="a_run_with_a_job_names_it"),
-        Index(
-            "ix_schedule_run_mail_pending", "mail_not_before",
-            postgresql_where=text("mail_followup OR mail_state IN ('none', 'due', 'sending')"),
-        ),
-    )  # fmt: skip
+    )
 
     practice_id: Mapped[PracticeId]
     id: Mapped[GeneratedId]
@@ -128,11 +114,3 @@ class ScheduleRun(Base):
     outcome: Mapped[RunOutcome] = mapped_column(enum_column(RunOutcome, "run_outcome_known"))
     reason_code: Mapped[str | None]  # a code
     job_id: Mapped[int | None] = mapped_column(BigInteger)
-    mail_state: Mapped[MailState] = mapped_column(enum_column(MailState, "mail_state_known"), default=MailState.NONE)
-    mail_pending_to: Mapped[list[str]]  # addresses that the report has not been sent to yet
-    # the job had not ended when the report was sent, so send a second one
-    mail_followup: Mapped[bool] = mapped_column(default=False)
-    mail_queued_at: Mapped[dt.datetime | None]  # sending is retried for three days from here
-    mail_tries: Mapped[int] = mapped_column(default=0)
-    mail_not_before: Mapped[dt.datetime | None]
-    mail_sent_at: Mapped[dt.datetime | None]

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from core.counting import counted
 from core.models.jobs import DiscardedBecause, JobStatus
-from core.models.schedules import MailState, RunOutcome, Schedule, ScheduleMode, ScheduleRun
+from core.models.schedules import RunOutcome, Schedule, ScheduleMode
 from core.money import UNLIMITED, format_cents
 from core.practices import reasons
 from core.practices.write_off_setting import SettingNotChosen
@@ -79,14 +79,6 @@ OUTCOME_LABELS: Final = {
     RunOutcome.FAILED: "Failed",
 }
 
-_MAILS: Final = {
-    MailState.NONE: "",
-    MailState.DUE: "The report has not been e-mailed yet",
-    MailState.SENDING: "The report is being e-mailed",
-    MailState.SENT: "The report was e-mailed",
-    MailState.GIVEN_UP: "The report could not be e-mailed. No more attempts will be made",
-}
-
 # The state of a run by the status of its job, for pages and programs.
 STATE_LABELS: Final = {
     JobStatus.PREPARING: "preparing",
@@ -115,13 +107,6 @@ _DAY_RANGE_MIN: Final = 3  # fewer days are listed one by one
 def describe_reason(code: str | None) -> str:
     """Say why a run did not start or a schedule stopped. A refusal's code is shown as it is."""
     return REASONS.get(code or "", (code or "").replace("_", " "))
-
-
-def describe_mail(run: ScheduleRun) -> str:
-    """Say whether the report was sent, and how many addresses did not receive it."""
-    sentence, all_ = _MAILS[run.mail_state], len(run.schedule_snapshot["mail_to"])
-    is_partly = run.mail_tries > 0 and 0 < len(run.mail_pending_to) < all_
-    return f"{sentence}. {len(run.mail_pending_to)} of {all_} addresses did not receive it" if is_partly else sentence
 
 
 def describe(session: Session, schedule: Schedule, time_zone: str) -> str:

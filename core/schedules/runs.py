@@ -19,10 +19,10 @@ from core.models.people import User
 from core.models.schedules import RunOutcome, Schedule, ScheduleMode, ScheduleRun
 from core.practices import reasons
 from core.practices.periods import PeriodBusy
+from core.schedules import run_mail
 
 BUSY_REFUSALS: Final = (PeriodBusy, ScheduleRunBusy)  # temporary refusals; the next tick tries again
 _SCHEDULED_KEY_PREFIX: Final = "\x1f"  # first character of a run's job key; a user's key cannot contain it
-MAIL_EXPIRES_AFTER: Final = dt.timedelta(days=3)  # older reports are not worth sending
 
 
 def start_run(
@@ -82,10 +82,9 @@ def record_run(
         "outcome": outcome,
         "reason_code": reason_code,
         "job_id": job.id if job else None,
-        "mail_pending_to": schedule.mail_to,
-        "mail_not_before": now if schedule.mail_to and now - due_at < MAIL_EXPIRES_AFTER else None,
     }
     run = session.scalars(insert(ScheduleRun).values(values).returning(ScheduleRun)).one()
+    run_mail.queue(session, run, now=now)
     audit.record(
         session, "schedule.ran", schedule, by=by, now=now, run=run.id, outcome=outcome.value, because=reason_code,
         night=local_date.isoformat() if local_date else None, job=run.job_id,

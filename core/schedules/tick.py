@@ -24,7 +24,7 @@ from core.models.jobs import JobStatus, SettleJob
 from core.models.people import User
 from core.models.practices import Practice
 from core.models.schedules import Schedule, ScheduleRun, ScheduleState
-from core.schedules import descriptions, mail, missed_runs, owner_check, run_times, runs
+from core.schedules import descriptions, missed_runs, owner_check, run_mail, run_times, runs
 from core.schedules.runs import BUSY_REFUSALS
 
 log: Final = structlog.get_logger(__name__)
@@ -33,10 +33,9 @@ RUNS_PER_TICK_MAX: Final = 20  # a few seconds of previews, because the sweep wa
 
 
 class TickResult(NamedTuple):
-    """What needs a hint: the runs' jobs, mail, another tick."""
+    """What needs a hint: the runs' jobs, another tick."""
 
     jobs: WorkFound
-    has_mail: bool
     more_to_do: bool
 
 
@@ -70,8 +69,8 @@ def tick(sessions: Sessions, *, now: dt.datetime) -> TickResult:
     with transaction(sessions) as session:
         timeouts.set_timeouts(session)
         jobs = _hints(session, begun, now=now)
-        has_mail = mail.queue_reports(session, now=now)
-    return TickResult(jobs, has_mail, more_to_do=decided == RUNS_PER_TICK_MAX)
+        run_mail.release(session, now=now)
+    return TickResult(jobs, more_to_do=decided == RUNS_PER_TICK_MAX)
 
 
 def _pending_schedules(session: Session, *, now: dt.datetime) -> list[_PendingSchedule]:

@@ -5,10 +5,10 @@ from typing import Final
 
 from core.jobs import codes
 from core.policy import rules
-from core.settings import TASK_CANARY, TASK_IMPORT, TASK_MAIL, TASK_PREPARE, TASK_SWEEP, TASK_TICK, TASK_WORK
+from core.settings import TASK_CANARY, TASK_IMPORT, TASK_PREPARE, TASK_SEND, TASK_SWEEP, TASK_TICK, TASK_WORK
 
 OTHER: Final = "other"  # for a label from a different version, or an unknown one
-TASKS: Final = (TASK_WORK, TASK_PREPARE, TASK_SWEEP, TASK_TICK, TASK_MAIL, TASK_IMPORT, TASK_CANARY)
+TASKS: Final = (TASK_WORK, TASK_PREPARE, TASK_SWEEP, TASK_TICK, TASK_SEND, TASK_IMPORT, TASK_CANARY)
 SKIP_CODES: Final = tuple(rule.code for rule in rules.RULES)
 FAILURE_CODES: Final = tuple(codes.FAILURE_SENTENCES)
 

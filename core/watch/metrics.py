@@ -155,13 +155,16 @@ def _runs(session: Session, _: dt.datetime) -> Iterator[Metric]:
     runs = statistics.runs_by_outcome(session)
     samples = [((outcome.value,), count) for outcome, count in runs.items()]
     yield _counter("schedule_runs", "Scheduled runs by outcome", samples, ["outcome"])
-    mails = statistics.count_report_mails(session)
+    mails = statistics.count_mails(session)
     yield _counter(
-        "mails", "Run reports by e-mail", [(("sent",), mails.sent), (("given_up",), mails.given_up)], ["outcome"]
+        "mails",
+        "E-mails of notices and run reports",
+        [(("sent",), mails.sent), (("given_up",), mails.given_up)],
+        ["outcome"],
     )
     yield _gauge(
         "mails_failing",
-        "Run reports that the mail server refused and that will be retried",
+        "E-mails that the mail server refused and that will be retried",
         [((), mails.failing)],
     )
 

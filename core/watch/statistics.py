@@ -10,9 +10,10 @@ from core.jobs.keys import JobKey
 from core.models.claims import Claim
 from core.models.job_items import ChunkState, JobChunk, JobFailure, JobItem, Outcome
 from core.models.jobs import WORKABLE_STATUSES, JobKind, JobStatus, SettleJob
+from core.models.notices import OutboxMessage, OutboxState
 from core.models.operations import Tally
 from core.models.practices import Practice
-from core.models.schedules import MailState, RunOutcome, ScheduleRun
+from core.models.schedules import RunOutcome, ScheduleRun
 
 PRACTICES_MAX: Final = 1_000  # with their own figures, if that is turned on
 
@@ -126,20 +127,21 @@ def runs_by_outcome(session: Session) -> dict[RunOutcome, int]:
     return {outcome: counted.get(outcome, 0) for outcome in RunOutcome}
 
 
-class ReportMails(NamedTuple):
-    """Run reports: sent, given up, and currently failing."""
+class Mails(NamedTuple):
+    """E-mails: sent, given up, and currently failing."""
 
     sent: int
     given_up: int
     failing: int
 
 
-def count_report_mails(session: Session) -> ReportMails:
-    """Count the run reports of all practices."""
-    state = ScheduleRun.mail_state
-    failing = and_(state.in_((MailState.DUE, MailState.SENDING)), ScheduleRun.mail_tries > 0)
-    counts = (func.count().filter(kind) for kind in (state == MailState.SENT, state == MailState.GIVEN_UP, failing))
-    return ReportMails._make(session.execute(select(*counts)).one())
+def count_mails(session: Session) -> Mails:
+    """Count the e-mails of all practices."""
+    state = OutboxMessage.state
+    failing = and_(state.in_((OutboxState.DUE, OutboxState.SENDING)), OutboxMessage.tries > 0)
+    kinds = (state == OutboxState.SENT, state == OutboxState.GIVEN_UP, failing)
+    counts = (func.count().filter(kind) for kind in kinds)
+    return Mails._make(session.execute(select(*counts).where(OutboxMessage.webhook_id.is_(None))).one())
 
 
 def mismatches(session: Session) -> int:

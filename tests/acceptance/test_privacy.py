@@ -32,7 +32,7 @@ from core.local import programs
 from core.local.broker import Broker
 from core.local.guardian import Guardian, StopPolicy
 from core.models.practices import Practice
-from core.settings import QUEUE_CONTROL, TASK_MAIL, TASK_PREPARE, TASK_SWEEP, TASK_TICK, Settings
+from core.settings import QUEUE_CONTROL, TASK_PREPARE, TASK_SEND, TASK_SWEEP, TASK_TICK, Settings
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now
 from tests.acceptance.test_flower import HOST, PAGES, Flower, running_flower
 from tests.acceptance.web import Api, Web, running_web
@@ -310,7 +310,7 @@ def _reversed_held_and_scheduled(installation: Installation, api: Api, job: JobK
     assert run.status == 201, run.text
 
     def is_mailed() -> bool:
-        for task in (TASK_SWEEP, TASK_TICK, TASK_MAIL):
+        for task in (TASK_SWEEP, TASK_TICK, TASK_SEND):
             installation.product.workers.hint(task, queue=QUEUE_CONTROL)
         return bool(installation.mail.letters)
 

@@ -16,9 +16,10 @@ from core.local.broker import Broker
 from core.local.guardian import Guardian, StopPolicy
 from core.models.jobs import SettleJob
 from core.models.people import Role
-from core.models.schedules import MailState, RunOutcome, ScheduleRun
+from core.models.schedules import RunOutcome, ScheduleRun
 from core.practices.create import DEFAULT_TIME_ZONE
-from core.schedules import schedule_commands
+from core.schedules import run_mail, schedule_commands
+from core.schedules.run_mail import MailState, RunMail
 from core.settings import QUEUE_CONTROL, TASK_TICK, Settings
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now
 from tests.core.schedules.conftest import a_request
@@ -74,6 +75,12 @@ def runs_of(practice: GivenPractice) -> list[ScheduleRun]:
         return list(session.scalars(of_practice.order_by(ScheduleRun.id)))
 
 
+def mail_of(practice: GivenPractice) -> RunMail:
+    """Return the e-mail of the practice's first run."""
+    with practice.sessions() as session:
+        return run_mail.for_run(session, runs_of(practice)[0])
+
+
 def jobs_of(practice: GivenPractice) -> list[JobKey]:
     with practice.sessions() as session:
         found = session.scalars(select(SettleJob.id).where(SettleJob.practice_id == practice.id))
@@ -99,7 +106,7 @@ def test_a_tick_starts_a_due_run_which_settles_claims_and_mails_its_report(produ
     assert run.job_id is not None
     product.assert_all_settled(practice, JobKey(practice.id, run.job_id))
     tick(product)
-    eventually(lambda: runs_of(practice)[0].mail_state is MailState.SENT, seconds=PATIENCE_SECONDS)
+    eventually(lambda: mail_of(practice).state is MailState.SENT, seconds=PATIENCE_SECONDS)
     (letter,) = post.letters
     assert f"http://127.0.0.1:8000/schedule-runs/{run.id}" in letter.message.get_content()
 
@@ -189,10 +196,10 @@ def test_scheduled_runs_start_and_settle_while_the_mail_server_hangs(product: Pr
         run = wait_for_a_run(practice)
         assert run.job_id is not None
         product.assert_all_settled(practice, JobKey(practice.id, run.job_id))
-        assert runs_of(waiting)[0].mail_state is not MailState.SENT
+        assert mail_of(waiting).state is not MailState.SENT
     finally:
         post.mood = Mood.TAKES
         post.released.set()
 
-    eventually(lambda: runs_of(waiting)[0].mail_state is MailState.DUE, seconds=PATIENCE_SECONDS)
-    assert runs_of(waiting)[0].mail_tries >= 1
+    eventually(lambda: mail_of(waiting).state is MailState.DUE, seconds=PATIENCE_SECONDS)
+    assert mail_of(waiting).tries >= 1

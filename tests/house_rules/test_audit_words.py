@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from core.audit.sentences import ACT_SENTENCES, details, sentence, who
 from core.models.jobs import JobStatus
-from core.models.schedules import MailState
+from core.schedules.run_mail import MailState
 
 HOUSE = Path(__file__).parents[2]
 AN_ACT = re.compile(r"[a-z_]+\.[a-z_]+")
@@ -121,7 +121,7 @@ def test_acts_are_composed_from_parts_only_where_this_test_looks() -> None:
     assert composed == {
         ("execution", "finish.py"),
         ("jobs", "lifecycle.py"),
-        ("schedules", "mail.py"),
+        ("delivery", "mails.py"),
     }
 
 

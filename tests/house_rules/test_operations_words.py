@@ -15,7 +15,7 @@ from core.jobs.approval.decide import APPROVAL_EXPIRES_AFTER
 from core.jobs.approval.inbox import NEWS_LIFE
 from core.jobs.execution.sweep import ITEMS_KEPT_FOR, ITEMS_REMOVED_PER_SWEEP_MAX
 from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER
-from core.schedules.runs import MAIL_EXPIRES_AFTER
+from core.schedules.run_mail import MAIL_EXPIRES_AFTER
 from core.settings import HINT_EXPIRES_SECONDS, HINTS_WAITING_MAX, Settings
 from tests.benchmarks.importing import AGAINST
 

@@ -26,6 +26,8 @@ RIGHTS = {
         GET /schedule-runs   GET /schedule-runs/1   GET /reasons   GET /write-offs   GET /search   POST /search
         GET /write-offs/files/1/write-offs.csv   GET /write-offs/download   GET /reports/write-offs
         GET /reports/write-offs/write-offs.csv   GET /reports/write-offs/claims
+        GET /notices   GET /notices/unread   POST /notices/1/open   POST /notices/1/read   POST /notices/read
+        POST /notices/mail
     """,
     Action.SEND_WRITE_OFFS: """
         POST /write-offs/files   GET /write-offs/layouts/new   GET /write-offs/layouts/1   POST /write-offs/layouts
@@ -73,6 +75,10 @@ RIGHTS = {
         POST /schedules/1/pause   POST /schedules/1/resume   POST /schedules/1/settle   POST /schedules/1/report-only
         POST /schedules/1/delete   POST /schedules/1/run-now
     """,
+    Action.MANAGE_WEBHOOKS: """
+        GET /webhooks   POST /webhooks   GET /webhooks/1   POST /webhooks/1   POST /webhooks/1/secret
+        POST /webhooks/1/test   POST /webhooks/1/delete   POST /webhooks/1/deliveries/1/again
+    """,
     Action.SEE_AUDIT: "GET /audit   GET /audit/9/changes   GET /audit/audit.csv",
     Action.SEE_OPERATIONS: "GET /operations",
 }
@@ -91,6 +97,7 @@ API_RIGHTS = {
         GET /schedules   GET /schedules/1   GET /schedules/1/tonight
         GET /schedule-runs   GET /schedule-runs/1   GET /write-off-reasons   GET /postings   GET /postings.csv
         GET /posting-files   GET /posting-files/1   GET /posting-files/1/write-offs.csv   GET /posting-layouts
+        GET /notices   POST /notices/read
     """,
     Action.SEND_WRITE_OFFS: "POST /posting-files   POST /posting-layouts   DELETE /posting-layouts/1",
     Action.PREVIEW_JOB: "POST /settle-jobs   PUT /settle-jobs/1/name   POST /settle-jobs/1/discard",
@@ -131,6 +138,10 @@ API_RIGHTS = {
         POST /schedules   PUT /schedules/1   DELETE /schedules/1   POST /schedules/1/pause   POST /schedules/1/resume
         POST /schedules/1/settle   POST /schedules/1/report-only   POST /schedules/1/run-now
     """,
+    Action.MANAGE_WEBHOOKS: """
+        GET /webhooks   POST /webhooks   GET /webhooks/1   PUT /webhooks/1   POST /webhooks/1/secret
+        POST /webhooks/1/test   GET /webhooks/1/deliveries   POST /webhooks/1/deliveries/1/again   DELETE /webhooks/1
+    """,
     Action.SEE_AUDIT: "GET /audit   GET /audit/9/changes   GET /audit.csv",
     Action.SEE_OPERATIONS: "GET /operations",
 }
@@ -166,6 +177,8 @@ BODIES = {
     r"/settle$": {"confirmation": "CONFIRM", "version": 1},
     r"/report-only$": {"version": 1},
     r"/write-off-reasons$": {"name": "Hardship", "kind": "charity"},
+    r"/webhooks(/1)?$": {"url": "https://pm.example/hook", "events": ["job.completed"]},
+    r"/notices/read$": {"through": None},
     r"/posting-layouts$": {"name": "Ours", "layout": {"columns": [{"column": "line"}]}},
     r"/schedules/1$": {
         "name": "Small balances", "filter": {"total_due_max_cents": 5_000}, "local_time": "02:30", "weekdays": ["mon"],
@@ -176,7 +189,7 @@ TIMES = {"user_session", "api_token"}
 NAVIGATION = {
     "/claims", "/jobs", "/approvals", "/schedules", "/schedule-runs", "/credits", "/aging", "/late-payments",
     "/exclusions", "/imports", "/import-mappings", "/months", "/settings", "/reasons", "/write-offs", "/users",
-    "/audit", "/operations", "/reports/write-offs",
+    "/audit", "/operations", "/reports/write-offs", "/webhooks",
 }  # fmt: skip
 # The fields of all forms, each with a value that its form accepts.
 FIELDS = {
@@ -187,4 +200,5 @@ FIELDS = {
     "responsibility": "patient", "amount": "1.00", "hold": "hold", "why": "Why", "number": "1", "role": "biller",
     "claim_limit_cents": "1", "job_limit_cents": "1", "setting": "both", "provider_id": "1", "query": "",
     "time_zone": "America/Chicago", "to": "refund.patient", "posted_on": "", "text": "C0000",
+    "url": "https://pm.example/hook", "events": "job.completed",
 }  # fmt: skip

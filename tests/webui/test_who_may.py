@@ -28,6 +28,8 @@ from core.intake.mapping.saved_mappings import save_mapping
 from core.intake.parsing.faults import ImportRefused
 from core.intake.uploads import receive
 from core.models.people import Role, User
+from core.notices import webhooks
+from core.notices.webhooks import KINDS
 from core.practices import exclusions
 from core.schedules import schedule_commands
 from tests.core.intake.mapping.conftest import MAPPING
@@ -103,6 +105,8 @@ def house(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
         with uploads_of(practice, tmp_path_factory.mktemp("template")) as uploads:
             uploads.checked({"ar.csv": csv_file(rows_of(1))})  # import 2 needs a mapping
         practice.act(save_mapping, practice.id, name="Our export", mapping=MAPPING)
+        webhook = practice.act(webhooks.add, url="https://pm.example/", kinds=KINDS, reach="public", by=admin)
+        practice.act(webhooks.send_test, webhook.id, by=admin)
         practice.act(closing.close, NOW.date().replace(month=10, day=1), by=admin)
 
         all_tokens: dict[Actor | None, str] = {}

@@ -25,6 +25,7 @@ from webui.api import (
     login,
     mappings,
     months,
+    notices,
     operations,
     posting_files,
     postings,
@@ -37,6 +38,7 @@ from webui.api import (
     users,
     views,
     voids,
+    webhooks,
     write_off_report,
 )
 from webui.api.blueprint import api
@@ -59,6 +61,7 @@ __all__ = [
     "login",
     "mappings",
     "months",
+    "notices",
     "operations",
     "posting_files",
     "postings",
@@ -72,6 +75,7 @@ __all__ = [
     "users",
     "views",
     "voids",
+    "webhooks",
     "write_off_report",
 ]
 

@@ -6,8 +6,8 @@ from typing import Any
 from flask import url_for
 from sqlalchemy.orm import Session
 
-from core.jobs import codes, job_queries, stale
-from core.jobs.approval import decide, limits, requesters
+from core.jobs import codes, job_queries, requesters, stale
+from core.jobs.approval import decide, limits
 from core.jobs.preview import cost_share, open_balances, selections
 from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER
 from core.jobs.preview.totals import PreviewTotals

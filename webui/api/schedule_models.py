@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from core.models.ledger import WriteOffReason
-from core.models.schedules import MailState, RunOutcome, ScheduleMode, ScheduleState
+from core.models.schedules import RunOutcome, ScheduleMode, ScheduleState
+from core.schedules.run_mail import MailState
 from webui.api.models import Answer, Id
 
 Cap = int | Literal["unlimited"]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action
 from core.jobs import codes
 from core.models.schedules import ScheduleRun
-from core.schedules import reports, schedule_queries
+from core.schedules import reports, run_mail, schedule_queries
 from core.schedules.schedule_queries import NoSuchRun
 from webui.api.blueprint import SCHEDULES, api, problem_responses
 from webui.api.request_parsing import IdPath, Page, requires
@@ -63,9 +63,8 @@ def show_run(path: RunPath) -> Response:
 def run_answer(session: Session, run: ScheduleRun) -> ScheduleRunAnswer:
     """Return the run with its report."""
     report = reports.report_for_run(session, run, now=now())
-    of_run = (
-        "id", "schedule_id", "local_date", "due_at", "mode", "outcome", "mail_state", "mail_sent_at",
-    )  # fmt: skip
+    of_run = ("id", "schedule_id", "local_date", "due_at", "mode", "outcome")
+    mail = run_mail.for_run(session, run)
     of_report = (
         "state", "is_final", "claims", "settled", "skipped", "failed", "remaining", "insurance_cents",
         "patient_cents", "over",
@@ -73,6 +72,8 @@ def run_answer(session: Session, run: ScheduleRun) -> ScheduleRunAnswer:
     return ScheduleRunAnswer(
         **{member: getattr(run, member) for member in of_run},
         **{member: getattr(report, member) for member in of_report},
+        mail_state=mail.state,
+        mail_sent_at=mail.sent_at,
         begun_at=run.created_at,
         because=run.reason_code,
         schedule=run.schedule_snapshot["name"],

@@ -6,8 +6,8 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from core.access.permissions import Action
-from core.jobs import commands, job_queries, reversed_totals, stale
-from core.jobs.approval import decide, inbox, limits, requesters
+from core.jobs import commands, job_queries, requesters, reversed_totals, stale
+from core.jobs.approval import decide, inbox, limits
 from core.jobs.preview import open_balances
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import SettleJob

@@ -12,8 +12,8 @@ from werkzeug.wrappers import Response
 from core import reading
 from core.access.permissions import Action
 from core.errors import Refusal
-from core.jobs import commands, job_queries, stale
-from core.jobs.approval import decide, inbox, limits, requesters
+from core.jobs import commands, job_queries, requesters, stale
+from core.jobs.approval import decide, inbox, limits
 from core.jobs.approval.decide import ReasonMissing
 from core.jobs.approval.limits import OverLimit
 from core.jobs.commands import ConfirmationMismatch

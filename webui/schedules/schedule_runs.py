@@ -13,7 +13,7 @@ from core.jobs import codes, job_queries
 from core.models.jobs import SettleJob
 from core.models.ledger import REASON_NAMES
 from core.models.schedules import ScheduleRun
-from core.schedules import descriptions, reports, schedule_queries
+from core.schedules import reports, run_mail, schedule_queries
 from core.schedules.reports import RunReport
 from core.schedules.schedule_queries import NoSuchSchedule
 from webui.claims import filter_words
@@ -59,6 +59,7 @@ def show(run_id: int) -> str:
     practice = current_practice()
     with app_context().sessions() as db:
         run = schedule_queries.find_run(db, practice.id, run_id)
+        mail = run_mail.for_run(db, run)
         facts = {
             "run": run,
             "report": reports.report_for_run(db, run, now=now()),
@@ -69,7 +70,8 @@ def show(run_id: int) -> str:
             "names": job_queries.names_of_users(db, practice.id, {run.requested_by, run.schedule_snapshot["owner_id"]}),
             "reason": run.schedule_snapshot.get("reason_name") or REASON_NAMES[run.schedule_snapshot["reason"]],
             "failures": codes.FAILURE_SENTENCES,
-            "mail": descriptions.describe_mail(run),
+            "mail": mail,
+            "mail_words": run_mail.describe(mail, addresses=len(run.schedule_snapshot["mail_to"])),
         }
     template = "schedules/_report.html" if partials.is_partial_request() else "schedules/run.html"
     return render_template(template, **facts)

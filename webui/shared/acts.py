@@ -43,7 +43,12 @@ def job_key(job_id: int) -> JobKey:
     return JobKey(current_actor().practice_id, job_id)
 
 
+def redirect_to(endpoint: str, **values: Any) -> Response:
+    """Redirect to a page."""
+    return redirect(url_for(endpoint, **values), code=HTTPStatus.SEE_OTHER)
+
+
 def redirect_with(message: str, endpoint: str, *, tone: str = "good", **values: Any) -> Response:
     """Redirect to a page that shows the message."""
     flash(message, tone)
-    return redirect(url_for(endpoint, **values), code=HTTPStatus.SEE_OTHER)
+    return redirect_to(endpoint, **values)

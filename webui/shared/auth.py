@@ -36,6 +36,7 @@ from core.db.engine import transaction
 from core.models.practices import Practice
 from core.practices import practice_queries
 from webui.shared.app_context import app_context, now
+from webui.shared.partials import BACKGROUND_ENDPOINTS
 
 SESSION_COOKIE: Final = "settle_session"
 # Only failures count. An office shares one address, so an address gets more tries than an account.
@@ -76,7 +77,8 @@ def signed_in_actor() -> Actor | None:
         if token:
             idle = app_context().settings.session_idle_minutes
             with transaction(app_context().sessions) as db:
-                g.actor = on_this_installation(user_sessions.find_actor(db, token, now(), idle))
+                touch = request.endpoint not in BACKGROUND_ENDPOINTS
+                g.actor = on_this_installation(user_sessions.find_actor(db, token, now(), idle, touch=touch))
     actor: Actor | None = g.actor
     return actor
 

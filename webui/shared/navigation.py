@@ -58,6 +58,7 @@ SECTIONS: Final = (
             NavItem("Write-off reasons", "reasons.index", ("reasons",)),
             NavItem("Month-end close", "periods.index", ("periods",)),
             NavItem("Users", "users.index", ("users",), Action.MANAGE_USERS),
+            NavItem("Webhooks", "webhooks.index", ("webhooks",), Action.MANAGE_WEBHOOKS),
             NavItem("Audit log", "audit.index", ("audit",), Action.SEE_AUDIT),
         ),
     ),

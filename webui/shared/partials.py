@@ -7,6 +7,8 @@ from typing import Final
 from flask import Response, g, request
 
 PARTIAL_HEADER: Final = "X-Live"
+# What open pages ask for without their user: it does not keep the session alive.
+BACKGROUND_ENDPOINTS: Final = frozenset({"notices.unread"})
 LIVE_ENDPOINTS: Final = frozenset({"jobs.index", "jobs.show", "operations.show", "schedule_runs.show"})
 
 

@@ -23,7 +23,7 @@ TIMED_ENDPOINTS: Final[Mapping[str, str]] = {
 }
 # Machines and open pages request these every few seconds. In the log, they would hide everything else.
 PROBES: Final = frozenset({"health.healthz", "health.readyz"})
-QUIET_ENDPOINTS: Final = frozenset({*PROBES, "static", "metrics.show"})
+QUIET_ENDPOINTS: Final = frozenset({*PROBES, *partials.BACKGROUND_ENDPOINTS, "static", "metrics.show"})
 TIMED_STATUSES: Final = frozenset({HTTPStatus.OK, HTTPStatus.NOT_MODIFIED})
 
 log: Final = structlog.get_logger(__name__)

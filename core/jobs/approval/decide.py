@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from core.access import audit, authorize
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, NotAllowed, Refusal
-from core.jobs import lifecycle, posting_month, stale
-from core.jobs.approval import limits, requesters
+from core.jobs import lifecycle, posting_month, requesters, stale
+from core.jobs.approval import limits
 from core.jobs.keys import JobKey
 from core.models.jobs import JobStatus, SettleJob
 from core.reading import is_valid_note
@@ -61,11 +61,11 @@ def confirm_or_request_approval(session: Session, job: SettleJob, *, now: dt.dat
     key = JobKey(job.practice_id, job.id)
     if job.limits_exceeded:
         moved = lifecycle.transition(
-            session, key, source=S.PREVIEWED, target=S.AWAITING_APPROVAL, approval_requested_at=now
+            session, key, source=S.PREVIEWED, target=S.AWAITING_APPROVAL, now=now, approval_requested_at=now
         )
         act, facts = "job.approval_asked", {"over": [one["code"] for one in job.limits_exceeded]}
     else:
-        moved = lifecycle.transition(session, key, source=S.PREVIEWED, target=S.CONFIRMED, confirmed_at=now)
+        moved = lifecycle.transition(session, key, source=S.PREVIEWED, target=S.CONFIRMED, now=now, confirmed_at=now)
         act, facts = "job.confirmed", {"was": [S.PREVIEWED.value]}
     assert moved, "the row is locked"
     audit.record(session, act, job, by=by, now=now, **facts, **lifecycle.by_schedule(job))

@@ -6,8 +6,8 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from core.access.permissions import Action, Actor, roles_allowing
-from core.jobs.approval import requesters
+from core.access.permissions import Action, Actor
+from core.jobs import requesters
 from core.jobs.approval.decide import APPROVAL_EXPIRES_AFTER
 from core.models.jobs import JobStatus, SettleJob
 from core.models.people import User
@@ -56,12 +56,7 @@ def my_decided_jobs(session: Session, actor: Actor, *, now: dt.datetime) -> list
 
 def eligible_approvers(session: Session, job: SettleJob, *, confirmer: int | None = None) -> list[User]:
     """Return the users who may approve the job, by name. For a preview, assume that `confirmer` confirms it."""
-    people = select(User).where(
-        User.practice_id == job.practice_id,
-        User.active,
-        User.role.in_(roles_allowing(Action.APPROVE_JOB)),
-        User.id.not_in(requesters.cannot_approve(job) | {confirmer or job.requested_by}),
-    )
+    people = requesters.approvers(job, confirmer=confirmer)
     return list(session.scalars(people.order_by(User.name, User.id)))
 
 

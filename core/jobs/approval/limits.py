@@ -12,8 +12,7 @@ from pydantic import BaseModel, computed_field
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from core.jobs import codes, reversed_totals
-from core.jobs.approval import requesters
+from core.jobs import codes, requesters, reversed_totals
 from core.jobs.keys import JobKey
 from core.models.job_items import JobChunk, JobItem, Verdict
 from core.models.jobs import FINAL_STATUSES, JobKind, JobStatus, SettleJob

@@ -94,7 +94,9 @@ def take(session: Session, *, worker: str, now: dt.datetime) -> Chunk | None:
 
 def _start(session: Session, job: JobKey, *, now: dt.datetime) -> None:
     started = func.coalesce(SettleJob.started_at, now)
-    lifecycle.transition(session, job, source=JobStatus.CONFIRMED, target=JobStatus.RUNNING, started_at=started)
+    lifecycle.transition(
+        session, job, source=JobStatus.CONFIRMED, target=JobStatus.RUNNING, now=now, started_at=started
+    )
 
 
 def _in_fair_order(jobs: Iterable[JobKey]) -> list[JobKey]:

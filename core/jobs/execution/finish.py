@@ -63,7 +63,7 @@ def _halt_if_budget_exceeded(session: Session, key: JobKey, *, now: dt.datetime)
 
 def halt(session: Session, key: JobKey, *, because: str, now: dt.datetime) -> JobStatus:
     """Halt the locked, running job with the reason's code."""
-    moved = lifecycle.transition(session, key, source=S.RUNNING, target=S.HALTED, halted_because=because)
+    moved = lifecycle.transition(session, key, source=S.RUNNING, target=S.HALTED, now=now, halted_because=because)
     assert moved, "the row is locked"
     _record(session, key, "job.halted", now=now, because=because)
     return S.HALTED
@@ -90,7 +90,7 @@ def _stop(session: Session, key: JobKey, job: SettleJob, *, now: dt.datetime) ->
     finished = {"finished_at": now} if target is S.CANCELLED else {}
     if finished:
         sums.combine(session, job)
-    moved = lifecycle.transition(session, key, source=job.status, target=target, **finished)
+    moved = lifecycle.transition(session, key, source=job.status, target=target, now=now, **finished)
     assert moved, "the row is locked"
     _record(session, key, f"job.{target}", now=now, **(totals_with_digest(session, key) if finished else {}))
     return target
@@ -101,7 +101,7 @@ def _finish(session: Session, key: JobKey, job: SettleJob, *, now: dt.datetime) 
     sums.combine(session, job)
     target = S.HALTED if faults else S.COMPLETED
     values: dict[str, Any] = {"halted_because": codes.BOOKS_DO_NOT_BALANCE} if faults else {"finished_at": now}
-    moved = lifecycle.transition(session, key, source=job.status, target=target, **values)
+    moved = lifecycle.transition(session, key, source=job.status, target=target, now=now, **values)
     assert moved, "the row is locked"
     _record(session, key, f"job.{target}", now=now, faults=faults, **totals_with_digest(session, key))
     return target

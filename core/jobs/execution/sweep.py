@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.db.engine import Sessions, transaction
-from core.jobs import job_queries, lifecycle
+from core.jobs import job_events, job_queries, lifecycle
 from core.jobs.approval.decide import APPROVAL_EXPIRES_AFTER
 from core.jobs.execution import chunks, finish
 from core.jobs.keys import JobKey
@@ -42,6 +42,9 @@ def sweep(sessions: Sessions, *, now: dt.datetime) -> WorkFound:
         if not session.scalar(_TRY_SWEEP_LOCK):
             return WorkFound([], [])
         _expire(session, now=now)
+        job_events.warn_of_deadlines(
+            session, preview_life=PREVIEW_EXPIRES_AFTER, approval_life=APPROVAL_EXPIRES_AFTER, now=now
+        )
         _remove_items(session, now=now)
         moving = _jobs_in(session, *IN_PROGRESS_STATUSES)
         hints = _find_work(session, now=now)
@@ -110,7 +113,8 @@ def _expire(session: Session, *, now: dt.datetime) -> None:
     )
     old = select(SettleJob).where(or_(unconfirmed, unapproved))
     for job in session.scalars(old.limit(100).with_for_update(key_share=True, skip_locked=True)).all():
-        lifecycle.transition(session, JobKey(job.practice_id, job.id), source=job.status, target=JobStatus.EXPIRED)
+        key = JobKey(job.practice_id, job.id)
+        lifecycle.transition(session, key, source=job.status, target=JobStatus.EXPIRED, now=now)
         audit.record(session, "job.expired", job, by=None, now=now)
 
 

@@ -13,8 +13,8 @@ from core.access import audit, authorize
 from core.access.permissions import Action, Actor
 from core.access.users import actor_for
 from core.errors import BadInput
-from core.jobs import lifecycle, posting_month
-from core.jobs.approval import decide, limits, requesters
+from core.jobs import lifecycle, posting_month, requesters
+from core.jobs.approval import decide, limits
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, preview_items, totals
 from core.models.claims import Claim
@@ -131,7 +131,7 @@ def freeze(
     job.selection = _summary(job.selection) | _not_found(session, job)
     job.previewed_at = now
     session.flush()
-    moved = lifecycle.transition(session, key, source=JobStatus.PREPARING, target=_after_freezing(job))
+    moved = lifecycle.transition(session, key, source=JobStatus.PREPARING, target=_after_freezing(job), now=now)
     assert moved, "the row is locked"
     session.refresh(job)
     if job.status in (JobStatus.PREVIEWED, JobStatus.REPORTED):  # a report also says what would need approval
@@ -151,7 +151,13 @@ def _confirm_scheduled_job(session: Session, job: SettleJob, *, now: dt.datetime
         return
     key = JobKey(job.practice_id, job.id)
     moved = lifecycle.transition(
-        session, key, source=JobStatus.PREVIEWED, target=JobStatus.DISCARDED, discarded_because=because, finished_at=now
+        session,
+        key,
+        source=JobStatus.PREVIEWED,
+        target=JobStatus.DISCARDED,
+        now=now,
+        discarded_because=because,
+        finished_at=now,
     )
     assert moved, "the row is locked"
     audit.record(session, "job.discarded", job, by=None, now=now, because=because.value)

@@ -11,6 +11,7 @@ import click
 import pytest
 from flask import Flask, request, request_started
 
+from core.access.users import actor_for, find_by_email
 from core.cli import ON_THE_SERVER, main
 from core.db.engine import Sessions, make_engine, make_sessions
 from core.exports import sent_files
@@ -21,6 +22,7 @@ from core.intake.uploads import receive, run
 from core.jobs.execution import sweep
 from core.models.people import Role
 from core.models.practices import PayerClass
+from core.notices import webhooks
 from tests import shared_app
 from tests.core.cli.conftest import APP, Typed
 from tests.factories import NOW, GivenPractice, Line, a_practice
@@ -153,6 +155,17 @@ def own_export_and_worker(practice: GivenPractice, _typed: Typed) -> None:
     Path("ar.csv").write_bytes(csv_file(rows_of(6)))
     saved_mapping(practice)
     threading.Thread(target=one_step, args=(practice,)).start()
+
+
+def hooked(practice: GivenPractice, _typed: Typed) -> None:
+    admin = practice.do(find_by_email, ADMIN)
+    given = {"url": "https://pm.example/", "kinds": ["job.completed"], "reach": "public", "by": actor_for(admin)}
+    practice.act(webhooks.add, **given)
+
+
+def tested(practice: GivenPractice, typed: Typed) -> None:
+    hooked(practice, typed)
+    practice.act(webhooks.send_test, 1, by=actor_for(practice.do(find_by_email, ADMIN)))
 
 
 def own_checked(practice: GivenPractice, _typed: Typed) -> None:
@@ -328,6 +341,21 @@ CASES = (
          "Copay", by=BILLER, route="POST /claims/<anything:claim_id>/credit-transfers", given=in_credit,
          shown="Credit left on this line: $5.00.\n"),
     case("recoveries", by=BILLER, route="GET /recoveries", given=paid_late, shown="write-offs reversed $5.00, re-"),
+    case("notices", "--mark-read", by=BILLER, route="POST /notices/read", given=settled,
+         shown="unread  Job 1 completed: 2 claims settled, 0 skipped, 0 failed\n"),
+    case("webhook", "list", route="GET /webhooks", given=hooked, shown="1  https://pm.example/  on  job.completed\n"),
+    case("webhook", "add", "https://pm.example/", "--event", "job.halted", route="POST /webhooks",
+         shown="1  https://pm.example/  on  job.halted\nSecret, shown only once: whsec_"),
+    case("webhook", "change", "1", "--off", route="PUT /webhooks/<webhook_id>", given=hooked,
+         shown="1  https://pm.example/  off  job.completed\n"),
+    case("webhook", "new-secret", "1", route="POST /webhooks/<webhook_id>/secret", given=hooked, shown="whsec_"),
+    case("webhook", "test", "1", route="POST /webhooks/<webhook_id>/test", given=hooked,
+         shown="Test event queued as delivery 1.\n"),
+    case("webhook", "deliveries", "1", route="GET /webhooks/<webhook_id>/deliveries", given=tested,
+         shown="1  evt_1  webhook.test  due, tries: 0  Test event\n"),
+    case("webhook", "send-again", "1", "1", route="POST /webhooks/<webhook_id>/deliveries/<delivery_id>/again",
+         given=tested, shown="Delivery 1 is sent again.\n"),
+    case("webhook", "delete", "1", route="DELETE /webhooks/<webhook_id>", given=hooked, shown="Webhook deleted.\n"),
     case("audit", "--claim", "C00001", by=APPROVER, route="GET /audit", given=typed_before(("hold", "C00001", "hold")),
          shown="admin: Put claim C00001 on hold (hold: hold)\nThe last entry in the audit log is "),
 )  # fmt: skip

@@ -9,10 +9,13 @@ import pytest
 from sqlalchemy import select, text
 
 from core.db.engine import transaction
+from core.delivery import outbox, send as sending, smtp
+from core.delivery.send import send_due
+from core.models.notices import OutboxMessage, OutboxState
 from core.models.people import AuditEntry
-from core.models.schedules import MailState
-from core.schedules import descriptions, mail, smtp
-from core.schedules.runs import MAIL_EXPIRES_AFTER
+from core.models.schedules import ScheduleRun
+from core.schedules import run_mail
+from core.schedules.run_mail import MAIL_EXPIRES_AFTER, MailState, RunMail
 from core.settings import load_settings
 from tests.at_once import raised_at_once
 from tests.core.schedules.conftest import FIRST_RUN, ScheduledPractice
@@ -39,7 +42,30 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
 
 def send(scheduled: ScheduledPractice, now: dt.datetime) -> int:
     """Tick and send the mail that the tick makes due."""
-    return mail.send_due(scheduled.sessions, clock=lambda: now) if scheduled.tick(now).has_mail else 0
+    scheduled.tick(now)
+    return send_due(scheduled.sessions, clock=lambda: now)
+
+
+def mail_of(scheduled: ScheduledPractice, run: ScheduleRun | None = None) -> RunMail:
+    """Return the e-mail of a run, by default of the only one."""
+    with scheduled.sessions() as session:
+        return run_mail.for_run(session, run or scheduled.run())
+
+
+def states(scheduled: ScheduledPractice) -> list[MailState]:
+    """Return the state of the e-mail of each run."""
+    return [mail_of(scheduled, run).state for run in scheduled.runs()]
+
+
+def message(scheduled: ScheduledPractice) -> OutboxMessage:
+    """Return the only run report in the outbox."""
+    with scheduled.sessions() as session:
+        return session.scalars(select(OutboxMessage).where(OutboxMessage.run_id.is_not(None))).one()
+
+
+def words_of(scheduled: ScheduledPractice) -> str:
+    """Return what the page of the only run says about its e-mail."""
+    return run_mail.describe(mail_of(scheduled), addresses=len(TO))
 
 
 def settled_run(scheduled: ScheduledPractice, **options: object) -> None:
@@ -58,7 +84,7 @@ def test_the_report_of_a_settled_run_is_mailed_once_with_counts_and_links(
 
     (letter,) = server.letters
     run = scheduled.run()
-    assert (run.mail_state, run.mail_sent_at) == (MailState.SENT, FIRST_RUN)
+    assert mail_of(scheduled)[:2] == (MailState.SENT, FIRST_RUN)
     assert (letter.sender, letter.recipients) == ("<settle@lakeside.example>", [f"<{to}>" for to in TO])
     assert letter.message["Subject"] == f"Schedule {run.schedule_id}, 11/24/2026: Settled"
     body = letter.message.get_content().splitlines()
@@ -73,7 +99,7 @@ def test_a_mail_contains_no_patient_data_and_no_dollars(scheduled: ScheduledPrac
 
     send(scheduled, FIRST_RUN)
 
-    whole = server.letters[0].message.as_string()
+    whole = "".join(letter.message.as_string() for letter in server.letters)
     assert "needs another user's approval" in whole
     assert not any(secret in whole for secret in ("anary", "CANARY", "$", "Patient", "C00001", "15.00", "Lakeside"))
 
@@ -101,9 +127,10 @@ def test_a_job_awaiting_approval_is_mailed_as_waiting_and_again_when_it_ended(
     for n in (2, 3):
         send(scheduled, FIRST_RUN + n * SOON)
 
-    subjects = [letter.message["Subject"].partition(": ")[2] for letter in server.letters]
+    reports = [letter for letter in server.letters if letter.recipients == [f"<{to}>" for to in TO]]
+    subjects = [letter.message["Subject"].partition(": ")[2] for letter in reports]
     assert subjects == ["Awaiting approval", "final result: Settled"]
-    first, last = server.letters
+    first, last = reports
     assert "This is not final. Another e-mail will follow." in first.message.get_content()
     assert "This is not final" not in last.message.get_content()
     assert first.message["Message-ID"] != last.message["Message-ID"]
@@ -125,7 +152,7 @@ def test_without_addresses_no_report_is_mailed(scheduled: ScheduledPractice, ser
     scheduled.tick(FIRST_RUN)
 
     assert send(scheduled, FIRST_RUN) == 0
-    assert scheduled.run().mail_state is MailState.NONE
+    assert mail_of(scheduled).state is MailState.NONE
 
 
 def test_without_a_mail_server_no_mail_waits_and_a_server_configured_later_gets_recent_reports(
@@ -135,14 +162,14 @@ def test_without_a_mail_server_no_mail_waits_and_a_server_configured_later_gets_
     monkeypatch.delenv("SETTLE_SMTP_URL")
     load_settings.cache_clear()
     assert send(scheduled, FIRST_RUN) == 0
-    assert scheduled.run().mail_state is MailState.NONE
+    assert mail_of(scheduled).state is MailState.NONE
 
     monkeypatch.setenv("SETTLE_SMTP_URL", server.url)
     load_settings.cache_clear()
     assert send(scheduled, FIRST_RUN + dt.timedelta(hours=2)) == 1
 
     scheduled.tick(FIRST_RUN + dt.timedelta(days=5))
-    assert {run.mail_state for run in scheduled.runs()[1:3]} == {MailState.NONE}
+    assert states(scheduled)[1:3] == [MailState.NONE] * 2
 
 
 # Misbehaving servers
@@ -153,12 +180,12 @@ def test_a_server_that_was_down_gets_the_mail_when_it_is_up(scheduled: Scheduled
     server.down()
 
     assert send(scheduled, FIRST_RUN) == 0
-    run = scheduled.run()
-    assert (run.mail_state, run.mail_tries) == (MailState.DUE, 1)
-    assert run.mail_not_before == FIRST_RUN + mail.RETRY_WAITS[0]
+    queued = message(scheduled)
+    assert (queued.state, queued.tries) == (OutboxState.DUE, 1)
+    assert queued.not_before == FIRST_RUN + outbox.RETRY_WAITS[0]
     server.up()
     assert send(scheduled, FIRST_RUN + dt.timedelta(seconds=30)) == 0, "it is not retried every half minute"
-    assert send(scheduled, FIRST_RUN + mail.RETRY_WAITS[0]) == 1
+    assert send(scheduled, FIRST_RUN + outbox.RETRY_WAITS[0]) == 1
 
     assert len(server.letters) == 1
 
@@ -171,20 +198,21 @@ def test_a_refusing_server_is_retried_at_growing_intervals_until_the_mail_is_dis
     server.mood = mood
     now = FIRST_RUN
 
-    waits = iter(mail.RETRY_WAITS)
-    while scheduled.run().mail_state is not MailState.GIVEN_UP:
-        assert now <= FIRST_RUN + MAIL_EXPIRES_AFTER + mail.RETRY_WAITS[-1]
+    waits = iter(outbox.RETRY_WAITS)
+    while mail_of(scheduled).state is not MailState.GIVEN_UP:
+        assert now <= FIRST_RUN + MAIL_EXPIRES_AFTER + outbox.RETRY_WAITS[-1]
         assert send(scheduled, now) == 0
-        now += next(waits, mail.RETRY_WAITS[-1])
+        now += next(waits, outbox.RETRY_WAITS[-1])
     server.mood = Mood.TAKES
     assert send(scheduled, now) == 0
 
     run = scheduled.run()
     assert now - FIRST_RUN >= MAIL_EXPIRES_AFTER
-    assert run.mail_tries == server.visits > len(mail.RETRY_WAITS)
+    tries = mail_of(scheduled).tries
+    assert tries == server.visits > len(outbox.RETRY_WAITS)
     with scheduled.sessions() as session:
         discarded = select(AuditEntry).where(AuditEntry.act == "schedule.mail_given_up")
-        assert session.scalars(discarded).one().facts == {"run": run.id, "tries": run.mail_tries}
+        assert session.scalars(discarded).one().facts == {"run": run.id, "tries": tries}
 
 
 def test_a_deferred_address_gets_the_mail_later_and_the_others_get_it_once(
@@ -194,15 +222,14 @@ def test_a_deferred_address_gets_the_mail_later_and_the_others_get_it_once(
     server.defers = TO[1]
 
     assert send(scheduled, FIRST_RUN) == 0
-    run = scheduled.run()
-    assert (run.mail_state, run.mail_pending_to) == (MailState.DUE, [TO[1]])
-    assert descriptions.describe_mail(run).endswith("1 of 2 addresses did not receive it")
+    assert (mail_of(scheduled).state, mail_of(scheduled).pending_to) == (MailState.DUE, [TO[1]])
+    assert words_of(scheduled).endswith("1 of 2 addresses did not receive it")
     server.defers = ""
-    assert send(scheduled, FIRST_RUN + mail.RETRY_WAITS[0]) == 1
+    assert send(scheduled, FIRST_RUN + outbox.RETRY_WAITS[0]) == 1
 
     assert [letter.recipients for letter in server.letters] == [[f"<{to}>"] for to in TO]
-    assert [scheduled.run().mail_state, scheduled.run().mail_pending_to] == [MailState.SENT, []]
-    assert "did not receive it" not in descriptions.describe_mail(scheduled.run())
+    assert [mail_of(scheduled).state, mail_of(scheduled).pending_to] == [MailState.SENT, []]
+    assert "did not receive it" not in words_of(scheduled)
 
 
 def test_a_name_lookup_that_hangs_does_not_block_the_sender(
@@ -216,7 +243,7 @@ def test_a_name_lookup_that_hangs_does_not_block_the_sender(
 
     assert send(scheduled, FIRST_RUN) == 0  # without a timeout this would never return
 
-    assert (scheduled.run().mail_state, server.visits) == (MailState.DUE, 0)
+    assert (mail_of(scheduled).state, server.visits) == (MailState.DUE, 0)
 
 
 def test_a_handshake_that_never_ends_is_abandoned_in_time(
@@ -230,7 +257,7 @@ def test_a_handshake_that_never_ends_is_abandoned_in_time(
 
     assert send(scheduled, FIRST_RUN) == 0  # without a timeout this would never return
 
-    assert (scheduled.run().mail_state, server.visits) == (MailState.DUE, 1)
+    assert (mail_of(scheduled).state, server.visits) == (MailState.DUE, 1)
 
 
 def test_one_refused_mail_does_not_hold_back_the_others(scheduled: ScheduledPractice, server: MailServer) -> None:
@@ -265,25 +292,24 @@ def test_a_hanging_server_blocks_neither_ticks_nor_transactions_and_is_abandoned
     server.mood = mood
     monkeypatch.setattr(smtp, "ANSWER_SECONDS", 60)  # so that the test decides when the wait ends
     monkeypatch.setattr(smtp, "TOTAL_SECONDS", 60)
-    has_mail = scheduled.tick(FIRST_RUN).has_mail
-    sending = threading.Thread(target=mail.send_due, args=[scheduled.sessions], kwargs={"clock": lambda: FIRST_RUN})
+    scheduled.tick(FIRST_RUN)
+    sending = threading.Thread(target=send_due, args=[scheduled.sessions], kwargs={"clock": lambda: FIRST_RUN})
     sending.start()
     eventually(lambda: server.visits == 1)
 
-    assert has_mail
     with scheduled.sessions() as session:
         open_transactions = text(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
         )
         assert session.scalar(open_transactions) == 0, "no transaction is open while it hangs"
-    assert scheduled.run().mail_state is MailState.SENDING
+    assert mail_of(scheduled).state is MailState.SENDING
     scheduled.practice.claims(1, first=4)
     scheduled.tick(FIRST_RUN + dt.timedelta(days=1))
     assert len(scheduled.runs()) == 2
 
     server.down()
     sending.join()
-    assert scheduled.runs()[0].mail_state is MailState.DUE
+    assert states(scheduled)[0] is MailState.DUE
 
 
 @pytest.mark.parametrize(("mood", "limit"), [(Mood.HANGS, "ANSWER_SECONDS"), (Mood.DRIPS, "TOTAL_SECONDS")])
@@ -296,7 +322,7 @@ def test_neither_silence_nor_a_slow_drip_of_bytes_lasts_forever(
 
     assert send(scheduled, FIRST_RUN) == 0  # without a timeout this would never return
 
-    assert scheduled.run().mail_state is MailState.DUE
+    assert mail_of(scheduled).state is MailState.DUE
 
 
 def test_a_mail_without_a_final_answer_is_sent_again_under_the_same_id(
@@ -307,7 +333,7 @@ def test_a_mail_without_a_final_answer_is_sent_again_under_the_same_id(
     assert send(scheduled, FIRST_RUN) == 0
     server.mood = Mood.TAKES
 
-    assert send(scheduled, FIRST_RUN + mail.RETRY_WAITS[0]) == 1
+    assert send(scheduled, FIRST_RUN + outbox.RETRY_WAITS[0]) == 1
 
     first, second = server.letters
     assert first.message["Message-ID"] == second.message["Message-ID"]
@@ -319,15 +345,15 @@ def test_another_worker_sends_the_mail_after_the_lease_of_a_dead_one_ends(
 ) -> None:
     settled_run(scheduled)
     scheduled.tick(FIRST_RUN)
-    lease = scheduled.practice.do(mail._lease_mail, now=FIRST_RUN)
+    lease = scheduled.practice.do(outbox.lease_mail, now=FIRST_RUN)
     assert lease is not None  # the worker dies here
 
     assert send(scheduled, FIRST_RUN + SOON) == 0
-    assert send(scheduled, FIRST_RUN + mail.LEASE) == 1
+    assert send(scheduled, FIRST_RUN + outbox.LEASE) == 1
 
     with transaction(scheduled.sessions) as session:  # the first worker was only slow, and finishes now
-        mail._finish(session, lease, mail._SendResult(lease.left), now=FIRST_RUN + mail.LEASE)
-    assert scheduled.run().mail_state is MailState.SENT
+        sending._finish(session, lease, sending._Try(), clock=lambda: FIRST_RUN + outbox.LEASE)
+    assert mail_of(scheduled).state is MailState.SENT
     assert len(server.letters) == 1
 
 
@@ -336,11 +362,11 @@ def test_four_concurrent_workers_send_each_report_once(scheduled: ScheduledPract
         scheduled.schedule(name=f"Schedule {number}", mail_to=TO)
     scheduled.tick(FIRST_RUN)
 
-    assert raised_at_once(*[lambda: mail.send_due(scheduled.sessions, clock=lambda: FIRST_RUN)] * 4) == []
+    assert raised_at_once(*[lambda: send_due(scheduled.sessions, clock=lambda: FIRST_RUN)] * 4) == []
 
     ids = [letter.message["Message-ID"] for letter in server.letters]
     assert len(ids) == len(set(ids)) == 6
-    assert {run.mail_state for run in scheduled.runs()} == {MailState.SENT}
+    assert set(states(scheduled)) == {MailState.SENT}
 
 
 def test_the_user_and_password_of_the_url_sign_in(

@@ -29,7 +29,7 @@ def test_a_scheduled_run_settles_the_claims_of_its_filter_once(scheduled: Schedu
     scheduled.practice.claims(3)
     schedule = scheduled.schedule()
 
-    assert scheduled.tick(FIRST_RUN - dt.timedelta(seconds=1)) == (WorkFound([], []), False, False)
+    assert scheduled.tick(FIRST_RUN - dt.timedelta(seconds=1)) == (WorkFound([], []), False)
     found = scheduled.tick(FIRST_RUN)
     again = scheduled.tick(FIRST_RUN + dt.timedelta(seconds=30))
 

@@ -22,6 +22,7 @@ from webui.api.rule_limits import SomeRuleLimits
 from webui.api.schedules import LetSettle, OfVersion, ScheduleChange
 from webui.api.users import NewLimits, NewUser
 from webui.api.views import ViewBody
+from webui.api.webhooks import WebhookChange
 
 _NARROWED: Final = {"total_due_max_cents": 5_000, "age_min_days": 90, "has_secondary": False, "on_hold": True}
 _ENTRY: Final = {"line": 1, "amount_cents": 500}
@@ -60,6 +61,7 @@ BODIES: Final[tuple[tuple[type[Any], dict[str, Any]], ...]] = (
     (NewImport, {"files": [_FILE], "options": {"skip_empty_claims": True}, "expected_total_cents": 23_250}),
     (ExpectedTotal, {"expected_total_cents": 23_250}),
     (ImportConfirmation, {"accept_difference": True, "take_changes": True, "post_corrections": True}),
+    (WebhookChange, {"url": "https://pm.example/", "events": ["job.completed"], "active": True}),
     (NewUser, {"email": "a@example.org", "name": "Ana", "role": "biller", "password": "long enough to be", **_LIMITS}),
 )
 

@@ -5,9 +5,11 @@ the user who started the run is a requester too. The user who created the schedu
 approve its jobs either.
 """
 
-from sqlalchemy import ColumnElement, case, or_
+from sqlalchemy import ColumnElement, Select, case, or_, select
 
+from core.access.permissions import Action, roles_allowing
 from core.models.jobs import SettleJob
+from core.models.people import User
 
 
 def requester_ids(job: SettleJob) -> frozenset[int]:
@@ -28,6 +30,16 @@ def cannot_approve(job: SettleJob) -> frozenset[int]:
 def cannot_be_approved_by(user_id: int) -> ColumnElement[bool]:
     """Return, as SQL, whether this user may not approve the job."""
     return or_(requested_by(user_id), SettleJob.schedule_created_by.is_not_distinct_from(user_id))
+
+
+def approvers(job: SettleJob, *, confirmer: int | None = None) -> Select[User]:
+    """Return, as SQL, the users who may approve the job. For a preview, assume that `confirmer` confirms it."""
+    return select(User).where(
+        User.practice_id == job.practice_id,
+        User.active,
+        User.role.in_(roles_allowing(Action.APPROVE_JOB)),
+        User.id.not_in(cannot_approve(job) | {confirmer or job.requested_by}),
+    )
 
 
 def accountable_user(job: SettleJob) -> int:

@@ -1,7 +1,7 @@
 """Send one mail to one server, within a time limit that no server can exceed.
 
-`send` starts this file as a program, which talks to the server. A timer ends that process wherever it hangs, even in a
-name lookup, which could not be interrupted in a thread. The program uses only the standard library, so it starts fast.
+`send` starts this file as a program, which talks to the server. The program uses only the standard library, so it
+starts fast.
 """
 
 import json
@@ -9,7 +9,6 @@ import signal
 import smtplib
 import socket
 import ssl
-import subprocess
 import sys
 from collections.abc import Sequence
 from email import message_from_binary_file, policy
@@ -36,18 +35,19 @@ def send(url: str, message: EmailMessage, *, to: Sequence[str]) -> list[str]:
 
     Raise `MailServerUnavailable`, and `MailRefused` if all were refused.
     """
-    from core.settings import SMTP_PORTS  # not at the top, because the program runs without the product
+    # Not at the top, because the program runs without the product.
+    from core.delivery import limited_program
+    from core.delivery.limited_program import TimeExceeded
+    from core.settings import SMTP_PORTS
 
     order = {
         "url": url, "port": urlsplit(url).port or SMTP_PORTS[urlsplit(url).scheme], "to": list(to),
         "answer_seconds": ANSWER_SECONDS, "total_seconds": TOTAL_SECONDS,
     }  # fmt: skip
-    # Not on the command line, because other users can read that, and the URL may contain a password.
-    given = json.dumps(order).encode() + b"\n" + message.as_bytes()
-    done = subprocess.run(PROGRAM, input=given, capture_output=True, check=False)  # noqa: S603 – this very file
-    if done.returncode == -signal.SIGALRM:
-        raise MailServerUnavailable("TimeoutError")
-    answer = json.loads(done.stdout)
+    try:
+        answer = limited_program.run(PROGRAM, order, message.as_bytes())
+    except TimeExceeded:
+        raise MailServerUnavailable("TimeoutError") from None
     if "unavailable" in answer:
         raise MailServerUnavailable(answer["unavailable"])
     if "refusal" in answer:

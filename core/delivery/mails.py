@@ -1,0 +1,114 @@
+"""Compose the e-mails: notices for users, and run reports. They have counts and links, and no patient data."""
+
+import datetime as dt
+from collections.abc import Sequence
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.access.audit import Subject
+from core.delivery.outbox import Lease
+from core.jobs import codes, event_sentences
+from core.models.notices import Event, Notice, NoticeKind, OutboxMessage, OutboxState
+from core.models.people import User
+from core.models.practices import Practice
+from core.models.schedules import ScheduleRun
+from core.schedules import descriptions, reports, run_mail
+from core.settings import load_settings
+
+_WHY: Final = "You get this e-mail because you chose it under Notices, where you can also turn it off."
+
+
+class Mail(NamedTuple):
+    """One e-mail, ready to be sent."""
+
+    message: EmailMessage
+    to: Sequence[str]
+    run: ScheduleRun | None = None  # of a run report
+    is_final: bool = True  # the report will not change again
+
+
+def compose(session: Session, lease: Lease, *, now: dt.datetime) -> Mail:
+    """Return the leased e-mail."""
+    queued = session.get_one(OutboxMessage, (lease.practice_id, lease.message_id))
+    if queued.run_id is not None:
+        return _report(session, queued, now=now)
+    notice = session.get_one(Notice, (lease.practice_id, queued.notice_id))
+    to = session.get_one(User, notice.user_id).email
+    message = _message(now, [to], subject=_sentence(session, notice), name=f"notice.{notice.practice_id}.{notice.id}")
+    message.set_content("\n".join([f"{_sentence(session, notice)}.", "", *_links(notice), _WHY]))
+    return Mail(message, [to])
+
+
+def _sentence(session: Session, notice: Notice) -> str:
+    return event_sentences.sentence(session.get_one(Event, (notice.practice_id, notice.event_id)))
+
+
+def _links(notice: Notice) -> list[str]:
+    base = load_settings().public_url
+    if base is None:
+        return []
+    page = "/webhooks" if notice.kind is NoticeKind.WEBHOOK else f"/jobs/{notice.job_id}"
+    return [f"Open: {base}{page}", f"All notices: {base}/notices", ""]
+
+
+def _message(now: dt.datetime, to: Sequence[str], *, subject: str, name: str) -> EmailMessage:
+    """Return an e-mail without its text. Every try has the same id, so that a mail server can recognize it."""
+    sender = load_settings().mail_from or ""
+    message = EmailMessage()
+    message["Subject"] = subject
+    message["From"] = sender
+    message["To"] = ", ".join(to)
+    message["Date"] = format_datetime(now)
+    message["Message-ID"] = f"<{name}@{sender.partition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"
+    return message
+
+
+def finish_report(session: Session, lease: Lease, mail: Mail, state: OutboxState, *, now: dt.datetime) -> None:
+    """Record that the report was sent or given up. If it was not final, queue the final one."""
+    assert mail.run is not None
+    if state is OutboxState.SENT and not mail.is_final:
+        run_mail.queue(session, mail.run, is_followup=True, now=now)
+    if state is not OutboxState.DUE:
+        subject = Subject.of("schedule", mail.run.schedule_id, practice_id=lease.practice_id)
+        facts = {"run": mail.run.id, "tries": lease.tries}
+        audit.record(session, f"schedule.mail_{state.value}", subject, by=None, now=now, **facts)
+
+
+def _report(session: Session, queued: OutboxMessage, *, now: dt.datetime) -> Mail:
+    run = session.get_one(ScheduleRun, (queued.practice_id, queued.run_id))
+    zone = ZoneInfo(session.get_one(Practice, run.practice_id).time_zone)
+    run_date = run.local_date or run.created_at.astimezone(zone).date()
+    report = reports.report_for_run(session, run, now=now)
+    what, words = "final result: " if queued.is_followup else "", descriptions.REPORT_WORDS[report.state]
+    message = _message(
+        now,
+        run.schedule_snapshot["mail_to"],
+        subject=f"Schedule {run.schedule_id}, {run_date:%m/%d/%Y}: {what}{words}",
+        name=f"schedule-run.{run.practice_id}.{run.id}.{queued.id}",
+    )
+    message.set_content("\n".join(_lines(run, report)))
+    # A follow-up goes out when its job ended. A retry of failed claims after that is not reported again.
+    return Mail(message, queued.pending_to, run, is_final=report.is_final or queued.is_followup)
+
+
+def _lines(run: ScheduleRun, report: reports.RunReport) -> list[str]:
+    lines = [report.sentence, ""]
+    if not report.is_final:
+        lines += ["This is not final. Another e-mail will follow.", ""]
+    if report.job_id is not None:
+        names = ("claims", "settled", "skipped", "failed", "remaining")
+        lines += [f"{name.capitalize()}: {getattr(report, name):,}" for name in names]
+        lines += [f"  {claims:,} for this reason: {codes.describe(code)}" for code, claims in report.by_code]
+        lines += [f"  {codes.describe(code)}, so the job needs another user's approval" for code in report.over]
+    base = load_settings().public_url
+    if base is not None:
+        lines += ["", f"Report: {base}/schedule-runs/{run.id}", f"Schedule: {base}/schedules/{run.schedule_id}"]
+        lines += [f"Job: {base}/jobs/{report.job_id}"] if report.job_id is not None else []
+        lines += [f"Job that reserved its claims: {base}/jobs/{job_id}" for job_id in report.held_by]
+    return lines

@@ -1,0 +1,125 @@
+"""Lease a message of the outbox, and record how sending it went.
+
+The lease is committed before sending, so that two workers never send the same message. If a worker dies in between, the
+message is sent again under the same id, so that its receiver can recognize it.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
+from sqlalchemy.orm import Session
+
+from core.models.notices import OutboxMessage, OutboxState, Webhook
+from core.notices.webhook_deliveries import KEPT_FOR
+from core.schedules.run_mail import MAIL_EXPIRES_AFTER
+
+# Far longer than sending takes, so by then the worker with the lease is dead.
+LEASE: Final = dt.timedelta(minutes=10)
+REQUEST_LEASE: Final = dt.timedelta(minutes=1)
+# The last wait repeats until `MAIL_EXPIRES_AFTER`, so that a server repaired after a weekend still gets the message.
+RETRY_WAITS: Final = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60, 120, 240))
+# Between two tries to one webhook, whatever the message, so that a receiver that hangs takes little time of workers.
+WEBHOOK_WAIT: Final = dt.timedelta(seconds=30)
+REMOVED_PER_ROUND_MAX: Final = 1_000
+
+_IS_MAIL: Final = OutboxMessage.webhook_id.is_(None)
+_UNSENT: Final = OutboxMessage.state.in_((OutboxState.DUE, OutboxState.SENDING))
+
+
+class Lease(NamedTuple):
+    """One message that this process sends, and the number of the try."""
+
+    practice_id: int
+    message_id: int
+    webhook_id: int | None
+    tries: int
+    left: Sequence[str]  # addresses that the e-mail has not been sent to yet
+    gives_up_at: dt.datetime
+
+    def is_still_leased(self) -> tuple[ColumnElement[bool], ...]:
+        """Return, as SQL, whether the message is still leased to us."""
+        return (
+            OutboxMessage.practice_id == self.practice_id,
+            OutboxMessage.id == self.message_id,
+            OutboxMessage.state == OutboxState.SENDING,
+            OutboxMessage.tries == self.tries,
+        )
+
+
+def has_due(session: Session, *, with_mail: bool, now: dt.datetime) -> bool:
+    """Return whether a message can be sent now."""
+    wanted = [] if with_mail else [~_IS_MAIL]
+    return bool(session.scalar(select(exists().where(_is_sendable(now), *wanted))))
+
+
+def lease_mail(session: Session, *, now: dt.datetime) -> Lease | None:
+    """Lease the e-mail that has waited longest."""
+    oldest = select(OutboxMessage).where(_IS_MAIL, _is_sendable(now)).order_by(OutboxMessage.not_before).limit(1)
+    message = session.scalars(oldest.with_for_update(skip_locked=True)).one_or_none()
+    return None if message is None else _lease(message, LEASE, now=now)
+
+
+def lease_requests(session: Session, *, at_once: int, now: dt.datetime) -> list[Lease]:
+    """Lease the oldest due message of each webhook that gets no other request now, for at most `at_once` webhooks."""
+    of_webhook = (OutboxMessage.practice_id == Webhook.practice_id, OutboxMessage.webhook_id == Webhook.id)
+    free = (
+        select(Webhook)
+        .where(
+            Webhook.deleted_at.is_(None),
+            or_(Webhook.not_before.is_(None), Webhook.not_before <= now),
+            exists().where(*of_webhook, _is_sendable(now)),
+        )
+        .limit(at_once)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    leased = []
+    for webhook in session.scalars(free.execution_options(populate_existing=True)).all():
+        due = (OutboxMessage.practice_id == webhook.practice_id, OutboxMessage.webhook_id == webhook.id)
+        oldest = select(OutboxMessage).where(*due, _is_sendable(now)).order_by(OutboxMessage.not_before).limit(1)
+        message = session.scalars(oldest.with_for_update(skip_locked=True)).one_or_none()
+        if message is not None:
+            webhook.not_before = now + REQUEST_LEASE
+            leased.append(_lease(message, REQUEST_LEASE, now=now))
+    return leased
+
+
+def finish(
+    session: Session, lease: Lease, *, is_sent: bool, left: Sequence[str] = (), result: str | None, now: dt.datetime
+) -> OutboxState | None:
+    """Record the try. Return the new state, or None if another worker has the message since."""
+    state = OutboxState.SENT if is_sent else OutboxState.DUE
+    if not is_sent and now >= lease.gives_up_at:
+        state = OutboxState.GIVEN_UP
+    wait = RETRY_WAITS[min(lease.tries, len(RETRY_WAITS)) - 1] if state is OutboxState.DUE else dt.timedelta()
+    values = {"state": state, "pending_to": list(left), "not_before": now + wait, "last_result": result}
+    if is_sent:
+        values["sent_at"] = now
+    finished = update(OutboxMessage).where(*lease.is_still_leased()).values(values).returning(OutboxMessage.id)
+    return None if session.scalar(finished) is None else state
+
+
+def tidy(session: Session, *, now: dt.datetime) -> None:
+    """Give up what could not be tried in time, for example without a mail server. Remove old requests to webhooks."""
+    untried = (OutboxMessage.state == OutboxState.DUE, OutboxMessage.queued_at < now - MAIL_EXPIRES_AFTER - LEASE)
+    session.execute(update(OutboxMessage).where(*untried, OutboxMessage.tries == 0).values(state=OutboxState.GIVEN_UP))
+    is_done = OutboxMessage.state.in_((OutboxState.SENT, OutboxState.GIVEN_UP))
+    old = (is_done, ~_IS_MAIL, OutboxMessage.queued_at < now - KEPT_FOR)
+    key = (OutboxMessage.practice_id, OutboxMessage.id)
+    few = select(*key).where(*old).limit(REMOVED_PER_ROUND_MAX).subquery()
+    gone = delete(OutboxMessage).where(key[0] == few.c.practice_id, key[1] == few.c.id)
+    session.execute(gone.execution_options(synchronize_session=False))
+
+
+def _is_sendable(now: dt.datetime) -> ColumnElement[bool]:
+    return and_(_UNSENT, OutboxMessage.not_before <= now)
+
+
+def _lease(message: OutboxMessage, life: dt.timedelta, *, now: dt.datetime) -> Lease:
+    message.state, message.not_before = OutboxState.SENDING, now + life
+    message.tries += 1
+    return Lease(
+        message.practice_id, message.id, message.webhook_id, message.tries, message.pending_to,
+        message.queued_at + MAIL_EXPIRES_AFTER,
+    )  # fmt: skip

@@ -1,0 +1,134 @@
+"""Requests to webhooks: signed events, to several receivers at once, so that one that hangs does not delay another."""
+
+import datetime as dt
+import json
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any, Final, NamedTuple
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Action, roles_allowing
+from core.db import timeouts
+from core.db.engine import Sessions, transaction
+from core.delivery import outbox, post, signature
+from core.delivery.outbox import WEBHOOK_WAIT, Lease
+from core.jobs.execution.engine import Clock
+from core.models.notices import Event, EventKind, NoticeKind, OutboxMessage, OutboxState, Webhook
+from core.models.people import User
+from core.notices import webhooks
+from core.notices.record import notify, record_events
+from core.settings import load_settings
+
+log: Final = structlog.get_logger(__name__)
+
+REQUESTS_AT_ONCE: Final = 8
+API: Final = "/api/v1"
+
+
+class Request(NamedTuple):
+    """One request, ready to be sent."""
+
+    lease: Lease
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+def send_due(sessions: Sessions, *, clock: Clock) -> int:
+    """Send one due event to each of several webhooks. Return how many accepted it."""
+    with transaction(sessions) as session:
+        timeouts.set_timeouts(session)
+        leased = outbox.lease_requests(session, at_once=REQUESTS_AT_ONCE, now=clock())
+    if not leased:
+        return 0
+    with sessions() as session:
+        timeouts.set_timeouts(session)
+        due = [_compose(session, lease, now=clock()) for lease in leased]
+    sent = 0
+    with ThreadPoolExecutor(len(due)) as pool:
+        tries = {pool.submit(_post, request): request.lease for request in due}
+        for done in as_completed(tries):
+            with transaction(sessions) as session:
+                timeouts.set_timeouts(session)
+                sent += _finish(session, tries[done], done.result(), now=clock())
+    return sent
+
+
+def _compose(session: Session, lease: Lease, *, now: dt.datetime) -> Request:
+    message = session.get_one(OutboxMessage, (lease.practice_id, lease.message_id))
+    webhook = session.get_one(Webhook, (lease.practice_id, lease.webhook_id))
+    assert message.event_id is not None, "a webhook gets an event"
+    event = session.get_one(Event, (lease.practice_id, message.event_id))
+    body = json.dumps(payload(event), separators=(",", ":")).encode()
+    secrets = webhooks.valid_secrets(webhook, now=now)
+    headers = signature.sign(body, message_id=event_name(event), secrets=secrets, now=now)
+    headers |= {"Content-Type": "application/json", "User-Agent": "Batch-Settle-Webhook"}
+    return Request(lease, webhook.url, headers, body)
+
+
+def event_name(event: Event) -> str:
+    """Return the event's id as receivers see it. It is the same with every try."""
+    return f"evt_{event.id}"
+
+
+def payload(event: Event) -> dict[str, Any]:
+    """Return the body of the request: ids, codes, counts and cents, and where to read more."""
+    data = {key: str(value) if key.endswith("_id") and value is not None else value
+            for key, value in event.facts.items()}  # fmt: skip
+    if event.job_id is not None:
+        data["settle_job_id"] = str(event.job_id)
+    base = f"{load_settings().public_url or ''}{API}"
+    return {
+        "id": event_name(event),
+        "type": event.kind.value,
+        "timestamp": event.at.astimezone(dt.UTC).isoformat().replace("+00:00", "Z"),
+        "data": data,
+        "links": _links(event, base),
+    }
+
+
+def _links(event: Event, base: str) -> dict[str, str]:
+    if event.job_id is None:
+        return {}
+    job = f"{base}/settle-jobs/{event.job_id}"
+    links = {"job": job, "items": f"{job}/items"}
+    if event.kind in (EventKind.POSTINGS_WRITTEN, EventKind.REVERSED):
+        links["postings"] = f"{base}/postings?job={event.job_id}"
+    return links
+
+
+def _post(request: Request) -> str:
+    return post.send(request.url, request.headers, request.body, reach=load_settings().webhook_reach)
+
+
+def _finish(session: Session, lease: Lease, result: str, *, now: dt.datetime) -> bool:
+    """Record the try, and let the webhook get its next request. Return whether it was accepted."""
+    this = select(Webhook).where(Webhook.practice_id == lease.practice_id, Webhook.id == lease.webhook_id)
+    webhook = session.scalars(this.with_for_update(key_share=True)).one()
+    is_sent = result.startswith("HTTP 2")
+    state = outbox.finish(session, lease, is_sent=is_sent, result=result, now=now)
+    if state is None:
+        return False
+    webhook.not_before = None if is_sent else now + WEBHOOK_WAIT
+    if is_sent:
+        webhook.failing_since = None
+        return True
+    log.warning(
+        "webhook_not_accepted", practice_id=lease.practice_id, webhook_id=webhook.id, tries=lease.tries, result=result
+    )
+    if state is OutboxState.GIVEN_UP and webhook.failing_since is None:
+        webhook.failing_since = now
+        _notify_administrators(session, webhook, now=now)
+    return False
+
+
+def _notify_administrators(session: Session, webhook: Webhook, *, now: dt.datetime) -> None:
+    """Notify them once, until a request is accepted again."""
+    practice_id = webhook.practice_id
+    failed, facts = EventKind.WEBHOOK_FAILED, {"webhook_id": webhook.id}
+    made = record_events(session, [failed], facts, practice_id=practice_id, now=now)
+    may = User.role.in_(roles_allowing(Action.MANAGE_WEBHOOKS))
+    to = session.scalars(select(User.id).where(User.practice_id == practice_id, may)).all()
+    notify(session, made[failed], NoticeKind.WEBHOOK, to, practice_id=practice_id, now=now)

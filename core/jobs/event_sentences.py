@@ -1,0 +1,57 @@
+"""The sentence of an event, for notices, e-mails and the delivery log. It has counts, and no name and no dollars."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from core.counting import counted
+from core.jobs import codes
+from core.models.jobs import JobKind
+from core.models.notices import Event, EventKind, NoticeKind
+
+NOTICE_KINDS: Final[Mapping[NoticeKind, str]] = {
+    NoticeKind.ENDED: "My job ends",
+    NoticeKind.HALTED: "My job halts",
+    NoticeKind.EXPIRES: "A job will expire soon",
+    NoticeKind.APPROVAL: "A job needs my approval",
+    NoticeKind.WEBHOOK: "A webhook fails",
+}
+_ENDS: Final = {
+    EventKind.CONFIRMED: "was confirmed",
+    EventKind.COMPLETED: "completed",
+    EventKind.HALTED: "halted",
+    EventKind.CANCELLED: "was canceled",
+    EventKind.REJECTED: "was rejected",
+    EventKind.EXPIRED: "expired",
+    EventKind.DISCARDED: "was discarded by another user",
+    EventKind.REVERSED: "was reversed",
+    EventKind.APPROVAL_REQUESTED: "needs approval",
+    EventKind.PREVIEW_EXPIRES: "expires in 15 minutes unless it is confirmed",
+    EventKind.APPROVAL_EXPIRES: "expires in 1 day unless it is approved",
+}
+
+
+def sentence(event: Event) -> str:
+    """Return a sentence such as "Job 1,042 completed: 72 claims settled, 3 skipped, 0 failed"."""
+    facts = event.facts
+    match event.kind:
+        case EventKind.TEST:
+            return "Test event"
+        case EventKind.WEBHOOK_FAILED:
+            return f"Webhook {facts['webhook_id']:,} did not accept an event for three days"
+        case EventKind.POSTINGS_WRITTEN:
+            return f"Job {event.job_id:,} posted entries for {counted(facts['settled'], 'claim')}"
+    words = f"Job {event.job_id:,} {_ENDS[event.kind]}"
+    if event.kind is EventKind.HALTED and facts["halted_because"]:
+        words += f" ({codes.describe(facts['halted_because'])})"
+    return f"{words}: {_counts(event.kind, facts)}"
+
+
+def _counts(kind: EventKind, facts: Mapping[str, Any]) -> str:
+    done = codes.DONE_WORDS[JobKind(facts["kind"])]
+    if kind in (EventKind.COMPLETED, EventKind.HALTED, EventKind.CANCELLED, EventKind.REVERSED):
+        left = f", {facts['remaining']:,} remaining" if facts["remaining"] else ""
+        return (
+            f"{counted(facts['settled'], 'claim')} {done}, {facts['skipped']:,} skipped, {facts['failed']:,} failed"
+            f"{left}"
+        )
+    return f"{counted(facts['will_settle'], 'claim')} of {facts['claims']:,} will be {done}"

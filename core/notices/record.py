@@ -1,0 +1,89 @@
+"""Record an event, with the notices, the e-mails and the requests to webhooks that it causes, in one transaction.
+
+So a crash loses none of them, and an event that is rolled back sends none. A worker sends the messages later
+(`core.delivery.send`).
+"""
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, Text, cast, delete, exists, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or_skip
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Action, roles_allowing
+from core.models.notices import Event, EventKind, MailOptOut, Notice, NoticeKind, OutboxMessage, OutboxState, Webhook
+from core.models.people import User
+
+
+def record_events(
+    session: Session,
+    kinds: Sequence[EventKind],
+    facts: Mapping[str, Any],
+    *,
+    practice_id: int,
+    job_id: int | None = None,
+    now: dt.datetime,
+) -> dict[EventKind, int]:
+    """Record events with the same facts, queue them for the practice's webhooks, and return their ids by kind.
+
+    `facts` are ids, codes, counts and cents in JSON. A second warning about one deadline is left out.
+    """
+    row = {"practice_id": practice_id, "at": now, "job_id": job_id, "facts": dict(facts)}
+    rows = [{**row, "kind": kind} for kind in kinds]
+    made = insert_or_skip(Event).values(rows).on_conflict_do_nothing().returning(Event.id, Event.kind).cte("made")
+    subscribed = select(
+        literal(practice_id, BigInteger), Webhook.id, made.c.id, literal(OutboxState.DUE), literal(now), literal(now)
+    ).where(
+        Webhook.practice_id == practice_id,
+        Webhook.deleted_at.is_(None),
+        Webhook.active,
+        Webhook.kinds.has_key(cast(made.c.kind, Text)),
+    )
+    columns = ["practice_id", "webhook_id", "event_id", "state", "queued_at", "not_before"]
+    queued = insert(OutboxMessage).from_select(columns, subscribed, include_defaults=False).cte("queued")
+    # One statement, because a job of a few claims should not feel its events.
+    return {kind: event_id for event_id, kind in session.execute(select(made.c.id, made.c.kind).add_cte(queued))}
+
+
+def notify(
+    session: Session,
+    event_id: int,
+    kind: NoticeKind,
+    user_ids: Collection[int],
+    *,
+    practice_id: int,
+    job_id: int | None = None,
+    now: dt.datetime,
+    by_mail: bool = True,
+) -> None:
+    """Give each of the users who is active and may see claims one notice of the event, and queue it as e-mail."""
+    readers = select(
+        literal(practice_id, BigInteger),
+        literal(event_id, BigInteger),
+        User.id,
+        literal(kind),
+        literal(job_id, BigInteger),
+        literal(now),
+    ).where(User.id.in_(user_ids), User.active, User.role.in_(roles_allowing(Action.SEE_CLAIMS)))
+    columns = ["practice_id", "event_id", "user_id", "kind", "job_id", "created_at"]
+    given = insert(Notice).from_select(columns, readers, include_defaults=False)
+    if not by_mail:
+        session.execute(given)
+        return
+    new = given.returning(Notice.id, Notice.user_id).cte("new")
+    declined = exists().where(MailOptOut.user_id == new.c.user_id, MailOptOut.kind == kind)
+    mails = select(literal(practice_id, BigInteger), new.c.id, literal(OutboxState.DUE), literal(now), literal(now))
+    columns = ["practice_id", "notice_id", "state", "queued_at", "not_before"]
+    session.execute(insert(OutboxMessage).from_select(columns, mails.where(~declined), include_defaults=False))
+
+
+def resolve(session: Session, practice_id: int, job_id: int, *, now: dt.datetime) -> None:
+    """Mark the notices that asked users to act on the job as read, and drop their unsent e-mails."""
+    asked = Notice.kind.in_((NoticeKind.APPROVAL, NoticeKind.EXPIRES))
+    of_job = (Notice.practice_id == practice_id, Notice.job_id == job_id, Notice.read_at.is_(None), asked)
+    resolved = session.scalars(update(Notice).where(*of_job).values(read_at=now).returning(Notice.id)).all()
+    if resolved:
+        mails = (OutboxMessage.practice_id == practice_id, OutboxMessage.notice_id.in_(resolved))
+        session.execute(delete(OutboxMessage).where(*mails, OutboxMessage.state == OutboxState.DUE))

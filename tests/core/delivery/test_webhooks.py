@@ -1,0 +1,307 @@
+"""Webhooks against a real receiver in a process of its own: it fails, hangs and returns, and gets each event."""
+
+import base64
+import datetime as dt
+import hashlib
+import hmac
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from core.delivery import outbox, post
+from core.delivery.send import send_due
+from core.errors import NotAllowed
+from core.models.notices import EventKind, OutboxMessage, OutboxState, Webhook
+from core.models.people import AuditEntry, Role
+from core.notices import inbox, webhook_deliveries, webhooks
+from core.schedules.run_mail import MAIL_EXPIRES_AFTER
+from core.settings import load_settings
+from tests.core.delivery.conftest import AT, Hooked, Receiver
+from tests.waiting import eventually
+
+MINUTE = dt.timedelta(minutes=1)
+
+
+def state(hooked: Hooked, webhook: Webhook) -> list[tuple[OutboxState, str | None]]:
+    """Return the state and the last result of each delivery, oldest first."""
+    with hooked.practice.sessions() as session:
+        of_webhook = select(OutboxMessage).where(OutboxMessage.webhook_id == webhook.id).order_by(OutboxMessage.id)
+        return [(one.state, one.last_result) for one in session.scalars(of_webhook)]
+
+
+def is_signed(request: dict[str, Any], secret: str) -> bool:
+    """Check the signature as docs/operations.md says, without the product's own code."""
+    headers = request["headers"]
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.{request['body']}".encode()
+    digest = hmac.new(base64.b64decode(secret.removeprefix("whsec_")), signed, hashlib.sha256).digest()
+    expected = "v1," + base64.b64encode(digest).decode()
+    return any(hmac.compare_digest(expected, one) for one in headers["webhook-signature"].split())
+
+
+def test_a_job_sends_signed_events_with_ids_counts_cents_and_links(hooked: Hooked, receiver: Receiver) -> None:
+    webhook = hooked.add(receiver.url("/ok"))
+    hooked.practice.patient("CANARY NAME")
+    hooked.settle(2)
+
+    assert hooked.send() == 3
+
+    bodies = [json.loads(one["body"]) for one in receiver.got()]
+    assert [body["type"] for body in bodies] == ["job.confirmed", "job.completed", "postings.written"]
+    assert [body["data"]["status"] for body in bodies] == ["confirmed", "completed", "completed"]
+    data = bodies[2]["data"]
+    assert (data["settle_job_id"], data["settled"], data["insurance_cents"], data["patient_cents"]) == (
+        "1", 2, 2_000, 1_000
+    )  # fmt: skip
+    assert bodies[2]["links"]["postings"] == "https://settle.lakeside.example/api/v1/postings?job=1"
+    assert all(is_signed(one, webhook.secret) for one in receiver.got())
+    assert not is_signed(receiver.got()[0], webhooks._make_secret())
+    assert "CANARY" not in str(receiver.got())
+    assert "C0000" not in str(receiver.got())
+    assert int(receiver.got()[0]["headers"]["webhook-timestamp"]) == int(AT.timestamp())
+
+
+def test_a_webhook_gets_only_the_events_that_it_chose(hooked: Hooked, receiver: Receiver) -> None:
+    hooked.add(receiver.url("/ok"), "job.completed")
+    hooked.settle()
+
+    hooked.send()
+
+    assert [json.loads(one["body"])["type"] for one in receiver.got()] == ["job.completed"]
+
+
+def test_a_reversal_is_an_event_of_the_job_that_it_reverses(hooked: Hooked, receiver: Receiver) -> None:
+    job = hooked.settle()
+    hooked.add(receiver.url("/ok"), "job.reversed")
+    hooked.practice.reverse(job, by=hooked.admin)
+    hooked.practice.run()
+
+    hooked.send()
+
+    (body,) = [json.loads(one["body"]) for one in receiver.got()]
+    assert (body["data"]["settle_job_id"], body["data"]["reversal_job_id"]) == ("1", "2")
+
+
+def test_a_receiver_that_fails_gets_the_event_again_with_the_same_id_and_body(
+    hooked: Hooked, receiver: Receiver
+) -> None:
+    webhook = hooked.add(receiver.url("/fails"), "job.completed")
+    hooked.settle()
+    assert hooked.send() == 0
+    assert state(hooked, webhook) == [(OutboxState.DUE, "HTTP 500")]
+
+    assert hooked.send(AT + dt.timedelta(seconds=20)) == 0
+    assert len(receiver.got()) == 1, "not before the wait is over"
+    receiver.comes_up()
+    assert hooked.send(AT + MINUTE) == 1
+
+    first, second = receiver.got()
+    assert first["headers"]["webhook-id"] == second["headers"]["webhook-id"]
+    assert first["body"] == second["body"]
+    assert first["headers"]["webhook-signature"] != second["headers"]["webhook-signature"], "a new time is signed"
+    assert state(hooked, webhook) == [(OutboxState.SENT, "HTTP 204")]
+
+
+def test_a_receiver_that_hangs_does_not_delay_another(
+    hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(post, "ANSWER_SECONDS", 30)
+    hangs = hooked.add(receiver.url("/hangs"), "job.completed")
+    works = hooked.add(receiver.url("/ok"), "job.completed")
+    hooked.settle()
+    sending = threading.Thread(target=send_due, args=[hooked.practice.sessions], kwargs={"clock": lambda: AT})
+    sending.start()
+
+    eventually(lambda: state(hooked, works) == [(OutboxState.SENT, "HTTP 204")], seconds=8)
+
+    assert state(hooked, hangs) == [(OutboxState.SENDING, None)]
+    sending.join()
+    assert state(hooked, hangs) == [(OutboxState.DUE, "timeout")], "the program was ended by its timer"
+
+
+@pytest.mark.parametrize(("path", "limit"), [("/hangs", "ANSWER_SECONDS"), ("/drips", "TOTAL_SECONDS")])
+def test_neither_silence_nor_a_slow_drip_lasts_forever(
+    hooked: Hooked, receiver: Receiver, path: str, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook = hooked.add(receiver.url(path), "job.completed")
+    hooked.settle()
+    monkeypatch.setattr(post, limit, 2)
+    began = time.monotonic()
+
+    assert hooked.send() == 0
+
+    assert time.monotonic() - began < 8
+    assert state(hooked, webhook) == [(OutboxState.DUE, "timeout")]
+
+
+def test_a_redirect_is_not_followed(hooked: Hooked, receiver: Receiver) -> None:
+    webhook = hooked.add(receiver.url("/redirects"), "job.completed")
+    hooked.settle()
+
+    assert hooked.send() == 0
+
+    assert [one["path"] for one in receiver.got()] == ["/redirects"]
+    assert state(hooked, webhook) == [(OutboxState.DUE, "HTTP 302")]
+    assert webhook_deliveries.describe_result("HTTP 302").endswith("redirects are not followed")
+
+
+_SEND = """
+import datetime as dt, sys
+from core.db.engine import make_engine, make_sessions
+from core.delivery.send import send_due
+from core.errors import NotAllowed
+send_due(make_sessions(make_engine(sys.argv[1])), clock=lambda: dt.datetime.fromisoformat(sys.argv[2]))
+"""
+
+
+def test_a_worker_killed_between_sending_and_marking_leads_to_a_second_request_with_the_same_id(
+    hooked: Hooked, receiver: Receiver
+) -> None:
+    webhook = hooked.add(receiver.url("/hangs"), "job.completed")
+    hooked.settle()
+    url = hooked.practice.sessions.kw["bind"].url.render_as_string(hide_password=False)
+    argv = [sys.executable, "-c", _SEND, url, AT.isoformat()]
+    with subprocess.Popen(argv, start_new_session=True) as worker:
+        eventually(lambda: receiver.got("/hangs"), seconds=30)
+        os.killpg(worker.pid, signal.SIGKILL)
+    receiver.comes_up()
+    assert state(hooked, webhook) == [(OutboxState.SENDING, None)]
+
+    assert hooked.send(AT + dt.timedelta(seconds=30)) == 0, "the lease of the dead worker lasts"
+    assert hooked.send(AT + outbox.REQUEST_LEASE) == 1
+
+    first, second = receiver.ids("/hangs")
+    assert first == second
+    assert state(hooked, webhook) == [(OutboxState.SENT, "HTTP 204")]
+
+
+def test_events_that_a_receiver_missed_while_it_was_down_all_arrive(hooked: Hooked, receiver: Receiver) -> None:
+    hooked.add(receiver.url("/fails"), "job.completed", "job.confirmed")
+    for first in (1, 2, 3):
+        hooked.settle(first=first)
+    hooked.send()
+    receiver.comes_up()
+    before = len(receiver.got())
+
+    for minutes in range(1, 10):
+        hooked.send(AT + minutes * MINUTE)
+
+    assert len(set(receiver.ids("/fails")[before:])) == 6
+
+
+def test_after_three_days_an_event_is_given_up_and_administrators_get_one_notice(
+    hooked: Hooked, receiver: Receiver
+) -> None:
+    webhook = hooked.add(receiver.url("/fails"), "job.completed", "job.confirmed")
+    hooked.settle()
+    hooked.send()
+    late = AT + MAIL_EXPIRES_AFTER
+    for minutes in range(3):
+        hooked.send(late + minutes * MINUTE)
+
+    assert state(hooked, webhook) == [(OutboxState.GIVEN_UP, "HTTP 500")] * 2
+    (only,) = hooked.practice.do(inbox.list_notices, hooked.admin, limit=9)
+    assert (only.event.kind, only.event.facts) == (EventKind.WEBHOOK_FAILED, {"webhook_id": webhook.id})
+
+    receiver.comes_up()
+    message = hooked.practice.do(webhook_deliveries.list_deliveries, webhook.id, limit=9, by=hooked.admin)[0].message
+    hooked.practice.act(webhook_deliveries.send_again, webhook.id, message.id, by=hooked.admin, now=late)
+    assert hooked.send(late) == 1
+    assert hooked.practice.do(webhooks.find, webhook.id, by=hooked.admin).failing_since is None
+    assert len(set(receiver.ids("/fails"))) == 2, "the same id as before"
+
+
+def test_after_a_rotation_both_secrets_sign_for_a_day(hooked: Hooked, receiver: Receiver) -> None:
+    webhook = hooked.add(receiver.url("/ok"))
+    old = webhook.secret
+    new = hooked.practice.act(webhooks.rotate_secret, webhook.id, by=hooked.admin).secret
+    assert new != old
+
+    for now in (AT, AT + dt.timedelta(days=1)):
+        hooked.practice.act(webhooks.send_test, webhook.id, by=hooked.admin, now=now)
+        assert hooked.send(now) == 1
+
+    first, second = receiver.got()
+    assert (is_signed(first, old), is_signed(first, new)) == (True, True)
+    assert (is_signed(second, old), is_signed(second, new)) == (False, True)
+
+
+def test_a_test_event_goes_to_one_webhook_even_if_it_is_off(hooked: Hooked, receiver: Receiver) -> None:
+    webhook = hooked.add(receiver.url("/ok"))
+    hooked.add(receiver.url("/other"))
+    hooked.practice.act(
+        webhooks.change, webhook.id, url=webhook.url, kinds=webhook.kinds, active=False, reach="loopback",
+        by=hooked.admin,
+    )  # fmt: skip
+    hooked.settle()
+    hooked.practice.act(webhooks.send_test, webhook.id, by=hooked.admin)
+
+    hooked.send()
+
+    assert [json.loads(one["body"])["type"] for one in receiver.got("/ok")] == ["webhook.test"]
+    assert "webhook.test" not in str(receiver.got("/other"))
+
+
+def test_a_deleted_webhook_gets_nothing_more(hooked: Hooked, receiver: Receiver) -> None:
+    webhook = hooked.add(receiver.url("/ok"))
+    hooked.settle()
+    hooked.practice.act(webhooks.delete, webhook.id, by=hooked.admin)
+
+    assert hooked.send() == 0
+
+    assert receiver.got() == []
+    with pytest.raises(webhooks.NoSuchWebhook):
+        hooked.practice.do(webhooks.find, webhook.id, by=hooked.admin)
+
+
+def test_an_address_of_this_machine_is_refused_again_when_the_request_is_sent(
+    hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_number = hooked.add(receiver.url("/ok"), "job.completed")
+    by_name = hooked.add(receiver.url("/ok").replace("127.0.0.1", "localhost"), "job.completed")
+    monkeypatch.setenv("SETTLE_WEBHOOK_REACH", "public")
+    load_settings.cache_clear()
+    hooked.settle()
+
+    assert hooked.send() == 0
+
+    assert receiver.got() == []
+    refused = [(OutboxState.DUE, "address_refused")]
+    assert (state(hooked, by_number), state(hooked, by_name)) == (refused, refused)
+
+
+def test_no_secret_is_in_the_audit_log(hooked: Hooked, receiver: Receiver) -> None:
+    webhook = hooked.add(receiver.url("/ok?key=CANARY"))
+    rotated = hooked.practice.act(webhooks.rotate_secret, webhook.id, by=hooked.admin)
+    hooked.practice.act(webhooks.send_test, webhook.id, by=hooked.admin)
+    hooked.practice.act(webhooks.delete, webhook.id, by=hooked.admin)
+
+    with hooked.practice.sessions() as session:
+        entries = session.scalars(select(AuditEntry).where(AuditEntry.subject == f"webhook:{webhook.id}")).all()
+    assert [entry.act for entry in entries] == [
+        "webhook.added", "webhook.secret_rotated", "webhook.tested", "webhook.deleted"
+    ]  # fmt: skip
+    facts = str([entry.facts for entry in entries])
+    assert not any(secret in facts for secret in ("CANARY", "whsec", webhook.secret, rotated.secret))
+
+
+@pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER, Role.OPS])
+def test_only_an_administrator_may_add_a_webhook(hooked: Hooked, role: Role) -> None:
+    user = hooked.practice.person("x@lakeside.example", role)
+    with pytest.raises(NotAllowed, match="administrator role"):
+        hooked.practice.act(webhooks.add, url="https://pm.example/", kinds=webhooks.KINDS, reach="public", by=user)
+
+
+def test_an_eleventh_webhook_is_refused(hooked: Hooked) -> None:
+    for _ in range(webhooks.WEBHOOKS_MAX):
+        hooked.add("https://pm.example/")
+
+    with pytest.raises(webhooks.TooManyWebhooks):
+        hooked.add("https://pm.example/")

@@ -1,0 +1,88 @@
+"""The user's notices: jobs that ended, halted, expire soon or need approval."""
+
+import datetime as dt
+from typing import Annotated
+
+from flask import Response, jsonify
+from pydantic import BeforeValidator, Field
+
+from core import reading
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.jobs import event_sentences
+from core.models.notices import NoticeKind
+from core.notices import inbox
+from core.notices.inbox import NoticeOfEvent
+from webui.api.blueprint import JOBS, api, problem_responses
+from webui.api.models import Answer, Id
+from webui.api.request_parsing import Body, Page, requires
+from webui.shared.app_context import app_context, now
+from webui.shared.token_auth import current_actor
+
+
+class NoticesQuery(Page):
+    """A page of notices."""
+
+    unread: Annotated[bool, Field(description="Only unread notices"), BeforeValidator(reading.parse_bool)] = False
+
+
+class ReadThrough(Body):
+    """The newest notice to mark as read, with all older ones."""
+
+    through: Annotated[str | None, Field(pattern=r"^[1-9][0-9]{0,17}$", description="ID; null marks all")] = None
+
+
+class NoticeAnswer(Answer):
+    """A notice."""
+
+    id: Id
+    kind: NoticeKind
+    words: str
+    settle_job_id: Id | None
+    created_at: dt.datetime
+    read_at: dt.datetime | None
+
+    @classmethod
+    def of(cls, one: NoticeOfEvent) -> "NoticeAnswer":
+        """Return the notice as an answer."""
+        notice, event = one
+        return cls(
+            id=str(notice.id), kind=notice.kind, words=event_sentences.sentence(event),
+            settle_job_id=notice.job_id and str(notice.job_id), created_at=notice.created_at, read_at=notice.read_at,
+        )  # fmt: skip
+
+
+class NoticesAnswer(Answer):
+    """A page of notices, newest first."""
+
+    notices: list[NoticeAnswer]
+    next_cursor: str | None
+
+
+class MarkedRead(Answer):
+    """How many notices were marked as read."""
+
+    marked: int
+
+
+@api.get("/notices", tags=[JOBS], responses={200: NoticesAnswer})
+@requires(Action.SEE_CLAIMS)
+def list_notices(query: NoticesQuery) -> Response:
+    """List the user's notices, newest first."""
+    with app_context().sessions() as session:
+        found = inbox.list_notices(
+            session, current_actor(), unread_only=query.unread, before=query.after(), limit=query.limit + 1
+        )
+        shown = [NoticeAnswer.of(one) for one in found[: query.limit]]
+    more = shown[-1].id if len(found) > len(shown) else None
+    return jsonify(NoticesAnswer(notices=shown, next_cursor=more).json_ready())
+
+
+@api.post("/notices/read", tags=[JOBS], responses={200: MarkedRead, **problem_responses(400, 413, 415)})
+@requires(Action.SEE_CLAIMS)
+def mark_notices_read(body: ReadThrough) -> Response:
+    """Mark the user's notices as read."""
+    through = int(body.through) if body.through else None
+    with transaction(app_context().sessions) as session:
+        marked = inbox.mark_all_read(session, through=through, by=current_actor(), now=now())
+    return jsonify(MarkedRead(marked=marked).json_ready())

@@ -1,0 +1,226 @@
+"""Webhooks: where a practice's other systems get an event for each job."""
+
+import datetime as dt
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+from flask import Response, jsonify
+from flask_openapi3.models.tag import Tag
+from pydantic import Field
+
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.jobs import event_sentences
+from core.models.notices import OutboxState, Webhook
+from core.notices import webhook_deliveries, webhooks
+from core.notices.webhook_deliveries import Delivery, NoSuchDelivery
+from core.notices.webhooks import KINDS, NoSuchWebhook
+from webui.api.blueprint import api, problem_responses
+from webui.api.models import Answer, Id
+from webui.api.request_parsing import Body, IdPath, Page, requires
+from webui.shared.app_context import app_context, now
+from webui.shared.token_auth import current_actor
+
+WEBHOOKS: Final = Tag(name="Webhooks", description="Signed events for your other systems")
+_EVENTS: Final = f"What to send: {', '.join(KINDS)}"
+
+
+class WebhookPath(IdPath):
+    """The webhook's ID."""
+
+    missing = NoSuchWebhook
+    webhook_id: str
+
+
+class DeliveryPath(IdPath):
+    """The delivery's ID, and its webhook's."""
+
+    missing = NoSuchDelivery
+    delivery_id: str
+    webhook_id: str
+
+    @property
+    def webhook(self) -> int:
+        """Return the webhook's id. Raise `NoSuchWebhook`."""
+        return WebhookPath.of({"webhook_id": self.webhook_id}).id
+
+
+class NewWebhook(Body):
+    """A webhook's address and events."""
+
+    url: Annotated[str, Field(description="Must begin with https://")]
+    events: Annotated[list[str], Field(description=_EVENTS, default_factory=lambda: list(webhooks.DEFAULT_KINDS))]
+
+
+class WebhookChange(Body):
+    """The webhook as it shall be."""
+
+    url: str
+    events: Annotated[list[str], Field(description=_EVENTS)]
+    active: bool = True
+
+
+class WebhookAnswer(Answer):
+    """A webhook, without its secret."""
+
+    id: Id
+    url: str
+    events: Annotated[list[str], Field(validation_alias="kinds")]
+    active: bool
+    created_at: dt.datetime
+    old_secret_until: Annotated[dt.datetime | None, Field(description="Until then, the old secret signs too")]
+    failing_since: Annotated[dt.datetime | None, Field(description="When an event was given up after the last success")]
+
+
+class WebhookWithSecret(WebhookAnswer):
+    """A webhook with its new secret, which no other answer contains."""
+
+    secret: str
+
+
+class WebhooksAnswer(Answer):
+    """The practice's webhooks, oldest first."""
+
+    webhooks: list[WebhookAnswer]
+
+
+class DeliveryAnswer(Answer):
+    """One event on its way to one webhook."""
+
+    id: Id
+    event_id: Annotated[str, Field(description="The header webhook-id, the same with every try")]
+    type: str
+    words: str
+    settle_job_id: Id | None
+    at: dt.datetime
+    state: OutboxState
+    tries: int
+    last_result: Annotated[str | None, Field(description='Such as "HTTP 204" or "timeout"')]
+    next_try_at: dt.datetime | None
+    sent_at: dt.datetime | None
+
+    @classmethod
+    def of(cls, one: Delivery) -> "DeliveryAnswer":
+        """Return the delivery as an answer."""
+        message, event = one
+        return cls(
+            id=str(message.id), event_id=f"evt_{event.id}", type=event.kind.value,
+            words=event_sentences.sentence(event), settle_job_id=event.job_id and str(event.job_id), at=event.at,
+            state=message.state, tries=message.tries, last_result=message.last_result,
+            next_try_at=message.not_before if message.state is OutboxState.DUE else None, sent_at=message.sent_at,
+        )  # fmt: skip
+
+
+class DeliveriesAnswer(Answer):
+    """A page of deliveries, newest first."""
+
+    deliveries: list[DeliveryAnswer]
+    next_cursor: str | None
+
+
+class Queued(Answer):
+    """What was queued."""
+
+    delivery_id: Id
+
+
+@api.get("/webhooks", tags=[WEBHOOKS], responses={200: WebhooksAnswer})
+@requires(Action.MANAGE_WEBHOOKS)
+def list_webhooks() -> Response:
+    """List the practice's webhooks."""
+    with app_context().sessions() as session:
+        found = webhooks.list_webhooks(session, current_actor())
+        answer = WebhooksAnswer(webhooks=[WebhookAnswer.model_validate(one) for one in found])
+    return jsonify(answer.json_ready())
+
+
+@api.post("/webhooks", tags=[WEBHOOKS], responses={201: WebhookWithSecret, **problem_responses(400, 409, 413, 415)})
+@requires(Action.MANAGE_WEBHOOKS)
+def add_webhook(body: NewWebhook) -> tuple[Response, int]:
+    """Add a webhook. Only this answer contains its secret."""
+    return _run(
+        webhooks.add, WebhookWithSecret, url=body.url, kinds=body.events, reach=app_context().settings.webhook_reach
+    ), HTTPStatus.CREATED
+
+
+@api.get("/webhooks/<webhook_id>", tags=[WEBHOOKS], responses={200: WebhookAnswer, **problem_responses(404)})
+@requires(Action.MANAGE_WEBHOOKS)
+def show_webhook(path: WebhookPath) -> Response:
+    """Show one webhook."""
+    with app_context().sessions() as session:
+        answer = WebhookAnswer.model_validate(webhooks.find(session, path.id, by=current_actor()))
+    return jsonify(answer.json_ready())
+
+
+@api.put(
+    "/webhooks/<webhook_id>", tags=[WEBHOOKS], responses={200: WebhookAnswer, **problem_responses(400, 404, 413, 415)}
+)
+@requires(Action.MANAGE_WEBHOOKS)
+def change_webhook(path: WebhookPath, body: WebhookChange) -> Response:
+    """Change a webhook's address and events, or turn it off. Its secret stays."""
+    return _run(
+        webhooks.change, WebhookAnswer, path.id, url=body.url, kinds=body.events, active=body.active,
+        reach=app_context().settings.webhook_reach,
+    )  # fmt: skip
+
+
+@api.delete("/webhooks/<webhook_id>", tags=[WEBHOOKS], responses={204: None, **problem_responses(404)})
+@requires(Action.MANAGE_WEBHOOKS)
+def delete_webhook(path: WebhookPath) -> tuple[str, int]:
+    """Delete a webhook. Events that it did not get yet are dropped."""
+    with transaction(app_context().sessions) as session:
+        webhooks.delete(session, path.id, by=current_actor(), now=now())
+    return "", HTTPStatus.NO_CONTENT
+
+
+@api.post(
+    "/webhooks/<webhook_id>/secret", tags=[WEBHOOKS], responses={200: WebhookWithSecret, **problem_responses(404)}
+)
+@requires(Action.MANAGE_WEBHOOKS)
+def rotate_secret(path: WebhookPath) -> Response:
+    """Create a new secret, which only this answer contains. The old one also signs for 24 hours."""
+    return _run(webhooks.rotate_secret, WebhookWithSecret, path.id)
+
+
+@api.post("/webhooks/<webhook_id>/test", tags=[WEBHOOKS], responses={202: Queued, **problem_responses(404)})
+@requires(Action.MANAGE_WEBHOOKS)
+def test_webhook(path: WebhookPath) -> tuple[Response, int]:
+    """Send a test event."""
+    with transaction(app_context().sessions) as session:
+        delivery_id = webhooks.send_test(session, path.id, by=current_actor(), now=now())
+    return jsonify(Queued(delivery_id=str(delivery_id)).json_ready()), HTTPStatus.ACCEPTED
+
+
+@api.get(
+    "/webhooks/<webhook_id>/deliveries", tags=[WEBHOOKS], responses={200: DeliveriesAnswer, **problem_responses(404)}
+)
+@requires(Action.MANAGE_WEBHOOKS)
+def list_deliveries(path: WebhookPath, query: Page) -> Response:
+    """List a webhook's deliveries of the last 30 days, newest first."""
+    with app_context().sessions() as session:
+        found = webhook_deliveries.list_deliveries(
+            session, path.id, before=query.after(), limit=query.limit + 1, by=current_actor()
+        )
+        shown = [DeliveryAnswer.of(one) for one in found[: query.limit]]
+    more = shown[-1].id if len(found) > len(shown) else None
+    return jsonify(DeliveriesAnswer(deliveries=shown, next_cursor=more).json_ready())
+
+
+@api.post(
+    "/webhooks/<webhook_id>/deliveries/<delivery_id>/again",
+    tags=[WEBHOOKS],
+    responses={202: Queued, **problem_responses(404)},
+)
+@requires(Action.MANAGE_WEBHOOKS)
+def send_again(path: DeliveryPath) -> tuple[Response, int]:
+    """Send an event again, with the same event ID."""
+    with transaction(app_context().sessions) as session:
+        webhook_deliveries.send_again(session, path.webhook, path.id, by=current_actor(), now=now())
+    return jsonify(Queued(delivery_id=str(path.id)).json_ready()), HTTPStatus.ACCEPTED
+
+
+def _run(act: Callable[..., Webhook], model: type[WebhookAnswer], *given: Any, **more: Any) -> Response:
+    with transaction(app_context().sessions) as session:
+        answer = model.model_validate(act(session, *given, **more, by=current_actor(), now=now()))
+    return jsonify(answer.json_ready())

@@ -1,0 +1,112 @@
+"""The signed-in user's notices: the list in the header of every page, the page of all, and the choice of e-mail."""
+
+from typing import Final
+
+from flask import Blueprint, Flask, Response, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from core import paging
+from core.access.permissions import Action
+from core.db.base import BIGINT_MAX
+from core.jobs import event_sentences
+from core.models.notices import Notice, NoticeKind
+from core.notices import inbox
+from core.notices.inbox import Unread
+from webui.shared import acts, page_arguments, partials
+from webui.shared.app_context import app_context
+from webui.shared.auth import current_actor, requires
+
+HEADER_NOTICES: Final = 6
+PAGE_NOTICES: Final = 50
+
+blueprint = Blueprint("notices", __name__, url_prefix="/notices")
+_ID_RULE: Final = f"<int(max={BIGINT_MAX}):notice_id>"
+
+
+def register(app: Flask) -> None:
+    """Add the pages, and give every page the unread notices and the sentence of an event."""
+    app.register_blueprint(blueprint)
+    app.context_processor(lambda: {"unread_notices": _unread})
+    app.add_template_filter(event_sentences.sentence, "event_words")
+
+
+@blueprint.get("")
+@requires(Action.SEE_CLAIMS)
+def index() -> str:
+    """Show the user's notices, newest first, and the kinds that also come by e-mail."""
+    before = page_arguments.number("before")
+    unread_only = request.args.get("show") == "unread"
+    by = current_actor()
+    with app_context().sessions() as db:
+        found = inbox.list_notices(db, by, unread_only=unread_only, before=before, limit=PAGE_NOTICES + 1)
+        by_mail = inbox.kinds_by_mail(db, by)
+    shown, last = paging.cut(found, PAGE_NOTICES)
+    return render_template(
+        "notices/index.html",
+        notices=shown,
+        older=last and last.notice.id,
+        before=before,
+        unread_only=unread_only,
+        by_mail=by_mail,
+        kinds=_kinds(),
+        mail_is_set_up=app_context().settings.smtp_url is not None,
+    )
+
+
+@blueprint.get("/unread")
+@requires(Action.SEE_CLAIMS)
+def unread() -> Response:
+    """Return the list for the header. Every open page asks for it, so it does not keep the session alive."""
+    return partials.partial_response(render_template("notices/_unread.html"))
+
+
+@blueprint.post(f"/{_ID_RULE}/open")
+@requires(Action.SEE_CLAIMS)
+def open_notice(notice_id: int) -> BaseResponse:
+    """Mark the notice as read, and show what it is about."""
+    notice: Notice = acts.run(inbox.mark, notice_id, is_read=True)
+    if notice.job_id is None:
+        return acts.redirect_to("webhooks.index" if current_actor().may(Action.MANAGE_WEBHOOKS) else "notices.index")
+    return acts.redirect_to("jobs.show", job_id=notice.job_id)
+
+
+@blueprint.post(f"/{_ID_RULE}/read")
+@requires(Action.SEE_CLAIMS)
+def mark(notice_id: int) -> BaseResponse:
+    """Mark the notice as read or unread."""
+    acts.run(inbox.mark, notice_id, is_read=request.form.get("is") != "unread")
+    return acts.redirect_to("notices.index")
+
+
+@blueprint.post("/read")
+@requires(Action.SEE_CLAIMS)
+def mark_all_read() -> BaseResponse:
+    """Mark all notices as read that the user has seen."""
+    through = request.form.get("through", "")
+    acts.run(inbox.mark_all_read, through=int(through) if through.isascii() and through.isdigit() else None)
+    return acts.redirect_with("All notices are marked as read.", "notices.index")
+
+
+@blueprint.post("/mail")
+@requires(Action.SEE_CLAIMS)
+def choose_mail() -> BaseResponse:
+    """Save which kinds of notices also come by e-mail."""
+    chosen = set(request.form.getlist("kind"))
+    acts.run(inbox.choose_mail, [kind for kind in NoticeKind if kind.value in chosen or kind not in _kinds()])
+    return acts.redirect_with("E-mail settings saved.", "notices.index")
+
+
+def _kinds() -> dict[NoticeKind, str]:
+    """Return the kinds that the user's role can get, in words."""
+    needs = {NoticeKind.APPROVAL: Action.APPROVE_JOB, NoticeKind.WEBHOOK: Action.MANAGE_WEBHOOKS}
+    by = current_actor()
+    return {
+        kind: words
+        for kind, words in event_sentences.NOTICE_KINDS.items()
+        if by.may(needs.get(kind, Action.SEE_CLAIMS))
+    }
+
+
+def _unread() -> Unread:
+    with app_context().sessions() as db:
+        return inbox.unread(db, current_actor(), limit=HEADER_NOTICES)

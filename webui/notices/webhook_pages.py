@@ -1,0 +1,162 @@
+"""The practice's webhooks, for administrators: addresses, events, secrets and the delivery log."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Blueprint, render_template, request
+from werkzeug.wrappers import Response
+
+from core import paging
+from core.access.permissions import Action
+from core.db.base import BIGINT_MAX
+from core.errors import Refusal
+from core.models.notices import EventKind, OutboxMessage, OutboxState, Webhook
+from core.notices import webhook_deliveries, webhooks
+from core.notices.webhook_address import BadWebhookUrl
+from core.notices.webhooks import BadWebhookKinds, TooManyWebhooks
+from webui.shared import acts, page_arguments
+from webui.shared.app_context import app_context, now
+from webui.shared.auth import current_actor, requires
+from webui.shared.labels import Pill
+
+PAGE_DELIVERIES: Final = 50
+EVENT_WORDS: Final[Mapping[EventKind, str]] = {
+    EventKind.CONFIRMED: "A job is confirmed",
+    EventKind.COMPLETED: "A job completes",
+    EventKind.HALTED: "A job halts",
+    EventKind.CANCELLED: "A job is canceled",
+    EventKind.REVERSED: "A job is reversed",
+    EventKind.POSTINGS_WRITTEN: "A job wrote postings",
+    EventKind.APPROVAL_REQUESTED: "A job needs approval",
+    EventKind.REJECTED: "A job is rejected",
+    EventKind.EXPIRED: "A job expires",
+    EventKind.DISCARDED: "A job that needed approval is discarded",
+}
+STATE: Final[Mapping[OutboxState, Pill]] = {
+    OutboxState.DUE: Pill("Waiting", "clock", "run"),
+    OutboxState.SENDING: Pill("Sending", "play", "run"),
+    OutboxState.SENT: Pill("Delivered", "check", "good"),
+    OutboxState.GIVEN_UP: Pill("Gave up", "alert", "bad"),
+}
+RETRYING: Final = Pill("Will retry", "alert", "warn")
+
+blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
+_ID_RULE: Final = f"<int(max={BIGINT_MAX}):webhook_id>"
+
+
+@blueprint.get("")
+@requires(Action.MANAGE_WEBHOOKS)
+def index() -> str:
+    """List the webhooks, and show a form to add one."""
+    return _index()
+
+
+def _index(*, typed: Mapping[str, Any] | None = None, faults: Mapping[str, str] | None = None) -> str:
+    with app_context().sessions() as db:
+        found = webhooks.list_webhooks(db, current_actor())
+    typed = typed or {"url": "", "kinds": [kind.value for kind in webhooks.DEFAULT_KINDS]}
+    return render_template("webhooks/index.html", webhooks=found, events=EVENT_WORDS, typed=typed, faults=faults or {})
+
+
+@blueprint.post("")
+@requires(Action.MANAGE_WEBHOOKS)
+def add() -> tuple[str, int]:
+    """Add a webhook. Its secret is only in this response, so it is not a redirect."""
+    typed = _typed()
+    try:
+        added = acts.run(webhooks.add, **typed, reach=_reach())
+    except (BadWebhookUrl, BadWebhookKinds, TooManyWebhooks) as refusal:
+        return _index(typed=typed, faults=_faults(refusal)), refusal.http_status
+    return _secret_page(added, "Webhook added"), HTTPStatus.CREATED
+
+
+@blueprint.get(f"/{_ID_RULE}")
+@requires(Action.MANAGE_WEBHOOKS)
+def show(webhook_id: int) -> str:
+    """Show one webhook and its delivery log."""
+    return _page(webhook_id)
+
+
+def _page(webhook_id: int, *, typed: Mapping[str, Any] | None = None, faults: Mapping[str, str] | None = None) -> str:
+    before, by = page_arguments.number("before"), current_actor()
+    with app_context().sessions() as db:
+        webhook = webhooks.find(db, webhook_id, by=by)
+        found = webhook_deliveries.list_deliveries(db, webhook_id, before=before, limit=PAGE_DELIVERIES + 1, by=by)
+    shown, last = paging.cut(found, PAGE_DELIVERIES)
+    return render_template(
+        "webhooks/show.html",
+        webhook=webhook,
+        deliveries=shown,
+        older=last and last.message.id,
+        before=before,
+        events=EVENT_WORDS,
+        status_of=_status,
+        describe_result=webhook_deliveries.describe_result,
+        two_secrets_until=webhook.old_secret_until if len(webhooks.valid_secrets(webhook, now=now())) > 1 else None,
+        typed=typed or {"url": webhook.url, "kinds": webhook.kinds, "active": webhook.active},
+        faults=faults or {},
+    )
+
+
+@blueprint.post(f"/{_ID_RULE}")
+@requires(Action.MANAGE_WEBHOOKS)
+def change(webhook_id: int) -> Response | tuple[str, int]:
+    """Save the address, the events, and whether they are sent."""
+    typed = {**_typed(), "active": "active" in request.form}
+    try:
+        acts.run(webhooks.change, webhook_id, **typed, reach=_reach())
+    except (BadWebhookUrl, BadWebhookKinds) as refusal:
+        return _page(webhook_id, typed=typed, faults=_faults(refusal)), refusal.http_status
+    return acts.redirect_with("Webhook saved.", "webhooks.show", webhook_id=webhook_id)
+
+
+@blueprint.post(f"/{_ID_RULE}/secret")
+@requires(Action.MANAGE_WEBHOOKS)
+def rotate_secret(webhook_id: int) -> str:
+    """Give the webhook a new secret, which is only in this response."""
+    return _secret_page(acts.run(webhooks.rotate_secret, webhook_id), "New secret")
+
+
+@blueprint.post(f"/{_ID_RULE}/test")
+@requires(Action.MANAGE_WEBHOOKS)
+def send_test(webhook_id: int) -> Response:
+    """Queue a test event."""
+    acts.run(webhooks.send_test, webhook_id)
+    return acts.redirect_with("Test event queued. Reload to see the result.", "webhooks.show", webhook_id=webhook_id)
+
+
+@blueprint.post(f"/{_ID_RULE}/deliveries/<int(max={BIGINT_MAX}):delivery_id>/again")
+@requires(Action.MANAGE_WEBHOOKS)
+def send_again(webhook_id: int, delivery_id: int) -> Response:
+    """Send an event again, with the same id."""
+    acts.run(webhook_deliveries.send_again, webhook_id, delivery_id)
+    return acts.redirect_with("Event queued. Reload to see the result.", "webhooks.show", webhook_id=webhook_id)
+
+
+@blueprint.post(f"/{_ID_RULE}/delete")
+@requires(Action.MANAGE_WEBHOOKS)
+def delete(webhook_id: int) -> Response:
+    """Delete the webhook."""
+    acts.run(webhooks.delete, webhook_id)
+    return acts.redirect_with("Webhook deleted.", "webhooks.index")
+
+
+def _status(message: OutboxMessage) -> Pill:
+    return RETRYING if message.state is OutboxState.DUE and message.tries else STATE[message.state]
+
+
+def _secret_page(webhook: Webhook, title: str) -> str:
+    return render_template("webhooks/secret.html", webhook=webhook, title=title)
+
+
+def _typed() -> dict[str, Any]:
+    return {"url": request.form.get("url", ""), "kinds": request.form.getlist("events")}
+
+
+def _faults(refusal: Refusal) -> dict[str, str]:
+    return {"kinds" if isinstance(refusal, BadWebhookKinds) else "url": refusal.message}
+
+
+def _reach() -> Any:
+    return app_context().settings.webhook_reach
