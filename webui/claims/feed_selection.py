@@ -49,7 +49,7 @@ class FeedSelection:
         listed = parse_claim_ids(form.get("claim_ids") or "[]")
         # Without JavaScript, a checked box selects, and there are no exceptions.
         boxes = form.getlist("claim_id") if scope == SELECTED_CLAIMS else []
-        return cls(scope, tuple(dict.fromkeys([*listed, *boxes])), query.filter_text, query.filter)
+        return cls(scope, tuple(dict.fromkeys([*listed, *boxes])), query.body_filter, query.filter)
 
     def as_request(self) -> dict[str, Any]:
         """Return the selection for a job request."""

@@ -184,3 +184,9 @@ def test_a_schedule_from_a_filter_and_links_of_jobs_keep_the_name_out_of_address
     assert [link for link in admin.links(page) if "ortiz" in link] == []
     assert "/claims" in admin.forms(page)
     assert '<input type="hidden" name="patient" value="ortiz">' in admin.read(page)
+
+
+def test_all_claims_of_a_patients_name_are_selected(two_patients: GivenPractice, biller: Browser) -> None:
+    fields = {"scope": "matching", "filter": "patient=ortiz", "claim_ids": "[]"}
+
+    assert '"words": "2"' in biller.post("/feed/selection", on="/claims", **fields).text
