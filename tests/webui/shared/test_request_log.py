@@ -35,7 +35,7 @@ def test_a_log_line_has_the_route_and_ids_but_no_value_from_the_address(
         client.get("/no/such/Quillfeather")
 
     assert lines(logged) == [
-        ("GET", "/claims", 200), ("GET", "/jobs/<int:job_id>", 200), ("GET", None, 404),
+        ("GET", "/claims", 302), ("GET", "/jobs/<int:job_id>", 200), ("GET", None, 404),
     ]  # fmt: skip
     of_job = logged[1]
     assert (of_job["job_id"], of_job["practice_id"], of_job["user_id"]) == (
