@@ -118,6 +118,8 @@ class Envelope:
         self._takes = _Takes(dict.fromkeys(reader.ignored) | reader.takes | self._own, self._take_unknown)
         if opened.is_old:
             reader.add(Problem.OLD_VERSION, number, "GS08")
+        elif not opened.is_known:
+            reader.add(Problem.UNKNOWN_VERSION, number, "GS08")
         if self._interchange.is_test:
             reader.add(Problem.TEST_FILE, self._interchange.segment, "ISA15")
         if self._group is None:

@@ -33,7 +33,7 @@ _GUIDES: Final = {
 }
 _VERSION_CHARACTERS: Final = 6
 _GUIDE_CHARACTERS: Final = 4
-_OLD_VERSION: Final = "004010"
+_VERSION, _OLD_VERSION = "005010", "004010"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,11 @@ class Opened:
     def is_old(self) -> bool:
         """Return whether the version is 4010."""
         return self.version.startswith(_OLD_VERSION)
+
+    @property
+    def is_known(self) -> bool:
+        """Return whether the version is 5010 or 4010."""
+        return self.version.startswith((_VERSION, _OLD_VERSION))
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ class Problem(Enum):
     NEGATIVE_PAYMENT = Reach.TRANSACTION, "the payment total is below zero", _ASK
     TEST_FILE = Reach.TRANSACTION, "the file is marked as a test", "send the production file"
     FOREIGN_CURRENCY = Reach.TRANSACTION, "the amounts are not in US dollars", _PERSON
+    UNKNOWN_VERSION = Reach.TRANSACTION, "the version is neither 5010 nor 4010", "ask the sender for version 5010"
     BAD_PROVIDER_AMOUNT = Reach.TRANSACTION, "the provider adjustment is not an amount in dollars and cents", _ASK
     MANY_PROVIDER_AMOUNTS = Reach.TRANSACTION, "the segment has more than six provider adjustments", _ASK
     UNKNOWN_SEGMENT = Reach.TRANSACTION, "the segment does not belong in this transaction", _ASK

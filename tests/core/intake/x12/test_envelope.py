@@ -187,6 +187,8 @@ def test_old_versions_test_files_and_other_transactions_are_marked() -> None:
 
     assert see_text(PLAIN.write(old)).problems == [Problem.OLD_VERSION]
     assert see_text(PLAIN.write(test)).problems == [Problem.TEST_FILE]
+    new = see_text(PLAIN.write([segment.replace("005010X221A1", "008020X322") for segment in GOOD]))
+    assert ([one.reach for one in new.closed], new.problems) == ([Reach.TRANSACTION], [Problem.UNKNOWN_VERSION])
     seen = see_text(PLAIN.write(other))
     assert [(one.opened.kind.value, one.reach) for one in seen.closed] == [("other", Reach.WARNING), ("835", None)]
     assert seen.problems == [Problem.OTHER_TRANSACTION]
