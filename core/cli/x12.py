@@ -44,10 +44,15 @@ def check(ctx: click.Context, files: tuple[Path, ...], as_json: bool) -> None:
         one = check_file(path)
         checked.append(one)
         if not as_json:
-            click.echo("\n".join(_lines_of_file(one)))
+            click.echo("\n".join(map(_printable, _lines_of_file(one))))
     if as_json:
         click.echo(json.dumps({"files": [_facts_of_file(one) for one in checked]}))
     ctx.exit(0 if all(one.is_usable for one in checked) else 1)
+
+
+def _printable(line: str) -> str:
+    """Return the line without control characters, which ids in a damaged or hostile file may contain."""
+    return "".join(character if character.isprintable() else "?" for character in line)
 
 
 def _lines_of_file(checked: CheckedFile) -> list[str]:

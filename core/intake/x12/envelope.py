@@ -199,13 +199,12 @@ class Envelope:
         self._takes = self._outside
 
     def _add_to_digest(self, number: int) -> None:
-        """Add the batch's segments of the transaction that come before segment `number`."""
+        """Add the segments of the transaction in this batch, up to `number`. Call it once for each batch."""
         batch = self._batch
         assert batch is not None
         body = batch.segments[max(self._digest_from - batch.first, 0) : max(number - batch.first, 0)]
         text = "".join(f"{segment}{SEGMENT_MARK}" for segment in body)
         self._digest.update(text.encode("latin-1").translate(batch.delimiters.neutral))
-        self._digest_from = number
 
 
 def _number(text: str) -> int:

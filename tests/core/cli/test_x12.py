@@ -145,6 +145,15 @@ def test_each_fault_is_in_the_json_once_with_its_count() -> None:
     assert [fault["code"] for fault in file["faults"]] == ["text_outside"]
 
 
+def test_ids_of_a_file_cannot_control_the_terminal() -> None:
+    hostile = [segment.replace("T000001", "T\x1b[2J") for segment in interchange([whole_remittance(1)])]
+
+    shown = settle("x12", "check", written("era.835", hostile))
+
+    assert "Trace number T?[2J, payment" in shown.stdout
+    assert "\x1b" not in shown.stdout
+
+
 def test_a_missing_file_is_wrong_usage() -> None:
     assert settle("x12", "check", "absent.835").exit_code == 2
 

@@ -96,6 +96,15 @@ def test_a_claim_with_a_fault_is_held_and_the_next_one_is_not(old: str, new: str
     assert not seen.closed[0].is_refused
 
 
+def test_a_subscriber_without_coverage_does_not_inherit_the_one_before() -> None:
+    without = [segment for segment in sent_claim(1) if not segment.startswith("SBR")]
+
+    first, second = seen_of(sent_claim(0), without).sent
+
+    assert (len(first.coverages), first.faults) == (1, [])
+    assert (second.coverages, [fault.problem for fault in second.faults]) == ([], [Problem.BROKEN_HIERARCHY])
+
+
 def test_a_claim_without_lines_is_held() -> None:
     claim = sent_claim(0)
 

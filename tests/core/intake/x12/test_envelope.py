@@ -127,8 +127,9 @@ def test_a_transaction_is_refused_and_the_next_one_is_not(old: str, new: str, pr
 def test_a_transaction_without_its_end_is_refused_whatever_follows(kept: str) -> None:
     seen = see_text(PLAIN.write([*changed("SE*", "")[:-2], kept]))
 
+    (fault,) = [fault for fault in seen.closed[0].faults if fault.problem is Problem.TRUNCATED]
     assert seen.closed[0].is_refused
-    assert Problem.TRUNCATED in seen.problems
+    assert (fault.segment, fault.detail) == (len(GOOD) - 2, f"{kept.partition('*')[0]} follows")
 
 
 @pytest.mark.parametrize(
