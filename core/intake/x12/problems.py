@@ -65,6 +65,7 @@ class Problem(Enum):
 
     OUT_OF_BALANCE = Reach.TRANSACTION, "the payment differs from the claims less the provider adjustments", _PERSON
     NEGATIVE_PAYMENT = Reach.TRANSACTION, "the payment total is below zero", _ASK
+    NOT_PAID = Reach.TRANSACTION, "the remittance is for information only, but has a payment total", _ASK
     TEST_FILE = Reach.TRANSACTION, "the file is marked as a test", "send the production file"
     FOREIGN_CURRENCY = Reach.TRANSACTION, "the amounts are not in US dollars", _PERSON
     UNKNOWN_VERSION = Reach.TRANSACTION, "the version is neither 5010 nor 4010", "ask the sender for version 5010"

@@ -13,6 +13,7 @@ from core.intake.x12.transaction_reader import TransactionReader
 _PLB_ELEMENTS_MAX: Final = 15  # the id, provider, date and six pairs
 _PAD: Final = [""] * 16
 _US_DOLLARS: Final = "USD"
+_INFORMATION_ONLY: Final = "H"
 
 
 class RemittanceReader(TransactionReader):
@@ -44,6 +45,8 @@ class RemittanceReader(TransactionReader):
             self.add(Problem.NO_PAYMENT, number, "SE")
         elif payment.paid_cents < 0:
             self.add(Problem.NEGATIVE_PAYMENT, payment.segment, "BPR02")
+        elif payment.paid_cents and payment.handling == _INFORMATION_ONLY:
+            self.add(Problem.NOT_PAID, payment.segment, "BPR01")
         if not payment.trace:
             self.add(Problem.NO_TRACE, number, "SE")
         if not any(fault.problem in (Problem.BAD_TOTAL, Problem.NO_PAYMENT) for fault in self.faults):

@@ -165,6 +165,16 @@ def test_a_transaction_with_a_fault_is_held(after: tuple[str, ...], paid: str, p
     assert problem.reach is Reach.TRANSACTION
 
 
+@pytest.mark.parametrize(("paid", "held"), [("80", True), ("0", False)])
+def test_a_remittance_for_information_only_has_no_payment(paid: str, held: bool) -> None:
+    after = [] if held else ["PLB*1*20261231*WO:X*80"]
+    segments = interchange([remittance([CLAIM], paid=paid, after=after)])
+
+    seen = see_text(PLAIN.write([segment.replace("BPR*I", "BPR*H") for segment in segments]))
+
+    assert seen.problems == ([Problem.NOT_PAID] if held else [])
+
+
 def test_an_invalid_date_and_a_wrong_separator_are_warnings() -> None:
     seen = seen_of(with_segment(SVC, "SVC*HC>99213*100*80**1", "DTM*150*20260231"))
 
