@@ -40,8 +40,11 @@ _MODULES: Final = {
     "watch": ("watch",),
     "webhooks": ("notices", "webhook"),
     "write_offs": ("write-offs",),
+    "x12": ("x12",),
 }
 MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
+# Commands that need neither a server nor a database.
+LOCAL: Final = ("x12 check",)
 # Commands that read the database or start a process. Every other command is a client of the HTTP API.
 ON_THE_SERVER: Final = (
     "beat", "flower", "import csv", "import file", "import postings", "import synthea", "migrate", "operations",
@@ -83,9 +86,11 @@ class Commands(click.Group):
         return _commands_of_module(MODULE_OF[cmd_name])[cmd_name] if cmd_name in MODULE_OF else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands under two headings: who may run them, and where."""
-        for_users = [name for name in self.list_commands(ctx) if name not in ON_THE_SERVER]
-        for heading, names in (("For a signed-in user", for_users), ("On the server", ON_THE_SERVER)):
+        """List the commands under three headings: who may run them, and where."""
+        elsewhere = {*ON_THE_SERVER, *(name.split()[0] for name in LOCAL)}
+        for_users = [name for name in self.list_commands(ctx) if name not in elsewhere]
+        headings = {"For a signed-in user": for_users, "On the server": ON_THE_SERVER, "On any machine": LOCAL}
+        for heading, names in headings.items():
             with formatter.section(heading):
                 formatter.write_dl([(name, self._short_help(ctx, name)) for name in names])
 

@@ -7,14 +7,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import away, importing, places, reading, running, settling, slow
+from tests.benchmarks import away, importing, places, reading, running, settling, slow, x12
 from tests.benchmarks.measure import Row
 from tests.benchmarks.runs import Sizes
 
 # `away` comes last because it kills the broker.
 PARTS = {
     "settling": settling.rows, "reading": reading.rows, "running": running.rows, "importing": importing.rows,
-    "slow": slow.rows, "away": away.rows,
+    "slow": slow.rows, "x12": x12.rows, "away": away.rows,
 }  # fmt: skip
 
 
@@ -45,6 +45,7 @@ def _sizes(claims: int | None, times: int) -> Sizes:
         by_orm_chunk=max(1_000, round(full.by_orm_chunk * share)),
         many=max(1_000, round(full.many * share)),
         imported=max(1_000, round(full.imported * share)),
+        x12_bytes=max(10_000_000, round(full.x12_bytes * share)),
         times=times,
     )
 

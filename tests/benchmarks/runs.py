@@ -38,6 +38,8 @@ class Sizes:
     many: int = 1_000_000
     few: int = 50
     imported: int = 1_000_000  # service lines
+    x12_claims: int = 2_000
+    x12_bytes: int = 500_000_000
     times: int = 3
 
 

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask, request, request_started
 
 from core.access.users import actor_for, find_by_email
-from core.cli import ON_THE_SERVER, main
+from core.cli import LOCAL, ON_THE_SERVER, main
 from core.db.engine import Sessions, make_engine, make_sessions
 from core.exports import sent_files
 from core.intake.csv.csv_template import write_template
@@ -414,7 +414,7 @@ def user_commands(command: click.Command = main, name: str = "") -> Iterator[str
     for word in command.list_commands(click.Context(command)) if isinstance(command, click.Group) else ():
         found, full = command.get_command(click.Context(command), word), f"{name} {word}".strip()
         assert found is not None
-        if full not in {*ON_THE_SERVER, "login", "logout"}:
+        if full not in {*ON_THE_SERVER, *LOCAL, "login", "logout"}:
             yield from user_commands(found, full) if isinstance(found, click.Group) else (full,)
 
 
