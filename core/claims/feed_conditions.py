@@ -3,7 +3,21 @@
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Text, and_, any_, literal, literal_column, not_, or_, select, text
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    any_,
+    exists,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.orm import Session
 
 from core.claims import filters
@@ -46,11 +60,8 @@ def conditions(practice_id: int, f: ClaimFilter, terms: Terms) -> Iterable[Colum
     if f.eligibility:
         yield has_eligibility(f.eligibility, terms)
     if f.in_job is not None:
-        yield (
-            Claim.id.in_(_reserved_by_jobs(practice_id))
-            if f.in_job
-            else Claim.id.not_in(_reserved_by_jobs(practice_id))
-        )
+        reserved = _is_reserved_by_job(practice_id)
+        yield reserved if f.in_job else not_(reserved)
 
 
 def eligibility(terms: Terms) -> ColumnElement[str | None]:
@@ -95,9 +106,9 @@ def _check_known(key: str, given: Collection[str], known: Collection[str]) -> No
         raise BadFilter(f"{key}: unknown {shown!r}; it must be one of {', '.join(known)}")
 
 
-def _reserved_by_jobs(practice_id: int) -> Select[int]:
-    of_job = (SettleJob.practice_id == JobItem.practice_id) & (SettleJob.id == JobItem.job_id)
-    held = select(JobItem.claim_id).join(SettleJob, of_job)
-    return held.where(
-        JobItem.practice_id == practice_id, SettleJob.practice_id == practice_id, is_open(), is_reserved()
-    ).correlate(None)
+def _is_reserved_by_job(practice_id: int) -> ColumnElement[bool]:
+    # Not NOT IN: PostgreSQL would read a list that exceeds its memory from the start for each claim.
+    return exists().where(
+        JobItem.practice_id == practice_id, JobItem.claim_id == Claim.id, SettleJob.practice_id == practice_id,
+        SettleJob.id == JobItem.job_id, is_open(), is_reserved(),
+    ).correlate(Claim)  # fmt: skip

@@ -12,9 +12,8 @@ from sqlalchemy import (
     or_,
     select,
     text,
-    true,
 )
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, open_balances
@@ -224,11 +223,13 @@ def _in_other_jobs(session: Session, key: JobKey) -> int:
     open_jobs = session.scalars(select(SettleJob.id).where(*of_practice, is_open())).all()
     if not open_jobs:
         return 0
-    other = aliased(JobItem)
-    same_claim = (
-        other.practice_id == JobItem.practice_id,
-        other.claim_id == JobItem.claim_id,
+    # Grouped instead of joined: without statistics on a first large job, PostgreSQL may join each item with all others.
+    mine = and_(JobItem.job_id == key.job_id, JobItem.verdict == Verdict.SETTLE)
+    held = and_(JobItem.job_id.in_(open_jobs), is_reserved())
+    both = (
+        select(JobItem.claim_id)
+        .where(JobItem.practice_id == key.practice_id, or_(mine, held))
+        .group_by(JobItem.claim_id)
+        .having(and_(func.bool_or(mine), func.bool_or(held)))
     )
-    held = select(true()).where(*same_claim, other.job_id.in_(open_jobs), is_reserved(other)).exists()
-    settles = JobItem.verdict == Verdict.SETTLE
-    return session.scalars(select(func.count()).select_from(JobItem).where(*key.of(JobItem), settles, held)).one()
+    return session.scalars(select(func.count()).select_from(both.subquery("both"))).one()
