@@ -1,6 +1,7 @@
 """The search box: find a text in the practice's claims, patients and jobs."""
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,6 +10,7 @@ from typing import Final, Generic, NamedTuple, Self, TypeVar
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
+from core import reading
 from core.claims import filters
 from core.claims.feed_conditions import use_custom_plans
 from core.claims.filters import ClaimFilter
@@ -23,6 +25,8 @@ CHARACTERS_MAX: Final = 100
 ROWS_SHOWN: Final = 8  # of each group, so that all groups fit on a screen
 ROWS_LISTED: Final = 200  # of one group that the user asked for
 COUNTED_MAX: Final = 1_000  # PostgreSQL stops there, so that a short text is as fast as a long one
+
+_JOB_PREFIX: Final = re.compile(r"^(?:job ?)?#? ?", re.IGNORECASE)
 
 Row = TypeVar("Row")
 
@@ -70,18 +74,20 @@ class Group(Generic[Row]):
 
 @dataclass(frozen=True)
 class Search:
-    """A text to find, and the amount that it means, if any."""
+    """A text to find, and the amount and the job that it means, if any. "7", "#7" and "job 7" mean job 7."""
 
     text: str
     cents: int | None
+    job_id: int | None = None
 
     @classmethod
     def of(cls, typed: str) -> Self | None:
         """Read what a user typed. Return None if it is too short, too long or contains a NUL character."""
         text = " ".join(typed.split())
-        if not CHARACTERS_MIN <= len(text) <= CHARACTERS_MAX or "\x00" in text:
+        job_id = reading.number(_JOB_PREFIX.sub("", text))
+        if len(text) > CHARACTERS_MAX or "\x00" in text or (len(text) < CHARACTERS_MIN and job_id is None):
             return None
-        return cls(text, _amount(text))
+        return cls(text, _amount(text), job_id)
 
     def filter_of(self, kind: Kind) -> ClaimFilter:
         """Return the feed's filter for the claims of this kind."""
@@ -106,11 +112,14 @@ class Found:
 def find(session: Session, practice_id: int, search: Search, *, listed: Kind | None = None) -> Found:
     """Search the practice's claims, patients and jobs. Return up to `ROWS_LISTED` rows of the kind `listed`."""
     use_custom_plans(session)
+    is_short = len(search.text) < CHARACTERS_MIN  # a job's number
     dollars_only = search.text.startswith("$")
     return Found(
-        claims=Group([], 0) if dollars_only else _claims_by_number(session, practice_id, search),
+        claims=Group([], 0) if dollars_only or is_short else _claims_by_number(session, practice_id, search),
         amounts=Group([], 0) if search.cents is None else _claims_by_amount(session, practice_id, search),
-        patients=_patients(session, practice_id, search, limit=_limit(Kind.PATIENTS, listed)),
+        patients=Group([], 0)
+        if is_short
+        else _patients(session, practice_id, search, limit=_limit(Kind.PATIENTS, listed)),
         jobs=_jobs(session, practice_id, search, limit=_limit(Kind.JOBS, listed)),
     )
 
@@ -178,7 +187,9 @@ def _patients(session: Session, practice_id: int, search: Search, *, limit: int)
 
 def _jobs(session: Session, practice_id: int, search: Search, *, limit: int) -> Group[SettleJob]:
     """Find jobs by number, name, requester, reason, note or amount, newest first."""
-    mentioned = job_filter.mentions(practice_id, search.text, cents=search.cents)
+    mentioned = SettleJob.id == search.job_id
+    if len(search.text) >= CHARACTERS_MIN:
+        mentioned = or_(mentioned, job_filter.mentions(practice_id, search.text, cents=search.cents))
     ids = select(SettleJob.id).where(SettleJob.practice_id == practice_id, mentioned).order_by(SettleJob.id.desc())
     found = session.scalars(ids.limit(COUNTED_MAX + 1)).all()
     jobs = select(SettleJob).where(SettleJob.practice_id == practice_id, SettleJob.id.in_(found[:limit]))

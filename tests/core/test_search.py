@@ -146,6 +146,17 @@ def test_a_job_is_found_by_number_requester_reason_note_or_amount(practice: Give
     assert jobs(practice, "1.00") == [previewed]
 
 
+def test_a_job_with_one_digit_is_found_by_every_form_of_its_number(practice: GivenPractice) -> None:
+    practice.claims(1)
+    job = practice.preview().job_id
+    assert job < 10
+
+    for typed in (f"{job}", f"#{job}", f"job {job}", f"Job #{job}"):
+        assert jobs(practice, typed) == [job], typed
+    assert find(practice, f"{job}").claims.count == 0, "one digit is part of nearly every claim number"
+    assert Search.of("#") is None
+
+
 def test_a_job_is_found_by_its_number_with_or_without_commas(practice: GivenPractice) -> None:
     practice.claims(1)
     practice.sql("ALTER TABLE settle_job ALTER COLUMN id RESTART WITH 1204")

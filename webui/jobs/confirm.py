@@ -79,7 +79,9 @@ def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
     except BadJobName as fault:
         return render_job_dialog(job_id, fault.http_status, name_fault=fault.message, **kept)
     except Refusal as refusal:
-        return render_job_dialog(job_id, refusal.http_status, refused=acts.sentence_on_page(refusal))
+        return render_job_dialog(
+            job_id, refusal.http_status, refused=acts.sentence_on_page(refusal), **kept | {"typed": ""}
+        )
     hint_workers(job)
     page = url_for("jobs.show", job_id=job_id)
     return jsonify(location=page) if in_dialog() else redirect(page, code=HTTPStatus.SEE_OTHER)

@@ -29,8 +29,8 @@ document.addEventListener("change", (event) => {
   }
 });
 
-// Menus: one open at a time. Escape or a click elsewhere closes it.
-document.addEventListener("click", (event) => {
+// Menus: one open at a time. Escape, a click elsewhere or the focus elsewhere closes it, because it may cover the focus.
+for (const kind of ["click", "focusin"]) document.addEventListener(kind, (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
 });
 document.addEventListener("keydown", (event) => {

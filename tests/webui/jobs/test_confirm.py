@@ -72,11 +72,13 @@ def test_a_stale_preview_shows_how_many_of_its_claims_changed_before_confirm(
     assert "changed since this preview" not in biller.says(page)
 
     practice.change("C00002")
-    late = send(biller, f"{page}/confirm", confirmation="CONFIRM", changed_seen="0")
+    late = send(biller, f"{page}/confirm", confirmation="CONFIRM", changed_seen="0", name="November")
     assert late.status_code == 409, "the page was loaded before the change"
     assert "More claims changed after you saw this preview. Nothing was started." in page_text(late)
     assert biller.status_of(job) == "Awaiting CONFIRM"
     assert 'name="changed_seen" value="1"' in late.text
+    assert 'value="November"' in late.text
+    assert 'value="CONFIRM"' not in late.text, "the figures changed, so the user confirms them again"
 
     shown = biller.says(page)
     warning = "1 of the 3 claims to settle has changed since the preview and will be skipped. Preview again."
