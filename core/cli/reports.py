@@ -38,7 +38,7 @@ def _describe(answer: dict[str, Any] | Path) -> str:
 
 
 def _amounts(row: dict[str, Any]) -> list[str]:
-    return [*(format_cents(row[name]) for name in _CENTS.values()), format_rate(row["rate_basis_points"])]
+    return [*(format_cents(row[name]) for name in _CENTS.values()), format_rate(row["net_cents"], row["charges_cents"])]
 
 
 def _columns(groups: list[str], others: list[str]) -> str:
