@@ -64,7 +64,7 @@ class MonthEvent:
     by: str | None
     reason: str
     totals: dict[str, Any]
-    digest: str
+    digest: str | None  # None if `without_digests` removed it
 
 
 @dataclass(frozen=True)
@@ -215,6 +215,11 @@ def with_current_totals(session: Session, practice_id: int, months: Collection[M
     is_open = [month.month for month in months if month.state is PeriodState.OPEN]
     current = month_sums.totals_of(session, practice_id, is_open)
     return [replace(month, current_totals=current.get(month.month)) for month in months]
+
+
+def without_digests(month: Month) -> Month:
+    """Remove the digests, for users who do not compare them."""
+    return replace(month, digest=None, history=tuple(replace(event, digest=None) for event in month.history))
 
 
 def posting_count(totals: dict[str, Any] | None) -> int:

@@ -1,4 +1,4 @@
-"""Invariants for the sums of the write-offs report: they match the postings, and what each job's certificate shows."""
+"""Invariants for the sums of reports: they match the postings, and what each job's certificate shows."""
 
 from typing import Final
 
@@ -54,6 +54,18 @@ _CERTIFIED: Final = f"""
     WHERE {of_practice("k")}"""
 
 SUM_INVARIANTS: Final[dict[str, Invariant]] = {
+    "aging_equals_ledger": Invariant(
+        "the net A/R of the A/R aging, for each responsibility and all payers, equals the sum of the postings",
+        f"""SELECT 'practice ' || practice_id || ', ' || responsibility FROM (
+                SELECT c.practice_id, 'insurance' AS responsibility, sum(c.insurance_due) AS cents
+                FROM claim c WHERE {of_practice("c")} GROUP BY 1
+                UNION ALL
+                SELECT c.practice_id, 'patient', sum(c.patient_due) FROM claim c WHERE {of_practice("c")} GROUP BY 1
+                UNION ALL
+                SELECT p.practice_id, p.responsibility, -sum(p.amount_cents)
+                FROM posting p WHERE {of_practice("p")} GROUP BY 1, 2
+            ) sides GROUP BY practice_id, responsibility HAVING sum(cents) <> 0""",
+    ),
     "report_sums_equal_postings": Invariant(
         "the sums of the write-offs report equal the postings, for each month, job, payer and provider: charges, "
         "write-offs, reversals, and what later postings recovered or replaced",

@@ -64,7 +64,7 @@ class Amounts:
     @property
     def rate_basis_points(self) -> int | None:
         """Return the net as hundredths of a percent of the charges, or None without charges."""
-        return round(self.net_cents * 10_000 / self.charges_cents) if self.charges_cents > 0 else None
+        return _rounded(self.net_cents * 10_000, self.charges_cents) if self.charges_cents > 0 else None
 
     def add(self, kind: SumKind, insurance_cents: int, patient_cents: int) -> None:
         """Add a sum of the ledger."""
@@ -159,12 +159,19 @@ def _order(row: ReportRow) -> tuple[Any, ...]:
     return newest_first, -row.amounts.written_off_cents, names
 
 
-def format_rate(basis_points: int | None) -> str:
-    """Return the rate as a percentage with one decimal, rounded, or a dash."""
-    if basis_points is None:
+def format_rate(net_cents: int, charges_cents: int) -> str:
+    """Return the net as a percentage of the charges with one decimal, or a dash without charges."""
+    # Not from the basis points, because rounding twice would show 0.1496% as 0.2%.
+    if charges_cents <= 0:
         return "–"
-    tenths = (abs(basis_points) + 5) // 10
-    return f"{'-' if basis_points < 0 and tenths else ''}{tenths // 10}.{tenths % 10}%"
+    tenths = _rounded(net_cents * 1_000, charges_cents)
+    return f"{'-' if tenths < 0 else ''}{abs(tenths) // 10}.{abs(tenths) % 10}%"
+
+
+def _rounded(number: int, by: int) -> int:
+    """Return the quotient, exactly, rounded half away from zero."""
+    rounded = (2 * abs(number) + by) // (2 * by)
+    return -rounded if number < 0 else rounded
 
 
 def file(found: Report, form: str) -> Iterator[str] | Iterator[bytes]:
@@ -180,7 +187,7 @@ def _file_rows(rows: Iterable[ReportRow]) -> Iterator[list[Cell]]:
         yield [
             *(_file_cell(dimension, value) for dimension, value in row.values.items()),
             one.written_off_cents, one.insurance_cents, one.patient_cents, one.reversed_cents, one.recovered_cents,
-            one.replaced_cents, one.net_cents, one.charges_cents, format_rate(one.rate_basis_points),
+            one.replaced_cents, one.net_cents, one.charges_cents, format_rate(one.net_cents, one.charges_cents),
         ]  # fmt: skip
 
 

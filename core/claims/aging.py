@@ -1,15 +1,16 @@
 """Age the balances of claims by days since the date of service, by responsibility and payer, as an A/R aging does."""
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.claims import table_files
-from core.claims.age_buckets import BUCKETS
+from core.claims.age_buckets import BUCKETS, bucket_of
 from core.claims.table_files import Cell, Table
 from core.db.sums import sum_cents
 from core.models.claims import Claim
@@ -64,24 +65,20 @@ class Aging:
 
 def aging(session: Session, practice_id: int, *, today: dt.date) -> Aging:
     """Return the A/R aging on `today` in the practice's time zone. It reads each claim once."""
-    sides: dict[Responsibility, ColumnElement[int]] = {
-        Responsibility.INSURANCE: Claim.insurance_due.expression,
-        Responsibility.PATIENT: Claim.patient_due.expression,
-    }
-    columns = [
-        column for due in sides.values() for where in _conditions(due, today) for column in _count_and_sum(due, where)
-    ]
+    dues = {Responsibility.INSURANCE: Claim.insurance_due, Responsibility.PATIENT: Claim.patient_due}
+    columns = [column for due in dues.values() for where in (due > 0, due < 0) for column in _count_and_sum(due, where)]
+    labeled = [column.label(f"c{n}") for n, column in enumerate(columns)]
+    bucket = bucket_of(today).label("bucket")
     sums = (
-        select(Claim.primary_payer_id.label("payer_id"), *(c.label(f"c{n}") for n, c in enumerate(columns)))
-        .where(Claim.practice_id == practice_id)
-        .group_by(Claim.primary_payer_id)
+        select(Claim.primary_payer_id.label("payer_id"), bucket, *labeled)
+        .where(Claim.practice_id == practice_id, or_(*(due != 0 for due in dues.values())))
+        .group_by(Claim.primary_payer_id, bucket)
         .subquery("sums")
     )
-    named = select(Payer.external_id, Payer.name, *(sums.c[f"c{n}"] for n in range(len(columns)))).select_from(
-        sums.outerjoin(Payer, and_(Payer.practice_id == practice_id, Payer.id == sums.c.payer_id))
-    )
+    of_payer = and_(Payer.practice_id == practice_id, Payer.id == sums.c.payer_id)
+    named = select(Payer.external_id, Payer.name, *list(sums.c)[1:]).select_from(sums.outerjoin(Payer, of_payer))
     found = [tuple(row) for row in session.execute(named)]
-    rows = {side: _rows(found, place) for place, side in enumerate(sides)}
+    rows = {side: _rows(found, place) for place, side in enumerate(dues)}
     return Aging(rows, {side: _sum_rows(of) for side, of in rows.items()})
 
 
@@ -96,27 +93,27 @@ def _cells(row: AgingRow) -> list[Cell]:
     return [row.payer or SELF_PAY, row.payer_id or "", *amounts]
 
 
-def _conditions(due: ColumnElement[int], today: dt.date) -> Iterator[ColumnElement[bool]]:
-    """Yield the condition of each bucket, and of the credits."""
-    for bucket in BUCKETS:
-        yield and_(due > 0, bucket.contains(today))
-    yield due < 0
-
-
-def _count_and_sum(due: ColumnElement[int], where: ColumnElement[bool]) -> tuple[ColumnElement[int], ...]:
+def _count_and_sum(due: Any, where: ColumnElement[bool]) -> tuple[ColumnElement[int], ...]:
     return func.count().filter(where), sum_cents(due, where)
 
 
 def _rows(found: list[tuple[Any, ...]], place: int) -> list[AgingRow]:
-    """Return the rows of a responsibility. Payers without a balance are left out."""
-    width = 2 * (len(BUCKETS) + 1)
-    rows = []
-    for payer_id, payer, *sums in found:
-        of_side = sums[place * width : (place + 1) * width]
-        *owed, credits_ = (Sum(*of_side[n : n + 2]) for n in range(0, width, 2))
-        if any(one.claims for one in (*owed, credits_)):
-            rows.append(AgingRow(payer_id, payer, tuple(owed), credits_))
-    return sorted(rows, key=lambda row: (-row.total.cents, row.payer or "", row.payer_id or ""))
+    """Return the rows of a responsibility from a row for each payer and bucket. Payers without a balance are left out.
+
+    `place` is that of the responsibility among the columns: count and sum of what is owed, and of the credits.
+    """
+    owed: dict[tuple[str | None, str | None], dict[str, Sum]] = defaultdict(dict)
+    credits_: dict[tuple[str | None, str | None], list[Sum]] = defaultdict(list)
+    for payer_id, payer, bucket, *sums in found:
+        of_side = sums[4 * place : 4 * place + 4]
+        owed[payer_id, payer][bucket] = Sum(*of_side[:2])
+        credits_[payer_id, payer].append(Sum(*of_side[2:]))
+    rows = [
+        AgingRow(*who, tuple(of.get(bucket.key, Sum()) for bucket in BUCKETS), _total(credits_[who]))
+        for who, of in owed.items()
+    ]
+    with_balance = [row for row in rows if row.total.claims or row.credits.claims]
+    return sorted(with_balance, key=lambda row: (-row.total.cents, row.payer or "", row.payer_id or ""))
 
 
 def _sum_rows(rows: list[AgingRow]) -> AgingRow:

@@ -71,7 +71,7 @@ def _format_certificate(found: dict[str, Any]) -> str:
         *_changes_since(found["since"]),
         *([("Claims", "skipped, failed or changed only in status, by reason:")] if found["by_code"] else []),
         *((f"  {count:>10,}", found["code_words"][code]) for code, count in found["by_code"].items()),
-        ("Fingerprint", found["items_sha256"]),
+        *([("Fingerprint", found["items_sha256"])] if found["items_sha256"] else []),
         ("Reconciles", "yes" if found["reconciles"] else "NO"),
     ]
     head = f"Job {found['job_id']} ({what}) is {found['status_words']}. {counts}."

@@ -24,7 +24,7 @@ def month() -> None:
 def _describe_month(one: dict[str, Any]) -> str:
     if one["state"] == "closed":
         count = counted(one["postings"], "posting")
-        return f"{one['month']}  closed  {count:>19}, checksum {_short(one['digest'])}"
+        return f"{one['month']}  closed  {count:>19}{_checksum(one['digest'])}"
     line = f"{one['month']}  open    {counted(closing.posting_count(one['current_totals']), 'posting'):>19}"
     return f"{line}, reopened: {one['reopened_because']}" if one["reopened_because"] else line
 
@@ -33,7 +33,7 @@ def _describe_event(act: dict[str, Any]) -> str:
     line = f"  {formats.utc(act['at'])}  {act['by'] or 'unknown user'}"
     if act["state"] == "open":
         return f"{line} reopened it: {act['reason']}"
-    return f"{line} closed it: {counted(act['postings'], 'posting')}, checksum {_short(act['digest'])}"
+    return f"{line} closed it: {counted(act['postings'], 'posting')}{_checksum(act['digest'])}"
 
 
 def _describe_with_history(one: dict[str, Any]) -> str:
@@ -71,8 +71,9 @@ def _stops(stops: dict[str, Any]) -> list[str]:
     return [*stops["words"], f"{stay} open: {ranges}."]
 
 
-def _short(digest: str | None) -> str:
-    return (digest or "none")[:12]
+def _checksum(digest: str | None) -> str:
+    """Return the beginning of the checksum, or nothing for a user who does not get it."""
+    return "" if digest is None else f", checksum {digest[:12] or 'none'}"
 
 
 @user_command(lambda answer: "\n".join(map(_describe_month, answer["periods"])), name="list", group=month)

@@ -5,11 +5,13 @@ from typing import Any, Final
 
 import click
 
+from core.books.write_off_claims import Column
 from core.books.write_off_groups import DIMENSION_NAMES, Dimension
 from core.books.write_off_report import format_rate
-from core.cli import options
+from core.cli import formats, options
 from core.cli.client import Api
 from core.cli.user_command import user_command
+from core.counting import counted
 from core.money import format_cents
 
 _GROUP_WIDTH: Final = 24
@@ -38,7 +40,7 @@ def _describe(answer: dict[str, Any] | Path) -> str:
 
 
 def _amounts(row: dict[str, Any]) -> list[str]:
-    return [*(format_cents(row[name]) for name in _CENTS.values()), format_rate(row["rate_basis_points"])]
+    return [*(format_cents(row[name]) for name in _CENTS.values()), format_rate(row["net_cents"], row["charges_cents"])]
 
 
 def _columns(groups: list[str], others: list[str]) -> str:
@@ -46,9 +48,22 @@ def _columns(groups: list[str], others: list[str]) -> str:
     return names + "".join(f"{one:>{_WIDTH}}" for one in others)
 
 
+def _describe_claims(answer: dict[str, Any]) -> str:
+    lines = [
+        f"{one['claim_id']:<{_GROUP_WIDTH}}{format_cents(one['cents']):>{_WIDTH}}  {formats.day(one['service_date'])}  "
+        f"{one['payer']}, {one['provider']}"
+        for one in answer["claims"]
+    ]
+    return "\n".join([*lines, f"{counted(answer['count'], 'claim')}, {format_cents(answer['cents'])}"])
+
+
+_first = click.option("--first", metavar="YYYY-MM", help="First month.  [default: eleven months before the last]")
+_last = click.option("--last", metavar="YYYY-MM", help="Last month.  [default: the current month]")
+
+
 @user_command(_describe, group=report)
-@click.option("--first", metavar="YYYY-MM", help="First month.  [default: eleven months before the last]")
-@click.option("--last", metavar="YYYY-MM", help="Last month.  [default: the current month]")
+@_first
+@_last
 @click.option(
     "--by", multiple=True, type=click.Choice([one.value for one in Dimension]),
     help="Group by this. Repeat the option to group by several.  [default: month and reason]",
@@ -70,6 +85,23 @@ def write_offs(api: Api, path: Path | None, by: tuple[str, ...], **months: str |
         raise click.UsageError(f"--output {path} must end in {' or '.join(f'.{one}' for one in options.FILE_FORMATS)}.")
     api.download(f"/reports/write-offs.{form}", path, **asked)
     return path
+
+
+@user_command(_describe_claims, group=report)
+@click.argument("column", type=click.Choice([one.value for one in Column]), default=Column.NET.value)
+@_first
+@_last
+@click.option("--reason", metavar="NAME", help="Name of the write-off reason.")
+@click.option("--payer-class", metavar="CLASS", help="Class of the primary payer.")
+@click.option("--payer", metavar="ID", help='ID of the primary payer. Use "" for self-pay.')
+@click.option("--provider", metavar="ID", help="ID of the billing provider.")
+@click.option("--person", metavar="CODE", help='Code of the user or schedule, from "settle report write-offs --json".')
+def write_off_claims(api: Api, **amount: Any) -> Any:
+    """List the claims behind an amount of the write-offs report, the largest amounts first.
+
+    COLUMN is the amount. The default is net.
+    """
+    return api.get_all("/reports/write-offs/claims", "claims", **amount)
 
 
 COMMANDS = [report]

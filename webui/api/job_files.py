@@ -55,6 +55,9 @@ class CertificateAnswer(Certificate):
     ]
     time_zone: Annotated[str, Field(description="The practice's time zone, for displaying the times")]
     cost_share_words: Annotated[str | None, Field(description="The cost sharing that the job wrote off, as a sentence")]
+    items_sha256: Annotated[
+        str | None, Field(description="Fingerprint of the claim list; null for users who can't see the audit log")
+    ]
     code_words: Annotated[dict[str, str], Field(description="A sentence for each code")]
 
 
@@ -78,8 +81,9 @@ _CERTIFICATE: Final[dict[str, Any]] = {"responses": {200: CertificateAnswer, **p
 def show_certificate(path: JobPath) -> Response:
     """Show the reconciliation certificate of a finished job: A/R before - written off = A/R after."""
     with app_context().sessions() as session:
-        drawn_up = certificates.for_job(session, path.key(current_actor()))
-        practice = practice_queries.find(session, current_actor().practice_id)
+        actor = current_actor()
+        drawn_up = certificates.for_job(session, path.key(actor), fingerprint=actor.may(Action.SEE_AUDIT))
+        practice = practice_queries.find(session, actor.practice_id)
         filter_terms = filter_words.describe_filter(drawn_up.filter, feed.filter_choices(session, practice.id))
     share = drawn_up.cost_share
     answer = CertificateAnswer(

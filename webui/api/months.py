@@ -41,7 +41,7 @@ class PeriodAct(Answer):
     reason: Annotated[str, Field(description="Reason for a reopening")]
     postings: Annotated[int, Field(validation_alias="totals", description="Postings in these totals"), _POSTINGS]
     totals: Annotated[Totals, Field(description="Totals at the close; for a reopening, at the close that it ended")]
-    digest: Annotated[str, Field(description="Checksum from the same close")]
+    digest: Annotated[str | None, Field(description="Checksum from the same close; null if the month's is")]
 
 
 class Period(Answer):
@@ -57,7 +57,13 @@ class Period(Answer):
     current_totals: Annotated[
         Totals | None, Field(description="Totals of an open month as of this request; null for a closed month")
     ]
-    digest: Annotated[str | None, Field(description="Checksum of all postings at the close; empty if there are none")]
+    digest: Annotated[
+        str | None,
+        Field(
+            description="Checksum of all postings at the close. It is empty if there are none, and null for an open "
+            "month that was never closed and for users who can't see the audit log"
+        ),
+    ]
     closed_by: str | None
     closed_at: dt.datetime | None
     reopened_by: str | None
@@ -67,7 +73,9 @@ class Period(Answer):
 
     @classmethod
     def of(cls, month: Month) -> Self:
-        """Return the month as an answer."""
+        """Return the month as an answer. Only a user who may see the audit log gets the checksums."""
+        if not current_actor().may(Action.SEE_AUDIT):
+            month = closing.without_digests(month)
         history = [vars(act) for act in month.history]
         return cls.model_validate({**vars(month), "month": periods.format_code(month.month), "history": history})
 

@@ -41,9 +41,10 @@ def send_job_file(key: JobKey, file: File, form: str, *, by: Actor) -> Response:
 @requires(Action.SEE_CLAIMS)
 def show(job_id: int) -> str:
     """Show the certificate for reading and printing."""
-    practice_id = current_actor().practice_id
+    actor = current_actor()
+    practice_id, fingerprint = actor.practice_id, actor.may(Action.SEE_AUDIT)
     with app_context().sessions() as db:
-        drawn_up = certificates.for_job(db, acts.job_key(job_id))
+        drawn_up = certificates.for_job(db, acts.job_key(job_id), fingerprint=fingerprint)
         by_code = outcomes.by_code(db, acts.job_key(job_id))
         choices = feed.filter_choices(db, practice_id)
     providers = dict(choices.providers)
@@ -68,9 +69,10 @@ def show(job_id: int) -> str:
 @blueprint.get(f"/{JOB_ID_RULE}/certificate.json")
 @requires(Action.SEE_CLAIMS)
 def as_json(job_id: int) -> Response:
-    """Return the certificate as JSON."""
+    """Return the certificate as JSON. Only a user who may see the audit log gets the fingerprint."""
     with app_context().sessions() as db:
-        drawn_up = certificates.for_job(db, acts.job_key(job_id))
+        fingerprint = current_actor().may(Action.SEE_AUDIT)
+        drawn_up = certificates.for_job(db, acts.job_key(job_id), fingerprint=fingerprint)
     response = Response(drawn_up.model_dump_json(indent=2), mimetype="application/json")
     response.headers["Content-Disposition"] = f'attachment; filename="job-{job_id}-certificate.json"'
     return response

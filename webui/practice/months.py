@@ -121,6 +121,7 @@ def _page(month: dt.date, **extra: Any) -> str:
         earlier_ranges=periods.format_ranges(earlier),
         is_future=month > practice_days.today(current_practice(), now=now()),
         may_close=actor.may(Action.CLOSE_MONTH),
+        sees_checksums=actor.may(Action.SEE_AUDIT),
         reason_max=NOTE_CHARACTERS_MAX,
         **extra,
     )

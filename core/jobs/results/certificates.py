@@ -115,13 +115,13 @@ class Certificate(BaseModel):
     receivable_after: Money
     by_payer: list[Group]
     by_provider: list[Group]
-    items_sha256: str
+    items_sha256: str | None  # None if the user does not compare fingerprints
     since: Since | None  # None unless the job settles
     reconciles: bool
 
 
-def for_job(session: Session, key: JobKey) -> Certificate:
-    """Return the certificate of an ended job. Raise `NotFound` and `NotFinished`."""
+def for_job(session: Session, key: JobKey, *, fingerprint: bool = True) -> Certificate:
+    """Return the certificate of an ended job, with or without `items_sha256`. Raise `NotFound` and `NotFinished`."""
     job = job_queries.find(session, key)
     if job.status not in FINAL_STATUSES or job.confirmed_at is None:
         raise NotFinished
@@ -165,7 +165,7 @@ def for_job(session: Session, key: JobKey) -> Certificate:
         receivable_after=after,
         by_payer=_groups(session, key, Payer, Claim.primary_payer_id, none=SELF_PAY),
         by_provider=_groups(session, key, Provider, Claim.billing_provider_id, none="No provider"),
-        items_sha256=items_hash(session, key),
+        items_sha256=items_hash(session, key) if fingerprint else None,
         since=_changes_since(session, key, moved.total_cents) if job.kind is JobKind.SETTLE else None,
         reconciles=agrees and not _find_discrepancies(session, job),
     )

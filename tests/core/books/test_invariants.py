@@ -70,6 +70,7 @@ WITHOUT_ITS_GUARD = {
 BREAKS = {
     "lines_equal_postings": ["UPDATE line_item SET patient_due = patient_due + 1 WHERE number = 2"],
     "claims_equal_lines": ["UPDATE claim SET insurance_due = 7 WHERE external_id = 'open'"],
+    "aging_equals_ledger": ["UPDATE claim SET patient_due = patient_due - 1 WHERE external_id = 'open'"],
     "claims_equal_ledger": ["UPDATE claim SET patient_paid = 1 WHERE external_id = 'open'"],
     "settled_claims_have_nothing_due": ["UPDATE claim SET billing_status = 'Balance Due' WHERE external_id = 'done'"],
     "one_write_off_for_each_line": [

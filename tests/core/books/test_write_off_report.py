@@ -139,11 +139,20 @@ def test_the_month_page_and_the_report_show_the_same_net(busy: GivenPractice) ->
 
 
 @pytest.mark.parametrize(
-    ("basis_points", "shown"),
-    [(None, "–"), (0, "0.0%"), (4, "0.0%"), (5, "0.1%"), (1_234, "12.3%"), (-1_236, "-12.4%"), (100_000, "1000.0%")],
-)
-def test_a_rate_is_shown_with_one_decimal(basis_points: int | None, shown: str) -> None:
-    assert write_off_report.format_rate(basis_points) == shown
+    ("net", "charges", "basis_points", "shown"),
+    [
+        (5, 0, None, "–"), (0, 100, 0, "0.0%"), (1_496, 1_000_000, 15, "0.1%"), (1_500, 1_000_000, 15, "0.2%"),
+        (-1_496, 1_000_000, -15, "-0.1%"), (-4, 10_000, -4, "0.0%"), (1, 8, 1_250, "12.5%"), (1, 16, 625, "6.3%"),
+        (10**17 + 1, 2 * 10**17, 5_000, "50.0%"), (2 * 10**17 + 50, 2 * 10**20, 10, "0.1%"),
+        (10, 1, 100_000, "1000.0%"), (25, 20_000, 13, "0.1%"),
+    ],
+)  # fmt: skip
+def test_a_rate_is_rounded_once_from_the_exact_amounts(
+    net: int, charges: int, basis_points: int | None, shown: str
+) -> None:
+    amounts = Amounts(patient_cents=net, charges_cents=charges)
+
+    assert (amounts.rate_basis_points, write_off_report.format_rate(net, charges)) == (basis_points, shown)
 
 
 def test_scheduled_runs_are_grouped_by_their_schedule(scheduled: ScheduledPractice) -> None:  # noqa: F811

@@ -90,6 +90,7 @@ def test_the_certificate_shows_money_and_what_a_later_payment_changed(typed: Typ
     assert shown["A/R before"] == "$17.50 (insurance $10.00, patient $7.50), on settled claims"
     assert (shown["Recovered later"], shown["Still written off"]) == ("$1.00 by 1 later payment", "$16.50")
     assert (facts["reconciles"], facts["items_sha256"], shown["Reconciles"]) == (True, shown["Fingerprint"], "yes")
+    assert "Fingerprint" not in typed("certificate", "1", by=BILLER).stdout
     listed = typed("recoveries", "--month", "2026-11").stdout
     assert "patient: refund, takeback or void of $1.00 restored $1.00 in write-offs from job 1\n" in listed
     assert "patient: payment of $2.00 reversed $2.00 in write-offs from job 1\n" in listed

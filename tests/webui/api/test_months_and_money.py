@@ -33,6 +33,9 @@ def test_an_administrator_closes_and_reopens_a_month(world: World, biller: Api, 
     closed = admin.post("/periods/2025-02/close")
     assert (closed.status_code, closed.json["state"]) == (200, "closed")
     assert len(closed.json["digest"]) == 64
+    for_biller = biller.get("/periods/2025-02").json
+    assert (for_biller["digest"], [act["digest"] for act in for_biller["history"]]) == (None, [None])
+    assert "2025-02" in [month["month"] for month in biller.get("/periods").json["periods"] if not month["digest"]]
     assert set(closed.json["totals"]["payment"]["insurance"]) == {"count", "cents"}
     assert admin.post("/periods/2025-02/close").json == closed.json
 

@@ -46,6 +46,13 @@ def test_the_list_names_its_group_and_no_address_names_a_patient(biller: Browser
     assert not any("Patient" in one for one in hrefs)
 
 
+def test_the_report_says_which_charges_the_rate_counts(biller: Browser) -> None:
+    assert (
+        "Charges are as first posted. If an import corrects a charge, the difference is an adjustment and is not "
+        "included." in biller.says("/reports/write-offs")
+    )
+
+
 def test_the_chart_has_two_bars_for_each_month_and_a_table_with_the_same_months(biller: Browser) -> None:
     text = biller.get("/reports/write-offs?first=2026-10&last=2026-11").text
 
