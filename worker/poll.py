@@ -48,7 +48,7 @@ def _prepare() -> bool:
 
 
 def _send() -> bool:
-    return send.send_due(sessions(), clock=utc_now) > 0
+    return send.send_due(sessions(), clock=utc_now, waiting=turns.lend_polling_turn) > 0
 
 
 def import_files() -> bool:

@@ -68,7 +68,7 @@ def start_due_runs() -> None:
 def send_messages() -> None:
     """Send the e-mails and the requests to webhooks that are due."""
     with turns.task_turn():
-        send.send_due(sessions(), clock=utc_now)
+        send.send_due(sessions(), clock=utc_now, waiting=turns.lend_task_turn)
 
 
 @app.task(name=TASK_IMPORT)

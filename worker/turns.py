@@ -29,6 +29,28 @@ def task_turn() -> Iterator[None]:
 
 
 @contextmanager
+def lend_task_turn() -> Iterator[None]:
+    """Let the process poll while this task waits for another server."""
+    _tasks.pop()
+    _turn.release()
+    try:
+        yield
+    finally:
+        _tasks.append(time.monotonic())
+        _turn.acquire()
+
+
+@contextmanager
+def lend_polling_turn() -> Iterator[None]:
+    """Let tasks run while this poll waits for another server."""
+    _turn.release()
+    try:
+        yield
+    finally:
+        _turn.acquire()
+
+
+@contextmanager
 def try_polling_turn() -> Iterator[bool]:
     """Take the turn unless a task wants it or had it a moment ago. Yield whether the poll took it."""
     # A settling task works for one second, then sends a hint that starts the next one. As long as these hints keep

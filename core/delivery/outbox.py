@@ -8,10 +8,10 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from core.models.notices import OutboxMessage, OutboxState, Webhook
+from core.models.notices import Event, EventKind, OutboxMessage, OutboxState, Webhook
 from core.notices.webhook_deliveries import KEPT_FOR
 from core.schedules.run_mail import MAIL_EXPIRES_AFTER
 
@@ -21,10 +21,13 @@ REQUEST_LEASE: Final = dt.timedelta(minutes=1)
 # The last wait repeats until `MAIL_EXPIRES_AFTER`, so that a server repaired after a weekend still gets the message.
 RETRY_WAITS: Final = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60, 120, 240))
 # Between two tries to one webhook, whatever the message, so that a receiver that hangs takes little time of workers.
-WEBHOOK_WAIT: Final = dt.timedelta(seconds=30)
+WEBHOOK_WAITS: Final = tuple(dt.timedelta(seconds=seconds) for seconds in (30, 60, 120, 300, 900))
 REMOVED_PER_ROUND_MAX: Final = 1_000
 
 _IS_MAIL: Final = OutboxMessage.webhook_id.is_(None)
+_IS_TEST: Final = exists().where(
+    Event.practice_id == OutboxMessage.practice_id, Event.id == OutboxMessage.event_id, Event.kind == EventKind.TEST
+)
 _UNSENT: Final = OutboxMessage.state.in_((OutboxState.DUE, OutboxState.SENDING))
 
 
@@ -64,21 +67,25 @@ def lease_mail(session: Session, *, now: dt.datetime) -> Lease | None:
 def lease_requests(session: Session, *, at_once: int, now: dt.datetime) -> list[Lease]:
     """Lease the oldest due message of each webhook that gets no other request now, for at most `at_once` webhooks."""
     of_webhook = (OutboxMessage.practice_id == Webhook.practice_id, OutboxMessage.webhook_id == Webhook.id)
+    sendable = (*of_webhook, _is_sendable(now), or_(Webhook.active, _IS_TEST))  # others wait until it is on again
+    longest = select(func.min(OutboxMessage.not_before)).where(*sendable).correlate(Webhook).scalar_subquery()
     free = (
         select(Webhook)
         .where(
             Webhook.deleted_at.is_(None),
             or_(Webhook.not_before.is_(None), Webhook.not_before <= now),
-            exists().where(*of_webhook, _is_sendable(now)),
+            exists().where(*sendable),
         )
+        .order_by(longest)
         .limit(at_once)
         .with_for_update(skip_locked=True, key_share=True)
     )
     leased = []
     for webhook in session.scalars(free.execution_options(populate_existing=True)).all():
         due = (OutboxMessage.practice_id == webhook.practice_id, OutboxMessage.webhook_id == webhook.id)
-        oldest = select(OutboxMessage).where(*due, _is_sendable(now)).order_by(OutboxMessage.not_before).limit(1)
-        message = session.scalars(oldest.with_for_update(skip_locked=True)).one_or_none()
+        wanted = [_is_sendable(now), *([] if webhook.active else [_IS_TEST])]
+        oldest = select(OutboxMessage).where(*due, *wanted).order_by(OutboxMessage.not_before, OutboxMessage.id)
+        message = session.scalars(oldest.limit(1).with_for_update(skip_locked=True)).one_or_none()
         if message is not None:
             webhook.not_before = now + REQUEST_LEASE
             leased.append(_lease(message, REQUEST_LEASE, now=now))
@@ -103,13 +110,16 @@ def finish(
 def tidy(session: Session, *, now: dt.datetime) -> None:
     """Give up what could not be tried in time, for example without a mail server. Remove old requests to webhooks."""
     untried = (OutboxMessage.state == OutboxState.DUE, OutboxMessage.queued_at < now - MAIL_EXPIRES_AFTER - LEASE)
-    session.execute(update(OutboxMessage).where(*untried, OutboxMessage.tries == 0).values(state=OutboxState.GIVEN_UP))
+    # An e-mail that was tried gets its last try, unless the mail server was taken out of the settings.
+    missed = and_(_IS_MAIL, OutboxMessage.not_before < now - RETRY_WAITS[-1])
+    gone = update(OutboxMessage).where(*untried, or_(OutboxMessage.tries == 0, missed))
+    session.execute(gone.values(state=OutboxState.GIVEN_UP))
     is_done = OutboxMessage.state.in_((OutboxState.SENT, OutboxState.GIVEN_UP))
     old = (is_done, ~_IS_MAIL, OutboxMessage.queued_at < now - KEPT_FOR)
     key = (OutboxMessage.practice_id, OutboxMessage.id)
     few = select(*key).where(*old).limit(REMOVED_PER_ROUND_MAX).subquery()
-    gone = delete(OutboxMessage).where(key[0] == few.c.practice_id, key[1] == few.c.id)
-    session.execute(gone.execution_options(synchronize_session=False))
+    removed = delete(OutboxMessage).where(key[0] == few.c.practice_id, key[1] == few.c.id)
+    session.execute(removed.execution_options(synchronize_session=False))
 
 
 def _is_sendable(now: dt.datetime) -> ColumnElement[bool]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from core.delivery import limited_program
-from core.delivery.limited_program import TimeExceeded
+from core.delivery.limited_program import ProgramKilled, TimeExceeded
 from core.notices.webhook_address import BadWebhookUrl, WebhookReach, check_address
 
 CONNECT_SECONDS: Final = 3
@@ -31,6 +31,8 @@ def send(url: str, headers: Mapping[str, str], body: bytes, *, reach: WebhookRea
         return str(limited_program.run(PROGRAM, order, body)["result"])
     except TimeExceeded:
         return "timeout"
+    except ProgramKilled:
+        return "no_connection"
 
 
 def _post(order: dict[str, Any], body: bytes) -> str:

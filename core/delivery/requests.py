@@ -2,7 +2,9 @@
 
 import datetime as dt
 import json
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -13,7 +15,7 @@ from core.access.permissions import Action, roles_allowing
 from core.db import timeouts
 from core.db.engine import Sessions, transaction
 from core.delivery import outbox, post, signature
-from core.delivery.outbox import WEBHOOK_WAIT, Lease
+from core.delivery.outbox import WEBHOOK_WAITS, Lease
 from core.jobs.execution.engine import Clock
 from core.models.notices import Event, EventKind, NoticeKind, OutboxMessage, OutboxState, Webhook
 from core.models.people import User
@@ -25,6 +27,7 @@ log: Final = structlog.get_logger(__name__)
 
 REQUESTS_AT_ONCE: Final = 8
 API: Final = "/api/v1"
+Waiting = Callable[[], AbstractContextManager[None]]  # surrounds each wait for a receiver
 
 
 class Request(NamedTuple):
@@ -36,7 +39,7 @@ class Request(NamedTuple):
     body: bytes
 
 
-def send_due(sessions: Sessions, *, clock: Clock) -> int:
+def send_due(sessions: Sessions, *, clock: Clock, waiting: Waiting) -> int:
     """Send one due event to each of several webhooks. Return how many accepted it."""
     with transaction(sessions) as session:
         timeouts.set_timeouts(session)
@@ -49,10 +52,14 @@ def send_due(sessions: Sessions, *, clock: Clock) -> int:
     sent = 0
     with ThreadPoolExecutor(len(due)) as pool:
         tries = {pool.submit(_post, request): request.lease for request in due}
-        for done in as_completed(tries):
-            with transaction(sessions) as session:
-                timeouts.set_timeouts(session)
-                sent += _finish(session, tries[done], done.result(), now=clock())
+        pending = set(tries)
+        while pending:
+            with waiting():
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for one in done:
+                with transaction(sessions) as session:
+                    timeouts.set_timeouts(session)
+                    sent += _finish(session, tries[one], one.result(), now=clock())
     return sent
 
 
@@ -111,10 +118,11 @@ def _finish(session: Session, lease: Lease, result: str, *, now: dt.datetime) ->
     state = outbox.finish(session, lease, is_sent=is_sent, result=result, now=now)
     if state is None:
         return False
-    webhook.not_before = None if is_sent else now + WEBHOOK_WAIT
     if is_sent:
-        webhook.failing_since = None
+        webhook.not_before, webhook.failing_since, webhook.failures = None, None, 0
         return True
+    webhook.failures += 1
+    webhook.not_before = now + WEBHOOK_WAITS[min(webhook.failures, len(WEBHOOK_WAITS)) - 1]
     log.warning(
         "webhook_not_accepted", practice_id=lease.practice_id, webhook_id=webhook.id, tries=lease.tries, result=result
     )

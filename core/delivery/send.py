@@ -5,6 +5,7 @@ Nothing is sent inside a transaction. Each message is leased before and recorded
 
 import datetime as dt
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Final, NamedTuple
 
 import structlog
@@ -15,6 +16,7 @@ from core.db.engine import Sessions, transaction
 from core.delivery import mails, outbox, requests, smtp
 from core.delivery.mails import Mail
 from core.delivery.outbox import Lease
+from core.delivery.requests import Waiting
 from core.jobs.execution.engine import Clock
 from core.models.notices import OutboxState
 from core.settings import load_settings
@@ -24,17 +26,17 @@ log: Final = structlog.get_logger(__name__)
 MAILS_PER_ROUND_MAX: Final = 20
 
 
-def send_due(sessions: Sessions, *, clock: Clock) -> int:
-    """Send the messages that are due. Return how many were sent."""
+def send_due(sessions: Sessions, *, clock: Clock, waiting: Waiting = nullcontext) -> int:
+    """Send the messages that are due. Return how many were sent. `waiting` surrounds each wait for another server."""
     with_mail = load_settings().smtp_url is not None
     with sessions() as session:
         if not outbox.has_due(session, with_mail=with_mail, now=clock()):
             return 0
-    sent = requests.send_due(sessions, clock=clock)
-    return sent + (_send_mails(sessions, clock=clock) if with_mail else 0)
+    sent = requests.send_due(sessions, clock=clock, waiting=waiting)
+    return sent + (_send_mails(sessions, clock=clock, waiting=waiting) if with_mail else 0)
 
 
-def _send_mails(sessions: Sessions, *, clock: Clock) -> int:
+def _send_mails(sessions: Sessions, *, clock: Clock, waiting: Waiting) -> int:
     """Send the e-mails that are due. Stop if the mail server does not answer."""
     sent = 0
     for _ in range(MAILS_PER_ROUND_MAX):
@@ -43,7 +45,7 @@ def _send_mails(sessions: Sessions, *, clock: Clock) -> int:
             lease = outbox.lease_mail(session, now=clock())
         if lease is None:
             break
-        tried = _send(sessions, lease, now=clock())
+        tried = _send(sessions, lease, now=clock(), waiting=waiting)
         with transaction(sessions) as session:
             timeouts.set_timeouts(session)
             sent += _finish(session, lease, tried, clock=clock) is OutboxState.SENT
@@ -61,7 +63,7 @@ class _Try(NamedTuple):
     is_away: bool = False  # the server does not answer, so skip the other e-mails
 
 
-def _send(sessions: Sessions, lease: Lease, *, now: dt.datetime) -> _Try:
+def _send(sessions: Sessions, lease: Lease, *, now: dt.datetime, waiting: Waiting) -> _Try:
     where = log.bind(practice_id=lease.practice_id, message_id=lease.message_id, tries=lease.tries)
     mail, url = None, load_settings().smtp_url
     assert url is not None
@@ -69,7 +71,8 @@ def _send(sessions: Sessions, lease: Lease, *, now: dt.datetime) -> _Try:
         with sessions() as session:
             timeouts.set_timeouts(session)
             mail = mails.compose(session, lease, now=now)
-        left = smtp.send(url.get_secret_value(), mail.message, to=mail.to)
+        with waiting():
+            left = smtp.send(url.get_secret_value(), mail.message, to=mail.to)
     except smtp.MailServerUnavailable as error:
         where.warning("mail_server_away", error=str(error))
         return _Try(mail, result=str(error), is_away=True)

@@ -39,7 +39,7 @@ def sentence(event: Event) -> str:
         case EventKind.WEBHOOK_FAILED:
             return f"Webhook {facts['webhook_id']:,} did not accept an event for three days"
         case EventKind.POSTINGS_WRITTEN:
-            return f"Job {event.job_id:,} posted entries for {counted(facts['settled'], 'claim')}"
+            return f"Job {event.job_id:,} posted entries for {counted(facts['new_settled'], 'claim')}"
     words = f"Job {event.job_id:,} {_ENDS[event.kind]}"
     if event.kind is EventKind.HALTED and facts["halted_because"]:
         words += f" ({codes.describe(facts['halted_because'])})"

@@ -12,6 +12,7 @@ from core.jobs.keys import JobKey
 from core.models.job_items import JobChunk
 from core.models.jobs import JobKind, JobStatus, NextStep, SettleJob
 from core.models.notices import Event, EventKind, NoticeKind
+from core.models.schedules import ScheduleRun
 from core.notices.record import notify, record_events, resolve
 
 PREVIEW_WARNING: Final = dt.timedelta(minutes=15)  # before a preview expires
@@ -60,8 +61,9 @@ def record_move(session: Session, key: JobKey, source: JobStatus, target: JobSta
     if kind is EventKind.DISCARDED and job.decided_by is None:
         return  # its requester did it
     facts = _facts(session, key, job)
-    has_posted = target in _STOPPED and (facts["insurance_cents"] or facts["patient_cents"])
-    _record(session, [kind, *([EventKind.POSTINGS_WRITTEN] if has_posted else [])], job, facts, now=now)
+    _record(session, [kind], job, facts, now=now)
+    if target in _STOPPED:
+        _record_postings(session, job, facts, now=now)
     if target in _STOPPED and job.kind is JobKind.REVERSE and facts["settled"]:
         told = {**facts, "reversal_job_id": job.id}
         practice_id, original = key.practice_id, job.reverses_job_id
@@ -117,6 +119,15 @@ def _facts(session: Session, key: JobKey, job: SettleJob) -> dict[str, Any]:
     }
 
 
+def _record_postings(session: Session, job: SettleJob, facts: dict[str, Any], *, now: dt.datetime) -> None:
+    """Record what the job posted since its last such event, if it posted anything."""
+    of_job = (Event.practice_id == job.practice_id, Event.job_id == job.id, Event.kind == EventKind.POSTINGS_WRITTEN)
+    told = session.scalar(select(Event.facts).where(*of_job).order_by(Event.id.desc()).limit(1)) or {}
+    new = {f"new_{name}": facts[name] - told.get(name, 0) for name in ("settled", "insurance_cents", "patient_cents")}
+    if new["new_insurance_cents"] or new["new_patient_cents"]:
+        _record(session, [EventKind.POSTINGS_WRITTEN], job, {**facts, **new}, now=now)
+
+
 def _record(
     session: Session, kinds: Sequence[EventKind], job: SettleJob, facts: dict[str, Any], *, now: dt.datetime
 ) -> None:
@@ -125,9 +136,15 @@ def _record(
         about = _NOTICES.get(kind)
         if about is not None:
             # The schedule's own report goes out by e-mail when its job ends or halts.
-            by_mail = job.schedule_id is None or about is NoticeKind.APPROVAL
+            by_mail = about in (NoticeKind.APPROVAL, NoticeKind.EXPIRES) or not _has_report(session, job)
             to, job_id = _readers(session, kind, job), job.id
             notify(session, event_id, about, to, practice_id=job.practice_id, job_id=job_id, now=now, by_mail=by_mail)
+
+
+def _has_report(session: Session, job: SettleJob) -> bool:
+    of_job = (ScheduleRun.practice_id == job.practice_id, ScheduleRun.job_id == job.id)
+    runs = select(ScheduleRun.schedule_snapshot["mail_to"]).where(*of_job)
+    return job.schedule_id is not None and bool(session.scalars(runs.limit(1)).first())
 
 
 def _readers(session: Session, kind: EventKind, job: SettleJob) -> Collection[int]:

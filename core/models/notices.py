@@ -90,6 +90,7 @@ class Webhook(Base):
     __table_args__ = (
         ForeignKeyConstraint(["practice_id"], ["practice.id"]),
         CheckConstraint("(old_secret IS NULL) = (old_secret_until IS NULL)", name="an_old_secret_ends"),
+        UniqueConstraint("practice_id", "request_key", name="one_webhook_for_each_request"),
     )
 
     practice_id: Mapped[PracticeId]
@@ -97,13 +98,16 @@ class Webhook(Base):
     url: Mapped[Str]
     kinds: Mapped[list[str]]  # of events, in the order of `EventKind`
     active: Mapped[bool] = mapped_column(default=True, server_default=true())
+    request_key: Mapped[str | None]  # of the form that added it, so that a repeated form adds no second one
     secret: Mapped[Str]  # signs each request, so it cannot be a hash
+    secret_created_at: Mapped[Timestamp]  # a page shows the secret for a few minutes
     old_secret: Mapped[str | None]  # also signs until then
     old_secret_until: Mapped[dt.datetime | None]
     created_by: Mapped[BigInt]
     created_at: Mapped[Timestamp]
     deleted_at: Mapped[dt.datetime | None]
     not_before: Mapped[dt.datetime | None]  # a request is under way until then, or one failed a moment ago
+    failures: Mapped[int] = mapped_column(default=0, server_default="0")  # tries since the last success
     failing_since: Mapped[dt.datetime | None]  # when the first delivery was given up after the last success
 
 

@@ -69,6 +69,8 @@ def _is_allowed(found: IPv4Address | IPv6Address, reach: WebhookReach) -> bool:
         return reach in ("loopback", "private")
     if found.is_multicast or found.is_unspecified or found.is_link_local or found.is_reserved:
         return False  # a link-local address is a cloud's metadata service
+    if isinstance(found, IPv6Address) and found.is_site_local:
+        return False
     if any(found in network for network in _TRANSLATED):
         return False
     return found.is_global or (found.is_private and reach == "private")

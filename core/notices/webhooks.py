@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -15,11 +16,13 @@ from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, NotFound, Refusal
 from core.models.notices import EventKind, OutboxMessage, OutboxState, Webhook
+from core.models.practices import Practice
 from core.notices.record import record_events
 from core.notices.webhook_address import WebhookReach, check_url
 
 WEBHOOKS_MAX: Final = 10  # for each practice
 OLD_SECRET_LIFE: Final = dt.timedelta(hours=24)  # for both secrets, so that the receiver can be changed in between
+SECRET_SHOWN_FOR: Final = dt.timedelta(minutes=10)  # so that a reload or a double-click does not lose it
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 – not a secret
 # What a practice-management system needs so that it need not poll.
 KINDS: Final = (
@@ -46,6 +49,16 @@ class TooManyWebhooks(Refusal):
     code = "too_many_webhooks"
 
 
+class OldSecretStillValid(Refusal):
+    """The old secret is still valid. Create the next secret after it ends."""
+
+    code = "old_secret_still_valid"
+
+
+class SecretNotShown(NotFound):
+    """This secret can no longer be shown. If you lost it, create a new one."""
+
+
 def list_webhooks(session: Session, by: Actor) -> Sequence[Webhook]:
     """Return the practice's webhooks, oldest first."""
     by.require(Action.MANAGE_WEBHOOKS)
@@ -65,16 +78,31 @@ def find(session: Session, webhook_id: int, *, by: Actor, lock: bool = False) ->
 
 
 def add(
-    session: Session, *, url: str, kinds: Iterable[str], reach: WebhookReach, by: Actor, now: dt.datetime
+    session: Session,
+    *,
+    url: str,
+    kinds: Iterable[str],
+    reach: WebhookReach,
+    by: Actor,
+    now: dt.datetime,
+    request_key: str | None = None,
 ) -> Webhook:
-    """Add a webhook with a new secret. Raise `BadWebhookUrl`, `BadWebhookKinds` and `TooManyWebhooks`."""
+    """Add a webhook with a new secret, or return the one that was added with this key.
+
+    Raise `BadWebhookUrl`, `BadWebhookKinds` and `TooManyWebhooks`.
+    """
     authorize.require_current_role(session, by, Action.MANAGE_WEBHOOKS)
+    # Two requests at once would otherwise exceed the limit, or add the same webhook twice.
+    session.execute(select(Practice.id).where(Practice.id == by.practice_id).with_for_update(key_share=True))
     of_practice = (Webhook.practice_id == by.practice_id, Webhook.deleted_at.is_(None))
+    same = session.scalars(select(Webhook).where(*of_practice, Webhook.request_key == request_key)).one_or_none()
+    if same is not None:
+        return same
     if session.scalars(select(func.count()).select_from(Webhook).where(*of_practice)).one() >= WEBHOOKS_MAX:
         raise TooManyWebhooks
     webhook = Webhook(
         practice_id=by.practice_id, url=check_url(url, reach=reach), kinds=_checked_kinds(kinds), active=True,
-        secret=_make_secret(), created_by=by.user_id, created_at=now,
+        secret=_make_secret(), secret_created_at=now, request_key=request_key, created_by=by.user_id, created_at=now,
     )  # fmt: skip
     session.add(webhook)
     session.flush()
@@ -104,18 +132,31 @@ def change(
 
 
 def rotate_secret(session: Session, webhook_id: int, *, by: Actor, now: dt.datetime) -> Webhook:
-    """Give the webhook a new secret. The old one also signs for 24 hours."""
+    """Give the webhook a new secret. The old one also signs for 24 hours. Until then, raise `OldSecretStillValid`."""
     webhook = _lock(session, webhook_id, by)
+    if webhook.old_secret_until is not None and now < webhook.old_secret_until:
+        # A third secret would end the one that the receiver may still use.
+        ends = webhook.old_secret_until.astimezone(ZoneInfo(session.get_one(Practice, by.practice_id).time_zone))
+        until = f"{ends:%m/%d/%Y}, {f'{ends:%I:%M %p}'.removeprefix('0')}"
+        raise OldSecretStillValid(f"The old secret is valid until {until}. Create the next secret after that.")
     webhook.old_secret, webhook.old_secret_until = webhook.secret, now + OLD_SECRET_LIFE
-    webhook.secret = _make_secret()
+    webhook.secret, webhook.secret_created_at = _make_secret(), now
     _record(session, "webhook.secret_rotated", webhook, by=by, now=now)
+    return webhook
+
+
+def show_secret(session: Session, webhook_id: int, *, by: Actor, now: dt.datetime) -> Webhook:
+    """Return the webhook while its new secret may be shown. Raise `SecretNotShown`."""
+    webhook = find(session, webhook_id, by=by)
+    if now - webhook.secret_created_at > SECRET_SHOWN_FOR:
+        raise SecretNotShown
     return webhook
 
 
 def delete(session: Session, webhook_id: int, *, by: Actor, now: dt.datetime) -> None:
     """Delete the webhook. What it has not been sent is given up."""
     webhook = _lock(session, webhook_id, by)
-    webhook.deleted_at = now
+    webhook.deleted_at, webhook.request_key = now, None
     webhook.secret, webhook.old_secret, webhook.old_secret_until = "", None, None
     unsent = (OutboxMessage.practice_id == by.practice_id, OutboxMessage.webhook_id == webhook_id)
     is_unsent = OutboxMessage.state.in_((OutboxState.DUE, OutboxState.SENDING))

@@ -77,7 +77,7 @@ RIGHTS = {
     """,
     Action.MANAGE_WEBHOOKS: """
         GET /webhooks   POST /webhooks   GET /webhooks/1   POST /webhooks/1   POST /webhooks/1/secret
-        POST /webhooks/1/test   POST /webhooks/1/delete   POST /webhooks/1/deliveries/1/again
+        GET /webhooks/1/secret   POST /webhooks/1/test   POST /webhooks/1/delete   POST /webhooks/1/deliveries/1/again
     """,
     Action.SEE_AUDIT: "GET /audit   GET /audit/9/changes   GET /audit/audit.csv",
     Action.SEE_OPERATIONS: "GET /operations",

@@ -175,11 +175,14 @@ def delete_webhook(path: WebhookPath) -> tuple[str, int]:
 
 
 @api.post(
-    "/webhooks/<webhook_id>/secret", tags=[WEBHOOKS], responses={200: WebhookWithSecret, **problem_responses(404)}
+    "/webhooks/<webhook_id>/secret", tags=[WEBHOOKS], responses={200: WebhookWithSecret, **problem_responses(404, 409)}
 )
 @requires(Action.MANAGE_WEBHOOKS)
 def rotate_secret(path: WebhookPath) -> Response:
-    """Create a new secret, which only this answer contains. The old one also signs for 24 hours."""
+    """Create a new secret, which only this answer contains. The old one also signs for 24 hours.
+
+    Until then, another new secret is refused.
+    """
     return _run(webhooks.rotate_secret, WebhookWithSecret, path.id)
 
 

@@ -83,7 +83,9 @@ def mark(notice_id: int) -> BaseResponse:
 def mark_all_read() -> BaseResponse:
     """Mark all notices as read that the user has seen."""
     through = request.form.get("through", "")
-    acts.run(inbox.mark_all_read, through=int(through) if through.isascii() and through.isdigit() else None)
+    if through and not (through.isascii() and through.isdigit() and int(through) <= BIGINT_MAX):
+        raise inbox.NoSuchNotice
+    acts.run(inbox.mark_all_read, through=int(through) if through else None)
     return acts.redirect_with("All notices are marked as read.", "notices.index")
 
 

@@ -1,7 +1,7 @@
 """The practice's webhooks, for administrators: addresses, events, secrets and the delivery log."""
 
+import secrets
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Blueprint, render_template, request
@@ -11,16 +11,17 @@ from core import paging
 from core.access.permissions import Action
 from core.db.base import BIGINT_MAX
 from core.errors import Refusal
-from core.models.notices import EventKind, OutboxMessage, OutboxState, Webhook
+from core.models.notices import EventKind, OutboxMessage, OutboxState
 from core.notices import webhook_deliveries, webhooks
 from core.notices.webhook_address import BadWebhookUrl
-from core.notices.webhooks import BadWebhookKinds, TooManyWebhooks
+from core.notices.webhooks import BadWebhookKinds, OldSecretStillValid, SecretNotShown, TooManyWebhooks
 from webui.shared import acts, page_arguments
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, requires
 from webui.shared.labels import Pill
 
 PAGE_DELIVERIES: Final = 50
+_KEY_CHARACTERS_MAX: Final = 100
 EVENT_WORDS: Final[Mapping[EventKind, str]] = {
     EventKind.CONFIRMED: "A job is confirmed",
     EventKind.COMPLETED: "A job completes",
@@ -56,19 +57,27 @@ def _index(*, typed: Mapping[str, Any] | None = None, faults: Mapping[str, str] 
     with app_context().sessions() as db:
         found = webhooks.list_webhooks(db, current_actor())
     typed = typed or {"url": "", "kinds": [kind.value for kind in webhooks.DEFAULT_KINDS]}
-    return render_template("webhooks/index.html", webhooks=found, events=EVENT_WORDS, typed=typed, faults=faults or {})
+    return render_template(
+        "webhooks/index.html",
+        webhooks=found,
+        events=EVENT_WORDS,
+        typed=typed,
+        faults=faults or {},
+        idempotency_key=secrets.token_urlsafe(16),
+    )
 
 
 @blueprint.post("")
 @requires(Action.MANAGE_WEBHOOKS)
-def add() -> tuple[str, int]:
-    """Add a webhook. Its secret is only in this response, so it is not a redirect."""
+def add() -> Response | tuple[str, int]:
+    """Add a webhook, once for each form."""
     typed = _typed()
+    key = request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX] or secrets.token_urlsafe(16)
     try:
-        added = acts.run(webhooks.add, **typed, reach=_reach())
+        added = acts.run(webhooks.add, **typed, reach=_reach(), request_key=key)
     except (BadWebhookUrl, BadWebhookKinds, TooManyWebhooks) as refusal:
         return _index(typed=typed, faults=_faults(refusal)), refusal.http_status
-    return _secret_page(added, "Webhook added"), HTTPStatus.CREATED
+    return acts.redirect_to("webhooks.secret", webhook_id=added.id)
 
 
 @blueprint.get(f"/{_ID_RULE}")
@@ -113,9 +122,24 @@ def change(webhook_id: int) -> Response | tuple[str, int]:
 
 @blueprint.post(f"/{_ID_RULE}/secret")
 @requires(Action.MANAGE_WEBHOOKS)
-def rotate_secret(webhook_id: int) -> str:
-    """Give the webhook a new secret, which is only in this response."""
-    return _secret_page(acts.run(webhooks.rotate_secret, webhook_id), "New secret")
+def rotate_secret(webhook_id: int) -> Response:
+    """Give the webhook a new secret. A double-click shows the one that the first click created."""
+    try:
+        acts.run(webhooks.rotate_secret, webhook_id)
+    except OldSecretStillValid as refusal:
+        return acts.redirect_with(refusal.message, "webhooks.secret", tone="warn", webhook_id=webhook_id)
+    return acts.redirect_to("webhooks.secret", webhook_id=webhook_id)
+
+
+@blueprint.get(f"/{_ID_RULE}/secret")
+@requires(Action.MANAGE_WEBHOOKS)
+def secret(webhook_id: int) -> str | Response:
+    """Show a new secret for a few minutes."""
+    try:
+        webhook = acts.run(webhooks.show_secret, webhook_id)
+    except SecretNotShown as refusal:
+        return acts.redirect_with(refusal.message, "webhooks.show", tone="warn", webhook_id=webhook_id)
+    return render_template("webhooks/secret.html", webhook=webhook)
 
 
 @blueprint.post(f"/{_ID_RULE}/test")
@@ -144,10 +168,6 @@ def delete(webhook_id: int) -> Response:
 
 def _status(message: OutboxMessage) -> Pill:
     return RETRYING if message.state is OutboxState.DUE and message.tries else STATE[message.state]
-
-
-def _secret_page(webhook: Webhook, title: str) -> str:
-    return render_template("webhooks/secret.html", webhook=webhook, title=title)
 
 
 def _typed() -> dict[str, Any]:

@@ -131,17 +131,21 @@ def _create_webhooks() -> None:
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("kinds", _JSON, nullable=False),
         sa.Column("active", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("request_key", sa.Text(), nullable=True),
         sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("secret_created_at", _AT, nullable=False),
         sa.Column("old_secret", sa.Text(), nullable=True),
         sa.Column("old_secret_until", _AT, nullable=True),
         sa.Column("created_by", sa.BigInteger(), nullable=False),
         sa.Column("created_at", _AT, nullable=False),
         sa.Column("deleted_at", _AT, nullable=True),
         sa.Column("not_before", _AT, nullable=True),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("failing_since", _AT, nullable=True),
         sa.CheckConstraint("(old_secret IS NULL) = (old_secret_until IS NULL)", name="an_old_secret_ends"),
         sa.ForeignKeyConstraint(["practice_id"], ["practice.id"], name="fk_webhook_practice_practice_id"),
         sa.PrimaryKeyConstraint("practice_id", "id", name="pk_webhook"),
+        sa.UniqueConstraint("practice_id", "request_key", name="one_webhook_for_each_request"),
     )
 
 

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from sqlalchemy import select
 from core.delivery import outbox, post
 from core.delivery.send import send_due
 from core.errors import NotAllowed
+from core.jobs import commands
 from core.models.notices import EventKind, OutboxMessage, OutboxState, Webhook
 from core.models.people import AuditEntry, Role
 from core.notices import inbox, webhook_deliveries, webhooks
@@ -26,6 +29,7 @@ from core.schedules.run_mail import MAIL_EXPIRES_AFTER
 from core.settings import load_settings
 from tests.core.delivery.conftest import AT, Hooked, Receiver
 from tests.waiting import eventually
+from worker import turns
 
 MINUTE = dt.timedelta(minutes=1)
 
@@ -305,3 +309,67 @@ def test_an_eleventh_webhook_is_refused(hooked: Hooked) -> None:
 
     with pytest.raises(webhooks.TooManyWebhooks):
         hooked.add("https://pm.example/")
+
+
+def test_a_receiver_that_keeps_failing_is_tried_less_and_less(hooked: Hooked, receiver: Receiver) -> None:
+    hooked.add(receiver.url("/fails"), "job.completed")
+    for first in range(1, 8):
+        hooked.settle(first=first)
+
+    for half_minutes in range(40):
+        hooked.send(AT + half_minutes * dt.timedelta(seconds=30))
+
+    assert len(receiver.got()) == 5, "after 30 seconds, 1, 2 and 5 minutes"
+
+
+def test_while_a_receiver_hangs_the_process_may_do_other_work(
+    hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(post, "ANSWER_SECONDS", 1)
+    hooked.add(receiver.url("/hangs"), "job.completed")
+    hooked.settle()
+    found = []
+
+    @contextmanager
+    def waiting() -> Iterator[None]:
+        with turns.lend_task_turn(), turns.try_polling_turn() as is_mine:
+            found.append(is_mine)
+            yield
+
+    monkeypatch.setattr(turns, "POLL_SECONDS", -1)
+    with turns.task_turn():
+        send_due(hooked.practice.sessions, clock=lambda: AT, waiting=waiting)
+
+    assert found == [True]
+
+
+def test_a_webhook_that_is_off_gets_its_events_when_it_is_on_again(hooked: Hooked, receiver: Receiver) -> None:
+    webhook = hooked.add(receiver.url("/ok"), "job.completed")
+    hooked.settle()
+    same = {"url": webhook.url, "kinds": webhook.kinds, "reach": "loopback", "by": hooked.admin}
+    hooked.practice.act(webhooks.change, webhook.id, active=False, **same)
+    assert hooked.send() == 0
+
+    hooked.practice.act(webhooks.change, webhook.id, active=True, **same)
+
+    assert hooked.send() == 1
+    assert len(receiver.got()) == 1
+
+
+def test_a_retry_sends_only_what_it_posted_and_one_that_posts_nothing_sends_no_event(
+    hooked: Hooked, receiver: Receiver
+) -> None:
+    hooked.add(receiver.url("/ok"), "postings.written")
+    hooked.practice.claims(3)
+    job = hooked.practice.confirmed()
+    hooked.practice.run_while_locked("C00002")
+    hooked.practice.act(commands.retry_failed, job)
+    hooked.practice.run_while_locked("C00002")
+    hooked.practice.act(commands.retry_failed, job)
+    hooked.practice.run()
+
+    hooked.send()
+
+    told = [json.loads(one["body"])["data"] for one in receiver.got()]
+    names = ("settled", "new_settled", "new_insurance_cents")
+    assert sorted(tuple(data[name] for name in names) for data in told) == [(2, 2, 2_000), (3, 1, 1_000)]

@@ -93,6 +93,19 @@ def test_the_report_of_a_settled_run_is_mailed_once_with_counts_and_links(
     assert f"Job: https://settle.lakeside.example/jobs/{run.job_id}" in body
 
 
+def test_without_addresses_for_the_report_the_owner_is_mailed_when_the_job_ends(
+    scheduled: ScheduledPractice, server: MailServer
+) -> None:
+    scheduled.practice.claims(3)
+    scheduled.schedule(mail_to=())
+    scheduled.tick(FIRST_RUN)
+    scheduled.work(FIRST_RUN)
+
+    assert send(scheduled, FIRST_RUN + SOON) == 1
+
+    assert server.letters[0].message["Subject"] == "Job 1 completed: 3 claims settled, 0 skipped, 0 failed"
+
+
 def test_a_mail_contains_no_patient_data_and_no_dollars(scheduled: ScheduledPractice, server: MailServer) -> None:
     scheduled.practice.claim("CANARY-1")
     settled_run(scheduled, note="Canary note", name="Canary name", cents_max=100)

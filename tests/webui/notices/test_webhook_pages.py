@@ -2,23 +2,39 @@
 
 from core.notices import webhooks
 from tests.factories import GivenPractice
-from tests.webui.conftest import Browser
+from tests.webui.conftest import Browser, Clock
 
 URL = "https://pm.example/hook"
 
 
 def add(admin: Browser, **fields: object) -> str:
     answer = admin.post("/webhooks", on="/webhooks", **{"url": URL, "events": ["job.completed"], **fields})
-    assert answer.status_code == 201, answer.text
-    return answer.text
+    assert answer.status_code == 303, answer.text
+    return admin.read(answer.location)
 
 
-def test_the_secret_is_shown_once_and_never_again(admin: Browser) -> None:
+def test_the_secret_is_shown_for_ten_minutes_and_never_again(admin: Browser, clock: Clock) -> None:
     page = add(admin)
 
     assert "whsec_" in page
     assert not any("whsec_" in admin.read(path) for path in ("/webhooks", "/webhooks/1", "/audit"))
-    assert "whsec_" in admin.post("/webhooks/1/secret", on="/webhooks/1").text
+    clock.turn_on(minutes=9)
+    assert "whsec_" in admin.read("/webhooks/1/secret")
+    clock.turn_on(minutes=2)
+    assert admin.get("/webhooks/1/secret").location == "/webhooks/1"
+
+
+def test_a_form_sent_twice_adds_one_webhook_and_a_second_rotation_keeps_both_secrets(
+    admin: Browser, clock: Clock
+) -> None:
+    for _ in range(2):
+        assert "whsec_" in add(admin, idempotency_key="once")
+    clock.turn_on(minutes=1)
+    answers = [admin.post("/webhooks/1/secret", on="/webhooks/1") for _ in range(2)]
+
+    assert [answer.location for answer in answers] == ["/webhooks/1/secret"] * 2
+    assert "The old secret is valid until 11/" in admin.says("/webhooks/1/secret")
+    assert admin.get("/webhooks/2").status_code == 404
 
 
 def test_faults_appear_at_their_fields_and_nothing_is_added(admin: Browser) -> None:
