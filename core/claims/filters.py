@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
@@ -30,8 +30,15 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _without_edge_spaces(value: str) -> str:
+    # A page strips them, so a view would select other claims there.
+    if value != value.strip():
+        raise ValueError("remove the spaces at the beginning and the end")
+    return value
+
+
 # Values are read strictly, because a wrong filter settles the wrong claims.
-Text = Annotated[str, Field(min_length=1, max_length=200)]
+Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_without_edge_spaces)]
 TextList = Annotated[tuple[Text, ...], BeforeValidator(_as_list), Field(min_length=1)]
 CentsBound = Annotated[
     int, Field(ge=-CENTS_MAX, le=CENTS_MAX), BeforeValidator(reading.whole_number(reading.WHOLE_CENTS))
