@@ -200,3 +200,14 @@ def test_a_name_typed_beside_the_key_of_another_gets_its_own_key(practice: Given
 
     assert smith != jones
     assert key_of(f"/claims?{smith}&patient=Jones") == key_of(f"/claims?patient=Jones&{smith}") == jones
+
+
+def test_only_the_default_view_can_stop_being_the_default(practice: GivenPractice, admin: Browser) -> None:
+    first, second = (admin.post("/feed/views", name=name, query="").headers["Location"] for name in ("One", "Two"))
+    admin.post(f"{first}/default", default="true")
+
+    admin.post(f"{second}/default", default="false")
+    assert admin.get("/claims").headers["Location"] == first
+
+    admin.post(f"{first}/default", default="false")
+    assert admin.get("/claims").status_code == 200
