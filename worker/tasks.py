@@ -1,5 +1,6 @@
 """The tasks. A message is only a hint: each task asks the database what to do."""
 
+from core.claims import patient_searches
 from core.db.engine import transaction
 from core.delivery import outbox, send
 from core.intake.uploads import commands
@@ -47,6 +48,7 @@ def find_missed_work() -> None:
     found = sweep.sweep(sessions(), now=utc_now())
     with transaction(sessions()) as session:
         commands.expire(session, now=utc_now())
+        patient_searches.tidy(session, now=utc_now())
     tally.count("sweep_rescues", by=found.rescued)
     hints.send_found_work(found)
 

@@ -1,13 +1,13 @@
-"""The age buckets of the A/R aging and of the feed: days since the date of service."""
+"""The age buckets of the A/R aging and of the feed: days since the date of service or the first bill."""
 
 import datetime as dt
 from collections.abc import Collection, Iterator
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, or_
+from sqlalchemy import ColumnElement, and_, case, func, or_
 
-from core.models.claims import Claim
+from core.models.claims import AgeBasis, Claim
 
 
 class AgeBucket(StrEnum):
@@ -32,15 +32,15 @@ class Bucket(NamedTuple):
         """Return the heading of the column."""
         return f"Over {self.first - 1}" if self.last is None else f"{self.first}–{self.last}"
 
-    def contains(self, today: dt.date) -> ColumnElement[bool]:
+    def contains(self, today: dt.date, basis: AgeBasis = AgeBasis.SERVICE) -> ColumnElement[bool]:
         """Return, as SQL, whether the claim's age on `today` is in the bucket."""
-        return and_(*self._dates(today))
+        return and_(*self._dates(today, age_date(basis)))
 
-    def _dates(self, today: dt.date) -> Iterator[ColumnElement[bool]]:
+    def _dates(self, today: dt.date, since: ColumnElement[dt.date]) -> Iterator[ColumnElement[bool]]:
         if self.first:
-            yield Claim.service_date <= today - dt.timedelta(days=self.first)
+            yield since <= today - dt.timedelta(days=self.first)
         if self.last is not None:
-            yield Claim.service_date >= today - dt.timedelta(days=self.last)
+            yield since >= today - dt.timedelta(days=self.last)
 
 
 BUCKETS: Final = (
@@ -53,16 +53,21 @@ BUCKETS: Final = (
 LABELS: Final = {bucket.key: bucket.label for bucket in BUCKETS}
 
 
-def is_in(keys: Collection[AgeBucket], today: dt.date) -> ColumnElement[bool]:
+def age_date(basis: AgeBasis) -> ColumnElement[dt.date]:
+    """Return, as SQL, the date that a claim's age counts from."""
+    service: ColumnElement[dt.date] = Claim.service_date.expression
+    return func.coalesce(Claim.first_edi_on, service) if basis is AgeBasis.FIRST_BILL else service
+
+
+def is_in(keys: Collection[AgeBucket], today: dt.date, basis: AgeBasis) -> ColumnElement[bool]:
     """Return, as SQL, whether the claim's age is in one of the buckets."""
-    return or_(*(bucket.contains(today) for bucket in BUCKETS if bucket.key in keys))
+    return or_(*(bucket.contains(today, basis) for bucket in BUCKETS if bucket.key in keys))
 
 
-def bucket_of(today: dt.date) -> ColumnElement[str]:
+def bucket_of(today: dt.date, basis: AgeBasis) -> ColumnElement[str]:
     """Return, as SQL, the key of the claim's bucket."""
     # Each date compares with one bound only, because the buckets before have taken the younger claims.
     *bounded, oldest = BUCKETS
-    youngest_first = [
-        (Claim.service_date >= today - dt.timedelta(days=bucket.last or 0), bucket.key.value) for bucket in bounded
-    ]
+    since = age_date(basis)
+    youngest_first = [(since >= today - dt.timedelta(days=bucket.last or 0), bucket.key.value) for bucket in bounded]
     return case(*youngest_first, else_=oldest.key.value)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import Select, select
@@ -110,6 +110,7 @@ def page(
     assert 1 <= limit <= PAGE_CLAIMS_MAX
     check_known_values(session, practice_id, f)
     use_custom_plans(session)
+    terms = replace(terms, age_basis=f.age_from)
     here = Cursor.of(cursor, practice_id=practice_id, sort=sort) if cursor else None
     backwards = here is not None and here.backwards
     at = here.where(session, practice_id, terms) if here is not None else None
@@ -136,6 +137,7 @@ def stream_rows(session: Session, practice_id: int, f: ClaimFilter, *, sort: Sor
     """Yield all matching claims in order, from one snapshot, a few hundred in memory at a time."""
     check_known_values(session, practice_id, f)
     use_custom_plans(session)
+    terms = replace(terms, age_basis=f.age_from)
     query = rows_query(session, practice_id, matching_ids(practice_id, f, terms), sort, terms)
     rows = session.execute(query, execution_options={"yield_per": ROWS_READ_AT_ONCE})
     return (FeedRow(*row) for row in rows)

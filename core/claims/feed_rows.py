@@ -79,7 +79,7 @@ def rows_query(session: Session, practice_id: int, ids: Select[int], sort: Sort,
     )
     elsewhere = {
         "claim_id": Claim.external_id,
-        "age_bucket": age_buckets.bucket_of(terms.as_of),
+        "age_bucket": age_buckets.bucket_of(terms.as_of, terms.age_basis),
         "patient_name": Patient.name,
         "office": names.display_name(session, practice_id, Office),
         "billing_provider": names.display_name(session, practice_id, Provider, of=PROVIDER.c),

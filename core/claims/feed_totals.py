@@ -77,7 +77,7 @@ def totals(
 def totals_by_age(session: Session, practice_id: int, f: ClaimFilter, terms: Terms) -> dict[AgeBucket, FeedTotals]:
     """Sum all matching claims for each age bucket, the youngest first, in one pass over the claims."""
     use_custom_plans(session)
-    bucket = age_buckets.bucket_of(terms.as_of).label("bucket")
+    bucket = age_buckets.bucket_of(terms.as_of, f.age_from).label("bucket")
     sums: list[Any] = [_sum_of(name) for name in SUMMED_COLUMNS]
     query = select(bucket, func.count(Claim.id).label("claims"), *sums).where(*conditions(practice_id, f, terms))
     if f.eligibility:

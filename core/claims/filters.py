@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
@@ -12,7 +12,7 @@ from core import reading
 from core.claims import age_buckets
 from core.claims.age_buckets import AgeBucket
 from core.errors import BadInput
-from core.models.claims import Claim, ClaimStatus, ClaimType
+from core.models.claims import AgeBasis, Claim, ClaimStatus, ClaimType
 from core.models.ledger import GroupCode
 from core.models.practices import Office, Patient, Payer, Provider
 from core.money import CENTS_MAX
@@ -30,8 +30,15 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _without_edge_spaces(value: str) -> str:
+    # A page strips them, so a view would select other claims there.
+    if value != value.strip():
+        raise ValueError("remove the spaces at the beginning and the end")
+    return value
+
+
 # Values are read strictly, because a wrong filter settles the wrong claims.
-Text = Annotated[str, Field(min_length=1, max_length=200)]
+Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_without_edge_spaces)]
 TextList = Annotated[tuple[Text, ...], BeforeValidator(_as_list), Field(min_length=1)]
 CentsBound = Annotated[
     int, Field(ge=-CENTS_MAX, le=CENTS_MAX), BeforeValidator(reading.whole_number(reading.WHOLE_CENTS))
@@ -81,6 +88,7 @@ class ClaimFilter(BaseModel):
     total_due_min_cents: CentsBound | None = None
     total_due_max_cents: CentsBound | None = None
     age_bucket: Annotated[tuple[AgeBucket, ...], BeforeValidator(_as_list), Field(min_length=1)] = ()
+    age_basis: AgeBasis | None = None  # what the three age keys count from; the date of service if not given
     age_min_days: Days | None = None
     age_max_days: Days | None = None
     last_payment_before: reading.Day | None = None  # or never paid
@@ -117,6 +125,16 @@ class ClaimFilter(BaseModel):
             for fault in error.errors(include_url=False):
                 found.setdefault(reading.field_path(fault["loc"][:1]), _words(fault))
         raise BadFilter(reading.join_faults(found))
+
+    @property
+    def age_from(self) -> AgeBasis:
+        """Return what ages count from."""
+        return self.age_basis or AgeBasis.SERVICE
+
+    @property
+    def selects_every_claim(self) -> bool:
+        """Return whether no key narrows the filter. `age_basis` alone does not."""
+        return not self.given().keys() - {"age_basis"}
 
     def given(self) -> dict[str, Any]:
         """Return the keys given, as JSON. It is empty if the filter selects every claim."""
@@ -246,11 +264,11 @@ def _date_conditions(f: ClaimFilter, today: dt.date) -> Iterable[ColumnElement[b
     if f.to:
         yield Claim.service_date <= f.to
     if f.age_bucket:
-        yield age_buckets.is_in(f.age_bucket, today)
+        yield age_buckets.is_in(f.age_bucket, today, f.age_from)
     if f.age_min_days is not None:
-        yield Claim.service_date <= today - dt.timedelta(days=f.age_min_days)
+        yield age_buckets.age_date(f.age_from) <= today - dt.timedelta(days=f.age_min_days)
     if f.age_max_days is not None:
-        yield Claim.service_date >= today - dt.timedelta(days=f.age_max_days)
+        yield age_buckets.age_date(f.age_from) >= today - dt.timedelta(days=f.age_max_days)
     if f.last_payment_before:
         yield func.coalesce(Claim.last_payment_on < f.last_payment_before, True)
 

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVarTuple
 from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, literal, or_
 from sqlalchemy.orm import aliased
 
+from core.claims.age_buckets import age_date
 from core.claims.feed_conditions import ELIGIBILITY, eligibility
 from core.db.base import BIGINT_MAX
 from core.models.claims import Claim, ClaimStatus, LineItem
@@ -33,7 +34,7 @@ class SortBy(StrEnum):
 
     RECENT = "recent"  # date of service, newest first, with future dates after all others
     DATE = "date"  # date of service
-    AGE = "age"  # days since the date of service
+    AGE = "age"  # days since the date of service or the first bill
     CLAIM = "claim"
     PATIENT = "patient"
     OFFICE = "office"
@@ -122,7 +123,7 @@ _SERVICE_DATE: Final = SortKey(lambda _: Claim.service_date.expression, dt.date,
 SORT_KEYS: Final[dict[SortBy, SortKey]] = {
     SortBy.RECENT: _SERVICE_DATE,
     SortBy.DATE: _SERVICE_DATE,
-    SortBy.AGE: _SERVICE_DATE,
+    SortBy.AGE: SortKey(lambda terms: age_date(terms.age_basis), dt.date),
     SortBy.CLAIM: _of_claim(Claim.external_id, str),
     SortBy.PATIENT: _joined(Patient, Claim.patient_id, Patient.name),
     SortBy.OFFICE: _joined(Office, Claim.office_id, Office.name),

@@ -139,6 +139,7 @@ def save_as(
     """Save a new view. Raise `BadViewName`, `ViewNameTaken` or `TooManyViews`."""
     by.require(Action.SEE_CLAIMS)
     name = _tidy(name)
+    _lock_views_of(session, by.user_id)
     mine = (FeedView.practice_id == by.practice_id, FeedView.owner_id == by.user_id)
     if session.scalar(select(func.count()).where(*mine)) >= VIEWS_MAX:  # type: ignore[operator]
         raise TooManyViews
@@ -202,6 +203,12 @@ def choose_default(session: Session, view_id: int | None, *, by: Actor) -> None:
         session.execute(insert(DefaultFeedView).values(new).on_conflict_do_nothing())
 
 
+def remove_default(session: Session, view_id: int, *, by: Actor) -> None:
+    """Open the user's feed in the standard view, if this view was the default. Raise `NoSuchView`."""
+    if default_view_id(session, by) == find(session, view_id, by=by).id:
+        choose_default(session, None, by=by)
+
+
 def _visible(by: Actor) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return FeedView.practice_id == by.practice_id, or_(FeedView.owner_id == by.user_id, FeedView.shared)
 
@@ -214,14 +221,18 @@ def _tidy(name: str) -> str:
 
 
 def _require_free_name(session: Session, name: str, *, owner_id: int, by: Actor, but: int | None) -> None:
-    # Lock first: two requests of one user could both find the name free.
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"feed_view {owner_id}"))))
+    _lock_views_of(session, owner_id)
     same = select(FeedView.id).where(
         FeedView.practice_id == by.practice_id, FeedView.owner_id == owner_id,
         func.lower(FeedView.name) == func.lower(name), FeedView.id.is_distinct_from(but),
     )  # fmt: skip
     if session.scalar(same) is not None:
         raise ViewNameTaken
+
+
+def _lock_views_of(session: Session, owner_id: int) -> None:
+    # Two requests of one user could both find the name free, or room for one more view.
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"feed_view {owner_id}"))))
 
 
 def _require_changeable(session: Session, view_id: int, by: Actor) -> FeedView:

@@ -47,6 +47,13 @@ class ClaimStatus(StrEnum):
     ERA_DENIED = "ERA Denied"
 
 
+class AgeBasis(StrEnum):
+    """The date that a claim's age counts from."""
+
+    SERVICE = "service"  # date of service
+    FIRST_BILL = "first_bill"  # first EDI date; the date of service if there is none
+
+
 class ClaimType(StrEnum):
     """The form that the claim is billed on."""
 

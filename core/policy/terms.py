@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from core.models.claims import SETTLED
+from core.models.claims import SETTLED, AgeBasis
 from core.models.ledger import WriteOffReason
 from core.models.practices import Practice, WriteOffSetting
 from core.practices.exclusions import NO_EXCLUSIONS, ActiveExclusions
@@ -32,6 +32,7 @@ class Terms:
     statement_days: int = 0
     small_balance_max_cents: int | None = None  # None: frozen by an earlier version, which had no limit
     excluded: ActiveExclusions = NO_EXCLUSIONS  # on `as_of`
+    age_basis: AgeBasis = AgeBasis.SERVICE  # for the feed's age column; no rule reads it
 
 
 def numbers_of(practice: Practice) -> dict[str, Any]:

@@ -8,9 +8,12 @@ from core.models.practices import Practice
 
 def day_bounds(practice: Practice, day: dt.date) -> tuple[dt.datetime, dt.datetime]:
     """Return when a day of the practice begins and ends."""
-    zone = ZoneInfo(practice.time_zone)
-    begins, ends = (dt.datetime.combine(one, dt.time.min, zone) for one in (day, day + dt.timedelta(days=1)))
-    return begins, ends
+    return day_begins(practice, day), day_begins(practice, day + dt.timedelta(days=1))
+
+
+def day_begins(practice: Practice, day: dt.date) -> dt.datetime:
+    """Return when a day of the practice begins."""
+    return dt.datetime.combine(day, dt.time.min, ZoneInfo(practice.time_zone))
 
 
 def today(practice: Practice, *, now: dt.datetime) -> dt.date:

@@ -96,12 +96,12 @@ class ScheduleRequest(BaseModel):
     @classmethod
     def _narrows(cls, given: dict[str, Any]) -> dict[str, Any]:
         try:
-            narrowed = ClaimFilter.of(given).given()
+            found = ClaimFilter.of(given)
         except BadInput as bad:
             raise ValueError(bad.message) from None
-        if not narrowed:
+        if found.selects_every_claim:
             raise ValueError("the filter is empty; give at least one key, because a schedule can't include every claim")
-        return narrowed
+        return found.given()
 
     @field_validator("weekdays")
     @classmethod

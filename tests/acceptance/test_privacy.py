@@ -213,7 +213,7 @@ def _write_her(folder: Path, *, born: str) -> None:
 
 def _look_for_her(installation: Installation, api: Api) -> None:
     """Show her to users with permission, and search for her by name. No log contains the query."""
-    feed = api.get("/claims", patient="Quillfeather").json["claims"]
+    feed = api.post("/claims/search", {"filter": {"patient": "Quillfeather"}}).json["claims"]
     assert {claim["patient"] for claim in feed} == {NAME}
     assert api.get("/claims/her-1/postings").json["postings"][0]["amount_cents"] == CENTS
     mistyped = api.get("/claims", patient=NAME, nonsense=NAME)

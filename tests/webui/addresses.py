@@ -84,7 +84,8 @@ RIGHTS = {
 }
 API_RIGHTS = {
     Action.SEE_CLAIMS: """
-        GET /claims   POST /claims/search   GET /claims/C00001   GET /claims/C00001/postings   GET /settle-jobs
+        GET /claims   POST /claims/search   POST /claims/totals
+         GET /claims/C00001   GET /claims/C00001/postings   GET /settle-jobs
         GET /settle-jobs/1   GET /settle-jobs/1/progress   GET /settle-jobs/1/retry-failed   GET /settle-jobs/1/items
         GET /settle-jobs/2/settled.csv   GET /settle-jobs/2/certificate   GET /approvals   GET /periods
         GET /periods/2026-11   GET /periods/2026-11/stops   GET /credits   GET /credits.csv   GET /credits.xlsx
@@ -154,7 +155,7 @@ ACTION_OF = {
 PAGES = [(method, path) for method, path in ACTION_OF if not path.startswith(API)]
 # The bodies that the API reads before it knows what is asked of which job, user or schedule.
 BODIES = {
-    r"/claims/search$": {},
+    r"/claims/(search|totals)$": {},
     r"/views(/1)?$": {"name": "Small balances"},
     r"/imports/1/confirm$": {},
     r"/imports/1/mapping$": {"mapping": "Our export"},

@@ -14,7 +14,7 @@ from core import reading
 from core.access.permissions import Action
 from core.claims import feed, holds, lookup
 from core.claims.feed import DEFAULT_SORT, Sort, SortBy
-from core.claims.filters import ClaimFilter
+from core.claims.filters import BadFilter, ClaimFilter
 from core.db.engine import transaction
 from core.jobs import codes
 from core.ledger import entries, ledger_queries, manual_postings
@@ -79,6 +79,8 @@ class ClaimsQuery(ClaimFilter):
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Read the address, where every value is text. Raise `BadFilter` naming each bad key."""
+        if "patient" in given:
+            raise BadFilter("patient: a name must not be in an address; send it to POST /api/v1/claims/search")
         return cls.from_texts(given)
 
     def narrowed(self) -> ClaimFilter:
@@ -151,7 +153,7 @@ _PAGING_KEYS: Final = frozenset({"sort", "cursor", "limit"})
 def list_claims(query: ClaimsQuery) -> Response:
     """List matching claims, each with the rule that applies to it.
 
-    For a patient's name, use POST /claims/search instead, because addresses appear in logs.
+    A patient's name is refused here, because addresses appear in logs: use POST /claims/search.
     """
     return _page_answer(query.narrowed(), Sort.of(query.sort), cursor=query.cursor or None, limit=query.limit)
 

@@ -81,7 +81,9 @@ class Claim(Answer):
         Field(description="HH:MM:SS on the service date, in local time, without a time zone; null if not known"),
     ]
     age_bucket: Annotated[
-        AgeBucket, Strict(strict=False), Field(description="Days since the date of service; future dates are in 0-30")
+        AgeBucket,
+        Strict(strict=False),
+        Field(description="Days since the date of service, or by `age_basis`; future dates are in 0-30"),
     ]
     claim_type: str
     office: str

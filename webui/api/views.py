@@ -138,10 +138,8 @@ def make_default_view(path: ViewPath) -> Response:
 @requires(Action.SEE_CLAIMS)
 def remove_default_view(path: ViewPath) -> tuple[str, int]:
     """Open your feed in the standard view again, if this view was the default."""
-    actor = current_actor()
     with transaction(app_context().sessions) as session:
-        if views.default_view_id(session, actor) == views.find(session, path.id, by=actor).id:
-            views.choose_default(session, None, by=actor)
+        views.remove_default(session, path.id, by=current_actor())
     return "", HTTPStatus.NO_CONTENT
 
 

@@ -38,9 +38,9 @@ def require_valid(query: FeedQuery) -> FeedQuery:
 
 
 def with_key(db: Session, query: FeedQuery) -> FeedQuery:
-    """Return the query with the key of its patient's name."""
+    """Return the query with the key of its patient's name. A key that came with the name is replaced."""
     names = query.typed.get("patient", ())
-    if not names or PATIENT_KEY in query.typed or "patient" in query.faults:
+    if not names or "patient" in query.faults:
         return query
     token = patient_searches.token_of(db, current_actor().practice_id, names[0], now=now())
     return replace(query, typed={**query.typed, PATIENT_KEY: [token]})
@@ -64,8 +64,14 @@ def address(query: FeedQuery, **changes: Any) -> str:
 
 
 def _resolved(db: Session, given: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    for key, value in given:
+    pairs_ = list(given)
+    has_name = any(key == "patient" and value.strip() for key, value in pairs_)
+    for key, value in pairs_:
+        if key == PATIENT_KEY and has_name:
+            continue  # the name that was typed applies, and gets its own key
         yield key, value
-        name = patient_searches.name_of(db, current_actor().practice_id, value) if key == PATIENT_KEY else None
+        name = (
+            patient_searches.name_of(db, current_actor().practice_id, value, now=now()) if key == PATIENT_KEY else None
+        )
         if name is not None:
             yield "patient", name

@@ -8,7 +8,7 @@ from typing import Any, Final
 from core.claims.age_buckets import BUCKETS, LABELS, AgeBucket
 from core.claims.feed import CAN_SETTLE, FeedRow, SortBy
 from core.claims.table_files import Cell
-from core.models.claims import ClaimStatus, ClaimType
+from core.models.claims import AgeBasis, ClaimStatus, ClaimType
 from core.models.ledger import GroupCode
 from core.models.practices import SELF_PAY
 from core.money import format_plain_amount
@@ -34,10 +34,15 @@ ELIGIBILITY_PILLS: Final = {
     "write_off_off": Pill("Status change only", "info", ""),
     "nothing_due": Pill("Nothing to write off", "info", ""),
 }
+AGE_BASIS_NAMES: Final[Mapping[str, str]] = {
+    AgeBasis.SERVICE: "Date of service",
+    AgeBasis.FIRST_BILL: "First bill (date of service if none)",
+}
 # The choices of the filter's fields, besides the practice's own names.
 FILTER_CHOICES: Final[Mapping[str, Any]] = {
     "eligibilities": [(code, pill.word) for code, pill in ELIGIBILITY_PILLS.items()],
     "age_choices": [(bucket.key.value, f"{bucket.label} days") for bucket in BUCKETS],
+    "age_bases": [(basis.value, AGE_BASIS_NAMES[basis]) for basis in AgeBasis if basis is not AgeBasis.SERVICE],
     "claim_types": [(kind.value, words(kind)) for kind in ClaimType],
     "denial_groups": [(group.value, f"{group.value}: {words(group)}") for group in GroupCode],
     "claim_statuses": [(status.value, words(status)) for status in ClaimStatus],

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 from core.claims.age_buckets import AgeBucket
 from core.claims.feed import DEFAULT_SORT, ELIGIBILITY, PAGE_CLAIMS_MAX, Sort
 from core.claims.filters import BadFilter, ClaimFilter
-from core.models.claims import ClaimStatus, ClaimType
+from core.models.claims import AgeBasis, ClaimStatus, ClaimType
 from core.models.ledger import GroupCode
 from core.money import BadAmount, format_plain_amount, parse_amount
 
@@ -119,6 +119,7 @@ _PARSERS: Final[Mapping[str, Callable[[str], str]]] = {
     "to": _date,
     **dict.fromkeys(CENTS_KEYS, _cents),
     "age_bucket": _one_of(AgeBucket),
+    "age_basis": _one_of(AgeBasis),
     **dict.fromkeys(_DAYS_KEYS, _days),
     "last_payment_before": _date,
     **dict.fromkeys(_COUNT_KEYS, _count),

@@ -56,8 +56,8 @@ class FeedSelection:
         if self.scope != ALL_MATCHING:
             return {"claim_ids" if self.scope == SELECTED_CLAIMS else "claim_numbers": list(self.claim_ids)}
         assert self.filter is not None
-        narrowed = self.filter.given()
-        which: dict[str, Any] = {"filter": narrowed} if narrowed else {"all": True}
+        is_all = self.filter.selects_every_claim
+        which: dict[str, Any] = {"all": True} if is_all else {"filter": self.filter.given()}
         return {**which, "excluded_claim_ids": list(self.claim_ids)}
 
     def totals(self, session: Session, practice_id: int, terms: Terms) -> FeedTotals:

@@ -79,8 +79,7 @@ def choose_default(view_id: int) -> BaseResponse:
     """Open the user's feed in this view from now on, or no longer."""
     on = request.form.get("default") == "true"
     with transaction(app_context().sessions) as db:
-        view = views.find(db, view_id, by=current_actor())
-        views.choose_default(db, view.id if on else None, by=current_actor())
+        (views.choose_default if on else views.remove_default)(db, view_id, by=current_actor())
     flash("The feed opens in this view from now on." if on else "The feed opens in the standard view again.", "good")
     return _back(_query())
 

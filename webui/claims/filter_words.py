@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from core.claims.age_buckets import BUCKETS
 from core.claims.feed import FeedChoices
-from webui.claims.feed_columns import ELIGIBILITY_PILLS
+from webui.claims.feed_columns import AGE_BASIS_NAMES, ELIGIBILITY_PILLS
 from webui.shared.labels import date, money
 
 FILTER_LABELS: Final = {
@@ -32,7 +32,8 @@ FILTER_LABELS: Final = {
         for side, name in (("insurance", "Insurance"), ("patient", "Patient"), ("total", "Total"))
         for end, words in (("min", "min"), ("max", "max"))
     },
-    "age_bucket": "Days since date of service",
+    "age_bucket": "Age",
+    "age_basis": "Age counts from",
     "age_min_days": "Age in days: min",
     "age_max_days": "Age in days: max",
     "last_payment_before": "No payment since",
@@ -71,6 +72,8 @@ def _format_value(key: str, value: Any, names: Mapping[str, str]) -> str:
         return ", ".join(names.get(one, one) for one in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if key == "age_basis":
+        return AGE_BASIS_NAMES[value]
     if key.endswith("_cents"):
         return money(value)
     if key in _DATE_KEYS:

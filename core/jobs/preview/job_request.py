@@ -67,10 +67,10 @@ class Matching(_Frozen):
     @field_validator("filter")
     @classmethod
     def _narrows(cls, given: dict[str, Any]) -> dict[str, Any]:
-        narrowed = ClaimFilter.of(given).given()
-        if not narrowed:
+        found = ClaimFilter.of(given)
+        if found.selects_every_claim:
             raise BadRequest('The filter is empty; give at least one key, or {"all": true} for every claim.')
-        return narrowed
+        return found.given()
 
 
 def _is_true(value: Any) -> Any:

@@ -1,11 +1,15 @@
 """Add the views of the feed and the names that its filter searched for. Copy the saved filters as shared views.
 
+A filter that cannot be copied completely stays in the table of saved filters only.
+
 The table of saved filters stays, because the version before reads it on every page of the feed.
 """
 
 import json
-from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from itertools import count
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -26,6 +30,8 @@ _CENTS: Final = {
 }
 _NUMBERS: Final = {"age_min_days", "age_max_days", "statements_sent_min", "statements_sent_max"}
 _YES_NO: Final = {"has_primary", "has_secondary", "on_hold", "in_job"}
+_YES_OR_NO: Final = {"true": True, "yes": True, "false": False, "no": False}
+_OF_THE_PAGE: Final = {"limit", "cursor", "view"}  # they select no claims
 _TEXTS: Final = {
     "claim_type", "payer", "payer_id", "primary_payer_id", "patient", "claim_id", "claim_id_part", "claim_id_prefix",
     "from", "to", "last_payment_before", "last_statement_before", "denied_from", "denied_to", "denial_group",
@@ -90,33 +96,50 @@ def _copy_saved_filters() -> None:
     connection = op.get_bind()
     add = sa.text(
         "INSERT INTO feed_view (practice_id, owner_id, name, shared, content, changed_at) "
-        "VALUES (:practice, :owner, :name, true, CAST(:content AS jsonb), :at) ON CONFLICT DO NOTHING"
+        "VALUES (:practice, :owner, :name, true, CAST(:content AS jsonb), :at)"
     )
-    rows = connection.execute(sa.text("SELECT practice_id, created_by, name, query, created_at FROM saved_filter"))
+    rows = connection.execute(
+        sa.text("SELECT practice_id, created_by, name, query, created_at FROM saved_filter ORDER BY practice_id, name")
+    )
+    taken: set[tuple[int, int, str]] = set()
     for practice, owner, name, query, at in rows.all():
-        content = json.dumps(_content(query))
-        values = {"practice": practice, "owner": owner, "name": name, "content": content, "at": at}
+        content = _content(query)
+        if content is None:
+            continue
+        free = _free_name(name, lambda new, of=(practice, owner): (*of, new.lower()) in taken)
+        taken.add((practice, owner, free.lower()))
+        values = {"practice": practice, "owner": owner, "name": free, "content": json.dumps(content), "at": at}
         connection.execute(add, values)
 
 
-def _content(query: str) -> dict[str, Any]:
-    """Return a saved filter as a view with the standard columns. A value that cannot be read is left out."""
+def _free_name(name: str, is_taken: Callable[[str], bool]) -> str:
+    """Return the name, with a number if another view of this owner has it in upper or lower case."""
+    names = (name if number == 1 else f"{name} ({number})" for number in count(1))
+    return next(new for new in names if not is_taken(new))
+
+
+def _content(query: str) -> dict[str, Any] | None:
+    """Return a saved filter as a view with the standard columns, or None if it cannot be copied completely.
+
+    A view without one of its keys would be wider, and could settle other claims.
+    """
     found: dict[str, Any] = {}
     sort = "recent"
     for key, value in parse_qsl(query):
+        if key in _OF_THE_PAGE:
+            continue
         if key == "sort":
             sort = "recent" if value == "-date" else value
         elif key in _LISTS:
             found.setdefault(key, []).append(value)
-        elif key in _CENTS:
-            try:
-                found[f"{key}_cents"] = int(Decimal(value) * 100)
-            except InvalidOperation:
-                continue
-        elif key in _NUMBERS and value.isdigit():
+        elif key in _CENTS and re.fullmatch(r"-?[0-9]{1,13}(\.[0-9]{1,2})?", value):
+            found[f"{key}_cents"] = int(Decimal(value) * 100)
+        elif key in _NUMBERS and re.fullmatch("[0-9]{1,5}", value):
             found[key] = int(value)
-        elif key in _YES_NO:
-            found[key] = value in ("true", "yes")
+        elif key in _YES_NO and value in _YES_OR_NO:
+            found[key] = _YES_OR_NO[value]
         elif key in _TEXTS:
             found[key] = value
+        else:
+            return None
     return {"columns": [], "sort": sort, "filter": found}

@@ -9,9 +9,11 @@ from sqlalchemy import func, insert, select
 from core.claims import aging, feed
 from core.claims.age_buckets import BUCKETS, Bucket
 from core.claims.aging import Aging, AgingRow, Sum
+from core.claims.feed_order import Sort
 from core.claims.feed_totals import NO_CLAIMS
 from core.claims.filters import ClaimFilter
 from core.db.engine import transaction
+from core.jobs.preview.job_request import BadRequest, Matching
 from core.models.ledger import Posting, Responsibility
 from core.models.practices import Payer, PayerClass
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
@@ -140,3 +142,42 @@ def test_buckets_filter_the_feed_by_any_of_their_ages(practice: GivenPractice, e
         page = feed.page(session, practice.id, ClaimFilter.of(keys), cursor=None, limit=9, terms=terms)
 
     assert [row.claim_id for row in page.rows] == ["31", "60", "121"]
+
+
+def test_ages_can_count_from_the_first_bill(practice: GivenPractice) -> None:
+    def ago(days: int) -> dt.date:
+        return TODAY - dt.timedelta(days=days)
+
+    practice.claim("late", Line(0, 10), service_date=ago(130), first_edi_on=ago(40))
+    practice.claim("prompt", Line(0, 20), service_date=ago(50), first_edi_on=ago(45))
+    practice.claim("unbilled", Line(0, 30), service_date=ago(70))
+
+    def read_feed(**keys: Any) -> tuple[dict[str, str], dict[str, int]]:
+        f = ClaimFilter.of(keys)
+        with practice.sessions() as session:
+            terms = feed.terms_for(session, practice.id, now=NOW)
+            page = feed.page(session, practice.id, f, sort=Sort.of("age"), cursor=None, limit=2, terms=terms)
+            rest = (
+                feed.page(session, practice.id, f, sort=Sort.of("age"), cursor=page.next_cursor, limit=2, terms=terms)
+                if page.next_cursor
+                else None
+            )
+            sums = feed.totals_by_age(session, practice.id, f, terms)
+        rows = {row.claim_id: row.age_bucket for row in [*page.rows, *(rest.rows if rest else [])]}
+        return rows, {key.value: one.patient_due for key, one in sums.items() if one.claims}
+
+    by_service = {"prompt": "31-60", "unbilled": "61-90", "late": "over-120"}
+    by_bill = {"late": "31-60", "prompt": "31-60", "unbilled": "61-90"}
+    for keys in ({}, {"age_basis": "service"}):
+        rows, sums = read_feed(**keys)
+        assert (list(rows.items()), sums) == (list(by_service.items()), {"31-60": 20, "61-90": 30, "over-120": 10})
+    rows, sums = read_feed(age_basis="first_bill")
+    assert (list(rows.items()), sums) == (list(by_bill.items()), {"31-60": 30, "61-90": 30})
+    assert list(read_feed(age_basis="first_bill", age_bucket="31-60")[0]) == ["late", "prompt"]
+    assert list(read_feed(age_basis="first_bill", age_min_days=41, age_max_days=69)[0]) == ["prompt"]
+
+
+def test_what_ages_count_from_does_not_narrow_a_filter() -> None:
+    assert ClaimFilter.of({"age_basis": "first_bill"}).selects_every_claim
+    with pytest.raises(BadRequest):
+        Matching(filter={"age_basis": "first_bill"})

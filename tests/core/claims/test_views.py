@@ -9,7 +9,7 @@ from sqlalchemy import select
 from core.access.permissions import Actor
 from core.claims import patient_searches, views
 from core.claims.feed_order import Sort
-from core.claims.filters import BadFilter
+from core.claims.filters import BadFilter, ClaimFilter
 from core.claims.views import (
     BadView,
     BadViewName,
@@ -175,8 +175,24 @@ def test_a_name_keeps_its_token_in_the_practice_and_loses_it_after_a_while(pract
     token = practice.do(patient_searches.token_of, practice.id, "Ana", now=NOW)
 
     assert practice.do(patient_searches.token_of, practice.id, "Ana", now=NOW) == token
-    assert practice.do(patient_searches.name_of, practice.id, token) == "Ana"
-    assert practice.do(patient_searches.name_of, other.id, token) is None
+    assert practice.do(patient_searches.name_of, practice.id, token, now=NOW) == "Ana"
+    assert practice.do(patient_searches.name_of, other.id, token, now=NOW) is None
     later = NOW + dt.timedelta(days=patient_searches.KEPT_DAYS + 1)
-    practice.do(patient_searches.token_of, practice.id, "Bea", now=later)
-    assert practice.do(patient_searches.name_of, practice.id, token) is None
+    assert practice.do(patient_searches.name_of, practice.id, token, now=later) is None
+    practice.do(patient_searches.tidy, now=later)
+    assert practice.do(patient_searches.name_of, practice.id, token, now=NOW) is None
+
+
+def test_a_token_that_is_used_stays_valid(practice: GivenPractice) -> None:
+    token = practice.do(patient_searches.token_of, practice.id, "Ana", now=NOW)
+
+    for days in (60, 120, 180):
+        now = NOW + dt.timedelta(days=days)
+        practice.do(patient_searches.tidy, now=now)
+        assert practice.do(patient_searches.name_of, practice.id, token, now=now) == "Ana"
+
+
+@pytest.mark.parametrize(("key", "value"), [("patient", " "), ("claim_id_prefix", "A "), ("office", [" "])])
+def test_a_filter_refuses_text_that_a_page_would_read_differently(key: str, value: Any) -> None:
+    with pytest.raises(BadFilter, match=key):
+        ClaimFilter.of({key: value})

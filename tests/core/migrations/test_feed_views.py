@@ -12,6 +12,15 @@ from tests.servers import Databases
 
 _QUERY = "billing_status=Settled&billing_status=Balance+Due&total_due_max=-0.50&on_hold=no&age_min_days=31&sort=-date"
 
+_NOT_COPIED = (
+    ("Ages", "billing_status=Settled&age_bucket=31-60"),
+    ("Not a number", "total_due_max=NaN"),
+    ("Fractions", "total_due_max=0.005"),
+    ("Days", "age_min_days=x&office=1"),
+    ("Maybe", "on_hold=maybe"),
+    ("Typo", "billing_status=Settled&no_such=1"),
+)
+
 
 def test_saved_filters_become_shared_views_of_their_owners(databases: Databases) -> None:
     with databases.fresh() as url:
@@ -19,7 +28,9 @@ def test_saved_filters_become_shared_views_of_their_owners(databases: Databases)
         plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         with psycopg.connect(plain, autocommit=True) as connection:
             connection.execute(GROUND)
-            for name, query in (("All", ""), ("Old", _QUERY), ("By claim", "patient=Ana&sort=claim&no_such=1")):
+            by_claim = "patient=Ana&sort=claim&limit=100"
+            given = (("All", ""), ("all", "claim_id=1"), ("Old", _QUERY), ("By claim", by_claim), *_NOT_COPIED)
+            for name, query in given:
                 connection.execute(
                     "INSERT INTO saved_filter (practice_id, name, query, created_by, created_at) "
                     "VALUES (1, %s, %s, 1, now())",
@@ -28,10 +39,14 @@ def test_saved_filters_become_shared_views_of_their_owners(databases: Databases)
 
             migrate_database(url)
 
+            kept = connection.execute("SELECT count(*) FROM saved_filter").fetchone()
             found = connection.execute("SELECT name, owner_id, shared, content FROM feed_view ORDER BY id").fetchall()
     contents = {name: ViewContent.stored(FeedView(content=content)) for name, _, _, content in found}
     assert {(owner, shared) for _, owner, shared, _ in found} == {(1, True)}
-    assert contents["All"] == ViewContent()
+    assert kept == (len(given),)
+    assert {name.lower() for name in contents} == {"all", "all (2)", "old", "by claim"}
+    alike = [content.filter.given() for name, content in contents.items() if name.lower().startswith("all")]
+    assert sorted(alike, key=len) == [{}, {"claim_id": "1"}]
     assert contents["By claim"] == ViewContent.of(columns=[], sort="claim", filter_={"patient": "Ana"})
     assert contents["Old"] == ViewContent.of(
         columns=[],

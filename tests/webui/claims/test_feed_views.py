@@ -190,3 +190,24 @@ def test_all_claims_of_a_patients_name_are_selected(two_patients: GivenPractice,
     fields = {"scope": "matching", "filter": "patient=ortiz", "claim_ids": "[]"}
 
     assert '"words": "2"' in biller.post("/feed/selection", on="/claims", **fields).text
+
+
+def test_a_name_typed_beside_the_key_of_another_gets_its_own_key(practice: GivenPractice, biller: Browser) -> None:
+    def key_of(address: str) -> str:
+        return re.findall("patient_key=[^&]+", biller.get(address).headers["Location"])[0]
+
+    smith, jones = (key_of(f"/claims?patient={name}") for name in ("Smith", "Jones"))
+
+    assert smith != jones
+    assert key_of(f"/claims?{smith}&patient=Jones") == key_of(f"/claims?patient=Jones&{smith}") == jones
+
+
+def test_only_the_default_view_can_stop_being_the_default(practice: GivenPractice, admin: Browser) -> None:
+    first, second = (admin.post("/feed/views", name=name, query="").headers["Location"] for name in ("One", "Two"))
+    admin.post(f"{first}/default", default="true")
+
+    admin.post(f"{second}/default", default="false")
+    assert admin.get("/claims").headers["Location"] == first
+
+    admin.post(f"{first}/default", default="false")
+    assert admin.get("/claims").status_code == 200
