@@ -95,9 +95,10 @@ def add(
     # Two requests at once would otherwise exceed the limit, or add the same webhook twice.
     session.execute(select(Practice.id).where(Practice.id == by.practice_id).with_for_update(key_share=True))
     of_practice = (Webhook.practice_id == by.practice_id, Webhook.deleted_at.is_(None))
-    same = session.scalars(select(Webhook).where(*of_practice, Webhook.request_key == request_key)).one_or_none()
-    if same is not None:
-        return same
+    if request_key is not None:
+        same = session.scalars(select(Webhook).where(*of_practice, Webhook.request_key == request_key)).one_or_none()
+        if same is not None:
+            return same
     if session.scalars(select(func.count()).select_from(Webhook).where(*of_practice)).one() >= WEBHOOKS_MAX:
         raise TooManyWebhooks
     webhook = Webhook(
