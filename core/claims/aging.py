@@ -13,7 +13,7 @@ from core.claims import table_files
 from core.claims.age_buckets import BUCKETS, bucket_of
 from core.claims.table_files import Cell, Table
 from core.db.sums import sum_cents
-from core.models.claims import Claim
+from core.models.claims import AgeBasis, Claim
 from core.models.ledger import Responsibility
 from core.models.practices import SELF_PAY, Payer
 
@@ -68,7 +68,7 @@ def aging(session: Session, practice_id: int, *, today: dt.date) -> Aging:
     dues = {Responsibility.INSURANCE: Claim.insurance_due, Responsibility.PATIENT: Claim.patient_due}
     columns = [column for due in dues.values() for where in (due > 0, due < 0) for column in _count_and_sum(due, where)]
     labeled = [column.label(f"c{n}") for n, column in enumerate(columns)]
-    bucket = bucket_of(today).label("bucket")
+    bucket = bucket_of(today, AgeBasis.SERVICE).label("bucket")
     sums = (
         select(Claim.primary_payer_id.label("payer_id"), bucket, *labeled)
         .where(Claim.practice_id == practice_id, or_(*(due != 0 for due in dues.values())))

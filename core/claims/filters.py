@@ -30,15 +30,15 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-def _without_edge_spaces(value: str) -> str:
-    # A page strips them, so a view would select other claims there.
-    if value != value.strip():
-        raise ValueError("remove the spaces at the beginning and the end")
+def _not_blank(value: str) -> str:
+    # A page ignores blank text, so a view would select more claims there.
+    if not value.strip():
+        raise ValueError("type more than spaces")
     return value
 
 
 # Values are read strictly, because a wrong filter settles the wrong claims.
-Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_without_edge_spaces)]
+Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_not_blank)]
 TextList = Annotated[tuple[Text, ...], BeforeValidator(_as_list), Field(min_length=1)]
 CentsBound = Annotated[
     int, Field(ge=-CENTS_MAX, le=CENTS_MAX), BeforeValidator(reading.whole_number(reading.WHOLE_CENTS))
