@@ -46,7 +46,7 @@ def test_pasted_numbers_become_a_job(practice: GivenPractice, open_as: OPEN) -> 
     page.get_by_role("button", name="Settled may write off balances").click()
     page.get_by_label("Reason").select_option("small_balance")
     page.get_by_role("button", name="Preview").click()
-    expect(page.locator("header p").first).to_contain_text("Selected by 4 claim numbers from a list, 1 not found.")
+    expect(page.locator("main header p").first).to_contain_text("Selected by 4 claim numbers from a list, 1 not found.")
     assert faults_of(page) == ""
     page.get_by_label("Type CONFIRM").fill("CONFIRM")
     page.get_by_role("button", name="Settle 3 claims").click()

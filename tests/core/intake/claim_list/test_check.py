@@ -118,7 +118,7 @@ def test_a_list_becomes_a_job_that_names_it(practice: GivenPractice) -> None:
     key = practice.preview({"claim_numbers": ["C00001", "C00002", "nowhere", "C00001"]})
 
     job = practice.read_job(key)
-    assert (job.claims_total, job.selection) == (2, {"claim_numbers": 3})
+    assert (job.claims_total, job.selection) == (2, {"claim_numbers": 3, "not_found": ["nowhere"]})
 
 
 def test_a_worker_prepares_a_large_list(practice: GivenPractice, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,4 +130,5 @@ def test_a_worker_prepares_a_large_list(practice: GivenPractice, monkeypatch: py
     assert practice.do(prepare.prepare, key, now=NOW)
 
     job = practice.read_job(key)
-    assert (job.status, job.claims_total, job.selection) == (JobStatus.PREVIEWED, 2, {"claim_numbers": 3})
+    assert (job.status, job.claims_total) == (JobStatus.PREVIEWED, 2)
+    assert job.selection == {"claim_numbers": 3, "not_found": ["nowhere"]}
