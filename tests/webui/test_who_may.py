@@ -27,6 +27,7 @@ from core.exports import layouts, sent_files
 from core.intake.mapping.saved_mappings import save_mapping
 from core.intake.parsing.faults import ImportRefused
 from core.intake.uploads import receive
+from core.intake.x12.problems import FileRefused
 from core.models.people import Role, User
 from core.notices import webhooks
 from core.notices.webhooks import KINDS
@@ -230,7 +231,9 @@ def all_refusals() -> list[type[Refusal]]:
 
 
 @pytest.mark.parametrize(
-    "refusal", [one for one in all_refusals() if one is not ImportRefused], ids=lambda one: one.__qualname__
+    "refusal",
+    [one for one in all_refusals() if one not in (ImportRefused, FileRefused)],
+    ids=lambda one: one.__qualname__,
 )
 def test_every_refusal_has_a_page_and_a_problem_with_its_status_and_sentence(
     house: House, refusal: type[Refusal]
