@@ -201,5 +201,6 @@ def test_scheduled_runs_start_and_settle_while_the_mail_server_hangs(product: Pr
         post.mood = Mood.TAKES
         post.released.set()
 
-    eventually(lambda: mail_of(waiting).state is MailState.DUE, seconds=PATIENCE_SECONDS)
+    # Notices of other practices are mailed too. If one of them hung, this report was not tried yet and is then sent.
+    eventually(lambda: mail_of(waiting).state in (MailState.DUE, MailState.SENT), seconds=PATIENCE_SECONDS)
     assert mail_of(waiting).tries >= 1
