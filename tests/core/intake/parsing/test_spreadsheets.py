@@ -100,8 +100,8 @@ def test_rows_of_commas_and_blanks_are_skipped(files: FilesOfPractice) -> None:
 
     done = files.load()
 
-    assert done.rows_read["postings.csv"][:2] == (5, 5)  # read, empty
-    assert done.rows_read["offices.csv"][:2] == (1, 3)
+    assert done.rows_read["postings.csv"] == (5, 5, False)  # read, empty, totals row
+    assert done.rows_read["offices.csv"] == (1, 3, False)
 
 
 def test_empty_columns_without_a_name_are_ignored(files: FilesOfPractice) -> None:
