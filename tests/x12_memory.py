@@ -9,7 +9,7 @@ from typing import Final
 _PROGRAM: Final = """
 import re, sys
 from pathlib import Path
-from core.intake.x12.check import check_file
+from core.x12.check import check_file
 checked = check_file(Path(sys.argv[1]))
 assert checked.is_usable and checked.found.reach is None, checked.found.worst_first
 print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])

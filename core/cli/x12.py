@@ -8,10 +8,10 @@ import click
 
 from core.cli import options
 from core.counting import counted
-from core.intake.x12.check import CheckedFile, Found, Summary, check_file
-from core.intake.x12.envelope_records import Kind
-from core.intake.x12.problems import Fault, Reach
 from core.money import format_cents
+from core.x12.check import CheckedFile, Found, Summary, check_file
+from core.x12.envelope_records import Kind
+from core.x12.problems import Fault, Reach
 
 _NAMES: Final = {
     Kind.REMITTANCE: "835 remittance",

@@ -13,8 +13,8 @@ from typing import Final
 import oxedi
 from pyx12.x12file import X12Reader
 
-from core.intake.x12.envelope_records import Closed
-from core.intake.x12.read import read
+from core.x12.envelope_records import Closed
+from core.x12.read import read
 from tests.benchmarks.measure import Row, Watch, ms
 from tests.benchmarks.places import Place
 from tests.benchmarks.runs import Sizes

@@ -27,12 +27,12 @@ from core.exports import layouts, sent_files
 from core.intake.mapping.saved_mappings import save_mapping
 from core.intake.parsing.faults import ImportRefused
 from core.intake.uploads import receive
-from core.intake.x12.problems import FileRefused
 from core.models.people import Role, User
 from core.notices import webhooks
 from core.notices.webhooks import KINDS
 from core.practices import exclusions
 from core.schedules import schedule_commands
+from core.x12.problems import FileRefused
 from tests.core.intake.mapping.conftest import MAPPING
 from tests.core.schedules.conftest import a_request
 from tests.factories import NOW, GivenPractice, a_practice

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from core.cli import TRACE_VARIABLE, main
-from core.intake.x12.problems import Problem
 from core.settings import load_settings
+from core.x12.problems import Problem
 from tests.x12_files import PLAIN, Form, interchange, remittance, whole_claim_file, whole_remittance
 
 CLAIM = ["CLP*A1*1*100*80*5*12*ICN1*11*1", "NM1*QC*1*SECRET*PETRA****MI*W1", "SVC*HC:99213*100*80**1", "CAS*CO*45*15"]

@@ -2,13 +2,13 @@
 
 from typing import Any, Final
 
-from core.intake.x12.claims import Coverage, LinePayment, SentClaim, SentLine
-from core.intake.x12.delimiters import Delimiters
-from core.intake.x12.parties import Party, Reference, read_nm1
-from core.intake.x12.problems import Fault, Problem
-from core.intake.x12.transaction_reader import UNREADABLE, TransactionReader
-from core.intake.x12.values import NotADate, period
 from core.money import format_cents
+from core.x12.claims import Coverage, LinePayment, SentClaim, SentLine
+from core.x12.delimiters import Delimiters
+from core.x12.parties import Party, Reference, read_nm1
+from core.x12.problems import Fault, Problem
+from core.x12.transaction_reader import UNREADABLE, TransactionReader
+from core.x12.values import NotADate, period
 
 _PROVIDER, _SUBSCRIBER, _DEPENDENT = "20", "22", "23"  # levels in HL03
 _PAD: Final = [""] * 12

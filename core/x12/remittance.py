@@ -7,9 +7,9 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Final
 
-from core.intake.x12.adjustments import Adjustment
-from core.intake.x12.parties import Party, Reference
-from core.intake.x12.problems import Fault
+from core.x12.adjustments import Adjustment
+from core.x12.parties import Party, Reference
+from core.x12.problems import Fault
 
 REVERSAL: Final = "22"
 

@@ -3,10 +3,10 @@
 import hashlib
 from typing import Any, Final
 
-from core.intake.x12.acknowledgment_reader import AcknowledgmentReader
-from core.intake.x12.claim_reader import ClaimReader
-from core.intake.x12.delimiters import SEGMENT_MARK
-from core.intake.x12.envelope_records import (
+from core.x12.acknowledgment_reader import AcknowledgmentReader
+from core.x12.claim_reader import ClaimReader
+from core.x12.delimiters import SEGMENT_MARK
+from core.x12.envelope_records import (
     Closed,
     Group,
     Interchange,
@@ -16,10 +16,10 @@ from core.intake.x12.envelope_records import (
     read_group,
     read_interchange,
 )
-from core.intake.x12.problems import Fault, Problem
-from core.intake.x12.remittance_reader import RemittanceReader
-from core.intake.x12.segments import Batch
-from core.intake.x12.transaction_reader import Take, TransactionReader
+from core.x12.problems import Fault, Problem
+from core.x12.remittance_reader import RemittanceReader
+from core.x12.segments import Batch
+from core.x12.transaction_reader import Take, TransactionReader
 
 _READERS: Final = {
     Kind.REMITTANCE: RemittanceReader,

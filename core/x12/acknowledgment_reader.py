@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-from core.intake.x12.acknowledgment import ClaimStatus, Status
-from core.intake.x12.delimiters import Delimiters
-from core.intake.x12.parties import read_nm1
-from core.intake.x12.problems import Problem
-from core.intake.x12.transaction_reader import TransactionReader
+from core.x12.acknowledgment import ClaimStatus, Status
+from core.x12.delimiters import Delimiters
+from core.x12.parties import read_nm1
+from core.x12.problems import Problem
+from core.x12.transaction_reader import TransactionReader
 
 _LEVELS: Final = ("20", "21", "19", "22")
 _PAD: Final = [""] * 12

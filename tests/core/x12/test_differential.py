@@ -16,8 +16,8 @@ from hypothesis import given, settings, strategies as st
 from pyx12.segment import Segment
 from pyx12.x12file import X12Reader
 
-from core.intake.x12.segments import SegmentReader
-from tests.core.intake.x12.seen import Seen, see_text
+from core.x12.segments import SegmentReader
+from tests.core.x12.seen import Seen, see_text
 from tests.x12_files import (
     LINES,
     PLAIN,

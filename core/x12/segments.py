@@ -6,8 +6,8 @@ Each interchange declares its own delimiters. Line ends may follow segments, cut
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final, NamedTuple
 
-from core.intake.x12.delimiters import ISA_START, BadDelimiters, BadIsa, Delimiters, read_isa
-from core.intake.x12.problems import Fault, FileRefused, Problem
+from core.x12.delimiters import ISA_START, BadDelimiters, BadIsa, Delimiters, read_isa
+from core.x12.problems import Fault, FileRefused, Problem
 
 _BLOCK_BYTES: Final = 65_536
 _SEGMENT_BYTES_MAX: Final = 65_536

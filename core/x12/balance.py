@@ -1,9 +1,9 @@
 """The three balances of an 835. An adjustment above zero lowers the payment, of a claim and of a provider."""
 
-from core.intake.x12.problems import Problem
-from core.intake.x12.remittance import PaidClaim
-from core.intake.x12.transaction_reader import UNREADABLE, TransactionReader
 from core.money import format_cents
+from core.x12.problems import Problem
+from core.x12.remittance import PaidClaim
+from core.x12.transaction_reader import UNREADABLE, TransactionReader
 
 
 def check_claim(reader: TransactionReader, claim: PaidClaim) -> None:

@@ -4,10 +4,10 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
-from core.intake.x12.adjustments import CAS_ELEMENTS_MAX, GROUPS, OLD_GROUP, Adjustment
-from core.intake.x12.delimiters import Delimiters
-from core.intake.x12.problems import Fault, Problem, Reach
-from core.intake.x12.values import CENTS, DAYS, NotADate, NotAnAmount
+from core.x12.adjustments import CAS_ELEMENTS_MAX, GROUPS, OLD_GROUP, Adjustment
+from core.x12.delimiters import Delimiters
+from core.x12.problems import Fault, Problem, Reach
+from core.x12.values import CENTS, DAYS, NotADate, NotAnAmount
 
 Take = Callable[[int, list[str]], None]  # a handler of one segment, with its number and its elements
 CLAIM_SEGMENTS_MAX: Final = 10_000

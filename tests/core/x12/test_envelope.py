@@ -4,9 +4,9 @@ import io
 
 import pytest
 
-from core.intake.x12 import segments
-from core.intake.x12.problems import Problem, Reach
-from tests.core.intake.x12.seen import see, see_text
+from core.x12 import segments
+from core.x12.problems import Problem, Reach
+from tests.core.x12.seen import see, see_text
 from tests.x12_files import PLAIN, Form, interchange, transaction, whole_claim_file, whole_remittance
 
 GOOD = interchange([whole_remittance(2)])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from core.intake.x12.problems import Problem, Reach
-from tests.core.intake.x12.seen import Seen, see_text
+from core.x12.problems import Problem, Reach
+from tests.core.x12.seen import Seen, see_text
 from tests.x12_files import PLAIN, interchange, sent_claim, transaction
 
 HEAD = ["BHT*0019*00*1*20260105*0930*CH", "HL*1**20*1", "NM1*85*2*EXAMPLE CLINIC*****XX*1234567893", "REF*EI*999999999"]

@@ -5,9 +5,9 @@ from typing import Final
 
 from hypothesis import given, settings, strategies as st
 
-from core.intake.x12 import segments
-from core.intake.x12.problems import Reach
-from tests.core.intake.x12.seen import Seen, see, see_text
+from core.x12 import segments
+from core.x12.problems import Reach
+from tests.core.x12.seen import Seen, see, see_text
 from tests.x12_files import PLAIN, Form, interchange, whole_claim_file, whole_remittance
 
 EXAMPLES: Final = 150

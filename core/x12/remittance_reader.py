@@ -2,13 +2,13 @@
 
 from typing import Any, Final
 
-from core.intake.x12 import balance
-from core.intake.x12.adjustments import PATIENT_GROUP
-from core.intake.x12.delimiters import Delimiters
-from core.intake.x12.parties import Reference, read_n1, read_nm1
-from core.intake.x12.problems import Problem
-from core.intake.x12.remittance import PaidClaim, PaidLine, Payment, ProviderAdjustment
-from core.intake.x12.transaction_reader import TransactionReader
+from core.x12 import balance
+from core.x12.adjustments import PATIENT_GROUP
+from core.x12.delimiters import Delimiters
+from core.x12.parties import Reference, read_n1, read_nm1
+from core.x12.problems import Problem
+from core.x12.remittance import PaidClaim, PaidLine, Payment, ProviderAdjustment
+from core.x12.transaction_reader import TransactionReader
 
 _PLB_ELEMENTS_MAX: Final = 15  # the id, provider, date and six pairs
 _PAD: Final = [""] * 16

@@ -4,8 +4,8 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Final
 
-from core.intake.x12.parties import Party, Reference
-from core.intake.x12.problems import Fault
+from core.x12.parties import Party, Reference
+from core.x12.problems import Fault
 
 _REJECTED: Final = frozenset(("A3", "A6", "A7", "A8"))
 _PAYER_CLAIM_ID: Final = "1K"

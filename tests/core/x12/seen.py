@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from core.intake.x12.acknowledgment import ClaimStatus
-from core.intake.x12.claims import SentClaim
-from core.intake.x12.envelope_records import Closed, Opened
-from core.intake.x12.problems import Fault, FileRefused, Problem
-from core.intake.x12.read import read
-from core.intake.x12.remittance import PaidClaim, Payment, ProviderAdjustment
+from core.x12.acknowledgment import ClaimStatus
+from core.x12.claims import SentClaim
+from core.x12.envelope_records import Closed, Opened
+from core.x12.problems import Fault, FileRefused, Problem
+from core.x12.read import read
+from core.x12.remittance import PaidClaim, Payment, ProviderAdjustment
 
 
 @dataclass

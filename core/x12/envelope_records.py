@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from core.intake.x12.problems import Fault, Reach
-from core.intake.x12.values import DAYS, NotADate
+from core.x12.problems import Fault, Reach
+from core.x12.values import DAYS, NotADate
 
 _CENTURY: Final = "20"  # ISA09 has two digits of the year
 _GROUP_ELEMENTS: Final = 9

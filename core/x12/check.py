@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from core.intake.x12.acknowledgment import ClaimStatus
-from core.intake.x12.claims import SentClaim
-from core.intake.x12.envelope_records import Closed, Kind, Opened
-from core.intake.x12.problems import Fault, FileRefused, Problem, Reach
-from core.intake.x12.read import Event, read
-from core.intake.x12.remittance import PaidClaim, Payment, ProviderAdjustment
+from core.x12.acknowledgment import ClaimStatus
+from core.x12.claims import SentClaim
+from core.x12.envelope_records import Closed, Kind, Opened
+from core.x12.problems import Fault, FileRefused, Problem, Reach
+from core.x12.read import Event, read
+from core.x12.remittance import PaidClaim, Payment, ProviderAdjustment
 
 PLACES_MAX: Final = 10  # of one problem
 

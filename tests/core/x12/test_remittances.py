@@ -2,8 +2,8 @@
 
 import pytest
 
-from core.intake.x12.problems import Problem, Reach
-from tests.core.intake.x12.seen import Seen, see_text
+from core.x12.problems import Problem, Reach
+from tests.core.x12.seen import Seen, see_text
 from tests.x12_files import PLAIN, interchange, remittance
 
 CLP = "CLP*A1*1*100*80*5*12*ICN1*11*1"

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from core.intake.x12.values import _REMEMBERED_MAX, CENTS, DAYS, NotADate, NotAnAmount, period
+from core.x12.values import _REMEMBERED_MAX, CENTS, DAYS, NotADate, NotAnAmount, period
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import pytest
 
-from core.intake.x12.envelope_records import Kind
-from core.intake.x12.problems import Problem, Reach
-from tests.core.intake.x12.seen import Seen, see_path
+from core.x12.envelope_records import Kind
+from core.x12.problems import Problem, Reach
+from tests.core.x12.seen import Seen, see_path
 
 
 class Paid(NamedTuple):

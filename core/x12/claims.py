@@ -4,9 +4,9 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Final
 
-from core.intake.x12.adjustments import Adjustment
-from core.intake.x12.parties import Party, Reference
-from core.intake.x12.problems import Fault
+from core.x12.adjustments import Adjustment
+from core.x12.parties import Party, Reference
+from core.x12.problems import Fault
 
 Period = tuple[dt.date, dt.date]  # the first and the last day
 REPLACEMENT: Final = "7"

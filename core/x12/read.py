@@ -8,13 +8,13 @@ between events concerns the envelope around the transactions, or text outside of
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from core.intake.x12.acknowledgment import ClaimStatus
-from core.intake.x12.claims import SentClaim
-from core.intake.x12.envelope import Envelope
-from core.intake.x12.envelope_records import Closed, Opened
-from core.intake.x12.problems import Fault, FileRefused, Problem
-from core.intake.x12.remittance import PaidClaim, Payment, ProviderAdjustment
-from core.intake.x12.segments import SegmentReader
+from core.x12.acknowledgment import ClaimStatus
+from core.x12.claims import SentClaim
+from core.x12.envelope import Envelope
+from core.x12.envelope_records import Closed, Opened
+from core.x12.problems import Fault, FileRefused, Problem
+from core.x12.remittance import PaidClaim, Payment, ProviderAdjustment
+from core.x12.segments import SegmentReader
 
 Event = Opened | Payment | PaidClaim | ProviderAdjustment | SentClaim | ClaimStatus | Closed | Fault
 
