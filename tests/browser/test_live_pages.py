@@ -50,7 +50,7 @@ def test_the_job_page_follows_the_job_and_stops_polling_at_its_end(practice: Giv
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     page.wait_for_timeout(2_500)
-    assert [url for url in requests if "/notices/" not in url] == []
+    assert [url for url in requests if "/jobs/" in url] == []
 
 
 def test_the_page_shows_a_lost_connection_until_the_server_answers_again(
