@@ -1,8 +1,11 @@
-"""A practice that several tests start from: built once, and copied for each test, which may then change it."""
+"""A practice that several tests start from: built once, read by all, and copied for each test that changes it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
+
+from sqlalchemy import Engine, make_url
 
 from core.db.engine import make_sessions
 from tests.factories import GivenPractice, a_practice
@@ -17,9 +20,24 @@ class World:
         """Keep both. Leave no connection to the database open, so that PostgreSQL can copy it."""
         self._databases, self._url, self._practice = databases, url, practice
 
+    @cached_property
+    def _reader(self) -> Engine:
+        read_only = {"options": "-c default_transaction_read_only=on"}
+        return engine_on(make_url(self._url).update_query_dict(read_only).render_as_string(hide_password=False))
+
+    @property
+    def shared(self) -> GivenPractice:
+        """Return the practice for a test that changes nothing: the server refuses each write."""
+        return replace(self._practice, sessions=make_sessions(self._reader))
+
+    def close(self) -> None:
+        """Close the connections of `shared`."""
+        self._reader.dispose()
+
     @contextmanager
     def copied(self) -> Iterator[GivenPractice]:
         """Yield the practice in its own copy of the database."""
+        self.close()
         with self._databases.copied(self._url) as url:
             engine = engine_on(url)
             yield replace(self._practice, sessions=make_sessions(engine))
@@ -34,4 +52,6 @@ def a_world(databases: Databases, build: Callable[[GivenPractice], object]) -> I
         practice = a_practice(make_sessions(engine))
         build(practice)
         engine.dispose()
-        yield World(databases, url, practice)
+        world = World(databases, url, practice)
+        yield world
+        world.close()

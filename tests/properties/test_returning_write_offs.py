@@ -18,6 +18,7 @@ from core.intake.loading.imported import Imported
 from core.models.people import Role
 from core.models.practices import WriteOffSetting
 from core.practices.practice_queries import find_by_name
+from tests import repeats
 from tests.factories import NOW, GivenPractice, add_user
 from tests.properties import expected_balances
 from tests.servers import Databases
@@ -97,7 +98,7 @@ def one_database(databases: Databases) -> Iterator[Sessions]:
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=list(HealthCheck),
+    max_examples=repeats.times(25), deadline=None, suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking would take minutes
 )  # fmt: skip
 @given(steps=_steps)
