@@ -4,7 +4,7 @@ import datetime as dt
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import TODAY, GivenPractice, Line
@@ -45,13 +45,57 @@ def in_window(page: Page, selector: str) -> bool:
     return at["x"] + at["width"] <= LAPTOP["width"] and at["y"] + at["height"] <= LAPTOP["height"]
 
 
-def test_a_header_sorts_by_keyboard_and_says_so(feed: Page) -> None:
-    for direction, first in (("descending", "D"), ("ascending", "E")):
-        feed.get_by_role("link", name="Pt Bal", exact=True).focus()
+# Scroll down and to the right. Return how far that was possible.
+SCROLL = """() => {
+  const table = document.getElementById("table");
+  table.scrollLeft = 150;
+  scrollTo(0, 60);
+  return [table.scrollLeft, scrollY];
+}"""
+
+
+def said(page: Page) -> Locator:
+    return page.locator("#announce")
+
+
+def test_an_act_by_keyboard_keeps_the_focus_and_says_its_result(feed: Page) -> None:
+    header = feed.get_by_role("link", name="Pt Bal", exact=True)
+    for direction, words, first in (("descending", "largest", "D"), ("ascending", "smallest", "E")):
+        header.focus()
+        before = feed.evaluate(SCROLL)
         feed.keyboard.press("Enter")
         expect(feed.locator("th[aria-sort]")).to_have_attribute("aria-sort", direction)
         expect(feed.locator("th[aria-sort]")).to_have_text("Pt Bal")
         assert numbers(feed)[0] == first
+        expect(header).to_be_focused()
+        expect(said(feed)).to_have_text(f"1–5 of 5 claims, sorted by patient balance, {words} first.")
+        after = feed.evaluate("[document.getElementById('table').scrollLeft, scrollY]")
+        assert after == pytest.approx(before, abs=40)  # the icon of the sorted column moves the others
+
+    feed.locator("#age-31-60").focus()
+    feed.keyboard.press("Enter")
+    expect(said(feed)).to_have_text("1–2 of 2 claims, sorted by patient balance, smallest first.")
+    expect(feed.locator("#age-31-60")).to_be_focused()
+
+    feed.locator("#patient").fill("xyz")
+    feed.keyboard.press("Enter")
+    expect(said(feed)).to_have_text("No claims match.")
+    expect(feed.locator("#patient")).to_be_focused()
+    feed.get_by_role("link", name="Clear the filter").focus()
+    feed.keyboard.press("Enter")
+    expect(feed.get_by_role("heading", name="1–5 of 5 claims")).to_be_focused()  # the link is no longer there
+
+    feed.locator("#display summary").focus()
+    feed.keyboard.press("Enter")
+    feed.get_by_role("button", name="Standard columns").focus()
+    feed.keyboard.press("Enter")
+    expect(said(feed)).to_contain_text("sorted by date of service, newest first.")
+    expect(feed.locator("#display summary")).to_be_focused()
+    feed.reload()
+    feed.goto("/jobs")
+    feed.goto("/claims")
+    expect(feed.locator("#totals")).to_contain_text("5 matching claims")
+    expect(said(feed)).to_be_empty()
 
 
 def test_the_table_and_its_checks_are_visible_on_a_laptop_even_with_more_filters_open(feed: Page) -> None:

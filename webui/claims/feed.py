@@ -112,6 +112,7 @@ def _page(query: FeedQuery, extras: dict[str, str]) -> dict[str, Any]:
         "choices": choices,
         "layout": layout,
         "columns": layout.columns,
+        "order": feed_columns.order_words(query.sort),
         **views_of_menu,
         "default_sort": feed.DEFAULT_SORT,
         "page_sizes": PAGE_SIZES,

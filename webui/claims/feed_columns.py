@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from core.claims.age_buckets import BUCKETS, LABELS, AgeBucket
-from core.claims.feed import CAN_SETTLE, FeedRow, SortBy
+from core.claims.feed import CAN_SETTLE, FeedRow, Sort, SortBy
 from core.claims.table_files import Cell
 from core.models.claims import AgeBasis, ClaimStatus, ClaimType
 from core.models.ledger import GroupCode
@@ -72,6 +72,8 @@ class Column:
     sort: SortBy
     is_money: bool = False
     is_date: bool = False
+    spoken: str = ""  # the name without abbreviations
+    ends: tuple[str, str] = ("A to Z", "Z to A")  # the ascending and the descending order
 
     def cell(self, row: FeedRow) -> Cell:
         """Return the cell for a file: a text, an amount in cents, or a date."""
@@ -98,24 +100,40 @@ def _payer_status(payer: str | None, status: ClaimStatus) -> str:
     return "" if payer is None or status is ClaimStatus.NONE else words(status)
 
 
-def _money_column(key: str, name: str, sort: SortBy) -> Column:
+def _money_column(key: str, name: str, sort: SortBy, spoken: str = "") -> Column:
     def text(row: FeedRow) -> str:
         cents = getattr(row, key)
         return "" if cents is None else format_plain_amount(cents)
 
-    return Column(key, name, text, sort, is_money=True)
+    return Column(key, name, text, sort, is_money=True, spoken=spoken, ends=("smallest first", "largest first"))
+
+
+def _dates(key: str, name: str, sort: SortBy, text: Callable[[FeedRow], str] | None = None) -> Column:
+    return Column(key, name, text or _date_column(key), sort, is_date=True, ends=("oldest first", "newest first"))
 
 
 COLUMNS: Final = (
     Column("claim_id", "Claim ID", _text_column("claim_id"), SortBy.CLAIM),
     Column("patient_name", "Patient", _text_column("patient_name"), SortBy.PATIENT),
-    Column("service_date", "Date of Service", _service, SortBy.DATE, is_date=True),
-    Column("age_bucket", "Age", lambda row: LABELS[AgeBucket(row.age_bucket)], SortBy.AGE),
+    _dates("service_date", "Date of Service", SortBy.DATE, _service),
+    Column(
+        "age_bucket",
+        "Age",
+        lambda row: LABELS[AgeBucket(row.age_bucket)],
+        SortBy.AGE,
+        ends=("newest first", "oldest first"),
+    ),
     Column("billing_status", "Billing Status", _text_column("billing_status"), SortBy.BILLING_STATUS),
-    Column("eligibility", "Write-off Check", lambda row: ELIGIBILITY_PILLS[row.eligibility].word, SortBy.ELIGIBILITY),
-    _money_column("insurance_due", "Ins Bal", SortBy.INSURANCE_DUE),
-    _money_column("patient_due", "Pt Bal", SortBy.PATIENT_DUE),
-    _money_column("total_due", "Total Bal", SortBy.TOTAL_DUE),
+    Column(
+        "eligibility",
+        "Write-off Check",
+        lambda row: ELIGIBILITY_PILLS[row.eligibility].word,
+        SortBy.ELIGIBILITY,
+        ends=("claims that can settle first", "claims that can settle last"),
+    ),
+    _money_column("insurance_due", "Ins Bal", SortBy.INSURANCE_DUE, "insurance balance"),
+    _money_column("patient_due", "Pt Bal", SortBy.PATIENT_DUE, "patient balance"),
+    _money_column("total_due", "Total Bal", SortBy.TOTAL_DUE, "total balance"),
     _money_column("billed", "Billed", SortBy.BILLED),
     _money_column("written_off", "Written Off", SortBy.WRITTEN_OFF),
     Column("office", "Office", _text_column("office"), SortBy.OFFICE),
@@ -127,11 +145,11 @@ COLUMNS: Final = (
         SortBy.SUPERVISING_PROVIDER,
     ),
     _money_column("allowed", "Allowed", SortBy.ALLOWED),
-    _money_column("adjustment", "Adjmt", SortBy.ADJUSTMENT),
-    _money_column("primary_paid", "Ins 1 Paid", SortBy.PRIMARY_PAID),
-    _money_column("secondary_paid", "Ins 2 Paid", SortBy.SECONDARY_PAID),
-    _money_column("patient_paid", "Pt Paid", SortBy.PATIENT_PAID),
-    _money_column("expected", "Exp Reimbr", SortBy.EXPECTED),
+    _money_column("adjustment", "Adjmt", SortBy.ADJUSTMENT, "adjustment"),
+    _money_column("primary_paid", "Ins 1 Paid", SortBy.PRIMARY_PAID, "insurance 1 paid"),
+    _money_column("secondary_paid", "Ins 2 Paid", SortBy.SECONDARY_PAID, "insurance 2 paid"),
+    _money_column("patient_paid", "Pt Paid", SortBy.PATIENT_PAID, "patient paid"),
+    _money_column("expected", "Exp Reimbr", SortBy.EXPECTED, "expected reimbursement"),
     Column("primary_payer", "Ins 1", lambda row: row.primary_payer or SELF_PAY, SortBy.PRIMARY_PAYER),
     Column(
         "primary_status",
@@ -146,10 +164,11 @@ COLUMNS: Final = (
         lambda row: _payer_status(row.secondary_payer, row.secondary_status),
         SortBy.SECONDARY_STATUS,
     ),
-    Column("first_edi_on", "First EDI", _date_column("first_edi_on"), SortBy.FIRST_EDI, is_date=True),
-    Column("last_edi_on", "Last EDI", _date_column("last_edi_on"), SortBy.LAST_EDI, is_date=True),
+    _dates("first_edi_on", "First EDI", SortBy.FIRST_EDI),
+    _dates("last_edi_on", "Last EDI", SortBy.LAST_EDI),
     Column("service_codes", "Service", _text_column("service_codes"), SortBy.SERVICE),
 )
+_BY_SORT: Final = {column.sort: column for column in COLUMNS}
 COLUMN_BY_KEY: Final = {column.key: column for column in COLUMNS}
 ALWAYS_SHOWN: Final = frozenset({"claim_id"})  # it opens the claim
 # The default, few enough that the balances are visible on a laptop.
@@ -166,3 +185,10 @@ HIDDEN_BY_DEFAULT: Final = frozenset(
         "last_edi_on",
     }
 )
+
+
+def order_words(sort: Sort) -> str:
+    """Return the order in words, as a screen reader says it."""
+    is_recent = sort.by is SortBy.RECENT
+    column = _BY_SORT[SortBy.DATE if is_recent else sort.by]
+    return f"sorted by {column.spoken or column.name.lower()}, {column.ends[sort.descending is not is_recent]}"

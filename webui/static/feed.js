@@ -13,6 +13,7 @@ const SELECTABLE = document.getElementById("status-menu") !== null;
 // ---- the selection, kept for this filter while the user pages and sorts
 
 const EMPTY = { scope: "chosen", ids: [] };
+let cleared = ""; // what the new filter did to the selection
 let selected = restore();
 let matching = null; // the number of matching claims, once the server has counted them
 let lastBox = null;
@@ -24,7 +25,8 @@ function restore() {
   if (kept.filter === feed.dataset.filter) return kept;
   if (kept.scope === "matching" || kept.ids.length) {
     const what = kept.scope === "matching" ? "The matching claims are no longer selected" : "The selection was cleared";
-    say(`The filter changed. ${what}.`, true);
+    cleared = `The filter changed. ${what}.`;
+    document.getElementById("picked-dollars").textContent = cleared;
   }
   return { ...EMPTY, filter: feed.dataset.filter };
 }
@@ -72,11 +74,7 @@ function show() {
 
 const words = (number) => number.toLocaleString("en-US");
 
-function say(text, visibly = false) {
-  announcer.textContent = text;
-  if (!visibly) return;
-  document.getElementById("picked-dollars").textContent = text;
-}
+function say(text) { announcer.textContent = text; }
 
 // ---- count and dollars, from the server
 
@@ -154,7 +152,9 @@ async function totals() {
     matching = sums.claims;
     row("totals", sums.row);
     const ages = document.createRange().createContextualFragment(sums.ages);
+    const focused = document.activeElement.closest("#ages a")?.id;
     document.getElementById("ages").replaceWith(ages);
+    if (focused) document.getElementById(focused).focus({ preventScroll: true });
     const of = document.getElementById("range-of");
     if (of) of.textContent = ` of ${sums.words} ${sums.claims === 1 ? "claim" : "claims"}`;
     show();
@@ -162,6 +162,9 @@ async function totals() {
   } catch {
     document.querySelector("#totals th").textContent = "The totals could not be loaded. Reload the page.";
   }
+  // focus.js says this if an act on the feed led here.
+  const shown = rows.querySelector("[data-claim]") ? `${document.getElementById("range").innerText.trim()}, ${feed.dataset.order}.` : "No claims match.";
+  document.dispatchEvent(new CustomEvent("settle:results", { detail: `${shown} ${cleared}`.trim() }));
 }
 
 const typed = () => String(new URLSearchParams([...new FormData(document.getElementById("filters"))].filter(([, value]) => value !== "")));
@@ -224,48 +227,6 @@ function keys(event) {
   next.scrollIntoView({ block: "nearest" });
 }
 
-// ---- end each scroll at the start of a column, even at the end of the table
-
-const scroller = feed.querySelector(".scroll");
-const table = scroller.querySelector("table");
-const heads = [...table.querySelectorAll("thead th:not(.box, .info, .id)")];
-const frozen = table.querySelector("thead .id");
-
-function align() {
-  scroller.style.paddingRight = "";
-  const left = table.getBoundingClientRect().left;
-  const edge = getComputedStyle(frozen).position === "sticky" ? frozen.getBoundingClientRect().width + parseFloat(getComputedStyle(frozen).left) : 0;
-  scroller.style.setProperty("--frozen", `${edge}px`);
-  const most = scroller.scrollWidth - scroller.clientWidth;
-  const start = heads.map((head) => head.getBoundingClientRect().left - left - edge).find((at) => at >= most);
-  if (most > 0 && start > most) scroller.style.paddingRight = `${start - most}px`;
-}
-const resized = new ResizeObserver(align);
-resized.observe(table);
-resized.observe(scroller);
-
-// ---- columns: widths of the view, and their order in the menu
-
-const widths = new CSSStyleSheet();
-document.adoptedStyleSheets = [...document.adoptedStyleSheets, widths];
-for (const head of table.querySelectorAll("th[data-width]")) {
-  const cells = `.feed :is(thead, #rows) tr > :nth-child(${head.cellIndex + 1})`;
-  // An amount is never cut off, because it would look like a smaller one.
-  const most = head.classList.contains("num") ? "" : `max-width: ${head.dataset.width}px; overflow: hidden; text-overflow: ellipsis;`;
-  widths.insertRule(`${cells} { min-width: ${head.dataset.width}px; ${most} }`);
-}
-
-document.getElementById("columns").addEventListener("click", (event) => {
-  const move = event.target.closest("button[name=move]");
-  if (!move) return;
-  event.preventDefault();
-  const item = move.closest("li");
-  if (move.value.startsWith("up:")) item.previousElementSibling?.before(item);
-  else item.nextElementSibling?.after(item);
-  move.focus();
-  say(`${item.querySelector("label").textContent.trim()} is column ${[...item.parentNode.children].indexOf(item) + 1}.`);
-});
-
 // ---- open the dialog
 
 form.addEventListener("submit", (event) => {
@@ -274,7 +235,8 @@ form.addEventListener("submit", (event) => {
   if (!target) return;
   document.getElementById("status-menu").open = false;
   if (selected.scope === "chosen" && ids.size === 0) {
-    say("Select at least one claim first.", true);
+    say("Select at least one claim first.");
+    document.getElementById("picked-dollars").textContent = announcer.textContent;
     picked.classList.add("warns");
     picked.scrollIntoView({ block: "nearest" });
     return boxes[0]?.focus();

@@ -1,0 +1,43 @@
+// When a page comes back after an act on it, such as a sort or a filter, return the focus and the scroll position to the
+// control that was used, and say the result. A field in error comes first. Load this script after the page's own.
+const KEPT = "settle-focus";
+const main = document.getElementById("main");
+const place = (id) => document.getElementById(id);
+
+// ---- leave: keep the control, or the menu around it
+
+window.addEventListener("pagehide", () => {
+  const used = document.activeElement;
+  if (!main.contains(used)) return;
+  const control = used.closest("details.menu[id]")?.id ?? used.id;
+  const left = [...document.querySelectorAll(".scroll[id]")].map((part) => [part.id, part.scrollLeft]);
+  sessionStorage.setItem(KEPT, JSON.stringify({ path: location.pathname, control, top: scrollY, left }));
+});
+
+// ---- return
+
+const kept = JSON.parse(sessionStorage.getItem(KEPT));
+sessionStorage.removeItem(KEPT);
+const fault = main.querySelector("[aria-invalid]");
+const returned = kept?.path === location.pathname;
+const notes = [...main.querySelectorAll(":scope > [role=status], [role=alert]")].map((note) => note.innerText.trim());
+
+function focus() {
+  const control = place(kept.control);
+  const target = control?.matches("details") ? control.querySelector("summary") : control;
+  if (target && !target.disabled) target.focus({ preventScroll: true });
+  if (document.activeElement !== target) main.querySelector("[data-results]")?.focus({ preventScroll: true });
+  scrollTo(0, kept.top);
+  for (const [id, left] of kept.left) if (place(id)) place(id).scrollLeft = left;
+  document.activeElement.scrollIntoView({ block: "nearest" });
+}
+
+function say(result) {
+  if (fault || returned) place("announce").textContent = [...notes, result].filter(Boolean).join(" ");
+}
+
+if (fault) fault.focus();
+else if (returned && document.activeElement === document.body) focus();
+// A page that counts its results sends them when it knows them.
+if (fault || !main.querySelector("[data-results]")) say("");
+else document.addEventListener("settle:results", (event) => say(event.detail), { once: true });
