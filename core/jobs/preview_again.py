@@ -1,4 +1,4 @@
-"""Preview the same claims again, because the preview expired, its month was closed, or a user changes the reason."""
+"""Preview the same claims again: the preview is out of date, its month was closed, or a user changes the reason."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -67,20 +67,21 @@ def _claim_ids(session: Session, key: JobKey) -> list[str]:
     return list(found)
 
 
-def preview_with_posting_date(
+def preview_same_request(
     session: Session,
     key: JobKey,
-    posting_date: dt.date,
     *,
+    posting_date: dt.date | None = None,
     by: Actor,
     now: dt.datetime,
     chunk_claims: int | None = None,
 ) -> SettleJob:
-    """Preview the claims of job `key` again with a different posting date, and discard the old preview.
+    """Preview the claims of job `key` again, with a different posting date if one is given. Discard the old preview.
 
     A second call returns the same job. Raise what a preview raises, and `PreviewGone`.
     """
     old = job_queries.find(session, key)
+    posting_date = posting_date or old.posting_date
     how: dict[str, Any] = {
         "by": by,
         "idempotency_key": f"dated:{key.job_id}:{posting_date}",

@@ -9,11 +9,12 @@ from werkzeug.wrappers import Response as BaseResponse
 from core import reading
 from core.access.permissions import Action
 from core.errors import Refusal
-from core.jobs import commands, job_queries
+from core.jobs import commands, job_queries, preview_again
 from core.jobs.commands import ConfirmationMismatch
 from core.jobs.naming import BadJobName
 from core.jobs.preview.cost_share import CostShareReasonMissing
 from core.jobs.preview.totals import PreviewTotals
+from core.jobs.stale import PreviewStale
 from core.models.jobs import JobStatus
 from webui.jobs import job_pages, preview_facts
 from webui.shared import acts
@@ -21,6 +22,9 @@ from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.auth import requires
 
 _LIST_KEYS: Final = ("verdict", "code", "payer", "provider", "over", "after")
+NEW_PREVIEW: Final = (
+    "More claims changed after you saw the preview. Nothing was started. This is a new preview of the same claims."
+)
 DIALOG_HEADER: Final = "X-Dialog"  # requests the dialog's content without the page
 
 
@@ -78,6 +82,8 @@ def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
         return render_job_dialog(job_id, fault.http_status, cost_share_fault=fault.message, **kept)
     except BadJobName as fault:
         return render_job_dialog(job_id, fault.http_status, name_fault=fault.message, **kept)
+    except PreviewStale as refusal:
+        return _preview_again(job_id, refusal.http_status, kept | {"typed": ""})
     except Refusal as refusal:
         return render_job_dialog(
             job_id, refusal.http_status, refused=acts.sentence_on_page(refusal), **kept | {"typed": ""}
@@ -85,6 +91,17 @@ def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
     hint_workers(job)
     page = url_for("jobs.show", job_id=job_id)
     return jsonify(location=page) if in_dialog() else redirect(page, code=HTTPStatus.SEE_OTHER)
+
+
+def _preview_again(job_id: int, status: int, kept: dict[str, Any]) -> tuple[str, int]:
+    """Preview the claims again, so that the figures beside the refusal are current."""
+    chunk_claims = app_context().settings.chunk_claims
+    try:
+        job = acts.run(preview_again.preview_same_request, acts.job_key(job_id), chunk_claims=chunk_claims)
+    except Refusal as refusal:
+        return render_job_dialog(job_id, refusal.http_status, refused=acts.sentence_on_page(refusal), **kept)
+    hint_workers(job)
+    return render_job_dialog(job.id, status, refused=NEW_PREVIEW, **kept)
 
 
 def in_dialog() -> bool:

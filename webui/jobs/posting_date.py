@@ -31,9 +31,9 @@ def preview_dated(job_id: int) -> BaseResponse | tuple[str, int]:
     """Preview the job's claims again with the date in the form."""
     try:
         job = acts.run(
-            preview_again.preview_with_posting_date,
+            preview_again.preview_same_request,
             acts.job_key(job_id),
-            _posting_date(),
+            posting_date=_posting_date(),
             chunk_claims=app_context().settings.chunk_claims,
         )
     except Refusal as refusal:

@@ -72,13 +72,6 @@ def test_a_stale_preview_shows_how_many_of_its_claims_changed_before_confirm(
     assert "changed since this preview" not in biller.says(page)
 
     practice.change("C00002")
-    late = send(biller, f"{page}/confirm", confirmation="CONFIRM", changed_seen="0", name="November")
-    assert late.status_code == 409, "the page was loaded before the change"
-    assert "More claims changed after you saw this preview. Nothing was started." in page_text(late)
-    assert biller.status_of(job) == "Awaiting CONFIRM"
-    assert 'name="changed_seen" value="1"' in late.text
-    assert 'value="November"' in late.text
-    assert 'value="CONFIRM"' not in late.text, "the figures changed, so the user confirms them again"
 
     shown = biller.says(page)
     warning = "1 of the 3 claims to settle has changed since the preview and will be skipped. Preview again."
@@ -95,6 +88,27 @@ def test_a_stale_preview_shows_how_many_of_its_claims_changed_before_confirm(
     assert send(biller, f"{page}/again").status_code == 200
     practice.confirm(job)  # as from a page that was opened before
     assert "changed since this preview" not in biller.says(page)
+
+
+def test_a_refused_confirm_shows_current_figures(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(3)
+    job = practice.preview(name="October")
+    practice.settle({"claim_ids": ["C00002"]}, key="other")
+
+    late = send(biller, f"/jobs/{job.job_id}/confirm", confirmation="CONFIRM", changed_seen="0", name="November")
+
+    assert late.status_code == 409, "the page was loaded before the change"
+    shown = page_text(late)
+    assert "More claims changed after you saw the preview. Nothing was started. This is a new preview" in shown
+    assert "Will settle 2 of 3 claims" in shown
+    assert "Settle 2 claims" in shown
+    assert "Already settled" in shown
+    assert "also in another unfinished job" not in shown
+    assert 'name="changed_seen" value="0"' in late.text
+    assert 'value="November"' in late.text
+    assert 'value="CONFIRM"' not in late.text, "the figures changed, so the user confirms them again"
+    *_, new = jobs_of(practice)
+    assert (biller.status_of(job), new.status, new.name) == ("Discarded", JobStatus.PREVIEWED, "October")
 
 
 def jobs_of(practice: GivenPractice) -> list[SettleJob]:

@@ -160,7 +160,7 @@ def test_a_second_preview_of_the_claims_asks_for_the_cost_sharing_reason_again(p
     medicare_claim(practice)
     job = practice.preview()
     yesterday = NOW.date() - dt.timedelta(days=1)
-    again = practice.act(preview_again.preview_with_posting_date, job, yesterday)
+    again = practice.act(preview_again.preview_same_request, job, posting_date=yesterday)
 
     with pytest.raises(CostShareReasonMissing):
         practice.confirm(JobKey(again.practice_id, again.id))

@@ -66,7 +66,7 @@ def test_another_posting_date_previews_the_same_claims_again(practice: GivenPrac
     practice.claim("1", Line(0, 100_00))
     job = practice.preview()
 
-    again = practice.act(preview_again.preview_with_posting_date, job, dt.date(2026, 11, 2))
+    again = practice.act(preview_again.preview_same_request, job, posting_date=dt.date(2026, 11, 2))
 
     assert str(practice.read_job(JobKey(practice.id, again.id)).posting_date) == "2026-11-02"
     assert practice.read_job(job).status is JobStatus.DISCARDED
