@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeVarTuple
 
-from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, literal, or_
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, case, cast, func, literal, or_
 from sqlalchemy.orm import aliased
 
 from core.claims.age_buckets import age_date
@@ -57,6 +57,8 @@ class SortBy(StrEnum):
     SECONDARY_STATUS = "secondary_status"
     FIRST_EDI = "first_edi"
     LAST_EDI = "last_edi"
+    LAST_STATEMENT = "last_statement"
+    STATEMENTS_SENT = "statements_sent"
     SERVICE = "service"  # procedure code of the first line
     BILLING_STATUS = "billing_status"
     ELIGIBILITY = "eligibility"  # can settle first, then in the order of the rules
@@ -146,6 +148,9 @@ SORT_KEYS: Final[dict[SortBy, SortKey]] = {
     SortBy.SECONDARY_STATUS: _status(Claim.secondary_payer_id, Claim.secondary_status),
     SortBy.FIRST_EDI: _of_claim(Claim.first_edi_on, dt.date, nullable=True),
     SortBy.LAST_EDI: _of_claim(Claim.last_edi_on, dt.date, nullable=True),
+    SortBy.LAST_STATEMENT: _of_claim(Claim.last_statement_on, dt.date, nullable=True),
+    # As a bigint, because an empty cell compares as one.
+    SortBy.STATEMENTS_SENT: SortKey(lambda _: cast(Claim.statements_sent, BigInteger), int, "statements_sent", True),
     SortBy.SERVICE: SortKey(lambda _: FIRST_LINE.procedure_code.expression, str, nullable=True, join=_join_first_line),
     SortBy.BILLING_STATUS: _of_claim(Claim.billing_status, str),
     SortBy.ELIGIBILITY: SortKey(_rank, reads_payers=True),

@@ -95,6 +95,10 @@ def _date_column(name: str) -> Callable[[FeedRow], str]:
     return lambda row: date(getattr(row, name)) if getattr(row, name) else ""
 
 
+def _count(row: FeedRow) -> str:
+    return "" if row.statements_sent is None else str(row.statements_sent)
+
+
 def _payer_status(payer: str | None, status: ClaimStatus) -> str:
     # A status without an insurance is a leftover that no rule reads.
     return "" if payer is None or status is ClaimStatus.NONE else words(status)
@@ -166,6 +170,8 @@ COLUMNS: Final = (
     ),
     _dates("first_edi_on", "First EDI", SortBy.FIRST_EDI),
     _dates("last_edi_on", "Last EDI", SortBy.LAST_EDI),
+    _dates("last_statement_on", "Last Statement", SortBy.LAST_STATEMENT),
+    Column("statements_sent", "Statements Sent", _count, SortBy.STATEMENTS_SENT, ends=("fewest first", "most first")),
     Column("service_codes", "Service", _text_column("service_codes"), SortBy.SERVICE),
 )
 _BY_SORT: Final = {column.sort: column for column in COLUMNS}
@@ -183,6 +189,8 @@ HIDDEN_BY_DEFAULT: Final = frozenset(
         "secondary_status",
         "first_edi_on",
         "last_edi_on",
+        "last_statement_on",
+        "statements_sent",
     }
 )
 

@@ -65,6 +65,8 @@ def add_many(practice: GivenPractice) -> None:
             expected=random.choice((None, 100, 800)),
             first_edi_on=random.choice((None, TODAY, TODAY - dt.timedelta(days=3))),
             last_edi_on=random.choice((None, TODAY - dt.timedelta(days=1))),
+            last_statement_on=(None, TODAY, TODAY - dt.timedelta(days=9))[index % 3],
+            statements_sent=(None, 0, 3, 12)[index % 4],
             billing_status=random.choice(("Balance Due", "Internal Review", "Bill Insurance")),
         )
     change = (
@@ -117,6 +119,7 @@ def shown(by: SortBy, row: FeedRow) -> Any:
         SortBy.PRIMARY_PAYER: row.primary_payer or SELF_PAY,
         SortBy.FIRST_EDI: row.first_edi_on,
         SortBy.LAST_EDI: row.last_edi_on,
+        SortBy.LAST_STATEMENT: row.last_statement_on,
     }
     value = shown[by] if by in shown else getattr(row, by.value)
     return None if value is ClaimStatus.NONE else value
