@@ -14,6 +14,7 @@ from core import reading
 from core.claims import filters
 from core.claims.feed_conditions import use_custom_plans
 from core.claims.filters import ClaimFilter
+from core.db import text_match
 from core.jobs import job_filter
 from core.models.claims import Claim
 from core.models.jobs import SettleJob
@@ -177,7 +178,7 @@ def _claim_hits(session: Session, practice_id: int, which: ColumnElement[bool]) 
 
 def _patients(session: Session, practice_id: int, search: Search, *, limit: int) -> Group[PatientHit]:
     """Find patients by the words of their name or by a part of their number: the exact number first, then by name."""
-    which = or_(filters.is_named(Patient.name, search.text), filters.contains(Patient.external_id, search.text))
+    which = or_(text_match.is_named(Patient.name, search.text), text_match.contains(Patient.external_id, search.text))
     columns = (Patient.external_id, Patient.name, Patient.birth_date)
     found = select(*columns).where(Patient.practice_id == practice_id, which).limit(COUNTED_MAX + 1).subquery()
     order = (found.c.external_id != search.text, found.c.name, found.c.external_id)

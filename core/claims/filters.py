@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from core import reading
 from core.claims import age_buckets
 from core.claims.age_buckets import AgeBucket
+from core.db.text_match import contains, escape_like, is_named
 from core.errors import BadInput
 from core.models.claims import AgeBasis, Claim, ClaimStatus, ClaimType
 from core.models.ledger import GroupCode
@@ -71,8 +72,7 @@ class ClaimFilter(BaseModel):
     payer: Text | None = None  # part of the name of Ins 1 or Ins 2
     payer_id: Text | None = None
     primary_payer_id: Text | None = None
-    # Part of the name. It finds no other order of its words, because saved schedules settle what it finds.
-    patient: Text | None = None
+    patient: Text | None = None  # words of the name in any order, or in quotation marks a part of it as it is written
     patient_id: TextList = ()
     claim_id: Text | None = None  # exactly this claim
     claim_id_prefix: Text | None = None  # beginning of a claim number: 1 means 1, 10, 100, …
@@ -152,25 +152,6 @@ def _words(fault: ErrorDetails) -> str:
     return reading.words(fault)
 
 
-def escape_like(text: str) -> str:
-    """Return `text` with LIKE's wildcards escaped."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def contains(column: Any, text: str) -> ColumnElement[bool]:
-    """Return, as SQL, whether `text` is part of the column, in upper or lower case."""
-    # Digits have no case, and LIKE takes two thirds of the time of ILIKE.
-    alike = column.like if text.upper() == text.lower() else column.ilike
-    found: ColumnElement[bool] = alike(f"%{escape_like(text)}%", escape="\\")
-    return found
-
-
-def is_named(column: Any, text: str) -> ColumnElement[bool]:
-    """Return, as SQL, whether each word of `text` is part of the name: "First Last" also finds "Last, First"."""
-    words = text.replace(",", " ").split() or [text]  # a lone comma is looked for as it is
-    return and_(*(contains(column, word) for word in words))
-
-
 def where(practice_id: int, f: ClaimFilter, *, today: dt.date) -> ColumnElement[bool]:
     """Return the condition on `claim` for all keys but `eligibility`, `on_hold` and `in_job`.
 
@@ -200,7 +181,7 @@ def _place_conditions(practice_id: int, f: ClaimFilter) -> Iterable[ColumnElemen
     if f.supervising_provider:
         yield Claim.supervising_provider_id.in_(_ids(practice_id, Provider, f.supervising_provider))
     if f.patient:
-        named = select(Patient.id).where(Patient.practice_id == practice_id, contains(Patient.name, f.patient))
+        named = select(Patient.id).where(Patient.practice_id == practice_id, is_named(Patient.name, f.patient))
         yield Claim.patient_id.in_(named)
     if f.patient_id:
         yield Claim.patient_id.in_(_ids(practice_id, Patient, f.patient_id))

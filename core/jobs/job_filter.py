@@ -9,8 +9,8 @@ from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, func, or_, s
 from sqlalchemy.orm import Session
 
 from core import reading
-from core.claims.filters import contains, is_named
 from core.db.sums import sum_cents
+from core.db.text_match import contains, is_named
 from core.errors import BadInput
 from core.models.job_items import JobChunk
 from core.models.jobs import JobKind, JobStatus, SettleJob

@@ -2,6 +2,9 @@
 
 A filter that cannot be copied completely stays in the table of saved filters only.
 
+The filter's patient now finds words in any order and without accents. Schedules get quotation marks around it, because
+they must not settle more claims than before.
+
 The table of saved filters stays, because the version before reads it on every page of the feed.
 """
 
@@ -37,6 +40,10 @@ _TEXTS: Final = {
     "from", "to", "last_payment_before", "last_statement_before", "denied_from", "denied_to", "denial_group",
     "denial_carc",
 }  # fmt: skip
+
+_IN_SCHEDULES: Final = (
+    "UPDATE schedule SET filter = jsonb_set(filter, '{{patient}}', to_jsonb({patient})) WHERE filter ? 'patient'"
+)
 
 
 def upgrade() -> None:
@@ -84,9 +91,11 @@ def upgrade() -> None:
         sa.UniqueConstraint("practice_id", "name", name="patient_search_has_one_token"),
     )
     _copy_saved_filters()
+    op.execute(_IN_SCHEDULES.format(patient="'\"' || (filter ->> 'patient') || '\"'"))
 
 
 def downgrade() -> None:
+    op.execute(_IN_SCHEDULES.format(patient="trim('\"' from filter ->> 'patient')"))
     op.drop_table("patient_search")
     op.drop_table("default_feed_view")
     op.drop_table("feed_view")

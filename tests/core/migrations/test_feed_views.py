@@ -1,4 +1,4 @@
-"""Migration 0020 copies saved filters as shared views."""
+"""Migration 0020 copies saved filters as shared views. Schedules keep finding the same names."""
 
 import psycopg
 from alembic import command
@@ -21,6 +21,12 @@ _NOT_COPIED = (
     ("Typo", "billing_status=Settled&no_such=1"),
 )
 
+_SCHEDULE = """INSERT INTO schedule (practice_id, name, filter, local_time, weekdays, reason, note, claims_max,
+    cents_max, mode, grace_minutes, mail_to, state, version, owner_id, active_since, created_at, created_by,
+    changed_at, changed_by)
+    VALUES (1, 'S', '{"patient": "Ortiz, A", "on_hold": false}', '02:00', '["mon"]', 'charity', '', 1, 1,
+    'report', 60, '[]', 'active', 1, 1, now(), now(), 1, now(), 1)"""
+
 
 def test_saved_filters_become_shared_views_of_their_owners(databases: Databases) -> None:
     with databases.fresh() as url:
@@ -37,13 +43,17 @@ def test_saved_filters_become_shared_views_of_their_owners(databases: Databases)
                     [name, query],
                 )
 
+            connection.execute(_SCHEDULE)
+
             migrate_database(url)
 
+            scheduled = connection.execute("SELECT filter FROM schedule").fetchone()
             kept = connection.execute("SELECT count(*) FROM saved_filter").fetchone()
             found = connection.execute("SELECT name, owner_id, shared, content FROM feed_view ORDER BY id").fetchall()
     contents = {name: ViewContent.stored(FeedView(content=content)) for name, _, _, content in found}
     assert {(owner, shared) for _, owner, shared, _ in found} == {(1, True)}
     assert kept == (len(given),)
+    assert scheduled == ({"patient": '"Ortiz, A"', "on_hold": False},)
     assert {name.lower() for name in contents} == {"all", "all (2)", "old", "by claim"}
     alike = [content.filter.given() for name, content in contents.items() if name.lower().startswith("all")]
     assert sorted(alike, key=len) == [{}, {"claim_id": "1"}]
