@@ -9,6 +9,7 @@ from flask import request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
+from core import reading
 from core.access.permissions import Actor
 from core.claims import views
 from core.claims.views import WIDTH_MAX, WIDTH_MIN, NoSuchView, ViewColumn, ViewContent
@@ -85,10 +86,15 @@ def keep(response: Response, view_id: int | None, columns: Sequence[ViewColumn])
     )  # fmt: skip
 
 
-def forget(response: Response, view_id: int) -> None:
-    """Let this browser show a view as it is saved."""
-    if (request.cookies.get(COOKIE) or "").startswith(f"{view_id}."):
-        response.delete_cookie(COOKIE)
+def forget(response: Response) -> None:
+    """Let this browser show each view as it is saved."""
+    response.delete_cookie(COOKIE)
+
+
+def has_unsaved(db: Session, *, by: Actor) -> bool:
+    """Return whether this browser shows columns that differ from the saved ones of their view."""
+    of_view_ = (request.cookies.get(COOKIE) or "").partition(".")[0]
+    return of_view(db, reading.number(of_view_), by=by).is_changed
 
 
 def _of_cookie(cookie: str | None, view_id: int | None) -> tuple[ViewColumn, ...] | None:

@@ -27,12 +27,17 @@ _VIEW: Final = f"/views/<int(max={BIGINT_MAX}):view_id>"
 @blueprint.get(_VIEW)
 @requires(Action.SEE_CLAIMS)
 def open_view(view_id: int) -> BaseResponse:
-    """Show the feed as a view saved it. The address names the view, its filter and its order."""
+    """Show the feed as a view saved it, or the standard view. The address names the view, its filter and its order."""
+    actor = current_actor()
     with app_context().sessions() as db:
-        saved = ViewContent.stored(views.find(db, view_id, by=current_actor()))
+        is_standard = view_id == STANDARD_VIEW
+        saved = ViewContent() if is_standard else ViewContent.stored(views.find(db, view_id, by=actor))
+        unsaved = feed_layout.has_unsaved(db, by=actor)
+    if unsaved:
+        flash("Your changed columns were not saved, so they are gone. To keep columns, save a view.", "info")
     query = feed_address.of_form(feed_query_string(saved.filter.given()))
     response = redirect(feed_address.address(query, sort=str(saved.sort), view=view_id), code=HTTPStatus.SEE_OTHER)
-    feed_layout.forget(response, view_id)
+    feed_layout.forget(response)
     return response
 
 
@@ -103,6 +108,9 @@ def choose_columns() -> BaseResponse:
     columns = feed_layout.of_form(form.getlist("column"), widths, form.get("move", ""))
     wants_page = request.accept_mimetypes.best != "application/json"
     response = _back(query) if wants_page else Response(status=HTTPStatus.NO_CONTENT)
+    if form.get("discard"):
+        feed_layout.forget(response)
+        return response
     if form.get("standard"):
         columns = feed_layout.STANDARD
     feed_layout.keep(response, query.view, columns)
@@ -141,7 +149,9 @@ def _refused(query: FeedQuery, refusal: Refusal) -> BaseResponse:
 
 def _opened(view_id: int, message: str) -> BaseResponse:
     flash(message, "good")
-    return redirect(url_for("feed_views.open_view", view_id=view_id), code=HTTPStatus.SEE_OTHER)
+    response = redirect(url_for("feed_views.open_view", view_id=view_id), code=HTTPStatus.SEE_OTHER)
+    feed_layout.forget(response)
+    return response
 
 
 def _back(query: FeedQuery) -> BaseResponse:

@@ -108,7 +108,7 @@ def test_a_view_is_saved_opened_changed_and_deleted(two_patients: GivenPractice,
     view = saved.headers["Location"]
     biller.post("/feed/columns", on="/claims", column=["office", "total_due"], query="view=1&sort=claim")
     assert heads(biller.read("/claims?view=1")) == ["claim_id", "office", "total_due"]
-    assert "(columns changed)" in biller.read("/claims?view=1")
+    assert "Unsaved columns Save to view" in biller.says("/claims?view=1")
     assert heads(biller.read("/claims?view=0"))[1] == "patient_name"
     biller.post(view, on="/claims", query="view=1&sort=claim")
     page = biller.read(biller.get(view).headers["Location"])
@@ -128,7 +128,24 @@ def test_opening_a_view_shows_it_as_it_was_saved(two_patients: GivenPractice, bi
     page = biller.read(biller.get("/feed/views/1").headers["Location"])
 
     assert heads(page)[:3] == ["claim_id", "patient_name", "service_date"]
-    assert "(columns changed)" not in page
+    assert "Your changed columns were not saved" in page
+    assert "Unsaved columns" not in page
+    assert "Your changed columns" not in biller.read(biller.get("/feed/views/1").headers["Location"])
+
+
+def test_the_standard_view_shows_the_standard_columns(two_patients: GivenPractice, biller: Browser) -> None:
+    biller.post("/feed/columns", on="/claims", column=["office"], query="")
+    assert "Unsaved columns Discard" in biller.says("/claims")
+    biller.post("/feed/columns", on="/claims", discard="1", query="")
+    assert heads(biller.read("/claims"))[1] == "patient_name"
+
+    biller.post("/feed/columns", on="/claims", column=["office"], query="")
+    biller.post("/feed/views", on="/claims", name="Offices", shared="true", query="")
+    assert heads(biller.read("/claims?view=1")) == ["claim_id", "office"]
+
+    standard = biller.get("/feed/views/0").headers["Location"]
+    assert standard == "/claims?view=0"
+    assert heads(biller.read(standard))[1] == "patient_name"
 
 
 def test_a_column_is_moved_without_javascript(two_patients: GivenPractice, biller: Browser) -> None:
