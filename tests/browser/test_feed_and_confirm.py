@@ -141,7 +141,12 @@ def test_keys_move_between_checkboxes(feed: Page) -> None:
         feed.keyboard.press(key)
 
     expect(feed.locator("#rows input").nth(1)).to_be_checked()
-    expect(feed.locator("#picked-count")).to_have_text("1 selected")
+    expect(feed.locator("#announce")).to_have_text("1 selected, total $15.00.")
+    for key in ("j", "j", "Shift+Space"):
+        feed.keyboard.press(key)
+    expect(feed.locator("#announce")).to_have_text("3 selected, total $45.00.")
+    feed.keyboard.press("b")
+    expect(feed.locator("#status-menu summary")).to_be_focused()
 
 
 def test_without_a_selection_a_message_appears_and_no_dialog_opens(feed: Page) -> None:

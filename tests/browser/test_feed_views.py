@@ -45,6 +45,16 @@ def in_window(page: Page, selector: str) -> bool:
     return at["x"] + at["width"] <= LAPTOP["width"] and at["y"] + at["height"] <= LAPTOP["height"]
 
 
+# Whether the element with the focus is seen as a whole, after the scroll that the focus causes.
+FOCUSED = """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => {
+  const it = document.activeElement, { left, right, top, bottom } = it.getBoundingClientRect();
+  const shows = (x) => it.contains(document.elementFromPoint(x, (top + bottom) / 2));
+  done({ words: it.textContent.trim(), seen: shows(left + 1) && shows(right - 1),
+    frozen: document.querySelector("thead .id").getBoundingClientRect().left,
+    scrolled: document.getElementById("table").scrollLeft });
+})))"""
+
+
 # Scroll down and to the right. Return how far that was possible.
 SCROLL = """() => {
   const table = document.getElementById("table");
@@ -91,8 +101,16 @@ def test_an_act_by_keyboard_keeps_the_focus_and_says_its_result(feed: Page) -> N
     feed.keyboard.press("Enter")
     expect(said(feed)).to_contain_text("sorted by date of service, newest first.")
     expect(feed.locator("#display summary")).to_be_focused()
-    feed.reload()
+    feed.get_by_label("Date of service, from", exact=True).fill("13/45/26")
+    feed.keyboard.press("Enter")
+    expect(said(feed)).to_contain_text("13/45/26 is not a valid date.")
+    expect(feed.get_by_label("Date of service, from", exact=True)).to_be_focused()
+
     feed.goto("/jobs")
+    feed.get_by_label("Minimum amount, $").fill("x")
+    feed.keyboard.press("Enter")
+    expect(said(feed)).to_contain_text("amount")
+    expect(feed.get_by_label("Minimum amount, $")).to_be_focused()
     feed.goto("/claims")
     expect(feed.locator("#totals")).to_contain_text("5 matching claims")
     expect(said(feed)).to_be_empty()
@@ -142,6 +160,12 @@ def test_the_skip_link_goes_to_the_table(feed: Page) -> None:
     feed.keyboard.press("Enter")
 
     assert feed.evaluate("document.activeElement.id") == "table"
+    left = feed.evaluate(FOCUSED)["frozen"]
+    headers = [feed.keyboard.press("Tab") or feed.evaluate(FOCUSED) for _ in range(20)]
+    headers += [feed.keyboard.press("Shift+Tab") or feed.evaluate(FOCUSED) for _ in range(18)]
+    assert {one["frozen"] for one in headers} == {left}, "the claim's number stays in place"
+    assert [one["words"] for one in headers if not one["seen"]] == []
+    assert max(one["scrolled"] for one in headers) > 0
 
 
 def test_a_date_is_typed_short_or_chosen_in_the_calendar(feed: Page) -> None:
@@ -193,11 +217,21 @@ def test_a_view_keeps_columns_and_filter_and_opens_by_default(feed: Page) -> Non
     menu = feed.locator("#columns")
     for name in ("Age", "Office"):
         menu.get_by_label(name, exact=True).uncheck()
-    menu.get_by_label("Width of Patient").fill("300")
-    feed.get_by_role("button", name="Move Patient back").focus()
+    menu.get_by_label("Patient", exact=True).focus()
+    for key in ("ArrowRight", "3", "0", "0", "ArrowLeft", "ArrowRight", "ArrowRight", "ArrowRight"):
+        feed.keyboard.press(key)  # to the width of the first column, and on to its buttons
+    expect(feed.get_by_role("button", name="Move Patient back")).to_be_focused()
     feed.keyboard.press("Enter")
-    expect(feed.locator("#announce")).to_have_text("Patient is column 2.")
-    menu.get_by_role("button", name="Show these columns").last.click()
+    expect(said(feed)).to_have_text("Patient is column 2.")
+    feed.keyboard.press("Alt+ArrowUp")
+    expect(said(feed)).to_have_text("Patient is column 1.")
+    feed.keyboard.press("Alt+ArrowDown")
+    expect(said(feed)).to_have_text("Patient is column 2.")
+    for key in ("ArrowUp", "ArrowDown", "Tab"):
+        feed.keyboard.press(key)  # the list is one stop
+    expect(menu.get_by_role("button", name="Show these columns").last).to_be_focused()
+    feed.keyboard.press("Enter")
+    expect(feed.locator("thead th[data-column]").nth(1)).to_have_text("Date of Service")
     assert heads(feed)[:3] == ["Claim ID", "Date of Service", "Patient"]
     assert not {"Age", "Office"} & set(heads(feed))
     width = feed.locator("th[data-column=patient_name]").bounding_box()

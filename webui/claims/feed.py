@@ -21,7 +21,7 @@ from core.claims.table_files import Table
 from core.counting import counted
 from core.db.engine import transaction
 from core.practices import practice_days
-from webui.claims import feed_address, feed_columns, feed_layout, feed_views
+from webui.claims import feed_address, feed_columns, feed_layout, feed_views, filter_words
 from webui.claims.feed_columns import Column
 from webui.claims.feed_query import PAGE_SIZES, PATIENT_KEY, FeedQuery
 from webui.claims.feed_selection import FeedSelection
@@ -39,6 +39,9 @@ def register(app: Flask) -> None:
     """Add the feed."""
     app.register_blueprint(blueprint)
     app.register_blueprint(feed_views.blueprint)
+
+
+blueprint.add_app_template_filter(filter_words.label_of, "filter_label")
 
 
 @blueprint.get("/claims")

@@ -55,6 +55,12 @@ _DATE_KEYS: Final = frozenset({
 })  # fmt: skip
 
 
+def label_of(key: str) -> str:
+    """Return the label of a field of the feed's form, without the end of a range."""
+    label = FILTER_LABELS.get(key) or FILTER_LABELS[f"{key}_cents"]
+    return label.partition(":")[0]
+
+
 def describe_filter(filter_: Mapping[str, Any], choices: FeedChoices) -> list[tuple[str, str]]:
     """Return label and value of each filter term, with offices and providers by name."""
     named = {

@@ -172,7 +172,4 @@ function match() {
 }
 document.addEventListener("input", (event) => { if (event.target.id === "confirmation") match(); });
 
-if (!dialog) { // on a job's page
-  match();
-  box()?.querySelector("[aria-invalid]")?.focus();
-}
+if (!dialog) match(); // on a job's page

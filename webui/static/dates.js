@@ -23,8 +23,8 @@ for (const field of document.querySelectorAll("input[data-date]")) {
   });
 }
 
-// What was typed, for the calendar to begin with: 1/5/26 and 01/05/2026 are 2026-01-05.
+// What was typed, for the calendar to begin with: 1/5/26, 1-5-26 and 01/05/2026 are 2026-01-05.
 function iso(typed) {
-  const [, month, day, year] = /^(\d{1,2})\/(\d{1,2})\/(\d{4}|\d{2})$/.exec(typed.trim()) ?? [];
+  const [, month, day, year] = /^(\d{1,2})[/-](\d{1,2})[/-](\d{4}|\d{2})$/.exec(typed.trim()) ?? [];
   return year ? `${year.padStart(4, "20")}-${month.padStart(2, "0")}-${day.padStart(2, "0")}` : "";
 }

@@ -17,6 +17,7 @@ let cleared = ""; // what the new filter did to the selection
 let selected = restore();
 let matching = null; // the number of matching claims, once the server has counted them
 let lastBox = null;
+let telling = false; // the user changed the selection on this page
 
 function restore() {
   let kept = null;
@@ -49,6 +50,7 @@ function choose(scope) {
 }
 
 function changed() {
+  telling = true;
   selected.ids = [...ids];
   keep();
   show();
@@ -104,6 +106,7 @@ function counted(sums) {
   dollars.textContent = sums ? `${sums.dollars} · ` : "Check claims to select them. Shift-click selects a range.";
   if (sums) dollars.append(Object.assign(document.createElement("b"), { textContent: `total ${sums.total}` }));
   row("picked-totals", sums?.row);
+  if (telling) say(`${selectionText(sums)}${sums ? `, total ${sums.total}` : ""}.`);
 }
 
 function selectionText(sums) {
@@ -204,8 +207,8 @@ if (SELECTABLE && boxes.length) {
     lastBox = box;
     changed();
   });
-  document.getElementById("pick-all").addEventListener("click", () => { choose("matching"); say(`${selectionText(null)}.`); pagePick.focus(); });
-  document.getElementById("pick-none").addEventListener("click", () => { choose("chosen"); say("Nothing is selected."); pagePick.focus(); });
+  document.getElementById("pick-all").addEventListener("click", () => { choose("matching"); pagePick.focus(); });
+  document.getElementById("pick-none").addEventListener("click", () => { choose("chosen"); pagePick.focus(); });
   rows.addEventListener("keydown", keys);
 }
 
@@ -214,9 +217,10 @@ function between(one, other) {
   return boxes.slice(from, to + 1);
 }
 
-// j and k or the arrows move between checkboxes. Space toggles one; with Shift, a range.
+// j and k or the arrows move between checkboxes. Space toggles one; with Shift, a range. b leaves for Batch Status Change.
 function keys(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "b") return document.querySelector("#status-menu summary").focus();
   const box = event.target.closest("tr")?.querySelector("input[name=claim_id]");
   const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key];
   if (!box || !step) return;

@@ -8,18 +8,29 @@ const table = scroller.querySelector("table");
 const heads = [...table.querySelectorAll("thead th:not(.box, .info, .id)")];
 const frozen = table.querySelector("thead .id");
 
+let starts = []; // where a scroll can end
+
 function align() {
   scroller.style.paddingRight = "";
   const left = table.getBoundingClientRect().left;
   const edge = getComputedStyle(frozen).position === "sticky" ? frozen.getBoundingClientRect().width + parseFloat(getComputedStyle(frozen).left) : 0;
   scroller.style.setProperty("--frozen", `${edge}px`);
   const most = scroller.scrollWidth - scroller.clientWidth;
-  const start = heads.map((head) => head.getBoundingClientRect().left - left - edge).find((at) => at >= most);
+  starts = heads.map((head) => head.getBoundingClientRect().left - left - edge);
+  const start = starts.find((at) => at >= most);
   if (most > 0 && start > most) scroller.style.paddingRight = `${start - most}px`;
 }
 const resized = new ResizeObserver(align);
 resized.observe(table);
 resized.observe(scroller);
+
+// The browser's own scroll to a focused header ends at a column's start, which may leave the header cut off at the right.
+scroller.addEventListener("focusin", ({ target }) => requestAnimationFrame(() => {
+  const missing = target.getBoundingClientRect().right - scroller.getBoundingClientRect().right;
+  if (!target.closest("thead") || missing <= 0) return;
+  const start = starts.find((at) => at >= scroller.scrollLeft + missing);
+  if (start) scroller.scrollLeft = start;
+}));
 
 // ---- columns: widths of the view, and their order in the menu
 
@@ -32,13 +43,42 @@ for (const head of table.querySelectorAll("th[data-width]")) {
   widths.insertRule(`${cells} { min-width: ${head.dataset.width}px; ${most} }`);
 }
 
-document.getElementById("columns").addEventListener("click", (event) => {
-  const move = event.target.closest("button[name=move]");
-  if (!move) return;
-  event.preventDefault();
-  const item = move.closest("li");
-  if (move.value.startsWith("up:")) item.previousElementSibling?.before(item);
+const columns = document.querySelector("#columns ol");
+const controls = (item) => [...item.querySelectorAll("input, button")];
+
+function move(item, step) {
+  if (step < 0) item.previousElementSibling?.before(item);
   else item.nextElementSibling?.after(item);
-  move.focus();
-  announcer.textContent = `${item.querySelector("label").textContent.trim()} is column ${[...item.parentNode.children].indexOf(item) + 1}.`;
+  announcer.textContent = `${item.querySelector("label").textContent.trim()} is column ${[...columns.children].indexOf(item) + 1}.`;
+}
+
+columns.addEventListener("click", (event) => {
+  const button = event.target.closest("button[name=move]");
+  if (!button) return;
+  event.preventDefault();
+  move(button.closest("li"), button.value.startsWith("up:") ? -1 : 1);
+  button.focus();
+});
+
+// The list is one stop for Tab. Up and Down choose a column, Left and Right a control of it. Alt moves the column.
+document.getElementById("column-keys").hidden = false;
+for (const control of columns.querySelectorAll("input, button")) control.tabIndex = -1;
+columns.querySelector("input").tabIndex = 0;
+columns.addEventListener("focusin", (event) => {
+  columns.querySelector("[tabindex='0']").tabIndex = -1;
+  event.target.tabIndex = 0;
+});
+columns.addEventListener("keydown", (event) => {
+  const [down, right] = [{ ArrowDown: 1, ArrowUp: -1 }[event.key], { ArrowRight: 1, ArrowLeft: -1 }[event.key]];
+  const control = event.target;
+  const item = control.closest("li");
+  const at = controls(item).indexOf(control);
+  // In a width, Left and Right move the cursor first.
+  const inText = control.matches(".width") && (right < 0 ? control.selectionStart > 0 : control.selectionEnd < control.value.length);
+  if (!(down || (right && !inText)) || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  if (down && event.altKey) { move(item, down); return control.focus(); }
+  if (event.altKey) return;
+  const next = down ? item[down > 0 ? "nextElementSibling" : "previousElementSibling"] : item;
+  if (next) controls(next)[at + (right ?? 0)]?.focus();
 });

@@ -20,7 +20,7 @@ const kept = JSON.parse(sessionStorage.getItem(KEPT));
 sessionStorage.removeItem(KEPT);
 const fault = main.querySelector("[aria-invalid]");
 const returned = kept?.path === location.pathname;
-const notes = [...main.querySelectorAll(":scope > [role=status], [role=alert]")].map((note) => note.innerText.trim());
+const notes = [...main.querySelectorAll(":scope > [role=status], [role=alert], .fault")].map((note) => note.innerText.trim());
 
 function focus() {
   const control = place(kept.control);

@@ -64,6 +64,7 @@ def test_an_empty_feed_shows_how_to_import_claims(practice: GivenPractice, bille
         ("patient=&office=&from=", ""),
         ("from=8%2F2%2F2021&to=2021-08-28", "from=2021-08-02&to=2021-08-28"),
         ("from=1%2F5%2F26&to=01%2F05%2F2026", "from=2026-01-05&to=2026-01-05"),
+        ("from=1-5-26&to=01-05-2026", "from=2026-01-05&to=2026-01-05"),
         ("total_due_min=%24-0.5&total_due_max=1%2C000", "total_due_min=-0.50&total_due_max=1000.00"),
         ("sort=recent&limit=50", ""),
         (
@@ -233,6 +234,18 @@ def test_totals_are_aligned_under_their_columns(practice: GivenPractice, biller:
 
     assert cells[:2] == ['<td class="box">', '<th scope="row" class="sum-of" colspan="2">']
     assert len(cells) + 1 == head.count("<th ")
+
+
+def test_a_user_who_cannot_act_has_no_check_boxes_and_filters_in_use_are_named(
+    practice: GivenPractice, approver: Browser
+) -> None:
+    practice.claims(2)
+
+    page = approver.read("/claims?age_min_days=1&age_max_days=9999&on_hold=false")
+
+    assert page.count("<tr data-claim=") == 2
+    assert 'name="claim_id"' not in page
+    assert "More filters in use: Age in days, On hold" in approver.says("/claims?age_min_days=1&on_hold=false")
 
 
 def test_batch_status_change_is_disabled_without_claims(practice: GivenPractice, biller: Browser) -> None:
