@@ -29,14 +29,14 @@ def test_a_payment_is_voided_and_a_credit_is_refunded(practice: GivenPractice, o
     page.get_by_label("Amount in dollars").fill("35.00")
     page.get_by_label("Reason").fill("Check 7")
     assert faults_of(page) == ""
-    page.get_by_role("button", name="Post").click()
+    page.get_by_role("button", name="Post", exact=True).click()
     assert "$35.00 of the credit was refunded. $25.00 of the credit is left." in page.inner_text("body")
 
     page.get_by_role("link", name="Refund or transfer the patient credit on line 1").click()
     owed = "Transfer to this claim, line 2 (99213): patient owes $25.00"
     page.get_by_label("Where the credit goes").select_option(label=owed)
     page.get_by_label("Reason").fill("To the open line")
-    page.get_by_role("button", name="Post").click()
+    page.get_by_role("button", name="Post", exact=True).click()
     assert practice.read("C1").patient_due == 0
     assert practice.violations() == []
 
@@ -47,7 +47,7 @@ def test_the_posting_date_is_changed_before_confirm(practice: GivenPractice, ope
     page = open_as(f"/jobs/{job.job_id}", practice.biller)
 
     page.get_by_text("Change posting date").click()
-    page.get_by_label("Posting date").fill("2026-10-31")
+    page.get_by_label("Posting date", exact=True).fill("2026-10-31")
     assert faults_of(page) == ""
     page.get_by_role("button", name="Preview with this date").click()
 

@@ -107,10 +107,14 @@ def test_an_act_by_keyboard_keeps_the_focus_and_says_its_result(feed: Page) -> N
     expect(feed.get_by_label("Date of service, from", exact=True)).to_be_focused()
 
     feed.goto("/jobs")
+    feed.get_by_label("Requested from", exact=True).fill("1-5-26")
     feed.get_by_label("Minimum amount, $").fill("x")
     feed.keyboard.press("Enter")
     expect(said(feed)).to_contain_text("amount")
     expect(feed.get_by_label("Minimum amount, $")).to_be_focused()
+    expect(feed.get_by_label("Requested from", exact=True)).to_have_value("01/05/2026")
+    assert "from=2026-01-05" in feed.url
+    assert faults_of(feed) == ""
     feed.goto("/claims")
     expect(feed.locator("#totals")).to_contain_text("5 matching claims")
     expect(said(feed)).to_be_empty()
