@@ -115,7 +115,7 @@ def test_an_approver_deactivated_after_opening_the_page_cannot_approve(
     admin.get_by_text("Deactivate", exact=True).click()
     look(admin)
     admin.get_by_role("button", name="Deactivate ruth").click()
-    expect(admin.get_by_text("signed out everywhere")).to_be_visible()
+    expect(admin.locator("main").get_by_text("signed out everywhere")).to_be_visible()
     look(admin)
 
     approver.get_by_role("button", name="Approve: settle 3 claims").click()
