@@ -1,7 +1,8 @@
 """X12 files made from scratch, with made-up names: remittances and claim files of any size, with any delimiters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Final
 
 GUIDES: Final = {"835": ("HP", "005010X221A1"), "837": ("HC", "005010X222A2"), "837I": ("HC", "005010X223A3")}
@@ -112,6 +113,58 @@ def whole_claim_file(claims: int, *, number: int = 1) -> list[str]:
     for index in range(claims):
         body += sent_claim(index, dependent=index % 3 == 0)
     return transaction(body, kind="837", number=number)
+
+
+def claim_loop(
+    claim_id: str = "A1",
+    charges: Sequence[str] = ("60", "40"),
+    *,
+    order: str = "P",
+    frequency: str = "1",
+    other: str = "",
+    first: str = "PETRA",
+    born: str = "19800101",
+    dependent: str = "",
+    day: str = "20260102",
+    patient_paid: str = "",
+) -> list[str]:
+    """Return the loops of one claim, to the plan 12345 or, as its secondary, to the plan 67890.
+
+    `other` is the order of the other plan, if the claim names both. `dependent` is the first name of a dependent.
+    """
+    plans = {
+        "P": ("W1", "EXAMPLE PLAN", "12345"), "S": ("Z9", "SECOND PLAN", "67890"),
+    }  # fmt: skip
+    member, plan, payer = plans[order]
+    total = sum(map(Decimal, charges))
+    loops = [
+        f"HL*2*1*22*{int(bool(dependent))}", f"SBR*{order}*{'' if dependent else '18'}*GROUP1******CI",
+        f"NM1*IL*1*SAMPLE*{first}****MI*{member}", f"DMG*D8*{born}*F", f"NM1*PR*2*{plan}*****PI*{payer}",
+    ]  # fmt: skip
+    if dependent:
+        loops += ["HL*3*2*23*0", "PAT*19", f"NM1*QC*1*SAMPLE*{dependent}", "DMG*D8*20150505*M"]
+    loops += [f"CLM*{claim_id}*{total}***11:B:{frequency}*Y*A*Y*Y"]
+    loops += [f"AMT*F5*{patient_paid}"] if patient_paid else []
+    loops += ["NM1*82*1*DOCTOR*DANA****XX*1234567890"]
+    if other:
+        member, plan, payer = plans[other]
+        loops += [f"SBR*{other}*{'19' if dependent else '18'}*******CI", f"NM1*IL*1*SAMPLE*{first}****MI*{member}",
+                  f"NM1*PR*2*{plan}*****PI*{payer}"]  # fmt: skip
+    for number, charge in enumerate(charges, 1):
+        loops += [f"LX*{number}", f"SV1*HC:9921{number}:25*{charge}*UN*1***1", f"DTP*472*D8*{day}",
+                  f"REF*6R*{claim_id}L{number}"]  # fmt: skip
+    return loops
+
+
+def sent_file(*claims: list[str], at: str = "0930", usage: str = "P") -> list[str]:
+    """Return an 837P with these claims, sent at a time of day."""
+    head = [
+        "BHT*0019*00*1*20260105*0930*CH", "NM1*41*2*EXAMPLE CLINIC*****46*12345", "PER*IC*HELP*TE*3035550100",
+        "NM1*40*2*EXAMPLE HOUSE*****46*54321", "HL*1**20*1", "NM1*85*2*EXAMPLE CLINIC*****XX*1234567893",
+    ]  # fmt: skip
+    body = [*head, *(segment for claim in claims for segment in claim)]
+    whole = interchange([transaction(body, kind="837")], kind="837", usage=usage)
+    return [segment.replace("*20260105*0930*1*X*", f"*20260105*{at}*1*X*") for segment in whole]
 
 
 def large_remittances(bytes_min: int, *, claims: int = 2_000) -> Iterator[bytes]:

@@ -18,11 +18,13 @@ from core.models import (
     practices,
     recognized_postings,
     schedules,
+    sent_claims,
 )
 
 __all__ = [
     "claims", "exports", "feed_views", "import_changes", "import_mappings", "imports", "job_items", "jobs", "ledger",
     "ledger_sums", "metadata", "notices", "operations", "people", "practices", "recognized_postings", "schedules",
+    "sent_claims",
 ]  # fmt: skip
 
 metadata = Base.metadata

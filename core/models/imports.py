@@ -46,6 +46,7 @@ class ImportSource(StrEnum):
     CSV = "csv"  # the format of docs/import-format.md
     SYNTHEA = "synthea"
     FILE = "file"  # the office's own file, read through a mapping
+    X12 = "x12"  # claims sent (837), remittances (835) and claim acknowledgments (277CA)
 
 
 class ImportJob(Base):

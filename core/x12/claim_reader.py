@@ -18,7 +18,7 @@ class ClaimReader(TransactionReader):
     """Reads one 837P or 837I."""
 
     ignored = (
-        "BHT", "CL1", "CN1", "CR1", "CR2", "CR3", "CR4", "CR5", "CR6", "CR7", "CR8", "CRC", "CTP", "CUR", "DMG", "FRM",
+        "BHT", "CL1", "CN1", "CR1", "CR2", "CR3", "CR4", "CR5", "CR6", "CR7", "CR8", "CRC", "CTP", "CUR", "FRM",
         "HCP", "HI", "HSD", "K3", "LIN", "LQ", "MEA", "MIA", "MOA", "N2", "N3", "N4", "NTE", "OI", "PER", "PRV", "PS1",
         "PWK", "QTY", "SV4", "SV5", "SV6", "SV7", "TOO", "UR",
     )  # fmt: skip
@@ -28,6 +28,7 @@ class ClaimReader(TransactionReader):
         self._provider: Party | None = None
         self._coverage: Coverage | None = None  # of the subscriber level
         self._patient: Party | None = None
+        self._person: Party | None = None  # the last subscriber or dependent before a claim
         self._relationship = ""
         self._levels: dict[str, str] = {}  # the number of the last loop of each level
         self._level = ""
@@ -40,8 +41,8 @@ class ClaimReader(TransactionReader):
         self.takes = {
             "HL": self._take_loop, "SBR": self._take_coverage, "PAT": self._take_dependent, "NM1": self._take_party,
             "CLM": self._take_claim, "REF": self._take_reference, "DTP": self._take_period, "AMT": self._take_amount,
-            "CAS": self._take_adjustments, "LX": self._take_line_number, "SV1": self._take_professional_line,
-            "SV2": self._take_institutional_line, "SVD": self._take_line_payment,
+            "DMG": self._take_birth, "CAS": self._take_adjustments, "LX": self._take_line_number,
+            "SV1": self._take_professional_line, "SV2": self._take_institutional_line, "SVD": self._take_line_payment,
         }  # fmt: skip
 
     def finish(self, _number: int) -> None:
@@ -58,7 +59,7 @@ class ClaimReader(TransactionReader):
             self._coverage = None
         if level == _PROVIDER:
             self._provider = None
-        self._patient, self._relationship, self._references = None, "", []
+        self._patient, self._relationship, self._references, self._person = None, "", [], None
         self.claim_faults = self._loop_faults
         expected = {_PROVIDER: None, _SUBSCRIBER: _PROVIDER, _DEPENDENT: _SUBSCRIBER}
         if level not in expected:
@@ -87,6 +88,7 @@ class ClaimReader(TransactionReader):
         party = read_nm1(elements)
         self._references = party.references
         role, claim = party.role, self._claim
+        self._person = party if claim is None and role in ("IL", "QC") else None
         if claim is not None and self._at is claim:
             claim.parties.setdefault(role, party)
         elif claim is None and role == "85":
@@ -100,6 +102,10 @@ class ClaimReader(TransactionReader):
                     coverage.subscriber = coverage.subscriber or party
                 else:
                     coverage.payer = coverage.payer or party
+
+    def _take_birth(self, number: int, elements: list[str]) -> None:
+        if self._person is not None:
+            self._person.born_on = self.day(number, elements, 2)
 
     def _take_claim(self, number: int, elements: list[str]) -> None:
         self._end_claim()

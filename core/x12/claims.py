@@ -9,6 +9,7 @@ from core.x12.parties import Party, Reference
 from core.x12.problems import Fault
 
 Period = tuple[dt.date, dt.date]  # the first and the last day
+ORIGINAL: Final = "1"
 REPLACEMENT: Final = "7"
 VOID: Final = "8"
 _PAYER_CLAIM_ID: Final = "F8"

@@ -1,6 +1,7 @@
 """The envelope of a transaction: its interchange (ISA), its functional group (GS), its start (ST) and its end (SE)."""
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -11,6 +12,8 @@ from core.x12.values import DAYS, NotADate
 
 _CENTURY: Final = "20"  # ISA09 has two digits of the year
 _GROUP_ELEMENTS: Final = 9
+_SHORT_DAY_CHARACTERS: Final = 6  # YYMMDD, in version 4010
+_HOUR_AND_MINUTE: Final = re.compile(r"([01][0-9]|2[0-3])([0-5][0-9])", re.ASCII)
 
 
 class Kind(Enum):
@@ -59,6 +62,7 @@ class Group:
     receiver: str
     control: str
     version: str
+    sent_at: dt.datetime | None = None  # GS04 and GS05, in the sender's time zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,17 @@ def read_interchange(number: int, elements: Sequence[str]) -> Interchange:
 def read_group(number: int, elements: Sequence[str]) -> Group:
     """Return the group of a GS segment."""
     padded = [element.strip() for element in [*elements, *[""] * _GROUP_ELEMENTS]]
-    return Group(number, padded[2], padded[3], padded[6], padded[8])
+    return Group(number, padded[2], padded[3], padded[6], padded[8], _moment(padded[4], padded[5]))
+
+
+def _moment(day: str, time: str) -> dt.datetime | None:
+    """Return a date CCYYMMDD or YYMMDD with a time HHMM. Without a valid time, it is midnight."""
+    try:
+        date = DAYS[_CENTURY + day if len(day) == _SHORT_DAY_CHARACTERS else day]
+    except NotADate:
+        return None
+    found = _HOUR_AND_MINUTE.match(time)
+    return dt.datetime.combine(date, dt.time(int(found[1]), int(found[2])) if found else dt.time())
 
 
 def kind_of(transaction_set: str, version: str) -> Kind:

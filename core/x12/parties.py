@@ -1,5 +1,6 @@
 """Persons and organizations of a claim. Their printed form has no name and no id, so that no log shows one."""
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,6 +19,7 @@ class Party:
     middle: str = field(default="", repr=False)
     id_kind: str = ""
     id: str = field(default="", repr=False)
+    born_on: dt.date | None = field(default=None, repr=False)
     references: list[Reference] = field(default_factory=list, repr=False)
 
 

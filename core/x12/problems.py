@@ -90,6 +90,9 @@ class Problem(Enum):
     CLAIM_OUT_OF_BALANCE = Reach.CLAIM, "the claim's charge less its adjustments differs from its payment", _PERSON
     LINES_DIFFER = Reach.CLAIM, "the claim's charge differs from the sum of its lines", _ASK
     NO_LINES = Reach.CLAIM, "the claim has no service line", _ASK
+    MANY_LINES = Reach.CLAIM, "the claim has more than 999 service lines", "split the claim"
+    NO_SERVICE_DATE = Reach.CLAIM, "the claim has no date of service", _ASK
+    BAD_ID = Reach.CLAIM, "an ID is missing, longer than 100 characters, or contains a hidden character", _ASK
     NEGATIVE_CHARGE = Reach.CLAIM, "a charge is below zero; a correction replaces or voids the claim", _ASK
     MANY_ADJUSTMENTS = Reach.CLAIM, "the segment has more than six adjustments", _ASK
     NO_REASON = Reach.CLAIM, "an adjustment has no reason code", _ASK

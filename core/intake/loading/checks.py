@@ -38,6 +38,10 @@ class Origin:
     columns: Mapping[str, str] = field(default_factory=dict)
     charges: "Origin | None" = None  # the file of charge postings, if it is a different file
 
+    def place(self, at: int) -> tuple[str, int]:
+        """Return the file and the line of a staged row."""
+        return self.file, at
+
     def fault(
         self,
         row: Any,

@@ -275,11 +275,12 @@ def _read(
         if old.kind == PostingKind.CHARGE and origin.charges is not None:
             origin = origin.charges
         post_on = dating.date_of(old, new)
+        file, line = (origin.file, None) if row.at is None else origin.place(row.at)
         yield Correction(
             row.source_id,
             row.claim,
-            origin.file,
-            row.at,
+            file,
+            line,
             old,
             new,
             row.corrected_before,

@@ -192,9 +192,10 @@ def all_differences(session: Session, origins: Origins) -> Iterator[Difference]:
 
 def _read(session: Session, origins: Origins, *, limit: int | None) -> Iterator[Difference]:
     of = _FOUND.c
-    files = {stages.record_of(stage): origin.file for stage, origin in origins.items()}
+    of_record = {stages.record_of(stage): origin for stage, origin in origins.items()}
     rows = select(of.record, of.number, of.field, of.old, of.new, of.at).order_by(*_FIELD_ORDER, of.at)
     options = {} if limit else {"yield_per": _READ_AT_ONCE}
     for row in session.execute(rows.limit(limit), execution_options=options):
-        file = files.get(row.record, "")
-        yield Difference(row.record, row.number, row.field, file, row.at, row.old, row.new)
+        origin = of_record.get(row.record)
+        file, line = ("", row.at) if origin is None else origin.place(row.at)
+        yield Difference(row.record, row.number, row.field, file, line, row.old, row.new)

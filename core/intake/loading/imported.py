@@ -53,11 +53,18 @@ class Imported:
     rows_read: dict[str, RowsRead] = field(default_factory=dict)  # by file
     warnings: list[str] = field(default_factory=list)  # sentences about the file, without names
     left_out: int = 0  # claims without transactions, if skipping them was requested
+    updates: int = 0  # claims whose payer status or sent copy the files bring up to date
+    x12: dict[str, Any] | None = None  # what X12 files contain, as JSON without names
 
     @property
     def nothing_new(self) -> bool:
         """Return whether every row already existed, no record was changed and no posting was recognized."""
-        return not any(self.added.values()) and not self.changes_taken and not self.recognized.postings
+        return self.adds_nothing and not self.changes_taken
+
+    @property
+    def adds_nothing(self) -> bool:
+        """Return whether an import without the differences would change nothing."""
+        return not any(self.added.values()) and not self.recognized.postings and not self.updates
 
     def facts(self) -> dict[str, Any]:
         """Return it as JSON, without names and dates of birth."""
@@ -82,5 +89,6 @@ class Imported:
             "agreement": None if self.agreement is None else self.agreement.facts(),
             "forecast": None if self.forecast is None else self.forecast.facts(),
             "warnings": self.warnings,
+            **({} if self.x12 is None else {"x12": self.x12}),
             **({} if self.summary is None else self.summary.facts()),
         }

@@ -26,6 +26,8 @@ class Totals:
     today: dt.date  # in the practice's time zone
     has_dates: bool  # the file has posting dates
     has_charges: bool  # else it gives only balances, each of which is posted as a charge
+    # Claims as they were sent: nothing in them says what was paid, adjusted or written off since.
+    only_charges: bool = False
 
 
 def find_known_postings(session: Session, practice_id: int, source: str) -> None:

@@ -109,22 +109,31 @@ def load(
         new=control_totals(session) if is_part else in_file, on_existing=on_existing, differences=differences,
         corrections=corrections, summary=None, warnings=corrections.warnings(),
     )  # fmt: skip
-    gives_totals = totals is not None
     if not options.check_only:
-        return _write(session, practice_id, done, source=source, gives_totals=gives_totals, by=by, now=now)
+        done = _write(session, practice_id, done, source=source, totals=totals, by=by, now=now)
     to_post = corrections.to_post_cents + held_back.to_post_cents
-    done = replace(done, forecast=forecast(session, practice_id, in_file, done.new, to_post_cents=to_post))
-    return _with_agreement(session, practice_id, done, source=source, gives_totals=gives_totals)
+    return _with_balances(session, practice_id, done, source=source, totals=totals, to_post_cents=to_post)
 
 
-def _with_agreement(session: Session, practice_id: int, done: Imported, *, source: str, gives_totals: bool) -> Imported:
-    """Compare the balances after the import, or in a check if the import would move none of them."""
+def _with_balances(
+    session: Session, practice_id: int, done: Imported, *, source: str, totals: Totals | None, to_post_cents: int
+) -> Imported:
+    """Compare the balances after the import, or in a check if the import would move none. A check forecasts them.
+
+    Files with only charges have no balances to compare.
+    """
+    if totals is not None and totals.only_charges:
+        return done
+    if done.summary is None:
+        found = forecast(session, practice_id, done.in_file, done.new, to_post_cents=to_post_cents)
+        done = replace(done, forecast=found)
     moves = any(done.added.values()) or done.corrections.changed or done.corrections.missing
     if moves and done.summary is None:
         return done
     file_cents = done.in_file.total_cents
-    found = compare_balances(session, practice_id, source, file_cents=file_cents, gives_totals=gives_totals)
-    return replace(done, agreement=found)
+    gives_totals = totals is not None
+    agreement = compare_balances(session, practice_id, source, file_cents=file_cents, gives_totals=gives_totals)
+    return replace(done, agreement=agreement)
 
 
 def lock_imports(session: Session, practice_id: int) -> None:
@@ -193,7 +202,7 @@ def _write(
     done: Imported,
     *,
     source: str,
-    gives_totals: bool,
+    totals: Totals | None,
     by: Actor | None,
     now: dt.datetime,
 ) -> Imported:
@@ -222,11 +231,9 @@ def _write(
         facts = {"source": source, **done.added, **existing, **late, **recognized}
         audit.record(session, "practice.imported", Subject.practice(practice_id), by=by, now=now, **facts)
     if done.recognized.postings:
-        mark_returned(session, practice_id, source, gives_totals=gives_totals)
-    done = replace(
-        done, summary=summarize(session, practice_id, alike, done.new if not done.on_existing.claims else None)
-    )
-    return _with_agreement(session, practice_id, done, source=source, gives_totals=gives_totals)
+        mark_returned(session, practice_id, source, gives_totals=totals is not None)
+    new_claims = done.new if not done.on_existing.claims else None
+    return replace(done, summary=summarize(session, practice_id, alike, new_claims))
 
 
 def _counts(session: Session) -> dict[str, int]:

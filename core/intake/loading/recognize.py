@@ -78,9 +78,11 @@ def recognize(session: Session, practice_id: int, source: str, totals: Totals | 
     3. the adjustments of a claim, on any line
 
     If none of them did but the file gives totals, part of a change may be recognized. The rest is a correction.
-    Call `find_known_postings` first.
+    A file with only charges contains none. Call `find_known_postings` first.
     """
     gives_totals = totals is not None
+    if totals is not None and totals.only_charges:
+        return Recognized()
     of_source = (RecognizedPosting.practice_id == practice_id, RecognizedPosting.source == source)
     others = (Posting.practice_id == practice_id, is_other(source, gives_totals=gives_totals))
     if not session.scalar(select(or_(exists().where(*others), exists().where(*of_source)))):

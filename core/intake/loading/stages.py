@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 _STAGES: Final = MetaData()
 
 
-def _stage(name: str, *columns: Column[Any], made: Column[Any] | None = None) -> Table:
+def new_stage(name: str, *columns: Column[Any], made: Column[Any] | None = None) -> Table:
     """Return a stage with the columns `at` and `columns`. PostgreSQL fills in `made`."""
     return Table(
         f"stage_{name}",
@@ -44,12 +44,12 @@ def _posting_columns() -> tuple[Column[Any], ...]:
     )
 
 
-BILLING_STATUS: Final = _stage("billing_status", Column("name", Text))
-OFFICE: Final = _stage("office", Column("external_id", Text), Column("name", Text))
-PROVIDER: Final = _stage("provider", Column("external_id", Text), Column("name", Text))
-PAYER: Final = _stage("payer", Column("external_id", Text), Column("name", Text), Column("payer_class", Text))
-PATIENT: Final = _stage("patient", Column("external_id", Text), Column("name", Text), Column("birth_date", Date))
-CLAIM: Final = _stage(
+BILLING_STATUS: Final = new_stage("billing_status", Column("name", Text))
+OFFICE: Final = new_stage("office", Column("external_id", Text), Column("name", Text))
+PROVIDER: Final = new_stage("provider", Column("external_id", Text), Column("name", Text))
+PAYER: Final = new_stage("payer", Column("external_id", Text), Column("name", Text), Column("payer_class", Text))
+PATIENT: Final = new_stage("patient", Column("external_id", Text), Column("name", Text), Column("birth_date", Date))
+CLAIM: Final = new_stage(
     "claim",
     Column("external_id", Text),
     Column("patient", Text),
@@ -77,19 +77,19 @@ CLAIM: Final = _stage(
     # The future id of the claim, so that lines and postings do not have to look it up.
     made=Column("id", BigInteger, server_default=text("nextval(pg_get_serial_sequence('claim', 'id'))")),
 )
-LINE: Final = _stage(
+LINE: Final = new_stage(
     "line",
     Column("claim", Text),
     Column("number", SmallInteger),
     Column("procedure_code", Text),
 )
-POSTING: Final = _stage("posting", *_posting_columns())
+POSTING: Final = new_stage("posting", *_posting_columns())
 # The practice's postings with a staged id, and those of staged claims. `recognized`: with the values from an export.
-KNOWN_POSTING: Final = _stage("known_posting", *_posting_columns(), Column("recognized", Boolean))
+KNOWN_POSTING: Final = new_stage("known_posting", *_posting_columns(), Column("recognized", Boolean))
 # Staged postings that the ledger already has in a different form. They have no `at`.
-RECOGNIZED: Final = _stage("recognized", *_posting_columns())
+RECOGNIZED: Final = new_stage("recognized", *_posting_columns())
 # A line with its charge, as a practice writes it. LINE and POSTING are made from it.
-CHARGED_LINE: Final = _stage(
+CHARGED_LINE: Final = new_stage(
     "charged_line",
     Column("claim", Text),
     Column("number", SmallInteger),
@@ -99,7 +99,7 @@ CHARGED_LINE: Final = _stage(
 )
 
 # Synthea's ledger as in its file. LINE and POSTING are made from it.
-SYNTHEA_ROW: Final = _stage(
+SYNTHEA_ROW: Final = new_stage(
     "synthea_row",
     Column("id", Text),
     Column("claim", Text),
@@ -117,7 +117,7 @@ SYNTHEA_ROW: Final = _stage(
 )
 
 # One row of an office's own file, with its amounts as postings. The other stages are made from it.
-MAPPED_ROW: Final = _stage(
+MAPPED_ROW: Final = new_stage(
     "mapped_row",
     Column("claim", Text),
     Column("number", Integer),
@@ -163,7 +163,7 @@ MAPPED_ROW: Final = _stage(
 
 
 # What the staged postings of a line sum to. `sum_lines` makes it from POSTING.
-LINE_SUM: Final = _stage(
+LINE_SUM: Final = new_stage(
     "line_sum",
     Column("claim_id", Text),
     Column("line", SmallInteger),
@@ -178,12 +178,12 @@ LINE_SUM: Final = _stage(
 )
 
 # The balance of an existing claim according to the files. `reason`: why the import leaves another one.
-FILE_BALANCE: Final = _stage(
+FILE_BALANCE: Final = new_stage(
     "file_balance", Column("claim_id", BigInteger), Column("cents", BigInteger), Column("reason", Text)
 )
 
 # A field in which a staged row differs from the practice's record. `at` is the line of the file.
-DIFFERENCE: Final = _stage(
+DIFFERENCE: Final = new_stage(
     "difference",
     Column("record", Text),
     Column("number", Text),

@@ -16,7 +16,10 @@ _SIGNATURES: Final = (
     (b"7z\xbc\xaf", "this is a compressed file (7z); unpack it first"),
     (b"Rar!", "this is a compressed file (RAR); unpack it first"),
     (b"{\\rtf", f"this is a word-processor file (RTF); {_EXPORT} from the program that created it"),
-    (b"ISA*", "this is an X12 file, such as an 835 or 837, which cannot be imported; export the columns as CSV UTF-8"),
+    (
+        b"ISA*",
+        "this is an X12 file, such as an 835 or 837; import it without a mapping, and not with files of another type",
+    ),
 )
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _TEXT: Final = re.compile(rb"\s*(<\?xml|<!doctype|<html|<table|<workbook|[{\[])", re.IGNORECASE)

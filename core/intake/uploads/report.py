@@ -1,5 +1,6 @@
 """What an import's check found: counts, control totals, the first claims, or the faults grouped by kind."""
 
+from pathlib import Path
 from typing import Any, Final
 
 from core.intake.csv import csv_format
@@ -9,11 +10,12 @@ from core.intake.parsing.faults import EXAMPLES_MAX, Mistake
 from core.intake.parsing.folder import RowsRead
 from core.intake.synthea import synthea_format
 from core.intake.uploads.lists import DIFFERENCES, ListFiles
+from core.intake.uploads.x12_files import is_x12
 from core.models.imports import ImportSource
 
 PLACES_KEPT_MAX: Final = 10_000  # of all mistakes together
 # What must be equal in the check and in the import, so that what the user saw is what is imported.
-_CONFIRMED: Final = ("source", "added", "left_out", "in_file", "new", "on_existing", "recognized", "held_back")
+_CONFIRMED: Final = ("source", "added", "left_out", "in_file", "new", "on_existing", "recognized", "held_back", "x12")
 _CORRECTED: Final = ("added", "new", "on_existing", "held_back")
 _SYNTHEA_FILES: Final = frozenset(
     {
@@ -29,8 +31,13 @@ _KNOWN_FILES: Final = {
 }
 
 
-def guess_source(names: list[str]) -> ImportSource:
-    """Return the kind of files by their names. A single file with an unknown name is the office's own export."""
+def guess_source(folder: Path, names: list[str]) -> ImportSource:
+    """Return the kind of files, by their content if any is X12, or else by their names.
+
+    A single file with an unknown name is the office's own export.
+    """
+    if any(is_x12(folder / name) for name in names):
+        return ImportSource.X12
     if "claims_transactions.csv" in names:
         return ImportSource.SYNTHEA
     is_alone = len(names) == 1 and not any(names[0] in known for known in _KNOWN_FILES.values())
@@ -40,11 +47,9 @@ def guess_source(names: list[str]) -> ImportSource:
 def files_read(names: list[str], source: ImportSource, imported: Imported | None = None) -> dict[str, Any]:
     """Return which files were recognized, with their rows if they were read, and which were ignored."""
     rows = imported.rows_read if imported else {}
+    known = _KNOWN_FILES.get(source, frozenset(names))
     if source is ImportSource.FILE:
-        known = frozenset(names)
         rows = dict(zip(names, rows.values(), strict=False))  # only one; its name here may include a sheet
-    else:
-        known = _KNOWN_FILES[source]
     read = [{"name": name, **(_counts(rows[name]) if name in rows else {})} for name in sorted(names) if name in known]
     return {"source": source.value, "read": read, "ignored": sorted(set(names) - known)}
 
@@ -57,7 +62,7 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
     """Return the report on loaded rows. It contains patients' names, for users who may see them."""
     differences, corrections = imported.differences, imported.corrections
     return {
-        "nothing_new": not any(imported.added.values()) and not imported.recognized.postings,
+        "nothing_new": imported.adds_nothing,
         "added": imported.added,
         "already_there": imported.already_there,
         "left_out": imported.left_out,
@@ -89,6 +94,7 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
         "agreement": None if imported.agreement is None else imported.agreement.facts(),
         "forecast": None if imported.forecast is None else imported.forecast.facts(),
         "warnings": imported.warnings,
+        **({} if imported.x12 is None else {"x12": imported.x12}),
     }
 
 

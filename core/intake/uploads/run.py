@@ -29,6 +29,7 @@ from core.intake.uploads import codes, import_queries, lifecycle, mapping_questi
 from core.intake.uploads.lifecycle import ImportKey
 from core.intake.uploads.lists import ERRORS, ListFiles
 from core.intake.uploads.progress import ImportStopped, ProgressWriter, WorkerStopping
+from core.intake.uploads.x12_files import import_x12
 from core.models.imports import WORKER_STATUSES, ImportJob, ImportSource, ImportStatus
 from core.models.people import User
 from core.practices import practice_queries
@@ -84,7 +85,7 @@ def check_and_load(
 
     Raise `ImportRefused` with every mistake, and `NotAllowed` if the user may no longer import.
     """
-    source = job.source or report.guess_source(names)
+    source = job.source or report.guess_source(folder, names)
     practice = practice_queries.find(session, job.practice_id)
     is_import = job.status is S.IMPORTING
     takes = is_import and job.options.get("take_changes", False)
@@ -96,6 +97,8 @@ def check_and_load(
     }  # fmt: skip
     if source is ImportSource.FILE:
         return import_file(session, folder / names[0], Mapping.of(job.options["mapping"]), **given)
+    if source is ImportSource.X12:
+        return import_x12(session, [folder / name for name in names], **given)
     if source is ImportSource.SYNTHEA:
         given["payments"] = Payments(job.options.get("payments", Payments.ALL))
         given["skip_empty_claims"] = job.options.get("skip_empty_claims", False)
@@ -177,7 +180,7 @@ def _check_or_import(
     try:
         with session.begin_nested() as savepoint, closing(lists):
             names = worker_folder.write_files(session, job, uploaded, progress=progress, bytes_max=bytes_max)
-            source = job.source or report.guess_source(names)
+            source = job.source or report.guess_source(uploaded, names)
             found |= report.files_read(names, source)
             if source is ImportSource.FILE and mapping_questions.asks_for_mapping(
                 session, job, uploaded, names, found, now=now
@@ -219,7 +222,7 @@ def _load(
     """Load the files and return the report."""
     imported = check_and_load(session, job, folder, names, lists=lists, progress=progress, now=now)
     lists.close()
-    read = report.files_read(names, job.source or report.guess_source(names), imported)
+    read = report.files_read(names, job.source or report.guess_source(folder, names), imported)
     return {**read, **report.of_imported(imported, lists)}
 
 

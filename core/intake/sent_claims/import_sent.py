@@ -1,0 +1,156 @@
+"""Import the claims of 837 files: the charges of new claims, once, and what changed on claims that exist."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Actor
+from core.counting import counted
+from core.intake.loading import stages
+from core.intake.loading.additions import HoldBack
+from core.intake.loading.imported import Imported, ImportOptions
+from core.intake.loading.known_postings import Totals
+from core.intake.loading.load import load, lock_imports
+from core.intake.parsing.faults import FaultKind, Faults
+from core.intake.parsing.folder import Progress
+from core.intake.sent_claims.build_stages import build_stages
+from core.intake.sent_claims.known_claims import fit_to_known
+from core.intake.sent_claims.read_files import SentOrigin, X12File, origin_of, stage_claims
+from core.intake.sent_claims.remember import count_newer, remember_sent
+from core.money import format_cents
+from core.practices import practice_days, practice_queries
+from core.x12.check import Found
+
+SOURCE: Final = "x12"
+LISTED_MAX: Final = 20  # claims of one kind on the page
+# One number for two patients or two visits: taking the newest copy would lose the charges of the other.
+_REUSED: Final = """
+    SELECT min(at) AS at, claim, count(DISTINCT birth_date) > 1 AND count(DISTINCT patient_name) > 1 AS has_two_patients
+    FROM stage_sent_copy
+    GROUP BY claim
+    HAVING (count(DISTINCT birth_date) > 1 AND count(DISTINCT patient_name) > 1)
+        OR count(DISTINCT service_date) FILTER (WHERE frequency NOT IN ('7', '8')) > 1
+    ORDER BY 1 LIMIT 1000
+"""
+_VOIDED: Final = """
+    SELECT v.claim FROM stage_voided v WHERE EXISTS (SELECT FROM stage_picked_copy p WHERE p.claim = v.claim)
+        OR EXISTS (SELECT FROM claim c WHERE c.practice_id = :practice_id AND c.external_id = v.claim)
+    ORDER BY v.claim
+"""
+_DIFFERENT: Final = """
+    SELECT known.claim FROM stage_known_claim known JOIN stage_picked_copy p ON p.claim = known.claim
+    WHERE NOT known.is_own AND known.billed <> p.charge ORDER BY known.claim
+"""
+_COUNTS: Final = """
+    SELECT (SELECT count(*) FROM stage_sent_copy) AS copies,
+           (SELECT count(DISTINCT claim) FROM stage_sent_copy) AS claims,
+           (SELECT count(*) FROM stage_picked_copy WHERE frequency = '7') AS replacements,
+           (SELECT count(*) FROM stage_older_copy) AS older,
+           (SELECT count(*) FROM stage_voided v WHERE NOT EXISTS (
+               SELECT FROM stage_picked_copy p WHERE p.claim = v.claim) AND NOT EXISTS (
+               SELECT FROM claim c WHERE c.practice_id = :practice_id AND c.external_id = v.claim)) AS unknown_voids,
+           (SELECT count(*) FROM stage_known_claim WHERE NOT is_own) AS of_other_files,
+           (SELECT count(*) FROM stage_picked_copy WHERE patient_paid <> 0) AS with_patient_payment,
+           (SELECT coalesce(sum(patient_paid), 0)::bigint FROM stage_picked_copy) AS patient_paid_cents
+"""
+
+
+@dataclass
+class SentClaims:
+    """What the 837 files contain besides new claims."""
+
+    left_out: int = 0  # claims with a fault, which are not imported
+    found: Found = field(default_factory=Found)  # their faults
+    counts: dict[str, int] = field(default_factory=dict)
+    voided: list[str] = field(default_factory=list)  # claim IDs
+    different: list[str] = field(default_factory=list)  # claim IDs of other files with another charge
+    remembered: int = 0  # existing claims about which the files know more
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            **self.counts, "left_out": self.left_out, "remembered": self.remembered,
+            "voided": {"count": len(self.voided), "first": self.voided[:LISTED_MAX]},
+            "different": {"count": len(self.different), "first": self.different[:LISTED_MAX]},
+        }  # fmt: skip
+
+    def warnings(self) -> list[str]:
+        """Return what a user should know, in sentences."""
+        counts, found = self.counts, []
+        if self.voided:
+            found.append(
+                f"{counted(len(self.voided), 'claim')} voided at the payer: {_names(self.voided)}. No balance changes. "
+                "Check each claim by hand."
+            )
+        if self.different:
+            found.append(
+                f"{counted(len(self.different), 'claim')} from another import with a different charge: "
+                f"{_names(self.different)}. The charges stay as they are."
+            )
+        if paid := counts.get("patient_paid_cents"):
+            found.append(
+                f"The files mention {format_cents(paid)} paid by patients. Charges are imported, and payments are not."
+            )
+        return found
+
+
+def import_sent(
+    session: Session,
+    practice_id: int,
+    files: Sequence[X12File],
+    *,
+    by: Actor | None,
+    now: dt.datetime,
+    options: ImportOptions,
+    faults: Faults,
+    progress: Progress | None = None,
+) -> tuple[Imported, SentClaims]:
+    """Import the claims of the files. Raise what `load` raises."""
+    lock_imports(session, practice_id)
+    stages.open_stages(session)
+    sent, origin = SentClaims(), origin_of(files)
+    sent.left_out = stage_claims(session, files, sent.found, progress=progress)
+    if progress is not None:
+        progress("checking and loading", 0, 0)
+    _report_reused_numbers(session, origin, faults)
+    build_stages(session, practice_id)
+    fit_to_known(session, practice_id)
+    _describe(session, practice_id, sent)
+    today = practice_days.today(practice_queries.find(session, practice_id), now=now)
+    origins = dict.fromkeys(
+        (stages.OFFICE, stages.PROVIDER, stages.PAYER, stages.PATIENT, stages.CLAIM, stages.LINE, stages.POSTING),
+        origin,
+    )
+    done = load(
+        session, practice_id, source=SOURCE, origins=origins, faults=faults, by=by, now=now, options=options,
+        holds_back=HoldBack.TO_CORRECT,
+        totals=Totals(today, has_dates=False, has_charges=True, only_charges=True),
+    )  # fmt: skip
+    if not options.check_only:
+        remember_sent(session, practice_id)
+    return done, sent
+
+
+def _describe(session: Session, practice_id: int, sent: SentClaims) -> None:
+    bound = {"practice_id": practice_id}
+    sent.counts = dict(session.execute(text(_COUNTS), bound).one()._mapping)
+    sent.voided = list(session.scalars(text(_VOIDED), bound))
+    sent.different = list(session.scalars(text(_DIFFERENT), bound))
+    sent.remembered = count_newer(session, practice_id)
+
+
+def _report_reused_numbers(session: Session, origin: SentOrigin, faults: Faults) -> None:
+    for row in session.execute(text(_REUSED)):
+        two = "patients" if row.has_two_patients else "dates of service"
+        cure = f"this claim ID belongs to two {two}; give each claim its own ID, and send it again"
+        faults.add(origin.fault(row, "external_id", row.claim, cure, kind=FaultKind.REFERENCE))
+    faults.refuse_if_any()
+
+
+def _names(claims: Sequence[str]) -> str:
+    more = f" and {len(claims) - LISTED_MAX:,} more" if len(claims) > LISTED_MAX else ""
+    return ", ".join(claims[:LISTED_MAX]) + more

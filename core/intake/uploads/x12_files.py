@@ -1,0 +1,148 @@
+"""`settle import x12`: import X12 files, all or none: the claims sent (837) before what came back about them."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Action, Actor
+from core.counting import counted
+from core.intake.loading.imported import AS_NEW, Imported, ImportOptions
+from core.intake.parsing.faults import Fault, FaultKind, Faults
+from core.intake.parsing.folder import Progress, RowsRead
+from core.intake.sent_claims.import_sent import import_sent
+from core.intake.sent_claims.read_files import CLAIM_KINDS, X12File, is_usable
+from core.practices.create import find_or_create_practice
+from core.x12 import problems
+from core.x12.check import CheckedFile, Found, Summary, check_file
+from core.x12.delimiters import ISA_START
+from core.x12.envelope_records import Kind
+
+_HEAD_BYTES: Final = 65_536
+_NO_REMITTANCES: Final = (
+    "this file contains a remittance (835), which cannot be imported yet; import it without this file"
+)
+_NOT_X12: Final = "this file is not X12; import X12 files and other files separately"
+
+
+def is_x12(path: Path) -> bool:
+    """Return whether the file contains the start of an X12 interchange where the reader looks for it."""
+    with path.open("rb") as binary:
+        head = binary.read(_HEAD_BYTES).decode("latin-1")
+    return ISA_START.search(head) is not None
+
+
+def import_x12(
+    session: Session,
+    paths: Sequence[Path],
+    *,
+    practice_name: str,
+    time_zone: str | None = None,
+    now: dt.datetime,
+    by: Actor | None = None,
+    options: ImportOptions = AS_NEW,
+    faults: Faults | None = None,
+    progress: Progress | None = None,
+) -> Imported:
+    """Import the X12 files, all or none. Create the practice if needed.
+
+    `by` is None for the command line. Raise what `import_csv` raises.
+    """
+    if by is not None:
+        by.require(Action.IMPORT)
+    faults = Faults() if faults is None else faults
+    practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
+    files = _check(sorted(paths, key=lambda path: path.name), faults, progress)
+    imported, sent = import_sent(
+        session, practice_id, files, by=by, now=now, options=options, faults=faults, progress=progress
+    )
+    rows = {one.name: RowsRead(sum(each.claims for each in one.checked.transactions), 0) for one in files}
+    x12 = {"files": [_facts_of_file(one.checked) for one in files], "left_out": _facts_of_faults(sent.found)}
+    warnings = [*imported.warnings, *_warnings(files, sent.found, sent.left_out), *sent.warnings()]
+    facts = {**x12, "sent": sent.facts()}
+    return replace(imported, rows_read=rows, updates=sent.remembered, warnings=warnings, x12=facts)
+
+
+def _check(paths: Sequence[Path], faults: Faults, progress: Progress | None) -> list[X12File]:
+    """Read every file to its end. Raise `ImportRefused` for a file that cannot be used at all."""
+    files, base = [], 0
+    for path in paths:
+        if progress is not None:
+            progress(f"reading {path.name}", 0, 0)
+        if not is_x12(path):
+            faults.add(Fault(path.name, _NOT_X12, kind=FaultKind.STRUCTURE))
+            continue
+        checked = check_file(path)
+        files.append(X12File(path, checked, base))
+        base += path.stat().st_size // 2 + 1  # more than its segments, each of which has two bytes or more
+        _add_faults(checked, faults)
+    faults.refuse_if_any()
+    return files
+
+
+def _add_faults(checked: CheckedFile, faults: Faults) -> None:
+    """Add what keeps the whole file from being used: no part of it is readable, or no transaction can be imported."""
+    if checked.refused is not None:
+        _add(checked.refused, faults)
+        return
+    if any(one.kind is Kind.REMITTANCE for one in checked.transactions):
+        faults.add(Fault(checked.file, _NO_REMITTANCES, kind=FaultKind.STRUCTURE))
+    read = [one for one in checked.transactions if one.kind is not Kind.OTHER]
+    if not any(map(is_usable, read)):
+        for summary in read:
+            for found in summary.found.worst_first:
+                if found.problem.reach >= problems.Reach.TRANSACTION:
+                    for place in found.places:
+                        _add(place, faults)
+
+
+def _warnings(files: Sequence[X12File], left_out: Found, claims: int) -> list[str]:
+    """Return what is not imported, with its first place."""
+    found = []
+    for file in files:
+        for summary in file.checked.transactions:
+            worst = summary.found.worst_first
+            if summary.kind is not Kind.OTHER and not is_usable(summary):
+                found.append(f"Not imported: 1 transaction. {worst[0].places[0]}.")
+    if claims:
+        found += [f"Not imported: {counted(one.count, 'claim')}. {one.places[0]}." for one in left_out.worst_first]
+    return found
+
+
+def _add(fault: problems.Fault, faults: Faults) -> None:
+    place = [
+        *([f"segment {fault.segment:,}"] if fault.segment is not None else []),
+        *([f"byte {fault.byte:,}"] if fault.byte is not None else []), *filter(None, (fault.element, fault.detail)),
+    ]  # fmt: skip
+    cure = f"{fault.problem.wrong}; {fault.problem.cure}"
+    faults.add(Fault(fault.file, cure, note=", ".join(place) or None, kind=FaultKind.STRUCTURE))
+
+
+def _facts_of_file(checked: CheckedFile) -> dict[str, Any]:
+    return {
+        "file": checked.file,
+        "transactions": [_facts_of_transaction(one) for one in checked.transactions],
+        "faults": _facts_of_faults(checked.found),
+    }
+
+
+def _facts_of_transaction(summary: Summary) -> dict[str, Any]:
+    opened = summary.opened
+    return {
+        "kind": summary.kind.value if summary.kind is not Kind.OTHER else opened.transaction_set,
+        "interchange": opened.interchange.control, "control": opened.control, "claims": summary.claims,
+        "lines": summary.lines, "charge_cents": summary.charge_cents, "is_imported": is_usable(summary)
+        and summary.kind in (*CLAIM_KINDS, Kind.ACKNOWLEDGMENT),
+        "day": summary.day.isoformat() if summary.day else None, "faults": _facts_of_faults(summary.found),
+    }  # fmt: skip
+
+
+def _facts_of_faults(found: Found) -> list[dict[str, Any]]:
+    return [
+        {"code": one.problem.name.lower(), "count": one.count, "reach": one.problem.reach.words,
+         "sentence": f"{one.places[0]}."}
+        for one in found.worst_first
+    ]  # fmt: skip

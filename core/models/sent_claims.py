@@ -1,0 +1,50 @@
+"""Claims as they were sent to payers in 837 files: what finds them again in a payer's answers."""
+
+import datetime as dt
+
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKeyConstraint, Index, SmallInteger
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db.base import Base, PracticeId, Str
+
+
+class SentClaim(Base):
+    """A claim with one of its payers, as in the newest 837 that names both."""
+
+    __tablename__ = "sent_claim"
+    __table_args__ = (
+        ForeignKeyConstraint(["practice_id", "claim_id"], ["claim.practice_id", "claim.id"]),
+        CheckConstraint("payer_order IN ('P', 'S', 'T')", name="payer_order_known"),
+        Index("ix_sent_claim_member", "practice_id", "member_id"),
+    )
+
+    practice_id: Mapped[PracticeId]
+    claim_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    payer_order: Mapped[Str] = mapped_column(primary_key=True)  # P primary, S secondary, T tertiary
+    payer_number: Mapped[str | None]  # NM109, such as the payer's electronic ID
+    payer_name: Mapped[str | None]
+    member_id: Mapped[str | None]  # the subscriber's
+    frequency: Mapped[Str]  # 1 original, 7 replacement, 8 void
+    # In the sender's time zone. Dates and times of different files compare, because one system writes them.
+    sent_at: Mapped[dt.datetime | None] = mapped_column(DateTime())
+    digest: Mapped[Str]  # of the transaction
+    status_on: Mapped[dt.date | None]  # of the last 277CA about the claim with this payer
+
+
+class SentLine(Base):
+    """A service line, as in the newest 837 with the claim. Only for lines that the claim has."""
+
+    __tablename__ = "sent_line"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["practice_id", "claim_id", "line"],
+            ["line_item.practice_id", "line_item.claim_id", "line_item.number"],
+        ),
+    )
+
+    practice_id: Mapped[PracticeId]
+    claim_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    line: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    control_number: Mapped[str | None]  # REF*6R, which the payer must return with the line
+    modifiers: Mapped[Str]  # separated by spaces
+    service_on: Mapped[dt.date | None]

@@ -1,0 +1,160 @@
+"""Claims that were sent (837): each charge is posted once, however often and to whomever the claim is sent."""
+
+from dataclasses import replace
+
+from core.db.engine import transaction
+from core.intake.csv.csv_import import import_csv
+from core.intake.loading.imported import AS_NEW
+from tests.core.intake.conftest import FilesOfPractice
+from tests.core.intake.x12.conftest import PRACTICE, X12Files
+from tests.factories import NOW
+from tests.x12_files import claim_loop
+
+CHECK = replace(AS_NEW, check_only=True)
+
+
+def test_a_claim_is_charged_once_however_often_its_file_is_imported(x12: X12Files) -> None:
+    file = x12.sent(claim_loop(dependent="PAT", patient_paid="15"), claim_loop("A2", ["12.34", "0"]))
+    checked = x12.load(file, options=CHECK)
+
+    done = x12.load(file)
+
+    assert checked.added == done.added == {
+        "offices": 1, "providers": 1, "payers": 1, "patients": 2, "claims": 2, "lines": 4, "postings": 3
+    }  # fmt: skip
+    assert checked.x12 == done.x12
+    claim = x12.claim("A1")
+    assert (claim.billed, claim.insurance_due, claim.patient_due, claim.patient_paid) == (100_00, 100_00, 0, 0)
+    assert (claim.billing_status, claim.primary_status) == ("Bill Insurance", "In Process at Clearinghouse")
+    assert (str(claim.service_date), str(claim.first_edi_on)) == ("2026-01-02", "2026-01-05")
+    assert "$15.00 paid by patients" in done.warnings[0]
+    again = x12.load(file)
+    assert again.nothing_new
+    assert not again.differences.count
+    assert (again.corrections.changed, again.corrections.missing) == (0, 0)
+    assert x12.claim("A1").billed == 100_00
+
+
+def test_a_dependent_is_a_patient_whose_number_holds_no_name(x12: X12Files) -> None:
+    x12.load(x12.sent(claim_loop("A1", dependent="PAT"), claim_loop("A2"), claim_loop("A3", dependent="PAT")))
+
+    patients = x12.rows("SELECT name, birth_date::text, external_id FROM patient ORDER BY birth_date")
+    assert [row[:2] for row in patients] == [("SAMPLE, PETRA", "1980-01-01"), ("SAMPLE, PAT", "2015-05-05")]
+    assert patients[0][2] == "W1"
+    assert str(patients[1][2]).startswith("W1-")
+    assert "PAT" not in str(patients[1][2]).upper()
+    assert x12.claim("A1").patient_id == x12.claim("A3").patient_id != x12.claim("A2").patient_id
+    x12.load(x12.sent(claim_loop("A4", first="ROY", born="19770303"), name="shared.837"))
+    assert x12.claim("A4").patient_id not in {x12.claim("A1").patient_id, x12.claim("A2").patient_id}
+
+
+def test_the_copy_to_the_secondary_payer_adds_the_payer_and_no_charge(x12: X12Files) -> None:
+    x12.load(x12.sent(claim_loop()))
+    copy = x12.sent(claim_loop(order="S", other="P"), name="secondary.837", at="1000")
+
+    done = x12.load(copy)
+
+    assert (done.added["claims"], done.added["lines"], done.added["postings"]) == (0, 0, 0)
+    assert done.differences.counts == {"claim secondary payer": 1, "claim secondary status": 1}
+    assert x12.claim("A1").billed == 100_00
+    x12.load(copy, options=replace(AS_NEW, take_changes=True))
+    claim = x12.claim("A1")
+    assert (claim.billed, claim.secondary_status) == (100_00, "In Process at Clearinghouse")
+    assert claim.secondary_payer_id is not None
+
+
+def test_both_copies_in_one_import_charge_once(x12: X12Files) -> None:
+    files = x12.sent(claim_loop()), x12.sent(claim_loop(order="S", other="P"), name="secondary.837", at="1000")
+
+    x12.load(*files)
+
+    claim = x12.claim("A1")
+    assert (claim.billed, claim.billing_status) == (100_00, "Bill Secondary Insurance")
+    assert (claim.primary_status, claim.secondary_status) == ("In Process at Clearinghouse",) * 2
+    assert x12.rows("SELECT external_id FROM patient") == [("W1",)]
+    assert x12.load(*reversed(files)).nothing_new
+
+
+def test_a_replacement_is_offered_as_a_correction_and_an_older_copy_never_is(x12: X12Files) -> None:
+    original = x12.sent(claim_loop())
+    x12.load(original)
+    replacement = x12.sent(claim_loop(charges=["60", "35", "7"], frequency="7"), name="replacement.837", at="1000")
+
+    offered = x12.load(replacement)
+
+    assert (offered.added["postings"], offered.held_back, offered.corrections.to_post) == (0, 1, 1)
+    assert x12.claim("A1").billed == 100_00
+    x12.load(replacement, options=replace(AS_NEW, post_corrections=True))
+    assert x12.claim("A1").insurance_due == 102_00
+    assert x12.load(replacement).nothing_new
+    older = x12.load(original)
+    assert older.nothing_new
+    assert (older.corrections.changed, older.corrections.missing) == (0, 0)
+    assert older.x12 is not None
+    assert older.x12["sent"]["older"] == 1
+
+
+def test_a_void_changes_no_balance_and_asks_for_a_look(x12: X12Files) -> None:
+    original, void = x12.sent(claim_loop()), x12.sent(claim_loop(frequency="8"), name="void.837", at="1000")
+    x12.load(original)
+
+    done = x12.load(void)
+
+    assert not any(done.added.values())
+    assert done.differences.counts == {"claim hold": 1}
+    assert done.warnings[0].startswith("1 claim voided at the payer: A1.")
+    assert x12.claim("A1").insurance_due == 100_00
+    x12.load(void, options=replace(AS_NEW, take_changes=True))
+    assert x12.claim("A1").hold == "hold"
+    assert x12.load(original).nothing_new
+    assert x12.claim("A1").insurance_due == 100_00
+
+
+def test_a_void_of_an_unknown_claim_adds_nothing(x12: X12Files) -> None:
+    done = x12.load(x12.sent(claim_loop(), claim_loop("A2", frequency="8")))
+
+    assert done.added["claims"] == 1
+    assert done.x12 is not None
+    assert done.x12["sent"]["unknown_voids"] == 1
+
+
+def test_a_claim_from_another_import_keeps_its_charge_patient_and_payer(x12: X12Files, files: FilesOfPractice) -> None:
+    files.load(PRACTICE)
+    before = x12.claim("184146027")
+    same_person = claim_loop("184146027", ["220.50"], first="OTIS")
+
+    done = x12.load(x12.sent(same_person, claim_loop("184146026", ["60"], born="19800228")))
+
+    assert not any(done.added.values())
+    assert set(done.differences.counts) == {"claim last edi on"}
+    assert (done.warnings[0].split(":")[0], x12.claim("184146026").billed) == (
+        "1 claim from another import with a different charge", 150_00
+    )  # fmt: skip
+    after = x12.claim("184146027")
+    assert (after.billed, after.patient_id, after.primary_payer_id) == (
+        before.billed, before.patient_id, before.primary_payer_id
+    )  # fmt: skip
+    assert x12.rows("SELECT count(*) FROM sent_claim") == [(2,)]
+    with transaction(x12.sessions) as session:
+        assert import_csv(session, files.path, practice_name=PRACTICE, now=NOW).nothing_new
+
+
+def test_a_claim_number_of_another_patient_is_refused(x12: X12Files) -> None:
+    x12.load(x12.sent(claim_loop()))
+
+    faults = x12.faults(
+        x12.sent(claim_loop(first="OTHER", born="19911231", dependent="KIM"), name="other.837", at="1000")
+    )
+
+    assert len(faults) == 1
+    assert "this claim ID belongs to another patient" in faults[0]
+    assert "other.837" in faults[0]
+    assert "CLM01" in faults[0] or "NM109" in faults[0]
+
+
+def test_one_number_for_two_visits_or_two_patients_is_refused(x12: X12Files) -> None:
+    visits = x12.sent(claim_loop(), claim_loop(day="20260103"))
+    patients = x12.sent(claim_loop(), claim_loop(dependent="PAT"), name="patients.837")
+
+    assert ["two dates of service" in fault for fault in x12.faults(visits)] == [True]
+    assert ["two patients" in fault for fault in x12.faults(patients)] == [True]

@@ -1,0 +1,102 @@
+"""X12 files that cannot be imported are refused with the place and the fix. Public samples import to the cent."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.core.intake.x12.conftest import X12Files
+from tests.x12_files import PLAIN, claim_loop, interchange, paid_claim, remittance, sent_file
+
+GOOD = PLAIN.write(sent_file(claim_loop()))
+# Claims, lines and charges by figures that another reader gave.
+SAMPLES = {
+    "cosyte-p-canonical.837": (1, 1, 150_00),
+    "lfh-4010-coordination-of-benefits.837": (1, 3, 79_04),
+    "lfh-4010-patient-is-dependent.837": (1, 4, 100_00),
+    "lfh-i-institutional-claim.837": (1, 2, 89_93),
+    "lfh-i-two-claims-single-provider.837": (2, 3, 139_95),
+    "lfh-p-demo.autoaccident.837": (1, 2, 185_00),
+    "lfh-p-demo.cob.example3.A.837": (1, 3, 79_04),
+    "lfh-p-demo.drug.example10.1.837": (1, 2, 103_37),
+    "lfh-p-demo.example1.837": (1, 4, 100_00),
+}
+REFUSED_SAMPLES = ("cosyte-p-comprehensive.837", "cosyte-p-edge-cases.837", "cosyte-p-with-patient-hl.837")
+
+
+def as_production(sample: Path) -> str:
+    """Return a sample without its mark as a test."""
+    return sample.read_bytes().decode("latin-1").replace("*T*:~", "*P*:~", 1)
+
+
+def test_public_samples_import_to_the_cent_and_only_once(x12: X12Files, samples: Path) -> None:
+    for name, (claims, lines, cents) in SAMPLES.items():
+        file = x12.write(name, as_production(samples / "837" / name))
+        done = x12.load(file, practice=name)  # the samples share claim numbers
+        assert (done.added["claims"], done.added["lines"], done.new.charges.cents) == (claims, lines, cents), name
+        assert x12.load(file, practice=name).nothing_new, name
+    unsplit = x12.write("unsplit.837", as_production(samples / "837" / "lfh-p-demo.cob.2ndary.example4.837"))
+    assert "an ID is missing" in x12.load(unsplit).warnings[0], "its separator is not the one that ISA16 declares"
+    copy = x12.write("b.837", as_production(samples / "837" / "lfh-p-demo.cob.example3.B.837"))
+
+    again = x12.load(copy, practice="lfh-p-demo.cob.example3.A.837")
+
+    assert (again.added["claims"], again.added["patients"], again.added["postings"]) == (0, 0, 0)
+    total = [(sum(one[0] for one in SAMPLES.values()), sum(one[2] for one in SAMPLES.values()))]
+    assert x12.rows("SELECT count(*), sum(billed)::bigint FROM claim") == total
+
+
+@pytest.mark.parametrize("name", REFUSED_SAMPLES)
+def test_a_sample_with_a_wrong_count_is_refused(x12: X12Files, samples: Path, name: str) -> None:
+    faults = x12.faults(x12.write(name, as_production(samples / "837" / name)))
+
+    assert "the count differs from the number of segments" in faults[0]
+    assert "ask the sender for the whole file again" in faults[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (GOOD[: GOOD.index("SE*")], "the transaction ends without its SE segment; ask the sender for the whole file"),
+        (
+            GOOD.replace("*P*:~", "*T*:~", 1),
+            "the file is marked as a test; send the production file (segment 1, ISA15)",
+        ),
+        (GOOD.replace("SAMPLE", "SAM\0LE", 1), "the file contains a NUL byte; save the file as plain text"),
+        (GOOD.replace("NM1*82", "NM1*82" + "X" * 200_000, 1), "a segment is longer than 64 KB"),
+        (PLAIN.write(interchange([remittance([paid_claim(1)], paid="71")])), "a remittance (835)"),
+        ("claim_id,amount\nA1,1.00\n", "this file is not X12; import X12 files and other files separately"),
+    ],
+)
+def test_a_bad_file_is_refused_with_its_place_and_fix(x12: X12Files, content: str, words: str) -> None:
+    faults = x12.faults(x12.write("bad.837", content), x12.write("good.837", GOOD))
+
+    assert len(faults) == 1
+    assert faults[0].startswith("bad.837: ")
+    assert words in faults[0]
+    assert x12.rows("SELECT count(*) FROM practice") == [(0,)]
+
+
+def test_a_claim_with_a_fault_is_left_out_and_named_by_its_place(x12: X12Files) -> None:
+    wrong = [segment.replace("CLM*A2*100*", "CLM*A2*100.01*") for segment in claim_loop("A2")]
+    undated = [segment for segment in claim_loop("A3") if not segment.startswith("DTP")]
+
+    done = x12.load(x12.sent(claim_loop(), wrong, undated))
+
+    assert done.added["claims"] == 1
+    charge, date = done.warnings
+    assert charge.startswith(
+        "Not imported: 1 claim. claims.837, segment 30, CLM02: the claim's charge differs from the"
+    )
+    assert charge.endswith("(claim $100.01, lines $100.00); ask the sender to correct it.")
+    assert date.startswith("Not imported: 1 claim. claims.837, segment ")
+    assert date.endswith("DTP03: the claim has no date of service; ask the sender to correct it.")
+
+
+def test_a_transaction_that_is_cut_off_does_not_stop_the_others(x12: X12Files) -> None:
+    cut = PLAIN.write(sent_file(claim_loop("A2")))
+
+    done = x12.load(x12.write("two.837", GOOD + cut[: cut.index("SE*")]))
+
+    assert done.added["claims"] == 1
+    assert done.warnings[0].startswith("Not imported: 1 transaction. two.837, segment ")
+    assert "ends without its SE segment" in done.warnings[0]
