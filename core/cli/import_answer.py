@@ -180,7 +180,8 @@ def _files(report: dict[str, Any]) -> list[str]:
         if "rows" in file
     ]
     ignored = report.get("ignored", ())
-    lines = [f"Rows read: {', '.join(read)}."] if read else []
+    what = "Claims" if report.get("source") == ImportSource.X12.value else "Rows"
+    lines = [f"{what} read: {', '.join(read)}."] if read else []
     if ignored:
         lines.append(f"Ignored, because Batch Settle's format has no file with this name: {', '.join(ignored)}.")
     return lines

@@ -43,7 +43,7 @@ def print_import(
         return
     if created and not asked.check_only:
         print_created(practice_name)
-    _print_rows_read(imported.rows_read)
+    _print_rows_read(imported.rows_read, "Rows" if imported.x12 is None else "Claims")
     for warning in imported.warnings:
         click.echo(f"Warning: {warning}")
     if imported.left_out:
@@ -102,7 +102,7 @@ def print_postings_import(done: ImportedPostings, practice_name: str, *, as_json
     _print_summary(done.summary)
 
 
-def _print_rows_read(rows_read: dict[str, RowsRead]) -> None:
+def _print_rows_read(rows_read: dict[str, RowsRead], what: str = "Rows") -> None:
     """Print how many rows each file contained, so that missing rows are noticed."""
     files = (
         f"{name} {rows.read:,}"
@@ -110,7 +110,7 @@ def _print_rows_read(rows_read: dict[str, RowsRead]) -> None:
         + (" and a totals row that agrees" if rows.totals_agree else "")
         for name, rows in rows_read.items()
     )
-    click.echo(f"Rows read: {', '.join(files)}.")
+    click.echo(f"{what} read: {', '.join(files)}.")
 
 
 def _rows(rows_read: dict[str, RowsRead]) -> dict[str, dict[str, int]]:

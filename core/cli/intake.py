@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from core.cli import context, import_output, mapped_import, options, practices, uploads
+from core.cli import context, import_output, mapped_import, options, practices, uploads, x12_import
 from core.cli.import_options import Asked, all_faults_option, import_options
 from core.cli.import_session import import_session, progress_bar
 from core.counting import counted
@@ -19,9 +19,6 @@ _SAMPLE_CLAIMS_MAX = 10_000_000
 
 _folder = click.Path(file_okay=True, path_type=Path)  # core reports a missing folder in its own words
 _practice_option = click.option("--practice", "practice_name", metavar="NAME", help="The practice to import into.")
-_time_zone_option = click.option(
-    "--time-zone", metavar="ZONE", help="Time zone for a new practice.  [default: America/New_York]"
-)
 
 
 @click.group("import")
@@ -30,8 +27,8 @@ def import_() -> None:
 
     The command lists each kind of error with its first locations.
 
-    upload, show, map, list, confirm and discard act for a signed-in user. file, csv, synthea and postings run on the
-    server.
+    upload, show, map, list, confirm and discard act for a signed-in user. file, csv, x12, synthea and postings run
+    on the server.
     """
 
 
@@ -39,7 +36,7 @@ def import_() -> None:
 @click.argument("folder", metavar="DIR", type=_folder, required=False)
 @_practice_option
 @practices.create_option
-@_time_zone_option
+@options.time_zone_option
 @click.option("--template", type=_folder, metavar="DIR", help="Write example files to DIR instead of importing.")
 @import_options
 @options.json_option
@@ -77,7 +74,7 @@ def csv_(
 @click.argument("folder", metavar="DIR", type=_folder)
 @click.option("--practice", "practice_name", metavar="NAME", required=True, help="The practice to import into.")
 @practices.create_option
-@_time_zone_option
+@options.time_zone_option
 @click.option(
     "--without-last-payment",
     "payments",
@@ -166,6 +163,6 @@ def postings(file: Path, practice_name: str, email: str | None, faults: Faults, 
     import_output.print_postings_import(done, practice_name, as_json=as_json)
 
 
-for _command in (mapped_import.file_, *uploads.UPLOAD_COMMANDS):
+for _command in (mapped_import.file_, x12_import.x12_, *uploads.UPLOAD_COMMANDS):
     import_.add_command(_command)
 COMMANDS = [import_, sample]

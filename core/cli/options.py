@@ -81,3 +81,8 @@ def parse_filters(pairs: tuple[str, ...]) -> dict[str, object]:
             raise click.UsageError(f"--filter {pair}: write KEY=VALUE, for example total_due_max_cents=5000")
         given.setdefault(key, []).append(value)
     return ClaimFilter.from_texts({key: v[0] if len(v) == 1 else v for key, v in given.items()}).given()
+
+
+time_zone_option = click.option(
+    "--time-zone", metavar="ZONE", help="Time zone for a new practice.  [default: America/New_York]"
+)

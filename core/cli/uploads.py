@@ -53,7 +53,8 @@ def upload(
 ) -> Any:
     """Upload files and show what an import would add.
 
-    FILE is your own export (CSV or XLSX), a CSV file in Batch Settle's format, a zip file, or a folder of CSV files.
+    FILE is your own export (CSV or XLSX), a CSV file in Batch Settle's format, an X12 file, a zip file, or a folder of
+    CSV files.
     Nothing is imported until `settle import confirm`.
     """
     paths = [path for given in files for path in (sorted(given.glob("*.csv")) if given.is_dir() else [given])]

@@ -13,12 +13,6 @@ from core.x12.check import CheckedFile, Found, Summary, check_file
 from core.x12.envelope_records import Kind
 from core.x12.problems import Fault, Reach
 
-_NAMES: Final = {
-    Kind.REMITTANCE: "835 remittance",
-    Kind.PROFESSIONAL: "837P professional claims",
-    Kind.INSTITUTIONAL: "837I institutional claims",
-    Kind.ACKNOWLEDGMENT: "277CA claim acknowledgment",
-}
 _SUBMISSIONS: Final = {"1": "original", "7": "replacement", "8": "void"}
 _CENTS: Final = ("charge", "line_charge", "adjusted", "paid", "patient", "provider")
 
@@ -66,7 +60,8 @@ def _lines_of_file(checked: CheckedFile) -> list[str]:
 
 def _lines_of_transaction(summary: Summary) -> list[str]:
     opened, interchange = summary.opened, summary.opened.interchange
-    name = _NAMES.get(summary.kind, f"{opened.transaction_set}, not read")
+    words = summary.kind.words
+    name = f"{opened.transaction_set}, {words}" if summary.kind is Kind.OTHER else words
     day = f", {summary.day:%m/%d/%Y}" if summary.day else ""
     sender, receiver = interchange.sender or "no id", interchange.receiver or "no id"
     sent = f"From {sender} (id type {interchange.sender_kind}) to {receiver} (id type {interchange.receiver_kind})"

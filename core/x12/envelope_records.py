@@ -25,6 +25,20 @@ class Kind(Enum):
     ACKNOWLEDGMENT = "277CA"
     OTHER = "other"
 
+    @property
+    def words(self) -> str:
+        """Return what it is, for people."""
+        return _KIND_WORDS[self]
+
+
+_KIND_WORDS: Final = {
+    Kind.REMITTANCE: "835 remittance",
+    Kind.PROFESSIONAL: "837P professional claims",
+    Kind.INSTITUTIONAL: "837I institutional claims",
+    Kind.ACKNOWLEDGMENT: "277CA claim acknowledgment",
+    Kind.OTHER: "not read",
+}
+
 
 # The transaction set in ST01, and the guide in ST03 or GS08. Version 4010 has other guides than 5010.
 _GUIDES: Final = {

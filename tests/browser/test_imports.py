@@ -16,7 +16,7 @@ def test_files_are_uploaded_checked_and_imported(practice: GivenPractice, open_a
         page: Page = open_as("/imports", practice.biller)
         assert not faults_of(page)
 
-        page.get_by_label("CSV or XLSX files, or one zip file that contains them").set_input_files(
+        page.get_by_label("CSV, XLSX or X12 files, or one zip file that contains them").set_input_files(
             sorted((tmp_path / "files").glob("*.csv"))
         )
         page.get_by_label("Expected A/R total").fill("232.50")

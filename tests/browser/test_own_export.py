@@ -26,7 +26,7 @@ def picture(page: Page, name: str) -> None:
 
 
 def upload(page: Page, file: Path, expected: str) -> None:
-    page.get_by_label("CSV or XLSX files, or one zip file that contains them").set_input_files(file)
+    page.get_by_label("CSV, XLSX or X12 files, or one zip file that contains them").set_input_files(file)
     page.get_by_label("Expected A/R total").fill(expected)
     page.get_by_role("button", name="Upload and check").click()
 

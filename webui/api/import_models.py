@@ -34,7 +34,7 @@ class NewImport(Body):
 
     files: Annotated[list[NewFile], Field(max_length=FILES_MAX)]
     source: Annotated[
-        ImportSource | None, Field(strict=False, description="Kind of files; if null, the file names decide")
+        ImportSource | None, Field(strict=False, description="Kind of files; if null, the files decide")
     ] = None
     options: ImportOptions | None = None
     mapping: Annotated[
@@ -120,8 +120,8 @@ class ImportAnswer(ImportSummary):
             "`guess` of a mapping; or `added` and `already_there` by kind of row, the control totals `in_file` and "
             "`new`, what is new `on_existing` claims, `differences`, `corrections`, `first_claims`, `recognized` "
             "write-offs and manual postings (`cents`, `claims`, `postings`), which are not posted again, and "
-            "`warnings` about the files. After the import, or if it would move no balance, also its `agreement`: the "
-            "A/R of these claims in the files and in Batch Settle",
+            "`warnings` about the files. For X12 files, `x12` has their transactions. After the import, or if it would "
+            "move no balance, also its `agreement`: the A/R of these claims in the files and in Batch Settle",
         ),
     ]
 

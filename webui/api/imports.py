@@ -81,10 +81,10 @@ class PiecePath(ImportPath):
 def create_import(header: OnceHeaders, body: NewImport) -> tuple[Response, int, dict[str, str]]:
     """Create an import by announcing its files. Then send their pieces, and `check` them.
 
-    The files are those of docs/import-format.md or of Synthea's CSV export, or your own export as one CSV or XLSX file,
-    or a zip file that contains them. If your own export has no mapping, a worker uses the saved mapping that fits its
-    columns, and `options` names it. If none or several fit, a worker guesses one, and the import is `needs_mapping`
-    until you send it. It is also `needs_mapping` if the mapping does not know a value.
+    The files are those of docs/import-format.md or of Synthea's CSV export, X12 files, or your own export as one CSV or
+    XLSX file, or a zip file that contains them. If your own export has no mapping, a worker uses the saved mapping that
+    fits its columns, and `options` names it. If none or several fit, a worker guesses one, and the import is
+    `needs_mapping` until you send it. It is also `needs_mapping` if the mapping does not know a value.
     """
     options, source = body.options.model_dump(mode="json") if body.options else {}, body.source
     with transaction(app_context().sessions) as session:

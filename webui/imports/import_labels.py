@@ -24,10 +24,11 @@ SOURCE_LABELS: Final[Mapping[str, str]] = {
     ImportSource.CSV.value: "Batch Settle CSV files",
     ImportSource.SYNTHEA.value: "Synthea CSV export",
     ImportSource.FILE.value: "your own export",
+    ImportSource.X12.value: "X12 files",
 }
 OWN_EXPORT: Final = "own"
 # The page lists the saved mappings after these.
-KINDS: Final = (("", "Detect from the file names"), (OWN_EXPORT, "Your own export: show its columns"))
+KINDS: Final = (("", "Detect from the files"), (OWN_EXPORT, "Your own export: show its columns"))
 _COUNTS: Final = (("claims", "Claims"), ("lines", "Service lines"), ("postings", "Postings"))
 _BALANCES: Final = (("insurance_balance_cents", "Insurance balance"), ("patient_balance_cents", "Patient balance"))
 
@@ -91,6 +92,8 @@ def _parts_of_new(report: Mapping[str, Any]) -> list[str]:
     others = [counted(count, kind.removesuffix("s")) for kind, count in added.items() if count]
     if not parts and others:
         parts.append(others[-1])
+    if not parts and (sent := report.get("x12", {}).get("sent")):
+        parts += [f"what was sent for {counted(sent['remembered'], 'existing claim')}"] if sent["remembered"] else []
     if report["changes_taken"]:
         parts.append(counted(report["differences"]["count"], "change"))
     return parts

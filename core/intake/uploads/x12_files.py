@@ -22,6 +22,8 @@ from core.x12.delimiters import ISA_START
 from core.x12.envelope_records import Kind
 
 _HEAD_BYTES: Final = 65_536
+LISTED_MAX: Final = 100  # transactions of a file in the report
+WARNINGS_MAX: Final = 20  # the page lists every transaction
 _NO_REMITTANCES: Final = (
     "this file contains a remittance (835), which cannot be imported yet; import it without this file"
 )
@@ -107,6 +109,8 @@ def _warnings(files: Sequence[X12File], left_out: Found, claims: int) -> list[st
             worst = summary.found.worst_first
             if summary.kind is not Kind.OTHER and not is_usable(summary):
                 found.append(f"Not imported: 1 transaction. {worst[0].places[0]}.")
+    if len(found) > WARNINGS_MAX:
+        found[WARNINGS_MAX:] = [f"Not imported: {len(found) - WARNINGS_MAX:,} more transactions."]
     if claims:
         found += [f"Not imported: {counted(one.count, 'claim')}. {one.places[0]}." for one in left_out.worst_first]
     return found
@@ -124,15 +128,18 @@ def _add(fault: problems.Fault, faults: Faults) -> None:
 def _facts_of_file(checked: CheckedFile) -> dict[str, Any]:
     return {
         "file": checked.file,
-        "transactions": [_facts_of_transaction(one) for one in checked.transactions],
+        "transactions": [_facts_of_transaction(one) for one in checked.transactions[:LISTED_MAX]],
+        "more_transactions": max(0, len(checked.transactions) - LISTED_MAX),
         "faults": _facts_of_faults(checked.found),
     }
 
 
 def _facts_of_transaction(summary: Summary) -> dict[str, Any]:
     opened = summary.opened
+    words = summary.kind.words
     return {
-        "kind": summary.kind.value if summary.kind is not Kind.OTHER else opened.transaction_set,
+        "kind": summary.kind.value,
+        "words": f"{opened.transaction_set}, {words}" if summary.kind is Kind.OTHER else words,
         "interchange": opened.interchange.control, "control": opened.control, "claims": summary.claims,
         "lines": summary.lines, "charge_cents": summary.charge_cents, "is_imported": is_usable(summary)
         and summary.kind in (*CLAIM_KINDS, Kind.ACKNOWLEDGMENT),

@@ -8,6 +8,7 @@ import pytest
 from click.testing import Result
 
 from tests.core.cli.conftest import Typed
+from tests.x12_files import PLAIN, claim_loop, sent_file
 
 
 def test_a_template_is_filled_in_and_imported_twice_into_a_practice(settle: Typed, tmp_path: Path) -> None:
@@ -43,6 +44,23 @@ def test_faults_are_listed_one_per_line_with_exit_code_1(settle: Typed, tmp_path
             "decimals, no $ or commas"
         ),
         "Nothing was imported: 1 error.",
+    ]
+
+
+def test_x12_claims_are_checked_and_imported_twice(settle: Typed, tmp_path: Path) -> None:
+    file = tmp_path / "sent.837"
+    file.write_text(PLAIN.write(sent_file(claim_loop())))
+
+    refused = settle("import", "x12", file, tmp_path / "no.837", "--practice", "Lakeside")
+    checked = settle("import", "x12", file, "--practice", "Lakeside", "--check")
+    first = settle("import", "x12", file, "--practice", "Lakeside", "--expect-total", "100.00")
+    again = settle("import", "x12", file, "--practice", "Lakeside")
+
+    assert (refused.exit_code, checked.exit_code, first.exit_code, again.exit_code) == (2, 0, 0, 0)
+    assert "1 claim, 2 lines, 2 postings" in first.stdout
+    assert again.stdout.splitlines() == [
+        "Claims read: sent.837 1.",
+        "Nothing new: Lakeside already has the claim.",
     ]
 
 

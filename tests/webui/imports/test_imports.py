@@ -6,8 +6,9 @@ import pytest
 from werkzeug.test import TestResponse
 
 from core.models.practices import WriteOffSetting
-from tests.uploads import Uploads
+from tests.uploads import Uploads, zipped
 from tests.webui.conftest import _TOKEN, Browser, Clock, page_text
+from tests.x12_files import PLAIN, claim_loop, sent_file
 from webui.shared.body_limits import BODY_BYTES_MAX
 
 
@@ -35,6 +36,27 @@ def test_a_form_uploads_files_that_a_worker_checks_and_imports(biller: Browser, 
     uploads.work()
     assert "2 claims imported." in biller.says("/imports/1")
     assert "Imported" in biller.says("/imports")
+
+
+def test_x12_claims_are_recognized_by_their_content_and_imported_once(biller: Browser, uploads: Uploads) -> None:
+    wrong = [segment.replace("CLM*A2*100*", "CLM*A2*100.01*") for segment in claim_loop("A2")]
+    content = PLAIN.write(sent_file(claim_loop(dependent="PAT"), wrong)).encode()
+    send(biller, {"sent.csv": content})
+    uploads.work()
+
+    page = biller.says("/imports/1")
+    assert "Recognized as X12 files" in page
+    assert "sent.csv 837P professional claims 000000001 01/05/2026 2 $200.01 Read" in page
+    assert "Not imported: 1 claim. sent.csv, segment 34, CLM02: the claim's charge differs" in page
+    biller.post("/imports/1/confirm", on="/imports/1")
+    uploads.work()
+    assert "1 claim imported." in biller.says("/imports/1")
+    send(biller, {"again.zip": zipped({"a.837": content, "b.txt": content})}, key="again")
+    uploads.work()
+    assert "No new rows: the practice already has every row in these files." in biller.says("/imports/2")
+    send(biller, {"a.837": content, "claims.csv": uploads.files["claims.csv"]}, key="mixed")
+    uploads.work()
+    assert "This file is not X12; import X12 files and other files separately." in biller.says("/imports/3")
 
 
 def test_a_difference_is_shown_and_must_be_accepted(biller: Browser, uploads: Uploads) -> None:
