@@ -5,7 +5,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-GUIDES: Final = {"835": ("HP", "005010X221A1"), "837": ("HC", "005010X222A2"), "837I": ("HC", "005010X223A3")}
+GUIDES: Final = {
+    "277": ("HN", "005010X214"), "835": ("HP", "005010X221A1"), "837": ("HC", "005010X222A2"),
+    "837I": ("HC", "005010X223A3"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,20 @@ def sent_file(*claims: list[str], at: str = "0930", usage: str = "P") -> list[st
     body = [*head, *(segment for claim in claims for segment in claim)]
     whole = interchange([transaction(body, kind="837")], kind="837", usage=usage)
     return [segment.replace("*20260105*0930*1*X*", f"*20260105*{at}*1*X*") for segment in whole]
+
+
+def acknowledgment(
+    *claims: tuple[str, str], day: str = "20260106", payer: str = "NM1*PR*2*EXAMPLE PLAN*****PI*12345"
+) -> list[str]:
+    """Return a 277CA that gives each claim number a status category, such as A1 or A7."""
+    body = [
+        "BHT*0085*08*1*20260106*1200*TH", "HL*1**20*1", payer, "HL*2*1*21*1", "NM1*41*2*EXAMPLE HOUSE*****46*54321",
+        "TRN*2*BATCH", f"STC*A1:19:PR*{day}*WQ*100", "HL*3*2*19*1", "NM1*85*2*EXAMPLE CLINIC*****XX*1234567893",
+    ]  # fmt: skip
+    for number, (claim_id, category) in enumerate(claims, 4):
+        body += [f"HL*{number}*3*22*0", "NM1*QC*1*SAMPLE*PETRA****MI*W1", f"TRN*2*{claim_id}",
+                 f"STC*{category}:20*{day}*WQ*100", f"REF*1K*ICN{claim_id}"]  # fmt: skip
+    return interchange([transaction(body, kind="277")], kind="277")
 
 
 def large_remittances(bytes_min: int, *, claims: int = 2_000) -> Iterator[bytes]:

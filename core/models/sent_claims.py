@@ -9,7 +9,7 @@ from core.db.base import Base, PracticeId, Str
 
 
 class SentClaim(Base):
-    """A claim with one of its payers, as in the newest 837 that names both."""
+    """A claim with one of its payers. The last columns are of the newest 837 to this payer, if there is one."""
 
     __tablename__ = "sent_claim"
     __table_args__ = (
@@ -24,10 +24,10 @@ class SentClaim(Base):
     payer_number: Mapped[str | None]  # NM109, such as the payer's electronic ID
     payer_name: Mapped[str | None]
     member_id: Mapped[str | None]  # the subscriber's
-    frequency: Mapped[Str]  # 1 original, 7 replacement, 8 void
+    frequency: Mapped[str | None]  # 1 original, 7 replacement, 8 void
     # In the sender's time zone. Dates and times of different files compare, because one system writes them.
     sent_at: Mapped[dt.datetime | None] = mapped_column(DateTime())
-    digest: Mapped[Str]  # of the transaction
+    digest: Mapped[str | None]  # of the transaction
     status_on: Mapped[dt.date | None]  # of the last 277CA about the claim with this payer
 
 

@@ -93,6 +93,8 @@ def _parts_of_new(report: Mapping[str, Any]) -> list[str]:
     if not parts and others:
         parts.append(others[-1])
     if not parts and (sent := report.get("x12", {}).get("sent")):
+        statuses = sum(sent["acknowledged"]["changed"].values())
+        parts += [counted(statuses, "claim status", "claim statuses")] if statuses else []
         parts += [f"what was sent for {counted(sent['remembered'], 'existing claim')}"] if sent["remembered"] else []
     if report["changes_taken"]:
         parts.append(counted(report["differences"]["count"], "change"))

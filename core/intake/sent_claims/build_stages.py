@@ -76,14 +76,18 @@ _REFERENCES: Final = (
     WHERE id IS NOT NULL ORDER BY id, sent_at DESC NULLS LAST, at DESC
     """,
 )
-# A payer has one class, so the class on most of its claims counts.
+# Each payer of each claim as the newest copy names it, with the newest copy that was sent to it.
 _COVERED: Final = """
     CREATE TEMP TABLE stage_covered ON COMMIT DROP AS
-    SELECT DISTINCT ON (c.claim, v.payer_order) c.claim, v.*, c.sent_at, c.destination, c.digest, c.frequency
+    SELECT DISTINCT ON (c.claim, v.payer_order) c.claim, v.*, sent.sent_at, sent.digest, sent.frequency
     FROM stage_coverage v JOIN stage_sent_copy c ON c.at = v.copy
+    LEFT JOIN (SELECT DISTINCT ON (claim, destination) claim, destination, sent_at, digest, frequency
+               FROM stage_sent_copy ORDER BY claim, destination, sent_at DESC NULLS LAST, at DESC) sent
+        ON sent.claim = c.claim AND sent.destination = v.payer_order
     WHERE c.claim NOT IN (SELECT claim FROM stage_older_copy)
     ORDER BY c.claim, v.payer_order, v.payer IS NULL, c.sent_at DESC NULLS LAST, c.at DESC
 """
+# A payer has one class, so the class on most of its claims counts.
 _PAYERS: Final = """
     INSERT INTO stage_payer (at, external_id, name, payer_class)
     SELECT max(at), payer, (array_agg(payer_name ORDER BY sent_at DESC NULLS LAST, at DESC))[1],

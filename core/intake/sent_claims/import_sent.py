@@ -17,6 +17,7 @@ from core.intake.loading.known_postings import Totals
 from core.intake.loading.load import load, lock_imports
 from core.intake.parsing.faults import FaultKind, Faults
 from core.intake.parsing.folder import Progress
+from core.intake.sent_claims.acknowledgments import Acknowledged, apply_acknowledgments, stage_acknowledgments
 from core.intake.sent_claims.build_stages import build_stages
 from core.intake.sent_claims.known_claims import fit_to_known
 from core.intake.sent_claims.read_files import SentOrigin, X12File, origin_of, stage_claims
@@ -61,13 +62,14 @@ _COUNTS: Final = """
 
 @dataclass
 class SentClaims:
-    """What the 837 files contain besides new claims."""
+    """What the files contain besides new claims."""
 
     left_out: int = 0  # claims with a fault, which are not imported
     found: Found = field(default_factory=Found)  # their faults
     counts: dict[str, int] = field(default_factory=dict)
     voided: list[str] = field(default_factory=list)  # claim IDs
     different: list[str] = field(default_factory=list)  # claim IDs of other files with another charge
+    acknowledged: Acknowledged = field(default_factory=Acknowledged)
     remembered: int = 0  # existing claims about which the files know more
 
     def facts(self) -> dict[str, Any]:
@@ -75,6 +77,7 @@ class SentClaims:
         return {
             **self.counts, "left_out": self.left_out, "remembered": self.remembered,
             "voided": {"count": len(self.voided), "first": self.voided[:LISTED_MAX]},
+            "acknowledged": self.acknowledged.facts(),
             "different": {"count": len(self.different), "first": self.different[:LISTED_MAX]},
         }  # fmt: skip
 
@@ -95,7 +98,7 @@ class SentClaims:
             found.append(
                 f"The files mention {format_cents(paid)} paid by patients. Charges are imported, and payments are not."
             )
-        return found
+        return found + self.acknowledged.warnings()
 
 
 def import_sent(
@@ -109,7 +112,7 @@ def import_sent(
     faults: Faults,
     progress: Progress | None = None,
 ) -> tuple[Imported, SentClaims]:
-    """Import the claims of the files. Raise what `load` raises."""
+    """Import the claims of the files, and the statuses of their 277CA. Raise what `load` raises."""
     lock_imports(session, practice_id)
     stages.open_stages(session)
     sent, origin = SentClaims(), origin_of(files)
@@ -120,6 +123,7 @@ def import_sent(
     build_stages(session, practice_id)
     fit_to_known(session, practice_id)
     _describe(session, practice_id, sent)
+    sent.acknowledged = stage_acknowledgments(session, practice_id, files)
     today = practice_days.today(practice_queries.find(session, practice_id), now=now)
     origins = dict.fromkeys(
         (stages.OFFICE, stages.PROVIDER, stages.PAYER, stages.PATIENT, stages.CLAIM, stages.LINE, stages.POSTING),
@@ -132,6 +136,7 @@ def import_sent(
     )  # fmt: skip
     if not options.check_only:
         remember_sent(session, practice_id)
+        apply_acknowledgments(session, practice_id, by=by, now=now)
     return done, sent
 
 

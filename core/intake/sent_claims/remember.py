@@ -9,7 +9,7 @@ _OF_CLAIM: Final = """
     stage_covered v JOIN claim c ON c.practice_id = :practice_id AND c.external_id = v.claim
     LEFT JOIN sent_claim s ON s.practice_id = c.practice_id AND s.claim_id = c.id AND s.payer_order = v.payer_order
 """
-_IS_NEWER: Final = "(s.claim_id IS NULL OR s.sent_at IS NULL OR v.sent_at > s.sent_at)"
+_IS_NEWER: Final = "(s.claim_id IS NULL OR v.sent_at > coalesce(s.sent_at, '-infinity'))"
 _COUNT: Final = f"SELECT count(DISTINCT c.id) FROM {_OF_CLAIM} WHERE {_IS_NEWER}"  # noqa: S608  constants
 _CLAIMS: Final = f"""
     INSERT INTO sent_claim (practice_id, claim_id, payer_order, payer_number, payer_name, member_id, frequency, sent_at,

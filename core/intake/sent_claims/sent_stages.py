@@ -44,6 +44,14 @@ SENT_LINE: Final = new_stage(
     Column("service_on", Date),
     Column("control_number", Text),
 )
+# What a 277CA says of a claim.
+ACKNOWLEDGED: Final = new_stage(
+    "acknowledged",
+    Column("claim", Text),
+    Column("payer", Text),  # None: a clearinghouse said it
+    Column("status_on", Date),
+    Column("status", Text),
+)
 COVERAGE: Final = new_stage(
     "coverage",
     Column("copy", Integer),

@@ -65,7 +65,9 @@ def import_x12(
     x12 = {"files": [_facts_of_file(one.checked) for one in files], "left_out": _facts_of_faults(sent.found)}
     warnings = [*imported.warnings, *_warnings(files, sent.found, sent.left_out), *sent.warnings()]
     facts = {**x12, "sent": sent.facts()}
-    return replace(imported, rows_read=rows, updates=sent.remembered, warnings=warnings, x12=facts)
+    return replace(
+        imported, rows_read=rows, updates=sent.remembered + sent.acknowledged.count, warnings=warnings, x12=facts
+    )
 
 
 def _check(paths: Sequence[Path], faults: Faults, progress: Progress | None) -> list[X12File]:

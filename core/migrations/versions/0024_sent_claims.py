@@ -36,9 +36,9 @@ def upgrade() -> None:
         sa.Column("payer_number", sa.Text(), nullable=True),
         sa.Column("payer_name", sa.Text(), nullable=True),
         sa.Column("member_id", sa.Text(), nullable=True),
-        sa.Column("frequency", sa.Text(), nullable=False),
+        sa.Column("frequency", sa.Text(), nullable=True),
         sa.Column("sent_at", sa.DateTime(), nullable=True),
-        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=True),
         sa.Column("status_on", sa.Date(), nullable=True),
         sa.CheckConstraint("payer_order IN ('P', 'S', 'T')", name=op.f("payer_order_known")),
         sa.ForeignKeyConstraint(

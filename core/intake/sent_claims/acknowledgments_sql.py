@@ -1,0 +1,89 @@
+"""Which claims a 277CA moves to another status.
+
+A status never moves back: not after a remittance, and not by an acknowledgment that is older than the last one or than
+the last time the claim was sent to the payer.
+"""
+
+from typing import Final
+
+# The last word about each claim and payer.
+NEWEST: Final = """
+    CREATE TEMP TABLE stage_last_word ON COMMIT DROP AS
+    SELECT DISTINCT ON (claim, payer) * FROM stage_acknowledged
+    ORDER BY claim, payer, status_on DESC NULLS LAST, at DESC
+"""
+NOT_FOUND: Final = """
+    SELECT DISTINCT a.claim FROM stage_acknowledged a
+    WHERE NOT EXISTS (SELECT FROM stage_claim s WHERE s.external_id = a.claim)
+      AND NOT EXISTS (SELECT FROM claim c WHERE c.practice_id = :practice_id AND c.external_id = a.claim)
+    ORDER BY a.claim
+"""
+# The claims as they will be before the acknowledgments: new ones from the stages, the others from the practice.
+APPLICABLE: Final = """
+    CREATE TEMP TABLE stage_acknowledged_claim ON COMMIT DROP AS
+    WITH one AS (
+        SELECT c.external_id AS claim, false AS is_new, f.external_id AS first_payer, g.external_id AS second_payer,
+               c.primary_status, c.secondary_status, p.sent_at::date AS first_sent, s.sent_at::date AS second_sent,
+               p.status_on AS first_status_on, s.status_on AS second_status_on,
+               coalesce(s.sent_at > coalesce(p.sent_at, '-infinity'), false) AS is_with_second
+        FROM claim c
+        LEFT JOIN payer f ON f.practice_id = c.practice_id AND f.id = c.primary_payer_id
+        LEFT JOIN payer g ON g.practice_id = c.practice_id AND g.id = c.secondary_payer_id
+        LEFT JOIN sent_claim p ON p.practice_id = c.practice_id AND p.claim_id = c.id AND p.payer_order = 'P'
+        LEFT JOIN sent_claim s ON s.practice_id = c.practice_id AND s.claim_id = c.id AND s.payer_order = 'S'
+        WHERE c.practice_id = :practice_id AND c.external_id IN (SELECT claim FROM stage_last_word)
+        UNION ALL
+        SELECT s.external_id, true, s.primary_payer, s.secondary_payer, s.primary_status, s.secondary_status,
+               CASE WHEN p.destination = 'P' THEN p.sent_on END, CASE WHEN p.destination = 'S' THEN p.sent_on END,
+               NULL, NULL, p.destination = 'S'
+        FROM stage_claim s JOIN stage_picked_copy p ON p.claim = s.external_id
+        WHERE NOT EXISTS (SELECT FROM claim c WHERE c.practice_id = :practice_id AND c.external_id = s.external_id)
+    )
+    SELECT a.at, a.claim, one.is_new, a.status_on, a.status, side.is_second,
+           CASE WHEN side.is_second THEN one.secondary_status ELSE one.primary_status END AS old,
+           CASE WHEN side.is_second THEN one.second_sent ELSE one.first_sent END AS sent_on,
+           CASE WHEN side.is_second THEN one.second_status_on ELSE one.first_status_on END AS last_status_on
+    FROM stage_last_word a JOIN one ON one.claim = a.claim
+    CROSS JOIN LATERAL (SELECT CASE WHEN a.payer = one.first_payer THEN false WHEN a.payer = one.second_payer THEN true
+                                    ELSE one.is_with_second END AS is_second) side
+"""
+CHANGES: Final = """
+    CREATE TEMP TABLE stage_status_change ON COMMIT DROP AS
+    WITH ranked(status, rank) AS (VALUES ('none', 0), ('In Process at Clearinghouse', 1), ('In Process at Payer', 2),
+                                         ('Payer Acknowledged', 3))
+    SELECT DISTINCT ON (claim, is_second) a.*,
+           CASE WHEN is_second THEN 'secondary_status' ELSE 'primary_status' END AS field
+    FROM stage_acknowledged_claim a
+    LEFT JOIN ranked o ON o.status = a.old
+    LEFT JOIN ranked n ON n.status = a.status
+    WHERE a.old <> a.status
+      AND (a.sent_on IS NULL OR a.status_on IS NULL OR a.status_on >= a.sent_on)
+      AND (a.last_status_on IS NULL OR a.status_on >= a.last_status_on)
+      AND CASE WHEN a.old = 'Rejected' THEN a.status_on > a.last_status_on OR a.sent_on > a.last_status_on
+               ELSE o.rank IS NOT NULL AND (a.status = 'Rejected' OR n.rank > o.rank) END
+    ORDER BY claim, is_second, status_on DESC NULLS LAST, at DESC
+"""
+COUNT_BY_STATUS: Final = (
+    "SELECT status, count(DISTINCT claim) AS claims FROM stage_status_change GROUP BY status ORDER BY status"
+)
+NEW_CLAIMS: Final = tuple(
+    f"""
+    UPDATE stage_claim s SET {field} = a.status FROM stage_status_change a
+    WHERE a.is_new AND a.claim = s.external_id AND a.field = '{field}'
+    """  # noqa: S608  constants
+    for field in ("primary_status", "secondary_status")
+)
+# A remittance in the same import may have moved the claim since.
+TO_APPLY: Final = """
+    INSERT INTO stage_difference (at, record, number, field, old, new)
+    SELECT a.at, 'claim', a.claim, a.field, a.old, a.status
+    FROM stage_status_change a JOIN claim c ON c.practice_id = :practice_id AND c.external_id = a.claim
+    WHERE NOT a.is_new AND CASE WHEN a.is_second THEN c.secondary_status ELSE c.primary_status END = a.old
+"""
+DATES: Final = """
+    UPDATE sent_claim s SET status_on = a.status_on
+    FROM stage_acknowledged_claim a JOIN claim c ON c.practice_id = :practice_id AND c.external_id = a.claim
+    WHERE s.practice_id = c.practice_id AND s.claim_id = c.id
+      AND s.payer_order = CASE WHEN a.is_second THEN 'S' ELSE 'P' END
+      AND a.status_on >= coalesce(s.status_on, a.status_on) AND a.status_on >= coalesce(s.sent_at::date, a.status_on)
+"""
