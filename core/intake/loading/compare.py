@@ -11,6 +11,7 @@ from core.intake.loading.checks import Origins, first_faulty_rows
 from core.intake.loading.insert import REFERENCE_TABLES, STAGED_CLAIM_COLUMNS, STAGED_POSTING_COLUMNS
 from core.intake.parsing.faults import FaultKind, Faults, quote_value
 from core.models.claims import Claim, LineItem
+from core.models.ledger import Posting, PostingKind
 from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
 from core.money import format_plain_amount
 
@@ -24,6 +25,11 @@ _OTHER_CLAIM: Final = (
     "is posted twice"
 )
 
+_SECOND_CHARGE: Final = (
+    "a different kind of file has already charged this claim, and a charge must not be posted twice; leave the claim "
+    "out, or import its payments with `settle import postings`"
+)
+
 
 def report_conflicts(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
     """Add a fault for each staged claim ID of a different patient, and for each posting id of a different claim.
@@ -34,6 +40,31 @@ def report_conflicts(session: Session, practice_id: int, origins: Origins, fault
     _report(session, stages.CLAIM, "external_id", "patient", here, _OTHER_PATIENT, origins, faults)
     known = select(stages.KNOWN_POSTING)
     _report(session, stages.POSTING, "source_id", "claim", known, _OTHER_CLAIM, origins, faults)
+
+
+def report_second_charges(session: Session, practice_id: int, source: str, origins: Origins, faults: Faults) -> None:
+    """Add a fault for each new charge on a claim that another kind of file has already charged.
+
+    Any line counts, because two kinds of files may number the lines differently.
+    """
+    staged = stages.POSTING
+    of_claim = and_(Claim.practice_id == practice_id, Claim.external_id == staged.c.claim)
+    charge = and_(
+        Posting.practice_id == practice_id, Posting.claim_id == Claim.id,
+        Posting.kind == PostingKind.CHARGE, Posting.source.is_distinct_from(source),
+    )  # fmt: skip
+    rows = (
+        select(staged.c.at, staged.c.kind, staged.c.claim.label("value"))
+        .join(Claim, of_claim)
+        .where(
+            staged.c.kind == PostingKind.CHARGE.value,
+            ~exists().where(stages.KNOWN_POSTING.c.source_id == staged.c.source_id),
+            exists().where(charge),
+        )
+    )
+    for row in first_faulty_rows(session, rows, faults=faults):
+        fault = origins[staged].fault(row, "claim", row.value, _SECOND_CHARGE, kind=FaultKind.PRACTICE)
+        faults.add(fault, times=row.times)
 
 
 def report_changed_postings(session: Session, origins: Origins, faults: Faults) -> None:

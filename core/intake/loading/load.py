@@ -31,7 +31,7 @@ from core.intake.loading.agreement import (
 from core.intake.loading.balance_reasons import mark_uncorrected
 from core.intake.loading.checks import Origins, check_staged
 from core.intake.loading.closed_months import check_closed_months
-from core.intake.loading.compare import delete_known_rows, report_conflicts
+from core.intake.loading.compare import delete_known_rows, report_conflicts, report_second_charges
 from core.intake.loading.corrections import Corrections, Dating, all_corrections, list_corrections
 from core.intake.loading.differences import (
     Differences,
@@ -154,6 +154,7 @@ def _check_rows(
     faults.refuse_if_any()
     find_known_postings(session, practice_id, source)
     report_conflicts(session, practice_id, origins, faults)
+    report_second_charges(session, practice_id, source, origins, faults)
     faults.refuse_if_any()
 
 

@@ -2,12 +2,18 @@
 
 from dataclasses import replace
 
+import pytest
+
 from core.db.engine import transaction
 from core.intake.csv.csv_import import import_csv
 from core.intake.loading.imported import AS_NEW
+from core.intake.mapping.import_file import import_file
+from core.intake.mapping.mapping import Mapping
+from core.intake.parsing.faults import ImportRefused
 from tests.core.intake.conftest import FilesOfPractice
 from tests.core.intake.x12.conftest import PRACTICE, X12Files
 from tests.factories import NOW
+from tests.own_export import MAPPING, csv_file
 from tests.x12_files import claim_loop
 
 CHECK = replace(AS_NEW, check_only=True)
@@ -137,6 +143,25 @@ def test_a_claim_from_another_import_keeps_its_charge_patient_and_payer(x12: X12
     assert x12.rows("SELECT count(*) FROM sent_claim") == [(2,)]
     with transaction(x12.sessions) as session:
         assert import_csv(session, files.path, practice_name=PRACTICE, now=NOW).nothing_new
+
+
+def test_files_of_another_kind_post_no_second_charge_on_a_claim(x12: X12Files, files: FilesOfPractice) -> None:
+    x12.load(x12.sent(claim_loop("184146027", ["220.50"], first="OTIS")))
+    files.replace("patients.csv", 'P-2,"Sample, Otis",', 'W1,"Sample, Otis",')
+    files.replace("claims.csv", ",P-2,", ",W1,")
+
+    own = x12.write("own.csv", csv_file([["184146027", "W1", "A", "2026-01-02", "", 220, 0, 0, 0, 220, 0]]).decode())
+
+    faults = files.faults_in(PRACTICE)
+    with transaction(x12.sessions) as session, pytest.raises(ImportRefused) as refused:
+        import_file(session, own, Mapping.of(MAPPING), practice_name=PRACTICE, now=NOW)
+
+    assert len(faults) == len(refused.value.faults) == 1
+    assert faults[0].startswith(
+        'line_items.csv, line 4, column claim_id, value "184146027": a different kind of file has'
+    )
+    assert "a charge must not be posted twice" in str(refused.value.faults[0])
+    assert x12.claim("184146027").billed == 220_50
 
 
 def test_a_claim_number_of_another_patient_is_refused(x12: X12Files) -> None:
