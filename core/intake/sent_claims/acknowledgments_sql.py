@@ -23,7 +23,7 @@ APPLICABLE: Final = """
     CREATE TEMP TABLE stage_acknowledged_claim ON COMMIT DROP AS
     WITH one AS (
         SELECT c.external_id AS claim, false AS is_new, f.external_id AS first_payer, g.external_id AS second_payer,
-               c.primary_status, c.secondary_status, p.sent_at::date AS first_sent, s.sent_at::date AS second_sent,
+               c.primary_status, c.secondary_status, p.sent_at AS first_sent, s.sent_at AS second_sent,
                p.status_on AS first_status_on, s.status_on AS second_status_on,
                coalesce(s.sent_at > coalesce(p.sent_at, '-infinity'), false) AS is_with_second
         FROM claim c
@@ -34,14 +34,14 @@ APPLICABLE: Final = """
         WHERE c.practice_id = :practice_id AND c.external_id IN (SELECT claim FROM stage_last_word)
         UNION ALL
         SELECT s.external_id, true, s.primary_payer, s.secondary_payer, s.primary_status, s.secondary_status,
-               CASE WHEN p.destination = 'P' THEN p.sent_on END, CASE WHEN p.destination = 'S' THEN p.sent_on END,
+               CASE WHEN p.destination = 'P' THEN p.sent_at END, CASE WHEN p.destination = 'S' THEN p.sent_at END,
                NULL, NULL, p.destination = 'S'
         FROM stage_claim s JOIN stage_picked_copy p ON p.claim = s.external_id
         WHERE NOT EXISTS (SELECT FROM claim c WHERE c.practice_id = :practice_id AND c.external_id = s.external_id)
     )
     SELECT a.at, a.claim, one.is_new, a.status_on, a.status, side.is_second,
            CASE WHEN side.is_second THEN one.secondary_status ELSE one.primary_status END AS old,
-           CASE WHEN side.is_second THEN one.second_sent ELSE one.first_sent END AS sent_on,
+           CASE WHEN side.is_second THEN one.second_sent ELSE one.first_sent END AS sent_at,
            CASE WHEN side.is_second THEN one.second_status_on ELSE one.first_status_on END AS last_status_on
     FROM stage_last_word a JOIN one ON one.claim = a.claim
     CROSS JOIN LATERAL (SELECT CASE WHEN a.payer = one.first_payer THEN false WHEN a.payer = one.second_payer THEN true
@@ -57,9 +57,9 @@ CHANGES: Final = """
     LEFT JOIN ranked o ON o.status = a.old
     LEFT JOIN ranked n ON n.status = a.status
     WHERE a.old <> a.status
-      AND (a.sent_on IS NULL OR a.status_on IS NULL OR a.status_on >= a.sent_on)
+      AND (a.sent_at IS NULL OR a.status_on IS NULL OR a.status_on + 1 > a.sent_at)
       AND (a.last_status_on IS NULL OR a.status_on >= a.last_status_on)
-      AND CASE WHEN a.old = 'Rejected' THEN a.status_on > a.last_status_on OR a.sent_on > a.last_status_on
+      AND CASE WHEN a.old = 'Rejected' THEN a.status_on > a.last_status_on OR a.sent_at > a.last_status_on
                ELSE o.rank IS NOT NULL AND (a.status = 'Rejected' OR n.rank > o.rank) END
     ORDER BY claim, is_second, status_on DESC NULLS LAST, at DESC
 """
@@ -85,5 +85,5 @@ DATES: Final = """
     FROM stage_acknowledged_claim a JOIN claim c ON c.practice_id = :practice_id AND c.external_id = a.claim
     WHERE s.practice_id = c.practice_id AND s.claim_id = c.id
       AND s.payer_order = CASE WHEN a.is_second THEN 'S' ELSE 'P' END
-      AND a.status_on >= coalesce(s.status_on, a.status_on) AND a.status_on >= coalesce(s.sent_at::date, a.status_on)
+      AND a.status_on >= coalesce(s.status_on, a.status_on) AND (s.sent_at IS NULL OR a.status_on + 1 > s.sent_at)
 """

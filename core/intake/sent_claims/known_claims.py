@@ -74,7 +74,7 @@ _DROP_CHARGES_OF_OTHERS: Final = tuple(
     f"DELETE FROM {stage} WHERE claim IN (SELECT claim FROM stage_known_claim WHERE NOT is_own)"  # noqa: S608  constants
     for stage in ("stage_line", "stage_posting")
 )
-# A void asks for a look at the claim. Nothing is taken back: only the payer's answer shows what the void did.
+# A void asks for a look at the claim. No charge is reversed: only the payer's answer shows what the void did.
 _HOLD_VOIDED: Final = """
     INSERT INTO stage_difference (at, record, number, field, old, new)
     SELECT v.at, 'claim', v.claim, 'hold', NULL, 'hold'

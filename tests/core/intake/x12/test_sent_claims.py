@@ -1,4 +1,4 @@
-"""Claims that were sent (837): each charge is posted once, however often and to whomever the claim is sent."""
+"""Claims that were sent (837): each charge is posted once, however often the claim is sent, and to which payers."""
 
 from dataclasses import replace
 
@@ -157,9 +157,7 @@ def test_files_of_another_kind_post_no_second_charge_on_a_claim(x12: X12Files, f
         import_file(session, own, Mapping.of(MAPPING), practice_name=PRACTICE, now=NOW)
 
     assert len(faults) == len(refused.value.faults) == 1
-    assert faults[0].startswith(
-        'line_items.csv, line 4, column claim_id, value "184146027": a different kind of file has'
-    )
+    assert faults[0].startswith('line_items.csv, line 4, column claim_id, value "184146027": a different kind of file')
     assert "a charge must not be posted twice" in str(refused.value.faults[0])
     assert x12.claim("184146027").billed == 220_50
 
