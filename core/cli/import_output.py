@@ -46,6 +46,8 @@ def print_import(
     _print_rows_read(imported.rows_read, "Rows" if imported.x12 is None else "Claims")
     for warning in imported.warnings:
         click.echo(f"Warning: {warning}")
+    for note in (imported.x12 or {"sent": {"notes": []}})["sent"]["notes"]:
+        click.echo(note)
     if imported.left_out:
         click.echo(f"Skipped: {counted(imported.left_out, 'claim')} without transactions.")
     if imported.nothing_new and not asked.check_only:

@@ -75,11 +75,25 @@ class SentClaims:
     def facts(self) -> dict[str, Any]:
         """Return it as JSON."""
         return {
-            **self.counts, "left_out": self.left_out, "remembered": self.remembered,
+            **self.counts, "notes": self.notes(), "left_out": self.left_out, "remembered": self.remembered,
             "voided": {"count": len(self.voided), "first": self.voided[:LISTED_MAX]},
             "acknowledged": self.acknowledged.facts(),
             "different": {"count": len(self.different), "first": self.different[:LISTED_MAX]},
         }  # fmt: skip
+
+    def notes(self) -> list[str]:
+        """Return what the files change or repeat, in sentences."""
+        statuses = ", ".join(f"{count:,} {status}" for status, count in self.acknowledged.changed.items())
+        notes = [f"New claim statuses from the payer or clearinghouse: {statuses}."] if statuses else []
+        for count, noun, rest in (
+            (self.remembered, "existing claim", "with new facts for matching its remittances."),
+            (self.counts["replacements"], "replacement", "of an earlier claim."),
+            (self.counts["older"], "claim", "in an older copy, which changes nothing."),
+            (self.counts["unknown_voids"], "void", "of an unknown claim."),
+            (self.acknowledged.unknown, "acknowledgment", "without a usable status."),
+        ):
+            notes += [f"{counted(count, noun)} {rest}"] if count else []
+        return notes
 
     def warnings(self) -> list[str]:
         """Return what a user should know, in sentences."""

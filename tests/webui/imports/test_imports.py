@@ -8,7 +8,7 @@ from werkzeug.test import TestResponse
 from core.models.practices import WriteOffSetting
 from tests.uploads import Uploads, zipped
 from tests.webui.conftest import _TOKEN, Browser, Clock, page_text
-from tests.x12_files import PLAIN, claim_loop, sent_file
+from tests.x12_files import PLAIN, acknowledgment, claim_loop, sent_file
 from webui.shared.body_limits import BODY_BYTES_MAX
 
 
@@ -54,9 +54,15 @@ def test_x12_claims_are_recognized_by_their_content_and_imported_once(biller: Br
     send(biller, {"again.zip": zipped({"a.837": content, "b.txt": content})}, key="again")
     uploads.work()
     assert "No new rows: the practice already has every row in these files." in biller.says("/imports/2")
+    answer = PLAIN.write(acknowledgment(("A1", "A7"))).encode()
+    send(biller, {"answer.277": answer}, key="answer")
+    uploads.work()
+    page = biller.says("/imports/3")
+    assert "New claim statuses from the payer or clearinghouse: 1 Rejected." in page
+    assert "Import 1 claim status" in page
     send(biller, {"a.837": content, "claims.csv": uploads.files["claims.csv"]}, key="mixed")
     uploads.work()
-    assert "This file is not X12; import X12 files and other files separately." in biller.says("/imports/3")
+    assert "This file is not X12; import X12 files and other files separately." in biller.says("/imports/4")
 
 
 def test_a_difference_is_shown_and_must_be_accepted(biller: Browser, uploads: Uploads) -> None:

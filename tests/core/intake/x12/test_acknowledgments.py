@@ -32,6 +32,8 @@ def test_an_acknowledgment_sets_the_status_with_its_old_value_in_the_audit_log(x
     assert done.x12["sent"]["acknowledged"]["changed"] == {
         "In Process at Payer": 1, "Payer Acknowledged": 1, "Rejected": 1
     }  # fmt: skip
+    notes = done.x12["sent"]["notes"]
+    assert notes[0].endswith("1 In Process at Payer, 1 Payer Acknowledged, 1 Rejected.")
     assert done.warnings == ["Claim acknowledgments for 1 unknown claim: NONE."]
     assert [status(x12, one) for one in ("A1", "A2", "A3")] == ["Payer Acknowledged", "Rejected", "In Process at Payer"]
     assert x12.rows("SELECT number, old, new FROM import_change ORDER BY number")[1] == (
