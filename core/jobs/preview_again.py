@@ -16,6 +16,7 @@ from core.jobs.preview.job_request import JobRequest
 from core.models.claims import Claim
 from core.models.job_items import JobItem
 from core.models.jobs import JobKind, JobStatus, SettleJob
+from core.policy import rules
 
 
 class PreviewGone(Refusal):
@@ -102,7 +103,7 @@ def preview_same_request(
             "selection": selection,
             "reason": old.reason_code,
             "note": old.note,
-            "include": list(old.overridden_rules),
+            "include": rules.overridable(old.overridden_rules),
             "posting_date": posting_date,
         }
         return commands.request_preview(session, JobRequest.of(request), **how)

@@ -268,9 +268,11 @@ def over_small_balance(terms: Terms, *, settles_insurance: Condition, settles_pa
 
 def _cost_share(terms: Terms) -> Condition:
     # The rule depends on the write-off reason. The feed has none, so it skips the rule.
-    if terms.reason is None or terms.reason in COST_SHARE_REASONS:
+    if terms.reason is None or terms.reason is WriteOffReason.CHARITY:
         return false()
-    return is_cost_share()
+    # Without a limit, which an earlier version did not freeze, no balance counts as small.
+    has_limit = terms.small_balance_max_cents is not None
+    return false() if terms.reason is WriteOffReason.SMALL_BALANCE and has_limit else is_cost_share()
 
 
 def is_cost_share() -> Condition:

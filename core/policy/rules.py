@@ -212,6 +212,7 @@ RULES: Final = (
         shows=(*_BALANCE_FACTS, "small_balance_max_cents"),
     ),
     Rule(
+        # Not overridable: routinely waiving cost sharing can violate federal law.
         "medicare_cost_share",
         "Medicare or Medicaid cost sharing: use a Charity or Small balance reason. A schedule also needs a note in "
         "your own words",
@@ -219,7 +220,6 @@ RULES: Final = (
         at=PREVIEW_ONLY,
         shows=("payer_class", "patient_due"),
         also_shows=("schedule_note",),
-        is_overridable=True,
     ),
     Rule(
         "write_off_off",
@@ -244,6 +244,11 @@ CAN_SETTLE: Final = "can_settle"  # the feed's code if no rule matches
 def rules_at(moment: Moment, *, kind: JobKind, include: Collection[str] = ()) -> list[Rule]:
     """Return the rules that apply at `moment`, without those that the job overrides."""
     return [rule for rule in RULES if moment in rule.at and kind in rule.kinds and rule.code not in include]
+
+
+def overridable(codes: Collection[str]) -> list[str]:
+    """Return the codes that a job may override. A job of an earlier version may have overridden more."""
+    return [code for code in codes if code in OVERRIDABLE_CODES]
 
 
 def rules_on_and_off(

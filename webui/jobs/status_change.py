@@ -20,7 +20,7 @@ from core.jobs.preview.job_request import JobRequest
 from core.models.claims import SETTLED
 from core.models.jobs import JobKind, SettleJob
 from core.models.practices import PracticeReason
-from core.policy.rules import OVERRIDABLE_CODES, RULES_BY_CODE
+from core.policy import rules
 from core.practices import practice_days, reasons
 from core.practices.periods import BadPostingDate, PeriodClosed
 from webui.claims.feed_selection import FeedSelection
@@ -91,7 +91,7 @@ def render_reason_step(change: StatusChangeForm, status: int = HTTPStatus.OK) ->
         "change": change,
         "settles": change.target == SETTLED,
         "reasons": _offered_reasons(),
-        "rules": [RULES_BY_CODE[code] for code in OVERRIDABLE_CODES] if may_override else [],
+        "rules": [rules.RULES_BY_CODE[code] for code in rules.OVERRIDABLE_CODES] if may_override else [],
         "setting": current_practice().write_off,
         "note_max": reading.NOTE_CHARACTERS_MAX,
         "today": practice_days.today(current_practice(), now=now()),
@@ -184,6 +184,6 @@ def ask_again(job_id: int) -> BaseResponse | tuple[str, int]:
     reason = job.reason_code or ""
     posting_date = "" if job.posting_date == job.as_of else job.posting_date.isoformat()
     change = StatusChangeForm(
-        job.target_status, None, job.id, reason, job.note, tuple(job.overridden_rules), posting_date
+        job.target_status, None, job.id, reason, job.note, tuple(rules.overridable(job.overridden_rules)), posting_date
     )
     return render_reason_step(change) if job.kind is JobKind.SETTLE else _preview_or_refusal(change)

@@ -13,6 +13,7 @@ from core.jobs import lifecycle, posting_month, requesters, stale
 from core.jobs.approval import limits
 from core.jobs.keys import JobKey
 from core.models.jobs import JobStatus, SettleJob
+from core.policy import facts
 from core.reading import is_valid_note
 
 APPROVAL_EXPIRES_AFTER: Final = dt.timedelta(days=7)
@@ -40,6 +41,12 @@ class ApprovalExpired(Refusal):
     code = "approval_expired"
 
 
+class CostShareNotAllowed(Refusal):
+    """Medicare or Medicaid cost sharing needs a Charity or Small balance reason. Preview the claims again."""
+
+    code = "cost_share_not_allowed"
+
+
 class ReasonMissing(BadInput):
     """Enter a reason of at most 500 characters. The requester will see it."""
 
@@ -50,8 +57,9 @@ class ReasonMissing(BadInput):
 def confirm_or_request_approval(session: Session, job: SettleJob, *, now: dt.datetime) -> SettleJob:
     """Confirm the locked, previewed job. If it exceeds a limit, hand it to an approver instead.
 
-    Raise `PeriodClosed` and `PeriodBusy`.
+    Raise `CostShareNotAllowed`, `PeriodClosed` and `PeriodBusy`.
     """
+    _require_cost_share_allowed(job)
     # Lock until the commit, so that of two jobs confirmed at once, the second counts the first one's dollars.
     authorize.lock_users(session, requesters.requester_ids(job))
     posting_month.lock_month_open(session, job)
@@ -86,13 +94,14 @@ def approve(
 
     `changed_seen` is how many claims had changed when the user saw the preview. Raise `ConfirmationMismatch`, `OwnJob`,
     `NotAllowed` (also if the role changed since the page was loaded), `AlreadyDecided`, `ApprovalExpired`,
-    `PreviewStale`, `PeriodClosed` or `WrongStatus`. In each case nothing changes.
+    `PreviewStale`, `CostShareNotAllowed`, `PeriodClosed` or `WrongStatus`. In each case nothing changes.
     """
     job = lifecycle.lock_if_allowed(session, key, by, Action.APPROVE_JOB)
     if confirmation != lifecycle.CONFIRMATION:
         raise lifecycle.ConfirmationMismatch
     if _needs_decision(session, job, by, S.CONFIRMED, now=now):
         stale.check_seen(session, job, changed_seen)
+        _require_cost_share_allowed(job)
         posting_month.lock_month_open(session, job)
         decided = {"decided_by": by.user_id, "decided_at": now, "confirmed_at": now}
         lifecycle.transition_locked(
@@ -113,6 +122,12 @@ def reject(session: Session, key: JobKey, *, reason: str, by: Actor, now: dt.dat
             session, job, S.REJECTED, by=by, now=now, sources=(S.AWAITING_APPROVAL,), act="rejected", **decided
         )
     return job
+
+
+def _require_cost_share_allowed(job: SettleJob) -> None:
+    """Refuse a preview of an earlier version, which let a job override the rule on cost sharing."""
+    if (job.preview or {}).get("cost_share") and job.reason not in facts.COST_SHARE_REASONS:
+        raise CostShareNotAllowed
 
 
 def _needs_decision(session: Session, job: SettleJob, by: Actor, target: JobStatus, *, now: dt.datetime) -> bool:

@@ -190,11 +190,6 @@ def facts_for_schedule(job: SettleJob, of_claim: Facts) -> Facts:
     return replace(of_claim, owes_medicare_cost_share=facts.is_cost_share(), values=is_missing)
 
 
-def overridden_rules(job: SettleJob) -> Collection[str]:
-    """Return the rules that the job overrides. A schedule never overrides this one."""
-    return job.overridden_rules if job.schedule_id is None else [code for code in job.overridden_rules if code != RULE]
-
-
 def _year_before(day: dt.date) -> dt.date:
     try:
         return day.replace(year=day.year - 1)

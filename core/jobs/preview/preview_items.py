@@ -39,7 +39,7 @@ def freeze_items(session: Session, job: SettleJob, selected: Selection, *, terms
 def verdicts(job: SettleJob, selected: Selection, *, terms: Terms) -> Subquery:
     """Return each selected claim as an item: the rules' verdict, and what would be written off."""
     claim_facts = facts_of_job(job, terms)
-    applied_rules = rules.rules_at(Moment.PREVIEW, kind=job.kind, include=cost_share.overridden_rules(job))
+    applied_rules = rules.rules_at(Moment.PREVIEW, kind=job.kind, include=rules.overridable(job.overridden_rules))
     picked = (
         select(
             Claim.id,
@@ -73,7 +73,7 @@ def verdicts(job: SettleJob, selected: Selection, *, terms: Terms) -> Subquery:
 
 def _overridden(job: SettleJob, claim_facts: Facts) -> ColumnElement[Any]:
     """Return the rule that the job overrides for a claim, if it overrides the first rule that matches."""
-    included = set(cost_share.overridden_rules(job))
+    included = set(rules.overridable(job.overridden_rules))
     if not included:
         return null()
     applied_rules = rules.rules_at(Moment.PREVIEW, kind=job.kind)

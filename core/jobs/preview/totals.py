@@ -25,6 +25,7 @@ from core.models.job_items import JobItem, Verdict, is_reserved
 from core.models.jobs import JobKind, SettleJob, is_open
 from core.models.ledger import Posting
 from core.models.practices import SELF_PAY, Payer, Provider
+from core.policy import rules
 from core.practices import names
 
 FULL_SCAN_FROM_CLAIMS: Final = (
@@ -102,7 +103,7 @@ def for_job(session: Session, job: SettleJob) -> PreviewTotals:
         patient_cents=overall.patient_cents,
         by_payer=_groups(payers, none=SELF_PAY),
         by_provider=groups(session, key, Provider, Claim.billing_provider_id, none="No provider"),
-        by_code=_codes(session, key, overridden=cost_share.overridden_rules(job)),
+        by_code=_codes(session, key, overridden=rules.overridable(job.overridden_rules)),
         in_other_jobs=_in_other_jobs(session, key),
         cost_share=cost_share.total_for_job(session, job),
         stays_open=open_balances.total(payers) if job.kind is JobKind.SETTLE else None,

@@ -120,12 +120,15 @@ def test_a_reason_of_the_practices_own_has_the_limit_if_its_kind_is_small_balanc
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_no_role_can_override_the_limit(practice: GivenPractice, role: Role) -> None:
+@pytest.mark.parametrize("rule", [RULE, "medicare_cost_share"])
+def test_no_role_can_override_the_limit_or_the_rule_on_cost_sharing(
+    practice: GivenPractice, role: Role, rule: str
+) -> None:
     practice.claim("1", Line(0, LIMIT + 1))
     by = replace(practice.biller, role=role)
 
     with pytest.raises(BadRequest, match="include"):
-        practice.preview(include=[RULE], by=by)
+        practice.preview(include=[rule], by=by)
 
 
 def test_the_preview_freezes_the_limit(practice: GivenPractice, admin: Actor) -> None:
@@ -206,14 +209,6 @@ def test_medicare_cost_sharing_is_written_off_only_as_charity_or_as_a_true_small
     practice.claim("1", Line(0, patient), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
 
     assert practice.item(practice.preview(reason=reason), "1").verdict_code == code
-
-
-def test_overriding_the_medicare_rule_does_not_lift_the_limit(practice: GivenPractice, admin: Actor) -> None:
-    practice.claim("1", Line(0, LIMIT + 1), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
-
-    job = practice.preview(include=["medicare_cost_share"], by=admin)
-
-    assert practice.item(job, "1").verdict_code == RULE
 
 
 @pytest.mark.parametrize("cents", [0, -1, 1_000_01, 2**63 - 1])
