@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote
 
 import structlog
 from sqlalchemy import select
@@ -96,7 +97,11 @@ def payload(event: Event) -> dict[str, Any]:
     }
 
 
-def _links(event: Event, base: str) -> dict[str, str]:
+def _links(event: Event, base: str) -> dict[str, Any]:
+    if "claim_ids" in event.facts:
+        return {"claims": [f"{base}/claims/{quote(number, safe='')}" for number in event.facts["claim_ids"]]}
+    if "import_id" in event.facts:
+        return {"import": f"{base}/imports/{event.facts['import_id']}"}
     if event.job_id is None:
         return {}
     job = f"{base}/settle-jobs/{event.job_id}"

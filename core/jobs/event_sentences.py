@@ -28,6 +28,10 @@ _ENDS: Final = {
     EventKind.PREVIEW_EXPIRES: "expires in 15 minutes unless it is confirmed",
     EventKind.APPROVAL_EXPIRES: "expires in 1 day unless it is approved",
 }
+_ENTRIES: Final = {
+    "payment": "Payment", "adjustment": "Adjustment", "transfer": "Transfer", "refund": "Refund",
+    "credit_transfer": "Credit transfer", "void": "Void",
+}  # fmt: skip
 
 
 def sentence(event: Event) -> str:
@@ -40,6 +44,10 @@ def sentence(event: Event) -> str:
             return f"Webhook {facts['webhook_id']:,} did not accept an event for three days"
         case EventKind.POSTINGS_WRITTEN:
             return f"Job {event.job_id:,} posted entries for {counted(facts['new_settled'], 'claim')}"
+        case EventKind.POSTINGS_ENTERED:
+            return f"{_ENTRIES[facts['entry']]} posted on {counted(len(facts['claim_ids']), 'claim')}"
+        case EventKind.POSTINGS_IMPORTED:
+            return f"Import added {counted(facts['postings'], 'posting')}"
     words = f"Job {event.job_id:,} {_ENDS[event.kind]}"
     if event.kind is EventKind.HALTED and facts["halted_because"]:
         words += f" ({codes.describe(facts['halted_because'])})"

@@ -22,6 +22,7 @@ from core.models.practices import Practice
 from core.money import format_cents
 from core.practices import practice_days
 
+_ENTRIES: Final = {"claim.refunded": "refund", "claim.credit_transferred": "credit_transfer"}  # by act
 TARGETS_MAX: Final = 200  # balances that a page offers; a patient with more open lines is rare
 
 
@@ -164,8 +165,9 @@ def _post_once(
     earliest = max(filter(None, (_last_posted_on(session, practice.id, row) for row in rows)), default=today)
     day = entry_postings.lock_date_after(session, practice, asked.posted_on, earliest=earliest, today=today)
     ids = entry_postings.insert_rows(
-        session, practice, rows, source_id, note=asked.note, posted_on=day, by=by, now=now, today=today
-    ).ids
+        session, practice, rows, source_id, note=asked.note, posted_on=day, entry=_ENTRIES[act], by=by, now=now,
+        today=today,
+    ).ids  # fmt: skip
     for claim in claims:
         audit.record(session, act, claim, by=by, now=now, posting_id=ids[0], amount_cents=asked.amount_cents)
         session.refresh(claim)

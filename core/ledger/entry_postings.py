@@ -15,7 +15,9 @@ from core.ledger.entries import bad_entry
 from core.ledger.late_payments import WriteOffChanges
 from core.models.claims import Claim, LineItem
 from core.models.ledger import PaidBy, Posting, Responsibility
+from core.models.notices import EventKind
 from core.models.practices import Payer, PayerClass, Practice
+from core.notices.record import tell_webhooks
 from core.practices import periods
 
 SOURCE: Final = "entry"  # for single postings by users and programs
@@ -98,11 +100,14 @@ def insert_rows(
     *,
     note: str | None,
     posted_on: dt.date,
+    entry: str,
     by: Actor,
     now: dt.datetime,
     today: dt.date,
 ) -> Inserted:
     """Post the rows of one entry on locked claims, and update write-offs, balances and statuses to match.
+
+    `entry` is a word for webhooks, such as "refund".
 
     The caller has locked the month of `posted_on`, which is open. Raise `PeriodBusy`.
     """
@@ -123,7 +128,33 @@ def insert_rows(
     session.flush()
     of_claims = select(Claim.id).where(Claim.practice_id == practice.id, Claim.id.in_(claim_ids))
     balances.refresh(session, practice.id, of_claims)
-    return Inserted(ids, changes)
+    posted = Inserted(ids, changes)
+    _tell_webhooks(session, practice, rows, posted, entry=entry, posted_on=posted_on, now=now)
+    return posted
+
+
+def _tell_webhooks(
+    session: Session,
+    practice: Practice,
+    rows: Sequence[Row],
+    posted: Inserted,
+    *,
+    entry: str,
+    posted_on: dt.date,
+    now: dt.datetime,
+) -> None:
+    of_rows = Claim.id.in_({row["claim_id"] for row in rows})
+    numbers = select(Claim.external_id).where(Claim.practice_id == practice.id, of_rows).order_by(Claim.id)
+    cents = {
+        f"{side}_change_cents": sum(row["amount_cents"] for row in rows if row["responsibility"] is side)
+        for side in Responsibility
+    }
+    facts = {
+        "entry": entry, "posting_id": posted.ids[0], "postings": len(posted.ids),
+        "claim_ids": list(session.scalars(numbers)), "posting_date": posted_on.isoformat(), **cents,
+        **posted.changes.facts(),
+    }  # fmt: skip
+    tell_webhooks(session, EventKind.POSTINGS_ENTERED, facts, practice_id=practice.id, now=now)
 
 
 def effects(session: Session, practice_id: int, claim_ids: Collection[int], ids: Collection[int]) -> WriteOffEffects:

@@ -34,6 +34,12 @@ class WriteOffChanges(NamedTuple):
         """Add up two results."""
         return WriteOffChanges(*map(sum, zip(self, other, strict=True)))
 
+    def facts(self) -> dict[str, int]:
+        """Return the cents for an event."""
+        return {
+            "write_offs_reversed_cents": self.reversed_cents, "write_offs_restored_cents": self.restored_cents
+        }  # fmt: skip
+
 
 NO_CHANGES: Final = WriteOffChanges()
 # A reversal that a user or program posts is a void.

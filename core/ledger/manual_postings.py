@@ -92,8 +92,9 @@ def _post(
         adjustment_limits.check(session, practice, claim, entry.amount_cents, by=by, now=now)
     note = entry.note or None
     ids, changes = entry_postings.insert_rows(
-        session, practice, rows, source_id, note=note, posted_on=posted_on, by=by, now=now, today=today
-    )
+        session, practice, rows, source_id, note=note, posted_on=posted_on, entry=entry.kind, by=by, now=now,
+        today=today,
+    )  # fmt: skip
     facts = {"kind": entry.kind, "line": entry.line, **({"late": True} if any(changes) else {})}
     audit.record(session, "claim.posted", claim, by=by, now=now, **facts)
     session.refresh(claim)

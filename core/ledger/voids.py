@@ -75,8 +75,9 @@ def void(
         today = practice_days.today(practice, now=now)
         day = entry_postings.lock_date_after(session, practice, asked.posted_on, earliest=earliest, today=today)
         ids = entry_postings.insert_rows(
-            session, practice, rows, source_id, note=asked.note, posted_on=day, by=by, now=now, today=today
-        ).ids
+            session, practice, rows, source_id, note=asked.note, posted_on=day, entry="void", by=by, now=now,
+            today=today,
+        ).ids  # fmt: skip
         for claim in claims.values():
             facts = {"kind": legs[0].kind.value, "posting_id": posting_id}
             audit.record(session, "claim.voided", claim, by=by, now=now, **facts)

@@ -22,7 +22,9 @@ class EventKind(StrEnum):
     EXPIRED = "job.expired"
     DISCARDED = "job.discarded"  # by another user than its requester
     REVERSED = "job.reversed"  # of the original job, when its reversal ends
-    POSTINGS_WRITTEN = "postings.written"
+    POSTINGS_WRITTEN = "postings.written"  # by a job
+    POSTINGS_ENTERED = "postings.entered"  # by a user or a program
+    POSTINGS_IMPORTED = "postings.imported"
     PREVIEW_EXPIRES = "job.preview_expires_soon"
     APPROVAL_EXPIRES = "job.approval_expires_soon"
     WEBHOOK_FAILED = "webhook.failed"
@@ -40,7 +42,7 @@ class NoticeKind(StrEnum):
 
 
 class Event(Base):
-    """Something that happened to a job, written in the transaction that did it."""
+    """Something that happened, mostly to a job, written in the transaction that did it."""
 
     __tablename__ = "event"
     __table_args__ = (

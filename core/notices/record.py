@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, cast, delete, exists, insert, literal, select, update
+from sqlalchemy import BigInteger, ColumnElement, Text, cast, delete, exists, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.orm import Session
 
@@ -35,16 +35,29 @@ def record_events(
     made = insert_or_skip(Event).values(rows).on_conflict_do_nothing().returning(Event.id, Event.kind).cte("made")
     subscribed = select(
         literal(practice_id, BigInteger), Webhook.id, made.c.id, literal(OutboxState.DUE), literal(now), literal(now)
-    ).where(
-        Webhook.practice_id == practice_id,
-        Webhook.deleted_at.is_(None),
-        Webhook.active,
-        Webhook.kinds.has_key(cast(made.c.kind, Text)),
-    )
+    ).where(*_wants(practice_id, cast(made.c.kind, Text)))
     columns = ["practice_id", "webhook_id", "event_id", "state", "queued_at", "not_before"]
     queued = insert(OutboxMessage).from_select(columns, subscribed, include_defaults=False).cte("queued")
     # One statement, because a job of a few claims should not feel its events.
     return {kind: event_id for event_id, kind in session.execute(select(made.c.id, made.c.kind).add_cte(queued))}
+
+
+def tell_webhooks(
+    session: Session, kind: EventKind, facts: Mapping[str, Any], *, practice_id: int, now: dt.datetime
+) -> None:
+    """Record an event that gives no user a notice, if one of the practice's webhooks wants it."""
+    if session.scalar(select(exists().where(*_wants(practice_id, literal(kind.value))))):
+        record_events(session, [kind], facts, practice_id=practice_id, now=now)
+
+
+def _wants(practice_id: int, kind: ColumnElement[str]) -> tuple[Any, ...]:
+    """Return, as SQL, whether a webhook of the practice gets this kind of event."""
+    return (
+        Webhook.practice_id == practice_id,
+        Webhook.deleted_at.is_(None),
+        Webhook.active,
+        Webhook.kinds.has_key(kind),
+    )
 
 
 def notify(

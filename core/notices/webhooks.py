@@ -27,10 +27,10 @@ SECRET_PREFIX: Final = "whsec_"  # noqa: S105 – not a secret
 # What a practice-management system needs so that it need not poll.
 KINDS: Final = (
     EventKind.CONFIRMED, EventKind.COMPLETED, EventKind.HALTED, EventKind.CANCELLED, EventKind.REVERSED,
-    EventKind.POSTINGS_WRITTEN, EventKind.APPROVAL_REQUESTED, EventKind.REJECTED, EventKind.EXPIRED,
-    EventKind.DISCARDED,
+    EventKind.POSTINGS_WRITTEN, EventKind.POSTINGS_ENTERED, EventKind.POSTINGS_IMPORTED, EventKind.APPROVAL_REQUESTED,
+    EventKind.REJECTED, EventKind.EXPIRED, EventKind.DISCARDED,
 )  # fmt: skip
-DEFAULT_KINDS: Final = KINDS[:6]
+DEFAULT_KINDS: Final = KINDS[:8]
 
 
 class NoSuchWebhook(NotFound):

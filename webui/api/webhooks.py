@@ -1,4 +1,4 @@
-"""Webhooks: where a practice's other systems get an event for each job."""
+"""Webhooks: where a practice's other systems get events of jobs and postings."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from webui.api.request_parsing import Body, IdPath, Page, requires
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
-WEBHOOKS: Final = Tag(name="Webhooks", description="Signed events for your other systems")
+WEBHOOKS: Final = Tag(name="Webhooks", description="Signed events of jobs and postings for your other systems")
 _EVENTS: Final = f"What to send: {', '.join(KINDS)}"
 
 

@@ -29,6 +29,8 @@ EVENT_WORDS: Final[Mapping[EventKind, str]] = {
     EventKind.CANCELLED: "A job is canceled",
     EventKind.REVERSED: "A job is reversed",
     EventKind.POSTINGS_WRITTEN: "A job wrote postings",
+    EventKind.POSTINGS_ENTERED: "A payment, adjustment, transfer, refund or void is entered",
+    EventKind.POSTINGS_IMPORTED: "An import adds postings",
     EventKind.APPROVAL_REQUESTED: "A job needs approval",
     EventKind.REJECTED: "A job is rejected",
     EventKind.EXPIRED: "A job expires",

@@ -34,7 +34,9 @@ from core.intake.parsing.faults import Faults
 from core.intake.parsing.folder import Folder, Progress, RowsRead
 from core.ledger.late_payments import WriteOffChanges
 from core.models.claims import Claim, LineItem
+from core.models.notices import EventKind
 from core.models.practices import Practice
+from core.notices.record import tell_webhooks
 from core.practices import periods, practice_queries
 
 _STAGE: Final = stages.POSTING
@@ -84,6 +86,9 @@ def import_postings(
     done = ImportedPostings(added, staged - added, moved, summarize(session, practice.id, alike), folder.rows_read)
     if added:
         audit.record(session, "postings.imported", practice, by=by, now=now, added=added, late=moved.late)
+        counts = {"claims": 0, "lines": 0, "postings": added, "on_existing_claims": added}
+        facts = {"source": SOURCE, **counts, **moved.facts()}
+        tell_webhooks(session, EventKind.POSTINGS_IMPORTED, facts, practice_id=practice.id, now=now)
     return done
 
 

@@ -21,6 +21,7 @@ class ImportOptions:
     take_changes: bool = False  # apply the differences to the practice's records
     post_corrections: bool = False  # post the corrections for changed postings
     check_only: bool = False  # run every check and write no record; the caller rolls back
+    import_id: int | None = None  # of an uploaded import, for its event
     expected_total_cents: int | None = None  # refuse if the A/R total of the files is different
     # Called with every difference and correction, not only the first. Values may be names.
     each_difference: Callable[[Difference], None] | None = None

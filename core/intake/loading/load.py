@@ -52,6 +52,8 @@ from core.intake.loading.take_changes import changed_claims, take_changes
 from core.intake.loading.totals import check_expected_total, control_totals, first_claims
 from core.intake.parsing.faults import Faults
 from core.models.claims import Claim
+from core.models.notices import EventKind
+from core.notices.record import tell_webhooks
 from core.practices import practice_queries
 
 _COUNTED_STAGES: Final = (
@@ -110,9 +112,24 @@ def load(
         corrections=corrections, summary=None, warnings=corrections.warnings(),
     )  # fmt: skip
     if not options.check_only:
-        done = _write(session, practice_id, done, source=source, totals=totals, by=by, now=now)
+        done = _write(session, practice_id, done, options, source=source, totals=totals, by=by, now=now)
     to_post = corrections.to_post_cents + held_back.to_post_cents
     return _with_balances(session, practice_id, done, source=source, totals=totals, to_post_cents=to_post)
+
+
+def _tell_webhooks(
+    session: Session, practice_id: int, done: Imported, *, source: str, import_id: int | None, now: dt.datetime
+) -> None:
+    """Record one event for all postings of the import, because a file may have a million."""
+    if not done.added["postings"]:
+        return
+    of_upload = {} if import_id is None else {"import_id": import_id}
+    counts = {kind: done.added[kind] for kind in ("claims", "lines", "postings")}
+    facts = {
+        **of_upload, "source": source, **counts, "on_existing_claims": done.on_existing.postings,
+        **done.on_existing.moved.facts(),
+    }  # fmt: skip
+    tell_webhooks(session, EventKind.POSTINGS_IMPORTED, facts, practice_id=practice_id, now=now)
 
 
 def _with_balances(
@@ -201,6 +218,7 @@ def _write(
     session: Session,
     practice_id: int,
     done: Imported,
+    options: ImportOptions,
     *,
     source: str,
     totals: Totals | None,
@@ -233,6 +251,7 @@ def _write(
         audit.record(session, "practice.imported", Subject.practice(practice_id), by=by, now=now, **facts)
     if done.recognized.postings:
         mark_returned(session, practice_id, source, gives_totals=totals is not None)
+    _tell_webhooks(session, practice_id, done, source=source, import_id=options.import_id, now=now)
     new_claims = done.new if not done.on_existing.claims else None
     return replace(done, summary=summarize(session, practice_id, alike, new_claims))
 

@@ -5,6 +5,7 @@ import errno
 import random
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,7 +94,9 @@ def check_and_load(
     given: dict[str, Any] = {
         "practice_name": practice.name, "now": now, "progress": progress, "by": _user(session, job),
         "faults": lists.faults(),
-        "options": lists.options(take_changes=takes, post_corrections=corrects, check_only=not is_import),
+        "options": replace(
+            lists.options(take_changes=takes, post_corrections=corrects, check_only=not is_import), import_id=job.id
+        ),
     }  # fmt: skip
     if source is ImportSource.FILE:
         return import_file(session, folder / names[0], Mapping.of(job.options["mapping"]), **given)

@@ -18,8 +18,8 @@ depends_on: str | Sequence[str] | None = None
 
 _EVENT_KINDS = (
     "job.approval_requested", "job.confirmed", "job.completed", "job.halted", "job.cancelled", "job.rejected",
-    "job.expired", "job.discarded", "job.reversed", "postings.written", "job.preview_expires_soon", "job.approval_expires_soon",
-    "webhook.failed", "webhook.test",
+    "job.expired", "job.discarded", "job.reversed", "postings.written", "postings.entered",
+    "postings.imported", "job.preview_expires_soon", "job.approval_expires_soon", "webhook.failed", "webhook.test",
 )  # fmt: skip
 _NOTICE_KINDS = ("job_ended", "job_halted", "job_expires", "approval_needed", "webhook_failed")
 _STATES = ("waiting", "due", "sending", "sent", "given_up")

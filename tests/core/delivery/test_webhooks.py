@@ -13,21 +13,26 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from core.delivery import outbox, post
+from core.delivery import outbox, post, requests
 from core.delivery.send import send_due
 from core.errors import NotAllowed
-from core.jobs import commands
-from core.models.notices import EventKind, OutboxMessage, OutboxState, Webhook
+from core.intake.csv.postings_import import import_postings
+from core.jobs import commands, event_sentences
+from core.ledger import credit_moves, voids
+from core.ledger.entries import BadEntry, CreditTransfer, Refund, Void
+from core.models.notices import Event, EventKind, OutboxMessage, OutboxState, Webhook
 from core.models.people import AuditEntry, Role
 from core.notices import inbox, webhook_deliveries, webhooks
 from core.schedules.run_mail import MAIL_EXPIRES_AFTER
 from core.settings import load_settings
 from tests.core.delivery.conftest import AT, Hooked, Receiver
+from tests.factories import NOW, Line
 from tests.waiting import eventually
 from worker import turns
 
@@ -91,6 +96,57 @@ def test_a_reversal_is_an_event_of_the_job_that_it_reverses(hooked: Hooked, rece
 
     (body,) = [json.loads(one["body"]) for one in receiver.got()]
     assert (body["data"]["settle_job_id"], body["data"]["reversal_job_id"]) == ("1", "2")
+
+
+def posting_events(hooked: Hooked) -> list[dict[str, Any]]:
+    """Return the bodies of the events about postings that no job made, oldest first."""
+    with hooked.practice.sessions() as session:
+        kinds = (EventKind.POSTINGS_ENTERED, EventKind.POSTINGS_IMPORTED)
+        found = session.scalars(select(Event).where(Event.kind.in_(kinds)).order_by(Event.id))
+        return [requests.payload(event) for event in found]
+
+
+def test_each_entry_and_each_import_of_postings_is_one_event(hooked: Hooked, tmp_path: Path) -> None:
+    practice = hooked.practice
+    practice.claim("C/1", Line(0, 40_00), Line(0, 25_00))
+    practice.post("C/1", 1, key="before")
+    webhook = hooked.add("https://pm.example/", "postings.entered", "postings.imported")
+    practice.settle(reason="charity")
+    key = {"by": practice.biller, "now": NOW}
+
+    late = practice.post("C/1", 50_00, key="late")
+    place = {"line": 1, "responsibility": "patient", "note": "SECRET NOTE"}
+    refund = Refund.of({**place, "amount_cents": 1_00, "paid_to": "patient"})
+    practice.do(credit_moves.refund, "C/1", refund, idempotency_key="refund", **key)
+    practice.do(credit_moves.refund, "C/1", refund, idempotency_key="refund", **key)
+    credit = {**place, "amount_cents": 2_00, "to": {"line": 2, "responsibility": "patient"}}
+    with pytest.raises(BadEntry):
+        practice.do(credit_moves.transfer, "C/1", CreditTransfer.of(credit), idempotency_key="transfer", **key)
+    assert late.recovery is not None
+    voided = Void.of({"note": "SECRET NOTE"})
+    practice.do(voids.void, "C/1", late.recovery.posting_id, voided, idempotency_key="void", **key)
+    file = tmp_path / "march.csv"
+    rows = ["a,C/1,1,patient,payment,-1.00,patient,,,2026-11-20", "b,C/1,2,patient,payment,-25.00,patient,,,2026-11-20"]
+    head = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"
+    file.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    practice.act(import_postings, file, practice_name="Lakeside", by=practice.biller)
+
+    bodies = posting_events(hooked)
+    names = ("entry", "postings", "patient_change_cents", "write_offs_reversed_cents", "write_offs_restored_cents")
+    assert [tuple(body["data"].get(name) for name in names) for body in bodies] == [
+        ("payment", 1, -50_00, 39_99, 0),
+        ("refund", 1, 1_00, 0, 0),
+        ("void", 1, 50_00, 0, 39_99),
+        (None, 2, None, 25_00, 0),
+    ]
+    assert bodies[0]["data"]["claim_ids"] == ["C/1"]
+    assert bodies[0]["links"] == {"claims": ["/api/v1/claims/C%2F1"]}
+    assert "SECRET" not in str(bodies)
+    assert [state for state, _ in state(hooked, webhook)] == [OutboxState.DUE] * 4
+    log = practice.do(webhook_deliveries.list_deliveries, webhook.id, limit=9, by=hooked.admin)
+    assert [event_sentences.sentence(one.event) for one in log] == [
+        "Import added 2 postings", "Void posted on 1 claim", "Refund posted on 1 claim", "Payment posted on 1 claim"
+    ]  # fmt: skip
 
 
 def test_a_receiver_that_fails_gets_the_event_again_with_the_same_id_and_body(
