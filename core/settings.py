@@ -129,6 +129,9 @@ class Settings(BaseSettings):
         description="Where webhooks may lead: public; loopback, which adds this machine; private, which adds private "
         "networks",
     )
+    message_days: Annotated[int, Field(ge=7)] = Field(
+        90, description="Days until sent e-mails, read notices and delivered webhook events are removed"
+    )
     session_idle_minutes: PositiveInt = 30
     log_level: str = "INFO"
     flower_url: str | None = Field(

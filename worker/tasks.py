@@ -2,7 +2,7 @@
 
 from core.claims import patient_searches
 from core.db.engine import transaction
-from core.delivery import outbox, send
+from core.delivery import outbox, retention, send
 from core.intake.uploads import commands
 from core.jobs import prepare
 from core.jobs.execution import engine, sweep
@@ -60,6 +60,7 @@ def start_due_runs() -> None:
     hints.send_found_work(found.jobs)
     with transaction(sessions()) as session:
         outbox.tidy(session, now=utc_now())
+        retention.remove_old(session, now=utc_now())
         has_mail = outbox.has_due(session, with_mail=load_settings().smtp_url is not None, now=utc_now())
     hints.send_after_tick(messages=has_mail, tick=found.more_to_do)
     with transaction(sessions()) as session:

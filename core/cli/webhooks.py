@@ -84,7 +84,7 @@ def _delivery(one: dict[str, Any]) -> str:
 @_webhook_argument
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most this many.")
 def deliveries(api: Api, number: int, limit: int) -> Any:
-    """List the webhook's deliveries of the last 30 days, newest first."""
+    """List the webhook's deliveries, newest first."""
     return api.get_all(f"/webhooks/{number}/deliveries", "deliveries", most=limit)
 
 

@@ -8,11 +8,10 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.models.notices import Event, EventKind, OutboxMessage, OutboxState, Webhook
-from core.notices.webhook_deliveries import KEPT_FOR
 from core.schedules.run_mail import MAIL_EXPIRES_AFTER
 
 # Far longer than sending takes, so by then the worker with the lease is dead.
@@ -22,7 +21,6 @@ REQUEST_LEASE: Final = dt.timedelta(minutes=1)
 RETRY_WAITS: Final = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60, 120, 240))
 # Between two tries to one webhook, whatever the message, so that a receiver that hangs takes little time of workers.
 WEBHOOK_WAITS: Final = tuple(dt.timedelta(seconds=seconds) for seconds in (30, 60, 120, 300, 900))
-REMOVED_PER_ROUND_MAX: Final = 1_000
 
 _IS_MAIL: Final = OutboxMessage.webhook_id.is_(None)
 _IS_TEST: Final = exists().where(
@@ -108,18 +106,12 @@ def finish(
 
 
 def tidy(session: Session, *, now: dt.datetime) -> None:
-    """Give up what could not be tried in time, for example without a mail server. Remove old requests to webhooks."""
+    """Give up what could not be tried in time, for example without a mail server."""
     untried = (OutboxMessage.state == OutboxState.DUE, OutboxMessage.queued_at < now - MAIL_EXPIRES_AFTER - LEASE)
     # An e-mail that was tried gets its last try, unless the mail server was taken out of the settings.
     missed = and_(_IS_MAIL, OutboxMessage.not_before < now - RETRY_WAITS[-1])
     gone = update(OutboxMessage).where(*untried, or_(OutboxMessage.tries == 0, missed))
     session.execute(gone.values(state=OutboxState.GIVEN_UP))
-    is_done = OutboxMessage.state.in_((OutboxState.SENT, OutboxState.GIVEN_UP))
-    old = (is_done, ~_IS_MAIL, OutboxMessage.queued_at < now - KEPT_FOR)
-    key = (OutboxMessage.practice_id, OutboxMessage.id)
-    few = select(*key).where(*old).limit(REMOVED_PER_ROUND_MAX).subquery()
-    removed = delete(OutboxMessage).where(key[0] == few.c.practice_id, key[1] == few.c.id)
-    session.execute(removed.execution_options(synchronize_session=False))
 
 
 def _is_sendable(now: dt.datetime) -> ColumnElement[bool]:

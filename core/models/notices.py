@@ -52,6 +52,8 @@ class Event(Base):
             "one_warning_for_each_deadline", "practice_id", "job_id", "kind", unique=True,
             postgresql_where=text("kind IN ('job.preview_expires_soon', 'job.approval_expires_soon')"),
         ),
+        Index("ix_event_job", "practice_id", "job_id"),
+        Index("ix_event_at", "at"),
     )  # fmt: skip
 
     practice_id: Mapped[PracticeId]
@@ -72,6 +74,7 @@ class Notice(Base):
         UniqueConstraint("practice_id", "event_id", "user_id", name="one_notice_for_each_user_and_event"),
         Index("ix_notice_user", "practice_id", "user_id", "id"),
         Index("ix_notice_unread", "practice_id", "user_id", "id", postgresql_where=text("read_at IS NULL")),
+        Index("ix_notice_read", "read_at", postgresql_where=text("read_at IS NOT NULL")),
         Index("ix_notice_open_of_job", "practice_id", "job_id", postgresql_where=text("read_at IS NULL")),
     )
 
@@ -138,6 +141,8 @@ class OutboxMessage(Base):
         UniqueConstraint("practice_id", "run_id", "is_followup", name="one_report_and_one_followup_for_each_run"),
         UniqueConstraint("practice_id", "webhook_id", "event_id", name="one_delivery_for_each_webhook_and_event"),
         Index("ix_outbox_unsent", "not_before", postgresql_where=text("state IN ('due', 'sending')")),
+        Index("ix_outbox_ended", "queued_at", postgresql_where=text("state IN ('sent', 'given_up', 'waiting')")),
+        Index("ix_outbox_event", "practice_id", "event_id", postgresql_where=text("event_id IS NOT NULL")),
         Index("ix_outbox_waiting", "practice_id", "run_id", postgresql_where=text("state = 'waiting'")),
     )
 

@@ -14,8 +14,6 @@ from core.errors import NotFound
 from core.models.notices import Event, OutboxMessage, OutboxState
 from core.notices import webhooks
 
-KEPT_FOR: Final = dt.timedelta(days=30)
-
 RESULTS: Final = {
     "timeout": "No answer in time",
     "no_connection": "Could not connect",

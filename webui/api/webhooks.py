@@ -200,7 +200,7 @@ def test_webhook(path: WebhookPath) -> tuple[Response, int]:
 )
 @requires(Action.MANAGE_WEBHOOKS)
 def list_deliveries(path: WebhookPath, query: Page) -> Response:
-    """List a webhook's deliveries of the last 30 days, newest first."""
+    """List a webhook's deliveries, newest first."""
     with app_context().sessions() as session:
         found = webhook_deliveries.list_deliveries(
             session, path.id, before=query.after(), limit=query.limit + 1, by=current_actor()

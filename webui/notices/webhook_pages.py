@@ -104,6 +104,7 @@ def _page(webhook_id: int, *, typed: Mapping[str, Any] | None = None, faults: Ma
         events=EVENT_WORDS,
         status_of=_status,
         describe_result=webhook_deliveries.describe_result,
+        kept_days=app_context().settings.message_days,
         two_secrets_until=webhook.old_secret_until if len(webhooks.valid_secrets(webhook, now=now())) > 1 else None,
         typed=typed or {"url": webhook.url, "kinds": webhook.kinds, "active": webhook.active},
         faults=faults or {},

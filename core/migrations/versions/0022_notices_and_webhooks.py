@@ -91,6 +91,8 @@ def _create_tables() -> None:
         "one_warning_for_each_deadline", "event", ["practice_id", "job_id", "kind"], unique=True,
         postgresql_where=sa.text(deadlines),
     )  # fmt: skip
+    op.create_index("ix_event_job", "event", ["practice_id", "job_id"])
+    op.create_index("ix_event_at", "event", ["at"])
     op.create_table(
         "notice",
         sa.Column("practice_id", sa.BigInteger(), nullable=False),
@@ -112,6 +114,7 @@ def _create_tables() -> None:
     op.create_index("ix_notice_user", "notice", ["practice_id", "user_id", "id"])
     op.create_index("ix_notice_unread", "notice", ["practice_id", "user_id", "id"], postgresql_where=unread)
     op.create_index("ix_notice_open_of_job", "notice", ["practice_id", "job_id"], postgresql_where=unread)
+    op.create_index("ix_notice_read", "notice", ["read_at"], postgresql_where=sa.text("read_at IS NOT NULL"))
     op.create_table(
         "mail_opt_out",
         sa.Column("user_id", sa.BigInteger(), nullable=False),
@@ -182,6 +185,13 @@ def _create_outbox() -> None:
     )  # fmt: skip
     op.create_index(
         "ix_outbox_unsent", "outbox", ["not_before"], postgresql_where=sa.text("state IN ('due', 'sending')")
+    )
+    op.create_index(
+        "ix_outbox_ended", "outbox", ["queued_at"],
+        postgresql_where=sa.text("state IN ('sent', 'given_up', 'waiting')"),
+    )  # fmt: skip
+    op.create_index(
+        "ix_outbox_event", "outbox", ["practice_id", "event_id"], postgresql_where=sa.text("event_id IS NOT NULL")
     )
     op.create_index(
         "ix_outbox_waiting", "outbox", ["practice_id", "run_id"], postgresql_where=sa.text("state = 'waiting'")

@@ -19,14 +19,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from core.delivery import outbox, post, requests
+from core.delivery import outbox, post, requests, retention
 from core.delivery.send import send_due
 from core.errors import NotAllowed
 from core.intake.csv.postings_import import import_postings
 from core.jobs import commands, event_sentences
 from core.ledger import credit_moves, voids
 from core.ledger.entries import BadEntry, CreditTransfer, Refund, Void
-from core.models.notices import Event, EventKind, OutboxMessage, OutboxState, Webhook
+from core.models.notices import Event, EventKind, Notice, OutboxMessage, OutboxState, Webhook
 from core.models.people import AuditEntry, Role
 from core.notices import inbox, webhook_deliveries, webhooks
 from core.schedules.run_mail import MAIL_EXPIRES_AFTER
@@ -410,6 +410,37 @@ def test_a_webhook_that_is_off_gets_its_events_when_it_is_on_again(hooked: Hooke
 
     assert hooked.send() == 1
     assert len(receiver.got()) == 1
+
+
+def test_after_90_days_only_unread_notices_and_the_newest_event_about_a_jobs_postings_are_left(
+    hooked: Hooked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "REMOVED_PER_ROUND_MAX", 2)
+    practice = hooked.practice
+    hooked.add("https://pm.example/")
+    practice.claims(3)
+    job = practice.confirmed()
+    practice.run_while_locked("C00002")
+    practice.act(commands.retry_failed, job)
+    practice.run()
+    first, second = practice.do(inbox.list_notices, practice.biller, limit=9)
+    practice.act(inbox.mark, second.notice.id, is_read=True, by=practice.biller)
+
+    def left(*, days: int, rounds: int) -> tuple[int, int, list[str]]:
+        for _ in range(rounds):
+            practice.do(retention.remove_old, now=AT + dt.timedelta(days=days))
+        with practice.sessions() as session:
+            events = session.scalars(select(Event.kind).order_by(Event.id)).all()
+            return *(len(session.scalars(select(table.id)).all()) for table in (OutboxMessage, Notice)), list(events)
+
+    practice.sql("UPDATE outbox SET state = 'sent' WHERE notice_id IS NOT NULL")
+    kinds = ["job.confirmed", *["job.completed", "postings.written"] * 2]
+    assert left(days=91, rounds=1) == (5, 1, kinds), "what is due stays"
+    practice.sql("UPDATE outbox SET state = 'given_up'")
+    assert left(days=89, rounds=3) == (5, 1, kinds)
+    assert left(days=91, rounds=1)[:2] == (3, 1), "a few in each round"
+    assert left(days=91, rounds=4) == (0, 1, ["job.completed", "postings.written"])
+    assert practice.do(inbox.list_notices, practice.biller, limit=9)[0].notice.id == first.notice.id
 
 
 def test_a_retry_sends_only_what_it_posted_and_one_that_posts_nothing_sends_no_event(
