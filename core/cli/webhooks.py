@@ -1,5 +1,6 @@
 """`settle webhook`: where a practice's other systems get an event for each job."""
 
+import secrets
 from typing import Any, Final
 
 import click
@@ -42,7 +43,8 @@ def list_(api: Api) -> Any:
 @_event_option
 def add(api: Api, url: str, events: tuple[str, ...]) -> Any:
     """Add a webhook and print its secret. Without --event, it gets the usual events."""
-    return api.post("/webhooks", {"url": url, **({"events": list(events)} if events else {})})
+    body = {"url": url, **({"events": list(events)} if events else {})}
+    return api.post("/webhooks", body, key=secrets.token_urlsafe(16))
 
 
 @user_command(_line, group=webhook)

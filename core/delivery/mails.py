@@ -7,6 +7,7 @@ from email.utils import format_datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.access import audit
@@ -33,15 +34,22 @@ class Mail(NamedTuple):
 
 
 def compose(session: Session, lease: Lease, *, now: dt.datetime) -> Mail:
-    """Return the leased e-mail."""
+    """Return the leased e-mail. It goes to no user whose account was deactivated since it was queued."""
     queued = session.get_one(OutboxMessage, (lease.practice_id, lease.message_id))
     if queued.run_id is not None:
         return _report(session, queued, now=now)
     notice = session.get_one(Notice, (lease.practice_id, queued.notice_id))
-    to = session.get_one(User, notice.user_id).email
+    user = session.get_one(User, notice.user_id)
+    to = user.email
     message = _message(now, [to], subject=_sentence(session, notice), name=f"notice.{notice.practice_id}.{notice.id}")
     message.set_content("\n".join([f"{_sentence(session, notice)}.", "", *_links(notice), _WHY]))
-    return Mail(message, [to])
+    return Mail(message, [to] if user.active else [])
+
+
+def _without_deactivated(session: Session, practice_id: int, addresses: Sequence[str]) -> list[str]:
+    left = select(func.lower(User.email)).where(User.practice_id == practice_id, ~User.active)
+    deactivated = set(session.scalars(left.where(func.lower(User.email).in_([one.lower() for one in addresses]))))
+    return [address for address in addresses if address.lower() not in deactivated]
 
 
 def _sentence(session: Session, notice: Notice) -> str:
@@ -88,13 +96,14 @@ def _report(session: Session, queued: OutboxMessage, *, now: dt.datetime) -> Mai
     what, words = "final result: " if queued.is_followup else "", descriptions.REPORT_WORDS[report.state]
     message = _message(
         now,
-        run.schedule_snapshot["mail_to"],
+        _without_deactivated(session, run.practice_id, run.schedule_snapshot["mail_to"]),
         subject=f"Schedule {run.schedule_id}, {run_date:%m/%d/%Y}: {what}{words}",
         name=f"schedule-run.{run.practice_id}.{run.id}.{queued.id}",
     )
     message.set_content("\n".join(_lines(run, report)))
     # A follow-up goes out when its job ended. A retry of failed claims after that is not reported again.
-    return Mail(message, queued.pending_to, run, is_final=report.is_final or queued.is_followup)
+    to = _without_deactivated(session, run.practice_id, queued.pending_to)
+    return Mail(message, to, run, is_final=report.is_final or queued.is_followup)
 
 
 def _lines(run: ScheduleRun, report: reports.RunReport) -> list[str]:

@@ -62,21 +62,36 @@ def lease_mail(session: Session, *, now: dt.datetime) -> Lease | None:
     return None if message is None else _lease(message, LEASE, now=now)
 
 
-def lease_requests(session: Session, *, at_once: int, now: dt.datetime) -> list[Lease]:
-    """Lease the oldest due message of each webhook that gets no other request now, for at most `at_once` webhooks."""
+def lease_requests(session: Session, *, at_once: int, of_practice: int, now: dt.datetime) -> list[Lease]:
+    """Lease the oldest due message of each webhook that gets no other request now, for at most `at_once` webhooks.
+
+    At most `of_practice` webhooks of one practice, so that one practice does not delay the others.
+    """
     of_webhook = (OutboxMessage.practice_id == Webhook.practice_id, OutboxMessage.webhook_id == Webhook.id)
     sendable = (*of_webhook, _is_sendable(now), or_(Webhook.active, _IS_TEST))  # others wait until it is on again
     longest = select(func.min(OutboxMessage.not_before)).where(*sendable).correlate(Webhook).scalar_subquery()
-    free = (
-        select(Webhook)
+    nth = func.row_number().over(partition_by=Webhook.practice_id, order_by=longest).label("nth")
+    ready = (
+        select(Webhook.practice_id, Webhook.id, longest.label("longest"), nth)
         .where(
             Webhook.deleted_at.is_(None),
             or_(Webhook.not_before.is_(None), Webhook.not_before <= now),
             exists().where(*sendable),
         )
-        .order_by(longest)
+        .subquery("ready")
+    )
+    free = (
+        select(Webhook)
+        .join(ready, and_(ready.c.practice_id == Webhook.practice_id, ready.c.id == Webhook.id))
+        .where(
+            # Checked again on the locked row, because another worker may have leased from the webhook meanwhile.
+            Webhook.deleted_at.is_(None),
+            or_(Webhook.not_before.is_(None), Webhook.not_before <= now),
+            ready.c.nth <= of_practice,
+        )
+        .order_by(ready.c.nth, ready.c.longest)
         .limit(at_once)
-        .with_for_update(skip_locked=True, key_share=True)
+        .with_for_update(skip_locked=True, key_share=True, of=Webhook)
     )
     leased = []
     for webhook in session.scalars(free.execution_options(populate_existing=True)).all():

@@ -22,11 +22,13 @@ from core.models.notices import Event, EventKind, NoticeKind, OutboxMessage, Out
 from core.models.people import User
 from core.notices import webhooks
 from core.notices.record import notify, record_events
+from core.notices.webhook_deliveries import NOT_COMPOSED
 from core.settings import load_settings
 
 log: Final = structlog.get_logger(__name__)
 
 REQUESTS_AT_ONCE: Final = 8
+REQUESTS_OF_PRACTICE: Final = 4
 API: Final = "/api/v1"
 Waiting = Callable[[], AbstractContextManager[None]]  # surrounds each wait for a receiver
 
@@ -44,12 +46,12 @@ def send_due(sessions: Sessions, *, clock: Clock, waiting: Waiting) -> int:
     """Send one due event to each of several webhooks. Return how many accepted it."""
     with transaction(sessions) as session:
         timeouts.set_timeouts(session)
-        leased = outbox.lease_requests(session, at_once=REQUESTS_AT_ONCE, now=clock())
+        leased = outbox.lease_requests(session, at_once=REQUESTS_AT_ONCE, of_practice=REQUESTS_OF_PRACTICE, now=clock())
     if not leased:
         return 0
-    with sessions() as session:
-        timeouts.set_timeouts(session)
-        due = [_compose(session, lease, now=clock()) for lease in leased]
+    due = [request for lease in leased if (request := _try_to_compose(sessions, lease, clock=clock))]
+    if not due:
+        return 0
     sent = 0
     with ThreadPoolExecutor(len(due)) as pool:
         tries = {pool.submit(_post, request): request.lease for request in due}
@@ -64,8 +66,25 @@ def send_due(sessions: Sessions, *, clock: Clock, waiting: Waiting) -> int:
     return sent
 
 
-def _compose(session: Session, lease: Lease, *, now: dt.datetime) -> Request:
-    message = session.get_one(OutboxMessage, (lease.practice_id, lease.message_id))
+def _try_to_compose(sessions: Sessions, lease: Lease, *, clock: Clock) -> Request | None:
+    """Return the request. One that cannot be composed fails alone. Return None if its webhook was deleted meanwhile."""
+    try:
+        with sessions() as session:
+            timeouts.set_timeouts(session)
+            return compose(session, lease, now=clock())
+    except Exception as error:  # noqa: BLE001  whatever it is, the other requests are sent, and this one is tried again
+        log.warning("webhook_not_composed", practice_id=lease.practice_id, error=type(error).__name__)
+        with transaction(sessions) as session:
+            timeouts.set_timeouts(session)
+            _finish(session, lease, NOT_COMPOSED, now=clock())
+        return None
+
+
+def compose(session: Session, lease: Lease, *, now: dt.datetime) -> Request | None:
+    """Return the leased request, or None if it is no longer leased, because its webhook was deleted."""
+    message = session.scalars(select(OutboxMessage).where(*lease.is_still_leased())).one_or_none()
+    if message is None:
+        return None
     webhook = session.get_one(Webhook, (lease.practice_id, lease.webhook_id))
     assert message.event_id is not None, "a webhook gets an event"
     event = session.get_one(Event, (lease.practice_id, message.event_id))
@@ -112,7 +131,11 @@ def _links(event: Event, base: str) -> dict[str, Any]:
 
 
 def _post(request: Request) -> str:
-    return post.send(request.url, request.headers, request.body, reach=load_settings().webhook_reach)
+    try:
+        return post.send(request.url, request.headers, request.body, reach=load_settings().webhook_reach)
+    except Exception as error:  # noqa: BLE001  whatever it is, the other requests go on
+        log.warning("webhook_not_sent", practice_id=request.lease.practice_id, error=type(error).__name__)
+        return "no_connection"
 
 
 def _finish(session: Session, lease: Lease, result: str, *, now: dt.datetime) -> bool:

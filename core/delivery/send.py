@@ -24,6 +24,7 @@ from core.settings import load_settings
 log: Final = structlog.get_logger(__name__)
 
 MAILS_PER_ROUND_MAX: Final = 20
+DEACTIVATED: Final = "user_deactivated"
 
 
 def send_due(sessions: Sessions, *, clock: Clock, waiting: Waiting = nullcontext) -> int:
@@ -60,6 +61,7 @@ class _Try(NamedTuple):
     mail: Mail | None = None  # None: it could not be composed
     left: Sequence[str] | None = None  # addresses that were refused; None: nothing was sent
     result: str | None = None  # a code for what failed
+    is_dropped: bool = False  # it must not be sent
     is_away: bool = False  # the server does not answer, so skip the other e-mails
 
 
@@ -71,6 +73,8 @@ def _send(sessions: Sessions, lease: Lease, *, now: dt.datetime, waiting: Waitin
         with sessions() as session:
             timeouts.set_timeouts(session)
             mail = mails.compose(session, lease, now=now)
+        if not mail.to:
+            return _Try(mail, result=DEACTIVATED, is_dropped=True)
         with waiting():
             left = smtp.send(url.get_secret_value(), mail.message, to=mail.to)
     except smtp.MailServerUnavailable as error:
@@ -85,6 +89,8 @@ def _send(sessions: Sessions, lease: Lease, *, now: dt.datetime, waiting: Waitin
 
 
 def _finish(session: Session, lease: Lease, tried: _Try, *, clock: Clock) -> OutboxState | None:
+    if tried.is_dropped:
+        lease = lease._replace(gives_up_at=clock())
     is_sent = tried.left is not None and not tried.left
     left = lease.left if tried.left is None else tried.left
     state = outbox.finish(session, lease, is_sent=is_sent, left=left, result=tried.result, now=clock())

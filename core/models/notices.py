@@ -103,7 +103,8 @@ class Webhook(Base):
     url: Mapped[Str]
     kinds: Mapped[list[str]]  # of events, in the order of `EventKind`
     active: Mapped[bool] = mapped_column(default=True, server_default=true())
-    request_key: Mapped[str | None]  # of the form that added it, so that a repeated form adds no second one
+    request_key: Mapped[str | None]  # of the user's request that added it, so that a repeated one adds no second one
+    request_hash: Mapped[str | None]
     secret: Mapped[Str]  # signs each request, so it cannot be a hash
     secret_created_at: Mapped[Timestamp]  # a page shows the secret for a few minutes
     old_secret: Mapped[str | None]  # also signs until then

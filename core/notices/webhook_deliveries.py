@@ -14,7 +14,9 @@ from core.errors import NotFound
 from core.models.notices import Event, OutboxMessage, OutboxState
 from core.notices import webhooks
 
+NOT_COMPOSED: Final = "not_composed"
 RESULTS: Final = {
+    NOT_COMPOSED: "The request could not be composed. Contact support",
     "timeout": "No answer in time",
     "no_connection": "Could not connect",
     "bad_certificate": "The certificate is not valid",

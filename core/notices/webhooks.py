@@ -2,6 +2,8 @@
 
 import base64
 import datetime as dt
+import hashlib
+import json
 import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -49,6 +51,12 @@ class TooManyWebhooks(Refusal):
     code = "too_many_webhooks"
 
 
+class WebhookMismatch(BadInput):
+    """This idempotency key was already used for a different webhook. Use a new key."""
+
+    code = "idempotency_mismatch"
+
+
 class OldSecretStillValid(Refusal):
     """The old secret is still valid. Create the next secret after it ends."""
 
@@ -89,21 +97,27 @@ def add(
 ) -> Webhook:
     """Add a webhook with a new secret, or return the one that was added with this key.
 
-    Raise `BadWebhookUrl`, `BadWebhookKinds` and `TooManyWebhooks`.
+    Raise `BadWebhookUrl`, `BadWebhookKinds`, `TooManyWebhooks`, and `WebhookMismatch` if the key was used differently.
     """
+    asked = {"url": url.strip(), "kinds": sorted(set(kinds))}
+    request_hash = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     authorize.require_current_role(session, by, Action.MANAGE_WEBHOOKS)
     # Two requests at once would otherwise exceed the limit, or add the same webhook twice.
     session.execute(select(Practice.id).where(Practice.id == by.practice_id).with_for_update(key_share=True))
     of_practice = (Webhook.practice_id == by.practice_id, Webhook.deleted_at.is_(None))
     if request_key is not None:
+        request_key = f"{by.user_id}:{request_key}"
         same = session.scalars(select(Webhook).where(*of_practice, Webhook.request_key == request_key)).one_or_none()
+        if same is not None and same.request_hash != request_hash:
+            raise WebhookMismatch
         if same is not None:
             return same
     if session.scalars(select(func.count()).select_from(Webhook).where(*of_practice)).one() >= WEBHOOKS_MAX:
         raise TooManyWebhooks
     webhook = Webhook(
-        practice_id=by.practice_id, url=check_url(url, reach=reach), kinds=_checked_kinds(kinds), active=True,
-        secret=_make_secret(), secret_created_at=now, request_key=request_key, created_by=by.user_id, created_at=now,
+        practice_id=by.practice_id, url=check_url(url, reach=reach), kinds=_checked_kinds(asked["kinds"]), active=True,
+        secret=_make_secret(), secret_created_at=now, request_key=request_key, request_hash=request_hash,
+        created_by=by.user_id, created_at=now,
     )  # fmt: skip
     session.add(webhook)
     session.flush()

@@ -18,7 +18,7 @@ from core.notices.webhook_deliveries import Delivery, NoSuchDelivery
 from core.notices.webhooks import KINDS, NoSuchWebhook
 from webui.api.blueprint import api, problem_responses
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import Body, IdPath, Page, requires
+from webui.api.request_parsing import Body, IdPath, OnceHeaders, Page, requires
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
@@ -137,11 +137,11 @@ def list_webhooks() -> Response:
 
 @api.post("/webhooks", tags=[WEBHOOKS], responses={201: WebhookWithSecret, **problem_responses(400, 409, 413, 415)})
 @requires(Action.MANAGE_WEBHOOKS)
-def add_webhook(body: NewWebhook) -> tuple[Response, int]:
+def add_webhook(header: OnceHeaders, body: NewWebhook) -> tuple[Response, int]:
     """Add a webhook. Only this answer contains its secret."""
-    return _run(
-        webhooks.add, WebhookWithSecret, url=body.url, kinds=body.events, reach=app_context().settings.webhook_reach
-    ), HTTPStatus.CREATED
+    reach, key = app_context().settings.webhook_reach, header.idempotency_key
+    answer = _run(webhooks.add, WebhookWithSecret, url=body.url, kinds=body.events, reach=reach, request_key=key)
+    return answer, HTTPStatus.CREATED
 
 
 @api.get("/webhooks/<webhook_id>", tags=[WEBHOOKS], responses={200: WebhookAnswer, **problem_responses(404)})

@@ -14,7 +14,7 @@ from core.errors import Refusal
 from core.models.notices import EventKind, OutboxMessage, OutboxState
 from core.notices import webhook_deliveries, webhooks
 from core.notices.webhook_address import BadWebhookUrl
-from core.notices.webhooks import BadWebhookKinds, OldSecretStillValid, SecretNotShown, TooManyWebhooks
+from core.notices.webhooks import BadWebhookKinds, OldSecretStillValid, SecretNotShown, TooManyWebhooks, WebhookMismatch
 from webui.shared import acts, page_arguments
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, requires
@@ -77,7 +77,7 @@ def add() -> Response | tuple[str, int]:
     key = request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX] or secrets.token_urlsafe(16)
     try:
         added = acts.run(webhooks.add, **typed, reach=_reach(), request_key=key)
-    except (BadWebhookUrl, BadWebhookKinds, TooManyWebhooks) as refusal:
+    except (BadWebhookUrl, BadWebhookKinds, TooManyWebhooks, WebhookMismatch) as refusal:
         return _index(typed=typed, faults=_faults(refusal)), refusal.http_status
     return acts.redirect_to("webhooks.secret", webhook_id=added.id)
 

@@ -135,6 +135,7 @@ def _create_webhooks() -> None:
         sa.Column("kinds", _JSON, nullable=False),
         sa.Column("active", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("request_key", sa.Text(), nullable=True),
+        sa.Column("request_hash", sa.Text(), nullable=True),
         sa.Column("secret", sa.Text(), nullable=False),
         sa.Column("secret_created_at", _AT, nullable=False),
         sa.Column("old_secret", sa.Text(), nullable=True),

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select
 
+from core.access import user_management
 from core.access.permissions import Actor
 from core.delivery import outbox, send as sending
 from core.delivery.send import send_due
-from core.models.notices import OutboxMessage, OutboxState
+from core.models.notices import Notice, OutboxMessage, OutboxState
+from core.models.people import Role
 from core.notices import inbox
 from core.settings import load_settings
 from tests.at_once import raised_at_once
@@ -63,6 +65,32 @@ def test_a_mail_contains_no_patient_no_claim_number_and_no_dollars(
     whole = "".join(letter.message.as_string() for letter in server.letters)
     assert "completed" in whole
     assert not any(secret in whole for secret in ("anary", "CANARY", "$", "123.45", "Lakeside"))
+
+
+def test_no_mail_goes_to_a_deactivated_user_and_one_that_cannot_be_composed_does_not_stop_the_others(
+    practice: GivenPractice, admin: Actor, server: MailServer
+) -> None:
+    practice.claims(3)
+    colleague = practice.person("colleague@lakeside.example", Role.BILLER)
+    for number, by in (("C00001", practice.biller), ("C00002", colleague), ("C00003", colleague)):
+        practice.confirm(practice.preview({"claim_ids": [number]}, key=number, by=by), by=by)
+    practice.run()
+    practice.sql("UPDATE event SET facts = '{}' WHERE job_id = 2 AND kind = 'job.completed'")
+    practice.act(user_management.deactivate, practice.biller.user_id, by=admin)
+
+    assert [send(practice) for _ in range(2)] == [1, 0]
+
+    (letter,) = server.letters
+    assert letter.recipients == [f"<{colleague.email}>"]
+    with practice.sessions() as session:
+        found = session.execute(
+            select(OutboxMessage.state, OutboxMessage.last_result)
+            .join(Notice, Notice.id == OutboxMessage.notice_id)
+            .order_by(Notice.job_id)
+        ).all()
+    assert list(map(tuple, found)) == [
+        (OutboxState.GIVEN_UP, "user_deactivated"), (OutboxState.DUE, "KeyError"), (OutboxState.SENT, None)
+    ]  # fmt: skip
 
 
 def test_a_mail_is_retried_until_the_server_is_back_and_then_sent_once(

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,8 +32,9 @@ from core.models.people import AuditEntry, Role
 from core.notices import inbox, webhook_deliveries, webhooks
 from core.schedules.run_mail import MAIL_EXPIRES_AFTER
 from core.settings import load_settings
+from tests.at_once import raised_at_once
 from tests.core.delivery.conftest import AT, Hooked, Receiver
-from tests.factories import NOW, Line
+from tests.factories import NOW, Line, a_practice
 from tests.waiting import eventually
 from worker import turns
 
@@ -176,14 +178,43 @@ def test_a_receiver_that_hangs_does_not_delay_another(
     hangs = hooked.add(receiver.url("/hangs"), "job.completed")
     works = hooked.add(receiver.url("/ok"), "job.completed")
     hooked.settle()
-    sending = threading.Thread(target=send_due, args=[hooked.practice.sessions], kwargs={"clock": lambda: AT})
+    failed: list[Exception] = []
+    sending = threading.Thread(target=lambda: failed.extend(raised_at_once(hooked.send)))
     sending.start()
 
     eventually(lambda: state(hooked, works) == [(OutboxState.SENT, "HTTP 204")], seconds=8)
 
     assert state(hooked, hangs) == [(OutboxState.SENDING, None)]
+    hooked.practice.act(webhooks.delete, hangs.id, by=hooked.admin)
     sending.join()
-    assert state(hooked, hangs) == [(OutboxState.DUE, "timeout")], "the program was ended by its timer"
+    assert failed == [], "the program was ended by its timer, and the webhook was deleted meanwhile"
+    assert state(hooked, hangs) == [(OutboxState.GIVEN_UP, None)]
+
+
+def test_a_request_that_cannot_be_composed_fails_alone(hooked: Hooked, receiver: Receiver) -> None:
+    broken = hooked.add(receiver.url("/ok"), "job.confirmed")
+    works = hooked.add(receiver.url("/ok"), "job.completed")
+    hooked.settle()
+    hooked.practice.sql("UPDATE event SET facts = '{\"claim_ids\": [1]}' WHERE kind = 'job.confirmed'")
+
+    assert hooked.send() == 1
+
+    assert state(hooked, broken) == [(OutboxState.DUE, "not_composed")]
+    assert state(hooked, works) == [(OutboxState.SENT, "HTTP 204")]
+
+
+def test_a_practice_with_many_webhooks_does_not_delay_another(hooked: Hooked) -> None:
+    for _ in range(webhooks.WEBHOOKS_MAX):
+        hooked.add("https://pm.example/", "job.completed")
+    hooked.settle()
+    other = a_practice(hooked.practice.sessions, name="Hillside")
+    also = Hooked(other, other.person("admin@hillside.example", Role.ADMIN))
+    also.add("https://pm.example/", "job.completed")
+    also.settle()
+
+    leased = hooked.practice.do(outbox.lease_requests, at_once=8, of_practice=4, now=AT)
+
+    assert Counter(one.practice_id for one in leased) == {hooked.practice.id: 4, other.id: 1}
 
 
 @pytest.mark.parametrize(("path", "limit"), [("/hangs", "ANSWER_SECONDS"), ("/drips", "TOTAL_SECONDS")])
@@ -312,8 +343,10 @@ def test_a_test_event_goes_to_one_webhook_even_if_it_is_off(hooked: Hooked, rece
 def test_a_deleted_webhook_gets_nothing_more(hooked: Hooked, receiver: Receiver) -> None:
     webhook = hooked.add(receiver.url("/ok"))
     hooked.settle()
+    (leased,) = hooked.practice.do(outbox.lease_requests, at_once=8, of_practice=8, now=AT)
     hooked.practice.act(webhooks.delete, webhook.id, by=hooked.admin)
 
+    assert hooked.practice.do(requests.compose, leased, now=AT) is None
     assert hooked.send() == 0
 
     assert receiver.got() == []

@@ -91,6 +91,23 @@ def test_the_same_idempotency_key_of_different_users_makes_different_jobs(
     assert len(ids) == 3
 
 
+def test_a_webhook_is_added_once_for_each_idempotency_key(world: World) -> None:
+    admin = world.api(Role.ADMIN)
+
+    def add(url: str, api: Api = admin, **headers: str) -> Any:
+        body = {"url": url, "events": ["job.completed"]}
+        return api.post("/webhooks", json=body, headers={"Idempotency-Key": "the same", **headers})
+
+    first = add("https://pm.example/")
+
+    assert add("https://pm.example/").json == first.json
+    assert (add("https://other.example/").status_code, add("https://other.example/").json["code"]) == (
+        422, "idempotency_mismatch"
+    )  # fmt: skip
+    assert admin.post("/webhooks", json={"url": "https://pm.example/"}).json["code"] == "idempotency_key_missing"
+    assert add("https://pm.example/", world.api(Role.ADMIN)).json["id"] != first.json["id"]
+
+
 @pytest.mark.parametrize("job_id", ["0", "-1", "x", "1.0", "٣", "9" * 18, "9" * 19, "9" * 400, "01", "1%00"])
 def test_an_unknown_job_is_not_found(reader: Api, job_id: str) -> None:
     answer = reader.get(f"/settle-jobs/{job_id}")
