@@ -133,7 +133,7 @@ def _links(event: Event, base: str) -> dict[str, Any]:
 def _post(request: Request) -> str:
     try:
         return post.send(request.url, request.headers, request.body, reach=load_settings().webhook_reach)
-    except Exception as error:  # noqa: BLE001  whatever it is, the other requests go on
+    except Exception as error:  # noqa: BLE001  whatever it is, the other requests are sent
         log.warning("webhook_not_sent", practice_id=request.lease.practice_id, error=type(error).__name__)
         return "no_connection"
 

@@ -20,8 +20,8 @@ def remove_old(session: Session, *, now: dt.datetime) -> None:
     _remove(session, OutboxMessage, _ENDED, OutboxMessage.queued_at < before)
     has_mail = _refers(OutboxMessage, OutboxMessage.notice_id, Notice)
     _remove(session, Notice, Notice.read_at < before, ~has_mail)
-    is_told = or_(_refers(OutboxMessage, OutboxMessage.event_id, Event), _refers(Notice, Notice.event_id, Event))
-    _remove(session, Event, Event.at < before, ~is_told, ~_is_newest_of_job())
+    is_used = or_(_refers(OutboxMessage, OutboxMessage.event_id, Event), _refers(Notice, Notice.event_id, Event))
+    _remove(session, Event, Event.at < before, ~is_used, ~_is_newest_of_job())
 
 
 def _refers(table: Any, column: Any, to: Any) -> Any:

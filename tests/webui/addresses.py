@@ -84,7 +84,7 @@ RIGHTS = {
 }
 API_RIGHTS = {
     Action.SEE_CLAIMS: """
-        GET /claims   POST /claims/search   POST /claims/totals
+        GET /claims   POST /claims/search   POST /claims/totals   POST /search
          GET /claims/C00001   GET /claims/C00001/postings   GET /settle-jobs
         GET /settle-jobs/1   GET /settle-jobs/1/progress   GET /settle-jobs/1/retry-failed   GET /settle-jobs/1/items
         GET /settle-jobs/2/settled.csv   GET /settle-jobs/2/certificate   GET /approvals   GET /periods
@@ -178,6 +178,7 @@ BODIES = {
     r"/settle$": {"confirmation": "CONFIRM", "version": 1},
     r"/report-only$": {"version": 1},
     r"/write-off-reasons$": {"name": "Hardship", "kind": "charity"},
+    r"/search$": {"text": "an"},
     r"/webhooks(/1)?$": {"url": "https://pm.example/hook", "events": ["job.completed"]},
     r"/notices/read$": {"through": None},
     r"/posting-layouts$": {"name": "Ours", "layout": {"columns": [{"column": "line"}]}},

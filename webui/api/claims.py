@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final, Self
 
 from flask import Response, jsonify
-from pydantic import Field, RootModel, Strict
+from pydantic import ConfigDict, Field, RootModel, Strict
 from sqlalchemy.orm import Session
 
 from core import reading
@@ -65,6 +65,9 @@ class PostedClaim(ClaimWithLines):
 
 class ClaimsQuery(ClaimFilter):
     """Filters, sort order and page of claims. Repeat a parameter to give it several values."""
+
+    # The document does not list the name, because it is refused here.
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema["properties"].pop("patient"))
 
     sort: Annotated[
         str,

@@ -63,7 +63,16 @@ def test_each_operation_has_a_summary_a_token_and_its_refusals(document: dict[st
 def test_the_list_of_claims_takes_every_filter_field(document: dict[str, Any]) -> None:
     named = {parameter["name"] for parameter in document["paths"]["/api/v1/claims"]["get"]["parameters"]}
     keys = {field.alias or name for name, field in ClaimFilter.model_fields.items()}
-    assert named == keys | {"sort", "cursor", "limit"}
+    assert named == (keys | {"sort", "cursor", "limit"}) - {"patient"}
+
+
+def test_no_address_takes_a_patients_name(document: dict[str, Any]) -> None:
+    gets = [item["get"] for item in document["paths"].values() if "get" in item]
+    named = {one["name"] for get in gets for one in get.get("parameters", []) if one["in"] == "query"}
+    assert not {name for name in named if re.search("patient|name|text|query", name)} - {
+        "name",  # of a job
+        "patient_id", "patient_due_min_cents", "patient_due_max_cents",
+    }  # fmt: skip
 
 
 def test_an_idempotency_key_is_required(document: dict[str, Any]) -> None:

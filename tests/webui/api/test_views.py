@@ -73,3 +73,25 @@ def test_a_name_in_an_address_is_refused_with_the_right_address(reader: Api) -> 
 
     assert (answer.status_code, answer.json["code"]) == (422, "bad_filter")
     assert "POST /api/v1/claims/search" in answer.json["detail"]
+
+
+def test_a_search_finds_what_the_search_box_finds_and_keeps_the_name_out_of_the_address(
+    biller: Api,
+) -> None:
+    claim = biller.get("/claims", query_string={"limit": 1}).json["claims"][0]
+    biller.previewed({"claim_ids": [claim["id"]]}, note=f"About {claim['patient']}")
+
+    found = biller.post("/search", json={"text": claim["patient"]}).json
+    by_number = biller.post("/search", json={"text": claim["id"], "list": "patients"}).json
+
+    assert found["patients"]["count"] == len(found["patients"]["patients"]) >= 1
+    assert {one["name"] for one in found["patients"]["patients"]} == {claim["patient"]}
+    assert (found["jobs"]["count"], found["claims"], found["amounts"]) == (1, *[{"count": 0, "claims": []}] * 2)
+    assert by_number["claims"]["claims"][0] == {
+        "id": claim["id"], "patient": claim["patient"], "service_date": claim["service_date"],
+        "billing_status": claim["billing_status"], "billed_cents": claim["billed_cents"],
+        "total_due_cents": claim["total_due_cents"],
+    }  # fmt: skip
+    for text in ("x", "x" * 101, "a\x00b"):
+        assert biller.post("/search", json={"text": text}).status_code in (400, 422)
+    assert biller.get("/search").status_code == 405

@@ -1,0 +1,113 @@
+"""Search claims, patients and jobs, like the search box of the pages."""
+
+import datetime as dt
+from http import HTTPStatus
+from typing import Annotated, Any, Final, TypeVar
+
+from flask import Response, jsonify
+from pydantic import Field, Strict
+
+from core import search
+from core.access.permissions import Action
+from core.errors import BadInput
+from core.search import COUNTED_MAX, Group, Kind, Search
+from webui.api.blueprint import CLAIMS, api, problem_responses
+from webui.api.job_models import SettleJobSummary
+from webui.api.job_responses import job_summaries
+from webui.api.models import Answer
+from webui.api.request_parsing import Body, requires
+from webui.shared.app_context import app_context
+from webui.shared.token_auth import current_actor
+
+_COUNT: Final = f"All that were found, or {COUNTED_MAX + 1:,} for more than {COUNTED_MAX:,}"
+Row = TypeVar("Row", bound=Answer)
+
+
+class BadSearch(BadInput):
+    """Enter 2 to 100 characters, or the number of a job."""
+
+    code = "bad_search"
+    http_status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class SearchBody(Body):
+    """A text to find."""
+
+    text: Annotated[str, Field(description='A name, a number, or an amount such as "$12.34"')]
+    list: Annotated[
+        Annotated[Kind, Strict(strict=False)] | None,
+        Field(description=f"Return up to {search.ROWS_LISTED} patients or jobs instead of {search.ROWS_SHOWN}"),
+    ] = None
+
+
+class FoundClaim(Answer):
+    """A claim that was found."""
+
+    id: Annotated[str, Field(validation_alias="claim_id", description="The practice's own claim ID")]
+    patient: Annotated[str, Field(validation_alias="patient_name")]
+    service_date: dt.date
+    billing_status: str
+    billed_cents: Annotated[int, Field(validation_alias="billed")]
+    total_due_cents: Annotated[int, Field(validation_alias="total_due")]
+
+
+class FoundPatient(Answer):
+    """A patient who was found."""
+
+    patient_id: Annotated[str, Field(description="The practice's own patient ID")]
+    name: str
+    birth_date: dt.date | None
+
+
+class FoundClaims(Answer):
+    """The first claims that were found."""
+
+    count: Annotated[int, Field(description=_COUNT)]
+    claims: list[FoundClaim]
+
+
+class FoundPatients(Answer):
+    """The first patients who were found."""
+
+    count: Annotated[int, Field(description=_COUNT)]
+    patients: list[FoundPatient]
+
+
+class FoundJobs(Answer):
+    """The first jobs that were found."""
+
+    count: Annotated[int, Field(description=_COUNT)]
+    settle_jobs: list[SettleJobSummary]
+
+
+class SearchAnswer(Answer):
+    """What was found, by kind."""
+
+    claims: Annotated[FoundClaims, Field(description="By a part of the claim number, the exact number first")]
+    amounts: Annotated[FoundClaims, Field(description="With exactly this amount, billed or as a balance")]
+    patients: FoundPatients
+    jobs: Annotated[FoundJobs, Field(description="By number, name, user, reason, note or amount, newest first")]
+
+
+@api.post("/search", tags=[CLAIMS], responses={200: SearchAnswer, **problem_responses(400, 413, 415)})
+@requires(Action.SEE_CLAIMS)
+def search_everything(body: SearchBody) -> Response:
+    """Find claims, patients and jobs. The text may be a patient's name, so no address or log contains it."""
+    wanted = Search.of(body.text)
+    if wanted is None:
+        raise BadSearch
+    practice_id = current_actor().practice_id
+    with app_context().sessions() as session:
+        found = search.find(session, practice_id, wanted, listed=body.list)
+        jobs = job_summaries(session, practice_id, found.jobs.rows)
+    answer = SearchAnswer(
+        claims=FoundClaims(count=found.claims.count, claims=_rows(FoundClaim, found.claims)),
+        amounts=FoundClaims(count=found.amounts.count, claims=_rows(FoundClaim, found.amounts)),
+        patients=FoundPatients(count=found.patients.count, patients=_rows(FoundPatient, found.patients)),
+        jobs=FoundJobs(count=found.jobs.count, settle_jobs=jobs),
+    )
+    return jsonify(answer.json_ready())
+
+
+def _rows(model: type[Row], group: Group[Any]) -> list[Row]:
+    return [model.model_validate(row) for row in group.rows]
