@@ -13,6 +13,10 @@ from core.db.base import BIGINT_MAX
 # The validation context for values that are all text (from a URL or a command line). Others have JSON types.
 TEXT_CONTEXT: Final = {"texts": True}
 
+# An earlier or later day is a typing error. At the ends of the calendar, a day before or after does not exist.
+FIRST_DAY: Final = dt.date(1900, 1, 1)
+LAST_DAY: Final = dt.date(2199, 12, 31)
+BAD_YEAR: Final = f"the year must be between {FIRST_DAY.year} and {LAST_DAY.year}"
 NOTE_CHARACTERS_MAX: Final = 500  # for a note or a reason
 
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -24,15 +28,21 @@ _NUMBER_CHARACTERS_MAX: Final = 60  # Python refuses to read thousands of digits
 
 
 def day(value: Any) -> dt.date:
-    """Read "YYYY-MM-DD". For anything else, such as a number, raise `ValueError` with the cure."""
+    """Read "YYYY-MM-DD", from 1900 through 2199. For anything else, such as a number, raise `ValueError` with the cure.
+
+    Every page, program and command reads days with it.
+    """
     if type(value) is dt.date:
         return value
     if not isinstance(value, str) or not _DAY.fullmatch(value):
         raise ValueError("write the date as YYYY-MM-DD")
     try:
-        return dt.date.fromisoformat(value)
+        found = dt.date.fromisoformat(value)
     except ValueError:
         raise ValueError("this date does not exist; write the date as YYYY-MM-DD") from None
+    if not FIRST_DAY <= found <= LAST_DAY:
+        raise ValueError(BAD_YEAR)
+    return found
 
 
 def number(typed: str, *, most: int = BIGINT_MAX) -> int | None:

@@ -205,7 +205,7 @@ def _conditions(session: Session, practice_id: int, f: AuditFilter) -> Iterator[
     zone = ZoneInfo(practice_queries.find(session, practice_id).time_zone)
     if f.first_day is not None:
         yield AuditEntry.at >= dt.datetime.combine(f.first_day, dt.time.min, zone)
-    if f.last_day is not None and f.last_day < dt.date.max:
+    if f.last_day is not None:
         yield AuditEntry.at < dt.datetime.combine(f.last_day + dt.timedelta(days=1), dt.time.min, zone)
 
 

@@ -70,7 +70,7 @@ def conditions(session: Session, practice_id: int, f: JobFilter) -> Iterator[Col
     practice = practice_queries.find(session, practice_id)
     if f.first_day is not None:
         yield SettleJob.requested_at >= practice_days.day_begins(practice, f.first_day)
-    if f.last_day is not None and f.last_day < dt.date.max:
+    if f.last_day is not None:
         yield SettleJob.requested_at < practice_days.day_bounds(practice, f.last_day)[1]
     if f.amount_min_cents is not None:
         yield _amount() >= f.amount_min_cents

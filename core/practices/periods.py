@@ -13,12 +13,10 @@ from sqlalchemy import ColumnElement, Date, DateTime, bindparam, cast, func, sel
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core import reading
 from core.db.locks import waiting
 from core.errors import BadInput, Refusal
 from core.models.practices import Period, PeriodState
-
-_YEAR_MIN: Final = 1900
-_YEAR_MAX: Final = 2199
 
 
 class PeriodClosed(Refusal):
@@ -69,7 +67,7 @@ def parse_month(name: str) -> dt.date:
     is_written = bool(dash) and len(year) == 4 and len(number) == 2 and (year + number).isascii()  # noqa: PLR2004
     if not (is_written and (year + number).isdigit()):
         raise BadMonth
-    if not (_YEAR_MIN <= int(year) <= _YEAR_MAX and 1 <= int(number) <= 12):  # noqa: PLR2004
+    if not (reading.FIRST_DAY.year <= int(year) <= reading.LAST_DAY.year and 1 <= int(number) <= 12):  # noqa: PLR2004
         raise BadMonth
     return dt.date(int(year), int(number), 1)
 

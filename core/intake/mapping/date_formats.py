@@ -7,9 +7,8 @@ from enum import StrEnum
 from typing import Final
 
 from core.intake.parsing.fields import BadField
+from core.reading import FIRST_DAY, LAST_DAY
 
-_EARLIEST: Final = dt.date(1900, 1, 1)
-_LATEST: Final = dt.date(2199, 12, 31)
 _TIME: Final = r"(?:(?:\s+|T)\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:\s?[AaPp]\.?[Mm]\.?)?)?"
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _EXCEL_EPOCH: Final = dt.date(1899, 12, 30)
@@ -84,7 +83,7 @@ def _month(text: str) -> int:
 
 
 def _in_range(day: dt.date) -> dt.date | None:
-    return day if _EARLIEST <= day <= _LATEST else None
+    return day if FIRST_DAY <= day <= LAST_DAY else None
 
 
 def possible_formats(values: Iterable[str], *, today: dt.date) -> list[DateFormat]:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Final, NoReturn
 from zoneinfo import ZoneInfo
 
+from core import reading
 from core.intake.parsing import spreadsheet
 from core.intake.parsing.characters import describe_character, explain_unplain_character, first_hidden_character
 from core.intake.parsing.spreadsheet import SAVED_BY_SPREADSHEET
@@ -22,8 +23,6 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TIME = re.compile(r"\d\d:\d\d(:\d\d)?", re.ASCII)
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _LINE_BREAKING: Final = {"Cc", "Zl", "Zp"}
-_EARLIEST: Final = dt.date(1900, 1, 1)
-_LATEST: Final = dt.date(2199, 12, 31)
 _AMOUNT: Final = r"-?(?!0+\.00)\d{1,9}\.\d\d"
 _PLAIN_AMOUNTS: Final = re.compile(rf"(?:{_AMOUNT}\n)*{_AMOUNT}", re.ASCII)
 _DECIMALS: Final = re.compile(r"-?\d+\.\d{3,}", re.ASCII)
@@ -131,8 +130,8 @@ def date(field: str) -> dt.date:
         if spreadsheet.is_date(field):
             raise SpreadsheetDamage(f"{SAVED_BY_SPREADSHEET}, and write the date as YYYY-MM-DD, such as 2025-01-31")
         raise BadField(explain_unplain_character(field) or "write the date as YYYY-MM-DD, such as 2025-01-31")
-    if not _EARLIEST <= day <= _LATEST:
-        raise BadField("the year must be between 1900 and 2199")
+    if not reading.FIRST_DAY <= day <= reading.LAST_DAY:
+        raise BadField(reading.BAD_YEAR)
     return day
 
 

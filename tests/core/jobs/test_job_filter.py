@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from core import reading
 from core.jobs import job_queries
 from core.jobs.job_filter import BadJobFilter, JobFilter
 from core.models.jobs import JobKind, JobStatus
@@ -36,7 +37,7 @@ def test_each_key_narrows_the_list_of_jobs(practice: GivenPractice) -> None:
     assert listed(practice, amount_min_cents=701) == [settled]  # what it wrote off
     assert listed(practice, amount_min_cents=2_500, amount_max_cents=2_500) == [settled]
     assert listed(practice, amount_max_cents=700) == [waiting]  # what its preview shows
-    assert listed(practice, first_day=dt.date.min.replace(year=2), last_day=dt.date.max) == [waiting, settled]
+    assert listed(practice, first_day=reading.FIRST_DAY, last_day=reading.LAST_DAY) == [waiting, settled]
     with practice.sessions() as session:
         requesters = job_queries.requesters(session, practice.id)
     assert requesters == [(practice.biller.user_id, practice.biller.name), (admin.user_id, "ruth")]

@@ -1,5 +1,6 @@
 """The OpenAPI document describes what the API does, and its page loads nothing from another host."""
 
+import json
 import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
@@ -73,6 +74,32 @@ def test_no_address_takes_a_patients_name(document: dict[str, Any]) -> None:
         "name",  # of a job
         "patient_id", "patient_due_min_cents", "patient_due_max_cents",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "2200-01-01", "1899-12-31"])
+def test_a_day_in_a_year_that_cannot_be_meant_is_refused(document: dict[str, Any], biller: Api, day: str) -> None:
+    """Ask every list that takes a day, and every body that does, for each end of the calendar."""
+    asked = [
+        (path.removeprefix("/api/v1"), one["name"])
+        for path, item in document["paths"].items()
+        for one in item.get("get", {}).get("parameters", [])
+        if one["in"] == "query" and '"date"' in json.dumps(one["schema"]) and "{" not in path
+    ]
+    assert {path for path, _ in asked} >= {"/claims", "/audit", "/settle-jobs", "/postings"}
+    claim, selection = biller.claim_ids(1)[0], {"claim_ids": ["1"]}
+    answers = [biller.get(path, query_string={name: day}) for path, name in asked if "/audit" not in path]
+    answers += [
+        biller.preview(selection, posting_date=day),
+        biller.preview({"filter": {"to": day}}),
+        biller.enter(claim, kind="payment", line=1, responsibility="patient", amount_cents=1, posted_on=day),
+        biller.put(f"/claims/{claim}/hold", json={"hold": "hold", "until": day}),
+        biller.get("/reports/write-offs", query_string={"last": day[:7]}),
+        biller.get(f"/periods/{day[:7]}"),
+    ]
+
+    assert {answer.status_code for answer in answers} <= {404, 422}
+    dated = [answer.json["detail"] for answer in answers[:-2]]
+    assert all("the year must be between 1900 and 2199" in detail for detail in dated), dated
 
 
 def test_an_idempotency_key_is_required(document: dict[str, Any]) -> None:

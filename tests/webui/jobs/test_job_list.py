@@ -60,6 +60,9 @@ def test_a_faulty_filter_shows_its_fault_and_no_jobs(
 
 
 @pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "9999-12-30"])
-@pytest.mark.parametrize("path", ["/jobs?from={}", "/jobs?to={}", "/audit?from={}", "/audit?to={}", "/claims?from={}"])
+@pytest.mark.parametrize(
+    "path",
+    ["/jobs?from={}", "/jobs?to={}", "/audit?from={}", "/audit?to={}", "/claims?from={}"],
+)
 def test_the_first_and_last_dates_of_the_calendar_are_no_error(admin: Browser, path: str, day: str) -> None:
     assert admin.get(path.format(day)).status_code < 500
