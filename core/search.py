@@ -187,7 +187,7 @@ def _patients(session: Session, practice_id: int, search: Search, *, limit: int)
 
 
 def _jobs(session: Session, practice_id: int, search: Search, *, limit: int) -> Group[SettleJob]:
-    """Find jobs by number, name, requester, reason, note or amount, newest first."""
+    """Find jobs by number, name, user, reason, note or amount, newest first."""
     mentioned = SettleJob.id == search.job_id
     if len(search.text) >= CHARACTERS_MIN:
         mentioned = or_(mentioned, job_filter.mentions(practice_id, search.text, cents=search.cents))

@@ -27,7 +27,9 @@ def _line(job: dict[str, Any]) -> str:
 
 @user_command(_format_jobs, name="jobs")
 @click.option("--name", help="Only jobs with this text in their name.")
-@click.option("--person", metavar="EMAIL", help="Only jobs that this user requested.")
+@click.option(
+    "--person", metavar="EMAIL", help="Only jobs that this user requested, confirmed, decided on or reversed."
+)
 @click.option("--status", type=click.Choice([status.value for status in JobStatus]), help="Only jobs in this status.")
 @click.option("--kind", type=click.Choice([kind.value for kind in JobKind]), help="Only jobs of this kind.")
 @click.option("--reason", metavar="CODE", help="Only jobs with this reason (see `settle reason list`).")

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, func, literal, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from core import reading
 from core.db.sums import sum_cents
@@ -34,7 +34,7 @@ class JobFilter:
     name: str | None = None  # a part of it
     kind: JobKind | None = None
     reason: str | None = None  # the code of a practice's reason
-    requester: int | None = None  # a user's id
+    person: int | None = None  # the id of a user who requested, confirmed, decided on or reversed it
     first_day: dt.date | None = None  # requested on or after
     last_day: dt.date | None = None
     amount_min_cents: int | None = None
@@ -65,8 +65,8 @@ def conditions(session: Session, practice_id: int, f: JobFilter) -> Iterator[Col
         yield SettleJob.kind == f.kind
     if f.reason is not None:
         yield func.coalesce(SettleJob.practice_reason["code"].astext, SettleJob.reason) == f.reason
-    if f.requester is not None:
-        yield SettleJob.requested_by == f.requester
+    if f.person is not None:
+        yield _involves(practice_id, select(literal(f.person, BigInteger)))
     practice = practice_queries.find(session, practice_id)
     if f.first_day is not None:
         yield SettleJob.requested_at >= practice_days.day_begins(practice, f.first_day)
@@ -79,13 +79,14 @@ def conditions(session: Session, practice_id: int, f: JobFilter) -> Iterator[Col
 
 
 def mentions(practice_id: int, text: str, *, cents: int | None) -> ColumnElement[bool]:
-    """Return, as SQL, whether `text` is the job's number, or part of its name, requester's name, reason or note.
+    """Return, as SQL, whether `text` is the job's number, or part of its name, a user's name, its reason or note.
+
+    The user requested, confirmed, decided on or reversed the job.
 
     With `cents`, a job of exactly this amount matches too.
     """
-    requesters = select(User.id).where(User.practice_id == practice_id, is_named(User.name, text))
     found = [
-        SettleJob.requested_by.in_(requesters),
+        _involves(practice_id, select(User.id).where(User.practice_id == practice_id, is_named(User.name, text))),
         contains(SettleJob.practice_reason["name"].astext, text),
         contains(SettleJob.name, text),
         contains(SettleJob.note, text),
@@ -99,6 +100,16 @@ def mentions(practice_id: int, text: str, *, cents: int | None) -> ColumnElement
     if cents is not None:
         found.append(_amount() == cents)
     return or_(*found)
+
+
+def _involves(practice_id: int, users: Select[int]) -> ColumnElement[bool]:
+    """Return, as SQL, whether one of the users requested, confirmed, decided on or reversed the job."""
+    reversal = aliased(SettleJob, name="reversal")
+    reversed_ = select(reversal.reverses_job_id).where(
+        reversal.practice_id == practice_id, reversal.confirmed_at.is_not(None), reversal.requested_by.in_(users)
+    )
+    took_part = (SettleJob.requested_by, SettleJob.confirmed_by, SettleJob.decided_by)
+    return or_(*(column.in_(users) for column in took_part), SettleJob.id.in_(reversed_))
 
 
 def _amount() -> ColumnElement[int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import select
+from sqlalchemy import select, union
 from sqlalchemy.orm import Session
 
 from core.jobs import job_filter
@@ -56,8 +56,9 @@ def names_of_users(session: Session, practice_id: int, user_ids: Iterable[int | 
     return dict(session.execute(named).all())
 
 
-def requesters(session: Session, practice_id: int) -> list[tuple[int, str]]:
-    """Return id and name of each user of the practice who has requested a job, by name."""
-    asked = select(SettleJob.requested_by).where(SettleJob.practice_id == practice_id)
-    named = select(User.id, User.name).where(User.practice_id == practice_id, User.id.in_(asked))
+def people(session: Session, practice_id: int) -> list[tuple[int, str]]:
+    """Return id and name of each user of the practice who has requested, confirmed or decided on a job, by name."""
+    took_part = (SettleJob.requested_by, SettleJob.confirmed_by, SettleJob.decided_by)
+    found = union(*(select(column).where(SettleJob.practice_id == practice_id) for column in took_part))
+    named = select(User.id, User.name).where(User.practice_id == practice_id, User.id.in_(found))
     return [(user_id, name) for user_id, name in session.execute(named.order_by(User.name, User.id))]

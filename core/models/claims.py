@@ -19,6 +19,8 @@ from core.db.base import FILL_FACTOR, Base, BigInt, Cents, GeneratedId, Practice
 
 SETTLED: Final = "Settled"
 NOT_SUBMITTED: Final = "Not Submitted"
+# What practices call it, in lower case. An import reads these words as `NOT_SUBMITTED`.
+NOT_SUBMITTED_WORDS: Final = ("not submitted", "unbilled", "new", "draft", "not billed", "ready to bill")
 BALANCE_DUE: Final = "Balance Due"
 BILLING_STATUSES: Final = (
     NOT_SUBMITTED,

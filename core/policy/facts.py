@@ -23,7 +23,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from core.models.claims import NOT_SUBMITTED, SETTLED, Claim, ClaimStatus, Hold
+from core.models.claims import NOT_SUBMITTED_WORDS, SETTLED, Claim, ClaimStatus, Hold
 from core.models.ledger import Posting, WriteOffReason
 from core.models.practices import Payer, PayerClass, Provider, WriteOffSetting
 from core.policy.terms import Terms
@@ -131,10 +131,10 @@ def facts_for_claim(terms: Terms) -> Facts:
         is_with_payer=_has_status(*_AT_PAYER_STATUSES),
         is_rejected=_has_status(ClaimStatus.REJECTED),
         is_not_submitted=and_(
-            Claim.billing_status == NOT_SUBMITTED,
             Claim.primary_status == ClaimStatus.NONE,
             Claim.first_edi_on.is_(None),
             Claim.last_edi_on.is_(None),
+            func.lower(Claim.billing_status).in_(NOT_SUBMITTED_WORDS),  # a practice may have its own word
         ),
         awaits_secondary_payer=and_(
             Claim.secondary_payer_id.is_not(None),

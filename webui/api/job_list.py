@@ -28,7 +28,10 @@ class JobsQuery(Page):
     name: Annotated[str | None, Field(min_length=1, description="A part of the job's name")] = None
     kind: JobKind | None = None
     reason: Annotated[str | None, Field(description="Code of the practice's write-off reason")] = None
-    person: Annotated[str | None, Field(description="E-mail address of the user who requested the job")] = None
+    person: Annotated[
+        str | None,
+        Field(description="E-mail address of a user who requested, confirmed, decided on or reversed the job"),
+    ] = None
     from_: Annotated[reading.Day | None, Field(alias="from", description="Requested on this day or later")] = None
     to: Annotated[reading.Day | None, Field(description="Requested on this day or earlier")] = None
     amount_min_cents: Annotated[
@@ -43,7 +46,7 @@ class JobsQuery(Page):
             name=self.name,
             kind=self.kind,
             reason=self.reason,
-            requester=log.find_user_id(session, practice_id, self.person) if self.person else None,
+            person=log.find_user_id(session, practice_id, self.person) if self.person else None,
             first_day=self.from_,
             last_day=self.to,
             amount_min_cents=self.amount_min_cents,

@@ -33,7 +33,7 @@ def read() -> JobFilter:
         name=page_arguments.text("name"),
         kind=kind,
         reason=request.args.get("reason") or None,
-        requester=requester,
+        person=requester,
         first_day=first,
         last_day=last,
         amount_min_cents=least,
@@ -49,7 +49,7 @@ def asked() -> Mapping[str, str]:
 def choices(session: Session, practice_id: int) -> dict[str, Any]:
     """Return the choices of the form's fields."""
     return {
-        "requesters": job_queries.requesters(session, practice_id),
+        "people": job_queries.people(session, practice_id),
         "kinds": [(kind.value, words(kind)) for kind in JobKind],
         "reasons": [(reason.code, reason.name) for reason in reasons.list_reasons(session, practice_id)],
     }

@@ -7,7 +7,7 @@ from typing import Final
 
 from core.intake.mapping.mapping import OUR_WORDS, STANDARD_STATUSES
 from core.intake.mapping.targets import Field
-from core.models.claims import BALANCE_DUE, ClaimStatus, ClaimType, Hold
+from core.models.claims import BALANCE_DUE, NOT_SUBMITTED, NOT_SUBMITTED_WORDS, ClaimStatus, ClaimType, Hold
 from core.models.ledger import Responsibility
 from core.models.practices import PAYER_CLASS_NAMES, PayerClass
 
@@ -35,7 +35,7 @@ _MEANINGS: Final[dict[Field, dict[str, str]]] = {
                         BALANCE_DUE),
         **dict.fromkeys(("closed", "paid", "zero balance", "complete", "completed"), "Paid In Full"),
         **dict.fromkeys(("hold", "review", "on hold", "pending review"), "Internal Review"),
-        **dict.fromkeys(("unbilled", "new", "draft", "not billed", "ready to bill"), "Not Submitted"),
+        **dict.fromkeys(NOT_SUBMITTED_WORDS, NOT_SUBMITTED),
     },
     Field.RESPONSIBILITY: {
         **dict.fromkeys(("i", "ins", "insurance", "payer", "primary", "secondary", "p1", "i1", "i2", "carrier"),

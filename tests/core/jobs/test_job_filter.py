@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from core import reading
+from core import reading, search
 from core.jobs import job_queries
 from core.jobs.job_filter import BadJobFilter, JobFilter
 from core.models.jobs import JobKind, JobStatus
 from core.models.people import Role
+from core.search import Search
 from tests.factories import NOW, GivenPractice, Line, a_practice
 
 
@@ -31,7 +32,7 @@ def test_each_key_narrows_the_list_of_jobs(practice: GivenPractice) -> None:
     assert listed(practice, status=JobStatus.COMPLETED) == [settled]
     assert listed(practice, kind=JobKind.SETTLE) == [waiting, settled]
     assert listed(practice, kind=JobKind.REVERSE) == []
-    assert listed(practice, reason="charity") == listed(practice, requester=admin.user_id) == [waiting]
+    assert listed(practice, reason="charity") == listed(practice, person=admin.user_id) == [waiting]
     assert listed(practice, first_day=late.date()) == [waiting]
     assert listed(practice, last_day=NOW.date()) == [settled]
     assert listed(practice, amount_min_cents=701) == [settled]  # what it wrote off
@@ -39,8 +40,32 @@ def test_each_key_narrows_the_list_of_jobs(practice: GivenPractice) -> None:
     assert listed(practice, amount_max_cents=700) == [waiting]  # what its preview shows
     assert listed(practice, first_day=reading.FIRST_DAY, last_day=reading.LAST_DAY) == [waiting, settled]
     with practice.sessions() as session:
-        requesters = job_queries.requesters(session, practice.id)
-    assert requesters == [(practice.biller.user_id, practice.biller.name), (admin.user_id, "ruth")]
+        people = job_queries.people(session, practice.id)
+    assert people == [(practice.biller.user_id, practice.biller.name), (admin.user_id, "ruth")]
+
+
+def test_a_user_is_found_who_confirmed_approved_or_reversed_a_job(practice: GivenPractice) -> None:
+    practice.claims(2)
+    practice.limit(job=1)
+    approver = practice.person("ruth@lakeside.example", Role.APPROVER)
+    colleague = practice.person("carl@lakeside.example", Role.BILLER)
+    first = practice.preview({"claim_ids": ["C00001"]}, key="first")
+    practice.confirm(first, by=colleague)
+    practice.approve(first, by=approver)
+    practice.run()
+    practice.limit()
+    second = practice.settle({"claim_ids": ["C00002"]}, key="second").job_id
+    other = practice.person("dana@lakeside.example", Role.APPROVER)
+    back = practice.reverse(first, by=other).job_id
+
+    assert listed(practice, person=colleague.user_id) == [first.job_id]
+    assert listed(practice, person=approver.user_id) == [first.job_id]
+    assert listed(practice, person=other.user_id) == [back, first.job_id]
+    assert listed(practice, person=practice.biller.user_id) == [second, first.job_id]
+    for name, found in (("ruth", [first.job_id]), ("dana", [back, first.job_id]), ("carl", [first.job_id])):
+        wanted = Search.of(name)
+        assert wanted is not None
+        assert [job.id for job in practice.do(search.find, practice.id, wanted).jobs.rows] == found
 
 
 def test_days_are_those_of_the_practice(practice: GivenPractice) -> None:

@@ -35,6 +35,8 @@ def days_ago(days: int) -> dt.date:
 SKIPPED: list[tuple[str, Line, dict[str, Any]]] = [
     ("rejected", INSURANCE, {"primary_status": ClaimStatus.REJECTED}),
     ("not_submitted", INSURANCE, NEVER_SENT),
+    ("not_submitted", INSURANCE, {**NEVER_SENT, "billing_status": "NOT submitted"}),
+    ("not_submitted", INSURANCE, {**NEVER_SENT, "billing_status": "Unbilled"}),
     ("in_appeal_window", INSURANCE, {**DENIED, "denied_on": days_ago(90)}),
     ("in_appeal_window", INSURANCE, {"primary_status": ClaimStatus.ERA_RECEIVED, "denied_on": TODAY}),
     ("too_few_statements", PATIENT, {**STATED, "statements_sent": 2}),
