@@ -1,13 +1,16 @@
 """What the write-offs report is grouped by, and the query of its sums."""
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     ColumnElement,
+    FromClause,
     Select,
     String,
     and_,
@@ -107,12 +110,16 @@ def sums_query(practice_id: int, asked: Asked) -> Select[Any]:
     )
     by = set(asked.by)
     key: list[Any] = [LedgerSum.month, LedgerSum.kind]
-    key += [LedgerSum.job_id] if by & {Dimension.REASON, Dimension.PERSON} else []
+    jobs = _alike_jobs(practice_id, by)
+    key += [] if jobs is None else [jobs.c.first.label("job_id")]
     key += [part.c.payer_id] if by & {Dimension.PAYER, Dimension.PAYER_CLASS} else []
     key += [part.c.provider_id] if Dimension.PROVIDER in by else []
+    summed: FromClause = LedgerSum.__table__
+    if jobs is not None:
+        summed = summed.outerjoin(jobs, jobs.c.id == LedgerSum.job_id)
     sums = (
         select(*key, *(sum_cents(part.c[name]).label(name) for name in ("insurance_cents", "patient_cents")))
-        .join_from(LedgerSum, part, true())
+        .select_from(summed.join(part, true()))
         .where(LedgerSum.practice_id == practice_id, LedgerSum.month.between(asked.first, asked.last))
         .group_by(*key)
         .cte("sums")
@@ -139,6 +146,19 @@ def sums_query(practice_id: int, asked: Asked) -> Select[Any]:
             Provider, and_(Provider.practice_id == practice_id, Provider.id == sums.c.provider_id)
         )
     return source
+
+
+def _alike_jobs(practice_id: int, by: Collection[Dimension]) -> CTE | None:
+    """Return each job with the first job that the report shows with the same names, or None without such names.
+
+    Summed by job, a practice with a thousand jobs would get hundreds of thousands of rows.
+    """
+    shown = {Dimension.REASON: reason_name(), Dimension.PERSON: person_code()}
+    alike = [name for dimension, name in shown.items() if dimension in by]
+    if not alike:
+        return None
+    first = func.min(SettleJob.id).over(partition_by=alike).label("first")
+    return select(SettleJob.id, first).where(SettleJob.practice_id == practice_id).cte("alike")
 
 
 def value_of(dimension: Dimension, row: Any) -> Value:

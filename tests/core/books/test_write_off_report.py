@@ -12,8 +12,9 @@ from core.access.permissions import Actor
 from core.books import month_write_offs, report_request, write_off_claims, write_off_report
 from core.books.report_request import BadReport
 from core.books.write_off_claims import Amount, ClaimPage, Column
-from core.books.write_off_groups import OF_CHARGES, Asked, Dimension
+from core.books.write_off_groups import OF_CHARGES, Asked, Dimension, sums_query
 from core.books.write_off_report import Amounts, Report
+from core.models.ledger_sums import SumKind
 from core.models.people import Role
 from core.models.practices import PayerClass
 from core.practices import periods
@@ -68,6 +69,21 @@ def busy(practice: GivenPractice, admin: Actor) -> GivenPractice:
     other.claim("1", Line(999, 999))
     other.settle()
     return practice
+
+
+def test_the_database_sums_jobs_that_the_report_shows_alike(practice: GivenPractice) -> None:
+    for number in practice.claims(3):
+        practice.settle({"claim_ids": [number]}, key=number)
+
+    def rows(*by: Dimension) -> int:
+        found = practice.do(
+            lambda session: session.execute(sums_query(practice.id, Asked(NOVEMBER, NOVEMBER, by))).all()
+        )
+        return sum(row.kind == SumKind.WRITE_OFF for row in found)
+
+    assert (rows(D.REASON, D.PERSON), rows(D.PERSON)) == (1, 1)
+    practice.sql('UPDATE settle_job SET practice_reason = \'{"name": "Other"}\' WHERE id = 2')
+    assert (rows(D.REASON, D.PERSON), rows(D.PERSON)) == (2, 1)
 
 
 def test_reversals_and_late_postings_stand_beside_the_write_offs_of_their_reason_and_user(busy: GivenPractice) -> None:
