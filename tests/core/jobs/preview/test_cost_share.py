@@ -152,7 +152,7 @@ def test_a_job_that_an_earlier_version_let_override_the_rule_cannot_run_but_can_
         practice.approve(waiting, by=approver)
 
     yesterday = NOW.date() - dt.timedelta(days=1)
-    again = practice.do(preview_again.preview_with_posting_date, job, yesterday, by=admin, now=NOW)
+    again = practice.do(preview_again.preview_same_request, job, posting_date=yesterday, by=admin, now=NOW)
     key = JobKey(again.practice_id, again.id)
     assert practice.item(key, "1").verdict_code == cost_share.RULE
     assert practice.item(key, "2").verdict_code is None
