@@ -19,7 +19,6 @@ from core.models.jobs import IN_PROGRESS_STATUSES, WORKABLE_STATUSES, JobStatus,
 RATE_WINDOW: Final = dt.timedelta(seconds=10)
 SECOND: Final = dt.timedelta(seconds=1)  # no rate is shown for a shorter time, because it would be meaningless
 CHUNK_ACTIVE_WITHIN: Final = dt.timedelta(seconds=30)  # an open chunk taken within this time counts as being worked on
-WORKER_ALIVE_WITHIN: Final = dt.timedelta(seconds=5)
 STALLED_AFTER: Final = dt.timedelta(seconds=60)
 
 
@@ -40,10 +39,7 @@ class Progress:
     finished_at: dt.datetime | None = None
     worked_seconds: int | None = None  # until the job ended or last stopped, without pauses; None while it runs
     paused_seconds: int = 0  # in pauses, in halts, and from the end until a retry
-    chunks_done: int = 0
     chunks_open: int = 0
-    chunks_at_work: int = 0
-    workers_heard: int = 0
     stalled_because: str | None = None
 
     @property
@@ -154,7 +150,6 @@ def _sums(now: dt.datetime) -> Select[*tuple[Any, ...]]:
     is_open = JobChunk.state == ChunkState.OPEN
     rest = stopped_time.for_each_job()
     since = func.greatest(now - RATE_WINDOW, rest.c.woke_at)
-    heard = func.greatest(JobChunk.taken_at, JobChunk.done_at)
     zero = (func.coalesce(func.sum(getattr(JobChunk, name)), 0).label(name) for name in _COUNTERS)
     of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
     return (
@@ -167,10 +162,8 @@ def _sums(now: dt.datetime) -> Select[*tuple[Any, ...]]:
             SettleJob.started_at,
             SettleJob.finished_at,
             *zero,
-            func.count().filter(JobChunk.state == ChunkState.DONE).label("chunks_done"),
             func.count().filter(is_open).label("chunks_open"),
             func.count().filter(is_open, JobChunk.taken_at > now - CHUNK_ACTIVE_WITHIN).label("chunks_at_work"),
-            func.count(JobChunk.taken_by.distinct()).filter(heard > now - WORKER_ALIVE_WITHIN).label("workers_heard"),
             func.coalesce(func.sum(_claims_of_last_try()).filter(JobChunk.done_at > since), 0).label("done_recently"),
             func.max(JobChunk.done_at).label("last_done_at"),
             *rest.c,
@@ -201,10 +194,7 @@ def _progress(row: Row[Any], *, now: dt.datetime) -> Progress:
         finished_at=row.finished_at,
         worked_seconds=None if worked is None else round(worked.total_seconds()),
         paused_seconds=round(row.rested.total_seconds()),
-        chunks_done=row.chunks_done,
         chunks_open=row.chunks_open,
-        chunks_at_work=row.chunks_at_work,
-        workers_heard=row.workers_heard,
         stalled_because=_stalled(row, now=now) if moving else None,
     )
 

@@ -12,7 +12,7 @@ from sqlalchemy import update
 from core.access.permissions import Actor
 from core.books import closing
 from core.errors import Refusal
-from core.jobs import commands
+from core.jobs import codes, commands
 from core.jobs.execution import finish
 from core.jobs.results import files, outcomes
 from core.jobs.results.files import File
@@ -41,7 +41,7 @@ def test_a_failure_is_listed_with_its_cause_and_claim_and_can_be_retried(
     shown = biller.says(path)
 
     assert "Completed, but 1 claim failed and can be retried." in shown
-    assert "Locked by another user or process; gave up after five tries claim_locked yes" in shown
+    assert "Locked by another user or process; gave up after five tries yes" in shown
     assert f"/claims/{url_converters.encode_claim_id('A/1')}" in biller.links(path)
 
     answer = biller.post(f"{path}/retry-failed", on=path)
@@ -87,8 +87,8 @@ def test_page_api_and_file_mark_as_retryable_exactly_what_retry_accepts(
             rows = list(csv.DictReader("".join(files.csv_file(session, job, File.NOT_SETTLED)).splitlines()))
             items = outcomes.items(session, job, outcome="failed")
         shown = biller.says(path)
-        page = f" {code} yes" in shown
-        assert (f" {code} no" in shown) != page
+        page = f"{codes.describe(code)} yes" in shown
+        assert (f"{codes.describe(code)} no" in shown) != page
         assert ("Retry 1 failed claim" in shown) == page
         return {page, rows[0]["Can be retried"] == "yes", items[0].retryable}
 

@@ -206,8 +206,8 @@ def test_a_skipped_claim_of_a_preview_shows_the_values_that_its_rule_used(
 def test_claims_are_counted_by_outcome_and_code(job: JobKey, biller: Browser) -> None:
     shown = biller.says(f"/jobs/{job.job_id}")
 
-    assert "Skipped Changed since the preview changed_since_preview 1" in shown
-    assert "Skipped On hold, or excluded from write-offs on_hold 1" in shown
+    assert "Skipped Changed since the preview 1" in shown
+    assert "Skipped On hold, or excluded from write-offs 1" in shown
     only = biller.says(f"/jobs/{job.job_id}?outcome=skipped&code=changed_since_preview")
     assert "PAID The Patient" in only
     assert "HELD The Patient" not in only

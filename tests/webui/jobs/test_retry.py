@@ -39,8 +39,8 @@ def test_the_page_shows_claims_dollars_and_words_of_each_cause_before_the_retry(
     shown = biller.says(f"/jobs/{job.job_id}")
 
     assert "Retry 3 failed claims Choose the failures to retry." in shown
-    assert "2 claims, $4.00 : Locked by another user or process; gave up after five tries claim_locked" in shown
-    assert "1 claim, $4.50 : The change to this claim could not be saved in the database database_refused" in shown
+    assert "2 claims, $4.00 : Locked by another user or process; gave up after five tries Show" in shown
+    assert "1 claim, $4.50 : The change to this claim could not be saved in the database Show" in shown
     assert f"/jobs/{job.job_id}?outcome=failed&code=claim_locked#items" in biller.links(f"/jobs/{job.job_id}")
 
 
