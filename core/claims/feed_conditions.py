@@ -27,7 +27,9 @@ from core.models.job_items import JobItem, is_reserved
 from core.models.jobs import JobKind, SettleJob, is_open
 from core.models.practices import BillingStatus
 from core.policy import facts
-from core.policy.rules import CAN_SETTLE, RULES_BY_CODE, Moment, first_match, rule_values, rules_at
+from core.policy.rule import Moment
+from core.policy.rule_sql import first_match, rule_values
+from core.policy.rules import CAN_SETTLE, RULES_BY_CODE, rules_at
 from core.policy.terms import Terms
 
 FEED_RULES: Final = rules_at(Moment.FEED, kind=JobKind.SETTLE)

@@ -75,6 +75,14 @@ def describe(code: str) -> str:
     return "Can settle" if code == rules.CAN_SETTLE else code.replace("_", " ")
 
 
+def change_needed(code: str) -> str:
+    """Return what must change before a new job settles a claim that this rule skips, or an empty string."""
+    rule = rules.RULES_BY_CODE.get(code)
+    if rule is None or not rule.change:
+        return ""
+    return f"{rule.change}, or ask an approver to override this rule" if rule.is_overridable else rule.change
+
+
 _LABELS: Final = {
     "billing_status": "billing status",
     "previewed_status": "billing status at preview",

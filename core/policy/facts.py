@@ -71,6 +71,7 @@ class Facts:
     had_statement_recently: Condition
     over_small_balance: Condition
     owes_medicare_cost_share: Condition
+    lacks_cost_share_note: Condition  # cost sharing, and the schedule has no note that gives a reason
     changed_since_preview: Condition
     changed_since_settled: Condition
     already_reversed: Condition
@@ -149,6 +150,7 @@ def facts_for_claim(terms: Terms) -> Facts:
             terms, settles_insurance=settles_insurance, settles_patient=settles_patient
         ),
         owes_medicare_cost_share=_cost_share(terms),
+        lacks_cost_share_note=false(),  # used for schedules only
         changed_since_preview=false(),  # nothing was promised yet
         changed_since_settled=false(),  # used for reversals only, like the next two
         already_reversed=false(),

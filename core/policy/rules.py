@@ -3,59 +3,26 @@
 The same rows give the feed's write-off check, the preview's verdict and the run's check.
 """
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, null
+from sqlalchemy import and_
 
 from core.models.jobs import JobKind
 from core.models.ledger import WriteOffReason
-from core.policy.facts import Condition, Facts
-
-
-class Moment(StrEnum):
-    """When a rule is checked."""
-
-    FEED = "feed"
-    PREVIEW = "preview"
-    RUN = "run"
-
-
-class RuleAction(StrEnum):
-    """What happens to a claim that matches a rule."""
-
-    SKIP = "skip"
-    SETTLE = "settle"  # the status changes, and nothing is written off
-
-
-FEED_AND_PREVIEW: Final = frozenset({Moment.FEED, Moment.PREVIEW})
-PREVIEW_ONLY: Final = frozenset({Moment.PREVIEW})
-EVERYWHERE: Final = frozenset(Moment)
-PREVIEW_AND_RUN: Final = frozenset({Moment.PREVIEW, Moment.RUN})
-RUN_ONLY: Final = frozenset({Moment.RUN})
-SETTLE_JOBS: Final = frozenset({JobKind.SETTLE})
-STATUS_JOBS: Final = frozenset({JobKind.STATUS})
-REVERSE_JOBS: Final = frozenset({JobKind.REVERSE})
-ALL_JOB_KINDS: Final = frozenset(JobKind)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One row. `sentence` is for users, `code` is stable, `when` reads facts."""
-
-    code: str
-    sentence: str
-    when: Callable[[Facts], Condition]
-    action: RuleAction = RuleAction.SKIP
-    at: frozenset[Moment] = FEED_AND_PREVIEW
-    kinds: frozenset[JobKind] = SETTLE_JOBS
-    shows: tuple[str, ...] = ()  # facts shown as the reason
-    also_shows: tuple[str, ...] = ()  # more facts, shown if present
-    is_overridable: bool = False  # a job may override it, if the user has the right
-    number: str | None = None  # the practice's number for the rule; 0 turns it off
-
+from core.policy.rule import (
+    ALL_JOB_KINDS,
+    EVERYWHERE,
+    PREVIEW_AND_RUN,
+    PREVIEW_ONLY,
+    REVERSE_JOBS,
+    RUN_ONLY,
+    SETTLE_JOBS,
+    STATUS_JOBS,
+    Moment,
+    Rule,
+    RuleAction,
+)  # fmt: skip
 
 _BALANCE_FACTS: Final = ("insurance_due", "patient_due")
 _DATE_FACTS: Final = ("service_date", "today")
@@ -98,6 +65,7 @@ RULES: Final = (
         at=PREVIEW_ONLY,
         kinds=REVERSE_JOBS,
         shows=("version_after", "version", "billing_status", "insurance_due", "patient_due", "hold"),
+        change="undo that change",
     ),
     Rule(
         "changed_since_preview",
@@ -106,6 +74,7 @@ RULES: Final = (
         at=RUN_ONLY,
         kinds=ALL_JOB_KINDS,
         shows=("previewed_version", "version", "previewed_status", "billing_status", *_BALANCE_FACTS, "hold"),
+        change="preview the claim in a new job",
     ),
     Rule(
         "balance_mismatch",
@@ -114,6 +83,7 @@ RULES: Final = (
         at=EVERYWHERE,
         kinds=SETTLE_JOBS | REVERSE_JOBS,
         shows=("insurance_due", "patient_due"),
+        change="contact support",
     ),
     Rule(
         "on_hold",
@@ -122,15 +92,24 @@ RULES: Final = (
         at=EVERYWHERE,  # a hold changes the claim's version; an exclusion does not, so the run checks again
         shows=("hold",),
         also_shows=("hold_until", "excluded"),
+        change="release the hold or end the exclusion",
     ),
     Rule(
         "in_other_job",
         "Already in another unfinished job",
         lambda f: f.in_other_job,
         at=PREVIEW_ONLY,
+        for_schedules=True,
         shows=("other_job",),
+        change="wait until that job ends",
     ),
-    Rule("future_service", "The date of service is in the future", lambda f: f.in_future, shows=_DATE_FACTS),
+    Rule(
+        "future_service",
+        "The date of service is in the future",
+        lambda f: f.in_future,
+        shows=_DATE_FACTS,
+        change="wait until the date of service",
+    ),
     Rule(
         "later_posting",
         "Has a posting dated after the job's posting date. Choose a later posting date",
@@ -138,16 +117,36 @@ RULES: Final = (
         at=PREVIEW_ONLY,
         kinds=SETTLE_JOBS | REVERSE_JOBS,
         shows=("posting_date", "last_posted_on"),
+        change="choose a later posting date",
     ),
-    Rule("credit_insurance", "Insurance credit balance", lambda f: f.insurance_due < 0, shows=("insurance_due",)),
-    Rule("credit_patient", "Patient credit balance", lambda f: f.patient_due < 0, shows=("patient_due",)),
-    Rule("credit_line", "Credit balance on a service line", lambda f: f.has_credit_line, shows=_BALANCE_FACTS),
+    Rule(
+        "credit_insurance",
+        "Insurance credit balance",
+        lambda f: f.insurance_due < 0,
+        shows=("insurance_due",),
+        change="refund or transfer the credit",
+    ),
+    Rule(
+        "credit_patient",
+        "Patient credit balance",
+        lambda f: f.patient_due < 0,
+        shows=("patient_due",),
+        change="refund or transfer the credit",
+    ),
+    Rule(
+        "credit_line",
+        "Credit balance on a service line",
+        lambda f: f.has_credit_line,
+        shows=_BALANCE_FACTS,
+        change="refund or transfer the credit",
+    ),
     Rule(
         "in_process",
         "Claim is still in process at the clearinghouse or payer",
         lambda f: and_(f.is_with_payer, f.insurance_due > 0, f.settles_insurance),
         shows=("primary_status", "secondary_status", "insurance_due"),
         is_overridable=True,
+        change="wait for the payer's answer",
     ),
     Rule(
         "rejected",
@@ -155,6 +154,7 @@ RULES: Final = (
         lambda f: and_(f.is_rejected, f.insurance_due > 0, f.settles_insurance),
         shows=("primary_status", "secondary_status", "insurance_due"),
         is_overridable=True,
+        change="correct and resubmit the claim",
     ),
     Rule(
         "not_submitted",
@@ -162,6 +162,7 @@ RULES: Final = (
         lambda f: and_(f.is_not_submitted, f.insurance_due > 0, f.settles_insurance),
         shows=("billing_status", "primary_status", "insurance_due"),
         is_overridable=True,
+        change="submit the claim",
     ),
     Rule(
         "secondary_pending",
@@ -169,6 +170,7 @@ RULES: Final = (
         lambda f: and_(f.awaits_secondary_payer, f.insurance_due > 0, f.settles_insurance),
         shows=("secondary_status", "insurance_due"),
         is_overridable=True,
+        change="wait for the secondary payer's answer",
     ),
     Rule(
         "in_appeal_window",
@@ -178,6 +180,7 @@ RULES: Final = (
         also_shows=("denial_group", "denial_carc"),
         is_overridable=True,
         number="appeal_window_days",
+        change="wait until the appeal window ends",
     ),
     Rule(
         "recent_payment",
@@ -186,6 +189,7 @@ RULES: Final = (
         shows=("last_payment_on", "recent_payment_days"),
         is_overridable=True,
         number="recent_payment_days",
+        change="wait until the recent-payment window ends",
     ),
     Rule(
         "too_few_statements",
@@ -194,6 +198,7 @@ RULES: Final = (
         shows=("statements_sent", "statements_min", "patient_due"),
         is_overridable=True,
         number="statements_min",
+        change="send another statement",
     ),
     Rule(
         "recent_statement",
@@ -202,6 +207,7 @@ RULES: Final = (
         shows=("last_statement_on", "statement_days", "patient_due"),
         is_overridable=True,
         number="statement_days",
+        change="wait until enough days have passed",
     ),
     Rule(
         # Not overridable: the ledger, the files and the certificate would call a large write-off a small balance.
@@ -210,16 +216,25 @@ RULES: Final = (
         lambda f: f.over_small_balance,
         at=PREVIEW_AND_RUN,
         shows=(*_BALANCE_FACTS, "small_balance_max_cents"),
+        change="choose a different reason",
     ),
     Rule(
         # Not overridable: routinely waiving cost sharing can violate federal law.
         "medicare_cost_share",
-        "Medicare or Medicaid cost sharing: use a Charity or Small balance reason. A schedule also needs a note in "
-        "your own words",
+        "Medicare or Medicaid cost sharing: use a Charity or Small balance reason",
         lambda f: and_(f.owes_medicare_cost_share, f.patient_due > 0, f.settles_patient),
         at=PREVIEW_ONLY,
         shows=("payer_class", "patient_due"),
-        also_shows=("schedule_note",),
+        change="use a different reason",
+    ),
+    Rule(
+        "cost_share_note",
+        "Medicare or Medicaid cost sharing: the schedule needs a note in your own words",
+        lambda f: and_(f.lacks_cost_share_note, f.patient_due > 0, f.settles_patient),
+        at=PREVIEW_ONLY,
+        shows=("payer_class", "patient_due", "schedule_note"),
+        for_schedules=True,
+        change="add a note to the schedule",
     ),
     Rule(
         "write_off_off",
@@ -235,7 +250,6 @@ RULES: Final = (
     ),
 )
 
-_SMALL_BALANCE_RULE: Final = "over_small_balance"
 RULES_BY_CODE: Final = {rule.code: rule for rule in RULES}
 OVERRIDABLE_CODES: Final = tuple(rule.code for rule in RULES if rule.is_overridable)
 CAN_SETTLE: Final = "can_settle"  # the feed's code if no rule matches
@@ -251,43 +265,22 @@ def overridable(codes: Collection[str]) -> list[str]:
     return [code for code in codes if code in OVERRIDABLE_CODES]
 
 
-def rules_on_and_off(
-    kind: JobKind, numbers: Mapping[str, Any], *, reason: WriteOffReason | None
+def skip_rules_on_and_off(
+    kind: JobKind, numbers: Mapping[str, Any], *, reason: WriteOffReason | None, scheduled: bool
 ) -> tuple[list[str], list[str]]:
-    """Return the codes of the rules that are on for a job with these numbers and this reason, and of those off."""
-    of_kind = [rule for rule in RULES if kind in rule.kinds]
-    has_limit = reason is WriteOffReason.SMALL_BALANCE and numbers.get("small_balance_max_cents") is not None
-
-    def is_on(rule: Rule) -> bool:
-        if rule.code == _SMALL_BALANCE_RULE:
-            return has_limit
-        return rule.number is None or bool(numbers.get(rule.number))
-
-    return [rule.code for rule in of_kind if is_on(rule)], [rule.code for rule in of_kind if not is_on(rule)]
-
-
-def first_match(facts: Facts, rules: list[Rule]) -> ColumnElement[str | None]:
-    """Return the code of the first rule that matches, or NULL."""
-    return case(*((rule.when(facts), rule.code) for rule in rules), else_=null())
-
-
-def rule_values(facts: Facts, rules: list[Rule]) -> ColumnElement[dict[str, Any] | None]:
-    """Return the facts of the first matching rule as JSON by name, if it skips the claim, else NULL."""
-    shown = [(rule.when(facts), _shown_facts(facts, rule)) for rule in rules]
-    return case(*shown, else_=null())
-
-
-def _shown_facts(facts: Facts, rule: Rule) -> ColumnElement[Any]:
-    if rule.action is not RuleAction.SKIP:
-        return null()
-    always = func.jsonb_build_object(*_names_and_values(facts, rule.shows))
-    if not rule.also_shows:
-        return always
-    return always.op("||")(func.jsonb_strip_nulls(func.jsonb_build_object(*_names_and_values(facts, rule.also_shows))))
-
-
-def _names_and_values(facts: Facts, names: tuple[str, ...]) -> list[ColumnElement[Any]]:
-    return [part for name in names for part in (literal(name), facts.values[name])]
+    """Return the codes of the rules that can skip a claim of such a job, and of those that are off for it."""
+    is_small = reason is WriteOffReason.SMALL_BALANCE and numbers.get("small_balance_max_cents") is not None
+    by_reason = {
+        "over_small_balance": is_small,
+        "medicare_cost_share": not is_small and reason is not WriteOffReason.CHARITY,
+    }
+    on: list[str] = []
+    off: list[str] = []
+    for rule in RULES:
+        if rule.action is RuleAction.SKIP and kind in rule.kinds and (scheduled or not rule.for_schedules):
+            is_on = by_reason.get(rule.code, rule.number is None or bool(numbers.get(rule.number)))
+            (on if is_on else off).append(rule.code)
+    return on, off
 
 
 def skip_codes() -> list[str]:

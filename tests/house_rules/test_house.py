@@ -14,6 +14,7 @@ from core import cli, settings
 from core.jobs import codes
 from core.jobs.lifecycle import TRANSITIONS
 from core.models.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, OPEN_STATUSES, JobStatus
+from core.policy.rule import RuleAction
 from core.policy.rules import RULES
 
 HOUSE = Path(__file__).parents[2]
@@ -112,6 +113,11 @@ def test_every_code_has_a_sentence() -> None:
     for code in [*(rule.code for rule in RULES), *codes.FAILURE_SENTENCES]:
         assert codes.describe(code) != code.replace("_", " ")
         assert codes.describe(code)[0].isupper()
+
+
+def test_every_rule_that_skips_names_what_must_change() -> None:
+    nothing_can = {"already_settled", "already_in_status", "already_reversed", "late_payment"}
+    assert {rule.code for rule in RULES if rule.action is RuleAction.SKIP and not rule.change} == nothing_can
 
 
 def test_the_diagrams_of_the_readme_match_the_code() -> None:

@@ -10,6 +10,7 @@ from core.jobs import codes
 from core.jobs.approval.limits import OverLimit
 from core.jobs.preview.open_balances import StaysOpen
 from core.jobs.preview.totals import CodeCount, Group
+from core.jobs.results.try_again import Way
 from core.models.job_items import Outcome, Verdict
 from core.models.jobs import JobKind, JobStatus
 from core.models.ledger import WriteOffReason
@@ -202,7 +203,8 @@ class Item(Answer):
     why: Why
     why_words: WhyWords
     retryable: Annotated[bool, Field(description="True if the claim failed and retry-failed would retry it now")]
-    not_retryable_because: Annotated[str, Field(description="Why a failed claim cannot be retried now, as a sentence")]
+    try_again: Annotated[Way | None, Field(description="How a claim that failed or was skipped can be tried again now")]
+    try_again_words: Annotated[str | None, Field(description="The same as a sentence, with what must change first")]
     insurance_due_cents: Annotated[int, Field(validation_alias="insurance_due", description="Current balance")]
     patient_due_cents: Annotated[int, Field(validation_alias="patient_due")]
 

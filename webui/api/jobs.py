@@ -216,7 +216,9 @@ def list_items(path: JobPath, query: ItemsQuery) -> Response:
     key, after = path.key(current_actor()), query.after() or 0
     with app_context().sessions() as session:
         job_queries.find(session, key)
-        rows = outcomes.items(session, key, outcome=query.outcome, after_position=after, limit=query.limit + 1)
+        rows = outcomes.items(
+            session, key, outcome=query.outcome, after_position=after, limit=query.limit + 1, again_at=now()
+        )
     shown = rows[: query.limit]
     answer = ItemsPage(
         items=[Item.model_validate(row) for row in shown],

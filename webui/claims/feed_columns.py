@@ -56,6 +56,7 @@ SHORT_LABELS: Final = {
     "in_other_job": "Already in an unfinished job",
     "late_payment": "Reversed by payments",
     "medicare_cost_share": "Cost sharing",
+    "cost_share_note": "Cost sharing: no note",
     "over_small_balance": "Over small-balance limit",
     "touched_since": "Changed later",
     "later_posting": "Later posting",

@@ -11,7 +11,7 @@ from core.jobs.approval import decide, inbox, limits
 from core.jobs.preview import open_balances
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import SettleJob
-from core.policy.rules import rules_on_and_off
+from core.policy.rules import skip_rules_on_and_off
 from core.reading import NOTE_CHARACTERS_MAX
 from webui.claims.feed_columns import SHORT_LABELS
 from webui.jobs import preview_facts
@@ -32,7 +32,9 @@ def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) 
         "totals": PreviewTotals.model_validate(job.preview),
         "open_words": open_balances.describe(job),
         **preview_facts.preview_claims_facts(db, job, args),
-        "rules": rules_on_and_off(job.kind, job.rule_values, reason=job.reason),
+        "rules": skip_rules_on_and_off(
+            job.kind, job.rule_values, reason=job.reason, scheduled=job.schedule_id is not None
+        ),
         "short": SHORT_LABELS,
         "of_day": of_day,
         "of_day_reversed": reversed_totals.for_jobs(db, job.practice_id, [other.id for other in of_day]),

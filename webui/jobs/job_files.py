@@ -33,7 +33,7 @@ def send_job_file(key: JobKey, file: File, form: str, *, by: Actor) -> Response:
         name=files.file_name(key, file, form),
         content_type=file_downloads.CONTENT_TYPES[form],
         record=lambda db: files.authorize_download(db, key, file, by=by, now=now()),
-        pieces=lambda db: (files.csv_file if form == "csv" else files.xlsx_file)(db, key, file),
+        pieces=lambda db: (files.csv_file if form == "csv" else files.xlsx_file)(db, key, file, now=now()),
     )
 
 

@@ -230,7 +230,8 @@ def _outcome_table(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -
     after = page_arguments.number("after") or 0
     code = request.args.get("code") or None
     group = item_groups.of_query(db, key.practice_id, request.args)
-    rows = outcomes.items(db, key, outcome=outcome, code=code, group=group, after_position=after, limit=PAGE_ITEMS + 1)
+    page: dict[str, Any] = {"after_position": after, "limit": PAGE_ITEMS + 1, "again_at": now()}
+    rows = outcomes.items(db, key, outcome=outcome, code=code, group=group, **page)
     shown, last = paging.cut(rows, PAGE_ITEMS)
     return {
         "counts": counts,
@@ -250,8 +251,7 @@ def _default_outcome(counts: dict[str, int], *, finished: bool) -> str:
 
 
 def _only_claim(db: Session, key: JobKey) -> outcomes.ItemRow | None:
-    found = outcomes.items(db, key, limit=1)
-    return found[0] if found else None
+    return next(iter(outcomes.items(db, key, limit=1)), None)
 
 
 def _render_page_or_partial(page: str, part: str, **facts: Any) -> Response:

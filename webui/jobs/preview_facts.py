@@ -22,7 +22,7 @@ from core.jobs.results.item_groups import ItemGroup
 from core.jobs.results.outcomes import ItemRow
 from core.models.job_items import Verdict
 from core.models.jobs import JobKind, JobStatus, SettleJob
-from core.policy.rules import rules_on_and_off
+from core.policy.rules import skip_rules_on_and_off
 from core.practices import practice_days
 from core.reading import NOTE_CHARACTERS_MAX
 from webui.claims.feed_columns import SHORT_LABELS
@@ -57,7 +57,9 @@ def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -
         "changed": changed,
         "changed_words": stale.describe(job, changed),
         "totals": PreviewTotals.model_validate(job.preview),
-        "rules": rules_on_and_off(job.kind, job.rule_values, reason=job.reason),
+        "rules": skip_rules_on_and_off(
+            job.kind, job.rule_values, reason=job.reason, scheduled=job.schedule_id is not None
+        ),
         "open_words": open_balances.describe(job),
         **preview_claims_facts(db, job, args),
         "expired": is_expired(job, now=now()),

@@ -16,9 +16,9 @@ from core.models.claims import Claim, LineItem
 from core.models.job_items import JobItem, Outcome
 from core.models.jobs import JobKind, SettleJob
 from core.models.ledger import Posting, Responsibility
-from core.policy import facts, rules
+from core.policy import facts, rule_sql, rules
 from core.policy.facts import Facts
-from core.policy.rules import Moment, Rule
+from core.policy.rule import Moment, Rule
 from core.policy.terms import Terms, frozen_numbers
 from core.practices import exclusions
 from core.practices.exclusions import ActiveExclusions
@@ -76,7 +76,7 @@ def skip_code(job: SettleJob, excluded: ActiveExclusions) -> ColumnElement[str |
 
     The statement needs the parameter `mismatched`, the claims from `balance_mismatches`.
     """
-    return rules.first_match(_run_facts(_run_terms(job, excluded)), _rules(job.kind))
+    return rule_sql.first_match(_run_facts(_run_terms(job, excluded)), _rules(job.kind))
 
 
 def _rules(kind: JobKind) -> list[Rule]:
@@ -87,7 +87,7 @@ def _rules(kind: JobKind) -> list[Rule]:
 def _recheck(kind: JobKind, terms: Terms) -> Select[Any]:
     """Return the statement that decides on the claims, with the parameters locked and mismatched and the chunk's."""
     seen = _run_facts(terms)
-    code = rules.first_match(seen, _rules(kind))
+    code = rule_sql.first_match(seen, _rules(kind))
     settles = code.is_(None)
     # The rules at the run read only the item and the claim, so nothing else is joined. A test checks that.
     decided = (
@@ -102,7 +102,7 @@ def _recheck(kind: JobKind, terms: Terms) -> Select[Any]:
             outcome=case((settles, Outcome.SETTLED.value), else_=Outcome.SKIPPED.value),
             code=func.coalesce(code, JobItem.verdict_code),
             version_after=case((settles, Claim.version + 1)),
-            why=rules.rule_values(seen, _rules(kind)),
+            why=rule_sql.rule_values(seen, _rules(kind)),
         )
         .returning(
             JobItem.claim_id,

@@ -187,7 +187,7 @@ def facts_for_schedule(job: SettleJob, of_claim: Facts) -> Facts:
         return of_claim
     note = "only repeats the reason" if job.note.strip() else "none"
     is_missing = {**of_claim.values, "schedule_note": literal(note)}
-    return replace(of_claim, owes_medicare_cost_share=facts.is_cost_share(), values=is_missing)
+    return replace(of_claim, lacks_cost_share_note=facts.is_cost_share(), values=is_missing)
 
 
 def _year_before(day: dt.date) -> dt.date:

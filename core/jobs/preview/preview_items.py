@@ -22,9 +22,9 @@ from core.jobs.preview.job_request import Selection
 from core.models.claims import Claim
 from core.models.job_items import JobChunk, JobItem, Verdict, is_reserved
 from core.models.jobs import JobKind, SettleJob, is_open
-from core.policy import facts, rules
+from core.policy import facts, rule_sql, rules
 from core.policy.facts import Facts
-from core.policy.rules import Moment
+from core.policy.rule import Moment
 from core.policy.terms import Terms
 
 
@@ -48,8 +48,8 @@ def verdicts(job: SettleJob, selected: Selection, *, terms: Terms) -> Subquery:
             Claim.insurance_due,
             Claim.patient_due,
             *(side.label(name) for name, side in _sides(job, claim_facts).items()),
-            rules.first_match(claim_facts, applied_rules).label("code"),
-            rules.rule_values(claim_facts, applied_rules).label("why"),
+            rule_sql.first_match(claim_facts, applied_rules).label("code"),
+            rule_sql.rule_values(claim_facts, applied_rules).label("why"),
             _overridden(job, claim_facts).label("overridden"),
         )
         .select_from(facts.claims_with_payers())
@@ -77,7 +77,7 @@ def _overridden(job: SettleJob, claim_facts: Facts) -> ColumnElement[Any]:
     if not included:
         return null()
     applied_rules = rules.rules_at(Moment.PREVIEW, kind=job.kind)
-    return rules.first_match(claim_facts, [rule for rule in applied_rules if rule.code in included])
+    return rule_sql.first_match(claim_facts, [rule for rule in applied_rules if rule.code in included])
 
 
 def facts_of_job(job: SettleJob, terms: Terms) -> Facts:

@@ -23,7 +23,7 @@ from core.models.claims import Claim
 from core.models.job_items import JobChunk, JobItem, Outcome
 from core.models.jobs import FINAL_STATUSES, JobKind, JobStatus, SettleJob
 from core.models.practices import SELF_PAY, Payer, Practice, Provider
-from core.policy.rules import rules_on_and_off
+from core.policy.rules import skip_rules_on_and_off
 
 _LATE_PAYMENTS_MAX: Final = 200  # listed one by one; the sums cover all
 _HASHED_TOGETHER: Final = 10_000  # items whose lines are hashed as one text, to limit the size of the text
@@ -185,7 +185,7 @@ def _who_and_when(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
 
 
 def _rules(job: SettleJob) -> dict[str, Any]:
-    on, off = rules_on_and_off(job.kind, job.rule_values, reason=job.reason)
+    on, off = skip_rules_on_and_off(job.kind, job.rule_values, reason=job.reason, scheduled=job.schedule_id is not None)
     overridden = list(job.overridden_rules)
     return {"rules": on, "rules_off": off, "rules_overridden": overridden, "rule_values": job.rule_values}
 

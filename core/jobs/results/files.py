@@ -38,8 +38,8 @@ _CLAIM: Final = ("Claim ID", "Patient", "Date of Service")
 COLUMN_HEADINGS: Final = {
     File.SETTLED: (*_CLAIM, "Insurance written off", "Patient written off", "Code", "What happened", "Job name"),
     File.NOT_SETTLED: (
-        *_CLAIM, "Outcome", "Code", "What happened", "Why", "Can be retried", "Insurance balance", "Patient balance",
-        "Job name",
+        *_CLAIM, "Outcome", "Code", "What happened", "Why", "Can be tried again", "Insurance balance",
+        "Patient balance", "Job name",
     ),
     File.NOT_REACHED: (*_CLAIM, "Insurance balance", "Patient balance", "Job name"),
 }  # fmt: skip
@@ -68,18 +68,18 @@ def file_name(key: JobKey, file: File, form: str) -> str:
     return f"job-{key.job_id}-{file}.{form}"
 
 
-def csv_file(session: Session, key: JobKey, file: File) -> Iterator[str]:
+def csv_file(session: Session, key: JobKey, file: File, *, now: dt.datetime) -> Iterator[str]:
     """Yield the file as CSV, in pieces."""
-    return table_files.csv_file(_table(session, key, file))
+    return table_files.csv_file(_table(session, key, file, now=now))
 
 
-def xlsx_file(session: Session, key: JobKey, file: File) -> Iterator[bytes]:
+def xlsx_file(session: Session, key: JobKey, file: File, *, now: dt.datetime) -> Iterator[bytes]:
     """Yield the file as XLSX, in pieces."""
-    return table_files.xlsx_file(_table(session, key, file))
+    return table_files.xlsx_file(_table(session, key, file, now=now))
 
 
-def _table(session: Session, key: JobKey, file: File) -> Table:
-    return Table(_head(session, key, file), _rows(session, key, file))
+def _table(session: Session, key: JobKey, file: File, *, now: dt.datetime) -> Table:
+    return Table(_head(session, key, file), _rows(session, key, file, now=now))
 
 
 def _head(session: Session, key: JobKey, file: File) -> tuple[str, ...]:
@@ -88,12 +88,14 @@ def _head(session: Session, key: JobKey, file: File) -> tuple[str, ...]:
     return tuple(title.replace("written off", "restored") for title in COLUMN_HEADINGS[file])
 
 
-def _rows(session: Session, key: JobKey, file: File) -> Iterator[list[Cell]]:
+def _rows(session: Session, key: JobKey, file: File, *, now: dt.datetime) -> Iterator[list[Cell]]:
     """Yield the rows: text, dates, and amounts as integer cents."""
     name = job_queries.find(session, key).name
     for outcome in _OUTCOMES[file]:
         after = 0
-        while page := outcomes.items(session, key, outcome=outcome, after_position=after, limit=PAGE_CLAIMS):
+        while page := outcomes.items(
+            session, key, outcome=outcome, after_position=after, limit=PAGE_CLAIMS, again_at=now
+        ):
             yield from ([*_row(file, item), name] for item in page)
             after = page[-1].position
             session.expunge_all()
@@ -108,5 +110,5 @@ def _row(file: File, item: ItemRow) -> list[Cell]:
         return [*claim, *due]
     reasons = "; ".join(f"{label}: {value}" for label, value in codes.rule_values(item.why))
     outcome = item.outcome.value if item.outcome else ""
-    again = "yes" if item.retryable else f"no. {item.not_retryable_because}" if item.not_retryable_because else "no"
+    again = item.try_again_words or ""
     return [*claim, outcome, item.code or "", item.words or "", reasons, again, *due]

@@ -9,9 +9,10 @@ from sqlalchemy import ColumnElement, Select, Subquery, and_, func, select, true
 from sqlalchemy.orm import Session
 
 from core.jobs import codes
-from core.jobs.execution import retry
 from core.jobs.keys import JobKey
+from core.jobs.results import try_again
 from core.jobs.results.item_groups import ALL_CLAIMS, ItemGroup
+from core.jobs.results.try_again import NotSettled, TryAgain, Way
 from core.models.claims import Claim
 from core.models.job_items import ChunkState, JobChunk, JobItem, Outcome, Verdict
 from core.models.jobs import SettleJob
@@ -45,8 +46,22 @@ class ItemRow:
     outcome: Outcome | None
     code: str | None
     why: dict[str, Any] | None  # the facts that the rule used
-    retryable: bool = False  # `retry_failed` would retry it now
-    not_retryable_because: str = ""  # for a failed claim, a sentence
+    again: TryAgain | None = None  # for a claim that failed or was skipped, if asked
+
+    @property
+    def retryable(self) -> bool:
+        """Return whether `retry_failed` would retry the claim now."""
+        return self.try_again is Way.RETRY
+
+    @property
+    def try_again(self) -> Way | None:
+        """Return how a claim that failed or was skipped can be tried again, or None."""
+        return self.again.way if self.again else None
+
+    @property
+    def try_again_words(self) -> str | None:
+        """Return the same as a sentence."""
+        return self.again.words if self.again else None
 
     @property
     def words(self) -> str | None:
@@ -62,6 +77,11 @@ class CodeGroup:
     outcome: Outcome
     code: str
     claims: int
+
+    @property
+    def change(self) -> str:
+        """Return what must change before skipped claims can be settled, or an empty string."""
+        return codes.change_needed(self.code) if self.outcome is Outcome.SKIPPED else ""
 
 
 def by_code(session: Session, key: JobKey) -> list[CodeGroup]:
@@ -87,8 +107,12 @@ def items(
     group: ItemGroup = ALL_CLAIMS,
     after_position: int = 0,
     limit: int = 50,
+    again_at: dt.datetime | None = None,
 ) -> list[ItemRow]:
-    """Return a page of the job's items after a position, in order. All conditions given apply."""
+    """Return a page of the job's items after a position, in order. All conditions given apply.
+
+    With `again_at`, say of each claim that failed or was skipped whether it can be tried again at that time.
+    """
     conditions = [one for one in (where, group.where) if one is not None]
     if verdict is not None:
         conditions.append(JobItem.verdict == Verdict(verdict))
@@ -102,22 +126,19 @@ def items(
         limit=limit,
     )
     rows = [ItemRow(**row._mapping) for row in session.execute(_named(key, page))]
-    failed = [row.position for row in rows if row.outcome is Outcome.FAILED]
-    return _with_retry(session, key, rows, failed) if failed else rows
+    return rows if again_at is None else _with_try_again(session, key, rows, now=again_at)
 
 
-def _with_retry(session: Session, key: JobKey, rows: list[ItemRow], failed: list[int]) -> list[ItemRow]:
-    """Return the rows, of which these have failed, each with whether it can be retried and otherwise why not."""
-    job = session.get_one(SettleJob, key)
-    obstacle = retry.obstacle(session, job)
-    blocked = {} if obstacle else retry.blocked_claims(session, job, within=JobItem.position.in_(failed))
-    because = {position: obstacle or codes.describe(blocked.get(position, "")) for position in failed}
-    return [
-        replace(row, retryable=not because[row.position], not_retryable_because=because[row.position])
-        if row.position in because
-        else row
+def _with_try_again(session: Session, key: JobKey, rows: list[ItemRow], *, now: dt.datetime) -> list[ItemRow]:
+    not_settled = [
+        NotSettled(row.position, row.claim_id, row.outcome, row.code)
         for row in rows
+        if row.outcome in (Outcome.FAILED, Outcome.SKIPPED)
     ]
+    if not not_settled:
+        return rows
+    again = try_again.for_claims(session, session.get_one(SettleJob, key), not_settled, now=now)
+    return [replace(row, again=again.get(row.position)) for row in rows]
 
 
 def _page(

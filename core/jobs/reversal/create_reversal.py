@@ -23,9 +23,9 @@ from core.models.claims import Claim
 from core.models.job_items import JobItem, Outcome, Verdict
 from core.models.jobs import JobKind, JobStatus, SettleJob
 from core.models.ledger import Responsibility
-from core.policy import facts, rules
+from core.policy import facts, rule_sql, rules
 from core.policy.facts import Facts
-from core.policy.rules import Moment
+from core.policy.rule import Moment
 from core.policy.terms import Terms
 from core.practices import practice_days
 from core.reading import NOTE_CHARACTERS_MAX, is_valid_note
@@ -107,7 +107,8 @@ def _lock_reversible(session: Session, original: JobKey, *, by: Actor) -> Settle
 
 def _begin(session: Session, job: SettleJob, *, chunk_claims: int | None, now: dt.datetime) -> None:
     _check_claim_ids(session, job)
-    counted = session.scalars(select(func.count()).select_from(JobItem, Claim).where(_settled(job, JobItem))).one()
+    to_reverse = select(func.count()).select_from(JobItem, Claim).where(settled_by_original(job, JobItem))
+    counted = session.scalars(to_reverse).one()
     if counted == 0:
         raise NothingSelected
     if counted <= PREVIEW_IN_REQUEST_CLAIMS_MAX:
@@ -126,7 +127,7 @@ def freeze(session: Session, job: SettleJob, *, chunk_claims: int | None, now: d
     freezing.freeze(session, job, lambda: _freeze_items(session, job), chunk_claims=chunk_claims, now=now)
 
 
-def _settled(job: SettleJob, item: Any) -> ColumnElement[bool]:
+def settled_by_original(job: SettleJob, item: Any) -> ColumnElement[bool]:
     """Return, as SQL, whether the original settled the item's claim and that the request includes it."""
     of_original = and_(
         item.practice_id == job.practice_id,
@@ -143,7 +144,7 @@ def _check_claim_ids(session: Session, job: SettleJob) -> None:
     named = job.selection.get("claim_ids")
     if named is None:
         return
-    found = select(Claim.external_id).where(_settled(job, JobItem))
+    found = select(Claim.external_id).where(settled_by_original(job, JobItem))
     missing = sorted(set(named) - set(session.scalars(found)))
     if missing:
         first = ", ".join(missing[:NAMED_MAX])
@@ -154,7 +155,7 @@ def _check_claim_ids(session: Session, job: SettleJob) -> None:
 
 def _freeze_items(session: Session, job: SettleJob) -> int:
     was = aliased(JobItem, name="was")
-    seen = _facts(job, was)
+    seen = facts_of_reversal(job, was)
     applied_rules = rules.rules_at(Moment.PREVIEW, kind=JobKind.REVERSE)
     judged = (
         select(
@@ -165,10 +166,10 @@ def _freeze_items(session: Session, job: SettleJob) -> int:
             was.settles_patient,
             eligibility.reversible_cents(job, Responsibility.INSURANCE).label("insurance_cents"),
             eligibility.reversible_cents(job, Responsibility.PATIENT).label("patient_cents"),
-            rules.first_match(seen, applied_rules).label("code"),
-            rules.rule_values(seen, applied_rules).label("why"),
+            rule_sql.first_match(seen, applied_rules).label("code"),
+            rule_sql.rule_values(seen, applied_rules).label("why"),
         )
-        .select_from(facts.claims_with_payers().join(was, _settled(job, was)))
+        .select_from(facts.claims_with_payers().join(was, settled_by_original(job, was)))
         .subquery("judged")
     )
     skips = judged.c.code.is_not(None)
@@ -188,7 +189,8 @@ def _freeze_items(session: Session, job: SettleJob) -> int:
     )
 
 
-def _facts(job: SettleJob, was: Any) -> Facts:
+def facts_of_reversal(job: SettleJob, was: Any) -> Facts:
+    """Return the facts that the rules use for a claim of a reversal. `was` is its item in the original."""
     reversed_by = eligibility.reversing_job_id(job)
     of_claim = facts.facts_for_claim(
         Terms(setting=job.setting, as_of=job.as_of, posting_date=job.posting_date, target_status=job.target_status)

@@ -84,7 +84,7 @@ def test_a_claim_that_can_still_be_collected_is_skipped(
         page = feed.page(
             session, practice.id, ClaimFilter.of({"eligibility": code}), cursor=None, limit=10, terms=terms
         )
-        text = "".join(files.csv_file(session, job, files.File.NOT_SETTLED))
+        text = "".join(files.csv_file(session, job, files.File.NOT_SETTLED, now=NOW))
         assert certificates.for_job(session, job).by_code == {code: 1}
     assert [row.eligibility for row in page.rows] == [code]
     assert codes.describe(code) in text

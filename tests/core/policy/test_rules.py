@@ -19,7 +19,9 @@ from core.models.ledger import WriteOffReason
 from core.models.people import Role
 from core.models.practices import PayerClass, Practice, WriteOffSetting
 from core.policy.facts import claims_with_payers, facts_for_claim
-from core.policy.rules import RULES, RULES_BY_CODE, Moment, first_match, rule_values, rules_at
+from core.policy.rule import Moment
+from core.policy.rule_sql import first_match, rule_values
+from core.policy.rules import RULES, RULES_BY_CODE, rules_at
 from core.policy.terms import Terms
 from core.practices import exclusions
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice

@@ -103,7 +103,7 @@ def test_the_skip_shows_the_balances_and_the_limit_in_the_preview_the_files_and_
         assert certificate.by_code == {RULE: 1}
         assert certificate.rule_values["small_balance_max_cents"] == LIMIT
         assert RULE in certificate.rules
-        text = "".join(files.csv_file(session, job, files.File.NOT_SETTLED))
+        text = "".join(files.csv_file(session, job, files.File.NOT_SETTLED, now=NOW))
     assert sentence in text
     assert "small-balance limit: $25.00" in text
 

@@ -48,7 +48,10 @@ def test_the_three_files_list_every_claim_once_and_add_up(world: World, biller: 
         written_off = sum(int(row[f"{side.capitalize()} written off"].replace(".", "")) for row in files["settled"])
         assert written_off == progress["written_off_cents"][side]
     assert all(row["Code"] and row["What happened"] and row["Why"] for row in files["not-settled"])
-    assert {row["Can be retried"] for row in files["not-settled"]} == {"no"}
+    items = biller.get(f"/settle-jobs/{job_id}/items?outcome=skipped&limit=200").json["items"]
+    again = {row["Claim ID"]: row["Can be tried again"] for row in files["not-settled"]}
+    assert again == {item["claim_id"]: item["try_again_words"] for item in items}
+    assert {item["try_again"] for item in items} == {"after_change", "no"}
 
 
 def test_claims_not_reached_are_in_their_file_while_the_job_waits(biller: Api) -> None:

@@ -41,7 +41,7 @@ def test_a_failure_is_listed_with_its_cause_and_claim_and_can_be_retried(
     shown = biller.says(path)
 
     assert "Completed, but 1 claim failed and can be retried." in shown
-    assert "Locked by another user or process; gave up after five tries yes" in shown
+    assert "Locked by another user or process; gave up after five tries Yes, retry this job" in shown
     assert f"/claims/{url_converters.encode_claim_id('A/1')}" in biller.links(path)
 
     answer = biller.post(f"{path}/retry-failed", on=path)
@@ -84,13 +84,13 @@ def test_page_api_and_file_mark_as_retryable_exactly_what_retry_accepts(
 
     def shown_as_retryable() -> set[bool]:
         with practice.sessions() as session:
-            rows = list(csv.DictReader("".join(files.csv_file(session, job, File.NOT_SETTLED)).splitlines()))
-            items = outcomes.items(session, job, outcome="failed")
+            rows = list(csv.DictReader("".join(files.csv_file(session, job, File.NOT_SETTLED, now=NOW)).splitlines()))
+            items = outcomes.items(session, job, outcome="failed", again_at=NOW)
         shown = biller.says(path)
-        page = f"{codes.describe(code)} yes" in shown
-        assert (f"{codes.describe(code)} no" in shown) != page
+        page = f"{codes.describe(code)} Yes, retry this job" in shown
+        assert (f"{codes.describe(code)} Yes, in a new job. A retry is not possible" in shown) != page
         assert ("Retry 1 failed claim" in shown) == page
-        return {page, rows[0]["Can be retried"] == "yes", items[0].retryable}
+        return {page, rows[0]["Can be tried again"] == "Yes, retry this job", items[0].retryable}
 
     def is_retried() -> bool:
         try:

@@ -194,6 +194,30 @@ def test_every_skipped_claim_shows_the_values_that_its_rule_used(job: JobKey, bi
     assert "claim version at preview 1" in skipped
 
 
+def test_a_skipped_claim_shows_what_must_change_before_it_can_be_tried_again(
+    practice: GivenPractice, job: JobKey, biller: Browser
+) -> None:
+    def shown() -> dict[str, str]:
+        page = biller.says(f"/jobs/{job.job_id}?outcome=skipped")
+        rows = rows_of(biller, f"/jobs/{job.job_id}/files/not-settled.csv")[1:-1]
+        assert all(row[7] in page for row in rows)
+        return {row[0]: row[7] for row in rows}
+
+    new_job = "Yes, in a new job"
+    assert shown() == {"HELD": "After a change: release the hold or end the exclusion", "PAID": new_job}
+
+    practice.sql("UPDATE claim SET hold = NULL, service_date = '2026-12-31' WHERE external_id = 'HELD'")
+    assert shown()["HELD"] == "After a change: wait until the date of service (The date of service is in the future)"
+    practice.sql("UPDATE claim SET service_date = '2026-05-07' WHERE external_id = 'HELD'")
+    assert shown() == {"HELD": new_job, "PAID": new_job}
+
+    again = practice.settle({"claim_ids": ["HELD", "PAID"]}, key="again")
+    assert practice.counts(again) == {"settled": 2, "skipped": 0, "failed": 0, "remaining": 0}
+    assert set(shown().values()) == {
+        "No (Already settled, with nothing left to write off under the Balance Writeoff setting)"
+    }
+
+
 def test_a_skipped_claim_of_a_preview_shows_the_values_that_its_rule_used(
     practice: GivenPractice, biller: Browser
 ) -> None:
@@ -206,8 +230,8 @@ def test_a_skipped_claim_of_a_preview_shows_the_values_that_its_rule_used(
 def test_claims_are_counted_by_outcome_and_code(job: JobKey, biller: Browser) -> None:
     shown = biller.says(f"/jobs/{job.job_id}")
 
-    assert "Skipped Changed since the preview 1" in shown
-    assert "Skipped On hold, or excluded from write-offs 1" in shown
+    assert "Skipped Changed since the preview preview the claim in a new job 1" in shown
+    assert "Skipped On hold, or excluded from write-offs release the hold or end the exclusion 1" in shown
     only = biller.says(f"/jobs/{job.job_id}?outcome=skipped&code=changed_since_preview")
     assert "PAID The Patient" in only
     assert "HELD The Patient" not in only

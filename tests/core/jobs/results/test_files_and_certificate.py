@@ -21,7 +21,7 @@ from tests.factories import NOW, GivenPractice, Line
 
 def _csv(practice: GivenPractice, job: JobKey, file: File) -> list[list[str]]:
     with practice.sessions() as session:
-        whole = "".join(files.csv_file(session, job, file))
+        whole = "".join(files.csv_file(session, job, file, now=NOW))
     assert whole.startswith("\ufeff"), "spreadsheets read the file as UTF-8 by its byte order mark"
     return list(csv.reader(io.StringIO(whole[1:], newline="")))
 
@@ -66,7 +66,7 @@ def test_a_patients_name_is_never_exported_as_a_formula(practice: GivenPractice,
 
     row = _csv(practice, job, File.SETTLED)[1]
     with practice.sessions() as session:
-        book = b"".join(files.xlsx_file(session, job, File.SETTLED))
+        book = b"".join(files.xlsx_file(session, job, File.SETTLED, now=NOW))
 
     assert row[0] == "'=1+1"
     assert row[1] == f"'{name}"

@@ -9,13 +9,14 @@ from core.errors import NotAllowed
 from core.jobs.keys import JobKey
 from core.jobs.preview.job_request import BadRequest
 from core.jobs.preview.selections import UnknownClaim
+from core.jobs.results import outcomes
 from core.jobs.reversal.create_reversal import NotReversible
 from core.models.claims import Hold
 from core.models.job_items import Outcome
 from core.models.jobs import JobStatus
 from core.models.people import Role
 from core.models.practices import WriteOffSetting
-from tests.factories import TODAY, GivenPractice, Line
+from tests.factories import NOW, TODAY, GivenPractice, Line
 
 
 def _reverse(practice: GivenPractice, job: JobKey, *claim_ids: str, key: str = "reverse") -> JobKey:
@@ -24,6 +25,13 @@ def _reverse(practice: GivenPractice, job: JobKey, *claim_ids: str, key: str = "
     reversal = practice.reverse(job, *claim_ids, by=by, key=key, chunk_claims=2)
     practice.run()
     return reversal
+
+
+def _try_again(practice: GivenPractice, job: JobKey) -> str | None:
+    """Return what the job says of its only claim, which was skipped."""
+    with practice.sessions() as session:
+        (row,) = outcomes.items(session, job, outcome="skipped", again_at=NOW)
+    return row.try_again_words
 
 
 def test_reversing_a_job_restores_balances_and_statuses(practice: GivenPractice) -> None:
@@ -95,9 +103,13 @@ def test_two_jobs_on_one_claim_are_reversed_the_last_one_first(practice: GivenPr
     second = practice.settle(key="insurance")
 
     too_early = _reverse(practice, first, key="too early")
+    ways = [_try_again(practice, too_early)]
     last = _reverse(practice, second, key="last")
+    ways.append(_try_again(practice, too_early))
     then = _reverse(practice, first, key="then")
+    ways.append(_try_again(practice, too_early))
 
+    assert ways == ["After a change: undo that change", "Yes, in a new job", "No (Already reversed)"]
     assert practice.item(too_early, "1").code == "touched_since"
     assert [practice.item(job, "1").outcome for job in (last, then)] == [Outcome.SETTLED, Outcome.SETTLED]
     claim = practice.read("1")
