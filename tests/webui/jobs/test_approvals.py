@@ -162,11 +162,20 @@ def test_the_approver_sees_which_skip_rules_are_on_and_off(
 ) -> None:
     practice.claims(1)
     practice.limit(job=1)
-    job = practice.confirmed()
+    admin = practice.person("admin@lakeside.example", Role.ADMIN)
+    job = practice.preview(include=["in_process"], by=admin)
+    practice.confirm(job, by=admin)
     approver = browser_of(practice.person("rules@lakeside.example", Role.APPROVER))
 
-    off, _, on = approver.says(f"/jobs/{job.job_id}").partition("Skip rules: ")[2].partition("On:")
+    shown = approver.read(f"/jobs/{job.job_id}").partition("Skip rules: ")[2]
+    off, _, on = shown.partition("On:")
+    on = on.partition("</ol>")[0]
 
+    assert shown.startswith(f"{on.count('<li>')} on, 1 overridden, 4 off<")
+    assert off.count("<li>") == 1 + 4
+    assert "Claim is still in process" in off
+    assert not re.search("Status change only|unfinished job|the schedule needs", on), "they skip no claim of this job"
+    assert "cost sharing" in off, "its reason allows it"
     assert "Too few statements sent to the patient" in off
     assert "On hold, or excluded from write-offs" in on
     assert "On hold, or excluded from write-offs" not in off
