@@ -99,12 +99,13 @@ def reject(api: Api, job: int, reason: str) -> Any:
     return api.post(f"/settle-jobs/{job}/reject", {"reason": reason})
 
 
-def _describe_retry(offer: dict[str, Any]) -> str:
+def _describe_retry(offer: dict[str, Any], chosen: tuple[str, ...]) -> str:
     """Return a line for each failure code: the claims and dollars that a retry would try, and what it would not."""
     lines = [f"{offer['obstacle']}, so no claim can be retried."] if offer["obstacle"] else []
     for group in offer["groups"]:
         dollars = format_cents(group["insurance_cents"] + group["patient_cents"])
-        lines.append(f"  {group['claims']:>10,}  {dollars:>14}  {group['code']}: {group['words']}")
+        left_out = "" if not chosen or group["code"] in chosen else "not chosen, "
+        lines.append(f"  {group['claims']:>10,}  {dollars:>14}  {left_out}{group['code']}: {group['words']}")
         lines += [f"  {claims:>10,}  cannot be retried: {group['blocked_words'][code]}"
                   for code, claims in group["blocked"].items()]  # fmt: skip
     return "\n".join(lines or ["No claim failed."])
@@ -116,7 +117,7 @@ def _describe_retry(offer: dict[str, Any]) -> str:
 @click.option("--yes", is_flag=True, help="Do not ask at a terminal.")
 def retry_failed(api: Api, job: int, chosen: tuple[str, ...], yes: bool) -> Any:
     """Retry a job's failed claims. First show which, by failure code, and ask at a terminal."""
-    click.echo(_describe_retry(api.get(f"/settle-jobs/{job}/retry-failed")), err=True)
+    click.echo(_describe_retry(api.get(f"/settle-jobs/{job}/retry-failed"), chosen), err=True)
     if not yes and _at_terminal():
         click.confirm("Retry these claims?", abort=True, err=True)
     return api.post(f"/settle-jobs/{job}/retry-failed", code=chosen or None)

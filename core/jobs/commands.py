@@ -66,7 +66,7 @@ def confirm(
     """
     job = lock_if_allowed(session, key, by, Action.CONFIRM_JOB)
     if confirmation != CONFIRMATION:
-        raise ConfirmationMismatch
+        raise _mismatch(job, cost_share_reason)
     if job.confirmed_at is not None or job.status is S.AWAITING_APPROVAL:
         return job
     if job.status is S.PREPARING:
@@ -83,6 +83,14 @@ def confirm(
     job.limits = limits.for_confirmer(session, job, by.user_id)
     job.confirmed_by = by.user_id
     return decide.confirm_or_request_approval(session, job, now=now)
+
+
+def _mismatch(job: SettleJob, cost_share_reason: str) -> ConfirmationMismatch:
+    """Return the refusal of a word other than CONFIRM, with what else is wrong in the form."""
+    mismatch = ConfirmationMismatch()
+    other = cost_share.reason_fault(job, cost_share_reason) if job.status is S.PREVIEWED else None
+    mismatch.facts["faults"] = {"confirmation": mismatch.message, **(other.facts["faults"] if other else {})}
+    return mismatch
 
 
 def discard(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:

@@ -179,7 +179,7 @@ def test_a_claim_is_settled_from_the_feed(feed: Page, practice: GivenPractice) -
     feed.locator("#pick-page").click()
     preview(feed)
     field = feed.get_by_label("Type CONFIRM, in capitals, to continue")
-    expect(field).to_be_focused()
+    expect(feed.get_by_role("heading", name="What this job will do")).to_be_focused()
     expect(feed.locator("#warning")).to_have_text(
         "This posts 100 write-offs to 50 claims, totaling $750.00. Only an approver or administrator "
         "can reverse this, and a reversal leaves the original write-offs in the ledger."
@@ -208,7 +208,7 @@ def test_a_claim_is_settled_from_the_feed(feed: Page, practice: GivenPractice) -
 def test_discarding_a_preview_returns_the_focus(feed: Page, practice: GivenPractice, way: str) -> None:
     feed.locator("#rows input").nth(0).click()
     preview(feed)
-    expect(feed.get_by_label("Type CONFIRM, in capitals, to continue")).to_be_focused()
+    expect(feed.get_by_role("heading", name="What this job will do")).to_be_focused()
 
     with feed.expect_response("**/discard"):
         if way == "Escape":

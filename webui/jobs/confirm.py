@@ -76,10 +76,10 @@ def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
             name=name,
             changed_seen=reading.number(request.form.get("changed_seen", "")),
         )
-    except ConfirmationMismatch as fault:
-        return render_job_dialog(job_id, fault.http_status, fault=fault.message, **kept)
-    except CostShareReasonMissing as fault:
-        return render_job_dialog(job_id, fault.http_status, cost_share_fault=fault.message, **kept)
+    except (ConfirmationMismatch, CostShareReasonMissing) as fault:
+        faults = fault.facts["faults"]
+        shown = {"fault": faults.get("confirmation"), "cost_share_fault": faults.get("cost_share_reason")}
+        return render_job_dialog(job_id, fault.http_status, **shown, **kept)
     except BadJobName as fault:
         return render_job_dialog(job_id, fault.http_status, name_fault=fault.message, **kept)
     except PreviewStale as refusal:

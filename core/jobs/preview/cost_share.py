@@ -131,20 +131,28 @@ def as_previewed(job: SettleJob) -> CostShare | None:
 
 
 def set_reason(job: SettleJob, reason: str) -> None:
-    """Record the reason given at CONFIRM if the job needs one.
+    """Record the reason given at CONFIRM if the job needs one. Raise what `reason_fault` returns."""
+    if refused := reason_fault(job, reason):
+        raise refused
+    if as_previewed(job) is not None:
+        job.cost_share_reason = reason.strip()
 
-    Raise `CostShareReasonMissing`, or `CostShareReasonRepeats` unless it is in the user's own words.
+
+def reason_fault(job: SettleJob, reason: str) -> CostShareReasonMissing | None:
+    """Return what is wrong with the reason given at CONFIRM, or None, also for a job that needs none.
+
+    A reason must be in the user's own words.
     """
     if as_previewed(job) is None:
-        return
-    given = reason.strip()
-    refused = None if is_valid_note(given) else CostShareReasonMissing()
-    if refused is None and not is_in_own_words(job, given):
+        return None
+    if not is_valid_note(reason.strip()):
+        refused = CostShareReasonMissing()
+    elif not is_in_own_words(job, reason.strip()):
         refused = CostShareReasonRepeats()
-    if refused is not None:
-        refused.facts["faults"] = {"cost_share_reason": refused.message}
-        raise refused
-    job.cost_share_reason = given
+    else:
+        return None
+    refused.facts["faults"] = {"cost_share_reason": refused.message}
+    return refused
 
 
 def is_in_own_words(job: SettleJob, text: str) -> bool:

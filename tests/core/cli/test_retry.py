@@ -21,7 +21,7 @@ def test_the_command_shows_the_claims_of_each_code_and_retries_the_chosen_ones(
     assert done.exit_code == 0, done.output
     lines = [" ".join(line.split()) for line in done.stderr.splitlines()]
     assert lines == [
-        "1 $2.50 claim_locked: Locked by another user or process; gave up after five tries",
+        "1 $2.50 not chosen, claim_locked: Locked by another user or process; gave up after five tries",
         "1 cannot be retried: Changed since the preview",
         "1 $4.50 database_refused: The change to this claim could not be saved in the database",
     ]

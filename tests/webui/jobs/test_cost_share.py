@@ -29,13 +29,17 @@ def test_confirm_shows_the_cost_sharing_amounts_and_requires_a_reason(practice: 
         "responsibility. Your practice had already written off $0.00 (0% of that amount) in those months." in shown
     )
     assert "Reason for writing off Medicare or Medicaid cost sharing" in shown
-    assert re.findall(r'<input id="(\w+)"[^>]* data-first', biller.read(page)) == ["cost_share_reason"]
+    assert re.findall(r'id="(\w+)"[^>]* data-first', biller.read(page)) == ["figures"], "it gets the focus"
 
 
 def test_a_missing_or_wrong_entry_is_refused_and_the_typed_values_stay(
     practice: GivenPractice, biller: Browser
 ) -> None:
     page = given_medicare_claim(practice)
+
+    empty = biller.post(f"{page}/confirm", on=page, confirmation="").text
+    assert 'id="cost_share_reason-fault"' in empty
+    assert 'id="confirmation-fault"' in empty, "both at once"
 
     answer = biller.post(f"{page}/confirm", on=page, confirmation="CONFIRM")
 
