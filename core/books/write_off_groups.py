@@ -83,6 +83,11 @@ class Asked:
     last: dt.date
     by: tuple[Dimension, ...] = BY_DEFAULT
 
+    @property
+    def has_charges(self) -> bool:
+        """Return whether each group has charges of its own. A charge has no reason and no user who wrote it off."""
+        return OF_CHARGES.issuperset(self.by)
+
 
 def reason_name() -> ColumnElement[str]:
     """Return, as SQL, the reason's name at the preview of the job `SettleJob`, or "No reason"."""

@@ -5,7 +5,6 @@ with the reason and the user of the write-off that they reverse.
 """
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,7 +15,6 @@ from sqlalchemy.orm import Session
 from core.books.write_off_groups import (
     DIMENSION_NAMES,
     ID_COLUMNS,
-    OF_CHARGES,
     Asked,
     Dimension,
     Value,
@@ -29,9 +27,10 @@ from core.claims.table_files import Cell, Table
 from core.models.ledger_sums import SumKind
 from core.practices import periods
 
+CHARGES_HEADINGS: Final = ("Charges", "Net % of charges")
 _COLUMN_HEADINGS: Final = (
     "Written off", "Insurance", "Patient", "Reversed", "Recovered", "Adjusted later", "Net written off",
-    "Charges", "Rate",
+    *CHARGES_HEADINGS,
 )  # fmt: skip
 
 
@@ -44,7 +43,7 @@ class Amounts:
     reversed_cents: int = 0  # by reversals of jobs
     recovered_cents: int = 0  # by payments after the write-off
     replaced_cents: int = 0  # by adjustments and transfers after the write-off
-    charges_cents: int = 0  # of the same months, payers and providers
+    charges_cents: int | None = 0  # of the same months, payers and providers; None for a group by reason or user
 
     @property
     def written_off_cents(self) -> int:
@@ -64,7 +63,8 @@ class Amounts:
     @property
     def rate_basis_points(self) -> int | None:
         """Return the net as hundredths of a percent of the charges, or None without charges."""
-        return _rounded(self.net_cents * 10_000, self.charges_cents) if self.charges_cents > 0 else None
+        charges = self.charges_cents or 0
+        return _rounded(self.net_cents * 10_000, charges) if charges > 0 else None
 
     def add(self, kind: SumKind, insurance_cents: int, patient_cents: int) -> None:
         """Add a sum of the ledger."""
@@ -80,7 +80,7 @@ class Amounts:
             case SumKind.REPLACEMENT:
                 self.replaced_cents += cents
             case SumKind.CHARGE:
-                self.charges_cents += cents
+                self.charges_cents = (self.charges_cents or 0) + cents
 
 
 @dataclass(frozen=True)
@@ -107,20 +107,17 @@ def report(session: Session, practice_id: int, asked: Asked) -> Report:
     rows = session.execute(sums_query(practice_id, asked)).all()
     groups: dict[tuple[Value, ...], ReportRow] = {}
     months = {month: ReportRow({Dimension.MONTH: month_value(month)}) for month in _months(asked)}
-    charges: dict[tuple[Value | None, ...], Amounts] = defaultdict(Amounts)
     total = Amounts()
+    no_charges = 0 if asked.has_charges else None
     known: dict[tuple[Dimension, Any], Value] = {}
     for row in rows:
         added = (SumKind(row.kind), int(row.insurance_cents), int(row.patient_cents))
         total.add(*added)
         months[row.month].amounts.add(*added)
         values = {dimension: _known_value(known, dimension, row) for dimension in asked.by}
-        if added[0] is SumKind.CHARGE:
-            charges[_charge_key(values)].add(*added)
-        else:
-            groups.setdefault(tuple(values.values()), ReportRow(values)).amounts.add(*added)
-    for group in groups.values():
-        group.amounts.charges_cents = charges[_charge_key(group.values)].charges_cents
+        if asked.has_charges or added[0] is not SumKind.CHARGE:
+            group = groups.setdefault(tuple(values.values()), ReportRow(values, Amounts(charges_cents=no_charges)))
+            group.amounts.add(*added)
     return Report(asked, sorted(groups.values(), key=_order), [*months.values()], total)
 
 
@@ -148,10 +145,6 @@ def _months(asked: Asked) -> Iterator[dt.date]:
         month = periods.next_month(month)
 
 
-def _charge_key(values: dict[Dimension, Value]) -> tuple[Value | None, ...]:
-    return tuple(value for dimension, value in values.items() if dimension in OF_CHARGES)
-
-
 def _order(row: ReportRow) -> tuple[Any, ...]:
     month = row.values.get(Dimension.MONTH)
     newest_first = -int(month.code.replace("-", "")) if month else 0
@@ -159,10 +152,10 @@ def _order(row: ReportRow) -> tuple[Any, ...]:
     return newest_first, -row.amounts.written_off_cents, names
 
 
-def format_rate(net_cents: int, charges_cents: int) -> str:
+def format_rate(net_cents: int, charges_cents: int | None) -> str:
     """Return the net as a percentage of the charges with one decimal, or a dash without charges."""
     # Not from the basis points, because rounding twice would show 0.1496% as 0.2%.
-    if charges_cents <= 0:
+    if charges_cents is None or charges_cents <= 0:
         return "–"
     tenths = _rounded(net_cents * 1_000, charges_cents)
     return f"{'-' if tenths < 0 else ''}{abs(tenths) // 10}.{abs(tenths) % 10}%"
@@ -177,8 +170,10 @@ def _rounded(number: int, by: int) -> int:
 def file(found: Report, form: str) -> Iterator[str] | Iterator[bytes]:
     """Yield the report as `csv` or `xlsx`, in pieces."""
     head = [*(DIMENSION_NAMES[dimension] for dimension in found.asked.by), *_COLUMN_HEADINGS]
-    # The charges of a month repeat in each of its rows.
-    return table_files.table_file(Table(head, _file_rows(found.rows), unsummed={"Charges"}), form)
+    rows = _file_rows(found.rows)
+    if not found.asked.has_charges:
+        head, rows = head[: -len(CHARGES_HEADINGS)], (row[: -len(CHARGES_HEADINGS)] for row in rows)
+    return table_files.table_file(Table(head, rows), form)
 
 
 def _file_rows(rows: Iterable[ReportRow]) -> Iterator[list[Cell]]:
@@ -187,7 +182,7 @@ def _file_rows(rows: Iterable[ReportRow]) -> Iterator[list[Cell]]:
         yield [
             *(_file_cell(dimension, value) for dimension, value in row.values.items()),
             one.written_off_cents, one.insurance_cents, one.patient_cents, one.reversed_cents, one.recovered_cents,
-            one.replaced_cents, one.net_cents, one.charges_cents, format_rate(one.net_cents, one.charges_cents),
+            one.replaced_cents, one.net_cents, one.charges_cents or 0, format_rate(one.net_cents, one.charges_cents),
         ]  # fmt: skip
 
 

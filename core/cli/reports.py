@@ -18,8 +18,9 @@ _GROUP_WIDTH: Final = 24
 _WIDTH: Final = 15
 _CENTS: Final = {
     "written off": "written_off_cents", "reversed": "reversed_cents", "recovered": "recovered_cents",
-    "adjusted later": "adjusted_later_cents", "net": "net_cents", "charges": "charges_cents",
+    "adjusted later": "adjusted_later_cents", "net": "net_cents",
 }  # fmt: skip
+_OF_CHARGES: Final = ("charges", "% of charges")
 
 
 @click.group("report")
@@ -34,13 +35,17 @@ def _describe(answer: dict[str, Any] | Path) -> str:
     if not rows:
         return "No write-offs are dated in these months."
     by = list(rows[0]["group"])
-    lines = [_columns([DIMENSION_NAMES[Dimension(one)] for one in by], [*_CENTS, "rate"])]
-    lines += [_columns([row["group"][one]["name"] for one in by], _amounts(row)) for row in rows]
-    return "\n".join([*lines, _columns(["Total", *("" for _ in by[1:])], _amounts(answer["total"]))])
+    with_charges = rows[0]["charges_cents"] is not None  # a group by reason or user has none
+    headings = [*_CENTS, *(_OF_CHARGES if with_charges else ())]
+    lines = [_columns([DIMENSION_NAMES[Dimension(one)] for one in by], headings)]
+    lines += [_columns([row["group"][one]["name"] for one in by], _amounts(row, with_charges)) for row in rows]
+    return "\n".join([*lines, _columns(["Total", *("" for _ in by[1:])], _amounts(answer["total"], with_charges))])
 
 
-def _amounts(row: dict[str, Any]) -> list[str]:
-    return [*(format_cents(row[name]) for name in _CENTS.values()), format_rate(row["net_cents"], row["charges_cents"])]
+def _amounts(row: dict[str, Any], with_charges: bool) -> list[str]:
+    shown = [format_cents(row[name]) for name in _CENTS.values()]
+    charges = row["charges_cents"]
+    return [*shown, format_cents(charges), format_rate(row["net_cents"], charges)] if with_charges else shown
 
 
 def _columns(groups: list[str], others: list[str]) -> str:

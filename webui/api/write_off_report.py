@@ -63,7 +63,10 @@ class ReportAmounts(Answer):
     recovered_cents: Annotated[int, Field(description="Reversed by payments after the write-off; can be negative")]
     adjusted_later_cents: Annotated[int, Field(description="Reversed by later adjustments and transfers")]
     net_cents: int
-    charges_cents: Annotated[int, Field(description="Charges of the same months, payers and providers")]
+    charges_cents: Annotated[
+        int | None,
+        Field(description="Charges of the same months, payers and providers; null for a group by reason or user"),
+    ]
     rate_basis_points: Annotated[int | None, Field(description="Net per charges, in hundredths of a percent")]
 
     @classmethod

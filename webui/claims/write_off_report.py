@@ -8,7 +8,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from core.access.permissions import Action, Actor
 from core.books import report_request, write_off_claims, write_off_report
 from core.books.write_off_claims import COLUMN_NAMES, Column
-from core.books.write_off_groups import DIMENSION_NAMES, OF_CHARGES, Asked, Dimension
+from core.books.write_off_groups import DIMENSION_NAMES, Asked, Dimension
 from core.books.write_off_report import Amounts, Report, ReportRow
 from core.practices import periods, practice_days
 from webui.shared import file_downloads
@@ -39,8 +39,9 @@ def show() -> str:
         months=_months_offered(asked),
         code=periods.format_code,
         dimensions=DIMENSION_NAMES,
-        columns=list(Column),
+        columns=COLUMN_NAMES,
         claims_page=lambda column, row: _claims_page(asked, column, row),
+        charges_headings=write_off_report.CHARGES_HEADINGS,
         amount_of=amount_of,
         format_rate=write_off_report.format_rate,
         query=_query(asked),
@@ -91,8 +92,8 @@ def send_report_file(asked: Asked, form: str, *, by: Actor) -> Response:
     )
 
 
-def amount_of(column: Column, amounts: Amounts) -> int:
-    """Return the cents of a column."""
+def amount_of(column: Column, amounts: Amounts) -> int | None:
+    """Return the cents of a column, or None if it has none."""
     return {
         Column.WRITTEN_OFF: amounts.written_off_cents,
         Column.REVERSED: amounts.reversed_cents,
@@ -118,11 +119,9 @@ def _query(asked: Asked) -> dict[str, Any]:
 
 
 def _claims_page(asked: Asked, column: Column, row: ReportRow | None) -> str:
-    """Return the URL of the claims behind an amount of the row, or of the whole range. Charges have no reason."""
+    """Return the URL of the claims behind an amount of the row, or of the whole range."""
     values = dict(row.values) if row else {}
     month = values.pop(Dimension.MONTH, None)
-    if column is Column.CHARGES:
-        values = {one: value for one, value in values.items() if one in OF_CHARGES}
     months = {"first": month.code, "last": month.code} if month else {}
     keys: dict[str, Any] = {one.value: value.code for one, value in values.items()}
     return url_for("write_off_report.claims", **{**_query(asked), **months}, column=column.value, **keys)

@@ -9,7 +9,9 @@ from core.models.practices import PayerClass
 from tests.factories import GivenPractice, Line
 from tests.webui.conftest import Browser
 
-_AMOUNT = re.compile(r'<td class="num nowrap"><a href="(/reports/write-offs/claims\?[^"]+)"><span[^>]*>([^<]+)</span>')
+_AMOUNT = re.compile(
+    r'<td class="num nowrap"><a href="(/reports/write-offs/claims\?[^"]+)" aria-label="[^"]+"><span[^>]*>([^<]+)</span>'
+)
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +43,10 @@ def test_the_list_names_its_group_and_no_address_names_a_patient(biller: Browser
 
     text = biller.get(href).text
 
+    page_links = unescape(page.text)
+    assert 'aria-label="$40.00, recovered, A&B ?, biller: open the claims"' in page_links
+    assert "Net % of charges" in page_links.partition("By Payer")[0]
+    assert "Charges</th>" not in page_links.partition('id="groups-heading"')[2], "a charge has no user"
     assert "Payer: <bdi>A&amp;B ?</bdi>. " in text
     assert "Written off by: <bdi>biller</bdi>. " in text
     assert not any("Patient" in one for one in hrefs)
@@ -66,7 +72,7 @@ def test_the_report_is_downloaded_and_printed(biller: Browser) -> None:
     answer = biller.get("/reports/write-offs/write-offs.csv?first=2026-11&last=2026-11&by=reason")
 
     assert 'filename="write-offs-2026-11-2026-11.csv"' in answer.headers["Content-Disposition"]
-    assert "Small balance,157.00,30.00,127.00,7.00,40.00,0.00,110.00," in answer.text
+    assert "Small balance,157.00,30.00,127.00,7.00,40.00,0.00,110.00\r\n" in answer.text
     assert "data-print" in biller.get("/reports/write-offs").text
     assert "data-print" in biller.get("/aging").text
 
