@@ -2,11 +2,11 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Select, and_, func, select, text
+from sqlalchemy import ColumnElement, Select, and_, func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from core.ledger import write_offs
@@ -16,8 +16,9 @@ from core.models.people import User
 from core.models.schedules import Schedule
 from core.practices import periods
 
+LATE_CODE: Final = "late"
 LATE_POSTINGS: Final = "Payments after write-off"  # they change write-offs, and no user confirms that
-_NO_REASON: Final = "No reason"
+NO_REASON: Final = "No reason"
 _ORIGINAL: Final = aliased(Posting, name="original")  # what a reversal reverses
 _POSTER: Final = aliased(SettleJob, name="poster")  # the job that posted the row
 _OWNER: Final = aliased(SettleJob, name="owner")  # the job that posted the write-off
@@ -30,6 +31,7 @@ class WriteOffRow:
     """The write-offs and reversals of one reason or user, for one responsibility or for both (None)."""
 
     name: str
+    code: str  # of the user or schedule; for a reason, its name
     responsibility: Responsibility | None
     write_offs: int
     written_off_cents: int  # above zero, like `reversed_cents`
@@ -67,12 +69,37 @@ def for_month(session: Session, practice_id: int, month: dt.date) -> MonthWriteO
     )
 
 
-def _by_job(practice_id: int, month: dt.date) -> Select[Any]:
-    """Return the query: postings are first added up by job, so that only a few rows need a lookup of names."""
-    of_original = and_(
+def reversed_cents(
+    session: Session, practice_id: int, months: Collection[dt.date], *, until: dt.datetime | None = None
+) -> dict[dt.date, int]:
+    """Return, by month, the sum of the reversals of write-offs, or of those that were posted by a time."""
+    if not months:
+        return {}
+    session.execute(text("SELECT set_config('jit', 'off', true)"))
+    dated = (Posting.posted_on >= min(months), Posting.posted_on < periods.next_month(max(months)))
+    by_day = (
+        select(Posting.posted_on, func.sum(Posting.amount_cents))
+        .join(_ORIGINAL, _of_original())
+        .where(Posting.practice_id == practice_id, Posting.kind == PostingKind.REVERSAL, *dated)
+        .where(_ORIGINAL.kind == PostingKind.WRITE_OFF, *([] if until is None else [Posting.created_at <= until]))
+        .group_by(Posting.posted_on)
+    )
+    found: dict[dt.date, int] = dict.fromkeys(months, 0)
+    for day, cents in session.execute(by_day):
+        if (month := periods.month_of(day)) in found:
+            found[month] += int(cents)
+    return found
+
+
+def _of_original() -> ColumnElement[bool]:
+    return and_(
         _ORIGINAL.practice_id == Posting.practice_id, _ORIGINAL.claim_id == Posting.claim_id,
         _ORIGINAL.line == Posting.line, _ORIGINAL.id == Posting.reverses_id,
     )  # fmt: skip
+
+
+def _by_job(practice_id: int, month: dt.date) -> Select[Any]:
+    """Return the query: postings are first added up by job, so that only a few rows need a lookup of names."""
     key = (
         Posting.kind, _ORIGINAL.kind.label("original_kind"), Posting.responsibility, Posting.job_id,
         func.coalesce(write_offs.owning_job(_ORIGINAL), write_offs.owning_job()).label("owner_id"),
@@ -80,7 +107,7 @@ def _by_job(practice_id: int, month: dt.date) -> Select[Any]:
     )  # fmt: skip
     sums = (
         select(*key, func.count().label("count"), func.sum(Posting.amount_cents).label("cents"))
-        .outerjoin(_ORIGINAL, of_original)
+        .outerjoin(_ORIGINAL, _of_original())
         .where(
             Posting.practice_id == practice_id, Posting.posted_on >= month,
             Posting.posted_on < periods.next_month(month),
@@ -101,39 +128,40 @@ def _by_job(practice_id: int, month: dt.date) -> Select[Any]:
     )  # fmt: skip
 
 
-def _reason(row: Any) -> tuple[str, int]:
+def _reason(row: Any) -> tuple[str, str]:
     frozen = row.practice_reason or {}
-    return frozen.get("name") or (REASON_NAMES[row.kind_of_reason] if row.kind_of_reason else _NO_REASON), 0
+    name = frozen.get("name") or (REASON_NAMES[row.kind_of_reason] if row.kind_of_reason else NO_REASON)
+    return name, name
 
 
-def _user(row: Any) -> tuple[str, int]:
+def _user(row: Any) -> tuple[str, str]:
     if row.job_id is None:
-        return LATE_POSTINGS, 0
+        return LATE_POSTINGS, LATE_CODE
     if row.schedule_id:
-        return f"Schedule “{row.schedule}”" if row.schedule else "Schedule", row.schedule_id
-    return row.user or "–", row.user_id or 0
+        return f"Schedule “{row.schedule}”" if row.schedule else "Schedule", f"schedule-{row.schedule_id}"
+    return row.user or "–", f"user-{row.user_id or 0}"
 
 
-def _grouped(rows: Iterable[Any], name_of: Callable[[Any], tuple[str, int]]) -> list[WriteOffRow]:
-    """Add the rows up by name and responsibility. The number keeps two users with the same name apart."""
-    groups: dict[tuple[str, str, int, Responsibility], list[Any]] = defaultdict(list)
+def _grouped(rows: Iterable[Any], name_of: Callable[[Any], tuple[str, str]]) -> list[WriteOffRow]:
+    """Add the rows up by name, code and responsibility. The code keeps two users with the same name apart."""
+    groups: dict[tuple[str, str, str, Responsibility], list[Any]] = defaultdict(list)
     for row in rows:
-        name, number = name_of(row)
-        groups[name.casefold(), name, number, row.responsibility].append(row)
-    return [_row(key[1], key[3], group) for key, group in sorted(groups.items(), key=lambda group: group[0])]
+        name, code = name_of(row)
+        groups[name.casefold(), name, code, row.responsibility].append(row)
+    return [_row(key[1], key[2], key[3], group) for key, group in sorted(groups.items(), key=lambda group: group[0])]
 
 
 def _total(rows: list[Any]) -> list[WriteOffRow]:
     if not rows:
         return []
     sides: tuple[Responsibility | None, ...] = (*Responsibility, None)
-    return [_row("Total", side, [row for row in rows if side in (None, row.responsibility)]) for side in sides]
+    return [_row("Total", "", side, [row for row in rows if side in (None, row.responsibility)]) for side in sides]
 
 
-def _row(name: str, side: Responsibility | None, rows: list[Any]) -> WriteOffRow:
+def _row(name: str, code: str, side: Responsibility | None, rows: list[Any]) -> WriteOffRow:
     written = [row for row in rows if row.kind is PostingKind.WRITE_OFF]
     back = [row for row in rows if row.kind is PostingKind.REVERSAL]
-    return WriteOffRow(name, side, _count(written), -_cents(written), _count(back), _cents(back))
+    return WriteOffRow(name, code, side, _count(written), -_cents(written), _count(back), _cents(back))
 
 
 def _count(rows: Iterable[Any]) -> int:

@@ -1,14 +1,16 @@
 """Month-end close: list the months with totals, close one, reopen one with a reason."""
 
 import datetime as dt
+from functools import partial
 from typing import Any, Final
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
-from core.books import closing, month_write_offs
+from core.books import closing, month_postings, month_write_offs
 from core.books.closing import ReopenReasonMissing
+from core.books.month_postings import Reversed, Wanted
 from core.books.month_write_offs import MonthWriteOffs
 from core.errors import BadInput, NotFound, Refusal
 from core.models.ledger import PostingKind, Responsibility
@@ -20,6 +22,9 @@ from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 
 MONTHS_SHOWN: Final = 24
+POSTINGS_SHOWN: Final = 100
+_REVERSED_WORDS: Final = {Reversed.WRITE_OFF: "Reversed write-offs", Reversed.OTHER: "Voided postings"}
+_NOT_REVERSALS: Final = tuple(kind for kind in PostingKind if kind is not PostingKind.REVERSAL)
 
 
 class CloseNotConfirmed(BadInput):
@@ -39,11 +44,14 @@ def index() -> str:
     with app_context().sessions() as db:
         found = closing.list_months(db, actor.practice_id, now=now())
         shown = closing.with_current_totals(db, actor.practice_id, found if every else found[:MONTHS_SHOWN])
+        with_reversals = [month.month for month in shown if PostingKind.REVERSAL in (month.shown_totals or {})]
+        reversed_ = month_write_offs.reversed_cents(db, actor.practice_id, with_reversals)
     return render_template(
         "periods/index.html",
         months=shown,
         hidden=len(found) - len(shown),
-        kinds=list(PostingKind),
+        kinds=_NOT_REVERSALS,
+        reversed=reversed_,
         cents_of=closing.kind_cents,
         count_of=closing.posting_count,
         may_close=actor.may(Action.CLOSE_MONTH),
@@ -55,6 +63,23 @@ def index() -> str:
 def show(name: str) -> str:
     """Show one month with its stored totals, or those that closing it now would store."""
     return _page(_month_from_path(name))
+
+
+@blueprint.get("/<name>/postings")
+@requires(Action.SEE_CLAIMS)
+def postings(name: str) -> str:
+    """List the postings behind a number of the month's page. Raise `NotFound` and `BadCursor`."""
+    asked = {key: value for key in ("kind", "responsibility", "reason", "person") if (value := request.args.get(key))}
+    wanted = Wanted.read(
+        _month_from_path(name), asked.get("kind", ""), asked.get("responsibility", ""),
+        reason=asked.get("reason"), person=asked.get("person"),
+    )  # fmt: skip
+    with app_context().sessions() as db:
+        cursor = request.args.get("after")
+        found = month_postings.page(db, current_actor().practice_id, wanted, cursor=cursor, limit=POSTINGS_SHOWN)
+    return render_template(
+        "periods/postings.html", wanted=wanted, kind=_kind_words(wanted.kind), found=found, name=name, asked=asked
+    )
 
 
 @blueprint.post("/<name>/close")
@@ -101,6 +126,11 @@ def _page(month: dt.date, **extra: Any) -> str:
         jobs = closing.unfinished_jobs(db, actor.practice_id, month)
         waiting = closing.waiting_previews(db, actor.practice_id, month)
         written_off = month_write_offs.for_month(db, actor.practice_id, month)
+        reversed_ = {
+            act.at: month_write_offs.reversed_cents(db, actor.practice_id, [month], until=act.at)[month]
+            for act in found.history
+            if PostingKind.REVERSAL in act.totals
+        }
         earlier = closing.earlier_open_months(db, actor.practice_id, month)
         coming = schedule_queries.with_runs_in(db, actor.practice_id, month, now=now())
     return render_template(
@@ -110,7 +140,8 @@ def _page(month: dt.date, **extra: Any) -> str:
         totals=found.shown_totals,
         totals_rows=_totals_rows(found.shown_totals, written_off),
         written_off=written_off,
-        kinds=list(PostingKind),
+        kinds=_NOT_REVERSALS,
+        reversed=reversed_,
         sides=list(Responsibility),
         cents_of=closing.kind_cents,
         count_of=closing.posting_count,
@@ -122,14 +153,19 @@ def _page(month: dt.date, **extra: Any) -> str:
         is_future=month > practice_days.today(current_practice(), now=now()),
         may_close=actor.may(Action.CLOSE_MONTH),
         sees_checksums=actor.may(Action.SEE_AUDIT),
+        postings_page=partial(url_for, "periods.postings", name=periods.format_code(month)),
         reason_max=NOTE_CHARACTERS_MAX,
         **extra,
     )
 
 
-def _totals_rows(totals: dict[str, Any] | None, written_off: MonthWriteOffs) -> list[tuple[str, dict[str, Any]]]:
-    """Return the rows of the totals by kind, with reversals split by what they reverse."""
+def _totals_rows(totals: dict[str, Any] | None, written_off: MonthWriteOffs) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return label, code and sums of each row of the totals by kind, with reversals split by what they reverse."""
     by_kind = totals or {}
-    rows = [(labels.words(kind), by_kind.get(kind, {})) for kind in PostingKind if kind is not PostingKind.REVERSAL]
-    split = [("Reversed write-offs", written_off.reversed_write_offs), ("Voided postings", written_off.voided)]
-    return [(label, sides) for label, sides in [*rows, *split] if sides]
+    rows: dict[PostingKind | Reversed, Any] = {kind: by_kind.get(kind, {}) for kind in _NOT_REVERSALS}
+    rows |= {Reversed.WRITE_OFF: written_off.reversed_write_offs, Reversed.OTHER: written_off.voided}
+    return [(_kind_words(kind), kind.value, sides) for kind, sides in rows.items() if sides]
+
+
+def _kind_words(kind: PostingKind | Reversed) -> str:
+    return _REVERSED_WORDS[kind] if isinstance(kind, Reversed) else labels.words(kind)

@@ -1,0 +1,128 @@
+"""The postings behind a number of a month's page: the count and the sum of the list are the number."""
+
+import datetime as dt
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, NamedTuple, Self
+
+from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, select, text, tuple_
+from sqlalchemy.orm import Session, aliased
+
+from core.books.month_write_offs import LATE_CODE, NO_REASON
+from core.errors import NotFound
+from core.ledger import write_offs
+from core.models.claims import Claim
+from core.models.jobs import SettleJob
+from core.models.ledger import REASON_NAMES, Posting, PostingKind, Responsibility
+from core.models.practices import Patient
+from core.paging import cut, read_cursor, write_cursor
+from core.practices import periods
+
+_ORIGINAL: Final = aliased(Posting, name="original")  # what a reversal reverses
+_POSTER: Final = aliased(SettleJob, name="poster")  # the job that posted the row
+_OWNER: Final = aliased(SettleJob, name="owner")  # the job that posted the write-off
+
+
+class Reversed(StrEnum):
+    """The two kinds of reversals."""
+
+    WRITE_OFF = "reversed_write_off"
+    OTHER = "voided"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which postings of a month. None means all."""
+
+    month: dt.date
+    kind: PostingKind | Reversed
+    responsibility: Responsibility | None = None
+    reason: str | None = None  # its name
+    person: str | None = None  # a code of `month_write_offs`
+
+    @classmethod
+    def read(cls, month: dt.date, kind: str, responsibility: str, **group: str | None) -> Self:
+        """Read it from an address. Raise `NotFound`."""
+        kinds: dict[str, PostingKind | Reversed] = {one.value: one for one in (*PostingKind, *Reversed)}
+        if kind not in kinds or responsibility not in ("", *Responsibility):
+            raise NotFound("The month has no such postings.")
+        side = Responsibility(responsibility) if responsibility else None
+        return cls(month, kinds[kind], side, **group)
+
+
+class PostingsPage(NamedTuple):
+    """A page of the postings in the order of their claims, and the number and the sum of all, as in the ledger."""
+
+    rows: list[Any]
+    postings: int
+    cents: int
+    next_cursor: str | None
+
+
+def page(session: Session, practice_id: int, wanted: Wanted, *, cursor: str | None, limit: int) -> PostingsPage:
+    """Return a page of the postings. Raise `BadCursor`."""
+    session.execute(text("SELECT set_config('jit', 'off', true)"))
+    key = (Posting.claim_id, Posting.line, Posting.id)
+    sums = _matching(practice_id, wanted, func.count(), func.coalesce(func.sum(Posting.amount_cents), 0))
+    count, cents = session.execute(sums).one()
+    found = (
+        _matching(
+            practice_id, wanted, *key, Posting.posted_on, Posting.responsibility, Posting.amount_cents, Posting.job_id,
+            Posting.note, Claim.external_id, Patient.name.label("patient"),
+        )
+        .join(Claim, and_(Claim.practice_id == practice_id, Claim.id == Posting.claim_id))
+        .join(Patient, and_(Patient.practice_id == practice_id, Patient.id == Claim.patient_id))
+        .order_by(*key)
+    )  # fmt: skip
+    if cursor:
+        found = found.where(tuple_(*key) > tuple_(*map(literal, read_cursor(cursor, numbers=3))))
+    rows, last = cut(session.execute(found.limit(limit + 1)).all(), limit)
+    return PostingsPage(rows, count, int(cents), write_cursor(last.claim_id, last.line, last.id) if last else None)
+
+
+def _matching(practice_id: int, wanted: Wanted, *columns: Any) -> Select[Any]:
+    of_month = (Posting.posted_on >= wanted.month, Posting.posted_on < periods.next_month(wanted.month))
+    found = select(*columns).select_from(Posting).where(Posting.practice_id == practice_id, *of_month)
+    if isinstance(wanted.kind, Reversed) or wanted.reason is not None:
+        of_original = (
+            _ORIGINAL.practice_id == Posting.practice_id, _ORIGINAL.claim_id == Posting.claim_id,
+            _ORIGINAL.line == Posting.line, _ORIGINAL.id == Posting.reverses_id,
+        )  # fmt: skip
+        found = found.outerjoin(_ORIGINAL, and_(*of_original))
+    if wanted.reason is not None:
+        owner = func.coalesce(write_offs.owning_job(_ORIGINAL), write_offs.owning_job())
+        found = found.outerjoin(_OWNER, and_(_OWNER.practice_id == practice_id, _OWNER.id == owner))
+    if wanted.person is not None:
+        found = found.outerjoin(_POSTER, and_(_POSTER.practice_id == practice_id, _POSTER.id == Posting.job_id))
+    return found.where(*_conditions(wanted))
+
+
+def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
+    if isinstance(wanted.kind, Reversed):
+        is_write_off = _ORIGINAL.kind == PostingKind.WRITE_OFF
+        found = [
+            Posting.kind == PostingKind.REVERSAL, is_write_off if wanted.kind is Reversed.WRITE_OFF else ~is_write_off
+        ]  # fmt: skip
+    else:
+        found = [Posting.kind == wanted.kind]
+    if wanted.responsibility is not None:
+        found.append(Posting.responsibility == wanted.responsibility)
+    if wanted.reason is not None:
+        found.append(_reason_name() == wanted.reason)
+    if wanted.person is not None:
+        found.append(_person_code() == wanted.person)
+    return found
+
+
+def _reason_name() -> ColumnElement[str]:
+    own = func.coalesce(_ORIGINAL.write_off_reason, Posting.write_off_reason)
+    built_in = case({reason.value: name for reason, name in REASON_NAMES.items()}, value=cast(own, String))
+    return func.coalesce(func.nullif(_OWNER.practice_reason["name"].astext, ""), built_in, literal(NO_REASON))
+
+
+def _person_code() -> ColumnElement[str]:
+    return case(
+        (Posting.job_id.is_(None), literal(LATE_CODE)),
+        (_POSTER.schedule_id.is_not(None), func.concat("schedule-", _POSTER.schedule_id)),
+        else_=func.concat("user-", func.coalesce(_POSTER.confirmed_by, 0)),
+    )
