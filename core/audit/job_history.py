@@ -12,7 +12,8 @@ from core.models.people import AuditEntry, User
 
 # The job's page shows its other acts elsewhere: who requested, confirmed and decided, when it started and finished.
 JOB_ACTS: Final = (
-    "job.pause_asked", "job.resumed", "job.cancel_asked", "job.retried", "job.discarded", "job.halted", "job.renamed",
+    "job.pause_asked", "job.resumed", "job.cancel_asked", "job.retried", "job.discarded", "job.halted", "job.named",
+    "job.renamed",
 )  # fmt: skip
 
 

@@ -51,6 +51,7 @@ ACT_SENTENCES: Final = {
     "job.pause_asked": "Paused {it}",
     "job.paused": "Stopped work on {it} after a user paused it",
     "job.rejected": "Rejected {it}",
+    "job.named": "Named {it}",
     "job.renamed": "Changed the name of {it}",
     "job.requested": "Requested {it}",
     "job.resumed": "Resumed {it}",

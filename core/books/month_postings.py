@@ -35,7 +35,7 @@ class Wanted:
     """Which postings of a month. None means all."""
 
     month: dt.date
-    kind: PostingKind | Reversed
+    kind: PostingKind | Reversed | None = None
     responsibility: Responsibility | None = None
     reason: str | None = None  # its name
     person: str | None = None  # a code of `month_write_offs`
@@ -44,10 +44,10 @@ class Wanted:
     def read(cls, month: dt.date, kind: str, responsibility: str, **group: str | None) -> Self:
         """Read it from an address. Raise `NotFound`."""
         kinds: dict[str, PostingKind | Reversed] = {one.value: one for one in (*PostingKind, *Reversed)}
-        if kind not in kinds or responsibility not in ("", *Responsibility):
+        if kind not in ("", *kinds) or responsibility not in ("", *Responsibility):
             raise NotFound("The month has no such postings.")
         side = Responsibility(responsibility) if responsibility else None
-        return cls(month, kinds[kind], side, **group)
+        return cls(month, kinds.get(kind), side, **group)
 
 
 class PostingsPage(NamedTuple):
@@ -104,7 +104,7 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
             Posting.kind == PostingKind.REVERSAL, is_write_off if wanted.kind is Reversed.WRITE_OFF else ~is_write_off
         ]  # fmt: skip
     else:
-        found = [Posting.kind == wanted.kind]
+        found = [] if wanted.kind is None else [Posting.kind == wanted.kind]
     if wanted.responsibility is not None:
         found.append(Posting.responsibility == wanted.responsibility)
     if wanted.reason is not None:

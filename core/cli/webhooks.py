@@ -108,7 +108,8 @@ def delete(api: Api, number: int) -> Any:
 
 
 def _notice(one: dict[str, Any]) -> str:
-    return f"{'      ' if one['read_at'] else 'unread'}  {one['words']}"
+    words = f"{one['words']} ({one['details']})" if one["details"] else one["words"]
+    return f"{'      ' if one['read_at'] else 'unread'}  {words}"
 
 
 @user_command(lambda found: "\n".join(map(_notice, found["notices"])) or "No notices.")

@@ -63,6 +63,6 @@ def set_name(session: Session, job: SettleJob, name: str, *, by: Actor, now: dt.
     chosen = read(name)
     if chosen == job.name:
         return
-    audit.record(session, "job.renamed", job, by=by, now=now, named=bool(chosen))
+    audit.record(session, "job.renamed" if job.name else "job.named", job, by=by, now=now, named=bool(chosen))
     job.name = chosen
     session.flush()

@@ -1,16 +1,20 @@
 """A user's notices: unread ones, all of them, marking as read, and which kinds come by e-mail."""
 
 import datetime as dt
+import operator
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, delete, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Select, cast, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
 from core.errors import NotFound
+from core.models.jobs import SettleJob
 from core.models.notices import Event, MailOptOut, Notice, NoticeKind
+from core.models.people import User
+from core.money import format_cents
 
 
 class NoSuchNotice(NotFound):
@@ -18,10 +22,22 @@ class NoSuchNotice(NotFound):
 
 
 class NoticeOfEvent(NamedTuple):
-    """A notice and the event that it is about."""
+    """A notice, the event that it is about, and what users of the practice see of its job. No e-mail has that."""
 
     notice: Notice
     event: Event
+    job_name: str | None
+    requested_by: str | None
+    cents: int | None  # what the job writes off or restores, by its preview
+
+    @property
+    def details(self) -> str:
+        """Return the job's name and, if the notice asks for a decision, its requester and dollars."""
+        asks = self.notice.kind in (NoticeKind.APPROVAL, NoticeKind.EXPIRES)
+        more = (
+            [f"requested by {self.requested_by}", format_cents(self.cents or 0)] if asks and self.requested_by else []
+        )
+        return ", ".join(filter(None, [self.job_name, *more]))
 
 
 class Unread(NamedTuple):
@@ -35,7 +51,7 @@ def unread(session: Session, by: Actor, *, limit: int) -> Unread:
     """Return the user's unread notices. Every open page asks this every few seconds: one query of an index."""
     found = _of(by).add_columns(func.count().over()).where(Notice.read_at.is_(None))
     rows = session.execute(found.order_by(Notice.id.desc()).limit(limit)).all()
-    return Unread(rows[0][2] if rows else 0, [NoticeOfEvent(notice, event) for notice, event, _ in rows])
+    return Unread(rows[0][-1] if rows else 0, [NoticeOfEvent(*row[:-1]) for row in rows])
 
 
 def list_notices(
@@ -85,6 +101,10 @@ def _mine(by: Actor) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return Notice.practice_id == by.practice_id, Notice.user_id == by.user_id
 
 
-def _of(by: Actor) -> Select[Notice, Event]:
+def _of(by: Actor) -> Select[Any]:
     of_event = (Event.practice_id == Notice.practice_id) & (Event.id == Notice.event_id)
-    return select(Notice, Event).join(Event, of_event).where(*_mine(by))
+    of_job = (SettleJob.practice_id == Notice.practice_id) & (SettleJob.id == Notice.job_id)
+    requester = (User.practice_id == SettleJob.practice_id) & (User.id == SettleJob.requested_by)
+    sides = (cast(SettleJob.preview[f"{side}_cents"].astext, BigInteger) for side in ("insurance", "patient"))
+    found = select(Notice, Event, SettleJob.name, User.name, operator.add(*sides)).join(Event, of_event)
+    return found.outerjoin(SettleJob, of_job).outerjoin(User, requester).where(*_mine(by))

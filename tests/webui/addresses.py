@@ -22,7 +22,7 @@ RIGHTS = {
         GET /approvals   GET /jobs/2/files/settled.csv   GET /jobs/2/certificate   GET /jobs/2/certificate.json
         GET /credits   GET /credits/credits.csv   GET /aging   GET /aging/aging.csv
         GET /late-payments   GET /exclusions   GET /months
-        GET /months/2026-11   GET /months/2026-11/postings?kind=charge
+        GET /months/2026-11   GET /months/2026-11/postings
         GET /settings   GET /schedules   GET /schedules/1   GET /schedules/1/tonight
         GET /schedule-runs   GET /schedule-runs/1   GET /reasons   GET /write-offs   GET /search   POST /search
         GET /write-offs/files/1/write-offs.csv   GET /write-offs/download   GET /reports/write-offs

@@ -48,8 +48,8 @@ def test_every_status_has_a_word_and_an_icon_besides_its_color(pill: labels.Pill
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (None, "unknown"), (0, "0 seconds"), (1, "1 second"), (59.4, "59 seconds"), (60, "1 minute"), (61, "2 minutes"),
-        (3_600, "1 hour"), (3_660, "1 hour 1 minute"), (7_500, "2 hours 5 minutes"),
+        (None, "unknown"), (0, "0 seconds"), (1, "1 second"), (59.4, "59 seconds"), (60, "1 minute"), (119, "1 minute"),
+        (3_600, "1 hour"), (3_660, "1 hour 1 minute"), (7_559, "2 hours 5 minutes"),
     ],
 )  # fmt: skip
 def test_a_duration_is_shown_in_words(seconds: float | None, words: str) -> None:

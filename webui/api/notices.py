@@ -38,6 +38,9 @@ class NoticeAnswer(Answer):
     id: Id
     kind: NoticeKind
     words: str
+    details: Annotated[
+        str, Field(description="The job's name and, if the notice asks for a decision, its requester and dollars")
+    ]
     settle_job_id: Id | None
     created_at: dt.datetime
     read_at: dt.datetime | None
@@ -45,9 +48,9 @@ class NoticeAnswer(Answer):
     @classmethod
     def of(cls, one: NoticeOfEvent) -> "NoticeAnswer":
         """Return the notice as an answer."""
-        notice, event = one
+        notice, event, *_ = one
         return cls(
-            id=str(notice.id), kind=notice.kind, words=event_sentences.sentence(event),
+            id=str(notice.id), kind=notice.kind, words=event_sentences.sentence(event), details=one.details,
             settle_job_id=notice.job_id and str(notice.job_id), created_at=notice.created_at, read_at=notice.read_at,
         )  # fmt: skip
 

@@ -78,7 +78,12 @@ def postings(name: str) -> str:
         cursor = request.args.get("after")
         found = month_postings.page(db, current_actor().practice_id, wanted, cursor=cursor, limit=POSTINGS_SHOWN)
     return render_template(
-        "periods/postings.html", wanted=wanted, kind=_kind_words(wanted.kind), found=found, name=name, asked=asked
+        "periods/postings.html",
+        wanted=wanted,
+        kind=_kind_words(wanted.kind) if wanted.kind else "Postings",
+        found=found,
+        name=name,
+        asked=asked,
     )
 
 

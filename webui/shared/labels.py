@@ -143,7 +143,7 @@ STATUS_DESCRIPTIONS: Final[Mapping[str, str]] = {
 }
 
 _FILTERS: Final = (
-    "money", "limit", "number", "date", "clock_time", "moment", "clock_seconds", "words", "duration", "percent",
+    "money", "limit", "number", "date", "clock_time", "moment", "clock_seconds", "zone", "words", "duration", "percent",
     "feed_address", "feed_fields", "day_text", "counted",
 )  # fmt: skip
 
@@ -230,6 +230,11 @@ def clock_seconds(at: dt.datetime | None) -> str:
     return "–" if at is None else f"{_practice_time(at):%I:%M:%S %p}".removeprefix("0")
 
 
+def zone(at: dt.datetime) -> str:
+    """Return the short name of the practice's time zone at that time: EST."""
+    return f"{_practice_time(at):%Z}"
+
+
 def utc_offset_seconds() -> int:
     """Return how far the practice's clock is ahead of UTC now."""
     ahead = _practice_time(now()).utcoffset()
@@ -242,13 +247,13 @@ def _practice_time(at: dt.datetime) -> dt.datetime:
 
 
 def duration(seconds: float | None) -> str:
-    """Format a duration: "1 second", "3 minutes", "2 hours 5 minutes"."""
+    """Format a duration, rounded down: "1 second", "3 minutes", "2 hours 5 minutes"."""
     if seconds is None:
         return "unknown"
     whole = max(0, round(seconds))
     if whole < 60:  # noqa: PLR2004  (seconds in a minute)
         return counted(whole, "second")
-    hours, minutes = divmod(-(-whole // 60), 60)
+    hours, minutes = divmod(whole // 60, 60)
     parts = [counted(hours, "hour")] if hours else []
     return " ".join(parts + ([counted(minutes, "minute")] if minutes or not hours else []))
 

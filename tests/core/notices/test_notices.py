@@ -178,7 +178,7 @@ def test_marking_all_read_leaves_a_notice_that_the_user_has_not_seen(two_notices
 
 
 def test_a_notice_of_another_user_cannot_be_marked(two_notices: GivenPractice, approver: Actor) -> None:
-    (notice, _) = two_notices.do(inbox.list_notices, two_notices.biller, limit=1)[0]
+    notice = two_notices.do(inbox.list_notices, two_notices.biller, limit=1)[0].notice
 
     with pytest.raises(NotFound):
         two_notices.act(inbox.mark, notice.id, is_read=True, by=approver)

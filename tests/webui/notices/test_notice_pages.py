@@ -1,7 +1,7 @@
 """The notices of every page: polling them keeps no session alive, and only their user can change them."""
 
 from tests.factories import GivenPractice
-from tests.webui.conftest import Browser, Clock
+from tests.webui.conftest import Browser, Clock, page_text
 
 
 def test_polling_shows_a_new_notice_and_says_when_nothing_changed(practice: GivenPractice, biller: Browser) -> None:
@@ -47,6 +47,18 @@ def test_a_notice_of_another_user_is_not_found(practice: GivenPractice, biller: 
 
     assert approver.post("/notices/1/open", on="/notices").status_code == 404
     assert 'data-unread="1"' in biller.read("/notices/unread")
+
+
+def test_a_notice_of_a_job_that_needs_approval_names_its_requester_and_dollars(
+    practice: GivenPractice, approver: Browser
+) -> None:
+    practice.claims(2)
+    practice.limit(job=1)
+    practice.confirmed(name="Year-end 2026")
+
+    words = "Job 1 needs approval: 2 claims of 2 will be settled Year-end 2026, requested by biller, $30.00"
+    assert words in page_text(approver.load("/notices/unread"))
+    assert words in approver.says("/notices")
 
 
 def test_the_kinds_of_e_mail_are_those_that_the_role_can_get(biller: Browser, admin: Browser) -> None:
