@@ -67,6 +67,10 @@ def test_the_page_says_what_was_found_and_what_was_not(
     assert "2 numbers each match one claim except for leading zeros" in page
     for number in ("H1", "999", "101 00101", "c-7 C-7"):
         assert f" {number} " in f"{page} "
+    assert "Use Your list Similar claim 101 00101" in page
+
+    unlike = page_text(paste(biller, "H1, 999"))
+    assert "Your list H1 999" in unlike, "no column is empty"
 
 
 def test_a_similar_claim_is_taken_only_if_the_biller_checks_it(listed: GivenPractice, biller: Browser) -> None:
