@@ -11,7 +11,7 @@ from webui.shared.labels import date, money
 
 FILTER_LABELS: Final = {
     "billing_status": "Billing status",
-    "claim_status": "Claim status",
+    "claim_status": "Ins 1 or Ins 2 status",
     "claim_type": "Claim type",
     "office": "Office",
     "billing_provider": "Billing provider",

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from core.counting import counted
-from core.intake.loading.totals import DERIVED_TRANSFERS, TOTAL_LABELS, TRANSFERS
+from core.intake.loading.totals import DERIVED_TRANSFERS, PART_LABELS, TOTAL_LABELS, TRANSFERS
 from core.models.imports import ImportJob, ImportSource, ImportStatus
 from core.money import format_cents
 from webui.shared.labels import Pill
@@ -50,6 +50,7 @@ class TotalRow(NamedTuple):
     in_file: Total
     new: Total
     note: str = ""  # beside the words
+    is_part: bool = False  # of the total above it
 
 
 def total_rows(in_file: Mapping[str, Any], new: Mapping[str, Any], *, gives_totals: bool) -> list[TotalRow]:
@@ -68,7 +69,7 @@ def total_rows(in_file: Mapping[str, Any], new: Mapping[str, Any], *, gives_tota
         "Credit balances", [Total(in_file["credit"]["number"], in_file["credit"]["cents"]), Total(None, None)]
     )
     balances = [_row(words, [Total(None, one[name]) for one in both]) for name, words in _BALANCES]
-    return [*counts, *sums, credit, *balances]
+    return [*counts, *(row._replace(is_part=row.words in PART_LABELS) for row in sums), credit, *balances]
 
 
 def _row(words: str, totals: Sequence[Total], note: str = "") -> TotalRow:
@@ -142,9 +143,9 @@ def can_import(report: Mapping[str, Any]) -> bool:
 
 
 def button_words(report: Mapping[str, Any]) -> str:
-    """Return what the button does, such as "Import 2 claims and what is checked above"."""
+    """Return what the button does, such as "Import 2 claims and the checked changes"."""
     matches = what_matches(report)
     parts = [matches] if matches else _parts_of_new(report)
     if report["differences"]["count"] or report["corrections"].get("to_post"):
-        parts.append("what is checked above")
-    return f"{'Record' if matches else 'Import'} {_join(parts)}".strip()
+        parts.append("the checked changes")
+    return f"{'Confirm' if matches else 'Import'} {_join(parts)}".strip()

@@ -52,6 +52,9 @@ TOTAL_LABELS: Final = (
 )
 
 
+PART_LABELS: Final = ("from Ins 1", "from Ins 2")  # of the insurance payments
+
+
 class ControlTotal(NamedTuple):
     """A count and a sum. Cents are positive unless corrections outweigh the rest."""
 

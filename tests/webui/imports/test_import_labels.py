@@ -13,17 +13,17 @@ NONE_ADDED = dict.fromkeys(("claims", "lines", "postings"), 0)
     ("facts", "words"),
     [
         ({}, "Import"),
-        ({"changes": 4}, "Import what is checked above"),
+        ({"changes": 4}, "Import the checked changes"),
         ({"claims": 120}, "Import 120 claims"),
-        ({"claims": 120, "corrections": 99}, "Import 120 claims and what is checked above"),
-        ({"postings": 1, "changes": 1}, "Import 1 posting on existing claims and what is checked above"),
+        ({"claims": 120, "corrections": 99}, "Import 120 claims and the checked changes"),
+        ({"postings": 1, "changes": 1}, "Import 1 posting on existing claims and the checked changes"),
         (
             {"claims": 120, "postings": 201, "changes": 4, "corrections": 99},
-            "Import 120 claims, 201 postings on existing claims and what is checked above",
+            "Import 120 claims, 201 postings on existing claims and the checked changes",
         ),
-        ({"corrections": 99}, "Import what is checked above"),
-        ({"recognized": 3}, "Record matching postings on 3 claims"),
-        ({"recognized": 3, "changes": 2}, "Record matching postings on 3 claims and what is checked above"),
+        ({"corrections": 99}, "Import the checked changes"),
+        ({"recognized": 3}, "Confirm matching postings on 3 claims"),
+        ({"recognized": 3, "changes": 2}, "Confirm matching postings on 3 claims and the checked changes"),
     ],
 )
 def test_the_button_names_what_is_new_and_that_boxes_are_checked(facts: dict[str, int], words: str) -> None:

@@ -30,6 +30,7 @@ def test_a_form_uploads_files_that_a_worker_checks_and_imports(biller: Browser, 
     assert "The totals agree" in page
     assert "Dates of service: 03/04/2025 to 03/04/2025. Posting dates: 03/04/2025 to 04/02/2025." in page
     assert "Insurance payments 1 $88.00 1 $88.00 from Ins 1 1 $88.00 1 $88.00 from Ins 2 0 $0.00" in page
+    assert biller.read("/imports/1").count('class="part"') == 2, "indented under their total"
     assert "184146026" in page
 
     assert biller.post("/imports/1/confirm", on="/imports/1").location == "/imports/1"
@@ -199,7 +200,7 @@ def test_write_offs_in_the_files_are_shown_in_dollars_and_claims(biller: Browser
 
     already = "The files contain $12.00 in write-offs and manual postings on 1 claim that Batch Settle already has."
     assert already in page
-    assert "Record matching postings on 1 claim" in page
+    assert "Confirm matching postings on 1 claim" in page
 
 
 def test_adjustments_above_the_users_limit_are_not_called_errors_in_the_files(

@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import io
+import re
 
 from sqlalchemy import select
 
@@ -113,10 +114,14 @@ def test_changes_come_in_on_request(biller: Browser, uploads: Uploads) -> None:
         uploads.work()
 
     assert "6 claims in the files are already in Batch Settle. 1 claim will receive 1 new posting." in page
-    assert "Import 1 posting on existing claims and what is checked above" in page
+    assert "Import 1 posting on existing claims and the checked changes" in page
     assert "The new totals do not include the corrections for 3 changed postings." in page
     assert "Transfers Derived: not in your file. They move the patient’s share, so that both balances agree." in page
     assert "These changes overwrite names, statuses and other values." in page
+    assert "Claims in these files “Also post” checked “Also post” unchecked A/R in Batch Settle now" in page
+    after = re.search(r"A/R after the import (\S+) (\S+) A/R in the files (\S+) \3 Difference They agree ", page)
+    assert after is not None
+    assert after[1] == after[3] != after[2]
     assert "Without these postings, the balances do not agree with the files." in page
     assert "1 change to existing records Patient name 1" in page
     assert "Patient P000 Name Sample, Petra 0 Example, Paula" in page
