@@ -51,7 +51,7 @@ def test_the_three_files_name_every_claim_once(practice: GivenPractice) -> None:
         "on_hold",
         "On hold, or excluded from write-offs",
         "hold: legal hold",
-        "no",
+        "After a change: release the hold or end the exclusion",
     ]
     assert not_settled[2][3:5] == ["failed", "database_refused"]
     assert not_reached[1:-1] == [["4", "The Patient", "05/07/2026", "0.00", "0.07", "Monday"]]
