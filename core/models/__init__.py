@@ -17,12 +17,14 @@ from core.models import (
     people,
     practices,
     recognized_postings,
+    remittances,
     schedules,
 )
 
 __all__ = [
     "claims", "exports", "feed_views", "import_changes", "import_mappings", "imports", "job_items", "jobs", "ledger",
-    "ledger_sums", "metadata", "notices", "operations", "people", "practices", "recognized_postings", "schedules",
+    "ledger_sums", "metadata", "notices", "operations", "people", "practices", "recognized_postings",
+    "remittances", "schedules",
 ]  # fmt: skip
 
 metadata = Base.metadata
