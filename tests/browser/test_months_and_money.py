@@ -20,6 +20,7 @@ def test_the_pages_are_accessible(practice: GivenPractice, open_as: OPEN) -> Non
     for path in (
         "/months",
         "/months/2026-11",
+        "/months/2026-11/postings?kind=write_off",
         "/credits",
         "/credits?at_least=x",
         "/aging",
