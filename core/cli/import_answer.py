@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import click
 
+from core.cli.import_output import print_notes
 from core.cli.import_totals import (
     counts_by_kind,
     difference_line,
@@ -81,7 +82,7 @@ def _guess(answer: dict[str, Any], guess: dict[str, Any]) -> list[str]:
 def _print_check(answer: dict[str, Any], report: dict[str, Any]) -> None:
     """Print what is new, the control totals, what differs from the practice's records, and how to proceed."""
     _print([f"Warning: {one}" for one in report.get("warnings", ())])
-    _print(report.get("x12", {}).get("sent", {}).get("notes", []))
+    print_notes(report.get("x12"))
     _print(_new(report))
     print_moved(WriteOffChanges(**report["write_offs"]))
     is_own_export = report["source"] == ImportSource.FILE.value

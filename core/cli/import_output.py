@@ -1,6 +1,7 @@
 """Print the result of an import: counts, control totals in dollars, possible duplicates and credit balances."""
 
 import json
+from typing import Any
 
 import click
 
@@ -46,8 +47,7 @@ def print_import(
     _print_rows_read(imported.rows_read, "Rows" if imported.x12 is None else "Claims")
     for warning in imported.warnings:
         click.echo(f"Warning: {warning}")
-    for note in (imported.x12 or {"sent": {"notes": []}})["sent"]["notes"]:
-        click.echo(note)
+    print_notes(imported.x12)
     if imported.left_out:
         click.echo(f"Skipped: {counted(imported.left_out, 'claim')} without transactions.")
     if imported.nothing_new and not asked.check_only:
@@ -65,6 +65,12 @@ def print_import(
         print_forecast(imported.forecast)
     if imported.agreement is not None:
         print_agreement(imported.agreement)
+
+
+def print_notes(x12: dict[str, Any] | None) -> None:
+    """Print what X12 files change, and what became of each remittance."""
+    for note in [*x12["sent"]["notes"], *x12["remittances"]["notes"]] if x12 else ():
+        click.echo(note)
 
 
 def _print_added(imported: Imported, practice_name: str, asked: ImportOptions, *, gives_totals: bool) -> None:

@@ -27,7 +27,7 @@ def x12_(
     asked: Asked,
     as_json: bool,
 ) -> None:
-    """Import claims (837P, 837I) and claim acknowledgments (277CA) from X12 files.
+    """Import claims (837P, 837I), claim acknowledgments (277CA) or remittances (835) from X12 files.
 
     Each charge is posted once, however often the claim was sent. `settle x12 check` shows what is in a file.
     """

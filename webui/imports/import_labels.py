@@ -97,6 +97,8 @@ def _parts_of_new(report: Mapping[str, Any]) -> list[str]:
         statuses = sum(sent["acknowledged"]["changed"].values())
         parts += [counted(statuses, "claim status", "claim statuses")] if statuses else []
         parts += [f"what was sent for {counted(sent['remembered'], 'existing claim')}"] if sent["remembered"] else []
+        recorded = report["x12"]["remittances"]["recorded"]
+        parts += [counted(recorded, "remittance")] if recorded else []
     if report["changes_taken"]:
         parts.append(counted(report["differences"]["count"], "change"))
     return parts

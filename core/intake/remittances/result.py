@@ -4,13 +4,23 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
+from core.counting import counted
 from core.intake.remittances import reasons
 from core.intake.remittances.stored import Decided
 from core.intake.remittances.survey import Transaction
 from core.models.ledger import PostingKind, Responsibility
 from core.models.remittances import POSTED_OUTCOMES, Outcome
+from core.money import format_cents
+
+_OUTCOME_WORDS: Final = {
+    Outcome.POSTED.value: "posted",
+    Outcome.WARNED.value: "posted with a warning",
+    Outcome.HELD.value: "held",
+    Outcome.IGNORED.value: "ignored",
+    Outcome.NOTHING_TO_POST.value: "with nothing to post",
+}
 
 
 @dataclass
@@ -63,6 +73,26 @@ class TransactionResult:
                     case PostingKind.TRANSFER if one.responsibility is Responsibility.PATIENT:
                         self.transferred_cents += one.amount_cents
 
+    def sentence(self) -> str:
+        """Return what became of it in one line."""
+        head = f"Remittance {self.trace} of {format_cents(self.paid_cents)}, {counted(self.claims, 'answer')}"
+        if self.is_refused:
+            return f"{head}: refused, {reasons.describe(self.because)}."
+        if self.recorded_on is not None:
+            return f"{head}: imported before, on {self.recorded_on:%m/%d/%Y}; nothing is posted again."
+        counts = [f"{count:,} {_OUTCOME_WORDS[outcome]}" for outcome, count in sorted(self.outcomes.items())]
+        why = [f"{reasons.describe(code)} ({count:,})" for code, count in sorted(self.held_reasons.items())]
+        cents = [
+            f"{words} {format_cents(each)}"
+            for words, each in (
+                ("payments", self.payments_cents), ("adjustments", self.adjustments_cents),
+                ("to the patient", self.transferred_cents), ("reversed", self.reversed_cents),
+            )
+            if each
+        ]  # fmt: skip
+        parts = [", ".join(each) for each in (counts, cents) if each]
+        return f"{head}: {'; '.join(parts)}." + (f" Held because {'; '.join(why)}." if why else "")
+
     def facts(self) -> dict[str, Any]:
         """Return it as JSON. It is the same in a check and in the import after it."""
         dates = {name: getattr(self, name) and getattr(self, name).isoformat() for name in ("paid_on", "recorded_on")}
@@ -81,10 +111,29 @@ class RemittanceResult:
         """Return how many answers have each outcome."""
         return sum((one.outcomes for one in self.transactions), Counter())
 
+    @property
+    def recorded(self) -> int:
+        """Return how many transactions are new."""
+        return sum(not one.is_refused and one.recorded_on is None for one in self.transactions)
+
+    def notes(self) -> list[str]:
+        """Return what became of each remittance, in sentences."""
+        notes = [one.sentence() for one in self.transactions]
+        if held := self.outcomes[Outcome.HELD.value]:
+            notes.append(
+                f"Held: {counted(held, 'answer')}. Nothing of a held answer is posted. `settle remittances` shows, "
+                "matches, posts or ignores held answers."
+            )
+        if self.posted_later:
+            notes.append(f"Posted: {counted(self.posted_later, 'answer')} held before, now that the reason is gone.")
+        return notes
+
     def facts(self) -> dict[str, Any]:
         """Return it as JSON, without names of persons."""
         return {
             "transactions": [one.facts() for one in self.transactions],
             "outcomes": dict(self.outcomes),
             "posted_later": self.posted_later,
+            "recorded": self.recorded,
+            "notes": self.notes(),
         }

@@ -13,8 +13,11 @@ from core.counting import counted
 from core.intake.loading.imported import AS_NEW, Imported, ImportOptions
 from core.intake.parsing.faults import Fault, FaultKind, Faults
 from core.intake.parsing.folder import Progress, RowsRead
+from core.intake.remittances.import_remittances import import_remittances
+from core.intake.remittances.result import RemittanceResult
 from core.intake.sent_claims.import_sent import import_sent
 from core.intake.sent_claims.read_files import CLAIM_KINDS, X12File, is_usable
+from core.practices import practice_queries
 from core.practices.create import find_or_create_practice
 from core.x12 import problems
 from core.x12.check import CheckedFile, Found, Summary, check_file
@@ -24,9 +27,11 @@ from core.x12.envelope_records import Kind
 _HEAD_BYTES: Final = 65_536
 LISTED_MAX: Final = 100  # transactions of a file in the report
 WARNINGS_MAX: Final = 20  # the page lists every transaction
-_NO_REMITTANCES: Final = (
-    "this file contains a remittance (835), which cannot be imported yet; import it without this file"
+_MIXED: Final = (
+    "this file contains a remittance (835); import the claim files (837) and acknowledgments (277CA) first, then the "
+    "remittances separately"
 )
+_OTHER_KINDS: Final = (*CLAIM_KINDS, Kind.ACKNOWLEDGMENT)
 _NOT_X12: Final = "this file is not X12; import X12 files and other files separately"
 
 
@@ -61,13 +66,23 @@ def import_x12(
     imported, sent = import_sent(
         session, practice_id, files, by=by, now=now, options=options, faults=faults, progress=progress
     )
+    paid = RemittanceResult()
+    if any(has_remittance(one.checked) for one in files):
+        paid = import_remittances(
+            session, practice_queries.find(session, practice_id), [one.path for one in files],
+            import_id=options.import_id, is_check=options.check_only, by=by, now=now, progress=progress,
+        )  # fmt: skip
     rows = {one.name: RowsRead(sum(each.claims for each in one.checked.transactions), 0) for one in files}
     x12 = {"files": [_facts_of_file(one.checked) for one in files], "left_out": _facts_of_faults(sent.found)}
     warnings = [*imported.warnings, *_warnings(files, sent.found, sent.left_out), *sent.warnings()]
-    facts = {**x12, "sent": sent.facts()}
-    return replace(
-        imported, rows_read=rows, updates=sent.remembered + sent.acknowledged.count, warnings=warnings, x12=facts
-    )
+    facts = {**x12, "sent": sent.facts(), "remittances": paid.facts()}
+    updates = sent.remembered + sent.acknowledged.count + paid.recorded
+    return replace(imported, rows_read=rows, updates=updates, warnings=warnings, x12=facts)
+
+
+def has_remittance(checked: CheckedFile) -> bool:
+    """Return whether the file contains a remittance."""
+    return any(one.kind is Kind.REMITTANCE for one in checked.transactions)
 
 
 def _check(paths: Sequence[Path], faults: Faults, progress: Progress | None) -> list[X12File]:
@@ -83,8 +98,19 @@ def _check(paths: Sequence[Path], faults: Faults, progress: Progress | None) -> 
         files.append(X12File(path, checked, base))
         base += path.stat().st_size // 2 + 1  # more than its segments, each of which has two bytes or more
         _add_faults(checked, faults)
+    remittances = [one.checked for one in files if has_remittance(one.checked)]
+    if any(each.kind in _OTHER_KINDS for one in files for each in one.checked.transactions):
+        for checked in remittances:
+            faults.add(Fault(checked.file, _MIXED, kind=FaultKind.STRUCTURE))
     faults.refuse_if_any()
     return files
+
+
+def _is_imported(summary: Summary) -> bool:
+    """Return whether the transaction is imported. A held remittance is recorded, and a user decides on it."""
+    if summary.kind is Kind.REMITTANCE:
+        return all(problem.reach < problems.Reach.REFUSED for problem in summary.found.problems)
+    return is_usable(summary)
 
 
 def _add_faults(checked: CheckedFile, faults: Faults) -> None:
@@ -92,10 +118,8 @@ def _add_faults(checked: CheckedFile, faults: Faults) -> None:
     if checked.refused is not None:
         _add(checked.refused, faults)
         return
-    if any(one.kind is Kind.REMITTANCE for one in checked.transactions):
-        faults.add(Fault(checked.file, _NO_REMITTANCES, kind=FaultKind.STRUCTURE))
     read = [one for one in checked.transactions if one.kind is not Kind.OTHER]
-    if not any(map(is_usable, read)):
+    if not any(map(_is_imported, read)):
         for summary in read:
             for found in summary.found.worst_first:
                 if found.problem.reach >= problems.Reach.TRANSACTION:
@@ -109,7 +133,7 @@ def _warnings(files: Sequence[X12File], left_out: Found, claims: int) -> list[st
     for file in files:
         for summary in file.checked.transactions:
             worst = summary.found.worst_first
-            if summary.kind is not Kind.OTHER and not is_usable(summary):
+            if summary.kind is not Kind.OTHER and not _is_imported(summary):
                 found.append(f"Not imported: 1 transaction. {worst[0].places[0]}.")
     if len(found) > WARNINGS_MAX:
         found[WARNINGS_MAX:] = [f"Not imported: {len(found) - WARNINGS_MAX:,} more transactions."]

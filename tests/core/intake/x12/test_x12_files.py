@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from core.intake.loading.imported import ImportOptions
 from tests.core.intake.x12.conftest import X12Files
-from tests.x12_files import PLAIN, claim_loop, interchange, paid_claim, remittance, sent_file
+from tests.remittances import clp, svc
+from tests.x12_files import PLAIN, claim_loop, interchange, remittance, sent_file
 
 GOOD = PLAIN.write(sent_file(claim_loop()))
+ANSWER = clp("A1", "60", "40", svc("60", "40", "CO*45*10", "PR*2*10", code="HC:99211:25"), patient="10")
+PAID = PLAIN.write(interchange([remittance([ANSWER], paid="40")]))
 # Claims, lines and charges by figures that another reader gave.
 SAMPLES = {
     "cosyte-p-canonical.837": (1, 1, 150_00),
@@ -63,7 +67,7 @@ def test_a_sample_with_a_wrong_count_is_refused(x12: X12Files, samples: Path, na
         ),
         (GOOD.replace("SAMPLE", "SAM\0LE", 1), "the file contains a NUL byte; save the file as plain text"),
         (GOOD.replace("NM1*82", "NM1*82" + "X" * 200_000, 1), "a segment is longer than 64 KB"),
-        (PLAIN.write(interchange([remittance([paid_claim(1)], paid="71")])), "a remittance (835)"),
+        (PAID, "this file contains a remittance (835); import the claim files (837) and acknowledgments (277CA) first"),
         ("claim_id,amount\nA1,1.00\n", "this file is not X12; import X12 files and other files separately"),
     ],
 )
@@ -100,3 +104,36 @@ def test_a_transaction_that_is_cut_off_does_not_stop_the_others(x12: X12Files) -
     assert done.added["claims"] == 1
     assert done.warnings[0].startswith("Not imported: 1 transaction. two.837, segment ")
     assert "ends without its SE segment" in done.warnings[0]
+
+
+def test_a_remittance_is_posted_once_and_a_check_promises_what_the_import_does(x12: X12Files) -> None:
+    x12.load(x12.sent(claim_loop("A1", ("60",))))
+    paid = x12.write("paid.835", PAID)
+
+    checked = x12.load(paid, options=ImportOptions(check_only=True))
+    assert x12.rows("SELECT count(*) FROM remittance") == [(0,)]
+    done = x12.load(paid)
+
+    assert checked.x12 == done.x12
+    assert done.x12
+    assert done.x12["remittances"]["notes"] == [
+        "Remittance T000001 of $40.00, 1 answer: 1 posted; payments $40.00, adjustments $10.00, to the patient $10.00."
+    ]
+    claim = x12.claim("A1")
+    assert (claim.insurance_due, claim.patient_due, claim.primary_paid) == (0, 10_00, 40_00)
+    again = x12.load(x12.write("other.835", PAID))
+    assert again.nothing_new
+    assert again.x12
+    assert "nothing is posted again" in again.x12["remittances"]["notes"][0]
+    assert x12.claim("A1").primary_paid == 40_00
+
+
+def test_an_answer_without_its_claim_is_held_with_the_reason(x12: X12Files) -> None:
+    x12.load(x12.sent(claim_loop("A2", ("60",))))
+
+    done = x12.load(x12.write("paid.835", PAID))
+
+    assert done.x12
+    first, held = done.x12["remittances"]["notes"]
+    assert first.endswith("1 answer: 1 held. Held because no claim of the practice has this number (1).")
+    assert held.startswith("Held: 1 answer. Nothing of a held answer is posted.")
