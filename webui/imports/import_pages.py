@@ -149,6 +149,13 @@ def download_corrections(import_id: int) -> FlaskResponse:
     return import_files.send_list(import_key(import_id), lists.CORRECTIONS, by=current_actor())
 
 
+@blueprint.get(f"/{IMPORT_ID_RULE}/new-postings.csv")
+@requires(Action.IMPORT)
+def download_new_postings(import_id: int) -> FlaskResponse:
+    """Download every new posting on existing claims."""
+    return import_files.send_list(import_key(import_id), lists.NEW_POSTINGS, by=current_actor())
+
+
 @blueprint.get(f"/{IMPORT_ID_RULE}/errors.csv")
 @requires(Action.IMPORT)
 def download_faults(import_id: int) -> FlaskResponse:
