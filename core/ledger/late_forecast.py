@@ -21,6 +21,7 @@ def reversals_by(practice_id: int, rows: CTE) -> Select[Any]:
     The rows have the columns of a staged posting and are not posted yet. Rows on other claims, and on lines and
     responsibilities without write-offs, are left out.
     """
+    rows = rows.prefix_with("NOT MATERIALIZED")  # there may be millions on other claims
     write_off = _write_offs(practice_id, rows).cte("write_off")
     of, place = rows.c, (rows.c.claim, rows.c.line, rows.c.responsibility)
     order: dict[str, Any] = {"partition_by": place, "order_by": (of.at, of.source_id), "rows": (None, 0)}

@@ -12,6 +12,7 @@ from core.intake.loading.balance_reasons import Reason, find_reasons
 from core.intake.loading.totals import ControlTotals
 from core.ledger.late_forecast import reversals_by
 from core.models.claims import Claim
+from core.models.ledger import Posting, PostingKind
 
 FIRST_DIFFERENT: Final = 10
 _FILE, _SUMS = stages.FILE_BALANCE, stages.LINE_SUM
@@ -97,6 +98,9 @@ def forecast(
 
 def _reversed_cents(session: Session, practice_id: int) -> tuple[int, int]:
     """Return the cents of write-offs that the import reverses, without and with the corrections."""
+    written_off = exists().where(Posting.practice_id == practice_id, Posting.kind == PostingKind.WRITE_OFF)
+    if not session.scalar(select(written_off)):
+        return 0, 0
     stages.analyze(session, stages.POSTING.name, stages.TO_POST.name)  # most rows were deleted, because they are known
     new, more = select(stages.POSTING), select(stages.TO_POST)
     if not session.scalar(select(exists(more))):
