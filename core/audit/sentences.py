@@ -29,6 +29,7 @@ ACT_SENTENCES: Final = {
     "import.changes_taken": "Applied changes from an import",
     "import.confirmed": "Confirmed {it}",
     "import.corrections_downloaded": "Downloaded the corrections from {it}",
+    "import.new_postings_downloaded": "Downloaded the new postings of {it}",
     "import.differences_downloaded": "Downloaded the changes from {it}",
     "import.discarded": "Discarded {it}",
     "import.errors_downloaded": "Downloaded the errors from {it}",

@@ -104,11 +104,15 @@ def print_held_back(count: int) -> None:
 def print_forecast(found: Forecast) -> None:
     """Print the A/R of the claims in the files after the import, to compare it with the files."""
     posted = f", with the corrections {format_cents(found.after_cents)}" if found.to_post_cents else ""
-    without = format_cents(found.before_cents + found.new_cents)
+    without = format_cents(found.before_cents + found.new_cents + found.reversed_cents)
     click.echo(
         f"A/R of these claims: {format_cents(found.before_cents)} now, {without} after the import{posted}; "
         f"{format_cents(found.file_cents)} in the files."
     )
+    late = found.reversed_cents + found.to_post_reversed_cents
+    if late:
+        what = "reversed" if late > 0 else "restored"
+        click.echo(f"  This includes {format_cents(abs(late))} in {what} write-offs.")
 
 
 def print_agreement(found: Agreement) -> None:

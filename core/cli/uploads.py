@@ -103,11 +103,12 @@ def map_(api: Api, import_id: int, mapping: str) -> Any:
 
 @user_command(lambda _: "", name="list", json_too=False)
 @_import_argument
-@click.argument("what", type=click.Choice(["differences", "corrections", "errors"]))
+@click.argument("what", type=click.Choice(["differences", "corrections", "new-postings", "errors"]))
 def list_(api: Api, import_id: int, what: str) -> Any:
     """Print what a check found, as CSV.
 
-    Choose the changes to existing records (differences), the corrections or the errors.
+    Choose the changes to existing records (differences), the corrections, the new postings on existing claims or the
+    errors.
     """
     return api.download(f"/imports/{import_id}/{'faults' if what == 'errors' else what}.csv", None)
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from core.models.job_items import JobItem
@@ -115,7 +115,8 @@ def restorable_at(
             stack.append(posting)
         else:
             _pop(stack, -posting.cents)
-    dropped = _reversals_with_nothing_left(session, practice_id, claim_ids) if any(stacks.values()) else set()
+    of_claims = reversals_with_nothing_left(practice_id).where(JobItem.claim_id.in_(claim_ids))
+    dropped = set(map(tuple, session.execute(of_claims))) if any(stacks.values()) else set()
     parts = (part for stack in stacks.values() for part in stack if (part.claim_id, part.job_id) not in dropped)
     return _by_place(parts, places)
 
@@ -164,20 +165,16 @@ def _by_place(write_offs: Iterable[WriteOff], places: Collection[BalanceKey]) ->
     return found
 
 
-def _reversals_with_nothing_left(
-    session: Session, practice_id: int, claim_ids: Collection[int]
-) -> set[tuple[int, int | None]]:
+def reversals_with_nothing_left(practice_id: int) -> Select[int, int | None]:
     """Return (claim, original job) where a reversal found nothing left. Those write-offs must not be restored."""
     of_reversal = and_(SettleJob.practice_id == JobItem.practice_id, SettleJob.id == JobItem.job_id)
-    rows = session.execute(
+    return (
         select(JobItem.claim_id, SettleJob.reverses_job_id)
         .join(SettleJob, of_reversal)
         .where(
             JobItem.practice_id == practice_id,
-            JobItem.claim_id.in_(claim_ids),
             JobItem.code == _FULLY_REVERSED_CODE,
             SettleJob.reverses_job_id.is_not(None),
             SettleJob.confirmed_at.is_not(None),
         )
     )
-    return {(claim_id, job_id) for claim_id, job_id in rows}

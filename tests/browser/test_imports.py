@@ -26,7 +26,7 @@ def test_files_are_uploaded_checked_and_imported(practice: GivenPractice, open_a
         expect(page.get_by_text("Waiting to be checked", exact=True)).to_be_visible()
         assert not faults_of(page)
         uploads.work()
-        expect(page.get_by_text("The totals agree")).to_be_visible()  # without a reload
+        expect(page.get_by_text("As expected")).to_be_visible()  # without a reload
         assert not faults_of(page)
         page.get_by_role("button", name="Import 2 claims").click()
         expect(page.get_by_text("Importing", exact=True)).to_be_visible()

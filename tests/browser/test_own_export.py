@@ -59,7 +59,7 @@ def test_an_office_manager_imports_an_export_and_the_next_days(
         page.get_by_role("textbox", name="Name").fill("our export")
         page.get_by_role("button", name="Save mapping and check the claims").click()
         work(page, uploads)
-        expect(page.get_by_text("The totals agree")).to_be_visible()
+        expect(page.get_by_text("As expected")).to_be_visible()
         picture(page, "4-checked")
         page.get_by_role("button", name="Import 200 claims").click()
         expect(page.get_by_text("Importing", exact=True)).to_be_visible()
@@ -71,7 +71,7 @@ def test_an_office_manager_imports_an_export_and_the_next_days(
         upload(page, second, format_cents(total - 6_000))
         work(page, uploads)
         expect(page.get_by_text("1 change to existing records", exact=True)).to_be_visible()
-        expect(page.get_by_text("The totals agree")).to_be_visible()
+        expect(page.get_by_text("As expected")).to_be_visible()
         picture(page, "5-next-day")
         with page.expect_download() as download:
             page.get_by_role("link", name="Download all changes as CSV").click()

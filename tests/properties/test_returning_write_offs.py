@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings, strategies as st
+from sqlalchemy.orm import Session
 
 from core.books.invariants import violations
 from core.db.engine import Sessions, make_sessions, transaction
 from core.exports import postings
 from core.intake.csv.csv_import import import_csv
 from core.intake.csv.csv_template import template_files
-from core.intake.loading.imported import Imported
+from core.intake.loading.imported import Imported, ImportOptions
 from core.models.people import Role
 from core.models.practices import WriteOffSetting
 from core.practices.practice_queries import find_by_name
@@ -70,7 +71,7 @@ class Office:
                 self._posted_through = row.posting_id
 
     def send(self) -> Imported:
-        """Export everything, and import it."""
+        """Export everything, and import it after a check that must forecast the A/R to the cent."""
         files: dict[str, list[str]] = {
             "billing_statuses.csv": [], "offices.csv": ["MAIN,Main"], "providers.csv": ["D,Doctor"],
             "payers.csv": ["10001,Plan,commercial"], "patients.csv": ['P,"Sample, Petra",'],
@@ -80,8 +81,17 @@ class Office:
         }  # fmt: skip
         for name, rows in files.items():
             (self._folder / name).write_text("\n".join([",".join(HEADS[name]), *rows, ""]), encoding="utf-8")
+        with self._sessions() as session:  # closed without a commit
+            check = self._import(session, ImportOptions(check_only=True))
         with transaction(self._sessions) as session:
-            return import_csv(session, self._folder, practice_name=self._name, now=NOW)
+            done = self._import(session, ImportOptions())
+        assert check.forecast is not None
+        assert done.agreement is not None
+        assert check.forecast.after_cents == done.agreement.cents
+        return done
+
+    def _import(self, session: Session, options: ImportOptions) -> Imported:
+        return import_csv(session, self._folder, practice_name=self._name, now=NOW, options=options)
 
     def _add(self, line: int, side: str, kind: str, cents: int, paid_by: str) -> None:
         self.due["C", line, side] += cents

@@ -54,7 +54,7 @@ RIGHTS = {
         GET /imports   POST /imports   POST /imports/begin   GET /imports/1   GET /imports/1/errors.csv
         POST /imports/1/pieces   POST /imports/1/check   POST /imports/1/expected-total   POST /imports/1/confirm
         POST /imports/1/discard   GET /imports/2/mapping   POST /imports/2/mapping   GET /imports/1/differences.csv
-        GET /imports/1/corrections.csv
+        GET /imports/1/corrections.csv   GET /imports/1/new-postings.csv
         GET /import-mappings   GET /import-mappings/1   POST /import-mappings   POST /import-mappings/guess
         POST /import-mappings/1/delete   GET /import-mappings/1/change   POST /import-mappings/columns
     """,
@@ -125,6 +125,7 @@ API_RIGHTS = {
         GET /imports   POST /imports   GET /imports/1   PUT /imports/1/files/0/pieces/0   POST /imports/1/check
         GET /imports/1/faults.csv   PUT /imports/1/expected-total   POST /imports/1/confirm   POST /imports/1/discard
         PUT /imports/1/mapping   GET /imports/1/differences.csv   GET /imports/1/corrections.csv
+        GET /imports/1/new-postings.csv
         GET /mappings   GET /mappings/1   POST /mappings   POST /mappings/guess   DELETE /mappings/1
     """,
     Action.EXCLUDE: "POST /exclusions   POST /exclusions/1/end",

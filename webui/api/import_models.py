@@ -118,9 +118,10 @@ class ImportAnswer(ImportSummary):
         Field(
             description="After the check: `read` and `ignored` files, and one of these: `faults` grouped by kind; the "
             "`guess` of a mapping; or `added` and `already_there` by kind of row, the control totals `in_file` and "
-            "`new`, what is new `on_existing` claims, `differences`, `corrections`, `first_claims`, `recognized` "
-            "write-offs and manual postings (`cents`, `claims`, `postings`), which are not posted again, and "
-            "`warnings` about the files. For X12 files, `x12` has their transactions. After the import, or if it would "
+            "`new`, what is new `on_existing` claims, the first `new_postings` on them, `differences`, `corrections`, "
+            "`first_claims`, `recognized` write-offs and manual postings (`cents`, `claims`, `postings`), which are "
+            "not posted again, and `warnings` about the files. For X12 files, `x12` has their transactions. Before the "
+            "import, its `forecast` of the A/R. After the import, or if it would "
             "move no balance, also its `agreement`: the A/R of these claims in the files and in Batch Settle",
         ),
     ]

@@ -193,6 +193,13 @@ def download_corrections(path: ImportPath) -> Response:
     return send_list(path.key(current_actor()), lists.CORRECTIONS, by=current_actor())
 
 
+@api.get("/imports/<import_id>/new-postings.csv", **_FILE)
+@requires(Action.IMPORT)
+def download_new_postings(path: ImportPath) -> Response:
+    """Download every new posting on existing claims, with the write-off that it reverses."""
+    return send_list(path.key(current_actor()), lists.NEW_POSTINGS, by=current_actor())
+
+
 @api.get(
     "/imports/<import_id>/faults.csv",
     **_FILE,

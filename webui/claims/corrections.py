@@ -2,7 +2,6 @@
 
 import hashlib
 import secrets
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -198,7 +197,8 @@ def _render_credit(claim_id: str, line: int, side: Responsibility, **extra: Any)
         (f"{_TRANSFER}.{one.line}.{one.responsibility.value}.{one.claim_id}", _transfer_words(one, claim_id))
         for one in balances
     ]
-    facts: Mapping[str, Any] = {"line": found, "side": side, "credit": credit, "choices": choices, "patient": patient}
+    facts: dict[str, Any] = {"line": found, "side": side, "credit": credit, "choices": choices, "patient": patient}
+    facts["from_credits"] = request.args.get("back") == "credits"
     return _render("claims/credit.html", claim_id=claim_id, amount=format_plain_amount(credit), **facts, **extra)
 
 

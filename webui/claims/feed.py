@@ -27,7 +27,14 @@ from webui.claims.feed_query import PAGE_SIZES, PATIENT_KEY, FeedQuery
 from webui.claims.feed_selection import FeedSelection
 from webui.shared import file_downloads
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.auth import (
+    SignInRequired,
+    ask_to_sign_in,
+    current_actor,
+    current_practice,
+    redirect_to_sign_in,
+    requires,
+)
 from webui.shared.labels import money, number
 
 blueprint = Blueprint("feed", __name__)
@@ -72,6 +79,18 @@ def apply_filter() -> BaseResponse | str | tuple[str, int]:
     if query.faults:
         return _feed_page(query, {})
     return redirect(feed_address.address(query, **_extras()), code=HTTPStatus.SEE_OTHER)
+
+
+@blueprint.errorhandler(SignInRequired)
+def _keep_filter(error: SignInRequired) -> BaseResponse:
+    """Return to the filtered feed after the sign-in. A patient's name must be typed again, because it has no key."""
+    if request.endpoint != "feed.apply_filter":
+        return ask_to_sign_in(error)
+    given = [(key, value) for key, value in request.form.items(multi=True) if key != "csrf_token"]
+    if request.form.get("patient", "").strip():
+        given.append((PATIENT_KEY, "ended"))
+    text = FeedQuery.of((key, value) for key, value in given if key != "patient").text(**_extras())
+    return redirect_to_sign_in(f"{url_for('feed.show')}?{text}")
 
 
 def _extras() -> dict[str, str]:

@@ -25,7 +25,7 @@ def send_faults(key: ImportKey, *, by: Actor) -> Response:
 
 
 def send_list(key: ImportKey, name: str, *, by: Actor) -> Response:
-    """Answer with the differences or the corrections. Raise `NoSuchImport`."""
+    """Answer with a list from the check. Raise `NoSuchImport`."""
     return file_downloads.send_file(
         by=by,
         name=f"import-{key.import_id}-{name}.csv",

@@ -13,11 +13,12 @@ from core.access.permissions import Action
 from core.errors import Refusal
 from core.intake.mapping import saved_mappings
 from core.intake.mapping.mapping import Mapping
+from core.intake.mapping.targets import Field
 from core.intake.mapping.workbook import CELLS_MAX
 from core.intake.uploads import codes, commands, import_queries, lifecycle, lists, mapping_choice, receive
 from core.intake.uploads.receive import megabytes
 from core.jobs import job_queries
-from core.models.imports import PIECE_BYTES_MAX, WORKER_STATUSES, ImportSource, ImportStatus
+from core.models.imports import PIECE_BYTES_MAX, WORKER_STATUSES, ImportJob, ImportSource, ImportStatus
 from core.money import parse_amount
 from webui.imports import import_files, import_labels, mapping_form
 from webui.imports.upload import IMPORT_ID_RULE, import_key
@@ -87,6 +88,7 @@ def show(import_id: int) -> str:
         what_matches=import_labels.what_matches(report),
         button_words=import_labels.button_words(report) if "in_file" in report else "",
         identifies_lines="mapping" not in job.options or Mapping.of(job.options["mapping"]).identifies_lines,
+        derives_status=_derives_status(job),
         difference=commands.difference_cents(job),
         refused_words=codes.describe(job.refused_because) if job.refused_because else "",
         moves=job.status in WORKER_STATUSES,
@@ -97,6 +99,12 @@ def show(import_id: int) -> str:
         size=sum(file["bytes"] for file in job.files),
         megabytes=megabytes,
     )
+
+
+def _derives_status(job: ImportJob) -> bool:
+    """Return whether the office's own file has no column of billing statuses."""
+    mapping = job.options.get("mapping")
+    return mapping is not None and Field.BILLING_STATUS.value not in Mapping.of(mapping).columns.values()
 
 
 def _totals(report: dict[str, Any]) -> list[import_labels.TotalRow]:
@@ -147,6 +155,13 @@ def download_differences(import_id: int) -> FlaskResponse:
 def download_corrections(import_id: int) -> FlaskResponse:
     """Download the corrections for changed postings."""
     return import_files.send_list(import_key(import_id), lists.CORRECTIONS, by=current_actor())
+
+
+@blueprint.get(f"/{IMPORT_ID_RULE}/new-postings.csv")
+@requires(Action.IMPORT)
+def download_new_postings(import_id: int) -> FlaskResponse:
+    """Download every new posting on existing claims."""
+    return import_files.send_list(import_key(import_id), lists.NEW_POSTINGS, by=current_actor())
 
 
 @blueprint.get(f"/{IMPORT_ID_RULE}/errors.csv")

@@ -8,10 +8,10 @@ from werkzeug.datastructures import MultiDict
 from core.access.permissions import Action
 from core.jobs import commands, job_queries, requesters, reversed_totals, stale
 from core.jobs.approval import decide, inbox, limits
-from core.jobs.preview import open_balances
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import SettleJob
-from core.policy.rules import skip_rules_on_and_off
+from core.policy import rule_scope
+from core.policy.rules import RULES_BY_CODE, skip_rules_on_and_off
 from core.reading import NOTE_CHARACTERS_MAX
 from webui.claims.feed_columns import SHORT_LABELS
 from webui.jobs import preview_facts
@@ -30,11 +30,12 @@ def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) 
         "changed": changed,
         "changed_words": stale.describe(job, changed),
         "totals": PreviewTotals.model_validate(job.preview),
-        "open_words": open_balances.describe(job),
+        **preview_facts.open_balance_facts(job),
         **preview_facts.preview_claims_facts(db, job, args),
         "rules": skip_rules_on_and_off(
             job.kind, job.rule_values, reason=job.reason, scheduled=job.schedule_id is not None
         ),
+        "rules_not_applied": rule_scope.rules_not_applied(RULES_BY_CODE, job.setting, job.provider_settings.values()),
         "short": SHORT_LABELS,
         "of_day": of_day,
         "of_day_reversed": reversed_totals.for_jobs(db, job.practice_id, [other.id for other in of_day]),

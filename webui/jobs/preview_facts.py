@@ -14,7 +14,7 @@ from core.jobs import codes, commands, job_queries, posting_month, stale
 from core.jobs.approval import inbox, limits
 from core.jobs.approval.limits import LimitExceeded
 from core.jobs.keys import JobKey
-from core.jobs.preview import open_balances
+from core.jobs.preview import open_balances, selections
 from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER, is_expired
 from core.jobs.preview.totals import PreviewTotals
 from core.jobs.results import item_groups, outcomes
@@ -22,7 +22,8 @@ from core.jobs.results.item_groups import ItemGroup
 from core.jobs.results.outcomes import ItemRow
 from core.models.job_items import Verdict
 from core.models.jobs import JobKind, JobStatus, SettleJob
-from core.policy.rules import skip_rules_on_and_off
+from core.policy import rule_scope
+from core.policy.rules import RULES_BY_CODE, skip_rules_on_and_off
 from core.practices import practice_days
 from core.reading import NOTE_CHARACTERS_MAX
 from webui.claims.feed_columns import SHORT_LABELS
@@ -60,7 +61,8 @@ def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -
         "rules": skip_rules_on_and_off(
             job.kind, job.rule_values, reason=job.reason, scheduled=job.schedule_id is not None
         ),
-        "open_words": open_balances.describe(job),
+        "rules_not_applied": rule_scope.rules_not_applied(RULES_BY_CODE, job.setting, job.provider_settings.values()),
+        **open_balance_facts(job),
         **preview_claims_facts(db, job, args),
         "expired": is_expired(job, now=now()),
         "expires_at": _expires_at(job),
@@ -80,6 +82,16 @@ def preview_claims_facts(db: Session, job: SettleJob, args: MultiDict[str, str])
         "claims": preview_claims_table(db, job, args),
         **claim_limit_facts(db, job, limits_exceeded_now(db, job)),
         **dialog_labels(job),
+    }
+
+
+def open_balance_facts(job: SettleJob) -> dict[str, Any]:
+    """Return the facts about balances that stay open. The filter is None if the user picked the claims."""
+    selection, frozen = selections.origin(job), (job.preview or {}).get("stays_open") or {}
+    return {
+        "open_words": open_balances.describe(job),
+        "open_insurance": frozen.get("insurance_claims", 0),
+        "open_filter": {} if selection.get("all") else selection.get("filter"),
     }
 
 

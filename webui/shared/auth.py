@@ -59,7 +59,7 @@ def register(app: Flask) -> None:
     """Add the pages, and let every page use the signed-in user."""
     limiter.init_app(app)
     app.register_blueprint(blueprint)
-    app.register_error_handler(SignInRequired, _redirect_to_sign_in)
+    app.register_error_handler(SignInRequired, ask_to_sign_in)
     # Queried only when a template uses it, so that an error page needs no database.
     app.context_processor(lambda: {"actor": LocalProxy(signed_in_actor), "practice": LocalProxy(current_practice)})
 
@@ -119,7 +119,7 @@ def sign_in() -> BaseResponse | str:
     """Show the sign-in page. A signed-in user is redirected."""
     if signed_in_actor():
         return redirect(safe_next(request.args.get("next")))
-    return render_template("signin.html", next=request.args.get("next", ""))
+    return render_template("signin.html", next=request.args.get("next", ""), ended="ended" in request.args)
 
 
 def _sign_in_failed(response: Response) -> bool:
@@ -199,14 +199,20 @@ def _too_many(error: HTTPException) -> Response:
     return response
 
 
-def _redirect_to_sign_in(_: SignInRequired) -> BaseResponse:
+def ask_to_sign_in(_: SignInRequired) -> BaseResponse:
+    """Redirect to the sign-in page and then back, if a page was requested."""
     if request.headers.get("HX-Request") or request.headers.get("Sec-Fetch-Dest") == "empty":
         # A part of a page cannot show the sign-in page, so redirect the whole page.
         response = Response(status=HTTPStatus.UNAUTHORIZED)
-        response.headers["HX-Redirect"] = url_for("auth.sign_in")
+        response.headers["HX-Redirect"] = url_for("auth.sign_in", ended="1")
         return response
-    wanted = request.full_path.rstrip("?") if request.method == "GET" else None
-    return redirect(url_for("auth.sign_in", next=wanted))
+    return redirect_to_sign_in(request.full_path.rstrip("?") if request.method == "GET" else None)
+
+
+def redirect_to_sign_in(wanted: str | None) -> BaseResponse:
+    """Redirect to the sign-in page, which gives the reason, and from there to `wanted`."""
+    was_signed_in = request.method == "POST" or SESSION_COOKIE in request.cookies
+    return redirect(url_for("auth.sign_in", next=wanted, ended="1" if was_signed_in else None))
 
 
 def safe_next(wanted: str | None) -> str:

@@ -29,10 +29,10 @@ _WORDS: Final[Mapping[str, str]] = {
     CORRECTED_BEFORE: "A posting changed again after an earlier correction. Post the difference on the claim’s page.",
     HELD_BACK: "A new posting was not imported, because the file has no line numbers. Add a column with them, or post "
     "it on the claim’s page.",
-    WRITTEN_OFF: "The file does not contain {cents} in write-offs yet. Enter them in your system. The Write-offs page "
-    "lists them.",
+    WRITTEN_OFF: "The file does not contain {cents} in write-offs yet. Enter them in your system. Write-offs to "
+    "post lists them.",
     REVERSED: "A write-off of {cents} was reversed here, and the file still contains it. Reverse it in your system "
-    "too. The Write-offs page lists the reversal.",
+    "too. Write-offs to post lists the reversal.",
     ENTERED: "The file does not contain {cents} in postings that were entered in Batch Settle. Enter them in your "
     "system, or void them on the claim’s page.",
     UNKNOWN: "{cents} has no known reason. Compare the claim’s postings with your system, and post the difference on "

@@ -30,17 +30,18 @@ class Entry(NamedTuple):
         """Return the posting with its effect in words, for people."""
         amount = format_cents(abs(self.amount_cents))
         if is_new and self.kind != PostingKind.TRANSFER:
-            return f"new {self._named()} of {amount} {self._place()}"
+            return f"new {self.named} of {amount} {self._place()}"
         effect = f"raises the balance by {amount}" if self.amount_cents > 0 else f"lowers the balance by {amount}"
-        return f"{self._named()} that {effect} {self._place()}"
+        return f"{self.named} that {effect} {self._place()}"
 
     def __str__(self) -> str:
         """Return the values in one line, for people."""
         is_payment = self.kind == PostingKind.PAYMENT
         amount = f"of {format_cents(abs(self.amount_cents))}" if is_payment else format_cents(self.amount_cents)
-        return f"{self._named()} {amount} {self._place()}"
+        return f"{self.named} {amount} {self._place()}"
 
-    def _named(self) -> str:
+    @property
+    def named(self) -> str:
         """Return the kind with its payer or codes, such as "payment by primary" or "CO-45 adjustment"."""
         codes = f"{self.group_code}-{self.reason_code} " if self.group_code and self.reason_code else ""
         by = "" if not self.paid_by else f" {'to' if self.kind_in_file == REFUND else 'by'} {self.paid_by}"

@@ -2,7 +2,24 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, exists, func, literal, null, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
@@ -84,3 +101,21 @@ def found_corrections(practice_id: int, source: str) -> Select[Any]:
         ~is_corrected(literal(REMOVED)),
     )  # fmt: skip
     return union_all(changed, missing)  # type: ignore[return-value]
+
+
+def keep_corrections(session: Session, practice_id: int, source: str) -> None:
+    """Stage what correcting postings would do to the balances in TO_POST. Call it before known rows are deleted.
+
+    A changed posting counts as its counter-posting and the new one, also if only the difference would be posted.
+    """
+    found = found_corrections(practice_id, source).subquery("found")
+    for sign, prefix, condition in ((-1, "old", found.c.source_id.is_not(None)), (1, "new", found.c.at.is_not(None))):
+        values: dict[str, Any] = {name: found.c[f"{prefix}_{name}"] for name in STAGED_POSTING_COLUMNS}
+        is_charge = values["kind"] == PostingKind.CHARGE.value
+        values |= {
+            "amount_cents": sign * values["amount_cents"], "posted_on": cast(values["posted_on"], Date),
+            "kind": case((is_charge, PostingKind.ADJUSTMENT.value), else_=values["kind"]),
+        }  # fmt: skip
+        id_ = func.concat(found.c.source_id, CORRECTION, prefix)
+        rows = select(found.c.at, id_, found.c.claim, *values.values()).where(~found.c.corrected_before, condition)
+        session.execute(insert(stages.TO_POST).from_select(["at", "source_id", "claim", *values], rows))

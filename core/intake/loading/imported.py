@@ -8,6 +8,7 @@ from core.intake.loading.additions import Additions
 from core.intake.loading.agreement import Agreement, Forecast
 from core.intake.loading.corrections import Correction, Corrections
 from core.intake.loading.differences import Difference, Differences
+from core.intake.loading.new_postings import NewPosting, NewPostings
 from core.intake.loading.recognize import Recognized
 from core.intake.loading.summary import Summary
 from core.intake.loading.totals import ControlTotals, FirstClaim
@@ -23,9 +24,10 @@ class ImportOptions:
     check_only: bool = False  # run every check and write no record; the caller rolls back
     import_id: int | None = None  # of an uploaded import, for its event
     expected_total_cents: int | None = None  # refuse if the A/R total of the files is different
-    # Called with every difference and correction, not only the first. Values may be names.
+    # Called with every difference, correction and new posting, not only the first. Values may be names.
     each_difference: Callable[[Difference], None] | None = None
     each_correction: Callable[[Correction], None] | None = None
+    each_new_posting: Callable[[NewPosting], None] | None = None
 
 
 AS_NEW: Final = ImportOptions()
@@ -41,6 +43,7 @@ class Imported:
     new: ControlTotals
     first_claims: list[FirstClaim]
     on_existing: Additions  # the part of `added` that is on existing claims
+    new_postings: NewPostings  # the postings of this part
     differences: Differences
     corrections: Corrections
     recognized: Recognized
@@ -77,6 +80,7 @@ class Imported:
             "new": self.new.facts(),
             "first_claims": [one.facts() for one in self.first_claims],
             "on_existing": self.on_existing.facts(),
+            "new_postings": self.new_postings.facts(),
             "differences": {
                 "counts": self.differences.counts,
                 "first": [one.facts() for one in self.differences.first],

@@ -34,6 +34,7 @@ from core.intake.loading.checks import Origins, check_staged
 from core.intake.loading.closed_months import check_closed_months
 from core.intake.loading.compare import delete_known_rows, report_conflicts, report_second_charges
 from core.intake.loading.corrections import Corrections, Dating, all_corrections, list_corrections
+from core.intake.loading.corrections_sql import keep_corrections
 from core.intake.loading.differences import (
     Differences,
     all_differences,
@@ -44,6 +45,7 @@ from core.intake.loading.imported import AS_NEW, Imported, ImportOptions
 from core.intake.loading.insert import insert_claims, insert_reference_rows, sum_lines
 from core.intake.loading.known_postings import Totals, date_postings, find_known_postings
 from core.intake.loading.look_alike_ids import report_look_alikes
+from core.intake.loading.new_postings import NewPostings, all_new_postings, list_new_postings
 from core.intake.loading.post_corrections import stage_corrections
 from core.intake.loading.post_rows import lock_claims
 from core.intake.loading.recognize import recognize, remember
@@ -112,7 +114,8 @@ def load(
         added=added, already_there=already_there, corrected=corrected, recognized=recognized,
         held_back=held_back.postings, redated=redated, in_file=in_file, changes_taken=takes, first_claims=first,
         new=control_totals(session) if is_part else in_file, on_existing=on_existing, differences=differences,
-        corrections=corrections, summary=None, warnings=corrections.warnings(),
+        new_postings=_list_new(session, practice_id, on_existing, options), corrections=corrections, summary=None,
+        warnings=corrections.warnings(),
     )  # fmt: skip
     if not options.check_only:
         done = _write(session, practice_id, done, options, source=source, totals=totals, by=by, now=now)
@@ -187,7 +190,10 @@ def _compare(
         options.each_difference(each)  # type: ignore[misc]  # given, as the line above checks
     for one in all_corrections(session, practice_id, source, origins, dating) if options.each_correction else ():
         options.each_correction(one)  # type: ignore[misc]
-    return list_differences(session, origins), list_corrections(session, practice_id, source, origins, dating)
+    corrections = list_corrections(session, practice_id, source, origins, dating)
+    if options.check_only and corrections.to_post:
+        keep_corrections(session, practice_id, source)
+    return list_differences(session, origins), corrections
 
 
 def _check_new(
@@ -214,6 +220,16 @@ def _check_new(
         report_faulty_additions(session, practice, origins, faults, by=by, now=now)
     faults.refuse_if_any()
     return on_existing
+
+
+def _list_new(session: Session, practice_id: int, on_existing: Additions, options: ImportOptions) -> NewPostings:
+    """List the new postings on existing claims."""
+    if not on_existing.postings:
+        return NewPostings()
+    stages.analyze(session, stages.POSTING.name)  # most rows were deleted, because they are known
+    for one in all_new_postings(session, practice_id) if options.each_new_posting else ():
+        options.each_new_posting(one)  # type: ignore[misc]  # given, as the line above checks
+    return list_new_postings(session, practice_id)
 
 
 def _write(

@@ -88,6 +88,8 @@ POSTING: Final = new_stage("posting", *_posting_columns())
 KNOWN_POSTING: Final = new_stage("known_posting", *_posting_columns(), Column("recognized", Boolean))
 # Staged postings that the ledger already has in a different form. They have no `at`.
 RECOGNIZED: Final = new_stage("recognized", *_posting_columns())
+# Postings that come in only with the corrections: the corrections of a check, and new postings that are held back.
+TO_POST: Final = new_stage("to_post", *_posting_columns())
 # A line with its charge, as a practice writes it. LINE and POSTING are made from it.
 CHARGED_LINE: Final = new_stage(
     "charged_line",

@@ -95,4 +95,5 @@ def _denied_without_date(session: Session) -> list[str]:
     unprotected = select(func.count()).where(denied, claim.denied_on.is_(None), claim.external_id.in_(owed))
     found = session.scalars(unprotected).one()
     denied_claims, them = counted(found, "denied claim has", "denied claims have"), "it" if found == 1 else "them"
-    return [f"{denied_claims} {NO_DENIAL_DATE} {them}."] if found else []
+    cure = "Map a column with the denial date, or put a hold on the claims that you appeal."
+    return [f"{denied_claims} {NO_DENIAL_DATE} {them}. {cure}"] if found else []

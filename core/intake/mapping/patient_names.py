@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core.counting import counted
 from core.intake.loading import stages
 
-_CLAIMS_MAX: Final = 20  # named in the warning
+_CLAIMS_MAX: Final = 500  # all of them, in practice, because the office corrects each one
 # The stage has one patient for each spelling, at its first row. A family may share an account number, so the date of
 # birth and the first name must be the same: "Last, First" or "First Last". Other rows stay contradictions.
 _TAKE_NEWEST: Final = text("""

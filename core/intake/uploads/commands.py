@@ -11,7 +11,7 @@ from core.access.permissions import Action, Actor
 from core.errors import BadInput, Refusal
 from core.intake.uploads import lifecycle
 from core.intake.uploads.lifecycle import ImportKey
-from core.intake.uploads.lists import CORRECTIONS, DIFFERENCES
+from core.intake.uploads.lists import CORRECTIONS, DIFFERENCES, NEW_POSTINGS
 from core.models.imports import ImportJob, ImportStatus
 from core.money import CENTS_MAX, format_cents
 
@@ -133,6 +133,8 @@ def authorize_download(session: Session, key: ImportKey, what: str, *, by: Actor
         act = "import.differences_downloaded"
     elif what == CORRECTIONS:
         act = "import.corrections_downloaded"
+    elif what == NEW_POSTINGS:
+        act = "import.new_postings_downloaded"
     audit.record(session, act, key.subject(), by=by, now=now)
 
 

@@ -1,4 +1,4 @@
-"""Lists that a check creates as CSV: what differs, the postings that would correct the ledger, and the errors."""
+"""Lists that a check creates as CSV: what differs, the correcting postings, the new postings, and the errors."""
 
 import csv
 import hashlib
@@ -14,6 +14,7 @@ from core.claims.export import csv_pieces, escape_formula
 from core.intake.loading.corrections import FILE_COLUMNS, Correction
 from core.intake.loading.differences import DIFFERENCE_COLUMNS, Difference
 from core.intake.loading.imported import ImportOptions
+from core.intake.loading.new_postings import NEW_POSTING_COLUMNS, NewPosting
 from core.intake.parsing.faults import Fault, Faults
 from core.intake.uploads.lifecycle import ImportKey
 from core.models.imports import PIECE_BYTES_MAX, ImportPiece
@@ -21,10 +22,15 @@ from core.models.imports import PIECE_BYTES_MAX, ImportPiece
 DIFFERENCES: Final = "differences"
 CORRECTIONS: Final = "corrections"
 ERRORS: Final = "errors"
+NEW_POSTINGS: Final = "new-postings"
 ERROR_COLUMNS: Final = ("File", "Line", "Column", "Value", "Note", "What to do")
 ERRORS_LISTED_MAX: Final = 1_000_000  # what a spreadsheet opens
-_COLUMNS: Final = {DIFFERENCES: DIFFERENCE_COLUMNS, CORRECTIONS: FILE_COLUMNS, ERRORS: ERROR_COLUMNS}
-_FILE: Final = {DIFFERENCES: -1, CORRECTIONS: -2, ERRORS: -3}  # `ImportPiece.file`; uploaded files are 0 and above
+_COLUMNS: Final = {
+    DIFFERENCES: DIFFERENCE_COLUMNS, CORRECTIONS: FILE_COLUMNS, ERRORS: ERROR_COLUMNS,
+    NEW_POSTINGS: NEW_POSTING_COLUMNS,
+}  # fmt: skip
+# `ImportPiece.file`; uploaded files are 0 and above.
+_FILE: Final = {DIFFERENCES: -1, CORRECTIONS: -2, ERRORS: -3, NEW_POSTINGS: -4}
 
 
 class ListFiles:
@@ -45,9 +51,13 @@ class ListFiles:
         def write_correction(one: Correction) -> None:
             self._writers[CORRECTIONS].writerows(one.rows())
 
+        def write_new_posting(one: NewPosting) -> None:
+            self._writers[NEW_POSTINGS].writerow(one.cells())
+
         return ImportOptions(
             take_changes=take_changes, post_corrections=post_corrections, check_only=check_only,
             each_difference=write_difference, each_correction=write_correction,
+            each_new_posting=write_new_posting,
         )  # fmt: skip
 
     def faults(self) -> Faults:
@@ -72,7 +82,9 @@ class ListFiles:
         with self._paths[name].open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def store(self, session: Session, key: ImportKey, names: Sequence[str] = (DIFFERENCES, CORRECTIONS)) -> None:
+    def store(
+        self, session: Session, key: ImportKey, names: Sequence[str] = (DIFFERENCES, CORRECTIONS, NEW_POSTINGS)
+    ) -> None:
         """Replace the import's lists with these."""
         session.execute(delete(ImportPiece).where(*key.of(ImportPiece), ImportPiece.file < 0))
         for name in names:

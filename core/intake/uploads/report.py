@@ -69,6 +69,7 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
         "in_file": imported.in_file.facts(),
         "new": imported.new.facts(),
         "on_existing": {name: getattr(imported.on_existing, name) for name in ("claims", "lines", "postings")},
+        "new_postings": imported.new_postings.facts(),
         "write_offs": imported.on_existing.moved._asdict(),  # zero in a check, which posts nothing
         "first_claims": [{**one.facts(), "patient": one.patient} for one in imported.first_claims],
         "differences": {

@@ -23,6 +23,7 @@ from core.models.claims import Claim
 from core.models.job_items import JobChunk, JobItem, Outcome
 from core.models.jobs import FINAL_STATUSES, JobKind, JobStatus, SettleJob
 from core.models.practices import SELF_PAY, Payer, Practice, Provider
+from core.policy.rule_scope import rules_not_applied
 from core.policy.rules import skip_rules_on_and_off
 
 _LATE_PAYMENTS_MAX: Final = 200  # listed one by one; the sums cover all
@@ -70,6 +71,13 @@ class Since(BaseModel):
     first: list[LatePayment]  # the first 200, in the order of posting
 
 
+class RulesNotApplied(BaseModel):
+    """Rules that cannot skip a claim, because the job leaves open the balance that they check."""
+
+    sentence: str
+    codes: list[str]
+
+
 class Certificate(BaseModel):
     """What a finished job did. Receivable before − written off = after. A reversal adds instead."""
 
@@ -102,6 +110,7 @@ class Certificate(BaseModel):
     provider_settings: dict[str, str]
     rules: list[str]  # in effect, in order
     rules_off: list[str]  # turned off by the practice's numbers, or not for the job's reason
+    rules_not_applied: list[RulesNotApplied]
     rules_overridden: list[str]
     rule_values: dict[str, Any]
     total: int
@@ -186,8 +195,13 @@ def _who_and_when(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
 
 def _rules(job: SettleJob) -> dict[str, Any]:
     on, off = skip_rules_on_and_off(job.kind, job.rule_values, reason=job.reason, scheduled=job.schedule_id is not None)
-    overridden = list(job.overridden_rules)
-    return {"rules": on, "rules_off": off, "rules_overridden": overridden, "rule_values": job.rule_values}
+    groups = rules_not_applied(on, job.setting, job.provider_settings.values()) if job.kind is JobKind.SETTLE else []
+    not_applied = {code for group in groups for code in group.codes}
+    return {
+        "rules": [code for code in on if code not in not_applied], "rules_off": off,
+        "rules_not_applied": [RulesNotApplied(**group._asdict()) for group in groups],
+        "rules_overridden": list(job.overridden_rules), "rule_values": job.rule_values,
+    }  # fmt: skip
 
 
 def _changes_since(session: Session, key: JobKey, written_off_cents: int) -> Since:

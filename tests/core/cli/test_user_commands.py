@@ -208,6 +208,8 @@ CASES = (
          given=own_checked_and_worker, shown="Import 1 is ready to import.\nWarning: No claim status is imported."),
     case("import", "list", "1", "differences", by=BILLER, route="GET /imports/<import_id>/differences.csv",
          given=checked, shown="record,number,field,old,new,file,line"),
+    case("import", "list", "1", "new-postings", by=BILLER, route="GET /imports/<import_id>/new-postings.csv",
+         given=checked, shown="claim_id,service_date,line,responsibility,kind,amount,"),
     case("import", "confirm", "1", by=BILLER, route="POST /imports/<import_id>/confirm", given=checked_and_worker,
          shown="Import 1 is imported.\nNew: 2 claims, 3 lines, 7 postings, 2 patients, "),
     case("import", "discard", "1", by=BILLER, route="POST /imports/<import_id>/discard", given=checked,

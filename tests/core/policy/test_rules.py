@@ -19,7 +19,8 @@ from core.models.ledger import WriteOffReason
 from core.models.people import Role
 from core.models.practices import PayerClass, Practice, WriteOffSetting
 from core.policy.facts import claims_with_payers, facts_for_claim
-from core.policy.rule import Moment
+from core.policy.rule import Moment, RuleAction
+from core.policy.rule_scope import RULES_OF_BALANCE
 from core.policy.rule_sql import first_match, rule_values
 from core.policy.rules import RULES, RULES_BY_CODE, rules_at
 from core.policy.terms import Terms
@@ -44,6 +45,15 @@ SKIPPED: list[tuple[str, tuple[Line, ...], dict[str, Any]]] = [
     ("in_process", (Line(100, 0),), {"primary_status": ClaimStatus.ACKNOWLEDGED}),
     ("balance_mismatch", (Line(100, 0),), {"balance_mismatch": True}),
 ]
+
+
+def test_every_rule_of_one_balance_is_listed_under_it() -> None:
+    for side, codes in RULES_OF_BALANCE.items():
+        assert codes == {
+            rule.code
+            for rule in RULES
+            if rule.action is RuleAction.SKIP and f"settles_{side}" in rule.when.__code__.co_names
+        }
 
 
 @pytest.mark.parametrize(("code", "lines", "columns"), SKIPPED)

@@ -161,6 +161,8 @@ def test_the_next_export_takes_changes_on_request(world: World, biller: Api) -> 
     assert done["options"]["mapping_name"] == "ours"
     assert differences.splitlines()[1] == 'patient,P000,name,"Sample, Petra 0","Example, Paula",ar.xlsx,2'
     assert biller.get(f"/imports/{import_id}/corrections.csv").text.startswith("\ufeffposting_id,claim_id,")
+    new = biller.get(f"/imports/{import_id}/new-postings.csv").text.splitlines()
+    assert len(new) == 1 + done["report"]["new_postings"]["count"]
     assert biller.get("/claims/V0000").json["patient"] == "Example, Paula"
 
 

@@ -27,7 +27,7 @@ def test_a_form_uploads_files_that_a_worker_checks_and_imports(biller: Browser, 
     page = biller.says("/imports/1")
     assert "Recognized as Batch Settle CSV files" in page
     assert "Charges 2 $" in page
-    assert "The totals agree" in page
+    assert "As expected" in page
     assert "Dates of service: 03/04/2025 to 03/04/2025. Posting dates: 03/04/2025 to 04/02/2025." in page
     assert "Insurance payments 1 $88.00 1 $88.00 from Ins 1 1 $88.00 1 $88.00 from Ins 2 0 $0.00" in page
     assert biller.read("/imports/1").count('class="part"') == 2, "indented under their total"
@@ -79,7 +79,7 @@ def test_a_difference_is_shown_and_must_be_accepted(biller: Browser, uploads: Up
 
     biller.post("/imports/1/expected-total", on="/imports/1", expected_total="232.40")
     page = biller.says("/imports/1")
-    assert "Difference The totals differ $0.10" in page
+    assert "Difference Not as expected $0.10" in page
     biller.post("/imports/1/confirm", on="/imports/1")
     assert "differs from the expected A/R total by $0.10" in biller.says("/imports/1")
     biller.post("/imports/1/confirm", on="/imports/1", accept_difference="true")

@@ -114,6 +114,7 @@ def test_changes_come_in_on_request(biller: Browser, uploads: Uploads) -> None:
         uploads.work()
 
     assert "6 claims in the files are already in Batch Settle. 1 claim will receive 1 new posting." in page
+    assert "1 new posting on existing claims Sum: -$60.00, without the write-offs that they reverse. Download" in page
     assert "Import 1 posting on existing claims and the checked changes" in page
     assert "The new totals do not include the corrections for 3 changed postings." in page
     assert "Transfers Derived: not in your file. They move the patient’s share, so that both balances agree." in page

@@ -47,8 +47,29 @@ def test_the_preview_lists_the_rules_that_are_on_and_off(practice: GivenPractice
     assert "Too soon after the last statement to the patient" in off
     assert "Too few statements sent to the patient" in on
     assert "On hold, or excluded from write-offs" in on
-    assert "check only the insurance balance. Such a claim with only a patient balance can be settled." in page
-    assert "Such a claim with only a patient balance can be settled." in biller.says("/settings")
+    words = "check only an insurance balance that the job writes off. A job that writes off only patient balances"
+    assert words in page
+    assert words in biller.says("/settings")
+
+
+def test_rules_of_a_balance_that_stays_open_are_not_listed_as_on(practice: GivenPractice, biller: Browser) -> None:
+    practice.set_write_off(WriteOffSetting.PATIENT)
+    practice.claim("rejected", Line(500, 700), primary_status=ClaimStatus.REJECTED)
+    job = practice.preview()
+    page = biller.says(f"/jobs/{job.job_id}").partition("Skip rules: ")[2]
+    practice.confirm(job)
+    practice.run()
+
+    certificate = biller.says(f"/jobs/{job.job_id}/certificate")
+
+    why = "The Balance Writeoff setting is Patient, so these rules do not apply: the insurance balance stays open."
+    rejected = "Rejected by the clearinghouse or a payer before adjudication"
+    for words in (page, certificate):
+        on, _, not_applied = words.rpartition(why) if words is certificate else words.partition("On:")[::-1]
+        assert why in words
+        assert rejected not in on
+        assert rejected in not_applied
+    assert practice.item(job, "rejected").outcome == "settled"
 
 
 def test_a_rejected_claim_with_only_a_patient_balance_settles_as_the_rules_page_says(practice: GivenPractice) -> None:

@@ -45,9 +45,14 @@ def sentences(practice: GivenPractice, job: JobKey) -> str:
 def test_the_preview_shows_before_confirm_which_balances_stay_open(
     practice: GivenPractice, biller: Browser, setting: WriteOffSetting, sentence: str
 ) -> None:
-    shown = biller.says(address_of(previewed(practice, setting)))
+    job = address_of(previewed(practice, setting, selection={"filter": {"total_due_max_cents": 500_000}}))
+    shown, page = biller.says(job), biller.read(job)
 
     assert shown.count("will stay open") == 1
+    is_insurance = setting is WriteOffSetting.PATIENT
+    assert ("Settled claims leave the Bill Insurance list." in shown) == is_insurance
+    for end in ("min=0.01", "max=0.00"):
+        assert (f'href="/claims?total_due_max=5000.00&insurance_due_{end}"' in page) == is_insurance
     assert shown.index(sentence) < shown.index("Type CONFIRM")
 
 

@@ -1,6 +1,7 @@
 """Signing in and out, and what needs a session."""
 
 import re
+from urllib.parse import unquote
 
 import pytest
 from werkzeug.test import TestResponse
@@ -47,6 +48,23 @@ def test_the_right_password_opens_the_requested_page(ortiz: str, stranger: Brows
     page = stranger.read("/jobs")
     assert "J. Ortiz · biller" in page
     assert "Lakeside" in page
+
+
+def test_after_the_session_ended_the_feed_keeps_its_filter_but_no_name(ortiz: str, stranger: Browser) -> None:
+    sign_in(stranger, ortiz, PASSWORD)
+    stranger.read("/claims")
+    stranger.client.delete_cookie(SESSION_COOKIE)
+
+    typed = {"billing_status": "Balance Due", "patient_due_max": "24.99"}
+    by_name = stranger.post("/claims", on="/sign-in", **typed, patient="Sample, Petra").location
+    wanted = stranger.post("/claims", on="/sign-in", **typed).location
+
+    assert "Your session ended." in stranger.says(wanted)
+    assert "Petra" not in by_name
+    assert "patient_key%3Dended" in by_name
+    back = "/claims?billing_status=Balance+Due&patient_due_max=24.99"
+    assert sign_in(stranger, ortiz, PASSWORD, next=back).location == back
+    assert f"next={back}" in unquote(wanted)
 
 
 @pytest.mark.parametrize("email", [EMAIL, "unknown@lakeside.example"])
@@ -101,7 +119,7 @@ def test_a_session_idle_for_too_long_requires_a_new_sign_in(biller: Browser, clo
 
     clock.turn_on(minutes=31)
 
-    assert biller.get("/jobs").location == "/sign-in?next=/jobs"
+    assert biller.get("/jobs").location == "/sign-in?next=/jobs&ended=1"
 
 
 def test_signing_out_ends_the_session_in_the_database(biller: Browser, app: object) -> None:

@@ -3,7 +3,8 @@
 from core.intake.loading.agreement import DifferentBalance, Forecast
 from core.intake.loading.balance_reasons import ENTERED, NOT_CORRECTED, Reason
 from tests.core.intake.mapping.conftest import MAPPING, OfficeFiles
-from tests.core.intake.mapping.test_second_file import in_practice, load
+from tests.core.intake.mapping.test_second_file import PAID, PAID_HEADER, in_practice, load, settle
+from tests.factories import TODAY
 
 
 def test_a_claim_with_balances_of_zero_in_the_file_is_compared_too(office: OfficeFiles) -> None:
@@ -33,6 +34,30 @@ def test_a_check_says_what_the_import_does_to_the_balances(office: OfficeFiles) 
     assert found.after_cents == 47_00
     again = load(office, path, MAPPING, check_only=True).forecast
     assert again == Forecast(before_cents=47_00, new_cents=0, to_post_cents=0, file_cents=47_00, others_cents=5_00)
+
+
+def test_a_check_counts_the_write_offs_that_late_payments_reverse_and_restore(office: OfficeFiles) -> None:
+    """The file gives 6.61 as paid after a job wrote it off; then the payment is gone."""
+    rows = [f"C1,P1,Example Ann,03/14/2026,,24.81,0.00,18.20,0.00,{amounts}" for amounts in ("6.61,0.00", "0.00,6.61")]
+    before, paid = (office.csv(row, header=PAID_HEADER, name=f"{n}.csv") for n, row in enumerate(rows))
+    load(office, before, PAID)
+    settle(office)
+
+    found = load(office, paid, PAID, check_only=True)
+
+    assert found.forecast == Forecast(
+        before_cents=0, new_cents=-6_61, to_post_cents=0, file_cents=0, others_cents=0, reversed_cents=6_61
+    )
+    (payment,) = found.new_postings.first
+    assert (found.new_postings.cents, payment.claim_id, payment.reversed_cents) == (-6_61, "C1", 6_61)
+    assert payment.cells() == (
+        "C1", "2026-03-14", "1", "patient", "payment", "-6.61", "patient", "", "", str(TODAY), "6.61"
+    )  # fmt: skip
+    load(office, paid, PAID)
+    gone = load(office, before, PAID, check_only=True).forecast
+    assert gone is not None
+    assert (gone.to_post_cents, gone.to_post_reversed_cents) == (6_61, -6_61)
+    load(office, before, PAID, post_corrections=True)
 
 
 def test_a_check_of_a_file_without_news_compares_the_balances_too(office: OfficeFiles) -> None:

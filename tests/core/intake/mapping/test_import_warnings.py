@@ -28,5 +28,5 @@ def test_denied_claims_without_a_denial_date_are_counted(office: OfficeFiles) ->
     [warning] = done.warnings
     assert warning == (
         "1 denied claim has an insurance balance and no denial date. The rule for denied claims in the appeal window "
-        "cannot protect it."
+        "cannot protect it. Map a column with the denial date, or put a hold on the claims that you appeal."
     )

@@ -69,9 +69,26 @@ def load(
     found: list[Correction] | None = None,
     **asked: bool,
 ) -> Imported:
+    """Import the file, after a check that must forecast the A/R to the cent."""
+    check = _load(office, path, mapping, ImportOptions(check_only=True))
+    if asked.get("check_only"):
+        return check
     options = ImportOptions(each_correction=None if found is None else found.append, **asked)
-    with transaction(office.sessions) as session:
-        return import_file(session, path, mapping, practice_name=PRACTICE, now=NOW, options=options)
+    done = _load(office, path, mapping, options)
+    if done.agreement is not None:
+        assert check.forecast is not None
+        posted = check.forecast.to_post_cents + check.forecast.to_post_reversed_cents
+        left = 0 if asked.get("post_corrections") else posted
+        assert check.forecast.after_cents - left == done.agreement.cents
+    return done
+
+
+def _load(office: OfficeFiles, path: Path, mapping: Mapping, options: ImportOptions) -> Imported:
+    with office.sessions() as session:
+        done = import_file(session, path, mapping, practice_name=PRACTICE, now=NOW, options=options)
+        if not options.check_only:
+            session.commit()
+        return done
 
 
 def post(office: OfficeFiles, corrections: list[Correction]) -> None:
