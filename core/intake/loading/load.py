@@ -95,7 +95,6 @@ def load(
     sum_lines(session)
     in_file, first = control_totals(session), first_claims(session, practice_id)
     check_expected_total(in_file, options.expected_total_cents)
-    keep_file_balances(session, practice_id)
     dating = Dating.of(session, practice_id, totals, now=now)
     differences, corrections = _compare(session, practice_id, source, origins, options, dating)
     staged, takes = _counts(session), options.take_changes and differences.count > 0
@@ -185,6 +184,7 @@ def _compare(
     session: Session, practice_id: int, source: str, origins: Origins, options: ImportOptions, dating: Dating
 ) -> tuple[Differences, Corrections]:
     """Compare the staged rows with the practice's."""
+    keep_file_balances(session, practice_id)
     find_differences(session, practice_id)
     for each in all_differences(session, origins) if options.each_difference else ():
         options.each_difference(each)  # type: ignore[misc]  # given, as the line above checks
