@@ -1,10 +1,11 @@
 """Load filled stages into a practice: check, compare with existing rows, insert new ones, all or none."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import func, select, union_all
+from sqlalchemy import Select, func, select, union_all
 from sqlalchemy.orm import Session
 
 from core.access import audit
@@ -79,10 +80,11 @@ def load(
     options: ImportOptions = AS_NEW,
     holds_back: HoldBack | None = None,
     totals: Totals | None = None,
+    changed_later: Sequence[Select[Any]] = (),
 ) -> Imported:
     """Load the staged rows into the practice. `by` is None if no user is named (a command without `--as`).
 
-    If posting ids can shift when the file changes, `holds_back` says which existing claims get no new rows. Other
+    `holds_back` says which existing claims get no new rows. The caller itself changes the claims `changed_later`. Other
     imports and a month-end close wait until the commit. Raise `NotAllowed`, `ImportRefused` and `ExpectedTotalDiffers`.
     """
     _check_rows(session, practice_id, source, origins, faults, by=by)
@@ -99,7 +101,8 @@ def load(
     mark_uncorrected(session, practice_id, source, corrections)
     held_back = HeldBack() if holds_back is None else hold_back(session, practice_id, source, holds_back)
     delete_known_rows(session, practice_id)
-    on_existing = _check_new(session, practice_id, origins, faults, takes=takes, options=options, by=by, now=now)
+    changed = [*([changed_claims(practice_id)] if takes else []), *changed_later]
+    on_existing = _check_new(session, practice_id, origins, faults, changed=changed, options=options, by=by, now=now)
     added = _counts(session)
     if is_part := added != staged or corrected > 0:
         sum_lines(session)
@@ -193,19 +196,18 @@ def _check_new(
     origins: Origins,
     faults: Faults,
     *,
-    takes: bool,
+    changed: Sequence[Select[Any]],
     options: ImportOptions,
     by: Actor | None,
     now: dt.datetime,
 ) -> Additions:
-    """Lock the existing claims that the new rows touch, and check these rows. Return what is new on such claims.
+    """Lock the existing claims that the import touches, and check the new rows. Return what is new on such claims.
 
     A check takes no locks, because jobs and users would wait until it ends.
     """
     on_existing = count_additions(session, practice_id)
-    if (on_existing.claims or takes) and not options.check_only:
-        touched = [gaining_claims(), *([changed_claims(practice_id)] if takes else [])]
-        lock_claims(session, practice_id, Claim.external_id.in_(union_all(*touched)))
+    if (on_existing.claims or changed) and not options.check_only:
+        lock_claims(session, practice_id, Claim.external_id.in_(union_all(gaining_claims(), *changed)))
     check_closed_months(session, practice_id, origins, faults)
     if on_existing.claims:
         practice = practice_queries.find(session, practice_id)

@@ -5,13 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import column, select, table, text
+from sqlalchemy import Select, column, select, table, text
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
 from core.counting import counted
 from core.intake.loading import stages
-from core.intake.loading.post_rows import lock_claims
 from core.intake.loading.take_changes import take_changes
 from core.intake.sent_claims import sent_stages
 from core.intake.sent_claims.acknowledgments_sql import (
@@ -25,7 +24,7 @@ from core.intake.sent_claims.acknowledgments_sql import (
     TO_APPLY,
 )
 from core.intake.sent_claims.read_files import X12File, is_usable
-from core.models.claims import Claim, ClaimStatus
+from core.models.claims import ClaimStatus
 from core.x12 import acknowledgment
 from core.x12.envelope_records import Kind, Opened
 from core.x12.problems import Reach
@@ -90,11 +89,15 @@ def stage_acknowledgments(session: Session, practice_id: int, files: Sequence[X1
     return found
 
 
+def acknowledged_claims() -> Select[Any]:
+    """Return the IDs of the claims that get a new status."""
+    return select(_CHANGED.c.claim)
+
+
 def apply_acknowledgments(session: Session, practice_id: int, *, by: Actor | None, now: dt.datetime) -> None:
-    """Set the statuses of existing claims, with the old and new values in the audit log."""
+    """Set the statuses of existing claims, with the old and new values in the audit log. The claims are locked."""
     bound = {"practice_id": practice_id}
     stages.clear_stages(session, stages.DIFFERENCE)
-    lock_claims(session, practice_id, Claim.external_id.in_(select(_CHANGED.c.claim)))
     session.execute(text(TO_APPLY), bound)
     counts = {f"claim {name.replace('_', ' ')}": count for name, count in session.execute(text(_COUNTS))}
     if counts:

@@ -17,7 +17,12 @@ from core.intake.loading.known_postings import Totals
 from core.intake.loading.load import load, lock_imports
 from core.intake.parsing.faults import FaultKind, Faults
 from core.intake.parsing.folder import Progress
-from core.intake.sent_claims.acknowledgments import Acknowledged, apply_acknowledgments, stage_acknowledgments
+from core.intake.sent_claims.acknowledgments import (
+    Acknowledged,
+    acknowledged_claims,
+    apply_acknowledgments,
+    stage_acknowledgments,
+)
 from core.intake.sent_claims.build_stages import build_stages
 from core.intake.sent_claims.known_claims import fit_to_known
 from core.intake.sent_claims.read_files import SentOrigin, X12File, origin_of, stage_claims
@@ -147,6 +152,7 @@ def import_sent(
         session, practice_id, source=SOURCE, origins=origins, faults=faults, by=by, now=now, options=options,
         holds_back=HoldBack.TO_CORRECT,
         totals=Totals(today, has_dates=False, has_charges=True, only_charges=True),
+        changed_later=[acknowledged_claims()] if sent.acknowledged.changed else (),
     )  # fmt: skip
     if not options.check_only:
         remember_sent(session, practice_id)

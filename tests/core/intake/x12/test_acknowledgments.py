@@ -1,5 +1,6 @@
 """Claim acknowledgments (277CA): a rejected claim shows as Rejected, and no status moves back."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from sqlalchemy import text
@@ -7,6 +8,7 @@ from sqlalchemy import text
 from core.db.engine import transaction
 from core.intake.loading.imported import AS_NEW
 from tests.core.intake.x12.conftest import X12Files
+from tests.waiting import eventually
 from tests.x12_files import PLAIN, acknowledgment, claim_loop
 
 CLEARINGHOUSE = "NM1*AY*2*EXAMPLE HOUSE*****46*54321"
@@ -50,6 +52,24 @@ def test_claims_and_their_acknowledgments_may_come_in_one_import(x12: X12Files) 
 
     assert (status(x12), x12.claim("A1").version) == ("Rejected", 1)
     assert done.warnings == []
+
+
+def test_all_claims_are_locked_in_one_order_before_anything_is_written(x12: X12Files) -> None:
+    x12.load(x12.sent(claim_loop("A1"), claim_loop("A2")))
+    answer = x12.write("a.277", PLAIN.write(acknowledgment(("A1", "A7"))))
+    copy = x12.sent(claim_loop("A2", order="S", other="P"), name="secondary.837", at="1000")
+    lock = "SELECT pg_backend_pid() FROM claim WHERE external_id = :claim FOR NO KEY UPDATE NOWAIT"
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE {} = ANY (pg_blocking_pids(pid))"
+
+    with ThreadPoolExecutor(1) as pool, transaction(x12.sessions) as job:
+        pid = job.scalar(text(lock), {"claim": "A1"})
+        done = pool.submit(x12.load, answer, copy, options=replace(AS_NEW, take_changes=True))
+        eventually(lambda: x12.rows(waits.format(pid)) == [(1,)])
+        assert job.scalar(text(lock), {"claim": "A2"}), "the import holds no later claim while it waits"
+        job.commit()
+        done.result()
+
+    assert (status(x12), x12.claim("A2").secondary_status) == ("Rejected", "In Process at Clearinghouse")
 
 
 def test_a_status_never_moves_back(x12: X12Files) -> None:
