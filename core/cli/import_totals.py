@@ -54,7 +54,8 @@ def _dates(first: str | None, last: str | None) -> str:
 
 def print_first_claims(claims: list[FirstClaim]) -> None:
     """Print the first claims and their balances according to the files. No name is printed."""
-    click.echo("First claims in the files:")
+    if claims:
+        click.echo("First claims in the files:")
     for one in claims:
         click.echo(
             f"  claim {one.claim_id}, patient {one.patient_id}, {one.service_date:%m/%d/%Y}: charges "

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from core.x12.acknowledgment import ClaimStatus
-from core.x12.claims import SentClaim
+from core.x12.claims import VOID, SentClaim
 from core.x12.envelope_records import Closed, Kind, Opened
 from core.x12.problems import Fault, FileRefused, Problem, Reach
 from core.x12.read import Event, read
@@ -68,6 +68,7 @@ class Summary:
     claims_held: int = 0
     lines: int = 0
     charge_cents: int = 0
+    void_cents: int = 0  # of the charges, those of an 837's voids
     line_charge_cents: int = 0
     adjusted_cents: int = 0
     paid_cents: int = 0
@@ -139,6 +140,7 @@ class Summary:
         self.charge_cents += claim.charge_cents
         self.line_charge_cents += sum(line.charge_cents for line in claim.lines)
         self.patient_cents += claim.patient_paid_cents
+        self.void_cents += claim.charge_cents if claim.frequency == VOID else 0
         self.frequencies[claim.frequency] += 1
         self._add_faults(claim.faults)
 

@@ -40,11 +40,11 @@ class FaultKind(IntEnum):
 _WORDS: Final = {
     FaultKind.MISSING_FILE: "Missing files",
     FaultKind.COLUMNS: "Column names",
-    FaultKind.STRUCTURE: "Rows that cannot be read",
+    FaultKind.STRUCTURE: "Files or rows that cannot be used",
     FaultKind.SPREADSHEET: "Values that a spreadsheet changed",
     FaultKind.VALUE: "Invalid values",
-    FaultKind.REFERENCE: "Rows that contradict other rows or refer to missing ones",
-    FaultKind.PRACTICE: "Rows that conflict with the practice's data",
+    FaultKind.REFERENCE: "Records that contradict other records or refer to missing ones",
+    FaultKind.PRACTICE: "Records that conflict with the practice's data",
     FaultKind.LIMIT: "Adjustments above a per-claim limit",
 }
 

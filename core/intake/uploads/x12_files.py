@@ -143,8 +143,8 @@ def _facts_of_transaction(summary: Summary) -> dict[str, Any]:
         "kind": summary.kind.value,
         "words": f"{opened.transaction_set}, {words}" if summary.kind is Kind.OTHER else words,
         "interchange": opened.interchange.control, "control": opened.control, "claims": summary.claims,
-        "lines": summary.lines, "charge_cents": summary.charge_cents, "is_imported": is_usable(summary)
-        and summary.kind in (*CLAIM_KINDS, Kind.ACKNOWLEDGMENT),
+        "lines": summary.lines, "charge_cents": summary.charge_cents - summary.void_cents,
+        "is_imported": is_usable(summary) and summary.kind in (*CLAIM_KINDS, Kind.ACKNOWLEDGMENT),
         "day": summary.day.isoformat() if summary.day else None, "faults": _facts_of_faults(summary.found),
     }  # fmt: skip
 

@@ -41,13 +41,14 @@ def test_a_form_uploads_files_that_a_worker_checks_and_imports(biller: Browser, 
 
 def test_x12_claims_are_recognized_by_their_content_and_imported_once(biller: Browser, uploads: Uploads) -> None:
     wrong = [segment.replace("CLM*A2*100*", "CLM*A2*100.01*") for segment in claim_loop("A2")]
-    content = PLAIN.write(sent_file(claim_loop(dependent="PAT"), wrong)).encode()
+    content = PLAIN.write(sent_file(claim_loop(dependent="PAT"), wrong, claim_loop("A3", frequency="8"))).encode()
     send(biller, {"sent.csv": content})
     uploads.work()
 
     page = biller.says("/imports/1")
     assert "Recognized as X12 files" in page
-    assert "sent.csv 837P professional claims 000000001 01/05/2026 2 $200.01 Read" in page
+    assert "sent.csv 837P professional claims 000000001 01/05/2026 3 $200.01 Read" in page, "the void's charge does not count"
+    assert "First claims" in page
     assert "Not imported: 1 claim. sent.csv, segment 34, CLM02: the claim's charge differs" in page
     biller.post("/imports/1/confirm", on="/imports/1")
     uploads.work()
@@ -61,9 +62,13 @@ def test_x12_claims_are_recognized_by_their_content_and_imported_once(biller: Br
     page = biller.says("/imports/3")
     assert "New claim statuses from the payer or clearinghouse: 1 Rejected." in page
     assert "Import 1 claim status" in page
+    assert "First claims" not in page, "the files contain none"
     send(biller, {"a.837": content, "claims.csv": uploads.files["claims.csv"]}, key="mixed")
     uploads.work()
-    assert "This file is not X12; import X12 files and other files separately." in biller.says("/imports/4")
+    page = biller.says("/imports/4")
+    assert "This file is not X12; import X12 files and other files separately." in page
+    assert "Files or rows that cannot be used" in page
+    assert "Read" not in page
 
 
 def test_a_difference_is_shown_and_must_be_accepted(biller: Browser, uploads: Uploads) -> None:
