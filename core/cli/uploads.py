@@ -15,6 +15,7 @@ from core.cli.import_session import progress_bar
 from core.cli.mapped_import import read_mapping_file
 from core.cli.user_command import user_command
 from core.intake.synthea.synthea_import import Payments
+from core.intake.uploads.x12_files import is_x12
 from core.money import BadAmount, parse_amount
 
 POLL_SECONDS: Final = 0.5
@@ -54,10 +55,10 @@ def upload(
     """Upload files and show what an import would add.
 
     FILE is your own export (CSV or XLSX), a CSV file in Batch Settle's format, an X12 file, a zip file, or a folder of
-    CSV files.
+    CSV or X12 files.
     Nothing is imported until `settle import confirm`.
     """
-    paths = [path for given in files for path in (sorted(given.glob("*.csv")) if given.is_dir() else [given])]
+    paths = [path for given in files for path in (_files_of(given) if given.is_dir() else [given])]
     body: dict[str, Any] = {
         "files": [{"name": path.name, "bytes": path.stat().st_size} for path in paths],
         "options": {"payments": payments or Payments.ALL.value, "skip_empty_claims": skip_empty_claims},
@@ -117,6 +118,12 @@ def list_(api: Api, import_id: int, what: str) -> Any:
 def discard(api: Api, import_id: int) -> Any:
     """Discard an import and delete its files."""
     return api.post(f"/imports/{import_id}/discard")
+
+
+def _files_of(folder: Path) -> list[Path]:
+    """Return the CSV files, by their names, and the X12 files, by their content."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    return [path for path in files if path.suffix == ".csv" or is_x12(path)]
 
 
 def _wait(api: Api, answer: dict[str, Any]) -> dict[str, Any]:

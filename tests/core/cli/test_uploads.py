@@ -11,6 +11,7 @@ from tests import own_export
 from tests.core.cli.conftest import Typed
 from tests.core.cli.test_user_commands import BILLER, one_step
 from tests.factories import GivenPractice
+from tests.x12_files import PLAIN, claim_loop, sent_file
 
 
 @pytest.fixture
@@ -42,6 +43,18 @@ def test_an_upload_prints_the_first_claims_the_rows_and_the_ignored_file(
     assert "Batch Settle's format has no file with this name: notes.csv." in printed
     assert printed.index("settle import confirm 1\n") < printed.index("add --accept-difference.")
     assert typed("import", "show", "1").stdout == printed
+
+
+def test_a_folder_gives_its_x12_files_by_their_content(typed: Typed, practice: GivenPractice) -> None:
+    folder = Path("sent")
+    folder.mkdir()
+    (folder / "claims.0105").write_text(PLAIN.write(sent_file(claim_loop())))
+    (folder / "readme.txt").write_text("ISA and GS\n")
+
+    printed = work(typed, practice, "upload", folder)
+
+    assert "claims.0105 1" in printed
+    assert "First claims in the files:\n  claim A1, patient W1, 01/02/2026: charges $100.00" in printed
 
 
 def test_an_upload_without_a_claim_status_prints_the_warning(typed: Typed, practice: GivenPractice) -> None:

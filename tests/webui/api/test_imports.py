@@ -16,6 +16,7 @@ from core.practices.create import create_practice
 from tests.factories import NOW
 from tests.own_export import MAPPING, csv_file, next_day, rows_of, workbook
 from tests.webui.api.conftest import Api, World
+from tests.x12_files import PLAIN, acknowledgment, claim_loop, sent_file
 from webui.api.import_models import ImportAnswer
 
 _keys = itertools.count(1)
@@ -81,6 +82,22 @@ def test_files_are_checked_and_then_imported(world: World, biller: Api, files: d
 
     assert biller.get("/imports").json["imports"][0]["status"] == "imported"
     assert biller.get("/claims/184146026").status_code == 200
+
+
+def test_sent_claims_and_then_their_acknowledgment_are_imported(world: World, biller: Api) -> None:
+    sent, answer = PLAIN.write(sent_file(claim_loop())), PLAIN.write(acknowledgment(("A1", "A7")))
+    for name, content in (("claims.837", sent), ("answer.277", answer)):
+        import_id = uploaded(biller, {name: content.encode()})
+        work(world)
+        checked = biller.get(f"/imports/{import_id}").json
+        assert (checked["status"], checked["report"]["source"]) == ("ready", "x12")
+        assert [one["file"] for one in checked["report"]["x12"]["files"]] == [name]
+        assert biller.post(f"/imports/{import_id}/confirm", json={}).status_code == 202
+        work(world)
+        assert biller.get(f"/imports/{import_id}").json["status"] == "imported"
+
+    claim = biller.get("/claims/A1").json
+    assert (claim["billed_cents"], claim["primary_status"]) == (100_00, "Rejected")
 
 
 def test_a_difference_is_refused_until_it_is_accepted(world: World, biller: Api, files: dict[str, bytes]) -> None:

@@ -47,7 +47,8 @@ def test_x12_claims_are_recognized_by_their_content_and_imported_once(biller: Br
 
     page = biller.says("/imports/1")
     assert "Recognized as X12 files" in page
-    assert "sent.csv 837P professional claims 000000001 01/05/2026 3 $200.01 Read" in page, "the void's charge does not count"
+    # The void's charge does not count.
+    assert "sent.csv 837P professional claims 000000001 01/05/2026 3 $200.01 Read" in page
     assert "First claims" in page
     assert "Not imported: 1 claim. sent.csv, segment 34, CLM02: the claim's charge differs" in page
     biller.post("/imports/1/confirm", on="/imports/1")
