@@ -175,19 +175,27 @@ def test_a_claim_from_another_import_keeps_its_charge_patient_and_payer(x12: X12
 
 
 def test_files_of_another_kind_post_no_second_charge_on_a_claim(x12: X12Files, files: FilesOfPractice) -> None:
-    x12.load(x12.sent(claim_loop("184146027", ["220.50"], first="OTIS")))
+    charges = {"184146026": ["150"], "184146027": ["220.50"], "A3": ["1"], "A4": ["1"]}
+    x12.load(x12.sent(*(claim_loop(claim, each, first="OTIS") for claim, each in charges.items())))
     files.replace("patients.csv", 'P-2,"Sample, Otis",', 'W1,"Sample, Otis",')
+    files.replace("claims.csv", ",P-1,", ",W1,")
     files.replace("claims.csv", ",P-2,", ",W1,")
-
-    own = x12.write("own.csv", csv_file([["184146027", "W1", "A", "2026-01-02", "", 220, 0, 0, 0, 220, 0]]).decode())
+    own = x12.write(
+        "own.csv", csv_file([[claim, "W1", "A", "2026-01-02", "", 2, 0, 0, 0, 2, 0] for claim in charges]).decode()
+    )
 
     faults = files.faults_in(PRACTICE)
     with transaction(x12.sessions) as session, pytest.raises(ImportRefused) as refused:
         import_file(session, own, Mapping.of(MAPPING), practice_name=PRACTICE, now=NOW)
 
-    assert len(faults) == len(refused.value.faults) == 1
-    assert faults[0].startswith('line_items.csv, line 4, column claim_id, value "184146027": a different kind of file')
-    assert "a charge must not be posted twice" in str(refused.value.faults[0])
+    cure = (
+        "837 files already charged this claim; this file would charge it again. Remove the claim from this file. Use "
+        "837 files for new claims, and `settle import postings` for payments"
+    )
+    # A claim with two lines is listed once.
+    assert faults == [f'line_items.csv, column claim_id, 2 rows (line 2 "184146026", line 4 "184146027"): {cure}']
+    assert len(refused.value.faults) == 1
+    assert '4 rows (line 2 "184146026", line 3 "184146027", line 4 "A3", …): 837 files' in str(refused.value.faults[0])
     assert x12.claim("184146027").billed == 220_50
 
 
