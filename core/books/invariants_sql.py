@@ -158,6 +158,13 @@ INVARIANTS: Final[dict[str, Invariant]] = {
             LEFT JOIN settle_job j ON j.practice_id = i.practice_id AND j.id = i.job_id
             WHERE {of_practice("i")} AND (c.id IS NULL OR j.id IS NULL)""",
     ),
+    "no_charge_beside_an_837": Invariant(
+        "a claim charged by an 837 file has no charge from other files",
+        f"""SELECT {_POSTING} FROM posting p
+            WHERE {of_practice("p")} AND p.kind = 'charge' AND p.source IS DISTINCT FROM 'x12' AND EXISTS (
+                SELECT FROM posting x WHERE x.practice_id = p.practice_id AND x.claim_id = p.claim_id
+                   AND x.kind = 'charge' AND x.source = 'x12')""",
+    ),
     "no_empty_posting": Invariant(
         "no posting is for zero cents",
         f"SELECT {_POSTING} FROM posting p WHERE {of_practice('p')} AND p.amount_cents = 0",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Enum, Select, Table, Text, and_, cast, delete, exists, select
+from sqlalchemy import Enum, Select, Table, Text, and_, cast, delete, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from core.intake.loading import stages
@@ -24,11 +24,15 @@ _OTHER_CLAIM: Final = (
     "this posting ID belongs to a posting on another claim; each posting must keep its ID in every export, or money "
     "is posted twice"
 )
-
 _SECOND_CHARGE: Final = (
-    "a different kind of file has already charged this claim, and a charge must not be posted twice; leave the claim "
-    "out, or import its payments with `settle import postings`"
+    "{files} already charged this claim; this file would charge it again. Remove the claim from this file. Use {files} "
+    "for new claims, and `settle import postings` for payments"
 )
+_FILES_OF_SOURCE: Final = {
+    "csv": "files in Batch Settle's format", "file": "your own exports", "synthea": "Synthea files",
+    "x12": "837 files",
+}  # fmt: skip
+_OTHER_FILES: Final = "files of another kind"
 
 
 def report_conflicts(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
@@ -43,7 +47,7 @@ def report_conflicts(session: Session, practice_id: int, origins: Origins, fault
 
 
 def report_second_charges(session: Session, practice_id: int, source: str, origins: Origins, faults: Faults) -> None:
-    """Add a fault for each new charge on a claim that another kind of file has already charged.
+    """Add a fault for each claim that another kind of file has already charged and that gets a new charge.
 
     Any line counts, because two kinds of files may number the lines differently.
     """
@@ -53,17 +57,17 @@ def report_second_charges(session: Session, practice_id: int, source: str, origi
         Posting.practice_id == practice_id, Posting.claim_id == Claim.id,
         Posting.kind == PostingKind.CHARGE, Posting.source.is_distinct_from(source),
     )  # fmt: skip
+    is_new = ~exists().where(stages.KNOWN_POSTING.c.source_id == staged.c.source_id)
     rows = (
-        select(staged.c.at, staged.c.kind, staged.c.claim.label("value"))
+        select(func.min(staged.c.at).label("at"), staged.c.kind, staged.c.claim, func.min(Posting.source).label("by"))
         .join(Claim, of_claim)
-        .where(
-            staged.c.kind == PostingKind.CHARGE.value,
-            ~exists().where(stages.KNOWN_POSTING.c.source_id == staged.c.source_id),
-            exists().where(charge),
-        )
+        .join(Posting, charge)
+        .where(staged.c.kind == PostingKind.CHARGE.value, is_new)
+        .group_by(staged.c.claim, staged.c.kind)
     )
-    for row in first_faulty_rows(session, rows, faults=faults):
-        fault = origins[staged].fault(row, "claim", row.value, _SECOND_CHARGE, kind=FaultKind.PRACTICE)
+    for row in first_faulty_rows(session, rows, "by", faults=faults):
+        cure = _SECOND_CHARGE.format(files=_FILES_OF_SOURCE.get(row.by, _OTHER_FILES))
+        fault = origins[staged].fault(row, "claim", row.claim, cure, kind=FaultKind.PRACTICE)
         faults.add(fault, times=row.times)
 
 

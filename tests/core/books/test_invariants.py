@@ -95,6 +95,9 @@ BREAKS = {
     "chunks_cover_the_job": ["UPDATE settle_job SET claims_total = claims_total + 1"],
     "completed_jobs_have_nothing_open": ["UPDATE job_chunk SET state = 'open'"],
     "items_are_claims": ["UPDATE job_item SET claim_id = 999999 WHERE outcome = 'skipped'"],
+    "no_charge_beside_an_837": [
+        MANUAL.format(kind="charge", amount=5, paid_by="NULL", source_id="charge:open:1").replace("'entry'", "'x12'")
+    ],
     "no_empty_posting": [_posting("charge", "0")],
     "write_offs_make_no_credit": [
         _posting("write_off", "-1", reason="'charity'", version="claim_version + 1")

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 from sqlalchemy import text
 
@@ -52,6 +53,17 @@ def test_claims_and_their_acknowledgments_may_come_in_one_import(x12: X12Files) 
 
     assert (status(x12), x12.claim("A1").version) == ("Rejected", 1)
     assert done.warnings == []
+
+
+def test_the_public_sample_rejects_its_claim(x12: X12Files, samples: Path) -> None:
+    sample = x12.write("sample.277", (samples / "277ca" / "cosyte-canonical.277ca").read_text("latin-1"))
+    rejected = "CLAIM-TRACE-REJECT-001"
+    assert x12.load(sample).warnings == [f"Claim acknowledgments for 1 unknown claim: {rejected}."]
+
+    x12.load(x12.sent(claim_loop(rejected)))
+    x12.load(sample)
+
+    assert status(x12, rejected) == "Rejected"
 
 
 def test_all_claims_are_locked_in_one_order_before_anything_is_written(x12: X12Files) -> None:

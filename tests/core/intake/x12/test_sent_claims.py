@@ -1,20 +1,24 @@
 """Claims that were sent (837): each charge is posted once, however often the claim is sent, and to which payers."""
 
+import datetime as dt
 from dataclasses import replace
 
 import pytest
 
+from core.books import closing
 from core.db.engine import transaction
 from core.intake.csv.csv_import import import_csv
 from core.intake.loading.imported import AS_NEW
 from core.intake.mapping.import_file import import_file
 from core.intake.mapping.mapping import Mapping
 from core.intake.parsing.faults import ImportRefused
+from core.models.people import Role
+from core.practices.practice_queries import find_by_name
 from tests.core.intake.conftest import FilesOfPractice
 from tests.core.intake.x12.conftest import PRACTICE, X12Files
-from tests.factories import NOW
+from tests.factories import NOW, add_user
 from tests.own_export import MAPPING, csv_file
-from tests.x12_files import claim_loop
+from tests.x12_files import GUIDES, PLAIN, claim_loop, sent_file
 
 CHECK = replace(AS_NEW, check_only=True)
 
@@ -39,6 +43,31 @@ def test_a_claim_is_charged_once_however_often_its_file_is_imported(x12: X12File
     assert not again.differences.count
     assert (again.corrections.changed, again.corrections.missing) == (0, 0)
     assert x12.claim("A1").billed == 100_00
+
+
+def test_an_institutional_claim_has_lines_with_revenue_codes(x12: X12Files) -> None:
+    loop = [one.replace("SV1*HC:99211:25*", "SV2*0120**").replace("SV1*HC:", "SV2*0260*HC:") for one in claim_loop()]
+    body = PLAIN.write(sent_file(loop)).replace(GUIDES["837"][1], GUIDES["837I"][1])
+
+    x12.load(x12.write("i.837", body))
+
+    assert x12.claim("A1").claim_type == "Institutional"
+    lines = x12.rows("SELECT procedure_code, charge FROM line_item ORDER BY number")
+    assert lines == [("0120", 60_00), ("99212", 40_00)]
+
+
+def test_a_charge_in_a_closed_month_is_posted_on_the_first_open_day(x12: X12Files) -> None:
+    x12.load(x12.sent(claim_loop()))
+    with transaction(x12.sessions) as session:
+        admin = add_user(session, find_by_name(session, PRACTICE).id, "admin@lakeside.example", Role.ADMIN)
+        closing.close(session, dt.date(2026, 1, 1), by=admin, now=NOW)
+
+    late = x12.sent(claim_loop("A2"), name="late.837")
+
+    assert (x12.load(late).redated, str(x12.claim("A2").service_date)) == (2, "2026-01-02")
+    dates = "SELECT DISTINCT c.external_id, posted_on::text FROM posting JOIN claim c ON c.id = claim_id ORDER BY 1"
+    assert x12.rows(dates) == [("A1", "2026-01-02"), ("A2", "2026-02-01")]
+    assert x12.load(late).nothing_new
 
 
 def test_a_dependent_is_a_patient_whose_number_holds_no_name(x12: X12Files) -> None:
@@ -146,19 +175,27 @@ def test_a_claim_from_another_import_keeps_its_charge_patient_and_payer(x12: X12
 
 
 def test_files_of_another_kind_post_no_second_charge_on_a_claim(x12: X12Files, files: FilesOfPractice) -> None:
-    x12.load(x12.sent(claim_loop("184146027", ["220.50"], first="OTIS")))
+    charges = {"184146026": ["150"], "184146027": ["220.50"], "A3": ["1"], "A4": ["1"]}
+    x12.load(x12.sent(*(claim_loop(claim, each, first="OTIS") for claim, each in charges.items())))
     files.replace("patients.csv", 'P-2,"Sample, Otis",', 'W1,"Sample, Otis",')
+    files.replace("claims.csv", ",P-1,", ",W1,")
     files.replace("claims.csv", ",P-2,", ",W1,")
-
-    own = x12.write("own.csv", csv_file([["184146027", "W1", "A", "2026-01-02", "", 220, 0, 0, 0, 220, 0]]).decode())
+    own = x12.write(
+        "own.csv", csv_file([[claim, "W1", "A", "2026-01-02", "", 2, 0, 0, 0, 2, 0] for claim in charges]).decode()
+    )
 
     faults = files.faults_in(PRACTICE)
     with transaction(x12.sessions) as session, pytest.raises(ImportRefused) as refused:
         import_file(session, own, Mapping.of(MAPPING), practice_name=PRACTICE, now=NOW)
 
-    assert len(faults) == len(refused.value.faults) == 1
-    assert faults[0].startswith('line_items.csv, line 4, column claim_id, value "184146027": a different kind of file')
-    assert "a charge must not be posted twice" in str(refused.value.faults[0])
+    cure = (
+        "837 files already charged this claim; this file would charge it again. Remove the claim from this file. Use "
+        "837 files for new claims, and `settle import postings` for payments"
+    )
+    # A claim with two lines is listed once.
+    assert faults == [f'line_items.csv, column claim_id, 2 rows (line 2 "184146026", line 4 "184146027"): {cure}']
+    assert len(refused.value.faults) == 1
+    assert '4 rows (line 2 "184146026", line 3 "184146027", line 4 "A3", …): 837 files' in str(refused.value.faults[0])
     assert x12.claim("184146027").billed == 220_50
 
 

@@ -23,6 +23,7 @@ SAMPLES = {
     "lfh-p-demo.cob.example3.A.837": (1, 3, 79_04),
     "lfh-p-demo.drug.example10.1.837": (1, 2, 103_37),
     "lfh-p-demo.example1.837": (1, 4, 100_00),
+    "lfh-p-demo.example2.837": (1, 4, 100_00),
 }
 REFUSED_SAMPLES = ("cosyte-p-comprehensive.837", "cosyte-p-edge-cases.837", "cosyte-p-with-patient-hl.837")
 
@@ -40,11 +41,15 @@ def test_public_samples_import_to_the_cent_and_only_once(x12: X12Files, samples:
         assert x12.load(file, practice=name).nothing_new, name
     unsplit = x12.write("unsplit.837", as_production(samples / "837" / "lfh-p-demo.cob.2ndary.example4.837"))
     assert "an ID is missing" in x12.load(unsplit).warnings[0], "its separator is not the one that ISA16 declares"
+    unbalanced = x12.load(x12.write("i.837", as_production(samples / "837" / "cosyte-i-canonical.837")))
+    assert unbalanced.warnings[0].endswith("(claim $5,000.00, lines $2,280.00); ask the sender to correct it.")
     copy = x12.write("b.837", as_production(samples / "837" / "lfh-p-demo.cob.example3.B.837"))
 
     again = x12.load(copy, practice="lfh-p-demo.cob.example3.A.837")
 
     assert (again.added["claims"], again.added["patients"], again.added["postings"]) == (0, 0, 0)
+    types = "SELECT DISTINCT claim_type FROM claim JOIN practice p ON p.id = practice_id WHERE name LIKE 'lfh-i-%'"
+    assert x12.rows(types) == [("Institutional",)]
     total = [(sum(one[0] for one in SAMPLES.values()), sum(one[2] for one in SAMPLES.values()))]
     assert x12.rows("SELECT count(*), sum(billed)::bigint FROM claim") == total
 
