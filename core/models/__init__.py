@@ -17,14 +17,15 @@ from core.models import (
     people,
     practices,
     recognized_postings,
+    remittances,
     schedules,
     sent_claims,
 )
 
 __all__ = [
     "claims", "exports", "feed_views", "import_changes", "import_mappings", "imports", "job_items", "jobs", "ledger",
-    "ledger_sums", "metadata", "notices", "operations", "people", "practices", "recognized_postings", "schedules",
-    "sent_claims",
+    "ledger_sums", "metadata", "notices", "operations", "people", "practices", "recognized_postings", "remittances",
+    "schedules", "sent_claims",
 ]  # fmt: skip
 
 metadata = Base.metadata
