@@ -1,0 +1,354 @@
+"""Each outcome of an answer, with its reason. No database: the reader's records meet a claim as it is loaded."""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from core.intake.remittances.answers import Answer, of_paid_claim
+from core.intake.remittances.decide import decide
+from core.intake.remittances.decision import Context, Decision
+from core.intake.remittances.our_claim import EarlierAnswer, EarlierPosting, OurClaim, OurLine
+from core.intake.remittances.reasons import REASONS, describe
+from core.models.ledger import PaidBy, PostingKind, Responsibility
+from core.models.remittances import Outcome, RuleAction
+from core.x12.read import read
+from core.x12.remittance import PaidClaim
+from tests import x12_files
+from tests.remittances import SERVICE_ON, clp, st, svc
+
+INS, PAT = Responsibility.INSURANCE, Responsibility.PATIENT
+CONTEXT = Context({})
+PRIMARY, BOTH = (PaidBy.PRIMARY,), (PaidBy.PRIMARY, PaidBy.SECONDARY)
+
+
+def our(*charges: int, payers: tuple[PaidBy, ...] = PRIMARY, **more: Any) -> OurClaim:
+    """Return a claim with a line for each charge in dollars, all owed by the insurance."""
+    lines = [OurLine(number, "99213", dollars * 100, dollars * 100, 0) for number, dollars in enumerate(charges, 1)]
+    given = {"is_in_job": False, "is_settled": False, "has_write_offs": False, "lines": lines, **more}
+    return OurClaim(7, "A1", SERVICE_ON, payers, **given)
+
+
+def read_one(segments: list[str], *, old: bool = False) -> Answer:
+    text = x12_files.PLAIN.write(x12_files.interchange([st(segments, paid="0")]))
+    if old:
+        text = text.replace("005010X221A1", "004010X091A1")
+    found = [event for event in read(io.BytesIO(text.encode()), "era.835") if isinstance(event, PaidClaim)]
+    return of_paid_claim(1, found[0])
+
+
+def decided(segments: list[str], claim: OurClaim | None, *, matched: Sequence[str] = (), old: bool = False,
+            context: Context = CONTEXT) -> Decision:  # fmt: skip
+    return decide(read_one(segments, old=old), claim, list(matched), context)
+
+
+def moved(decision: Decision) -> list[tuple[int, Responsibility, PostingKind, int]]:
+    return [one[:4] for one in decision.postings]
+
+
+PAID = clp("A1", "100", "70", svc("100", "70", "CO*45*20", "PR*2*10"), patient="10")
+
+
+def test_posted_if_the_claim_is_found_and_balanced_and_every_code_has_a_rule() -> None:
+    decision = decided(PAID, our(100))
+
+    assert (decision.outcome, decision.reasons) == (Outcome.POSTED, [])
+    assert moved(decision) == [
+        (1, INS, PostingKind.PAYMENT, -7000), (1, INS, PostingKind.ADJUSTMENT, -2000),
+        (1, INS, PostingKind.TRANSFER, -1000), (1, PAT, PostingKind.TRANSFER, 1000),
+    ]  # fmt: skip
+    assert decision.denial is None
+
+
+def test_the_patient_share_stays_with_the_insurance_while_another_payer_follows() -> None:
+    for segments, claim in (
+        (PAID, our(100, payers=BOTH)),
+        (clp("A1", "100", "70", svc("100", "70", "CO*45*20", "PR*2*10"), status="19", patient="10"), our(100)),
+        (clp("A1", "100", "70", svc("100", "70", "CO*45*20", "PR*2*10"), more=["NM1*TT*2*NEXT*****PI*9"]), our(100)),
+    ):
+        decision = decided(segments, claim)
+        assert sum(one.amount_cents for one in decision.postings) == -9000, "10.00 is left for the next payer"
+        assert all(one.responsibility is INS for one in decision.postings)
+
+
+def test_a_secondary_payer_pays_the_rest_and_what_the_first_one_did_is_not_posted_again() -> None:
+    claim = our(100, payers=BOTH)
+    claim.lines[0].insurance_due = 1000  # after the primary payer
+    segments = clp("A1", "100", "8", svc("100", "8", "OA*23*90", "PR*2*2"), status="2", patient="2")
+
+    decision = decided(segments, claim)
+
+    assert decision.outcome is Outcome.POSTED
+    assert moved(decision) == [
+        (1, INS, PostingKind.PAYMENT, -800), (1, INS, PostingKind.TRANSFER, -200), (1, PAT, PostingKind.TRANSFER, 200)
+    ]  # fmt: skip
+    assert decision.postings[0].paid_by is PaidBy.SECONDARY
+
+
+def test_a_denial_stays_open_with_its_code() -> None:
+    decision = decided(clp("A1", "100", "0", svc("100", "0", "CO*16*100")), our(100))
+
+    assert (decision.outcome, decision.postings, decision.denial) == (Outcome.POSTED, [], ("CO", "16"))
+    in_full = decided(clp("A1", "100", "0", svc("100", "0", "CO*45*100")), our(100))
+    assert in_full.denial is None, "a contractual reduction is no denial"
+    deductible = decided(clp("A1", "100", "0", svc("100", "0", "PR*1*100"), patient="100"), our(100))
+    assert deductible.denial is None
+
+
+def test_a_payer_may_allow_more_than_the_charge() -> None:
+    decision = decided(clp("A1", "95", "195", svc("95", "195", "CO*45*-100")), our(95))
+
+    assert decision.outcome is Outcome.POSTED
+    assert moved(decision) == [(1, INS, PostingKind.ADJUSTMENT, 10000), (1, INS, PostingKind.PAYMENT, -19500)]
+
+
+@pytest.mark.parametrize(
+    ("code", "segments"),
+    [
+        ("patient_share", clp("A1", "100", "70", svc("100", "70", "CO*45*20", "PR*2*10"), patient="11")),
+        ("odd_remark", clp("A1", "100", "80", [*svc("100", "80", "CO*45*20"), "LQ*HE*X-1"])),
+        ("code_changed", clp("A1", "100", "80", svc("100", "80", "CO*45*20", code="HC:99212", billed="HC:99213"))),
+        ("spread", clp("A1", "100", "60", svc("100", "80", "CO*45*20"), cas=["CO*45*20"])),
+        ("bad_date", clp("A1", "100", "80", svc("100", "80", "CO*45*20"), more=["DTM*050*20269999"])),
+    ],
+)
+def test_posted_with_warning(code: str, segments: list[str]) -> None:
+    decision = decided(segments, our(100))
+
+    assert (decision.outcome, decision.reasons) == (Outcome.WARNED, [code])
+    assert decision.postings
+
+
+def test_posted_with_warning_if_modifiers_differ_or_the_version_is_old() -> None:
+    claim = our(100)
+    claim.lines[0].modifiers = ("25",)
+    assert decided(PAID, claim).reasons == ["modifiers_differ"]
+    old = decided(PAID, our(100), old=True, context=replace(CONTEXT, warnings=("old_version",)))
+    assert (old.outcome, old.reasons) == (Outcome.WARNED, ["old_version"])
+
+
+LINE = svc("100", "80", "CO*45*20")
+OTHER_DAY = {"day": "20260301"}
+
+
+@pytest.mark.parametrize(
+    ("code", "segments", "claim"),
+    [
+        ("charge_differs", clp("A1", "90", "70", svc("90", "70", "CO*45*20")), our(100)),
+        ("service_date_differs", clp("A1", "100", "80", [LINE[0], *LINE[2:]], **OTHER_DAY), our(100)),
+        ("no_such_payer", clp("A1", "100", "80", LINE), our(100, payers=())),
+        ("line_unmatched", clp("A1", "100", "0", svc("100", "0", "CO*45*100", code="HC:99999")), our(100)),
+        ("unsent_line_paid", clp("A1", "100", "80", svc("100", "80", "CO*45*20", code="HC:99999")), our(100)),
+        (
+            "line_charge_differs",
+            clp("A1", "100", "80", svc("70", "50", "CO*45*20", control="1"), svc("30", "30", control="2")),
+            our(60, 40),
+        ),
+        ("line_out_of_balance", clp("A1", "100", "80", svc("100", "80", "CO*45*19.99")), our(100)),
+        ("claim_out_of_balance", clp("A1", "100", "80.01", LINE), our(100)),
+        ("bad_amount", clp("A1", "100", "80.001", LINE), our(100)),
+        ("lines_differ", clp("A1", "100", "80", LINE, svc("5", "0", "CO*45*5")), our(100)),
+        ("many_adjustments", clp("A1", "100", "80", svc("100", "80", "CO*45*20" + "*****" * 4)), our(100)),
+        ("third_payer", clp("A1", "100", "80", LINE, status="3"), our(100)),
+        ("unknown_status", clp("A1", "100", "80", LINE, status="5"), our(100)),
+        ("unknown_patient", clp("A1", "100", "0", svc("100", "0", "CO*31*100"), status="4"), our(100)),
+        ("money_for_information", clp("A1", "100", "80", LINE, status="25"), our(100)),
+        ("other_adjustment", clp("A1", "100", "80", svc("100", "80", "OA*209*20")), our(100)),
+        ("held_by_rule", clp("A1", "100", "0", svc("100", "0", "PR*100*100"), patient="100"), our(100)),
+        ("old_group", clp("A1", "100", "80", svc("100", "80", "CR*45*20")), our(100)),
+        ("negative_line", clp("A1", "100", "80", svc("60", "-10", "CO*45*70"), svc("40", "90", "CO*45*-50")),
+         our(60, 40)),
+        ("negative_patient_share", clp("A1", "100", "110", svc("100", "110", "PR*2*-10"), patient="-10"), our(100)),
+        ("negative_claim_level", clp("A1", "100", "90", LINE, cas=["CO*45*-10"]), our(100)),
+        ("claim_in_job", clp("A1", "100", "80", LINE), our(100, is_in_job=True)),
+        ("secondary_without_oa23", clp("A1", "100", "10", svc("100", "10", "CO*45*90"), status="2"),
+         our(100, payers=BOTH)),
+    ],
+)  # fmt: skip
+def test_held_for_a_person(code: str, segments: list[str], claim: OurClaim) -> None:
+    decision = decided(segments, claim)
+
+    assert decision.outcome is Outcome.HELD
+    assert code in decision.reasons
+    assert decision.postings == []
+
+
+@pytest.mark.parametrize("code", ["no_claim", "several_claims", "shared_number"])
+def test_held_if_no_single_claim_was_found(code: str) -> None:
+    assert decided(PAID, None, matched=[code]).reasons == [code]
+
+
+def test_held_if_the_number_is_a_placeholder_until_a_person_matches_it() -> None:
+    for number in ("0", "", "99999"):
+        segments = clp(number, "100", "80", LINE)
+        assert decided(segments, None).reasons == ["placeholder_id"]
+        assert decided(segments, our(100)).outcome is Outcome.POSTED
+
+
+def test_held_if_a_balance_would_go_below_zero() -> None:
+    claim = our(100)
+    claim.lines[0].insurance_due = 8999  # a cent less than the payment, the adjustment and the transfer
+    assert decided(PAID, claim).reasons == ["below_zero"]
+    claim.lines[0].insurance_due = 9000
+    assert decided(PAID, claim).reasons == ["below_zero"], "the patient's share comes from the insurance balance too"
+    claim.lines[0].insurance_written_off = 1000
+    assert decided(PAID, claim).outcome is Outcome.POSTED, "a late payment reverses the write-off"
+
+
+def test_held_if_the_payer_answered_before() -> None:
+    earlier = EarlierAnswer(1, 1, PaidBy.PRIMARY, True, "ICN0", 10000, 1000, 1)
+    assert decided(PAID, our(100, earlier=[earlier])).reasons == ["answered_before"]
+    denied = replace(earlier, paid_cents=0, postings=0)
+    assert decided(PAID, our(100, earlier=[denied])).outcome is Outcome.POSTED
+
+
+@pytest.mark.parametrize("code", ["closed_month", "future_date", "no_date"])
+def test_held_if_nothing_can_be_posted_on_its_date(code: str) -> None:
+    context = replace(CONTEXT, date_problem=code)
+    assert decided(PAID, our(100), context=context).reasons == [code]
+    denied = clp("A1", "100", "0", svc("100", "0", "CO*16*100"))
+    assert decided(denied, our(100), context=context).outcome is Outcome.POSTED, "it posts nothing"
+
+
+def test_held_with_the_whole_remittance() -> None:
+    decision = decided(PAID, our(100), context=replace(CONTEXT, held_because="out_of_balance"))
+
+    assert (decision.outcome, decision.reasons) == (Outcome.HELD, ["remittance_held"])
+
+
+@pytest.mark.parametrize("status", ["23", "25"])
+def test_nothing_to_post_for_information(status: str) -> None:
+    decision = decided(clp("A1", "100", "0", svc("100", "0", "CO*45*100"), status=status), our(100))
+
+    assert (decision.outcome, decision.postings) == (Outcome.NOTHING_TO_POST, [])
+
+
+TAKEN = clp("A1", "-100", "-70", svc("-100", "-70", "CO*45*-20", "PR*2*-10"), status="22")
+
+
+def _answered(**more: Any) -> OurClaim:
+    """Return a claim on which PAID was posted."""
+    claim = our(100, **more)
+    claim.lines[0].insurance_due, claim.lines[0].patient_due = 0, 1000
+    posted = [
+        EarlierPosting(11, 1, INS, PostingKind.PAYMENT, -7000, PaidBy.PRIMARY, False),
+        EarlierPosting(12, 1, INS, PostingKind.ADJUSTMENT, -2000, None, False),
+        EarlierPosting(13, 1, INS, PostingKind.TRANSFER, -1000, None, False),
+        EarlierPosting(14, 1, PAT, PostingKind.TRANSFER, 1000, None, False),
+    ]
+    adjusted = {("CO", "45"): 2000, ("PR", "2"): 1000}
+    claim.earlier = [EarlierAnswer(5, 3, PaidBy.PRIMARY, True, "ICN1", 10000, 7000, 4, adjusted, posted)]
+    return claim
+
+
+def test_a_reversal_reverses_each_posting_of_the_exact_original() -> None:
+    decision = decided(TAKEN, _answered())
+
+    assert (decision.outcome, decision.reverses) == (Outcome.POSTED, (5, 3))
+    assert {one.reverses_id: one.amount_cents for one in decision.postings} == {11: 7000, 12: 2000, 13: 1000, 14: -1000}
+    without_status = [TAKEN[0].replace("*22*", "*1*"), *TAKEN[1:]]
+    assert decided(without_status, _answered()).outcome is Outcome.WARNED, "some payers reverse with status 1"
+
+
+def _unlike(claim: OurClaim, **changes: Any) -> OurClaim:
+    claim.earlier[0] = replace(claim.earlier[0], **changes)
+    return claim
+
+
+@pytest.mark.parametrize(
+    ("code", "change"),
+    [
+        ("no_original", lambda claim: replace(claim, earlier=[])),
+        ("no_original", lambda claim: _unlike(claim, paid_cents=6999)),
+        ("no_original", lambda claim: _unlike(claim, charge_cents=9999)),
+        ("no_original", lambda claim: _unlike(claim, adjusted={("CO", "97"): 2000, ("PR", "2"): 1000})),
+        ("no_original", lambda claim: _unlike(claim, is_of_this_payer=False)),
+        ("no_original", lambda claim: _unlike(claim, posted=claim.earlier[0].posted[:3])),
+        ("several_originals", lambda claim: replace(claim, earlier=claim.earlier * 2)),
+        ("settled_claim", lambda claim: replace(claim, is_settled=True)),
+        ("claim_in_job", lambda claim: replace(claim, is_in_job=True)),
+    ],
+)
+def test_a_reversal_without_an_exact_original_or_on_a_settled_claim_is_held(
+    code: str, change: Callable[[OurClaim], OurClaim]
+) -> None:
+    decision = decided(TAKEN, change(_answered()))
+
+    assert (decision.outcome, decision.reasons, decision.reverses) == (Outcome.HELD, [code], None)
+
+
+def test_a_reversal_is_held_if_the_patient_has_paid_the_share_that_it_reverses() -> None:
+    claim = _answered()
+    claim.lines[0].patient_due = 0
+    assert decided(TAKEN, claim).reasons == ["below_zero"]
+
+
+def test_an_amount_of_the_whole_claim_goes_to_the_largest_open_line_first() -> None:
+    claim = our(30, 70)
+    decision = decided(clp("A1", "100", "60", cas=["CO*45*25", "PR*2*15"], patient="15"), claim)
+
+    assert decision.reasons == ["spread"]
+    assert moved(decision) == [
+        (1, INS, PostingKind.ADJUSTMENT, -2500), (1, INS, PostingKind.TRANSFER, -500),
+        (1, PAT, PostingKind.TRANSFER, 500),
+        (2, INS, PostingKind.PAYMENT, -6000), (2, INS, PostingKind.TRANSFER, -1000),
+        (2, PAT, PostingKind.TRANSFER, 1000),
+    ]  # fmt: skip
+
+
+def test_a_split_line_is_added_up_by_its_control_number() -> None:
+    claim = our(100)
+    claim.lines[0].control_number = "L1"
+    lines = [svc("60", "50", "CO*45*10", control="L1"), svc("40", "40", control="L1", code="HC:99999")]
+    decision = decided(clp("A1", "100", "90", *lines), claim)
+
+    assert decision.outcome is Outcome.POSTED
+    assert moved(decision) == [(1, INS, PostingKind.PAYMENT, -9000), (1, INS, PostingKind.ADJUSTMENT, -1000)]
+
+
+def test_lines_that_look_alike_are_matched_only_while_their_balances_are_equal() -> None:
+    lines = [svc("50", "50"), svc("50", "10", "CO*45*40")]
+    claim = our(50, 50)
+    assert decided(clp("A1", "100", "60", *lines), claim).outcome is Outcome.POSTED
+    claim.lines[1].insurance_due = 4000
+    assert decided(clp("A1", "100", "60", *lines), claim).reasons == ["line_unmatched"]
+
+
+@pytest.mark.parametrize(
+    ("cas", "posted_cents"),
+    [
+        ("CO*45", 2000), ("CO*253", 2000), ("CO*131", 2000), ("CO*144", 2000), ("PI*45", 2000), ("CO*223", 0),
+        ("CO*A2", 0), ("CO*42", 0), ("CO*97", 0), ("PI*97", 0), ("OA*18", 0), ("OA*94", 0), ("OA*23", 0),
+    ],
+)  # fmt: skip
+def test_only_trusted_codes_are_posted(cas: str, posted_cents: int) -> None:
+    decision = decided(clp("A1", "100", "80", svc("100", "80", f"{cas}*20")), our(100))
+
+    assert decision.outcome is Outcome.POSTED
+    adjusted = [one.amount_cents for one in decision.postings if one.kind is PostingKind.ADJUSTMENT]
+    assert -sum(adjusted) == posted_cents
+
+
+def test_the_practice_may_change_a_rule() -> None:
+    segments = clp("A1", "100", "80", svc("100", "80", "CO*97*20"))
+    for action, cents in ((RuleAction.POST, -10000), (RuleAction.TRACK, -8000)):
+        decision = decided(segments, our(100), context=Context({("CO", "97"): action}))
+        assert sum(one.amount_cents for one in decision.postings) == cents
+    assert decided(segments, our(100), context=Context({("CO", "97"): RuleAction.HOLD})).reasons == ["held_by_rule"]
+
+
+def test_a_person_accepts_only_what_may_be_accepted() -> None:
+    accepts = Context({}, held_because="out_of_balance", accepts=True)
+    assert decided(PAID, our(100), context=accepts).outcome is Outcome.WARNED
+    to_patient = decided(clp("A1", "100", "0", svc("100", "0", "PR*100*100"), patient="100"), our(100), context=accepts)
+    assert moved(to_patient) == [(1, INS, PostingKind.TRANSFER, -10000), (1, PAT, PostingKind.TRANSFER, 10000)]
+    unbalanced = clp("A1", "100", "80", svc("100", "80", "CO*45*19.99"))
+    assert decided(unbalanced, our(100), context=accepts).outcome is Outcome.HELD
+
+
+def test_each_reason_has_words() -> None:
+    for code in REASONS:
+        assert describe(code) != code
+        assert not describe(code).endswith(".")
