@@ -62,6 +62,7 @@ ACT_SENTENCES: Final = {
     "mapping.saved": "Saved the import {it}",
     "month.closed": "Closed {it}",
     "month.reopened": "Reopened {it}",
+    "posting_rule.changed": "Changed a posting rule for remittances",
     "postings.imported": "Imported postings",
     "practice.imported": "Imported claims and postings",
     "reason.added": "Added {it}",

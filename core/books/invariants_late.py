@@ -36,7 +36,8 @@ LATE_INVARIANTS: Final[dict[str, Invariant]] = {
                 FROM posting p WHERE {of_practice("p")} AND p.caused_by_id IS NOT NULL GROUP BY 1, 2, 3, 4, 5
             ) q LEFT JOIN posting c ON c.practice_id = q.practice_id AND c.claim_id = q.claim_id AND c.line = q.line
               AND c.id = q.caused_by_id AND c.responsibility = q.responsibility
-              AND (c.kind IN ('payment', 'adjustment', 'transfer') OR (c.kind = 'reversal' AND c.source = 'entry'))
+              AND (c.kind IN ('payment', 'adjustment', 'transfer')
+                OR (c.kind = 'reversal' AND c.source IN ('entry', 'remittance')))
             WHERE c.id IS NULL OR q.odd OR CASE WHEN c.amount_cents < 0
               THEN q.posted_again >= q.reversed OR q.reversed - q.posted_again > -c.amount_cents
               ELSE q.reversed > 0 OR q.posted_again > c.amount_cents END""",

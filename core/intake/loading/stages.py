@@ -4,7 +4,7 @@ A row refers to others by their external ids, as the files do. `at` is the line 
 null, so that one fault does not cause others.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
@@ -227,23 +227,28 @@ def analyze(session: Session, *tables: str) -> None:
 
 def copy_rows(session: Session, stage: Table, rows: Iterable[tuple[Any, ...]]) -> None:
     """Copy rows, in the order of the stage's columns. Memory does not grow with their number."""
-    with _copy_into(session, stage) as copy:
+    copy_columns(session, stage.name, [column.name for column in stage.c if column.server_default is None], rows)
+
+
+def copy_columns(session: Session, table: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Copy rows of these columns into a table. Memory does not grow with their number."""
+    with _copy_into(session, table, columns) as copy:
         for row in rows:
             copy.write_row(row)
 
 
 def copy_text(session: Session, stage: Table, texts: Iterable[str]) -> None:
     """Copy rows that are COPY text. Memory does not grow with their number."""
-    with _copy_into(session, stage) as copy:
+    columns = [column.name for column in stage.c if column.server_default is None]
+    with _copy_into(session, stage.name, columns) as copy:
         for text_ in texts:
             copy.write(text_)
 
 
 @contextmanager
-def _copy_into(session: Session, stage: Table) -> Iterator[psycopg.Copy]:
+def _copy_into(session: Session, table: str, columns: Sequence[str]) -> Iterator[psycopg.Copy]:
     connection = cast("psycopg.Connection[Any]", session.connection().connection.driver_connection)
-    columns = ", ".join(column.name for column in stage.c if column.server_default is None)
-    statement = f"COPY {stage.name} ({columns}) FROM STDIN"
+    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
     try:
         with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
             yield copy

@@ -1,0 +1,174 @@
+"""Import the remittances (835) of files: record each answer, and post those that no reason holds.
+
+All of it is one database transaction of the caller. A check does the same without locks, and the caller rolls it back.
+"""
+
+import datetime as dt
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from itertools import dropwhile, groupby, takewhile
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import literal, or_, select, union
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Actor
+from core.intake.loading.load import lock_imports
+from core.intake.loading.post_rows import lock_claims
+from core.intake.parsing.folder import Progress
+from core.intake.remittances import posting_rules, stored
+from core.intake.remittances.answers import Answer, of_paid_claim
+from core.intake.remittances.batches import BATCH_ANSWERS, Head, Run, take_batch
+from core.intake.remittances.decide_again import retry_held
+from core.intake.remittances.decision import Context
+from core.intake.remittances.load_claims import PayerKey
+from core.intake.remittances.posting_dates import date_problem
+from core.intake.remittances.result import RemittanceResult, TransactionResult
+from core.intake.remittances.survey import ANSWERED, Transaction, shared_numbers, survey
+from core.models.claims import Claim
+from core.models.practices import Office, Practice, Provider
+from core.models.remittances import Remittance
+from core.practices import practice_days
+from core.x12.envelope_records import Closed, Opened
+from core.x12.problems import Reach
+from core.x12.read import Event, read
+from core.x12.remittance import PaidClaim, ProviderAdjustment
+
+_NPI: Final = "^[12][0-9]{9}$"
+_NPI_KIND: Final = "XX"
+_PHASE: Final = "remittances"
+
+
+def import_remittances(
+    session: Session,
+    practice: Practice,
+    files: Sequence[Path],
+    *,
+    import_id: int | None,
+    is_check: bool,
+    by: Actor | None,
+    now: dt.datetime,
+    progress: Progress | None = None,
+) -> RemittanceResult:
+    """Record the remittances of the files in this order, and post them. Each content is recorded once.
+
+    Other imports and a month-end close wait until the commit. Raise `FileRefused`, `PeriodBusy`.
+    """
+    run = Run(session, practice, by, now, is_check=is_check)
+    lock_imports(session, practice.id)
+    found = survey(session, files)
+    if not is_check:
+        numbers = Claim.external_id.in_(select(ANSWERED.c.number))
+        lock_claims(session, practice.id, numbers)
+    result = RemittanceResult([TransactionResult.of(one) for one in found])
+    npis = _own_npis(session, practice.id)
+    done, total = 0, sum(one.claims for one in found)
+    for path, of_file in groupby(enumerate(found), key=lambda one: one[1].path):
+        with closing(_events(path)) as events:
+            for place, transaction in of_file:
+                one = result.transactions[place]
+                if not _may_record(run, transaction, one, npis):
+                    continue
+                head = _record(run, transaction, place, one.because or None, import_id=import_id)
+                for count in _take_records(run, head, _records_of(transaction, events), one):
+                    done += count
+                    if progress:
+                        progress(_PHASE, done, total)
+                result.posted_later += retry_held(run, head.id)
+    return result
+
+
+def _may_record(run: Run, transaction: Transaction, one: TransactionResult, npis: set[str]) -> bool:
+    """Return whether the transaction can be trusted and is new. Keep in the result why not, or why it is held."""
+    if transaction.is_refused:
+        one.is_refused, one.because = True, transaction.codes(Reach.REFUSED)[0]
+        return False
+    one.recorded_on = _recorded_on(run.session, run.practice, transaction.digest)
+    if one.recorded_on is not None:
+        return False
+    one.because = _held_because(run.session, run.practice.id, transaction, npis) or ""
+    return True
+
+
+def _record(run: Run, transaction: Transaction, place: int, held_because: str | None, *, import_id: int | None) -> Head:
+    session, practice_id, payment = run.session, run.practice.id, transaction.payment
+    remittance_id = stored.store_remittance(
+        session, practice_id, transaction, held_because=held_because, import_id=import_id, by=run.by, now=run.now
+    )
+    context = Context(
+        posting_rules.load_rules(session, practice_id), held_because=held_because,
+        date_problem=date_problem(run, payment.paid_on), warnings=tuple(transaction.codes(Reach.WARNING)),
+    )  # fmt: skip
+    payer = PayerKey(payment.payer_tax_id, payment.payer.id if payment.payer else "")
+    shared = frozenset(shared_numbers(session, place))
+    return Head(remittance_id, payer, payment.paid_on or run.today, context, shared)
+
+
+def _take_records(run: Run, head: Head, records: Iterator[Event], one: TransactionResult) -> Iterator[int]:
+    """Take the claims and the provider adjustments of a transaction. Yield how many claims each batch had."""
+    answers: list[Answer] = []
+    given: list[ProviderAdjustment] = []
+    ordinal = 0
+    for record in records:
+        if isinstance(record, PaidClaim):
+            ordinal += 1
+            answers.append(of_paid_claim(ordinal, record))
+        elif isinstance(record, ProviderAdjustment):
+            given.append(record)
+        if len(answers) == BATCH_ANSWERS:
+            one.add(take_batch(run, head, answers))
+            yield len(answers)
+            answers = []
+    if answers:
+        one.add(take_batch(run, head, answers))
+        yield len(answers)
+    stored.store_provider_adjustments(run.session, run.practice.id, head.id, given)
+
+
+def _events(path: Path) -> Generator[Event]:
+    with path.open("rb") as binary:
+        yield from read(binary, path.name)
+
+
+def _records_of(transaction: Transaction, events: Iterator[Event]) -> Iterator[Event]:
+    """Return the records of a transaction. It must not be before what was read of the file."""
+    segment = transaction.opened.segment
+    after = dropwhile(lambda event: not (isinstance(event, Opened) and event.segment == segment), events)
+    return takewhile(lambda event: not isinstance(event, Closed), after)
+
+
+def _recorded_on(session: Session, practice: Practice, digest: str) -> dt.date | None:
+    """Return the day on which the same content was recorded, in the practice's time zone."""
+    same = select(Remittance.received_at).where(Remittance.practice_id == practice.id, Remittance.digest == digest)
+    at = session.scalars(same).one_or_none()
+    return None if at is None else practice_days.today(practice, now=at)
+
+
+def _held_because(session: Session, practice_id: int, transaction: Transaction, npis: set[str]) -> str | None:
+    """Return why a person must look at the whole remittance."""
+    faults = transaction.codes(Reach.TRANSACTION)
+    if faults:
+        return faults[0]
+    payment = transaction.payment
+    # Payers use one number again for remittances that pay nothing.
+    same_trace = select(Remittance.id).where(
+        Remittance.practice_id == practice_id, Remittance.trace == payment.trace,
+        Remittance.payer_tax_id == payment.payer_tax_id,
+        or_(Remittance.paid_cents != 0, literal(payment.paid_cents != 0)),
+    )  # fmt: skip
+    if session.scalars(same_trace.limit(1)).first() is not None:
+        return "same_trace"
+    payee = payment.payee
+    if payee and payee.id_kind == _NPI_KIND and npis and payee.id not in npis:
+        return "payee_unknown"
+    return None
+
+
+def _own_npis(session: Session, practice_id: int) -> set[str]:
+    """Return the ids of offices and providers that have the form of an NPI. Without any, a payee is not checked."""
+    rows = (
+        select(table.external_id).where(table.practice_id == practice_id, table.external_id.regexp_match(_NPI))
+        for table in (Office, Provider)
+    )
+    return set(session.scalars(union(*rows)))

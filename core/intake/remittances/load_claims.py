@@ -1,0 +1,174 @@
+"""Load the practice's claims as answers meet them. Balances are summed from the ledger, not read from the caches."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Select, and_, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from core.db.sums import sum_cents
+from core.intake.remittances.our_claim import EarlierAnswer, EarlierPosting, OurClaim, OurLine
+from core.ledger import write_offs
+from core.models.claims import SETTLED, Claim, LineItem
+from core.models.job_items import JobItem, is_reserved
+from core.models.jobs import JobStatus, SettleJob
+from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
+from core.models.practices import Payer, PayerClass
+from core.models.remittances import POSTED_OUTCOMES, Remittance, RemittanceClaim, RemittanceLine
+
+SOURCE: Final = "remittance"  # of postings; the id is REMITTANCE.CLAIM.N
+# A job in another status skips a claim that has changed.
+_RUNNING: Final = (JobStatus.CONFIRMED, JobStatus.RUNNING, JobStatus.PAUSING, JobStatus.CANCELLING)
+
+
+class PayerKey(NamedTuple):
+    """What identifies a payer in remittances."""
+
+    tax_id: str
+    id: str
+
+    def is_same(self, tax_id: str, id_: str) -> bool:
+        """Return whether the other one has the same tax id or the same id."""
+        return bool((self.tax_id and self.tax_id == tax_id) or (self.id and self.id == id_))
+
+
+def load_claims(
+    session: Session, practice_id: int, claim_ids: Collection[int], payer: PayerKey, *, reversed_ids: Collection[int]
+) -> dict[int, OurClaim]:
+    """Return the claims by id. Those in `reversed_ids` have the amounts and postings of their earlier answers."""
+    lines = _lines(session, practice_id, claim_ids)
+    in_jobs = _in_running_jobs(session, practice_id, claim_ids)
+    found = {}
+    for row in session.execute(_claims(practice_id, claim_ids)):
+        insurers = [PaidBy.PRIMARY] * bool(row.has_primary) + [PaidBy.SECONDARY] * bool(row.has_secondary)
+        own = lines.get(row.id, [])
+        found[row.id] = OurClaim(
+            row.id, row.external_id, row.service_date, tuple(insurers), row.id in in_jobs,
+            row.billing_status == SETTLED, row.has_write_offs, own,
+        )  # fmt: skip
+    _add_earlier(session, practice_id, found, payer)
+    if reversed_ids:
+        _add_amounts(session, practice_id, [found[one] for one in reversed_ids if one in found])
+    return found
+
+
+def _claims(practice_id: int, claim_ids: Collection[int]) -> Select[Any]:
+    def is_insured(payer_id: Any) -> Any:
+        payer = aliased(Payer)
+        of_claim = (payer.practice_id == practice_id, payer.id == payer_id, payer.payer_class != PayerClass.SELF_PAY)
+        return exists().where(*of_claim)
+
+    written_off = exists().where(
+        Posting.practice_id == practice_id, Posting.claim_id == Claim.id, Posting.kind == PostingKind.WRITE_OFF
+    )
+    return select(
+        Claim.id, Claim.external_id, Claim.service_date, Claim.billing_status,
+        is_insured(Claim.primary_payer_id).label("has_primary"),
+        is_insured(Claim.secondary_payer_id).label("has_secondary"), written_off.label("has_write_offs"),
+    ).where(Claim.practice_id == practice_id, Claim.id.in_(claim_ids))  # fmt: skip
+
+
+def _lines(session: Session, practice_id: int, claim_ids: Collection[int]) -> dict[int, list[OurLine]]:
+    original = aliased(Posting)
+    reversed_here = and_(
+        original.practice_id == Posting.practice_id, original.claim_id == Posting.claim_id,
+        original.line == Posting.line, original.id == Posting.reverses_id,
+    )  # fmt: skip
+    insurance, patient = (Posting.responsibility == side for side in Responsibility)
+    is_write_off = or_(Posting.kind == PostingKind.WRITE_OFF, original.kind == PostingKind.WRITE_OFF)
+    cents = Posting.amount_cents
+    sums = (
+        select(
+            Posting.claim_id, Posting.line, sum_cents(cents, Posting.kind == PostingKind.CHARGE).label("charge"),
+            sum_cents(cents, insurance).label("insurance"), sum_cents(cents, patient).label("patient"),
+            sum_cents(-cents, and_(insurance, is_write_off)).label("insurance_off"),
+            sum_cents(-cents, and_(patient, is_write_off)).label("patient_off"),
+        )
+        .outerjoin(original, reversed_here)
+        .where(Posting.practice_id == practice_id, Posting.claim_id.in_(claim_ids))
+        .group_by(Posting.claim_id, Posting.line)
+        .subquery("sums")
+    )  # fmt: skip
+    amounts = [func.coalesce(sums.c[name], 0) for name in list(sums.c.keys())[2:]]
+    of_line = and_(sums.c.claim_id == LineItem.claim_id, sums.c.line == LineItem.number)
+    rows = session.execute(
+        select(LineItem.claim_id, LineItem.number, LineItem.procedure_code, *amounts)
+        .outerjoin(sums, of_line)
+        .where(LineItem.practice_id == practice_id, LineItem.claim_id.in_(claim_ids))
+        .order_by(LineItem.claim_id, LineItem.number)
+    )
+    found: defaultdict[int, list[OurLine]] = defaultdict(list)
+    for claim_id, *columns in rows:
+        found[claim_id].append(OurLine(*columns))
+    return found
+
+
+def _in_running_jobs(session: Session, practice_id: int, claim_ids: Collection[int]) -> set[int]:
+    """Return the claims that a running job has selected to settle and not yet processed."""
+    of_practice = (SettleJob.practice_id == practice_id, SettleJob.status.in_(_RUNNING))
+    jobs = session.scalars(select(SettleJob.id).where(*of_practice)).all()
+    if not jobs:
+        return set()
+    of_claims = (JobItem.practice_id == practice_id, JobItem.claim_id.in_(claim_ids), JobItem.job_id.in_(jobs))
+    return set(session.scalars(select(JobItem.claim_id).where(*of_claims, is_reserved())))
+
+
+def _add_earlier(session: Session, practice_id: int, claims: dict[int, OurClaim], payer: PayerKey) -> None:
+    """Add the posted answers that no answer has reversed, and that reverse none."""
+    reversal = aliased(RemittanceClaim)
+    is_reversed = exists().where(
+        reversal.practice_id == practice_id, reversal.reverses_remittance_id == RemittanceClaim.remittance_id,
+        reversal.reverses_ordinal == RemittanceClaim.ordinal, reversal.outcome.in_(POSTED_OUTCOMES),
+    )  # fmt: skip
+    of_remittance = and_(
+        Remittance.practice_id == RemittanceClaim.practice_id, Remittance.id == RemittanceClaim.remittance_id
+    )
+    rows = session.execute(
+        select(RemittanceClaim, Remittance.payer_tax_id, Remittance.payer_id)
+        .join(Remittance, of_remittance)
+        .where(
+            RemittanceClaim.practice_id == practice_id, RemittanceClaim.claim_id.in_(list(claims)),
+            RemittanceClaim.outcome.in_(POSTED_OUTCOMES), RemittanceClaim.reverses_ordinal.is_(None), ~is_reversed,
+        )
+        .order_by(RemittanceClaim.remittance_id, RemittanceClaim.ordinal)
+    )  # fmt: skip
+    for row, tax_id, payer_id in rows:
+        assert row.claim_id is not None
+        claims[row.claim_id].earlier.append(
+            EarlierAnswer(
+                row.remittance_id, row.ordinal, row.payer_role, payer.is_same(tax_id, payer_id), row.payer_claim_id,
+                row.charge_cents, row.paid_cents, row.postings,
+            )
+        )  # fmt: skip
+        session.expunge(row)
+
+
+def _add_amounts(session: Session, practice_id: int, claims: Sequence[OurClaim]) -> None:
+    """Add the adjustments and the postings of the earlier answers."""
+    answers = {(one.remittance_id, one.ordinal): one for claim in claims for one in claim.earlier}
+    lines = session.execute(
+        select(RemittanceLine.remittance_id, RemittanceLine.claim_ordinal, RemittanceLine.adjustments).where(
+            RemittanceLine.practice_id == practice_id,
+            RemittanceLine.remittance_id.in_({remittance_id for remittance_id, _ in answers}),
+            RemittanceLine.claim_ordinal.in_({ordinal for _, ordinal in answers}),
+        )
+    )
+    for remittance_id, ordinal, adjustments in lines:
+        if (remittance_id, ordinal) in answers:
+            adjusted = answers[remittance_id, ordinal].adjusted
+            for group, reason, cents, _ in adjustments:
+                adjusted[group, reason] = adjusted.get((group, reason), 0) + cents
+    for one in answers.values():
+        one.adjusted = {key: cents for key, cents in one.adjusted.items() if cents}
+    postings = select(
+        Posting.source_id, Posting.id, Posting.line, Posting.responsibility, Posting.kind, Posting.amount_cents,
+        Posting.paid_by, write_offs.is_reversed(),
+    ).where(
+        Posting.practice_id == practice_id, Posting.claim_id.in_([claim.id for claim in claims]),
+        Posting.source == SOURCE,
+    )  # fmt: skip
+    for source_id, *columns in session.execute(postings.order_by(Posting.id)):
+        remittance_id, ordinal, _ = map(int, source_id.split("."))
+        if (remittance_id, ordinal) in answers:
+            answers[remittance_id, ordinal].posted.append(EarlierPosting(*columns))

@@ -1,0 +1,115 @@
+"""Match answers to the practice's claims by claim number, then by what the payer keeps of it, then by its own number.
+
+A placeholder is never matched, nor a number that several patients of a remittance share.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from core.intake.remittances import reasons
+from core.intake.remittances.answers import Answer
+from core.intake.remittances.load_claims import PayerKey
+from core.models.claims import Claim
+from core.models.remittances import Remittance, RemittanceClaim
+from core.x12.problems import Problem
+
+_KEPT_CHARACTERS: Final = 20  # of a claim number; a payer need not keep more
+_PLACEHOLDER: Final = reasons.code_of(Problem.PLACEHOLDER_ID)
+
+
+class Match(NamedTuple):
+    """The claim of an answer, if it was found, and the codes of how or why not."""
+
+    claim_id: int | None
+    codes: list[str]
+
+
+def match_claims(
+    session: Session, practice_id: int, answers: Sequence[Answer], payer: PayerKey, *, shared: Collection[str]
+) -> dict[int, Match]:
+    """Return the match of each answer by its ordinal. `shared` are the numbers that several patients have."""
+    found: dict[int, Match] = {}
+    usable = []
+    for answer in answers:
+        if _PLACEHOLDER in answer.problems:
+            found[answer.ordinal] = Match(None, [])
+        elif answer.claim_number in shared:
+            found[answer.ordinal] = Match(None, ["shared_number"])
+        else:
+            usable.append(answer)
+    exact = _by_number(session, practice_id, {answer.claim_number for answer in usable})
+    left = []
+    for answer in usable:
+        if answer.claim_number in exact:
+            found[answer.ordinal] = Match(exact[answer.claim_number], [])
+        else:
+            left.append(answer)
+    if left:
+        found |= _by_less(session, practice_id, left, payer)
+    return found
+
+
+def _by_number(session: Session, practice_id: int, numbers: Collection[str]) -> dict[str, int]:
+    rows = select(Claim.external_id, Claim.id).where(Claim.practice_id == practice_id, Claim.external_id.in_(numbers))
+    return dict(session.execute(rows).all()) if numbers else {}
+
+
+def _by_less(session: Session, practice_id: int, answers: list[Answer], payer: PayerKey) -> dict[int, Match]:
+    cut = {answer.claim_number for answer in answers if len(answer.claim_number) == _KEPT_CHARACTERS}
+    by_prefix = _by_prefix(session, practice_id, cut)
+    by_payer = _by_payer_number(session, practice_id, {answer.payer_claim_id for answer in answers} - {""}, payer)
+    found = {}
+    for answer in answers:
+        candidates, how = by_prefix.get(answer.claim_number, set()), "matched_by_prefix"
+        if not candidates:
+            candidates, how = by_payer.get(answer.payer_claim_id, set()), "matched_by_payer_number"
+        if len(candidates) == 1:
+            found[answer.ordinal] = Match(next(iter(candidates)), [how])
+        else:
+            found[answer.ordinal] = Match(None, ["several_claims" if candidates else "no_claim"])
+    return found
+
+
+def _by_prefix(session: Session, practice_id: int, numbers: Collection[str]) -> dict[str, set[int]]:
+    if not numbers:
+        return {}
+    begins = func.left(Claim.external_id, _KEPT_CHARACTERS)
+    rows = select(begins, Claim.id).where(Claim.practice_id == practice_id, begins.in_(numbers))
+    return _grouped(session.execute(rows).all())
+
+
+def _by_payer_number(
+    session: Session, practice_id: int, numbers: Collection[str], payer: PayerKey
+) -> dict[str, set[int]]:
+    """Return the claims that answers of this payer with these numbers (CLP07) were matched to before."""
+    if not numbers or not any(payer):
+        return {}
+    same = or_(*(
+        column == value
+        for column, value in ((Remittance.payer_tax_id, payer.tax_id), (Remittance.payer_id, payer.id))
+        if value
+    ))  # fmt: skip
+    of_remittance = and_(
+        Remittance.practice_id == RemittanceClaim.practice_id, Remittance.id == RemittanceClaim.remittance_id
+    )
+    rows = (
+        select(RemittanceClaim.payer_claim_id, RemittanceClaim.claim_id)
+        .join(Remittance, of_remittance)
+        .where(
+            RemittanceClaim.practice_id == practice_id, RemittanceClaim.payer_claim_id.in_(numbers),
+            RemittanceClaim.claim_id.is_not(None), same,
+        )
+        .distinct()
+    )  # fmt: skip
+    return _grouped(session.execute(rows).all())
+
+
+def _grouped(rows: Iterable[Any]) -> dict[str, set[int]]:
+    found: defaultdict[str, set[int]] = defaultdict(set)
+    for key, claim_id in rows:
+        found[key].add(claim_id)
+    return found

@@ -1,0 +1,156 @@
+"""Post what was decided, and update write-offs, balances and statuses to match."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import ARRAY, BigInteger, Select, Text, any_, cast, select, text
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Actor
+from core.intake.loading.stages import copy_columns
+from core.intake.remittances.decision import Decision, NewPosting
+from core.intake.remittances.load_claims import SOURCE
+from core.intake.remittances.our_claim import OurClaim
+from core.ledger import balances, late_payments
+from core.ledger.late_payments import WriteOffChanges
+from core.models.claims import Claim, ClaimStatus
+from core.models.ledger import GroupCode, PaidBy, Posting
+from core.models.practices import Practice
+from core.practices import practice_days
+
+_COLUMNS: Final = (
+    "practice_id", "claim_id", "line", "responsibility", "kind", "amount_cents", "paid_by", "group_code", "reason_code",
+    "posted_on", "created_at", "user_id", "reverses_id", "source", "source_id",
+)  # fmt: skip
+_GROUPS: Final = frozenset(GroupCode)
+_SET_STATUS: Final = text("""
+    UPDATE claim c SET
+        primary_status = CASE new.role WHEN 'primary' THEN new.status ELSE c.primary_status END,
+        secondary_status = CASE new.role WHEN 'secondary' THEN new.status ELSE c.secondary_status END,
+        denied_on = coalesce(new.denied_on, c.denied_on),
+        denial_group = CASE WHEN new.denied_on IS NULL THEN c.denial_group ELSE new.denial_group END,
+        denial_carc = CASE WHEN new.denied_on IS NULL THEN c.denial_carc ELSE new.denial_carc END
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:roles AS text[]), CAST(:statuses AS text[]), CAST(:denied AS date[]),
+                CAST(:groups AS text[]), CAST(:reasons AS text[]))
+        AS new (id, role, status, denied_on, denial_group, denial_carc)
+    WHERE c.practice_id = :practice_id AND c.id = new.id
+""")
+
+
+class ToPost(NamedTuple):
+    """A decision to post on a claim, at most one for each claim at a time."""
+
+    claim: OurClaim
+    remittance_id: int
+    ordinal: int
+    decision: Decision
+    posted_on: dt.date
+
+
+def post(
+    session: Session, practice: Practice, given: Sequence[ToPost], *, by: Actor | None, now: dt.datetime, locks: bool
+) -> WriteOffChanges:
+    """Post the decisions. The caller has locked the claims and the months unless `locks` is false, as in a check.
+
+    A check leaves the balances of the claims as they are, so that jobs and users need not wait for it. A later answer
+    on the same claim sees the postings.
+    """
+    plain = [one for one in given if not one.claim.has_write_offs]
+    _copy(session, practice.id, plain, by=by, now=now, picked=None)
+    changes = WriteOffChanges()
+    for one in given:
+        if one.claim.has_write_offs:
+            changes = changes.combined_with(_post_in_rounds(session, practice, one, by=by, now=now))
+    if locks and given:
+        _set_statuses(session, practice.id, given)
+        balances.refresh(session, practice.id, _these(practice.id, [one.claim.id for one in given]))
+    return changes
+
+
+def _these(practice_id: int, claim_ids: Collection[int]) -> Select[Any]:
+    return select(Claim.id).where(
+        Claim.practice_id == practice_id, Claim.id == any_(cast(list(claim_ids), ARRAY(BigInteger)))
+    )
+
+
+def _copy(
+    session: Session,
+    practice_id: int,
+    given: Sequence[ToPost],
+    *,
+    by: Actor | None,
+    now: dt.datetime,
+    picked: Collection[int] | None,
+) -> None:
+    """Copy the postings into the ledger: all, or those `picked` by their place in the decision."""
+    user_id = by.user_id if by else None
+    rows = (
+        (
+            practice_id, one.claim.id, posting.line, posting.responsibility.value, posting.kind.value,
+            posting.amount_cents, posting.paid_by and posting.paid_by.value, posting.group_code, posting.reason_code,
+            one.posted_on, now, user_id, posting.reverses_id, SOURCE, f"{one.remittance_id}.{one.ordinal}.{place}",
+        )
+        for one in given
+        for place, posting in enumerate(one.decision.postings)
+        if picked is None or place in picked
+    )  # fmt: skip
+    copy_columns(session, "posting", _COLUMNS, rows)
+
+
+def _post_in_rounds(
+    session: Session, practice: Practice, one: ToPost, *, by: Actor | None, now: dt.datetime
+) -> WriteOffChanges:
+    """Post on a claim with write-offs, one posting for each line and responsibility at a time."""
+    changes = WriteOffChanges()
+    for places in _rounds(one.decision.postings):
+        _copy(session, practice.id, [one], by=by, now=now, picked=places)
+        names = [f"{one.remittance_id}.{one.ordinal}.{place}" for place in places]
+        of_source = (Posting.practice_id == practice.id, Posting.source == SOURCE)
+        ids = session.scalars(select(Posting.id).where(*of_source, Posting.source_id == any_(cast(names, ARRAY(Text)))))
+        done = late_payments.match_write_offs(
+            session, practice.id, ids.all(), claim_ids=[one.claim.id], user_id=by.user_id if by else None, now=now,
+            today=practice_days.today(practice, now=now),
+        )  # fmt: skip
+        changes = changes.combined_with(done)
+        # Each round raises the version, because a version allows one write-off for each line and responsibility.
+        balances.refresh(session, practice.id, _these(practice.id, [one.claim.id]))
+    return changes
+
+
+def _rounds(postings: Sequence[NewPosting]) -> list[list[int]]:
+    seen: Counter[tuple[int, str]] = Counter()
+    rounds: list[list[int]] = []
+    for place, posting in enumerate(postings):
+        nth = seen[posting.line, posting.responsibility.value]
+        seen[posting.line, posting.responsibility.value] += 1
+        if nth == len(rounds):
+            rounds.append([])
+        rounds[nth].append(place)
+    return rounds
+
+
+def _set_statuses(session: Session, practice_id: int, given: Sequence[ToPost]) -> None:
+    """Set the payer's status of each claim that was answered. A reversal leaves it as it is."""
+    rows = [
+        (
+            one.claim.id, one.decision.role,
+            ClaimStatus.ERA_DENIED.value if one.decision.denial else ClaimStatus.ERA_RECEIVED.value,
+            one.posted_on if one.decision.denial else None,
+            *(one.decision.denial or (None, None)),
+        )
+        for one in given
+        if one.decision.reverses is None and one.decision.role in (PaidBy.PRIMARY, PaidBy.SECONDARY)
+    ]  # fmt: skip
+    if not rows:
+        return
+    ids, roles, statuses, denied, groups, codes = (list(column) for column in zip(*rows, strict=True))
+    session.execute(
+        _SET_STATUS,
+        {
+            "practice_id": practice_id, "ids": ids, "roles": [role and role.value for role in roles],
+            "statuses": statuses, "denied": denied, "groups": [one if one in _GROUPS else None for one in groups],
+            "reasons": codes,
+        },
+    )  # fmt: skip

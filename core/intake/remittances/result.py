@@ -1,0 +1,90 @@
+"""What an import did with the remittances of its files."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.intake.remittances import reasons
+from core.intake.remittances.stored import Decided
+from core.intake.remittances.survey import Transaction
+from core.models.ledger import PostingKind, Responsibility
+from core.models.remittances import POSTED_OUTCOMES, Outcome
+
+
+@dataclass
+class TransactionResult:
+    """What became of one 835. Sums are of what was posted, in cents that lower the balance."""
+
+    file: str
+    ordinal: int
+    payer: str
+    trace: str
+    paid_on: dt.date | None
+    paid_cents: int
+    claims_cents: int
+    provider_cents: int
+    claims: int
+    because: str = ""  # why it is refused or held, a code
+    is_refused: bool = False
+    recorded_on: dt.date | None = None  # the same content was recorded then, and nothing is done
+    outcomes: Counter[str] = field(default_factory=Counter)
+    held_reasons: Counter[str] = field(default_factory=Counter)
+    payments_cents: int = 0
+    adjustments_cents: int = 0
+    transferred_cents: int = 0
+    reversed_cents: int = 0
+
+    @classmethod
+    def of(cls, transaction: Transaction) -> "TransactionResult":
+        """Return the result of a transaction of which nothing was done yet."""
+        payment = transaction.payment
+        return cls(
+            transaction.path.name, transaction.ordinal, payment.payer.name if payment.payer else "", payment.trace,
+            payment.paid_on, payment.paid_cents, transaction.claims_cents, transaction.provider_cents,
+            transaction.claims,
+        )  # fmt: skip
+
+    def add(self, decided: Sequence[Decided]) -> None:
+        """Count some answers."""
+        for _, _, decision in decided:
+            self.outcomes[decision.outcome.value] += 1
+            if decision.outcome is Outcome.HELD:
+                self.held_reasons.update(reasons.holding(decision.reasons))
+            for one in decision.postings if decision.outcome in POSTED_OUTCOMES else ():
+                match one.kind:
+                    case PostingKind.PAYMENT:
+                        self.payments_cents -= one.amount_cents
+                    case PostingKind.ADJUSTMENT:
+                        self.adjustments_cents -= one.amount_cents
+                    case PostingKind.REVERSAL:
+                        self.reversed_cents += one.amount_cents
+                    case PostingKind.TRANSFER if one.responsibility is Responsibility.PATIENT:
+                        self.transferred_cents += one.amount_cents
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON. It is the same in a check and in the import after it."""
+        dates = {name: getattr(self, name) and getattr(self, name).isoformat() for name in ("paid_on", "recorded_on")}
+        return {**vars(self), **dates, "outcomes": dict(self.outcomes), "held_reasons": dict(self.held_reasons)}
+
+
+@dataclass
+class RemittanceResult:
+    """What became of all 835s of an import."""
+
+    transactions: list[TransactionResult] = field(default_factory=list)
+    posted_later: int = 0  # answers that were held and could be posted after another one
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        """Return how many answers have each outcome."""
+        return sum((one.outcomes for one in self.transactions), Counter())
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON, without names of persons."""
+        return {
+            "transactions": [one.facts() for one in self.transactions],
+            "outcomes": dict(self.outcomes),
+            "posted_later": self.posted_later,
+        }
