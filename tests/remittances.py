@@ -1,6 +1,7 @@
 """Remittances from scratch, segment by segment, and their import."""
 
 import datetime as dt
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ SERVICE_ON = dt.date(2026, 1, 2)
 def svc(charge: str, paid: str, *cas: str, code: str = "HC:99213", billed: str = "", control: str = "") -> list[str]:
     """Return a service line with its adjustments, such as CO*45*20."""
     line = f"SVC*{code}*{charge}*{paid}**1" + (f"*{billed}" if billed else "")
-    return [line, "DTM*472*20260102", *(f"CAS*{one}" for one in cas), *([f"REF*6R*{control}"] if control else [])]
+    return [line, *(f"CAS*{one}" for one in cas), *([f"REF*6R*{control}"] if control else [])]
 
 
 def clp(
@@ -35,14 +36,15 @@ def clp(
     patient: str = "0",
     icn: str = "ICN1",
     cas: Sequence[str] = (),
-    day: str = "20260102",
+    day: str = "",
     more: Sequence[str] = (),
     name: str = "SAMPLE",
 ) -> list[str]:
     """Return a claim with its lines."""
     return [
         f"CLP*{number}*{status}*{charge}*{paid}*{patient}*12*{icn}*11*1", *(f"CAS*{one}" for one in cas),
-        f"NM1*QC*1*{name}*PETRA****MI*W1", *more, f"DTM*232*{day}", *(segment for line in lines for segment in line),
+        f"NM1*QC*1*{name}*PETRA****MI*W1", *more, *([f"DTM*232*{day}"] if day else []),
+        *(segment for line in lines for segment in line),
     ]  # fmt: skip
 
 
@@ -72,6 +74,12 @@ def take(practice: GivenPractice, *files: Path, is_check: bool = False, now: dt.
         if is_check:
             session.rollback()
         return result
+
+
+def take_transactions(practice: GivenPractice, *transactions: list[str], **given: Any) -> RemittanceResult:
+    """Import one file with these transactions."""
+    with tempfile.TemporaryDirectory() as folder:
+        return take(practice, write(Path(folder) / "era.835", *transactions, **given))
 
 
 def answers(practice: GivenPractice) -> list[tuple[str, str, list[str]]]:

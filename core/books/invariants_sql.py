@@ -6,6 +6,7 @@ from core.books.check import Invariant, of_practice
 from core.books.invariants_audit import AUDIT_INVARIANTS
 from core.books.invariants_late import LATE_INVARIANTS
 from core.books.invariants_manual import MANUAL_INVARIANTS
+from core.books.invariants_remittances import REMITTANCE_INVARIANTS
 from core.books.invariants_sums import SUM_INVARIANTS
 
 _CLAIM: Final = "'practice ' || c.practice_id || ', claim ' || c.external_id"
@@ -255,5 +256,6 @@ INVARIANTS: Final[dict[str, Invariant]] = {
     **AUDIT_INVARIANTS,
     **LATE_INVARIANTS,
     **MANUAL_INVARIANTS,
+    **REMITTANCE_INVARIANTS,
     **SUM_INVARIANTS,
 }

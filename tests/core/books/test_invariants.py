@@ -15,6 +15,7 @@ from core.ledger import late_payments, manual_postings
 from core.ledger.entries import parse_entry
 from core.ledger.late_payments import WriteOffChanges
 from core.models.ledger import Posting, PostingKind, WriteOffReason
+from tests import remittances
 from tests.factories import GivenPractice, Line
 from tests.servers import Databases
 from tests.worlds import World, a_world
@@ -53,6 +54,16 @@ MANUAL = """INSERT INTO posting (practice_id, claim_id, line, responsibility, ki
 VOID = """INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on, created_at,
   note, user_id, reverses_id, source, source_id) SELECT practice_id, claim_id, line, responsibility, 'reversal',
   -amount_cents, posted_on, created_at, 'Why', 1, id, 'entry', 'v:0' FROM posting WHERE {of} ORDER BY id LIMIT 1"""
+
+# A claim that a payer paid, and one with a payment that it reversed.
+ANSWERS = [
+    remittances.clp(number, *amounts, remittances.svc(*amounts, *cas), **more)
+    for number, amounts, cas, more in (
+        ("paid", ("100", "70"), ("CO*45*20", "PR*2*10"), {"patient": "10"}),
+        ("answered", ("100", "70"), ("CO*45*30",), {}),
+        ("answered", ("-100", "-70"), ("CO*45*-30",), {"status": "22"}),
+    )
+]
 
 WITHOUT_ITS_GUARD = {
     "one_write_off_for_each_line": "DROP INDEX one_write_off_for_each_line_responsibility_and_version",
@@ -154,6 +165,14 @@ BREAKS = {
         ("INSERT INTO exclusion (practice_id, patient_id, reason, created_by, created_at)"
         " SELECT c.practice_id, c.patient_id, 'x', u.id, '2026-11-23 12:00Z' FROM claim c, app_user u LIMIT 1")
     ],
+    "remittances_post_what_they_say": ["UPDATE remittance_claim SET paid_cents = paid_cents - 1 WHERE ordinal = 1"],
+    "remittances_reverse_whole_answers": [
+        "UPDATE remittance_claim SET reverses_ordinal = 1 WHERE reverses_ordinal IS NOT NULL"
+    ],
+    "remittance_postings_have_their_answer": [
+        """UPDATE remittance_claim SET outcome = 'held', reasons = '["no_claim"]' WHERE ordinal = 1"""
+    ],
+    "remittances_balance": ["UPDATE remittance SET provider_cents = 1, paid_cents = paid_cents - 1"],
     "waived_cost_share_has_a_reason": [
         """UPDATE settle_job SET preview = preview || '{"cost_share": {"job_cents": 1}}' WHERE kind = 'settle'"""
     ],
@@ -168,6 +187,9 @@ def add_settled(practice: GivenPractice) -> None:
     practice.claim("too", Line(150, 0))
     practice.settle({"claim_ids": ["too"]}, key="second")
     practice.claim("open", Line(100, 50), Line(0, 20))
+    practice.claim("paid", Line(10_000, 0))
+    practice.claim("answered", Line(10_000, 0))
+    remittances.take_transactions(practice, remittances.st(*ANSWERS, paid="70"))
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ def moved(decision: Decision) -> list[tuple[int, Responsibility, PostingKind, in
     return [one[:4] for one in decision.postings]
 
 
-PAID = clp("A1", "100", "70", svc("100", "70", "CO*45*20", "PR*2*10"), patient="10")
+PAID = clp("A1", "100", "70", svc("100", "70", "CO*45*20", "PR*2*10"), patient="10", day="20260102")
 
 
 def test_posted_if_the_claim_is_found_and_balanced_and_every_code_has_a_rule() -> None:
@@ -130,14 +130,13 @@ def test_posted_with_warning_if_modifiers_differ_or_the_version_is_old() -> None
 
 
 LINE = svc("100", "80", "CO*45*20")
-OTHER_DAY = {"day": "20260301"}
 
 
 @pytest.mark.parametrize(
     ("code", "segments", "claim"),
     [
         ("charge_differs", clp("A1", "90", "70", svc("90", "70", "CO*45*20")), our(100)),
-        ("service_date_differs", clp("A1", "100", "80", [LINE[0], *LINE[2:]], **OTHER_DAY), our(100)),
+        ("service_date_differs", clp("A1", "100", "80", LINE, day="20260301"), our(100)),
         ("no_such_payer", clp("A1", "100", "80", LINE), our(100, payers=())),
         ("line_unmatched", clp("A1", "100", "0", svc("100", "0", "CO*45*100", code="HC:99999")), our(100)),
         ("unsent_line_paid", clp("A1", "100", "80", svc("100", "80", "CO*45*20", code="HC:99999")), our(100)),

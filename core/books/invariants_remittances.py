@@ -1,0 +1,88 @@
+"""Invariants for remittances: what was posted is what the payers answered, once."""
+
+from typing import Final
+
+from core.books.check import Invariant, of_practice
+
+_ANSWER: Final = "'practice ' || a.practice_id || ', remittance ' || a.remittance_id || ', claim ' || a.ordinal"
+_REMITTANCE: Final = "'practice ' || r.practice_id || ', remittance ' || r.id"
+_POSTING: Final = "'practice ' || p.practice_id || ', posting ' || p.id"
+# The source id is REMITTANCE.CLAIM.N. It is null here if it has another form.
+_KEY: Final = (
+    "substring(p.source_id FROM '^([0-9]+)[.][0-9]+[.][0-9]+$')::bigint AS remittance_id, "
+    "substring(p.source_id FROM '^[0-9]+[.]([0-9]+)[.][0-9]+$')::int AS ordinal"
+)
+_POSTED: Final = f"""
+    SELECT p.practice_id, {_KEY}, count(*) AS postings,
+           coalesce(sum(p.amount_cents) FILTER (WHERE p.kind = 'payment'), 0) AS payments,
+           coalesce(sum(p.amount_cents) FILTER (WHERE p.kind = 'adjustment'), 0) AS adjustments,
+           coalesce(sum(p.amount_cents) FILTER (WHERE p.kind = 'transfer' AND p.responsibility = 'patient'), 0)
+             AS moved,
+           sum(p.amount_cents) AS total
+    FROM posting p WHERE {of_practice("p")} AND p.source = 'remittance' GROUP BY 1, 2, 3"""
+_SAID: Final = f"""
+    SELECT l.practice_id, l.remittance_id, l.claim_ordinal AS ordinal,
+           coalesce(sum((g->>2)::bigint) FILTER (WHERE g->>3 = 'post'), 0) AS adjusted,
+           coalesce(sum((g->>2)::bigint) FILTER (WHERE g->>3 = 'transfer'), 0) AS moved
+    FROM remittance_line l, jsonb_array_elements(l.adjustments) g WHERE {of_practice("l")} GROUP BY 1, 2, 3"""
+_IS_POSTED: Final = "a.outcome IN ('posted', 'warned')"
+_SAME: Final = "ON {0}.practice_id = a.practice_id AND {0}.remittance_id = a.remittance_id AND {0}.ordinal = a.ordinal"
+
+REMITTANCE_INVARIANTS: Final[dict[str, Invariant]] = {
+    "remittances_post_what_they_say": Invariant(
+        "the postings of a payer's answer are its payment, the adjustments that a rule posts and the patient's share, "
+        "to the cent",
+        f"""SELECT {_ANSWER} FROM remittance_claim a
+            LEFT JOIN ({_POSTED}) s {_SAME.format("s")} LEFT JOIN ({_SAID}) d {_SAME.format("d")}
+            WHERE {of_practice("a")} AND {_IS_POSTED} AND a.reverses_ordinal IS NULL
+              AND (coalesce(s.postings, 0), coalesce(s.payments, 0), coalesce(s.adjustments, 0), coalesce(s.moved, 0),
+                   coalesce(s.total, 0))
+                <> (a.postings, -a.paid_cents, -coalesce(d.adjusted, 0), coalesce(d.moved, 0),
+                    -a.paid_cents - coalesce(d.adjusted, 0))""",
+    ),
+    "remittances_reverse_whole_answers": Invariant(
+        "an answer that reverses an earlier one reverses each of its postings, and nothing else",
+        f"""SELECT {_ANSWER} FROM remittance_claim a
+            JOIN remittance_claim b ON b.practice_id = a.practice_id AND b.remittance_id = a.reverses_remittance_id
+              AND b.ordinal = a.reverses_ordinal
+            LEFT JOIN (
+                SELECT q.practice_id, q.remittance_id, q.ordinal, count(*) AS postings,
+                       count(*) FILTER (WHERE o.source = 'remittance') AS reversed,
+                       min(substring(o.source_id FROM '^[0-9]+[.][0-9]+')) AS first,
+                       max(substring(o.source_id FROM '^[0-9]+[.][0-9]+')) AS last
+                FROM (SELECT p.practice_id, p.claim_id, p.line, p.reverses_id, {_KEY} FROM posting p
+                      WHERE {of_practice("p")} AND p.source = 'remittance') q
+                LEFT JOIN posting o ON o.practice_id = q.practice_id AND o.claim_id = q.claim_id AND o.line = q.line
+                  AND o.id = q.reverses_id
+                GROUP BY 1, 2, 3
+            ) s {_SAME.format("s")}
+            WHERE {of_practice("a")} AND {_IS_POSTED}
+              AND (a.claim_id <> b.claim_id OR b.outcome NOT IN ('posted', 'warned') OR b.postings > 0 AND
+                (s.postings, s.reversed, s.first, s.last) IS DISTINCT FROM
+                (b.postings::bigint, b.postings::bigint, b.remittance_id || '.' || b.ordinal,
+                 b.remittance_id || '.' || b.ordinal))""",
+    ),
+    "remittance_postings_have_their_answer": Invariant(
+        "each posting of a remittance belongs to a posted answer on the same claim",
+        f"""SELECT {_POSTING} FROM (
+                SELECT p.practice_id, p.id, p.claim_id, {_KEY} FROM posting p
+                WHERE {of_practice("p")} AND p.source = 'remittance'
+            ) p LEFT JOIN remittance_claim a ON a.practice_id = p.practice_id AND a.remittance_id = p.remittance_id
+              AND a.ordinal = p.ordinal AND a.claim_id = p.claim_id AND {_IS_POSTED}
+            WHERE a.ordinal IS NULL""",
+    ),
+    "remittances_balance": Invariant(
+        "a remittance's answers and provider adjustments are complete; unless it is held, they add up to the payment",
+        f"""SELECT {_REMITTANCE} FROM remittance r
+            LEFT JOIN (SELECT practice_id, remittance_id, count(*) AS claims, sum(paid_cents) AS cents
+                       FROM remittance_claim a WHERE {of_practice("a")} GROUP BY 1, 2) c
+              ON c.practice_id = r.practice_id AND c.remittance_id = r.id
+            LEFT JOIN (SELECT practice_id, remittance_id, sum(cents) AS cents
+                       FROM provider_adjustment p WHERE {of_practice("p")} GROUP BY 1, 2) p
+              ON p.practice_id = r.practice_id AND p.remittance_id = r.id
+            WHERE {of_practice("r")} AND (
+              (r.claims, r.claims_cents, r.provider_cents) <> (coalesce(c.claims, 0), coalesce(c.cents, 0),
+                                                               coalesce(p.cents, 0))
+              OR (r.held_because IS NULL AND r.claims_cents - r.provider_cents <> r.paid_cents))""",
+    ),
+}
