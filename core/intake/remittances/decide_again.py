@@ -13,16 +13,25 @@ from core.intake.remittances.batches import Run
 from core.intake.remittances.decide import decide
 from core.intake.remittances.decision import Context, Decision
 from core.intake.remittances.load_claims import PayerKey, load_claims
-from core.intake.remittances.match_claims import match_claims
+from core.intake.remittances.match_claims import Match, match_claims
 from core.intake.remittances.our_claim import OurClaim
 from core.intake.remittances.post import ToPost, post
 from core.intake.remittances.posting_dates import date_problem
 from core.models.remittances import POSTED_OUTCOMES, Outcome, Remittance, RemittanceClaim
 
-_HOW: Final = ("matched_by_prefix", "matched_by_payer_number")
+_HOW: Final = ("matched_by_prefix", "matched_by_payer_number", "matched_by_hand")
 # Another answer on the claim may end these.
 _WAITING: Final = ("answered_before", "below_zero", "no_original", "several_originals")
 _SHARED: Final = "shared_number"
+
+
+def find_match(run: Run, row: RemittanceClaim) -> Match:
+    """Return the claim of a stored answer. Look for it again, because it may have been imported in the meantime."""
+    if row.claim_id is not None:
+        return Match(row.claim_id, [code for code in row.reasons if code in _HOW])
+    answer = stored.load_answer(run.session, row)
+    shared = {answer.claim_number} if _SHARED in row.reasons else set()
+    return match_claims(run.session, run.practice.id, [answer], _payer(run, row), shared=shared)[row.ordinal]
 
 
 def decide_again(
@@ -30,16 +39,13 @@ def decide_again(
 ) -> tuple[Answer, OurClaim | None, Decision]:
     """Return the stored answer, its claim and what is decided now. A person may choose the posting date."""
     session, practice = run.session, run.practice
-    remittance = session.get_one(Remittance, (row.practice_id, row.remittance_id))
-    answer, payer = stored.load_answer(session, row), PayerKey(remittance.payer_tax_id, remittance.payer_id)
-    codes = [code for code in row.reasons if code in _HOW]
-    if row.claim_id is None:
-        shared = {answer.claim_number} if _SHARED in row.reasons else set()
-        match = match_claims(session, practice.id, [answer], payer, shared=shared)[answer.ordinal]
-        row.claim_id, codes = match.claim_id, match.codes
-    reversed_ids = {row.claim_id} if row.claim_id and answer.is_reversal else set()
-    claims = load_claims(session, practice.id, {row.claim_id} - {None}, payer, reversed_ids=reversed_ids)  # type: ignore[arg-type]
-    claim = claims.get(row.claim_id) if row.claim_id else None
+    row.claim_id, codes = find_match(run, row)
+    answer = stored.load_answer(session, row)
+    ids = set() if row.claim_id is None else {row.claim_id}
+    reversed_ids = ids if answer.is_reversal else set()
+    claims = load_claims(session, practice.id, ids, _payer(run, row), reversed_ids=reversed_ids)
+    claim = next(iter(claims.values()), None)
+    remittance = _remittance(run, row)
     context = Context(
         posting_rules.load_rules(session, practice.id), held_because=remittance.held_because, accepts=accepts,
         date_problem=date_problem(run, posted_on or remittance.paid_on),
@@ -61,21 +67,31 @@ def keep(
 def retry_held(run: Run, remittance_id: int) -> int:
     """Post the held answers that only waited for what this remittance posted. Return how many there were.
 
-    A reversal and its correction may come in any order, also in different files.
+    A reversal and its correction may come in any order, also in different files. The import is the one who posts.
     """
     posted, is_new = 0, True
     while is_new:
         is_new = False
         for row in _waiting(run.session, run.practice.id, remittance_id):
-            answer, claim, decision = decide_again(replace(run, by=None), row, accepts=False)
+            answer, claim, decision = decide_again(run, row, accepts=False)
             if decision.outcome in POSTED_OUTCOMES:
-                remittance = run.session.get_one(Remittance, (row.practice_id, row.remittance_id))
-                keep(run, row, answer, claim, decision, posted_on=remittance.paid_on or run.today)
+                posted_on = _remittance(run, row).paid_on or run.today
+                keep(replace(run, by=None), row, answer, claim, decision, posted_on=posted_on)
                 posted, is_new = posted + 1, True
     return posted
 
 
+def _remittance(run: Run, row: RemittanceClaim) -> Remittance:
+    return run.session.get_one(Remittance, (row.practice_id, row.remittance_id))
+
+
+def _payer(run: Run, row: RemittanceClaim) -> PayerKey:
+    remittance = _remittance(run, row)
+    return PayerKey(remittance.payer_tax_id, remittance.payer_id)
+
+
 def _waiting(session: Session, practice_id: int, remittance_id: int) -> list[RemittanceClaim]:
+    """Return the held answers that may be decided differently after what the remittance posted on their claims."""
     other = aliased(RemittanceClaim)
     has_news = exists().where(
         other.practice_id == practice_id, other.claim_id == RemittanceClaim.claim_id,

@@ -1,0 +1,187 @@
+"""Read remittances for pages, the API and commands: the list, one remittance, a list of answers, a claim's answers."""
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Select, and_, func, select
+from sqlalchemy.orm import Session
+
+from core import paging
+from core.errors import NotFound
+from core.models.claims import Claim
+from core.models.ledger import PaidBy
+from core.models.people import User
+from core.models.practices import Patient
+from core.models.remittances import Outcome, ProviderAdjustment, Remittance, RemittanceClaim, RemittanceLine
+
+PAGE_ROWS: Final = 100
+CANDIDATES_MAX: Final = 20
+
+
+@dataclass(frozen=True)
+class RemittanceRow:
+    """A remittance with how many of its answers have each outcome."""
+
+    remittance: Remittance
+    outcomes: dict[Outcome, int]
+
+
+@dataclass(frozen=True)
+class AnswerRow:
+    """A payer's answer on a claim."""
+
+    remittance_id: int
+    ordinal: int
+    claim_number: str  # as the payer returned it
+    claim: str | None  # the practice's claim
+    status: str
+    payer_claim_id: str
+    role: PaidBy | None
+    charge_cents: int
+    paid_cents: int
+    patient_cents: int
+    first_on: dt.date | None
+    outcome: Outcome
+    reasons: list[str]
+    posted_at: dt.datetime | None
+    decided_by: str | None  # the person's name
+    note: str | None
+
+
+@dataclass(frozen=True)
+class ClaimAnswer:
+    """An answer on one claim, with its payer, its date and its lines. Ordinal 0 is the claim level."""
+
+    answer: AnswerRow
+    payer: str
+    trace: str
+    paid_on: dt.date | None
+    lines: Sequence[RemittanceLine]
+
+
+def list_remittances(
+    session: Session, practice_id: int, *, before: int | None = None, limit: int = PAGE_ROWS
+) -> tuple[list[RemittanceRow], int | None]:
+    """Return a page of remittances, newest first, and the id to continue before, or None."""
+    found = select(Remittance).where(Remittance.practice_id == practice_id)
+    found = found if before is None else found.where(Remittance.id < before)
+    rows, last = paging.cut(session.scalars(found.order_by(Remittance.id.desc()).limit(limit + 1)).all(), limit)
+    counts = _outcomes(session, practice_id, [row.id for row in rows])
+    return [RemittanceRow(row, counts.get(row.id, {})) for row in rows], last.id if last else None
+
+
+def find_remittance(session: Session, practice_id: int, remittance_id: int) -> RemittanceRow:
+    """Return one remittance. Raise `NotFound`."""
+    row = session.get(Remittance, (practice_id, remittance_id))
+    if row is None:
+        raise NotFound(f"There is no remittance {remittance_id} in this practice.")
+    return RemittanceRow(row, _outcomes(session, practice_id, [row.id]).get(row.id, {}))
+
+
+def list_provider_adjustments(session: Session, practice_id: int, remittance_id: int) -> list[ProviderAdjustment]:
+    """Return the provider adjustments of a remittance. Positive cents lower the payment."""
+    of_remittance = (
+        ProviderAdjustment.practice_id == practice_id, ProviderAdjustment.remittance_id == remittance_id
+    )  # fmt: skip
+    return list(session.scalars(select(ProviderAdjustment).where(*of_remittance).order_by(ProviderAdjustment.ordinal)))
+
+
+def list_answers(
+    session: Session,
+    practice_id: int,
+    *,
+    outcomes: Collection[Outcome] = tuple(Outcome),
+    remittance_id: int | None = None,
+    after: tuple[int, int] | None = None,
+    limit: int = PAGE_ROWS,
+) -> tuple[list[AnswerRow], tuple[int, int] | None]:
+    """Return a page of answers with these outcomes, newest remittance first, and where to continue."""
+    found = _answers(practice_id).where(RemittanceClaim.outcome.in_(outcomes))
+    if remittance_id is not None:
+        found = found.where(RemittanceClaim.remittance_id == remittance_id)
+    if after is not None:
+        later = and_(RemittanceClaim.remittance_id == after[0], RemittanceClaim.ordinal > after[1])
+        found = found.where((RemittanceClaim.remittance_id < after[0]) | later)
+    ordered = found.order_by(RemittanceClaim.remittance_id.desc(), RemittanceClaim.ordinal).limit(limit + 1)
+    rows, last = paging.cut([AnswerRow(*row) for row in session.execute(ordered)], limit)
+    return rows, (last.remittance_id, last.ordinal) if last else None
+
+
+def list_answers_on_claim(session: Session, practice_id: int, claim_id: int) -> list[ClaimAnswer]:
+    """Return the answers on a claim (internal id) in the order in which they came, line by line."""
+    of_remittance = and_(
+        Remittance.practice_id == RemittanceClaim.practice_id, Remittance.id == RemittanceClaim.remittance_id
+    )
+    rows = session.execute(
+        _answers(practice_id)
+        .join(Remittance, of_remittance)
+        .add_columns(Remittance.payer_name, Remittance.trace, Remittance.paid_on)
+        .where(RemittanceClaim.claim_id == claim_id)
+        .order_by(RemittanceClaim.remittance_id, RemittanceClaim.ordinal)
+    ).all()
+    found = []
+    for row in rows:
+        answer = AnswerRow(*row[:-3])
+        lines = select(RemittanceLine).where(
+            RemittanceLine.practice_id == practice_id, RemittanceLine.remittance_id == answer.remittance_id,
+            RemittanceLine.claim_ordinal == answer.ordinal,
+        )  # fmt: skip
+        found.append(
+            ClaimAnswer(
+                answer, row.payer_name, row.trace, row.paid_on,
+                session.scalars(lines.order_by(RemittanceLine.ordinal)).all(),
+            )
+        )  # fmt: skip
+    return found
+
+
+def list_candidates(session: Session, practice_id: int, remittance_id: int, ordinal: int) -> list[Claim]:
+    """Return claims with the charge and a date of service of an answer, for a person to match.
+
+    Those of a patient with the member id are first.
+    """
+    row = session.get(RemittanceClaim, (practice_id, remittance_id, ordinal))
+    if row is None:
+        raise NotFound(f"Remittance {remittance_id} has no claim {ordinal}.")
+    of_patient = and_(Patient.practice_id == Claim.practice_id, Patient.id == Claim.patient_id)
+    found = (
+        select(Claim)
+        .join(Patient, of_patient)
+        .where(Claim.practice_id == practice_id, Claim.billed == abs(row.charge_cents))
+        .order_by((Patient.external_id == row.member_id).desc(), Claim.service_date.desc(), Claim.id)
+        .limit(CANDIDATES_MAX)
+    )
+    if row.first_on is not None:
+        found = found.where(Claim.service_date.between(row.first_on, row.last_on))
+    return list(session.scalars(found))
+
+
+def _outcomes(session: Session, practice_id: int, remittance_ids: Collection[int]) -> dict[int, dict[Outcome, int]]:
+    key = (RemittanceClaim.remittance_id, RemittanceClaim.outcome)
+    counted = select(*key, func.count()).where(
+        RemittanceClaim.practice_id == practice_id, RemittanceClaim.remittance_id.in_(remittance_ids)
+    )
+    found: dict[int, dict[Outcome, int]] = {}
+    for remittance_id, outcome, count in session.execute(counted.group_by(*key)):
+        found.setdefault(remittance_id, {})[outcome] = count
+    return found
+
+
+def _answers(practice_id: int) -> Select[*tuple[Any, ...]]:
+    of_claim = and_(Claim.practice_id == RemittanceClaim.practice_id, Claim.id == RemittanceClaim.claim_id)
+    by = and_(User.practice_id == RemittanceClaim.practice_id, User.id == RemittanceClaim.decided_by)
+    return (
+        select(
+            RemittanceClaim.remittance_id, RemittanceClaim.ordinal, RemittanceClaim.claim_number, Claim.external_id,
+            RemittanceClaim.status, RemittanceClaim.payer_claim_id, RemittanceClaim.payer_role,
+            RemittanceClaim.charge_cents, RemittanceClaim.paid_cents, RemittanceClaim.patient_cents,
+            RemittanceClaim.first_on, RemittanceClaim.outcome, RemittanceClaim.reasons, RemittanceClaim.posted_at,
+            User.name, RemittanceClaim.note,
+        )
+        .select_from(RemittanceClaim)
+        .outerjoin(Claim, of_claim)
+        .outerjoin(User, by)
+        .where(RemittanceClaim.practice_id == practice_id)
+    )  # fmt: skip

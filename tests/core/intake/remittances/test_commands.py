@@ -1,0 +1,150 @@
+"""What a person does with held answers, and what pages show of them."""
+
+import datetime as dt
+
+import pytest
+
+from core.access.permissions import Actor
+from core.errors import NotAllowed
+from core.intake.remittances import commands, queries
+from core.intake.remittances.commands import AnswerKey, BadReason, NotHeld, StillHeld
+from core.intake.remittances.posting_rules import BadPostingRule, set_rule
+from core.ledger.adjustment_limits import AdjustmentOverLimit
+from core.models.ledger import GroupCode
+from core.models.remittances import Outcome, RuleAction
+from tests.factories import TODAY, GivenPractice, Line
+from tests.remittances import SERVICE_ON, answers, clp, posted, st, svc, take_transactions
+
+FIRST = AnswerKey(1, 1)
+PAID = ("100", "70", svc("100", "70", "CO*45*20", "PR*2*10"))
+
+
+def given(practice: GivenPractice, number: str = "A1") -> None:
+    practice.claim(number, Line(insurance=10_000), service_date=SERVICE_ON)
+
+
+def test_a_person_matches_and_posts_a_held_answer_once(practice: GivenPractice, approver: Actor) -> None:
+    given(practice)
+    take_transactions(practice, st(clp("0", *PAID, patient="10", day="20260102"), paid="70"))
+    with practice.sessions() as session:
+        assert [claim.external_id for claim in queries.list_candidates(session, practice.id, 1, 1)] == ["A1"]
+
+    with pytest.raises(NotAllowed):
+        practice.act(commands.match, FIRST, "A1", by=approver)
+    for _ in range(2):
+        assert practice.act(commands.match, FIRST, "A1").reasons == ["matched_by_hand"]
+    for _ in range(2):
+        assert practice.act(commands.post, FIRST, note="Called the payer").outcome is Outcome.WARNED
+
+    assert sum(cents for *_, cents in posted(practice, "A1")) == -9_000
+    assert practice.read("A1").patient_due == 1_000
+    with pytest.raises(NotHeld):
+        practice.act(commands.match, FIRST, "A1")
+    with pytest.raises(NotHeld):
+        practice.act(commands.ignore, FIRST, "Too late")
+    acts = [entry.act for entry in practice.audited() if entry.subject == "remittance:1"]
+    assert acts == ["remittance.matched", "remittance.posted"]
+    assert practice.violations() == []
+
+
+def test_a_claim_that_was_imported_after_its_remittance_is_found(practice: GivenPractice) -> None:
+    take_transactions(practice, st(clp("A1", *PAID, patient="10"), paid="70"))
+    with pytest.raises(StillHeld, match="no claim of the practice has this number"):
+        practice.act(commands.post, FIRST)
+    given(practice)
+
+    assert practice.act(commands.post, FIRST).outcome is Outcome.POSTED
+    assert practice.read("A1").patient_due == 1_000
+
+
+def test_a_person_cannot_post_what_does_not_balance_or_exceeds_the_limit(practice: GivenPractice) -> None:
+    given(practice)
+    given(practice, "A2")
+    wrong = clp("A1", "100", "70", svc("100", "70", "CO*45*20.01", "PR*2*10"), patient="10")
+    take_transactions(practice, st(wrong, clp("A2", *PAID, patient="10"), paid="140.01"))
+    assert [reasons for *_, reasons in answers(practice)][1] == ["remittance_held"]
+
+    with pytest.raises(StillHeld, match="differs from its payment"):
+        practice.act(commands.post, FIRST)
+    practice.limit(claim=1_999)
+    with pytest.raises(AdjustmentOverLimit):
+        practice.act(commands.post, AnswerKey(1, 2))
+    practice.limit(claim=2_000)
+    assert practice.act(commands.post, AnswerKey(1, 2)).reasons == ["remittance_held"]
+    assert posted(practice, "A1") == []
+    assert practice.violations() == []
+
+
+def test_a_person_chooses_another_date_for_a_closed_month(practice: GivenPractice) -> None:
+    given(practice)
+    practice.sql(
+        "INSERT INTO period (practice_id, month, state, closed_at, totals, digest) "
+        "VALUES (:id, '2026-01-01', 'closed', '2026-02-02', '{}', '')",
+        id=practice.id,
+    )
+    take_transactions(practice, st(clp("A1", *PAID, patient="10"), paid="70"))
+
+    with pytest.raises(StillHeld, match="closed"):
+        practice.act(commands.post, FIRST)
+    with pytest.raises(StillHeld, match="future"):
+        practice.act(commands.post, FIRST, posted_on=TODAY + dt.timedelta(days=1))
+    practice.act(commands.post, FIRST, posted_on=dt.date(2026, 2, 1))
+
+    assert practice.read("A1").last_payment_on == dt.date(2026, 2, 1)
+
+
+def test_an_ignored_answer_leaves_the_list_with_a_reason(practice: GivenPractice) -> None:
+    take_transactions(practice, st(clp("A1", *PAID, patient="10"), clp("A2", *PAID, patient="10"), paid="140"))
+
+    with pytest.raises(BadReason):
+        practice.act(commands.ignore, FIRST, " ")
+    for _ in range(2):
+        practice.act(commands.ignore, FIRST, "Not our patient")
+
+    with practice.sessions() as session:
+        [row], more = queries.list_answers(session, practice.id, outcomes=[Outcome.IGNORED])
+        assert (row.note, row.decided_by, more) == ("Not our patient", "biller", None)
+        [held], more = queries.list_answers(session, practice.id, limit=1, remittance_id=1, outcomes=[Outcome.HELD])
+        assert (held.ordinal, more) == (2, None)
+        _, more = queries.list_answers(session, practice.id, limit=1)
+        assert more == (1, 1)
+        rest, _ = queries.list_answers(session, practice.id, after=more)
+        assert [row.ordinal for row in rest] == [2]
+        [remittance], _ = queries.list_remittances(session, practice.id)
+        assert remittance.outcomes == {Outcome.IGNORED: 1, Outcome.HELD: 1}
+
+
+def test_a_claims_answers_are_listed_line_by_line(practice: GivenPractice) -> None:
+    given(practice)
+    after = ["PLB*1234567893*20261231*L6:INT*-1"]
+    take_transactions(practice, st(clp("A1", *PAID, patient="10"), paid="71", after=after))
+
+    with practice.sessions() as session:
+        [one] = queries.list_answers_on_claim(session, practice.id, practice.read("A1").id)
+        assert (one.payer, one.trace, one.answer.outcome) == ("EXAMPLE PLAN", "T000001", Outcome.POSTED)
+        assert [(line.ordinal, line.line, line.paid_cents) for line in one.lines] == [(1, 1, 7_000)]
+        [provider] = queries.list_provider_adjustments(session, practice.id, 1)
+        assert (provider.reason, provider.cents) == ("L6", -100)
+
+
+def test_a_posting_rule_changes_later_postings_only(practice: GivenPractice, admin: Actor) -> None:
+    def era(number: str, place: int) -> None:
+        claim = clp(number, "100", "80", svc("100", "80", "CO*97*20"))
+        take_transactions(practice, st(claim, paid="80", number=place))
+
+    given(practice)
+    given(practice, "A2")
+    era("A1", 1)
+    with pytest.raises(NotAllowed):
+        practice.act(set_rule, GroupCode.CONTRACTUAL, "97", RuleAction.POST)
+    for _ in range(2):
+        practice.act(set_rule, GroupCode.CONTRACTUAL, "97", RuleAction.POST, by=admin)
+    era("A2", 2)
+
+    assert (practice.read("A1").insurance_due, practice.read("A2").insurance_due) == (2_000, 0)
+    with pytest.raises(BadPostingRule, match="Allowed: transfer, track, hold"):
+        practice.act(set_rule, GroupCode.PATIENT_RESPONSIBILITY, "1", RuleAction.POST, by=admin)
+    practice.act(set_rule, GroupCode.CONTRACTUAL, "97", None, by=admin)
+    changes = [entry.facts for entry in practice.audited("posting_rule.changed")]
+    assert [(one["action_before"], one["action"]) for one in changes] == [(None, "post"), ("post", None)]
+    assert practice.violations() == []
