@@ -32,6 +32,7 @@ _MODULES: Final = {
     "previews": ("preview", "reverse", "show"),
     "reasons": ("reason",),
     "recoveries": ("recoveries",),
+    "remittances": ("remittances",),
     "reports": ("report",),
     "rule_limits": ("rule-limit", "rule-limits"),
     "schedules": ("schedule", "time-zone"),

@@ -100,6 +100,7 @@ API_RIGHTS = {
         GET /schedule-runs   GET /schedule-runs/1   GET /write-off-reasons   GET /postings   GET /postings.csv
         GET /posting-files   GET /posting-files/1   GET /posting-files/1/write-offs.csv   GET /posting-layouts
         GET /notices   POST /notices/read
+        GET /remittances   GET /remittances/1   GET /remittance-claims   GET /posting-rules
     """,
     Action.SEND_WRITE_OFFS: "POST /posting-files   POST /posting-layouts   DELETE /posting-layouts/1",
     Action.PREVIEW_JOB: "POST /settle-jobs   PUT /settle-jobs/1/name   POST /settle-jobs/1/discard",
@@ -116,7 +117,8 @@ API_RIGHTS = {
     """,
     Action.POST: """
         POST /claims/C00001/postings   POST /claims/C00001/postings/11/void   POST /claims/C00001/refunds
-        POST /claims/C00001/credit-transfers
+        POST /claims/C00001/credit-transfers   POST /remittances/1/claims/1/match
+        POST /remittances/1/claims/1/post   POST /remittances/1/claims/1/ignore
     """,
     Action.HOLD: "PUT /claims/C00001/hold",
     Action.IMPORT: """
@@ -135,6 +137,7 @@ API_RIGHTS = {
         PUT /limits   PATCH /limits   PATCH /rule-limits   PUT /practice/time-zone
         POST /write-off-reasons   PUT /write-off-reasons/charity
         POST /write-off-reasons/charity/retire   POST /write-off-reasons/charity/restore
+        PUT /posting-rules/CO/A2
     """,
     Action.MANAGE_SCHEDULES: """
         POST /schedules   PUT /schedules/1   DELETE /schedules/1   POST /schedules/1/pause   POST /schedules/1/resume
@@ -182,6 +185,9 @@ BODIES = {
     r"/search$": {"text": "an"},
     r"/webhooks(/1)?$": {"url": "https://pm.example/hook", "events": ["job.completed"]},
     r"/notices/read$": {"through": None},
+    r"/claims/1/match$": {"claim": "C00001"},
+    r"/claims/1/ignore$": {"why": "Why"},
+    r"/posting-rules/CO/A2$": {"action": "post"},
     r"/posting-layouts$": {"name": "Ours", "layout": {"columns": [{"column": "line"}]}},
     r"/schedules/1$": {
         "name": "Small balances", "filter": {"total_due_max_cents": 5_000}, "local_time": "02:30", "weekdays": ["mon"],

@@ -37,6 +37,7 @@ from tests.core.intake.mapping.conftest import MAPPING
 from tests.core.schedules.conftest import a_request
 from tests.factories import NOW, GivenPractice, a_practice
 from tests.own_export import csv_file, rows_of
+from tests.remittances import clp, st, svc, take_transactions
 from tests.servers import Databases
 from tests.shared_app import application, engine_on
 from tests.uploads import uploads_of
@@ -108,6 +109,7 @@ def house(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
         practice.act(save_mapping, practice.id, name="Our export", mapping=MAPPING)
         webhook = practice.act(webhooks.add, url="https://pm.example/", kinds=KINDS, reach="public", by=admin)
         practice.act(webhooks.send_test, webhook.id, by=admin)
+        take_transactions(practice, st(clp("0", "100", "100", svc("100", "100")), paid="100"))  # remittance 1
         practice.act(closing.close, NOW.date().replace(month=10, day=1), by=admin)
 
         all_tokens: dict[Actor | None, str] = {}

@@ -109,6 +109,15 @@ def list_answers(
     return rows, (last.remittance_id, last.ordinal) if last else None
 
 
+def find_answer(session: Session, practice_id: int, remittance_id: int, ordinal: int) -> AnswerRow:
+    """Return one answer. Raise `NotFound`."""
+    of_answer = (RemittanceClaim.remittance_id == remittance_id, RemittanceClaim.ordinal == ordinal)
+    row = session.execute(_answers(practice_id).where(*of_answer)).one_or_none()
+    if row is None:
+        raise NotFound(f"Remittance {remittance_id} has no claim {ordinal}.")
+    return AnswerRow(*row)
+
+
 def list_answers_on_claim(session: Session, practice_id: int, claim_id: int) -> list[ClaimAnswer]:
     """Return the answers on a claim (internal id) in the order in which they came, line by line."""
     of_remittance = and_(

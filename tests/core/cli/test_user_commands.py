@@ -27,6 +27,7 @@ from tests import shared_app
 from tests.core.cli.conftest import APP, Typed
 from tests.factories import NOW, GivenPractice, Line, a_practice
 from tests.own_export import MAPPING, csv_file, rows_of
+from tests.remittances import clp, st, svc, take_transactions
 from tests.waiting import eventually
 
 BILLER, APPROVER, ADMIN = "biller@lakeside.example", "approver@lakeside.example", "admin@lakeside.example"
@@ -93,6 +94,20 @@ def sent(practice: GivenPractice, _typed: Typed) -> None:
 def waiting(practice: GivenPractice, _typed: Typed) -> None:
     practice.limit(job=1_000)
     practice.confirm(practice.preview())
+
+
+def answered(practice: GivenPractice, _typed: Typed) -> None:
+    """Import a remittance whose claim number is a placeholder."""
+    line = svc("15", "15")
+    after = ["PLB*1234567893*20261231*L6:INT*-5"]
+    take_transactions(practice, st(clp("0", "15", "15", line), paid="20", after=after))
+
+
+def matched(practice: GivenPractice, typed: Typed) -> None:
+    """Add a claim that the insurance owes, and match the answer to it."""
+    answered(practice, typed)
+    practice.claim("C1", Line(15_00))
+    typed("remittances", "match", "1", "1", "C1", by=ADMIN)
 
 
 def paid_late(practice: GivenPractice, _typed: Typed) -> None:
@@ -324,6 +339,23 @@ CASES = (
     case("schedule", "report", "1", by=BILLER, route="GET /schedule-runs/<run_id>",
          given=typed_before(SCHEDULE, ("schedule", "run-now", "1")), shown="  Job 1: insurance $20.00, patient $10"),
     case("time-zone", "America/Chicago", route="PUT /practice/time-zone", shown="Time zone set to America/Chicago. "),
+    case("remittances", "list", by=APPROVER, route="GET /remittances", given=answered,
+         shown="1  01/05/2026  EXAMPLE PLAN, T000001: $20.00, 1 held.\n"),
+    case("remittances", "show", "1", by=APPROVER, route="GET /remittances/<remittance_id>", given=answered,
+         shown="  Claims $15.00\n  Provider adjustment L6 INT: $5.00\n"),
+    case("remittances", "claims", "--outcome", "held", "--remittance", "1", by=BILLER, route="GET /remittance-claims",
+         given=answered, shown="1 1  0: charge $15.00, payment $15.00, held: the claim number is a placeholder\n"),
+    case("remittances", "match", "1", "1", "C00001", by=BILLER, given=answered,
+         route="POST /remittances/<remittance_id>/claims/<ordinal>/match",
+         shown="1 1  0 (claim C00001): charge $15.00, payment $15.00, held: a person matched it to this claim; "),
+    case("remittances", "post", "1", "1", "--note", "Called", "--date", "2026-11-01", by=BILLER,
+         route="POST /remittances/<remittance_id>/claims/<ordinal>/post", given=matched,
+         shown="payment $15.00, warned: a person matched it to this claim\n"),
+    case("remittances", "ignore", "1", "1", "--why", "Not ours", by=BILLER, given=answered,
+         route="POST /remittances/<remittance_id>/claims/<ordinal>/ignore", shown="payment $15.00, ignored: "),
+    case("remittances", "rule", "CO", "97", "post", route="PUT /posting-rules/<group>/<reason>",
+         shown="CO-97  post\n1 code with the practice's own rule.\n"),
+    case("remittances", "rules", by=BILLER, route="GET /posting-rules", shown="All codes have the default rule.\n"),
     case("report", "write-offs", "--by", "person", by=BILLER, route="GET /reports/write-offs", given=settled,
          shown="biller                           $30.00"),
     case("report", "write-off-claims", "written_off", "--person", "user-1", "--payer", "1", by=BILLER, given=settled,

@@ -1,0 +1,135 @@
+"""`settle remittances`: list payers' answers, and match, post or ignore those that are held."""
+
+from typing import Any, Final
+
+import click
+
+from core.cli import formats, options
+from core.cli.client import Api
+from core.cli.postings import posting_date_option
+from core.cli.user_command import user_command
+from core.counting import counted
+from core.models.ledger import GroupCode
+from core.models.remittances import Outcome, RuleAction
+from core.money import format_cents
+
+_REMITTANCE: Final = options.RecordNumber("remittance", where="to find it, run `settle remittances list`")
+_CLAIM: Final = options.RecordNumber("claim", where="to find it, run `settle remittances claims`")
+_DEFAULT: Final = "default"
+_remittance_argument = click.argument("remittance", type=_REMITTANCE)
+_claim_argument = click.argument("ordinal", metavar="PLACE", type=_CLAIM)
+
+
+@click.group()
+def remittances() -> None:
+    """List remittances (835), and match, post or ignore the claims that are held."""
+
+
+def _describe(one: dict[str, Any]) -> str:
+    counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in sorted(one["outcomes"].items()))
+    day = formats.day(one["paid_on"]) if one["paid_on"] else "no date"
+    held = f" Held: {one['held_because']}." if one["held_because"] else ""
+    return f"{one['id']}  {day}  {one['payer']}, {one['trace']}: {format_cents(one['paid_cents'])}, {counts}.{held}"
+
+
+def _describe_details(one: dict[str, Any]) -> str:
+    adjustments = (
+        f"  Provider adjustment {given['reason']} {given['reference']}: {format_cents(-given['cents'])}"
+        for given in one["provider_adjustments"]
+    )
+    return "\n".join([_describe(one), f"  Claims {format_cents(one['claims_cents'])}", *adjustments])
+
+
+def _describe_answer(one: dict[str, Any]) -> str:
+    words = "; ".join(one["words"])
+    claim = f" (claim {one['claim']})" if one["claim"] not in (None, one["claim_number"]) else ""
+    return (
+        f"{one['remittance_id']} {one['ordinal']}  {one['claim_number']}{claim}: charge "
+        f"{format_cents(one['charge_cents'])}, payment {format_cents(one['paid_cents'])}, "
+        f"{one['outcome'].replace('_', ' ')}{f': {words}' if words else ''}"
+    )
+
+
+def _list(answer: dict[str, Any]) -> str:
+    return "\n".join(map(_describe, answer["remittances"])) or "No remittance was imported."
+
+
+def _list_answers(answer: dict[str, Any]) -> str:
+    return "\n".join(map(_describe_answer, answer["answers"])) or "No claim matches."
+
+
+@user_command(_list, name="list", group=remittances)
+def list_remittances(api: Api) -> Any:
+    """List remittances, newest first. Each line begins with the remittance ID."""
+    return api.get_all("/remittances", "remittances")
+
+
+@user_command(_describe_details, group=remittances)
+@_remittance_argument
+def show(api: Api, remittance: int) -> Any:
+    """Show a remittance with its provider adjustments."""
+    return api.get(f"/remittances/{remittance}")
+
+
+@user_command(_list_answers, group=remittances)
+@click.option("--outcome", type=click.Choice([one.value for one in Outcome]), help="Only claims with this outcome.")
+@click.option("--remittance", type=_REMITTANCE, help="Only claims of this remittance.")
+def claims(api: Api, outcome: str | None, remittance: int | None) -> Any:
+    """List the claims that payers answered. Each line begins with the remittance ID and the claim's place in it."""
+    return api.get_all("/remittance-claims", "answers", outcome=outcome, remittance=remittance)
+
+
+@user_command(_describe_answer, group=remittances)
+@_remittance_argument
+@_claim_argument
+@click.argument("claim")
+def match(api: Api, remittance: int, ordinal: int, claim: str) -> Any:
+    """Match a held answer to a claim. Then post it."""
+    return api.post(f"/remittances/{remittance}/claims/{ordinal}/match", {"claim": claim})
+
+
+@user_command(_describe_answer, group=remittances)
+@_remittance_argument
+@_claim_argument
+@posting_date_option
+@click.option("--note", default="", help="Note, saved with the answer.")
+def post(api: Api, remittance: int, ordinal: int, posted_on: str | None, note: str) -> Any:
+    """Post a held answer, if its amounts add up."""
+    body = {"posted_on": posted_on, "note": note}
+    return api.post(f"/remittances/{remittance}/claims/{ordinal}/post", body)
+
+
+@user_command(_describe_answer, group=remittances)
+@_remittance_argument
+@_claim_argument
+@click.option("--why", required=True, help="Reason, for anyone who looks at this later.")
+def ignore(api: Api, remittance: int, ordinal: int, why: str) -> Any:
+    """Take a held answer off the list without posting it."""
+    return api.post(f"/remittances/{remittance}/claims/{ordinal}/ignore", {"why": why})
+
+
+def _list_rules(answer: dict[str, Any]) -> str:
+    count = counted(len(answer["rules"]), "code")
+    lines = [f"{one['group']}-{one['reason']}  {one['action']}" for one in answer["rules"]]
+    return (
+        "\n".join(lines) + f"\n{count} with the practice's own rule." if lines else "All codes have the default rule."
+    )
+
+
+@user_command(_list_rules, group=remittances)
+def rules(api: Api) -> Any:
+    """List the practice's own posting rules for adjustments."""
+    return api.get("/posting-rules")
+
+
+@user_command(_list_rules, group=remittances)
+@click.argument("group", type=click.Choice([one.value for one in GroupCode]))
+@click.argument("reason", metavar="CARC")
+@click.argument("action", type=click.Choice([*(one.value for one in RuleAction), _DEFAULT]))
+def rule(api: Api, group: str, reason: str, action: str) -> Any:
+    """Change the posting rule for an adjustment, such as CO 97 track. It applies to later postings."""
+    body = {"action": None if action == _DEFAULT else action}
+    return api.send("PUT", f"/posting-rules/{group}/{reason}", body=body)
+
+
+COMMANDS = [remittances]

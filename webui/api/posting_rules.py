@@ -1,0 +1,83 @@
+"""Posting rules: what is done with each adjustment of a remittance."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from flask import Response, jsonify
+from pydantic import BaseModel, Field
+
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.errors import NotFound
+from core.intake.remittances import posting_rules
+from core.models.ledger import GroupCode
+from core.models.remittances import RuleAction
+from webui.api.blueprint import api, problem_responses
+from webui.api.models import Answer
+from webui.api.remittances import REMITTANCES
+from webui.api.request_parsing import Body, requires
+from webui.shared.app_context import app_context, now
+from webui.shared.token_auth import current_actor
+
+
+class RulePath(BaseModel):
+    """The group and the reason code of an adjustment."""
+
+    group: GroupCode
+    reason: str
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Accept a known group. Raise `NotFound`."""
+        if given["group"] not in set(GroupCode):
+            raise NotFound("The group is not CO, OA, PI or PR.")
+        return cls(group=GroupCode(given["group"]), reason=given["reason"])
+
+
+class RuleChange(Body):
+    """The action."""
+
+    action: Annotated[str | None, Field(description="post, track, hold, transfer or memo; null means the default")]
+
+
+class PostingRuleAnswer(Answer):
+    """The practice's own action for an adjustment."""
+
+    group: GroupCode
+    reason: str
+    action: RuleAction
+
+
+class PostingRulesAnswer(Answer):
+    """The practice's own actions. All other adjustments have the default one."""
+
+    rules: list[PostingRuleAnswer]
+
+
+@api.get("/posting-rules", tags=[REMITTANCES], responses={200: PostingRulesAnswer})
+@requires(Action.SEE_CLAIMS)
+def list_rules() -> Response:
+    """List the practice's own posting rules for adjustments."""
+    return _rules()
+
+
+@api.put(
+    "/posting-rules/<group>/<reason>", tags=[REMITTANCES],
+    responses={200: PostingRulesAnswer, **problem_responses(400, 404, 413, 415)},
+)  # fmt: skip
+@requires(Action.CHANGE_SETTING)
+def change_rule(path: RulePath, body: RuleChange) -> Response:
+    """Change the action for an adjustment. It applies to later postings only."""
+    if body.action not in {None, *RuleAction}:
+        raise posting_rules.BadPostingRule("The action is not post, track, hold, transfer or memo.")
+    action = None if body.action is None else RuleAction(body.action)
+    with transaction(app_context().sessions) as session:
+        posting_rules.set_rule(session, path.group, path.reason, action, by=current_actor(), now=now())
+    return _rules()
+
+
+def _rules() -> Response:
+    with app_context().sessions() as session:
+        found = posting_rules.load_rules(session, current_actor().practice_id)
+    rules = [PostingRuleAnswer(group=GroupCode(key[0]), reason=key[1], action=found[key]) for key in sorted(found)]
+    return jsonify(PostingRulesAnswer(rules=rules).json_ready())
