@@ -72,8 +72,8 @@ REMITTANCE_INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE a.ordinal IS NULL""",
     ),
     "remittances_balance": Invariant(
-        "a remittance's answers and provider adjustments are complete, and each line has its answer; unless the remittance "
-        "is held, they add up to the payment",
+        "a remittance's answers and provider adjustments are complete, and each line has its answer; unless the "
+        "remittance is held, they add up to the payment",
         f"""SELECT {_REMITTANCE} FROM remittance r
             LEFT JOIN (SELECT practice_id, remittance_id, count(*) AS claims, sum(paid_cents) AS cents
                        FROM remittance_claim a WHERE {of_practice("a")} GROUP BY 1, 2) c

@@ -45,7 +45,7 @@ def rows(place: Place, sizes: Sizes) -> list[Row]:
         begin_snapshot(session)  # as `settle verify` does
         assert violations(session) == []
     rate = claims / watch.median
-    what = f"Read, record and post an 835 of {claims:,} claims with 2 lines and 7 postings"
+    what = f"Read, record and post an 835 of {claims:,} claims with 2 lines and 6 postings"
     return [
         Row(what, f"{watch.median:.1f} s", "", f"{rate:,.0f} claims/s", f"{CLAIMS_A_SECOND_MIN:,}",
             rate >= CLAIMS_A_SECOND_MIN)
