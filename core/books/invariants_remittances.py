@@ -72,7 +72,8 @@ REMITTANCE_INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE a.ordinal IS NULL""",
     ),
     "remittances_balance": Invariant(
-        "a remittance's answers and provider adjustments are complete; unless it is held, they add up to the payment",
+        "a remittance's answers and provider adjustments are complete, and each line has its answer; unless the "
+        "remittance is held, they add up to the payment",
         f"""SELECT {_REMITTANCE} FROM remittance r
             LEFT JOIN (SELECT practice_id, remittance_id, count(*) AS claims, sum(paid_cents) AS cents
                        FROM remittance_claim a WHERE {of_practice("a")} GROUP BY 1, 2) c
@@ -83,6 +84,11 @@ REMITTANCE_INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE {of_practice("r")} AND (
               (r.claims, r.claims_cents, r.provider_cents) <> (coalesce(c.claims, 0), coalesce(c.cents, 0),
                                                                coalesce(p.cents, 0))
-              OR (r.held_because IS NULL AND r.claims_cents - r.provider_cents <> r.paid_cents))""",
+              OR (r.held_because IS NULL AND r.claims_cents - r.provider_cents <> r.paid_cents))
+            UNION ALL
+            SELECT 'practice ' || l.practice_id || ', remittance ' || l.remittance_id || ', claim ' || l.claim_ordinal
+            FROM remittance_line l LEFT JOIN remittance_claim a ON a.practice_id = l.practice_id
+              AND a.remittance_id = l.remittance_id AND a.ordinal = l.claim_ordinal
+            WHERE {of_practice("l")} AND a.ordinal IS NULL""",
     ),
 }

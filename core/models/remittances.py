@@ -119,14 +119,9 @@ class RemittanceClaim(Base):
 class RemittanceLine(Base):
     """A service line of an answer (SVC), or its claim level (ordinal 0), with the adjustments (CAS)."""
 
+    # No foreign key: it would scan the answers for each line of a first import, because PostgreSQL keeps the plan that
+    # it made while there were none. `settle verify` checks that each line has its answer.
     __tablename__ = "remittance_line"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["practice_id", "remittance_id", "claim_ordinal"],
-            ["remittance_claim.practice_id", "remittance_claim.remittance_id", "remittance_claim.ordinal"],
-            name="a_line_belongs_to_an_answer",
-        ),
-    )
 
     practice_id: Mapped[PracticeId]
     remittance_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)

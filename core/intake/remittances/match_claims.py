@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ARRAY, Text, and_, any_, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.intake.remittances import reasons
@@ -54,7 +54,9 @@ def match_claims(
 
 
 def _by_number(session: Session, practice_id: int, numbers: Collection[str]) -> dict[str, int]:
-    rows = select(Claim.external_id, Claim.id).where(Claim.practice_id == practice_id, Claim.external_id.in_(numbers))
+    rows = select(Claim.external_id, Claim.id).where(
+        Claim.practice_id == practice_id, Claim.external_id == any_(cast(list(numbers), ARRAY(Text)))
+    )
     return dict(session.execute(rows).all()) if numbers else {}
 
 

@@ -145,11 +145,6 @@ def _create_line() -> None:
         *_needed(_JSON, "adjustments", "remarks"),
         *_needed(sa.Text(), "control_number"),
         sa.Column("line", sa.SmallInteger(), nullable=True),
-        sa.ForeignKeyConstraint(
-            [*_KEY, "claim_ordinal"],
-            ["remittance_claim.practice_id", "remittance_claim.remittance_id", "remittance_claim.ordinal"],
-            name="a_line_belongs_to_an_answer",
-        ),
         sa.PrimaryKeyConstraint(*_KEY, "claim_ordinal", "ordinal", name="pk_remittance_line"),
     )
 
