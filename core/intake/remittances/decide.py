@@ -80,8 +80,15 @@ def _cross_check(answer: Answer, claim: OurClaim, role: PaidBy | None) -> list[s
         codes.append("service_date_differs")
     if any(one.role is role and one.postings for one in claim.earlier):
         codes.append("answered_before")
+    if answer.member_id and claim.members and _plain(answer.member_id) not in map(_plain, claim.members):
+        codes.append("member_differs")
     codes += ["negative_line"] * any(line.paid_cents < 0 for line in answer.lines)
     return codes
+
+
+def _plain(member_id: str) -> str:
+    """Return a member id as two systems would both write it."""
+    return "".join(filter(str.isalnum, member_id)).upper()
 
 
 def _check_actions(answer: Answer, context: Context) -> list[str]:

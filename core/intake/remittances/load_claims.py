@@ -16,6 +16,7 @@ from core.models.jobs import JobStatus, SettleJob
 from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
 from core.models.practices import Payer, PayerClass
 from core.models.remittances import POSTED_OUTCOMES, Remittance, RemittanceClaim, RemittanceLine
+from core.models.sent_claims import SentClaim, SentLine
 
 SOURCE: Final = "remittance"  # of postings; the id is REMITTANCE.CLAIM.N
 # A job in another status skips a claim that has changed.
@@ -39,13 +40,14 @@ def load_claims(
     """Return the claims by id. Those in `reversed_ids` have the amounts and postings of their earlier answers."""
     lines = _lines(session, practice_id, claim_ids)
     in_jobs = _in_running_jobs(session, practice_id, claim_ids)
+    members = _members(session, practice_id, claim_ids)
     found = {}
     for row in session.execute(_claims(practice_id, claim_ids)):
         insurers = [PaidBy.PRIMARY] * bool(row.has_primary) + [PaidBy.SECONDARY] * bool(row.has_secondary)
         own = lines.get(row.id, [])
         found[row.id] = OurClaim(
             row.id, row.external_id, row.service_date, tuple(insurers), row.id in in_jobs,
-            row.billing_status == SETTLED, row.has_write_offs, own,
+            row.billing_status == SETTLED, row.has_write_offs, own, frozenset(members.get(row.id, ())),
         )  # fmt: skip
     _add_earlier(session, practice_id, found, payer)
     if reversed_ids:
@@ -97,15 +99,42 @@ def _lines(session: Session, practice_id: int, claim_ids: Collection[int]) -> di
     )  # fmt: skip
     amounts = [func.coalesce(sums.c[name], 0) for name in list(sums.c.keys())[2:]]
     of_line = and_(sums.c.claim_id == LineItem.claim_id, sums.c.line == LineItem.number)
+    of_sent = and_(
+        SentLine.practice_id == LineItem.practice_id, SentLine.claim_id == LineItem.claim_id,
+        SentLine.line == LineItem.number,
+    )  # fmt: skip
     rows = session.execute(
-        select(LineItem.claim_id, LineItem.number, LineItem.procedure_code, *amounts)
+        select(
+            LineItem.claim_id,
+            LineItem.number,
+            LineItem.procedure_code,
+            *amounts,
+            func.coalesce(SentLine.control_number, ""),
+            SentLine.modifiers,
+        )
         .outerjoin(sums, of_line)
+        .outerjoin(SentLine, of_sent)
         .where(LineItem.practice_id == practice_id, _is_in(LineItem.claim_id, claim_ids))
         .order_by(LineItem.claim_id, LineItem.number)
     )
     found: defaultdict[int, list[OurLine]] = defaultdict(list)
-    for claim_id, *columns in rows:
-        found[claim_id].append(OurLine(*columns))
+    for claim_id, *columns, modifiers in rows:
+        line = OurLine(*columns)
+        line.modifiers = None if modifiers is None else tuple(modifiers.split())
+        found[claim_id].append(line)
+    return found
+
+
+def _members(session: Session, practice_id: int, claim_ids: Collection[int]) -> dict[int, set[str]]:
+    """Return the subscribers' member ids with which the claims were sent."""
+    rows = session.execute(
+        select(SentClaim.claim_id, SentClaim.member_id).where(
+            SentClaim.practice_id == practice_id, _is_in(SentClaim.claim_id, claim_ids), SentClaim.member_id != ""
+        )
+    )
+    found: defaultdict[int, set[str]] = defaultdict(set)
+    for claim_id, member_id in rows:
+        found[claim_id].add(member_id or "")
     return found
 
 

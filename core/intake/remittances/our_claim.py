@@ -72,6 +72,7 @@ class OurClaim:
     is_settled: bool
     has_write_offs: bool  # also reversed ones
     lines: list[OurLine]
+    members: frozenset[str] = frozenset()  # member ids that it was sent with; none: unknown
     earlier: list[EarlierAnswer] = field(default_factory=list)
 
     @property

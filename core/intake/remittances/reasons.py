@@ -20,6 +20,7 @@ _ANSWER: Final = {
     "shared_number": Reason("several patients of the remittance have this claim number"),
     "charge_differs": Reason("the charge differs from the claim's charges"),
     "service_date_differs": Reason("the claim's date of service is not among the payer's dates", may_accept=True),
+    "member_differs": Reason("the patient's member ID is not one that the claim was sent with", may_accept=True),
     "no_such_payer": Reason("the claim has no such payer: add the payer to the claim first"),
     "line_unmatched": Reason("a service line cannot be matched to one line of the claim"),
     "unsent_line_paid": Reason("the payer pays a service line that is not on the claim"),

@@ -11,6 +11,7 @@ from core.db.engine import transaction as begin
 from core.models.claims import ClaimStatus
 from core.models.practices import Office, PayerClass
 from core.models.remittances import ProviderAdjustment, Remittance, RemittanceLine
+from core.models.sent_claims import SentClaim, SentLine
 from tests.factories import NOW, GivenPractice, Line
 from tests.remittances import SERVICE_ON, answers, clp, posted, st, svc, take, write
 
@@ -193,6 +194,26 @@ def test_a_fault_after_the_last_claim_holds_what_is_before_it(practice: GivenPra
 
     assert take(practice, file).transactions[0].because == "group_count"
     assert due(practice) == (10_000, 0)
+
+
+def test_lines_are_matched_by_what_the_practice_sent(practice: GivenPractice, tmp_path: Path) -> None:
+    practice.claim("A1", Line(5_000), Line(5_000), service_date=SERVICE_ON)
+    claim_id = practice.read("A1").id
+    with begin(practice.sessions) as session:
+        keys = {"practice_id": practice.id, "claim_id": claim_id}
+        session.add_all(
+            [
+                SentLine(**keys, line=1, control_number="X1", modifiers="25"),
+                SentLine(**keys, line=2, control_number="X2", modifiers=""),
+                SentClaim(**keys, payer_order="P", member_id="W1"),
+            ]
+        )
+    second, first = svc("50", "10", "CO*45*40", control="X2"), svc("50", "50", code="HC:99213:25", control="X1")
+
+    take(practice, write(tmp_path / "a.835", st(clp("A1", "100", "60", second, first), paid="60")))
+
+    assert answers(practice) == [("A1", "posted", [])]
+    assert [(line, cents) for line, _, _, cents in posted(practice, "A1")] == [(1, -5_000), (2, -1_000), (2, -4_000)]
 
 
 def test_numbers_are_matched_exactly_then_cut_then_by_the_payers_own(practice: GivenPractice, tmp_path: Path) -> None:

@@ -125,6 +125,7 @@ def test_posted_with_warning_if_modifiers_differ_or_the_version_is_old() -> None
     claim = our(100)
     claim.lines[0].modifiers = ("25",)
     assert decided(PAID, claim).reasons == ["modifiers_differ"]
+    assert decided(PAID, our(100, members=frozenset({"w-1", "W2"}))).reasons == [], "one of the ids that were sent"
     old = decided(PAID, our(100), old=True, context=replace(CONTEXT, warnings=("old_version",)))
     assert (old.outcome, old.reasons) == (Outcome.WARNED, ["old_version"])
 
@@ -137,6 +138,7 @@ LINE = svc("100", "80", "CO*45*20")
     [
         ("charge_differs", clp("A1", "90", "70", svc("90", "70", "CO*45*20")), our(100)),
         ("service_date_differs", clp("A1", "100", "80", LINE, day="20260301"), our(100)),
+        ("member_differs", clp("A1", "100", "80", LINE), our(100, members=frozenset({"W2"}))),
         ("no_such_payer", clp("A1", "100", "80", LINE), our(100, payers=())),
         ("line_unmatched", clp("A1", "100", "0", svc("100", "0", "CO*45*100", code="HC:99999")), our(100)),
         ("unsent_line_paid", clp("A1", "100", "80", svc("100", "80", "CO*45*20", code="HC:99999")), our(100)),
