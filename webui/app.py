@@ -27,6 +27,7 @@ from webui.claims import (
     exclusions,
     feed,
     recoveries,
+    remittances,
     write_off_report,
     write_offs,
 )
@@ -147,10 +148,10 @@ def _register_operations(app: OpenAPI) -> None:
 
 
 def _register_practice_pages(app: OpenAPI) -> None:
-    """Register imports, month-end close, credits, exclusions, reasons, the audit and the pages about write-offs."""
+    """Register imports, remittances, month-end close, credits, exclusions, reasons, audit and write-offs."""
     for pages in (
-        import_pages, upload, import_mappings, months, posting_date, credit_balances, aging, recoveries, exclusions,
-        reasons, audit, write_offs, write_off_report, claim_list,
+        import_pages, upload, import_mappings, months, posting_date, credit_balances, aging, recoveries, remittances,
+        exclusions, reasons, audit, write_offs, write_off_report, claim_list,
     ):  # fmt: skip
         app.register_blueprint(pages.blueprint)
 

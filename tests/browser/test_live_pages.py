@@ -12,6 +12,7 @@ from core.jobs.keys import JobKey
 from core.models.people import Role
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import NOW, GivenPractice, Line, ticking
+from tests.remittances import clp, st, svc, take_transactions
 from tests.zone_files import a_database, using
 
 pytestmark = no_browser
@@ -135,11 +136,13 @@ def test_axe_finds_nothing_on_any_page(practice: GivenPractice, open_as: OPEN, w
     practice.settle()
     practice.preview({"claim_ids": ["A/1"]}, key="second")
     job = a_running_job(practice)
+    take_transactions(practice, st(clp("0", "15", "15", svc("15", "15")), paid="15"))
     admin = practice.person("m.chen@lakeside.example", Role.ADMIN)
     pages = ["/jobs", "/jobs/1", f"/jobs/{job.job_id}", "/claims/A~2F1", "/claims/CREDIT", "/settings", "/no-such-page",
              "/claims", "/jobs/1/certificate", "/audit", "/users", "/exclusions", "/operations", "/schedules",
              "/schedule-runs", "/schedules/new", "/approvals", "/months", "/credits", "/aging", "/late-payments",
-             "/reports/write-offs", "/jobs/1/reverse", "/jobs?status=completed", "/search"]  # fmt: skip
+             "/reports/write-offs", "/jobs/1/reverse", "/jobs?status=completed", "/search", "/remittances",
+             "/remittances/1", "/remittances/1/claims/1"]  # fmt: skip
     page = open_as("/sign-in", None, **window)
     assert faults_of(page) == ""
     page = open_as("/jobs", admin, **window)

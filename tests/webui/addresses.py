@@ -28,7 +28,7 @@ RIGHTS = {
         GET /write-offs/files/1/write-offs.csv   GET /write-offs/download   GET /reports/write-offs
         GET /reports/write-offs/write-offs.csv   GET /reports/write-offs/claims
         GET /notices   GET /notices/unread   POST /notices/1/open   POST /notices/1/read   POST /notices/read
-        POST /notices/mail
+        POST /notices/mail   GET /remittances   GET /remittances/1   GET /remittances/1/claims/1
     """,
     Action.SEND_WRITE_OFFS: """
         POST /write-offs/files   GET /write-offs/layouts/new   GET /write-offs/layouts/1   POST /write-offs/layouts
@@ -48,6 +48,7 @@ RIGHTS = {
     Action.POST: """
         POST /claims/C00001/postings   GET /claims/C00001/postings/11/void   POST /claims/C00001/postings/11/void
         GET /claims/C00001/credits/1/patient   POST /claims/C00001/credits/1/patient
+        POST /remittances/1/claims/1/match   POST /remittances/1/claims/1/post   POST /remittances/1/claims/1/ignore
     """,
     Action.HOLD: "POST /claims/C00001/hold",
     Action.IMPORT: """
@@ -199,7 +200,7 @@ TIMES = {"user_session", "api_token"}
 NAVIGATION = {
     "/claims", "/jobs", "/approvals", "/schedules", "/schedule-runs", "/credits", "/aging", "/late-payments",
     "/exclusions", "/imports", "/import-mappings", "/months", "/settings", "/reasons", "/write-offs", "/users",
-    "/audit", "/operations", "/reports/write-offs", "/webhooks",
+    "/audit", "/operations", "/reports/write-offs", "/webhooks", "/remittances",
 }  # fmt: skip
 # The fields of all forms, each with a value that its form accepts.
 FIELDS = {

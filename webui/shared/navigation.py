@@ -33,6 +33,7 @@ SECTIONS: Final = (
                 ("feed", "feed_views", "claim_list", "claims", "claim_work", "corrections"),
             ),
             NavItem("Write-offs to post", "write_offs.index", ("write_offs",)),
+            NavItem("Remittances", "remittances.index", ("remittances",)),
             NavItem("Credits", "credits.index", ("credits",)),
             NavItem("A/R aging", "aging.show", ("aging",)),
             NavItem("Write-offs report", "write_off_report.show", ("write_off_report",)),

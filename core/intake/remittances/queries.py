@@ -118,6 +118,15 @@ def find_answer(session: Session, practice_id: int, remittance_id: int, ordinal:
     return AnswerRow(*row)
 
 
+def list_lines(session: Session, practice_id: int, remittance_id: int, ordinal: int) -> Sequence[RemittanceLine]:
+    """Return the lines of one answer. Ordinal 0 is the claim level."""
+    of_answer = (
+        RemittanceLine.practice_id == practice_id, RemittanceLine.remittance_id == remittance_id,
+        RemittanceLine.claim_ordinal == ordinal,
+    )  # fmt: skip
+    return session.scalars(select(RemittanceLine).where(*of_answer).order_by(RemittanceLine.ordinal)).all()
+
+
 def list_answers_on_claim(session: Session, practice_id: int, claim_id: int) -> list[ClaimAnswer]:
     """Return the answers on a claim (internal id) in the order in which they came, line by line."""
     of_remittance = and_(
@@ -133,16 +142,8 @@ def list_answers_on_claim(session: Session, practice_id: int, claim_id: int) -> 
     found = []
     for row in rows:
         answer = AnswerRow(*row[:-3])
-        lines = select(RemittanceLine).where(
-            RemittanceLine.practice_id == practice_id, RemittanceLine.remittance_id == answer.remittance_id,
-            RemittanceLine.claim_ordinal == answer.ordinal,
-        )  # fmt: skip
-        found.append(
-            ClaimAnswer(
-                answer, row.payer_name, row.trace, row.paid_on,
-                session.scalars(lines.order_by(RemittanceLine.ordinal)).all(),
-            )
-        )  # fmt: skip
+        lines = list_lines(session, practice_id, answer.remittance_id, answer.ordinal)
+        found.append(ClaimAnswer(answer, row.payer_name, row.trace, row.paid_on, lines))
     return found
 
 

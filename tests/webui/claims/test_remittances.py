@@ -1,0 +1,68 @@
+"""The pages of remittances: what was posted, what is held and why, and a user's decision on a held answer."""
+
+from tests.factories import GivenPractice, Line
+from tests.remittances import clp, st, svc, take_transactions
+from tests.webui.conftest import Browser, page_text
+
+AFTER = ["PLB*1234567893*20261231*L6:INT*-5"]
+
+
+def _decisions(browser: Browser, page: str) -> list[str]:
+    """Return the forms that decide an answer."""
+    return [form for form in browser.forms(page) if form.startswith("/remittances")]
+
+
+def answered(practice: GivenPractice) -> None:
+    """Import a remittance with a posted answer, and one whose claim number is a placeholder."""
+    practice.claim("A1", Line(100_00))
+    practice.claim("C1", Line(15_00))
+    paid = clp("A1", "100", "70", svc("100", "70", "CO*45*20", "PR*2*10"), patient="10")
+    take_transactions(practice, st(paid, clp("0", "15", "15", svc("15", "15")), paid="90", after=AFTER))
+
+
+def test_a_remittance_shows_a_deposit_that_ties_and_why_each_answer_is_held(
+    practice: GivenPractice, biller: Browser
+) -> None:
+    assert "No remittance has been imported yet." in biller.says("/remittances")
+    answered(practice)
+
+    assert "T000001 $90.00 $85.00 -$5.00 1 0 1 era.835" in biller.says("/remittances")
+    shown = biller.says("/remittances/1")
+    assert "Claims $85.00 − provider adjustments -$5.00 = payment $90.00" in shown
+    assert "Held 1 Posted 1" in shown
+    assert "The claim number is a placeholder." in shown
+    assert "1234567893 L6 INT -$5.00" in shown
+    assert "A1" in biller.says("/remittances/1?outcome=posted")
+    lines = biller.says("/remittances/1/claims/1")
+    assert "CO-45 $20.00 post" in lines
+    assert "PR-2 $10.00 transfer" in lines
+    assert not _decisions(biller, "/remittances/1/claims/1")
+
+
+def test_a_held_answer_is_matched_and_posted_once(practice: GivenPractice, biller: Browser) -> None:
+    answered(practice)
+    page = "/remittances/1/claims/2"
+
+    wrong = biller.post(f"{page}/match", on=page, claim="No such claim")
+    assert (wrong.status_code, "There is no claim" in page_text(wrong)) == (404, True)
+    assert biller.post(f"{page}/match", on=page, claim="C1").location == page
+    assert "A person matched it to this claim." in biller.says(page)
+    bad = biller.post(f"{page}/post", on=page, posted_on="13/45/2026")
+    assert (bad.status_code, "Enter a date, or leave it blank." in page_text(bad)) == (422, True)
+    for _ in range(2):
+        assert biller.post(f"{page}/post", on="/remittances", note="Called").location == "/remittances/1"
+
+    assert (practice.read("C1").insurance_due, practice.violations()) == (0, [])
+    assert not _decisions(biller, page)
+
+
+def test_an_answer_is_ignored_only_with_a_reason(practice: GivenPractice, biller: Browser) -> None:
+    answered(practice)
+    page = "/remittances/1/claims/2"
+
+    blank = biller.post(f"{page}/ignore", on=page, why=" ")
+    assert (blank.status_code, "Give the reason" in page_text(blank)) == (422, True)
+    biller.post(f"{page}/ignore", on=page, why="Not ours")
+
+    assert "Not ours" in biller.says("/remittances/1?outcome=ignored")
+    assert (practice.read("C1").insurance_due, practice.violations()) == (15_00, [])

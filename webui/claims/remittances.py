@@ -1,0 +1,134 @@
+"""Remittances (835): the list, one remittance with its answers, and the page where a user decides a held answer."""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Blueprint, render_template, request
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+
+from core.access.permissions import Action
+from core.db.base import BIGINT_MAX
+from core.errors import NotFound, Refusal
+from core.intake.remittances import commands, queries, reasons
+from core.intake.remittances.commands import AnswerKey, BadReason
+from core.models.remittances import Outcome
+from core.practices import practice_days
+from core.reading import NOTE_CHARACTERS_MAX
+from webui.claims.exclusions import parse_optional_date
+from webui.shared import acts, page_arguments
+from webui.shared.app_context import app_context, now
+from webui.shared.auth import current_actor, current_practice, requires
+
+_RULE: Final = f"/<int(max={BIGINT_MAX}):remittance_id>"
+_ANSWER_RULE: Final = f"{_RULE}/claims/<int(max={BIGINT_MAX}):ordinal>"
+OUTCOME_WORDS: Final = {
+    Outcome.HELD: "Held",
+    Outcome.WARNED: "Posted with a warning",
+    Outcome.POSTED: "Posted",
+    Outcome.NOTHING_TO_POST: "Nothing to post",
+    Outcome.IGNORED: "Ignored",
+}
+
+blueprint = Blueprint("remittances", __name__, url_prefix="/remittances")
+
+
+@blueprint.get("")
+@requires(Action.SEE_CLAIMS)
+def index() -> str:
+    """Show the remittances, newest first."""
+    with app_context().sessions() as db:
+        rows, older = queries.list_remittances(
+            db, current_actor().practice_id, before=page_arguments.number("before") or None
+        )
+        return render_template("remittances/index.html", rows=rows, older=older, outcomes=Outcome)
+
+
+@blueprint.get(_RULE)
+@requires(Action.SEE_CLAIMS)
+def show(remittance_id: int) -> str:
+    """Show a remittance and its answers with one outcome: first those that are held, if any."""
+    practice_id = current_actor().practice_id
+    with app_context().sessions() as db:
+        row = queries.find_remittance(db, practice_id, remittance_id)
+        present = [outcome for outcome in OUTCOME_WORDS if row.outcomes.get(outcome)]
+        wanted = request.args.get("outcome", "")
+        outcome = Outcome(wanted) if wanted in set(Outcome) else next(iter(present), Outcome.HELD)
+        after = page_arguments.number("after")
+        answers, last = queries.list_answers(
+            db, practice_id, outcomes=[outcome], remittance_id=remittance_id,
+            after=(remittance_id, after) if after else None,
+        )  # fmt: skip
+        return render_template(
+            "remittances/show.html", row=row, one=row.remittance, answers=answers, outcome=outcome, present=present,
+            outcome_words=OUTCOME_WORDS, describe=reasons.describe, next_after=last[1] if last else None,
+            adjustments=queries.list_provider_adjustments(db, practice_id, remittance_id),
+        )  # fmt: skip
+
+
+@blueprint.get(_ANSWER_RULE)
+@requires(Action.SEE_CLAIMS)
+def answer(remittance_id: int, ordinal: int) -> str:
+    """Show one answer with its lines, and the forms for users who may decide it."""
+    return _answer_page(AnswerKey(remittance_id, ordinal))
+
+
+@blueprint.post(f"{_ANSWER_RULE}/match")
+@requires(Action.POST)
+def match(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
+    """Match the answer to the claim that the user names."""
+    key, number = AnswerKey(remittance_id, ordinal), request.form.get("claim", "").strip()
+    try:
+        acts.run(commands.match, key, number)
+    except NotFound as refusal:
+        if not number or refusal.facts.get("claim_id") or "claim" in refusal.message.lower():
+            return _answer_page(key, typed=request.form, faults={"claim": refusal.message}), refusal.http_status
+        raise
+    except Refusal as refusal:
+        return _answer_page(key, typed=request.form, refused=acts.sentence_on_page(refusal)), refusal.http_status
+    return acts.redirect_with("Matched. Check the answer, then post it.", "remittances.answer", **key._asdict())
+
+
+@blueprint.post(f"{_ANSWER_RULE}/post")
+@requires(Action.POST)
+def post(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
+    """Post the answer as the payer gave it."""
+    key = AnswerKey(remittance_id, ordinal)
+    posted_on, fault = parse_optional_date(request.form.get("posted_on", ""))
+    if fault:
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return _answer_page(key, typed=request.form, faults={"posted_on": fault}), status
+    try:
+        acts.run(commands.post, key, posted_on=posted_on, note=request.form.get("note", "").strip())
+    except Refusal as refusal:
+        return _answer_page(key, typed=request.form, refused=acts.sentence_on_page(refusal)), refusal.http_status
+    return acts.redirect_with("Answer posted.", "remittances.show", remittance_id=remittance_id)
+
+
+@blueprint.post(f"{_ANSWER_RULE}/ignore")
+@requires(Action.POST)
+def ignore(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
+    """Take the answer off the list of held answers. Nothing is posted."""
+    key = AnswerKey(remittance_id, ordinal)
+    try:
+        acts.run(commands.ignore, key, request.form.get("why", ""))
+    except BadReason as refusal:
+        return _answer_page(key, typed=request.form, faults={"why": refusal.message}), refusal.http_status
+    except Refusal as refusal:
+        return _answer_page(key, typed=request.form, refused=acts.sentence_on_page(refusal)), refusal.http_status
+    return acts.redirect_with("Answer ignored. Nothing was posted.", "remittances.show", remittance_id=remittance_id)
+
+
+def _answer_page(
+    key: AnswerKey, *, typed: Any = None, faults: dict[str, str] | None = None, refused: str | None = None
+) -> str:
+    practice_id = current_actor().practice_id
+    with app_context().sessions() as db:
+        found = queries.find_answer(db, practice_id, *key)
+        return render_template(
+            "remittances/answer.html", found=found, one=queries.find_remittance(db, practice_id, key[0]).remittance,
+            lines=queries.list_lines(db, practice_id, *key), is_held=found.outcome is Outcome.HELD,
+            candidates=queries.list_candidates(db, practice_id, *key) if found.outcome is Outcome.HELD else [],
+            outcome_words=OUTCOME_WORDS, describe=reasons.describe, typed=typed or MultiDict(), faults=faults or {},
+            refused=refused, note_max=NOTE_CHARACTERS_MAX, today=practice_days.today(current_practice(), now=now()),
+        )  # fmt: skip
