@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Select, Table, func, select, text
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -57,10 +58,10 @@ def test_an_accident_while_rows_are_copied_is_named_too(
     uploads.practice.sql(_FULL.partition("CREATE TRIGGER")[0].replace("disk_full", accident))
     copy_into = stages._copy_into
 
-    def fail(session: Session, stage: Table) -> AbstractContextManager[psycopg.Copy]:
-        trigger = f"CREATE TRIGGER is_full BEFORE INSERT ON {stage.name} EXECUTE FUNCTION is_full()"
+    def fail(session: Session, table: str, columns: Sequence[str]) -> AbstractContextManager[psycopg.Copy]:
+        trigger = f"CREATE TRIGGER is_full BEFORE INSERT ON {table} EXECUTE FUNCTION is_full()"
         session.execute(text(trigger))
-        return copy_into(session, stage)
+        return copy_into(session, table, columns)
 
     monkeypatch.setattr(stages, "_copy_into", fail)
     key = uploads.upload()
