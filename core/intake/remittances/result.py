@@ -121,8 +121,8 @@ class RemittanceResult:
         notes = [one.sentence() for one in self.transactions]
         if held := self.outcomes[Outcome.HELD.value]:
             notes.append(
-                f"Held: {counted(held, 'answer')}. Nothing of a held answer is posted. After the import, match, post or "
-                "ignore it on the Remittances page or with `settle remittances`."
+                f"Held: {counted(held, 'answer')}. Nothing of a held answer is posted. After the import, match, post "
+                "or ignore it on the Remittances page or with `settle remittances`."
             )
         if self.posted_later:
             notes.append(f"Posted: {counted(self.posted_later, 'answer')} held before, now that the reason is gone.")
