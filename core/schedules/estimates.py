@@ -23,7 +23,7 @@ from core.models.job_items import Verdict
 from core.models.jobs import JobKind, SettleJob
 from core.models.practices import Practice
 from core.models.schedules import Schedule
-from core.policy import facts, terms
+from core.policy import terms
 from core.practices import periods, practice_days, reasons, write_off_setting
 from core.schedules import run_times, schedule_queries
 from core.schedules.requests import ScheduleRequest
@@ -128,8 +128,7 @@ def _notes(session: Session, job: SettleJob, codes: Sequence[str | None]) -> lis
     if periods.month_of(job.as_of) in periods.closed_months(session, job.practice_id):
         month = periods.format_long(job.as_of)
         notes.append(f"{month} is closed. The run will settle nothing unless an administrator reopens the month.")
-    needs_note = cost_share.RULE in codes and job.reason in facts.COST_SHARE_REASONS
-    if needs_note and not cost_share.is_in_own_words(job, job.note):
+    if cost_share.NOTE_RULE in codes:
         missing = "has a note that only repeats the reason" if job.note.strip() else "has no note"
         notes.append(
             f"This schedule {missing}, so it skips Medicare and Medicaid cost sharing. Add a note with the reason in "

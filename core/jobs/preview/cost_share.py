@@ -29,7 +29,7 @@ from core.policy import facts
 from core.policy.facts import Facts
 from core.reading import is_valid_note
 
-RULE: Final = "medicare_cost_share"
+NOTE_RULE: Final = "cost_share_note"
 NOT_RECORDED: Final = "not recorded"  # shown where an earlier version filled in the reason
 _WITHOUT_MEDICAID: Final = (PayerClass.MEDICARE, PayerClass.DUAL)  # the classes that an earlier version included
 _MAKES_PATIENT_OWE: Final = (PostingKind.CHARGE, PostingKind.TRANSFER, PostingKind.ADJUSTMENT)

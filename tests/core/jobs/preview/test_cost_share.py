@@ -58,7 +58,9 @@ def test_the_rule_the_warning_and_the_totals_cover_the_same_medicare_and_medicai
 
     job = practice.preview()
 
-    is_cost_share = practice.item(practice.preview(reason="bad_debt", key="rule"), "1").verdict_code == cost_share.RULE
+    is_cost_share = (
+        practice.item(practice.preview(reason="bad_debt", key="rule"), "1").verdict_code == "medicare_cost_share"
+    )
     found = share(practice, job)
     assert is_cost_share == (payer_class in (PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL))
     assert (found is not None) == is_cost_share
@@ -132,7 +134,11 @@ def test_for_a_small_balance_the_cost_sharing_reason_must_be_in_the_users_own_wo
 def override_as_an_earlier_version(practice: GivenPractice) -> None:
     """Make every job one that overrides the rule for bad debt."""
     with transaction(practice.sessions) as session:
-        overridden = {"reason": WriteOffReason.BAD_DEBT, "overridden_rules": [cost_share.RULE], "practice_reason": {}}
+        overridden = {
+            "reason": WriteOffReason.BAD_DEBT,
+            "overridden_rules": ["medicare_cost_share"],
+            "practice_reason": {},
+        }
         session.execute(update(SettleJob).values(**overridden))
 
 
@@ -154,7 +160,7 @@ def test_a_job_that_an_earlier_version_let_override_the_rule_cannot_run_but_can_
     yesterday = NOW.date() - dt.timedelta(days=1)
     again = practice.do(preview_again.preview_same_request, job, posting_date=yesterday, by=admin, now=NOW)
     key = JobKey(again.practice_id, again.id)
-    assert practice.item(key, "1").verdict_code == cost_share.RULE
+    assert practice.item(key, "1").verdict_code == "medicare_cost_share"
     assert practice.item(key, "2").verdict_code is None
 
 
