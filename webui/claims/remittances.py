@@ -14,7 +14,7 @@ from core.intake.remittances import commands, queries, reasons
 from core.intake.remittances.commands import AnswerKey, BadReason
 from core.models.remittances import Outcome
 from core.practices import practice_days
-from core.reading import NOTE_CHARACTERS_MAX
+from core.reading import NOTE_CHARACTERS_MAX, as_sentence
 from webui.claims.exclusions import parse_optional_date
 from webui.shared import acts, page_arguments
 from webui.shared.app_context import app_context, now
@@ -61,7 +61,7 @@ def show(remittance_id: int) -> str:
         )  # fmt: skip
         return render_template(
             "remittances/show.html", row=row, one=row.remittance, answers=answers, outcome=outcome, present=present,
-            outcome_words=OUTCOME_WORDS, describe=reasons.describe, next_after=last[1] if last else None,
+            outcome_words=OUTCOME_WORDS, describe=_sentence, next_after=last[1] if last else None,
             adjustments=queries.list_provider_adjustments(db, practice_id, remittance_id),
         )  # fmt: skip
 
@@ -80,10 +80,8 @@ def match(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
     key, number = AnswerKey(remittance_id, ordinal), request.form.get("claim", "").strip()
     try:
         acts.run(commands.match, key, number)
-    except NotFound as refusal:
-        if not number or refusal.facts.get("claim_id") or "claim" in refusal.message.lower():
-            return _answer_page(key, typed=request.form, faults={"claim": refusal.message}), refusal.http_status
-        raise
+    except NotFound as refusal:  # of the claim, or of the answer, which has no page to show the fault on
+        return _answer_page(key, typed=request.form, faults={"claim": refusal.message}), refusal.http_status
     except Refusal as refusal:
         return _answer_page(key, typed=request.form, refused=acts.sentence_on_page(refusal)), refusal.http_status
     return acts.redirect_with("Matched. Check the answer, then post it.", "remittances.answer", **key._asdict())
@@ -119,6 +117,10 @@ def ignore(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
     return acts.redirect_with("Answer ignored. Nothing was posted.", "remittances.show", remittance_id=remittance_id)
 
 
+def _sentence(code: str) -> str:
+    return as_sentence(reasons.describe(code))
+
+
 def _answer_page(
     key: AnswerKey, *, typed: Any = None, faults: dict[str, str] | None = None, refused: str | None = None
 ) -> str:
@@ -129,6 +131,6 @@ def _answer_page(
             "remittances/answer.html", found=found, one=queries.find_remittance(db, practice_id, key[0]).remittance,
             lines=queries.list_lines(db, practice_id, *key), is_held=found.outcome is Outcome.HELD,
             candidates=queries.list_candidates(db, practice_id, *key) if found.outcome is Outcome.HELD else [],
-            outcome_words=OUTCOME_WORDS, describe=reasons.describe, typed=typed or MultiDict(), faults=faults or {},
+            outcome_words=OUTCOME_WORDS, describe=_sentence, typed=typed or MultiDict(), faults=faults or {},
             refused=refused, note_max=NOTE_CHARACTERS_MAX, today=practice_days.today(current_practice(), now=now()),
         )  # fmt: skip

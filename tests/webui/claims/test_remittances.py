@@ -66,3 +66,11 @@ def test_an_answer_is_ignored_only_with_a_reason(practice: GivenPractice, biller
 
     assert "Not ours" in biller.says("/remittances/1?outcome=ignored")
     assert (practice.read("C1").insurance_due, practice.violations()) == (15_00, [])
+
+
+def test_a_reason_keeps_its_capitals(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("O1", Line(15_00))
+    take_transactions(practice, st(clp("O1", "15", "10", svc("15", "10", "OA*99*5")), paid="10"))
+
+    for page in ("/remittances/1", "/remittances/1/claims/1"):
+        assert "An OA adjustment has no posting rule." in biller.says(page)
