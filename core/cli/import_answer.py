@@ -20,9 +20,10 @@ from core.cli.import_totals import (
     totals_lines,
 )
 from core.counting import counted
-from core.intake.loading.agreement import Agreement, DifferentBalance, Forecast
+from core.intake.loading.agreement import Agreement, DifferentBalance
 from core.intake.loading.balance_reasons import Reason
 from core.intake.loading.differences import Difference
+from core.intake.loading.forecast import Forecast, moved_write_off_cents
 from core.intake.loading.recognize import Recognized
 from core.intake.loading.totals import FirstClaim
 from core.intake.mapping.targets import TARGETS, Field
@@ -94,16 +95,19 @@ def _print_check(answer: dict[str, Any], report: dict[str, Any]) -> None:
     print_first_claims([FirstClaim(**one) for one in days])
     _print(_differences(report))
     _print(_corrections(answer, report))
-    print_recognized(Recognized(**report["recognized"]))
+    print_recognized(Recognized(**report["recognized"]), moves_write_offs=bool(moved_write_off_cents(report)))
     print_redated(report.get("redated", 0))
     print_held_back(report["held_back"])
     if report.get("agreement"):
-        first = [_different_balance(one) for one in report["agreement"]["first"]]
-        print_agreement(Agreement(**{**report["agreement"], "first": first}))
+        print_agreement(Agreement(**_with_balances(report["agreement"])))
     if answer["status"] == "ready":
         if report.get("forecast"):
-            print_forecast(Forecast(**report["forecast"]))
+            print_forecast(Forecast(**_with_balances(report["forecast"])))
         _print(_next_steps(answer, report))
+
+
+def _with_balances(facts: dict[str, Any]) -> dict[str, Any]:
+    return {**facts, "first": [_different_balance(one) for one in facts.get("first", ())]}
 
 
 def _different_balance(one: dict[str, Any]) -> DifferentBalance:

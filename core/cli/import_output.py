@@ -21,6 +21,7 @@ from core.cli.import_totals import (
 from core.cli.practices import print_created
 from core.counting import counted
 from core.intake.csv.postings_import import ImportedPostings
+from core.intake.loading.forecast import moved_write_off_cents
 from core.intake.loading.imported import Imported, ImportOptions
 from core.intake.loading.summary import CreditBalance, LookAlike, Summary
 from core.intake.loading.totals import TOTAL_LABELS, ControlTotal
@@ -56,7 +57,8 @@ def print_import(
         _print_added(imported, practice_name, asked, gives_totals=gives_totals)
     print_differences(imported.differences, taken=imported.changes_taken, check_only=asked.check_only)
     print_corrections(imported.corrections, posted=imported.corrected)
-    print_recognized(imported.recognized)
+    facts = {**imported.facts(), "write_offs": imported.on_existing.moved._asdict()}
+    print_recognized(imported.recognized, moves_write_offs=bool(moved_write_off_cents(facts)))
     print_redated(imported.redated)
     print_held_back(imported.held_back)
     if imported.summary is not None and any(imported.added.values()):

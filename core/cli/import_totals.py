@@ -7,9 +7,10 @@ import click
 
 from core.cli.formats import day
 from core.counting import counted
-from core.intake.loading.agreement import Agreement, Forecast
+from core.intake.loading.agreement import Agreement, DifferentBalance
 from core.intake.loading.corrections import Correction, Corrections
 from core.intake.loading.differences import Difference, Differences
+from core.intake.loading.forecast import Forecast
 from core.intake.loading.recognize import Recognized
 from core.intake.loading.totals import DERIVED_TRANSFERS, TOTAL_LABELS, FirstClaim
 from core.ledger.late_payments import WriteOffChanges
@@ -73,13 +74,14 @@ def print_moved(moved: WriteOffChanges) -> None:
         click.echo(f"Postings that raised a balance restored {format_cents(moved.restored_cents)} in write-offs.")
 
 
-def print_recognized(found: Recognized) -> None:
-    """Print what in the files is already in Batch Settle in a different form."""
+def print_recognized(found: Recognized, *, moves_write_offs: bool) -> None:
+    """Print what in the files is already in Batch Settle in a different form, or will be after the import."""
     if found.postings:
         on_claims = f" on {counted(found.claims, 'claim')}" if found.claims else ""  # 0: an earlier version checked it
+        has = "already has, or posts with this import" if moves_write_offs else "already has"
         click.echo(
-            f"The files contain {format_cents(abs(found.cents))} in {found.words}{on_claims} that Batch Settle already "
-            "has. These are not posted again."
+            f"The files contain {format_cents(abs(found.cents))} in {found.words}{on_claims} that Batch Settle {has}. "
+            "These are not posted again."
         )
 
 
@@ -113,6 +115,10 @@ def print_forecast(found: Forecast) -> None:
     if late:
         what = "reversed" if late > 0 else "restored"
         click.echo(f"  This includes {format_cents(abs(late))} in {what} write-offs.")
+    if found.different:
+        corrected = " with the corrections" if found.to_post_cents else ""
+        click.echo(f"{counted(found.different, 'claim')} will differ from the files{corrected}:")
+        _print_different(found.first, found.different, where="after the import")
 
 
 def print_agreement(found: Agreement) -> None:
@@ -124,13 +130,17 @@ def print_agreement(found: Agreement) -> None:
         f"{format_cents(found.file_cents)}. {counted(found.different, 'claim')} "
         f"{'differs' if found.different == 1 else 'differ'}:"
     )
-    for one in found.first:
+    _print_different(found.first, found.different, where="in Batch Settle")
+
+
+def _print_different(first: list[DifferentBalance], different: int, *, where: str) -> None:
+    for one in first:
         in_file, here = format_cents(one.file_cents), format_cents(one.cents)
-        click.echo(f"  claim {one.claim_id}: {in_file} in the files, {here} in Batch Settle")
+        click.echo(f"  claim {one.claim_id}: {in_file} in the files, {here} {where}")
         for reason in one.reasons:
             click.echo(f"    {reason.words}")
-    if found.different > len(found.first):
-        click.echo(f"  and {found.different - len(found.first):,} more")
+    if different > len(first):
+        click.echo(f"  and {different - len(first):,} more")
 
 
 def print_differences(found: Differences, *, taken: bool, check_only: bool) -> None:

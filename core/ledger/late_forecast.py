@@ -16,7 +16,7 @@ _PLACE: Final = ("claim", "line", "side")
 
 
 def reversals_by(practice_id: int, rows: CTE) -> Select[Any]:
-    """Return `source_id`, and `cents` of write-offs that the row reverses; below zero, that it restores.
+    """Return `source_id`, `claim`, and `cents` of write-offs that the row reverses; below zero, that it restores.
 
     The rows have the columns of a staged posting and are not posted yet. Rows on other claims, and on lines and
     responsibilities without write-offs, are left out.
@@ -37,7 +37,7 @@ def reversals_by(practice_id: int, rows: CTE) -> Select[Any]:
     step = steps.c
     partition = (step.claim, step.line, step.responsibility)
     before = func.lag(step.after).over(partition_by=partition, order_by=(step.at, step.source_id))
-    return select(step.source_id, (func.coalesce(before, step.unreversed) - step.after).label("cents"))
+    return select(step.source_id, step.claim, (func.coalesce(before, step.unreversed) - step.after).label("cents"))
 
 
 def _write_offs(practice_id: int, rows: CTE) -> Select[Any]:

@@ -21,6 +21,7 @@ from core.models.people import Role
 from core.models.practices import Patient, Payer, Practice, WriteOffSetting
 from core.practices.practice_queries import find_by_name
 from tests import repeats
+from tests.balances import different_claims
 from tests.factories import NOW, GivenPractice, add_user
 from tests.properties import expected_balances
 from tests.servers import Databases
@@ -114,6 +115,7 @@ def test_two_days_of_exports_give_the_books_of_the_second_alone(
     assert second.agreement is not None
     assert check.forecast is not None
     assert check.forecast.after_cents == second.agreement.cents
+    assert different_claims(check.forecast) == different_claims(second.agreement)
     assert (again.nothing_new, again.differences.count) == (True, 0)
 
 
@@ -139,6 +141,7 @@ def test_claims_settled_between_two_exports_keep_the_same_ledger_and_write_off_w
     assert second.agreement is not None
     assert check.forecast is not None
     assert check.forecast.after_cents == second.agreement.cents
+    assert different_claims(check.forecast) == different_claims(second.agreement)
     assume(not second.recognized.postings)  # a new adjustment equals a write-off; another test is about these
     again = _import(one_database, folders[1], both)
 

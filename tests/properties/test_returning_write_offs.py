@@ -20,6 +20,7 @@ from core.models.people import Role
 from core.models.practices import WriteOffSetting
 from core.practices.practice_queries import find_by_name
 from tests import repeats
+from tests.balances import different_claims
 from tests.factories import NOW, GivenPractice, add_user
 from tests.properties import expected_balances
 from tests.servers import Databases
@@ -88,6 +89,7 @@ class Office:
         assert check.forecast is not None
         assert done.agreement is not None
         assert check.forecast.after_cents == done.agreement.cents
+        assert different_claims(check.forecast) == different_claims(done.agreement)
         return done
 
     def _import(self, session: Session, options: ImportOptions) -> Imported:

@@ -20,7 +20,7 @@ from core.intake.uploads.receive import megabytes
 from core.jobs import job_queries
 from core.models.imports import PIECE_BYTES_MAX, WORKER_STATUSES, ImportJob, ImportSource, ImportStatus
 from core.money import parse_amount
-from webui.imports import import_files, import_labels, mapping_form
+from webui.imports import balance_words, import_files, import_labels, mapping_form
 from webui.imports.upload import IMPORT_ID_RULE, import_key
 from webui.shared import acts, page_arguments
 from webui.shared.app_context import app_context, now
@@ -84,6 +84,11 @@ def show(import_id: int) -> str:
         mappings=[(one.id, one.name) for one in mappings],
         totals=_totals(report) if "in_file" in report else [],
         to_post_words=import_labels.to_post_words(report["corrections"]) if "in_file" in report else "",
+        needs_corrections=balance_words.needs_corrections(report),
+        has_recognized=balance_words.has_recognized(report),
+        not_in_new=balance_words.not_in_new(report, is_ready=job.status is ImportStatus.READY)
+        if "in_file" in report
+        else "",
         what_is_new=import_labels.what_is_new(report),
         what_matches=import_labels.what_matches(report),
         button_words=import_labels.button_words(report) if "in_file" in report else "",

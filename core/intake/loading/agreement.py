@@ -3,16 +3,13 @@
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import CTE, Select, and_, exists, func, insert, select, union_all
+from sqlalchemy import Select, and_, func, insert, select
 from sqlalchemy.orm import Session
 
 from core.db.sums import sum_cents
 from core.intake.loading import stages
 from core.intake.loading.balance_reasons import Reason, find_reasons
-from core.intake.loading.totals import ControlTotals
-from core.ledger.late_forecast import reversals_by
 from core.models.claims import Claim
-from core.models.ledger import Posting, PostingKind
 
 FIRST_DIFFERENT: Final = 10
 _FILE, _SUMS = stages.FILE_BALANCE, stages.LINE_SUM
@@ -29,30 +26,6 @@ class DifferentBalance(NamedTuple):
     def facts(self) -> dict[str, Any]:
         """Return it as JSON."""
         return {**self._asdict(), "reasons": [one.facts() for one in self.reasons]}
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What an import would do to the A/R, in cents."""
-
-    before_cents: int  # of the existing claims in the files
-    new_cents: int  # of new claims and postings
-    to_post_cents: int  # of new payments on totals and of corrections, which are posted on request
-    file_cents: int
-    others_cents: int  # of the practice's claims that are not in the files
-    # Write-offs that late postings reverse, less those that others restore. An earlier version did not count them.
-    reversed_cents: int = 0
-    to_post_reversed_cents: int = 0  # what `to_post_cents` adds to `reversed_cents`
-
-    @property
-    def after_cents(self) -> int:
-        """Return the A/R of the claims in the files after the import, with the corrections."""
-        posted = self.to_post_cents + self.to_post_reversed_cents
-        return self.before_cents + self.new_cents + self.reversed_cents + posted
-
-    def facts(self) -> dict[str, int]:
-        """Return it as JSON."""
-        return vars(self)
 
 
 @dataclass(frozen=True)
@@ -82,37 +55,6 @@ def keep_file_balances(session: Session, practice_id: int) -> None:
         .group_by(Claim.id)
     )
     session.execute(insert(_FILE).from_select(["claim_id", "cents"], sums))
-
-
-def forecast(
-    session: Session, practice_id: int, in_file: ControlTotals, new: ControlTotals, *, to_post_cents: int
-) -> Forecast:
-    """Return what the checked import would do to the A/R. Call it after `keep_file_balances`."""
-    cents, of_practice = Claim.insurance_due + Claim.patient_due, Claim.practice_id == practice_id
-    total = session.scalars(select(sum_cents(cents)).where(of_practice)).one()
-    in_files = select(sum_cents(cents)).join_from(_FILE, Claim, and_(of_practice, Claim.id == _FILE.c.claim_id))
-    before = session.scalars(in_files).one()
-    late, both = _reversed_cents(session, practice_id)
-    return Forecast(before, new.total_cents, to_post_cents, in_file.total_cents, total - before, late, both - late)
-
-
-def _reversed_cents(session: Session, practice_id: int) -> tuple[int, int]:
-    """Return the cents of write-offs that the import reverses, without and with the corrections."""
-    written_off = exists().where(Posting.practice_id == practice_id, Posting.kind == PostingKind.WRITE_OFF)
-    if not session.scalar(select(written_off)):
-        return 0, 0
-    stages.analyze(session, stages.POSTING.name, stages.TO_POST.name)  # most rows were deleted, because they are known
-    new, more = select(stages.POSTING), select(stages.TO_POST)
-    if not session.scalar(select(exists(more))):
-        late = _reversed_by(session, practice_id, new.cte("rows"))
-        return late, late
-    both = union_all(new, more)
-    return _reversed_by(session, practice_id, new.cte("rows")), _reversed_by(session, practice_id, both.cte("rows"))
-
-
-def _reversed_by(session: Session, practice_id: int, rows: CTE) -> int:
-    found = reversals_by(practice_id, rows).subquery("found")
-    return session.scalars(select(sum_cents(found.c.cents))).one()
 
 
 def compare_balances(

@@ -22,6 +22,9 @@ HELD_BACK: Final = "held_back"
 WRITTEN_OFF: Final = "written_off"
 REVERSED: Final = "reversed"
 ENTERED: Final = "entered"
+WILL_REVERSE: Final = "will_reverse"
+WILL_RESTORE: Final = "will_restore"
+AFTER_IMPORT: Final = "after_import"
 UNKNOWN: Final = "unknown"
 _WORDS: Final[Mapping[str, str]] = {
     NOT_CORRECTED: "The import did not post the changes to this claim’s postings. Upload the file again, and check "
@@ -35,10 +38,16 @@ _WORDS: Final[Mapping[str, str]] = {
     "too. Write-offs to post lists the reversal.",
     ENTERED: "The file does not contain {cents} in postings that were entered in Batch Settle. Enter them in your "
     "system, or void them on the claim’s page.",
+    WILL_REVERSE: "The import reverses a write-off of {cents}, which the files still contain. After the import, "
+    "reverse it in your system too. Write-offs to post will list the reversal.",
+    WILL_RESTORE: "The import restores a write-off of {cents}, which the files do not contain. After the import, "
+    "enter it in your system. Write-offs to post will list it.",
+    AFTER_IMPORT: "The import’s page shows the reason for {cents} after the import.",
     UNKNOWN: "{cents} has no known reason. Compare the claim’s postings with your system, and post the difference on "
     "the claim’s page.",
 }
 _FILE: Final = stages.FILE_BALANCE
+_RECOGNIZED: Final = stages.RECOGNIZED
 
 
 class Reason(NamedTuple):
@@ -92,6 +101,38 @@ def find_reasons(
             reasons.append(Reason(UNKNOWN, rest))
         found[number] = reasons
     return found
+
+
+def reasons_before(
+    session: Session,
+    practice_id: int,
+    source: str,
+    differences: Mapping[str, tuple[int, int, str | None]],
+    *,
+    gives_totals: bool,
+) -> dict[str, tuple[Reason, ...]]:
+    """Return, before an import, the reasons by claim number why the balance will differ.
+
+    `differences` has the cents of each difference, those of write-offs that the import reverses, and the marked reason.
+    What else the import recognizes on a claim is not in the ledger yet, so the reason for the rest comes after it.
+    """
+    rests = {
+        number: (cents - moved, marked) for number, (cents, moved, marked) in differences.items() if cents != moved
+    }
+    recognized = set(session.scalars(select(_RECOGNIZED.c.claim).where(_RECOGNIZED.c.claim.in_(rests)).distinct()))
+    known = {
+        number: (cents, None if marked == NOT_CORRECTED else marked)  # the import can still post the corrections
+        for number, (cents, marked) in rests.items()
+        if number not in recognized
+    }
+    found = find_reasons(session, practice_id, source, known, gives_totals=gives_totals) if known else {}
+    found |= {number: [Reason(AFTER_IMPORT, rests[number][0])] for number in recognized}
+    return {
+        number: (
+            *([Reason(WILL_REVERSE if moved > 0 else WILL_RESTORE, moved)] if moved else []), *found.get(number, ())
+        )
+        for number, (_, moved, _) in differences.items()
+    }  # fmt: skip
 
 
 def _own_cents(

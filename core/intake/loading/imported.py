@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from core.intake.loading.additions import Additions
-from core.intake.loading.agreement import Agreement, Forecast
+from core.intake.loading.agreement import Agreement
 from core.intake.loading.corrections import Correction, Corrections
 from core.intake.loading.differences import Difference, Differences
+from core.intake.loading.forecast import Forecast
 from core.intake.loading.new_postings import NewPosting, NewPostings
 from core.intake.loading.recognize import Recognized
 from core.intake.loading.summary import Summary

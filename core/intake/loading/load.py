@@ -24,11 +24,7 @@ from core.intake.loading.additions import (
     insert_additions,
     report_faulty_additions,
 )
-from core.intake.loading.agreement import (
-    compare_balances,
-    forecast,
-    keep_file_balances,
-)
+from core.intake.loading.agreement import compare_balances, keep_file_balances
 from core.intake.loading.balance_reasons import mark_uncorrected
 from core.intake.loading.checks import Origins, check_staged
 from core.intake.loading.closed_months import check_closed_months
@@ -41,6 +37,7 @@ from core.intake.loading.differences import (
     find_differences,
     list_differences,
 )
+from core.intake.loading.forecast import forecast
 from core.intake.loading.imported import AS_NEW, Imported, ImportOptions
 from core.intake.loading.insert import insert_claims, insert_reference_rows, sum_lines
 from core.intake.loading.known_postings import Totals, date_postings, find_known_postings
@@ -147,7 +144,10 @@ def _with_balances(
     if totals is not None and totals.only_charges:
         return done
     if done.summary is None:
-        found = forecast(session, practice_id, done.in_file, done.new, to_post_cents=to_post_cents)
+        found = forecast(
+            session, practice_id, source, done.in_file, done.new,
+            to_post_cents=to_post_cents, gives_totals=totals is not None,
+        )  # fmt: skip
         done = replace(done, forecast=found)
     moves = any(done.added.values()) or done.corrections.changed or done.corrections.missing
     if moves and done.summary is None:

@@ -183,6 +183,8 @@ LINE_SUM: Final = new_stage(
 FILE_BALANCE: Final = new_stage(
     "file_balance", Column("claim_id", BigInteger), Column("cents", BigInteger), Column("reason", Text)
 )
+# The write-offs that a checked import would reverse or, below zero, restore.
+WRITE_OFF_MOVE: Final = new_stage("write_off_move", Column("claim", Text), Column("cents", BigInteger))
 
 # A field in which a staged row differs from the practice's record. `at` is the line of the file.
 DIFFERENCE: Final = new_stage(

@@ -38,7 +38,10 @@ POSTING_TOTALS: Final[Mapping[str, tuple[ColumnElement[bool], ColumnElement[int]
     "transfers": (and_(_STAGE.c.kind == PostingKind.TRANSFER.value, ~_IS_PAID), _STAGE.c.amount_cents),
 }
 TRANSFERS: Final = "transfers"
-DERIVED_TRANSFERS: Final = "Derived: not in your file. They move the patient’s share, so that both balances agree."
+DERIVED_TRANSFERS: Final = (
+    "Derived: not in your file. They move the patient’s share, so that both balances agree. A write-off among your "
+    "file’s adjustments makes this share smaller."
+)
 # In the order of an A/R report.
 TOTAL_LABELS: Final = (
     ("charges", "Charges"),

@@ -52,6 +52,9 @@ def test_a_biller_marks_what_is_new_as_sent_and_downloads_the_file(practice: Giv
     ]  # fmt: skip
     assert [row[0] for row in rows] == ["Claim ID", "C1", "C1", "Total"]
     again = biller.post(f"{PAGE}/files", on=PAGE, layout="Standard", idempotency_key="another")
+    practice.claim("C2", Line(12_00, 0))
+    practice.settle()
+    assert "biller Standard 2 $15.00" in biller.says(PAGE), "the sender, also beside the form with the layouts"
     assert (again.status_code, "There are no new write-offs or reversals to send" in again.text) == (409, True)
 
 

@@ -207,6 +207,21 @@ def test_write_offs_in_the_files_are_shown_in_dollars_and_claims(biller: Browser
     already = "The files contain $12.00 in write-offs and manual postings on 1 claim that Batch Settle already has."
     assert already in page
     assert "Confirm matching postings on 1 claim" in page
+    assert "will differ from the files" not in page
+
+    paid = b"7,184146026,1,patient,payment,-12.00,patient,,,2025-05-02\n"
+    send(biller, {**uploads.files, "postings.csv": uploads.files["postings.csv"] + row + paid}, key="third")
+    uploads.work()
+
+    page = biller.says("/imports/3")
+    assert "1 claim will differ from the files Claim ID In the files After the import Difference Reason" in page
+    reason = "The import reverses a write-off of $12.00, which the files still contain. After the import, reverse it"
+    assert f"184146026 -$12.00 $0.00 $12.00 {reason}" in page
+    assert "Batch Settle already has, or posts with this import. These are not posted again." in page
+    assert "The new totals do not include the $12.00 in reversed write-offs." in page
+    biller.post("/imports/3/confirm", on="/imports")
+    uploads.work()
+    assert "184146026 -$12.00 $0.00 $12.00 A write-off of $12.00 was reversed here" in biller.says("/imports/3")
 
 
 def test_adjustments_above_the_users_limit_are_not_called_errors_in_the_files(

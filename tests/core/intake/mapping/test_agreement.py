@@ -1,7 +1,8 @@
 """After an import, the balances are compared with those of the file."""
 
-from core.intake.loading.agreement import DifferentBalance, Forecast
-from core.intake.loading.balance_reasons import ENTERED, NOT_CORRECTED, Reason
+from core.intake.loading.agreement import DifferentBalance
+from core.intake.loading.balance_reasons import ENTERED, NOT_CORRECTED, WILL_RESTORE, WILL_REVERSE, Reason
+from core.intake.loading.forecast import Forecast
 from tests.core.intake.mapping.conftest import MAPPING, OfficeFiles
 from tests.core.intake.mapping.test_second_file import PAID, PAID_HEADER, in_practice, load, settle
 from tests.factories import TODAY
@@ -57,7 +58,26 @@ def test_a_check_counts_the_write_offs_that_late_payments_reverse_and_restore(of
     gone = load(office, before, PAID, check_only=True).forecast
     assert gone is not None
     assert (gone.to_post_cents, gone.to_post_reversed_cents) == (6_61, -6_61)
+    assert gone.first == [DifferentBalance("C1", 6_61, 0, (Reason(WILL_RESTORE, -6_61),))]
     load(office, before, PAID, post_corrections=True)
+
+
+def test_a_check_names_the_claims_that_will_differ_and_why(office: OfficeFiles) -> None:
+    """The office entered the write-off of 6.61 in its system, and the patient paid afterward."""
+    amounts = ("18.20,0.00,6.61,0.00", "24.81,0.00,0.00,0.00", "24.81,0.00,-6.61,6.61")  # adjusted, balances, paid
+    files = [
+        office.csv(f"C1,P1,Example Ann,03/14/2026,,24.81,0.00,{row}", header=PAID_HEADER, name=f"{number}.csv")
+        for number, row in enumerate(amounts)
+    ]
+    load(office, files[0], PAID)
+    settle(office)
+    load(office, files[1], PAID)
+
+    found = load(office, files[2], PAID, check_only=True).forecast
+
+    assert found is not None
+    assert found.first == [DifferentBalance("C1", -6_61, 0, (Reason(WILL_REVERSE, 6_61),))]
+    load(office, files[2], PAID)
 
 
 def test_a_check_of_a_file_without_news_compares_the_balances_too(office: OfficeFiles) -> None:

@@ -20,6 +20,7 @@ from core.models.ledger import Posting
 from core.models.people import Role
 from core.models.practices import WriteOffSetting
 from core.practices.practice_queries import find_by_name
+from tests.balances import different_claims
 from tests.core.intake.mapping.conftest import MAPPING, PRACTICE, OfficeFiles
 from tests.factories import NOW, GivenPractice, add_user
 
@@ -80,6 +81,8 @@ def load(
         posted = check.forecast.to_post_cents + check.forecast.to_post_reversed_cents
         left = 0 if asked.get("post_corrections") else posted
         assert check.forecast.after_cents - left == done.agreement.cents
+        if asked.get("post_corrections") or not check.corrections.to_post:
+            assert different_claims(check.forecast) == different_claims(done.agreement)
     return done
 
 
