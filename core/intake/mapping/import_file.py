@@ -86,14 +86,17 @@ def _denied_without_date(session: Session) -> list[str]:
     """
     claim, line = stages.CLAIM.c, stages.POSTING.c
     denied = or_(*(claim[name] == ClaimStatus.ERA_DENIED.value for name in ("primary_status", "secondary_status")))
-    owed = (
-        select(line.claim)
-        .where(line.responsibility == Responsibility.INSURANCE.value)
-        .group_by(line.claim)
+    # Without statistics, the planner would expect one denied claim and search all postings for each.
+    stages.analyze(session, stages.CLAIM.name)
+    unprotected = (
+        select(claim.external_id)
+        .join_from(stages.CLAIM, stages.POSTING, line.claim == claim.external_id)
+        .where(denied, claim.denied_on.is_(None), line.responsibility == Responsibility.INSURANCE.value)
+        .group_by(claim.external_id)
         .having(func.sum(line.amount_cents) > 0)
+        .subquery("unprotected")
     )
-    unprotected = select(func.count()).where(denied, claim.denied_on.is_(None), claim.external_id.in_(owed))
-    found = session.scalars(unprotected).one()
+    found = session.scalars(select(func.count()).select_from(unprotected)).one()
     denied_claims, them = counted(found, "denied claim has", "denied claims have"), "it" if found == 1 else "them"
     cure = "Map a column with the denial date, or put a hold on the claims that you appeal."
     return [f"{denied_claims} {NO_DENIAL_DATE} {them}. {cure}"] if found else []
