@@ -15,6 +15,7 @@ import sys
 
 from edi_835_parser import parse
 
+
 def remittance(claims: list[str], total: str, check: str = "9001", payer: str = "EXAMPLE PLAN", number: int = 1) -> str:
     """Return one transaction with the given claim segments."""
     body = [

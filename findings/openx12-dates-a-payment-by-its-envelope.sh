@@ -3,8 +3,8 @@
 #
 # BPR16 is the date of the check or of the transfer, and BPR04 the method: ACH, CHK or NON. ISA09 is the date of the file.
 # Expected: the summary has payment_date 20260109 from BPR16, and payment_method ACH.
-# Seen: payment_date is 260105 from ISA09, four days before the money moves. payment_method is I from BPR01, the code for
-# how the remittance travels, which is I for an ACH payment and for no payment at all.
+# Seen: payment_date is 260105 from ISA09, four days before the money moves. payment_method is I from BPR01, which says
+# only that the remittance travels apart from the money.
 # It matters because a deposit is posted on the wrong day, and in the wrong month at the month's end.
 set -euo pipefail
 folder=$(mktemp -d)
@@ -12,6 +12,7 @@ trap 'rm -rf "$folder"' EXIT
 python3 -m pip install --quiet --quiet --quiet --disable-pip-version-check --root-user-action ignore --target "$folder/libraries" openx12==0.2.1
 cat >"$folder/script.py" <<'PYTHON'
 from openx12 import x835
+
 
 def remittance(claims: list[str], total: str, check: str = "9001", payer: str = "EXAMPLE PLAN", number: int = 1) -> str:
     """Return one transaction with the given claim segments."""

@@ -14,6 +14,7 @@ python3 -m pip install --quiet --quiet --quiet --disable-pip-version-check --roo
 cat >"$folder/script.py" <<'PYTHON'
 from openx12 import x835
 
+
 def remittance(claims: list[str], total: str, check: str = "9001", payer: str = "EXAMPLE PLAN", number: int = 1) -> str:
     """Return one transaction with the given claim segments."""
     body = [
