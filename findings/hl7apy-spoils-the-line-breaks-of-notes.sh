@@ -2,7 +2,7 @@
 # hl7apy 1.3.5: a note that is read and written again shows \.br\ instead of a line break.
 #
 # In HL7 version 2, \.br\ in a formatted text is a line break, and \X0D\ a carriage return. \E\ stands for one backslash.
-# Expected (our guess before the first run): a message that is read and written is the same, character by character.
+# Expected: a message that is read and written is the same, character by character.
 # Seen: \.br\ becomes \E\.br\E\, which means the five characters themselves, and \X0D\ becomes \E\X0D\E\. The escapes for
 # delimiters and highlights are kept. hl7 0.4.5 writes the message as it was.
 # It matters because the reasons in a note run into each other with \.br\ in between, and a program that looks for the lines

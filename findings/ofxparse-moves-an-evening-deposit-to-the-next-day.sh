@@ -2,7 +2,7 @@
 # ofxparse 0.21: a deposit of January 31 in the evening has the date February 1, with no time zone to tell why.
 #
 # OFX times may name their offset, as in 20260131200000[-5:EST]: January 31, 8:00 PM in New York.
-# Expected (our guess before the first run): a time on January 31, or one that says it is in UTC.
+# Expected (our guess before the first run): a time on January 31.
 # Seen: February 1, 1:00 AM, without a time zone. A deposit that the bank sends as 20260131 stays January 31. In one list,
 # the two cannot be told apart. ofxtools 1.1.1 also moves the first to 1:00 AM, but returns UTC with it.
 # It matters because the deposit is booked in February, and January's closed month does not agree with the bank's statement.

@@ -2,7 +2,7 @@
 # openx12 0.2.1: a file with two remittances is read as one, with the payer, the check and the amount of the last.
 #
 # One file may contain several transactions, each with its own payer (N1*PR), check (TRN) and amount (BPR).
-# Expected (our guess before the first run): a result for each remittance, or the first one only.
+# Expected (our guess before the first run): the claims of both, with the first remittance's amount or the sum of both.
 # Seen: one result. Its claims are those of both remittances; its payer, check number and payment amount are of the last.
 # No error is raised, and nothing in a claim tells which check paid it.
 # It matters because the claims of one payer are posted against the check of another, and $145.50 of payments are
