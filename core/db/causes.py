@@ -135,6 +135,12 @@ CAUSES: Final = (
         signs=("invalid response to ssl negotiation", "expected authentication request", "expected protocol version"),
     ),
     Cause(
+        "refused_setting",
+        "The database refuses a setting in the connection's options.",
+        f"Check options in {_URL}: the setting may not exist, or this role may not change it.",
+        signs=("permission denied to set parameter", "configuration parameter", "invalid value for parameter"),
+    ),
+    Cause(
         "no_socket",
         "The database has no socket at that path, or this user may not open it.",
         f"Check the folder in {_URL}, and that the server is running.",

@@ -145,6 +145,8 @@ def _assert_reported_everywhere(url: str, code: str, monkeypatch: pytest.MonkeyP
         ("tls_not_offered", {"sslmode": "require"}),
         ("bad_address", {"sslmode": "sometimes"}),
         ("bad_address", {"no_such_option": "1"}),
+        ("refused_setting", {"options": "-c%20log_min_duration_statement%3D100"}),
+        ("refused_setting", {"options": "-c%20no_such_setting%3D1"}),
         ("refused", {"port": "1"}),
         ("unknown_host", {"host": "db.invalid"}),
     ],
