@@ -30,7 +30,7 @@ from core.models.imports import (
     ImportStatus,
 )
 
-FILES_MAX: Final = 50  # both formats have fewer than ten
+FILES_MAX: Final = 400  # X12 files of a week; the page announces them in one form of at most 1,000 fields
 FILE_NAME_CHARACTERS_MAX: Final = 200
 UNFINISHED_MAX: Final = 5  # for each practice, because their files are in the database
 _FORBIDDEN_IN_NAMES: Final = frozenset('/\\:*?"<>|')
