@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from sqlalchemy.orm import Session
 
@@ -37,8 +37,13 @@ _NOT_X12: Final = "this file is not X12; import X12 files and other files separa
 def is_x12(path: Path) -> bool:
     """Return whether the file contains the start of an X12 interchange where the reader looks for it."""
     with path.open("rb") as binary:
-        head = binary.read(_HEAD_BYTES).decode("latin-1")
-    return ISA_START.search(head) is not None
+        return starts_x12(binary)
+
+
+def starts_x12(binary: BinaryIO) -> bool:
+    """Return the same for an open file."""
+    binary.seek(0)
+    return ISA_START.search(binary.read(_HEAD_BYTES).decode("latin-1")) is not None
 
 
 def import_x12(
