@@ -22,7 +22,7 @@ _PROBLEMS: Final = {
 
 @contextmanager
 def recorded(folder: WatchedFolder) -> Iterator[None]:
-    """Record what stops the work in the block, and go on after it."""
+    """Record what stops the work in the block, and continue after it."""
     try:
         yield
     except OSError as error:

@@ -145,7 +145,7 @@ def test_a_warning_waits_for_a_user_and_what_is_discarded_is_refused(watching: W
     assert watching.uploads.count("claim") == 0
 
 
-def test_a_bad_file_is_refused_with_its_reason_and_the_others_go_on(watching: Watching) -> None:
+def test_a_bad_file_is_refused_with_its_reason_and_the_others_are_imported(watching: Watching) -> None:
     watching.put("bad.837", CUT)
     watching.put("good.837", CLAIMS)
     watching.put("letter.pdf", "%PDF SAMPLE, PETRA")
