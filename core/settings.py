@@ -111,6 +111,11 @@ class Settings(BaseSettings):
     import_mb_max: PositiveInt = Field(
         600, description="Megabytes in one import, uploaded and unpacked; a worker's temporary folder holds both"
     )
+    watch_dir: Path | None = Field(
+        None,
+        description="The folder of the practices' watched folders; workers import the X12 files in them",
+    )
+    watch_seconds: PositiveInt = Field(300, description="Seconds between two looks into a watched folder")
     alive_file: Path | None = Field(
         None, description="Worker and beat touch this file regularly; a container's health check reads its age"
     )

@@ -14,6 +14,7 @@ from core.jobs.keys import JobKey
 from core.settings import (
     HINT_EXPIRES_SECONDS,
     REQUEST_ID_HEADER,
+    TASK_IMPORT,
     TASK_PREPARE,
     TASK_SEND,
     TASK_TICK,
@@ -42,9 +43,9 @@ def send_found_work(found: WorkFound) -> None:
         _send(TASK_PREPARE, key)
 
 
-def send_after_tick(*, messages: bool, tick: bool) -> None:
-    """Send hints for messages to send, and for another tick."""
-    for task, is_wanted in ((TASK_SEND, messages), (TASK_TICK, tick)):
+def send_after_tick(*, messages: bool, tick: bool, folders: bool) -> None:
+    """Send hints for messages to send, for another tick, and for a look into a watched folder."""
+    for task, is_wanted in ((TASK_SEND, messages), (TASK_TICK, tick), (TASK_IMPORT, folders)):
         if is_wanted:
             _send(task)
 

@@ -4,6 +4,7 @@ The broker may be down, full or hanging, or it may lose a hint. So a thread poll
 what the tasks do. It needs no broker and does not check for one.
 """
 
+import datetime as dt
 import mmap
 import random
 import threading
@@ -17,6 +18,7 @@ from celery.signals import worker_process_init, worker_process_shutdown, worker_
 from core.db.engine import transaction
 from core.delivery import send
 from core.intake.uploads import run
+from core.intake.watched_folders import look
 from core.jobs import job_queries, prepare
 from core.jobs.execution import engine
 from core.settings import QUEUE_SETTLE, TASK_IMPORT, TASK_PREPARE, TASK_SEND, TASK_WORK, load_settings
@@ -52,10 +54,14 @@ def _send() -> bool:
 
 
 def import_files() -> bool:
-    """Check or import the files of one waiting import. Return whether there was one."""
+    """Look into a watched folder that is due, and check or import the files of one waiting import.
+
+    Return whether there was either.
+    """
     with import_turn.try_import_turn() as is_mine:
         if not is_mine:
             return False
+        looked = _look_into_folder()
         found = run.work(
             sessions(),
             progress_sessions=progress_sessions(),
@@ -64,7 +70,23 @@ def import_files() -> bool:
             is_stopping=lambda: _stopping.is_set() or bool(_worker_shutdown_flag[0]),
         )
         progress_sessions().kw["bind"].dispose()  # a worker keeps this connection only while it imports
-        return found
+        if found:
+            _follow_folders()
+        return found or looked
+
+
+def _look_into_folder() -> bool:
+    settings = load_settings()
+    if settings.watch_dir is None:
+        return False
+    every = dt.timedelta(seconds=settings.watch_seconds)
+    return look.look(sessions(), settings.watch_dir, every=every, bytes_max=settings.import_bytes_max, now=utc_now())
+
+
+def _follow_folders() -> None:
+    settings = load_settings()
+    if settings.watch_dir is not None:
+        look.follow(sessions(), settings.watch_dir, bytes_max=settings.import_bytes_max, now=utc_now())
 
 
 class PollStep(NamedTuple):

@@ -1,9 +1,12 @@
 """The tasks. A message is only a hint: each task asks the database what to do."""
 
+import datetime as dt
+
 from core.claims import patient_searches
 from core.db.engine import transaction
 from core.delivery import outbox, retention, send
 from core.intake.uploads import commands
+from core.intake.watched_folders import look
 from core.jobs import prepare
 from core.jobs.execution import engine, sweep
 from core.jobs.keys import JobKey
@@ -62,9 +65,17 @@ def start_due_runs() -> None:
         outbox.tidy(session, now=utc_now())
         retention.remove_old(session, now=utc_now())
         has_mail = outbox.has_due(session, with_mail=load_settings().smtp_url is not None, now=utc_now())
-    hints.send_after_tick(messages=has_mail, tick=found.more_to_do)
+    hints.send_after_tick(messages=has_mail, tick=found.more_to_do, folders=_has_due_folder())
     with transaction(sessions()) as session:
         heartbeat.record_tick(session, now=utc_now())
+
+
+def _has_due_folder() -> bool:
+    settings = load_settings()
+    if settings.watch_dir is None:
+        return False
+    with transaction(sessions()) as session:
+        return look.has_due(session, every=dt.timedelta(seconds=settings.watch_seconds), now=utc_now())
 
 
 @app.task(name=TASK_SEND)
@@ -75,8 +86,8 @@ def send_messages() -> None:
 
 
 @app.task(name=TASK_IMPORT)
-def check_or_import(practice_id: int, import_id: int) -> None:  # noqa: ARG001  labels for Flower
-    """Check or import uploaded files."""
+def check_or_import(practice_id: int = 0, import_id: int = 0) -> None:  # noqa: ARG001  labels for Flower
+    """Check or import uploaded files, and those of watched folders."""
     with turns.task_turn():
         poll.import_files()
 

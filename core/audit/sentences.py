@@ -65,6 +65,8 @@ ACT_SENTENCES: Final = {
     "month.reopened": "Reopened {it}",
     "posting_rule.changed": "Changed a posting rule for remittances",
     "postings.imported": "Imported postings",
+    "practice.folder_unwatched": "Stopped watching the folder",
+    "practice.folder_watched": "Chose a watched folder",
     "practice.imported": "Imported claims and postings",
     "reason.added": "Added {it}",
     "reason.changed": "Changed {it}",

@@ -19,6 +19,7 @@ _MODULES: Final = {
     "corrections": ("refund", "transfer-credit", "void"),
     "credits": ("credits",),
     "processes": ("beat", "flower", "migrate", "web", "worker"),
+    "folders": ("folder",),
     "job_files": ("certificate", "download"),
     "job_list": ("jobs",),
     "holds": ("end-exclusion", "exclude", "exclusions", "hold", "holds", "release"),
@@ -48,8 +49,9 @@ MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name 
 LOCAL: Final = ("x12 check",)
 # Commands that read the database or start a process. Every other command is a client of the HTTP API.
 ON_THE_SERVER: Final = (
-    "beat", "flower", "import csv", "import file", "import postings", "import synthea", "import x12", "migrate",
-    "operations", "sample", "token", "up", "user add", "verify", "web", "worker", "write-off-setting",
+    "beat", "flower", "folder list", "folder stop", "folder watch", "import csv", "import file", "import postings",
+    "import synthea", "import x12", "migrate", "operations", "sample", "token", "up", "user add", "verify", "web",
+    "worker", "write-off-setting",
 )  # fmt: skip
 
 _SHORT_HELP_CHARACTERS: Final = 80

@@ -71,7 +71,7 @@ def print_import(
 
 def print_notes(x12: dict[str, Any] | None) -> None:
     """Print what X12 files change, and what became of each remittance."""
-    for note in [*x12["sent"]["notes"], *x12["remittances"]["notes"]] if x12 else ():
+    for note in [*x12["notes"], *x12["sent"]["notes"], *x12["remittances"]["notes"]] if x12 else ():
         click.echo(note)
 
 

@@ -42,7 +42,7 @@ def compose(session: Session, lease: Lease, *, now: dt.datetime) -> Mail:
     user = session.get_one(User, notice.user_id)
     to = user.email
     message = _message(now, [to], subject=_sentence(session, notice), name=f"notice.{notice.practice_id}.{notice.id}")
-    message.set_content("\n".join([f"{_sentence(session, notice)}.", "", *_links(notice), _WHY]))
+    message.set_content("\n".join([f"{_sentence(session, notice)}.", "", *_links(session, notice), _WHY]))
     return Mail(message, [to] if user.active else [])
 
 
@@ -56,11 +56,14 @@ def _sentence(session: Session, notice: Notice) -> str:
     return event_sentences.sentence(session.get_one(Event, (notice.practice_id, notice.event_id)))
 
 
-def _links(notice: Notice) -> list[str]:
+def _links(session: Session, notice: Notice) -> list[str]:
     base = load_settings().public_url
     if base is None:
         return []
     page = "/webhooks" if notice.kind is NoticeKind.WEBHOOK else f"/jobs/{notice.job_id}"
+    if notice.kind is NoticeKind.IMPORT:
+        event = session.get_one(Event, (notice.practice_id, notice.event_id))
+        page = f"/imports/{event.facts['import_id']}"
     return [f"Open: {base}{page}", f"All notices: {base}/notices", ""]
 
 

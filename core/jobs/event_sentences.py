@@ -14,6 +14,7 @@ NOTICE_KINDS: Final[Mapping[NoticeKind, str]] = {
     NoticeKind.EXPIRES: "A job will expire soon",
     NoticeKind.APPROVAL: "A job needs my approval",
     NoticeKind.WEBHOOK: "A webhook fails",
+    NoticeKind.IMPORT: "An import from the watched folder needs me",
 }
 _ENDS: Final = {
     EventKind.CONFIRMED: "was confirmed",
@@ -46,12 +47,19 @@ def sentence(event: Event) -> str:
             return f"Job {event.job_id:,} posted entries for {counted(facts['new_settled'], 'claim')}"
         case EventKind.POSTINGS_ENTERED:
             return f"{_ENTRIES[facts['entry']]} posted on {counted(len(facts['claim_ids']), 'claim')}"
-        case EventKind.POSTINGS_IMPORTED:
-            return f"Import added {counted(facts['postings'], 'posting')}"
+        case EventKind.POSTINGS_IMPORTED | EventKind.IMPORT_NEEDS_USER:
+            return _of_import(event.kind, facts)
     words = f"Job {event.job_id:,} {_ENDS[event.kind]}"
     if event.kind is EventKind.HALTED and facts["halted_because"]:
         words += f" ({codes.describe(facts['halted_because'])})"
     return f"{words}: {_counts(event.kind, facts)}"
+
+
+def _of_import(kind: EventKind, facts: Mapping[str, Any]) -> str:
+    if kind is EventKind.POSTINGS_IMPORTED:
+        return f"Import added {counted(facts['postings'], 'posting')}"
+    what = "was stopped" if facts["is_stopped"] else "waits for you"
+    return f"Import {facts['import_id']:,} from the watched folder {what}"
 
 
 def _counts(kind: EventKind, facts: Mapping[str, Any]) -> str:

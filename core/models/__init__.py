@@ -20,12 +20,13 @@ from core.models import (
     remittances,
     schedules,
     sent_claims,
+    watched_folders,
 )
 
 __all__ = [
     "claims", "exports", "feed_views", "import_changes", "import_mappings", "imports", "job_items", "jobs", "ledger",
     "ledger_sums", "metadata", "notices", "operations", "people", "practices", "recognized_postings", "remittances",
-    "schedules", "sent_claims",
+    "schedules", "sent_claims", "watched_folders",
 ]  # fmt: skip
 
 metadata = Base.metadata

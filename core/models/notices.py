@@ -28,6 +28,7 @@ class EventKind(StrEnum):
     PREVIEW_EXPIRES = "job.preview_expires_soon"
     APPROVAL_EXPIRES = "job.approval_expires_soon"
     WEBHOOK_FAILED = "webhook.failed"
+    IMPORT_NEEDS_USER = "import.needs_user"  # an import of a watched folder waits, or was stopped
     TEST = "webhook.test"
 
 
@@ -39,6 +40,7 @@ class NoticeKind(StrEnum):
     EXPIRES = "job_expires"
     APPROVAL = "approval_needed"
     WEBHOOK = "webhook_failed"
+    IMPORT = "import_needs_user"
 
 
 class Event(Base):

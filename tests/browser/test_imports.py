@@ -65,12 +65,23 @@ _DROP = """() => {
 }"""
 
 
-def test_files_can_be_dropped(practice: GivenPractice, open_as: OPEN) -> None:
+def test_files_can_be_dropped_and_a_folder_chosen(practice: GivenPractice, open_as: OPEN, tmp_path: Path) -> None:
     page = open_as("/imports", practice.biller)
 
     page.evaluate(_DROP)
 
     assert page.evaluate("document.querySelector('#files').files[0].name") == "claims.csv"
+    for day in ("mon", "tue"):
+        (tmp_path / "week" / day).mkdir(parents=True)
+        (tmp_path / "week" / day / "era.835").write_text(day)
+        (tmp_path / "week" / day / ".hidden").write_text("x")
+    (tmp_path / "week" / "claims.837").write_text("x")
+    with page.expect_file_chooser() as opened:
+        page.get_by_role("button", name="Choose a folder").click()
+    opened.value.set_files(tmp_path / "week")
+    names = "Array.from(document.querySelector('#files').files, (file) => file.name).sort()"
+    assert page.evaluate(names) == ["claims.837", "week - mon - era.835", "week - tue - era.835"]
+    assert not faults_of(page)
 
 
 def test_files_are_uploaded_without_javascript(practice: GivenPractice, open_as: OPEN, tmp_path: Path) -> None:

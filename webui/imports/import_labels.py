@@ -93,12 +93,14 @@ def _parts_of_new(report: Mapping[str, Any]) -> list[str]:
     others = [counted(count, kind.removesuffix("s")) for kind, count in added.items() if count]
     if not parts and others:
         parts.append(others[-1])
-    if not parts and (sent := report.get("x12", {}).get("sent")):
+    x12 = report.get("x12")
+    if not parts and x12:
+        sent = x12["sent"]
         statuses = sum(sent["acknowledged"]["changed"].values())
         parts += [counted(statuses, "claim status", "claim statuses")] if statuses else []
         parts += [f"what was sent for {counted(sent['remembered'], 'existing claim')}"] if sent["remembered"] else []
-        recorded = report["x12"]["remittances"]["recorded"]
-        parts += [counted(recorded, "remittance")] if recorded else []
+    if x12 and (recorded := x12["remittances"]["recorded"]):
+        parts += [counted(recorded, "remittance")]
     if report["changes_taken"]:
         parts.append(counted(report["differences"]["count"], "change"))
     return parts

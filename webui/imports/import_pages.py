@@ -28,6 +28,7 @@ from webui.shared.auth import current_actor, requires
 from webui.shared.body_limits import BODY_BYTES_MAX
 
 ROWS: Final = 50
+FILES_SHOWN: Final = 6  # names of an import in the list; the formats of several tables have as many
 WORKER_EXPECTED_WITHIN: Final = dt.timedelta(minutes=1)  # after that, the page says that no worker has started
 
 blueprint = Blueprint("imports", __name__, url_prefix="/imports")
@@ -49,6 +50,7 @@ def index() -> str:
         imports=imports,
         names=names,
         claims=claims,
+        files_shown=FILES_SHOWN,
         older=last and last.id,
         statuses=import_labels.IMPORT_STATUS,
         sources=import_labels.SOURCE_LABELS,

@@ -9,7 +9,7 @@ from core import paging
 from core.access.permissions import Action
 from core.db.base import BIGINT_MAX
 from core.jobs import event_sentences
-from core.models.notices import Notice, NoticeKind
+from core.models.notices import Event, Notice, NoticeKind
 from core.notices import inbox
 from core.notices.inbox import Unread
 from webui.shared import acts, page_arguments, partials
@@ -65,6 +65,10 @@ def unread() -> Response:
 def open_notice(notice_id: int) -> BaseResponse:
     """Mark the notice as read, and show what it is about."""
     notice: Notice = acts.run(inbox.mark, notice_id, is_read=True)
+    if notice.kind is NoticeKind.IMPORT:
+        with app_context().sessions() as db:
+            event = db.get_one(Event, (notice.practice_id, notice.event_id))
+        return acts.redirect_to("imports.show", import_id=event.facts["import_id"])
     if notice.job_id is None:
         return acts.redirect_to("webhooks.index" if current_actor().may(Action.MANAGE_WEBHOOKS) else "notices.index")
     return acts.redirect_to("jobs.show", job_id=notice.job_id)

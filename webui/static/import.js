@@ -6,7 +6,7 @@ const chooser = form.querySelector("input[type=file]");
 const progress = form.querySelector("[data-progress]");
 const meter = progress.querySelector("progress");
 const words = progress.querySelector("[data-words]");
-const button = form.querySelector("button");
+const button = form.querySelector("button.main");
 const key = form.elements.idempotency_key.value;
 let uploads = 0; // each choice of files is a separate import
 
@@ -73,11 +73,51 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
+// Choose files given with their paths, without what the system adds to a folder. An import has no folders, so files of
+// one name in two folders get the folders' names too. The kind of a table is its name, so tables keep theirs.
+function choose(found) {
+  const kept = found.filter(([file]) => !/^(\.|thumbs\.db$|desktop\.ini$)/i.test(file.name));
+  const times = new Map();
+  for (const [file] of kept) times.set(file.name.toLowerCase(), (times.get(file.name.toLowerCase()) ?? 0) + 1);
+  const chosen = new DataTransfer();
+  for (const [file, path] of kept) {
+    const keeps = times.get(file.name.toLowerCase()) === 1 || /\.(csv|xlsx)$/i.test(file.name);
+    chosen.items.add(keeps ? file : new File([file], path.replaceAll("/", " - ")));
+  }
+  chooser.files = chosen.files;
+}
+
+// Return the files of a dropped file or folder with their paths. The browser gives 100 entries of a folder at a time.
+async function filesIn(entry) {
+  if (entry.isFile) return [[await new Promise((done, fail) => entry.file(done, fail)), entry.fullPath.slice(1)]];
+  const reader = entry.createReader();
+  const entries = [];
+  for (let some = null; some === null || some.length;) {
+    some = await new Promise((done, fail) => reader.readEntries(done, fail));
+    entries.push(...some);
+  }
+  return (await Promise.all(entries.map(filesIn))).flat();
+}
+
+form.querySelector("[data-folder]").addEventListener("click", () => {
+  chooser.webkitdirectory = true;
+  chooser.click();
+});
+chooser.addEventListener("cancel", () => { chooser.webkitdirectory = false; });
+chooser.addEventListener("change", () => {
+  chooser.webkitdirectory = false;
+  if (chooser.files[0]?.webkitRelativePath) choose([...chooser.files].map((file) => [file, file.webkitRelativePath]));
+});
+
 const zone = form.querySelector("[data-drop]");
 for (const type of ["dragover", "dragleave", "drop"]) {
-  zone.addEventListener(type, (event) => {
+  zone.addEventListener(type, async (event) => {
     event.preventDefault();
     zone.classList.toggle("over", type === "dragover");
-    if (type === "drop" && event.dataTransfer.files.length) chooser.files = event.dataTransfer.files;
+    if (type !== "drop") return;
+    const { items, files } = event.dataTransfer;
+    const entries = [...items].map((item) => item.webkitGetAsEntry()); // only until the first await
+    if (entries.some((entry) => entry?.isDirectory)) choose((await Promise.all(entries.map(filesIn))).flat());
+    else if (files.length) chooser.files = files;
   });
 }

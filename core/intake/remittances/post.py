@@ -48,6 +48,10 @@ class ToPost(NamedTuple):
     decision: Decision
     posted_on: dt.date
 
+    def name_of(self, place: int) -> str:
+        """Return the source id of the posting with this place in the decision."""
+        return f"{self.remittance_id}.{self.ordinal}.{place}"
+
 
 def post(
     session: Session, practice: Practice, given: Sequence[ToPost], *, by: Actor | None, now: dt.datetime, locks: bool
@@ -58,11 +62,9 @@ def post(
     on the same claim sees the postings.
     """
     plain = [one for one in given if not one.claim.has_write_offs]
-    _copy(session, practice.id, plain, by=by, now=now, picked=None)
-    changes = WriteOffChanges()
-    for one in given:
-        if one.claim.has_write_offs:
-            changes = changes.combined_with(_post_in_rounds(session, practice, one, by=by, now=now))
+    _copy(session, practice.id, [(one, range(len(one.decision.postings))) for one in plain], by=by, now=now)
+    with_write_offs = [one for one in given if one.claim.has_write_offs]
+    changes = _post_in_rounds(session, practice, with_write_offs, by=by, now=now)
     if locks and given:
         _set_statuses(session, practice.id, given)
         balances.refresh(session, practice.id, _these(practice.id, [one.claim.id for one in given]))
@@ -78,44 +80,46 @@ def _these(practice_id: int, claim_ids: Collection[int]) -> Select[Any]:
 def _copy(
     session: Session,
     practice_id: int,
-    given: Sequence[ToPost],
+    given: Sequence[tuple[ToPost, Sequence[int]]],
     *,
     by: Actor | None,
     now: dt.datetime,
-    picked: Collection[int] | None,
 ) -> None:
-    """Copy the postings into the ledger: all, or those `picked` by their place in the decision."""
+    """Copy postings into the ledger: those with these places in their decision."""
     user_id = by.user_id if by else None
     rows = (
         (
             practice_id, one.claim.id, posting.line, posting.responsibility.value, posting.kind.value,
             posting.amount_cents, posting.paid_by and posting.paid_by.value, posting.group_code, posting.reason_code,
-            one.posted_on, now, user_id, posting.reverses_id, SOURCE, f"{one.remittance_id}.{one.ordinal}.{place}",
+            one.posted_on, now, user_id, posting.reverses_id, SOURCE, one.name_of(place),
         )
-        for one in given
-        for place, posting in enumerate(one.decision.postings)
-        if picked is None or place in picked
+        for one, places in given
+        for place in places
+        for posting in [one.decision.postings[place]]
     )  # fmt: skip
     copy_columns(session, "posting", _COLUMNS, rows)
 
 
 def _post_in_rounds(
-    session: Session, practice: Practice, one: ToPost, *, by: Actor | None, now: dt.datetime
+    session: Session, practice: Practice, given: Sequence[ToPost], *, by: Actor | None, now: dt.datetime
 ) -> WriteOffChanges:
-    """Post on a claim with write-offs, one posting for each line and responsibility at a time."""
+    """Post on claims with write-offs, at most one posting for each line and responsibility at a time."""
     changes = WriteOffChanges()
-    for places in _rounds(one.decision.postings):
-        _copy(session, practice.id, [one], by=by, now=now, picked=places)
-        names = [f"{one.remittance_id}.{one.ordinal}.{place}" for place in places]
+    rounds = [(one, _rounds(one.decision.postings)) for one in given]
+    for nth in range(max((len(each) for _, each in rounds), default=0)):
+        picked = [(one, each[nth]) for one, each in rounds if nth < len(each)]
+        _copy(session, practice.id, picked, by=by, now=now)
+        names = [one.name_of(place) for one, places in picked for place in places]
+        claim_ids = [one.claim.id for one, _ in picked]
         of_source = (Posting.practice_id == practice.id, Posting.source == SOURCE)
         ids = session.scalars(select(Posting.id).where(*of_source, Posting.source_id == any_(cast(names, ARRAY(Text)))))
         done = late_payments.match_write_offs(
-            session, practice.id, ids.all(), claim_ids=[one.claim.id], user_id=by.user_id if by else None, now=now,
+            session, practice.id, ids.all(), claim_ids=claim_ids, user_id=by.user_id if by else None, now=now,
             today=practice_days.today(practice, now=now),
         )  # fmt: skip
         changes = changes.combined_with(done)
         # Each round raises the version, because a version allows one write-off for each line and responsibility.
-        balances.refresh(session, practice.id, _these(practice.id, [one.claim.id]))
+        balances.refresh(session, practice.id, _these(practice.id, claim_ids))
     return changes
 
 

@@ -3,6 +3,7 @@
 import stat
 import zipfile
 import zlib
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ _SMALL_BYTES: Final = 10_000_000  # a small file may shrink to any size
 _BLOCK_BYTES: Final = 1024 * 1024
 _ENCRYPTED: Final = 0x1
 _IGNORED_FOLDERS: Final = "__MACOSX"
+_TABLES: Final = (".csv", ".xlsx")
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -49,9 +51,9 @@ def unpack(archive: Path, folder: Path, *, bytes_max: int, faults: Faults) -> li
 def _checked_members(opened: zipfile.ZipFile, *, bytes_max: int) -> list[tuple[zipfile.ZipInfo, str]]:
     """Return the members to unpack with the names of their files. Raise `_BadArchive`."""
     entries = opened.infolist()
-    if len(entries) > 20 * FILES_MAX:
+    if len(entries) > 10 * FILES_MAX:
         raise _BadArchive(f"the zip file has {len(entries):,} entries; zip only the files to import")
-    members = [(entry, _file_name(entry)) for entry in entries if not entry.is_dir() and not _is_ignored(entry)]
+    members = _named([entry for entry in entries if not entry.is_dir() and not _is_ignored(entry)])
     if not 1 <= len(members) <= FILES_MAX:
         raise _BadArchive(f"the zip file has {len(members):,} files; zip only the files to import")
     if len({name.casefold() for _, name in members}) < len(members):
@@ -62,6 +64,22 @@ def _checked_members(opened: zipfile.ZipFile, *, bytes_max: int) -> list[tuple[z
     if total > bytes_max:
         raise _BadArchive(_too_large(total, bytes_max))
     return members
+
+
+def _named(entries: list[zipfile.ZipInfo]) -> list[tuple[zipfile.ZipInfo, str]]:
+    """Return the members with their names. Files of one name in two folders, such as X12 files, get the folders' too.
+
+    The kind of a table is its name, so two tables of one name are refused.
+    """
+    times = Counter(_file_name(entry).casefold() for entry in entries)
+    return [
+        (entry, name if times[name.casefold()] == 1 or name.lower().endswith(_TABLES) else _with_folders(entry))
+        for entry, name in ((entry, _file_name(entry)) for entry in entries)
+    ]
+
+
+def _with_folders(entry: zipfile.ZipInfo) -> str:
+    return " - ".join(entry.filename.split("/"))
 
 
 def _is_ignored(entry: zipfile.ZipInfo) -> bool:

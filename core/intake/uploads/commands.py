@@ -64,12 +64,14 @@ def confirm(
     accept_difference: bool = False,
     take_changes: bool = False,
     post_corrections: bool = False,
+    by_folder: bool = False,
     by: Actor,
     now: dt.datetime,
 ) -> ImportJob:
     """Let a worker import the checked files. A second call changes nothing.
 
-    On request, the worker also applies the changes to existing records, or posts the corrections.
+    On request, the worker also applies the changes to existing records, or posts the corrections. `by_folder`: the
+    practice chose that a watched folder does this for the user.
 
     Raise `NothingNew`, `WrongImportStatus`, and `TotalsDiffer` unless the difference is accepted.
     """
@@ -96,6 +98,7 @@ def confirm(
     assert moved, "the row is locked"
     taken = {"changes": job.report["differences"]["count"]} if takes else {}
     taken |= {"corrections": correctable} if correctable else {}
+    taken |= {"by_folder": 1} if by_folder else {}
     audit.record(session, "import.confirmed", key.subject(), by=by, now=now, difference_cents=differs, **taken)
     session.refresh(job)
     return job

@@ -38,6 +38,14 @@ def list_waiting(session: Session) -> list[ImportKey]:
     return [ImportKey(*row) for row in session.execute(imports.order_by(ImportJob.id))]
 
 
+def find_with_file(session: Session, practice_id: int, sha256: str) -> int | None:
+    """Return the practice's newest import with a file of this SHA-256 sum that was not refused or discarded, if any."""
+    same = (ImportJob.practice_id == practice_id, ImportJob.files.contains([{"sha256": sha256}]))
+    ended_badly = ImportJob.status.in_((ImportStatus.REFUSED, ImportStatus.DISCARDED))
+    found = select(ImportJob.id).where(*same, ~ended_badly).order_by(ImportJob.id.desc())
+    return session.scalars(found.limit(1)).first()
+
+
 def find_same_files(session: Session, job: ImportJob, hashes: list[str]) -> int | None:
     """Return the practice's newest completed import of files with exactly these SHA-256 sums, if any."""
     done = select(ImportJob.id, ImportJob.files).where(

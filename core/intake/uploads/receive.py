@@ -30,7 +30,7 @@ from core.models.imports import (
     ImportStatus,
 )
 
-FILES_MAX: Final = 50  # both formats have fewer than ten
+FILES_MAX: Final = 400  # X12 files of a week; the page announces them in one form of at most 1,000 fields
 FILE_NAME_CHARACTERS_MAX: Final = 200
 UNFINISHED_MAX: Final = 5  # for each practice, because their files are in the database
 _FORBIDDEN_IN_NAMES: Final = frozenset('/\\:*?"<>|')
@@ -125,7 +125,7 @@ def begin(
     job = session.scalars(select(ImportJob).where(*of_key)).one()
     if job.request_hash != values["request_hash"]:
         raise IdempotencyMismatch
-    if new_id is not None and _count_unfinished(session, by.practice_id) > UNFINISHED_MAX:
+    if new_id is not None and count_unfinished(session, by.practice_id) > UNFINISHED_MAX:
         raise TooManyImports(
             f"Your practice has {UNFINISHED_MAX} unfinished imports. Import or discard one of them first."
         )
@@ -261,6 +261,7 @@ def _first_missing(session: Session, key: ImportKey, file: int, *, pieces: int) 
     return missing
 
 
-def _count_unfinished(session: Session, practice_id: int) -> int:
+def count_unfinished(session: Session, practice_id: int) -> int:
+    """Return how many imports of the practice have not ended."""
     unfinished = (ImportJob.practice_id == practice_id, ImportJob.status.not_in(ENDED_STATUSES))
     return session.scalars(select(func.count()).select_from(ImportJob).where(*unfinished)).one()

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from sqlalchemy.orm import Session
 
@@ -27,19 +27,23 @@ from core.x12.envelope_records import Kind
 _HEAD_BYTES: Final = 65_536
 LISTED_MAX: Final = 100  # transactions of a file in the report
 WARNINGS_MAX: Final = 20  # the page lists every transaction
-_MIXED: Final = (
-    "this file contains a remittance (835); import the claim files (837) and acknowledgments (277CA) first, then the "
-    "remittances separately"
+_ORDER: Final = (
+    "Claims (837) go in first, then acknowledgments (277CA), then remittances (835). Each answer is matched after the "
+    "claims of this upload are in."
 )
-_OTHER_KINDS: Final = (*CLAIM_KINDS, Kind.ACKNOWLEDGMENT)
 _NOT_X12: Final = "this file is not X12; import X12 files and other files separately"
 
 
 def is_x12(path: Path) -> bool:
     """Return whether the file contains the start of an X12 interchange where the reader looks for it."""
     with path.open("rb") as binary:
-        head = binary.read(_HEAD_BYTES).decode("latin-1")
-    return ISA_START.search(head) is not None
+        return starts_x12(binary)
+
+
+def starts_x12(binary: BinaryIO) -> bool:
+    """Return the same for an open file."""
+    binary.seek(0)
+    return ISA_START.search(binary.read(_HEAD_BYTES).decode("latin-1")) is not None
 
 
 def import_x12(
@@ -63,26 +67,31 @@ def import_x12(
     faults = Faults() if faults is None else faults
     practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
     files = _check(sorted(paths, key=lambda path: path.name), faults, progress)
+    has_answers, has_claims = _has(files, Kind.REMITTANCE), _has(files, *CLAIM_KINDS)
+    # The answers are matched with the new claims, so a check inserts those too. The caller rolls them back.
+    of_claims = replace(options, check_only=options.check_only and not (has_answers and has_claims))
     imported, sent = import_sent(
-        session, practice_id, files, by=by, now=now, options=options, faults=faults, progress=progress
+        session, practice_id, files, by=by, now=now, options=of_claims, faults=faults, progress=progress
     )
     paid = RemittanceResult()
-    if any(has_remittance(one.checked) for one in files):
+    if has_answers:
         paid = import_remittances(
             session, practice_queries.find(session, practice_id), [one.path for one in files],
             import_id=options.import_id, is_check=options.check_only, by=by, now=now, progress=progress,
         )  # fmt: skip
     rows = {one.name: RowsRead(sum(each.claims for each in one.checked.transactions), 0) for one in files}
     x12 = {"files": [_facts_of_file(one.checked) for one in files], "left_out": _facts_of_faults(sent.found)}
+    is_mixed = has_answers and (has_claims or _has(files, Kind.ACKNOWLEDGMENT))
     warnings = [*imported.warnings, *_warnings(files, sent.found, sent.left_out), *sent.warnings()]
-    facts = {**x12, "sent": sent.facts(), "remittances": paid.facts()}
+    facts = {**x12, "notes": [_ORDER] if is_mixed else [], "sent": sent.facts(), "remittances": paid.facts()}
     updates = sent.remembered + sent.acknowledged.count + paid.recorded
-    return replace(imported, rows_read=rows, updates=updates, warnings=warnings, x12=facts)
+    summary = None if options.check_only else imported.summary
+    return replace(imported, rows_read=rows, updates=updates, warnings=warnings, summary=summary, x12=facts)
 
 
-def has_remittance(checked: CheckedFile) -> bool:
-    """Return whether the file contains a remittance."""
-    return any(one.kind is Kind.REMITTANCE for one in checked.transactions)
+def _has(files: Sequence[X12File], *kinds: Kind) -> bool:
+    """Return whether a file contains a transaction of one of these kinds."""
+    return any(one.kind in kinds for file in files for one in file.checked.transactions)
 
 
 def _check(paths: Sequence[Path], faults: Faults, progress: Progress | None) -> list[X12File]:
@@ -98,10 +107,6 @@ def _check(paths: Sequence[Path], faults: Faults, progress: Progress | None) -> 
         files.append(X12File(path, checked, base))
         base += path.stat().st_size // 2 + 1  # more than its segments, each of which has two bytes or more
         _add_faults(checked, faults)
-    remittances = [one.checked for one in files if has_remittance(one.checked)]
-    if any(each.kind in _OTHER_KINDS for one in files for each in one.checked.transactions):
-        for checked in remittances:
-            faults.add(Fault(checked.file, _MIXED, kind=FaultKind.STRUCTURE))
     faults.refuse_if_any()
     return files
 
@@ -168,7 +173,7 @@ def _facts_of_transaction(summary: Summary) -> dict[str, Any]:
         "words": f"{opened.transaction_set}, {words}" if summary.kind is Kind.OTHER else words,
         "interchange": opened.interchange.control, "control": opened.control, "claims": summary.claims,
         "lines": summary.lines, "charge_cents": summary.charge_cents - summary.void_cents,
-        "is_imported": is_usable(summary) and summary.kind in (*CLAIM_KINDS, Kind.ACKNOWLEDGMENT),
+        "is_imported": summary.kind is not Kind.OTHER and _is_imported(summary),
         "day": summary.day.isoformat() if summary.day else None, "faults": _facts_of_faults(summary.found),
     }  # fmt: skip
 

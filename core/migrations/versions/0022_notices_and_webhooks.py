@@ -20,8 +20,9 @@ _EVENT_KINDS = (
     "job.approval_requested", "job.confirmed", "job.completed", "job.halted", "job.cancelled", "job.rejected",
     "job.expired", "job.discarded", "job.reversed", "postings.written", "postings.entered",
     "postings.imported", "job.preview_expires_soon", "job.approval_expires_soon", "webhook.failed", "webhook.test",
+    "import.needs_user",
 )  # fmt: skip
-_NOTICE_KINDS = ("job_ended", "job_halted", "job_expires", "approval_needed", "webhook_failed")
+_NOTICE_KINDS = ("job_ended", "job_halted", "job_expires", "approval_needed", "webhook_failed", "import_needs_user")
 _STATES = ("waiting", "due", "sending", "sent", "given_up")
 _AT = sa.DateTime(timezone=True)
 _JSON = postgresql.JSONB(astext_type=sa.Text())

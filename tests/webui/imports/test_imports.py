@@ -6,10 +6,14 @@ import pytest
 from werkzeug.test import TestResponse
 
 from core.models.practices import WriteOffSetting
+from tests.remittances import clp, svc
 from tests.uploads import Uploads, zipped
 from tests.webui.conftest import _TOKEN, Browser, Clock, page_text
-from tests.x12_files import PLAIN, acknowledgment, claim_loop, sent_file
+from tests.x12_files import PLAIN, acknowledgment, claim_loop, interchange, remittance, sent_file
 from webui.shared.body_limits import BODY_BYTES_MAX
+
+ANSWER = clp("B1", "60", "40", svc("60", "40", "CO*45*10", "PR*2*10", code="HC:99211:25"), patient="10")
+PAID = PLAIN.write(interchange([remittance([ANSWER], paid="40")])).encode()
 
 
 def send(browser: Browser, files: dict[str, bytes], key: str = "key", **fields: str) -> TestResponse:
@@ -70,6 +74,15 @@ def test_x12_claims_are_recognized_by_their_content_and_imported_once(biller: Br
     assert "This file is not X12; import X12 files and other files separately." in page
     assert "Files or rows that cannot be used" in page
     assert "Read" not in page
+    send(biller, {"era.835": PAID, "b.837": PLAIN.write(sent_file(claim_loop("B1", ("60",)))).encode()}, key="both")
+    uploads.work()
+    page = biller.says("/imports/5")
+    assert "Import 1 claim and 1 remittance" in page
+    assert "after the claims of this upload are in. Remittance T000001 of $40.00, 1 answer: 1 posted" in page
+    assert "era.835 835 remittance 000000001 01/05/2026 1 $60.00 Read" in page
+    biller.post("/imports/5/confirm", on="/imports/5")
+    uploads.work()
+    assert "1 claim and 1 remittance imported." in biller.says("/imports/5")
 
 
 def test_a_difference_is_shown_and_must_be_accepted(biller: Browser, uploads: Uploads) -> None:
@@ -131,7 +144,7 @@ def test_an_import_can_be_discarded(biller: Browser, uploads: Uploads) -> None:
 
 @pytest.mark.parametrize(
     ("files", "words"),
-    [({}, "Choose 1 to 50 files to import."), ({"claims.csv": b""}, "claims.csv is empty. Export it again.")],
+    [({}, "Choose 1 to 400 files to import."), ({"claims.csv": b""}, "claims.csv is empty. Export it again.")],
 )
 def test_a_form_without_content_says_what_to_do(biller: Browser, files: dict[str, bytes], words: str) -> None:
     assert send(biller, files).location == "/imports"

@@ -36,6 +36,16 @@ def test_a_zip_of_a_folder_is_imported_without_what_the_system_added(uploads: Up
     assert uploads.count("claim") == 2
 
 
+def test_x12_files_of_one_name_in_two_folders_get_the_folders_names(tmp_path: Path) -> None:
+    path = tmp_path / "week.zip"
+    path.write_bytes(zipped({"week/mon/era.835": b"x", "week/tue/era.835": b"y", "week/tue/claims.837": b"z"}))
+
+    names = archive.unpack(path, tmp_path, bytes_max=BYTES_MAX, faults=Faults())
+
+    assert names == ["week - mon - era.835", "week - tue - era.835", "claims.837"]
+    assert (tmp_path / names[1]).read_bytes() == b"y"
+
+
 def test_a_file_that_is_uploaded_twice_is_refused(uploads: Uploads) -> None:
     job = uploads.checked({**uploads.files, "more.zip": zipped({"claims.csv": b"x"})})
 
@@ -78,7 +88,7 @@ def encrypted() -> bytes:
         (zipped({"claims.csv": b"x"}, zipfile.ZIP_BZIP2), "unusual method"),
         (encrypted(), "protected by a password"),
         (zipped({}), "has 0 files"),
-        (zipped({f"{number}.csv": b"x" for number in range(51)}), "has 51 files"),
+        (zipped({f"{number}.csv": b"x" for number in range(401)}), "has 401 files"),
         (b"claim_id,patient_id\n", "not a zip file, or it is damaged"),
         (zipped({"claims.csv": b"0123456789" * 50})[:-30], "not a zip file, or it is damaged"),
         (zipped({"a\\b.csv": b"x"}), "not plain text"),

@@ -49,7 +49,7 @@ def test_files_larger_than_the_limit_are_refused_before_they_are_sent(uploads: U
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ([], "Choose 1 to 50 files"),
+        ([], "Choose 1 to 400 files"),
         ([UploadedFile("claims.csv", 0)], "claims.csv is empty"),
         ([UploadedFile("a.csv", 1), UploadedFile("A.csv", 1)], "same name"),
         *(

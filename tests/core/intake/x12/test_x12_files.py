@@ -7,7 +7,7 @@ import pytest
 from core.intake.loading.imported import ImportOptions
 from tests.core.intake.x12.conftest import X12Files
 from tests.remittances import clp, svc
-from tests.x12_files import PLAIN, claim_loop, interchange, remittance, sent_file
+from tests.x12_files import PLAIN, acknowledgment, claim_loop, interchange, remittance, sent_file
 
 GOOD = PLAIN.write(sent_file(claim_loop()))
 ANSWER = clp("A1", "60", "40", svc("60", "40", "CO*45*10", "PR*2*10", code="HC:99211:25"), patient="10")
@@ -72,7 +72,6 @@ def test_a_sample_with_a_wrong_count_is_refused(x12: X12Files, samples: Path, na
         ),
         (GOOD.replace("SAMPLE", "SAM\0LE", 1), "the file contains a NUL byte; save the file as plain text"),
         (GOOD.replace("NM1*82", "NM1*82" + "X" * 200_000, 1), "a segment is longer than 64 KB"),
-        (PAID, "this file contains a remittance (835); import the claim files (837) and acknowledgments (277CA) first"),
         ("claim_id,amount\nA1,1.00\n", "this file is not X12; import X12 files and other files separately"),
     ],
 )
@@ -131,6 +130,32 @@ def test_a_remittance_is_posted_once_and_a_check_promises_what_the_import_does(x
     assert again.x12
     assert "nothing is posted again" in again.x12["remittances"]["notes"][0]
     assert x12.claim("A1").primary_paid == 40_00
+
+
+def test_a_week_of_files_of_all_kinds_goes_in_at_once_claims_first(x12: X12Files) -> None:
+    files = [
+        x12.write("1-paid.835", PAID),
+        x12.write("2-status.277", PLAIN.write(acknowledgment(("A1", "A2"), ("A2", "A7")))),
+        x12.write("3-claims.837", PLAIN.write(sent_file(claim_loop("A1", ("60",)), claim_loop("A2")))),
+        x12.write("4-both.txt", PAID + PLAIN.write(sent_file(claim_loop("A3")))),
+    ]
+
+    checked = x12.load(*files, options=ImportOptions(check_only=True))
+    assert x12.rows("SELECT (SELECT count(*) FROM claim), (SELECT count(*) FROM remittance)") == [(0, 0)]
+    assert checked.summary is None
+    done = x12.load(*files)
+
+    assert (checked.x12, checked.added, checked.new) == (done.x12, done.added, done.new)
+    assert done.x12
+    assert done.x12["notes"][0].startswith("Claims (837) go in first, then acknowledgments (277CA)")
+    paid, twice = done.x12["remittances"]["notes"]
+    assert paid.startswith("Remittance T000001 of $40.00, 1 answer: 1 posted; payments $40.00")
+    assert "nothing is posted again" in twice
+    assert [x12.claim(number).primary_status for number in ("A1", "A2", "A3")] == [
+        "ERA Received", "Rejected", "In Process at Clearinghouse",
+    ]  # fmt: skip
+    assert (x12.claim("A1").insurance_due, x12.claim("A1").patient_due) == (0, 10_00)
+    assert x12.load(*reversed(files)).nothing_new
 
 
 def test_an_answer_without_its_claim_is_held_with_the_reason(x12: X12Files) -> None:
