@@ -12,6 +12,7 @@ from core.counting import counted
 from core.models.ledger import GroupCode
 from core.models.remittances import Outcome, RuleAction
 from core.money import format_cents
+from core.x12.code_labels import adjustment, labeled
 
 _REMITTANCE: Final = options.RecordNumber("remittance", where="to find it, run `settle remittances list`")
 _CLAIM: Final = options.RecordNumber("claim", where="to find it, run `settle remittances claims`")
@@ -34,7 +35,8 @@ def _describe(one: dict[str, Any]) -> str:
 
 def _describe_details(one: dict[str, Any]) -> str:
     adjustments = (
-        f"  Provider adjustment {given['reason']} {given['reference']}: {format_cents(-given['cents'])}"
+        f"  Provider adjustment {labeled(given['reason'], 'provider')}, {given['reference']}: "
+        f"{format_cents(-given['cents'])}"
         for given in one["provider_adjustments"]
     )
     return "\n".join([_describe(one), f"  Claims {format_cents(one['claims_cents'])}", *adjustments])
@@ -110,7 +112,7 @@ def ignore(api: Api, remittance: int, ordinal: int, why: str) -> Any:
 
 def _list_rules(answer: dict[str, Any]) -> str:
     count = counted(len(answer["rules"]), "code")
-    lines = [f"{one['group']}-{one['reason']}  {one['action']}" for one in answer["rules"]]
+    lines = [f"{adjustment(one['group'], one['reason'])}: {one['action']}" for one in answer["rules"]]
     return (
         "\n".join(lines) + f"\n{count} with the practice's own rule." if lines else "All codes have the default rule."
     )

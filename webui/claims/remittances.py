@@ -19,15 +19,16 @@ from webui.claims.exclusions import parse_optional_date
 from webui.shared import acts, page_arguments
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.labels import Pill
 
 _RULE: Final = f"/<int(max={BIGINT_MAX}):remittance_id>"
 _ANSWER_RULE: Final = f"{_RULE}/claims/<int(max={BIGINT_MAX}):ordinal>"
-OUTCOME_WORDS: Final = {
-    Outcome.HELD: "Held",
-    Outcome.WARNED: "Posted with a warning",
-    Outcome.POSTED: "Posted",
-    Outcome.NOTHING_TO_POST: "Nothing to post",
-    Outcome.IGNORED: "Ignored",
+OUTCOME_PILLS: Final = {
+    Outcome.HELD: Pill("Held", "lock", "warn"),
+    Outcome.WARNED: Pill("Posted with a warning", "alert", "warn"),
+    Outcome.POSTED: Pill("Posted", "check", "good"),
+    Outcome.NOTHING_TO_POST: Pill("Nothing to post", "info", ""),
+    Outcome.IGNORED: Pill("Ignored", "cross", ""),
 }
 
 blueprint = Blueprint("remittances", __name__, url_prefix="/remittances")
@@ -51,7 +52,7 @@ def show(remittance_id: int) -> str:
     practice_id = current_actor().practice_id
     with app_context().sessions() as db:
         row = queries.find_remittance(db, practice_id, remittance_id)
-        present = [outcome for outcome in OUTCOME_WORDS if row.outcomes.get(outcome)]
+        present = [outcome for outcome in OUTCOME_PILLS if row.outcomes.get(outcome)]
         wanted = request.args.get("outcome", "")
         outcome = Outcome(wanted) if wanted in set(Outcome) else next(iter(present), Outcome.HELD)
         after = page_arguments.number("after")
@@ -61,7 +62,7 @@ def show(remittance_id: int) -> str:
         )  # fmt: skip
         return render_template(
             "remittances/show.html", row=row, one=row.remittance, answers=answers, outcome=outcome, present=present,
-            outcome_words=OUTCOME_WORDS, describe=_sentence, next_after=last[1] if last else None,
+            pills=OUTCOME_PILLS, describe=describe, next_after=last[1] if last else None,
             adjustments=queries.list_provider_adjustments(db, practice_id, remittance_id),
         )  # fmt: skip
 
@@ -117,7 +118,8 @@ def ignore(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
     return acts.redirect_with("Answer ignored. Nothing was posted.", "remittances.show", remittance_id=remittance_id)
 
 
-def _sentence(code: str) -> str:
+def describe(code: str) -> str:
+    """Return a reason as a sentence."""
     return as_sentence(reasons.describe(code))
 
 
@@ -131,6 +133,6 @@ def _answer_page(
             "remittances/answer.html", found=found, one=queries.find_remittance(db, practice_id, key[0]).remittance,
             lines=queries.list_lines(db, practice_id, *key), is_held=found.outcome is Outcome.HELD,
             candidates=queries.list_candidates(db, practice_id, *key) if found.outcome is Outcome.HELD else [],
-            outcome_words=OUTCOME_WORDS, describe=_sentence, typed=typed or MultiDict(), faults=faults or {},
+            pills=OUTCOME_PILLS, describe=describe, typed=typed or MultiDict(), faults=faults or {},
             refused=refused, note_max=NOTE_CHARACTERS_MAX, today=practice_days.today(current_practice(), now=now()),
         )  # fmt: skip

@@ -23,6 +23,7 @@ from core.models.people import Role
 from core.models.practices import PAYER_CLASS_NAMES, SELF_PAY, PayerClass, PeriodState, WriteOffSetting
 from core.money import format_cents, format_limit, format_plain_amount
 from core.reading import as_sentence
+from core.x12 import code_labels
 from webui.shared import auth
 from webui.shared.app_context import now
 
@@ -105,12 +106,7 @@ LABELS: Final[Mapping[type[StrEnum], Mapping[Any, str]]] = {
         PaidBy.SECONDARY: "Ins 2",
         PaidBy.PATIENT: "Patient",
     },
-    GroupCode: {
-        GroupCode.CONTRACTUAL: "Contractual obligation",
-        GroupCode.PATIENT_RESPONSIBILITY: "Patient responsibility",
-        GroupCode.OTHER: "Other adjustment",
-        GroupCode.PAYER_INITIATED: "Payer-initiated reduction",
-    },
+    GroupCode: {group: code_labels.GROUP_LABELS[group].capitalize() for group in GroupCode},
     # A payer's status and a claim's type are shown as they are.
     ClaimStatus: {status: "None" if status is ClaimStatus.NONE else status.value for status in ClaimStatus},
     ClaimType: {kind: kind.value for kind in ClaimType},
@@ -152,6 +148,8 @@ def register(app: Flask) -> None:
     """Give templates the filters and the labels."""
     app.add_template_global(utc_offset_seconds)
     app.add_template_filter(as_sentence)
+    app.add_template_filter(code_labels.labeled)
+    app.add_template_filter(code_labels.adjustment, "adjustment_code")
     for name in _FILTERS:
         app.add_template_filter(globals()[name], name)
     app.jinja_env.globals.update(

@@ -10,13 +10,34 @@ from core.models.remittances import RuleAction
 
 Rules = Mapping[tuple[str, str], RuleAction]  # the practice's own, by group and reason
 
-# Reductions that the practice accepts by contract or law. Every other CO or PI stays open on the insurance.
-_POSTED: Final = {("CO", "45"), ("CO", "253"), ("CO", "131"), ("CO", "144"), ("PI", "45")}
-_OLD_SEQUESTRATION: Final = ("CO", "223")
-_SEQUESTRATION_HAS_ITS_CODE_FROM: Final = dt.date(2013, 6, 1)
 PRIOR_PAYER: Final = ("OA", "23")  # what the first payer paid and reduced
-_TRACKED_OTHER: Final = ("18", "94")
-_PATIENT_WAS_PAID: Final = "100"  # the next payer must not pay it again
+_OLD_SEQUESTRATION: Final = ("CO", "223")
+SEQUESTRATION_HAS_ITS_CODE_FROM: Final = dt.date(2013, 6, 1)
+# The codes that differ from the default of their group, and those that are often asked for. Only reductions that the
+# practice accepts by contract or law are posted. Every other CO or PI stays open on the insurance.
+DEFAULTS: Final = {
+    ("CO", "45"): RuleAction.POST,
+    ("CO", "253"): RuleAction.POST,
+    _OLD_SEQUESTRATION: RuleAction.TRACK,  # posted for services before sequestration had its own code
+    ("CO", "131"): RuleAction.POST,
+    ("CO", "144"): RuleAction.POST,
+    ("CO", "42"): RuleAction.TRACK,
+    ("CO", "A2"): RuleAction.TRACK,
+    ("PI", "45"): RuleAction.POST,
+    ("PR", "1"): RuleAction.TRANSFER,
+    ("PR", "2"): RuleAction.TRANSFER,
+    ("PR", "3"): RuleAction.TRANSFER,
+    ("PR", "100"): RuleAction.HOLD,  # the patient was paid, and the next payer must not pay it again
+    ("OA", "18"): RuleAction.TRACK,
+    PRIOR_PAYER: RuleAction.MEMO,
+    ("OA", "94"): RuleAction.TRACK,
+}
+GROUP_DEFAULTS: Final = {
+    GroupCode.CONTRACTUAL: RuleAction.TRACK,
+    GroupCode.PAYER_INITIATED: RuleAction.TRACK,
+    GroupCode.PATIENT_RESPONSIBILITY: RuleAction.TRANSFER,
+    GroupCode.OTHER: RuleAction.HOLD,
+}
 
 ALLOWED_ACTIONS: Final = {
     GroupCode.PATIENT_RESPONSIBILITY: (RuleAction.TRANSFER, RuleAction.TRACK, RuleAction.HOLD),
@@ -32,13 +53,12 @@ def action_for(adjustment: GivenAdjustment, rules: Rules, *, service_on: dt.date
     key = (adjustment.group, adjustment.reason)
     if key in rules:
         return rules[key]
-    if adjustment.group == GroupCode.PATIENT_RESPONSIBILITY:
-        return RuleAction.HOLD if adjustment.reason == _PATIENT_WAS_PAID else RuleAction.TRANSFER
-    if adjustment.group == GroupCode.OTHER:
-        if key == PRIOR_PAYER:
-            return RuleAction.MEMO
-        return RuleAction.TRACK if adjustment.reason in _TRACKED_OTHER else RuleAction.HOLD
-    if key in _POSTED:
+    if key == _OLD_SEQUESTRATION and service_on is not None and service_on < SEQUESTRATION_HAS_ITS_CODE_FROM:
         return RuleAction.POST
-    is_before = service_on is not None and service_on < _SEQUESTRATION_HAS_ITS_CODE_FROM
-    return RuleAction.POST if key == _OLD_SEQUESTRATION and is_before else RuleAction.TRACK
+    return default_action(*key)
+
+
+def default_action(group: str, reason: str) -> RuleAction:
+    """Return the default action for the code today. An unknown group stays open."""
+    in_group = GROUP_DEFAULTS[GroupCode(group)] if group in set(GroupCode) else RuleAction.TRACK
+    return DEFAULTS.get((group, reason), in_group)

@@ -140,10 +140,10 @@ def list_answers_on_claim(session: Session, practice_id: int, claim_id: int) -> 
         .order_by(RemittanceClaim.remittance_id, RemittanceClaim.ordinal)
     ).all()
     found = []
-    for row in rows:
-        answer = AnswerRow(*row[:-3])
-        lines = list_lines(session, practice_id, answer.remittance_id, answer.ordinal)
-        found.append(ClaimAnswer(answer, row.payer_name, row.trace, row.paid_on, lines))
+    for *answer, payer, trace, paid_on in rows:
+        one = AnswerRow(*answer)
+        lines = list_lines(session, practice_id, one.remittance_id, one.ordinal)
+        found.append(ClaimAnswer(one, payer, trace, paid_on, lines))
     return found
 
 

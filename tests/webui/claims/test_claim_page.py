@@ -161,7 +161,7 @@ def test_the_page_shows_the_denial_and_the_statements_and_why_the_claim_is_not_w
 
     shown = biller.says("/claims/1")
 
-    assert "Denied 11/23/2026 CO-197" in shown
+    assert "Denied 11/23/2026 CO-197 authorization missing" in shown
     assert "Statements sent 2, last 10/01/2026" in shown
     assert "Denied, and still within the appeal window." in shown
 

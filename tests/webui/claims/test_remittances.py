@@ -31,12 +31,19 @@ def test_a_remittance_shows_a_deposit_that_ties_and_why_each_answer_is_held(
     assert "Claims $85.00 − provider adjustments -$5.00 = payment $90.00" in shown
     assert "Held 1 Posted 1" in shown
     assert "The claim number is a placeholder." in shown
-    assert "1234567893 L6 INT -$5.00" in shown
+    assert "1234567893 L6 interest INT -$5.00" in shown
     assert "A1" in biller.says("/remittances/1?outcome=posted")
     lines = biller.says("/remittances/1/claims/1")
-    assert "CO-45 $20.00 post" in lines
-    assert "PR-2 $10.00 transfer" in lines
+    assert "CO-45 contractual $20.00 post" in lines
+    assert "PR-2 coinsurance $10.00 transfer" in lines
     assert not _decisions(biller, "/remittances/1/claims/1")
+    claim = biller.says("/claims/A1")
+    assert "Claim status 1 primary, charge $100.00, paid $70.00, patient responsibility $10.00" in claim
+    assert "Check or trace number T000001 ." in claim
+    assert "payer’s claim number ICN1 ." in claim
+    assert "1 99213 $100.00 $70.00 CO-45 contractual $20.00 post PR-2 coinsurance $10.00 transfer" in claim
+    assert "/remittances/1/claims/1" in biller.links("/claims/A1")
+    assert "Payers’ answers" not in biller.says("/claims/C1")
 
 
 def test_a_held_answer_is_matched_and_posted_once(practice: GivenPractice, biller: Browser) -> None:
