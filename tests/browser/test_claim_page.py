@@ -4,6 +4,7 @@ import pytest
 
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import GivenPractice, Line
+from tests.remittances import clp, st, svc, take_transactions
 
 pytestmark = no_browser
 
@@ -13,6 +14,8 @@ def test_the_amounts_are_in_one_row_and_a_line_shows_its_balances(
     practice: GivenPractice, open_as: OPEN, width: int
 ) -> None:
     practice.claim("184000121", Line(123_456_78, 98_765_43))
+    given = svc("222222.21", "50", "CO*45*200000", "PR*2*22172.21")
+    take_transactions(practice, st(clp("184000121", "222222.21", "50", given, patient="22172.21"), paid="50"))
     page = open_as("/claims/184000121", practice.biller, viewport={"width": width, "height": 900})
 
     tops = page.locator(".sums dt").evaluate_all("them => them.map(it => it.getBoundingClientRect().top)")

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action
 from core.claims import feed, holds, lookup
 from core.db.engine import transaction
+from core.intake.remittances import queries
 from core.jobs import codes, job_queries
 from core.jobs.keys import JobKey
 from core.jobs.reversal import create_reversal
@@ -21,6 +22,7 @@ from core.models.ledger import GroupCode, PostingKind, Responsibility
 from core.practices import exclusions, practice_days
 from core.reading import NOTE_CHARACTERS_MAX
 from webui.claims.feed_columns import ELIGIBILITY_PILLS
+from webui.claims.remittances import OUTCOME_PILLS, describe
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 
@@ -64,6 +66,7 @@ def render_claim(claim_id: str, **extra: Any) -> str:
             ),
             "payers": entry_postings.possible_payers(db, internal),
             "lines": lookup.list_line_items(db, practice_id, internal.id),
+            "answers": queries.list_answers_on_claim(db, practice_id, internal.id),
             "entries": list(with_running_balances(postings)),
             "voidable": voids.voidable_ids(db, practice_id, internal.id) if current_actor().may(Action.POST) else (),
             "voided": {one.reverses_id for one in postings if one.reverses_id and one.source},
@@ -76,6 +79,8 @@ def render_claim(claim_id: str, **extra: Any) -> str:
         settled=SETTLED,
         verdict=ELIGIBILITY_PILLS[verdict],
         why=_describe(verdict),
+        outcome_pills=OUTCOME_PILLS,
+        describe=describe,
         holds=list(Hold),
         why_max=NOTE_CHARACTERS_MAX,
         may_exclude=current_actor().may(Action.EXCLUDE),
