@@ -39,6 +39,7 @@ from webui.practice import (
     audit,
     limits,
     months,
+    posting_rules,
     reasons,
     time_zone,
     users,
@@ -151,7 +152,7 @@ def _register_practice_pages(app: OpenAPI) -> None:
     """Register imports, remittances, month-end close, credits, exclusions, reasons, audit and write-offs."""
     for pages in (
         import_pages, upload, import_mappings, months, posting_date, credit_balances, aging, recoveries, remittances,
-        exclusions, reasons, audit, write_offs, write_off_report, claim_list,
+        exclusions, reasons, posting_rules, audit, write_offs, write_off_report, claim_list,
     ):  # fmt: skip
         app.register_blueprint(pages.blueprint)
 

@@ -111,16 +111,19 @@ def ignore(api: Api, remittance: int, ordinal: int, why: str) -> Any:
 
 
 def _list_rules(answer: dict[str, Any]) -> str:
-    count = counted(len(answer["rules"]), "code")
-    lines = [f"{adjustment(one['group'], one['reason'])}: {one['action']}" for one in answer["rules"]]
-    return (
-        "\n".join(lines) + f"\n{count} with the practice's own rule." if lines else "All codes have the default rule."
-    )
+    own = sum(one["is_own"] for one in answer["rules"])
+    lines = [
+        f"{adjustment(one['group'], one['reason'])}: {one['action']}"
+        + (f" (default: {one['default']})" if one["is_own"] else "")
+        for one in answer["rules"]
+    ]
+    own_words = f"{counted(own, 'code')} with the practice's own rule." if own else "All codes have the default rule."
+    return "\n".join([*lines, own_words])
 
 
 @user_command(_list_rules, group=remittances)
 def rules(api: Api) -> Any:
-    """List the practice's own posting rules for adjustments."""
+    """List the posting rules for adjustments, with the default of those that the practice changed."""
     return api.get("/posting-rules")
 
 

@@ -29,6 +29,7 @@ RIGHTS = {
         GET /reports/write-offs/write-offs.csv   GET /reports/write-offs/claims
         GET /notices   GET /notices/unread   POST /notices/1/open   POST /notices/1/read   POST /notices/read
         POST /notices/mail   GET /remittances   GET /remittances/1   GET /remittances/1/claims/1
+        GET /posting-rules
     """,
     Action.SEND_WRITE_OFFS: """
         POST /write-offs/files   GET /write-offs/layouts/new   GET /write-offs/layouts/1   POST /write-offs/layouts
@@ -70,7 +71,7 @@ RIGHTS = {
         POST /settings/failure-budget   POST /settings/write-off-limits   POST /settings/recent-payment
         POST /settings/small-balance   POST /settings/collection-rules
         POST /reasons   GET /reasons/charity   POST /reasons/charity   POST /reasons/charity/retire
-        POST /reasons/charity/restore
+        POST /reasons/charity/restore   POST /posting-rules
     """,
     Action.MANAGE_SCHEDULES: """
         GET /schedules/new   POST /schedules   GET /schedules/1/change   POST /schedules/1/change
@@ -200,7 +201,7 @@ TIMES = {"user_session", "api_token"}
 NAVIGATION = {
     "/claims", "/jobs", "/approvals", "/schedules", "/schedule-runs", "/credits", "/aging", "/late-payments",
     "/exclusions", "/imports", "/import-mappings", "/months", "/settings", "/reasons", "/write-offs", "/users",
-    "/audit", "/operations", "/reports/write-offs", "/webhooks", "/remittances",
+    "/audit", "/operations", "/reports/write-offs", "/webhooks", "/remittances", "/posting-rules",
 }  # fmt: skip
 # The fields of all forms, each with a value that its form accepts.
 FIELDS = {
@@ -212,4 +213,5 @@ FIELDS = {
     "claim_limit_cents": "1", "job_limit_cents": "1", "setting": "both", "provider_id": "1", "query": "",
     "time_zone": "America/Chicago", "to": "refund.patient", "posted_on": "", "text": "C0000",
     "url": "https://pm.example/hook", "events": "job.completed",
+    "group_code": "CO", "reason_code": "97", "action": "post",
 }  # fmt: skip

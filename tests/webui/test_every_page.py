@@ -13,7 +13,7 @@ PAGES = [
     "/schedule-runs", "/feed/claim-numbers",
     "/months", "/months/2026-11", "/credits", "/aging", "/late-payments", "/approvals",
     "/reports/write-offs", "/reports/write-offs/claims?column=net",
-    "/exclusions", "/imports", "/imports/1", "/import-mappings",
+    "/exclusions", "/posting-rules", "/imports", "/imports/1", "/import-mappings",
     "/no-such-page", "/jobs/999", "/search",
 ]  # fmt: skip
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"

@@ -12,6 +12,7 @@ from core.errors import NotFound
 from core.intake.remittances import posting_rules
 from core.models.ledger import GroupCode
 from core.models.remittances import RuleAction
+from core.x12.code_labels import reason_label
 from webui.api.blueprint import api, problem_responses
 from webui.api.models import Answer
 from webui.api.remittances import REMITTANCES
@@ -41,15 +42,18 @@ class RuleChange(Body):
 
 
 class PostingRuleAnswer(Answer):
-    """The practice's own action for an adjustment."""
+    """The action for an adjustment, and the default one."""
 
     group: GroupCode
     reason: str
+    label: Annotated[str, Field(description="Our own short words; empty for a code without any")]
     action: RuleAction
+    default: RuleAction
+    is_own: Annotated[bool, Field(description="Whether the practice chose the action")]
 
 
 class PostingRulesAnswer(Answer):
-    """The practice's own actions. All other adjustments have the default one."""
+    """The posting table. Every other adjustment has the default action of its group."""
 
     rules: list[PostingRuleAnswer]
 
@@ -57,7 +61,7 @@ class PostingRulesAnswer(Answer):
 @api.get("/posting-rules", tags=[REMITTANCES], responses={200: PostingRulesAnswer})
 @requires(Action.SEE_CLAIMS)
 def list_rules() -> Response:
-    """List the practice's own posting rules for adjustments."""
+    """List the posting rules: what is done with each adjustment, and the default."""
     return _rules()
 
 
@@ -78,6 +82,12 @@ def change_rule(path: RulePath, body: RuleChange) -> Response:
 
 def _rules() -> Response:
     with app_context().sessions() as session:
-        found = posting_rules.load_rules(session, current_actor().practice_id)
-    rules = [PostingRuleAnswer(group=GroupCode(key[0]), reason=key[1], action=found[key]) for key in sorted(found)]
+        found = posting_rules.list_table(session, current_actor().practice_id)
+    rules = [
+        PostingRuleAnswer(
+            group=row.group, reason=row.reason, label=reason_label(row.group, row.reason), action=row.action,
+            default=row.default, is_own=row.own is not None,
+        )
+        for row in found
+    ]  # fmt: skip
     return jsonify(PostingRulesAnswer(rules=rules).json_ready())

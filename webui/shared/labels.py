@@ -21,6 +21,7 @@ from core.models.jobs import JobKind, JobStatus, SettleJob
 from core.models.ledger import REASON_NAMES, GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
 from core.models.people import Role
 from core.models.practices import PAYER_CLASS_NAMES, SELF_PAY, PayerClass, PeriodState, WriteOffSetting
+from core.models.remittances import RuleAction
 from core.money import format_cents, format_limit, format_plain_amount
 from core.reading import as_sentence
 from core.x12 import code_labels
@@ -107,6 +108,7 @@ LABELS: Final[Mapping[type[StrEnum], Mapping[Any, str]]] = {
         PaidBy.PATIENT: "Patient",
     },
     GroupCode: {group: code_labels.GROUP_LABELS[group].capitalize() for group in GroupCode},
+    RuleAction: {action: action.value.capitalize() for action in RuleAction},
     # A payer's status and a claim's type are shown as they are.
     ClaimStatus: {status: "None" if status is ClaimStatus.NONE else status.value for status in ClaimStatus},
     ClaimType: {kind: kind.value for kind in ClaimType},

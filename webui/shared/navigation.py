@@ -57,6 +57,7 @@ SECTIONS: Final = (
         (
             NavItem("Write-off settings", "settings.show", ("settings", "limits", "time_zone")),
             NavItem("Write-off reasons", "reasons.index", ("reasons",)),
+            NavItem("Posting rules", "posting_rules.index", ("posting_rules",)),
             NavItem("Month-end close", "periods.index", ("periods",)),
             NavItem("Users", "users.index", ("users",), Action.MANAGE_USERS),
             NavItem("Webhooks", "webhooks.index", ("webhooks",), Action.MANAGE_WEBHOOKS),

@@ -193,3 +193,26 @@ def test_an_invalid_number_of_these_rules_is_shown_at_its_field_and_changes_noth
     assert "Enter a whole number from 0 to 12." in answer.text
     with practice.sessions() as session:
         assert session.get_one(Practice, practice.id).appeal_window_days == 180
+
+
+def test_an_administrator_changes_a_posting_rule_beside_its_default(
+    practice: GivenPractice, admin: Browser, biller: Browser
+) -> None:
+    page = "/posting-rules"
+    assert "CO-45 contractual Post Post" in biller.says(page)
+    assert not [form for form in biller.forms(page) if form == page]
+
+    code = {"group_code": "CO", "reason_code": "a1"}
+    assert admin.post(page, **code, action="hold").location == page
+    assert "Rule for CO-A1 saved. It applies to later postings." in admin.says(page)
+    assert "CO-A1 denied, see remark Hold Track admin 11/23/2026" in biller.says(page)
+    assert admin.post(page, **code, action="default").location == page
+    assert "CO-A1" not in biller.says(page)
+    changes = [entry.facts for entry in practice.audited("posting_rule.changed")]
+    assert [(one["code"], one["action_before"], one["action"]) for one in changes] == [
+        ("CO-A1", "track", "hold"), ("CO-A1", "hold", "track"),
+    ]  # fmt: skip
+
+    for typed in ({**code, "action": "transfer"}, {**code, "reason_code": "45x", "action": "hold"}, {"action": "hold"}):
+        answer = admin.post(page, **typed)
+        assert (answer.status_code, answer.text.count("-fault")) == (422, 2)

@@ -146,5 +146,5 @@ def test_a_posting_rule_changes_later_postings_only(practice: GivenPractice, adm
         practice.act(set_rule, GroupCode.PATIENT_RESPONSIBILITY, "1", RuleAction.POST, by=admin)
     practice.act(set_rule, GroupCode.CONTRACTUAL, "97", None, by=admin)
     changes = [entry.facts for entry in practice.audited("posting_rule.changed")]
-    assert [(one["action_before"], one["action"]) for one in changes] == [(None, "post"), ("post", None)]
+    assert [(one["action_before"], one["action"]) for one in changes] == [("track", "post"), ("post", "track")]
     assert practice.violations() == []
