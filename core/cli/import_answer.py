@@ -3,9 +3,7 @@
 import datetime as dt
 from typing import Any, Final
 
-import click
-
-from core.cli.import_output import print_notes
+from core.cli.import_output import print_lines, print_notes
 from core.cli.import_totals import (
     counts_by_kind,
     difference_line,
@@ -17,6 +15,7 @@ from core.cli.import_totals import (
     print_moved,
     print_recognized,
     print_redated,
+    remittance_lines,
     totals_lines,
 )
 from core.counting import counted
@@ -27,10 +26,12 @@ from core.intake.loading.forecast import Forecast, moved_write_off_cents
 from core.intake.loading.recognize import Recognized
 from core.intake.loading.totals import FirstClaim
 from core.intake.mapping.targets import TARGETS, Field
+from core.intake.remittances.totals import are_alone, what_is_new
 from core.ledger.late_payments import WriteOffChanges
 from core.models.imports import ImportSource
 from core.money import format_cents
 
+_ALL_ROWS: Final = "rows: the practice already has every row in these files"
 _KINDS: Final = ("claims", "lines", "postings", "patients", "payers", "providers", "offices")
 
 
@@ -52,16 +53,11 @@ def print_import(answer: dict[str, Any]) -> str:
         lines.append(f"The file has the columns of the saved mapping {name}, so the import used it.")
     if answer["status"] == "needs_mapping":
         lines += _guess(answer, report["guess"])
-    _print(lines)
+    print_lines(lines)
     if "in_file" in report:
         _print_check(answer, report)
-    _print(_files(report))
+    print_lines(_files(report))
     return ""
-
-
-def _print(lines: list[str]) -> None:
-    for line in lines:
-        click.echo(line)
 
 
 def _guess(answer: dict[str, Any], guess: dict[str, Any]) -> list[str]:
@@ -82,19 +78,21 @@ def _guess(answer: dict[str, Any], guess: dict[str, Any]) -> list[str]:
 
 def _print_check(answer: dict[str, Any], report: dict[str, Any]) -> None:
     """Print what is new, the control totals, what differs from the practice's records, and how to proceed."""
-    _print([f"Warning: {one}" for one in report.get("warnings", ())])
+    print_lines([f"Warning: {one}" for one in report.get("warnings", ())])
     print_notes(report.get("x12"))
-    _print(_new(report))
+    print_lines(_new(report))
     print_moved(WriteOffChanges(**report["write_offs"]))
     is_own_export = report["source"] == ImportSource.FILE.value
-    _print(totals_lines(report["in_file"], report["new"], gives_totals=is_own_export))
+    print_lines(remittance_lines(report.get("x12")))
+    if not are_alone(report):
+        print_lines(totals_lines(report["in_file"], report["new"], gives_totals=is_own_export))
     if answer["difference_cents"] is not None:
         balances = (("Expected A/R total", answer["expected_total_cents"]), ("Difference", answer["difference_cents"]))
-        _print([f"  {words:<32}{format_cents(cents):>16}" for words, cents in balances])
+        print_lines([f"  {words:<32}{format_cents(cents):>16}" for words, cents in balances])
     days = [{**one, "service_date": dt.date.fromisoformat(one["service_date"])} for one in report["first_claims"]]
     print_first_claims([FirstClaim(**one) for one in days])
-    _print(_differences(report))
-    _print(_corrections(answer, report))
+    print_lines(_differences(report))
+    print_lines(_corrections(answer, report))
     print_recognized(Recognized(**report["recognized"]), moves_write_offs=bool(moved_write_off_cents(report)))
     print_redated(report.get("redated", 0))
     print_held_back(report["held_back"])
@@ -103,7 +101,7 @@ def _print_check(answer: dict[str, Any], report: dict[str, Any]) -> None:
     if answer["status"] == "ready":
         if report.get("forecast"):
             print_forecast(Forecast(**_with_balances(report["forecast"])))
-        _print(_next_steps(answer, report))
+        print_lines(_next_steps(answer, report))
 
 
 def _with_balances(facts: dict[str, Any]) -> dict[str, Any]:
@@ -119,10 +117,12 @@ def _new(report: dict[str, Any]) -> list[str]:
     """Return how many rows are new, on existing claims, and left out."""
     counts = [(kind, report["added"][kind]) for kind in _KINDS]
     added = ", ".join(counted(count, kind.removesuffix("s")) for kind, count in counts if count)
+    added = ", ".join(filter(None, (added, what_is_new(report.get("x12")))))
     if added:
         lines = [f"New: {added}."]
     elif report["nothing_new"] and not _changed_postings(report):
-        lines = ["No new rows: the practice already has every row in these files."]
+        what = "remittances: the practice already has these" if are_alone(report) else _ALL_ROWS
+        lines = [f"No new {what}."]
     else:
         lines = ["No new rows."]
     existing = report["on_existing"]

@@ -16,6 +16,7 @@ from core.cli.import_totals import (
     print_moved,
     print_recognized,
     print_redated,
+    remittance_lines,
     totals_lines,
 )
 from core.cli.practices import print_created
@@ -26,6 +27,7 @@ from core.intake.loading.imported import Imported, ImportOptions
 from core.intake.loading.summary import CreditBalance, LookAlike, Summary
 from core.intake.loading.totals import TOTAL_LABELS, ControlTotal
 from core.intake.parsing.folder import RowsRead
+from core.intake.remittances.totals import are_alone, what_is_new
 from core.money import format_cents
 
 
@@ -52,7 +54,9 @@ def print_import(
     if imported.left_out:
         click.echo(f"Skipped: {counted(imported.left_out, 'claim')} without transactions.")
     if imported.nothing_new and not asked.check_only:
-        click.echo(f"Nothing new: {practice_name} already has {_all(imported.already_there['claims'], 'claim')}.")
+        claims = _all(imported.already_there["claims"], "claim")
+        there = "these remittances" if are_alone(imported.facts()) else claims
+        click.echo(f"Nothing new: {practice_name} already has {there}.")
     else:
         _print_added(imported, practice_name, asked, gives_totals=gives_totals)
     print_differences(imported.differences, taken=imported.changes_taken, check_only=asked.check_only)
@@ -69,6 +73,12 @@ def print_import(
         print_agreement(imported.agreement)
 
 
+def print_lines(lines: list[str]) -> None:
+    """Print the lines."""
+    for line in lines:
+        click.echo(line)
+
+
 def print_notes(x12: dict[str, Any] | None) -> None:
     """Print what X12 files change, and what became of each remittance."""
     for note in [*x12["notes"], *x12["sent"]["notes"], *x12["remittances"]["notes"]] if x12 else ():
@@ -76,7 +86,7 @@ def print_notes(x12: dict[str, Any] | None) -> None:
 
 
 def _print_added(imported: Imported, practice_name: str, asked: ImportOptions, *, gives_totals: bool) -> None:
-    added = _counts(imported.added)
+    added = ", ".join(filter(None, (_counts(imported.added), what_is_new(imported.x12))))
     if asked.check_only:
         click.echo(f"Checked, nothing imported. An import would add to {practice_name}: {added or 'no rows'}.")
     else:
@@ -88,8 +98,9 @@ def _print_added(imported: Imported, practice_name: str, asked: ImportOptions, *
         rows = _counts({"lines": existing.lines, "postings": existing.postings})
         click.echo(f"On {counted(existing.claims, 'existing claim')}: {rows}.")
     print_moved(existing.moved)
-    for line in totals_lines(imported.in_file.facts(), imported.new.facts(), gives_totals=gives_totals):
-        click.echo(line)
+    print_lines(remittance_lines(imported.x12))
+    if not are_alone(imported.facts()):
+        print_lines(totals_lines(imported.in_file.facts(), imported.new.facts(), gives_totals=gives_totals))
     if asked.check_only:
         print_first_claims(imported.first_claims)
 

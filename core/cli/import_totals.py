@@ -13,6 +13,7 @@ from core.intake.loading.differences import Difference, Differences
 from core.intake.loading.forecast import Forecast
 from core.intake.loading.recognize import Recognized
 from core.intake.loading.totals import DERIVED_TRANSFERS, TOTAL_LABELS, FirstClaim
+from core.intake.remittances.totals import total_rows
 from core.ledger.late_payments import WriteOffChanges
 from core.money import format_cents
 
@@ -51,6 +52,17 @@ def _row(words: str, totals: Sequence[tuple[int | None, int | None]]) -> str:
 
 def _dates(first: str | None, last: str | None) -> str:
     return "none" if first is None or last is None else f"{day(first)} to {day(last)}"
+
+
+def remittance_lines(x12: Mapping[str, Any] | None) -> list[str]:
+    """Return the totals of remittances, if there are any."""
+    rows = total_rows(x12)
+    return ["Remittances:", *(_total(*one) for one in rows)] if rows else []
+
+
+def _total(words: str, number: int | None, cents: int | None) -> str:
+    count, amount = "" if number is None else f"{number:,}", "" if cents is None else format_cents(cents)
+    return f"  {words:<32}{count:>8}{amount:>16}".rstrip()
 
 
 def print_first_claims(claims: list[FirstClaim]) -> None:

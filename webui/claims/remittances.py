@@ -42,7 +42,9 @@ def index() -> str:
         rows, older = queries.list_remittances(
             db, current_actor().practice_id, before=page_arguments.number("before") or None
         )
-        return render_template("remittances/index.html", rows=rows, older=older, outcomes=Outcome)
+        return render_template(
+            "remittances/index.html", rows=rows, older=older, outcomes=Outcome, is_first="before" not in request.args
+        )
 
 
 @blueprint.get(_RULE)
@@ -55,14 +57,13 @@ def show(remittance_id: int) -> str:
         present = [outcome for outcome in OUTCOME_PILLS if row.outcomes.get(outcome)]
         wanted = request.args.get("outcome", "")
         outcome = Outcome(wanted) if wanted in set(Outcome) else next(iter(present), Outcome.HELD)
-        after = page_arguments.number("after")
-        answers, last = queries.list_answers(
-            db, practice_id, outcomes=[outcome], remittance_id=remittance_id,
-            after=(remittance_id, after) if after else None,
+        answers = queries.page_of_answers(
+            db, practice_id, remittance_id, outcome, after=page_arguments.number("after"),
+            before=page_arguments.number("before"),
         )  # fmt: skip
         return render_template(
             "remittances/show.html", row=row, one=row.remittance, answers=answers, outcome=outcome, present=present,
-            pills=OUTCOME_PILLS, describe=describe, next_after=last[1] if last else None,
+            pills=OUTCOME_PILLS, describe=describe,
             adjustments=queries.list_provider_adjustments(db, practice_id, remittance_id),
         )  # fmt: skip
 
@@ -129,10 +130,13 @@ def _answer_page(
     practice_id = current_actor().practice_id
     with app_context().sessions() as db:
         found = queries.find_answer(db, practice_id, *key)
+        held = reasons.holding(found.reasons)
+        still = reasons.holding(found.reasons, accepts=True)
         return render_template(
             "remittances/answer.html", found=found, one=queries.find_remittance(db, practice_id, key[0]).remittance,
             lines=queries.list_lines(db, practice_id, *key), is_held=found.outcome is Outcome.HELD,
             candidates=queries.list_candidates(db, practice_id, *key) if found.outcome is Outcome.HELD else [],
             pills=OUTCOME_PILLS, describe=describe, typed=typed or MultiDict(), faults=faults or {},
-            refused=refused, note_max=NOTE_CHARACTERS_MAX, today=practice_days.today(current_practice(), now=now()),
+            accepted=[code for code in held if code not in still], still=still, refused=refused,
+            note_max=NOTE_CHARACTERS_MAX, today=practice_days.today(current_practice(), now=now()),
         )  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from core.counting import counted
 from core.intake.loading.totals import DERIVED_TRANSFERS, PART_LABELS, TOTAL_LABELS, TRANSFERS
+from core.intake.remittances import totals
 from core.models.imports import ImportJob, ImportSource, ImportStatus
 from core.money import format_cents
 from webui.shared.labels import Pill
@@ -99,8 +100,7 @@ def _parts_of_new(report: Mapping[str, Any]) -> list[str]:
         statuses = sum(sent["acknowledged"]["changed"].values())
         parts += [counted(statuses, "claim status", "claim statuses")] if statuses else []
         parts += [f"what was sent for {counted(sent['remembered'], 'existing claim')}"] if sent["remembered"] else []
-    if x12 and (recorded := x12["remittances"]["recorded"]):
-        parts += [counted(recorded, "remittance")]
+    parts += filter(None, [totals.what_is_new(x12)])
     if report["changes_taken"]:
         parts.append(counted(report["differences"]["count"], "change"))
     return parts

@@ -15,6 +15,7 @@ from core.intake.mapping import saved_mappings
 from core.intake.mapping.mapping import Mapping
 from core.intake.mapping.targets import Field
 from core.intake.mapping.workbook import CELLS_MAX
+from core.intake.remittances import totals
 from core.intake.uploads import codes, commands, import_queries, lifecycle, lists, mapping_choice, receive
 from core.intake.uploads.receive import megabytes
 from core.jobs import job_queries
@@ -84,7 +85,9 @@ def show(import_id: int) -> str:
         status=import_labels.status_of(job),
         sources=import_labels.SOURCE_LABELS,
         mappings=[(one.id, one.name) for one in mappings],
-        totals=_totals(report) if "in_file" in report else [],
+        totals=_totals(report) if "in_file" in report and not totals.are_alone(report) else [],
+        remittances_alone=totals.are_alone(report),
+        remittance_totals=totals.total_rows(report.get("x12")),
         to_post_words=import_labels.to_post_words(report["corrections"]) if "in_file" in report else "",
         needs_corrections=balance_words.needs_corrections(report),
         has_recognized=balance_words.has_recognized(report),

@@ -87,7 +87,10 @@ def post(
     if claim_id is not None:  # before the answer and the month, as an import locks them
         locks.lock_claim(session, by.practice_id, session.get_one(Claim, (by.practice_id, claim_id)).external_id)
     row = _lock_held(session, by, key)
+    shown, was_matched = set(row.reasons), row.claim_id is not None
     answer, claim, decision = decide_again(run, row, accepts=True, posted_on=posted_on)
+    if claim is not None and not was_matched and set(reasons.holding(decision.reasons)) - shown:
+        raise StillHeld(f"Match the answer to claim {claim.external_id} first, to see what you accept.")
     if claim is None or decision.outcome not in POSTED_OUTCOMES:
         held = reasons.holding(decision.reasons, accepts=True)
         raise StillHeld(f"The answer cannot be posted: {'; '.join(map(reasons.describe, held))}.", reasons=held)

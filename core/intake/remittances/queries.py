@@ -51,6 +51,15 @@ class AnswerRow:
 
 
 @dataclass(frozen=True)
+class AnswersPage:
+    """Some answers of a remittance. The next page begins after one place, and the previous page ends before one."""
+
+    rows: list[AnswerRow]
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True)
 class ClaimAnswer:
     """An answer on one claim, with its payer, its date and its lines. Ordinal 0 is the claim level."""
 
@@ -107,6 +116,33 @@ def list_answers(
     ordered = found.order_by(RemittanceClaim.remittance_id.desc(), RemittanceClaim.ordinal).limit(limit + 1)
     rows, last = paging.cut([AnswerRow(*row) for row in session.execute(ordered)], limit)
     return rows, (last.remittance_id, last.ordinal) if last else None
+
+
+def page_of_answers(
+    session: Session,
+    practice_id: int,
+    remittance_id: int,
+    outcome: Outcome,
+    *,
+    after: int | None = None,
+    before: int | None = None,
+    limit: int = PAGE_ROWS,
+) -> AnswersPage:
+    """Return the answers of a remittance with this outcome after or before one, by their places."""
+    if before is None:
+        start = (remittance_id, after) if after else None
+        rows, last = list_answers(
+            session, practice_id, outcomes=[outcome], remittance_id=remittance_id, after=start, limit=limit
+        )
+        return AnswersPage(rows, rows[0].ordinal if after and rows else None, last[1] if last else None)
+    earlier = _answers(practice_id).where(
+        RemittanceClaim.remittance_id == remittance_id, RemittanceClaim.outcome == outcome,
+        RemittanceClaim.ordinal < before,
+    )  # fmt: skip
+    ordered = earlier.order_by(RemittanceClaim.ordinal.desc()).limit(limit + 1)
+    rows, last_row = paging.cut([AnswerRow(*row) for row in session.execute(ordered)], limit)
+    rows.reverse()
+    return AnswersPage(rows, last_row.ordinal if last_row else None, rows[-1].ordinal if rows else None)
 
 
 def find_answer(session: Session, practice_id: int, remittance_id: int, ordinal: int) -> AnswerRow:

@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 
 from tests.core.cli.conftest import Typed
-from tests.x12_files import PLAIN, claim_loop, sent_file
+from tests.x12_files import PLAIN, claim_loop, interchange, sent_file, whole_remittance
 
 
 def test_a_template_is_filled_in_and_imported_twice_into_a_practice(settle: Typed, tmp_path: Path) -> None:
@@ -62,6 +62,13 @@ def test_x12_claims_are_checked_and_imported_twice(settle: Typed, tmp_path: Path
         "Claims read: sent.837 1.",
         "Nothing new: Lakeside already has the claim.",
     ]
+    era = tmp_path / "era.835"
+    era.write_text(PLAIN.write(interchange([whole_remittance(2)])))
+    taken = settle("import", "x12", era, "--practice", "Lakeside").stdout
+    assert "Lakeside: added 1 remittance.\nRemittances:\n  Checks and transfers                   1 " in taken
+    assert ("  Answers held                           2\n" in taken, "Control totals" in taken) == (True, False)
+    again = settle("import", "x12", era, "--practice", "Lakeside")
+    assert again.stdout.endswith("Nothing new: Lakeside already has these remittances.\n")
 
 
 def test_a_template_overwrites_no_file(settle: Typed, tmp_path: Path) -> None:

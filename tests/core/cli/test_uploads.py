@@ -11,7 +11,7 @@ from tests import own_export
 from tests.core.cli.conftest import Typed
 from tests.core.cli.test_user_commands import BILLER, one_step
 from tests.factories import GivenPractice
-from tests.x12_files import PLAIN, claim_loop, sent_file
+from tests.x12_files import PLAIN, claim_loop, interchange, sent_file, whole_remittance
 
 
 @pytest.fixture
@@ -55,6 +55,10 @@ def test_a_folder_gives_its_x12_files_by_their_content(typed: Typed, practice: G
 
     assert "claims.0105 1" in printed
     assert "First claims in the files:\n  claim A1, patient W1, 01/02/2026: charges $100.00" in printed
+    Path("era.835").write_text(PLAIN.write(interchange([whole_remittance(2)])))
+    printed = work(typed, practice, "upload", "era.835")
+    assert "New: 1 remittance.\nRemittances:\n  Checks and transfers                   1 " in printed
+    assert "Control totals" not in printed
 
 
 def test_an_upload_without_a_claim_status_prints_the_warning(typed: Typed, practice: GivenPractice) -> None:

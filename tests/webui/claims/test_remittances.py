@@ -81,3 +81,4 @@ def test_a_reason_keeps_its_capitals(practice: GivenPractice, biller: Browser) -
 
     for page in ("/remittances/1", "/remittances/1/claims/1"):
         assert "An OA adjustment has no posting rule." in biller.says(page)
+    assert "If you post, you accept: An OA adjustment has no posting rule." in biller.says(page)

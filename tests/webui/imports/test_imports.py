@@ -9,7 +9,15 @@ from core.models.practices import WriteOffSetting
 from tests.remittances import clp, svc
 from tests.uploads import Uploads, zipped
 from tests.webui.conftest import _TOKEN, Browser, Clock, page_text
-from tests.x12_files import PLAIN, acknowledgment, claim_loop, interchange, remittance, sent_file
+from tests.x12_files import (
+    PLAIN,
+    acknowledgment,
+    claim_loop,
+    interchange,
+    remittance,
+    sent_file,
+    whole_remittance,
+)
 from webui.shared.body_limits import BODY_BYTES_MAX
 
 ANSWER = clp("B1", "60", "40", svc("60", "40", "CO*45*10", "PR*2*10", code="HC:99211:25"), patient="10")
@@ -83,6 +91,15 @@ def test_x12_claims_are_recognized_by_their_content_and_imported_once(biller: Br
     biller.post("/imports/5/confirm", on="/imports/5")
     uploads.work()
     assert "1 claim and 1 remittance imported." in biller.says("/imports/5")
+    send(biller, {"era.835": PLAIN.write(interchange([whole_remittance(2, number=2)])).encode()}, key="remittance")
+    uploads.work()
+    page = biller.says("/imports/6")
+    assert "Checks and transfers 1 $141.00 Answers posted 0 Answers posted with a warning 0 Answers held 2" in page
+    assert ("Control totals" in page, "Import 1 remittance" in page) == (False, True)
+    assert "era.835 835 remittance 000000001 01/05/2026 2 $201.00 Read" in page
+    biller.post("/imports/6/confirm", on="/imports/6")
+    uploads.work()
+    assert "1 remittance imported." in biller.says("/imports/6")
 
 
 def test_a_difference_is_shown_and_must_be_accepted(biller: Browser, uploads: Uploads) -> None:

@@ -48,13 +48,19 @@ def test_a_person_matches_and_posts_a_held_answer_once(practice: GivenPractice, 
 
 
 def test_a_claim_that_was_imported_after_its_remittance_is_found(practice: GivenPractice) -> None:
-    take_transactions(practice, st(clp("A1", *PAID, patient="10"), paid="70"))
+    other_day = clp("A2", *PAID, patient="10", day="20251231")
+    take_transactions(practice, st(clp("A1", *PAID, patient="10"), other_day, paid="140"))
     with pytest.raises(StillHeld, match="no claim of the practice has this number"):
         practice.act(commands.post, FIRST)
     given(practice)
+    given(practice, "A2")
 
     assert practice.act(commands.post, FIRST).outcome is Outcome.POSTED
     assert practice.read("A1").patient_due == 1_000
+    with pytest.raises(StillHeld, match="Match the answer to claim A2 first"):  # no user has seen the other reason
+        practice.act(commands.post, AnswerKey(1, 2))
+    practice.act(commands.match, AnswerKey(1, 2), "A2")
+    assert "service_date_differs" in practice.act(commands.post, AnswerKey(1, 2)).reasons
 
 
 def test_a_person_cannot_post_what_does_not_balance_or_exceeds_the_limit(practice: GivenPractice) -> None:
@@ -96,6 +102,10 @@ def test_a_person_chooses_another_date_for_a_closed_month(practice: GivenPractic
 def test_an_ignored_answer_leaves_the_list_with_a_reason(practice: GivenPractice) -> None:
     take_transactions(practice, st(clp("A1", *PAID, patient="10"), clp("A2", *PAID, patient="10"), paid="140"))
 
+    with practice.sessions() as session:
+        for place, seen in (({}, (1, None, 1)), ({"after": 1}, (2, 2, None)), ({"before": 2}, (1, None, 1))):
+            page = queries.page_of_answers(session, practice.id, 1, Outcome.HELD, limit=1, **place)
+            assert (page.rows[0].ordinal, page.before, page.after) == seen
     with pytest.raises(BadReason):
         practice.act(commands.ignore, FIRST, " ")
     for _ in range(2):
