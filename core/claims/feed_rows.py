@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Select, and_, case, func, literal, select
 from sqlalchemy.orm import Session, aliased
 
-from core.claims import age_buckets
+from core.claims import age_buckets, answers
 from core.claims.feed_conditions import eligibility
 from core.claims.feed_order import Sort
 from core.claims.feed_totals import Amounts
@@ -59,6 +59,10 @@ class FeedRow(Amounts):
     denied_on: dt.date | None
     denial_group: str | None
     denial_carc: str | None
+    last_answer_on: dt.date | None  # of a payer, from a remittance; None: no answer was posted
+    last_answer_status: str | None  # CLP02
+    payer_claim_number: str | None  # CLP07
+    no_answer_days: int | None  # None: the claim does not wait for an answer
     service_codes: str  # the codes of its lines in order, for example "99213, 87880"
     billing_status: str
     hold: Hold | None  # what blocks the claim today: a current hold, or "excluded"
@@ -88,6 +92,7 @@ def rows_query(session: Session, practice_id: int, ids: Select[int], sort: Sort,
         "secondary_payer": names.display_name(session, practice_id, Payer, of=SECONDARY),
         "total_due": Claim.insurance_due + Claim.patient_due,
         "service_codes": func.coalesce(codes, ""),
+        "no_answer_days": answers.days_without(terms.as_of),
         "hold": facts.hold_kind(terms.as_of, terms.excluded),
         "hold_until": case((facts.is_held(terms.as_of), Claim.hold_until)),
         "hold_reason": case((facts.is_held(terms.as_of), Claim.hold_reason)),

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from core import reading
-from core.claims import age_buckets
+from core.claims import age_buckets, answers
 from core.claims.age_buckets import AgeBucket
 from core.db.text_match import contains, escape_like, is_named
 from core.errors import BadInput
@@ -99,6 +99,11 @@ class ClaimFilter(BaseModel):
     denied_to: reading.Day | None = None
     denial_group: GroupCode | None = None
     denial_carc: Text | None = None
+    last_answer_from: reading.Day | None = None  # the newest answer of a payer that was posted from a remittance
+    last_answer_to: reading.Day | None = None
+    last_answer_status: TextList = ()  # CLP02
+    payer_claim_number: Text | None = None  # CLP07 of any answer
+    no_answer_min_days: Days | None = None  # since the last EDI date, without an answer or a rejection
     has_primary: YesNo | None = None  # a self-pay claim has none
     has_secondary: YesNo | None = None
     on_hold: YesNo | None = None  # by a current hold or an exclusion
@@ -164,6 +169,7 @@ def where(practice_id: int, f: ClaimFilter, *, today: dt.date) -> ColumnElement[
         *_balance_conditions(f),
         *_date_conditions(f, today),
         *_collection_conditions(f),
+        *_answer_conditions(practice_id, f, today),
     )
 
 
@@ -269,3 +275,16 @@ def _collection_conditions(f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
         yield Claim.denial_group == f.denial_group
     if f.denial_carc:
         yield Claim.denial_carc == f.denial_carc
+
+
+def _answer_conditions(practice_id: int, f: ClaimFilter, today: dt.date) -> Iterable[ColumnElement[bool]]:
+    if f.last_answer_from:
+        yield Claim.last_answer_on >= f.last_answer_from
+    if f.last_answer_to:
+        yield Claim.last_answer_on <= f.last_answer_to
+    if f.last_answer_status:
+        yield Claim.last_answer_status.in_(f.last_answer_status)
+    if f.payer_claim_number:
+        yield answers.has_payer_number(practice_id, f.payer_claim_number)
+    if f.no_answer_min_days is not None:
+        yield answers.waits_since() <= today - dt.timedelta(days=f.no_answer_min_days)

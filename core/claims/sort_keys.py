@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVarTuple
 from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, case, cast, func, literal, or_
 from sqlalchemy.orm import aliased
 
+from core.claims import answers
 from core.claims.age_buckets import age_date
 from core.claims.feed_conditions import ELIGIBILITY, eligibility
 from core.db.base import BIGINT_MAX
@@ -59,6 +60,12 @@ class SortBy(StrEnum):
     LAST_EDI = "last_edi"
     LAST_STATEMENT = "last_statement"
     STATEMENTS_SENT = "statements_sent"
+    DENIED = "denied_on"
+    DENIAL = "denial_carc"
+    LAST_ANSWER = "last_answer_on"
+    ANSWER_STATUS = "last_answer_status"
+    NO_ANSWER = "no_answer_days"
+    PAYER_CLAIM_NUMBER = "payer_claim_number"
     SERVICE = "service"  # procedure code of the first line
     BILLING_STATUS = "billing_status"
     ELIGIBILITY = "eligibility"  # can settle first, then in the order of the rules
@@ -151,6 +158,12 @@ SORT_KEYS: Final[dict[SortBy, SortKey]] = {
     SortBy.LAST_STATEMENT: _of_claim(Claim.last_statement_on, dt.date, nullable=True),
     # As a bigint, because an empty cell compares as one.
     SortBy.STATEMENTS_SENT: SortKey(lambda _: cast(Claim.statements_sent, BigInteger), int, "statements_sent", True),
+    SortBy.DENIED: _of_claim(Claim.denied_on, dt.date, nullable=True),
+    SortBy.DENIAL: _of_claim(Claim.denial_carc, str, nullable=True),
+    SortBy.LAST_ANSWER: _of_claim(Claim.last_answer_on, dt.date, nullable=True),
+    SortBy.ANSWER_STATUS: _of_claim(Claim.last_answer_status, str, nullable=True),
+    SortBy.NO_ANSWER: SortKey(lambda terms: answers.days_without(terms.as_of), field="no_answer_days", nullable=True),
+    SortBy.PAYER_CLAIM_NUMBER: _of_claim(Claim.payer_claim_number, str, nullable=True),
     SortBy.SERVICE: SortKey(lambda _: FIRST_LINE.procedure_code.expression, str, nullable=True, join=_join_first_line),
     SortBy.BILLING_STATUS: _of_claim(Claim.billing_status, str),
     SortBy.ELIGIBILITY: SortKey(_rank, reads_payers=True),

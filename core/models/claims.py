@@ -148,6 +148,10 @@ class Claim(Base):
     denied_on: Mapped[dt.date | None]  # the payer's last denial, of the claim or of one of its lines
     denial_group: Mapped[str | None]  # a `GroupCode`
     denial_carc: Mapped[str | None]
+    # The newest answer of a payer that was posted from a remittance.
+    last_answer_on: Mapped[dt.date | None]  # its posting date
+    last_answer_status: Mapped[str | None]  # CLP02
+    payer_claim_number: Mapped[str | None]  # CLP07
 
 
 class LineItem(Base):

@@ -29,6 +29,10 @@ OTHER_SECONDS_MAX: Final = 0.5
 REPORT_SECONDS_MAX: Final = 1.0
 PREVIEW_RATIO_MAX: Final = 2.0
 
+_EVERY_CLAIM: Final = ClaimFilter()
+_ANSWER_FILTERS: Final = {
+    "last_answer_status": "22", "no_answer_min_days": 39_000, "payer_claim_number": "ICN1", "denial_carc": "A1",
+}  # fmt: skip
 _SEARCHES: Final = {"part of a claim number": "40077", "name": "patient 1f0e3", "amount": "$123.45"}
 
 _BARE: Final = """
@@ -59,8 +63,8 @@ def rows(place: Place, sizes: Sizes) -> list[Row]:
     url = place.url(given)
     with runs.sessions_on(url) as sessions:
         read = [
-            *_pages(sessions, practice, sizes), *_sorts(sessions, practice), *_sums(sessions, practice),
-            *_searches(sessions, practice), *_reports(sessions, practice),
+            *_pages(sessions, practice, sizes), *_sorts(sessions, practice), *_answers(sessions, practice),
+            *_sums(sessions, practice), *_searches(sessions, practice), *_reports(sessions, practice),
         ]  # fmt: skip
         return [_preview(place, url, sessions, practice, sizes), *read]
 
@@ -113,13 +117,29 @@ def _sorts(sessions: Sessions, practice: Practice) -> list[Row]:
     ]
 
 
+def _answers(sessions: Sessions, practice: Practice) -> list[Row]:
+    """Return pages filtered by payers' answers. No claim matches, so every claim is read."""
+    found = []
+    for key, value in _ANSWER_FILTERS.items():
+        what = f"feed filtered by {key.replace('_', ' ')}"
+        f = ClaimFilter.of({key: value})
+        found.append(_page(what, sessions, practice, feed.DEFAULT_SORT, None, OTHER_SECONDS_MAX, f))
+    return found
+
+
 def _page(
-    what: str, sessions: Sessions, practice: Practice, sort: feed.Sort, cursor: str | None, at_most: float
+    what: str,
+    sessions: Sessions,
+    practice: Practice,
+    sort: feed.Sort,
+    cursor: str | None,
+    at_most: float,
+    f: ClaimFilter = _EVERY_CLAIM,
 ) -> Row:
     def read() -> None:
         with sessions() as session:
             terms = feed.terms_for(session, practice.id, now=runs.utc_now())
-            feed.page(session, practice.id, ClaimFilter(), sort=sort, cursor=cursor, limit=PAGE_CLAIMS, terms=terms)
+            feed.page(session, practice.id, f, sort=sort, cursor=cursor, limit=PAGE_CLAIMS, terms=terms)
 
     return _p95(what, timed(read, times=TIMES), at_most)
 

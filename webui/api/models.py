@@ -119,6 +119,14 @@ class Claim(Answer):
     denied_on: Annotated[dt.date | None, Field(description="Date of the latest denial of the claim or a service line")]
     denial_group: Annotated[str | None, Field(description="Group code of the denial")]
     denial_carc: Annotated[str | None, Field(description="Claim adjustment reason code (CARC) of the denial")]
+    last_answer_on: Annotated[
+        dt.date | None, Field(description="Posting date of a payer's newest answer from a remittance; null if none")
+    ]
+    last_answer_status: Annotated[str | None, Field(description="Claim status code (CLP02) of that answer")]
+    payer_claim_number: Annotated[str | None, Field(description="Payer's own claim number (CLP07) in that answer")]
+    no_answer_days: Annotated[
+        int | None, Field(description="Days since the last EDI date without an answer; null if none is awaited")
+    ]
     service_codes: str
     eligibility: Annotated[
         str, Field(description="Write-off check: can_settle, or the code of the first rule that applies")

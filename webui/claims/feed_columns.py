@@ -12,6 +12,7 @@ from core.models.claims import AgeBasis, ClaimStatus, ClaimType
 from core.models.ledger import GroupCode
 from core.models.practices import SELF_PAY
 from core.money import format_plain_amount
+from core.x12 import code_labels
 from webui.shared.labels import Pill, clock_time, date, words
 
 ELIGIBILITY_PILLS: Final = {
@@ -45,6 +46,7 @@ FILTER_CHOICES: Final[Mapping[str, Any]] = {
     "age_bases": [(basis.value, AGE_BASIS_NAMES[basis]) for basis in AgeBasis if basis is not AgeBasis.SERVICE],
     "claim_types": [(kind.value, words(kind)) for kind in ClaimType],
     "denial_groups": [(group.value, f"{group.value}: {words(group)}") for group in GroupCode],
+    "answer_statuses": [(code, code_labels.labeled(code, "status")) for code in code_labels.STATUS_LABELS],
     "claim_statuses": [(status.value, words(status)) for status in ClaimStatus],
 }
 # A short label for each rule, including rules that only a preview checks.
@@ -98,6 +100,18 @@ def _date_column(name: str) -> Callable[[FeedRow], str]:
 
 def _count(row: FeedRow) -> str:
     return "" if row.statements_sent is None else str(row.statements_sent)
+
+
+def _waited(row: FeedRow) -> str:
+    return "" if row.no_answer_days is None else str(row.no_answer_days)
+
+
+def _denial(row: FeedRow) -> str:
+    return code_labels.adjustment(row.denial_group, row.denial_carc) if row.denial_carc else ""
+
+
+def _answer_status(row: FeedRow) -> str:
+    return code_labels.labeled(row.last_answer_status, "status") if row.last_answer_status else ""
 
 
 def _payer_status(payer: str | None, status: ClaimStatus) -> str:
@@ -173,6 +187,25 @@ COLUMNS: Final = (
     _dates("last_edi_on", "Last EDI", SortBy.LAST_EDI),
     _dates("last_statement_on", "Last Statement", SortBy.LAST_STATEMENT),
     Column("statements_sent", "Statements Sent", _count, SortBy.STATEMENTS_SENT, ends=("fewest first", "most first")),
+    _dates("denied_on", "Denied", SortBy.DENIED),
+    Column("denial_carc", "Denial Code", _denial, SortBy.DENIAL),
+    _dates("last_answer_on", "Last Answer", SortBy.LAST_ANSWER),
+    Column("last_answer_status", "Answer Status", _answer_status, SortBy.ANSWER_STATUS),
+    Column(
+        "no_answer_days",
+        "Days Unanswered",
+        _waited,
+        SortBy.NO_ANSWER,
+        spoken="days without an answer",
+        ends=("fewest first", "most first"),
+    ),
+    Column(
+        "payer_claim_number",
+        "Payer Claim #",
+        _text_column("payer_claim_number"),
+        SortBy.PAYER_CLAIM_NUMBER,
+        spoken="payer's claim number",
+    ),
     Column("service_codes", "Service", _text_column("service_codes"), SortBy.SERVICE),
 )
 _BY_SORT: Final = {column.sort: column for column in COLUMNS}
@@ -192,6 +225,12 @@ HIDDEN_BY_DEFAULT: Final = frozenset(
         "last_edi_on",
         "last_statement_on",
         "statements_sent",
+        "denied_on",
+        "denial_carc",
+        "last_answer_on",
+        "last_answer_status",
+        "no_answer_days",
+        "payer_claim_number",
     }
 )
 

@@ -29,7 +29,7 @@ MULTI_VALUE_KEYS: Final = frozenset(
     }
 )  # fmt: skip
 
-_DAYS_KEYS: Final = ("age_min_days", "age_max_days")
+_DAYS_KEYS: Final = ("age_min_days", "age_max_days", "no_answer_min_days")
 _COUNT_KEYS: Final = ("statements_sent_min", "statements_sent_max")
 _NUMBER_KEYS: Final = (*_DAYS_KEYS, *_COUNT_KEYS)
 COUNT_MAX: Final = 999
@@ -128,6 +128,8 @@ _PARSERS: Final[Mapping[str, Callable[[str], str]]] = {
     "denied_to": _date,
     "denial_group": _one_of(GroupCode),
     "denial_carc": _text,
+    **dict.fromkeys(("last_answer_from", "last_answer_to"), _date),
+    **dict.fromkeys(("last_answer_status", "payer_claim_number"), _text),
     **dict.fromkeys(_YES_NO_KEYS, _yes_or_no),
     "eligibility": _one_of(ELIGIBILITY),
 }
@@ -139,6 +141,7 @@ _RANGES: Final = (
     ("from", "to", "from"),
     ("statements_sent_min", "statements_sent_max", "min"),
     ("denied_from", "denied_to", "from"),
+    ("last_answer_from", "last_answer_to", "from"),
 )
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from core.claims.age_buckets import BUCKETS
 from core.claims.feed import FeedChoices
+from core.x12 import code_labels
 from webui.claims.feed_columns import AGE_BASIS_NAMES, ELIGIBILITY_PILLS
 from webui.shared.labels import date, money
 
@@ -44,6 +45,11 @@ FILTER_LABELS: Final = {
     "denied_to": "Denied: to",
     "denial_group": "Denial group",
     "denial_carc": "Denial CARC",
+    "last_answer_from": "Last answer: from",
+    "last_answer_to": "Last answer: to",
+    "last_answer_status": "Answer status",
+    "payer_claim_number": "Payer’s claim number",
+    "no_answer_min_days": "No answer for days",
     "has_primary": "Has insurance",
     "has_secondary": "Has secondary insurance",
     "on_hold": "On hold",
@@ -51,7 +57,8 @@ FILTER_LABELS: Final = {
     "eligibility": "Write-off check",
 }
 _DATE_KEYS: Final = frozenset({
-    "from", "to", "last_payment_before", "last_statement_before", "denied_from", "denied_to"
+    "from", "to", "last_payment_before", "last_statement_before", "denied_from", "denied_to", "last_answer_from",
+    "last_answer_to",
 })  # fmt: skip
 
 
@@ -68,6 +75,7 @@ def describe_filter(filter_: Mapping[str, Any], choices: FeedChoices) -> list[tu
         "billing_provider": dict(choices.providers),
         "supervising_provider": dict(choices.providers),
         "age_bucket": {bucket.key.value: bucket.label for bucket in BUCKETS},
+        "last_answer_status": {code: code_labels.labeled(code, "status") for code in code_labels.STATUS_LABELS},
         "eligibility": {code: pill.word for code, pill in ELIGIBILITY_PILLS.items()},
     }
     return [(FILTER_LABELS[key], _format_value(key, value, named.get(key, {}))) for key, value in filter_.items()]

@@ -92,7 +92,7 @@ def _take_wave(run: Run, head: Head, answers: Sequence[Answer], matches: dict[in
         decided.append((answer, claim_id, decide(answer, claim, matches[answer.ordinal].codes, head.context)))
     store_answers(run.session, run.practice.id, head.id, decided, now=run.now)
     given = [
-        ToPost(claims[claim_id], head.id, answer.ordinal, decision, head.posted_on)
+        ToPost(claims[claim_id], head.id, answer, decision, head.posted_on)
         for answer, claim_id, decision in decided
         if claim_id is not None and decision.outcome in POSTED_OUTCOMES
     ]

@@ -60,7 +60,7 @@ def keep(
     stored.update_answer(run.session, row, answer, decision, by=run.by, now=run.now)
     if decision.outcome in POSTED_OUTCOMES:
         assert claim is not None
-        given = [ToPost(claim, row.remittance_id, row.ordinal, decision, posted_on)]
+        given = [ToPost(claim, row.remittance_id, answer, decision, posted_on)]
         post(run.session, run.practice, given, by=run.by, now=run.now, locks=not run.is_check)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
 from core.intake.loading.stages import copy_columns
+from core.intake.remittances.answers import Answer
 from core.intake.remittances.decision import Decision, NewPosting
 from core.intake.remittances.load_claims import SOURCE
 from core.intake.remittances.our_claim import OurClaim
@@ -27,14 +28,20 @@ _COLUMNS: Final = (
 _GROUPS: Final = frozenset(GroupCode)
 _SET_STATUS: Final = text("""
     UPDATE claim c SET
-        primary_status = CASE new.role WHEN 'primary' THEN new.status ELSE c.primary_status END,
-        secondary_status = CASE new.role WHEN 'secondary' THEN new.status ELSE c.secondary_status END,
+        primary_status = coalesce(CASE new.role WHEN 'primary' THEN new.status END, c.primary_status),
+        secondary_status = coalesce(CASE new.role WHEN 'secondary' THEN new.status END, c.secondary_status),
         denied_on = coalesce(new.denied_on, c.denied_on),
         denial_group = CASE WHEN new.denied_on IS NULL THEN c.denial_group ELSE new.denial_group END,
-        denial_carc = CASE WHEN new.denied_on IS NULL THEN c.denial_carc ELSE new.denial_carc END
+        denial_carc = CASE WHEN new.denied_on IS NULL THEN c.denial_carc ELSE new.denial_carc END,
+        last_answer_on = greatest(new.answered_on, c.last_answer_on),
+        last_answer_status = CASE WHEN c.last_answer_on > new.answered_on THEN c.last_answer_status
+                                  ELSE new.answer_status END,
+        payer_claim_number = CASE WHEN c.last_answer_on > new.answered_on THEN c.payer_claim_number
+                                  ELSE nullif(new.number, '') END
     FROM unnest(CAST(:ids AS bigint[]), CAST(:roles AS text[]), CAST(:statuses AS text[]), CAST(:denied AS date[]),
-                CAST(:groups AS text[]), CAST(:reasons AS text[]))
-        AS new (id, role, status, denied_on, denial_group, denial_carc)
+                CAST(:groups AS text[]), CAST(:reasons AS text[]), CAST(:answered AS date[]),
+                CAST(:answers AS text[]), CAST(:numbers AS text[]))
+        AS new (id, role, status, denied_on, denial_group, denial_carc, answered_on, answer_status, number)
     WHERE c.practice_id = :practice_id AND c.id = new.id
 """)
 
@@ -44,13 +51,13 @@ class ToPost(NamedTuple):
 
     claim: OurClaim
     remittance_id: int
-    ordinal: int
+    answer: Answer
     decision: Decision
     posted_on: dt.date
 
     def name_of(self, place: int) -> str:
         """Return the source id of the posting with this place in the decision."""
-        return f"{self.remittance_id}.{self.ordinal}.{place}"
+        return f"{self.remittance_id}.{self.answer.ordinal}.{place}"
 
 
 def post(
@@ -135,26 +142,31 @@ def _rounds(postings: Sequence[NewPosting]) -> list[list[int]]:
     return rounds
 
 
+def _status_after(decision: Decision) -> str | None:
+    if decision.reverses is not None:
+        return None
+    return (ClaimStatus.ERA_DENIED if decision.denial else ClaimStatus.ERA_RECEIVED).value
+
+
 def _set_statuses(session: Session, practice_id: int, given: Sequence[ToPost]) -> None:
-    """Set the payer's status of each claim that was answered. A reversal leaves it as it is."""
+    """Set the payer's status and the newest answer of each claim. A reversal leaves the status as it is."""
     rows = [
         (
-            one.claim.id, one.decision.role,
-            ClaimStatus.ERA_DENIED.value if one.decision.denial else ClaimStatus.ERA_RECEIVED.value,
-            one.posted_on if one.decision.denial else None,
-            *(one.decision.denial or (None, None)),
+            one.claim.id, one.decision.role, _status_after(one.decision),
+            one.posted_on if one.decision.denial else None, *(one.decision.denial or (None, None)), one.posted_on,
+            one.answer.status, one.answer.payer_claim_id,
         )
         for one in given
-        if one.decision.reverses is None and one.decision.role in (PaidBy.PRIMARY, PaidBy.SECONDARY)
+        if one.decision.role in (PaidBy.PRIMARY, PaidBy.SECONDARY)
     ]  # fmt: skip
     if not rows:
         return
-    ids, roles, statuses, denied, groups, codes = (list(column) for column in zip(*rows, strict=True))
+    ids, roles, statuses, denied, groups, codes, *newest = (list(column) for column in zip(*rows, strict=True))
     session.execute(
         _SET_STATUS,
         {
             "practice_id": practice_id, "ids": ids, "roles": [role and role.value for role in roles],
             "statuses": statuses, "denied": denied, "groups": [one if one in _GROUPS else None for one in groups],
-            "reasons": codes,
+            "reasons": codes, **dict(zip(("answered", "answers", "numbers"), newest, strict=True)),
         },
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """Add remittances, the payers' answers on claims, provider adjustments and posting rules.
 
-The previous version does not use the new tables. The foreign key to the practice locks its table for a moment.
+The previous version does not use the new tables and columns. The foreign key to the practice and the columns of the
+newest answer lock their tables for a moment.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ LOCK_TIMEOUT: Final = "5s"
 _AT: Final = sa.DateTime(timezone=True)
 _JSON: Final = postgresql.JSONB(astext_type=sa.Text())
 _KEY: Final = ("practice_id", "remittance_id")
+_ANSWER_TEXTS: Final = ("last_answer_status", "payer_claim_number")
 
 
 def _needed(type_: object, *names: str) -> list[sa.Column]:
@@ -57,6 +59,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["practice_id"], ["practice.id"], name="fk_posting_rule_practice_practice_id"),
         sa.PrimaryKeyConstraint("practice_id", "group_code", "reason_code", name="pk_posting_rule"),
     )
+    op.add_column("claim", sa.Column("last_answer_on", sa.Date(), nullable=True))
+    for name in _ANSWER_TEXTS:
+        op.add_column("claim", sa.Column(name, sa.Text(), nullable=True))
 
 
 def _create_remittance() -> None:
@@ -150,5 +155,7 @@ def _create_line() -> None:
 
 
 def downgrade() -> None:
+    for name in ("last_answer_on", *_ANSWER_TEXTS):
+        op.drop_column("claim", name)
     for table in ("posting_rule", "provider_adjustment", "remittance_line", "remittance_claim", "remittance"):
         op.drop_table(table)

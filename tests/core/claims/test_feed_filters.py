@@ -17,6 +17,7 @@ from core.models.job_items import JobItem, Outcome
 from core.models.jobs import JobStatus
 from core.models.practices import WriteOffSetting
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
+from tests.remittances import SERVICE_ON, clp, st, svc, take_transactions
 from tests.servers import Databases
 from tests.worlds import World, a_world
 
@@ -345,3 +346,21 @@ def test_counts_by_status_ignore_the_status_filter(practice: GivenPractice) -> N
         terms = feed.terms_for(session, practice.id, now=NOW)
         f = ClaimFilter.of({"billing_status": "Balance Due"})
         assert feed.counts_by_billing_status(session, practice.id, f, terms) == {"Balance Due": 1, "Our Own Status": 1}
+
+
+def test_claims_are_found_by_what_payers_answered_and_by_how_long_they_wait(practice: GivenPractice) -> None:
+    sent = {"primary_status": ClaimStatus.AT_PAYER, "last_edi_on": TODAY - dt.timedelta(days=40)}
+    for number in ("answered", "held", "waits"):
+        practice.claim(number, Line(100_00), service_date=SERVICE_ON, **sent)
+    practice.claim("waits-less", Line(100_00), **{**sent, "last_edi_on": TODAY - dt.timedelta(days=5)})
+    practice.claim("rejected", Line(100_00), **{**sent, "primary_status": ClaimStatus.REJECTED})
+    wrong = clp("held", "100", "70", svc("100", "70", "CO*45*20"), icn="ICN2")
+    take_transactions(practice, st(clp("answered", "100", "0", svc("100", "0", "CO*197*100")), wrong, paid="70"))
+
+    assert found(practice, no_answer_min_days=30) == ["waits"]
+    assert found(practice, no_answer_min_days=5) == ["waits", "waits-less"]
+    assert found(practice, payer_claim_number="ICN2") == ["held"]
+    assert found(practice, payer_claim_number="ICN1", last_answer_status="1") == ["answered"]
+    assert found(practice, last_answer_from="2026-01-05", last_answer_to="2026-01-05") == ["answered"]
+    assert found(practice, last_answer_to="2026-01-04") == []
+    assert found(practice, denial_group="CO", denial_carc="197") == ["answered"]

@@ -124,7 +124,7 @@ def test_every_key_of_the_filter_is_a_parameter(reader: Api, key: str) -> None:
         "claim_status": "Rejected", "claim_type": "Professional", "has_primary": "true", "has_secondary": "true",
         "on_hold": "false", "in_job": "false", "age_bucket": "31-60", "age_basis": "first_bill",
         "last_statement_before": "2025-01-01", "denied_from": "2025-01-01", "denied_to": "2025-01-01",
-        "denial_group": "CO",
+        "denial_group": "CO", "last_answer_from": "2025-01-01", "last_answer_to": "2025-01-01",
         "from": "2025-01-01", "to": "2025-01-01", "last_payment_before": "2025-01-01", "eligibility": "on_hold",
     }.get(key, "1")  # fmt: skip
     assert reader.get("/claims", query_string={key: value}).status_code == 200

@@ -1,0 +1,38 @@
+"""What the feed shows and filters of payers' answers in remittances (835)."""
+
+import datetime as dt
+
+from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, exists, literal, literal_column, or_, select
+
+from core.models.claims import Claim, ClaimStatus
+from core.models.remittances import Outcome, RemittanceClaim
+
+_WAITING = (ClaimStatus.AT_CLEARINGHOUSE, ClaimStatus.AT_PAYER, ClaimStatus.ACKNOWLEDGED)
+
+
+def waits_since() -> ColumnElement[dt.date | None]:
+    """Return the last EDI date of a claim with a payer that has neither answered nor rejected it, or NULL.
+
+    A claim with a held answer does not wait for the payer, but for a user.
+    """
+    held = exists().where(
+        RemittanceClaim.practice_id == Claim.practice_id, RemittanceClaim.claim_id == Claim.id,
+        RemittanceClaim.outcome == literal_column(f"'{Outcome.HELD}'"),  # so that PostgreSQL can use its index
+    )  # fmt: skip
+    with_second = and_(Claim.secondary_payer_id.is_not(None), Claim.secondary_status.in_(_WAITING))
+    waits = and_(or_(Claim.primary_status.in_(_WAITING), with_second), ~held.correlate(Claim))
+    return case((waits, Claim.last_edi_on))
+
+
+def days_without(today: dt.date) -> ColumnElement[int | None]:
+    """Return for how many days the claim has waited for an answer, or NULL."""
+    return cast(literal(today) - waits_since(), BigInteger)
+
+
+def has_payer_number(practice_id: int, number: str) -> ColumnElement[bool]:
+    """Return, as SQL, whether a payer gave the claim this number (CLP07) in any answer."""
+    answered = select(RemittanceClaim.claim_id).where(
+        RemittanceClaim.practice_id == practice_id, RemittanceClaim.payer_claim_id == number,
+        RemittanceClaim.claim_id.is_not(None),
+    )  # fmt: skip
+    return Claim.id.in_(answered)
