@@ -78,6 +78,7 @@ ACT_SENTENCES: Final = {
     "remittance.ignored": "Ignored a claim of {it}",
     "remittance.matched": "Matched a claim of {it}",
     "remittance.posted": "Posted a held claim of {it}",
+    "remittances.retried": "Matched held answers to claims imported later",
     "schedule.changed": "Changed {it}",
     "schedule.deleted": "Deleted {it}",
     "schedule.made": "Created {it}",

@@ -110,6 +110,12 @@ def ignore(api: Api, remittance: int, ordinal: int, why: str) -> Any:
     return api.post(f"/remittances/{remittance}/claims/{ordinal}/ignore", {"why": why})
 
 
+@user_command(lambda done: f"Posted: {done['posted']:,}. Held for another reason: {done['held']:,}.", group=remittances)
+def retry(api: Api) -> Any:
+    """Match held answers to claims that were imported later, and post those that no reason holds."""
+    return api.post("/remittances/retry")
+
+
 def _list_rules(answer: dict[str, Any]) -> str:
     own = sum(one["is_own"] for one in answer["rules"])
     lines = [

@@ -12,7 +12,7 @@ from core import paging, reading
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import NotFound
-from core.intake.remittances import commands, queries, reasons
+from core.intake.remittances import commands, queries, reasons, retry
 from core.intake.remittances.commands import AnswerKey
 from core.intake.remittances.queries import AnswerRow, RemittanceRow
 from core.models.ledger import PaidBy
@@ -215,6 +215,22 @@ def post_answer(path: AnswerPath, body: ToPost) -> Response:
 def ignore_answer(path: AnswerPath, body: ToIgnore) -> Response:
     """Take a held answer off the list without posting it. Repeating the request changes nothing."""
     return _act(commands.ignore, path.key, body.why)
+
+
+class Retried(Answer):
+    """What became of held answers whose claims were imported later."""
+
+    posted: int
+    held: Annotated[int, Field(description="Held for another reason")]
+
+
+@api.post("/remittances/retry", tags=[REMITTANCES], responses={200: Retried, **problem_responses(409)})
+@requires(Action.POST)
+def retry_unmatched() -> Response:
+    """Match up to 200 held answers to claims that were imported later, and post those that no reason holds."""
+    with transaction(app_context().sessions) as session:
+        done = retry.retry_unmatched(session, by=current_actor(), now=now())
+    return jsonify(Retried(**done._asdict()).json_ready())
 
 
 def _act(act: Callable[..., RemittanceClaim], key: AnswerKey, *given: Any, **more: Any) -> Response:

@@ -8,9 +8,10 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
+from core.counting import counted
 from core.db.base import BIGINT_MAX
 from core.errors import NotFound, Refusal
-from core.intake.remittances import commands, queries, reasons
+from core.intake.remittances import commands, queries, reasons, retry
 from core.intake.remittances.commands import AnswerKey, BadReason
 from core.models.remittances import Outcome
 from core.practices import practice_days
@@ -43,8 +44,21 @@ def index() -> str:
             db, current_actor().practice_id, before=page_arguments.number("before") or None
         )
         return render_template(
-            "remittances/index.html", rows=rows, older=older, outcomes=Outcome, is_first="before" not in request.args
-        )
+            "remittances/index.html", rows=rows, older=older, outcomes=Outcome, is_first="before" not in request.args,
+            matchable=retry.count_matchable(db, current_actor().practice_id), retried_max=retry.RETRIED_MAX,
+        )  # fmt: skip
+
+
+@blueprint.post("/retry")
+@requires(Action.POST)
+def retry_unmatched() -> Response:
+    """Match held answers to claims that were imported later, and post them."""
+    try:
+        done = acts.run(retry.retry_unmatched)
+    except Refusal as refusal:
+        return acts.redirect_with(acts.sentence_on_page(refusal), "remittances.index", tone="bad")
+    posted = counted(done.posted, "answer")
+    return acts.redirect_with(f"Posted: {posted}. Held for another reason: {done.held:,}.", "remittances.index")
 
 
 @blueprint.get(_RULE)

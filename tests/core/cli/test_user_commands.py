@@ -355,6 +355,8 @@ CASES = (
          shown="payment $15.00, warned: a person matched it to this claim\n"),
     case("remittances", "ignore", "1", "1", "--why", "Not ours", by=BILLER, given=answered,
          route="POST /remittances/<remittance_id>/claims/<ordinal>/ignore", shown="payment $15.00, ignored: "),
+    case("remittances", "retry", by=BILLER, route="POST /remittances/retry", given=answered,
+         shown="Posted: 0. Held for another reason: 0.\n"),
     case("remittances", "rule", "CO", "97", "post", route="PUT /posting-rules/<group>/<reason>",
          shown="CO-97 bundled into another service: post (default: track)\n"),
     case("remittances", "rules", by=BILLER, route="GET /posting-rules", shown="CO-45 contractual: post\n"),

@@ -63,6 +63,19 @@ def test_a_held_answer_is_matched_and_posted_once(practice: GivenPractice, bille
     assert not _decisions(biller, page)
 
 
+def test_answers_are_matched_with_one_button_after_their_claims_are_imported(
+    practice: GivenPractice, biller: Browser
+) -> None:
+    take_transactions(practice, st(clp("N1", "15", "15", svc("15", "15")), paid="15"))
+    practice.claim("N1", Line(15_00))
+
+    assert "1 held answer can be matched now, because the claims were imported later." in biller.says("/remittances")
+    assert biller.post("/remittances/retry", on="/remittances").location == "/remittances"
+    shown = biller.says("/remittances")
+    assert ("Posted: 1 answer." in shown, "can be matched" in shown) == (True, False)
+    assert practice.read("N1").insurance_due == 0
+
+
 def test_an_answer_is_ignored_only_with_a_reason(practice: GivenPractice, biller: Browser) -> None:
     answered(practice)
     page = "/remittances/1/claims/2"

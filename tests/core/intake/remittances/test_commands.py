@@ -9,6 +9,7 @@ from core.errors import NotAllowed
 from core.intake.remittances import commands, queries
 from core.intake.remittances.commands import AnswerKey, BadReason, NotHeld, StillHeld
 from core.intake.remittances.posting_rules import BadPostingRule, set_rule
+from core.intake.remittances.retry import count_matchable, retry_unmatched
 from core.ledger.adjustment_limits import AdjustmentOverLimit
 from core.models.ledger import GroupCode
 from core.models.remittances import Outcome, RuleAction
@@ -61,6 +62,31 @@ def test_a_claim_that_was_imported_after_its_remittance_is_found(practice: Given
         practice.act(commands.post, AnswerKey(1, 2))
     practice.act(commands.match, AnswerKey(1, 2), "A2")
     assert "service_date_differs" in practice.act(commands.post, AnswerKey(1, 2)).reasons
+
+
+def test_held_answers_are_matched_and_posted_after_their_claims_are_imported(
+    practice: GivenPractice, approver: Actor
+) -> None:
+    other_charge = clp("A2", "90", "70", svc("90", "70", "CO*45*20"))
+    never = clp("A3", *PAID, patient="10")
+    take_transactions(practice, st(clp("A1", *PAID, patient="10"), other_charge, never, paid="210"))
+    with practice.sessions() as session:
+        assert count_matchable(session, practice.id) == 0
+    given(practice)
+    given(practice, "A2")
+    with practice.sessions() as session:
+        assert count_matchable(session, practice.id) == 2
+
+    with pytest.raises(NotAllowed):
+        practice.act(retry_unmatched, by=approver)
+    assert practice.act(retry_unmatched) == (1, 1)
+    assert practice.act(retry_unmatched) == (0, 0)
+
+    found = [("A1", "posted", []), ("A2", "held", ["charge_differs"]), ("A3", "held", ["no_claim"])]
+    assert answers(practice) == found
+    assert practice.read("A1").patient_due == 1_000
+    assert [entry.facts["posted"] for entry in practice.audited("remittances.retried")] == [1]
+    assert practice.violations() == []
 
 
 def test_a_person_cannot_post_what_does_not_balance_or_exceeds_the_limit(practice: GivenPractice) -> None:
@@ -133,6 +159,9 @@ def test_a_claims_answers_are_listed_line_by_line(practice: GivenPractice) -> No
         [one] = queries.list_answers_on_claim(session, practice.id, practice.read("A1").id)
         assert (one.payer, one.trace, one.answer.outcome) == ("EXAMPLE PLAN", "T000001", Outcome.POSTED)
         assert [(line.ordinal, line.line, line.paid_cents) for line in one.lines] == [(1, 1, 7_000)]
+        claim = practice.read("A1")
+        newest = (claim.last_answer_on, claim.last_answer_status, claim.payer_claim_number)
+        assert newest == (dt.date(2026, 1, 5), "1", "ICN1")
         [provider] = queries.list_provider_adjustments(session, practice.id, 1)
         assert (provider.reason, provider.cents) == ("L6", -100)
 
