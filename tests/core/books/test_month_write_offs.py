@@ -1,5 +1,6 @@
 """What was written off in a month, by reason and by user: always equal to the month's totals by kind."""
 
+import csv
 import datetime as dt
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from core.access.permissions import Actor
 from core.books import closing, month_write_offs, write_off_report
 from core.books.month_write_offs import MonthWriteOffs
-from core.books.write_off_groups import Asked, Dimension
+from core.books.write_off_groups import DIMENSION_NAMES, Asked, Dimension
 from core.ledger import voids
 from core.ledger.entries import Void
 from core.ledger.ledger_queries import list_ledger_rows
@@ -92,6 +93,9 @@ def test_the_month_and_the_write_offs_report_show_the_same_amounts(
     asked = Asked(NOVEMBER, NOVEMBER, (by,))
     report = busy_month.do(write_off_report.report, busy_month.id, asked)
 
+    exported = csv.DictReader("".join(write_off_report.file(report, "csv")).lstrip("\ufeff").splitlines())  # type: ignore[arg-type]
+    recovered = {row[DIMENSION_NAMES[by]]: row["Recovered"] for row in exported if row["Recovered"] != "0.00"}
+    assert recovered == {"Charity" if by is Dimension.REASON else "biller": "40.00", "Total": "40.00"}
     sums: dict[str, list[int]] = {}
     for row in getattr(of_month(busy_month), table):
         amounts = (row.written_off_cents, row.reversed_cents, row.later_cents, row.net_cents)

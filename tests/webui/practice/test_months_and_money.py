@@ -50,10 +50,10 @@ def test_an_administrator_closes_a_month_with_its_totals_and_reopens_it_with_a_r
 
     closed = admin.says("/months/2026-11")
     assert "November 2026 is closed" in closed
-    assert closed.count("hecksum") == 2, "of the postings now, and in the history"
+    assert closed.count("ingerprint") == 2, "of the postings now, and in the history"
     for_biller = biller.says("/months/2026-11")
     assert "Closed 1 $0.00" in for_biller
-    assert "hecksum" not in for_biller + biller.says("/months/2026-10")
+    assert "ingerprint" not in for_biller + biller.says("/months/2026-10")
     assert "settle verify" not in biller.says("/months/2026-10") + admin.says("/months/2026-10"), "operations run it"
     assert re.search(r"November 2026 Closed 1 –|November 2026 Closed 1 ", biller.says("/months"))
     missing = admin.post("/months/2026-11/reopen", on="/months/2026-11", reason=" ")
