@@ -16,7 +16,8 @@ from core.jobs.results.outcomes import CodeGroup
 from core.jobs.results.try_again import TryAgain, Way
 from core.models.job_items import JobItem, Outcome
 from core.models.jobs import JobStatus, SettleJob
-from core.policy.rules import OVERRIDABLE_CODES
+from core.policy.rule import Moment
+from core.policy.rules import OVERRIDABLE_CODES, RULES_BY_CODE
 
 
 class ChosenReasons(NamedTuple):
@@ -43,6 +44,9 @@ def _of_group(group: CodeGroup, offer: RetryOffer | None) -> TryAgain | None:
         return _of_failures(group, offer)
     if group.outcome is not Outcome.SKIPPED:
         return None
+    rule = RULES_BY_CODE.get(group.code)
+    if rule and Moment.PREVIEW not in rule.at:  # a new job has a new preview
+        return TryAgain(Way.NEW_JOB, "Yes, in a new job")
     change = codes.change_needed(group.code)
     if not change:
         return TryAgain(Way.NO, "No")

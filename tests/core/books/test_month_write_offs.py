@@ -1,15 +1,13 @@
 """What was written off in a month, by reason and by user: always equal to the month's totals by kind."""
 
-import csv
 import datetime as dt
 from typing import Any
 
 import pytest
 
 from core.access.permissions import Actor
-from core.books import closing, month_write_offs, write_off_report
+from core.books import closing, month_write_offs
 from core.books.month_write_offs import MonthWriteOffs
-from core.books.write_off_groups import DIMENSION_NAMES, Asked, Dimension
 from core.ledger import voids
 from core.ledger.entries import Void
 from core.ledger.ledger_queries import list_ledger_rows
@@ -84,29 +82,6 @@ def test_write_offs_of_a_month_are_listed_by_the_user_who_confirmed_them(busy_mo
         ("biller", "patient", 2, 120_00, 0, 0, 40_00, 80_00),
         ("dana", "patient", 1, 7_00, 1, 7_00, 0, 0),
     ]
-
-
-@pytest.mark.parametrize(("table", "by"), [("by_reason", Dimension.REASON), ("by_user", Dimension.PERSON)])
-def test_the_month_and_the_write_offs_report_show_the_same_amounts(
-    busy_month: GivenPractice, table: str, by: Dimension
-) -> None:
-    asked = Asked(NOVEMBER, NOVEMBER, (by,))
-    report = busy_month.do(write_off_report.report, busy_month.id, asked)
-
-    exported = csv.DictReader("".join(write_off_report.file(report, "csv")).lstrip("\ufeff").splitlines())  # type: ignore[arg-type]
-    recovered = {row[DIMENSION_NAMES[by]]: row["Recovered"] for row in exported if row["Recovered"] != "0.00"}
-    assert recovered == {"Charity" if by is Dimension.REASON else "biller": "40.00", "Total": "40.00"}
-    sums: dict[str, list[int]] = {}
-    for row in getattr(of_month(busy_month), table):
-        amounts = (row.written_off_cents, row.reversed_cents, row.later_cents, row.net_cents)
-        sums[row.name] = [was + one for was, one in zip(sums.get(row.name, [0] * 4), amounts, strict=True)]
-    assert sums == {
-        row.values[by].name: [
-            row.amounts.written_off_cents, row.amounts.reversed_cents,
-            row.amounts.recovered_cents + row.amounts.replaced_cents, row.amounts.net_cents,
-        ]
-        for row in report.rows
-    }  # fmt: skip
 
 
 def test_write_offs_reversed_write_offs_and_voided_postings_equal_the_totals_of_the_month(
