@@ -135,7 +135,7 @@ class Settings(BaseSettings):
         "networks",
     )
     message_days: Annotated[int, Field(ge=7)] = Field(
-        90, description="Days until sent e-mails, read notices and delivered webhook events are removed"
+        90, description="Days until sent e-mails, notices and delivered webhook events are removed"
     )
     session_idle_minutes: PositiveInt = 30
     log_level: str = "INFO"

@@ -32,7 +32,7 @@ from webui.claims import (
     write_offs,
 )
 from webui.imports import change_labels, import_mappings, import_pages, upload
-from webui.jobs import approvals, confirm, job_files, job_pages, posting_date, reversals, status_change
+from webui.jobs import approvals, confirm, job_files, job_pages, posting_date, reversals, status_change, try_again
 from webui.notices import notice_pages, webhook_pages
 from webui.operations import broker, dashboard, health, metrics
 from webui.practice import (
@@ -152,7 +152,7 @@ def _register_practice_pages(app: OpenAPI) -> None:
     """Register imports, remittances, month-end close, credits, exclusions, reasons, audit and write-offs."""
     for pages in (
         import_pages, upload, import_mappings, months, posting_date, credit_balances, aging, recoveries, remittances,
-        exclusions, reasons, posting_rules, audit, write_offs, write_off_report, claim_list,
+        exclusions, reasons, posting_rules, audit, write_offs, write_off_report, claim_list, try_again,
     ):  # fmt: skip
         app.register_blueprint(pages.blueprint)
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, Self
 
-from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, or_, select, text, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from core.books.month_write_offs import LATE_CODE, NO_REASON
+from core.books.month_write_offs import NO_REASON
 from core.errors import NotFound
 from core.ledger import write_offs
 from core.models.claims import Claim
@@ -19,15 +19,17 @@ from core.paging import cut, read_cursor, write_cursor
 from core.practices import periods
 
 _ORIGINAL: Final = aliased(Posting, name="original")  # what a reversal reverses
-_POSTER: Final = aliased(SettleJob, name="poster")  # the job that posted the row
 _OWNER: Final = aliased(SettleJob, name="owner")  # the job that posted the write-off
 
 
-class Reversed(StrEnum):
-    """The two kinds of reversals."""
+class Part(StrEnum):
+    """Postings that a column of the month's page adds up. Their kind alone does not tell them apart."""
 
-    WRITE_OFF = "reversed_write_off"
-    OTHER = "voided"
+    REVERSED_WRITE_OFF = "reversed_write_off"
+    VOIDED = "voided"  # payments, adjustments and transfers
+    BY_JOBS = "written_off"
+    REVERSED_BY_JOBS = "reversed_by_jobs"
+    LATER = "later"  # what later payments, adjustments and transfers reversed and restored of write-offs
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Wanted:
     """Which postings of a month. None means all."""
 
     month: dt.date
-    kind: PostingKind | Reversed | None = None
+    kind: PostingKind | Part | None = None
     responsibility: Responsibility | None = None
     reason: str | None = None  # its name
     person: str | None = None  # a code of `month_write_offs`
@@ -43,7 +45,7 @@ class Wanted:
     @classmethod
     def read(cls, month: dt.date, kind: str, responsibility: str, **group: str | None) -> Self:
         """Read it from an address. Raise `NotFound`."""
-        kinds: dict[str, PostingKind | Reversed] = {one.value: one for one in (*PostingKind, *Reversed)}
+        kinds: dict[str, PostingKind | Part] = {one.value: one for one in (*PostingKind, *Part)}
         if kind not in ("", *kinds) or responsibility not in ("", *Responsibility):
             raise NotFound("The month has no such postings.")
         side = Responsibility(responsibility) if responsibility else None
@@ -83,26 +85,22 @@ def page(session: Session, practice_id: int, wanted: Wanted, *, cursor: str | No
 def _matching(practice_id: int, wanted: Wanted, *columns: Any) -> Select[Any]:
     of_month = (Posting.posted_on >= wanted.month, Posting.posted_on < periods.next_month(wanted.month))
     found = select(*columns).select_from(Posting).where(Posting.practice_id == practice_id, *of_month)
-    if isinstance(wanted.kind, Reversed) or wanted.reason is not None:
+    by_job = wanted.reason is not None or wanted.person is not None
+    if isinstance(wanted.kind, Part) or by_job:
         of_original = (
             _ORIGINAL.practice_id == Posting.practice_id, _ORIGINAL.claim_id == Posting.claim_id,
             _ORIGINAL.line == Posting.line, _ORIGINAL.id == Posting.reverses_id,
         )  # fmt: skip
         found = found.outerjoin(_ORIGINAL, and_(*of_original))
-    if wanted.reason is not None:
+    if by_job:
         owner = func.coalesce(write_offs.owning_job(_ORIGINAL), write_offs.owning_job())
         found = found.outerjoin(_OWNER, and_(_OWNER.practice_id == practice_id, _OWNER.id == owner))
-    if wanted.person is not None:
-        found = found.outerjoin(_POSTER, and_(_POSTER.practice_id == practice_id, _POSTER.id == Posting.job_id))
     return found.where(*_conditions(wanted))
 
 
 def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
-    if isinstance(wanted.kind, Reversed):
-        is_write_off = _ORIGINAL.kind == PostingKind.WRITE_OFF
-        found = [
-            Posting.kind == PostingKind.REVERSAL, is_write_off if wanted.kind is Reversed.WRITE_OFF else ~is_write_off
-        ]  # fmt: skip
+    if isinstance(wanted.kind, Part):
+        found = _of_part(wanted.kind)
     else:
         found = [] if wanted.kind is None else [Posting.kind == wanted.kind]
     if wanted.responsibility is not None:
@@ -114,6 +112,22 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     return found
 
 
+def _of_part(part: Part) -> list[ColumnElement[bool]]:
+    is_reversal, of_write_off = Posting.kind == PostingKind.REVERSAL, _ORIGINAL.kind == PostingKind.WRITE_OFF
+    is_write_off, is_later = Posting.kind == PostingKind.WRITE_OFF, Posting.caused_by_id.is_not(None)
+    match part:
+        case Part.REVERSED_WRITE_OFF:
+            return [is_reversal, of_write_off]
+        case Part.VOIDED:
+            return [is_reversal, ~of_write_off]
+        case Part.BY_JOBS:
+            return [is_write_off, ~is_later]
+        case Part.REVERSED_BY_JOBS:
+            return [is_reversal, of_write_off, ~is_later]
+        case Part.LATER:
+            return [is_later, or_(is_write_off, and_(is_reversal, of_write_off))]
+
+
 def _reason_name() -> ColumnElement[str]:
     own = func.coalesce(_ORIGINAL.write_off_reason, Posting.write_off_reason)
     built_in = case({reason.value: name for reason, name in REASON_NAMES.items()}, value=cast(own, String))
@@ -122,7 +136,6 @@ def _reason_name() -> ColumnElement[str]:
 
 def _person_code() -> ColumnElement[str]:
     return case(
-        (Posting.job_id.is_(None), literal(LATE_CODE)),
-        (_POSTER.schedule_id.is_not(None), func.concat("schedule-", _POSTER.schedule_id)),
-        else_=func.concat("user-", func.coalesce(_POSTER.confirmed_by, 0)),
+        (_OWNER.schedule_id.is_not(None), func.concat("schedule-", _OWNER.schedule_id)),
+        else_=func.concat("user-", func.coalesce(_OWNER.confirmed_by, 0)),
     )

@@ -1,4 +1,4 @@
-"""What was written off and reversed in a month: by write-off reason, and by the user who confirmed it."""
+"""What was written off and reversed in a month, by write-off reason and by user, as in the write-offs report."""
 
 import datetime as dt
 from collections import defaultdict
@@ -16,11 +16,8 @@ from core.models.people import User
 from core.models.schedules import Schedule
 from core.practices import periods
 
-LATE_CODE: Final = "late"
-LATE_POSTINGS: Final = "Payments after write-off"  # they change write-offs, and no user confirms that
 NO_REASON: Final = "No reason"
 _ORIGINAL: Final = aliased(Posting, name="original")  # what a reversal reverses
-_POSTER: Final = aliased(SettleJob, name="poster")  # the job that posted the row
 _OWNER: Final = aliased(SettleJob, name="owner")  # the job that posted the write-off
 
 Sides = dict[str, dict[str, int]]  # count and cents by responsibility, as in a month's totals
@@ -28,20 +25,22 @@ Sides = dict[str, dict[str, int]]  # count and cents by responsibility, as in a 
 
 @dataclass(frozen=True)
 class WriteOffRow:
-    """The write-offs and reversals of one reason or user, for one responsibility or for both (None)."""
+    """The write-offs of one reason or user, and what came back of them, for one responsibility or for both (None)."""
 
     name: str
     code: str  # of the user or schedule; for a reason, its name
     responsibility: Responsibility | None
-    write_offs: int
+    write_offs: int  # by jobs
     written_off_cents: int  # above zero, like `reversed_cents`
-    reversals: int
+    reversals: int  # by jobs
     reversed_cents: int
+    later_postings: int  # reversals by later payments, adjustments and transfers, and what these restored
+    later_cents: int  # the reversals less what was restored
 
     @property
     def net_cents(self) -> int:
-        """Return what was written off, less what was reversed. It is below zero if more was reversed."""
-        return self.written_off_cents - self.reversed_cents
+        """Return what is left of it. It is below zero if more was reversed than written off."""
+        return self.written_off_cents - self.reversed_cents - self.later_cents
 
 
 class MonthWriteOffs(NamedTuple):
@@ -52,6 +51,8 @@ class MonthWriteOffs(NamedTuple):
     total: list[WriteOffRow]  # insurance, patient and both; empty without write-offs and reversals of them
     reversed_write_offs: Sides
     voided: Sides  # reversals of payments, adjustments and transfers
+    later_reversed_cents: int = 0  # of write-offs, by later payments, adjustments and transfers
+    restored_cents: int = 0  # posted as write-offs again: the rest after such a reversal, or after its cause was voided
 
 
 def for_month(session: Session, practice_id: int, month: dt.date) -> MonthWriteOffs:
@@ -66,6 +67,8 @@ def for_month(session: Session, practice_id: int, month: dt.date) -> MonthWriteO
         total=_total(of_write_offs),
         reversed_write_offs=_sides(row for row in reversals if row.original_kind is PostingKind.WRITE_OFF),
         voided=_sides(row for row in reversals if row.original_kind is not PostingKind.WRITE_OFF),
+        later_reversed_cents=_cents(row for row in of_write_offs if row.is_later and row.kind is PostingKind.REVERSAL),
+        restored_cents=-_cents(row for row in of_write_offs if row.is_later and row.kind is PostingKind.WRITE_OFF),
     )
 
 
@@ -101,7 +104,8 @@ def _of_original() -> ColumnElement[bool]:
 def _by_job(practice_id: int, month: dt.date) -> Select[Any]:
     """Return the query: postings are first added up by job, so that only a few rows need a lookup of names."""
     key = (
-        Posting.kind, _ORIGINAL.kind.label("original_kind"), Posting.responsibility, Posting.job_id,
+        Posting.kind, _ORIGINAL.kind.label("original_kind"), Posting.responsibility,
+        Posting.caused_by_id.is_not(None).label("is_later"),
         func.coalesce(write_offs.owning_job(_ORIGINAL), write_offs.owning_job()).label("owner_id"),
         func.coalesce(_ORIGINAL.write_off_reason, Posting.write_off_reason).label("kind_of_reason"),
     )  # fmt: skip
@@ -118,13 +122,12 @@ def _by_job(practice_id: int, month: dt.date) -> Select[Any]:
     )  # fmt: skip
     return (
         select(
-            sums, _OWNER.practice_reason, _POSTER.schedule_id, Schedule.name.label("schedule"),
-            _POSTER.confirmed_by.label("user_id"), User.name.label("user"),
+            sums, _OWNER.practice_reason, _OWNER.schedule_id, Schedule.name.label("schedule"),
+            _OWNER.confirmed_by.label("user_id"), User.name.label("user"),
         )
         .outerjoin(_OWNER, and_(_OWNER.practice_id == practice_id, _OWNER.id == sums.c.owner_id))
-        .outerjoin(_POSTER, and_(_POSTER.practice_id == practice_id, _POSTER.id == sums.c.job_id))
-        .outerjoin(Schedule, and_(Schedule.practice_id == practice_id, Schedule.id == _POSTER.schedule_id))
-        .outerjoin(User, and_(User.practice_id == practice_id, User.id == _POSTER.confirmed_by))
+        .outerjoin(Schedule, and_(Schedule.practice_id == practice_id, Schedule.id == _OWNER.schedule_id))
+        .outerjoin(User, and_(User.practice_id == practice_id, User.id == _OWNER.confirmed_by))
     )  # fmt: skip
 
 
@@ -135,8 +138,6 @@ def _reason(row: Any) -> tuple[str, str]:
 
 
 def _user(row: Any) -> tuple[str, str]:
-    if row.job_id is None:
-        return LATE_POSTINGS, LATE_CODE
     if row.schedule_id:
         return f"Schedule “{row.schedule}”" if row.schedule else "Schedule", f"schedule-{row.schedule_id}"
     return row.user or "–", f"user-{row.user_id or 0}"
@@ -159,9 +160,11 @@ def _total(rows: list[Any]) -> list[WriteOffRow]:
 
 
 def _row(name: str, code: str, side: Responsibility | None, rows: list[Any]) -> WriteOffRow:
-    written = [row for row in rows if row.kind is PostingKind.WRITE_OFF]
-    back = [row for row in rows if row.kind is PostingKind.REVERSAL]
-    return WriteOffRow(name, code, side, _count(written), -_cents(written), _count(back), _cents(back))
+    written = [row for row in rows if row.kind is PostingKind.WRITE_OFF and not row.is_later]
+    back = [row for row in rows if row.kind is PostingKind.REVERSAL and not row.is_later]
+    later = [row for row in rows if row.is_later]
+    counts = _count(written), -_cents(written), _count(back), _cents(back), _count(later), _cents(later)
+    return WriteOffRow(name, code, side, *counts)
 
 
 def _count(rows: Iterable[Any]) -> int:

@@ -56,9 +56,11 @@ def _describe_write_offs(one: dict[str, Any]) -> list[str]:
 
 
 def _describe_net(row: dict[str, Any]) -> str:
-    written, back, net = (format_cents(row[f"{key}_cents"]) for key in ("written_off", "reversed", "net"))
+    keys = ("written_off", "reversed", "later", "net")
+    written, back, later, net = (format_cents(row[f"{key}_cents"]) for key in keys)
     counts = f"written off {written} ({row['write_offs']:,}), reversed {back} ({row['reversals']:,})"
-    return f"    {row['name']}, {row['responsibility']}: {counts}, net {net}"
+    more = f", recovered or adjusted later {later}" if row["later_postings"] else ""
+    return f"    {row['name']}, {row['responsibility']}: {counts}{more}, net {net}"
 
 
 def _stops(stops: dict[str, Any]) -> list[str]:

@@ -86,6 +86,8 @@ def compose(session: Session, lease: Lease, *, now: dt.datetime) -> Request | No
     if message is None:
         return None
     webhook = session.get_one(Webhook, (lease.practice_id, lease.webhook_id))
+    if webhook.deleted_at is not None:  # since the statement before this one, so its secrets are gone
+        return None
     assert message.event_id is not None, "a webhook gets an event"
     event = session.get_one(Event, (lease.practice_id, message.event_id))
     body = json.dumps(payload(event), separators=(",", ":")).encode()

@@ -1,4 +1,4 @@
-"""Remove old messages, read notices and events, a few in each round."""
+"""Remove old messages, notices and events, a few in each round."""
 
 import datetime as dt
 from typing import Any, Final
@@ -15,11 +15,11 @@ _ENDED: Final = OutboxMessage.state.in_((OutboxState.SENT, OutboxState.GIVEN_UP,
 
 
 def remove_old(session: Session, *, now: dt.datetime) -> None:
-    """Remove messages that were sent, given up or never released, then read notices, then events without either."""
+    """Remove messages that were sent, given up or never released, then notices, then events without either."""
     before = now - dt.timedelta(days=load_settings().message_days)
     _remove(session, OutboxMessage, _ENDED, OutboxMessage.queued_at < before)
     has_mail = _refers(OutboxMessage, OutboxMessage.notice_id, Notice)
-    _remove(session, Notice, Notice.read_at < before, ~has_mail)
+    _remove(session, Notice, Notice.created_at < before, ~has_mail)
     is_used = or_(_refers(OutboxMessage, OutboxMessage.event_id, Event), _refers(Notice, Notice.event_id, Event))
     _remove(session, Event, Event.at < before, ~is_used, ~_is_newest_of_job())
 

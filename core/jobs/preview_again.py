@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import ColumnElement, and_, select, true
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
@@ -13,6 +13,8 @@ from core.jobs import commands, job_queries
 from core.jobs.keys import JobKey
 from core.jobs.preview import freezing, selections
 from core.jobs.preview.job_request import JobRequest
+from core.jobs.results import chosen_reasons
+from core.jobs.results.chosen_reasons import ChosenReasons
 from core.models.claims import Claim
 from core.models.job_items import JobItem
 from core.models.jobs import JobKind, JobStatus, SettleJob
@@ -42,6 +44,21 @@ def preview_again(
     return job
 
 
+def preview_not_settled(
+    session: Session, key: JobKey, make: Callable[[dict[str, list[str]]], SettleJob], chosen: ChosenReasons
+) -> SettleJob:
+    """Let `make` preview the claims that job `key` skipped or failed for these reasons, except those it can retry.
+
+    Raise what `make` raises, and `PreviewGone` if no such claim is left.
+    """
+    old = job_queries.find(session, key)
+    claim_ids = _claim_ids(session, key, chosen_reasons.for_new_job(session, old, chosen))
+    job = make({"claim_ids": claim_ids})
+    origin = {"claim_ids": len(claim_ids), selections.NOT_SETTLED_BY: key.job_id}
+    job.selection = {**job.selection, selections.ORIGIN: origin}
+    return job
+
+
 def is_of_list(job: SettleJob) -> bool:
     """Return whether the job's claims came from a list of claim numbers."""
     return "claim_numbers" in selections.origin(job)
@@ -58,10 +75,11 @@ def listed_numbers(session: Session, key: JobKey) -> list[str]:
     return [*_claim_ids(session, key), *selections.origin(job).get(freezing.NOT_FOUND, [])]
 
 
-def _claim_ids(session: Session, key: JobKey) -> list[str]:
+def _claim_ids(session: Session, key: JobKey, which: ColumnElement[bool] | None = None) -> list[str]:
     of_item = and_(Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id)
+    wanted = (*key.of(JobItem), true() if which is None else which)
     found = session.scalars(
-        select(Claim.external_id).join(JobItem, of_item).where(*key.of(JobItem)).order_by(JobItem.position)
+        select(Claim.external_id).join(JobItem, of_item).where(*wanted).order_by(JobItem.position)
     ).all()
     if not found:
         raise PreviewGone

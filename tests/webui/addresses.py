@@ -40,7 +40,10 @@ RIGHTS = {
         GET /feed/claim-numbers   POST /feed/claim-numbers   POST /feed/claim-numbers/not-found.csv
     """,
     Action.CONFIRM_JOB: "POST /jobs/1/confirm",
-    Action.CONTROL_JOB: "POST /jobs/1/pause   POST /jobs/1/resume   POST /jobs/1/cancel   POST /jobs/1/retry-failed",
+    Action.CONTROL_JOB: """
+        POST /jobs/1/pause   POST /jobs/1/resume   POST /jobs/1/cancel   POST /jobs/1/retry-failed
+        POST /jobs/1/try-again
+    """,
     Action.APPROVE_JOB: "POST /jobs/1/approve   POST /jobs/1/reject",
     Action.REVERSE_JOB: """
         GET /jobs/2/reverse   POST /jobs/2/reverse   POST /jobs/3/confirm   POST /jobs/3/discard   POST /jobs/3/date

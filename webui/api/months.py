@@ -126,15 +126,20 @@ class PeriodAndStops(Period):
 
 
 class NetWriteOffs(Answer):
-    """Write-offs of one reason or user, and their reversals, for one responsibility. Only the net can be negative."""
+    """Write-offs of one reason or user, and what came back of them, for one responsibility."""
 
     name: Annotated[str, Field(description="Name of the write-off reason at the preview, or of the user or schedule")]
     responsibility: Responsibility
-    write_offs: Annotated[int, Field(description="Number of write-offs")]
+    write_offs: Annotated[int, Field(description="Number of write-offs by jobs")]
     written_off_cents: int
-    reversals: Annotated[int, Field(description="Number of reversals of write-offs")]
+    reversals: Annotated[int, Field(description="Number of reversals by jobs")]
     reversed_cents: int
-    net_cents: Annotated[int, Field(description="Written off, less reversed; below zero if more was reversed")]
+    later_postings: Annotated[
+        int,
+        Field(description="Number of postings in which later payments, adjustments or transfers changed write-offs"),
+    ]
+    later_cents: Annotated[int, Field(description="Recovered or adjusted later, less what was restored")]
+    net_cents: Annotated[int, Field(description="Written off, less reversed and later; below zero if more came back")]
 
     @classmethod
     def of(cls, row: WriteOffRow) -> Self:
@@ -147,7 +152,7 @@ class PeriodDetails(PeriodAndStops):
 
     write_offs_by_reason: list[NetWriteOffs]
     write_offs_by_user: Annotated[
-        list[NetWriteOffs], Field(description="By the user who confirmed the job, or the schedule that ran it")
+        list[NetWriteOffs], Field(description="By the user who confirmed the write-off, or the schedule that ran it")
     ]
     reversed_write_offs: Annotated[
         dict[str, dict[str, int]], Field(description="Cents and count of reversals of write-offs, by responsibility")

@@ -1,5 +1,6 @@
 """Confirm Batch Status Change: what a previewed job will do to each claim, and the CONFIRM that starts it."""
 
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -9,8 +10,9 @@ from werkzeug.wrappers import Response as BaseResponse
 from core import reading
 from core.access.permissions import Action
 from core.errors import Refusal
-from core.jobs import commands, job_queries, preview_again
+from core.jobs import commands, job_queries, naming, preview_again
 from core.jobs.commands import ConfirmationMismatch
+from core.jobs.keys import JobKey
 from core.jobs.naming import BadJobName
 from core.jobs.preview.cost_share import CostShareReasonMissing
 from core.jobs.preview.totals import PreviewTotals
@@ -100,6 +102,9 @@ def _preview_again(job_id: int, status: int, kept: dict[str, Any]) -> tuple[str,
         job = acts.run(preview_again.preview_same_request, acts.job_key(job_id), chunk_claims=chunk_claims)
     except Refusal as refusal:
         return render_job_dialog(job_id, refusal.http_status, refused=acts.sentence_on_page(refusal), **kept)
+    if job.status is JobStatus.PREPARING and kept["typed_name"] is not None:
+        with suppress(Refusal):  # the box with the field for the name appears only when a worker has finished
+            acts.run(naming.rename, JobKey(job.practice_id, job.id), name=kept["typed_name"])
     hint_workers(job)
     return render_job_dialog(job.id, status, refused=NEW_PREVIEW, **kept)
 

@@ -21,7 +21,7 @@ from core.jobs.job_filter import BadJobFilter, JobFilter
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, selections
 from core.jobs.preview.totals import PreviewTotals
-from core.jobs.results import item_groups, outcomes, progress
+from core.jobs.results import chosen_reasons, item_groups, outcomes, progress
 from core.jobs.results.files import File
 from core.jobs.results.progress import Progress
 from core.jobs.reversal import create_reversal
@@ -118,12 +118,13 @@ def render_job(job_id: int, **extra: Any) -> Response:
             "run": RUN_LABELS[job.kind],
             "reversals": job_queries.reversals_of(db, key),
             "reversed": reversed_totals.for_jobs(db, key.practice_id, [key.job_id]).get(key.job_id),
-            "only": _only_claim(db, key) if job.reverses_job_id and so_far.total == 1 else None,
+            "only": next(iter(outcomes.items(db, key, limit=1)), None)
+            if job.reverses_job_id and so_far.total == 1
+            else None,
             "history": job_history.for_job(db, key),
             **_filter_facts(db, job),
             **_files_and_codes(db, key, job, so_far),
             **_permissions(job),
-            "retry": retry.offer(db, job) if so_far.failed and job.status not in IN_PROGRESS_STATUSES else None,
         }
         facts |= _facts_for_status(db, job) | extra
     return _render_page_or_partial("jobs/show.html", "jobs/_job.html", **facts)
@@ -192,15 +193,17 @@ def _filter_facts(db: Session, job: SettleJob) -> dict[str, Any]:
 
 
 def _files_and_codes(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[str, Any]:
-    """Return what a stopped job shows: its claims by code, and its files."""
+    """Return what a stopped job shows: its claims by code, what a retry would try, and its files."""
     if job.confirmed_at is None or job.status in IN_PROGRESS_STATUSES:
-        return {"codes": [], "files": []}
+        return {"codes": [], "files": [], "retry": None}
     counts = {
         File.SETTLED: so_far.settled,
         File.NOT_SETTLED: so_far.skipped + so_far.failed,
         File.NOT_REACHED: so_far.remaining,
     }
-    return {"codes": outcomes.by_code(db, key), "files": [(file, count) for file, count in counts.items() if count]}
+    offer, groups = retry.offer(db, job) if so_far.failed else None, outcomes.by_code(db, key)
+    files = [(file, count) for file, count in counts.items() if count]
+    return {"codes": groups, "reason_rows": chosen_reasons.rows(groups, offer), "retry": offer, "files": files}
 
 
 def _permissions(job: SettleJob) -> dict[str, bool]:
@@ -248,10 +251,6 @@ def _default_outcome(counts: dict[str, int], *, finished: bool) -> str:
     """Return the outcome to show first: failed or skipped, and after the job any other that has claims."""
     looked_at = counts if finished else (Outcome.FAILED.value, Outcome.SKIPPED.value)
     return next((name for name in looked_at if counts[name]), Outcome.SKIPPED.value)
-
-
-def _only_claim(db: Session, key: JobKey) -> outcomes.ItemRow | None:
-    return next(iter(outcomes.items(db, key, limit=1)), None)
 
 
 def _render_page_or_partial(page: str, part: str, **facts: Any) -> Response:

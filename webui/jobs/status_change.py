@@ -17,6 +17,8 @@ from core.errors import Refusal
 from core.jobs import commands, job_queries, preview_again
 from core.jobs.keys import JobKey, NoSuchJob
 from core.jobs.preview.job_request import JobRequest
+from core.jobs.results import chosen_reasons
+from core.jobs.results.chosen_reasons import ChosenReasons
 from core.models.claims import SETTLED
 from core.models.jobs import JobKind, SettleJob
 from core.models.practices import PracticeReason
@@ -41,6 +43,7 @@ class StatusChangeForm:
     target: str
     selected: FeedSelection | None  # None: the claims of job `again`
     again: int | None
+    reasons: ChosenReasons | None = None  # of job `again`, only the claims not settled for these reasons
     reason: str = ""
     note: str = ""
     include: tuple[str, ...] = ()
@@ -65,6 +68,7 @@ def change_status() -> BaseResponse | tuple[str, int] | str:
         target=form.get("target_status", ""),
         selected=None if job_id else FeedSelection.of(form),
         again=job_id,
+        reasons=reasons_chosen(),
         reason=form.get("reason", ""),
         note=form.get("note", "").strip(),
         include=tuple(form.getlist("include")),
@@ -75,7 +79,7 @@ def change_status() -> BaseResponse | tuple[str, int] | str:
     change.faults.update(_faults(change))
     if change.faults:
         return render_reason_step(change, HTTPStatus.UNPROCESSABLE_ENTITY)
-    return _preview_or_refusal(change)
+    return preview_or_refusal(change)
 
 
 def render_reason_step(change: StatusChangeForm, status: int = HTTPStatus.OK) -> tuple[str, int]:
@@ -101,13 +105,19 @@ def render_reason_step(change: StatusChangeForm, status: int = HTTPStatus.OK) ->
     return render_template(confirm.dialog_or_page(part), part=part, **facts), status
 
 
+def reasons_chosen() -> ChosenReasons | None:
+    """Return the reasons that the form has of a job's claims that were not settled, or None."""
+    chosen = ChosenReasons(tuple(request.form.getlist("failed")), tuple(request.form.getlist("skipped")))
+    return chosen if any(chosen) else None
+
+
 def _offered_reasons() -> Sequence[PracticeReason]:
     with app_context().sessions() as db:
         return reasons.list_reasons(db, current_actor().practice_id, active_only=True)
 
 
 def _is_again_of_list(change: StatusChangeForm) -> bool:
-    if change.again is None:
+    if change.again is None or change.reasons:
         return False
     with app_context().sessions() as db:
         return preview_again.is_of_list(job_queries.find(db, acts.job_key(change.again)))
@@ -118,7 +128,10 @@ def _count_claims(change: StatusChangeForm) -> int:
     practice_id = current_actor().practice_id
     with transaction(app_context().sessions) as db:
         if change.again:
-            return job_queries.find(db, JobKey(practice_id, change.again)).claims_total or 0
+            job = job_queries.find(db, JobKey(practice_id, change.again))
+            if change.reasons:
+                return chosen_reasons.count_for_new_job(db, job, change.reasons)
+            return job.claims_total or 0
         assert change.selected is not None
         return change.selected.totals(db, practice_id, feed.terms_for(db, practice_id, now=now())).claims
 
@@ -134,7 +147,8 @@ def _faults(change: StatusChangeForm) -> dict[str, str]:
     return faults
 
 
-def _preview_or_refusal(change: StatusChangeForm) -> BaseResponse | tuple[str, int]:
+def preview_or_refusal(change: StatusChangeForm) -> BaseResponse | tuple[str, int]:
+    """Create the preview and lead to it, or show the first step with the refusal."""
     try:
         job = _create_preview(change, request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX])
     except Refusal as refusal:
@@ -164,6 +178,8 @@ def _create_preview(change: StatusChangeForm, form_key: str) -> SettleJob:
     with transaction(app_context().sessions) as db:
         if change.again:
             old = JobKey(actor.practice_id, change.again)
+            if change.reasons:
+                return preview_again.preview_not_settled(db, old, make, change.reasons)
             return preview_again.preview_again(db, old, make, by=actor, now=now())
         assert change.selected is not None
         return make(change.selected.as_request())
@@ -183,7 +199,6 @@ def ask_again(job_id: int) -> BaseResponse | tuple[str, int]:
         job = job_queries.find(db, acts.job_key(job_id))
     reason = job.reason_code or ""
     posting_date = "" if job.posting_date == job.as_of else job.posting_date.isoformat()
-    change = StatusChangeForm(
-        job.target_status, None, job.id, reason, job.note, tuple(rules.overridable(job.overridden_rules)), posting_date
-    )
-    return render_reason_step(change) if job.kind is JobKind.SETTLE else _preview_or_refusal(change)
+    overridden = tuple(rules.overridable(job.overridden_rules))
+    change = StatusChangeForm(job.target_status, None, job.id, None, reason, job.note, overridden, posting_date)
+    return render_reason_step(change) if job.kind is JobKind.SETTLE else preview_or_refusal(change)

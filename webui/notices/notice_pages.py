@@ -50,6 +50,7 @@ def index() -> str:
         by_mail=by_mail,
         kinds=_kinds(),
         mail_is_set_up=app_context().settings.smtp_url is not None,
+        kept_days=app_context().settings.message_days,
     )
 
 

@@ -11,11 +11,11 @@ from core import paging
 from core.access.permissions import Action
 from core.db.base import BIGINT_MAX
 from core.errors import Refusal
-from core.models.notices import EventKind, OutboxMessage, OutboxState
+from core.models.notices import EventKind, OutboxMessage, OutboxState, Webhook
 from core.notices import webhook_deliveries, webhooks
 from core.notices.webhook_address import BadWebhookUrl
 from core.notices.webhooks import BadWebhookKinds, OldSecretStillValid, SecretNotShown, TooManyWebhooks, WebhookMismatch
-from webui.shared import acts, page_arguments
+from webui.shared import acts, page_arguments, partials
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, requires
 from webui.shared.labels import Pill
@@ -84,27 +84,39 @@ def add() -> Response | tuple[str, int]:
 
 @blueprint.get(f"/{_ID_RULE}")
 @requires(Action.MANAGE_WEBHOOKS)
-def show(webhook_id: int) -> str:
-    """Show one webhook and its delivery log."""
-    return _page(webhook_id)
+def show(webhook_id: int) -> str | Response:
+    """Show one webhook and its delivery log. The page polls while a delivery waits for its first try."""
+    if not partials.is_partial_request():
+        return _page(webhook_id)
+    _, facts = _log(webhook_id)
+    return partials.partial_response(render_template("webhooks/_deliveries.html", **facts))
 
 
-def _page(webhook_id: int, *, typed: Mapping[str, Any] | None = None, faults: Mapping[str, str] | None = None) -> str:
+def _log(webhook_id: int) -> tuple[Webhook, dict[str, Any]]:
+    """Return the webhook, and what its delivery log shows."""
     before, by = page_arguments.number("before"), current_actor()
     with app_context().sessions() as db:
         webhook = webhooks.find(db, webhook_id, by=by)
         found = webhook_deliveries.list_deliveries(db, webhook_id, before=before, limit=PAGE_DELIVERIES + 1, by=by)
     shown, last = paging.cut(found, PAGE_DELIVERIES)
+    return webhook, {
+        "webhook": webhook,
+        "deliveries": shown,
+        "moving": any(_is_moving(one.message) for one in shown),
+        "older": last and last.message.id,
+        "before": before,
+        "status_of": _status,
+        "describe_result": webhook_deliveries.describe_result,
+        "kept_days": app_context().settings.message_days,
+    }
+
+
+def _page(webhook_id: int, *, typed: Mapping[str, Any] | None = None, faults: Mapping[str, str] | None = None) -> str:
+    webhook, facts = _log(webhook_id)
     return render_template(
         "webhooks/show.html",
-        webhook=webhook,
-        deliveries=shown,
-        older=last and last.message.id,
-        before=before,
+        **facts,
         events=EVENT_WORDS,
-        status_of=_status,
-        describe_result=webhook_deliveries.describe_result,
-        kept_days=app_context().settings.message_days,
         two_secrets_until=webhook.old_secret_until if len(webhooks.valid_secrets(webhook, now=now())) > 1 else None,
         typed=typed or {"url": webhook.url, "kinds": webhook.kinds, "active": webhook.active},
         faults=faults or {},
@@ -150,7 +162,7 @@ def secret(webhook_id: int) -> str | Response:
 def send_test(webhook_id: int) -> Response:
     """Queue a test event."""
     acts.run(webhooks.send_test, webhook_id)
-    return acts.redirect_with("Test event queued. Reload to see the result.", "webhooks.show", webhook_id=webhook_id)
+    return acts.redirect_with("Test event queued. The result appears below.", "webhooks.show", webhook_id=webhook_id)
 
 
 @blueprint.post(f"/{_ID_RULE}/deliveries/<int(max={BIGINT_MAX}):delivery_id>/again")
@@ -158,7 +170,7 @@ def send_test(webhook_id: int) -> Response:
 def send_again(webhook_id: int, delivery_id: int) -> Response:
     """Send an event again, with the same id."""
     acts.run(webhook_deliveries.send_again, webhook_id, delivery_id)
-    return acts.redirect_with("Event queued. Reload to see the result.", "webhooks.show", webhook_id=webhook_id)
+    return acts.redirect_with("Event queued. The result appears below.", "webhooks.show", webhook_id=webhook_id)
 
 
 @blueprint.post(f"/{_ID_RULE}/delete")
@@ -167,6 +179,11 @@ def delete(webhook_id: int) -> Response:
     """Delete the webhook."""
     acts.run(webhooks.delete, webhook_id)
     return acts.redirect_with("Webhook deleted.", "webhooks.index")
+
+
+def _is_moving(message: OutboxMessage) -> bool:
+    """Return whether a result is expected within seconds."""
+    return message.state is OutboxState.SENDING or (message.state is OutboxState.DUE and not message.tries)
 
 
 def _status(message: OutboxMessage) -> Pill:

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from core.access.permissions import Action
 from core.books import closing, month_postings, month_write_offs
 from core.books.closing import ReopenReasonMissing
-from core.books.month_postings import Reversed, Wanted
+from core.books.month_postings import Part, Wanted
 from core.books.month_write_offs import MonthWriteOffs
 from core.errors import BadInput, NotFound, Refusal
 from core.models.ledger import PostingKind, Responsibility
@@ -23,7 +23,13 @@ from webui.shared.auth import current_actor, current_practice, requires
 
 MONTHS_SHOWN: Final = 24
 POSTINGS_SHOWN: Final = 100
-_REVERSED_WORDS: Final = {Reversed.WRITE_OFF: "Reversed write-offs", Reversed.OTHER: "Voided postings"}
+_PART_WORDS: Final = {
+    Part.REVERSED_WRITE_OFF: "Reversed write-offs",
+    Part.VOIDED: "Voided postings",
+    Part.BY_JOBS: "Written off by jobs",
+    Part.REVERSED_BY_JOBS: "Write-offs reversed by jobs",
+    Part.LATER: "Recovered or adjusted later",
+}
 _NOT_REVERSALS: Final = tuple(kind for kind in PostingKind if kind is not PostingKind.REVERSAL)
 
 
@@ -167,10 +173,10 @@ def _page(month: dt.date, **extra: Any) -> str:
 def _totals_rows(totals: dict[str, Any] | None, written_off: MonthWriteOffs) -> list[tuple[str, str, dict[str, Any]]]:
     """Return label, code and sums of each row of the totals by kind, with reversals split by what they reverse."""
     by_kind = totals or {}
-    rows: dict[PostingKind | Reversed, Any] = {kind: by_kind.get(kind, {}) for kind in _NOT_REVERSALS}
-    rows |= {Reversed.WRITE_OFF: written_off.reversed_write_offs, Reversed.OTHER: written_off.voided}
+    rows: dict[PostingKind | Part, Any] = {kind: by_kind.get(kind, {}) for kind in _NOT_REVERSALS}
+    rows |= {Part.REVERSED_WRITE_OFF: written_off.reversed_write_offs, Part.VOIDED: written_off.voided}
     return [(_kind_words(kind), kind.value, sides) for kind, sides in rows.items() if sides]
 
 
-def _kind_words(kind: PostingKind | Reversed) -> str:
-    return _REVERSED_WORDS[kind] if isinstance(kind, Reversed) else labels.words(kind)
+def _kind_words(kind: PostingKind | Part) -> str:
+    return _PART_WORDS[kind] if isinstance(kind, Part) else labels.words(kind)

@@ -9,7 +9,7 @@ from flask import Response, g, request
 PARTIAL_HEADER: Final = "X-Live"
 # What open pages ask for without their user: it does not keep the session alive.
 BACKGROUND_ENDPOINTS: Final = frozenset({"notices.unread"})
-LIVE_ENDPOINTS: Final = frozenset({"jobs.index", "jobs.show", "operations.show", "schedule_runs.show"})
+LIVE_ENDPOINTS: Final = frozenset({"jobs.index", "jobs.show", "operations.show", "schedule_runs.show", "webhooks.show"})
 
 
 def is_partial_request() -> bool:

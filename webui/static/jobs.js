@@ -125,12 +125,12 @@ function draw(again = false) {
   const axis = { stroke: token("--ink-2"), grid: { stroke: token("--line-2"), width: 1 }, ticks: { show: false }, font: `11px ${token("--font")}` };
   const short = (count) => (count >= 1000 ? `${count / 1000}k` : `${count}`);
   plot = new uPlot({
-    width: place.clientWidth, height: place.clientHeight, padding: [8, 30, 0, 0],
+    width: place.clientWidth, height: place.clientHeight, padding: [8, 42, 0, 0],
     legend: { show: false }, cursor: { show: false }, select: { show: false },
     scales: { x: { time: false }, y: { range: (_, __, most) => [0, Math.max(most * 1.1, 1)] } },
     axes: [{ ...axis, space: 110, incrs: [1, 2, 5, 10, 15, 30, 60], size: 22, values: (_, ticks) => ticks.map((place) => (times[place] ? clock(times[place] * 1000) : "")) },
       { ...axis, size: 42, space: 24, values: (_, ticks) => ticks.map(short) }],
-    series: [{}, { stroke: token("--accent"), width: 1.6, fill: token("--accent-soft"), points: { show: false } }],
+    series: [{}, { stroke: token("--accent"), width: 1.6, fill: token("--accent-soft"), points: { show: ({ data }) => data[0].length === 1 } }],
   }, columns, place);
 }
 

@@ -21,6 +21,7 @@ CELL_CHARACTERS_MAX: Final = 1_000  # a longer cell is not cleaned, so that read
 _SHOWN_CHARACTERS: Final = 40
 _QUOTES: Final = "\"'\u2018\u2019\u201c\u201d"
 _LABEL: Final = re.compile(r"\s*claims?\b\s*(#|no\.?|nos\.?|numbers?|ids?)?\s*:\s*", re.IGNORECASE)
+_TOTALS_ROW: Final = re.compile(r"(grand )?totals?:?", re.IGNORECASE)  # the last row of a report or of our own files
 _DIGIT: Final = re.compile(r"\d")
 _NUMBER_AMONG_SPACES: Final = re.compile(r"[^\s$%/.:]*\d[^\s$%/.:]*")  # no date and no amount
 _ONE_COLUMN: Final = (
@@ -87,7 +88,9 @@ def collect(cells: Iterable[str]) -> ClaimList:
     """Return the list of the cells. Raise `BadClaimList` if it is empty or too long."""
     numbers: dict[str, None] = {}
     read = 0
-    for cell in filter(None, cells):
+    for cell in cells:
+        if not cell or _TOTALS_ROW.fullmatch(cell):
+            continue
         if len(cell) > CLAIM_ID_CHARACTERS_MAX:
             raise BadClaimList(
                 f"“{cell[:_SHOWN_CHARACTERS]}…” is too long for a claim number. Write one claim number on each line."

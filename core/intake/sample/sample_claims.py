@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple
 from core.intake.sample import sample_collection, sample_fees, sample_ledger
 from core.intake.sample.sample_ledger import PaymentDates
 from core.intake.sample.sample_people import (
-    INSURERS,
     OFFICES,
     PAYERS,
     UNINSURED_SHARE,
@@ -44,8 +43,8 @@ DUE_ON_TWO_LINES: Final = 0.4  # of claims with several lines
 _SUNDAY: Final = 6
 
 _ANYONE: Final = (*(payer for payer in PAYERS for _ in range(payer.share)), *((None,) * UNINSURED_SHARE))
-_INSURER: Final = tuple(payer for payer in INSURERS for _ in range(payer.share))
-_SECONDARY: Final = tuple(payer for payer in INSURERS if payer.payer_class == PayerClass.COMMERCIAL)
+_INSURER: Final = tuple(payer for payer in PAYERS for _ in range(payer.share))
+_SECONDARY: Final = tuple(payer for payer in PAYERS if payer.payer_class == PayerClass.COMMERCIAL)
 _RECEIVED: Final = ClaimStatus.ERA_RECEIVED.value
 _NONE: Final = ClaimStatus.NONE.value
 _SECONDARY_PENDING: Final = (
@@ -186,8 +185,8 @@ def _claim_type(seed: Random) -> str:
 def _insurance(seed: Random, story: Scenario) -> Insurance:
     payers = _INSURER if story.insured else _ANYONE
     primary = payers[int(seed.random() * len(payers))]
-    if primary is None or primary.payer_class == PayerClass.SELF_PAY:
-        return Insurance(primary, _NONE, None, _NONE)
+    if primary is None:
+        return Insurance(None, _NONE, None, _NONE)
     status = story.primary_statuses[int(seed.random() * len(story.primary_statuses))]
     if not story.with_secondary and (status != _RECEIVED or seed.random() > WITH_SECONDARY):
         return Insurance(primary, status, None, _NONE)

@@ -37,11 +37,9 @@ PAYERS: Final = (
     SamplePayer("50001", "TRICARE (sample)", PayerClass.TRICARE, 3),
     SamplePayer("60001", "Ironworks Compensation Fund", PayerClass.WORKERS_COMP, 3),
     SamplePayer("70001", "Roadrunner Auto Insurance", PayerClass.AUTO, 3),
-    SamplePayer("80001", "Self Pay", PayerClass.SELF_PAY, 3),
     SamplePayer("90001", "County Indigent Care Program", PayerClass.OTHER, 2),
 )
-INSURERS: Final = tuple(payer for payer in PAYERS if payer.payer_class != PayerClass.SELF_PAY)
-UNINSURED_SHARE: Final = 6  # percent of claims without a payer
+UNINSURED_SHARE: Final = 9  # percent of claims without a payer: self-pay
 
 _FIRST: Final = (  # noqa: SIM905 – a list of quoted words hides the words
     "Ada Bram Cleo Dov Édith Femi Greta Hiro Inés Jonas Kaia Lars Mirela Nadia Otis Petra Quim Rosa Søren Tove "

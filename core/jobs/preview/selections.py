@@ -18,6 +18,7 @@ from core.policy.terms import Terms
 
 NAMED_MAX = 5
 ORIGIN: Final = "origin"  # a key of a job's selection
+NOT_SETTLED_BY: Final = "not_settled_by"  # a key of an origin: the job whose skipped or failed claims these are
 NO_NUMBER_FOUND: Final = "None of these claim numbers was found in this practice."
 
 
@@ -98,6 +99,8 @@ def describe(job: SettleJob) -> str:
         words = f"{counted(_size(numbers), 'claim number')} from a list"
         missing = _size(numbers) - job.claims_total if job.claims_total is not None else 0
         return f"{words}, {missing:,} not found" if missing else words
+    if NOT_SETTLED_BY in given and claims is not None:
+        return f"{counted(_size(claims), 'claim')} that job {given[NOT_SETTLED_BY]:,} skipped or failed to change"
     if claims is not None:
         return f"{counted(_size(claims), 'claim')}, selected by hand"
     if job.reverses_job_id:

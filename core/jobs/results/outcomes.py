@@ -17,7 +17,6 @@ from core.models.claims import Claim
 from core.models.job_items import ChunkState, JobChunk, JobItem, Outcome, Verdict
 from core.models.jobs import SettleJob
 from core.models.practices import Patient
-from core.policy.rules import OVERRIDABLE_CODES
 
 
 class ItemsOf(StrEnum):
@@ -78,14 +77,6 @@ class CodeGroup:
     outcome: Outcome
     code: str
     claims: int
-
-    @property
-    def change(self) -> str:
-        """Return what must change before skipped claims can be settled, or an empty string."""
-        if self.outcome is not Outcome.SKIPPED:
-            return ""
-        either = ", or ask an administrator to override the rule" if self.code in OVERRIDABLE_CODES else ""
-        return f"{codes.change_needed(self.code)}{either}"
 
 
 def by_code(session: Session, key: JobKey) -> list[CodeGroup]:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, extract, func, or_, select, true
+from sqlalchemy import Row, Select, and_, case, extract, func, literal, or_, select, true
 from sqlalchemy.orm import Session
 
 from core.jobs.keys import JobKey, NoSuchJob
@@ -82,29 +82,37 @@ def for_all_practices(
 
 
 def claims_per_second(session: Session, key: JobKey, *, now: dt.datetime, seconds: int = 60) -> list[tuple[int, int]]:
-    """Return the last `seconds` seconds (Unix time) in which the job ran, each with its number of processed claims."""
+    """Return the last `seconds` seconds in which the job ran, each with its number of processed claims.
+
+    A second is named by its end (Unix time). Seconds count from the start and from each resumption, as for the rate.
+    """
     job = session.execute(select(SettleJob.started_at, SettleJob.finished_at).where(*key.of(SettleJob))).one()
     if job.started_at is None:
         return []
-    ran = _seconds_at_work(job.started_at, job.finished_at or now, stopped_time.for_job(session, key), most=seconds)
-    second = func.floor(extract("epoch", JobChunk.done_at))  # independent of the time zone
-    since = dt.datetime.fromtimestamp(ran[0], dt.UTC)
-    rows = select(second, func.sum(_claims_of_last_try())).where(*key.of(JobChunk), JobChunk.done_at >= since)
-    claims = {int(at): int(count) for at, count in session.execute(rows.group_by(second))}
-    return [(at, claims.get(at, 0)) for at in ran]
+    rested = stopped_time.for_job(session, key)
+    begins = [job.started_at, *(until for _, until in rested if until)]
+    ends = [*(at for at, _ in rested), job.finished_at or now]  # one more than `begins` while the job is stopped
+    ran = _seconds_at_work(begins, ends)[-seconds:]
+    first_begin, first = ran[0]
+    later = [(JobChunk.done_at > begin, literal(begin)) for begin in reversed(begins[1:])]
+    begin = case(*later, else_=literal(begins[0])) if later else literal(begins[0])
+    nth = func.greatest(func.ceil(extract("epoch", JobChunk.done_at - begin)), 1)
+    of_job = (*key.of(JobChunk), JobChunk.done_at >= first_begin + (first - 1) * SECOND)
+    each = (
+        select(begin.label("begin"), nth.label("nth"), _claims_of_last_try().label("claims")).where(*of_job).subquery()
+    )
+    rows = session.execute(select(each.c.begin, each.c.nth, func.sum(each.c.claims)).group_by(each.c.begin, each.c.nth))
+    claims = {(begin, int(second)): int(count) for begin, second, count in rows}
+    return [(int(begin.timestamp()) + second, claims.get((begin, second), 0)) for begin, second in ran]
 
 
-def _seconds_at_work(
-    started_at: dt.datetime, end: dt.datetime, rested: list[stopped_time.StoppedInterval], *, most: int
-) -> list[int]:
-    begins = [started_at, *(until for _, until in rested if until)]
-    ends = [*(at for at, _ in rested), end]  # one more than `begins` while the job is stopped
-    found: set[int] = set()
-    for begin, stop in zip(begins, ends, strict=False):
-        first = int(begin.timestamp())
-        last = max(int(stop.timestamp()), first)  # the clock of the worker that started may be ahead of ours
-        found.update(range(max(first, last - most + 1), last + 1))
-    return sorted(found)[-most:]
+def _seconds_at_work(begins: list[dt.datetime], ends: list[dt.datetime]) -> list[tuple[dt.datetime, int]]:
+    """Return each second as the begin of its period and its number from 1. The last one of a period is not whole."""
+    found = []
+    for begin, end in zip(begins, ends, strict=False):
+        seconds = max(1, -((begin - end) // SECOND))  # the clock of the worker that started may be ahead of ours
+        found += [(begin, number + 1) for number in range(seconds)]
+    return found
 
 
 def _claims_of_last_try() -> Any:
@@ -149,7 +157,10 @@ def previews_waiting(session: Session, *, now: dt.datetime) -> int:
 def _sums(now: dt.datetime) -> Select[*tuple[Any, ...]]:
     is_open = JobChunk.state == ChunkState.OPEN
     rest = stopped_time.for_each_job()
-    since = func.greatest(now - RATE_WINDOW, rest.c.woke_at)
+    since = func.greatest(SettleJob.started_at, rest.c.woke_at)
+    whole = func.floor(extract("epoch", literal(now) - since))
+    until = since + func.make_interval(0, 0, 0, 0, 0, 0, whole)
+    window = and_(JobChunk.done_at > until - RATE_WINDOW, JobChunk.done_at > since, JobChunk.done_at <= until)
     zero = (func.coalesce(func.sum(getattr(JobChunk, name)), 0).label(name) for name in _COUNTERS)
     of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
     return (
@@ -164,7 +175,7 @@ def _sums(now: dt.datetime) -> Select[*tuple[Any, ...]]:
             *zero,
             func.count().filter(is_open).label("chunks_open"),
             func.count().filter(is_open, JobChunk.taken_at > now - CHUNK_ACTIVE_WITHIN).label("chunks_at_work"),
-            func.coalesce(func.sum(_claims_of_last_try()).filter(JobChunk.done_at > since), 0).label("done_recently"),
+            func.coalesce(func.sum(_claims_of_last_try()).filter(window), 0).label("done_recently"),
             func.max(JobChunk.done_at).label("last_done_at"),
             *rest.c,
         )
@@ -211,18 +222,18 @@ def _seconds_worked(row: Row[Any]) -> dt.timedelta | None:
 def _rate(row: Row[Any], done: int, worked: dt.timedelta | None, *, now: dt.datetime) -> float | None:
     """Return claims per second: over the whole run for a job that ended, over the last ten seconds while it moves.
 
-    Pauses are left out. Return None for a stopped job and for a job that ran for less than a second.
+    Only whole seconds of the chart count, so that no average is above its busiest second. Pauses are left out. Return
+    None for a job that is stopped or waits for a worker, and before it has run for a second.
     """
-    if row.started_at is None or done == 0:
+    if row.started_at is None or done == 0 or row.status is JobStatus.CONFIRMED:
         return None
     if row.finished_at is not None:
         return None if worked is None or worked < SECOND else round(done / worked.total_seconds(), 1)
     if row.status not in IN_PROGRESS_STATUSES:
         return None
     since = max(row.started_at, row.woke_at or row.started_at)
-    window = min(RATE_WINDOW, max(now - since, SECOND))
-    rate: float = int(row.done_recently) / window.total_seconds()
-    return round(rate, 1)
+    seconds = min(RATE_WINDOW, now - since) // SECOND
+    return None if seconds < 1 else round(int(row.done_recently) / seconds, 1)
 
 
 def _seconds_left(remaining: int, rate: float | None) -> int | None:

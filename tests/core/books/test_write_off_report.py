@@ -1,5 +1,6 @@
 """The write-offs report: each amount is the sum of its claims, whatever it is grouped by."""
 
+import csv
 import datetime as dt
 import itertools
 from collections import Counter
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from core.access.permissions import Actor
-from core.books import month_write_offs, report_request, write_off_claims, write_off_report
+from core.books import month_write_offs, report_request, write_off_claims, write_off_groups, write_off_report
 from core.books.report_request import BadReport
 from core.books.write_off_claims import Amount, ClaimPage, Column
 from core.books.write_off_groups import OF_CHARGES, Asked, Dimension, sums_query
@@ -18,6 +19,7 @@ from core.books.write_off_report import Amounts, Report
 from core.models.ledger_sums import SumKind
 from core.models.people import Role
 from core.models.practices import PayerClass
+from core.money import format_plain_amount
 from core.practices import periods
 from tests.core.schedules.conftest import FIRST_RUN, ScheduledPractice, scheduled  # noqa: F401  a fixture
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
@@ -143,18 +145,33 @@ def test_the_rate_is_the_net_against_the_charges_of_the_same_payers(busy: GivenP
     assert rows["T"].rate_basis_points == round(60_00 * 10_000 / by_payer["T"])
 
 
-def test_the_month_page_and_the_report_show_the_same_net(busy: GivenPractice) -> None:
+@pytest.mark.parametrize(("table", "by"), [("by_reason", D.REASON), ("by_user", D.PERSON)])
+def test_the_month_page_the_report_and_its_file_show_the_same_amounts(busy: GivenPractice, table: str, by: D) -> None:
     of_month = busy.do(month_write_offs.for_month, busy.id, NOVEMBER)
-    by_reason: Counter[str] = Counter()
-    for row in of_month.by_reason:
-        by_reason[row.name] += row.net_cents
+    sums: dict[str, Counter[str]] = {}
+    for row in getattr(of_month, table):
+        sums.setdefault(row.name, Counter()).update({
+            "written off": row.written_off_cents, "reversed": row.reversed_cents, "later": row.later_cents,
+            "net": row.net_cents,
+        })  # fmt: skip
 
-    report = read(busy, D.REASON, first=NOVEMBER)
+    report = read(busy, by, first=NOVEMBER)
 
-    assert by_reason == {row.values[D.REASON].name: row.amounts.net_cents for row in report.rows}
+    shown = {row.values[by].name: row.amounts for row in report.rows}
+    assert sums == {
+        name: {
+            "written off": one.written_off_cents, "reversed": one.reversed_cents,
+            "later": one.recovered_cents + one.replaced_cents, "net": one.net_cents,
+        }
+        for name, one in shown.items()
+    }  # fmt: skip
+    exported = csv.DictReader("".join(map(str, write_off_report.file(report, "csv"))).lstrip("\ufeff").splitlines())
+    recovered = {row[write_off_groups.DIMENSION_NAMES[by]]: row["Recovered"] for row in exported}
+    assert {name: format_plain_amount(one.recovered_cents) for name, one in shown.items()} == {
+        name: cents for name, cents in recovered.items() if name != "Total"
+    }
     back = sum(side["cents"] for side in of_month.reversed_write_offs.values())
-    reposted = sum(row.written_off_cents for row in of_month.by_reason) - report.total.written_off_cents
-    assert back - reposted == report.total.back_cents
+    assert back - of_month.restored_cents == report.total.back_cents
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,24 @@ def test_the_list_can_be_changed(listed: GivenPractice, biller: Browser) -> None
     assert "102\n999</textarea>" in page.text
 
 
+def test_our_own_files_can_be_pasted_or_uploaded_back(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(2)
+    practice.claim("HELD", Line(1_000, 500), hold="hold")
+    practice.claim("CREDIT", Line(-700, 0))
+    job = practice.settle().job_id
+    files = (f"/jobs/{job}/files/settled", f"/jobs/{job}/files/not-settled", "/feed/export", "/credits/credits")
+    addresses = [f"{file}.{form}" for file in files for form in ("csv", "xlsx")]
+    addresses += [f"/write-offs/download?job={job}&form={form}" for form in ("csv", "xlsx")]
+
+    for address in addresses:
+        content = biller.load(address).data
+        name = "file.xlsx" if content.startswith(b"PK") else "file.csv"
+        answer = biller.post(PAGE, on=PAGE, file=(io.BytesIO(content), name))
+        assert "not found" not in page_text(answer).replace("Not found 0", ""), address
+        assert set(ids_of(answer)) <= {"C00001", "C00002", "HELD", "CREDIT"}, address
+    assert ids_of(paste(biller, "Claim ID\nC00001\nHELD\nTotal\n")) == ["C00001", "HELD"], "a column with its total"
+
+
 @pytest.mark.parametrize("form", ["csv", "xlsx"])
 def test_the_numbers_not_found_can_be_downloaded(listed: GivenPractice, biller: Browser, form: str) -> None:
     answer = biller.post(f"{PAGE}/not-found.{form}", on=PAGE, claim_ids='["102", "101", "=1+1", "1.8E+17"]')

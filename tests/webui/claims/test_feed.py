@@ -287,6 +287,10 @@ def test_totals_by_age_link_to_their_claims_under_the_filter_in_force(practice: 
     assert ('data-claim="old"' in page, 'data-claim="new"' in page) == (True, False)
     assert 'href="/claims?total_due_min=1.00&sort=claim" aria-current="true"' in page
     assert "<b>$1.00</b>" in biller.read(f"{links[4]}&totals=1")  # without JavaScript
+    practice.claim("both", Line(7_00, 3_00), service_date=dt.date(2026, 11, 20))
+    of_patients = json.loads(biller.get("/feed/totals?patient_due_min=0.01").text)["ages"]
+    assert re.findall(r"<b>(.*?)</b>", of_patients)[0] == "$5.50", "as in the A/R aging, which links here"
+    assert "patient · 2 claims" in of_patients
 
 
 def test_calculate_counts_shows_the_number_of_claims_for_each_status(practice: GivenPractice, biller: Browser) -> None:

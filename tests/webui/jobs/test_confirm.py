@@ -111,7 +111,9 @@ def test_a_stale_preview_shows_how_many_of_its_claims_changed_before_confirm(
     assert "changed since this preview" not in biller.says(page)
 
 
-def test_a_refused_confirm_shows_current_figures(practice: GivenPractice, biller: Browser) -> None:
+def test_a_refused_confirm_shows_current_figures(
+    practice: GivenPractice, biller: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
     practice.claims(3)
     job = practice.preview(name="October")
     practice.settle({"claim_ids": ["C00002"]}, key="other")
@@ -130,6 +132,12 @@ def test_a_refused_confirm_shows_current_figures(practice: GivenPractice, biller
     assert 'value="CONFIRM"' not in late.text, "the figures changed, so the user confirms them again"
     *_, new = jobs_of(practice)
     assert (biller.status_of(job), new.status, new.name) == ("Discarded", JobStatus.PREVIEWED, "October")
+
+    practice.change("C00001")
+    monkeypatch.setattr("core.jobs.preview.create_preview.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
+    send(biller, f"/jobs/{new.id}/confirm", confirmation="CONFIRM", changed_seen="0", name="December")
+    *_, large = jobs_of(practice)
+    assert (large.status, large.name) == (JobStatus.PREPARING, "December"), "a worker makes this preview"
 
 
 def jobs_of(practice: GivenPractice) -> list[SettleJob]:

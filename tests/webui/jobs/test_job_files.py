@@ -230,8 +230,9 @@ def test_a_skipped_claim_of_a_preview_shows_the_values_that_its_rule_used(
 def test_claims_are_counted_by_outcome_and_code(job: JobKey, biller: Browser) -> None:
     shown = biller.says(f"/jobs/{job.job_id}")
 
-    assert "Skipped Changed since the preview preview the claim in a new job 1" in shown
-    assert "Skipped On hold, or excluded from write-offs release the hold or end the exclusion 1" in shown
+    assert "Skipped Changed since the preview Yes, in a new job 1" in shown
+    held = "On hold, or excluded from write-offs After a change: release the hold or end the exclusion"
+    assert f"Skipped {held} 1" in shown
     only = biller.says(f"/jobs/{job.job_id}?outcome=skipped&code=changed_since_preview")
     assert "PAID The Patient" in only
     assert "HELD The Patient" not in only

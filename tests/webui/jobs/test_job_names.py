@@ -42,7 +42,7 @@ def test_the_confirm_box_names_the_job_and_every_page_and_file_shows_the_name(
     assert "Job 1 · Year-end 2026 · settle 2 claims" in biller.says(page)
     assert "Activity Named the job, " in biller.says(page), "nothing was changed"
     assert "1 Year-end 2026" in biller.says("/jobs")
-    assert "Year-end 2026 a label that users may change; it is not evidence" in biller.says(f"{page}/certificate")
+    assert "Year-end 2026 A label that users may change. It is not evidence." in biller.says(f"{page}/certificate")
     rows = list(csv.reader(io.StringIO(biller.get(f"{page}/files/settled.csv").text)))
     assert (rows[0][-1], rows[1][-1], rows[-1][-1]) == ("Job name", "Year-end 2026", "")
 

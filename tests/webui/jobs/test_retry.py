@@ -3,11 +3,13 @@
 import csv
 
 import pytest
+from werkzeug.test import TestResponse
 
 from core.jobs import commands, job_queries
 from core.jobs.execution import retry
 from core.jobs.execution.retry import NoFailureChosen, RetryOffer
 from core.jobs.keys import JobKey
+from core.jobs.preview import selections
 from core.jobs.results import files, outcomes
 from core.jobs.results.files import File
 from tests.factories import NOW, GivenPractice, Line
@@ -31,6 +33,13 @@ def job(practice: GivenPractice) -> JobKey:
 def offer(practice: GivenPractice, job: JobKey) -> RetryOffer:
     with practice.sessions() as session:
         return retry.offer(session, job_queries.find(session, job))
+
+
+def previewed(practice: GivenPractice, answer: TestResponse) -> list[str]:
+    """Return the claims of the preview that the answer leads to."""
+    job = JobKey(practice.id, int(answer.location.removeprefix("/jobs/")))
+    with practice.sessions() as session:
+        return [row.claim_id for row in outcomes.items(session, job)]
 
 
 def test_the_page_shows_claims_dollars_and_words_of_each_cause_before_the_retry(
@@ -87,7 +96,7 @@ def test_a_claim_that_changed_after_the_preview_is_not_retried_and_every_door_sa
     new_job, retry_it = f"Yes, in a new job. A retry is not possible: {CHANGED}", "Yes, retry this job"
     assert f"1 claim cannot be retried: {CHANGED}." in shown
     assert shown.count(new_job) == 1
-    assert shown.count(retry_it) == 2
+    assert shown.count(retry_it) == 4, "two claims, and their two reasons"
     assert {row["Claim ID"]: row["Can be tried again"] for row in rows if row["Claim ID"] != "Total"} == {
         "A": new_job, "B": retry_it, "C": retry_it,
     }  # fmt: skip
@@ -98,6 +107,50 @@ def test_a_claim_that_changed_after_the_preview_is_not_retried_and_every_door_sa
     assert practice.counts(job) == {"settled": 2, "skipped": 0, "failed": 2, "remaining": 0}
     assert practice.item(job, "A").code == "claim_locked", "its failure stays"
     assert practice.violations() == []
+
+
+def test_a_biller_chooses_reasons_and_one_button_retries_the_job_and_previews_the_rest_in_a_new_job(
+    practice: GivenPractice, job: JobKey, biller: Browser
+) -> None:
+    practice.change("B")
+    page = f"/jobs/{job.job_id}"
+    shown = biller.says(page)
+    again = f"Yes, retry this job. 1 claim needs a new job: {CHANGED}"
+    assert f"Locked by another user or process; gave up after five tries {again} 2" in shown
+    assert shown.index("By reason") < shown.index("Claims by outcome"), "the summary stands above a long list"
+    biller.post(f"{page}/try-again", on=page)
+    assert "Check at least one reason first." in biller.says(page)
+
+    step = biller.post(f"{page}/try-again", on=page, failed=["claim_locked", "database_refused"])
+
+    assert "Batch status change of <b>1 claim</b> to" in step.text
+    assert f"Job {job.job_id} retries 2 failed claims." in step.text
+    assert f'href="{page}">Cancel' in step.text
+    practice.run()
+    assert practice.counts(job) == {"settled": 2, "skipped": 0, "failed": 2, "remaining": 0}, "A, and D before"
+    new = biller.post("/jobs", target_status="Settled", again=job.job_id, failed="claim_locked", reason="bad_debt")
+    assert previewed(practice, new) == ["B"], "not C, which failed again and can be retried"
+
+
+def test_skipped_claims_are_previewed_in_a_new_job_by_reason(practice: GivenPractice, biller: Browser) -> None:
+    for number, columns in (("A", {"hold": "hold"}), ("B", {"hold": "hold"}), ("C", {}), ("D", {})):
+        practice.claim(number, Line(100, 50), **columns)
+    practice.settle({"claim_ids": ["D"]}, key="first")
+    job = practice.settle()
+    page = f"/jobs/{job.job_id}"
+    shown = biller.read(page)
+    assert '<input type="checkbox" form="try-again" name="skipped" value="on_hold"' in " ".join(shown.split())
+    assert 'value="already_settled"' not in shown
+    practice.change("A", hold=None)
+
+    step = biller.post(f"{page}/try-again", on=page, skipped="on_hold")
+    assert "Batch status change of <b>2 claims</b> to" in step.text
+    assert "A</" not in step.text, "the form has the reasons, however many claims they select"
+    new = biller.post("/jobs", target_status="Settled", again=job.job_id, skipped="on_hold", reason="bad_debt")
+
+    assert previewed(practice, new) == ["A", "B"]
+    words = selections.describe(practice.read_job(JobKey(practice.id, job.job_id + 1)))
+    assert words == f"2 claims that job {job.job_id} skipped or failed to change"
 
 
 def test_without_a_claim_that_can_be_retried_no_retry_is_offered(

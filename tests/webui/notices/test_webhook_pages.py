@@ -47,13 +47,18 @@ def test_faults_appear_at_their_fields_and_nothing_is_added(admin: Browser) -> N
     assert "No webhooks yet." in admin.says("/webhooks")
 
 
-def test_an_administrator_changes_tests_and_deletes_a_webhook(admin: Browser) -> None:
+def test_an_administrator_changes_tests_and_deletes_a_webhook(practice: GivenPractice, admin: Browser) -> None:
     add(admin)
     admin.post("/webhooks/1", on="/webhooks/1", url=f"{URL}2", events=["job.halted"])
     assert "https://pm.example/hook2 job.halted Off" in admin.says("/webhooks")
 
     admin.post("/webhooks/1/test", on="/webhooks/1")
     assert "evt_1 webhook.test Test event" in admin.says("/webhooks/1")
+    waiting = admin.get("/webhooks/1", **{"X-Live": "1"})
+    assert ('data-state="deliveries" data-moving' in waiting.text, "<html" in waiting.text) == (True, False)
+    practice.sql("UPDATE outbox SET state = 'sent', tries = 1, last_result = 'HTTP 204'")
+    sent = admin.get("/webhooks/1", **{"X-Live": "1"})
+    assert ("HTTP 204" in sent.text, "data-moving" in sent.text) == (True, False), "the page asks no more"
     admin.post("/webhooks/1/deliveries/1/again", on="/webhooks/1")
     admin.post("/webhooks/1/delete", on="/webhooks/1")
 

@@ -78,7 +78,7 @@ def test_a_paused_jobs_chart_shows_the_minute_in_which_it_ran(run: Run) -> None:
     run.wait(hours=2)
 
     assert run.progress.status is JobStatus.PAUSED
-    assert run.chart() == shown == [(0, 0), (1, 0), (2, 2), (3, 0), (4, 2), (5, 0), (6, 2)]
+    assert run.chart() == shown == [(1, 0), (2, 2), (3, 0), (4, 2), (5, 0), (6, 2)]
     assert (run.progress.rate_per_second, run.progress.seconds_left) == (None, None)
     assert (run.progress.worked_seconds, run.progress.paused_seconds) == (6, 0)
 
@@ -93,9 +93,9 @@ def test_the_chart_of_a_resumed_job_omits_its_pauses(run: Run) -> None:
 
     first, second = 600, 1_800
     assert run.chart() == [
-        *((0, 0), (1, 0), (2, 2), (3, 0), (4, 2)),
-        *((first + 4, 0), (first + 5, 0), (first + 6, 2)),
-        *((second + 6, 0), (second + 7, 0), (second + 8, 2), (second + 9, 0), (second + 10, 2), (second + 11, 0)),
+        *((1, 0), (2, 2), (3, 0), (4, 2)),
+        *((first + 5, 0), (first + 6, 2)),
+        *((second + 7, 0), (second + 8, 2), (second + 9, 0), (second + 10, 2), (second + 11, 0)),
         (second + 12, 2),
     ]
     assert (run.progress.worked_seconds, run.progress.paused_seconds) == (12, 1_800)
@@ -109,6 +109,28 @@ def test_the_rate_of_a_resumed_job_counts_from_its_resumption(run: Run) -> None:
     assert run.progress.rate_per_second == 1.0, "2 claims in the 2 seconds since; 6 claims in the last 10 before"
     assert run.progress.seconds_left == 6
     assert run.progress.worked_seconds is None
+
+
+def test_no_rate_is_above_the_busiest_second_of_the_chart(run: Run) -> None:
+    run.wait(seconds=0.7)
+    for seconds in (0.4, 0.4, 0.3, 0.5, 0.3):
+        taken = run.practice.take_chunk(now=run.at)
+        run.wait(seconds=seconds)
+        engine._settle(run.practice.sessions, taken, clock=lambda: run.at)
+        rate = run.progress.rate_per_second
+        assert rate is None or rate <= max(claims for _, claims in run.chart()), run.at
+
+    assert run.progress.rate_per_second == 4.0, "4 claims in the only whole second; 10 in all 1.9 seconds"
+
+
+def test_a_resumed_job_has_no_rate_before_a_worker_takes_it(run: Run) -> None:
+    run.work(2)
+    run.pause(seconds=3)
+    run.wait(seconds=2)
+
+    assert (run.progress.status, run.progress.rate_per_second, run.progress.seconds_left) == (
+        JobStatus.CONFIRMED, None, None,
+    )  # fmt: skip
 
 
 def test_a_job_resumed_after_a_long_pause_is_not_stalled_immediately(run: Run) -> None:
