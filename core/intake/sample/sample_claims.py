@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from core.intake.sample import sample_collection, sample_fees, sample_ledger
 from core.intake.sample.sample_ledger import PaymentDates
 from core.intake.sample.sample_people import (
+    INSURERS,
     OFFICES,
     PAYERS,
     UNINSURED_SHARE,
@@ -42,9 +43,12 @@ DUE_ON_TWO_LINES: Final = 0.4  # of claims with several lines
 
 _SUNDAY: Final = 6
 
-_ANYONE: Final = (*(payer for payer in PAYERS for _ in range(payer.share)), *((None,) * UNINSURED_SHARE))
-_INSURER: Final = tuple(payer for payer in PAYERS for _ in range(payer.share))
-_SECONDARY: Final = tuple(payer for payer in PAYERS if payer.payer_class == PayerClass.COMMERCIAL)
+_ANYONE: Final = (
+    *(payer if payer in INSURERS else None for payer in PAYERS for _ in range(payer.share)),
+    *((None,) * UNINSURED_SHARE),
+)
+_INSURER: Final = tuple(payer for payer in INSURERS for _ in range(payer.share))
+_SECONDARY: Final = tuple(payer for payer in INSURERS if payer.payer_class == PayerClass.COMMERCIAL)
 _RECEIVED: Final = ClaimStatus.ERA_RECEIVED.value
 _NONE: Final = ClaimStatus.NONE.value
 _SECONDARY_PENDING: Final = (
@@ -99,7 +103,7 @@ class Insurance(NamedTuple):
     @property
     def pays(self) -> bool:
         """Return whether a payer owes anything."""
-        return self.primary is not None and self.primary.payer_class != PayerClass.SELF_PAY
+        return self.primary is not None
 
 
 def batches(seed: Random, world: SampleSize, *, claims_per_batch: int) -> Iterator[Batch]:

@@ -37,9 +37,11 @@ PAYERS: Final = (
     SamplePayer("50001", "TRICARE (sample)", PayerClass.TRICARE, 3),
     SamplePayer("60001", "Ironworks Compensation Fund", PayerClass.WORKERS_COMP, 3),
     SamplePayer("70001", "Roadrunner Auto Insurance", PayerClass.AUTO, 3),
+    SamplePayer("", "Self-pay", PayerClass.SELF_PAY, 3),  # its claims have no payer
     SamplePayer("90001", "County Indigent Care Program", PayerClass.OTHER, 2),
 )
-UNINSURED_SHARE: Final = 9  # percent of claims without a payer: self-pay
+INSURERS: Final = tuple(payer for payer in PAYERS if payer.payer_class != PayerClass.SELF_PAY)
+UNINSURED_SHARE: Final = 6  # percent of more claims without a payer
 
 _FIRST: Final = (  # noqa: SIM905 – a list of quoted words hides the words
     "Ada Bram Cleo Dov Édith Femi Greta Hiro Inés Jonas Kaia Lars Mirela Nadia Otis Petra Quim Rosa Søren Tove "
@@ -86,7 +88,7 @@ def provider_id(index: int) -> str:
 
 def payers() -> Iterator[tuple[int, str, str, str]]:
     """Yield (at, id, name, payer class) of each payer."""
-    for at, payer in enumerate(PAYERS, start=1):
+    for at, payer in enumerate(INSURERS, start=1):
         yield at, payer.id, payer.name, payer.payer_class.value
 
 
