@@ -98,12 +98,8 @@ def _date_column(name: str) -> Callable[[FeedRow], str]:
     return lambda row: date(getattr(row, name)) if getattr(row, name) else ""
 
 
-def _count(row: FeedRow) -> str:
-    return "" if row.statements_sent is None else str(row.statements_sent)
-
-
-def _waited(row: FeedRow) -> str:
-    return "" if row.no_answer_days is None else str(row.no_answer_days)
+def _number(name: str) -> Callable[[FeedRow], str]:
+    return lambda row: "" if getattr(row, name) is None else str(getattr(row, name))
 
 
 def _denial(row: FeedRow) -> str:
@@ -141,6 +137,9 @@ COLUMNS: Final = (
         lambda row: LABELS[AgeBucket(row.age_bucket)],
         SortBy.AGE,
         ends=("newest first", "oldest first"),
+    ),
+    Column(
+        "age_days", "Age (Days)", _number("age_days"), SortBy.AGE, spoken="age", ends=("newest first", "oldest first")
     ),
     Column("billing_status", "Billing Status", _text_column("billing_status"), SortBy.BILLING_STATUS),
     Column(
@@ -186,7 +185,13 @@ COLUMNS: Final = (
     _dates("first_edi_on", "First EDI", SortBy.FIRST_EDI),
     _dates("last_edi_on", "Last EDI", SortBy.LAST_EDI),
     _dates("last_statement_on", "Last Statement", SortBy.LAST_STATEMENT),
-    Column("statements_sent", "Statements Sent", _count, SortBy.STATEMENTS_SENT, ends=("fewest first", "most first")),
+    Column(
+        "statements_sent",
+        "Statements Sent",
+        _number("statements_sent"),
+        SortBy.STATEMENTS_SENT,
+        ends=("fewest first", "most first"),
+    ),
     _dates("denied_on", "Denied", SortBy.DENIED),
     Column("denial_carc", "Denial Code", _denial, SortBy.DENIAL),
     _dates("last_answer_on", "Last Answer", SortBy.LAST_ANSWER),
@@ -194,7 +199,7 @@ COLUMNS: Final = (
     Column(
         "no_answer_days",
         "Days Unanswered",
-        _waited,
+        _number("no_answer_days"),
         SortBy.NO_ANSWER,
         spoken="days without an answer",
         ends=("fewest first", "most first"),
@@ -209,11 +214,13 @@ COLUMNS: Final = (
     Column("service_codes", "Service", _text_column("service_codes"), SortBy.SERVICE),
 )
 _BY_SORT: Final = {column.sort: column for column in COLUMNS}
+RECENT_ENDS: Final = ("newest first, future dates last", "future dates first, then oldest first")
 COLUMN_BY_KEY: Final = {column.key: column for column in COLUMNS}
 ALWAYS_SHOWN: Final = frozenset({"claim_id"})  # it opens the claim
 # The default, few enough that the balances are visible on a laptop.
 HIDDEN_BY_DEFAULT: Final = frozenset(
     {
+        "age_days",
         "supervising_provider",
         "allowed",
         "adjustment",
@@ -237,6 +244,6 @@ HIDDEN_BY_DEFAULT: Final = frozenset(
 
 def order_words(sort: Sort) -> str:
     """Return the order in words, as a screen reader says it."""
-    is_recent = sort.by is SortBy.RECENT
-    column = _BY_SORT[SortBy.DATE if is_recent else sort.by]
-    return f"sorted by {column.spoken or column.name.lower()}, {column.ends[sort.descending is not is_recent]}"
+    column = _BY_SORT[SortBy.DATE if sort.by is SortBy.RECENT else sort.by]
+    ends = RECENT_ENDS if sort.by is SortBy.RECENT else column.ends
+    return f"sorted by {column.spoken or column.name.lower()}, {ends[sort.descending]}"
