@@ -26,6 +26,7 @@ def test_pasted_numbers_become_a_job(practice: GivenPractice, open_as: OPEN) -> 
     page.get_by_role("textbox", name="Claim numbers").fill("Claim #\nC00001\nC00002\nC00002\n104\nZ9\n")
     page.get_by_role("button", name="Check numbers").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("2 of 4 claim numbers found")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
     assert "C0000" not in page.url
     assert faults_of(page) == ""
 
@@ -47,10 +48,20 @@ def test_pasted_numbers_become_a_job(practice: GivenPractice, open_as: OPEN) -> 
     page.get_by_label("Reason").select_option("small_balance")
     page.get_by_role("button", name="Preview").click()
     expect(page.locator("main header p").first).to_contain_text("Selected by 4 claim numbers from a list, 1 not found.")
+    expect(page.get_by_role("heading", name="What this job will do")).to_be_focused()
     assert faults_of(page) == ""
+    page.get_by_role("button", name="Cancel").click()
+    kept = "The preview is canceled. Your list is kept."
+    expect(page.get_by_role("status")).to_have_text(kept)
+    expect(page.locator("#announce")).to_have_text(kept)
+    page.get_by_text("Batch Status Change").click()
+    page.get_by_role("button", name="Settled may write off balances").click()
+    page.get_by_label("Reason").select_option("small_balance")
+    page.get_by_role("button", name="Preview").click()
     page.get_by_label("Type CONFIRM").fill("CONFIRM")
     page.get_by_role("button", name="Settle 3 claims").click()
     expect(page.locator("#job-status")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
     practice.run()
 
     assert practice.read("00104").billing_status == "Settled"

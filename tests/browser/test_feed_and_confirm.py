@@ -136,7 +136,10 @@ def test_no_amount_is_half_hidden_by_a_frozen_label(
 
 
 def test_keys_move_between_checkboxes(feed: Page) -> None:
-    feed.locator("#rows input").nth(0).focus()
+    feed.get_by_role("link", name="Skip to the claims table").press("Enter")
+    expect(feed.locator("#table")).to_be_focused()
+    feed.keyboard.press("j")
+    expect(feed.locator("#rows input").nth(0)).to_be_focused()
     for key in ("j", "ArrowDown", "k", "Space"):
         feed.keyboard.press(key)
 
@@ -145,8 +148,13 @@ def test_keys_move_between_checkboxes(feed: Page) -> None:
     for key in ("j", "j", "Shift+Space"):
         feed.keyboard.press(key)
     expect(feed.locator("#announce")).to_have_text("3 selected, total $45.00.")
-    feed.keyboard.press("b")
-    expect(feed.locator("#status-menu summary")).to_be_focused()
+    for place in ("#rows input", "#sort-office", "#display summary"):
+        feed.locator(place).first.focus()
+        feed.keyboard.press("b")
+        expect(feed.locator("#status-menu summary")).to_be_focused()
+    feed.locator("#display summary").click()
+    feed.locator("#columns .width").first.press("b")  # a letter that is typed
+    expect(feed.locator("#columns .width").first).to_be_focused()
 
 
 def test_without_a_selection_a_message_appears_and_no_dialog_opens(feed: Page) -> None:
@@ -196,6 +204,7 @@ def test_a_claim_is_settled_from_the_feed(feed: Page, practice: GivenPractice) -
     feed.get_by_role("button", name="Settle 50 claims").dblclick()
 
     expect(feed).to_have_url(re.compile(r"/jobs/1$"))
+    expect(feed.get_by_role("heading", level=1)).to_be_focused()
     assert statuses(practice) == [JobStatus.CONFIRMED]
     practice.run()
     assert practice.violations() == []

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from core.jobs.execution import engine
+from core.db.engine import transaction
+from core.jobs.execution import engine, finish
 from core.jobs.keys import JobKey
 from core.models.people import Role
 from tests.browser.conftest import OPEN, faults_of, no_browser
@@ -88,6 +89,15 @@ def test_the_page_shows_times_by_the_servers_time_zone_data_not_the_browsers(
 def test_tabs_change_in_place_and_update_the_address(practice: GivenPractice, open_as: OPEN) -> None:
     job = a_running_job(practice)
     page = open_as(f"/jobs/{job.job_id}", practice.biller)
+    page.get_by_role("button", name="Pause").press("Enter")
+    expect(page.locator("#announce")).to_have_text("Job status: Pausing.")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    with transaction(practice.sessions) as session:
+        finish.advance(session, job, now=NOW)
+    expect(page.locator("#announce")).to_have_text("Job status: Paused.")
+    page.get_by_role("button", name="Resume").press("Enter")
+    expect(page.locator("#announce")).to_have_text("Resumed. Job status: Confirmed.")
+    expect(page.get_by_role("button", name="Pause")).to_be_focused()  # it replaced the button that was used
 
     page.get_by_role("link", name="Failed 0").click()
 

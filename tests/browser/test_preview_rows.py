@@ -34,6 +34,16 @@ def test_six_claims_are_seen_at_once_below_open_notices(practice: GivenPractice,
     expect(notice).to_be_visible()
     assert faults_of(page) == ""
 
+    expect(page.get_by_role("heading", name="What this job will do")).to_be_focused()
+    for key in ("Tab", "Enter"):
+        page.keyboard.press(key)
+    expect(page.get_by_label("Job name (optional)")).to_be_focused()  # the skip link passes the list
+    for _ in range(7):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "confirmation":
+            break
+    expect(page.get_by_label("Type CONFIRM")).to_be_focused()
+
     page.locator("#preview-claims .list").scroll_into_view_if_needed()
     assert page.evaluate(ROWS_SEEN) >= 6
 

@@ -154,6 +154,8 @@ def _run_command(command: Callable[..., SettleJob], job_id: int, **values: Any) 
         flash(acts.sentence_on_page(refusal), "warn")
     else:
         hint_workers(job)
+        if "to_list" in request.form:
+            flash("The preview is canceled. Your list is kept.", "info")
     return redirect(url_for("jobs.show", job_id=job_id))
 
 
@@ -288,13 +290,5 @@ def why_words(values: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     return codes.rule_values(values)
 
 
-@blueprint.app_template_filter("previewed_cents")
-def previewed_cents(job: SettleJob) -> int:
-    """Return what the previewed job writes off, in cents."""
-    return limits.write_off_total(job)
-
-
-@blueprint.app_template_filter("is_of_list")
-def is_of_list(job: SettleJob) -> bool:
-    """Return whether the job's claims came from a list of claim numbers."""
-    return preview_again.is_of_list(job)
+blueprint.add_app_template_filter(limits.write_off_total, "previewed_cents")
+blueprint.add_app_template_filter(preview_again.is_of_list, "is_of_list")

@@ -209,7 +209,7 @@ if (SELECTABLE && boxes.length) {
   });
   document.getElementById("pick-all").addEventListener("click", () => { choose("matching"); pagePick.focus(); });
   document.getElementById("pick-none").addEventListener("click", () => { choose("chosen"); pagePick.focus(); });
-  rows.addEventListener("keydown", keys);
+  feed.addEventListener("keydown", keys);
 }
 
 function between(one, other) {
@@ -217,13 +217,14 @@ function between(one, other) {
   return boxes.slice(from, to + 1);
 }
 
-// j and k or the arrows move between checkboxes. Space toggles one; with Shift, a range. b leaves for Batch Status Change.
+// j and k or the arrows move between checkboxes, and j enters the rows. Space toggles one; with Shift, a range. b goes to
+// Batch Status Change.
 function keys(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox])")) return;
   if (event.key === "b") return document.querySelector("#status-menu summary").focus();
   const box = event.target.closest("tr")?.querySelector("input[name=claim_id]");
   const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key];
-  if (!box || !step) return;
+  if (!step || (!box && event.key !== "j")) return;
   const next = boxes[boxes.indexOf(box) + step];
   if (!next) return;
   event.preventDefault();

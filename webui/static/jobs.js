@@ -61,7 +61,9 @@ function show(html) {
   const before = state()?.dataset.state;
   const incoming = document.createElement("template");
   incoming.innerHTML = html;
+  const hadFocus = live.contains(document.activeElement);
   patchChildren(live, incoming.content);
+  if (hadFocus && !live.contains(document.activeElement)) live.querySelector("h1")?.focus(); // the control is gone
   const now = state();
   if (!now) return;
   if (OWN_PAGE.includes(before) && now.dataset.state !== before) return location.reload();
