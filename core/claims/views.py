@@ -128,6 +128,12 @@ def default_view_id(session: Session, by: Actor) -> int | None:
     return session.scalar(select(FeedView.id).where(*_visible(by), FeedView.id.in_(mine)))
 
 
+def users_with_default(session: Session, view: FeedView, *, but: Actor) -> int:
+    """Return how many other users' feeds open in this view."""
+    others = (DefaultFeedView.view_id == view.id, DefaultFeedView.user_id != but.user_id)
+    return session.scalar(select(func.count()).where(DefaultFeedView.practice_id == view.practice_id, *others)) or 0
+
+
 def may_change(view: FeedView, *, by: Actor) -> bool:
     """Return whether the user may change, share or delete the view: its owner, and of a shared one an administrator."""
     return view.owner_id == by.user_id or (view.shared and by.may(Action.CHANGE_SETTING))

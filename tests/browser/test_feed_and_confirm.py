@@ -78,6 +78,11 @@ def test_changing_the_filter_clears_the_selection_with_a_message(feed: Page) -> 
     expect(feed.locator("#picked-count")).to_have_text("0 selected")
     expect(feed.locator("#picked-dollars")).to_contain_text("The matching claims are no longer selected")
 
+    feed.get_by_role("link", name="Patient", exact=True).press("Enter")
+    expect(feed.locator("#announce")).to_contain_text("sorted by patient, A to Z.")
+    expect(feed.locator("#announce")).not_to_contain_text("The filter changed")
+    expect(feed.locator("#picked-dollars")).to_have_text("Check claims to select them. Shift-click selects a range.")
+
 
 def test_labels_of_totals_stay_visible_beside_the_claim_number(practice: GivenPractice, open_as: OPEN) -> None:
     practice.claims(3)

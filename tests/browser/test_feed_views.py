@@ -99,7 +99,7 @@ def test_an_act_by_keyboard_keeps_the_focus_and_says_its_result(feed: Page) -> N
     feed.keyboard.press("Enter")
     feed.get_by_role("button", name="Standard columns").focus()
     feed.keyboard.press("Enter")
-    expect(said(feed)).to_contain_text("sorted by date of service, newest first.")
+    expect(said(feed)).to_contain_text("sorted by date of service, newest first, future dates last.")
     expect(feed.locator("#display summary")).to_be_focused()
     feed.get_by_label("Date of service, from", exact=True).fill("13/45/26")
     feed.keyboard.press("Enter")

@@ -135,6 +135,7 @@ def _page(query: FeedQuery, extras: dict[str, str]) -> dict[str, Any]:
         "layout": layout,
         "columns": layout.columns,
         "order": feed_columns.order_words(query.sort),
+        "recent_words": feed_columns.RECENT_ENDS[query.sort.descending].capitalize(),
         **views_of_menu,
         "default_sort": feed.DEFAULT_SORT,
         "page_sizes": PAGE_SIZES,

@@ -176,6 +176,7 @@ COLUMNS: Final = (
     Column("service_codes", "Service", _text_column("service_codes"), SortBy.SERVICE),
 )
 _BY_SORT: Final = {column.sort: column for column in COLUMNS}
+RECENT_ENDS: Final = ("newest first, future dates last", "future dates first, then oldest first")
 COLUMN_BY_KEY: Final = {column.key: column for column in COLUMNS}
 ALWAYS_SHOWN: Final = frozenset({"claim_id"})  # it opens the claim
 # The default, few enough that the balances are visible on a laptop.
@@ -198,6 +199,6 @@ HIDDEN_BY_DEFAULT: Final = frozenset(
 
 def order_words(sort: Sort) -> str:
     """Return the order in words, as a screen reader says it."""
-    is_recent = sort.by is SortBy.RECENT
-    column = _BY_SORT[SortBy.DATE if is_recent else sort.by]
-    return f"sorted by {column.spoken or column.name.lower()}, {column.ends[sort.descending is not is_recent]}"
+    column = _BY_SORT[SortBy.DATE if sort.by is SortBy.RECENT else sort.by]
+    ends = RECENT_ENDS if sort.by is SortBy.RECENT else column.ends
+    return f"sorted by {column.spoken or column.name.lower()}, {ends[sort.descending]}"

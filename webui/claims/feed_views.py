@@ -162,11 +162,13 @@ def choices(db: Any, layout: feed_layout.Layout) -> dict[str, Any]:
     """Return what the menu of views shows."""
     actor = current_actor()
     listed = views.list_views(db, actor)
+    view = layout.view
     return {
         "views": listed,
-        "view": layout.view,
+        "view": view,
         "owns": {view.id: view.owner_id == actor.user_id for view in listed},
-        "may_change_view": layout.view is not None and views.may_change(layout.view, by=actor),
+        "may_change_view": view is not None and views.may_change(view, by=actor),
+        "others_with_default": views.users_with_default(db, view, but=actor) if view and view.shared else 0,
         "default_view": views.default_view_id(db, actor),
         "view_name_max": views.NAME_CHARACTERS_MAX,
     }

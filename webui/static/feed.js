@@ -17,6 +17,7 @@ let cleared = ""; // what the new filter did to the selection
 let selected = restore();
 let matching = null; // the number of matching claims, once the server has counted them
 let lastBox = null;
+if (cleared) keep(); // the message appears once
 let telling = false; // the user changed the selection on this page
 
 function restore() {

@@ -182,7 +182,11 @@ def test_next_links_lead_through_every_claim_once(practice: GivenPractice, bille
 def test_column_headers_show_how_the_feed_is_sorted(practice: GivenPractice, biller: Browser) -> None:
     practice.claims(2)
 
-    assert 'aria-sort="descending"' in biller.read("/claims")
+    page = biller.read("/claims")
+    assert 'aria-sort="other"' in page  # neither ascending nor descending, because future dates are last
+    assert 'data-order="sorted by date of service, newest first, future dates last"' in page
+    assert 'title="Newest first, future dates last"' in page
+    assert 'aria-sort="descending"' in biller.read("/claims?sort=-date")
     assert 'aria-sort="ascending"><a href="/claims?sort=-claim"' in " ".join(biller.read("/claims?sort=claim").split())
 
 

@@ -184,6 +184,9 @@ def test_a_shared_view_is_offered_to_colleagues_who_cannot_change_it(
     assert "/feed/views/1/default" in colleague.forms("/claims?view=1")
     assert "/feed/views/1/delete" not in colleague.forms("/claims?view=1")
     assert colleague.post("/feed/views/1/delete", on="/claims?view=1", query="").status_code == 403
+    colleague.post("/feed/views/1/default", on="/claims?view=1", query="", default="true")
+    asked = " ".join(biller.read("/claims?view=1").split())
+    assert "Every user of your practice loses this shared view. It is the default view of 1 other user." in asked
     taken = biller.post("/feed/views", on="/claims", name="ours", query="sort=claim")
     assert "already has a view with this name" in biller.says(taken.headers["Location"])
 
