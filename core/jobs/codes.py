@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from core.models.claims import Hold
 from core.models.jobs import JobKind
+from core.models.practices import PAYER_CLASS_NAMES, PayerClass
 from core.money import format_cents
 from core.policy import rules
 
@@ -75,6 +76,11 @@ def describe(code: str) -> str:
     return "Can settle" if code == rules.CAN_SETTLE else code.replace("_", " ")
 
 
+def rule_name(code: str) -> str:
+    """Return the sentence for `code` without its advice, for a list of rules."""
+    return describe(code).partition(". ")[0]
+
+
 def change_needed(code: str) -> str:
     """Return what must change before a new job settles a claim that this rule skips, or an empty string."""
     return rules.RULES_BY_CODE[code].change if code in rules.RULES_BY_CODE else ""
@@ -139,4 +145,6 @@ def _value(name: str, value: Any) -> str:
         return format_cents(value)
     if name in _DATES:
         return dt.date.fromisoformat(value).strftime("%m/%d/%Y")
+    if name == "payer_class":
+        return PAYER_CLASS_NAMES[PayerClass(value)]
     return _HOLDS[Hold(value)] if name == "hold" else str(value)

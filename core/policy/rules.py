@@ -221,7 +221,7 @@ RULES: Final = (
     Rule(
         # Not overridable: routinely waiving cost sharing can violate federal law.
         "medicare_cost_share",
-        "Medicare or Medicaid cost sharing: use a Charity or Small balance reason",
+        "Medicare or Medicaid cost sharing. Use a Charity or Small balance reason",
         lambda f: and_(f.owes_medicare_cost_share, f.patient_due > 0, f.settles_patient),
         at=PREVIEW_ONLY,
         shows=("payer_class", "patient_due"),

@@ -290,5 +290,6 @@ def why_words(values: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     return codes.rule_values(values)
 
 
+blueprint.add_app_template_filter(codes.rule_name)
 blueprint.add_app_template_filter(limits.write_off_total, "previewed_cents")
 blueprint.add_app_template_filter(preview_again.is_of_list, "is_of_list")

@@ -8,17 +8,20 @@ const table = scroller.querySelector("table");
 const heads = [...table.querySelectorAll("thead th:not(.box, .info, .id)")];
 const frozen = table.querySelector("thead .id");
 
+const last = heads.at(-1); // it fills what the last scroll would leave empty
+
 let starts = []; // where a scroll can end
 
 function align() {
-  scroller.style.paddingRight = "";
+  for (const side of ["paddingLeft", "paddingRight"]) last.style[side] = "";
   const left = table.getBoundingClientRect().left;
   const edge = getComputedStyle(frozen).position === "sticky" ? frozen.getBoundingClientRect().width + parseFloat(getComputedStyle(frozen).left) : 0;
   scroller.style.setProperty("--frozen", `${edge}px`);
   const most = scroller.scrollWidth - scroller.clientWidth;
   starts = heads.map((head) => head.getBoundingClientRect().left - left - edge);
   const start = starts.find((at) => at >= most);
-  if (most > 0 && start > most) scroller.style.paddingRight = `${start - most}px`;
+  const side = last.classList.contains("num") ? "paddingLeft" : "paddingRight";
+  if (most > 0 && start > most) last.style[side] = `${start - most + parseFloat(getComputedStyle(last)[side])}px`;
 }
 const resized = new ResizeObserver(align);
 resized.observe(table);
@@ -49,7 +52,10 @@ const controls = (item) => [...item.querySelectorAll("input, button")];
 function move(item, step) {
   if (step < 0) item.previousElementSibling?.before(item);
   else item.nextElementSibling?.after(item);
-  announcer.textContent = `${item.querySelector("label").textContent.trim()} is column ${[...columns.children].indexOf(item) + 1}.`;
+  const name = item.querySelector("label").textContent.trim();
+  const before = [...columns.children].slice(0, [...columns.children].indexOf(item)).filter((one) => one.querySelector(":checked"));
+  const at = before.length + 2; // after the claim's number, as in the table
+  announcer.textContent = item.querySelector(":checked") ? `${name} is column ${at}.` : `${name} is hidden. It would be column ${at}.`;
 }
 
 columns.addEventListener("click", (event) => {

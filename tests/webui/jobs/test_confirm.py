@@ -380,7 +380,10 @@ def test_another_reason_replaces_the_preview_of_the_same_claims(practice: GivenP
     practice.claim("m", Line(0, 500), primary_payer_id=payer)
     bad_debt = preview(biller, "m", reason="bad_debt").headers["Location"]
     assert "so there is nothing to confirm" in biller.read(bad_debt)
-    assert "cost sharing: use a Charity or Small balance reason" in biller.read(bad_debt)
+    says = biller.says(bad_debt)
+    assert "cost sharing. Use a Charity or Small balance reason" in says
+    assert "Ins 1 payer class Medicare" in says
+    assert "Use a Charity" not in says.partition("Skip rules: ")[2], "a list of rules gives no advice"
 
     charity = send(biller, target_status="Settled", again="1", reason="charity", idempotency_key="two")
 
