@@ -3,9 +3,9 @@
 from typing import Final
 
 COLUMN_KEYS: Final = (
-    "claim_id", "patient_name", "service_date", "age_bucket", "billing_status", "eligibility", "insurance_due",
-    "patient_due", "total_due", "billed", "written_off", "office", "billing_provider", "supervising_provider",
-    "allowed", "adjustment", "primary_paid", "secondary_paid", "patient_paid", "expected", "primary_payer",
-    "primary_status", "secondary_payer", "secondary_status", "first_edi_on", "last_edi_on", "last_statement_on",
-    "statements_sent", "service_codes",
+    "claim_id", "patient_name", "service_date", "age_bucket", "age_days", "billing_status", "eligibility",
+    "insurance_due", "patient_due", "total_due", "billed", "written_off", "office", "billing_provider",
+    "supervising_provider", "allowed", "adjustment", "primary_paid", "secondary_paid", "patient_paid", "expected",
+    "primary_payer", "primary_status", "secondary_payer", "secondary_status", "first_edi_on", "last_edi_on",
+    "last_statement_on", "statements_sent", "service_codes",
 )  # fmt: skip

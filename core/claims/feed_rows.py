@@ -34,6 +34,7 @@ class FeedRow(Amounts):
     service_date: dt.date
     service_time: dt.time | None
     age_bucket: str  # an `AgeBucket`
+    age_days: int  # below zero for a future date
     claim_type: ClaimType
     office: str
     supervising_provider: str | None
@@ -80,6 +81,7 @@ def rows_query(session: Session, practice_id: int, ids: Select[int], sort: Sort,
     elsewhere = {
         "claim_id": Claim.external_id,
         "age_bucket": age_buckets.bucket_of(terms.as_of, terms.age_basis),
+        "age_days": literal(terms.as_of) - age_buckets.age_date(terms.age_basis),
         "patient_name": Patient.name,
         "office": names.display_name(session, practice_id, Office),
         "billing_provider": names.display_name(session, practice_id, Provider, of=PROVIDER.c),

@@ -85,6 +85,7 @@ class Claim(Answer):
         Strict(strict=False),
         Field(description="Days since the date of service, or by `age_basis`; future dates are in 0-30"),
     ]
+    age_days: Annotated[int, Field(description="Days since the same date; below zero for a future date")]
     claim_type: str
     office: str
     supervising_provider: str | None

@@ -96,8 +96,8 @@ def _date_column(name: str) -> Callable[[FeedRow], str]:
     return lambda row: date(getattr(row, name)) if getattr(row, name) else ""
 
 
-def _count(row: FeedRow) -> str:
-    return "" if row.statements_sent is None else str(row.statements_sent)
+def _number(name: str) -> Callable[[FeedRow], str]:
+    return lambda row: "" if getattr(row, name) is None else str(getattr(row, name))
 
 
 def _payer_status(payer: str | None, status: ClaimStatus) -> str:
@@ -127,6 +127,9 @@ COLUMNS: Final = (
         lambda row: LABELS[AgeBucket(row.age_bucket)],
         SortBy.AGE,
         ends=("newest first", "oldest first"),
+    ),
+    Column(
+        "age_days", "Age (Days)", _number("age_days"), SortBy.AGE, spoken="age", ends=("newest first", "oldest first")
     ),
     Column("billing_status", "Billing Status", _text_column("billing_status"), SortBy.BILLING_STATUS),
     Column(
@@ -172,7 +175,13 @@ COLUMNS: Final = (
     _dates("first_edi_on", "First EDI", SortBy.FIRST_EDI),
     _dates("last_edi_on", "Last EDI", SortBy.LAST_EDI),
     _dates("last_statement_on", "Last Statement", SortBy.LAST_STATEMENT),
-    Column("statements_sent", "Statements Sent", _count, SortBy.STATEMENTS_SENT, ends=("fewest first", "most first")),
+    Column(
+        "statements_sent",
+        "Statements Sent",
+        _number("statements_sent"),
+        SortBy.STATEMENTS_SENT,
+        ends=("fewest first", "most first"),
+    ),
     Column("service_codes", "Service", _text_column("service_codes"), SortBy.SERVICE),
 )
 _BY_SORT: Final = {column.sort: column for column in COLUMNS}
@@ -182,6 +191,7 @@ ALWAYS_SHOWN: Final = frozenset({"claim_id"})  # it opens the claim
 # The default, few enough that the balances are visible on a laptop.
 HIDDEN_BY_DEFAULT: Final = frozenset(
     {
+        "age_days",
         "supervising_provider",
         "allowed",
         "adjustment",

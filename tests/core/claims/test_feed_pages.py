@@ -111,7 +111,7 @@ def shown(by: SortBy, row: FeedRow) -> Any:
     shown: dict[SortBy, Any] = {
         SortBy.RECENT: (row.service_date > TODAY, -days),
         SortBy.DATE: days,
-        SortBy.AGE: -days,
+        SortBy.AGE: row.age_days,
         SortBy.CLAIM: row.claim_id,
         SortBy.PATIENT: row.patient_name,
         SortBy.ELIGIBILITY: feed.ELIGIBILITY.index(row.eligibility),
