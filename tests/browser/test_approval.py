@@ -69,7 +69,7 @@ def test_one_user_confirms_and_another_approves_the_same_preview(
     look(approver)
     approver.get_by_label("Type CONFIRM, in capitals, to approve").fill("CONFIRM")
     approver.get_by_role("button", name="Approve: settle 3 claims").click()
-    expect(approver.get_by_text("Approved. The job runs as previewed.")).to_be_visible()
+    expect(approver.get_by_role("status").get_by_text("Approved. The job runs as previewed.")).to_be_visible()
     expect(requester.locator("#job-status")).not_to_have_text("Awaiting approval", timeout=20_000)
     expect(requester.get_by_text("Nothing has been written off yet")).to_have_count(0)
     practice.run()

@@ -93,7 +93,7 @@ def test_the_posting_form_shows_the_fields_of_the_chosen_kind(
     page.get_by_label("Amount in dollars").fill("$5.00")
     page.get_by_role("button", name="Post", exact=True).dblclick()
 
-    expect(page.get_by_text("Payment of $5.00 posted to line 1.")).to_be_visible()
+    expect(page.get_by_role("status").get_by_text("Payment of $5.00 posted to line 1.")).to_be_visible()
     assert practice.read("C1").patient_due == 0
     page.get_by_text("Put on hold").first.click()
     page.get_by_label("Hold type").select_option("appeal_open")

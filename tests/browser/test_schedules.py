@@ -96,7 +96,7 @@ def test_deleting_a_schedule_asks_for_confirmation(practice: GivenPractice, admi
     page.locator("summary", has_text="Delete").click()
     page.get_by_role("button", name="Delete this schedule").click()
 
-    expect(page.get_by_text("Schedule “Small balances” deleted.")).to_be_visible()
+    expect(page.get_by_role("status").get_by_text("Schedule “Small balances” deleted.")).to_be_visible()
     expect(page.get_by_text("No schedules yet.")).to_be_visible()
 
 
