@@ -14,6 +14,7 @@ from sqlalchemy import literal, or_, select, union
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
+from core.intake.loading import stages
 from core.intake.loading.load import lock_imports
 from core.intake.loading.post_rows import lock_claims
 from core.intake.parsing.folder import Progress
@@ -28,7 +29,7 @@ from core.intake.remittances.result import RemittanceResult, TransactionResult
 from core.intake.remittances.survey import ANSWERED, Transaction, shared_numbers, survey
 from core.models.claims import Claim
 from core.models.practices import Office, Practice, Provider
-from core.models.remittances import Remittance
+from core.models.remittances import Remittance, RemittanceClaim, RemittanceLine
 from core.practices import practice_days
 from core.x12.envelope_records import Closed, Opened
 from core.x12.problems import Reach
@@ -76,6 +77,11 @@ def import_remittances(
                     if progress:
                         progress(_PHASE, done, total)
                 result.posted_later += retry_held(run, head.id)
+    if done >= BATCH_ANSWERS and not is_check:
+        # Without statistics, what comes next, such as `settle verify`, would compare all answers with all postings.
+        stages.analyze(
+            session, "posting", *(one.__tablename__ for one in (Remittance, RemittanceClaim, RemittanceLine))
+        )
     return result
 
 
