@@ -192,6 +192,9 @@ def test_claims_of_a_job_are_listed_by_outcome_and_by_rule(practice: GivenPracti
     assert "Status change only: no balance to write off under the Balance Writeoff setting" in settled
     assert "CREDIT The Patient" not in held
     assert f"{path}?outcome=skipped&code=on_hold#items" in biller.links(path)
+    link = re.search(r'<a[^>]*code=on_hold#items"', biller.load(path).text)
+    assert link is not None
+    assert "data-live-link" not in link[0], "the click moves to the list, which may be below the window"
 
 
 def test_a_job_shows_its_selection_by_number_or_by_filter(practice: GivenPractice, biller: Browser) -> None:
