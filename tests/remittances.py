@@ -9,16 +9,24 @@ from typing import Any
 from sqlalchemy import select
 
 from core.db.engine import transaction as begin
+from core.intake.remittances.answers import of_paid_claim
 from core.intake.remittances.import_remittances import import_remittances
 from core.intake.remittances.result import RemittanceResult
 from core.models.claims import Claim
 from core.models.ledger import Posting
 from core.models.practices import Practice
 from core.models.remittances import RemittanceClaim
+from core.x12.read import read
+from core.x12.remittance import PaidClaim
 from tests import x12_files
-from tests.factories import NOW, GivenPractice
+from tests.factories import NOW, GivenPractice, Line
 
 SERVICE_ON = dt.date(2026, 1, 2)
+_SET_CODE = """
+    UPDATE line_item SET procedure_code = :code
+    WHERE number = :number AND claim_id = (
+        SELECT id FROM claim WHERE external_id = :claim AND practice_id = :practice_id)
+"""
 
 
 def svc(charge: str, paid: str, *cas: str, code: str = "HC:99213", billed: str = "", control: str = "") -> list[str]:
@@ -99,3 +107,20 @@ def posted(practice: GivenPractice, number: str) -> list[tuple[int, str, str, in
             .order_by(Posting.id)
         )
         return [(row.line, row.responsibility.value, row.kind.value, row.amount_cents) for row in rows]
+
+
+def add_claims(practice: GivenPractice, path: Path) -> None:
+    """Add a claim with the lines of each answer, unless another answer has its number."""
+    seen = set()
+    with path.open("rb") as binary:
+        for event in read(binary, path.name):
+            if isinstance(event, PaidClaim) and event.claim_id and event.claim_id not in seen:
+                seen.add(event.claim_id)
+                answer = of_paid_claim(1, event)
+                lines = [Line(one.charge_cents) for one in answer.lines] or [Line(answer.charge_cents)]
+                day = answer.first_on or SERVICE_ON
+                payer = practice.ids["Payer"]
+                practice.claim(event.claim_id, *lines, service_date=day, secondary_payer_id=payer)
+                for number, one in enumerate(answer.lines, 1):
+                    code = one.submitted_code or one.code
+                    practice.sql(_SET_CODE, code=code, number=number, claim=event.claim_id, practice_id=practice.id)

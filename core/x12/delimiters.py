@@ -41,7 +41,7 @@ class Delimiters:
     def interchange_boundary(self) -> re.Pattern[str]:
         """Return the pattern of a terminator before an IEA segment or before the ISA of another interchange."""
         end, element = re.escape(self.terminator), re.escape(self.element)
-        return re.compile(f"{end}[ \\t]*(?:IEA{element}|{_ISA})")
+        return re.compile(f"{end}[ \\t]*(?:IEA(?:{element}|(?={end}))|{_ISA})")
 
     @cached_property
     def neutral(self) -> bytes:

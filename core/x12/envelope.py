@@ -27,6 +27,7 @@ _READERS: Final = {
     Kind.INSTITUTIONAL: ClaimReader,
     Kind.ACKNOWLEDGMENT: AcknowledgmentReader,
 }
+_COUNT_DIGITS_MAX: Final = 10
 _NO_GROUP: Final = Group(0, "", "", "", "")
 
 
@@ -208,8 +209,8 @@ class Envelope:
 
 
 def _number(text: str) -> int:
-    """Return a count, or -1 if it is none."""
-    return int(text) if text.isascii() and text.isdigit() else -1
+    """Return a count, or -1 if it is none. Python refuses to read thousands of digits."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _COUNT_DIGITS_MAX else -1
 
 
 def _is_same_control(one: str, other: str) -> bool:

@@ -1,4 +1,4 @@
-"""Recording and posting a remittance: claims for each second."""
+"""Recording and posting a remittance: claims for each second, and the memory of a worker."""
 
 from pathlib import Path
 from typing import Final
@@ -8,6 +8,7 @@ from core.db.engine import make_engine, make_sessions, transaction
 from core.intake.remittances.import_remittances import import_remittances
 from core.models.practices import Practice
 from tests import x12_files
+from tests.benchmarks import remittance_memory
 from tests.benchmarks.measure import Row, Watch
 from tests.benchmarks.places import Place
 from tests.benchmarks.runs import Sizes, utc_now
@@ -20,7 +21,11 @@ _ADDED_AT_ONCE: Final = 5_000
 
 
 def rows(place: Place, sizes: Sizes) -> list[Row]:
-    """Return the row."""
+    """Return the rows of time and of memory."""
+    return [_time(place, sizes), remittance_memory.row(place, sizes)]
+
+
+def _time(place: Place, sizes: Sizes) -> Row:
     claims = sizes.settled
     given = place.migrated("remittances")
     sessions = make_sessions(make_engine(place.url(given)))
@@ -46,10 +51,8 @@ def rows(place: Place, sizes: Sizes) -> list[Row]:
         assert violations(session) == []
     rate = claims / watch.median
     what = f"Read, record and post an 835 of {claims:,} claims with 2 lines and 6 postings"
-    return [
-        Row(what, f"{watch.median:.1f} s", "", f"{rate:,.0f} claims/s", f"{CLAIMS_A_SECOND_MIN:,}",
-            rate >= CLAIMS_A_SECOND_MIN)
-    ]  # fmt: skip
+    return Row(what, f"{watch.median:.1f} s", "", f"{rate:,.0f} claims/s", f"{CLAIMS_A_SECOND_MIN:,}",
+               rate >= CLAIMS_A_SECOND_MIN)  # fmt: skip
 
 
 def _write(file: Path, claims: int) -> None:

@@ -21,6 +21,7 @@ _CLASS_OF_FILING: Final = {
 }  # fmt: skip
 _RENDERING, _SUPERVISING, _TAX_ID = "82", "DQ", "EI"
 _SERVICE, _STATEMENT = "472", "434"
+_NUMBER_DIGITS_MAX: Final = 6  # of LX01
 _DIGEST_CHARACTERS: Final = 10
 
 
@@ -77,7 +78,8 @@ def _copy(claim: SentClaim, summary: Summary, base: int) -> tuple[Any, ...]:
 def _lines(claim: SentClaim, base: int) -> list[tuple[Any, ...]]:
     """Return the lines, numbered as sent, or by their place if the sender's numbers are not usable."""
     sent = [line.number for line in claim.lines]
-    are_numbers = all(one.isascii() and one.isdigit() and 1 <= int(one) <= LINES_MAX for one in sent)
+    are_numbers = all(one.isascii() and one.isdigit() and len(one) <= _NUMBER_DIGITS_MAX for one in sent)
+    are_numbers = are_numbers and all(1 <= int(one) <= LINES_MAX for one in sent)
     is_usable = are_numbers and len({int(one) for one in sent}) == len(sent)
     numbers = [int(one) for one in sent] if is_usable else range(1, len(sent) + 1)
     return [_line(base, base + claim.segment, number, line) for number, line in zip(numbers, claim.lines, strict=True)]

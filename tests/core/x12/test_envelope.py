@@ -224,3 +224,20 @@ def test_a_claim_without_end_stops_before_it_fills_the_memory() -> None:
     assert [one.is_refused for one in seen.closed] == [True, False]
     assert Problem.LARGE_CLAIM in seen.problems
     assert max(len(claim.references) for claim in seen.paid) < 30_000
+
+
+def test_an_interchange_end_without_elements_ends_the_interchange() -> None:
+    seen = see_text(PLAIN.write([*GOOD[:-1], "IEA", *GOOD[1:]]))
+
+    assert len(seen.closed) == 1
+    assert {Problem.INTERCHANGE_COUNT, Problem.TEXT_OUTSIDE} <= set(seen.problems)
+
+
+@pytest.mark.parametrize("old", ["SE*", "GE*", "IEA*"])
+def test_a_count_of_thousands_of_digits_is_a_wrong_count(old: str) -> None:
+    name, _, control = next(one for one in GOOD if one.startswith(old)).split("*")
+
+    seen = see_text(PLAIN.write(changed(old, f"{name}*{'1' * 5_000}*{control}")))
+
+    counts = {Problem.SEGMENT_COUNT, Problem.GROUP_COUNT, Problem.INTERCHANGE_COUNT}
+    assert len(counts & set(seen.problems)) == 1

@@ -1,14 +1,11 @@
 """The public sample remittances, with claims that match them: what is posted, held and why, to the cent."""
 
-import re
 from pathlib import Path
 
-from core.intake.remittances.answers import of_paid_claim
-from core.x12.read import read
-from core.x12.remittance import PaidClaim
 from tests.core.x12.conftest import samples
-from tests.factories import GivenPractice, Line
-from tests.remittances import SERVICE_ON, take
+from tests.factories import GivenPractice
+from tests.mutated import with_right_counts
+from tests.remittances import add_claims, take
 
 __all__ = ["samples"]
 WITH_WRONG_COUNT = (
@@ -25,10 +22,6 @@ VERDICTS: dict[str, tuple[dict[str, int], dict[str, int], tuple[int, int, int]]]
     "lfh-medicare-part-a.835": ({"warned": 2}, {}, (149_998_73, 76_368_24, 0)),
     "lfh-secondary-payment.835": ({"held": 2}, {"no_date": 2}, (0, 0, 0)),
 }
-_SET_CODE = """
-    UPDATE line_item SET procedure_code = :code
-    WHERE number = :number AND claim_id = (SELECT id FROM claim WHERE external_id = :claim)
-"""
 
 
 def corrected(sample: Path, folder: Path) -> Path:
@@ -37,34 +30,6 @@ def corrected(sample: Path, folder: Path) -> Path:
     text = sample.read_bytes().decode("latin-1").replace("*T*:~", "*P*:~")
     path.write_bytes(with_right_counts(text).encode("latin-1"))
     return path
-
-
-def with_right_counts(text: str) -> str:
-    """Return the text with the number of segments that each SE should have."""
-    segments, count = text.split("~"), 0
-    for at, segment in enumerate(segments):
-        name = segment.strip().split("*")[0]
-        count = 1 if name == "ST" else count + 1
-        if name == "SE":
-            segments[at] = re.sub(r"SE\*\d+", f"SE*{count}", segment)
-    return "~".join(segments)
-
-
-def add_claims(practice: GivenPractice, path: Path) -> None:
-    """Add a claim with the lines of each answer, unless another answer has its number."""
-    seen = set()
-    with path.open("rb") as binary:
-        for event in read(binary, path.name):
-            if isinstance(event, PaidClaim) and event.claim_id and event.claim_id not in seen:
-                seen.add(event.claim_id)
-                answer = of_paid_claim(1, event)
-                lines = [Line(one.charge_cents) for one in answer.lines] or [Line(answer.charge_cents)]
-                day = answer.first_on or SERVICE_ON
-                payer = practice.ids["Payer"]
-                practice.claim(event.claim_id, *lines, service_date=day, secondary_payer_id=payer)
-                for number, one in enumerate(answer.lines, 1):
-                    code = one.submitted_code or one.code
-                    practice.sql(_SET_CODE, code=code, number=number, claim=event.claim_id)
 
 
 def test_each_public_sample_has_its_verdict(practice: GivenPractice, samples: Path, tmp_path: Path) -> None:

@@ -218,3 +218,11 @@ def test_one_number_for_two_visits_or_two_patients_is_refused(x12: X12Files) -> 
 
     assert ["two dates of service" in fault for fault in x12.faults(visits)] == [True]
     assert ["two patients" in fault for fault in x12.faults(patients)] == [True]
+
+
+def test_a_line_number_of_thousands_of_digits_is_replaced_by_the_place_of_the_line(x12: X12Files) -> None:
+    loop = [one.replace("LX*1", f"LX*{'1' * 5_000}") for one in claim_loop()]
+
+    x12.load(x12.sent(loop))
+
+    assert x12.rows("SELECT number, charge FROM line_item ORDER BY number") == [(1, 60_00), (2, 40_00)]
