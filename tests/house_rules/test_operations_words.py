@@ -25,7 +25,10 @@ OPERATIONS = DOCUMENTS["operations.md"]
 RUNNERS = {"typed", "settle", "facts", "case"}  # the tests' functions that run `settle` with their arguments
 # In order: read before the settings, read only by tests, part of an error message, an example, read only by the
 # benchmark.
-NO_FIELDS = {"SETTLE_SECRETS_DIR", "SETTLE_SYNTHEA_DIR", "SETTLE_X12_DIR", TRACE_VARIABLE, "SETTLE_NAME", AGAINST}
+NO_FIELDS = {
+    "SETTLE_SECRETS_DIR", "SETTLE_SYNTHEA_DIR", "SETTLE_X12_DIR", TRACE_VARIABLE, "SETTLE_NAME", AGAINST,
+    "SETTLE_MUTATION_SEEDS",
+}  # fmt: skip
 
 
 def code_of_documents() -> str:
