@@ -282,8 +282,9 @@ def test_an_approval_request_expires_after_seven_days_with_or_without_the_sweep(
 ) -> None:
     last = NOW + decide.APPROVAL_EXPIRES_AFTER - dt.timedelta(seconds=1)
     over = NOW + decide.APPROVAL_EXPIRES_AFTER
-    assert inbox.count_jobs_to_approve(practice.sessions(), approver, now=last) == 1
-    assert inbox.count_jobs_to_approve(practice.sessions(), approver, now=over) == 0
+    with practice.sessions() as session:
+        assert inbox.count_jobs_to_approve(session, approver, now=last) == 1
+        assert inbox.count_jobs_to_approve(session, approver, now=over) == 0
     for act in (practice.approve, practice.reject):
         with pytest.raises(ApprovalExpired):
             act(job, by=approver, now=over)
