@@ -25,7 +25,7 @@ Sides = dict[str, dict[str, int]]  # count and cents by responsibility, as in a 
 
 @dataclass(frozen=True)
 class WriteOffRow:
-    """The write-offs of one reason or user, and what came back of them, for one responsibility or for both (None)."""
+    """The write-offs of one reason or user and their reversals, for one responsibility or for both (None)."""
 
     name: str
     code: str  # of the user or schedule; for a reason, its name

@@ -26,7 +26,7 @@ from core.intake.loading.forecast import Forecast, moved_write_off_cents
 from core.intake.loading.recognize import Recognized
 from core.intake.loading.totals import FirstClaim
 from core.intake.mapping.targets import TARGETS, Field
-from core.intake.remittances.totals import are_alone, what_is_new
+from core.intake.remittances.totals import only_remittances, what_is_new
 from core.ledger.late_payments import WriteOffChanges
 from core.models.imports import ImportSource
 from core.money import format_cents
@@ -84,7 +84,7 @@ def _print_check(answer: dict[str, Any], report: dict[str, Any]) -> None:
     print_moved(WriteOffChanges(**report["write_offs"]))
     is_own_export = report["source"] == ImportSource.FILE.value
     print_lines(remittance_lines(report.get("x12")))
-    if not are_alone(report):
+    if not only_remittances(report):
         print_lines(totals_lines(report["in_file"], report["new"], gives_totals=is_own_export))
     if answer["difference_cents"] is not None:
         balances = (("Expected A/R total", answer["expected_total_cents"]), ("Difference", answer["difference_cents"]))
@@ -121,7 +121,7 @@ def _new(report: dict[str, Any]) -> list[str]:
     if added:
         lines = [f"New: {added}."]
     elif report["nothing_new"] and not _changed_postings(report):
-        what = "remittances: the practice already has these" if are_alone(report) else _ALL_ROWS
+        what = "remittances: the practice already has these" if only_remittances(report) else _ALL_ROWS
         lines = [f"No new {what}."]
     else:
         lines = ["No new rows."]

@@ -27,7 +27,7 @@ from core.intake.loading.imported import Imported, ImportOptions
 from core.intake.loading.summary import CreditBalance, LookAlike, Summary
 from core.intake.loading.totals import TOTAL_LABELS, ControlTotal
 from core.intake.parsing.folder import RowsRead
-from core.intake.remittances.totals import are_alone, what_is_new
+from core.intake.remittances.totals import only_remittances, what_is_new
 from core.money import format_cents
 
 
@@ -55,7 +55,7 @@ def print_import(
         click.echo(f"Skipped: {counted(imported.left_out, 'claim')} without transactions.")
     if imported.nothing_new and not asked.check_only:
         claims = _all(imported.already_there["claims"], "claim")
-        there = "these remittances" if are_alone(imported.facts()) else claims
+        there = "these remittances" if only_remittances(imported.facts()) else claims
         click.echo(f"Nothing new: {practice_name} already has {there}.")
     else:
         _print_added(imported, practice_name, asked, gives_totals=gives_totals)
@@ -99,7 +99,7 @@ def _print_added(imported: Imported, practice_name: str, asked: ImportOptions, *
         click.echo(f"On {counted(existing.claims, 'existing claim')}: {rows}.")
     print_moved(existing.moved)
     print_lines(remittance_lines(imported.x12))
-    if not are_alone(imported.facts()):
+    if not only_remittances(imported.facts()):
         print_lines(totals_lines(imported.in_file.facts(), imported.new.facts(), gives_totals=gives_totals))
     if asked.check_only:
         print_first_claims(imported.first_claims)

@@ -126,7 +126,7 @@ class PeriodAndStops(Period):
 
 
 class NetWriteOffs(Answer):
-    """Write-offs of one reason or user, and what came back of them, for one responsibility."""
+    """Write-offs of one reason or user and their reversals, for one responsibility."""
 
     name: Annotated[str, Field(description="Name of the write-off reason at the preview, or of the user or schedule")]
     responsibility: Responsibility
@@ -139,7 +139,9 @@ class NetWriteOffs(Answer):
         Field(description="Number of postings in which later payments, adjustments or transfers changed write-offs"),
     ]
     later_cents: Annotated[int, Field(description="Recovered or adjusted later, less what was restored")]
-    net_cents: Annotated[int, Field(description="Written off, less reversed and later; below zero if more came back")]
+    net_cents: Annotated[
+        int, Field(description="Written off, less reversed and later; may be below zero")
+    ]
 
     @classmethod
     def of(cls, row: WriteOffRow) -> Self:

@@ -50,7 +50,7 @@ def count_matchable(session: Session, practice_id: int) -> int:
 def retry_unmatched(session: Session, *, by: Actor, now: dt.datetime) -> Retried:
     """Match held answers to claims that were imported later, and post those that no other reason holds.
 
-    As in an import, the person accepts no reason. Raise `NotAllowed` and `PeriodBusy`.
+    As in an import, the user accepts no reason. Raise `NotAllowed` and `PeriodBusy`.
     """
     by.require(Action.POST)
     run = Run(session, session.get_one(Practice, by.practice_id), by, now)

@@ -15,7 +15,7 @@ class Total(NamedTuple):
     cents: int | None
 
 
-def are_alone(report: Mapping[str, Any]) -> bool:
+def only_remittances(report: Mapping[str, Any]) -> bool:
     """Return whether an import contains remittances and no claims, so that only their totals say something."""
     x12 = report.get("x12")
     return bool(x12 and x12["remittances"]["transactions"] and "in_file" in report and not report["in_file"]["claims"])

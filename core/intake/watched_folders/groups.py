@@ -145,19 +145,19 @@ def _digest(file: BinaryIO) -> str:
 
 
 def _refuse(place: Place, claimed: OpenFolder, group: OpenFolder, job: ImportJob) -> None:
-    """Refuse the files with errors. The others become a new group, unless no file is to blame."""
+    """Refuse the files with errors. The others become a new group, unless no file has an error of its own."""
     tell_user(place.session, job, now=place.now)
     because = codes.describe(job.refused_because or "")
     mistakes: dict[str, list[str]] = {}
     for mistake in (job.report or {}).get("faults", []):
         mistakes.setdefault(mistake["file"], []).append(_words(mistake))
     names = set(group.files())
-    to_blame = names & set(mistakes) or names
-    if to_blame < names:
+    faulty = names & set(mistakes) or names
+    if faulty < names:
         with claimed.folder(secrets.token_hex(8)) as others:
-            for name in names - to_blame:
+            for name in names - faulty:
                 group.move(name, others)
-    for name in sorted(to_blame):
+    for name in sorted(faulty):
         _move(place, group, name, REFUSED, "\n".join([f"Import {job.id}. {because}", *mistakes.get(name, [])]))
 
 

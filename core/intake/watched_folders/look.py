@@ -69,14 +69,14 @@ def _claim(place: Place) -> bool:
         raise TooManyImports
     with place.opened.folder(CLAIMED) as claimed, claimed.folder(secrets.token_hex(8)) as group:
         for name in chosen:
-            with suppress(FileNotFoundError):  # its writer may take it back
+            with suppress(FileNotFoundError):  # its writer may have removed it
                 place.opened.move(name, group)
     place.folder.seen = {name: stamp for name, stamp in found.items() if name not in chosen}
     return True
 
 
 def _fitting(stable: dict[str, Stamp], bytes_max: int) -> list[str]:
-    """Return the first files that fit into one import. A file that is too large alone is alone, and refused later.
+    """Return the first files that fit into one import. A file over the limit gets its own group, and is refused later.
 
     Of two names that differ only in case, the second waits for the next group.
     """

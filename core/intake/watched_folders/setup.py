@@ -68,7 +68,7 @@ def watch(session: Session, name: str, *, imports_clean: bool, by: Actor, now: d
 
 
 def stop_watching(session: Session, *, by: Actor, now: dt.datetime) -> None:
-    """Leave the folder alone. Files in it stay where they are. Raise `NoSuchFolder`."""
+    """Stop watching the folder. Files in it stay where they are. Raise `NoSuchFolder`."""
     by.require(Action.IMPORT)
     mine = delete(WatchedFolder).where(WatchedFolder.practice_id == by.practice_id)
     if session.scalar(mine.returning(WatchedFolder.practice_id)) is None:
