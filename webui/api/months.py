@@ -139,9 +139,7 @@ class NetWriteOffs(Answer):
         Field(description="Number of postings in which later payments, adjustments or transfers changed write-offs"),
     ]
     later_cents: Annotated[int, Field(description="Recovered or adjusted later, less what was restored")]
-    net_cents: Annotated[
-        int, Field(description="Written off, less reversed and later; may be below zero")
-    ]
+    net_cents: Annotated[int, Field(description="Written off, less reversed and later; may be below zero")]
 
     @classmethod
     def of(cls, row: WriteOffRow) -> Self:
