@@ -40,6 +40,7 @@ def test_a_column_with_a_different_meaning_shows_its_choices_at_once(
     page.get_by_label("CSV or XLSX file").set_input_files(export)
     page.get_by_role("button", name="Show the columns").click()
     page.get_by_role("textbox", name="Name").fill("our export")
+    page.wait_for_load_state()  # htmx listens for changes only after it has loaded
 
     page.get_by_label("Meaning of Seen").focus()
     page.get_by_label("Meaning of Seen").select_option("Last statement")
