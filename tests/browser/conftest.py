@@ -2,13 +2,15 @@
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from sqlalchemy import Engine
 from werkzeug.serving import make_server
+from werkzeug.test import run_wsgi_app
 
 from core.access import user_sessions
 from core.access.permissions import Actor
@@ -38,9 +40,24 @@ def practice(sessions: Sessions) -> GivenPractice:
     return a_practice(sessions)
 
 
+def read_whole(app: WSGIApplication) -> WSGIApplication:
+    """Return an application that reads and closes each answer before it sends it.
+
+    The test server (werkzeug 3.1) reads from the socket before it closes an answer. If the browser has reset the
+    connection, as when it leaves a page, the read fails and a static file stays open until a garbage collection.
+    """
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        parts, status, headers = run_wsgi_app(app, environ, buffered=True)
+        start_response(status, headers.to_wsgi_list())
+        return parts
+
+    return answer
+
+
 @pytest.fixture
 def address(engine: Engine) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, application(engine, lambda: NOW), threaded=True)
+    server = make_server("127.0.0.1", 0, read_whole(application(engine, lambda: NOW)), threaded=True)
     server.daemon_threads = False  # closing then waits for requests, which would leave a connection open
     serving = threading.Thread(target=server.serve_forever)
     serving.start()
