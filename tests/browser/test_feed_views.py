@@ -4,7 +4,7 @@ import datetime as dt
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import TODAY, GivenPractice, Line
@@ -213,6 +213,21 @@ def test_a_name_is_in_no_address_and_back_paging_and_sorting_keep_it(feed: Page)
     expect(feed.locator("#range")).to_have_text("1–4 of 4 claims")
 
     assert [url for url in visited if "ortiz" in url.lower()] == []
+
+
+def test_a_box_checked_while_the_scripts_load_is_selected(feed: Page) -> None:
+    held: list[Route] = []
+    feed.route("**/static/feed.js*", lambda route: held.append(route))
+    with feed.expect_request("**/static/feed.js*"):
+        feed.get_by_role("link", name="Claim ID").click()
+    box = feed.locator("#rows input").nth(1)
+    box.check()
+    held[0].continue_()
+
+    expect(feed.locator("#picked-count")).to_have_text("1 selected")
+    expect(box).to_be_checked()
+    box.uncheck()
+    expect(feed.locator("#picked-count")).to_have_text("0 selected")
 
 
 def test_a_view_keeps_columns_and_filter_and_opens_by_default(feed: Page) -> None:

@@ -257,6 +257,12 @@ document.addEventListener("settle:confirmed", () => { ids.clear(); selected = { 
 
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); }); // a live feed must not show an old page
 
-show();
-if (selected.scope === "matching" || ids.size) count();
+// The browser restores no box (autocomplete is off), so one that is checked by now was clicked while this script loaded.
+const early = SELECTABLE ? boxes.filter((box) => box.checked) : [];
+for (const box of early) turn(box.value, true);
+if (early.length) changed();
+else {
+  show();
+  if (selected.scope === "matching" || ids.size) count();
+}
 totals();
