@@ -27,7 +27,7 @@ RUNNERS = {"typed", "settle", "facts", "case"}  # the tests' functions that run 
 # benchmark.
 NO_FIELDS = {
     "SETTLE_SECRETS_DIR", "SETTLE_SYNTHEA_DIR", "SETTLE_X12_DIR", TRACE_VARIABLE, "SETTLE_NAME", AGAINST,
-    "SETTLE_MUTATION_SEEDS",
+    "SETTLE_MUTATION_SEEDS", "SETTLE_CHAIN_SEEDS",
 }  # fmt: skip
 
 
