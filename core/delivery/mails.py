@@ -63,7 +63,7 @@ def _links(session: Session, notice: Notice) -> list[str]:
     page = "/webhooks" if notice.kind is NoticeKind.WEBHOOK else f"/jobs/{notice.job_id}"
     if notice.kind is NoticeKind.IMPORT:
         event = session.get_one(Event, (notice.practice_id, notice.event_id))
-        page = f"/imports/{event.facts['import_id']}"
+        page = f"/imports/{event.facts['import_id']}" if "import_id" in event.facts else "/imports"
     return [f"Open: {base}{page}", f"All notices: {base}/notices", ""]
 
 

@@ -7,6 +7,7 @@ from core.counting import counted
 from core.jobs import codes
 from core.models.jobs import JobKind
 from core.models.notices import Event, EventKind, NoticeKind
+from core.notices import folder_problems
 
 NOTICE_KINDS: Final[Mapping[NoticeKind, str]] = {
     NoticeKind.ENDED: "My job ends",
@@ -14,7 +15,7 @@ NOTICE_KINDS: Final[Mapping[NoticeKind, str]] = {
     NoticeKind.EXPIRES: "A job will expire soon",
     NoticeKind.APPROVAL: "A job needs my approval",
     NoticeKind.WEBHOOK: "A webhook fails",
-    NoticeKind.IMPORT: "An import from the watched folder needs me",
+    NoticeKind.IMPORT: "The watched folder needs me",
 }
 _ENDS: Final = {
     EventKind.CONFIRMED: "was confirmed",
@@ -58,6 +59,8 @@ def sentence(event: Event) -> str:
 def _of_import(kind: EventKind, facts: Mapping[str, Any]) -> str:
     if kind is EventKind.POSTINGS_IMPORTED:
         return f"Import added {counted(facts['postings'], 'posting')}"
+    if "import_id" not in facts:
+        return folder_problems.describe(facts["because"], files=facts.get("files", 0), where=facts.get("where", ""))
     what = "was stopped" if facts["is_stopped"] else "waits for you"
     return f"Import {facts['import_id']:,} from the watched folder {what}"
 

@@ -28,7 +28,7 @@ class EventKind(StrEnum):
     PREVIEW_EXPIRES = "job.preview_expires_soon"
     APPROVAL_EXPIRES = "job.approval_expires_soon"
     WEBHOOK_FAILED = "webhook.failed"
-    IMPORT_NEEDS_USER = "import.needs_user"  # an import of a watched folder waits, or was stopped
+    IMPORT_NEEDS_USER = "import.needs_user"  # a watched folder, or an import of it, waits or was stopped
     TEST = "webhook.test"
 
 

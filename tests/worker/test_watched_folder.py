@@ -1,5 +1,6 @@
 """Two real workers look into one folder, both are killed in the middle, and each file is imported once."""
 
+import json
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -7,13 +8,26 @@ from sqlalchemy import text
 
 from core.db.engine import Sessions
 from core.intake.watched_folders import setup
-from core.settings import QUEUE_SETTLE
+from core.settings import QUEUE_CONTROL, QUEUE_SETTLE, TASK_IMPORT, TASK_TICK
 from tests.factories import a_practice
+from tests.servers import broker_client
 from tests.waiting import eventually
-from tests.workers import running_workers
+from tests.workers import Workers, running_workers
 from tests.x12_files import PLAIN, claim_loop, sent_file
 
 FILES = 6
+
+
+def assert_a_tick_sends_a_hint(workers: Workers, broker_url: str) -> None:
+    """Tick without workers that import, once a look is due again: their queue gets a hint."""
+    broker = broker_client(broker_url)
+
+    def is_hinted() -> bool:
+        workers.hint(TASK_TICK, queue=QUEUE_CONTROL)
+        waiting = broker.lrange("settle:settle", 0, -1)
+        return TASK_IMPORT in {json.loads(one)["headers"]["task"] for one in waiting}
+
+    eventually(is_hinted, seconds=30)
 
 
 def test_files_are_imported_once_though_workers_are_killed_and_compete(
@@ -50,6 +64,7 @@ def test_files_are_imported_once_though_workers_are_killed_and_compete(
             eventually(lambda: not (workers.settle.is_running() or second.is_running()))
         assert is_claimed()
         assert count("import_job") == 0
+        assert_a_tick_sends_a_hint(workers, broker_url)
 
         workers.settle.begin()
         second.begin()

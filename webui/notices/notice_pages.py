@@ -69,7 +69,9 @@ def open_notice(notice_id: int) -> BaseResponse:
     if notice.kind is NoticeKind.IMPORT:
         with app_context().sessions() as db:
             event = db.get_one(Event, (notice.practice_id, notice.event_id))
-        return acts.redirect_to("imports.show", import_id=event.facts["import_id"])
+        if "import_id" in event.facts:
+            return acts.redirect_to("imports.show", import_id=event.facts["import_id"])
+        return acts.redirect_to("imports.index")
     if notice.job_id is None:
         return acts.redirect_to("webhooks.index" if current_actor().may(Action.MANAGE_WEBHOOKS) else "notices.index")
     return acts.redirect_to("jobs.show", job_id=notice.job_id)

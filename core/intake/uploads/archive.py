@@ -10,7 +10,7 @@ from typing import Final
 from core.intake.parsing.faults import Fault, FaultKind, Faults
 from core.intake.uploads.receive import FILES_MAX, BadFiles, check_name, megabytes
 
-ZIP_ENDING: Final = ".zip"
+_ZIP_ENDING: Final = ".zip"
 RATIO_MAX: Final = 200  # CSV shrinks to a tenth, rows of zeros to a hundredth; a bomb to a thousandth
 _SMALL_BYTES: Final = 10_000_000  # a small file may shrink to any size
 _BLOCK_BYTES: Final = 1024 * 1024
@@ -22,6 +22,11 @@ _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 class _BadArchive(Exception):
     """The archive cannot be unpacked. The text is the fix."""
+
+
+def is_archive(name: str) -> bool:
+    """Return whether a file of this name is unpacked."""
+    return name.lower().endswith(_ZIP_ENDING)
 
 
 def unpack(archive: Path, folder: Path, *, bytes_max: int, faults: Faults) -> list[str]:
@@ -103,7 +108,7 @@ def _file_name(entry: zipfile.ZipInfo) -> str:
 def _check_member(entry: zipfile.ZipInfo, name: str) -> None:
     if entry.flag_bits & _ENCRYPTED:
         raise _BadArchive(f"the file {name} is protected by a password; zip the files without a password")
-    if name.lower().endswith(ZIP_ENDING):
+    if is_archive(name):
         raise _BadArchive(f"the file {name} is a zip file inside the zip file; zip the files themselves")
     if entry.compress_type not in _METHODS:
         raise _BadArchive(

@@ -55,7 +55,7 @@ def write_files(session: Session, job: ImportJob, folder: Path, *, progress: Pro
                 number, done = number + 1, done + len(content)
                 progress(f"reading {file['name']}", done, total)
         file["sha256"] = digest.hexdigest()
-        if file["name"].lower().endswith(archive.ZIP_ENDING):
+        if archive.is_archive(file["name"]):
             unpacked = archive.unpack(path, folder, bytes_max=bytes_max, faults=faults)
             path.unlink()
             bytes_max -= sum((folder / name).stat().st_size for name in unpacked)

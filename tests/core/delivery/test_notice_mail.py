@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -10,6 +11,7 @@ from core.access import user_management
 from core.access.permissions import Actor
 from core.delivery import outbox, send as sending
 from core.delivery.send import send_due
+from core.intake.watched_folders import look, setup
 from core.models.notices import Notice, OutboxMessage, OutboxState
 from core.models.people import Role
 from core.notices import inbox
@@ -50,6 +52,21 @@ def test_a_completed_job_is_mailed_once_with_counts_and_links(practice: GivenPra
     body = letter.message.get_content()
     assert "Open: https://settle.lakeside.example/jobs/1" in body
     assert "https://settle.lakeside.example/notices" in body
+
+
+def test_a_watched_folder_that_cannot_be_used_is_mailed_once(
+    practice: GivenPractice, server: MailServer, tmp_path: Path
+) -> None:
+    practice.act(setup.watch, "lakeside", imports_clean=True)
+    for minutes in (0, 5):
+        now = AT + dt.timedelta(minutes=minutes)
+        look.look(practice.sessions, tmp_path, every=dt.timedelta(minutes=5), bytes_max=1, now=now)
+        send(practice, now)
+
+    (letter,) = server.letters
+    words = "Watched folder: it does not exist; ask the person who runs your server to create it"
+    assert letter.message["Subject"] == words
+    assert "Open: https://settle.lakeside.example/imports" in letter.message.get_content().splitlines()
 
 
 def test_a_mail_contains_no_patient_no_claim_number_and_no_dollars(

@@ -1,6 +1,10 @@
 """The notices of every page: polling them keeps no session alive, and only their user can change them."""
 
-from tests.factories import GivenPractice
+import datetime as dt
+from pathlib import Path
+
+from core.intake.watched_folders import look, setup
+from tests.factories import NOW, GivenPractice
 from tests.webui.conftest import Browser, Clock, page_text
 
 
@@ -68,3 +72,15 @@ def test_the_kinds_of_e_mail_are_those_that_the_role_can_get(biller: Browser, ad
 
 def test_a_user_of_the_role_ops_has_no_notices(ops: Browser) -> None:
     assert 'id="notices"' not in ops.read("/operations")
+
+
+def test_a_notice_of_the_watched_folder_names_the_cure_and_leads_to_the_imports(
+    practice: GivenPractice, biller: Browser, tmp_path: Path
+) -> None:
+    practice.act(setup.watch, "lakeside", imports_clean=True)
+    look.look(practice.sessions, tmp_path, every=dt.timedelta(minutes=5), bytes_max=1, now=NOW)
+
+    words = "Watched folder: it does not exist; ask the person who runs your server to create it"
+    assert words in page_text(biller.load("/notices/unread"))
+    assert f'<a href="/imports">{words}</a>' in biller.read("/notices")
+    assert biller.post("/notices/1/open", on="/notices").location == "/imports"

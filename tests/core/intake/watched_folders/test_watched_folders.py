@@ -1,86 +1,21 @@
 """Files that arrive in a practice's folder are imported once, or refused with a reason, whatever happens meanwhile."""
 
-import datetime as dt
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from core.db.engine import transaction
-from core.intake.uploads import commands, import_queries, lifecycle
-from core.intake.watched_folders import look, setup
-from core.jobs import event_sentences
-from core.models.imports import ImportJob, ImportStatus
-from core.models.watched_folders import WatchedFolder
-from core.notices import inbox
-from tests.factories import NOW, GivenPractice, a_practice
-from tests.remittances import clp, svc
-from tests.uploads import BYTES_MAX, Uploads, uploads_of
-from tests.x12_files import PLAIN, claim_loop, interchange, remittance, sent_file
+from core.intake.uploads import commands, lifecycle
+from core.intake.watched_folders import setup
+from core.models.imports import ImportStatus
+from tests.core.intake.watched_folders.conftest import CLAIMS, CUT, PAID, Watching
+from tests.factories import NOW
+from tests.uploads import zipped
+from tests.x12_files import PLAIN, claim_loop, sent_file
 
-CLAIMS = PLAIN.write(sent_file(claim_loop("A1", ("60",))))
-ANSWER = clp("A1", "60", "40", svc("60", "40", "CO*45*10", "PR*2*10", code="HC:99211:25"), patient="10")
-PAID = PLAIN.write(interchange([remittance([ANSWER], paid="40")]))
-CUT = CLAIMS[: CLAIMS.index("SE*")]
-EVERY = dt.timedelta(minutes=5)
 S = ImportStatus
-
-
-class Watching:
-    """A watched folder, and the worker that looks into it: this process."""
-
-    def __init__(self, uploads: Uploads, root: Path) -> None:
-        self.uploads, self.root, self.path, self.now = uploads, root, root / "lakeside", NOW
-        self.path.mkdir(parents=True)
-        self.practice = uploads.practice
-
-    def watch(self, *, imports_clean: bool = True) -> None:
-        with transaction(self.practice.sessions) as session:
-            setup.watch(session, "lakeside", imports_clean=imports_clean, by=self.practice.biller, now=NOW)
-
-    def put(self, name: str, content: str) -> Path:
-        path = self.path / name
-        path.write_bytes(content.encode("latin-1"))
-        return path
-
-    def look(self) -> None:
-        """Look once, some minutes later, and do the worker's part until there is none."""
-        self.now += EVERY
-        sessions = self.practice.sessions
-        assert look.look(sessions, self.root, every=EVERY, bytes_max=BYTES_MAX, now=self.now)
-        while self.uploads.work(now=self.now):
-            look.follow(sessions, self.root, bytes_max=BYTES_MAX, now=self.now)
-
-    def tree(self) -> list[str]:
-        """Return the files. Groups are called GROUP."""
-        paths = (path.relative_to(self.path).parts for path in self.path.rglob("*") if not path.is_dir())
-        return sorted("/".join(("claimed", "GROUP", *parts[2:]) if parts[0] == "claimed" else parts) for parts in paths)
-
-    def jobs(self) -> list[ImportJob]:
-        with self.practice.sessions() as session:
-            found = import_queries.list_imports(session, self.practice.id, limit=50)
-            return [import_queries.find(session, lifecycle.key_of(job)) for job in reversed(found)]
-
-    def folder(self) -> WatchedFolder:
-        with self.practice.sessions() as session:
-            return session.get_one(WatchedFolder, self.practice.id)
-
-    def notices(self) -> list[str]:
-        with self.practice.sessions() as session:
-            found = inbox.list_notices(session, self.practice.biller, limit=9)
-            return [event_sentences.sentence(one.event) for one in found]
-
-
-@pytest.fixture
-def watching(sessions: object, tmp_path: Path) -> Iterator[Watching]:
-    """A folder that imports what is clean."""
-    practice: GivenPractice = a_practice(sessions)  # type: ignore[arg-type]
-    with uploads_of(practice, tmp_path / "template") as uploads:
-        found = Watching(uploads, tmp_path / "root")
-        found.watch()
-        yield found
 
 
 def test_what_is_clean_is_imported_claims_first_after_a_second_look(watching: Watching) -> None:
@@ -163,7 +98,10 @@ def test_a_bad_file_is_refused_with_its_reason_and_the_others_are_imported(watch
     assert words["empty.835.txt"].startswith("empty.835 is empty.")
     assert not any("SAMPLE" in text for text in words.values())
     assert [job.status for job in watching.jobs()] == [S.REFUSED, S.IMPORTED]
-    assert watching.notices() == ["Import 1 from the watched folder was stopped"]
+    assert watching.notices() == [
+        "Import 1 from the watched folder was stopped",
+        "2 files from the watched folder were refused; see the .txt files in its folder refused",
+    ]
 
 
 def test_nothing_is_reached_through_a_link_and_no_earlier_file_is_overwritten(
@@ -190,27 +128,29 @@ def test_nothing_is_reached_through_a_link_and_no_earlier_file_is_overwritten(
     watching.look()
     watching.look()
 
-    assert watching.folder().problem == "This is not a folder, or it is a symbolic link."
+    problem = f"{watching.path}/refused: it is not a folder, or it is a symbolic link. Replace it with a folder."
+    assert watching.folder().problem == problem
     assert not list(tmp_path.glob("b*"))
     for wrong in ("../other", "/etc", ".", "a/b"):
         with transaction(watching.practice.sessions) as session, pytest.raises(setup.BadFolderName):
             setup.watch(session, wrong, imports_clean=False, by=watching.practice.biller, now=NOW)
 
 
-def test_what_stops_the_work_is_listed_and_tried_again(watching: Watching) -> None:
-    watching.put("a.837", CLAIMS)
-    watching.look()
-    moved = watching.path.rename(watching.root / "elsewhere")
-    watching.look()
-    assert watching.folder().problem == "The folder does not exist."
-    moved.rename(watching.path)
-    watching.practice.sql("UPDATE app_user SET active = false")
-    watching.look()
-    assert watching.folder().problem == "The user who imports from this folder was deactivated. Name another one."
-    assert watching.tree() == ["claimed/GROUP/a.837"]
-    watching.practice.sql("UPDATE app_user SET active = true")
+def test_a_zip_is_imported_like_an_upload_and_refused_as_a_whole(watching: Watching) -> None:
+    claims = PLAIN.write(sent_file(claim_loop("B1", ("60",))))
+    watching.put_and_look(
+        week__zip=zipped({"1.835": PAID.encode(), "2.837": CLAIMS.encode()}),
+        bad__zip=zipped({"cut.837": CUT.encode(), "table.csv": b"a,b"}), broken__ZIP=b"PK no zip", one__837=claims,
+    )  # fmt: skip
 
+    claim = watching.practice.read("A1")
+    assert (claim.insurance_due, claim.patient_due) == (0, 10_00)
+    assert watching.practice.read("B1").insurance_due == 60_00
+    refused = [f"refused/{name}{end}" for name in ("bad.zip", "broken.ZIP") for end in ("", ".txt")]
+    assert watching.tree() == ["done/one.837", "done/week.zip", *refused]
+    words = {path.name: path.read_text() for path in (watching.path / "refused").glob("*.txt")}
+    assert "\ntable.csv: this file is not X12; import X12 files and other files separately" in words["bad.zip.txt"]
+    assert "\nthis is not a zip file, or it is damaged;" in words["broken.ZIP.txt"]
+    watching.put_and_look(again__zip=zipped({"2.837": CLAIMS.encode()}))
     watching.look()
-
-    assert watching.folder().problem is None
-    assert watching.tree() == ["done/a.837"]
+    assert "already has everything" in (watching.path / "done/again.zip.txt").read_text()
