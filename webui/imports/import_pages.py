@@ -15,7 +15,7 @@ from core.intake.mapping import saved_mappings
 from core.intake.mapping.mapping import Mapping
 from core.intake.mapping.targets import Field
 from core.intake.mapping.workbook import CELLS_MAX
-from core.intake.remittances import totals
+from core.intake.remittances import retry, totals
 from core.intake.uploads import codes, commands, import_queries, lifecycle, lists, mapping_choice, receive
 from core.intake.uploads.receive import megabytes
 from core.jobs import job_queries
@@ -76,12 +76,16 @@ def show(import_id: int) -> str:
         names = job_queries.names_of_users(db, key.practice_id, {job.requested_by, job.confirmed_by})
         asks = job.status is ImportStatus.NEEDS_MAPPING
         mappings = saved_mappings.list_mappings(db, key.practice_id) if asks else []
+        is_imported = job.status is ImportStatus.IMPORTED
+        matchable = retry.count_matchable(db, key.practice_id) if is_imported else 0
     report = job.report or {}
     return render_template(
         "imports/show.html",
         job=job,
         report=report,
         names=names,
+        matchable=matchable,
+        retried_max=retry.RETRIED_MAX,
         status=import_labels.status_of(job),
         sources=import_labels.SOURCE_LABELS,
         mappings=[(one.id, one.name) for one in mappings],

@@ -69,7 +69,7 @@ def test_answers_are_matched_with_one_button_after_their_claims_are_imported(
     take_transactions(practice, st(clp("N1", "15", "15", svc("15", "15")), paid="15"))
     practice.claim("N1", Line(15_00))
 
-    assert "1 held answer can be matched now, because the claims were imported later." in biller.says("/remittances")
+    assert "1 held answer can be matched now, because more was imported since." in biller.says("/remittances")
     assert biller.post("/remittances/retry", on="/remittances").location == "/remittances"
     shown = biller.says("/remittances")
     assert ("Posted: 1 answer." in shown, "can be matched" in shown) == (True, False)
