@@ -64,7 +64,7 @@ def with_candidates(*of_answers: ColumnElement[bool], limit: int) -> Select[int,
     of_practice = Claim.practice_id == answer.practice_id
     by_number = exists().where(of_practice, Claim.external_id == answer.claim_number)
     is_cut = func.char_length(answer.claim_number) == _KEPT_CHARACTERS
-    by_prefix = exists().where(of_practice, _BEGINS == answer.claim_number)
+    by_prefix = exists().where(of_practice, answer.claim_number == _BEGINS)
     by_payer = exists().where(
         earlier.practice_id == answer.practice_id, earlier.payer_claim_id == answer.payer_claim_id,
         earlier.claim_id.is_not(None),
@@ -77,8 +77,8 @@ def with_candidates(*of_answers: ColumnElement[bool], limit: int) -> Select[int,
     )  # fmt: skip
     ways = ((by_number,), (is_cut, by_prefix), (answer.payer_claim_id != "", by_payer))
     key = (answer.remittance_id, answer.ordinal)
-    # Each way is a query of its own, because PostgreSQL cannot join by one of several conditions. An order would make it
-    # look up each answer by itself.
+    # Each way is a query of its own, because PostgreSQL cannot join by one of several conditions. With an order, it
+    # would look up each answer by itself.
     found = union_all(*(select(*key).where(*of_answers, *way).limit(limit).subquery().select() for way in ways))
     return select(*found.subquery().c).distinct().limit(limit)
 

@@ -21,7 +21,7 @@ def answered(practice: GivenPractice) -> None:
 
 
 def test_a_remittance_shows_a_deposit_that_ties_and_why_each_answer_is_held(
-    practice: GivenPractice, biller: Browser
+    practice: GivenPractice, biller: Browser, admin: Browser
 ) -> None:
     assert "No remittance has been imported yet." in biller.says("/remittances")
     answered(practice)
@@ -44,6 +44,14 @@ def test_a_remittance_shows_a_deposit_that_ties_and_why_each_answer_is_held(
     assert "1 99213 $100.00 $70.00 CO-45 contractual $20.00 post PR-2 coinsurance $10.00 transfer" in claim
     assert "/remittances/1/claims/1" in biller.links("/claims/A1")
     assert "Payers’ answers" not in biller.says("/claims/C1")
+    [history] = [link for link in admin.links("/remittances/1") if link.startswith("/audit")]
+    assert history == "/audit?trace=T000001"
+    entry = admin.says(history)
+    assert "Recorded remittance 1 payer EXAMPLE PLAN · trace T000001 · answers held 1, posted 1 · payment $90" in entry
+    assert "payments $70.00 · to patient $10.00 · adjustments $20.00 · provider adjustments -$5.00" in entry
+    assert "Recorded remittance 1" in admin.says("/audit?claim=A1")
+    assert "No entries match." in admin.says("/audit?trace=T9")
+    assert not [link for link in biller.links("/remittances/1") if link.startswith("/audit")]
 
 
 def test_a_held_answer_is_matched_and_posted_once(practice: GivenPractice, biller: Browser) -> None:

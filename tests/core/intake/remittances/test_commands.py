@@ -44,7 +44,7 @@ def test_a_person_matches_and_posts_a_held_answer_once(practice: GivenPractice, 
     with pytest.raises(NotHeld):
         practice.act(commands.ignore, FIRST, "Too late")
     acts = [entry.act for entry in practice.audited() if entry.subject == "remittance:1"]
-    assert acts == ["remittance.matched", "remittance.posted"]
+    assert acts == ["remittance.recorded", "remittance.matched", "remittance.posted"]
     assert practice.violations() == []
 
 
