@@ -43,7 +43,15 @@ def test_a_remittance_shows_a_deposit_that_ties_and_why_each_answer_is_held(
     assert "payer’s claim number ICN1 ." in claim
     assert "1 99213 $100.00 $70.00 CO-45 contractual $20.00 post PR-2 coinsurance $10.00 transfer" in claim
     assert "/remittances/1/claims/1" in biller.links("/claims/A1")
+    assert "from Ins 1 remittance T000001 of 01/05/2026" in claim
+    assert "/remittances/1" in biller.links("/claims/A1")
     assert "Payers’ answers" not in biller.says("/claims/C1")
+    taken = clp("A1", "-100", "-70", svc("-100", "-70", "CO*45*-20", "PR*2*-10"), status="22")
+    take_transactions(practice, st(taken, paid="0", number=2, after=["PLB*1*20261231*FB:X*-70"]))
+    claim = biller.says("/claims/A1")
+    assert "Reversal 1 Insurance $70.00 " in claim
+    assert "reversal of an earlier posting remittance T000002 of 01/05/2026" in claim
+    assert ("Void 1" in claim, "(voided)" in claim) == (False, False), "the payer reversed it"
     [history] = [link for link in admin.links("/remittances/1") if link.startswith("/audit")]
     assert history == "/audit?trace=T000001"
     entry = admin.says(history)
