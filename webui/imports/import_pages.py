@@ -93,6 +93,7 @@ def show(import_id: int) -> str:
         only_remittances=totals.only_remittances(report),
         remittance_totals=totals.total_rows(report.get("x12")),
         to_post_words=import_labels.to_post_words(report["corrections"]) if "in_file" in report else "",
+        redated_words=import_labels.redated_words(report, is_done=is_imported),
         needs_corrections=balance_words.needs_corrections(report),
         has_recognized=balance_words.has_recognized(report),
         not_in_new=balance_words.not_in_new(report, is_ready=job.status is ImportStatus.READY)

@@ -64,7 +64,12 @@ def test_a_charge_in_a_closed_month_is_posted_on_the_first_open_day(x12: X12File
 
     late = x12.sent(claim_loop("A2"), name="late.837")
 
-    assert (x12.load(late).redated, str(x12.claim("A2").service_date)) == (2, "2026-01-02")
+    [checked] = x12.load(late, options=CHECK).redated
+    assert checked.sentence(is_done=False) == (
+        "2 new postings on 1 claim are dated in January 2026, which is closed. They will be posted on 02/01/2026. "
+        "Dates of service do not change."
+    )
+    assert (x12.load(late).redated, str(x12.claim("A2").service_date)) == ([checked], "2026-01-02")
     dates = "SELECT DISTINCT c.external_id, posted_on::text FROM posting JOIN claim c ON c.id = claim_id ORDER BY 1"
     assert x12.rows(dates) == [("A1", "2026-01-02"), ("A2", "2026-02-01")]
     assert x12.load(late).nothing_new
