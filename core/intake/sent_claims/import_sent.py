@@ -103,11 +103,7 @@ class SentClaims:
         notes = [f"New claim statuses from the payer or clearinghouse: {statuses}."] if statuses else []
         for count, noun, rest in (
             (self.remembered, "existing claim", "with new facts for matching its remittances."),
-            (
-                self.counts["of_other_files"],
-                "claim",
-                "from another import with equal charges, not posted again.",
-            ),
+            (self.counts["of_other_files"], "claim", "from another import with equal charges, not posted again."),
             (self.counts["replacements"], "replacement", "of an earlier claim."),
             (self.counts["older"], "claim", "in an older copy, which changes nothing."),
             (self.counts["unknown_voids"], "void", "of an unknown claim."),

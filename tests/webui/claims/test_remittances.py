@@ -49,13 +49,13 @@ def test_a_remittance_shows_a_deposit_that_ties_and_why_each_answer_is_held(
     taken = clp("A1", "-100", "-70", svc("-100", "-70", "CO*45*-20", "PR*2*-10"), status="22")
     take_transactions(practice, st(taken, paid="0", number=2, after=["PLB*1*20261231*FB:X*-70"]))
     claim = biller.says("/claims/A1")
-    assert "Reversal 1 Insurance $70.00 " in claim
-    assert "reversal of an earlier posting remittance T000002 of 01/05/2026" in claim
+    reversal = "reversal of an earlier posting remittance T000002 of 01/05/2026"
+    assert f"Reversal 1 Insurance $70.00 -$30.00 $10.00 {reversal}" in claim
     assert ("Void 1" in claim, "(voided)" in claim) == (False, False), "the payer reversed it"
     [history] = [link for link in admin.links("/remittances/1") if link.startswith("/audit")]
     assert history == "/audit?trace=T000001"
     entry = admin.says(history)
-    assert "Recorded remittance 1 payer EXAMPLE PLAN · trace T000001 · answers held 1, posted 1 · payment $90" in entry
+    assert "Recorded remittance 1 payer EXAMPLE PLAN · trace T000001 · answers held 1, posted 1 · deposit $90" in entry
     assert "payments $70.00 · to patient $10.00 · adjustments $20.00 · provider adjustments -$5.00" in entry
     assert "Recorded remittance 1" in admin.says("/audit?claim=A1")
     assert "No entries match." in admin.says("/audit?trace=T9")
