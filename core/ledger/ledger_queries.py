@@ -93,10 +93,7 @@ def list_ledger_rows(session: Session, practice_id: int, claim_id: int) -> list[
         )
         .outerjoin_from(Posting, SettleJob, of_job)
         .outerjoin(Remittance, of_remittance)
-        .outerjoin(
-            User,
-            and_(User.practice_id == Posting.practice_id, User.id == Posting.user_id),
-        )
+        .outerjoin(User, and_(User.practice_id == Posting.practice_id, User.id == Posting.user_id))
         .where(Posting.practice_id == practice_id, Posting.claim_id == claim_id)
         .order_by(Posting.posted_on, Posting.id)
     )
