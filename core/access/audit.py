@@ -1,6 +1,7 @@
 """Record each act in the audit, in the same transaction as the act itself."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Self
 
 from sqlalchemy import ColumnElement, insert
@@ -53,9 +54,31 @@ def record(
 ) -> int:
     """Record that user `by` (None: the system) did `act`, such as "job.confirmed", to the subject.
 
-    Return the entry's id. `facts` are ids, codes and counts in JSON, never a name or a note.
+    Return the entry's id. `facts` are ids, codes and counts in JSON, never a person's name or a note.
     """
     about = subject if isinstance(subject, Subject) else subject_of(subject)
-    values = {"practice_id": about.practice_id, "subject": about.name, "act": act, "at": now, "facts": facts}
+    made = insert(AuditEntry).values(_entry(act, about, facts, by=by, now=now))
+    return session.scalars(made.returning(AuditEntry.id)).one()
+
+
+def record_all(
+    session: Session,
+    act: str,
+    subjects: Sequence[tuple[Subject, dict[str, Any]]],
+    *,
+    by: Actor | None,
+    now: dt.datetime,
+) -> None:
+    """Record that user `by` did the same to each subject, with its facts, in one statement."""
+    if subjects:
+        session.execute(insert(AuditEntry), [_entry(act, *one, by=by, now=now) for one in subjects])
+
+
+def _entry(
+    act: str, about: Subject, facts: dict[str, Any], *, by: Actor | int | None, now: dt.datetime
+) -> dict[str, Any]:
     user_id = by.user_id if isinstance(by, Actor) else by
-    return session.scalars(insert(AuditEntry).values(user_id=user_id, **values).returning(AuditEntry.id)).one()
+    return {
+        "practice_id": about.practice_id, "subject": about.name, "act": act, "at": now, "facts": facts,
+        "user_id": user_id,
+    }  # fmt: skip

@@ -23,6 +23,7 @@ from core.models.jobs import SettleJob
 from core.models.ledger import Posting
 from core.models.people import AuditEntry, AuditLink, User
 from core.models.practices import Exclusion, Patient, Payer, Provider
+from core.models.remittances import Remittance, RemittanceClaim
 from core.practices import practice_queries
 
 PAGE_ACTS_MAX: Final = 200
@@ -53,8 +54,9 @@ class AuditFilter:
     """Which acts to return. An act must match all given keys. Days are in the practice's time zone, inclusive."""
 
     person: int | None = None  # a user's id
-    claim: str | None = None  # its number: acts on it, and on jobs, exclusions and imports that concern it
+    claim: str | None = None  # its number: acts on it, and on jobs, exclusions, imports and remittances that concern it
     job: int | None = None  # and its reversals
+    trace: str | None = None  # the check or trace number of remittances
     first_day: dt.date | None = None
     last_day: dt.date | None = None
 
@@ -200,6 +202,9 @@ def _conditions(session: Session, practice_id: int, f: AuditFilter) -> Iterator[
         yield AuditEntry.user_id == f.person
     if f.job is not None:
         yield AuditEntry.subject.in_([f"job:{f.job}", *_reversals_of(session, practice_id, f.job)])
+    if f.trace is not None:
+        traced = select(Remittance.id).where(Remittance.practice_id == practice_id, Remittance.trace == f.trace)
+        yield AuditEntry.subject.in_(_remittances(session, traced))
     if f.claim is not None:
         yield _on_claim(session, practice_id, f.claim)
     zone = ZoneInfo(practice_queries.find(session, practice_id).time_zone)
@@ -214,8 +219,12 @@ def _reversals_of(session: Session, practice_id: int, job: int) -> list[str]:
     return [f"job:{job_id}" for job_id in session.scalars(reversals)]
 
 
+def _remittances(session: Session, ids: Select[int]) -> list[str]:
+    return [f"remittance:{remittance_id}" for remittance_id in session.scalars(ids)]
+
+
 def _on_claim(session: Session, practice_id: int, number: str) -> ColumnElement[bool]:
-    """Return the condition for acts on the claim, its jobs, exclusions of its patient and payers, and imports."""
+    """Return the condition for acts on the claim, its jobs, imports, remittances, and its patient's exclusions."""
     found = select(Claim).where(Claim.practice_id == practice_id, Claim.external_id == number)
     claim = session.scalars(found).one_or_none()
     subjects = [f"claim:{number}", *_jobs_containing(session, practice_id, number)]
@@ -229,6 +238,9 @@ def _on_claim(session: Session, practice_id: int, number: str) -> ColumnElement[
         ),
     )
     subjects += [f"exclusion:{number}" for number in session.scalars(excluded)]
+    answered = select(RemittanceClaim.remittance_id).distinct()
+    of_claim = (RemittanceClaim.practice_id == practice_id, RemittanceClaim.claim_id == claim.id)
+    subjects += _remittances(session, answered.where(*of_claim))
     # An import records one act for all its claims. Its postings have the same time as the act.
     imported = select(Posting.created_at).where(
         Posting.practice_id == practice_id, Posting.claim_id == claim.id, Posting.source.is_not(None)

@@ -78,6 +78,7 @@ ACT_SENTENCES: Final = {
     "remittance.ignored": "Ignored a claim of {it}",
     "remittance.matched": "Matched a claim of {it}",
     "remittance.posted": "Posted a held claim of {it}",
+    "remittance.recorded": "Recorded {it}",
     "remittances.retried": "Matched held answers to claims imported later",
     "schedule.changed": "Changed {it}",
     "schedule.deleted": "Deleted {it}",
@@ -135,8 +136,8 @@ _LABELS: Final = {
 _ROLES: Final = {role.value: word for role, word in ROLE_WORDS.items()}
 # Acts of commands that run without a user.
 _COMMAND_LINE_ACTS: Final = frozenset({
-    "audit.exported", "import.changes_taken", "mapping.saved", "postings.imported", "practice.imported", "token.added",
-    "token.revoked", "user.added", "write_off_setting.changed",
+    "audit.exported", "import.changes_taken", "mapping.saved", "postings.imported", "practice.imported",
+    "remittance.recorded", "token.added", "token.revoked", "user.added", "write_off_setting.changed",
 })  # fmt: skip
 SIGN_IN_FAILED: Final = "user.sign_in_failed"
 _VALUES: Final[Mapping[str, Mapping[Any, str]]] = {

@@ -71,6 +71,14 @@ REMITTANCE_INVARIANTS: Final[dict[str, Invariant]] = {
               AND a.ordinal = p.ordinal AND a.claim_id = p.claim_id AND {_IS_POSTED}
             WHERE a.ordinal IS NULL""",
     ),
+    "imported_postings_have_their_import": Invariant(
+        "each posting of an imported file has the time of an import in the audit log",
+        f"""SELECT {_POSTING} FROM posting p
+            LEFT JOIN (SELECT DISTINCT e.practice_id, e.at FROM audit_entry e
+                       WHERE {of_practice("e")} AND e.act IN ('practice.imported', 'postings.imported')) e
+              ON e.practice_id = p.practice_id AND e.at = p.created_at
+            WHERE {of_practice("p")} AND p.source IN ('csv', 'file', 'synthea', 'x12') AND e.at IS NULL""",
+    ),
     "remittances_balance": Invariant(
         "a remittance's answers and provider adjustments are complete, and each line has its answer; unless the "
         "remittance is held, they add up to the payment",

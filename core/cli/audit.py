@@ -27,8 +27,9 @@ def _line(act: dict[str, Any]) -> str:
 
 @user_command(_describe, name="audit")
 @click.option("--person", metavar="EMAIL", help="Only what this user did.")
-@click.option("--claim", help="Only what concerns this claim, including its jobs, exclusions and imports.")
+@click.option("--claim", help="Only what concerns this claim, with its jobs, exclusions, imports and remittances.")
 @click.option("--job", type=options.JOB, help="Only what concerns this job and its reversals.")
+@click.option("--trace", help="Only what concerns the remittances with this check or trace number.")
 @click.option("--from", type=options.DAY, metavar="YYYY-MM-DD", help="First day, in the practice's time zone.")
 @click.option("--to", type=options.DAY, metavar="YYYY-MM-DD", help="Last day, in the practice's time zone.")
 @click.option(

@@ -24,6 +24,7 @@ from core.intake.loading.balance_reasons import Reason
 from core.intake.loading.differences import Difference
 from core.intake.loading.forecast import Forecast, moved_write_off_cents
 from core.intake.loading.recognize import Recognized
+from core.intake.loading.redated import Redated
 from core.intake.loading.totals import FirstClaim
 from core.intake.mapping.targets import TARGETS, Field
 from core.intake.remittances.totals import only_remittances, what_is_new
@@ -94,7 +95,7 @@ def _print_check(answer: dict[str, Any], report: dict[str, Any]) -> None:
     print_lines(_differences(report))
     print_lines(_corrections(answer, report))
     print_recognized(Recognized(**report["recognized"]), moves_write_offs=bool(moved_write_off_cents(report)))
-    print_redated(report.get("redated", 0))
+    print_redated(map(Redated.read, report.get("redated", ())), is_done=answer["status"] == "imported")
     print_held_back(report["held_back"])
     if report.get("agreement"):
         print_agreement(Agreement(**_with_balances(report["agreement"])))

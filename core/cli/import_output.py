@@ -63,7 +63,7 @@ def print_import(
     print_corrections(imported.corrections, posted=imported.corrected)
     facts = {**imported.facts(), "write_offs": imported.on_existing.moved._asdict()}
     print_recognized(imported.recognized, moves_write_offs=bool(moved_write_off_cents(facts)))
-    print_redated(imported.redated)
+    print_redated(imported.redated, is_done=not asked.check_only)
     print_held_back(imported.held_back)
     if imported.summary is not None and any(imported.added.values()):
         _print_summary(imported.summary)

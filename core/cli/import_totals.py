@@ -1,6 +1,6 @@
 """Print the control totals of an import, its first claims, and what differs from the practice's records."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import click
@@ -12,6 +12,7 @@ from core.intake.loading.corrections import Correction, Corrections
 from core.intake.loading.differences import Difference, Differences
 from core.intake.loading.forecast import Forecast
 from core.intake.loading.recognize import Recognized
+from core.intake.loading.redated import Redated
 from core.intake.loading.totals import DERIVED_TRANSFERS, TOTAL_LABELS, FirstClaim
 from core.intake.remittances.totals import total_rows
 from core.ledger.late_payments import WriteOffChanges
@@ -97,13 +98,10 @@ def print_recognized(found: Recognized, *, moves_write_offs: bool) -> None:
         )
 
 
-def print_redated(count: int) -> None:
-    """Print how many new postings the import dates later, because their month is closed."""
-    if count:
-        click.echo(
-            f"{counted(count, 'new posting')} {'has' if count == 1 else 'have'} a date in a closed month. "
-            "Each is posted on the first open day after that month."
-        )
+def print_redated(redated: Iterable[Redated], *, is_done: bool) -> None:
+    """Print which new postings the import dates later, because their month is closed."""
+    for one in redated:
+        click.echo(one.sentence(is_done=is_done))
 
 
 def print_held_back(count: int) -> None:

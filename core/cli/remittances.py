@@ -112,7 +112,7 @@ def ignore(api: Api, remittance: int, ordinal: int, why: str) -> Any:
 
 @user_command(lambda done: f"Posted: {done['posted']:,}. Held for another reason: {done['held']:,}.", group=remittances)
 def retry(api: Api) -> Any:
-    """Match held answers to claims that were imported later, and post those that no reason holds."""
+    """Match held answers to claims again, as in an import, and post those that no reason holds."""
     return api.post("/remittances/retry")
 
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
+from core.ledger import entry_postings, remittance_source
 from core.models.imports import ImportJob, ImportSource, ImportStatus
 from core.models.jobs import SettleJob
 from core.models.ledger import REASON_NAMES, GroupCode, PaidBy, Posting, PostingKind, Responsibility, WriteOffReason
 from core.models.people import User
+from core.models.remittances import Remittance
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,14 @@ class LedgerRow:
     caused_by_id: int | None  # the late posting that caused the reversal or re-posting
     source: str | None
     import_id: int | None  # the import that made it, or None if its files were imported by a command
+    remittance_id: int | None  # the remittance that made it
+    remittance_trace: str | None
+    remittance_on: dt.date | None  # the day of its payment
+
+    @property
+    def is_void(self) -> bool:
+        """Return whether it voids a manual posting. An import also reverses postings, as the payer did."""
+        return self.reverses_id is not None and self.source == entry_postings.SOURCE
 
 
 def list_ledger_rows(session: Session, practice_id: int, claim_id: int) -> list[LedgerRow]:
@@ -50,6 +60,9 @@ def list_ledger_rows(session: Session, practice_id: int, claim_id: int) -> list[
         .where(ImportJob.practice_id == Posting.practice_id, ImportJob.finished_at == Posting.created_at)
         .where(ImportJob.status == ImportStatus.IMPORTED, Posting.source.in_([one.value for one in ImportSource]))
         .scalar_subquery()
+    )
+    of_remittance = and_(
+        Remittance.practice_id == Posting.practice_id, Remittance.id == remittance_source.remittance_id()
     )
     of_job = and_(SettleJob.practice_id == Posting.practice_id, SettleJob.id == noted)
     rows = (
@@ -74,12 +87,13 @@ def list_ledger_rows(session: Session, practice_id: int, claim_id: int) -> list[
             Posting.caused_by_id,
             Posting.source,
             of_import.label("import_id"),
+            Remittance.id.label("remittance_id"),
+            Remittance.trace.label("remittance_trace"),
+            Remittance.paid_on.label("remittance_on"),
         )
         .outerjoin_from(Posting, SettleJob, of_job)
-        .outerjoin(
-            User,
-            and_(User.practice_id == Posting.practice_id, User.id == Posting.user_id),
-        )
+        .outerjoin(Remittance, of_remittance)
+        .outerjoin(User, and_(User.practice_id == Posting.practice_id, User.id == Posting.user_id))
         .where(Posting.practice_id == practice_id, Posting.claim_id == claim_id)
         .order_by(Posting.posted_on, Posting.id)
     )

@@ -99,7 +99,7 @@ class AuditEntry(Base):
     user_id: Mapped[int | None] = mapped_column(BigInteger)  # None for the system
     act: Mapped[str]  # for example job.confirmed
     subject: Mapped[str]  # for example job:1042 or claim:184146026
-    facts: Mapped[dict[str, Any]]  # ids, codes and counts; never a name or a note
+    facts: Mapped[dict[str, Any]]  # ids, codes and counts; never a person's name or a note
 
 
 class AuditLink(Base):

@@ -103,6 +103,11 @@ class Problem(Enum):
     BROKEN_HIERARCHY = Reach.CLAIM, "the loop does not belong to the loop before it", _ASK
 
     PATIENT_SHARE = Reach.WARNING, "the patient responsibility differs from the PR adjustments", _PERSON
+    UNUSUAL_AMOUNT = (
+        Reach.WARNING,
+        "the amount has extra zeros, a point without decimals, or a minus sign before zero",
+        "no fix is needed",
+    )
     BAD_DATE = Reach.WARNING, "the value is not a date, and was not read", _ASK
     WRONG_SEPARATOR = Reach.WARNING, "the element has no component separator as ISA16 declares it", _ASK
     OLD_VERSION = Reach.WARNING, "the transaction has the old version 4010", "ask the sender for version 5010"

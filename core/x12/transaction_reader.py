@@ -57,11 +57,15 @@ class TransactionReader:
 
     def cents_or(self, problem: Problem, number: int, elements: list[str], place: int) -> int:
         """Return the amount of an element in cents. Add `problem` and return 0 if it is no amount."""
+        text = elements[place] if place < len(elements) else ""
         try:
-            return CENTS[elements[place] if place < len(elements) else ""]
+            cents = CENTS[text]
         except NotAnAmount:
             self.add(problem, number, f"{elements[0]}{place:02}")
             return 0
+        if text in CENTS.unusual:
+            self.add(Problem.UNUSUAL_AMOUNT, number, f"{elements[0]}{place:02}")
+        return cents
 
     def adjustments(self, number: int, elements: list[str]) -> list[Adjustment]:
         """Return the adjustments of a CAS segment."""

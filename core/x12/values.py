@@ -6,6 +6,8 @@ from typing import Final
 
 _REMEMBERED_MAX: Final = 16_384  # texts; then the table starts again, so memory does not grow with the file
 _AMOUNT: Final = re.compile(r"(-?)(?=\.?[0-9])([0-9]*)\.?([0-9]{0,2})", re.ASCII)
+# Money as people write it. The guide leaves out all zeros that change nothing, but hardly any payer does.
+_USUAL: Final = re.compile(r"-?(?:0|[1-9][0-9]*)?(?:\.(?:[0-9]{2}|[1-9]))?", re.ASCII)
 _DIGITS_MAX: Final = 10  # dollars and cents together
 _DAY: Final = re.compile(r"[0-9]{8}", re.ASCII)
 
@@ -21,6 +23,9 @@ class NotADate(Exception):
 class _Cents(dict[str, int]):
     """Cents by the text of an amount: "80", "80.", ".5", "-12.34"."""
 
+    def __init__(self) -> None:
+        self.unusual: set[str] = set()  # texts of the table in another form, such as "080.0" or "-0"
+
     def __missing__(self, text: str) -> int:
         found = _AMOUNT.fullmatch(text)
         if found is None or len(found[2]) + 2 > _DIGITS_MAX:
@@ -28,7 +33,10 @@ class _Cents(dict[str, int]):
         cents = int(found[1] + (found[2] or "0") + found[3].ljust(2, "0"))
         if len(self) >= _REMEMBERED_MAX:
             self.clear()
+            self.unusual.clear()
         self[text] = cents
+        if not _USUAL.fullmatch(text) or (not cents and found[1]):
+            self.unusual.add(text)
         return cents
 
 

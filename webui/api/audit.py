@@ -29,20 +29,26 @@ class AuditFileQuery(Parameters):
 
     person: Annotated[str | None, Field(description="E-mail address of the user who acted")] = None
     claim: Annotated[
-        str | None, Field(description="Entries for this claim, or for a job, exclusion or import that includes it")
+        str | None,
+        Field(description="Entries for this claim, or for a job, exclusion, import or remittance that includes it"),
     ] = None
     job: Annotated[
         int | None,
         Field(ge=1, le=BIGINT_MAX, description="Entries for this job, or for a job that reverses it"),
         BeforeValidator(reading.whole_number("enter a job number")),
     ] = None
+    trace: Annotated[str | None, Field(description="Entries for the remittances with this check or trace number")] = (
+        None
+    )
     from_: Annotated[reading.Day | None, Field(alias="from")] = None
     to: reading.Day | None = None
 
     def narrowed(self, session: Session, practice_id: int) -> AuditFilter:
         """Return the filter alone. Raise `NotFound` if the practice has no such user."""
         person = log.find_user_id(session, practice_id, self.person) if self.person else None
-        return AuditFilter(person=person, claim=self.claim, job=self.job, first_day=self.from_, last_day=self.to)
+        return AuditFilter(
+            person=person, claim=self.claim, job=self.job, trace=self.trace, first_day=self.from_, last_day=self.to
+        )
 
 
 class AuditQuery(Page, AuditFileQuery):

@@ -189,6 +189,8 @@ class PostingEntry(Answer):
     ]
     reverses_id: Id | None
     caused_by_id: Annotated[Id | None, Field(description="The later posting that caused this reversal or re-posting")]
+    import_id: Annotated[Id | None, Field(description="The import that made it; null if a command or a user did")]
+    remittance_id: Annotated[Id | None, Field(description="The remittance that made it")]
 
 
 class Postings(Answer):

@@ -218,7 +218,7 @@ def ignore_answer(path: AnswerPath, body: ToIgnore) -> Response:
 
 
 class Retried(Answer):
-    """What became of held answers whose claims were imported later."""
+    """What became of held answers that were matched again."""
 
     posted: int
     held: Annotated[int, Field(description="Held for another reason")]
@@ -227,7 +227,7 @@ class Retried(Answer):
 @api.post("/remittances/retry", tags=[REMITTANCES], responses={200: Retried, **problem_responses(409)})
 @requires(Action.POST)
 def retry_unmatched() -> Response:
-    """Match up to 200 held answers to claims that were imported later, and post those that no reason holds."""
+    """Match up to 200 held answers to claims again, as in an import, and post those that no reason holds."""
     with transaction(app_context().sessions) as session:
         done = retry.retry_unmatched(session, by=current_actor(), now=now())
     return jsonify(Retried(**done._asdict()).json_ready())

@@ -69,7 +69,7 @@ def render_claim(claim_id: str, **extra: Any) -> str:
             "answers": queries.list_answers_on_claim(db, practice_id, internal.id),
             "entries": list(with_running_balances(postings)),
             "voidable": voids.voidable_ids(db, practice_id, internal.id) if current_actor().may(Action.POST) else (),
-            "voided": {one.reverses_id for one in postings if one.reverses_id and one.source},
+            "voided": {one.reverses_id for one in postings if one.is_void},
             "reversible_job": _reversible_job(db, practice_id, postings),
             "recoveries": {one.posting_id: one for one in recoveries.list_for_claim(db, practice_id, internal.id)},
         }

@@ -52,7 +52,7 @@ def index() -> str:
 @blueprint.post("/retry")
 @requires(Action.POST)
 def retry_unmatched() -> Response:
-    """Match held answers to claims that were imported later, and post them."""
+    """Match held answers again, as in an import, and post them."""
     try:
         done = acts.run(retry.retry_unmatched)
     except Refusal as refusal:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from core.counting import counted
+from core.intake.loading.redated import Redated
 from core.intake.loading.totals import DERIVED_TRANSFERS, PART_LABELS, TOTAL_LABELS, TRANSFERS
 from core.intake.remittances import totals
 from core.models.imports import ImportJob, ImportSource, ImportStatus
@@ -52,6 +53,11 @@ class TotalRow(NamedTuple):
     new: Total
     note: str = ""  # beside the words
     is_part: bool = False  # of the total above it
+
+
+def redated_words(report: Mapping[str, Any], *, is_done: bool) -> list[str]:
+    """Return a sentence for each closed month of new postings."""
+    return [Redated.read(one).sentence(is_done=is_done) for one in report.get("redated", ())]
 
 
 def total_rows(in_file: Mapping[str, Any], new: Mapping[str, Any], *, gives_totals: bool) -> list[TotalRow]:

@@ -15,7 +15,7 @@ from core.intake.mapping import saved_mappings
 from core.intake.mapping.mapping import Mapping
 from core.intake.mapping.targets import Field
 from core.intake.mapping.workbook import CELLS_MAX
-from core.intake.remittances import totals
+from core.intake.remittances import retry, totals
 from core.intake.uploads import codes, commands, import_queries, lifecycle, lists, mapping_choice, receive
 from core.intake.uploads.receive import megabytes
 from core.jobs import job_queries
@@ -76,12 +76,16 @@ def show(import_id: int) -> str:
         names = job_queries.names_of_users(db, key.practice_id, {job.requested_by, job.confirmed_by})
         asks = job.status is ImportStatus.NEEDS_MAPPING
         mappings = saved_mappings.list_mappings(db, key.practice_id) if asks else []
+        is_imported = job.status is ImportStatus.IMPORTED
+        matchable = retry.count_matchable(db, key.practice_id) if is_imported else 0
     report = job.report or {}
     return render_template(
         "imports/show.html",
         job=job,
         report=report,
         names=names,
+        matchable=matchable,
+        retried_max=retry.RETRIED_MAX,
         status=import_labels.status_of(job),
         sources=import_labels.SOURCE_LABELS,
         mappings=[(one.id, one.name) for one in mappings],
@@ -89,6 +93,7 @@ def show(import_id: int) -> str:
         only_remittances=totals.only_remittances(report),
         remittance_totals=totals.total_rows(report.get("x12")),
         to_post_words=import_labels.to_post_words(report["corrections"]) if "in_file" in report else "",
+        redated_words=import_labels.redated_words(report, is_done=is_imported),
         needs_corrections=balance_words.needs_corrections(report),
         has_recognized=balance_words.has_recognized(report),
         not_in_new=balance_words.not_in_new(report, is_ready=job.status is ImportStatus.READY)

@@ -14,7 +14,7 @@ from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, requires
 
 ROWS: Final = 100
-_FIELDS: Final = ("person", "claim", "job", "from", "to")
+_FIELDS: Final = ("person", "claim", "job", "trace", "from", "to")
 
 blueprint = Blueprint("audit", __name__, url_prefix="/audit")
 
@@ -88,6 +88,7 @@ def _filter() -> AuditFilter:
         person=page_arguments.number("person"),
         claim=claim,
         job=page_arguments.number("job"),
+        trace=request.args.get("trace", "").strip() or None,
         first_day=first,
         last_day=last,
     )

@@ -11,6 +11,7 @@ from core.intake.loading.differences import Difference, Differences
 from core.intake.loading.forecast import Forecast
 from core.intake.loading.new_postings import NewPosting, NewPostings
 from core.intake.loading.recognize import Recognized
+from core.intake.loading.redated import Redated
 from core.intake.loading.summary import Summary
 from core.intake.loading.totals import ControlTotals, FirstClaim
 from core.intake.parsing.folder import RowsRead
@@ -50,7 +51,7 @@ class Imported:
     recognized: Recognized
     corrected: int  # the part of `added` that corrects changed postings, if the user asked for it
     held_back: int  # new postings on existing claims that were not imported: `HoldBack`
-    redated: int  # new postings whose date is in a closed month; they are posted on the first open day after it
+    redated: list[Redated]
     changes_taken: bool
     summary: Summary | None  # None after a check
     agreement: Agreement | None = None  # None after a check
@@ -90,7 +91,7 @@ class Imported:
             "recognized": self.recognized._asdict(),
             "corrected": self.corrected,
             "held_back": self.held_back,
-            "redated": self.redated,
+            "redated": [one.facts() for one in self.redated],
             "changes_taken": self.changes_taken,
             "agreement": None if self.agreement is None else self.agreement.facts(),
             "forecast": None if self.forecast is None else self.forecast.facts(),

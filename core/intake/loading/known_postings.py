@@ -1,7 +1,6 @@
 """Stage the postings that the practice already has from an import's source."""
 
 import datetime as dt
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
+from core.intake.loading.redated import Redated, redate_closed_months
 from core.models.claims import Claim
 from core.models.ledger import Posting, PostingKind
 from core.models.recognized_postings import RecognizedPosting
@@ -58,8 +58,8 @@ def find_known_postings(session: Session, practice_id: int, source: str) -> None
     stages.analyze(session, stages.KNOWN_POSTING.name)
 
 
-def date_postings(session: Session, practice_id: int, totals: Totals) -> int:
-    """Date the staged postings of a file that gives totals. Return how many new ones have a date in a closed month.
+def date_postings(session: Session, practice_id: int, totals: Totals) -> list[Redated]:
+    """Date the staged postings of a file that gives totals. Return the new ones that have a date in a closed month.
 
     A charge is dated its date of service. If the file has no posting dates, new postings on existing claims are dated
     today, and those on new claims on the date of service. Known postings keep the dates that the ledger has. New
@@ -76,18 +76,7 @@ def date_postings(session: Session, practice_id: int, totals: Totals) -> int:
     if not totals.has_dates:
         exists_here = exists().where(Claim.practice_id == practice_id, Claim.external_id == staged.c.claim)
         session.execute(update(staged).where(is_new, ~is_charge, exists_here).values(posted_on=totals.today))
-    moved = 0
-    for first_open, months in _by_first_open_day(closed).items():
-        late = update(staged).where(is_new, month.in_(months)).values(posted_on=first_open)
-        moved += session.connection().execute(late).rowcount
-    return moved
-
-
-def _by_first_open_day(closed: set[dt.date]) -> dict[dt.date, list[dt.date]]:
-    found = defaultdict(list)
-    for month in closed:
-        found[periods.first_open_date(closed, month)].append(month)
-    return dict(found)
+    return redate_closed_months(session, practice_id, is_new)
 
 
 def _as_staged(column: Any) -> Any:

@@ -87,7 +87,7 @@ def load(
     imports and a month-end close wait until the commit. Raise `NotAllowed`, `ImportRefused` and `ExpectedTotalDiffers`.
     """
     _check_rows(session, practice_id, source, origins, faults, by=by)
-    redated = 0 if totals is None else date_postings(session, practice_id, totals)
+    redated = [] if totals is None else date_postings(session, practice_id, totals)
     recognized = recognize(session, practice_id, source, totals)
     sum_lines(session)
     in_file, first = control_totals(session), first_claims(session, practice_id)

@@ -35,11 +35,11 @@ def find_match(run: Run, row: RemittanceClaim) -> Match:
 
 
 def decide_again(
-    run: Run, row: RemittanceClaim, *, accepts: bool, posted_on: dt.date | None = None
+    run: Run, row: RemittanceClaim, *, accepts: bool, posted_on: dt.date | None = None, match: Match | None = None
 ) -> tuple[Answer, OurClaim | None, Decision]:
     """Return the stored answer, its claim and what is decided now. A person may choose the posting date."""
     session, practice = run.session, run.practice
-    row.claim_id, codes = find_match(run, row)
+    row.claim_id, codes = match or find_match(run, row)
     answer = stored.load_answer(session, row)
     ids = set() if row.claim_id is None else {row.claim_id}
     reversed_ids = ids if answer.is_reversal else set()

@@ -13,6 +13,8 @@ from typing import Final
 from sqlalchemy import literal, or_, select, union
 from sqlalchemy.orm import Session
 
+from core.access import audit
+from core.access.audit import Subject
 from core.access.permissions import Actor
 from core.intake.loading import stages
 from core.intake.loading.load import lock_imports
@@ -64,6 +66,7 @@ def import_remittances(
         lock_claims(session, practice.id, numbers)
     result = RemittanceResult([TransactionResult.of(one) for one in found])
     npis = _own_npis(session, practice.id)
+    recorded: list[tuple[Subject, TransactionResult]] = []
     done, total = 0, sum(one.claims for one in found)
     for path, of_file in groupby(enumerate(found), key=lambda one: one[1].path):
         with closing(_events(path)) as events:
@@ -77,6 +80,10 @@ def import_remittances(
                     if progress:
                         progress(_PHASE, done, total)
                 result.posted_later += retry_held(run, head.id)
+                recorded.append((Subject.of("remittance", head.id, practice_id=practice.id), one))
+    audit.record_all(
+        session, "remittance.recorded", [(about, one.audited()) for about, one in recorded], by=by, now=now
+    )
     if done >= BATCH_ANSWERS and not is_check:
         # Without statistics, what comes next, such as `settle verify`, would compare all answers with all postings.
         stages.analyze(

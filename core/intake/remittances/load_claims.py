@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session, aliased
 
 from core.db.sums import sum_cents
 from core.intake.remittances.our_claim import EarlierAnswer, EarlierPosting, OurClaim, OurLine
-from core.ledger import write_offs
+from core.ledger import remittance_source, write_offs
+from core.ledger.remittance_source import RemittanceSource
 from core.models.claims import SETTLED, Claim, LineItem
 from core.models.job_items import JobItem, is_reserved
 from core.models.jobs import JobStatus, SettleJob
@@ -18,7 +19,6 @@ from core.models.practices import Payer, PayerClass
 from core.models.remittances import POSTED_OUTCOMES, Remittance, RemittanceClaim, RemittanceLine
 from core.models.sent_claims import SentClaim, SentLine
 
-SOURCE: Final = "remittance"  # of postings; the id is REMITTANCE.CLAIM.N
 # A job in another status skips a claim that has changed.
 _RUNNING: Final = (JobStatus.CONFIRMED, JobStatus.RUNNING, JobStatus.PAUSING, JobStatus.CANCELLING)
 
@@ -200,9 +200,9 @@ def _add_amounts(session: Session, practice_id: int, claims: Sequence[OurClaim])
         Posting.paid_by, write_offs.is_reversed(),
     ).where(
         Posting.practice_id == practice_id, Posting.claim_id.in_([claim.id for claim in claims]),
-        Posting.source == SOURCE,
+        Posting.source == remittance_source.SOURCE,
     )  # fmt: skip
     for source_id, *columns in session.execute(postings.order_by(Posting.id)):
-        remittance_id, ordinal, _ = map(int, source_id.split("."))
+        remittance_id, ordinal, _ = RemittanceSource.read(source_id)
         if (remittance_id, ordinal) in answers:
             answers[remittance_id, ordinal].posted.append(EarlierPosting(*columns))

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ARRAY, Text, and_, any_, cast, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, and_, any_, cast, exists, func, or_, select, union_all
+from sqlalchemy.orm import Session, aliased
 
 from core.intake.remittances import reasons
 from core.intake.remittances.answers import Answer
@@ -19,6 +19,10 @@ from core.x12.problems import Problem
 
 _KEPT_CHARACTERS: Final = 20  # of a claim number; a payer need not keep more
 _PLACEHOLDER: Final = reasons.code_of(Problem.PLACEHOLDER_ID)
+_BEGINS: Final = func.left(Claim.external_id, _KEPT_CHARACTERS)
+_OF_REMITTANCE: Final = and_(
+    Remittance.practice_id == RemittanceClaim.practice_id, Remittance.id == RemittanceClaim.remittance_id
+)
 
 
 class Match(NamedTuple):
@@ -53,6 +57,32 @@ def match_claims(
     return found
 
 
+def with_candidates(*of_answers: ColumnElement[bool], limit: int) -> Select[int, int]:
+    """Return the keys of stored answers that may have a claim by now, at most `limit`."""
+    answer, earlier = RemittanceClaim, aliased(RemittanceClaim)
+    same, its = aliased(Remittance), aliased(Remittance)
+    of_practice = Claim.practice_id == answer.practice_id
+    by_number = exists().where(of_practice, Claim.external_id == answer.claim_number)
+    is_cut = func.char_length(answer.claim_number) == _KEPT_CHARACTERS
+    by_prefix = exists().where(of_practice, answer.claim_number == _BEGINS)
+    by_payer = exists().where(
+        earlier.practice_id == answer.practice_id, earlier.payer_claim_id == answer.payer_claim_id,
+        earlier.claim_id.is_not(None),
+        same.practice_id == earlier.practice_id, same.id == earlier.remittance_id,
+        its.practice_id == answer.practice_id, its.id == answer.remittance_id,
+        or_(
+            and_(same.payer_tax_id == its.payer_tax_id, its.payer_tax_id != ""),
+            and_(same.payer_id == its.payer_id, its.payer_id != ""),
+        ),
+    )  # fmt: skip
+    ways = ((by_number,), (is_cut, by_prefix), (answer.payer_claim_id != "", by_payer))
+    key = (answer.remittance_id, answer.ordinal)
+    # Each way is a query of its own, because PostgreSQL cannot join by one of several conditions. With an order, it
+    # would look up each answer by itself.
+    found = union_all(*(select(*key).where(*of_answers, *way).limit(limit).subquery().select() for way in ways))
+    return select(*found.subquery().c).distinct().limit(limit)
+
+
 def _by_number(session: Session, practice_id: int, numbers: Collection[str]) -> dict[str, int]:
     rows = select(Claim.external_id, Claim.id).where(
         Claim.practice_id == practice_id, Claim.external_id == any_(cast(list(numbers), ARRAY(Text)))
@@ -79,8 +109,7 @@ def _by_less(session: Session, practice_id: int, answers: list[Answer], payer: P
 def _by_prefix(session: Session, practice_id: int, numbers: Collection[str]) -> dict[str, set[int]]:
     if not numbers:
         return {}
-    begins = func.left(Claim.external_id, _KEPT_CHARACTERS)
-    rows = select(begins, Claim.id).where(Claim.practice_id == practice_id, begins.in_(numbers))
+    rows = select(_BEGINS, Claim.id).where(Claim.practice_id == practice_id, _BEGINS.in_(numbers))
     return _grouped(session.execute(rows).all())
 
 
@@ -95,12 +124,9 @@ def _by_payer_number(
         for column, value in ((Remittance.payer_tax_id, payer.tax_id), (Remittance.payer_id, payer.id))
         if value
     ))  # fmt: skip
-    of_remittance = and_(
-        Remittance.practice_id == RemittanceClaim.practice_id, Remittance.id == RemittanceClaim.remittance_id
-    )
     rows = (
         select(RemittanceClaim.payer_claim_id, RemittanceClaim.claim_id)
-        .join(Remittance, of_remittance)
+        .join(Remittance, _OF_REMITTANCE)
         .where(
             RemittanceClaim.practice_id == practice_id, RemittanceClaim.payer_claim_id.in_(numbers),
             RemittanceClaim.claim_id.is_not(None), same,

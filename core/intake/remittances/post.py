@@ -12,10 +12,10 @@ from core.access.permissions import Actor
 from core.intake.loading.stages import copy_columns
 from core.intake.remittances.answers import Answer
 from core.intake.remittances.decision import Decision, NewPosting
-from core.intake.remittances.load_claims import SOURCE
 from core.intake.remittances.our_claim import OurClaim
 from core.ledger import balances, late_payments
 from core.ledger.late_payments import WriteOffChanges
+from core.ledger.remittance_source import SOURCE, RemittanceSource
 from core.models.claims import Claim, ClaimStatus
 from core.models.ledger import GroupCode, PaidBy, Posting
 from core.models.practices import Practice
@@ -57,7 +57,7 @@ class ToPost(NamedTuple):
 
     def name_of(self, place: int) -> str:
         """Return the source id of the posting with this place in the decision."""
-        return f"{self.remittance_id}.{self.answer.ordinal}.{place}"
+        return str(RemittanceSource(self.remittance_id, self.answer.ordinal, place))
 
 
 def post(

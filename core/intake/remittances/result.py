@@ -93,6 +93,17 @@ class TransactionResult:
         parts = [", ".join(each) for each in (counts, cents) if each]
         return f"{head}: {'; '.join(parts)}." + (f" Held because {'; '.join(why)}." if why else "")
 
+    def audited(self) -> dict[str, Any]:
+        """Return what the audit records, without what is zero."""
+        facts = {
+            "trace": self.trace, "payer": self.payer, "deposit_cents": self.paid_cents,
+            "provider_adjustments_cents": self.provider_cents, "held_because": self.because,
+            "answers": {_OUTCOME_WORDS[outcome]: count for outcome, count in self.outcomes.items()},
+            "payments_cents": self.payments_cents, "adjustments_cents": self.adjustments_cents,
+            "to_patient_cents": self.transferred_cents, "reversed_cents": self.reversed_cents,
+        }  # fmt: skip
+        return {name: fact for name, fact in facts.items() if fact or name == "deposit_cents"}
+
     def facts(self) -> dict[str, Any]:
         """Return it as JSON. It is the same in a check and in the import after it."""
         dates = {name: getattr(self, name) and getattr(self, name).isoformat() for name in ("paid_on", "recorded_on")}

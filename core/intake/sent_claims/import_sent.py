@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -47,10 +47,7 @@ _VOIDED: Final = """
         OR EXISTS (SELECT FROM claim c WHERE c.practice_id = :practice_id AND c.external_id = v.claim)
     ORDER BY v.claim
 """
-_DIFFERENT: Final = """
-    SELECT known.claim FROM stage_known_claim known JOIN stage_picked_copy p ON p.claim = known.claim
-    WHERE NOT known.is_own AND known.billed <> p.charge ORDER BY known.claim
-"""
+_DIFFERENT: Final = "SELECT claim, cents, file_cents FROM stage_different ORDER BY claim"
 _COUNTS: Final = """
     SELECT (SELECT count(*) FROM stage_sent_copy) AS copies,
            (SELECT count(DISTINCT claim) FROM stage_sent_copy) AS claims,
@@ -65,6 +62,18 @@ _COUNTS: Final = """
 """
 
 
+class OtherCharge(NamedTuple):
+    """A claim that another kind of file brought in with another charge. Nothing of it is imported."""
+
+    claim_id: str
+    cents: int
+    file_cents: int
+
+    def __str__(self) -> str:
+        """Return it with both charges."""
+        return f"{self.claim_id} ({format_cents(self.cents)} here, {format_cents(self.file_cents)} in the files)"
+
+
 @dataclass
 class SentClaims:
     """What the files contain besides new claims."""
@@ -73,7 +82,7 @@ class SentClaims:
     found: Found = field(default_factory=Found)  # their faults
     counts: dict[str, int] = field(default_factory=dict)
     voided: list[str] = field(default_factory=list)  # claim IDs
-    different: list[str] = field(default_factory=list)  # claim IDs of other files with another charge
+    different: list[OtherCharge] = field(default_factory=list)
     acknowledged: Acknowledged = field(default_factory=Acknowledged)
     remembered: int = 0  # existing claims about which the files know more
 
@@ -83,7 +92,9 @@ class SentClaims:
             **self.counts, "notes": self.notes(), "left_out": self.left_out, "remembered": self.remembered,
             "voided": {"count": len(self.voided), "first": self.voided[:LISTED_MAX]},
             "acknowledged": self.acknowledged.facts(),
-            "different": {"count": len(self.different), "first": self.different[:LISTED_MAX]},
+            "different": {
+                "count": len(self.different), "first": [one._asdict() for one in self.different[:LISTED_MAX]],
+            },
         }  # fmt: skip
 
     def notes(self) -> list[str]:
@@ -92,6 +103,7 @@ class SentClaims:
         notes = [f"New claim statuses from the payer or clearinghouse: {statuses}."] if statuses else []
         for count, noun, rest in (
             (self.remembered, "existing claim", "with new facts for matching its remittances."),
+            (self.counts["of_other_files"], "claim", "from another import with equal charges, not posted again."),
             (self.counts["replacements"], "replacement", "of an earlier claim."),
             (self.counts["older"], "claim", "in an older copy, which changes nothing."),
             (self.counts["unknown_voids"], "void", "of an unknown claim."),
@@ -109,9 +121,10 @@ class SentClaims:
                 "Check each claim by hand."
             )
         if self.different:
+            them = "it" if len(self.different) == 1 else "them"
             found.append(
                 f"{counted(len(self.different), 'claim')} from another import with a different charge: "
-                f"{_names(self.different)}. The charges stay as they are."
+                f"{_names(list(map(str, self.different)))}. Nothing of {them} is imported."
             )
         if paid := counts.get("patient_paid_cents"):
             found.append(
@@ -164,7 +177,7 @@ def _describe(session: Session, practice_id: int, sent: SentClaims) -> None:
     bound = {"practice_id": practice_id}
     sent.counts = dict(session.execute(text(_COUNTS), bound).one()._mapping)
     sent.voided = list(session.scalars(text(_VOIDED), bound))
-    sent.different = list(session.scalars(text(_DIFFERENT), bound))
+    sent.different = [OtherCharge(*row) for row in session.execute(text(_DIFFERENT))]
     sent.remembered = count_newer(session, practice_id)
 
 

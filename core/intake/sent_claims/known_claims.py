@@ -1,6 +1,7 @@
 """Fit the staged claims to those that the practice has, so that a claim sent again changes nothing by itself.
 
-An 837 says what was sent. It does not say what happened since, so the practice's statuses, holds and amounts stay.
+An 837 says what was sent. It does not say what happened since, so the practice's statuses, holds and amounts stay. If
+another kind of file brought a claim in with the same charge, its lines and payers are only remembered for matching.
 """
 
 from typing import Final
@@ -29,6 +30,20 @@ _KNOWN: Final = """
                FROM sent_claim WHERE practice_id = :practice_id GROUP BY practice_id, claim_id) sent
         ON sent.practice_id = c.practice_id AND sent.claim_id = c.id
 """
+# Another kind of file charged these claims another amount. One of the two is wrong, so nothing is taken over.
+_DIFFERENT: Final = """
+    CREATE TEMP TABLE stage_different ON COMMIT DROP AS
+    SELECT known.claim, known.billed AS cents, p.charge AS file_cents
+    FROM stage_known_claim known JOIN stage_picked_copy p ON p.claim = known.claim
+    WHERE NOT known.is_own AND known.billed <> p.charge
+"""
+_DROP_DIFFERENT: Final = (
+    "DELETE FROM stage_claim WHERE external_id IN (SELECT claim FROM stage_different)",
+    *(
+        f"DELETE FROM {stage} WHERE claim IN (SELECT claim FROM stage_different)"  # noqa: S608  constants
+        for stage in ("stage_line", "stage_posting", "stage_covered", "stage_picked_copy", "stage_known_claim")
+    ),
+)
 # The same person, whatever number the files give the patient: the same date of birth, or the same name.
 _SAME_PATIENT: Final = """
     UPDATE stage_claim s SET patient = known.patient
@@ -120,8 +135,8 @@ _KEEP_NAMES: Final = (
 def fit_to_known(session: Session, practice_id: int) -> None:
     """Take over what the practice knows better. Remove the charges that another kind of file brought in."""
     for statement in (
-        _KNOWN, _SAME_PATIENT, _KEEP, _KEEP_OTHERS, *_DROP_CHARGES_OF_OTHERS, _HOLD_VOIDED, *_DROP_UNUSED,
-        *_KEEP_NAMES,
+        _KNOWN, _DIFFERENT, *_DROP_DIFFERENT, _SAME_PATIENT, _KEEP, _KEEP_OTHERS, *_DROP_CHARGES_OF_OTHERS,
+        _HOLD_VOIDED, *_DROP_UNUSED, *_KEEP_NAMES,
     ):  # fmt: skip
         bound = {"practice_id": practice_id} if ":practice_id" in statement else {}
         session.execute(text(statement), bound)

@@ -22,14 +22,18 @@ _CLAIMS: Final = f"""
         member_id = coalesce(excluded.member_id, sent_claim.member_id), frequency = excluded.frequency,
         sent_at = excluded.sent_at, digest = excluded.digest
 """  # noqa: S608  constants
-# A line that the claim does not have, or has with another code, is not the line that was sent.
+# A line that the claim does not have, or has with another code, is not the line that was sent. An office's own export
+# often has no codes: then the charge tells.
 _LINES: Final = """
     INSERT INTO sent_line (practice_id, claim_id, line, control_number, modifiers, service_on)
     SELECT c.practice_id, c.id, i.number, l.control_number, l.modifiers, l.service_on
     FROM stage_sent_line l JOIN stage_picked_copy p ON p.at = l.copy
     JOIN claim c ON c.practice_id = :practice_id AND c.external_id = p.claim
     JOIN line_item i ON i.practice_id = c.practice_id AND i.claim_id = c.id AND i.number = l.number
-                    AND i.procedure_code = l.procedure_code
+                    AND (i.procedure_code = l.procedure_code OR i.charge = l.charge
+                         AND EXISTS (SELECT FROM stage_known_claim k WHERE k.claim = p.claim AND NOT k.is_own)
+                         AND NOT EXISTS (SELECT FROM stage_sent_line o
+                                         WHERE o.copy = p.at AND o.procedure_code = i.procedure_code))
     ON CONFLICT (practice_id, claim_id, line) DO UPDATE
     SET control_number = excluded.control_number, modifiers = excluded.modifiers, service_on = excluded.service_on
 """

@@ -15,7 +15,18 @@ from core.models.imports import ImportSource
 
 PLACES_KEPT_MAX: Final = 10_000  # of all mistakes together
 # What must be equal in the check and in the import, so that what the user saw is what is imported.
-_CONFIRMED: Final = ("source", "added", "left_out", "in_file", "new", "on_existing", "recognized", "held_back", "x12")
+_CONFIRMED: Final = (
+    "source",
+    "added",
+    "left_out",
+    "in_file",
+    "new",
+    "on_existing",
+    "recognized",
+    "held_back",
+    "redated",
+    "x12",
+)
 _CORRECTED: Final = ("added", "new", "on_existing", "held_back")
 _SYNTHEA_FILES: Final = frozenset(
     {
@@ -90,7 +101,7 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
         "recognized": imported.recognized._asdict(),
         "corrected": imported.corrected,
         "held_back": imported.held_back,
-        "redated": imported.redated,
+        "redated": [one.facts() for one in imported.redated],
         "changes_taken": imported.changes_taken,
         "agreement": None if imported.agreement is None else imported.agreement.facts(),
         "forecast": None if imported.forecast is None else imported.forecast.facts(),

@@ -175,6 +175,11 @@ BREAKS = {
     "remittance_postings_have_their_answer": [
         """UPDATE remittance_claim SET outcome = 'held', reasons = '["no_claim"]' WHERE ordinal = 1"""
     ],
+    "imported_postings_have_their_import": [
+        ("INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on, created_at,"
+        " source, source_id) SELECT practice_id, claim_id, line, responsibility, 'charge', 1, posted_on, created_at,"
+        " 'x12', 'charge:open:9' FROM posting WHERE kind = 'charge' ORDER BY id LIMIT 1")
+    ],
     "remittances_balance": ["UPDATE remittance SET provider_cents = 1, paid_cents = paid_cents - 1"],
     "waived_cost_share_has_a_reason": [
         """UPDATE settle_job SET preview = preview || '{"cost_share": {"job_cents": 1}}' WHERE kind = 'settle'"""
@@ -224,6 +229,16 @@ def test_each_invariant_detects_the_bug_that_breaks_it(settled: GivenPractice, n
     assert name in found
     assert found[name].rows >= 1
     assert "practice" in found[name].subjects[0]
+
+
+def test_a_posting_that_names_an_unknown_remittance_is_found(settled: GivenPractice) -> None:
+    settled.sql(
+        "INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, paid_by, posted_on,"
+        " created_at, source, source_id) SELECT practice_id, claim_id, line, responsibility, kind, -1, paid_by,"
+        " posted_on, created_at, source, '99.1.1' FROM posting WHERE source = 'remittance' AND kind = 'payment' LIMIT 1"
+    )
+
+    assert "remittance_postings_have_their_answer" in {violation.invariant for violation in settled.violations()}
 
 
 def _reposts_nothing(session: Session, write_offs: Any, _credit: int, _version: int, common: Any) -> int:

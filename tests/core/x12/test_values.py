@@ -16,6 +16,7 @@ from core.x12.values import _REMEMBERED_MAX, CENTS, DAYS, NotADate, NotAnAmount,
 )  # fmt: skip
 def test_an_amount_is_exact_cents(text: str, cents: int) -> None:
     assert CENTS[text] == cents
+    assert (text in CENTS.unusual) == (text in {"80.", "-0", "007"})
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def answered(practice: GivenPractice) -> None:
 
 
 def test_a_remittance_shows_a_deposit_that_ties_and_why_each_answer_is_held(
-    practice: GivenPractice, biller: Browser
+    practice: GivenPractice, biller: Browser, admin: Browser
 ) -> None:
     assert "No remittance has been imported yet." in biller.says("/remittances")
     answered(practice)
@@ -43,7 +43,23 @@ def test_a_remittance_shows_a_deposit_that_ties_and_why_each_answer_is_held(
     assert "payer’s claim number ICN1 ." in claim
     assert "1 99213 $100.00 $70.00 CO-45 contractual $20.00 post PR-2 coinsurance $10.00 transfer" in claim
     assert "/remittances/1/claims/1" in biller.links("/claims/A1")
+    assert "from Ins 1 remittance T000001 of 01/05/2026" in claim
+    assert "/remittances/1" in biller.links("/claims/A1")
     assert "Payers’ answers" not in biller.says("/claims/C1")
+    taken = clp("A1", "-100", "-70", svc("-100", "-70", "CO*45*-20", "PR*2*-10"), status="22")
+    take_transactions(practice, st(taken, paid="0", number=2, after=["PLB*1*20261231*FB:X*-70"]))
+    claim = biller.says("/claims/A1")
+    reversal = "reversal of an earlier posting remittance T000002 of 01/05/2026"
+    assert f"Reversal 1 Insurance $70.00 -$30.00 $10.00 {reversal}" in claim
+    assert ("Void 1" in claim, "(voided)" in claim) == (False, False), "the payer reversed it"
+    [history] = [link for link in admin.links("/remittances/1") if link.startswith("/audit")]
+    assert history == "/audit?trace=T000001"
+    entry = admin.says(history)
+    assert "Recorded remittance 1 payer EXAMPLE PLAN · trace T000001 · answers held 1, posted 1 · deposit $90" in entry
+    assert "payments $70.00 · to patient $10.00 · adjustments $20.00 · provider adjustments -$5.00" in entry
+    assert "Recorded remittance 1" in admin.says("/audit?claim=A1")
+    assert "No entries match." in admin.says("/audit?trace=T9")
+    assert not [link for link in biller.links("/remittances/1") if link.startswith("/audit")]
 
 
 def test_a_held_answer_is_matched_and_posted_once(practice: GivenPractice, biller: Browser) -> None:
@@ -69,7 +85,7 @@ def test_answers_are_matched_with_one_button_after_their_claims_are_imported(
     take_transactions(practice, st(clp("N1", "15", "15", svc("15", "15")), paid="15"))
     practice.claim("N1", Line(15_00))
 
-    assert "1 held answer can be matched now, because the claims were imported later." in biller.says("/remittances")
+    assert "1 held answer can be matched now, because more was imported since." in biller.says("/remittances")
     assert biller.post("/remittances/retry", on="/remittances").location == "/remittances"
     shown = biller.says("/remittances")
     assert ("Posted: 1 answer." in shown, "can be matched" in shown) == (True, False)

@@ -1,10 +1,13 @@
 """The Import page: upload with and without JavaScript, read the check, compare the total, import or discard."""
 
+import datetime as dt
 import io
 
 import pytest
 from werkzeug.test import TestResponse
 
+from core.books import closing
+from core.models.people import Role
 from core.models.practices import WriteOffSetting
 from tests.remittances import clp, svc
 from tests.uploads import Uploads, zipped
@@ -51,11 +54,22 @@ def test_a_form_uploads_files_that_a_worker_checks_and_imports(biller: Browser, 
     assert "Imported" in biller.says("/imports")
 
 
+def check(uploads: Uploads, browser: Browser, files: dict[str, bytes], key: str = "key") -> None:
+    """Upload the files and check them."""
+    send(browser, files, key)
+    uploads.work()
+
+
+def confirm(browser: Browser, uploads: Uploads, import_id: int) -> None:
+    """Import what the check showed."""
+    browser.post(f"/imports/{import_id}/confirm", on=f"/imports/{import_id}")
+    uploads.work()
+
+
 def test_x12_claims_are_recognized_by_their_content_and_imported_once(biller: Browser, uploads: Uploads) -> None:
     wrong = [segment.replace("CLM*A2*100*", "CLM*A2*100.01*") for segment in claim_loop("A2")]
     content = PLAIN.write(sent_file(claim_loop(dependent="PAT"), wrong, claim_loop("A3", frequency="8"))).encode()
-    send(biller, {"sent.csv": content})
-    uploads.work()
+    check(uploads, biller, {"sent.csv": content})
 
     page = biller.says("/imports/1")
     assert "Recognized as X12 files" in page
@@ -63,43 +77,54 @@ def test_x12_claims_are_recognized_by_their_content_and_imported_once(biller: Br
     assert "sent.csv 837P professional claims 000000001 01/05/2026 3 $200.01 Read" in page
     assert "First claims" in page
     assert "Not imported: 1 claim. sent.csv, segment 34, CLM02: the claim's charge differs" in page
-    biller.post("/imports/1/confirm", on="/imports/1")
-    uploads.work()
+    confirm(biller, uploads, 1)
     assert "1 claim imported." in biller.says("/imports/1")
-    send(biller, {"again.zip": zipped({"a.837": content, "b.txt": content})}, key="again")
-    uploads.work()
+    check(uploads, biller, {"again.zip": zipped({"a.837": content, "b.txt": content})}, key="again")
     assert "No new rows: the practice already has every row in these files." in biller.says("/imports/2")
     answer = PLAIN.write(acknowledgment(("A1", "A7"))).encode()
-    send(biller, {"answer.277": answer}, key="answer")
-    uploads.work()
+    check(uploads, biller, {"answer.277": answer}, key="answer")
     page = biller.says("/imports/3")
     assert "New claim statuses from the payer or clearinghouse: 1 Rejected." in page
     assert "Import 1 claim status" in page
     assert "First claims" not in page, "the files contain none"
-    send(biller, {"a.837": content, "claims.csv": uploads.files["claims.csv"]}, key="mixed")
-    uploads.work()
+    check(uploads, biller, {"a.837": content, "claims.csv": uploads.files["claims.csv"]}, key="mixed")
     page = biller.says("/imports/4")
     assert "This file is not X12; import X12 files and other files separately." in page
     assert "Files or rows that cannot be used" in page
     assert "Read" not in page
-    send(biller, {"era.835": PAID, "b.837": PLAIN.write(sent_file(claim_loop("B1", ("60",)))).encode()}, key="both")
-    uploads.work()
+    check(
+        uploads,
+        biller,
+        {"era.835": PAID, "b.837": PLAIN.write(sent_file(claim_loop("B1", ("60",)))).encode()},
+        key="both",
+    )
     page = biller.says("/imports/5")
     assert "Import 1 claim and 1 remittance" in page
     assert "after the claims of this upload are in. Remittance T000001 of $40.00, 1 answer: 1 posted" in page
     assert "era.835 835 remittance 000000001 01/05/2026 1 $60.00 Read" in page
-    biller.post("/imports/5/confirm", on="/imports/5")
-    uploads.work()
+    confirm(biller, uploads, 5)
     assert "1 claim and 1 remittance imported." in biller.says("/imports/5")
-    send(biller, {"era.835": PLAIN.write(interchange([whole_remittance(2, number=2)])).encode()}, key="remittance")
-    uploads.work()
+    check(
+        uploads,
+        biller,
+        {"era.835": PLAIN.write(interchange([whole_remittance(2, number=2)])).encode()},
+        key="remittance",
+    )
     page = biller.says("/imports/6")
     assert "Checks and transfers 1 $141.00 Answers posted 0 Answers posted with a warning 0 Answers held 2" in page
     assert ("Control totals" in page, "Import 1 remittance" in page) == (False, True)
     assert "era.835 835 remittance 000000001 01/05/2026 2 $201.00 Read" in page
-    biller.post("/imports/6/confirm", on="/imports/6")
-    uploads.work()
+    confirm(biller, uploads, 6)
     assert "1 remittance imported." in biller.says("/imports/6")
+    admin = uploads.practice.person("closing@lakeside.example", Role.ADMIN)
+    uploads.practice.act(closing.close, dt.date(2026, 1, 1), by=admin)
+    check(uploads, biller, {"a0.837": PLAIN.write(sent_file(claim_loop("A0"))).encode()}, key="claim of an answer")
+    closed = "2 new postings on 1 claim are dated in January 2026, which is closed."
+    assert f"{closed} They will be posted on 02/01/2026." in biller.says("/imports/7")
+    confirm(biller, uploads, 7)
+    assert f"{closed} They were posted on 02/01/2026." in biller.says("/imports/7")
+    assert "1 held answer can be matched now, because more was imported since." in biller.says("/imports/7")
+    assert "/remittances/retry" in biller.forms("/imports/7")
 
 
 def test_a_difference_is_shown_and_must_be_accepted(biller: Browser, uploads: Uploads) -> None:

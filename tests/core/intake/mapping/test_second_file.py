@@ -344,10 +344,10 @@ def test_a_new_claim_of_a_closed_month_is_posted_in_the_next_open_one(office: Of
     done = load(office, office.csv(first, late, header=header), mapping)
     again = load(office, office.folder / "ar.csv", mapping)
 
-    assert (done.added["claims"], done.redated) == (1, 2)
+    assert (done.added["claims"], done.redated) == (1, [(dt.date(2026, 3, 1), 2, 1, dt.date(2026, 5, 1))])
     assert posting_dates(office, "C2") == [dt.date(2026, 5, 1)] * 2
     assert posting_dates(office, "C1") == [dt.date(2026, 3, 14)]
-    assert (again.nothing_new, again.redated, again.corrections.changed) == (True, 0, 0)
+    assert (again.nothing_new, again.redated, again.corrections.changed) == (True, [], 0)
     with office.sessions() as session:
         assert session.scalars(select(Claim.service_date).order_by(Claim.id)).all()[1] == dt.date(2026, 3, 15)
 

@@ -44,7 +44,7 @@ def test_a_person_matches_and_posts_a_held_answer_once(practice: GivenPractice, 
     with pytest.raises(NotHeld):
         practice.act(commands.ignore, FIRST, "Too late")
     acts = [entry.act for entry in practice.audited() if entry.subject == "remittance:1"]
-    assert acts == ["remittance.matched", "remittance.posted"]
+    assert acts == ["remittance.recorded", "remittance.matched", "remittance.posted"]
     assert practice.violations() == []
 
 
@@ -64,28 +64,35 @@ def test_a_claim_that_was_imported_after_its_remittance_is_found(practice: Given
     assert "service_date_differs" in practice.act(commands.post, AnswerKey(1, 2)).reasons
 
 
-def test_held_answers_are_matched_and_posted_after_their_claims_are_imported(
+def test_held_answers_are_matched_like_new_ones_after_their_claims_are_imported(
     practice: GivenPractice, approver: Actor
 ) -> None:
-    other_charge = clp("A2", "90", "70", svc("90", "70", "CO*45*20"))
-    never = clp("A3", *PAID, patient="10")
-    take_transactions(practice, st(clp("A1", *PAID, patient="10"), other_charge, never, paid="210"))
+    """By the number, by its first 20 characters, and by the payer's own number, as in a first import."""
+    other_charge = clp("A2", "90", "70", svc("90", "70", "CO*45*20"), icn="I2")
+    never, cut, two = (clp(one, *PAID, patient="10", icn=f"I{one}") for one in ("A3", "L" * 20, "M" * 20))
+    renamed = clp("NEW", *PAID, patient="10", icn="I9")
+    denied = clp("A1", "100", "0", svc("100", "0", "CO*16*100"), icn="I9")
+    take_transactions(practice, st(renamed, denied, other_charge, never, cut, two, paid="350"))
     with practice.sessions() as session:
         assert count_matchable(session, practice.id) == 0
-    given(practice)
-    given(practice, "A2")
+    for number in ("A1", "A2", f"{'L' * 20}-1", f"{'M' * 20}1", f"{'M' * 20}2"):
+        given(practice, number)
     with practice.sessions() as session:
-        assert count_matchable(session, practice.id) == 2
+        assert count_matchable(session, practice.id) == 4
 
     with pytest.raises(NotAllowed):
         practice.act(retry_unmatched, by=approver)
-    assert practice.act(retry_unmatched) == (1, 1)
+    assert practice.act(retry_unmatched) == (2, 2)
+    assert practice.act(retry_unmatched) == (1, 0)  # the payer's number is known since the first answer was matched
     assert practice.act(retry_unmatched) == (0, 0)
 
-    found = [("A1", "posted", []), ("A2", "held", ["charge_differs"]), ("A3", "held", ["no_claim"])]
-    assert answers(practice) == found
-    assert practice.read("A1").patient_due == 1_000
-    assert [entry.facts["posted"] for entry in practice.audited("remittances.retried")] == [1]
+    assert answers(practice) == [
+        ("NEW", "warned", ["matched_by_payer_number"]), ("A1", "posted", []), ("A2", "held", ["charge_differs"]),
+        ("A3", "held", ["no_claim"]), ("L" * 20, "warned", ["matched_by_prefix"]),
+        ("M" * 20, "held", ["several_claims"]),
+    ]  # fmt: skip
+    assert practice.read("A1").patient_due == practice.read(f"{'L' * 20}-1").patient_due == 1_000
+    assert [entry.facts["posted"] for entry in practice.audited("remittances.retried")] == [2, 1]
     assert practice.violations() == []
 
 

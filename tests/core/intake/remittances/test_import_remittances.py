@@ -55,6 +55,12 @@ def test_an_answer_is_posted_and_recorded(practice: GivenPractice, tmp_path: Pat
         assert session.scalars(select(ProviderAdjustment.reference)).all() == ["INT"]
     [one] = done.transactions
     assert (one.payments_cents, one.adjustments_cents, one.transferred_cents) == (7_000, 2_000, 1_000)
+    [entry] = practice.audited("remittance.recorded")  # the check left none
+    assert (entry.subject.partition(":")[0], entry.user_id) == ("remittance", practice.biller.user_id)
+    assert entry.facts == {
+        "trace": "T000001", "payer": "EXAMPLE PLAN", "deposit_cents": 6_950, "provider_adjustments_cents": 50,
+        "answers": {"posted": 1}, "payments_cents": 7_000, "adjustments_cents": 2_000, "to_patient_cents": 1_000,
+    }  # fmt: skip
     assert practice.violations() == []
 
 
@@ -115,11 +121,12 @@ def test_reversal_and_correction_may_come_in_any_order(practice: GivenPractice, 
 
 
 def test_a_secondary_payer_completes_what_the_primary_left(practice: GivenPractice, tmp_path: Path) -> None:
+    """The billing status is the office's own list of what to do next, so no answer changes it."""
     second = practice.payer("2", PayerClass.COMMERCIAL)
     two = clp("A1", "100", "8", svc("100", "8", "OA*23*90", "PR*2*2"), status="2", patient="2", icn="S1")
     for number, order in enumerate(([PAID, two], [two, PAID])):
         claim = f"B{number}"
-        given(practice, claim, secondary_payer_id=second)
+        given(practice, claim, secondary_payer_id=second, billing_status="Bill Insurance")
         for nth, one in enumerate(order):
             segments = [segment.replace("CLP*A1*", f"CLP*{claim}*") for segment in one]
             paid = "70" if one is PAID else "8"
@@ -128,6 +135,7 @@ def test_a_secondary_payer_completes_what_the_primary_left(practice: GivenPracti
         assert (found.insurance_due, found.patient_due) == (0, 200)
         assert (found.primary_paid, found.secondary_paid, found.adjustment) == (7_000, 800, 2_000)
         assert found.secondary_status is ClaimStatus.ERA_RECEIVED
+        assert found.billing_status == "Bill Insurance"
     assert practice.violations() == []
 
 

@@ -18,7 +18,8 @@ from tests.core.intake.conftest import FilesOfPractice
 from tests.core.intake.x12.conftest import PRACTICE, X12Files
 from tests.factories import NOW, add_user
 from tests.own_export import MAPPING, csv_file
-from tests.x12_files import GUIDES, PLAIN, claim_loop, sent_file
+from tests.remittances import clp, svc
+from tests.x12_files import GUIDES, PLAIN, claim_loop, interchange, remittance, sent_file
 
 CHECK = replace(AS_NEW, check_only=True)
 
@@ -64,7 +65,12 @@ def test_a_charge_in_a_closed_month_is_posted_on_the_first_open_day(x12: X12File
 
     late = x12.sent(claim_loop("A2"), name="late.837")
 
-    assert (x12.load(late).redated, str(x12.claim("A2").service_date)) == (2, "2026-01-02")
+    [checked] = x12.load(late, options=CHECK).redated
+    assert checked.sentence(is_done=False) == (
+        "2 new postings on 1 claim are dated in January 2026, which is closed. They will be posted on 02/01/2026. "
+        "Dates of service do not change."
+    )
+    assert (x12.load(late).redated, str(x12.claim("A2").service_date)) == ([checked], "2026-01-02")
     dates = "SELECT DISTINCT c.external_id, posted_on::text FROM posting JOIN claim c ON c.id = claim_id ORDER BY 1"
     assert x12.rows(dates) == [("A1", "2026-01-02"), ("A2", "2026-02-01")]
     assert x12.load(late).nothing_new
@@ -162,16 +168,45 @@ def test_a_claim_from_another_import_keeps_its_charge_patient_and_payer(x12: X12
 
     assert not any(done.added.values())
     assert set(done.differences.counts) == {"claim last edi on"}
-    assert (done.warnings[0].split(":")[0], x12.claim("184146026").billed) == (
-        "1 claim from another import with a different charge", 150_00
-    )  # fmt: skip
+    different = "1 claim from another import with a different charge: 184146026 ($150.00 here, $60.00 in the files)."
+    assert done.warnings == [f"{different} Nothing of it is imported."]
+    assert x12.claim("184146026").billed == 150_00
     after = x12.claim("184146027")
     assert (after.billed, after.patient_id, after.primary_payer_id) == (
         before.billed, before.patient_id, before.primary_payer_id
     )  # fmt: skip
-    assert x12.rows("SELECT count(*) FROM sent_claim") == [(2,)]
+    assert x12.rows("SELECT external_id FROM sent_claim JOIN claim c ON c.id = claim_id") == [("184146027",)]
     with transaction(x12.sessions) as session:
         assert import_csv(session, files.path, practice_name=PRACTICE, now=NOW).nothing_new
+
+
+def test_a_claim_of_an_own_export_gets_the_control_numbers_that_its_remittance_returns(x12: X12Files) -> None:
+    """An office that has its claims from its own export imports its 837 files, then the payers' answers."""
+    rows = [["V1", "P1", "Sample, Petra", "2026-01-02", "Example", 100, 0, 0, 0, 100, 0],
+            ["V2", "P1", "Sample, Petra", "2026-01-02", "Example", 99.99, 0, 0, 0, 99.99, 0]]  # fmt: skip
+    own = x12.write("own.csv", csv_file(rows).decode())
+    with transaction(x12.sessions) as session:
+        import_file(session, own, Mapping.of(MAPPING), practice_name=PRACTICE, now=NOW)
+    file = x12.sent(*(claim_loop(claim, ["100"], other="S") for claim in ("V1", "V2")))
+
+    checked = x12.load(file, options=CHECK)
+    done = x12.load(file, options=replace(AS_NEW, take_changes=True))
+
+    assert checked.x12 == done.x12 is not None
+    assert done.x12["sent"]["notes"] == [
+        "1 existing claim with new facts for matching its remittances.",
+        "1 claim from another import with equal charges, not posted again.",
+    ]
+    different = {"claim_id": "V2", "cents": 99_99, "file_cents": 100_00}
+    assert done.x12["sent"]["different"] == {"count": 1, "first": [different]}
+    assert (done.added["postings"], x12.claim("V1").billed, x12.claim("V2").billed) == (0, 100_00, 99_99)
+    assert (x12.claim("V1").secondary_payer_id is None, x12.claim("V2").secondary_payer_id) == (False, None)
+    line = svc("100", "70", "CO*45*30", code="HC:99211:25", control="V1L1")
+    era = interchange([remittance([clp("V1", "100", "70", line)], paid="70")])
+    x12.load(x12.write("era.835", PLAIN.write(era)))
+    assert x12.rows("SELECT outcome, reasons::text FROM remittance_claim") == [("posted", "[]")]
+    assert x12.claim("V1").insurance_due == 0
+    assert x12.load(file).nothing_new
 
 
 def test_files_of_another_kind_post_no_second_charge_on_a_claim(x12: X12Files, files: FilesOfPractice) -> None:

@@ -1,5 +1,6 @@
 """X12 files that cannot be imported are refused with the place and the fix. Public samples import to the cent."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,37 @@ def test_a_claim_with_a_fault_is_left_out_and_named_by_its_place(x12: X12Files) 
     assert charge.endswith("(claim $100.01, lines $100.00); ask the sender to correct it.")
     assert date.startswith("Not imported: 1 claim. claims.837, segment ")
     assert date.endswith("DTP03: the claim has no date of service; ask the sender to correct it.")
+
+
+def test_an_amount_in_an_unusual_form_is_read_with_a_warning_and_what_is_no_amount_is_held(x12: X12Files) -> None:
+    usual = {"B1": "80", "B2": "80.00", "B3": "80.5", "B4": ".5", "B5": "0.50", "B6": "0"}
+    unusual = {"C1": "080", "C2": "080.0", "C3": "80.", "C4": "80.0", "C5": "-0", "C6": "-0.00", "C7": "00"}
+    refused = {"D1": "+80", "D2": "8e1", "D3": "80.000", "D4": "1,000", "D5": "(80)", "D6": "100000000", "D7": "$80"}
+    read = {name: Decimal(text) for name, text in {**usual, **unusual}.items()}
+    claims = [
+        clp(name, "100", text, svc("100", text, f"CO*45*{100 - read.get(name, 0):.2f}", code="HC:99211:25"))
+        for name, text in {**usual, **unusual, **refused}.items()
+    ]
+    x12.load(x12.sent(*(claim_loop(claim[0].split("*")[1], ["0100.0"]) for claim in claims), name="odd.837"))
+    paid = remittance(claims, paid=str(sum(read.values())))
+
+    done = x12.load(x12.write("era.835", PLAIN.write(interchange([paid]))))
+
+    found = dict(x12.rows("SELECT claim_number, outcome || ' ' || reasons FROM remittance_claim"))
+    assert {found[name] for name in usual} == {"posted []"}
+    assert {found[name] for name in unusual} == {'warned ["unusual_amount"]'}
+    assert {found[name] for name in refused} == {'held ["bad_amount"]'}
+    for name, cents in read.items():
+        assert x12.claim(name).primary_paid == cents * 100, name
+    assert done.x12 is not None
+    [held, odd] = done.x12["files"][0]["transactions"][0]["faults"]
+    first, last = (1 + next(n for n, one in enumerate(paid) if one.startswith(f"CLP*{c}1*")) for c in "DC")
+    assert (held["count"], odd["count"]) == (14, 14)  # in CLP and SVC
+    assert held["sentence"].startswith(f"era.835, segment {first + 2}, CLP04: the value is not an amount in dollars")
+    assert odd["sentence"] == (
+        f"era.835, segment {last + 2}, CLP04: the amount has extra zeros, a point without decimals, or a minus sign "
+        "before zero; no fix is needed."
+    )
 
 
 def test_a_transaction_that_is_cut_off_does_not_stop_the_others(x12: X12Files) -> None:
