@@ -64,6 +64,8 @@ def set_hold(
     wanted = (hold, reason.strip() or None, until) if hold else (None, None, None)
     if (claim.hold, claim.hold_reason, claim.hold_until) == wanted:
         return claim
+    if claim.hold is Hold.LEGAL:
+        by.require(Action.EXCLUDE)  # whoever may exclude a patient or payer also ends a legal hold
     was = claim.hold
     claim.hold, claim.hold_reason, claim.hold_until = wanted
     claim.hold_by, claim.hold_at = (by.user_id, now) if hold else (None, None)
