@@ -256,7 +256,7 @@ def test_only_a_role_that_may_exclude_ends_a_legal_hold(practice: GivenPractice,
     practice.do(holds.set_hold, "C00001", Hold.LEGAL, by=practice.biller, now=NOW)
 
     for instead in (None, Hold.HOLD):
-        with pytest.raises(NotAllowed, match="administrator role"):
+        with pytest.raises(NotAllowed, match="Only an administrator"):
             practice.do(holds.set_hold, "C00001", instead, by=practice.biller, now=NOW)
     assert practice.read("C00001").hold is Hold.LEGAL
 
