@@ -18,7 +18,7 @@ from core.access.write_off_limits import LIMIT_COLUMNS
 from core.models.people import AuditEntry, Role, User
 from core.money import limit_from_json
 
-VOUCHED: Final = "user.vouched"
+_VOUCHED: Final = "user.vouched"
 
 
 class Grant(NamedTuple):
@@ -51,14 +51,14 @@ class Ties:
             .where(
                 AuditEntry.practice_id == practice_id,
                 AuditEntry.subject.in_(accounts),
-                AuditEntry.act.in_((*_GRANTS, VOUCHED)),
+                AuditEntry.act.in_((*_GRANTS, _VOUCHED)),
             )
             .order_by(AuditEntry.id)
         )
         found: list[Grant] = []
         for entry in session.scalars(entries):
             account = int(entry.subject.removeprefix("user:"))
-            if entry.act == VOUCHED:
+            if entry.act == _VOUCHED:
                 found = [grant for grant in found if grant.account != account]
             elif entry.user_id is not None and _GRANTS[entry.act](entry.facts):
                 may_approve = entry.act in _MAKES_APPROVER and _approves_only_now(entry)

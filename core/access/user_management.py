@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.access import audit, authorize, users, write_off_limits
 from core.access.permissions import Action, Actor
-from core.access.ties import VOUCHED, Grant, Ties
+from core.access.ties import Grant, Ties
 from core.errors import NotAllowed, NotFound
 from core.models.people import ApiToken, Role, User, UserSession
 
@@ -158,7 +158,7 @@ def reactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -
 
 
 def vouch(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -> User:
-    """Vouch that the account belongs to a person of its own, so that no user controls it any more.
+    """Vouch that the account belongs to a person of its own, so that no user controls it.
 
     Repeating changes nothing. Raise `NotIndependent` if `by` controls the account, or is controlled by a user who does.
     """
@@ -168,7 +168,7 @@ def vouch(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -> Use
     if by.user_id in controllers or by.user_id in ties.controlled_by(controllers):
         raise NotIndependent
     if controllers:
-        audit.record(session, VOUCHED, user, by=by, now=now)
+        audit.record(session, "user.vouched", user, by=by, now=now)
     return user
 
 

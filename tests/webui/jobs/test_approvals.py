@@ -15,6 +15,11 @@ from tests.webui.conftest import Browser, Clock
 
 OPEN = Callable[[Actor], Browser]
 
+NO_APPROVER = (
+    "No user can approve it yet. An administrator can give a user the approver role, "
+    "or vouch for an approver’s account."
+)
+
 
 @pytest.fixture
 def previewed(practice: GivenPractice) -> JobKey:
@@ -109,9 +114,7 @@ def test_a_reversed_job_that_still_counts_toward_the_daily_limit_is_named_on_eac
 
 
 def test_the_preview_shows_what_to_do_if_no_user_can_approve_the_job(biller: Browser, previewed: JobKey) -> None:
-    assert "No user can approve it yet. An administrator can give a user the approver role." in biller.says(
-        address_of(previewed)
-    )
+    assert NO_APPROVER in biller.says(address_of(previewed))
 
 
 def test_the_preview_names_the_other_jobs_of_the_day_that_count_toward_the_limit(
@@ -213,9 +216,7 @@ def test_a_requester_cannot_approve_their_own_job(
     practice.confirm(own, by=admin.actor)
 
     assert f"{address_of(own)}/approve" not in admin.forms(address_of(own))
-    assert "No user can approve it yet. An administrator can give a user the approver role." in admin.says(
-        address_of(own)
-    )
+    assert NO_APPROVER in admin.says(address_of(own))
     shown = admin.says("/approvals")
     assert "Approvals 1" in shown
     assert "Your jobs that need approval" in shown
@@ -238,7 +239,7 @@ def test_a_job_runs_after_another_user_confirms_the_approval(
     assert biller.status_of(awaiting) == "Completed"
     assert "Confirmed by biller, 11/23/2026" in shown
     assert "Approved by ruth, 11/23/2026" in shown
-    assert "Over a limit Over the practice's per-claim limit: $30.00 (limit $25.00" in shown
+    assert "Needed approval Over the practice's per-claim limit: $30.00 (limit $25.00" in shown
     certificate = biller.says(f"{address_of(awaiting)}/certificate")
     assert "Approved ruth, 11/23/2026" in certificate
     jobs_page = biller.says("/jobs")
