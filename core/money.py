@@ -86,3 +86,8 @@ def format_limit(cents: int) -> str:
 def limit_as_json(cents: int) -> int | str:
     """Return a limit for programs: cents, or "unlimited"."""
     return UNLIMITED_WORD if cents >= UNLIMITED else cents
+
+
+def limit_from_json(limit: int | str) -> int:
+    """Return in cents what `limit_as_json` made."""
+    return UNLIMITED if limit == UNLIMITED_WORD else int(limit)

@@ -1,4 +1,4 @@
-"""Manage the users of a practice as an administrator: add, role, limits, deactivate, reactivate.
+"""Manage the users of a practice as an administrator: add, role, limits, deactivate, reactivate, vouch.
 
 Users cannot do any of this to themselves. So a practice always keeps an administrator.
 """
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.access import audit, authorize, users, write_off_limits
 from core.access.permissions import Action, Actor
+from core.access.ties import Grant, Ties
 from core.errors import NotAllowed, NotFound
 from core.models.people import ApiToken, Role, User, UserSession
 
@@ -23,6 +24,15 @@ class OwnAccount(NotAllowed):
     """You can't change your own role or limits, or deactivate yourself. Another administrator can."""
 
     code = "own_account"
+
+
+class NotIndependent(NotAllowed):
+    """You or a user who controls your account added or changed this account, so an independent one must vouch for it.
+
+    An administrator is independent if the account was added on the server with `settle user add`.
+    """
+
+    code = "not_independent"
 
 
 def list_users(session: Session, by: Actor) -> Sequence[User]:
@@ -58,6 +68,14 @@ def count_sessions_and_tokens(session: Session, user: User) -> tuple[int, int]:
         select(func.count()).select_from(ApiToken).where(ApiToken.user_id == user.id, ApiToken.revoked_at.is_(None))
     )
     return session.scalars(browsers).one(), session.scalars(tokens).one()
+
+
+def grants_of(session: Session, user: User) -> list[tuple[Grant, str]]:
+    """Return the acts that tie the account to a user who controls it, oldest first, each with that user's name."""
+    grants = Ties.read(session, user.practice_id).grants_of(user.id)
+    named = select(User.id, User.name).where(User.id.in_({grant.by for grant in grants}))
+    names = dict(session.execute(named).all())
+    return [(grant, names[grant.by]) for grant in grants]
 
 
 def add(
@@ -136,6 +154,21 @@ def reactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -
         session.execute(delete(UserSession).where(UserSession.user_id == user.id))
         user.active = True
         audit.record(session, "user.reactivated", user, by=by, now=now)
+    return user
+
+
+def vouch(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -> User:
+    """Vouch that the account belongs to a person of its own, so that no user controls it.
+
+    Repeating changes nothing. Raise `NotIndependent` if `by` controls the account, or is controlled by a user who does.
+    """
+    user = _lock_user(session, user_id, by)
+    ties = Ties.read(session, by.practice_id)
+    controllers = ties.controllers_of(user.id)
+    if by.user_id in controllers or by.user_id in ties.controlled_by(controllers):
+        raise NotIndependent
+    if controllers:
+        audit.record(session, "user.vouched", user, by=by, now=now)
     return user
 
 

@@ -1,8 +1,10 @@
 """Change the approval limits of a practice or a user."""
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from core.money import checked_limit, limit_as_json
+
+LIMIT_COLUMNS: Final = ("claim_limit_cents", "job_limit_cents")
 
 
 class HasLimits(Protocol):
@@ -15,7 +17,7 @@ class HasLimits(Protocol):
 def change_limits(limited: HasLimits, *, claim_cents: int | None, job_cents: int | None) -> dict[str, Any]:
     """Set the limits given. Return the old and new values for the audit. Raise `BadLimitAmount`."""
     changed: dict[str, Any] = {}
-    for column, cents in (("claim_limit_cents", claim_cents), ("job_limit_cents", job_cents)):
+    for column, cents in zip(LIMIT_COLUMNS, (claim_cents, job_cents), strict=True):
         if cents is not None and getattr(limited, column) != checked_limit(cents):
             changed[column] = {"from": limit_as_json(getattr(limited, column)), "to": limit_as_json(cents)}
             setattr(limited, column, cents)

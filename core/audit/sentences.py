@@ -102,6 +102,7 @@ ACT_SENTENCES: Final = {
     "user.sign_in_failed": "A sign-in as {it} failed",
     "user.signed_in": "Signed in",
     "user.signed_out": "Signed out",
+    "user.vouched": "Vouched for {it}",
     "view.changed": "Changed the shared {it} of the feed",
     "view.deleted": "Deleted the shared {it} of the feed",
     "view.shared": "Shared {it} of the feed",
@@ -130,7 +131,7 @@ _LABELS: Final = {
     "user_id": "user",
     "schedule": "by schedule",
     "settled": "succeeded",  # in a reversal, claims are reversed, not settled
-    "over": "over a limit",
+    "over": "needs approval",
     "include": "overridden rules",
 }
 _ROLES: Final = {role.value: word for role, word in ROLE_WORDS.items()}

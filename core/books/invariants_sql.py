@@ -225,8 +225,8 @@ INVARIANTS: Final[dict[str, Invariant]] = {
               )""",
     ),
     "jobs_of_one_day_were_added_up": Invariant(
-        "a job that, together with the same user's earlier jobs on that day, writes off more than the limit per job "
-        "was approved by another user",
+        "a job that, together with the same user's earlier jobs on that day or in the 24 hours before, writes off more "
+        "than the limit per job was approved by another user",
         f"""SELECT {_JOB} FROM (
                 SELECT j.*, CASE WHEN j.schedule_id IS NULL THEN j.confirmed_by ELSE j.requested_by END AS answers,
                        (j.preview->>'insurance_cents')::bigint + (j.preview->>'patient_cents')::bigint AS cents,
@@ -239,9 +239,14 @@ INVARIANTS: Final[dict[str, Invariant]] = {
                        ELSE (o.preview->>'insurance_cents')::bigint + (o.preview->>'patient_cents')::bigint
                        END) AS cents
                 FROM settle_job o
-                WHERE o.practice_id = j.practice_id AND o.kind = 'settle' AND o.as_of = j.as_of
+                WHERE o.practice_id = j.practice_id AND o.kind = 'settle'
                   AND o.approval_requested_at IS NULL AND o.confirmed_at < j.confirmed_at
-                  AND (o.run_date IS NULL) = (j.run_date IS NULL)
+                  -- Jobs of earlier versions have no sum_hours. They were added up by calendar day.
+                  AND CASE WHEN j.limits ? 'sum_hours'
+                        THEN o.confirmed_at > j.confirmed_at - (j.limits->>'sum_hours')::int * interval '1 hour'
+                          AND (o.schedule_id IS DISTINCT FROM coalesce(j.schedule_id, 0)
+                            OR o.run_date IS NOT DISTINCT FROM j.run_date)
+                        ELSE o.as_of = j.as_of AND (o.run_date IS NULL) = (j.run_date IS NULL) END
                   AND CASE WHEN o.schedule_id IS NULL THEN o.confirmed_by ELSE o.requested_by END = j.answers
             ) others ON true
             WHERE j.cents > 0 AND j.cents + others.cents > j.most

@@ -13,7 +13,7 @@ from core import reading
 from core.access import audit
 from core.access.permissions import Action, Actor
 from core.claims import locks, lookup
-from core.errors import BadInput
+from core.errors import BadInput, NotAllowed
 from core.models.claims import Claim, Hold
 from core.models.people import User
 from core.models.practices import Patient, Practice
@@ -28,6 +28,12 @@ class BadHold(BadInput):
     """The hold is not valid."""
 
     code = "bad_hold"
+
+
+class LegalHold(NotAllowed):
+    """Only an administrator can change or release a legal hold."""
+
+    code = "legal_hold"
 
 
 class HeldClaim(NamedTuple):
@@ -55,7 +61,7 @@ def set_hold(
 ) -> Claim:
     """Put the claim (by its number) on hold through the day `until`, or release it (None). Repeating changes nothing.
 
-    Raise `NotFound`, `NotAllowed`, `ClaimBusy`, and `BadHold` naming each fault.
+    Raise `NotFound`, `NotAllowed`, `LegalHold`, `ClaimBusy`, and `BadHold` naming each fault.
     """
     by.require(Action.HOLD)
     today = practice_days.today(session.get_one(Practice, by.practice_id), now=now)
@@ -64,6 +70,9 @@ def set_hold(
     wanted = (hold, reason.strip() or None, until) if hold else (None, None, None)
     if (claim.hold, claim.hold_reason, claim.hold_until) == wanted:
         return claim
+    is_current = claim.hold_until is None or claim.hold_until >= today
+    if claim.hold is Hold.LEGAL and is_current and not may_change(by, claim.hold):
+        raise LegalHold
     was = claim.hold
     claim.hold, claim.hold_reason, claim.hold_until = wanted
     claim.hold_by, claim.hold_at = (by.user_id, now) if hold else (None, None)
@@ -72,6 +81,11 @@ def set_hold(
     audit.record(session, "claim.held" if hold else "claim.released", claim, by=by, now=now, **facts)
     session.flush()
     return claim
+
+
+def may_change(by: Actor, hold: Hold) -> bool:
+    """Return whether the user may change or release a hold of this kind. A legal hold is like an exclusion."""
+    return by.may(Action.HOLD) and (hold is not Hold.LEGAL or by.may(Action.EXCLUDE))
 
 
 def hold_of_claim(session: Session, practice_id: int, claim_id: str, *, today: dt.date) -> HeldClaim | None:

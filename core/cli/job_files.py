@@ -98,7 +98,7 @@ def _approval(found: dict[str, Any], zone: ZoneInfo) -> list[tuple[str, str]]:
     if found["approved_at"] is None:
         return []
     by = ("Approved by", f"{found['approved_by']}, {_moment(found['approved_at'], zone)}")
-    return [by, *(("Over a limit", one["sentence"]) for one in found["over"])]
+    return [by, *(("Needed approval", one["sentence"]) for one in found["over"])]
 
 
 def _changes_since(since: dict[str, Any] | None) -> list[tuple[str, str]]:

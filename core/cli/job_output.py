@@ -29,7 +29,7 @@ def format_preview(job: dict[str, Any]) -> str:
         lines.append(f"  {job['changed_words']}")
     if job["over"]:
         when = "It needs" if job["status"] == "awaiting_approval" else "After CONFIRM, it needs"
-        lines.append(f"  {when} another user's approval, because it is over a limit:")
+        lines.append(f"  {when} another user's approval:")
         lines += [f"    {one['sentence']}" for one in job["over"]]
     return "\n".join(lines)
 

@@ -16,7 +16,7 @@ def describe_status(job: dict[str, Any]) -> str:
     """Return the job's status after a command. If it needs approval, say why."""
     lines = [f"Job {job['id']} is {job['status_words']}."]
     if job["status"] == "awaiting_approval":
-        lines.append("It needs approval from another user, an approver or administrator, because it is over a limit:")
+        lines.append("It needs approval from another user, an approver or administrator:")
         lines += [f"  {one['sentence']}" for one in job["over"]]
     return "\n".join(lines)
 
@@ -35,7 +35,7 @@ def _describe_name(job: dict[str, Any]) -> str:
     "asks at a terminal and fails in a script.",
 )
 def confirm(api: Api, job: int, confirmation: str | None, name: str | None, cost_share_reason: str | None) -> Any:
-    """Confirm a previewed job and run it. A job over a limit waits for approval before it runs."""
+    """Confirm a previewed job and run it. A job that needs approval waits for it."""
     found = api.get(f"/settle-jobs/{job}")
     for line in setting_lines(found):
         click.echo(line, err=True)

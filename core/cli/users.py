@@ -16,7 +16,7 @@ from core.money import limit_as_json, parse_limit
 _email_argument = click.argument("email")
 _which_argument = click.argument("which", type=click.Choice(["claim", "job"]))
 _amount_argument = click.argument("amount", metavar="AMOUNT|unlimited")
-_NOT_RETROACTIVE: Final = "Existing previews keep their old limits."
+_NOT_RETROACTIVE: Final = "Existing previews keep their old limits. A raised limit applies after 24 hours."
 
 
 def _money(limits: dict[str, Any]) -> str:
@@ -79,6 +79,13 @@ _add_user_command(
     "reactivate",
     "Reactivate a user. Their tokens stay revoked.",
     lambda one: f"{one['email']} can sign in again. Their API tokens stay revoked.",
+)
+
+_add_user_command(
+    "vouch",
+    "Vouch that an account belongs to a person of its own.\n\nThe account can then approve jobs of the user who added "
+    "or changed it. You must be independent of that user.",
+    lambda one: f"You vouched for {one['email']}. No user controls this account.",
 )
 
 

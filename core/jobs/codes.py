@@ -47,9 +47,19 @@ LIMIT_SENTENCES: Final = {
     "over_job_limit": "Over the practice's per-job limit",
     "over_user_claim_limit": f"Over {ANY_USER} own per-claim limit",
     "over_user_job_limit": f"Over {ANY_USER} own per-job limit",
-    "over_day_limit": f"Over the per-job limit when added to {ANY_USER} other jobs that day",
+    "over_day_limit": f"Over the per-job limit when added to {ANY_USER} other jobs and adjustments in 24 hours",
     "over_cap_claims": "Over the schedule's claim cap",
     "over_cap_amount": "Over the schedule's dollar cap",
+    "loosened_rule": "A rule or setting was loosened less than 24 hours before CONFIRM",
+    "reverses_approved_job": "Reverses a job that needed approval",
+}
+LOOSENED_WORDS: Final = {
+    "appeal_window.changed": "appeal window",
+    "recent_payment_window.changed": "recent-payment window",
+    "small_balance_limit.changed": "small-balance limit",
+    "statement_rules.changed": "statement rules",
+    "time_zone.changed": "time zone",
+    "write_off_setting.changed": "Balance Writeoff setting",
 }
 
 

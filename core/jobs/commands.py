@@ -80,7 +80,7 @@ def confirm(
     require_still_allowed(session, job, by, Action.CONFIRM_JOB)
     if name is not None:
         naming.set_name(session, job, name, by=by, now=now)
-    job.limits = limits.for_confirmer(session, job, by.user_id)
+    job.limits = limits.for_confirmer(session, job, by.user_id, now=now)
     job.confirmed_by = by.user_id
     return decide.confirm_or_request_approval(session, job, now=now)
 

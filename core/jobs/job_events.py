@@ -137,7 +137,7 @@ def _record(
         if about is not None:
             # The schedule's own report goes out by e-mail when its job ends or halts.
             by_mail = about in (NoticeKind.APPROVAL, NoticeKind.EXPIRES) or not _has_report(session, job)
-            to, job_id = _readers(session, kind, job), job.id
+            to, job_id = _readers(session, kind, job, now=now), job.id
             notify(session, event_id, about, to, practice_id=job.practice_id, job_id=job_id, now=now, by_mail=by_mail)
 
 
@@ -147,10 +147,10 @@ def _has_report(session: Session, job: SettleJob) -> bool:
     return job.schedule_id is not None and bool(session.scalars(runs.limit(1)).first())
 
 
-def _readers(session: Session, kind: EventKind, job: SettleJob) -> Collection[int]:
+def _readers(session: Session, kind: EventKind, job: SettleJob, *, now: dt.datetime) -> Collection[int]:
     readers: set[int] = set()
     if kind in (EventKind.APPROVAL_REQUESTED, EventKind.APPROVAL_EXPIRES):
-        readers |= {user.id for user in session.scalars(requesters.approvers(job))}
+        readers |= {user.id for user in requesters.approvers(session, job, now=now)}
     if kind is not EventKind.APPROVAL_REQUESTED:
         readers |= requesters.requester_ids(job)
     return readers

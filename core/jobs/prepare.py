@@ -37,7 +37,7 @@ def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: in
     job.setting = practice.write_off
     job.provider_settings = freezing.provider_settings(session, key.practice_id)
     job.rule_values = terms.numbers_of(practice)
-    job.limits = {**job.limits, **limits.for_users(session, practice, requesters.requester_ids(job))}
+    job.limits = {**job.limits, **limits.for_users(session, practice, requesters.requester_ids(job), now=now)}
     # The posting date stays as requested. The rules apply as of the preview date.
     job.as_of = practice_days.today(practice, now=now)
     if job.kind is JobKind.REVERSE:

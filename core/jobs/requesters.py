@@ -2,14 +2,50 @@
 
 They are often the same user. The requester of a scheduled run is the schedule's owner. For "run now",
 the user who started the run is a requester too. The user who created the schedule is not a requester, but may not
-approve its jobs either.
+approve its jobs either. The same holds for an account that one of these users controls (`core.access.ties`), and for
+an account that became an approver less than 24 hours ago.
 """
 
-from sqlalchemy import ColumnElement, Select, case, or_, select
+import datetime as dt
+from typing import Final
+
+from sqlalchemy import ColumnElement, and_, case, false, or_, select
+from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, roles_allowing
+from core.access.ties import Grant, Ties
+from core.errors import NotAllowed
 from core.models.jobs import SettleJob
 from core.models.people import User
+
+_GRANT_WORDS: Final = {
+    "user.added": "added your account",
+    "user.limits_changed": "raised the limits of your account",
+    "user.password_link": "made a password link for your account",
+    "user.reactivated": "reactivated your account",
+    "user.role_changed": "changed the role of your account",
+}
+
+
+class OwnJob(NotAllowed):
+    """You requested this job, so another user must approve it."""
+
+    code = "own_job"
+
+
+class ControlledAccount(NotAllowed):
+    """A requester of this job controls your account, so another user must approve it."""
+
+    code = "controlled_account"
+
+
+class NewApprover(NotAllowed):
+    """You became an approver less than 24 hours ago.
+
+    You can approve jobs after 24 hours, or once another administrator vouches for your account.
+    """
+
+    code = "new_approver"
 
 
 def requester_ids(job: SettleJob) -> frozenset[int]:
@@ -22,24 +58,65 @@ def requested_by(user_id: int) -> ColumnElement[bool]:
     return or_(SettleJob.requested_by == user_id, SettleJob.confirmed_by.is_not_distinct_from(user_id))
 
 
-def cannot_approve(job: SettleJob) -> frozenset[int]:
-    """Return the users who may not approve the job: its requesters, and the user who created its schedule."""
-    return requester_ids(job) | {job.schedule_created_by or job.requested_by}
+def is_own(job: SettleJob, user_id: int) -> bool:
+    """Return whether the user requested the job or created its schedule."""
+    return user_id in _interested(job)
 
 
-def cannot_be_approved_by(user_id: int) -> ColumnElement[bool]:
-    """Return, as SQL, whether this user may not approve the job."""
-    return or_(requested_by(user_id), SettleJob.schedule_created_by.is_not_distinct_from(user_id))
+def why_not_approve(session: Session, job: SettleJob, user_id: int, *, now: dt.datetime) -> NotAllowed | None:
+    """Return the refusal that the user gets who would approve the job, or None. The role is checked elsewhere."""
+    if user_id in requester_ids(job):
+        return OwnJob()
+    if user_id == job.schedule_created_by:
+        return OwnJob("You created this job's schedule, so another user must approve it.")
+    ties = Ties.read(session, job.practice_id)
+    if (tie := ties.controlled_by(_interested(job)).get(user_id)) is not None:
+        return ControlledAccount(_describe(session, job, tie))
+    return NewApprover() if ties.approves_from(user_id, now=now) else None
 
 
-def approvers(job: SettleJob, *, confirmer: int | None = None) -> Select[User]:
-    """Return, as SQL, the users who may approve the job. For a preview, assume that `confirmer` confirms it."""
-    return select(User).where(
+def _describe(session: Session, job: SettleJob, tie: Grant) -> str:
+    by = session.get_one(User, tie.by).name
+    if tie.by in requester_ids(job):
+        because = f"{by} requested this job and {_GRANT_WORDS[tie.act]}"
+    elif tie.by == job.schedule_created_by:
+        because = f"{by} created this job's schedule and {_GRANT_WORDS[tie.act]}"
+    else:
+        because = f"A requester of this job controls your account through the account of {by}"
+    return f"{because}, so another user must approve it. An independent administrator can vouch for your account."
+
+
+def may_be_approved_by(session: Session, practice_id: int, user_id: int, *, now: dt.datetime) -> ColumnElement[bool]:
+    """Return, as SQL, whether this user may approve the job. The role is checked elsewhere."""
+    ties = Ties.read(session, practice_id)
+    if ties.approves_from(user_id, now=now):
+        return false()
+    these = {user_id, *ties.controllers_of(user_id)}
+    columns = (SettleJob.requested_by, SettleJob.confirmed_by, SettleJob.schedule_created_by)
+    return and_(*(or_(column.is_(None), column.not_in(these)) for column in columns))
+
+
+def approvers(session: Session, job: SettleJob, *, confirmer: int | None = None, now: dt.datetime) -> list[User]:
+    """Return the users who may approve the job, by name. For a preview, assume that `confirmer` confirms it."""
+    interested = _interested(job) | {confirmer or job.requested_by}
+    people = select(User).where(
         User.practice_id == job.practice_id,
         User.active,
         User.role.in_(roles_allowing(Action.APPROVE_JOB)),
-        User.id.not_in(cannot_approve(job) | {confirmer or job.requested_by}),
+        User.id.not_in(interested),
     )
+    ties = Ties.read(session, job.practice_id)
+    controlled = ties.controlled_by(interested)
+    return [
+        user
+        for user in session.scalars(people.order_by(User.name, User.id))
+        if user.id not in controlled and not ties.approves_from(user.id, now=now)
+    ]
+
+
+def _interested(job: SettleJob) -> frozenset[int]:
+    """Return the requesters and the user who created the job's schedule."""
+    return requester_ids(job) | {job.schedule_created_by or job.requested_by}
 
 
 def accountable_user(job: SettleJob) -> int:

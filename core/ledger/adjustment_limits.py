@@ -7,12 +7,15 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from core.access import recent_changes
 from core.access.permissions import Actor
+from core.access.recent_changes import WINDOW
 from core.errors import Refusal
 from core.ledger import write_offs
+from core.ledger.entry_postings import SOURCE
 from core.models.claims import Claim
 from core.models.ledger import Posting, PostingKind
-from core.models.people import User
+from core.models.people import AuditEntry, User
 from core.models.practices import Practice
 from core.money import format_cents
 from core.practices import practice_days, practice_queries
@@ -32,11 +35,12 @@ class AdjustmentLimit(NamedTuple):
     is_own: bool  # the user's own limit; otherwise the practice's
 
 
-def limit_for_user(session: Session, by: Actor) -> AdjustmentLimit:
-    """Return the stricter of the practice's limit and the user's own."""
+def limit_for_user(session: Session, by: Actor, *, now: dt.datetime) -> AdjustmentLimit:
+    """Return the stricter of the practice's limit and the user's own, as of the last 24 hours."""
     practice = practice_queries.find(session, by.practice_id)
-    own = session.get_one(User, by.user_id).claim_limit_cents
-    return AdjustmentLimit(min(own, practice.claim_limit_cents), own <= practice.claim_limit_cents)
+    of_practice = recent_changes.limits_in_effect(session, practice, now=now).claim_cents
+    own = recent_changes.limits_in_effect(session, session.get_one(User, by.user_id), now=now).claim_cents
+    return AdjustmentLimit(min(own, of_practice), own <= of_practice)
 
 
 def adjusted_by_user_today(practice: Practice, by: Actor, *, now: dt.datetime) -> tuple[Any, ...]:
@@ -53,9 +57,33 @@ def adjusted_by_user_today(practice: Practice, by: Actor, *, now: dt.datetime) -
     )
 
 
+def adjusted_by_hand(session: Session, practice_id: int, user_id: int, *, now: dt.datetime) -> int:
+    """Return the cents that the user's adjustments by hand took off balances since 24 hours before `now`.
+
+    Voided ones do not count. The audit names the claims, because no index leads from a user to postings.
+    """
+    since = now - WINDOW
+    posted = select(func.substr(AuditEntry.subject, len("claim:") + 1)).where(
+        AuditEntry.practice_id == practice_id, AuditEntry.user_id == user_id, AuditEntry.act == "claim.posted",
+        AuditEntry.at > since,
+    )  # fmt: skip
+    claims = select(Claim.id).where(Claim.practice_id == practice_id, Claim.external_id.in_(posted))
+    by_hand = (
+        Posting.practice_id == practice_id,
+        Posting.claim_id.in_(claims),
+        Posting.source == SOURCE,
+        Posting.user_id == user_id,
+        Posting.kind == PostingKind.ADJUSTMENT,
+        Posting.amount_cents < 0,
+        Posting.created_at > since,
+        ~write_offs.is_reversed(),
+    )
+    return int(session.scalars(select(func.coalesce(func.sum(-Posting.amount_cents), 0)).where(*by_hand)).one())
+
+
 def check(session: Session, practice: Practice, claim: Claim, cents: int, *, by: Actor, now: dt.datetime) -> None:
     """Check that `by` may lower the locked claim's balance by `cents` more. Raise `AdjustmentOverLimit`."""
-    limit = limit_for_user(session, by)
+    limit = limit_for_user(session, by, now=now)
     day = adjusted_by_user_today(practice, by, now=now)
     sums = select(func.coalesce(func.sum(-Posting.amount_cents), 0)).where(*day, Posting.claim_id == claim.id)
     total = cents + int(session.scalars(sums).one())
@@ -63,9 +91,9 @@ def check(session: Session, practice: Practice, claim: Claim, cents: int, *, by:
         raise AdjustmentOverLimit(f"{describe(total, limit)[0].upper()}{describe(total, limit)[1:]}.")
 
 
-def check_void(session: Session, cents: int, *, by: Actor) -> None:
+def check_void(session: Session, cents: int, *, by: Actor, now: dt.datetime) -> None:
     """Check that `by` may void an adjustment of `cents`: it is within their limit. Raise `AdjustmentOverLimit`."""
-    limit = limit_for_user(session, by)
+    limit = limit_for_user(session, by, now=now)
     if cents > limit.cents:
         raise AdjustmentOverLimit(
             f"This adjustment of {format_cents(cents)} exceeds {_whose(limit)} of {format_cents(limit.cents)}. Ask a "

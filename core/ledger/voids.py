@@ -71,7 +71,7 @@ def void(
 
     ids = entry_postings.find_repeated(session, practice.id, source_id, rows, note=asked.note, dated=dated)
     if not ids:
-        _check(session, practice, claims, legs, by=by)
+        _check(session, practice, claims, legs, by=by, now=now)
         today = practice_days.today(practice, now=now)
         day = entry_postings.lock_date_after(session, practice, asked.posted_on, earliest=earliest, today=today)
         ids = entry_postings.insert_rows(
@@ -137,10 +137,11 @@ def _check(
     legs: list[Posting],
     *,
     by: Actor,
+    now: dt.datetime,
 ) -> None:
     these = select(Posting.id).where(Posting.practice_id == practice.id, Posting.id.in_([leg.id for leg in legs]))
     of_claims = Posting.claim_id.in_([claim.id for claim in claims.values()])
     if session.scalars(these.where(of_claims, write_offs.is_reversed())).first() is not None:
         raise AlreadyVoided
     if legs[0].kind is PostingKind.ADJUSTMENT:
-        adjustment_limits.check_void(session, -legs[0].amount_cents, by=by)
+        adjustment_limits.check_void(session, -legs[0].amount_cents, by=by, now=now)

@@ -62,9 +62,10 @@ def set_for_practice(
     before = practice.write_off
     if before == setting and practice.write_off_chosen:
         return
+    first = {} if practice.write_off_chosen else {"first_choice": True}
     chosen = {"write_off": setting, "write_off_chosen": True, **_change_columns(by, now)}
     session.execute(update(Practice).where(Practice.id == practice_id).values(chosen))
-    audit.record(session, _ACT, practice, by=by, now=now, **{"from": before, "to": setting})
+    audit.record(session, _ACT, practice, by=by, now=now, **{"from": before, "to": setting}, **first)
 
 
 def set_for_provider(

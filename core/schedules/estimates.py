@@ -86,7 +86,7 @@ def estimate_request(session: Session, request: ScheduleRequest, *, by: Actor, n
 def _estimate(
     session: Session, practice: Practice, schedule: Schedule, as_of: dt.date, begins: dt.datetime
 ) -> RunEstimate:
-    job = _unsaved_job(session, practice, schedule, as_of)
+    job = _unsaved_job(session, practice, schedule, as_of, begins)
     selected = Matching(filter=schedule.filter)
     judged = preview_items.verdicts(job, selected, terms=create_preview.rule_terms(session, job)).c
     cents = judged.insurance_cents + judged.patient_cents
@@ -143,9 +143,11 @@ def _exceeded_claim_limits(limits_: Limits, settles: Sequence[Row[Any]]) -> list
     return [code for code, name in limits.PER_CLAIM_LIMITS.items() if largest > limits_[name]]
 
 
-def _unsaved_job(session: Session, practice: Practice, schedule: Schedule, as_of: dt.date) -> SettleJob:
+def _unsaved_job(
+    session: Session, practice: Practice, schedule: Schedule, as_of: dt.date, begins: dt.datetime
+) -> SettleJob:
     """Return the job that the run would create. It is never added to the session."""
-    of_owner = limits.for_users(session, practice, [schedule.owner_id])
+    of_owner = limits.for_users(session, practice, [schedule.owner_id], now=begins)
     return SettleJob(
         practice_id=practice.id,
         id=0,

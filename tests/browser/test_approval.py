@@ -50,7 +50,7 @@ def test_one_user_confirms_and_another_approves_the_same_preview(
     requester.get_by_label("Type CONFIRM, in capitals, to continue").fill("CONFIRM")
     requester.get_by_role("button", name="Request approval to settle 3 claims").click()
     expect(requester.locator("#job-status")).to_have_text("Awaiting approval")
-    expect(requester.get_by_text("This job needs another user’s approval, because it is over a limit.")).to_be_visible()
+    expect(requester.get_by_text("This job needs another user’s approval.")).to_be_visible()
     expect(requester.get_by_role("button", name="Approve")).to_have_count(0)
     look(requester)
 

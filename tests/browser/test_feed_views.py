@@ -217,7 +217,11 @@ def test_a_name_is_in_no_address_and_back_paging_and_sorting_keep_it(feed: Page)
 
 def test_a_box_checked_while_the_scripts_load_is_selected(feed: Page) -> None:
     held: list[Route] = []
-    feed.route("**/static/feed.js*", lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    feed.route("**/static/feed.js*", hold)
     with feed.expect_request("**/static/feed.js*"):
         feed.get_by_role("link", name="Claim ID").click()
     box = feed.locator("#rows input").nth(1)

@@ -163,7 +163,7 @@ def test_the_facts_of_an_act_are_shown_in_words() -> None:
         ("to", "biller"),
         ("outcome", "no claim matched"),
         (
-            "over a limit",
+            "needs approval",
             "over the practice's per-claim limit; over the practice's per-job limit",
         ),
         ("because", "a user changed the schedule's days or time before the run started"),

@@ -68,7 +68,7 @@ RIGHTS = {
     Action.CLOSE_MONTH: "POST /months/2026-11/close   POST /months/2026-10/reopen",
     Action.MANAGE_USERS: """
         GET /users   POST /users   GET /users/1   POST /users/1/role   POST /users/1/limits
-        POST /users/1/deactivate   POST /users/1/reactivate
+        POST /users/1/deactivate   POST /users/1/reactivate   POST /users/1/vouch
     """,
     Action.CHANGE_SETTING: """
         POST /settings/write-off   POST /settings/write-off/provider   POST /settings/time-zone
@@ -138,7 +138,7 @@ API_RIGHTS = {
     Action.CLOSE_MONTH: "POST /periods/2026-11/close   POST /periods/2026-10/reopen",
     Action.MANAGE_USERS: """
         GET /users   POST /users   GET /users/1   PUT /users/1/role   PUT /users/1/limits   PATCH /users/1/limits
-        POST /users/1/deactivate   POST /users/1/reactivate
+        POST /users/1/deactivate   POST /users/1/reactivate   POST /users/1/vouch
     """,
     Action.CHANGE_SETTING: """
         PUT /limits   PATCH /limits   PATCH /rule-limits   PUT /practice/time-zone

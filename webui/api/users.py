@@ -179,14 +179,20 @@ def change_role(path: UserPath, body: NewRole) -> Response:
 @api.put("/users/<user_id>/limits", **_ANSWERS)
 @requires(Action.MANAGE_USERS)
 def set_user_limits(path: UserPath, body: NewLimits) -> Response:
-    """Set another user's limits. Existing previews keep their old limits. You can't set your own limits."""
+    """Set another user's limits. A raised limit applies after 24 hours. You can't set your own limits.
+
+    Existing previews keep their old limits.
+    """
     return _run_command(user_management.set_limits, path, **body.cents())
 
 
 @api.patch("/users/<user_id>/limits", **_ANSWERS)
 @requires(Action.MANAGE_USERS)
 def change_user_limits(path: UserPath, body: SomeLimits) -> Response:
-    """Change one or both limits for another user. Existing previews keep their old limits."""
+    """Change one or both limits for another user. A raised limit applies after 24 hours.
+
+    Existing previews keep their old limits.
+    """
     return _run_command(user_management.set_limits, path, **body.cents())
 
 
@@ -195,6 +201,16 @@ def change_user_limits(path: UserPath, body: SomeLimits) -> Response:
 def deactivate_user(path: UserPath) -> Response:
     """Deactivate another user: sign out their browsers and revoke their tokens."""
     return _run_command(user_management.deactivate, path)
+
+
+@api.post("/users/<user_id>/vouch", **_ANSWERS)
+@requires(Action.MANAGE_USERS)
+def vouch_for_user(path: UserPath) -> Response:
+    """Vouch that an account belongs to a person of its own.
+
+    It can then approve jobs of the user who added or changed it. You must be independent of that user.
+    """
+    return _run_command(user_management.vouch, path)
 
 
 @api.post("/users/<user_id>/reactivate", **_ANSWERS)
@@ -216,14 +232,17 @@ def show_limits() -> Response:
 @api.put("/limits", **_LIMITS_ANSWERS)
 @requires(Action.CHANGE_SETTING)
 def set_limits(body: NewLimits) -> Response:
-    """Set the practice's limits. Existing previews keep their old limits."""
+    """Set the practice's limits. A raised limit applies after 24 hours. Existing previews keep their old limits."""
     return _set_limits(body)
 
 
 @api.patch("/limits", **_LIMITS_ANSWERS)
 @requires(Action.CHANGE_SETTING)
 def change_limits(body: SomeLimits) -> Response:
-    """Change one or both of the practice's limits. Existing previews keep their old limits."""
+    """Change one or both of the practice's limits. A raised limit applies after 24 hours.
+
+    Existing previews keep their old limits.
+    """
     return _set_limits(body)
 
 

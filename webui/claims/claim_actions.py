@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from core import reading
 from core.access.permissions import Action
 from core.claims import holds
-from core.claims.holds import BadHold
+from core.claims.holds import BadHold, LegalHold
 from core.claims.locks import ClaimBusy
 from core.errors import BadInput, Refusal
 from core.ledger import entries, entry_postings, manual_postings
@@ -174,7 +174,7 @@ def hold(claim_id: str) -> Response | tuple[str, int]:
         acts.run(holds.set_hold, claim_id, kind, reason=why, until=until)
     except BadHold as refusal:
         return _claim_page_with_hold_errors(claim_id, refusal.facts["faults"])
-    except ClaimBusy as refusal:
+    except (ClaimBusy, LegalHold) as refusal:
         flash(refusal.message, "warn")
     else:
         message = f"The claim is on hold: {words(kind)}." if kind else "The claim was released from hold."

@@ -82,6 +82,7 @@ def render_claim(claim_id: str, **extra: Any) -> str:
         outcome_pills=OUTCOME_PILLS,
         describe=describe,
         holds=list(Hold),
+        may_change_hold=facts["held"] is None or holds.may_change(current_actor(), facts["held"].hold),
         why_max=NOTE_CHARACTERS_MAX,
         may_exclude=current_actor().may(Action.EXCLUDE),
         **_posting_choices(),

@@ -1,6 +1,7 @@
 """Holds and exclusions: which claims, patients and payers are blocked from write-offs, by whom, why, until when."""
 
 import datetime as dt
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -98,6 +99,7 @@ def _page(*, typed: Any, faults: dict[str, str] | None = None) -> str:
         payers=payers,
         hold=hold,
         holds=list(Hold),
+        may_change_hold=partial(holds.may_change, current_actor()),
         every=every,
         typed=typed,
         faults=faults or {},

@@ -7,7 +7,7 @@ from werkzeug.datastructures import MultiDict
 
 from core.access.permissions import Action
 from core.jobs import commands, job_queries, requesters, reversed_totals, stale
-from core.jobs.approval import decide, inbox, limits
+from core.jobs.approval import day_sum, decide, inbox
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import SettleJob
 from core.policy import rule_scope
@@ -22,9 +22,11 @@ from webui.shared.auth import current_actor
 def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
     """Return the facts for the page of a job that needs approval: the frozen preview and the exceeded limits."""
     actor, at = current_actor(), now()
-    may_decide = commands.may(actor, job, Action.APPROVE_JOB) and not inbox.is_own_job(actor, job)
+    approves = commands.may(actor, job, Action.APPROVE_JOB)
+    refusal = requesters.why_not_approve(db, job, actor.user_id, now=at) if approves else None
+    may_decide = approves and refusal is None
     asked_by = requesters.accountable_user(job)
-    of_day = limits.same_day_jobs(db, job, by=asked_by, at=job.approval_requested_at or at)
+    of_day = day_sum.recent_jobs(db, job, by=asked_by, at=job.approval_requested_at or at)
     changed = stale.count(db, job)
     return {
         "changed": changed,
@@ -41,10 +43,11 @@ def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) 
         "of_day_reversed": reversed_totals.for_jobs(db, job.practice_id, [other.id for other in of_day]),
         "asked_by": job_queries.names_of_users(db, job.practice_id, [asked_by]).get(asked_by, "–"),
         "left": inbox.deactivated_requesters(db, job),
-        "is_own": inbox.is_own_job(actor, job),
+        "is_own": requesters.is_own(job, actor.user_id),
+        "refusal": refusal,
         "may_decide": may_decide,
         "polls": not may_decide,  # an approver's page keeps what is typed, and the count of changes that it showed
-        "approvers": [user.name for user in inbox.eligible_approvers(db, job)],
+        "approvers": [user.name for user in requesters.approvers(db, job, now=at)],
         "approval_expires_at": decide.expires_at(job),
         "approval_expired": decide.is_expired(job, now=at),
         "reason_max": NOTE_CHARACTERS_MAX,

@@ -43,7 +43,7 @@ def index() -> str:
     with app_context().sessions() as db:
         mine, others = inbox.jobs_to_approve(db, actor, now=at), inbox.my_jobs_awaiting_approval(db, actor)
         decided = inbox.my_decided_jobs(db, actor, now=at)
-        approvers = {job.id: [user.name for user in inbox.eligible_approvers(db, job)] for job in others}
+        approvers = {job.id: [user.name for user in requesters.approvers(db, job, now=at)] for job in others}
         changed = {job.id: stale.describe(job, stale.count(db, job)) for job in (*mine, *others)}
         names = _user_names(db, [*mine, *others, *decided])
     return render_template(

@@ -15,7 +15,7 @@ from core.claims import feed
 from core.db.base import BIGINT_MAX
 from core.errors import Refusal
 from core.jobs import codes, commands, job_queries, naming, preview_again, reversed_totals
-from core.jobs.approval import limits
+from core.jobs.approval import day_sum
 from core.jobs.execution import retry
 from core.jobs.job_filter import BadJobFilter, JobFilter
 from core.jobs.keys import JobKey
@@ -290,5 +290,5 @@ def why_words(values: Mapping[str, Any] | None) -> list[tuple[str, str]]:
 
 
 blueprint.add_app_template_filter(codes.rule_name)
-blueprint.add_app_template_filter(limits.write_off_total, "previewed_cents")
+blueprint.add_app_template_filter(day_sum.write_off_total, "previewed_cents")
 blueprint.add_app_template_filter(preview_again.is_of_list, "is_of_list")

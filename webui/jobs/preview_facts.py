@@ -10,8 +10,8 @@ from werkzeug.datastructures import MultiDict
 
 from core import paging, reading
 from core.access.permissions import Action
-from core.jobs import codes, commands, job_queries, posting_month, stale
-from core.jobs.approval import inbox, limits
+from core.jobs import codes, commands, job_queries, posting_month, requesters, stale
+from core.jobs.approval import limits
 from core.jobs.approval.limits import LimitExceeded
 from core.jobs.keys import JobKey
 from core.jobs.preview import open_balances, selections
@@ -72,7 +72,7 @@ def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -
         "next_open_date": posting_month.next_open_date_if_closed(db, job),
         "today": practice_days.today(current_practice(), now=now()),
         "over": limits.describe(over, whose=whose_limit({job.requested_by, _confirmer(job)}, names)),
-        "approvers": [user.name for user in inbox.eligible_approvers(db, job, confirmer=_confirmer(job))],
+        "approvers": [user.name for user in requesters.approvers(db, job, confirmer=_confirmer(job), now=now())],
     }
 
 
@@ -122,7 +122,9 @@ def claim_limit_facts(db: Session, job: SettleJob, over: Sequence[LimitExceeded]
 
 def _claim_limit(db: Session, job: SettleJob) -> int:
     previewed = job.status is JobStatus.PREVIEWED
-    return limits.per_claim_cents(limits.for_confirmer(db, job, _confirmer(job)) if previewed else job.limits)
+    return limits.per_claim_cents(
+        limits.for_confirmer(db, job, _confirmer(job), now=now()) if previewed else job.limits
+    )
 
 
 def _confirmer(job: SettleJob) -> int:

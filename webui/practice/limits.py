@@ -16,6 +16,8 @@ from webui.practice import write_off_settings
 from webui.shared import acts
 from webui.shared.auth import requires
 
+LIMITS_SAVED = "Limits saved. A raised limit applies after 24 hours. Existing previews keep their old limits."
+
 blueprint = Blueprint("limits", __name__, url_prefix="/settings")
 
 
@@ -48,7 +50,9 @@ def change_write_off_limits() -> Response | tuple[str, int]:
         return _settings_with_errors(faults)
     acts.run(limits.set_write_off_limits, **cents)
     return acts.redirect_with(
-        "Limits saved. Existing previews keep their old limits.", "settings.show", _anchor="limits"
+        LIMITS_SAVED,
+        "settings.show",
+        _anchor="limits",
     )
 
 

@@ -9,12 +9,12 @@ from werkzeug.wrappers import Response
 
 from core.access import user_management, users
 from core.access.permissions import Action
-from core.access.user_management import OwnAccount
+from core.access.user_management import NotIndependent, OwnAccount
 from core.access.users import EmailTaken
 from core.db.base import BIGINT_MAX
 from core.errors import BadInput
 from core.models.people import Role, User
-from webui.practice.limits import parse_limits
+from webui.practice.limits import LIMITS_SAVED, parse_limits
 from webui.shared import acts
 from webui.shared.app_context import app_context
 from webui.shared.auth import current_actor, requires
@@ -26,6 +26,14 @@ ROLE_DESCRIPTIONS = {
         "everything a biller and an approver can do, plus settings, schedules, exclusions, month-end close and users"
     ),
     Role.OPS: "Operations page only; no patient data",
+}
+
+GRANT_WORDS = {
+    "user.added": "added this account",
+    "user.limits_changed": "raised its limits",
+    "user.password_link": "made a password link for it",
+    "user.reactivated": "reactivated it",
+    "user.role_changed": "changed its role",
 }
 
 blueprint = Blueprint("users", __name__, url_prefix="/users")
@@ -86,6 +94,7 @@ def show(user_id: int) -> str:
 def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] | None = None) -> str:
     with app_context().sessions() as db:
         person = user_management.find(db, user_id, by=current_actor())
+        grants = user_management.grants_of(db, person)
         browsers, tokens = user_management.count_sessions_and_tokens(db, person)
         administrators = [
             one for one in user_management.list_users(db, current_actor()) if one.active and one.role is Role.ADMIN
@@ -93,6 +102,8 @@ def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mappi
     return render_template(
         "users/show.html",
         person=person,
+        grants=grants,
+        grant_words=GRANT_WORDS,
         browsers=browsers,
         tokens=tokens,
         is_own=person.id == current_actor().user_id,
@@ -121,8 +132,7 @@ def set_limits(user_id: int) -> Response | tuple[str, int]:
     cents, faults = parse_limits(request.form)
     if faults:
         return _page(user_id, faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
-    message = "Limits saved. Existing previews keep their old limits."
-    return _run_command(user_management.set_limits, user_id, message=message, **cents)
+    return _run_command(user_management.set_limits, user_id, message=LIMITS_SAVED, **cents)
 
 
 @blueprint.post(f"/{USER_ID_RULE}/deactivate")
@@ -147,10 +157,17 @@ def reactivate(user_id: int) -> Response:
     )
 
 
+@blueprint.post(f"/{USER_ID_RULE}/vouch")
+@requires(Action.MANAGE_USERS)
+def vouch(user_id: int) -> Response:
+    """Vouch for the account."""
+    return _run_command(user_management.vouch, user_id, message="You vouched for this account.")
+
+
 def _run_command(act: Callable[..., User], user_id: int, *given: Any, message: str, **more: Any) -> Response:
     try:
         acts.run(act, user_id, *given, **more)
-    except OwnAccount as refusal:
+    except (NotIndependent, OwnAccount) as refusal:
         flash(refusal.message, "warn")
     else:
         flash(message, "good")

@@ -62,7 +62,7 @@ def report_rows_over_limit(
     session: Session, practice: Practice, origins: Origins, faults: Faults, *, by: Actor, now: dt.datetime
 ) -> None:
     """Add a fault for each existing claim that `by` would adjust by more than the limit for one claim."""
-    limit = adjustment_limits.limit_for_user(session, by)
+    limit = adjustment_limits.limit_for_user(session, by, now=now)
     day = adjustment_limits.adjusted_by_user_today(practice, by, now=now)
     already = select(func.coalesce(func.sum(-Posting.amount_cents), 0)).where(*day, Posting.claim_id == Claim.id)
     cents = (func.sum(-_STAGE.c.amount_cents) + already.correlate(Claim).scalar_subquery()).label("cents")

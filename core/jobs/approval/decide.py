@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.access import audit, authorize
 from core.access.permissions import Action, Actor
-from core.errors import BadInput, NotAllowed, Refusal
+from core.errors import BadInput, Refusal
 from core.jobs import lifecycle, posting_month, requesters, stale
 from core.jobs.approval import limits
 from core.jobs.keys import JobKey
@@ -21,12 +21,6 @@ APPROVAL_EXPIRES_AFTER: Final = dt.timedelta(days=7)
 S = JobStatus
 
 _DECIDED: Final = {S.CONFIRMED: "approved", S.REJECTED: "rejected", S.DISCARDED: "discarded"}
-
-
-class OwnJob(NotAllowed):
-    """You requested this job, so another user must approve it."""
-
-    code = "own_job"
 
 
 class AlreadyDecided(Refusal):
@@ -92,9 +86,10 @@ def approve(
 ) -> SettleJob:
     """Approve the job, so that it runs. A second approval by the same user changes nothing.
 
-    `changed_seen` is how many claims had changed when the user saw the preview. Raise `ConfirmationMismatch`, `OwnJob`,
-    `NotAllowed` (also if the role changed since the page was loaded), `AlreadyDecided`, `ApprovalExpired`,
-    `PreviewStale`, `CostShareNotAllowed`, `PeriodClosed` or `WrongStatus`. In each case nothing changes.
+    `changed_seen` is how many claims had changed when the user saw the preview. Raise `ConfirmationMismatch`,
+    `NotAllowed` (own job, controlled account, new approver, or a role that changed since the page was loaded),
+    `AlreadyDecided`, `ApprovalExpired`, `PreviewStale`, `CostShareNotAllowed`, `PeriodClosed` or `WrongStatus`. In each
+    case nothing changes.
     """
     job = lifecycle.lock_if_allowed(session, key, by, Action.APPROVE_JOB)
     if confirmation != lifecycle.CONFIRMATION:
@@ -144,10 +139,8 @@ def _needs_decision(session: Session, job: SettleJob, by: Actor, target: JobStat
         raise ApprovalExpired
     if job.status is not S.AWAITING_APPROVAL:
         raise lifecycle.wrong_status(job, f"be {_DECIDED[target]}")
-    if by.user_id in requesters.requester_ids(job):
-        raise OwnJob
-    if by.user_id in requesters.cannot_approve(job):
-        raise OwnJob("You created this job's schedule, so another user must approve it.")
+    if refusal := requesters.why_not_approve(session, job, by.user_id, now=now):
+        raise refusal
     lifecycle.require_still_allowed(session, job, by, Action.APPROVE_JOB)
     return True
 

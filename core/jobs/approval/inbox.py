@@ -21,7 +21,9 @@ def jobs_to_approve(session: Session, actor: Actor, *, now: dt.datetime) -> list
         return []
     return list(
         session.scalars(
-            select(SettleJob).where(*_jobs_to_approve_clause(actor, now)).order_by(SettleJob.approval_requested_at)
+            select(SettleJob)
+            .where(*_jobs_to_approve_clause(session, actor, now))
+            .order_by(SettleJob.approval_requested_at)
         )
     )
 
@@ -31,7 +33,7 @@ def count_jobs_to_approve(session: Session, actor: Actor, *, now: dt.datetime) -
     if not actor.may(Action.APPROVE_JOB):
         return 0
     return session.scalars(
-        select(func.count()).select_from(SettleJob).where(*_jobs_to_approve_clause(actor, now))
+        select(func.count()).select_from(SettleJob).where(*_jobs_to_approve_clause(session, actor, now))
     ).one()
 
 
@@ -54,29 +56,18 @@ def my_decided_jobs(session: Session, actor: Actor, *, now: dt.datetime) -> list
     )
 
 
-def eligible_approvers(session: Session, job: SettleJob, *, confirmer: int | None = None) -> list[User]:
-    """Return the users who may approve the job, by name. For a preview, assume that `confirmer` confirms it."""
-    people = requesters.approvers(job, confirmer=confirmer)
-    return list(session.scalars(people.order_by(User.name, User.id)))
-
-
 def deactivated_requesters(session: Session, job: SettleJob) -> list[str]:
     """Return the names of the requesters whose accounts were deactivated."""
     is_requester = User.id.in_(requesters.requester_ids(job))
     return list(session.scalars(select(User.name).where(is_requester, ~User.active).order_by(User.name)))
 
 
-def is_own_job(actor: Actor, job: SettleJob) -> bool:
-    """Return whether the user requested the job or created its schedule, so that another user must decide."""
-    return actor.user_id in requesters.cannot_approve(job)
-
-
-def _jobs_to_approve_clause(actor: Actor, now: dt.datetime) -> tuple[ColumnElement[bool], ...]:
+def _jobs_to_approve_clause(session: Session, actor: Actor, now: dt.datetime) -> tuple[ColumnElement[bool], ...]:
     return (
         SettleJob.practice_id == actor.practice_id,
         SettleJob.status == JobStatus.AWAITING_APPROVAL,
         SettleJob.approval_requested_at > now - APPROVAL_EXPIRES_AFTER,
-        ~requesters.cannot_be_approved_by(actor.user_id),
+        requesters.may_be_approved_by(session, actor.practice_id, actor.user_id, now=now),
     )
 
 

@@ -81,7 +81,7 @@ def insert_job_once(
         "setting": practice.write_off,
         "provider_settings": provider_settings(session, practice.id),
         "rule_values": terms.numbers_of(practice),
-        "limits": limits.for_users(session, practice, {by.user_id, columns.get("confirmed_by", by.user_id)}),
+        "limits": limits.for_users(session, practice, {by.user_id, columns.get("confirmed_by", by.user_id)}, now=now),
         "as_of": today,
         "posting_date": today,
         "requested_by": by.user_id,

@@ -132,7 +132,7 @@ def test_an_approver_reads_everything_that_the_preview_froze(typed: Typed, pract
     confirmed = typed("confirm", "1", "--cost-share-reason", "Hardship", "--confirmation", "CONFIRM").stdout
     assert confirmed.splitlines()[:2] == [
         "Job 1 is awaiting approval.",
-        "It needs approval from another user, an approver or administrator, because it is over a limit:",
+        "It needs approval from another user, an approver or administrator:",
     ]
 
     answer = typed("approve", "1", by=APPROVER, input="CONFIRM\n")
@@ -147,7 +147,7 @@ def test_an_approver_reads_everything_that_the_preview_froze(typed: Typed, pract
         "By billing provider:\n            $56.00  The Provider, 6 claims",
         "in_process: ", "overridden: $9.00", "Overridden rules: ",
         "Requested by admin.", "Confirmed by admin.", "Note: Old ones.", "Reason for writing it off: Hardship.",
-        ("It needs another user's approval, because it is over a limit:\n"
+        ("It needs another user's approval:\n"
         "    Over the practice's per-claim limit: $10.00 (limit $9.00, over by $1.00)"),
     ):  # fmt: skip
         assert part in read

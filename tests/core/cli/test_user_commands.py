@@ -55,6 +55,9 @@ class Case:
         return " ".join(self.words[:2])
 
 
+WHEN_LIMITS_APPLY = "Existing previews keep their old limits. A raised limit applies after 24 hours."
+
+
 def nothing(_practice: GivenPractice, _typed: Typed) -> None:
     """Leave the two claims as they are."""
 
@@ -298,7 +301,7 @@ CASES = (
          given=typed_before(("month", "close", "2026-05")),
          shown="2026-05  open             4 postings, reopened: A late file\n"),
     case("limit", "claim", "25.50", route="PATCH /limits",
-         shown="Limits for Lakeside: claim $25.50, job unlimited. Existing previews keep their old limits.\n"),
+         shown=f"Limits for Lakeside: claim $25.50, job unlimited. {WHEN_LIMITS_APPLY}\n"),
     case("limits", by=BILLER, route="GET /limits",
          shown=f"{'Lakeside':<40} claim unlimited, job unlimited\n{BILLER:<40} claim unlimited, job unlimited\n"),
     case("rule-limit", "small-balance", "$9.99", route="PATCH /rule-limits",
@@ -309,12 +312,14 @@ CASES = (
     case("user", "role", BILLER, "approver", route="PUT /users/<user_id>/role",
          shown=f"{BILLER} now has the role approver.\n"),
     case("user", "limit", BILLER, "job", "1,000", route="PATCH /users/<user_id>/limits",
-         shown=f"Limits for {BILLER}: claim unlimited, job $1,000.00. Existing previews keep their old limits.\n"),
+         shown=f"Limits for {BILLER}: claim unlimited, job $1,000.00. {WHEN_LIMITS_APPLY}\n"),
     case("user", "deactivate", BILLER, route="POST /users/<user_id>/deactivate",
          shown=f"{BILLER} is deactivated. All sessions were ended and all API tokens were revoked.\n"),
     case("user", "reactivate", BILLER, route="POST /users/<user_id>/reactivate",
          given=typed_before(("user", "deactivate", BILLER)),
          shown=f"{BILLER} can sign in again. Their API tokens stay revoked.\n"),
+    case("user", "vouch", BILLER, route="POST /users/<user_id>/vouch",
+         shown=f"You vouched for {BILLER}. No user controls this account.\n"),
     case(*SCHEDULE, route="POST /schedules", shown=f"Schedule 1 is active. {DAILY}only reports what it would settle"),
     case("schedule", "list", by=BILLER, route="GET /schedules", given=typed_before(SCHEDULE),
          shown=f"     1  active   report  Small\n        {DAILY}only reports"),

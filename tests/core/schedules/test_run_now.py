@@ -8,9 +8,10 @@ from sqlalchemy import text
 from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.errors import NotAllowed
+from core.jobs import requesters
 from core.jobs.approval import inbox
-from core.jobs.approval.decide import OwnJob
 from core.jobs.keys import JobKey
+from core.jobs.requesters import OwnJob
 from core.models.jobs import JobStatus, SettleJob
 from core.models.people import Role
 from core.schedules import schedule_commands
@@ -55,7 +56,7 @@ def test_neither_the_caller_of_run_now_nor_the_owner_may_approve_the_job(
             assert inbox.jobs_to_approve(session, requester, now=CREATED_AT) == []
             assert [one.id for one in inbox.my_jobs_awaiting_approval(session, requester)] == [job.id]
     with scheduled.sessions() as session:
-        assert [user.id for user in inbox.eligible_approvers(session, job)] == [scheduled.approver.user_id]
+        assert [user.id for user in requesters.approvers(session, job, now=FIRST_RUN)] == [scheduled.approver.user_id]
     scheduled.practice.approve(key_of(job), by=scheduled.approver, now=CREATED_AT)
     scheduled.work(CREATED_AT)
     assert scheduled.practice.counts(key_of(job))["settled"] == 2
@@ -108,7 +109,9 @@ def test_run_now_and_manual_jobs_of_a_user_share_the_daily_limit_but_scheduled_r
     assert (of_owner_by_hand.status, of_owner_by_hand.limits_exceeded[0]["jobs"]) == (WAITS, [of_owner.id])
 
 
-def test_a_scheduled_run_counts_against_no_users_daily_limit(scheduled: ScheduledPractice) -> None:
+def test_a_scheduled_run_counts_toward_its_owners_sum_of_24_hours(
+    scheduled: ScheduledPractice,
+) -> None:
     scheduled.practice.claims(3)
     scheduled.practice.limit(job=2_000)
     scheduled.schedule(filter={"claim_id": "C00001"})
@@ -116,7 +119,9 @@ def test_a_scheduled_run_counts_against_no_users_daily_limit(scheduled: Schedule
 
     by_hand = scheduled.practice.preview({"claim_ids": ["C00002"]}, by=scheduled.owner, now=FIRST_RUN)
 
-    assert scheduled.practice.confirm(by_hand, by=scheduled.owner, now=FIRST_RUN).status is RUNS
+    waits = scheduled.practice.confirm(by_hand, by=scheduled.owner, now=FIRST_RUN)
+    (nightly,) = [job for job in scheduled.jobs() if job.schedule_id is not None]
+    assert (waits.status, waits.limits_exceeded[0]["jobs"]) == (WAITS, [nightly.id])
 
 
 def test_a_user_who_lost_the_role_cannot_run_now(scheduled: ScheduledPractice, caller: Actor) -> None:

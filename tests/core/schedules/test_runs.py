@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from core.audit import log
 from core.audit.log import AuditFilter
 from core.db.engine import transaction
-from core.jobs.approval import decide
+from core.jobs import requesters
 from core.jobs.execution.sweep import WorkFound
 from core.jobs.keys import JobKey
 from core.models.claims import Claim, Hold
@@ -155,7 +155,7 @@ def test_a_job_over_its_owners_limit_awaits_approval_by_another_user(scheduled: 
     assert job.status is JobStatus.AWAITING_APPROVAL
     assert [one["code"] for one in job.limits_exceeded] == ["over_user_job_limit", "over_cap_claims"]
 
-    with pytest.raises(decide.OwnJob):
+    with pytest.raises(requesters.OwnJob):
         scheduled.practice.approve(scheduled.job_key(), by=scheduled.owner, now=FIRST_RUN)
     scheduled.practice.approve(scheduled.job_key(), by=scheduled.approver, now=FIRST_RUN)
     scheduled.work(FIRST_RUN)

@@ -5,9 +5,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from core.access.permissions import Actor
+from core.jobs import requesters
 from core.jobs.approval import decide, inbox
-from core.jobs.approval.decide import OwnJob
 from core.jobs.keys import JobKey
+from core.jobs.requesters import OwnJob
 from core.models.jobs import JobStatus
 from core.models.people import Role
 from core.schedules import schedule_commands
@@ -46,8 +47,8 @@ def test_neither_creator_nor_owner_can_approve_reject_or_see_the_job_in_their_in
         assert inbox.jobs_to_approve(session, by, now=FIRST_RUN) == []
         assert inbox.count_jobs_to_approve(session, by, now=FIRST_RUN) == 0
         (waits,) = inbox.jobs_to_approve(session, scheduled.approver, now=FIRST_RUN)
-        assert inbox.is_own_job(by, waits)
-        assert by.user_id not in {user.id for user in inbox.eligible_approvers(session, waits)}
+        assert requesters.is_own(waits, by.user_id)
+        assert by.user_id not in {user.id for user in requesters.approvers(session, waits, now=FIRST_RUN)}
 
 
 def test_the_database_refuses_an_approval_by_the_schedules_creator(

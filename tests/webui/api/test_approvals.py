@@ -43,7 +43,7 @@ def test_confirming_a_job_over_a_limit_leaves_it_awaiting_approval(world: World,
     assert [one["code"] for one in previewed["over"]] == ["over_claim_limit", "over_job_limit"]
     assert previewed["limits"] == {
         "practice_claim_cents": 500, "practice_job_cents": 100, "user_claim_cents": "unlimited",
-        "user_job_cents": "unlimited",
+        "user_job_cents": "unlimited", "sum_hours": 24,
     }  # fmt: skip
 
     first, again = biller.confirm(job_id), biller.confirm(job_id)

@@ -244,11 +244,11 @@ def test_a_posting_to_a_locked_claim_is_refused_and_the_form_keeps_its_values(
 
 
 def test_a_hold_is_set_changed_and_released(practice: GivenPractice, biller: Browser, claim: str) -> None:
-    biller.post("/claims/C1/hold", on="/claims/C1", hold="legal_hold")
-    assert practice.read(claim).hold is Hold.LEGAL
+    biller.post("/claims/C1/hold", on="/claims/C1", hold="payment_plan")
+    assert practice.read(claim).hold is Hold.PAYMENT_PLAN
     shown = biller.says("/claims/C1")
-    assert "On hold: Legal hold" in shown
-    assert "On hold On hold, or excluded from write-offs. Why? Claim C1 hold legal hold" in shown
+    assert "On hold: Payment plan" in shown
+    assert "On hold On hold, or excluded from write-offs. Why? Claim C1 hold payment plan" in shown
 
     biller.post("/claims/C1/hold", on="/claims/C1", hold="appeal_open")
     assert practice.read(claim).hold is Hold.APPEAL

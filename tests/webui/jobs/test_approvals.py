@@ -15,6 +15,11 @@ from tests.webui.conftest import Browser, Clock
 
 OPEN = Callable[[Actor], Browser]
 
+NO_APPROVER = (
+    "No user can approve it yet. An administrator can give a user the approver role, "
+    "or vouch for an approver’s account."
+)
+
 
 @pytest.fixture
 def previewed(practice: GivenPractice) -> JobKey:
@@ -109,9 +114,7 @@ def test_a_reversed_job_that_still_counts_toward_the_daily_limit_is_named_on_eac
 
 
 def test_the_preview_shows_what_to_do_if_no_user_can_approve_the_job(biller: Browser, previewed: JobKey) -> None:
-    assert "No user can approve it yet. An administrator can give a user the approver role." in biller.says(
-        address_of(previewed)
-    )
+    assert NO_APPROVER in biller.says(address_of(previewed))
 
 
 def test_the_preview_names_the_other_jobs_of_the_day_that_count_toward_the_limit(
@@ -124,8 +127,8 @@ def test_the_preview_names_the_other_jobs_of_the_day_that_count_toward_the_limit
 
     shown = biller.says(address_of(second))
 
-    assert "Over the per-job limit when added to your other jobs that day: $30.00" in shown
-    assert f"; other job: {first.job_id} )" in shown
+    assert "Over the per-job limit when added to your other jobs and adjustments in 24 hours: $30.00" in shown
+    assert f"; other job: {first.job_id}" in shown
     assert address_of(first) in biller.links(address_of(second))
 
 
@@ -147,10 +150,7 @@ def test_a_confirmed_job_over_a_limit_shows_its_approvers_and_when_it_expires(
     assert (answer.status_code, answer.location) == (303, address_of(previewed))
     shown = biller.says(address_of(previewed))
     assert biller.status_of(previewed) == "Awaiting approval"
-    assert (
-        "This job needs another user’s approval , because it is over a limit. Nothing has been written off yet."
-        in shown
-    )
+    assert "This job needs another user’s approval. Nothing has been written off yet." in shown
     assert "Can be approved by: ruth." in shown
     assert "The job expires on 11/30/2026 10:00:00 AM" in shown
     assert "Later changes to these limits do not affect this job." in shown
@@ -216,14 +216,12 @@ def test_a_requester_cannot_approve_their_own_job(
     practice.confirm(own, by=admin.actor)
 
     assert f"{address_of(own)}/approve" not in admin.forms(address_of(own))
-    assert "No user can approve it yet. An administrator can give a user the approver role." in admin.says(
-        address_of(own)
-    )
+    assert NO_APPROVER in admin.says(address_of(own))
     shown = admin.says("/approvals")
     assert "Approvals 1" in shown
     assert "Your jobs that need approval" in shown
     assert "no user yet" in shown
-    assert "Approvers and administrators approve jobs over a limit. Your role is biller." in biller.says("/approvals")
+    assert "Approvers and administrators approve jobs that need it. Your role is biller." in biller.says("/approvals")
     forged = admin.post(f"{address_of(own)}/approve", on=address_of(own), confirmation="CONFIRM")
     assert forged.status_code == 403
     assert "another user must approve it" in forged.text
@@ -241,7 +239,7 @@ def test_a_job_runs_after_another_user_confirms_the_approval(
     assert biller.status_of(awaiting) == "Completed"
     assert "Confirmed by biller, 11/23/2026" in shown
     assert "Approved by ruth, 11/23/2026" in shown
-    assert "Over a limit Over the practice's per-claim limit: $30.00 (limit $25.00" in shown
+    assert "Needed approval Over the practice's per-claim limit: $30.00 (limit $25.00" in shown
     certificate = biller.says(f"{address_of(awaiting)}/certificate")
     assert "Approved ruth, 11/23/2026" in certificate
     jobs_page = biller.says("/jobs")
@@ -301,7 +299,7 @@ def test_an_expired_job_shows_approver_and_requester_that_it_was_not_approved(
 
     sweep.sweep(practice.sessions, now=clock())
 
-    assert "This job was over a limit and was not approved within 7 days." in biller.says(address_of(awaiting))
+    assert "This job needed approval and was not approved within 7 days." in biller.says(address_of(awaiting))
     assert "expired : it was not approved within 7 days" in biller.says("/jobs")
 
 
@@ -312,6 +310,6 @@ def test_a_colleague_sees_whose_job_needs_approval(practice: GivenPractice, brow
 
 def test_an_empty_approvals_page_explains_what_appears_there(approver: Browser) -> None:
     shown = approver.says("/approvals")
-    assert "No job needs your approval. Jobs over a limit appear here, except your own." in shown
+    assert "No job needs your approval. Jobs that need approval appear here, except your own." in shown
     assert "None of your jobs needs approval." in shown
     assert "Approvals 0" not in shown

@@ -444,7 +444,8 @@ def test_a_new_practice_is_asked_for_its_setting_before_its_first_preview(
 
     admin.post("/settings/write-off", setting="neither")
     assert preview(biller, "1").status_code == 303
-    assert practice.audited("write_off_setting.changed")[-1].facts == {"from": "neither", "to": "neither"}
+    facts = practice.audited("write_off_setting.changed")[-1].facts
+    assert facts == {"from": "neither", "to": "neither", "first_choice": True}
 
 
 def test_a_new_practice_reads_everywhere_that_its_setting_is_not_chosen(

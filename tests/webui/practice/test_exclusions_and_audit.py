@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import insert, text
 
 from core.access import audit, tokens, users
+from core.models.claims import Hold
 from core.models.import_changes import ImportChange
 from core.models.people import Role
 from tests.factories import NOW, GivenPractice, Line
@@ -78,7 +79,7 @@ def test_excluding_a_payer_twice_is_refused(practice: GivenPractice, admin: Brow
     assert "This patient or payer is already excluded. End that exclusion first to change it." in answer.text
 
 
-def test_a_hold_shows_who_set_it_why_and_until_when(practice: GivenPractice, biller: Browser) -> None:
+def test_a_hold_shows_who_set_it_why_and_until_when(practice: GivenPractice, admin: Browser, biller: Browser) -> None:
     practice.claim("C1", Line(100, 50))
     page = "/claims/C1"
 
@@ -92,12 +93,16 @@ def test_a_hold_shows_who_set_it_why_and_until_when(practice: GivenPractice, bil
     assert "No claims have this type of hold" in biller.says(f"{PAGE}?hold=appeal_open")
     assert "last day 11/30/2026, by biller: Letter of <x>" in biller.read("/claims")
 
-    refused = biller.post(f"{page}/hold", on=page, hold="hold", why="Kept words", until="2026-11-01")
+    refused = admin.post(f"{page}/hold", on=page, hold="hold", why="Kept words", until="2026-11-01")
     assert refused.status_code == 422
     assert 'value="Kept words"' in refused.text
     assert "cannot be in the past" in refused.text
 
-    released = biller.post("/claims/C1/hold", on=PAGE, hold="", back="exclusions")
+    biller.post(f"{page}/hold", on=page, hold="")
+    assert practice.read("C1").hold is Hold.LEGAL
+    assert "Only an administrator can change or release a legal hold." in biller.says(page)
+    assert ">Release</button>" not in biller.read(PAGE)
+    released = admin.post("/claims/C1/hold", on=PAGE, hold="", back="exclusions")
     assert released.headers["Location"].startswith(PAGE)
     assert practice.read("C1").hold is None
 

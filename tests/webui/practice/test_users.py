@@ -162,7 +162,7 @@ def test_an_administrator_sets_the_approval_limits(practice: GivenPractice, admi
     assert answer.location == "/settings#limits"
     assert limits_of(practice) == (25_000, UNLIMITED)
     shown = admin.says("/settings")
-    assert "Now: $250.00 per claim, unlimited per job. Existing previews keep their old limits." in shown
+    assert "Now: $250.00 per claim, unlimited per job. A raised limit applies after 24 hours." in shown
 
 
 def test_an_empty_approval_limit_is_refused(practice: GivenPractice, admin: Browser) -> None:

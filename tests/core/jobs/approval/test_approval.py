@@ -11,12 +11,13 @@ from core.access import user_management
 from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.jobs import commands
+from core.jobs import commands, requesters
 from core.jobs.approval import decide, inbox
-from core.jobs.approval.decide import AlreadyDecided, ApprovalExpired, OwnJob, ReasonMissing
+from core.jobs.approval.decide import AlreadyDecided, ApprovalExpired, ReasonMissing
 from core.jobs.commands import ConfirmationMismatch, PreviewExpired, WrongStatus
 from core.jobs.execution import sweep
 from core.jobs.keys import JobKey
+from core.jobs.requesters import OwnJob
 from core.jobs.results import certificates
 from core.models.claims import Hold
 from core.models.job_items import JobItem
@@ -113,7 +114,7 @@ def test_a_requester_cannot_approve_or_reject_their_own_job(practice: GivenPract
         with pytest.raises(OwnJob):
             practice.reject(job, by=admin)
         assert practice.progress(job).status is S.AWAITING_APPROVAL
-        assert inbox.is_own_job(admin, practice.read_job(job))
+        assert requesters.is_own(practice.read_job(job), admin.user_id)
 
 
 def test_a_biller_cannot_approve_and_an_approver_of_another_practice_finds_no_job(
@@ -331,7 +332,7 @@ def test_the_inbox_shows_only_jobs_that_the_user_may_approve(
             1,
         ]
         assert [found.id for found in inbox.my_jobs_awaiting_approval(session, practice.biller)] == [job.job_id]
-        may = inbox.eligible_approvers(session, session.get_one(SettleJob, own))
+        may = requesters.approvers(session, session.get_one(SettleJob, own), now=NOW)
         assert [user.name for user in may] == ["approver"]
 
 

@@ -1,0 +1,106 @@
+"""What users loosened in the last 24 hours, as the audit log records it.
+
+A user who may change a limit could raise it, write off more, and lower it again. So for 24 hours after a limit was
+raised the lower limit still applies, and a job by a user who loosened a rule or setting needs approval.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.access.write_off_limits import LIMIT_COLUMNS, HasLimits
+from core.models.people import AuditEntry, User
+from core.models.practices import Practice, WriteOffSetting
+from core.money import limit_from_json
+
+WINDOW: Final = dt.timedelta(hours=24)
+
+_LIMIT_ACTS: Final = ("write_off_limits.changed", "user.limits_changed")
+
+
+class WriteOffLimits(NamedTuple):
+    """The limits of a practice or a user that apply now, in cents."""
+
+    claim_cents: int
+    job_cents: int
+
+
+class LooserRule(NamedTuple):
+    """A rule or setting that a user loosened."""
+
+    act: str
+    user_id: int
+    at: dt.datetime
+
+
+def limits_in_effect(session: Session, limited: Practice | User, *, now: dt.datetime) -> WriteOffLimits:
+    """Return the strictest limits of the practice or user in the last 24 hours."""
+    subject = audit.subject_of(limited)
+    entries = select(AuditEntry.facts).where(
+        *subject.matches(), AuditEntry.act.in_(_LIMIT_ACTS), AuditEntry.at > now - WINDOW
+    )
+    changes = session.scalars(entries).all()
+    return WriteOffLimits(*(_strictest(limited, column, changes) for column in LIMIT_COLUMNS))
+
+
+def _strictest(limited: HasLimits, column: str, changes: Collection[Mapping[str, Any]]) -> int:
+    now: int = getattr(limited, column)
+    return min((now, *(limit_from_json(facts[column]["from"]) for facts in changes if column in facts)))
+
+
+def loosened_by(session: Session, practice_id: int, user_ids: Collection[int], *, now: dt.datetime) -> list[LooserRule]:
+    """Return the rules and settings that one of the users loosened in the last 24 hours, oldest first."""
+    entries = (
+        select(AuditEntry)
+        .where(
+            AuditEntry.practice_id == practice_id,
+            AuditEntry.at > now - WINDOW,
+            AuditEntry.user_id.in_(user_ids),
+            AuditEntry.act.in_(_LOOSENS),
+        )
+        .order_by(AuditEntry.id)
+    )
+    return [
+        LooserRule(entry.act, entry.user_id, entry.at)
+        for entry in session.scalars(entries)
+        if entry.user_id is not None and _LOOSENS[entry.act](entry.facts)
+    ]
+
+
+def _any_number(loosens: Callable[[int, int], bool]) -> Callable[[Mapping[str, Any]], bool]:
+    """Return a test whether one of the changed numbers is looser than it was."""
+    return lambda facts: any(loosens(change["from"], change["to"]) for change in facts.values())
+
+
+_raised: Final = _any_number(lambda before, after: after > before)
+_lowered: Final = _any_number(lambda before, after: after < before)
+
+
+def _writes_off_more(facts: Mapping[str, Any]) -> bool:
+    """Return whether a Balance Writeoff setting covers a balance that it did not cover before.
+
+    A provider without a setting of its own (None) uses the practice's, which is not in the entry.
+    """
+    before, after = (_COVERS.get(facts[key]) for key in ("from", "to"))
+    return "first_choice" not in facts and (before is None or after is None or not after <= before)
+
+
+_COVERS: Final[Mapping[str | None, frozenset[str]]] = {
+    WriteOffSetting.NEITHER: frozenset(),
+    WriteOffSetting.INSURANCE: frozenset({"insurance"}),
+    WriteOffSetting.PATIENT: frozenset({"patient"}),
+    WriteOffSetting.BOTH: frozenset({"insurance", "patient"}),
+}
+
+_LOOSENS: Final[Mapping[str, Callable[[Mapping[str, Any]], bool]]] = {
+    "appeal_window.changed": _lowered,
+    "recent_payment_window.changed": _lowered,
+    "small_balance_limit.changed": _raised,
+    "statement_rules.changed": _lowered,
+    "time_zone.changed": lambda _facts: True,
+    "write_off_setting.changed": _writes_off_more,
+}

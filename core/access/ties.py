@@ -1,0 +1,121 @@
+"""Which accounts a user controls: those that the user added, reactivated, or gave a role or higher limits.
+
+A user could add a second account and approve with it. So an account may not approve jobs of a user who controls it,
+directly or through other accounts, until an independent administrator vouches for it. The audit log is the source.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from typing import Any, Final, NamedTuple, Self
+
+from sqlalchemy import Text, cast, select
+from sqlalchemy.orm import Session
+
+from core.access.permissions import ALLOWED_ACTIONS, Action
+from core.access.recent_changes import WINDOW
+from core.access.write_off_limits import LIMIT_COLUMNS
+from core.models.people import AuditEntry, Role, User
+from core.money import limit_from_json
+
+_VOUCHED: Final = "user.vouched"
+
+
+class Grant(NamedTuple):
+    """One act by which a user gained control of an account."""
+
+    account: int
+    by: int
+    act: str
+    at: dt.datetime
+    may_approve: bool  # whether the account could approve only from this act on
+
+
+class Ties:
+    """The grants of a practice's accounts that no independent administrator vouched for since."""
+
+    def __init__(self, grants: Collection[Grant]) -> None:
+        """Take the grants in order of time."""
+        self._of_account: dict[int, list[Grant]] = defaultdict(list)
+        self._by_user: dict[int, list[Grant]] = defaultdict(list)
+        for grant in grants:
+            self._of_account[grant.account].append(grant)
+            self._by_user[grant.by].append(grant)
+
+    @classmethod
+    def read(cls, session: Session, practice_id: int) -> Self:
+        """Read them from the practice's audit log."""
+        accounts = select("user:" + cast(User.id, Text)).where(User.practice_id == practice_id)
+        entries = (
+            select(AuditEntry)
+            .where(
+                AuditEntry.practice_id == practice_id,
+                AuditEntry.subject.in_(accounts),
+                AuditEntry.act.in_((*_GRANTS, _VOUCHED)),
+            )
+            .order_by(AuditEntry.id)
+        )
+        found: list[Grant] = []
+        for entry in session.scalars(entries):
+            account = int(entry.subject.removeprefix("user:"))
+            if entry.act == _VOUCHED:
+                found = [grant for grant in found if grant.account != account]
+            elif entry.user_id is not None and _GRANTS[entry.act](entry.facts):
+                may_approve = entry.act in _MAKES_APPROVER and _approves_only_now(entry)
+                found.append(Grant(account, entry.user_id, entry.act, entry.at, may_approve))
+        return cls(found)
+
+    def controlled_by(self, user_ids: Collection[int]) -> dict[int, Grant]:
+        """Return the accounts that the users control, each with the grant that ties it, without the users' own."""
+        found: dict[int, Grant] = {}
+        to_do = list(user_ids)
+        while to_do:
+            for grant in self._by_user[to_do.pop()]:
+                if grant.account not in found and grant.account not in user_ids:
+                    found[grant.account] = grant
+                    to_do.append(grant.account)
+        return found
+
+    def controllers_of(self, user_id: int) -> frozenset[int]:
+        """Return the users who control the account."""
+        found: set[int] = set()
+        to_do = [user_id]
+        while to_do:
+            for grant in self._of_account[to_do.pop()]:
+                if grant.by not in found and grant.by != user_id:
+                    found.add(grant.by)
+                    to_do.append(grant.by)
+        return frozenset(found)
+
+    def grants_of(self, user_id: int) -> list[Grant]:
+        """Return the grants of the account, oldest first."""
+        return list(self._of_account[user_id])
+
+    def approves_from(self, user_id: int, *, now: dt.datetime) -> dt.datetime | None:
+        """Return when a new approver may approve: 24 hours after the grant. Return None if that time has come."""
+        latest = max((grant.at for grant in self._of_account[user_id] if grant.may_approve), default=None)
+        return latest + WINDOW if latest is not None and latest + WINDOW > now else None
+
+
+def _raises_role(facts: Mapping[str, Any]) -> bool:
+    return bool(ALLOWED_ACTIONS[Role(facts["to"])] - ALLOWED_ACTIONS[Role(facts["from"])])
+
+
+def _raises_limit(facts: Mapping[str, Any]) -> bool:
+    changes = [facts[column] for column in LIMIT_COLUMNS if column in facts]
+    return any(limit_from_json(change["to"]) > limit_from_json(change["from"]) for change in changes)
+
+
+def _approves_only_now(entry: AuditEntry) -> bool:
+    roles = [entry.facts[key] for key in ("from", "to") if key in entry.facts]
+    return [Action.APPROVE_JOB in ALLOWED_ACTIONS[Role(role)] for role in roles] != [True, True]
+
+
+_GRANTS: Final = {
+    "user.added": lambda _facts: True,
+    "user.limits_changed": _raises_limit,
+    "user.password_link": lambda _facts: True,  # with the link, the administrator could sign in as the user
+    "user.reactivated": lambda _facts: True,
+    "user.role_changed": _raises_role,
+}
+_MAKES_APPROVER: Final = ("user.added", "user.reactivated", "user.role_changed")
