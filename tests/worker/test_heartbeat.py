@@ -17,6 +17,7 @@ from core.local import programs
 from core.local.guardian import Guardian, StopPolicy
 from core.models.operations import Process
 from core.settings import QUEUE_CONTROL, TASK_SWEEP, TASK_TICK, TASK_WORK, Settings
+from core.version import product_version
 from core.watch import heartbeat, overview, statistics
 from core.watch.heartbeat import BEAT, WORKER
 from tests.acceptance.product import PATIENCE_SECONDS
@@ -83,9 +84,7 @@ def test_a_beat_is_known_by_the_ticks_that_arrived_from_it(beat: int, worker: Wo
     worker.hint(TASK_SWEEP, queue=QUEUE_CONTROL)  # sent without a beat
     eventually(lambda: processes(sessions, BEAT), seconds=PATIENCE_SECONDS)
 
-    assert [(one.details["pid"], one.version) for one in processes(sessions, BEAT)] == [
-        (beat, heartbeat.product_version())
-    ]
+    assert [(one.details["pid"], one.version) for one in processes(sessions, BEAT)] == [(beat, product_version())]
 
 
 def test_a_tick_from_any_sender_counts_as_the_last_tick(shared: Shared) -> None:

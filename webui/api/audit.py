@@ -13,7 +13,7 @@ from core.access.permissions import Action
 from core.audit import import_changes, log
 from core.audit.import_changes import NoSuchEntry
 from core.audit.log import AuditFilter
-from core.db.base import BIGINT_MAX
+from core.db.bounds import BIGINT_MAX
 from webui.api.blueprint import CSV_FILE, api, problem_responses
 from webui.api.models import Answer, Id, Seen, labeled
 from webui.api.request_parsing import IdPath, Page, Parameters, requires

@@ -9,7 +9,7 @@ from flask_openapi3.models.tag import Tag
 from flask_openapi3.types import ResponseDict
 from werkzeug.routing import PathConverter
 
-from core.watch.heartbeat import product_version
+from core.version import product_version
 from webui.shared.file_downloads import XLSX
 from webui.shared.problem_json import PROBLEM_JSON
 
