@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails
 
-from core.db.base import BIGINT_MAX
+from core.db.bounds import BIGINT_MAX
 
 # The validation context for values that are all text (from a URL or a command line). Others have JSON types.
 TEXT_CONTEXT: Final = {"texts": True}

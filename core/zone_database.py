@@ -13,8 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import structlog
-
 MINIMUM_RELEASE: Final = "2026f"  # the newest release that changed future times; pyproject.toml requires its wheel
 CHANGED_ZONES: Final = "Alberta, British Columbia, Cuba, Manitoba and Morocco"  # since 2026b, up to `MINIMUM_RELEASE`
 _VERSION_FILES: Final = ("tzdata.zi", "+VERSION")  # on Linux and the BSDs; on macOS
@@ -74,6 +72,9 @@ def warnings(used: ZoneDatabase, *, now: dt.datetime) -> list[str]:
 
 def log_at_start(*, now: dt.datetime) -> None:
     """Log which database this process uses, and what is wrong with it."""
+    # Imported here, because every process imports this module, and most commands log nothing.
+    import structlog
+
     used, log = current_database(), structlog.get_logger(__name__)
     log.info("time_zone_database", **used.as_json())
     for sentence in warnings(used, now=now):

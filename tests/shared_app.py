@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from flask_openapi3.openapi import OpenAPI
+from flask import Flask
 from sqlalchemy import Dialect, Engine
 from sqlalchemy.util import LRUCache
 
@@ -41,7 +41,7 @@ def application(
     settings: Settings | None = None,
     hints_: HintSender | None = None,
     name: str = "one",
-) -> OpenAPI:
+) -> Flask:
     """Return the application on this database, with that clock.
 
     There is one application for each `name`; it uses the last caller's database and clock. Do not test /readyz and
@@ -57,7 +57,7 @@ def application(
 
 
 @cache
-def _application(name: str) -> OpenAPI:
+def _application(name: str) -> Flask:
     nowhere = make_engine("postgresql://absent@127.0.0.1:1/none")
     return create_app(
         Settings(secret_key="a key of tests, long enough to sign with", database_url=None, broker_url=None), nowhere

@@ -11,6 +11,7 @@ from celery import Celery
 from core.local import programs
 from core.local.guardian import Child, Guardian, StopPolicy
 from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, Settings
+from tests.forks import ForkingGuardian
 from tests.waiting import eventually
 
 READY_SECONDS = 60  # several test suites may share two cores
@@ -168,9 +169,16 @@ class Workers:
 
 
 @contextmanager
-def running_workers(*, folder: Path, database_url: str, broker_url: str, **variables: str) -> Iterator[Workers]:
+def running_workers(
+    *,
+    folder: Path,
+    database_url: str,
+    broker_url: str,
+    by: type[Guardian] = ForkingGuardian,
+    **variables: str,
+) -> Iterator[Workers]:
     """Start both workers. At the end, none of their processes is left, frozen or not."""
-    with Guardian() as guardian:
+    with by() as guardian:
         workers = Workers(guardian, folder=folder, database_url=database_url, broker_url=broker_url, **variables)
         try:
             workers.start()

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import Final
 
 from flask import Flask, Response, redirect, request, url_for
-from flask_openapi3.models.info import Info
-from flask_openapi3.openapi import OpenAPI
 from sqlalchemy import Engine
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as BaseResponse
@@ -74,7 +72,7 @@ def create_app(
     settings: Settings | None = None,
     engine: Engine | None = None,
     clock: Callable[[], dt.datetime] = utc_now,
-) -> OpenAPI:
+) -> Flask:
     """Create the web application. `app.extensions["settle"]` is its `AppContext`.
 
     Raise `BadSettings` if neither an engine nor a database is given.
@@ -86,7 +84,7 @@ def create_app(
         engine = make_engine(
             settings.database_url.get_secret_value(), pool_size=settings.web_threads + EXTRA_DATABASE_THREADS
         )
-    app = OpenAPI("webui", info=Info(title="Batch Settle", version="1"), doc_ui=False)
+    app = Flask("webui")
     app.extensions["settle"] = AppContext(engine, make_sessions(engine), settings, _make_hint_sender(settings), clock)
     _configure(app, settings)
     _register(app)
@@ -114,7 +112,7 @@ def _configure(app: Flask, settings: Settings) -> None:
     app.after_request(_add_security_headers)
 
 
-def _register(app: OpenAPI) -> None:
+def _register(app: Flask) -> None:
     _register_operations(app)
     problem_json.register(app)
     labels.register(app)
@@ -138,7 +136,7 @@ def _register(app: OpenAPI) -> None:
     app.add_url_rule("/", "home", _home)
 
 
-def _register_operations(app: OpenAPI) -> None:
+def _register_operations(app: Flask) -> None:
     """Register what operators need."""
     request_log.register(app)
     broker.register(app)
@@ -148,7 +146,7 @@ def _register_operations(app: OpenAPI) -> None:
     app.register_blueprint(dashboard.blueprint)
 
 
-def _register_practice_pages(app: OpenAPI) -> None:
+def _register_practice_pages(app: Flask) -> None:
     """Register imports, remittances, month-end close, credits, exclusions, reasons, audit and write-offs."""
     for pages in (
         import_pages, upload, import_mappings, months, posting_date, credit_balances, aging, recoveries, remittances,

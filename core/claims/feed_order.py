@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from core.claims.feed_conditions import ELIGIBILITY, has_eligibility
 from core.claims.filters import BadFilter
 from core.claims.sort_keys import SORT_KEYS, SortBy, SortKey
-from core.db.base import BIGINT_MAX
+from core.db.bounds import BIGINT_MAX
 from core.models.claims import Claim, LineItem
 from core.models.practices import Patient
 from core.policy import facts

@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 from core.claims import answers
 from core.claims.age_buckets import age_date
 from core.claims.feed_conditions import ELIGIBILITY, eligibility
-from core.db.base import BIGINT_MAX
+from core.db.bounds import BIGINT_MAX
 from core.models.claims import Claim, ClaimStatus, LineItem
 from core.models.practices import SELF_PAY, Office, Patient, Payer, Provider
 from core.policy.facts import PAYER, PROVIDER

@@ -9,7 +9,7 @@ import click
 from sqlalchemy.orm import Session
 
 from core.access import tokens, users
-from core.cli import context, options, practices
+from core.cli import context, database, options, practices
 from core.db.engine import make_sessions, transaction
 from core.errors import BadInput, NotFound
 from core.models.people import Role, User
@@ -61,7 +61,7 @@ def add_user(
     created = practices.may_create(practice_name, create=create)
     typed = _ask_password() if sys.stdin.isatty() else None
     password = typed or users.generate_password()
-    with context.database() as engine, transaction(make_sessions(engine)) as session:
+    with database.engine() as engine, transaction(make_sessions(engine)) as session:
         practice_id = find_or_create_practice(session, name=practice_name, time_zone=None, now=context.utc_now())
         added = users.add_user(
             session,
@@ -108,7 +108,7 @@ def add_token(email: str) -> None:
 
     The token is shown only once, alone on the last line.
     """
-    with context.database() as engine, transaction(make_sessions(engine)) as session:
+    with database.engine() as engine, transaction(make_sessions(engine)) as session:
         owner = _owner(session, email)
         made = tokens.add_token(session, owner, context.utc_now())
     click.echo(f"API token for {owner.email}. It is shown only once:", err=True)
@@ -120,7 +120,7 @@ def add_token(email: str) -> None:
 @options.json_option
 def list_tokens(email: str, as_json: bool) -> None:
     """List a user's tokens, newest first."""
-    with context.database() as engine, transaction(make_sessions(engine)) as session:
+    with database.engine() as engine, transaction(make_sessions(engine)) as session:
         found = tokens.list_tokens(session, _owner(session, email))
     if as_json:
         shown = [
@@ -147,7 +147,7 @@ def revoke_token(number: int | None) -> None:
     Without NUMBER, the command asks for the token itself and does not show what you type.
     """
     leaked = "" if number else click.prompt("Token", hide_input=True)
-    with context.database() as engine, transaction(make_sessions(engine)) as session:
+    with database.engine() as engine, transaction(make_sessions(engine)) as session:
         now = context.utc_now()
         revoked = tokens.revoke_by_id(session, number, now) if number else tokens.revoke(session, leaked.strip(), now)
     click.echo(f"Token {revoked} is revoked.")
@@ -172,7 +172,7 @@ def set_write_off(setting: str, practice_name: str, provider_id: str | None, ema
     old setting.
     """
     chosen = WriteOffSetting(setting)
-    with context.database() as engine, transaction(make_sessions(engine)) as session:
+    with database.engine() as engine, transaction(make_sessions(engine)) as session:
         practice_id = practice_queries.find_by_name(session, practice_name).id
         by = practices.find_actor(session, email, practice_name)
         who: dict[str, Any] = {"by": by, "now": context.utc_now()}

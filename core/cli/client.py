@@ -14,7 +14,7 @@ import httpx
 from core.cli.server_address import is_this_machine
 from core.errors import Refusal
 from core.settings import load_settings
-from core.watch.heartbeat import product_version
+from core.version import product_version
 
 CONNECT_SECONDS: Final = 5
 ANSWER_SECONDS: Final = 300  # a file of a million claims is complete before its first byte is sent

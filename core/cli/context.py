@@ -1,14 +1,9 @@
 """Find the servers for a command: from the environment, or those running in the data folder."""
 
 import datetime as dt
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from sqlalchemy import Engine
 
 from core.errors import Refusal
 from core.local import run_lock
-from core.local.connectivity import connected_engine
 from core.settings import load_settings
 
 
@@ -28,13 +23,6 @@ def broker_url() -> str:
     """Return the broker's URL. Raise `NoRunningServers`."""
     given = load_settings().broker_url
     return given.get_secret_value() if given else _running_servers("SETTLE_BROKER_URL").broker_url
-
-
-@contextmanager
-def database() -> Iterator[Engine]:
-    """Yield an engine for a reachable database. Raise `NoRunningServers` and `DatabaseUnavailable`."""
-    with connected_engine(database_url()) as engine:
-        yield engine
 
 
 def format_utc(at: dt.datetime) -> str:

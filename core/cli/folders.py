@@ -4,7 +4,7 @@ import json
 
 import click
 
-from core.cli import context, formats, options, practices
+from core.cli import context, database, formats, options, practices
 from core.db.engine import make_sessions, transaction
 from core.intake.watched_folders import setup
 from core.intake.watched_folders.setup import Watched
@@ -27,7 +27,7 @@ def watch_folder(name: str, practice_name: str, email: str, import_clean: bool) 
 
     Without --import-clean, each import waits on the Import page.
     """
-    with context.database() as engine, transaction(make_sessions(engine)) as session:
+    with database.engine() as engine, transaction(make_sessions(engine)) as session:
         actor = practices.find_actor(session, email, practice_name)
         setup.watch(session, name, imports_clean=import_clean, by=actor, now=context.utc_now())
     click.echo(f"Workers look into the folder {name} for {practice_name.strip()}.")
@@ -37,7 +37,7 @@ def watch_folder(name: str, practice_name: str, email: str, import_clean: bool) 
 @options.json_option
 def list_folders(as_json: bool) -> None:
     """List the watched folders with their last look, and what stops the work on them."""
-    with options.sessions() as sessions, sessions() as session:
+    with database.sessions() as sessions, sessions() as session:
         found = setup.list_watched(session)
     if as_json:
         click.echo(json.dumps([_facts(one) for one in found]))
@@ -50,7 +50,7 @@ def list_folders(as_json: bool) -> None:
 @practices.as_option
 def stop_watching(practice_name: str, email: str) -> None:
     """Stop watching the folder of a practice. Files in it stay where they are."""
-    with context.database() as engine, transaction(make_sessions(engine)) as session:
+    with database.engine() as engine, transaction(make_sessions(engine)) as session:
         setup.stop_watching(session, by=practices.find_actor(session, email, practice_name), now=context.utc_now())
     click.echo(f"No folder is watched for {practice_name.strip()}.")
 

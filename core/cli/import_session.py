@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress as Bar, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from sqlalchemy.orm import Session
 
-from core.cli import context
+from core.cli import database
 from core.db.engine import make_sessions, transaction
 from core.intake.loading.imported import AS_NEW, ImportOptions
 from core.intake.parsing.faults import ImportRefused
@@ -21,7 +21,7 @@ def import_session(asked: ImportOptions = AS_NEW) -> Iterator[tuple[Session, Pro
 
     A check is rolled back.
     """
-    with context.database() as engine, progress_bar() as progress:
+    with database.engine() as engine, progress_bar() as progress:
         try:
             with transaction(make_sessions(engine)) as session:
                 yield session, progress

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from core.cli import context, import_output, mapped_import, options, practices, uploads, x12_import
+from core.cli import context, database, import_output, mapped_import, options, practices, uploads, x12_import
 from core.cli.import_options import Asked, all_faults_option, import_options
 from core.cli.import_session import import_session, progress_bar
 from core.counting import counted
@@ -132,7 +132,7 @@ def synthea(
 )
 def sample(claims: int, practice_name: str, seed: int) -> None:
     """Create a practice with sample claims."""
-    with context.database() as engine, progress_bar() as progress:
+    with database.engine() as engine, progress_bar() as progress:
         make_sample(
             engine,
             practice_name=practice_name,

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from core.cli import context, import_output, mapping_output, options, practices
+from core.cli import context, database, import_output, mapping_output, options, practices
 from core.cli.import_options import Asked, import_options
 from core.cli.import_session import import_session
 from core.errors import BadInput
@@ -127,7 +127,7 @@ def _choose(
 
 def _fitting(practice: str, guess: Guess) -> ImportMapping | None:
     """Return the only saved mapping of the practice that fits the file."""
-    with options.sessions() as sessions, sessions() as session:
+    with database.sessions() as sessions, sessions() as session:
         try:
             practice_id = practice_queries.find_by_name(session, practice).id
         except NoSuchPractice:
@@ -143,7 +143,7 @@ def _named(practice: str, name: str) -> Mapping:
     """Return the mapping in the JSON file `name`, or the practice's mapping called `name`."""
     if name.endswith(".json"):
         return read_mapping_file(name)
-    with options.sessions() as sessions, sessions() as session:
+    with database.sessions() as sessions, sessions() as session:
         try:
             practice_id = practice_queries.find_by_name(session, practice).id
         except NoSuchPractice as missing:

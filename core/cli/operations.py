@@ -4,7 +4,7 @@ import json
 
 import click
 
-from core.cli import context, options
+from core.cli import context, database, options
 from core.jobs import codes
 from core.watch import overview, overview_json
 from core.watch.overview import Overview, ProcessStatus
@@ -19,7 +19,7 @@ def operations(as_json: bool) -> None:
     All practices are included. The exit code is 0 only if there is no warning. The command reads only the database.
     The Operations page also shows the broker's queue depth.
     """
-    with options.sessions() as sessions:
+    with database.sessions() as sessions:
         seen = overview.fetch_overview(sessions, now=context.utc_now())
     wrong = warnings(seen)
     click.echo(json.dumps({**overview_json.as_json(seen), "wrong": wrong}) if as_json else _in_words(seen, wrong))

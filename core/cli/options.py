@@ -1,16 +1,11 @@
 """Options that commands share: numbers, dates and filters."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import click
 
 from core import reading
-from core.claims.filters import ClaimFilter
-from core.cli import context
-from core.db.engine import Sessions, make_sessions
 
 
 class RecordNumber(click.ParamType[int]):
@@ -47,13 +42,6 @@ IMPORT: Final = RecordNumber("import", where="to find it, open the Import page")
 DAY: Final = DateType()
 job_argument = click.argument("job", type=JOB)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-filter_option = click.option(
-    "--filter",
-    "filters",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Select the claims that match. Repeat a KEY to match any of its values.",
-)
 
 
 def file_format(path: Path | None, form: str | None) -> str:
@@ -63,24 +51,6 @@ def file_format(path: Path | None, form: str | None) -> str:
     if ending in FILE_FORMATS and ending != form:
         raise click.UsageError(f"--output {path} ends in .{ending}, but --format is {form}. Change one of them.")
     return form
-
-
-@contextmanager
-def sessions() -> Iterator[Sessions]:
-    """Yield a session factory for the database. Raise `NoRunningServers` and `DatabaseUnavailable`."""
-    with context.database() as engine:
-        yield make_sessions(engine)
-
-
-def parse_filters(pairs: tuple[str, ...]) -> dict[str, object]:
-    """Read repeated --filter KEY=VALUE options as a filter in JSON. A repeated key means any of its values."""
-    given: dict[str, list[str]] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not value:
-            raise click.UsageError(f"--filter {pair}: write KEY=VALUE, for example total_due_max_cents=5000")
-        given.setdefault(key, []).append(value)
-    return ClaimFilter.from_texts({key: v[0] if len(v) == 1 else v for key, v in given.items()}).given()
 
 
 time_zone_option = click.option(

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
 from core.access.users import actor_for, find_by_email
-from core.cli import options
+from core.cli import database
 from core.errors import NotFound
 from core.models.practices import Practice
 from core.practices import practice_queries
@@ -25,7 +25,7 @@ def may_create(name: str, *, create: bool) -> bool:
     The first practice in a database is created without a question, because no name can be mistyped there. A later one
     requires --create, or a yes at a terminal. Raise `NoSuchPractice`.
     """
-    with options.sessions() as sessions, sessions() as session:
+    with database.sessions() as sessions, sessions() as session:
         try:
             practice_queries.find_by_name(session, name)
         except NoSuchPractice as missing:

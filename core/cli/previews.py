@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from core.cli import options
+from core.cli import claim_filter, options
 from core.cli.client import Api
 from core.cli.job_output import format_preview
 from core.cli.user_command import user_command
@@ -26,7 +26,7 @@ _posting_date_option = click.option(
 
 
 @user_command(format_preview)
-@options.filter_option
+@claim_filter.filter_option
 @click.option("--claim", "claims", multiple=True, metavar="ID", help="Select a claim. Repeat for more claims.")
 @click.option("--claims-from", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True),
               help="A CSV, XLSX or text file of claim numbers, or - for standard input. Numbers that are not found are "
@@ -66,7 +66,7 @@ def preview(
     elif claims_from:
         selection = {"claim_numbers": _read_numbers(claims_from)}
     elif filters:
-        selection = {"filter": options.parse_filters(filters)}
+        selection = {"filter": claim_filter.parse_filters(filters)}
     return _wait_until_prepared(api, "/settle-jobs", {"selection": selection, **given})
 
 

@@ -14,7 +14,7 @@ import click
 import structlog
 
 from core import logs
-from core.cli import context, options
+from core.cli import context, database, options
 from core.db.engine import make_engine
 from core.local import health_file, programs
 from core.migrations.run import MigrationResult, migrate_database
@@ -29,7 +29,7 @@ def migrate(as_json: bool) -> None:
 
     The command lists the migrations that ran.
     """
-    with context.database() as engine:
+    with database.engine() as engine:
         migrated = migrate_database(engine.url.render_as_string(hide_password=False))
     click.echo(json.dumps(asdict(migrated)) if as_json else _describe_migration(migrated))
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from core.cli import options
+from core.cli import claim_filter
 from core.cli.client import Api
 from core.cli.schedule_output import schedule, schedule_argument
 from core.cli.user_command import user_command
@@ -19,7 +19,7 @@ _confirmation_option = click.option("--confirmation", help="The word CONFIRM. Wi
 # Every field of a schedule as an option. `change` keeps fields that are not given.
 _FIELDS: Final = (
     click.option("--name", help="The schedule's name."),
-    options.filter_option,
+    claim_filter.filter_option,
     click.option("--at", "local_time", metavar="HH:MM", help="Time of the run, in the practice's time zone."),
     click.option(
         "--weekday",
@@ -145,7 +145,7 @@ def _given_fields(given: dict[str, Any]) -> dict[str, Any]:
     """Return the given fields as a schedule request."""
     wanted = {name: value for name, value in given.items() if value is not None and value != ()}
     if "filters" in wanted:
-        wanted["filter"] = options.parse_filters(wanted.pop("filters"))
+        wanted["filter"] = claim_filter.parse_filters(wanted.pop("filters"))
     if "claims_max" in wanted:
         wanted["claims_max"] = parse_claims_cap(wanted["claims_max"])
     if "amount_max" in wanted:

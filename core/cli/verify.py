@@ -10,7 +10,7 @@ from core.audit.log import Head
 from core.books.invariants import Violation, begin_snapshot, violations
 from core.books.invariants_sql import INVARIANTS
 from core.books.mismatches import flag_mismatches
-from core.cli import context
+from core.cli import database
 from core.counting import counted
 from core.db.engine import make_sessions, transaction
 from core.practices import practice_queries
@@ -38,7 +38,7 @@ def verify(ctx: click.Context, name: str | None, kept: Head | None, as_json: boo
     """Check that the books balance to the cent. The exit code is 0 only if every invariant holds."""
     if kept and not name:
         raise click.UsageError("--head also needs --practice NAME.")
-    with context.database() as engine:
+    with database.engine() as engine:
         sessions = make_sessions(engine)
         with transaction(sessions) as session:
             begin_snapshot(session)

@@ -11,7 +11,6 @@ from sqlalchemy.orm import DeclarativeBase, mapped_column
 # A chunk updates whole pages at once. An update stays in its page (HOT) only if the page is less than half full:
 # measured 13% HOT at 90, 93% at 50, 100% at 45.
 FILL_FACTOR: Final = {"postgresql_with": {"fillfactor": 45}}
-BIGINT_MAX: Final = 2**63 - 1  # the largest id and the largest amount that a column can hold
 
 PracticeId = Annotated[int, mapped_column(BigInteger, primary_key=True)]
 GeneratedId = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]

@@ -4,8 +4,6 @@ import datetime as dt
 import os
 import socket
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from sqlalchemy import and_, case, delete, func, select, text, update
@@ -14,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from core import zone_database
 from core.models.operations import Process, Tally
+from core.version import product_version
 from core.watch.tally import SHORT_TIMEOUTS
 
 WEB: Final = "web"
@@ -44,15 +43,6 @@ class ProcessInfo:
     def name(self) -> str:
         """Return the key of its row."""
         return f"{self.kind} {self.host}:{self.pid}"
-
-
-@cache
-def product_version() -> str:
-    """Return the version of this code."""
-    try:
-        return version("batch-settle")
-    except PackageNotFoundError:
-        return "unknown"  # run from a folder that was never installed
 
 
 def this_process(kind: str, *, started_at: dt.datetime, **details: Any) -> ProcessInfo:

@@ -21,6 +21,7 @@ from core.db.engine import Sessions
 from core.jobs.results import progress
 from core.models.jobs import WORKABLE_STATUSES, JobKind
 from core.settings import QUEUE_CONTROL, QUEUE_SETTLE
+from core.version import product_version
 from core.watch import heartbeat, statistics, tally
 from core.watch.deadline import DeadlineCall, QueryBudget, TimedOut
 from core.watch.metric_names import FAILURE_CODES, METRIC_DEFINITIONS, OTHER
@@ -71,7 +72,7 @@ class MetricsCollector:
             metrics, is_up = [], False
         yield _gauge("database_up", "Whether the database answered this scrape", [((), is_up)])
         yield _gauge("broker_up", "Whether the broker answered this scrape", [((), self._world.broker_answers())])
-        version = heartbeat.product_version()
+        version = product_version()
         yield _gauge("build_info", "The version of the process that answers", [((version,), 1)], ["version"])
         yield _gauge(
             "counts_untold",

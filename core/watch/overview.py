@@ -21,6 +21,7 @@ from core.models.operations import Process
 from core.models.practices import Practice
 from core.models.schedules import RunOutcome, Schedule, ScheduleRun, ScheduleState
 from core.schedules import run_times
+from core.version import product_version
 from core.watch import heartbeat, statistics
 from core.watch.deadline import QueryBudget
 from core.zone_database import ZoneDatabase
@@ -154,7 +155,7 @@ def fetch_overview(sessions: Sessions, *, now: dt.datetime) -> Overview:
         "database_version": ask(lambda session, now: statistics.server_version(session)),  # noqa: ARG005
     }
     took = time.perf_counter() - began
-    version, zones = heartbeat.product_version(), zone_database.current_database()
+    version, zones = product_version(), zone_database.current_database()
     return Overview(at=now, asked_seconds=took, product_version=version, time_zones=zones, **parts)
 
 

@@ -14,10 +14,11 @@ from core.broker import causes
 from core.db.engine import Sessions
 from core.local import programs
 from core.local.connectivity import free_port
-from core.local.guardian import Guardian, StopPolicy
+from core.local.guardian import StopPolicy
 from core.settings import QUEUE_SETTLE, Settings
 from tests.acceptance.own_broker import own_broker
 from tests.acceptance.product import PATIENCE_SECONDS
+from tests.forks import ForkingGuardian
 from tests.fronts import HOST, Authority, front, plain, tls
 from tests.waiting import eventually
 from tests.webui.operations.test_health import hear_a_worker
@@ -124,7 +125,7 @@ def test_each_process_logs_the_cause_without_a_name(
         "worker": programs.worker(QUEUE_SETTLE, settings), "beat": programs.beat(settings),
         "flower": programs.flower(settings),
     }  # fmt: skip
-    with Guardian() as guardian:
+    with ForkingGuardian() as guardian:
         logs = {name: tmp_path / f"{name}.log" for name in started}
         for name, argv in started.items():
             guardian.start(argv, log=logs[name], env=environment, ending=StopPolicy(grace_seconds=1))

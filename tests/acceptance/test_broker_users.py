@@ -14,13 +14,14 @@ from redis.exceptions import ResponseError
 from core.db.engine import make_engine
 from core.local import programs
 from core.local.broker import Broker
-from core.local.guardian import Guardian, StopPolicy
+from core.local.guardian import StopPolicy
 from core.settings import TASK_SWEEP, TASK_WORK, Settings
 from tests.acceptance.compose_file import HOUSE
 from tests.acceptance.own_broker import own_broker
 from tests.acceptance.product import PATIENCE_SECONDS, Product
 from tests.acceptance.test_flower import Flower, running_flower
 from tests.acceptance.web import Api, Web, running_web
+from tests.forks import ForkingGuardian
 from tests.fronts import HOST, front
 from tests.servers import Databases
 from tests.waiting import eventually
@@ -77,7 +78,7 @@ def stack(servers: tuple[Databases, Broker], tmp_path_factory: pytest.TempPathFa
             running_flower(replace(product, broker_url=urls["settle-flower"]), folder / "flower")
         )
         web = held.enter_context(running_web(product, folder=folder, CHUNK_CLAIMS="4"))
-        guardian = held.enter_context(Guardian())
+        guardian = held.enter_context(ForkingGuardian())
         environment = {
             **os.environ, "SETTLE_DATABASE_URL": database_url, "SETTLE_BROKER_URL": urls["settle-beat"]
         }  # fmt: skip

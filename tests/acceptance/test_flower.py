@@ -16,11 +16,12 @@ from core.db.engine import transaction
 from core.jobs.keys import JobKey
 from core.local import programs
 from core.local.connectivity import answers_http, free_port
-from core.local.guardian import Guardian, StopPolicy
+from core.local.guardian import StopPolicy
 from core.models.practices import Patient
 from core.settings import TASK_SWEEP, TASK_WORK, Settings
 from tests.acceptance.product import PATIENCE_SECONDS, Product
 from tests.factories import GivenPractice, Line
+from tests.forks import ForkingGuardian
 from tests.http_client import HOST, ask, basic
 from tests.waiting import eventually
 from webui.operations import flower_links
@@ -72,7 +73,7 @@ def running_flower(product: Product, folder: Path) -> Iterator[Flower]:
     urls = {"SETTLE_DATABASE_URL": product.database_url, "SETTLE_BROKER_URL": product.broker_url}
     environment = {**os.environ, **urls, **programs.flower_environment(settings), "HOME": str(folder)}
     started = Flower(settings.flower_port, folder, folder / "flower.log")
-    with Guardian() as guardian:
+    with ForkingGuardian() as guardian:
         guardian.start(programs.flower(settings), log=started.log, env=environment, ending=StopPolicy())
         eventually(lambda: answers_http(HOST, started.port, "/healthcheck"), seconds=PATIENCE_SECONDS)
         yield started

@@ -13,12 +13,13 @@ from sqlalchemy import text
 from core.jobs.keys import JobKey
 from core.local import programs
 from core.local.broker import Broker
-from core.local.guardian import Guardian, StopPolicy
+from core.local.guardian import StopPolicy
 from core.models.jobs import JobStatus
 from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, TASK_SWEEP, TASK_WORK, Settings
 from tests.acceptance.own_broker import OwnBroker
 from tests.acceptance.product import PATIENCE_SECONDS, Product, utc_now
 from tests.acceptance.web import Api, Web, running_web
+from tests.forks import ForkingGuardian
 from tests.servers import Databases, broker_client
 from tests.waiting import eventually
 
@@ -46,7 +47,7 @@ def two_beats(product: Product, tmp_path: Path) -> Iterator[list[Path]]:
     given = {"DATABASE_URL": product.database_url, "BROKER_URL": product.broker_url}
     environment = {**os.environ, **{f"SETTLE_{name}": value for name, value in given.items()}}
     logs = [tmp_path / "beat-1.log", tmp_path / "beat-2.log"]
-    with Guardian() as guardian:
+    with ForkingGuardian() as guardian:
         for log in logs:
             guardian.start(programs.beat(Settings()), log=log, env=environment, ending=StopPolicy())
         yield logs

@@ -30,13 +30,14 @@ from core.db.engine import transaction
 from core.jobs.keys import JobKey
 from core.local import programs
 from core.local.broker import Broker
-from core.local.guardian import Guardian, StopPolicy
+from core.local.guardian import StopPolicy
 from core.models.practices import Practice
 from core.settings import QUEUE_CONTROL, TASK_PREPARE, TASK_SEND, TASK_SWEEP, TASK_TICK, Settings
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now
 from tests.acceptance.test_flower import HOST, PAGES, Flower, running_flower
 from tests.acceptance.web import Api, Web, running_web
 from tests.core.schedules.mail_server import MailServer
+from tests.forks import ForkingGuardian
 from tests.http_client import Answer
 from tests.servers import Databases, broker_client
 from tests.waiting import eventually
@@ -135,7 +136,7 @@ def installation(servers: tuple[Databases, Broker], tmp_path: Path) -> Iterator[
             running_product(folder=tmp_path, database_url=url, broker_url=broker.url, **mailing)
         )
         web = stack.enter_context(running_web(product, folder=tmp_path, CHUNK_CLAIMS="4", **mailing))
-        guardian = stack.enter_context(Guardian())
+        guardian = stack.enter_context(ForkingGuardian())
         urls = {"SETTLE_DATABASE_URL": url, "SETTLE_BROKER_URL": broker.url}
         beat_log = tmp_path / "beat.log"
         guardian.start(programs.beat(Settings()), log=beat_log, env={**os.environ, **urls}, ending=StopPolicy())

@@ -13,7 +13,7 @@ from core.db.engine import transaction
 from core.jobs.keys import JobKey
 from core.local import programs
 from core.local.broker import Broker
-from core.local.guardian import Guardian, StopPolicy
+from core.local.guardian import StopPolicy
 from core.models.jobs import SettleJob
 from core.models.people import Role
 from core.models.schedules import RunOutcome, ScheduleRun
@@ -25,6 +25,7 @@ from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product,
 from tests.core.schedules.conftest import a_request
 from tests.core.schedules.mail_server import MailServer, Mood
 from tests.factories import GivenPractice
+from tests.forks import ForkingGuardian
 from tests.servers import Databases
 from tests.waiting import eventually
 
@@ -131,7 +132,7 @@ def two_beats(product: Product, tmp_path: Path) -> Iterator[list[Path]]:
     given = {"DATABASE_URL": product.database_url, "BROKER_URL": product.broker_url}
     environment = {**os.environ, **{f"SETTLE_{name}": value for name, value in given.items()}}
     logs = [tmp_path / f"beat-{number}.log" for number in range(2)]
-    with Guardian() as guardian:
+    with ForkingGuardian() as guardian:
         for log in logs:
             guardian.start(programs.beat(Settings()), log=log, env=environment, ending=StopPolicy())
         yield logs

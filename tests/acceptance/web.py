@@ -18,6 +18,7 @@ from core.models.people import User
 from core.settings import Settings
 from tests.acceptance.product import PATIENCE_SECONDS, Product, utc_now
 from tests.factories import GivenPractice
+from tests.forks import ForkingGuardian
 from tests.http_client import HOST, Answer, ask
 from tests.waiting import eventually
 
@@ -121,7 +122,7 @@ class Api:
 @contextmanager
 def running_web(product: Product, *, folder: Path, **variables: str) -> Iterator[Web]:
     """Start a web process. At the end, none of its processes is left."""
-    with Guardian() as guardian:
+    with ForkingGuardian() as guardian:
         web = Web(guardian, product, folder=folder, **variables)
         try:
             web.start()

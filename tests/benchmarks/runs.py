@@ -17,6 +17,7 @@ from core.jobs import commands, prepare
 from core.jobs.keys import JobKey
 from core.jobs.preview.job_request import JobRequest
 from core.jobs.results.progress import Progress, for_job
+from core.local.guardian import Guardian
 from core.models.claims import Claim
 from core.models.jobs import JobStatus, SettleJob
 from core.settings import BROKER_TRANSPORT_OPTIONS, HINTS_PER_CONFIRM_MAX, QUEUE_SETTLE, TASK_WORK
@@ -113,6 +114,7 @@ def crew(place: Place, database: str, *, processes: int = 2) -> Iterator[Crew]:
     """Start the workers of an installation: `processes` processes that settle, and one for control."""
     workers = running_workers(
         folder=place.folder, database_url=place.url(database), broker_url=place.broker_url,
+        by=Guardian,  # a fork's memory contains what it shares
         WORKER_CONCURRENCY=str(processes),
     )  # fmt: skip
     with workers as running, Celery(broker=place.broker_url) as app:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
-from flask_openapi3.openapi import OpenAPI
 from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
@@ -148,7 +148,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def app(engine: Engine, clock: Clock) -> OpenAPI:
+def app(engine: Engine, clock: Clock) -> Flask:
     """The application on this test's database, without a broker."""
     return application(engine, clock)
 
@@ -160,13 +160,13 @@ def practice(sessions: Sessions) -> GivenPractice:
 
 
 @pytest.fixture
-def stranger(app: OpenAPI) -> Browser:
+def stranger(app: Flask) -> Browser:
     """A browser without a signed-in user."""
     return Browser(app.test_client())
 
 
 @pytest.fixture
-def browser_of(app: OpenAPI, sessions: Sessions, clock: Clock) -> Callable[[Actor], Browser]:
+def browser_of(app: Flask, sessions: Sessions, clock: Clock) -> Callable[[Actor], Browser]:
     """Return a function that opens a browser in which the given user is signed in."""
 
     def open_browser(actor: Actor) -> Browser:

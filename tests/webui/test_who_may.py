@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 import pytest
-from flask_openapi3.openapi import OpenAPI
+from flask import Flask
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
@@ -53,7 +53,7 @@ DIALOG = {"X-Dialog": "1"}  # without it, a part of a page redirects to its page
 class House:
     """Two practices, and a browser of each role in the first."""
 
-    app: OpenAPI
+    app: Flask
     practice: GivenPractice
     of: dict[Role, Browser]
     stranger: Browser

@@ -14,13 +14,15 @@ from core import zone_database
 from core.db.engine import Sessions, transaction
 from core.jobs.keys import JobKey
 from core.local import programs
-from core.local.guardian import Guardian, StopPolicy
+from core.local.guardian import StopPolicy
 from core.models.operations import Process
 from core.settings import QUEUE_CONTROL, TASK_SWEEP, TASK_TICK, TASK_WORK, Settings
+from core.version import product_version
 from core.watch import heartbeat, overview, statistics
 from core.watch.heartbeat import BEAT, WORKER
 from tests.acceptance.product import PATIENCE_SECONDS
 from tests.factories import a_practice
+from tests.forks import ForkingGuardian
 from tests.servers import broker_client
 from tests.waiting import eventually
 from tests.worker.conftest import Shared
@@ -38,7 +40,7 @@ def processes(sessions: Sessions, kind: str) -> list[Process]:
 def beat(worker: Workers, database_url: str, broker_url: str, tmp_path: Path) -> Iterator[int]:
     """Run a beat. Return its process id."""
     urls = {"SETTLE_DATABASE_URL": database_url, "SETTLE_BROKER_URL": broker_url}
-    with Guardian() as guardian:
+    with ForkingGuardian() as guardian:
         log = tmp_path / "beat.log"
         yield guardian.start(programs.beat(Settings()), log=log, env={**os.environ, **urls}, ending=StopPolicy()).pid
 
@@ -71,7 +73,7 @@ def test_a_worker_and_a_beat_on_a_host_with_old_time_zones_use_the_newest(
         eventually(lambda: "time_zone_database" in workers.control.log_text(), seconds=PATIENCE_SECONDS)
         (line,) = [json.loads(line) for line in workers.control.log_text().splitlines() if "time_zone_database" in line]
         assert (line["level"], line["version"], line["source"]) == ("info", newest.version, "wheel")
-        with Guardian() as guardian:
+        with ForkingGuardian() as guardian:
             log, urls = tmp_path / "beat.log", {"SETTLE_DATABASE_URL": database_url, "SETTLE_BROKER_URL": broker_url}
             guardian.start(programs.beat(Settings()), log=log, env={**os.environ, **urls}, ending=StopPolicy())
             eventually(
@@ -83,9 +85,7 @@ def test_a_beat_is_known_by_the_ticks_that_arrived_from_it(beat: int, worker: Wo
     worker.hint(TASK_SWEEP, queue=QUEUE_CONTROL)  # sent without a beat
     eventually(lambda: processes(sessions, BEAT), seconds=PATIENCE_SECONDS)
 
-    assert [(one.details["pid"], one.version) for one in processes(sessions, BEAT)] == [
-        (beat, heartbeat.product_version())
-    ]
+    assert [(one.details["pid"], one.version) for one in processes(sessions, BEAT)] == [(beat, product_version())]
 
 
 def test_a_tick_from_any_sender_counts_as_the_last_tick(shared: Shared) -> None:

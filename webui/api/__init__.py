@@ -3,8 +3,7 @@
 from http import HTTPStatus
 from typing import Final
 
-from flask import Response
-from flask_openapi3.openapi import OpenAPI
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from core.errors import Refusal
@@ -91,10 +90,10 @@ __all__ = [
 FAILED_TOKENS_PER_ADDRESS: Final = "60 per minute"
 
 
-def register(app: OpenAPI) -> None:
+def register(app: Flask) -> None:
     """Add the API and its document to the application."""
-    docs.describe(app)
-    app.register_api(api)
+    app.register_blueprint(docs.docs)
+    app.register_blueprint(api)
 
 
 def _refusal(refusal: Refusal) -> Response:

@@ -4,7 +4,6 @@ import datetime as dt
 from typing import Annotated, Any
 
 from flask import Response, jsonify
-from flask_openapi3.models.tag import Tag
 from pydantic import BeforeValidator, Field
 from sqlalchemy.orm import Session
 
@@ -13,8 +12,8 @@ from core.access.permissions import Action
 from core.audit import import_changes, log
 from core.audit.import_changes import NoSuchEntry
 from core.audit.log import AuditFilter
-from core.db.base import BIGINT_MAX
-from webui.api.blueprint import CSV_FILE, api, problem_responses
+from core.db.bounds import BIGINT_MAX
+from webui.api.blueprint import CSV_FILE, Tag, api, problem_responses
 from webui.api.models import Answer, Id, Seen, labeled
 from webui.api.request_parsing import IdPath, Page, Parameters, requires
 from webui.shared import file_downloads

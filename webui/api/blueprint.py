@@ -1,20 +1,29 @@
 """The blueprint for version 1, and what all its answers have in common."""
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeVar
 
-from flask import Response
+from flask import Blueprint, Response
 from flask.blueprints import BlueprintSetupState
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
-from flask_openapi3.types import ResponseDict
 from werkzeug.routing import PathConverter
 
-from core.watch.heartbeat import product_version
+from core.version import product_version
 from webui.shared.file_downloads import XLSX
 from webui.shared.problem_json import PROBLEM_JSON
 
+View = TypeVar("View", bound=Callable[..., Any])
+
 VERSION_PATH: Final = "/api/v1"
 VERSION_HEADER: Final = "Settle-Version"  # so that a client can tell why it does not understand an answer
+
+
+class Tag(NamedTuple):
+    """A heading in the OpenAPI document."""
+
+    name: str
+    description: str
+
+
 CLAIMS: Final = Tag(name="Claims", description="Balances, postings and holds")
 JOBS: Final = Tag(name="Settle jobs", description="Preview, confirm once, run")
 PRACTICE: Final = Tag(name="Practice", description="Name, time zone, write-off reasons and rule limits")
@@ -43,18 +52,43 @@ def _problem(status: int) -> dict[str, Any]:
     return {"description": _STATUS_DESCRIPTIONS[status], "content": {PROBLEM_JSON: {"schema": schema}}}
 
 
-def problem_responses(*statuses: int) -> ResponseDict:
+def problem_responses(*statuses: int) -> dict[str, Any]:
     """Return the problems that a view can answer with, for the OpenAPI document."""
     return {str(status): _problem(status) for status in statuses}
 
 
-api = APIBlueprint(
-    "api",
-    __name__,
-    url_prefix=VERSION_PATH,
-    abp_security=[{"token": []}],
-    abp_responses=problem_responses(401, 403, 422),
-)
+class DescribedView(NamedTuple):
+    """A view with its description for the OpenAPI document."""
+
+    method: str
+    rule: str
+    view: Callable[..., Any]
+    description: dict[str, Any]
+
+
+class DescribedBlueprint(Blueprint):
+    """A blueprint that keeps the descriptions of its views.
+
+    The document is made of them at its first request, because making it takes longer than the rest of the start.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Start without views."""
+        super().__init__(*args, **kwargs)
+        self.described: list[DescribedView] = []
+
+    def route(self, rule: str, **options: Any) -> Callable[[View], View]:
+        """Add a view. `get`, `post`, `put` and `delete` call this with their method."""
+        methods = options.pop("methods")
+
+        def add(view: View) -> View:
+            self.described.append(DescribedView(methods[0].lower(), rule, view, options))
+            return super(DescribedBlueprint, self).route(rule, methods=methods)(view)
+
+        return add
+
+
+api = DescribedBlueprint("api", __name__, url_prefix=VERSION_PATH)
 
 
 class Anything(PathConverter):

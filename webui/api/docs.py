@@ -1,15 +1,13 @@
 """The OpenAPI document, and a page that shows it without another host."""
 
+from functools import cache
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final
 
 import flask_openapi3_swagger
 from flask import Blueprint, Response, current_app, jsonify, make_response, render_template, send_from_directory
-from flask_openapi3.models.info import Info
-from flask_openapi3.models.security_scheme import SecurityScheme
-from flask_openapi3.openapi import OpenAPI
 
-from webui.api.blueprint import VERSION_PATH
+from webui.api.blueprint import VERSION_PATH, api, problem_responses
 from webui.api.models import Problem
 
 # Swagger UI writes style attributes and draws icons from data: addresses. Scripts come from this host only.
@@ -27,18 +25,43 @@ _DESCRIPTION: Final = (
 docs = Blueprint("api_docs", __name__, url_prefix=VERSION_PATH)
 
 
-def describe(app: OpenAPI) -> None:
-    """Describe the document as a whole. Call it before the views are registered."""
-    app.info = Info(title="Batch Settle", version="1", description=_DESCRIPTION)
-    app.security_schemes = {"token": SecurityScheme(type="http", scheme="bearer")}
-    app.validation_error_model = Problem
-    app.register_blueprint(docs)
-
-
 @docs.get("/openapi.json")
 def document() -> Response:
     """Return the OpenAPI document."""
-    return jsonify(cast("OpenAPI", current_app).api_doc)
+    return jsonify(_document())
+
+
+@cache
+def _document() -> dict[str, Any]:
+    """Return the document, made of the views' descriptions and their models' schemas."""
+    # Imported at the first request, because it takes longer than all of Flask.
+    from flask_openapi3.blueprint import APIBlueprint
+    from flask_openapi3.models.info import Info
+    from flask_openapi3.models.security_scheme import SecurityScheme
+    from flask_openapi3.models.tag import Tag
+    from flask_openapi3.openapi import OpenAPI
+
+    refusals: Any = problem_responses(401, 403, 422)
+    views = APIBlueprint(
+        api.name,
+        api.import_name,
+        url_prefix=VERSION_PATH,
+        abp_security=[{"token": []}],
+        abp_responses=refusals,
+    )
+    for method, rule, view, description in api.described:
+        tags = [Tag(**tag._asdict()) for tag in description["tags"]]
+        getattr(views, method)(rule, **{**description, "tags": tags})(view)
+    described = OpenAPI(
+        api.import_name,
+        info=Info(title="Batch Settle", version="1", description=_DESCRIPTION),
+        security_schemes={"token": SecurityScheme(type="http", scheme="bearer")},
+        validation_error_model=Problem,
+        doc_ui=False,
+    )
+    described.url_map.converters.update(current_app.url_map.converters)
+    described.register_api(views)
+    return described.api_doc
 
 
 @docs.get("/docs")

@@ -5,7 +5,6 @@ from http import HTTPStatus
 from typing import Any, Final, Self
 
 from flask import Response, jsonify, request, url_for
-from flask_openapi3.models.tag import Tag
 from sqlalchemy.orm import Session
 
 from core import reading
@@ -25,7 +24,7 @@ from core.intake.uploads.lifecycle import ImportKey, NoSuchImport
 from core.intake.uploads.receive import UploadedFile
 from core.jobs import job_queries
 from core.models.imports import ImportJob, ImportSource
-from webui.api.blueprint import CSV_FILE, api, problem_responses
+from webui.api.blueprint import CSV_FILE, Tag, api, problem_responses
 from webui.api.import_models import (
     ChosenMapping,
     ExpectedTotal,

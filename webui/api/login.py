@@ -4,14 +4,13 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from flask import Response, jsonify, request
-from flask_openapi3.models.tag import Tag
 from pydantic import Field
 
 from core.access import tokens, users
 from core.db.engine import transaction
 from core.models.people import Role, User
 from core.practices import practice_queries
-from webui.api.blueprint import api, problem_responses
+from webui.api.blueprint import Tag, api, problem_responses
 from webui.api.models import Answer
 from webui.api.request_parsing import Body, open_to_all, requires_token
 from webui.shared.app_context import app_context, now

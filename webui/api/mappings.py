@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from flask import Response, jsonify
-from flask_openapi3.models.tag import Tag
 from pydantic import Field
 
 from core.access.permissions import Action
@@ -20,7 +19,7 @@ from core.intake.mapping.saved_mappings import NoSuchMapping
 from core.intake.mapping.targets import TARGETS
 from core.intake.mapping.workbook import CELLS_OF_REQUEST_MAX
 from core.practices import practice_days, practice_queries
-from webui.api.blueprint import api, problem_responses
+from webui.api.blueprint import Tag, api, problem_responses
 from webui.api.models import Answer, Id
 from webui.api.request_parsing import Body, IdPath, requires
 from webui.shared.app_context import app_context, now

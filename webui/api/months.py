@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Self
 
 from flask import Response, jsonify
-from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, BeforeValidator, Field
 from sqlalchemy.orm import Session
 
@@ -20,7 +19,7 @@ from core.models.practices import PeriodState
 from core.paging import BadCursor
 from core.practices import periods
 from core.schedules import schedule_queries
-from webui.api.blueprint import api, problem_responses
+from webui.api.blueprint import Tag, api, problem_responses
 from webui.api.models import Answer, Id
 from webui.api.request_parsing import AnyPage, Body, requires
 from webui.shared.app_context import app_context, now

@@ -3,12 +3,11 @@
 from typing import Annotated, Any
 
 from flask import Response, jsonify
-from flask_openapi3.models.tag import Tag
 from pydantic import Field
 
 from core.access.permissions import Action
 from core.watch import overview, overview_json
-from webui.api.blueprint import api
+from webui.api.blueprint import Tag, api
 from webui.api.models import Answer
 from webui.api.request_parsing import requires
 from webui.operations import broker

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, Self
 
 from flask import Response, jsonify
-from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, BeforeValidator, Field
 
 from core import paging, reading
@@ -17,7 +16,7 @@ from core.intake.remittances.commands import AnswerKey
 from core.intake.remittances.queries import AnswerRow, RemittanceRow
 from core.models.ledger import PaidBy
 from core.models.remittances import Outcome, RemittanceClaim
-from webui.api.blueprint import api, problem_responses
+from webui.api.blueprint import Tag, api, problem_responses
 from webui.api.models import Answer, Id
 from webui.api.request_parsing import AnyPage, Body, IdPath, Page, requires
 from webui.shared.app_context import app_context, now

@@ -203,7 +203,6 @@ def _reads_after(check: Callable[[], object]) -> Callable[[View], View]:
             found: Response = view(**{part: model.of(_SOURCES[part](path)) for part, model in models.items()})
             return found
 
-        answer.__delay_validate_request__ = True  # type: ignore[attr-defined]  # tells flask-openapi3 that we read
         return answer
 
     return wrap

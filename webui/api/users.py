@@ -5,7 +5,6 @@ from http import HTTPStatus
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from flask import Response, jsonify, url_for
-from flask_openapi3.models.tag import Tag
 from pydantic import Field, Strict
 from sqlalchemy.orm import Session
 
@@ -17,7 +16,7 @@ from core.models.people import Role, User
 from core.models.practices import Practice
 from core.money import UNLIMITED, UNLIMITED_WORD, BadLimitAmount, limit_as_json
 from core.practices import limits, practice_queries
-from webui.api.blueprint import api, problem_responses
+from webui.api.blueprint import Tag, api, problem_responses
 from webui.api.models import Answer, Ceiling
 from webui.api.request_parsing import Body, IdPath, requires
 from webui.shared.app_context import app_context, now

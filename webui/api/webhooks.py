@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from flask import Response, jsonify
-from flask_openapi3.models.tag import Tag
 from pydantic import Field
 
 from core.access.permissions import Action
@@ -16,7 +15,7 @@ from core.models.notices import OutboxState, Webhook
 from core.notices import webhook_deliveries, webhooks
 from core.notices.webhook_deliveries import Delivery, NoSuchDelivery
 from core.notices.webhooks import KINDS, NoSuchWebhook
-from webui.api.blueprint import api, problem_responses
+from webui.api.blueprint import Tag, api, problem_responses
 from webui.api.models import Answer, Id
 from webui.api.request_parsing import Body, IdPath, OnceHeaders, Page, requires
 from webui.shared.app_context import app_context, now

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from core import reading
 from core.access.permissions import Action
 from core.claims import lookup
-from core.db.base import BIGINT_MAX
+from core.db.bounds import BIGINT_MAX
 from core.errors import Refusal
 from core.ledger import credit_moves, entry_postings, ledger_queries, voids
 from core.ledger.credit_moves import CreditMoved, MoreThanPaid, OpenBalance

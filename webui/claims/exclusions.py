@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from core import paging, reading
 from core.access.permissions import Action
 from core.claims import holds
-from core.db.base import BIGINT_MAX
+from core.db.bounds import BIGINT_MAX
 from core.models.claims import Hold
 from core.models.practices import Payer
 from core.practices import exclusions, names, practice_days

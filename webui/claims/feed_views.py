@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from core.access.permissions import Action
 from core.claims import views
 from core.claims.views import ViewContent
-from core.db.base import BIGINT_MAX
+from core.db.bounds import BIGINT_MAX
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
 from webui.claims import feed_address, feed_layout

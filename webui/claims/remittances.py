@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
 from core.counting import counted
-from core.db.base import BIGINT_MAX
+from core.db.bounds import BIGINT_MAX
 from core.errors import NotFound, Refusal
 from core.intake.remittances import commands, queries, reasons, retry
 from core.intake.remittances.commands import AnswerKey, BadReason

@@ -11,7 +11,7 @@ from core import paging
 from core.access.permissions import Action, Actor
 from core.claims.table_files import DateFormat
 from core.counting import counted
-from core.db.base import BIGINT_MAX
+from core.db.bounds import BIGINT_MAX
 from core.errors import Refusal
 from core.exports import layouts, postings, sent_files
 from core.exports.layouts import BadLayout, Layout, NamedLayout, Sign

@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
-from core.db.base import BIGINT_MAX
+from core.db.bounds import BIGINT_MAX
 from core.errors import BadInput
 from core.intake.mapping import saved_mappings
 from core.intake.mapping.guess import guess_mapping

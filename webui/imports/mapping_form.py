@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from flask import render_template, request
 
 from core import reading
-from core.db.base import BIGINT_MAX
+from core.db.bounds import BIGINT_MAX
 from core.intake.mapping import saved_fit, saved_mappings
 from core.intake.mapping.date_formats import DateFormat
 from core.intake.mapping.field_readers import constant_problems

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from core import reading
 from core.access.permissions import Action
-from core.db.base import BIGINT_MAX
+from core.db.bounds import BIGINT_MAX
 from core.errors import Refusal
 from core.intake.synthea.synthea_import import Payments
 from core.intake.uploads import mapping_choice, receive

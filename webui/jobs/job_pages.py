@@ -12,7 +12,7 @@ from core import paging
 from core.access.permissions import Action
 from core.audit import job_history
 from core.claims import feed
-from core.db.base import BIGINT_MAX
+from core.db.bounds import BIGINT_MAX
 from core.errors import Refusal
 from core.jobs import codes, commands, job_queries, naming, preview_again, reversed_totals
 from core.jobs.approval import day_sum

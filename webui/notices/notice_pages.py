@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from core import paging
 from core.access.permissions import Action
-from core.db.base import BIGINT_MAX
+from core.db.bounds import BIGINT_MAX
 from core.jobs import event_sentences
 from core.models.notices import Event, Notice, NoticeKind
 from core.notices import inbox

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from core import paging
 from core.access.permissions import Action
-from core.db.base import BIGINT_MAX
+from core.db.bounds import BIGINT_MAX
 from core.errors import Refusal
 from core.models.notices import EventKind, OutboxMessage, OutboxState, Webhook
 from core.notices import webhook_deliveries, webhooks

@@ -8,7 +8,7 @@ from core import paging, reading
 from core.access.permissions import Action
 from core.audit import import_changes, log
 from core.audit.log import AuditFilter, BadAuditFilter
-from core.db.base import BIGINT_MAX
+from core.db.bounds import BIGINT_MAX
 from webui.shared import file_downloads, page_arguments
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, requires

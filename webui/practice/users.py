@@ -11,7 +11,7 @@ from core.access import user_management, users
 from core.access.permissions import Action
 from core.access.user_management import NotIndependent, OwnAccount
 from core.access.users import EmailTaken
-from core.db.base import BIGINT_MAX
+from core.db.bounds import BIGINT_MAX
 from core.errors import BadInput
 from core.models.people import Role, User
 from webui.practice.limits import LIMITS_SAVED, parse_limits

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from core import reading
 from core.access.permissions import Action
 from core.claims import feed
-from core.db.base import BIGINT_MAX
+from core.db.bounds import BIGINT_MAX
 from core.db.engine import transaction
 from core.errors import Refusal
 from core.jobs import job_queries

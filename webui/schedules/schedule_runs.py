@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from core import paging
 from core.access.permissions import Action
 from core.claims import feed
-from core.db.base import BIGINT_MAX
+from core.db.bounds import BIGINT_MAX
 from core.jobs import codes, job_queries
 from core.models.jobs import SettleJob
 from core.models.ledger import REASON_NAMES

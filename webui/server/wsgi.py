@@ -3,7 +3,7 @@
 import logging
 from typing import Any, Final
 
-from flask_openapi3.openapi import OpenAPI
+from flask import Flask
 from gunicorn.glogging import Logger
 
 from core import logs, zone_database
@@ -20,7 +20,7 @@ _PREFIXES_OF_REQUEST_LINES: Final = (
 )  # fmt: skip
 
 
-def application() -> OpenAPI:
+def application() -> Flask:
     """Create the application of one web process, after the fork."""
     logs.configure(load_settings().log_level)
     _redact_waitress_logs()

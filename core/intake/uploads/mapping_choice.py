@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core import reading
 from core.access import audit, authorize
 from core.access.permissions import Action, Actor
-from core.db.base import BIGINT_MAX
+from core.db.bounds import BIGINT_MAX
 from core.errors import BadInput
 from core.intake.mapping import saved_mappings
 from core.intake.mapping.guess import NoHeader, UnreadableOfficeFile, guess_mapping

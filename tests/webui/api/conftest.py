@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
-from flask_openapi3.openapi import OpenAPI
 from sqlalchemy import Engine, text, update
 from werkzeug.test import TestResponse
 
@@ -127,7 +127,7 @@ class Api:
 class World:
     """The application with two practices, Hill and Vale, whose claim ids are the same because their seed is."""
 
-    app: OpenAPI
+    app: Flask
     engine: Engine
     clock: Clock
     hints: SentHints

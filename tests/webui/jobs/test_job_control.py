@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from flask_openapi3.openapi import OpenAPI
+from flask import Flask
 from sqlalchemy import update
 
 from core.access.permissions import Actor
@@ -169,7 +169,7 @@ def test_a_biller_discards_a_preview(practice: GivenPractice, biller: Browser) -
 
 
 def test_each_action_sends_one_hint_per_chunk_but_discarding_a_preview_sends_none(
-    app: OpenAPI, practice: GivenPractice, biller: Browser
+    app: Flask, practice: GivenPractice, biller: Browser
 ) -> None:
     hints, context = SentHints(), app.extensions["settle"]
     app.extensions["settle"] = replace(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from flask_openapi3.openapi import OpenAPI
+from flask import Flask
 from sqlalchemy import Engine, text
 
 from core import zone_database
@@ -29,7 +29,7 @@ def record_heartbeats(sessions: Sessions, *processes: ProcessInfo, at: dt.dateti
             heartbeat.record_heartbeat(session, process, now=at)
 
 
-def with_broker(app: OpenAPI, url: str) -> None:
+def with_broker(app: Flask, url: str) -> None:
     settings = Settings.model_validate({"broker_url": url, "database_url": None})
     app.extensions["settle"] = replace(app.extensions["settle"], settings=settings)
 
@@ -92,7 +92,7 @@ def test_the_page_shows_no_claim_patient_user_or_dollar_amount(
 
 
 def test_the_page_reports_that_redis_is_down_and_shows_everything_else(
-    ops: Browser, sessions: Sessions, practice: GivenPractice, app: OpenAPI, mute_broker: str
+    ops: Browser, sessions: Sessions, practice: GivenPractice, app: Flask, mute_broker: str
 ) -> None:
     practice.claims(1)
     practice.confirmed()
@@ -107,7 +107,7 @@ def test_the_page_reports_that_redis_is_down_and_shows_everything_else(
 
 
 def test_redis_down_while_work_waits_over_a_minute_is_more_than_a_warning(
-    ops: Browser, practice: GivenPractice, app: OpenAPI, clock: Clock
+    ops: Browser, practice: GivenPractice, app: Flask, clock: Clock
 ) -> None:
     practice.claims(1)
     practice.confirmed()
@@ -129,7 +129,7 @@ def test_the_page_warns_of_a_preview_that_no_worker_prepares_for_a_minute(
     assert "1 preview has waited for a minute without a worker." in ops.says(PAGE)
 
 
-def test_waiting_hints_are_counted_by_queue(ops: Browser, app: OpenAPI, broker_url: str) -> None:
+def test_waiting_hints_are_counted_by_queue(ops: Browser, app: Flask, broker_url: str) -> None:
     broker_client(broker_url).rpush("settle:settle", "{}", "{}")
     with_broker(app, broker_url)
 
@@ -190,7 +190,7 @@ def test_the_page_refreshes_only_the_part_that_changes(ops: Browser) -> None:
 
 
 def test_an_administrator_opens_operations_only_on_a_one_machine_installation(
-    app: OpenAPI, practice: GivenPractice, biller: Browser, browser_of: OPEN
+    app: Flask, practice: GivenPractice, biller: Browser, browser_of: OPEN
 ) -> None:
     admin = browser_of(practice.person("admin@lakeside.example", Role.ADMIN))
     practice.claims(1)

@@ -20,6 +20,7 @@ from core.models.claims import Hold
 from core.models.jobs import JobStatus
 from core.policy.rules import RULES
 from core.settings import Settings
+from core.version import product_version
 from core.watch import deadline, heartbeat, metrics, statistics, tally
 from core.watch.heartbeat import WEB, WORKER, ProcessInfo
 from core.watch.metric_names import FAILURE_CODES
@@ -140,7 +141,7 @@ def test_a_scrape_without_the_database_shows_what_the_process_itself_knows() -> 
         found = scrape(client)
 
     assert of(found, "database_up") == 0
-    assert of(found, "build_info", version=heartbeat.product_version()) == 1
+    assert of(found, "build_info", version=product_version()) == 1
     assert of(found, "counts_untold") == 1
     assert not [name for name, _ in found if name.endswith("_total")], "Prometheus would read a count of 0 as a restart"
 

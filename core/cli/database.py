@@ -1,0 +1,24 @@
+"""Connect to the database, for the commands on the server. A client of the API does not import this."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine
+
+from core.cli import context
+from core.db.engine import Sessions, make_sessions
+from core.local.connectivity import connected_engine
+
+
+@contextmanager
+def engine() -> Iterator[Engine]:
+    """Yield an engine for a reachable database. Raise `NoRunningServers` and `DatabaseUnavailable`."""
+    with connected_engine(context.database_url()) as engine:
+        yield engine
+
+
+@contextmanager
+def sessions() -> Iterator[Sessions]:
+    """Yield a session factory for the database. Raise as `engine` does."""
+    with engine() as found:
+        yield make_sessions(found)
