@@ -158,6 +158,11 @@ class Settings(BaseSettings):
         """Return the size of the largest import, in bytes."""
         return self.import_mb_max * 1_000_000
 
+    @property
+    def mails_links(self) -> bool:
+        """Return whether e-mails with links to the pages can be sent."""
+        return self.smtp_url is not None and self.public_url is not None
+
     @field_validator("database_url", mode="after")
     @classmethod
     def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:

@@ -58,3 +58,10 @@ def end(session: Session, token: str, now: dt.datetime) -> None:
     if user_id is None:
         return
     audit.record(session, "user.signed_out", session.get_one(User, user_id), by=user_id, now=now)
+
+
+def end_all(session: Session, user_id: int, *, but: str | None = None) -> int:
+    """End the user's sessions, except the one with this token. Return how many ended."""
+    others = [] if but is None else [UserSession.token_hash != hash_token(but)]
+    ended = delete(UserSession).where(UserSession.user_id == user_id, *others).returning(UserSession.token_hash)
+    return len(session.scalars(ended).all())

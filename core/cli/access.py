@@ -8,8 +8,9 @@ from typing import Any, Final
 import click
 from sqlalchemy.orm import Session
 
-from core.access import tokens, users
-from core.cli import context, options, practices
+from core.access import password_links, passwords, tokens, users
+from core.access.password_links import NewLink
+from core.cli import context, formats, options, practices
 from core.db.engine import make_sessions, transaction
 from core.errors import BadInput, NotFound
 from core.models.people import Role, User
@@ -17,6 +18,7 @@ from core.models.practices import WriteOffSetting
 from core.money import format_limit, parse_limit
 from core.practices import practice_queries, write_off_setting
 from core.practices.create import find_or_create_practice
+from core.settings import load_settings
 
 _LIMIT: Final = "AMOUNT|unlimited"
 _practice_option = click.option("--practice", "practice_name", required=True, metavar="NAME")
@@ -42,6 +44,7 @@ def user() -> None:
 @click.option("--limit", metavar=_LIMIT, help="Sets both limits.")
 @click.option("--claim-limit", metavar=_LIMIT, help="Max write-off per claim without approval.")
 @click.option("--job-limit", metavar=_LIMIT, help="Max write-off per job without approval.")
+@click.option("--link", is_flag=True, help="Print a link with which the user sets a password.")
 def add_user(
     email: str,
     practice_name: str,
@@ -51,16 +54,18 @@ def add_user(
     limit: str | None,
     claim_limit: str | None,
     job_limit: str | None,
+    link: bool,
 ) -> None:
     """Add a user who can sign in.
 
-    At a terminal, the command asks for the password and for limits that are not given. Without a terminal, it
-    generates a password, prints it once, and fails if a limit is missing.
+    At a terminal, the command asks for a password and for limits that are not given. Without a terminal, it generates
+    a password, prints it once, and fails if a limit is missing. The user chooses another password at the first
+    sign-in. With --link, the command sets no password and prints a link instead.
     """
     limits = _limits(claim=limit if claim_limit is None else claim_limit, job=limit if job_limit is None else job_limit)
     created = practices.may_create(practice_name, create=create)
-    typed = _ask_password() if sys.stdin.isatty() else None
-    password = typed or users.generate_password()
+    typed = _ask_password() if sys.stdin.isatty() and not link else None
+    password = None if link else typed or passwords.generate_password()
     with context.database() as engine, transaction(make_sessions(engine)) as session:
         practice_id = find_or_create_practice(session, name=practice_name, time_zone=None, now=context.utc_now())
         added = users.add_user(
@@ -70,9 +75,11 @@ def add_user(
             name=name or email.partition("@")[0],
             role=Role(role),
             password=password,
+            must_change_password=True,
             **limits,
             now=context.utc_now(),
         )
+        made = password_links.replace(session, added, by_mail=False, now=context.utc_now()) if link else None
     if created:
         practices.print_created(practice_name)
     click.echo(f"{added.email} has the role {role} in {practice_name.strip()}. Name: {added.name}.")
@@ -80,8 +87,17 @@ def add_user(
         f"Limits without approval: {format_limit(added.claim_limit_cents)} per claim, "
         f"{format_limit(added.job_limit_cents)} per job. Change them with `settle user limit`."
     )
-    if typed is None:
-        click.echo(f"Password (shown only once): {password}")
+    if made is not None:
+        click.echo(formats.password_link(_page_url(made), expires=context.format_utc(made.expires_at), mailed=False))
+    elif typed is None:
+        click.echo(f"Password (shown only once, and changed at the first sign-in): {password}")
+
+
+def _page_url(link: NewLink) -> str:
+    """Return the URL of the link, or only its path if the server's URL is unknown."""
+    running = context.find_running_servers()
+    base = load_settings().public_url or (running.web_url if running else "")
+    return f"{base}{password_links.path(link.token)}"
 
 
 def _limits(**given: str | None) -> dict[str, int]:
@@ -191,7 +207,7 @@ def set_write_off(setting: str, practice_name: str, provider_id: str | None, ema
 
 
 def _ask_password() -> str:
-    least = users.PASSWORD_CHARACTERS_MIN
+    least = passwords.PASSWORD_CHARACTERS_MIN
     answer: str = click.prompt(f"Password (at least {least} characters)", hide_input=True, confirmation_prompt=True)
     return answer
 

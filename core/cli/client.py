@@ -40,6 +40,8 @@ _MAY_BE_OF_ANOTHER_VERSION: Final = (
 class ServerRefused(Refusal):
     """The server refused the request."""
 
+    server_code: str | None = None  # the code of the server's refusal
+
 
 class NotSignedIn(Refusal):
     """You are not signed in. Run `settle login`."""
@@ -183,7 +185,9 @@ class Api:
         with suppress(KeyError):
             words.append(_CURES.get(code or "", "").format(**facts))
         versions = self._versions() if status in _MAY_BE_OF_ANOTHER_VERSION else ""
-        return ServerRefused(" ".join(filter(None, words)) + versions, **facts)
+        refusal = ServerRefused(" ".join(filter(None, words)) + versions, **facts)
+        refusal.server_code = code
+        return refusal
 
     def _versions(self) -> str:
         """Return a sentence if the server's version differs from ours."""

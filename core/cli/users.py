@@ -1,12 +1,13 @@
 """Manage the users of a practice and the approval limits."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote
 
 import click
 
-from core.cli import formats
+from core.cli import context, formats
 from core.cli.access import user
 from core.cli.client import Api
 from core.cli.user_command import user_command
@@ -39,6 +40,21 @@ def list_users(api: Api) -> Any:
 
 def _say_role(one: dict[str, Any]) -> str:
     return f"{one['email']} now has the role {one['role']}."
+
+
+def _say_link(made: dict[str, Any]) -> str:
+    expires = context.format_utc(dt.datetime.fromisoformat(made["password_link_expires_at"]))
+    return formats.password_link(made["password_link"], expires=expires, mailed=made["password_link_mailed"])
+
+
+@user_command(_say_link, name="password-link", group=user)
+@_email_argument
+def make_password_link(api: Api, email: str) -> Any:
+    """Create a link with which another user sets a new password.
+
+    The current password works until then. Earlier links no longer work.
+    """
+    return api.post(_path(email, "password-link"))
 
 
 @user_command(_say_role, name="role", group=user)

@@ -4,7 +4,16 @@ import datetime as dt
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Identity, Index, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Timestamp, enum_column
@@ -36,11 +45,30 @@ class User(Base):
     name: Mapped[str]
     role: Mapped[Role] = mapped_column(enum_column(Role, "role_known"))
     password_hash: Mapped[str]  # argon2id
+    # An administrator or a command gave it, so it works only once, to choose another.
+    must_change_password: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     active: Mapped[bool] = mapped_column(default=True)
     # What this user may write off without approval, besides the practice's own limits.
     claim_limit_cents: Mapped[Cents] = mapped_column(default=UNLIMITED, server_default=str(UNLIMITED))
     job_limit_cents: Mapped[Cents] = mapped_column(default=UNLIMITED, server_default=str(UNLIMITED))
     created_at: Mapped[Timestamp]
+
+
+class PasswordLink(Base):
+    """A link that sets a user's password, once. The address holds the token, this row only its hash."""
+
+    __tablename__ = "password_link"
+    __table_args__ = (
+        ForeignKeyConstraint(["user_id"], ["app_user.id"]),
+        UniqueConstraint("token_hash", name="password_link_is_unique"),
+        Index("ix_password_link_user", "user_id"),
+    )
+
+    id: Mapped[GeneratedId]
+    user_id: Mapped[BigInt]
+    token_hash: Mapped[bytes | None]  # SHA-256; None until its e-mail is sent
+    created_at: Mapped[Timestamp]
+    expires_at: Mapped[Timestamp]
 
 
 class UserSession(Base):

@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from core.errors import Refusal
 from webui.api import (
+    account,
     aging,
     approvals,
     audit,
@@ -23,6 +24,7 @@ from webui.api import (
     job_files,
     job_list,
     jobs,
+    limits,
     login,
     mappings,
     months,
@@ -50,6 +52,7 @@ from webui.shared import problem_json
 from webui.shared.auth import csrf, limiter
 
 __all__ = [
+    "account",
     "aging",
     "approvals",
     "audit",
@@ -63,6 +66,7 @@ __all__ = [
     "job_files",
     "job_list",
     "jobs",
+    "limits",
     "login",
     "mappings",
     "months",

@@ -7,7 +7,7 @@ from flask import Response, jsonify, request
 from flask_openapi3.models.tag import Tag
 from pydantic import Field
 
-from core.access import tokens, users
+from core.access import own_password, tokens, users
 from core.db.engine import transaction
 from core.models.people import Role, User
 from core.practices import practice_queries
@@ -26,6 +26,9 @@ class SignIn(Body):
 
     email: str
     password: str
+    new_password: Annotated[
+        str, Field(description="Required once if you did not choose the current password yourself")
+    ] = ""
 
 
 class SignedIn(Answer):
@@ -43,7 +46,7 @@ def _typed_email() -> str:
     return str(body.get("email", "")) if isinstance(body, dict) else ""
 
 
-_ANSWERS: Final[dict[str, Any]] = {"responses": {201: SignedIn, **problem_responses(400, 413, 415, 429)}}
+_ANSWERS: Final[dict[str, Any]] = {"responses": {201: SignedIn, **problem_responses(400, 403, 413, 415, 422, 429)}}
 
 
 @api.post("/login", tags=[SIGN_IN], security=[{}], **_ANSWERS)  # {}: no token is required
@@ -51,8 +54,11 @@ _ANSWERS: Final[dict[str, Any]] = {"responses": {201: SignedIn, **problem_respon
 @open_to_all
 def log_in(body: SignIn) -> tuple[Response, int]:
     """Create a token for a user with their password. The limit on failed sign-ins is shared with the sign-in page."""
+    password = body.new_password or body.password
     with transaction(app_context().sessions) as session:
-        actor = users.sign_in(session, email=body.email, password=body.password, now=now())
+        if body.new_password:
+            own_password.change_given(session, email=body.email, old=body.password, new=password, now=now())
+        actor = users.sign_in(session, email=body.email, password=password, now=now())
         token = tokens.add_token(session, session.get_one(User, actor.user_id), now(), by=actor.user_id)
         practice = practice_queries.find(session, actor.practice_id)
         answer = SignedIn(token=token, email=actor.email, name=actor.name, role=actor.role, practice=practice.name)

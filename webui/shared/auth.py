@@ -29,10 +29,11 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as BaseResponse
 
-from core.access import user_sessions, users
+from core.access import password_links, user_sessions, users
 from core.access.permissions import Action, Actor
 from core.counting import counted
 from core.db.engine import transaction
+from core.models.people import User
 from core.models.practices import Practice
 from core.practices import practice_queries
 from webui.shared.app_context import app_context, now
@@ -168,12 +169,21 @@ def start_session() -> BaseResponse | tuple[str, int]:
     except users.SignInFailed as refusal:
         page = render_template("signin.html", next=request.form.get("next", ""), email=email, fault=refusal.message)
         return page, refusal.http_status
+    except users.PasswordChangeNeeded as refusal:
+        return _ask_for_own_password(refusal.user_id)
     session.clear()  # a form token from before the sign-in is no longer valid
     response = redirect(safe_next(request.form.get("next")))
     response.set_cookie(
         SESSION_COOKIE, token, httponly=True, samesite="Lax", secure=app_context().settings.https_only, path="/"
     )
     return response
+
+
+def _ask_for_own_password(user_id: int) -> BaseResponse:
+    """Redirect a user who signed in with a password that was given to the page that sets their own."""
+    with transaction(app_context().sessions) as db:
+        token = password_links.for_given_password(db, db.get_one(User, user_id), now=now())
+    return redirect(url_for("passwords.show", token=token, given=1), code=HTTPStatus.SEE_OTHER)
 
 
 @blueprint.post("/sign-out")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select
 
-from core.access import tokens, user_management, user_sessions, users
+from core.access import password_links, tokens, user_management, user_sessions
 from core.access.permissions import Actor
 from core.access.user_management import OwnAccount
 from core.db.engine import transaction
@@ -71,6 +71,7 @@ ACTS = [
     lambda session, user_id, **who: user_management.set_limits(session, user_id, claim_cents=1, job_cents=1, **who),
     user_management.deactivate,
     user_management.reactivate,
+    lambda session, user_id, **who: user_management.make_password_link(session, user_id, by_mail=False, **who)[0],
 ]
 
 
@@ -172,17 +173,18 @@ def test_an_administrator_who_lost_the_role_or_the_account_changes_no_user(
 
 def test_an_administrator_adds_a_user_with_explicit_limits(practice: GivenPractice, admin: Actor) -> None:
     with transaction(practice.sessions) as session:
-        added = user_management.add(
-            session, email="New@Lakeside.example", name="New", role=Role.BILLER, password=users.generate_password(),
-            claim_cents=50_00, job_cents=UNLIMITED, by=admin, now=NOW,
+        added, link = user_management.add(
+            session, email="New@Lakeside.example", name="New", role=Role.BILLER, claim_cents=50_00,
+            job_cents=UNLIMITED, by_mail=False, by=admin, now=NOW,
         )  # fmt: skip
+        assert password_links.find_user(session, link.token, NOW).id == added.id
         assert (added.email, added.practice_id) == ("new@lakeside.example", practice.id)
         assert (added.claim_limit_cents, added.job_limit_cents) == (50_00, UNLIMITED)
     facts = {"role": "biller", "claim_limit_cents": 50_00, "job_limit_cents": "unlimited"}
     assert audited(practice) == [("user.added", f"user:{added.id}", admin.user_id, facts)]
     with pytest.raises(NotAllowed), transaction(practice.sessions) as session:
         user_management.add(
-            session, email="x@y.example", name="X", role=Role.ADMIN, password="x" * 12, claim_cents=1, job_cents=1,
+            session, email="x@y.example", name="X", role=Role.ADMIN, claim_cents=1, job_cents=1, by_mail=False,
             by=practice.biller, now=NOW,
         )  # fmt: skip
 

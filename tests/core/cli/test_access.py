@@ -1,5 +1,6 @@
 """Users, tokens and the Balance Writeoff setting by command."""
 
+import datetime as dt
 import json
 import os
 import pty
@@ -9,7 +10,7 @@ import pytest
 from click.testing import Result
 from sqlalchemy.orm import Session
 
-from core.access import tokens, users
+from core.access import password_links, tokens, users
 from core.models.people import Role, User
 from core.models.practices import Practice, WriteOffSetting
 from core.money import UNLIMITED
@@ -32,11 +33,24 @@ def add(settle: Typed, email: str = "ann@example.org", practice: str = "Hill Cli
 def test_without_a_terminal_a_working_password_is_generated(settle: Typed, session: Session) -> None:
     password = add(settle, "Ann@Example.org")
 
-    actor = users.sign_in(session, email="ann@example.org", password=password, now=NOW)
+    actor = users.actor_for(users.check_sign_in(session, email="ann@example.org", password=password, now=NOW))
 
+    with pytest.raises(users.PasswordChangeNeeded):
+        users.sign_in(session, email="ann@example.org", password=password, now=NOW)
     assert (actor.role, actor.name) == (Role.ADMIN, "Ann")
     practice = session.get_one(Practice, actor.practice_id)
     assert (practice.name, practice.time_zone, practice.write_off) == ("Hill Clinic", "America/New_York", "neither")
+
+
+def test_a_link_is_printed_instead_of_a_password(settle: Typed, session: Session) -> None:
+    words = ("--practice", "Hill Clinic", "--role", "admin", "--limit", "unlimited", "--link")
+    shown = settle("user", "add", "ann@example.org", *words).stdout
+
+    link = shown.splitlines()[-1]
+    assert "It works once, and expires on 20" in shown
+    assert link.startswith("/set-password/")
+    ann = password_links.find_user(session, link.removeprefix("/set-password/"), dt.datetime.now(dt.UTC))
+    assert ann.email == "ann@example.org"
 
 
 def test_a_second_user_joins_the_existing_practice(settle: Typed, session: Session) -> None:
@@ -196,7 +210,7 @@ def test_on_a_terminal_the_password_is_typed_and_never_shown(database_url: str, 
 
     assert password.encode() not in shown
     assert b"$25.00 per claim, unlimited per job" in shown
-    assert users.sign_in(session, email="ann@example.org", password=password, now=NOW).role is Role.BILLER
+    assert users.check_sign_in(session, email="ann@example.org", password=password, now=NOW).role is Role.BILLER
 
 
 def _until(terminal: int, words: bytes) -> bytes:

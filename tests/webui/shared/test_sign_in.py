@@ -4,16 +4,22 @@ import re
 from urllib.parse import unquote
 
 import pytest
+from flask_openapi3.openapi import OpenAPI
+from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
 from core.access import users
+from core.models.notices import OutboxMessage
 from core.models.people import Role
+from core.settings import Settings
 from tests.factories import NOW, GivenPractice
-from tests.webui.conftest import Browser, Clock
+from tests.shared_app import application
+from tests.webui.conftest import Browser, Clock, page_text
 from webui.shared.auth import SESSION_COOKIE, safe_next
 
 EMAIL = "j.ortiz@lakeside.example"
 PASSWORD = "correct horse battery staple"
+NEW = "orchid tunnel 44 velvet"
 
 
 @pytest.fixture
@@ -153,3 +159,75 @@ def test_a_refused_biller_sees_which_roles_may_do_it_and_whom_to_ask(biller: Bro
 
     message = "Your role (biller) does not allow this. It requires the approver or administrator role."
     assert f"{message} Ask an administrator of your practice." in answer.text
+
+
+# Passwords
+
+
+def test_a_given_password_leads_to_the_page_that_sets_an_own_one(
+    ortiz: str, stranger: Browser, practice: GivenPractice
+) -> None:
+    practice.sql("UPDATE app_user SET must_change_password = true WHERE email = :email", email=ortiz)
+
+    answer = sign_in(stranger, ortiz, PASSWORD)
+
+    assert stranger.get("/jobs").status_code == 302, "not signed in"
+    assert "The password that you were given works only once." in stranger.says(answer.location)
+    weak = stranger.client.post(answer.location, data={"new_password": "password1234", "repeated": "password1234"})
+    assert (weak.status_code, "too easy to guess" in weak.text) == (422, True)
+    assert stranger.client.post(answer.location, data={"new_password": NEW, "repeated": NEW}).location == "/sign-in"
+    assert sign_in(stranger, ortiz, NEW).location == "/"
+
+
+def test_without_a_mail_server_a_forgotten_password_leads_to_an_administrator(stranger: Browser) -> None:
+    assert "Forgot your password?" in stranger.says("/sign-in")
+    assert "Ask an administrator of your practice" in stranger.says("/forgot-password")
+    assert stranger.post("/forgot-password", on="/sign-in", email=EMAIL).status_code == 409
+
+
+def test_a_forgotten_password_gets_the_same_answer_for_every_address(
+    ortiz: str, practice: GivenPractice, engine: Engine, clock: Clock
+) -> None:
+    mail = {
+        "smtp_url": "smtp://mail.example",
+        "mail_from": "settle@lakeside.example",
+        "public_url": "https://s.example",
+    }
+    app = application(engine, clock, settings=Settings(database_url=None, broker_url=None, **mail))
+    stranger = Browser(app.test_client())
+
+    answers = set()
+    for email in (ortiz, "unknown@lakeside.example", "no address\x00"):
+        with stranger.post("/forgot-password", on="/forgot-password", email=email) as answer:
+            answers.add(page_text(answer))
+
+    (shown,) = answers
+    assert "If an account has this address, we are sending it a link." in shown
+    assert [entry.act for entry in practice.audited()][-1] == "user.password_forgotten"
+    with practice.sessions() as session:
+        assert session.query(OutboxMessage).count() == 1
+    limited = [stranger.post("/forgot-password", on="/forgot-password", email=ortiz).status_code for _ in range(3)]
+    assert limited == [200, 200, 429]
+
+
+def test_users_change_their_own_password_and_stay_signed_in(ortiz: str, stranger: Browser, app: OpenAPI) -> None:
+    other = Browser(app.test_client())
+    assert stranger.get("/account").location == "/sign-in?next=/account"
+    for browser in (stranger, other):
+        sign_in(browser, ortiz, PASSWORD)
+    given = {"on": "/account", "new_password": NEW, "repeated": NEW}
+
+    wrong = stranger.post("/account/password", password="wrong", **given)
+    differ = stranger.post("/account/password", password=PASSWORD, **{**given, "repeated": "x"})
+    weak = stranger.post("/account/password", password=PASSWORD, **{**given, "new_password": EMAIL, "repeated": EMAIL})
+    assert [(one.status_code, re.findall(r'id="([a-z_]+)-fault"', one.text)) for one in (wrong, differ, weak)] == [
+        (401, ["password"]), (422, ["repeated"]), (422, ["new_password"])
+    ]  # fmt: skip
+    assert other.get("/jobs").status_code == 200
+    stranger.post("/account/password", password=PASSWORD, **given)
+
+    assert "Password changed. Your other browsers are signed out." in stranger.says("/account")
+    assert other.get("/jobs").status_code == 302
+    for _ in range(7):
+        stranger.post("/account/password", password="wrong", **given)
+    assert stranger.post("/account/password", password=NEW, **given).status_code == 429
