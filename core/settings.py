@@ -137,7 +137,8 @@ class Settings(BaseSettings):
     message_days: Annotated[int, Field(ge=7)] = Field(
         90, description="Days until sent e-mails, notices and delivered webhook events are removed"
     )
-    session_idle_minutes: PositiveInt = 30
+    session_idle_minutes: PositiveInt = Field(30, description="Minutes without a click until a session ends")
+    session_hours: PositiveInt = Field(12, description="Hours from the sign-in until a session ends, whatever is done")
     log_level: str = "INFO"
     flower_url: str | None = Field(
         None,

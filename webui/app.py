@@ -56,6 +56,7 @@ from webui.shared import (
     labels,
     navigation,
     problem_json,
+    refusals,
     request_log,
 )
 from webui.shared.app_context import AppContext, HintSender, utc_now
@@ -144,6 +145,7 @@ def _register(app: OpenAPI) -> None:
 def _register_operations(app: OpenAPI) -> None:
     """Register what operators need."""
     request_log.register(app)
+    refusals.register(app)
     broker.register(app)
     file_downloads.register(app)
     health.register(app)

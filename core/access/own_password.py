@@ -24,7 +24,9 @@ def change(
     audit.record(session, "user.password_changed", user, by=by, now=now, sessions_ended=ended)
 
 
-def change_given(session: Session, *, email: str, old: str, new: str, now: dt.datetime) -> None:
+def change_given(
+    session: Session, *, email: str, old: str, new: str, now: dt.datetime, address: str | None = None
+) -> None:
     """Change a password that was given to the user, who is not signed in. Raise `SignInFailed` and `BadPassword`."""
-    user = users.check_sign_in(session, email=email, password=old, now=now)
+    user = users.check_sign_in(session, email=email, password=old, now=now, address=address)
     change(session, old=old, new=new, by=users.actor_for(user), now=now)

@@ -55,14 +55,14 @@ def for_given_password(session: Session, user: User, *, now: dt.datetime) -> str
     return token
 
 
-def mail_if_known(session: Session, email: str, *, now: dt.datetime, **facts: Any) -> None:
-    """Queue an e-mail with a link if an active user has this address. Do nothing for any other address."""
+def mail_if_known(session: Session, email: str, *, now: dt.datetime, address: str) -> None:
+    """Queue an e-mail with a link if an active user has this e-mail address. `address` is the client's."""
     user = users.find_by_email(session, email)
     if user is None or not user.active:
         return
     session.execute(delete(PasswordLink).where(PasswordLink.user_id == user.id, PasswordLink.expires_at <= now))
     _queue_mail(session, user, now=now)
-    audit.record(session, "user.password_forgotten", user, by=None, now=now, **facts)
+    audit.record(session, "user.password_forgotten", user, by=None, now=now, address=address)
 
 
 def renew_token(session: Session, link_id: int, now: dt.datetime) -> str | None:

@@ -134,6 +134,13 @@ def set_limits(
     return user
 
 
+def end_sessions(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -> User:
+    """Sign the user out of all browsers. API tokens stay valid."""
+    user = _lock_user(session, user_id, by)
+    user_sessions.end_for(session, user, by=by, now=now)
+    return user
+
+
 def deactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -> User:
     """Deactivate the user: end sessions and revoke tokens. Their history keeps their name."""
     user = _lock_user(session, user_id, by)

@@ -119,16 +119,16 @@ def find_by_email(session: Session, email: str) -> User | None:
     return session.scalar(select(User).where(User.email == address))
 
 
-def sign_in(session: Session, *, email: str, password: str, now: dt.datetime) -> Actor:
+def sign_in(session: Session, *, email: str, password: str, now: dt.datetime, address: str | None = None) -> Actor:
     """Check the password and return the user.
 
     Raise `PasswordChangeNeeded` if the password is right but must be changed first, and `SignInFailed`, with the same
     words and timing, in every other case.
 
     A known user's failed sign-in is committed to the audit at once, because the refusal rolls back the caller's
-    transaction.
+    transaction. `address` is the client's.
     """
-    user = check_sign_in(session, email=email, password=password, now=now)
+    user = check_sign_in(session, email=email, password=password, now=now, address=address)
     if user.must_change_password:
         refusal = PasswordChangeNeeded()
         refusal.user_id = user.id
@@ -139,7 +139,7 @@ def sign_in(session: Session, *, email: str, password: str, now: dt.datetime) ->
     return actor_for(user)
 
 
-def check_sign_in(session: Session, *, email: str, password: str, now: dt.datetime) -> User:
+def check_sign_in(session: Session, *, email: str, password: str, now: dt.datetime, address: str | None = None) -> User:
     """Return the active user with this password. Raise `SignInFailed`."""
     user = find_by_email(session, email)
     if user is None:
@@ -147,7 +147,8 @@ def check_sign_in(session: Session, *, email: str, password: str, now: dt.dateti
         raise SignInFailed
     if not passwords.matches(user.password_hash, password) or not user.active:
         # the password was wrong, so it is not known who tried
-        audit.record(session, "user.sign_in_failed", user, by=None, now=now)
+        facts = {} if address is None else {"address": address}
+        audit.record(session, "user.sign_in_failed", user, by=None, now=now, **facts)
         session.commit()
         raise SignInFailed
     return user

@@ -77,6 +77,13 @@ def set_user_limit(api: Api, email: str, which: str, amount: str) -> Any:
     return api.send("PATCH", _path(email, "limits"), body=_limit(which, amount))
 
 
+@user_command(lambda one: f"{one['email']} is signed out of all browsers.", name="sign-out", group=user)
+@_email_argument
+def sign_out(api: Api, email: str) -> Any:
+    """Sign another user out of all browsers. Their API tokens stay valid."""
+    return api.send("DELETE", _path(email, "sessions"))
+
+
 def _add_user_command(act: str, help_: str, text: Callable[[Any], str]) -> None:
     @_email_argument
     def command(api: Api, email: str) -> Any:

@@ -75,11 +75,15 @@ class UserSession(Base):
     """A signed-in browser. The cookie holds the token, this row only its hash."""
 
     __tablename__ = "user_session"
+    __table_args__ = (UniqueConstraint("id", name="session_id_is_unique"),)
 
     token_hash: Mapped[bytes] = mapped_column(primary_key=True)  # SHA-256
+    id: Mapped[int] = mapped_column(BigInteger, Identity())  # names it in the user's list of sessions
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("app_user.id"))
     created_at: Mapped[Timestamp]
     seen_at: Mapped[Timestamp]
+    browser: Mapped[str] = mapped_column(server_default="")  # its family, such as "Firefox on Windows"
+    address: Mapped[str] = mapped_column(server_default="")  # its network, such as 203.0.113.x
 
 
 class ApiToken(Base):

@@ -11,6 +11,8 @@ PUBLIC = {
     "/forgot-password", "/set-password/<token>",
     # For every role: your own account, and the token of the request.
     "/account", "/account/password", f"{API}/account/password", f"{API}/logout",
+    "/account/sessions/<int(max=9223372036854775807):session_id>/end", "/account/sessions/end-others",
+    f"{API}/account/sessions", f"{API}/account/sessions/<session_id>",
 }  # fmt: skip
 # Job 1 is previewed, job 2 settled its claim, job 3 reverses it, job 4 belongs to run 1 of schedule 1, job 5 is
 # confirmed, and job 6 awaits approval.
@@ -71,6 +73,7 @@ RIGHTS = {
     Action.MANAGE_USERS: """
         GET /users   POST /users   GET /users/1   POST /users/1/role   POST /users/1/limits
         POST /users/1/deactivate   POST /users/1/reactivate   POST /users/1/password-link
+        POST /users/1/sessions/end
     """,
     Action.CHANGE_SETTING: """
         POST /settings/write-off   POST /settings/write-off/provider   POST /settings/time-zone
@@ -141,6 +144,7 @@ API_RIGHTS = {
     Action.MANAGE_USERS: """
         GET /users   POST /users   GET /users/1   PUT /users/1/role   PUT /users/1/limits   PATCH /users/1/limits
         POST /users/1/deactivate   POST /users/1/reactivate   POST /users/1/password-link
+        DELETE /users/1/sessions
     """,
     Action.CHANGE_SETTING: """
         PUT /limits   PATCH /limits   PATCH /rule-limits   PUT /practice/time-zone

@@ -13,6 +13,7 @@ from core.access.passwords import BadPassword
 from core.db.engine import transaction
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import csrf, limiter
+from webui.shared.clients import client_address
 
 # Without them, a stranger could fill a mailbox.
 REQUESTS_PER_ADDRESS: Final = "10 per 5 minutes"
@@ -42,11 +43,12 @@ def ask_for_link() -> Response | tuple[str, int]:
     """E-mail a link. The answer is the same for every address."""
     if not app_context().settings.mails_links:
         return forgot(), HTTPStatus.CONFLICT
-    sessions, email, at = app_context().sessions, request.form.get("email", ""), now()
+    sessions, email = app_context().sessions, request.form.get("email", "")
+    at, address = now(), client_address()
 
     def queue() -> None:
         with transaction(sessions) as db:
-            password_links.mail_if_known(db, email, now=at)
+            password_links.mail_if_known(db, email, now=at, address=address)
 
     response = make_response(render_template("account/forgot.html", by_mail=True, asked=True))
     response.call_on_close(queue)  # after the answer, so that its time does not reveal who has an account

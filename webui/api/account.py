@@ -1,19 +1,24 @@
-"""The user's own account."""
+"""The user's own account: password and browser sessions."""
 
+import datetime as dt
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 
+from flask import Response, jsonify
 from flask_openapi3.models.tag import Tag
 from pydantic import Field
 
-from core.access import own_password
+from core.access import own_password, user_sessions
+from core.access.user_sessions import NoSuchSession
 from core.db.engine import transaction
 from webui.api.blueprint import api, problem_responses
-from webui.api.request_parsing import Body, requires_token
+from webui.api.models import Answer
+from webui.api.request_parsing import Body, IdPath, requires_token
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import limit_failed_sign_ins
+from webui.shared.auth import limit_failed_sign_ins, session_life
 from webui.shared.token_auth import actor_or_none, current_actor
 
-ACCOUNT: Final = Tag(name="Your account", description="Your own password")
+ACCOUNT: Final = Tag(name="Your account", description="Your own password and browser sessions")
 
 
 class PasswordChange(Body):
@@ -38,4 +43,60 @@ def change_password(body: PasswordChange) -> tuple[str, int]:
     """Change your password. This ends the sessions of your browsers. API tokens stay valid."""
     with transaction(app_context().sessions) as session:
         own_password.change(session, old=body.password, new=body.new_password, by=current_actor(), now=now())
-    return "", 204
+    return "", HTTPStatus.NO_CONTENT
+
+
+class SessionPath(IdPath):
+    """The session's ID."""
+
+    missing = NoSuchSession
+    session_id: str
+
+
+class SessionAnswer(Answer):
+    """A browser that is signed in."""
+
+    id: str
+    browser: Annotated[str, Field(description="Its family and its system")]
+    address: Annotated[str, Field(description="Its network")]
+    signed_in_at: dt.datetime
+    seen_at: Annotated[dt.datetime, Field(description="The last click, to the minute")]
+
+
+class Sessions(Answer):
+    """Your signed-in browsers, the one seen last first."""
+
+    sessions: list[SessionAnswer]
+
+
+@api.get("/account/sessions", tags=[ACCOUNT], responses={200: Sessions})
+@requires_token
+def list_sessions() -> Response:
+    """List the browsers in which you are signed in."""
+    with app_context().sessions() as session:
+        found = user_sessions.list_open(session, current_actor().user_id, now(), session_life())
+    shown = [
+        SessionAnswer(
+            id=str(one.id), browser=one.browser, address=one.address, signed_in_at=one.created_at, seen_at=one.seen_at
+        )
+        for one in found
+    ]
+    return jsonify(Sessions(sessions=shown).json_ready())
+
+
+@api.delete("/account/sessions", tags=[ACCOUNT], responses={204: None})
+@requires_token
+def end_sessions() -> tuple[str, int]:
+    """Sign out all your browsers."""
+    with transaction(app_context().sessions) as session:
+        user_sessions.end_others(session, but=None, by=current_actor(), now=now())
+    return "", HTTPStatus.NO_CONTENT
+
+
+@api.delete("/account/sessions/<session_id>", tags=[ACCOUNT], responses={204: None, **problem_responses(404)})
+@requires_token
+def end_session(path: SessionPath) -> tuple[str, int]:
+    """Sign out one of your browsers."""
+    with transaction(app_context().sessions) as session:
+        user_sessions.end_one(session, path.id, by=current_actor(), now=now())
+    return "", HTTPStatus.NO_CONTENT

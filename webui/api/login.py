@@ -16,6 +16,7 @@ from webui.api.models import Answer
 from webui.api.request_parsing import Body, open_to_all, requires_token
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import limit_failed_sign_ins
+from webui.shared.clients import client_address
 from webui.shared.token_auth import current_actor, current_token
 
 SIGN_IN: Final = Tag(name="Sign-in", description="A token for an e-mail address and a password")
@@ -54,11 +55,12 @@ _ANSWERS: Final[dict[str, Any]] = {"responses": {201: SignedIn, **problem_respon
 @open_to_all
 def log_in(body: SignIn) -> tuple[Response, int]:
     """Create a token for a user with their password. The limit on failed sign-ins is shared with the sign-in page."""
-    password = body.new_password or body.password
+    who: dict[str, Any]
+    password, who = body.new_password or body.password, {"email": body.email, "address": client_address(), "now": now()}
     with transaction(app_context().sessions) as session:
         if body.new_password:
-            own_password.change_given(session, email=body.email, old=body.password, new=password, now=now())
-        actor = users.sign_in(session, email=body.email, password=password, now=now())
+            own_password.change_given(session, **who, old=body.password, new=password)
+        actor = users.sign_in(session, **who, password=password)
         token = tokens.add_token(session, session.get_one(User, actor.user_id), now(), by=actor.user_id)
         practice = practice_queries.find(session, actor.practice_id)
         answer = SignedIn(token=token, email=actor.email, name=actor.name, role=actor.role, practice=practice.name)

@@ -198,6 +198,13 @@ def make_password_link(path: UserPath) -> tuple[Response, int]:
     return jsonify(PasswordLinkAnswer(**_link_fields(link)).json_ready()), HTTPStatus.CREATED
 
 
+@api.delete("/users/<user_id>/sessions", **_ANSWERS)
+@requires(Action.MANAGE_USERS)
+def end_user_sessions(path: UserPath) -> Response:
+    """Sign another user out of all browsers. Their tokens stay valid."""
+    return _run_command(user_management.end_sessions, path)
+
+
 @api.post("/users/<user_id>/deactivate", **_ANSWERS)
 @requires(Action.MANAGE_USERS)
 def deactivate_user(path: UserPath) -> Response:

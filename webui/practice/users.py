@@ -141,6 +141,13 @@ def make_password_link(user_id: int) -> str | Response:
     return _link_page("users/password_link.html", person, link)
 
 
+@blueprint.post(f"/{USER_ID_RULE}/sessions/end")
+@requires(Action.MANAGE_USERS)
+def end_sessions(user_id: int) -> Response:
+    """Sign the user out of all browsers."""
+    return _run_command(user_management.end_sessions, user_id, message="User signed out of all browsers.")
+
+
 @blueprint.post(f"/{USER_ID_RULE}/deactivate")
 @requires(Action.MANAGE_USERS)
 def deactivate(user_id: int) -> Response:

@@ -1,4 +1,4 @@
-"""Add the links that set a password, and whether a user must change a given one.
+"""Add the links that set a password, whether a user must change a given one, and what a list of sessions shows.
 
 The previous version does not use them. The foreign keys lock the tables of users and messages for a moment.
 """
@@ -46,10 +46,16 @@ def upgrade() -> None:
     )
     op.drop_constraint(_SUBJECT, "outbox")
     op.create_check_constraint(_SUBJECT, "outbox", "num_nonnulls(notice_id, run_id, webhook_id, password_link_id) = 1")
+    op.add_column("user_session", sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False))
+    op.create_unique_constraint("session_id_is_unique", "user_session", ["id"])
+    for name in ("browser", "address"):
+        op.add_column("user_session", sa.Column(name, sa.Text(), server_default="", nullable=False))
 
 
 def downgrade() -> None:
     op.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+    for name in ("id", "browser", "address"):
+        op.drop_column("user_session", name)
     op.execute("DELETE FROM outbox WHERE password_link_id IS NOT NULL")
     op.drop_constraint(_SUBJECT, "outbox")
     op.drop_column("outbox", "password_link_id")

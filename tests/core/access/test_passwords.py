@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from core.access import own_password, password_links, passwords, tokens, user_sessions, users
 from core.access.password_links import LINK_LIFE, PasswordLinkInvalid
 from core.access.passwords import BadPassword, WeakPassword
+from core.access.user_sessions import SessionLife
 from core.access.users import PasswordChangeNeeded, SignInFailed, WrongPassword
 from core.models.people import AuditEntry, PasswordLink, Role, User
 from tests.core.access.conftest import NOW, PASSWORD, acts
@@ -68,7 +69,7 @@ def test_a_link_sets_the_password_once_and_ends_the_sessions(session: Session, b
     assert users.sign_in(session, email=biller.email, password=NEW, now=NOW).user_id == biller.id
     with pytest.raises(SignInFailed):
         users.sign_in(session, email=biller.email, password=PASSWORD, now=NOW)
-    assert user_sessions.find_actor(session, cookie, NOW, 30) is None
+    assert user_sessions.find_actor(session, cookie, NOW, SessionLife()) is None
     assert tokens.find_actor_by_token(session, token, NOW) is not None
     for again in (password_links.use, lambda *given, now: password_links.find_user(*given[:2], now)):
         with pytest.raises(PasswordLinkInvalid):
@@ -141,5 +142,5 @@ def test_changing_the_password_needs_the_old_one_and_ends_the_other_sessions(ses
 
     own_password.change(session, old=PASSWORD, new=NEW, by=ann, now=NOW, this_session=here)
 
-    assert [user_sessions.find_actor(session, one, NOW, 30) for one in (here, there)] == [ann, None]
+    assert [user_sessions.find_actor(session, one, NOW, SessionLife()) for one in (here, there)] == [ann, None]
     assert link_of(session, biller)

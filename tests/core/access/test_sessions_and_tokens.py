@@ -1,6 +1,7 @@
 """Browser sessions and API tokens."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
@@ -8,11 +9,13 @@ from sqlalchemy.orm import Session
 
 from core.access import tokens, user_sessions
 from core.access.permissions import Actor
+from core.access.user_sessions import NoSuchSession, SessionLife
 from core.access.users import actor_for
 from core.models.people import ApiToken, User, UserSession
 from tests.core.access.conftest import NOW, acts
 
 MINUTE = dt.timedelta(minutes=1)
+LIFE = SessionLife(idle_minutes=30, hours=12)
 
 
 @pytest.fixture
@@ -24,18 +27,53 @@ def test_a_session_lasts_as_long_as_the_user_is_active(session: Session, ann: Ac
     token = user_sessions.start(session, ann, NOW)
 
     for minutes in (29, 58, 87):
-        assert user_sessions.find_actor(session, token, NOW + minutes * MINUTE, 30) == ann
-    assert user_sessions.find_actor(session, token, NOW + (87 + 30) * MINUTE, 30) is None
+        assert user_sessions.find_actor(session, token, NOW + minutes * MINUTE, LIFE) == ann
+    assert user_sessions.find_actor(session, token, NOW + (87 + 30) * MINUTE, LIFE) is None
+
+
+def test_a_session_ends_twelve_hours_after_the_sign_in_whatever_the_user_does(session: Session, ann: Actor) -> None:
+    token = user_sessions.start(session, ann, NOW)
+
+    for minutes in range(20, 12 * 60, 20):
+        assert user_sessions.find_actor(session, token, NOW + minutes * MINUTE, LIFE) == ann
+    assert user_sessions.list_open(session, ann.user_id, NOW + 700 * MINUTE, LIFE)
+    assert user_sessions.find_actor(session, token, NOW + 12 * 60 * MINUTE, LIFE) is None
+    assert user_sessions.list_open(session, ann.user_id, NOW + 12 * 60 * MINUTE, LIFE) == []
+
+
+def test_a_sign_in_ends_the_earlier_session_of_that_browser(session: Session, ann: Actor) -> None:
+    earlier, other = user_sessions.start(session, ann, NOW), user_sessions.start(session, ann, NOW)
+
+    token = user_sessions.start(session, ann, NOW, browser="Firefox on Mac", address="203.0.113.x", replaces=earlier)
+
+    found = [user_sessions.find_actor(session, one, NOW, LIFE) for one in (earlier, other, token)]
+    assert found == [None, ann, ann]
+    assert session.query(UserSession).filter_by(browser="Firefox on Mac", address="203.0.113.x").count() == 1
+
+
+def test_users_end_only_their_own_sessions(session: Session, ann: Actor) -> None:
+    token, _, _ = (user_sessions.start(session, ann, NOW) for _ in range(3))
+    this, *others = sorted(session.query(UserSession), key=lambda one: not user_sessions.is_of_token(one, token))
+    stranger = replace(ann, user_id=ann.user_id + 1)
+
+    for who, number in ((stranger, others[0].id), (ann, 10**6)):
+        with pytest.raises(NoSuchSession):
+            user_sessions.end_one(session, number, by=who, now=NOW)
+    user_sessions.end_one(session, others[0].id, by=ann, now=NOW)
+    assert [user_sessions.end_others(session, but=token, by=ann, now=NOW) for _ in range(2)] == [1, 0]
+
+    assert [one.id for one in user_sessions.list_open(session, ann.user_id, NOW, LIFE)] == [this.id]
+    assert acts(session)[-2:] == ["user.sessions_ended"] * 2
 
 
 def test_reading_pages_updates_the_session_at_most_once_a_minute(session: Session, ann: Actor) -> None:
     token = user_sessions.start(session, ann, NOW)
     row = session.query(UserSession).one()
 
-    user_sessions.find_actor(session, token, NOW + dt.timedelta(seconds=59), 30)
+    user_sessions.find_actor(session, token, NOW + dt.timedelta(seconds=59), LIFE)
     session.refresh(row)
     assert row.seen_at == NOW
-    user_sessions.find_actor(session, token, NOW + MINUTE, 30)
+    user_sessions.find_actor(session, token, NOW + MINUTE, LIFE)
     session.refresh(row)
     assert row.seen_at == NOW + MINUTE
 
@@ -47,8 +85,8 @@ def test_ending_a_session_twice_is_audited_once_and_leaves_other_sessions_alone(
     user_sessions.end(session, token, NOW)
     user_sessions.end(session, token, NOW)
 
-    assert user_sessions.find_actor(session, token, NOW, 30) is None
-    assert user_sessions.find_actor(session, other, NOW, 30) == ann
+    assert user_sessions.find_actor(session, token, NOW, LIFE) is None
+    assert user_sessions.find_actor(session, other, NOW, LIFE) == ann
     assert acts(session) == ["user.added", "user.signed_out"]
 
 
@@ -57,7 +95,7 @@ def test_a_deactivated_user_loses_session_and_token_immediately(session: Session
     biller.active = False
     session.flush()
 
-    assert user_sessions.find_actor(session, cookie, NOW, 30) is None
+    assert user_sessions.find_actor(session, cookie, NOW, LIFE) is None
     assert tokens.find_actor_by_token(session, token, NOW) is None
 
 
@@ -95,7 +133,7 @@ def test_a_malformed_token_authenticates_no_user(session: Session, biller: User,
     tokens.add_token(session, biller, NOW)
 
     assert tokens.find_actor_by_token(session, nonsense, NOW) is None
-    assert user_sessions.find_actor(session, nonsense, NOW, 30) is None
+    assert user_sessions.find_actor(session, nonsense, NOW, LIFE) is None
 
 
 def test_the_database_stores_only_hashes_of_tokens(session: Session, ann: Actor, biller: User) -> None:

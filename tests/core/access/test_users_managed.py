@@ -12,6 +12,7 @@ from sqlalchemy import select
 from core.access import password_links, tokens, user_management, user_sessions
 from core.access.permissions import Actor
 from core.access.user_management import OwnAccount
+from core.access.user_sessions import SessionLife
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound
 from core.models.people import ApiToken, Role, User, UserSession
@@ -71,6 +72,7 @@ ACTS = [
     lambda session, user_id, **who: user_management.set_limits(session, user_id, claim_cents=1, job_cents=1, **who),
     user_management.deactivate,
     user_management.reactivate,
+    user_management.end_sessions,
     lambda session, user_id, **who: user_management.make_password_link(session, user_id, by_mail=False, **who)[0],
 ]
 
@@ -128,7 +130,7 @@ def test_deactivating_a_user_ends_their_sessions_and_revokes_their_tokens(
     do(practice, user_management.deactivate, practice.biller, by=admin)
 
     with transaction(practice.sessions) as session:
-        assert user_sessions.find_actor(session, cookie, NOW, 60) is None
+        assert user_sessions.find_actor(session, cookie, NOW, SessionLife()) is None
         assert tokens.find_actor_by_token(session, token, NOW) is None
         assert session.scalars(select(UserSession)).all() == []
         assert session.scalars(select(ApiToken.revoked_at)).all() == [NOW]
@@ -151,7 +153,7 @@ def test_reactivating_a_user_does_not_revive_old_sessions_or_tokens(practice: Gi
     do(practice, user_management.reactivate, practice.biller, by=admin)
 
     with transaction(practice.sessions) as session:
-        assert user_sessions.find_actor(session, cookie, NOW, 60) is None
+        assert user_sessions.find_actor(session, cookie, NOW, SessionLife()) is None
         assert tokens.find_actor_by_token(session, token, NOW) is None
     assert read(practice, practice.biller).active
     assert [act for act, *_ in audited(practice)] == ["token.added", "user.deactivated", "user.reactivated"]

@@ -99,3 +99,20 @@ def test_a_user_changes_their_own_password(world: World, ann: str) -> None:
     assert log_in(world, {"email": ann, "password": new}).status_code == 201
     stranger = Api(world.app.test_client(), "settle_nothing", world.hill)
     assert stranger.put("/account/password", json={}).json["code"] == "token_needed"
+
+
+def test_a_user_lists_and_ends_their_browser_sessions(world: World, ann: str) -> None:
+    api = Api(world.app.test_client(), log_in(world, {"email": ann, "password": PASSWORD}).json["token"], world.hill)
+    world.app.config["WTF_CSRF_ENABLED"] = False
+    for _ in range(3):
+        world.app.test_client().post("/sign-in", data={"email": ann, "password": PASSWORD})
+    world.app.config["WTF_CSRF_ENABLED"] = True
+
+    one, *_ = found = api.get("/account/sessions").json["sessions"]
+
+    assert (len(found), one["address"], one["browser"]) == (3, "127.0.0.x", "Unknown browser")
+    assert api.send("DELETE", f"/account/sessions/{one['id']}").status_code == 204
+    assert api.send("DELETE", f"/account/sessions/{one['id']}").status_code == 404
+    assert len(api.get("/account/sessions").json["sessions"]) == 2
+    assert api.send("DELETE", "/account/sessions").status_code == 204
+    assert api.get("/account/sessions").json["sessions"] == []

@@ -112,6 +112,9 @@ def test_a_deactivated_user_is_signed_out_at_once_and_can_be_reactivated(
 ) -> None:
     assert biller.get("/claims").status_code == 200
     assert "Signed-in browsers 1" in admin.says(page_of(practice))
+    admin.post(f"{page_of(practice)}/sessions/end", on=page_of(practice))
+    assert "User signed out of all browsers. " in admin.says(page_of(practice))
+    assert biller.get("/claims").status_code == 302
 
     admin.post(f"{page_of(practice)}/deactivate", on=page_of(practice))
 

@@ -19,6 +19,11 @@ from webui.shared.auth import SESSION_COOKIE, safe_next
 
 EMAIL = "j.ortiz@lakeside.example"
 PASSWORD = "correct horse battery staple"
+AGENTS = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15 Version/19.1/15E148 Safari/604.1",
+    "curl/8",
+)
 NEW = "orchid tunnel 44 velvet"
 
 
@@ -128,12 +133,33 @@ def test_a_session_idle_for_too_long_requires_a_new_sign_in(biller: Browser, clo
     assert biller.get("/jobs").location == "/sign-in?next=/jobs&ended=1"
 
 
-def test_signing_out_ends_the_session_in_the_database(biller: Browser, app: object) -> None:
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/notices/unread", {}),
+        ("/jobs", {"X-Live": "1"}),
+        ("/jobs?status=running&refreshed=1", {}),
+        ("/imports/1", {"HX-Request": "true"}),
+    ],
+)
+def test_a_page_that_asks_by_itself_does_not_keep_the_session(
+    biller: Browser, clock: Clock, path: str, headers: dict[str, str]
+) -> None:
+    for _ in range(3):
+        assert biller.get(path, **headers).status_code in (200, 404)
+        clock.turn_on(minutes=10)
+
+    assert biller.get("/jobs").status_code == 302
+
+
+def test_signing_out_ends_the_session_in_the_database_and_clears_the_browser(biller: Browser, app: object) -> None:
     token = biller.client.get_cookie(SESSION_COOKIE)
     assert token
 
-    biller.post("/sign-out")
+    answer = biller.post("/sign-out")
 
+    assert answer.headers["Clear-Site-Data"] == '"cookies", "storage"'
+    assert "You are signed out." in biller.says(answer.location)
     again = Browser(app.test_client())  # type: ignore[attr-defined]
     again.client.set_cookie(SESSION_COOKIE, token.value)
     assert again.get("/jobs").status_code == 302
@@ -159,6 +185,50 @@ def test_a_refused_biller_sees_which_roles_may_do_it_and_whom_to_ask(biller: Bro
 
     message = "Your role (biller) does not allow this. It requires the approver or administrator role."
     assert f"{message} Ask an administrator of your practice." in answer.text
+
+
+# Sessions
+
+
+def test_users_see_their_browsers_and_sign_them_out(ortiz: str, app: OpenAPI, practice: GivenPractice) -> None:
+    here, there, third = (Browser(app.test_client(), headers={"User-Agent": agent}) for agent in AGENTS)
+    for browser in (here, there, third):
+        agent = browser.headers["User-Agent"]
+        browser.client.environ_base |= {"HTTP_USER_AGENT": agent, "REMOTE_ADDR": "203.0.113.77"}
+        sign_in(browser, ortiz, PASSWORD)
+    shown = here.says("/account")
+    assert "Firefox on Windows (this browser) 203.0.113.x 11/23/2026 10:00:00 AM 11/23/2026 10:00:00 AM" in shown
+    assert "Safari on iPhone 203.0.113.x" in shown
+
+    end = [form for form in here.forms("/account") if re.fullmatch(r"/account/sessions/\d+/end", form)]
+    assert len(end) == 2
+    here.post(end[0], on="/account")
+    assert sorted(browser.get("/jobs").status_code for browser in (there, third)) == [200, 302]
+    here.post("/account/sessions/end-others", on="/account")
+    assert "1 other browser signed out." in here.says("/account")
+    assert [browser.get("/jobs").status_code for browser in (here, there, third)] == [200, 302, 302]
+    assert here.post("/account/sessions/1000000/end", on="/account").status_code == 404
+    cookie = here.client.get_cookie(SESSION_COOKIE)
+    here.post("/sign-in", on="/account", email=ortiz, password=PASSWORD)
+    again = Browser(app.test_client())
+    again.client.set_cookie(SESSION_COOKIE, cookie.value if cookie else "")
+    assert again.get("/jobs").status_code == 302, "the sign-in ended the earlier session of that browser"
+
+
+def test_the_audit_log_has_the_address_of_failed_sign_ins_and_refusals(
+    ortiz: str, stranger: Browser, biller: Browser, practice: GivenPractice
+) -> None:
+    for browser in (stranger, biller):
+        browser.client.environ_base["REMOTE_ADDR"] = "203.0.113.77"
+    sign_in(stranger, ortiz, "wrong")
+    biller.post("/jobs/7/reverse", on="/jobs")
+
+    failed, refused = practice.audited()[-2:]
+    assert (failed.act, failed.facts) == ("user.sign_in_failed", {"address": "203.0.113.77"})
+    assert (refused.act, refused.user_id) == ("user.refused", practice.biller.user_id)
+    assert refused.facts == {
+        "page": "reversals.reverse", "method": "POST", "address": "203.0.113.77", "job_id": 7,
+    }  # fmt: skip
 
 
 # Passwords
