@@ -17,7 +17,7 @@ from core.db.engine import make_engine, make_sessions
 from core.errors import BadSettings
 from core.settings import Settings, load_settings
 from webui import api, search
-from webui.account import account_page, password_pages
+from webui.account import account_page, password_pages, token_pages
 from webui.claims import (
     aging,
     claim_actions,
@@ -135,7 +135,7 @@ def _register(app: OpenAPI) -> None:
     for pages in (schedule_pages, schedule_actions, schedule_runs, time_zone, users, webhook_pages):
         app.register_blueprint(pages.blueprint)
     _register_practice_pages(app)
-    for pages in (account_page, password_pages):
+    for pages in (account_page, password_pages, token_pages):
         app.register_blueprint(pages.blueprint)
     app.register_blueprint(search.blueprint)
     api.register(app)

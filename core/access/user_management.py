@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from core.access import audit, authorize, password_links, user_sessions, users, write_off_limits
+from core.access import audit, authorize, password_links, tokens, user_sessions, users, write_off_limits
 from core.access.password_links import NewLink
 from core.access.permissions import Action, Actor
 from core.errors import NotAllowed, NotFound, Refusal
@@ -58,13 +58,11 @@ def find_by_email(session: Session, email: str, *, by: Actor) -> User:
     return user
 
 
-def count_sessions_and_tokens(session: Session, user: User) -> tuple[int, int]:
-    """Return the number of the user's signed-in browsers and the number of their tokens."""
+def count_sessions_and_tokens(session: Session, user: User, now: dt.datetime) -> tuple[int, int]:
+    """Return the number of the user's signed-in browsers and the number of their tokens that work."""
     browsers = select(func.count()).select_from(UserSession).where(UserSession.user_id == user.id)
-    tokens = (
-        select(func.count()).select_from(ApiToken).where(ApiToken.user_id == user.id, ApiToken.revoked_at.is_(None))
-    )
-    return session.scalars(browsers).one(), session.scalars(tokens).one()
+    working = select(func.count()).select_from(ApiToken).where(ApiToken.user_id == user.id, *tokens.is_open(now))
+    return session.scalars(browsers).one(), session.scalars(working).one()
 
 
 def add(

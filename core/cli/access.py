@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from core.access import password_links, passwords, tokens, users
 from core.access.password_links import NewLink
+from core.access.permissions import ALL_SCOPES, Scope
 from core.cli import context, formats, options, practices
+from core.counting import counted
 from core.db.engine import make_sessions, transaction
 from core.errors import BadInput, NotFound
 from core.models.people import Role, User
@@ -119,15 +121,22 @@ def token() -> None:
 
 @token.command("add")
 @click.argument("email")
-def add_token(email: str) -> None:
+@click.option("--name", default="", help="What uses the token.")
+@click.option(
+    "--scope", "scopes", multiple=True, type=click.Choice([scope.value for scope in Scope]),
+    help="What the token may do, within the user's role; may be repeated.  [default: all]",
+)  # fmt: skip
+@click.option("--days", default=tokens.DAYS_DEFAULT, show_default=True, help="Days until the token expires.")
+def add_token(email: str, name: str, scopes: tuple[str, ...], days: int) -> None:
     """Create a token that acts as the user.
 
     The token is shown only once, alone on the last line.
     """
+    chosen = frozenset(map(Scope, scopes)) or ALL_SCOPES
     with context.database() as engine, transaction(make_sessions(engine)) as session:
         owner = _owner(session, email)
-        made = tokens.add_token(session, owner, context.utc_now())
-    click.echo(f"API token for {owner.email}. It is shown only once:", err=True)
+        made = tokens.add_token(session, owner, context.utc_now(), name=name, scopes=chosen, days=days)
+    click.echo(f"API token for {owner.email}, for {counted(days, 'day')}. It is shown only once:", err=True)
     click.echo(made)
 
 
@@ -140,15 +149,25 @@ def list_tokens(email: str, as_json: bool) -> None:
         found = tokens.list_tokens(session, _owner(session, email))
     if as_json:
         shown = [
-            {"number": one.id, "made_at": one.created_at, "used_at": one.used_at, "revoked_at": one.revoked_at}
+            {
+                "number": one.id,
+                "name": one.name,
+                "scopes": one.scopes,
+                "made_at": one.created_at,
+                "used_at": one.used_at,
+                "expires_at": one.expires_at,
+                "revoked_at": one.revoked_at,
+            }
             for one in found
         ]
         click.echo(json.dumps({"tokens": shown}, default=dt.datetime.isoformat))
         return
     for one in found:
         used = f"last used {context.format_utc(one.used_at)}" if one.used_at else "never used"
-        state = f", revoked {context.format_utc(one.revoked_at)}" if one.revoked_at else ""
-        click.echo(f"{one.id:>6}  created {context.format_utc(one.created_at)}, {used}{state}")
+        ends = f", expires {context.format_utc(one.expires_at)}" if one.expires_at else ""
+        state = f", revoked {context.format_utc(one.revoked_at)}" if one.revoked_at else ends
+        about = " ".join(filter(None, (one.name, f"({', '.join(one.scopes)})")))
+        click.echo(f"{one.id:>6}  {about}: created {context.format_utc(one.created_at)}, {used}{state}")
     if not found:
         click.echo(f"{email} has no API tokens.")
 

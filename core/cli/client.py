@@ -173,12 +173,12 @@ class Api:
         code, facts = problem.get("code"), problem.get("facts") or {}
         if code == "token_needed" and load_settings().token is not None:
             return NotSignedIn(
-                f"{self.url} does not accept the token in SETTLE_TOKEN: it is wrong, it was revoked, or its user was "
-                "deactivated. Replace it, or unset it and run `settle login`."
+                f"{self.url} does not accept the token in SETTLE_TOKEN: it is wrong, it expired or was revoked, or its "
+                "user was deactivated. Replace it, or unset it and run `settle login`."
             )
         if code == "token_needed":
             return NotSignedIn(
-                f"{self.url} does not accept the token: it was revoked, or its user was deactivated. "
+                f"{self.url} does not accept the token: it expired or was revoked, or its user was deactivated. "
                 f"To sign in again, run: settle login --server {self.url}"
             )
         words = [problem.get("detail") or "The server refused the request."]

@@ -95,7 +95,10 @@ class ApiToken(Base):
     id: Mapped[GeneratedId]
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("app_user.id"))
     token_hash: Mapped[bytes]  # SHA-256
+    name: Mapped[str] = mapped_column(server_default="")
+    scopes: Mapped[list[str]] = mapped_column(server_default='["read", "post", "confirm", "manage"]')
     created_at: Mapped[Timestamp]
+    expires_at: Mapped[dt.datetime | None]  # None: created by an earlier version
     used_at: Mapped[dt.datetime | None]
     revoked_at: Mapped[dt.datetime | None]
 

@@ -13,6 +13,8 @@ PUBLIC = {
     "/account", "/account/password", f"{API}/account/password", f"{API}/logout",
     "/account/sessions/<int(max=9223372036854775807):session_id>/end", "/account/sessions/end-others",
     f"{API}/account/sessions", f"{API}/account/sessions/<session_id>",
+    "/account/tokens", "/account/tokens/<int(max=9223372036854775807):token_id>/revoke",
+    f"{API}/account/tokens", f"{API}/account/tokens/<token_id>",
 }  # fmt: skip
 # Job 1 is previewed, job 2 settled its claim, job 3 reverses it, job 4 belongs to run 1 of schedule 1, job 5 is
 # confirmed, and job 6 awaits approval.

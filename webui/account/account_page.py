@@ -5,10 +5,12 @@ from http import HTTPStatus
 from typing import Final
 
 from flask import Blueprint, render_template, request
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from core.access import own_password, user_sessions
+from core.access import own_password, tokens, user_sessions
 from core.access.passwords import BadPassword
+from core.access.permissions import SCOPE_WORDS
 from core.access.users import WrongPassword
 from core.counting import counted
 from core.db.base import BIGINT_MAX
@@ -29,18 +31,24 @@ def _own_email() -> str:
 @blueprint.get("")
 def show() -> str:
     """Show the user's own account."""
-    return _page()
+    return account_page()
 
 
-def _page(*, faults: Mapping[str, str] | None = None) -> str:
+def account_page(*, faults: Mapping[str, str] | None = None, typed: MultiDict[str, str] | None = None) -> str:
+    """Return the page, with the faults of a form and what was typed into it."""
     person, token = current_actor(), request.cookies.get(SESSION_COOKIE)
     with app_context().sessions() as db:
         found = user_sessions.list_open(db, person.user_id, now(), session_life())
+        own_tokens = tokens.list_own(db, person, now())
     return render_template(
         "account/show.html",
         person=person,
         browsers=[(one, user_sessions.is_of_token(one, token)) for one in found],
         life=session_life(),
+        tokens=own_tokens,
+        scopes=SCOPE_WORDS,
+        days_default=tokens.DAYS_DEFAULT,
+        typed=typed,
         faults=faults or {},
     )
 
@@ -52,13 +60,13 @@ def change_password() -> Response | tuple[str, int]:
     current_actor()
     given = {"old": request.form.get("password", ""), "new": request.form.get("new_password", "")}
     if given["new"] != request.form.get("repeated", ""):
-        return _page(faults={"repeated": PASSWORDS_DIFFER}), HTTPStatus.UNPROCESSABLE_ENTITY
+        return account_page(faults={"repeated": PASSWORDS_DIFFER}), HTTPStatus.UNPROCESSABLE_ENTITY
     try:
         acts.run(own_password.change, **given, this_session=request.cookies.get(SESSION_COOKIE))
     except WrongPassword as refusal:
-        return _page(faults={"password": refusal.message}), refusal.http_status
+        return account_page(faults={"password": refusal.message}), refusal.http_status
     except BadPassword as refusal:
-        return _page(faults={"new_password": refusal.message}), refusal.http_status
+        return account_page(faults={"new_password": refusal.message}), refusal.http_status
     return acts.redirect_with("Password changed. Your other browsers are signed out.", "account.show")
 
 

@@ -1,4 +1,4 @@
-"""The user's own account: password and browser sessions."""
+"""The user's own account: password, browser sessions and API tokens."""
 
 import datetime as dt
 from http import HTTPStatus
@@ -8,7 +8,9 @@ from flask import Response, jsonify
 from flask_openapi3.models.tag import Tag
 from pydantic import Field
 
-from core.access import own_password, user_sessions
+from core.access import own_password, tokens, user_sessions
+from core.access.permissions import Scope
+from core.access.tokens import NoSuchToken
 from core.access.user_sessions import NoSuchSession
 from core.db.engine import transaction
 from webui.api.blueprint import api, problem_responses
@@ -18,7 +20,7 @@ from webui.shared.app_context import app_context, now
 from webui.shared.auth import limit_failed_sign_ins, session_life
 from webui.shared.token_auth import actor_or_none, current_actor
 
-ACCOUNT: Final = Tag(name="Your account", description="Your own password and browser sessions")
+ACCOUNT: Final = Tag(name="Your account", description="Your own password, browser sessions and API tokens")
 
 
 class PasswordChange(Body):
@@ -88,6 +90,7 @@ def list_sessions() -> Response:
 @requires_token
 def end_sessions() -> tuple[str, int]:
     """Sign out all your browsers."""
+    current_actor().require_scope(Scope.MANAGE)
     with transaction(app_context().sessions) as session:
         user_sessions.end_others(session, but=None, by=current_actor(), now=now())
     return "", HTTPStatus.NO_CONTENT
@@ -97,6 +100,57 @@ def end_sessions() -> tuple[str, int]:
 @requires_token
 def end_session(path: SessionPath) -> tuple[str, int]:
     """Sign out one of your browsers."""
+    current_actor().require_scope(Scope.MANAGE)
     with transaction(app_context().sessions) as session:
         user_sessions.end_one(session, path.id, by=current_actor(), now=now())
+    return "", HTTPStatus.NO_CONTENT
+
+
+class TokenPath(IdPath):
+    """The token's number."""
+
+    missing = NoSuchToken
+    token_id: str
+
+
+class TokenAnswer(Answer):
+    """One of your API tokens, without its secret."""
+
+    id: str
+    name: str
+    scopes: list[Scope]
+    created_at: dt.datetime
+    used_at: Annotated[dt.datetime | None, Field(description="Its last use, to the minute")]
+    expires_at: Annotated[dt.datetime | None, Field(description="Null if an earlier version created it")]
+
+
+class Tokens(Answer):
+    """Your API tokens that work, newest first."""
+
+    tokens: list[TokenAnswer]
+
+
+@api.get("/account/tokens", tags=[ACCOUNT], responses={200: Tokens})
+@requires_token
+def list_tokens() -> Response:
+    """List your API tokens. Create them on the page "Your account", where you sign in with your password."""
+    with app_context().sessions() as session:
+        found = tokens.list_own(session, current_actor(), now())
+    shown = [
+        TokenAnswer(
+            id=str(one.id), name=one.name, scopes=[Scope(scope) for scope in one.scopes], created_at=one.created_at,
+            used_at=one.used_at, expires_at=one.expires_at,
+        )
+        for one in found
+    ]  # fmt: skip
+    return jsonify(Tokens(tokens=shown).json_ready())
+
+
+@api.delete("/account/tokens/<token_id>", tags=[ACCOUNT], responses={204: None, **problem_responses(404)})
+@requires_token
+def revoke_token(path: TokenPath) -> tuple[str, int]:
+    """Revoke one of your API tokens."""
+    current_actor().require_scope(Scope.MANAGE)
+    with transaction(app_context().sessions) as session:
+        tokens.revoke_own(session, path.id, by=current_actor(), now=now())
     return "", HTTPStatus.NO_CONTENT

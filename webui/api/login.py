@@ -61,7 +61,9 @@ def log_in(body: SignIn) -> tuple[Response, int]:
         if body.new_password:
             own_password.change_given(session, **who, old=body.password, new=password)
         actor = users.sign_in(session, **who, password=password)
-        token = tokens.add_token(session, session.get_one(User, actor.user_id), now(), by=actor.user_id)
+        token = tokens.add_token(
+            session, session.get_one(User, actor.user_id), now(), by=actor.user_id, name=tokens.LOGIN_NAME
+        )
         practice = practice_queries.find(session, actor.practice_id)
         answer = SignedIn(token=token, email=actor.email, name=actor.name, role=actor.role, practice=practice.name)
     return jsonify(answer.json_ready()), HTTPStatus.CREATED

@@ -17,7 +17,7 @@ from core.errors import BadInput
 from core.models.people import Role, User
 from webui.practice.limits import parse_limits
 from webui.shared import acts
-from webui.shared.app_context import absolute_url, app_context
+from webui.shared.app_context import absolute_url, app_context, now
 from webui.shared.auth import current_actor, requires
 
 ROLE_DESCRIPTIONS = {
@@ -91,7 +91,7 @@ def show(user_id: int) -> str:
 def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] | None = None) -> str:
     with app_context().sessions() as db:
         person = user_management.find(db, user_id, by=current_actor())
-        browsers, tokens = user_management.count_sessions_and_tokens(db, person)
+        browsers, tokens = user_management.count_sessions_and_tokens(db, person, now())
         administrators = [
             one for one in user_management.list_users(db, current_actor()) if one.active and one.role is Role.ADMIN
         ]

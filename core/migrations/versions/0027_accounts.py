@@ -1,4 +1,4 @@
-"""Add the links that set a password, whether a user must change a given one, and what a list of sessions shows.
+"""Add links that set a password, given passwords, what a list of sessions shows, and scopes and expiry of tokens.
 
 The previous version does not use them. The foreign keys lock the tables of users and messages for a moment.
 """
@@ -8,6 +8,7 @@ from typing import Final
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision: str = "0027"
 down_revision: str | None = "0026"
@@ -16,6 +17,7 @@ depends_on: str | Sequence[str] | None = None
 
 LOCK_TIMEOUT: Final = "5s"
 _AT = sa.DateTime(timezone=True)
+_ALL_SCOPES: Final = '["read", "post", "confirm", "manage"]'
 _SUBJECT: Final = "a_message_has_one_subject"
 
 
@@ -50,10 +52,15 @@ def upgrade() -> None:
     op.create_unique_constraint("session_id_is_unique", "user_session", ["id"])
     for name in ("browser", "address"):
         op.add_column("user_session", sa.Column(name, sa.Text(), server_default="", nullable=False))
+    op.add_column("api_token", sa.Column("name", sa.Text(), server_default="", nullable=False))
+    op.add_column("api_token", sa.Column("scopes", postgresql.JSONB(), server_default=_ALL_SCOPES, nullable=False))
+    op.add_column("api_token", sa.Column("expires_at", _AT, nullable=True))
 
 
 def downgrade() -> None:
     op.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+    for name in ("name", "scopes", "expires_at"):
+        op.drop_column("api_token", name)
     for name in ("id", "browser", "address"):
         op.drop_column("user_session", name)
     op.execute("DELETE FROM outbox WHERE password_link_id IS NOT NULL")

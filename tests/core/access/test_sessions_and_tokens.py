@@ -8,10 +8,12 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from core.access import tokens, user_sessions
-from core.access.permissions import Actor
+from core.access.permissions import Action, Actor, Scope, ScopeMissing
+from core.access.token_hash import hash_token
 from core.access.user_sessions import NoSuchSession, SessionLife
 from core.access.users import actor_for
-from core.models.people import ApiToken, User, UserSession
+from core.errors import BadInput
+from core.models.people import ApiToken, Role, User, UserSession
 from tests.core.access.conftest import NOW, acts
 
 MINUTE = dt.timedelta(minutes=1)
@@ -116,6 +118,55 @@ def test_a_token_acts_as_its_user_until_it_is_revoked(session: Session, ann: Act
             revoke_again()
     assert tokens.find_actor_by_token(session, token, NOW) is None
     assert acts(session) == ["user.added", "token.added", "token.revoked"]
+
+
+def test_a_token_expires_after_90_days_unless_told_otherwise(session: Session, biller: User) -> None:
+    usual, short = tokens.add_token(session, biller, NOW), tokens.add_token(session, biller, NOW, days=1)
+
+    found = [tokens.find_actor_by_token(session, short, NOW + dt.timedelta(days=days)) for days in (0, 1)]
+    assert [actor is not None for actor in found] == [True, False]
+    found = [tokens.find_actor_by_token(session, usual, NOW + dt.timedelta(days=days)) for days in (89, 90)]
+    assert [actor is not None for actor in found] == [True, False]
+    for days in (0, -1, 366):
+        with pytest.raises(tokens.BadTokenDays):
+            tokens.add_token(session, biller, NOW, days=days)
+
+
+def test_a_token_of_an_earlier_version_has_all_scopes_and_no_expiry(session: Session, biller: User) -> None:
+    columns = "(user_id, token_hash, created_at) VALUES (:user, :hash, now())"
+    session.execute(text(f"INSERT INTO api_token {columns}"), {"user": biller.id, "hash": hash_token("settle_old")})
+
+    actor = tokens.find_actor_by_token(session, "settle_old", NOW + dt.timedelta(days=4_000))
+
+    assert actor == actor_for(biller)
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_each_action_needs_one_scope_besides_the_role(action: Action, ann: Actor) -> None:
+    admin = replace(ann, role=Role.ADMIN, one_machine=True)
+    allowing = [scope for scope in Scope if replace(admin, scopes=frozenset({scope})).may(action)]
+
+    assert len(allowing) == 1
+    with pytest.raises(ScopeMissing, match=f"the scope {allowing[0]}"):
+        replace(admin, scopes=frozenset(Scope) - {allowing[0]}).require(action)
+    assert not replace(admin, scopes=frozenset()).may(action)
+    assert replace(ann, scopes=frozenset(Scope)).may(action) == ann.may(action), "a scope adds nothing to the role"
+
+
+def test_users_create_and_revoke_only_their_own_tokens(session: Session, ann: Actor) -> None:
+    given = {"name": " Nightly export ", "scopes": {Scope.READ}, "days": 30, "by": ann, "now": NOW}
+    for wrong in ({"name": " "}, {"name": "x" * 61}, {"name": "a\nb"}, {"scopes": set()}, {"days": 0}):
+        with pytest.raises(BadInput):
+            tokens.add_own(session, **{**given, **wrong})
+    actor = tokens.find_actor_by_token(session, tokens.add_own(session, **given), NOW)
+
+    (kept,) = tokens.list_own(session, ann, NOW)
+    assert (kept.name, kept.scopes, actor) == ("Nightly export", ["read"], replace(ann, scopes=frozenset({Scope.READ})))
+    with pytest.raises(tokens.NoSuchToken):
+        tokens.revoke_own(session, kept.id, by=replace(ann, user_id=ann.user_id + 1), now=NOW)
+    assert tokens.list_own(session, ann, NOW + dt.timedelta(days=30)) == []
+    tokens.revoke_own(session, kept.id, by=ann, now=NOW)
+    assert tokens.list_own(session, ann, NOW) == []
 
 
 def test_a_tokens_last_use_is_recorded_at_most_once_a_minute(session: Session, biller: User) -> None:

@@ -125,7 +125,7 @@ def test_deactivating_a_user_ends_their_sessions_and_revokes_their_tokens(
         cookie = user_sessions.start(session, practice.biller, NOW)
         user_sessions.start(session, practice.biller, NOW)
         token = tokens.add_token(session, owner, NOW)
-        assert user_management.count_sessions_and_tokens(session, owner) == (2, 1)
+        assert user_management.count_sessions_and_tokens(session, owner, NOW) == (2, 1)
 
     do(practice, user_management.deactivate, practice.biller, by=admin)
 
@@ -134,7 +134,9 @@ def test_deactivating_a_user_ends_their_sessions_and_revokes_their_tokens(
         assert tokens.find_actor_by_token(session, token, NOW) is None
         assert session.scalars(select(UserSession)).all() == []
         assert session.scalars(select(ApiToken.revoked_at)).all() == [NOW]
-        assert user_management.count_sessions_and_tokens(session, session.get_one(User, practice.biller.user_id)) == (
+        assert user_management.count_sessions_and_tokens(
+            session, session.get_one(User, practice.biller.user_id), NOW
+        ) == (
             0,
             0,
         )

@@ -152,6 +152,22 @@ def test_a_token_is_alone_on_the_last_line_and_acts_as_its_user(settle: Typed, s
     assert actor.email == "ann@example.org"
 
 
+def test_a_token_gets_a_name_scopes_and_days(settle: Typed, session: Session) -> None:
+    add(settle)
+
+    words = ("--name", "Export", "--scope", "read", "--scope", "post", "--days", "7")
+    made = settle("token", "add", "ann@example.org", *words).stdout.strip()
+
+    actor = tokens.find_actor_by_token(session, made, NOW)
+    assert actor is not None
+    assert actor.scopes == {"read", "post"}
+    shown = settle("token", "list", "ann@example.org").stdout
+    assert "Export (read, post): created 20" in shown
+    assert ", never used, expires 20" in shown
+    refused = settle("token", "add", "ann@example.org", "--days", "366")
+    assert (refused.exit_code, refused.stderr) == (1, "Enter a number of days from 1 to 365.\n")
+
+
 def test_a_leaked_token_is_revoked_alone_by_its_number_or_its_text(settle: Typed, session: Session) -> None:
     add(settle)
     leaked, lost, kept = (settle("token", "add", "ann@example.org").stdout.strip() for _ in range(3))

@@ -244,8 +244,8 @@ def test_a_refused_token_of_the_environment_is_named(typed: Typed, web_url: str)
 
     assert refused.exit_code == 1
     assert refused.stderr == (
-        f"{web_url} does not accept the token in SETTLE_TOKEN: it is wrong, it was revoked, or its user was "
-        "deactivated. Replace it, or unset it and run `settle login`.\n"
+        f"{web_url} does not accept the token in SETTLE_TOKEN: it is wrong, it expired or was revoked, or its user "
+        "was deactivated. Replace it, or unset it and run `settle login`.\n"
     )
 
 

@@ -231,6 +231,32 @@ def test_the_audit_log_has_the_address_of_failed_sign_ins_and_refusals(
     }  # fmt: skip
 
 
+# API tokens
+
+
+def test_users_create_a_token_that_is_shown_once_and_revoke_it(biller: Browser, app: OpenAPI) -> None:
+    assert Browser(app.test_client()).post("/account/tokens", on="/sign-in").location.startswith("/sign-in")
+    given = {"on": "/account", "name": "Export", "scopes": ["read", "post"], "days": "30"}
+    for wrong, fault in (({"name": ""}, "name"), ({"scopes": []}, "scopes"), ({"days": "x"}, "days")):
+        refused = biller.post("/account/tokens", **{**given, **wrong})
+        assert (refused.status_code, re.findall(r'id="([a-z]+)-fault"', refused.text)) == (422, [fault])
+        assert refused.text.count(" checked") == (0 if "scopes" in wrong else 2)
+
+    made = biller.post("/account/tokens", **given)
+
+    found = re.search(r'value="(settle_[^"]+)"', made.text)
+    assert found
+    assert (made.status_code, "It expires in 30 days." in page_text(made)) == (201, True)
+    headers = {"Authorization": f"Bearer {found[1]}"}
+    assert app.test_client().get("/api/v1/settle-jobs", headers=headers).status_code == 200
+    shown = biller.says("/account")
+    assert "Export read, post 11/23/2026 10:00:00 AM 11/23/2026 10:00:00 AM 12/23/2026 10:00:00 AM Revoke" in shown
+    (revoke,) = (form for form in biller.forms("/account") if form.endswith("/revoke"))
+    biller.post(revoke, on="/account")
+    assert app.test_client().get("/api/v1/settle-jobs", headers=headers).status_code == 401
+    assert biller.post(revoke, on="/account").status_code == 404
+
+
 # Passwords
 
 
