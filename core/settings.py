@@ -137,7 +137,8 @@ class Settings(BaseSettings):
     message_days: Annotated[int, Field(ge=7)] = Field(
         90, description="Days until sent e-mails, notices and delivered webhook events are removed"
     )
-    session_idle_minutes: PositiveInt = 30
+    session_idle_minutes: PositiveInt = Field(30, description="Minutes without a click until a session ends")
+    session_hours: PositiveInt = Field(12, description="Hours from the sign-in until a session ends, whatever is done")
     log_level: str = "INFO"
     flower_url: str | None = Field(
         None,
@@ -157,6 +158,11 @@ class Settings(BaseSettings):
     def import_bytes_max(self) -> int:
         """Return the size of the largest import, in bytes."""
         return self.import_mb_max * 1_000_000
+
+    @property
+    def mails_links(self) -> bool:
+        """Return whether e-mails with links to the pages can be sent."""
+        return self.smtp_url is not None and self.public_url is not None
 
     @field_validator("database_url", mode="after")
     @classmethod

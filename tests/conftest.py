@@ -10,7 +10,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from core.access import users
+from core.access import passwords
 from core.db import locks
 from core.db.engine import Sessions, make_sessions
 from core.local.broker import Broker
@@ -53,9 +53,9 @@ def plain_logs() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def product_hasher() -> Iterator[PasswordHasher]:
     """Hash passwords cheaply in this process, because hundreds of tests add a user. Yield the product's own hasher."""
-    hasher = users._HASHER
+    hasher = passwords._HASHER
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(users, "_HASHER", PasswordHasher(time_cost=1, memory_cost=32, parallelism=1))
+        patch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=32, parallelism=1))
         yield hasher
 
 

@@ -15,6 +15,7 @@ from core.db.engine import make_engine, make_sessions
 from core.errors import BadSettings
 from core.settings import Settings, load_settings
 from webui import api, search
+from webui.account import account_page, password_pages, token_pages
 from webui.claims import (
     aging,
     claim_actions,
@@ -53,6 +54,7 @@ from webui.shared import (
     labels,
     navigation,
     problem_json,
+    refusals,
     request_log,
 )
 from webui.shared.app_context import AppContext, HintSender, utc_now
@@ -131,6 +133,8 @@ def _register(app: Flask) -> None:
     for pages in (schedule_pages, schedule_actions, schedule_runs, time_zone, users, webhook_pages):
         app.register_blueprint(pages.blueprint)
     _register_practice_pages(app)
+    for pages in (account_page, password_pages, token_pages):
+        app.register_blueprint(pages.blueprint)
     app.register_blueprint(search.blueprint)
     api.register(app)
     app.add_url_rule("/", "home", _home)
@@ -139,6 +143,7 @@ def _register(app: Flask) -> None:
 def _register_operations(app: Flask) -> None:
     """Register what operators need."""
     request_log.register(app)
+    refusals.register(app)
     broker.register(app)
     file_downloads.register(app)
     health.register(app)

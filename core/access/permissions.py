@@ -68,6 +68,52 @@ ALLOWED_ACTIONS: Final[dict[Role, frozenset[Action]]] = {
 }
 
 
+class Scope(StrEnum):
+    """What an API token may do, within the role of its user."""
+
+    READ = "read"
+    POST = "post"
+    CONFIRM = "confirm"
+    MANAGE = "manage"
+
+
+ALL_SCOPES: Final = frozenset(Scope)
+SCOPE_WORDS: Final[dict[Scope, str]] = {
+    Scope.READ: "read claims, jobs and reports",
+    Scope.POST: "preview jobs, post payments, import files, place holds",
+    Scope.CONFIRM: "confirm, approve, reverse and control jobs",
+    Scope.MANAGE: "change settings, users, schedules, exclusions and months",
+}
+_SCOPE_OF: Final[dict[Action, Scope]] = {
+    **dict.fromkeys((Action.SEE_CLAIMS, Action.SEE_AUDIT, Action.SEE_OPERATIONS), Scope.READ),
+    **dict.fromkeys(
+        (
+            Action.PREVIEW_JOB, Action.POST, Action.IMPORT, Action.HOLD, Action.SEND_WRITE_OFFS, Action.RENAME_JOB,
+        ),
+        Scope.POST,
+    ),
+    **dict.fromkeys(
+        (
+            Action.CONFIRM_JOB, Action.CONTROL_JOB, Action.APPROVE_JOB, Action.REVERSE_JOB, Action.OVERRIDE_RULE,
+        ),
+        Scope.CONFIRM,
+    ),
+    **dict.fromkeys(
+        (
+            Action.CHANGE_SETTING, Action.MANAGE_USERS, Action.MANAGE_SCHEDULES, Action.MANAGE_WEBHOOKS,
+            Action.CLOSE_MONTH, Action.EXCLUDE,
+        ),
+        Scope.MANAGE,
+    ),
+}  # fmt: skip
+
+
+class ScopeMissing(NotAllowed):
+    """This token does not have the scope that this action needs."""
+
+    code = "scope_missing"
+
+
 ROLE_WORDS: Final[dict[Role, str]] = {
     Role.BILLER: "biller",
     Role.APPROVER: "approver",
@@ -98,13 +144,23 @@ class Actor:
     email: str
     name: str
     one_machine: bool = False  # the whole installation runs on one machine, which has no other operators
+    scopes: frozenset[Scope] = ALL_SCOPES  # of the token, if one identifies the user
 
     def may(self, action: Action) -> bool:
-        """Return whether the role allows it."""
+        """Return whether the role and the token allow it."""
+        return self._role_allows(action) and _SCOPE_OF[action] in self.scopes
+
+    def _role_allows(self, action: Action) -> bool:
         operates = action == Action.SEE_OPERATIONS and self.one_machine and self.role is Role.ADMIN
         return operates or action in ALLOWED_ACTIONS[self.role]
 
     def require(self, action: Action) -> None:
-        """Raise `NotAllowed` if the role does not allow it."""
-        if not self.may(action):
+        """Raise `NotAllowed` if the role does not allow it, and `ScopeMissing` if the token does not."""
+        if not self._role_allows(action):
             raise NotAllowed(_refusal(self.role, action))
+        self.require_scope(_SCOPE_OF[action])
+
+    def require_scope(self, scope: Scope) -> None:
+        """Raise `ScopeMissing` if the user is identified by a token without this scope."""
+        if scope not in self.scopes:
+            raise ScopeMissing(f"This token does not have the scope {scope.value}, which this action needs.")

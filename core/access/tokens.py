@@ -1,49 +1,104 @@
-"""API tokens. Each acts as its user, is shown once and stored as a hash."""
+"""API tokens. Each acts as its user, within its scopes, until it expires. It is shown once and stored as a hash."""
 
 import datetime as dt
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.audit import Subject
-from core.access.permissions import Actor
+from core.access.permissions import ALL_SCOPES, Actor, Scope
 from core.access.token_hash import TOUCH_SECONDS, hash_token, make_token
 from core.access.users import actor_for
-from core.errors import NotFound
+from core.errors import BadInput, NotFound
 from core.models.people import ApiToken, User
 
 TOKEN_PREFIX: Final = "settle_"  # noqa: S105 – so that a token found in a file or log is recognized
+LOGIN_NAME: Final = "settle login"
+DAYS_DEFAULT: Final = 90
+DAYS_MAX: Final = 365
+NAME_CHARACTERS_MAX: Final = 60
 
 
 class NoSuchToken(NotFound):
     """This token does not exist or was already revoked. To see a user's tokens, run `settle token list EMAIL`."""
 
 
-def add_token(session: Session, user: User, now: dt.datetime, *, by: int | None = None) -> str:
-    """Create a token for `user` and return it. It cannot be shown again."""
+class BadTokenName(BadInput):
+    """Enter a name of 1 to 60 characters, such as the program that uses the token."""
+
+    code = "bad_token_name"
+
+
+class BadTokenScopes(BadInput):
+    """Choose what the token may do."""
+
+    code = "bad_token_scopes"
+
+
+class BadTokenDays(BadInput):
+    """Enter a number of days from 1 to 365."""
+
+    code = "bad_token_days"
+
+
+def add_token(
+    session: Session,
+    user: User,
+    now: dt.datetime,
+    *,
+    by: int | None = None,
+    name: str = "",
+    scopes: Collection[Scope] = ALL_SCOPES,
+    days: int = DAYS_DEFAULT,
+) -> str:
+    """Create a token for `user` and return it. It cannot be shown again. Raise `BadTokenDays`."""
+    if not 1 <= days <= DAYS_MAX:
+        raise BadTokenDays
     token = make_token(TOKEN_PREFIX)
-    token_id = session.scalars(
-        insert(ApiToken).values(user_id=user.id, token_hash=hash_token(token), created_at=now).returning(ApiToken.id)
-    ).one()
-    _record(session, "token.added", token_id, user, by, now)
+    kept = ApiToken(
+        user_id=user.id, token_hash=hash_token(token), created_at=now, expires_at=now + dt.timedelta(days=days),
+        name=name, scopes=[scope.value for scope in Scope if scope in scopes],
+    )  # fmt: skip
+    session.add(kept)
+    session.flush()
+    subject = Subject.of("token", kept.id, practice_id=user.practice_id)
+    audit.record(session, "token.added", subject, by=by, now=now, user_id=user.id, scopes=kept.scopes, days=days)
     return token
 
 
+def add_own(session: Session, *, name: str, scopes: Collection[Scope], days: int, by: Actor, now: dt.datetime) -> str:
+    """Create a token of the user's own, and return it. Raise `BadTokenName`, `BadTokenScopes` and `BadTokenDays`."""
+    name = name.strip()
+    if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
+        raise BadTokenName
+    if not scopes:
+        raise BadTokenScopes
+    user = session.get_one(User, by.user_id)
+    return add_token(session, user, now, by=by.user_id, name=name, scopes=scopes, days=days)
+
+
 def find_actor_by_token(session: Session, token: str, now: dt.datetime) -> Actor | None:
-    """Return the user that the token acts for, or None if it is unknown or revoked or its user is inactive."""
+    """Return the user that the token acts for, or None if it is unknown, revoked or expired or its user is inactive."""
     found = session.execute(
         select(User, ApiToken)
         .join(ApiToken, ApiToken.user_id == User.id)
-        .where(ApiToken.token_hash == hash_token(token), ApiToken.revoked_at.is_(None), User.active)
+        .where(ApiToken.token_hash == hash_token(token), *is_open(now), User.active)
     ).one_or_none()
     if found is None:
         return None
     user, kept = found
     if kept.used_at is None or now - kept.used_at >= dt.timedelta(seconds=TOUCH_SECONDS):
         session.execute(update(ApiToken).where(ApiToken.id == kept.id).values(used_at=now))
-    return actor_for(user)
+    return replace(actor_for(user), scopes=frozenset(scope for scope in Scope if scope in kept.scopes))
+
+
+def is_open(now: dt.datetime) -> tuple[ColumnElement[bool], ...]:
+    """Return, as SQL, whether a token is neither revoked nor expired."""
+    return ApiToken.revoked_at.is_(None), or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > now)
 
 
 def list_tokens(session: Session, user: User) -> list[ApiToken]:
@@ -51,27 +106,34 @@ def list_tokens(session: Session, user: User) -> list[ApiToken]:
     return list(session.scalars(select(ApiToken).where(ApiToken.user_id == user.id).order_by(ApiToken.id.desc())))
 
 
+def list_own(session: Session, by: Actor, now: dt.datetime) -> list[ApiToken]:
+    """Return the user's own tokens that still work, newest first."""
+    own = select(ApiToken).where(ApiToken.user_id == by.user_id, *is_open(now))
+    return list(session.scalars(own.order_by(ApiToken.id.desc())))
+
+
 def revoke(session: Session, token: str, now: dt.datetime, *, by: int | None = None) -> int:
     """Revoke the token and return its number. Raise `NoSuchToken`."""
-    return _revoke(session, ApiToken.token_hash == hash_token(token), by, now)
+    return _revoke(session, [ApiToken.token_hash == hash_token(token)], by, now)
 
 
 def revoke_by_id(session: Session, number: int, now: dt.datetime, *, by: int | None = None) -> int:
     """Revoke a token by its number. Raise `NoSuchToken`."""
-    return _revoke(session, ApiToken.id == number, by, now)
+    return _revoke(session, [ApiToken.id == number], by, now)
 
 
-def _revoke(session: Session, which: ColumnElement[bool], by: int | None, now: dt.datetime) -> int:
-    open_ = update(ApiToken).where(which, ApiToken.revoked_at.is_(None)).values(revoked_at=now)
+def revoke_own(session: Session, number: int, *, by: Actor, now: dt.datetime) -> None:
+    """Revoke a token of the user's own. Raise `NoSuchToken`."""
+    _revoke(session, [ApiToken.id == number, ApiToken.user_id == by.user_id], by.user_id, now)
+
+
+def _revoke(session: Session, which: list[ColumnElement[bool]], by: int | None, now: dt.datetime) -> int:
+    open_ = update(ApiToken).where(*which, ApiToken.revoked_at.is_(None)).values(revoked_at=now)
     revoked = session.execute(open_.returning(ApiToken.id, ApiToken.user_id)).one_or_none()
     if revoked is None:
         raise NoSuchToken
     user = session.scalars(select(User).where(User.id == revoked.user_id)).one()
-    _record(session, "token.revoked", revoked.id, user, by, now)
+    subject = Subject.of("token", revoked.id, practice_id=user.practice_id)
+    audit.record(session, "token.revoked", subject, by=by, now=now, user_id=user.id)
     token_id: int = revoked.id
     return token_id
-
-
-def _record(session: Session, act: str, token_id: int, user: User, by: int | None, now: dt.datetime) -> None:
-    subject = Subject.of("token", token_id, practice_id=user.practice_id)
-    audit.record(session, act, subject, by=by, now=now, user_id=user.id)

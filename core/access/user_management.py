@@ -9,15 +9,22 @@ from collections.abc import Sequence
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from core.access import audit, authorize, users, write_off_limits
+from core.access import audit, authorize, password_links, tokens, user_sessions, users, write_off_limits
+from core.access.password_links import NewLink
 from core.access.permissions import Action, Actor
 from core.access.ties import Grant, Ties
-from core.errors import NotAllowed, NotFound
-from core.models.people import ApiToken, Role, User, UserSession
+from core.errors import NotAllowed, NotFound, Refusal
+from core.models.people import ApiToken, PasswordLink, Role, User, UserSession
 
 
 class NoSuchUser(NotFound):
     """This user does not exist in this practice."""
+
+
+class UserInactive(Refusal):
+    """This user is deactivated. Reactivate the user first."""
+
+    code = "user_inactive"
 
 
 class OwnAccount(NotAllowed):
@@ -61,13 +68,11 @@ def find_by_email(session: Session, email: str, *, by: Actor) -> User:
     return user
 
 
-def count_sessions_and_tokens(session: Session, user: User) -> tuple[int, int]:
-    """Return the number of the user's signed-in browsers and the number of their tokens."""
+def count_sessions_and_tokens(session: Session, user: User, now: dt.datetime) -> tuple[int, int]:
+    """Return the number of the user's signed-in browsers and the number of their tokens that work."""
     browsers = select(func.count()).select_from(UserSession).where(UserSession.user_id == user.id)
-    tokens = (
-        select(func.count()).select_from(ApiToken).where(ApiToken.user_id == user.id, ApiToken.revoked_at.is_(None))
-    )
-    return session.scalars(browsers).one(), session.scalars(tokens).one()
+    working = select(func.count()).select_from(ApiToken).where(ApiToken.user_id == user.id, *tokens.is_open(now))
+    return session.scalars(browsers).one(), session.scalars(working).one()
 
 
 def grants_of(session: Session, user: User) -> list[tuple[Grant, str]]:
@@ -84,21 +89,36 @@ def add(
     email: str,
     name: str,
     role: Role,
-    password: str,
     claim_cents: int,
     job_cents: int,
+    by_mail: bool,
     by: Actor,
     now: dt.datetime,
-) -> User:
-    """Add a user to the practice, with limits in cents or `UNLIMITED`.
+) -> tuple[User, NewLink]:
+    """Add a user to the practice, with limits in cents or `UNLIMITED`. The user sets a password through the link.
 
     Raise what `core.access.users.add_user` raises, and `NotAllowed`.
     """
     authorize.require_current_role(session, by, Action.MANAGE_USERS)
-    return users.add_user(
-        session, practice_id=by.practice_id, email=email, name=name, role=role, password=password,
+    user = users.add_user(
+        session, practice_id=by.practice_id, email=email, name=name, role=role, password=None,
         claim_cents=claim_cents, job_cents=job_cents, now=now, by=by.user_id,
     )  # fmt: skip
+    return user, password_links.replace(session, user, by_mail=by_mail, now=now)
+
+
+def make_password_link(
+    session: Session, user_id: int, *, by_mail: bool, by: Actor, now: dt.datetime
+) -> tuple[User, NewLink]:
+    """Make a link with which the user sets a new password. The current one still works until then.
+
+    Raise `UserInactive`, and `OwnAccount`, because users change their own password on their account page.
+    """
+    user = _lock_user(session, user_id, by)
+    if not user.active:
+        raise UserInactive
+    audit.record(session, "user.password_link", user, by=by, now=now)
+    return user, password_links.replace(session, user, by_mail=by_mail, now=now)
 
 
 def change_role(session: Session, user_id: int, role: Role, *, by: Actor, now: dt.datetime) -> User:
@@ -130,16 +150,23 @@ def set_limits(
     return user
 
 
+def end_sessions(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -> User:
+    """Sign the user out of all browsers. API tokens stay valid."""
+    user = _lock_user(session, user_id, by)
+    user_sessions.end_for(session, user, by=by, now=now)
+    return user
+
+
 def deactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -> User:
     """Deactivate the user: end sessions and revoke tokens. Their history keeps their name."""
     user = _lock_user(session, user_id, by)
     if not user.active:
         return user
     user.active = False
-    ended = delete(UserSession).where(UserSession.user_id == user.id).returning(UserSession.user_id)
+    session.execute(delete(PasswordLink).where(PasswordLink.user_id == user.id))
     revoked = update(ApiToken).where(ApiToken.user_id == user.id, ApiToken.revoked_at.is_(None)).values(revoked_at=now)
     facts = {
-        "sessions_ended": len(session.scalars(ended).all()),
+        "sessions_ended": user_sessions.end_all(session, user.id),
         "tokens_revoked": len(session.scalars(revoked.returning(ApiToken.id)).all()),
     }
     audit.record(session, "user.deactivated", user, by=by, now=now, **facts)
@@ -151,7 +178,7 @@ def reactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -
     user = _lock_user(session, user_id, by)
     if not user.active:
         # A sign-in that ran while the user was deactivated may have left a session.
-        session.execute(delete(UserSession).where(UserSession.user_id == user.id))
+        user_sessions.end_all(session, user.id)
         user.active = True
         audit.record(session, "user.reactivated", user, by=by, now=now)
     return user

@@ -1,46 +1,79 @@
 """Signed-in browsers. The cookie holds a token; the database holds its hash and when it was last seen."""
 
 import datetime as dt
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.permissions import Actor
 from core.access.token_hash import TOUCH_SECONDS, hash_token, make_token
 from core.access.users import actor_for
+from core.errors import NotFound
 from core.models.people import User, UserSession
 
 INACTIVE_DAYS_MAX: Final = 30  # for browsers closed without signing out; longer than any idle time-out
 
 
-def start(session: Session, actor: Actor, now: dt.datetime) -> str:
-    """Start a session for a user who has just signed in. Return the token for the cookie."""
+class NoSuchSession(NotFound):
+    """This session does not exist or has already ended."""
+
+
+class SessionLife(NamedTuple):
+    """How long a session lasts: without a click, and in all."""
+
+    idle_minutes: int = 30
+    hours: int = 12
+
+    def is_open(self, now: dt.datetime) -> tuple[ColumnElement[bool], ...]:
+        """Return, as SQL, whether a session is still open."""
+        return (
+            UserSession.seen_at > now - dt.timedelta(minutes=self.idle_minutes),
+            UserSession.created_at > now - dt.timedelta(hours=self.hours),
+        )
+
+
+def start(
+    session: Session,
+    actor: Actor,
+    now: dt.datetime,
+    *,
+    browser: str = "",
+    address: str = "",
+    replaces: str | None = None,
+) -> str:
+    """Start a session for a user who has just signed in. Return the token for the cookie.
+
+    `browser` and `address` are what the user's list of sessions shows. `replaces` is the token of the browser's earlier
+    session, which ends.
+    """
+    if replaces is not None:
+        end(session, replaces, now)
     forgotten = now - dt.timedelta(days=INACTIVE_DAYS_MAX)
     session.execute(delete(UserSession).where(UserSession.user_id == actor.user_id, UserSession.seen_at < forgotten))
     token = make_token()
     session.execute(
-        insert(UserSession).values(token_hash=hash_token(token), user_id=actor.user_id, created_at=now, seen_at=now)
-    )
+        insert(UserSession).values(
+            token_hash=hash_token(token), user_id=actor.user_id, created_at=now, seen_at=now, browser=browser,
+            address=address,
+        )
+    )  # fmt: skip
     return token
 
 
 def find_actor(
-    session: Session, token: str, now: dt.datetime, idle_minutes: int, *, touch: bool = True
+    session: Session, token: str, now: dt.datetime, life: SessionLife, *, touch: bool = True
 ) -> Actor | None:
-    """Return the user of the session, or None if it ended, was idle too long, or its user is inactive.
+    """Return the user of the session, or None if it ended or expired, or its user is inactive.
 
-    `touch` keeps the session alive.
+    `touch` keeps the session from being idle.
     """
     found = session.execute(
         select(User, UserSession.seen_at)
         .join(UserSession, UserSession.user_id == User.id)
-        .where(
-            UserSession.token_hash == hash_token(token),
-            UserSession.seen_at > now - dt.timedelta(minutes=idle_minutes),
-            User.active,
-        )
+        .where(UserSession.token_hash == hash_token(token), *life.is_open(now), User.active)
     ).one_or_none()
     if found is None:
         return None
@@ -58,3 +91,49 @@ def end(session: Session, token: str, now: dt.datetime) -> None:
     if user_id is None:
         return
     audit.record(session, "user.signed_out", session.get_one(User, user_id), by=user_id, now=now)
+
+
+def list_open(session: Session, user_id: int, now: dt.datetime, life: SessionLife) -> Sequence[UserSession]:
+    """Return the user's open sessions, the one seen last first."""
+    found = select(UserSession).where(UserSession.user_id == user_id, *life.is_open(now))
+    return session.scalars(found.order_by(UserSession.seen_at.desc(), UserSession.id.desc())).all()
+
+
+def is_of_token(found: UserSession, token: str | None) -> bool:
+    """Return whether this is the session with this token."""
+    return token is not None and found.token_hash == hash_token(token)
+
+
+def end_one(session: Session, session_id: int, *, by: Actor, now: dt.datetime) -> None:
+    """End one of the user's own sessions. Raise `NoSuchSession`."""
+    own = delete(UserSession).where(UserSession.id == session_id, UserSession.user_id == by.user_id)
+    if session.scalar(own.returning(UserSession.id)) is None:
+        raise NoSuchSession
+    _record_ended(session, session.get_one(User, by.user_id), 1, by=by, now=now)
+
+
+def end_others(session: Session, *, but: str | None, by: Actor, now: dt.datetime) -> int:
+    """End the user's own sessions, except the one with this token. Return how many ended."""
+    ended = end_all(session, by.user_id, but=but)
+    if ended:
+        _record_ended(session, session.get_one(User, by.user_id), ended, by=by, now=now)
+    return ended
+
+
+def end_for(session: Session, user: User, *, by: Actor, now: dt.datetime) -> int:
+    """End all sessions of another user. Return how many ended."""
+    ended = end_all(session, user.id)
+    if ended:
+        _record_ended(session, user, ended, by=by, now=now)
+    return ended
+
+
+def end_all(session: Session, user_id: int, *, but: str | None = None) -> int:
+    """End the user's sessions, except the one with this token, as a part of another act. Return how many ended."""
+    others = [] if but is None else [UserSession.token_hash != hash_token(but)]
+    ended = delete(UserSession).where(UserSession.user_id == user_id, *others).returning(UserSession.token_hash)
+    return len(session.scalars(ended).all())
+
+
+def _record_ended(session: Session, user: User, ended: int, *, by: Actor, now: dt.datetime) -> None:
+    audit.record(session, "user.sessions_ended", user, by=by, now=now, sessions_ended=ended)

@@ -2,29 +2,24 @@
 
 import datetime as dt
 import re
-import secrets
 from http import HTTPStatus
 from typing import Final
 
-from argon2 import PasswordHasher
-from argon2.exceptions import VerifyMismatchError
-from sqlalchemy import select, update
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core.access import audit
+from core.access import audit, passwords
+from core.access.passwords import BadPassword
 from core.access.permissions import Actor
 from core.errors import BadInput, NotAllowed, Refusal
-from core.models.people import Role, User
+from core.models.people import PasswordLink, Role, User
+from core.models.practices import Practice
 from core.money import UNLIMITED, checked_limit, limit_as_json
 
-PASSWORD_CHARACTERS_MIN: Final = 12
-PASSWORD_CHARACTERS_MAX: Final = 1_000  # hashing a megabyte would only keep a thread busy
 EMAIL_CHARACTERS_MAX: Final = 254  # RFC 5321
 NAME_CHARACTERS_MAX: Final = 200
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f\ud800-\udfff]+@[^@\s\x00-\x1f\x7f\ud800-\udfff]+")
-_GENERATED_PASSWORD_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # noqa: S105 – none that look alike
-_HASHER: Final = PasswordHasher()  # argon2id, RFC 9106's low-memory profile
 
 
 class BadEmail(BadInput):
@@ -45,12 +40,6 @@ class BadUserName(BadInput):
     code = "bad_user_name"
 
 
-class BadPassword(BadInput):
-    """A password must have at least 12 characters."""
-
-    code = "bad_password"
-
-
 class Deactivated(NotAllowed):
     """Your account was deactivated. Nothing was changed."""
 
@@ -62,6 +51,20 @@ class SignInFailed(Refusal):
     http_status = HTTPStatus.UNAUTHORIZED
 
 
+class WrongPassword(Refusal):
+    """The current password is wrong."""
+
+    code = "wrong_password"
+    http_status = HTTPStatus.UNAUTHORIZED
+
+
+class PasswordChangeNeeded(NotAllowed):
+    """Choose your own password before you sign in, because you were given the current one."""
+
+    code = "password_change_needed"
+    user_id: int  # the password was right
+
+
 def add_user(
     session: Session,
     *,
@@ -69,7 +72,8 @@ def add_user(
     email: str,
     name: str,
     role: Role,
-    password: str,
+    password: str | None,
+    must_change_password: bool = False,
     claim_cents: int = UNLIMITED,
     job_cents: int = UNLIMITED,
     now: dt.datetime,
@@ -77,14 +81,19 @@ def add_user(
 ) -> User:
     """Add a user to the practice. `by` is the acting user (None: the command line).
 
-    Raise `BadEmail`, `BadUserName`, `BadPassword`, `BadLimitAmount`, and `EmailTaken` if any practice has the address.
+    Without a password, the user sets the first one through a link. `must_change_password` is for a password that the
+    user did not choose. Raise `BadEmail`, `BadUserName`, `BadPassword`, `BadLimitAmount`, and `EmailTaken` if any
+    practice has the address.
     """
+    email, name = checked_email(email), checked_name(name)
+    known = (email, name, session.get_one(Practice, practice_id).name)
     values = {
         "practice_id": practice_id,
-        "email": checked_email(email),
-        "name": checked_name(name),
+        "email": email,
+        "name": name,
         "role": role,
-        "password_hash": _HASHER.hash(_bytes(_checked_password(password))),
+        "password_hash": passwords.hash_of_none() if password is None else passwords.hash_new(password, known=known),
+        "must_change_password": must_change_password,
         "active": True,
         "claim_limit_cents": checked_limit(claim_cents),
         "job_limit_cents": checked_limit(job_cents),
@@ -110,49 +119,54 @@ def find_by_email(session: Session, email: str) -> User | None:
     return session.scalar(select(User).where(User.email == address))
 
 
-def sign_in(session: Session, *, email: str, password: str, now: dt.datetime) -> Actor:
+def sign_in(session: Session, *, email: str, password: str, now: dt.datetime, address: str | None = None) -> Actor:
     """Check the password and return the user.
 
-    Raise `SignInFailed`, with the same words and timing, in every other case.
+    Raise `PasswordChangeNeeded` if the password is right but must be changed first, and `SignInFailed`, with the same
+    words and timing, in every other case.
 
     A known user's failed sign-in is committed to the audit at once, because the refusal rolls back the caller's
-    transaction.
+    transaction. `address` is the client's.
     """
-    user = find_by_email(session, email)
-    if user is None:
-        _HASHER.hash(_bytes(password))  # as slow as a check, so that the time does not reveal who has an account
-        raise SignInFailed
-    if not _matches(user.password_hash, password) or not user.active:
-        # the password was wrong, so it is not known who tried
-        audit.record(session, "user.sign_in_failed", user, by=None, now=now)
-        session.commit()
-        raise SignInFailed
-    if _HASHER.check_needs_rehash(user.password_hash):
-        session.execute(update(User).where(User.id == user.id).values(password_hash=_HASHER.hash(_bytes(password))))
+    user = check_sign_in(session, email=email, password=password, now=now, address=address)
+    if user.must_change_password:
+        refusal = PasswordChangeNeeded()
+        refusal.user_id = user.id
+        raise refusal
+    if passwords.is_outdated(user.password_hash):
+        user.password_hash = passwords.hash_password(password)
     audit.record(session, "user.signed_in", user, by=user.id, now=now)
     return actor_for(user)
+
+
+def check_sign_in(session: Session, *, email: str, password: str, now: dt.datetime, address: str | None = None) -> User:
+    """Return the active user with this password. Raise `SignInFailed`."""
+    user = find_by_email(session, email)
+    if user is None:
+        passwords.hash_password(password)  # as slow as a check, so that the time does not reveal who has an account
+        raise SignInFailed
+    if not passwords.matches(user.password_hash, password) or not user.active:
+        # the password was wrong, so it is not known who tried
+        facts = {} if address is None else {"address": address}
+        audit.record(session, "user.sign_in_failed", user, by=None, now=now, **facts)
+        session.commit()
+        raise SignInFailed
+    return user
+
+
+def set_password(session: Session, user: User, password: str) -> None:
+    """Store a password that the user chose, and delete the links to set one. Raise `BadPassword`."""
+    if passwords.matches(user.password_hash, password):
+        raise BadPassword("Choose a password that differs from the current one.")
+    known = (user.email, user.name, session.get_one(Practice, user.practice_id).name)
+    user.password_hash = passwords.hash_new(password, known=known)
+    user.must_change_password = False
+    session.execute(delete(PasswordLink).where(PasswordLink.user_id == user.id))
 
 
 def actor_for(user: User) -> Actor:
     """Return the user as an actor."""
     return Actor(user.id, user.practice_id, user.role, user.email, user.name)
-
-
-def generate_password() -> str:
-    """Return a password to show once: four groups of four characters, about 78 bits."""
-    groups = ("".join(secrets.choice(_GENERATED_PASSWORD_LETTERS) for _ in range(4)) for _ in range(4))
-    return "-".join(groups)
-
-
-def _matches(password_hash: str, password: str) -> bool:
-    try:
-        return _HASHER.verify(password_hash, _bytes(password))
-    except VerifyMismatchError:
-        return False
-
-
-def _bytes(password: str) -> bytes:
-    return password[:PASSWORD_CHARACTERS_MAX].encode("utf-8", "surrogatepass")
 
 
 def checked_email(email: str) -> str:
@@ -169,11 +183,3 @@ def checked_name(name: str) -> str:
     if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
         raise BadUserName
     return name
-
-
-def _checked_password(password: str) -> str:
-    if len(password) < PASSWORD_CHARACTERS_MIN:
-        raise BadPassword
-    if len(password) > PASSWORD_CHARACTERS_MAX:
-        raise BadPassword(f"A password can have at most {PASSWORD_CHARACTERS_MAX} characters.")
-    return password

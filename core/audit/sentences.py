@@ -97,8 +97,14 @@ ACT_SENTENCES: Final = {
     "user.added": "Added {it}",
     "user.deactivated": "Deactivated {it}",
     "user.limits_changed": "Changed the approval limits for {it}",
+    "user.password_changed": "Changed their own password",
+    "user.password_forgotten": "A link to set the password of {it} was requested by e-mail",
+    "user.password_link": "Created a link to set the password of {it}",
+    "user.password_set": "Set a password through a link",
     "user.reactivated": "Reactivated {it}",
+    "user.refused": "Was refused an action",
     "user.role_changed": "Changed the role of {it}",
+    "user.sessions_ended": "Ended browser sessions of {it}",
     "user.sign_in_failed": "A sign-in as {it} failed",
     "user.signed_in": "Signed in",
     "user.signed_out": "Signed out",
@@ -141,6 +147,7 @@ _COMMAND_LINE_ACTS: Final = frozenset({
     "remittance.recorded", "token.added", "token.revoked", "user.added", "write_off_setting.changed",
 })  # fmt: skip
 SIGN_IN_FAILED: Final = "user.sign_in_failed"
+_SIGNED_OUT_ACTS: Final = frozenset({SIGN_IN_FAILED, "user.password_forgotten"})
 _VALUES: Final[Mapping[str, Mapping[Any, str]]] = {
     **dict.fromkeys(("role", "from", "to"), _ROLES),
     "outcome": descriptions.OUTCOME_LABELS,
@@ -155,7 +162,7 @@ _A_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 def who(act: str, person: str | None) -> str:
     """Return who acted: a user by name, or the system if no user is known."""
-    if act == SIGN_IN_FAILED:
+    if act in _SIGNED_OUT_ACTS:
         return "Not signed in"
     return person or ("Command line" if act in _COMMAND_LINE_ACTS else "System")
 

@@ -25,7 +25,7 @@ _MODULES: Final = {
     "holds": ("end-exclusion", "exclude", "exclusions", "hold", "holds", "release"),
     "intake": ("import", "sample"),
     "jobs": ("approve", "cancel", "confirm", "discard", "pause", "reject", "rename", "resume", "retry-failed"),
-    "login": ("login", "logout"),
+    "login": ("login", "logout", "password"),
     "months": ("month",),
     "operations": ("operations",),
     "users": ("limit", "limits", "user"),

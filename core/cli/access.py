@@ -8,8 +8,11 @@ from typing import Any, Final
 import click
 from sqlalchemy.orm import Session
 
-from core.access import tokens, users
-from core.cli import context, database, options, practices
+from core.access import password_links, passwords, tokens, users
+from core.access.password_links import NewLink
+from core.access.permissions import ALL_SCOPES, Scope
+from core.cli import context, database, formats, options, practices
+from core.counting import counted
 from core.db.engine import make_sessions, transaction
 from core.errors import BadInput, NotFound
 from core.models.people import Role, User
@@ -17,6 +20,7 @@ from core.models.practices import WriteOffSetting
 from core.money import format_limit, parse_limit
 from core.practices import practice_queries, write_off_setting
 from core.practices.create import find_or_create_practice
+from core.settings import load_settings
 
 _LIMIT: Final = "AMOUNT|unlimited"
 _practice_option = click.option("--practice", "practice_name", required=True, metavar="NAME")
@@ -42,6 +46,7 @@ def user() -> None:
 @click.option("--limit", metavar=_LIMIT, help="Sets both limits.")
 @click.option("--claim-limit", metavar=_LIMIT, help="Max write-off per claim without approval.")
 @click.option("--job-limit", metavar=_LIMIT, help="Max write-off per job without approval.")
+@click.option("--link", is_flag=True, help="Print a link with which the user sets a password.")
 def add_user(
     email: str,
     practice_name: str,
@@ -51,16 +56,18 @@ def add_user(
     limit: str | None,
     claim_limit: str | None,
     job_limit: str | None,
+    link: bool,
 ) -> None:
     """Add a user who can sign in.
 
-    At a terminal, the command asks for the password and for limits that are not given. Without a terminal, it
-    generates a password, prints it once, and fails if a limit is missing.
+    At a terminal, the command asks for a password and for limits that are not given. Without a terminal, it generates
+    a password, prints it once, and fails if a limit is missing. The user chooses another password at the first
+    sign-in. With --link, the command sets no password and prints a link instead.
     """
     limits = _limits(claim=limit if claim_limit is None else claim_limit, job=limit if job_limit is None else job_limit)
     created = practices.may_create(practice_name, create=create)
-    typed = _ask_password() if sys.stdin.isatty() else None
-    password = typed or users.generate_password()
+    typed = _ask_password() if sys.stdin.isatty() and not link else None
+    password = None if link else typed or passwords.generate_password()
     with database.engine() as engine, transaction(make_sessions(engine)) as session:
         practice_id = find_or_create_practice(session, name=practice_name, time_zone=None, now=context.utc_now())
         added = users.add_user(
@@ -70,9 +77,11 @@ def add_user(
             name=name or email.partition("@")[0],
             role=Role(role),
             password=password,
+            must_change_password=True,
             **limits,
             now=context.utc_now(),
         )
+        made = password_links.replace(session, added, by_mail=False, now=context.utc_now()) if link else None
     if created:
         practices.print_created(practice_name)
     click.echo(f"{added.email} has the role {role} in {practice_name.strip()}. Name: {added.name}.")
@@ -80,8 +89,17 @@ def add_user(
         f"Limits without approval: {format_limit(added.claim_limit_cents)} per claim, "
         f"{format_limit(added.job_limit_cents)} per job. Change them with `settle user limit`."
     )
-    if typed is None:
-        click.echo(f"Password (shown only once): {password}")
+    if made is not None:
+        click.echo(formats.password_link(_page_url(made), expires=context.format_utc(made.expires_at), mailed=False))
+    elif typed is None:
+        click.echo(f"Password (shown only once, and changed at the first sign-in): {password}")
+
+
+def _page_url(link: NewLink) -> str:
+    """Return the URL of the link, or only its path if the server's URL is unknown."""
+    running = context.find_running_servers()
+    base = load_settings().public_url or (running.web_url if running else "")
+    return f"{base}{password_links.path(link.token)}"
 
 
 def _limits(**given: str | None) -> dict[str, int]:
@@ -103,15 +121,22 @@ def token() -> None:
 
 @token.command("add")
 @click.argument("email")
-def add_token(email: str) -> None:
+@click.option("--name", default="", help="What uses the token.")
+@click.option(
+    "--scope", "scopes", multiple=True, type=click.Choice([scope.value for scope in Scope]),
+    help="What the token may do, within the user's role; may be repeated.  [default: all]",
+)  # fmt: skip
+@click.option("--days", default=tokens.DAYS_DEFAULT, show_default=True, help="Days until the token expires.")
+def add_token(email: str, name: str, scopes: tuple[str, ...], days: int) -> None:
     """Create a token that acts as the user.
 
     The token is shown only once, alone on the last line.
     """
+    chosen = frozenset(map(Scope, scopes)) or ALL_SCOPES
     with database.engine() as engine, transaction(make_sessions(engine)) as session:
         owner = _owner(session, email)
-        made = tokens.add_token(session, owner, context.utc_now())
-    click.echo(f"API token for {owner.email}. It is shown only once:", err=True)
+        made = tokens.add_token(session, owner, context.utc_now(), name=name, scopes=chosen, days=days)
+    click.echo(f"API token for {owner.email}, for {counted(days, 'day')}. It is shown only once:", err=True)
     click.echo(made)
 
 
@@ -124,15 +149,25 @@ def list_tokens(email: str, as_json: bool) -> None:
         found = tokens.list_tokens(session, _owner(session, email))
     if as_json:
         shown = [
-            {"number": one.id, "made_at": one.created_at, "used_at": one.used_at, "revoked_at": one.revoked_at}
+            {
+                "number": one.id,
+                "name": one.name,
+                "scopes": one.scopes,
+                "made_at": one.created_at,
+                "used_at": one.used_at,
+                "expires_at": one.expires_at,
+                "revoked_at": one.revoked_at,
+            }
             for one in found
         ]
         click.echo(json.dumps({"tokens": shown}, default=dt.datetime.isoformat))
         return
     for one in found:
         used = f"last used {context.format_utc(one.used_at)}" if one.used_at else "never used"
-        state = f", revoked {context.format_utc(one.revoked_at)}" if one.revoked_at else ""
-        click.echo(f"{one.id:>6}  created {context.format_utc(one.created_at)}, {used}{state}")
+        ends = f", expires {context.format_utc(one.expires_at)}" if one.expires_at else ""
+        state = f", revoked {context.format_utc(one.revoked_at)}" if one.revoked_at else ends
+        about = " ".join(filter(None, (one.name, f"({', '.join(one.scopes)})")))
+        click.echo(f"{one.id:>6}  {about}: created {context.format_utc(one.created_at)}, {used}{state}")
     if not found:
         click.echo(f"{email} has no API tokens.")
 
@@ -191,7 +226,7 @@ def set_write_off(setting: str, practice_name: str, provider_id: str | None, ema
 
 
 def _ask_password() -> str:
-    least = users.PASSWORD_CHARACTERS_MIN
+    least = passwords.PASSWORD_CHARACTERS_MIN
     answer: str = click.prompt(f"Password (at least {least} characters)", hide_input=True, confirmation_prompt=True)
     return answer
 

@@ -40,6 +40,8 @@ _MAY_BE_OF_ANOTHER_VERSION: Final = (
 class ServerRefused(Refusal):
     """The server refused the request."""
 
+    server_code: str | None = None  # the code of the server's refusal
+
 
 class NotSignedIn(Refusal):
     """You are not signed in. Run `settle login`."""
@@ -171,19 +173,21 @@ class Api:
         code, facts = problem.get("code"), problem.get("facts") or {}
         if code == "token_needed" and load_settings().token is not None:
             return NotSignedIn(
-                f"{self.url} does not accept the token in SETTLE_TOKEN: it is wrong, it was revoked, or its user was "
-                "deactivated. Replace it, or unset it and run `settle login`."
+                f"{self.url} does not accept the token in SETTLE_TOKEN: it is wrong, it expired or was revoked, or its "
+                "user was deactivated. Replace it, or unset it and run `settle login`."
             )
         if code == "token_needed":
             return NotSignedIn(
-                f"{self.url} does not accept the token: it was revoked, or its user was deactivated. "
+                f"{self.url} does not accept the token: it expired or was revoked, or its user was deactivated. "
                 f"To sign in again, run: settle login --server {self.url}"
             )
         words = [problem.get("detail") or "The server refused the request."]
         with suppress(KeyError):
             words.append(_CURES.get(code or "", "").format(**facts))
         versions = self._versions() if status in _MAY_BE_OF_ANOTHER_VERSION else ""
-        return ServerRefused(" ".join(filter(None, words)) + versions, **facts)
+        refusal = ServerRefused(" ".join(filter(None, words)) + versions, **facts)
+        refusal.server_code = code
+        return refusal
 
     def _versions(self) -> str:
         """Return a sentence if the server's version differs from ours."""

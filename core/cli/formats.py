@@ -23,3 +23,9 @@ def utc(iso: str) -> str:
 def limit(value: int | str) -> str:
     """Return a limit in dollars, or the word unlimited."""
     return value if isinstance(value, str) else format_limit(value)
+
+
+def password_link(link: str, *, expires: str, mailed: bool) -> str:
+    """Return what to do with a link to set a password."""
+    also = " A link was also e-mailed to the user." if mailed else ""
+    return f"Send this link to the user securely. It works once, and expires on {expires}.{also}\n{link}"

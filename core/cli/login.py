@@ -1,12 +1,17 @@
 """Sign in to a server, and sign out."""
 
+from typing import Any, Final
+
 import click
 
+from core.access.passwords import PASSWORD_CHARACTERS_MIN
 from core.cli import saved_login
-from core.cli.client import Api
+from core.cli.client import Api, ServerRefused
 from core.cli.saved_login import SavedLogin
-from core.cli.user_command import allow_http_option, choose_server, server_option
+from core.cli.user_command import allow_http_option, choose_server, server_option, user_command
 from core.errors import Refusal
+
+_CHANGE_NEEDED: Final = "password_change_needed"
 
 
 @click.command()
@@ -24,12 +29,37 @@ def login(server: str | None, allow_http: bool, email: str | None) -> None:
     click.echo(f"Sign in to {url}.", err=True)
     with Api(url) as api:
         who = email or click.prompt("E-mail", err=True)
-        answer = api.post("/login", {"email": who, "password": click.prompt("Password", hide_input=True, err=True)})
+        given = {"email": who, "password": click.prompt("Password", hide_input=True, err=True)}
+        try:
+            answer = api.post("/login", given)
+        except ServerRefused as refusal:
+            if refusal.server_code != _CHANGE_NEEDED:
+                raise
+            click.echo("The password that you were given works only once. Choose your own.", err=True)
+            answer = api.post("/login", {**given, "new_password": _ask_new_password()})
     is_allowed = allow_http or bool(before and before.allow_http and before.server == url)
     saved_login.save(SavedLogin(url, answer["email"], answer["token"], is_allowed))
     click.echo(f"You are signed in to {url} as {answer['email']}, practice {answer['practice']}.")
     if before is not None:
         _revoke(before)
+
+
+def _ask_new_password() -> str:
+    answer: str = click.prompt(
+        f"New password (at least {PASSWORD_CHARACTERS_MIN} characters)", hide_input=True, confirmation_prompt=True,
+        err=True,
+    )  # fmt: skip
+    return answer
+
+
+@user_command(lambda _: "Your password is changed. Your browsers are signed out.", name="password", json_too=False)
+def change_password(api: Api) -> Any:
+    """Change your password.
+
+    The command asks for the current password and the new one. Your browsers are signed out; API tokens stay valid.
+    """
+    old = click.prompt("Current password", hide_input=True, err=True)
+    return api.send("PUT", "/account/password", body={"password": old, "new_password": _ask_new_password()})
 
 
 @click.command()
@@ -56,4 +86,4 @@ def _revoke(login: SavedLogin) -> None:
         click.echo(f"The token for {login.email} was not revoked. {refusal.message}", err=True)
 
 
-COMMANDS = [login, logout]
+COMMANDS = [login, logout, change_password]

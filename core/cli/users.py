@@ -1,12 +1,13 @@
 """Manage the users of a practice and the approval limits."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote
 
 import click
 
-from core.cli import formats
+from core.cli import context, formats
 from core.cli.access import user
 from core.cli.client import Api
 from core.cli.user_command import user_command
@@ -41,6 +42,21 @@ def _say_role(one: dict[str, Any]) -> str:
     return f"{one['email']} now has the role {one['role']}."
 
 
+def _say_link(made: dict[str, Any]) -> str:
+    expires = context.format_utc(dt.datetime.fromisoformat(made["password_link_expires_at"]))
+    return formats.password_link(made["password_link"], expires=expires, mailed=made["password_link_mailed"])
+
+
+@user_command(_say_link, name="password-link", group=user)
+@_email_argument
+def make_password_link(api: Api, email: str) -> Any:
+    """Create a link with which another user sets a new password.
+
+    The current password works until then. Earlier links no longer work.
+    """
+    return api.post(_path(email, "password-link"))
+
+
 @user_command(_say_role, name="role", group=user)
 @_email_argument
 @click.argument("role", type=click.Choice([role.value for role in Role]))
@@ -59,6 +75,13 @@ def set_user_limit(api: Api, email: str, which: str, amount: str) -> Any:
     The limit is the max write-off per claim or per job without approval, in dollars or unlimited.
     """
     return api.send("PATCH", _path(email, "limits"), body=_limit(which, amount))
+
+
+@user_command(lambda one: f"{one['email']} is signed out of all browsers.", name="sign-out", group=user)
+@_email_argument
+def sign_out(api: Api, email: str) -> Any:
+    """Sign another user out of all browsers. Their API tokens stay valid."""
+    return api.send("DELETE", _path(email, "sessions"))
 
 
 def _add_user_command(act: str, help_: str, text: Callable[[Any], str]) -> None:

@@ -1,4 +1,4 @@
-"""Compose the e-mails: notices for users, and run reports. They have counts and links, and no patient data."""
+"""Compose the e-mails: notices, run reports, and links to set a password. They have no patient data."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core.access import audit
+from core.access import audit, password_links
 from core.access.audit import Subject
 from core.delivery.outbox import Lease
 from core.jobs import codes, event_sentences
 from core.models.notices import Event, Notice, NoticeKind, OutboxMessage, OutboxState
-from core.models.people import User
+from core.models.people import PasswordLink, User
 from core.models.practices import Practice
 from core.models.schedules import ScheduleRun
 from core.schedules import descriptions, reports, run_mail
@@ -38,6 +38,8 @@ def compose(session: Session, lease: Lease, *, now: dt.datetime) -> Mail:
     queued = session.get_one(OutboxMessage, (lease.practice_id, lease.message_id))
     if queued.run_id is not None:
         return _report(session, queued, now=now)
+    if queued.password_link_id is not None:
+        return _password_link(session, queued.password_link_id, now=now)
     notice = session.get_one(Notice, (lease.practice_id, queued.notice_id))
     user = session.get_one(User, notice.user_id)
     to = user.email
@@ -78,6 +80,27 @@ def _message(now: dt.datetime, to: Sequence[str], *, subject: str, name: str) ->
     message["Message-ID"] = f"<{name}@{sender.partition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     return message
+
+
+def _password_link(session: Session, link_id: int, *, now: dt.datetime) -> Mail:
+    """Return the e-mail with a link. It goes to no user if the link expired while the mail server was down."""
+    link = session.get_one(PasswordLink, link_id)
+    user = session.get_one(User, link.user_id)
+    practice = session.get_one(Practice, user.practice_id)
+    token = password_links.renew_token(session, link.id, now)
+    message = _message(now, [user.email], subject="Set your password for Batch Settle", name=f"password-link.{link.id}")
+    expires = link.expires_at.astimezone(ZoneInfo(practice.time_zone))
+    at = f"{expires:%I:%M %p}".removeprefix("0")
+    lines = [
+        f"{user.name}, use this link to set your password for {practice.name} in Batch Settle:",
+        "",
+        f"{load_settings().public_url}{password_links.path(token or '')}",
+        "",
+        f"The link works once. It expires on {expires:%m/%d/%Y} at {at} ({practice.time_zone}).",
+        "If you did not expect this e-mail, do nothing. Your current password still works.",
+    ]
+    message.set_content("\n".join(lines))
+    return Mail(message, [user.email] if token and user.active else [])
 
 
 def finish_report(session: Session, lease: Lease, mail: Mail, state: OutboxState, *, now: dt.datetime) -> None:

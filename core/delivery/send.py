@@ -70,7 +70,7 @@ def _send(sessions: Sessions, lease: Lease, *, now: dt.datetime, waiting: Waitin
     mail, url = None, load_settings().smtp_url
     assert url is not None
     try:
-        with sessions() as session:
+        with transaction(sessions) as session:  # a link to set a password gets a new token
             timeouts.set_timeouts(session)
             mail = mails.compose(session, lease, now=now)
         if not mail.to:

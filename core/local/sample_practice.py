@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import Engine, exists, select
 
-from core.access import users
+from core.access import passwords, users
 from core.db.engine import make_sessions, transaction
 from core.intake.sample.make_sample import make_sample
 from core.local.saved_secret import load_or_create_secret
@@ -53,7 +53,7 @@ def _add_demo_user(engine: Engine, data_dir: Path, *, now: dt.datetime) -> None:
                 email=DEMO_EMAIL,
                 name="Demo User",
                 role=Role.ADMIN,
-                password=load_or_create_secret(data_dir, _PASSWORD, make=users.generate_password),
+                password=load_or_create_secret(data_dir, _PASSWORD, make=passwords.generate_password),
                 now=now,
             )
 

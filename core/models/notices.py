@@ -138,7 +138,10 @@ class OutboxMessage(Base):
         ForeignKeyConstraint(["practice_id", "run_id"], ["schedule_run.practice_id", "schedule_run.id"]),
         ForeignKeyConstraint(["practice_id", "webhook_id"], ["webhook.practice_id", "webhook.id"]),
         ForeignKeyConstraint(["practice_id", "event_id"], ["event.practice_id", "event.id"]),
-        CheckConstraint("num_nonnulls(notice_id, run_id, webhook_id) = 1", name="a_message_has_one_subject"),
+        ForeignKeyConstraint(["password_link_id"], ["password_link.id"], ondelete="CASCADE"),
+        CheckConstraint(
+            "num_nonnulls(notice_id, run_id, webhook_id, password_link_id) = 1", name="a_message_has_one_subject"
+        ),
         CheckConstraint("(webhook_id IS NULL) = (event_id IS NULL)", name="a_webhook_gets_an_event"),
         UniqueConstraint("practice_id", "notice_id", name="one_mail_for_each_notice"),
         UniqueConstraint("practice_id", "run_id", "is_followup", name="one_report_and_one_followup_for_each_run"),
@@ -146,6 +149,7 @@ class OutboxMessage(Base):
         Index("ix_outbox_unsent", "not_before", postgresql_where=text("state IN ('due', 'sending')")),
         Index("ix_outbox_ended", "queued_at", postgresql_where=text("state IN ('sent', 'given_up', 'waiting')")),
         Index("ix_outbox_event", "practice_id", "event_id", postgresql_where=text("event_id IS NOT NULL")),
+        Index("ix_outbox_link", "password_link_id", postgresql_where=text("password_link_id IS NOT NULL")),
         Index("ix_outbox_waiting", "practice_id", "run_id", postgresql_where=text("state = 'waiting'")),
     )
 
@@ -157,6 +161,7 @@ class OutboxMessage(Base):
     is_followup: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     webhook_id: Mapped[int | None] = mapped_column(BigInteger)
     event_id: Mapped[int | None] = mapped_column(BigInteger)
+    password_link_id: Mapped[int | None] = mapped_column(BigInteger)  # an e-mail with a link to set a password
     state: Mapped[OutboxState] = mapped_column(enum_column(OutboxState, "outbox_state_known"))
     pending_to: Mapped[list[str]] = mapped_column(default=list, server_default="[]")  # addresses without the e-mail
     queued_at: Mapped[Timestamp]  # sending is retried for three days from here

@@ -4,7 +4,16 @@ import datetime as dt
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Identity, Index, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Timestamp, enum_column
@@ -36,6 +45,8 @@ class User(Base):
     name: Mapped[str]
     role: Mapped[Role] = mapped_column(enum_column(Role, "role_known"))
     password_hash: Mapped[str]  # argon2id
+    # An administrator or a command gave it, so it works only once, to choose another.
+    must_change_password: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     active: Mapped[bool] = mapped_column(default=True)
     # What this user may write off without approval, besides the practice's own limits.
     claim_limit_cents: Mapped[Cents] = mapped_column(default=UNLIMITED, server_default=str(UNLIMITED))
@@ -43,15 +54,36 @@ class User(Base):
     created_at: Mapped[Timestamp]
 
 
+class PasswordLink(Base):
+    """A link that sets a user's password, once. The address holds the token, this row only its hash."""
+
+    __tablename__ = "password_link"
+    __table_args__ = (
+        ForeignKeyConstraint(["user_id"], ["app_user.id"]),
+        UniqueConstraint("token_hash", name="password_link_is_unique"),
+        Index("ix_password_link_user", "user_id"),
+    )
+
+    id: Mapped[GeneratedId]
+    user_id: Mapped[BigInt]
+    token_hash: Mapped[bytes | None]  # SHA-256; None until its e-mail is sent
+    created_at: Mapped[Timestamp]
+    expires_at: Mapped[Timestamp]
+
+
 class UserSession(Base):
     """A signed-in browser. The cookie holds the token, this row only its hash."""
 
     __tablename__ = "user_session"
+    __table_args__ = (UniqueConstraint("id", name="session_id_is_unique"),)
 
     token_hash: Mapped[bytes] = mapped_column(primary_key=True)  # SHA-256
+    id: Mapped[int] = mapped_column(BigInteger, Identity())  # names it in the user's list of sessions
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("app_user.id"))
     created_at: Mapped[Timestamp]
     seen_at: Mapped[Timestamp]
+    browser: Mapped[str] = mapped_column(server_default="")  # its family, such as "Firefox on Windows"
+    address: Mapped[str] = mapped_column(server_default="")  # its network, such as 203.0.113.x
 
 
 class ApiToken(Base):
@@ -63,7 +95,10 @@ class ApiToken(Base):
     id: Mapped[GeneratedId]
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("app_user.id"))
     token_hash: Mapped[bytes]  # SHA-256
+    name: Mapped[str] = mapped_column(server_default="")
+    scopes: Mapped[list[str]] = mapped_column(server_default='["read", "post", "confirm", "manage"]')
     created_at: Mapped[Timestamp]
+    expires_at: Mapped[dt.datetime | None]  # None: created by an earlier version
     used_at: Mapped[dt.datetime | None]
     revoked_at: Mapped[dt.datetime | None]
 

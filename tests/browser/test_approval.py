@@ -141,7 +141,7 @@ def test_users_and_limits_are_managed(practice: GivenPractice, open_as: OPEN, wi
     look(page)
     page.get_by_label("Max write-off per job").fill("unlimited")
     page.get_by_role("button", name="Add").click()
-    expect(page.locator("#password")).to_be_visible()
+    expect(page.get_by_label("Link to set a password")).to_be_visible()
     expect(page.get_by_text("$75.00 per claim, unlimited per job")).to_be_visible()
     look(page)
     page.get_by_role("link", name="Open Ruth Baker").click()

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from core.access import password_links
 from core.db.engine import transaction
 from core.jobs.execution import engine, finish
 from core.jobs.keys import JobKey
-from core.models.people import Role
+from core.models.people import Role, User
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import NOW, GivenPractice, Line, ticking
 from tests.remittances import clp, st, svc, take_transactions
@@ -152,9 +153,14 @@ def test_axe_finds_nothing_on_any_page(practice: GivenPractice, open_as: OPEN, w
              "/claims", "/jobs/1/certificate", "/audit", "/users", "/exclusions", "/operations", "/schedules",
              "/schedule-runs", "/schedules/new", "/approvals", "/months", "/credits", "/aging", "/late-payments",
              "/reports/write-offs", "/jobs/1/reverse", "/jobs?status=completed", "/search", "/remittances",
-             "/remittances/1", "/remittances/1/claims/1", "/claims?claim_id=none", "/posting-rules"]  # fmt: skip
+             "/remittances/1", "/remittances/1/claims/1", "/claims?claim_id=none", "/posting-rules",
+             "/account"]  # fmt: skip
+    with practice.sessions.begin() as session:
+        link = password_links.replace(session, session.get_one(User, admin.user_id), by_mail=False, now=NOW)
     page = open_as("/sign-in", None, **window)
-    assert faults_of(page) == ""
+    for path in ("/sign-in", "/forgot-password", password_links.path(link.token)):
+        page.goto(path)
+        assert faults_of(page) == "", path
     page = open_as("/jobs", admin, **window)
 
     for path in pages:

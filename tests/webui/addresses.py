@@ -8,7 +8,13 @@ API = "/api/v1"
 PUBLIC = {
     "/sign-in", "/sign-out", "/healthz", "/readyz", "/metrics", "/", "/favicon.ico", "/static/<path:filename>",
     f"{API}/docs", f"{API}/docs/<path:name>", f"{API}/openapi.json", f"{API}/login",
-    f"{API}/logout",  # for every role: it revokes the token of the request
+    "/forgot-password", "/set-password/<token>",
+    # For every role: your own account, and the token of the request.
+    "/account", "/account/password", f"{API}/account/password", f"{API}/logout",
+    "/account/sessions/<int(max=9223372036854775807):session_id>/end", "/account/sessions/end-others",
+    f"{API}/account/sessions", f"{API}/account/sessions/<session_id>",
+    "/account/tokens", "/account/tokens/<int(max=9223372036854775807):token_id>/revoke",
+    f"{API}/account/tokens", f"{API}/account/tokens/<token_id>",
 }  # fmt: skip
 # Job 1 is previewed, job 2 settled its claim, job 3 reverses it, job 4 belongs to run 1 of schedule 1, job 5 is
 # confirmed, and job 6 awaits approval.
@@ -68,7 +74,8 @@ RIGHTS = {
     Action.CLOSE_MONTH: "POST /months/2026-11/close   POST /months/2026-10/reopen",
     Action.MANAGE_USERS: """
         GET /users   POST /users   GET /users/1   POST /users/1/role   POST /users/1/limits
-        POST /users/1/deactivate   POST /users/1/reactivate   POST /users/1/vouch
+        POST /users/1/deactivate   POST /users/1/reactivate   POST /users/1/password-link
+        POST /users/1/sessions/end   POST /users/1/vouch
     """,
     Action.CHANGE_SETTING: """
         POST /settings/write-off   POST /settings/write-off/provider   POST /settings/time-zone
@@ -138,7 +145,8 @@ API_RIGHTS = {
     Action.CLOSE_MONTH: "POST /periods/2026-11/close   POST /periods/2026-10/reopen",
     Action.MANAGE_USERS: """
         GET /users   POST /users   GET /users/1   PUT /users/1/role   PUT /users/1/limits   PATCH /users/1/limits
-        POST /users/1/deactivate   POST /users/1/reactivate   POST /users/1/vouch
+        POST /users/1/deactivate   POST /users/1/reactivate   POST /users/1/password-link
+        DELETE /users/1/sessions   POST /users/1/vouch
     """,
     Action.CHANGE_SETTING: """
         PUT /limits   PATCH /limits   PATCH /rule-limits   PUT /practice/time-zone

@@ -9,7 +9,8 @@ from tests.factories import GivenPractice, Line
 from tests.webui.conftest import Browser
 
 PAGES = [
-    "/sign-in", "/jobs", "/jobs/1", "/jobs/1/certificate", "/jobs/1/reverse", "/claims/C1", "/settings", "/schedules",
+    "/sign-in", "/forgot-password", "/account",
+    "/jobs", "/jobs/1", "/jobs/1/certificate", "/jobs/1/reverse", "/claims/C1", "/settings", "/schedules",
     "/schedule-runs", "/feed/claim-numbers",
     "/months", "/months/2026-11", "/credits", "/aging", "/late-payments", "/approvals",
     "/reports/write-offs", "/reports/write-offs/claims?column=net",

@@ -46,6 +46,7 @@ from tests.webui.conftest import Browser
 from webui.shared.auth import SESSION_COOKIE
 from webui.shared.labels import message_for_page
 
+AUDIT = {"audit_entry", "audit_link", "audit_head"}
 DIALOG = {"X-Dialog": "1"}  # without it, a part of a page redirects to its page
 
 
@@ -72,11 +73,20 @@ class House:
         return HTTPStatus(self.answer(browser, method, path, on=on).status_code)
 
     def state(self) -> dict[str, object]:
-        """Return a digest of each table but those in which each request leaves its time."""
+        """Return a digest of each table but those in which each request leaves its time, or a refusal its entry."""
         with self.practice.sessions() as session:
             tables = session.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).all()
             digest = "SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {} t"
-            return {name: session.scalar(text(digest.format(name))) for name in tables if name not in TIMES}
+            return {name: session.scalar(text(digest.format(name))) for name in tables if name not in {*TIMES, *AUDIT}}
+
+    def audited(self, act: str) -> int:
+        """Return how many entries of the audit log have this act, or any other if it begins with "!"."""
+        wanted = "act <> :act" if act.startswith("!") else "act = :act"
+        with self.practice.sessions() as session:
+            counted = session.scalar(
+                text(f"SELECT count(*) FROM audit_entry WHERE {wanted}"), {"act": act.removeprefix("!")}
+            )
+            return int(counted or 0)
 
 
 @pytest.fixture(scope="module")
@@ -153,12 +163,15 @@ def test_every_address_stands_in_the_table(house: House) -> None:
 @pytest.mark.parametrize("role", list(Role))
 def test_a_role_is_refused_exactly_where_the_table_says_so(house: House, role: Role) -> None:
     before, on = house.state(), "/operations" if role is Role.OPS else "/claims"
+    others, refusals = house.audited("!user.refused"), house.audited("user.refused")
     refused = [key for key, action in ACTION_OF.items() if action not in ALLOWED_ACTIONS[role]]
 
     assert {key: house.send(house.of[role], *key, on=on) for key in refused} == dict.fromkeys(
         refused, HTTPStatus.FORBIDDEN
     )
     assert house.state() == before
+    assert house.audited("!user.refused") == others
+    assert house.audited("user.refused") == refusals + len(refused)
     may = [key for key, action in ACTION_OF.items() if action in ALLOWED_ACTIONS[role] and key[0] == "GET"]
     assert {key: house.send(house.of[role], *key, on=on) for key in may} == {
         key: HTTPStatus.SEE_OTHER if key[1].startswith("/feed/views/") else HTTPStatus.OK for key in may

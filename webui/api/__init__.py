@@ -3,11 +3,14 @@
 from http import HTTPStatus
 from typing import Final
 
-from flask import Flask, Response
+from flask import Flask, Response, request
+from flask_limiter.util import get_remote_address
 from werkzeug.exceptions import HTTPException
 
+from core.access.token_hash import hash_token
 from core.errors import Refusal
 from webui.api import (
+    account,
     aging,
     approvals,
     audit,
@@ -22,6 +25,7 @@ from webui.api import (
     job_files,
     job_list,
     jobs,
+    limits,
     login,
     mappings,
     months,
@@ -49,6 +53,7 @@ from webui.shared import problem_json
 from webui.shared.auth import csrf, limiter
 
 __all__ = [
+    "account",
     "aging",
     "approvals",
     "audit",
@@ -62,6 +67,7 @@ __all__ = [
     "job_files",
     "job_list",
     "jobs",
+    "limits",
     "login",
     "mappings",
     "months",
@@ -86,8 +92,9 @@ __all__ = [
     "write_off_report",
 ]
 
-# a script with an old token is refused quickly and does not keep the server busy
-FAILED_TOKENS_PER_ADDRESS: Final = "60 per minute"
+# A script with an old token is refused quickly and does not keep the server busy. Each token has a count of its own at
+# each address, so that a good one works beside a bad one. To guess one, 256 bits are too many.
+FAILURES_PER_TOKEN: Final = "60 per minute"  # noqa: S105 – a limit
 
 
 def register(app: Flask) -> None:
@@ -107,9 +114,13 @@ def _token_failed(response: Response) -> bool:
     return response.status_code == HTTPStatus.UNAUTHORIZED
 
 
+def _token_key() -> str:
+    return f"{get_remote_address()} {hash_token(request.headers.get('Authorization', '')).hex()}"
+
+
 # Once, at import, because a blueprint and the limiter outlive the applications that use them.
 csrf.exempt(api)  # a browser never sends a token by itself, so other sites cannot forge a request
-limiter.limit(FAILED_TOKENS_PER_ADDRESS, deduct_when=_token_failed)(api)
+limiter.limit(FAILURES_PER_TOKEN, key_func=_token_key, deduct_when=_token_failed)(api)
 api.register_error_handler(Refusal, _refusal)
 api.register_error_handler(HTTPException, problem_json.problem_from_http_error)
 api.register_error_handler(Exception, problem_json.problem_from_unexpected_error)

@@ -104,7 +104,8 @@ def _register_anything_converter(state: BlueprintSetupState) -> None:
 
 
 @api.after_request
-def _require_revalidation(response: Response) -> Response:
-    response.headers["Cache-Control"] = "private, no-cache"  # revalidated each time, but an ETag may say "unchanged"
+def _forbid_caching(response: Response) -> Response:
+    # Answers contain names and amounts. One with an ETag may be kept to hear that it is unchanged.
+    response.headers["Cache-Control"] = "private, no-cache" if "ETag" in response.headers else "no-store"
     response.headers[VERSION_HEADER] = product_version()
     return response

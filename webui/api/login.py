@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from flask import Response, jsonify, request
 from pydantic import Field
 
-from core.access import tokens, users
+from core.access import own_password, tokens, users
 from core.db.engine import transaction
 from core.models.people import Role, User
 from core.practices import practice_queries
@@ -15,6 +15,7 @@ from webui.api.models import Answer
 from webui.api.request_parsing import Body, open_to_all, requires_token
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import limit_failed_sign_ins
+from webui.shared.clients import client_address
 from webui.shared.token_auth import current_actor, current_token
 
 SIGN_IN: Final = Tag(name="Sign-in", description="A token for an e-mail address and a password")
@@ -25,6 +26,9 @@ class SignIn(Body):
 
     email: str
     password: str
+    new_password: Annotated[
+        str, Field(description="Required once if you did not choose the current password yourself")
+    ] = ""
 
 
 class SignedIn(Answer):
@@ -42,7 +46,7 @@ def _typed_email() -> str:
     return str(body.get("email", "")) if isinstance(body, dict) else ""
 
 
-_ANSWERS: Final[dict[str, Any]] = {"responses": {201: SignedIn, **problem_responses(400, 413, 415, 429)}}
+_ANSWERS: Final[dict[str, Any]] = {"responses": {201: SignedIn, **problem_responses(400, 403, 413, 415, 422, 429)}}
 
 
 @api.post("/login", tags=[SIGN_IN], security=[{}], **_ANSWERS)  # {}: no token is required
@@ -50,9 +54,15 @@ _ANSWERS: Final[dict[str, Any]] = {"responses": {201: SignedIn, **problem_respon
 @open_to_all
 def log_in(body: SignIn) -> tuple[Response, int]:
     """Create a token for a user with their password. The limit on failed sign-ins is shared with the sign-in page."""
+    who: dict[str, Any]
+    password, who = body.new_password or body.password, {"email": body.email, "address": client_address(), "now": now()}
     with transaction(app_context().sessions) as session:
-        actor = users.sign_in(session, email=body.email, password=body.password, now=now())
-        token = tokens.add_token(session, session.get_one(User, actor.user_id), now(), by=actor.user_id)
+        if body.new_password:
+            own_password.change_given(session, **who, old=body.password, new=password)
+        actor = users.sign_in(session, **who, password=password)
+        token = tokens.add_token(
+            session, session.get_one(User, actor.user_id), now(), by=actor.user_id, name=tokens.LOGIN_NAME
+        )
         practice = practice_queries.find(session, actor.practice_id)
         answer = SignedIn(token=token, email=actor.email, name=actor.name, role=actor.role, practice=practice.name)
     return jsonify(answer.json_ready()), HTTPStatus.CREATED

@@ -7,7 +7,7 @@ from flask import Response, jsonify
 from pydantic import BeforeValidator, Field
 
 from core import reading
-from core.access.permissions import Action
+from core.access.permissions import Action, Scope
 from core.db.engine import transaction
 from core.jobs import event_sentences
 from core.models.notices import NoticeKind
@@ -82,7 +82,7 @@ def list_notices(query: NoticesQuery) -> Response:
 
 
 @api.post("/notices/read", tags=[JOBS], responses={200: MarkedRead, **problem_responses(400, 413, 415)})
-@requires(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS, scope=Scope.POST)
 def mark_notices_read(body: ReadThrough) -> Response:
     """Mark the user's notices as read."""
     through = int(body.through) if body.through else None

@@ -14,7 +14,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.wrappers import Response
 
 from core import reading
-from core.access.permissions import Action, Actor
+from core.access.permissions import Action, Actor, Scope
 from core.errors import BadInput, NotFound
 from core.jobs.keys import JobKey, NoSuchJob
 from core.jobs.preview.freezing import BadIdempotencyKey
@@ -170,9 +170,18 @@ class OnceHeaders(BaseModel):
         return cls.model_validate({"Idempotency-Key": key})
 
 
-def requires(action: Action) -> Callable[[View], View]:
-    """Let users whose role allows `action` call a view. The view declares its path, query, header and body."""
-    return _reads_after(lambda: current_actor().require(action))
+def requires(action: Action, *, scope: Scope = Scope.READ) -> Callable[[View], View]:
+    """Let users whose role allows `action` call a view. The view declares its path, query, header and body.
+
+    `scope` is what the token needs besides the scope of the action, for what users change in what they see.
+    """
+
+    def check() -> None:
+        current_actor().require(action)
+        if scope is not Scope.READ:
+            current_actor().require_scope(scope)
+
+    return _reads_after(check)
 
 
 def requires_token(view: View) -> View:

@@ -1,5 +1,6 @@
-"""The users of the practice, and the approval limits."""
+"""The users of the practice: roles, limits, links to set a password."""
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
@@ -8,18 +9,17 @@ from flask import Response, jsonify, url_for
 from pydantic import Field, Strict
 from sqlalchemy.orm import Session
 
-from core.access import user_management
+from core.access import password_links, user_management
+from core.access.password_links import NewLink
 from core.access.permissions import Action
 from core.access.user_management import NoSuchUser
 from core.db.engine import transaction
 from core.models.people import Role, User
-from core.models.practices import Practice
 from core.money import UNLIMITED, UNLIMITED_WORD, BadLimitAmount, limit_as_json
-from core.practices import limits, practice_queries
 from webui.api.blueprint import Tag, api, problem_responses
 from webui.api.models import Answer, Ceiling
 from webui.api.request_parsing import Body, IdPath, requires
-from webui.shared.app_context import app_context, now
+from webui.shared.app_context import absolute_url, app_context, now
 from webui.shared.token_auth import current_actor
 
 USERS_AND_LIMITS: Final = Tag(name="Users and limits", description="Roles and approval limits")
@@ -51,7 +51,9 @@ class NewRole(Body):
     role: _Role
 
 
-class _AnyLimits(Body):
+class AnyLimits(Body):
+    """Some or all of the limits."""
+
     LIMITS: ClassVar = ("claim_cents", "job_cents")
 
     @classmethod
@@ -70,14 +72,14 @@ class _AnyLimits(Body):
         return {name: _cents(getattr(self, name)) for name in self.LIMITS if name in self.model_fields_set}
 
 
-class SomeLimits(_AnyLimits):
+class SomeLimits(AnyLimits):
     """The limits to change, in cents or as "unlimited". A limit that is left out does not change."""
 
     claim_cents: Annotated[Ceiling, Field(description="Max write-off per claim without approval")] = 0
     job_cents: Annotated[Ceiling, Field(description="Max write-off per job without approval")] = 0
 
 
-class _Limits(_AnyLimits):
+class _Limits(AnyLimits):
     """Max write-off per claim and per job without approval, in cents or as "unlimited". Never empty."""
 
     claim_cents: Ceiling
@@ -89,12 +91,11 @@ class NewLimits(_Limits):
 
 
 class NewUser(_Limits):
-    """A new user, with their max write-off per claim and per job without approval."""
+    """A new user, with their max write-off per claim and per job without approval. No password: see the answer."""
 
     email: str
     name: str
     role: _Role
-    password: Annotated[str, Field(description="At least 12 characters")]
 
 
 class UserAnswer(Answer):
@@ -109,33 +110,27 @@ class UserAnswer(Answer):
     job_limit_cents: Ceiling
 
 
+class PasswordLinkAnswer(Answer):
+    """A link with which the user sets a password, once."""
+
+    password_link: Annotated[str, Field(description="Shown only once")]
+    password_link_expires_at: dt.datetime
+    password_link_mailed: Annotated[bool, Field(description="A link was also e-mailed to the user")]
+
+
+class AddedUser(UserAnswer, PasswordLinkAnswer):
+    """The new user, and the link with which they set a password."""
+
+
 class Users(Answer):
     """All of the practice's users, active users first."""
 
     users: list[UserAnswer]
 
 
-class LimitsAnswer(Answer):
-    """The practice's limits and your own. The lower limit applies."""
-
-    practice: str
-    claim_cents: Ceiling
-    job_cents: Ceiling
-    my_claim_cents: Ceiling
-    my_job_cents: Ceiling
-    users: Annotated[
-        list[UserAnswer], Field(description="Active users with their limits: all for an administrator, else only you")
-    ]
-
-
 _ANSWERS: Final[dict[str, Any]] = {
     "tags": [USERS_AND_LIMITS],
     "responses": {200: UserAnswer, **problem_responses(400, 404, 413, 415)},
-}
-
-_LIMITS_ANSWERS: Final[dict[str, Any]] = {
-    "tags": [USERS_AND_LIMITS],
-    "responses": {200: LimitsAnswer, **problem_responses(400, 413, 415)},
 }
 
 
@@ -144,17 +139,18 @@ _LIMITS_ANSWERS: Final[dict[str, Any]] = {
 def list_users() -> Response:
     """List the practice's users."""
     with app_context().sessions() as session:
-        found = [_answer(user) for user in user_management.list_users(session, current_actor())]
+        found = [user_answer(user) for user in user_management.list_users(session, current_actor())]
     return jsonify(Users(users=found).json_ready())
 
 
-@api.post("/users", tags=[USERS_AND_LIMITS], responses={201: UserAnswer, **problem_responses(400, 409, 413, 415)})
+@api.post("/users", tags=[USERS_AND_LIMITS], responses={201: AddedUser, **problem_responses(400, 409, 413, 415)})
 @requires(Action.MANAGE_USERS)
 def add_user(body: NewUser) -> tuple[Response, int, dict[str, str]]:
     """Add a user. The e-mail address is unique, so a repeated request does not add a second user."""
+    given = {**body.model_dump(), **body.cents(), "by_mail": app_context().settings.mails_links}
     with transaction(app_context().sessions) as session:
-        user = user_management.add(session, **{**body.model_dump(), **body.cents()}, by=current_actor(), now=now())
-        answer = _answer(user)
+        user, link = user_management.add(session, **given, by=current_actor(), now=now())
+        answer = AddedUser(**user_answer(user).model_dump(), **_link_fields(link))
     headers = {"Location": url_for("api.show_user", user_id=answer.id)}
     return jsonify(answer.json_ready()), HTTPStatus.CREATED, headers
 
@@ -164,7 +160,7 @@ def add_user(body: NewUser) -> tuple[Response, int, dict[str, str]]:
 def show_user(path: UserPath) -> Response:
     """Show one user."""
     with app_context().sessions() as session:
-        answer = _answer(path.find(session))
+        answer = user_answer(path.find(session))
     return jsonify(answer.json_ready())
 
 
@@ -195,6 +191,25 @@ def change_user_limits(path: UserPath, body: SomeLimits) -> Response:
     return _run_command(user_management.set_limits, path, **body.cents())
 
 
+@api.post("/users/<user_id>/password-link", tags=[USERS_AND_LIMITS],
+          responses={201: PasswordLinkAnswer, **problem_responses(404, 409)})  # fmt: skip
+@requires(Action.MANAGE_USERS)
+def make_password_link(path: UserPath) -> tuple[Response, int]:
+    """Create a link with which another user sets a new password. Earlier links no longer work."""
+    by_mail = app_context().settings.mails_links
+    with transaction(app_context().sessions) as session:
+        user = path.find(session)
+        _, link = user_management.make_password_link(session, user.id, by_mail=by_mail, by=current_actor(), now=now())
+    return jsonify(PasswordLinkAnswer(**_link_fields(link)).json_ready()), HTTPStatus.CREATED
+
+
+@api.delete("/users/<user_id>/sessions", **_ANSWERS)
+@requires(Action.MANAGE_USERS)
+def end_user_sessions(path: UserPath) -> Response:
+    """Sign another user out of all browsers. Their tokens stay valid."""
+    return _run_command(user_management.end_sessions, path)
+
+
 @api.post("/users/<user_id>/deactivate", **_ANSWERS)
 @requires(Action.MANAGE_USERS)
 def deactivate_user(path: UserPath) -> Response:
@@ -219,68 +234,30 @@ def reactivate_user(path: UserPath) -> Response:
     return _run_command(user_management.reactivate, path)
 
 
-@api.get("/limits", tags=[USERS_AND_LIMITS], responses={200: LimitsAnswer})
-@requires(Action.SEE_CLAIMS)
-def show_limits() -> Response:
-    """Show the max write-off per claim and per job without approval."""
-    with app_context().sessions() as session:
-        answer = _limits(session, practice_queries.find(session, current_actor().practice_id))
-    return jsonify(answer.json_ready())
-
-
-@api.put("/limits", **_LIMITS_ANSWERS)
-@requires(Action.CHANGE_SETTING)
-def set_limits(body: NewLimits) -> Response:
-    """Set the practice's limits. A raised limit applies after 24 hours. Existing previews keep their old limits."""
-    return _set_limits(body)
-
-
-@api.patch("/limits", **_LIMITS_ANSWERS)
-@requires(Action.CHANGE_SETTING)
-def change_limits(body: SomeLimits) -> Response:
-    """Change one or both of the practice's limits. A raised limit applies after 24 hours.
-
-    Existing previews keep their old limits.
-    """
-    return _set_limits(body)
-
-
-def _set_limits(body: _AnyLimits) -> Response:
-    with transaction(app_context().sessions) as session:
-        practice = limits.set_write_off_limits(session, **body.cents(), by=current_actor(), now=now())
-        answer = _limits(session, practice)
-    return jsonify(answer.json_ready())
-
-
 def _run_command(act: Callable[..., User], path: UserPath, *given: Any, **more: Any) -> Response:
     with transaction(app_context().sessions) as session:
-        answer = _answer(act(session, path.find(session).id, *given, **more, by=current_actor(), now=now()))
+        answer = user_answer(act(session, path.find(session).id, *given, **more, by=current_actor(), now=now()))
     return jsonify(answer.json_ready())
 
 
-def _answer(user: User) -> UserAnswer:
+def _link_fields(link: NewLink) -> dict[str, Any]:
+    return {
+        "password_link": absolute_url(password_links.path(link.token)),
+        "password_link_expires_at": link.expires_at,
+        "password_link_mailed": link.is_mailed,
+    }
+
+
+def user_answer(user: User) -> UserAnswer:
+    """Return the user for the API."""
     return UserAnswer(
         id=str(user.id),
         email=user.email,
         name=user.name,
         role=user.role,
         active=user.active,
-        claim_limit_cents=_limit_value(user.claim_limit_cents),
-        job_limit_cents=_limit_value(user.job_limit_cents),
-    )
-
-
-def _limits(session: Session, practice: Practice) -> LimitsAnswer:
-    by = current_actor()
-    user = session.get_one(User, by.user_id)
-    seen = user_management.list_users(session, by) if by.may(Action.MANAGE_USERS) else [user]
-    return LimitsAnswer(
-        practice=practice.name,
-        users=[_answer(one) for one in seen if one.active],
-        claim_cents=_limit_value(practice.claim_limit_cents),
-        job_cents=_limit_value(practice.job_limit_cents),
-        my_claim_cents=_limit_value(user.claim_limit_cents),
-        my_job_cents=_limit_value(user.job_limit_cents),
+        claim_limit_cents=limit_value(user.claim_limit_cents),
+        job_limit_cents=limit_value(user.job_limit_cents),
     )
 
 
@@ -288,6 +265,7 @@ def _cents(limit: int | Literal["unlimited"]) -> int:
     return UNLIMITED if limit == UNLIMITED_WORD else int(limit)
 
 
-def _limit_value(cents: int) -> int | Literal["unlimited"]:
+def limit_value(cents: int) -> int | Literal["unlimited"]:
+    """Return a limit for the API."""
     limit = limit_as_json(cents)
     return limit if isinstance(limit, int) else "unlimited"

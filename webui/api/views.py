@@ -8,7 +8,7 @@ from flask import Response, jsonify
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from core.access.permissions import Action
+from core.access.permissions import Action, Scope
 from core.claims import feed_columns, views
 from core.claims.feed_order import DEFAULT_SORT
 from core.claims.views import NoSuchView, ViewContent
@@ -88,7 +88,7 @@ def list_views() -> Response:
 
 
 @api.post("/views", tags=[CLAIMS], responses={201: ViewAnswer, **problem_responses(400, 409, 413, 415)})
-@requires(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS, scope=Scope.POST)
 def save_view(body: ViewBody) -> tuple[Response, int]:
     """Save a new view."""
     content = body.content()
@@ -106,7 +106,7 @@ def show_view(path: ViewPath) -> Response:
 
 
 @api.put("/views/<view_id>", tags=[CLAIMS], responses={200: ViewAnswer, **problem_responses(400, 404, 409, 413, 415)})
-@requires(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS, scope=Scope.POST)
 def change_view(path: ViewPath, body: ViewBody) -> Response:
     """Replace a view. Only its owner can, or an administrator if it is shared."""
     content = body.content()
@@ -117,7 +117,7 @@ def change_view(path: ViewPath, body: ViewBody) -> Response:
 
 
 @api.delete("/views/<view_id>", tags=[CLAIMS], responses={204: None, **problem_responses(404)})
-@requires(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS, scope=Scope.POST)
 def delete_view(path: ViewPath) -> tuple[str, int]:
     """Delete a view. Only its owner can, or an administrator if it is shared."""
     with transaction(app_context().sessions) as session:
@@ -126,7 +126,7 @@ def delete_view(path: ViewPath) -> tuple[str, int]:
 
 
 @api.put("/views/<view_id>/default", tags=[CLAIMS], responses={200: ViewAnswer, **problem_responses(404)})
-@requires(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS, scope=Scope.POST)
 def make_default_view(path: ViewPath) -> Response:
     """Open your feed in this view."""
     with transaction(app_context().sessions) as session:
@@ -135,7 +135,7 @@ def make_default_view(path: ViewPath) -> Response:
 
 
 @api.delete("/views/<view_id>/default", tags=[CLAIMS], responses={204: None, **problem_responses(404)})
-@requires(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS, scope=Scope.POST)
 def remove_default_view(path: ViewPath) -> tuple[str, int]:
     """Open your feed in the standard view again, if this view was the default."""
     with transaction(app_context().sessions) as session:

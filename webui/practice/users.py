@@ -7,7 +7,8 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from core.access import user_management, users
+from core.access import password_links, user_management, users
+from core.access.password_links import NewLink
 from core.access.permissions import Action
 from core.access.user_management import NotIndependent, OwnAccount
 from core.access.users import EmailTaken
@@ -16,7 +17,7 @@ from core.errors import BadInput
 from core.models.people import Role, User
 from webui.practice.limits import LIMITS_SAVED, parse_limits
 from webui.shared import acts
-from webui.shared.app_context import app_context
+from webui.shared.app_context import absolute_url, app_context, now
 from webui.shared.auth import current_actor, requires
 
 ROLE_DESCRIPTIONS = {
@@ -69,19 +70,23 @@ def _index(*, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] 
 @blueprint.post("")
 @requires(Action.MANAGE_USERS)
 def add() -> tuple[str, int]:
-    """Add a user with a generated password that is shown once."""
-    typed, password = request.form, users.generate_password()
+    """Add a user, and show once the link with which the user sets a password."""
+    typed = request.form
     limits, of_limits = parse_limits(typed)
     faults = {**_faults(typed), **of_limits}
     if faults:
         return _index(faults=faults, typed=typed), HTTPStatus.UNPROCESSABLE_ENTITY
     try:
-        new = {"email": typed["email"], "name": typed["name"], "role": _role(typed["role"]), "password": password}
-        added = acts.run(user_management.add, **new, **limits)
+        new = {"email": typed["email"], "name": typed["name"], "role": _role(typed["role"])}
+        person, link = acts.run(user_management.add, **new, **limits, by_mail=app_context().settings.mails_links)
     except EmailTaken as fault:
         return _index(faults={"email": fault.message}, typed=typed), fault.http_status
-    # Not a redirect, because the password is only in this response.
-    return render_template("users/added.html", person=added, password=password), HTTPStatus.CREATED
+    return _link_page("users/added.html", person, link), HTTPStatus.CREATED
+
+
+def _link_page(template: str, person: User, link: NewLink) -> str:
+    # Not a redirect, because the link is only in this response.
+    return render_template(template, person=person, link=link, link_url=absolute_url(password_links.path(link.token)))
 
 
 @blueprint.get(f"/{USER_ID_RULE}")
@@ -95,7 +100,7 @@ def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mappi
     with app_context().sessions() as db:
         person = user_management.find(db, user_id, by=current_actor())
         grants = user_management.grants_of(db, person)
-        browsers, tokens = user_management.count_sessions_and_tokens(db, person)
+        browsers, tokens = user_management.count_sessions_and_tokens(db, person, now())
         administrators = [
             one for one in user_management.list_users(db, current_actor()) if one.active and one.role is Role.ADMIN
         ]
@@ -133,6 +138,24 @@ def set_limits(user_id: int) -> Response | tuple[str, int]:
     if faults:
         return _page(user_id, faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
     return _run_command(user_management.set_limits, user_id, message=LIMITS_SAVED, **cents)
+
+
+@blueprint.post(f"/{USER_ID_RULE}/password-link")
+@requires(Action.MANAGE_USERS)
+def make_password_link(user_id: int) -> str | Response:
+    """Make a link with which the user sets a new password, and show it once."""
+    try:
+        person, link = acts.run(user_management.make_password_link, user_id, by_mail=app_context().settings.mails_links)
+    except OwnAccount:
+        return acts.redirect_to("account.show")  # where users change their own password
+    return _link_page("users/password_link.html", person, link)
+
+
+@blueprint.post(f"/{USER_ID_RULE}/sessions/end")
+@requires(Action.MANAGE_USERS)
+def end_sessions(user_id: int) -> Response:
+    """Sign the user out of all browsers."""
+    return _run_command(user_management.end_sessions, user_id, message="User signed out of all browsers.")
 
 
 @blueprint.post(f"/{USER_ID_RULE}/deactivate")

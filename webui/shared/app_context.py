@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from flask import current_app
+from flask import current_app, request
 from sqlalchemy import Engine
 
 from core.db.engine import Sessions
@@ -55,6 +55,11 @@ def hint_workers(job: SettleJob) -> None:
     elif job.status in IN_PROGRESS_STATUSES:
         chunks = math.ceil((job.claims_total or 0) / app_context().settings.chunk_claims)
         app_context().hints.send(job.practice_id, job.id, count=max(1, chunks))
+
+
+def absolute_url(path: str) -> str:
+    """Return the URL of a page, with the host that the caller used if the installation has no public URL."""
+    return f"{app_context().settings.public_url or request.url_root.rstrip('/')}{path}"
 
 
 def now() -> dt.datetime:

@@ -13,7 +13,6 @@ from flask import (
     Blueprint,
     Flask,
     Response,
-    flash,
     g,
     make_response,
     redirect,
@@ -25,18 +24,22 @@ from flask import (
 from flask_limiter import Limiter, RequestLimit
 from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFProtect
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as BaseResponse
 
-from core.access import user_sessions, users
+from core.access import password_links, user_sessions, users
 from core.access.permissions import Action, Actor
+from core.access.user_sessions import SessionLife
 from core.counting import counted
 from core.db.engine import transaction
+from core.models.people import User
 from core.models.practices import Practice
 from core.practices import practice_queries
 from webui.shared.app_context import app_context, now
-from webui.shared.partials import BACKGROUND_ENDPOINTS
+from webui.shared.clients import browser_family, client_address, short_address
+from webui.shared.partials import is_background_request
 
 SESSION_COOKIE: Final = "settle_session"
 # Only failures count. An office shares one address, so an address gets more tries than an account.
@@ -69,16 +72,21 @@ def on_this_installation(actor: Actor | None) -> Actor | None:
     return actor and replace(actor, one_machine=app_context().settings.one_machine)
 
 
+def session_life() -> SessionLife:
+    """Return how long sessions last on this installation."""
+    settings = app_context().settings
+    return SessionLife(settings.session_idle_minutes, settings.session_hours)
+
+
 def signed_in_actor() -> Actor | None:
     """Return the signed-in user, or None."""
     if "actor" not in g:
         token = request.cookies.get(SESSION_COOKIE)
         g.actor = None
         if token:
-            idle = app_context().settings.session_idle_minutes
             with transaction(app_context().sessions) as db:
-                touch = request.endpoint not in BACKGROUND_ENDPOINTS
-                g.actor = on_this_installation(user_sessions.find_actor(db, token, now(), idle, touch=touch))
+                touch = not is_background_request()
+                g.actor = on_this_installation(user_sessions.find_actor(db, token, now(), session_life(), touch=touch))
     actor: Actor | None = g.actor
     return actor
 
@@ -119,7 +127,8 @@ def sign_in() -> BaseResponse | str:
     """Show the sign-in page. A signed-in user is redirected."""
     if signed_in_actor():
         return redirect(safe_next(request.args.get("next")))
-    return render_template("signin.html", next=request.args.get("next", ""), ended="ended" in request.args)
+    notes = {name: name in request.args for name in ("ended", "signed_out")}
+    return render_template("signin.html", next=request.args.get("next", ""), **notes)
 
 
 def _sign_in_failed(response: Response) -> bool:
@@ -163,17 +172,32 @@ def start_session() -> BaseResponse | tuple[str, int]:
     email = request.form.get("email", "")
     try:
         with transaction(app_context().sessions) as db:
-            actor = users.sign_in(db, email=email, password=request.form.get("password", ""), now=now())
-            token = user_sessions.start(db, actor, now())
+            password = request.form.get("password", "")
+            actor = users.sign_in(db, email=email, password=password, now=now(), address=client_address())
+            token = _start_session(db, actor)
     except users.SignInFailed as refusal:
         page = render_template("signin.html", next=request.form.get("next", ""), email=email, fault=refusal.message)
         return page, refusal.http_status
+    except users.PasswordChangeNeeded as refusal:
+        return _ask_for_own_password(refusal.user_id)
     session.clear()  # a form token from before the sign-in is no longer valid
     response = redirect(safe_next(request.form.get("next")))
     response.set_cookie(
         SESSION_COOKIE, token, httponly=True, samesite="Lax", secure=app_context().settings.https_only, path="/"
     )
     return response
+
+
+def _start_session(db: Session, actor: Actor) -> str:
+    where = {"browser": browser_family(), "address": short_address()}
+    return user_sessions.start(db, actor, now(), **where, replaces=request.cookies.get(SESSION_COOKIE))
+
+
+def _ask_for_own_password(user_id: int) -> BaseResponse:
+    """Redirect a user who signed in with a password that was given to the page that sets their own."""
+    with transaction(app_context().sessions) as db:
+        token = password_links.for_given_password(db, db.get_one(User, user_id), now=now())
+    return redirect(url_for("passwords.show", token=token, given=1), code=HTTPStatus.SEE_OTHER)
 
 
 @blueprint.post("/sign-out")
@@ -183,10 +207,10 @@ def sign_out() -> BaseResponse:
     if token:
         with transaction(app_context().sessions) as db:
             user_sessions.end(db, token, now())
-    session.clear()
-    flash("You are signed out.", "good")
-    response = redirect(url_for("auth.sign_in"))
+    response = redirect(url_for("auth.sign_in", signed_out=1))
     response.delete_cookie(SESSION_COOKIE, path="/")
+    # Selections and scroll positions too. Pages are never cached, and clearing a cache takes browsers seconds.
+    response.headers["Clear-Site-Data"] = '"cookies", "storage"'
     return response
 
 

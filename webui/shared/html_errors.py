@@ -25,6 +25,7 @@ _WORDS: Final = {
 _HEADINGS: Final = {
     HTTPStatus.NOT_FOUND: "Page not found",
     HTTPStatus.FORBIDDEN: "Not allowed",
+    HTTPStatus.GONE: "This link no longer works",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Please fix the following",
 }
 

@@ -66,9 +66,14 @@ def _is_quiet(status: HTTPStatus) -> bool:
 def _log_ids() -> dict[str, Any]:
     """Return the user, if known, and the job."""
     actor = g.get("actor") or g.get("api_actor")
-    job_id = reading.number(str((request.view_args or {}).get("job_id", "")))
-    ids = {} if job_id is None else {"job_id": job_id}
+    ids = job_of_request()
     return {**ids, "practice_id": actor.practice_id, "user_id": actor.user_id} if actor else ids
+
+
+def job_of_request() -> dict[str, int]:
+    """Return the id of the job in the request's address, if there is one."""
+    job_id = reading.number(str((request.view_args or {}).get("job_id", "")))
+    return {} if job_id is None else {"job_id": job_id}
 
 
 def _clear_log_context(_: BaseException | None) -> None:

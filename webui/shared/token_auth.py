@@ -19,6 +19,14 @@ class TokenNeeded(Refusal):
     http_status = HTTPStatus.UNAUTHORIZED
 
 
+def actor_or_none() -> Actor | None:
+    """Return the user that the request's token acts for, or None without a valid token."""
+    try:
+        return current_actor()
+    except TokenNeeded:
+        return None
+
+
 def current_actor() -> Actor:
     """Return the user that the request's token acts for. Raise `TokenNeeded` without a valid token."""
     if "api_actor" not in g:

@@ -6,7 +6,7 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy.orm import Session
 
-from core.access import users
+from core.access import passwords, users
 from core.db.engine import Sessions
 from core.errors import Refusal
 from core.models.people import AuditEntry, Role, User
@@ -49,6 +49,7 @@ def test_an_email_is_unique_across_practices(session: Session) -> None:
         ({"name": "B\nob"}, "bad_user_name"),
         ({"password": "elevenchars"}, "bad_password"),
         ({"password": "x" * 1_001}, "bad_password"),
+        ({"password": "password1234"}, "weak_password"),
     ],
 )
 def test_an_invalid_user_is_refused_with_a_code_and_a_sentence(
@@ -93,7 +94,7 @@ def test_every_failed_sign_in_gives_the_same_answer_and_hashes_once(
     inactive = add(session, practice_id)
     inactive.active = False
     session.commit()
-    monkeypatch.setattr(users, "_HASHER", hasher := CountingHasher())
+    monkeypatch.setattr(passwords, "_HASHER", hasher := CountingHasher())
 
     answers, hashes = set(), []
     for email, password in [
@@ -141,6 +142,6 @@ def test_a_hash_with_outdated_parameters_is_replaced_at_the_next_sign_in(session
 
 
 def test_a_generated_password_is_long_enough_and_never_repeats() -> None:
-    generated = {users.generate_password() for _ in range(100)}
+    generated = {passwords.generate_password() for _ in range(100)}
     assert len(generated) == 100
-    assert all(len(password) >= users.PASSWORD_CHARACTERS_MIN for password in generated)
+    assert all(len(password) >= passwords.PASSWORD_CHARACTERS_MIN for password in generated)

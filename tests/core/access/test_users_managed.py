@@ -9,9 +9,10 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select
 
-from core.access import tokens, user_management, user_sessions, users
+from core.access import password_links, tokens, user_management, user_sessions
 from core.access.permissions import Actor
 from core.access.user_management import OwnAccount
+from core.access.user_sessions import SessionLife
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound
 from core.models.people import ApiToken, Role, User, UserSession
@@ -71,6 +72,8 @@ ACTS = [
     lambda session, user_id, **who: user_management.set_limits(session, user_id, claim_cents=1, job_cents=1, **who),
     user_management.deactivate,
     user_management.reactivate,
+    user_management.end_sessions,
+    lambda session, user_id, **who: user_management.make_password_link(session, user_id, by_mail=False, **who)[0],
 ]
 
 
@@ -122,16 +125,18 @@ def test_deactivating_a_user_ends_their_sessions_and_revokes_their_tokens(
         cookie = user_sessions.start(session, practice.biller, NOW)
         user_sessions.start(session, practice.biller, NOW)
         token = tokens.add_token(session, owner, NOW)
-        assert user_management.count_sessions_and_tokens(session, owner) == (2, 1)
+        assert user_management.count_sessions_and_tokens(session, owner, NOW) == (2, 1)
 
     do(practice, user_management.deactivate, practice.biller, by=admin)
 
     with transaction(practice.sessions) as session:
-        assert user_sessions.find_actor(session, cookie, NOW, 60) is None
+        assert user_sessions.find_actor(session, cookie, NOW, SessionLife()) is None
         assert tokens.find_actor_by_token(session, token, NOW) is None
         assert session.scalars(select(UserSession)).all() == []
         assert session.scalars(select(ApiToken.revoked_at)).all() == [NOW]
-        assert user_management.count_sessions_and_tokens(session, session.get_one(User, practice.biller.user_id)) == (
+        assert user_management.count_sessions_and_tokens(
+            session, session.get_one(User, practice.biller.user_id), NOW
+        ) == (
             0,
             0,
         )
@@ -150,7 +155,7 @@ def test_reactivating_a_user_does_not_revive_old_sessions_or_tokens(practice: Gi
     do(practice, user_management.reactivate, practice.biller, by=admin)
 
     with transaction(practice.sessions) as session:
-        assert user_sessions.find_actor(session, cookie, NOW, 60) is None
+        assert user_sessions.find_actor(session, cookie, NOW, SessionLife()) is None
         assert tokens.find_actor_by_token(session, token, NOW) is None
     assert read(practice, practice.biller).active
     assert [act for act, *_ in audited(practice)] == ["token.added", "user.deactivated", "user.reactivated"]
@@ -172,17 +177,18 @@ def test_an_administrator_who_lost_the_role_or_the_account_changes_no_user(
 
 def test_an_administrator_adds_a_user_with_explicit_limits(practice: GivenPractice, admin: Actor) -> None:
     with transaction(practice.sessions) as session:
-        added = user_management.add(
-            session, email="New@Lakeside.example", name="New", role=Role.BILLER, password=users.generate_password(),
-            claim_cents=50_00, job_cents=UNLIMITED, by=admin, now=NOW,
+        added, link = user_management.add(
+            session, email="New@Lakeside.example", name="New", role=Role.BILLER, claim_cents=50_00,
+            job_cents=UNLIMITED, by_mail=False, by=admin, now=NOW,
         )  # fmt: skip
+        assert password_links.find_user(session, link.token, NOW).id == added.id
         assert (added.email, added.practice_id) == ("new@lakeside.example", practice.id)
         assert (added.claim_limit_cents, added.job_limit_cents) == (50_00, UNLIMITED)
     facts = {"role": "biller", "claim_limit_cents": 50_00, "job_limit_cents": "unlimited"}
     assert audited(practice) == [("user.added", f"user:{added.id}", admin.user_id, facts)]
     with pytest.raises(NotAllowed), transaction(practice.sessions) as session:
         user_management.add(
-            session, email="x@y.example", name="X", role=Role.ADMIN, password="x" * 12, claim_cents=1, job_cents=1,
+            session, email="x@y.example", name="X", role=Role.ADMIN, claim_cents=1, job_cents=1, by_mail=False,
             by=practice.biller, now=NOW,
         )  # fmt: skip
 

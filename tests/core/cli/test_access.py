@@ -1,5 +1,6 @@
 """Users, tokens and the Balance Writeoff setting by command."""
 
+import datetime as dt
 import json
 import os
 import pty
@@ -9,7 +10,7 @@ import pytest
 from click.testing import Result
 from sqlalchemy.orm import Session
 
-from core.access import tokens, users
+from core.access import password_links, tokens, users
 from core.models.people import Role, User
 from core.models.practices import Practice, WriteOffSetting
 from core.money import UNLIMITED
@@ -32,11 +33,24 @@ def add(settle: Typed, email: str = "ann@example.org", practice: str = "Hill Cli
 def test_without_a_terminal_a_working_password_is_generated(settle: Typed, session: Session) -> None:
     password = add(settle, "Ann@Example.org")
 
-    actor = users.sign_in(session, email="ann@example.org", password=password, now=NOW)
+    actor = users.actor_for(users.check_sign_in(session, email="ann@example.org", password=password, now=NOW))
 
+    with pytest.raises(users.PasswordChangeNeeded):
+        users.sign_in(session, email="ann@example.org", password=password, now=NOW)
     assert (actor.role, actor.name) == (Role.ADMIN, "Ann")
     practice = session.get_one(Practice, actor.practice_id)
     assert (practice.name, practice.time_zone, practice.write_off) == ("Hill Clinic", "America/New_York", "neither")
+
+
+def test_a_link_is_printed_instead_of_a_password(settle: Typed, session: Session) -> None:
+    words = ("--practice", "Hill Clinic", "--role", "admin", "--limit", "unlimited", "--link")
+    shown = settle("user", "add", "ann@example.org", *words).stdout
+
+    link = shown.splitlines()[-1]
+    assert "It works once, and expires on 20" in shown
+    assert link.startswith("/set-password/")
+    ann = password_links.find_user(session, link.removeprefix("/set-password/"), dt.datetime.now(dt.UTC))
+    assert ann.email == "ann@example.org"
 
 
 def test_a_second_user_joins_the_existing_practice(settle: Typed, session: Session) -> None:
@@ -138,6 +152,22 @@ def test_a_token_is_alone_on_the_last_line_and_acts_as_its_user(settle: Typed, s
     assert actor.email == "ann@example.org"
 
 
+def test_a_token_gets_a_name_scopes_and_days(settle: Typed, session: Session) -> None:
+    add(settle)
+
+    words = ("--name", "Export", "--scope", "read", "--scope", "post", "--days", "7")
+    made = settle("token", "add", "ann@example.org", *words).stdout.strip()
+
+    actor = tokens.find_actor_by_token(session, made, NOW)
+    assert actor is not None
+    assert actor.scopes == {"read", "post"}
+    shown = settle("token", "list", "ann@example.org").stdout
+    assert "Export (read, post): created 20" in shown
+    assert ", never used, expires 20" in shown
+    refused = settle("token", "add", "ann@example.org", "--days", "366")
+    assert (refused.exit_code, refused.stderr) == (1, "Enter a number of days from 1 to 365.\n")
+
+
 def test_a_leaked_token_is_revoked_alone_by_its_number_or_its_text(settle: Typed, session: Session) -> None:
     add(settle)
     leaked, lost, kept = (settle("token", "add", "ann@example.org").stdout.strip() for _ in range(3))
@@ -196,7 +226,7 @@ def test_on_a_terminal_the_password_is_typed_and_never_shown(database_url: str, 
 
     assert password.encode() not in shown
     assert b"$25.00 per claim, unlimited per job" in shown
-    assert users.sign_in(session, email="ann@example.org", password=password, now=NOW).role is Role.BILLER
+    assert users.check_sign_in(session, email="ann@example.org", password=password, now=NOW).role is Role.BILLER
 
 
 def _until(terminal: int, words: bytes) -> bytes:

@@ -12,25 +12,28 @@ from typing import Any
 import pytest
 import trustme
 
-from core.access import tokens
+from core.access import tokens, users
 from core.cli import TRACE_VARIABLE, client
 from core.db.engine import Sessions, transaction
 from core.local import run_lock
 from core.local.connectivity import free_port
-from core.models.people import ApiToken, AuditEntry
+from core.models.people import ApiToken, AuditEntry, Role, User
 from core.settings import load_settings
 from tests.core.cli.conftest import Typed
 from tests.factories import NOW, a_practice
 
+PASSWORD, NEW = "correct horse battery", "orchid tunnel 44 velvet"
 BILLER, ANN = "biller@lakeside.example", "ann@lakeside.example"
 
 
 @pytest.fixture
-def password(sessions: Sessions, settle: Typed) -> str:
+def password(sessions: Sessions) -> str:
     """Return the password of Ann, an administrator."""
-    a_practice(sessions).claims(1)
-    words = ("--practice", "Lakeside", "--role", "admin", "--limit", "unlimited")
-    return str(settle("user", "add", ANN, *words).stdout.rpartition(": ")[2].strip())
+    practice = a_practice(sessions)
+    practice.claims(1)
+    given = {"email": ANN, "name": "Ann", "role": Role.ADMIN, "password": PASSWORD, "now": NOW}
+    practice.do(users.add_user, practice_id=practice.id, **given)
+    return PASSWORD
 
 
 @pytest.fixture
@@ -76,6 +79,22 @@ def test_a_second_sign_in_revokes_the_first_token(sign_in: Callable[..., Any], s
 
     with sessions() as session:
         assert [token.revoked_at for token in session.query(ApiToken).order_by(ApiToken.id)] == [NOW, None]
+
+
+def test_a_given_password_is_changed_at_the_first_sign_in_and_later_by_command(
+    typed: Typed, password: str, sessions: Sessions
+) -> None:
+    with transaction(sessions) as session:
+        session.query(User).filter_by(email=ANN).one().must_change_password = True
+
+    signed_in = typed("login", input=f"{ANN}\n{password}\n{NEW}\n{NEW}\n")
+    wrong = typed("password", input=f"{password}\n{password}\n{password}\n")
+    changed = typed("password", input=f"{NEW}\n{password}\n{password}\n")
+
+    assert "The password that you were given works only once." in signed_in.stderr
+    assert f"as {ANN}, practice Lakeside." in signed_in.stdout
+    assert (wrong.exit_code, wrong.stderr.splitlines()[-1]) == (1, "The current password is wrong.")
+    assert changed.stdout == "Your password is changed. Your browsers are signed out.\n"
 
 
 def test_a_wrong_password_saves_nothing(sign_in: Callable[..., Any], login_file: Path) -> None:
@@ -225,8 +244,8 @@ def test_a_refused_token_of_the_environment_is_named(typed: Typed, web_url: str)
 
     assert refused.exit_code == 1
     assert refused.stderr == (
-        f"{web_url} does not accept the token in SETTLE_TOKEN: it is wrong, it was revoked, or its user was "
-        "deactivated. Replace it, or unset it and run `settle login`.\n"
+        f"{web_url} does not accept the token in SETTLE_TOKEN: it is wrong, it expired or was revoked, or its user "
+        "was deactivated. Replace it, or unset it and run `settle login`.\n"
     )
 
 

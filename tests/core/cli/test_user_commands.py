@@ -315,6 +315,10 @@ CASES = (
          shown=f"Limits for {BILLER}: claim unlimited, job $1,000.00. {WHEN_LIMITS_APPLY}\n"),
     case("user", "deactivate", BILLER, route="POST /users/<user_id>/deactivate",
          shown=f"{BILLER} is deactivated. All sessions were ended and all API tokens were revoked.\n"),
+    case("user", "password-link", BILLER, route="POST /users/<user_id>/password-link",
+         shown="works once, and expires on 2026-11-26 15:00:00 UTC.\nhttp://127.0.0.1:"),
+    case("user", "sign-out", BILLER, route="DELETE /users/<user_id>/sessions",
+         shown=f"{BILLER} is signed out of all browsers.\n"),
     case("user", "reactivate", BILLER, route="POST /users/<user_id>/reactivate",
          given=typed_before(("user", "deactivate", BILLER)),
          shown=f"{BILLER} can sign in again. Their API tokens stay revoked.\n"),
@@ -458,7 +462,7 @@ def user_commands(command: click.Command = main, name: str = "") -> Iterator[str
     for word in command.list_commands(click.Context(command)) if isinstance(command, click.Group) else ():
         found, full = command.get_command(click.Context(command), word), f"{name} {word}".strip()
         assert found is not None
-        if full not in {*ON_THE_SERVER, *LOCAL, "login", "logout"}:
+        if full not in {*ON_THE_SERVER, *LOCAL, "login", "logout", "password"}:
             yield from user_commands(found, full) if isinstance(found, click.Group) else (full,)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from core.access import user_management
+from core.access import password_links, user_management
 from core.access.permissions import Actor
 from core.delivery import outbox, send as sending
 from core.delivery.send import send_due
@@ -165,3 +165,26 @@ def test_without_a_mail_server_the_notice_is_in_the_header_and_its_mail_is_given
     with practice.sessions() as session:
         assert session.scalars(select(OutboxMessage.state)).all() == [OutboxState.GIVEN_UP]
     assert practice.do(inbox.unread, practice.biller, limit=5).total == 1
+
+
+def test_a_link_to_set_a_password_is_mailed_and_each_try_has_a_token_of_its_own(
+    practice: GivenPractice, admin: Actor, server: MailServer
+) -> None:
+    practice.act(user_management.make_password_link, practice.biller.user_id, by_mail=True, by=admin, now=AT)
+    practice.do(password_links.mail_if_known, "stranger@lakeside.example", now=AT, address="203.0.113.7")
+    server.down()
+    assert send(practice) == 0
+    server.up()
+    assert send(practice, AT + dt.timedelta(minutes=2)) == 1
+
+    (letter,) = server.letters
+    assert (letter.recipients, letter.message["Subject"]) == (
+        [f"<{practice.biller.email}>"], "Set your password for Batch Settle",
+    )  # fmt: skip
+    body = letter.message.get_content()
+    assert "It expires on 11/26/2026 at 10:05 AM (America/New_York)." in body
+    token = body.partition("https://settle.lakeside.example/set-password/")[2].split()[0]
+    user = practice.do(password_links.use, token, "orchid tunnel 44 velvet", now=AT)
+    assert user.email == practice.biller.email
+    with practice.sessions() as session:
+        assert session.scalars(select(OutboxMessage)).all() == [], "it goes with its link"

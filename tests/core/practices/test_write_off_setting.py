@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from core.access import users
+from core.access import passwords, users
 from core.access.permissions import Actor
 from core.db.engine import Sessions
 from core.errors import NotAllowed, NotFound
@@ -36,7 +36,7 @@ def provider(session: Session, practice_id: int) -> str:
 
 
 def make_actor(session: Session, practice_id: int, role: Role) -> Actor:
-    email, password = f"{role}@example.org", users.generate_password()
+    email, password = f"{role}@example.org", passwords.generate_password()
     user = users.add_user(
         session, practice_id=practice_id, email=email, name=f"The {role}", role=role, password=password, now=NOW
     )

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, text, update
 from werkzeug.test import TestResponse
 
-from core.access import tokens, users
+from core.access import passwords, tokens, users
 from core.db.engine import make_sessions
 from core.intake.sample.make_sample import make_sample
 from core.jobs.execution.engine import work
@@ -144,7 +144,7 @@ class World:
                 email=f"{role}.{next(_keys)}@example.org",
                 name=f"The {role}",
                 role=role,
-                password=users.generate_password(),
+                password=passwords.generate_password(),
                 now=NOON,
             )
             return Api(self.app.test_client(), tokens.add_token(session, user, NOON), user.practice_id)

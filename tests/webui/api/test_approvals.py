@@ -189,7 +189,7 @@ def test_an_administrator_changes_another_users_limits_role_and_access(admin: Ap
 
 
 def test_a_user_with_the_same_email_is_added_only_once(admin: Api) -> None:
-    new = {"email": "new@hill.example", "name": "New", "role": "approver", "password": "a long password"}
+    new = {"email": "new@hill.example", "name": "New", "role": "approver"}
     for limits in ({}, {"claim_cents": 5, "job_cents": None}, {"claim_cents": "", "job_cents": 1}):
         missing_limit = admin.post("/users", json={**new, "claim_cents": None, "job_cents": None, **limits})
         assert (missing_limit.status_code, missing_limit.json["code"]) == (422, "bad_limit_amount")
@@ -200,8 +200,28 @@ def test_a_user_with_the_same_email_is_added_only_once(admin: Api) -> None:
     assert created.headers["Location"].endswith(f"/api/v1/users/{created.json['id']}")
     again = admin.post("/users", json=new)
     assert (again.status_code, again.json["code"]) == (409, "email_taken")
-    short = admin.post("/users", json={**new, "email": "x@hill.example", "password": "short"})
-    assert (short.status_code, short.json["code"]) == (422, "bad_password")
+    given = admin.post("/users", json={**new, "email": "x@hill.example", "password": "a long password"})
+    assert (given.status_code, given.json["code"]) == (422, "bad_body"), "an administrator knows no other password"
+
+
+def test_a_link_lets_a_user_set_a_password(admin: Api, world: World) -> None:
+    new = {"email": "new@hill.example", "name": "New", "role": "ops", "claim_cents": 0, "job_cents": 0}
+    first = admin.post("/users", json=new).json
+    second = admin.post(f"/users/{first['id']}/password-link")
+
+    assert (second.status_code, second.json["password_link_mailed"]) == (201, False)
+    page = admin.client.get(first["password_link"])
+    assert (page.status_code, "replaced by a newer one" in page.text) == (410, True)
+    password = {"new_password": "orchid tunnel 44 velvet", "repeated": "orchid tunnel 44 velvet"}
+    assert admin.client.post(second.json["password_link"], data=password).location == "/sign-in"
+    signed_in = admin.client.post("/api/v1/login", json={"email": new["email"], "password": password["new_password"]})
+    assert signed_in.status_code == 201
+    own = admin.send("POST", f"/users/{_own_id(admin)}/password-link")
+    assert (own.status_code, own.json["code"]) == (403, "own_account")
+
+
+def _own_id(admin: Api) -> str:
+    return next(str(user["id"]) for user in admin.get("/users").json["users"] if user["role"] == "admin")
 
 
 @pytest.mark.parametrize("unknown_id", ["0", "x", "9" * 30])

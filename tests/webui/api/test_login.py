@@ -69,3 +69,50 @@ def test_failures_on_the_page_and_in_the_api_count_together(world: World, ann: s
 @pytest.mark.parametrize("body", [{}, {"email": EMAIL}, {"email": EMAIL, "password": 1}, [], "text", {"email": []}])
 def test_a_body_without_both_is_refused(world: World, body: Any) -> None:
     assert log_in(world, body).status_code in {400, 422}
+
+
+def test_a_given_password_is_changed_at_the_first_sign_in(world: World, ann: str) -> None:
+    world.sql("UPDATE app_user SET must_change_password = true WHERE email = :email", email=ann)
+    given = {"email": ann, "password": PASSWORD}
+
+    refused, weak = log_in(world, given), log_in(world, {**given, "new_password": "password1234"})
+    signed_in = log_in(world, {**given, "new_password": "orchid tunnel 44 velvet"})
+
+    assert (refused.status_code, refused.json["code"]) == (403, "password_change_needed")
+    assert (weak.status_code, weak.json["code"]) == (422, "weak_password")
+    assert signed_in.status_code == 201
+    assert log_in(world, given).status_code == 401
+
+
+def test_a_user_changes_their_own_password(world: World, ann: str) -> None:
+    new = "orchid tunnel 44 velvet"
+    api = Api(world.app.test_client(), log_in(world, {"email": ann, "password": PASSWORD}).json["token"], world.hill)
+
+    wrong = api.put("/account/password", json={"password": "wrong", "new_password": new})
+    weak = api.put("/account/password", json={"password": PASSWORD, "new_password": "short"})
+    done = api.put("/account/password", json={"password": PASSWORD, "new_password": new})
+
+    assert [(one.status_code, one.json["code"]) for one in (wrong, weak)] == [
+        (401, "wrong_password"), (422, "bad_password")
+    ]  # fmt: skip
+    assert done.status_code == 204
+    assert log_in(world, {"email": ann, "password": new}).status_code == 201
+    stranger = Api(world.app.test_client(), "settle_nothing", world.hill)
+    assert stranger.put("/account/password", json={}).json["code"] == "token_needed"
+
+
+def test_a_user_lists_and_ends_their_browser_sessions(world: World, ann: str) -> None:
+    api = Api(world.app.test_client(), log_in(world, {"email": ann, "password": PASSWORD}).json["token"], world.hill)
+    world.app.config["WTF_CSRF_ENABLED"] = False
+    for _ in range(3):
+        world.app.test_client().post("/sign-in", data={"email": ann, "password": PASSWORD})
+    world.app.config["WTF_CSRF_ENABLED"] = True
+
+    one, *_ = found = api.get("/account/sessions").json["sessions"]
+
+    assert (len(found), one["address"], one["browser"]) == (3, "127.0.0.x", "Unknown browser")
+    assert api.send("DELETE", f"/account/sessions/{one['id']}").status_code == 204
+    assert api.send("DELETE", f"/account/sessions/{one['id']}").status_code == 404
+    assert len(api.get("/account/sessions").json["sessions"]) == 2
+    assert api.send("DELETE", "/account/sessions").status_code == 204
+    assert api.get("/account/sessions").json["sessions"] == []

@@ -4,8 +4,10 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from werkzeug.test import TestResponse
 
 from core.access import tokens
+from core.access.permissions import Scope
 from core.db.engine import make_sessions
 from core.models.people import Role
 from tests.webui.addresses import ACTION_OF, API
@@ -46,16 +48,51 @@ def test_a_revoked_token_is_refused(world: World, biller: Api) -> None:
     assert biller.get("/claims").status_code == 401
 
 
-def test_invalid_tokens_are_limited_by_address_and_valid_ones_are_not(shared_world: World, reader: Api) -> None:
+def test_an_invalid_token_is_limited_and_a_valid_one_from_the_same_address_is_not(
+    shared_world: World, reader: Api
+) -> None:
     client, here = shared_world.app.test_client(), {"REMOTE_ADDR": "127.2.2.2"}
-    for _ in range(70):
-        good = client.get("/api/v1/settle-jobs", headers={"Authorization": f"Bearer {reader.token}"}, environ_base=here)
-        assert good.status_code == 200
-    statuses = [client.get("/api/v1/claims", environ_base=here).status_code for _ in range(61)]
-    assert statuses == [401] * 60 + [429]
-    last = client.get("/api/v1/claims", environ_base=here)
+
+    def ask(token: str) -> TestResponse:
+        return client.get("/api/v1/settle-jobs", headers={"Authorization": f"Bearer {token}"}, environ_base=here)
+
+    assert [ask("settle_old").status_code for _ in range(61)] == [401] * 60 + [429]
+    last = ask("settle_old")
     assert (last.json["code"], last.content_type) == ("too_many_requests", "application/problem+json")
     assert int(last.headers["Retry-After"]) > 0
+    assert [ask(token).status_code for token in (reader.token, "settle_other")] == [200, 401]
+    without = [client.get("/api/v1/claims", environ_base=here).status_code for _ in range(61)]
+    assert without == [401] * 60 + [429]
+    assert ask(reader.token).status_code == 200
+
+
+def test_a_token_does_only_what_its_scopes_allow(world: World) -> None:
+    admin = world.api(Role.ADMIN)
+    with make_sessions(world.engine).begin() as session:
+        by = tokens.find_actor_by_token(session, admin.token, NOON)
+        assert by is not None
+        read, post = (
+            Api(world.app.test_client(), tokens.add_own(session, name="x", scopes=scopes, days=1, by=by, now=NOON), 0)
+            for scopes in ([Scope.READ], [Scope.READ, Scope.POST])
+        )
+
+    asked = [
+        read.get("/claims"), read.post("/claims/search", json={}), read.get("/account/tokens"),
+        read.post("/views", json={"name": "Mine"}), read.preview(), read.get("/users"),
+        read.send("DELETE", "/account/sessions"), read.send("DELETE", "/account/tokens/1"),
+        post.post("/views", json={"name": "Mine"}), post.preview(),
+    ]  # fmt: skip
+    confirmed = post.confirm(asked[-1].json["id"])
+
+    assert [answer.status_code for answer in asked] == [200, 200, 200, 403, 403, 403, 403, 403, 201, 201]
+    assert asked[0].headers["Cache-Control"] == "no-store"
+    assert (confirmed.status_code, confirmed.json["code"]) == (403, "scope_missing")
+    assert confirmed.json["detail"] == "This token does not have the scope confirm, which this action needs."
+    own = asked[2].json["tokens"]
+    assert [one["scopes"] for one in own] == [["read", "post"], ["read"], ["read", "post", "confirm", "manage"]]
+    assert admin.send("DELETE", f"/account/tokens/{own[1]['id']}").status_code == 204
+    assert (read.get("/claims").status_code, post.get("/claims").status_code) == (401, 200)
+    assert read.post("/logout").status_code == 401
 
 
 def test_only_an_administrator_can_override_a_skip_rule(world: World, biller: Api) -> None:

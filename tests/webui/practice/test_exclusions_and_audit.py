@@ -7,7 +7,7 @@ import re
 import pytest
 from sqlalchemy import insert, text
 
-from core.access import audit, tokens, users
+from core.access import audit, passwords, tokens, users
 from core.models.claims import Hold
 from core.models.import_changes import ImportChange
 from core.models.people import Role
@@ -154,7 +154,7 @@ def test_the_audit_names_the_right_user_and_the_practices_own_patient_numbers(
     with practice.sessions() as session:
         cai = users.add_user(
             session, practice_id=practice.id, email="cai@x.example", name="Cai", role=Role.BILLER,
-            password=users.generate_password(), now=NOW,
+            password=passwords.generate_password(), now=NOW,
         )  # fmt: skip
         with pytest.raises(users.SignInFailed):
             users.sign_in(session, email=cai.email, password="wrong", now=NOW)

@@ -1,8 +1,10 @@
 """The Users page and the approval limits: administrators only, never their own account; an empty limit is an error."""
 
+import re
 from collections.abc import Callable
 
 import pytest
+from werkzeug.test import TestResponse
 
 from core.access import users
 from core.access.permissions import Actor
@@ -11,9 +13,10 @@ from core.models.people import Role, User
 from core.models.practices import Practice
 from core.money import UNLIMITED
 from tests.factories import NOW, GivenPractice
-from tests.webui.conftest import Browser
+from tests.webui.conftest import Browser, page_text
 
 OPEN = Callable[[Actor], Browser]
+NEW = "orchid tunnel 44 velvet"
 LIMITS = {"claim_limit_cents": "250", "job_limit_cents": "unlimited"}
 
 
@@ -109,6 +112,9 @@ def test_a_deactivated_user_is_signed_out_at_once_and_can_be_reactivated(
 ) -> None:
     assert biller.get("/claims").status_code == 200
     assert "Signed-in browsers 1" in admin.says(page_of(practice))
+    admin.post(f"{page_of(practice)}/sessions/end", on=page_of(practice))
+    assert "User signed out of all browsers. " in admin.says(page_of(practice))
+    assert biller.get("/claims").status_code == 302
 
     admin.post(f"{page_of(practice)}/deactivate", on=page_of(practice))
 
@@ -119,18 +125,52 @@ def test_a_deactivated_user_is_signed_out_at_once_and_can_be_reactivated(
     assert biller.get("/claims").status_code == 302, "the old session stays ended"
 
 
-def test_a_new_users_password_is_shown_once_and_signs_the_user_in(practice: GivenPractice, admin: Browser) -> None:
+def link_on(answer: TestResponse) -> str:
+    """Return the path of the link that the page shows."""
+    found = re.search(r'value="http://localhost(/set-password/[^"]+)"', answer.text)
+    assert found, answer.text
+    return found[1]
+
+
+def test_a_new_user_sets_a_password_through_a_link_that_is_shown_once(
+    practice: GivenPractice, admin: Browser, stranger: Browser
+) -> None:
     answer = admin.post(
         "/users", on="/users", name="Ruth Baker", email="Ruth@lakeside.example", role="approver", **LIMITS
     )
     assert answer.status_code == 201
-    password = answer.text.split('id="password">')[1].split("<")[0]
+    assert "It works once and expires on 11/26/2026 10:00:00 AM" in page_text(answer)
+    assert link_on(answer) not in admin.read("/users")
+
+    page = stranger.get(link_on(answer))
+
+    assert 'value="ruth@lakeside.example"' in page.text
+    assert (page.headers["Referrer-Policy"], page.headers["Cache-Control"]) == ("no-referrer", "no-store")
+    differ = stranger.client.post(link_on(answer), data={"new_password": NEW, "repeated": f"{NEW}s"})
+    assert (differ.status_code, "The two passwords differ." in differ.text) == (422, True)
+    saved = stranger.client.post(link_on(answer), data={"new_password": NEW, "repeated": NEW})
+    assert (saved.location, saved.headers["Referrer-Policy"]) == ("/sign-in", "no-referrer")
+    assert "Your password is saved. Sign in with it." in stranger.says("/sign-in")
+    assert stranger.get(link_on(answer)).status_code == 410
     with transaction(practice.sessions) as session:
-        ruth = users.sign_in(session, email="ruth@lakeside.example", password=password, now=NOW)
+        ruth = users.sign_in(session, email="ruth@lakeside.example", password=NEW, now=NOW)
         stored = session.get_one(User, ruth.user_id)
         assert (stored.claim_limit_cents, stored.job_limit_cents) == (25_000, UNLIMITED)
     assert (ruth.name, ruth.role, ruth.practice_id) == ("Ruth Baker", Role.APPROVER, practice.id)
-    assert password not in admin.read("/users")
+
+
+def test_an_administrator_makes_a_link_for_a_forgotten_password(practice: GivenPractice, admin: Browser) -> None:
+    answer = admin.post(f"{page_of(practice)}/password-link", on=page_of(practice))
+
+    assert (answer.status_code, link_on(answer)[:14]) == (200, "/set-password/")
+    assert "Earlier links no longer work." in page_text(answer)
+    assert practice.audited()[-1].act == "user.password_link"
+    assert admin.actor
+    own = admin.post(f"/users/{admin.actor.user_id}/password-link", on=page_of(practice))
+    assert own.location == "/account"
+    admin.post(f"{page_of(practice)}/deactivate", on=page_of(practice))
+    refused = admin.post(f"{page_of(practice)}/password-link", on=page_of(practice))
+    assert (refused.status_code, "Reactivate the user first." in refused.text) == (409, True)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,84 @@
+"""Your account: change your own password, and see and end your own sessions."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from flask import Blueprint, render_template, request
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+
+from core.access import own_password, tokens, user_sessions
+from core.access.passwords import BadPassword
+from core.access.permissions import SCOPE_WORDS
+from core.access.users import WrongPassword
+from core.counting import counted
+from core.db.bounds import BIGINT_MAX
+from webui.account.password_pages import PASSWORDS_DIFFER
+from webui.shared import acts
+from webui.shared.app_context import app_context, now
+from webui.shared.auth import SESSION_COOKIE, current_actor, limit_failed_sign_ins, session_life, signed_in_actor
+
+blueprint = Blueprint("account", __name__, url_prefix="/account")
+_ID_RULE: Final = f"<int(max={BIGINT_MAX}):session_id>"
+
+
+def _own_email() -> str:
+    actor = signed_in_actor()
+    return actor.email if actor else ""
+
+
+@blueprint.get("")
+def show() -> str:
+    """Show the user's own account."""
+    return account_page()
+
+
+def account_page(*, faults: Mapping[str, str] | None = None, typed: MultiDict[str, str] | None = None) -> str:
+    """Return the page, with the faults of a form and what was typed into it."""
+    person, token = current_actor(), request.cookies.get(SESSION_COOKIE)
+    with app_context().sessions() as db:
+        found = user_sessions.list_open(db, person.user_id, now(), session_life())
+        own_tokens = tokens.list_own(db, person, now())
+    return render_template(
+        "account/show.html",
+        person=person,
+        browsers=[(one, user_sessions.is_of_token(one, token)) for one in found],
+        life=session_life(),
+        tokens=own_tokens,
+        scopes=SCOPE_WORDS,
+        days_default=tokens.DAYS_DEFAULT,
+        typed=typed,
+        faults=faults or {},
+    )
+
+
+@blueprint.post("/password")
+@limit_failed_sign_ins(_own_email)
+def change_password() -> Response | tuple[str, int]:
+    """Change the password, and sign out the user's other browsers."""
+    current_actor()
+    given = {"old": request.form.get("password", ""), "new": request.form.get("new_password", "")}
+    if given["new"] != request.form.get("repeated", ""):
+        return account_page(faults={"repeated": PASSWORDS_DIFFER}), HTTPStatus.UNPROCESSABLE_ENTITY
+    try:
+        acts.run(own_password.change, **given, this_session=request.cookies.get(SESSION_COOKIE))
+    except WrongPassword as refusal:
+        return account_page(faults={"password": refusal.message}), refusal.http_status
+    except BadPassword as refusal:
+        return account_page(faults={"new_password": refusal.message}), refusal.http_status
+    return acts.redirect_with("Password changed. Your other browsers are signed out.", "account.show")
+
+
+@blueprint.post(f"/sessions/{_ID_RULE}/end")
+def end_session(session_id: int) -> Response:
+    """Sign out one of the user's browsers."""
+    acts.run(user_sessions.end_one, session_id)
+    return acts.redirect_with("The browser is signed out.", "account.show")
+
+
+@blueprint.post("/sessions/end-others")
+def end_other_sessions() -> Response:
+    """Sign out all of the user's browsers but this one."""
+    ended: int = acts.run(user_sessions.end_others, but=request.cookies.get(SESSION_COOKIE))
+    return acts.redirect_with(f"{counted(ended, 'other browser')} signed out.", "account.show")
