@@ -24,7 +24,7 @@ from tests.waiting import eventually
 from tests.workers import Workers
 from tests.x12_chain import Balance, File, balances_after, chain
 
-SEEDS: Final = range(int(os.environ.get("SETTLE_CHAIN_SEEDS") or 2))
+SEEDS: Final = range(int(os.environ.get("SETTLE_CHAIN_SEEDS") or 1))
 KILLS_MAX: Final = 2  # of a check, and of an import. A third one would end it.
 KILLED: Final = 0.15  # of the checks and imports, besides one
 WHOLE: Final = 0.2  # of the kills end the whole worker; others end its pool, which it starts again
