@@ -81,6 +81,29 @@ def claims(api: Api, outcome: str | None, remittance: int | None) -> Any:
     return api.get_all("/remittance-claims", "answers", outcome=outcome, remittance=remittance)
 
 
+def _describe_shown(one: dict[str, Any]) -> str:
+    lines = [_describe_answer(one)]
+    for line in one["lines"]:
+        ours = line["line"] or "not matched"
+        amounts = f"{format_cents(line['charge_cents'])}, payment {format_cents(line['paid_cents'])}"
+        lines.append(f"  Line {ours}  {line['code']}: charge {amounts}" if line["ordinal"] else "  Whole claim")
+        for given in line["adjustments"]:
+            words = f"{adjustment(given['group'], given['reason'])} {format_cents(given['cents'])}"
+            lines.append(f"    {words} {given['action']}".rstrip())
+    if one["shown"]:
+        lines.append(f"To post it as shown, type: settle remittances post {one['remittance_id']} {one['ordinal']} "
+                     f"--shown {one['shown']}")  # fmt: skip
+    return "\n".join(lines)
+
+
+@user_command(_describe_shown, group=remittances)
+@_remittance_argument
+@_claim_argument
+def answer(api: Api, remittance: int, ordinal: int) -> Any:
+    """Show a payer's answer on a claim as it stands now, and how to post it if it is held."""
+    return api.get(f"/remittances/{remittance}/claims/{ordinal}")
+
+
 @user_command(_describe_answer, group=remittances)
 @_remittance_argument
 @_claim_argument
@@ -93,11 +116,12 @@ def match(api: Api, remittance: int, ordinal: int, claim: str) -> Any:
 @user_command(_describe_answer, group=remittances)
 @_remittance_argument
 @_claim_argument
+@click.option("--shown", required=True, help="What `settle remittances answer` shows at its end.")
 @posting_date_option
 @click.option("--note", default="", help="Note, saved with the answer.")
-def post(api: Api, remittance: int, ordinal: int, posted_on: str | None, note: str) -> Any:
-    """Post a held answer, if its amounts add up."""
-    body = {"posted_on": posted_on, "note": note}
+def post(api: Api, remittance: int, ordinal: int, shown: str, posted_on: str | None, note: str) -> Any:
+    """Post a held answer as it was shown, if its amounts add up."""
+    body = {"shown": shown, "posted_on": posted_on, "note": note}
     return api.post(f"/remittances/{remittance}/claims/{ordinal}/post", body)
 
 

@@ -107,6 +107,7 @@ API_RIGHTS = {
         GET /posting-files   GET /posting-files/1   GET /posting-files/1/write-offs.csv   GET /posting-layouts
         GET /notices   POST /notices/read
         GET /remittances   GET /remittances/1   GET /remittance-claims   GET /posting-rules
+        GET /remittances/1/claims/1
     """,
     Action.SEND_WRITE_OFFS: "POST /posting-files   POST /posting-layouts   DELETE /posting-layouts/1",
     Action.PREVIEW_JOB: "POST /settle-jobs   PUT /settle-jobs/1/name   POST /settle-jobs/1/discard",
@@ -193,6 +194,7 @@ BODIES = {
     r"/webhooks(/1)?$": {"url": "https://pm.example/hook", "events": ["job.completed"]},
     r"/notices/read$": {"through": None},
     r"/claims/1/match$": {"claim": "C00001"},
+    r"/claims/1/post$": {"shown": "What was shown"},
     r"/claims/1/ignore$": {"why": "Why"},
     r"/posting-rules/CO/A2$": {"action": "post"},
     r"/posting-layouts$": {"name": "Ours", "layout": {"columns": [{"column": "line"}]}},

@@ -72,6 +72,7 @@ class ToMatch(Body):
 class ToPost(Body):
     """How to post a held answer."""
 
+    shown: Annotated[str, Field(description="From the answer as it was shown; if it is different now, it stays held")]
     posted_on: Annotated[reading.Day | None, Field(description="Posting date; null means the date of the payment")] = (
         None
     )
@@ -207,7 +208,7 @@ def match_answer(path: AnswerPath, body: ToMatch) -> Response:
 @requires(Action.POST)
 def post_answer(path: AnswerPath, body: ToPost) -> Response:
     """Post a held answer. Repeating the request changes nothing."""
-    return _act(commands.post, path.key, posted_on=body.posted_on, note=body.note)
+    return _act(commands.post, path.key, shown=body.shown, posted_on=body.posted_on, note=body.note)
 
 
 @api.post("/remittances/<remittance_id>/claims/<ordinal>/ignore", tags=[REMITTANCES], responses=_ACTED)

@@ -11,7 +11,7 @@ from core.access.permissions import Action
 from core.counting import counted
 from core.db.base import BIGINT_MAX
 from core.errors import NotFound, Refusal
-from core.intake.remittances import commands, queries, reasons, retry
+from core.intake.remittances import commands, queries, reasons, retry, shown
 from core.intake.remittances.commands import AnswerKey, BadReason
 from core.models.remittances import Outcome
 from core.practices import practice_days
@@ -113,7 +113,8 @@ def post(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
         status = HTTPStatus.UNPROCESSABLE_ENTITY
         return _answer_page(key, typed=request.form, faults={"posted_on": fault}), status
     try:
-        acts.run(commands.post, key, posted_on=posted_on, note=request.form.get("note", "").strip())
+        given = {name: request.form.get(name, "").strip() for name in ("shown", "note")}
+        acts.run(commands.post, key, posted_on=posted_on, **given)
     except Refusal as refusal:
         return _answer_page(key, typed=request.form, refused=acts.sentence_on_page(refusal)), refusal.http_status
     return acts.redirect_with("Answer posted.", "remittances.show", remittance_id=remittance_id)
@@ -143,14 +144,11 @@ def _answer_page(
 ) -> str:
     practice_id = current_actor().practice_id
     with app_context().sessions() as db:
-        found = queries.find_answer(db, practice_id, *key)
-        held = reasons.holding(found.reasons)
-        still = reasons.holding(found.reasons, accepts=True)
+        details = shown.show(db, practice_id, *key, now=now())
         return render_template(
-            "remittances/answer.html", found=found, one=queries.find_remittance(db, practice_id, key[0]).remittance,
-            lines=queries.list_lines(db, practice_id, *key), is_held=found.outcome is Outcome.HELD,
-            candidates=queries.list_candidates(db, practice_id, *key) if found.outcome is Outcome.HELD else [],
-            pills=OUTCOME_PILLS, describe=describe, typed=typed or MultiDict(), faults=faults or {},
-            accepted=[code for code in held if code not in still], still=still, refused=refused,
+            "remittances/answer.html", details=details, found=details.answer,
+            one=queries.find_remittance(db, practice_id, key[0]).remittance,
+            candidates=queries.list_candidates(db, practice_id, *key) if details.is_held else [],
+            pills=OUTCOME_PILLS, describe=describe, typed=typed or MultiDict(), faults=faults or {}, refused=refused,
             note_max=NOTE_CHARACTERS_MAX, today=practice_days.today(current_practice(), now=now()),
         )  # fmt: skip

@@ -15,6 +15,7 @@ from core.intake.remittances import reasons
 from core.intake.remittances.batches import Run
 from core.intake.remittances.decide_again import decide_again, find_match, keep, retry_held
 from core.intake.remittances.decision import Decision
+from core.intake.remittances.shown import token_of
 from core.ledger import adjustment_limits
 from core.models.claims import Claim
 from core.models.ledger import PostingKind
@@ -69,9 +70,18 @@ def match(session: Session, key: AnswerKey, claim_number: str, *, by: Actor, now
 
 
 def post(
-    session: Session, key: AnswerKey, *, posted_on: dt.date | None = None, note: str = "", by: Actor, now: dt.datetime
+    session: Session,
+    key: AnswerKey,
+    *,
+    shown: str,
+    posted_on: dt.date | None = None,
+    note: str = "",
+    by: Actor,
+    now: dt.datetime,
 ) -> RemittanceClaim:
     """Decide a held answer again and post it. The person accepts what may be accepted; the reasons are kept.
+
+    `shown` is the token of what the person saw. If anything of that is different now, nothing is posted.
 
     Raise `NotAllowed`, `NotFound`, `NotHeld`, `StillHeld`, `BadReason`, `AdjustmentOverLimit`, `ClaimBusy` and
     `PeriodBusy`.
@@ -87,10 +97,9 @@ def post(
     if claim_id is not None:  # before the answer and the month, as an import locks them
         locks.lock_claim(session, by.practice_id, session.get_one(Claim, (by.practice_id, claim_id)).external_id)
     row = _lock_held(session, by, key)
-    shown, was_matched = set(row.reasons), row.claim_id is not None
     answer, claim, decision = decide_again(run, row, accepts=True, posted_on=posted_on)
-    if claim is not None and not was_matched and set(reasons.holding(decision.reasons)) - shown:
-        raise StillHeld(f"Match the answer to claim {claim.external_id} first, to see what you accept.")
+    if token_of(answer, claim, decision) != shown:
+        raise StillHeld("The answer differs from what you were shown. Look at it again, then post it.")
     if claim is None or decision.outcome not in POSTED_OUTCOMES:
         held = reasons.holding(decision.reasons, accepts=True)
         raise StillHeld(f"The answer cannot be posted: {'; '.join(map(reasons.describe, held))}.", reasons=held)

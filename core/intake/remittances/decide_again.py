@@ -37,11 +37,14 @@ def find_match(run: Run, row: RemittanceClaim) -> Match:
 def decide_again(
     run: Run, row: RemittanceClaim, *, accepts: bool, posted_on: dt.date | None = None
 ) -> tuple[Answer, OurClaim | None, Decision]:
-    """Return the stored answer, its claim and what is decided now. A person may choose the posting date."""
+    """Return the stored answer, its claim and what is decided now. A person may choose the posting date.
+
+    Change nothing: `keep` does.
+    """
     session, practice = run.session, run.practice
-    row.claim_id, codes = find_match(run, row)
+    claim_id, codes = find_match(run, row)
     answer = stored.load_answer(session, row)
-    ids = set() if row.claim_id is None else {row.claim_id}
+    ids = set() if claim_id is None else {claim_id}
     reversed_ids = ids if answer.is_reversal else set()
     claims = load_claims(session, practice.id, ids, _payer(run, row), reversed_ids=reversed_ids)
     claim = next(iter(claims.values()), None)
@@ -56,7 +59,8 @@ def decide_again(
 def keep(
     run: Run, row: RemittanceClaim, answer: Answer, claim: OurClaim | None, decision: Decision, *, posted_on: dt.date
 ) -> None:
-    """Store the new decision, and post it if nothing holds it."""
+    """Store the claim and the new decision, and post it if nothing holds it."""
+    row.claim_id = claim.id if claim else row.claim_id
     stored.update_answer(run.session, row, answer, decision, by=run.by, now=run.now)
     if decision.outcome in POSTED_OUTCOMES:
         assert claim is not None

@@ -60,6 +60,7 @@ _REMITTANCE: Final = {
     "same_trace": Reason("another remittance of this payer has the same trace number", may_accept=True),
     "payee_unknown": Reason("the payee is not an office or provider of the practice", may_accept=True),
 }
+OF_DATE: Final = ("closed_month", "future_date", "no_date")  # another posting date ends these
 _NEVER: Final = (Problem.TEST_FILE, Problem.FOREIGN_CURRENCY)
 
 

@@ -82,7 +82,7 @@ def store_answers(
             _json(line.remarks), line.control_number, line.line,
         )
         for answer, *_ in decided
-        for line in _stored_lines(answer)
+        for line in lines_of(answer)
     )  # fmt: skip
     copy_columns(session, _table(RemittanceClaim).name, _CLAIM_COLUMNS, claims)
     copy_columns(session, _table(RemittanceLine).name, _LINE_COLUMNS, lines)
@@ -111,7 +111,7 @@ def update_answer(
         RemittanceLine.practice_id == row.practice_id, RemittanceLine.remittance_id == row.remittance_id,
         RemittanceLine.claim_ordinal == row.ordinal,
     )  # fmt: skip
-    for line in _stored_lines(answer):
+    for line in lines_of(answer):
         changed = update(RemittanceLine).where(*of_answer, RemittanceLine.ordinal == line.ordinal)
         session.execute(changed.values(line=line.line, adjustments=_given(line)))
     session.flush()
@@ -127,7 +127,7 @@ def load_answer(session: Session, row: RemittanceClaim) -> Answer:
         )
         .order_by(RemittanceLine.ordinal)
     )  # fmt: skip
-    loaded = [_loaded_line(line) for line in lines]
+    loaded = [line_of(line) for line in lines]
     whole = next((line for line in loaded if line.ordinal == 0), AnswerLine(0))
     return Answer(
         row.ordinal, row.claim_number, row.status, row.payer_claim_id, row.member_id, row.charge_cents, row.paid_cents,
@@ -136,15 +136,17 @@ def load_answer(session: Session, row: RemittanceClaim) -> Answer:
     )  # fmt: skip
 
 
-def _loaded_line(line: RemittanceLine) -> AnswerLine:
-    given = [GivenAdjustment(group, reason, cents) for group, reason, cents, _ in line.adjustments]
+def line_of(line: RemittanceLine) -> AnswerLine:
+    """Return a stored line."""
     return AnswerLine(
         line.ordinal, line.code, tuple(line.modifiers), line.submitted_code, tuple(line.submitted_modifiers),
-        line.charge_cents, line.paid_cents, line.control_number, given, list(line.remarks),
+        line.charge_cents, line.paid_cents, line.control_number, [GivenAdjustment(*one) for one in line.adjustments],
+        list(line.remarks), line.line,
     )  # fmt: skip
 
 
-def _stored_lines(answer: Answer) -> list[AnswerLine]:
+def lines_of(answer: Answer) -> list[AnswerLine]:
+    """Return the lines that are stored: the claim level only if something is in it."""
     whole = answer.whole
     return [whole, *answer.lines] if whole.adjustments or whole.remarks else answer.lines
 

@@ -1,5 +1,7 @@
 """The pages of remittances: what was posted, what is held and why, and a user's decision on a held answer."""
 
+import re
+
 from tests.factories import GivenPractice, Line
 from tests.remittances import clp, st, svc, take_transactions
 from tests.webui.conftest import Browser, page_text
@@ -56,8 +58,15 @@ def test_a_held_answer_is_matched_and_posted_once(practice: GivenPractice, bille
     assert "A person matched it to this claim." in biller.says(page)
     bad = biller.post(f"{page}/post", on=page, posted_on="13/45/2026")
     assert (bad.status_code, "Enter a date, or leave it blank." in page_text(bad)) == (422, True)
+    shown = re.search(r'name="shown" value="(\w+)"', biller.read(page))
+    assert shown
+    assert "Posts payments $15.00." in biller.says(page)
+    stale = biller.post(f"{page}/post", on=page, shown="What was shown before")
+    assert (stale.status_code, "The answer differs from what you were shown." in page_text(stale)) == (409, True)
     for _ in range(2):
-        assert biller.post(f"{page}/post", on="/remittances", note="Called").location == "/remittances/1"
+        assert (
+            biller.post(f"{page}/post", on="/remittances", note="Called", shown=shown[1]).location == "/remittances/1"
+        )
 
     assert (practice.read("C1").insurance_due, practice.violations()) == (0, [])
     assert not _decisions(biller, page)

@@ -14,7 +14,7 @@ from core.ledger.adjustment_limits import AdjustmentOverLimit
 from core.models.ledger import GroupCode
 from core.models.remittances import Outcome, RuleAction
 from tests.factories import TODAY, GivenPractice, Line
-from tests.remittances import SERVICE_ON, answers, clp, posted, st, svc, take_transactions
+from tests.remittances import SERVICE_ON, answers, clp, look, post_shown, posted, st, svc, take_transactions
 
 FIRST = AnswerKey(1, 1)
 PAID = ("100", "70", svc("100", "70", "CO*45*20", "PR*2*10"))
@@ -35,7 +35,7 @@ def test_a_person_matches_and_posts_a_held_answer_once(practice: GivenPractice, 
     for _ in range(2):
         assert practice.act(commands.match, FIRST, "A1").reasons == ["matched_by_hand"]
     for _ in range(2):
-        assert practice.act(commands.post, FIRST, note="Called the payer").outcome is Outcome.WARNED
+        assert post_shown(practice, FIRST, note="Called the payer").outcome is Outcome.WARNED
 
     assert sum(cents for *_, cents in posted(practice, "A1")) == -9_000
     assert practice.read("A1").patient_due == 1_000
@@ -52,16 +52,41 @@ def test_a_claim_that_was_imported_after_its_remittance_is_found(practice: Given
     other_day = clp("A2", *PAID, patient="10", day="20251231")
     take_transactions(practice, st(clp("A1", *PAID, patient="10"), other_day, paid="140"))
     with pytest.raises(StillHeld, match="no claim of the practice has this number"):
-        practice.act(commands.post, FIRST)
+        post_shown(practice, FIRST)
     given(practice)
     given(practice, "A2")
 
-    assert practice.act(commands.post, FIRST).outcome is Outcome.POSTED
+    assert post_shown(practice, FIRST).outcome is Outcome.POSTED
     assert practice.read("A1").patient_due == 1_000
-    with pytest.raises(StillHeld, match="Match the answer to claim A2 first"):  # no user has seen the other reason
-        practice.act(commands.post, AnswerKey(1, 2))
-    practice.act(commands.match, AnswerKey(1, 2), "A2")
-    assert "service_date_differs" in practice.act(commands.post, AnswerKey(1, 2)).reasons
+    seen = look(practice, AnswerKey(1, 2))
+    assert (seen.answer.claim, seen.accepted, seen.blocking) == ("A2", ["service_date_differs"], [])
+    assert "service_date_differs" in post_shown(practice, AnswerKey(1, 2)).reasons
+
+
+def test_a_user_posts_only_what_was_shown(practice: GivenPractice, admin: Actor) -> None:
+    def post(seen: str) -> None:
+        practice.act(commands.post, FIRST, shown=seen)
+
+    given(practice)
+    half = clp("A1", "100", "40", svc("100", "40", "CO*16*60"))
+    take_transactions(practice, st(half, paid="40.01"))
+    assert answers(practice) == [("A1", "held", ["remittance_held"])]
+    alone = look(practice, FIRST).token
+    for change in (
+        lambda: practice.act(set_rule, GroupCode.CONTRACTUAL, "16", RuleAction.POST, by=admin),
+        lambda: take_transactions(practice, st(half, paid="40", number=2)),  # the payer's answer came in another way
+    ):
+        before = look(practice, FIRST).token
+        change()
+        with pytest.raises(StillHeld, match="The answer differs from what you were shown"):
+            post(before)
+
+    with pytest.raises(StillHeld):
+        post(alone)
+    assert [cents for *_, cents in posted(practice, "A1")] == [-4_000, -6_000], "of the second remittance alone"
+    seen = look(practice, FIRST)
+    assert (seen.accepted, seen.blocking) == (["remittance_held", "answered_before"], ["below_zero"])
+    assert practice.violations() == []
 
 
 def test_held_answers_are_matched_and_posted_after_their_claims_are_imported(
@@ -97,12 +122,12 @@ def test_a_person_cannot_post_what_does_not_balance_or_exceeds_the_limit(practic
     assert [reasons for *_, reasons in answers(practice)][1] == ["remittance_held"]
 
     with pytest.raises(StillHeld, match="differs from its payment"):
-        practice.act(commands.post, FIRST)
+        post_shown(practice, FIRST)
     practice.limit(claim=1_999)
     with pytest.raises(AdjustmentOverLimit):
-        practice.act(commands.post, AnswerKey(1, 2))
+        post_shown(practice, AnswerKey(1, 2))
     practice.limit(claim=2_000)
-    assert practice.act(commands.post, AnswerKey(1, 2)).reasons == ["remittance_held"]
+    assert post_shown(practice, AnswerKey(1, 2)).reasons == ["remittance_held"]
     assert posted(practice, "A1") == []
     assert practice.violations() == []
 
@@ -117,10 +142,10 @@ def test_a_person_chooses_another_date_for_a_closed_month(practice: GivenPractic
     take_transactions(practice, st(clp("A1", *PAID, patient="10"), paid="70"))
 
     with pytest.raises(StillHeld, match="closed"):
-        practice.act(commands.post, FIRST)
+        post_shown(practice, FIRST)
     with pytest.raises(StillHeld, match="future"):
-        practice.act(commands.post, FIRST, posted_on=TODAY + dt.timedelta(days=1))
-    practice.act(commands.post, FIRST, posted_on=dt.date(2026, 2, 1))
+        post_shown(practice, FIRST, posted_on=TODAY + dt.timedelta(days=1))
+    post_shown(practice, FIRST, posted_on=dt.date(2026, 2, 1))
 
     assert practice.read("A1").last_payment_on == dt.date(2026, 2, 1)
 
