@@ -12,6 +12,7 @@ from core.counting import counted
 from core.models.ledger import GroupCode
 from core.models.remittances import Outcome, RuleAction
 from core.money import format_cents
+from core.reading import as_sentence
 from core.x12.code_labels import adjustment, labeled
 
 _REMITTANCE: Final = options.RecordNumber("remittance", where="to find it, run `settle remittances list`")
@@ -39,7 +40,16 @@ def _describe_details(one: dict[str, Any]) -> str:
         f"{format_cents(-given['cents'])}"
         for given in one["provider_adjustments"]
     )
-    return "\n".join([_describe(one), f"  Claims {format_cents(one['claims_cents'])}", *adjustments])
+    return "\n".join([_describe(one), *_explain(one), f"  Claims {format_cents(one['claims_cents'])}", *adjustments])
+
+
+def _explain(one: dict[str, Any]) -> list[str]:
+    """Return a line for each reason: the place in the file, what is wrong, and the cure."""
+    return [
+        "  " + " ".join([*(f"{place}:" for place in why["places"]), as_sentence(why["words"])])
+        + (f" {as_sentence(why['cure'])}" if why["cure"] else "")
+        for why in one["why"]
+    ]  # fmt: skip
 
 
 def _describe_answer(one: dict[str, Any]) -> str:
@@ -82,7 +92,7 @@ def claims(api: Api, outcome: str | None, remittance: int | None) -> Any:
 
 
 def _describe_shown(one: dict[str, Any]) -> str:
-    lines = [_describe_answer(one)]
+    lines = [_describe_answer({**one, "words": []}), *_explain(one)]
     for line in one["lines"]:
         ours = line["line"] or "not matched"
         amounts = f"{format_cents(line['charge_cents'])}, payment {format_cents(line['paid_cents'])}"

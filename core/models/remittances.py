@@ -63,7 +63,7 @@ class Remittance(Base):
     claims_cents: Mapped[Cents]  # the sum of CLP04
     provider_cents: Mapped[Cents]  # the sum of PLB; positive lowers the payment
     claims: Mapped[int]
-    held_because: Mapped[str | None]  # a code; None: its claims were decided one by one
+    held_because: Mapped[str | None]  # the worst code; None: its claims were decided one by one
     faults: Mapped[list[Any]] = mapped_column(JSONB)  # problem, segment, element, detail
     received_at: Mapped[Timestamp]
     user_id: Mapped[int | None] = mapped_column(BigInteger)
@@ -102,7 +102,7 @@ class RemittanceClaim(Base):
     first_on: Mapped[dt.date | None]  # dates of service
     last_on: Mapped[dt.date | None]
     has_next_payer: Mapped[bool]  # the payer forwarded the claim
-    problems: Mapped[list[str]]  # what the reader found wrong
+    faults: Mapped[list[Any]] = mapped_column(JSONB)  # as of a remittance
     claim_id: Mapped[int | None] = mapped_column(BigInteger)  # the practice's claim
     payer_role: Mapped[PaidBy | None] = mapped_column(enum_column(PaidBy, "payer_role_known"))
     outcome: Mapped[Outcome] = mapped_column(enum_column(Outcome, "remittance_outcome_known"))

@@ -11,7 +11,7 @@ from core.intake.remittances.answers import AnswerLine
 from core.intake.remittances.shown import AnswerDetails
 from webui.api.blueprint import api
 from webui.api.models import Answer
-from webui.api.remittances import REMITTANCES, AnswerPath, PayerAnswer
+from webui.api.remittances import REMITTANCES, AnswerPath, PayerAnswer, WhyAnswer
 from webui.api.request_parsing import requires
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
@@ -52,6 +52,7 @@ class PayerAnswerDetails(PayerAnswer):
     """An answer with its lines. A held one is decided again, so its claim, reasons and actions are those of now."""
 
     lines: list[AnswerLineAnswer]
+    why: Annotated[list[WhyAnswer], Field(description="The reasons, each with its place in the file and its cure")]
     accepts: Annotated[list[str], Field(description="Reasons that you accept by posting")]
     blocks: Annotated[list[str], Field(description="Reasons that nobody can accept")]
     posts: SumsAnswer
@@ -73,8 +74,8 @@ def _details(details: AnswerDetails) -> PayerAnswerDetails:
     sums = dict(zip(SumsAnswer.model_fields, details.sums, strict=True))
     return PayerAnswerDetails.model_validate({
         **vars(details.answer), "words": list(map(reasons.describe, details.answer.reasons)),
-        "lines": list(map(_line, details.lines)), "accepts": details.accepted, "blocks": details.blocking,
-        "posts": sums, "shown": details.token or None,
+        "lines": list(map(_line, details.lines)), "why": list(map(WhyAnswer.model_validate, details.why)),
+        "accepts": details.accepted, "blocks": details.blocking, "posts": sums, "shown": details.token or None,
     })  # fmt: skip
 
 

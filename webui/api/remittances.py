@@ -110,9 +110,19 @@ class ProviderAdjustmentAnswer(Answer):
     cents: Annotated[int, Field(description="Positive lowers the payment")]
 
 
-class RemittanceDetails(OneRemittance):
-    """A remittance with its provider adjustments."""
+class WhyAnswer(Answer):
+    """A reason why something is held, or a warning."""
 
+    code: str
+    words: str
+    places: Annotated[list[str], Field(description="Where in the file, such as `segment 17, CLP03`, with the amounts")]
+    cure: Annotated[str, Field(description="What to do; empty for a warning")]
+
+
+class RemittanceDetails(OneRemittance):
+    """A remittance with what is wrong with it as a whole, and its provider adjustments."""
+
+    why: list[WhyAnswer]
     provider_adjustments: list[ProviderAdjustmentAnswer]
 
 
@@ -168,13 +178,15 @@ def list_remittances(query: Page) -> Response:
 @api.get("/remittances/<remittance_id>", tags=[REMITTANCES], responses={200: RemittanceDetails})
 @requires(Action.SEE_CLAIMS)
 def show_remittance(path: RemittancePath) -> Response:
-    """Return a remittance with its provider adjustments."""
+    """Return a remittance with what is wrong with it as a whole, and its provider adjustments."""
     practice_id = current_actor().practice_id
     with app_context().sessions() as session:
         row = queries.find_remittance(session, practice_id, path.id)
         given = queries.list_provider_adjustments(session, practice_id, path.id)
         found = [ProviderAdjustmentAnswer.model_validate(one) for one in given]
-        answer = RemittanceDetails(**_facts(row), provider_adjustments=found)
+        answer = RemittanceDetails(
+            **_facts(row), why=list(map(WhyAnswer.model_validate, row.why)), provider_adjustments=found
+        )
     return jsonify(answer.json_ready())
 
 

@@ -37,7 +37,7 @@ def decide(answer: Answer, claim: OurClaim | None, unmatched: list[str], context
         return Decision(Outcome.NOTHING_TO_POST, [])
     # A placeholder is matched only by a person.
     problems = [code for code in answer.problems if claim is None or code != _PLACEHOLDER]
-    codes = ["remittance_held"] * (context.held_because is not None) + problems + unmatched
+    codes = [*context.held_because, *problems, *unmatched]
     if claim is None:
         return Decision.of(codes or ["no_claim"], context, [])
     if claim.is_in_job:

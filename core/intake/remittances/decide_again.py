@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from core.intake.remittances import posting_rules, stored
+from core.intake.remittances import posting_rules, reasons, stored
 from core.intake.remittances.answers import Answer
 from core.intake.remittances.batches import Run
 from core.intake.remittances.decide import decide
@@ -17,6 +17,7 @@ from core.intake.remittances.match_claims import Match, match_claims
 from core.intake.remittances.our_claim import OurClaim
 from core.intake.remittances.post import ToPost, post
 from core.intake.remittances.posting_dates import date_problem
+from core.intake.remittances.reasons import Finding
 from core.models.remittances import POSTED_OUTCOMES, Outcome, Remittance, RemittanceClaim
 
 _HOW: Final = ("matched_by_prefix", "matched_by_payer_number", "matched_by_hand")
@@ -49,9 +50,10 @@ def decide_again(
     claims = load_claims(session, practice.id, ids, _payer(run, row), reversed_ids=reversed_ids)
     claim = next(iter(claims.values()), None)
     remittance = _remittance(run, row)
+    found = [Finding(*one) for one in remittance.faults]
     context = Context(
-        posting_rules.load_rules(session, practice.id), held_because=remittance.held_because, accepts=accepts,
-        date_problem=date_problem(run, posted_on or remittance.paid_on),
+        posting_rules.load_rules(session, practice.id), reasons.of_whole(found), warnings=reasons.warnings(found),
+        date_problem=date_problem(run, posted_on or remittance.paid_on), accepts=accepts,
     )  # fmt: skip
     return answer, claim, decide(answer, claim, codes, context)
 

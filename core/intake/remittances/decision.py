@@ -1,7 +1,7 @@
 """What is decided for an answer: an outcome, its reasons, and the postings."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
@@ -56,9 +56,9 @@ class Context:
     """What is the same for all answers of a remittance."""
 
     rules: Rules
-    held_because: str | None = None  # why the whole remittance is held
+    held_because: Sequence[str] = ()  # why the whole remittance is held
     date_problem: str | None = None  # why nothing may be posted on its date
-    warnings: tuple[str, ...] = ()  # of the whole remittance
+    warnings: Sequence[str] = ()  # of the whole remittance
     accepts: bool = False  # a person posts it in spite of what may be accepted
 
 

@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from core import paging
 from core.errors import NotFound
+from core.intake.remittances import reasons
 from core.intake.remittances.answers import AnswerLine
+from core.intake.remittances.reasons import Finding, Why
 from core.intake.remittances.stored import line_of
 from core.models.claims import Claim
 from core.models.ledger import PaidBy
@@ -28,6 +30,12 @@ class RemittanceRow:
 
     remittance: Remittance
     outcomes: dict[Outcome, int]
+
+    @property
+    def why(self) -> list[Why]:
+        """Return what is wrong with the whole remittance, what holds it first."""
+        found = [Finding(*one) for one in self.remittance.faults]
+        return reasons.explain([*reasons.of_whole(found), *reasons.warnings(found)], found)
 
 
 @dataclass(frozen=True)

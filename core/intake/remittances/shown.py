@@ -15,8 +15,9 @@ from core.intake.remittances.decide_again import decide_again
 from core.intake.remittances.decision import Decision, Sums
 from core.intake.remittances.our_claim import OurClaim
 from core.intake.remittances.queries import AnswerRow
+from core.intake.remittances.reasons import Finding, Why
 from core.models.practices import Practice
-from core.models.remittances import Outcome, RemittanceClaim
+from core.models.remittances import Outcome, Remittance, RemittanceClaim
 
 _TOKEN_CHARACTERS: Final = 16  # so that a user can type it after `settle remittances post`
 
@@ -27,6 +28,7 @@ class AnswerDetails:
 
     answer: AnswerRow
     lines: list[AnswerLine]
+    why: list[Why]
     sums: Sums = field(default_factory=Sums)
     token: str = ""
 
@@ -50,16 +52,20 @@ class AnswerDetails:
 def show(session: Session, practice_id: int, remittance_id: int, ordinal: int, *, now: dt.datetime) -> AnswerDetails:
     """Return an answer. Nothing is changed or locked. Raise `NotFound`."""
     found = queries.find_answer(session, practice_id, remittance_id, ordinal)
-    if found.outcome is not Outcome.HELD:
-        return AnswerDetails(found, queries.list_lines(session, practice_id, remittance_id, ordinal))
-    run = Run(session, session.get_one(Practice, practice_id), None, now, is_check=True)
     row = session.get_one(RemittanceClaim, (practice_id, remittance_id, ordinal))
+    remittance = session.get_one(Remittance, (practice_id, remittance_id))
+    faults = [Finding(*one) for one in (*remittance.faults, *row.faults)]
+    if found.outcome is not Outcome.HELD:
+        lines = queries.list_lines(session, practice_id, remittance_id, ordinal)
+        return AnswerDetails(found, lines, reasons.explain(found.reasons, faults))
+    run = Run(session, session.get_one(Practice, practice_id), None, now, is_check=True)
     answer, claim, decision = decide_again(run, row, accepts=True)
     found = replace(
         found, claim=claim.external_id if claim else None, role=decision.role, reasons=decision.reasons
     )  # fmt: skip
     token = token_of(answer, claim, decision)
-    return AnswerDetails(found, stored.lines_of(answer), Sums.of(decision.planned), token)
+    why = reasons.explain(decision.reasons, faults)
+    return AnswerDetails(found, stored.lines_of(answer), why, Sums.of(decision.planned), token)
 
 
 def token_of(answer: Answer, claim: OurClaim | None, decision: Decision) -> str:

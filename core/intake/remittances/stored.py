@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
 from core.intake.loading.stages import copy_columns
+from core.intake.remittances import reasons
 from core.intake.remittances.answers import Answer, AnswerLine, GivenAdjustment
 from core.intake.remittances.decision import Decision
+from core.intake.remittances.reasons import Finding
 from core.intake.remittances.survey import Transaction
 from core.models.remittances import (
     POSTED_OUTCOMES,
@@ -24,7 +26,7 @@ from core.models.remittances import (
 Decided = tuple[Answer, int | None, Decision]  # with the practice's claim, if it was matched
 _CLAIM_COLUMNS: Final = (
     "practice_id", "remittance_id", "ordinal", "claim_number", "status", "payer_claim_id", "member_id", "charge_cents",
-    "paid_cents", "patient_cents", "first_on", "last_on", "has_next_payer", "problems", "claim_id", "payer_role",
+    "paid_cents", "patient_cents", "first_on", "last_on", "has_next_payer", "faults", "claim_id", "payer_role",
     "outcome", "reasons", "postings", "reverses_remittance_id", "reverses_ordinal", "posted_at",
 )  # fmt: skip
 _LINE_COLUMNS: Final = (
@@ -39,14 +41,13 @@ def store_remittance(
     practice_id: int,
     transaction: Transaction,
     *,
-    held_because: str | None,
+    found: Sequence[Finding],
     import_id: int | None,
     by: Actor | None,
     now: dt.datetime,
 ) -> int:
-    """Insert the remittance and return its id."""
+    """Insert the remittance with what was found wrong, and return its id."""
     payment = transaction.payment
-    faults = [[fault.problem.name.lower(), fault.segment, fault.element, fault.detail] for fault in transaction.faults]
     made = insert(Remittance).values(
         practice_id=practice_id, import_id=import_id, file_name=transaction.path.name, ordinal=transaction.ordinal,
         digest=transaction.digest, version=transaction.opened.version,
@@ -54,7 +55,7 @@ def store_remittance(
         payer_tax_id=payment.payer_tax_id, payee_id=payment.payee.id if payment.payee else "", trace=payment.trace,
         method=payment.method, paid_on=payment.paid_on, paid_cents=payment.paid_cents,
         claims_cents=transaction.claims_cents, provider_cents=transaction.provider_cents, claims=transaction.claims,
-        held_because=held_because, faults=faults, received_at=now, user_id=by.user_id if by else None,
+        held_because=reasons.worst_of_whole(found), faults=found, received_at=now, user_id=by.user_id if by else None,
     )  # fmt: skip
     return session.scalars(made.returning(Remittance.id)).one()
 
@@ -68,7 +69,7 @@ def store_answers(
         (
             *key, answer.ordinal, answer.claim_number, answer.status, answer.payer_claim_id, answer.member_id,
             answer.charge_cents, answer.paid_cents, answer.patient_cents, answer.first_on, answer.last_on,
-            answer.has_next_payer, _json(answer.problems), claim_id, decision.role and decision.role.value,
+            answer.has_next_payer, _json(answer.faults), claim_id, decision.role and decision.role.value,
             decision.outcome.value, _json(decision.reasons), len(decision.postings),
             *(decision.reverses or (None, None)),
             now if decision.outcome in POSTED_OUTCOMES else None,
@@ -131,7 +132,7 @@ def load_answer(session: Session, row: RemittanceClaim) -> Answer:
     whole = next((line for line in loaded if line.ordinal == 0), AnswerLine(0))
     return Answer(
         row.ordinal, row.claim_number, row.status, row.payer_claim_id, row.member_id, row.charge_cents, row.paid_cents,
-        row.patient_cents, row.first_on, row.last_on, row.has_next_payer, list(row.problems), whole,
+        row.patient_cents, row.first_on, row.last_on, row.has_next_payer, [Finding(*one) for one in row.faults], whole,
         [line for line in loaded if line.ordinal],
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
 from core.intake.remittances import reasons
+from core.intake.remittances.reasons import Finding
 from core.x12.envelope_records import Closed, Kind, Opened
 from core.x12.problems import Fault, Problem, Reach
 from core.x12.read import Event, read
@@ -39,6 +40,12 @@ class Transaction:
     digest: str = ""
     is_refused: bool = False
     faults: list[Fault] = field(default_factory=list)
+    compared: list[Finding] = field(default_factory=list)  # what is wrong with it beside the practice's data
+
+    @property
+    def found(self) -> list[Finding]:
+        """Return everything that is wrong."""
+        return [*map(Finding.of, self.faults), *self.compared]
 
     def codes(self, reach: Reach) -> list[str]:
         """Return the codes of its faults with this reach."""

@@ -99,7 +99,7 @@ def _create_claim() -> None:
         sa.Column("first_on", sa.Date(), nullable=True),
         sa.Column("last_on", sa.Date(), nullable=True),
         *_needed(sa.Boolean(), "has_next_payer"),
-        *_needed(_JSON, "problems"),
+        *_needed(_JSON, "faults"),
         sa.Column("claim_id", sa.BigInteger(), nullable=True),
         sa.Column("payer_role", _enum("payer_role_known", "primary", "secondary", "patient"), nullable=True),
         *_needed(

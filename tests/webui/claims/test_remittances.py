@@ -97,6 +97,23 @@ def test_an_answer_is_ignored_only_with_a_reason(practice: GivenPractice, biller
     assert (practice.read("C1").insurance_due, practice.violations()) == (15_00, [])
 
 
+def test_what_holds_an_answer_is_shown_with_its_place_and_its_cure(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("O1", Line(15_00))
+    take_transactions(practice, st(clp("O1", "15", "10", svc("15", "10", "CO*45*4.99")), paid="11"))
+
+    whole = (
+        "The whole remittance is held: the payment differs from the claims less the provider adjustments. Check it by "
+        "hand. In the file: segment 4, BPR02 (claims $10.00, provider adjustments $0.00, payment $11.00)."
+    )
+    assert whole in biller.says("/remittances/1")
+    answer = biller.says("/remittances/1/claims/1")
+    assert whole in answer
+    assert (
+        "The claim's charge less its adjustments differs from its payment. Check it by hand. "
+        "In the file: segment 14, CLP (charge $15.00, adjustments $4.99, payment $10.00)."
+    ) in answer
+
+
 def test_a_reason_keeps_its_capitals(practice: GivenPractice, biller: Browser) -> None:
     practice.claim("O1", Line(15_00))
     take_transactions(practice, st(clp("O1", "15", "10", svc("15", "10", "OA*99*5")), paid="10"))

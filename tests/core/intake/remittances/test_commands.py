@@ -70,7 +70,7 @@ def test_a_user_posts_only_what_was_shown(practice: GivenPractice, admin: Actor)
     given(practice)
     half = clp("A1", "100", "40", svc("100", "40", "CO*16*60"))
     take_transactions(practice, st(half, paid="40.01"))
-    assert answers(practice) == [("A1", "held", ["remittance_held"])]
+    assert answers(practice) == [("A1", "held", ["out_of_balance"])]
     alone = look(practice, FIRST).token
     for change in (
         lambda: practice.act(set_rule, GroupCode.CONTRACTUAL, "16", RuleAction.POST, by=admin),
@@ -85,7 +85,7 @@ def test_a_user_posts_only_what_was_shown(practice: GivenPractice, admin: Actor)
         post(alone)
     assert [cents for *_, cents in posted(practice, "A1")] == [-4_000, -6_000], "of the second remittance alone"
     seen = look(practice, FIRST)
-    assert (seen.accepted, seen.blocking) == (["remittance_held", "answered_before"], ["below_zero"])
+    assert (seen.accepted, seen.blocking) == (["out_of_balance", "answered_before"], ["below_zero"])
     assert practice.violations() == []
 
 
@@ -119,7 +119,7 @@ def test_a_person_cannot_post_what_does_not_balance_or_exceeds_the_limit(practic
     given(practice, "A2")
     wrong = clp("A1", "100", "70", svc("100", "70", "CO*45*20.01", "PR*2*10"), patient="10")
     take_transactions(practice, st(wrong, clp("A2", *PAID, patient="10"), paid="140.01"))
-    assert [reasons for *_, reasons in answers(practice)][1] == ["remittance_held"]
+    assert [reasons for *_, reasons in answers(practice)][1] == ["out_of_balance"]
 
     with pytest.raises(StillHeld, match="differs from its payment"):
         post_shown(practice, FIRST)
@@ -127,9 +127,40 @@ def test_a_person_cannot_post_what_does_not_balance_or_exceeds_the_limit(practic
     with pytest.raises(AdjustmentOverLimit):
         post_shown(practice, AnswerKey(1, 2))
     practice.limit(claim=2_000)
-    assert post_shown(practice, AnswerKey(1, 2)).reasons == ["remittance_held"]
+    assert post_shown(practice, AnswerKey(1, 2)).reasons == ["out_of_balance"]
     assert posted(practice, "A1") == []
     assert practice.violations() == []
+
+
+@pytest.mark.parametrize(
+    ("because", "head", "usage"),
+    [
+        ("the file is marked as a test", [], "T"),
+        ("the amounts are not in US dollars", ["CUR*PR*CAD"], "P"),
+    ],
+)
+def test_money_that_is_not_real_or_not_in_dollars_is_never_posted(
+    practice: GivenPractice, because: str, head: list[str], usage: str
+) -> None:
+    given(practice)
+    unbalanced = st([*head, *clp("A1", *PAID, patient="10")], paid="70.01")  # which a user may accept
+    take_transactions(practice, unbalanced, usage=usage)
+
+    seen = look(practice, FIRST)
+    assert (seen.accepted, len(seen.blocking)) == (["out_of_balance"], 1)
+    with pytest.raises(StillHeld, match=because):
+        post_shown(practice, FIRST)
+    assert posted(practice, "A1") == []
+
+
+def test_a_remittance_with_a_trace_number_that_came_before_names_the_other(practice: GivenPractice) -> None:
+    given(practice)
+    take_transactions(practice, st(clp("A1", *PAID, patient="10"), paid="70"))
+    take_transactions(practice, st(clp("A1", *PAID, patient="10"), paid="70.01"))
+
+    why = {one.code: (one.places, one.cure) for one in look(practice, AnswerKey(2, 1)).why}
+    assert why["same_trace"] == (["TRN02 (remittance 1, imported 11/23/2026)"], "compare the two")
+    assert why["out_of_balance"][0] == ["segment 4, BPR02 (claims $70.00, provider adjustments $0.00, payment $70.01)"]
 
 
 def test_a_person_chooses_another_date_for_a_closed_month(practice: GivenPractice) -> None:

@@ -214,9 +214,9 @@ def test_held_if_nothing_can_be_posted_on_its_date(code: str) -> None:
 
 
 def test_held_with_the_whole_remittance() -> None:
-    decision = decided(PAID, our(100), context=replace(CONTEXT, held_because="out_of_balance"))
+    decision = decided(PAID, our(100), context=replace(CONTEXT, held_because=["out_of_balance"]))
 
-    assert (decision.outcome, decision.reasons) == (Outcome.HELD, ["remittance_held"])
+    assert (decision.outcome, decision.reasons) == (Outcome.HELD, ["out_of_balance"])
 
 
 @pytest.mark.parametrize("status", ["23", "25"])
@@ -341,7 +341,7 @@ def test_the_practice_may_change_a_rule() -> None:
 
 
 def test_a_person_accepts_only_what_may_be_accepted() -> None:
-    accepts = Context({}, held_because="out_of_balance", accepts=True)
+    accepts = Context({}, held_because=["out_of_balance"], accepts=True)
     assert decided(PAID, our(100), context=accepts).outcome is Outcome.WARNED
     to_patient = decided(clp("A1", "100", "0", svc("100", "0", "PR*100*100"), patient="100"), our(100), context=accepts)
     assert moved(to_patient) == [(1, INS, PostingKind.TRANSFER, -10000), (1, PAT, PostingKind.TRANSFER, 10000)]
@@ -353,3 +353,4 @@ def test_each_reason_has_words() -> None:
     for code in REASONS:
         assert describe(code) != code
         assert not describe(code).endswith(".")
+        assert REASONS[code].is_warning or REASONS[code].cure
