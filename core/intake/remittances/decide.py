@@ -24,6 +24,7 @@ _UNKNOWN_PATIENT: Final = "4"
 _PLACEHOLDER: Final = reasons.code_of(Problem.PLACEHOLDER_ID)
 _PATIENT: Final = GroupCode.PATIENT_RESPONSIBILITY
 _GROUPS: Final = frozenset(GroupCode)
+_PAYERS_OWN: Final = (GroupCode.CONTRACTUAL, GroupCode.PAYER_INITIATED)
 
 
 def decide(answer: Answer, claim: OurClaim | None, unmatched: list[str], context: Context) -> Decision:
@@ -112,7 +113,7 @@ def _check_actions(answer: Answer, context: Context) -> list[str]:
 
 def _reduces_without_prior_payer(answer: Answer) -> bool:
     given = answer.adjustments
-    reduces = any(one.group == GroupCode.CONTRACTUAL for one in given)
+    reduces = any(one.group in _PAYERS_OWN or one.action == RuleAction.POST for one in given)
     return reduces and not any((one.group, one.reason) == PRIOR_PAYER for one in given)
 
 

@@ -166,6 +166,8 @@ LINE = svc("100", "80", "CO*45*20")
         ("claim_in_job", clp("A1", "100", "80", LINE), our(100, is_in_job=True)),
         ("secondary_without_oa23", clp("A1", "100", "10", svc("100", "10", "CO*45*90"), status="2"),
          our(100, payers=BOTH)),
+        ("secondary_without_oa23", clp("A1", "100", "8", svc("100", "8", "PI*45*92"), status="2"),
+         our(100, payers=BOTH)),
     ],
 )  # fmt: skip
 def test_held_for_a_person(code: str, segments: list[str], claim: OurClaim) -> None:
