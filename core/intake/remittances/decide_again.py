@@ -80,9 +80,10 @@ def retry_held(run: Run, remittance_id: int) -> int:
         is_new = False
         for row in _waiting(run.session, run.practice.id, remittance_id):
             answer, claim, decision = decide_again(run, row, accepts=False)
-            if decision.outcome in POSTED_OUTCOMES:
+            if decision.outcome in POSTED_OUTCOMES or decision.reasons != row.reasons:
                 posted_on = _remittance(run, row).paid_on or run.today
                 keep(replace(run, by=None), row, answer, claim, decision, posted_on=posted_on)
+            if decision.outcome in POSTED_OUTCOMES:
                 posted, is_new = posted + 1, True
     return posted
 
@@ -105,7 +106,7 @@ def _waiting(session: Session, practice_id: int, remittance_id: int) -> list[Rem
         or_(other.remittance_id == remittance_id, RemittanceClaim.remittance_id == remittance_id),
         or_(other.remittance_id != RemittanceClaim.remittance_id, other.ordinal != RemittanceClaim.ordinal),
     )  # fmt: skip
-    waits = RemittanceClaim.reasons.contained_by([*_WAITING, *_HOW])
+    waits = RemittanceClaim.reasons.contained_by([*_WAITING, *reasons.WARNINGS])
     is_held = (RemittanceClaim.practice_id == practice_id, RemittanceClaim.outcome == Outcome.HELD)
     rows = session.scalars(
         select(RemittanceClaim)

@@ -133,6 +133,9 @@ REASONS: Final[dict[str, Reason]] = {
 }
 
 
+WARNINGS: Final = [code for code, reason in REASONS.items() if reason.is_warning]
+
+
 def code_of(problem: Problem) -> str:
     """Return the code of a reader's problem."""
     return problem.name.lower()
