@@ -62,7 +62,10 @@ def _post(answer: Answer, claim: OurClaim, codes: list[str], context: Context) -
     stays = answer.status in _FORWARDED or answer.has_next_payer
     stays = stays or (role is PaidBy.PRIMARY and PaidBy.SECONDARY in claim.payers)
     money, spread_codes = _line_money(answer, claim, keeps_patient_share=stays)
-    codes += spread_codes + _below_zero(money, claim)
+    codes += spread_codes
+    if role is PaidBy.SECONDARY:
+        codes += _move_back(money, claim)
+    codes += _below_zero(money, claim)
     postings = [posting for one in money.values() for posting in _postings(one, role)]
     return Decision.of(codes, context, postings, role=role, denial=_denial(answer))
 
@@ -145,6 +148,21 @@ def _line_money(
     return money, spread_over_lines(answer, claim, money)
 
 
+def _move_back(money: dict[int, LineMoney], claim: OurClaim) -> list[str]:
+    """Move the patient's share back to the insurance where the answer needs it. Return the code of a warning.
+
+    The share moved to the patient if the claim had no secondary payer when the first one answered.
+    """
+    found = []
+    for line in claim.lines:
+        our = money[line.number]
+        back = min(our.insurance_cents - max(0, line.insurance_open), line.patient_due)
+        if back > 0:
+            our.transferred -= back
+            found = ["share_moved_back"]
+    return found
+
+
 def _below_zero(money: dict[int, LineMoney], claim: OurClaim) -> list[str]:
     """Return the code if a balance would go below zero, counting what was written off."""
     for line in claim.lines:
@@ -168,7 +186,8 @@ def _postings(money: LineMoney, role: PaidBy) -> list[NewPosting]:
         NewPosting(money.number, Responsibility.PATIENT, PostingKind.TRANSFER, money.transferred),
     ] * bool(money.transferred)
     raised = [one for one in adjusted if one.amount_cents > 0]
-    return [*raised, *paid, *adjusted[len(raised) :], *moved]
+    lowered = [*paid, *adjusted[len(raised) :]]
+    return [*raised, *moved, *lowered] if money.transferred < 0 else [*raised, *lowered, *moved]
 
 
 def _denial(answer: Answer) -> tuple[str, str] | None:

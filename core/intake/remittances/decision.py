@@ -95,7 +95,7 @@ class LineMoney:
     number: int
     paid: int = 0
     posted: list[tuple[str, str, int]] = field(default_factory=list)  # group, reason, cents
-    transferred: int = 0  # from the insurance to the patient
+    transferred: int = 0  # from the insurance to the patient; below zero: back
 
     @property
     def insurance_cents(self) -> int:

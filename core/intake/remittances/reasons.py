@@ -105,6 +105,7 @@ _ANSWER: Final = {
     "code_changed": _warn("the payer changed a procedure code"),
     "modifiers_differ": _warn("the modifiers of a line differ"),
     "spread": _warn("amounts of the whole claim were spread over its lines, largest open line first"),
+    "share_moved_back": _warn("the patient's share moved back to the insurance, because this payer answers for it"),
     "odd_remark": _warn("a remark code has an unknown form"),
     "matched_by_prefix": _warn("matched by the first 20 characters of the claim number"),
     "matched_by_hand": _warn("a person matched it to this claim"),

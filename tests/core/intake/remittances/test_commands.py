@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from sqlalchemy import func, select
 
 from core.access.permissions import Actor
 from core.errors import NotAllowed
@@ -10,8 +11,11 @@ from core.intake.remittances import commands, queries
 from core.intake.remittances.commands import AnswerKey, BadReason, NotHeld, StillHeld
 from core.intake.remittances.posting_rules import BadPostingRule, set_rule
 from core.intake.remittances.retry import count_matchable, retry_unmatched
+from core.ledger import voids
 from core.ledger.adjustment_limits import AdjustmentOverLimit
-from core.models.ledger import GroupCode
+from core.ledger.entries import Void
+from core.models.ledger import GroupCode, Posting
+from core.models.practices import PayerClass
 from core.models.remittances import Outcome, RuleAction
 from tests.factories import TODAY, GivenPractice, Line
 from tests.remittances import SERVICE_ON, answers, clp, look, post_shown, posted, st, svc, take_transactions
@@ -220,6 +224,28 @@ def test_a_claims_answers_are_listed_line_by_line(practice: GivenPractice) -> No
         assert newest == (dt.date(2026, 1, 5), "1", "ICN1")
         [provider] = queries.list_provider_adjustments(session, practice.id, 1)
         assert (provider.reason, provider.cents) == ("L6", -100)
+
+
+def test_an_answer_is_posted_after_a_user_did_what_its_reason_says(practice: GivenPractice) -> None:
+    given(practice)
+    second = clp("A1", "100", "8", svc("100", "8", "OA*23*90", "PR*2*2"), status="2", patient="2", icn="S1")
+    take_transactions(practice, st(clp("A1", *PAID, patient="10"), second, paid="78"))
+    [why] = look(practice, AnswerKey(1, 2)).why
+    assert why.cure == "import the claim again with this payer, then post this answer"
+    practice.sql(
+        "UPDATE claim SET secondary_payer_id = :payer WHERE external_id = 'A1'",
+        payer=practice.payer("2", PayerClass.COMMERCIAL),
+    )
+    practice.post("A1", 1_000)
+    assert look(practice, AnswerKey(1, 2)).blocking == ["below_zero"]
+    with practice.sessions() as session:
+        mistake = session.scalars(select(func.max(Posting.id))).one()
+    practice.act(voids.void, "A1", mistake, Void.of({"note": "Mistyped"}), idempotency_key="void")
+
+    assert post_shown(practice, AnswerKey(1, 2)).outcome is Outcome.WARNED
+    claim = practice.read("A1")
+    assert (claim.insurance_due, claim.patient_due, claim.secondary_paid) == (0, 200, 800)
+    assert practice.violations() == []
 
 
 def test_a_posting_rule_changes_later_postings_only(practice: GivenPractice, admin: Actor) -> None:

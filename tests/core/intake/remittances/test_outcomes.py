@@ -102,6 +102,8 @@ def test_a_payer_may_allow_more_than_the_charge() -> None:
 
     assert decision.outcome is Outcome.POSTED
     assert moved(decision) == [(1, INS, PostingKind.ADJUSTMENT, 10000), (1, INS, PostingKind.PAYMENT, -19500)]
+    bundled = decided(clp("A1", "290", "100", svc("290", "100", "OA*94*-206", "CO*45*396")), our(290))
+    assert (bundled.outcome, [cents for *_, cents in moved(bundled)]) == (Outcome.POSTED, [20600, -10000, -39600])
 
 
 @pytest.mark.parametrize(
@@ -198,6 +200,21 @@ def test_held_if_a_balance_would_go_below_zero() -> None:
     assert decided(PAID, claim).reasons == ["below_zero"], "the patient's share comes from the insurance balance too"
     claim.lines[0].insurance_written_off = 1000
     assert decided(PAID, claim).outcome is Outcome.POSTED, "a late payment reverses the write-off"
+
+
+def test_a_secondary_payer_may_pay_the_share_that_moved_to_the_patient_meanwhile() -> None:
+    claim = our(100, payers=BOTH)
+    claim.lines[0].insurance_due, claim.lines[0].patient_due = 0, 1000
+    segments = clp("A1", "100", "8", svc("100", "8", "OA*23*90", "PR*2*2"), status="2", patient="2")
+
+    decision = decided(segments, claim)
+
+    assert (decision.outcome, decision.reasons) == (Outcome.WARNED, ["share_moved_back"])
+    assert moved(decision) == [
+        (1, INS, PostingKind.TRANSFER, 800), (1, PAT, PostingKind.TRANSFER, -800), (1, INS, PostingKind.PAYMENT, -800)
+    ]  # fmt: skip
+    claim.lines[0].patient_due = 799
+    assert decided(segments, claim).reasons == ["share_moved_back", "below_zero"], "the patient has paid"
 
 
 def test_held_if_the_payer_answered_before() -> None:
