@@ -84,6 +84,8 @@ def _cross_check(answer: Answer, claim: OurClaim, role: PaidBy | None) -> list[s
         codes.append("service_date_differs")
     if any(one.role is role and one.postings for one in claim.earlier):
         codes.append("answered_before")
+    if claim.has_payment_like(role, [answer.paid_cents, *(line.paid_cents for line in answer.lines)]):
+        codes.append("paid_before")
     if answer.member_id and claim.members and _plain(answer.member_id) not in map(_plain, claim.members):
         codes.append("member_differs")
     codes += ["negative_line"] * any(line.paid_cents < 0 for line in answer.lines)

@@ -50,6 +50,7 @@ def load_claims(
             row.billing_status == SETTLED, row.has_write_offs, own, frozenset(members.get(row.id, ())),
         )  # fmt: skip
     _add_earlier(session, practice_id, found, payer)
+    _add_other_payments(session, practice_id, found)
     if reversed_ids:
         _add_amounts(session, practice_id, [found[one] for one in reversed_ids if one in found])
     return found
@@ -176,6 +177,18 @@ def _add_earlier(session: Session, practice_id: int, claims: dict[int, OurClaim]
             )
         )  # fmt: skip
         session.expunge(row)
+
+
+def _add_other_payments(session: Session, practice_id: int, claims: dict[int, OurClaim]) -> None:
+    """Add the payments by insurances that came from elsewhere, such as an export of the practice's own system."""
+    rows = session.execute(
+        select(Posting.claim_id, Posting.paid_by, -Posting.amount_cents).where(
+            Posting.practice_id == practice_id, _is_in(Posting.claim_id, claims),
+            Posting.kind == PostingKind.PAYMENT, Posting.source.is_distinct_from(SOURCE), ~write_offs.is_reversed(),
+        )
+    )  # fmt: skip
+    for claim_id, payer, cents in rows:
+        claims[claim_id].other_payments.append((payer, cents))
 
 
 def _add_amounts(session: Session, practice_id: int, claims: Sequence[OurClaim]) -> None:

@@ -1,6 +1,7 @@
 """A claim of the practice as an answer meets it: its lines with their balances, and the earlier answers."""
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -74,8 +75,14 @@ class OurClaim:
     lines: list[OurLine]
     members: frozenset[str] = frozenset()  # member ids that it was sent with; none: unknown
     earlier: list[EarlierAnswer] = field(default_factory=list)
+    other_payments: list[tuple[PaidBy | None, int]] = field(default_factory=list)  # payer and cents, not from remittances
 
     @property
     def charge_cents(self) -> int:
         """Return the sum of its charges."""
         return sum(line.charge_cents for line in self.lines)
+
+    def has_payment_like(self, role: PaidBy | None, amounts: Collection[int]) -> bool:
+        """Return whether a payment of one of these amounts came from elsewhere: in one posting or as the sum of all."""
+        paid = [cents for payer, cents in self.other_payments if payer is role]
+        return any(cents in amounts for cents in (*paid, sum(paid)) if cents)

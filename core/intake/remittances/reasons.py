@@ -102,6 +102,10 @@ _ANSWER: Final = {
     "answered_before": _accept(
         "this payer's answer was posted before and not reversed", "post it only if it is another payment"
     ),
+    "paid_before": _accept(
+        "a payment of this amount by this payer is in the ledger already",
+        "ignore this answer if it is the same payment. Post it if it is another one",
+    ),
     "code_changed": _warn("the payer changed a procedure code"),
     "modifiers_differ": _warn("the modifiers of a line differ"),
     "spread": _warn("amounts of the whole claim were spread over its lines, largest open line first"),

@@ -248,6 +248,25 @@ def test_an_answer_is_posted_after_a_user_did_what_its_reason_says(practice: Giv
     assert practice.violations() == []
 
 
+def test_a_payment_that_is_in_the_ledger_from_elsewhere_is_not_posted_again_unseen(practice: GivenPractice) -> None:
+    for place, number in enumerate(("A1", "A2", "A3"), 1):
+        practice.claim(number, Line(insurance=6_000), Line(insurance=4_000), service_date=SERVICE_ON)
+        lines = svc("60", "30", "CO*16*30"), svc("40", "20", "CO*16*20")
+        take = st(clp(number, "100", "50", *lines), paid="50", number=place)
+        entries = {"A1": [(1, 5_000)], "A2": [(1, 3_000), (2, 2_000)], "A3": [(1, 1_000)]}[number]
+        for line, cents in entries:
+            given_ = {"line": line, "responsibility": "insurance", "paid_by": "primary"}
+            practice.post(number, cents, key=f"{number} {line}", **given_)
+        take_transactions(practice, take)
+
+    assert answers(practice) == [
+        ("A1", "held", ["paid_before"]), ("A2", "held", ["paid_before"]), ("A3", "posted", [])
+    ]  # fmt: skip
+    assert look(practice, FIRST).why[0].words == "a payment of this amount by this payer is in the ledger already"
+    assert post_shown(practice, AnswerKey(2, 1)).reasons == ["paid_before"]
+    assert practice.violations() == []
+
+
 def test_a_posting_rule_changes_later_postings_only(practice: GivenPractice, admin: Actor) -> None:
     def era(number: str, place: int) -> None:
         claim = clp(number, "100", "80", svc("100", "80", "CO*97*20"))
