@@ -75,6 +75,7 @@ ACT_SENTENCES: Final = {
     "recent_payment_window.changed": "Changed the recent-payment window",
     "small_balance_limit.changed": "Changed the small-balance limit",
     "statement_rules.changed": "Changed the statement rules",
+    "remittance.held_again": "Put an ignored claim of {it} back on hold",
     "remittance.ignored": "Ignored a claim of {it}",
     "remittance.matched": "Matched a claim of {it}",
     "remittance.posted": "Posted a held claim of {it}",

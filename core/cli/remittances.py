@@ -144,6 +144,14 @@ def ignore(api: Api, remittance: int, ordinal: int, why: str) -> Any:
     return api.post(f"/remittances/{remittance}/claims/{ordinal}/ignore", {"why": why})
 
 
+@user_command(_describe_answer, group=remittances)
+@_remittance_argument
+@_claim_argument
+def hold(api: Api, remittance: int, ordinal: int) -> Any:
+    """Put an ignored answer back on the list of held ones."""
+    return api.post(f"/remittances/{remittance}/claims/{ordinal}/hold")
+
+
 @user_command(lambda done: f"Posted: {done['posted']:,}. Held for another reason: {done['held']:,}.", group=remittances)
 def retry(api: Api) -> Any:
     """Match held answers to claims that were imported later, and post those that no reason holds."""

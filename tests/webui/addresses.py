@@ -54,6 +54,7 @@ RIGHTS = {
         GET /claims/C00001/credits/1/patient   POST /claims/C00001/credits/1/patient
         POST /remittances/retry
         POST /remittances/1/claims/1/match   POST /remittances/1/claims/1/post   POST /remittances/1/claims/1/ignore
+        POST /remittances/1/claims/1/hold
     """,
     Action.HOLD: "POST /claims/C00001/hold",
     Action.IMPORT: """
@@ -125,7 +126,7 @@ API_RIGHTS = {
     Action.POST: """
         POST /claims/C00001/postings   POST /claims/C00001/postings/11/void   POST /claims/C00001/refunds
         POST /claims/C00001/credit-transfers   POST /remittances/1/claims/1/match   POST /remittances/retry
-        POST /remittances/1/claims/1/post   POST /remittances/1/claims/1/ignore
+        POST /remittances/1/claims/1/post   POST /remittances/1/claims/1/ignore   POST /remittances/1/claims/1/hold
     """,
     Action.HOLD: "PUT /claims/C00001/hold",
     Action.IMPORT: """

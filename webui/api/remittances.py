@@ -230,6 +230,13 @@ def ignore_answer(path: AnswerPath, body: ToIgnore) -> Response:
     return _act(commands.ignore, path.key, body.why)
 
 
+@api.post("/remittances/<remittance_id>/claims/<ordinal>/hold", tags=[REMITTANCES], responses=_ACTED)
+@requires(Action.POST)
+def hold_answer_again(path: AnswerPath) -> Response:
+    """Put an ignored answer back on the list of held ones. Repeating the request changes nothing."""
+    return _act(commands.hold_again, path.key)
+
+
 class Retried(Answer):
     """What became of held answers whose claims were imported later."""
 

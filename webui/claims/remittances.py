@@ -134,6 +134,18 @@ def ignore(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
     return acts.redirect_with("Answer ignored. Nothing was posted.", "remittances.show", remittance_id=remittance_id)
 
 
+@blueprint.post(f"{_ANSWER_RULE}/hold")
+@requires(Action.POST)
+def hold_again(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
+    """Put an ignored answer back on the list of held ones."""
+    key = AnswerKey(remittance_id, ordinal)
+    try:
+        acts.run(commands.hold_again, key)
+    except Refusal as refusal:
+        return _answer_page(key, refused=acts.sentence_on_page(refusal)), refusal.http_status
+    return acts.redirect_with("Answer held again.", "remittances.answer", **key._asdict())
+
+
 def describe(code: str) -> str:
     """Return a reason as a sentence."""
     return as_sentence(reasons.describe(code))

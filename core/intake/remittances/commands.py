@@ -39,6 +39,12 @@ class NotHeld(Refusal):
     code = "not_held"
 
 
+class NotIgnored(Refusal):
+    """This answer was not ignored."""
+
+    code = "not_ignored"
+
+
 class StillHeld(Refusal):
     """This answer still cannot be posted."""
 
@@ -124,6 +130,20 @@ def ignore(session: Session, key: AnswerKey, reason: str, *, by: Actor, now: dt.
     row = _lock_held(session, by, key)
     row.outcome, row.note, row.decided_by, row.decided_at = Outcome.IGNORED, reason.strip(), by.user_id, now
     _record(session, "remittance.ignored", row, by=by, now=now)
+    session.flush()
+    return row
+
+
+def hold_again(session: Session, key: AnswerKey, *, by: Actor, now: dt.datetime) -> RemittanceClaim:
+    """Put an ignored answer back on the list of held ones. Raise `NotAllowed`, `NotFound` and `NotIgnored`."""
+    by.require(Action.POST)
+    row = _find(session, by, key, locks_it=True)
+    if row.outcome is Outcome.HELD:
+        return row
+    if row.outcome is not Outcome.IGNORED:
+        raise NotIgnored(f"Claim {key.ordinal} of remittance {key.remittance_id} was not ignored.")
+    row.outcome, row.decided_by, row.decided_at = Outcome.HELD, by.user_id, now
+    _record(session, "remittance.held_again", row, by=by, now=now)
     session.flush()
     return row
 

@@ -75,7 +75,9 @@ class OurClaim:
     lines: list[OurLine]
     members: frozenset[str] = frozenset()  # member ids that it was sent with; none: unknown
     earlier: list[EarlierAnswer] = field(default_factory=list)
-    other_payments: list[tuple[PaidBy | None, int]] = field(default_factory=list)  # payer and cents, not from remittances
+    other_payments: list[tuple[PaidBy | None, int]] = field(
+        default_factory=list
+    )  # payer and cents, not from remittances
 
     @property
     def charge_cents(self) -> int:

@@ -112,6 +112,11 @@ def matched(practice: GivenPractice, typed: Typed) -> str:
     return look(practice, AnswerKey(1, 1)).token
 
 
+def ignored(practice: GivenPractice, typed: Typed) -> None:
+    answered(practice, typed)
+    typed("remittances", "ignore", "1", "1", "--why", "Wrong click", by=ADMIN)
+
+
 def paid_late(practice: GivenPractice, _typed: Typed) -> None:
     practice.settle()
     practice.pay("C00001", 2_00)
@@ -359,6 +364,8 @@ CASES = (
          shown="payment $15.00, warned: a person matched it to this claim\n"),
     case("remittances", "ignore", "1", "1", "--why", "Not ours", by=BILLER, given=answered,
          route="POST /remittances/<remittance_id>/claims/<ordinal>/ignore", shown="payment $15.00, ignored: "),
+    case("remittances", "hold", "1", "1", by=BILLER, route="POST /remittances/<remittance_id>/claims/<ordinal>/hold",
+         given=ignored, shown="payment $15.00, held: the claim number is a placeholder\n"),
     case("remittances", "retry", by=BILLER, route="POST /remittances/retry", given=answered,
          shown="Posted: 0. Held for another reason: 0.\n"),
     case("remittances", "rule", "CO", "97", "post", route="PUT /posting-rules/<group>/<reason>",

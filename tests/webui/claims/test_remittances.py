@@ -94,6 +94,9 @@ def test_an_answer_is_ignored_only_with_a_reason(practice: GivenPractice, biller
     biller.post(f"{page}/ignore", on=page, why="Not ours")
 
     assert "Not ours" in biller.says("/remittances/1?outcome=ignored")
+    assert _decisions(biller, page) == [f"{page}/hold"]
+    assert biller.post(f"{page}/hold", on=page).location == page
+    assert f"{page}/match" in _decisions(biller, page)
     assert (practice.read("C1").insurance_due, practice.violations()) == (15_00, [])
 
 

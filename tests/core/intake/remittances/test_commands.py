@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from core.access.permissions import Actor
 from core.errors import NotAllowed
 from core.intake.remittances import commands, queries
-from core.intake.remittances.commands import AnswerKey, BadReason, NotHeld, StillHeld
+from core.intake.remittances.commands import AnswerKey, BadReason, NotHeld, NotIgnored, StillHeld
 from core.intake.remittances.posting_rules import BadPostingRule, set_rule
 from core.intake.remittances.retry import count_matchable, retry_unmatched
 from core.ledger import voids
@@ -47,6 +47,8 @@ def test_a_person_matches_and_posts_a_held_answer_once(practice: GivenPractice, 
         practice.act(commands.match, FIRST, "A1")
     with pytest.raises(NotHeld):
         practice.act(commands.ignore, FIRST, "Too late")
+    with pytest.raises(NotIgnored):
+        practice.act(commands.hold_again, FIRST)
     acts = [entry.act for entry in practice.audited() if entry.subject == "remittance:1"]
     assert acts == ["remittance.matched", "remittance.posted"]
     assert practice.violations() == []
@@ -194,8 +196,16 @@ def test_an_ignored_answer_leaves_the_list_with_a_reason(practice: GivenPractice
             assert (page.rows[0].ordinal, page.before, page.after) == seen
     with pytest.raises(BadReason):
         practice.act(commands.ignore, FIRST, " ")
+    given(practice)
+    for _ in range(2):
+        practice.act(commands.ignore, FIRST, "Wrong click")
+    for _ in range(2):
+        assert practice.act(commands.hold_again, FIRST).outcome is Outcome.HELD
+    assert look(practice, FIRST).sums.payments == 7_000, "it lost nothing"
     for _ in range(2):
         practice.act(commands.ignore, FIRST, "Not our patient")
+    acts = [entry.act for entry in practice.audited(subject="remittance:1")]
+    assert acts == ["remittance.ignored", "remittance.held_again", "remittance.ignored"]
 
     with practice.sessions() as session:
         [row], more = queries.list_answers(session, practice.id, outcomes=[Outcome.IGNORED])
