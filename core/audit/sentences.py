@@ -79,6 +79,8 @@ ACT_SENTENCES: Final = {
     "remittance.ignored": "Ignored a claim of {it}",
     "remittance.matched": "Matched a claim of {it}",
     "remittance.posted": "Posted a held claim of {it}",
+    "remittance.posted_together": "Posted the held claims of {it} together",
+    "remittances.posted_when_due": "Posted held answers after their date or their job",
     "remittances.retried": "Matched held answers to claims imported later",
     "schedule.changed": "Changed {it}",
     "schedule.deleted": "Deleted {it}",

@@ -135,6 +135,19 @@ def post(api: Api, remittance: int, ordinal: int, shown: str, posted_on: str | N
     return api.post(f"/remittances/{remittance}/claims/{ordinal}/post", body)
 
 
+@user_command(
+    lambda done: f"Posted: {done['posted']:,}. Held for another reason: {done['held']:,}.",
+    name="post-all",
+    group=remittances,
+)
+@_remittance_argument
+@click.option("--accept", "accepts", multiple=True, help="A code that holds the whole remittance, such as same_trace.")
+@posting_date_option
+def post_all(api: Api, remittance: int, accepts: tuple[str, ...], posted_on: str | None) -> Any:
+    """Post the held answers of a remittance that nothing else holds, up to 200 at a time."""
+    return api.post(f"/remittances/{remittance}/post", {"accepts": list(accepts), "posted_on": posted_on})
+
+
 @user_command(_describe_answer, group=remittances)
 @_remittance_argument
 @_claim_argument

@@ -84,6 +84,10 @@ class RemittanceClaim(Base):
         Index("ix_remittance_claim_payer_number", "practice_id", "payer_claim_id"),
         Index("ix_remittance_claim_held", "practice_id", "remittance_id", postgresql_where=text("outcome = 'held'")),
         Index(
+            "ix_remittance_claim_timed", "practice_id",
+            postgresql_where=text("outcome = 'held' AND reasons ?| ARRAY['future_date', 'claim_in_job']"),
+        ),
+        Index(
             "an_answer_is_reversed_once", "practice_id", "reverses_remittance_id", "reverses_ordinal", unique=True,
             postgresql_where=text("reverses_remittance_id IS NOT NULL"),
         ),

@@ -54,7 +54,7 @@ RIGHTS = {
         GET /claims/C00001/credits/1/patient   POST /claims/C00001/credits/1/patient
         POST /remittances/retry
         POST /remittances/1/claims/1/match   POST /remittances/1/claims/1/post   POST /remittances/1/claims/1/ignore
-        POST /remittances/1/claims/1/hold
+        POST /remittances/1/claims/1/hold   POST /remittances/1/post
     """,
     Action.HOLD: "POST /claims/C00001/hold",
     Action.IMPORT: """
@@ -127,6 +127,7 @@ API_RIGHTS = {
         POST /claims/C00001/postings   POST /claims/C00001/postings/11/void   POST /claims/C00001/refunds
         POST /claims/C00001/credit-transfers   POST /remittances/1/claims/1/match   POST /remittances/retry
         POST /remittances/1/claims/1/post   POST /remittances/1/claims/1/ignore   POST /remittances/1/claims/1/hold
+        POST /remittances/1/post
     """,
     Action.HOLD: "PUT /claims/C00001/hold",
     Action.IMPORT: """
@@ -195,6 +196,7 @@ BODIES = {
     r"/webhooks(/1)?$": {"url": "https://pm.example/hook", "events": ["job.completed"]},
     r"/notices/read$": {"through": None},
     r"/claims/1/match$": {"claim": "C00001"},
+    r"/remittances/1/post$": {"accepts": []},
     r"/claims/1/post$": {"shown": "What was shown"},
     r"/claims/1/ignore$": {"why": "Why"},
     r"/posting-rules/CO/A2$": {"action": "post"},

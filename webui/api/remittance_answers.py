@@ -1,18 +1,20 @@
-"""One answer of a remittance as a user sees it before deciding it."""
+"""One answer of a remittance as a user sees it before deciding it, and many that are posted together."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from flask import Response, jsonify
 from pydantic import Field
 
+from core import reading
 from core.access.permissions import Action
-from core.intake.remittances import reasons, shown
+from core.db.engine import transaction
+from core.intake.remittances import held, reasons, shown
 from core.intake.remittances.answers import AnswerLine
 from core.intake.remittances.shown import AnswerDetails
-from webui.api.blueprint import api
+from webui.api.blueprint import api, problem_responses
 from webui.api.models import Answer
-from webui.api.remittances import REMITTANCES, AnswerPath, PayerAnswer, WhyAnswer
-from webui.api.request_parsing import requires
+from webui.api.remittances import REMITTANCES, AnswerPath, PayerAnswer, RemittancePath, WhyAnswer
+from webui.api.request_parsing import Body, requires
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
@@ -68,6 +70,35 @@ def show_answer(path: AnswerPath) -> Response:
     with app_context().sessions() as session:
         details = shown.show(session, current_actor().practice_id, *path.key, now=now())
     return jsonify(_details(details).json_ready())
+
+
+class ToPostTogether(Body):
+    """How to post the held answers of a remittance together."""
+
+    accepts: Annotated[list[str], Field(description="Codes that hold the whole remittance, such as `payee_unknown`")]
+    posted_on: Annotated[reading.Day | None, Field(description="Posting date; null means the date of the payment")] = (
+        None
+    )
+
+
+class PostedTogether(Answer):
+    """What became of held answers that were decided again together."""
+
+    posted: int
+    held: Annotated[int, Field(description="Still held, for another reason")]
+
+
+@api.post(
+    "/remittances/<remittance_id>/post", tags=[REMITTANCES],
+    responses={200: PostedTogether, **problem_responses(400, 404, 409, 413, 415)},
+)  # fmt: skip
+@requires(Action.POST)
+def post_together(path: RemittancePath, body: ToPostTogether) -> Response:
+    """Post up to 200 held answers that nothing else holds."""
+    given: dict[str, Any] = {"accepts": body.accepts, "posted_on": body.posted_on}
+    with transaction(app_context().sessions) as session:
+        done = held.post_all(session, path.id, **given, by=current_actor(), now=now())
+    return jsonify(PostedTogether(**done._asdict()).json_ready())
 
 
 def _details(details: AnswerDetails) -> PayerAnswerDetails:

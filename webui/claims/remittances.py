@@ -11,7 +11,7 @@ from core.access.permissions import Action
 from core.counting import counted
 from core.db.base import BIGINT_MAX
 from core.errors import NotFound, Refusal
-from core.intake.remittances import commands, queries, reasons, retry, shown
+from core.intake.remittances import commands, held, queries, reasons, retry, shown
 from core.intake.remittances.commands import AnswerKey, BadReason
 from core.models.remittances import Outcome
 from core.practices import practice_days
@@ -78,8 +78,27 @@ def show(remittance_id: int) -> str:
         return render_template(
             "remittances/show.html", row=row, one=row.remittance, answers=answers, outcome=outcome, present=present,
             pills=OUTCOME_PILLS, describe=describe,
+            is_held=bool(row.outcomes.get(Outcome.HELD)), today=practice_days.today(current_practice(), now=now()),
+            may_accept=[why for why in row.why if why.code in reasons.ACCEPTED_OF_WHOLE],
             adjustments=queries.list_provider_adjustments(db, practice_id, remittance_id),
         )  # fmt: skip
+
+
+@blueprint.post(f"{_RULE}/post")
+@requires(Action.POST)
+def post_together(remittance_id: int) -> Response:
+    """Post the held answers that nothing else holds."""
+    page = "remittances.show"
+    posted_on, fault = parse_optional_date(request.form.get("posted_on", ""))
+    if fault:
+        return acts.redirect_with(fault, page, tone="bad", remittance_id=remittance_id)
+    try:
+        accepts = request.form.getlist("accepts")
+        done = acts.run(held.post_all, remittance_id, accepts=accepts, posted_on=posted_on)
+    except Refusal as refusal:
+        return acts.redirect_with(acts.sentence_on_page(refusal), page, tone="bad", remittance_id=remittance_id)
+    sentence = f"Posted: {counted(done.posted, 'answer')}. Held for another reason: {done.held:,}."
+    return acts.redirect_with(sentence, page, remittance_id=remittance_id)
 
 
 @blueprint.get(_ANSWER_RULE)

@@ -14,11 +14,11 @@ from core.errors import BadInput, NotFound, Refusal
 from core.intake.remittances import reasons
 from core.intake.remittances.batches import Run
 from core.intake.remittances.decide_again import decide_again, find_match, keep, retry_held
-from core.intake.remittances.decision import Decision
+from core.intake.remittances.decision import Decision, Sums
+from core.intake.remittances.our_claim import OurClaim
 from core.intake.remittances.shown import token_of
 from core.ledger import adjustment_limits
 from core.models.claims import Claim
-from core.models.ledger import PostingKind
 from core.models.practices import Practice
 from core.models.remittances import POSTED_OUTCOMES, Outcome, Remittance, RemittanceClaim
 from core.reading import is_valid_note
@@ -109,8 +109,7 @@ def post(
     if claim is None or decision.outcome not in POSTED_OUTCOMES:
         held = reasons.holding(decision.reasons, accepts=True)
         raise StillHeld(f"The answer cannot be posted: {'; '.join(map(reasons.describe, held))}.", reasons=held)
-    locked = session.get_one(Claim, (by.practice_id, claim.id))
-    _check_limit(session, run.practice, locked, decision, by=by, now=now)
+    check_limit(run, claim, decision)
     remittance = session.get_one(Remittance, (by.practice_id, row.remittance_id))
     row.note = note or row.note
     keep(run, row, answer, claim, decision, posted_on=posted_on or remittance.paid_on or run.today)
@@ -171,13 +170,13 @@ def _lock_held(session: Session, by: Actor, key: AnswerKey) -> RemittanceClaim:
     return row
 
 
-def _check_limit(
-    session: Session, practice: Practice, claim: Claim, decision: Decision, *, by: Actor, now: dt.datetime
-) -> None:
-    """Apply the user's limit to the adjustments, as for manual ones."""
-    cents = -sum(one.amount_cents for one in decision.postings if one.kind is PostingKind.ADJUSTMENT)
+def check_limit(run: Run, claim: OurClaim, decision: Decision) -> None:
+    """Apply the user's limit to the adjustments, as for manual ones. Raise `AdjustmentOverLimit`."""
+    assert run.by is not None
+    cents = Sums.of(decision.postings).adjustments
     if cents > 0:
-        adjustment_limits.check(session, practice, claim, cents, by=by, now=now)
+        locked = run.session.get_one(Claim, (run.practice.id, claim.id))
+        adjustment_limits.check(run.session, run.practice, locked, cents, by=run.by, now=run.now)
 
 
 def _record(session: Session, act: str, row: RemittanceClaim, *, by: Actor, now: dt.datetime, **facts: object) -> None:

@@ -1,6 +1,7 @@
 """Decide a held answer again: after a person's match, or after another answer on its claim was posted."""
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
@@ -36,11 +37,16 @@ def find_match(run: Run, row: RemittanceClaim) -> Match:
 
 
 def decide_again(
-    run: Run, row: RemittanceClaim, *, accepts: bool, posted_on: dt.date | None = None
+    run: Run,
+    row: RemittanceClaim,
+    *,
+    accepts: bool,
+    waives: Collection[str] = (),
+    posted_on: dt.date | None = None,
 ) -> tuple[Answer, OurClaim | None, Decision]:
     """Return the stored answer, its claim and what is decided now. A person may choose the posting date.
 
-    Change nothing: `keep` does.
+    A person may waive codes that hold the whole remittance. They are kept as warnings. Change nothing: `keep` does.
     """
     session, practice = run.session, run.practice
     claim_id, codes = find_match(run, row)
@@ -51,11 +57,18 @@ def decide_again(
     claim = next(iter(claims.values()), None)
     remittance = _remittance(run, row)
     found = [Finding(*one) for one in remittance.faults]
+    whole = reasons.of_whole(found)
+    waived = [code for code in whole if code in waives]
     context = Context(
-        posting_rules.load_rules(session, practice.id), reasons.of_whole(found), warnings=reasons.warnings(found),
+        posting_rules.load_rules(session, practice.id), [code for code in whole if code not in waives],
+        warnings=reasons.warnings(found),
         date_problem=date_problem(run, posted_on or remittance.paid_on), accepts=accepts,
     )  # fmt: skip
-    return answer, claim, decide(answer, claim, codes, context)
+    decision = decide(answer, claim, codes, context)
+    if waived and decision.outcome is not Outcome.NOTHING_TO_POST:
+        decision.reasons = [*waived, *decision.reasons]
+        decision.outcome = Outcome.HELD if decision.outcome is Outcome.HELD else Outcome.WARNED
+    return answer, claim, decision
 
 
 def keep(

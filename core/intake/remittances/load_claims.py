@@ -139,6 +139,14 @@ def _members(session: Session, practice_id: int, claim_ids: Collection[int]) -> 
     return found
 
 
+def is_in_running_job(practice_id: int, claim_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a running job has selected the claim to settle and not yet processed it."""
+    return exists().where(
+        SettleJob.practice_id == practice_id, SettleJob.status.in_(_RUNNING), JobItem.practice_id == practice_id,
+        JobItem.job_id == SettleJob.id, JobItem.claim_id == claim_id, is_reserved(),
+    )  # fmt: skip
+
+
 def _in_running_jobs(session: Session, practice_id: int, claim_ids: Collection[int]) -> set[int]:
     """Return the claims that a running job has selected to settle and not yet processed."""
     of_practice = (SettleJob.practice_id == practice_id, SettleJob.status.in_(_RUNNING))

@@ -138,6 +138,7 @@ REASONS: Final[dict[str, Reason]] = {
 }
 
 
+ACCEPTED_OF_WHOLE: Final = [code for code, reason in REASONS.items() if reason.is_of_whole and reason.may_accept]
 WARNINGS: Final = [code for code, reason in REASONS.items() if reason.is_warning]
 
 

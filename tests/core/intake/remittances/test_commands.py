@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from core.access.permissions import Actor
 from core.errors import NotAllowed
-from core.intake.remittances import commands, queries
+from core.intake.remittances import commands, held, queries
 from core.intake.remittances.commands import AnswerKey, BadReason, NotHeld, NotIgnored, StillHeld
 from core.intake.remittances.posting_rules import BadPostingRule, set_rule
 from core.intake.remittances.retry import count_matchable, retry_unmatched
@@ -17,7 +17,7 @@ from core.ledger.entries import Void
 from core.models.ledger import GroupCode, Posting
 from core.models.practices import PayerClass
 from core.models.remittances import Outcome, RuleAction
-from tests.factories import TODAY, GivenPractice, Line
+from tests.factories import NOW, TODAY, GivenPractice, Line
 from tests.remittances import SERVICE_ON, answers, clp, look, post_shown, posted, st, svc, take_transactions
 
 FIRST = AnswerKey(1, 1)
@@ -185,6 +185,52 @@ def test_a_person_chooses_another_date_for_a_closed_month(practice: GivenPractic
     post_shown(practice, FIRST, posted_on=dt.date(2026, 2, 1))
 
     assert practice.read("A1").last_payment_on == dt.date(2026, 2, 1)
+
+
+def test_an_answer_that_waits_for_its_day_or_for_a_job_is_posted_by_itself(practice: GivenPractice) -> None:
+    given(practice)
+    given(practice, "A2")
+    practice.confirm(practice.preview({"claim_ids": ["A2"]}))
+    tomorrow = {"*20260105~": "*20261124~", "20260105": "20261124"}
+    later = st(clp("A1", *PAID, patient="7"), paid="70", head=tomorrow)
+    take_transactions(practice, later, st(clp("A2", *PAID, patient="10"), paid="70", number=2))
+    assert [found for _, _, found in answers(practice)] == [["patient_share", "future_date"], ["claim_in_job"]]
+
+    assert held.post_due(practice.sessions, now=NOW) == 0
+    assert practice.audited("remittances.posted_when_due") == []
+    assert held.post_due(practice.sessions, now=NOW + dt.timedelta(days=1)) == 1
+    assert practice.read("A1").last_payment_on == dt.date(2026, 11, 24)
+    practice.run()
+    assert held.post_due(practice.sessions, now=NOW) == 1
+    assert sum(cents for *_, cents in posted(practice, "A2")) == -9_000
+    assert [entry.facts for entry in practice.audited("remittances.posted_when_due")] == [{"posted": 1, "held": 0}] * 2
+    assert practice.violations() == []
+
+
+def test_a_remittance_is_posted_together_with_what_the_user_accepts(practice: GivenPractice, approver: Actor) -> None:
+    for number in ("A1", "A2", "A3"):
+        given(practice, number)
+    practice.post("A3", 7_000, responsibility="insurance", paid_by="primary")
+    three = [clp(number, *PAID, patient="10", icn=number) for number in ("A1", "A2", "A3")]
+    take_transactions(practice, st(*three, paid="210.01", head={"20260105": "20261124"}))
+
+    def together(**given_: object) -> tuple[int, int]:
+        done: tuple[int, int] = practice.act(held.post_all, 1, **given_)
+        return done
+
+    with pytest.raises(NotAllowed):
+        practice.act(held.post_all, 1, by=approver)
+    assert together(posted_on=TODAY) == (0, 0), "the deposit does not tie"
+    assert together(accepts=["out_of_balance", "paid_before"]) == (0, 2), "it is a payment of tomorrow"
+    practice.limit(claim=1_999)
+    assert together(accepts=["out_of_balance"], posted_on=TODAY) == (0, 2)
+    practice.limit(claim=2_000)
+    assert together(accepts=["out_of_balance", "paid_before"], posted_on=TODAY) == (2, 0)
+    assert answers(practice) == [
+        ("A1", "warned", ["out_of_balance"]), ("A2", "warned", ["out_of_balance"]),
+        ("A3", "held", ["out_of_balance", "paid_before"]),
+    ]  # fmt: skip
+    assert practice.violations() == []
 
 
 def test_an_ignored_answer_leaves_the_list_with_a_reason(practice: GivenPractice) -> None:
