@@ -136,7 +136,7 @@ def post(api: Api, remittance: int, ordinal: int, shown: str, posted_on: str | N
 
 
 @user_command(
-    lambda done: f"Posted: {done['posted']:,}. Held for another reason: {done['held']:,}.",
+    lambda done: f"Posted: {done['posted']:,}. Still held: {done['held']:,}.",
     name="post-all",
     group=remittances,
 )

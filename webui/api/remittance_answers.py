@@ -56,7 +56,7 @@ class PayerAnswerDetails(PayerAnswer):
     lines: list[AnswerLineAnswer]
     why: Annotated[list[WhyAnswer], Field(description="The reasons, each with its place in the file and its cure")]
     accepts: Annotated[list[str], Field(description="Reasons that you accept by posting")]
-    blocks: Annotated[list[str], Field(description="Reasons that nobody can accept")]
+    blocks: Annotated[list[str], Field(description="Reasons that no user can accept")]
     posts: SumsAnswer
     shown: Annotated[str | None, Field(description="To post the answer as shown, send this; null if it is not held")]
 
@@ -85,7 +85,7 @@ class PostedTogether(Answer):
     """What became of held answers that were decided again together."""
 
     posted: int
-    held: Annotated[int, Field(description="Still held, for another reason")]
+    held: Annotated[int, Field(description="Still held")]
 
 
 @api.post(

@@ -79,7 +79,9 @@ def show(remittance_id: int) -> str:
             "remittances/show.html", row=row, one=row.remittance, answers=answers, outcome=outcome, present=present,
             pills=OUTCOME_PILLS, describe=describe,
             is_held=bool(row.outcomes.get(Outcome.HELD)), today=practice_days.today(current_practice(), now=now()),
-            may_accept=[why for why in row.why if why.code in reasons.ACCEPTED_OF_WHOLE],
+            may_accept={
+                why.code: reasons.REASONS[why.code].words for why in row.why if why.code in reasons.ACCEPTED_OF_WHOLE
+            },
             adjustments=queries.list_provider_adjustments(db, practice_id, remittance_id),
         )  # fmt: skip
 
@@ -97,7 +99,7 @@ def post_together(remittance_id: int) -> Response:
         done = acts.run(held.post_all, remittance_id, accepts=accepts, posted_on=posted_on)
     except Refusal as refusal:
         return acts.redirect_with(acts.sentence_on_page(refusal), page, tone="bad", remittance_id=remittance_id)
-    sentence = f"Posted: {counted(done.posted, 'answer')}. Held for another reason: {done.held:,}."
+    sentence = f"Posted: {counted(done.posted, 'answer')}. Still held: {done.held:,}."
     return acts.redirect_with(sentence, page, remittance_id=remittance_id)
 
 

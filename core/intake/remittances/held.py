@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, select, text
+from sqlalchemy import ColumnElement, and_, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -40,7 +40,7 @@ _OF_REMITTANCE: Final = and_(
 
 
 class Posted(NamedTuple):
-    """How many answers were posted, and how many of those that were decided again are still held."""
+    """How many answers were posted, and how many are still held."""
 
     posted: int
     held: int
@@ -109,7 +109,10 @@ def post_all(
         about = Subject.of("remittance", remittance_id, practice_id=by.practice_id)
         facts = {**done._asdict(), "accepted": accepted}
         audit.record(session, "remittance.posted_together", about, by=by, now=now, **facts)
-    return done
+    session.flush()
+    of_remittance = (RemittanceClaim.practice_id == by.practice_id, RemittanceClaim.remittance_id == remittance_id)
+    left = select(func.count()).where(*of_remittance, RemittanceClaim.outcome == Outcome.HELD)
+    return Posted(done.posted, session.scalar(left) or 0)
 
 
 def _lock(run: Run, *conditions: ColumnElement[bool]) -> Sequence[RemittanceClaim]:

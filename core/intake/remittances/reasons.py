@@ -153,7 +153,7 @@ def holding(codes: Iterable[str], *, accepts: bool = False) -> list[str]:
 
 
 def of_whole(found: Iterable[Finding]) -> list[str]:
-    """Return the codes that hold a whole remittance, those first that nobody may accept."""
+    """Return the codes that hold a whole remittance, those first that no user may accept."""
     codes = dict.fromkeys(one.code for one in found if REASONS[one.code].is_of_whole)
     return sorted(codes, key=lambda code: REASONS[code].may_accept)
 

@@ -39,8 +39,13 @@ class AnswerDetails:
 
     @property
     def blocking(self) -> list[str]:
-        """Return the codes that nobody may accept."""
+        """Return the codes that no user may accept."""
         return reasons.holding(self.answer.reasons, accepts=True) if self.is_held else []
+
+    @property
+    def may_post(self) -> bool:
+        """Return whether a user may post it, perhaps with another posting date."""
+        return self.is_held and all(code in reasons.OF_DATE for code in self.blocking)
 
     @property
     def accepted(self) -> list[str]:

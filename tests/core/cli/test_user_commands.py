@@ -365,7 +365,7 @@ CASES = (
     case("remittances", "ignore", "1", "1", "--why", "Not ours", by=BILLER, given=answered,
          route="POST /remittances/<remittance_id>/claims/<ordinal>/ignore", shown="payment $15.00, ignored: "),
     case("remittances", "post-all", "1", "--accept", "same_trace", by=BILLER, given=answered,
-         route="POST /remittances/<remittance_id>/post", shown="Posted: 0. Held for another reason: 0.\n"),
+         route="POST /remittances/<remittance_id>/post", shown="Posted: 0. Still held: 1.\n"),
     case("remittances", "hold", "1", "1", by=BILLER, route="POST /remittances/<remittance_id>/claims/<ordinal>/hold",
          given=ignored, shown="payment $15.00, held: the claim number is a placeholder\n"),
     case("remittances", "retry", by=BILLER, route="POST /remittances/retry", given=answered,

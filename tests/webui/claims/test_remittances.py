@@ -100,6 +100,21 @@ def test_an_answer_is_ignored_only_with_a_reason(practice: GivenPractice, biller
     assert (practice.read("C1").insurance_due, practice.violations()) == (15_00, [])
 
 
+def test_the_answers_of_a_remittance_are_posted_together(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("O1", Line(15_00))
+    take_transactions(practice, st(clp("O1", "15", "15", svc("15", "15")), paid="16"))
+    page = "/remittances/1"
+
+    assert "I accept this: the payment differs from the claims" in biller.says(page)
+    biller.post(f"{page}/post", on=page, posted_on="13/45/2026")
+    assert "Enter a date, or leave it blank." in biller.says(page)
+    biller.post(f"{page}/post", on=page)
+    assert "Posted: 0 answers. Still held: 1." in biller.says(page)
+    biller.post(f"{page}/post", on=page, accepts="out_of_balance")
+    assert "Posted: 1 answer. Still held: 0." in biller.says(page)
+    assert (practice.read("O1").insurance_due, practice.violations()) == (0, [])
+
+
 def test_what_holds_an_answer_is_shown_with_its_place_and_its_cure(practice: GivenPractice, biller: Browser) -> None:
     practice.claim("O1", Line(15_00))
     take_transactions(practice, st(clp("O1", "15", "10", svc("15", "10", "CO*45*4.99")), paid="11"))
@@ -111,6 +126,8 @@ def test_what_holds_an_answer_is_shown_with_its_place_and_its_cure(practice: Giv
     assert whole in biller.says("/remittances/1")
     answer = biller.says("/remittances/1/claims/1")
     assert whole in answer
+    assert "This answer cannot be posted now: The line's charge less its adjustments differs" in answer
+    assert "/remittances/1/claims/1/post" not in biller.forms("/remittances/1/claims/1")
     assert (
         "The claim's charge less its adjustments differs from its payment. Check it by hand. "
         "In the file: segment 14, CLP (charge $15.00, adjustments $4.99, payment $10.00)."
