@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, select, text
+from sqlalchemy import ColumnElement, TextClause, and_, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -73,7 +73,7 @@ def _post_due(run: Run) -> int:
     has = RemittanceClaim.reasons.contains
     rows = _lock(
         run, RemittanceClaim.reasons.contained_by([_FUTURE, _IN_JOB, *reasons.WARNINGS]),
-        has([_FUTURE]) | has([_IN_JOB]), ~has([_FUTURE]) | (Remittance.paid_on <= last_day),
+        _IS_TIMED, ~has([_FUTURE]) | (Remittance.paid_on <= last_day),
         ~has([_IN_JOB]) | ~is_in_running_job(practice_id, RemittanceClaim.claim_id),
     )  # fmt: skip
     done = _decide(run, rows)
@@ -115,7 +115,7 @@ def post_all(
     return Posted(done.posted, session.scalar(left) or 0)
 
 
-def _lock(run: Run, *conditions: ColumnElement[bool]) -> Sequence[RemittanceClaim]:
+def _lock(run: Run, *conditions: ColumnElement[bool] | TextClause) -> Sequence[RemittanceClaim]:
     """Lock the claims, then the held answers, like an import."""
     session, practice_id = run.session, run.practice.id
     found = (

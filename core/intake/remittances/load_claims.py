@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, and_, any_, cast, exists, func, or_, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, aliased
 
 from core.db.sums import sum_cents
@@ -50,7 +51,6 @@ def load_claims(
             row.billing_status == SETTLED, row.has_write_offs, own, frozenset(members.get(row.id, ())),
         )  # fmt: skip
     _add_earlier(session, practice_id, found, payer)
-    _add_other_payments(session, practice_id, found)
     if reversed_ids:
         _add_amounts(session, practice_id, [found[one] for one in reversed_ids if one in found])
     return found
@@ -86,19 +86,25 @@ def _lines(session: Session, practice_id: int, claim_ids: Collection[int]) -> di
     insurance, patient = (Posting.responsibility == side for side in Responsibility)
     is_write_off = or_(Posting.kind == PostingKind.WRITE_OFF, original.kind == PostingKind.WRITE_OFF)
     cents = Posting.amount_cents
+    # Payments from elsewhere, such as an export of the practice's own system, and their reversals.
+    is_other = or_(*(
+        and_(one.kind == PostingKind.PAYMENT, one.source.is_distinct_from(SOURCE)) for one in (Posting, original)
+    ))  # fmt: skip
+    payment = func.jsonb_build_array(func.coalesce(original.paid_by, Posting.paid_by), -cents)
     sums = (
         select(
             Posting.claim_id, Posting.line, sum_cents(cents, Posting.kind == PostingKind.CHARGE).label("charge"),
             sum_cents(cents, insurance).label("insurance"), sum_cents(cents, patient).label("patient"),
             sum_cents(-cents, and_(insurance, is_write_off)).label("insurance_off"),
             sum_cents(-cents, and_(patient, is_write_off)).label("patient_off"),
+            func.jsonb_agg(payment, type_=JSONB).filter(is_other).label("others"),
         )
         .outerjoin(original, reversed_here)
         .where(Posting.practice_id == practice_id, _is_in(Posting.claim_id, claim_ids))
         .group_by(Posting.claim_id, Posting.line)
         .subquery("sums")
     )  # fmt: skip
-    amounts = [func.coalesce(sums.c[name], 0) for name in list(sums.c.keys())[2:]]
+    amounts = [func.coalesce(sums.c[name], 0) for name in list(sums.c.keys())[2:-1]]
     of_line = and_(sums.c.claim_id == LineItem.claim_id, sums.c.line == LineItem.number)
     of_sent = and_(
         SentLine.practice_id == LineItem.practice_id, SentLine.claim_id == LineItem.claim_id,
@@ -112,6 +118,7 @@ def _lines(session: Session, practice_id: int, claim_ids: Collection[int]) -> di
             *amounts,
             func.coalesce(SentLine.control_number, ""),
             SentLine.modifiers,
+            sums.c.others,
         )
         .outerjoin(sums, of_line)
         .outerjoin(SentLine, of_sent)
@@ -119,8 +126,9 @@ def _lines(session: Session, practice_id: int, claim_ids: Collection[int]) -> di
         .order_by(LineItem.claim_id, LineItem.number)
     )
     found: defaultdict[int, list[OurLine]] = defaultdict(list)
-    for claim_id, *columns, modifiers in rows:
+    for claim_id, *columns, modifiers, others in rows:
         line = OurLine(*columns)
+        line.other_payments = [(PaidBy(payer), cents) for payer, cents in others or ()]
         line.modifiers = None if modifiers is None else tuple(modifiers.split())
         found[claim_id].append(line)
     return found
@@ -185,18 +193,6 @@ def _add_earlier(session: Session, practice_id: int, claims: dict[int, OurClaim]
             )
         )  # fmt: skip
         session.expunge(row)
-
-
-def _add_other_payments(session: Session, practice_id: int, claims: dict[int, OurClaim]) -> None:
-    """Add the payments by insurances that came from elsewhere, such as an export of the practice's own system."""
-    rows = session.execute(
-        select(Posting.claim_id, Posting.paid_by, -Posting.amount_cents).where(
-            Posting.practice_id == practice_id, _is_in(Posting.claim_id, claims),
-            Posting.kind == PostingKind.PAYMENT, Posting.source.is_distinct_from(SOURCE), ~write_offs.is_reversed(),
-        )
-    )  # fmt: skip
-    for claim_id, payer, cents in rows:
-        claims[claim_id].other_payments.append((payer, cents))
 
 
 def _add_amounts(session: Session, practice_id: int, claims: Sequence[OurClaim]) -> None:

@@ -28,6 +28,13 @@ def given(practice: GivenPractice, number: str = "A1") -> None:
     practice.claim(number, Line(insurance=10_000), service_date=SERVICE_ON)
 
 
+def _void_last(practice: GivenPractice, number: str) -> None:
+    """Void the posting that was entered last."""
+    with practice.sessions() as session:
+        mistake = session.scalars(select(func.max(Posting.id))).one()
+    practice.act(voids.void, number, mistake, Void.of({"note": "Mistyped"}), idempotency_key="void")
+
+
 def test_a_person_matches_and_posts_a_held_answer_once(practice: GivenPractice, approver: Actor) -> None:
     given(practice)
     take_transactions(practice, st(clp("0", *PAID, patient="10", day="20260102"), paid="70"))
@@ -294,9 +301,7 @@ def test_an_answer_is_posted_after_a_user_did_what_its_reason_says(practice: Giv
     )
     practice.post("A1", 1_000)
     assert look(practice, AnswerKey(1, 2)).blocking == ["below_zero"]
-    with practice.sessions() as session:
-        mistake = session.scalars(select(func.max(Posting.id))).one()
-    practice.act(voids.void, "A1", mistake, Void.of({"note": "Mistyped"}), idempotency_key="void")
+    _void_last(practice, "A1")
 
     assert post_shown(practice, AnswerKey(1, 2)).outcome is Outcome.WARNED
     claim = practice.read("A1")
@@ -305,18 +310,20 @@ def test_an_answer_is_posted_after_a_user_did_what_its_reason_says(practice: Giv
 
 
 def test_a_payment_that_is_in_the_ledger_from_elsewhere_is_not_posted_again_unseen(practice: GivenPractice) -> None:
-    for place, number in enumerate(("A1", "A2", "A3"), 1):
+    for place, number in enumerate(("A1", "A2", "A3", "A4"), 1):
         practice.claim(number, Line(insurance=6_000), Line(insurance=4_000), service_date=SERVICE_ON)
         lines = svc("60", "30", "CO*16*30"), svc("40", "20", "CO*16*20")
         take = st(clp(number, "100", "50", *lines), paid="50", number=place)
-        entries = {"A1": [(1, 5_000)], "A2": [(1, 3_000), (2, 2_000)], "A3": [(1, 1_000)]}[number]
+        entries = {"A1": [(1, 5_000)], "A2": [(1, 3_000), (2, 2_000)], "A3": [(1, 1_000)], "A4": [(1, 3_000)]}[number]
         for line, cents in entries:
             given_ = {"line": line, "responsibility": "insurance", "paid_by": "primary"}
             practice.post(number, cents, key=f"{number} {line}", **given_)
+        if number == "A4":
+            _void_last(practice, number)
         take_transactions(practice, take)
 
     assert answers(practice) == [
-        ("A1", "held", ["paid_before"]), ("A2", "held", ["paid_before"]), ("A3", "posted", [])
+        ("A1", "held", ["paid_before"]), ("A2", "held", ["paid_before"]), ("A3", "posted", []), ("A4", "posted", [])
     ]  # fmt: skip
     assert look(practice, FIRST).why[0].words == "a payment of this amount by this payer is in the ledger already"
     assert post_shown(practice, AnswerKey(2, 1)).reasons == ["paid_before"]
