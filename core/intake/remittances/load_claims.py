@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, and_, any_, cast, exists, func, or_, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, Subquery, and_, any_, cast, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, aliased
 
@@ -77,7 +77,8 @@ def _claims(practice_id: int, claim_ids: Collection[int]) -> Select[Any]:
     ).where(Claim.practice_id == practice_id, _is_in(Claim.id, claim_ids))  # fmt: skip
 
 
-def _lines(session: Session, practice_id: int, claim_ids: Collection[int]) -> dict[int, list[OurLine]]:
+def _sums(practice_id: int, claim_ids: Collection[int]) -> Subquery:
+    """Return the charge, the balances, the write-offs and the payments from elsewhere of each line."""
     original = aliased(Posting)
     reversed_here = and_(
         original.practice_id == Posting.practice_id, original.claim_id == Posting.claim_id,
@@ -91,7 +92,7 @@ def _lines(session: Session, practice_id: int, claim_ids: Collection[int]) -> di
         and_(one.kind == PostingKind.PAYMENT, one.source.is_distinct_from(SOURCE)) for one in (Posting, original)
     ))  # fmt: skip
     payment = func.jsonb_build_array(func.coalesce(original.paid_by, Posting.paid_by), -cents)
-    sums = (
+    return (
         select(
             Posting.claim_id, Posting.line, sum_cents(cents, Posting.kind == PostingKind.CHARGE).label("charge"),
             sum_cents(cents, insurance).label("insurance"), sum_cents(cents, patient).label("patient"),
@@ -104,6 +105,10 @@ def _lines(session: Session, practice_id: int, claim_ids: Collection[int]) -> di
         .group_by(Posting.claim_id, Posting.line)
         .subquery("sums")
     )  # fmt: skip
+
+
+def _lines(session: Session, practice_id: int, claim_ids: Collection[int]) -> dict[int, list[OurLine]]:
+    sums = _sums(practice_id, claim_ids)
     amounts = [func.coalesce(sums.c[name], 0) for name in list(sums.c.keys())[2:-1]]
     of_line = and_(sums.c.claim_id == LineItem.claim_id, sums.c.line == LineItem.number)
     of_sent = and_(
