@@ -9,9 +9,12 @@ from typing import Any
 from sqlalchemy import select
 
 from core.db.engine import transaction as begin
+from core.intake.remittances import commands, shown
 from core.intake.remittances.answers import of_paid_claim
+from core.intake.remittances.commands import AnswerKey
 from core.intake.remittances.import_remittances import import_remittances
 from core.intake.remittances.result import RemittanceResult
+from core.intake.remittances.shown import AnswerDetails
 from core.models.claims import Claim
 from core.models.ledger import Posting
 from core.models.practices import Practice
@@ -95,6 +98,18 @@ def answers(practice: GivenPractice) -> list[tuple[str, str, list[str]]]:
     with practice.sessions() as session:
         rows = session.scalars(select(RemittanceClaim).order_by(RemittanceClaim.remittance_id, RemittanceClaim.ordinal))
         return [(row.claim_number, row.outcome.value, row.reasons) for row in rows]
+
+
+def look(practice: GivenPractice, key: AnswerKey, *, now: dt.datetime = NOW) -> AnswerDetails:
+    """Return an answer as the user sees it."""
+    with practice.sessions() as session:
+        return shown.show(session, practice.id, *key, now=now)
+
+
+def post_shown(practice: GivenPractice, key: AnswerKey, **given: Any) -> RemittanceClaim:
+    """Post a held answer as the user sees it."""
+    row: RemittanceClaim = practice.act(commands.post, key, shown=look(practice, key).token, **given)
+    return row
 
 
 def posted(practice: GivenPractice, number: str) -> list[tuple[int, str, str, int]]:

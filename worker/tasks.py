@@ -5,6 +5,7 @@ import datetime as dt
 from core.claims import patient_searches
 from core.db.engine import transaction
 from core.delivery import outbox, retention, send
+from core.intake.remittances import held
 from core.intake.uploads import commands
 from core.intake.watched_folders import look
 from core.jobs import prepare
@@ -54,6 +55,7 @@ def find_missed_work() -> None:
         patient_searches.tidy(session, now=utc_now())
     tally.count("sweep_rescues", by=found.rescued)
     hints.send_found_work(found)
+    held.post_due(sessions(), now=utc_now())
 
 
 @app.task(name=TASK_TICK)

@@ -25,6 +25,9 @@ _SAID: Final = f"""
            coalesce(sum((g->>2)::bigint) FILTER (WHERE g->>3 = 'post'), 0) AS adjusted,
            coalesce(sum((g->>2)::bigint) FILTER (WHERE g->>3 = 'transfer'), 0) AS moved
     FROM remittance_line l, jsonb_array_elements(l.adjustments) g WHERE {of_practice("l")} GROUP BY 1, 2, 3"""
+# A secondary payer may pay a share that the patient owed meanwhile. Then less moves to the patient than it says.
+_MOVED: Final = """CASE WHEN a.reasons @> '["share_moved_back"]' THEN least(coalesce(s.moved, 0), coalesce(d.moved, 0))
+                         ELSE coalesce(d.moved, 0) END"""
 _IS_POSTED: Final = "a.outcome IN ('posted', 'warned')"
 _SAME: Final = "ON {0}.practice_id = a.practice_id AND {0}.remittance_id = a.remittance_id AND {0}.ordinal = a.ordinal"
 
@@ -37,7 +40,7 @@ REMITTANCE_INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE {of_practice("a")} AND {_IS_POSTED} AND a.reverses_ordinal IS NULL
               AND (coalesce(s.postings, 0), coalesce(s.payments, 0), coalesce(s.adjustments, 0), coalesce(s.moved, 0),
                    coalesce(s.total, 0))
-                <> (a.postings, -a.paid_cents, -coalesce(d.adjusted, 0), coalesce(d.moved, 0),
+                <> (a.postings, -a.paid_cents, -coalesce(d.adjusted, 0), {_MOVED},
                     -a.paid_cents - coalesce(d.adjusted, 0))""",
     ),
     "remittances_reverse_whole_answers": Invariant(

@@ -12,6 +12,7 @@ from core.counting import counted
 from core.models.ledger import GroupCode
 from core.models.remittances import Outcome, RuleAction
 from core.money import format_cents
+from core.reading import as_sentence
 from core.x12.code_labels import adjustment, labeled
 
 _REMITTANCE: Final = options.RecordNumber("remittance", where="to find it, run `settle remittances list`")
@@ -39,7 +40,16 @@ def _describe_details(one: dict[str, Any]) -> str:
         f"{format_cents(-given['cents'])}"
         for given in one["provider_adjustments"]
     )
-    return "\n".join([_describe(one), f"  Claims {format_cents(one['claims_cents'])}", *adjustments])
+    return "\n".join([_describe(one), *_explain(one), f"  Claims {format_cents(one['claims_cents'])}", *adjustments])
+
+
+def _explain(one: dict[str, Any]) -> list[str]:
+    """Return a line for each reason: the place in the file, what is wrong, and the cure."""
+    return [
+        "  " + " ".join([*(f"{place}:" for place in why["places"]), as_sentence(why["words"])])
+        + (f" {as_sentence(why['cure'])}" if why["cure"] else "")
+        for why in one["why"]
+    ]  # fmt: skip
 
 
 def _describe_answer(one: dict[str, Any]) -> str:
@@ -81,6 +91,29 @@ def claims(api: Api, outcome: str | None, remittance: int | None) -> Any:
     return api.get_all("/remittance-claims", "answers", outcome=outcome, remittance=remittance)
 
 
+def _describe_shown(one: dict[str, Any]) -> str:
+    lines = [_describe_answer({**one, "words": []}), *_explain(one)]
+    for line in one["lines"]:
+        ours = line["line"] or "not matched"
+        amounts = f"{format_cents(line['charge_cents'])}, payment {format_cents(line['paid_cents'])}"
+        lines.append(f"  Line {ours}  {line['code']}: charge {amounts}" if line["ordinal"] else "  Whole claim")
+        for given in line["adjustments"]:
+            words = f"{adjustment(given['group'], given['reason'])} {format_cents(given['cents'])}"
+            lines.append(f"    {words} {given['action']}".rstrip())
+    if one["shown"]:
+        lines.append(f"To post it as shown, type: settle remittances post {one['remittance_id']} {one['ordinal']} "
+                     f"--shown {one['shown']}")  # fmt: skip
+    return "\n".join(lines)
+
+
+@user_command(_describe_shown, group=remittances)
+@_remittance_argument
+@_claim_argument
+def answer(api: Api, remittance: int, ordinal: int) -> Any:
+    """Show a payer's answer on a claim as it stands now, and how to post it if it is held."""
+    return api.get(f"/remittances/{remittance}/claims/{ordinal}")
+
+
 @user_command(_describe_answer, group=remittances)
 @_remittance_argument
 @_claim_argument
@@ -93,12 +126,26 @@ def match(api: Api, remittance: int, ordinal: int, claim: str) -> Any:
 @user_command(_describe_answer, group=remittances)
 @_remittance_argument
 @_claim_argument
+@click.option("--shown", required=True, help="What `settle remittances answer` shows at its end.")
 @posting_date_option
 @click.option("--note", default="", help="Note, saved with the answer.")
-def post(api: Api, remittance: int, ordinal: int, posted_on: str | None, note: str) -> Any:
-    """Post a held answer, if its amounts add up."""
-    body = {"posted_on": posted_on, "note": note}
+def post(api: Api, remittance: int, ordinal: int, shown: str, posted_on: str | None, note: str) -> Any:
+    """Post a held answer as it was shown, if its amounts add up."""
+    body = {"shown": shown, "posted_on": posted_on, "note": note}
     return api.post(f"/remittances/{remittance}/claims/{ordinal}/post", body)
+
+
+@user_command(
+    lambda done: f"Posted: {done['posted']:,}. Still held: {done['held']:,}.",
+    name="post-all",
+    group=remittances,
+)
+@_remittance_argument
+@click.option("--accept", "accepts", multiple=True, help="A code that holds the whole remittance, such as same_trace.")
+@posting_date_option
+def post_all(api: Api, remittance: int, accepts: tuple[str, ...], posted_on: str | None) -> Any:
+    """Post the held answers of a remittance that nothing else holds, up to 200 at a time."""
+    return api.post(f"/remittances/{remittance}/post", {"accepts": list(accepts), "posted_on": posted_on})
 
 
 @user_command(_describe_answer, group=remittances)
@@ -108,6 +155,14 @@ def post(api: Api, remittance: int, ordinal: int, posted_on: str | None, note: s
 def ignore(api: Api, remittance: int, ordinal: int, why: str) -> Any:
     """Take a held answer off the list without posting it."""
     return api.post(f"/remittances/{remittance}/claims/{ordinal}/ignore", {"why": why})
+
+
+@user_command(_describe_answer, group=remittances)
+@_remittance_argument
+@_claim_argument
+def hold(api: Api, remittance: int, ordinal: int) -> Any:
+    """Put an ignored answer back on the list of held ones."""
+    return api.post(f"/remittances/{remittance}/claims/{ordinal}/hold")
 
 
 @user_command(lambda done: f"Posted: {done['posted']:,}. Held for another reason: {done['held']:,}.", group=remittances)

@@ -63,7 +63,7 @@ class Remittance(Base):
     claims_cents: Mapped[Cents]  # the sum of CLP04
     provider_cents: Mapped[Cents]  # the sum of PLB; positive lowers the payment
     claims: Mapped[int]
-    held_because: Mapped[str | None]  # a code; None: its claims were decided one by one
+    held_because: Mapped[str | None]  # the worst code; None: its claims were decided one by one
     faults: Mapped[list[Any]] = mapped_column(JSONB)  # problem, segment, element, detail
     received_at: Mapped[Timestamp]
     user_id: Mapped[int | None] = mapped_column(BigInteger)
@@ -84,6 +84,10 @@ class RemittanceClaim(Base):
         Index("ix_remittance_claim_payer_number", "practice_id", "payer_claim_id"),
         Index("ix_remittance_claim_held", "practice_id", "remittance_id", postgresql_where=text("outcome = 'held'")),
         Index(
+            "ix_remittance_claim_timed", "practice_id",
+            postgresql_where=text("outcome = 'held' AND reasons ?| ARRAY['future_date', 'claim_in_job']"),
+        ),
+        Index(
             "an_answer_is_reversed_once", "practice_id", "reverses_remittance_id", "reverses_ordinal", unique=True,
             postgresql_where=text("reverses_remittance_id IS NOT NULL"),
         ),
@@ -102,7 +106,7 @@ class RemittanceClaim(Base):
     first_on: Mapped[dt.date | None]  # dates of service
     last_on: Mapped[dt.date | None]
     has_next_payer: Mapped[bool]  # the payer forwarded the claim
-    problems: Mapped[list[str]]  # what the reader found wrong
+    faults: Mapped[list[Any]] = mapped_column(JSONB)  # as of a remittance
     claim_id: Mapped[int | None] = mapped_column(BigInteger)  # the practice's claim
     payer_role: Mapped[PaidBy | None] = mapped_column(enum_column(PaidBy, "payer_role_known"))
     outcome: Mapped[Outcome] = mapped_column(enum_column(Outcome, "remittance_outcome_known"))

@@ -60,6 +60,7 @@ RIGHTS = {
         GET /claims/C00001/credits/1/patient   POST /claims/C00001/credits/1/patient
         POST /remittances/retry
         POST /remittances/1/claims/1/match   POST /remittances/1/claims/1/post   POST /remittances/1/claims/1/ignore
+        POST /remittances/1/claims/1/hold   POST /remittances/1/post
     """,
     Action.HOLD: "POST /claims/C00001/hold",
     Action.IMPORT: """
@@ -114,6 +115,7 @@ API_RIGHTS = {
         GET /posting-files   GET /posting-files/1   GET /posting-files/1/write-offs.csv   GET /posting-layouts
         GET /notices   POST /notices/read
         GET /remittances   GET /remittances/1   GET /remittance-claims   GET /posting-rules
+        GET /remittances/1/claims/1
     """,
     Action.SEND_WRITE_OFFS: "POST /posting-files   POST /posting-layouts   DELETE /posting-layouts/1",
     Action.PREVIEW_JOB: "POST /settle-jobs   PUT /settle-jobs/1/name   POST /settle-jobs/1/discard",
@@ -131,7 +133,8 @@ API_RIGHTS = {
     Action.POST: """
         POST /claims/C00001/postings   POST /claims/C00001/postings/11/void   POST /claims/C00001/refunds
         POST /claims/C00001/credit-transfers   POST /remittances/1/claims/1/match   POST /remittances/retry
-        POST /remittances/1/claims/1/post   POST /remittances/1/claims/1/ignore
+        POST /remittances/1/claims/1/post   POST /remittances/1/claims/1/ignore   POST /remittances/1/claims/1/hold
+        POST /remittances/1/post
     """,
     Action.HOLD: "PUT /claims/C00001/hold",
     Action.IMPORT: """
@@ -201,6 +204,8 @@ BODIES = {
     r"/webhooks(/1)?$": {"url": "https://pm.example/hook", "events": ["job.completed"]},
     r"/notices/read$": {"through": None},
     r"/claims/1/match$": {"claim": "C00001"},
+    r"/remittances/1/post$": {"accepts": []},
+    r"/claims/1/post$": {"shown": "What was shown"},
     r"/claims/1/ignore$": {"why": "Why"},
     r"/posting-rules/CO/A2$": {"action": "post"},
     r"/posting-layouts$": {"name": "Ours", "layout": {"columns": [{"column": "line"}]}},

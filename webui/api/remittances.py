@@ -71,6 +71,7 @@ class ToMatch(Body):
 class ToPost(Body):
     """How to post a held answer."""
 
+    shown: Annotated[str, Field(description="From the answer as it was shown; if it is different now, it stays held")]
     posted_on: Annotated[reading.Day | None, Field(description="Posting date; null means the date of the payment")] = (
         None
     )
@@ -108,9 +109,19 @@ class ProviderAdjustmentAnswer(Answer):
     cents: Annotated[int, Field(description="Positive lowers the payment")]
 
 
-class RemittanceDetails(OneRemittance):
-    """A remittance with its provider adjustments."""
+class WhyAnswer(Answer):
+    """A reason why something is held, or a warning."""
 
+    code: str
+    words: str
+    places: Annotated[list[str], Field(description="Where in the file, such as `segment 17, CLP03`, with the amounts")]
+    cure: Annotated[str, Field(description="What to do; empty for a warning")]
+
+
+class RemittanceDetails(OneRemittance):
+    """A remittance with what is wrong with it as a whole, and its provider adjustments."""
+
+    why: list[WhyAnswer]
     provider_adjustments: list[ProviderAdjustmentAnswer]
 
 
@@ -166,13 +177,15 @@ def list_remittances(query: Page) -> Response:
 @api.get("/remittances/<remittance_id>", tags=[REMITTANCES], responses={200: RemittanceDetails})
 @requires(Action.SEE_CLAIMS)
 def show_remittance(path: RemittancePath) -> Response:
-    """Return a remittance with its provider adjustments."""
+    """Return a remittance with what is wrong with it as a whole, and its provider adjustments."""
     practice_id = current_actor().practice_id
     with app_context().sessions() as session:
         row = queries.find_remittance(session, practice_id, path.id)
         given = queries.list_provider_adjustments(session, practice_id, path.id)
         found = [ProviderAdjustmentAnswer.model_validate(one) for one in given]
-        answer = RemittanceDetails(**_facts(row), provider_adjustments=found)
+        answer = RemittanceDetails(
+            **_facts(row), why=list(map(WhyAnswer.model_validate, row.why)), provider_adjustments=found
+        )
     return jsonify(answer.json_ready())
 
 
@@ -206,7 +219,7 @@ def match_answer(path: AnswerPath, body: ToMatch) -> Response:
 @requires(Action.POST)
 def post_answer(path: AnswerPath, body: ToPost) -> Response:
     """Post a held answer. Repeating the request changes nothing."""
-    return _act(commands.post, path.key, posted_on=body.posted_on, note=body.note)
+    return _act(commands.post, path.key, shown=body.shown, posted_on=body.posted_on, note=body.note)
 
 
 @api.post("/remittances/<remittance_id>/claims/<ordinal>/ignore", tags=[REMITTANCES], responses=_ACTED)
@@ -214,6 +227,13 @@ def post_answer(path: AnswerPath, body: ToPost) -> Response:
 def ignore_answer(path: AnswerPath, body: ToIgnore) -> Response:
     """Take a held answer off the list without posting it. Repeating the request changes nothing."""
     return _act(commands.ignore, path.key, body.why)
+
+
+@api.post("/remittances/<remittance_id>/claims/<ordinal>/hold", tags=[REMITTANCES], responses=_ACTED)
+@requires(Action.POST)
+def hold_answer_again(path: AnswerPath) -> Response:
+    """Put an ignored answer back on the list of held ones. Repeating the request changes nothing."""
+    return _act(commands.hold_again, path.key)
 
 
 class Retried(Answer):

@@ -11,7 +11,7 @@ from core.access.permissions import Action
 from core.counting import counted
 from core.db.bounds import BIGINT_MAX
 from core.errors import NotFound, Refusal
-from core.intake.remittances import commands, queries, reasons, retry
+from core.intake.remittances import commands, held, queries, reasons, retry, shown
 from core.intake.remittances.commands import AnswerKey, BadReason
 from core.models.remittances import Outcome
 from core.practices import practice_days
@@ -78,8 +78,29 @@ def show(remittance_id: int) -> str:
         return render_template(
             "remittances/show.html", row=row, one=row.remittance, answers=answers, outcome=outcome, present=present,
             pills=OUTCOME_PILLS, describe=describe,
+            is_held=bool(row.outcomes.get(Outcome.HELD)), today=practice_days.today(current_practice(), now=now()),
+            may_accept={
+                why.code: reasons.REASONS[why.code].words for why in row.why if why.code in reasons.ACCEPTED_OF_WHOLE
+            },
             adjustments=queries.list_provider_adjustments(db, practice_id, remittance_id),
         )  # fmt: skip
+
+
+@blueprint.post(f"{_RULE}/post")
+@requires(Action.POST)
+def post_together(remittance_id: int) -> Response:
+    """Post the held answers that nothing else holds."""
+    page = "remittances.show"
+    posted_on, fault = parse_optional_date(request.form.get("posted_on", ""))
+    if fault:
+        return acts.redirect_with(fault, page, tone="bad", remittance_id=remittance_id)
+    try:
+        accepts = request.form.getlist("accepts")
+        done = acts.run(held.post_all, remittance_id, accepts=accepts, posted_on=posted_on)
+    except Refusal as refusal:
+        return acts.redirect_with(acts.sentence_on_page(refusal), page, tone="bad", remittance_id=remittance_id)
+    sentence = f"Posted: {counted(done.posted, 'answer')}. Still held: {done.held:,}."
+    return acts.redirect_with(sentence, page, remittance_id=remittance_id)
 
 
 @blueprint.get(_ANSWER_RULE)
@@ -113,7 +134,8 @@ def post(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
         status = HTTPStatus.UNPROCESSABLE_ENTITY
         return _answer_page(key, typed=request.form, faults={"posted_on": fault}), status
     try:
-        acts.run(commands.post, key, posted_on=posted_on, note=request.form.get("note", "").strip())
+        given = {name: request.form.get(name, "").strip() for name in ("shown", "note")}
+        acts.run(commands.post, key, posted_on=posted_on, **given)
     except Refusal as refusal:
         return _answer_page(key, typed=request.form, refused=acts.sentence_on_page(refusal)), refusal.http_status
     return acts.redirect_with("Answer posted.", "remittances.show", remittance_id=remittance_id)
@@ -133,6 +155,18 @@ def ignore(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
     return acts.redirect_with("Answer ignored. Nothing was posted.", "remittances.show", remittance_id=remittance_id)
 
 
+@blueprint.post(f"{_ANSWER_RULE}/hold")
+@requires(Action.POST)
+def hold_again(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
+    """Put an ignored answer back on the list of held ones."""
+    key = AnswerKey(remittance_id, ordinal)
+    try:
+        acts.run(commands.hold_again, key)
+    except Refusal as refusal:
+        return _answer_page(key, refused=acts.sentence_on_page(refusal)), refusal.http_status
+    return acts.redirect_with("Answer held again.", "remittances.answer", **key._asdict())
+
+
 def describe(code: str) -> str:
     """Return a reason as a sentence."""
     return as_sentence(reasons.describe(code))
@@ -143,14 +177,11 @@ def _answer_page(
 ) -> str:
     practice_id = current_actor().practice_id
     with app_context().sessions() as db:
-        found = queries.find_answer(db, practice_id, *key)
-        held = reasons.holding(found.reasons)
-        still = reasons.holding(found.reasons, accepts=True)
+        details = shown.show(db, practice_id, *key, now=now())
         return render_template(
-            "remittances/answer.html", found=found, one=queries.find_remittance(db, practice_id, key[0]).remittance,
-            lines=queries.list_lines(db, practice_id, *key), is_held=found.outcome is Outcome.HELD,
-            candidates=queries.list_candidates(db, practice_id, *key) if found.outcome is Outcome.HELD else [],
-            pills=OUTCOME_PILLS, describe=describe, typed=typed or MultiDict(), faults=faults or {},
-            accepted=[code for code in held if code not in still], still=still, refused=refused,
+            "remittances/answer.html", details=details, found=details.answer,
+            one=queries.find_remittance(db, practice_id, key[0]).remittance,
+            candidates=queries.list_candidates(db, practice_id, *key) if details.is_held else [],
+            pills=OUTCOME_PILLS, describe=describe, typed=typed or MultiDict(), faults=faults or {}, refused=refused,
             note_max=NOTE_CHARACTERS_MAX, today=practice_days.today(current_practice(), now=now()),
         )  # fmt: skip

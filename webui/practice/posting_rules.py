@@ -9,7 +9,12 @@ from werkzeug.wrappers import Response
 from core.access.permissions import Action
 from core.intake.remittances import posting_rules
 from core.intake.remittances.posting_rules import BadPostingRule
-from core.intake.remittances.posting_table import ALLOWED_ACTIONS, GROUP_DEFAULTS, SEQUESTRATION_HAS_ITS_CODE_FROM
+from core.intake.remittances.posting_table import (
+    ALLOWED_ACTIONS,
+    GROUP_DEFAULTS,
+    OVER_CHARGE,
+    SEQUESTRATION_HAS_ITS_CODE_FROM,
+)
 from core.models.ledger import GroupCode
 from core.models.remittances import RuleAction
 from webui.shared import acts
@@ -65,4 +70,5 @@ def _page(*, typed: Mapping[str, str] | None = None, faults: Mapping[str, str] |
         "posting_rules/index.html", rows=rows, group_defaults=GROUP_DEFAULTS, allowed=ALLOWED_ACTIONS,
         means=ACTION_MEANS, groups=list(GroupCode), default=_DEFAULT, typed=typed or {}, faults=faults or {},
         may_change=current_actor().may(Action.CHANGE_SETTING), old_sequestration=SEQUESTRATION_HAS_ITS_CODE_FROM,
+        over_charge=OVER_CHARGE,
     )  # fmt: skip

@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Final
 
-from core.intake.remittances import reasons
+from core.intake.remittances.reasons import Finding
 from core.x12.adjustments import Adjustment
 from core.x12.remittance import PaidClaim, PaidLine
 
@@ -70,7 +70,7 @@ class Answer:
     first_on: dt.date | None
     last_on: dt.date | None
     has_next_payer: bool
-    problems: list[str]  # codes of what the reader found wrong
+    faults: list[Finding]  # what the reader found wrong
     whole: AnswerLine  # the claim level
     lines: list[AnswerLine]
 
@@ -78,6 +78,11 @@ class Answer:
     def adjustments(self) -> list[GivenAdjustment]:
         """Return all adjustments that are not zero, of the claim level and the lines."""
         return [one for line in (self.whole, *self.lines) for one in line.adjustments if one.cents]
+
+    @property
+    def problems(self) -> list[str]:
+        """Return the codes of what the reader found wrong."""
+        return list(dict.fromkeys(one.code for one in self.faults))
 
     @property
     def is_reversal(self) -> bool:
@@ -93,7 +98,7 @@ def of_paid_claim(ordinal: int, claim: PaidClaim) -> Answer:
     return Answer(
         ordinal, claim.claim_id, claim.status, claim.payer_claim_id, next(filter(None, people), ""),
         claim.charge_cents, claim.paid_cents, claim.patient_cents, min(dates, default=None), max(dates, default=None),
-        "TT" in claim.parties, list(dict.fromkeys(reasons.code_of(fault.problem) for fault in claim.faults)),
+        "TT" in claim.parties, list(map(Finding.of, claim.faults)),
         AnswerLine(0, adjustments=_given(claim.adjustments), remarks=claim.remarks),
         [_line(place, line) for place, line in enumerate(claim.lines, 1)],
     )  # fmt: skip

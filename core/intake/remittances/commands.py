@@ -14,10 +14,11 @@ from core.errors import BadInput, NotFound, Refusal
 from core.intake.remittances import reasons
 from core.intake.remittances.batches import Run
 from core.intake.remittances.decide_again import decide_again, find_match, keep, retry_held
-from core.intake.remittances.decision import Decision
+from core.intake.remittances.decision import Decision, Sums
+from core.intake.remittances.our_claim import OurClaim
+from core.intake.remittances.shown import token_of
 from core.ledger import adjustment_limits
 from core.models.claims import Claim
-from core.models.ledger import PostingKind
 from core.models.practices import Practice
 from core.models.remittances import POSTED_OUTCOMES, Outcome, Remittance, RemittanceClaim
 from core.reading import is_valid_note
@@ -36,6 +37,12 @@ class NotHeld(Refusal):
     """This answer is not held."""
 
     code = "not_held"
+
+
+class NotIgnored(Refusal):
+    """This answer was not ignored."""
+
+    code = "not_ignored"
 
 
 class StillHeld(Refusal):
@@ -69,9 +76,18 @@ def match(session: Session, key: AnswerKey, claim_number: str, *, by: Actor, now
 
 
 def post(
-    session: Session, key: AnswerKey, *, posted_on: dt.date | None = None, note: str = "", by: Actor, now: dt.datetime
+    session: Session,
+    key: AnswerKey,
+    *,
+    shown: str,
+    posted_on: dt.date | None = None,
+    note: str = "",
+    by: Actor,
+    now: dt.datetime,
 ) -> RemittanceClaim:
     """Decide a held answer again and post it. The person accepts what may be accepted; the reasons are kept.
+
+    `shown` is the token of what the person saw. If anything of that is different now, nothing is posted.
 
     Raise `NotAllowed`, `NotFound`, `NotHeld`, `StillHeld`, `BadReason`, `AdjustmentOverLimit`, `ClaimBusy` and
     `PeriodBusy`.
@@ -87,15 +103,13 @@ def post(
     if claim_id is not None:  # before the answer and the month, as an import locks them
         locks.lock_claim(session, by.practice_id, session.get_one(Claim, (by.practice_id, claim_id)).external_id)
     row = _lock_held(session, by, key)
-    shown, was_matched = set(row.reasons), row.claim_id is not None
     answer, claim, decision = decide_again(run, row, accepts=True, posted_on=posted_on)
-    if claim is not None and not was_matched and set(reasons.holding(decision.reasons)) - shown:
-        raise StillHeld(f"Match the answer to claim {claim.external_id} first, to see what you accept.")
+    if token_of(answer, claim, decision) != shown:
+        raise StillHeld("The answer differs from what you were shown. Look at it again, then post it.")
     if claim is None or decision.outcome not in POSTED_OUTCOMES:
         held = reasons.holding(decision.reasons, accepts=True)
         raise StillHeld(f"The answer cannot be posted: {'; '.join(map(reasons.describe, held))}.", reasons=held)
-    locked = session.get_one(Claim, (by.practice_id, claim.id))
-    _check_limit(session, run.practice, locked, decision, by=by, now=now)
+    check_limit(run, claim, decision)
     remittance = session.get_one(Remittance, (by.practice_id, row.remittance_id))
     row.note = note or row.note
     keep(run, row, answer, claim, decision, posted_on=posted_on or remittance.paid_on or run.today)
@@ -115,6 +129,20 @@ def ignore(session: Session, key: AnswerKey, reason: str, *, by: Actor, now: dt.
     row = _lock_held(session, by, key)
     row.outcome, row.note, row.decided_by, row.decided_at = Outcome.IGNORED, reason.strip(), by.user_id, now
     _record(session, "remittance.ignored", row, by=by, now=now)
+    session.flush()
+    return row
+
+
+def hold_again(session: Session, key: AnswerKey, *, by: Actor, now: dt.datetime) -> RemittanceClaim:
+    """Put an ignored answer back on the list of held ones. Raise `NotAllowed`, `NotFound` and `NotIgnored`."""
+    by.require(Action.POST)
+    row = _find(session, by, key, locks_it=True)
+    if row.outcome is Outcome.HELD:
+        return row
+    if row.outcome is not Outcome.IGNORED:
+        raise NotIgnored(f"Claim {key.ordinal} of remittance {key.remittance_id} was not ignored.")
+    row.outcome, row.decided_by, row.decided_at = Outcome.HELD, by.user_id, now
+    _record(session, "remittance.held_again", row, by=by, now=now)
     session.flush()
     return row
 
@@ -142,13 +170,13 @@ def _lock_held(session: Session, by: Actor, key: AnswerKey) -> RemittanceClaim:
     return row
 
 
-def _check_limit(
-    session: Session, practice: Practice, claim: Claim, decision: Decision, *, by: Actor, now: dt.datetime
-) -> None:
-    """Apply the user's limit to the adjustments, as for manual ones."""
-    cents = -sum(one.amount_cents for one in decision.postings if one.kind is PostingKind.ADJUSTMENT)
+def check_limit(run: Run, claim: OurClaim, decision: Decision) -> None:
+    """Apply the user's limit to the adjustments, as for manual ones. Raise `AdjustmentOverLimit`."""
+    assert run.by is not None
+    cents = Sums.of(decision.postings).adjustments
     if cents > 0:
-        adjustment_limits.check(session, practice, claim, cents, by=by, now=now)
+        locked = run.session.get_one(Claim, (run.practice.id, claim.id))
+        adjustment_limits.check(run.session, run.practice, locked, cents, by=run.by, now=run.now)
 
 
 def _record(session: Session, act: str, row: RemittanceClaim, *, by: Actor, now: dt.datetime, **facts: object) -> None:

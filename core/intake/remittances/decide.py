@@ -24,6 +24,7 @@ _UNKNOWN_PATIENT: Final = "4"
 _PLACEHOLDER: Final = reasons.code_of(Problem.PLACEHOLDER_ID)
 _PATIENT: Final = GroupCode.PATIENT_RESPONSIBILITY
 _GROUPS: Final = frozenset(GroupCode)
+_PAYERS_OWN: Final = (GroupCode.CONTRACTUAL, GroupCode.PAYER_INITIATED)
 
 
 def decide(answer: Answer, claim: OurClaim | None, unmatched: list[str], context: Context) -> Decision:
@@ -37,7 +38,7 @@ def decide(answer: Answer, claim: OurClaim | None, unmatched: list[str], context
         return Decision(Outcome.NOTHING_TO_POST, [])
     # A placeholder is matched only by a person.
     problems = [code for code in answer.problems if claim is None or code != _PLACEHOLDER]
-    codes = ["remittance_held"] * (context.held_because is not None) + problems + unmatched
+    codes = [*context.held_because, *problems, *unmatched]
     if claim is None:
         return Decision.of(codes or ["no_claim"], context, [])
     if claim.is_in_job:
@@ -61,7 +62,10 @@ def _post(answer: Answer, claim: OurClaim, codes: list[str], context: Context) -
     stays = answer.status in _FORWARDED or answer.has_next_payer
     stays = stays or (role is PaidBy.PRIMARY and PaidBy.SECONDARY in claim.payers)
     money, spread_codes = _line_money(answer, claim, keeps_patient_share=stays)
-    codes += spread_codes + _below_zero(money, claim)
+    codes += spread_codes
+    if role is PaidBy.SECONDARY:
+        codes += _move_back(money, claim)
+    codes += _below_zero(money, claim)
     postings = [posting for one in money.values() for posting in _postings(one, role)]
     return Decision.of(codes, context, postings, role=role, denial=_denial(answer))
 
@@ -80,6 +84,8 @@ def _cross_check(answer: Answer, claim: OurClaim, role: PaidBy | None) -> list[s
         codes.append("service_date_differs")
     if any(one.role is role and one.postings for one in claim.earlier):
         codes.append("answered_before")
+    if claim.has_payment_like(role, [answer.paid_cents, *(line.paid_cents for line in answer.lines)]):
+        codes.append("paid_before")
     if answer.member_id and claim.members and _plain(answer.member_id) not in map(_plain, claim.members):
         codes.append("member_differs")
     codes += ["negative_line"] * any(line.paid_cents < 0 for line in answer.lines)
@@ -112,7 +118,7 @@ def _check_actions(answer: Answer, context: Context) -> list[str]:
 
 def _reduces_without_prior_payer(answer: Answer) -> bool:
     given = answer.adjustments
-    reduces = any(one.group == GroupCode.CONTRACTUAL for one in given)
+    reduces = any(one.group in _PAYERS_OWN or one.action == RuleAction.POST for one in given)
     return reduces and not any((one.group, one.reason) == PRIOR_PAYER for one in given)
 
 
@@ -144,6 +150,21 @@ def _line_money(
     return money, spread_over_lines(answer, claim, money)
 
 
+def _move_back(money: dict[int, LineMoney], claim: OurClaim) -> list[str]:
+    """Move the patient's share back to the insurance where the answer needs it. Return the code of a warning.
+
+    The share moved to the patient if the claim had no secondary payer when the first one answered.
+    """
+    found = []
+    for line in claim.lines:
+        our = money[line.number]
+        back = min(our.insurance_cents - max(0, line.insurance_open), line.patient_due)
+        if back > 0:
+            our.transferred -= back
+            found = ["share_moved_back"]
+    return found
+
+
 def _below_zero(money: dict[int, LineMoney], claim: OurClaim) -> list[str]:
     """Return the code if a balance would go below zero, counting what was written off."""
     for line in claim.lines:
@@ -167,7 +188,8 @@ def _postings(money: LineMoney, role: PaidBy) -> list[NewPosting]:
         NewPosting(money.number, Responsibility.PATIENT, PostingKind.TRANSFER, money.transferred),
     ] * bool(money.transferred)
     raised = [one for one in adjusted if one.amount_cents > 0]
-    return [*raised, *paid, *adjusted[len(raised) :], *moved]
+    lowered = [*paid, *adjusted[len(raised) :]]
+    return [*raised, *moved, *lowered] if money.transferred < 0 else [*raised, *lowered, *moved]
 
 
 def _denial(answer: Answer) -> tuple[str, str] | None:

@@ -1,12 +1,15 @@
 """What is decided for an answer: an outcome, its reasons, and the postings."""
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from core.intake.remittances import reasons
 from core.intake.remittances.posting_table import Rules
 from core.models.ledger import PaidBy, PostingKind, Responsibility
 from core.models.remittances import Outcome
+from core.money import format_cents
 
 
 class NewPosting(NamedTuple):
@@ -22,14 +25,40 @@ class NewPosting(NamedTuple):
     reverses_id: int | None = None
 
 
+class Sums(NamedTuple):
+    """What postings do, in positive cents."""
+
+    payments: int = 0
+    adjustments: int = 0
+    transferred: int = 0  # to the patient
+    reversed: int = 0
+
+    @classmethod
+    def of(cls, postings: Iterable[NewPosting]) -> Self:
+        """Add up the postings."""
+        sums: Counter[PostingKind] = Counter()
+        for one in postings:
+            if one.kind is not PostingKind.TRANSFER or one.responsibility is Responsibility.PATIENT:
+                sums[one.kind] += one.amount_cents
+        return cls(
+            -sums[PostingKind.PAYMENT], -sums[PostingKind.ADJUSTMENT], sums[PostingKind.TRANSFER],
+            sums[PostingKind.REVERSAL],
+        )  # fmt: skip
+
+    def in_words(self) -> list[str]:
+        """Return each sum that is not zero, such as "payments $70.00"."""
+        named = zip(("payments", "adjustments", "to the patient", "reversed"), self, strict=True)
+        return [f"{words} {format_cents(cents)}" for words, cents in named if cents]
+
+
 @dataclass(frozen=True)
 class Context:
     """What is the same for all answers of a remittance."""
 
     rules: Rules
-    held_because: str | None = None  # why the whole remittance is held
+    held_because: Sequence[str] = ()  # why the whole remittance is held
     date_problem: str | None = None  # why nothing may be posted on its date
-    warnings: tuple[str, ...] = ()  # of the whole remittance
+    warnings: Sequence[str] = ()  # of the whole remittance
     accepts: bool = False  # a person posts it in spite of what may be accepted
 
 
@@ -43,6 +72,7 @@ class Decision:
     role: PaidBy | None = None
     denial: tuple[str, str] | None = None  # group and reason
     reverses: tuple[int, int] | None = None  # remittance and ordinal of the answer that it reverses
+    planned: list[NewPosting] = field(default_factory=list)  # what a held answer would post, if nothing held it
 
     @classmethod
     def of(cls, codes: list[str], context: Context, postings: list[NewPosting], **more: object) -> "Decision":
@@ -51,9 +81,11 @@ class Decision:
             codes = [*codes, context.date_problem]
         unique = list(dict.fromkeys(codes))
         if reasons.holding(unique, accepts=context.accepts):
-            return cls(Outcome.HELD, unique, **{**more, "reverses": None})  # type: ignore[arg-type]
+            held = {**more, "reverses": None, "planned": postings}
+            return cls(Outcome.HELD, unique, **held)  # type: ignore[arg-type]
         unique += [code for code in context.warnings if code not in unique]
-        return cls(Outcome.WARNED if unique else Outcome.POSTED, unique, postings, **more)  # type: ignore[arg-type]
+        outcome = Outcome.WARNED if unique else Outcome.POSTED
+        return cls(outcome, unique, postings, **more, planned=postings)  # type: ignore[arg-type]
 
 
 @dataclass
@@ -63,7 +95,7 @@ class LineMoney:
     number: int
     paid: int = 0
     posted: list[tuple[str, str, int]] = field(default_factory=list)  # group, reason, cents
-    transferred: int = 0  # from the insurance to the patient
+    transferred: int = 0  # from the insurance to the patient; below zero: back
 
     @property
     def insurance_cents(self) -> int:

@@ -20,13 +20,14 @@ from core.intake.loading import stages
 from core.intake.loading.load import lock_imports
 from core.intake.loading.post_rows import lock_claims
 from core.intake.parsing.folder import Progress
-from core.intake.remittances import posting_rules, stored
+from core.intake.remittances import posting_rules, reasons, stored
 from core.intake.remittances.answers import Answer, of_paid_claim
 from core.intake.remittances.batches import BATCH_ANSWERS, Head, Run, take_batch
 from core.intake.remittances.decide_again import retry_held
 from core.intake.remittances.decision import Context
 from core.intake.remittances.load_claims import PayerKey
 from core.intake.remittances.posting_dates import date_problem
+from core.intake.remittances.reasons import Finding
 from core.intake.remittances.result import RemittanceResult, TransactionResult
 from core.intake.remittances.survey import ANSWERED, Transaction, shared_numbers, survey
 from core.models.claims import Claim
@@ -74,7 +75,7 @@ def import_remittances(
                 one = result.transactions[place]
                 if not _may_record(run, transaction, one, npis):
                     continue
-                head = _record(run, transaction, place, one.because or None, import_id=import_id)
+                head = _record(run, transaction, place, import_id=import_id)
                 for count in _take_records(run, head, _records_of(transaction, events), one):
                     done += count
                     if progress:
@@ -100,18 +101,19 @@ def _may_record(run: Run, transaction: Transaction, one: TransactionResult, npis
     one.recorded_on = _recorded_on(run.session, run.practice, transaction.digest)
     if one.recorded_on is not None:
         return False
-    one.because = _held_because(run.session, run.practice.id, transaction, npis) or ""
+    transaction.compared = _compare(run, transaction, npis)
+    one.because = reasons.worst_of_whole(transaction.found) or ""
     return True
 
 
-def _record(run: Run, transaction: Transaction, place: int, held_because: str | None, *, import_id: int | None) -> Head:
+def _record(run: Run, transaction: Transaction, place: int, *, import_id: int | None) -> Head:
     session, practice_id, payment = run.session, run.practice.id, transaction.payment
     remittance_id = stored.store_remittance(
-        session, practice_id, transaction, held_because=held_because, import_id=import_id, by=run.by, now=run.now
+        session, practice_id, transaction, found=transaction.found, import_id=import_id, by=run.by, now=run.now
     )
     context = Context(
-        posting_rules.load_rules(session, practice_id), held_because=held_because,
-        date_problem=date_problem(run, payment.paid_on), warnings=tuple(transaction.codes(Reach.WARNING)),
+        posting_rules.load_rules(session, practice_id), reasons.of_whole(transaction.found),
+        date_problem=date_problem(run, payment.paid_on), warnings=reasons.warnings(transaction.found),
     )  # fmt: skip
     payer = PayerKey(payment.payer_tax_id, payment.payer.id if payment.payer else "")
     shared = frozenset(shared_numbers(session, place))
@@ -158,24 +160,24 @@ def _recorded_on(session: Session, practice: Practice, digest: str) -> dt.date |
     return None if at is None else practice_days.today(practice, now=at)
 
 
-def _held_because(session: Session, practice_id: int, transaction: Transaction, npis: set[str]) -> str | None:
-    """Return why a person must look at the whole remittance."""
-    faults = transaction.codes(Reach.TRANSACTION)
-    if faults:
-        return faults[0]
+def _compare(run: Run, transaction: Transaction, npis: set[str]) -> list[Finding]:
+    """Return why a person must look at the whole remittance although its file is right."""
+    found: list[Finding] = []
     payment = transaction.payment
     # Payers use one number again for remittances that pay nothing.
-    same_trace = select(Remittance.id).where(
-        Remittance.practice_id == practice_id, Remittance.trace == payment.trace,
+    same_trace = select(Remittance.id, Remittance.received_at).where(
+        Remittance.practice_id == run.practice.id, Remittance.trace == payment.trace,
         Remittance.payer_tax_id == payment.payer_tax_id,
         or_(Remittance.paid_cents != 0, literal(payment.paid_cents != 0)),
     )  # fmt: skip
-    if session.scalars(same_trace.limit(1)).first() is not None:
-        return "same_trace"
+    other = run.session.execute(same_trace.order_by(Remittance.id).limit(1)).one_or_none()
+    if other is not None:
+        day = practice_days.today(run.practice, now=other.received_at)
+        found.append(Finding("same_trace", None, "TRN02", f"remittance {other.id}, imported {day:%m/%d/%Y}"))
     payee = payment.payee
     if payee and payee.id_kind == _NPI_KIND and npis and payee.id not in npis:
-        return "payee_unknown"
-    return None
+        found.append(Finding("payee_unknown", None, "N104"))
+    return found
 
 
 def _own_npis(session: Session, practice_id: int) -> set[str]:

@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, and_, any_, cast, exists, func, or_, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, Subquery, and_, any_, cast, exists, func, or_, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, aliased
 
 from core.db.sums import sum_cents
@@ -76,7 +77,8 @@ def _claims(practice_id: int, claim_ids: Collection[int]) -> Select[Any]:
     ).where(Claim.practice_id == practice_id, _is_in(Claim.id, claim_ids))  # fmt: skip
 
 
-def _lines(session: Session, practice_id: int, claim_ids: Collection[int]) -> dict[int, list[OurLine]]:
+def _sums(practice_id: int, claim_ids: Collection[int]) -> Subquery:
+    """Return the charge, the balances, the write-offs and the payments from elsewhere of each line."""
     original = aliased(Posting)
     reversed_here = and_(
         original.practice_id == Posting.practice_id, original.claim_id == Posting.claim_id,
@@ -85,19 +87,29 @@ def _lines(session: Session, practice_id: int, claim_ids: Collection[int]) -> di
     insurance, patient = (Posting.responsibility == side for side in Responsibility)
     is_write_off = or_(Posting.kind == PostingKind.WRITE_OFF, original.kind == PostingKind.WRITE_OFF)
     cents = Posting.amount_cents
-    sums = (
+    # Payments from elsewhere, such as an export of the practice's own system, and their reversals.
+    is_other = or_(*(
+        and_(one.kind == PostingKind.PAYMENT, one.source.is_distinct_from(remittance_source.SOURCE)) for one in (Posting, original)
+    ))  # fmt: skip
+    payment = func.jsonb_build_array(func.coalesce(original.paid_by, Posting.paid_by), -cents)
+    return (
         select(
             Posting.claim_id, Posting.line, sum_cents(cents, Posting.kind == PostingKind.CHARGE).label("charge"),
             sum_cents(cents, insurance).label("insurance"), sum_cents(cents, patient).label("patient"),
             sum_cents(-cents, and_(insurance, is_write_off)).label("insurance_off"),
             sum_cents(-cents, and_(patient, is_write_off)).label("patient_off"),
+            func.jsonb_agg(payment, type_=JSONB).filter(is_other).label("others"),
         )
         .outerjoin(original, reversed_here)
         .where(Posting.practice_id == practice_id, _is_in(Posting.claim_id, claim_ids))
         .group_by(Posting.claim_id, Posting.line)
         .subquery("sums")
     )  # fmt: skip
-    amounts = [func.coalesce(sums.c[name], 0) for name in list(sums.c.keys())[2:]]
+
+
+def _lines(session: Session, practice_id: int, claim_ids: Collection[int]) -> dict[int, list[OurLine]]:
+    sums = _sums(practice_id, claim_ids)
+    amounts = [func.coalesce(sums.c[name], 0) for name in list(sums.c.keys())[2:-1]]
     of_line = and_(sums.c.claim_id == LineItem.claim_id, sums.c.line == LineItem.number)
     of_sent = and_(
         SentLine.practice_id == LineItem.practice_id, SentLine.claim_id == LineItem.claim_id,
@@ -111,6 +123,7 @@ def _lines(session: Session, practice_id: int, claim_ids: Collection[int]) -> di
             *amounts,
             func.coalesce(SentLine.control_number, ""),
             SentLine.modifiers,
+            sums.c.others,
         )
         .outerjoin(sums, of_line)
         .outerjoin(SentLine, of_sent)
@@ -118,8 +131,9 @@ def _lines(session: Session, practice_id: int, claim_ids: Collection[int]) -> di
         .order_by(LineItem.claim_id, LineItem.number)
     )
     found: defaultdict[int, list[OurLine]] = defaultdict(list)
-    for claim_id, *columns, modifiers in rows:
+    for claim_id, *columns, modifiers, others in rows:
         line = OurLine(*columns)
+        line.other_payments = [(PaidBy(payer), cents) for payer, cents in others or ()]
         line.modifiers = None if modifiers is None else tuple(modifiers.split())
         found[claim_id].append(line)
     return found
@@ -136,6 +150,14 @@ def _members(session: Session, practice_id: int, claim_ids: Collection[int]) -> 
     for claim_id, member_id in rows:
         found[claim_id].add(member_id or "")
     return found
+
+
+def is_in_running_job(practice_id: int, claim_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a running job has selected the claim to settle and not yet processed it."""
+    return exists().where(
+        SettleJob.practice_id == practice_id, SettleJob.status.in_(_RUNNING), JobItem.practice_id == practice_id,
+        JobItem.job_id == SettleJob.id, JobItem.claim_id == claim_id, is_reserved(),
+    )  # fmt: skip
 
 
 def _in_running_jobs(session: Session, practice_id: int, claim_ids: Collection[int]) -> set[int]:

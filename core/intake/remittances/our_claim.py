@@ -1,6 +1,8 @@
 """A claim of the practice as an answer meets it: its lines with their balances, and the earlier answers."""
 
 import datetime as dt
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -20,6 +22,7 @@ class OurLine:
     patient_written_off: int = 0
     control_number: str = ""  # that the practice sent
     modifiers: tuple[str, ...] | None = None  # None: unknown
+    other_payments: list[tuple[PaidBy, int]] = field(default_factory=list)  # not from remittances; below zero: reversed
 
     @property
     def insurance_open(self) -> int:
@@ -79,3 +82,12 @@ class OurClaim:
     def charge_cents(self) -> int:
         """Return the sum of its charges."""
         return sum(line.charge_cents for line in self.lines)
+
+    def has_payment_like(self, role: PaidBy | None, amounts: Collection[int]) -> bool:
+        """Return whether a payment of one of these amounts came from elsewhere: in one posting or as the sum of all."""
+        paid: Counter[int] = Counter()
+        for payer, cents in (one for line in self.lines for one in line.other_payments):
+            if payer is role:
+                paid[abs(cents)] += 1 if cents > 0 else -1
+        found = [cents for cents, times in paid.items() if times > 0]
+        return any(cents in amounts for cents in (*found, sum(cents * times for cents, times in paid.items())) if cents)

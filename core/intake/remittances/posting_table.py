@@ -11,6 +11,7 @@ from core.models.remittances import RuleAction
 Rules = Mapping[tuple[str, str], RuleAction]  # the practice's own, by group and reason
 
 PRIOR_PAYER: Final = ("OA", "23")  # what the first payer paid and reduced
+OVER_CHARGE: Final = ("OA", "94")
 _OLD_SEQUESTRATION: Final = ("CO", "223")
 SEQUESTRATION_HAS_ITS_CODE_FROM: Final = dt.date(2013, 6, 1)
 # The codes that differ from the default of their group, and those that are often asked for. Only reductions that the
@@ -30,7 +31,7 @@ DEFAULTS: Final = {
     ("PR", "100"): RuleAction.HOLD,  # the patient was paid, and the next payer must not pay it again
     ("OA", "18"): RuleAction.TRACK,
     PRIOR_PAYER: RuleAction.MEMO,
-    ("OA", "94"): RuleAction.TRACK,
+    OVER_CHARGE: RuleAction.TRACK,  # posted below zero, because the payer then allows more than the charge
 }
 GROUP_DEFAULTS: Final = {
     GroupCode.CONTRACTUAL: RuleAction.TRACK,
@@ -54,6 +55,8 @@ def action_for(adjustment: GivenAdjustment, rules: Rules, *, service_on: dt.date
     if key in rules:
         return rules[key]
     if key == _OLD_SEQUESTRATION and service_on is not None and service_on < SEQUESTRATION_HAS_ITS_CODE_FROM:
+        return RuleAction.POST
+    if key == OVER_CHARGE and adjustment.cents < 0:
         return RuleAction.POST
     return default_action(*key)
 

@@ -1,7 +1,7 @@
 """Read remittances for pages, the API and commands: the list, one remittance, a list of answers, a claim's answers."""
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +10,10 @@ from sqlalchemy.orm import Session
 
 from core import paging
 from core.errors import NotFound
+from core.intake.remittances import reasons
+from core.intake.remittances.answers import AnswerLine
+from core.intake.remittances.reasons import Finding, Why
+from core.intake.remittances.stored import line_of
 from core.models.claims import Claim
 from core.models.ledger import PaidBy
 from core.models.people import User
@@ -26,6 +30,12 @@ class RemittanceRow:
 
     remittance: Remittance
     outcomes: dict[Outcome, int]
+
+    @property
+    def why(self) -> list[Why]:
+        """Return what is wrong with the whole remittance, what holds it first."""
+        found = [Finding(*one) for one in self.remittance.faults]
+        return reasons.explain([*reasons.of_whole(found), *reasons.warnings(found)], found)
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ class ClaimAnswer:
     payer: str
     trace: str
     paid_on: dt.date | None
-    lines: Sequence[RemittanceLine]
+    lines: list[AnswerLine]
 
 
 def list_remittances(
@@ -154,13 +164,15 @@ def find_answer(session: Session, practice_id: int, remittance_id: int, ordinal:
     return AnswerRow(*row)
 
 
-def list_lines(session: Session, practice_id: int, remittance_id: int, ordinal: int) -> Sequence[RemittanceLine]:
+def list_lines(session: Session, practice_id: int, remittance_id: int, ordinal: int) -> list[AnswerLine]:
     """Return the lines of one answer. Ordinal 0 is the claim level."""
     of_answer = (
         RemittanceLine.practice_id == practice_id, RemittanceLine.remittance_id == remittance_id,
         RemittanceLine.claim_ordinal == ordinal,
     )  # fmt: skip
-    return session.scalars(select(RemittanceLine).where(*of_answer).order_by(RemittanceLine.ordinal)).all()
+    return list(
+        map(line_of, session.scalars(select(RemittanceLine).where(*of_answer).order_by(RemittanceLine.ordinal)))
+    )
 
 
 def list_answers_on_claim(session: Session, practice_id: int, claim_id: int) -> list[ClaimAnswer]:

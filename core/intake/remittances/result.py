@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from core.counting import counted
 from core.intake.remittances import reasons
+from core.intake.remittances.decision import Sums
 from core.intake.remittances.stored import Decided
 from core.intake.remittances.survey import Transaction
-from core.models.ledger import PostingKind, Responsibility
-from core.models.remittances import POSTED_OUTCOMES, Outcome
+from core.models.remittances import Outcome
 from core.money import format_cents
 
 _OUTCOME_WORDS: Final = {
@@ -62,16 +62,11 @@ class TransactionResult:
             self.outcomes[decision.outcome.value] += 1
             if decision.outcome is Outcome.HELD:
                 self.held_reasons.update(reasons.holding(decision.reasons))
-            for one in decision.postings if decision.outcome in POSTED_OUTCOMES else ():
-                match one.kind:
-                    case PostingKind.PAYMENT:
-                        self.payments_cents -= one.amount_cents
-                    case PostingKind.ADJUSTMENT:
-                        self.adjustments_cents -= one.amount_cents
-                    case PostingKind.REVERSAL:
-                        self.reversed_cents += one.amount_cents
-                    case PostingKind.TRANSFER if one.responsibility is Responsibility.PATIENT:
-                        self.transferred_cents += one.amount_cents
+            sums = Sums.of(decision.postings)
+            self.payments_cents += sums.payments
+            self.adjustments_cents += sums.adjustments
+            self.transferred_cents += sums.transferred
+            self.reversed_cents += sums.reversed
 
     def sentence(self) -> str:
         """Return what became of it in one line."""
@@ -82,14 +77,8 @@ class TransactionResult:
             return f"{head}: imported before, on {self.recorded_on:%m/%d/%Y}; nothing is posted again."
         counts = [f"{count:,} {_OUTCOME_WORDS[outcome]}" for outcome, count in sorted(self.outcomes.items())]
         why = [f"{reasons.describe(code)} ({count:,})" for code, count in sorted(self.held_reasons.items())]
-        cents = [
-            f"{words} {format_cents(each)}"
-            for words, each in (
-                ("payments", self.payments_cents), ("adjustments", self.adjustments_cents),
-                ("to the patient", self.transferred_cents), ("reversed", self.reversed_cents),
-            )
-            if each
-        ]  # fmt: skip
+        sums = Sums(self.payments_cents, self.adjustments_cents, self.transferred_cents, self.reversed_cents)
+        cents = sums.in_words()
         parts = [", ".join(each) for each in (counts, cents) if each]
         return f"{head}: {'; '.join(parts)}." + (f" Held because {'; '.join(why)}." if why else "")
 

@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
 from core.intake.loading.stages import copy_columns
+from core.intake.remittances import reasons
 from core.intake.remittances.answers import Answer, AnswerLine, GivenAdjustment
 from core.intake.remittances.decision import Decision
+from core.intake.remittances.reasons import Finding
 from core.intake.remittances.survey import Transaction
 from core.models.remittances import (
     POSTED_OUTCOMES,
@@ -24,7 +26,7 @@ from core.models.remittances import (
 Decided = tuple[Answer, int | None, Decision]  # with the practice's claim, if it was matched
 _CLAIM_COLUMNS: Final = (
     "practice_id", "remittance_id", "ordinal", "claim_number", "status", "payer_claim_id", "member_id", "charge_cents",
-    "paid_cents", "patient_cents", "first_on", "last_on", "has_next_payer", "problems", "claim_id", "payer_role",
+    "paid_cents", "patient_cents", "first_on", "last_on", "has_next_payer", "faults", "claim_id", "payer_role",
     "outcome", "reasons", "postings", "reverses_remittance_id", "reverses_ordinal", "posted_at",
 )  # fmt: skip
 _LINE_COLUMNS: Final = (
@@ -39,14 +41,13 @@ def store_remittance(
     practice_id: int,
     transaction: Transaction,
     *,
-    held_because: str | None,
+    found: Sequence[Finding],
     import_id: int | None,
     by: Actor | None,
     now: dt.datetime,
 ) -> int:
-    """Insert the remittance and return its id."""
+    """Insert the remittance with what was found wrong, and return its id."""
     payment = transaction.payment
-    faults = [[fault.problem.name.lower(), fault.segment, fault.element, fault.detail] for fault in transaction.faults]
     made = insert(Remittance).values(
         practice_id=practice_id, import_id=import_id, file_name=transaction.path.name, ordinal=transaction.ordinal,
         digest=transaction.digest, version=transaction.opened.version,
@@ -54,7 +55,7 @@ def store_remittance(
         payer_tax_id=payment.payer_tax_id, payee_id=payment.payee.id if payment.payee else "", trace=payment.trace,
         method=payment.method, paid_on=payment.paid_on, paid_cents=payment.paid_cents,
         claims_cents=transaction.claims_cents, provider_cents=transaction.provider_cents, claims=transaction.claims,
-        held_because=held_because, faults=faults, received_at=now, user_id=by.user_id if by else None,
+        held_because=reasons.worst_of_whole(found), faults=found, received_at=now, user_id=by.user_id if by else None,
     )  # fmt: skip
     return session.scalars(made.returning(Remittance.id)).one()
 
@@ -68,7 +69,7 @@ def store_answers(
         (
             *key, answer.ordinal, answer.claim_number, answer.status, answer.payer_claim_id, answer.member_id,
             answer.charge_cents, answer.paid_cents, answer.patient_cents, answer.first_on, answer.last_on,
-            answer.has_next_payer, _json(answer.problems), claim_id, decision.role and decision.role.value,
+            answer.has_next_payer, _json(answer.faults), claim_id, decision.role and decision.role.value,
             decision.outcome.value, _json(decision.reasons), len(decision.postings),
             *(decision.reverses or (None, None)),
             now if decision.outcome in POSTED_OUTCOMES else None,
@@ -82,7 +83,7 @@ def store_answers(
             _json(line.remarks), line.control_number, line.line,
         )
         for answer, *_ in decided
-        for line in _stored_lines(answer)
+        for line in lines_of(answer)
     )  # fmt: skip
     copy_columns(session, _table(RemittanceClaim).name, _CLAIM_COLUMNS, claims)
     copy_columns(session, _table(RemittanceLine).name, _LINE_COLUMNS, lines)
@@ -111,7 +112,7 @@ def update_answer(
         RemittanceLine.practice_id == row.practice_id, RemittanceLine.remittance_id == row.remittance_id,
         RemittanceLine.claim_ordinal == row.ordinal,
     )  # fmt: skip
-    for line in _stored_lines(answer):
+    for line in lines_of(answer):
         changed = update(RemittanceLine).where(*of_answer, RemittanceLine.ordinal == line.ordinal)
         session.execute(changed.values(line=line.line, adjustments=_given(line)))
     session.flush()
@@ -127,24 +128,26 @@ def load_answer(session: Session, row: RemittanceClaim) -> Answer:
         )
         .order_by(RemittanceLine.ordinal)
     )  # fmt: skip
-    loaded = [_loaded_line(line) for line in lines]
+    loaded = [line_of(line) for line in lines]
     whole = next((line for line in loaded if line.ordinal == 0), AnswerLine(0))
     return Answer(
         row.ordinal, row.claim_number, row.status, row.payer_claim_id, row.member_id, row.charge_cents, row.paid_cents,
-        row.patient_cents, row.first_on, row.last_on, row.has_next_payer, list(row.problems), whole,
+        row.patient_cents, row.first_on, row.last_on, row.has_next_payer, [Finding(*one) for one in row.faults], whole,
         [line for line in loaded if line.ordinal],
     )  # fmt: skip
 
 
-def _loaded_line(line: RemittanceLine) -> AnswerLine:
-    given = [GivenAdjustment(group, reason, cents) for group, reason, cents, _ in line.adjustments]
+def line_of(line: RemittanceLine) -> AnswerLine:
+    """Return a stored line."""
     return AnswerLine(
         line.ordinal, line.code, tuple(line.modifiers), line.submitted_code, tuple(line.submitted_modifiers),
-        line.charge_cents, line.paid_cents, line.control_number, given, list(line.remarks),
+        line.charge_cents, line.paid_cents, line.control_number, [GivenAdjustment(*one) for one in line.adjustments],
+        list(line.remarks), line.line,
     )  # fmt: skip
 
 
-def _stored_lines(answer: Answer) -> list[AnswerLine]:
+def lines_of(answer: Answer) -> list[AnswerLine]:
+    """Return the lines that are stored: the claim level only if something is in it."""
     whole = answer.whole
     return [whole, *answer.lines] if whole.adjustments or whole.remarks else answer.lines
 

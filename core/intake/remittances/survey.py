@@ -4,22 +4,23 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Column, Integer, MetaData, Table, Text, func, select
+from sqlalchemy import Column, Integer, MetaData, Table, Text, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
 from core.intake.remittances import reasons
+from core.intake.remittances.reasons import Finding
 from core.x12.envelope_records import Closed, Kind, Opened
 from core.x12.problems import Fault, Problem, Reach
 from core.x12.read import Event, read
 from core.x12.remittance import PaidClaim, Payment, ProviderAdjustment
 
-# The claim numbers of the files, each with a digest of its patient.
+# The claim numbers of the files, each with a digest of its patient's ID and one of the name. Either may be missing.
 ANSWERED: Final = Table(
-    "answered_claim", MetaData(), Column("transaction", Integer), Column("number", Text), Column("patient", Text),
-    prefixes=["TEMPORARY"], postgresql_on_commit="DROP",
+    "answered_claim", MetaData(), Column("transaction", Integer), Column("number", Text), Column("patient_id", Text),
+    Column("patient_name", Text), prefixes=["TEMPORARY"], postgresql_on_commit="DROP",
 )  # fmt: skip
 _OF_GROUP: Final = (Problem.GROUP_COUNT, Problem.GROUP_CONTROL, Problem.NO_GROUP_END)
 _OF_INTERCHANGE: Final = (Problem.INTERCHANGE_COUNT, Problem.INTERCHANGE_CONTROL, Problem.NO_INTERCHANGE_END)
@@ -39,6 +40,12 @@ class Transaction:
     digest: str = ""
     is_refused: bool = False
     faults: list[Fault] = field(default_factory=list)
+    compared: list[Finding] = field(default_factory=list)  # what is wrong with it beside the practice's data
+
+    @property
+    def found(self) -> list[Finding]:
+        """Return everything that is wrong."""
+        return [*map(Finding.of, self.faults), *self.compared]
 
     def codes(self, reach: Reach) -> list[str]:
         """Return the codes of its faults with this reach."""
@@ -55,7 +62,7 @@ def survey(session: Session, files: Sequence[Path]) -> list[Transaction]:
     ANSWERED.create(session.connection())
     found: list[Transaction] = []
 
-    def numbers() -> Iterator[tuple[int, str, str]]:
+    def numbers() -> Iterator[tuple[Any, ...]]:
         for path in files:
             yield from _survey(path, found)
 
@@ -68,16 +75,18 @@ def shared_numbers(session: Session, transaction: int) -> set[str]:
     """Return the claim numbers that several patients of one transaction (by its place in the survey) have."""
     number = ANSWERED.c.number
     rows = select(number).where(ANSWERED.c.transaction == transaction).group_by(number)
-    return set(session.scalars(rows.having(func.count(ANSWERED.c.patient.distinct()) > 1)))
+    # Null is not counted, because a reversal may omit the patient whom its correction names.
+    differs = (func.count(column.distinct()) > 1 for column in (ANSWERED.c.patient_id, ANSWERED.c.patient_name))
+    return set(session.scalars(rows.having(or_(*differs))))
 
 
-def _survey(path: Path, found: list[Transaction]) -> Iterator[tuple[int, str, str]]:
+def _survey(path: Path, found: list[Transaction]) -> Iterator[tuple[Any, ...]]:
     of_file: list[Transaction] = []
     with path.open("rb") as binary:
         for event in read(binary, path.name):
             _take(event, path, of_file)
             if isinstance(event, PaidClaim):
-                yield len(found) + len(of_file) - 1, event.claim_id, _patient(event)
+                yield len(found) + len(of_file) - 1, event.claim_id, *_patient(event)
     found += of_file
 
 
@@ -111,8 +120,12 @@ def _concerned(fault: Fault, of_file: list[Transaction]) -> list[Transaction]:
     return of_file
 
 
-def _patient(claim: PaidClaim) -> str:
-    """Return a digest of the patient's id and name, which is never stored."""
+def _patient(claim: PaidClaim) -> tuple[str | None, str | None]:
+    """Return digests of the patient's ID and name, which are never stored."""
     person = claim.parties.get("QC") or claim.parties.get("IL")
-    text = f"{person.id}|{person.name}|{person.first}" if person else ""
-    return hashlib.sha256(text.upper().encode()).hexdigest()[:16]
+    return (_digest(person.id), _digest(person.name, person.first)) if person else (None, None)
+
+
+def _digest(*texts: str) -> str | None:
+    """Return a digest, or None if there is nothing to compare."""
+    return hashlib.sha256("|".join(texts).upper().encode()).hexdigest()[:16] if any(texts) else None

@@ -99,7 +99,7 @@ def _create_claim() -> None:
         sa.Column("first_on", sa.Date(), nullable=True),
         sa.Column("last_on", sa.Date(), nullable=True),
         *_needed(sa.Boolean(), "has_next_payer"),
-        *_needed(_JSON, "problems"),
+        *_needed(_JSON, "faults"),
         sa.Column("claim_id", sa.BigInteger(), nullable=True),
         sa.Column("payer_role", _enum("payer_role_known", "primary", "secondary", "patient"), nullable=True),
         *_needed(
@@ -130,6 +130,10 @@ def _create_claim() -> None:
     )
     op.create_index("ix_remittance_claim_payer_number", "remittance_claim", ["practice_id", "payer_claim_id"])
     op.create_index("ix_remittance_claim_held", "remittance_claim", [*_KEY], postgresql_where=held)
+    op.create_index(
+        "ix_remittance_claim_timed", "remittance_claim", ["practice_id"],
+        postgresql_where=sa.text("outcome = 'held' AND reasons ?| ARRAY['future_date', 'claim_in_job']"),
+    )  # fmt: skip
     op.create_index(
         "an_answer_is_reversed_once", "remittance_claim",
         ["practice_id", "reverses_remittance_id", "reverses_ordinal"], unique=True,

@@ -18,6 +18,7 @@ from core.exports import sent_files
 from core.intake.csv.csv_template import write_template
 from core.intake.mapping.mapping import Mapping
 from core.intake.mapping.saved_mappings import save_mapping
+from core.intake.remittances.commands import AnswerKey
 from core.intake.uploads import receive, run
 from core.jobs.execution import sweep
 from core.models.people import Role
@@ -27,7 +28,7 @@ from tests import shared_app
 from tests.core.cli.conftest import APP, Typed
 from tests.factories import NOW, GivenPractice, Line, a_practice
 from tests.own_export import MAPPING, csv_file, rows_of
-from tests.remittances import clp, st, svc, take_transactions
+from tests.remittances import clp, look, st, svc, take_transactions
 from tests.waiting import eventually
 
 BILLER, APPROVER, ADMIN = "biller@lakeside.example", "approver@lakeside.example", "admin@lakeside.example"
@@ -106,11 +107,17 @@ def answered(practice: GivenPractice, _typed: Typed) -> None:
     take_transactions(practice, st(clp("0", "15", "15", line), paid="20", after=after))
 
 
-def matched(practice: GivenPractice, typed: Typed) -> None:
-    """Add a claim that the insurance owes, and match the answer to it."""
+def matched(practice: GivenPractice, typed: Typed) -> str:
+    """Add a claim that the insurance owes, and match the answer to it. Return what the answer shows at its end."""
     answered(practice, typed)
     practice.claim("C1", Line(15_00))
     typed("remittances", "match", "1", "1", "C1", by=ADMIN)
+    return look(practice, AnswerKey(1, 1)).token
+
+
+def ignored(practice: GivenPractice, typed: Typed) -> None:
+    answered(practice, typed)
+    typed("remittances", "ignore", "1", "1", "--why", "Wrong click", by=ADMIN)
 
 
 def paid_late(practice: GivenPractice, _typed: Typed) -> None:
@@ -359,11 +366,17 @@ CASES = (
     case("remittances", "match", "1", "1", "C00001", by=BILLER, given=answered,
          route="POST /remittances/<remittance_id>/claims/<ordinal>/match",
          shown="1 1  0 (claim C00001): charge $15.00, payment $15.00, held: a person matched it to this claim; "),
-    case("remittances", "post", "1", "1", "--note", "Called", "--date", "2026-11-01", by=BILLER,
+    case("remittances", "answer", "1", "1", by=APPROVER, route="GET /remittances/<remittance_id>/claims/<ordinal>",
+         given=matched, shown="  Line 1  99213: charge $15.00, payment $15.00\nTo post it as shown, type: settle "),
+    case("remittances", "post", "1", "1", "--shown", "SHOWN", "--note", "Called", "--date", "2026-11-01", by=BILLER,
          route="POST /remittances/<remittance_id>/claims/<ordinal>/post", given=matched,
          shown="payment $15.00, warned: a person matched it to this claim\n"),
     case("remittances", "ignore", "1", "1", "--why", "Not ours", by=BILLER, given=answered,
          route="POST /remittances/<remittance_id>/claims/<ordinal>/ignore", shown="payment $15.00, ignored: "),
+    case("remittances", "post-all", "1", "--accept", "same_trace", by=BILLER, given=answered,
+         route="POST /remittances/<remittance_id>/post", shown="Posted: 0. Still held: 1.\n"),
+    case("remittances", "hold", "1", "1", by=BILLER, route="POST /remittances/<remittance_id>/claims/<ordinal>/hold",
+         given=ignored, shown="payment $15.00, held: the claim number is a placeholder\n"),
     case("remittances", "retry", by=BILLER, route="POST /remittances/retry", given=answered,
          shown="Posted: 0. Held for another reason: 0.\n"),
     case("remittances", "rule", "CO", "97", "post", route="PUT /posting-rules/<group>/<reason>",
@@ -436,10 +449,10 @@ def routes() -> Iterator[list[str]]:
 def test_a_command_calls_its_route_and_prints_the_answer(
     typed: Typed, practice: GivenPractice, routes: list[str], typed_case: Case
 ) -> None:
-    typed_case.given(practice, typed)
+    found = str(typed_case.given(practice, typed))
     routes.clear()
 
-    done = typed(*typed_case.words, by=typed_case.by)
+    done = typed(*(found if word == "SHOWN" else word for word in typed_case.words), by=typed_case.by)
 
     assert done.exit_code == 0, done.output
     assert typed_case.shown in done.stdout

@@ -1,5 +1,7 @@
 """The pages of remittances: what was posted, what is held and why, and a user's decision on a held answer."""
 
+import re
+
 from tests.factories import GivenPractice, Line
 from tests.remittances import clp, st, svc, take_transactions
 from tests.webui.conftest import Browser, page_text
@@ -72,8 +74,15 @@ def test_a_held_answer_is_matched_and_posted_once(practice: GivenPractice, bille
     assert "A person matched it to this claim." in biller.says(page)
     bad = biller.post(f"{page}/post", on=page, posted_on="13/45/2026")
     assert (bad.status_code, "Enter a date, or leave it blank." in page_text(bad)) == (422, True)
+    shown = re.search(r'name="shown" value="(\w+)"', biller.read(page))
+    assert shown
+    assert "Posts payments $15.00." in biller.says(page)
+    stale = biller.post(f"{page}/post", on=page, shown="What was shown before")
+    assert (stale.status_code, "The answer differs from what you were shown." in page_text(stale)) == (409, True)
     for _ in range(2):
-        assert biller.post(f"{page}/post", on="/remittances", note="Called").location == "/remittances/1"
+        assert (
+            biller.post(f"{page}/post", on="/remittances", note="Called", shown=shown[1]).location == "/remittances/1"
+        )
 
     assert (practice.read("C1").insurance_due, practice.violations()) == (0, [])
     assert not _decisions(biller, page)
@@ -101,7 +110,44 @@ def test_an_answer_is_ignored_only_with_a_reason(practice: GivenPractice, biller
     biller.post(f"{page}/ignore", on=page, why="Not ours")
 
     assert "Not ours" in biller.says("/remittances/1?outcome=ignored")
+    assert _decisions(biller, page) == [f"{page}/hold"]
+    assert biller.post(f"{page}/hold", on=page).location == page
+    assert f"{page}/match" in _decisions(biller, page)
     assert (practice.read("C1").insurance_due, practice.violations()) == (15_00, [])
+
+
+def test_the_answers_of_a_remittance_are_posted_together(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("O1", Line(15_00))
+    take_transactions(practice, st(clp("O1", "15", "15", svc("15", "15")), paid="16"))
+    page = "/remittances/1"
+
+    assert "I accept this: the payment differs from the claims" in biller.says(page)
+    biller.post(f"{page}/post", on=page, posted_on="13/45/2026")
+    assert "Enter a date, or leave it blank." in biller.says(page)
+    biller.post(f"{page}/post", on=page)
+    assert "Posted: 0 answers. Still held: 1." in biller.says(page)
+    biller.post(f"{page}/post", on=page, accepts="out_of_balance")
+    assert "Posted: 1 answer. Still held: 0." in biller.says(page)
+    assert (practice.read("O1").insurance_due, practice.violations()) == (0, [])
+
+
+def test_what_holds_an_answer_is_shown_with_its_place_and_its_cure(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("O1", Line(15_00))
+    take_transactions(practice, st(clp("O1", "15", "10", svc("15", "10", "CO*45*4.99")), paid="11"))
+
+    whole = (
+        "The whole remittance is held: the payment differs from the claims less the provider adjustments. Check it by "
+        "hand. In the file: segment 4, BPR02 (claims $10.00, provider adjustments $0.00, payment $11.00)."
+    )
+    assert whole in biller.says("/remittances/1")
+    answer = biller.says("/remittances/1/claims/1")
+    assert whole in answer
+    assert "This answer cannot be posted now: The line's charge less its adjustments differs" in answer
+    assert "/remittances/1/claims/1/post" not in biller.forms("/remittances/1/claims/1")
+    assert (
+        "The claim's charge less its adjustments differs from its payment. Check it by hand. "
+        "In the file: segment 14, CLP (charge $15.00, adjustments $4.99, payment $10.00)."
+    ) in answer
 
 
 def test_a_reason_keeps_its_capitals(practice: GivenPractice, biller: Browser) -> None:

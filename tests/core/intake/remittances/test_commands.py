@@ -3,18 +3,22 @@
 import datetime as dt
 
 import pytest
+from sqlalchemy import func, select
 
 from core.access.permissions import Actor
 from core.errors import NotAllowed
-from core.intake.remittances import commands, queries
-from core.intake.remittances.commands import AnswerKey, BadReason, NotHeld, StillHeld
+from core.intake.remittances import commands, held, queries
+from core.intake.remittances.commands import AnswerKey, BadReason, NotHeld, NotIgnored, StillHeld
 from core.intake.remittances.posting_rules import BadPostingRule, set_rule
 from core.intake.remittances.retry import count_matchable, retry_unmatched
+from core.ledger import voids
 from core.ledger.adjustment_limits import AdjustmentOverLimit
-from core.models.ledger import GroupCode
+from core.ledger.entries import Void
+from core.models.ledger import GroupCode, Posting
+from core.models.practices import PayerClass
 from core.models.remittances import Outcome, RuleAction
-from tests.factories import TODAY, GivenPractice, Line
-from tests.remittances import SERVICE_ON, answers, clp, posted, st, svc, take_transactions
+from tests.factories import NOW, TODAY, GivenPractice, Line
+from tests.remittances import SERVICE_ON, answers, clp, look, post_shown, posted, st, svc, take_transactions
 
 FIRST = AnswerKey(1, 1)
 PAID = ("100", "70", svc("100", "70", "CO*45*20", "PR*2*10"))
@@ -22,6 +26,13 @@ PAID = ("100", "70", svc("100", "70", "CO*45*20", "PR*2*10"))
 
 def given(practice: GivenPractice, number: str = "A1") -> None:
     practice.claim(number, Line(insurance=10_000), service_date=SERVICE_ON)
+
+
+def _void_last(practice: GivenPractice, number: str) -> None:
+    """Void the posting that was entered last."""
+    with practice.sessions() as session:
+        mistake = session.scalars(select(func.max(Posting.id))).one()
+    practice.act(voids.void, number, mistake, Void.of({"note": "Mistyped"}), idempotency_key="void")
 
 
 def test_a_person_matches_and_posts_a_held_answer_once(practice: GivenPractice, approver: Actor) -> None:
@@ -35,7 +46,7 @@ def test_a_person_matches_and_posts_a_held_answer_once(practice: GivenPractice, 
     for _ in range(2):
         assert practice.act(commands.match, FIRST, "A1").reasons == ["matched_by_hand"]
     for _ in range(2):
-        assert practice.act(commands.post, FIRST, note="Called the payer").outcome is Outcome.WARNED
+        assert post_shown(practice, FIRST, note="Called the payer").outcome is Outcome.WARNED
 
     assert sum(cents for *_, cents in posted(practice, "A1")) == -9_000
     assert practice.read("A1").patient_due == 1_000
@@ -43,6 +54,8 @@ def test_a_person_matches_and_posts_a_held_answer_once(practice: GivenPractice, 
         practice.act(commands.match, FIRST, "A1")
     with pytest.raises(NotHeld):
         practice.act(commands.ignore, FIRST, "Too late")
+    with pytest.raises(NotIgnored):
+        practice.act(commands.hold_again, FIRST)
     acts = [entry.act for entry in practice.audited() if entry.subject == "remittance:1"]
     assert acts == ["remittance.recorded", "remittance.matched", "remittance.posted"]
     assert practice.violations() == []
@@ -52,16 +65,41 @@ def test_a_claim_that_was_imported_after_its_remittance_is_found(practice: Given
     other_day = clp("A2", *PAID, patient="10", day="20251231")
     take_transactions(practice, st(clp("A1", *PAID, patient="10"), other_day, paid="140"))
     with pytest.raises(StillHeld, match="no claim of the practice has this number"):
-        practice.act(commands.post, FIRST)
+        post_shown(practice, FIRST)
     given(practice)
     given(practice, "A2")
 
-    assert practice.act(commands.post, FIRST).outcome is Outcome.POSTED
+    assert post_shown(practice, FIRST).outcome is Outcome.POSTED
     assert practice.read("A1").patient_due == 1_000
-    with pytest.raises(StillHeld, match="Match the answer to claim A2 first"):  # no user has seen the other reason
-        practice.act(commands.post, AnswerKey(1, 2))
-    practice.act(commands.match, AnswerKey(1, 2), "A2")
-    assert "service_date_differs" in practice.act(commands.post, AnswerKey(1, 2)).reasons
+    seen = look(practice, AnswerKey(1, 2))
+    assert (seen.answer.claim, seen.accepted, seen.blocking) == ("A2", ["service_date_differs"], [])
+    assert "service_date_differs" in post_shown(practice, AnswerKey(1, 2)).reasons
+
+
+def test_a_user_posts_only_what_was_shown(practice: GivenPractice, admin: Actor) -> None:
+    def post(seen: str) -> None:
+        practice.act(commands.post, FIRST, shown=seen)
+
+    given(practice)
+    half = clp("A1", "100", "40", svc("100", "40", "CO*16*60"))
+    take_transactions(practice, st(half, paid="40.01"))
+    assert answers(practice) == [("A1", "held", ["out_of_balance"])]
+    alone = look(practice, FIRST).token
+    for change in (
+        lambda: practice.act(set_rule, GroupCode.CONTRACTUAL, "16", RuleAction.POST, by=admin),
+        lambda: take_transactions(practice, st(half, paid="40", number=2)),  # the payer's answer came in another way
+    ):
+        before = look(practice, FIRST).token
+        change()
+        with pytest.raises(StillHeld, match="The answer differs from what you were shown"):
+            post(before)
+
+    with pytest.raises(StillHeld):
+        post(alone)
+    assert [cents for *_, cents in posted(practice, "A1")] == [-4_000, -6_000], "of the second remittance alone"
+    seen = look(practice, FIRST)
+    assert (seen.accepted, seen.blocking) == (["out_of_balance", "answered_before"], ["below_zero"])
+    assert practice.violations() == []
 
 
 def test_held_answers_are_matched_like_new_ones_after_their_claims_are_imported(
@@ -101,17 +139,48 @@ def test_a_person_cannot_post_what_does_not_balance_or_exceeds_the_limit(practic
     given(practice, "A2")
     wrong = clp("A1", "100", "70", svc("100", "70", "CO*45*20.01", "PR*2*10"), patient="10")
     take_transactions(practice, st(wrong, clp("A2", *PAID, patient="10"), paid="140.01"))
-    assert [reasons for *_, reasons in answers(practice)][1] == ["remittance_held"]
+    assert [reasons for *_, reasons in answers(practice)][1] == ["out_of_balance"]
 
     with pytest.raises(StillHeld, match="differs from its payment"):
-        practice.act(commands.post, FIRST)
+        post_shown(practice, FIRST)
     practice.limit(claim=1_999)
     with pytest.raises(AdjustmentOverLimit):
-        practice.act(commands.post, AnswerKey(1, 2))
+        post_shown(practice, AnswerKey(1, 2))
     practice.limit(claim=2_000)
-    assert practice.act(commands.post, AnswerKey(1, 2)).reasons == ["remittance_held"]
+    assert post_shown(practice, AnswerKey(1, 2)).reasons == ["out_of_balance"]
     assert posted(practice, "A1") == []
     assert practice.violations() == []
+
+
+@pytest.mark.parametrize(
+    ("because", "head", "usage"),
+    [
+        ("the file is marked as a test", [], "T"),
+        ("the amounts are not in US dollars", ["CUR*PR*CAD"], "P"),
+    ],
+)
+def test_money_that_is_not_real_or_not_in_dollars_is_never_posted(
+    practice: GivenPractice, because: str, head: list[str], usage: str
+) -> None:
+    given(practice)
+    unbalanced = st([*head, *clp("A1", *PAID, patient="10")], paid="70.01")  # which a user may accept
+    take_transactions(practice, unbalanced, usage=usage)
+
+    seen = look(practice, FIRST)
+    assert (seen.accepted, len(seen.blocking)) == (["out_of_balance"], 1)
+    with pytest.raises(StillHeld, match=because):
+        post_shown(practice, FIRST)
+    assert posted(practice, "A1") == []
+
+
+def test_a_remittance_with_a_trace_number_that_came_before_names_the_other(practice: GivenPractice) -> None:
+    given(practice)
+    take_transactions(practice, st(clp("A1", *PAID, patient="10"), paid="70"))
+    take_transactions(practice, st(clp("A1", *PAID, patient="10"), paid="70.01"))
+
+    why = {one.code: (one.places, one.cure) for one in look(practice, AnswerKey(2, 1)).why}
+    assert why["same_trace"] == (["TRN02 (remittance 1, imported 11/23/2026)"], "compare the two")
+    assert why["out_of_balance"][0] == ["segment 4, BPR02 (claims $70.00, provider adjustments $0.00, payment $70.01)"]
 
 
 def test_a_person_chooses_another_date_for_a_closed_month(practice: GivenPractice) -> None:
@@ -124,12 +193,58 @@ def test_a_person_chooses_another_date_for_a_closed_month(practice: GivenPractic
     take_transactions(practice, st(clp("A1", *PAID, patient="10"), paid="70"))
 
     with pytest.raises(StillHeld, match="closed"):
-        practice.act(commands.post, FIRST)
+        post_shown(practice, FIRST)
     with pytest.raises(StillHeld, match="future"):
-        practice.act(commands.post, FIRST, posted_on=TODAY + dt.timedelta(days=1))
-    practice.act(commands.post, FIRST, posted_on=dt.date(2026, 2, 1))
+        post_shown(practice, FIRST, posted_on=TODAY + dt.timedelta(days=1))
+    post_shown(practice, FIRST, posted_on=dt.date(2026, 2, 1))
 
     assert practice.read("A1").last_payment_on == dt.date(2026, 2, 1)
+
+
+def test_an_answer_that_waits_for_its_day_or_for_a_job_is_posted_by_itself(practice: GivenPractice) -> None:
+    given(practice)
+    given(practice, "A2")
+    practice.confirm(practice.preview({"claim_ids": ["A2"]}))
+    tomorrow = {"*20260105~": "*20261124~", "20260105": "20261124"}
+    later = st(clp("A1", *PAID, patient="7"), paid="70", head=tomorrow)
+    take_transactions(practice, later, st(clp("A2", *PAID, patient="10"), paid="70", number=2))
+    assert [found for _, _, found in answers(practice)] == [["patient_share", "future_date"], ["claim_in_job"]]
+
+    assert held.post_due(practice.sessions, now=NOW) == 0
+    assert practice.audited("remittances.posted_when_due") == []
+    assert held.post_due(practice.sessions, now=NOW + dt.timedelta(days=1)) == 1
+    assert practice.read("A1").last_payment_on == dt.date(2026, 11, 24)
+    practice.run()
+    assert held.post_due(practice.sessions, now=NOW) == 1
+    assert sum(cents for *_, cents in posted(practice, "A2")) == -9_000
+    assert [entry.facts for entry in practice.audited("remittances.posted_when_due")] == [{"posted": 1, "held": 0}] * 2
+    assert practice.violations() == []
+
+
+def test_a_remittance_is_posted_together_with_what_the_user_accepts(practice: GivenPractice, approver: Actor) -> None:
+    for number in ("A1", "A2", "A3"):
+        given(practice, number)
+    practice.post("A3", 7_000, responsibility="insurance", paid_by="primary")
+    three = [clp(number, *PAID, patient="10", icn=number) for number in ("A1", "A2", "A3")]
+    take_transactions(practice, st(*three, paid="210.01", head={"20260105": "20261124"}))
+
+    def together(**given_: object) -> tuple[int, int]:
+        done: tuple[int, int] = practice.act(held.post_all, 1, **given_)
+        return done
+
+    with pytest.raises(NotAllowed):
+        practice.act(held.post_all, 1, by=approver)
+    assert together(posted_on=TODAY) == (0, 3), "the deposit does not tie"
+    assert together(accepts=["out_of_balance", "paid_before"]) == (0, 3), "it is a payment of tomorrow"
+    practice.limit(claim=1_999)
+    assert together(accepts=["out_of_balance"], posted_on=TODAY) == (0, 3)
+    practice.limit(claim=2_000)
+    assert together(accepts=["out_of_balance", "paid_before"], posted_on=TODAY) == (2, 1)
+    assert answers(practice) == [
+        ("A1", "warned", ["out_of_balance"]), ("A2", "warned", ["out_of_balance"]),
+        ("A3", "held", ["out_of_balance", "paid_before"]),
+    ]  # fmt: skip
+    assert practice.violations() == []
 
 
 def test_an_ignored_answer_leaves_the_list_with_a_reason(practice: GivenPractice) -> None:
@@ -141,8 +256,16 @@ def test_an_ignored_answer_leaves_the_list_with_a_reason(practice: GivenPractice
             assert (page.rows[0].ordinal, page.before, page.after) == seen
     with pytest.raises(BadReason):
         practice.act(commands.ignore, FIRST, " ")
+    given(practice)
+    for _ in range(2):
+        practice.act(commands.ignore, FIRST, "Wrong click")
+    for _ in range(2):
+        assert practice.act(commands.hold_again, FIRST).outcome is Outcome.HELD
+    assert look(practice, FIRST).sums.payments == 7_000, "it lost nothing"
     for _ in range(2):
         practice.act(commands.ignore, FIRST, "Not our patient")
+    acts = [entry.act for entry in practice.audited(subject="remittance:1")]
+    assert acts == ["remittance.ignored", "remittance.held_again", "remittance.ignored"]
 
     with practice.sessions() as session:
         [row], more = queries.list_answers(session, practice.id, outcomes=[Outcome.IGNORED])
@@ -171,6 +294,47 @@ def test_a_claims_answers_are_listed_line_by_line(practice: GivenPractice) -> No
         assert newest == (dt.date(2026, 1, 5), "1", "ICN1")
         [provider] = queries.list_provider_adjustments(session, practice.id, 1)
         assert (provider.reason, provider.cents) == ("L6", -100)
+
+
+def test_an_answer_is_posted_after_a_user_did_what_its_reason_says(practice: GivenPractice) -> None:
+    given(practice)
+    second = clp("A1", "100", "8", svc("100", "8", "OA*23*90", "PR*2*2"), status="2", patient="2", icn="S1")
+    take_transactions(practice, st(clp("A1", *PAID, patient="10"), second, paid="78"))
+    [why] = look(practice, AnswerKey(1, 2)).why
+    assert why.cure == "import the claim again with this payer, then post this answer"
+    practice.sql(
+        "UPDATE claim SET secondary_payer_id = :payer WHERE external_id = 'A1'",
+        payer=practice.payer("2", PayerClass.COMMERCIAL),
+    )
+    practice.post("A1", 1_000)
+    assert look(practice, AnswerKey(1, 2)).blocking == ["below_zero"]
+    _void_last(practice, "A1")
+
+    assert post_shown(practice, AnswerKey(1, 2)).outcome is Outcome.WARNED
+    claim = practice.read("A1")
+    assert (claim.insurance_due, claim.patient_due, claim.secondary_paid) == (0, 200, 800)
+    assert practice.violations() == []
+
+
+def test_a_payment_that_is_in_the_ledger_from_elsewhere_is_not_posted_again_unseen(practice: GivenPractice) -> None:
+    for place, number in enumerate(("A1", "A2", "A3", "A4"), 1):
+        practice.claim(number, Line(insurance=6_000), Line(insurance=4_000), service_date=SERVICE_ON)
+        lines = svc("60", "30", "CO*16*30"), svc("40", "20", "CO*16*20")
+        take = st(clp(number, "100", "50", *lines), paid="50", number=place)
+        entries = {"A1": [(1, 5_000)], "A2": [(1, 3_000), (2, 2_000)], "A3": [(1, 1_000)], "A4": [(1, 3_000)]}[number]
+        for line, cents in entries:
+            given_ = {"line": line, "responsibility": "insurance", "paid_by": "primary"}
+            practice.post(number, cents, key=f"{number} {line}", **given_)
+        if number == "A4":
+            _void_last(practice, number)
+        take_transactions(practice, take)
+
+    assert answers(practice) == [
+        ("A1", "held", ["paid_before"]), ("A2", "held", ["paid_before"]), ("A3", "posted", []), ("A4", "posted", [])
+    ]  # fmt: skip
+    assert look(practice, FIRST).why[0].words == "a payment of this amount by this payer is in the ledger already"
+    assert post_shown(practice, AnswerKey(2, 1)).reasons == ["paid_before"]
+    assert practice.violations() == []
 
 
 def test_a_posting_rule_changes_later_postings_only(practice: GivenPractice, admin: Actor) -> None:

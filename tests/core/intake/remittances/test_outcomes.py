@@ -102,6 +102,8 @@ def test_a_payer_may_allow_more_than_the_charge() -> None:
 
     assert decision.outcome is Outcome.POSTED
     assert moved(decision) == [(1, INS, PostingKind.ADJUSTMENT, 10000), (1, INS, PostingKind.PAYMENT, -19500)]
+    bundled = decided(clp("A1", "290", "100", svc("290", "100", "OA*94*-206", "CO*45*396")), our(290))
+    assert (bundled.outcome, [cents for *_, cents in moved(bundled)]) == (Outcome.POSTED, [20600, -10000, -39600])
 
 
 @pytest.mark.parametrize(
@@ -166,6 +168,8 @@ LINE = svc("100", "80", "CO*45*20")
         ("claim_in_job", clp("A1", "100", "80", LINE), our(100, is_in_job=True)),
         ("secondary_without_oa23", clp("A1", "100", "10", svc("100", "10", "CO*45*90"), status="2"),
          our(100, payers=BOTH)),
+        ("secondary_without_oa23", clp("A1", "100", "8", svc("100", "8", "PI*45*92"), status="2"),
+         our(100, payers=BOTH)),
     ],
 )  # fmt: skip
 def test_held_for_a_person(code: str, segments: list[str], claim: OurClaim) -> None:
@@ -198,6 +202,21 @@ def test_held_if_a_balance_would_go_below_zero() -> None:
     assert decided(PAID, claim).outcome is Outcome.POSTED, "a late payment reverses the write-off"
 
 
+def test_a_secondary_payer_may_pay_the_share_that_moved_to_the_patient_meanwhile() -> None:
+    claim = our(100, payers=BOTH)
+    claim.lines[0].insurance_due, claim.lines[0].patient_due = 0, 1000
+    segments = clp("A1", "100", "8", svc("100", "8", "OA*23*90", "PR*2*2"), status="2", patient="2")
+
+    decision = decided(segments, claim)
+
+    assert (decision.outcome, decision.reasons) == (Outcome.WARNED, ["share_moved_back"])
+    assert moved(decision) == [
+        (1, INS, PostingKind.TRANSFER, 800), (1, PAT, PostingKind.TRANSFER, -800), (1, INS, PostingKind.PAYMENT, -800)
+    ]  # fmt: skip
+    claim.lines[0].patient_due = 799
+    assert decided(segments, claim).reasons == ["share_moved_back", "below_zero"], "the patient has paid"
+
+
 def test_held_if_the_payer_answered_before() -> None:
     earlier = EarlierAnswer(1, 1, PaidBy.PRIMARY, True, "ICN0", 10000, 1000, 1)
     assert decided(PAID, our(100, earlier=[earlier])).reasons == ["answered_before"]
@@ -214,9 +233,9 @@ def test_held_if_nothing_can_be_posted_on_its_date(code: str) -> None:
 
 
 def test_held_with_the_whole_remittance() -> None:
-    decision = decided(PAID, our(100), context=replace(CONTEXT, held_because="out_of_balance"))
+    decision = decided(PAID, our(100), context=replace(CONTEXT, held_because=["out_of_balance"]))
 
-    assert (decision.outcome, decision.reasons) == (Outcome.HELD, ["remittance_held"])
+    assert (decision.outcome, decision.reasons) == (Outcome.HELD, ["out_of_balance"])
 
 
 @pytest.mark.parametrize("status", ["23", "25"])
@@ -341,7 +360,7 @@ def test_the_practice_may_change_a_rule() -> None:
 
 
 def test_a_person_accepts_only_what_may_be_accepted() -> None:
-    accepts = Context({}, held_because="out_of_balance", accepts=True)
+    accepts = Context({}, held_because=["out_of_balance"], accepts=True)
     assert decided(PAID, our(100), context=accepts).outcome is Outcome.WARNED
     to_patient = decided(clp("A1", "100", "0", svc("100", "0", "PR*100*100"), patient="100"), our(100), context=accepts)
     assert moved(to_patient) == [(1, INS, PostingKind.TRANSFER, -10000), (1, PAT, PostingKind.TRANSFER, 10000)]
@@ -353,3 +372,4 @@ def test_each_reason_has_words() -> None:
     for code in REASONS:
         assert describe(code) != code
         assert not describe(code).endswith(".")
+        assert REASONS[code].is_warning or REASONS[code].cure

@@ -1,0 +1,114 @@
+"""One answer of a remittance as a user sees it before deciding it, and many that are posted together."""
+
+from typing import Annotated, Any
+
+from flask import Response, jsonify
+from pydantic import Field
+
+from core import reading
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.intake.remittances import held, reasons, shown
+from core.intake.remittances.answers import AnswerLine
+from core.intake.remittances.shown import AnswerDetails
+from webui.api.blueprint import api, problem_responses
+from webui.api.models import Answer
+from webui.api.remittances import REMITTANCES, AnswerPath, PayerAnswer, RemittancePath, WhyAnswer
+from webui.api.request_parsing import Body, requires
+from webui.shared.app_context import app_context, now
+from webui.shared.token_auth import current_actor
+
+
+class GivenAdjustmentAnswer(Answer):
+    """An adjustment (CAS)."""
+
+    group: str
+    reason: str
+    cents: Annotated[int, Field(description="Positive lowers the payment")]
+    action: Annotated[str, Field(description="What is done with it; empty if nothing was decided")]
+
+
+class AnswerLineAnswer(Answer):
+    """A service line of an answer (SVC), or its claim level."""
+
+    ordinal: Annotated[int, Field(description="Place in the answer; 0 for the claim level")]
+    line: Annotated[int | None, Field(description="The practice's service line; null if not matched")]
+    code: str
+    modifiers: tuple[str, ...]
+    charge_cents: int
+    paid_cents: int
+    adjustments: list[GivenAdjustmentAnswer]
+    remarks: list[str]
+
+
+class SumsAnswer(Answer):
+    """What a held answer would post now."""
+
+    payments_cents: int
+    adjustments_cents: int
+    to_patient_cents: int
+    reversed_cents: int
+
+
+class PayerAnswerDetails(PayerAnswer):
+    """An answer with its lines. A held one is decided again, so its claim, reasons and actions are those of now."""
+
+    lines: list[AnswerLineAnswer]
+    why: Annotated[list[WhyAnswer], Field(description="The reasons, each with its place in the file and its cure")]
+    accepts: Annotated[list[str], Field(description="Reasons that you accept by posting")]
+    blocks: Annotated[list[str], Field(description="Reasons that no user can accept")]
+    posts: SumsAnswer
+    shown: Annotated[str | None, Field(description="To post the answer as shown, send this; null if it is not held")]
+
+
+@api.get(
+    "/remittances/<remittance_id>/claims/<ordinal>", tags=[REMITTANCES], responses={200: PayerAnswerDetails}
+)  # fmt: skip
+@requires(Action.SEE_CLAIMS)
+def show_answer(path: AnswerPath) -> Response:
+    """Return an answer as it stands now."""
+    with app_context().sessions() as session:
+        details = shown.show(session, current_actor().practice_id, *path.key, now=now())
+    return jsonify(_details(details).json_ready())
+
+
+class ToPostTogether(Body):
+    """How to post the held answers of a remittance together."""
+
+    accepts: Annotated[list[str], Field(description="Codes that hold the whole remittance, such as `payee_unknown`")]
+    posted_on: Annotated[reading.Day | None, Field(description="Posting date; null means the date of the payment")] = (
+        None
+    )
+
+
+class PostedTogether(Answer):
+    """What became of held answers that were decided again together."""
+
+    posted: int
+    held: Annotated[int, Field(description="Still held")]
+
+
+@api.post(
+    "/remittances/<remittance_id>/post", tags=[REMITTANCES],
+    responses={200: PostedTogether, **problem_responses(400, 404, 409, 413, 415)},
+)  # fmt: skip
+@requires(Action.POST)
+def post_together(path: RemittancePath, body: ToPostTogether) -> Response:
+    """Post up to 200 held answers that nothing else holds."""
+    given: dict[str, Any] = {"accepts": body.accepts, "posted_on": body.posted_on}
+    with transaction(app_context().sessions) as session:
+        done = held.post_all(session, path.id, **given, by=current_actor(), now=now())
+    return jsonify(PostedTogether(**done._asdict()).json_ready())
+
+
+def _details(details: AnswerDetails) -> PayerAnswerDetails:
+    sums = dict(zip(SumsAnswer.model_fields, details.sums, strict=True))
+    return PayerAnswerDetails.model_validate({
+        **vars(details.answer), "words": list(map(reasons.describe, details.answer.reasons)),
+        "lines": list(map(_line, details.lines)), "why": list(map(WhyAnswer.model_validate, details.why)),
+        "accepts": details.accepted, "blocks": details.blocking, "posts": sums, "shown": details.token or None,
+    })  # fmt: skip
+
+
+def _line(line: AnswerLine) -> AnswerLineAnswer:
+    return AnswerLineAnswer.model_validate(line, from_attributes=True)
