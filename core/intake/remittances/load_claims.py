@@ -89,7 +89,8 @@ def _sums(practice_id: int, claim_ids: Collection[int]) -> Subquery:
     cents = Posting.amount_cents
     # Payments from elsewhere, such as an export of the practice's own system, and their reversals.
     is_other = or_(*(
-        and_(one.kind == PostingKind.PAYMENT, one.source.is_distinct_from(remittance_source.SOURCE)) for one in (Posting, original)
+        and_(one.kind == PostingKind.PAYMENT, one.source.is_distinct_from(remittance_source.SOURCE))
+        for one in (Posting, original)
     ))  # fmt: skip
     payment = func.jsonb_build_array(func.coalesce(original.paid_by, Posting.paid_by), -cents)
     return (
