@@ -5,7 +5,7 @@ import datetime as dt
 from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKeyConstraint, Index, SmallInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import Base, PracticeId, Str
+from core.db.base import Base, BigInt, PracticeId, Str
 
 
 class SentClaim(Base):
@@ -29,6 +29,17 @@ class SentClaim(Base):
     sent_at: Mapped[dt.datetime | None] = mapped_column(DateTime())
     digest: Mapped[str | None]  # of the transaction
     status_on: Mapped[dt.date | None]  # of the last 277CA about the claim with this payer
+
+
+class SentNumber(Base):
+    """A number under which a claim was sent again as a replacement or void. The claim keeps its first number."""
+
+    __tablename__ = "sent_number"
+    __table_args__ = (ForeignKeyConstraint(["practice_id", "claim_id"], ["claim.practice_id", "claim.id"]),)
+
+    practice_id: Mapped[PracticeId]
+    number: Mapped[str] = mapped_column(primary_key=True)  # CLM01
+    claim_id: Mapped[BigInt]
 
 
 class SentLine(Base):

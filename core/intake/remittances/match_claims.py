@@ -1,6 +1,7 @@
 """Match answers to the practice's claims by claim number, then by what the payer keeps of it, then by its own number.
 
-A placeholder is never matched, nor a number that several patients of a remittance share.
+A replacement's number counts as the claim's. A placeholder is never matched, nor a number that several patients of a
+remittance share.
 """
 
 from collections import defaultdict
@@ -15,6 +16,7 @@ from core.intake.remittances.answers import Answer
 from core.intake.remittances.load_claims import PayerKey
 from core.models.claims import Claim
 from core.models.remittances import Remittance, RemittanceClaim
+from core.models.sent_claims import SentNumber
 from core.x12.problems import Problem
 
 _KEPT_CHARACTERS: Final = 20  # of a claim number; a payer need not keep more
@@ -42,12 +44,15 @@ def match_claims(
         else:
             usable.append(answer)
     exact = _by_number(session, practice_id, {answer.claim_number for answer in usable})
-    left = []
+    left = [answer for answer in usable if answer.claim_number not in exact]
+    replaced = _by_replacement(session, practice_id, {answer.claim_number for answer in left})
     for answer in usable:
-        if answer.claim_number in exact:
-            found[answer.ordinal] = Match(exact[answer.claim_number], [])
-        else:
-            left.append(answer)
+        number = answer.claim_number
+        if number in exact:
+            found[answer.ordinal] = Match(exact[number], [])
+        elif number in replaced:
+            found[answer.ordinal] = Match(replaced[number], ["matched_by_replacement"])
+    left = [answer for answer in left if answer.claim_number not in replaced]
     if left:
         found |= _by_less(session, practice_id, left, payer)
     return found
@@ -57,6 +62,13 @@ def _by_number(session: Session, practice_id: int, numbers: Collection[str]) -> 
     rows = select(Claim.external_id, Claim.id).where(
         Claim.practice_id == practice_id, Claim.external_id == any_(cast(list(numbers), ARRAY(Text)))
     )
+    return dict(session.execute(rows).all()) if numbers else {}
+
+
+def _by_replacement(session: Session, practice_id: int, numbers: Collection[str]) -> dict[str, int]:
+    """Return the claims that were sent again under these numbers."""
+    of_practice = SentNumber.practice_id == practice_id
+    rows = select(SentNumber.number, SentNumber.claim_id).where(of_practice, SentNumber.number.in_(numbers))
     return dict(session.execute(rows).all()) if numbers else {}
 
 

@@ -53,6 +53,7 @@ _ANSWER: Final = {
     "spread": Reason("amounts of the whole claim were spread over its lines, largest open line first", is_warning=True),
     "odd_remark": Reason("a remark code has an unknown form", is_warning=True),
     "matched_by_prefix": Reason("matched by the first 20 characters of the claim number", is_warning=True),
+    "matched_by_replacement": Reason("matched by the number of a replacement of the claim", is_warning=True),
     "matched_by_hand": Reason("a person matched it to this claim", is_warning=True),
     "matched_by_payer_number": Reason("matched by the payer's own claim number", is_warning=True),
 }

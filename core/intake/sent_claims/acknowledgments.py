@@ -21,6 +21,7 @@ from core.intake.sent_claims.acknowledgments_sql import (
     NEW_CLAIMS,
     NEWEST,
     NOT_FOUND,
+    RENUMBER,
     TO_APPLY,
 )
 from core.intake.sent_claims.read_files import X12File, is_usable
@@ -79,6 +80,7 @@ def stage_acknowledgments(session: Session, practice_id: int, files: Sequence[X1
     found, bound = Acknowledged(), {"practice_id": practice_id}
     stages.copy_rows(session, sent_stages.ACKNOWLEDGED, _rows(files, found))
     stages.analyze(session, sent_stages.ACKNOWLEDGED.name)
+    session.execute(text(RENUMBER), bound)
     session.execute(text(NEWEST))
     found.not_found = list(session.scalars(text(NOT_FOUND), bound))
     session.execute(text(APPLICABLE), bound)

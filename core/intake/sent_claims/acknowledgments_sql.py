@@ -6,6 +6,15 @@ the last time the claim was sent to the payer.
 
 from typing import Final
 
+# A clearinghouse may name a claim by the number of its replacement.
+RENUMBER: Final = """
+    UPDATE stage_acknowledged a SET claim = n.claim
+    FROM (SELECT number, claim FROM stage_sent_number
+          UNION SELECT s.number, c.external_id FROM sent_number s
+          JOIN claim c ON c.practice_id = s.practice_id AND c.id = s.claim_id WHERE s.practice_id = :practice_id) n
+    WHERE n.number = a.claim
+      AND NOT EXISTS (SELECT FROM claim c WHERE c.practice_id = :practice_id AND c.external_id = a.claim)
+"""
 # The last word about each claim and payer.
 NEWEST: Final = """
     CREATE TEMP TABLE stage_last_word ON COMMIT DROP AS

@@ -72,6 +72,7 @@ def _copy(claim: SentClaim, summary: Summary, base: int) -> tuple[Any, ...]:
         claim.charge_cents, claim.patient_paid_cents, _digest_of_person(person), "P" in coverages,
         _patient_id(key.subscriber, person, is_self=is_self), _name(person), person.born_on, *_party(office),
         *_party(rendering or office), *(_party(supervising) if supervising else (None, None)),
+        _plain(claim.replaced_claim_id) or None,
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Store how claims were sent to payers in 837 files, and allow imports of X12 files.
 
-The previous version uses neither of the new tables. The new check of the kinds of import reads one row for each import.
+The previous version uses none of the new tables. The new check of the kinds of import reads one row for each import.
 Foreign keys lock the tables of claims and service lines for a moment.
 """
 
@@ -50,6 +50,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_sent_claim_member", "sent_claim", ["practice_id", "member_id"])
     op.create_table(
+        "sent_number",
+        sa.Column("practice_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.Text(), nullable=False),
+        sa.Column("claim_id", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["practice_id", "claim_id"],
+            ["claim.practice_id", "claim.id"],
+            name=op.f("fk_sent_number_claim_practice_id"),
+        ),
+        sa.PrimaryKeyConstraint("practice_id", "number", name=op.f("pk_sent_number")),
+    )
+    op.create_table(
         "sent_line",
         sa.Column("practice_id", sa.BigInteger(), nullable=False),
         sa.Column("claim_id", sa.BigInteger(), nullable=False),
@@ -68,5 +80,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("sent_line")
+    op.drop_table("sent_number")
     op.drop_table("sent_claim")
     _allow_sources(*_SOURCES)
