@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, and_, any_, cast, exists, func, or_, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, Subquery, and_, any_, cast, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from core.db.sums import sum_cents
+from core.intake.loading.known_postings import CORRECTION
 from core.intake.remittances.our_claim import EarlierAnswer, EarlierPosting, OurClaim, OurLine
 from core.ledger import write_offs
 from core.models.claims import SETTLED, Claim, LineItem
@@ -76,27 +77,40 @@ def _claims(practice_id: int, claim_ids: Collection[int]) -> Select[Any]:
     ).where(Claim.practice_id == practice_id, _is_in(Claim.id, claim_ids))  # fmt: skip
 
 
-def _lines(session: Session, practice_id: int, claim_ids: Collection[int]) -> dict[int, list[OurLine]]:
-    original = aliased(Posting)
+def _sums(practice_id: int, claim_ids: Collection[int]) -> Subquery:
+    """Return the charge, the balances and the write-offs of each line."""
+    original, charge = aliased(Posting), aliased(Posting)
     reversed_here = and_(
         original.practice_id == Posting.practice_id, original.claim_id == Posting.claim_id,
         original.line == Posting.line, original.id == Posting.reverses_id,
     )  # fmt: skip
+    # An import corrects a charge with an adjustment. The payer answers the charge as corrected.
+    corrected = and_(
+        Posting.kind == PostingKind.ADJUSTMENT, Posting.source_id.contains(CORRECTION),
+        charge.practice_id == Posting.practice_id, charge.claim_id == Posting.claim_id, charge.line == Posting.line,
+        charge.kind == PostingKind.CHARGE, charge.source_id == func.split_part(Posting.source_id, CORRECTION, 1),
+    )  # fmt: skip
     insurance, patient = (Posting.responsibility == side for side in Responsibility)
+    is_charge = or_(Posting.kind == PostingKind.CHARGE, charge.id.is_not(None))
     is_write_off = or_(Posting.kind == PostingKind.WRITE_OFF, original.kind == PostingKind.WRITE_OFF)
     cents = Posting.amount_cents
-    sums = (
+    return (
         select(
-            Posting.claim_id, Posting.line, sum_cents(cents, Posting.kind == PostingKind.CHARGE).label("charge"),
+            Posting.claim_id, Posting.line, sum_cents(cents, is_charge).label("charge"),
             sum_cents(cents, insurance).label("insurance"), sum_cents(cents, patient).label("patient"),
             sum_cents(-cents, and_(insurance, is_write_off)).label("insurance_off"),
             sum_cents(-cents, and_(patient, is_write_off)).label("patient_off"),
         )
         .outerjoin(original, reversed_here)
+        .outerjoin(charge, corrected)
         .where(Posting.practice_id == practice_id, _is_in(Posting.claim_id, claim_ids))
         .group_by(Posting.claim_id, Posting.line)
         .subquery("sums")
     )  # fmt: skip
+
+
+def _lines(session: Session, practice_id: int, claim_ids: Collection[int]) -> dict[int, list[OurLine]]:
+    sums = _sums(practice_id, claim_ids)
     amounts = [func.coalesce(sums.c[name], 0) for name in list(sums.c.keys())[2:]]
     of_line = and_(sums.c.claim_id == LineItem.claim_id, sums.c.line == LineItem.number)
     of_sent = and_(

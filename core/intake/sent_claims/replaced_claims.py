@@ -47,8 +47,8 @@ _UNKNOWN: Final = f"""
                           AND o.destination = s.destination))
     DELETE FROM stage_sent_copy s USING unknown u WHERE s.claim = u.claim RETURNING s.at
 """  # noqa: S608  constants
-# An original with the number of a claim on another date of service would overwrite that claim's visit. A replacement may
-# change the date, and so may an original that is sent again because the first one was rejected.
+# An original with the number of a claim on another date of service would overwrite that claim's visit. A replacement
+# may change the date, and so may an original that is sent again because the first one was rejected.
 _REUSED: Final = """
     DELETE FROM stage_sent_copy s USING claim c
     WHERE c.practice_id = :practice_id AND c.external_id = s.claim AND c.service_date <> s.service_date

@@ -122,3 +122,19 @@ def test_a_corrected_date_of_service_is_offered(x12: X12Files) -> None:
     older = x12.load(original)
     [warning] = older.warnings
     assert warning.startswith("Not imported: 1 claim. claims.837, segment 15, CLM01: "), "nothing tells it from a reuse"
+
+
+def test_the_answer_on_a_replacement_meets_the_charges_as_corrected(x12: X12Files) -> None:
+    x12.load(x12.sent(claim_loop()), era(x12, answer(), paid="100"))
+    assert claims(x12) == [("A1", 100_00, 0, None)]
+    x12.load(x12.sent(claim_loop(charges=["60", "50"], frequency="7"), name="again.837", at="1000"), options=TAKES)
+    assert claims(x12) == [("A1", 100_00, 10_00, None)]
+    first, second = "HC:99211:25", "HC:99212:25"
+    reversal = (svc("-60", "-60", code=first), svc("-40", "-40", code=second))
+    corrected = (svc("60", "60", code=first), svc("50", "50", code=second))
+    taken, new = clp("A1", "-100", "-100", *reversal, status="22"), clp("A1", "110", "110", *corrected, icn="ICN2")
+
+    x12.load(era(x12, taken, new, paid="10", number=2))
+
+    assert [row[1:] for row in outcomes(x12)] == [("posted", [])] * 3
+    assert claims(x12) == [("A1", 100_00, 0, None)]
