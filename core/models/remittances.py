@@ -136,6 +136,7 @@ class RemittanceLine(Base):
     adjustments: Mapped[list[Any]] = mapped_column(JSONB)  # group, reason, cents, action
     remarks: Mapped[list[str]]
     control_number: Mapped[Str]  # REF*6R
+    service_on: Mapped[dt.date | None]  # DTM 472, or the first day of a period
     line: Mapped[int | None] = mapped_column(SmallInteger)  # the practice's service line
 
 

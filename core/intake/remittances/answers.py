@@ -9,7 +9,7 @@ from core.x12.adjustments import Adjustment
 from core.x12.remittance import PaidClaim, PaidLine
 
 _CLAIM_DATES: Final = ("232", "233")  # of service; 050 is the date of receipt
-_LINE_DATES: Final = ("472", "150", "151")
+_LINE_START, _LINE_DATES = ("472", "150"), ("472", "150", "151")
 _MODIFIERS: Final = slice(2, 6)
 
 
@@ -35,6 +35,7 @@ class AnswerLine:
     charge_cents: int = 0
     paid_cents: int = 0
     control_number: str = ""
+    service_on: dt.date | None = None
     adjustments: list[GivenAdjustment] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     line: int | None = None  # the practice's line
@@ -104,7 +105,8 @@ def _line(ordinal: int, line: PaidLine) -> AnswerLine:
     submitted = _code(line.submitted_code)
     return AnswerLine(
         ordinal, code, modifiers, *submitted, line.charge_cents, line.paid_cents, line.control_number,
-        _given(line.adjustments), line.remarks,
+        next((line.dates[kind] for kind in _LINE_START if kind in line.dates), None), _given(line.adjustments),
+        line.remarks,
     )  # fmt: skip
 
 

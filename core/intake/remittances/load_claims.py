@@ -125,6 +125,7 @@ def _lines(session: Session, practice_id: int, claim_ids: Collection[int]) -> di
             *amounts,
             func.coalesce(SentLine.control_number, ""),
             SentLine.modifiers,
+            SentLine.service_on,
         )
         .outerjoin(sums, of_line)
         .outerjoin(SentLine, of_sent)
@@ -132,9 +133,9 @@ def _lines(session: Session, practice_id: int, claim_ids: Collection[int]) -> di
         .order_by(LineItem.claim_id, LineItem.number)
     )
     found: defaultdict[int, list[OurLine]] = defaultdict(list)
-    for claim_id, *columns, modifiers in rows:
+    for claim_id, *columns, modifiers, service_on in rows:
         line = OurLine(*columns)
-        line.modifiers = None if modifiers is None else tuple(modifiers.split())
+        line.modifiers, line.service_on = None if modifiers is None else tuple(modifiers.split()), service_on
         found[claim_id].append(line)
     return found
 

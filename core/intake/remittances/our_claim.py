@@ -20,6 +20,7 @@ class OurLine:
     patient_written_off: int = 0
     control_number: str = ""  # that the practice sent
     modifiers: tuple[str, ...] | None = None  # None: unknown
+    service_on: dt.date | None = None  # None: unknown
 
     @property
     def insurance_open(self) -> int:

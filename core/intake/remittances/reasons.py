@@ -49,6 +49,7 @@ _ANSWER: Final = {
     "answered_before": Reason("this payer's answer was posted before and not reversed", may_accept=True),
     "remittance_held": Reason("the whole remittance is held", may_accept=True),
     "code_changed": Reason("the payer changed a procedure code", is_warning=True),
+    "line_date_differs": Reason("the date of service of a line differs", is_warning=True),
     "modifiers_differ": Reason("the modifiers of a line differ", is_warning=True),
     "spread": Reason("amounts of the whole claim were spread over its lines, largest open line first", is_warning=True),
     "odd_remark": Reason("a remark code has an unknown form", is_warning=True),

@@ -29,7 +29,8 @@ _CLAIM_COLUMNS: Final = (
 )  # fmt: skip
 _LINE_COLUMNS: Final = (
     "practice_id", "remittance_id", "claim_ordinal", "ordinal", "code", "modifiers", "submitted_code",
-    "submitted_modifiers", "charge_cents", "paid_cents", "adjustments", "remarks", "control_number", "line",
+    "submitted_modifiers", "charge_cents", "paid_cents", "adjustments", "remarks", "control_number", "service_on",
+    "line",
 )  # fmt: skip
 _PROVIDER_COLUMNS: Final = ("practice_id", "remittance_id", "ordinal", "provider_id", "reason", "reference", "cents")
 
@@ -79,7 +80,7 @@ def store_answers(
         (
             *key, answer.ordinal, line.ordinal, line.code, _json(line.modifiers), line.submitted_code,
             _json(line.submitted_modifiers), line.charge_cents, line.paid_cents, _json(_given(line)),
-            _json(line.remarks), line.control_number, line.line,
+            _json(line.remarks), line.control_number, line.service_on, line.line,
         )
         for answer, *_ in decided
         for line in _stored_lines(answer)
@@ -140,7 +141,7 @@ def _loaded_line(line: RemittanceLine) -> AnswerLine:
     given = [GivenAdjustment(group, reason, cents) for group, reason, cents, _ in line.adjustments]
     return AnswerLine(
         line.ordinal, line.code, tuple(line.modifiers), line.submitted_code, tuple(line.submitted_modifiers),
-        line.charge_cents, line.paid_cents, line.control_number, given, list(line.remarks),
+        line.charge_cents, line.paid_cents, line.control_number, line.service_on, given, list(line.remarks),
     )  # fmt: skip
 
 

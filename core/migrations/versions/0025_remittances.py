@@ -149,6 +149,7 @@ def _create_line() -> None:
         *_needed(sa.BigInteger(), "charge_cents", "paid_cents"),
         *_needed(_JSON, "adjustments", "remarks"),
         *_needed(sa.Text(), "control_number"),
+        sa.Column("service_on", sa.Date(), nullable=True),
         sa.Column("line", sa.SmallInteger(), nullable=True),
         sa.PrimaryKeyConstraint(*_KEY, "claim_ordinal", "ordinal", name="pk_remittance_line"),
     )

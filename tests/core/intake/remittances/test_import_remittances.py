@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from core.db.engine import transaction as begin
+from core.intake.remittances import commands
+from core.intake.remittances.commands import AnswerKey
 from core.models.claims import ClaimStatus
 from core.models.practices import Office, PayerClass
 from core.models.remittances import ProviderAdjustment, Remittance, RemittanceLine
@@ -214,6 +216,22 @@ def test_lines_are_matched_by_what_the_practice_sent(practice: GivenPractice, tm
 
     assert answers(practice) == [("A1", "posted", [])]
     assert [(line, cents) for line, _, _, cents in posted(practice, "A1")] == [(1, -5_000), (2, -1_000), (2, -4_000)]
+
+
+def test_a_line_is_matched_by_its_date_also_after_it_was_held(practice: GivenPractice, tmp_path: Path) -> None:
+    practice.claim("A1", Line(5_000), Line(5_000), service_date=SERVICE_ON)
+    claim_id = practice.read("A1").id
+    with begin(practice.sessions) as session:
+        keys = {"practice_id": practice.id, "claim_id": claim_id, "modifiers": ""}
+        days = (SERVICE_ON, SERVICE_ON + dt.timedelta(days=1))
+        session.add_all(SentLine(**keys, line=line, service_on=day) for line, day in enumerate(days, 1))
+    second, first = [*svc("50", "50"), "DTM*472*20260103"], [*svc("50", "0", "CO*16*50"), "DTM*472*20260102"]
+
+    take(practice, write(tmp_path / "a.835", st(clp("0", "100", "50", second, first), paid="50")))
+    practice.act(commands.match, AnswerKey(1, 1), "A1")
+    practice.act(commands.post, AnswerKey(1, 1))
+
+    assert [(line, cents) for line, _, _, cents in posted(practice, "A1")] == [(2, -5_000)]
 
 
 def test_numbers_are_matched_exactly_then_cut_then_by_the_payers_own(practice: GivenPractice, tmp_path: Path) -> None:
