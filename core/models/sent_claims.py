@@ -42,6 +42,16 @@ class SentNumber(Base):
     claim_id: Mapped[BigInt]
 
 
+class OwnTaxId(Base):
+    """A tax ID of the practice's billing providers, as its claims have it (REF*EI). Digits only."""
+
+    __tablename__ = "own_tax_id"
+    __table_args__ = (ForeignKeyConstraint(["practice_id"], ["practice.id"]),)
+
+    practice_id: Mapped[PracticeId]
+    tax_id: Mapped[str] = mapped_column(primary_key=True)
+
+
 class SentLine(Base):
     """A service line, as in the newest 837 with the claim. Only for lines that the claim has."""
 

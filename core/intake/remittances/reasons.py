@@ -61,6 +61,9 @@ _ANSWER: Final = {
 _REMITTANCE: Final = {
     "same_trace": Reason("another remittance of this payer has the same trace number", may_accept=True),
     "payee_unknown": Reason("the payee is not an office or provider of the practice", may_accept=True),
+    "payee_tax_id_unknown": Reason(
+        "the payee's tax ID is not one that the practice's claims (837) were sent with", may_accept=True
+    ),
 }
 _NEVER: Final = (Problem.TEST_FILE, Problem.FOREIGN_CURRENCY)
 

@@ -33,6 +33,7 @@ COPY: Final = new_stage(
     Column("provider_name", Text),
     Column("supervising", Text),
     Column("supervising_name", Text),
+    Column("tax_id", Text),  # of the billing provider
     Column("replaces", Text),  # the payer's number of an earlier claim
 )
 SENT_LINE: Final = new_stage(

@@ -62,6 +62,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("practice_id", "number", name=op.f("pk_sent_number")),
     )
     op.create_table(
+        "own_tax_id",
+        sa.Column("practice_id", sa.BigInteger(), nullable=False),
+        sa.Column("tax_id", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["practice_id"], ["practice.id"], name=op.f("fk_own_tax_id_practice_practice_id")),
+        sa.PrimaryKeyConstraint("practice_id", "tax_id", name=op.f("pk_own_tax_id")),
+    )
+    op.create_table(
         "sent_line",
         sa.Column("practice_id", sa.BigInteger(), nullable=False),
         sa.Column("claim_id", sa.BigInteger(), nullable=False),
@@ -80,6 +87,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("sent_line")
+    op.drop_table("own_tax_id")
     op.drop_table("sent_number")
     op.drop_table("sent_claim")
     _allow_sources(*_SOURCES)

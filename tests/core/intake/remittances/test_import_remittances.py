@@ -13,7 +13,7 @@ from core.intake.remittances.commands import AnswerKey
 from core.models.claims import ClaimStatus
 from core.models.practices import Office, PayerClass
 from core.models.remittances import ProviderAdjustment, Remittance, RemittanceLine
-from core.models.sent_claims import SentClaim, SentLine
+from core.models.sent_claims import OwnTaxId, SentClaim, SentLine
 from tests.factories import NOW, GivenPractice, Line
 from tests.remittances import SERVICE_ON, answers, clp, posted, st, svc, take, write
 
@@ -159,6 +159,8 @@ def test_a_payment_on_a_settled_claim_reverses_the_write_off_and_a_reversal_of_i
         ("test_file", [st(PAID, paid="70")], {"usage": "T"}),
         ("negative_payment", [st(PAID, paid="-1", after=["PLB*1*20261231*WO:X*71"])], {}),
         ("payee_unknown", [st(PAID, paid="70", head={"XX*1234567893": "XX*1992999998"})], {}),
+        ("payee_tax_id_unknown", [st(PAID, paid="70", head={"TJ*999999999": "TJ*123123123"})], {}),
+        ("payee_tax_id_unknown", [st(PAID, paid="70", head={"XX*1234567893": "FI*11-1111111"})], {}),
         ("foreign_currency", [st(["CUR*PR*CAD"], PAID, paid="70", head={})], {}),
     ],
 )
@@ -168,6 +170,7 @@ def test_a_whole_remittance_is_held(
     given(practice)
     with begin(practice.sessions) as session:
         session.add(Office(practice_id=practice.id, external_id="1234567893", name="Clinic"))
+        session.add(OwnTaxId(practice_id=practice.id, tax_id="999999999"))
 
     result = take(practice, write(tmp_path / "a.835", *transactions, **given_))
 

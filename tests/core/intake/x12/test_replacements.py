@@ -35,8 +35,10 @@ def outcomes(x12: X12Files) -> list[tuple[object, ...]]:
 
 
 def test_a_replacement_with_its_own_number_is_the_claim_that_the_payer_names(x12: X12Files) -> None:
-    x12.load(x12.sent(claim_loop()))
-    x12.load(era(x12, answer("0", "0"), paid="0"))
+    paid = x12.load(x12.sent(["REF*EI*99-9999999", *claim_loop()]), era(x12, answer("0", "0"), paid="0"))
+    assert paid.x12 is not None
+    assert len(paid.x12["remittances"]["notes"]) == 1, "posted, because the payee has the NPI and tax ID of the claims"
+    assert x12.rows("SELECT tax_id FROM own_tax_id") == [("999999999",)]
     again = x12.sent(claim_loop("A1R", frequency="7", replaces="ICN1"), name="again.837", at="1000")
 
     done = x12.load(again)
