@@ -2,10 +2,11 @@
 
 import datetime as dt
 
-from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, exists, literal, literal_column, or_, select
+from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, exists, literal, literal_column, or_, select, union
 
 from core.models.claims import Claim, ClaimStatus
 from core.models.remittances import Outcome, RemittanceClaim
+from core.models.sent_claims import SentClaim
 
 _WAITING = (ClaimStatus.AT_CLEARINGHOUSE, ClaimStatus.AT_PAYER, ClaimStatus.ACKNOWLEDGED)
 
@@ -30,9 +31,12 @@ def days_without(today: dt.date) -> ColumnElement[int | None]:
 
 
 def has_payer_number(practice_id: int, number: str) -> ColumnElement[bool]:
-    """Return, as SQL, whether a payer gave the claim this number (CLP07) in any answer."""
+    """Return, as SQL, whether a payer gave the claim this number in any answer (CLP07) or acknowledgment (REF*1K)."""
     answered = select(RemittanceClaim.claim_id).where(
         RemittanceClaim.practice_id == practice_id, RemittanceClaim.payer_claim_id == number,
         RemittanceClaim.claim_id.is_not(None),
     )  # fmt: skip
-    return Claim.id.in_(answered)
+    accepted = select(SentClaim.claim_id).where(
+        SentClaim.practice_id == practice_id, SentClaim.payer_claim_number == number
+    )
+    return Claim.id.in_(union(answered, accepted))

@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKeyConstraint, Index, SmallInteger
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKeyConstraint, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Base, BigInt, PracticeId, Str
@@ -16,7 +16,11 @@ class SentClaim(Base):
         ForeignKeyConstraint(["practice_id", "claim_id"], ["claim.practice_id", "claim.id"]),
         CheckConstraint("payer_order IN ('P', 'S', 'T')", name="payer_order_known"),
         Index("ix_sent_claim_member", "practice_id", "member_id"),
-    )
+        Index(
+            "ix_sent_claim_payer_number", "practice_id", "payer_claim_number",
+            postgresql_where=text("payer_claim_number IS NOT NULL"),
+        ),
+    )  # fmt: skip
 
     practice_id: Mapped[PracticeId]
     claim_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -29,6 +33,7 @@ class SentClaim(Base):
     sent_at: Mapped[dt.datetime | None] = mapped_column(DateTime())
     digest: Mapped[str | None]  # of the transaction
     status_on: Mapped[dt.date | None]  # of the last 277CA about the claim with this payer
+    payer_claim_number: Mapped[str | None]  # REF*1K of a 277CA
 
 
 class SentNumber(Base):
@@ -40,6 +45,20 @@ class SentNumber(Base):
     practice_id: Mapped[PracticeId]
     number: Mapped[str] = mapped_column(primary_key=True)  # CLM01
     claim_id: Mapped[BigInt]
+
+
+class WaitingAcknowledgment(Base):
+    """What the last 277CA of a payer says of a claim that the practice does not have yet."""
+
+    __tablename__ = "waiting_acknowledgment"
+    __table_args__ = (ForeignKeyConstraint(["practice_id"], ["practice.id"]),)
+
+    practice_id: Mapped[PracticeId]
+    claim_number: Mapped[str] = mapped_column(primary_key=True)  # TRN02
+    payer: Mapped[str] = mapped_column(primary_key=True)  # empty: a clearinghouse said it
+    status: Mapped[Str]
+    status_on: Mapped[dt.date | None]
+    payer_claim_number: Mapped[str | None]  # REF*1K
 
 
 class OwnTaxId(Base):

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ARRAY, Text, and_, any_, cast, func, or_, select
+from sqlalchemy import ARRAY, Text, and_, any_, cast, func, or_, select, union
 from sqlalchemy.orm import Session
 
 from core.intake.remittances import reasons
@@ -16,7 +16,7 @@ from core.intake.remittances.answers import Answer
 from core.intake.remittances.load_claims import PayerKey
 from core.models.claims import Claim
 from core.models.remittances import Remittance, RemittanceClaim
-from core.models.sent_claims import SentNumber
+from core.models.sent_claims import SentClaim, SentNumber
 from core.x12.problems import Problem
 
 _KEPT_CHARACTERS: Final = 20  # of a claim number; a payer need not keep more
@@ -99,7 +99,7 @@ def _by_prefix(session: Session, practice_id: int, numbers: Collection[str]) -> 
 def _by_payer_number(
     session: Session, practice_id: int, numbers: Collection[str], payer: PayerKey
 ) -> dict[str, set[int]]:
-    """Return the claims that answers of this payer with these numbers (CLP07) were matched to before."""
+    """Return the claims to which this payer gave these numbers: in answers (CLP07), or when it accepted them."""
     if not numbers or not any(payer):
         return {}
     same = or_(*(
@@ -117,9 +117,12 @@ def _by_payer_number(
             RemittanceClaim.practice_id == practice_id, RemittanceClaim.payer_claim_id.in_(numbers),
             RemittanceClaim.claim_id.is_not(None), same,
         )
-        .distinct()
     )  # fmt: skip
-    return _grouped(session.execute(rows).all())
+    accepted = select(SentClaim.payer_claim_number, SentClaim.claim_id).where(
+        SentClaim.practice_id == practice_id, SentClaim.payer_claim_number.in_(numbers),
+        SentClaim.payer_number == payer.id,
+    )  # fmt: skip
+    return _grouped(session.execute(union(rows, accepted)).all())
 
 
 def _grouped(rows: Iterable[Any]) -> dict[str, set[int]]:

@@ -26,9 +26,11 @@ _BY_PAYER_NUMBER: Final = f"""
     SELECT s.claim, min(c.external_id)
     FROM stage_sent_copy s
     JOIN (SELECT payer_claim_id AS number, claim_id FROM remittance_claim
-          WHERE practice_id = :practice_id AND payer_claim_id IN (SELECT replaces FROM stage_sent_copy)) paid
-        ON paid.number = s.replaces
-    JOIN claim c ON c.practice_id = :practice_id AND c.id = paid.claim_id
+          WHERE practice_id = :practice_id AND payer_claim_id IN (SELECT replaces FROM stage_sent_copy)
+          UNION SELECT payer_claim_number, claim_id FROM sent_claim
+          WHERE practice_id = :practice_id AND payer_claim_number IN (SELECT replaces FROM stage_sent_copy)) named
+        ON named.number = s.replaces
+    JOIN claim c ON c.practice_id = :practice_id AND c.id = named.claim_id
     JOIN patient p ON p.practice_id = c.practice_id AND p.id = c.patient_id
     WHERE s.frequency IN ('7', '8') AND NOT {_IS_KNOWN} AND s.claim NOT IN (SELECT number FROM stage_sent_number)
       AND (p.birth_date = s.birth_date

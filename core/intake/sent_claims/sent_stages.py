@@ -53,6 +53,7 @@ ACKNOWLEDGED: Final = new_stage(
     Column("payer", Text),  # None: a clearinghouse said it
     Column("status_on", Date),
     Column("status", Text),
+    Column("payer_number", Text),  # of the claim (REF*1K)
 )
 COVERAGE: Final = new_stage(
     "coverage",

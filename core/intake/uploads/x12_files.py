@@ -84,7 +84,7 @@ def import_x12(
     is_mixed = has_answers and (has_claims or _has(files, Kind.ACKNOWLEDGMENT))
     warnings = [*imported.warnings, *_warnings(files, sent.found, sent.left_out), *sent.warnings()]
     facts = {**x12, "notes": [_ORDER] if is_mixed else [], "sent": sent.facts(), "remittances": paid.facts()}
-    updates = sent.remembered + sent.acknowledged.count + paid.recorded
+    updates = sent.remembered + sent.acknowledged.count + sent.acknowledged.kept + paid.recorded
     summary = None if options.check_only else imported.summary
     return replace(imported, rows_read=rows, updates=updates, warnings=warnings, summary=summary, x12=facts)
 

@@ -3,7 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+from sqlalchemy import select
+
+from core.claims.answers import has_payer_number
 from core.intake.loading.imported import AS_NEW
+from core.models.claims import Claim
 from tests.core.intake.x12.conftest import X12Files
 from tests.remittances import clp, svc
 from tests.x12_files import PLAIN, acknowledgment, claim_loop, interchange, remittance
@@ -91,6 +95,26 @@ def test_a_replacement_of_an_unknown_claim_is_left_out_with_its_place_and_the_fi
     again = x12.load(file)
     assert again.warnings[0].startswith("Not imported: 2 claims. again.837, segment 31, CLM01")
     assert claims(x12)[0] == ("A1", 100_00, 100_00, None)
+
+
+def test_the_payers_number_in_an_acknowledgment_finds_the_claim(x12: X12Files) -> None:
+    accepted = PLAIN.write(acknowledgment(("A1", "A2")))
+    x12.load(x12.write("a.277", accepted))
+    x12.load(x12.sent(claim_loop()))
+    assert x12.rows("SELECT payer_order, payer_claim_number FROM sent_claim") == [("P", "ICNA1")]
+
+    again = x12.sent(claim_loop("A1R", frequency="7", replaces="ICNA1"), name="again.837", at="1000")
+
+    assert (x12.load(again).warnings, len(claims(x12))) == ([], 1)
+    x12.load(era(x12, answer(number="UNKNOWN", icn="ICNA1"), paid="100"))
+    assert outcomes(x12) == [("UNKNOWN", "held", ["no_claim"])], "the 835 names another payer"
+    same_payer = era(x12, answer(number="UNKNOWN", icn="ICNA1"), paid="100", number=2)
+    same_payer.write_text(same_payer.read_text().replace("EXAMPLE PLAN~", "EXAMPLE PLAN*XV*12345~"))
+    x12.load(same_payer)
+    assert outcomes(x12)[1] == ("UNKNOWN", "warned", ["matched_by_payer_number"])
+    with x12.sessions() as session:
+        found = session.scalars(select(Claim.external_id).where(has_payer_number(1, "ICNA1"))).all()
+    assert found == ["A1"]
 
 
 def test_a_number_used_again_for_another_visit_is_left_out_with_its_place_and_the_fix(x12: X12Files) -> None:
