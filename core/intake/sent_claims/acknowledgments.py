@@ -73,7 +73,8 @@ class Acknowledged:
             claims = f"{', '.join(self.not_found[:LISTED_MAX])}{more}"
             unknown = counted(len(self.not_found), "unknown claim")
             found.append(
-                f"Claim acknowledgments for {unknown}: {claims}. They are kept and take effect when the claim is imported."
+                f"Claim acknowledgments for {unknown}: {claims}. They are kept and take effect when the claim is "
+                "imported."
             )
         if self.whole_batches:
             found.append(

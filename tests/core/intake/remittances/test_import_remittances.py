@@ -94,6 +94,34 @@ def test_a_payment_of_nothing_may_repeat_its_trace_number(practice: GivenPractic
     assert (claim.denial_group, claim.denial_carc, claim.insurance_due) == ("CO", "16", 10_000)
 
 
+def test_a_denial_ends_with_a_payment_or_its_reversal(practice: GivenPractice, tmp_path: Path) -> None:
+    numbers = ("PAID LATER", "DENIAL REVERSED", "PAYMENT REVERSED", "SECOND PAYS")
+    given(practice, *numbers[:3])
+    given(practice, numbers[3], secondary_payer_id=practice.payer("2", PayerClass.COMMERCIAL))
+    paid, denied = svc("100", "70", "CO*45*30"), svc("100", "0", "CO*16*100")
+    taken = (svc("-100", "0", "CO*16*-100"), svc("-100", "-70", "CO*45*-30"))
+
+    def statuses(*claims: list[str], paid: str, number: int) -> list[tuple[str, str | None, str | None]]:
+        after = ["PLB*1234567893*20261231*FB:X*-70"] if number > 1 else []
+        take(practice, write(tmp_path / f"{number}.835", st(*claims, paid=paid, number=number, after=after)))
+        rows = [practice.read(one) for one in numbers]
+        return [(row.primary_status.value, str(row.denied_on), row.denial_carc) for row in rows]
+
+    is_denied, is_paid = ("ERA Denied", "2026-01-05", "16"), ("ERA Received", "None", None)
+    first = [clp(one, "100", "0", denied, icn=one) for one in numbers if one != "PAYMENT REVERSED"]
+    first.append(clp("PAYMENT REVERSED", "100", "70", paid))
+    assert statuses(*first, paid="70", number=1) == [is_denied, is_denied, is_paid, is_denied]
+
+    second = [
+        clp("PAID LATER", "100", "70", paid), clp("DENIAL REVERSED", "-100", "0", taken[0], status="22"),
+        clp("PAYMENT REVERSED", "-100", "-70", taken[1], status="22"),
+        clp("SECOND PAYS", "100", "70", svc("100", "70", "OA*23*30"), status="2"),
+    ]  # fmt: skip
+    waits = ("In Process at Payer", "None", None)
+    assert statuses(*second, paid="140", number=2) == [is_paid, waits, waits, is_denied]
+    assert practice.violations() == []
+
+
 def test_reversal_and_correction_may_come_in_any_order(practice: GivenPractice, tmp_path: Path) -> None:
     for number, order in enumerate(itertools.permutations([PAID, TAKEN, CORRECTED])):
         claim = f"A{number}"
