@@ -2,11 +2,12 @@
 
 import datetime as dt
 
-from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, exists, literal, literal_column, or_, select, union
+from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, literal, or_, select, union
 
 from core.models.claims import Claim, ClaimStatus
-from core.models.remittances import Outcome, RemittanceClaim
+from core.models.remittances import RemittanceClaim
 from core.models.sent_claims import SentClaim
+from core.policy.facts import has_held_answer
 
 _WAITING = (ClaimStatus.AT_CLEARINGHOUSE, ClaimStatus.AT_PAYER, ClaimStatus.ACKNOWLEDGED)
 
@@ -16,12 +17,8 @@ def waits_since() -> ColumnElement[dt.date | None]:
 
     A claim with a held answer does not wait for the payer, but for a user.
     """
-    held = exists().where(
-        RemittanceClaim.practice_id == Claim.practice_id, RemittanceClaim.claim_id == Claim.id,
-        RemittanceClaim.outcome == literal_column(f"'{Outcome.HELD}'"),  # so that PostgreSQL can use its index
-    )  # fmt: skip
     with_second = and_(Claim.secondary_payer_id.is_not(None), Claim.secondary_status.in_(_WAITING))
-    waits = and_(or_(Claim.primary_status.in_(_WAITING), with_second), ~held.correlate(Claim))
+    waits = and_(or_(Claim.primary_status.in_(_WAITING), with_second), ~has_held_answer())
     return case((waits, Claim.last_edi_on))
 
 
