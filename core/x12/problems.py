@@ -138,6 +138,9 @@ class Problem(Enum):
         return self.value[2]
 
 
+UNREADABLE: Final = (Problem.BAD_AMOUNT, Problem.MISSING_AMOUNT)
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One fault at one place. `segment` counts all segments of the file from 1, `byte` all bytes."""
