@@ -92,6 +92,7 @@ class TransactionResult:
             if each
         ]  # fmt: skip
         parts = [", ".join(each) for each in (counts, cents) if each]
+        parts = parts or ["nothing to post, provider adjustments only"]
         return f"{head}: {'; '.join(parts)}." + (f" Held because {'; '.join(why)}." if why else "")
 
     def facts(self) -> dict[str, Any]:

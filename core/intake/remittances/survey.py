@@ -68,7 +68,8 @@ def shared_numbers(session: Session, transaction: int) -> set[str]:
     """Return the claim numbers that several patients of one transaction (by its place in the survey) have."""
     number = ANSWERED.c.number
     rows = select(number).where(ANSWERED.c.transaction == transaction).group_by(number)
-    return set(session.scalars(rows.having(func.count(ANSWERED.c.patient.distinct()) > 1)))
+    patients = func.nullif(ANSWERED.c.patient, "").distinct()  # an answer without a patient contradicts no other
+    return set(session.scalars(rows.having(func.count(patients) > 1)))
 
 
 def _survey(path: Path, found: list[Transaction]) -> Iterator[tuple[int, str, str]]:
@@ -112,7 +113,9 @@ def _concerned(fault: Fault, of_file: list[Transaction]) -> list[Transaction]:
 
 
 def _patient(claim: PaidClaim) -> str:
-    """Return a digest of the patient's id and name, which is never stored."""
+    """Return a digest of the patient's id and name, which is never stored, or nothing if no person is named."""
     person = claim.parties.get("QC") or claim.parties.get("IL")
-    text = f"{person.id}|{person.name}|{person.first}" if person else ""
+    if person is None:
+        return ""
+    text = f"{person.id}|{person.name}|{person.first}"
     return hashlib.sha256(text.upper().encode()).hexdigest()[:16]

@@ -97,10 +97,11 @@ def _has(files: Sequence[X12File], *kinds: Kind) -> bool:
 def _check(paths: Sequence[Path], faults: Faults, progress: Progress | None) -> list[X12File]:
     """Read every file to its end. Raise `ImportRefused` for a file that cannot be used at all."""
     files, base = [], 0
+    is_any_x12 = any(map(is_x12, paths))
     for path in paths:
         if progress is not None:
             progress(f"reading {path.name}", 0, 0)
-        if not is_x12(path):
+        if is_any_x12 and not is_x12(path):
             faults.add(Fault(path.name, _NOT_X12, kind=FaultKind.STRUCTURE))
             continue
         checked = check_file(path)

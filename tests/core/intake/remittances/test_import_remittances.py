@@ -89,6 +89,9 @@ def test_a_payment_of_nothing_may_repeat_its_trace_number(practice: GivenPractic
     result = take(practice, *files)
 
     assert [one.because for one in result.transactions] == ["", ""]
+    interest = st(paid="5", number=2, after=["PLB*1234567893*20261231*L6:INT*-5"])
+    [note, *_] = take(practice, write(tmp_path / "plb.835", interest)).notes()
+    assert note == "Remittance T000002 of $5.00, 0 answers: nothing to post, provider adjustments only."
     claim = practice.read("A2")
     assert (claim.primary_status, claim.denied_on) == (ClaimStatus.ERA_DENIED, dt.date(2026, 1, 5))
     assert (claim.denial_group, claim.denial_carc, claim.insurance_due) == ("CO", "16", 10_000)
@@ -278,11 +281,13 @@ def test_numbers_are_matched_exactly_then_cut_then_by_the_payers_own(practice: G
 
     era(1, denied(long, "I1"), denied("X:1", "I2"), denied("M" * 20, "I3"), denied("NONE", "I4"), denied("0", "I5"))
     era(2, denied("OTHER", "I1"), denied("S1", "I6"), denied("S1", "I7", name="SOMEONE"))
+    unnamed = [segment for segment in denied("A1", "I8") if not segment.startswith("NM1")]
+    era(3, unnamed, denied("A1", "I9"))
 
     assert [(outcome, reasons) for _, outcome, reasons in answers(practice)] == [
         ("warned", ["matched_by_prefix"]), ("posted", []), ("held", ["several_claims"]), ("held", ["no_claim"]),
         ("held", ["placeholder_id"]), ("warned", ["matched_by_payer_number"]), ("held", ["shared_number"]),
-        ("held", ["shared_number"]),
+        ("held", ["shared_number"]), ("posted", []), ("posted", []),
     ]  # fmt: skip
 
 
