@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, literal, or_
 from core.models.claims import Claim, ClaimStatus
 from core.models.remittances import RemittanceClaim
 from core.models.sent_claims import SentClaim
-from core.policy.facts import has_held_answer
+from core.policy.held_answers import has_held_answer
 
 _WAITING = (ClaimStatus.AT_CLEARINGHOUSE, ClaimStatus.AT_PAYER, ClaimStatus.ACKNOWLEDGED)
 

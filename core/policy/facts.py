@@ -17,7 +17,6 @@ from sqlalchemy import (
     false,
     func,
     literal,
-    literal_column,
     null,
     or_,
     select,
@@ -27,7 +26,7 @@ from sqlalchemy import (
 from core.models.claims import NOT_SUBMITTED_WORDS, SETTLED, Claim, ClaimStatus, Hold
 from core.models.ledger import Posting, WriteOffReason
 from core.models.practices import Payer, PayerClass, Provider, WriteOffSetting
-from core.models.remittances import Outcome, RemittanceClaim
+from core.policy.held_answers import has_held_answer, held_in_remittance
 from core.policy.terms import Terms
 from core.practices.exclusions import ActiveExclusions
 
@@ -185,18 +184,6 @@ def hold_kind(today: dt.date, excluded: ActiveExclusions) -> ColumnElement[str |
     return type_coerce(kind, Claim.hold.type)
 
 
-def has_held_answer() -> Condition:
-    """Return, as SQL, whether a payer's answer on the claim waits for a user."""
-    return exists().where(*_held()).correlate(Claim)
-
-
-def _held() -> tuple[Condition, ...]:
-    return (
-        RemittanceClaim.practice_id == Claim.practice_id, RemittanceClaim.claim_id == Claim.id,
-        RemittanceClaim.outcome == literal_column(f"'{Outcome.HELD}'"),  # so that PostgreSQL can use its index
-    )  # fmt: skip
-
-
 def _patient_excluded(excluded: ActiveExclusions) -> Condition:
     return _is_one_of(Claim.patient_id.expression, excluded.patient_ids)
 
@@ -226,10 +213,7 @@ def _values(terms: Terms) -> dict[str, ColumnElement[Any]]:
         "today": literal(terms.as_of),
         "posting_date": literal(terms.posting_date) if terms.posting_date else null(),
         "last_posted_on": select(func.max(Posting.posted_on)).where(*_of_claim()).correlate(Claim).scalar_subquery(),
-        "held_in_remittance": select(func.max(RemittanceClaim.remittance_id))
-        .where(*_held())
-        .correlate(Claim)
-        .scalar_subquery(),
+        "held_in_remittance": held_in_remittance(),
         "insurance_due": Claim.insurance_due.expression,
         "patient_due": Claim.patient_due.expression,
         "primary_status": Claim.primary_status.expression,
