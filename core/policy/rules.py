@@ -143,7 +143,7 @@ RULES: Final = (
     Rule(
         "held_answer",
         "A payer's answer on the claim is held",
-        lambda f: and_(f.has_held_answer, ~f.nothing_to_write_off),
+        lambda f: and_(~f.nothing_to_write_off, f.has_held_answer),
         shows=("held_in_remittance",),
         is_overridable=True,
         change="post or ignore the held answer",

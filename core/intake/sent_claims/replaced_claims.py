@@ -22,13 +22,14 @@ _KNOWN: Final = f"""
 """  # noqa: S608  constants
 # Numbers of two payers may be equal, so the patient must be the same too.
 _BY_PAYER_NUMBER: Final = f"""
+    WITH wanted AS (SELECT DISTINCT replaces FROM stage_sent_copy WHERE replaces <> '')
     INSERT INTO stage_sent_number
     SELECT s.claim, min(c.external_id)
     FROM stage_sent_copy s
     JOIN (SELECT payer_claim_id AS number, claim_id FROM remittance_claim
-          WHERE practice_id = :practice_id AND payer_claim_id IN (SELECT replaces FROM stage_sent_copy)
+          WHERE practice_id = :practice_id AND payer_claim_id IN (SELECT replaces FROM wanted)
           UNION SELECT payer_claim_number, claim_id FROM sent_claim
-          WHERE practice_id = :practice_id AND payer_claim_number IN (SELECT replaces FROM stage_sent_copy)) named
+          WHERE practice_id = :practice_id AND payer_claim_number IN (SELECT replaces FROM wanted)) named
         ON named.number = s.replaces
     JOIN claim c ON c.practice_id = :practice_id AND c.id = named.claim_id
     JOIN patient p ON p.practice_id = c.practice_id AND p.id = c.patient_id
