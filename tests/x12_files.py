@@ -130,10 +130,12 @@ def claim_loop(
     dependent: str = "",
     day: str = "20260102",
     patient_paid: str = "",
+    replaces: str = "",
 ) -> list[str]:
     """Return the loops of one claim, to the plan 12345 or, as its secondary, to the plan 67890.
 
     `other` is the order of the other plan, if the claim names both. `dependent` is the first name of a dependent.
+    `replaces` is the payer's number of an earlier claim.
     """
     plans = {
         "P": ("W1", "EXAMPLE PLAN", "12345"), "S": ("Z9", "SECOND PLAN", "67890"),
@@ -148,6 +150,7 @@ def claim_loop(
         loops += ["HL*3*2*23*0", "PAT*19", f"NM1*QC*1*SAMPLE*{dependent}", "DMG*D8*20150505*M"]
     loops += [f"CLM*{claim_id}*{total}***11:B:{frequency}*Y*A*Y*Y"]
     loops += [f"AMT*F5*{patient_paid}"] if patient_paid else []
+    loops += [f"REF*F8*{replaces}"] if replaces else []
     loops += ["NM1*82*1*DOCTOR*DANA****XX*1234567890"]
     if other:
         member, plan, payer = plans[other]

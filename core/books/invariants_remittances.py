@@ -82,6 +82,24 @@ REMITTANCE_INVARIANTS: Final[dict[str, Invariant]] = {
               ON e.practice_id = p.practice_id AND e.at = p.created_at
             WHERE {of_practice("p")} AND p.source IN ('csv', 'file', 'synthea', 'x12') AND e.at IS NULL""",
     ),
+    "remittances_leave_no_credit": Invariant(
+        "a remittance brings no balance of a service line below zero, counting what was written off",
+        f"""SELECT 'practice ' || q.practice_id || ', remittance ' || q.remittance_id || ', claim ' || q.ordinal
+              || ', line ' || q.line
+            FROM (
+                SELECT p.practice_id, p.claim_id, p.line, p.responsibility, p.id, p.amount_cents, p.source, {_KEY},
+                       sum(p.amount_cents) OVER (
+                           PARTITION BY p.practice_id, p.claim_id, p.line, p.responsibility ORDER BY p.id) AS after
+                FROM (SELECT DISTINCT a.practice_id, a.claim_id FROM remittance_claim a
+                      WHERE {of_practice("a")} AND {_IS_POSTED} AND a.postings > 0) c
+                JOIN posting p ON p.practice_id = c.practice_id AND p.claim_id = c.claim_id AND p.kind <> 'write_off'
+                LEFT JOIN posting o ON o.practice_id = p.practice_id AND o.claim_id = p.claim_id AND o.line = p.line
+                  AND o.id = p.reverses_id
+                WHERE o.kind IS DISTINCT FROM 'write_off'
+            ) q WHERE q.source = 'remittance'
+            GROUP BY q.practice_id, q.claim_id, q.line, q.responsibility, q.remittance_id, q.ordinal
+            HAVING sum(q.amount_cents) < 0 AND (array_agg(q.after ORDER BY q.id DESC))[1] < 0""",
+    ),
     "remittances_balance": Invariant(
         "a remittance's answers and provider adjustments are complete, and each line has its answer; unless the "
         "remittance is held, they add up to the payment",

@@ -2,10 +2,12 @@
 
 import datetime as dt
 
-from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, exists, literal, literal_column, or_, select
+from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, literal, or_, select, union
 
 from core.models.claims import Claim, ClaimStatus
-from core.models.remittances import Outcome, RemittanceClaim
+from core.models.remittances import RemittanceClaim
+from core.models.sent_claims import SentClaim
+from core.policy.held_answers import has_held_answer
 
 _WAITING = (ClaimStatus.AT_CLEARINGHOUSE, ClaimStatus.AT_PAYER, ClaimStatus.ACKNOWLEDGED)
 
@@ -15,12 +17,8 @@ def waits_since() -> ColumnElement[dt.date | None]:
 
     A claim with a held answer does not wait for the payer, but for a user.
     """
-    held = exists().where(
-        RemittanceClaim.practice_id == Claim.practice_id, RemittanceClaim.claim_id == Claim.id,
-        RemittanceClaim.outcome == literal_column(f"'{Outcome.HELD}'"),  # so that PostgreSQL can use its index
-    )  # fmt: skip
     with_second = and_(Claim.secondary_payer_id.is_not(None), Claim.secondary_status.in_(_WAITING))
-    waits = and_(or_(Claim.primary_status.in_(_WAITING), with_second), ~held.correlate(Claim))
+    waits = and_(or_(Claim.primary_status.in_(_WAITING), with_second), ~has_held_answer())
     return case((waits, Claim.last_edi_on))
 
 
@@ -30,9 +28,12 @@ def days_without(today: dt.date) -> ColumnElement[int | None]:
 
 
 def has_payer_number(practice_id: int, number: str) -> ColumnElement[bool]:
-    """Return, as SQL, whether a payer gave the claim this number (CLP07) in any answer."""
+    """Return, as SQL, whether a payer gave the claim this number in any answer (CLP07) or acknowledgment (REF*1K)."""
     answered = select(RemittanceClaim.claim_id).where(
         RemittanceClaim.practice_id == practice_id, RemittanceClaim.payer_claim_id == number,
         RemittanceClaim.claim_id.is_not(None),
     )  # fmt: skip
-    return Claim.id.in_(answered)
+    accepted = select(SentClaim.claim_id).where(
+        SentClaim.practice_id == practice_id, SentClaim.payer_claim_number == number
+    )
+    return Claim.id.in_(union(answered, accepted))

@@ -57,9 +57,13 @@ def _describe_answer(one: dict[str, Any]) -> str:
     claim = f" (claim {one['claim']})" if one["claim"] not in (None, one["claim_number"]) else ""
     return (
         f"{one['remittance_id']} {one['ordinal']}  {one['claim_number']}{claim}: charge "
-        f"{format_cents(one['charge_cents'])}, payment {format_cents(one['paid_cents'])}, "
+        f"{_amount(one['charge_cents'])}, payment {_amount(one['paid_cents'])}, "
         f"{one['outcome'].replace('_', ' ')}{f': {words}' if words else ''}"
     )
+
+
+def _amount(cents: int | None) -> str:
+    return "unreadable" if cents is None else format_cents(cents)
 
 
 def _list(answer: dict[str, Any]) -> str:

@@ -107,6 +107,7 @@ _LABELS: Final = {
     "today": "today",
     "posting_date": "posting date",
     "last_posted_on": "latest posting",
+    "held_in_remittance": "held in remittance",
     "insurance_due": "insurance balance",
     "patient_due": "patient balance",
     "primary_status": "Ins 1 status",

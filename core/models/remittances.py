@@ -107,6 +107,7 @@ class RemittanceClaim(Base):
     last_on: Mapped[dt.date | None]
     has_next_payer: Mapped[bool]  # the payer forwarded the claim
     faults: Mapped[list[Any]] = mapped_column(JSONB)  # as of a remittance
+    unreadable: Mapped[list[str]]  # elements whose amount cannot be read, such as CLP04; the amount is no fact
     claim_id: Mapped[int | None] = mapped_column(BigInteger)  # the practice's claim
     payer_role: Mapped[PaidBy | None] = mapped_column(enum_column(PaidBy, "payer_role_known"))
     outcome: Mapped[Outcome] = mapped_column(enum_column(Outcome, "remittance_outcome_known"))
@@ -137,9 +138,11 @@ class RemittanceLine(Base):
     submitted_modifiers: Mapped[list[str]]
     charge_cents: Mapped[Cents]
     paid_cents: Mapped[Cents]
-    adjustments: Mapped[list[Any]] = mapped_column(JSONB)  # group, reason, cents, action
+    unreadable: Mapped[list[str]]  # elements whose amount cannot be read, such as SVC03
+    adjustments: Mapped[list[Any]] = mapped_column(JSONB)  # group, reason, cents (null: unreadable), action
     remarks: Mapped[list[str]]
     control_number: Mapped[Str]  # REF*6R
+    service_on: Mapped[dt.date | None]  # DTM 472, or the first day of a period
     line: Mapped[int | None] = mapped_column(SmallInteger)  # the practice's service line
 
 

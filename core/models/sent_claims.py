@@ -2,10 +2,10 @@
 
 import datetime as dt
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKeyConstraint, Index, SmallInteger
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKeyConstraint, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import Base, PracticeId, Str
+from core.db.base import Base, BigInt, PracticeId, Str
 
 
 class SentClaim(Base):
@@ -16,7 +16,11 @@ class SentClaim(Base):
         ForeignKeyConstraint(["practice_id", "claim_id"], ["claim.practice_id", "claim.id"]),
         CheckConstraint("payer_order IN ('P', 'S', 'T')", name="payer_order_known"),
         Index("ix_sent_claim_member", "practice_id", "member_id"),
-    )
+        Index(
+            "ix_sent_claim_payer_number", "practice_id", "payer_claim_number",
+            postgresql_where=text("payer_claim_number IS NOT NULL"),
+        ),
+    )  # fmt: skip
 
     practice_id: Mapped[PracticeId]
     claim_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -29,6 +33,42 @@ class SentClaim(Base):
     sent_at: Mapped[dt.datetime | None] = mapped_column(DateTime())
     digest: Mapped[str | None]  # of the transaction
     status_on: Mapped[dt.date | None]  # of the last 277CA about the claim with this payer
+    payer_claim_number: Mapped[str | None]  # REF*1K of a 277CA
+
+
+class SentNumber(Base):
+    """A number under which a claim was sent again as a replacement or void. The claim keeps its first number."""
+
+    __tablename__ = "sent_number"
+    __table_args__ = (ForeignKeyConstraint(["practice_id", "claim_id"], ["claim.practice_id", "claim.id"]),)
+
+    practice_id: Mapped[PracticeId]
+    number: Mapped[str] = mapped_column(primary_key=True)  # CLM01
+    claim_id: Mapped[BigInt]
+
+
+class WaitingAcknowledgment(Base):
+    """What the last 277CA of a payer says of a claim that the practice does not have yet."""
+
+    __tablename__ = "waiting_acknowledgment"
+    __table_args__ = (ForeignKeyConstraint(["practice_id"], ["practice.id"]),)
+
+    practice_id: Mapped[PracticeId]
+    claim_number: Mapped[str] = mapped_column(primary_key=True)  # TRN02
+    payer: Mapped[str] = mapped_column(primary_key=True)  # empty: a clearinghouse said it
+    status: Mapped[Str]
+    status_on: Mapped[dt.date | None]
+    payer_claim_number: Mapped[str | None]  # REF*1K
+
+
+class OwnTaxId(Base):
+    """A tax ID of the practice's billing providers, as its claims have it (REF*EI). Digits only."""
+
+    __tablename__ = "own_tax_id"
+    __table_args__ = (ForeignKeyConstraint(["practice_id"], ["practice.id"]),)
+
+    practice_id: Mapped[PracticeId]
+    tax_id: Mapped[str] = mapped_column(primary_key=True)
 
 
 class SentLine(Base):

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from core.models.claims import NOT_SUBMITTED_WORDS, SETTLED, Claim, ClaimStatus, Hold
 from core.models.ledger import Posting, WriteOffReason
 from core.models.practices import Payer, PayerClass, Provider, WriteOffSetting
+from core.policy.held_answers import has_held_answer, held_in_remittance
 from core.policy.terms import Terms
 from core.practices.exclusions import ActiveExclusions
 
@@ -61,6 +62,7 @@ class Facts:
     in_other_job: Condition
     in_future: Condition
     posted_later: Condition  # a posting dated after the job's posting date
+    has_held_answer: Condition  # of a payer, in a remittance
     is_with_payer: Condition
     is_rejected: Condition
     is_not_submitted: Condition
@@ -129,6 +131,7 @@ def facts_for_claim(terms: Terms) -> Facts:
         in_other_job=false(),  # used for schedules only; users see a warning instead
         in_future=Claim.service_date > terms.as_of,
         posted_later=_posted_later(terms),
+        has_held_answer=has_held_answer(),
         is_with_payer=_has_status(*_AT_PAYER_STATUSES),
         is_rejected=_has_status(ClaimStatus.REJECTED),
         is_not_submitted=and_(
@@ -210,6 +213,7 @@ def _values(terms: Terms) -> dict[str, ColumnElement[Any]]:
         "today": literal(terms.as_of),
         "posting_date": literal(terms.posting_date) if terms.posting_date else null(),
         "last_posted_on": select(func.max(Posting.posted_on)).where(*_of_claim()).correlate(Claim).scalar_subquery(),
+        "held_in_remittance": held_in_remittance(),
         "insurance_due": Claim.insurance_due.expression,
         "patient_due": Claim.patient_due.expression,
         "primary_status": Claim.primary_status.expression,

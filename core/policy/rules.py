@@ -141,6 +141,14 @@ RULES: Final = (
         change="refund or transfer the credit",
     ),
     Rule(
+        "held_answer",
+        "A payer's answer on the claim is held",
+        lambda f: and_(~f.nothing_to_write_off, f.has_held_answer),
+        shows=("held_in_remittance",),
+        is_overridable=True,
+        change="post or ignore the held answer",
+    ),
+    Rule(
         "in_process",
         "Claim is still in process at the clearinghouse or payer",
         lambda f: and_(f.is_with_payer, f.insurance_due > 0, f.settles_insurance),

@@ -17,3 +17,4 @@ class Adjustment:
     reason: str
     cents: int
     quantity: str
+    is_unreadable: bool = False  # the amount is not known, and counts as 0

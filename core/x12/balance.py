@@ -1,9 +1,13 @@
 """The three balances of an 835. An adjustment above zero lowers the payment, of a claim and of a provider."""
 
+from typing import Final
+
 from core.money import format_cents
 from core.x12.problems import Problem
 from core.x12.remittance import PaidClaim
-from core.x12.transaction_reader import UNREADABLE, TransactionReader
+from core.x12.transaction_reader import TransactionReader
+
+_INFORMATION: Final = ("AMT02", "CLP05")  # amounts outside of every balance
 
 
 def check_claim(reader: TransactionReader, claim: PaidClaim) -> None:
@@ -12,8 +16,13 @@ def check_claim(reader: TransactionReader, claim: PaidClaim) -> None:
     Line: SVC02 - its adjustments = SVC03. Claim: CLP03 - all adjustments of claim and lines = CLP04. If the claim has
     lines, their charges are the claim's: otherwise a line without adjustments could be missing.
     """
-    if claim.faults and any(fault.problem in UNREADABLE for fault in claim.faults):
-        return  # the amount that cannot be read explains the difference
+    if claim.unreadable:
+        # The amount that cannot be read explains the difference. If it is the payment, the other amounts give what the
+        # balance of the transaction needs. The claim is held, so nothing of it is posted.
+        places = {(one.segment, one.element) for one in claim.unreadable if one.element not in _INFORMATION}
+        if places == {(claim.segment, "CLP04")}:
+            claim.paid_cents = claim.charge_cents - claim.all_adjusted_cents
+        return
     adjusted, charges = claim.adjusted_cents, 0
     for line in claim.lines:
         adjusted += line.adjusted_cents

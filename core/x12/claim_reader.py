@@ -6,8 +6,8 @@ from core.money import format_cents
 from core.x12.claims import Coverage, LinePayment, SentClaim, SentLine
 from core.x12.delimiters import Delimiters
 from core.x12.parties import Party, Reference, read_nm1
-from core.x12.problems import Fault, Problem
-from core.x12.transaction_reader import UNREADABLE, TransactionReader
+from core.x12.problems import UNREADABLE, Fault, Problem
+from core.x12.transaction_reader import TransactionReader
 from core.x12.values import NotADate, period
 
 _PROVIDER, _SUBSCRIBER, _DEPENDENT = "20", "22", "23"  # levels in HL03

@@ -34,3 +34,8 @@ def read_n1(elements: Sequence[str]) -> Party:
     """Return the party of an N1 segment."""
     role, name, id_kind, id_ = [*elements[1:5], "", "", "", ""][:4]
     return Party(role, name, id_kind=id_kind, id=id_)
+
+
+def plain_tax_id(text: str) -> str:
+    """Return the digits of a tax ID, which may be written with a hyphen."""
+    return "".join(filter(str.isdigit, text))

@@ -99,6 +99,16 @@ class Problem(Enum):
     UNKNOWN_GROUP = Reach.CLAIM, "the adjustment group is not CO, OA, PI or PR", _PERSON
     OLD_GROUP = Reach.CLAIM, "the adjustment group CR is not part of version 5010", _PERSON
     PLACEHOLDER_ID = Reach.CLAIM, "the claim number is a placeholder", _PERSON
+    UNKNOWN_ORIGINAL = (
+        Reach.CLAIM,
+        "the claim replaces or voids a claim that is found neither by this number nor by the payer's number (REF*F8)",
+        "import the original claim and its remittance, then this file again",
+    )
+    REUSED_NUMBER = (
+        Reach.CLAIM,
+        "the claim number belongs to a claim with another date of service",
+        "give the new claim its own number, or send a corrected claim as a replacement",
+    )
     NO_STATUS = Reach.CLAIM, "the claim has no status", _ASK
     BROKEN_HIERARCHY = Reach.CLAIM, "the loop does not belong to the loop before it", _ASK
 
@@ -131,6 +141,9 @@ class Problem(Enum):
     def cure(self) -> str:
         """Return the fix."""
         return self.value[2]
+
+
+UNREADABLE: Final = (Problem.BAD_AMOUNT, Problem.MISSING_AMOUNT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Final
 
 from core.x12.adjustments import Adjustment
 from core.x12.parties import Party, Reference
-from core.x12.problems import Fault
+from core.x12.problems import UNREADABLE, Fault
 
 REVERSAL: Final = "22"
 
@@ -81,6 +81,16 @@ class PaidClaim:
     amounts: dict[str, int] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def unreadable(self) -> list[Fault]:
+        """Return the faults of amounts that cannot be read. They count as 0."""
+        return [fault for fault in self.faults if fault.problem in UNREADABLE] if self.faults else []
+
+    @property
+    def all_adjusted_cents(self) -> int:
+        """Return the sum of all adjustments, of the claim and its lines."""
+        return self.adjusted_cents + sum(line.adjusted_cents for line in self.lines)
 
     @property
     def is_reversal(self) -> bool:

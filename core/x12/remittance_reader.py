@@ -97,7 +97,6 @@ class RemittanceReader(TransactionReader):
         claim.charge_cents = self.cents(number, elements, 3)
         claim.paid_cents = self.cents(number, elements, 4)
         claim.patient_cents = self.cents(number, elements, 5, needed=False)
-        self._claims_cents += claim.paid_cents
         if not claim.claim_id.strip("0 ") or not claim.claim_id.strip("9"):
             self.add(Problem.PLACEHOLDER_ID, number, "CLP01")
         if not claim.status:
@@ -184,6 +183,7 @@ class RemittanceReader(TransactionReader):
             self.records.append(self.payment)
         if self._claim is not None:
             balance.check_claim(self, self._claim)
+            self._claims_cents += self._claim.paid_cents
             self.records.append(self._claim)
             self._claim = self.claim_begins = None
             self.claim_faults, self._at, self._references = self.faults, self.payment, []

@@ -11,7 +11,6 @@ from core.x12.values import CENTS, DAYS, NotADate, NotAnAmount
 
 Take = Callable[[int, list[str]], None]  # a handler of one segment, with its number and its elements
 CLAIM_SEGMENTS_MAX: Final = 10_000
-UNREADABLE: Final = (Problem.BAD_AMOUNT, Problem.MISSING_AMOUNT)
 _FAULTS_MAX: Final = 1_000  # kept for one claim or transaction
 
 
@@ -50,22 +49,27 @@ class TransactionReader:
 
     def cents(self, number: int, elements: list[str], place: int, *, needed: bool = True) -> int:
         """Return the amount of an element in cents. Add a fault and return 0 if it is no amount."""
-        text = elements[place] if place < len(elements) else ""
-        if not text and not needed:
-            return 0
-        return self.cents_or(Problem.BAD_AMOUNT if text else Problem.MISSING_AMOUNT, number, elements, place)
+        is_given = place < len(elements) and elements[place]
+        return (self.cents_or_none(number, elements, place) or 0) if is_given or needed else 0
 
-    def cents_or(self, problem: Problem, number: int, elements: list[str], place: int) -> int:
-        """Return the amount of an element in cents. Add `problem` and return 0 if it is no amount."""
+    def cents_or_none(
+        self, number: int, elements: list[str], place: int, *, problem: Problem | None = None
+    ) -> int | None:
+        """Return the amount of an element in cents. Add `problem`, or a fault, and return None if it is no amount."""
         text = elements[place] if place < len(elements) else ""
+        element = f"{elements[0]}{place:02}"
         try:
             cents = CENTS[text]
         except NotAnAmount:
-            self.add(problem, number, f"{elements[0]}{place:02}")
-            return 0
+            self.add(problem or (Problem.BAD_AMOUNT if text else Problem.MISSING_AMOUNT), number, element)
+            return None
         if text in CENTS.unusual:
-            self.add(Problem.UNUSUAL_AMOUNT, number, f"{elements[0]}{place:02}")
+            self.add(Problem.UNUSUAL_AMOUNT, number, element)
         return cents
+
+    def cents_or(self, problem: Problem, number: int, elements: list[str], place: int) -> int:
+        """Return the amount of an element in cents. Add `problem` and return 0 if it is no amount."""
+        return self.cents_or_none(number, elements, place, problem=problem) or 0
 
     def adjustments(self, number: int, elements: list[str]) -> list[Adjustment]:
         """Return the adjustments of a CAS segment."""
@@ -82,7 +86,8 @@ class TransactionReader:
             if not reason:
                 self.add(Problem.NO_REASON, number, f"CAS{place:02}")
             quantity = rest[1] if len(rest) > 1 else ""
-            found.append(Adjustment(group, reason, self.cents(number, elements, place + 1), quantity))
+            cents = self.cents_or_none(number, elements, place + 1)
+            found.append(Adjustment(group, reason, cents or 0, quantity, is_unreadable=cents is None))
         return found
 
     def day(self, number: int, elements: list[str], place: int) -> dt.date | None:

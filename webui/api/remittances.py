@@ -142,9 +142,10 @@ class PayerAnswer(Answer):
     status: Annotated[str, Field(description="CLP02")]
     payer_claim_id: str
     role: PaidBy | None
-    charge_cents: int
-    paid_cents: int
-    patient_cents: int
+    charge_cents: Annotated[int | None, Field(description="CLP03; null if it cannot be read")]
+    paid_cents: Annotated[int | None, Field(description="CLP04; null if it cannot be read")]
+    patient_cents: Annotated[int | None, Field(description="CLP05; null if it cannot be read")]
+    unreadable: Annotated[list[str], Field(description="Elements that cannot be read, such as CLP04")]
     first_on: dt.date | None
     outcome: Outcome
     reasons: Annotated[list[str], Field(description="Codes of what holds it, or of warnings")]
@@ -201,7 +202,7 @@ def list_answers(query: AnswersQuery) -> Response:
             after=(first, second) if query.cursor else None, limit=query.limit,
         )  # fmt: skip
         cursor = paging.write_cursor(*last) if last else None
-        answer = PayerAnswers(answers=list(map(_answer, rows)), next_cursor=cursor)
+        answer = PayerAnswers(answers=list(map(as_answer, rows)), next_cursor=cursor)
     return jsonify(answer.json_ready())
 
 
@@ -256,7 +257,7 @@ def _act(act: Callable[..., RemittanceClaim], key: AnswerKey, *given: Any, **mor
     with transaction(app_context().sessions) as session:
         act(session, key, *given, **more, by=current_actor(), now=now())
         row = queries.find_answer(session, current_actor().practice_id, *key)
-    return jsonify(_answer(row).json_ready())
+    return jsonify(as_answer(row).json_ready())
 
 
 def _facts(row: RemittanceRow) -> dict[str, Any]:
@@ -269,5 +270,6 @@ def _facts(row: RemittanceRow) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _answer(row: AnswerRow) -> PayerAnswer:
+def as_answer(row: AnswerRow) -> PayerAnswer:
+    """Return the answer as JSON shows it."""
     return PayerAnswer.model_validate({**vars(row), "words": list(map(reasons.describe, row.reasons))})

@@ -24,6 +24,7 @@ ELIGIBILITY_PILLS: Final = {
     "credit_insurance": Pill("Insurance credit", "alert", "warn"),
     "credit_patient": Pill("Patient credit", "alert", "warn"),
     "credit_line": Pill("Service line credit", "alert", "warn"),
+    "held_answer": Pill("Answer held", "alert", "warn"),
     "in_process": Pill("In process", "dots", "warn"),
     "rejected": Pill("Rejected", "alert", "warn"),
     "not_submitted": Pill("Never submitted", "alert", "warn"),

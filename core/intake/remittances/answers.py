@@ -9,7 +9,7 @@ from core.x12.adjustments import Adjustment
 from core.x12.remittance import PaidClaim, PaidLine
 
 _CLAIM_DATES: Final = ("232", "233")  # of service; 050 is the date of receipt
-_LINE_DATES: Final = ("472", "150", "151")
+_LINE_START, _LINE_DATES = ("472", "150"), ("472", "150", "151")
 _MODIFIERS: Final = slice(2, 6)
 
 
@@ -21,6 +21,7 @@ class GivenAdjustment:
     reason: str
     cents: int  # positive lowers the payment
     action: str = ""
+    is_unreadable: bool = False  # the amount is not known, and counts as 0
 
 
 @dataclass(slots=True)
@@ -35,9 +36,11 @@ class AnswerLine:
     charge_cents: int = 0
     paid_cents: int = 0
     control_number: str = ""
+    service_on: dt.date | None = None
     adjustments: list[GivenAdjustment] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     line: int | None = None  # the practice's line
+    unreadable: list[str] = field(default_factory=list)  # elements with an amount that cannot be read
 
     @property
     def billed_code(self) -> str:
@@ -73,6 +76,7 @@ class Answer:
     faults: list[Finding]  # what the reader found wrong
     whole: AnswerLine  # the claim level
     lines: list[AnswerLine]
+    unreadable: list[str] = field(default_factory=list)  # elements of CLP with an amount that cannot be read
 
     @property
     def adjustments(self) -> list[GivenAdjustment]:
@@ -100,16 +104,22 @@ def of_paid_claim(ordinal: int, claim: PaidClaim) -> Answer:
         claim.charge_cents, claim.paid_cents, claim.patient_cents, min(dates, default=None), max(dates, default=None),
         "TT" in claim.parties, list(map(Finding.of, claim.faults)),
         AnswerLine(0, adjustments=_given(claim.adjustments), remarks=claim.remarks),
-        [_line(place, line) for place, line in enumerate(claim.lines, 1)],
+        [_line(place, line, _elements(claim, line.segment)) for place, line in enumerate(claim.lines, 1)],
+        _elements(claim, claim.segment),
     )  # fmt: skip
 
 
-def _line(ordinal: int, line: PaidLine) -> AnswerLine:
+def _elements(claim: PaidClaim, segment: int) -> list[str]:
+    return [fault.element for fault in claim.unreadable if fault.segment == segment]
+
+
+def _line(ordinal: int, line: PaidLine, unreadable: list[str]) -> AnswerLine:
     code, modifiers = _code(line.code)
     submitted = _code(line.submitted_code)
     return AnswerLine(
         ordinal, code, modifiers, *submitted, line.charge_cents, line.paid_cents, line.control_number,
-        _given(line.adjustments), line.remarks,
+        next((line.dates[kind] for kind in _LINE_START if kind in line.dates), None), _given(line.adjustments),
+        line.remarks, unreadable=unreadable,
     )  # fmt: skip
 
 
@@ -121,4 +131,4 @@ def _code(composite: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
 
 
 def _given(adjustments: list[Adjustment]) -> list[GivenAdjustment]:
-    return [GivenAdjustment(one.group, one.reason, one.cents) for one in adjustments]
+    return [GivenAdjustment(one.group, one.reason, one.cents, is_unreadable=one.is_unreadable) for one in adjustments]

@@ -21,7 +21,7 @@ from core.intake.remittances.posting_dates import date_problem
 from core.intake.remittances.reasons import Finding
 from core.models.remittances import POSTED_OUTCOMES, Outcome, Remittance, RemittanceClaim
 
-_HOW: Final = ("matched_by_prefix", "matched_by_payer_number", "matched_by_hand")
+_HOW: Final = ("matched_by_replacement", "matched_by_prefix", "matched_by_payer_number", "matched_by_hand")
 # Another answer on the claim may end these.
 _WAITING: Final = ("answered_before", "below_zero", "no_original", "several_originals")
 _SHARED: Final = "shared_number"

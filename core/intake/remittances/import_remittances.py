@@ -10,7 +10,7 @@ from itertools import dropwhile, groupby, takewhile
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import literal, or_, select, union
+from sqlalchemy import literal, or_, select
 from sqlalchemy.orm import Session
 
 from core.access import audit
@@ -26,12 +26,13 @@ from core.intake.remittances.batches import BATCH_ANSWERS, Head, Run, take_batch
 from core.intake.remittances.decide_again import retry_held
 from core.intake.remittances.decision import Context
 from core.intake.remittances.load_claims import PayerKey
+from core.intake.remittances.payee import OwnIds, check_payee, load_own_ids
 from core.intake.remittances.posting_dates import date_problem
 from core.intake.remittances.reasons import Finding
 from core.intake.remittances.result import RemittanceResult, TransactionResult
 from core.intake.remittances.survey import ANSWERED, Transaction, shared_numbers, survey
 from core.models.claims import Claim
-from core.models.practices import Office, Practice, Provider
+from core.models.practices import Practice
 from core.models.remittances import Remittance, RemittanceClaim, RemittanceLine
 from core.practices import practice_days
 from core.x12.envelope_records import Closed, Opened
@@ -39,8 +40,6 @@ from core.x12.problems import Reach
 from core.x12.read import Event, read
 from core.x12.remittance import PaidClaim, ProviderAdjustment
 
-_NPI: Final = "^[12][0-9]{9}$"
-_NPI_KIND: Final = "XX"
 _PHASE: Final = "remittances"
 
 
@@ -66,14 +65,14 @@ def import_remittances(
         numbers = Claim.external_id.in_(select(ANSWERED.c.number))
         lock_claims(session, practice.id, numbers)
     result = RemittanceResult([TransactionResult.of(one) for one in found])
-    npis = _own_npis(session, practice.id)
+    own = load_own_ids(session, practice.id)
     recorded: list[tuple[Subject, TransactionResult]] = []
     done, total = 0, sum(one.claims for one in found)
     for path, of_file in groupby(enumerate(found), key=lambda one: one[1].path):
         with closing(_events(path)) as events:
             for place, transaction in of_file:
                 one = result.transactions[place]
-                if not _may_record(run, transaction, one, npis):
+                if not _may_record(run, transaction, one, own):
                     continue
                 head = _record(run, transaction, place, import_id=import_id)
                 for count in _take_records(run, head, _records_of(transaction, events), one):
@@ -93,7 +92,7 @@ def import_remittances(
     return result
 
 
-def _may_record(run: Run, transaction: Transaction, one: TransactionResult, npis: set[str]) -> bool:
+def _may_record(run: Run, transaction: Transaction, one: TransactionResult, own: OwnIds) -> bool:
     """Return whether the transaction can be trusted and is new. Keep in the result why not, or why it is held."""
     if transaction.is_refused:
         one.is_refused, one.because = True, transaction.codes(Reach.REFUSED)[0]
@@ -101,7 +100,9 @@ def _may_record(run: Run, transaction: Transaction, one: TransactionResult, npis
     one.recorded_on = _recorded_on(run.session, run.practice, transaction.digest)
     if one.recorded_on is not None:
         return False
-    transaction.compared = _compare(run, transaction, npis)
+    payee = check_payee(transaction.payment, own)
+    one.payee_is_unchecked = not payee.is_checked
+    transaction.compared = [*_same_trace(run, transaction), *payee.found]
     one.because = reasons.worst_of_whole(transaction.found) or ""
     return True
 
@@ -160,9 +161,8 @@ def _recorded_on(session: Session, practice: Practice, digest: str) -> dt.date |
     return None if at is None else practice_days.today(practice, now=at)
 
 
-def _compare(run: Run, transaction: Transaction, npis: set[str]) -> list[Finding]:
-    """Return why a person must look at the whole remittance although its file is right."""
-    found: list[Finding] = []
+def _same_trace(run: Run, transaction: Transaction) -> list[Finding]:
+    """Return the finding that another remittance of the payer has the same trace number, if one has."""
     payment = transaction.payment
     # Payers use one number again for remittances that pay nothing.
     same_trace = select(Remittance.id, Remittance.received_at).where(
@@ -171,19 +171,7 @@ def _compare(run: Run, transaction: Transaction, npis: set[str]) -> list[Finding
         or_(Remittance.paid_cents != 0, literal(payment.paid_cents != 0)),
     )  # fmt: skip
     other = run.session.execute(same_trace.order_by(Remittance.id).limit(1)).one_or_none()
-    if other is not None:
-        day = practice_days.today(run.practice, now=other.received_at)
-        found.append(Finding("same_trace", None, "TRN02", f"remittance {other.id}, imported {day:%m/%d/%Y}"))
-    payee = payment.payee
-    if payee and payee.id_kind == _NPI_KIND and npis and payee.id not in npis:
-        found.append(Finding("payee_unknown", None, "N104"))
-    return found
-
-
-def _own_npis(session: Session, practice_id: int) -> set[str]:
-    """Return the ids of offices and providers that have the form of an NPI. Without any, a payee is not checked."""
-    rows = (
-        select(table.external_id).where(table.practice_id == practice_id, table.external_id.regexp_match(_NPI))
-        for table in (Office, Provider)
-    )
-    return set(session.scalars(union(*rows)))
+    if other is None:
+        return []
+    day = practice_days.today(run.practice, now=other.received_at)
+    return [Finding("same_trace", None, "TRN02", f"remittance {other.id}, imported {day:%m/%d/%Y}")]

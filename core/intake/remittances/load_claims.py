@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, aliased
 
 from core.db.sums import sum_cents
+from core.intake.loading.known_postings import CORRECTION
 from core.intake.remittances.our_claim import EarlierAnswer, EarlierPosting, OurClaim, OurLine
 from core.ledger import remittance_source, write_offs
 from core.ledger.remittance_source import RemittanceSource
@@ -79,12 +80,19 @@ def _claims(practice_id: int, claim_ids: Collection[int]) -> Select[Any]:
 
 def _sums(practice_id: int, claim_ids: Collection[int]) -> Subquery:
     """Return the charge, the balances, the write-offs and the payments from elsewhere of each line."""
-    original = aliased(Posting)
+    original, charge = aliased(Posting), aliased(Posting)
     reversed_here = and_(
         original.practice_id == Posting.practice_id, original.claim_id == Posting.claim_id,
         original.line == Posting.line, original.id == Posting.reverses_id,
     )  # fmt: skip
+    # An import corrects a charge with an adjustment. The payer answers the charge as corrected.
+    corrected = and_(
+        Posting.kind == PostingKind.ADJUSTMENT, Posting.source_id.contains(CORRECTION),
+        charge.practice_id == Posting.practice_id, charge.claim_id == Posting.claim_id, charge.line == Posting.line,
+        charge.kind == PostingKind.CHARGE, charge.source_id == func.split_part(Posting.source_id, CORRECTION, 1),
+    )  # fmt: skip
     insurance, patient = (Posting.responsibility == side for side in Responsibility)
+    is_charge = or_(Posting.kind == PostingKind.CHARGE, charge.id.is_not(None))
     is_write_off = or_(Posting.kind == PostingKind.WRITE_OFF, original.kind == PostingKind.WRITE_OFF)
     cents = Posting.amount_cents
     # Payments from elsewhere, such as an export of the practice's own system, and their reversals.
@@ -95,13 +103,14 @@ def _sums(practice_id: int, claim_ids: Collection[int]) -> Subquery:
     payment = func.jsonb_build_array(func.coalesce(original.paid_by, Posting.paid_by), -cents)
     return (
         select(
-            Posting.claim_id, Posting.line, sum_cents(cents, Posting.kind == PostingKind.CHARGE).label("charge"),
+            Posting.claim_id, Posting.line, sum_cents(cents, is_charge).label("charge"),
             sum_cents(cents, insurance).label("insurance"), sum_cents(cents, patient).label("patient"),
             sum_cents(-cents, and_(insurance, is_write_off)).label("insurance_off"),
             sum_cents(-cents, and_(patient, is_write_off)).label("patient_off"),
             func.jsonb_agg(payment, type_=JSONB).filter(is_other).label("others"),
         )
         .outerjoin(original, reversed_here)
+        .outerjoin(charge, corrected)
         .where(Posting.practice_id == practice_id, _is_in(Posting.claim_id, claim_ids))
         .group_by(Posting.claim_id, Posting.line)
         .subquery("sums")
@@ -124,6 +133,7 @@ def _lines(session: Session, practice_id: int, claim_ids: Collection[int]) -> di
             *amounts,
             func.coalesce(SentLine.control_number, ""),
             SentLine.modifiers,
+            SentLine.service_on,
             sums.c.others,
         )
         .outerjoin(sums, of_line)
@@ -132,10 +142,10 @@ def _lines(session: Session, practice_id: int, claim_ids: Collection[int]) -> di
         .order_by(LineItem.claim_id, LineItem.number)
     )
     found: defaultdict[int, list[OurLine]] = defaultdict(list)
-    for claim_id, *columns, modifiers, others in rows:
+    for claim_id, *columns, modifiers, service_on, others in rows:
         line = OurLine(*columns)
+        line.modifiers, line.service_on = None if modifiers is None else tuple(modifiers.split()), service_on
         line.other_payments = [(PaidBy(payer), cents) for payer, cents in others or ()]
-        line.modifiers = None if modifiers is None else tuple(modifiers.split())
         found[claim_id].append(line)
     return found
 

@@ -1,13 +1,14 @@
 """Match answers to the practice's claims by claim number, then by what the payer keeps of it, then by its own number.
 
-A placeholder is never matched, nor a number that several patients of a remittance share.
+A replacement's number counts as the claim's. A placeholder is never matched, nor a number that several patients of a
+remittance share.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Text, and_, any_, cast, exists, func, or_, select, union_all
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, and_, any_, cast, exists, func, or_, select, union, union_all
 from sqlalchemy.orm import Session, aliased
 
 from core.intake.remittances import reasons
@@ -15,6 +16,7 @@ from core.intake.remittances.answers import Answer
 from core.intake.remittances.load_claims import PayerKey
 from core.models.claims import Claim
 from core.models.remittances import Remittance, RemittanceClaim
+from core.models.sent_claims import SentClaim, SentNumber
 from core.x12.problems import Problem
 
 _KEPT_CHARACTERS: Final = 20  # of a claim number; a payer need not keep more
@@ -46,12 +48,15 @@ def match_claims(
         else:
             usable.append(answer)
     exact = _by_number(session, practice_id, {answer.claim_number for answer in usable})
-    left = []
+    left = [answer for answer in usable if answer.claim_number not in exact]
+    replaced = _by_replacement(session, practice_id, {answer.claim_number for answer in left})
     for answer in usable:
-        if answer.claim_number in exact:
-            found[answer.ordinal] = Match(exact[answer.claim_number], [])
-        else:
-            left.append(answer)
+        number = answer.claim_number
+        if number in exact:
+            found[answer.ordinal] = Match(exact[number], [])
+        elif number in replaced:
+            found[answer.ordinal] = Match(replaced[number], ["matched_by_replacement"])
+    left = [answer for answer in left if answer.claim_number not in replaced]
     if left:
         found |= _by_less(session, practice_id, left, payer)
     return found
@@ -90,6 +95,13 @@ def _by_number(session: Session, practice_id: int, numbers: Collection[str]) -> 
     return dict(session.execute(rows).all()) if numbers else {}
 
 
+def _by_replacement(session: Session, practice_id: int, numbers: Collection[str]) -> dict[str, int]:
+    """Return the claims that were sent again under these numbers."""
+    of_practice = SentNumber.practice_id == practice_id
+    rows = select(SentNumber.number, SentNumber.claim_id).where(of_practice, SentNumber.number.in_(numbers))
+    return dict(session.execute(rows).all()) if numbers else {}
+
+
 def _by_less(session: Session, practice_id: int, answers: list[Answer], payer: PayerKey) -> dict[int, Match]:
     cut = {answer.claim_number for answer in answers if len(answer.claim_number) == _KEPT_CHARACTERS}
     by_prefix = _by_prefix(session, practice_id, cut)
@@ -116,7 +128,7 @@ def _by_prefix(session: Session, practice_id: int, numbers: Collection[str]) -> 
 def _by_payer_number(
     session: Session, practice_id: int, numbers: Collection[str], payer: PayerKey
 ) -> dict[str, set[int]]:
-    """Return the claims that answers of this payer with these numbers (CLP07) were matched to before."""
+    """Return the claims to which this payer gave these numbers: in answers (CLP07), or when it accepted them."""
     if not numbers or not any(payer):
         return {}
     same = or_(*(
@@ -131,9 +143,12 @@ def _by_payer_number(
             RemittanceClaim.practice_id == practice_id, RemittanceClaim.payer_claim_id.in_(numbers),
             RemittanceClaim.claim_id.is_not(None), same,
         )
-        .distinct()
     )  # fmt: skip
-    return _grouped(session.execute(rows).all())
+    accepted = select(SentClaim.payer_claim_number, SentClaim.claim_id).where(
+        SentClaim.practice_id == practice_id, SentClaim.payer_claim_number.in_(numbers),
+        SentClaim.payer_number == payer.id,
+    )  # fmt: skip
+    return _grouped(session.execute(union(rows, accepted)).all())
 
 
 def _grouped(rows: Iterable[Any]) -> dict[str, set[int]]:

@@ -22,6 +22,7 @@ class OurLine:
     patient_written_off: int = 0
     control_number: str = ""  # that the practice sent
     modifiers: tuple[str, ...] | None = None  # None: unknown
+    service_on: dt.date | None = None  # None: unknown
     other_payments: list[tuple[PaidBy, int]] = field(default_factory=list)  # not from remittances; below zero: reversed
 
     @property

@@ -26,13 +26,20 @@ _COLUMNS: Final = (
     "posted_on", "created_at", "user_id", "reverses_id", "source", "source_id",
 )  # fmt: skip
 _GROUPS: Final = frozenset(GroupCode)
-_SET_STATUS: Final = text("""
+# An answer that is no denial ends the denial, unless the other payer denied the claim or the denial is newer.
+_DENIAL: Final = """
+    CASE WHEN new.denied_on IS NOT NULL THEN new.{0}
+         WHEN new.status IS NOT NULL AND c.denied_on <= new.answered_on
+              AND CASE new.role WHEN 'primary' THEN c.secondary_status ELSE c.primary_status END <> 'ERA Denied'
+             THEN NULL
+         ELSE c.{0} END
+"""
+_SET_STATUS: Final = text(f"""
     UPDATE claim c SET
         primary_status = coalesce(CASE new.role WHEN 'primary' THEN new.status END, c.primary_status),
         secondary_status = coalesce(CASE new.role WHEN 'secondary' THEN new.status END, c.secondary_status),
-        denied_on = coalesce(new.denied_on, c.denied_on),
-        denial_group = CASE WHEN new.denied_on IS NULL THEN c.denial_group ELSE new.denial_group END,
-        denial_carc = CASE WHEN new.denied_on IS NULL THEN c.denial_carc ELSE new.denial_carc END,
+        denied_on = {_DENIAL.format("denied_on")}, denial_group = {_DENIAL.format("denial_group")},
+        denial_carc = {_DENIAL.format("denial_carc")},
         last_answer_on = greatest(new.answered_on, c.last_answer_on),
         last_answer_status = CASE WHEN c.last_answer_on > new.answered_on THEN c.last_answer_status
                                   ELSE new.answer_status END,
@@ -43,7 +50,7 @@ _SET_STATUS: Final = text("""
                 CAST(:answers AS text[]), CAST(:numbers AS text[]))
         AS new (id, role, status, denied_on, denial_group, denial_carc, answered_on, answer_status, number)
     WHERE c.practice_id = :practice_id AND c.id = new.id
-""")
+""")  # noqa: S608  constants
 
 
 class ToPost(NamedTuple):
@@ -142,17 +149,21 @@ def _rounds(postings: Sequence[NewPosting]) -> list[list[int]]:
     return rounds
 
 
-def _status_after(decision: Decision) -> str | None:
+def _status_after(one: ToPost) -> str | None:
+    """Return the payer's status. After a reversal alone, the claim waits for the payer again."""
+    decision = one.decision
     if decision.reverses is not None:
-        return None
+        earlier = [each for each in one.claim.earlier if each.role is decision.role]
+        is_alone = all((each.remittance_id, each.ordinal) == decision.reverses for each in earlier)
+        return ClaimStatus.AT_PAYER.value if is_alone else None
     return (ClaimStatus.ERA_DENIED if decision.denial else ClaimStatus.ERA_RECEIVED).value
 
 
 def _set_statuses(session: Session, practice_id: int, given: Sequence[ToPost]) -> None:
-    """Set the payer's status and the newest answer of each claim. A reversal leaves the status as it is."""
+    """Set the payer's status, the denial and the newest answer of each claim."""
     rows = [
         (
-            one.claim.id, one.decision.role, _status_after(one.decision),
+            one.claim.id, one.decision.role, _status_after(one),
             one.posted_on if one.decision.denial else None, *(one.decision.denial or (None, None)), one.posted_on,
             one.answer.status, one.answer.payer_claim_id,
         )

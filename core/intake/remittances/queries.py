@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from core import paging
@@ -49,15 +49,16 @@ class AnswerRow:
     status: str
     payer_claim_id: str
     role: PaidBy | None
-    charge_cents: int
-    paid_cents: int
-    patient_cents: int
+    charge_cents: int | None  # None: unreadable
+    paid_cents: int | None
+    patient_cents: int | None
     first_on: dt.date | None
     outcome: Outcome
     reasons: list[str]
     posted_at: dt.datetime | None
     decided_by: str | None  # the person's name
     note: str | None
+    unreadable: list[str]  # elements such as CLP04
 
 
 @dataclass(frozen=True)
@@ -234,9 +235,15 @@ def _answers(practice_id: int) -> Select[*tuple[Any, ...]]:
         select(
             RemittanceClaim.remittance_id, RemittanceClaim.ordinal, RemittanceClaim.claim_number, Claim.external_id,
             RemittanceClaim.status, RemittanceClaim.payer_claim_id, RemittanceClaim.payer_role,
-            RemittanceClaim.charge_cents, RemittanceClaim.paid_cents, RemittanceClaim.patient_cents,
+            *(
+                case((~RemittanceClaim.unreadable.contains([element]), amount))
+                for element, amount in (
+                    ("CLP03", RemittanceClaim.charge_cents), ("CLP04", RemittanceClaim.paid_cents),
+                    ("CLP05", RemittanceClaim.patient_cents),
+                )
+            ),
             RemittanceClaim.first_on, RemittanceClaim.outcome, RemittanceClaim.reasons, RemittanceClaim.posted_at,
-            User.name, RemittanceClaim.note,
+            User.name, RemittanceClaim.note, RemittanceClaim.unreadable,
         )
         .select_from(RemittanceClaim)
         .outerjoin(Claim, of_claim)

@@ -107,11 +107,13 @@ _ANSWER: Final = {
         "ignore this answer if it is the same payment. Post it if it is another one",
     ),
     "code_changed": _warn("the payer changed a procedure code"),
+    "line_date_differs": _warn("the date of service of a line differs"),
     "modifiers_differ": _warn("the modifiers of a line differ"),
     "spread": _warn("amounts of the whole claim were spread over its lines, largest open line first"),
     "share_moved_back": _warn("the patient's share moved back to the insurance, because this payer answers for it"),
     "odd_remark": _warn("a remark code has an unknown form"),
     "matched_by_prefix": _warn("matched by the first 20 characters of the claim number"),
+    "matched_by_replacement": _warn("matched by the number of a replacement of the claim"),
     "matched_by_hand": _warn("a person matched it to this claim"),
     "matched_by_payer_number": _warn("matched by the payer's own claim number"),
 }
@@ -119,6 +121,10 @@ _REMITTANCE: Final = {
     "same_trace": _accept("another remittance of this payer has the same trace number", "compare the two"),
     "payee_unknown": _accept(
         "the payee is not an office or provider of the practice", "post it only if the money is yours"
+    ),
+    "payee_tax_id_unknown": _accept(
+        "the payee's tax ID is not one that the practice's claims (837) were sent with",
+        "post it only if the money is yours",
     ),
 }
 OF_DATE: Final = ("closed_month", "future_date", "no_date")  # another posting date ends these

@@ -38,6 +38,7 @@ class TransactionResult:
     claims: int
     because: str = ""  # why it is refused or held, a code
     is_refused: bool = False
+    payee_is_unchecked: bool = False  # the practice has no NPI or tax ID to compare
     recorded_on: dt.date | None = None  # the same content was recorded then, and nothing is done
     outcomes: Counter[str] = field(default_factory=Counter)
     held_reasons: Counter[str] = field(default_factory=Counter)
@@ -80,6 +81,7 @@ class TransactionResult:
         sums = Sums(self.payments_cents, self.adjustments_cents, self.transferred_cents, self.reversed_cents)
         cents = sums.in_words()
         parts = [", ".join(each) for each in (counts, cents) if each]
+        parts = parts or ["nothing to post, provider adjustments only"]
         return f"{head}: {'; '.join(parts)}." + (f" Held because {'; '.join(why)}." if why else "")
 
     def audited(self) -> dict[str, Any]:
@@ -123,6 +125,11 @@ class RemittanceResult:
             notes.append(
                 f"Held: {counted(held, 'answer')}. Nothing of a held answer is posted. After the import, match, post "
                 "or ignore it on the Remittances page or with `settle remittances`."
+            )
+        if unchecked := sum(one.payee_is_unchecked for one in self.transactions):
+            notes.append(
+                f"Payee not checked: {counted(unchecked, 'remittance')}. The practice has no NPI or tax ID to compare. "
+                "Import its claims (837) first."
             )
         if self.posted_later:
             notes.append(f"Posted: {counted(self.posted_later, 'answer')} held before, now that the reason is gone.")

@@ -27,11 +27,12 @@ Decided = tuple[Answer, int | None, Decision]  # with the practice's claim, if i
 _CLAIM_COLUMNS: Final = (
     "practice_id", "remittance_id", "ordinal", "claim_number", "status", "payer_claim_id", "member_id", "charge_cents",
     "paid_cents", "patient_cents", "first_on", "last_on", "has_next_payer", "faults", "claim_id", "payer_role",
-    "outcome", "reasons", "postings", "reverses_remittance_id", "reverses_ordinal", "posted_at",
+    "outcome", "reasons", "postings", "reverses_remittance_id", "reverses_ordinal", "posted_at", "unreadable",
 )  # fmt: skip
 _LINE_COLUMNS: Final = (
     "practice_id", "remittance_id", "claim_ordinal", "ordinal", "code", "modifiers", "submitted_code",
-    "submitted_modifiers", "charge_cents", "paid_cents", "adjustments", "remarks", "control_number", "line",
+    "submitted_modifiers", "charge_cents", "paid_cents", "adjustments", "remarks", "control_number", "service_on",
+    "line", "unreadable",
 )  # fmt: skip
 _PROVIDER_COLUMNS: Final = ("practice_id", "remittance_id", "ordinal", "provider_id", "reason", "reference", "cents")
 
@@ -72,7 +73,7 @@ def store_answers(
             answer.has_next_payer, _json(answer.faults), claim_id, decision.role and decision.role.value,
             decision.outcome.value, _json(decision.reasons), len(decision.postings),
             *(decision.reverses or (None, None)),
-            now if decision.outcome in POSTED_OUTCOMES else None,
+            now if decision.outcome in POSTED_OUTCOMES else None, _json(answer.unreadable),
         )
         for answer, claim_id, decision in decided
     )  # fmt: skip
@@ -80,7 +81,7 @@ def store_answers(
         (
             *key, answer.ordinal, line.ordinal, line.code, _json(line.modifiers), line.submitted_code,
             _json(line.submitted_modifiers), line.charge_cents, line.paid_cents, _json(_given(line)),
-            _json(line.remarks), line.control_number, line.line,
+            _json(line.remarks), line.control_number, line.service_on, line.line, _json(line.unreadable),
         )
         for answer, *_ in decided
         for line in lines_of(answer)
@@ -139,10 +140,14 @@ def load_answer(session: Session, row: RemittanceClaim) -> Answer:
 
 def line_of(line: RemittanceLine) -> AnswerLine:
     """Return a stored line."""
+    given = [
+        GivenAdjustment(group, reason, cents or 0, action or "", is_unreadable=cents is None)
+        for group, reason, cents, action in line.adjustments
+    ]
     return AnswerLine(
         line.ordinal, line.code, tuple(line.modifiers), line.submitted_code, tuple(line.submitted_modifiers),
-        line.charge_cents, line.paid_cents, line.control_number, [GivenAdjustment(*one) for one in line.adjustments],
-        list(line.remarks), line.line,
+        line.charge_cents, line.paid_cents, line.control_number, line.service_on, given, list(line.remarks), line.line,
+        list(line.unreadable),
     )  # fmt: skip
 
 
@@ -153,7 +158,7 @@ def lines_of(answer: Answer) -> list[AnswerLine]:
 
 
 def _given(line: AnswerLine) -> list[list[Any]]:
-    return [[one.group, one.reason, one.cents, one.action] for one in line.adjustments]
+    return [[one.group, one.reason, None if one.is_unreadable else one.cents, one.action] for one in line.adjustments]
 
 
 def _json(values: Collection[Any]) -> str:

@@ -14,13 +14,18 @@ from core.intake.loading import stages
 from core.intake.loading.take_changes import take_changes
 from core.intake.sent_claims import sent_stages
 from core.intake.sent_claims.acknowledgments_sql import (
+    ADD_WAITING,
     APPLICABLE,
     CHANGES,
     COUNT_BY_STATUS,
+    COUNT_NEW_WAITING,
     DATES,
+    KEEP_WAITING,
     NEW_CLAIMS,
     NEWEST,
     NOT_FOUND,
+    PAYER_NUMBERS,
+    RENUMBER,
     TO_APPLY,
 )
 from core.intake.sent_claims.read_files import X12File, is_usable
@@ -44,6 +49,7 @@ class Acknowledged:
 
     changed: dict[str, int] = field(default_factory=dict)  # by the new status
     not_found: list[str] = field(default_factory=list)  # claim IDs
+    kept: int = 0  # for claims that may come later
     unknown: int = 0  # with a status that says nothing about acceptance
     whole_batches: int = 0  # rejections of everything that was sent together
 
@@ -65,7 +71,11 @@ class Acknowledged:
         if self.not_found:
             more = f" and {len(self.not_found) - LISTED_MAX:,} more" if len(self.not_found) > LISTED_MAX else ""
             claims = f"{', '.join(self.not_found[:LISTED_MAX])}{more}"
-            found.append(f"Claim acknowledgments for {counted(len(self.not_found), 'unknown claim')}: {claims}.")
+            unknown = counted(len(self.not_found), "unknown claim")
+            found.append(
+                f"Claim acknowledgments for {unknown}: {claims}. They are kept and take effect when the claim is "
+                "imported."
+            )
         if self.whole_batches:
             found.append(
                 f"{counted(self.whole_batches, 'rejection')} of everything that was sent together. No claim is named. "
@@ -79,8 +89,11 @@ def stage_acknowledgments(session: Session, practice_id: int, files: Sequence[X1
     found, bound = Acknowledged(), {"practice_id": practice_id}
     stages.copy_rows(session, sent_stages.ACKNOWLEDGED, _rows(files, found))
     stages.analyze(session, sent_stages.ACKNOWLEDGED.name)
+    session.execute(text(ADD_WAITING), bound)
+    session.execute(text(RENUMBER), bound)
     session.execute(text(NEWEST))
     found.not_found = list(session.scalars(text(NOT_FOUND), bound))
+    found.kept = int(session.scalar(text(COUNT_NEW_WAITING), bound) or 0) if found.not_found else 0
     session.execute(text(APPLICABLE), bound)
     session.execute(text(CHANGES))
     found.changed = {row.status: row.claims for row in session.execute(text(COUNT_BY_STATUS))}
@@ -95,14 +108,18 @@ def acknowledged_claims() -> Select[Any]:
 
 
 def apply_acknowledgments(session: Session, practice_id: int, *, by: Actor | None, now: dt.datetime) -> None:
-    """Set the statuses of existing claims, with the old and new values in the audit log. The claims are locked."""
+    """Set the statuses of existing claims, with the old and new values in the audit log. The claims are locked.
+
+    Keep those of unknown claims.
+    """
     bound = {"practice_id": practice_id}
     stages.clear_stages(session, stages.DIFFERENCE)
     session.execute(text(TO_APPLY), bound)
     counts = {f"claim {name.replace('_', ' ')}": count for name, count in session.execute(text(_COUNTS))}
     if counts:
         take_changes(session, practice_id, counts, by=by, now=now)
-    session.execute(text(DATES), bound)
+    for statement in (DATES, PAYER_NUMBERS, *KEEP_WAITING):
+        session.execute(text(statement), bound)
 
 
 def _rows(files: Sequence[X12File], found: Acknowledged) -> Iterator[tuple[Any, ...]]:
@@ -131,7 +148,8 @@ def _rows_of_file(file: X12File, events: Iterator[Any], found: Acknowledged) -> 
                 found.unknown += 1
             else:
                 day = max((one.day for one in event.statuses if one.day), default=None)
-                yield file.base + event.segment, event.trace.strip(), payer, day, status.value
+                number = event.payer_claim_id.strip() or None
+                yield file.base + event.segment, event.trace.strip(), payer, day, status.value, number
 
 
 def _status_of(event: acknowledgment.ClaimStatus, *, is_payer: bool) -> ClaimStatus | None:

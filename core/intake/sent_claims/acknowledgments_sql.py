@@ -6,18 +6,57 @@ the last time the claim was sent to the payer.
 
 from typing import Final
 
+# Those that came before their claims. They have no place in the files.
+ADD_WAITING: Final = """
+    INSERT INTO stage_acknowledged (at, claim, payer, status_on, status, payer_number)
+    SELECT 0, w.claim_number, nullif(w.payer, ''), w.status_on, w.status, w.payer_claim_number
+    FROM waiting_acknowledgment w
+    WHERE w.practice_id = :practice_id
+      AND (EXISTS (SELECT FROM claim c WHERE c.practice_id = w.practice_id AND c.external_id = w.claim_number)
+           OR EXISTS (SELECT FROM sent_number n WHERE n.practice_id = w.practice_id AND n.number = w.claim_number)
+           OR w.claim_number IN (SELECT external_id FROM stage_claim UNION ALL SELECT number FROM stage_sent_number))
+"""
+# A clearinghouse may name a claim by the number of its replacement.
+RENUMBER: Final = """
+    UPDATE stage_acknowledged a SET claim = n.claim
+    FROM (SELECT number, claim FROM stage_sent_number
+          UNION SELECT s.number, c.external_id FROM sent_number s
+          JOIN claim c ON c.practice_id = s.practice_id AND c.id = s.claim_id WHERE s.practice_id = :practice_id) n
+    WHERE n.number = a.claim
+      AND NOT EXISTS (SELECT FROM claim c WHERE c.practice_id = :practice_id AND c.external_id = a.claim)
+"""
 # The last word about each claim and payer.
 NEWEST: Final = """
     CREATE TEMP TABLE stage_last_word ON COMMIT DROP AS
     SELECT DISTINCT ON (claim, payer) * FROM stage_acknowledged
     ORDER BY claim, payer, status_on DESC NULLS LAST, at DESC
 """
-NOT_FOUND: Final = """
-    SELECT DISTINCT a.claim FROM stage_acknowledged a
+_UNKNOWN: Final = """
+    FROM stage_last_word a
     WHERE NOT EXISTS (SELECT FROM stage_claim s WHERE s.external_id = a.claim)
       AND NOT EXISTS (SELECT FROM claim c WHERE c.practice_id = :practice_id AND c.external_id = a.claim)
-    ORDER BY a.claim
 """
+NOT_FOUND: Final = f"SELECT DISTINCT a.claim {_UNKNOWN} ORDER BY a.claim"
+COUNT_NEW_WAITING: Final = f"""
+    SELECT count(*) {_UNKNOWN} AND NOT EXISTS (
+        SELECT FROM waiting_acknowledgment w WHERE w.practice_id = :practice_id AND w.claim_number = a.claim
+        AND w.payer = coalesce(a.payer, '') AND w.status = a.status AND w.status_on IS NOT DISTINCT FROM a.status_on)
+"""  # noqa: S608  constants
+KEEP_WAITING: Final = (
+    """
+    DELETE FROM waiting_acknowledgment w
+    WHERE w.practice_id = :practice_id
+      AND (EXISTS (SELECT FROM claim c WHERE c.practice_id = w.practice_id AND c.external_id = w.claim_number)
+           OR EXISTS (SELECT FROM sent_number n WHERE n.practice_id = w.practice_id AND n.number = w.claim_number))
+    """,
+    f"""
+    INSERT INTO waiting_acknowledgment (practice_id, claim_number, payer, status, status_on, payer_claim_number)
+    SELECT :practice_id, a.claim, coalesce(a.payer, ''), a.status, a.status_on, a.payer_number {_UNKNOWN}
+    ON CONFLICT (practice_id, claim_number, payer) DO UPDATE
+    SET status = excluded.status, status_on = excluded.status_on, payer_claim_number = excluded.payer_claim_number
+    WHERE excluded.status_on >= coalesce(waiting_acknowledgment.status_on, excluded.status_on)
+    """,  # noqa: S608  constants
+)
 # The claims as they will be before the acknowledgments: new ones from the stages, the others from the practice.
 APPLICABLE: Final = """
     CREATE TEMP TABLE stage_acknowledged_claim ON COMMIT DROP AS
@@ -39,7 +78,7 @@ APPLICABLE: Final = """
         FROM stage_claim s JOIN stage_picked_copy p ON p.claim = s.external_id
         WHERE NOT EXISTS (SELECT FROM claim c WHERE c.practice_id = :practice_id AND c.external_id = s.external_id)
     )
-    SELECT a.at, a.claim, one.is_new, a.status_on, a.status, side.is_second,
+    SELECT a.at, a.claim, one.is_new, a.status_on, a.status, a.payer_number, side.is_second,
            CASE WHEN side.is_second THEN one.secondary_status ELSE one.primary_status END AS old,
            CASE WHEN side.is_second THEN one.second_sent ELSE one.first_sent END AS sent_at,
            CASE WHEN side.is_second THEN one.second_status_on ELSE one.first_status_on END AS last_status_on
@@ -86,4 +125,11 @@ DATES: Final = """
     WHERE s.practice_id = c.practice_id AND s.claim_id = c.id
       AND s.payer_order = CASE WHEN a.is_second THEN 'S' ELSE 'P' END
       AND a.status_on >= coalesce(s.status_on, a.status_on) AND (s.sent_at IS NULL OR a.status_on + 1 > s.sent_at)
+"""
+PAYER_NUMBERS: Final = """
+    UPDATE sent_claim s SET payer_claim_number = a.payer_number
+    FROM stage_acknowledged_claim a JOIN claim c ON c.practice_id = :practice_id AND c.external_id = a.claim
+    WHERE s.practice_id = c.practice_id AND s.claim_id = c.id AND a.payer_number IS NOT NULL
+      AND s.payer_order = CASE WHEN a.is_second THEN 'S' ELSE 'P' END
+      AND s.payer_claim_number IS DISTINCT FROM a.payer_number
 """

@@ -10,7 +10,7 @@ from core.models.practices import PayerClass
 from core.x12.check import Summary
 from core.x12.claims import ORIGINAL, Coverage, SentClaim, SentLine
 from core.x12.envelope_records import Kind
-from core.x12.parties import Party
+from core.x12.parties import Party, plain_tax_id
 from core.x12.problems import Fault, Problem, Reach
 
 ORDERS: Final = ("P", "S", "T")
@@ -72,6 +72,7 @@ def _copy(claim: SentClaim, summary: Summary, base: int) -> tuple[Any, ...]:
         claim.charge_cents, claim.patient_paid_cents, _digest_of_person(person), "P" in coverages,
         _patient_id(key.subscriber, person, is_self=is_self), _name(person), person.born_on, *_party(office),
         *_party(rendering or office), *(_party(supervising) if supervising else (None, None)),
+        plain_tax_id(_tax_id(office)) or None, _plain(claim.replaced_claim_id) or None,
     )  # fmt: skip
 
 
@@ -149,9 +150,12 @@ def _digest(*values: object) -> str:
 
 def _party(party: Party) -> tuple[str, str]:
     """Return the ID and the name. Without an NPI or payer ID, it is the tax ID, or the name itself."""
-    tax_id = next((value for kind, value in party.references if kind == _TAX_ID), "")
     name = _name(party)
-    return _id(party.id or tax_id or name, "NM109"), name or party.id
+    return _id(party.id or _tax_id(party) or name, "NM109"), name or party.id
+
+
+def _tax_id(party: Party) -> str:
+    return next((value for kind, value in party.references if kind == _TAX_ID), "")
 
 
 def _name(party: Party) -> str:

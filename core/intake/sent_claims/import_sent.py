@@ -27,9 +27,11 @@ from core.intake.sent_claims.build_stages import build_stages
 from core.intake.sent_claims.known_claims import fit_to_known
 from core.intake.sent_claims.read_files import SentOrigin, X12File, origin_of, stage_claims
 from core.intake.sent_claims.remember import count_newer, remember_sent
+from core.intake.sent_claims.replaced_claims import find_replaced, remember_numbers
 from core.money import format_cents
 from core.practices import practice_days, practice_queries
 from core.x12.check import Found
+from core.x12.problems import Fault
 
 SOURCE: Final = "x12"
 LISTED_MAX: Final = 20  # claims of one kind on the page
@@ -42,20 +44,13 @@ _REUSED: Final = """
         OR count(DISTINCT service_date) FILTER (WHERE frequency NOT IN ('7', '8')) > 1
     ORDER BY 1 LIMIT 1000
 """
-_VOIDED: Final = """
-    SELECT v.claim FROM stage_voided v WHERE EXISTS (SELECT FROM stage_picked_copy p WHERE p.claim = v.claim)
-        OR EXISTS (SELECT FROM claim c WHERE c.practice_id = :practice_id AND c.external_id = v.claim)
-    ORDER BY v.claim
-"""
+_VOIDED: Final = "SELECT claim FROM stage_voided ORDER BY claim"
 _DIFFERENT: Final = "SELECT claim, cents, file_cents FROM stage_different ORDER BY claim"
 _COUNTS: Final = """
     SELECT (SELECT count(*) FROM stage_sent_copy) AS copies,
            (SELECT count(DISTINCT claim) FROM stage_sent_copy) AS claims,
            (SELECT count(*) FROM stage_picked_copy WHERE frequency = '7') AS replacements,
            (SELECT count(*) FROM stage_older_copy) AS older,
-           (SELECT count(*) FROM stage_voided v WHERE NOT EXISTS (
-               SELECT FROM stage_picked_copy p WHERE p.claim = v.claim) AND NOT EXISTS (
-               SELECT FROM claim c WHERE c.practice_id = :practice_id AND c.external_id = v.claim)) AS unknown_voids,
            (SELECT count(*) FROM stage_known_claim WHERE NOT is_own) AS of_other_files,
            (SELECT count(*) FROM stage_picked_copy WHERE patient_paid <> 0) AS with_patient_payment,
            (SELECT coalesce(sum(patient_paid), 0)::bigint FROM stage_picked_copy) AS patient_paid_cents
@@ -86,6 +81,11 @@ class SentClaims:
     acknowledged: Acknowledged = field(default_factory=Acknowledged)
     remembered: int = 0  # existing claims about which the files know more
 
+    def leave_out(self, faults: Sequence[Fault]) -> None:
+        """Count claims that are not imported."""
+        self.left_out += len(faults)
+        self.found.add(faults)
+
     def facts(self) -> dict[str, Any]:
         """Return it as JSON."""
         return {
@@ -106,7 +106,6 @@ class SentClaims:
             (self.counts["of_other_files"], "claim", "from another import with equal charges, not posted again."),
             (self.counts["replacements"], "replacement", "of an earlier claim."),
             (self.counts["older"], "claim", "in an older copy, which changes nothing."),
-            (self.counts["unknown_voids"], "void", "of an unknown claim."),
             (self.acknowledged.unknown, "acknowledgment", "without a usable status."),
         ):
             notes += [f"{counted(count, noun)} {rest}"] if count else []
@@ -151,6 +150,7 @@ def import_sent(
     sent.left_out = stage_claims(session, files, sent.found, progress=progress)
     if progress is not None:
         progress("checking and loading", 0, 0)
+    sent.leave_out(find_replaced(session, practice_id, origin))
     _report_reused_numbers(session, origin, faults)
     build_stages(session, practice_id)
     fit_to_known(session, practice_id)
@@ -169,14 +169,14 @@ def import_sent(
     )  # fmt: skip
     if not options.check_only:
         remember_sent(session, practice_id)
+        remember_numbers(session, practice_id)
         apply_acknowledgments(session, practice_id, by=by, now=now)
     return done, sent
 
 
 def _describe(session: Session, practice_id: int, sent: SentClaims) -> None:
-    bound = {"practice_id": practice_id}
-    sent.counts = dict(session.execute(text(_COUNTS), bound).one()._mapping)
-    sent.voided = list(session.scalars(text(_VOIDED), bound))
+    sent.counts = dict(session.execute(text(_COUNTS), {"practice_id": practice_id}).one()._mapping)
+    sent.voided = list(session.scalars(text(_VOIDED)))
     sent.different = [OtherCharge(*row) for row in session.execute(text(_DIFFERENT))]
     sent.remembered = count_newer(session, practice_id)
 

@@ -37,6 +37,11 @@ _LINES: Final = """
     ON CONFLICT (practice_id, claim_id, line) DO UPDATE
     SET control_number = excluded.control_number, modifiers = excluded.modifiers, service_on = excluded.service_on
 """
+_TAX_IDS: Final = """
+    INSERT INTO own_tax_id (practice_id, tax_id)
+    SELECT DISTINCT CAST(:practice_id AS bigint), tax_id FROM stage_sent_copy WHERE tax_id IS NOT NULL
+    ON CONFLICT (practice_id, tax_id) DO NOTHING
+"""
 
 
 def count_newer(session: Session, practice_id: int) -> int:
@@ -45,6 +50,6 @@ def count_newer(session: Session, practice_id: int) -> int:
 
 
 def remember_sent(session: Session, practice_id: int) -> None:
-    """Store the newest copy of each claim and of its lines. The claims exist."""
-    for statement in (_CLAIMS, _LINES):
+    """Store the newest copy of each claim and of its lines, and the tax IDs. The claims exist."""
+    for statement in (_CLAIMS, _LINES, _TAX_IDS):
         session.execute(text(statement), {"practice_id": practice_id})

@@ -33,6 +33,8 @@ COPY: Final = new_stage(
     Column("provider_name", Text),
     Column("supervising", Text),
     Column("supervising_name", Text),
+    Column("tax_id", Text),  # of the billing provider
+    Column("replaces", Text),  # the payer's number of an earlier claim
 )
 SENT_LINE: Final = new_stage(
     "sent_line",
@@ -51,6 +53,7 @@ ACKNOWLEDGED: Final = new_stage(
     Column("payer", Text),  # None: a clearinghouse said it
     Column("status_on", Date),
     Column("status", Text),
+    Column("payer_number", Text),  # of the claim (REF*1K)
 )
 COVERAGE: Final = new_stage(
     "coverage",

@@ -84,7 +84,7 @@ def import_x12(
     is_mixed = has_answers and (has_claims or _has(files, Kind.ACKNOWLEDGMENT))
     warnings = [*imported.warnings, *_warnings(files, sent.found, sent.left_out), *sent.warnings()]
     facts = {**x12, "notes": [_ORDER] if is_mixed else [], "sent": sent.facts(), "remittances": paid.facts()}
-    updates = sent.remembered + sent.acknowledged.count + paid.recorded
+    updates = sent.remembered + sent.acknowledged.count + sent.acknowledged.kept + paid.recorded
     summary = None if options.check_only else imported.summary
     return replace(imported, rows_read=rows, updates=updates, warnings=warnings, summary=summary, x12=facts)
 
@@ -97,10 +97,11 @@ def _has(files: Sequence[X12File], *kinds: Kind) -> bool:
 def _check(paths: Sequence[Path], faults: Faults, progress: Progress | None) -> list[X12File]:
     """Read every file to its end. Raise `ImportRefused` for a file that cannot be used at all."""
     files, base = [], 0
+    is_any_x12 = any(map(is_x12, paths))
     for path in paths:
         if progress is not None:
             progress(f"reading {path.name}", 0, 0)
-        if not is_x12(path):
+        if is_any_x12 and not is_x12(path):
             faults.add(Fault(path.name, _NOT_X12, kind=FaultKind.STRUCTURE))
             continue
         checked = check_file(path)

@@ -99,7 +99,7 @@ def _create_claim() -> None:
         sa.Column("first_on", sa.Date(), nullable=True),
         sa.Column("last_on", sa.Date(), nullable=True),
         *_needed(sa.Boolean(), "has_next_payer"),
-        *_needed(_JSON, "faults"),
+        *_needed(_JSON, "faults", "unreadable"),
         sa.Column("claim_id", sa.BigInteger(), nullable=True),
         sa.Column("payer_role", _enum("payer_role_known", "primary", "secondary", "patient"), nullable=True),
         *_needed(
@@ -151,8 +151,9 @@ def _create_line() -> None:
         *_needed(sa.Text(), "submitted_code"),
         *_needed(_JSON, "submitted_modifiers"),
         *_needed(sa.BigInteger(), "charge_cents", "paid_cents"),
-        *_needed(_JSON, "adjustments", "remarks"),
+        *_needed(_JSON, "adjustments", "remarks", "unreadable"),
         *_needed(sa.Text(), "control_number"),
+        sa.Column("service_on", sa.Date(), nullable=True),
         sa.Column("line", sa.SmallInteger(), nullable=True),
         sa.PrimaryKeyConstraint(*_KEY, "claim_ordinal", "ordinal", name="pk_remittance_line"),
     )

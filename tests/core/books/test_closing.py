@@ -490,7 +490,7 @@ def test_a_user_who_lost_the_role_cannot_close_reopen_set_limits_or_add_users(
         lambda session: closing.reopen(session, OCTOBER, reason="x", by=admin, now=NOW),
         lambda session: limits.set_write_off_limits(session, by=admin, claim_cents=1, now=NOW),
         lambda session: user_management.add(
-            session, email="x@y.example", name="X", role=Role.ADMIN, password="x" * 12, claim_cents=1, job_cents=1,
+            session, email="x@y.example", name="X", role=Role.ADMIN, claim_cents=1, job_cents=1, by_mail=False,
             by=admin, now=NOW,
         ),
     ]  # fmt: skip

@@ -180,6 +180,12 @@ BREAKS = {
         " source, source_id) SELECT practice_id, claim_id, line, responsibility, 'charge', 1, posted_on, created_at,"
         " 'x12', 'charge:open:9' FROM posting WHERE kind = 'charge' ORDER BY id LIMIT 1")
     ],
+    "remittances_leave_no_credit": [
+        ("INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on, created_at,"
+        " paid_by, source, source_id) SELECT practice_id, claim_id, line, responsibility, kind, -100000, posted_on,"
+        " created_at, paid_by, source, '1.1.9' FROM posting WHERE source = 'remittance' AND kind = 'payment'"
+        " ORDER BY id LIMIT 1")
+    ],
     "remittances_balance": ["UPDATE remittance SET provider_cents = 1, paid_cents = paid_cents - 1"],
     "waived_cost_share_has_a_reason": [
         """UPDATE settle_job SET preview = preview || '{"cost_share": {"job_cents": 1}}' WHERE kind = 'settle'"""

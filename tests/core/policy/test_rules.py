@@ -8,8 +8,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.sql.util import find_tables
 
+from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
 from core.errors import NotAllowed
+from core.jobs import codes
 from core.jobs.preview import preview_items
 from core.jobs.preview.job_request import BadRequest
 from core.models.claims import Claim, ClaimStatus, Hold
@@ -26,6 +28,7 @@ from core.policy.rules import RULES, RULES_BY_CODE, rules_at
 from core.policy.terms import Terms
 from core.practices import exclusions
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
+from tests.remittances import SERVICE_ON, clp, st, svc, take_transactions
 
 SKIPPED: list[tuple[str, tuple[Line, ...], dict[str, Any]]] = [
     ("already_settled", (Line(),), {"billing_status": "Settled"}),
@@ -48,8 +51,8 @@ SKIPPED: list[tuple[str, tuple[Line, ...], dict[str, Any]]] = [
 
 
 def test_every_rule_of_one_balance_is_listed_under_it() -> None:
-    for side, codes in RULES_OF_BALANCE.items():
-        assert codes == {
+    for side, listed in RULES_OF_BALANCE.items():
+        assert listed == {
             rule.code
             for rule in RULES
             if rule.action is RuleAction.SKIP and f"settles_{side}" in rule.when.__code__.co_names
@@ -68,6 +71,28 @@ def test_a_rule_that_matches_skips_the_claim(
     assert (item.verdict, item.verdict_code, item.outcome, item.code) == (Verdict.SKIP, code, Outcome.SKIPPED, code)
     assert practice.write_offs("1") == []
     assert practice.read("1").version == 1
+
+
+def test_a_held_answer_skips_its_claim_until_it_is_posted_or_ignored(practice: GivenPractice, admin: Actor) -> None:
+    for number in ("1", "2", "3"):
+        practice.claim(number, Line(10_000), service_date=SERVICE_ON, primary_status=ClaimStatus.AT_PAYER)
+    practice.claim("nothing due", Line(), service_date=SERVICE_ON)
+    wrong = [
+        clp(number, "100", "70", svc("100", "70", "CO*45*20"), icn=number) for number in ("1", "2", "3", "nothing due")
+    ]
+    take_transactions(practice, st(*wrong, paid="280"))
+    practice.sql("UPDATE remittance_claim SET outcome = 'ignored' WHERE claim_number = '3'")
+
+    job = practice.preview()
+
+    verdicts = {number: practice.item(job, number).verdict_code for number in ("1", "2", "3", "nothing due")}
+    assert verdicts == {"1": "held_answer", "2": "held_answer", "3": "in_process", "nothing due": "nothing_due"}
+    assert codes.rule_values(practice.item(job, "1").why) == [("held in remittance", "1")]
+    with pytest.raises(NotAllowed):
+        practice.preview({"claim_ids": ["1"]}, include=["held_answer"], key="biller's")
+    both = ["held_answer", "in_process"]
+    overridden = practice.preview({"claim_ids": ["1"]}, include=both, by=admin, key="admin's")
+    assert practice.item(overridden, "1").verdict is Verdict.SETTLE
 
 
 def test_a_claim_that_no_rule_matches_settles_to_zero(practice: GivenPractice) -> None:

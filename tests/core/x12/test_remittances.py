@@ -71,6 +71,16 @@ def test_a_claim_with_a_fault_is_held(old: str, new: list[str], problem: Problem
     assert not any("SECRET" in str(fault) or "A1" in str(fault) for fault in seen.faults)
 
 
+def test_a_payment_that_cannot_be_read_holds_only_its_claim_if_the_sums_allow_it() -> None:
+    bad = with_segment(CLP, "CLP*A1*1*100*+80*5*12*ICN1*11*1")
+
+    seen = seen_of(bad, CLAIM, paid="160")
+    assert [(one.problem, one.element) for one in seen.faults] == [(Problem.BAD_AMOUNT, "CLP04")]
+    assert seen_of(bad, CLAIM, paid="161").problems[:1] == [Problem.OUT_OF_BALANCE]
+    also = [one.replace("*45*15", "*45*1,5") for one in bad]
+    assert seen_of(also, CLAIM, paid="160").problems[:1] == [Problem.OUT_OF_BALANCE], "nothing tells the payment"
+
+
 def test_a_fault_names_the_file_the_place_what_is_wrong_and_the_cure() -> None:
     (fault,) = seen_of(with_segment(SVC, "SVC*HC:99213*100*80.001**1")).faults
 

@@ -2,9 +2,12 @@
 
 import re
 
+from core.cli.remittances import _describe_answer
+from core.intake.remittances import queries
 from tests.factories import GivenPractice, Line
-from tests.remittances import clp, st, svc, take_transactions
+from tests.remittances import SERVICE_ON, clp, st, svc, take_transactions
 from tests.webui.conftest import Browser, page_text
+from webui.api import remittances as remittance_api
 
 AFTER = ["PLB*1234567893*20261231*L6:INT*-5"]
 
@@ -62,6 +65,33 @@ def test_a_remittance_shows_a_deposit_that_ties_and_why_each_answer_is_held(
     assert "Recorded remittance 1" in admin.says("/audit?claim=A1")
     assert "No entries match." in admin.says("/audit?trace=T9")
     assert not [link for link in biller.links("/remittances/1") if link.startswith("/audit")]
+
+
+def test_an_amount_that_cannot_be_read_is_shown_with_its_element(practice: GivenPractice, biller: Browser) -> None:
+    for number in ("A1", "A2", "A3", "A4"):
+        practice.claim(number, Line(100_00), service_date=SERVICE_ON)
+    line, payment, adjustment = (
+        clp("A1", "100", "80", svc("100", "80.001", "CO*45*20"), icn="1"),
+        clp("A2", "100", "+80", svc("100", "80", "CO*45*20"), patient="1E1", icn="2"),
+        clp("A3", "100", "80", svc("100", "80", "CO*45*2,0"), icn="3"),
+    )
+    paid = clp("A4", "100", "80", svc("100", "80", "CO*45*20"), icn="4")
+    take_transactions(practice, st(line, payment, adjustment, paid, paid="320"))
+
+    shown = biller.says("/remittances/1?outcome=held")
+    assert "Held 3 Posted 1" in shown
+    assert "$100.00 unreadable (CLP04) unreadable (CLP05)" in shown
+    assert "$100.00 unreadable (SVC03) CO-45 contractual $20.00" in biller.says("/remittances/1/claims/1")
+    sums = "charge $100.00, paid unreadable (CLP04), patient responsibility unreadable (CLP05)"
+    assert sums in biller.says("/remittances/1/claims/2")
+    assert sums in biller.says("/claims/A2")
+    assert "CO-45 contractual unreadable (CAS)" in biller.says("/remittances/1/claims/3")
+    with practice.sessions() as session:
+        found = remittance_api.as_answer(queries.find_answer(session, practice.id, 1, 2)).json_ready()
+    assert (found["charge_cents"], found["paid_cents"], found["patient_cents"]) == (100_00, None, None)
+    assert found["unreadable"] == ["CLP04", "CLP05"]
+    assert "payment unreadable" in _describe_answer(found)
+    assert practice.violations() == []
 
 
 def test_a_held_answer_is_matched_and_posted_once(practice: GivenPractice, biller: Browser) -> None:

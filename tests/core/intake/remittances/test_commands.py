@@ -265,7 +265,7 @@ def test_an_ignored_answer_leaves_the_list_with_a_reason(practice: GivenPractice
     for _ in range(2):
         practice.act(commands.ignore, FIRST, "Not our patient")
     acts = [entry.act for entry in practice.audited(subject="remittance:1")]
-    assert acts == ["remittance.ignored", "remittance.held_again", "remittance.ignored"]
+    assert acts == ["remittance.recorded", "remittance.ignored", "remittance.held_again", "remittance.ignored"]
 
     with practice.sessions() as session:
         [row], more = queries.list_answers(session, practice.id, outcomes=[Outcome.IGNORED])

@@ -9,14 +9,16 @@ from sqlalchemy import select
 
 from core.access.permissions import Actor
 from core.db.engine import transaction as begin
+from core.intake.remittances import commands
+from core.intake.remittances.commands import AnswerKey
 from core.intake.remittances.posting_rules import set_rule
 from core.models.claims import ClaimStatus
 from core.models.ledger import GroupCode
 from core.models.practices import Office, PayerClass
 from core.models.remittances import ProviderAdjustment, Remittance, RemittanceLine, RuleAction
-from core.models.sent_claims import SentClaim, SentLine
+from core.models.sent_claims import OwnTaxId, SentClaim, SentLine
 from tests.factories import NOW, GivenPractice, Line
-from tests.remittances import SERVICE_ON, answers, clp, posted, st, svc, take, write
+from tests.remittances import SERVICE_ON, answers, clp, post_shown, posted, st, svc, take, write
 
 PAID = clp("A1", "100", "70", svc("100", "70", "CO*45*20", "PR*2*10"), patient="10")
 TAKEN = clp("A1", "-100", "-70", svc("-100", "-70", "CO*45*-20", "PR*2*-10"), status="22")
@@ -97,9 +99,40 @@ def test_a_payment_of_nothing_may_repeat_its_trace_number(practice: GivenPractic
     result = take(practice, *files)
 
     assert [one.because for one in result.transactions] == ["", ""]
+    interest = st(paid="5", number=2, after=["PLB*1234567893*20261231*L6:INT*-5"])
+    [note, *_] = take(practice, write(tmp_path / "plb.835", interest)).notes()
+    assert note == "Remittance T000002 of $5.00, 0 answers: nothing to post, provider adjustments only."
     claim = practice.read("A2")
     assert (claim.primary_status, claim.denied_on) == (ClaimStatus.ERA_DENIED, dt.date(2026, 1, 5))
     assert (claim.denial_group, claim.denial_carc, claim.insurance_due) == ("CO", "16", 10_000)
+
+
+def test_a_denial_ends_with_a_payment_or_its_reversal(practice: GivenPractice, tmp_path: Path) -> None:
+    numbers = ("PAID LATER", "DENIAL REVERSED", "PAYMENT REVERSED", "SECOND PAYS")
+    given(practice, *numbers[:3])
+    given(practice, numbers[3], secondary_payer_id=practice.payer("2", PayerClass.COMMERCIAL))
+    paid, denied = svc("100", "70", "CO*45*30"), svc("100", "0", "CO*16*100")
+    taken = (svc("-100", "0", "CO*16*-100"), svc("-100", "-70", "CO*45*-30"))
+
+    def statuses(*claims: list[str], paid: str, number: int) -> list[tuple[str, str | None, str | None]]:
+        after = ["PLB*1234567893*20261231*FB:X*-70"] if number > 1 else []
+        take(practice, write(tmp_path / f"{number}.835", st(*claims, paid=paid, number=number, after=after)))
+        rows = [practice.read(one) for one in numbers]
+        return [(row.primary_status.value, str(row.denied_on), row.denial_carc) for row in rows]
+
+    is_denied, is_paid = ("ERA Denied", "2026-01-05", "16"), ("ERA Received", "None", None)
+    first = [clp(one, "100", "0", denied, icn=one) for one in numbers if one != "PAYMENT REVERSED"]
+    first.append(clp("PAYMENT REVERSED", "100", "70", paid))
+    assert statuses(*first, paid="70", number=1) == [is_denied, is_denied, is_paid, is_denied]
+
+    second = [
+        clp("PAID LATER", "100", "70", paid), clp("DENIAL REVERSED", "-100", "0", taken[0], status="22"),
+        clp("PAYMENT REVERSED", "-100", "-70", taken[1], status="22"),
+        clp("SECOND PAYS", "100", "70", svc("100", "70", "OA*23*30"), status="2"),
+    ]  # fmt: skip
+    waits = ("In Process at Payer", "None", None)
+    assert statuses(*second, paid="140", number=2) == [is_paid, waits, waits, is_denied]
+    assert practice.violations() == []
 
 
 def test_reversal_and_correction_may_come_in_any_order(practice: GivenPractice, tmp_path: Path) -> None:
@@ -185,6 +218,8 @@ def test_a_payment_on_a_settled_claim_reverses_the_write_off_and_a_reversal_of_i
         ("test_file", [st(PAID, paid="70")], {"usage": "T"}),
         ("negative_payment", [st(PAID, paid="-1", after=["PLB*1*20261231*WO:X*71"])], {}),
         ("payee_unknown", [st(PAID, paid="70", head={"XX*1234567893": "XX*1992999998"})], {}),
+        ("payee_tax_id_unknown", [st(PAID, paid="70", head={"TJ*999999999": "TJ*123123123"})], {}),
+        ("payee_tax_id_unknown", [st(PAID, paid="70", head={"XX*1234567893": "FI*11-1111111"})], {}),
         ("foreign_currency", [st(["CUR*PR*CAD"], PAID, paid="70", head={})], {}),
     ],
 )
@@ -194,6 +229,7 @@ def test_a_whole_remittance_is_held(
     given(practice)
     with begin(practice.sessions) as session:
         session.add(Office(practice_id=practice.id, external_id="1234567893", name="Clinic"))
+        session.add(OwnTaxId(practice_id=practice.id, tax_id="999999999"))
 
     result = take(practice, write(tmp_path / "a.835", *transactions, **given_))
 
@@ -244,6 +280,22 @@ def test_lines_are_matched_by_what_the_practice_sent(practice: GivenPractice, tm
     assert [(line, cents) for line, _, _, cents in posted(practice, "A1")] == [(1, -5_000), (2, -1_000), (2, -4_000)]
 
 
+def test_a_line_is_matched_by_its_date_also_after_it_was_held(practice: GivenPractice, tmp_path: Path) -> None:
+    practice.claim("A1", Line(5_000), Line(5_000), service_date=SERVICE_ON)
+    claim_id = practice.read("A1").id
+    with begin(practice.sessions) as session:
+        keys = {"practice_id": practice.id, "claim_id": claim_id, "modifiers": ""}
+        days = (SERVICE_ON, SERVICE_ON + dt.timedelta(days=1))
+        session.add_all(SentLine(**keys, line=line, service_on=day) for line, day in enumerate(days, 1))
+    second, first = [*svc("50", "50"), "DTM*472*20260103"], [*svc("50", "0", "CO*16*50"), "DTM*472*20260102"]
+
+    take(practice, write(tmp_path / "a.835", st(clp("0", "100", "50", second, first), paid="50")))
+    practice.act(commands.match, AnswerKey(1, 1), "A1")
+    post_shown(practice, AnswerKey(1, 1))
+
+    assert [(line, cents) for line, _, _, cents in posted(practice, "A1")] == [(2, -5_000)]
+
+
 def test_numbers_are_matched_exactly_then_cut_then_by_the_payers_own(practice: GivenPractice, tmp_path: Path) -> None:
     long = "L" * 20
     given(practice, "A1", f"{long}-1", "X:1", f"{'M' * 20}1", f"{'M' * 20}2", "S1")
@@ -257,11 +309,13 @@ def test_numbers_are_matched_exactly_then_cut_then_by_the_payers_own(practice: G
 
     era(1, denied(long, "I1"), denied("X:1", "I2"), denied("M" * 20, "I3"), denied("NONE", "I4"), denied("0", "I5"))
     era(2, denied("OTHER", "I1"), denied("S1", "I6"), denied("S1", "I7", name="SOMEONE"))
+    unnamed = [segment for segment in denied("A1", "I8") if not segment.startswith("NM1")]
+    era(3, unnamed, denied("A1", "I9"))
 
     assert [(outcome, reasons) for _, outcome, reasons in answers(practice)] == [
         ("warned", ["matched_by_prefix"]), ("posted", []), ("held", ["several_claims"]), ("held", ["no_claim"]),
         ("held", ["placeholder_id"]), ("warned", ["matched_by_payer_number"]), ("held", ["shared_number"]),
-        ("held", ["shared_number"]),
+        ("held", ["shared_number"]), ("posted", []), ("posted", []),
     ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Each outcome of an answer, with its reason. No database: the reader's records meet a claim as it is loaded."""
 
+import datetime as dt
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -334,6 +335,27 @@ def test_lines_that_look_alike_are_matched_only_while_their_balances_are_equal()
     assert decided(clp("A1", "100", "60", *lines), claim).outcome is Outcome.POSTED
     claim.lines[1].insurance_due = 4000
     assert decided(clp("A1", "100", "60", *lines), claim).reasons == ["line_unmatched"]
+
+
+def test_lines_that_look_alike_are_matched_by_their_dates_of_service() -> None:
+    paid, denied = svc("50", "50"), svc("50", "0", "CO*16*50")
+    first, second = (f"DTM*472*{day}" for day in ("20260102", "20260103"))
+    claim = our(50, 50)
+    for line, day in zip(claim.lines, (2, 3), strict=True):
+        line.service_on = dt.date(2026, 1, day)
+
+    decision = decided(clp("A1", "100", "50", [*paid, second], [*denied, first]), claim)
+    assert [one[:4] for one in decision.postings] == [(2, INS, PostingKind.PAYMENT, -5000)]
+    by_number = [*svc("50", "50", control="1"), second], [*svc("50", "0", "CO*16*50", control="2"), first]
+    decision = decided(clp("A1", "100", "50", *by_number), claim)
+    assert [one[:4] for one in decision.postings] == [(2, INS, PostingKind.PAYMENT, -5000)], "numbers of the payer"
+    assert decided(clp("A1", "100", "50", paid, denied), claim).reasons == ["line_unmatched"], "no dates to tell"
+    assert decided(clp("A1", "100", "100", paid, paid), claim).outcome is Outcome.POSTED, "alike on both days"
+
+    alone = our(50, 40)
+    alone.lines[0].service_on = dt.date(2026, 1, 3)
+    other = clp("A1", "90", "90", [*paid, first], svc("40", "40"))
+    assert decided(other, alone).reasons == ["line_date_differs"], "no other line has this code and charge"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tests.factories import NOW, GivenPractice, Line
 from tests.remittances import SERVICE_ON, clp, st, svc, write
 
 CLAIMS = 150
-ROWS_READ_MAX = 75  # of the ledger, for each claim
+ROWS_READ_MAX = 80  # of the ledger, for each claim
 _ROWS_READ = "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = 'posting'"
 _COUNTED = """
     SELECT c.relname, c.reltuples::int FROM pg_class c

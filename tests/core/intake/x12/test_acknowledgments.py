@@ -37,7 +37,9 @@ def test_an_acknowledgment_sets_the_status_with_its_old_value_in_the_audit_log(x
     }  # fmt: skip
     notes = done.x12["sent"]["notes"]
     assert notes[0].endswith("1 In Process at Payer, 1 Payer Acknowledged, 1 Rejected.")
-    assert done.warnings == ["Claim acknowledgments for 1 unknown claim: NONE."]
+    assert done.warnings == [
+        "Claim acknowledgments for 1 unknown claim: NONE. They are kept and take effect when the claim is imported."
+    ]
     assert [status(x12, one) for one in ("A1", "A2", "A3")] == ["Payer Acknowledged", "Rejected", "In Process at Payer"]
     assert x12.rows("SELECT number, old, new FROM import_change ORDER BY number")[1] == (
         "A2", "In Process at Clearinghouse", "Rejected"
@@ -58,12 +60,14 @@ def test_claims_and_their_acknowledgments_may_come_in_one_import(x12: X12Files) 
 def test_the_public_sample_rejects_its_claim(x12: X12Files, samples: Path) -> None:
     sample = x12.write("sample.277", (samples / "277ca" / "cosyte-canonical.277ca").read_text("latin-1"))
     rejected = "CLAIM-TRACE-REJECT-001"
-    assert x12.load(sample).warnings == [f"Claim acknowledgments for 1 unknown claim: {rejected}."]
+    first = x12.load(sample)
+    assert first.warnings[0].startswith(f"Claim acknowledgments for 1 unknown claim: {rejected}. They are kept")
+    assert (first.adds_nothing, x12.load(sample).adds_nothing) == (False, True)
 
     x12.load(x12.sent(claim_loop(rejected)))
-    x12.load(sample)
 
-    assert status(x12, rejected) == "Rejected"
+    assert status(x12, rejected) == "Rejected", "kept until the claim came"
+    assert x12.rows("SELECT claim_number FROM waiting_acknowledgment") == []
 
 
 def test_all_claims_are_locked_in_one_order_before_anything_is_written(x12: X12Files) -> None:

@@ -85,6 +85,13 @@ def test_a_bad_file_is_refused_with_its_place_and_fix(x12: X12Files, content: st
     assert x12.rows("SELECT count(*) FROM practice") == [(0,)]
 
 
+def test_a_file_alone_that_is_not_x12_is_refused_with_what_is_expected(x12: X12Files) -> None:
+    [fault] = x12.faults(x12.write("bad.837", "hello"))
+
+    words = "no ISA segment is in the first 64 KB; send an X12 file that begins with ISA"
+    assert fault == f"bad.837: {words} (byte 1, it begins with byte 0x68)"
+
+
 def test_a_claim_with_a_fault_is_left_out_and_named_by_its_place(x12: X12Files) -> None:
     wrong = [segment.replace("CLM*A2*100*", "CLM*A2*100.01*") for segment in claim_loop("A2")]
     undated = [segment for segment in claim_loop("A3") if not segment.startswith("DTP")]
