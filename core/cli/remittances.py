@@ -99,10 +99,10 @@ def _describe_shown(one: dict[str, Any]) -> str:
     lines = [_describe_answer({**one, "words": []}), *_explain(one)]
     for line in one["lines"]:
         ours = line["line"] or "not matched"
-        amounts = f"{format_cents(line['charge_cents'])}, payment {format_cents(line['paid_cents'])}"
+        amounts = f"{_amount(line['charge_cents'])}, payment {_amount(line['paid_cents'])}"
         lines.append(f"  Line {ours}  {line['code']}: charge {amounts}" if line["ordinal"] else "  Whole claim")
         for given in line["adjustments"]:
-            words = f"{adjustment(given['group'], given['reason'])} {format_cents(given['cents'])}"
+            words = f"{adjustment(given['group'], given['reason'])} {_amount(given['cents'])}"
             lines.append(f"    {words} {given['action']}".rstrip())
     if one["shown"]:
         lines.append(f"To post it as shown, type: settle remittances post {one['remittance_id']} {one['ordinal']} "

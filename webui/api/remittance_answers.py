@@ -24,7 +24,7 @@ class GivenAdjustmentAnswer(Answer):
 
     group: str
     reason: str
-    cents: Annotated[int, Field(description="Positive lowers the payment")]
+    cents: Annotated[int | None, Field(description="Positive lowers the payment; null if it cannot be read")]
     action: Annotated[str, Field(description="What is done with it; empty if nothing was decided")]
 
 
@@ -35,8 +35,8 @@ class AnswerLineAnswer(Answer):
     line: Annotated[int | None, Field(description="The practice's service line; null if not matched")]
     code: str
     modifiers: tuple[str, ...]
-    charge_cents: int
-    paid_cents: int
+    charge_cents: Annotated[int | None, Field(description="SVC02; null if it cannot be read")]
+    paid_cents: Annotated[int | None, Field(description="SVC03; null if it cannot be read")]
     adjustments: list[GivenAdjustmentAnswer]
     remarks: list[str]
 
@@ -111,4 +111,12 @@ def _details(details: AnswerDetails) -> PayerAnswerDetails:
 
 
 def _line(line: AnswerLine) -> AnswerLineAnswer:
-    return AnswerLineAnswer.model_validate(line, from_attributes=True)
+    amounts = {"charge_cents": ("SVC02", line.charge_cents), "paid_cents": ("SVC03", line.paid_cents)}
+    return AnswerLineAnswer.model_validate({
+        **{name: getattr(line, name) for name in ("ordinal", "line", "code", "modifiers", "remarks")},
+        **{name: None if element in line.unreadable else cents for name, (element, cents) in amounts.items()},
+        "adjustments": [
+            {"group": one.group, "reason": one.reason, "cents": one.known_cents, "action": one.action}
+            for one in line.adjustments
+        ],
+    })  # fmt: skip

@@ -23,6 +23,11 @@ class GivenAdjustment:
     action: str = ""
     is_unreadable: bool = False  # the amount is not known, and counts as 0
 
+    @property
+    def known_cents(self) -> int | None:
+        """Return the amount, or None if it cannot be read."""
+        return None if self.is_unreadable else self.cents
+
 
 @dataclass(slots=True)
 class AnswerLine:

@@ -4,10 +4,11 @@ import re
 
 from core.cli.remittances import _describe_answer
 from core.intake.remittances import queries
+from core.intake.remittances.commands import AnswerKey
 from tests.factories import GivenPractice, Line
-from tests.remittances import SERVICE_ON, clp, st, svc, take_transactions
+from tests.remittances import SERVICE_ON, clp, look, st, svc, take_transactions
 from tests.webui.conftest import Browser, page_text
-from webui.api import remittances as remittance_api
+from webui.api import remittance_answers, remittances as remittance_api
 
 AFTER = ["PLB*1234567893*20261231*L6:INT*-5"]
 
@@ -91,6 +92,8 @@ def test_an_amount_that_cannot_be_read_is_shown_with_its_element(practice: Given
     assert (found["charge_cents"], found["paid_cents"], found["patient_cents"]) == (100_00, None, None)
     assert found["unreadable"] == ["CLP04", "CLP05"]
     assert "payment unreadable" in _describe_answer(found)
+    lines = [remittance_answers._details(look(practice, AnswerKey(1, place))).json_ready()["lines"] for place in (1, 3)]
+    assert (lines[0][0]["paid_cents"], lines[1][0]["adjustments"][0]["cents"]) == (None, None)
     assert practice.violations() == []
 
 
