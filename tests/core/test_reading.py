@@ -92,7 +92,7 @@ def test_an_unforeseen_error_is_reported_in_plain_words() -> None:
         ({"selection": {"all": "true"}}, "selection.all: must be true"),
         ({"selection": {"all": True}, "reason": ""}, "reason: must not be empty"),
         ({"selection": {"all": True}, "color": 1}, "color: is unknown"),
-        ({"selection": {"all": True}, "include": ["on_hold"]}, "include.0: must be one of in_process"),
+        ({"selection": {"all": True}, "include": ["on_hold"]}, "include.0: must be one of held_answer, in_process"),
         ({"selection": {"all": True}, "posting_date": 0}, "posting_date: write the date as YYYY-MM-DD"),
         ({"selection": {"filter": {"from": 0}}}, "from: write the date as YYYY-MM-DD"),
     ],

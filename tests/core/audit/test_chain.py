@@ -274,7 +274,7 @@ def test_an_auditor_can_recompute_every_digest_from_the_file_alone(practice: Giv
     admin = practice.person("admin@lakeside.example", Role.ADMIN)
     practice.claim("=1+1", Line(100, 50))
     with transaction(practice.sessions) as session:
-        holds.set_hold(session, "=1+1", Hold.LEGAL, by=practice.biller, now=NOW)
+        holds.set_hold(session, "=1+1", Hold.HOLD, by=practice.biller, now=NOW)
         holds.set_hold(session, "=1+1", None, by=practice.biller, now=NOW)
     practice.settle()
     practice.act(log.authorize_export, AuditFilter(), by=admin)

@@ -163,11 +163,11 @@ def test_a_claim_paid_after_the_preview_is_skipped_as_changed(practice: GivenPra
 def test_a_hold_keeps_a_claim_out_of_jobs_until_it_is_released(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100))
     with transaction(practice.sessions) as session:
-        assert set_hold(session, "1", Hold.LEGAL, by=practice.biller, now=NOW).version == 2
+        assert set_hold(session, "1", Hold.APPEAL, by=practice.biller, now=NOW).version == 2
     with transaction(practice.sessions) as session:
-        assert set_hold(session, "1", Hold.LEGAL, by=practice.biller, now=NOW).version == 2
+        assert set_hold(session, "1", Hold.APPEAL, by=practice.biller, now=NOW).version == 2
     item = practice.item(practice.preview(key="held"), "1")
-    assert (item.verdict_code, item.why) == ("on_hold", {"hold": "legal_hold"})
+    assert (item.verdict_code, item.why) == ("on_hold", {"hold": "appeal_open"})
 
     practice.act(set_hold, "1", None)
 
