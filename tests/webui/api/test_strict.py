@@ -62,7 +62,7 @@ BODIES: Final[tuple[tuple[type[Any], dict[str, Any]], ...]] = (
     (ExpectedTotal, {"expected_total_cents": 23_250}),
     (ImportConfirmation, {"accept_difference": True, "take_changes": True, "post_corrections": True}),
     (WebhookChange, {"url": "https://pm.example/", "events": ["job.completed"], "active": True}),
-    (NewUser, {"email": "a@example.org", "name": "Ana", "role": "biller", "password": "long enough to be", **_LIMITS}),
+    (NewUser, {"email": "a@example.org", "name": "Ana", "role": "biller", **_LIMITS}),
 )
 
 
