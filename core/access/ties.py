@@ -30,6 +30,10 @@ class Grant(NamedTuple):
     at: dt.datetime
     may_approve: bool  # whether the account could approve only from this act on
 
+    def describe(self, account: str) -> str:
+        """Return what the user did, such as "raised the limits of your account"."""
+        return _GRANT_WORDS[self.act].format(account)
+
 
 class Ties:
     """The grants of a practice's accounts that no independent administrator vouched for since."""
@@ -117,5 +121,12 @@ _GRANTS: Final = {
     "user.password_link": lambda _facts: True,  # with the link, the administrator could sign in as the user
     "user.reactivated": lambda _facts: True,
     "user.role_changed": _raises_role,
+}
+_GRANT_WORDS: Final = {
+    "user.added": "added {}",
+    "user.limits_changed": "raised the limits of {}",
+    "user.password_link": "made a password link for {}",
+    "user.reactivated": "reactivated {}",
+    "user.role_changed": "changed the role of {}",
 }
 _MAKES_APPROVER: Final = ("user.added", "user.reactivated", "user.role_changed")

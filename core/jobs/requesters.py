@@ -7,7 +7,6 @@ an account that became an approver less than 24 hours ago.
 """
 
 import datetime as dt
-from typing import Final
 
 from sqlalchemy import ColumnElement, and_, case, false, or_, select
 from sqlalchemy.orm import Session
@@ -17,14 +16,6 @@ from core.access.ties import Grant, Ties
 from core.errors import NotAllowed
 from core.models.jobs import SettleJob
 from core.models.people import User
-
-_GRANT_WORDS: Final = {
-    "user.added": "added your account",
-    "user.limits_changed": "raised the limits of your account",
-    "user.password_link": "made a password link for your account",
-    "user.reactivated": "reactivated your account",
-    "user.role_changed": "changed the role of your account",
-}
 
 
 class OwnJob(NotAllowed):
@@ -78,9 +69,9 @@ def why_not_approve(session: Session, job: SettleJob, user_id: int, *, now: dt.d
 def _describe(session: Session, job: SettleJob, tie: Grant) -> str:
     by = session.get_one(User, tie.by).name
     if tie.by in requester_ids(job):
-        because = f"{by} requested this job and {_GRANT_WORDS[tie.act]}"
+        because = f"{by} requested this job and {tie.describe('your account')}"
     elif tie.by == job.schedule_created_by:
-        because = f"{by} created this job's schedule and {_GRANT_WORDS[tie.act]}"
+        because = f"{by} created this job's schedule and {tie.describe('your account')}"
     else:
         because = f"A requester of this job controls your account through the account of {by}"
     return f"{because}, so another user must approve it. An independent administrator can vouch for your account."

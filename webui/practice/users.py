@@ -29,14 +29,6 @@ ROLE_DESCRIPTIONS = {
     Role.OPS: "Operations page only; no patient data",
 }
 
-GRANT_WORDS = {
-    "user.added": "added this account",
-    "user.limits_changed": "raised its limits",
-    "user.password_link": "made a password link for it",
-    "user.reactivated": "reactivated it",
-    "user.role_changed": "changed its role",
-}
-
 blueprint = Blueprint("users", __name__, url_prefix="/users")
 USER_ID_RULE = f"<int(max={BIGINT_MAX}):user_id>"
 
@@ -108,7 +100,6 @@ def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mappi
         "users/show.html",
         person=person,
         grants=grants,
-        grant_words=GRANT_WORDS,
         browsers=browsers,
         tokens=tokens,
         is_own=person.id == current_actor().user_id,

@@ -108,7 +108,7 @@ def test_administrators_cannot_change_themselves_and_the_page_explains_why(
 
 
 def test_a_deactivated_user_is_signed_out_at_once_and_can_be_reactivated(
-    practice: GivenPractice, admin: Browser, biller: Browser
+    practice: GivenPractice, admin: Browser, biller: Browser, browser_of: Callable[[Actor], Browser]
 ) -> None:
     assert biller.get("/claims").status_code == 200
     assert "Signed-in browsers 1" in admin.says(page_of(practice))
@@ -123,6 +123,14 @@ def test_a_deactivated_user_is_signed_out_at_once_and_can_be_reactivated(
     admin.post(f"{page_of(practice)}/reactivate", on=page_of(practice))
     assert person(practice).active
     assert biller.get("/claims").status_code == 302, "the old session stays ended"
+
+    assert "admin reactivated this account on 11/23/2026" in admin.says(page_of(practice))
+    admin.post(f"{page_of(practice)}/vouch", on=page_of(practice))
+    assert "You or a user who controls your account added or changed this account" in admin.says(page_of(practice))
+    independent = browser_of(practice.person("owner@lakeside.example", Role.ADMIN))
+    independent.post(f"{page_of(practice)}/vouch", on=page_of(practice))
+    shown = independent.says(page_of(practice))
+    assert ("You vouched for this account." in shown, "reactivated this account" in shown) == (True, False)
 
 
 def link_on(answer: TestResponse) -> str:
