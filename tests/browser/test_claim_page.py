@@ -1,6 +1,7 @@
 """The claim page in a real browser: its amounts in one row, and the balances of each line in the form."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import GivenPractice, Line
@@ -23,7 +24,7 @@ def test_the_amounts_are_in_one_row_and_a_line_shows_its_balances(
 
     page.get_by_text("Post a payment, adjustment or transfer").click()
     chosen = page.locator("#line")
-    assert "pt $98,765.43" in chosen.inner_text()
+    expect(chosen).to_contain_text("pt $98,765.43")
     # The width that its longest option needs.
     wanted = """it => {
       const free = it.cloneNode(true); free.style.width = "max-content"; document.body.append(free);

@@ -1,5 +1,7 @@
 """Void a payment, refund and transfer a credit, and choose a posting date, in a real browser."""
 
+from playwright.sync_api import expect
+
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import GivenPractice, Line
 
@@ -15,11 +17,11 @@ def test_a_payment_is_voided_and_a_credit_is_refunded(practice: GivenPractice, o
     page.get_by_role("link", name="Void posting").last.click()
     assert faults_of(page) == ""
     page.get_by_role("button", name="Void this posting").click()
-    assert "Enter the reason." in page.inner_text("main")
+    expect(page.locator("main")).to_contain_text("Enter the reason.")
     assert faults_of(page) == ""
     page.get_by_label("Reason for the void").fill("Wrong claim")
     page.get_by_role("button", name="Void this posting").click()
-    assert "Posting voided." in page.inner_text("body")
+    expect(page.locator("body")).to_contain_text("Posting voided.")
     assert faults_of(page) == ""
 
     page.goto("/credits")
@@ -30,7 +32,7 @@ def test_a_payment_is_voided_and_a_credit_is_refunded(practice: GivenPractice, o
     page.get_by_label("Reason").fill("Check 7")
     assert faults_of(page) == ""
     page.get_by_role("button", name="Post", exact=True).click()
-    assert "$35.00 of the credit was refunded. $25.00 of the credit is left." in page.inner_text("body")
+    expect(page.locator("body")).to_contain_text("$35.00 of the credit was refunded. $25.00 of the credit is left.")
 
     page.get_by_role("link", name="Refund or transfer the patient credit on line 1").click()
     owed = "Transfer to this claim, line 2 (99213): patient owes $25.00"
@@ -52,4 +54,4 @@ def test_the_posting_date_is_changed_before_confirm(practice: GivenPractice, ope
     page.get_by_role("button", name="Preview with this date").click()
 
     page.get_by_label("Type CONFIRM").fill("CONFIRM")
-    assert "Posting date 10/31/2026" in page.inner_text("main")
+    expect(page.locator("main")).to_contain_text("Posting date 10/31/2026")

@@ -1,6 +1,7 @@
 """Medicare cost sharing in the dialog over the feed, and a check of the new pages for accessibility faults."""
 
 import pytest
+from playwright.sync_api import expect
 
 from core.claims import holds
 from core.db.engine import transaction
@@ -27,7 +28,7 @@ def test_the_dialog_asks_for_the_cost_sharing_reason_and_keeps_the_typed_word(
     reason = page.get_by_label("Reason for writing off Medicare or Medicaid cost sharing")
     reason.wait_for()
     assert reason.get_attribute("aria-invalid") == "true"
-    assert page.get_by_label("Type CONFIRM").input_value() == "CONFIRM"
+    expect(page.get_by_label("Type CONFIRM")).to_have_value("CONFIRM")
     assert faults_of(page) == ""
 
     reason.fill(WHY)

@@ -255,6 +255,7 @@ def test_a_view_keeps_columns_and_filter_and_opens_by_default(feed: Page) -> Non
     expect(menu.get_by_role("button", name="Show these columns").last).to_be_focused()
     feed.keyboard.press("Enter")
     expect(feed.locator("thead th[data-column]").nth(1)).to_have_text("Date of Service")
+    feed.wait_for_load_state()  # names and widths are read as the style sheet and the script show them
     assert heads(feed)[:3] == ["Claim ID", "Date of Service", "Patient"]
     assert not {"Age", "Office"} & set(heads(feed))
     width = feed.locator("th[data-column=patient_name]").bounding_box()

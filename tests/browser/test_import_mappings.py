@@ -20,14 +20,14 @@ def test_a_biller_maps_the_columns_of_an_export(practice: GivenPractice, open_as
     page.get_by_label("CSV or XLSX file").set_input_files(export)
     page.get_by_role("button", name="Show the columns").click()
     assert faults_of(page) == ""
-    assert "can be read as MM/DD/YYYY or DD/MM/YYYY" in page.inner_text("main")
+    expect(page.locator("main")).to_contain_text("can be read as MM/DD/YYYY or DD/MM/YYYY")
     page.get_by_label("Date format for DOS").select_option("MM/DD/YYYY")
     page.get_by_label("Meaning of the value COLL").select_option("Internal Review")
     page.get_by_role("textbox", name="Name").fill("our export")
     page.get_by_role("button", name="Save mapping").click()
 
-    assert "Mapping our export saved." in page.inner_text("body")
-    assert "COLL means Internal Review" in page.inner_text("main")
+    expect(page.locator("body")).to_contain_text("Mapping our export saved.")
+    expect(page.locator("main")).to_contain_text("COLL means Internal Review")
     assert faults_of(page) == ""
 
 
@@ -53,9 +53,9 @@ def test_a_column_with_a_different_meaning_shows_its_choices_at_once(
     assert faults_of(page) == ""
     page.get_by_role("button", name="Save mapping").click()
 
-    assert "Legal means legal_hold" in page.inner_text("main")
+    expect(page.locator("main")).to_contain_text("Legal means legal_hold")
     page.get_by_role("link", name="Change").click()
     assert faults_of(page) == ""
     page.get_by_label("Meaning of the value Legal").select_option("appeal open")
     page.get_by_role("button", name="Save mapping").click()
-    assert "Legal means appeal_open" in page.inner_text("main")
+    expect(page.locator("main")).to_contain_text("Legal means appeal_open")

@@ -2,6 +2,8 @@
 
 import datetime as dt
 
+from playwright.sync_api import expect
+
 from core.books import closing
 from core.db.engine import transaction
 from core.models.people import Role
@@ -50,4 +52,4 @@ def test_the_dialog_moves_a_preview_in_a_closed_month_to_the_next_open_date(
     page.get_by_role("button", name="Preview with posting date 12/01/2026").click()
     page.get_by_label("Type CONFIRM").fill("CONFIRM")
 
-    assert "Posting date 12/01/2026" in page.inner_text("main")
+    expect(page.locator("main")).to_contain_text("Posting date 12/01/2026")
