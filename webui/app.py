@@ -38,6 +38,7 @@ from webui.practice import (
     audit,
     limits,
     months,
+    one_person_form,
     posting_rules,
     reasons,
     time_zone,
@@ -130,7 +131,7 @@ def _register(app: Flask) -> None:
     notice_pages.register(app)
     for pages in (job_pages, job_files, reversals, claim_page, claim_actions, corrections, write_off_settings, limits):
         app.register_blueprint(pages.blueprint)
-    for pages in (schedule_pages, schedule_actions, schedule_runs, time_zone, users, webhook_pages):
+    for pages in (schedule_pages, schedule_actions, schedule_runs, time_zone, one_person_form, users, webhook_pages):
         app.register_blueprint(pages.blueprint)
     _register_practice_pages(app)
     for pages in (account_page, password_pages, token_pages):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from core.access import audit, authorize, password_links, tokens, user_sessions, users, write_off_limits
+from core.access import audit, authorize, one_person, password_links, tokens, user_sessions, users, write_off_limits
 from core.access.password_links import NewLink
 from core.access.permissions import Action, Actor
 from core.access.ties import Grant, Ties
@@ -127,6 +127,7 @@ def change_role(session: Session, user_id: int, role: Role, *, by: Actor, now: d
     if user.role is not role:
         audit.record(session, "user.role_changed", user, by=by, now=now, **{"from": user.role.value, "to": role.value})
         user.role = role
+        one_person.end_if_another_could_approve(session, user.practice_id, now=now)
     return user
 
 
@@ -170,6 +171,7 @@ def deactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -
         "tokens_revoked": len(session.scalars(revoked.returning(ApiToken.id)).all()),
     }
     audit.record(session, "user.deactivated", user, by=by, now=now, **facts)
+    one_person.end_if_another_could_approve(session, user.practice_id, now=now)
     return user
 
 
@@ -181,6 +183,7 @@ def reactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -
         user_sessions.end_all(session, user.id)
         user.active = True
         audit.record(session, "user.reactivated", user, by=by, now=now)
+        one_person.end_if_another_could_approve(session, user.practice_id, now=now)
     return user
 
 
@@ -196,6 +199,7 @@ def vouch(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -> Use
         raise NotIndependent
     if controllers:
         audit.record(session, "user.vouched", user, by=by, now=now)
+        one_person.end_if_another_could_approve(session, user.practice_id, now=now)
     return user
 
 

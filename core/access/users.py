@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core.access import audit, passwords
+from core.access import audit, one_person, passwords
 from core.access.passwords import BadPassword
 from core.access.permissions import Actor
 from core.errors import BadInput, NotAllowed, Refusal
@@ -108,6 +108,7 @@ def add_user(
         session, "user.added", user, by=by, now=now, role=str(role),
         claim_limit_cents=limit_as_json(claim_cents), job_limit_cents=limit_as_json(job_cents),
     )  # fmt: skip
+    one_person.end_if_another_could_approve(session, practice_id, now=now)
     return user
 
 

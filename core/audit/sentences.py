@@ -63,6 +63,9 @@ ACT_SENTENCES: Final = {
     "mapping.saved": "Saved the import {it}",
     "month.closed": "Closed {it}",
     "month.reopened": "Reopened {it}",
+    "one_person.chosen": "Chose that one person works here: jobs over a limit run without approval after 24 hours",
+    "one_person.ended": "Ended the choice that one person works here: jobs over a limit need approval",
+    "one_person.lapsed": "Ended the choice that one person works here, because another user could approve jobs",
     "posting_rule.changed": "Changed a posting rule for remittances",
     "postings.imported": "Imported postings",
     "practice.folder_unwatched": "Stopped watching the folder",
@@ -140,6 +143,7 @@ _LABELS: Final = {
     "user_id": "user",
     "schedule": "by schedule",
     "settled": "succeeded",  # in a reversal, claims are reversed, not settled
+    "exceeded": "exceeded limits",
     "over": "needs approval",
     "include": "overridden rules",
 }
@@ -157,7 +161,7 @@ _VALUES: Final[Mapping[str, Mapping[Any, str]]] = {
     "was": {status.value: codes.status_words(status) for status in JobStatus},
     "because": descriptions.REASONS,
 }
-_OF_CODES: Final = ("because", "code", "include", "over")  # shown as sentences
+_OF_CODES: Final = ("because", "code", "exceeded", "include", "over")  # shown as sentences
 
 _NOTHING: Final[Mapping[str, str]] = {}
 _A_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")

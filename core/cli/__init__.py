@@ -28,7 +28,7 @@ _MODULES: Final = {
     "login": ("login", "logout", "password"),
     "months": ("month",),
     "operations": ("operations",),
-    "users": ("limit", "limits", "user"),
+    "users": ("limit", "limits", "one-person", "user"),
     "postings": ("ledger", "post"),
     "previews": ("preview", "reverse", "show"),
     "reasons": ("reason",),

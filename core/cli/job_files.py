@@ -95,6 +95,10 @@ def certificate(api: Api, job: int) -> Any:
 
 def _approval(found: dict[str, Any], zone: ZoneInfo) -> list[tuple[str, str]]:
     """Return the approver and the exceeded limits, if the job needed approval."""
+    if chosen := found["without_approval"]:
+        name, at = chosen["chosen_by"] or "A user", _moment(chosen["chosen_at"], zone)
+        alone = ("Second person", f"none: {name} chose on {at} that one person works here")
+        return [alone, *(("Exceeded limit", one["sentence"]) for one in found["over"])]
     if found["approved_at"] is None:
         return []
     by = ("Approved by", f"{found['approved_by']}, {_moment(found['approved_at'], zone)}")

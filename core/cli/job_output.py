@@ -28,10 +28,17 @@ def format_preview(job: dict[str, Any]) -> str:
     if job["changed_words"]:
         lines.append(f"  {job['changed_words']}")
     if job["over"]:
-        when = "It needs" if job["status"] == "awaiting_approval" else "After CONFIRM, it needs"
-        lines.append(f"  {when} another user's approval:")
+        lines.append(f"  {_approval(job)}:")
         lines += [f"    {one['sentence']}" for one in job["over"]]
     return "\n".join(lines)
+
+
+def _approval(job: dict[str, Any]) -> str:
+    if chosen := job["without_approval"]:
+        when = "After CONFIRM, it runs" if job["status"] == "previewed" else "It ran"
+        return f"{when} without a second person, as {chosen['chosen_by'] or 'a user'} chose for this practice"
+    when = "It needs" if job["status"] == "awaiting_approval" else "After CONFIRM, it needs"
+    return f"{when} another user's approval"
 
 
 def _not_found(job: dict[str, Any]) -> list[str]:

@@ -126,7 +126,19 @@ def set_limit(api: Api, which: str, amount: str) -> Any:
 
 def _list_limits(seen: dict[str, Any]) -> str:
     rows = [(seen["practice"], seen), *((one["email"], one) for one in seen["users"])]
-    return "\n".join(f"{who:<40} {_money(limits)}" for who, limits in rows)
+    lines = [f"{who:<40} {_money(limits)}" for who, limits in rows]
+    return "\n".join([*lines, *([_say_one_person(seen)] if seen["one_person"] else [])])
+
+
+def _say_one_person(seen: dict[str, Any]) -> str:
+    chosen = seen["one_person"]
+    if chosen is None:
+        return f"Jobs over a limit in {seen['practice']} need approval by another user."
+    applies_from = context.format_utc(dt.datetime.fromisoformat(chosen["applies_from"]))
+    return (
+        f"One person works in {seen['practice']}, as {chosen['chosen_by'] or 'a user'} chose. From {applies_from}, "
+        "that user's jobs over a limit run without approval. This ends when another user could approve them."
+    )
 
 
 @user_command(_list_limits, name="limits")
@@ -139,6 +151,17 @@ def show_limits(api: Api) -> Any:
     return api.get("/limits")
 
 
+@user_command(_say_one_person, name="one-person")
+@click.argument("choice", type=click.Choice(["on", "off"]))
+def choose_one_person(api: Api, choice: str) -> Any:
+    """Let your jobs over a limit run without approval, because one person works here.
+
+    on is refused if another user could approve your jobs, applies after 24 hours, and ends when another user could.
+    The audit log, each of these jobs and its certificate show the choice.
+    """
+    return api.send("PUT", "/limits/one-person", body={"chosen": choice == "on"})
+
+
 def _path(email: str, what: str) -> str:
     return f"/users/{quote(email, safe='@')}/{what}"
 
@@ -147,4 +170,4 @@ def _limit(which: str, amount: str) -> dict[str, Any]:
     return {f"{which}_cents": limit_as_json(parse_limit(amount))}
 
 
-COMMANDS = [user, set_limit, show_limits]
+COMMANDS = [user, set_limit, show_limits, choose_one_person]

@@ -129,8 +129,16 @@ class SettleJob(Base):
             name="a_requester_does_not_decide_on_the_job",
         ),
         CheckConstraint(
-            "limits_exceeded = '[]' OR confirmed_at IS NULL OR decided_by IS NOT NULL",
+            "limits_exceeded = '[]' OR confirmed_at IS NULL OR decided_by IS NOT NULL "
+            "OR without_approval_chosen_by IS NOT NULL",
             name="a_job_that_exceeds_a_limit_runs_only_approved",
+        ),
+        CheckConstraint(
+            "num_nulls(without_approval_chosen_by, without_approval_chosen_at) = 2 OR "
+            "(num_nulls(without_approval_chosen_by, without_approval_chosen_at) = 0 AND decided_by IS NULL "
+            "AND schedule_id IS NULL AND confirmed_at IS NOT NULL "
+            "AND confirmed_at - without_approval_chosen_at >= interval '24 hours')",
+            name="a_job_without_approval_names_the_choice",
         ),
         Index(
             "ix_settle_job_moving",
@@ -194,6 +202,9 @@ class SettleJob(Base):
     decided_by: Mapped[int | None] = mapped_column(BigInteger)
     decided_at: Mapped[dt.datetime | None]
     decision_note: Mapped[Str] = mapped_column(default="", server_default="")
+    # who chose, and when, that one person works here, if the job exceeds a limit and ran without approval
+    without_approval_chosen_by: Mapped[int | None] = mapped_column(BigInteger)
+    without_approval_chosen_at: Mapped[dt.datetime | None]
     cost_share_reason: Mapped[Str] = mapped_column(
         default="", server_default=""
     )  # given by a user: `core.jobs.preview.cost_share`

@@ -65,6 +65,9 @@ class Practice(Base):
         ),
         CheckConstraint("small_balance_max_cents >= 1", name="small_balance_is_an_amount"),
         CheckConstraint("claim_limit_cents >= 0 AND job_limit_cents >= 0", name="practice_limits_not_negative"),
+        CheckConstraint(
+            "num_nulls(one_person_chosen_by, one_person_chosen_at) IN (0, 2)", name="a_choice_has_a_user_and_a_time"
+        ),
     )
 
     id: Mapped[GeneratedId]
@@ -91,6 +94,9 @@ class Practice(Base):
     # What may be written off without approval. `core.money.UNLIMITED` stands for the word "unlimited".
     claim_limit_cents: Mapped[Cents] = mapped_column(default=UNLIMITED, server_default=str(UNLIMITED))
     job_limit_cents: Mapped[Cents] = mapped_column(default=UNLIMITED, server_default=str(UNLIMITED))
+    # Who chose that jobs over a limit run without approval: `core.access.one_person`.
+    one_person_chosen_by: Mapped[int | None] = mapped_column(BigInteger)
+    one_person_chosen_at: Mapped[dt.datetime | None]
     created_at: Mapped[Timestamp]
 
 

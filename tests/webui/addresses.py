@@ -81,7 +81,7 @@ RIGHTS = {
     Action.CHANGE_SETTING: """
         POST /settings/write-off   POST /settings/write-off/provider   POST /settings/time-zone
         POST /settings/failure-budget   POST /settings/write-off-limits   POST /settings/recent-payment
-        POST /settings/small-balance   POST /settings/collection-rules
+        POST /settings/small-balance   POST /settings/collection-rules   POST /settings/one-person
         POST /reasons   GET /reasons/charity   POST /reasons/charity   POST /reasons/charity/retire
         POST /reasons/charity/restore   POST /posting-rules
     """,
@@ -152,7 +152,7 @@ API_RIGHTS = {
         DELETE /users/1/sessions   POST /users/1/vouch
     """,
     Action.CHANGE_SETTING: """
-        PUT /limits   PATCH /limits   PATCH /rule-limits   PUT /practice/time-zone
+        PUT /limits   PATCH /limits   PUT /limits/one-person   PATCH /rule-limits   PUT /practice/time-zone
         POST /write-off-reasons   PUT /write-off-reasons/charity
         POST /write-off-reasons/charity/retire   POST /write-off-reasons/charity/restore
         PUT /posting-rules/CO/A2
@@ -197,6 +197,7 @@ BODIES = {
     r"/role$": {"role": "biller"},
     r"/rule-limits$": {"small_balance_max_cents": 1_000},
     r"/limits$": {"claim_cents": 1, "job_cents": 1},
+    r"/one-person$": {"chosen": False},
     r"/settle$": {"confirmation": "CONFIRM", "version": 1},
     r"/report-only$": {"version": 1},
     r"/write-off-reasons$": {"name": "Hardship", "kind": "charity"},

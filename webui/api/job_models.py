@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from core.jobs import codes
 from core.jobs.approval.limits import OverLimit
+from core.jobs.approval.without_approval import WithoutApproval
 from core.jobs.preview.open_balances import StaysOpen
 from core.jobs.preview.totals import CodeCount, Group
 from core.jobs.results.try_again import Way
@@ -133,7 +134,8 @@ class SettleJobSummary(Answer):
         dict[str, Ceiling], Field(description="Limits by name, frozen by the preview; later changes don't apply")
     ]
     over: Annotated[
-        list[OverLimit], Field(description="Limits that the job exceeds; another user must then approve it")
+        list[OverLimit],
+        Field(description="Limits that the job exceeds; another user must approve it, unless without_approval is set"),
     ]
     approval_asked_at: dt.datetime | None
     approval_expires_at: Annotated[dt.datetime | None, Field(description="When the request for approval expires")]
@@ -142,9 +144,18 @@ class SettleJobSummary(Answer):
     decision_note: Annotated[str, Field(description="Reason for the rejection")]
 
 
+_WithoutApproval = Annotated[
+    WithoutApproval | None,
+    Field(
+        description="Set if one person works in the practice by choice, so that a job over a limit runs after CONFIRM"
+    ),
+]
+
+
 class SettleJobAnswer(SettleJobSummary):
     """A job with its totals."""
 
+    without_approval: _WithoutApproval
     totals: Annotated[Totals | None, Field(description="Frozen by the preview; null while the job is preparing")]
     open_words: Annotated[str, Field(description="stays_open as sentences; empty if no balance stays open")]
     changed_since_preview: Annotated[
@@ -252,47 +263,5 @@ class Confirmed(Answer):
     confirmed_at: Annotated[dt.datetime | None, Field(description="Null while the job awaits approval")]
     approved_by: str | None
     over: list[OverLimit]
+    without_approval: _WithoutApproval
     progress: Annotated[str, Field(description="Address of the job's progress")]
-
-
-class WrittenOff(Answer):
-    """Amount written off so far, by responsibility."""
-
-    insurance: int
-    patient: int
-
-
-class ProgressAnswer(Answer):
-    """A job's progress. At every instant, settled + skipped + failed + remaining = total."""
-
-    kind: JobKind
-    name: str
-    status: JobStatus
-    status_words: Annotated[str, Field(description="The status as a sentence shows it")]
-    words: Annotated[str, Field(description="The counts as a sentence; says so if a completed job settled no claim")]
-    total: int
-    settled: int
-    skipped: int
-    failed: int
-    remaining: int
-    reconciling: Annotated[
-        bool, Field(description="True when every claim has an outcome and the totals are being checked")
-    ]
-    written_off_cents: WrittenOff
-    rate_per_second: Annotated[
-        float | None,
-        Field(
-            description="Claims per second, excluding pauses: over the last 10 seconds, or over the whole job after it "
-            "ended. Null while paused or halted, or in the first second"
-        ),
-    ]
-    seconds_left: Annotated[int | None, Field(description="Estimate at that rate; null unless the job is running")]
-    started_at: dt.datetime | None
-    finished_at: dt.datetime | None
-    worked_seconds: Annotated[
-        int | None,
-        Field(description="Working time, excluding pauses, until the job ended or paused; null while it runs"),
-    ]
-    paused_seconds: Annotated[
-        int, Field(description="Time paused, halted, or ended before a retry; excludes the current pause")
-    ]

@@ -7,13 +7,15 @@ from flask import url_for
 from sqlalchemy.orm import Session
 
 from core.jobs import codes, job_queries, requesters, stale
-from core.jobs.approval import decide, limits
+from core.jobs.approval import decide, limits, without_approval
 from core.jobs.preview import cost_share, open_balances, selections
 from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import JobStatus, SettleJob
 from core.money import limit_as_json
 from webui.api.job_models import Confirmed, Counts, SettleJobAnswer, SettleJobSummary, Totals
+from webui.shared.app_context import now
+from webui.shared.token_auth import current_actor
 
 
 def job_summaries(session: Session, practice_id: int, jobs: Sequence[SettleJob]) -> list[SettleJobSummary]:
@@ -24,9 +26,12 @@ def job_summaries(session: Session, practice_id: int, jobs: Sequence[SettleJob])
 
 def job_answer(session: Session, job: SettleJob) -> SettleJobAnswer:
     """Return the job with its frozen totals."""
-    names = job_queries.names_of_users(session, job.practice_id, _user_ids(job))
+    exceeds = bool(job.limits_exceeded)
+    choice = without_approval.choice_now(session, job, confirmer=current_actor().user_id, exceeds=exceeds, now=now())
+    names = job_queries.names_of_users(session, job.practice_id, {*_user_ids(job), *([choice.by] if choice else [])})
     preview, changed = _preview(job), stale.count(session, job)
     return SettleJobAnswer(
+        without_approval=without_approval.describe(choice, names),
         **_summary_fields(job, names),
         totals=Totals.model_validate(preview) if preview else None,
         open_words=open_balances.describe(job),
@@ -38,7 +43,9 @@ def job_answer(session: Session, job: SettleJob) -> SettleJobAnswer:
 def confirmed_answer(session: Session, job: SettleJob) -> Confirmed:
     """Return that the job is confirmed, by whom and when, or that it needs another user's approval."""
     names = job_queries.names_of_users(session, job.practice_id, _user_ids(job))
+    choice = without_approval.recorded_choice(job)
     return Confirmed(
+        without_approval=without_approval.describe(choice, names),
         id=str(job.id),
         status=(status := "confirmed" if job.confirmed_at is not None else "awaiting_approval"),
         status_words=codes.status_words(status),
@@ -52,7 +59,7 @@ def confirmed_answer(session: Session, job: SettleJob) -> Confirmed:
 
 
 def _user_ids(job: SettleJob) -> set[int | None]:
-    return {job.requested_by, job.confirmed_by, job.decided_by}
+    return {job.requested_by, job.confirmed_by, job.decided_by, job.without_approval_chosen_by}
 
 
 def _preview(job: SettleJob) -> PreviewTotals | None:

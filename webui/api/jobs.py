@@ -24,10 +24,10 @@ from webui.api.job_models import (
     Item,
     ItemsPage,
     NotFoundNumber,
-    ProgressAnswer,
     SettleJobAnswer,
 )
 from webui.api.job_responses import confirmed_answer, job_answer
+from webui.api.progress_models import ProgressAnswer
 from webui.api.request_parsing import Body, JobPath, OnceHeaders, Page, requires
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.token_auth import current_actor

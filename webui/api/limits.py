@@ -1,23 +1,45 @@
 """The approval limits of the practice."""
 
+import datetime as dt
 from typing import Annotated, Any, Final
 
 from flask import Response, jsonify
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from core.access import user_management
+from core.access import one_person, user_management
 from core.access.permissions import Action
 from core.db.engine import transaction
+from core.jobs import job_queries
 from core.models.people import User
 from core.models.practices import Practice
-from core.practices import limits, practice_queries
+from core.practices import limits, one_person_choice, practice_queries
 from webui.api.blueprint import api, problem_responses
 from webui.api.models import Answer, Ceiling
-from webui.api.request_parsing import requires
+from webui.api.request_parsing import Body, requires
 from webui.api.users import USERS_AND_LIMITS, AnyLimits, NewLimits, SomeLimits, UserAnswer, limit_value, user_answer
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
+
+
+class OnePerson(Answer):
+    """Who chose that jobs over a limit run without approval. It applies to the jobs that this user confirms."""
+
+    chosen_by: str | None
+    chosen_at: dt.datetime
+    applies_from: Annotated[dt.datetime, Field(description="24 hours after the choice")]
+
+
+class OnePersonChosen(Body):
+    """Whether one person works in the practice."""
+
+    chosen: Annotated[
+        bool,
+        Field(
+            description="true: jobs over a limit that you confirm run without approval after 24 hours. It is refused "
+            "if another user could approve them, and it ends when one could. false: they need approval, at once"
+        ),
+    ]
 
 
 class LimitsAnswer(Answer):
@@ -26,6 +48,10 @@ class LimitsAnswer(Answer):
     practice: str
     claim_cents: Ceiling
     job_cents: Ceiling
+    one_person: Annotated[
+        OnePerson | None,
+        Field(description="Set if an administrator chose that one person works here, so no user approves their jobs"),
+    ]
     my_claim_cents: Ceiling
     my_job_cents: Ceiling
     users: Annotated[
@@ -65,6 +91,20 @@ def change_limits(body: SomeLimits) -> Response:
     return _set_limits(body)
 
 
+@api.put(
+    "/limits/one-person",
+    tags=[USERS_AND_LIMITS],
+    responses={200: LimitsAnswer, **problem_responses(400, 409, 413, 415)},
+)
+@requires(Action.CHANGE_SETTING)
+def choose_one_person(body: OnePersonChosen) -> Response:
+    """Choose that one person works in the practice, or end the choice. It is in the audit log and on certificates."""
+    act = one_person_choice.choose if body.chosen else one_person_choice.end
+    with transaction(app_context().sessions) as session:
+        answer = _limits(session, act(session, by=current_actor(), now=now()))
+    return jsonify(answer.json_ready())
+
+
 def _set_limits(body: AnyLimits) -> Response:
     with transaction(app_context().sessions) as session:
         practice = limits.set_write_off_limits(session, **body.cents(), by=current_actor(), now=now())
@@ -81,6 +121,15 @@ def _limits(session: Session, practice: Practice) -> LimitsAnswer:
         users=[user_answer(one) for one in seen if one.active],
         claim_cents=limit_value(practice.claim_limit_cents),
         job_cents=limit_value(practice.job_limit_cents),
+        one_person=_one_person(session, practice),
         my_claim_cents=limit_value(user.claim_limit_cents),
         my_job_cents=limit_value(user.job_limit_cents),
     )
+
+
+def _one_person(session: Session, practice: Practice) -> OnePerson | None:
+    choice = one_person.choice_of(practice)
+    if choice is None:
+        return None
+    names = job_queries.names_of_users(session, practice.id, [choice.by])
+    return OnePerson(chosen_by=names.get(choice.by), chosen_at=choice.at, applies_from=choice.applies_from)

@@ -262,7 +262,8 @@ def _render_page_or_partial(page: str, part: str, **facts: Any) -> Response:
 
 
 def _user_ids(*jobs: SettleJob) -> list[int]:
-    return [person for job in jobs for person in (job.requested_by, job.confirmed_by, job.decided_by) if person]
+    columns = ("requested_by", "confirmed_by", "decided_by", "without_approval_chosen_by")
+    return [person for job in jobs for column in columns if (person := getattr(job, column))]
 
 
 @blueprint.app_template_filter("code_words")

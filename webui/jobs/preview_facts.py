@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 from core import paging, reading
 from core.access.permissions import Action
 from core.jobs import codes, commands, job_queries, posting_month, requesters, stale
-from core.jobs.approval import limits
+from core.jobs.approval import limits, without_approval
 from core.jobs.approval.limits import LimitExceeded
 from core.jobs.keys import JobKey
 from core.jobs.preview import open_balances, selections
@@ -53,8 +53,11 @@ def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -
     if job.status is JobStatus.PREPARING or job.preview is None:
         return {"waited": now() - job.requested_at, **dialog_labels(job)}
     over, changed = limits_exceeded_now(db, job), stale.count(db, job)
-    names = job_queries.names_of_users(db, job.practice_id, [job.requested_by])
+    alone = without_approval.choice_now(db, job, confirmer=_confirmer(job), exceeds=bool(over), now=now())
+    names = job_queries.names_of_users(db, job.practice_id, [job.requested_by, alone and alone.by])
     return {
+        "alone": alone,
+        "alone_name": names.get(alone.by) if alone else None,
         "changed": changed,
         "changed_words": stale.describe(job, changed),
         "totals": PreviewTotals.model_validate(job.preview),

@@ -11,6 +11,7 @@ from core.access.permissions import Action
 from core.errors import BadInput
 from core.models.practices import WriteOffSetting
 from core.practices import limits, write_off_setting
+from webui.practice import one_person_form
 from webui.shared import acts
 from webui.shared.app_context import app_context
 from webui.shared.auth import current_actor, current_practice, requires
@@ -65,6 +66,7 @@ def render_settings(*, faults: Mapping[str, str] | None = None, typed: Mapping[s
     searched = request.args.get("provider", "").strip()
     with app_context().sessions() as db:
         overview = write_off_setting.overview(db, current_actor().practice_id)
+        alone = one_person_form.page_facts(db)
     matching = [
         provider
         for provider in overview.providers
@@ -74,6 +76,7 @@ def render_settings(*, faults: Mapping[str, str] | None = None, typed: Mapping[s
     return render_template(
         "settings/show.html",
         overview=overview,
+        **alone,
         providers=sorted(matching, key=lambda provider: provider.setting is None)[:PROVIDERS_SHOWN_MAX],
         hidden=max(0, len(matching) - PROVIDERS_SHOWN_MAX),
         own=len(own),

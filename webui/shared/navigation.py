@@ -55,7 +55,7 @@ SECTIONS: Final = (
     NavSection(
         "Settings",
         (
-            NavItem("Write-off settings", "settings.show", ("settings", "limits", "time_zone")),
+            NavItem("Write-off settings", "settings.show", ("settings", "limits", "one_person", "time_zone")),
             NavItem("Write-off reasons", "reasons.index", ("reasons",)),
             NavItem("Posting rules", "posting_rules.index", ("posting_rules",)),
             NavItem("Month-end close", "periods.index", ("periods",)),

@@ -2,15 +2,16 @@
 
 import datetime as dt
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from core.access import audit, authorize
+from core.access.one_person import OnePersonChoice
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, Refusal
 from core.jobs import lifecycle, posting_month, requesters, stale
-from core.jobs.approval import limits
+from core.jobs.approval import limits, without_approval
 from core.jobs.keys import JobKey
 from core.models.jobs import JobStatus, SettleJob
 from core.policy import facts
@@ -51,6 +52,8 @@ class ReasonMissing(BadInput):
 def confirm_or_request_approval(session: Session, job: SettleJob, *, now: dt.datetime) -> SettleJob:
     """Confirm the locked, previewed job. If it exceeds a limit, hand it to an approver instead.
 
+    In a practice where one person works by choice, the job of that person runs although it exceeds a limit.
+
     Raise `CostShareNotAllowed`, `PeriodClosed` and `PeriodBusy`.
     """
     _require_cost_share_allowed(job)
@@ -61,18 +64,33 @@ def confirm_or_request_approval(session: Session, job: SettleJob, *, now: dt.dat
     job.limits_exceeded = [dict(one) for one in limits.exceeded(session, job, by=by, now=now)]
     session.flush()
     key = JobKey(job.practice_id, job.id)
-    if job.limits_exceeded:
+    chosen = _choice_for(session, job, by=by, now=now)
+    if job.limits_exceeded and chosen is None:
         moved = lifecycle.transition(
             session, key, source=S.PREVIEWED, target=S.AWAITING_APPROVAL, now=now, approval_requested_at=now
         )
         act, facts = "job.approval_asked", {"over": [one["code"] for one in job.limits_exceeded]}
     else:
-        moved = lifecycle.transition(session, key, source=S.PREVIEWED, target=S.CONFIRMED, now=now, confirmed_at=now)
-        act, facts = "job.confirmed", {"was": [S.PREVIEWED.value]}
+        ran = {"without_approval_chosen_by": chosen.by, "without_approval_chosen_at": chosen.at} if chosen else {}
+        moved = lifecycle.transition(
+            session, key, source=S.PREVIEWED, target=S.CONFIRMED, now=now, confirmed_at=now, **ran
+        )
+        act, facts = "job.confirmed", {"was": [S.PREVIEWED.value], **_ran_without_approval(job, chosen)}
     assert moved, "the row is locked"
     audit.record(session, act, job, by=by, now=now, **facts, **lifecycle.by_schedule(job))
     session.refresh(job)
     return job
+
+
+def _choice_for(session: Session, job: SettleJob, *, by: int, now: dt.datetime) -> OnePersonChoice | None:
+    return without_approval.choice_for(session, job, confirmer=by, lock=True, now=now) if job.limits_exceeded else None
+
+
+def _ran_without_approval(job: SettleJob, chosen: OnePersonChoice | None) -> dict[str, Any]:
+    """Return the facts for the audit log."""
+    if chosen is None:
+        return {}
+    return {"exceeded": [one["code"] for one in job.limits_exceeded], "without_approval": True}
 
 
 def approve(

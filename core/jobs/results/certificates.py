@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from core.errors import Refusal
 from core.jobs import job_queries, reversed_totals
-from core.jobs.approval import limits
+from core.jobs.approval import limits, without_approval
 from core.jobs.approval.limits import OverLimit
+from core.jobs.approval.without_approval import WithoutApproval
 from core.jobs.execution import reconcile
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, selections, totals
@@ -94,6 +95,7 @@ class Certificate(BaseModel):
     confirmed_at: dt.datetime | None
     approved_by: str | None  # the approver of a job over a limit
     approved_at: dt.datetime | None
+    without_approval: WithoutApproval | None  # who chose that it runs without a second person
     over: list[OverLimit]  # exceeded limits
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
@@ -134,7 +136,8 @@ def for_job(session: Session, key: JobKey, *, fingerprint: bool = True) -> Certi
     job = job_queries.find(session, key)
     if job.status not in FINAL_STATUSES or job.confirmed_at is None:
         raise NotFinished
-    names = job_queries.names_of_users(session, key.practice_id, (job.requested_by, job.confirmed_by, job.decided_by))
+    users = (job.requested_by, job.confirmed_by, job.decided_by, job.without_approval_chosen_by)
+    names = job_queries.names_of_users(session, key.practice_id, users)
     chunks = _sums(session, key)
     before, after = _money(chunks, "before_cents"), _money(chunks, "after_cents")
     moved = _money(chunks, "cents")
@@ -188,6 +191,7 @@ def _who_and_when(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "confirmed_at": job.approval_requested_at or job.confirmed_at,  # by the requester; an approved job ran later
         "approved_by": names.get(job.decided_by) if job.decided_by else None,
         "approved_at": job.decided_at,
+        "without_approval": without_approval.describe(without_approval.recorded_choice(job), names),
         "started_at": job.started_at,
         "finished_at": job.finished_at,
     }

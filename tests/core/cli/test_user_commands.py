@@ -311,6 +311,8 @@ CASES = (
          shown=f"Limits for Lakeside: claim $25.50, job unlimited. {WHEN_LIMITS_APPLY}\n"),
     case("limits", by=BILLER, route="GET /limits",
          shown=f"{'Lakeside':<40} claim unlimited, job unlimited\n{BILLER:<40} claim unlimited, job unlimited\n"),
+    case("one-person", "off", route="PUT /limits/one-person",
+         shown="Jobs over a limit in Lakeside need approval by another user.\n"),
     case("rule-limit", "small-balance", "$9.99", route="PATCH /rule-limits",
          shown="small-balance        $9.99\nrecent-payment-days  off\nappeal-window-days   180\n"),
     case("rule-limits", by=BILLER, route="GET /rule-limits", given=typed_before(("rule-limit", "small-balance", "25")),

@@ -141,7 +141,7 @@ def test_limits_are_cents_or_unlimited_and_a_biller_can_read_them(admin: Api, bi
     seen = biller.get("/limits").json
     assert {**seen, "users": len(seen["users"])} == {
         "practice": "Hill", "claim_cents": "unlimited", "job_cents": "unlimited", "my_claim_cents": "unlimited",
-        "my_job_cents": "unlimited", "users": 1,
+        "my_job_cents": "unlimited", "one_person": None, "users": 1,
     }  # fmt: skip
     assert limit(admin, claim=0, job=50_000).json["claim_cents"] == 0
     assert limit(admin, claim="unlimited", job=50_000).json["job_cents"] == 50_000
@@ -227,3 +227,29 @@ def _own_id(admin: Api) -> str:
 @pytest.mark.parametrize("unknown_id", ["0", "x", "9" * 30])
 def test_an_unknown_user_is_not_found(admin: Api, unknown_id: str) -> None:
     assert admin.get(f"/users/{unknown_id}").status_code == 404
+
+
+def test_one_person_who_chose_it_runs_a_job_without_approval(world: World, admin: Api, biller: Api) -> None:
+    limit(admin, job=100)
+    chosen = admin.put("/limits/one-person", json={"chosen": True})
+    assert chosen.json["one_person"] == {
+        "chosen_by": "The admin", "chosen_at": "2025-03-03T17:00:00Z", "applies_from": "2025-03-04T17:00:00Z",
+    }  # fmt: skip
+    job_id = admin.previewed(biller_selection(admin))
+    assert admin.get(f"/settle-jobs/{job_id}").json["without_approval"] is None
+    world.clock.turn_on(hours=24)
+    job_id = admin.previewed(biller_selection(admin))
+    by_choice = {"chosen_by": "The admin", "chosen_at": "2025-03-03T17:00:00Z"}
+    assert admin.get(f"/settle-jobs/{job_id}").json["without_approval"] == by_choice
+
+    confirmed = admin.confirm(job_id).json
+
+    assert (confirmed["status"], confirmed["without_approval"]) == ("confirmed", by_choice)
+    world.work()
+    certificate = admin.get(f"/settle-jobs/{job_id}/certificate").json
+    assert (certificate["without_approval"], certificate["over"][0]["code"]) == (by_choice, "over_job_limit")
+    world.api(Role.APPROVER)
+    refused = admin.put("/limits/one-person", json={"chosen": False})
+    assert refused.json["one_person"] is None
+    refused = admin.put("/limits/one-person", json={"chosen": True})
+    assert (refused.status_code, refused.json["code"]) == (409, "another_approver")

@@ -14,7 +14,8 @@ from jsonschema import Draft202012Validator
 from core.claims.filters import ClaimFilter
 from tests.webui.api.conftest import Api, World
 from webui.api import job_models, models
-from webui.api.job_models import Confirmed, ProgressAnswer
+from webui.api.job_models import Confirmed
+from webui.api.progress_models import ProgressAnswer
 
 
 @pytest.fixture

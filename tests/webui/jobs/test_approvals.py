@@ -313,3 +313,38 @@ def test_an_empty_approvals_page_explains_what_appears_there(approver: Browser) 
     assert "No job needs your approval. Jobs that need approval appear here, except your own." in shown
     assert "None of your jobs needs approval." in shown
     assert "Approvals 0" not in shown
+
+
+def test_one_person_who_chose_it_runs_a_job_without_approval_and_every_page_says_so(
+    practice: GivenPractice, admin: Browser, browser_of: OPEN, clock: Clock, previewed: JobKey
+) -> None:
+    assert admin.actor
+    answer = admin.post("/settings/one-person", chosen="yes")
+    assert answer.location == "/settings#one-person"
+    shown = admin.says("/settings")
+    assert "admin chose on 11/23/2026 10:00:00 AM" in shown
+    assert "From 11/24/2026 10:00:00 AM" in shown
+    clock.turn_on(hours=24)
+    admin = browser_of(admin.actor)  # the session ended
+    practice.sql("UPDATE settle_job SET previewed_at = :now", now=clock())
+
+    before = admin.says(address_of(previewed))
+    assert "After CONFIRM, this job runs without a second person" in before
+    assert "Request approval" not in before
+    admin.post(f"{address_of(previewed)}/confirm", on=address_of(previewed), confirmation="CONFIRM")
+    practice.run(now=clock())
+
+    for page in (address_of(previewed), f"{address_of(previewed)}/certificate"):
+        after = admin.says(page)
+        assert re.search(
+            r"Ran without a second person \w+ chose on 11/23/2026 10:00:00 AM( \w+)? that one person works", after
+        )
+        assert "Exceeded limits Over the practice's per-claim limit: $30.00 (limit $25.00" in after
+    admin.post("/settings/one-person", chosen="no")
+    assert "Run my jobs without approval" in admin.says("/settings")
+
+
+def test_the_settings_page_names_who_else_could_approve(admin: Browser, approver: Browser) -> None:
+    assert "You can’t choose this, because ruth could approve your jobs." in admin.says("/settings")
+    admin.post("/settings/one-person", chosen="yes")
+    assert "ruth could approve your jobs, so jobs over a limit need approval. Nothing was" in admin.says("/settings")

@@ -1,0 +1,43 @@
+"""Choose on the settings page that one person works in the practice, or end the choice."""
+
+from typing import Any
+
+from flask import Blueprint, request
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from core.access import one_person
+from core.access.permissions import Action
+from core.jobs import job_queries
+from core.practices import one_person_choice
+from webui.shared import acts
+from webui.shared.auth import current_actor, current_practice, requires
+
+CHOSEN = "Saved. Jobs over a limit that you confirm run without approval after 24 hours."
+ENDED = "Saved. Jobs over a limit need approval."
+
+blueprint = Blueprint("one_person", __name__, url_prefix="/settings")
+
+
+@blueprint.post("/one-person")
+@requires(Action.CHANGE_SETTING)
+def change() -> Response:
+    """Choose it, or end the choice."""
+    chosen = request.form.get("chosen") == "yes"
+    try:
+        acts.run(one_person_choice.choose if chosen else one_person_choice.end)
+    except one_person_choice.AnotherApprover as refusal:
+        return acts.redirect_with(refusal.message, "settings.show", tone="warn", _anchor="one-person")
+    return acts.redirect_with(CHOSEN if chosen else ENDED, "settings.show", _anchor="one-person")
+
+
+def page_facts(db: Session) -> dict[str, Any]:
+    """Return the choice, who made it, and who else could approve this user's jobs."""
+    actor, choice = current_actor(), one_person.choice_of(current_practice())
+    names = job_queries.names_of_users(db, actor.practice_id, [choice.by] if choice else [])
+    others = one_person.other_approvers(db, actor.practice_id, actor.user_id)
+    return {
+        "one_person": choice,
+        "one_person_by": names.get(choice.by, "A user") if choice else None,
+        "other_approvers": [user.name for user in others],
+    }
