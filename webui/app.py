@@ -41,6 +41,7 @@ from webui.practice import (
     one_person_form,
     posting_rules,
     reasons,
+    review,
     time_zone,
     users,
     write_off_settings,
@@ -156,7 +157,7 @@ def _register_practice_pages(app: Flask) -> None:
     """Register imports, remittances, month-end close, credits, exclusions, reasons, audit and write-offs."""
     for pages in (
         import_pages, upload, import_mappings, months, posting_date, credit_balances, aging, recoveries, remittances,
-        exclusions, reasons, posting_rules, audit, write_offs, write_off_report, claim_list, try_again,
+        exclusions, reasons, posting_rules, audit, review, write_offs, write_off_report, claim_list, try_again,
     ):  # fmt: skip
         app.register_blueprint(pages.blueprint)
 

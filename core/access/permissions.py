@@ -30,6 +30,7 @@ class Action(StrEnum):
     CLOSE_MONTH = "close_month"  # and reopen
     EXCLUDE = "exclude"  # a patient or a payer from all write-offs
     SEE_AUDIT = "see_audit"
+    SEE_REVIEW = "see_review"  # the weekly review of the audit log
     SEE_OPERATIONS = "see_operations"
 
 
@@ -58,6 +59,7 @@ _ADMINISTERING: Final = {
     Action.MANAGE_WEBHOOKS,
     Action.CLOSE_MONTH,
     Action.EXCLUDE,
+    Action.SEE_REVIEW,
 }
 
 ALLOWED_ACTIONS: Final[dict[Role, frozenset[Action]]] = {
@@ -85,7 +87,7 @@ SCOPE_WORDS: Final[dict[Scope, str]] = {
     Scope.MANAGE: "change settings, users, schedules, exclusions and months",
 }
 _SCOPE_OF: Final[dict[Action, Scope]] = {
-    **dict.fromkeys((Action.SEE_CLAIMS, Action.SEE_AUDIT, Action.SEE_OPERATIONS), Scope.READ),
+    **dict.fromkeys((Action.SEE_CLAIMS, Action.SEE_AUDIT, Action.SEE_REVIEW, Action.SEE_OPERATIONS), Scope.READ),
     **dict.fromkeys(
         (
             Action.PREVIEW_JOB, Action.POST, Action.IMPORT, Action.HOLD, Action.SEND_WRITE_OFFS, Action.RENAME_JOB,

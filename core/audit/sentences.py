@@ -206,9 +206,14 @@ def details(
     facts: Mapping[str, Any], *, names: Mapping[int, str] | None = None, known: Mapping[str, str] = _NOTHING
 ) -> list[tuple[str, str]]:
     """Return the label and value of each fact worth showing, with the practice's own numbers and names for ids."""
-    shown = {name: _by_name(name, value, names or {}, known) for name, value in facts.items()}
+    shown = {name: _by_name(name, value, names or {}, known) for name, value in _in_order(facts)}
     pairs = [(name, _value(name, value)) for name, value in shown.items()]
     return [(_LABELS.get(n, n.replace("_", " ").removesuffix(" cents")), value) for n, value in pairs if value]
+
+
+def _in_order(facts: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the facts with the old value before the new one. PostgreSQL stores shorter keys first."""
+    return sorted(facts.items(), key=lambda fact: fact[0] == "to")
 
 
 def _by_name(name: str, value: Any, names: Mapping[int, str], known: Mapping[str, str]) -> Any:
@@ -219,7 +224,7 @@ def _by_name(name: str, value: Any, names: Mapping[int, str], known: Mapping[str
 
 def _value(name: str, value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key.replace('_', ' ')} {_value(name, inner) or 'none'}" for key, inner in value.items())
+        return ", ".join(f"{key.replace('_', ' ')} {_value(name, inner) or 'none'}" for key, inner in _in_order(value))
     if isinstance(value, list):
         return ("; " if name in _OF_CODES else ", ").join(_value(name, one) for one in value)
     if value is None or isinstance(value, bool):

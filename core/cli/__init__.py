@@ -35,6 +35,7 @@ _MODULES: Final = {
     "recoveries": ("recoveries",),
     "remittances": ("remittances",),
     "reports": ("report",),
+    "review": ("review",),
     "rule_limits": ("rule-limit", "rule-limits"),
     "schedules": ("schedule", "time-zone"),
     "up": ("up",),

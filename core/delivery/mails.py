@@ -63,6 +63,9 @@ def _links(session: Session, notice: Notice) -> list[str]:
     if base is None:
         return []
     page = "/webhooks" if notice.kind is NoticeKind.WEBHOOK else f"/jobs/{notice.job_id}"
+    if notice.kind is NoticeKind.REVIEW:
+        event = session.get_one(Event, (notice.practice_id, notice.event_id))
+        page = f"/review?week={event.facts['week']}"
     if notice.kind is NoticeKind.IMPORT:
         event = session.get_one(Event, (notice.practice_id, notice.event_id))
         page = f"/imports/{event.facts['import_id']}" if "import_id" in event.facts else "/imports"

@@ -1,5 +1,6 @@
 """The sentence of an event, for notices, e-mails and the delivery log. It has counts, and no name and no dollars."""
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ NOTICE_KINDS: Final[Mapping[NoticeKind, str]] = {
     NoticeKind.APPROVAL: "A job needs my approval",
     NoticeKind.WEBHOOK: "A webhook fails",
     NoticeKind.IMPORT: "The watched folder needs me",
+    NoticeKind.REVIEW: "The weekly review is ready",
 }
 _ENDS: Final = {
     EventKind.CONFIRMED: "was confirmed",
@@ -42,8 +44,8 @@ def sentence(event: Event) -> str:
     match event.kind:
         case EventKind.TEST:
             return "Test event"
-        case EventKind.WEBHOOK_FAILED:
-            return f"Webhook {facts['webhook_id']:,} did not accept an event for three days"
+        case EventKind.WEBHOOK_FAILED | EventKind.REVIEW_READY:
+            return _of_practice(event.kind, facts)
         case EventKind.POSTINGS_WRITTEN:
             return f"Job {event.job_id:,} posted entries for {counted(facts['new_settled'], 'claim')}"
         case EventKind.POSTINGS_ENTERED:
@@ -54,6 +56,14 @@ def sentence(event: Event) -> str:
     if event.kind is EventKind.HALTED and facts["halted_because"]:
         words += f" ({codes.describe(facts['halted_because'])})"
     return f"{words}: {_counts(event.kind, facts)}"
+
+
+def _of_practice(kind: EventKind, facts: Mapping[str, Any]) -> str:
+    if kind is EventKind.WEBHOOK_FAILED:
+        return f"Webhook {facts['webhook_id']:,} did not accept an event for three days"
+    monday = dt.date.fromisoformat(facts["week"])
+    found = counted(facts["findings"], "finding") if facts["findings"] else "no findings"
+    return f"Weekly review of {monday:%m/%d/%Y} to {monday + dt.timedelta(days=6):%m/%d/%Y}: {found}"
 
 
 def _of_import(kind: EventKind, facts: Mapping[str, Any]) -> str:

@@ -29,6 +29,7 @@ class EventKind(StrEnum):
     APPROVAL_EXPIRES = "job.approval_expires_soon"
     WEBHOOK_FAILED = "webhook.failed"
     IMPORT_NEEDS_USER = "import.needs_user"  # a watched folder, or an import of it, waits or was stopped
+    REVIEW_READY = "review.ready"  # of the audit log of last week
     TEST = "webhook.test"
 
 
@@ -41,6 +42,7 @@ class NoticeKind(StrEnum):
     APPROVAL = "approval_needed"
     WEBHOOK = "webhook_failed"
     IMPORT = "import_needs_user"
+    REVIEW = "weekly_review"
 
 
 class Event(Base):
@@ -53,6 +55,10 @@ class Event(Base):
         Index(
             "one_warning_for_each_deadline", "practice_id", "job_id", "kind", unique=True,
             postgresql_where=text("kind IN ('job.preview_expires_soon', 'job.approval_expires_soon')"),
+        ),
+        Index(  # `at` is when it is due
+            "one_review_for_each_week", "practice_id", "at", unique=True,
+            postgresql_where=text("kind = 'review.ready'"),
         ),
         Index("ix_event_job", "practice_id", "job_id"),
         Index("ix_event_at", "at"),

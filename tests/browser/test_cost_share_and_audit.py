@@ -8,7 +8,7 @@ from core.db.engine import transaction
 from core.models.claims import Hold
 from core.models.people import Role
 from core.models.practices import PayerClass
-from core.practices import exclusions
+from core.practices import exclusions, limits
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import NOW, GivenPractice, Line
 
@@ -38,16 +38,20 @@ def test_the_dialog_asks_for_the_cost_sharing_reason_and_keeps_the_typed_word(
     assert practice.read("M1").patient_due == 0
 
 
-@pytest.mark.parametrize("path", ["/exclusions?all=1", "/audit", "/claims/C00001"])
+@pytest.mark.parametrize("path", ["/exclusions?all=1", "/audit /review?week=2026-11-23", "/claims/C00001"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_pages_have_no_accessibility_fault(practice: GivenPractice, open_as: OPEN, path: str, width: int) -> None:
     admin = practice.person("admin@lakeside.example", Role.ADMIN)
     practice.claims(2)
+    practice.do(limits.set_write_off_limits, job_cents=1_000_00, by=admin, now=NOW)
+    practice.confirmed({"claim_ids": ["C00002"]}, by=admin)  # within a day, so both are in the weekly review
     with transaction(practice.sessions) as session:
         holds.set_hold(session, "C00001", Hold.LEGAL, reason="Letter", by=practice.biller, now=NOW)
         exclusions.exclude(session, patient="1", reason="Court order", by=admin, now=NOW)
 
-    page = open_as(path, admin, viewport={"width": width, "height": 900})
+    page = open_as("/claims", admin, viewport={"width": width, "height": 900})
 
-    assert faults_of(page) == ""
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for one in path.split():
+        page.goto(one)
+        assert faults_of(page) == ""
+        assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -95,6 +95,7 @@ RIGHTS = {
         GET /webhooks/1/secret   POST /webhooks/1/test   POST /webhooks/1/delete   POST /webhooks/1/deliveries/1/again
     """,
     Action.SEE_AUDIT: "GET /audit   GET /audit/9/changes   GET /audit/audit.csv",
+    Action.SEE_REVIEW: "GET /review",
     Action.SEE_OPERATIONS: "GET /operations",
 }
 API_RIGHTS = {
@@ -166,6 +167,7 @@ API_RIGHTS = {
         POST /webhooks/1/test   GET /webhooks/1/deliveries   POST /webhooks/1/deliveries/1/again   DELETE /webhooks/1
     """,
     Action.SEE_AUDIT: "GET /audit   GET /audit/9/changes   GET /audit.csv",
+    Action.SEE_REVIEW: "GET /review",
     Action.SEE_OPERATIONS: "GET /operations",
 }
 ACTION_OF = {
@@ -219,7 +221,7 @@ TIMES = {"user_session", "api_token"}
 NAVIGATION = {
     "/claims", "/jobs", "/approvals", "/schedules", "/schedule-runs", "/credits", "/aging", "/late-payments",
     "/exclusions", "/imports", "/import-mappings", "/months", "/settings", "/reasons", "/write-offs", "/users",
-    "/audit", "/operations", "/reports/write-offs", "/webhooks", "/remittances", "/posting-rules",
+    "/audit", "/review", "/operations", "/reports/write-offs", "/webhooks", "/remittances", "/posting-rules",
 }  # fmt: skip
 # The fields of all forms, each with a value that its form accepts.
 FIELDS = {

@@ -66,9 +66,11 @@ def unread() -> Response:
 def open_notice(notice_id: int) -> BaseResponse:
     """Mark the notice as read, and show what it is about."""
     notice: Notice = acts.run(inbox.mark, notice_id, is_read=True)
+    with app_context().sessions() as db:
+        event = db.get_one(Event, (notice.practice_id, notice.event_id))
+    if notice.kind is NoticeKind.REVIEW and current_actor().may(Action.SEE_REVIEW):
+        return acts.redirect_to("review.show", week=event.facts["week"])
     if notice.kind is NoticeKind.IMPORT:
-        with app_context().sessions() as db:
-            event = db.get_one(Event, (notice.practice_id, notice.event_id))
         if "import_id" in event.facts:
             return acts.redirect_to("imports.show", import_id=event.facts["import_id"])
         return acts.redirect_to("imports.index")
@@ -107,7 +109,10 @@ def choose_mail() -> BaseResponse:
 
 def _kinds() -> dict[NoticeKind, str]:
     """Return the kinds that the user's role can get, in words."""
-    needs = {NoticeKind.APPROVAL: Action.APPROVE_JOB, NoticeKind.WEBHOOK: Action.MANAGE_WEBHOOKS}
+    needs = {
+        NoticeKind.APPROVAL: Action.APPROVE_JOB, NoticeKind.WEBHOOK: Action.MANAGE_WEBHOOKS,
+        NoticeKind.REVIEW: Action.SEE_REVIEW,
+    }  # fmt: skip
     by = current_actor()
     return {
         kind: words

@@ -62,6 +62,7 @@ SECTIONS: Final = (
             NavItem("Users", "users.index", ("users",), Action.MANAGE_USERS),
             NavItem("Webhooks", "webhooks.index", ("webhooks",), Action.MANAGE_WEBHOOKS),
             NavItem("Audit log", "audit.index", ("audit",), Action.SEE_AUDIT),
+            NavItem("Weekly review", "review.show", ("review",), Action.SEE_REVIEW),
         ),
     ),
     NavSection("Operations", (NavItem("Operations", "operations.show", ("operations",), Action.SEE_OPERATIONS),)),

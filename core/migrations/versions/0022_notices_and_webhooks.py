@@ -20,9 +20,11 @@ _EVENT_KINDS = (
     "job.approval_requested", "job.confirmed", "job.completed", "job.halted", "job.cancelled", "job.rejected",
     "job.expired", "job.discarded", "job.reversed", "postings.written", "postings.entered",
     "postings.imported", "job.preview_expires_soon", "job.approval_expires_soon", "webhook.failed", "webhook.test",
-    "import.needs_user",
+    "import.needs_user", "review.ready",
 )  # fmt: skip
-_NOTICE_KINDS = ("job_ended", "job_halted", "job_expires", "approval_needed", "webhook_failed", "import_needs_user")
+_NOTICE_KINDS = (
+    "job_ended", "job_halted", "job_expires", "approval_needed", "webhook_failed", "import_needs_user", "weekly_review",
+)  # fmt: skip
 _STATES = ("waiting", "due", "sending", "sent", "given_up")
 _AT = sa.DateTime(timezone=True)
 _JSON = postgresql.JSONB(astext_type=sa.Text())
@@ -91,6 +93,10 @@ def _create_tables() -> None:
     op.create_index(
         "one_warning_for_each_deadline", "event", ["practice_id", "job_id", "kind"], unique=True,
         postgresql_where=sa.text(deadlines),
+    )  # fmt: skip
+    op.create_index(
+        "one_review_for_each_week", "event", ["practice_id", "at"], unique=True,
+        postgresql_where=sa.text("kind = 'review.ready'"),
     )  # fmt: skip
     op.create_index("ix_event_job", "event", ["practice_id", "job_id"])
     op.create_index("ix_event_at", "event", ["at"])

@@ -313,6 +313,8 @@ CASES = (
          shown=f"{'Lakeside':<40} claim unlimited, job unlimited\n{BILLER:<40} claim unlimited, job unlimited\n"),
     case("one-person", "off", route="PUT /limits/one-person",
          shown="Jobs over a limit in Lakeside need approval by another user.\n"),
+    case("review", "--week", "2026-11-18", route="GET /review",
+         shown="Weekly review of 11/16/2026 to 11/22/2026: no findings.\n"),
     case("rule-limit", "small-balance", "$9.99", route="PATCH /rule-limits",
          shown="small-balance        $9.99\nrecent-payment-days  off\nappeal-window-days   180\n"),
     case("rule-limits", by=BILLER, route="GET /rule-limits", given=typed_before(("rule-limit", "small-balance", "25")),

@@ -248,6 +248,10 @@ def test_one_person_who_chose_it_runs_a_job_without_approval(world: World, admin
     world.work()
     certificate = admin.get(f"/settle-jobs/{job_id}/certificate").json
     assert (certificate["without_approval"], certificate["over"][0]["code"]) == (by_choice, "over_job_limit")
+    week = admin.get("/review", query_string={"week": "2025-03-04"}).json
+    assert (week["first_day"], week["last_day"]) == ("2025-03-03", "2025-03-09")
+    alone = [one for one in week["findings"] if one["kind"] == "ran_without_second_person"]
+    assert (alone[0]["people"], alone[0]["jobs"], len(alone)) == (["The admin"], [job_id], 2)
     world.api(Role.APPROVER)
     refused = admin.put("/limits/one-person", json={"chosen": False})
     assert refused.json["one_person"] is None

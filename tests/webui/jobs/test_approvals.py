@@ -340,6 +340,11 @@ def test_one_person_who_chose_it_runs_a_job_without_approval_and_every_page_says
             r"Ran without a second person \w+ chose on 11/23/2026 10:00:00 AM( \w+)? that one person works", after
         )
         assert "Exceeded limits Over the practice's per-claim limit: $30.00 (limit $25.00" in after
+    reviewed = admin.says("/review?week=2026-11-29")
+    assert "11/23/2026 to 11/29/2026 , not over yet" in reviewed
+    assert "Job 1 ran over a limit without approval. admin" in reviewed
+    assert {address_of(previewed), "/review?week=2026-11-16"} <= set(admin.links("/review?week=2026-11-29"))
+    assert "/review" in admin.links("/audit")
     admin.post("/settings/one-person", chosen="no")
     assert "Run my jobs without approval" in admin.says("/settings")
 

@@ -1,0 +1,68 @@
+"""The findings of the weekly review.
+
+A finding is no proof of a fault. It belongs to the week of its later event.
+"""
+
+import datetime as dt
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+FINDINGS_MAX: Final = 200  # of each kind
+CLAIMS_SHOWN_MAX: Final = 20  # of one finding
+
+
+class FindingKind(StrEnum):
+    """Why something is in the review."""
+
+    CHANGED = "changed_near_write_off"
+    ADJUSTED = "adjusted_over_limit"
+    YOUNG_APPROVER = "approved_by_new_account"
+    UNPROTECTED = "protection_ended_before_write_off"
+    ALONE = "ran_without_second_person"
+
+
+KIND_WORDS: Final = {
+    FindingKind.CHANGED: "Changes within a day of a write-off by the same or a tied user",
+    FindingKind.ADJUSTED: "Adjustments by hand over the per-claim limit in 30 days",
+    FindingKind.YOUNG_APPROVER: "Approvals by new accounts, or by accounts that a user had just vouched for",
+    FindingKind.UNPROTECTED: "Legal holds and exclusions that ended within 7 days before a write-off",
+    FindingKind.ALONE: "Jobs that ran without a second person",
+}
+
+
+class Week(NamedTuple):
+    """A week from Monday through Sunday in the practice's time zone."""
+
+    first_day: dt.date
+    begins: dt.datetime
+    ends: dt.datetime
+
+    @property
+    def last_day(self) -> dt.date:
+        """Return its Sunday."""
+        return self.first_day + dt.timedelta(days=6)
+
+
+class Finding(NamedTuple):
+    """One thing to look at."""
+
+    kind: FindingKind
+    at: dt.datetime
+    sentence: str
+    user_ids: tuple[int, ...]
+    job_ids: tuple[int, ...] = ()
+    claims: tuple[str, ...] = ()  # the first ones, by the practice's own number
+    claim_count: int = 0
+
+
+class Review(NamedTuple):
+    """The findings of a week by kind, newest first, and the names of the people in them."""
+
+    week: Week
+    findings: dict[FindingKind, list[Finding]]
+    names: dict[int, str]
+
+    @property
+    def total(self) -> int:
+        """Return the number of findings."""
+        return sum(map(len, self.findings.values()))

@@ -1,0 +1,50 @@
+"""The weekly review: what a careful auditor would look at, for the owner of the practice."""
+
+import datetime as dt
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Action, Actor
+from core.audit import review_changes, review_claims, review_jobs
+from core.audit.findings import FINDINGS_MAX, FindingKind, Review, Week
+from core.models.people import User
+from core.models.practices import Practice
+from core.practices import practice_days
+
+
+def for_user(session: Session, by: Actor, day: dt.date | None, *, now: dt.datetime) -> Review:
+    """Return the review of the week of `day`, by default of last week. Raise `NotAllowed`."""
+    by.require(Action.SEE_REVIEW)
+    practice = session.get_one(Practice, by.practice_id)
+    return for_week(session, practice, last_week(practice, now=now) if day is None else week_of(practice, day))
+
+
+def for_week(session: Session, practice: Practice, week: Week) -> Review:
+    """Return the review of the week."""
+    found = [
+        *review_changes.near_write_offs(session, practice, week),
+        *review_claims.adjusted_by_hand(session, practice, week),
+        *review_jobs.approved_by_new_accounts(session, practice, week),
+        *review_claims.unprotected(session, practice, week),
+        *review_jobs.without_second_person(session, practice, week),
+    ]
+    of_practice = select(User.id, User.name).where(User.practice_id == practice.id)
+    names = dict(session.execute(of_practice).all())
+    findings = {
+        kind: sorted((one for one in found if one.kind is kind), key=lambda one: one.at, reverse=True)[:FINDINGS_MAX]
+        for kind in FindingKind
+    }
+    return Review(week, findings, names)
+
+
+def week_of(practice: Practice, day: dt.date) -> Week:
+    """Return the week of the day."""
+    monday = day - dt.timedelta(days=day.weekday())
+    next_monday = monday + dt.timedelta(days=7)
+    return Week(monday, practice_days.day_begins(practice, monday), practice_days.day_begins(practice, next_monday))
+
+
+def last_week(practice: Practice, *, now: dt.datetime) -> Week:
+    """Return the week before the current one."""
+    return week_of(practice, practice_days.today(practice, now=now) - dt.timedelta(days=7))

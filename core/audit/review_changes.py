@@ -1,0 +1,72 @@
+"""Limits, rules, roles and accounts that a user changed within a day of a write-off."""
+
+import datetime as dt
+from typing import Final
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from core.access.recent_changes import WINDOW
+from core.access.ties import Ties
+from core.audit import sentences
+from core.audit.findings import Finding, FindingKind, Week
+from core.models.people import AuditEntry, User
+from core.models.practices import Practice
+
+ACTS: Final = (
+    "appeal_window.changed", "one_person.chosen", "recent_payment_window.changed", "small_balance_limit.changed",
+    "statement_rules.changed", "time_zone.changed", "user.added", "user.deactivated", "user.limits_changed",
+    "user.password_link", "user.reactivated", "user.role_changed", "user.vouched", "write_off_limits.changed",
+    "write_off_setting.changed",
+)  # fmt: skip
+
+# Each change with the users whose write-offs it may have served. A reversal is no write-off.
+_JOBS: Final = text(
+    """SELECT t.entry_id, array_agg(DISTINCT j.id ORDER BY j.id), max(greatest(t.at, j.confirmed_at))
+       FROM unnest(CAST(:entries AS bigint[]), CAST(:times AS timestamptz[]), CAST(:users AS bigint[]))
+              AS t(entry_id, at, user_id)
+       JOIN settle_job j ON j.practice_id = :practice_id AND j.kind = 'settle'
+         AND t.user_id IN (j.requested_by, j.confirmed_by)
+         AND j.confirmed_at BETWEEN t.at - :window AND t.at + :window
+         AND greatest(t.at, j.confirmed_at) >= :begins AND greatest(t.at, j.confirmed_at) < :ends
+         AND (j.preview->>'insurance_cents')::bigint + (j.preview->>'patient_cents')::bigint > 0
+       GROUP BY t.entry_id"""
+)
+
+
+def near_write_offs(session: Session, practice: Practice, week: Week) -> list[Finding]:
+    """Return the changes within a day of a job that wrote off balances, by the same or a tied user."""
+    changed = select(AuditEntry).where(
+        AuditEntry.practice_id == practice.id, AuditEntry.act.in_(ACTS), AuditEntry.user_id.is_not(None),
+        AuditEntry.at > week.begins - WINDOW, AuditEntry.at < week.ends,
+    )  # fmt: skip
+    entries = {entry.id: entry for entry in session.scalars(changed)}
+    ties = Ties.read(session, practice.id)
+    tied = [(entry, user) for entry in entries.values() for user in sorted(_served(entry, ties))]
+    rows = session.execute(
+        _JOBS,
+        {
+            "entries": [entry.id for entry, _ in tied], "times": [entry.at for entry, _ in tied],
+            "users": [user for _, user in tied], "practice_id": practice.id, "window": WINDOW, "begins": week.begins,
+            "ends": week.ends,
+        },
+    ).all()  # fmt: skip
+    names = dict(session.execute(select(User.id, User.name).where(User.practice_id == practice.id)).all())
+    return [_finding(entries[entry_id], job_ids, at, week=week, names=names) for entry_id, job_ids, at in rows]
+
+
+def _served(entry: AuditEntry, ties: Ties) -> set[int]:
+    """Return the user who made the change, the users tied to them, and the user whose account it is."""
+    by = entry.user_id or 0
+    kind, _, key = entry.subject.partition(":")
+    account = {int(key)} if kind == "user" and key.isdigit() else set()
+    return {by, *ties.controlled_by({by}), *ties.controllers_of(by), *account}
+
+
+def _finding(entry: AuditEntry, job_ids: list[int], at: dt.datetime, *, week: Week, names: dict[int, str]) -> Finding:
+    details = "; ".join(f"{label} {value}" for label, value in sentences.details(entry.facts, names=names))
+    changed_on = f" on {entry.at.astimezone(week.begins.tzinfo):%m/%d/%Y}"
+    words = (
+        sentences.sentence(entry.act, entry.subject, names=names) + changed_on + (f" ({details})" if details else "")
+    )
+    return Finding(FindingKind.CHANGED, max(at, entry.at), words, (entry.user_id or 0,), tuple(job_ids))

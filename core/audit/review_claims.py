@@ -1,0 +1,98 @@
+"""Adjustments by hand over the limit, and write-offs soon after a legal hold or an exclusion ended."""
+
+import datetime as dt
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from core.audit.findings import CLAIMS_SHOWN_MAX, FINDINGS_MAX, Finding, FindingKind, Week
+from core.models.practices import Practice
+from core.money import UNLIMITED, format_cents
+
+ADDED_UP_OVER: Final = dt.timedelta(days=30)
+UNPROTECTED_FOR: Final = dt.timedelta(days=7)
+
+# No index leads from a user to postings. The audit log names the claims. OFFSET 0 makes PostgreSQL look up the postings
+# of each claim by the index, instead of reading those of all claims.
+_ADJUSTED: Final = text(
+    """WITH posted AS (
+         SELECT DISTINCT e.user_id, c.id AS claim_id, c.external_id FROM audit_entry e
+         JOIN claim c ON c.practice_id = e.practice_id AND c.external_id = substr(e.subject, 7)
+         WHERE e.practice_id = :practice_id AND e.act = 'claim.posted' AND e.at > :since AND e.at < :ends
+           AND e.facts->>'kind' = 'adjustment')
+       SELECT a.user_id, a.external_id, sum(-p.amount_cents)::bigint, max(p.created_at), count(*)
+       FROM posted a CROSS JOIN LATERAL (
+         SELECT p.* FROM posting p WHERE p.practice_id = :practice_id AND p.claim_id = a.claim_id
+           AND p.user_id = a.user_id AND p.source = 'entry' AND p.kind = 'adjustment' AND p.amount_cents < 0
+           AND p.created_at > :since AND p.created_at < :ends OFFSET 0) p
+       WHERE NOT EXISTS (SELECT FROM posting r WHERE r.practice_id = p.practice_id AND r.reverses_id = p.id)
+       GROUP BY 1, 2 HAVING sum(-p.amount_cents) > :most AND max(p.created_at) >= :begins
+       ORDER BY 4 DESC LIMIT :rows"""
+)
+
+_ENDED: Final = """
+    SELECT e.id AS ended, e.at, e.user_id, 'hold' AS what, c.id AS claim_id, c.external_id FROM audit_entry e
+    JOIN claim c ON c.practice_id = e.practice_id AND c.external_id = substr(e.subject, 7)
+    WHERE e.practice_id = :practice_id AND e.act IN ('claim.held', 'claim.released') AND e.at > :since AND e.at < :ends
+      AND e.facts->>'was' = 'legal_hold' AND e.facts->>'hold' IS DISTINCT FROM 'legal_hold'
+    UNION ALL
+    SELECT x.id, x.ended_at, x.ended_by, 'exclusion', c.id, c.external_id FROM exclusion x
+    JOIN claim c ON c.practice_id = x.practice_id AND c.patient_id = x.patient_id
+    WHERE x.practice_id = :practice_id AND x.ended_by IS NOT NULL AND x.ended_at > :since AND x.ended_at < :ends"""
+_UNPROTECTED: Final = text(
+    f"""SELECT t.what, t.at, t.user_id, max(p.created_at), count(DISTINCT t.external_id),
+               array_agg(DISTINCT t.external_id ORDER BY t.external_id), array_agg(DISTINCT p.job_id),
+               array_agg(DISTINCT j.confirmed_by)
+        FROM ({_ENDED}) t
+        CROSS JOIN LATERAL (
+          SELECT p.* FROM posting p WHERE p.practice_id = :practice_id AND p.claim_id = t.claim_id
+            AND p.kind = 'write_off' AND p.created_at > t.at AND p.created_at <= t.at + :window
+            AND p.created_at >= :begins AND p.created_at < :ends OFFSET 0) p
+        JOIN settle_job j ON j.practice_id = p.practice_id AND j.id = p.job_id
+        GROUP BY t.what, t.ended, t.at, t.user_id ORDER BY 4 DESC LIMIT :rows"""  # noqa: S608 – constants
+)
+
+
+def adjusted_by_hand(session: Session, practice: Practice, week: Week) -> list[Finding]:
+    """Return each user and claim whose adjustments by hand over 30 days exceed the practice's per-claim limit.
+
+    The last of them is in the week. Voided ones do not count.
+    """
+    if practice.claim_limit_cents >= UNLIMITED:
+        return []
+    rows = session.execute(
+        _ADJUSTED, {**_bounds(practice, week, ADDED_UP_OVER, from_=week.ends), "most": practice.claim_limit_cents}
+    )
+    limit = format_cents(practice.claim_limit_cents)
+    return [
+        Finding(
+            FindingKind.ADJUSTED, at, f"Adjusted claim {claim} by {format_cents(cents)} in {entries:,} "
+            f"{'entry' if entries == 1 else 'entries'} (limit {limit}).", (user_id,), (), (claim,), 1,
+        )
+        for user_id, claim, cents, at, entries in rows
+    ]  # fmt: skip
+
+
+def unprotected(session: Session, practice: Practice, week: Week) -> list[Finding]:
+    """Return the legal holds and patients' exclusions that a user ended up to 7 days before a write-off."""
+    window = {**_bounds(practice, week, UNPROTECTED_FOR, from_=week.begins), "window": UNPROTECTED_FOR}
+    found = []
+    for what, ended_at, user_id, at, count, claims, job_ids, requesters in session.execute(_UNPROTECTED, window):
+        ended = f"Ended {'a legal hold' if what == 'hold' else 'the exclusion of a patient'} on {_day(ended_at, week)}"
+        people = tuple(dict.fromkeys((user_id, *(one for one in requesters if one))))
+        words = f"{ended}, before a write-off."
+        shown = tuple(claims[:CLAIMS_SHOWN_MAX])
+        found.append(Finding(FindingKind.UNPROTECTED, at, words, people, tuple(sorted(job_ids)), shown, count))
+    return found
+
+
+def _bounds(practice: Practice, week: Week, before: dt.timedelta, *, from_: dt.datetime) -> dict[str, Any]:
+    since = from_ - before
+    return {
+        "practice_id": practice.id, "since": since, "begins": week.begins, "ends": week.ends, "rows": FINDINGS_MAX,
+    }  # fmt: skip
+
+
+def _day(at: dt.datetime, week: Week) -> str:
+    return f"{at.astimezone(week.begins.tzinfo):%m/%d/%Y}"

@@ -1,0 +1,73 @@
+"""Approvals by new accounts, and jobs that ran without a second person."""
+
+import datetime as dt
+from typing import Final
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from core.audit.findings import FINDINGS_MAX, Finding, FindingKind, Week
+from core.models.jobs import SettleJob
+from core.models.people import AuditEntry
+from core.models.practices import Practice
+
+NEW_FOR: Final = dt.timedelta(days=30)
+VOUCHED_WITHIN: Final = dt.timedelta(days=7)
+
+_APPROVED: Final = text(
+    """SELECT e.at, e.user_id, split_part(e.subject, ':', 2)::bigint, u.created_at > e.at - :new_for, v.user_id
+       FROM audit_entry e JOIN app_user u ON u.id = e.user_id
+       LEFT JOIN LATERAL (
+         SELECT v.user_id FROM audit_entry v
+         WHERE v.practice_id = e.practice_id AND v.subject = 'user:' || e.user_id AND v.act = 'user.vouched'
+           AND v.at > e.at - :vouched_within AND v.at <= e.at
+         ORDER BY v.id DESC LIMIT 1) v ON true
+       WHERE e.practice_id = :practice_id AND e.act = 'job.approved' AND e.at >= :begins AND e.at < :ends
+         AND (u.created_at > e.at - :new_for OR v.user_id IS NOT NULL)
+       ORDER BY e.at DESC LIMIT :most"""
+)
+
+
+def approved_by_new_accounts(session: Session, practice: Practice, week: Week) -> list[Finding]:
+    """Return the approvals by an account that was new, or for which a user had just vouched."""
+    rows = session.execute(
+        _APPROVED,
+        {
+            "practice_id": practice.id, "begins": week.begins, "ends": week.ends, "new_for": NEW_FOR,
+            "vouched_within": VOUCHED_WITHIN, "most": FINDINGS_MAX,
+        },
+    )  # fmt: skip
+    found = []
+    for at, approver, job_id, is_new, voucher in rows:
+        because = ["was under 30 days old"] if is_new else []
+        because += ["was vouched for less than 7 days before"] if voucher else []
+        words = f"Approved job {job_id:,}. The approver’s account {' and '.join(because)}."
+        people = (approver, voucher) if voucher else (approver,)
+        found.append(Finding(FindingKind.YOUNG_APPROVER, at, words, people, (job_id,)))
+    return found
+
+
+def without_second_person(session: Session, practice: Practice, week: Week) -> list[Finding]:
+    """Return the jobs over a limit that ran by the choice that one person works here, and each such choice."""
+    ran = select(SettleJob).where(
+        SettleJob.practice_id == practice.id, SettleJob.without_approval_chosen_by.is_not(None),
+        SettleJob.confirmed_at >= week.begins, SettleJob.confirmed_at < week.ends,
+    )  # fmt: skip
+    chosen = select(AuditEntry).where(
+        AuditEntry.practice_id == practice.id, AuditEntry.act == "one_person.chosen",
+        AuditEntry.at >= week.begins, AuditEntry.at < week.ends,
+    )  # fmt: skip
+    jobs = session.scalars(ran.order_by(SettleJob.confirmed_at.desc()).limit(FINDINGS_MAX)).all()
+    found = [
+        Finding(
+            FindingKind.ALONE, job.confirmed_at, f"Job {job.id:,} ran over a limit without approval.",
+            (job.confirmed_by or job.requested_by,), (job.id,),
+        )
+        for job in jobs
+        if job.confirmed_at is not None
+    ]  # fmt: skip
+    words = "Chose that one person works here, so jobs over a limit run without approval after 24 hours."
+    return [
+        *found,
+        *(Finding(FindingKind.ALONE, entry.at, words, (entry.user_id or 0,)) for entry in session.scalars(chosen)),
+    ]

@@ -1,0 +1,162 @@
+"""The weekly review: each kind of finding, with its people, jobs and claims, in the week of its later event."""
+
+import datetime as dt
+
+from sqlalchemy import select
+
+from core.access import user_management
+from core.access.permissions import Actor
+from core.access.users import actor_for
+from core.audit import review, review_notice
+from core.audit.findings import Finding, FindingKind
+from core.claims import holds
+from core.jobs import event_sentences
+from core.jobs.keys import JobKey
+from core.ledger import manual_postings
+from core.ledger.entries import Adjustment
+from core.models.claims import Hold
+from core.models.ledger import Responsibility
+from core.models.notices import Event, EventKind, Notice, NoticeKind, OutboxMessage
+from core.models.people import Role
+from core.money import UNLIMITED
+from core.practices import exclusions, limits, one_person_choice
+from tests.factories import NOW, GivenPractice, Line
+
+DAY = dt.timedelta(days=1)
+
+
+def findings(practice: GivenPractice, by: Actor, *, now: dt.datetime = NOW) -> dict[FindingKind, list[Finding]]:
+    """Return the kinds with findings in the week of `now`."""
+    found = practice.do(review.for_user, by, now.date(), now=now).findings
+    return {kind: some for kind, some in found.items() if some}
+
+
+def add(practice: GivenPractice, role: Role, *, by: Actor, now: dt.datetime) -> Actor:
+    given = {"email": "new@lakeside.example", "name": "New", "claim_cents": UNLIMITED, "job_cents": UNLIMITED}
+    user, _link = practice.do(user_management.add, role=role, **given, by_mail=False, by=by, now=now)
+    return actor_for(user)
+
+
+def settle(practice: GivenPractice, number: str, *, by: Actor, now: dt.datetime = NOW) -> JobKey:
+    key = practice.preview({"claim_ids": [number]}, by=by, key=f"{number} {now}", now=now)
+    practice.confirm(key, by=by, now=now)
+    practice.run(now=now)
+    return key
+
+
+def test_a_change_within_a_day_of_a_write_off_by_the_same_or_a_tied_user(practice: GivenPractice, admin: Actor) -> None:
+    practice.claims(3)
+    tied = add(practice, Role.BILLER, by=admin, now=NOW - 20 * DAY)
+    practice.do(limits.set_write_off_limits, claim_cents=100_00, by=admin, now=NOW)
+    settle(practice, "C00001", by=practice.biller)
+    assert findings(practice, admin) == {}, "the biller is another person"
+
+    jobs = [settle(practice, "C00002", by=tied), settle(practice, "C00003", by=admin, now=NOW + DAY)]
+
+    (found,) = findings(practice, admin)[FindingKind.CHANGED]
+    assert found.sentence == (
+        "Changed the practice's approval limits on 11/23/2026 (claim limit from unlimited, to $100.00)"
+    )
+    assert (found.user_ids, found.job_ids) == ((admin.user_id,), tuple(job.job_id for job in jobs))
+    assert found.at == NOW + DAY
+    assert findings(practice, admin, now=NOW + 7 * DAY) == {}
+
+
+def test_adjustments_by_hand_over_the_claim_limit_in_30_days(practice: GivenPractice, admin: Actor) -> None:
+    practice.claim("MANY", Line(0, 9_000))
+    practice.claim("FEW", Line(0, 9_000))
+    practice.limit(claim=1_000)
+    entry = Adjustment(
+        kind="adjustment", line=1, responsibility=Responsibility.PATIENT, amount_cents=600, group_code="CO",
+        reason_code="45",
+    )  # fmt: skip
+    for number, at in (("MANY", NOW - 20 * DAY), ("MANY", NOW), ("FEW", NOW - 31 * DAY), ("FEW", NOW - 20 * DAY)):
+        given = {"idempotency_key": f"{number} {at}", "now": at}
+        practice.do(manual_postings.post, number, entry, by=practice.biller, **given)
+
+    (found,) = findings(practice, admin)[FindingKind.ADJUSTED]
+
+    assert found.sentence == "Adjusted claim MANY by $12.00 in 2 entries (limit $10.00)."
+    assert (found.user_ids, found.claims) == ((practice.biller.user_id,), ("MANY",))
+    practice.limit()
+    assert findings(practice, admin) == {}
+
+
+def test_approvals_by_new_and_just_vouched_accounts(practice: GivenPractice, admin: Actor) -> None:
+    practice.claims(2)
+    new = add(practice, Role.APPROVER, by=admin, now=NOW - 2 * DAY)
+    practice.sql("UPDATE app_user SET created_at = :then WHERE id <> :new", then=NOW - 90 * DAY, new=new.user_id)
+    practice.limit(job=1)
+    for number, approver in (("C00001", admin), ("C00002", new)):
+        key = practice.preview({"claim_ids": [number]}, key=number)
+        practice.confirm(key)
+        practice.approve(key, by=approver)
+    (found,) = findings(practice, admin)[FindingKind.YOUNG_APPROVER]
+    assert found.sentence == f"Approved job {key.job_id}. The approver’s account was under 30 days old."
+
+    owner = practice.person("owner@lakeside.example", Role.ADMIN)
+    practice.do(user_management.vouch, new.user_id, by=owner, now=NOW - DAY)
+    practice.sql("UPDATE app_user SET created_at = :then", then=NOW - 90 * DAY)
+    (found,) = findings(practice, admin)[FindingKind.YOUNG_APPROVER]
+    assert found.sentence.endswith("The approver’s account was vouched for less than 7 days before.")
+    assert (found.user_ids, found.job_ids) == ((new.user_id, owner.user_id), (key.job_id,))
+
+
+def test_write_offs_within_7_days_after_a_legal_hold_or_an_exclusion_ended(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    practice.claims(1)
+    practice.claim("THEIRS", Line(0, 500), patient_id=practice.patient("Ada", number="7"))
+    practice.claim("LONG AGO", Line(0, 500))
+    for number, ended in (("C00001", NOW - 2 * DAY), ("LONG AGO", NOW - 8 * DAY)):
+        practice.do(holds.set_hold, number, Hold.LEGAL, reason="x", by=admin, now=NOW - 9 * DAY)
+        practice.do(holds.set_hold, number, None, by=admin, now=ended)
+    exclusion = practice.do(exclusions.exclude, patient="7", reason="x", by=admin, now=NOW - 9 * DAY)
+    practice.do(exclusions.end, exclusion, by=admin, now=NOW - DAY)
+    jobs = [settle(practice, number, by=practice.biller).job_id for number in ("C00001", "THEIRS", "LONG AGO")]
+
+    found = findings(practice, admin)[FindingKind.UNPROTECTED]
+
+    people = (admin.user_id, practice.biller.user_id)
+    assert sorted((one.sentence, one.user_ids, one.job_ids, one.claims) for one in found) == [
+        ("Ended a legal hold on 11/21/2026, before a write-off.", people, (jobs[0],), ("C00001",)),
+        ("Ended the exclusion of a patient on 11/22/2026, before a write-off.", people, (jobs[1],), ("THEIRS",)),
+    ]
+
+
+def test_jobs_that_ran_without_a_second_person(practice: GivenPractice, admin: Actor) -> None:
+    practice.claims(1)
+    practice.limit(job=1)
+    practice.do(one_person_choice.choose, by=admin, now=NOW)
+    job = settle(practice, "C00001", by=admin, now=NOW + 7 * DAY)
+
+    assert [one.sentence[:30] for one in findings(practice, admin)[FindingKind.ALONE]] == [
+        "Chose that one person works he"
+    ]
+    (found,) = findings(practice, admin, now=NOW + 7 * DAY)[FindingKind.ALONE]
+    assert (found.job_ids, found.user_ids) == ((job.job_id,), (admin.user_id,))
+
+
+def test_administrators_get_one_notice_on_monday_at_8(practice: GivenPractice, admin: Actor) -> None:
+    def told() -> list[tuple[int, NoticeKind]]:
+        with practice.sessions() as session:
+            return [(one.user_id, one.kind) for one in session.scalars(select(Notice).order_by(Notice.id))]
+
+    monday = dt.datetime(2026, 11, 30, 13, 0, tzinfo=dt.UTC)  # 8:00 AM in New York
+    for at in (NOW, monday - dt.timedelta(seconds=1), monday + 2 * DAY):
+        review_notice.tell_due(practice.sessions, now=at)
+    assert told() == [], "not before, not for a week before the practice existed, and not days later"
+
+    practice.do(one_person_choice.choose, by=admin, now=NOW)
+    for at in (monday, monday + dt.timedelta(minutes=1)):
+        review_notice.tell_due(practice.sessions, now=at)
+    practice.sql("UPDATE practice SET time_zone = 'America/Los_Angeles'")
+    review_notice.tell_due(practice.sessions, now=monday + dt.timedelta(hours=3))
+
+    assert told() == [(admin.user_id, NoticeKind.REVIEW)]
+    with practice.sessions() as session:
+        event = session.scalars(select(Event).where(Event.kind == EventKind.REVIEW_READY)).one()
+        assert event_sentences.sentence(event) == "Weekly review of 11/23/2026 to 11/29/2026: 1 finding"
+        assert len(session.scalars(select(OutboxMessage)).all()) == 1
+    review_notice.tell_due(practice.sessions, now=monday + 7 * DAY + dt.timedelta(hours=4))
+    assert len(told()) == 2
