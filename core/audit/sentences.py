@@ -213,7 +213,8 @@ def details(
 
 def _in_order(facts: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Return the facts with the old value before the new one. PostgreSQL stores shorter keys first."""
-    return sorted(facts.items(), key=lambda fact: fact[0] == "to")
+    names = ("from", "to") if set(facts) == {"from", "to"} else tuple(facts)
+    return [(name, facts[name]) for name in names]
 
 
 def _by_name(name: str, value: Any, names: Mapping[int, str], known: Mapping[str, str]) -> Any:
