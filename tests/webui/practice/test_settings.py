@@ -180,7 +180,7 @@ def test_an_administrator_sets_the_rules_about_denials_and_statements(practice: 
         assert {name: str(getattr(found, name)) for name in RULES} == RULES
     assert 'value="120"' in admin.read("/settings")
     admin.post("/settings/collection-rules", **{**RULES, "statement_days": "45"})
-    assert "Changed the statement rules statement days to 45, from" in admin.says("/audit")
+    assert "Changed the statement rules statement days from 30, to 45" in admin.says("/audit")
 
 
 def test_an_invalid_number_of_these_rules_is_shown_at_its_field_and_changes_nothing(
