@@ -9,7 +9,10 @@ from typing import Any
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.orm import Session
 
+from core.access import audit, write_off_limits
+from core.access.audit import Subject
 from core.access.permissions import Actor
+from core.access.write_off_limits import LIMIT_COLUMNS
 from core.books.invariants import Violation, violations
 from core.db.engine import Sessions, transaction
 from core.jobs import commands
@@ -31,6 +34,7 @@ from core.watch import tally
 
 NOW = dt.datetime(2026, 11, 23, 15, 0, tzinfo=dt.UTC)
 TODAY = NOW.date()
+EARLIER = NOW - dt.timedelta(days=3)  # so long ago that an account may approve, and a limit applies
 
 _MANY = 50  # claims
 _REFUSE_TO_SETTLE = """
@@ -135,6 +139,7 @@ class GivenPractice:
             entry = _entry(self, claim.id, line, PostingKind.PAYMENT, Responsibility.PATIENT, -cents)
             paid = insert(Posting).values({**entry, "paid_by": by}).returning(Posting.id)
             ids = [session.scalars(paid).one()]
+            _record_import(session, self.id)
             late_payments.match_write_offs(
                 session, self.id, ids, claim_ids=[claim.id], user_id=None, now=NOW, today=TODAY
             )
@@ -217,8 +222,10 @@ class GivenPractice:
 
     def _set(self, table: Any, id_: int, claim: int, job: int) -> None:
         with transaction(self.sessions) as session:
-            limits = {"claim_limit_cents": claim, "job_limit_cents": job}
-            session.execute(update(table).where(table.id == id_).values(limits))
+            act = "write_off_limits.changed" if table is Practice else "user.limits_changed"
+            row = session.get_one(table, id_)
+            changed = write_off_limits.change_limits(row, claim_cents=claim, job_cents=job)
+            audit.record(session, act, row, by=None, now=EARLIER, **changed)
 
     def set_write_off(self, setting: WriteOffSetting) -> None:
         """Choose the practice's Balance Writeoff setting."""
@@ -263,9 +270,13 @@ class GivenPractice:
         return posted
 
     def audited(self, act_: str | None = None, *, subject: str | None = None) -> list[AuditEntry]:
-        """Return the practice's audit entries, oldest first: all, or only those with this act or subject."""
+        """Return the practice's audit entries, oldest first: all, or only those with this act or subject.
+
+        Those of the accounts and limits that a test was given are left out.
+        """
         with self.sessions() as session:
-            found = select(AuditEntry).where(AuditEntry.practice_id == self.id).order_by(AuditEntry.id)
+            of_test = (AuditEntry.practice_id == self.id, AuditEntry.at > EARLIER)
+            found = select(AuditEntry).where(*of_test).order_by(AuditEntry.id)
             found = found.where(AuditEntry.act == act_) if act_ else found
             return list(session.scalars(found.where(AuditEntry.subject == subject) if subject else found))
 
@@ -373,6 +384,8 @@ def add_user(session: Session, practice_id: int, email: str, role: Role) -> Acto
     )  # fmt: skip
     session.add(user)
     session.flush()
+    limits = dict.fromkeys(LIMIT_COLUMNS, "unlimited")
+    audit.record(session, "user.added", user, by=None, now=EARLIER, role=str(role), **limits)
     return Actor(user.id, practice_id, role, email, user.name)
 
 
@@ -410,12 +423,18 @@ def _add_claims(
         for posting in _owed(given, claim_id, index, side, cents)
     )
     _insert(session, Posting, list(owed))
+    _record_import(session, given.id)
     if len(added) >= _MANY:
         # Without statistics, PostgreSQL plans the sums of a thousand claims as if the table were empty, and they
         # take minutes.
         session.execute(text("ANALYZE claim, line_item, posting"))
     new = [claim_id for _, claim_id in added]
     balances.recompute(session, given.id, select(Claim.id).where(Claim.practice_id == given.id, Claim.id.in_(new)))
+
+
+def _record_import(session: Session, practice_id: int) -> None:
+    """Record an act, because the audit log's chain covers only postings with one."""
+    audit.record(session, "practice.imported", Subject.practice(practice_id), by=None, now=NOW)
 
 
 def _insert(session: Session, table: type[LineItem | Posting], rows: list[dict[str, Any]]) -> None:

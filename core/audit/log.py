@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, extract, func, or_, select
+from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, extract, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from core.access import audit
@@ -180,7 +180,9 @@ def _hashed(previous: ColumnElement[str]) -> ColumnElement[str]:
         AuditEntry.practice_id, AuditEntry.id, extract("epoch", AuditEntry.at), AuditEntry.user_id,
         AuditEntry.act, AuditEntry.subject, AuditEntry.facts,
     )  # fmt: skip
-    return cast(func.jsonb_build_array(previous, *entry), Text)
+    posted = func.jsonb_build_array(AuditLink.transaction_id, AuditLink.postings_sha256)
+    more = case((AuditLink.postings_sha256.is_(None), func.jsonb_build_array()), else_=posted)
+    return cast(func.jsonb_build_array(previous, *entry).concat(more), Text)
 
 
 def _select(session: Session, practice_id: int, f: AuditFilter) -> Select[Any]:

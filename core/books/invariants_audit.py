@@ -8,9 +8,10 @@ _LINK: Final = "'practice ' || l.practice_id || ', act number ' || l.number"
 _JOB: Final = "'practice ' || j.practice_id || ', job ' || j.id"
 
 # Repeated here instead of calling the trigger's function, so that a replaced function is detected too.
-_DIGEST: Final = """encode(sha256(convert_to(jsonb_build_array(
-    l.previous, e.practice_id, e.id, extract(epoch FROM e.at), e.user_id, e.act, e.subject, e.facts)::text,
-    'UTF8')), 'hex')"""
+_DIGEST: Final = """encode(sha256(convert_to((jsonb_build_array(
+    l.previous, e.practice_id, e.id, extract(epoch FROM e.at), e.user_id, e.act, e.subject, e.facts)
+    || CASE WHEN l.postings_sha256 IS NULL THEN '[]' ELSE jsonb_build_array(l.transaction_id, l.postings_sha256) END
+    )::text, 'UTF8')), 'hex')"""
 
 _CHUNKS_DIGEST: Final = """encode(sha256(convert_to(string_agg(concat_ws('|', k.first_position, k.last_position,
     k.settled, k.skipped, k.failed, k.insurance_cents, k.patient_cents, k.insurance_before_cents,
@@ -36,7 +37,7 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
     "every_digest_is_right": Invariant(
         "each link's digest covers the previous link and its own entry: nothing was changed, swapped or inserted",
         f"""SELECT {_LINK} FROM (
-                SELECT practice_id, number, entry_id, digest,
+                SELECT practice_id, number, entry_id, digest, transaction_id, postings_sha256,
                        lag(digest, 1, '') OVER (PARTITION BY practice_id ORDER BY number) AS previous
                 FROM audit_link l WHERE {of_practice("l")}
             ) l JOIN audit_entry e ON e.practice_id = l.practice_id AND e.id = l.entry_id

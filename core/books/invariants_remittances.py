@@ -28,6 +28,14 @@ _SAID: Final = f"""
 # A secondary payer may pay a share that the patient owed meanwhile. Then less moves to the patient than it says.
 _MOVED: Final = """CASE WHEN a.reasons @> '["share_moved_back"]' THEN least(coalesce(s.moved, 0), coalesce(d.moved, 0))
                          ELSE coalesce(d.moved, 0) END"""
+_ANSWERS_SHA256: Final = """encode(sha256(convert_to(jsonb_build_array(
+    (SELECT jsonb_agg(jsonb_build_array(a.ordinal, a.claim_number, a.status, a.charge_cents, a.paid_cents,
+         a.patient_cents) ORDER BY a.ordinal)
+     FROM remittance_claim a WHERE a.practice_id = r.practice_id AND a.remittance_id = r.id),
+    (SELECT jsonb_agg(jsonb_build_array(l.claim_ordinal, l.ordinal, l.code, l.charge_cents, l.paid_cents,
+         jsonb_path_query_array(l.adjustments, '$[*][0 to 2]')) ORDER BY l.claim_ordinal, l.ordinal)
+     FROM remittance_line l WHERE l.practice_id = r.practice_id AND l.remittance_id = r.id)
+    )::text, 'UTF8')), 'hex')"""
 _IS_POSTED: Final = "a.outcome IN ('posted', 'warned')"
 _SAME: Final = "ON {0}.practice_id = a.practice_id AND {0}.remittance_id = a.remittance_id AND {0}.ordinal = a.ordinal"
 
@@ -73,6 +81,19 @@ REMITTANCE_INVARIANTS: Final[dict[str, Invariant]] = {
             ) p LEFT JOIN remittance_claim a ON a.practice_id = p.practice_id AND a.remittance_id = p.remittance_id
               AND a.ordinal = p.ordinal AND a.claim_id = p.claim_id AND {_IS_POSTED}
             WHERE a.ordinal IS NULL""",
+    ),
+    "remittances_are_as_they_were_recorded": Invariant(
+        "a remittance's payment and its payer's answers are those that the audit log recorded at the import",
+        f"""SELECT {_REMITTANCE} FROM remittance r LEFT JOIN audit_entry e
+              ON e.practice_id = r.practice_id AND e.subject = 'remittance:' || r.id AND e.act = 'remittance.recorded'
+            WHERE {of_practice("r")} AND (
+              ((e.facts->>'deposit_cents')::bigint, coalesce((e.facts->>'provider_adjustments_cents')::bigint, 0))
+                IS DISTINCT FROM (r.paid_cents, r.provider_cents)
+              OR e.facts ? 'answers_sha256' AND e.facts->>'answers_sha256' <> {_ANSWERS_SHA256})
+            UNION ALL
+            SELECT 'practice ' || e.practice_id || ', ' || e.subject FROM audit_entry e
+            WHERE {of_practice("e")} AND e.act = 'remittance.recorded' AND NOT EXISTS (
+              SELECT FROM remittance r WHERE r.practice_id = e.practice_id AND 'remittance:' || r.id = e.subject)""",
     ),
     "imported_postings_have_their_import": Invariant(
         "each posting of an imported file has the time of an import in the audit log",

@@ -3,8 +3,11 @@
 from typing import Final
 
 from core.books.check import Invariant, of_practice
+from core.books.invariants_acts import ACT_INVARIANTS
 from core.books.invariants_approval import APPROVAL_INVARIANTS
 from core.books.invariants_audit import AUDIT_INVARIANTS
+from core.books.invariants_digests import DIGEST_INVARIANTS
+from core.books.invariants_guards import GUARD_INVARIANTS
 from core.books.invariants_late import LATE_INVARIANTS
 from core.books.invariants_manual import MANUAL_INVARIANTS
 from core.books.invariants_remittances import REMITTANCE_INVARIANTS
@@ -225,7 +228,10 @@ INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE CASE j.kind WHEN 'reverse' THEN (-s.insurance_cents, -s.patient_cents)
                               ELSE (s.insurance_cents, s.patient_cents) END <> (s.insurance_moved, s.patient_moved)""",
     ),
+    **ACT_INVARIANTS,
     **AUDIT_INVARIANTS,
+    **DIGEST_INVARIANTS,
+    **GUARD_INVARIANTS,
     **LATE_INVARIANTS,
     **MANUAL_INVARIANTS,
     **REMITTANCE_INVARIANTS,

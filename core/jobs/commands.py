@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Collection
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -98,7 +99,7 @@ def discard(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> Se
     job = lock_if_allowed(session, key, by, Action.PREVIEW_JOB)
     sources = (S.PREPARING, S.PREVIEWED, S.AWAITING_APPROVAL)
     in_their_stead = job.status is S.AWAITING_APPROVAL and by.user_id not in requesters.requester_ids(job)
-    decided = {"decided_by": by.user_id, "decided_at": now} if in_their_stead else {}
+    decided: dict[str, Any] = {"decided_by": by.user_id, "decided_at": now} if in_their_stead else {}
     return transition_locked(session, job, S.DISCARDED, by=by, now=now, sources=sources, act="discarded", **decided)
 
 
@@ -114,7 +115,7 @@ def resume(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> Set
     """Resume a paused or halted job. After a halt, the failure budget starts over."""
     job = lock_if_allowed(session, key, by, Action.CONTROL_JOB)
     posting_month.lock_month_open(session, job)
-    values = failure_budget.reset_baseline(session, key) if job.status is S.HALTED else {}
+    values: dict[str, Any] = failure_budget.reset_baseline(session, key) if job.status is S.HALTED else {}
     sources = (S.PAUSED, S.HALTED)
     return transition_locked(
         session, job, S.CONFIRMED, by=by, now=now, sources=sources, act="resumed", halted_because=None, **values
@@ -141,7 +142,16 @@ def retry_failed(
     posting_month.lock_month_open(session, job)
     if retry.reopen_failed(session, job, chosen=chosen, now=now) == 0:
         return job
-    values = {"finished_at": None, "halted_because": None, **failure_budget.reset_baseline(session, key)}
+    reset: dict[str, Any] = failure_budget.reset_baseline(session, key)
     return transition_locked(
-        session, job, S.CONFIRMED, by=by, now=now, sources=retry.RETRYABLE_STATUSES, act="retried", **values
+        session,
+        job,
+        S.CONFIRMED,
+        by=by,
+        now=now,
+        sources=retry.RETRYABLE_STATUSES,
+        act="retried",
+        finished_at=None,
+        halted_because=None,
+        **reset,
     )

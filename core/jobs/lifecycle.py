@@ -1,7 +1,7 @@
 """The statuses of a job and the moves between them: one table, and the only functions that change a status."""
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from sqlalchemy import select, update
@@ -152,9 +152,10 @@ def transition_locked(
     now: dt.datetime,
     sources: Collection[JobStatus],
     act: str,
+    facts: Mapping[str, Any] | None = None,
     **values: Any,
 ) -> SettleJob:
-    """Move the locked job and add an audit entry. A second call changes nothing."""
+    """Move the locked job and add an audit entry with `facts`. A second call changes nothing."""
     if job.status is target:
         return job
     if job.status not in sources:
@@ -163,6 +164,6 @@ def transition_locked(
     source = job.status
     moved = transition(session, key, source=source, target=target, now=now, **values)
     assert moved, "the row is locked"
-    audit.record(session, f"job.{act}", job, by=by, now=now, was=source.value)
+    audit.record(session, f"job.{act}", job, by=by, now=now, was=source.value, **(facts or {}))
     session.refresh(job)
     return job

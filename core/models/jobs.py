@@ -175,6 +175,7 @@ class SettleJob(Base):
     previewed_at: Mapped[dt.datetime | None]
     claims_expected: Mapped[int | None]  # the feed's count, shown while the job is preparing
     claims_total: Mapped[int | None]  # frozen items
+    items_sha256: Mapped[str | None]  # of the frozen items; None for jobs of earlier versions
     preview: Mapped[dict[str, Any] | None]  # frozen totals: `core.jobs.preview.totals.PreviewTotals`
     confirmed_by: Mapped[int | None] = mapped_column(BigInteger)  # for a scheduled run, its owner from the start
     confirmed_at: Mapped[dt.datetime | None]

@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import Base, Cents, PracticeId, Timestamp, enum_column
+from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Str, Timestamp, enum_column
 
 
 class Responsibility(StrEnum):
@@ -159,3 +159,27 @@ class Posting(Base):
     origin_job_id: Mapped[int | None] = mapped_column(BigInteger)
     source: Mapped[str | None]  # where an imported or manual posting came from
     source_id: Mapped[str | None]
+
+
+class PostingDigest(Base):
+    """A digest of the postings that one statement added. A trigger writes it. Append-only.
+
+    The audit log's chain covers the digests of each transaction with an act. The act that ends a job covers the job's.
+    """
+
+    __tablename__ = "posting_digest"
+    __table_args__ = (
+        Index("ix_posting_digest_transaction", "practice_id", "transaction_id"),
+        Index("ix_posting_digest_job", "practice_id", "job_id", postgresql_where=text("job_id IS NOT NULL")),
+    )
+
+    practice_id: Mapped[PracticeId]
+    id: Mapped[GeneratedId]
+    # Its postings have this job, this time, and an id from the first to the last.
+    job_id: Mapped[int | None] = mapped_column(BigInteger)
+    at: Mapped[Timestamp]
+    first_id: Mapped[BigInt]
+    last_id: Mapped[BigInt]
+    postings: Mapped[BigInt]  # how many
+    sha256: Mapped[Str]  # hexadecimal, of a line for each posting
+    transaction_id: Mapped[Str]

@@ -149,7 +149,10 @@ class AuditLink(Base):
     practice_id: Mapped[PracticeId]
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)  # from 1, without gaps
     entry_id: Mapped[BigInt]
-    digest: Mapped[str]  # SHA-256, hexadecimal, of the previous digest and the entry
+    digest: Mapped[str]  # SHA-256, hexadecimal, of the previous digest, the entry and the two columns below
+    # If the entry's transaction posted: its id, and a SHA-256 of its digests (`core.models.ledger.PostingDigest`).
+    transaction_id: Mapped[str | None]
+    postings_sha256: Mapped[str | None]
 
 
 class AuditHead(Base):

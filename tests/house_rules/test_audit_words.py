@@ -15,6 +15,7 @@ from core.schedules.run_mail import MailState
 HOUSE = Path(__file__).parents[2]
 AN_ACT = re.compile(r"[a-z_]+\.[a-z_]+")
 MOVES = {f"job.{status}" for status in (JobStatus.COMPLETED, JobStatus.HALTED, JobStatus.PAUSED, JobStatus.CANCELLED)}
+MIGRATIONS = {"digests.started"}
 MAILS = {f"schedule.mail_{state}" for state in (MailState.SENT, MailState.GIVEN_UP)}
 
 
@@ -79,7 +80,7 @@ def texts(given: Iterable[ast.AST], named: Mapping[str, list[ast.AST]]) -> Itera
 
 
 def recorded() -> set[str]:
-    return {recording.act for recording in recordings()} | MOVES | MAILS
+    return {recording.act for recording in recordings()} | MOVES | MAILS | MIGRATIONS
 
 
 def names_in(node: ast.AST) -> Counter[str]:

@@ -41,7 +41,7 @@ def test_a_used_database_comes_back_without_rows_and_statistics_and_with_the_fir
     "change",
     [
         "ALTER TABLE audit_entry DISABLE TRIGGER USER",
-        "ALTER FUNCTION audit_digest(text, audit_entry) VOLATILE",
+        "ALTER FUNCTION audit_digest(text, audit_entry, jsonb) VOLATILE",
         "ALTER TABLE posting DROP CONSTRAINT posting_amount_not_zero",
         "ALTER TABLE settle_job ALTER COLUMN note SET DEFAULT ''",
         "DROP INDEX one_write_off_for_each_line_responsibility_and_version",

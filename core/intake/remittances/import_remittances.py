@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from itertools import dropwhile, groupby, takewhile
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import literal, or_, select
 from sqlalchemy.orm import Session
@@ -66,7 +66,7 @@ def import_remittances(
         lock_claims(session, practice.id, numbers)
     result = RemittanceResult([TransactionResult.of(one) for one in found])
     own = load_own_ids(session, practice.id)
-    recorded: list[tuple[Subject, TransactionResult]] = []
+    recorded: list[tuple[Subject, dict[str, Any]]] = []
     done, total = 0, sum(one.claims for one in found)
     for path, of_file in groupby(enumerate(found), key=lambda one: one[1].path):
         with closing(_events(path)) as events:
@@ -80,10 +80,9 @@ def import_remittances(
                     if progress:
                         progress(_PHASE, done, total)
                 result.posted_later += retry_held(run, head.id)
-                recorded.append((Subject.of("remittance", head.id, practice_id=practice.id), one))
-    audit.record_all(
-        session, "remittance.recorded", [(about, one.audited()) for about, one in recorded], by=by, now=now
-    )
+                facts = {**one.audited(), "answers_sha256": stored.answers_sha256(session, practice.id, head.id)}
+                recorded.append((Subject.of("remittance", head.id, practice_id=practice.id), facts))
+    audit.record_all(session, "remittance.recorded", recorded, by=by, now=now)
     if done >= BATCH_ANSWERS and not is_check:
         # Without statistics, what comes next, such as `settle verify`, would compare all answers with all postings.
         stages.analyze(

@@ -5,7 +5,7 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import Table, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
@@ -34,6 +34,16 @@ _LINE_COLUMNS: Final = (
     "submitted_modifiers", "charge_cents", "paid_cents", "adjustments", "remarks", "control_number", "service_on",
     "line", "unreadable",
 )  # fmt: skip
+# What the payer said. Decisions never change it.
+_SAID: Final = text("""
+    SELECT encode(sha256(convert_to(jsonb_build_array(
+        (SELECT jsonb_agg(jsonb_build_array(a.ordinal, a.claim_number, a.status, a.charge_cents, a.paid_cents,
+             a.patient_cents) ORDER BY a.ordinal)
+         FROM remittance_claim a WHERE a.practice_id = :practice_id AND a.remittance_id = :remittance_id),
+        (SELECT jsonb_agg(jsonb_build_array(l.claim_ordinal, l.ordinal, l.code, l.charge_cents, l.paid_cents,
+             jsonb_path_query_array(l.adjustments, '$[*][0 to 2]')) ORDER BY l.claim_ordinal, l.ordinal)
+         FROM remittance_line l WHERE l.practice_id = :practice_id AND l.remittance_id = :remittance_id)
+    )::text, 'UTF8')), 'hex')""")
 _PROVIDER_COLUMNS: Final = ("practice_id", "remittance_id", "ordinal", "provider_id", "reason", "reference", "cents")
 
 
@@ -117,6 +127,13 @@ def update_answer(
         changed = update(RemittanceLine).where(*of_answer, RemittanceLine.ordinal == line.ordinal)
         session.execute(changed.values(line=line.line, adjustments=_given(line)))
     session.flush()
+
+
+def answers_sha256(session: Session, practice_id: int, remittance_id: int) -> str:
+    """Return the SHA-256 of a remittance's answers, for the audit."""
+    key = {"practice_id": practice_id, "remittance_id": remittance_id}
+    found: str = session.scalars(_SAID, key).one()
+    return found
 
 
 def load_answer(session: Session, row: RemittanceClaim) -> Answer:

@@ -10,7 +10,7 @@ from core.access import audit, authorize
 from core.access.one_person import OnePersonChoice
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, Refusal
-from core.jobs import lifecycle, posting_month, requesters, stale
+from core.jobs import frozen, lifecycle, posting_month, requesters, stale
 from core.jobs.approval import limits, without_approval
 from core.jobs.keys import JobKey
 from core.models.jobs import JobStatus, SettleJob
@@ -77,6 +77,7 @@ def confirm_or_request_approval(session: Session, job: SettleJob, *, now: dt.dat
         )
         act, facts = "job.confirmed", {"was": [S.PREVIEWED.value], **_ran_without_approval(job, chosen)}
     assert moved, "the row is locked"
+    facts |= frozen.facts(session, key)
     audit.record(session, act, job, by=by, now=now, **facts, **lifecycle.by_schedule(job))
     session.refresh(job)
     return job
@@ -116,10 +117,11 @@ def approve(
         stale.check_seen(session, job, changed_seen)
         _require_cost_share_allowed(job)
         posting_month.lock_month_open(session, job)
-        decided = {"decided_by": by.user_id, "decided_at": now, "confirmed_at": now}
+        decided: dict[str, Any] = {"decided_by": by.user_id, "decided_at": now, "confirmed_at": now}
         lifecycle.transition_locked(
-            session, job, S.CONFIRMED, by=by, now=now, sources=(S.AWAITING_APPROVAL,), act="approved", **decided
-        )
+            session, job, S.CONFIRMED, by=by, now=now, sources=(S.AWAITING_APPROVAL,), act="approved",
+            facts=frozen.facts(session, key), **decided,
+        )  # fmt: skip
     return job
 
 
@@ -130,7 +132,9 @@ def reject(session: Session, key: JobKey, *, reason: str, by: Actor, now: dt.dat
     if not is_valid_note(reason):
         raise ReasonMissing
     if _needs_decision(session, job, by, S.REJECTED, now=now):
-        decided = {"decided_by": by.user_id, "decided_at": now, "decision_note": reason, "finished_at": now}
+        decided: dict[str, Any] = {
+            "decided_by": by.user_id, "decided_at": now, "decision_note": reason, "finished_at": now,
+        }  # fmt: skip
         lifecycle.transition_locked(
             session, job, S.REJECTED, by=by, now=now, sources=(S.AWAITING_APPROVAL,), act="rejected", **decided
         )

@@ -1,15 +1,16 @@
 """Move a job on when no user is needed: complete, pause, cancel or halt it.
 
-The audit entry that ends a job records its totals and a digest of its chunk counters. Chunks have no
+The audit entry that ends a job records its totals, and digests of its chunk counters and postings. Chunks have no
 audit entries of their own, because each would wait for the end of the audit chain.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import and_, exists, func, literal, select
+from sqlalchemy import ColumnElement, and_, exists, extract, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.access import audit
 from core.jobs import codes, lifecycle
@@ -18,6 +19,7 @@ from core.jobs.keys import JobKey
 from core.ledger import sums
 from core.models.job_items import ChunkState, JobChunk
 from core.models.jobs import JobStatus, SettleJob
+from core.models.ledger import PostingDigest
 
 S = JobStatus
 
@@ -112,13 +114,21 @@ def _record(session: Session, key: JobKey, act: str, *, now: dt.datetime, **fact
 
 
 def totals_with_digest(session: Session, key: JobKey) -> dict[str, Any]:
-    """Return the sums over the job's chunks and a SHA-256 of their counters.
+    """Return the sums over the job's chunks, a SHA-256 of their counters, and one of its postings' digests.
 
-    The hashed text contains a line "first|last|settled|…" for each chunk, in order.
+    The hashed texts contain a line "first|last|settled|…" for each chunk, and "epoch|first|last|postings|sha256" for
+    each digest, in order.
     """
-    line = func.concat_ws("|", *(getattr(JobChunk, name) for name in _HASHED))
-    lines = func.string_agg(line, aggregate_order_by(literal("\n"), JobChunk.first_position))
     sums = [func.coalesce(func.sum(getattr(JobChunk, name)), 0).label(name) for name in SUMMED]
-    digest = func.encode(func.sha256(func.convert_to(lines, "UTF8")), "hex").label("chunks_sha256")
-    row = session.execute(select(*sums, digest).where(*key.of(JobChunk))).one()._mapping
-    return {**{name: int(row[name]) for name in SUMMED}, "chunks_sha256": row["chunks_sha256"]}
+    chunks = _sha256([getattr(JobChunk, name) for name in _HASHED], JobChunk.first_position).label("chunks_sha256")
+    row = session.execute(select(*sums, chunks).where(*key.of(JobChunk))).one()._mapping
+    of = PostingDigest
+    posted = _sha256([extract("epoch", of.at), of.first_id, of.last_id, of.postings, of.sha256], of.first_id)
+    of_job = select(posted).where(of.practice_id == key.practice_id, of.job_id == key.job_id)
+    digests = {"chunks_sha256": row["chunks_sha256"], "postings_sha256": session.scalar(of_job)}
+    return {**{name: int(row[name]) for name in SUMMED}, **digests}
+
+
+def _sha256(columns: Sequence[Any], order: ColumnElement[Any] | InstrumentedAttribute[Any]) -> ColumnElement[str]:
+    lines = func.string_agg(func.concat_ws("|", *columns), aggregate_order_by(literal("\n"), order))
+    return func.encode(func.sha256(func.convert_to(lines, "UTF8")), "hex")

@@ -13,7 +13,7 @@ from core.access import audit, authorize
 from core.access.permissions import Action, Actor
 from core.access.users import actor_for
 from core.errors import BadInput
-from core.jobs import lifecycle, posting_month, requesters
+from core.jobs import frozen, lifecycle, posting_month, requesters
 from core.jobs.approval import decide, limits
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, preview_items, totals
@@ -126,6 +126,7 @@ def freeze(
     preview_items.make_chunks(
         session, key, claims=job.claims_total, chunk_claims=chunk_claims or load_settings().chunk_claims
     )
+    job.items_sha256 = frozen.items_sha256(session, key)
     job.preview = totals.for_job(session, job).model_dump(mode="json")
     cost_share.use_schedule_note(job)
     job.selection = _summary(job.selection) | _not_found(session, job)

@@ -151,10 +151,10 @@ ATTACKS = {
     "the head is moved": (["UPDATE audit_head SET digest = 'x'"], {"the_head_is_the_last_link"}),
     "the head is gone": (["DELETE FROM audit_head"], {"the_head_is_the_last_link"}),
     "the digest's function is replaced, then an act is written": (
-        [("CREATE OR REPLACE FUNCTION audit_digest(previous text, entry audit_entry) RETURNS text LANGUAGE sql "
-         "IMMUTABLE AS $$ SELECT 'forged' $$"), "SET LOCAL session_replication_role = origin",
+        [("CREATE OR REPLACE FUNCTION audit_digest(previous text, entry audit_entry, posted jsonb) RETURNS text "
+         "LANGUAGE sql IMMUTABLE AS $$ SELECT 'forged' $$"), "SET LOCAL session_replication_role = origin",
          ("INSERT INTO audit_entry (practice_id, at, act, subject, facts) SELECT practice_id, at, act, 'job:4', facts "
-         "FROM audit_entry WHERE subject = 'job:2'")], {"every_digest_is_right"}),
+         "FROM audit_entry WHERE subject = 'job:2'")], {"every_digest_is_right", "guards_are_in_place"}),
 }  # fmt: skip
 
 
@@ -202,7 +202,8 @@ def test_a_wiped_audit_is_detected_by_the_jobs_or_by_a_saved_head(
                 )  # fmt: skip
     superuser.dispose()
 
-    assert broken_invariants(practice) == (set() if head_saved else {"every_job_has_its_acts"})
+    rows = {"postings_have_their_act", "users_are_as_the_audit_says", "jobs_name_the_users_of_their_acts"}
+    assert broken_invariants(practice) == (rows if head_saved else {*rows, "every_job_has_its_acts"})
     with practice.sessions() as session:
         assert not log.contains_head(session, practice.id, head)
 
@@ -337,10 +338,11 @@ def test_the_act_that_ends_a_job_records_its_totals_and_a_digest_of_its_chunks(p
 
     ended = practice.do(log.acts, practice.id, AuditFilter(job=job.job_id))[0]
     assert ended.act == "job.completed"
-    assert {name: value for name, value in ended.facts.items() if name not in ("faults", "chunks_sha256")} == {
+    digests = ("chunks_sha256", "postings_sha256")
+    assert {name: value for name, value in ended.facts.items() if name not in ("faults", *digests)} == {
         "settled": 4, "skipped": 1, "failed": 0, "insurance_cents": 4_000, "patient_cents": 2_000,
     }  # fmt: skip
-    assert len(ended.facts["chunks_sha256"]) == 64
+    assert [len(ended.facts[name]) for name in digests] == [64, 64]
 
 
 def _as_superuser(url: str) -> str:

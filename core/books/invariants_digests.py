@@ -1,0 +1,104 @@
+"""Invariants that find edits by hand: digests of postings and frozen jobs, and what the audit log says of each."""
+
+from typing import Final
+
+from core.books.check import Invariant, of_practice
+
+_POSTING: Final = "'practice ' || p.practice_id || ', posting ' || p.id"
+_DIGEST: Final = "'practice ' || d.practice_id || ', postings ' || d.first_id || ' to ' || d.last_id"
+_JOB: Final = "'practice ' || j.practice_id || ', job ' || j.id"
+_LINK: Final = "'practice ' || l.practice_id || ', act number ' || l.number"
+_JOB_SUBJECT: Final = "'job:' || j.id"
+
+# Repeated here instead of calling the trigger's function, so that a replaced function is detected too.
+_LINE: Final = """concat_ws('|', p.id, p.claim_id, p.line, p.responsibility, p.amount_cents,
+    coalesce(p.claim_version, 0), coalesce(p.reverses_id, 0), p.kind, coalesce(p.paid_by, ''),
+    coalesce(p.group_code, ''), coalesce(p.reason_code, ''), coalesce(p.write_off_reason, ''),
+    p.posted_on - date '1970-01-01', extract(epoch FROM p.created_at), coalesce(p.user_id, 0), coalesce(p.job_id, 0),
+    coalesce(p.caused_by_id, 0), coalesce(p.origin_job_id, 0), coalesce(p.source, ''), coalesce(p.source_id, ''),
+    coalesce(p.note, ''))"""
+_IN_DIGEST: Final = """d.practice_id = p.practice_id AND d.at = p.created_at
+    AND coalesce(d.job_id, 0) = coalesce(p.job_id, 0) AND p.id BETWEEN d.first_id AND d.last_id"""
+
+
+_ITEM_LINE: Final = """concat_ws('|', i.position, i.claim_id, i.claim_version, i.billing_status_before,
+    i.settles_insurance, i.settles_patient, i.insurance_cents, i.patient_cents, i.verdict,
+    coalesce(i.verdict_code, ''))"""
+_FROZEN: Final = """encode(sha256(convert_to(jsonb_build_array(j.kind, j.target_status, j.selection, j.reason,
+    j.practice_reason, j.note, j.overridden_rules, j.setting, j.provider_settings, j.rule_values,
+    j.as_of - date '1970-01-01', j.posting_date - date '1970-01-01', j.requested_by,
+    extract(epoch FROM j.requested_at), j.confirmed_by, j.claims_total, j.preview, j.reverses_job_id, j.schedule_id,
+    j.schedule_created_by, j.run_date - date '1970-01-01', j.limits, j.limits_exceeded, j.cost_share_reason,
+    j.items_sha256)::text, 'UTF8')), 'hex')"""
+
+
+def _sha256(lines: str, order: str, between: str = r"E'\n'") -> str:
+    return f"encode(sha256(convert_to(string_agg({lines}, {between} ORDER BY {order}), 'UTF8')), 'hex')"
+
+
+_OF_TRANSACTION: Final = _sha256(
+    "concat_ws('|', d.id, coalesce(d.job_id, 0), extract(epoch FROM d.at), d.first_id, d.last_id, d.postings, "
+    "d.sha256)", "d.id"
+)  # fmt: skip
+_OF_JOB: Final = _sha256(
+    "concat_ws('|', extract(epoch FROM d.at), d.first_id, d.last_id, d.postings, d.sha256)", "d.first_id"
+)
+
+DIGEST_INVARIANTS: Final[dict[str, Invariant]] = {
+    "every_posting_has_a_digest": Invariant(
+        "every posting belongs to a digest that was written when it was posted",
+        f"""SELECT {_POSTING} FROM posting p LEFT JOIN posting_digest d ON {_IN_DIGEST}
+            WHERE {of_practice("p")} AND d.id IS NULL""",
+    ),
+    "postings_are_as_they_were_posted": Invariant(
+        "the postings of each digest are those that it was written for: none was changed, deleted or slipped in",
+        f"""SELECT {_DIGEST} FROM posting_digest d LEFT JOIN (
+                SELECT d.practice_id, d.id, count(*) AS postings, {_sha256(_LINE, "p.id")} AS sha256
+                FROM posting p JOIN posting_digest d ON {_IN_DIGEST} WHERE {of_practice("p")} GROUP BY 1, 2
+            ) s ON s.practice_id = d.practice_id AND s.id = d.id
+            WHERE {of_practice("d")} AND (d.postings, d.sha256) IS DISTINCT FROM (s.postings, s.sha256)""",
+    ),
+    "postings_have_their_act": Invariant(
+        "the digests of each transaction that posted are those that the audit log's chain covers",
+        f"""SELECT {_LINK} FROM audit_link l LEFT JOIN (
+                SELECT d.practice_id, d.transaction_id, {_OF_TRANSACTION} AS sha256 FROM posting_digest d
+                WHERE {of_practice("d")} GROUP BY 1, 2
+            ) s ON s.practice_id = l.practice_id AND s.transaction_id = l.transaction_id
+            WHERE {of_practice("l")} AND l.postings_sha256 IS DISTINCT FROM s.sha256
+              AND l.postings_sha256 IS NOT NULL
+            UNION ALL
+            SELECT {_DIGEST} FROM posting_digest d LEFT JOIN audit_link l
+              ON l.practice_id = d.practice_id AND l.transaction_id = d.transaction_id
+            WHERE {of_practice("d")} AND d.job_id IS NULL AND l.number IS NULL""",
+    ),
+    "jobs_posted_what_their_acts_say": Invariant(
+        "the digests of an ended job's postings are those that the audit entry recorded at its end",
+        f"""SELECT {_JOB} FROM settle_job j
+            JOIN (SELECT DISTINCT ON (e.practice_id, e.subject) e.practice_id, e.subject, e.facts FROM audit_entry e
+                  WHERE {of_practice("e")} AND e.act IN ('job.completed', 'job.cancelled')
+                  ORDER BY e.practice_id, e.subject, e.id DESC
+            ) a ON a.practice_id = j.practice_id AND a.subject = {_JOB_SUBJECT}
+            LEFT JOIN (SELECT d.practice_id, d.job_id, {_OF_JOB} AS sha256 FROM posting_digest d
+                       WHERE {of_practice("d")} AND d.job_id IS NOT NULL GROUP BY 1, 2
+            ) s ON s.practice_id = j.practice_id AND s.job_id = j.id
+            WHERE {of_practice("j")} AND j.status IN ('completed', 'cancelled') AND a.facts ? 'postings_sha256'
+              AND a.facts->>'postings_sha256' IS DISTINCT FROM s.sha256""",
+    ),
+    "jobs_are_as_they_were_confirmed": Invariant(
+        "a job's request, settings, limits, totals and items are those that the audit log recorded at its confirmation "
+        "and approval",
+        f"""SELECT {_JOB} FROM settle_job j JOIN audit_entry e
+              ON e.practice_id = j.practice_id AND e.subject = {_JOB_SUBJECT} AND e.facts ? 'frozen_sha256'
+            WHERE {of_practice("j")} AND e.facts->>'frozen_sha256' IS DISTINCT FROM {_FROZEN}
+            UNION
+            SELECT {_JOB} FROM settle_job j LEFT JOIN (
+                SELECT b.practice_id, b.job_id, {_sha256("b.sha256", "b.block", between="''")} AS sha256 FROM (
+                    SELECT i.practice_id, i.job_id, (i.position - 1) / 10000 AS block,
+                           {_sha256(_ITEM_LINE, "i.position")} AS sha256
+                    FROM job_item i WHERE {of_practice("i")} GROUP BY 1, 2, 3
+                ) b GROUP BY 1, 2
+            ) s ON s.practice_id = j.practice_id AND s.job_id = j.id
+            WHERE {of_practice("j")} AND j.items_sha256 IS DISTINCT FROM s.sha256 AND j.items_sha256 IS NOT NULL
+              AND j.status NOT IN ('expired', 'discarded', 'rejected', 'reported')""",
+    ),
+}

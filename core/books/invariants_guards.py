@@ -1,0 +1,47 @@
+"""The invariant that the database still guards the ledger: its triggers run, and do what the migrations say."""
+
+from typing import Final
+
+from core.books.check import Invariant
+from core.books.guards import APPEND_ONLY, FUNCTIONS, TRIGGERS
+
+_TRIGGERS: Final = ", ".join(
+    f"('{table}', '{trigger}', '{function}', {moment})" for (table, trigger), (function, moment) in TRIGGERS.items()
+)
+_FUNCTIONS: Final = ", ".join(f"('{name}', '{sha256}')" for name, sha256 in FUNCTIONS.items())
+_APPEND_ONLY: Final = ", ".join(f"'{table}'" for table in APPEND_ONLY)
+_SHA256: Final = "encode(sha256(convert_to(f.prosrc, 'UTF8')), 'hex')"
+_HERE: Final = "relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
+_FOUND: Final = f"""
+    SELECT c.relname, t.tgname, t.tgtype, t.tgenabled, t.tgisinternal, f.proname, {_SHA256} AS sha256
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid AND c.{_HERE} JOIN pg_proc f ON f.oid = t.tgfoid"""
+
+GUARD_INVARIANTS: Final[dict[str, Invariant]] = {
+    "guards_are_in_place": Invariant(
+        "the triggers and functions that keep the ledger and the audit log are those of this version, and run",
+        f"""SELECT 'database, trigger ' || g.trigger || ' on ' || g.relation
+            FROM (VALUES {_TRIGGERS}) g (relation, trigger, function, moment)
+            JOIN (VALUES {_FUNCTIONS}) b (function, sha256) USING (function)
+            LEFT JOIN ({_FOUND}) t ON t.relname = g.relation AND t.tgname = g.trigger AND NOT t.tgisinternal
+            WHERE (t.proname, t.tgtype::int, t.sha256) IS DISTINCT FROM (g.function, g.moment, b.sha256)
+              OR t.tgenabled NOT IN ('O', 'A')
+            UNION ALL
+            SELECT 'database, trigger ' || t.tgname || ' on ' || t.relname FROM ({_FOUND}) t
+            WHERE t.tgisinternal AND t.tgenabled NOT IN ('O', 'A')
+              OR NOT t.tgisinternal AND t.relname IN ({_APPEND_ONLY})
+                AND (t.relname, t.tgname) NOT IN (SELECT g.relation, g.trigger FROM (VALUES {_TRIGGERS})
+                                                  g (relation, trigger, function, moment))
+            UNION ALL
+            SELECT 'database, function ' || b.function FROM (VALUES {_FUNCTIONS}) b (function, sha256)
+            WHERE b.sha256 <> ALL (ARRAY(SELECT {_SHA256} FROM pg_proc f
+                                         WHERE f.proname = b.function AND f.pronamespace =
+                                           (SELECT oid FROM pg_namespace WHERE nspname = current_schema())))
+              OR NOT EXISTS (SELECT FROM pg_proc f WHERE f.proname = b.function)
+            UNION ALL
+            SELECT 'database, rule ' || r.rulename || ' on ' || c.relname
+            FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class AND c.{_HERE} WHERE c.relkind IN ('r', 'p')
+            UNION ALL
+            SELECT 'database, session_replication_role'
+            WHERE current_setting('session_replication_role') <> 'origin'""",
+    ),
+}
