@@ -1,13 +1,17 @@
 """`settle verify`: check every invariant in one snapshot."""
 
+import datetime as dt
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
-from core.audit import log
+from core.audit import witness as witnesses
 from core.audit.log import Head
-from core.books.invariants import Violation, begin_snapshot, violations
+from core.audit.witness import Witnessed
+from core.books import coverage
+from core.books.invariants import SUBJECTS_SHOWN_MAX, Violation, begin_snapshot, violations
 from core.books.invariants_sql import INVARIANTS
 from core.books.mismatches import flag_mismatches
 from core.cli import database
@@ -32,9 +36,16 @@ def _parse_head(_ctx: click.Context, _option: click.Parameter, given: str | None
     callback=_parse_head,
     help="The last entry that you saved from this practice's audit log. Fail if the log no longer contains it.",
 )
+@click.option(
+    "--witness",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file where the administrator of the database cannot write. Fail if an audit log no longer contains an "
+    "entry of the file. Then add the last entry of each log to it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
-def verify(ctx: click.Context, name: str | None, kept: Head | None, as_json: bool) -> None:
+def verify(ctx: click.Context, name: str | None, kept: Head | None, witness: Path | None, as_json: bool) -> None:
     """Check that the books balance to the cent. The exit code is 0 only if every invariant holds."""
     if kept and not name:
         raise click.UsageError("--head also needs --practice NAME.")
@@ -44,36 +55,52 @@ def verify(ctx: click.Context, name: str | None, kept: Head | None, as_json: boo
             begin_snapshot(session)
             practice_id = practice_queries.find_by_name(session, name).id if name else None
             found = violations(session, practice_id=practice_id)
-            if kept and practice_id is not None and not log.contains_head(session, practice_id, kept):
-                found.append(_missing_head_violation(practice_id, kept))
+            given = [*_of_file(witness, practice_id), *_of_option(kept, practice_id)]
+            if lost := witnesses.missing(session, given):
+                found.append(_lost_entries(lost))
+            uncovered = coverage.count_uncovered(session, practice_id=practice_id)
+            heads = witnesses.current(session, practice_id)
+        if witness and not lost:
+            witnesses.append(witness, heads, now=dt.datetime.now(dt.UTC))
         with transaction(sessions) as session:
             flag_mismatches(session, practice_id=practice_id)
-    click.echo(_as_json(found) if as_json else _as_words(found))
+    click.echo(_as_json(found, uncovered) if as_json else _as_words(found, uncovered))
     ctx.exit(1 if found else 0)
 
 
-def _missing_head_violation(practice_id: int, kept: Head) -> Violation:
+def _of_file(path: Path | None, practice_id: int | None) -> list[Witnessed]:
+    found = [] if path is None else witnesses.read(path)
+    return [one for one in found if practice_id in (None, one.practice_id)]
+
+
+def _of_option(kept: Head | None, practice_id: int | None) -> list[Witnessed]:
+    return [] if kept is None or practice_id is None else [Witnessed(practice_id, kept)]
+
+
+def _lost_entries(lost: list[Witnessed]) -> Violation:
     return Violation(
         "the_kept_head_is_in_the_chain",
-        "the saved audit entry is in the audit log with the same number and checksum",
-        1,
-        (f"practice {practice_id}, audit entry {kept.number}",),
+        "each saved audit entry is in the audit log with the same number and checksum",
+        len(lost),
+        tuple(f"practice {one.practice_id}, audit entry {one.head.number}" for one in lost[:SUBJECTS_SHOWN_MAX]),
     )
 
 
-def _as_json(found: list[Violation]) -> str:
+def _as_json(found: list[Violation], uncovered: int) -> str:
     return json.dumps(
         {
             "invariants": len(INVARIANTS),
             "violations": [asdict(violation) for violation in found],
+            "jobs_without_digest": uncovered,
         }
     )
 
 
-def _as_words(found: list[Violation]) -> str:
-    if not found:
-        return f"All {len(INVARIANTS)} invariants hold."
-    lines = []
+def _as_words(found: list[Violation], uncovered: int) -> str:
+    lines = [] if found else [f"All {len(INVARIANTS)} invariants hold."]
+    if uncovered:
+        jobs = counted(uncovered, "job")
+        lines.append(f"Not covered: {jobs} that an earlier version confirmed. The audit log has no preview checksum.")
     for violation in found:
         broken = f"broken in {counted(violation.rows, 'place')}"
         lines.append(f"{violation.invariant}: {broken}. Expected: {violation.sentence}.")

@@ -56,13 +56,17 @@ CHAIN_ANEW: Final = """
 DO $$
 DECLARE one record; previous text := ''; place bigint := 0;
 BEGIN
-    CREATE TEMP TABLE links ON COMMIT DROP AS SELECT practice_id, entry_id FROM audit_link ORDER BY number;
+    CREATE TEMP TABLE links AS SELECT * FROM audit_link;
     DELETE FROM audit_link;
-    FOR one IN SELECT e.* FROM links k JOIN audit_entry e ON e.id = k.entry_id LOOP
+    FOR one IN SELECT e.*, k.transaction_id, k.postings_sha256 FROM links k JOIN audit_entry e ON e.id = k.entry_id
+               ORDER BY k.number LOOP
         place := place + 1;
-        previous := encode(sha256(convert_to(jsonb_build_array(previous, one.practice_id, one.id,
-            extract(epoch FROM one.at), one.user_id, one.act, one.subject, one.facts)::text, 'UTF8')), 'hex');
-        INSERT INTO audit_link VALUES (one.practice_id, place, one.id, previous);
+        previous := encode(sha256(convert_to((jsonb_build_array(previous, one.practice_id, one.id,
+            extract(epoch FROM one.at), one.user_id, one.act, one.subject, one.facts)
+            || CASE WHEN one.postings_sha256 IS NULL THEN '[]'
+                    ELSE jsonb_build_array(one.transaction_id, one.postings_sha256) END)::text, 'UTF8')), 'hex');
+        INSERT INTO audit_link VALUES (one.practice_id, place, one.id, previous, one.transaction_id,
+                                       one.postings_sha256);
     END LOOP;
     UPDATE audit_head SET number = place, digest = previous;
     DROP TABLE links;

@@ -1,13 +1,15 @@
 """`settle verify` finds each edit by hand in the database, made by its owner with the triggers off."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from core.audit import witness
 from core.books.invariants import violations
-from tests.core.books.dishonest_owner import add_books, edited
-from tests.core.books.edits import EDITS
-from tests.factories import GivenPractice
+from tests.core.books.dishonest_owner import add_books, edit, edited
+from tests.core.books.edits import CHAIN_ANEW, EDITS
+from tests.factories import NOW, GivenPractice
 from tests.servers import Databases
 from tests.worlds import a_world
 
@@ -25,8 +27,21 @@ def test_the_books_are_in_order_before_an_edit(books: GivenPractice) -> None:
 
 @pytest.mark.parametrize("name", EDITS)
 def test_each_edit_by_hand_is_found(books: GivenPractice, name: str) -> None:
-    edit = EDITS[name]
-    with edited(books, *edit.statements, tidy=edit.tidy) as session:
+    one = EDITS[name]
+    with edited(books, *one.statements, tidy=one.tidy) as session:
         found = {violation.invariant for violation in violations(session)}
 
-    assert edit.found_by in found
+    assert one.found_by in found
+
+
+def test_a_chain_written_anew_is_found_by_a_witness_alone(books: GivenPractice, tmp_path: Path) -> None:
+    file = tmp_path / "witness"
+    with edited(books) as session:
+        for _ in range(2):
+            witness.append(file, witness.current(session, None), now=NOW)
+        kept = witness.read(file)
+        assert (len(kept), witness.missing(session, kept)) == (1, [])
+        edit(session, "UPDATE audit_entry SET user_id = 1 WHERE act = 'month.closed'", CHAIN_ANEW)
+
+        assert violations(session) == []
+        assert witness.missing(session, kept) == kept

@@ -160,6 +160,13 @@ def test_the_audit_is_filtered_exported_and_its_end_is_compared(
     forged = typed("verify", "--practice", "Lakeside", "--head", f"{kept[:-1]}x")
     assert (forged.exit_code, "the_kept_head_is_in_the_chain" in forged.stdout) == (1, True)
     assert typed("verify", "--head", kept).exit_code == 2
+    witness = tmp_path / "witness"
+    assert [typed("verify", "--witness", witness).exit_code for _ in range(2)] == [0, 0]
+    (line,) = witness.read_text(encoding="utf-8").splitlines()
+    witness.write_text(line.replace(json.loads(line)["sha256"], "0" * 64), encoding="utf-8")
+    assert "audit entry" in typed("verify", "--witness", witness, "--practice", "Lakeside").stdout
+    witness.write_text("{}", encoding="utf-8")
+    assert "Line 1 is not one that" in typed("verify", "--witness", witness).stderr
 
 
 def test_all_pages_of_a_list_are_read(typed: Typed, practice: GivenPractice, monkeypatch: pytest.MonkeyPatch) -> None:
