@@ -62,8 +62,9 @@ def test_an_answer_is_posted_and_recorded(practice: GivenPractice, tmp_path: Pat
     assert (one.payments_cents, one.adjustments_cents, one.transferred_cents) == (7_000, 2_000, 1_000)
     [entry] = practice.audited("remittance.recorded")  # the check left none
     assert (entry.subject.partition(":")[0], entry.user_id) == ("remittance", practice.biller.user_id)
-    assert entry.facts == {
-        "trace": "T000001", "payer": "EXAMPLE PLAN", "deposit_cents": 6_950, "provider_adjustments_cents": 50,
+    assert {**entry.facts, "answers_sha256": len(entry.facts["answers_sha256"])} == {
+        "answers_sha256": 64, "trace": "T000001", "payer": "EXAMPLE PLAN", "deposit_cents": 6_950,
+        "provider_adjustments_cents": 50,
         "answers": {"posted": 1}, "payments_cents": 7_000, "adjustments_cents": 2_000, "to_patient_cents": 1_000,
     }  # fmt: skip
     assert practice.violations() == []
