@@ -11,12 +11,14 @@ _LINK: Final = "'practice ' || l.practice_id || ', act number ' || l.number"
 _JOB_SUBJECT: Final = "'job:' || j.id"
 
 # Repeated here instead of calling the trigger's function, so that a replaced function is detected too.
-_LINE: Final = """concat_ws('|', p.id, p.claim_id, p.line, p.responsibility, p.amount_cents,
-    coalesce(p.claim_version, 0), coalesce(p.reverses_id, 0), p.kind, coalesce(p.paid_by, ''),
-    coalesce(p.group_code, ''), coalesce(p.reason_code, ''), coalesce(p.write_off_reason, ''),
-    p.posted_on - date '1970-01-01', extract(epoch FROM p.created_at), coalesce(p.user_id, 0), coalesce(p.job_id, 0),
-    coalesce(p.caused_by_id, 0), coalesce(p.origin_job_id, 0), coalesce(p.source, ''), coalesce(p.source_id, ''),
-    coalesce(p.note, ''))"""
+_LINE: Final = """CASE WHEN p.job_id IS NOT NULL
+    THEN concat_ws('|', p.id, p.claim_id, p.line, p.responsibility, p.amount_cents, p.claim_version, p.reverses_id)
+    ELSE concat_ws('|', p.id, p.claim_id, p.line, p.responsibility, p.amount_cents, coalesce(p.claim_version, 0),
+        coalesce(p.reverses_id, 0), p.kind, coalesce(p.paid_by, ''), coalesce(p.group_code, ''),
+        coalesce(p.reason_code, ''), coalesce(p.write_off_reason, ''), p.posted_on - date '1970-01-01',
+        extract(epoch FROM p.created_at), coalesce(p.user_id, 0), coalesce(p.caused_by_id, 0),
+        coalesce(p.origin_job_id, 0), coalesce(p.source, ''), coalesce(p.source_id, ''), coalesce(p.note, ''))
+    END"""
 _IN_DIGEST: Final = """d.practice_id = p.practice_id AND d.at = p.created_at
     AND coalesce(d.job_id, 0) = coalesce(p.job_id, 0) AND p.id BETWEEN d.first_id AND d.last_id"""
 
