@@ -1,6 +1,6 @@
 """A file outside the database with the last entry of each practice's audit log, one line for each run.
 
-Whoever can rewrite a whole chain cannot rewrite this file, if it is where only others can write.
+A database owner can rewrite a whole chain, but not this file if only other users can write to it.
 """
 
 import datetime as dt

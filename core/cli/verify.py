@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from core.audit import witness as witnesses
+from core.audit import witness
 from core.audit.log import Head
 from core.audit.witness import Witnessed
 from core.books import coverage
@@ -38,6 +38,7 @@ def _parse_head(_ctx: click.Context, _option: click.Parameter, given: str | None
 )
 @click.option(
     "--witness",
+    "witness_file",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
     help="A file where the administrator of the database cannot write. Fail if an audit log no longer contains an "
@@ -45,7 +46,7 @@ def _parse_head(_ctx: click.Context, _option: click.Parameter, given: str | None
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
-def verify(ctx: click.Context, name: str | None, kept: Head | None, witness: Path | None, as_json: bool) -> None:
+def verify(ctx: click.Context, name: str | None, kept: Head | None, witness_file: Path | None, as_json: bool) -> None:
     """Check that the books balance to the cent. The exit code is 0 only if every invariant holds."""
     if kept and not name:
         raise click.UsageError("--head also needs --practice NAME.")
@@ -55,13 +56,13 @@ def verify(ctx: click.Context, name: str | None, kept: Head | None, witness: Pat
             begin_snapshot(session)
             practice_id = practice_queries.find_by_name(session, name).id if name else None
             found = violations(session, practice_id=practice_id)
-            given = [*_of_file(witness, practice_id), *_of_option(kept, practice_id)]
-            if lost := witnesses.missing(session, given):
+            given = [*_of_file(witness_file, practice_id), *_of_option(kept, practice_id)]
+            if lost := witness.missing(session, given):
                 found.append(_lost_entries(lost))
             uncovered = coverage.count_uncovered(session, practice_id=practice_id)
-            heads = witnesses.current(session, practice_id)
-        if witness and not lost:
-            witnesses.append(witness, heads, now=dt.datetime.now(dt.UTC))
+            heads = witness.current(session, practice_id)
+        if witness_file and not lost:
+            witness.append(witness_file, heads, now=dt.datetime.now(dt.UTC))
         with transaction(sessions) as session:
             flag_mismatches(session, practice_id=practice_id)
     click.echo(_as_json(found, uncovered) if as_json else _as_words(found, uncovered))
@@ -69,7 +70,7 @@ def verify(ctx: click.Context, name: str | None, kept: Head | None, witness: Pat
 
 
 def _of_file(path: Path | None, practice_id: int | None) -> list[Witnessed]:
-    found = [] if path is None else witnesses.read(path)
+    found = [] if path is None else witness.read(path)
     return [one for one in found if practice_id in (None, one.practice_id)]
 
 

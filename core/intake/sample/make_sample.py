@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from core.access import audit
 from core.db.engine import make_sessions, transaction
 from core.intake.loading import stages
 from core.intake.loading.insert import insert_claims, insert_reference_rows, sum_lines
@@ -48,6 +49,7 @@ def make_sample(
             done += len(batch.claims)
             if progress is not None:
                 progress("claims", done, claims)
+        audit.record(session, "practice.sampled", audit.Subject.practice(practice_id), by=None, now=now, claims=claims)
         stages.analyze(session, "claim", "line_item", "posting")
     return practice_id
 

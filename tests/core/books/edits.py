@@ -45,14 +45,14 @@ _NO_ACTS: Final = (
     "DELETE FROM audit_link l USING audit_entry e WHERE e.id = l.entry_id AND {}", "DELETE FROM audit_entry WHERE {}"
 )  # fmt: skip
 # Write each digest as if its postings had always been what they are now.
-_DIGESTS_ANEW: Final = f"""
+_DIGESTS_AGAIN: Final = f"""
 UPDATE posting_digest d SET postings = s.postings, sha256 = s.sha256 FROM (
     SELECT d.practice_id, d.id, count(*) AS postings, encode(sha256(convert_to(string_agg(
         {invariants_digests._LINE}, E'\\n' ORDER BY p.id), 'UTF8')), 'hex') AS sha256
     FROM posting p JOIN posting_digest d ON {invariants_digests._IN_DIGEST} GROUP BY 1, 2
 ) s WHERE s.practice_id = d.practice_id AND s.id = d.id"""
 # Number the links again, and recompute each digest from the one before.
-CHAIN_ANEW: Final = """
+CHAIN_AGAIN: Final = """
 DO $$
 DECLARE one record; previous text := ''; place bigint := 0;
 BEGIN
@@ -118,7 +118,7 @@ EDITS: Final[dict[str, Edit]] = {
     "two claims of a chunk swap their write-offs, charges and digests": Edit(
         (
             _add("A", "insurance", "write_off", 10_00), _add("B", "insurance", "write_off", -10_00),
-            _add("A", "insurance", "charge", -10_00), _add("B", "insurance", "charge", 10_00), _DIGESTS_ANEW,
+            _add("A", "insurance", "charge", -10_00), _add("B", "insurance", "charge", 10_00), _DIGESTS_AGAIN,
         ),
         "jobs_posted_what_their_acts_say", tidy=True,
     ),
@@ -160,7 +160,7 @@ EDITS: Final[dict[str, Edit]] = {
         (f"UPDATE posting SET amount_cents = -400 WHERE {_BY_HAND}",), "postings_are_as_they_were_posted", tidy=True
     ),
     "a payment by hand is lowered, with the balance and the digest": Edit(
-        (f"UPDATE posting SET amount_cents = -400 WHERE {_BY_HAND}", _DIGESTS_ANEW), "postings_have_their_act",
+        (f"UPDATE posting SET amount_cents = -400 WHERE {_BY_HAND}", _DIGESTS_AGAIN), "postings_have_their_act",
         tidy=True,
     ),
     "a payment by hand is slipped in": Edit(
@@ -174,7 +174,7 @@ EDITS: Final[dict[str, Edit]] = {
             _copy(_BY_HAND, source_id="repeat('ab', 32) || ':0'"),
             """INSERT INTO posting_digest (practice_id, at, first_id, last_id, postings, sha256, transaction_id)
                SELECT practice_id, created_at, id, id, 1, '', 'x' FROM posting ORDER BY id DESC LIMIT 1""",
-            _DIGESTS_ANEW,
+            _DIGESTS_AGAIN,
         ),
         "postings_have_their_act", tidy=True,
     ),

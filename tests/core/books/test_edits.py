@@ -8,7 +8,7 @@ import pytest
 from core.audit import witness
 from core.books.invariants import violations
 from tests.core.books.dishonest_owner import add_books, edit, edited
-from tests.core.books.edits import CHAIN_ANEW, EDITS
+from tests.core.books.edits import CHAIN_AGAIN, EDITS
 from tests.factories import NOW, GivenPractice
 from tests.servers import Databases
 from tests.worlds import a_world
@@ -34,14 +34,14 @@ def test_each_edit_by_hand_is_found(books: GivenPractice, name: str) -> None:
     assert one.found_by in found
 
 
-def test_a_chain_written_anew_is_found_by_a_witness_alone(books: GivenPractice, tmp_path: Path) -> None:
+def test_a_chain_that_was_rewritten_is_found_by_a_witness_alone(books: GivenPractice, tmp_path: Path) -> None:
     file = tmp_path / "witness"
     with edited(books) as session:
         for _ in range(2):
             witness.append(file, witness.current(session, None), now=NOW)
         kept = witness.read(file)
         assert (len(kept), witness.missing(session, kept)) == (1, [])
-        edit(session, "UPDATE audit_entry SET user_id = 1 WHERE act = 'month.closed'", CHAIN_ANEW)
+        edit(session, "UPDATE audit_entry SET user_id = 1 WHERE act = 'month.closed'", CHAIN_AGAIN)
 
         assert violations(session) == []
         assert witness.missing(session, kept) == kept

@@ -40,6 +40,9 @@ UNION ALL SELECT 'function', proname, prosrc FROM pg_proc WHERE pronamespace = '
 ORDER BY 1, 2, 3
 """
 
+# A downgrade keeps the digests of postings, because the audit log's chain covers them.
+_KEPT: Final = ("posting_digest", "items_sha256", "audit_link.transaction_id", "audit_link.postings_sha256")
+
 _Rows = dict[str, dict[str, Any]]
 
 
@@ -348,8 +351,10 @@ def test_a_downgrade_restores_the_schema_and_the_values(before: tuple[str, psyco
     for one in _MIGRATION.RENAMED:
         _update(connection, one.table, one.new, OTHER[one.table, one.new])
     command.downgrade(_alembic_config(url), "0006")
-    assert connection.execute(_SCHEMA).fetchall() == schema
+    left = connection.execute(_SCHEMA).fetchall()
+    assert [one for one in left if not any(name in str(one) for name in _KEPT)] == schema
     changed = {(one.table, one.old): OTHER[one.table, one.new] for one in _MIGRATION.RENAMED}
     for table, row in rows.items():
         expected = {name: changed.get((table, name), value) for name, value in row.items()}
-        assert _read(connection, table) == expected
+        found = _read(connection, table)
+        assert {name: found[name] for name in found if name not in _KEPT} == expected

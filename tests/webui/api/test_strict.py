@@ -17,6 +17,7 @@ from webui.api.approvals import Approval
 from webui.api.claims import ClaimsSearch, NewPosting
 from webui.api.import_models import ExpectedTotal, ImportConfirmation, NewImport
 from webui.api.jobs import Confirmation
+from webui.api.limits import OnePersonChosen
 from webui.api.mappings import NewMapping
 from webui.api.rule_limits import SomeRuleLimits
 from webui.api.schedules import LetSettle, OfVersion, ScheduleChange
@@ -57,6 +58,7 @@ BODIES: Final[tuple[tuple[type[Any], dict[str, Any]], ...]] = (
     (ViewBody, {"name": "Small balances", "shared": True}),
     (LetSettle, {"version": 1, "confirmation": "CONFIRM"}),
     (NewLimits, _LIMITS),
+    (OnePersonChosen, {"chosen": True}),
     (SomeRuleLimits, {"small_balance_max_cents": 2_500, "recent_payment_days": 7, **_STATEMENTS}),
     (NewImport, {"files": [_FILE], "options": {"skip_empty_claims": True}, "expected_total_cents": 23_250}),
     (ExpectedTotal, {"expected_total_cents": 23_250}),
