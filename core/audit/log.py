@@ -87,6 +87,12 @@ class AuditRow(NamedTuple):
     details: list[tuple[str, str]]  # label and value of each fact
 
     @property
+    def short_details(self) -> list[tuple[str, str]]:
+        """Return the details without checksums, which are for the file."""
+        checksums = {value for name, value in self.facts.items() if name.endswith("_sha256")}
+        return [one for one in self.details if one[1] not in checksums]
+
+    @property
     def who(self) -> str:
         """Return who acted, in words."""
         return sentences.who(self.act, self.person)
@@ -142,6 +148,12 @@ def authorize_export(session: Session, f: AuditFilter, *, by: Actor, now: dt.dat
     """Check that `by` may export the acts, and record it. The caller commits before the first byte is sent."""
     by.require(Action.SEE_AUDIT)
     audit.record(session, "audit.exported", Subject.practice(by.practice_id), by=by.user_id, now=now, asked=f.given())
+
+
+def authorize_package(session: Session, *, by: Actor, now: dt.datetime) -> None:
+    """Check that `by` may export the audit package, and record it, as for `authorize_export`."""
+    by.require(Action.SEE_AUDIT)
+    audit.record(session, "audit.packaged", Subject.practice(by.practice_id), by=by.user_id, now=now)
 
 
 def csv_file(session: Session, practice_id: int, f: AuditFilter) -> Iterator[str]:

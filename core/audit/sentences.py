@@ -15,6 +15,7 @@ from core.schedules import descriptions
 ACT_SENTENCES: Final = {
     "appeal_window.changed": "Changed the appeal window",
     "audit.exported": "Exported the audit log",
+    "audit.packaged": "Exported the audit package",
     "claim.credit_transferred": "Transferred a credit to or from {it}",
     "claim.held": "Put {it} on hold",
     "claim.posted": "Posted to {it}",
@@ -156,7 +157,8 @@ _ROLES: Final = {role.value: word for role, word in ROLE_WORDS.items()}
 # Acts of commands that run without a user.
 _COMMAND_LINE_ACTS: Final = frozenset({
     "audit.exported", "import.changes_taken", "mapping.saved", "postings.imported", "practice.imported",
-    "remittance.recorded", "token.added", "token.revoked", "user.added", "write_off_setting.changed",
+    "practice.sampled", "remittance.recorded", "token.added", "token.revoked", "user.added",
+    "write_off_setting.changed",
 })  # fmt: skip
 SIGN_IN_FAILED: Final = "user.sign_in_failed"
 _SIGNED_OUT_ACTS: Final = frozenset({SIGN_IN_FAILED, "user.password_forgotten"})

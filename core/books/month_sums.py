@@ -12,10 +12,11 @@ from core.practices import periods
 
 # Hash each posting, and add up two 64-bit numbers of each hash over the month. The sums and the count are hashed
 # together, so that the order of postings does not matter and no large text is needed.
-_HASH: Final = """sha256(convert_to(jsonb_build_array(p.id, p.claim_id, p.line, p.responsibility, p.kind,
+POSTING_TEXT: Final = """jsonb_build_array(p.id, p.claim_id, p.line, p.responsibility, p.kind,
     p.amount_cents, p.paid_by, p.group_code, p.reason_code, p.write_off_reason, p.note, p.posted_on - date '1970-01-01',
     extract(epoch FROM p.created_at), p.user_id, p.job_id, p.claim_version, p.reverses_id, p.caused_by_id,
-    p.origin_job_id, p.source, p.source_id)::text, 'UTF8'))"""
+    p.origin_job_id, p.source, p.source_id)::text"""
+_HASH: Final = f"sha256(convert_to({POSTING_TEXT}, 'UTF8'))"
 _LANES: Final = (1, 9)  # where each number begins in the hash
 
 

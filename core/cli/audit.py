@@ -11,9 +11,10 @@ from core.cli.user_command import user_command
 
 
 def _describe(answer: dict[str, Any]) -> str:
-    head, path = answer["head"], click.get_current_context().params["path"]
+    head, given = answer["head"], click.get_current_context().params
+    path = " and ".join(str(given[one]) for one in ("path", "package") if given[one])
     last = f"The last entry in the audit log is {head['number']:,}, checksum {head['digest']}."
-    if path is not None:
+    if path:
         return f"Wrote {path}. {last}"
     return "\n".join([*map(_line, answer["acts"]), last if head["number"] else "No entries yet."])
 
@@ -36,17 +37,27 @@ def _line(act: dict[str, Any]) -> str:
     "--csv", "path", type=click.Path(dir_okay=False, path_type=Path), help="Write every match to this CSV file."
 )
 @click.option(
+    "--package",
+    "package",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the audit package to this zip file: the ledger, jobs, months and audit log, for an auditor.",
+)
+@click.option(
     "--limit",
     type=click.IntRange(1, 10_000),
     default=50,
     show_default=True,
     help="Show at most this many entries. --csv ignores it.",
 )
-def show_audit(api: Api, path: Path | None, limit: int, **wanted: Any) -> Any:
+def show_audit(api: Api, path: Path | None, package: Path | None, limit: int, **wanted: Any) -> Any:
     """Show who did what, newest first.
 
-    With --csv, write a file with the number and checksum of each entry. The audit log records the export.
+    With --csv, write a file with the number and checksum of each entry. With --package, write the audit package. The
+    audit log records both.
     """
+    if package is not None:
+        api.download("/audit-package.zip", package)
+        limit = 1
     if path is not None:
         api.download("/audit.csv", path, **wanted)
         limit = 1

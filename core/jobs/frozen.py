@@ -16,14 +16,14 @@ _ITEMS: Final = text("""
                    i.verdict, coalesce(i.verdict_code, '')), E'\\n' ORDER BY i.position), 'UTF8')), 'hex') AS sha256
         FROM job_item i WHERE i.practice_id = :of_practice AND i.job_id = :of_job GROUP BY 1
     ) b""")
-_JOB: Final = text("""
-    SELECT encode(sha256(convert_to(jsonb_build_array(j.kind, j.target_status, j.selection, j.reason, j.practice_reason,
-        j.note, j.overridden_rules, j.setting, j.provider_settings, j.rule_values, j.as_of - date '1970-01-01',
-        j.posting_date - date '1970-01-01', j.requested_by, extract(epoch FROM j.requested_at), j.confirmed_by,
-        j.claims_total, j.preview, j.reverses_job_id, j.schedule_id, j.schedule_created_by,
-        j.run_date - date '1970-01-01', j.limits, j.limits_exceeded, j.cost_share_reason, j.items_sha256
-    )::text, 'UTF8')), 'hex')
-    FROM settle_job j WHERE j.practice_id = :of_practice AND j.id = :of_job""")
+JOB_TEXT: Final = """jsonb_build_array(j.kind, j.target_status, j.selection, j.reason, j.practice_reason,
+    j.note, j.overridden_rules, j.setting, j.provider_settings, j.rule_values, j.as_of - date '1970-01-01',
+    j.posting_date - date '1970-01-01', j.requested_by, extract(epoch FROM j.requested_at), j.confirmed_by,
+    j.claims_total, j.preview, j.reverses_job_id, j.schedule_id, j.schedule_created_by,
+    j.run_date - date '1970-01-01', j.limits, j.limits_exceeded, j.cost_share_reason, j.items_sha256)::text"""
+_JOB: Final = text(f"""
+    SELECT encode(sha256(convert_to({JOB_TEXT}, 'UTF8')), 'hex')
+    FROM settle_job j WHERE j.practice_id = :of_practice AND j.id = :of_job""")  # noqa: S608 – constants
 
 
 def items_sha256(session: Session, key: JobKey) -> str | None:

@@ -19,6 +19,8 @@ from core.policy.rules import RULES
 
 HOUSE = Path(__file__).parents[2]
 FILE_LINES_MAX = 300  # a longer file usually has a second subject
+STANDALONE = Path("core/audit/verify_package.py")  # an auditor carries this one file
+STANDALONE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 50
 SOURCES = sorted(
     path for package in ("core", "worker", "webui") for path in (HOUSE / package).rglob("*.py")
@@ -31,7 +33,8 @@ TEMPLATE_LINE_CHARACTERS_MAX = 120  # logic in a longer line cannot be reviewed
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(HOUSE)))
 def test_files_and_functions_stay_small(path: Path) -> None:
     source = path.read_text()
-    assert len(source.splitlines()) <= FILE_LINES_MAX
+    limit = STANDALONE_LINES_MAX if path == HOUSE / STANDALONE else FILE_LINES_MAX
+    assert len(source.splitlines()) <= limit
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None

@@ -94,7 +94,7 @@ RIGHTS = {
         GET /webhooks   POST /webhooks   GET /webhooks/1   POST /webhooks/1   POST /webhooks/1/secret
         GET /webhooks/1/secret   POST /webhooks/1/test   POST /webhooks/1/delete   POST /webhooks/1/deliveries/1/again
     """,
-    Action.SEE_AUDIT: "GET /audit   GET /audit/9/changes   GET /audit/audit.csv",
+    Action.SEE_AUDIT: "GET /audit   GET /audit/9/changes   GET /audit/audit.csv   GET /audit/package.zip",
     Action.SEE_REVIEW: "GET /review",
     Action.SEE_OPERATIONS: "GET /operations",
 }
@@ -166,7 +166,7 @@ API_RIGHTS = {
         GET /webhooks   POST /webhooks   GET /webhooks/1   PUT /webhooks/1   POST /webhooks/1/secret
         POST /webhooks/1/test   GET /webhooks/1/deliveries   POST /webhooks/1/deliveries/1/again   DELETE /webhooks/1
     """,
-    Action.SEE_AUDIT: "GET /audit   GET /audit/9/changes   GET /audit.csv",
+    Action.SEE_AUDIT: "GET /audit   GET /audit/9/changes   GET /audit.csv   GET /audit-package.zip",
     Action.SEE_REVIEW: "GET /review",
     Action.SEE_OPERATIONS: "GET /operations",
 }

@@ -13,11 +13,11 @@ from core.audit import import_changes, log
 from core.audit.import_changes import NoSuchEntry
 from core.audit.log import AuditFilter
 from core.db.bounds import BIGINT_MAX
-from webui.api.blueprint import CSV_FILE, Tag, api, problem_responses
+from webui.api.blueprint import CSV_FILE, ZIP_FILE, Tag, api, problem_responses
 from webui.api.models import Answer, Id, Seen, labeled
 from webui.api.request_parsing import IdPath, Page, Parameters, requires
-from webui.shared import file_downloads
-from webui.shared.app_context import app_context, now
+from webui.shared import audit_files
+from webui.shared.app_context import app_context
 from webui.shared.token_auth import current_actor
 
 AUDIT = Tag(name="Audit", description="Who did what. Entries are never changed or removed.")
@@ -153,10 +153,14 @@ def export(query: AuditFileQuery) -> Response:
     actor = current_actor()
     with app_context().sessions() as session:
         wanted = query.narrowed(session, actor.practice_id)
-    return file_downloads.send_file(
-        by=actor,
-        name=log.file_name(now()),
-        content_type=file_downloads.CSV,
-        record=lambda db: log.authorize_export(db, wanted, by=actor, now=now()),
-        pieces=lambda db: log.csv_file(db, actor.practice_id, wanted),
-    )
+    return audit_files.send_log(wanted, by=actor)
+
+
+@api.get("/audit-package.zip", tags=[AUDIT], responses={200: ZIP_FILE, **problem_responses(429, 503)})
+@requires(Action.SEE_AUDIT)
+def export_package() -> Response:
+    """Export the ledger, jobs, months and audit log as a zip that an auditor can prove without this system.
+
+    The zip is complete before the first byte is sent. The export itself is also audited.
+    """
+    return audit_files.send_package(by=current_actor())

@@ -8,7 +8,7 @@ from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import PathConverter
 
 from core.version import product_version
-from webui.shared.file_downloads import XLSX
+from webui.shared.file_downloads import XLSX, ZIP
 from webui.shared.problem_json import PROBLEM_JSON
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -30,6 +30,7 @@ PRACTICE: Final = Tag(name="Practice", description="Name, time zone, write-off r
 SCHEDULES: Final = Tag(name="Schedules", description="Rules that create jobs at set times")
 
 CSV_FILE: Final = {"description": "The file", "content": {"text/csv": {"schema": {"type": "string"}}}}
+ZIP_FILE: Final = {"description": "The file", "content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}
 XLSX_FILE: Final = {"description": "The file", "content": {XLSX: {"schema": {"type": "string", "format": "binary"}}}}
 
 _STATUS_DESCRIPTIONS: Final = {

@@ -9,8 +9,8 @@ from core.access.permissions import Action
 from core.audit import import_changes, log
 from core.audit.log import AuditFilter, BadAuditFilter
 from core.db.bounds import BIGINT_MAX
-from webui.shared import file_downloads, page_arguments
-from webui.shared.app_context import app_context, now
+from webui.shared import audit_files, page_arguments
+from webui.shared.app_context import app_context
 from webui.shared.auth import current_actor, requires
 
 ROWS: Final = 100
@@ -33,14 +33,14 @@ def index() -> str | tuple[str, int]:
 @requires(Action.SEE_AUDIT)
 def export() -> Response:
     """Download all matching entries, oldest first."""
-    actor, wanted = current_actor(), _filter()
-    return file_downloads.send_file(
-        by=actor,
-        name=log.file_name(now()),
-        content_type=file_downloads.CSV,
-        record=lambda db: log.authorize_export(db, wanted, by=actor, now=now()),
-        pieces=lambda db: log.csv_file(db, actor.practice_id, wanted),
-    )
+    return audit_files.send_log(_filter(), by=current_actor())
+
+
+@blueprint.get("/package.zip")
+@requires(Action.SEE_AUDIT)
+def export_package() -> Response:
+    """Download the audit package of the practice."""
+    return audit_files.send_package(by=current_actor())
 
 
 @blueprint.get(f"/<int(max={BIGINT_MAX}):number>/changes")

@@ -23,6 +23,7 @@ from webui.shared.app_context import app_context
 
 CSV: Final = "text/csv; charset=utf-8"
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+ZIP: Final = "application/zip"
 CONTENT_TYPES: Final = {"csv": CSV, "xlsx": XLSX}
 
 IN_MEMORY_BYTES_MAX: Final = 1024 * 1024  # of one file; the rest of a larger one is on disk

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from core.audit import verify_package
 from core.cli import months
 from core.db.engine import Sessions
 from core.models.claims import Hold
@@ -152,6 +153,9 @@ def test_the_audit_is_filtered_exported_and_its_end_is_compared(
     assert rows[-1]["Action code"] == "audit.exported"
     assert rows[-1]["Checksum"] in written.stdout
     assert "Secret" not in path.read_text(encoding="utf-8")
+    zipped = tmp_path / "package.zip"
+    assert typed("audit", "--package", zipped).stdout.startswith(f"Wrote {zipped}. The last entry in the audit log is ")
+    assert not any(verify_package.prove(verify_package.Package(str(zipped)), []).values())
 
     head = json.loads(typed("audit", "--json").stdout)["head"]
     typed("release", "A1", by=BILLER)

@@ -226,7 +226,8 @@ NOT_FOUND = answer("404 Not Found", "application/problem+json", '{"code": "not_f
 OLDER = answer("200 OK", "application/json", '{"practice": "Lakeside"}', Settle_Version="0.0.1")
 MOVED = answer("301 Moved Permanently", "text/html", Location="https://settle.example.org/api/v1/limits")
 LIMITS = answer("200 OK", "application/json",
-                '{"practice": "Lakeside", "claim_cents": 1, "job_cents": "unlimited", "one_person": null, "users": []}')  # fmt: skip
+                '{"practice": "Lakeside", "claim_cents": 1, "job_cents": "unlimited", "one_person": null, '
+                '"users": []}')  # fmt: skip
 CUT_OFF = answer("200 OK", "text/csv", "a,b", Content_Disposition="attachment", Content_Length="100")
 
 
