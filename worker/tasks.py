@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from core.audit import review_notice
+from core.audit import regular_events
 from core.claims import patient_searches
 from core.db.engine import transaction
 from core.delivery import outbox, retention, send
@@ -64,7 +64,7 @@ def start_due_runs() -> None:
     """Start the scheduled runs that are due, and send hints for their work."""
     found = tick.tick(sessions(), now=utc_now())
     hints.send_found_work(found.jobs)
-    review_notice.tell_due(sessions(), now=utc_now())
+    regular_events.record_due(sessions(), now=utc_now())
     with transaction(sessions()) as session:
         outbox.tidy(session, now=utc_now())
         retention.remove_old(session, now=utc_now())

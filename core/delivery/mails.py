@@ -44,7 +44,8 @@ def compose(session: Session, lease: Lease, *, now: dt.datetime) -> Mail:
     user = session.get_one(User, notice.user_id)
     to = user.email
     message = _message(now, [to], subject=_sentence(session, notice), name=f"notice.{notice.practice_id}.{notice.id}")
-    message.set_content("\n".join([f"{_sentence(session, notice)}.", "", *_links(session, notice), _WHY]))
+    lines = [f"{_sentence(session, notice)}.", "", *_links(session, notice), *_last_entry(session, notice), _WHY]
+    message.set_content("\n".join(lines))
     return Mail(message, [to] if user.active else [])
 
 
@@ -70,6 +71,18 @@ def _links(session: Session, notice: Notice) -> list[str]:
         event = session.get_one(Event, (notice.practice_id, notice.event_id))
         page = f"/imports/{event.facts['import_id']}" if "import_id" in event.facts else "/imports"
     return [f"Open: {base}{page}", f"All notices: {base}/notices", ""]
+
+
+def _last_entry(session: Session, notice: Notice) -> list[str]:
+    if notice.kind is not NoticeKind.REVIEW:
+        return []
+    facts = session.get_one(Event, (notice.practice_id, notice.event_id)).facts
+    return [
+        f"The audit log's last entry is number {facts['number']:,}, with this checksum:",
+        facts["sha256"],
+        "Keep this e-mail. It shows later whether the log was rewritten: settle verify --head NUMBER:CHECKSUM.",
+        "",
+    ]
 
 
 def _message(now: dt.datetime, to: Sequence[str], *, subject: str, name: str) -> EmailMessage:

@@ -44,7 +44,7 @@ def sentence(event: Event) -> str:
     match event.kind:
         case EventKind.TEST:
             return "Test event"
-        case EventKind.WEBHOOK_FAILED | EventKind.REVIEW_READY:
+        case EventKind.WEBHOOK_FAILED | EventKind.REVIEW_READY | EventKind.AUDIT_LAST_ENTRY:
             return _of_practice(event.kind, facts)
         case EventKind.POSTINGS_WRITTEN:
             return f"Job {event.job_id:,} posted entries for {counted(facts['new_settled'], 'claim')}"
@@ -61,6 +61,8 @@ def sentence(event: Event) -> str:
 def _of_practice(kind: EventKind, facts: Mapping[str, Any]) -> str:
     if kind is EventKind.WEBHOOK_FAILED:
         return f"Webhook {facts['webhook_id']:,} did not accept an event for three days"
+    if kind is EventKind.AUDIT_LAST_ENTRY:
+        return f"Last entry of the audit log: number {facts['number']:,}, checksum {facts['sha256']}"
     monday = dt.date.fromisoformat(facts["week"])
     found = counted(facts["findings"], "finding") if facts["findings"] else "no findings"
     return f"Weekly review of {monday:%m/%d/%Y} to {monday + dt.timedelta(days=6):%m/%d/%Y}: {found}"

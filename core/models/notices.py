@@ -30,6 +30,7 @@ class EventKind(StrEnum):
     WEBHOOK_FAILED = "webhook.failed"
     IMPORT_NEEDS_USER = "import.needs_user"  # a watched folder, or an import of it, waits or was stopped
     REVIEW_READY = "review.ready"  # of the audit log of last week
+    AUDIT_LAST_ENTRY = "audit.last_entry"  # once a day
     TEST = "webhook.test"
 
 
@@ -57,8 +58,8 @@ class Event(Base):
             postgresql_where=text("kind IN ('job.preview_expires_soon', 'job.approval_expires_soon')"),
         ),
         Index(  # `at` is when it is due
-            "one_review_for_each_week", "practice_id", "at", unique=True,
-            postgresql_where=text("kind = 'review.ready'"),
+            "one_regular_event_for_each_time", "practice_id", "kind", "at", unique=True,
+            postgresql_where=text("kind IN ('review.ready', 'audit.last_entry')"),
         ),
         Index("ix_event_job", "practice_id", "job_id"),
         Index("ix_event_at", "at"),

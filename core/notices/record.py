@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Text, cast, delete, exists, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.access.permissions import Action, roles_allowing
 from core.models.notices import Event, EventKind, MailOptOut, Notice, NoticeKind, OutboxMessage, OutboxState, Webhook
@@ -46,12 +46,16 @@ def tell_webhooks(
     session: Session, kind: EventKind, facts: Mapping[str, Any], *, practice_id: int, now: dt.datetime
 ) -> None:
     """Record an event that gives no user a notice, if one of the practice's webhooks wants it."""
-    if session.scalar(select(exists().where(*_wants(practice_id, literal(kind.value))))):
+    if session.scalar(select(is_wanted(literal(practice_id, BigInteger), kind))):
         record_events(session, [kind], facts, practice_id=practice_id, now=now)
 
 
-def _wants(practice_id: int, kind: ColumnElement[str]) -> tuple[Any, ...]:
+def is_wanted(practice_id: ColumnElement[int] | InstrumentedAttribute[int], kind: EventKind) -> ColumnElement[bool]:
     """Return, as SQL, whether a webhook of the practice gets this kind of event."""
+    return exists().where(*_wants(practice_id, literal(kind.value)))
+
+
+def _wants(practice_id: Any, kind: ColumnElement[str]) -> tuple[Any, ...]:
     return (
         Webhook.practice_id == practice_id,
         Webhook.deleted_at.is_(None),

@@ -35,6 +35,7 @@ EVENT_WORDS: Final[Mapping[EventKind, str]] = {
     EventKind.REJECTED: "A job is rejected",
     EventKind.EXPIRED: "A job expires",
     EventKind.DISCARDED: "A job that needed approval is discarded",
+    EventKind.AUDIT_LAST_ENTRY: "Every day: the number and checksum of the audit log's last entry",
 }
 STATE: Final[Mapping[OutboxState, Pill]] = {
     OutboxState.DUE: Pill("Waiting", "clock", "run"),

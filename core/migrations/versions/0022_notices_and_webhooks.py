@@ -20,7 +20,7 @@ _EVENT_KINDS = (
     "job.approval_requested", "job.confirmed", "job.completed", "job.halted", "job.cancelled", "job.rejected",
     "job.expired", "job.discarded", "job.reversed", "postings.written", "postings.entered",
     "postings.imported", "job.preview_expires_soon", "job.approval_expires_soon", "webhook.failed", "webhook.test",
-    "import.needs_user", "review.ready",
+    "import.needs_user", "review.ready", "audit.last_entry",
 )  # fmt: skip
 _NOTICE_KINDS = (
     "job_ended", "job_halted", "job_expires", "approval_needed", "webhook_failed", "import_needs_user", "weekly_review",
@@ -95,8 +95,8 @@ def _create_tables() -> None:
         postgresql_where=sa.text(deadlines),
     )  # fmt: skip
     op.create_index(
-        "one_review_for_each_week", "event", ["practice_id", "at"], unique=True,
-        postgresql_where=sa.text("kind = 'review.ready'"),
+        "one_regular_event_for_each_time", "event", ["practice_id", "kind", "at"], unique=True,
+        postgresql_where=sa.text("kind IN ('review.ready', 'audit.last_entry')"),
     )  # fmt: skip
     op.create_index("ix_event_job", "event", ["practice_id", "job_id"])
     op.create_index("ix_event_at", "event", ["at"])

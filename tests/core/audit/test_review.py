@@ -7,7 +7,7 @@ from sqlalchemy import select
 from core.access import user_management
 from core.access.permissions import Actor
 from core.access.users import actor_for
-from core.audit import review, review_notice
+from core.audit import regular_events, review
 from core.audit.findings import Finding, FindingKind
 from core.claims import holds
 from core.jobs import event_sentences
@@ -144,19 +144,19 @@ def test_administrators_get_one_notice_on_monday_at_8(practice: GivenPractice, a
 
     monday = dt.datetime(2026, 11, 30, 13, 0, tzinfo=dt.UTC)  # 8:00 AM in New York
     for at in (NOW, monday - dt.timedelta(seconds=1), monday + 2 * DAY):
-        review_notice.tell_due(practice.sessions, now=at)
+        regular_events.record_due(practice.sessions, now=at)
     assert told() == [], "not before, not for a week before the practice existed, and not days later"
 
     practice.do(one_person_choice.choose, by=admin, now=NOW)
     for at in (monday, monday + dt.timedelta(minutes=1)):
-        review_notice.tell_due(practice.sessions, now=at)
+        regular_events.record_due(practice.sessions, now=at)
     practice.sql("UPDATE practice SET time_zone = 'America/Los_Angeles'")
-    review_notice.tell_due(practice.sessions, now=monday + dt.timedelta(hours=3))
+    regular_events.record_due(practice.sessions, now=monday + dt.timedelta(hours=3))
 
     assert told() == [(admin.user_id, NoticeKind.REVIEW)]
     with practice.sessions() as session:
         event = session.scalars(select(Event).where(Event.kind == EventKind.REVIEW_READY)).one()
         assert event_sentences.sentence(event) == "Weekly review of 11/23/2026 to 11/29/2026: 1 finding"
         assert len(session.scalars(select(OutboxMessage)).all()) == 1
-    review_notice.tell_due(practice.sessions, now=monday + 7 * DAY + dt.timedelta(hours=4))
+    regular_events.record_due(practice.sessions, now=monday + 7 * DAY + dt.timedelta(hours=4))
     assert len(told()) == 2

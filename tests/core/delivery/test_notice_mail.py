@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from core.access import password_links, user_management
 from core.access.permissions import Actor
+from core.audit import log, regular_events
 from core.delivery import outbox, send as sending
 from core.delivery.send import send_due
 from core.intake.watched_folders import look, setup
@@ -52,6 +53,25 @@ def test_a_completed_job_is_mailed_once_with_counts_and_links(practice: GivenPra
     body = letter.message.get_content()
     assert "Open: https://settle.lakeside.example/jobs/1" in body
     assert "https://settle.lakeside.example/notices" in body
+
+
+def test_the_weekly_review_carries_the_last_entry_of_the_audit_log(
+    practice: GivenPractice, admin: Actor, server: MailServer
+) -> None:
+    monday = dt.datetime(2026, 11, 30, 13, tzinfo=dt.UTC)
+    with practice.sessions() as session:
+        head = log.head(session, practice.id)
+
+    regular_events.record_due(practice.sessions, now=monday)
+    send(practice, monday)
+
+    (letter,) = server.letters
+    assert letter.recipients == [f"<{admin.email}>"]
+    lines = letter.message.get_content().splitlines()
+    assert (
+        lines[lines.index(head.digest) - 1]
+        == f"The audit log's last entry is number {head.number}, with this checksum:"
+    )
 
 
 def test_a_watched_folder_that_cannot_be_used_is_mailed_once(

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from core.audit import log, regular_events
 from core.delivery import outbox, post, requests, retention
 from core.delivery.send import send_due
 from core.errors import NotAllowed
@@ -86,6 +87,27 @@ def test_a_webhook_gets_only_the_events_that_it_chose(hooked: Hooked, receiver: 
     hooked.send()
 
     assert [json.loads(one["body"])["type"] for one in receiver.got()] == ["job.completed"]
+
+
+def test_the_last_entry_of_the_audit_log_is_sent_once_a_day(hooked: Hooked, receiver: Receiver) -> None:
+    due = dt.datetime(2026, 11, 24, 11, tzinfo=dt.UTC)  # 6:00 AM in New York
+    regular_events.record_due(hooked.practice.sessions, now=due)
+    hooked.add(receiver.url("/ok"), "audit.last_entry")
+    with hooked.practice.sessions() as session:
+        head = log.head(session, hooked.practice.id)
+
+    for now in (due - MINUTE, due, due + MINUTE):
+        regular_events.record_due(hooked.practice.sessions, now=now)
+    hooked.practice.sql("UPDATE practice SET time_zone = 'America/Chicago'")
+    regular_events.record_due(hooked.practice.sessions, now=due + 70 * MINUTE)
+    hooked.send(now=due + 2 * MINUTE)
+
+    (request,) = receiver.got()
+    body = json.loads(request["body"])
+    assert (body["type"], body["timestamp"]) == ("audit.last_entry", "2026-11-24T11:00:00Z")
+    assert body["data"] == {"practice_id": str(hooked.practice.id), "number": head.number, "sha256": head.digest}
+    regular_events.record_due(hooked.practice.sessions, now=due + dt.timedelta(days=1, hours=1))
+    assert hooked.send(now=due + dt.timedelta(days=1, hours=1)) == 1
 
 
 def test_a_reversal_is_an_event_of_the_job_that_it_reverses(hooked: Hooked, receiver: Receiver) -> None:

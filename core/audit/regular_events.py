@@ -1,0 +1,100 @@
+"""Record what is due at a time of the practice's day: the weekly review, and the audit log's last entry.
+
+The review is due on Monday at 8:00 AM, as a notice for administrators. The last entry is due every day at 6:00 AM, for
+webhooks. Both carry the entry out of the database, so that a chain that was rewritten no longer contains it.
+"""
+
+import datetime as dt
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Action, roles_allowing
+from core.audit import review
+from core.audit.log import head
+from core.db import timeouts
+from core.db.engine import Sessions, transaction
+from core.models.notices import Event, EventKind, NoticeKind
+from core.models.people import User
+from core.models.practices import Practice
+from core.notices.record import is_wanted, notify, record_events
+
+log: Final = structlog.get_logger(__name__)
+
+
+class _Regular(NamedTuple):
+    kind: EventKind
+    at: dt.time  # in the practice's time zone
+    every: dt.timedelta  # a week: on Monday
+    apart: dt.timedelta  # so that a changed time zone makes no second event
+
+
+_WEEK: Final = dt.timedelta(days=7)
+_DAY: Final = dt.timedelta(days=1)
+REVIEW: Final = _Regular(EventKind.REVIEW_READY, dt.time(8), _WEEK, dt.timedelta(days=6))
+LAST_ENTRY: Final = _Regular(EventKind.AUDIT_LAST_ENTRY, dt.time(6), _DAY, dt.timedelta(hours=12))
+_LATE_FOR: Final = _DAY  # after an outage that lasted longer, the review is only on its page
+
+
+def record_due(sessions: Sessions, *, now: dt.datetime) -> None:
+    """Record each event that is due. Any number of ticks may do this at once."""
+    with transaction(sessions) as session:
+        timeouts.set_timeouts(session)
+        due = [(one, *found) for one in (REVIEW, LAST_ENTRY) for found in _due(session, one, now=now)]
+    for regular, practice_id, at in due:
+        try:
+            with transaction(sessions) as session:
+                timeouts.set_timeouts(session)
+                _record(session, regular, practice_id, at, now=now)
+        except Exception:  # one practice must not stop the others; the next tick tries again
+            log.exception("regular_event_failed", practice_id=practice_id, kind=regular.kind.value)
+
+
+def _due(session: Session, regular: _Regular, *, now: dt.datetime) -> list[tuple[int, dt.datetime]]:
+    """Return the practices whose event is due, and since when."""
+    recorded = select(Event.practice_id, func.max(Event.at).label("at")).where(Event.kind == regular.kind)
+    last = recorded.group_by(Event.practice_id).subquery()
+    rows = select(Practice.id, Practice.time_zone, Practice.created_at, last.c.at).outerjoin(
+        last, last.c.practice_id == Practice.id
+    )
+    if regular.kind is EventKind.AUDIT_LAST_ENTRY:
+        rows = rows.where(is_wanted(Practice.id, regular.kind))
+    found = []
+    for practice_id, time_zone, created_at, recorded_at in session.execute(rows):
+        due_at = _last_time(regular, time_zone, now=now)
+        if due_at is None or now - due_at > _LATE_FOR or created_at > due_at:
+            continue
+        if recorded_at is None or recorded_at < due_at - regular.apart:
+            found.append((practice_id, due_at))
+    return found
+
+
+def _last_time(regular: _Regular, time_zone: str, *, now: dt.datetime) -> dt.datetime | None:
+    """Return when the event was last due, or None if this machine does not know the time zone."""
+    try:
+        zone = ZoneInfo(time_zone)
+    except ZoneInfoNotFoundError:
+        return None
+    local = now.astimezone(zone).date()
+    day = local - dt.timedelta(days=local.weekday()) if regular.every == _WEEK else local
+    at = dt.datetime.combine(day, regular.at, zone)
+    return at if at <= now else dt.datetime.combine(day - regular.every, regular.at, zone)
+
+
+def _record(session: Session, regular: _Regular, practice_id: int, due_at: dt.datetime, *, now: dt.datetime) -> None:
+    practice, last = session.get_one(Practice, practice_id), head(session, practice_id)
+    facts: dict[str, Any] = {"practice_id": practice_id, "number": last.number, "sha256": last.digest}
+    if regular.kind is EventKind.REVIEW_READY:
+        week = review.last_week(practice, now=due_at)
+        facts |= {"week": week.first_day.isoformat(), "findings": review.for_week(session, practice, week).total}
+    # The index lets only one tick record it.
+    event_id = record_events(session, [regular.kind], facts, practice_id=practice_id, now=due_at).get(regular.kind)
+    if event_id is None or regular.kind is not EventKind.REVIEW_READY:
+        return
+    readers = select(User.id).where(
+        User.practice_id == practice_id, User.active, User.role.in_(roles_allowing(Action.SEE_REVIEW))
+    )
+    notify(session, event_id, NoticeKind.REVIEW, session.scalars(readers).all(), practice_id=practice_id, now=now)
