@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Self
 
 from sqlalchemy import ColumnElement, insert
+from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
@@ -72,6 +73,12 @@ def record_all(
     """Record that user `by` did the same to each subject, with its facts, in one statement."""
     if subjects:
         session.execute(insert(AuditEntry), [_entry(act, *one, by=by, now=now) for one in subjects])
+
+
+def record_hourly(session: Session, act: str, subject: Audited, *, by: Actor, now: dt.datetime) -> None:
+    """Record that user `by` did `act` to the subject, once in each hour. An index of the table names such acts."""
+    viewed = _entry(act, subject_of(subject), {}, by=by, now=now)
+    session.execute(insert_or_skip(AuditEntry).values(viewed).on_conflict_do_nothing())
 
 
 def _entry(

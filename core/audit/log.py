@@ -108,8 +108,13 @@ class Head(NamedTuple):
 def acts(
     session: Session, practice_id: int, f: AuditFilter, *, before: int | None = None, limit: int = PAGE_ACTS_MAX
 ) -> list[AuditRow]:
-    """Return at most `limit` acts, newest first, with numbers below `before`."""
+    """Return at most `limit` acts, newest first, with numbers below `before`.
+
+    Who looked at claims is included only for one claim or one user, because those acts would hide the others.
+    """
     found = _select(session, practice_id, f).order_by(AuditLink.number.desc()).limit(limit)
+    if f.claim is None and f.person is None:
+        found = found.where(AuditEntry.act != "claim.viewed")
     if before is not None:
         found = found.where(AuditLink.number < before)
     rows = session.execute(found).all()

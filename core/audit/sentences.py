@@ -22,6 +22,7 @@ ACT_SENTENCES: Final = {
     "claim.refunded": "Refunded a credit on {it}",
     "claim.released": "Released {it} from hold",
     "claim.voided": "Voided a posting on {it}",
+    "claim.viewed": "Looked at {it}",
     "claims.exported": "Exported claims from the feed",
     "credits.downloaded": "Downloaded the list of credit balances",
     "digests.started": "Started digests of postings",

@@ -126,7 +126,12 @@ class AuditEntry(Base):
         Index("ix_audit_entry_at", "practice_id", "at"),
         Index("ix_audit_entry_subject", "practice_id", "subject"),
         Index("ix_audit_entry_user", "practice_id", "user_id"),
-    )
+        Index(
+            "one_view_for_each_user_claim_and_hour", "practice_id", "user_id", "subject",
+            text("date_bin('01:00:00', at, '2000-01-01 00:00:00+00')"), unique=True,
+            postgresql_where=text("act = 'claim.viewed'"),
+        ),
+    )  # fmt: skip
 
     practice_id: Mapped[PracticeId]
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)

@@ -112,7 +112,10 @@ class AuditPage(Answer):
 @api.get("/audit", tags=[AUDIT], responses={200: AuditPage, **problem_responses(404)})
 @requires(Action.SEE_AUDIT)
 def list_acts(query: AuditQuery) -> Response:
-    """List audit entries, newest first."""
+    """List audit entries, newest first.
+
+    `claim.viewed` entries, which say who looked at a claim, are listed only with `claim` or `person`.
+    """
     practice_id = current_actor().practice_id
     with app_context().sessions() as session:
         wanted = query.narrowed(session, practice_id)

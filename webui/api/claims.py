@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, RootModel, Strict
 from sqlalchemy.orm import Session
 
 from core import reading
+from core.access import audit
 from core.access.permissions import Action
 from core.claims import feed, holds, lookup
 from core.claims.feed import DEFAULT_SORT, Sort, SortBy
@@ -187,8 +188,11 @@ def _page_answer(f: ClaimFilter, sort: Sort, *, cursor: str | None, limit: int) 
 @requires(Action.SEE_CLAIMS)
 def show_claim(path: ClaimPath) -> Response:
     """Show one claim with its service lines."""
-    with app_context().sessions() as session:
+    by = current_actor()
+    with transaction(app_context().sessions) as session:
         claim = _claim_answer(session, path)
+        seen = lookup.find(session, by.practice_id, path.claim_id)
+        audit.record_hourly(session, "claim.viewed", seen, by=by, now=now())
     return jsonify(claim.json_ready())
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, render_template
 from sqlalchemy.orm import Session
 
+from core.access import audit
 from core.access.permissions import Action
 from core.claims import feed, holds, lookup
 from core.db.engine import transaction
@@ -50,6 +51,7 @@ def render_claim(claim_id: str, **extra: Any) -> str:
     practice_id = current_actor().practice_id
     with transaction(app_context().sessions) as db:
         internal = lookup.find(db, practice_id, claim_id)
+        audit.record_hourly(db, "claim.viewed", internal, by=current_actor(), now=now())
         terms = feed.terms_for(db, practice_id, now=now())
         postings = ledger_queries.list_ledger_rows(db, practice_id, internal.id)
         facts: dict[str, Any] = {

@@ -46,6 +46,11 @@ def upgrade() -> None:
     op.create_index(
         "ix_outbox_link", "outbox", ["password_link_id"], postgresql_where=sa.text("password_link_id IS NOT NULL")
     )
+    op.create_index(
+        "one_view_for_each_user_claim_and_hour", "audit_entry",
+        ["practice_id", "user_id", "subject", sa.text("date_bin('01:00:00', at, '2000-01-01 00:00:00+00')")],
+        unique=True, postgresql_where=sa.text("act = 'claim.viewed'"),
+    )  # fmt: skip
     op.drop_constraint(_SUBJECT, "outbox")
     op.create_check_constraint(_SUBJECT, "outbox", "num_nonnulls(notice_id, run_id, webhook_id, password_link_id) = 1")
     op.add_column("user_session", sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False))
@@ -59,6 +64,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+    op.drop_index("one_view_for_each_user_claim_and_hour", "audit_entry")
     for name in ("name", "scopes", "expires_at"):
         op.drop_column("api_token", name)
     for name in ("id", "browser", "address"):

@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.audit import Subject
+from core.access.permissions import Actor
 from core.audit import log
 from core.audit.log import AuditFilter
 from core.books.invariants import violations
 from core.books.invariants_audit import AUDIT_INVARIANTS
-from core.claims import holds
+from core.claims import holds, lookup
 from core.db.engine import Sessions, make_sessions, transaction
 from core.intake.csv.postings_import import import_postings
 from core.jobs import commands
@@ -347,3 +348,26 @@ def test_the_act_that_ends_a_job_records_its_totals_and_a_digest_of_its_chunks(p
 
 def _as_superuser(url: str) -> str:
     return make_url(url).set(username="postgres").render_as_string(hide_password=False)
+
+
+def test_who_looked_at_a_claim_is_recorded_once_for_each_user_claim_and_hour(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    practice.alike(["A", "B"], Line(10_00))
+    hour, moment = dt.timedelta(hours=1), dt.timedelta(microseconds=1)
+
+    for claim, by, at in (
+        ("A", practice.biller, NOW), ("A", practice.biller, NOW + hour - moment), ("A", practice.biller, NOW + hour),
+        ("A", admin, NOW), ("B", practice.biller, NOW),
+    ):  # fmt: skip
+        with practice.sessions.begin() as session:
+            seen = lookup.find(session, practice.id, claim)
+            audit.record_hourly(session, "claim.viewed", seen, by=by, now=at)
+
+    acts = [(one.subject, one.user_id, one.at) for one in practice.audited("claim.viewed")]
+    biller = practice.biller.user_id
+    assert acts == [
+        ("claim:A", biller, NOW), ("claim:A", biller, NOW + hour), ("claim:A", admin.user_id, NOW),
+        ("claim:B", biller, NOW),
+    ]  # fmt: skip
+    assert practice.violations() == []

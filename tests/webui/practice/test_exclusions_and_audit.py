@@ -124,6 +124,10 @@ def test_the_audit_shows_who_did_what_and_can_be_filtered(
     assert f"Confirmed job {job.job_id}" in admin.says("/audit?claim=C00002")
     assert "No entries match" in admin.says("/audit?from=2026-11-24")
     assert "Put claim C00001 on hold" in admin.says(f"/audit?person={practice.biller.user_id}")
+    assert "Looked at claim" not in listed
+    biller.get("/claims/C00001")
+    assert admin.says("/audit?claim=C00001").count("Looked at claim C00001") == 1
+    assert "Looked at claim C00001" in admin.says(f"/audit?person={practice.biller.user_id}")
 
 
 def test_the_audit_leads_to_the_old_and_new_values_of_the_changes_that_an_import_applied(
