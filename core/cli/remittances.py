@@ -45,11 +45,12 @@ def _describe_details(one: dict[str, Any]) -> str:
 
 def _explain(one: dict[str, Any]) -> list[str]:
     """Return a line for each reason: the place in the file, what is wrong, and the cure."""
-    return [
-        "  " + " ".join([*(f"{place}:" for place in why["places"]), as_sentence(why["words"])])
-        + (f" {as_sentence(why['cure'])}" if why["cure"] else "")
-        for why in one["why"]
-    ]  # fmt: skip
+    lines = []
+    for why in one["why"]:
+        wrong = f"{why['words']} ({why['detail']})" if why["detail"] else why["words"]
+        cure = [as_sentence(why["cure"])] if why["cure"] else []
+        lines.append("  " + " ".join([*(f"{place}:" for place in why["places"]), as_sentence(wrong), *cure]))
+    return lines
 
 
 def _describe_answer(one: dict[str, Any]) -> str:
@@ -96,9 +97,9 @@ def claims(api: Api, outcome: str | None, remittance: int | None) -> Any:
 
 
 def _describe_shown(one: dict[str, Any]) -> str:
-    lines = [_describe_answer({**one, "words": []}), *_explain(one)]
+    lines = [_describe_answer({**one, "words": []}), *_explain(one), *_compare(one)]
     for line in one["lines"]:
-        ours = line["line"] or "not matched"
+        ours = line["line"] or "–"
         amounts = f"{_amount(line['charge_cents'])}, payment {_amount(line['paid_cents'])}"
         lines.append(f"  Line {ours}  {line['code']}: charge {amounts}" if line["ordinal"] else "  Whole claim")
         for given in line["adjustments"]:
@@ -108,6 +109,18 @@ def _describe_shown(one: dict[str, Any]) -> str:
         lines.append(f"To post it as shown, type: settle remittances post {one['remittance_id']} {one['ordinal']} "
                      f"--shown {one['shown']}")  # fmt: skip
     return "\n".join(lines)
+
+
+def _compare(one: dict[str, Any]) -> list[str]:
+    """Return the patient as the payer names it, and as the matched claim does."""
+    ours = one["matched_claim"]
+    return [
+        f"  {side}: {person}, member ID {members or 'unknown'}, {formats.day(day) if day else 'no date of service'}"
+        for side, person, members, day in (
+            ("Payer", one["patient_name"] or "no name", one["member_id"], one["first_on"]),
+            *([("Claim", ours["patient_name"], ", ".join(ours["members"]), ours["service_on"])] if ours else []),
+        )
+    ]
 
 
 @user_command(_describe_shown, group=remittances)

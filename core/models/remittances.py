@@ -99,6 +99,7 @@ class RemittanceClaim(Base):
     claim_number: Mapped[Str]  # CLP01, as the payer returned it
     status: Mapped[Str]  # CLP02
     payer_claim_id: Mapped[Str]  # CLP07
+    patient_name: Mapped[Str]  # as the payer wrote it, so that a user finds the claim of a held answer
     member_id: Mapped[Str]  # the patient's or the subscriber's
     charge_cents: Mapped[Cents]
     paid_cents: Mapped[Cents]

@@ -36,6 +36,18 @@ def read_n1(elements: Sequence[str]) -> Party:
     return Party(role, name, id_kind=id_kind, id=id_)
 
 
+def full_name(party: Party) -> str:
+    """Return the name of a person as "LAST, FIRST", or the name of an organization, on one line."""
+    return ", ".join(filter(None, map(plain, (party.name, party.first))))
+
+
+def plain(text: str) -> str:
+    """Return the text on one line, without spaces at its ends."""
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
+    return text.strip()
+
+
 def plain_tax_id(text: str) -> str:
     """Return the digits of a tax ID, which may be written with a hyphen."""
     return "".join(filter(str.isdigit, text))

@@ -82,7 +82,7 @@ class Problem(Enum):
 
     BAD_AMOUNT = (
         Reach.CLAIM,
-        "the value is not an amount in dollars and cents: digits, a point, two decimals and a leading minus sign",
+        "the value is not an amount in dollars and cents, such as 1234.56 or -5.00",
         _ASK,
     )
     MISSING_AMOUNT = Reach.CLAIM, "the amount is missing", _ASK

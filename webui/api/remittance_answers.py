@@ -1,5 +1,6 @@
 """One answer of a remittance as a user sees it before deciding it, and many that are posted together."""
 
+import datetime as dt
 from typing import Annotated, Any
 
 from flask import Response, jsonify
@@ -50,10 +51,22 @@ class SumsAnswer(Answer):
     reversed_cents: int
 
 
+class MatchedClaimAnswer(Answer):
+    """The claim that a held answer was matched to, to compare it with."""
+
+    patient_name: str
+    members: Annotated[list[str], Field(description="Member IDs that the claim was sent with")]
+    service_on: dt.date
+    charge_cents: int
+    insurance_cents: Annotated[int, Field(description="What the insurance still owes")]
+    patient_cents: Annotated[int, Field(description="What the patient still owes")]
+
+
 class PayerAnswerDetails(PayerAnswer):
     """An answer with its lines. A held one is decided again, so its claim, reasons and actions are those of now."""
 
     lines: list[AnswerLineAnswer]
+    matched_claim: Annotated[MatchedClaimAnswer | None, Field(description="Null if it is not held or not matched")]
     why: Annotated[list[WhyAnswer], Field(description="The reasons, each with its place in the file and its cure")]
     accepts: Annotated[list[str], Field(description="Reasons that you accept by posting")]
     blocks: Annotated[list[str], Field(description="Reasons that no user can accept")]
@@ -106,6 +119,7 @@ def _details(details: AnswerDetails) -> PayerAnswerDetails:
     return PayerAnswerDetails.model_validate({
         **vars(details.answer), "words": list(map(reasons.describe, details.answer.reasons)),
         "lines": list(map(_line, details.lines)), "why": list(map(WhyAnswer.model_validate, details.why)),
+        "matched_claim": details.claim and MatchedClaimAnswer.model_validate(details.claim),
         "accepts": details.accepted, "blocks": details.blocking, "posts": sums, "shown": details.token or None,
     })  # fmt: skip
 

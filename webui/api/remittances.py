@@ -114,6 +114,7 @@ class WhyAnswer(Answer):
 
     code: str
     words: str
+    detail: Annotated[str, Field(description="What it is about, such as `payer $136.00, claim $135.00`, or empty")]
     places: Annotated[list[str], Field(description="Where in the file, such as `segment 17, CLP03`, with the amounts")]
     cure: Annotated[str, Field(description="What to do; empty for a warning")]
 
@@ -139,6 +140,8 @@ class PayerAnswer(Answer):
     ordinal: Annotated[int, Field(description="Place of the claim in the remittance")]
     claim_number: Annotated[str, Field(description="As the payer returned it")]
     claim: Annotated[str | None, Field(description="The practice's own claim ID; null if not matched")]
+    patient_name: Annotated[str, Field(description="As the payer wrote it")]
+    member_id: str
     status: Annotated[str, Field(description="CLP02")]
     payer_claim_id: str
     role: PaidBy | None
@@ -147,6 +150,7 @@ class PayerAnswer(Answer):
     patient_cents: Annotated[int | None, Field(description="CLP05; null if it cannot be read")]
     unreadable: Annotated[list[str], Field(description="Elements that cannot be read, such as CLP04")]
     first_on: dt.date | None
+    last_on: dt.date | None
     outcome: Outcome
     reasons: Annotated[list[str], Field(description="Codes of what holds it, or of warnings")]
     words: Annotated[list[str], Field(description="The reasons in words")]

@@ -11,7 +11,7 @@ from core.access.permissions import Action
 from core.counting import counted
 from core.db.bounds import BIGINT_MAX
 from core.errors import NotFound, Refusal
-from core.intake.remittances import commands, held, queries, reasons, retry, shown
+from core.intake.remittances import candidates, commands, held, queries, reasons, retry, shown
 from core.intake.remittances.commands import AnswerKey, BadReason
 from core.models.remittances import Outcome
 from core.practices import practice_days
@@ -181,7 +181,7 @@ def _answer_page(
         return render_template(
             "remittances/answer.html", details=details, found=details.answer,
             one=queries.find_remittance(db, practice_id, key[0]).remittance,
-            candidates=queries.list_candidates(db, practice_id, *key) if details.is_held else [],
+            candidates=candidates.list_candidates(db, practice_id, *key) if details.is_held else [],
             pills=OUTCOME_PILLS, describe=describe, typed=typed or MultiDict(), faults=faults or {}, refused=refused,
             note_max=NOTE_CHARACTERS_MAX, today=practice_days.today(current_practice(), now=now()),
         )  # fmt: skip

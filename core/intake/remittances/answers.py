@@ -1,4 +1,4 @@
-"""A payer's answer on one claim, as it is decided and stored. It has no name of a person."""
+"""A payer's answer on one claim, as it is decided and stored. Its printed form has no name of a person."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from typing import Final
 
 from core.intake.remittances.reasons import Finding
 from core.x12.adjustments import Adjustment
+from core.x12.parties import full_name
 from core.x12.remittance import PaidClaim, PaidLine
 
 _CLAIM_DATES: Final = ("232", "233")  # of service; 050 is the date of receipt
@@ -22,6 +23,7 @@ class GivenAdjustment:
     cents: int  # positive lowers the payment
     action: str = ""
     is_unreadable: bool = False  # the amount is not known, and counts as 0
+    held_because: str = ""  # the code of why it holds the answer; `action` is what a user accepts
 
     @property
     def known_cents(self) -> int | None:
@@ -71,6 +73,7 @@ class Answer:
     claim_number: str
     status: str
     payer_claim_id: str
+    patient_name: str = field(repr=False)
     member_id: str
     charge_cents: int
     paid_cents: int
@@ -103,9 +106,10 @@ def of_paid_claim(ordinal: int, claim: PaidClaim) -> Answer:
     """Return the answer that a reader's record contains."""
     dates = [day for kind, day in claim.dates.items() if kind in _CLAIM_DATES]
     dates += [day for line in claim.lines for kind, day in line.dates.items() if kind in _LINE_DATES]
-    people = [claim.parties[role].id for role in ("QC", "IL") if role in claim.parties]
+    people = [claim.parties[role] for role in ("QC", "IL") if role in claim.parties]
     return Answer(
-        ordinal, claim.claim_id, claim.status, claim.payer_claim_id, next(filter(None, people), ""),
+        ordinal, claim.claim_id, claim.status, claim.payer_claim_id,
+        next((full_name(one) for one in people if one.name), ""), next((one.id for one in people if one.id), ""),
         claim.charge_cents, claim.paid_cents, claim.patient_cents, min(dates, default=None), max(dates, default=None),
         "TT" in claim.parties, list(map(Finding.of, claim.faults)),
         AnswerLine(0, adjustments=_given(claim.adjustments), remarks=claim.remarks),

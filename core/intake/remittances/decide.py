@@ -22,6 +22,7 @@ _THIRD: Final = ("3", "21")
 _INFORMATION: Final = ("23", "25")  # not our claim and forwarded; a predetermination
 _UNKNOWN_PATIENT: Final = "4"
 _PLACEHOLDER: Final = reasons.code_of(Problem.PLACEHOLDER_ID)
+_OLD_GROUP: Final = reasons.code_of(Problem.OLD_GROUP)
 _PATIENT: Final = GroupCode.PATIENT_RESPONSIBILITY
 _GROUPS: Final = frozenset(GroupCode)
 _PAYERS_OWN: Final = (GroupCode.CONTRACTUAL, GroupCode.PAYER_INITIATED)
@@ -104,10 +105,12 @@ def _check_actions(answer: Answer, context: Context) -> list[str]:
     for one in answer.adjustments:
         action = action_for(one, context.rules, service_on=day)
         if one.group not in _GROUPS:
-            codes.append("unknown_group")
+            # The reader has found group CR in version 5010.
+            codes += ["unknown_group"] * (_OLD_GROUP not in answer.problems)
         elif action is RuleAction.HOLD:
             is_other = one.group == GroupCode.OTHER and (one.group, one.reason) not in context.rules
-            codes.append("other_adjustment" if is_other else "held_by_rule")
+            one.held_because = "other_adjustment" if is_other else "held_by_rule"
+            codes.append(one.held_because)
             # If a person accepts it, the amount stays where it is, or goes to the patient as the payer says.
             action = RuleAction.TRANSFER if one.group == _PATIENT else RuleAction.TRACK
         if one.group == _PATIENT and one.cents < 0:

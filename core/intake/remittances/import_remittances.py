@@ -34,6 +34,7 @@ from core.intake.remittances.survey import ANSWERED, Transaction, shared_numbers
 from core.models.claims import Claim
 from core.models.practices import Practice
 from core.models.remittances import Remittance, RemittanceClaim, RemittanceLine
+from core.money import format_cents
 from core.practices import practice_days
 from core.x12.envelope_records import Closed, Opened
 from core.x12.problems import Reach
@@ -164,7 +165,7 @@ def _same_trace(run: Run, transaction: Transaction) -> list[Finding]:
     """Return the finding that another remittance of the payer has the same trace number, if one has."""
     payment = transaction.payment
     # Payers use one number again for remittances that pay nothing.
-    same_trace = select(Remittance.id, Remittance.received_at).where(
+    same_trace = select(Remittance.file_name, Remittance.paid_cents, Remittance.received_at).where(
         Remittance.practice_id == run.practice.id, Remittance.trace == payment.trace,
         Remittance.payer_tax_id == payment.payer_tax_id,
         or_(Remittance.paid_cents != 0, literal(payment.paid_cents != 0)),
@@ -173,4 +174,11 @@ def _same_trace(run: Run, transaction: Transaction) -> list[Finding]:
     if other is None:
         return []
     day = practice_days.today(run.practice, now=other.received_at)
-    return [Finding("same_trace", None, "TRN02", f"remittance {other.id}, imported {day:%m/%d/%Y}")]
+    return [
+        Finding(
+            "same_trace",
+            None,
+            "TRN02",
+            f"{format_cents(other.paid_cents)} in {other.file_name}, imported {day:%m/%d/%Y}",
+        )
+    ]

@@ -50,7 +50,7 @@ def check_payee(payment: Payment, own: OwnIds) -> PayeeCheck:
     if payee.id_kind == _NPI_KIND and own.npis:
         checked = True
         if payee.id not in own.npis:
-            return PayeeCheck(checked, (Finding("payee_unknown", None, "N104"),))
+            return PayeeCheck(checked, (Finding("payee_unknown", None, "N104", f"NPI {payee.id}"),))
     if own.tax_ids and tax_ids:
         checked = True
         if not {plain_tax_id(one) for one in tax_ids} <= own.tax_ids:

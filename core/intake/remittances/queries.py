@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import Select, and_, case, func, select
@@ -17,11 +17,10 @@ from core.intake.remittances.stored import line_of
 from core.models.claims import Claim
 from core.models.ledger import PaidBy
 from core.models.people import User
-from core.models.practices import Patient
 from core.models.remittances import Outcome, ProviderAdjustment, Remittance, RemittanceClaim, RemittanceLine
 
 PAGE_ROWS: Final = 100
-CANDIDATES_MAX: Final = 20
+_UNMATCHED: Final = frozenset({"line_unmatched", "unsent_line_paid"})
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,8 @@ class AnswerRow:
     ordinal: int
     claim_number: str  # as the payer returned it
     claim: str | None  # the practice's claim
+    patient_name: str = field(repr=False)  # as the payer wrote it, like the next ones
+    member_id: str
     status: str
     payer_claim_id: str
     role: PaidBy | None
@@ -53,12 +54,18 @@ class AnswerRow:
     paid_cents: int | None
     patient_cents: int | None
     first_on: dt.date | None
+    last_on: dt.date | None
     outcome: Outcome
     reasons: list[str]
     posted_at: dt.datetime | None
     decided_by: str | None  # the person's name
     note: str | None
     unreadable: list[str]  # elements such as CLP04
+
+    @property
+    def has_unmatched_line(self) -> bool:
+        """Return whether the lines were compared with the claim's, and one was not found."""
+        return not _UNMATCHED.isdisjoint(self.reasons)
 
 
 @dataclass(frozen=True)
@@ -196,27 +203,6 @@ def list_answers_on_claim(session: Session, practice_id: int, claim_id: int) -> 
     return found
 
 
-def list_candidates(session: Session, practice_id: int, remittance_id: int, ordinal: int) -> list[Claim]:
-    """Return claims with the charge and a date of service of an answer, for a person to match.
-
-    Those of a patient with the member id are first.
-    """
-    row = session.get(RemittanceClaim, (practice_id, remittance_id, ordinal))
-    if row is None:
-        raise NotFound(f"Remittance {remittance_id} has no claim {ordinal}.")
-    of_patient = and_(Patient.practice_id == Claim.practice_id, Patient.id == Claim.patient_id)
-    found = (
-        select(Claim)
-        .join(Patient, of_patient)
-        .where(Claim.practice_id == practice_id, Claim.billed == abs(row.charge_cents))
-        .order_by((Patient.external_id == row.member_id).desc(), Claim.service_date.desc(), Claim.id)
-        .limit(CANDIDATES_MAX)
-    )
-    if row.first_on is not None:
-        found = found.where(Claim.service_date.between(row.first_on, row.last_on))
-    return list(session.scalars(found))
-
-
 def _outcomes(session: Session, practice_id: int, remittance_ids: Collection[int]) -> dict[int, dict[Outcome, int]]:
     key = (RemittanceClaim.remittance_id, RemittanceClaim.outcome)
     counted = select(*key, func.count()).where(
@@ -234,7 +220,8 @@ def _answers(practice_id: int) -> Select[*tuple[Any, ...]]:
     return (
         select(
             RemittanceClaim.remittance_id, RemittanceClaim.ordinal, RemittanceClaim.claim_number, Claim.external_id,
-            RemittanceClaim.status, RemittanceClaim.payer_claim_id, RemittanceClaim.payer_role,
+            RemittanceClaim.patient_name, RemittanceClaim.member_id, RemittanceClaim.status,
+            RemittanceClaim.payer_claim_id, RemittanceClaim.payer_role,
             *(
                 case((~RemittanceClaim.unreadable.contains([element]), amount))
                 for element, amount in (
@@ -242,8 +229,8 @@ def _answers(practice_id: int) -> Select[*tuple[Any, ...]]:
                     ("CLP05", RemittanceClaim.patient_cents),
                 )
             ),
-            RemittanceClaim.first_on, RemittanceClaim.outcome, RemittanceClaim.reasons, RemittanceClaim.posted_at,
-            User.name, RemittanceClaim.note, RemittanceClaim.unreadable,
+            RemittanceClaim.first_on, RemittanceClaim.last_on, RemittanceClaim.outcome, RemittanceClaim.reasons,
+            RemittanceClaim.posted_at, User.name, RemittanceClaim.note, RemittanceClaim.unreadable,
         )
         .select_from(RemittanceClaim)
         .outerjoin(Claim, of_claim)

@@ -1,8 +1,10 @@
 """Why an answer or a whole remittance is held or posted with a warning, in words, and what a person may accept."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple, Self
 
+from core.reading import as_sentence
 from core.x12.problems import Fault, Problem, Reach
 
 
@@ -72,7 +74,10 @@ _ANSWER: Final = {
         "a balance would go below zero",
         "if a posting on the claim is wrong, void it, then post this answer. Otherwise " + _BY_HAND,
     ),
-    "no_original": Reason("no posted answer of this payer is exactly what it reverses", _BY_HAND),
+    "no_original": Reason(
+        "no posted answer of this payer is exactly what it reverses",
+        "import the remittance that it reverses, if it is missing. Otherwise " + _BY_HAND,
+    ),
     "several_originals": Reason("several posted answers of this payer are what it reverses", _BY_HAND),
     "settled_claim": _accept(
         "it reverses an answer on a claim that was settled or written off",
@@ -93,7 +98,7 @@ _ANSWER: Final = {
     ),
     "held_by_rule": _accept(
         "a posting rule holds an adjustment for a person",
-        "post it. The amount stays open, or moves to the patient (PR)",
+        "decide about its amount. If you post this answer, it stays open, or moves to the patient (PR)",
     ),
     "unknown_patient": _accept("the payer does not know the patient (status 4)", "correct the claim and send it again"),
     "unknown_status": Reason("the claim status has no posting rule", _BY_HAND),
@@ -118,7 +123,10 @@ _ANSWER: Final = {
     "matched_by_payer_number": _warn("matched by the payer's own claim number"),
 }
 _REMITTANCE: Final = {
-    "same_trace": _accept("another remittance of this payer has the same trace number", "compare the two"),
+    "same_trace": _accept(
+        "another remittance of this payer has the same trace number",
+        "compare the two. Post this one only if it is another payment",
+    ),
     "payee_unknown": _accept(
         "the payee is not an office or provider of the practice", "post it only if the money is yours"
     ),
@@ -128,13 +136,29 @@ _REMITTANCE: Final = {
     ),
 }
 OF_DATE: Final = ("closed_month", "future_date", "no_date")  # another posting date ends these
+_NO_DETAILS: Final[Mapping[str, str]] = MappingProxyType({})
 _NEVER: Final = (Problem.TEST_FILE, Problem.FOREIGN_CURRENCY)
+_CURES: Final = {
+    Problem.PLACEHOLDER_ID: "match the answer to its patient's claim",
+    Problem.TEST_FILE: "import the production file, then ignore this answer",
+    Problem.FOREIGN_CURRENCY: _BY_HAND,
+    Problem.OUT_OF_BALANCE: "compare it with the bank deposit. Post an answer only if you are sure of its amounts",
+}
 
 
 def _of_problem(problem: Problem) -> Reason:
     is_of_whole = problem.reach is Reach.TRANSACTION
     may_accept = is_of_whole and problem not in _NEVER
-    return Reason(problem.wrong, problem.cure, problem.reach is Reach.WARNING, may_accept, is_of_whole)
+    return Reason(problem.wrong, _cure_of(problem), problem.reach is Reach.WARNING, may_accept, is_of_whole)
+
+
+def _cure_of(problem: Problem) -> str:
+    """Return what a user does with what is held. The problem's own cure is for the file."""
+    if problem in _CURES:
+        return _CURES[problem]
+    if problem.reach is Reach.CLAIM:
+        return f"ask the payer for a corrected remittance, or {_BY_HAND}"
+    return f"{problem.cure}. Post an answer only if you are sure of its amounts"
 
 
 REASONS: Final[dict[str, Reason]] = {
@@ -181,14 +205,20 @@ class Why(NamedTuple):
     words: str
     places: list[str]  # of the file
     cure: str
+    detail: str = ""  # what it is about, such as "payer $136.00, claim $135.00"
+
+    @property
+    def sentence(self) -> str:
+        """Return what is wrong."""
+        return as_sentence(f"{self.words} ({self.detail})" if self.detail else self.words)
 
 
-def explain(codes: Iterable[str], found: Sequence[Finding]) -> list[Why]:
-    """Return the reasons with their places. A warning needs no cure."""
+def explain(codes: Iterable[str], found: Sequence[Finding], details: Mapping[str, str] = _NO_DETAILS) -> list[Why]:
+    """Return the reasons with their places and details. A warning needs no cure."""
     return [
-        Why(code, describe(code), [one.place for one in found if one.code == code and one.place], cure)
+        Why(code, describe(code), [one.place for one in found if one.code == code and one.place], cure, detail)
         for code in codes
-        for cure in ["" if REASONS[code].is_warning else REASONS[code].cure]
+        for cure, detail in [("" if REASONS[code].is_warning else REASONS[code].cure, details.get(code, ""))]
     ]
 
 

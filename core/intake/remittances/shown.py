@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from core.intake.remittances import queries, reasons, stored
 from core.intake.remittances.answers import Answer, AnswerLine
 from core.intake.remittances.batches import Run
+from core.intake.remittances.compare import MatchedClaim, describe_details
 from core.intake.remittances.decide_again import decide_again
 from core.intake.remittances.decision import Decision, Sums
 from core.intake.remittances.our_claim import OurClaim
@@ -31,6 +32,12 @@ class AnswerDetails:
     why: list[Why]
     sums: Sums = field(default_factory=Sums)
     token: str = ""
+    claim: MatchedClaim | None = None  # of a held answer, to compare it with
+
+    @property
+    def has_actions(self) -> bool:
+        """Return whether something was decided for an adjustment."""
+        return any(one.action for line in self.lines for one in line.adjustments)
 
     @property
     def is_held(self) -> bool:
@@ -69,8 +76,10 @@ def show(session: Session, practice_id: int, remittance_id: int, ordinal: int, *
         found, claim=claim.external_id if claim else None, role=decision.role, reasons=decision.reasons
     )  # fmt: skip
     token = token_of(answer, claim, decision)
-    why = reasons.explain(decision.reasons, faults)
-    return AnswerDetails(found, stored.lines_of(answer), why, Sums.of(decision.planned), token)
+    details = describe_details(session, remittance, answer, claim, decision)
+    why = reasons.explain(decision.reasons, faults, details)
+    matched = MatchedClaim.of(session, practice_id, claim) if claim else None
+    return AnswerDetails(found, stored.lines_of(answer), why, Sums.of(decision.planned), token, matched)
 
 
 def token_of(answer: Answer, claim: OurClaim | None, decision: Decision) -> str:

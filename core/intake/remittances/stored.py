@@ -25,9 +25,10 @@ from core.models.remittances import (
 
 Decided = tuple[Answer, int | None, Decision]  # with the practice's claim, if it was matched
 _CLAIM_COLUMNS: Final = (
-    "practice_id", "remittance_id", "ordinal", "claim_number", "status", "payer_claim_id", "member_id", "charge_cents",
-    "paid_cents", "patient_cents", "first_on", "last_on", "has_next_payer", "faults", "claim_id", "payer_role",
-    "outcome", "reasons", "postings", "reverses_remittance_id", "reverses_ordinal", "posted_at", "unreadable",
+    "practice_id", "remittance_id", "ordinal", "claim_number", "status", "payer_claim_id", "patient_name", "member_id",
+    "charge_cents", "paid_cents", "patient_cents", "first_on", "last_on", "has_next_payer", "faults", "claim_id",
+    "payer_role", "outcome", "reasons", "postings", "reverses_remittance_id", "reverses_ordinal", "posted_at",
+    "unreadable",
 )  # fmt: skip
 _LINE_COLUMNS: Final = (
     "practice_id", "remittance_id", "claim_ordinal", "ordinal", "code", "modifiers", "submitted_code",
@@ -78,9 +79,10 @@ def store_answers(
     key = (practice_id, remittance_id)
     claims = (
         (
-            *key, answer.ordinal, answer.claim_number, answer.status, answer.payer_claim_id, answer.member_id,
-            answer.charge_cents, answer.paid_cents, answer.patient_cents, answer.first_on, answer.last_on,
-            answer.has_next_payer, _json(answer.faults), claim_id, decision.role and decision.role.value,
+            *key, answer.ordinal, answer.claim_number, answer.status, answer.payer_claim_id, answer.patient_name,
+            answer.member_id, answer.charge_cents, answer.paid_cents, answer.patient_cents, answer.first_on,
+            answer.last_on, answer.has_next_payer, _json(answer.faults), claim_id,
+            decision.role and decision.role.value,
             decision.outcome.value, _json(decision.reasons), len(decision.postings),
             *(decision.reverses or (None, None)),
             now if decision.outcome in POSTED_OUTCOMES else None, _json(answer.unreadable),
@@ -149,9 +151,9 @@ def load_answer(session: Session, row: RemittanceClaim) -> Answer:
     loaded = [line_of(line) for line in lines]
     whole = next((line for line in loaded if line.ordinal == 0), AnswerLine(0))
     return Answer(
-        row.ordinal, row.claim_number, row.status, row.payer_claim_id, row.member_id, row.charge_cents, row.paid_cents,
-        row.patient_cents, row.first_on, row.last_on, row.has_next_payer, [Finding(*one) for one in row.faults], whole,
-        [line for line in loaded if line.ordinal],
+        row.ordinal, row.claim_number, row.status, row.payer_claim_id, row.patient_name, row.member_id,
+        row.charge_cents, row.paid_cents, row.patient_cents, row.first_on, row.last_on, row.has_next_payer,
+        [Finding(*one) for one in row.faults], whole, [line for line in loaded if line.ordinal],
     )  # fmt: skip
 
 

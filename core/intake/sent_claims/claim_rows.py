@@ -10,7 +10,7 @@ from core.models.practices import PayerClass
 from core.x12.check import Summary
 from core.x12.claims import ORIGINAL, Coverage, SentClaim, SentLine
 from core.x12.envelope_records import Kind
-from core.x12.parties import Party, plain_tax_id
+from core.x12.parties import Party, full_name, plain, plain_tax_id
 from core.x12.problems import Fault, Problem, Reach
 
 ORDERS: Final = ("P", "S", "T")
@@ -70,9 +70,9 @@ def _copy(claim: SentClaim, summary: Summary, base: int) -> tuple[Any, ...]:
         sent_on or (sent_at and sent_at.date()), summary.digest, _id(claim.claim_id, "CLM01"),
         claim.frequency or ORIGINAL, _order_of(destination), claim_type.value, _service_date(claim),
         claim.charge_cents, claim.patient_paid_cents, _digest_of_person(person), "P" in coverages,
-        _patient_id(key.subscriber, person, is_self=is_self), _name(person), person.born_on, *_party(office),
-        *_party(rendering or office), *(_party(supervising) if supervising else (None, None)),
-        plain_tax_id(_tax_id(office)) or None, _plain(claim.replaced_claim_id) or None,
+        _patient_id(key.subscriber, person, is_self=is_self), full_name(person)[:TEXT_CHARACTERS_MAX], person.born_on,
+        *_party(office), *_party(rendering or office), *(_party(supervising) if supervising else (None, None)),
+        plain_tax_id(_tax_id(office)) or None, plain(claim.replaced_claim_id) or None,
     )  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def _lines(claim: SentClaim, base: int) -> list[tuple[Any, ...]]:
 def _line(base: int, copy: int, number: int, line: SentLine) -> tuple[Any, ...]:
     code, modifiers = (line.code[1:2] or (line.revenue_code,))[0], " ".join(filter(None, line.code[2:6]))
     served = line.dates.get(_SERVICE)
-    control = _plain(line.control_number) or None
+    control = plain(line.control_number) or None
     return (
         base + line.segment, copy, number, _id(code or line.revenue_code, "SV1"), modifiers, line.charge_cents,
         served[0] if served else None, control,
@@ -106,7 +106,7 @@ def _payer(coverage: Coverage) -> tuple[str | None, ...]:
     payer, subscriber = coverage.payer, coverage.subscriber
     named = _party(payer) if payer and (payer.id.strip() or payer.name.strip()) else (None, None)
     payer_class = _CLASS_OF_FILING.get(coverage.filing, PayerClass.COMMERCIAL).value
-    return *named, payer_class, (_plain(subscriber.id) if subscriber else "") or None
+    return *named, payer_class, (plain(subscriber.id) if subscriber else "") or None
 
 
 def _by_order(claim: SentClaim) -> dict[str, Coverage]:
@@ -133,7 +133,7 @@ def _service_date(claim: SentClaim) -> dt.date:
 
 
 def _patient_id(subscriber: Party | None, person: Party, *, is_self: bool) -> str:
-    member = _plain(subscriber.id) if subscriber else ""
+    member = plain(subscriber.id) if subscriber else ""
     if not member:
         return f"person-{_digest(person.name, person.first, person.born_on)}"
     return _id(member, "NM109") if is_self else _id(f"{member}-{_digest_of_person(person)}", "NM109")
@@ -150,22 +150,12 @@ def _digest(*values: object) -> str:
 
 def _party(party: Party) -> tuple[str, str]:
     """Return the ID and the name. Without an NPI or payer ID, it is the tax ID, or the name itself."""
-    name = _name(party)
+    name = full_name(party)[:TEXT_CHARACTERS_MAX]
     return _id(party.id or _tax_id(party) or name, "NM109"), name or party.id
 
 
 def _tax_id(party: Party) -> str:
     return next((value for kind, value in party.references if kind == _TAX_ID), "")
-
-
-def _name(party: Party) -> str:
-    last, first = _plain(party.name), _plain(party.first)
-    return f"{last}, {first}"[:TEXT_CHARACTERS_MAX] if first else last[:TEXT_CHARACTERS_MAX]
-
-
-def _plain(text: str) -> str:
-    """Return the text on one line, without spaces at its ends."""
-    return "".join(character if character.isprintable() else " " for character in text).strip()
 
 
 def _id(text: str, element: str) -> str:

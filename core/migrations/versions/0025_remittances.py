@@ -94,7 +94,7 @@ def _create_claim() -> None:
         "remittance_claim",
         *_needed(sa.BigInteger(), *_KEY),
         *_needed(sa.Integer(), "ordinal"),
-        *_needed(sa.Text(), "claim_number", "status", "payer_claim_id", "member_id"),
+        *_needed(sa.Text(), "claim_number", "status", "payer_claim_id", "patient_name", "member_id"),
         *_needed(sa.BigInteger(), "charge_cents", "paid_cents", "patient_cents"),
         sa.Column("first_on", sa.Date(), nullable=True),
         sa.Column("last_on", sa.Date(), nullable=True),

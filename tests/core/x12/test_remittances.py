@@ -85,8 +85,8 @@ def test_a_fault_names_the_file_the_place_what_is_wrong_and_the_cure() -> None:
     (fault,) = seen_of(with_segment(SVC, "SVC*HC:99213*100*80.001**1")).faults
 
     assert str(fault) == (
-        "era.835, segment 16, SVC03: the value is not an amount in dollars and cents: digits, a point, two decimals "
-        "and a leading minus sign; ask the sender to correct it"
+        "era.835, segment 16, SVC03: the value is not an amount in dollars and cents, such as 1234.56 or -5.00; "
+        "ask the sender to correct it"
     )
 
 

@@ -101,10 +101,13 @@ def test_a_held_answer_is_matched_and_posted_once(practice: GivenPractice, bille
     answered(practice)
     page = "/remittances/1/claims/2"
 
+    assert "Patient SAMPLE, PETRA Member ID W1 Date of service – Charge $15.00" in biller.says(page)
+    assert "C1 The Patient 1 05/07/2026 $15.00 $15.00 $0.00 Match to C1" in biller.says(page)
     wrong = biller.post(f"{page}/match", on=page, claim="No such claim")
     assert (wrong.status_code, "There is no claim" in page_text(wrong)) == (404, True)
     assert biller.post(f"{page}/match", on=page, claim="C1").location == page
     assert "A person matched it to this claim." in biller.says(page)
+    assert "Balance Insurance $15.00, patient $0.00" in biller.says(page)
     bad = biller.post(f"{page}/post", on=page, posted_on="13/45/2026")
     assert (bad.status_code, "Enter a date, or leave it blank." in page_text(bad)) == (422, True)
     shown = re.search(r'name="shown" value="(\w+)"', biller.read(page))
@@ -169,8 +172,9 @@ def test_what_holds_an_answer_is_shown_with_its_place_and_its_cure(practice: Giv
     take_transactions(practice, st(clp("O1", "15", "10", svc("15", "10", "CO*45*4.99")), paid="11"))
 
     whole = (
-        "The whole remittance is held: the payment differs from the claims less the provider adjustments. Check it by "
-        "hand. In the file: segment 4, BPR02 (claims $10.00, provider adjustments $0.00, payment $11.00)."
+        "The whole remittance is held: the payment differs from the claims less the provider adjustments. Compare it "
+        "with the bank deposit. Post an answer only if you are sure of its amounts. "
+        "In the file: segment 4, BPR02 (claims $10.00, provider adjustments $0.00, payment $11.00)."
     )
     assert whole in biller.says("/remittances/1")
     answer = biller.says("/remittances/1/claims/1")
@@ -178,7 +182,8 @@ def test_what_holds_an_answer_is_shown_with_its_place_and_its_cure(practice: Giv
     assert "This answer cannot be posted now: The line's charge less its adjustments differs" in answer
     assert "/remittances/1/claims/1/post" not in biller.forms("/remittances/1/claims/1")
     assert (
-        "The claim's charge less its adjustments differs from its payment. Check it by hand. "
+        "The claim's charge less its adjustments differs from its payment. Ask the payer for a corrected remittance, "
+        "or post it by hand on the claim, then ignore this answer. "
         "In the file: segment 14, CLP (charge $15.00, adjustments $4.99, payment $10.00)."
     ) in answer
 
