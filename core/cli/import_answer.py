@@ -84,7 +84,7 @@ def _print_check(answer: dict[str, Any], report: dict[str, Any]) -> None:
     print_lines(_new(report))
     print_moved(WriteOffChanges(**report["write_offs"]))
     is_own_export = report["source"] == ImportSource.FILE.value
-    print_lines(remittance_lines(report.get("x12")))
+    print_lines(remittance_lines(report.get("x12"), report.get("receivable")))
     if not only_remittances(report):
         print_lines(totals_lines(report["in_file"], report["new"], gives_totals=is_own_export))
     if answer["difference_cents"] is not None:

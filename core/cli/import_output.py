@@ -98,7 +98,7 @@ def _print_added(imported: Imported, practice_name: str, asked: ImportOptions, *
         rows = _counts({"lines": existing.lines, "postings": existing.postings})
         click.echo(f"On {counted(existing.claims, 'existing claim')}: {rows}.")
     print_moved(existing.moved)
-    print_lines(remittance_lines(imported.x12))
+    print_lines(remittance_lines(imported.x12, imported.receivable))
     if not only_remittances(imported.facts()):
         print_lines(totals_lines(imported.in_file.facts(), imported.new.facts(), gives_totals=gives_totals))
     if asked.check_only:

@@ -14,7 +14,7 @@ from core.intake.loading.forecast import Forecast
 from core.intake.loading.recognize import Recognized
 from core.intake.loading.redated import Redated
 from core.intake.loading.totals import DERIVED_TRANSFERS, TOTAL_LABELS, FirstClaim
-from core.intake.remittances.totals import total_rows
+from core.intake.remittances.totals import Total, posted_rows, total_rows
 from core.ledger.late_payments import WriteOffChanges
 from core.money import format_cents
 
@@ -55,15 +55,16 @@ def _dates(first: str | None, last: str | None) -> str:
     return "none" if first is None or last is None else f"{day(first)} to {day(last)}"
 
 
-def remittance_lines(x12: Mapping[str, Any] | None) -> list[str]:
-    """Return the totals of remittances, if there are any."""
-    rows = total_rows(x12)
-    return ["Remittances:", *(_total(*one) for one in rows)] if rows else []
+def remittance_lines(x12: Mapping[str, Any] | None, receivable: Mapping[str, int] | None) -> list[str]:
+    """Return the deposits and postings of remittances, if there are any."""
+    deposits, posted = total_rows(x12), posted_rows(x12, receivable)
+    return ["Remittances:", *map(_total, deposits), "Postings:", *map(_total, posted)] if deposits else []
 
 
-def _total(words: str, number: int | None, cents: int | None) -> str:
-    count, amount = "" if number is None else f"{number:,}", "" if cents is None else format_cents(cents)
-    return f"  {words:<32}{count:>8}{amount:>16}".rstrip()
+def _total(row: Total) -> str:
+    count = "" if row.number is None else f"{row.number:,}"
+    amount = "" if row.cents is None else format_cents(row.cents)
+    return f"  {row.words:<42}{count:>8}{amount:>16}".rstrip()
 
 
 def print_first_claims(claims: list[FirstClaim]) -> None:

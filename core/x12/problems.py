@@ -3,7 +3,7 @@
 A fault names a file, a segment and an element. It never repeats a value, because a value may name a patient.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum, unique
 from http import HTTPStatus
 from typing import Final
@@ -156,6 +156,7 @@ class Fault:
     element: str = ""  # such as CLP03, or a segment id alone
     byte: int | None = None
     detail: str = ""  # counts or amounts in words, never an id or a name
+    claim: str = field(default="", repr=False)  # the claim number, for users of the practice; no printed form has it
 
     def __str__(self) -> str:
         """Return one line, such as `era.835, segment 17, CLP03: what is wrong; the fix`."""

@@ -263,6 +263,6 @@ def _summary_fields(session: Session, job: ImportJob) -> dict[str, Any]:
         "files": [ImportFile(**file) for file in job.files],
         "expected_total_cents": job.expected_cents,
         "requested_by": names.get(job.requested_by),
-        "refused_words": codes.describe(job.refused_because) if job.refused_because else None,
+        "refused_words": codes.describe_of(job) or None,
         "confirmed_by": names.get(job.confirmed_by or 0),
     }

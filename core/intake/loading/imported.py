@@ -56,6 +56,7 @@ class Imported:
     summary: Summary | None  # None after a check
     agreement: Agreement | None = None  # None after a check
     forecast: Forecast | None = None  # None after an import
+    receivable: dict[str, int] | None = None  # the A/R before, and what claims move; only with remittances
     rows_read: dict[str, RowsRead] = field(default_factory=dict)  # by file
     warnings: list[str] = field(default_factory=list)  # sentences about the file, without names
     left_out: int = 0  # claims without transactions, if skipping them was requested

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -17,12 +17,26 @@ from core.intake.remittances.load_claims import PayerKey, load_claims
 from core.intake.remittances.match_claims import Match, match_claims
 from core.intake.remittances.post import ToPost, post
 from core.intake.remittances.stored import Decided, store_answers
+from core.ledger.late_payments import WriteOffChanges
 from core.models.claims import Claim
 from core.models.practices import Practice
 from core.models.remittances import POSTED_OUTCOMES
 from core.practices import practice_days
 
 BATCH_ANSWERS: Final = 1_000  # memory does not grow with the file
+
+
+@dataclass
+class Moved:
+    """What a run posted, in cents that raise the A/R."""
+
+    answers_cents: int = 0
+    write_offs_cents: int = 0  # that payments reversed, less those that reversals restored
+
+    def add(self, given: Sequence[ToPost], changes: WriteOffChanges) -> None:
+        """Add what was posted."""
+        self.answers_cents += sum(posting.amount_cents for one in given for posting in one.decision.postings)
+        self.write_offs_cents += changes.reversed_cents - changes.restored_cents
 
 
 @dataclass(frozen=True)
@@ -34,6 +48,7 @@ class Run:
     by: Actor | None
     now: dt.datetime
     is_check: bool = False  # the caller rolls everything back, so no claim and no month is locked
+    moved: Moved = field(default_factory=Moved)
 
     @property
     def today(self) -> dt.date:
@@ -96,5 +111,6 @@ def _take_wave(run: Run, head: Head, answers: Sequence[Answer], matches: dict[in
         for answer, claim_id, decision in decided
         if claim_id is not None and decision.outcome in POSTED_OUTCOMES
     ]
-    post(run.session, run.practice, given, by=run.by, now=run.now, locks=not run.is_check)
+    changes = post(run.session, run.practice, given, by=run.by, now=run.now, locks=not run.is_check)
+    run.moved.add(given, changes)
     return decided

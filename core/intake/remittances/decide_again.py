@@ -81,7 +81,7 @@ def keep(
     if decision.outcome in POSTED_OUTCOMES:
         assert claim is not None
         given = [ToPost(claim, row.remittance_id, answer, decision, posted_on)]
-        post(run.session, run.practice, given, by=run.by, now=run.now, locks=not run.is_check)
+        run.moved.add(given, post(run.session, run.practice, given, by=run.by, now=run.now, locks=not run.is_check))
 
 
 def retry_held(run: Run, remittance_id: int) -> int:

@@ -66,7 +66,7 @@ def import_remittances(
         numbers = Claim.external_id.in_(select(ANSWERED.c.number))
         lock_claims(session, practice.id, numbers)
     result = RemittanceResult([TransactionResult.of(one) for one in found])
-    own = load_own_ids(session, practice.id)
+    own, seen = load_own_ids(session, practice.id), dict[str, str]()
     recorded: list[tuple[Subject, dict[str, Any]]] = []
     done, total = 0, sum(one.claims for one in found)
     for path, of_file in groupby(enumerate(found), key=lambda one: one[1].path):
@@ -74,7 +74,9 @@ def import_remittances(
             for place, transaction in of_file:
                 one = result.transactions[place]
                 if not _may_record(run, transaction, one, own):
+                    one.same_as = seen.get(transaction.digest, "")
                     continue
+                seen[transaction.digest] = path.name
                 head = _record(run, transaction, place, import_id=import_id)
                 for count in _take_records(run, head, _records_of(transaction, events), one):
                     done += count
@@ -83,6 +85,7 @@ def import_remittances(
                 result.posted_later += retry_held(run, head.id)
                 facts = {**one.audited(), "answers_sha256": stored.answers_sha256(session, practice.id, head.id)}
                 recorded.append((Subject.of("remittance", head.id, practice_id=practice.id), facts))
+    result.answers_cents, result.write_offs_cents = run.moved.answers_cents, run.moved.write_offs_cents
     audit.record_all(session, "remittance.recorded", recorded, by=by, now=now)
     if done >= BATCH_ANSWERS and not is_check:
         # Without statistics, what comes next, such as `settle verify`, would compare all answers with all postings.

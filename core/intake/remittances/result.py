@@ -40,7 +40,9 @@ class TransactionResult:
     is_refused: bool = False
     payee_is_unchecked: bool = False  # the practice has no NPI or tax ID to compare
     recorded_on: dt.date | None = None  # the same content was recorded then, and nothing is done
+    same_as: str = ""  # the file of this import that has the same content
     outcomes: Counter[str] = field(default_factory=Counter)
+    paid_of: Counter[str] = field(default_factory=Counter)  # payments on claims (CLP04) by outcome, in cents
     held_reasons: Counter[str] = field(default_factory=Counter)
     payments_cents: int = 0
     adjustments_cents: int = 0
@@ -59,8 +61,9 @@ class TransactionResult:
 
     def add(self, decided: Sequence[Decided]) -> None:
         """Count some answers."""
-        for _, _, decision in decided:
+        for answer, _, decision in decided:
             self.outcomes[decision.outcome.value] += 1
+            self.paid_of[decision.outcome.value] += answer.paid_cents
             if decision.outcome is Outcome.HELD:
                 self.held_reasons.update(reasons.holding(decision.reasons))
             sums = Sums.of(decision.postings)
@@ -74,6 +77,8 @@ class TransactionResult:
         head = f"Remittance {self.trace} of {format_cents(self.paid_cents)}, {counted(self.claims, 'answer')}"
         if self.is_refused:
             return f"{head}: refused, {reasons.describe(self.because)}."
+        if self.same_as:
+            return f"{head}: {self.file} repeats it from {self.same_as}; nothing is posted again."
         if self.recorded_on is not None:
             return f"{head}: imported before, on {self.recorded_on:%m/%d/%Y}; nothing is posted again."
         counts = [f"{count:,} {_OUTCOME_WORDS[outcome]}" for outcome, count in sorted(self.outcomes.items())]
@@ -98,7 +103,13 @@ class TransactionResult:
     def facts(self) -> dict[str, Any]:
         """Return it as JSON. It is the same in a check and in the import after it."""
         dates = {name: getattr(self, name) and getattr(self, name).isoformat() for name in ("paid_on", "recorded_on")}
-        return {**vars(self), **dates, "outcomes": dict(self.outcomes), "held_reasons": dict(self.held_reasons)}
+        return {
+            **vars(self),
+            **dates,
+            "outcomes": dict(self.outcomes),
+            "paid_of": dict(self.paid_of),
+            "held_reasons": dict(self.held_reasons),
+        }
 
 
 @dataclass
@@ -107,6 +118,8 @@ class RemittanceResult:
 
     transactions: list[TransactionResult] = field(default_factory=list)
     posted_later: int = 0  # answers that were held and could be posted after another one
+    answers_cents: int = 0  # what all posted answers raise the A/R by; below zero: lower
+    write_offs_cents: int = 0  # write-offs that they reversed, less those that they restored
 
     @property
     def outcomes(self) -> Counter[str]:
@@ -141,6 +154,8 @@ class RemittanceResult:
             "transactions": [one.facts() for one in self.transactions],
             "outcomes": dict(self.outcomes),
             "posted_later": self.posted_later,
+            "answers_cents": self.answers_cents,
+            "write_offs_cents": self.write_offs_cents,
             "recorded": self.recorded,
             "notes": self.notes(),
         }

@@ -37,7 +37,8 @@ SOURCE: Final = "x12"
 LISTED_MAX: Final = 20  # claims of one kind on the page
 # One number for two patients or two visits: taking the newest copy would lose the charges of the other.
 _REUSED: Final = """
-    SELECT min(at) AS at, claim, count(DISTINCT birth_date) > 1 AND count(DISTINCT patient_name) > 1 AS has_two_patients
+    SELECT min(at) AS at, max(at) AS last_at, claim,
+           count(DISTINCT birth_date) > 1 AND count(DISTINCT patient_name) > 1 AS has_two_patients
     FROM stage_sent_copy
     GROUP BY claim
     HAVING (count(DISTINCT birth_date) > 1 AND count(DISTINCT patient_name) > 1)
@@ -184,8 +185,13 @@ def _describe(session: Session, practice_id: int, sent: SentClaims) -> None:
 def _report_reused_numbers(session: Session, origin: SentOrigin, faults: Faults) -> None:
     for row in session.execute(text(_REUSED)):
         two = "patients" if row.has_two_patients else "dates of service"
-        cure = f"this claim ID belongs to two {two}; give each claim its own ID, and send it again"
-        faults.add(origin.fault(row, "external_id", row.claim, cure, kind=FaultKind.REFERENCE))
+        cure = (
+            f"this claim ID belongs to two {two}; give each claim its own ID and send it again, or import the later "
+            "file by itself"
+        )
+        file, segment = origin.place(row.last_at)
+        also = f"also {file}, segment {segment:,}"
+        faults.add(origin.fault(row, "external_id", row.claim, cure, kind=FaultKind.REFERENCE, note=also))
     faults.refuse_if_any()
 
 

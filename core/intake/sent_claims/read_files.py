@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -18,6 +18,7 @@ from core.intake.sent_claims.claim_rows import ClaimRows, rows_of_claim
 from core.x12.check import CheckedFile, Found, Summary
 from core.x12.claims import SentClaim
 from core.x12.envelope_records import Kind, Opened
+from core.x12.parties import plain
 from core.x12.problems import Reach
 from core.x12.read import read
 
@@ -113,4 +114,5 @@ def _rows(file: X12File) -> Iterator[Any]:
                 summary = next(summaries)
                 is_used = is_usable(summary)
             elif isinstance(event, SentClaim) and is_used:
-                yield rows_of_claim(event, summary, file.name, base=file.base)
+                rows = rows_of_claim(event, summary, file.name, base=file.base)
+                yield rows if isinstance(rows, ClaimRows) else replace(rows, claim=plain(event.claim_id))

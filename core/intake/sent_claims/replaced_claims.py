@@ -48,7 +48,7 @@ _UNKNOWN: Final = f"""
         WHERE s.frequency IN ('7', '8') AND NOT {_IS_KNOWN}
           AND NOT EXISTS (SELECT FROM stage_sent_copy o WHERE o.claim = s.claim AND o.frequency NOT IN ('7', '8')
                           AND o.destination = s.destination))
-    DELETE FROM stage_sent_copy s USING unknown u WHERE s.claim = u.claim RETURNING s.at
+    DELETE FROM stage_sent_copy s USING unknown u WHERE s.claim = u.claim RETURNING s.at, s.claim
 """  # noqa: S608  constants
 # An original with the number of a claim on another date of service would overwrite that claim's visit. A replacement
 # may change the date, and so may an original that is sent again because the first one was rejected.
@@ -60,7 +60,7 @@ _REUSED: Final = """
       AND NOT EXISTS (SELECT FROM stage_sent_copy r WHERE r.claim = s.claim AND r.frequency = '7')
       AND NOT EXISTS (SELECT FROM sent_claim r WHERE r.practice_id = c.practice_id AND r.claim_id = c.id
                       AND r.frequency = '7')
-    RETURNING s.at
+    RETURNING s.at, s.claim
 """
 _REMEMBER: Final = """
     INSERT INTO sent_number (practice_id, number, claim_id)
@@ -80,9 +80,9 @@ def find_replaced(session: Session, practice_id: int, origin: SentOrigin) -> lis
     session.execute(text(_BY_PAYER_NUMBER), bound)
     session.execute(text(_RENUMBER))
     return [
-        Fault(problem, *origin.place(at), "CLM01")
+        Fault(problem, *origin.place(at), "CLM01", claim=claim)
         for problem, statement in ((Problem.UNKNOWN_ORIGINAL, _UNKNOWN), (Problem.REUSED_NUMBER, _REUSED))
-        for at in sorted(session.scalars(text(statement), bound))
+        for at, claim in sorted(session.execute(text(statement), bound).all())
     ]
 
 

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from core.models.imports import ImportJob, ImportSource
+
 FAULTS: Final = "faults"
 OVER_LIMIT: Final = "over_limit"
 DATABASE_DISK_FULL: Final = "database_disk_full"
@@ -37,6 +39,19 @@ REFUSAL_SENTENCES: Final = {
         "look for import_failed in the worker's log."
     ),
 }
+
+
+_X12_FAULTS: Final = (
+    "The files below cannot be used, and X12 files are imported all together or not at all. Correct these files or "
+    "leave them out, then upload the others again."
+)
+
+
+def describe_of(job: ImportJob) -> str:
+    """Return the sentence for why an import was stopped, or an empty text."""
+    if job.refused_because == FAULTS and (job.report or {}).get("source") == ImportSource.X12:
+        return _X12_FAULTS
+    return describe(job.refused_because or "")
 
 
 def describe(code: str) -> str:

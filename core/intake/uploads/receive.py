@@ -240,7 +240,9 @@ def received_bytes(session: Session, key: ImportKey) -> int:
 
 
 def megabytes(size: int) -> str:
-    """Return a size for people, in MB."""
+    """Return a size for people, in KB or MB."""
+    if size < 100_000:  # noqa: PLR2004  it would show as 0.0 MB
+        return f"{-(-size // 1_000):,} KB"
     return f"{size / 1_000_000:,.1f} MB" if size < 10_000_000 else f"{size // 1_000_000:,} MB"  # noqa: PLR2004
 
 

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
 from core.counting import counted
+from core.db.sums import sum_cents
 from core.intake.loading.imported import AS_NEW, Imported, ImportOptions
 from core.intake.parsing.faults import Fault, FaultKind, Faults
 from core.intake.parsing.folder import Progress, RowsRead
@@ -17,10 +19,11 @@ from core.intake.remittances.import_remittances import import_remittances
 from core.intake.remittances.result import RemittanceResult
 from core.intake.sent_claims.import_sent import import_sent
 from core.intake.sent_claims.read_files import CLAIM_KINDS, X12File, is_usable
+from core.models.claims import Claim
 from core.practices import practice_queries
 from core.practices.create import find_or_create_practice
 from core.x12 import problems
-from core.x12.check import CheckedFile, Found, Summary, check_file
+from core.x12.check import CheckedFile, Found, FoundProblem, Summary, check_file
 from core.x12.delimiters import ISA_START
 from core.x12.envelope_records import Kind
 
@@ -31,7 +34,7 @@ _ORDER: Final = (
     "Claims (837) go in first, then acknowledgments (277CA), then remittances (835). Each answer is matched after the "
     "claims of this upload are in."
 )
-_NOT_X12: Final = "this file is not X12; import X12 files and other files separately"
+_NOT_X12: Final = "this file is not X12; leave it out, or import it by itself"
 
 
 def is_x12(path: Path) -> bool:
@@ -68,17 +71,23 @@ def import_x12(
     practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
     files = _check(sorted(paths, key=lambda path: path.name), faults, progress)
     has_answers, has_claims = _has(files, Kind.REMITTANCE), _has(files, *CLAIM_KINDS)
+    before = _receivable(session, practice_id) if has_answers else 0
     # The answers are matched with the new claims, so a check inserts those too. The caller rolls them back.
     of_claims = replace(options, check_only=options.check_only and not (has_answers and has_claims))
     imported, sent = import_sent(
         session, practice_id, files, by=by, now=now, options=of_claims, faults=faults, progress=progress
     )
-    paid = RemittanceResult()
+    paid, receivable = RemittanceResult(), None
     if has_answers:
         paid = import_remittances(
             session, practice_queries.find(session, practice_id), [one.path for one in files],
             import_id=options.import_id, is_check=options.check_only, by=by, now=now, progress=progress,
         )  # fmt: skip
+        moved = paid.answers_cents + paid.write_offs_cents
+        after = before + imported.new.total_cents + moved
+        if not options.check_only:  # a check leaves the balances of existing claims as they are
+            after = _receivable(session, practice_id)
+        receivable = {"before_cents": before, "claims_cents": after - before - moved}
     rows = {one.name: RowsRead(sum(each.claims for each in one.checked.transactions), 0) for one in files}
     x12 = {"files": [_facts_of_file(one.checked) for one in files], "left_out": _facts_of_faults(sent.found)}
     is_mixed = has_answers and (has_claims or _has(files, Kind.ACKNOWLEDGMENT))
@@ -86,7 +95,15 @@ def import_x12(
     facts = {**x12, "notes": [_ORDER] if is_mixed else [], "sent": sent.facts(), "remittances": paid.facts()}
     updates = sent.remembered + sent.acknowledged.count + sent.acknowledged.kept + paid.recorded
     summary = None if options.check_only else imported.summary
-    return replace(imported, rows_read=rows, updates=updates, warnings=warnings, summary=summary, x12=facts)
+    return replace(
+        imported, rows_read=rows, updates=updates, warnings=warnings, summary=summary, x12=facts, receivable=receivable
+    )  # fmt: skip
+
+
+def _receivable(session: Session, practice_id: int) -> int:
+    """Return the A/R of the practice in cents."""
+    owed = select(sum_cents(Claim.insurance_due + Claim.patient_due)).where(Claim.practice_id == practice_id)
+    return session.scalars(owed).one()
 
 
 def _has(files: Sequence[X12File], *kinds: Kind) -> bool:
@@ -144,8 +161,18 @@ def _warnings(files: Sequence[X12File], left_out: Found, claims: int) -> list[st
     if len(found) > WARNINGS_MAX:
         found[WARNINGS_MAX:] = [f"Not imported: {len(found) - WARNINGS_MAX:,} more transactions."]
     if claims:
-        found += [f"Not imported: {counted(one.count, 'claim')}. {one.places[0]}." for one in left_out.worst_first]
+        found += [
+            f"Not imported: {counted(one.count, 'claim')}{_claims(one)}. {one.places[0]}."
+            for one in left_out.worst_first
+        ]
     return found
+
+
+def _claims(found: FoundProblem) -> str:
+    """Return the claim numbers of a problem, such as " (A1, A2 and 3 more)"."""
+    numbers = [one.claim for one in found.places if one.claim]
+    more = f" and {found.count - len(numbers):,} more" if found.count > len(numbers) else ""
+    return f" ({', '.join(numbers)}{more})" if numbers else ""
 
 
 def _add(fault: problems.Fault, faults: Faults) -> None:
@@ -182,6 +209,7 @@ def _facts_of_transaction(summary: Summary) -> dict[str, Any]:
 def _facts_of_faults(found: Found) -> list[dict[str, Any]]:
     return [
         {"code": one.problem.name.lower(), "count": one.count, "reach": one.problem.reach.words,
+         "claims": [place.claim for place in one.places if place.claim],
          "sentence": f"{one.places[0]}."}
         for one in found.worst_first
     ]  # fmt: skip

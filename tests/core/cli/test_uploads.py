@@ -57,7 +57,7 @@ def test_a_folder_gives_its_x12_files_by_their_content(typed: Typed, practice: G
     assert "First claims in the files:\n  claim A1, patient W1, 01/02/2026: charges $100.00" in printed
     Path("era.835").write_text(PLAIN.write(interchange([whole_remittance(2)])))
     printed = work(typed, practice, "upload", "era.835")
-    assert "New: 1 remittance.\nRemittances:\n  Checks and transfers                   1 " in printed
+    assert "New: 1 remittance.\nRemittances:\n  Payments of posted answers " in printed
     assert "Control totals" not in printed
 
 

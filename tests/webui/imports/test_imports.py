@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+import re
 
 import pytest
 from werkzeug.test import TestResponse
@@ -76,7 +77,7 @@ def test_x12_claims_are_recognized_by_their_content_and_imported_once(biller: Br
     # The void's charge does not count.
     assert "sent.csv 837P professional claims 000000001 01/05/2026 3 $200.01 Read" in page
     assert "First claims" in page
-    assert "Not imported: 1 claim. sent.csv, segment 34, CLM02: the claim's charge differs" in page
+    assert "Not imported: 1 claim (A2). sent.csv, segment 34, CLM02: the claim's charge differs" in page
     confirm(biller, uploads, 1)
     assert "1 claim imported." in biller.says("/imports/1")
     check(uploads, biller, {"again.zip": zipped({"a.837": content, "b.txt": content})}, key="again")
@@ -89,7 +90,7 @@ def test_x12_claims_are_recognized_by_their_content_and_imported_once(biller: Br
     assert "First claims" not in page, "the files contain none"
     check(uploads, biller, {"a.837": content, "claims.csv": uploads.files["claims.csv"]}, key="mixed")
     page = biller.says("/imports/4")
-    assert "This file is not X12; import X12 files and other files separately." in page
+    assert "This file is not X12; leave it out, or import it by itself." in page
     assert "Files or rows that cannot be used" in page
     assert "Read" not in page
     check(
@@ -100,7 +101,10 @@ def test_x12_claims_are_recognized_by_their_content_and_imported_once(biller: Br
     )
     page = biller.says("/imports/5")
     assert "Import 1 claim and 1 remittance" in page
-    assert "after the claims of this upload are in. Remittance T000001 of $40.00, 1 answer: 1 posted" in page
+    moved = "New claims and their postings $60.00 Remittances -$40.00"
+    assert re.search(rf"A/R of the practice before \S+ {re.escape(moved)} A/R of the practice after", page)
+    assert "after the claims of this upload are in." in page
+    assert "era.835 EXAMPLE PLAN T000001 $40.00 1 0 0" in page
     assert "era.835 835 remittance 000000001 01/05/2026 1 $60.00 Read" in page
     confirm(biller, uploads, 5)
     assert "1 claim and 1 remittance imported." in biller.says("/imports/5")
@@ -111,7 +115,7 @@ def test_x12_claims_are_recognized_by_their_content_and_imported_once(biller: Br
         key="remittance",
     )
     page = biller.says("/imports/6")
-    assert "Checks and transfers 1 $141.00 Answers posted 0 Answers posted with a warning 0 Answers held 2" in page
+    assert "Payments of held answers 2 $141.00 Checks and transfers 1 $141.00" in page
     assert ("Control totals" in page, "Import 1 remittance" in page) == (False, True)
     assert "era.835 835 remittance 000000001 01/05/2026 2 $201.00 Read" in page
     confirm(biller, uploads, 6)

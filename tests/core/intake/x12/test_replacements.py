@@ -85,15 +85,15 @@ def test_a_replacement_of_an_unknown_claim_is_left_out_with_its_place_and_the_fi
     done = x12.load(file)
 
     words = (
-        "Not imported: 3 claims. again.837, segment 15, CLM01: the claim replaces or voids a claim that is found "
-        "neither by this number nor by the payer's number (REF*F8); import the original claim and its remittance, "
-        "then this file again."
+        "Not imported: 3 claims (A1R, A2R, A3V). again.837, segment 15, CLM01: the claim replaces or voids a claim "
+        "that is found neither by this number nor by the payer's number (REF*F8); import the original claim and its "
+        "remittance, then this file again."
     )
     assert done.warnings == [words]
     assert [row[0] for row in claims(x12)] == ["A1", "B1"]
     assert x12.load(file, era(x12, answer("0", "0"), paid="0", number=2)).warnings == [words], "remittances go in last"
     again = x12.load(file)
-    assert again.warnings[0].startswith("Not imported: 2 claims. again.837, segment 31, CLM01")
+    assert again.warnings[0].startswith("Not imported: 2 claims (A2R, A3V). again.837, segment 31, CLM01")
     assert claims(x12)[0] == ("A1", 100_00, 100_00, None)
 
 
@@ -124,8 +124,8 @@ def test_a_number_used_again_for_another_visit_is_left_out_with_its_place_and_th
     for name, at in (("later.837", "1000"), ("earlier.837", "0800")):
         file = x12.sent(other_visit, claim_loop("A3"), name=name, at=at)
         words = (
-            f"Not imported: 1 claim. {name}, segment 15, CLM01: the claim number belongs to a claim with another date "
-            "of service; give the new claim its own number, or send a corrected claim as a replacement."
+            f"Not imported: 1 claim (A1). {name}, segment 15, CLM01: the claim number belongs to a claim with another "
+            "date of service; give the new claim its own number, or send a corrected claim as a replacement."
         )
         assert x12.load(file, options=TAKES).warnings == [words]
 
@@ -147,7 +147,9 @@ def test_a_corrected_date_of_service_is_offered(x12: X12Files) -> None:
     assert {str(x12.claim(one).service_date) for one in ("A1", "A2")} == {"2026-01-03"}
     older = x12.load(original)
     [warning] = older.warnings
-    assert warning.startswith("Not imported: 1 claim. claims.837, segment 15, CLM01: "), "nothing tells it from a reuse"
+    assert warning.startswith("Not imported: 1 claim (A1). claims.837, segment 15, CLM01: "), (
+        "nothing tells it from a reuse"
+    )
 
 
 def test_the_answer_on_a_replacement_meets_the_charges_as_corrected(x12: X12Files) -> None:

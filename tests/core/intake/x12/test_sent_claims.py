@@ -155,7 +155,9 @@ def test_a_void_of_an_unknown_claim_adds_nothing(x12: X12Files) -> None:
     done = x12.load(x12.sent(claim_loop(), claim_loop("A2", frequency="8")))
 
     assert done.added["claims"] == 1
-    assert done.warnings[0].startswith("Not imported: 1 claim. claims.837, segment 30, CLM01: the claim replaces or")
+    assert done.warnings[0].startswith(
+        "Not imported: 1 claim (A2). claims.837, segment 30, CLM01: the claim replaces or"
+    )
 
 
 def test_a_claim_from_another_import_keeps_its_charge_patient_and_payer(x12: X12Files, files: FilesOfPractice) -> None:

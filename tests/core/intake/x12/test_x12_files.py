@@ -73,7 +73,7 @@ def test_a_sample_with_a_wrong_count_is_refused(x12: X12Files, samples: Path, na
         ),
         (GOOD.replace("SAMPLE", "SAM\0LE", 1), "the file contains a NUL byte; save the file as plain text"),
         (GOOD.replace("NM1*82", "NM1*82" + "X" * 200_000, 1), "a segment is longer than 64 KB"),
-        ("claim_id,amount\nA1,1.00\n", "this file is not X12; import X12 files and other files separately"),
+        ("claim_id,amount\nA1,1.00\n", "this file is not X12; leave it out, or import it by itself"),
     ],
 )
 def test_a_bad_file_is_refused_with_its_place_and_fix(x12: X12Files, content: str, words: str) -> None:
@@ -101,10 +101,10 @@ def test_a_claim_with_a_fault_is_left_out_and_named_by_its_place(x12: X12Files) 
     assert done.added["claims"] == 1
     charge, date = done.warnings
     assert charge.startswith(
-        "Not imported: 1 claim. claims.837, segment 30, CLM02: the claim's charge differs from the"
+        "Not imported: 1 claim (A2). claims.837, segment 30, CLM02: the claim's charge differs from the"
     )
     assert charge.endswith("(claim $100.01, lines $100.00); ask the sender to correct it.")
-    assert date.startswith("Not imported: 1 claim. claims.837, segment ")
+    assert date.startswith("Not imported: 1 claim (A3). claims.837, segment ")
     assert date.endswith("DTP03: the claim has no date of service; ask the sender to correct it.")
 
 
