@@ -47,7 +47,7 @@ def _explain(one: dict[str, Any]) -> list[str]:
     """Return a line for each reason: the place in the file, what is wrong, and the cure."""
     lines = []
     for why in one["why"]:
-        wrong = f"{why['words']} ({why['detail']})" if why["detail"] else why["words"]
+        wrong = f"{why['words']}: {why['detail']}" if why["detail"] else why["words"]
         cure = [as_sentence(why["cure"])] if why["cure"] else []
         lines.append("  " + " ".join([*(f"{place}:" for place in why["places"]), as_sentence(wrong), *cure]))
     return lines

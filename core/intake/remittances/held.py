@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, TextClause, and_, func, select, text
+from sqlalchemy import ColumnElement, TextClause, and_, exists, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -81,6 +81,17 @@ def _post_due(run: Run) -> int:
         subject = Subject.practice(practice_id)
         audit.record(session, "remittances.posted_when_due", subject, by=None, now=run.now, **done._asdict())
     return done.posted
+
+
+def may_post_together(session: Session, practice_id: int, remittance_id: int) -> bool:
+    """Return whether a held answer of the remittance has only reasons that `post_all` can end."""
+    ends = [*reasons.ACCEPTED_OF_WHOLE, *reasons.OF_DATE, _IN_JOB, *reasons.WARNINGS]
+    found = exists().where(
+        RemittanceClaim.practice_id == practice_id, RemittanceClaim.remittance_id == remittance_id,
+        RemittanceClaim.outcome == Outcome.HELD, RemittanceClaim.claim_id.is_not(None),
+        RemittanceClaim.reasons.contained_by(ends),
+    )  # fmt: skip
+    return bool(session.scalar(select(found)))
 
 
 def post_all(

@@ -49,8 +49,12 @@ def _warn(words: str) -> Reason:
 _BY_HAND: Final = "post it by hand on the claim, then ignore this answer"
 _COMPARE: Final = "compare it with the claim. Post it, or match it to another claim"
 _ANSWER: Final = {
-    "no_claim": Reason("no claim of the practice has this number", "import the claim, or match the answer by hand"),
-    "several_claims": Reason("several claims of the practice could have this number", "match the answer by hand"),
+    "no_claim": Reason(
+        "no claim of the practice has this number", "import the claim, or match the answer to a claim of its patient"
+    ),
+    "several_claims": Reason(
+        "several claims of the practice could have this number", "match the answer to its patient's claim"
+    ),
     "shared_number": Reason(
         "several patients of the remittance have this claim number", "match the answer to its patient's claim"
     ),
@@ -210,7 +214,7 @@ class Why(NamedTuple):
     @property
     def sentence(self) -> str:
         """Return what is wrong."""
-        return as_sentence(f"{self.words} ({self.detail})" if self.detail else self.words)
+        return as_sentence(f"{self.words}: {self.detail}" if self.detail else self.words)
 
 
 def explain(codes: Iterable[str], found: Sequence[Finding], details: Mapping[str, str] = _NO_DETAILS) -> list[Why]:

@@ -192,6 +192,8 @@ def test_a_reason_keeps_its_capitals(practice: GivenPractice, biller: Browser) -
     practice.claim("O1", Line(15_00))
     take_transactions(practice, st(clp("O1", "15", "10", svc("15", "10", "OA*99*5")), paid="10"))
 
-    for page in ("/remittances/1", "/remittances/1/claims/1"):
-        assert "An OA adjustment has no posting rule." in biller.says(page)
-    assert "If you post, you accept: An OA adjustment has no posting rule." in biller.says(page)
+    assert "An OA adjustment has no posting rule." in biller.says("/remittances/1")
+    assert "/remittances/1/post" not in biller.forms("/remittances/1"), "nothing of it can be posted together"
+    answer = biller.says("/remittances/1/claims/1")
+    assert "An OA adjustment has no posting rule: OA-99 $5.00. Give it a posting rule" in answer
+    assert "If you post, you accept: An OA adjustment has no posting rule." in answer

@@ -39,7 +39,7 @@ def test_each_reason_says_what_it_is_about(practice: GivenPractice) -> None:
         "below_zero": "line 1: insurance balance $0.00, lowered by $100.00",
     }
     sentences = [why.sentence for why in look(practice, AnswerKey(1, 1)).why]
-    assert sentences == ["The charge differs from the claim's charges (payer $101.00, claim $100.00)."]
+    assert sentences == ["The charge differs from the claim's charges: payer $101.00, claim $100.00."]
 
 
 def test_a_held_answer_shows_its_patient_and_the_claim_beside_it(practice: GivenPractice) -> None:
