@@ -78,7 +78,8 @@ def show(remittance_id: int) -> str:
         return render_template(
             "remittances/show.html", row=row, one=row.remittance, answers=answers, outcome=outcome, present=present,
             pills=OUTCOME_PILLS, describe=describe,
-            may_post_together=held.may_post_together(db, practice_id, remittance_id), today=practice_days.today(current_practice(), now=now()),
+            may_post_together=held.may_post_together(db, practice_id, remittance_id),
+            today=practice_days.today(current_practice(), now=now()),
             may_accept={
                 why.code: reasons.REASONS[why.code].words for why in row.why if why.code in reasons.ACCEPTED_OF_WHOLE
             },

@@ -60,13 +60,12 @@ def describe_details(
     if claim is None:
         return {}
     held = _Held(session, remittance, answer, claim, decision)
-    found = {code: ", ".join(_DETAILS[code](held)) for code in decision.reasons if code in _DETAILS}
+    found = {code: "; ".join(_DETAILS[code](held)) for code in decision.reasons if code in _DETAILS}
     return {code: words for code, words in found.items() if words}
 
 
 def _both(payer: object, claim: object) -> Iterator[str]:
-    yield f"payer {payer}"
-    yield f"claim {claim}"
+    yield f"payer {payer}, claim {claim}"
 
 
 def _charges(held: _Held) -> Iterator[str]:
@@ -122,7 +121,8 @@ def _line_charges(held: _Held) -> Iterator[str]:
         given[one.line or 0] += one.charge_cents
     for our in held.claim.lines:
         if our.number in given and given[our.number] != our.charge_cents:
-            yield f"line {our.number}: payer {format_cents(given[our.number])}, claim {format_cents(our.charge_cents)}"
+            amounts = f"payer {format_cents(given[our.number])}, claim {format_cents(our.charge_cents)}"
+            yield f"line {our.number}, {amounts}"
 
 
 def _unmatched_lines(held: _Held) -> Iterator[str]:
@@ -143,7 +143,7 @@ def _below_zero(held: _Held) -> Iterator[str]:
             lowered = moved[line.number, side]
             if lowered > 0 and lowered > is_open:
                 balance = f"{side.value} balance {format_cents(is_open)}"
-                yield f"line {line.number}: {balance}, lowered by {format_cents(lowered)}"
+                yield f"line {line.number}, {balance}, lowered by {format_cents(lowered)}"
 
 
 _DETAILS: Final[dict[str, Callable[[_Held], Iterator[str]]]] = {

@@ -50,7 +50,7 @@ _BY_HAND: Final = "post it by hand on the claim, then ignore this answer"
 _COMPARE: Final = "compare it with the claim. Post it, or match it to another claim"
 _ANSWER: Final = {
     "no_claim": Reason(
-        "no claim of the practice has this number", "import the claim, or match the answer to a claim of its patient"
+        "no claim of the practice has this number", "import the claim, or match the answer to its patient's claim"
     ),
     "several_claims": Reason(
         "several claims of the practice could have this number", "match the answer to its patient's claim"

@@ -4,7 +4,7 @@ import datetime as dt
 
 from core.intake.remittances.commands import AnswerKey
 from tests.factories import GivenPractice, Line
-from tests.remittances import SERVICE_ON, clp, look, st, svc, take_transactions
+from tests.remittances import SERVICE_ON, clp, look, post_shown, st, svc, take_transactions
 
 
 def test_each_reason_says_what_it_is_about(practice: GivenPractice) -> None:
@@ -34,10 +34,12 @@ def test_each_reason_says_what_it_is_about(practice: GivenPractice) -> None:
         "service_date_differs": "payer 02/03/2026, claim 01/02/2026",
         "held_by_rule": "PR-100 paid to the patient $20.00",
         "other_adjustment": "OA-209 not billable to the patient by law $10.00",
-        "unsent_line_paid": "99213 $60.00, 1 $40.00",
+        "unsent_line_paid": "99213 $60.00; 1 $40.00",
         "answered_before": "$70.00 in remittance T000001 of 01/05/2026",
-        "below_zero": "line 1: insurance balance $0.00, lowered by $100.00",
+        "below_zero": "line 1, insurance balance $0.00, lowered by $100.00",
     }
+    post_shown(practice, AnswerKey(1, 3))
+    assert {why.cure for why in look(practice, AnswerKey(1, 3)).why} == {""}, "it is decided"
     sentences = [why.sentence for why in look(practice, AnswerKey(1, 1)).why]
     assert sentences == ["The charge differs from the claim's charges: payer $101.00, claim $100.00."]
 
