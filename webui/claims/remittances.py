@@ -168,9 +168,9 @@ def hold_again(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
     return acts.redirect_with("Answer held again.", "remittances.answer", **key._asdict())
 
 
-def describe(code: str) -> str:
+def describe(code: str, outcome: Outcome = Outcome.HELD) -> str:
     """Return a reason as a sentence."""
-    return as_sentence(reasons.describe(code))
+    return as_sentence(reasons.describe(code, is_held=outcome is Outcome.HELD))
 
 
 def _answer_page(

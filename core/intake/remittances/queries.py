@@ -34,7 +34,13 @@ class RemittanceRow:
     def why(self) -> list[Why]:
         """Return what is wrong with the whole remittance, what holds it first."""
         found = [Finding(*one) for one in self.remittance.faults]
-        return reasons.explain([*reasons.of_whole(found), *reasons.warnings(found)], found)
+        explain = reasons.explain if self.is_held else reasons.explain_decided
+        return explain([*reasons.of_whole(found), *reasons.warnings(found)], found)
+
+    @property
+    def is_held(self) -> bool:
+        """Return whether the remittance as a whole was held, and an answer still is."""
+        return bool(self.remittance.held_because and self.outcomes.get(Outcome.HELD))
 
 
 @dataclass(frozen=True)

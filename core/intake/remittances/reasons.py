@@ -226,9 +226,14 @@ def explain(codes: Iterable[str], found: Sequence[Finding], details: Mapping[str
     ]
 
 
-def describe(code: str) -> str:
+def explain_decided(codes: Iterable[str], found: Sequence[Finding]) -> list[Why]:
+    """Return the reasons of what no longer waits for a user. They need no cure."""
+    return [one._replace(words=describe(one.code, is_held=False), cure="") for one in explain(codes, found)]
+
+
+def describe(code: str, *, is_held: bool = True) -> str:
     """Return the words of a code on an answer."""
     if code not in REASONS:
         return code
     reason = REASONS[code]
-    return f"the whole remittance is held: {reason.words}" if reason.is_of_whole else reason.words
+    return f"the whole remittance is held: {reason.words}" if reason.is_of_whole and is_held else reason.words

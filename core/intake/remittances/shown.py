@@ -69,8 +69,7 @@ def show(session: Session, practice_id: int, remittance_id: int, ordinal: int, *
     faults = [Finding(*one) for one in (*remittance.faults, *row.faults)]
     if found.outcome is not Outcome.HELD:
         lines = queries.list_lines(session, practice_id, remittance_id, ordinal)
-        why = [one._replace(cure="") for one in reasons.explain(found.reasons, faults)]  # it is decided
-        return AnswerDetails(found, lines, why)
+        return AnswerDetails(found, lines, reasons.explain_decided(found.reasons, faults))
     run = Run(session, session.get_one(Practice, practice_id), None, now, is_check=True)
     answer, claim, decision = decide_again(run, row, accepts=True)
     found = replace(

@@ -163,7 +163,10 @@ def test_the_answers_of_a_remittance_are_posted_together(practice: GivenPractice
     biller.post(f"{page}/post", on=page)
     assert "Posted: 0 answers. Still held: 1." in biller.says(page)
     biller.post(f"{page}/post", on=page, accepts="out_of_balance")
-    assert "Posted: 1 answer. Still held: 0." in biller.says(page)
+    done = biller.says(page)
+    assert "Posted: 1 answer. Still held: 0." in done
+    assert "The payment differs from the claims less the provider adjustments. In the file" in done
+    assert ("is held" in done, "until a user decides" in done) == (False, False)
     assert (practice.read("O1").insurance_due, practice.violations()) == (0, [])
 
 
