@@ -101,7 +101,7 @@ def test_x12_claims_are_recognized_by_their_content_and_imported_once(biller: Br
     )
     page = biller.says("/imports/5")
     assert "Import 1 claim and 1 remittance" in page
-    moved = "New claims and their postings $60.00 Remittances -$60.00"
+    moved = "New claims and their postings $60.00 Remittances -$50.00"
     assert re.search(rf"A/R of the practice before \S+ {re.escape(moved)} A/R of the practice after", page)
     assert "after the claims of this upload are in." in page
     assert "era.835 EXAMPLE PLAN T000001 $40.00 1 0 0" in page
