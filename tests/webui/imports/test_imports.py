@@ -90,6 +90,7 @@ def test_x12_claims_are_recognized_by_their_content_and_imported_once(biller: Br
     assert "First claims" not in page, "the files contain none"
     check(uploads, biller, {"a.837": content, "claims.csv": uploads.files["claims.csv"]}, key="mixed")
     page = biller.says("/imports/4")
+    assert "Correct these files or leave them out, then upload the others again." in page
     assert "This file is not X12; leave it out, or import it by itself." in page
     assert "Files or rows that cannot be used" in page
     assert "Read" not in page
