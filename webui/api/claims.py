@@ -11,7 +11,6 @@ from pydantic import ConfigDict, Field, RootModel, Strict
 from sqlalchemy.orm import Session
 
 from core import reading
-from core.access import audit
 from core.access.permissions import Action
 from core.claims import feed, holds, lookup
 from core.claims.feed import DEFAULT_SORT, Sort, SortBy
@@ -28,6 +27,7 @@ from webui.api.models import Answer, Claim, ClaimsPage, ClaimWithLines, Id, Post
 from webui.api.recoveries import Recovery
 from webui.api.request_parsing import LIMIT_DEFAULT, LIMIT_MAX, Body, ClaimPath, Limit, OnceHeaders, Page, requires
 from webui.shared.app_context import app_context, now
+from webui.shared.claim_views import record_view
 from webui.shared.token_auth import current_actor
 
 
@@ -188,11 +188,9 @@ def _page_answer(f: ClaimFilter, sort: Sort, *, cursor: str | None, limit: int) 
 @requires(Action.SEE_CLAIMS)
 def show_claim(path: ClaimPath) -> Response:
     """Show one claim with its service lines."""
-    by = current_actor()
-    with transaction(app_context().sessions) as session:
+    record_view(path.claim_id, by=current_actor())
+    with app_context().sessions() as session:
         claim = _claim_answer(session, path)
-        seen = lookup.find(session, by.practice_id, path.claim_id)
-        audit.record_hourly(session, "claim.viewed", seen, by=by, now=now())
     return jsonify(claim.json_ready())
 
 

@@ -17,6 +17,7 @@ from webui.api.models import Answer
 from webui.api.remittances import REMITTANCES, AnswerPath, PayerAnswer, RemittancePath, WhyAnswer
 from webui.api.request_parsing import Body, requires
 from webui.shared.app_context import app_context, now
+from webui.shared.claim_views import record_view
 from webui.shared.token_auth import current_actor
 
 
@@ -82,6 +83,7 @@ def show_answer(path: AnswerPath) -> Response:
     """Return an answer as it stands now."""
     with app_context().sessions() as session:
         details = shown.show(session, current_actor().practice_id, *path.key, now=now())
+    record_view(details.answer.claim, by=current_actor())
     return jsonify(_details(details).json_ready())
 
 

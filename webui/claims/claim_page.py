@@ -8,10 +8,8 @@ from typing import Any
 from flask import Blueprint, render_template
 from sqlalchemy.orm import Session
 
-from core.access import audit
 from core.access.permissions import Action
 from core.claims import feed, holds, lookup
-from core.db.engine import transaction
 from core.intake.remittances import queries
 from core.jobs import codes, job_queries
 from core.jobs.keys import JobKey
@@ -26,6 +24,7 @@ from webui.claims.feed_columns import ELIGIBILITY_PILLS
 from webui.claims.remittances import OUTCOME_PILLS, describe
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.claim_views import record_view
 
 blueprint = Blueprint("claims", __name__, url_prefix="/claims")
 
@@ -49,9 +48,9 @@ def show(claim_id: str) -> str:
 def render_claim(claim_id: str, **extra: Any) -> str:
     """Return the claim's page. `extra` has the faults of a form and what was typed."""
     practice_id = current_actor().practice_id
-    with transaction(app_context().sessions) as db:
+    record_view(claim_id, by=current_actor())
+    with app_context().sessions() as db:
         internal = lookup.find(db, practice_id, claim_id)
-        audit.record_hourly(db, "claim.viewed", internal, by=current_actor(), now=now())
         terms = feed.terms_for(db, practice_id, now=now())
         postings = ledger_queries.list_ledger_rows(db, practice_id, internal.id)
         facts: dict[str, Any] = {

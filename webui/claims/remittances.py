@@ -20,6 +20,7 @@ from webui.claims.exclusions import parse_optional_date
 from webui.shared import acts, page_arguments
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.claim_views import record_view
 from webui.shared.labels import Pill
 
 _RULE: Final = f"/<int(max={BIGINT_MAX}):remittance_id>"
@@ -179,6 +180,7 @@ def _answer_page(
     practice_id = current_actor().practice_id
     with app_context().sessions() as db:
         details = shown.show(db, practice_id, *key, now=now())
+        record_view(details.answer.claim, by=current_actor())
         return render_template(
             "remittances/answer.html", details=details, found=details.answer,
             one=queries.find_remittance(db, practice_id, key[0]).remittance,

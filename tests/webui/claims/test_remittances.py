@@ -42,6 +42,7 @@ def test_a_remittance_shows_a_deposit_that_ties_and_why_each_answer_is_held(
     lines = biller.says("/remittances/1/claims/1")
     assert "CO-45 contractual $20.00 post" in lines
     assert "PR-2 coinsurance $10.00 transfer" in lines
+    assert [one.subject for one in practice.audited("claim.viewed")] == ["claim:A1"]
     assert not _decisions(biller, "/remittances/1/claims/1")
     claim = biller.says("/claims/A1")
     assert "Claim status 1 primary, charge $100.00, paid $70.00, patient responsibility $10.00" in claim
