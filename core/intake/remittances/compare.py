@@ -10,14 +10,17 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from core.intake.remittances.answers import Answer, GivenAdjustment
+from core.intake.remittances.below_zero import find_overdrawn
 from core.intake.remittances.decision import Decision
 from core.intake.remittances.our_claim import OurClaim
 from core.models.claims import Claim
-from core.models.ledger import Responsibility
+from core.models.ledger import GroupCode
 from core.models.practices import Patient
 from core.models.remittances import Remittance, RuleAction
 from core.money import format_cents
 from core.x12.code_labels import adjustment
+
+_PATIENT: Final = GroupCode.PATIENT_RESPONSIBILITY
 
 
 @dataclass(frozen=True)
@@ -133,17 +136,18 @@ def _unmatched_lines(held: _Held) -> Iterator[str]:
     )
 
 
+def _negative_lines(held: _Held) -> Iterator[str]:
+    return (f"{one.code} {format_cents(one.paid_cents)}" for one in held.answer.lines if one.paid_cents < 0)
+
+
+def _negative_shares(held: _Held) -> Iterator[str]:
+    return (_adjustment(one) for one in held.answer.adjustments if one.group == _PATIENT and one.cents < 0)
+
+
 def _below_zero(held: _Held) -> Iterator[str]:
-    moved: Counter[tuple[int, Responsibility]] = Counter()
-    for one in held.decision.planned:
-        moved[one.line, one.responsibility] -= one.amount_cents
-    for line in held.claim.lines:
-        sides = ((Responsibility.INSURANCE, line.insurance_open), (Responsibility.PATIENT, line.patient_open))
-        for side, is_open in sides:
-            lowered = moved[line.number, side]
-            if lowered > 0 and lowered > is_open:
-                balance = f"{side.value} balance {format_cents(is_open)}"
-                yield f"line {line.number}, {balance}, lowered by {format_cents(lowered)}"
+    for one in find_overdrawn(held.decision.planned, held.claim):
+        balance, lowered = format_cents(one.open_cents), format_cents(-one.change_cents)
+        yield f"line {one.line}, {one.responsibility.value} balance {balance}, lowered by {lowered}"
 
 
 _DETAILS: Final[dict[str, Callable[[_Held], Iterator[str]]]] = {
@@ -160,5 +164,7 @@ _DETAILS: Final[dict[str, Callable[[_Held], Iterator[str]]]] = {
     "line_charge_differs": _line_charges,
     "line_unmatched": _unmatched_lines,
     "unsent_line_paid": _unmatched_lines,
+    "negative_line": _negative_lines,
+    "negative_patient_share": _negative_shares,
     "below_zero": _below_zero,
 }

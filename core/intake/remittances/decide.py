@@ -4,6 +4,7 @@ from typing import Final
 
 from core.intake.remittances import reasons
 from core.intake.remittances.answers import Answer
+from core.intake.remittances.below_zero import find_overdrawn
 from core.intake.remittances.decision import Context, Decision, LineMoney, NewPosting
 from core.intake.remittances.match_lines import match_lines
 from core.intake.remittances.our_claim import OurClaim
@@ -66,8 +67,8 @@ def _post(answer: Answer, claim: OurClaim, codes: list[str], context: Context) -
     codes += spread_codes
     if role is PaidBy.SECONDARY:
         codes += _move_back(money, claim)
-    codes += _below_zero(money, claim)
     postings = [posting for one in money.values() for posting in _postings(one, role)]
+    codes += ["below_zero"] * bool(find_overdrawn(postings, claim))
     return Decision.of(codes, context, postings, role=role, denial=_denial(answer))
 
 
@@ -166,15 +167,6 @@ def _move_back(money: dict[int, LineMoney], claim: OurClaim) -> list[str]:
             our.transferred -= back
             found = ["share_moved_back"]
     return found
-
-
-def _below_zero(money: dict[int, LineMoney], claim: OurClaim) -> list[str]:
-    """Return the code if a balance would go below zero, counting what was written off."""
-    for line in claim.lines:
-        lowered = money[line.number].insurance_cents
-        if lowered > 0 and lowered > line.insurance_open:
-            return ["below_zero"]
-    return []
 
 
 def _postings(money: LineMoney, role: PaidBy) -> list[NewPosting]:

@@ -3,9 +3,10 @@
 from collections import Counter
 
 from core.intake.remittances.answers import Answer
+from core.intake.remittances.below_zero import find_overdrawn
 from core.intake.remittances.decision import Context, Decision, NewPosting
 from core.intake.remittances.our_claim import EarlierAnswer, OurClaim
-from core.models.ledger import PostingKind, Responsibility
+from core.models.ledger import PostingKind
 from core.x12.adjustments import OLD_GROUP
 
 
@@ -32,7 +33,7 @@ def reverse_answer(answer: Answer, claim: OurClaim, codes: list[str], context: C
         )
         for one in sorted(original.posted, key=lambda one: one.amount_cents)  # those that raise a balance first
     ]  # fmt: skip
-    codes += _below_zero(postings, claim)
+    codes += ["below_zero"] * bool(find_overdrawn(postings, claim))
     reverses = (original.remittance_id, original.ordinal)
     return Decision.of(codes, context, postings, role=original.role, reverses=reverses)
 
@@ -46,16 +47,3 @@ def _is_opposite(answer: Answer, original: EarlierAnswer) -> bool:
     if any(group == OLD_GROUP for group, _ in taken):  # version 4010 reverses all groups under this one
         return sum(taken.values()) == sum(original.adjusted.values())
     return {key: cents for key, cents in taken.items() if cents} == original.adjusted
-
-
-def _below_zero(postings: list[NewPosting], claim: OurClaim) -> list[str]:
-    lines = {line.number: line for line in claim.lines}
-    moved: Counter[tuple[int, Responsibility]] = Counter()
-    for one in postings:
-        moved[one.line, one.responsibility] += one.amount_cents
-    for (number, side), cents in moved.items():
-        line = lines[number]
-        open_cents = line.insurance_open if side is Responsibility.INSURANCE else line.patient_open
-        if cents < 0 and open_cents + cents < 0:
-            return ["below_zero"]
-    return []

@@ -69,57 +69,73 @@ def test_an_isa_segment_may_have_any_length_and_text_before_it(begins: str) -> N
     assert seen.problems == ([Problem.TEXT_BEFORE] if begins.strip() else [])
 
 
-@pytest.mark.parametrize(
-    ("content", "problem", "says"),
-    [
-        (b"", Problem.NO_ISA, "it is empty"),
-        (b"PK\x03\x04", Problem.NO_ISA, "it begins with byte 0x50"),
-        (b"x" * 200_000 + PLAIN.write(GOOD).encode(), Problem.NO_ISA, "it begins with byte 0x78"),
-        (b"ISA*00*", Problem.BAD_ISA, "byte 1"),
-        (PLAIN.write(GOOD).encode().replace(b"*P*:~", b"*P*:A"), Problem.BAD_DELIMITERS, "byte 1"),
-        (PLAIN.write(GOOD).encode().replace(b"*P*:~", b"*P***"), Problem.BAD_DELIMITERS, "byte 1"),
-        (PLAIN.write(GOOD).encode().replace(b"*^*", b"*~*"), Problem.BAD_DELIMITERS, "byte 1"),
-        (PLAIN.write(GOOD).encode().replace(b"SAMPLE1", b"SAM\0PLE"), Problem.NUL_BYTE, "byte"),
-        (PLAIN.write(GOOD[:2]).encode() + b"NTE*" + b"x" * 70_000, Problem.LONG_SEGMENT, "byte"),
-        (PLAIN.write(interchange([transaction(["BHT*1"], kind="837")])).encode().replace(b"X222A2", b"X224A2"),
-         Problem.NOTHING_TO_READ, "835"),
-    ],
-)  # fmt: skip
-def test_a_file_that_cannot_be_read_is_refused(content: bytes, problem: Problem, says: str) -> None:
+WHOLE = "ask the sender for the whole file again"
+NO_ISA = "no ISA segment is in the first 64 KB"
+SEPARATORS = "byte 1: the ISA segment does not declare different punctuation characters as delimiters"
+REFUSED_FILES = {
+    "an empty file": (b"", f", byte 1: {NO_ISA} (it is empty); send an X12 file that begins with ISA"),
+    "no ISA": (
+        b"PK\x03\x04", f", byte 1: {NO_ISA} (it begins with byte 0x50); send an X12 file that begins with ISA"),
+    "no ISA in the first 64 KB": (
+        b"x" * 200_000 + PLAIN.write(GOOD).encode(),
+        f", byte 1: {NO_ISA} (it begins with byte 0x78); send an X12 file that begins with ISA"),
+    "an ISA that is cut off": (
+        b"ISA*00*", f", byte 1: the ISA segment does not have 16 elements and a segment terminator; {WHOLE}"),
+    "a terminator that is a letter": (
+        PLAIN.write(GOOD).encode().replace(b"*P*:~", b"*P*:A"), f", {SEPARATORS}; {WHOLE}"),
+    "two separators alike": (PLAIN.write(GOOD).encode().replace(b"*P*:~", b"*P***"), f", {SEPARATORS}; {WHOLE}"),
+    "a separator as the terminator": (PLAIN.write(GOOD).encode().replace(b"*^*", b"*~*"), f", {SEPARATORS}; {WHOLE}"),
+    "NUL bytes": (
+        PLAIN.write(GOOD).encode().replace(b"SAMPLE1", b"SAM\0PLE"),
+        f", byte 805: the file contains a NUL byte; save the file as plain text, or {WHOLE}"),
+    "a segment without end": (
+        PLAIN.write(GOOD[:2]).encode() + b"NTE*" + b"x" * 70_000,
+        f", byte 160: a segment is longer than 64 KB, so its terminator is missing; {WHOLE}"),
+    "no 835 or 837 in it": (
+        PLAIN.write(interchange([transaction(["BHT*1"], kind="837")])).encode().replace(b"X222A2", b"X224A2"),
+        ": the file contains no 835, 837P, 837I or 277CA; send a remittance or a claim file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "sentence"), REFUSED_FILES.values(), ids=REFUSED_FILES)
+def test_a_file_that_cannot_be_read_is_refused(content: bytes, sentence: str) -> None:
     seen = see(io.BytesIO(content))
 
     assert seen.refused is not None
-    assert (seen.refused.problem, problem.reach) == (problem, Reach.FILE)
-    assert says in str(seen.refused)
-    assert "SAM" not in str(seen.refused)
+    assert seen.refused.problem.reach is Reach.FILE
+    assert str(seen.refused) == f"era.835{sentence}"
 
 
 def test_a_file_over_the_size_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segments, "FILE_BYTES_MAX", 100_000)
 
-    assert see_text(PLAIN.write(interchange([whole_remittance(1_000)]))).problems == [Problem.LARGE_FILE]
+    seen = see_text(PLAIN.write(interchange([whole_remittance(1_000)])))
+    assert str(seen.refused) == "era.835, byte 65,534: the file is larger than 1 GB; split the file by interchange"
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "problem", "place"),
-    [
-        ("SE*", "", Problem.TRUNCATED, "SE"),
-        ("SE*", "SE*5*0001", Problem.SEGMENT_COUNT, "SE01"),
-        ("SE*", "SE*x*0001", Problem.SEGMENT_COUNT, "SE01"),
-        ("SE*", "SE*48*0002", Problem.SEGMENT_CONTROL, "SE02"),
-        ("SE*", "SE", Problem.SEGMENT_COUNT, "SE01"),
-        ("BPR*", "NTE*ADD*x", Problem.NO_PAYMENT, "SE"),
-        ("TRN*", "NTE*ADD*x", Problem.NO_TRACE, "SE"),
-        ("BPR*", "BPR*I*1,41.00*C*ACH", Problem.BAD_TOTAL, "BPR02"),
-    ],
-)
-def test_a_transaction_is_refused_and_the_next_one_is_not(old: str, new: str, problem: Problem, place: str) -> None:
+COUNT = f"segment 50, SE01: the count differs from the number of segments (counted 48); {WHOLE}"
+REFUSED = {
+    "truncated": ("SE*", "", f"segment 50, SE: the transaction ends without its SE segment (GE follows); {WHOLE}"),
+    "SE count wrong": ("SE*", "SE*5*0001", COUNT),
+    "SE count not a number": ("SE*", "SE*x*0001", COUNT),
+    "SE control number wrong": (
+        "SE*", "SE*48*0002", f"segment 50, SE02: the control number differs from ST02; {WHOLE}"),
+    "SE without elements": ("SE*", "SE", COUNT),
+    "no BPR": ("BPR*", "NTE*ADD*x", f"segment 50, SE: the remittance has no BPR segment; {WHOLE}"),
+    "no TRN": ("TRN*", "NTE*ADD*x", f"segment 50, SE: the remittance has no TRN segment with a trace number; {WHOLE}"),
+    "BPR02 not an amount": (
+        "BPR*", "BPR*I*1,41.00*C*ACH",
+        "segment 4, BPR02: the payment total is not an amount in dollars and cents; ask the sender to correct it"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "sentence"), REFUSED.values(), ids=REFUSED)
+def test_a_transaction_is_refused_and_the_next_one_is_not(old: str, new: str, sentence: str) -> None:
     seen = see_text(PLAIN.write(changed(old, new)) + PLAIN.write(GOOD))
 
     assert [one.is_refused for one in seen.closed] == [True, False]
-    assert problem.reach is Reach.REFUSED
-    (fault,) = [fault for fault in seen.closed[0].faults if fault.problem is problem]
-    assert fault.element == place
+    refused = [str(fault) for fault in seen.closed[0].faults if fault.problem.reach is Reach.REFUSED]
+    assert f"era.835, {sentence}" in refused
     assert seen.refused is None
 
 
@@ -132,24 +148,34 @@ def test_a_transaction_without_its_end_is_refused_whatever_follows(kept: str) ->
     assert (fault.segment, fault.detail) == (len(GOOD) - 2, f"{kept.partition('*')[0]} follows")
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "problem", "reach"),
-    [
-        ("GE*", "GE*2*1", Problem.GROUP_COUNT, Reach.TRANSACTION),
-        ("GE*", "GE*1*2", Problem.GROUP_CONTROL, Reach.TRANSACTION),
-        ("IEA*", "IEA*2*000000001", Problem.INTERCHANGE_COUNT, Reach.TRANSACTION),
-        ("IEA*", "IEA*1*000000009", Problem.INTERCHANGE_CONTROL, Reach.TRANSACTION),
-        ("GE*", "", Problem.NO_GROUP_END, Reach.WARNING),
-        ("IEA*", "", Problem.NO_INTERCHANGE_END, Reach.WARNING),
-        ("GE*", "CLP*A9*1*100*100*0", Problem.STRAY_SEGMENT, Reach.TRANSACTION),
-    ],
-)
-def test_the_envelope_around_the_transactions_is_checked(old: str, new: str, problem: Problem, reach: Reach) -> None:
+AROUND = {
+    "GE count wrong": (
+        "GE*", "GE*2*1", Reach.TRANSACTION,
+        "segment 51, GE01: the count differs from the number of transactions (counted 1)"),
+    "GE control number wrong": (
+        "GE*", "GE*1*2", Reach.TRANSACTION, "segment 51, GE02: the control number differs from GS06"),
+    "IEA count wrong": (
+        "IEA*", "IEA*2*000000001", Reach.TRANSACTION,
+        "segment 52, IEA01: the count differs from the number of functional groups (counted 1)"),
+    "IEA control number wrong": (
+        "IEA*", "IEA*1*000000009", Reach.TRANSACTION, "segment 52, IEA02: the control number differs from ISA13"),
+    "missing GE": (
+        "GE*", "", Reach.WARNING, "segment 51, GE: the functional group ends without its GE segment (IEA follows)"),
+    "missing IEA": (
+        "IEA*", "", Reach.WARNING, "segment 51, IEA: the interchange ends without its IEA segment (the file ends)"),
+    "a claim outside a transaction": (
+        "GE*", "CLP*A9*1*100*100*0", Reach.TRANSACTION,
+        "segment 51: the segment is outside a transaction, and was not read"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "reach", "sentence"), AROUND.values(), ids=AROUND)
+def test_the_envelope_around_the_transactions_is_checked(old: str, new: str, reach: Reach, sentence: str) -> None:
     seen = see_text(PLAIN.write(changed(old, new)))
 
     assert not seen.closed[0].is_refused
-    assert problem in [fault.problem for fault in seen.outside]
-    assert problem.reach is reach
+    found = {str(fault): fault.problem.reach for fault in seen.outside}
+    assert found[f"era.835, {sentence}; {WHOLE}"] is reach
 
 
 def test_a_doubled_terminator_ends_nothing() -> None:

@@ -17,8 +17,9 @@ from core.models.ledger import GroupCode
 from core.models.practices import Office, PayerClass
 from core.models.remittances import ProviderAdjustment, Remittance, RemittanceLine, RuleAction
 from core.models.sent_claims import OwnTaxId, SentClaim, SentLine
+from tests.decided import sentences
 from tests.factories import NOW, GivenPractice, Line
-from tests.remittances import SERVICE_ON, answers, clp, post_shown, posted, st, svc, take, write
+from tests.remittances import SERVICE_ON, answers, clp, look, post_shown, posted, st, svc, take, write
 
 PAID = clp("A1", "100", "70", svc("100", "70", "CO*45*20", "PR*2*10"), patient="10")
 TAKEN = clp("A1", "-100", "-70", svc("-100", "-70", "CO*45*-20", "PR*2*-10"), status="22")
@@ -78,11 +79,16 @@ def test_the_same_content_is_posted_once_under_any_envelope(practice: GivenPract
     take(practice, one)
     again = take(practice, one, other, now=NOW + dt.timedelta(days=1))
 
+    assert again.notes()[0].endswith(f"imported before, on {NOW:%m/%d/%Y}; nothing is posted again.")
     assert [(each.recorded_on, each.outcomes) for each in again.transactions] == [(NOW.date(), {})] * 2
     assert due(practice) == (0, 1_000)
     assert len(answers(practice)) == 1
     changed = write(tmp_path / "changed.835", st(PAID, CORRECTED, paid="145"))
     assert take(practice, changed).transactions[0].because == "same_trace"
+    assert sentences(look(practice, AnswerKey(2, 1)).why)[0] == (
+        "TRN02 ($70.00 in one.835, imported 11/23/2026): The whole remittance is held: another remittance of this payer has "
+        "the same trace number. Compare the two. Post this one only if it is another payment."
+    )
     assert answers(practice)[1:] == [
         ("A1", "held", ["same_trace", "answered_before"]),
         ("A1", "held", ["same_trace", "patient_share", "answered_before"]),
@@ -212,20 +218,46 @@ def test_a_payment_on_a_settled_claim_reverses_the_write_off_and_a_reversal_of_i
     assert due(practice) == (0, 1_000)
 
 
-@pytest.mark.parametrize(
-    ("because", "transactions", "given_"),
-    [
-        ("out_of_balance", [st(PAID, paid="70.01")], {}),
-        ("test_file", [st(PAID, paid="70")], {"usage": "T"}),
-        ("negative_payment", [st(PAID, paid="-1", after=["PLB*1*20261231*WO:X*71"])], {}),
-        ("payee_unknown", [st(PAID, paid="70", head={"XX*1234567893": "XX*1992999998"})], {}),
-        ("payee_tax_id_unknown", [st(PAID, paid="70", head={"TJ*999999999": "TJ*123123123"})], {}),
-        ("payee_tax_id_unknown", [st(PAID, paid="70", head={"XX*1234567893": "FI*11-1111111"})], {}),
-        ("foreign_currency", [st(["CUR*PR*CAD"], PAID, paid="70", head={})], {}),
-    ],
+WHOLE = "The whole remittance is held:"
+SURE = "Post an answer only if you are sure of its amounts."
+NOT_OUR_TAX_ID = (
+    f"{WHOLE} the payee's tax ID is not one that the practice's claims (837) were sent with. Post it only if the "
+    "money is yours."
 )
+HELD = {
+    "transaction imbalance": (
+        [st(PAID, paid="70.01")], {},
+        (f"segment 4, BPR02 (claims $70.00, provider adjustments $0.00, payment $70.01): {WHOLE} the payment differs "
+         f"from the claims less the provider adjustments. Compare it with the bank deposit. {SURE}")),
+    "ISA15 = T in production": (
+        [st(PAID, paid="70")], {"usage": "T"},
+        (f"segment 1, ISA15: {WHOLE} the file is marked as a test. Import the production file, then ignore this "
+         "answer.")),
+    "BPR02 negative": (
+        [st(PAID, paid="-1", after=["PLB*1*20261231*WO:X*71"])], {},
+        f"segment 4, BPR02: {WHOLE} the payment total is below zero. Ask the sender to correct it. {SURE}"),
+    "payee's NPI not ours": (
+        [st(PAID, paid="70", head={"XX*1234567893": "XX*1992999998"})], {},
+        (f"N104 (NPI 1992999998): {WHOLE} the payee is not an office or provider of the practice. Post it only if the "
+         "money is yours.")),
+    "payee's tax ID not ours": (
+        [st(PAID, paid="70", head={"TJ*999999999": "TJ*123123123"})], {}, f"REF02: {NOT_OUR_TAX_ID}"),
+    "payee with a tax ID alone": (
+        [st(PAID, paid="70", head={"XX*1234567893": "FI*11-1111111"})], {}, f"N104: {NOT_OUR_TAX_ID}"),
+    "not US dollars": (
+        [st(["CUR*PR*CAD"], PAID, paid="70", head={})], {},
+        (f"segment 14, CUR02: {WHOLE} the amounts are not in US dollars. Post it by hand on the claim, then ignore "
+         "this answer.")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("transactions", "given_", "sentence"), HELD.values(), ids=HELD)
 def test_a_whole_remittance_is_held(
-    practice: GivenPractice, tmp_path: Path, because: str, transactions: list[list[str]], given_: dict[str, str]
+    practice: GivenPractice,
+    tmp_path: Path,
+    transactions: list[list[str]],
+    given_: dict[str, str],
+    sentence: str,
 ) -> None:
     given(practice)
     with begin(practice.sessions) as session:
@@ -234,8 +266,9 @@ def test_a_whole_remittance_is_held(
 
     result = take(practice, write(tmp_path / "a.835", *transactions, **given_))
 
-    assert result.transactions[0].because == because
-    assert {(outcome, reasons[0]) for _, outcome, reasons in answers(practice)} == {("held", because)}
+    [[number, outcome, [code, *_]]] = answers(practice)
+    assert (number, outcome, code) == ("A1", "held", result.transactions[0].because)
+    assert sentences(look(practice, AnswerKey(1, 1)).why)[0] == sentence
     assert due(practice) == (10_000, 0)
     assert practice.violations() == []
 

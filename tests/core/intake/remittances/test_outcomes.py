@@ -1,55 +1,17 @@
-"""Each outcome of an answer, with its reason. No database: the reader's records meet a claim as it is loaded."""
+"""How an answer is decided, and what it posts. No database: the reader's records meet a claim as it is loaded."""
 
 import datetime as dt
-import io
-from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from core.intake.remittances.answers import Answer, of_paid_claim
-from core.intake.remittances.decide import decide
-from core.intake.remittances.decision import Context, Decision
-from core.intake.remittances.our_claim import EarlierAnswer, EarlierPosting, OurClaim, OurLine
+from core.intake.remittances.decision import Context
+from core.intake.remittances.our_claim import EarlierAnswer
 from core.intake.remittances.reasons import REASONS, describe
-from core.models.ledger import PaidBy, PostingKind, Responsibility
+from core.models.ledger import PaidBy, PostingKind
 from core.models.remittances import Outcome, RuleAction
-from core.x12.read import read
-from core.x12.remittance import PaidClaim
-from tests import x12_files
-from tests.remittances import SERVICE_ON, clp, st, svc
-
-INS, PAT = Responsibility.INSURANCE, Responsibility.PATIENT
-CONTEXT = Context({})
-PRIMARY, BOTH = (PaidBy.PRIMARY,), (PaidBy.PRIMARY, PaidBy.SECONDARY)
-
-
-def our(*charges: int, payers: tuple[PaidBy, ...] = PRIMARY, **more: Any) -> OurClaim:
-    """Return a claim with a line for each charge in dollars, all owed by the insurance."""
-    lines = [OurLine(number, "99213", dollars * 100, dollars * 100, 0) for number, dollars in enumerate(charges, 1)]
-    given = {"is_in_job": False, "is_settled": False, "has_write_offs": False, "lines": lines, **more}
-    return OurClaim(7, "A1", SERVICE_ON, payers, **given)
-
-
-def read_one(segments: list[str], *, old: bool = False) -> Answer:
-    text = x12_files.PLAIN.write(x12_files.interchange([st(segments, paid="0")]))
-    if old:
-        text = text.replace("005010X221A1", "004010X091A1")
-    found = [event for event in read(io.BytesIO(text.encode()), "era.835") if isinstance(event, PaidClaim)]
-    return of_paid_claim(1, found[0])
-
-
-def decided(segments: list[str], claim: OurClaim | None, *, matched: Sequence[str] = (), old: bool = False,
-            context: Context = CONTEXT) -> Decision:  # fmt: skip
-    return decide(read_one(segments, old=old), claim, list(matched), context)
-
-
-def moved(decision: Decision) -> list[tuple[int, Responsibility, PostingKind, int]]:
-    return [one[:4] for one in decision.postings]
-
-
-PAID = clp("A1", "100", "70", svc("100", "70", "CO*45*20", "PR*2*10"), patient="10", day="20260102")
+from tests.decided import BOTH, CONTEXT, INS, LINE, PAID, PAT, TAKEN, answered, decided, moved, our
+from tests.remittances import clp, svc
 
 
 def test_posted_if_the_claim_is_found_and_balanced_and_every_code_has_a_rule() -> None:
@@ -107,23 +69,6 @@ def test_a_payer_may_allow_more_than_the_charge() -> None:
     assert (bundled.outcome, [cents for *_, cents in moved(bundled)]) == (Outcome.POSTED, [20600, -10000, -39600])
 
 
-@pytest.mark.parametrize(
-    ("code", "segments"),
-    [
-        ("patient_share", clp("A1", "100", "70", svc("100", "70", "CO*45*20", "PR*2*10"), patient="11")),
-        ("odd_remark", clp("A1", "100", "80", [*svc("100", "80", "CO*45*20"), "LQ*HE*X-1"])),
-        ("code_changed", clp("A1", "100", "80", svc("100", "80", "CO*45*20", code="HC:99212", billed="HC:99213"))),
-        ("spread", clp("A1", "100", "60", svc("100", "80", "CO*45*20"), cas=["CO*45*20"])),
-        ("bad_date", clp("A1", "100", "80", svc("100", "80", "CO*45*20"), more=["DTM*050*20269999"])),
-    ],
-)
-def test_posted_with_warning(code: str, segments: list[str]) -> None:
-    decision = decided(segments, our(100))
-
-    assert (decision.outcome, decision.reasons) == (Outcome.WARNED, [code])
-    assert decision.postings
-
-
 def test_posted_with_warning_if_modifiers_differ_or_the_version_is_old() -> None:
     claim = our(100)
     claim.lines[0].modifiers = ("25",)
@@ -133,60 +78,7 @@ def test_posted_with_warning_if_modifiers_differ_or_the_version_is_old() -> None
     assert (old.outcome, old.reasons) == (Outcome.WARNED, ["old_version"])
 
 
-LINE = svc("100", "80", "CO*45*20")
-
-
-@pytest.mark.parametrize(
-    ("code", "segments", "claim"),
-    [
-        ("charge_differs", clp("A1", "90", "70", svc("90", "70", "CO*45*20")), our(100)),
-        ("service_date_differs", clp("A1", "100", "80", LINE, day="20260301"), our(100)),
-        ("member_differs", clp("A1", "100", "80", LINE), our(100, members=frozenset({"W2"}))),
-        ("no_such_payer", clp("A1", "100", "80", LINE), our(100, payers=())),
-        ("line_unmatched", clp("A1", "100", "0", svc("100", "0", "CO*45*100", code="HC:99999")), our(100)),
-        ("unsent_line_paid", clp("A1", "100", "80", svc("100", "80", "CO*45*20", code="HC:99999")), our(100)),
-        (
-            "line_charge_differs",
-            clp("A1", "100", "80", svc("70", "50", "CO*45*20", control="1"), svc("30", "30", control="2")),
-            our(60, 40),
-        ),
-        ("line_out_of_balance", clp("A1", "100", "80", svc("100", "80", "CO*45*19.99")), our(100)),
-        ("claim_out_of_balance", clp("A1", "100", "80.01", LINE), our(100)),
-        ("bad_amount", clp("A1", "100", "80.001", LINE), our(100)),
-        ("lines_differ", clp("A1", "100", "80", LINE, svc("5", "0", "CO*45*5")), our(100)),
-        ("many_adjustments", clp("A1", "100", "80", svc("100", "80", "CO*45*20" + "*****" * 4)), our(100)),
-        ("third_payer", clp("A1", "100", "80", LINE, status="3"), our(100)),
-        ("unknown_status", clp("A1", "100", "80", LINE, status="5"), our(100)),
-        ("unknown_patient", clp("A1", "100", "0", svc("100", "0", "CO*31*100"), status="4"), our(100)),
-        ("money_for_information", clp("A1", "100", "80", LINE, status="25"), our(100)),
-        ("other_adjustment", clp("A1", "100", "80", svc("100", "80", "OA*209*20")), our(100)),
-        ("held_by_rule", clp("A1", "100", "0", svc("100", "0", "PR*100*100"), patient="100"), our(100)),
-        ("old_group", clp("A1", "100", "80", svc("100", "80", "CR*45*20")), our(100)),
-        ("negative_line", clp("A1", "100", "80", svc("60", "-10", "CO*45*70"), svc("40", "90", "CO*45*-50")),
-         our(60, 40)),
-        ("negative_patient_share", clp("A1", "100", "110", svc("100", "110", "PR*2*-10"), patient="-10"), our(100)),
-        ("negative_claim_level", clp("A1", "100", "90", LINE, cas=["CO*45*-10"]), our(100)),
-        ("claim_in_job", clp("A1", "100", "80", LINE), our(100, is_in_job=True)),
-        ("secondary_without_oa23", clp("A1", "100", "10", svc("100", "10", "CO*45*90"), status="2"),
-         our(100, payers=BOTH)),
-        ("secondary_without_oa23", clp("A1", "100", "8", svc("100", "8", "PI*45*92"), status="2"),
-         our(100, payers=BOTH)),
-    ],
-)  # fmt: skip
-def test_held_for_a_person(code: str, segments: list[str], claim: OurClaim) -> None:
-    decision = decided(segments, claim)
-
-    assert decision.outcome is Outcome.HELD
-    assert code in decision.reasons
-    assert decision.postings == []
-
-
-@pytest.mark.parametrize("code", ["no_claim", "several_claims", "shared_number"])
-def test_held_if_no_single_claim_was_found(code: str) -> None:
-    assert decided(PAID, None, matched=[code]).reasons == [code]
-
-
-def test_held_if_the_number_is_a_placeholder_until_a_person_matches_it() -> None:
+def test_a_placeholder_is_matched_only_by_a_person() -> None:
     for number in ("0", "", "99999"):
         segments = clp(number, "100", "80", LINE)
         assert decided(segments, None).reasons == ["placeholder_id"]
@@ -225,14 +117,6 @@ def test_held_if_the_payer_answered_before() -> None:
     assert decided(PAID, our(100, earlier=[denied])).outcome is Outcome.POSTED
 
 
-@pytest.mark.parametrize("code", ["closed_month", "future_date", "no_date"])
-def test_held_if_nothing_can_be_posted_on_its_date(code: str) -> None:
-    context = replace(CONTEXT, date_problem=code)
-    assert decided(PAID, our(100), context=context).reasons == [code]
-    denied = clp("A1", "100", "0", svc("100", "0", "CO*16*100"))
-    assert decided(denied, our(100), context=context).outcome is Outcome.POSTED, "it posts nothing"
-
-
 def test_held_with_the_whole_remittance() -> None:
     decision = decided(PAID, our(100), context=replace(CONTEXT, held_because=["out_of_balance"]))
 
@@ -246,62 +130,17 @@ def test_nothing_to_post_for_information(status: str) -> None:
     assert (decision.outcome, decision.postings) == (Outcome.NOTHING_TO_POST, [])
 
 
-TAKEN = clp("A1", "-100", "-70", svc("-100", "-70", "CO*45*-20", "PR*2*-10"), status="22")
-
-
-def _answered(**more: Any) -> OurClaim:
-    """Return a claim on which PAID was posted."""
-    claim = our(100, **more)
-    claim.lines[0].insurance_due, claim.lines[0].patient_due = 0, 1000
-    posted = [
-        EarlierPosting(11, 1, INS, PostingKind.PAYMENT, -7000, PaidBy.PRIMARY, False),
-        EarlierPosting(12, 1, INS, PostingKind.ADJUSTMENT, -2000, None, False),
-        EarlierPosting(13, 1, INS, PostingKind.TRANSFER, -1000, None, False),
-        EarlierPosting(14, 1, PAT, PostingKind.TRANSFER, 1000, None, False),
-    ]
-    adjusted = {("CO", "45"): 2000, ("PR", "2"): 1000}
-    claim.earlier = [EarlierAnswer(5, 3, PaidBy.PRIMARY, True, "ICN1", 10000, 7000, 4, adjusted, posted)]
-    return claim
-
-
 def test_a_reversal_reverses_each_posting_of_the_exact_original() -> None:
-    decision = decided(TAKEN, _answered())
+    decision = decided(TAKEN, answered())
 
     assert (decision.outcome, decision.reverses) == (Outcome.POSTED, (5, 3))
     assert {one.reverses_id: one.amount_cents for one in decision.postings} == {11: 7000, 12: 2000, 13: 1000, 14: -1000}
     without_status = [TAKEN[0].replace("*22*", "*1*"), *TAKEN[1:]]
-    assert decided(without_status, _answered()).outcome is Outcome.WARNED, "some payers reverse with status 1"
-
-
-def _unlike(claim: OurClaim, **changes: Any) -> OurClaim:
-    claim.earlier[0] = replace(claim.earlier[0], **changes)
-    return claim
-
-
-@pytest.mark.parametrize(
-    ("code", "change"),
-    [
-        ("no_original", lambda claim: replace(claim, earlier=[])),
-        ("no_original", lambda claim: _unlike(claim, paid_cents=6999)),
-        ("no_original", lambda claim: _unlike(claim, charge_cents=9999)),
-        ("no_original", lambda claim: _unlike(claim, adjusted={("CO", "97"): 2000, ("PR", "2"): 1000})),
-        ("no_original", lambda claim: _unlike(claim, is_of_this_payer=False)),
-        ("no_original", lambda claim: _unlike(claim, posted=claim.earlier[0].posted[:3])),
-        ("several_originals", lambda claim: replace(claim, earlier=claim.earlier * 2)),
-        ("settled_claim", lambda claim: replace(claim, is_settled=True)),
-        ("claim_in_job", lambda claim: replace(claim, is_in_job=True)),
-    ],
-)
-def test_a_reversal_without_an_exact_original_or_on_a_settled_claim_is_held(
-    code: str, change: Callable[[OurClaim], OurClaim]
-) -> None:
-    decision = decided(TAKEN, change(_answered()))
-
-    assert (decision.outcome, decision.reasons, decision.reverses) == (Outcome.HELD, [code], None)
+    assert decided(without_status, answered()).outcome is Outcome.WARNED, "some payers reverse with status 1"
 
 
 def test_a_reversal_is_held_if_the_patient_has_paid_the_share_that_it_reverses() -> None:
-    claim = _answered()
+    claim = answered()
     claim.lines[0].patient_due = 0
     assert decided(TAKEN, claim).reasons == ["below_zero"]
 
