@@ -5,6 +5,9 @@ delimiters. So each file here has one set of delimiters.
 """
 
 import io
+import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
@@ -16,6 +19,7 @@ from hypothesis import given, settings, strategies as st
 from pyx12.segment import Segment
 from pyx12.x12file import X12Reader
 
+from core.x12.problems import Problem
 from core.x12.segments import SegmentReader
 from tests.core.x12.seen import Seen, see_text
 from tests.x12_files import (
@@ -116,6 +120,27 @@ def test_generated_files_are_read_alike(kind: str, form: Form) -> None:
     whole = whole_remittance if kind == "835" else whole_claim_file
 
     expect_the_same(form.write(interchange([whole(40, number=1), whole(3, number=2)], kind=kind)))
+
+
+# In a process of its own, because importing x12sdk reads the project's .env (findings/).
+GENERATE = """
+import json
+from x12sdk.generate import generate_835, generate_837i, generate_837p
+makers = (generate_835, generate_837p, generate_837i)
+print(json.dumps([makers[seed % 3](seed=seed, claims=1 + seed % 5) for seed in range(1_000)]))
+"""
+
+
+def test_a_thousand_files_of_another_generator_are_read_alike() -> None:
+    """x12sdk marks its files as tests, and leaves CLP05 empty whatever the patient owes (findings/)."""
+    done = subprocess.run([sys.executable, "-c", GENERATE], capture_output=True, check=True, cwd="/", timeout=60)
+    files = json.loads(done.stdout)
+
+    assert len(set(files)) == 1_000
+    for number, text in enumerate(files):
+        form = FORMS[number % len(FORMS)]
+        expect_the_same(form.write(text.rstrip("~\n").split("~\n")))
+        assert set(see_text(text).problems) <= {Problem.TEST_FILE, Problem.PATIENT_SHARE}
 
 
 amounts = st.integers(-99_999, 9_999_999).map(lambda cents: f"{cents / 100:.2f}")
