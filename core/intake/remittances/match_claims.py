@@ -70,17 +70,25 @@ def with_candidates(*of_answers: ColumnElement[bool], limit: int) -> Select[int,
     by_number = exists().where(of_practice, Claim.external_id == answer.claim_number)
     is_cut = func.char_length(answer.claim_number) == _KEPT_CHARACTERS
     by_prefix = exists().where(of_practice, answer.claim_number == _BEGINS)
+    by_replacement = exists().where(
+        SentNumber.practice_id == answer.practice_id, SentNumber.number == answer.claim_number
+    )
+    of_answer = (its.practice_id == answer.practice_id, its.id == answer.remittance_id)
+    by_acceptance = exists().where(
+        SentClaim.practice_id == answer.practice_id, SentClaim.payer_claim_number == answer.payer_claim_id,
+        SentClaim.payer_number == its.payer_id, *of_answer,
+    )  # fmt: skip
     by_payer = exists().where(
         earlier.practice_id == answer.practice_id, earlier.payer_claim_id == answer.payer_claim_id,
         earlier.claim_id.is_not(None),
-        same.practice_id == earlier.practice_id, same.id == earlier.remittance_id,
-        its.practice_id == answer.practice_id, its.id == answer.remittance_id,
+        same.practice_id == earlier.practice_id, same.id == earlier.remittance_id, *of_answer,
         or_(
             and_(same.payer_tax_id == its.payer_tax_id, its.payer_tax_id != ""),
             and_(same.payer_id == its.payer_id, its.payer_id != ""),
         ),
     )  # fmt: skip
-    ways = ((by_number,), (is_cut, by_prefix), (answer.payer_claim_id != "", by_payer))
+    is_named = answer.payer_claim_id != ""
+    ways = ((by_number,), (by_replacement,), (is_cut, by_prefix), (is_named, by_payer), (is_named, by_acceptance))
     key = (answer.remittance_id, answer.ordinal)
     # Each way is a query of its own, because PostgreSQL cannot join by one of several conditions. With an order, it
     # would look up each answer by itself.

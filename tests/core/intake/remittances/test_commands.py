@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from core.access.permissions import Actor
+from core.db.engine import transaction as begin
 from core.errors import NotAllowed
 from core.intake.remittances import candidates, commands, held, queries
 from core.intake.remittances.commands import AnswerKey, BadReason, NotHeld, NotIgnored, StillHeld
@@ -17,6 +18,7 @@ from core.ledger.entries import Void
 from core.models.ledger import GroupCode, Posting
 from core.models.practices import PayerClass
 from core.models.remittances import Outcome, RuleAction
+from core.models.sent_claims import SentClaim, SentNumber
 from tests.factories import NOW, TODAY, GivenPractice, Line
 from tests.remittances import SERVICE_ON, answers, clp, look, post_shown, posted, st, svc, take_transactions
 
@@ -105,32 +107,41 @@ def test_a_user_posts_only_what_was_shown(practice: GivenPractice, admin: Actor)
 def test_held_answers_are_matched_like_new_ones_after_their_claims_are_imported(
     practice: GivenPractice, approver: Actor
 ) -> None:
-    """By the number, by its first 20 characters, and by the payer's own number, as in a first import."""
+    """By the number, a replacement's number, its first 20 characters, and the payer's own, as in a first import."""
     other_charge = clp("A2", "90", "70", svc("90", "70", "CO*45*20"), icn="I2")
     never, cut, two = (clp(one, *PAID, patient="10", icn=f"I{one}") for one in ("A3", "L" * 20, "M" * 20))
     renamed = clp("NEW", *PAID, patient="10", icn="I9")
     denied = clp("A1", "100", "0", svc("100", "0", "CO*16*100"), icn="I9")
-    take_transactions(practice, st(renamed, denied, other_charge, never, cut, two, paid="350"))
+    resent, accepted = clp("A4R", *PAID, patient="10", icn="I4"), clp("LOST", *PAID, patient="10", icn="I5")
+    payer = {"EXAMPLE PLAN": "EXAMPLE PLAN*XV*12345"}
+    whole = st(renamed, denied, other_charge, never, cut, two, resent, accepted, paid="490", head=payer)
+    take_transactions(practice, whole)
     with practice.sessions() as session:
         assert count_matchable(session, practice.id) == 0
-    for number in ("A1", "A2", f"{'L' * 20}-1", f"{'M' * 20}1", f"{'M' * 20}2"):
+    for number in ("A1", "A2", f"{'L' * 20}-1", f"{'M' * 20}1", f"{'M' * 20}2", "A4", "A5"):
         given(practice, number)
+    with begin(practice.sessions) as session:
+        ids = {number: practice.read(number).id for number in ("A4", "A5")}
+        session.add(SentNumber(practice_id=practice.id, number="A4R", claim_id=ids["A4"]))
+        sent = {"payer_order": "P", "payer_number": "12345", "payer_claim_number": "I5"}
+        session.add(SentClaim(practice_id=practice.id, claim_id=ids["A5"], **sent))
     with practice.sessions() as session:
-        assert count_matchable(session, practice.id) == 4
+        assert count_matchable(session, practice.id) == 6
 
     with pytest.raises(NotAllowed):
         practice.act(retry_unmatched, by=approver)
-    assert practice.act(retry_unmatched) == (2, 2)
+    assert practice.act(retry_unmatched) == (4, 2)
     assert practice.act(retry_unmatched) == (1, 0)  # the payer's number is known since the first answer was matched
     assert practice.act(retry_unmatched) == (0, 0)
 
     assert answers(practice) == [
         ("NEW", "warned", ["matched_by_payer_number"]), ("A1", "posted", []), ("A2", "held", ["charge_differs"]),
         ("A3", "held", ["no_claim"]), ("L" * 20, "warned", ["matched_by_prefix"]),
-        ("M" * 20, "held", ["several_claims"]),
+        ("M" * 20, "held", ["several_claims"]), ("A4R", "warned", ["matched_by_replacement"]),
+        ("LOST", "warned", ["matched_by_payer_number"]),
     ]  # fmt: skip
     assert practice.read("A1").patient_due == practice.read(f"{'L' * 20}-1").patient_due == 1_000
-    assert [entry.facts["posted"] for entry in practice.audited("remittances.retried")] == [2, 1]
+    assert [entry.facts["posted"] for entry in practice.audited("remittances.retried")] == [4, 1]
     assert practice.violations() == []
 
 
