@@ -51,10 +51,10 @@ def next_day(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
     return changed
 
 
-def csv_file(rows: Sequence[Sequence[Any]]) -> bytes:
-    """Return the rows as CSV."""
+def csv_file(rows: Sequence[Sequence[Any]], *more: str) -> bytes:
+    """Return the rows as CSV. They may have more columns."""
     text = io.StringIO()
-    csv.writer(text).writerows([HEADER, *rows])
+    csv.writer(text).writerows([[*HEADER, *more], *rows])
     return text.getvalue().encode()
 
 

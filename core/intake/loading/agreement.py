@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Select, and_, func, insert, select
+from sqlalchemy import Select, and_, exists, func, insert, select
 from sqlalchemy.orm import Session
 
 from core.db.sums import sum_cents
@@ -45,13 +45,15 @@ class Agreement:
 def keep_file_balances(session: Session, practice_id: int) -> None:
     """Keep the files' balances of existing claims. Call it after `sum_lines`, before known rows are deleted.
 
-    A new claim has the balance of its postings, so it can't differ. A claim without postings has a balance of zero.
+    A new claim has the balance of its postings, so it can't differ. A claim without postings has a balance of zero. The
+    balances of claims that an 837 charged are kept before.
     """
     staged = stages.CLAIM.c.external_id
     sums = (
         select(Claim.id, func.coalesce(func.sum(_SUMS.c.insurance_due + _SUMS.c.patient_due), 0))
         .join_from(stages.CLAIM, Claim, and_(Claim.practice_id == practice_id, Claim.external_id == staged))
         .outerjoin(_SUMS, _SUMS.c.claim_id == staged)
+        .where(~exists().where(_FILE.c.claim_id == Claim.id))
         .group_by(Claim.id)
     )
     session.execute(insert(_FILE).from_select(["claim_id", "cents"], sums))

@@ -25,6 +25,8 @@ ENTERED: Final = "entered"
 WILL_REVERSE: Final = "will_reverse"
 WILL_RESTORE: Final = "will_restore"
 AFTER_IMPORT: Final = "after_import"
+CHARGED_BY_837: Final = "charged_by_837"
+NOT_THIS_CLAIM: Final = "not_this_claim"
 UNKNOWN: Final = "unknown"
 _WORDS: Final[Mapping[str, str]] = {
     NOT_CORRECTED: "The import did not post the changes to this claim’s postings. Upload the file again, and check "
@@ -43,11 +45,17 @@ _WORDS: Final[Mapping[str, str]] = {
     WILL_RESTORE: "The import restores a write-off of {cents}, which the files do not contain. After the import, "
     "enter it in your system. Write-offs to post will list it.",
     AFTER_IMPORT: "The import’s page shows the reason for {cents} after the import.",
+    CHARGED_BY_837: "837 files charged this claim, so the file posts no money on it. Import the payer’s remittances "
+    "(835), or post the difference on the claim’s page.",
+    NOT_THIS_CLAIM: "The 837 files have another charge, date of service or patient, so nothing of the claim is "
+    "imported. Correct it in your system, or send a replacement (837).",
     UNKNOWN: "{cents} has no known reason. Compare the claim’s postings with your system, and post the difference on "
     "the claim’s page.",
 }
 _FILE: Final = stages.FILE_BALANCE
 _RECOGNIZED: Final = stages.RECOGNIZED
+# Marked when the file's amounts are set aside. Nothing else on the claim explains the difference.
+_ALONE: Final = (CHARGED_BY_837, NOT_THIS_CLAIM, WRITTEN_OFF)
 
 
 class Reason(NamedTuple):
@@ -93,6 +101,9 @@ def find_reasons(
     own = _own_cents(session, practice_id, source, differences, gives_totals=gives_totals)
     found = {}
     for number, (cents, marked) in differences.items():
+        if marked in _ALONE:
+            found[number] = [Reason(marked, cents)]
+            continue
         reasons = [Reason(code, own[number][code]) for code in (WRITTEN_OFF, REVERSED, ENTERED) if own[number][code]]
         rest = cents - sum(one.cents for one in reasons)
         if marked is not None:

@@ -14,6 +14,7 @@ from core.intake.loading.recognize import Recognized
 from core.intake.loading.redated import Redated
 from core.intake.loading.summary import Summary
 from core.intake.loading.totals import ControlTotals, FirstClaim
+from core.intake.parsing.faults import Fault
 from core.intake.parsing.folder import RowsRead
 
 
@@ -30,6 +31,7 @@ class ImportOptions:
     each_difference: Callable[[Difference], None] | None = None
     each_correction: Callable[[Correction], None] | None = None
     each_new_posting: Callable[[NewPosting], None] | None = None
+    each_problem: Callable[[Fault], None] | None = None  # with every place that is left out or differs
 
 
 AS_NEW: Final = ImportOptions()

@@ -47,6 +47,7 @@ from core.intake.loading.post_corrections import stage_corrections
 from core.intake.loading.post_rows import lock_claims
 from core.intake.loading.recognize import recognize, remember
 from core.intake.loading.returned import mark_returned
+from core.intake.loading.sent_before import SentBefore, set_aside
 from core.intake.loading.summary import look_alikes, summarize
 from core.intake.loading.take_changes import changed_claims, take_changes
 from core.intake.loading.totals import check_expected_total, control_totals, first_claims
@@ -86,11 +87,11 @@ def load(
     `holds_back` says which existing claims get no new rows. The caller itself changes the claims `changed_later`. Other
     imports and a month-end close wait until the commit. Raise `NotAllowed`, `ImportRefused` and `ExpectedTotalDiffers`.
     """
-    _check_rows(session, practice_id, source, origins, faults, by=by)
+    sent = _check_rows(session, practice_id, source, origins, faults, totals=totals, options=options, by=by)
     redated = [] if totals is None else date_postings(session, practice_id, totals)
     recognized = recognize(session, practice_id, source, totals)
     sum_lines(session)
-    in_file, first = control_totals(session), first_claims(session, practice_id)
+    in_file, first = sent.in_file or control_totals(session), sent.first_claims or first_claims(session, practice_id)
     check_expected_total(in_file, options.expected_total_cents)
     dating = Dating.of(session, practice_id, totals, now=now)
     differences, corrections = _compare(session, practice_id, source, origins, options, dating)
@@ -111,7 +112,7 @@ def load(
         held_back=held_back.postings, redated=redated, in_file=in_file, changes_taken=takes, first_claims=first,
         new=control_totals(session) if is_part else in_file, on_existing=on_existing, differences=differences,
         new_postings=_list_new(session, practice_id, on_existing, options), corrections=corrections, summary=None,
-        warnings=corrections.warnings(),
+        warnings=[*corrections.warnings(), *sent.warnings()],
     )  # fmt: skip
     if not options.check_only:
         done = _write(session, practice_id, done, options, source=source, totals=totals, by=by, now=now)
@@ -164,9 +165,20 @@ def lock_imports(session: Session, practice_id: int) -> None:
 
 
 def _check_rows(
-    session: Session, practice_id: int, source: str, origins: Origins, faults: Faults, *, by: Actor | None
-) -> None:
-    """Lock, then check the staged rows against each other and the practice's. Raise `NotAllowed`, `ImportRefused`."""
+    session: Session,
+    practice_id: int,
+    source: str,
+    origins: Origins,
+    faults: Faults,
+    *,
+    totals: Totals | None,
+    options: ImportOptions,
+    by: Actor | None,
+) -> SentBefore:
+    """Lock, then check the staged rows against each other and the practice's. Set those of sent claims aside.
+
+    Raise `NotAllowed` and `ImportRefused`.
+    """
     if by is not None and by.practice_id != practice_id:
         raise NotAllowed
     lock_imports(session, practice_id)
@@ -174,10 +186,13 @@ def _check_rows(
     check_staged(session, practice_id, origins, faults)
     report_look_alikes(session, practice_id, origins, faults)
     faults.refuse_if_any()
+    has_charges = totals is None or totals.has_charges
+    sent = set_aside(session, practice_id, source, origins, has_charges=has_charges, each=options.each_problem)
     find_known_postings(session, practice_id, source)
     report_conflicts(session, practice_id, origins, faults)
     report_second_charges(session, practice_id, source, origins, faults)
     faults.refuse_if_any()
+    return sent
 
 
 def _compare(

@@ -174,10 +174,15 @@ class Faults:
             self._each(fault)
         self._found.setdefault(fault.mistake, Mistake()).add(fault, times=times)
 
+    @property
+    def mistakes(self) -> list[Mistake]:
+        """Return the faults, equal ones together."""
+        return list(self._found.values())
+
     def refuse_if_any(self) -> None:
         """Raise `ImportRefused` if there are faults."""
         if self._found:
-            raise ImportRefused(list(self._found.values()))
+            raise ImportRefused(self.mistakes)
 
 
 def quote_value(value: str) -> str:

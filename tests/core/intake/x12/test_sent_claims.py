@@ -2,16 +2,15 @@
 
 import datetime as dt
 from dataclasses import replace
-
-import pytest
+from pathlib import Path
 
 from core.books import closing
+from core.books.invariants import violations
 from core.db.engine import transaction
 from core.intake.csv.csv_import import import_csv
-from core.intake.loading.imported import AS_NEW
+from core.intake.loading.imported import AS_NEW, Imported, ImportOptions
 from core.intake.mapping.import_file import import_file
 from core.intake.mapping.mapping import Mapping
-from core.intake.parsing.faults import ImportRefused
 from core.models.people import Role
 from core.practices.practice_queries import find_by_name
 from tests.core.intake.conftest import FilesOfPractice
@@ -22,6 +21,18 @@ from tests.remittances import clp, svc
 from tests.x12_files import GUIDES, PLAIN, claim_loop, interchange, remittance, sent_file
 
 CHECK = replace(AS_NEW, check_only=True)
+
+
+def own_export(x12: X12Files, path: Path, *, options: ImportOptions = AS_NEW) -> Imported:
+    """Import the office's own export, with columns for holds and statements. Roll back a check."""
+    columns = {**MAPPING["columns"], "Hold": "hold", "Statements": "statements_sent"}
+    with transaction(x12.sessions) as session:
+        done = import_file(
+            session, path, Mapping.of({**MAPPING, "columns": columns}), practice_name=PRACTICE, now=NOW, options=options
+        )
+        if options.check_only:
+            session.rollback()
+    return done
 
 
 def test_a_claim_is_charged_once_however_often_its_file_is_imported(x12: X12Files) -> None:
@@ -210,29 +221,82 @@ def test_a_claim_of_an_own_export_gets_the_control_numbers_that_its_remittance_r
     assert x12.load(file).nothing_new
 
 
-def test_files_of_another_kind_post_no_second_charge_on_a_claim(x12: X12Files, files: FilesOfPractice) -> None:
-    charges = {"184146026": ["150"], "184146027": ["220.50"], "A3": ["1"], "A4": ["1"]}
-    x12.load(x12.sent(*(claim_loop(claim, each, first="OTIS") for claim, each in charges.items())))
-    files.replace("patients.csv", 'P-2,"Sample, Otis",', 'W1,"Sample, Otis",')
+def test_an_own_export_after_the_837_adds_what_it_alone_knows_and_no_money(x12: X12Files) -> None:
+    """Each claim has one receivable, whichever file comes first. Balances that differ are listed with their place."""
+    x12.load(x12.sent(*(claim_loop(number) for number in ("V1", "V2", "V3", "V4", "V5"))))
+    rows = [["V1", "P1", "Sample, Petra", "2026-01-02", "Example", 100, 0, 0, 0, 100, 0, "hold", 2],
+            ["V2", "P1", "Sample, Petra", "2026-01-02", "Example", 100, 70, 0, 20, 0, 10, "", 0],
+            ["V3", "P1", "Sample, Petra", "2026-01-02", "Example", 99.99, 0, 0, 0, 99.99, 0, "hold", 0],
+            ["V4", "P1", "Sample, Petra", "2026-01-04", "Example", 100, 0, 0, 0, 100, 0, "hold", 0],
+            ["V5", "P2", "Other, Otis", "2026-01-02", "Example", 100, 0, 0, 0, 100, 0, "hold", 0],
+            ["NEW", "P3", "New, Nina", "2026-01-02", "Example", 50, 0, 0, 0, 50, 0, "", 0]]  # fmt: skip
+    own = x12.write("own.csv", csv_file(rows, "Hold", "Statements").decode())
+
+    checked = own_export(x12, own, options=CHECK)
+    done = own_export(x12, own, options=replace(AS_NEW, take_changes=True))
+
+    assert checked.warnings == done.warnings
+    posts_none = "837 files charged this claim, so this file posts no money on it, and the balances differ."
+    cure = "Import the payer's remittances (835), or post the difference on the claim's page"
+    amounts = "insurance $100.00, patient $0.00 here; insurance $0.00, patient $10.00 in the file"
+    assert done.warnings[:-1] == [
+        f'own.csv, line 3, column Claim #, value "V2": {posts_none} {cure} ({amounts}).',
+        (
+            'own.csv, line 4, column Claim #, value "V3": 837 files charged another amount, so nothing of the claim is '
+            "imported. Correct the charge, or send a replacement of the claim (837) ($100.00 here, $99.99 in the file)."
+        ),
+        (
+            'own.csv, line 5, column Claim #, value "V4": 837 files have another date of service for this claim ID, so '
+            "nothing of it is imported. Give a new visit its own ID, or correct the date (01/02/2026 here, 01/04/2026 "
+            "in the file)."
+        ),
+        (
+            'own.csv, line 6, column Claim #, value "V5": 837 files have another patient for this claim ID, so nothing '
+            "of it is imported. Give the new claim its own ID, or correct the patient's name or date of birth."
+        ),
+    ]
+    assert {kind: count for kind, count in done.added.items() if count} == {
+        "offices": 1, "providers": 1, "payers": 1, "patients": 1, "claims": 1, "lines": 1, "postings": 1
+    }  # fmt: skip
+    assert (checked.in_file.total_cents, checked.in_file) == (459_99, done.in_file), "as the office's own report"
+    [forecast] = [one for one in checked.forecast.first if one.claim_id == "V2"] if checked.forecast else []
+    assert (forecast.file_cents, forecast.cents, forecast.reasons[0].code) == (10_00, 100_00, "charged_by_837")
+    claims = "SELECT external_id, billed, insurance_due, patient_due, hold, statements_sent FROM claim ORDER BY 1"
+    untouched = [(number, 100_00, 100_00, 0, None, None) for number in ("V3", "V4", "V5")]
+    sent = [("V1", 100_00, 100_00, 0, "hold", 2), ("V2", 100_00, 100_00, 0, None, 0), *untouched]
+    assert x12.rows(claims) == [("NEW", 50_00, 50_00, 0, None, 0), *sent]
+    assert x12.rows("SELECT external_id FROM patient ORDER BY 1") == [("P3",), ("W1",)], "no patient twice"
+    # The payer's answer explains what differed, and the next export agrees.
+    first = svc("60", "42", "CO*45*12", "PR*2*6", code="HC:99211:25")
+    second = svc("40", "28", "CO*45*8", "PR*2*4", code="HC:99212:25")
+    era = interchange([remittance([clp("V2", "100", "70", first, second, patient="10")], paid="70")])
+    x12.load(x12.write("era.835", PLAIN.write(era)))
+    again = own_export(x12, x12.write("own.csv", csv_file([*rows[:2], rows[-1]], "Hold", "Statements").decode()))
+    assert (again.nothing_new, again.warnings[:-1], again.differences.count) == (True, [], 0)
+    assert again.agreement is not None
+    assert (again.agreement.different, again.agreement.cents) == (0, 160_00)
+    with x12.sessions() as session:
+        assert violations(session) == []
+
+
+def test_files_in_our_format_after_the_837_post_no_second_charge(x12: X12Files, files: FilesOfPractice) -> None:
+    charges = {"184146026": ["150"], "184146027": ["220.50"]}
+    x12.load(x12.sent(*(claim_loop(claim, each, day="20250304", first="OTIS") for claim, each in charges.items())))
     files.replace("claims.csv", ",P-1,", ",W1,")
     files.replace("claims.csv", ",P-2,", ",W1,")
-    own = x12.write(
-        "own.csv", csv_file([[claim, "W1", "A", "2026-01-02", "", 2, 0, 0, 0, 2, 0] for claim in charges]).decode()
-    )
 
-    faults = files.faults_in(PRACTICE)
-    with transaction(x12.sessions) as session, pytest.raises(ImportRefused) as refused:
-        import_file(session, own, Mapping.of(MAPPING), practice_name=PRACTICE, now=NOW)
+    done = files.load(PRACTICE)
 
-    cure = (
-        "837 files already charged this claim; this file would charge it again. Remove the claim from this file. Use "
-        "837 files for new claims, and `settle import postings` for payments"
+    [warning] = done.warnings
+    assert warning.startswith('claims.csv, line 2, column claim_id, value "184146026": 837 files charged this claim')
+    assert warning.endswith("(insurance $150.00, patient $0.00 here; insurance $0.00, patient $12.00 in the file).")
+    assert [x12.claim(claim).billed for claim in charges] == [150_00, 220_50]
+    assert (done.added["claims"], done.added["lines"], done.added["postings"]) == (0, 0, 0)
+    changed = (
+        "allowed, billing status, expected, first edi on, last edi on, last statement on, primary status, secondary"
     )
-    # A claim with two lines is listed once.
-    assert faults == [f'line_items.csv, column claim_id, 2 rows (line 2 "184146026", line 4 "184146027"): {cure}']
-    assert len(refused.value.faults) == 1
-    assert '4 rows (line 2 "184146026", line 3 "184146027", line 4 "A3", …): 837 files' in str(refused.value.faults[0])
-    assert x12.claim("184146027").billed == 220_50
+    changed += " payer, statements sent, supervising provider"
+    assert list(done.differences.counts) == [f"claim {name}" for name in changed.split(", ")]
 
 
 def test_a_claim_number_of_another_patient_is_refused(x12: X12Files) -> None:
