@@ -102,7 +102,7 @@ class Problem(Enum):
     UNKNOWN_ORIGINAL = (
         Reach.CLAIM,
         "the claim replaces or voids a claim that is found neither by this number nor by the payer's number (REF*F8)",
-        "import the original claim and its remittance, then this file again",
+        "import the original claim and its remittance together with this file",
     )
     REUSED_NUMBER = (
         Reach.CLAIM,

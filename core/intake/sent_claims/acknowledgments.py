@@ -84,11 +84,17 @@ class Acknowledged:
         return found
 
 
-def stage_acknowledgments(session: Session, practice_id: int, files: Sequence[X12File]) -> Acknowledged:
-    """Find the status changes, and set those of new claims in the stages. `apply_acknowledgments` sets the others."""
-    found, bound = Acknowledged(), {"practice_id": practice_id}
+def read_acknowledgments(session: Session, files: Sequence[X12File]) -> Acknowledged:
+    """Stage what the files say of claims."""
+    found = Acknowledged()
     stages.copy_rows(session, sent_stages.ACKNOWLEDGED, _rows(files, found))
     stages.analyze(session, sent_stages.ACKNOWLEDGED.name)
+    return found
+
+
+def find_status_changes(session: Session, practice_id: int, found: Acknowledged) -> None:
+    """Find the status changes, and set those of new claims in the stages. `apply_acknowledgments` sets the others."""
+    bound = {"practice_id": practice_id}
     session.execute(text(ADD_WAITING), bound)
     session.execute(text(RENUMBER), bound)
     session.execute(text(NEWEST))
@@ -99,7 +105,6 @@ def stage_acknowledgments(session: Session, practice_id: int, files: Sequence[X1
     found.changed = {row.status: row.claims for row in session.execute(text(COUNT_BY_STATUS))}
     for statement in NEW_CLAIMS:
         session.execute(text(statement))
-    return found
 
 
 def acknowledged_claims() -> Select[Any]:

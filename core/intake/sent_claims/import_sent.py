@@ -21,7 +21,8 @@ from core.intake.sent_claims.acknowledgments import (
     Acknowledged,
     acknowledged_claims,
     apply_acknowledgments,
-    stage_acknowledgments,
+    find_status_changes,
+    read_acknowledgments,
 )
 from core.intake.sent_claims.build_stages import build_stages
 from core.intake.sent_claims.known_claims import fit_to_known
@@ -151,12 +152,13 @@ def import_sent(
     sent.left_out = stage_claims(session, files, sent.found, progress=progress)
     if progress is not None:
         progress("checking and loading", 0, 0)
-    sent.leave_out(find_replaced(session, practice_id, origin))
+    sent.acknowledged = read_acknowledgments(session, files)
+    sent.leave_out(find_replaced(session, practice_id, origin, files))
     _report_reused_numbers(session, origin, faults)
     build_stages(session, practice_id)
     fit_to_known(session, practice_id)
     _describe(session, practice_id, sent)
-    sent.acknowledged = stage_acknowledgments(session, practice_id, files)
+    find_status_changes(session, practice_id, sent.acknowledged)
     today = practice_days.today(practice_queries.find(session, practice_id), now=now)
     origins = dict.fromkeys(
         (stages.OFFICE, stages.PROVIDER, stages.PAYER, stages.PATIENT, stages.CLAIM, stages.LINE, stages.POSTING),

@@ -3,12 +3,14 @@
 A sender may give a replacement or void a number of its own. Then the payer's number of the original (REF*F8) finds it.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from core.intake.sent_claims.read_files import SentOrigin
+from core.intake.sent_claims.given_numbers import stage_given_numbers
+from core.intake.sent_claims.read_files import SentOrigin, X12File
 from core.x12.problems import Fault, Problem
 
 _IS_KNOWN: Final = "EXISTS (SELECT FROM claim k WHERE k.practice_id = :practice_id AND k.external_id = s.claim)"
@@ -20,24 +22,36 @@ _KNOWN: Final = f"""
     JOIN claim c ON c.practice_id = n.practice_id AND c.id = n.claim_id
     WHERE NOT {_IS_KNOWN}
 """  # noqa: S608  constants
-# Numbers of two payers may be equal, so the patient must be the same too.
+# Numbers of two payers may be equal, so the patient must be the same too. The original may be in these files as well.
 _BY_PAYER_NUMBER: Final = f"""
-    WITH wanted AS (SELECT DISTINCT replaces FROM stage_sent_copy WHERE replaces <> '')
+    WITH wanted AS (SELECT DISTINCT replaces FROM stage_sent_copy WHERE replaces <> ''), named AS (
+        SELECT n.number, c.external_id AS claim
+        FROM (SELECT payer_claim_id AS number, claim_id FROM remittance_claim
+              WHERE practice_id = :practice_id AND payer_claim_id IN (SELECT replaces FROM wanted)
+              UNION SELECT payer_claim_number, claim_id FROM sent_claim
+              WHERE practice_id = :practice_id AND payer_claim_number IN (SELECT replaces FROM wanted)) n
+        JOIN claim c ON c.practice_id = :practice_id AND c.id = n.claim_id
+        UNION SELECT g.number, coalesce(
+            (SELECT min(n.claim) FROM stage_sent_number n WHERE n.number = g.claim),
+            (SELECT c.external_id FROM sent_number n JOIN claim c ON c.practice_id = n.practice_id AND c.id = n.claim_id
+             WHERE n.practice_id = :practice_id AND n.number = g.claim), g.claim)
+        FROM stage_given_number g
+    ), original AS (
+        SELECT c.external_id AS claim, p.birth_date, p.name
+        FROM claim c JOIN patient p ON p.practice_id = c.practice_id AND p.id = c.patient_id
+        WHERE c.practice_id = :practice_id AND c.external_id IN (SELECT claim FROM named)
+        UNION SELECT claim, birth_date, patient_name FROM stage_sent_copy WHERE frequency NOT IN ('7', '8')
+    )
     INSERT INTO stage_sent_number
-    SELECT s.claim, min(c.external_id)
-    FROM stage_sent_copy s
-    JOIN (SELECT payer_claim_id AS number, claim_id FROM remittance_claim
-          WHERE practice_id = :practice_id AND payer_claim_id IN (SELECT replaces FROM wanted)
-          UNION SELECT payer_claim_number, claim_id FROM sent_claim
-          WHERE practice_id = :practice_id AND payer_claim_number IN (SELECT replaces FROM wanted)) named
-        ON named.number = s.replaces
-    JOIN claim c ON c.practice_id = :practice_id AND c.id = named.claim_id
-    JOIN patient p ON p.practice_id = c.practice_id AND p.id = c.patient_id
-    WHERE s.frequency IN ('7', '8') AND NOT {_IS_KNOWN} AND s.claim NOT IN (SELECT number FROM stage_sent_number)
-      AND (p.birth_date = s.birth_date
-           OR regexp_replace(lower(p.name), '[^a-z]', '', 'g')
+    SELECT s.claim, min(o.claim)
+    FROM stage_sent_copy s JOIN named n ON n.number = s.replaces JOIN original o ON o.claim = n.claim
+    WHERE s.frequency IN ('7', '8') AND o.claim <> s.claim AND NOT {_IS_KNOWN}
+      AND s.claim NOT IN (SELECT number FROM stage_sent_number)
+      AND (o.birth_date = s.birth_date
+           OR regexp_replace(lower(o.name), '[^a-z]', '', 'g')
               = regexp_replace(lower(s.patient_name), '[^a-z]', '', 'g'))
-    GROUP BY s.claim HAVING count(DISTINCT c.id) = 1
+    GROUP BY s.claim HAVING count(DISTINCT o.claim) = 1
+    RETURNING number
 """  # noqa: S608  constants
 _RENUMBER: Final = "UPDATE stage_sent_copy s SET claim = n.claim FROM stage_sent_number n WHERE n.number = s.claim"
 # Each copy of a claim that replaces or voids an unknown one, also the copy to another payer. An original that went to
@@ -70,14 +84,17 @@ _REMEMBER: Final = """
 """
 
 
-def find_replaced(session: Session, practice_id: int, origin: SentOrigin) -> list[Fault]:
+def find_replaced(session: Session, practice_id: int, origin: SentOrigin, files: Sequence[X12File]) -> list[Fault]:
     """Give the staged copies the numbers of the claims that they replace.
 
-    Remove copies of unknown claims, and of other visits than the practice's claim with the number. Return their places.
+    The acknowledgments are staged. Remove copies of unknown claims, and of other visits than the practice's claim with
+    the number. Return their places.
     """
     bound = {"practice_id": practice_id}
     session.execute(text(_KNOWN), bound)
-    session.execute(text(_BY_PAYER_NUMBER), bound)
+    stage_given_numbers(session, practice_id, files)
+    while session.scalars(text(_BY_PAYER_NUMBER), bound).all():
+        pass  # a replacement of a replacement is found after the first one
     session.execute(text(_RENUMBER))
     return [
         Fault(problem, *origin.place(at), "CLM01", claim=claim)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from core.claims.answers import has_payer_number
@@ -12,6 +13,7 @@ from tests.core.intake.x12.conftest import X12Files
 from tests.remittances import clp, svc
 from tests.x12_files import PLAIN, acknowledgment, claim_loop, interchange, remittance
 
+CHECK = replace(AS_NEW, check_only=True)
 TAKES = replace(AS_NEW, take_changes=True, post_corrections=True)
 
 
@@ -87,14 +89,39 @@ def test_a_replacement_of_an_unknown_claim_is_left_out_with_its_place_and_the_fi
     words = (
         "Not imported: 3 claims (A1R, A2R, A3V). again.837, segment 15, CLM01: the claim replaces or voids a claim "
         "that is found neither by this number nor by the payer's number (REF*F8); import the original claim and its "
-        "remittance, then this file again."
+        "remittance together with this file."
     )
     assert done.warnings == [words]
     assert [row[0] for row in claims(x12)] == ["A1", "B1"]
-    assert x12.load(file, era(x12, answer("0", "0"), paid="0", number=2)).warnings == [words], "remittances go in last"
-    again = x12.load(file)
+    again = x12.load(file, era(x12, answer("0", "0"), paid="0", number=2))
     assert again.warnings[0].startswith("Not imported: 2 claims (A2R, A3V). again.837, segment 31, CLM01")
     assert claims(x12)[0] == ("A1", 100_00, 100_00, None)
+
+
+@pytest.mark.parametrize("order", ["0123", "3210"])
+def test_one_upload_of_a_claim_its_replacements_and_what_came_back_ends_alike_in_any_order(
+    x12: X12Files, order: str
+) -> None:
+    """The payer names the original in a 277CA, and the first replacement in an 835."""
+    files = [
+        x12.sent(claim_loop()),
+        x12.write("b.277", PLAIN.write(acknowledgment(("A1", "A2")))),
+        era(x12, answer("0", "0", number="A1R", icn="ICN2"), paid="0"),
+        x12.sent(
+            claim_loop("A1R", frequency="7", replaces="ICNA1"), claim_loop("A1RR", frequency="7", replaces="ICN2"),
+            name="again.837", at="1000",
+        ),
+    ]  # fmt: skip
+    named = [path.rename(path.with_name(f"{order[place]}-{path.name}")) for place, path in enumerate(files)]
+
+    checked = x12.load(*named, options=CHECK)
+    done = x12.load(*named)
+
+    assert (checked.added, checked.x12, done.warnings) == (done.added, done.x12, [])
+    assert claims(x12) == [("A1", 100_00, 100_00, None)]
+    assert outcomes(x12) == [("A1R", "warned", ["matched_by_replacement"])]
+    assert x12.rows("SELECT number FROM sent_number ORDER BY 1") == [("A1R",), ("A1RR",)]
+    assert x12.load(*named).nothing_new
 
 
 def test_the_payers_number_in_an_acknowledgment_finds_the_claim(x12: X12Files) -> None:
