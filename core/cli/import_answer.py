@@ -80,6 +80,8 @@ def _guess(answer: dict[str, Any], guess: dict[str, Any]) -> list[str]:
 def _print_check(answer: dict[str, Any], report: dict[str, Any]) -> None:
     """Print what is new, the control totals, what differs from the practice's records, and how to proceed."""
     print_lines([f"Warning: {one}" for one in report.get("warnings", ())])
+    if problems := report.get("problems"):
+        print_lines([f"For all {counted(problems, 'place')}, run: settle import list {answer['id']} errors"])
     print_notes(report.get("x12"))
     print_lines(_new(report))
     print_moved(WriteOffChanges(**report["write_offs"]))
@@ -122,7 +124,8 @@ def _new(report: dict[str, Any]) -> list[str]:
     if added:
         lines = [f"New: {added}."]
     elif report["nothing_new"] and not _changed_postings(report):
-        what = "remittances: the practice already has these" if only_remittances(report) else _ALL_ROWS
+        all_rows = "rows" if report.get("problems") else _ALL_ROWS
+        what = "remittances: the practice already has these" if only_remittances(report) else all_rows
         lines = [f"No new {what}."]
     else:
         lines = ["No new rows."]

@@ -48,7 +48,7 @@ def all_faults_option(command: _Command) -> _Command:
 
     @click.option(
         "--all-faults", "faults", type=_file, metavar="FILE", callback=lambda _ctx, _param, file: _faults(file),
-        help="Write every error and its location to a CSV file, not only the first three of each kind.",
+        help="Write every error, and all that is left out or differs, with its place to a CSV file.",
     )  # fmt: skip
     @wraps(command)
     def run(*args: Any, **given: Any) -> Any:
@@ -88,6 +88,7 @@ def import_options(command: _Command) -> _Command:
             expected_total_cents=expect_total,
             each_difference=_difference_writer(all_differences),
             each_correction=_correction_writer(corrections),
+            each_problem=faults.each,
         )
         return command(asked=Asked(options, faults, email), **given)
 

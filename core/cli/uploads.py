@@ -108,8 +108,8 @@ def map_(api: Api, import_id: int, mapping: str) -> Any:
 def list_(api: Api, import_id: int, what: str) -> Any:
     """Print what a check found, as CSV.
 
-    Choose the changes to existing records (differences), the corrections, the new postings on existing claims or the
-    errors.
+    Choose the changes to existing records (differences), the corrections, the new postings on existing claims, or the
+    errors with what is left out, differs or is unusual. Each place of an error has a row.
     """
     return api.download(f"/imports/{import_id}/{'faults' if what == 'errors' else what}.csv", None)
 

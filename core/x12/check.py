@@ -2,14 +2,15 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from core.x12.acknowledgment import ClaimStatus
 from core.x12.claims import VOID, SentClaim
 from core.x12.envelope_records import Closed, Kind, Opened
+from core.x12.parties import plain
 from core.x12.problems import Fault, FileRefused, Problem, Reach
 from core.x12.read import Event, read
 from core.x12.remittance import PaidClaim, Payment, ProviderAdjustment
@@ -160,9 +161,26 @@ class CheckedFile:
     refused: Fault | None = None
 
     @property
+    def all_found(self) -> list[Found]:
+        """Return the faults outside of transactions, then those of each."""
+        return [self.found, *(one.found for one in self.transactions)]
+
+    @property
     def is_usable(self) -> bool:
         """Return whether neither the file nor any of its transactions is refused."""
         return self.refused is None and not any(one.is_refused for one in self.transactions)
+
+
+def list_faults(path: Path) -> Iterator[Fault]:
+    """Yield every fault of a file that `check_file` read to its end. Those of a claim have its number."""
+    with path.open("rb") as binary:
+        for event in read(binary, path.name):
+            if isinstance(event, Fault):
+                yield event
+            elif isinstance(event, PaidClaim | SentClaim):
+                yield from (replace(fault, claim=plain(event.claim_id)) for fault in event.faults)
+            elif isinstance(event, Closed | ClaimStatus):
+                yield from event.faults
 
 
 def check_file(path: Path) -> CheckedFile:

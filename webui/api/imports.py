@@ -205,7 +205,10 @@ def download_new_postings(path: ImportPath) -> Response:
 )
 @requires(Action.IMPORT)
 def download_faults(path: ImportPath) -> Response:
-    """Download the errors that stopped an import: one row for each location, up to 1,000,000."""
+    """Download the errors that stopped an import, or what it leaves out or warns of.
+
+    It has one row for each location, up to 1,000,000. `problems` of the report is their number.
+    """
     return send_faults(path.key(current_actor()), by=current_actor())
 
 

@@ -184,7 +184,7 @@ def download_new_postings(import_id: int) -> FlaskResponse:
 @blueprint.get(f"/{IMPORT_ID_RULE}/errors.csv")
 @requires(Action.IMPORT)
 def download_faults(import_id: int) -> FlaskResponse:
-    """Download the errors that stopped an import."""
+    """Download the errors that stopped an import, or what it leaves out or warns of."""
     return import_files.send_faults(import_key(import_id), by=current_actor())
 
 

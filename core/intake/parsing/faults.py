@@ -160,6 +160,11 @@ class Faults:
         return self._count
 
     @property
+    def each(self) -> Callable[[Fault], None] | None:
+        """Return what is called for every place."""
+        return self._each
+
+    @property
     def lists_every_place(self) -> bool:
         """Return whether every place is wanted, and not only the first ones."""
         return self._each is not None

@@ -1,7 +1,7 @@
 """Import the claims of 837 files: the charges of new claims, once, and what changed on claims that exist."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +17,7 @@ from core.intake.loading.known_postings import Totals
 from core.intake.loading.load import load, lock_imports
 from core.intake.parsing.faults import FaultKind, Faults
 from core.intake.parsing.folder import Progress
+from core.intake.parsing.x12_faults import of_x12
 from core.intake.sent_claims.acknowledgments import (
     Acknowledged,
     acknowledged_claims,
@@ -82,10 +83,14 @@ class SentClaims:
     different: list[OtherCharge] = field(default_factory=list)
     acknowledged: Acknowledged = field(default_factory=Acknowledged)
     remembered: int = 0  # existing claims about which the files know more
+    each: Callable[[Fault], None] | None = None  # called for each claim that the reader finds right
 
     def leave_out(self, faults: Sequence[Fault]) -> None:
         """Count claims that are not imported."""
         self.left_out += len(faults)
+        if self.each is not None:
+            for fault in faults:
+                self.each(fault)
         self.found.add(faults)
 
     def facts(self) -> dict[str, Any]:
@@ -148,8 +153,9 @@ def import_sent(
     """Import the claims of the files, and the statuses of their 277CA. Raise what `load` raises."""
     lock_imports(session, practice_id)
     stages.open_stages(session)
-    sent, origin = SentClaims(), origin_of(files)
-    sent.left_out = stage_claims(session, files, sent.found, progress=progress)
+    each = options.each_problem
+    sent, origin = SentClaims(each=each and (lambda fault: each(of_x12(fault)))), origin_of(files)
+    sent.left_out = stage_claims(session, files, sent.found, each=sent.each, progress=progress)
     if progress is not None:
         progress("checking and loading", 0, 0)
     sent.acknowledged = read_acknowledgments(session, files)

@@ -1,7 +1,7 @@
 """Copy the claims of 837 files into the stages, in constant memory."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from core.x12.check import CheckedFile, Found, Summary
 from core.x12.claims import SentClaim
 from core.x12.envelope_records import Kind, Opened
 from core.x12.parties import plain
-from core.x12.problems import Reach
+from core.x12.problems import Fault, Reach
 from core.x12.read import read
 
 CLAIM_KINDS: Final = (Kind.PROFESSIONAL, Kind.INSTITUTIONAL)
@@ -84,12 +84,20 @@ def is_usable(summary: Summary) -> bool:
 
 
 def stage_claims(
-    session: Session, files: Sequence[X12File], left_out: Found, *, progress: Progress | None = None
+    session: Session,
+    files: Sequence[X12File],
+    left_out: Found,
+    *,
+    each: Callable[[Fault], None] | None = None,
+    progress: Progress | None = None,
 ) -> int:
-    """Copy every claim without a fault into the stages. Return how many have one. Their faults are in `left_out`."""
+    """Copy every claim without a fault into the stages. Return how many have one. Their faults are in `left_out`.
+
+    `each` is called with those that the reader does not find.
+    """
     skipped, total, done = 0, sum(one.path.stat().st_size for one in files), 0
     for file in files:
-        rows = _rows(file)
+        rows = _rows(file, each)
         while batch := list(islice(rows, _CLAIMS_AT_ONCE)):
             claims = [one for one in batch if isinstance(one, ClaimRows)]
             unusable = [one for one in batch if not isinstance(one, ClaimRows)]
@@ -105,7 +113,7 @@ def stage_claims(
     return skipped
 
 
-def _rows(file: X12File) -> Iterator[Any]:
+def _rows(file: X12File, each: Callable[[Fault], None] | None) -> Iterator[Any]:
     """Yield the rows or the fault of each claim in the usable transactions."""
     summaries = iter(file.checked.transactions)
     with file.path.open("rb") as binary:
@@ -115,4 +123,10 @@ def _rows(file: X12File) -> Iterator[Any]:
                 is_used = is_usable(summary)
             elif isinstance(event, SentClaim) and is_used:
                 rows = rows_of_claim(event, summary, file.name, base=file.base)
-                yield rows if isinstance(rows, ClaimRows) else replace(rows, claim=plain(event.claim_id))
+                if isinstance(rows, Fault):
+                    named = replace(rows, claim=plain(event.claim_id))
+                    if each is not None and rows not in event.faults:
+                        each(named)
+                    yield named
+                else:
+                    yield rows

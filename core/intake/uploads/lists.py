@@ -41,6 +41,7 @@ class ListFiles:
         self._paths = {name: folder / f"{name}.csv" for name in _FILE}
         self._open = {name: path.open("w", encoding="utf-8", newline="") for name, path in self._paths.items()}
         self._writers = {name: csv.writer(file) for name, file in self._open.items()}
+        self.errors = 0  # listed, with what is left out or differs
 
     def options(self, *, take_changes: bool, post_corrections: bool, check_only: bool) -> ImportOptions:
         """Return the options of an import that writes these lists."""
@@ -57,20 +58,17 @@ class ListFiles:
         return ImportOptions(
             take_changes=take_changes, post_corrections=post_corrections, check_only=check_only,
             each_difference=write_difference, each_correction=write_correction,
-            each_new_posting=write_new_posting,
+            each_new_posting=write_new_posting, each_problem=self._write_error,
         )  # fmt: skip
 
     def faults(self) -> Faults:
         """Return empty `Faults` for a load. They add each place to the list of errors, up to a limit."""
-        listed = 0
+        return Faults(self._write_error)
 
-        def write_error(fault: Fault) -> None:
-            nonlocal listed
-            listed += 1
-            if listed <= ERRORS_LISTED_MAX:
-                self._writers[ERRORS].writerow(error_cells(fault))
-
-        return Faults(write_error)
+    def _write_error(self, fault: Fault) -> None:
+        self.errors += 1
+        if self.errors <= ERRORS_LISTED_MAX:
+            self._writers[ERRORS].writerow(error_cells(fault))
 
     def close(self) -> None:
         """Write what is buffered."""
@@ -82,9 +80,7 @@ class ListFiles:
         with self._paths[name].open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def store(
-        self, session: Session, key: ImportKey, names: Sequence[str] = (DIFFERENCES, CORRECTIONS, NEW_POSTINGS)
-    ) -> None:
+    def store(self, session: Session, key: ImportKey, names: Sequence[str] = (*_FILE,)) -> None:
         """Replace the import's lists with these."""
         session.execute(delete(ImportPiece).where(*key.of(ImportPiece), ImportPiece.file < 0))
         for name in names:

@@ -106,6 +106,7 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
         "agreement": None if imported.agreement is None else imported.agreement.facts(),
         "forecast": None if imported.forecast is None else imported.forecast.facts(),
         "warnings": imported.warnings,
+        "problems": lists.errors,  # places that are left out, differ or are unusual
         **({} if imported.x12 is None else {"x12": imported.x12, "receivable": imported.receivable}),
     }
 

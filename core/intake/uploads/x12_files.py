@@ -1,7 +1,7 @@
 """`settle import x12`: import X12 files, all or none: the claims sent (837) before what came back about them."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -15,6 +15,7 @@ from core.db.sums import sum_cents
 from core.intake.loading.imported import AS_NEW, Imported, ImportOptions
 from core.intake.parsing.faults import Fault, FaultKind, Faults
 from core.intake.parsing.folder import Progress, RowsRead
+from core.intake.parsing.x12_faults import of_x12
 from core.intake.remittances.import_remittances import import_remittances
 from core.intake.remittances.result import RemittanceResult
 from core.intake.sent_claims.import_sent import import_sent
@@ -23,7 +24,7 @@ from core.models.claims import Claim
 from core.practices import practice_queries
 from core.practices.create import find_or_create_practice
 from core.x12 import problems
-from core.x12.check import CheckedFile, Found, FoundProblem, Summary, check_file
+from core.x12.check import CheckedFile, Found, FoundProblem, Summary, check_file, list_faults
 from core.x12.delimiters import ISA_START
 from core.x12.envelope_records import Kind
 
@@ -70,6 +71,10 @@ def import_x12(
     faults = Faults() if faults is None else faults
     practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
     files = _check(sorted(paths, key=lambda path: path.name), faults, progress)
+    if options.each_problem is not None:
+        for one in files:
+            for place in _places(one.path, one.checked):
+                options.each_problem(of_x12(place))
     has_answers, has_claims = _has(files, Kind.REMITTANCE), _has(files, *CLAIM_KINDS)
     before = _receivable(session, practice_id) if has_answers else 0
     # The answers are matched with the new claims, so a check inserts those too. The caller rolls them back.
@@ -124,7 +129,7 @@ def _check(paths: Sequence[Path], faults: Faults, progress: Progress | None) -> 
         checked = check_file(path)
         files.append(X12File(path, checked, base))
         base += path.stat().st_size // 2 + 1  # more than its segments, each of which has two bytes or more
-        _add_faults(checked, faults)
+        _add_faults(path, checked, faults)
     faults.refuse_if_any()
     return files
 
@@ -136,18 +141,21 @@ def _is_imported(summary: Summary) -> bool:
     return is_usable(summary)
 
 
-def _add_faults(checked: CheckedFile, faults: Faults) -> None:
+def _add_faults(path: Path, checked: CheckedFile, faults: Faults) -> None:
     """Add what keeps the whole file from being used: no part of it is readable, or no transaction can be imported."""
     if checked.refused is not None:
-        _add(checked.refused, faults)
+        faults.add(of_x12(checked.refused))
         return
     read = [one for one in checked.transactions if one.kind is not Kind.OTHER]
     if not any(map(_is_imported, read)):
-        for summary in read:
-            for found in summary.found.worst_first:
-                if found.problem.reach >= problems.Reach.TRANSACTION:
-                    for place in found.places:
-                        _add(place, faults)
+        for place in _places(path, checked):
+            if place.problem.reach >= problems.Reach.TRANSACTION and place.problem not in checked.found.problems:
+                faults.add(of_x12(place))
+
+
+def _places(path: Path, checked: CheckedFile) -> Iterator[problems.Fault]:
+    """Yield every place of what is wrong. A summary has only the first ones, so the file is read again."""
+    return list_faults(path) if any(each.problems for each in checked.all_found) else iter(())
 
 
 def _warnings(files: Sequence[X12File], left_out: Found, claims: int) -> list[str]:
@@ -173,15 +181,6 @@ def _claims(found: FoundProblem) -> str:
     numbers = [one.claim for one in found.places if one.claim]
     more = f" and {found.count - len(numbers):,} more" if found.count > len(numbers) else ""
     return f" ({', '.join(numbers)}{more})" if numbers else ""
-
-
-def _add(fault: problems.Fault, faults: Faults) -> None:
-    place = [
-        *([f"segment {fault.segment:,}"] if fault.segment is not None else []),
-        *([f"byte {fault.byte:,}"] if fault.byte is not None else []), *filter(None, (fault.element, fault.detail)),
-    ]  # fmt: skip
-    cure = f"{fault.problem.wrong}; {fault.problem.cure}"
-    faults.add(Fault(fault.file, cure, note=", ".join(place) or None, kind=FaultKind.STRUCTURE))
 
 
 def _facts_of_file(checked: CheckedFile) -> dict[str, Any]:

@@ -85,13 +85,19 @@ def test_files_are_checked_and_then_imported(world: World, biller: Api, files: d
 
 
 def test_sent_claims_and_then_their_acknowledgment_are_imported(world: World, biller: Api) -> None:
-    sent, answer = PLAIN.write(sent_file(claim_loop())), PLAIN.write(acknowledgment(("A1", "A7")))
+    wrong = [claim_loop(f"B{number}", ["60", "40.001"]) for number in range(12)]
+    void = claim_loop("C1", frequency="8")
+    sent, answer = PLAIN.write(sent_file(claim_loop(), *wrong, void)), PLAIN.write(acknowledgment(("A1", "A7")))
     for name, content in (("claims.837", sent), ("answer.277", answer)):
         import_id = uploaded(biller, {name: content.encode()})
         work(world)
         checked = biller.get(f"/imports/{import_id}").json
         assert (checked["status"], checked["report"]["source"]) == ("ready", "x12")
         assert [one["file"] for one in checked["report"]["x12"]["files"]] == [name]
+        header, *places = biller.get(f"/imports/{import_id}/faults.csv").text.removeprefix("\ufeff").splitlines()
+        assert header == "File,Line,Column,Value,Note,What to do"
+        assert len(places) == checked["report"]["problems"] == (1 + 2 * len(wrong) if name == "claims.837" else 0)
+        assert all(place.startswith(("claims.837,,,B", "claims.837,,,C1,")) for place in places)
         assert biller.post(f"/imports/{import_id}/confirm", json={}).status_code == 202
         work(world)
         assert biller.get(f"/imports/{import_id}").json["status"] == "imported"

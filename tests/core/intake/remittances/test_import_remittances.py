@@ -86,8 +86,8 @@ def test_the_same_content_is_posted_once_under_any_envelope(practice: GivenPract
     changed = write(tmp_path / "changed.835", st(PAID, CORRECTED, paid="145"))
     assert take(practice, changed).transactions[0].because == "same_trace"
     assert sentences(look(practice, AnswerKey(2, 1)).why)[0] == (
-        "TRN02 ($70.00 in one.835, imported 11/23/2026): The whole remittance is held: another remittance of this payer has "
-        "the same trace number. Compare the two. Post this one only if it is another payment."
+        "TRN02 ($70.00 in one.835, imported 11/23/2026): The whole remittance is held: another remittance of this "
+        "payer has the same trace number. Compare the two. Post this one only if it is another payment."
     )
     assert answers(practice)[1:] == [
         ("A1", "held", ["same_trace", "answered_before"]),
