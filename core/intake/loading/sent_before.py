@@ -84,8 +84,7 @@ _KEEP: Final = """
         primary_status = CASE s.primary_status WHEN 'none' THEN c.primary_status::text ELSE s.primary_status END,
         secondary_status = CASE s.secondary_status WHEN 'none' THEN c.secondary_status::text
                                 ELSE s.secondary_status END,
-        billing_status = CASE WHEN EXISTS (SELECT FROM stage_mapped_row r WHERE r.claim = s.external_id
-                                           AND r.billing_status IS NULL)
+        billing_status = CASE WHEN s.external_id IN (SELECT claim FROM stage_mapped_row WHERE billing_status IS NULL)
                               THEN c.billing_status ELSE s.billing_status END,
         hold = CASE WHEN EXISTS (SELECT FROM stage_claim WHERE hold IS NOT NULL) THEN s.hold ELSE c.hold::text END,
         allowed = coalesce(s.allowed, c.allowed), expected = coalesce(s.expected, c.expected),
@@ -119,12 +118,13 @@ _DROP: Final = (
     "DELETE FROM stage_line WHERE claim IN (SELECT claim FROM stage_sent_before)",
     *(
         f"""
-        DELETE FROM {stage} s USING stage_sent_before e
-        WHERE s.external_id IN ({", ".join(f"e.{name}" for name in named)})
-          AND NOT EXISTS (SELECT FROM stage_claim c
-                          WHERE s.external_id IN ({", ".join(f"c.{name}" for name in columns)}))
+        DELETE FROM {stage}
+        WHERE external_id IN ({" UNION ".join(f"SELECT {name} FROM stage_sent_before" for name in before)})
+          AND external_id NOT IN ({
+            " UNION ".join(f"SELECT {name} FROM stage_claim WHERE {name} IS NOT NULL" for name in now)
+        })
         """  # noqa: S608  constants
-        for stage, named, columns in (
+        for stage, before, now in (
             ("stage_patient", ["file_person"], ["patient"]),
             ("stage_office", ["office"], ["office"]),
             ("stage_provider", *[["billing_provider", "supervising_provider"]] * 2),
@@ -177,6 +177,7 @@ def set_aside(
         return SentBefore()
     sum_lines(session)
     session.execute(text(_FOUND), {**bound, "has_charges": has_charges})
+    stages.analyze(session, "stage_sent_before")
     claims = session.scalar(text("SELECT count(*) FROM stage_sent_before"))
     if not claims:
         return SentBefore()
