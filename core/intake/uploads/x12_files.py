@@ -71,10 +71,7 @@ def import_x12(
     faults = Faults() if faults is None else faults
     practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
     files = _check(sorted(paths, key=lambda path: path.name), faults, progress)
-    if options.each_problem is not None:
-        for one in files:
-            for place in _places(one.path, one.checked):
-                options.each_problem(of_x12(place))
+    _list_problems(files, options)
     has_answers, has_claims = _has(files, Kind.REMITTANCE), _has(files, *CLAIM_KINDS)
     before = _receivable(session, practice_id) if has_answers else 0
     # The answers are matched with the new claims, so a check inserts those too. The caller rolls them back.
@@ -151,6 +148,14 @@ def _add_faults(path: Path, checked: CheckedFile, faults: Faults) -> None:
         for place in _places(path, checked):
             if place.problem.reach >= problems.Reach.TRANSACTION and place.problem not in checked.found.problems:
                 faults.add(of_x12(place))
+
+
+def _list_problems(files: Sequence[X12File], options: ImportOptions) -> None:
+    """Give every place of what is wrong to the caller, if it wants them."""
+    if options.each_problem is not None:
+        for one in files:
+            for place in _places(one.path, one.checked):
+                options.each_problem(of_x12(place))
 
 
 def _places(path: Path, checked: CheckedFile) -> Iterator[problems.Fault]:
