@@ -148,7 +148,7 @@ def test_one_claim_of_one_cent_is_within_caps_of_one_claim_and_one_cent(schedule
 
 def test_a_job_over_its_owners_limit_awaits_approval_by_another_user(scheduled: ScheduledPractice) -> None:
     scheduled.practice.claims(2)
-    scheduled.user(scheduled.owner, job_limit_cents=2_999)
+    scheduled.practice.limit_of(scheduled.owner, job=2_999)
     scheduled.schedule(claims_max=1)
     scheduled.tick(FIRST_RUN)
     job = scheduled.job(scheduled.run())
