@@ -1,11 +1,12 @@
 """Whether a practice chose that one person works there, so that jobs over a limit run without approval.
 
-The choice applies after 24 hours, like a raised limit, so two people cannot become one on the day of a write-off. It
-ends when another user could approve the jobs of the user who chose it. It does not come back when that user leaves.
+The choice applies after 24 hours, and 30 days after another user last could approve the jobs of the user who chose it.
+So one of two people cannot deactivate the other and write off past the limits soon after. The choice ends when another
+user could approve. It does not come back when that user leaves.
 """
 
 import datetime as dt
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -13,9 +14,12 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.permissions import Action, roles_allowing
 from core.access.recent_changes import WINDOW
-from core.access.ties import Ties
-from core.models.people import User
+from core.access.ties import GRANTING_ACTS, Ties, account_of, read_acts
+from core.models.people import Role, User
 from core.models.practices import Practice
+
+ALONE_FOR: Final = dt.timedelta(days=30)  # after another user last could approve
+_APPROVING: Final = roles_allowing(Action.APPROVE_JOB)
 
 
 class OnePersonChoice(NamedTuple):
@@ -24,10 +28,12 @@ class OnePersonChoice(NamedTuple):
     by: int
     at: dt.datetime
 
-    @property
-    def applies_from(self) -> dt.datetime:
-        """Return when jobs begin to run without approval."""
-        return self.at + WINDOW
+
+class LastApprover(NamedTuple):
+    """Another user who could approve, and until when: a role, a deactivation or an act that ties them ended it."""
+
+    user_id: int
+    until: dt.datetime
 
 
 def choice_of(practice: Practice) -> OnePersonChoice | None:
@@ -44,6 +50,38 @@ def other_approvers(session: Session, practice_id: int, user_id: int) -> list[Us
     return [user for user in approvers if user.id != user_id and user.id not in controlled]
 
 
+def applies_from(session: Session, practice_id: int, choice: OnePersonChoice) -> dt.datetime:
+    """Return when jobs begin to run without approval by the choice."""
+    last = last_other_approver(session, practice_id, choice.by, since=choice.at - ALONE_FOR)
+    return max(choice.at + WINDOW, last.until + ALONE_FOR) if last else choice.at + WINDOW
+
+
+def last_other_approver(
+    session: Session, practice_id: int, user_id: int, *, since: dt.datetime, until: dt.datetime | None = None
+) -> LastApprover | None:
+    """Return the user who last could approve this user's jobs between these times, or None. The audit log says so."""
+    acts = read_acts(session, practice_id, (*GRANTING_ACTS, "user.deactivated"))
+    last = None
+    roles: dict[int, Role] = {}
+    active: set[int] = set()
+    for index, entry in enumerate(acts):
+        if until is not None and entry.at > until:
+            break
+        if entry.at > since:
+            controlled = Ties.of_acts(acts[:index]).controlled_by({user_id})
+            others = active - {user_id, *controlled}
+            could = min((one for one in others if roles.get(one) in _APPROVING), default=None)
+            last = LastApprover(could, entry.at) if could is not None else last
+        account = account_of(entry)
+        if role := entry.facts.get("role") or entry.facts.get("to"):
+            roles[account] = Role(role)
+        if entry.act in ("user.added", "user.reactivated"):
+            active.add(account)
+        elif entry.act == "user.deactivated":
+            active.discard(account)
+    return last
+
+
 def choice_in_effect(
     session: Session, practice_id: int, *, lock: bool = False, now: dt.datetime
 ) -> OnePersonChoice | None:
@@ -51,9 +89,17 @@ def choice_in_effect(
     chosen = _chosen(practice_id).with_for_update(read=True) if lock else _chosen(practice_id)
     practice = session.scalars(chosen.execution_options(populate_existing=True)).one_or_none()
     choice = choice_of(practice) if practice else None
-    if choice is None or now < choice.applies_from or not _is_alone(session, practice_id, choice.by):
+    if choice is None or not _is_alone(session, practice_id, choice.by):
         return None
-    return choice
+    return choice if now >= applies_from(session, practice_id, choice) else None
+
+
+def choice_for(
+    session: Session, practice_id: int, user_id: int, *, lock: bool = False, now: dt.datetime
+) -> OnePersonChoice | None:
+    """Return the choice by which this user needs no approval now, or None. The user must have made it."""
+    choice = choice_in_effect(session, practice_id, lock=lock, now=now)
+    return choice if choice is not None and choice.by == user_id else None
 
 
 def end_if_another_could_approve(session: Session, practice_id: int, *, now: dt.datetime) -> None:
@@ -82,6 +128,6 @@ def _is_alone(session: Session, practice_id: int, user_id: int) -> bool:
 
 
 def _approvers(session: Session, practice_id: int) -> list[User]:
-    approving = User.active, User.role.in_(roles_allowing(Action.APPROVE_JOB))
+    approving = User.active, User.role.in_(_APPROVING)
     found = select(User).where(User.practice_id == practice_id, *approving).order_by(User.name, User.id)
     return list(session.scalars(found))

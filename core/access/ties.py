@@ -6,7 +6,7 @@ directly or through other accounts, until an independent administrator vouches f
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, NamedTuple, Self
 
 from sqlalchemy import Text, cast, select
@@ -49,22 +49,17 @@ class Ties:
     @classmethod
     def read(cls, session: Session, practice_id: int) -> Self:
         """Read them from the practice's audit log."""
-        accounts = select("user:" + cast(User.id, Text)).where(User.practice_id == practice_id)
-        entries = (
-            select(AuditEntry)
-            .where(
-                AuditEntry.practice_id == practice_id,
-                AuditEntry.subject.in_(accounts),
-                AuditEntry.act.in_((*_GRANTS, _VOUCHED)),
-            )
-            .order_by(AuditEntry.id)
-        )
+        return cls.of_acts(read_acts(session, practice_id, GRANTING_ACTS))
+
+    @classmethod
+    def of_acts(cls, entries: Iterable[AuditEntry]) -> Self:
+        """Return the grants of acts on the practice's accounts, oldest first."""
         found: list[Grant] = []
-        for entry in session.scalars(entries):
-            account = int(entry.subject.removeprefix("user:"))
+        for entry in entries:
+            account = account_of(entry)
             if entry.act == _VOUCHED:
                 found = [grant for grant in found if grant.account != account]
-            elif entry.user_id is not None and _GRANTS[entry.act](entry.facts):
+            elif entry.user_id is not None and entry.act in _GRANTS and _GRANTS[entry.act](entry.facts):
                 may_approve = entry.act in _MAKES_APPROVER and _approves_only_now(entry)
                 found.append(Grant(account, entry.user_id, entry.act, entry.at, may_approve))
         return cls(found)
@@ -101,6 +96,20 @@ class Ties:
         return latest + WINDOW if latest is not None and latest + WINDOW > now else None
 
 
+def read_acts(session: Session, practice_id: int, acts: Collection[str]) -> list[AuditEntry]:
+    """Return the entries of these acts on the practice's accounts, oldest first."""
+    accounts = select("user:" + cast(User.id, Text)).where(User.practice_id == practice_id)
+    entries = select(AuditEntry).where(
+        AuditEntry.practice_id == practice_id, AuditEntry.subject.in_(accounts), AuditEntry.act.in_(acts)
+    )
+    return list(session.scalars(entries.order_by(AuditEntry.id)))
+
+
+def account_of(entry: AuditEntry) -> int:
+    """Return the account that the act is about."""
+    return int(entry.subject.removeprefix("user:"))
+
+
 def _raises_role(facts: Mapping[str, Any]) -> bool:
     return bool(ALLOWED_ACTIONS[Role(facts["to"])] - ALLOWED_ACTIONS[Role(facts["from"])])
 
@@ -129,4 +138,5 @@ _GRANT_WORDS: Final = {
     "user.reactivated": "reactivated {}",
     "user.role_changed": "changed the role of {}",
 }
+GRANTING_ACTS: Final = (*_GRANTS, _VOUCHED)
 _MAKES_APPROVER: Final = ("user.added", "user.reactivated", "user.role_changed")

@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from core.access import one_person
 from core.audit.findings import FINDINGS_MAX, Finding, FindingKind, Week
 from core.models.jobs import SettleJob
 from core.models.people import AuditEntry
@@ -66,8 +67,16 @@ def without_second_person(session: Session, practice: Practice, week: Week) -> l
         for job in jobs
         if job.confirmed_at is not None
     ]  # fmt: skip
-    words = "Chose that one person works here, so jobs over a limit run without approval after 24 hours."
-    return [
-        *found,
-        *(Finding(FindingKind.ALONE, entry.at, words, (entry.user_id or 0,)) for entry in session.scalars(chosen)),
-    ]
+    return [*found, *(_chosen(session, practice, week, entry) for entry in session.scalars(chosen))]
+
+
+def _chosen(session: Session, practice: Practice, week: Week, entry: AuditEntry) -> Finding:
+    user_id = entry.user_id or 0
+    words, people = "Chose that one person works here, so jobs over a limit run without approval.", (user_id,)
+    since = entry.at - one_person.ALONE_FOR
+    last = one_person.last_other_approver(session, practice.id, user_id, since=since, until=entry.at)
+    if last is None:
+        return Finding(FindingKind.ALONE, entry.at, words, people)
+    day = f"{last.until.astimezone(week.begins.tzinfo):%m/%d/%Y}"
+    words += f" Another user could approve until {day}, so this applies 30 days later."
+    return Finding(FindingKind.ALONE, entry.at, words, (user_id, last.user_id))

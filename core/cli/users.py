@@ -156,7 +156,8 @@ def show_limits(api: Api) -> Any:
 def choose_one_person(api: Api, choice: str) -> Any:
     """Let your jobs over a limit run without approval, because one person works here.
 
-    on is refused if another user could approve your jobs, applies after 24 hours, and ends when another user could.
+    on is refused if another user could approve your jobs, and ends when another user could. It applies after 24 hours,
+    and 30 days after another user last could.
     The audit log, each of these jobs and its certificate show the choice.
     """
     return api.send("PUT", "/limits/one-person", body={"chosen": choice == "on"})

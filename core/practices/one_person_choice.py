@@ -24,7 +24,7 @@ class AnotherApprover(Refusal):
 
 
 def choose(session: Session, *, by: Actor, now: dt.datetime) -> Practice:
-    """Let jobs over a limit run without approval after 24 hours. Repeating changes nothing.
+    """Let jobs over a limit run without approval, from `one_person.applies_from`. Repeating changes nothing.
 
     Raise `NotAllowed`, and `AnotherApprover` if an active user could approve the jobs of `by`.
     """

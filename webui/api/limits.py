@@ -27,7 +27,9 @@ class OnePerson(Answer):
 
     chosen_by: str | None
     chosen_at: dt.datetime
-    applies_from: Annotated[dt.datetime, Field(description="24 hours after the choice")]
+    applies_from: Annotated[
+        dt.datetime, Field(description="24 hours after the choice, and 30 days after another user could")
+    ]
 
 
 class OnePersonChosen(Body):
@@ -132,4 +134,5 @@ def _one_person(session: Session, practice: Practice) -> OnePerson | None:
     if choice is None:
         return None
     names = job_queries.names_of_users(session, practice.id, [choice.by])
-    return OnePerson(chosen_by=names.get(choice.by), chosen_at=choice.at, applies_from=choice.applies_from)
+    applies_from = one_person.applies_from(session, practice.id, choice)
+    return OnePerson(chosen_by=names.get(choice.by), chosen_at=choice.at, applies_from=applies_from)

@@ -28,8 +28,7 @@ def choice_for(
     """
     if job.schedule_id is not None:
         return None
-    choice = one_person.choice_in_effect(session, job.practice_id, lock=lock, now=now)
-    return choice if choice is not None and choice.by == confirmer else None
+    return one_person.choice_for(session, job.practice_id, confirmer, lock=lock, now=now)
 
 
 def choice_now(

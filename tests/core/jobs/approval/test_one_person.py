@@ -66,8 +66,8 @@ def test_a_job_over_a_limit_runs_24_hours_after_the_choice_and_shows_it(practice
     assert [one["code"] for one in job.limits_exceeded] == ["over_job_limit"]
     assert (job.without_approval_chosen_by, job.without_approval_chosen_at) == (chose.user_id, NOW)
     (confirmed,) = practice.audited("job.confirmed")
-    expected = {"was": ["previewed"], "exceeded": ["over_job_limit"], "without_approval": True}
-    assert {name: confirmed.facts[name] for name in expected} == expected
+    facts = {"was": ["previewed"], "exceeded": ["over_job_limit"], "without_approval": True}
+    assert {name: confirmed.facts[name] for name in facts} == facts
     practice.run(now=LATER)
     with practice.sessions() as session:
         found = certificates.for_job(session, JobKey(practice.id, job.id))
@@ -100,12 +100,33 @@ def test_the_choice_is_refused_while_another_user_could_approve(practice: GivenP
             practice.do(one_person_choice.choose, by=by, now=NOW)
     assert not is_chosen(practice)
 
-    # One of two people cannot become the only one on the day of a write-off.
-    practice.do(user_management.deactivate, second.user_id, by=alone, now=NOW)
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda practice, user, by: practice.do(user_management.deactivate, user, by=by, now=NOW),
+        lambda practice, user, by: practice.do(user_management.change_role, user, Role.BILLER, by=by, now=NOW),
+        # A link could let the administrator sign in as the user, so it ties the account.
+        lambda practice, user, by: practice.do(user_management.make_password_link, user, by_mail=False, by=by, now=NOW),
+    ],
+    ids=["deactivated", "demoted", "tied"],
+)
+def test_the_choice_applies_30_days_after_another_user_last_could_approve(
+    practice: GivenPractice, alone: Actor, act: Callable[[GivenPractice, int, Actor], object]
+) -> None:
+    second = practice.person("second@lakeside.example", Role.APPROVER)
+    act(practice, second.user_id, alone)
+
     for _ in range(2):
-        practice.do(one_person_choice.choose, by=alone, now=NOW)
+        practice.do(one_person_choice.choose, by=alone, now=NOW + MINUTE)
+
     assert len(practice.audited("one_person.chosen")) == 1
-    assert job_by(practice, alone, now=NOW + MINUTE).status is WAITS
+    with practice.sessions() as session:
+        choice = one_person.choice_of(session.get_one(Practice, practice.id))
+        assert choice is not None
+        assert one_person.applies_from(session, practice.id, choice) == NOW + 30 * DAY
+    assert job_by(practice, alone, "C00001", now=NOW + 30 * DAY - MINUTE).status is WAITS
+    assert job_by(practice, alone, "C00002", now=NOW + 30 * DAY).status is RUNS
 
 
 def add_on_server(practice: GivenPractice, _puppet: Actor) -> None:
