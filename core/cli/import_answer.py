@@ -21,7 +21,7 @@ from core.cli.import_totals import (
 from core.counting import counted
 from core.intake.loading.agreement import Agreement, DifferentBalance
 from core.intake.loading.balance_reasons import Reason
-from core.intake.loading.differences import Difference
+from core.intake.loading.differences import Difference, legal_hold_words
 from core.intake.loading.forecast import Forecast, moved_write_off_cents
 from core.intake.loading.recognize import Recognized
 from core.intake.loading.redated import Redated
@@ -150,7 +150,9 @@ def _differences(report: dict[str, Any]) -> list[str]:
     what = "applied" if report["changes_taken"] else differ
     first = [difference_line(Difference(**one)) for one in found["first"]]
     heading = f"{counted(found['count'], 'value')} {what} ({counts_by_kind(found['counts'])}):"
-    return [heading, *first_lines(first, found["count"])]
+    kept = report.get("holds_kept", 0) if report["changes_taken"] else found.get("legal_holds", 0)
+    notes = [legal_hold_words(kept, is_done=report["changes_taken"])] if kept else []
+    return [heading, *first_lines(first, found["count"]), *notes]
 
 
 def _corrections(answer: dict[str, Any], report: dict[str, Any]) -> list[str]:

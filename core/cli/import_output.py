@@ -59,7 +59,10 @@ def print_import(
         click.echo(f"Nothing new: {practice_name} already has {there}.")
     else:
         _print_added(imported, practice_name, asked, gives_totals=gives_totals)
-    print_differences(imported.differences, taken=imported.changes_taken, check_only=asked.check_only)
+    print_differences(
+        imported.differences, taken=imported.changes_taken, holds_kept=imported.holds_kept,
+        check_only=asked.check_only,
+    )  # fmt: skip
     print_corrections(imported.corrections, posted=imported.corrected)
     facts = {**imported.facts(), "write_offs": imported.on_existing.moved._asdict()}
     print_recognized(imported.recognized, moves_write_offs=bool(moved_write_off_cents(facts)))

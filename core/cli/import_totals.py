@@ -9,7 +9,7 @@ from core.cli.formats import day
 from core.counting import counted
 from core.intake.loading.agreement import Agreement, DifferentBalance
 from core.intake.loading.corrections import Correction, Corrections
-from core.intake.loading.differences import Difference, Differences
+from core.intake.loading.differences import Difference, Differences, legal_hold_words
 from core.intake.loading.forecast import Forecast
 from core.intake.loading.recognize import Recognized
 from core.intake.loading.redated import Redated
@@ -154,19 +154,22 @@ def _print_different(first: list[DifferentBalance], different: int, *, where: st
         click.echo(f"  and {different - len(first):,} more")
 
 
-def print_differences(found: Differences, *, taken: bool, check_only: bool) -> None:
+def print_differences(found: Differences, *, taken: bool, holds_kept: int, check_only: bool) -> None:
     """Print how many fields differ, and the first of them. No name or date of birth is printed."""
     if not found.count:
         return
     kinds = counts_by_kind(found.counts)
     if taken:
         what = "An import would apply" if check_only else "Applied"
-        click.echo(f"{what} {counted(found.count, 'change')} to existing records ({kinds}):")
+        kinds = counts_by_kind(found.counts_without(holds_kept))
+        click.echo(f"{what} {counted(found.count - holds_kept, 'change')} to existing records ({kinds}):")
     else:
         was, them = ("was", "it") if found.count == 1 else ("were", "them")
         click.echo(f"{counted(found.count, 'change')} to existing records {was} not applied ({kinds}).")
         click.echo(f"To apply {them}, add --take-changes:")
     _print_first([difference_line(one) for one in found.first], found.count)
+    if holds_kept:
+        click.echo(legal_hold_words(holds_kept, is_done=taken and not check_only))
 
 
 def counts_by_kind(counts: Mapping[str, int]) -> str:

@@ -5,6 +5,7 @@ from typing import Final
 
 from flask import Flask
 
+from core.intake.loading.differences import legal_hold_words
 from core.models.claims import Hold
 from core.models.practices import PayerClass
 from core.money import format_cents, parse_plain_amount
@@ -37,7 +38,7 @@ _OWN_RECORDS: Final = ("claim", "line")  # their fields need no name of the reco
 
 def register(app: Flask) -> None:
     """Give templates the filters."""
-    for filter_ in (field_label, changed_value, counted_changes):
+    for filter_ in (field_label, changed_value, counted_changes, legal_hold_words):
         app.add_template_filter(filter_)
 
 

@@ -32,7 +32,7 @@ from core.intake.loading.checks import Origins
 from core.intake.loading.compare import AMOUNT_COLUMNS, existing_claims, existing_lines, existing_rows
 from core.intake.loading.insert import COLLECTION_COLUMNS, REFERENCE_TABLES, STAGED_CLAIM_COLUMNS
 from core.intake.parsing.faults import REDACTED
-from core.models.claims import SETTLED, Claim
+from core.models.claims import SETTLED, Claim, Hold
 from core.models.job_items import JobItem, Outcome
 from core.models.people import AuditEntry
 
@@ -49,6 +49,9 @@ _CLAIM_FIELDS: Final = (
 )
 _HOLD_ACTS: Final = ("claim.held", "claim.released")
 _FOUND: Final = stages.DIFFERENCE
+_HOLDS: Final = "claim hold"  # in the counts
+# A hold that a user placed is no difference, so an import set this one.
+ENDS_LEGAL_HOLD: Final = and_(_FOUND.c.record == "claim", _FOUND.c.field == "hold", _FOUND.c.old == Hold.LEGAL.value)
 # Names and dates of birth first, because a wrong one may mean that the file is about another patient.
 _IS_PUBLIC: Final = tuple_(_FOUND.c.record, _FOUND.c.field).not_in(stages.PRIVATE_FIELDS)
 _FIELD_ORDER: Final = (_IS_PUBLIC, _FOUND.c.record, _FOUND.c.field)
@@ -89,15 +92,32 @@ class Differences:
 
     counts: dict[str, int]  # by "patient name", "claim hold" and so on
     first: list[Difference]
+    legal_holds: int = 0  # how many end a legal hold, which only an administrator may apply
 
     @property
     def count(self) -> int:
         """Return how many there are."""
         return sum(self.counts.values())
 
+    def counts_without(self, legal_holds: int) -> dict[str, int]:
+        """Return the counts without this many changes that end a legal hold."""
+        left = {name: count - legal_holds * (name == _HOLDS) for name, count in self.counts.items()}
+        return {name: count for name, count in left.items() if count}
+
     def facts(self) -> dict[str, Any]:
         """Return it as JSON, without names and dates of birth."""
-        return {"counts": self.counts, "first": [one.facts() for one in self.first]}
+        return {
+            "counts": self.counts, "first": [one.facts() for one in self.first], "legal_holds": self.legal_holds,
+        }  # fmt: skip
+
+
+def legal_hold_words(count: int, *, is_done: bool) -> str:
+    """Return what becomes of changes that end a legal hold, if a user who is not an administrator applies changes."""
+    changes, ends, it = ("change", "ends a legal hold", "it") if count == 1 else ("changes", "end legal holds", "them")
+    if is_done:
+        was = "was" if count == 1 else "were"
+        return f"{count:,} {changes} that {ends} {was} not applied. An administrator can import these files again."
+    return f"{count:,} {changes} {ends}. Only an administrator can apply {it}. Other users apply only the rest."
 
 
 def find_differences(session: Session, practice_id: int) -> None:
@@ -182,7 +202,8 @@ def list_differences(session: Session, origins: Origins) -> Differences:
         select(of.record, of.field, func.count()).group_by(of.record, of.field).order_by(*_FIELD_ORDER)
     )
     found = {f"{record} {name.replace('_', ' ')}": count for record, name, count in counts}
-    return Differences(found, list(_read(session, origins, limit=LISTED_MAX)))
+    legal_holds = session.scalars(select(func.count()).select_from(_FOUND).where(ENDS_LEGAL_HOLD)).one()
+    return Differences(found, list(_read(session, origins, limit=LISTED_MAX)), legal_holds)
 
 
 def all_differences(session: Session, origins: Origins) -> Iterator[Difference]:

@@ -55,6 +55,7 @@ class Imported:
     held_back: int  # new postings on existing claims that were not imported: `HoldBack`
     redated: list[Redated]
     changes_taken: bool
+    holds_kept: int  # legal holds that the changes would have ended: only an administrator may
     summary: Summary | None  # None after a check
     agreement: Agreement | None = None  # None after a check
     forecast: Forecast | None = None  # None after an import
@@ -96,6 +97,7 @@ class Imported:
             "held_back": self.held_back,
             "redated": [one.facts() for one in self.redated],
             "changes_taken": self.changes_taken,
+            "holds_kept": self.holds_kept,
             "agreement": None if self.agreement is None else self.agreement.facts(),
             "forecast": None if self.forecast is None else self.forecast.facts(),
             "warnings": self.warnings,

@@ -49,7 +49,7 @@ from core.intake.loading.recognize import recognize, remember
 from core.intake.loading.returned import mark_returned
 from core.intake.loading.sent_before import SentBefore, set_aside
 from core.intake.loading.summary import look_alikes, summarize
-from core.intake.loading.take_changes import changed_claims, take_changes
+from core.intake.loading.take_changes import changed_claims, keep_legal_holds, may_end_legal_holds, take_changes
 from core.intake.loading.totals import check_expected_total, control_totals, first_claims
 from core.intake.parsing.faults import Faults
 from core.models.claims import Claim
@@ -95,29 +95,29 @@ def load(
     check_expected_total(in_file, options.expected_total_cents)
     dating = Dating.of(session, practice_id, totals, now=now)
     differences, corrections = _compare(session, practice_id, source, origins, options, dating)
-    staged, takes = _counts(session), options.take_changes and differences.count > 0
+    kept = differences.legal_holds if options.take_changes and not may_end_legal_holds(by) else 0
+    staged, takes = _counts(session), options.take_changes and differences.count > kept
     corrected = stage_corrections(session, practice_id, source, origins, dating) if options.post_corrections else 0
     mark_uncorrected(session, practice_id, source, corrections)
     held_back = HeldBack() if holds_back is None else hold_back(session, practice_id, source, holds_back)
     delete_known_rows(session, practice_id)
     changed = [*([changed_claims(practice_id)] if takes else []), *changed_later]
     on_existing = _check_new(session, practice_id, origins, faults, changed=changed, options=options, by=by, now=now)
-    added = _counts(session)
-    if is_part := added != staged or corrected > 0:
+    if is_part := (added := _counts(session)) != staged or corrected > 0:
         sum_lines(session)
     already_there = {kind: staged[kind] - added[kind] for kind in staged}
     already_there["postings"] += corrected - held_back.postings
     done = Imported(
         added=added, already_there=already_there, corrected=corrected, recognized=recognized,
-        held_back=held_back.postings, redated=redated, in_file=in_file, changes_taken=takes, first_claims=first,
-        new=control_totals(session) if is_part else in_file, on_existing=on_existing, differences=differences,
-        new_postings=_list_new(session, practice_id, on_existing, options), corrections=corrections, summary=None,
-        warnings=[*corrections.warnings(), *sent.warnings()],
+        held_back=held_back.postings, redated=redated, in_file=in_file, changes_taken=takes, holds_kept=kept,
+        first_claims=first, new=control_totals(session) if is_part else in_file, on_existing=on_existing,
+        differences=differences, new_postings=_list_new(session, practice_id, on_existing, options),
+        corrections=corrections, summary=None, warnings=[*corrections.warnings(), *sent.warnings()],
     )  # fmt: skip
     if not options.check_only:
         done = _write(session, practice_id, done, options, source=source, totals=totals, by=by, now=now)
-    to_post = corrections.to_post_cents + held_back.to_post_cents
-    return _with_balances(session, practice_id, done, source=source, totals=totals, to_post_cents=to_post)
+    cents = corrections.to_post_cents + held_back.to_post_cents
+    return _with_balances(session, practice_id, done, source=source, totals=totals, to_post_cents=cents)
 
 
 def _tell_webhooks(
@@ -275,7 +275,10 @@ def _write(
         stages.analyze(session, "claim", "line_item", "posting")
     if done.changes_taken:
         # Last, so that a status from the file wins.
-        take_changes(session, practice_id, done.differences.counts, by=by, now=now)
+        if done.holds_kept:
+            keep_legal_holds(session)
+        counts = done.differences.counts_without(done.holds_kept)
+        take_changes(session, practice_id, counts, by=by, now=now)
     if any(done.added.values()) or done.recognized.postings:
         existing = {"on_existing_claims": done.on_existing.postings} if done.on_existing.postings else {}
         late = {"late": done.on_existing.moved.late} if done.on_existing.moved.late else {}

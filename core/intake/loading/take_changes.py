@@ -5,15 +5,17 @@ import hashlib
 import json
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Select, and_, cast, exists, func, insert, literal, select, union_all, update
+from sqlalchemy import Select, and_, cast, delete, exists, func, insert, literal, select, union_all, update
 from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Actor
+from core.claims import holds
 from core.intake.loading import stages
+from core.intake.loading.differences import ENDS_LEGAL_HOLD
 from core.intake.loading.insert import STAGED_CLAIM_COLUMNS
-from core.models.claims import SETTLED, Claim, LineItem
+from core.models.claims import SETTLED, Claim, Hold, LineItem
 from core.models.import_changes import ImportChange
 from core.models.practices import Office, Patient, Payer, Provider
 
@@ -49,6 +51,16 @@ def changed_claims(practice_id: int) -> Select[Any]:
     open_claims = select(Claim.external_id).where(Claim.practice_id == practice_id, Claim.billing_status != SETTLED)
     of_payers = (open_claims.where(payer.in_(payers)) for payer in (Claim.primary_payer_id, Claim.secondary_payer_id))
     return select(union_all(own, *of_payers).subquery("changed"))
+
+
+def may_end_legal_holds(by: Actor | None) -> bool:
+    """Return whether changes that end a legal hold are applied. A command on the server without a user may."""
+    return by is None or holds.may_change(by, Hold.LEGAL)
+
+
+def keep_legal_holds(session: Session) -> None:
+    """Unstage the differences that end a legal hold, so that they stay as they are."""
+    session.execute(delete(_FOUND).where(ENDS_LEGAL_HOLD))
 
 
 def take_changes(

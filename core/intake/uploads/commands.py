@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from core.access import audit, authorize
 from core.access.permissions import Action, Actor
-from core.errors import BadInput, Refusal
+from core.errors import BadInput, NotAllowed, Refusal
+from core.intake.loading.take_changes import may_end_legal_holds
 from core.intake.uploads import lifecycle
 from core.intake.uploads.lifecycle import ImportKey
 from core.intake.uploads.lists import CORRECTIONS, DIFFERENCES, NEW_POSTINGS
@@ -25,6 +26,12 @@ class NothingNew(Refusal):
     """The practice already has every row in these files. There is nothing to import."""
 
     code = "nothing_new"
+
+
+class OnlyLegalHolds(NotAllowed):
+    """Every change in these files ends a legal hold, and only an administrator can apply it."""
+
+    code = "legal_hold"
 
 
 class TotalsDiffer(Refusal):
@@ -73,17 +80,20 @@ def confirm(
     On request, the worker also applies the changes to existing records, or posts the corrections. `by_folder`: the
     practice chose that a watched folder does this for the user.
 
-    Raise `NothingNew`, `WrongImportStatus`, and `TotalsDiffer` unless the difference is accepted.
+    Changes that end a legal hold are left out unless the user may end one. Raise `NothingNew`, `OnlyLegalHolds`,
+    `WrongImportStatus`, and `TotalsDiffer` unless the difference is accepted.
     """
     job = _lock(session, key, by)
     if job.status in (S.IMPORTING, S.IMPORTED):
         return job
     if job.status is not S.READY or job.report is None:
         raise lifecycle.wrong_status(job, "be imported")
-    takes = take_changes and bool(job.report["differences"]["count"])
+    found = job.report["differences"]  # an earlier version did not count legal holds
+    kept = 0 if may_end_legal_holds(by) else found.get("legal_holds", 0)
+    takes = take_changes and found["count"] > kept
     correctable = job.report["corrections"].get("to_post", 0) if post_corrections else 0
     if job.report["nothing_new"] and not takes and not correctable:
-        raise NothingNew
+        raise OnlyLegalHolds if take_changes and kept else NothingNew
     differs = difference_cents(job)
     if differs and not accept_difference:
         raise TotalsDiffer(
@@ -96,7 +106,7 @@ def confirm(
         options={**job.options, "take_changes": takes, "post_corrections": correctable > 0},
     )  # fmt: skip
     assert moved, "the row is locked"
-    taken = {"changes": job.report["differences"]["count"]} if takes else {}
+    taken = {"changes": found["count"] - kept} if takes else {}
     taken |= {"corrections": correctable} if correctable else {}
     taken |= {"by_folder": 1} if by_folder else {}
     audit.record(session, "import.confirmed", key.subject(), by=by, now=now, difference_cents=differs, **taken)

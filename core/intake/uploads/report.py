@@ -87,6 +87,7 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
             "count": differences.count,
             "counts": differences.counts,
             "first": [vars(one) for one in differences.first],
+            "legal_holds": differences.legal_holds,
             "sha256": lists.digest(DIFFERENCES),
         },
         "corrections": {
@@ -103,6 +104,7 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
         "held_back": imported.held_back,
         "redated": [one.facts() for one in imported.redated],
         "changes_taken": imported.changes_taken,
+        "holds_kept": imported.holds_kept,
         "agreement": None if imported.agreement is None else imported.agreement.facts(),
         "forecast": None if imported.forecast is None else imported.forecast.facts(),
         "warnings": imported.warnings,

@@ -229,6 +229,29 @@ def test_a_hold_that_a_user_released_and_a_status_that_a_job_set_are_no_differen
     assert (read_claim(files, "184146027").hold, read_claim(files).billing_status) == (None, "Settled")
 
 
+def test_only_a_user_who_may_end_a_legal_hold_applies_a_change_that_ends_one(files: FilesOfPractice) -> None:
+    files.replace("claims.csv", "10001,none,", "10001,none,legal_hold")
+    files.load()
+    practice = in_practice(files)
+    files.replace("claims.csv", "10001,none,legal_hold", "10001,none,")
+    files.replace("patients.csv", "Sample, Petra", "Sample, Paula")
+
+    done = load(files, by=practice.biller, take_changes=True)
+
+    assert (done.differences.legal_holds, done.holds_kept) == (1, 1)
+    assert read_claim(files, "184146027").hold is Hold.LEGAL
+    assert practice.audited("import.changes_taken")[0].facts["changes"] == {"patient name": 1}, "the rest is applied"
+    with files.sessions() as session:
+        assert session.scalars(select(ImportChange.field)).all() == ["name"]
+    only_holds = load(files, by=practice.biller, take_changes=True)
+    assert (only_holds.changes_taken, only_holds.holds_kept, only_holds.nothing_new) == (False, 1, True)
+
+    assert load(files, by=a_user(files, Role.ADMIN), take_changes=True).holds_kept == 0
+
+    assert read_claim(files, "184146027").hold is None
+    assert is_sound(files)
+
+
 def test_a_claim_that_the_office_settled_stays_settled_when_it_still_owes(files: FilesOfPractice) -> None:
     files.replace("claims.csv", "Balance Due,10001", "Settled,10001")
     files.load()
