@@ -25,6 +25,7 @@ from webui.claims import (
     credit_balances,
     exclusions,
     feed,
+    posting_requests,
     recoveries,
     remittances,
     write_off_report,
@@ -130,7 +131,7 @@ def _register(app: Flask) -> None:
     change_labels.register(app)
     approvals.register(app)
     notice_pages.register(app)
-    for pages in (job_pages, job_files, reversals, claim_page, claim_actions, corrections, write_off_settings, limits):
+    for pages in (job_pages, job_files, reversals, claim_page, claim_actions, corrections, posting_requests):
         app.register_blueprint(pages.blueprint)
     for pages in (schedule_pages, schedule_actions, schedule_runs, time_zone, one_person_form, users, webhook_pages):
         app.register_blueprint(pages.blueprint)
@@ -158,6 +159,7 @@ def _register_practice_pages(app: Flask) -> None:
     for pages in (
         import_pages, upload, import_mappings, months, posting_date, credit_balances, aging, recoveries, remittances,
         exclusions, reasons, posting_rules, audit, review, write_offs, write_off_report, claim_list, try_again,
+        write_off_settings, limits,
     ):  # fmt: skip
         app.register_blueprint(pages.blueprint)
 

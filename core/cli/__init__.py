@@ -29,6 +29,7 @@ _MODULES: Final = {
     "months": ("month",),
     "operations": ("operations",),
     "users": ("limit", "limits", "one-person", "user"),
+    "posting_requests": ("posting-request",),
     "postings": ("ledger", "post"),
     "previews": ("preview", "reverse", "show"),
     "reasons": ("reason",),

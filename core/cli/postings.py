@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import click
 
-from core.cli import formats, options
+from core.cli import formats, options, posting_requests
 from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.models.ledger import GroupCode, PaidBy, Responsibility
@@ -19,6 +19,8 @@ posting_date_option: Final = click.option(
 
 
 def _describe(claim: dict[str, Any]) -> str:
+    if claim["request"]:
+        return "\n".join(posting_requests.describe_waiting(claim["request"]))
     insurance, patient = (format_cents(claim[f"{side}_due_cents"]) for side in ("insurance", "patient"))
     lines = [f"Posted to claim {claim['id']}. Balance now: insurance {insurance}, patient {patient}."]
     if recovery := claim["took_back"]:
@@ -47,25 +49,30 @@ def _describe(claim: dict[str, Any]) -> str:
 @posting_date_option
 @click.option("--note", help="Note, saved with the posting.")
 def post(api: Api, claim: str, amount: str, **entry: Any) -> Any:
-    """Post a payment, an adjustment or a transfer to a claim."""
+    """Post a payment, an adjustment or a transfer to a claim.
+
+    Above the per-claim limit, it waits for another user's approval.
+    """
     given = {name: value for name, value in entry.items() if value is not None}
     body = {"amount_cents": parse_amount(amount), **given}
     return api.post(f"/claims/{quote(claim, safe='')}/postings", body, key=secrets.token_urlsafe(16))
 
 
 def _list_ledger(answer: dict[str, Any]) -> str:
-    return "\n".join(map(_posting_line, answer["postings"])) or "The claim has no postings."
+    waiting = [line for one in answer["waiting"] for line in posting_requests.describe_waiting(one)]
+    return "\n".join([*map(_posting_line, answer["postings"]), *waiting]) or "The claim has no postings."
 
 
 def _posting_line(row: dict[str, Any]) -> str:
     what = row["kind"].replace("_", "-")
     reverses = f" of posting {row['reverses_id']}" if row["reverses_id"] else ""
+    who = (row["user"] or "import") + (f", approved by {row['approved_by']}" if row["approved_by"] else "")
     job = row["settle_job_id"] or row["origin_settle_job_id"]
     of_job = f", job {job}" if job else ""
     note = f": {row['note']}" if row["note"] else ""
     return (
         f"{row['id']}  {formats.day(row['posted_on'])}  line {row['line']}  {row['responsibility']:<9}  "
-        f"{format_cents(row['amount_cents']):>12}  {what}{reverses}, by {row['user'] or 'import'}{of_job}{note}"
+        f"{format_cents(row['amount_cents']):>12}  {what}{reverses}, by {who}{of_job}{note}"
     )
 
 

@@ -63,13 +63,14 @@ def _links(session: Session, notice: Notice) -> list[str]:
     base = load_settings().public_url
     if base is None:
         return []
+    facts = session.get_one(Event, (notice.practice_id, notice.event_id)).facts
     page = "/webhooks" if notice.kind is NoticeKind.WEBHOOK else f"/jobs/{notice.job_id}"
+    if "request_id" in facts:
+        page = "/approvals"  # which lists the postings that wait, and the decisions
     if notice.kind is NoticeKind.REVIEW:
-        event = session.get_one(Event, (notice.practice_id, notice.event_id))
-        page = f"/review?week={event.facts['week']}"
+        page = f"/review?week={facts['week']}"
     if notice.kind is NoticeKind.IMPORT:
-        event = session.get_one(Event, (notice.practice_id, notice.event_id))
-        page = f"/imports/{event.facts['import_id']}" if "import_id" in event.facts else "/imports"
+        page = f"/imports/{facts['import_id']}" if "import_id" in facts else "/imports"
     return [f"Open: {base}{page}", f"All notices: {base}/notices", ""]
 
 

@@ -11,10 +11,10 @@ from core.models.notices import Event, EventKind, NoticeKind
 from core.notices import folder_problems
 
 NOTICE_KINDS: Final[Mapping[NoticeKind, str]] = {
-    NoticeKind.ENDED: "My job ends",
+    NoticeKind.ENDED: "My job ends, or my posting is approved or rejected",
     NoticeKind.HALTED: "My job halts",
     NoticeKind.EXPIRES: "A job will expire soon",
-    NoticeKind.APPROVAL: "A job needs my approval",
+    NoticeKind.APPROVAL: "A job or a posting needs my approval",
     NoticeKind.WEBHOOK: "A webhook fails",
     NoticeKind.IMPORT: "The watched folder needs me",
     NoticeKind.REVIEW: "The weekly review is ready",
@@ -32,6 +32,12 @@ _ENDS: Final = {
     EventKind.PREVIEW_EXPIRES: "expires in 15 minutes unless it is confirmed",
     EventKind.APPROVAL_EXPIRES: "expires in 1 day unless it is approved",
 }
+_OF_ENTRY: Final = {
+    EventKind.POSTINGS_ENTERED: "posted on",
+    EventKind.POSTING_ASKED: "needs approval on",
+    EventKind.POSTING_APPROVED: "was approved on",
+    EventKind.POSTING_REJECTED: "was rejected on",
+}
 _ENTRIES: Final = {
     "payment": "Payment", "adjustment": "Adjustment", "transfer": "Transfer", "refund": "Refund",
     "credit_transfer": "Credit transfer", "void": "Void",
@@ -48,8 +54,8 @@ def sentence(event: Event) -> str:
             return _of_practice(event.kind, facts)
         case EventKind.POSTINGS_WRITTEN:
             return f"Job {event.job_id:,} posted entries for {counted(facts['new_settled'], 'claim')}"
-        case EventKind.POSTINGS_ENTERED:
-            return f"{_ENTRIES[facts['entry']]} posted on {counted(len(facts['claim_ids']), 'claim')}"
+        case kind if kind in _OF_ENTRY:
+            return f"{_ENTRIES[facts['entry']]} {_OF_ENTRY[kind]} {counted(len(facts['claim_ids']), 'claim')}"
         case EventKind.POSTINGS_IMPORTED | EventKind.IMPORT_NEEDS_USER:
             return _of_import(event.kind, facts)
     words = f"Job {event.job_id:,} {_ENDS[event.kind]}"

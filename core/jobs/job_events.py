@@ -11,7 +11,7 @@ from core.jobs import requesters
 from core.jobs.keys import JobKey
 from core.models.job_items import JobChunk
 from core.models.jobs import JobKind, JobStatus, NextStep, SettleJob
-from core.models.notices import Event, EventKind, NoticeKind
+from core.models.notices import Event, EventKind, Notice, NoticeKind
 from core.models.schedules import ScheduleRun
 from core.notices.record import notify, record_events, resolve
 
@@ -53,7 +53,7 @@ _SUMS: Final = select(*(func.coalesce(func.sum(getattr(JobChunk, name)), 0).labe
 def record_move(session: Session, key: JobKey, source: JobStatus, target: JobStatus, *, now: dt.datetime) -> None:
     """Record the events of a move, once it is made and in its transaction."""
     if source in _UNDECIDED:
-        resolve(session, *key, now=now)
+        resolve(session, key.practice_id, Notice.job_id == key.job_id, now=now)
     kind = _event_of(source, target)
     if kind is None:
         return

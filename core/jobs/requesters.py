@@ -8,11 +8,11 @@ an account that became an approver less than 24 hours ago.
 
 import datetime as dt
 
-from sqlalchemy import ColumnElement, and_, case, false, or_, select
+from sqlalchemy import ColumnElement, case, or_
 from sqlalchemy.orm import Session
 
-from core.access.permissions import Action, roles_allowing
-from core.access.ties import Grant, Ties
+from core.access.approvers import ControlledAccount, find_tie, list_approvers, may_approve
+from core.access.ties import Grant
 from core.errors import NotAllowed
 from core.models.jobs import SettleJob
 from core.models.people import User
@@ -22,21 +22,6 @@ class OwnJob(NotAllowed):
     """You requested this job, so another user must approve it."""
 
     code = "own_job"
-
-
-class ControlledAccount(NotAllowed):
-    """A requester of this job controls your account, so another user must approve it."""
-
-    code = "controlled_account"
-
-
-class NewApprover(NotAllowed):
-    """You became an approver less than 24 hours ago.
-
-    You can approve jobs after 24 hours, or once another administrator vouches for your account.
-    """
-
-    code = "new_approver"
 
 
 def requester_ids(job: SettleJob) -> frozenset[int]:
@@ -60,10 +45,8 @@ def why_not_approve(session: Session, job: SettleJob, user_id: int, *, now: dt.d
         return OwnJob()
     if user_id == job.schedule_created_by:
         return OwnJob("You created this job's schedule, so another user must approve it.")
-    ties = Ties.read(session, job.practice_id)
-    if (tie := ties.controlled_by(_interested(job)).get(user_id)) is not None:
-        return ControlledAccount(_describe(session, job, tie))
-    return NewApprover() if ties.approves_from(user_id, now=now) else None
+    tie = find_tie(session, job.practice_id, _interested(job), user_id, now=now)
+    return ControlledAccount(_describe(session, job, tie)) if isinstance(tie, Grant) else tie
 
 
 def _describe(session: Session, job: SettleJob, tie: Grant) -> str:
@@ -79,30 +62,14 @@ def _describe(session: Session, job: SettleJob, tie: Grant) -> str:
 
 def may_be_approved_by(session: Session, practice_id: int, user_id: int, *, now: dt.datetime) -> ColumnElement[bool]:
     """Return, as SQL, whether this user may approve the job. The role is checked elsewhere."""
-    ties = Ties.read(session, practice_id)
-    if ties.approves_from(user_id, now=now):
-        return false()
-    these = {user_id, *ties.controllers_of(user_id)}
     columns = (SettleJob.requested_by, SettleJob.confirmed_by, SettleJob.schedule_created_by)
-    return and_(*(or_(column.is_(None), column.not_in(these)) for column in columns))
+    return may_approve(session, practice_id, user_id, columns, now=now)
 
 
 def approvers(session: Session, job: SettleJob, *, confirmer: int | None = None, now: dt.datetime) -> list[User]:
     """Return the users who may approve the job, by name. For a preview, assume that `confirmer` confirms it."""
     interested = _interested(job) | {confirmer or job.requested_by}
-    people = select(User).where(
-        User.practice_id == job.practice_id,
-        User.active,
-        User.role.in_(roles_allowing(Action.APPROVE_JOB)),
-        User.id.not_in(interested),
-    )
-    ties = Ties.read(session, job.practice_id)
-    controlled = ties.controlled_by(interested)
-    return [
-        user
-        for user in session.scalars(people.order_by(User.name, User.id))
-        if user.id not in controlled and not ties.approves_from(user.id, now=now)
-    ]
+    return list_approvers(session, job.practice_id, interested, now=now)
 
 
 def _interested(job: SettleJob) -> frozenset[int]:

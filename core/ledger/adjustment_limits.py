@@ -1,4 +1,7 @@
-"""Apply the limit for one claim to manual adjustments, because they clear a balance as write-offs do."""
+"""Apply the limit for one claim to adjustments from files and held answers, because they clear a balance too.
+
+`core.ledger.by_hand_limits` applies it to what a user enters by hand.
+"""
 
 import datetime as dt
 from http import HTTPStatus
@@ -12,7 +15,7 @@ from core.access.permissions import Actor
 from core.access.recent_changes import WINDOW
 from core.errors import Refusal
 from core.ledger import write_offs
-from core.ledger.entry_postings import SOURCE
+from core.ledger.entry_postings import SOURCE, was_approved
 from core.models.claims import Claim
 from core.models.ledger import Posting, PostingKind
 from core.models.people import AuditEntry, User
@@ -44,7 +47,10 @@ def limit_for_user(session: Session, by: Actor, *, now: dt.datetime) -> Adjustme
 
 
 def adjusted_by_user_today(practice: Practice, by: Actor, *, now: dt.datetime) -> tuple[Any, ...]:
-    """Return the conditions that a posting is a balance-lowering adjustment by this user today, and not voided."""
+    """Return the conditions that a posting is a balance-lowering adjustment by this user today.
+
+    Those that were voided or approved do not count.
+    """
     begins, ends = practice_days.day_bounds(practice, practice_days.today(practice, now=now))
     return (
         Posting.practice_id == practice.id,
@@ -54,13 +60,15 @@ def adjusted_by_user_today(practice: Practice, by: Actor, *, now: dt.datetime) -
         Posting.created_at >= begins,
         Posting.created_at < ends,
         ~write_offs.is_reversed(),
+        ~was_approved(),
     )
 
 
 def adjusted_by_hand(session: Session, practice_id: int, user_id: int, *, now: dt.datetime) -> int:
     """Return the cents that the user's adjustments by hand took off balances since 24 hours before `now`.
 
-    Voided ones do not count. The audit names the claims, because no index leads from a user to postings.
+    Those that were voided or approved do not count. The audit names the claims, because no index leads from a user to
+    postings.
     """
     since = now - WINDOW
     posted = select(func.substr(AuditEntry.subject, len("claim:") + 1)).where(
@@ -77,6 +85,7 @@ def adjusted_by_hand(session: Session, practice_id: int, user_id: int, *, now: d
         Posting.amount_cents < 0,
         Posting.created_at > since,
         ~write_offs.is_reversed(),
+        ~was_approved(),
     )
     return int(session.scalars(select(func.coalesce(func.sum(-Posting.amount_cents), 0)).where(*by_hand)).one())
 

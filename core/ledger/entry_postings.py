@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, and_, exists, func, insert, select
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
@@ -16,6 +16,7 @@ from core.ledger.late_payments import WriteOffChanges
 from core.models.claims import Claim, LineItem
 from core.models.ledger import PaidBy, Posting, Responsibility
 from core.models.notices import EventKind
+from core.models.posting_requests import PostingRequest, RequestState
 from core.models.practices import Payer, PayerClass, Practice
 from core.notices.record import tell_webhooks
 from core.practices import periods
@@ -63,6 +64,20 @@ def find_legs(session: Session, practice_id: int, source_id: str) -> list[Postin
         Posting.practice_id == practice_id, Posting.source == SOURCE, Posting.source_id.in_(leg_ids(source_id))
     )  # fmt: skip
     return list(session.scalars(select(Posting).where(*of_entry).order_by(Posting.id)))
+
+
+def is_of_entry() -> ColumnElement[bool]:
+    """Return, as SQL, whether a posting belongs to the entry of a posting request."""
+    return and_(
+        PostingRequest.practice_id == Posting.practice_id,
+        PostingRequest.source_id == func.split_part(Posting.source_id, ":", 1),
+        Posting.source == SOURCE,
+    )
+
+
+def was_approved() -> ColumnElement[bool]:
+    """Return, as SQL, whether another user approved the entry of this posting."""
+    return exists().where(is_of_entry(), PostingRequest.state == RequestState.POSTED)
 
 
 def find_repeated(

@@ -2,15 +2,17 @@
 
 import datetime as dt
 from dataclasses import dataclass, replace
+from typing import Final
 
 from sqlalchemy import and_, case, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from core.ledger import entry_postings, remittance_source
 from core.models.imports import ImportJob, ImportSource, ImportStatus
 from core.models.jobs import SettleJob
 from core.models.ledger import REASON_NAMES, GroupCode, PaidBy, Posting, PostingKind, Responsibility, WriteOffReason
 from core.models.people import User
+from core.models.posting_requests import PostingRequest, RequestState
 from core.models.remittances import Remittance
 
 
@@ -32,6 +34,7 @@ class LedgerRow:
     posted_on: dt.date
     created_at: dt.datetime
     user_name: str | None  # None: an import or the system
+    approved_by: str | None  # the other user, if it was entered by hand over the per-claim limit
     job_id: int | None
     origin_job_id: int | None  # for a posting made by a late payment: the job whose write-off it reverses or re-posts
     reverses_id: int | None
@@ -46,6 +49,13 @@ class LedgerRow:
     def is_void(self) -> bool:
         """Return whether it voids a manual posting. An import also reverses postings, as the payer did."""
         return self.reverses_id is not None and self.source == entry_postings.SOURCE
+
+
+_OF_POSTING: Final = (
+    Posting.id, Posting.line, Posting.responsibility, Posting.kind, Posting.amount_cents, Posting.paid_by,
+    Posting.group_code, Posting.reason_code, Posting.write_off_reason, Posting.posted_on, Posting.created_at,
+    Posting.job_id, Posting.origin_job_id, Posting.reverses_id, Posting.caused_by_id, Posting.source,
+)  # fmt: skip
 
 
 def list_ledger_rows(session: Session, practice_id: int, claim_id: int) -> list[LedgerRow]:
@@ -65,27 +75,15 @@ def list_ledger_rows(session: Session, practice_id: int, claim_id: int) -> list[
         Remittance.practice_id == Posting.practice_id, Remittance.id == remittance_source.remittance_id()
     )
     of_job = and_(SettleJob.practice_id == Posting.practice_id, SettleJob.id == noted)
+    approver = aliased(User)
+    of_request = and_(entry_postings.is_of_entry(), PostingRequest.state == RequestState.POSTED)
     rows = (
         select(
-            Posting.id,
-            Posting.line,
-            Posting.responsibility,
-            Posting.kind,
-            Posting.amount_cents,
-            Posting.paid_by,
-            Posting.group_code,
-            Posting.reason_code,
-            Posting.write_off_reason,
+            *_OF_POSTING,
             named.label("reason_name"),
             func.coalesce(Posting.note, func.nullif(SettleJob.note, "")).label("note"),
-            Posting.posted_on,
-            Posting.created_at,
             User.name.label("user_name"),
-            Posting.job_id,
-            Posting.origin_job_id,
-            Posting.reverses_id,
-            Posting.caused_by_id,
-            Posting.source,
+            approver.name.label("approved_by"),
             of_import.label("import_id"),
             Remittance.id.label("remittance_id"),
             Remittance.trace.label("remittance_trace"),
@@ -94,6 +92,8 @@ def list_ledger_rows(session: Session, practice_id: int, claim_id: int) -> list[
         .outerjoin_from(Posting, SettleJob, of_job)
         .outerjoin(Remittance, of_remittance)
         .outerjoin(User, and_(User.practice_id == Posting.practice_id, User.id == Posting.user_id))
+        .outerjoin(PostingRequest, of_request)
+        .outerjoin(approver, approver.id == PostingRequest.decided_by)
         .where(Posting.practice_id == practice_id, Posting.claim_id == claim_id)
         .order_by(Posting.posted_on, Posting.id)
     )

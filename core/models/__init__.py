@@ -15,6 +15,7 @@ from core.models import (
     notices,
     operations,
     people,
+    posting_requests,
     practices,
     recognized_postings,
     remittances,
@@ -25,8 +26,8 @@ from core.models import (
 
 __all__ = [
     "claims", "exports", "feed_views", "import_changes", "import_mappings", "imports", "job_items", "jobs", "ledger",
-    "ledger_sums", "metadata", "notices", "operations", "people", "practices", "recognized_postings", "remittances",
-    "schedules", "sent_claims", "watched_folders",
+    "ledger_sums", "metadata", "notices", "operations", "people", "posting_requests", "practices",
+    "recognized_postings", "remittances", "schedules", "sent_claims", "watched_folders",
 ]  # fmt: skip
 
 metadata = Base.metadata

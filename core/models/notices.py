@@ -25,6 +25,9 @@ class EventKind(StrEnum):
     POSTINGS_WRITTEN = "postings.written"  # by a job
     POSTINGS_ENTERED = "postings.entered"  # by a user or a program
     POSTINGS_IMPORTED = "postings.imported"
+    POSTING_ASKED = "posting.approval_requested"  # by hand over the per-claim limit
+    POSTING_APPROVED = "posting.approved"
+    POSTING_REJECTED = "posting.rejected"
     PREVIEW_EXPIRES = "job.preview_expires_soon"
     APPROVAL_EXPIRES = "job.approval_expires_soon"
     WEBHOOK_FAILED = "webhook.failed"

@@ -32,7 +32,12 @@ class NoticeOfEvent(NamedTuple):
 
     @property
     def details(self) -> str:
-        """Return the job's name and, if the notice asks for a decision, its requester and dollars."""
+        """Return the job's name and, if the notice asks for a decision, its requester and dollars.
+
+        Of a posting by hand, return the claim and the dollars.
+        """
+        if "request_id" in self.event.facts:
+            return f"claim {self.event.facts['claim_ids'][0]}, {format_cents(self.event.facts['amount_cents'])}"
         asks = self.notice.kind in (NoticeKind.APPROVAL, NoticeKind.EXPIRES)
         more = (
             [f"requested by {self.requested_by}", format_cents(self.cents or 0)] if asks and self.requested_by else []

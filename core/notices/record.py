@@ -96,11 +96,11 @@ def notify(
     session.execute(insert(OutboxMessage).from_select(columns, mails.where(~declined), include_defaults=False))
 
 
-def resolve(session: Session, practice_id: int, job_id: int, *, now: dt.datetime) -> None:
-    """Mark the notices that asked users to act on the job as read, and drop their unsent e-mails."""
+def resolve(session: Session, practice_id: int, *about: ColumnElement[bool], now: dt.datetime) -> None:
+    """Mark the notices that asked users to act as read, and drop their unsent e-mails. `about` selects the notices."""
     asked = Notice.kind.in_((NoticeKind.APPROVAL, NoticeKind.EXPIRES))
-    of_job = (Notice.practice_id == practice_id, Notice.job_id == job_id, Notice.read_at.is_(None), asked)
-    resolved = session.scalars(update(Notice).where(*of_job).values(read_at=now).returning(Notice.id)).all()
+    unread = (Notice.practice_id == practice_id, *about, Notice.read_at.is_(None), asked)
+    resolved = session.scalars(update(Notice).where(*unread).values(read_at=now).returning(Notice.id)).all()
     if resolved:
         mails = (OutboxMessage.practice_id == practice_id, OutboxMessage.notice_id.in_(resolved))
         session.execute(delete(OutboxMessage).where(*mails, OutboxMessage.state == OutboxState.DUE))

@@ -30,7 +30,8 @@ SECRET_PREFIX: Final = "whsec_"  # noqa: S105 – not a secret
 KINDS: Final = (
     EventKind.CONFIRMED, EventKind.COMPLETED, EventKind.HALTED, EventKind.CANCELLED, EventKind.REVERSED,
     EventKind.POSTINGS_WRITTEN, EventKind.POSTINGS_ENTERED, EventKind.POSTINGS_IMPORTED, EventKind.APPROVAL_REQUESTED,
-    EventKind.REJECTED, EventKind.EXPIRED, EventKind.DISCARDED, EventKind.AUDIT_LAST_ENTRY,
+    EventKind.REJECTED, EventKind.EXPIRED, EventKind.DISCARDED, EventKind.POSTING_ASKED, EventKind.POSTING_APPROVED,
+    EventKind.POSTING_REJECTED, EventKind.AUDIT_LAST_ENTRY,
 )  # fmt: skip
 DEFAULT_KINDS: Final = KINDS[:8]
 

@@ -64,9 +64,9 @@ OLD_COLUMN = "a column of the version before"
 ALLOWED = (
     Allowance("core/local/unprivileged.py", "nobody", ACCOUNT),
     Allowance("core/local/postgres.py", '"nobody"', ACCOUNT),
-    Allowance("webui/api/claims.py", "took_back:", FIELD),
-    Allowance("webui/api/claims.py", "`took_back`", FIELD),
-    Allowance("webui/api/claims.py", '"took_back":', FIELD),
+    Allowance("webui/api/claim_postings.py", "took_back:", FIELD),
+    Allowance("webui/api/claim_postings.py", "`took_back`", FIELD),
+    Allowance("webui/api/claim_postings.py", '"took_back":', FIELD),
     Allowance("webui/api/recoveries.py", "taken_back_cents:", FIELD),
     Allowance("tests/webui/api/test_claim_by_hand.py", '"took_back":', FIELD),
     Allowance("tests/webui/api/test_months_and_money.py", '["took_back"]', FIELD),

@@ -50,7 +50,9 @@ RIGHTS = {
         POST /jobs/1/pause   POST /jobs/1/resume   POST /jobs/1/cancel   POST /jobs/1/retry-failed
         POST /jobs/1/try-again
     """,
-    Action.APPROVE_JOB: "POST /jobs/1/approve   POST /jobs/1/reject",
+    Action.APPROVE_JOB: """
+        POST /jobs/1/approve   POST /jobs/1/reject   POST /posting-requests/1/approve   POST /posting-requests/1/reject
+    """,
     Action.REVERSE_JOB: """
         GET /jobs/2/reverse   POST /jobs/2/reverse   POST /jobs/3/confirm   POST /jobs/3/discard   POST /jobs/3/date
         POST /jobs/3/pause   POST /jobs/3/resume   POST /jobs/3/cancel   POST /jobs/3/retry-failed
@@ -60,7 +62,7 @@ RIGHTS = {
         GET /claims/C00001/credits/1/patient   POST /claims/C00001/credits/1/patient
         POST /remittances/retry
         POST /remittances/1/claims/1/match   POST /remittances/1/claims/1/post   POST /remittances/1/claims/1/ignore
-        POST /remittances/1/claims/1/hold   POST /remittances/1/post
+        POST /remittances/1/claims/1/hold   POST /remittances/1/post   POST /posting-requests/1/withdraw
     """,
     Action.HOLD: "POST /claims/C00001/hold",
     Action.IMPORT: """
@@ -125,7 +127,10 @@ API_RIGHTS = {
         POST /settle-jobs/1/pause   POST /settle-jobs/1/resume   POST /settle-jobs/1/cancel
         POST /settle-jobs/1/retry-failed
     """,
-    Action.APPROVE_JOB: "POST /settle-jobs/1/approve   POST /settle-jobs/1/reject",
+    Action.APPROVE_JOB: """
+        POST /settle-jobs/1/approve   POST /settle-jobs/1/reject   POST /posting-requests/1/approve
+        POST /posting-requests/1/reject
+    """,
     Action.REVERSE_JOB: """
         POST /settle-jobs/2/reverse   POST /settle-jobs/3/confirm   POST /settle-jobs/3/discard
         POST /settle-jobs/3/pause   POST /settle-jobs/3/resume   POST /settle-jobs/3/cancel
@@ -135,7 +140,7 @@ API_RIGHTS = {
         POST /claims/C00001/postings   POST /claims/C00001/postings/11/void   POST /claims/C00001/refunds
         POST /claims/C00001/credit-transfers   POST /remittances/1/claims/1/match   POST /remittances/retry
         POST /remittances/1/claims/1/post   POST /remittances/1/claims/1/ignore   POST /remittances/1/claims/1/hold
-        POST /remittances/1/post
+        POST /remittances/1/post   POST /posting-requests/1/withdraw
     """,
     Action.HOLD: "PUT /claims/C00001/hold",
     Action.IMPORT: """

@@ -102,6 +102,9 @@ def house(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
         admin = actors[Role.ADMIN]
         practice.claims(5)
         practice.post("C00001", 1)  # posting 11
+        practice.limit(claim=1)
+        practice.post("C00001", 2, key="over")
+        practice.limit()
         practice.preview({"claim_ids": ["C00001"]})
         practice.request_reversal(practice.settle({"claim_ids": ["C00002"]}, key="settled"), by=admin)
         schedule = practice.act(schedule_commands.create, a_request(filter={"claim_id": "C00003"}), by=admin)

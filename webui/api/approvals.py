@@ -1,5 +1,6 @@
-"""Approvals: list the jobs that need one, approve, reject."""
+"""Approvals: list the jobs and postings that need one; approve and reject jobs."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Annotated
 
@@ -10,10 +11,13 @@ from core.access.permissions import Action
 from core.db.engine import transaction
 from core.jobs import commands
 from core.jobs.approval import inbox
+from core.ledger import posting_requests
+from core.ledger.posting_requests import RequestRow
 from webui.api.blueprint import JOBS, api, problem_responses
-from webui.api.job_models import ChangedSeen, Confirmed, SettleJobAnswer, SettleJobSummary
+from webui.api.job_models import ChangedSeen, Confirmed, Rejection, SettleJobAnswer, SettleJobSummary
 from webui.api.job_responses import confirmed_answer, job_answer, job_summaries
 from webui.api.models import Answer
+from webui.api.posting_requests import PostingRequestAnswer
 from webui.api.request_parsing import Body, JobPath, requires
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.token_auth import current_actor
@@ -26,14 +30,8 @@ class Approval(Body):
     changed_since_preview: ChangedSeen = None
 
 
-class Rejection(Body):
-    """The reason for rejecting a job."""
-
-    reason: Annotated[str, Field(description="Shown to the requester; 1 to 500 characters")] = ""
-
-
 class Approvals(Answer):
-    """Jobs over a limit, oldest first."""
+    """Jobs and postings over a limit, oldest first."""
 
     waiting_for_me: Annotated[list[SettleJobAnswer], Field(description="Jobs that you can approve or reject")]
     waiting_for_others: Annotated[
@@ -42,20 +40,37 @@ class Approvals(Answer):
     decided: Annotated[
         list[SettleJobSummary], Field(description="Your jobs that were decided in the last 7 days, newest first")
     ]
+    postings_waiting_for_me: Annotated[
+        list[PostingRequestAnswer], Field(description="Postings over a per-claim limit that you can approve or reject")
+    ]
+    postings_waiting_for_others: Annotated[
+        list[PostingRequestAnswer], Field(description="Postings that you entered, so another user must decide")
+    ]
+    postings_decided: Annotated[
+        list[PostingRequestAnswer],
+        Field(description="Your postings that were decided in the last 7 days, newest first"),
+    ]
 
 
 @api.get("/approvals", tags=[JOBS], responses={200: Approvals})
 @requires(Action.SEE_CLAIMS)
 def list_approvals() -> Response:
-    """List jobs that need your approval, your own jobs that need approval, and recent decisions on your jobs."""
-    actor = current_actor()
+    """List what needs your approval, your own jobs and postings that need approval, and recent decisions on those."""
+    actor, at = current_actor(), now()
     with app_context().sessions() as session:
         answer = Approvals(
-            waiting_for_me=[job_answer(session, job) for job in inbox.jobs_to_approve(session, actor, now=now())],
+            waiting_for_me=[job_answer(session, job) for job in inbox.jobs_to_approve(session, actor, now=at)],
             waiting_for_others=[job_answer(session, job) for job in inbox.my_jobs_awaiting_approval(session, actor)],
-            decided=job_summaries(session, actor.practice_id, inbox.my_decided_jobs(session, actor, now=now())),
+            decided=job_summaries(session, actor.practice_id, inbox.my_decided_jobs(session, actor, now=at)),
+            postings_waiting_for_me=_answers(posting_requests.list_to_approve(session, actor, now=at)),
+            postings_waiting_for_others=_answers(posting_requests.list_own_waiting(session, actor)),
+            postings_decided=_answers(posting_requests.list_own_decided(session, actor, now=at)),
         )
     return jsonify(answer.json_ready())
+
+
+def _answers(rows: Iterable[RequestRow]) -> list[PostingRequestAnswer]:
+    return [PostingRequestAnswer.of(row) for row in rows]
 
 
 @api.post(

@@ -1,13 +1,12 @@
-"""Claims: the feed, one claim, its ledger, manual postings and holds."""
+"""Claims: the feed, one claim, and holds."""
 
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import asdict
-from http import HTTPStatus
 from typing import Annotated, Any, Final, Self
 
 from flask import Response, jsonify
-from pydantic import ConfigDict, Field, RootModel, Strict
+from pydantic import ConfigDict, Field, Strict
 from sqlalchemy.orm import Session
 
 from core import reading
@@ -17,51 +16,14 @@ from core.claims.feed import DEFAULT_SORT, Sort, SortBy
 from core.claims.filters import BadFilter, ClaimFilter
 from core.db.engine import transaction
 from core.jobs import codes
-from core.ledger import entries, ledger_queries, manual_postings
-from core.ledger.entries import Entry
 from core.models.claims import Hold
-from core.models.ledger import Responsibility
 from core.practices import practice_days, practice_queries
 from webui.api.blueprint import CLAIMS, api, problem_responses
-from webui.api.models import Answer, Claim, ClaimsPage, ClaimWithLines, Id, PostingEntry, Postings
-from webui.api.recoveries import Recovery
-from webui.api.request_parsing import LIMIT_DEFAULT, LIMIT_MAX, Body, ClaimPath, Limit, OnceHeaders, Page, requires
+from webui.api.models import Answer, Claim, ClaimsPage, ClaimWithLines
+from webui.api.request_parsing import LIMIT_DEFAULT, LIMIT_MAX, Body, ClaimPath, Limit, Page, requires
 from webui.shared.app_context import app_context, now
 from webui.shared.claim_views import record_view
 from webui.shared.token_auth import current_actor
-
-
-class WrittenOffLine(Answer):
-    """The amount written off on a line for one responsibility."""
-
-    line: int
-    responsibility: Responsibility
-    cents: int
-
-
-class LikePosting(Answer):
-    """An earlier payment with the same line, payer, amount and date as the one just posted."""
-
-    posting_id: Id
-    posted_on: dt.date
-
-
-class PostedClaim(ClaimWithLines):
-    """The claim after a posting, and the posting's other effects."""
-
-    took_back: Annotated[Recovery | None, Field(description="The write-off that this posting reversed")]
-    restored_cents: Annotated[
-        int, Field(description="Earlier write-offs restored because a transfer raised the other party's balance")
-    ]
-    credit_cents: Annotated[int, Field(description="Credit balance now on this line and responsibility")]
-    written_off_elsewhere: Annotated[
-        list[WrittenOffLine],
-        Field(description="For a payment on a line without a write-off: write-offs elsewhere on the claim"),
-    ]
-    looks_like: Annotated[
-        LikePosting | None,
-        Field(description="For a payment: an earlier payment that it may duplicate; both are posted"),
-    ]
 
 
 class ClaimsQuery(ClaimFilter):
@@ -102,15 +64,6 @@ class ClaimsSearch(Body):
     sort: Annotated[str, Field(description="As in GET /claims")] = str(DEFAULT_SORT)
     cursor: Annotated[str, Field(description="next_cursor from the previous page; empty for the first page")] = ""
     limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT
-
-
-class NewPosting(RootModel[Entry]):
-    """A posting on one line, by kind."""
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read the entry. Raise `BadEntry` naming each bad field."""
-        return cls(entries.parse_entry(given))
 
 
 class NewHold(Body):
@@ -192,56 +145,6 @@ def show_claim(path: ClaimPath) -> Response:
     with app_context().sessions() as session:
         claim = _claim_answer(session, path)
     return jsonify(claim.json_ready())
-
-
-@api.get(
-    "/claims/<anything:claim_id>/postings",
-    tags=[CLAIMS],
-    responses={200: Postings, **problem_responses(404)},
-    merge_slashes=False,
-)
-@requires(Action.SEE_CLAIMS)
-def list_postings(path: ClaimPath) -> Response:
-    """List the ledger of one claim, starting with the first charge."""
-    practice_id = current_actor().practice_id
-    with app_context().sessions() as session:
-        claim = lookup.find(session, practice_id, path.claim_id)
-        entries = ledger_queries.list_ledger_rows(session, practice_id, claim.id)
-    answer = Postings(claim_id=claim.external_id, postings=[PostingEntry.model_validate(entry) for entry in entries])
-    return jsonify(answer.json_ready())
-
-
-@api.post(
-    "/claims/<anything:claim_id>/postings",
-    tags=[CLAIMS],
-    responses={201: PostedClaim, **problem_responses(400, 404, 409, 413, 415)},
-    merge_slashes=False,
-)
-@requires(Action.POST)
-def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[Response, int]:
-    """Post a payment, an adjustment or a transfer on one line, once. The answer is the claim after the posting.
-
-    A Settled claim with a balance after the posting returns to Balance Due. If the line has a write-off, just enough
-    of it is reversed: `took_back` shows the reversal, and `credit_cents` any excess. A transfer to a party whose
-    write-off was reversed earlier restores that write-off, up to the amount of the transfer: see `restored_cents`.
-    `paid_by` must be a payer on the claim. An adjustment can't exceed your limit per claim; above it, the answer is
-    `over_claim_limit`.
-    """
-    with transaction(app_context().sessions) as session:
-        key = header.idempotency_key
-        posted = manual_postings.post(
-            session, path.claim_id, body.root, by=current_actor(), idempotency_key=key, now=now()
-        )
-        facts = claim_fields(session, path.claim_id)
-    besides = {
-        "took_back": posted.recovery,
-        "restored_cents": posted.restored_cents,
-        "credit_cents": posted.credit_cents,
-        "written_off_elsewhere": list(posted.written_off_elsewhere),
-        "looks_like": posted.looks_like,
-    }
-    answer = PostedClaim.model_validate({**facts, **besides})
-    return jsonify(answer.json_ready()), HTTPStatus.CREATED
 
 
 @api.get("/holds", tags=[CLAIMS], responses={200: HeldClaims})

@@ -17,6 +17,7 @@ from core.models.jobs import JobKind, JobStatus
 from core.models.ledger import WriteOffReason
 from core.models.practices import WriteOffSetting
 from webui.api.models import Answer, Ceiling, Why, WhyWords
+from webui.api.request_parsing import Body
 
 ChangedSeen = Annotated[
     Annotated[int, Field(ge=0)] | None,
@@ -265,3 +266,9 @@ class Confirmed(Answer):
     over: list[OverLimit]
     without_approval: _WithoutApproval
     progress: Annotated[str, Field(description="Address of the job's progress")]
+
+
+class Rejection(Body):
+    """The reason for rejecting a job or a posting."""
+
+    reason: Annotated[str, Field(description="Shown to the requester; 1 to 500 characters")] = ""

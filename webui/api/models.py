@@ -179,6 +179,7 @@ class PostingEntry(Answer):
     posted_on: dt.date
     created_at: dt.datetime
     user: Annotated[str | None, Field(validation_alias="user_name")]
+    approved_by: Annotated[str | None, Field(description="The other user, if it was over the per-claim limit")]
     settle_job_id: Annotated[Id | None, Field(validation_alias="job_id")]
     origin_settle_job_id: Annotated[
         Id | None,
@@ -191,10 +192,3 @@ class PostingEntry(Answer):
     caused_by_id: Annotated[Id | None, Field(description="The later posting that caused this reversal or re-posting")]
     import_id: Annotated[Id | None, Field(description="The import that made it; null if a command or a user did")]
     remittance_id: Annotated[Id | None, Field(description="The remittance that made it")]
-
-
-class Postings(Answer):
-    """The whole ledger of one claim, starting with the first charge."""
-
-    claim_id: str
-    postings: list[PostingEntry]

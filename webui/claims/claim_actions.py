@@ -15,13 +15,13 @@ from core.claims import holds
 from core.claims.holds import BadHold, LegalHold
 from core.claims.locks import ClaimBusy
 from core.errors import BadInput, Refusal
-from core.ledger import entries, entry_postings, manual_postings
-from core.ledger.adjustment_limits import AdjustmentOverLimit
+from core.ledger import entries, manual_postings, posting_requests
 from core.ledger.entries import Adjustment, BadEntry, Payment, Transfer
 from core.ledger.entry_postings import EntryMismatch
 from core.ledger.manual_postings import PostingResult
 from core.models.claims import Hold
 from core.models.ledger import PostingKind
+from core.models.posting_requests import RequestState
 from core.money import CENTS_MAX, BadAmount, format_cents, parse_amount
 from core.practices.periods import PeriodBusy, PeriodClosed
 from core.reading import as_sentence
@@ -39,6 +39,7 @@ _ALREADY_POSTED: Final = (
     "This form was already submitted with different values. Check the ledger below. To post these values too, submit "
     "the form again."
 )
+_LOOKS_LIKE: Final = "This line already has a payment with the same amount, payer and date. Check for a duplicate."
 _FIELDS_BY_KIND: Final[dict[str, tuple[str, ...]]] = {
     PostingKind.PAYMENT: ("responsibility", "paid_by"),
     PostingKind.ADJUSTMENT: ("responsibility", "group_code", "reason_code"),
@@ -55,7 +56,6 @@ class LeavesCredit(Refusal):
 
 # The field that shows a refusal. "" is the form as a whole.
 _FIELD_BY_REFUSAL: Final[dict[type[Refusal], str]] = {
-    AdjustmentOverLimit: "amount",
     LeavesCredit: "credit",
     PeriodClosed: "posted_on",
     ClaimBusy: "",
@@ -106,6 +106,9 @@ def post(claim_id: str) -> Response | tuple[str, int]:
         return _claim_page_with_errors(
             claim_id, {_FIELD_BY_REFUSAL[type(refusal)]: refusal.message}, refusal.http_status
         )
+    if posted.request is not None:
+        flash(_describe_request(posted), "warn")
+        return redirect(url_for("claims.show", claim_id=claim_id), code=HTTPStatus.SEE_OTHER)
     what = f"{words(PostingKind(entry.kind))} of {format_cents(entry.amount_cents)}"
     flash(
         f"{what} posted to line {entry.line}.{_describe_side_effects(posted)}",
@@ -119,8 +122,7 @@ def _post_unless_credit(session: Session, claim_id: str, entry: Entry, **given: 
 
     An entry that was already posted is not refused. Its credit may come from a later posting.
     """
-    source_id = entry_postings.source_id(given["by"], given["idempotency_key"])
-    is_repeated = bool(entry_postings.find_legs(session, given["by"].practice_id, source_id))
+    is_repeated = manual_postings.is_known(session, by=given["by"], idempotency_key=given["idempotency_key"])
     posted = manual_postings.post(session, claim_id, entry, **given)
     if posted.credit_cents and not is_repeated and not acts.is_accepted("accept_credit", _ACCEPTED_FIELDS):
         side = words(entry.responsibility).lower()
@@ -129,6 +131,16 @@ def _post_unless_credit(session: Session, claim_id: str, entry: Entry, **given: 
             "the line and the responsibility."
         )
     return posted
+
+
+def _describe_request(posted: PostingResult) -> str:
+    """Return sentences on an entry over the limit: whether it waits, and why."""
+    assert posted.request is not None
+    what = f"{words(posted.request.kind)} of {format_cents(posted.request.amount_cents)}"
+    if posted.request.state is not RequestState.WAITING:
+        return f"The {what[0].lower()}{what[1:]} was already {posted.request.state.value}. Nothing was posted."
+    duplicate = f" {_LOOKS_LIKE}" if posted.looks_like else ""
+    return f"{what} waits for approval. {posting_requests.why(posted.request)}.{duplicate}"
 
 
 def _describe_side_effects(posted: PostingResult) -> str:
@@ -152,7 +164,7 @@ def _describe_side_effects(posted: PostingResult) -> str:
             f"Write-offs on this claim: {places}."
         )
     if posted.looks_like:
-        effects.append("This line already has a payment with the same amount, payer and date. Check for a duplicate.")
+        effects.append(_LOOKS_LIKE)
     if posted.credit_cents:
         effects.append(f"The line now has a credit balance of {format_cents(posted.credit_cents)}.")
     return "".join(f" {one}" for one in effects)

@@ -20,6 +20,7 @@ from core.models.claims import SETTLED, Hold
 from core.models.ledger import GroupCode, PostingKind, Responsibility
 from core.practices import exclusions, practice_days
 from core.reading import NOTE_CHARACTERS_MAX
+from webui.claims import posting_requests
 from webui.claims.feed_columns import ELIGIBILITY_PILLS
 from webui.claims.remittances import OUTCOME_PILLS, describe
 from webui.shared.app_context import app_context, now
@@ -67,6 +68,7 @@ def render_claim(claim_id: str, **extra: Any) -> str:
             ),
             "payers": entry_postings.possible_payers(db, internal),
             "lines": lookup.list_line_items(db, practice_id, internal.id),
+            "waiting": posting_requests.waiting_on_claim(db, practice_id, internal.id),
             "answers": queries.list_answers_on_claim(db, practice_id, internal.id),
             "entries": list(with_running_balances(postings)),
             "voidable": voids.voidable_ids(db, practice_id, internal.id) if current_actor().may(Action.POST) else (),

@@ -1,4 +1,4 @@
-"""Approvals: jobs that need one, and the approver's CONFIRM on the same frozen preview or rejection with a reason."""
+"""Approvals: jobs and postings that need one, and the approver's CONFIRM on a job's preview or reason to reject it."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from core import reading
-from core.access.permissions import Action
+from core.access.approvers import ReasonMissing
+from core.access.permissions import Action, Actor
 from core.errors import Refusal
 from core.jobs import commands, job_queries, requesters, stale
 from core.jobs.approval import decide, inbox, limits
-from core.jobs.approval.decide import ReasonMissing
 from core.jobs.approval.limits import OverLimit
 from core.jobs.commands import ConfirmationMismatch
+from core.ledger import posting_requests
 from core.models.jobs import SettleJob
 from webui.jobs import job_pages, preview_facts
 from webui.shared import acts
@@ -29,7 +30,7 @@ blueprint = Blueprint("approvals", __name__)
 
 
 def register(app: Flask) -> None:
-    """Add the pages, and give every page the number of jobs to approve and recent decisions on the user's jobs."""
+    """Add the pages, and give every page the number of decisions to make and recent decisions on the user's jobs."""
     app.register_blueprint(blueprint)
     app.context_processor(lambda: {"waiting_for_me": _count_waiting_for_me, "recent_decisions": _recent_decisions})
     app.add_template_filter(exceeded_limits, "over_limits")
@@ -38,7 +39,7 @@ def register(app: Flask) -> None:
 @blueprint.get("/approvals")
 @requires(Action.SEE_CLAIMS)
 def index() -> str:
-    """Show the jobs that I may approve, my jobs that need approval, and decisions on my jobs."""
+    """Show the jobs and postings that I may approve, mine that need approval, and decisions on mine."""
     actor, at = current_actor(), now()
     with app_context().sessions() as db:
         mine, others = inbox.jobs_to_approve(db, actor, now=at), inbox.my_jobs_awaiting_approval(db, actor)
@@ -46,6 +47,15 @@ def index() -> str:
         approvers = {job.id: [user.name for user in requesters.approvers(db, job, now=at)] for job in others}
         changed = {job.id: stale.describe(job, stale.count(db, job)) for job in (*mine, *others)}
         names = _user_names(db, [*mine, *others, *decided])
+        own_postings = posting_requests.list_own_waiting(db, actor)
+        postings = {
+            "postings": posting_requests.list_to_approve(db, actor, now=at),
+            "own_postings": own_postings,
+            "decided_postings": posting_requests.list_own_decided(db, actor, now=at),
+            "posting_approvers": {
+                row.request.id: posting_requests.approver_names(db, row.request, now=at) for row in own_postings
+            },
+        }
     return render_template(
         "approvals/index.html",
         mine=mine,
@@ -54,6 +64,7 @@ def index() -> str:
         approvers=approvers,
         changed=changed,
         names=names,
+        **postings,
         now=at,
         answers=requesters.accountable_user,
         expires_at=decide.expires_at,
@@ -108,13 +119,18 @@ def _job_page_with_error(job_id: int, status: HTTPStatus, **extra: Any) -> Respo
 
 
 def _count_waiting_for_me() -> int:
-    """Count the jobs that this user may approve, once per page."""
+    """Count the jobs and postings that this user may approve, once per page."""
     if "waiting_for_me" not in g:
         actor = signed_in_actor()
         with app_context().sessions() as db:
-            g.waiting_for_me = inbox.count_jobs_to_approve(db, actor, now=now()) if actor else 0
+            g.waiting_for_me = _count(db, actor) if actor else 0
     count: int = g.waiting_for_me
     return count
+
+
+def _count(db: Session, actor: Actor) -> int:
+    at = now()
+    return inbox.count_jobs_to_approve(db, actor, now=at) + posting_requests.count_to_approve(db, actor, now=at)
 
 
 def _recent_decisions() -> dict[str, Any]:

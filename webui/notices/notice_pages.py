@@ -1,8 +1,9 @@
 """The signed-in user's notices: the list in the header of every page, the page of all, and the choice of e-mail."""
 
+from http import HTTPStatus
 from typing import Final
 
-from flask import Blueprint, Flask, Response, render_template, request
+from flask import Blueprint, Flask, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from core import paging
@@ -28,6 +29,7 @@ def register(app: Flask) -> None:
     app.register_blueprint(blueprint)
     app.context_processor(lambda: {"unread_notices": _unread})
     app.add_template_filter(event_sentences.sentence, "event_words")
+    app.add_template_filter(_address, "notice_address")
 
 
 @blueprint.get("")
@@ -68,15 +70,7 @@ def open_notice(notice_id: int) -> BaseResponse:
     notice: Notice = acts.run(inbox.mark, notice_id, is_read=True)
     with app_context().sessions() as db:
         event = db.get_one(Event, (notice.practice_id, notice.event_id))
-    if notice.kind is NoticeKind.REVIEW and current_actor().may(Action.SEE_REVIEW):
-        return acts.redirect_to("review.show", week=event.facts["week"])
-    if notice.kind is NoticeKind.IMPORT:
-        if "import_id" in event.facts:
-            return acts.redirect_to("imports.show", import_id=event.facts["import_id"])
-        return acts.redirect_to("imports.index")
-    if notice.job_id is None:
-        return acts.redirect_to("webhooks.index" if current_actor().may(Action.MANAGE_WEBHOOKS) else "notices.index")
-    return acts.redirect_to("jobs.show", job_id=notice.job_id)
+    return redirect(_address(notice, event) or url_for("notices.index"), code=HTTPStatus.SEE_OTHER)
 
 
 @blueprint.post(f"/{_ID_RULE}/read")
@@ -105,6 +99,21 @@ def choose_mail() -> BaseResponse:
     chosen = set(request.form.getlist("kind"))
     acts.run(inbox.choose_mail, [kind for kind in NoticeKind if kind.value in chosen or kind not in _kinds()])
     return acts.redirect_with("E-mail settings saved.", "notices.index")
+
+
+def _address(notice: Notice, event: Event) -> str | None:
+    """Return the address of what the notice is about, or None if the user's role has no page of it."""
+    facts, may = event.facts, current_actor().may
+    if notice.job_id is not None:
+        return url_for("jobs.show", job_id=notice.job_id)
+    if "request_id" in facts:
+        return url_for("claims.show", claim_id=facts["claim_ids"][0])
+    if notice.kind is NoticeKind.IMPORT:
+        named = "import_id" in facts
+        return url_for("imports.show", import_id=facts["import_id"]) if named else url_for("imports.index")
+    if notice.kind is NoticeKind.REVIEW:
+        return url_for("review.show", week=facts["week"]) if may(Action.SEE_REVIEW) else None
+    return url_for("webhooks.show", webhook_id=facts["webhook_id"]) if may(Action.MANAGE_WEBHOOKS) else None
 
 
 def _kinds() -> dict[NoticeKind, str]:

@@ -35,6 +35,9 @@ EVENT_WORDS: Final[Mapping[EventKind, str]] = {
     EventKind.REJECTED: "A job is rejected",
     EventKind.EXPIRED: "A job expires",
     EventKind.DISCARDED: "A job that needed approval is discarded",
+    EventKind.POSTING_ASKED: "A posting needs approval",
+    EventKind.POSTING_APPROVED: "A posting is approved",
+    EventKind.POSTING_REJECTED: "A posting is rejected",
     EventKind.AUDIT_LAST_ENTRY: "Every day: the number and checksum of the audit log's last entry",
 }
 STATE: Final[Mapping[OutboxState, Pill]] = {

@@ -30,7 +30,7 @@ SECTIONS: Final = (
             NavItem(
                 "Live Claims Feed",
                 "feed.show",
-                ("feed", "feed_views", "claim_list", "claims", "claim_work", "corrections"),
+                ("feed", "feed_views", "claim_list", "claims", "claim_work", "corrections", "posting_requests"),
             ),
             NavItem("Write-offs to post", "write_offs.index", ("write_offs",)),
             NavItem("Credits", "credits.index", ("credits",)),

@@ -1,15 +1,15 @@
 """Decide on a job that exceeds a limit: another user sees the same frozen preview and approves or rejects it."""
 
 import datetime as dt
-from http import HTTPStatus
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from core.access import audit, authorize
+from core.access.approvers import AlreadyDecided, ReasonMissing
 from core.access.one_person import OnePersonChoice
 from core.access.permissions import Action, Actor
-from core.errors import BadInput, Refusal
+from core.errors import Refusal
 from core.jobs import frozen, lifecycle, posting_month, requesters, stale
 from core.jobs.approval import limits, without_approval
 from core.jobs.keys import JobKey
@@ -24,12 +24,6 @@ S = JobStatus
 _DECIDED: Final = {S.CONFIRMED: "approved", S.REJECTED: "rejected", S.DISCARDED: "discarded"}
 
 
-class AlreadyDecided(Refusal):
-    """Another user has already decided on this job."""
-
-    code = "already_decided"
-
-
 class ApprovalExpired(Refusal):
     """This job was not approved within 7 days. Preview it again."""
 
@@ -40,13 +34,6 @@ class CostShareNotAllowed(Refusal):
     """Medicare or Medicaid cost sharing needs a Charity or Small balance reason. Preview the claims again."""
 
     code = "cost_share_not_allowed"
-
-
-class ReasonMissing(BadInput):
-    """Enter a reason of at most 500 characters. The requester will see it."""
-
-    code = "reason_missing"
-    http_status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 def confirm_or_request_approval(session: Session, job: SettleJob, *, now: dt.datetime) -> SettleJob:

@@ -20,7 +20,8 @@ _EVENT_KINDS = (
     "job.approval_requested", "job.confirmed", "job.completed", "job.halted", "job.cancelled", "job.rejected",
     "job.expired", "job.discarded", "job.reversed", "postings.written", "postings.entered",
     "postings.imported", "job.preview_expires_soon", "job.approval_expires_soon", "webhook.failed", "webhook.test",
-    "import.needs_user", "review.ready", "audit.last_entry",
+    "import.needs_user", "review.ready", "audit.last_entry", "posting.approval_requested", "posting.approved",
+    "posting.rejected",
 )  # fmt: skip
 _NOTICE_KINDS = (
     "job_ended", "job_halted", "job_expires", "approval_needed", "webhook_failed", "import_needs_user", "weekly_review",

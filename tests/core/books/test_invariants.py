@@ -150,6 +150,19 @@ BREAKS = {
         MANUAL.format(kind="transfer", amount=-5, paid_by="NULL", source_id="t:0")
     ],
     "refunds_stay_within_credits": [MANUAL.format(kind="payment", amount=1, paid_by="'patient'", source_id="r:0")],
+    "postings_by_hand_over_a_limit_were_approved": [
+        MANUAL.format(kind="payment", amount=-50, paid_by="'patient'", source_id="b:0")
+        .replace("source, source_id)", "source, source_id, user_id)").replace("'b:0'", "'b:0', 1"),
+        ("INSERT INTO audit_entry (practice_id, at, user_id, act, subject, facts) SELECT practice_id, created_at, 1,"
+        " 'claim.posted', 'claim:open', jsonb_build_object('posting_id', id, 'limit_cents', 49)"
+        " FROM posting WHERE source_id = 'b:0'"),
+    ],
+    "approved_postings_are_as_requested": [
+        ("INSERT INTO posting_request (practice_id, claim_id, source_id, kind, line, responsibility, amount_cents,"
+        " posted_on, credit_cents, limit_cents, total_cents, state, requested_by, requested_at, decided_by, decided_at)"
+        " SELECT practice_id, id, 'b', 'payment', 1, 'patient', 50, '2026-11-23', 0, 49, 50, 'posted', 1, '2026-11-23',"
+        " 2, '2026-11-23' FROM claim WHERE external_id = 'open'"),
+    ],
     "report_sums_equal_postings": [
         "UPDATE ledger_sum SET insurance_cents[1] = insurance_cents[1] + 1 WHERE kind = 'charge'"
     ],

@@ -37,6 +37,7 @@ REFUSED = "Your role (operations) does not allow this."
 SCHEDULE = ("schedule", "add", "--name", "Small", "--filter", "total_due_max_cents=100000", "--at", "02:30",
             "--reason", "small_balance", "--claims-max", "500", "--amount-max", "5,000.00")  # fmt: skip
 SETTLES = ("schedule", "settle", "1", "--confirmation", "CONFIRM")
+REQUESTED = "Posting request 1: payment of $2.00 to claim C00001, line 1, entered by biller, "
 DAILY = "Every day at 2:30 AM (America/New_York), this schedule "
 
 Given = Callable[[GivenPractice, Typed], object]
@@ -123,6 +124,11 @@ def ignored(practice: GivenPractice, typed: Typed) -> None:
 def paid_late(practice: GivenPractice, _typed: Typed) -> None:
     practice.settle()
     practice.pay("C00001", 2_00)
+
+
+def over_claim_limit(practice: GivenPractice, _typed: Typed) -> None:
+    practice.limit(claim=1_00)
+    practice.post("C00001", 2_00)
 
 
 def mistyped(practice: GivenPractice, _typed: Typed) -> None:
@@ -267,6 +273,13 @@ CASES = (
     case("post", "C00001", "payment", "2.00", "--responsibility", "patient", "--paid-by", "patient", by=BILLER,
          route="POST /claims/<anything:claim_id>/postings", given=settled,
          shown="insurance $0.00, patient $0.00.\nThe posting reversed $2.00 in earlier write-offs.\n"),
+    case("posting-request", "approve", "1", by=APPROVER, route="POST /posting-requests/<request_id>/approve",
+         given=over_claim_limit, shown=f"{REQUESTED}approved and posted by approver\n"),
+    case("posting-request", "reject", "1", "--reason", "Twice", by=APPROVER, given=over_claim_limit,
+         route="POST /posting-requests/<request_id>/reject",
+         shown=f"{REQUESTED}rejected by approver: Twice\n"),
+    case("posting-request", "withdraw", "1", by=BILLER, route="POST /posting-requests/<request_id>/withdraw",
+         given=over_claim_limit, shown=f"{REQUESTED}withdrawn by biller\n"),
     case("write-offs", "send", by=BILLER, route="POST /posting-files", given=settled,
          shown="1  2026-11-23 15:00 UTC by biller, Standard: 4 write-offs $30.00, 0 reversals $0.00\n"),
     case("write-offs", "files", by=APPROVER, route="GET /posting-files", given=sent,

@@ -30,6 +30,7 @@ def test_a_payment_lowers_the_balance_and_appears_in_the_ledger(biller: Api) -> 
     assert answer.status_code == 201, answer.json
     side_effects = {
         "took_back": None, "restored_cents": 0, "credit_cents": 0, "written_off_elsewhere": [], "looks_like": None,
+        "request": None,
     }  # fmt: skip
     assert answer.json == {**biller.get(f"/claims/{claim['id']}").json, **side_effects}
     assert answer.json["patient_due_cents"] == claim["patient_due_cents"] - 100
@@ -179,8 +180,8 @@ def test_a_claim_with_any_text_as_its_number_can_be_posted_to_and_held(world: Wo
     assert biller.put(f"/claims/{quote(number, safe='')}/hold", json={"hold": "hold"}).json["id"] == number
 
 
-def test_manual_adjustments_of_a_day_together_stay_under_the_limit_for_one_claim(world: World, biller: Api) -> None:
-    admin = world.api(Role.ADMIN)
+def test_what_is_entered_over_the_limit_for_one_claim_waits_for_approval(world: World, biller: Api) -> None:
+    admin, approver = world.api(Role.ADMIN), world.api(Role.APPROVER)
     claim = claim_to_settle(biller)
     adjustment = {"kind": "adjustment", "line": 1, "responsibility": "patient", "group_code": "CO", "reason_code": "45"}
     limited = admin.put("/limits", json={"claim_cents": 100, "job_cents": "unlimited"})
@@ -188,18 +189,29 @@ def test_manual_adjustments_of_a_day_together_stay_under_the_limit_for_one_claim
 
     first = biller.enter(claim["id"], key="1", **adjustment, amount_cents=60)
     over = biller.enter(claim["id"], key="2", **adjustment, amount_cents=41)
-    replayed = biller.enter(claim["id"], key="1", **adjustment, amount_cents=60)
+    assert (first.status_code, first.json["request"], over.status_code) == (201, None, 202)
+    assert biller.enter(claim["id"], key="2", **adjustment, amount_cents=41).json == over.json
+    assert over.json["patient_due_cents"] == first.json["patient_due_cents"], "nothing is posted"
+    asked = over.json["request"]
+    assert asked["words"] == "Over the per-claim limit: $1.01 entered by hand within 30 days (limit $1.00)"
+    assert (asked["state"], asked["amount_cents"], asked["decided_by"]) == ("waiting", 41, None)
+    assert biller.get(f"/claims/{claim['id']}/postings").json["waiting"] == [asked]
+    assert biller.get("/approvals").json["postings_waiting_for_others"] == [asked]
+    assert approver.get("/approvals").json["postings_waiting_for_me"] == [asked]
+    assert refused(biller.post(f"/posting-requests/{asked['id']}/approve")) == (403, "not_allowed")
+    assert refused(approver.post("/posting-requests/99/approve")) == (404, "not_found")
 
-    assert refused(over) == (403, "over_claim_limit")
-    assert over.json["detail"] == (
-        "Adjustments of $1.01 today exceed the practice's per-claim limit of $1.00; ask an administrator to raise the "
-        "limit."
-    )
-    assert (first.status_code, replayed.status_code) == (201, 201)
-    assert biller.enter(claim["id"], key="3", **adjustment, amount_cents=40).status_code == 201
-    assert biller.enter(claim["id"], key="4", **PAYMENT).status_code == 201, (
-        "the limit is for adjustments, not payments"
-    )
+    done = approver.post(f"/posting-requests/{asked['id']}/approve")
+
+    assert (done.status_code, done.json["state"]) == (200, "posted")
+    again = biller.enter(claim["id"], key="2", **adjustment, amount_cents=41)
+    assert (again.status_code, again.json["request"]) == (201, None)
+    assert again.json["patient_due_cents"] == first.json["patient_due_cents"] - 41
+    posted = biller.get(f"/claims/{claim['id']}/postings").json
+    assert (posted["waiting"], posted["postings"][-1]["approved_by"]) == ([], done.json["decided_by"])
+    assert biller.get("/approvals").json["postings_decided"] == [done.json]
+    words = [one["words"] for one in biller.get("/notices").json["notices"]]
+    assert words == ["Adjustment was approved on 1 claim"]
 
 
 def test_a_payment_equal_to_an_earlier_one_is_posted_and_names_it(biller: Api) -> None:

@@ -14,7 +14,8 @@ from core.models.people import Role
 from core.schedules.requests import ScheduleRequest
 from tests.webui.api.conftest import Api, World
 from webui.api.approvals import Approval
-from webui.api.claims import ClaimsSearch, NewPosting
+from webui.api.claim_postings import NewPosting
+from webui.api.claims import ClaimsSearch
 from webui.api.import_models import ExpectedTotal, ImportConfirmation, NewImport
 from webui.api.jobs import Confirmation
 from webui.api.limits import OnePersonChosen

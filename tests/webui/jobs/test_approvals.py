@@ -219,9 +219,9 @@ def test_a_requester_cannot_approve_their_own_job(
     assert NO_APPROVER in admin.says(address_of(own))
     shown = admin.says("/approvals")
     assert "Approvals 1" in shown
-    assert "Your jobs that need approval" in shown
+    assert "Your jobs and postings that need approval" in shown
     assert "no user yet" in shown
-    assert "Approvers and administrators approve jobs that need it. Your role is biller." in biller.says("/approvals")
+    assert "Approvers and administrators approve jobs and postings that need it. Your role is biller." in biller.says("/approvals")
     forged = admin.post(f"{address_of(own)}/approve", on=address_of(own), confirmation="CONFIRM")
     assert forged.status_code == 403
     assert "another user must approve it" in forged.text
@@ -295,7 +295,7 @@ def test_an_expired_job_shows_approver_and_requester_that_it_was_not_approved(
     biller, approver = browser_of(practice.biller), browser_of(practice.person("ruth@lakeside.example", Role.APPROVER))
     assert "This job was not approved within 7 days. No claim was changed." in approver.says(address_of(awaiting))
     assert f"{address_of(awaiting)}/approve" not in approver.forms(address_of(awaiting))
-    assert "No job needs your approval." in approver.says("/approvals")
+    assert "Nothing needs your approval." in approver.says("/approvals")
 
     sweep.sweep(practice.sessions, now=clock())
 
@@ -310,8 +310,8 @@ def test_a_colleague_sees_whose_job_needs_approval(practice: GivenPractice, brow
 
 def test_an_empty_approvals_page_explains_what_appears_there(approver: Browser) -> None:
     shown = approver.says("/approvals")
-    assert "No job needs your approval. Jobs that need approval appear here, except your own." in shown
-    assert "None of your jobs needs approval." in shown
+    assert "Nothing needs your approval. Jobs and postings that need approval appear here, except your own." in shown
+    assert "None of your jobs or postings needs approval." in shown
     assert "Approvals 0" not in shown
 
 

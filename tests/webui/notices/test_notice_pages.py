@@ -66,7 +66,7 @@ def test_a_notice_of_a_job_that_needs_approval_names_its_requester_and_dollars(
 
 
 def test_the_kinds_of_e_mail_are_those_that_the_role_can_get(biller: Browser, admin: Browser) -> None:
-    assert "A job needs my approval" not in biller.says("/notices")
+    assert "A job or a posting needs my approval" not in biller.says("/notices")
     assert "A webhook fails" in admin.says("/notices")
 
 

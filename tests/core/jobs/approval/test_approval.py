@@ -8,12 +8,13 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from core.access import user_management
+from core.access.approvers import AlreadyDecided, ReasonMissing
 from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
 from core.jobs import commands, requesters
 from core.jobs.approval import decide, inbox
-from core.jobs.approval.decide import AlreadyDecided, ApprovalExpired, ReasonMissing
+from core.jobs.approval.decide import ApprovalExpired
 from core.jobs.commands import ConfirmationMismatch, PreviewExpired, WrongStatus
 from core.jobs.execution import sweep
 from core.jobs.keys import JobKey
