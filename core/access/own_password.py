@@ -4,16 +4,27 @@ import datetime as dt
 
 from sqlalchemy.orm import Session
 
-from core.access import audit, passwords, user_sessions, users
+from core.access import audit, passwords, tokens, user_sessions, users
 from core.access.authorize import lock_users
 from core.access.permissions import Actor
 from core.access.users import Deactivated, WrongPassword
 
 
 def change(
-    session: Session, *, old: str, new: str, by: Actor, now: dt.datetime, this_session: str | None = None
-) -> None:
-    """Change the password, and end the user's other sessions. Raise `WrongPassword` and `BadPassword`."""
+    session: Session,
+    *,
+    old: str,
+    new: str,
+    keep_tokens: bool = False,
+    by: Actor,
+    now: dt.datetime,
+    this_session: str | None = None,
+    this_token: str | None = None,
+) -> int:
+    """Change the password, end the user's other sessions, and revoke their other API tokens unless they are kept.
+
+    Return how many tokens were revoked. Raise `WrongPassword` and `BadPassword`.
+    """
     user = lock_users(session, [by.user_id])[by.user_id]
     if not user.active:
         raise Deactivated
@@ -21,12 +32,22 @@ def change(
         raise WrongPassword
     users.set_password(session, user, new)
     ended = user_sessions.end_all(session, user.id, but=this_session)
-    audit.record(session, "user.password_changed", user, by=by, now=now, sessions_ended=ended)
+    revoked = 0 if keep_tokens else tokens.revoke_all(session, user.id, now, but=this_token)
+    facts = {"sessions_ended": ended, "tokens_revoked": revoked}
+    audit.record(session, "user.password_changed", user, by=by, now=now, **facts)
+    return revoked
 
 
 def change_given(
-    session: Session, *, email: str, old: str, new: str, now: dt.datetime, address: str | None = None
+    session: Session,
+    *,
+    email: str,
+    old: str,
+    new: str,
+    keep_tokens: bool = False,
+    now: dt.datetime,
+    address: str | None = None,
 ) -> None:
     """Change a password that was given to the user, who is not signed in. Raise `SignInFailed` and `BadPassword`."""
     user = users.check_sign_in(session, email=email, password=old, now=now, address=address)
-    change(session, old=old, new=new, by=users.actor_for(user), now=now)
+    change(session, old=old, new=new, keep_tokens=keep_tokens, by=users.actor_for(user), now=now)

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from core.access import audit, user_sessions, users
+from core.access import audit, tokens, user_sessions, users
 from core.access.authorize import lock_users
 from core.access.token_hash import hash_token, make_token
 from core.errors import Refusal
@@ -85,8 +85,8 @@ def find_user(session: Session, token: str, now: dt.datetime) -> User:
     return user
 
 
-def use(session: Session, token: str, password: str, *, now: dt.datetime) -> User:
-    """Set the password through the link. End the user's sessions and all their links.
+def use(session: Session, token: str, password: str, *, keep_tokens: bool = False, now: dt.datetime) -> User:
+    """Set the password through the link. End the user's sessions and links, and their API tokens unless they are kept.
 
     Raise `PasswordLinkInvalid` and `BadPassword`, after which the link still works.
     """
@@ -96,7 +96,9 @@ def use(session: Session, token: str, password: str, *, now: dt.datetime) -> Use
         raise PasswordLinkInvalid
     users.set_password(session, user, password)
     ended = user_sessions.end_all(session, user.id)
-    audit.record(session, "user.password_set", user, by=user.id, now=now, sessions_ended=ended)
+    revoked = 0 if keep_tokens else tokens.revoke_all(session, user.id, now)
+    facts = {"sessions_ended": ended, "tokens_revoked": revoked}
+    audit.record(session, "user.password_set", user, by=user.id, now=now, **facts)
     return user
 
 

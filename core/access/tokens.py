@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.access import audit
@@ -125,6 +125,19 @@ def revoke_by_id(session: Session, number: int, now: dt.datetime, *, by: int | N
 def revoke_own(session: Session, number: int, *, by: Actor, now: dt.datetime) -> None:
     """Revoke a token of the user's own. Raise `NoSuchToken`."""
     _revoke(session, [ApiToken.id == number, ApiToken.user_id == by.user_id], by.user_id, now)
+
+
+def revoke_all(session: Session, user_id: int, now: dt.datetime, *, but: str | None = None) -> int:
+    """Revoke the user's tokens, except the one given as `but`. Return how many worked. The caller records the act."""
+    others = [ApiToken.token_hash != hash_token(but)] if but else []
+    of_user = update(ApiToken).where(ApiToken.user_id == user_id, *is_open(now), *others)
+    return len(session.scalars(of_user.values(revoked_at=now).returning(ApiToken.id)).all())
+
+
+def count_open(session: Session, user_id: int, now: dt.datetime) -> int:
+    """Return how many of the user's tokens work."""
+    of_user = select(func.count()).select_from(ApiToken).where(ApiToken.user_id == user_id, *is_open(now))
+    return session.scalars(of_user).one()
 
 
 def _revoke(session: Session, which: list[ColumnElement[bool]], by: int | None, now: dt.datetime) -> int:

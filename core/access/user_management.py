@@ -6,7 +6,7 @@ Users cannot do any of this to themselves. So a practice always keeps an adminis
 import datetime as dt
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from core.access import audit, authorize, one_person, password_links, tokens, user_sessions, users, write_off_limits
@@ -14,7 +14,7 @@ from core.access.password_links import NewLink
 from core.access.permissions import Action, Actor
 from core.access.ties import Grant, Ties
 from core.errors import NotAllowed, NotFound, Refusal
-from core.models.people import ApiToken, PasswordLink, Role, User, UserSession
+from core.models.people import PasswordLink, Role, User, UserSession
 
 
 class NoSuchUser(NotFound):
@@ -71,8 +71,7 @@ def find_by_email(session: Session, email: str, *, by: Actor) -> User:
 def count_sessions_and_tokens(session: Session, user: User, now: dt.datetime) -> tuple[int, int]:
     """Return the number of the user's signed-in browsers and the number of their tokens that work."""
     browsers = select(func.count()).select_from(UserSession).where(UserSession.user_id == user.id)
-    working = select(func.count()).select_from(ApiToken).where(ApiToken.user_id == user.id, *tokens.is_open(now))
-    return session.scalars(browsers).one(), session.scalars(working).one()
+    return session.scalars(browsers).one(), tokens.count_open(session, user.id, now)
 
 
 def grants_of(session: Session, user: User) -> list[tuple[Grant, str]]:
@@ -165,10 +164,9 @@ def deactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -
         return user
     user.active = False
     session.execute(delete(PasswordLink).where(PasswordLink.user_id == user.id))
-    revoked = update(ApiToken).where(ApiToken.user_id == user.id, ApiToken.revoked_at.is_(None)).values(revoked_at=now)
     facts = {
         "sessions_ended": user_sessions.end_all(session, user.id),
-        "tokens_revoked": len(session.scalars(revoked.returning(ApiToken.id)).all()),
+        "tokens_revoked": tokens.revoke_all(session, user.id, now),
     }
     audit.record(session, "user.deactivated", user, by=by, now=now, **facts)
     one_person.end_if_another_could_approve(session, user.practice_id, now=now)

@@ -53,13 +53,16 @@ def _ask_new_password() -> str:
 
 
 @user_command(lambda _: "Your password is changed. Your browsers are signed out.", name="password", json_too=False)
-def change_password(api: Api) -> Any:
+@click.option("--keep-tokens", is_flag=True, help="Keep your other API tokens valid.")
+def change_password(api: Api, keep_tokens: bool) -> Any:
     """Change your password.
 
-    The command asks for the current password and the new one. Your browsers are signed out; API tokens stay valid.
+    The command asks for the current password and the new one. Your browsers are signed out. Your API tokens are
+    revoked, except the one that the command uses.
     """
     old = click.prompt("Current password", hide_input=True, err=True)
-    return api.send("PUT", "/account/password", body={"password": old, "new_password": _ask_new_password()})
+    body = {"password": old, "new_password": _ask_new_password(), "keep_tokens": keep_tokens}
+    return api.send("PUT", "/account/password", body=body)
 
 
 @click.command()

@@ -46,6 +46,7 @@ def account_page(*, faults: Mapping[str, str] | None = None, typed: MultiDict[st
         browsers=[(one, user_sessions.is_of_token(one, token)) for one in found],
         life=session_life(),
         tokens=own_tokens,
+        token_count=len(own_tokens),
         scopes=SCOPE_WORDS,
         days_default=tokens.DAYS_DEFAULT,
         typed=typed,
@@ -56,18 +57,20 @@ def account_page(*, faults: Mapping[str, str] | None = None, typed: MultiDict[st
 @blueprint.post("/password")
 @limit_failed_sign_ins(_own_email)
 def change_password() -> Response | tuple[str, int]:
-    """Change the password, and sign out the user's other browsers."""
+    """Change the password, sign out the user's other browsers, and revoke their tokens unless they keep them."""
     current_actor()
     given = {"old": request.form.get("password", ""), "new": request.form.get("new_password", "")}
     if given["new"] != request.form.get("repeated", ""):
         return account_page(faults={"repeated": PASSWORDS_DIFFER}), HTTPStatus.UNPROCESSABLE_ENTITY
     try:
-        acts.run(own_password.change, **given, this_session=request.cookies.get(SESSION_COOKIE))
+        kept = {"keep_tokens": "keep_tokens" in request.form, "this_session": request.cookies.get(SESSION_COOKIE)}
+        revoked: int = acts.run(own_password.change, **given, **kept)
     except WrongPassword as refusal:
         return account_page(faults={"password": refusal.message}), refusal.http_status
     except BadPassword as refusal:
         return account_page(faults={"new_password": refusal.message}), refusal.http_status
-    return acts.redirect_with("Password changed. Your other browsers are signed out.", "account.show")
+    ended = f" {counted(revoked, 'API token')} revoked." if revoked else ""
+    return acts.redirect_with(f"Password changed. Your other browsers are signed out.{ended}", "account.show")
 
 
 @blueprint.post(f"/sessions/{_ID_RULE}/end")

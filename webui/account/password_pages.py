@@ -8,7 +8,7 @@ from flask import Blueprint, Response, flash, make_response, redirect, render_te
 from flask_limiter.util import get_remote_address
 from werkzeug.wrappers import Response as BaseResponse
 
-from core.access import password_links
+from core.access import password_links, tokens
 from core.access.passwords import BadPassword
 from core.db.engine import transaction
 from webui.shared.app_context import app_context, now
@@ -69,7 +69,7 @@ def save(token: str) -> BaseResponse:
         return _page(token, faults={"repeated": PASSWORDS_DIFFER})
     try:
         with transaction(app_context().sessions) as db:
-            password_links.use(db, token, password, now=now())
+            password_links.use(db, token, password, keep_tokens="keep_tokens" in request.form, now=now())
     except BadPassword as refusal:
         return _page(token, faults={"new_password": refusal.message})
     flash("Your password is saved. Sign in with it.", "good")
@@ -82,7 +82,11 @@ csrf.exempt(save)  # only the link's owner knows the token, and browsers send no
 def _page(token: str, *, faults: dict[str, str] | None = None) -> Response:
     with app_context().sessions() as db:
         user = password_links.find_user(db, token, now())
-    page = render_template("account/set_password.html", person=user, given="given" in request.args, faults=faults or {})
+        token_count = tokens.count_open(db, user.id, now())
+    page = render_template(
+        "account/set_password.html", person=user, given="given" in request.args, token_count=token_count,
+        faults=faults or {},
+    )  # fmt: skip
     return _private(make_response(page, HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK))
 
 

@@ -17,7 +17,7 @@ from webui.api.models import Answer
 from webui.api.request_parsing import Body, IdPath, requires_token
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import limit_failed_sign_ins, session_life
-from webui.shared.token_auth import actor_or_none, current_actor
+from webui.shared.token_auth import actor_or_none, current_actor, current_token
 
 ACCOUNT: Final = Tag(name="Your account", description="Your own password, browser sessions and API tokens")
 
@@ -27,6 +27,7 @@ class PasswordChange(Body):
 
     password: str
     new_password: Annotated[str, Field(description="At least 12 characters, and not easy to guess")]
+    keep_tokens: Annotated[bool, Field(description="Whether your other API tokens stay valid")] = False
 
 
 def _own_email() -> str:
@@ -41,9 +42,15 @@ _ANSWERS: Final[dict[str, Any]] = {"responses": {204: None, **problem_responses(
 @limit_failed_sign_ins(_own_email)
 @requires_token
 def change_password(body: PasswordChange) -> tuple[str, int]:
-    """Change your password. This ends the sessions of your browsers. API tokens stay valid."""
+    """Change your password. This ends the sessions of your browsers.
+
+    It also revokes your API tokens, except the one of this request, unless `keep_tokens` is true.
+    """
     with transaction(app_context().sessions) as session:
-        own_password.change(session, old=body.password, new=body.new_password, by=current_actor(), now=now())
+        own_password.change(
+            session, old=body.password, new=body.new_password, keep_tokens=body.keep_tokens, by=current_actor(),
+            now=now(), this_token=current_token(),
+        )  # fmt: skip
     return "", HTTPStatus.NO_CONTENT
 
 

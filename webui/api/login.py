@@ -29,6 +29,7 @@ class SignIn(Body):
     new_password: Annotated[
         str, Field(description="Required once if you did not choose the current password yourself")
     ] = ""
+    keep_tokens: Annotated[bool, Field(description="Whether API tokens stay valid after `new_password`")] = False
 
 
 class SignedIn(Answer):
@@ -58,7 +59,7 @@ def log_in(body: SignIn) -> tuple[Response, int]:
     password, who = body.new_password or body.password, {"email": body.email, "address": client_address(), "now": now()}
     with transaction(app_context().sessions) as session:
         if body.new_password:
-            own_password.change_given(session, **who, old=body.password, new=password)
+            own_password.change_given(session, **who, old=body.password, new=password, keep_tokens=body.keep_tokens)
         actor = users.sign_in(session, **who, password=password)
         token = tokens.add_token(
             session, session.get_one(User, actor.user_id), now(), by=actor.user_id, name=tokens.LOGIN_NAME

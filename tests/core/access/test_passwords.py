@@ -70,12 +70,15 @@ def test_a_link_sets_the_password_once_and_ends_the_sessions(session: Session, b
     with pytest.raises(SignInFailed):
         users.sign_in(session, email=biller.email, password=PASSWORD, now=NOW)
     assert user_sessions.find_actor(session, cookie, NOW, SessionLife()) is None
-    assert tokens.find_actor_by_token(session, token, NOW) is not None
+    assert tokens.find_actor_by_token(session, token, NOW) is None
     for again in (password_links.use, lambda *given, now: password_links.find_user(*given[:2], now)):
         with pytest.raises(PasswordLinkInvalid):
             again(session, link, NEW, now=NOW)
     entry = session.query(AuditEntry).filter_by(act="user.password_set").one()
-    assert (entry.user_id, entry.facts) == (biller.id, {"sessions_ended": 1})
+    assert (entry.user_id, entry.facts) == (biller.id, {"sessions_ended": 1, "tokens_revoked": 1})
+    kept = tokens.add_token(session, biller, NOW)
+    password_links.use(session, link_of(session, biller), PASSWORD, keep_tokens=True, now=NOW)
+    assert tokens.find_actor_by_token(session, kept, NOW) is not None
 
 
 def test_a_refused_password_leaves_the_link_usable(session: Session, biller: User) -> None:
@@ -140,7 +143,12 @@ def test_changing_the_password_needs_the_old_one_and_ends_the_other_sessions(ses
     with pytest.raises(WrongPassword):
         own_password.change(session, old="wrong", new=NEW, by=ann, now=NOW)
 
-    own_password.change(session, old=PASSWORD, new=NEW, by=ann, now=NOW, this_session=here)
+    this, _other = tokens.add_token(session, biller, NOW), tokens.add_token(session, biller, NOW)
+    own_password.change(session, old=PASSWORD, new=NEW, by=ann, now=NOW, this_session=here, this_token=this)
 
+    assert tokens.find_actor_by_token(session, this, NOW) is not None
+    assert tokens.count_open(session, biller.id, NOW) == 1
+    own_password.change(session, old=NEW, new=PASSWORD, by=ann, now=NOW, this_session=here, keep_tokens=True)
+    assert tokens.count_open(session, biller.id, NOW) == 1, "the user kept it"
     assert [user_sessions.find_actor(session, one, NOW, SessionLife()) for one in (here, there)] == [ann, None]
     assert link_of(session, biller)

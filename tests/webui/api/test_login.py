@@ -88,6 +88,7 @@ def test_a_user_changes_their_own_password(world: World, ann: str) -> None:
     new = "orchid tunnel 44 velvet"
     api = Api(world.app.test_client(), log_in(world, {"email": ann, "password": PASSWORD}).json["token"], world.hill)
 
+    other = Api(world.app.test_client(), log_in(world, {"email": ann, "password": PASSWORD}).json["token"], world.hill)
     wrong = api.put("/account/password", json={"password": "wrong", "new_password": new})
     weak = api.put("/account/password", json={"password": PASSWORD, "new_password": "short"})
     done = api.put("/account/password", json={"password": PASSWORD, "new_password": new})
@@ -97,6 +98,7 @@ def test_a_user_changes_their_own_password(world: World, ann: str) -> None:
     ]  # fmt: skip
     assert done.status_code == 204
     assert log_in(world, {"email": ann, "password": new}).status_code == 201
+    assert [one.get("/account/tokens").status_code for one in (api, other)] == [200, 401], "only this token stays"
     stranger = Api(world.app.test_client(), "settle_nothing", world.hill)
     assert stranger.put("/account/password", json={}).json["code"] == "token_needed"
 

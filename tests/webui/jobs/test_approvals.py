@@ -221,7 +221,9 @@ def test_a_requester_cannot_approve_their_own_job(
     assert "Approvals 1" in shown
     assert "Your jobs and postings that need approval" in shown
     assert "no user yet" in shown
-    assert "Approvers and administrators approve jobs and postings that need it. Your role is biller." in biller.says("/approvals")
+    assert "Approvers and administrators approve jobs and postings that need it. Your role is biller." in biller.says(
+        "/approvals"
+    )
     forged = admin.post(f"{address_of(own)}/approve", on=address_of(own), confirmation="CONFIRM")
     assert forged.status_code == 403
     assert "another user must approve it" in forged.text

@@ -320,9 +320,14 @@ def test_users_change_their_own_password_and_stay_signed_in(ortiz: str, stranger
         (401, ["password"]), (422, ["repeated"]), (422, ["new_password"])
     ]  # fmt: skip
     assert other.get("/jobs").status_code == 200
+    assert "API token" not in stranger.says("/account").partition("Change password")[0]
+    stranger.post("/account/tokens", on="/account", name="Robot", scopes="read", days="9")
+    assert "Keep my 1 API token Otherwise, a new password revokes it." in stranger.says("/account")
     stranger.post("/account/password", password=PASSWORD, **given)
 
-    assert "Password changed. Your other browsers are signed out." in stranger.says("/account")
+    shown = stranger.says("/account")
+    assert "Password changed. Your other browsers are signed out. 1 API token revoked." in shown
+    assert "Robot" not in shown
     assert other.get("/jobs").status_code == 302
     for _ in range(7):
         stranger.post("/account/password", password="wrong", **given)
