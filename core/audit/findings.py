@@ -26,7 +26,7 @@ KIND_WORDS: Final = {
     FindingKind.ADJUSTED: "Adjustments by hand over the per-claim limit in 30 days",
     FindingKind.YOUNG_APPROVER: "Approvals by new accounts, or by accounts that a user had just vouched for",
     FindingKind.UNPROTECTED: "Legal holds and exclusions that ended within 7 days before a write-off",
-    FindingKind.ALONE: "Jobs that ran without a second person",
+    FindingKind.ALONE: "Jobs and postings by hand without a second person",
 }
 
 

@@ -27,6 +27,8 @@ _ADJUSTED: Final = text(
            AND p.user_id = a.user_id AND p.source = 'entry' AND p.kind = 'adjustment' AND p.amount_cents < 0
            AND p.created_at > :since AND p.created_at < :ends OFFSET 0) p
        WHERE NOT EXISTS (SELECT FROM posting r WHERE r.practice_id = p.practice_id AND r.reverses_id = p.id)
+         AND NOT EXISTS (SELECT FROM posting_request q WHERE q.practice_id = p.practice_id AND q.state = 'posted'
+           AND q.source_id = split_part(p.source_id, ':', 1))
        GROUP BY 1, 2 HAVING sum(-p.amount_cents) > :most AND max(p.created_at) >= :begins
        ORDER BY 4 DESC LIMIT :rows"""
 )
@@ -57,7 +59,7 @@ _UNPROTECTED: Final = text(
 def adjusted_by_hand(session: Session, practice: Practice, week: Week) -> list[Finding]:
     """Return each user and claim whose adjustments by hand over 30 days exceed the practice's per-claim limit.
 
-    The last of them is in the week. Voided ones do not count.
+    The last of them is in the week. Voided ones do not count, nor those that another user approved.
     """
     if practice.claim_limit_cents >= UNLIMITED:
         return []

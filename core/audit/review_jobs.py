@@ -1,4 +1,4 @@
-"""Approvals by new accounts, and jobs that ran without a second person."""
+"""Approvals by new accounts, and jobs and postings without a second person."""
 
 import datetime as dt
 from typing import Final
@@ -16,14 +16,16 @@ NEW_FOR: Final = dt.timedelta(days=30)
 VOUCHED_WITHIN: Final = dt.timedelta(days=7)
 
 _APPROVED: Final = text(
-    """SELECT e.at, e.user_id, split_part(e.subject, ':', 2)::bigint, u.created_at > e.at - :new_for, v.user_id
+    """SELECT e.at, e.user_id, e.act, substr(e.subject, strpos(e.subject, ':') + 1), u.created_at > e.at - :new_for,
+              v.user_id
        FROM audit_entry e JOIN app_user u ON u.id = e.user_id
        LEFT JOIN LATERAL (
          SELECT v.user_id FROM audit_entry v
          WHERE v.practice_id = e.practice_id AND v.subject = 'user:' || e.user_id AND v.act = 'user.vouched'
            AND v.at > e.at - :vouched_within AND v.at <= e.at
          ORDER BY v.id DESC LIMIT 1) v ON true
-       WHERE e.practice_id = :practice_id AND e.act = 'job.approved' AND e.at >= :begins AND e.at < :ends
+       WHERE e.practice_id = :practice_id AND e.act IN ('job.approved', 'claim.posting_approved')
+         AND e.at >= :begins AND e.at < :ends
          AND (u.created_at > e.at - :new_for OR v.user_id IS NOT NULL)
        ORDER BY e.at DESC LIMIT :most"""
 )
@@ -39,25 +41,29 @@ def approved_by_new_accounts(session: Session, practice: Practice, week: Week) -
         },
     )  # fmt: skip
     found = []
-    for at, approver, job_id, is_new, voucher in rows:
+    for at, approver, act, number, is_new, voucher in rows:
+        is_job = act == "job.approved"
         because = ["was under 30 days old"] if is_new else []
         because += ["was vouched for less than 7 days before"] if voucher else []
-        words = f"Approved job {job_id:,}. The approver’s account {' and '.join(because)}."
+        what = f"job {int(number):,}" if is_job else f"a posting by hand on claim {number}"
+        words = f"Approved {what}. The approver’s account {' and '.join(because)}."
         people = (approver, voucher) if voucher else (approver,)
-        found.append(Finding(FindingKind.YOUNG_APPROVER, at, words, people, (job_id,)))
+        jobs, claims = ((int(number),), ()) if is_job else ((), (number,))
+        found.append(Finding(FindingKind.YOUNG_APPROVER, at, words, people, jobs, claims, len(claims)))
     return found
 
 
 def without_second_person(session: Session, practice: Practice, week: Week) -> list[Finding]:
-    """Return the jobs over a limit that ran by the choice that one person works here, and each such choice."""
+    """Return the jobs and postings over a limit by the choice that one person works here, and each such choice."""
     ran = select(SettleJob).where(
         SettleJob.practice_id == practice.id, SettleJob.without_approval_chosen_by.is_not(None),
         SettleJob.confirmed_at >= week.begins, SettleJob.confirmed_at < week.ends,
     )  # fmt: skip
-    chosen = select(AuditEntry).where(
-        AuditEntry.practice_id == practice.id, AuditEntry.act == "one_person.chosen",
-        AuditEntry.at >= week.begins, AuditEntry.at < week.ends,
-    )  # fmt: skip
+    of_week = (AuditEntry.practice_id == practice.id, AuditEntry.at >= week.begins, AuditEntry.at < week.ends)
+    chosen = select(AuditEntry).where(*of_week, AuditEntry.act == "one_person.chosen")
+    posted = select(AuditEntry).where(
+        *of_week, AuditEntry.act == "claim.posted", AuditEntry.facts.has_key("without_approval")
+    )
     jobs = session.scalars(ran.order_by(SettleJob.confirmed_at.desc()).limit(FINDINGS_MAX)).all()
     found = [
         Finding(
@@ -67,7 +73,14 @@ def without_second_person(session: Session, practice: Practice, week: Week) -> l
         for job in jobs
         if job.confirmed_at is not None
     ]  # fmt: skip
+    found += [_posted(entry) for entry in session.scalars(posted.order_by(AuditEntry.id.desc()).limit(FINDINGS_MAX))]
     return [*found, *(_chosen(session, practice, week, entry) for entry in session.scalars(chosen))]
+
+
+def _posted(entry: AuditEntry) -> Finding:
+    claim = entry.subject.removeprefix("claim:")
+    words = f"Posted to claim {claim} by hand, over the per-claim limit without approval."
+    return Finding(FindingKind.ALONE, entry.at, words, (entry.user_id or 0,), (), (claim,), 1)
 
 
 def _chosen(session: Session, practice: Practice, week: Week, entry: AuditEntry) -> Finding:

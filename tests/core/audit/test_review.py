@@ -12,7 +12,7 @@ from core.audit.findings import Finding, FindingKind
 from core.claims import holds
 from core.jobs import event_sentences
 from core.jobs.keys import JobKey
-from core.ledger import manual_postings
+from core.ledger import manual_postings, posting_decisions
 from core.ledger.entries import Adjustment
 from core.models.claims import Hold
 from core.models.ledger import Responsibility
@@ -65,7 +65,6 @@ def test_a_change_within_a_day_of_a_write_off_by_the_same_or_a_tied_user(practic
 def test_adjustments_by_hand_over_the_claim_limit_in_30_days(practice: GivenPractice, admin: Actor) -> None:
     practice.claim("MANY", Line(0, 9_000))
     practice.claim("FEW", Line(0, 9_000))
-    practice.limit(claim=1_000)
     entry = Adjustment(
         kind="adjustment", line=1, responsibility=Responsibility.PATIENT, amount_cents=600, group_code="CO",
         reason_code="45",
@@ -73,6 +72,7 @@ def test_adjustments_by_hand_over_the_claim_limit_in_30_days(practice: GivenPrac
     for number, at in (("MANY", NOW - 20 * DAY), ("MANY", NOW), ("FEW", NOW - 31 * DAY), ("FEW", NOW - 20 * DAY)):
         given = {"idempotency_key": f"{number} {at}", "now": at}
         practice.do(manual_postings.post, number, entry, by=practice.biller, **given)
+    practice.limit(claim=1_000)  # above it, an entry would have waited for approval
 
     (found,) = findings(practice, admin)[FindingKind.ADJUSTED]
 
@@ -100,6 +100,13 @@ def test_approvals_by_new_and_just_vouched_accounts(practice: GivenPractice, adm
     (found,) = findings(practice, admin)[FindingKind.YOUNG_APPROVER]
     assert found.sentence.endswith("The approver’s account was vouched for less than 7 days before.")
     assert (found.user_ids, found.job_ids) == ((new.user_id, owner.user_id), (key.job_id,))
+
+    practice.limit(claim=1)
+    request = practice.post("C00001", 2).request
+    assert request is not None
+    practice.do(posting_decisions.approve, request.id, by=new, now=NOW)
+    found, _job = sorted(findings(practice, admin)[FindingKind.YOUNG_APPROVER], key=lambda one: len(one.job_ids))
+    assert found.sentence.startswith("Approved a posting by hand on claim C00001. ")
 
 
 def test_write_offs_within_7_days_after_a_legal_hold_or_an_exclusion_ended(
@@ -135,6 +142,23 @@ def test_jobs_that_ran_without_a_second_person(practice: GivenPractice, admin: A
     ]
     (found,) = findings(practice, admin, now=NOW + 7 * DAY)[FindingKind.ALONE]
     assert (found.job_ids, found.user_ids) == ((job.job_id,), (admin.user_id,))
+
+    practice.claim("HAND", Line(0, 500))
+    practice.limit(claim=1)
+    assert practice.post("HAND", 2, by=admin, now=NOW + 8 * DAY).request is None
+    found, _job = findings(practice, admin, now=NOW + 7 * DAY)[FindingKind.ALONE]
+    assert found.sentence == "Posted to claim HAND by hand, over the per-claim limit without approval."
+
+
+def test_the_last_day_of_another_approver_before_the_choice_is_shown(practice: GivenPractice, admin: Actor) -> None:
+    second = practice.person("second@lakeside.example", Role.APPROVER)
+    practice.do(user_management.deactivate, second.user_id, by=admin, now=NOW - DAY)
+    practice.do(one_person_choice.choose, by=admin, now=NOW)
+
+    (found,) = findings(practice, admin)[FindingKind.ALONE]
+
+    assert found.sentence.endswith("Another user could approve until 11/22/2026, so this applies 30 days later.")
+    assert found.user_ids == (admin.user_id, second.user_id)
 
 
 def test_administrators_get_one_notice_on_monday_at_8(practice: GivenPractice, admin: Actor) -> None:
