@@ -1,6 +1,7 @@
 """What users do with an uploaded import: set the expected total, import, discard. Old imports expire."""
 
 import datetime as dt
+from http import HTTPStatus
 from typing import Final
 
 from sqlalchemy import and_, or_, select
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.access import audit, authorize
 from core.access.permissions import Action, Actor
-from core.errors import BadInput, NotAllowed, Refusal
+from core.errors import BadInput, Refusal
 from core.intake.loading.take_changes import may_end_legal_holds
 from core.intake.uploads import lifecycle
 from core.intake.uploads.lifecycle import ImportKey
@@ -28,10 +29,11 @@ class NothingNew(Refusal):
     code = "nothing_new"
 
 
-class OnlyLegalHolds(NotAllowed):
-    """Every change in these files ends a legal hold, and only an administrator can apply it."""
+class OnlyLegalHolds(Refusal):
+    """Every change in these files ends a legal hold. Only an administrator can apply it. Nothing was changed."""
 
     code = "legal_hold"
+    http_status = HTTPStatus.FORBIDDEN
 
 
 class TotalsDiffer(Refusal):
