@@ -13,12 +13,14 @@ from core.ledger.entries import CreditTransfer, Refund
 from core.models.people import Role
 from core.schedules.requests import ScheduleRequest
 from tests.webui.api.conftest import Api, World
+from webui.api.account import PasswordChange
 from webui.api.approvals import Approval
 from webui.api.claim_postings import NewPosting
 from webui.api.claims import ClaimsSearch
 from webui.api.import_models import ExpectedTotal, ImportConfirmation, NewImport
 from webui.api.jobs import Confirmation
 from webui.api.limits import OnePersonChosen
+from webui.api.login import SignIn
 from webui.api.mappings import NewMapping
 from webui.api.rule_limits import SomeRuleLimits
 from webui.api.schedules import LetSettle, OfVersion, ScheduleChange
@@ -60,6 +62,8 @@ BODIES: Final[tuple[tuple[type[Any], dict[str, Any]], ...]] = (
     (LetSettle, {"version": 1, "confirmation": "CONFIRM"}),
     (NewLimits, _LIMITS),
     (OnePersonChosen, {"chosen": True}),
+    (PasswordChange, {"password": "old", "new_password": "new", "keep_tokens": True}),
+    (SignIn, {"email": "a@example.org", "password": "old", "new_password": "new", "keep_tokens": True}),
     (SomeRuleLimits, {"small_balance_max_cents": 2_500, "recent_payment_days": 7, **_STATEMENTS}),
     (NewImport, {"files": [_FILE], "options": {"skip_empty_claims": True}, "expected_total_cents": 23_250}),
     (ExpectedTotal, {"expected_total_cents": 23_250}),
