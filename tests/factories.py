@@ -365,7 +365,8 @@ def a_practice(
     Without `write_off`, it has not chosen its Balance Writeoff setting.
     """
     with transaction(sessions) as session:
-        practice_id = create_practice(session, name=name, write_off=write_off, now=NOW)
+        # Like a practice that existed before second factors. Tests of the default for new ones create their own.
+        practice_id = create_practice(session, name=name, write_off=write_off, second_factor_required=False, now=NOW)
         session.get_one(Practice, practice_id).small_balance_max_cents = CENTS_MAX
         biller = add_user(session, practice_id, f"biller@{name.lower()}.example", Role.BILLER)
         given = GivenPractice(sessions, practice_id, biller)

@@ -1,6 +1,7 @@
 """Re-check a user's role under lock. It may have changed since the page was loaded."""
 
 from collections.abc import Collection
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -8,6 +9,8 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action, Actor
 from core.access.users import Deactivated, actor_for
 from core.models.people import User
+
+NEEDS_VERIFICATION: Final = frozenset({Action.CHANGE_SETTING, Action.MANAGE_USERS})
 
 
 def lock_users(session: Session, user_ids: Collection[int]) -> dict[int, User]:
@@ -21,9 +24,11 @@ def require_current_role(
 ) -> dict[int, User]:
     """Lock the user, and the users `besides`, until commit. Return them by id.
 
-    Raise `NotAllowed` if the user was deactivated or lost the role.
+    Raise `NotAllowed` if the user was deactivated or lost the role, and `VerificationNeeded`.
     """
     by.require(action)
+    if action in NEEDS_VERIFICATION:
+        by.require_verified()
     people = lock_users(session, {by.user_id, *besides})
     if not people[by.user_id].active:
         raise Deactivated

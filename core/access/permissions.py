@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Final
 
 from core.errors import NotAllowed
@@ -116,6 +117,13 @@ class ScopeMissing(NotAllowed):
     code = "scope_missing"
 
 
+class VerificationNeeded(NotAllowed):
+    """Enter a code from your authenticator app, or your password if you have no second factor, to continue."""
+
+    code = "verification_needed"
+    http_status = HTTPStatus.CONFLICT  # the role allows it
+
+
 ROLE_WORDS: Final[dict[Role, str]] = {
     Role.BILLER: "biller",
     Role.APPROVER: "approver",
@@ -147,6 +155,10 @@ class Actor:
     name: str
     one_machine: bool = False  # the whole installation runs on one machine, which has no other operators
     scopes: frozenset[Scope] = ALL_SCOPES  # of the token, if one identifies the user
+    # Of the browser session, if one identifies the user. A token needed verification when it was created.
+    is_verified: bool = True  # gave a code, or the password without a second factor, within five minutes
+    has_factor: bool = False
+    must_add_factor: bool = False  # the practice requires a second factor, and the user has none
 
     def may(self, action: Action) -> bool:
         """Return whether the role and the token allow it."""
@@ -161,6 +173,11 @@ class Actor:
         if not self._role_allows(action):
             raise NotAllowed(_refusal(self.role, action))
         self.require_scope(_SCOPE_OF[action])
+
+    def require_verified(self) -> None:
+        """Raise `VerificationNeeded` if the user's browser gave no code or password within five minutes."""
+        if not self.is_verified:
+            raise VerificationNeeded
 
     def require_scope(self, scope: Scope) -> None:
         """Raise `ScopeMissing` if the user is identified by a token without this scope."""

@@ -126,6 +126,7 @@ def _approves_only_now(entry: AuditEntry) -> bool:
 
 _GRANTS: Final = {
     "user.added": lambda _facts: True,
+    "user.factor_reset": lambda _facts: True,  # without it, a password is enough to sign in as the user
     "user.limits_changed": _raises_limit,
     "user.password_link": lambda _facts: True,  # with the link, the administrator could sign in as the user
     "user.reactivated": lambda _facts: True,
@@ -133,6 +134,7 @@ _GRANTS: Final = {
 }
 _GRANT_WORDS: Final = {
     "user.added": "added {}",
+    "user.factor_reset": "reset the second factor of {}",
     "user.limits_changed": "raised the limits of {}",
     "user.password_link": "made a password link for {}",
     "user.reactivated": "reactivated {}",

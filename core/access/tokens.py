@@ -71,12 +71,16 @@ def add_token(
 
 
 def add_own(session: Session, *, name: str, scopes: Collection[Scope], days: int, by: Actor, now: dt.datetime) -> str:
-    """Create a token of the user's own, and return it. Raise `BadTokenName`, `BadTokenScopes` and `BadTokenDays`."""
+    """Create a token of the user's own, and return it.
+
+    Raise `BadTokenName`, `BadTokenScopes`, `BadTokenDays` and `VerificationNeeded`.
+    """
     name = name.strip()
     if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
         raise BadTokenName
     if not scopes:
         raise BadTokenScopes
+    by.require_verified()  # last, so that a form is asked for a code only when the rest is right
     user = session.get_one(User, by.user_id)
     return add_token(session, user, now, by=by.user_id, name=name, scopes=scopes, days=days)
 

@@ -1,4 +1,4 @@
-"""Manage the users of a practice as an administrator: add, role, limits, deactivate, reactivate, vouch.
+"""Manage the users of a practice as an administrator: add, role, limits, sign-in, deactivate, reactivate, vouch.
 
 Users cannot do any of this to themselves. So a practice always keeps an administrator.
 """
@@ -9,7 +9,17 @@ from collections.abc import Sequence
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from core.access import audit, authorize, one_person, password_links, tokens, user_sessions, users, write_off_limits
+from core.access import (
+    audit,
+    authorize,
+    one_person,
+    password_links,
+    second_factor,
+    tokens,
+    user_sessions,
+    users,
+    write_off_limits,
+)
 from core.access.password_links import NewLink
 from core.access.permissions import Action, Actor
 from core.access.ties import Grant, Ties
@@ -154,6 +164,15 @@ def end_sessions(session: Session, user_id: int, *, by: Actor, now: dt.datetime)
     """Sign the user out of all browsers. API tokens stay valid."""
     user = _lock_user(session, user_id, by)
     user_sessions.end_for(session, user, by=by, now=now)
+    return user
+
+
+def reset_factor(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -> User:
+    """Remove the second factor of a user who lost it, and sign the user out. Repeating changes nothing."""
+    user = _lock_user(session, user_id, by)
+    if second_factor.delete_of(session, user.id):
+        ended = user_sessions.end_all(session, user.id)
+        audit.record(session, "user.factor_reset", user, by=by, now=now, sessions_ended=ended)
     return user
 
 

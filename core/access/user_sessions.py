@@ -1,19 +1,22 @@
-"""Signed-in browsers. The cookie holds a token; the database holds its hash and when it was last seen."""
+"""Signed-in browsers. The cookie holds a token; the database holds its hash and when it was last seen and verified."""
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, false, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from core.access import audit
+from core.access import audit, second_factor
 from core.access.permissions import Actor
 from core.access.token_hash import TOUCH_SECONDS, hash_token, make_token
 from core.access.users import actor_for
 from core.errors import NotFound
-from core.models.people import User, UserSession
+from core.models.people import SecondFactor, User, UserSession
+from core.models.practices import Practice
 
+VERIFIED_FOR: Final = dt.timedelta(minutes=5)
 INACTIVE_DAYS_MAX: Final = 30  # for browsers closed without signing out; longer than any idle time-out
 
 
@@ -56,8 +59,8 @@ def start(
     token = make_token()
     session.execute(
         insert(UserSession).values(
-            token_hash=hash_token(token), user_id=actor.user_id, created_at=now, seen_at=now, browser=browser,
-            address=address,
+            token_hash=hash_token(token), user_id=actor.user_id, created_at=now, seen_at=now, verified_at=now,
+            browser=browser, address=address,
         )
     )  # fmt: skip
     return token
@@ -71,16 +74,30 @@ def find_actor(
     `touch` keeps the session from being idle.
     """
     found = session.execute(
-        select(User, UserSession.seen_at)
+        select(
+            User,
+            UserSession.seen_at,
+            func.coalesce(UserSession.verified_at > now - VERIFIED_FOR, false()),
+            SecondFactor.user_id.is_not(None),
+            Practice.second_factor_required,
+        )
         .join(UserSession, UserSession.user_id == User.id)
+        .join(Practice, Practice.id == User.practice_id)
+        .outerjoin(SecondFactor, SecondFactor.user_id == User.id)
         .where(UserSession.token_hash == hash_token(token), *life.is_open(now), User.active)
     ).one_or_none()
     if found is None:
         return None
-    user, seen_at = found
+    user, seen_at, is_verified, has_factor, is_required = found
     if touch and now - seen_at >= dt.timedelta(seconds=TOUCH_SECONDS):
         session.execute(update(UserSession).where(UserSession.token_hash == hash_token(token)).values(seen_at=now))
-    return actor_for(user)
+    must_add = is_required and user.role in second_factor.ROLES and not has_factor
+    return replace(actor_for(user), is_verified=is_verified, has_factor=has_factor, must_add_factor=must_add)
+
+
+def verify(session: Session, token: str, now: dt.datetime) -> None:
+    """Record that the session's user gave a code, or the password without a second factor."""
+    session.execute(update(UserSession).where(UserSession.token_hash == hash_token(token)).values(verified_at=now))
 
 
 def end(session: Session, token: str, now: dt.datetime) -> None:

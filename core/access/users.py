@@ -9,9 +9,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core.access import audit, one_person, passwords
+from core.access import audit, one_person, passwords, second_factor
 from core.access.passwords import BadPassword
 from core.access.permissions import Actor
+from core.access.second_factor import CodeNeeded
 from core.errors import BadInput, NotAllowed, Refusal
 from core.models.people import PasswordLink, Role, User
 from core.models.practices import Practice
@@ -120,11 +121,13 @@ def find_by_email(session: Session, email: str) -> User | None:
     return session.scalar(select(User).where(User.email == address))
 
 
-def sign_in(session: Session, *, email: str, password: str, now: dt.datetime, address: str | None = None) -> Actor:
-    """Check the password and return the user.
+def sign_in(
+    session: Session, *, email: str, password: str, code: str = "", now: dt.datetime, address: str | None = None
+) -> Actor:
+    """Check the password, and the code of a user with a second factor. Return the user.
 
-    Raise `PasswordChangeNeeded` if the password is right but must be changed first, and `SignInFailed`, with the same
-    words and timing, in every other case.
+    Raise `PasswordChangeNeeded` if the password is right but must be changed first, `CodeNeeded` if it is right and no
+    code is given, `WrongCode`, and `SignInFailed`, with the same words and timing, in every other case.
 
     A known user's failed sign-in is committed to the audit at once, because the refusal rolls back the caller's
     transaction. `address` is the client's.
@@ -136,6 +139,20 @@ def sign_in(session: Session, *, email: str, password: str, now: dt.datetime, ad
         raise refusal
     if passwords.is_outdated(user.password_hash):
         user.password_hash = passwords.hash_password(password)
+    if not code.strip() and second_factor.find(session, user.id):
+        session.commit()  # the new hash
+        needed = CodeNeeded()
+        needed.user_id = user.id
+        raise needed
+    return finish_sign_in(session, user, code, now=now, address=address)
+
+
+def finish_sign_in(session: Session, user: User, code: str, *, now: dt.datetime, address: str | None = None) -> Actor:
+    """Check the code of a user whose password was right, if they have a second factor. Raise `WrongCode`."""
+    if not user.active:
+        raise SignInFailed
+    if second_factor.find(session, user.id):
+        second_factor.use_code(session, user, code, by=None, now=now, address=address)
     audit.record(session, "user.signed_in", user, by=user.id, now=now)
     return actor_for(user)
 

@@ -84,6 +84,7 @@ ACT_SENTENCES: Final = {
     "reason.restored": "Put {it} back in use",
     "reason.retired": "Retired {it}",
     "recent_payment_window.changed": "Changed the recent-payment window",
+    "second_factor.changed": "Changed when a second factor or code is needed",
     "small_balance_limit.changed": "Changed the small-balance limit",
     "statement_rules.changed": "Changed the statement rules",
     "remittance.held_again": "Put an ignored claim of {it} back on hold",
@@ -110,18 +111,26 @@ ACT_SENTENCES: Final = {
     "token.revoked": "Revoked {it}",
     "user.added": "Added {it}",
     "user.deactivated": "Deactivated {it}",
+    "user.factor_added": "Set up a second factor",
+    "user.factor_failed": "A code for the second factor of {it} was refused",
+    "user.factor_removed": "Removed their own second factor",
+    "user.factor_replaced": "Replaced their own second factor",
+    "user.factor_reset": "Reset the second factor of {it}",
     "user.limits_changed": "Changed the approval limits for {it}",
     "user.password_changed": "Changed their own password",
     "user.password_forgotten": "A link to set the password of {it} was requested by e-mail",
     "user.password_link": "Created a link to set the password of {it}",
     "user.password_set": "Set a password through a link",
     "user.reactivated": "Reactivated {it}",
+    "user.recovery_code_used": "Used a recovery code",
+    "user.recovery_codes_made": "Created new recovery codes",
     "user.refused": "Was refused an action",
     "user.role_changed": "Changed the role of {it}",
     "user.sessions_ended": "Ended browser sessions of {it}",
     "user.sign_in_failed": "A sign-in as {it} failed",
     "user.signed_in": "Signed in",
     "user.signed_out": "Signed out",
+    "user.verification_failed": "Entered a wrong password to verify",
     "user.vouched": "Vouched for {it}",
     "view.changed": "Changed the shared {it} of the feed",
     "view.deleted": "Deleted the shared {it} of the feed",
@@ -181,7 +190,7 @@ _A_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 def who(act: str, person: str | None) -> str:
     """Return who acted: a user by name, or the system if no user is known."""
-    if act in _SIGNED_OUT_ACTS:
+    if act in _SIGNED_OUT_ACTS or (act == "user.factor_failed" and person is None):
         return "Not signed in"
     return person or ("Command line" if act in _COMMAND_LINE_ACTS else "System")
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
 from core.errors import Refusal
-from core.jobs import naming, posting_month, requesters, stale
+from core.jobs import large_confirm, naming, posting_month, requesters, stale
 from core.jobs.approval import decide, limits
 from core.jobs.approval.decide import approve, reject
 from core.jobs.execution import failure_budget, retry
@@ -63,7 +63,8 @@ def confirm(
 
     A job that exceeds a limit waits for approval instead. `changed_seen` is how many claims had changed when the user
     saw the preview. With `name` None, the job keeps its name. Raise `ConfirmationMismatch`, `CostShareReasonMissing`,
-    `PreviewPreparing`, `PreviewExpired`, `PreviewStale`, `BadJobName` or `WrongStatus`. In each case nothing changes.
+    `PreviewPreparing`, `PreviewExpired`, `PreviewStale`, `BadJobName`, `WrongStatus`, or `VerificationNeeded` for a
+    reversal and a large write-off. In each case nothing changes.
     """
     job = lock_if_allowed(session, key, by, Action.CONFIRM_JOB)
     if confirmation != CONFIRMATION:
@@ -79,6 +80,8 @@ def confirm(
     stale.check_seen(session, job, changed_seen)
     cost_share.set_reason(job, cost_share_reason)
     require_still_allowed(session, job, by, Action.CONFIRM_JOB)
+    if large_confirm.needs_verification(session, job):
+        by.require_verified()
     if name is not None:
         naming.set_name(session, job, name, by=by, now=now)
     job.limits = limits.for_confirmer(session, job, by.user_id, now=now)

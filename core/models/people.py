@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Timestamp, enum_column
+from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Str, Timestamp, enum_column
 from core.money import UNLIMITED
 
 
@@ -84,6 +84,29 @@ class UserSession(Base):
     seen_at: Mapped[Timestamp]
     browser: Mapped[str] = mapped_column(server_default="")  # its family, such as "Firefox on Windows"
     address: Mapped[str] = mapped_column(server_default="")  # its network, such as 203.0.113.x
+    verified_at: Mapped[dt.datetime | None]  # the last code, or password of a user without a second factor
+
+
+class SecondFactor(Base):
+    """The secret that a user's authenticator app shares with the server. Each of its codes works once."""
+
+    __tablename__ = "second_factor"
+    __table_args__ = (ForeignKeyConstraint(["user_id"], ["app_user.id"]),)
+
+    user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    secret: Mapped[Str]  # base32; the server computes codes with it, so it cannot be a hash
+    added_at: Mapped[Timestamp]
+    used_step: Mapped[BigInt]  # the 30-second step of the last code; codes of this step and before no longer work
+
+
+class RecoveryCode(Base):
+    """A code that signs the user in once without the app. Using it deletes the row."""
+
+    __tablename__ = "recovery_code"
+    __table_args__ = (ForeignKeyConstraint(["user_id"], ["second_factor.user_id"], ondelete="CASCADE"),)
+
+    user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    code_hash: Mapped[bytes] = mapped_column(primary_key=True)  # SHA-256
 
 
 class ApiToken(Base):

@@ -4,7 +4,7 @@ import datetime as dt
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text, true
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Str, Timestamp, enum_column
@@ -68,6 +68,7 @@ class Practice(Base):
         CheckConstraint(
             "num_nulls(one_person_chosen_by, one_person_chosen_at) IN (0, 2)", name="a_choice_has_a_user_and_a_time"
         ),
+        CheckConstraint("large_confirm_cents >= 0", name="large_confirm_not_negative"),
     )
 
     id: Mapped[GeneratedId]
@@ -97,6 +98,10 @@ class Practice(Base):
     # Who chose that jobs over a limit run without approval: `core.access.one_person`.
     one_person_chosen_by: Mapped[int | None] = mapped_column(BigInteger)
     one_person_chosen_at: Mapped[dt.datetime | None]
+    # Whether approvers and administrators need a second factor. `create_practice` turns it on.
+    second_factor_required: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # A CONFIRM that writes off more needs a code or password within five minutes: `core.access.permissions`.
+    large_confirm_cents: Mapped[Cents] = mapped_column(default=10_000_00, server_default="1000000")
     created_at: Mapped[Timestamp]
 
 

@@ -49,11 +49,13 @@ def create_practice(
     name: str,
     time_zone: str = DEFAULT_TIME_ZONE,
     write_off: WriteOffSetting | None = None,
+    second_factor_required: bool = True,
     now: dt.datetime,
 ) -> int:
     """Create the practice with its standard billing statuses. Return its id.
 
-    Without `write_off` nothing is written off until an administrator chooses the setting.
+    Without `write_off` nothing is written off until an administrator chooses the setting. `second_factor_required` is
+    for approvers and administrators.
 
     Raise `BadPracticeName`, `BadTimeZone`, and `PracticeExists` if the name is taken.
     """
@@ -61,6 +63,7 @@ def create_practice(
     if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
         raise BadPracticeName
     new = {"name": name, "time_zone": checked_time_zone(time_zone), "created_at": now}
+    new |= {"second_factor_required": second_factor_required}
     new |= {"write_off": write_off or WriteOffSetting.NEITHER, "write_off_chosen": write_off is not None}
     # ON CONFLICT waits for a transaction that creates the same practice. A SELECT first would not see it.
     insertion = upsert(Practice).values(recent_payment_days=0, **new).on_conflict_do_nothing(index_elements=["name"])

@@ -58,6 +58,7 @@ def set_for_practice(
 ) -> None:
     """Set the practice's setting. Repeating changes nothing."""
     by.require(Action.CHANGE_SETTING)
+    by.require_verified()
     practice = practice_queries.lock_practice(session, practice_id)
     before = practice.write_off
     if before == setting and practice.write_off_chosen:
@@ -82,6 +83,7 @@ def set_for_provider(
     Raise `NotFound` if the provider is not in the practice.
     """
     by.require(Action.CHANGE_SETTING)
+    by.require_verified()
     practice_queries.lock_practice(session, practice_id)
     this = (Provider.practice_id == practice_id, Provider.external_id == provider_external_id)
     found = session.execute(select(Provider.id, Provider.write_off).where(*this)).one_or_none()

@@ -16,12 +16,13 @@ from core.schedules import descriptions, missed_runs, run_times
 
 
 def set_time_zone(session: Session, name: str, *, by: Actor, now: dt.datetime) -> Practice:
-    """Change the practice's time zone. Raise `BadTimeZone` and `NotAllowed`.
+    """Change the practice's time zone. Raise `BadTimeZone`, `NotAllowed` and `VerificationNeeded`.
 
     Existing postings and jobs keep their dates. No run starts twice. A run whose deadline has already passed in the new
     zone is recorded as missed for that reason.
     """
     by.require(Action.CHANGE_SETTING)
+    by.require_verified()
     zone = checked_time_zone(name)
     schedules = _lock_active(session, by.practice_id)
     practice = practice_queries.lock_practice(session, by.practice_id)

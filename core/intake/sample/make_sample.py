@@ -40,7 +40,10 @@ def make_sample(
     )
     random = Random(seed)  # noqa: S311 – a sample must be the same for the same seed
     with transaction(make_sessions(engine)) as session:
-        practice_id = create_practice(session, name=practice_name, write_off=WriteOffSetting.BOTH, now=now)
+        # Sample data needs no protection, and one sign-in should be enough to try the product.
+        practice_id = create_practice(
+            session, name=practice_name, write_off=WriteOffSetting.BOTH, second_factor_required=False, now=now
+        )
         stages.open_stages(session)
         _add_people(session, practice_id, random, world)
         done = 0

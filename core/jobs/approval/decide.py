@@ -94,13 +94,14 @@ def approve(
 
     `changed_seen` is how many claims had changed when the user saw the preview. Raise `ConfirmationMismatch`,
     `NotAllowed` (own job, controlled account, new approver, or a role that changed since the page was loaded),
-    `AlreadyDecided`, `ApprovalExpired`, `PreviewStale`, `CostShareNotAllowed`, `PeriodClosed` or `WrongStatus`. In each
-    case nothing changes.
+    `VerificationNeeded`, `AlreadyDecided`, `ApprovalExpired`, `PreviewStale`, `CostShareNotAllowed`, `PeriodClosed` or
+    `WrongStatus`. In each case nothing changes.
     """
     job = lifecycle.lock_if_allowed(session, key, by, Action.APPROVE_JOB)
     if confirmation != lifecycle.CONFIRMATION:
         raise lifecycle.ConfirmationMismatch
     if _needs_decision(session, job, by, S.CONFIRMED, now=now):
+        by.require_verified()
         stale.check_seen(session, job, changed_seen)
         _require_cost_share_allowed(job)
         posting_month.lock_month_open(session, job)

@@ -1,0 +1,87 @@
+"""A user sets up, replaces and removes their own second factor, and makes new recovery codes."""
+
+import datetime as dt
+
+from sqlalchemy.orm import Session
+
+from core.access import audit, passwords, second_factor, user_sessions
+from core.access.authorize import lock_users
+from core.access.permissions import Actor
+from core.access.users import Deactivated, WrongPassword
+from core.errors import Refusal
+from core.models.people import User
+
+
+class FactorRequired(Refusal):
+    """Your practice requires a second factor for your role. You can replace it."""
+
+    code = "second_factor_required"
+
+
+class NoFactor(Refusal):
+    """You have no second factor. Set one up first."""
+
+    code = "no_second_factor"
+
+
+def add(
+    session: Session,
+    *,
+    secret: str,
+    code: str,
+    password: str = "",
+    by: Actor,
+    now: dt.datetime,
+    this_session: str | None = None,
+) -> list[str]:
+    """Store the secret if the code shows that the app has it, and sign out the user's other browsers.
+
+    Replacing a second factor needs the password too. Return the recovery codes, which cannot be shown again. Raise
+    `WrongPassword`, `WrongCode` and `VerificationNeeded`.
+    """
+    user = _lock(session, by)
+    by.require_verified()
+    is_new = second_factor.find(session, user.id) is None
+    if not is_new:
+        _check_password(user, password)
+    step = second_factor.match_new(secret, code, now=now)
+    codes = second_factor.store(session, user.id, secret, used_step=step, now=now)
+    ended = user_sessions.end_all(session, user.id, but=this_session)
+    act = "user.factor_added" if is_new else "user.factor_replaced"
+    audit.record(session, act, user, by=by, now=now, sessions_ended=ended)
+    return codes
+
+
+def remove(session: Session, *, password: str, by: Actor, now: dt.datetime) -> None:
+    """Remove the second factor. Raise `WrongPassword`, `FactorRequired`, `NoFactor` and `VerificationNeeded`."""
+    user = _lock(session, by)
+    if second_factor.is_required(session, user):
+        raise FactorRequired
+    by.require_verified()
+    _check_password(user, password)
+    if not second_factor.delete_of(session, user.id):
+        raise NoFactor
+    audit.record(session, "user.factor_removed", user, by=by, now=now)
+
+
+def make_recovery_codes(session: Session, *, by: Actor, now: dt.datetime) -> list[str]:
+    """Return new recovery codes. The earlier ones no longer work. Raise `NoFactor` and `VerificationNeeded`."""
+    user = _lock(session, by)
+    if second_factor.find(session, user.id) is None:
+        raise NoFactor
+    by.require_verified()
+    codes = second_factor.replace_recovery_codes(session, user.id)
+    audit.record(session, "user.recovery_codes_made", user, by=by, now=now)
+    return codes
+
+
+def _lock(session: Session, by: Actor) -> User:
+    user = lock_users(session, [by.user_id])[by.user_id]
+    if not user.active:
+        raise Deactivated
+    return user
+
+
+def _check_password(user: User, password: str) -> None:
+    if not passwords.matches(user.password_hash, password):
+        raise WrongPassword
