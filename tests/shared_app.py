@@ -15,7 +15,7 @@ from tests import kept_connections
 from webui.app import create_app
 from webui.shared import hints
 from webui.shared.app_context import AppContext, HintSender
-from webui.shared.auth import limiter
+from webui.shared.failed_sign_ins import limiter
 
 _STATEMENTS_KEPT = 2_000
 _compiled: LRUCache[Any, Any] = LRUCache(_STATEMENTS_KEPT)

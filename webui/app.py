@@ -15,7 +15,7 @@ from core.db.engine import make_engine, make_sessions
 from core.errors import BadSettings
 from core.settings import Settings, load_settings
 from webui import api, search
-from webui.account import account_page, password_pages, token_pages
+from webui.account import account_page, factor_pages, factor_setup, password_pages, sign_in_code, token_pages
 from webui.claims import (
     aging,
     claim_actions,
@@ -37,6 +37,7 @@ from webui.notices import notice_pages, webhook_pages
 from webui.operations import broker, dashboard, health, metrics
 from webui.practice import (
     audit,
+    factor_form,
     limits,
     months,
     one_person_form,
@@ -59,6 +60,7 @@ from webui.shared import (
     problem_json,
     refusals,
     request_log,
+    verification,
 )
 from webui.shared.app_context import AppContext, HintSender, utc_now
 from webui.shared.auth import csrf, signed_in_actor
@@ -124,6 +126,7 @@ def _register(app: Flask) -> None:
     navigation.register(app)
     html_errors.register(app)
     auth.register(app)
+    verification.register(app)
     feed.register(app)
     confirm.register(app)
     status_change.register(app)
@@ -133,10 +136,19 @@ def _register(app: Flask) -> None:
     notice_pages.register(app)
     for pages in (job_pages, job_files, reversals, claim_page, claim_actions, corrections, posting_requests):
         app.register_blueprint(pages.blueprint)
-    for pages in (schedule_pages, schedule_actions, schedule_runs, time_zone, one_person_form, users, webhook_pages):
+    for pages in (
+        schedule_pages,
+        schedule_actions,
+        schedule_runs,
+        time_zone,
+        one_person_form,
+        factor_form,
+        users,
+        webhook_pages,
+    ):
         app.register_blueprint(pages.blueprint)
     _register_practice_pages(app)
-    for pages in (account_page, password_pages, token_pages):
+    for pages in (account_page, factor_pages, factor_setup, password_pages, sign_in_code, token_pages):
         app.register_blueprint(pages.blueprint)
     app.register_blueprint(search.blueprint)
     api.register(app)

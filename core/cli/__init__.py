@@ -28,7 +28,7 @@ _MODULES: Final = {
     "login": ("login", "logout", "password"),
     "months": ("month",),
     "operations": ("operations",),
-    "users": ("limit", "limits", "one-person", "user"),
+    "users": ("limit", "limits", "one-person", "second-factor", "user"),
     "posting_requests": ("posting-request",),
     "postings": ("ledger", "post"),
     "previews": ("preview", "reverse", "show"),

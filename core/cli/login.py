@@ -12,6 +12,7 @@ from core.cli.user_command import allow_http_option, choose_server, server_optio
 from core.errors import Refusal
 
 _CHANGE_NEEDED: Final = "password_change_needed"
+_CODE_NEEDED: Final = "code_needed"
 
 
 @click.command()
@@ -21,27 +22,35 @@ _CHANGE_NEEDED: Final = "password_change_needed"
 def login(server: str | None, allow_http: bool, email: str | None) -> None:
     """Sign in. Later commands act for you, until `settle logout`.
 
-    The command asks for your password and saves an API token in a private file. Programs set SETTLE_SERVER and
-    SETTLE_TOKEN instead.
+    The command asks for your password, and for a code if you have a second factor. It saves an API token in a private
+    file. Programs set SETTLE_SERVER and SETTLE_TOKEN instead.
     """
     before = saved_login.load()
     url = choose_server(server, before, allow_http=allow_http)
     click.echo(f"Sign in to {url}.", err=True)
     with Api(url) as api:
         who = email or click.prompt("E-mail", err=True)
-        given = {"email": who, "password": click.prompt("Password", hide_input=True, err=True)}
-        try:
-            answer = api.post("/login", given)
-        except ServerRefused as refusal:
-            if refusal.server_code != _CHANGE_NEEDED:
-                raise
-            click.echo("The password that you were given works only once. Choose your own.", err=True)
-            answer = api.post("/login", {**given, "new_password": _ask_new_password()})
+        answer = _sign_in(api, {"email": who, "password": click.prompt("Password", hide_input=True, err=True)})
     is_allowed = allow_http or bool(before and before.allow_http and before.server == url)
     saved_login.save(SavedLogin(url, answer["email"], answer["token"], is_allowed))
     click.echo(f"You are signed in to {url} as {answer['email']}, practice {answer['practice']}.")
     if before is not None:
         _revoke(before)
+
+
+def _sign_in(api: Api, given: dict[str, str]) -> Any:
+    """Sign in, and ask for the new password or code that the server needs besides."""
+    try:
+        return api.post("/login", given)
+    except ServerRefused as refusal:
+        if refusal.server_code == _CHANGE_NEEDED:
+            click.echo("The password that you were given works only once. Choose your own.", err=True)
+            return _sign_in(api, {**given, "new_password": _ask_new_password()})
+        if refusal.server_code == _CODE_NEEDED and "code" not in given:
+            password = given.get("new_password", given["password"])  # a new one is already saved
+            code = click.prompt("Code from your authenticator app, or a recovery code", err=True)
+            return _sign_in(api, {"email": given["email"], "password": password, "code": code})
+        raise
 
 
 def _ask_new_password() -> str:

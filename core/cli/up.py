@@ -41,6 +41,7 @@ def _show_ready(servers: RunningServers, sign_in: SignIn | None, data_dir: Path)
     rows = [("Pages", servers.web_url)]
     if sign_in is not None:
         rows.append(("Sign in", f"{sign_in.email}   password: {sign_in.password}"))
+        rows.append(("", "the sample practice requires no second factor; your own practice does"))
     rows.append(("Commands", f"settle login --server {servers.web_url}   then: settle --help"))
     rows.append(("API", f"{servers.web_url}/api/v1/docs   token: settle token add EMAIL"))
     rows.append(("Flower", f"{servers.flower_url}   user: ops   password: in {data_dir / 'flower_password'}"))

@@ -11,6 +11,7 @@ from core.cli import context, formats
 from core.cli.access import user
 from core.cli.client import Api
 from core.cli.user_command import user_command
+from core.counting import counted
 from core.models.people import Role
 from core.money import limit_as_json, parse_limit
 
@@ -82,6 +83,13 @@ def set_user_limit(api: Api, email: str, which: str, amount: str) -> Any:
 def sign_out(api: Api, email: str) -> Any:
     """Sign another user out of all browsers. Their API tokens stay valid."""
     return api.send("DELETE", _path(email, "sessions"))
+
+
+@user_command(lambda one: f"{one['email']} has no second factor and is signed out.", name="reset-factor", group=user)
+@_email_argument
+def reset_factor(api: Api, email: str) -> Any:
+    """Remove the second factor of another user who lost it, and sign them out of all browsers."""
+    return api.send("DELETE", _path(email, "second-factor"))
 
 
 def _add_user_command(act: str, help_: str, text: Callable[[Any], str]) -> None:
@@ -163,6 +171,26 @@ def choose_one_person(api: Api, choice: str) -> Any:
     return api.send("PUT", "/limits/one-person", body={"chosen": choice == "on"})
 
 
+def _say_second_factor(seen: dict[str, Any]) -> str:
+    needed = "must have" if seen["required"] else "can have"
+    lacking = counted(seen["users_without"], "has none", "have none")
+    return (
+        f"Approvers and administrators of {seen['practice']} {needed} a second factor; {lacking}.\n"
+        f"CONFIRM needs a code above {formats.limit(seen['large_confirm_cents'])} on the pages."
+    )
+
+
+@user_command(_say_second_factor, name="second-factor")
+@click.argument("choice", type=click.Choice(["required", "optional"]), required=False)
+@click.option("--confirm-above", metavar="AMOUNT|unlimited", help="On the pages, a larger CONFIRM needs a code.")
+def second_factor(api: Api, choice: str | None, confirm_above: str | None) -> Any:
+    """Show or change whether approvers and administrators need a second factor."""
+    changes: dict[str, Any] = {} if choice is None else {"required": choice == "required"}
+    if confirm_above is not None:
+        changes["large_confirm_cents"] = limit_as_json(parse_limit(confirm_above))
+    return api.send("PATCH", "/second-factor", body=changes) if changes else api.get("/second-factor")
+
+
 def _path(email: str, what: str) -> str:
     return f"/users/{quote(email, safe='@')}/{what}"
 
@@ -171,4 +199,4 @@ def _limit(which: str, amount: str) -> dict[str, Any]:
     return {f"{which}_cents": limit_as_json(parse_limit(amount))}
 
 
-COMMANDS = [user, set_limit, show_limits, choose_one_person]
+COMMANDS = [user, set_limit, show_limits, choose_one_person, second_factor]

@@ -15,6 +15,7 @@ PUBLIC = {
     f"{API}/account/sessions", f"{API}/account/sessions/<session_id>",
     "/account/tokens", "/account/tokens/<int(max=9223372036854775807):token_id>/revoke",
     f"{API}/account/tokens", f"{API}/account/tokens/<token_id>",
+    "/sign-in/code", "/account/second-factor", "/account/second-factor/remove", "/account/second-factor/recovery-codes",
 }  # fmt: skip
 # Job 1 is previewed, job 2 settled its claim, job 3 reverses it, job 4 belongs to run 1 of schedule 1, job 5 is
 # confirmed, and job 6 awaits approval.
@@ -78,12 +79,13 @@ RIGHTS = {
     Action.MANAGE_USERS: """
         GET /users   POST /users   GET /users/1   POST /users/1/role   POST /users/1/limits
         POST /users/1/deactivate   POST /users/1/reactivate   POST /users/1/password-link
-        POST /users/1/sessions/end   POST /users/1/vouch
+        POST /users/1/sessions/end   POST /users/1/vouch   POST /users/1/second-factor/reset
     """,
     Action.CHANGE_SETTING: """
         POST /settings/write-off   POST /settings/write-off/provider   POST /settings/time-zone
         POST /settings/failure-budget   POST /settings/write-off-limits   POST /settings/recent-payment
         POST /settings/small-balance   POST /settings/collection-rules   POST /settings/one-person
+        POST /settings/second-factor
         POST /reasons   GET /reasons/charity   POST /reasons/charity   POST /reasons/charity/retire
         POST /reasons/charity/restore   POST /posting-rules
     """,
@@ -116,7 +118,7 @@ API_RIGHTS = {
         GET /schedules   GET /schedules/1   GET /schedules/1/tonight
         GET /schedule-runs   GET /schedule-runs/1   GET /write-off-reasons   GET /postings   GET /postings.csv
         GET /posting-files   GET /posting-files/1   GET /posting-files/1/write-offs.csv   GET /posting-layouts
-        GET /notices   POST /notices/read
+        GET /notices   POST /notices/read   GET /second-factor
         GET /remittances   GET /remittances/1   GET /remittance-claims   GET /posting-rules
         GET /remittances/1/claims/1
     """,
@@ -155,9 +157,10 @@ API_RIGHTS = {
     Action.MANAGE_USERS: """
         GET /users   POST /users   GET /users/1   PUT /users/1/role   PUT /users/1/limits   PATCH /users/1/limits
         POST /users/1/deactivate   POST /users/1/reactivate   POST /users/1/password-link
-        DELETE /users/1/sessions   POST /users/1/vouch
+        DELETE /users/1/sessions   POST /users/1/vouch   DELETE /users/1/second-factor
     """,
     Action.CHANGE_SETTING: """
+        PATCH /second-factor
         PUT /limits   PATCH /limits   PUT /limits/one-person   PATCH /rule-limits   PUT /practice/time-zone
         POST /write-off-reasons   PUT /write-off-reasons/charity
         POST /write-off-reasons/charity/retire   POST /write-off-reasons/charity/restore
@@ -205,6 +208,7 @@ BODIES = {
     r"/rule-limits$": {"small_balance_max_cents": 1_000},
     r"/limits$": {"claim_cents": 1, "job_cents": 1},
     r"/one-person$": {"chosen": False},
+    r"/second-factor$": {"required": True},
     r"/settle$": {"confirmation": "CONFIRM", "version": 1},
     r"/report-only$": {"version": 1},
     r"/write-off-reasons$": {"name": "Hardship", "kind": "charity"},
@@ -235,7 +239,8 @@ FIELDS = {
     "run_key": "1", "name": "Small balances", "local_time": "2:30 AM", "weekdays": "mon", "late_minutes": "240",
     "total_due_max": "50", "claims_max": "1", "cents_max": "1", "kind": "payment", "line": "1", "paid_by": "patient",
     "responsibility": "patient", "amount": "1.00", "hold": "hold", "why": "Why", "number": "1", "role": "biller",
-    "claim_limit_cents": "1", "job_limit_cents": "1", "setting": "both", "provider_id": "1", "query": "",
+    "claim_limit_cents": "1", "job_limit_cents": "1", "large_confirm_cents": "1", "setting": "both",
+    "provider_id": "1", "query": "",
     "time_zone": "America/Chicago", "to": "refund.patient", "posted_on": "", "text": "C0000",
     "url": "https://pm.example/hook", "events": "job.completed",
     "group_code": "CO", "reason_code": "97", "action": "post",

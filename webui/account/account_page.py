@@ -1,4 +1,4 @@
-"""Your account: change your own password, and see and end your own sessions."""
+"""Your account: change your own password, and see your second factor, sessions and tokens."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -8,24 +8,21 @@ from flask import Blueprint, render_template, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from core.access import own_password, tokens, user_sessions
+from core.access import own_password, second_factor, tokens, user_sessions
 from core.access.passwords import BadPassword
 from core.access.permissions import SCOPE_WORDS
 from core.access.users import WrongPassword
 from core.counting import counted
 from core.db.bounds import BIGINT_MAX
+from core.models.people import User
 from webui.account.password_pages import PASSWORDS_DIFFER
 from webui.shared import acts
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import SESSION_COOKIE, current_actor, limit_failed_sign_ins, session_life, signed_in_actor
+from webui.shared.auth import SESSION_COOKIE, current_actor, own_email, session_life
+from webui.shared.failed_sign_ins import limit_failed_sign_ins
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
 _ID_RULE: Final = f"<int(max={BIGINT_MAX}):session_id>"
-
-
-def _own_email() -> str:
-    actor = signed_in_actor()
-    return actor.email if actor else ""
 
 
 @blueprint.get("")
@@ -40,6 +37,11 @@ def account_page(*, faults: Mapping[str, str] | None = None, typed: MultiDict[st
     with app_context().sessions() as db:
         found = user_sessions.list_open(db, person.user_id, now(), session_life())
         own_tokens = tokens.list_own(db, person, now())
+        factor = {
+            "factor": second_factor.find(db, person.user_id),
+            "codes_left": second_factor.count_recovery_codes(db, person.user_id),
+            "factor_required": second_factor.is_required(db, db.get_one(User, person.user_id)),
+        }
     return render_template(
         "account/show.html",
         person=person,
@@ -47,6 +49,7 @@ def account_page(*, faults: Mapping[str, str] | None = None, typed: MultiDict[st
         life=session_life(),
         tokens=own_tokens,
         token_count=len(own_tokens),
+        **factor,
         scopes=SCOPE_WORDS,
         days_default=tokens.DAYS_DEFAULT,
         typed=typed,
@@ -55,7 +58,7 @@ def account_page(*, faults: Mapping[str, str] | None = None, typed: MultiDict[st
 
 
 @blueprint.post("/password")
-@limit_failed_sign_ins(_own_email)
+@limit_failed_sign_ins(own_email)
 def change_password() -> Response | tuple[str, int]:
     """Change the password, sign out the user's other browsers, and revoke their tokens unless they keep them."""
     current_actor()

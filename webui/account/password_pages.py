@@ -12,8 +12,9 @@ from core.access import password_links, tokens
 from core.access.passwords import BadPassword
 from core.db.engine import transaction
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import csrf, limiter
+from webui.shared.auth import csrf
 from webui.shared.clients import client_address
+from webui.shared.failed_sign_ins import limiter
 
 # Without them, a stranger could fill a mailbox.
 REQUESTS_PER_ADDRESS: Final = "10 per 5 minutes"

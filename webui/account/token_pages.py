@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from core import reading
 from core.access import tokens
-from core.access.permissions import Scope
+from core.access.permissions import Scope, VerificationNeeded
 from core.access.tokens import BadTokenDays, BadTokenName, BadTokenScopes
 from core.db.bounds import BIGINT_MAX
 from webui.account.account_page import account_page
@@ -34,6 +34,8 @@ def add() -> tuple[str, int]:
         made: str = acts.run(tokens.add_own, **given)
     except (BadTokenName, BadTokenScopes, BadTokenDays) as refusal:
         return account_page(faults={_FIELDS[type(refusal)]: refusal.message}, typed=typed), refusal.http_status
+    except VerificationNeeded as refusal:
+        return account_page(typed=typed), refusal.http_status  # which has the field
     # Not a redirect, because the token is only in this response.
     return render_template("account/token.html", token=made, **given), HTTPStatus.CREATED
 

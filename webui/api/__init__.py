@@ -46,6 +46,7 @@ from webui.api import (
     schedule_runs,
     schedules,
     search,
+    second_factor,
     users,
     views,
     voids,
@@ -54,7 +55,8 @@ from webui.api import (
 )
 from webui.api.blueprint import api
 from webui.shared import problem_json
-from webui.shared.auth import csrf, limiter
+from webui.shared.auth import csrf
+from webui.shared.failed_sign_ins import limiter
 
 __all__ = [
     "account",
@@ -93,6 +95,7 @@ __all__ = [
     "schedule_runs",
     "schedules",
     "search",
+    "second_factor",
     "users",
     "views",
     "voids",

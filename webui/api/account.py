@@ -16,7 +16,8 @@ from webui.api.blueprint import Tag, api, problem_responses
 from webui.api.models import Answer
 from webui.api.request_parsing import Body, IdPath, requires_token
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import limit_failed_sign_ins, session_life
+from webui.shared.auth import session_life
+from webui.shared.failed_sign_ins import limit_failed_sign_ins
 from webui.shared.token_auth import actor_or_none, current_actor, current_token
 
 ACCOUNT: Final = Tag(name="Your account", description="Your own password, browser sessions and API tokens")

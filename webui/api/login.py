@@ -6,7 +6,8 @@ from typing import Annotated, Any, Final
 from flask import Response, jsonify, request
 from pydantic import Field
 
-from core.access import own_password, tokens, users
+from core.access import own_password, second_factor, tokens, users
+from core.access.second_factor import FactorNeeded
 from core.db.engine import transaction
 from core.models.people import Role, User
 from core.practices import practice_queries
@@ -14,8 +15,8 @@ from webui.api.blueprint import Tag, api, problem_responses
 from webui.api.models import Answer
 from webui.api.request_parsing import Body, open_to_all, requires_token
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import limit_failed_sign_ins
 from webui.shared.clients import client_address
+from webui.shared.failed_sign_ins import limit_failed_sign_ins
 from webui.shared.token_auth import current_actor, current_token
 
 SIGN_IN: Final = Tag(name="Sign-in", description="A token for an e-mail address and a password")
@@ -30,6 +31,9 @@ class SignIn(Body):
         str, Field(description="Required once if you did not choose the current password yourself")
     ] = ""
     keep_tokens: Annotated[bool, Field(description="Whether API tokens stay valid after `new_password`")] = False
+    code: Annotated[
+        str, Field(description="With a second factor: the code that the authenticator app shows, or a recovery code")
+    ] = ""
 
 
 class SignedIn(Answer):
@@ -54,16 +58,22 @@ _ANSWERS: Final[dict[str, Any]] = {"responses": {201: SignedIn, **problem_respon
 @limit_failed_sign_ins(_typed_email)
 @open_to_all
 def log_in(body: SignIn) -> tuple[Response, int]:
-    """Create a token for a user with their password. The limit on failed sign-ins is shared with the sign-in page."""
+    """Create a token for a user with their password. The limit on failed sign-ins is shared with the sign-in page.
+
+    `code_needed` asks for the code of a second factor. A new password is saved first, so repeat the request with it as
+    the `password`.
+    """
     who: dict[str, Any]
     password, who = body.new_password or body.password, {"email": body.email, "address": client_address(), "now": now()}
-    with transaction(app_context().sessions) as session:
-        if body.new_password:
+    if body.new_password:
+        with transaction(app_context().sessions) as session:
             own_password.change_given(session, **who, old=body.password, new=password, keep_tokens=body.keep_tokens)
-        actor = users.sign_in(session, **who, password=password)
-        token = tokens.add_token(
-            session, session.get_one(User, actor.user_id), now(), by=actor.user_id, name=tokens.LOGIN_NAME
-        )
+    with transaction(app_context().sessions) as session:
+        actor = users.sign_in(session, **who, password=password, code=body.code)
+        user = session.get_one(User, actor.user_id)
+        if second_factor.is_missing(session, user):
+            raise FactorNeeded
+        token = tokens.add_token(session, user, now(), by=actor.user_id, name=tokens.LOGIN_NAME)
         practice = practice_queries.find(session, actor.practice_id)
         answer = SignedIn(token=token, email=actor.email, name=actor.name, role=actor.role, practice=practice.name)
     return jsonify(answer.json_ready()), HTTPStatus.CREATED

@@ -54,7 +54,7 @@ class NewRole(Body):
 class AnyLimits(Body):
     """Some or all of the limits."""
 
-    LIMITS: ClassVar = ("claim_cents", "job_cents")
+    LIMITS: ClassVar[tuple[str, ...]] = ("claim_cents", "job_cents")
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -215,6 +215,13 @@ def end_user_sessions(path: UserPath) -> Response:
 def deactivate_user(path: UserPath) -> Response:
     """Deactivate another user: sign out their browsers and revoke their tokens."""
     return _run_command(user_management.deactivate, path)
+
+
+@api.delete("/users/<user_id>/second-factor", **_ANSWERS)
+@requires(Action.MANAGE_USERS)
+def reset_second_factor(path: UserPath) -> Response:
+    """Remove the second factor of another user who lost it, and sign out their browsers. API tokens stay valid."""
+    return _run_command(user_management.reset_factor, path)
 
 
 @api.post("/users/<user_id>/vouch", **_ANSWERS)

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from core import reading
 from core.access.approvers import ReasonMissing
-from core.access.permissions import Action, Actor
+from core.access.permissions import Action, Actor, VerificationNeeded
 from core.errors import Refusal
 from core.jobs import commands, job_queries, requesters, stale
 from core.jobs.approval import decide, inbox, limits
@@ -82,6 +82,8 @@ def approve(job_id: int) -> Response:
         job = acts.run(commands.approve, key, confirmation=typed, changed_seen=seen)
     except ConfirmationMismatch as fault:
         return _job_page_with_error(job_id, fault.http_status, fault=fault.message, typed=typed)
+    except VerificationNeeded as refusal:
+        return _job_page_with_error(job_id, refusal.http_status, typed=typed)  # which has the field
     except Refusal as refusal:
         return acts.redirect_with(acts.sentence_on_page(refusal), "jobs.show", tone="warn", job_id=job_id)
     hint_workers(job)

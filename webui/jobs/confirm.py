@@ -8,7 +8,7 @@ from flask import Flask, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from core import reading
-from core.access.permissions import Action
+from core.access.permissions import Action, VerificationNeeded
 from core.errors import Refusal
 from core.jobs import commands, job_queries, naming, preview_again
 from core.jobs.commands import ConfirmationMismatch
@@ -84,6 +84,8 @@ def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
         return render_job_dialog(job_id, fault.http_status, **shown, **kept)
     except BadJobName as fault:
         return render_job_dialog(job_id, fault.http_status, name_fault=fault.message, **kept)
+    except VerificationNeeded as refusal:
+        return render_job_dialog(job_id, refusal.http_status, **kept)  # which has the field
     except PreviewStale as refusal:
         return _preview_again(job_id, refusal.http_status, kept | {"typed": ""})
     except Refusal as refusal:

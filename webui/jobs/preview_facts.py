@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 
 from core import paging, reading
 from core.access.permissions import Action
-from core.jobs import codes, commands, job_queries, posting_month, requesters, stale
+from core.jobs import codes, commands, job_queries, large_confirm, posting_month, requesters, stale
 from core.jobs.approval import limits, without_approval
 from core.jobs.approval.limits import LimitExceeded
 from core.jobs.keys import JobKey
@@ -74,6 +74,7 @@ def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -
         "left_out": _claims_left_out(db, job),
         "next_open_date": posting_month.next_open_date_if_closed(db, job),
         "today": practice_days.today(current_practice(), now=now()),
+        "needs_verification": large_confirm.needs_verification(db, job),
         "over": limits.describe(over, whose=whose_limit({job.requested_by, _confirmer(job)}, names)),
         "approvers": [user.name for user in requesters.approvers(db, job, confirmer=_confirmer(job), now=now())],
     }

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from core.access import password_links, user_management, users
+from core.access import password_links, second_factor, user_management, users
 from core.access.password_links import NewLink
 from core.access.permissions import Action
 from core.access.user_management import NotIndependent, OwnAccount
@@ -93,6 +93,7 @@ def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mappi
         person = user_management.find(db, user_id, by=current_actor())
         grants = user_management.grants_of(db, person)
         browsers, tokens = user_management.count_sessions_and_tokens(db, person, now())
+        has_factor = second_factor.find(db, user_id) is not None
         administrators = [
             one for one in user_management.list_users(db, current_actor()) if one.active and one.role is Role.ADMIN
         ]
@@ -102,6 +103,7 @@ def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mappi
         grants=grants,
         browsers=browsers,
         tokens=tokens,
+        has_factor=has_factor,
         is_own=person.id == current_actor().user_id,
         is_only_administrator=len(administrators) == 1,
         roles=list(Role),
@@ -147,6 +149,15 @@ def make_password_link(user_id: int) -> str | Response:
 def end_sessions(user_id: int) -> Response:
     """Sign the user out of all browsers."""
     return _run_command(user_management.end_sessions, user_id, message="User signed out of all browsers.")
+
+
+@blueprint.post(f"/{USER_ID_RULE}/second-factor/reset")
+@requires(Action.MANAGE_USERS)
+def reset_factor(user_id: int) -> Response:
+    """Remove the second factor of a user who lost it."""
+    return _run_command(
+        user_management.reset_factor, user_id, message="Second factor reset. The user is signed out everywhere."
+    )
 
 
 @blueprint.post(f"/{USER_ID_RULE}/deactivate")

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from core.access.permissions import Action
 from core.errors import BadInput
 from core.models.practices import WriteOffSetting
-from core.practices import limits, write_off_setting
+from core.practices import factor_setting, limits, write_off_setting
 from webui.practice import one_person_form
 from webui.shared import acts
 from webui.shared.app_context import app_context
@@ -67,6 +67,7 @@ def render_settings(*, faults: Mapping[str, str] | None = None, typed: Mapping[s
     with app_context().sessions() as db:
         overview = write_off_setting.overview(db, current_actor().practice_id)
         alone = one_person_form.page_facts(db)
+        without_factor = factor_setting.count_without(db, current_actor().practice_id)
     matching = [
         provider
         for provider in overview.providers
@@ -77,6 +78,9 @@ def render_settings(*, faults: Mapping[str, str] | None = None, typed: Mapping[s
         "settings/show.html",
         overview=overview,
         **alone,
+        without_factor=without_factor,
+        second_factor_required=current_practice().second_factor_required,
+        large_confirm_cents=current_practice().large_confirm_cents,
         providers=sorted(matching, key=lambda provider: provider.setting is None)[:PROVIDERS_SHOWN_MAX],
         hidden=max(0, len(matching) - PROVIDERS_SHOWN_MAX),
         own=len(own),

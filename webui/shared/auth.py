@@ -1,11 +1,9 @@
 """Sign-in, sign-out, and the current user."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
 from http import HTTPStatus
-from time import time
 from typing import Final, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
@@ -21,8 +19,6 @@ from flask import (
     session,
     url_for,
 )
-from flask_limiter import Limiter, RequestLimit
-from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
@@ -31,31 +27,33 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from core.access import password_links, user_sessions, users
 from core.access.permissions import Action, Actor
+from core.access.second_factor import CodeNeeded
 from core.access.user_sessions import SessionLife
-from core.counting import counted
 from core.db.engine import transaction
 from core.models.people import User
 from core.models.practices import Practice
 from core.practices import practice_queries
 from webui.shared.app_context import app_context, now
 from webui.shared.clients import browser_family, client_address, short_address
+from webui.shared.failed_sign_ins import limit_failed_sign_ins, limiter, seconds_to_wait
 from webui.shared.partials import is_background_request
 
 SESSION_COOKIE: Final = "settle_session"
-# Only failures count. An office shares one address, so an address gets more tries than an account.
-FAILURES_PER_ADDRESS: Final = "30 per 5 minutes"
-FAILURES_PER_ACCOUNT: Final = "8 per 5 minutes"
-
+SIGNING_IN: Final = "signing_in"  # in the signed cookie of forms, between the password and the code
+SET_UP_PAGES: Final = "factor_setup"  # the blueprint of the pages on which users set up a second factor
 P = ParamSpec("P")
 R = TypeVar("R")
 
 blueprint = Blueprint("auth", __name__)
 csrf = CSRFProtect()
-limiter = Limiter(get_remote_address, storage_uri="memory://", headers_enabled=True)
 
 
 class SignInRequired(Exception):
     """No user is signed in."""
+
+
+class FactorSetUpRequired(Exception):
+    """The user must set up a second factor before anything else."""
 
 
 def register(app: Flask) -> None:
@@ -63,6 +61,7 @@ def register(app: Flask) -> None:
     limiter.init_app(app)
     app.register_blueprint(blueprint)
     app.register_error_handler(SignInRequired, ask_to_sign_in)
+    app.register_error_handler(FactorSetUpRequired, _lead_to_set_up)
     # Queried only when a template uses it, so that an error page needs no database.
     app.context_processor(lambda: {"actor": LocalProxy(signed_in_actor), "practice": LocalProxy(current_practice)})
 
@@ -92,11 +91,19 @@ def signed_in_actor() -> Actor | None:
 
 
 def current_actor() -> Actor:
-    """Return the signed-in user. Raise `SignInRequired`."""
+    """Return the signed-in user. Raise `SignInRequired`, and `FactorSetUpRequired` except on the pages that do it."""
     actor = signed_in_actor()
     if actor is None:
         raise SignInRequired
+    if actor.must_add_factor and request.blueprint != SET_UP_PAGES:
+        raise FactorSetUpRequired
     return actor
+
+
+def own_email() -> str:
+    """Return the e-mail address of the signed-in user, by which failed attempts are counted."""
+    actor = signed_in_actor()
+    return actor.email if actor else ""
 
 
 def current_practice() -> Practice:
@@ -131,40 +138,6 @@ def sign_in() -> BaseResponse | str:
     return render_template("signin.html", next=request.args.get("next", ""), **notes)
 
 
-def _sign_in_failed(response: Response) -> bool:
-    return response.status_code == HTTPStatus.UNAUTHORIZED
-
-
-def limit_failed_sign_ins(typed_email: Callable[[], str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Refuse a view after too many failed sign-ins. The page and the API count together."""
-
-    def account_key() -> str:
-        # A hash, so that the counters contain no address.
-        return hashlib.sha256(typed_email().strip().lower().encode("utf-8", "replace")).hexdigest()
-
-    def wrap(view: Callable[P, R]) -> Callable[P, R]:
-        for limit, scope, key in (
-            (FAILURES_PER_ACCOUNT, "sign-in-account", account_key),
-            (FAILURES_PER_ADDRESS, "sign-in-address", get_remote_address),
-        ):
-            view = limiter.shared_limit(
-                limit, scope, key_func=key, deduct_when=_sign_in_failed, error_message=_too_many_sentence
-            )(view)
-        return view
-
-    return wrap
-
-
-def _seconds_to_wait() -> int:
-    limit: RequestLimit | None = limiter.current_limit
-    return max(1, int(limit.reset_at - time())) if limit else 300
-
-
-def _too_many_sentence() -> str:
-    minutes = -(-_seconds_to_wait() // 60)
-    return f"Too many failed sign-ins. Wait {counted(minutes, 'minute')} and try again."
-
-
 @blueprint.post("/sign-in")
 @limit_failed_sign_ins(lambda: request.form.get("email", ""))
 def start_session() -> BaseResponse | tuple[str, int]:
@@ -174,21 +147,29 @@ def start_session() -> BaseResponse | tuple[str, int]:
         with transaction(app_context().sessions) as db:
             password = request.form.get("password", "")
             actor = users.sign_in(db, email=email, password=password, now=now(), address=client_address())
-            token = _start_session(db, actor)
+            token = start_session_for(db, actor)
     except users.SignInFailed as refusal:
         page = render_template("signin.html", next=request.form.get("next", ""), email=email, fault=refusal.message)
         return page, refusal.http_status
     except users.PasswordChangeNeeded as refusal:
         return _ask_for_own_password(refusal.user_id)
+    except CodeNeeded as refusal:
+        return _ask_for_code(refusal.user_id, email)
+    return signed_in_response(token, request.form.get("next"))
+
+
+def signed_in_response(token: str, wanted: str | None) -> BaseResponse:
+    """Set the cookie, and redirect to the page that the user wanted."""
     session.clear()  # a form token from before the sign-in is no longer valid
-    response = redirect(safe_next(request.form.get("next")))
+    response = redirect(safe_next(wanted))
     response.set_cookie(
         SESSION_COOKIE, token, httponly=True, samesite="Lax", secure=app_context().settings.https_only, path="/"
     )
     return response
 
 
-def _start_session(db: Session, actor: Actor) -> str:
+def start_session_for(db: Session, actor: Actor) -> str:
+    """Start a session in this browser, and return its token."""
     where = {"browser": browser_family(), "address": short_address()}
     return user_sessions.start(db, actor, now(), **where, replaces=request.cookies.get(SESSION_COOKIE))
 
@@ -198,6 +179,20 @@ def _ask_for_own_password(user_id: int) -> BaseResponse:
     with transaction(app_context().sessions) as db:
         token = password_links.for_given_password(db, db.get_one(User, user_id), now=now())
     return redirect(url_for("passwords.show", token=token, given=1), code=HTTPStatus.SEE_OTHER)
+
+
+def _ask_for_code(user_id: int, email: str) -> BaseResponse:
+    """Redirect a user whose password was right to the page that asks for a code."""
+    # In the signed cookie, because there is no session yet.
+    session[SIGNING_IN] = {
+        "user_id": user_id, "email": email, "at": now().timestamp(), "next": request.form.get("next"),
+    }  # fmt: skip
+    return redirect(url_for("sign_in_code.show"), code=HTTPStatus.SEE_OTHER)
+
+
+def _lead_to_set_up(_: FactorSetUpRequired) -> BaseResponse:
+    to = url_for(f"{SET_UP_PAGES}.show")
+    return _redirect_whole_page(to) if _asks_for_part() else redirect(to)
 
 
 @blueprint.post("/sign-out")
@@ -219,18 +214,26 @@ def _too_many(error: HTTPException) -> Response:
     form = request.form
     page = render_template("signin.html", next=form.get("next", ""), email=form.get("email"), fault=error.description)
     response = make_response(page, HTTPStatus.TOO_MANY_REQUESTS)
-    response.headers["Retry-After"] = str(_seconds_to_wait())
+    response.headers["Retry-After"] = str(seconds_to_wait())
     return response
 
 
 def ask_to_sign_in(_: SignInRequired) -> BaseResponse:
     """Redirect to the sign-in page and then back, if a page was requested."""
-    if request.headers.get("HX-Request") or request.headers.get("Sec-Fetch-Dest") == "empty":
-        # A part of a page cannot show the sign-in page, so redirect the whole page.
-        response = Response(status=HTTPStatus.UNAUTHORIZED)
-        response.headers["HX-Redirect"] = url_for("auth.sign_in", ended="1")
-        return response
+    if _asks_for_part():
+        return _redirect_whole_page(url_for("auth.sign_in", ended="1"))
     return redirect_to_sign_in(request.full_path.rstrip("?") if request.method == "GET" else None)
+
+
+def _asks_for_part() -> bool:
+    return "HX-Request" in request.headers or request.headers.get("Sec-Fetch-Dest") == "empty"
+
+
+def _redirect_whole_page(to: str) -> BaseResponse:
+    """Redirect the page around the part that was requested, because a part cannot show another page."""
+    response = Response(status=HTTPStatus.UNAUTHORIZED)
+    response.headers["HX-Redirect"] = to
+    return response
 
 
 def redirect_to_sign_in(wanted: str | None) -> BaseResponse:

@@ -55,7 +55,9 @@ SECTIONS: Final = (
     NavSection(
         "Settings",
         (
-            NavItem("Write-off settings", "settings.show", ("settings", "limits", "one_person", "time_zone")),
+            NavItem(
+                "Write-off settings", "settings.show", ("settings", "limits", "one_person", "factor_form", "time_zone")
+            ),
             NavItem("Write-off reasons", "reasons.index", ("reasons",)),
             NavItem("Posting rules", "posting_rules.index", ("posting_rules",)),
             NavItem("Month-end close", "periods.index", ("periods",)),

@@ -87,7 +87,7 @@ def test_a_sign_in_takes_the_password_and_a_code(practice: GivenPractice, ruth: 
         (-900, WrongCode, "This code is wrong."),
     ],
 )
-def test_a_clock_may_be_off_by_one_step_and_more_is_said_in_words(
+def test_a_clock_may_be_off_by_one_step_and_more_is_refused_in_words(
     practice: GivenPractice, ruth: Actor, secret: str, off: int, refusal: type[WrongCode] | None, words: str
 ) -> None:
     code = code_at(secret, NOW + dt.timedelta(seconds=off))

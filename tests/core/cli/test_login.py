@@ -9,15 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 import trustme
 
-from core.access import tokens, users
+from core.access import second_factor, tokens, totp, users
 from core.cli import TRACE_VARIABLE, client
 from core.db.engine import Sessions, transaction
 from core.local import run_lock
 from core.local.connectivity import free_port
 from core.models.people import ApiToken, AuditEntry, Role, User
+from core.models.practices import Practice
 from core.settings import load_settings
 from tests.core.cli.conftest import Typed
 from tests.factories import NOW, a_practice
@@ -95,6 +97,37 @@ def test_a_given_password_is_changed_at_the_first_sign_in_and_later_by_command(
     assert f"as {ANN}, practice Lakeside." in signed_in.stdout
     assert (wrong.exit_code, wrong.stderr.splitlines()[-1]) == (1, "The current password is wrong.")
     assert changed.stdout == "Your password is changed. Your browsers are signed out.\n"
+
+
+def test_a_sign_in_asks_for_the_code_of_a_second_factor_also_after_a_new_password(
+    typed: Typed, password: str, sessions: Sessions, login_file: Path
+) -> None:
+    secret = totp.make_secret()
+    with transaction(sessions) as session:
+        ann = session.query(User).filter_by(email=ANN).one()
+        ann.must_change_password = True
+        codes = second_factor.store(session, ann.id, secret, used_step=0, now=NOW)
+
+    wrong = typed("login", input=f"{ANN}\n{password}\n{NEW}\n{NEW}\n000000\n")
+    assert (wrong.exit_code, login_file.exists()) == (1, False)
+    assert wrong.stderr.splitlines()[-1].startswith("This code is wrong.")
+    for code in (pyotp.TOTP(secret).at(NOW), codes[0]):
+        signed_in = typed("login", input=f"{ANN}\n{NEW}\n{code}\n")
+        assert "Code from your authenticator app, or a recovery code: " in signed_in.stderr
+        assert f"as {ANN}, practice Lakeside." in signed_in.stdout
+
+
+def test_a_user_who_must_set_up_a_second_factor_does_it_on_the_page(
+    sign_in: Callable[..., Any], sessions: Sessions
+) -> None:
+    with transaction(sessions) as session:
+        session.query(Practice).one().second_factor_required = True
+
+    refused = sign_in()
+
+    assert refused.stderr.splitlines()[-1] == (
+        "Your practice requires a second factor for your role. Sign in on the web page to set it up."
+    )
 
 
 def test_a_wrong_password_saves_nothing(sign_in: Callable[..., Any], login_file: Path) -> None:

@@ -341,6 +341,14 @@ CASES = (
          shown=f"{BILLER} is deactivated. All sessions were ended and all API tokens were revoked.\n"),
     case("user", "password-link", BILLER, route="POST /users/<user_id>/password-link",
          shown="works once, and expires on 2026-11-26 15:00:00 UTC.\nhttp://127.0.0.1:"),
+    case("second-factor", "required", "--confirm-above", "2500", route="PATCH /second-factor",
+         shown="Approvers and administrators of Lakeside must have a second factor; 2 have none.\n"
+               "CONFIRM needs a code above $2,500.00 on the pages.\n"),
+    case("second-factor", by=BILLER, route="GET /second-factor",
+         shown="Approvers and administrators of Lakeside can have a second factor; 2 have none.\n"
+               "CONFIRM needs a code above $10,000.00 on the pages.\n"),
+    case("user", "reset-factor", BILLER, route="DELETE /users/<user_id>/second-factor",
+         shown=f"{BILLER} has no second factor and is signed out.\n"),
     case("user", "sign-out", BILLER, route="DELETE /users/<user_id>/sessions",
          shown=f"{BILLER} is signed out of all browsers.\n"),
     case("user", "reactivate", BILLER, route="POST /users/<user_id>/reactivate",

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import pyotp
 import pytest
 from werkzeug.test import TestResponse
 
-from core.access import users
+from core.access import second_factor, totp, users
 from core.db.engine import make_sessions
-from core.models.people import Role
+from core.models.people import Role, User
 from tests.webui.api.conftest import NOON, Api, World
 
 EMAIL, PASSWORD = "ann@example.org", "correct horse battery staple"
@@ -101,6 +102,21 @@ def test_a_user_changes_their_own_password(world: World, ann: str) -> None:
     assert [one.get("/account/tokens").status_code for one in (api, other)] == [200, 401], "only this token stays"
     stranger = Api(world.app.test_client(), "settle_nothing", world.hill)
     assert stranger.put("/account/password", json={}).json["code"] == "token_needed"
+
+
+def test_a_second_factor_needs_its_code(world: World, ann: str) -> None:
+    secret = totp.make_secret()
+    with make_sessions(world.engine).begin() as session:
+        user = session.query(User).filter_by(email=ann).one()
+        second_factor.store(session, user.id, secret, used_step=0, now=NOON)
+    body = {"email": ann, "password": PASSWORD}
+    code = pyotp.TOTP(secret).at(NOON)
+
+    answers = [log_in(world, body | more) for more in ({}, {"code": "000000"}, {"code": code}, {"code": code})]
+
+    assert [(one.status_code, one.json.get("code")) for one in answers] == [
+        (403, "code_needed"), (401, "wrong_code"), (201, None), (401, "code_used")
+    ]  # fmt: skip
 
 
 def test_a_user_lists_and_ends_their_browser_sessions(world: World, ann: str) -> None:

@@ -1,0 +1,77 @@
+"""Ask a signed-in user for a code, or the password again, before what needs it. One mechanism for every form.
+
+Core refuses with `VerificationNeeded`. A form that knows this beforehand shows the field itself (`m.verification()`).
+Otherwise the page here asks, and sends the same form again with the field. Either way, what was typed in the field is
+checked before the view runs.
+"""
+
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from flask import Flask, g, render_template, request
+from werkzeug.exceptions import TooManyRequests
+
+from core.access import verification
+from core.access.permissions import VerificationNeeded
+from core.access.second_factor import WrongCode
+from core.access.users import WrongPassword
+from core.db.engine import transaction
+from webui.shared import problem_json
+from webui.shared.app_context import app_context, now
+from webui.shared.auth import SESSION_COOKIE, own_email, safe_next, signed_in_actor
+from webui.shared.clients import client_address
+from webui.shared.failed_sign_ins import limit_failed_sign_ins
+
+CODE_FIELD: Final = "verification_code"
+PASSWORD_FIELD: Final = "verification_password"  # noqa: S105 – a field's name
+_NOT_SENT_AGAIN: Final = frozenset({CODE_FIELD, PASSWORD_FIELD, "csrf_token"})
+
+
+def register(app: Flask) -> None:
+    """Check the field of every form, and ask for it where a form had none."""
+    app.before_request(_check_field)
+    app.register_error_handler(VerificationNeeded, _ask)
+    app.context_processor(lambda: {"verification_fault": _fault()})
+
+
+def _check_field() -> None:
+    code, password = (request.form.get(name, "").strip() for name in (CODE_FIELD, PASSWORD_FIELD))
+    actor = None if request.path.startswith(problem_json.API_PATH) or not (code or password) else signed_in_actor()
+    if actor is None:
+        return
+    given: dict[str, Any] = {"code": code, "password": password, "token": request.cookies[SESSION_COOKIE]}
+    try:
+        _refuse_after_failures()
+        with transaction(app_context().sessions) as db:
+            verification.verify(db, **given, by=actor, now=now(), address=client_address())
+    except (WrongCode, WrongPassword) as refusal:
+        g.verification_failed = True  # counts as a failed sign-in
+        g.verification_fault = refusal.message
+    except TooManyRequests as refusal:
+        g.verification_fault = refusal.description
+    g.actor = replace(actor, is_verified="verification_fault" not in g)
+
+
+@limit_failed_sign_ins(own_email)
+def _refuse_after_failures() -> None:
+    """Raise `TooManyRequests` after too many failures of this user or address."""
+
+
+def _ask(refusal: VerificationNeeded) -> tuple[str, int]:
+    """Ask for the field, and keep what was typed in the form."""
+    fields = [(name, value) for name, value in request.form.items(multi=True) if name not in _NOT_SENT_AGAIN]
+    back = safe_next(urlsplit(request.referrer or "").path)
+    fault = g.get("verification_fault")  # the first page that asks has none
+    page = render_template(
+        "verification.html", words=refusal.message, fields=fields, back=back, verification_fault=fault
+    )
+    return page, refusal.http_status
+
+
+def _fault() -> str | None:
+    """Return what is wrong with the field in the form that was sent, if the page shows it again."""
+    if request.method != "POST":
+        return None
+    fault: str = g.get("verification_fault") or VerificationNeeded().message
+    return fault
