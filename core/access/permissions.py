@@ -177,7 +177,12 @@ class Actor:
     def require_verified(self) -> None:
         """Raise `VerificationNeeded` if the user's browser gave no code or password within five minutes."""
         if not self.is_verified:
-            raise VerificationNeeded
+            raise self.verification_needed()
+
+    def verification_needed(self) -> VerificationNeeded:
+        """Return the refusal that asks this user for what they have."""
+        given = "a code from your authenticator app" if self.has_factor else "your password again"
+        return VerificationNeeded(f"Enter {given} to continue.")
 
     def require_scope(self, scope: Scope) -> None:
         """Raise `ScopeMissing` if the user is identified by a token without this scope."""

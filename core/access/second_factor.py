@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Final
 
@@ -58,6 +59,11 @@ def find(session: Session, user_id: int) -> SecondFactor | None:
     return session.get(SecondFactor, user_id)
 
 
+def users_with(session: Session, user_ids: Collection[int]) -> set[int]:
+    """Return those of the users who have a second factor."""
+    return set(session.scalars(select(SecondFactor.user_id).where(SecondFactor.user_id.in_(user_ids))))
+
+
 def is_missing(session: Session, user: User) -> bool:
     """Return whether the practice requires a second factor of this user, who has none."""
     return is_required(session, user) and find(session, user.id) is None
@@ -70,7 +76,10 @@ def is_required(session: Session, user: User) -> bool:
 
 def match_new(secret: str, code: str, *, now: dt.datetime) -> int:
     """Return the step of the first code of a new secret. Raise `WrongCode` and `ClockOff`."""
-    return _matched_step(secret, _typed(code), after=0, now=now)
+    typed = _typed(code)
+    if totp.steps_off(secret, typed, now=now) is None:
+        raise WrongCode("This code is wrong. Enter the code that the app shows now.")
+    return _matched_step(secret, typed, after=0, now=now)
 
 
 def store(session: Session, user_id: int, secret: str, *, used_step: int, now: dt.datetime) -> list[str]:

@@ -14,10 +14,10 @@ from core.models.people import AuditEntry, User
 from core.models.practices import Practice
 
 ACTS: Final = (
-    "appeal_window.changed", "one_person.chosen", "recent_payment_window.changed", "small_balance_limit.changed",
-    "statement_rules.changed", "time_zone.changed", "user.added", "user.deactivated", "user.limits_changed",
-    "user.password_link", "user.reactivated", "user.role_changed", "user.vouched", "write_off_limits.changed",
-    "write_off_setting.changed",
+    "appeal_window.changed", "one_person.chosen", "recent_payment_window.changed", "second_factor.changed",
+    "small_balance_limit.changed", "statement_rules.changed", "time_zone.changed", "user.added", "user.deactivated",
+    "user.factor_reset", "user.limits_changed", "user.password_link", "user.reactivated", "user.role_changed",
+    "user.vouched", "write_off_limits.changed", "write_off_setting.changed",
 )  # fmt: skip
 
 # Each change with the users whose write-offs it may have served. A reversal is no write-off.

@@ -97,11 +97,14 @@ def change(
 ) -> Schedule:
     """Change the schedule, starting with its next run. The user becomes its owner. A run in progress does not change.
 
-    A schedule that settles needs CONFIRM again. Raise `ConfirmationMismatch`, `StaleSchedule`, `ScheduleNameTaken`.
+    A schedule that settles needs CONFIRM and verification again. Raise `ConfirmationMismatch`, `VerificationNeeded`,
+    `StaleSchedule`, `ScheduleNameTaken`.
     """
     schedule = _lock_schedule(session, schedule_id, by, version=version)
-    if schedule.mode is ScheduleMode.SETTLE and confirmation != CONFIRMATION:
-        raise ConfirmationMismatch
+    if schedule.mode is ScheduleMode.SETTLE:
+        if confirmation != CONFIRMATION:
+            raise ConfirmationMismatch
+        by.require_verified()
     wanted = request.columns(schedule_queries.find_reason(session, by.practice_id, request))
     changed = [name for name, value in wanted.items() if getattr(schedule, name) != value]
     if {"local_time", "weekdays"} & set(changed):
@@ -128,10 +131,14 @@ def change(
 def start_settling(
     session: Session, schedule_id: int, *, confirmation: str, version: int, by: Actor, now: dt.datetime
 ) -> Schedule:
-    """Let the schedule settle, starting with its next run. The user becomes its owner. Raise `ConfirmationMismatch`."""
+    """Let the schedule settle, starting with its next run. The user becomes its owner.
+
+    Raise `ConfirmationMismatch` and `VerificationNeeded`.
+    """
     schedule = _lock_schedule(session, schedule_id, by, version=version)
     if confirmation != CONFIRMATION:
         raise ConfirmationMismatch
+    by.require_verified()
     return _set_mode(session, schedule, ScheduleMode.SETTLE, by, now, owner_id=by.user_id)
 
 

@@ -2,13 +2,15 @@
 
 import re
 
+import pyotp
 import pytest
 from playwright.sync_api import Page, expect
 
+from core.access import second_factor, totp
 from core.jobs.keys import JobKey
 from core.models.people import Role
 from tests.browser.conftest import OPEN, faults_of, no_browser
-from tests.factories import GivenPractice, Line
+from tests.factories import NOW, GivenPractice, Line
 
 pytestmark = no_browser
 
@@ -42,7 +44,8 @@ def look(page: Page) -> None:
 def test_one_user_confirms_and_another_approves_the_same_preview(
     practice: GivenPractice, open_as: OPEN, previewed: JobKey, window: dict[str, object]
 ) -> None:
-    ruth = practice.person("ruth@lakeside.example", Role.APPROVER)
+    ruth, secret = practice.person("ruth@lakeside.example", Role.APPROVER), totp.make_secret()
+    practice.do(second_factor.store, ruth.user_id, secret, used_step=0, now=NOW)
     address = f"/jobs/{previewed.job_id}"
     requester = open_as(address, practice.biller, **window)
     expect(requester.get_by_text("After CONFIRM, this job needs another user’s approval")).to_be_visible()
@@ -57,6 +60,7 @@ def test_one_user_confirms_and_another_approves_the_same_preview(
     approver = open_as("/approvals", ruth, **window)
     expect(approver.get_by_role("navigation", name="Main").get_by_text("Approvals 1")).to_be_visible()
     look(approver)
+    practice.sql("UPDATE user_session SET verified_at = NULL")  # over five minutes later
     approver.get_by_role("link", name="Review job").click()
     approver.get_by_role("link", name="Over the per-claim limit").click()
     expect(approver.locator("#preview-claims tbody tr")).to_have_count(1)
@@ -68,6 +72,11 @@ def test_one_user_confirms_and_another_approves_the_same_preview(
     expect(approver.get_by_label("Type CONFIRM, in capitals, to approve")).to_have_value("confirm")
     look(approver)
     approver.get_by_label("Type CONFIRM, in capitals, to approve").fill("CONFIRM")
+    approver.get_by_label("Code from your authenticator app").fill("000000")
+    approver.get_by_role("button", name="Approve: settle 3 claims").click()
+    expect(approver.locator("#verification_code-fault")).to_contain_text("This code is wrong.")
+    expect(approver.get_by_label("Type CONFIRM, in capitals, to approve")).to_have_value("CONFIRM")
+    approver.get_by_label("Code from your authenticator app").fill(pyotp.TOTP(secret).at(NOW))
     approver.get_by_role("button", name="Approve: settle 3 claims").click()
     expect(approver.get_by_role("status").get_by_text("Approved. The job runs as previewed.")).to_be_visible()
     expect(requester.locator("#job-status")).not_to_have_text("Awaiting approval", timeout=20_000)

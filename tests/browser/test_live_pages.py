@@ -154,7 +154,7 @@ def test_axe_finds_nothing_on_any_page(practice: GivenPractice, open_as: OPEN, w
              "/schedule-runs", "/schedules/new", "/approvals", "/months", "/credits", "/aging", "/late-payments",
              "/reports/write-offs", "/jobs/1/reverse", "/jobs?status=completed", "/search", "/remittances",
              "/remittances/1", "/remittances/1/claims/1", "/claims?claim_id=none", "/posting-rules",
-             "/account"]  # fmt: skip
+             "/account", "/account/second-factor"]  # fmt: skip
     with practice.sessions.begin() as session:
         link = password_links.replace(session, session.get_one(User, admin.user_id), by_mail=False, now=NOW)
     page = open_as("/sign-in", None, **window)

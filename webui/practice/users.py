@@ -49,9 +49,11 @@ def index() -> str:
 def _index(*, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] | None = None) -> str:
     with app_context().sessions() as db:
         found = user_management.list_users(db, current_actor())
+        with_factor = second_factor.users_with(db, [user.id for user in found])
     return render_template(
         "users/index.html",
         people=found,
+        with_factor=with_factor,
         roles=list(Role),
         means=ROLE_DESCRIPTIONS,
         faults=faults or {},

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from flask import flash, redirect, request, url_for
+from flask import flash, g, redirect, request, url_for
 from werkzeug.wrappers import Response
 
+from core.access.permissions import VerificationNeeded
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
 from core.jobs.keys import JobKey
@@ -19,8 +20,12 @@ T = TypeVar("T")
 
 def run(act: Callable[..., T], *given: Any, **more: Any) -> T:
     """Call `act`, a command of core, and commit."""
-    with transaction(app_context().sessions) as db:
-        return act(db, *given, by=current_actor(), now=now(), **more)
+    try:
+        with transaction(app_context().sessions) as db:
+            return act(db, *given, by=current_actor(), now=now(), **more)
+    except VerificationNeeded as refusal:
+        g.verification_needed = refusal.message  # shown at the field, if the page shows its form again
+        raise
 
 
 def sentence_on_page(refusal: Refusal) -> str:

@@ -32,12 +32,14 @@ def register(app: Flask) -> None:
     """Check the field of every form, and ask for it where a form had none."""
     app.before_request(_check_field)
     app.register_error_handler(VerificationNeeded, _ask)
-    app.context_processor(lambda: {"verification_fault": _fault()})
+    app.context_processor(lambda: {"verification_fault": g.get("verification_fault", g.get("verification_needed"))})
 
 
 def _check_field() -> None:
+    if request.method != "POST" or request.path.startswith(problem_json.API_PATH):
+        return
     code, password = (request.form.get(name, "").strip() for name in (CODE_FIELD, PASSWORD_FIELD))
-    actor = None if request.path.startswith(problem_json.API_PATH) or not (code or password) else signed_in_actor()
+    actor = signed_in_actor() if code or password else None
     if actor is None:
         return
     given: dict[str, Any] = {"code": code, "password": password, "token": request.cookies[SESSION_COOKIE]}
@@ -62,16 +64,8 @@ def _ask(refusal: VerificationNeeded) -> tuple[str, int]:
     """Ask for the field, and keep what was typed in the form."""
     fields = [(name, value) for name, value in request.form.items(multi=True) if name not in _NOT_SENT_AGAIN]
     back = safe_next(urlsplit(request.referrer or "").path)
-    fault = g.get("verification_fault")  # the first page that asks has none
+    fault = g.get("verification_fault")  # nothing is wrong yet if the form had no field
     page = render_template(
         "verification.html", words=refusal.message, fields=fields, back=back, verification_fault=fault
     )
     return page, refusal.http_status
-
-
-def _fault() -> str | None:
-    """Return what is wrong with the field in the form that was sent, if the page shows it again."""
-    if request.method != "POST":
-        return None
-    fault: str = g.get("verification_fault") or VerificationNeeded().message
-    return fault

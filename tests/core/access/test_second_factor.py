@@ -23,8 +23,9 @@ from core.models.people import RecoveryCode, Role, SecondFactor, UserSession
 from core.models.practices import WriteOffSetting
 from core.money import UNLIMITED
 from core.practices import factor_setting, limits, one_person_choice, write_off_setting
-from core.schedules import time_zone
+from core.schedules import schedule_commands, time_zone
 from tests.at_once import raised_at_once
+from tests.core.schedules.conftest import a_request
 from tests.factories import NOW, GivenPractice, Line
 
 MINUTE = dt.timedelta(minutes=1)
@@ -269,6 +270,7 @@ def acts_of(practice: GivenPractice, admin: Actor, ruth: Actor) -> dict[str, Cal
     over = practice.confirmed({"all": True}, key="over")
     settled = practice.settle({"claim_ids": ["C00003"]}, key="settled")
     back = practice.request_reversal(settled, by=admin)
+    nightly = practice.act(schedule_commands.create, a_request(), by=admin)
     do = practice.act
     return {
         "a large CONFIRM": lambda by: practice.confirm(large, by=by),
@@ -292,6 +294,9 @@ def acts_of(practice: GivenPractice, admin: Actor, ruth: Actor) -> dict[str, Cal
         ),
         "the choice about second factors": lambda by: do(
             factor_setting.change, large_confirm_cents=UNLIMITED, by=by
+        ),
+        "a schedule that settles": lambda by: do(
+            schedule_commands.start_settling, nightly.id, confirmation="CONFIRM", version=nightly.version, by=by
         ),
         "a token": lambda by: do(tokens.add_own, name="x", scopes=[Scope.READ], days=1, by=by),
     }  # fmt: skip

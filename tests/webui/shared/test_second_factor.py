@@ -167,6 +167,7 @@ def test_an_administrator_resets_the_factor_of_a_user_who_lost_it(
     ruth: Actor, next_code: Callable[[], str], stranger: Browser, admin: Browser
 ) -> None:
     page = f"/users/{ruth.user_id}"
+    assert re.search(r"ruth@\S+ approver unlimited unlimited Set up Active", admin.says("/users"))
     assert "Second factor Set up" in admin.says(page)
 
     reset = admin.post(f"{page}/second-factor/reset", on=page)
