@@ -41,8 +41,8 @@ def limits_of(practice: GivenPractice) -> tuple[int, int]:
 def test_the_page_lists_all_users_with_their_roles_and_limits(practice: GivenPractice, admin: Browser) -> None:
     practice.limit_of(practice.biller, claim=5_000)
     shown = admin.says("/users")
-    assert "biller biller@lakeside.example biller $50.00 unlimited Active" in shown
-    assert "admin (you) admin@lakeside.example administrator unlimited unlimited Active" in shown
+    assert "biller biller@lakeside.example biller $50.00 unlimited None Active" in shown
+    assert "admin (you) admin@lakeside.example administrator unlimited unlimited None Active" in shown
 
 
 def test_a_changed_role_applies_from_the_users_next_request(

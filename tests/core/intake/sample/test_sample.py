@@ -132,10 +132,13 @@ def test_the_same_seed_makes_the_same_practice_and_another_seed_another(engine: 
     assert len(first) == 300
 
 
-def test_the_samples_setting_writes_off_both_balances(sample: int, sessions: Sessions) -> None:
+def test_the_samples_setting_writes_off_both_balances_and_it_requires_no_second_factor(
+    sample: int, sessions: Sessions
+) -> None:
     with sessions() as session:
         assert session.scalars(select(Practice.write_off)).one() == WriteOffSetting.BOTH
         assert session.scalars(select(Practice.write_off_chosen)).one()
+        assert not session.scalars(select(Practice.second_factor_required)).one()
 
 
 def test_a_sample_is_never_added_to_an_existing_practice(sample: int, engine: Engine) -> None:
