@@ -121,7 +121,9 @@ def use_code(
     """
     # Locked, so that of two requests with the same code, the second sees that it was used.
     locked = select(SecondFactor).where(SecondFactor.user_id == user.id).with_for_update()
-    factor = session.scalars(locked.execution_options(populate_existing=True)).one()
+    factor = session.scalars(locked.execution_options(populate_existing=True)).one_or_none()
+    if factor is None:  # an administrator reset it just now
+        raise WrongCode
     typed = _typed(code)
     try:
         if totp.is_code(typed):
