@@ -54,14 +54,15 @@ class BalanceChanged(Refusal):
 def approve(session: Session, request_id: int, *, by: Actor, now: dt.datetime) -> PostingRequest:
     """Approve the posting and post it, dated as it was entered. A second approval by the same user changes nothing.
 
-    Raise `NoSuchRequest`, `NotAllowed`, `AlreadyDecided`, `ClaimBusy`, and what a new entry would raise: `BadEntry`,
-    `PeriodClosed` and `PeriodBusy`. Raise `BalanceChanged` if it would leave a credit that it did not leave when it was
-    entered. In each case nothing changes.
+    Raise `NoSuchRequest`, `NotAllowed`, `VerificationNeeded`, `AlreadyDecided`, `ClaimBusy`, and what a new entry would
+    raise: `BadEntry`, `PeriodClosed` and `PeriodBusy`. Raise `BalanceChanged` if it would leave a credit that it did
+    not leave when it was entered. In each case nothing changes.
     """
     by.require(Action.APPROVE_JOB)
     request, claim = _lock(session, request_id, by)
     if not _needs_decision(session, request, by, S.POSTED, now=now):
         return request
+    by.require_verified()
     requester = users.actor_for(session.get_one(User, request.requested_by))
     posted = manual_postings.post_approved(session, claim, request, requester, now=now)
     if posted.credit_cents > request.credit_cents:

@@ -19,6 +19,7 @@ from core.access.user_sessions import SessionLife
 from core.access.users import WrongPassword
 from core.db.engine import transaction
 from core.errors import Refusal
+from core.ledger import posting_decisions
 from core.models.people import RecoveryCode, Role, SecondFactor, UserSession
 from core.models.practices import WriteOffSetting
 from core.money import UNLIMITED
@@ -271,11 +272,16 @@ def acts_of(practice: GivenPractice, admin: Actor, ruth: Actor) -> dict[str, Cal
     settled = practice.settle({"claim_ids": ["C00003"]}, key="settled")
     back = practice.request_reversal(settled, by=admin)
     nightly = practice.act(schedule_commands.create, a_request(), by=admin)
+    practice.claim("P", Line(10_00))
+    practice.limit_of(practice.biller, claim=1)
+    waiting = practice.post("P", 2, kind="payment", responsibility="insurance", paid_by="primary").request
+    assert waiting is not None
     do = practice.act
     return {
         "a large CONFIRM": lambda by: practice.confirm(large, by=by),
         "the CONFIRM of a reversal": lambda by: practice.confirm(back, by=by),
         "an approval": lambda by: practice.approve(over, by=by),
+        "the approval of a posting": lambda by: do(posting_decisions.approve, waiting.id, by=by),
         "limits of the practice": lambda by: do(limits.set_write_off_limits, **money, by=by),
         "rule limits": lambda by: do(limits.set_rule_limits, {"statements_min": 1}, by=by),
         "limits of a user": lambda by: do(user_management.set_limits, biller, **money, by=by),
