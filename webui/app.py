@@ -63,7 +63,7 @@ from webui.shared import (
     verification,
 )
 from webui.shared.app_context import AppContext, HintSender, utc_now
-from webui.shared.auth import csrf, signed_in_actor
+from webui.shared.auth import HOST_PREFIX, csrf, signed_in_actor
 from webui.shared.url_converters import ClaimIdConverter
 
 # Threads that need a connection too: the one for files, the heartbeat, and those for /readyz and /metrics.
@@ -101,7 +101,7 @@ def create_app(
 def _configure(app: Flask, settings: Settings) -> None:
     app.config.update(
         SECRET_KEY=_secret_key(settings),
-        SESSION_COOKIE_NAME="settle_forms",
+        SESSION_COOKIE_NAME=f"{HOST_PREFIX if settings.https_only else ''}settle_forms",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.https_only,
@@ -203,7 +203,7 @@ def _add_security_headers(response: Response) -> Response:
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
     if request.is_secure:
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
     if request.endpoint != "static":
         headers.setdefault("Cache-Control", "no-store")  # pages contain names and amounts
     return response

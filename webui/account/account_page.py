@@ -18,7 +18,7 @@ from core.models.people import User
 from webui.account.password_pages import PASSWORDS_DIFFER
 from webui.shared import acts
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import SESSION_COOKIE, current_actor, own_email, session_life
+from webui.shared.auth import current_actor, own_email, session_life, session_token
 from webui.shared.failed_sign_ins import limit_failed_sign_ins
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
@@ -33,7 +33,7 @@ def show() -> str:
 
 def account_page(*, faults: Mapping[str, str] | None = None, typed: MultiDict[str, str] | None = None) -> str:
     """Return the page, with the faults of a form and what was typed into it."""
-    person, token = current_actor(), request.cookies.get(SESSION_COOKIE)
+    person, token = current_actor(), session_token()
     with app_context().sessions() as db:
         found = user_sessions.list_open(db, person.user_id, now(), session_life())
         own_tokens = tokens.list_own(db, person, now())
@@ -66,7 +66,7 @@ def change_password() -> Response | tuple[str, int]:
     if given["new"] != request.form.get("repeated", ""):
         return account_page(faults={"repeated": PASSWORDS_DIFFER}), HTTPStatus.UNPROCESSABLE_ENTITY
     try:
-        kept = {"keep_tokens": "keep_tokens" in request.form, "this_session": request.cookies.get(SESSION_COOKIE)}
+        kept = {"keep_tokens": "keep_tokens" in request.form, "this_session": session_token()}
         revoked: int = acts.run(own_password.change, **given, **kept)
     except WrongPassword as refusal:
         return account_page(faults={"password": refusal.message}), refusal.http_status
@@ -86,5 +86,5 @@ def end_session(session_id: int) -> Response:
 @blueprint.post("/sessions/end-others")
 def end_other_sessions() -> Response:
     """Sign out all of the user's browsers but this one."""
-    ended: int = acts.run(user_sessions.end_others, but=request.cookies.get(SESSION_COOKIE))
+    ended: int = acts.run(user_sessions.end_others, but=session_token())
     return acts.redirect_with(f"{counted(ended, 'other browser')} signed out.", "account.show")

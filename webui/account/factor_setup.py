@@ -11,7 +11,7 @@ from core.access.permissions import VerificationNeeded
 from core.access.second_factor import WrongCode
 from core.access.users import WrongPassword
 from webui.shared import acts
-from webui.shared.auth import SESSION_COOKIE, SET_UP_PAGES, current_actor, own_email
+from webui.shared.auth import SET_UP_PAGES, current_actor, own_email, session_token
 from webui.shared.failed_sign_ins import limit_failed_sign_ins
 
 _NEW_SECRET = "new_factor"  # noqa: S105 – in the signed cookie of forms, until a code shows that the app has it
@@ -57,7 +57,7 @@ def _qr_code(text: str) -> Markup:
 def add() -> Response | tuple[str, int]:
     """Store the second factor, and show the recovery codes once."""
     given = {"code": request.form.get("code", ""), "password": request.form.get("password", "")}
-    this = request.cookies.get(SESSION_COOKIE)
+    this = session_token()
     try:
         codes: list[str] = acts.run(own_factor.add, secret=_secret(), **given, this_session=this)
     except WrongCode as refusal:

@@ -39,6 +39,7 @@ from webui.shared.failed_sign_ins import limit_failed_sign_ins, limiter, seconds
 from webui.shared.partials import is_background_request
 
 SESSION_COOKIE: Final = "settle_session"
+HOST_PREFIX: Final = "__Host-"  # with HTTPS: a browser takes such a cookie only from this host over HTTPS (RFC 6265bis)
 SIGNING_IN: Final = "signing_in"  # in the signed cookie of forms, between the password and the code
 SET_UP_PAGES: Final = "factor_setup"  # the blueprint of the pages on which users set up a second factor
 P = ParamSpec("P")
@@ -71,6 +72,16 @@ def on_this_installation(actor: Actor | None) -> Actor | None:
     return actor and replace(actor, one_machine=app_context().settings.one_machine)
 
 
+def session_cookie() -> str:
+    """Return the name of the cookie with the session's token."""
+    return f"{HOST_PREFIX}{SESSION_COOKIE}" if app_context().settings.https_only else SESSION_COOKIE
+
+
+def session_token() -> str | None:
+    """Return the token of the browser's session, or None."""
+    return request.cookies.get(session_cookie())
+
+
 def session_life() -> SessionLife:
     """Return how long sessions last on this installation."""
     settings = app_context().settings
@@ -80,7 +91,7 @@ def session_life() -> SessionLife:
 def signed_in_actor() -> Actor | None:
     """Return the signed-in user, or None."""
     if "actor" not in g:
-        token = request.cookies.get(SESSION_COOKIE)
+        token = session_token()
         g.actor = None
         if token:
             with transaction(app_context().sessions) as db:
@@ -163,7 +174,7 @@ def signed_in_response(token: str, wanted: str | None) -> BaseResponse:
     session.clear()  # a form token from before the sign-in is no longer valid
     response = redirect(safe_next(wanted))
     response.set_cookie(
-        SESSION_COOKIE, token, httponly=True, samesite="Lax", secure=app_context().settings.https_only, path="/"
+        session_cookie(), token, httponly=True, samesite="Lax", secure=app_context().settings.https_only, path="/"
     )
     return response
 
@@ -171,7 +182,7 @@ def signed_in_response(token: str, wanted: str | None) -> BaseResponse:
 def start_session_for(db: Session, actor: Actor) -> str:
     """Start a session in this browser, and return its token."""
     where = {"browser": browser_family(), "address": short_address()}
-    return user_sessions.start(db, actor, now(), **where, replaces=request.cookies.get(SESSION_COOKIE))
+    return user_sessions.start(db, actor, now(), **where, replaces=session_token())
 
 
 def _ask_for_own_password(user_id: int) -> BaseResponse:
@@ -198,12 +209,12 @@ def _lead_to_set_up(_: FactorSetUpRequired) -> BaseResponse:
 @blueprint.post("/sign-out")
 def sign_out() -> BaseResponse:
     """End the session in the database and in the browser."""
-    token = request.cookies.get(SESSION_COOKIE)
+    token = session_token()
     if token:
         with transaction(app_context().sessions) as db:
             user_sessions.end(db, token, now())
     response = redirect(url_for("auth.sign_in", signed_out=1))
-    response.delete_cookie(SESSION_COOKIE, path="/")
+    response.delete_cookie(session_cookie(), path="/", secure=app_context().settings.https_only)
     # Selections and scroll positions too. Pages are never cached, and clearing a cache takes browsers seconds.
     response.headers["Clear-Site-Data"] = '"cookies", "storage"'
     return response
@@ -238,7 +249,7 @@ def _redirect_whole_page(to: str) -> BaseResponse:
 
 def redirect_to_sign_in(wanted: str | None) -> BaseResponse:
     """Redirect to the sign-in page, which gives the reason, and from there to `wanted`."""
-    was_signed_in = request.method == "POST" or SESSION_COOKIE in request.cookies
+    was_signed_in = request.method == "POST" or session_token() is not None
     return redirect(url_for("auth.sign_in", next=wanted, ended="1" if was_signed_in else None))
 
 

@@ -19,7 +19,7 @@ from core.access.users import WrongPassword
 from core.db.engine import transaction
 from webui.shared import problem_json
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import SESSION_COOKIE, own_email, safe_next, signed_in_actor
+from webui.shared.auth import own_email, safe_next, session_token, signed_in_actor
 from webui.shared.clients import client_address
 from webui.shared.failed_sign_ins import limit_failed_sign_ins
 
@@ -42,7 +42,7 @@ def _check_field() -> None:
     actor = signed_in_actor() if code or password else None
     if actor is None:
         return
-    given: dict[str, Any] = {"code": code, "password": password, "token": request.cookies[SESSION_COOKIE]}
+    given: dict[str, Any] = {"code": code, "password": password, "token": session_token()}
     try:
         _refuse_after_failures()
         with transaction(app_context().sessions) as db:

@@ -15,6 +15,7 @@ from core.settings import Settings
 from tests.factories import NOW, GivenPractice
 from tests.shared_app import application
 from tests.webui.conftest import Browser, Clock, page_text
+from tests.webui.operations.test_metrics import an_app
 from webui.shared.auth import SESSION_COOKIE, safe_next
 
 EMAIL = "j.ortiz@lakeside.example"
@@ -24,6 +25,7 @@ AGENTS = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15 Version/19.1/15E148 Safari/604.1",
     "curl/8",
 )
+CSRF_TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 NEW = "orchid tunnel 44 velvet"
 
 
@@ -59,6 +61,30 @@ def test_the_right_password_opens_the_requested_page(ortiz: str, stranger: Brows
     page = stranger.read("/jobs")
     assert "J. Ortiz · biller" in page
     assert "Lakeside" in page
+
+
+def test_over_https_the_cookies_are_bound_to_the_host(database_url: str, ortiz: str) -> None:
+    over = {"base_url": "https://settle.example", "headers": {"Referer": "https://settle.example/"}}
+    with an_app(database_url, https_only=True, secret_key="k" * 32) as client:
+
+        def post(path: str, on: TestResponse, **fields: str) -> TestResponse:
+            token = CSRF_TOKEN.search(on.text)
+            assert token is not None
+            return client.post(path, data={"csrf_token": token[1], **fields}, **over)
+
+        page = client.get("/sign-in", **over)
+        answer = post("/sign-in", page, email=ortiz, password=PASSWORD)
+        jobs = client.get("/jobs", **over)
+        signed_out = post("/sign-out", jobs)
+
+    given = [one for seen in (page, answer) for one in seen.headers.getlist("Set-Cookie")]
+    cookies = {one.partition("=")[0]: one for one in given}
+    assert cookies.keys() >= {"__Host-settle_session", "__Host-settle_forms"}
+    for one in cookies.values():
+        assert ("Secure" in one, "Path=/" in one, "Domain" in one) == (True, True, False)
+    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
+    assert jobs.status_code == 200
+    assert "__Host-settle_session=;" in "".join(signed_out.headers.getlist("Set-Cookie"))
 
 
 def test_after_the_session_ended_the_feed_keeps_its_filter_but_no_name(ortiz: str, stranger: Browser) -> None:
