@@ -115,7 +115,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     app.url_map.converters["claim_id"] = ClaimIdConverter
     csrf.init_app(app)
-    body_limits.register(app)
+    body_limits.register(app, threads=settings.web_threads)
     app.after_request(_add_security_headers)
 
 
