@@ -30,7 +30,10 @@ class CodeNeeded(NotAllowed):
 
 
 class WrongCode(Refusal):
-    """This code is wrong. Enter the code that your authenticator app shows now, or an unused recovery code."""
+    """This code is wrong. Enter the code that your authenticator app shows now, or an unused recovery code.
+
+    If it is refused again, set the clock of your device automatically.
+    """
 
     code = "wrong_code"
     http_status = HTTPStatus.UNAUTHORIZED
@@ -43,7 +46,7 @@ class CodeUsed(WrongCode):
 
 
 class ClockOff(WrongCode):
-    """The clock of your device is wrong. Set it automatically, and enter a new code."""
+    """The clock of your device is behind. Set it automatically, and enter a new code."""
 
     code = "clock_off"
 
@@ -152,17 +155,13 @@ def _matched_step(secret: str, typed: str, *, after: int, now: dt.datetime) -> i
     step = totp.step_at(now) + off
     if step <= after:
         raise CodeUsed
-    if abs(off) > totp.STEPS_OFF_ACCEPTED:
-        raise ClockOff(_clock_sentence(off))
+    if off < -totp.STEPS_OFF_ACCEPTED:
+        minutes = counted(max(1, round(-off * totp.STEP_SECONDS / 60)), "minute")
+        raise ClockOff(
+            f"This code is about {minutes} old. Enter the one that the app shows now. "
+            "If it is refused too, the clock of your device is behind. Set it automatically."
+        )
     return step
-
-
-def _clock_sentence(off: int) -> str:
-    minutes = counted(max(1, round(abs(off) * totp.STEP_SECONDS / 60)), "minute")
-    if off < 0:
-        late = f"This code is about {minutes} old. Enter the one that the app shows now."
-        return f"{late} If it is refused too, the clock of your device is behind. Set it automatically."
-    return f"The clock of your device is about {minutes} ahead. Set it automatically, and enter a new code."
 
 
 def _typed(code: str) -> str:

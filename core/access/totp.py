@@ -8,7 +8,7 @@ from typing import Final
 ISSUER: Final = "Batch Settle"
 STEP_SECONDS: Final = 30
 STEPS_OFF_ACCEPTED: Final = 1  # for the time that typing takes, and a clock that is a little off
-STEPS_OFF_EXPLAINED: Final = 20  # within ten minutes, the refusal says that a clock is off
+STEPS_OFF_EXPLAINED: Final = 20  # within ten minutes, the refusal says that a clock is behind
 _CODE: Final = re.compile(r"[0-9]{6}")
 
 
@@ -38,10 +38,11 @@ def is_code(text: str) -> bool:
 
 
 def steps_off(secret: str, code: str, *, now: dt.datetime) -> int | None:
-    """Return by how many steps the code is early (above 0) or late (below 0), or None if it is not near."""
+    """Return by how many steps the code is early (1) or late (below 0), or None if it is not near."""
     import pyotp
 
     totp, step = pyotp.TOTP(secret), step_at(now)
-    offsets = range(-STEPS_OFF_EXPLAINED, STEPS_OFF_EXPLAINED + 1)
+    # Not further ahead: a guess must not learn that it is a code of the next minutes.
+    offsets = range(-STEPS_OFF_EXPLAINED, STEPS_OFF_ACCEPTED + 1)
     matching = [off for off in offsets if hmac.compare_digest(totp.generate_otp(step + off), code)]
     return min(matching, key=abs, default=None)
