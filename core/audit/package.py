@@ -33,7 +33,7 @@ _FILES: Final = {
         WHERE l.practice_id = %(practice_id)s ORDER BY l.number""",
     "postings.jsonl": f"SELECT {POSTING_TEXT} FROM posting p WHERE p.practice_id = %(practice_id)s ORDER BY p.id",
     "digests.csv": f"""
-        SELECT d.id, d.job_id, {_EPOCH} AS at, d.first_id, d.last_id, d.postings, d.sha256, d.transaction_id
+        SELECT d.id, d.job_id, {_EPOCH} AS at, d.first_id, d.last_id, d.ids, d.postings, d.sha256, d.transaction_id
         FROM posting_digest d WHERE d.practice_id = %(practice_id)s ORDER BY d.id""",
     "balances.csv": """
         SELECT n.claim_id, c.external_id AS claim_number, n.number AS line, n.insurance_due AS insurance_cents,

@@ -9,6 +9,7 @@ import csv
 import datetime as dt
 import hashlib
 import json
+import re
 import sqlite3
 import sys
 import zipfile
@@ -26,8 +27,8 @@ CREATE TABLE act (number INTEGER PRIMARY KEY, digest TEXT, text TEXT, at TEXT, u
 CREATE TABLE posting (id INTEGER PRIMARY KEY, claim INTEGER, line INTEGER, side TEXT, kind TEXT, cents INTEGER,
     reason TEXT, day INTEGER, at TEXT, user INTEGER, job INTEGER, reverses INTEGER, caused_by INTEGER, month TEXT,
     text TEXT, lane_1 INTEGER, lane_9 INTEGER, covered INTEGER);
-CREATE TABLE digest (id INTEGER PRIMARY KEY, job INTEGER, at TEXT, first INTEGER, last INTEGER, postings INTEGER,
-    sha256 TEXT, tx TEXT);
+CREATE TABLE digest (id INTEGER PRIMARY KEY, job INTEGER, at TEXT, first INTEGER, last INTEGER, ids TEXT,
+    postings INTEGER, sha256 TEXT, tx TEXT);
 CREATE TABLE balance (claim INTEGER, number TEXT, line INTEGER, insurance INTEGER, patient INTEGER,
     PRIMARY KEY (claim, line));
 CREATE TABLE job (id INTEGER PRIMARY KEY, status TEXT, decided_by INTEGER, frozen TEXT);
@@ -86,7 +87,7 @@ class Package:
         self._fill("item", map(_item_row, self._cells(archive, "items.csv")))
 
     def _fill(self, table: str, rows: Iterable[Any]) -> None:
-        places = {"act": 10, "posting": 18, "digest": 8, "balance": 5, "job": 4, "item": 7}[table]
+        places = {"act": 10, "posting": 18, "digest": 9, "balance": 5, "job": 4, "item": 7}[table]
         self.db.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * places)})", rows)
 
     def _lines(self, archive: zipfile.ZipFile, name: str) -> Iterator[str]:
@@ -173,15 +174,17 @@ def _kept_heads_are_in_it(package: Package, heads: list[tuple[int, str]]) -> Fau
 
 
 def _digests_are_those_of_their_postings(package: Package) -> Faults:
-    of_digest = "at = :at AND job IS :job AND id BETWEEN :first AND :last"
-    for id_, job, at, first, last, count, digest in package.rows(
-        "SELECT id, job, at, first, last, postings, sha256 FROM digest"
+    of_digest = "job IS ? AND at = ? AND id BETWEEN ? AND ?"
+    for id_, job, at, first, last, ids, count, digest in package.rows(
+        "SELECT id, job, at, first, last, ids, postings, sha256 FROM digest"
     ):
-        key = {"at": at, "job": job, "first": first, "last": last}
-        texts = [text for (text,) in package.db.execute(f"SELECT text FROM posting WHERE {of_digest} ORDER BY id", key)]
+        texts: list[str] = []
+        for begin, end in re.findall(r"\[(\d+),(\d+)\)", ids or f"[{first},{last + 1})"):
+            key = (job, at, int(begin), int(end) - 1)
+            texts += [text for (text,) in package.rows(f"SELECT text FROM posting WHERE {of_digest} ORDER BY id", *key)]
+            package.rows(f"UPDATE posting SET covered = covered + 1 WHERE {of_digest}", *key)
         if len(texts) != count or _sha256("\n".join(texts)) != digest:
             yield f"postings {first} to {last} (digest {id_}) are not those that were posted"
-        package.db.execute(f"UPDATE posting SET covered = covered + 1 WHERE {of_digest}", key)
     for id_, claim in package.rows("SELECT id, claim FROM posting WHERE covered <> 1"):
         yield f"posting {id_} of claim {claim} belongs to no digest, or to several"
 

@@ -20,7 +20,8 @@ _LINE: Final = """CASE WHEN p.job_id IS NOT NULL
         coalesce(p.origin_job_id, 0), coalesce(p.source, ''), coalesce(p.source_id, ''), coalesce(p.note, ''))
     END"""
 _IN_DIGEST: Final = """d.practice_id = p.practice_id AND d.at = p.created_at
-    AND coalesce(d.job_id, 0) = coalesce(p.job_id, 0) AND p.id BETWEEN d.first_id AND d.last_id"""
+    AND coalesce(d.job_id, 0) = coalesce(p.job_id, 0) AND p.id BETWEEN d.first_id AND d.last_id
+    AND (d.ids IS NULL OR p.id <@ d.ids)"""
 
 
 _ITEM_LINE: Final = """concat_ws('|', i.position, i.claim_id, i.claim_version, i.billing_status_before,

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -12,6 +12,7 @@ from sqlalchemy import (
     SmallInteger,
     text,
 )
+from sqlalchemy.dialects.postgresql import INT8MULTIRANGE
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Str, Timestamp, enum_column
@@ -175,11 +176,12 @@ class PostingDigest(Base):
 
     practice_id: Mapped[PracticeId]
     id: Mapped[GeneratedId]
-    # Its postings have this job, this time, and an id from the first to the last.
+    # Its postings have this job, this time, and an id from the first to the last or, if others are between, in `ids`.
     job_id: Mapped[int | None] = mapped_column(BigInteger)
     at: Mapped[Timestamp]
     first_id: Mapped[BigInt]
     last_id: Mapped[BigInt]
+    ids: Mapped[Any | None] = mapped_column(INT8MULTIRANGE)
     postings: Mapped[BigInt]  # how many
     sha256: Mapped[Str]  # hexadecimal, of a line for each posting
     transaction_id: Mapped[Str]

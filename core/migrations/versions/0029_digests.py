@@ -13,6 +13,7 @@ from typing import Final
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision: str = "0029"
 down_revision: str | None = "0028"
@@ -34,20 +35,28 @@ _LINE: Final = """CASE WHEN p.job_id IS NOT NULL
     END"""
 
 
-def _digests(postings: str) -> str:
+# In blocks of ids, because a file may add millions of postings, and a text has at most 1 GB.
+_GROUPED: Final = "GROUP BY p.practice_id, p.job_id, p.created_at, p.id / 100000"
+# Another process may add postings of the same job in the same microsecond. If ids of others may be in between, the
+# digest lists its own.
+_HAS_GAPS: Final = "count(*) <= max(p.id) - min(p.id)"
+_IDS: Final = "range_agg(int8range(p.id, p.id, '[]'))"
+
+
+def _digests(postings: str, ids: str = "NULL") -> str:
     """Return the statement that adds the digests of these postings."""
-    # In blocks of ids, because a file may add millions of postings, and a text has at most 1 GB.
     return f"""
-    INSERT INTO {TABLE} (practice_id, job_id, at, first_id, last_id, postings, sha256, transaction_id)
-    SELECT p.practice_id, p.job_id, p.created_at, min(p.id), max(p.id), count(*),
+    INSERT INTO {TABLE} (practice_id, job_id, at, first_id, last_id, ids, postings, sha256, transaction_id)
+    SELECT p.practice_id, p.job_id, p.created_at, min(p.id), max(p.id), {ids}, count(*),
            encode(sha256(convert_to(string_agg({_LINE}, E'\\n' ORDER BY p.id), 'UTF8')), 'hex'),
            {_TRANSACTION}
-    FROM {postings} p GROUP BY p.practice_id, p.job_id, p.created_at, p.id / 100000;"""  # noqa: S608 – constants
+    FROM {postings} p {_GROUPED};"""  # noqa: S608 – constants
 
 
 _WITHOUT_DIGEST: Final = f"""(SELECT q.* FROM posting q WHERE NOT EXISTS (
     SELECT FROM {TABLE} d WHERE d.practice_id = q.practice_id AND d.at = q.created_at
-       AND coalesce(d.job_id, 0) = coalesce(q.job_id, 0) AND q.id BETWEEN d.first_id AND d.last_id))"""  # noqa: S608 – constants
+       AND coalesce(d.job_id, 0) = coalesce(q.job_id, 0) AND q.id BETWEEN d.first_id AND d.last_id
+       AND (d.ids IS NULL OR q.id <@ d.ids)))"""  # noqa: S608 – constants
 _ACTS: Final = f"""
 INSERT INTO audit_entry (practice_id, at, act, subject, facts)
 SELECT practice_id, transaction_timestamp(), 'digests.started', 'practice:' || practice_id,
@@ -57,7 +66,10 @@ FROM {TABLE} WHERE transaction_id = {_TRANSACTION} GROUP BY practice_id ORDER BY
 _ON_POSTING: Final = """
 CREATE FUNCTION digest_postings() RETURNS trigger LANGUAGE plpgsql SET search_path = "{schema}", pg_temp SET jit = off
 AS $$
-BEGIN{digests}
+BEGIN
+    IF EXISTS (SELECT FROM added p {grouped} HAVING {has_gaps}) THEN{with_ids}
+    ELSE{digests}
+    END IF;
     RETURN NULL;
 END $$
 """
@@ -123,7 +135,15 @@ def upgrade() -> None:
         _create()
     op.execute("LOCK TABLE posting IN SHARE ROW EXCLUSIVE MODE")
     schema = op.get_bind().exec_driver_sql("SELECT current_schema()").scalar_one()
-    op.execute(_ON_POSTING.format(schema=schema, digests=_digests("added")))
+    op.execute(
+        _ON_POSTING.format(
+            schema=schema,
+            grouped=_GROUPED,
+            has_gaps=_HAS_GAPS,
+            with_ids=_digests("added", _IDS),
+            digests=_digests("added"),
+        )
+    )
     op.execute(
         "CREATE TRIGGER posting_is_digested AFTER INSERT ON posting REFERENCING NEW TABLE AS added "
         "FOR EACH STATEMENT EXECUTE FUNCTION digest_postings()"
@@ -144,6 +164,7 @@ def _create() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("first_id", sa.BigInteger(), nullable=False),
         sa.Column("last_id", sa.BigInteger(), nullable=False),
+        sa.Column("ids", postgresql.INT8MULTIRANGE(), nullable=True),
         sa.Column("postings", sa.BigInteger(), nullable=False),
         sa.Column("sha256", sa.Text(), nullable=False),
         sa.Column("transaction_id", sa.Text(), nullable=False),
