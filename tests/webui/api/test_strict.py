@@ -24,6 +24,7 @@ from webui.api.login import SignIn
 from webui.api.mappings import NewMapping
 from webui.api.rule_limits import SomeRuleLimits
 from webui.api.schedules import LetSettle, OfVersion, ScheduleChange
+from webui.api.second_factor import SecondFactorChange
 from webui.api.users import NewLimits, NewUser
 from webui.api.views import ViewBody
 from webui.api.webhooks import WebhookChange
@@ -62,6 +63,7 @@ BODIES: Final[tuple[tuple[type[Any], dict[str, Any]], ...]] = (
     (LetSettle, {"version": 1, "confirmation": "CONFIRM"}),
     (NewLimits, _LIMITS),
     (OnePersonChosen, {"chosen": True}),
+    (SecondFactorChange, {"required": True, "large_confirm_cents": 1}),
     (PasswordChange, {"password": "old", "new_password": "new", "keep_tokens": True}),
     (SignIn, {"email": "a@example.org", "password": "old", "new_password": "new", "keep_tokens": True}),
     (SomeRuleLimits, {"small_balance_max_cents": 2_500, "recent_payment_days": 7, **_STATEMENTS}),
