@@ -12,6 +12,7 @@ from core.errors import Refusal
 
 _RESEND: Final = "ask the sender for the whole file again"
 _ASK: Final = "ask the sender to correct it"
+_ONE_NUMBER: Final = "give each claim its own number, or import only the file with the right claim"
 _PERSON: Final = "check it by hand"
 
 
@@ -109,6 +110,8 @@ class Problem(Enum):
         "the claim number belongs to a claim with another date of service",
         "give the new claim its own number, or send a corrected claim as a replacement",
     )
+    TWO_VISITS = Reach.CLAIM, "two dates of service in these files have this claim number", _ONE_NUMBER
+    TWO_PATIENTS = Reach.CLAIM, "two patients in these files have this claim number", _ONE_NUMBER
     NO_STATUS = Reach.CLAIM, "the claim has no status", _ASK
     BROKEN_HIERARCHY = Reach.CLAIM, "the loop does not belong to the loop before it", _ASK
 
@@ -155,7 +158,7 @@ class Fault:
     segment: int | None = None
     element: str = ""  # such as CLP03, or a segment id alone
     byte: int | None = None
-    detail: str = ""  # counts or amounts in words, never an id or a name
+    detail: str = ""  # counts, amounts or another place in words, never an id or a name
     claim: str = field(default="", repr=False)  # the claim number, for users of the practice; no printed form has it
 
     def __str__(self) -> str:

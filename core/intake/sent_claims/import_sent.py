@@ -15,7 +15,7 @@ from core.intake.loading.additions import HoldBack
 from core.intake.loading.imported import Imported, ImportOptions
 from core.intake.loading.known_postings import Totals
 from core.intake.loading.load import load, lock_imports
-from core.intake.parsing.faults import FaultKind, Faults
+from core.intake.parsing.faults import Faults
 from core.intake.parsing.folder import Progress
 from core.intake.parsing.x12_faults import of_x12
 from core.intake.sent_claims.acknowledgments import (
@@ -27,7 +27,7 @@ from core.intake.sent_claims.acknowledgments import (
 )
 from core.intake.sent_claims.build_stages import build_stages
 from core.intake.sent_claims.known_claims import fit_to_known
-from core.intake.sent_claims.read_files import SentOrigin, X12File, origin_of, stage_claims
+from core.intake.sent_claims.read_files import X12File, origin_of, stage_claims
 from core.intake.sent_claims.remember import count_newer, remember_sent
 from core.intake.sent_claims.replaced_claims import find_replaced, remember_numbers
 from core.money import format_cents
@@ -37,16 +37,6 @@ from core.x12.problems import Fault
 
 SOURCE: Final = "x12"
 LISTED_MAX: Final = 20  # claims of one kind on the page
-# One number for two patients or two visits: taking the newest copy would lose the charges of the other.
-_REUSED: Final = """
-    SELECT min(at) AS at, max(at) AS last_at, claim,
-           count(DISTINCT birth_date) > 1 AND count(DISTINCT patient_name) > 1 AS has_two_patients
-    FROM stage_sent_copy
-    GROUP BY claim
-    HAVING (count(DISTINCT birth_date) > 1 AND count(DISTINCT patient_name) > 1)
-        OR count(DISTINCT service_date) FILTER (WHERE frequency NOT IN ('7', '8')) > 1
-    ORDER BY 1 LIMIT 1000
-"""
 _VOIDED: Final = "SELECT claim FROM stage_voided ORDER BY claim"
 _DIFFERENT: Final = "SELECT claim, cents, file_cents FROM stage_different ORDER BY claim"
 _COUNTS: Final = """
@@ -160,7 +150,6 @@ def import_sent(
         progress("checking and loading", 0, 0)
     sent.acknowledged = read_acknowledgments(session, files)
     sent.leave_out(find_replaced(session, practice_id, origin, files))
-    _report_reused_numbers(session, origin, faults)
     build_stages(session, practice_id)
     fit_to_known(session, practice_id)
     _describe(session, practice_id, sent)
@@ -188,19 +177,6 @@ def _describe(session: Session, practice_id: int, sent: SentClaims) -> None:
     sent.voided = list(session.scalars(text(_VOIDED)))
     sent.different = [OtherCharge(*row) for row in session.execute(text(_DIFFERENT))]
     sent.remembered = count_newer(session, practice_id)
-
-
-def _report_reused_numbers(session: Session, origin: SentOrigin, faults: Faults) -> None:
-    for row in session.execute(text(_REUSED)):
-        two = "patients" if row.has_two_patients else "dates of service"
-        cure = (
-            f"this claim ID belongs to two {two}; give each claim its own ID and send it again, or import the later "
-            "file by itself"
-        )
-        file, segment = origin.place(row.last_at)
-        also = f"also {file}, segment {segment:,}"
-        faults.add(origin.fault(row, "external_id", row.claim, cure, kind=FaultKind.REFERENCE, note=also))
-    faults.refuse_if_any()
 
 
 def _names(claims: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ A sender may give a replacement or void a number of its own. Then the payer's nu
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -76,6 +76,18 @@ _REUSED: Final = """
                       AND r.frequency = '7')
     RETURNING s.at, s.claim
 """
+# One number for two patients or two visits: taking the newest copy would lose the charges of the other. The place of
+# the other copy goes with each.
+_SHARED: Final = """
+    WITH shared AS (
+        SELECT claim, min(at) AS first_at, max(at) AS last_at,
+               count(DISTINCT birth_date) > 1 AND count(DISTINCT patient_name) > 1 AS has_two_patients,
+               count(DISTINCT service_date) FILTER (WHERE frequency NOT IN ('7', '8')) > 1 AS has_two_visits
+        FROM stage_sent_copy GROUP BY claim)
+    DELETE FROM stage_sent_copy s USING shared h
+    WHERE s.claim = h.claim AND (h.has_two_patients OR h.has_two_visits)
+    RETURNING s.at, s.claim, h.has_two_patients, CASE WHEN s.at = h.first_at THEN h.last_at ELSE h.first_at END AS other
+"""
 _REMEMBER: Final = """
     INSERT INTO sent_number (practice_id, number, claim_id)
     SELECT c.practice_id, n.number, c.id
@@ -87,8 +99,8 @@ _REMEMBER: Final = """
 def find_replaced(session: Session, practice_id: int, origin: SentOrigin, files: Sequence[X12File]) -> list[Fault]:
     """Give the staged copies the numbers of the claims that they replace.
 
-    The acknowledgments are staged. Remove copies of unknown claims, and of other visits than the practice's claim with
-    the number. Return their places.
+    The acknowledgments are staged. Remove copies of unknown claims, of other visits than the practice's claim with the
+    number, and of claims that share a number. Return their places.
     """
     bound = {"practice_id": practice_id}
     session.execute(text(_KNOWN), bound)
@@ -96,11 +108,19 @@ def find_replaced(session: Session, practice_id: int, origin: SentOrigin, files:
     while session.scalars(text(_BY_PAYER_NUMBER), bound).all():
         pass  # a replacement of a replacement is found after the first one
     session.execute(text(_RENUMBER))
-    return [
+    found = [
         Fault(problem, *origin.place(at), "CLM01", claim=claim)
         for problem, statement in ((Problem.UNKNOWN_ORIGINAL, _UNKNOWN), (Problem.REUSED_NUMBER, _REUSED))
         for at, claim in sorted(session.execute(text(statement), bound).all())
     ]
+    return found + [_shared(origin, row) for row in sorted(session.execute(text(_SHARED)).all())]
+
+
+def _shared(origin: SentOrigin, row: Any) -> Fault:
+    problem = Problem.TWO_PATIENTS if row.has_two_patients else Problem.TWO_VISITS
+    file, segment = origin.place(row.other)
+    also = f"also {file}, segment {segment:,}"
+    return Fault(problem, *origin.place(row.at), "CLM01", detail=also, claim=row.claim)
 
 
 def remember_numbers(session: Session, practice_id: int) -> None:

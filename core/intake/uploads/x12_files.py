@@ -185,7 +185,7 @@ def _claims(found: FoundProblem) -> str:
     """Return the claim numbers of a problem, such as " (A1, A2 and 3 more)"."""
     numbers = [one.claim for one in found.places if one.claim]
     more = f" and {found.count - len(numbers):,} more" if found.count > len(numbers) else ""
-    return f" ({', '.join(numbers)}{more})" if numbers else ""
+    return f" ({', '.join(dict.fromkeys(numbers))}{more})" if numbers else ""
 
 
 def _facts_of_file(checked: CheckedFile) -> dict[str, Any]:

@@ -312,12 +312,23 @@ def test_a_claim_number_of_another_patient_is_refused(x12: X12Files) -> None:
     assert "CLM01" in faults[0] or "NM109" in faults[0]
 
 
-def test_one_number_for_two_visits_or_two_patients_is_refused(x12: X12Files) -> None:
-    visits = x12.sent(claim_loop(), claim_loop(day="20260103"))
-    patients = x12.sent(claim_loop(), claim_loop(dependent="PAT"), name="patients.837")
+def test_one_number_for_two_visits_or_two_patients_leaves_out_those_claims_alone(x12: X12Files) -> None:
+    visits = x12.sent(claim_loop("V"), claim_loop("A1"), name="1.837")
+    corrected = x12.sent(claim_loop("V", day="20260103"), claim_loop("V", day="20260103", frequency="7"), name="2.837")
+    patients = x12.sent(claim_loop("P"), claim_loop("P", dependent="PAT"), claim_loop("A2"), name="3.837")
 
-    assert ["two dates of service" in fault for fault in x12.faults(visits)] == [True]
-    assert ["two patients" in fault for fault in x12.faults(patients)] == [True]
+    done = x12.load(visits, corrected, patients)
+
+    assert x12.rows("SELECT external_id, billed FROM claim ORDER BY external_id") == [("A1", 100_00), ("A2", 100_00)]
+    assert x12.rows("SELECT count(*) FROM sent_claim") == [(2,)]
+    visit, patient = done.warnings
+    words = "Not imported: 3 claims (V). 1.837, segment 15, CLM01: two dates of service in these files have this claim"
+    cure = "give each claim its own number, or import only the file with the right claim."
+    assert visit == f"{words} number (also 2.837, segment 30); {cure}"
+    words = "Not imported: 2 claims (P). 3.837, segment 15, CLM01: two patients in these files have this claim number"
+    assert patient == f"{words} (also 3.837, segment 34); {cure}"
+    x12.load(corrected)
+    assert x12.rows("SELECT service_date::text FROM claim WHERE external_id = 'V'") == [("2026-01-03",)]
 
 
 def test_a_line_number_of_thousands_of_digits_is_replaced_by_the_place_of_the_line(x12: X12Files) -> None:
