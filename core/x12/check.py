@@ -119,6 +119,10 @@ class Summary:
         elif isinstance(record, Payment):
             self.payment = record
 
+    def leave_out(self, fault: Fault) -> None:
+        """Count a claim in which the reader finds no fault, but the import does."""
+        self._add_faults([fault])
+
     def close(self, closed: Closed) -> None:
         """Take what only the end of the transaction shows."""
         self.segments, self.digest = closed.segments, closed.digest
@@ -133,7 +137,7 @@ class Summary:
         self.adjusted_cents += claim.adjusted_cents + sum(line.adjusted_cents for line in claim.lines)
         self.paid_cents += claim.paid_cents
         self.patient_cents += claim.patient_cents
-        self._add_faults(claim.faults)
+        self._add_faults(faults_of(claim))
 
     def _add_sent(self, claim: SentClaim) -> None:
         self.claims += 1
@@ -143,7 +147,7 @@ class Summary:
         self.patient_cents += claim.patient_paid_cents
         self.void_cents += claim.charge_cents if claim.frequency == VOID else 0
         self.frequencies[claim.frequency] += 1
-        self._add_faults(claim.faults)
+        self._add_faults(faults_of(claim))
 
     def _add_faults(self, faults: list[Fault]) -> None:
         if faults:
@@ -171,6 +175,11 @@ class CheckedFile:
         return self.refused is None and not any(one.is_refused for one in self.transactions)
 
 
+def faults_of(claim: PaidClaim | SentClaim) -> list[Fault]:
+    """Return the faults of a claim with its number."""
+    return [replace(fault, claim=plain(claim.claim_id)) for fault in claim.faults]
+
+
 def list_faults(path: Path) -> Iterator[Fault]:
     """Yield every fault of a file that `check_file` read to its end. Those of a claim have its number."""
     with path.open("rb") as binary:
@@ -178,7 +187,7 @@ def list_faults(path: Path) -> Iterator[Fault]:
             if isinstance(event, Fault):
                 yield event
             elif isinstance(event, PaidClaim | SentClaim):
-                yield from (replace(fault, claim=plain(event.claim_id)) for fault in event.faults)
+                yield from faults_of(event)
             elif isinstance(event, Closed | ClaimStatus):
                 yield from event.faults
 

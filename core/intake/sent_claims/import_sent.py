@@ -27,7 +27,7 @@ from core.intake.sent_claims.acknowledgments import (
 )
 from core.intake.sent_claims.build_stages import build_stages
 from core.intake.sent_claims.known_claims import fit_to_known
-from core.intake.sent_claims.read_files import X12File, origin_of, stage_claims
+from core.intake.sent_claims.read_files import SentOrigin, X12File, origin_of, stage_claims
 from core.intake.sent_claims.remember import count_newer, remember_sent
 from core.intake.sent_claims.replaced_claims import find_replaced, remember_numbers
 from core.money import format_cents
@@ -38,7 +38,7 @@ from core.x12.problems import Fault
 SOURCE: Final = "x12"
 LISTED_MAX: Final = 20  # claims of one kind on the page
 _VOIDED: Final = "SELECT claim FROM stage_voided ORDER BY claim"
-_DIFFERENT: Final = "SELECT claim, cents, file_cents FROM stage_different ORDER BY claim"
+_DIFFERENT: Final = "SELECT at, claim, cents, file_cents FROM stage_different ORDER BY claim"
 _COUNTS: Final = """
     SELECT (SELECT count(*) FROM stage_sent_copy) AS copies,
            (SELECT count(DISTINCT claim) FROM stage_sent_copy) AS claims,
@@ -152,7 +152,7 @@ def import_sent(
     sent.leave_out(find_replaced(session, practice_id, origin, files))
     build_stages(session, practice_id)
     fit_to_known(session, practice_id)
-    _describe(session, practice_id, sent)
+    _describe(session, practice_id, sent, origin)
     find_status_changes(session, practice_id, sent.acknowledged)
     today = practice_days.today(practice_queries.find(session, practice_id), now=now)
     origins = dict.fromkeys(
@@ -172,10 +172,12 @@ def import_sent(
     return done, sent
 
 
-def _describe(session: Session, practice_id: int, sent: SentClaims) -> None:
+def _describe(session: Session, practice_id: int, sent: SentClaims, origin: SentOrigin) -> None:
     sent.counts = dict(session.execute(text(_COUNTS), {"practice_id": practice_id}).one()._mapping)
     sent.voided = list(session.scalars(text(_VOIDED)))
-    sent.different = [OtherCharge(*row) for row in session.execute(text(_DIFFERENT))]
+    for at, *different in session.execute(text(_DIFFERENT)):
+        sent.different.append(OtherCharge(*different))
+        origin.transaction(at).claims_held += 1
     sent.remembered = count_newer(session, practice_id)
 
 

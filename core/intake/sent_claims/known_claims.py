@@ -33,7 +33,7 @@ _KNOWN: Final = """
 # Another kind of file charged these claims another amount. One of the two is wrong, so nothing is taken over.
 _DIFFERENT: Final = """
     CREATE TEMP TABLE stage_different ON COMMIT DROP AS
-    SELECT known.claim, known.billed AS cents, p.charge AS file_cents
+    SELECT p.at, known.claim, known.billed AS cents, p.charge AS file_cents
     FROM stage_known_claim known JOIN stage_picked_copy p ON p.claim = known.claim
     WHERE NOT known.is_own AND known.billed <> p.charge
 """

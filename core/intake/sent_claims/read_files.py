@@ -19,7 +19,7 @@ from core.x12.check import CheckedFile, Found, Summary
 from core.x12.claims import SentClaim
 from core.x12.envelope_records import Kind, Opened
 from core.x12.parties import plain
-from core.x12.problems import Fault, Reach
+from core.x12.problems import Fault, Problem, Reach
 from core.x12.read import read
 
 CLAIM_KINDS: Final = (Kind.PROFESSIONAL, Kind.INSTITUTIONAL)
@@ -43,12 +43,27 @@ class X12File(NamedTuple):
 class SentOrigin(Origin):
     """Where the rows of several files come from. A place is a segment of one of them."""
 
-    files: tuple[tuple[int, str], ...] = ()  # where the places of each begin, and its name
+    files: tuple[X12File, ...] = ()
 
     def place(self, at: int) -> tuple[str, int]:
         """Return the file and the segment of a staged row."""
-        base, name = self.files[bisect_right(self.files, at, key=lambda one: one[0]) - 1]
-        return name, at - base
+        file = self._file(at)
+        return file.name, at - file.base
+
+    def leave_out(self, at: int, problem: Problem, claim: str, *, detail: str = "") -> Fault:
+        """Count a staged claim as left out of its transaction. Return its fault."""
+        fault = Fault(problem, *self.place(at), "CLM01", detail=detail, claim=claim)
+        self.transaction(at).leave_out(fault)
+        return fault
+
+    def transaction(self, at: int) -> Summary:
+        """Return the transaction of a staged row."""
+        file = self._file(at)
+        transactions = file.checked.transactions
+        return transactions[bisect_right(transactions, at - file.base, key=lambda one: one.opened.segment) - 1]
+
+    def _file(self, at: int) -> X12File:
+        return self.files[bisect_right(self.files, at, key=lambda one: one.base) - 1]
 
     def fault(
         self,
@@ -74,7 +89,7 @@ def origin_of(files: Sequence[X12File]) -> SentOrigin:
         "source_id": "CLM01",
     }  # fmt: skip
     name = files[0].name if len(files) == 1 else "the 837 files"
-    return SentOrigin(name, elements, files=tuple((one.base, one.name) for one in files))
+    return SentOrigin(name, elements, files=tuple(files))
 
 
 def is_usable(summary: Summary) -> bool:
@@ -125,8 +140,10 @@ def _rows(file: X12File, each: Callable[[Fault], None] | None) -> Iterator[Any]:
                 rows = rows_of_claim(event, summary, file.name, base=file.base)
                 if isinstance(rows, Fault):
                     named = replace(rows, claim=plain(event.claim_id))
-                    if each is not None and rows not in event.faults:
-                        each(named)
+                    if rows not in event.faults:
+                        summary.leave_out(named)
+                        if each is not None:
+                            each(named)
                     yield named
                 else:
                     yield rows

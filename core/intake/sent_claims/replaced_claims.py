@@ -109,7 +109,7 @@ def find_replaced(session: Session, practice_id: int, origin: SentOrigin, files:
         pass  # a replacement of a replacement is found after the first one
     session.execute(text(_RENUMBER))
     found = [
-        Fault(problem, *origin.place(at), "CLM01", claim=claim)
+        origin.leave_out(at, problem, claim)
         for problem, statement in ((Problem.UNKNOWN_ORIGINAL, _UNKNOWN), (Problem.REUSED_NUMBER, _REUSED))
         for at, claim in sorted(session.execute(text(statement), bound).all())
     ]
@@ -119,8 +119,7 @@ def find_replaced(session: Session, practice_id: int, origin: SentOrigin, files:
 def _shared(origin: SentOrigin, row: Any) -> Fault:
     problem = Problem.TWO_PATIENTS if row.has_two_patients else Problem.TWO_VISITS
     file, segment = origin.place(row.other)
-    also = f"also {file}, segment {segment:,}"
-    return Fault(problem, *origin.place(row.at), "CLM01", detail=also, claim=row.claim)
+    return origin.leave_out(row.at, problem, row.claim, detail=f"also {file}, segment {segment:,}")
 
 
 def remember_numbers(session: Session, practice_id: int) -> None:

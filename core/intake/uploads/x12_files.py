@@ -206,6 +206,7 @@ def _facts_of_transaction(summary: Summary) -> dict[str, Any]:
         "interchange": opened.interchange.control, "control": opened.control, "claims": summary.claims,
         "lines": summary.lines, "charge_cents": summary.charge_cents - summary.void_cents,
         "is_imported": summary.kind is not Kind.OTHER and _is_imported(summary),
+        "left_out": summary.claims_held if summary.kind in CLAIM_KINDS and is_usable(summary) else 0,
         "day": summary.day.isoformat() if summary.day else None, "faults": _facts_of_faults(summary.found),
     }  # fmt: skip
 

@@ -182,6 +182,8 @@ def test_a_claim_from_another_import_keeps_its_charge_patient_and_payer(x12: X12
     assert set(done.differences.counts) == {"claim last edi on"}
     different = "1 claim from another import with a different charge: 184146026 ($150.00 here, $60.00 in the files)."
     assert done.warnings == [f"{different} Nothing of it is imported."]
+    assert done.x12
+    assert done.x12["files"][0]["transactions"][0]["left_out"] == 1
     assert x12.claim("184146026").billed == 150_00
     after = x12.claim("184146027")
     assert (after.billed, after.patient_id, after.primary_payer_id) == (
@@ -327,6 +329,8 @@ def test_one_number_for_two_visits_or_two_patients_leaves_out_those_claims_alone
     assert visit == f"{words} number (also 2.837, segment 30); {cure}"
     words = "Not imported: 2 claims (P). 3.837, segment 15, CLM01: two patients in these files have this claim number"
     assert patient == f"{words} (also 3.837, segment 34); {cure}"
+    rows = [one["transactions"][0] for one in done.x12["files"]] if done.x12 else []
+    assert [row["left_out"] for row in rows] == [1, 2, 2]
     x12.load(corrected)
     assert x12.rows("SELECT service_date::text FROM claim WHERE external_id = 'V'") == [("2026-01-03",)]
 
