@@ -25,6 +25,7 @@ from core.intake.sent_claims.acknowledgments_sql import (
     NEWEST,
     NOT_FOUND,
     PAYER_NUMBERS,
+    REJECTED,
     RENUMBER,
     TO_APPLY,
 )
@@ -35,7 +36,7 @@ from core.x12.envelope_records import Kind, Opened
 from core.x12.problems import Reach
 from core.x12.read import read
 
-LISTED_MAX: Final = 20
+LISTED_MAX: Final = 20  # claims of one kind on the page
 _CHANGED: Final = table("stage_status_change", column("claim"))
 _SOURCE_LEVEL: Final = "20"
 _PAYER: Final = "PR"
@@ -48,6 +49,7 @@ class Acknowledged:
     """What the 277CA files say. Counts are of claims."""
 
     changed: dict[str, int] = field(default_factory=dict)  # by the new status
+    rejected: list[str] = field(default_factory=list)  # claim IDs
     not_found: list[str] = field(default_factory=list)  # claim IDs
     kept: int = 0  # for claims that may come later
     unknown: int = 0  # with a status that says nothing about acceptance
@@ -65,16 +67,22 @@ class Acknowledged:
             "not_found": {"count": len(self.not_found), "first": self.not_found[:LISTED_MAX]},
         }  # fmt: skip
 
+    def notes(self) -> list[str]:
+        """Return what changes, in sentences."""
+        statuses = ", ".join(f"{count:,} {status}" for status, count in self.changed.items())
+        notes = [f"New claim statuses from the payer or clearinghouse: {statuses}."] if statuses else []
+        if self.rejected:
+            notes.append(f"Rejected: {listed(self.rejected)}. Correct each rejected claim and send it again.")
+        return notes
+
     def warnings(self) -> list[str]:
         """Return what a user should know, in sentences."""
         found = []
         if self.not_found:
-            more = f" and {len(self.not_found) - LISTED_MAX:,} more" if len(self.not_found) > LISTED_MAX else ""
-            claims = f"{', '.join(self.not_found[:LISTED_MAX])}{more}"
             unknown = counted(len(self.not_found), "unknown claim")
             found.append(
-                f"Claim acknowledgments for {unknown}: {claims}. They are kept and take effect when the claim is "
-                "imported."
+                f"Claim acknowledgments for {unknown}: {listed(self.not_found)}. They are kept and take effect when "
+                "the claim is imported."
             )
         if self.whole_batches:
             found.append(
@@ -82,6 +90,12 @@ class Acknowledged:
                 "Ask the clearinghouse which claims to send again."
             )
         return found
+
+
+def listed(claims: Sequence[str]) -> str:
+    """Return the first claim IDs, and how many more there are."""
+    more = f" and {len(claims) - LISTED_MAX:,} more" if len(claims) > LISTED_MAX else ""
+    return ", ".join(claims[:LISTED_MAX]) + more
 
 
 def read_acknowledgments(session: Session, files: Sequence[X12File]) -> Acknowledged:
@@ -103,6 +117,7 @@ def find_status_changes(session: Session, practice_id: int, found: Acknowledged)
     session.execute(text(APPLICABLE), bound)
     session.execute(text(CHANGES))
     found.changed = {row.status: row.claims for row in session.execute(text(COUNT_BY_STATUS))}
+    found.rejected = list(session.scalars(text(REJECTED)))
     for statement in NEW_CLAIMS:
         session.execute(text(statement))
 

@@ -105,6 +105,7 @@ CHANGES: Final = """
 COUNT_BY_STATUS: Final = (
     "SELECT status, count(DISTINCT claim) AS claims FROM stage_status_change GROUP BY status ORDER BY status"
 )
+REJECTED: Final = "SELECT DISTINCT claim FROM stage_status_change WHERE status = 'Rejected' ORDER BY claim"
 NEW_CLAIMS: Final = tuple(
     f"""
     UPDATE stage_claim s SET {field} = a.status FROM stage_status_change a

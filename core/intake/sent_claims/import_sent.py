@@ -19,10 +19,12 @@ from core.intake.parsing.faults import Faults
 from core.intake.parsing.folder import Progress
 from core.intake.parsing.x12_faults import of_x12
 from core.intake.sent_claims.acknowledgments import (
+    LISTED_MAX,
     Acknowledged,
     acknowledged_claims,
     apply_acknowledgments,
     find_status_changes,
+    listed,
     read_acknowledgments,
 )
 from core.intake.sent_claims.build_stages import build_stages
@@ -36,7 +38,6 @@ from core.x12.check import Found
 from core.x12.problems import Fault
 
 SOURCE: Final = "x12"
-LISTED_MAX: Final = 20  # claims of one kind on the page
 _VOIDED: Final = "SELECT claim FROM stage_voided ORDER BY claim"
 _DIFFERENT: Final = "SELECT at, claim, cents, file_cents FROM stage_different ORDER BY claim"
 _COUNTS: Final = """
@@ -96,8 +97,7 @@ class SentClaims:
 
     def notes(self) -> list[str]:
         """Return what the files change or repeat, in sentences."""
-        statuses = ", ".join(f"{count:,} {status}" for status, count in self.acknowledged.changed.items())
-        notes = [f"New claim statuses from the payer or clearinghouse: {statuses}."] if statuses else []
+        notes = self.acknowledged.notes()
         for count, noun, rest in (
             (self.remembered, "existing claim", "with new facts for matching its remittances."),
             (self.counts["of_other_files"], "claim", "from another import with equal charges, not posted again."),
@@ -113,14 +113,14 @@ class SentClaims:
         counts, found = self.counts, []
         if self.voided:
             found.append(
-                f"{counted(len(self.voided), 'claim')} voided at the payer: {_names(self.voided)}. No balance changes. "
+                f"{counted(len(self.voided), 'claim')} voided at the payer: {listed(self.voided)}. No balance changes. "
                 "Check each claim by hand."
             )
         if self.different:
             them = "it" if len(self.different) == 1 else "them"
             found.append(
                 f"{counted(len(self.different), 'claim')} from another import with a different charge: "
-                f"{_names(list(map(str, self.different)))}. Nothing of {them} is imported."
+                f"{listed(list(map(str, self.different)))}. Nothing of {them} is imported."
             )
         if paid := counts.get("patient_paid_cents"):
             found.append(
@@ -179,8 +179,3 @@ def _describe(session: Session, practice_id: int, sent: SentClaims, origin: Sent
         sent.different.append(OtherCharge(*different))
         origin.transaction(at).claims_held += 1
     sent.remembered = count_newer(session, practice_id)
-
-
-def _names(claims: Sequence[str]) -> str:
-    more = f" and {len(claims) - LISTED_MAX:,} more" if len(claims) > LISTED_MAX else ""
-    return ", ".join(claims[:LISTED_MAX]) + more
