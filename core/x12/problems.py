@@ -13,7 +13,8 @@ from core.errors import Refusal
 _RESEND: Final = "ask the sender for the whole file again"
 _ASK: Final = "ask the sender to correct it"
 _ONE_NUMBER: Final = "give each claim its own number, or import only the file with the right claim"
-_PERSON: Final = "check it by hand"
+_BANK: Final = "compare it with the bank deposit"
+_CORRECTED: Final = "ask the payer for a corrected remittance, or post it by hand"
 
 
 class Reach(IntEnum):
@@ -64,11 +65,11 @@ class Problem(Enum):
     BAD_TOTAL = Reach.REFUSED, "the payment total is not an amount in dollars and cents", _ASK
     LARGE_CLAIM = Reach.REFUSED, "a claim has more than 10,000 segments", "split the claim"
 
-    OUT_OF_BALANCE = Reach.TRANSACTION, "the payment differs from the claims less the provider adjustments", _PERSON
+    OUT_OF_BALANCE = Reach.TRANSACTION, "the payment differs from the claims less the provider adjustments", _BANK
     NEGATIVE_PAYMENT = Reach.TRANSACTION, "the payment total is below zero", _ASK
     NOT_PAID = Reach.TRANSACTION, "the remittance is for information only, but has a payment total", _ASK
     TEST_FILE = Reach.TRANSACTION, "the file is marked as a test", "send the production file"
-    FOREIGN_CURRENCY = Reach.TRANSACTION, "the amounts are not in US dollars", _PERSON
+    FOREIGN_CURRENCY = Reach.TRANSACTION, "the amounts are not in US dollars", "post it by hand in US dollars"
     UNKNOWN_VERSION = Reach.TRANSACTION, "the version is neither 5010 nor 4010", "ask the sender for version 5010"
     BAD_PROVIDER_AMOUNT = Reach.TRANSACTION, "the provider adjustment is not an amount in dollars and cents", _ASK
     MANY_PROVIDER_AMOUNTS = Reach.TRANSACTION, "the segment has more than six provider adjustments", _ASK
@@ -87,8 +88,8 @@ class Problem(Enum):
         _ASK,
     )
     MISSING_AMOUNT = Reach.CLAIM, "the amount is missing", _ASK
-    LINE_OUT_OF_BALANCE = Reach.CLAIM, "the line's charge less its adjustments differs from its payment", _PERSON
-    CLAIM_OUT_OF_BALANCE = Reach.CLAIM, "the claim's charge less its adjustments differs from its payment", _PERSON
+    LINE_OUT_OF_BALANCE = Reach.CLAIM, "the line's charge less its adjustments differs from its payment", _CORRECTED
+    CLAIM_OUT_OF_BALANCE = Reach.CLAIM, "the claim's charge less its adjustments differs from its payment", _CORRECTED
     LINES_DIFFER = Reach.CLAIM, "the claim's charge differs from the sum of its lines", _ASK
     NO_LINES = Reach.CLAIM, "the claim has no service line", _ASK
     MANY_LINES = Reach.CLAIM, "the claim has more than 999 service lines", "split the claim"
@@ -97,9 +98,9 @@ class Problem(Enum):
     NEGATIVE_CHARGE = Reach.CLAIM, "a charge is below zero; a correction replaces or voids the claim", _ASK
     MANY_ADJUSTMENTS = Reach.CLAIM, "the segment has more than six adjustments", _ASK
     NO_REASON = Reach.CLAIM, "an adjustment has no reason code", _ASK
-    UNKNOWN_GROUP = Reach.CLAIM, "the adjustment group is not CO, OA, PI or PR", _PERSON
-    OLD_GROUP = Reach.CLAIM, "the adjustment group CR is not part of version 5010", _PERSON
-    PLACEHOLDER_ID = Reach.CLAIM, "the claim number is a placeholder", _PERSON
+    UNKNOWN_GROUP = Reach.CLAIM, "the adjustment group is not CO, OA, PI or PR", _CORRECTED
+    OLD_GROUP = Reach.CLAIM, "the adjustment group CR is not part of version 5010", _CORRECTED
+    PLACEHOLDER_ID = Reach.CLAIM, "the claim number is a placeholder", "match it to its patient's claim"
     UNKNOWN_ORIGINAL = (
         Reach.CLAIM,
         "the claim replaces or voids a claim that is found neither by this number nor by the payer's number (REF*F8)",
@@ -115,7 +116,7 @@ class Problem(Enum):
     NO_STATUS = Reach.CLAIM, "the claim has no status", _ASK
     BROKEN_HIERARCHY = Reach.CLAIM, "the loop does not belong to the loop before it", _ASK
 
-    PATIENT_SHARE = Reach.WARNING, "the patient responsibility differs from the PR adjustments", _PERSON
+    PATIENT_SHARE = Reach.WARNING, "the patient responsibility differs from the PR adjustments", "no fix is needed"
     UNUSUAL_AMOUNT = (
         Reach.WARNING,
         "the amount has extra zeros, a point without decimals, or a minus sign before zero",

@@ -146,7 +146,6 @@ _CURES: Final = {
     Problem.PLACEHOLDER_ID: "match the answer to its patient's claim",
     Problem.TEST_FILE: "import the production file, then ignore this answer",
     Problem.FOREIGN_CURRENCY: _BY_HAND,
-    Problem.OUT_OF_BALANCE: "compare it with the bank deposit. Post an answer only if you are sure of its amounts",
 }
 
 

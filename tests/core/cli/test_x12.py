@@ -70,12 +70,13 @@ def test_where_a_remittance_does_not_balance_is_shown_without_the_patient() -> N
     assert lines[7:9] == [
         (
             "    Transaction held: era.835, segment 4, BPR02: the payment differs from the claims less the provider "
-            "adjustments (claims $1,120.00, provider adjustments $10.00, payment $90.00); check it by hand."
+            "adjustments (claims $1,120.00, provider adjustments $10.00, payment $90.00); compare it with the bank "
+            "deposit."
         ),
         (
             "    Claim held: era.835, segment 16, SVC: the line's charge less its adjustments differs from its payment "
-            "(charge $100.00, adjustments $15.00, payment $80.00); check it by hand. Also at segment 20, 24, 28, "
-            "32, 36, 40, 44, 48, 52 and 4 more places."
+            "(charge $100.00, adjustments $15.00, payment $80.00); ask the payer for a corrected remittance, or post "
+            "it by hand. Also at segment 20, 24, 28, 32, 36, 40, 44, 48, 52 and 4 more places."
         ),
     ]
     assert "SECRET" not in shown.stdout

@@ -126,7 +126,7 @@ def test_patient_responsibility_is_a_warning_and_not_part_of_the_balance() -> No
     )
 
     assert [str(fault).partition(": ")[2] for fault in seen.faults] == [
-        "the patient responsibility differs from the PR adjustments (CLP05 $7.00, PR $5.00); check it by hand"
+        "the patient responsibility differs from the PR adjustments (CLP05 $7.00, PR $5.00); no fix is needed"
     ]
     assert Problem.PATIENT_SHARE.reach is Reach.WARNING
     assert reversal.faults == []
