@@ -124,7 +124,10 @@ def discard(api: Api, import_id: int) -> Any:
 def _files_of(folder: Path) -> list[Path]:
     """Return the CSV files, by their names, and the X12 files, by their content."""
     files = sorted(path for path in folder.iterdir() if path.is_file())
-    return [path for path in files if path.suffix == ".csv" or is_x12(path)]
+    kept = [path for path in files if path.suffix == ".csv" or is_x12(path)]
+    if skipped := ", ".join(path.name for path in files if path not in kept):
+        click.echo(f"Skipped, because these files are neither CSV nor X12: {skipped}.", err=True)
+    return kept
 
 
 def _wait(api: Api, answer: dict[str, Any]) -> dict[str, Any]:

@@ -76,11 +76,13 @@ def test_files_can_be_dropped_and_a_folder_chosen(practice: GivenPractice, open_
         (tmp_path / "week" / day / "era.835").write_text(day)
         (tmp_path / "week" / day / ".hidden").write_text("x")
     (tmp_path / "week" / "claims.837").write_text("x")
+    (tmp_path / "week" / "empty.835").write_text("")
     with page.expect_file_chooser() as opened:
         page.get_by_role("button", name="Choose a folder").click()
     opened.value.set_files(tmp_path / "week")
     names = "Array.from(document.querySelector('#files').files, (file) => file.name).sort()"
     assert page.evaluate(names) == ["claims.837", "week - mon - era.835", "week - tue - era.835"]
+    expect(page.get_by_text("Skipped 3 hidden or empty files: .hidden, .hidden, empty.835.")).to_be_visible()
     assert not faults_of(page)
 
 

@@ -6,6 +6,7 @@ const chooser = form.querySelector("input[type=file]");
 const progress = form.querySelector("[data-progress]");
 const meter = progress.querySelector("progress");
 const words = progress.querySelector("[data-words]");
+const skipped = form.querySelector("[data-skipped]");
 const button = form.querySelector("button.main");
 const key = form.elements.idempotency_key.value;
 let uploads = 0; // each choice of files is a separate import
@@ -73,10 +74,14 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
-// Choose files given with their paths, without what the system adds to a folder. An import has no folders, so files of
+// Choose files given with their paths, without empty files and what the system adds to a folder. An import has no folders, so files of
 // one name in two folders get the folders' names too. The kind of a table is its name, so tables keep theirs.
 function choose(found) {
-  const kept = found.filter(([file]) => !/^(\.|thumbs\.db$|desktop\.ini$)/i.test(file.name));
+  const isStray = ([file]) => !file.size || /^(\.|thumbs\.db$|desktop\.ini$)/i.test(file.name);
+  const kept = found.filter((one) => !isStray(one));
+  const strays = found.filter(isStray).map(([file]) => file.name).sort();
+  skipped.textContent = strays.length
+    ? `Skipped ${strays.length} hidden or empty ${strays.length === 1 ? "file" : "files"}: ${strays.join(", ")}.` : "";
   const times = new Map();
   for (const [file] of kept) times.set(file.name.toLowerCase(), (times.get(file.name.toLowerCase()) ?? 0) + 1);
   const chosen = new DataTransfer();

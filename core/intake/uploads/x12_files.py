@@ -13,12 +13,12 @@ from core.access.permissions import Action, Actor
 from core.counting import counted
 from core.db.sums import sum_cents
 from core.intake.loading.imported import AS_NEW, Imported, ImportOptions
-from core.intake.parsing.faults import Fault, FaultKind, Faults
+from core.intake.parsing.faults import Faults
 from core.intake.parsing.folder import Progress, RowsRead
 from core.intake.parsing.x12_faults import of_x12
 from core.intake.remittances.import_remittances import import_remittances
 from core.intake.remittances.result import RemittanceResult
-from core.intake.sent_claims.import_sent import import_sent
+from core.intake.sent_claims.import_sent import SentClaims, import_sent
 from core.intake.sent_claims.read_files import CLAIM_KINDS, X12File, is_usable
 from core.models.claims import Claim
 from core.practices import practice_queries
@@ -35,7 +35,6 @@ _ORDER: Final = (
     "Claims (837) go in first, then acknowledgments (277CA), then remittances (835). Each answer is matched after the "
     "claims of this upload are in."
 )
-_NOT_X12: Final = "this file is not X12; leave it out, or import it by itself"
 
 
 def is_x12(path: Path) -> bool:
@@ -70,7 +69,8 @@ def import_x12(
         by.require(Action.IMPORT)
     faults = Faults() if faults is None else faults
     practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
-    files = _check(sorted(paths, key=lambda path: path.name), faults, progress)
+    used, skipped = _sort_out(sorted(paths, key=lambda path: path.name))
+    files = _check(used, faults, progress)
     _list_problems(files, options)
     has_answers, has_claims = _has(files, Kind.REMITTANCE), _has(files, *CLAIM_KINDS)
     before = _receivable(session, practice_id) if has_answers else 0
@@ -91,15 +91,26 @@ def import_x12(
             after = _receivable(session, practice_id)
         receivable = {"before_cents": before, "claims_cents": after - before - moved}
     rows = {one.name: RowsRead(sum(each.claims for each in one.checked.transactions), 0) for one in files}
-    x12 = {"files": [_facts_of_file(one.checked) for one in files], "left_out": _facts_of_faults(sent.found)}
-    is_mixed = has_answers and (has_claims or _has(files, Kind.ACKNOWLEDGMENT))
-    warnings = [*imported.warnings, *_warnings(files, sent.found, sent.left_out), *sent.warnings()]
-    facts = {**x12, "notes": [_ORDER] if is_mixed else [], "sent": sent.facts(), "remittances": paid.facts()}
+    found = _warnings(files, sent.found, sent.left_out)
+    warnings = [*_skipped(skipped), *imported.warnings, *found, *sent.warnings()]
     updates = sent.remembered + sent.acknowledged.count + sent.acknowledged.kept + paid.recorded
     summary = None if options.check_only else imported.summary
     return replace(
-        imported, rows_read=rows, updates=updates, warnings=warnings, summary=summary, x12=facts, receivable=receivable
+        imported, rows_read=rows, updates=updates, warnings=warnings, summary=summary, receivable=receivable,
+        x12=_facts(files, skipped, sent, paid),
     )  # fmt: skip
+
+
+def _facts(
+    files: Sequence[X12File], skipped: Sequence[str], sent: SentClaims, paid: RemittanceResult
+) -> dict[str, Any]:
+    """Return the report on the files as JSON."""
+    is_mixed = _has(files, Kind.REMITTANCE) and _has(files, *CLAIM_KINDS, Kind.ACKNOWLEDGMENT)
+    return {
+        "files": [_facts_of_file(one.checked) for one in files], "skipped": skipped,
+        "left_out": _facts_of_faults(sent.found), "notes": [_ORDER] if is_mixed else [], "sent": sent.facts(),
+        "remittances": paid.facts(),
+    }  # fmt: skip
 
 
 def _receivable(session: Session, practice_id: int) -> int:
@@ -113,16 +124,18 @@ def _has(files: Sequence[X12File], *kinds: Kind) -> bool:
     return any(one.kind in kinds for file in files for one in file.checked.transactions)
 
 
+def _sort_out(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Return the X12 files, and the names of others to skip, such as a readme. If no file is X12, each is refused."""
+    used = [path for path in paths if is_x12(path)] or list(paths)
+    return used, [path.name for path in paths if path not in used]
+
+
 def _check(paths: Sequence[Path], faults: Faults, progress: Progress | None) -> list[X12File]:
     """Read every file to its end. Raise `ImportRefused` for a file that cannot be used at all."""
     files, base = [], 0
-    is_any_x12 = any(map(is_x12, paths))
     for path in paths:
         if progress is not None:
             progress(f"reading {path.name}", 0, 0)
-        if is_any_x12 and not is_x12(path):
-            faults.add(Fault(path.name, _NOT_X12, kind=FaultKind.STRUCTURE))
-            continue
         checked = check_file(path)
         files.append(X12File(path, checked, base))
         base += path.stat().st_size // 2 + 1  # more than its segments, each of which has two bytes or more
@@ -161,6 +174,13 @@ def _list_problems(files: Sequence[X12File], options: ImportOptions) -> None:
 def _places(path: Path, checked: CheckedFile) -> Iterator[problems.Fault]:
     """Yield every place of what is wrong. A summary has only the first ones, so the file is read again."""
     return list_faults(path) if any(each.problems for each in checked.all_found) else iter(())
+
+
+def _skipped(names: Sequence[str]) -> list[str]:
+    """Return which files were skipped, in a sentence."""
+    more = f" and {len(names) - WARNINGS_MAX:,} more" if len(names) > WARNINGS_MAX else ""
+    listed = f"{', '.join(names[:WARNINGS_MAX])}{more}"
+    return [f"Skipped, because these files are not X12: {listed}. Upload other claim files alone."] if names else []
 
 
 def _warnings(files: Sequence[X12File], left_out: Found, claims: int) -> list[str]:

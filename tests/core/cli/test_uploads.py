@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
 from core.intake.csv.csv_template import write_template
 from tests import own_export
@@ -25,11 +26,15 @@ def files(typed: Typed, practice: GivenPractice) -> Path:
 
 def work(typed: Typed, practice: GivenPractice, *words: object) -> str:
     """Type a command of imports while a worker does one step. Return what it prints."""
+    return result_of(typed, practice, *words).stdout
+
+
+def result_of(typed: Typed, practice: GivenPractice, *words: object) -> Result:
     worker = threading.Thread(target=one_step, args=(practice,))
     worker.start()
-    printed = typed("import", *words, by=BILLER)
+    result = typed("import", *words, by=BILLER)
     worker.join()
-    return printed.stdout
+    return result
 
 
 def test_an_upload_prints_the_first_claims_the_rows_and_the_ignored_file(
@@ -51,8 +56,12 @@ def test_a_folder_gives_its_x12_files_by_their_content(typed: Typed, practice: G
     (folder / "claims.0105").write_text(PLAIN.write(sent_file(claim_loop())))
     (folder / "readme.txt").write_text("ISA and GS\n")
 
-    printed = work(typed, practice, "upload", folder)
+    (folder / ".DS_Store").write_bytes(b"\0")
 
+    result = result_of(typed, practice, "upload", folder)
+
+    assert "Skipped, because these files are neither CSV nor X12: .DS_Store, readme.txt.\n" in result.stderr
+    printed = result.stdout
     assert "claims.0105 1" in printed
     assert "First claims in the files:\n  claim A1, patient W1, 01/02/2026: charges $100.00" in printed
     Path("era.835").write_text(PLAIN.write(interchange([whole_remittance(2)])))

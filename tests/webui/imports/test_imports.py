@@ -102,50 +102,49 @@ def test_x12_claims_are_recognized_by_their_content_and_imported_once(biller: Br
 
 def test_remittances_are_imported_after_the_claims_of_one_upload(biller: Browser, uploads: Uploads) -> None:
     content = PLAIN.write(sent_file(claim_loop(dependent="PAT"))).encode()
-    check(uploads, biller, {"a.837": content, "claims.csv": uploads.files["claims.csv"]}, key="mixed")
+    strays = {"readme.txt": b"Your files of this week", "scan.835": b"%PDF-1.4"}
+    check(uploads, biller, {"a.837": content, **strays}, key="mixed")
     page = biller.says("/imports/1")
-    assert "Correct these files or leave them out, then upload the others again." in page
-    assert "This file is not X12; leave it out, or import it by itself." in page
-    assert "Files or rows that cannot be used" in page
-    assert "Read" not in page
-    check(uploads, biller, {"a.837": content}, key="sent")
-    confirm(biller, uploads, 2)
+    assert "Skipped, because these files are not X12: readme.txt, scan.835. Upload other claim files alone." in page
+    assert "readme.txt Skipped, not X12 scan.835 Skipped, not X12" in page
+    confirm(biller, uploads, 1)
+    assert "1 claim imported." in biller.says("/imports/1")
     check(
         uploads,
         biller,
         {"era.835": PAID, "b.837": PLAIN.write(sent_file(claim_loop("B1", ("60",)))).encode()},
         key="both",
     )
-    page = biller.says("/imports/3")
+    page = biller.says("/imports/2")
     assert "Import 1 claim and 1 remittance" in page
     moved = "New claims and their postings $60.00 Remittances -$50.00"
     assert re.search(rf"A/R of the practice before \S+ {re.escape(moved)} A/R of the practice after", page)
     assert "after the claims of this upload are in." in page
     assert "era.835 EXAMPLE PLAN T000001 $40.00 1 0 0" in page
     assert "era.835 835 remittance 000000001 01/05/2026 1 $60.00 Read" in page
-    confirm(biller, uploads, 3)
-    assert "1 claim and 1 remittance imported." in biller.says("/imports/3")
+    confirm(biller, uploads, 2)
+    assert "1 claim and 1 remittance imported." in biller.says("/imports/2")
     check(
         uploads,
         biller,
         {"era.835": PLAIN.write(interchange([whole_remittance(2, number=2)])).encode()},
         key="remittance",
     )
-    page = biller.says("/imports/4")
+    page = biller.says("/imports/3")
     assert "Payments of held answers 2 $141.00 Checks and transfers 1 $141.00" in page
     assert ("Control totals" in page, "Import 1 remittance" in page) == (False, True)
     assert "era.835 835 remittance 000000001 01/05/2026 2 $201.00 Read" in page
-    confirm(biller, uploads, 4)
-    assert "1 remittance imported." in biller.says("/imports/4")
+    confirm(biller, uploads, 3)
+    assert "1 remittance imported." in biller.says("/imports/3")
     admin = uploads.practice.person("closing@lakeside.example", Role.ADMIN)
     uploads.practice.act(closing.close, dt.date(2026, 1, 1), by=admin)
     check(uploads, biller, {"a0.837": PLAIN.write(sent_file(claim_loop("A0"))).encode()}, key="claim of an answer")
     closed = "2 new postings on 1 claim are dated in January 2026, which is closed."
-    assert f"{closed} They will be posted on 02/01/2026." in biller.says("/imports/5")
-    confirm(biller, uploads, 5)
-    assert f"{closed} They were posted on 02/01/2026." in biller.says("/imports/5")
-    assert "1 held answer can be matched now, because more was imported since." in biller.says("/imports/5")
-    assert "/remittances/retry" in biller.forms("/imports/5")
+    assert f"{closed} They will be posted on 02/01/2026." in biller.says("/imports/4")
+    confirm(biller, uploads, 4)
+    assert f"{closed} They were posted on 02/01/2026." in biller.says("/imports/4")
+    assert "1 held answer can be matched now, because more was imported since." in biller.says("/imports/4")
+    assert "/remittances/retry" in biller.forms("/imports/4")
 
 
 def test_a_difference_is_shown_and_must_be_accepted(biller: Browser, uploads: Uploads) -> None:

@@ -149,7 +149,7 @@ def test_a_zip_is_imported_like_an_upload_and_refused_as_a_whole(watching: Watch
     refused = [f"refused/{name}{end}" for name in ("bad.zip", "broken.ZIP") for end in ("", ".txt")]
     assert watching.tree() == ["done/one.837", "done/week.zip", *refused]
     words = {path.name: path.read_text() for path in (watching.path / "refused").glob("*.txt")}
-    assert "\ntable.csv: this file is not X12; leave it out, or import it by itself" in words["bad.zip.txt"]
+    assert "cut.837: the transaction ends without its SE segment" in words["bad.zip.txt"]
     assert "\nthis is not a zip file, or it is damaged;" in words["broken.ZIP.txt"]
     watching.put_and_look(again__zip=zipped({"2.837": CLAIMS.encode()}))
     watching.look()

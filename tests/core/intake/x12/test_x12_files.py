@@ -74,7 +74,6 @@ def test_a_sample_with_a_wrong_count_is_refused(x12: X12Files, samples: Path, na
         ),
         (GOOD.replace("SAMPLE", "SAM\0LE", 1), "the file contains a NUL byte; save the file as plain text"),
         (GOOD.replace("NM1*82", "NM1*82" + "X" * 200_000, 1), "a segment is longer than 64 KB"),
-        ("claim_id,amount\nA1,1.00\n", "this file is not X12; leave it out, or import it by itself"),
     ],
 )
 def test_a_bad_file_is_refused_with_its_place_and_fix(x12: X12Files, content: str, words: str) -> None:
