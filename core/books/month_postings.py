@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from core.books.month_write_offs import NO_REASON
 from core.errors import NotFound
-from core.ledger import write_offs
+from core.ledger import remittance_source, write_offs
 from core.models.claims import Claim
 from core.models.jobs import SettleJob
 from core.models.ledger import REASON_NAMES, Posting, PostingKind, Responsibility
@@ -27,6 +27,7 @@ class Part(StrEnum):
 
     REVERSED_WRITE_OFF = "reversed_write_off"
     VOIDED = "voided"  # payments, adjustments and transfers
+    PAYER_REVERSAL = "payer_reversal"  # the same, posted from a remittance
     BY_JOBS = "written_off"
     REVERSED_BY_JOBS = "reversed_by_jobs"
     LATER = "later"  # what later payments, adjustments and transfers reversed and restored of write-offs
@@ -119,7 +120,9 @@ def _of_part(part: Part) -> list[ColumnElement[bool]]:
         case Part.REVERSED_WRITE_OFF:
             return [is_reversal, of_write_off]
         case Part.VOIDED:
-            return [is_reversal, ~of_write_off]
+            return [is_reversal, ~of_write_off, ~remittance_source.is_answer()]
+        case Part.PAYER_REVERSAL:
+            return [is_reversal, ~of_write_off, remittance_source.is_answer()]
         case Part.BY_JOBS:
             return [is_write_off, ~is_later]
         case Part.REVERSED_BY_JOBS:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Select, and_, func, select, text
 from sqlalchemy.orm import Session, aliased
 
-from core.ledger import write_offs
+from core.ledger import remittance_source, write_offs
 from core.models.jobs import SettleJob
 from core.models.ledger import REASON_NAMES, Posting, PostingKind, Responsibility
 from core.models.people import User
@@ -51,6 +51,7 @@ class MonthWriteOffs(NamedTuple):
     total: list[WriteOffRow]  # insurance, patient and both; empty without write-offs and reversals of them
     reversed_write_offs: Sides
     voided: Sides  # reversals of payments, adjustments and transfers
+    payer_reversals: Sides  # those that a remittance posted
     later_reversed_cents: int = 0  # of write-offs, by later payments, adjustments and transfers
     restored_cents: int = 0  # posted as write-offs again: the rest after such a reversal, or after its cause was voided
 
@@ -66,7 +67,8 @@ def for_month(session: Session, practice_id: int, month: dt.date) -> MonthWriteO
         by_user=_grouped(of_write_offs, _user),
         total=_total(of_write_offs),
         reversed_write_offs=_sides(row for row in reversals if row.original_kind is PostingKind.WRITE_OFF),
-        voided=_sides(row for row in reversals if row.original_kind is not PostingKind.WRITE_OFF),
+        voided=_sides(row for row in reversals if row.original_kind is not PostingKind.WRITE_OFF and not row.is_payers),
+        payer_reversals=_sides(row for row in reversals if row.is_payers),
         later_reversed_cents=_cents(row for row in of_write_offs if row.is_later and row.kind is PostingKind.REVERSAL),
         restored_cents=-_cents(row for row in of_write_offs if row.is_later and row.kind is PostingKind.WRITE_OFF),
     )
@@ -106,6 +108,7 @@ def _by_job(practice_id: int, month: dt.date) -> Select[Any]:
     key = (
         Posting.kind, _ORIGINAL.kind.label("original_kind"), Posting.responsibility,
         Posting.caused_by_id.is_not(None).label("is_later"),
+        and_(remittance_source.is_answer(), _ORIGINAL.kind != PostingKind.WRITE_OFF).label("is_payers"),
         func.coalesce(write_offs.owning_job(_ORIGINAL), write_offs.owning_job()).label("owner_id"),
         func.coalesce(_ORIGINAL.write_off_reason, Posting.write_off_reason).label("kind_of_reason"),
     )  # fmt: skip

@@ -42,16 +42,16 @@ def _describe_with_history(one: dict[str, Any]) -> str:
 
 
 def _describe_write_offs(one: dict[str, Any]) -> list[str]:
-    """Return the write-offs by reason and by user, and the voided postings."""
+    """Return the write-offs by reason and by user, the voided postings and the payer reversals."""
     by = (("write_offs_by_reason", "Write-offs by reason"), ("write_offs_by_user", "Write-offs by user"))
     lines = [line for key, heading in by if one[key] for line in (f"  {heading}", *map(_describe_net, one[key]))]
     if one["write_offs_by_reason"]:
         net = sum(row["net_cents"] for row in one["write_offs_by_reason"])
         lines.append(f"  Net written off: {format_cents(net)}")
-    voided = one["voided_postings"].values()
-    if voided:
-        count, cents = (sum(side[key] for side in voided) for key in ("count", "cents"))
-        lines.append(f"  Voided postings: {count:,}, {format_cents(cents)}")
+    for key, words in (("voided_postings", "Voided postings"), ("payer_reversals", "Payer reversals")):
+        if sides := one[key].values():
+            count, cents = (sum(side[name] for side in sides) for name in ("count", "cents"))
+            lines.append(f"  {words}: {count:,}, {format_cents(cents)}")
     return lines
 
 

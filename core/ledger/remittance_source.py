@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, case, cast, func
+from sqlalchemy import BigInteger, ColumnElement, case, cast, false, func
 
 from core.models.ledger import Posting
 
@@ -24,6 +24,11 @@ class RemittanceSource(NamedTuple):
     def read(cls, source_id: str) -> "RemittanceSource":
         """Return it from a posting's source id."""
         return cls(*map(int, source_id.split(".")))
+
+
+def is_answer() -> ColumnElement[bool]:
+    """Return whether a remittance made a posting."""
+    return func.coalesce(Posting.source == SOURCE, false())
 
 
 def remittance_id() -> ColumnElement[int | None]:

@@ -158,7 +158,11 @@ class PeriodDetails(PeriodAndStops):
     ]
     voided_postings: Annotated[
         dict[str, dict[str, int]],
-        Field(description="Cents and count of reversals of payments, adjustments and transfers, by responsibility"),
+        Field(description="Cents and count of voids of payments, adjustments and transfers, by responsibility"),
+    ]
+    payer_reversals: Annotated[
+        dict[str, dict[str, int]],
+        Field(description="Cents and count of what remittances reversed of earlier ones, by responsibility"),
     ]
 
 
@@ -233,6 +237,7 @@ def show_period(path: PeriodPath) -> Response:
         write_offs_by_user=[NetWriteOffs.of(row) for row in written_off.by_user],
         reversed_write_offs=written_off.reversed_write_offs,
         voided_postings=written_off.voided,
+        payer_reversals=written_off.payer_reversals,
     )
     return jsonify(answer.json_ready())
 

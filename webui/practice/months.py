@@ -26,6 +26,7 @@ POSTINGS_SHOWN: Final = 100
 _PART_WORDS: Final = {
     Part.REVERSED_WRITE_OFF: "Reversed write-offs",
     Part.VOIDED: "Voided postings",
+    Part.PAYER_REVERSAL: "Payer reversals",
     Part.BY_JOBS: "Written off by jobs",
     Part.REVERSED_BY_JOBS: "Write-offs reversed by jobs",
     Part.LATER: "Recovered or adjusted later",
@@ -174,7 +175,10 @@ def _totals_rows(totals: dict[str, Any] | None, written_off: MonthWriteOffs) -> 
     """Return label, code and sums of each row of the totals by kind, with reversals split by what they reverse."""
     by_kind = totals or {}
     rows: dict[PostingKind | Part, Any] = {kind: by_kind.get(kind, {}) for kind in _NOT_REVERSALS}
-    rows |= {Part.REVERSED_WRITE_OFF: written_off.reversed_write_offs, Part.VOIDED: written_off.voided}
+    rows |= {
+        Part.REVERSED_WRITE_OFF: written_off.reversed_write_offs, Part.VOIDED: written_off.voided,
+        Part.PAYER_REVERSAL: written_off.payer_reversals,
+    }  # fmt: skip
     return [(_kind_words(kind), kind.value, sides) for kind, sides in rows.items() if sides]
 
 

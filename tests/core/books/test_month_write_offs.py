@@ -116,7 +116,7 @@ def test_a_reversal_counts_in_its_own_month_with_the_reason_of_the_write_off(
 
 
 def test_a_month_without_write_offs_has_no_rows(practice: GivenPractice) -> None:
-    assert of_month(practice) == MonthWriteOffs([], [], [], {}, {})
+    assert of_month(practice) == MonthWriteOffs([], [], [], {}, {}, {})
 
 
 def test_write_offs_of_scheduled_runs_are_listed_by_the_name_of_the_schedule(

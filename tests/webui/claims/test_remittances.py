@@ -59,6 +59,8 @@ def test_a_remittance_shows_a_deposit_that_ties_and_why_each_answer_is_held(
     reversal = "reversal of an earlier posting remittance T000002 of 01/05/2026"
     assert f"Reversal 1 Insurance $70.00 -$30.00 $10.00 {reversal}" in claim
     assert ("Void 1" in claim, "(voided)" in claim) == (False, False), "the payer reversed it"
+    assert "Payer reversals 3 $100.00 1 -$10.00" in biller.says("/months/2026-01")
+    assert "3 postings, $100.00" in biller.says("/months/2026-01/postings?kind=payer_reversal&responsibility=insurance")
     [history] = [link for link in admin.links("/remittances/1") if link.startswith("/audit")]
     assert history == "/audit?trace=T000001"
     entry = admin.says(history)
