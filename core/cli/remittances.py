@@ -53,11 +53,11 @@ def _explain(one: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _describe_answer(one: dict[str, Any]) -> str:
+def _describe_answer(one: dict[str, Any], *, head: str = "", patient: str = "") -> str:
     words = "; ".join(one["words"])
     claim = f" (claim {one['claim']})" if one["claim"] not in (None, one["claim_number"]) else ""
     return (
-        f"{one['remittance_id']} {one['ordinal']}  {one['claim_number']}{claim}: charge "
+        f"{one['remittance_id']} {one['ordinal']}  {head}{one['claim_number']}{claim}{patient}: charge "
         f"{_amount(one['charge_cents'])}, payment {_amount(one['paid_cents'])}, "
         f"{one['outcome'].replace('_', ' ')}{f': {words}' if words else ''}"
     )
@@ -72,7 +72,13 @@ def _list(answer: dict[str, Any]) -> str:
 
 
 def _list_answers(answer: dict[str, Any]) -> str:
-    return "\n".join(map(_describe_answer, answer["answers"])) or "No claim matches."
+    return "\n".join(map(_describe_listed, answer["answers"])) or "No claim matches."
+
+
+def _describe_listed(one: dict[str, Any]) -> str:
+    day = formats.day(one["paid_on"]) if one["paid_on"] else "no date"
+    patient = f", {one['patient_name']}" if one["patient_name"] else ""
+    return _describe_answer(one, head=f"{day}  {one['payer']}, {one['trace']}  ", patient=patient)
 
 
 @user_command(_list, name="list", group=remittances)

@@ -35,7 +35,7 @@ RIGHTS = {
         GET /write-offs/files/1/write-offs.csv   GET /write-offs/download   GET /reports/write-offs
         GET /reports/write-offs/write-offs.csv   GET /reports/write-offs/claims
         GET /notices   GET /notices/unread   POST /notices/1/open   POST /notices/1/read   POST /notices/read
-        POST /notices/mail   GET /remittances   GET /remittances/1   GET /remittances/1/claims/1
+        POST /notices/mail   GET /remittances   GET /remittances/held   GET /remittances/1   GET /remittances/1/claims/1
         GET /posting-rules
     """,
     Action.SEND_WRITE_OFFS: """

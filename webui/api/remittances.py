@@ -138,6 +138,9 @@ class PayerAnswer(Answer):
 
     remittance_id: Id
     ordinal: Annotated[int, Field(description="Place of the claim in the remittance")]
+    payer: str
+    trace: Annotated[str, Field(description="Check or transfer number of the remittance")]
+    paid_on: dt.date | None
     claim_number: Annotated[str, Field(description="As the payer returned it")]
     claim: Annotated[str | None, Field(description="The practice's own claim ID; null if not matched")]
     patient_name: Annotated[str, Field(description="As the payer wrote it")]

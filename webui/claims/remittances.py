@@ -7,6 +7,7 @@ from flask import Blueprint, render_template, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
+from core import paging
 from core.access.permissions import Action
 from core.counting import counted
 from core.db.bounds import BIGINT_MAX
@@ -25,6 +26,7 @@ from webui.shared.labels import Pill
 
 _RULE: Final = f"/<int(max={BIGINT_MAX}):remittance_id>"
 _ANSWER_RULE: Final = f"{_RULE}/claims/<int(max={BIGINT_MAX}):ordinal>"
+HELD_SHOWN: Final = 100
 OUTCOME_PILLS: Final = {
     Outcome.HELD: Pill("Held", "lock", "warn"),
     Outcome.WARNED: Pill("Posted with a warning", "alert", "warn"),
@@ -47,6 +49,26 @@ def index() -> str:
         return render_template(
             "remittances/index.html", rows=rows, older=older, outcomes=Outcome, is_first="before" not in request.args,
             matchable=retry.count_matchable(db, current_actor().practice_id), retried_max=retry.RETRIED_MAX,
+            held=queries.sum_held(db, current_actor().practice_id)[0],
+        )  # fmt: skip
+
+
+@blueprint.get("/held")
+@requires(Action.SEE_CLAIMS)
+def list_held() -> str:
+    """Show the held answers of all remittances. Raise `BadCursor`."""
+    practice_id, cursor = current_actor().practice_id, request.args.get("after")
+    remittance_id, ordinal = paging.read_cursor(cursor, numbers=2) if cursor else (0, 0)
+    with app_context().sessions() as db:
+        rows, last = queries.list_answers(
+            db, practice_id, outcomes=[Outcome.HELD], after=(remittance_id, ordinal) if cursor else None,
+            limit=HELD_SHOWN,
+        )  # fmt: skip
+        count, cents = queries.sum_held(db, practice_id)
+        return render_template(
+            "remittances/held.html", rows=rows, next_cursor=last and paging.write_cursor(*last), count=count,
+            cents=cents, describe=describe, matchable=retry.count_matchable(db, practice_id),
+            retried_max=retry.RETRIED_MAX,
         )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Select, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from core import paging
+from core.db.sums import sum_cents
 from core.errors import NotFound
 from core.intake.remittances import reasons
 from core.intake.remittances.answers import AnswerLine
@@ -20,6 +21,10 @@ from core.models.people import User
 from core.models.remittances import Outcome, ProviderAdjustment, Remittance, RemittanceClaim, RemittanceLine
 
 PAGE_ROWS: Final = 100
+_READABLE: Final = {
+    name: case((~RemittanceClaim.unreadable.contains([element]), getattr(RemittanceClaim, name)))
+    for name, element in (("charge_cents", "CLP03"), ("paid_cents", "CLP04"), ("patient_cents", "CLP05"))
+}
 _UNMATCHED: Final = frozenset({"line_unmatched", "unsent_line_paid"})
 
 
@@ -45,7 +50,7 @@ class RemittanceRow:
 
 @dataclass(frozen=True)
 class AnswerRow:
-    """A payer's answer on a claim."""
+    """A payer's answer on a claim, with the payer, trace number and payment date of its remittance."""
 
     remittance_id: int
     ordinal: int
@@ -67,6 +72,9 @@ class AnswerRow:
     decided_by: str | None  # the person's name
     note: str | None
     unreadable: list[str]  # elements such as CLP04
+    payer: str
+    trace: str
+    paid_on: dt.date | None
 
     @property
     def has_unmatched_line(self) -> bool:
@@ -85,12 +93,9 @@ class AnswersPage:
 
 @dataclass(frozen=True)
 class ClaimAnswer:
-    """An answer on one claim, with its payer, its date and its lines. Ordinal 0 is the claim level."""
+    """An answer on one claim, with its lines. Ordinal 0 is the claim level."""
 
     answer: AnswerRow
-    payer: str
-    trace: str
-    paid_on: dt.date | None
     lines: list[AnswerLine]
 
 
@@ -142,6 +147,13 @@ def list_answers(
     return rows, (last.remittance_id, last.ordinal) if last else None
 
 
+def sum_held(session: Session, practice_id: int) -> tuple[int, int]:
+    """Return the number of all held answers, and the sum of their readable payments (CLP04) in cents."""
+    held = (RemittanceClaim.practice_id == practice_id, RemittanceClaim.outcome == Outcome.HELD)
+    count, cents = session.execute(select(func.count(), sum_cents(_READABLE["paid_cents"])).where(*held)).one()
+    return count, cents
+
+
 def page_of_answers(
     session: Session,
     practice_id: int,
@@ -191,22 +203,10 @@ def list_lines(session: Session, practice_id: int, remittance_id: int, ordinal: 
 
 def list_answers_on_claim(session: Session, practice_id: int, claim_id: int) -> list[ClaimAnswer]:
     """Return the answers on a claim (internal id) in the order in which they came, line by line."""
-    of_remittance = and_(
-        Remittance.practice_id == RemittanceClaim.practice_id, Remittance.id == RemittanceClaim.remittance_id
-    )
-    rows = session.execute(
-        _answers(practice_id)
-        .join(Remittance, of_remittance)
-        .add_columns(Remittance.payer_name, Remittance.trace, Remittance.paid_on)
-        .where(RemittanceClaim.claim_id == claim_id)
-        .order_by(RemittanceClaim.remittance_id, RemittanceClaim.ordinal)
-    ).all()
-    found = []
-    for *answer, payer, trace, paid_on in rows:
-        one = AnswerRow(*answer)
-        lines = list_lines(session, practice_id, one.remittance_id, one.ordinal)
-        found.append(ClaimAnswer(one, payer, trace, paid_on, lines))
-    return found
+    found = _answers(practice_id).where(RemittanceClaim.claim_id == claim_id)
+    rows = session.execute(found.order_by(RemittanceClaim.remittance_id, RemittanceClaim.ordinal)).all()
+    answers = [AnswerRow(*row) for row in rows]
+    return [ClaimAnswer(one, list_lines(session, practice_id, one.remittance_id, one.ordinal)) for one in answers]
 
 
 def _outcomes(session: Session, practice_id: int, remittance_ids: Collection[int]) -> dict[int, dict[Outcome, int]]:
@@ -222,23 +222,22 @@ def _outcomes(session: Session, practice_id: int, remittance_ids: Collection[int
 
 def _answers(practice_id: int) -> Select[*tuple[Any, ...]]:
     of_claim = and_(Claim.practice_id == RemittanceClaim.practice_id, Claim.id == RemittanceClaim.claim_id)
+    of_remittance = and_(
+        Remittance.practice_id == RemittanceClaim.practice_id, Remittance.id == RemittanceClaim.remittance_id
+    )
     by = and_(User.practice_id == RemittanceClaim.practice_id, User.id == RemittanceClaim.decided_by)
     return (
         select(
             RemittanceClaim.remittance_id, RemittanceClaim.ordinal, RemittanceClaim.claim_number, Claim.external_id,
             RemittanceClaim.patient_name, RemittanceClaim.member_id, RemittanceClaim.status,
             RemittanceClaim.payer_claim_id, RemittanceClaim.payer_role,
-            *(
-                case((~RemittanceClaim.unreadable.contains([element]), amount))
-                for element, amount in (
-                    ("CLP03", RemittanceClaim.charge_cents), ("CLP04", RemittanceClaim.paid_cents),
-                    ("CLP05", RemittanceClaim.patient_cents),
-                )
-            ),
+            *_READABLE.values(),
             RemittanceClaim.first_on, RemittanceClaim.last_on, RemittanceClaim.outcome, RemittanceClaim.reasons,
             RemittanceClaim.posted_at, User.name, RemittanceClaim.note, RemittanceClaim.unreadable,
+            Remittance.payer_name, Remittance.trace, Remittance.paid_on,
         )
         .select_from(RemittanceClaim)
+        .join(Remittance, of_remittance)
         .outerjoin(Claim, of_claim)
         .outerjoin(User, by)
         .where(RemittanceClaim.practice_id == practice_id)

@@ -387,7 +387,7 @@ CASES = (
     case("remittances", "show", "1", by=APPROVER, route="GET /remittances/<remittance_id>", given=answered,
          shown="  Claims $15.00\n  Provider adjustment L6 interest, INT: $5.00\n"),
     case("remittances", "claims", "--outcome", "held", "--remittance", "1", by=BILLER, route="GET /remittance-claims",
-         given=answered, shown="1 1  0: charge $15.00, payment $15.00, held: the claim number is a placeholder\n"),
+         given=answered, shown="1 1  01/05/2026  EXAMPLE PLAN, T000001  0, SAMPLE, PETRA: charge $15.00, payment"),
     case("remittances", "match", "1", "1", "C00001", by=BILLER, given=answered,
          route="POST /remittances/<remittance_id>/claims/<ordinal>/match",
          shown="1 1  0 (claim C00001): charge $15.00, payment $15.00, held: a person matched it to this claim; "),

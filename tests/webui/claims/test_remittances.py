@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from core.cli.remittances import _describe_answer
 from core.intake.remittances import queries
 from core.intake.remittances.commands import AnswerKey
@@ -9,6 +11,7 @@ from tests.factories import GivenPractice, Line
 from tests.remittances import SERVICE_ON, clp, look, st, svc, take_transactions
 from tests.webui.conftest import Browser, page_text
 from webui.api import remittance_answers, remittances as remittance_api
+from webui.claims import remittances as pages
 
 AFTER = ["PLB*1234567893*20261231*L6:INT*-5"]
 
@@ -98,6 +101,29 @@ def test_an_amount_that_cannot_be_read_is_shown_with_its_element(practice: Given
     lines = [remittance_answers._details(look(practice, AnswerKey(1, place))).json_ready()["lines"] for place in (1, 3)]
     assert (lines[0][0]["paid_cents"], lines[1][0]["adjustments"][0]["cents"]) == (None, None)
     assert practice.violations() == []
+
+
+def test_held_answers_of_all_remittances_are_listed_in_pages(
+    practice: GivenPractice, biller: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "No answer is held." in biller.says("/remittances/held")
+    answered(practice)
+    take_transactions(
+        practice, st(clp("N1", "20", "20", svc("20", "20"), day="20260102", icn="ICN9"), paid="20", number=2)
+    )
+    assert "Held answers 2" in biller.says("/remittances")
+    monkeypatch.setattr(pages, "HELD_SHOWN", 1)
+
+    first = biller.says("/remittances/held")
+
+    assert "2 held answers, paid $35.00" in first
+    held = "N1 SAMPLE, PETRA 1 primary 01/02/2026 $20.00 $20.00 $0.00 No claim of the practice has this number."
+    assert f"EXAMPLE PLAN T000002 of 01/05/2026 {held}" in first
+    assert {"/remittances/2", "/remittances/2/claims/1"} <= set(biller.links("/remittances/held"))
+    [after] = [link for link in biller.links("/remittances/held") if "after=" in link]
+    second = biller.says(after)
+    assert ("T000001 of 01/05/2026 0 SAMPLE, PETRA" in second, "Next page" in second) == (True, False)
+    assert biller.get("/remittances/held?after=x").status_code == 422
 
 
 def test_a_held_answer_is_matched_and_posted_once(practice: GivenPractice, biller: Browser) -> None:

@@ -301,7 +301,7 @@ def test_a_claims_answers_are_listed_line_by_line(practice: GivenPractice) -> No
 
     with practice.sessions() as session:
         [one] = queries.list_answers_on_claim(session, practice.id, practice.read("A1").id)
-        assert (one.payer, one.trace, one.answer.outcome) == ("EXAMPLE PLAN", "T000001", Outcome.POSTED)
+        assert (one.answer.payer, one.answer.trace, one.answer.outcome) == ("EXAMPLE PLAN", "T000001", Outcome.POSTED)
         assert [(line.ordinal, line.line, line.paid_cents) for line in one.lines] == [(1, 1, 7_000)]
         claim = practice.read("A1")
         newest = (claim.last_answer_on, claim.last_answer_status, claim.payer_claim_number)
