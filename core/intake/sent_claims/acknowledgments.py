@@ -72,7 +72,8 @@ class Acknowledged:
         statuses = ", ".join(f"{count:,} {status}" for status, count in self.changed.items())
         notes = [f"New claim statuses from the payer or clearinghouse: {statuses}."] if statuses else []
         if self.rejected:
-            notes.append(f"Rejected: {listed(self.rejected)}. Correct each rejected claim and send it again.")
+            cure = "Correct each rejected claim and send it again, unless a remittance answered it."
+            notes.append(f"Rejected: {listed(self.rejected)}. {cure}")
         return notes
 
     def warnings(self) -> list[str]:

@@ -180,7 +180,11 @@ def _skipped(names: Sequence[str]) -> list[str]:
     """Return which files were skipped, in a sentence."""
     more = f" and {len(names) - WARNINGS_MAX:,} more" if len(names) > WARNINGS_MAX else ""
     listed = f"{', '.join(names[:WARNINGS_MAX])}{more}"
-    return [f"Skipped, because these files are not X12: {listed}. Upload other claim files alone."] if names else []
+    return (
+        [f"Skipped, because these files are not X12: {listed}. Upload each one that has claims by itself."]
+        if names
+        else []
+    )
 
 
 def _warnings(files: Sequence[X12File], left_out: Found, claims: int) -> list[str]:

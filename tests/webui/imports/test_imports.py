@@ -92,7 +92,8 @@ def test_x12_claims_are_recognized_by_their_content_and_imported_once(biller: Br
     answer = PLAIN.write(acknowledgment(("A1", "A7"))).encode()
     check(uploads, biller, {"answer.277": answer}, key="answer")
     page = biller.says("/imports/3")
-    assert "from the payer or clearinghouse: 1 Rejected. Rejected: A1. Correct each rejected claim and send it" in page
+    assert "from the payer or clearinghouse: 1 Rejected. Rejected: A1. Correct each rejected claim and send" in page
+    assert "unless a remittance answered it." in page
     assert ("Import 1 claim status" in page, "First claims" in page) == (True, False), "the files contain none"
     confirm(biller, uploads, 3)
     assert "Show the rejected claims in the feed" in biller.says("/imports/3")
@@ -105,7 +106,10 @@ def test_remittances_are_imported_after_the_claims_of_one_upload(biller: Browser
     strays = {"readme.txt": b"Your files of this week", "scan.835": b"%PDF-1.4"}
     check(uploads, biller, {"a.837": content, **strays}, key="mixed")
     page = biller.says("/imports/1")
-    assert "Skipped, because these files are not X12: readme.txt, scan.835. Upload other claim files alone." in page
+    assert (
+        "Skipped, because these files are not X12: readme.txt, scan.835. Upload each one that has claims by itself."
+        in page
+    )
     assert "readme.txt Skipped, not X12 scan.835 Skipped, not X12" in page
     confirm(biller, uploads, 1)
     assert "1 claim imported." in biller.says("/imports/1")
