@@ -16,8 +16,8 @@ pytestmark = no_browser
 
 WINDOWS = pytest.mark.parametrize(
     "window",
-    [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": {"width": 380, "height": 800}}],
-    ids=["light", "dark", "narrow"],
+    [{"color_scheme": "light"}, {"color_scheme": "dark", "viewport": {"width": 380, "height": 800}}],
+    ids=["light", "dark and narrow"],
 )
 
 

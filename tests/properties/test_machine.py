@@ -46,7 +46,7 @@ from tests.shared_app import engine_on
 
 CLAIMS = 8
 # each example checks every invariant after each of its steps
-EXAMPLES = repeats.rounds(10)
+EXAMPLES = repeats.rounds(7)
 STEPS = 25
 
 _names = itertools.count(1)

@@ -269,7 +269,7 @@ def one_database(databases: Databases) -> Iterator[Sessions]:
 LIMITS = st.one_of(st.just(UNLIMITED), st.integers(0, 1_200))
 
 
-@settings(max_examples=repeats.times(40), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=repeats.times(20), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     dues=st.lists(st.integers(0, 400), min_size=1, max_size=8),
     parts=st.lists(st.integers(0, 3), min_size=8, max_size=8),
