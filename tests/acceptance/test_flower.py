@@ -110,7 +110,11 @@ def job(product: Product, flower: Flower) -> tuple[GivenPractice, JobKey]:
 
 def _is_seen_at_work(flower: Flower, product: Product, job: JobKey) -> None:
     """Assert that Flower shows the worker in the middle of a chunk, and the hint that it works on."""
-    assert {name.partition("@")[0] for name in flower.tell("/api/workers?status=1")} == {"settle", "control"}
+    both = {"settle", "control"}  # a late heartbeat shows a worker as offline until the next one
+    eventually(
+        lambda: {name.partition("@")[0] for name in flower.tell("/api/workers?status=1")} == both,
+        seconds=PATIENCE_SECONDS,
+    )
 
     def workers_on_it() -> set[str]:
         tasks = flower.tasks(state="STARTED", taskname=TASK_WORK).values()

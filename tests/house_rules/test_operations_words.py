@@ -103,7 +103,7 @@ def test_each_documented_make_target_is_run_by_the_checks_or_by_a_test() -> None
     makefile = (HOUSE / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
     by_targets = set(re.findall(r"\$\(MAKE\).* ([a-z]+) [A-Z]+=", makefile))
-    by_checks = set(re.findall(r"^ *make ([a-z]+)", (HOUSE / ".ci" / "run").read_text(), re.MULTILINE))
+    by_checks = set(re.findall(r"^make ([a-z]+)", (HOUSE / ".ci" / "run").read_text(), re.MULTILINE))
     tests = "\n".join(path.read_text() for path in (HOUSE / "tests" / "acceptance").glob("test_*.py"))
     by_tests = set(re.findall(r'\["make", "([a-z]+)"', tests))
 
