@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from core.intake.loading import stages
 from core.intake.loading.balance_reasons import CHARGED_BY_837, NOT_THIS_CLAIM, WRITTEN_OFF
 from core.intake.loading.checks import Origins
+from core.intake.loading.claim_numbers import JOINS
 from core.intake.loading.insert import sum_lines
 from core.intake.loading.totals import ControlTotals, FirstClaim, control_totals, first_claims
 from core.intake.parsing.faults import Fault, FaultKind, Faults, Mistake
@@ -74,7 +75,7 @@ _BALANCES: Final = f"""
 """  # noqa: S608  constants
 # What the practice has from the 837 is kept: who the patient is, where and when the service was, and the payers. A
 # billing status that the file does not state follows from its balances, which are not imported.
-_KEEP: Final = """
+_KEEP: Final = f"""
     UPDATE stage_claim s
     SET patient = k.external_id, office = o.external_id, billing_provider = b.external_id,
         supervising_provider = coalesce(u.external_id, s.supervising_provider), claim_type = c.claim_type::text,
@@ -94,15 +95,9 @@ _KEEP: Final = """
         denied_on = coalesce(s.denied_on, c.denied_on), denial_group = coalesce(s.denial_group, c.denial_group::text),
         denial_carc = coalesce(s.denial_carc, c.denial_carc)
     FROM stage_sent_before e
-    JOIN claim c ON c.practice_id = :practice_id AND c.id = e.claim_id
-    JOIN patient k ON k.practice_id = c.practice_id AND k.id = c.patient_id
-    JOIN office o ON o.practice_id = c.practice_id AND o.id = c.office_id
-    JOIN provider b ON b.practice_id = c.practice_id AND b.id = c.billing_provider_id
-    LEFT JOIN provider u ON u.practice_id = c.practice_id AND u.id = c.supervising_provider_id
-    LEFT JOIN payer f ON f.practice_id = c.practice_id AND f.id = c.primary_payer_id
-    LEFT JOIN payer g ON g.practice_id = c.practice_id AND g.id = c.secondary_payer_id
+    JOIN claim c ON c.practice_id = :practice_id AND c.id = e.claim_id{JOINS}
     WHERE e.claim = s.external_id
-"""
+"""  # noqa: S608  constants
 _DROP: Final = (
     """
     DELETE FROM stage_claim WHERE external_id IN

@@ -9,7 +9,9 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-_KNOWN: Final = """
+from core.intake.loading.claim_numbers import JOINS
+
+_KNOWN: Final = f"""
     CREATE TEMP TABLE stage_known_claim ON COMMIT DROP AS
     SELECT c.*, s.external_id AS claim, k.external_id AS patient, k.name AS patient_name, k.birth_date,
            o.external_id AS office, b.external_id AS billing_provider, u.external_id AS supervising_provider,
@@ -18,18 +20,12 @@ _KNOWN: Final = """
                    AND p.source = 'x12') AS is_own,
            sent.to_primary_at, sent.to_secondary_at
     FROM stage_claim s
-    JOIN claim c ON c.practice_id = :practice_id AND c.external_id = s.external_id
-    JOIN patient k ON k.practice_id = c.practice_id AND k.id = c.patient_id
-    JOIN office o ON o.practice_id = c.practice_id AND o.id = c.office_id
-    JOIN provider b ON b.practice_id = c.practice_id AND b.id = c.billing_provider_id
-    LEFT JOIN provider u ON u.practice_id = c.practice_id AND u.id = c.supervising_provider_id
-    LEFT JOIN payer f ON f.practice_id = c.practice_id AND f.id = c.primary_payer_id
-    LEFT JOIN payer g ON g.practice_id = c.practice_id AND g.id = c.secondary_payer_id
+    JOIN claim c ON c.practice_id = :practice_id AND c.external_id = s.external_id{JOINS}
     LEFT JOIN (SELECT practice_id, claim_id, max(sent_at) FILTER (WHERE payer_order = 'P') AS to_primary_at,
                       max(sent_at) FILTER (WHERE payer_order = 'S') AS to_secondary_at
                FROM sent_claim WHERE practice_id = :practice_id GROUP BY practice_id, claim_id) sent
         ON sent.practice_id = c.practice_id AND sent.claim_id = c.id
-"""
+"""  # noqa: S608  constants
 # Another kind of file charged these claims another amount. One of the two is wrong, so nothing is taken over.
 _DIFFERENT: Final = """
     CREATE TEMP TABLE stage_different ON COMMIT DROP AS
