@@ -48,6 +48,14 @@ class Service:
         return {name: str(value) for name, value in self.says.get("environment", {}).items()}
 
     @property
+    def secrets(self) -> dict[str, str]:
+        """Return the secrets that it gets, with the name that each has in the container."""
+        named = [
+            {"source": one, "target": one} if isinstance(one, str) else one for one in self.says.get("secrets", ())
+        ]
+        return {one["source"]: one["target"] for one in named}
+
+    @property
     def replicas(self) -> int:
         """Return how many containers of it there are."""
         return int(self.says.get("deploy", {}).get("replicas", 1))

@@ -118,17 +118,18 @@ def test_no_password_is_in_a_file_and_none_has_a_default() -> None:
 
 def test_each_container_gets_only_the_secrets_that_it_uses() -> None:
     database, broker = "settle_database_password", "settle_broker_password"
-    used = {name: set(service.says.get("secrets", ())) for name, service in SERVICES.items()}
+    of_broker = {name: f"settle_broker_{name}" for name in ("web", "worker", "beat", "flower")}
+    used = {name: set(service.secrets) for name, service in SERVICES.items()}
 
     assert used == {
         "postgres": {"postgres_password", database},
-        "redis": {broker},
+        "redis": {broker, *of_broker.values()},
         "migrate": {database},
-        "web": {database, broker, "settle_secret_key"},
-        "worker": {database, broker},
-        "control": {database, broker},
-        "beat": {database, broker},
-        "flower": {broker, "settle_flower_basic_auth"},
+        "web": {database, of_broker["web"], "settle_secret_key"},
+        "worker": {database, of_broker["worker"]},
+        "control": {database, of_broker["worker"]},
+        "beat": {database, of_broker["beat"]},
+        "flower": {of_broker["flower"], "settle_flower_basic_auth"},
     }
     assert set.union(*used.values()) == CONTENT["secrets"].keys()
 
