@@ -1,6 +1,6 @@
 """Drop what is not a hint, and refuse commands, because either would end a worker or change it.
 
-A user of the broker can write anything into its queues. The database decides what a task may do, whatever it is told.
+A user of the broker can write anything into its queues. The database decides what a task may do, and no message does.
 """
 
 import json
