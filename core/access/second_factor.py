@@ -18,6 +18,7 @@ from core.models.people import RecoveryCode, SecondFactor, User
 from core.models.practices import Practice
 
 RECOVERY_CODES: Final = 10
+_GROUPS: Final = 7  # of a recovery code: 138 bits, so that a plain hash of it is enough
 # Whom a practice can require to have a second factor.
 ROLES: Final = frozenset(roles_allowing(Action.APPROVE_JOB))
 
@@ -102,7 +103,7 @@ def delete_of(session: Session, user_id: int) -> bool:
 def replace_recovery_codes(session: Session, user_id: int) -> list[str]:
     """Return new recovery codes. The earlier ones no longer work."""
     session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
-    codes = [passwords.generate_password() for _ in range(RECOVERY_CODES)]
+    codes = [passwords.generate_password(groups=_GROUPS) for _ in range(RECOVERY_CODES)]
     rows = [{"user_id": user_id, "code_hash": hash_token(_typed(code))} for code in codes]
     session.execute(insert(RecoveryCode), rows)
     return codes
