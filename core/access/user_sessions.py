@@ -131,7 +131,7 @@ def end_one(session: Session, session_id: int, *, by: Actor, now: dt.datetime) -
 
 
 def end_others(session: Session, *, but: str | None, by: Actor, now: dt.datetime) -> int:
-    """End the user's own sessions, except the one with this token. Return how many ended. Raise `VerificationNeeded`."""
+    """End the user's other sessions. Return how many ended. Raise `VerificationNeeded`. `but` is this one's token."""
     by.require_verified()
     ended = end_all(session, by.user_id, but=but)
     if ended:

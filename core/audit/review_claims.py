@@ -1,4 +1,4 @@
-"""Adjustments and refunds by hand over a limit, and write-offs soon after a legal hold or an exclusion ended."""
+"""Adjustments and refunds over a limit, and write-offs soon after a legal hold or an exclusion ended."""
 
 import datetime as dt
 from typing import Any, Final
@@ -59,6 +59,21 @@ _REFUNDED: Final = text(
        GROUP BY 1, 2 HAVING sum((e.facts->>'amount_cents')::bigint) > :most ORDER BY 4 DESC LIMIT :rows"""
 )
 
+# A user can upload a file that no payer sent. Its answers are not held if they only adjust.
+_UNPAID: Final = text(
+    """SELECT r.user_id, r.trace, count(*), sum(p.cents)::bigint, max(r.received_at)
+       FROM remittance r
+       JOIN remittance_claim a ON a.practice_id = r.practice_id AND a.remittance_id = r.id AND a.paid_cents = 0
+         AND a.outcome IN ('posted', 'warned')
+       CROSS JOIN LATERAL (
+         SELECT sum(-p.amount_cents) AS cents FROM posting p
+         WHERE p.practice_id = a.practice_id AND p.claim_id = a.claim_id AND p.source = 'remittance'
+           AND p.kind = 'adjustment' AND p.created_at >= r.received_at AND p.created_at < :ends OFFSET 0) p
+       WHERE r.practice_id = :practice_id AND r.user_id IS NOT NULL AND r.received_at >= :begins
+         AND r.received_at < :ends AND p.cents > 0
+       GROUP BY r.user_id, r.id, r.trace HAVING sum(p.cents) > :most ORDER BY 5 DESC LIMIT :rows"""
+)
+
 _ENDED: Final = """
     SELECT e.id AS ended, e.at, e.user_id, 'hold' AS what, c.id AS claim_id, c.external_id FROM audit_entry e
     JOIN claim c ON c.practice_id = e.practice_id AND c.external_id = substr(e.subject, 7)
@@ -114,6 +129,22 @@ def adjusted_in_all(session: Session, practice: Practice, week: Week) -> list[Fi
             f"(limit for a job {format_cents(most)}).", (user_id,), (), (), claims,
         )
         for user_id, claims, cents, at in rows
+    ]  # fmt: skip
+
+
+def adjusted_unpaid(session: Session, practice: Practice, week: Week) -> list[Finding]:
+    """Return the remittances of the week that adjusted unpaid claims by more than the practice's per-job limit."""
+    most = practice.job_limit_cents
+    if most >= UNLIMITED:
+        return []
+    rows = session.execute(_UNPAID, {**_bounds(practice, week, ADDED_UP_OVER, from_=week.ends), "most": most})
+    return [
+        Finding(
+            FindingKind.ADJUSTED, at, f"Imported remittance {trace}, which adjusted {counted(claims, 'claim')} by "
+            f"{format_cents(cents)} without a payment (limit for a job {format_cents(most)}).", (user_id,), (), (),
+            claims,
+        )
+        for user_id, trace, claims, cents, at in rows
     ]  # fmt: skip
 
 

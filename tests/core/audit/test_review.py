@@ -20,6 +20,7 @@ from core.models.notices import Event, EventKind, Notice, NoticeKind, OutboxMess
 from core.models.people import Role
 from core.money import UNLIMITED
 from core.practices import exclusions, limits, one_person_choice
+from tests import remittances
 from tests.factories import NOW, GivenPractice, Line
 
 DAY = dt.timedelta(days=1)
@@ -110,6 +111,19 @@ def test_many_adjustments_and_a_refund_over_a_limit(practice: GivenPractice, adm
     assert sorted(one.sentence for one in found) == [
         "Adjusted 3 claims by $15.00 in this week (limit for a job $12.00).",
         "Refunded $9.00 on claim CREDIT (limit $6.00).",
+    ]
+
+
+def test_a_remittance_that_adjusts_unpaid_claims(practice: GivenPractice, admin: Actor) -> None:
+    practice.claim("A1", Line(10_000), service_date=remittances.SERVICE_ON)
+    practice.sql("UPDATE line_item SET procedure_code = '99213'")
+    practice.limit(job=5_000)
+    unpaid = remittances.clp("A1", "100", "0", remittances.svc("100", "0", "CO*45*100"), day="20260102")
+
+    remittances.take_transactions(practice, remittances.st(unpaid, paid="0"))
+
+    assert [one.sentence for one in findings(practice, admin)[FindingKind.ADJUSTED]] == [
+        "Imported remittance T000001, which adjusted 1 claim by $100.00 without a payment (limit for a job $50.00)."
     ]
 
 
