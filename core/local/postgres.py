@@ -191,10 +191,10 @@ def _initialize(place: unprivileged.PostgresLocation, data: Path) -> None:
 def _write_access_rules(place: unprivileged.PostgresLocation) -> dict[str, str]:
     """Let only processes of the current user connect, as any of our roles. Return the server's settings for it.
 
-    The server's own user is another one if we are root, and many programs may run as `nobody`.
+    If we are root, the server has an account of its own, which other programs may share.
     """
     user = pwd.getpwuid(os.geteuid()).pw_name
-    # Beside the folder, because `nobody` could replace a file in it.
+    # Beside the folder, because the account of the server could replace a file in it.
     allowed = [f'product "{user}" {role}\n' for role in (_SUPERUSER, ROLE, *_APP_ROLES)]
     files = {"hba_file": "local all all peer map=product\n", "ident_file": "".join(allowed)}
     settings = {}
