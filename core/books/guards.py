@@ -63,7 +63,12 @@ FUNCTIONS: Final[dict[str, str]] = {
     "sum_postings": "40d44ee6de6c484c19794516744c18c3939dba12850aa294251bb7777cd34874",
     "watch_process_both_names": "205b75503ca62e9bf17c93948aa0d516b0b2a866bca732cc4568e9ffa21723a9",
 }
-# A trigger that is not listed above is suspicious on these tables.
+# They run with the rights of the tables' owner, and no other role may call them.
+DEFINERS: Final = (
+    "chain_audit", "check_changed_keys_of_claim", "check_keys_of_claim", "check_keys_of_line_item",
+    "check_keys_of_posting", "digest_postings", "give_practice_its_reasons", "move_sums_of_claim", "sum_postings",
+)  # fmt: skip
+# On these tables, a trigger that is not listed above is suspicious, and so is a role that may change or delete rows.
 APPEND_ONLY: Final = (
     "audit_entry",
     "audit_head",
