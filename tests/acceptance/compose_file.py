@@ -49,11 +49,11 @@ class Service:
 
     @property
     def secrets(self) -> dict[str, str]:
-        """Return the secrets that it gets, with the name that each has in the container."""
-        named = [
-            {"source": one, "target": one} if isinstance(one, str) else one for one in self.says.get("secrets", ())
-        ]
-        return {one["source"]: one["target"] for one in named}
+        """Return the secret of each file in its folder of secrets."""
+        given = (
+            one if isinstance(one, dict) else {"source": one, "target": one} for one in self.says.get("secrets", ())
+        )
+        return {one["target"]: one["source"] for one in given}
 
     @property
     def replicas(self) -> int:
