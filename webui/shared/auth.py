@@ -41,7 +41,8 @@ from webui.shared.partials import is_background_request
 SESSION_COOKIE: Final = "settle_session"
 HOST_PREFIX: Final = "__Host-"  # with HTTPS: a browser takes such a cookie only from this host over HTTPS (RFC 6265bis)
 SIGNING_IN: Final = "signing_in"  # in the signed cookie of forms, between the password and the code
-SET_UP_PAGES: Final = "factor_setup"  # the blueprint of the pages on which users set up a second factor
+SET_UP_PAGES: Final = "factor_setup"  # the blueprints of the pages on which users set up a second factor
+PASSKEY_SET_UP_PAGES: Final = "passkey_setup"
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -106,7 +107,7 @@ def current_actor() -> Actor:
     actor = signed_in_actor()
     if actor is None:
         raise SignInRequired
-    if actor.must_add_factor and request.blueprint != SET_UP_PAGES:
+    if actor.must_add_factor and request.blueprint not in {SET_UP_PAGES, PASSKEY_SET_UP_PAGES}:
         raise FactorSetUpRequired
     return actor
 

@@ -154,7 +154,7 @@ def test_setting_up_needs_a_code_of_the_new_secret_and_signs_out_other_browsers(
     assert [entry.facts for entry in practice.audited("user.factor_added")] == [{"sessions_ended": 1}]
     with practice.sessions() as session:
         found = user_sessions.find_actor(session, here, NOW, LIFE)
-    assert found == replace(ruth, has_factor=True)
+    assert found == replace(ruth, has_app=True)
     with pytest.raises(CodeUsed):
         sign_in(practice, ruth, code_at(made, NOW))
 
@@ -233,18 +233,18 @@ def test_verification_lasts_five_minutes(practice: GivenPractice, ruth: Actor, s
 
     assert [is_verified(4.9), is_verified(5)] == [True, False]
     later = NOW + 10 * MINUTE
-    given: dict[str, Any] = {"token": token, "by": replace(ruth, has_factor=True), "now": later, "address": "there"}
+    given: dict[str, Any] = {"token": token, "by": replace(ruth, has_app=True), "now": later, "address": "there"}
     with pytest.raises(WrongCode):  # the password is not enough for a user with a second factor
-        practice.do(verification.verify, code="", password=PASSWORD, **given)
+        practice.do(verification.verify, given="", password=PASSWORD, **given)
     assert not is_verified(10)
-    practice.do(verification.verify, code=code_at(secret, later), password="", **given)
+    practice.do(verification.verify, given=code_at(secret, later), password="", **given)
     assert [is_verified(14.9), is_verified(15)] == [True, False]
     assert [entry.user_id for entry in practice.audited("user.factor_failed")] == [ruth.user_id]
 
 
 def test_a_user_without_a_factor_gives_the_password_again(practice: GivenPractice, ruth: Actor) -> None:
     token = practice.do(user_sessions.start, ruth, NOW - 10 * MINUTE)
-    given: dict[str, Any] = {"code": "", "token": token, "by": ruth, "now": NOW, "address": "there"}
+    given: dict[str, Any] = {"given": "", "token": token, "by": ruth, "now": NOW, "address": "there"}
 
     with pytest.raises(WrongPassword):
         practice.do(verification.verify, password="wrong", **given)
