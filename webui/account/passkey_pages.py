@@ -19,6 +19,7 @@ from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, own_email
 from webui.shared.failed_sign_ins import limit_failed_sign_ins
 from webui.shared.passkey_site import NoPasskeysHere, required_site
+from webui.shared.verification import PASSKEY_FIELD
 
 blueprint = Blueprint("passkeys", __name__, url_prefix="/account/passkeys")
 _ID_RULE: Final = f"<int(max={BIGINT_MAX}):passkey_id>"
@@ -88,6 +89,6 @@ def verify() -> tuple[Response, int]:
     """Tell passkeys.js whether the passkey was right. `webui.shared.verification` has checked it."""
     current_actor()
     fault = g.get("verification_fault")
-    if fault is None and "verification_passkey" not in request.form:
+    if fault is None and not request.form.get(PASSKEY_FIELD):
         fault = _NO_ANSWER
-    return (jsonify(fault=fault), HTTPStatus.CONFLICT) if fault else (jsonify(), HTTPStatus.OK)
+    return (jsonify(fault=fault), HTTPStatus.CONFLICT) if fault else (jsonify({}), HTTPStatus.OK)
