@@ -19,6 +19,8 @@ from core.models.people import Passkey, RecoveryCode, SecondFactor, User
 from core.models.practices import Practice
 
 RECOVERY_CODES: Final = 10
+FAILURES_MAX: Final = 8  # within the time below, as for passwords
+FAILURES_COUNT_FOR: Final = dt.timedelta(minutes=5)
 _NO_APP: Final = "This code is wrong. Your account has no authenticator app. Enter an unused recovery code."
 _ONLY_PASSKEYS: Final = (
     "Enter one of your recovery codes, because your passkeys work only on the web pages. To need none, create an API "
@@ -49,6 +51,14 @@ class CodeUsed(WrongCode):
     """This code was already used. Wait up to 30 seconds for the next one."""
 
     code = "code_used"
+
+
+class TooManyFailures(WrongCode):
+    """Too many wrong codes or refused passkeys. Wait five minutes and try again."""
+
+    code = "too_many_failures"
+    retry_after_seconds = int(FAILURES_COUNT_FOR.total_seconds())
+    http_status = HTTPStatus.TOO_MANY_REQUESTS
 
 
 class ClockOff(WrongCode):
@@ -168,21 +178,38 @@ def use(
     factor = session.scalars(locked.execution_options(populate_existing=True)).one_or_none()
     if factor is None:  # an administrator reset it just now
         raise WrongCode
+    _refuse_after_failures(factor, now)
     facts: dict[str, Any] = {} if address is None else {"address": address}
     try:
         if isinstance(given, PasskeyAnswer):
             passkeys.use(session, user, given, now=now)
         else:
             _use_code(session, user, factor, _typed(given), now=now)
+        factor.failures, factor.failing_since = 0, None
     except WrongCode as refusal:
+        _count_failure(factor, now)
         audit.record(session, "user.factor_failed", user, by=by, now=now, refused=refusal.code, **facts)
         session.commit()
         raise
     except PasskeyRefused as refusal:
+        _count_failure(factor, now)
         facts |= {} if refusal.passkey_id is None else {"passkey": refusal.passkey_id}
         audit.record(session, "user.passkey_refused", user, by=by, now=now, refused=refusal.code, **facts)
         session.commit()
         raise
+
+
+def _refuse_after_failures(factor: SecondFactor, now: dt.datetime) -> None:
+    """Raise `TooManyFailures`. Forget failures that began five minutes ago."""
+    if factor.failing_since is not None and factor.failing_since <= now - FAILURES_COUNT_FOR:
+        factor.failures, factor.failing_since = 0, None
+    if factor.failures >= FAILURES_MAX:
+        raise TooManyFailures
+
+
+def _count_failure(factor: SecondFactor, now: dt.datetime) -> None:
+    factor.failures += 1
+    factor.failing_since = factor.failing_since or now
 
 
 def _use_code(session: Session, user: User, factor: SecondFactor, typed: str, *, now: dt.datetime) -> None:

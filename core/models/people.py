@@ -107,6 +107,9 @@ class SecondFactor(Base):
     added_at: Mapped[dt.datetime | None]
     # The 30-second step of the last code. Codes of this step and before no longer work.
     used_step: Mapped[int | None] = mapped_column(BigInteger)
+    # Wrong codes and refused passkeys. All web processes count together.
+    failures: Mapped[BigInt] = mapped_column(default=0, server_default="0")
+    failing_since: Mapped[dt.datetime | None]
 
 
 class Passkey(Base):

@@ -27,6 +27,8 @@ def upgrade() -> None:
         sa.Column("secret", sa.Text(), nullable=True),
         sa.Column("added_at", _AT, nullable=True),
         sa.Column("used_step", sa.BigInteger(), nullable=True),
+        sa.Column("failures", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("failing_since", _AT, nullable=True),
         sa.CheckConstraint(
             "(secret IS NULL) = (added_at IS NULL) AND (secret IS NULL) = (used_step IS NULL)", name="an_app_is_whole"
         ),

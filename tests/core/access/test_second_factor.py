@@ -13,7 +13,7 @@ from sqlalchemy import select
 from core.access import own_factor, second_factor, tokens, totp, user_management, user_sessions, users, verification
 from core.access.own_factor import FactorRequired, NoFactor
 from core.access.permissions import Actor, Scope, VerificationNeeded
-from core.access.second_factor import ClockOff, CodeNeeded, CodeUsed, WrongCode
+from core.access.second_factor import ClockOff, CodeNeeded, CodeUsed, TooManyFailures, WrongCode
 from core.access.ties import Ties
 from core.access.user_sessions import SessionLife
 from core.access.users import WrongPassword
@@ -116,6 +116,24 @@ def test_of_two_sign_ins_at_once_with_one_code_one_is_refused(
     refused = raised_at_once(*[lambda: sign_in(practice, ruth, code)] * 2)
 
     assert [type(one) for one in refused if one] == [CodeUsed]
+
+
+def test_eight_wrong_codes_in_five_minutes_are_counted_in_the_database(
+    practice: GivenPractice, ruth: Actor, secret: str
+) -> None:
+    for _ in range(7):
+        with pytest.raises(WrongCode):
+            sign_in(practice, ruth, "000000")
+    sign_in(practice, ruth, code_at(secret, NOW - dt.timedelta(seconds=30)))
+    for _ in range(8):
+        with pytest.raises(WrongCode):
+            sign_in(practice, ruth, "000000")
+
+    with pytest.raises(TooManyFailures):
+        sign_in(practice, ruth, code_at(secret, NOW))
+    later = NOW + 5 * MINUTE
+    assert sign_in(practice, ruth, code_at(secret, later), now=later) == ruth
+    assert len(practice.audited("user.factor_failed")) == 15
 
 
 def test_each_recovery_code_works_once_and_only_its_hash_is_stored(

@@ -1,4 +1,4 @@
-"""Passkeys on the pages: add, sign in, verify, rename, remove; where they do not work, and what programs are told."""
+"""Passkeys on the pages: add, sign in, verify, rename, remove; where they do not work, and what a program reads."""
 
 import re
 from collections.abc import Callable
@@ -155,7 +155,7 @@ def test_passkeys_are_renamed_and_removed(ruth: Actor, key: Authenticator, stran
     assert "This is your only second factor." in stranger.says("/account/passkeys/2")
 
 
-def test_a_program_is_told_what_to_do_without_a_passkey(
+def test_a_program_reads_what_to_do_without_a_passkey(
     key: Authenticator, ruth: Actor, app: Flask
 ) -> None:  # fmt: skip
     answer = app.test_client().post("/api/v1/login", json={"email": ruth.email, "password": PASSWORD})
