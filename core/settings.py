@@ -68,11 +68,17 @@ class Settings(BaseSettings):
     database_password: SecretStr | None = Field(
         None, min_length=1, description="The password for a database URL without one"
     )
+    owner_database_password: SecretStr | None = Field(
+        None, min_length=1, description="The password for an owner's database URL without one"
+    )
     broker_password: SecretStr | None = Field(
         None, min_length=1, description="The password for a broker URL without one"
     )
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL 15 or newer; without it `settle up` starts its own"
+    )
+    owner_database_url: SecretStr | None = Field(
+        None, description="For `settle migrate` and the commands on the server; without it they use the database URL"
     )
     broker_url: SecretStr | None = Field(None, description="Redis or Valkey; without it `settle up` starts its own")
     secret_key: SecretStr | None = Field(
@@ -164,7 +170,7 @@ class Settings(BaseSettings):
         """Return whether e-mails with links to the pages can be sent."""
         return self.smtp_url is not None and self.public_url is not None
 
-    @field_validator("database_url", mode="after")
+    @field_validator("database_url", "owner_database_url", mode="after")
     @classmethod
     def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not url.get_secret_value().startswith(("postgresql://", "postgresql+psycopg://")):
@@ -179,7 +185,7 @@ class Settings(BaseSettings):
             raise ValueError("must begin with redis://, rediss:// or redis+socket://")
         return url
 
-    @field_validator("database_url", "broker_url", mode="after")
+    @field_validator("database_url", "owner_database_url", "broker_url", mode="after")
     @classmethod
     def _with_password(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         password = info.data.get(f"{str(info.field_name).removesuffix('_url')}_password")

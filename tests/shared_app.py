@@ -25,13 +25,17 @@ _dialects: list[Dialect] = []
 def engine_on(url: str) -> Engine:
     """Return an engine like the product's. It shares compiled statements with this process's other engines."""
     engine = make_engine(url)
+    _share_compiled(engine)
+    kept_connections.adopt(engine)
+    return engine
+
+
+def _share_compiled(engine: Engine) -> None:
     if not _dialects:
         with engine.connect():  # a dialect asks the server for its version at the first connection
             _dialects.append(engine.dialect)
     engine.dialect = _dialects[0]  # the cache of compiled statements is keyed by the dialect
     engine.update_execution_options(compiled_cache=_compiled)
-    kept_connections.adopt(engine)
-    return engine
 
 
 def application(
@@ -42,7 +46,7 @@ def application(
     hints_: HintSender | None = None,
     name: str = "one",
 ) -> Flask:
-    """Return the application on this database, with that clock.
+    """Return the application on this database, with that clock. It connects with the role of web processes.
 
     There is one application for each `name`; it uses the last caller's database and clock. Do not test /readyz and
     /metrics with it: they use the database that the application was created with.
@@ -50,6 +54,8 @@ def application(
     settings = settings or Settings(database_url=None, broker_url=None)
     app = _application(name)
     limiter.reset()  # forget the counted sign-in attempts
+    engine = kept_connections.web_engine(engine.url.render_as_string(hide_password=False))
+    _share_compiled(engine)
     app.extensions["settle"] = AppContext(
         engine, make_sessions(engine), settings, hints_ or hints.make_hints(settings), clock
     )

@@ -12,6 +12,7 @@ from core.local import programs
 from core.local.guardian import Child, Guardian, StopPolicy
 from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, Settings
 from tests.forks import ForkingGuardian
+from tests.roles import as_worker
 from tests.waiting import eventually
 
 READY_SECONDS = 60  # several test suites may share two cores
@@ -117,7 +118,12 @@ class Workers:
         self, guardian: Guardian, *, folder: Path, database_url: str, broker_url: str, **variables: str
     ) -> None:
         """Keep the arguments for `start`. `variables` are additional SETTLE_… settings, such as CHUNK_CLAIMS="2"."""
-        given = {"DATABASE_URL": database_url, "BROKER_URL": broker_url, "DATA_DIR": str(folder), **variables}
+        given = {
+            "DATABASE_URL": as_worker(database_url),
+            "BROKER_URL": broker_url,
+            "DATA_DIR": str(folder),
+            **variables,
+        }
         environment = {
             **os.environ,
             **{f"SETTLE_{name}": value for name, value in given.items()},

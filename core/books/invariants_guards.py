@@ -3,13 +3,14 @@
 from typing import Final
 
 from core.books.check import Invariant
-from core.books.guards import APPEND_ONLY, FUNCTIONS, TRIGGERS
+from core.books.guards import APPEND_ONLY, DEFINERS, FUNCTIONS, TRIGGERS
 
 _TRIGGERS: Final = ", ".join(
     f"('{table}', '{trigger}', '{function}', {moment})" for (table, trigger), (function, moment) in TRIGGERS.items()
 )
 _FUNCTIONS: Final = ", ".join(f"('{name}', '{sha256}')" for name, sha256 in FUNCTIONS.items())
 _APPEND_ONLY: Final = ", ".join(f"'{table}'" for table in APPEND_ONLY)
+_DEFINERS: Final = ", ".join(f"'{name}'" for name in DEFINERS)
 _SHA256: Final = "encode(sha256(convert_to(f.prosrc, 'UTF8')), 'hex')"
 _HERE: Final = "relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
 _FOUND: Final = f"""
@@ -40,6 +41,17 @@ GUARD_INVARIANTS: Final[dict[str, Invariant]] = {
             UNION ALL
             SELECT 'database, rule ' || r.rulename || ' on ' || c.relname
             FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class AND c.{_HERE} WHERE c.relkind IN ('r', 'p')
+            UNION ALL
+            SELECT DISTINCT 'database, rights of function ' || f.proname
+            FROM pg_proc f LEFT JOIN aclexplode(f.proacl) a ON a.grantee <> f.proowner
+            WHERE f.proname IN ({_DEFINERS}) AND f.pronamespace =
+                    (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+              AND (NOT f.prosecdef OR f.proacl IS NULL OR a.grantee IS NOT NULL)
+            UNION ALL
+            SELECT DISTINCT 'database, rights of role ' || a.grantee::regrole || ' on ' || c.relname
+            FROM pg_class c CROSS JOIN aclexplode(c.relacl) a
+            WHERE c.{_HERE} AND c.relname IN ({_APPEND_ONLY}) AND a.grantee <> c.relowner
+              AND a.privilege_type IN ('UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER')
             UNION ALL
             SELECT 'database, session_replication_role'
             WHERE current_setting('session_replication_role') <> 'origin'""",

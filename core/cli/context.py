@@ -13,10 +13,25 @@ class NoRunningServers(Refusal):
     code = "nothing_runs"
 
 
-def database_url() -> str:
-    """Return the database's URL. Raise `NoRunningServers`."""
-    given = load_settings().database_url
+def owner_database_url() -> str:
+    """Return the database's URL for commands that change the schema, or read or write any practice.
+
+    Raise `NoRunningServers`.
+    """
+    given = load_settings().owner_database_url or load_settings().database_url
     return given.get_secret_value() if given else _running_servers("SETTLE_DATABASE_URL").database_url
+
+
+def web_database_url() -> str:
+    """Return the database's URL for a web process. Raise `NoRunningServers`."""
+    given = load_settings().database_url
+    return given.get_secret_value() if given else _running_servers("SETTLE_DATABASE_URL").web_database_url
+
+
+def worker_database_url() -> str:
+    """Return the database's URL for a worker or beat. Raise `NoRunningServers`."""
+    given = load_settings().database_url
+    return given.get_secret_value() if given else _running_servers("SETTLE_DATABASE_URL").worker_database_url
 
 
 def broker_url() -> str:

@@ -12,8 +12,8 @@ from core.local.connectivity import connected_engine
 
 @contextmanager
 def engine() -> Iterator[Engine]:
-    """Yield an engine for a reachable database. Raise `NoRunningServers` and `DatabaseUnavailable`."""
-    with connected_engine(context.database_url()) as engine:
+    """Yield an engine for a reachable database, as its owner. Raise `NoRunningServers` and `DatabaseUnavailable`."""
+    with connected_engine(context.owner_database_url()) as engine:
         yield engine
 
 

@@ -35,17 +35,18 @@ def migrate(as_json: bool) -> None:
 
 
 def _describe_migration(migrated: MigrationResult) -> str:
+    granted = [f"Updated the privileges of {role}." for role in migrated.granted]
     if not migrated.done:
-        return f"The database is already at migration {migrated.after}. Nothing to do."
+        return " ".join([f"The database is already at migration {migrated.after}.", *(granted or ["Nothing to do."])])
     what = f"the database from {migrated.before}" if migrated.before else "an empty database"
     each = [f"  {one.revision}  {one.title}" for one in migrated.done]
-    return "\n".join([f"Migrated {what} to {migrated.after}:", *each])
+    return "\n".join([f"Migrated {what} to {migrated.after}:", *each, *granted])
 
 
 @click.command()
 def web() -> None:
     """Run the web server for the pages and the API."""
-    _exec_program(programs.web(load_settings()))
+    _exec_program(programs.web(load_settings()), context.web_database_url())
 
 
 @click.command()
@@ -57,7 +58,7 @@ def worker(queue: str, name: str | None) -> None:
     The settle queue is for chunks, previews, imports and mail. The control queue is for the sweep and the tick.
     """
     _wait_until_migrated()
-    _exec_program(programs.worker(queue, load_settings(), name=name))
+    _exec_program(programs.worker(queue, load_settings(), name=name), context.worker_database_url())
 
 
 @click.command()
@@ -67,7 +68,7 @@ def beat() -> None:
     Every ten seconds, it sends hints for the sweep and the tick. A second beat does no harm.
     """
     _wait_until_migrated()
-    _exec_program(programs.beat(load_settings()))
+    _exec_program(programs.beat(load_settings()), context.worker_database_url())
 
 
 @click.command()
@@ -78,14 +79,15 @@ def flower() -> None:
     """
     if load_settings().flower_basic_auth is None:
         raise click.UsageError("Set SETTLE_FLOWER_BASIC_AUTH to user:password. Flower never runs without a password.")
-    _exec_program(programs.flower(load_settings()), programs.flower_environment(load_settings()))
+    auth = programs.flower_environment(load_settings())
+    _exec_program(programs.flower(load_settings()), context.worker_database_url(), auth)
 
 
 def _wait_until_migrated() -> None:
     """Wait until the database is reachable and migrated. SIGTERM and SIGINT end the process with code 0."""
     logs.configure(load_settings().log_level)
     before = {number: signal.signal(number, _exit_on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
-    engine = make_engine(context.database_url(), pool_size=1)
+    engine = make_engine(context.worker_database_url(), pool_size=1)
     wait_until_migrated(engine, pause=_pause)
     engine.dispose()
     for number, handler in before.items():
@@ -103,8 +105,8 @@ def _exit_on_signal(_number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(0)
 
 
-def _exec_program(argv: list[str], more: Mapping[str, str] | None = None) -> NoReturn:
-    servers = {"SETTLE_DATABASE_URL": context.database_url(), "SETTLE_BROKER_URL": context.broker_url()}
+def _exec_program(argv: list[str], database_url: str, more: Mapping[str, str] | None = None) -> NoReturn:
+    servers = {"SETTLE_DATABASE_URL": database_url, "SETTLE_BROKER_URL": context.broker_url()}
     os.execve(argv[0], argv, {**os.environ, **servers, **(more or {})})  # noqa: S606 – signals reach it without a shell
 
 

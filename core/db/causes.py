@@ -51,7 +51,7 @@ CAUSES: Final = (
     Cause(
         "unknown_role",
         "The server has no user with that name, or the user is not allowed to sign in.",
-        f"Check the user in {_URL}; core/db/role.sql creates the user.",
+        f"Check the user in {_URL}; core/db/role.sql creates the users.",
         signs=('role "" does not exist', "is not permitted to log in", "no such user"),
         sqlstates=("28000",),
     ),
@@ -70,7 +70,7 @@ CAUSES: Final = (
     Cause(
         "missing_privilege",
         "The database user lacks a privilege.",
-        "Let the user own the database, as core/db/role.sql does.",
+        f"Check the user in {_URL}, and run settle migrate, which grants the privileges.",
         signs=("permission denied for database",),
         sqlstates=("42501",),
     ),

@@ -1,6 +1,7 @@
 """Run our own PostgreSQL on a unix socket in a private folder."""
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from core.db import roles
 from core.errors import Refusal
 from core.local import binaries, unprivileged
 from core.local.guardian import DATABASE, Child, Guardian, StopPolicy
@@ -21,6 +23,7 @@ from core.local.local_server import LocalServer
 from core.local.sockets import socket_folder
 
 ROLE: Final = "settle"
+_APP_ROLES: Final = (roles.WEB, roles.WORKER)
 _SUPERUSER: Final = "postgres"
 _BUILTIN_LOCALES_SINCE: Final = 17
 _START_SECONDS = 60  # including recovery after a crash
@@ -57,7 +60,10 @@ class OtherPostgresVersion(Refusal):
 
 
 class Postgres(LocalServer):
-    """One server with its folder, and a database `settle` owned by the role `settle`."""
+    """One server with its folder, a database `settle` owned by the role `settle`, and the product's other roles.
+
+    Only processes of the current user can connect.
+    """
 
     def __init__(
         self,
@@ -84,8 +90,12 @@ class Postgres(LocalServer):
 
     @property
     def url(self) -> str:
-        """Return the database's URL, once started."""
-        return f"postgresql://{ROLE}@/{ROLE}?host={quote(str(self._sockets))}"
+        """Return the database's URL for its owner, once started."""
+        return self.url_for(ROLE)
+
+    def url_for(self, role: str) -> str:
+        """Return the database's URL for a role, once started."""
+        return f"postgresql://{role}@/{ROLE}?host={quote(str(self._sockets))}"
 
     def start(self) -> Child:
         """Create the database if needed, start the server, and wait until it answers. Raise a `Refusal`."""
@@ -107,7 +117,7 @@ class Postgres(LocalServer):
         return self._child
 
     def _launch(self, place: unprivileged.PostgresLocation, data: Path) -> Child:
-        settings = self._settings | {"unix_socket_directories": str(self._sockets)}
+        settings = self._settings | {"unix_socket_directories": str(self._sockets)} | _write_access_rules(place)
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return self._guardian.start(
             [place.binaries / "postgres", "-D", data, *words],
@@ -139,8 +149,9 @@ class Postgres(LocalServer):
     def _make_database(self) -> None:
         name = sql.Identifier(ROLE)
         with self._connect() as connection:
-            if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [ROLE]).rowcount:
-                connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB").format(name))
+            for role, rights in ((ROLE, "LOGIN CREATEDB"), *((role, "LOGIN") for role in _APP_ROLES)):
+                if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).rowcount:
+                    connection.execute(sql.SQL("CREATE ROLE {} {}").format(sql.Identifier(role), sql.SQL(rights)))
             if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [ROLE]).rowcount:
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
 
@@ -152,7 +163,6 @@ def _initialize(place: unprivileged.PostgresLocation, data: Path) -> None:
     locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     if (binaries.postgres_major(place.binaries) or 0) < _BUILTIN_LOCALES_SINCE:
         locale = ["--locale=C.UTF-8"]
-    # "trust" relies on the socket's private folder.
     done = subprocess.run(  # noqa: S603 – found by us
         [
             place.binaries / "initdb",
@@ -160,7 +170,7 @@ def _initialize(place: unprivileged.PostgresLocation, data: Path) -> None:
             partial,
             "--encoding=UTF8",
             *locale,
-            "--auth=trust",
+            "--auth=reject",  # each start gives its own rules
             f"--username={_SUPERUSER}",
             "--no-instructions",
         ],
@@ -176,6 +186,24 @@ def _initialize(place: unprivileged.PostgresLocation, data: Path) -> None:
     if done.returncode != 0:
         raise PostgresFailed(f"PostgreSQL could not create its data folder {data}: {done.stderr.strip()}")
     partial.rename(data)
+
+
+def _write_access_rules(place: unprivileged.PostgresLocation) -> dict[str, str]:
+    """Let only processes of the current user connect, as any of our roles. Return the server's settings for it.
+
+    If we are root, the server has an account of its own, which other programs may share.
+    """
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    # Beside the folder, because the account of the server could replace a file in it.
+    allowed = [f'product "{user}" {role}\n' for role in (_SUPERUSER, ROLE, *_APP_ROLES)]
+    files = {"hba_file": "local all all peer map=product\n", "ident_file": "".join(allowed)}
+    settings = {}
+    for name, rules in files.items():
+        path = place.folder.with_name(f"{place.folder.name}.{name}")
+        path.write_text(rules)
+        path.chmod(0o600 if place.user is None else 0o644)
+        settings[name] = str(path)
+    return settings
 
 
 def _refuse_other_version(place: unprivileged.PostgresLocation, data: Path) -> None:

@@ -33,7 +33,9 @@ class DataDirNotOwned(Refusal):
 class RunningServers:
     """Where the servers of a run are. The URLs may contain passwords, so the file is private."""
 
-    database_url: str
+    database_url: str  # of its owner, for the commands on the server
+    web_database_url: str
+    worker_database_url: str
     broker_url: str
     web_url: str
     flower_url: str

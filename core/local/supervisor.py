@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
+from core.db import roles
 from core.db.engine import make_sessions, transaction
 from core.errors import Refusal
 from core.local import programs, run_lock, sample_practice
@@ -49,6 +50,14 @@ class Screen:
     ready: Callable[[run_lock.RunningServers, sample_practice.SignIn | None, Path], None]
 
 
+class _DatabaseUrls(NamedTuple):
+    """The database's URLs for each role. A server that we do not run has the URLs of the settings."""
+
+    owner: str
+    web: str
+    worker: str
+
+
 class Supervisor:
     """One run on one data folder."""
 
@@ -78,7 +87,7 @@ class Supervisor:
         self._logs = make_log_folder(self._data_dir)
         self._start_servers()
         self._complete_settings()
-        database_url = _secret_value(self._settings.database_url)
+        database_url = self._urls.owner
         with connected_engine(database_url) as engine:
             migrate_database(database_url)
             self._signals.check()
@@ -98,11 +107,15 @@ class Supervisor:
     def _start_servers(self) -> None:
         """Start the database and the broker that have no URL."""
         urls: dict[str, SecretStr] = {}
-        if self._settings.database_url is None:
+        given = self._settings.database_url
+        if given is None:
             log = self._log_of("database")
             postgres = Postgres(self._data_dir / "postgres", self._guardian, log=log, say=self._screen.line)
             self._keep("database", postgres.start, essential=True)
-            urls["database_url"] = SecretStr(postgres.url)
+            self._urls = _DatabaseUrls(postgres.url, postgres.url_for(roles.WEB), postgres.url_for(roles.WORKER))
+        else:
+            owner = self._settings.owner_database_url or given
+            self._urls = _DatabaseUrls(owner.get_secret_value(), *2 * (given.get_secret_value(),))
         if self._settings.broker_url is None:
             broker = Broker(self._data_dir / "broker", self._guardian, log=self._log_of("broker"))
             self._keep("broker", broker.start)
@@ -128,13 +141,19 @@ class Supervisor:
 
     def _start_services(self) -> None:
         settings = self._settings
-        environment = {**os.environ, **_environment_of(settings), "PYTHONUNBUFFERED": "1"}
+        environment = self._environment(self._urls.worker)
         for queue in programs.QUEUES:
             self._keep_program(f"worker-{queue}", programs.worker(queue, settings), environment, stage=WORKERS)
         self._keep_program("beat", programs.beat(settings), environment)
         flower_environment = {**environment, **programs.flower_environment(settings)}
         self._keep_program("flower", programs.flower(settings), flower_environment)
-        self._keep_program("web", programs.web(settings), environment, essential=True)
+        self._keep_program("web", programs.web(settings), self._environment(self._urls.web), essential=True)
+
+    def _environment(self, database_url: str) -> dict[str, str]:
+        """Return the environment of a process that connects to the database with this URL. It has no owner's URL."""
+        update = {"database_url": SecretStr(database_url), "owner_database_url": None, "owner_database_password": None}
+        inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("SETTLE_OWNER_")}
+        return {**inherited, **_environment_of(self._settings.model_copy(update=update)), "PYTHONUNBUFFERED": "1"}
 
     def _keep_program(
         self, name: str, argv: list[str], env: Mapping[str, str], *, stage: int = FRONTS, essential: bool = False
@@ -174,7 +193,7 @@ class Supervisor:
         """Return whether the broker accepted the hints. Raise `NotReady` if our own broker did not."""
         words = [word for queue, canary_id in canaries.items() for word in (queue, str(canary_id))]
         argv = [sys.executable, "-m", "worker.canary", *words]
-        environment = {**os.environ, **_environment_of(self._settings)}
+        environment = self._environment(self._urls.worker)
         hinter = self._guardian.start(argv, log=self._log_of("hint"), env=environment, ending=StopPolicy())
         self._wait_for("hint", lambda: not hinter.is_running())
         if hinter.process.returncode == 0:
@@ -213,7 +232,9 @@ class Supervisor:
     def _where(self) -> run_lock.RunningServers:
         settings = self._settings
         return run_lock.RunningServers(
-            database_url=_secret_value(settings.database_url),
+            database_url=self._urls.owner,
+            web_database_url=self._urls.web,
+            worker_database_url=self._urls.worker,
             broker_url=_secret_value(settings.broker_url),
             web_url=f"http://{settings.web_host}:{settings.web_port}",
             flower_url=f"http://{settings.flower_host}:{settings.flower_port}",

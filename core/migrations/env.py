@@ -3,10 +3,16 @@
 from alembic import context
 from sqlalchemy import NullPool, create_engine, make_url, text
 
+from core.migrations.privileges import grant_privileges
+from core.migrations.run import NotOwner
 from core.models import metadata
 
 # Only one migration runs at a time. A second one waits.
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('settle migrate'))")
+_MAY_MIGRATE = text(
+    "SELECT coalesce(bool_and(pg_has_role(tableowner, 'USAGE')), true) FROM pg_tables "
+    "WHERE schemaname = current_schema() AND tablename = 'alembic_version'"
+)
 
 url = make_url(context.config.attributes["url"]).set(drivername="postgresql+psycopg")
 engine = create_engine(url, hide_parameters=True, poolclass=NullPool)  # an error leaves no connection open
@@ -19,6 +25,10 @@ with engine.connect() as connection:
         on_version_apply=lambda *, step, **_: applied(step),
     )
     with context.begin_transaction():
+        if not connection.scalar(_MAY_MIGRATE):
+            raise NotOwner
         connection.execute(_LOCK)
         context.run_migrations()
+        if context.get_context().get_current_heads() == (context.script.get_current_head(),):
+            context.config.attributes["granted"] = grant_privileges(connection)
 engine.dispose()

@@ -27,6 +27,12 @@ class TablesBusy(Refusal):
     code = "tables_busy"
 
 
+class NotOwner(Refusal):
+    """Only the owner of the tables can migrate them. Set SETTLE_OWNER_DATABASE_URL. Nothing was changed."""
+
+    code = "not_owner"
+
+
 class NewerDatabase(Refusal):
     """A newer version of the product migrated this database. Nothing was changed."""
 
@@ -43,11 +49,12 @@ class Migration:
 
 @dataclass(frozen=True)
 class MigrationResult:
-    """What `migrate_database` did: the revision before and after, and the migrations that it ran."""
+    """What `migrate_database` did: the revision before and after, the migrations, and the roles with new privileges."""
 
     before: str | None
     after: str
     done: tuple[Migration, ...]
+    granted: tuple[str, ...] = ()
 
 
 def _alembic_config(url: str | None = None) -> Config:
@@ -58,7 +65,7 @@ def _alembic_config(url: str | None = None) -> Config:
 
 
 def migrate_database(url: str, revision: str = "head") -> MigrationResult:
-    """Migrate the database at `url` to `revision`. Raise `NewerDatabase` for an unknown revision.
+    """Migrate the database at `url` to `revision`. Raise `NewerDatabase` for an unknown revision, and `NotOwner`.
 
     Raise `TablesBusy` if five tries did not get a migration's locks.
 
@@ -79,7 +86,8 @@ def migrate_database(url: str, revision: str = "head") -> MigrationResult:
     else:
         before = after = _revision_at(url)
     assert after is not None
-    return MigrationResult(before, after, tuple(Migration(str(step.up_revision_id), _title(step)) for step in steps))
+    done = tuple(Migration(str(step.up_revision_id), _title(step)) for step in steps)
+    return MigrationResult(before, after, done, config.attributes.get("granted", ()))
 
 
 def _upgrade(config: Config, revision: str, steps: list[MigrationInfo]) -> None:

@@ -6,9 +6,10 @@ from typing import Final
 import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from core.causes import Cause
-from core.db import causes
+from core.db import causes, roles
 from core.migrations.run import missing_migration
 
 FIRST_PAUSE_SECONDS: Final = 0.5  # doubled after each try
@@ -32,7 +33,15 @@ def wait_until_migrated(engine: Engine, *, pause: Callable[[float], bool]) -> bo
         seconds = min(2 * seconds, PAUSE_SECONDS_MAX)
     if logged is not None:
         _log.info("database_is_ready")
+    _warn_if_owner(engine)
     return True
+
+
+def _warn_if_owner(engine: Engine) -> None:
+    with Session(engine) as session:
+        if roles.owns_tables(session):
+            cause = roles.CONNECTED_AS_OWNER
+            _log.warning(cause.code, why=cause.sentence)
 
 
 def unavailable_cause(engine: Engine) -> Cause | None:

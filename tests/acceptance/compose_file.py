@@ -48,6 +48,14 @@ class Service:
         return {name: str(value) for name, value in self.says.get("environment", {}).items()}
 
     @property
+    def secrets(self) -> dict[str, str]:
+        """Return the secret of each file in its folder of secrets."""
+        given = (
+            one if isinstance(one, dict) else {"source": one, "target": one} for one in self.says.get("secrets", ())
+        )
+        return {one["target"]: one["source"] for one in given}
+
+    @property
     def replicas(self) -> int:
         """Return how many containers of it there are."""
         return int(self.says.get("deploy", {}).get("replicas", 1))

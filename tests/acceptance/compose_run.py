@@ -120,10 +120,10 @@ class Stack:
         return made
 
     def run(self, *words: str) -> str:
-        """Run a command with web's environment, like `docker compose exec web …`. Return its output."""
-        web = self.containers["web-1"]
+        """Run a command with the owner's environment, like `docker compose run migrate …`. Return its output."""
+        owner = self.containers["migrate-1"]
         done = subprocess.run(
-            [VENV / words[0], *words[1:]], env=web.environment, cwd=self.folder / web.name, check=False,
+            [VENV / words[0], *words[1:]], env=owner.environment, cwd=self.folder / owner.name, check=False,
             stdin=subprocess.DEVNULL, capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
@@ -170,8 +170,8 @@ class Stack:
         folder = self.folder / f"{service.name}-secrets"
         if not folder.exists():
             folder.mkdir(mode=0o711)
-            for name in service.says.get("secrets", ()):
-                (folder / name).write_text(self.secrets[name] + "\n")
+            for name, secret in service.secrets.items():
+                (folder / name).write_text(self.secrets[secret] + "\n")
                 (folder / name).chmod(0o444)
         return folder
 

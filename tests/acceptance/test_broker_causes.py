@@ -20,6 +20,7 @@ from tests.acceptance.own_broker import own_broker
 from tests.acceptance.product import PATIENCE_SECONDS
 from tests.forks import ForkingGuardian
 from tests.fronts import HOST, Authority, front, plain, tls
+from tests.roles import as_web, as_worker
 from tests.waiting import eventually
 from tests.webui.operations.test_health import hear_a_worker
 from webui.app import create_app
@@ -99,7 +100,7 @@ def test_a_working_broker_with_minimal_rights_raises_no_alarm(
 
 
 def _degraded(database_url: str, broker_url: str) -> dict[str, str]:
-    app = create_app(Settings.model_validate({"database_url": database_url, "broker_url": broker_url}))
+    app = create_app(Settings.model_validate({"database_url": as_web(database_url), "broker_url": broker_url}))
     try:
         ready = app.test_client().get("/readyz")
     finally:
@@ -119,7 +120,7 @@ def test_each_process_logs_the_cause_without_a_name(
     settings = Settings.model_validate(
         {"broker_url": url, "flower_port": free_port(HOST, 0), "flower_basic_auth": "a:b"}
     )
-    urls = {"SETTLE_DATABASE_URL": database_url, "SETTLE_BROKER_URL": url}
+    urls = {"SETTLE_DATABASE_URL": as_worker(database_url), "SETTLE_BROKER_URL": url}
     environment = {**os.environ, **urls, **programs.flower_environment(settings), "HOME": str(tmp_path)}
     started = {
         "worker": programs.worker(QUEUE_SETTLE, settings), "beat": programs.beat(settings),

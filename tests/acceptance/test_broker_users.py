@@ -23,6 +23,7 @@ from tests.acceptance.test_flower import Flower, running_flower
 from tests.acceptance.web import Api, Web, running_web
 from tests.forks import ForkingGuardian
 from tests.fronts import HOST, front
+from tests.roles import as_worker
 from tests.servers import Databases
 from tests.waiting import eventually
 from tests.workers import running_workers
@@ -80,7 +81,7 @@ def stack(servers: tuple[Databases, Broker], tmp_path_factory: pytest.TempPathFa
         web = held.enter_context(running_web(product, folder=folder, CHUNK_CLAIMS="4"))
         guardian = held.enter_context(ForkingGuardian())
         environment = {
-            **os.environ, "SETTLE_DATABASE_URL": database_url, "SETTLE_BROKER_URL": urls["settle-beat"]
+            **os.environ, "SETTLE_DATABASE_URL": as_worker(database_url), "SETTLE_BROKER_URL": urls["settle-beat"]
         }  # fmt: skip
         guardian.start(programs.beat(Settings()), log=folder / "beat.log", env=environment, ending=StopPolicy())
         yield Stack(product, web, flower, broker.client)

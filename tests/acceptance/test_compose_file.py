@@ -117,17 +117,18 @@ def test_no_password_is_in_a_file_and_none_has_a_default() -> None:
 
 
 def test_each_container_gets_only_the_secrets_that_it_uses() -> None:
-    database, broker = "settle_database_password", "settle_broker_password"
-    used = {name: set(service.says.get("secrets", ())) for name, service in SERVICES.items()}
+    owner, broker = "settle_database_password", "settle_broker_password"
+    of_web, of_worker = "settle_web_database_password", "settle_worker_database_password"
+    used = {name: set(service.secrets.values()) for name, service in SERVICES.items()}
 
     assert used == {
-        "postgres": {"postgres_password", database},
+        "postgres": {"postgres_password", owner, of_web, of_worker},
         "redis": {broker},
-        "migrate": {database},
-        "web": {database, broker, "settle_secret_key"},
-        "worker": {database, broker},
-        "control": {database, broker},
-        "beat": {database, broker},
+        "migrate": {owner},
+        "web": {of_web, broker, "settle_secret_key"},
+        "worker": {of_worker, broker},
+        "control": {of_worker, broker},
+        "beat": {of_worker, broker},
         "flower": {broker, "settle_flower_basic_auth"},
     }
     assert set.union(*used.values()) == CONTENT["secrets"].keys()

@@ -23,6 +23,7 @@ from tests.acceptance.product import PATIENCE_SECONDS, Product
 from tests.factories import GivenPractice, Line
 from tests.forks import ForkingGuardian
 from tests.http_client import HOST, ask, basic
+from tests.roles import as_worker
 from tests.waiting import eventually
 from webui.operations import flower_links
 
@@ -70,7 +71,7 @@ def running_flower(product: Product, folder: Path) -> Iterator[Flower]:
     auth = f"{USER}:{PASSWORD}"
     given = {"broker_url": product.broker_url, "flower_port": free_port(HOST, 0), "flower_basic_auth": auth}
     settings = Settings.model_validate(given)
-    urls = {"SETTLE_DATABASE_URL": product.database_url, "SETTLE_BROKER_URL": product.broker_url}
+    urls = {"SETTLE_DATABASE_URL": as_worker(product.database_url), "SETTLE_BROKER_URL": product.broker_url}
     environment = {**os.environ, **urls, **programs.flower_environment(settings), "HOME": str(folder)}
     started = Flower(settings.flower_port, folder, folder / "flower.log")
     with ForkingGuardian() as guardian:

@@ -14,6 +14,8 @@ import pytest
 from sqlalchemy import make_url
 
 from core.local.broker import Broker
+from tests.acceptance.own_postgres import SOCKET
+from tests.fronts import HOST, front
 from tests.servers import Databases
 
 OTHER_USER = 65_534
@@ -46,8 +48,7 @@ class Container:
     """Run one command as `docker compose run --user … -v FOLDER:/mnt` does."""
 
     def __init__(self, folder: Path, database_url: str) -> None:
-        # The test's database accepts only the account that it runs as, which is not root here.
-        self.user_id = Path(str(make_url(database_url).query["host"])).stat().st_uid
+        self.user_id = OTHER_USER
         folder.chmod(0o755)
         os.chown(folder, self.user_id, -1)
         self._environment = {
@@ -63,8 +64,10 @@ class Container:
 def test_a_template_is_exported_claims_are_imported_and_nothing_else_is_written(
     servers: tuple[Databases, Broker], tmp_path: Path
 ) -> None:
-    with servers[0].fresh() as url:
-        container = Container(tmp_path, url)
+    with servers[0].fresh() as url, front(Path(str(make_url(url).query["host"])) / SOCKET) as port:
+        # The server's socket accepts only processes of this account.
+        at = make_url(url).set(host=HOST, port=port, query={}).render_as_string()
+        container = Container(tmp_path, at)
 
         template = container.settle("import", "csv", "--template", "/mnt/in")
         assert template.returncode == 0, template.stderr

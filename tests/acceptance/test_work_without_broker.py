@@ -25,6 +25,7 @@ from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product,
 from tests.acceptance.test_scheduled_runs import due_now
 from tests.factories import GivenPractice
 from tests.processes import children_of
+from tests.roles import as_web
 from tests.servers import Databases
 from tests.waiting import eventually
 from webui.app import create_app
@@ -283,7 +284,7 @@ def test_a_dead_broker_raises_a_ticket_and_a_page_only_if_work_waits_over_a_minu
 
 def _scrape(product: Product, *, later: dt.timedelta = dt.timedelta()) -> str:
     """Return the metrics of a web process of this product whose clock is ahead by `later`."""
-    settings = Settings.model_validate({"database_url": product.database_url, "broker_url": product.broker_url})
+    settings = Settings.model_validate({"database_url": as_web(product.database_url), "broker_url": product.broker_url})
     app = create_app(settings, clock=lambda: utc_now() + later)
     try:
         answer = app.test_client().get("/metrics")

@@ -20,6 +20,7 @@ from tests.acceptance.product import PATIENCE_SECONDS, Product, utc_now
 from tests.factories import GivenPractice
 from tests.forks import ForkingGuardian
 from tests.http_client import HOST, Answer, ask
+from tests.roles import as_web
 from tests.waiting import eventually
 
 
@@ -31,7 +32,7 @@ class Web:
         self.log = folder / "web.log"
         self._guardian = guardian
         given = {
-            "DATABASE_URL": product.database_url, "BROKER_URL": product.broker_url, "DATA_DIR": str(folder),
+            "DATABASE_URL": as_web(product.database_url), "BROKER_URL": product.broker_url, "DATA_DIR": str(folder),
             "WEB_PORT": str(free_port(HOST, 0)), **variables,
         }  # fmt: skip
         self._settings = Settings.model_validate({name.lower(): value for name, value in given.items()})

@@ -11,6 +11,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.settings import Settings
+from tests.roles import as_web
 from tests.servers import Databases
 from webui.app import create_app
 
@@ -63,7 +64,7 @@ def all_queries() -> Iterator[Query]:
 def exported(databases: Databases) -> Exported:
     """Return what a real scrape of a new installation exports."""
     with databases.fresh() as url:
-        app = create_app(Settings.model_validate({"database_url": url, "broker_url": None}))
+        app = create_app(Settings.model_validate({"database_url": as_web(url), "broker_url": None}))
         text = app.test_client().get("/metrics").text
         app.extensions["settle"].engine.dispose()
     found: Exported = {}

@@ -23,6 +23,7 @@ from core.watch.heartbeat import BEAT, WORKER
 from tests.acceptance.product import PATIENCE_SECONDS
 from tests.factories import a_practice
 from tests.forks import ForkingGuardian
+from tests.roles import as_worker
 from tests.servers import broker_client
 from tests.waiting import eventually
 from tests.worker.conftest import Shared
@@ -39,7 +40,7 @@ def processes(sessions: Sessions, kind: str) -> list[Process]:
 @pytest.fixture
 def beat(worker: Workers, database_url: str, broker_url: str, tmp_path: Path) -> Iterator[int]:
     """Run a beat. Return its process id."""
-    urls = {"SETTLE_DATABASE_URL": database_url, "SETTLE_BROKER_URL": broker_url}
+    urls = {"SETTLE_DATABASE_URL": as_worker(database_url), "SETTLE_BROKER_URL": broker_url}
     with ForkingGuardian() as guardian:
         log = tmp_path / "beat.log"
         yield guardian.start(programs.beat(Settings()), log=log, env={**os.environ, **urls}, ending=StopPolicy()).pid
@@ -74,7 +75,10 @@ def test_a_worker_and_a_beat_on_a_host_with_old_time_zones_use_the_newest(
         (line,) = [json.loads(line) for line in workers.control.log_text().splitlines() if "time_zone_database" in line]
         assert (line["level"], line["version"], line["source"]) == ("info", newest.version, "wheel")
         with ForkingGuardian() as guardian:
-            log, urls = tmp_path / "beat.log", {"SETTLE_DATABASE_URL": database_url, "SETTLE_BROKER_URL": broker_url}
+            log, urls = (
+                tmp_path / "beat.log",
+                {"SETTLE_DATABASE_URL": as_worker(database_url), "SETTLE_BROKER_URL": broker_url},
+            )
             guardian.start(programs.beat(Settings()), log=log, env={**os.environ, **urls}, ending=StopPolicy())
             eventually(
                 lambda: log.exists() and f'"version": "{newest.version}"' in log.read_text(), seconds=PATIENCE_SECONDS

@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core import zone_database
 from core.causes import Cause
-from core.db import causes
+from core.db import causes, roles
 from core.jobs.results import progress
 from core.migrations.run import missing_migration
 from core.watch import heartbeat
@@ -83,6 +83,8 @@ def _degraded_parts(made: AppContext) -> dict[str, str]:
         raise NotMigrated(cause)
     now, reasons = made.clock(), {}
     with made.sessions() as session:
+        if roles.owns_tables(session):
+            reasons["database_role"] = roles.CONNECTED_AS_OWNER.sentence
         if progress.is_any_job_stalled(session, now=now):
             reasons["worker"] = "a job has waited for a minute and no worker has started or finished a chunk"
         elif progress.previews_waiting(session, now=now):

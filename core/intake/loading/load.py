@@ -264,7 +264,7 @@ def _write(
     insert_reference_rows(session, practice_id)
     if any(done.added[kind] for kind in ("offices", "providers", "payers", "patients")):
         # Without statistics, PostgreSQL would scan the new patients once for each claim.
-        stages.analyze(session, "office", "provider", "payer", "patient")
+        stages.refresh_statistics(session, "office", "provider", "payer", "patient")
     if done.on_existing.claims:
         # Before the new claims, because after that, all staged rows would be on existing claims.
         practice = practice_queries.find(session, practice_id)
@@ -272,7 +272,7 @@ def _write(
         done = replace(done, on_existing=replace(done.on_existing, moved=moved))
     insert_claims(session, practice_id, source=source, by=by, now=now)
     if done.added["claims"]:
-        stages.analyze(session, "claim", "line_item", "posting")
+        stages.refresh_statistics(session, "claim", "line_item", "posting")
     if done.changes_taken:
         # Last, so that a status from the file wins.
         if done.holds_kept:

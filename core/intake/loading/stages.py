@@ -229,6 +229,11 @@ def analyze(session: Session, *tables: str) -> None:
     session.execute(text("ANALYZE " + ", ".join(tables)))
 
 
+def refresh_statistics(session: Session, *tables: str) -> None:
+    """Refresh the planner's statistics of permanent tables, which only their owner may do."""
+    session.execute(text("SELECT refresh_statistics(:tables)"), {"tables": list(tables)})
+
+
 def copy_rows(session: Session, stage: Table, rows: Iterable[tuple[Any, ...]]) -> None:
     """Copy rows, in the order of the stage's columns. Memory does not grow with their number."""
     copy_columns(session, stage.name, [column.name for column in stage.c if column.server_default is None], rows)

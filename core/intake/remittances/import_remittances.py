@@ -89,7 +89,7 @@ def import_remittances(
     audit.record_all(session, "remittance.recorded", recorded, by=by, now=now)
     if done >= BATCH_ANSWERS and not is_check:
         # Without statistics, what comes next, such as `settle verify`, would compare all answers with all postings.
-        stages.analyze(
+        stages.refresh_statistics(
             session, "posting", *(one.__tablename__ for one in (Remittance, RemittanceClaim, RemittanceLine))
         )
     return result

@@ -53,7 +53,7 @@ def make_sample(
             if progress is not None:
                 progress("claims", done, claims)
         audit.record(session, "practice.sampled", audit.Subject.practice(practice_id), by=None, now=now, claims=claims)
-        stages.analyze(session, "claim", "line_item", "posting")
+        stages.refresh_statistics(session, "claim", "line_item", "posting")
     return practice_id
 
 
@@ -67,7 +67,7 @@ def _add_people(session: Session, practice_id: int, random: Random, world: Sampl
     )
     stages.copy_rows(session, stages.PATIENT, sample_people.patients(random, count=world.patients, today=world.today))
     insert_reference_rows(session, practice_id)
-    stages.analyze(session, "office", "provider", "payer", "patient")
+    stages.refresh_statistics(session, "office", "provider", "payer", "patient")
 
 
 def _add_batch(session: Session, practice_id: int, batch: Batch, *, now: dt.datetime) -> None:

@@ -189,7 +189,7 @@ def test_without_a_sign_in_the_server_that_runs_here_is_used(
     )
 
     with run_lock.lock_data_dir(tmp_path / "var"):
-        run_lock.publish_servers(tmp_path / "var", run_lock.RunningServers("", "", web_url, ""))
+        run_lock.publish_servers(tmp_path / "var", run_lock.RunningServers("", "", "", "", web_url, ""))
         assert typed("limits").stderr == f"You are not signed in to {web_url}. Run: settle login --server {web_url}\n"
         assert f"You are signed in to {web_url}" in sign_in().stdout
 

@@ -9,7 +9,9 @@ from core.local import run_lock
 from core.local.run_lock import AlreadyRunning, RunningServers
 from core.local.saved_secret import load_or_create_secret
 
-SERVERS = RunningServers("postgresql://d", "redis://b", "http://127.0.0.1:8000", "http://127.0.0.1:5555")
+SERVERS = RunningServers(
+    "postgresql://d", "postgresql://w", "postgresql://k", "redis://b", "http://127.0.0.1:8000", "http://127.0.0.1:5555"
+)
 
 
 def test_a_second_run_in_the_folder_is_refused_with_the_address_of_the_first(tmp_path: Path) -> None:

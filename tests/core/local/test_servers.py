@@ -1,6 +1,8 @@
 """The product's own PostgreSQL and Valkey: private, and configured for tests."""
 
+import os
 import stat
+import subprocess
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -47,3 +49,14 @@ def test_the_broker_listens_on_a_private_socket_only_and_keeps_hints_on_disk(bro
     assert client.config_get("appendonly") == {"appendonly": "yes"}
     assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
     assert stat.S_IMODE(Path(urlsplit(broker_url).path).parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_the_database_refuses_other_processes_of_its_own_account(databases: Databases, database_url: str) -> None:
+    (folder,) = parse_qs(urlsplit(database_url).query)["host"]
+    programs = Path(databases.server.child.process.args[0]).parent
+    psql = [programs / "psql", f"--host={folder}", "--username=postgres", "--command=SELECT 1"]
+
+    tried = subprocess.run(psql, user=Path(folder).stat().st_uid, extra_groups=[], capture_output=True, check=False)
+
+    assert b"Peer authentication failed" in tried.stderr

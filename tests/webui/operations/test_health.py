@@ -15,13 +15,14 @@ from core.settings import Settings
 from core.watch import heartbeat
 from core.watch.heartbeat import WORKER, ProcessInfo
 from tests.factories import NOW, a_practice
+from tests.roles import as_web
 from webui.app import create_app
 
 
 def _get(
     database_url: str, broker_url: str | None, path: str, *, at: dt.datetime = NOW
 ) -> tuple[int, dict[str, object]]:
-    settings = Settings.model_validate({"database_url": database_url, "broker_url": broker_url})
+    settings = Settings.model_validate({"database_url": as_web(database_url), "broker_url": broker_url})
     app = create_app(settings, clock=lambda: at)
     try:
         answer = app.test_client().get(path)

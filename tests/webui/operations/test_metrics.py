@@ -25,6 +25,7 @@ from core.watch import deadline, heartbeat, metrics, statistics, tally
 from core.watch.heartbeat import WEB, WORKER, ProcessInfo
 from core.watch.metric_names import FAILURE_CODES
 from tests.factories import NOW, GivenPractice, a_practice
+from tests.roles import as_web
 from webui.app import create_app
 from webui.shared.auth import SESSION_COOKIE
 
@@ -40,7 +41,7 @@ def _without_cache(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def an_app(database_url: str, at: dt.datetime = NOW, **settings: object) -> Iterator[FlaskClient]:
-    given = Settings.model_validate({"database_url": database_url, "broker_url": None, **settings})
+    given = Settings.model_validate({"database_url": as_web(database_url), "broker_url": None, **settings})
     app = create_app(given, clock=lambda: at)
     yield app.test_client()
     app.extensions["settle"].engine.dispose()

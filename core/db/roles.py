@@ -1,0 +1,23 @@
+"""The database roles that web processes and workers connect with. They own nothing. The owner only migrates."""
+
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from core.causes import Cause
+
+WEB: Final = "settle_web"
+WORKER: Final = "settle_worker"
+
+CONNECTED_AS_OWNER: Final = Cause(
+    "connected_as_owner",
+    "This process connects to the database as the owner of the tables.",
+    f"Run core/db/role.sql and settle migrate, then connect as {WEB} or {WORKER} (docs/operations.md).",
+)
+_OWNS: Final = text("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('posting')")
+
+
+def owns_tables(session: Session) -> bool:
+    """Return whether this connection could change the ledger, because its role owns the tables or is a superuser."""
+    return bool(session.scalar(_OWNS))

@@ -1,0 +1,56 @@
+"""Let the triggers that keep the ledger and the audit log run with the rights of the tables' owner.
+
+Web processes and workers can then connect as roles that own nothing and cannot write to the tables that only these
+triggers write to. `settle migrate` grants these roles their privileges (`core.migrations.privileges`).
+
+The previous version works unchanged. The migration locks no table.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from alembic import op
+
+revision: str = "0032"
+down_revision: str | None = "0031"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+TRIGGERS: Final = (
+    "chain_audit", "check_changed_keys_of_claim", "check_keys_of_claim", "check_keys_of_line_item",
+    "check_keys_of_posting", "digest_postings", "give_practice_its_reasons", "move_sums_of_claim", "sum_postings",
+)  # fmt: skip
+# Only the owner of a table may refresh its statistics, and workers import.
+_STATISTICS: Final = """
+CREATE FUNCTION refresh_statistics(tables text[]) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = "{schema}", pg_temp AS $$
+DECLARE name text;
+BEGIN
+    FOREACH name IN ARRAY tables LOOP
+        IF name <> ALL (ARRAY['office', 'provider', 'payer', 'patient', 'claim', 'line_item', 'posting', 'remittance',
+                              'remittance_claim', 'remittance_line']) THEN
+            RAISE insufficient_privilege;
+        END IF;
+        EXECUTE format('ANALYZE %I', name);
+    END LOOP;
+END $$
+"""
+
+
+def upgrade() -> None:
+    schema = op.get_bind().exec_driver_sql("SELECT current_schema()").scalar_one()
+    for name in TRIGGERS:
+        op.execute(f'ALTER FUNCTION {name}() SECURITY DEFINER SET search_path = "{schema}", pg_temp')
+        # Any role could attach it to a temporary table of its own, and so write what it likes.
+        op.execute(f"REVOKE EXECUTE ON FUNCTION {name}() FROM PUBLIC")
+    op.execute(_STATISTICS.format(schema=schema))
+    op.execute("REVOKE EXECUTE ON FUNCTION refresh_statistics(text[]) FROM PUBLIC")
+
+
+def downgrade() -> None:
+    op.execute("DROP FUNCTION refresh_statistics(text[])")
+    for name in TRIGGERS:
+        op.execute(f"ALTER FUNCTION {name}() SECURITY INVOKER")
+        op.execute(f"GRANT EXECUTE ON FUNCTION {name}() TO PUBLIC")
+    for name in ("chain_audit", "give_practice_its_reasons"):
+        op.execute(f"ALTER FUNCTION {name}() RESET search_path")
