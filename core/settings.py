@@ -134,7 +134,9 @@ class Settings(BaseSettings):
         description="The mail server for notices and run reports: smtp:, smtp+starttls: or smtps://user:password@host:port",
     )
     mail_from: str | None = Field(None, validate_default=True, description="The sender's address on e-mails")
-    public_url: str | None = Field(None, description="The public URL of the pages, for links in e-mails and for passkeys")
+    public_url: str | None = Field(
+        None, description="The public URL of the pages, for links in e-mails and for passkeys"
+    )
     webhook_reach: Literal["public", "loopback", "private"] = Field(
         "public",
         description="Where webhooks may lead: public; loopback, which adds this machine; private, which adds private "
