@@ -82,7 +82,13 @@ class Settings(BaseSettings):
     )
     broker_url: SecretStr | None = Field(None, description="Redis or Valkey; without it `settle up` starts its own")
     secret_key: SecretStr | None = Field(
-        None, min_length=32, description="Signs forms; `settle up` creates one and keeps it in the data folder"
+        None,
+        min_length=32,
+        description="Signs forms and seals the keys of authenticator apps; `settle up` creates one and keeps it in the "
+        "data folder",
+    )
+    old_secret_key: SecretStr | None = Field(
+        None, min_length=32, description="The secret key before this one; opens what it sealed, until users used it"
     )
     data_dir: Path = Field(Path("var"), description="Where `settle up` keeps its servers' data")
     web_host: str = Field("127.0.0.1", description="The address that the web server binds")

@@ -9,9 +9,10 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from core.access import audit, passkeys, passwords, totp
+from core.access import audit, passkeys, passwords, sealed, totp
 from core.access.passkeys import PasskeyAnswer, PasskeyRefused
 from core.access.permissions import Action, roles_allowing
+from core.access.sealed import Opened, Unreadable
 from core.access.token_hash import hash_token
 from core.counting import counted
 from core.errors import NotAllowed, Refusal
@@ -59,6 +60,15 @@ class TooManyFailures(WrongCode):
     code = "too_many_failures"
     retry_after_seconds = int(FAILURES_COUNT_FOR.total_seconds())
     http_status = HTTPStatus.TOO_MANY_REQUESTS
+
+
+class AppUnreadable(WrongCode):
+    """The server's secret key changed, so it cannot check the codes of your app. Enter an unused recovery code.
+
+    Then set up the app again on Your account.
+    """
+
+    code = "app_unreadable"
 
 
 class ClockOff(WrongCode):
@@ -127,7 +137,8 @@ def match_new(secret: str, code: str, *, now: dt.datetime) -> int:
 
 def store(session: Session, user_id: int, secret: str, *, used_step: int, now: dt.datetime) -> list[str]:
     """Store the app's secret in place of an earlier one. Return new recovery codes, which cannot be shown again."""
-    session.merge(SecondFactor(user_id=user_id, secret=secret, added_at=now, used_step=used_step))
+    sealed_secret = sealed.seal(secret, owner=_owner(user_id))
+    session.merge(SecondFactor(user_id=user_id, secret=sealed_secret, added_at=now, used_step=used_step))
     session.flush()
     return replace_recovery_codes(session, user_id)
 
@@ -218,7 +229,21 @@ def _use_code(session: Session, user: User, factor: SecondFactor, typed: str, *,
     elif factor.secret is None or factor.used_step is None:
         raise WrongCode(_NO_APP)
     else:
-        factor.used_step = _matched_step(factor.secret, typed, after=factor.used_step, now=now)
+        opened = _opened(factor.secret, user.id)
+        factor.used_step = _matched_step(opened.secret, typed, after=factor.used_step, now=now)
+        if not opened.is_current:
+            factor.secret = sealed.seal(opened.secret, owner=_owner(user.id))
+
+
+def _opened(secret: str, user_id: int) -> Opened:
+    try:
+        return sealed.unseal(secret, owner=_owner(user_id))
+    except Unreadable:
+        raise AppUnreadable from None
+
+
+def _owner(user_id: int) -> str:
+    return f"authenticator app of user {user_id}"
 
 
 def _use_recovery_code(session: Session, user: User, typed: str, *, now: dt.datetime) -> None:

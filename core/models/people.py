@@ -103,7 +103,7 @@ class SecondFactor(Base):
 
     user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     # Of the authenticator app, which shares the secret (base32) with the server. Each of its codes works once.
-    secret: Mapped[str | None]  # the server computes codes with it, so it cannot be a hash
+    secret: Mapped[str | None]  # sealed (`core.access.sealed`), not a hash, because the server computes codes with it
     added_at: Mapped[dt.datetime | None]
     # The 30-second step of the last code. Codes of this step and before no longer work.
     used_step: Mapped[int | None] = mapped_column(BigInteger)

@@ -10,10 +10,21 @@ import pyotp
 import pytest
 from sqlalchemy import select
 
-from core.access import own_factor, second_factor, tokens, totp, user_management, user_sessions, users, verification
+from core.access import (
+    own_factor,
+    sealed,
+    second_factor,
+    tokens,
+    totp,
+    user_management,
+    user_sessions,
+    users,
+    verification,
+)
 from core.access.own_factor import FactorRequired, NoFactor
 from core.access.permissions import Actor, Scope, VerificationNeeded
-from core.access.second_factor import ClockOff, CodeNeeded, CodeUsed, TooManyFailures, WrongCode
+from core.access.sealed import Unreadable
+from core.access.second_factor import AppUnreadable, ClockOff, CodeNeeded, CodeUsed, TooManyFailures, WrongCode
 from core.access.ties import Ties
 from core.access.user_sessions import SessionLife
 from core.access.users import WrongPassword
@@ -25,6 +36,7 @@ from core.models.practices import WriteOffSetting
 from core.money import UNLIMITED
 from core.practices import factor_setting, limits, one_person_choice, write_off_setting
 from core.schedules import schedule_commands, time_zone
+from core.settings import load_settings
 from tests.at_once import raised_at_once
 from tests.core.schedules.conftest import a_request
 from tests.factories import NOW, GivenPractice, Line
@@ -153,6 +165,41 @@ def test_each_recovery_code_works_once_and_only_its_hash_is_stored(
     with pytest.raises(WrongCode):
         sign_in(practice, ruth, codes[1])
     assert sign_in(practice, ruth, newer[1]) == ruth
+
+
+def test_the_secret_is_sealed_and_a_new_key_opens_it_while_the_old_one_is_kept(
+    practice: GivenPractice, ruth: Actor, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    def use(minutes: int, **keys: str) -> str:
+        """Sign in with these keys of the server. Return what is stored then."""
+        for name in ("SECRET_KEY", "OLD_SECRET_KEY"):
+            monkeypatch.delenv(f"SETTLE_{name}", raising=False)
+        for name, key in keys.items():
+            monkeypatch.setenv(f"SETTLE_{name}", key * 32)
+        load_settings.cache_clear()
+        at = NOW + minutes * MINUTE
+        sign_in(practice, ruth, code_at(secret, at), now=at)
+        with practice.sessions() as session:
+            return str(session.get_one(SecondFactor, ruth.user_id).secret)
+
+    try:
+        without = use(0)
+        first = use(1, SECRET_KEY="a")
+        same = use(2, SECRET_KEY="a")
+        changed = use(3, SECRET_KEY="b", OLD_SECRET_KEY="a")
+        alone = use(4, SECRET_KEY="b")
+        for refused in ({"SECRET_KEY": "c"}, {}):
+            with pytest.raises(AppUnreadable):
+                use(5, **refused)
+        with pytest.raises(Unreadable):
+            sealed.unseal(changed, owner="another")
+    finally:
+        monkeypatch.undo()
+        load_settings.cache_clear()
+
+    assert without == secret
+    assert first == same != changed == alone
+    assert not any(secret in one for one in (first, changed))
 
 
 def test_setting_up_needs_a_code_of_the_new_secret_and_signs_out_other_browsers(
