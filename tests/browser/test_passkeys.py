@@ -58,7 +58,11 @@ def test_a_user_adds_a_passkey_signs_in_with_it_and_verifies_before_confirm(
     expect(page.locator(".codes li")).to_have_count(10)
     page.get_by_role("link", name="Your account").first.click()
     look(page)
+    practice.sql("UPDATE user_session SET verified_at = NULL")  # over five minutes later
     page.get_by_role("link", name="Add a passkey").click()
+    look(page)
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_text("You are verified for five minutes.")).to_be_focused()
     page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Add passkey").click()
     expect(page.get_by_role("alert")).to_contain_text("This device already has a passkey for your account.")
@@ -72,7 +76,7 @@ def test_a_user_adds_a_passkey_signs_in_with_it_and_verifies_before_confirm(
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
     # Verify before CONFIRM, in its form
-    practice.sql("UPDATE user_session SET verified_at = NULL")  # over five minutes later
+    practice.sql("UPDATE user_session SET verified_at = NULL")
     page.goto(f"{at}/jobs/{job.job_id}")
     page.get_by_label("Type CONFIRM").fill("CONFIRM")
     look(page)
@@ -87,6 +91,7 @@ def test_a_user_adds_a_passkey_signs_in_with_it_and_verifies_before_confirm(
     page.get_by_label("CONFIRM needs verification above").fill("25")
     page.get_by_role("button", name="Save second factor").click()
     expect(page.get_by_role("heading", name="Verify that it’s you")).to_be_visible()
+    page.wait_for_load_state()  # for the script
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_role("status")).to_have_text("Second factor saved.")
     expect(page.get_by_label("CONFIRM needs verification above")).to_have_value("$25.00")

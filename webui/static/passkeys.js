@@ -53,7 +53,7 @@ async function attempt(place, button, step) {
   if (busy) return;
   busy = true;
   button.setAttribute("aria-disabled", "true");
-  const words = place.querySelector("[data-passkey-fault]");
+  const words = [...place.querySelectorAll("[data-passkey-fault]")].at(-1); // the form's own comes after that of its fields
   words.hidden = true;
   try {
     await step();
