@@ -1,5 +1,6 @@
 """A user adds a passkey, signs in with it, and verifies before CONFIRM. The browser has a virtual authenticator."""
 
+from collections.abc import Callable
 from typing import Any
 
 from playwright.sync_api import Page, expect
@@ -25,6 +26,25 @@ def sign_in(page: Page) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
+def a_device(page: Page) -> Callable[[bool], None]:
+    """Give the browser a device with passkeys. Return a function that chooses whether its user gives the right PIN."""
+    devices = page.context.new_cdp_session(page)
+    devices.send("WebAuthn.enable")
+    made: Any = devices.send("WebAuthn.addVirtualAuthenticator", {"options": KEY})
+    device = {"authenticatorId": made["authenticatorId"]}
+
+    def give_pin(is_right: bool) -> None:
+        devices.send("WebAuthn.setUserVerified", {**device, "isUserVerified": is_right})
+
+    return give_pin
+
+
+def arrive(page: Page, heading: str) -> None:
+    """Wait for a page and its scripts."""
+    expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+    page.wait_for_load_state()
+
+
 def look(page: Page) -> None:
     assert faults_of(page) == "", page.url
 
@@ -40,27 +60,24 @@ def test_a_user_adds_a_passkey_signs_in_with_it_and_verifies_before_confirm(
     at = address.replace("127.0.0.1", "localhost")  # an IP address cannot have passkeys
 
     page = open_as(f"{at}/sign-in", None)
-    devices = page.context.new_cdp_session(page)
-    devices.send("WebAuthn.enable")
-    made: Any = devices.send("WebAuthn.addVirtualAuthenticator", {"options": KEY})
-    device = {"authenticatorId": made["authenticatorId"]}
+    give_pin = a_device(page)
 
     # Add
     sign_in(page)
     page.get_by_role("link", name="Use a passkey instead").click()
-    look(page)
-    devices.send("WebAuthn.setUserVerified", {**device, "isUserVerified": False})
+    arrive(page, "Add a passkey")
+    give_pin(False)
     page.get_by_role("button", name="Add passkey").click()
     expect(page.get_by_role("alert")).to_have_text("The passkey was canceled or timed out. Try again.")
     look(page)
-    devices.send("WebAuthn.setUserVerified", {**device, "isUserVerified": True})
+    give_pin(True)
     page.get_by_label("Name").press("Enter")
     expect(page.locator(".codes li")).to_have_count(10)
     page.get_by_role("link", name="Your account").first.click()
     look(page)
     practice.sql("UPDATE user_session SET verified_at = NULL")  # over five minutes later
     page.get_by_role("link", name="Add a passkey").click()
-    look(page)
+    arrive(page, "Add a passkey")
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_text("You are verified for five minutes.")).to_be_focused()
     page.get_by_label("Your password").fill(PASSWORD)
@@ -90,8 +107,7 @@ def test_a_user_adds_a_passkey_signs_in_with_it_and_verifies_before_confirm(
     page.goto(f"{at}/settings")
     page.get_by_label("CONFIRM needs verification above").fill("25")
     page.get_by_role("button", name="Save second factor").click()
-    expect(page.get_by_role("heading", name="Verify that it’s you")).to_be_visible()
-    page.wait_for_load_state()  # for the script
+    arrive(page, "Verify that it’s you")
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_role("status")).to_have_text("Second factor saved.")
     expect(page.get_by_label("CONFIRM needs verification above")).to_have_value("$25.00")
