@@ -1,7 +1,6 @@
 """Passkeys on the pages: add, sign in, verify, rename, remove; where they do not work, and what a program reads."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +15,7 @@ from tests.authenticator import Authenticator
 from tests.factories import NOW, GivenPractice
 from tests.webui.conftest import Browser, Clock, page_text
 from tests.webui.shared.test_second_factor import FIVE_MINUTES, PASSWORD, faults, ruth, sign_in
+from webui.shared.auth import SESSION_COOKIE
 from webui.shared.passkey_site import no_passkeys_words, passkey_site
 
 __all__ = ["ruth"]  # the fixture
@@ -194,7 +194,7 @@ def test_the_site_is_the_public_url_or_the_address_of_the_request(
 
 
 def test_where_passkeys_do_not_work_the_page_says_so_and_takes_a_recovery_code(
-    app: Flask, ruth: Actor, key: Authenticator, stranger: Browser, browser_of: Callable[[Actor], Browser]
+    app: Flask, ruth: Actor, key: Authenticator, admin: Browser
 ) -> None:
     client: Any = app.test_client()
     at = {"base_url": "http://127.0.0.1:8000"}
@@ -206,3 +206,7 @@ def test_where_passkeys_do_not_work_the_page_says_so_and_takes_a_recovery_code(
     assert "They need one that begins with https:// and the name of a host, or http://localhost" in page_text(asked)
     assert "data-passkey" not in asked.text
     assert "autofocus" in asked.text
+    admin.client.set_cookie(SESSION_COOKIE, admin.client.get_cookie(SESSION_COOKIE).value, domain="127.0.0.1")
+    for path in ("/account", "/account/second-factor", ADD):
+        shown = admin.client.get(path, **at)
+        assert (page_text(shown).count("Passkeys do not work at this address."), f'"{ADD}"' in shown.text) == (1, False)
