@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core.access import audit, one_person, passwords, second_factor
+from core.access import audit, one_person, own_practice, passwords, second_factor
 from core.access.passwords import BadPassword
 from core.access.permissions import Actor
 from core.access.second_factor import CodeNeeded
@@ -114,11 +114,19 @@ def add_user(
 
 
 def find_by_email(session: Session, email: str) -> User | None:
-    """Return the user with this address, regardless of case."""
+    """Return the user with this address, regardless of case, if the transaction sees the user's practice."""
     address = email.strip().lower()
     if not _EMAIL.fullmatch(address):
         return None  # PostgreSQL cannot compare with a NUL character
     return session.scalar(select(User).where(User.email == address))
+
+
+def find_to_sign_in(session: Session, email: str) -> User | None:
+    """Return the user with this address in any practice. The transaction then sees the user's practice."""
+    address = email.strip().lower()
+    if not _EMAIL.fullmatch(address) or not own_practice.enter(session, "email", address):
+        return None
+    return find_by_email(session, address)
 
 
 def sign_in(
@@ -159,7 +167,7 @@ def finish_sign_in(session: Session, user: User, code: str, *, now: dt.datetime,
 
 def check_sign_in(session: Session, *, email: str, password: str, now: dt.datetime, address: str | None = None) -> User:
     """Return the active user with this password. Raise `SignInFailed`."""
-    user = find_by_email(session, email)
+    user = find_to_sign_in(session, email)
     if user is None:
         passwords.hash_password(password)  # as slow as a check, so that the time does not reveal who has an account
         raise SignInFailed

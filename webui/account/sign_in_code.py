@@ -10,7 +10,6 @@ from werkzeug.wrappers import Response
 from core.access import users
 from core.access.second_factor import WrongCode
 from core.db.engine import transaction
-from core.models.people import User
 from webui.shared import auth
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import SIGNING_IN
@@ -50,7 +49,9 @@ def check() -> Response | tuple[str, int]:
         return _again()
     try:
         with transaction(app_context().sessions) as db:
-            user = db.get_one(User, found["user_id"])
+            user = users.find_to_sign_in(db, found["email"])
+            if user is None or user.id != found["user_id"]:
+                return _again()
             code = request.form.get("code", "")
             actor = users.finish_sign_in(db, user, code, now=now(), address=client_address())
             token = auth.start_session_for(db, actor)

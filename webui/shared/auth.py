@@ -30,7 +30,6 @@ from core.access.permissions import Action, Actor
 from core.access.second_factor import CodeNeeded
 from core.access.user_sessions import SessionLife
 from core.db.engine import transaction
-from core.models.people import User
 from core.models.practices import Practice
 from core.practices import practice_queries
 from webui.shared.app_context import app_context, now
@@ -97,6 +96,7 @@ def signed_in_actor() -> Actor | None:
             with transaction(app_context().sessions) as db:
                 touch = not is_background_request()
                 g.actor = on_this_installation(user_sessions.find_actor(db, token, now(), session_life(), touch=touch))
+            g.practice_id = g.actor and g.actor.practice_id
     actor: Actor | None = g.actor
     return actor
 
@@ -162,8 +162,8 @@ def start_session() -> BaseResponse | tuple[str, int]:
     except users.SignInFailed as refusal:
         page = render_template("signin.html", next=request.form.get("next", ""), email=email, fault=refusal.message)
         return page, refusal.http_status
-    except users.PasswordChangeNeeded as refusal:
-        return _ask_for_own_password(refusal.user_id)
+    except users.PasswordChangeNeeded:
+        return _ask_for_own_password(email)
     except CodeNeeded as refusal:
         return _ask_for_code(refusal.user_id, email)
     return signed_in_response(token, request.form.get("next"))
@@ -185,10 +185,10 @@ def start_session_for(db: Session, actor: Actor) -> str:
     return user_sessions.start(db, actor, now(), **where, replaces=session_token())
 
 
-def _ask_for_own_password(user_id: int) -> BaseResponse:
+def _ask_for_own_password(email: str) -> BaseResponse:
     """Redirect a user who signed in with a password that was given to the page that sets their own."""
     with transaction(app_context().sessions) as db:
-        token = password_links.for_given_password(db, db.get_one(User, user_id), now=now())
+        token = password_links.for_given_password(db, email, now=now())
     return redirect(url_for("passwords.show", token=token, given=1), code=HTTPStatus.SEE_OTHER)
 
 
