@@ -17,7 +17,8 @@ from core.db import roles
 _FACTORIES_KEPT: Final = 256
 _PRACTICE: Final = "practice_id"
 _OPERATIONS: Final = "operations"
-_SET_PRACTICE: Final = text("SELECT set_config('settle.practice_id', :practice_id, true)")
+# As the driver takes it, because a chunk does it four times.
+_SET_PRACTICE: Final = "SELECT set_config('settle.practice_id', %s, true)"
 # No practice has the id 0. The owner is no member of the role, and needs no other one.
 _SET_OPERATIONS: Final = text(
     "SELECT set_config('settle.practice_id', '0', true), (SELECT set_config('role', rolname, true) FROM pg_roles "
@@ -49,7 +50,7 @@ def set_practice(session: Session, practice_id: int) -> None:
     """Let this session see the rows of this practice from now on, in this transaction and in later ones."""
     session.flush()  # changes to another practice's rows
     session.info[_PRACTICE] = practice_id
-    session.execute(_SET_PRACTICE, {"practice_id": str(practice_id)})
+    session.connection().exec_driver_sql(_SET_PRACTICE, (str(practice_id),))
 
 
 @event.listens_for(Engine, "handle_error")
@@ -65,6 +66,6 @@ def _set_scope(session: Session, transaction: SessionTransaction, connection: Co
     if transaction.nested:
         return
     if _PRACTICE in session.info:
-        connection.execute(_SET_PRACTICE, {"practice_id": str(session.info[_PRACTICE])})
+        connection.exec_driver_sql(_SET_PRACTICE, (str(session.info[_PRACTICE]),))
     elif _OPERATIONS in session.info:
         connection.execute(_SET_OPERATIONS, {"role": roles.OPERATIONS})
