@@ -29,6 +29,7 @@ _FOUND: Final = f"""
     SELECT c.relname, t.tgname, t.tgtype, t.tgenabled, t.tgisinternal, f.proname, {_SHA256} AS sha256
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid AND c.{_HERE} JOIN pg_proc f ON f.oid = t.tgfoid"""
 
+_OURS: Final = ", ".join(f"'{role}'" for role in (policies.PUBLIC, *roles.ALL))
 _TABLES: Final = ", ".join(f"'{table}'" for table in sorted(PRACTICE_TABLES))
 
 GUARD_INVARIANTS: Final[dict[str, Invariant]] = {
@@ -82,7 +83,10 @@ GUARD_INVARIANTS: Final[dict[str, Invariant]] = {
                 FROM (VALUES {_POLICIES}) g (relation, name, role, command, condition, changed)
                 JOIN pg_tables t ON t.schemaname = current_schema() AND t.tablename = g.relation
             ) w
-            FULL JOIN (SELECT * FROM pg_policies WHERE schemaname = current_schema()) p
+            FULL JOIN (
+                SELECT q.* FROM pg_policies q JOIN pg_tables t USING (schemaname, tablename)
+                WHERE q.schemaname = current_schema() AND q.roles && ARRAY[{_OURS}, t.tableowner]::name[]
+            ) p
               ON (p.tablename, p.policyname, p.roles, p.cmd, p.qual, coalesce(p.with_check, ''))
                  = (w.relation, w.name, ARRAY[w.role]::name[], w.command, w.condition, w.changed)
             WHERE p.policyname IS NULL AND (w.role IN ('{policies.PUBLIC}', '{_OWNER}')

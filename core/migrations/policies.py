@@ -70,7 +70,7 @@ _TABLES: Final = text("""
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'""")
 _POLICIES: Final = text("""
     SELECT tablename, policyname, roles[1], cmd, coalesce(qual, ''), coalesce(with_check, '')
-    FROM pg_policies WHERE schemaname = current_schema()""")
+    FROM pg_policies WHERE schemaname = current_schema() AND roles && CAST(:ours AS name[])""")
 
 
 def wanted(table: str, owner: str, existing: set[str]) -> set[Policy]:
@@ -102,7 +102,7 @@ def _of_user(table: str) -> str:
 def apply_policies(connection: Connection) -> bool:
     """Enable row-level security and create and drop policies until each table has its own. Return whether any changed.
 
-    The caller has set a time-out for locks.
+    A policy for another role, such as one for reports, stays. The caller has set a time-out for locks.
     """
     owner = str(connection.scalar(text("SELECT current_user")))
     existing = set(connection.scalars(_EXISTING, {"roles": list(roles.ALL)}))
@@ -115,7 +115,7 @@ def apply_policies(connection: Connection) -> bool:
         needed |= wanted(table, owner, existing)
         if not is_forced:
             bare.append(table)
-    found = {Policy(*row) for row in connection.execute(_POLICIES)}
+    found = {Policy(*row) for row in connection.execute(_POLICIES, {"ours": [PUBLIC, owner, *roles.ALL]})}
     for table in sorted(bare):
         connection.execute(text(f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY'))
     for one in sorted(found - needed):

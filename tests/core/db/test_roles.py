@@ -80,6 +80,7 @@ def test_a_migration_grants_what_a_role_lacks_and_revokes_the_rest(database_url:
         connection.execute(text("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM settle_worker"))
         connection.execute(text("GRANT UPDATE ON posting TO settle_web"))
         connection.execute(text("DROP POLICY rows_of_practice ON claim"))
+        connection.execute(text("CREATE POLICY reports ON claim FOR SELECT TO pg_monitor USING (true)"))
         connection.execute(text("ALTER TABLE patient DISABLE ROW LEVEL SECURITY"))
     with engine.connect() as connection:
         guard = GUARD_INVARIANTS["guards_are_in_place"].sql
@@ -91,6 +92,8 @@ def test_a_migration_grants_what_a_role_lacks_and_revokes_the_rest(database_url:
         assert connection.scalars(text(guard)).all() == []
     with engine.begin() as connection:
         assert apply_policies(connection) is False
+        assert connection.scalars(text(GUARD_INVARIANTS["practices_are_kept_apart"].sql)).all() == []
+        assert connection.scalar(text("SELECT count(*) FROM pg_policies WHERE policyname = 'reports'")) == 1
 
 
 def test_only_the_owner_migrates(database_url: str) -> None:
