@@ -35,7 +35,7 @@ class CodeNeeded(NotAllowed):
     """Enter the code that your authenticator app shows, or a recovery code."""
 
     code = "code_needed"
-    user_id: int  # the password was right
+    user: User  # whose password was right
 
 
 class WrongCode(Refusal):
@@ -100,10 +100,10 @@ def kinds_of(session: Session, user_id: int) -> Kinds:
     return Kinds(*session.execute(select(has_app.exists(), has_passkey)).one())
 
 
-def code_needed(session: Session, user_id: int) -> CodeNeeded:
+def code_needed(session: Session, user: User) -> CodeNeeded:
     """Return the refusal that asks this user for what a program can send."""
-    needed = CodeNeeded() if kinds_of(session, user_id).app else CodeNeeded(_ONLY_PASSKEYS)
-    needed.user_id = user_id
+    needed = CodeNeeded() if kinds_of(session, user.id).app else CodeNeeded(_ONLY_PASSKEYS)
+    needed.user = user
     return needed
 
 

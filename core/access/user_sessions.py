@@ -8,10 +8,11 @@ from typing import Final, NamedTuple
 from sqlalchemy import ColumnElement, delete, false, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from core.access import audit, second_factor
+from core.access import audit, own_practice, second_factor
 from core.access.permissions import Actor
 from core.access.token_hash import TOUCH_SECONDS, hash_token, make_token
 from core.access.users import actor_for
+from core.db import scope
 from core.errors import NotFound
 from core.models.people import Passkey, SecondFactor, User, UserSession
 from core.models.practices import Practice
@@ -54,6 +55,7 @@ def start(
     """
     if replaces is not None:
         end(session, replaces, now)
+        scope.set_practice(session, actor.practice_id)  # that session may be of a user of another practice
     forgotten = now - dt.timedelta(days=INACTIVE_DAYS_MAX)
     session.execute(delete(UserSession).where(UserSession.user_id == actor.user_id, UserSession.seen_at < forgotten))
     token = make_token()
@@ -73,6 +75,8 @@ def find_actor(
 
     `touch` keeps the session from being idle.
     """
+    if not own_practice.enter(session, "session", hash_token(token)):
+        return None
     found = session.execute(
         select(
             User,
@@ -105,6 +109,8 @@ def verify(session: Session, token: str, now: dt.datetime) -> None:
 
 def end(session: Session, token: str, now: dt.datetime) -> None:
     """Sign out. Do nothing if the session already ended."""
+    if not own_practice.enter(session, "session", hash_token(token)):
+        return
     user_id = session.scalar(
         delete(UserSession).where(UserSession.token_hash == hash_token(token)).returning(UserSession.user_id)
     )

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, text
 
 from core.db import roles
+from core.migrations.policies import OPERATIONS_SEE, WITHOUT_PRACTICE
 from core.models import metadata
 
 _ALL: Final = "SELECT INSERT UPDATE DELETE"
@@ -34,7 +35,12 @@ _SIGN_IN: Final = dict.fromkeys(
 _EXCEPTIONS: Final = {
     roles.WEB: _COMMON,
     roles.WORKER: {**_COMMON, **_SIGN_IN, "app_user": "SELECT UPDATE", "password_link": "SELECT UPDATE"},
+    roles.OPERATIONS: {
+        **dict.fromkeys((*OPERATIONS_SEE, *WITHOUT_PRACTICE), "SELECT"),
+        "settle_job": "SELECT UPDATE",  # to see which are locked; the policies let it change none
+    },
 }
+_OTHERWISE: Final = {roles.OPERATIONS: ""}
 
 
 class Grant(NamedTuple):
@@ -49,6 +55,12 @@ class Grant(NamedTuple):
 _OTHERS: Final = {
     Grant(roles.WORKER, "SEQUENCE", "claim_id_seq", "USAGE"),  # an import numbers its claims before it inserts them
     Grant(roles.WORKER, "FUNCTION", "refresh_statistics(text[])", "EXECUTE"),
+    Grant(roles.WORKER, "FUNCTION", "practices_with_timed_answers()", "EXECUTE"),
+    Grant(roles.WORKER, "FUNCTION", "forget_patient_searches(timestamp with time zone)", "EXECUTE"),
+    *(
+        Grant(roles.WEB, "FUNCTION", f"practice_of_{key}", "EXECUTE")
+        for key in ("session(bytea)", "token(bytea)", "link(bytea)", "email(text)")
+    ),
 }
 _EXISTING: Final = text("SELECT rolname FROM pg_roles WHERE rolname = ANY (:roles)")
 _GRANTED: Final = text("""
@@ -68,14 +80,14 @@ def wanted(role: str) -> set[Grant]:
     on_tables = {
         Grant(role, "TABLE", table, privilege)
         for table in (*metadata.tables, "alembic_version")
-        for privilege in exceptions.get(table, _ALL).split()
+        for privilege in exceptions.get(table, _OTHERWISE.get(role, _ALL)).split()
     }
     return on_tables | {grant for grant in _OTHERS if grant.role == role}
 
 
 def grant_privileges(connection: Connection) -> tuple[str, ...]:
     """Grant and revoke until the existing roles have exactly their privileges. Return the roles that had others."""
-    asked = {"roles": [roles.WEB, roles.WORKER]}
+    asked = {"roles": list(roles.ALL)}
     existing = connection.scalars(_EXISTING, asked).all()
     found = {Grant(*row) for row in connection.execute(_GRANTED, asked)}
     needed = {grant for role in existing for grant in wanted(role)}

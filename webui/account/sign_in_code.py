@@ -4,7 +4,7 @@ import datetime as dt
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, Response as FlaskResponse, jsonify, redirect, render_template, request, session, url_for
+from flask import Blueprint, Response as FlaskResponse, g, jsonify, redirect, render_template, request, session, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
@@ -30,6 +30,7 @@ def _signing_in() -> dict[str, Any] | None:
     found: dict[str, Any] | None = session.get(SIGNING_IN)
     if found is None or now().timestamp() - found["at"] > PASSWORD_GOOD_FOR.total_seconds():
         return None
+    g.practice_id = found["practice_id"]  # whose rows this request may see
     return found
 
 
