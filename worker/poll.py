@@ -43,7 +43,7 @@ def _prepare() -> bool:
         waiting = job_queries.list_preparing(session)
     random.shuffle(waiting)  # a preview that cannot be prepared must not block the others
     for key in waiting:
-        with transaction(sessions()) as session:
+        with transaction(sessions(), key.practice_id) as session:
             if prepare.prepare(session, key, now=utc_now()):
                 return True
     return False

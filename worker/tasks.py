@@ -43,7 +43,7 @@ def work(practice_id: int, job_id: int) -> None:
 @app.task(name=TASK_PREPARE)
 def prepare_preview(practice_id: int, job_id: int) -> None:
     """Prepare a preview that was too large for a request."""
-    with turns.task_turn(), transaction(sessions()) as session:
+    with turns.task_turn(), transaction(sessions(), practice_id) as session:
         prepare.prepare(session, JobKey(practice_id, job_id), now=utc_now())
 
 

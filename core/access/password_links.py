@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from core.access import audit, tokens, user_sessions, users
+from core.access import audit, own_practice, tokens, user_sessions, users
 from core.access.authorize import lock_users
 from core.access.token_hash import hash_token, make_token
 from core.errors import Refusal
@@ -48,8 +48,10 @@ def replace(session: Session, user: User, *, by_mail: bool, now: dt.datetime) ->
     return NewLink(token, expires_at, by_mail)
 
 
-def for_given_password(session: Session, user: User, *, now: dt.datetime) -> str:
+def for_given_password(session: Session, email: str, *, now: dt.datetime) -> str:
     """Return the token of a short-lived link for a user who has just signed in with a password that was given."""
+    user = users.find_to_sign_in(session, email)
+    assert user is not None, "the password was right"
     token = make_token()
     _insert(session, user, GIVEN_PASSWORD_LIFE, token, now=now)
     return token
@@ -57,7 +59,7 @@ def for_given_password(session: Session, user: User, *, now: dt.datetime) -> str
 
 def mail_if_known(session: Session, email: str, *, now: dt.datetime, address: str) -> None:
     """Queue an e-mail with a link if an active user has this e-mail address. `address` is the client's."""
-    user = users.find_by_email(session, email)
+    user = users.find_to_sign_in(session, email)
     if user is None or not user.active:
         return
     session.execute(delete(PasswordLink).where(PasswordLink.user_id == user.id, PasswordLink.expires_at <= now))
@@ -78,6 +80,8 @@ def renew_token(session: Session, link_id: int, now: dt.datetime) -> str | None:
 
 def find_user(session: Session, token: str, now: dt.datetime) -> User:
     """Return the user whose password the link sets. Raise `PasswordLinkInvalid`."""
+    if not own_practice.enter(session, "link", hash_token(token)):
+        raise PasswordLinkInvalid
     found = select(User).join(PasswordLink, PasswordLink.user_id == User.id).where(*_is_open(token, now), User.active)
     user = session.scalars(found).one_or_none()
     if user is None:
@@ -90,6 +94,8 @@ def use(session: Session, token: str, password: str, *, keep_tokens: bool = Fals
 
     Raise `PasswordLinkInvalid` and `BadPassword`, after which the link still works.
     """
+    if not own_practice.enter(session, "link", hash_token(token)):
+        raise PasswordLinkInvalid
     user_id = session.scalar(delete(PasswordLink).where(*_is_open(token, now)).returning(PasswordLink.user_id))
     user = lock_users(session, [user_id]).get(user_id) if user_id is not None else None
     if user is None or not user.active:

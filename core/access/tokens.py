@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from core.access import audit
+from core.access import audit, own_practice
 from core.access.audit import Subject
 from core.access.permissions import ALL_SCOPES, Actor, Scope
 from core.access.token_hash import TOUCH_SECONDS, hash_token, make_token
@@ -87,6 +87,8 @@ def add_own(session: Session, *, name: str, scopes: Collection[Scope], days: int
 
 def find_actor_by_token(session: Session, token: str, now: dt.datetime) -> Actor | None:
     """Return the user that the token acts for, or None if it is unknown, revoked or expired or its user is inactive."""
+    if not own_practice.enter(session, "token", hash_token(token)):
+        return None
     found = session.execute(
         select(User, ApiToken)
         .join(ApiToken, ApiToken.user_id == User.id)

@@ -9,10 +9,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core.access import audit, one_person, passwords, second_factor
+from core.access import audit, one_person, own_practice, passwords, second_factor
+from core.access.passkeys import PasskeyAnswer
 from core.access.passwords import BadPassword
 from core.access.permissions import Actor
-from core.access.second_factor import CodeNeeded
 from core.errors import BadInput, NotAllowed, Refusal
 from core.models.people import PasswordLink, Role, User
 from core.models.practices import Practice
@@ -114,11 +114,19 @@ def add_user(
 
 
 def find_by_email(session: Session, email: str) -> User | None:
-    """Return the user with this address, regardless of case."""
+    """Return the user with this address, regardless of case, if the transaction sees the user's practice."""
     address = email.strip().lower()
     if not _EMAIL.fullmatch(address):
         return None  # PostgreSQL cannot compare with a NUL character
     return session.scalar(select(User).where(User.email == address))
+
+
+def find_to_sign_in(session: Session, email: str) -> User | None:
+    """Return the user with this address in any practice. The transaction then sees the user's practice."""
+    address = email.strip().lower()
+    if not _EMAIL.fullmatch(address) or not own_practice.enter(session, "email", address):
+        return None
+    return find_by_email(session, address)
 
 
 def sign_in(
@@ -140,26 +148,30 @@ def sign_in(
     if passwords.is_outdated(user.password_hash):
         user.password_hash = passwords.hash_password(password)
     if not code.strip() and second_factor.find(session, user.id):
+        needed = second_factor.code_needed(session, user)
         session.commit()  # the new hash
-        needed = CodeNeeded()
-        needed.user_id = user.id
         raise needed
     return finish_sign_in(session, user, code, now=now, address=address)
 
 
-def finish_sign_in(session: Session, user: User, code: str, *, now: dt.datetime, address: str | None = None) -> Actor:
-    """Check the code of a user whose password was right, if they have a second factor. Raise `WrongCode`."""
+def finish_sign_in(
+    session: Session, user: User, given: str | PasskeyAnswer, *, now: dt.datetime, address: str | None = None
+) -> Actor:
+    """Check the code or the passkey of a user whose password was right, if they have a second factor.
+
+    Raise one of `second_factor.REFUSALS`.
+    """
     if not user.active:
         raise SignInFailed
     if second_factor.find(session, user.id):
-        second_factor.use_code(session, user, code, by=None, now=now, address=address)
+        second_factor.use(session, user, given, by=None, now=now, address=address)
     audit.record(session, "user.signed_in", user, by=user.id, now=now)
     return actor_for(user)
 
 
 def check_sign_in(session: Session, *, email: str, password: str, now: dt.datetime, address: str | None = None) -> User:
     """Return the active user with this password. Raise `SignInFailed`."""
-    user = find_by_email(session, email)
+    user = find_to_sign_in(session, email)
     if user is None:
         passwords.hash_password(password)  # as slow as a check, so that the time does not reveal who has an account
         raise SignInFailed

@@ -49,7 +49,7 @@ def record_due(sessions: Sessions, *, now: dt.datetime) -> None:
         due = [(one, *found) for one in (REVIEW, LAST_ENTRY) for found in _due(session, one, now=now)]
     for regular, practice_id, at in due:
         try:
-            with transaction(sessions) as session:
+            with transaction(sessions, practice_id) as session:
                 timeouts.set_timeouts(session)
                 _record(session, regular, practice_id, at, now=now)
         except Exception:  # one practice must not stop the others; the next tick tries again

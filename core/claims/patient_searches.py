@@ -4,7 +4,7 @@ import datetime as dt
 import secrets
 from typing import Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -42,7 +42,7 @@ def name_of(session: Session, practice_id: int, token: str, *, now: dt.datetime)
 
 def tidy(session: Session, *, now: dt.datetime) -> None:
     """Delete the tokens that were not used for a long time."""
-    session.execute(delete(PatientSearch).where(PatientSearch.searched_at < _kept(now)))
+    session.execute(text("SELECT forget_patient_searches(:before)"), {"before": _kept(now)})
 
 
 def _kept(now: dt.datetime) -> dt.datetime:

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.orm import Session, sessionmaker
 
+from core.db.scope import of_practice
+
 Sessions = sessionmaker[Session]
 
 _CONNECT_ARGS = {
@@ -43,7 +45,8 @@ def make_sessions(engine: Engine) -> Sessions:
 
 
 @contextmanager
-def transaction(sessions: Sessions) -> Iterator[Session]:
-    """Run one transaction: commit at the end, roll back on any exception."""
-    with sessions() as session, session.begin():
+def transaction(sessions: Sessions, practice_id: int | None = None) -> Iterator[Session]:
+    """Run one transaction: commit at the end, roll back on any exception. It sees the rows of the practice given."""
+    scoped = sessions if practice_id is None else of_practice(sessions, practice_id)
+    with scoped() as session, session.begin():
         yield session

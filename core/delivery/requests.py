@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action, roles_allowing
 from core.db import timeouts
 from core.db.engine import Sessions, transaction
+from core.db.scope import of_practice
 from core.delivery import outbox, post, signature
 from core.delivery.outbox import WEBHOOK_WAITS, Lease
 from core.jobs.execution.engine import Clock
@@ -60,7 +61,7 @@ def send_due(sessions: Sessions, *, clock: Clock, waiting: Waiting) -> int:
             with waiting():
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
             for one in done:
-                with transaction(sessions) as session:
+                with transaction(sessions, tries[one].practice_id) as session:
                     timeouts.set_timeouts(session)
                     sent += _finish(session, tries[one], one.result(), now=clock())
     return sent
@@ -69,12 +70,12 @@ def send_due(sessions: Sessions, *, clock: Clock, waiting: Waiting) -> int:
 def _try_to_compose(sessions: Sessions, lease: Lease, *, clock: Clock) -> Request | None:
     """Return the request. One that cannot be composed fails alone. Return None if its webhook was deleted meanwhile."""
     try:
-        with sessions() as session:
+        with of_practice(sessions, lease.practice_id)() as session:
             timeouts.set_timeouts(session)
             return compose(session, lease, now=clock())
     except Exception as error:  # noqa: BLE001  whatever it is, the other requests are sent, and this one is tried again
         log.warning("webhook_not_composed", practice_id=lease.practice_id, error=type(error).__name__)
-        with transaction(sessions) as session:
+        with transaction(sessions, lease.practice_id) as session:
             timeouts.set_timeouts(session)
             _finish(session, lease, NOT_COMPOSED, now=clock())
         return None

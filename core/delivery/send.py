@@ -49,7 +49,7 @@ def _send_mails(sessions: Sessions, *, clock: Clock, waiting: Waiting) -> int:
         if lease is None:
             break
         tried = _send(sessions, lease, now=clock(), waiting=waiting)
-        with transaction(sessions) as session:
+        with transaction(sessions, lease.practice_id) as session:
             timeouts.set_timeouts(session)
             sent += _finish(session, lease, tried, clock=clock) is OutboxState.SENT
         if tried.is_away:
@@ -72,7 +72,7 @@ def _send(sessions: Sessions, lease: Lease, *, now: dt.datetime, waiting: Waitin
     mail, url = None, load_settings().smtp_url
     assert url is not None
     try:
-        with transaction(sessions) as session:  # a link to set a password gets a new token
+        with transaction(sessions, lease.practice_id) as session:  # a link to set a password gets a new token
             timeouts.set_timeouts(session)
             mail = mails.compose(session, lease, now=now)
         if not mail.to:

@@ -3,7 +3,7 @@
 from typing import Final
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from core import time_stamp
 from core.db import timeouts
@@ -28,30 +28,27 @@ def send_due(sessions: Sessions, *, clock: Clock, waiting: Waiting) -> int:
         with transaction(sessions) as session:
             timeouts.set_timeouts(session)
             lease = outbox.lease_time_stamp(session, now=clock())
-            if lease is None:
-                return given
-            digest = session.scalars(select(TimeStamp.digest).join(OutboxMessage, _OF_MESSAGE).where(
-                *lease.is_still_leased())).one()  # fmt: skip
+        if lease is None:
+            return given
+        of_message = (OutboxMessage.practice_id == TimeStamp.practice_id) & (
+            OutboxMessage.time_stamp_id == TimeStamp.id
+        )
+        with transaction(sessions, lease.practice_id) as session:
+            timeouts.set_timeouts(session)
+            asked = select(TimeStamp).join(OutboxMessage, of_message).where(*lease.is_still_leased())
+            stamp = session.scalars(asked).one()
+            stamp_id, digest = stamp.id, stamp.digest
         with waiting():
             answer, result = _ask(digest)
-        with transaction(sessions) as session:
+        with transaction(sessions, lease.practice_id) as session:
             timeouts.set_timeouts(session)
             state = outbox.finish(session, lease, is_sent=answer is not None, result=result, now=clock())
             if answer is not None and state is not None:
-                of_lease = select(OutboxMessage.time_stamp_id).where(
-                    OutboxMessage.practice_id == lease.practice_id, OutboxMessage.id == lease.message_id
-                )
-                this = (TimeStamp.practice_id == lease.practice_id, TimeStamp.id == of_lease.scalar_subquery())
-                session.execute(update(TimeStamp).where(*this, TimeStamp.answer.is_(None)).values(answer=answer))
+                session.get_one(TimeStamp, (lease.practice_id, stamp_id)).answer = answer
         if answer is None:
             log.warning("time_stamp_not_given", practice_id=lease.practice_id, tries=lease.tries, result=result)
             return given
     return STAMPS_PER_ROUND_MAX
-
-
-_OF_MESSAGE: Final = (OutboxMessage.practice_id == TimeStamp.practice_id) & (
-    OutboxMessage.time_stamp_id == TimeStamp.id
-)
 
 
 def _ask(digest: str) -> tuple[bytes | None, str]:

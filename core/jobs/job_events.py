@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from core.db import scope
 from core.jobs import requesters
 from core.jobs.keys import JobKey
 from core.models.job_items import JobChunk
@@ -87,6 +88,7 @@ def warn_of_deadlines(
     )
     near = select(SettleJob).where(or_(unconfirmed, unapproved)).order_by(SettleJob.id).limit(WARNINGS_PER_SWEEP_MAX)
     for job in session.scalars(near.with_for_update(key_share=True, skip_locked=True)).all():
+        scope.set_practice(session, job.practice_id)
         kind = EventKind.PREVIEW_EXPIRES if job.status is S.PREVIEWED else EventKind.APPROVAL_EXPIRES
         _record(session, [kind], job, _facts(session, JobKey(job.practice_id, job.id), job), now=now)
 

@@ -23,7 +23,8 @@ from core.local.local_server import LocalServer
 from core.local.sockets import socket_folder
 
 ROLE: Final = "settle"
-_APP_ROLES: Final = (roles.WEB, roles.WORKER)
+# As in core/db/role.sql.
+_ROLES: Final = {ROLE: "LOGIN CREATEDB", roles.WEB: "LOGIN NOINHERIT", roles.WORKER: "LOGIN", roles.OPERATIONS: ""}
 _SUPERUSER: Final = "postgres"
 _BUILTIN_LOCALES_SINCE: Final = 17
 _START_SECONDS = 60  # including recovery after a crash
@@ -149,9 +150,10 @@ class Postgres(LocalServer):
     def _make_database(self) -> None:
         name = sql.Identifier(ROLE)
         with self._connect() as connection:
-            for role, rights in ((ROLE, "LOGIN CREATEDB"), *((role, "LOGIN") for role in _APP_ROLES)):
+            for role, rights in _ROLES.items():
                 if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).rowcount:
                     connection.execute(sql.SQL("CREATE ROLE {} {}").format(sql.Identifier(role), sql.SQL(rights)))
+            connection.execute(f"GRANT {roles.OPERATIONS} TO {roles.WEB}".encode())
             if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [ROLE]).rowcount:
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
 
@@ -195,7 +197,7 @@ def _write_access_rules(place: unprivileged.PostgresLocation) -> dict[str, str]:
     """
     user = pwd.getpwuid(os.geteuid()).pw_name
     # Beside the folder, because the account of the server could replace a file in it.
-    allowed = [f'product "{user}" {role}\n' for role in (_SUPERUSER, ROLE, *_APP_ROLES)]
+    allowed = [f'product "{user}" {role}\n' for role in (_SUPERUSER, ROLE, roles.WEB, roles.WORKER)]
     files = {"hba_file": "local all all peer map=product\n", "ident_file": "".join(allowed)}
     settings = {}
     for name, rules in files.items():

@@ -3,12 +3,14 @@
 from alembic import context
 from sqlalchemy import NullPool, create_engine, make_url, text
 
+from core.migrations.policies import apply_policies
 from core.migrations.privileges import grant_privileges
 from core.migrations.run import NotOwner
 from core.models import metadata
 
 # Only one migration runs at a time. A second one waits.
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('settle migrate'))")
+_LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '5s'")
 _MAY_MIGRATE = text(
     "SELECT coalesce(bool_and(pg_has_role(tableowner, 'USAGE')), true) FROM pg_tables "
     "WHERE schemaname = current_schema() AND tablename = 'alembic_version'"
@@ -30,5 +32,7 @@ with engine.connect() as connection:
         connection.execute(_LOCK)
         context.run_migrations()
         if context.get_context().get_current_heads() == (context.script.get_current_head(),):
+            connection.execute(_LOCK_TIMEOUT)
+            apply_policies(connection)
             context.config.attributes["granted"] = grant_privileges(connection)
 engine.dispose()

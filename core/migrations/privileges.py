@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, text
 
 from core.db import roles
+from core.migrations.policies import OPERATIONS_SEE, WITHOUT_PRACTICE
 from core.models import metadata
 
 _ALL: Final = "SELECT INSERT UPDATE DELETE"
@@ -28,7 +29,9 @@ _COMMON: Final = {
     "saved_filter": "",  # only the version before used it
 }
 # How users sign in. A worker renews the links in e-mails.
-_SIGN_IN: Final = dict.fromkeys(("api_token", "recovery_code", "second_factor", "user_session"), "")
+_SIGN_IN: Final = dict.fromkeys(
+    ("api_token", "passkey", "passkey_challenge", "recovery_code", "second_factor", "user_session"), ""
+)
 _EXCEPTIONS: Final = {
     roles.WEB: {**_COMMON, "time_stamp": ""},
     roles.WORKER: {
@@ -38,7 +41,12 @@ _EXCEPTIONS: Final = {
         "password_link": "SELECT UPDATE",
         "time_stamp": "SELECT INSERT UPDATE",
     },
+    roles.OPERATIONS: {
+        **dict.fromkeys((*OPERATIONS_SEE, *WITHOUT_PRACTICE), "SELECT"),
+        "settle_job": "SELECT UPDATE",  # to see which are locked; the policies let it change none
+    },
 }
+_OTHERWISE: Final = {roles.OPERATIONS: ""}
 
 
 class Grant(NamedTuple):
@@ -53,6 +61,12 @@ class Grant(NamedTuple):
 _OTHERS: Final = {
     Grant(roles.WORKER, "SEQUENCE", "claim_id_seq", "USAGE"),  # an import numbers its claims before it inserts them
     Grant(roles.WORKER, "FUNCTION", "refresh_statistics(text[])", "EXECUTE"),
+    Grant(roles.WORKER, "FUNCTION", "practices_with_timed_answers()", "EXECUTE"),
+    Grant(roles.WORKER, "FUNCTION", "forget_patient_searches(timestamp with time zone)", "EXECUTE"),
+    *(
+        Grant(roles.WEB, "FUNCTION", f"practice_of_{key}", "EXECUTE")
+        for key in ("session(bytea)", "token(bytea)", "link(bytea)", "email(text)")
+    ),
 }
 _EXISTING: Final = text("SELECT rolname FROM pg_roles WHERE rolname = ANY (:roles)")
 _GRANTED: Final = text("""
@@ -72,14 +86,14 @@ def wanted(role: str) -> set[Grant]:
     on_tables = {
         Grant(role, "TABLE", table, privilege)
         for table in (*metadata.tables, "alembic_version")
-        for privilege in exceptions.get(table, _ALL).split()
+        for privilege in exceptions.get(table, _OTHERWISE.get(role, _ALL)).split()
     }
     return on_tables | {grant for grant in _OTHERS if grant.role == role}
 
 
 def grant_privileges(connection: Connection) -> tuple[str, ...]:
     """Grant and revoke until the existing roles have exactly their privileges. Return the roles that had others."""
-    asked = {"roles": [roles.WEB, roles.WORKER]}
+    asked = {"roles": list(roles.ALL)}
     existing = connection.scalars(_EXISTING, asked).all()
     found = {Grant(*row) for row in connection.execute(_GRANTED, asked)}
     needed = {grant for role in existing for grant in wanted(role)}

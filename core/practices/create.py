@@ -83,11 +83,14 @@ def find_or_create_practice(session: Session, *, name: str, time_zone: str | Non
 
     Raise `TimeZoneMismatch` if the practice exists with a different time zone.
     """
-    try:
-        return create_practice(session, name=name, time_zone=time_zone or DEFAULT_TIME_ZONE, now=now)
-    except PracticeExists:
-        there = select(Practice.id, Practice.time_zone).where(Practice.name == name.strip())
-        practice_id, zone_there = session.execute(there).one()
+    there = select(Practice.id, Practice.time_zone).where(Practice.name == name.strip())
+    found = session.execute(there).one_or_none()  # first, because only the owner of the tables may create one
+    if found is None:
+        try:
+            return create_practice(session, name=name, time_zone=time_zone or DEFAULT_TIME_ZONE, now=now)
+        except PracticeExists:
+            found = session.execute(there).one()
+    practice_id, zone_there = found
     if time_zone is not None and time_zone != zone_there:
         raise TimeZoneMismatch
     return practice_id

@@ -113,7 +113,7 @@ def _decide_or_log(sessions: Sessions, waiting: _PendingSchedule, *, now: dt.dat
     """Decide one schedule's runs and log any error. Return the newest run, if any."""
     key = waiting.key
     try:
-        with transaction(sessions) as session:
+        with transaction(sessions, key.practice_id) as session:
             timeouts.set_timeouts(session)
             return _decide(session, key, now=now)
     except Exception as error:  # one schedule must not stop the others; its run is tried again
@@ -160,7 +160,7 @@ def _note_failure(sessions: Sessions, waiting: _PendingSchedule, error: Exceptio
     )
     key = waiting.key
     try:
-        with transaction(sessions) as session:
+        with transaction(sessions, key.practice_id) as session:
             timeouts.set_timeouts(session)
             missed_runs.note_failure(session, *key, waiting.run_date, because, now=now)
     except DBAPIError as failed:  # an unavailable database cannot record this either; the run is tried again

@@ -41,7 +41,8 @@ MetricQuery = Callable[[Session, dt.datetime], Iterator[Metric]]
 class Context:
     """What is observed: the database, the clock, the broker, and whether figures are split by practice."""
 
-    sessions: Sessions
+    sessions: Sessions  # which see every practice
+    counters: Sessions  # which write this process's counters
     clock: Callable[[], dt.datetime]
     broker_answers: Callable[[], bool]
     by_practice: bool = False
@@ -87,7 +88,7 @@ class MetricsCollector:
         if budget.ask(lambda session: session.scalar(text("SELECT 1"))) is None:
             raise TimedOut
         with suppress(SQLAlchemyError):  # sent with the next heartbeat
-            tally.flush(self._world.sessions)
+            tally.flush(self._world.counters)
         slow, left_out = set(), 0
         # Slow queries run last, so that they do not delay the others.
         for question in sorted(self._run_queries(), key=self._slow.__contains__):

@@ -11,6 +11,7 @@ from core.local.broker import Broker
 from core.models.jobs import JobStatus
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now
 from tests.factories import GivenPractice
+from tests.roles import as_superuser
 from tests.servers import Databases
 from tests.waiting import eventually
 
@@ -36,7 +37,7 @@ def test_a_job_in_a_restored_dump_settles_once_and_the_books_balance(
         job = product.confirm(practice, chunk_claims=2)
         product.hint(job, times=2)
         eventually(lambda: practice.progress(job, now=utc_now()).settled >= 4, seconds=PATIENCE_SECONDS)
-        _run("pg_dump", product.database_url, "--format=custom", f"--file={dump}")
+        _run("pg_dump", as_superuser(product.database_url), "--format=custom", f"--file={dump}")
     product.assert_all_settled(practice, job)
 
     databases, broker = servers

@@ -7,13 +7,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import away, importing, places, reading, remittances, running, settling, slow, x12
+from tests.benchmarks import away, importing, places, reading, remittances, row_security, running, settling, slow, x12
 from tests.benchmarks.measure import Row
 from tests.benchmarks.runs import Sizes
 
 # `away` comes last because it kills the broker.
 PARTS = {
-    "settling": settling.rows, "reading": reading.rows, "running": running.rows, "importing": importing.rows,
+    "settling": settling.rows, "row_security": row_security.rows,
+    "reading": reading.rows, "running": running.rows, "importing": importing.rows,
     "slow": slow.rows, "x12": x12.rows, "remittances": remittances.rows, "away": away.rows,
 }  # fmt: skip
 

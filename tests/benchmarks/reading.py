@@ -13,6 +13,7 @@ from core.claims import aging, feed
 from core.claims.feed_order import Cursor, cursor_value
 from core.claims.filters import ClaimFilter
 from core.db.engine import Sessions
+from core.db.scope import of_practice
 from core.models.claims import Claim
 from core.search import Search
 from tests.benchmarks import runs
@@ -20,6 +21,7 @@ from tests.benchmarks.claims import Practice, make_practice
 from tests.benchmarks.measure import Row, Watch, ms, timed
 from tests.benchmarks.places import Place
 from tests.benchmarks.runs import Sizes
+from tests.roles import as_web
 
 PAGE_CLAIMS: Final = 50
 FAR_PAGE: Final = 10_000
@@ -61,7 +63,10 @@ def rows(place: Place, sizes: Sizes) -> list[Row]:
     given = place.migrated("reading")
     practice = make_practice(place.url(given, superuser=True), name="Lakeside", claims=sizes.many, now=runs.utc_now())
     url = place.url(given)
-    with runs.sessions_on(url) as sessions:
+    with runs.sessions_on(as_web(url)) as of_web:
+        sessions = of_practice(of_web, practice.id)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(_LEDGER_SUMS.encode(), {"practice": practice.id})
         read = [
             *_pages(sessions, practice, sizes), *_sorts(sessions, practice), *_answers(sessions, practice),
             *_sums(sessions, practice), *_searches(sessions, practice), *_reports(sessions, practice),
@@ -178,9 +183,6 @@ def _searches(sessions: Sessions, practice: Practice) -> list[Row]:
 
 
 def _reports(sessions: Sessions, practice: Practice) -> list[Row]:
-    with sessions() as session:
-        session.connection().exec_driver_sql(_LEDGER_SUMS, {"practice": practice.id})
-        session.commit()
     asked = Asked(dt.date(2026, 1, 1), dt.date(2026, 12, 1))
 
     def write_offs() -> None:

@@ -33,7 +33,7 @@ blueprint = Blueprint("operations", __name__)
 def show() -> Response:
     """Show the state of the whole installation. The page refreshes every few seconds."""
     settings = app_context().settings
-    seen = overview.fetch_overview(app_context().sessions, now=now())
+    seen = overview.fetch_overview(app_context().operations_sessions, now=now())
     facts: dict[str, Any] = {
         "seen": seen,
         "warnings": warnings(seen),

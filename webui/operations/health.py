@@ -82,9 +82,10 @@ def _degraded_parts(made: AppContext) -> dict[str, str]:
     if cause is not None:
         raise NotMigrated(cause)
     now, reasons = made.clock(), {}
-    with made.sessions() as session:
+    with made.unscoped() as session:
         if roles.owns_tables(session):
             reasons["database_role"] = roles.CONNECTED_AS_OWNER.sentence
+    with made.operations_sessions() as session:
         if progress.is_any_job_stalled(session, now=now):
             reasons["worker"] = "a job has waited for a minute and no worker has started or finished a chunk"
         elif progress.previews_waiting(session, now=now):

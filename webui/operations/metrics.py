@@ -20,7 +20,8 @@ def register(app: Flask) -> None:
     made: AppContext = app.extensions["settle"]
     app.extensions[_EXTENSION_KEY] = MetricsCollector(
         Context(
-            made.sessions,
+            made.operations_sessions,
+            made.unscoped,
             made.clock,
             broker.is_reachable,
             by_practice=made.settings.metrics_by_practice,

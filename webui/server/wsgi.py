@@ -28,7 +28,7 @@ def application() -> Flask:
     app = create_app()
     door: AppContext = app.extensions["settle"]
     me = heartbeat.this_process(heartbeat.WEB, started_at=utc_now(), threads=door.settings.web_threads)
-    HeartbeatThread(door.sessions, me, clock=utc_now).start()
+    HeartbeatThread(door.unscoped, me, clock=utc_now).start()
     return app
 
 

@@ -20,9 +20,10 @@ T = TypeVar("T")
 
 def run(act: Callable[..., T], *given: Any, **more: Any) -> T:
     """Call `act`, a command of core, and commit."""
+    by = current_actor()
     try:
         with transaction(app_context().sessions) as db:
-            return act(db, *given, by=current_actor(), now=now(), **more)
+            return act(db, *given, by=by, now=now(), **more)
     except VerificationNeeded as refusal:
         g.verification_needed = refusal.message  # shown at the field, if the page shows its form again
         raise

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from flask import current_app, request
+from flask import current_app, g, request
 from sqlalchemy import Engine
 
+from core.db import scope
 from core.db.engine import Sessions
 from core.models.jobs import IN_PROGRESS_STATUSES, JobStatus, SettleJob
 from core.settings import Settings
@@ -32,10 +33,21 @@ class AppContext:
     """The resources of one application."""
 
     engine: Engine
-    sessions: Sessions
+    unscoped: Sessions  # of no practice: for tables without one, and to find whose session it is
     settings: Settings
     hints: HintSender
     clock: Callable[[], dt.datetime]
+
+    @property
+    def sessions(self) -> Sessions:
+        """Return the sessions of the signed-in user's practice. Until a user is known, they have no practice."""
+        practice_id: int | None = g.get("practice_id")
+        return self.unscoped if practice_id is None else scope.of_practice(self.unscoped, practice_id)
+
+    @property
+    def operations_sessions(self) -> Sessions:
+        """Return the sessions that see jobs, chunks and schedules of every practice."""
+        return scope.of_operations(self.unscoped)
 
 
 def app_context() -> AppContext:

@@ -33,6 +33,7 @@ def current_actor() -> Actor:
         token = current_token()
         with transaction(app_context().sessions) as session:
             g.api_actor = on_this_installation(tokens.find_actor_by_token(session, token, now()))
+        g.practice_id = g.api_actor and g.api_actor.practice_id
     if g.api_actor is None:
         raise TokenNeeded
     actor: Actor = g.api_actor

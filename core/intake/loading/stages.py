@@ -261,10 +261,20 @@ def copy_rows(session: Session, stage: Table, rows: Iterable[tuple[Any, ...]]) -
 
 
 def copy_columns(session: Session, table: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    """Copy rows of these columns into a table. Memory does not grow with their number."""
+    """Copy rows of these columns into a temporary table. Memory does not grow with their number."""
     with _copy_into(session, table, columns) as copy:
         for row in rows:
             copy.write_row(row)
+
+
+def insert_copied(session: Session, table: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Copy rows of these columns into a permanent table, which COPY itself cannot do under row-level security."""
+    names = ", ".join(columns)
+    empty = f"SELECT {names} FROM {table} WITH NO DATA"  # noqa: S608 – names of ours
+    session.execute(text(f"CREATE TEMP TABLE copied ON COMMIT DROP AS {empty}"))
+    copy_columns(session, "copied", columns, rows)
+    session.execute(text(f"INSERT INTO {table} ({names}) SELECT * FROM copied"))  # noqa: S608 – names of ours
+    session.execute(text("DROP TABLE copied"))
 
 
 def copy_text(session: Session, stage: Table, texts: Iterable[str]) -> None:

@@ -52,11 +52,11 @@ def post_due(sessions: Sessions, *, now: dt.datetime) -> int:
     A month that is being closed waits for the next tick.
     """
     with transaction(sessions) as session:
-        practices = session.scalars(select(RemittanceClaim.practice_id).where(_IS_TIMED).distinct()).all()
+        practices = session.scalars(text("SELECT * FROM practices_with_timed_answers()")).all()
     posted = 0
     for practice_id in practices:
         try:
-            with transaction(sessions) as session:
+            with transaction(sessions, practice_id) as session:
                 timeouts.set_timeouts(session)
                 posted += _post_due(Run(session, session.get_one(Practice, practice_id), None, now))
         except PeriodBusy:

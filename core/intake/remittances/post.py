@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, BigInteger, Select, Text, any_, cast, select, text
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
-from core.intake.loading.stages import copy_columns
+from core.intake.loading.stages import insert_copied
 from core.intake.remittances.answers import Answer
 from core.intake.remittances.decision import Decision, NewPosting
 from core.intake.remittances.our_claim import OurClaim
@@ -111,7 +111,7 @@ def _copy(
         for place in places
         for posting in [one.decision.postings[place]]
     )  # fmt: skip
-    copy_columns(session, "posting", _COLUMNS, rows)
+    insert_copied(session, "posting", _COLUMNS, rows)
 
 
 def _post_in_rounds(

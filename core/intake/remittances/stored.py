@@ -9,7 +9,7 @@ from sqlalchemy import Table, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
-from core.intake.loading.stages import copy_columns
+from core.intake.loading.stages import insert_copied
 from core.intake.remittances import reasons
 from core.intake.remittances.answers import Answer, AnswerLine, GivenAdjustment
 from core.intake.remittances.decision import Decision
@@ -98,8 +98,8 @@ def store_answers(
         for answer, *_ in decided
         for line in lines_of(answer)
     )  # fmt: skip
-    copy_columns(session, _table(RemittanceClaim).name, _CLAIM_COLUMNS, claims)
-    copy_columns(session, _table(RemittanceLine).name, _LINE_COLUMNS, lines)
+    insert_copied(session, _table(RemittanceClaim).name, _CLAIM_COLUMNS, claims)
+    insert_copied(session, _table(RemittanceLine).name, _LINE_COLUMNS, lines)
 
 
 def store_provider_adjustments(session: Session, practice_id: int, remittance_id: int, given: Sequence[Any]) -> None:
@@ -108,7 +108,7 @@ def store_provider_adjustments(session: Session, practice_id: int, remittance_id
         (practice_id, remittance_id, place, one.provider_id, one.reason, one.reference, one.cents)
         for place, one in enumerate(given, 1)
     )
-    copy_columns(session, _table(ProviderAdjustment).name, _PROVIDER_COLUMNS, rows)
+    insert_copied(session, _table(ProviderAdjustment).name, _PROVIDER_COLUMNS, rows)
 
 
 def update_answer(

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.access import audit, authorize
 from core.access.permissions import Action, Actor
+from core.db import scope
 from core.errors import BadInput, Refusal
 from core.intake.loading.take_changes import may_end_legal_holds
 from core.intake.uploads import lifecycle
@@ -162,6 +163,7 @@ def expire(session: Session, *, now: dt.datetime) -> int:
     found = session.scalars(old.limit(10).with_for_update(key_share=True, skip_locked=True)).all()
     for job in found:
         key, was = lifecycle.key_of(job), job.status
+        scope.set_practice(session, key.practice_id)
         lifecycle.transition(session, key, source=was, target=S.DISCARDED, finished_at=now, report=None)
         audit.record(session, "import.expired", key.subject(), by=None, now=now, was=was.value)
     return len(found)

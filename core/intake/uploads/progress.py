@@ -45,6 +45,6 @@ class ProgressWriter:
         self._phase, self._written_at = phase, now
         running = update(ImportJob).where(*self._key.of(ImportJob), ImportJob.status.in_(_RUNNING))
         shown = running.values(phase=phase, phase_done=done, phase_total=total).returning(ImportJob.id)
-        with transaction(self._sessions) as session:
+        with transaction(self._sessions, self._key.practice_id) as session:
             if session.scalar(shown) is None:
                 raise ImportStopped

@@ -119,7 +119,7 @@ def _user(session: Session, job: ImportJob) -> Actor:
 
 def _begin(sessions: Sessions, key: ImportKey, *, now: dt.datetime) -> bool:
     """Count the attempt before it starts, because it may kill its worker. Return whether to proceed."""
-    with transaction(sessions) as session:
+    with transaction(sessions, key.practice_id) as session:
         if not lifecycle.try_lease(session, key.practice_id):
             return False
         job = lifecycle.lock(session, key)
@@ -139,7 +139,7 @@ def _run(sessions: Sessions, key: ImportKey, *, progress: ProgressWriter, bytes_
     where = log.bind(practice_id=key.practice_id, import_id=key.import_id)
     worker_folder.remove_stale()
     try:
-        with transaction(sessions) as session, worker_folder.temporary() as folder:
+        with transaction(sessions, key.practice_id) as session, worker_folder.temporary() as folder:
             session.execute(_TIMEOUTS)
             if lifecycle.try_lease(session, key.practice_id):
                 _check_or_import(session, key, Path(folder), progress=progress, bytes_max=bytes_max, now=clock())
@@ -150,7 +150,7 @@ def _run(sessions: Sessions, key: ImportKey, *, progress: ProgressWriter, bytes_
         where.info("import_stopped")
     except Exception as error:
         because = _cause(error)
-        with transaction(sessions) as session:
+        with transaction(sessions, key.practice_id) as session:
             job = lifecycle.lock(session, key)
             is_stopped = job.status not in WORKER_STATUSES
             if because is None:

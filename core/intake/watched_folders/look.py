@@ -16,6 +16,7 @@ from typing import Final
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from core.db import scope
 from core.db.engine import Sessions, transaction
 from core.intake.uploads.archive import is_archive
 from core.intake.uploads.receive import FILES_MAX, UNFINISHED_MAX, TooManyImports, count_unfinished
@@ -36,6 +37,7 @@ def look(sessions: Sessions, root: Path, *, every: dt.timedelta, bytes_max: int,
         folder = session.scalars(due.limit(1).with_for_update(skip_locked=True, key_share=True)).first()
         if folder is None:
             return False
+        scope.set_practice(session, folder.practice_id)
         problems = Problems(session, folder, root / folder.name, now=now)
         folder.looked_at, folder.problem = now, None
         with problems.recorded(), open_folder(root, folder.name) as opened:
@@ -51,6 +53,7 @@ def follow(sessions: Sessions, root: Path, *, bytes_max: int, now: dt.datetime) 
     with transaction(sessions) as session:
         free = select(WatchedFolder).with_for_update(skip_locked=True, key_share=True)
         for folder in session.scalars(free.order_by(WatchedFolder.practice_id)).all():
+            scope.set_practice(session, folder.practice_id)
             problems = Problems(session, folder, root / folder.name, now=now)
             with problems.recorded(), open_folder(root, folder.name) as opened:
                 follow_groups(Place(session, folder, opened, problems, bytes_max, now))

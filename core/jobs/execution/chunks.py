@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
+from core.db import scope
 from core.jobs import lifecycle
 from core.jobs.keys import JobKey
 from core.models.job_items import ChunkState, JobChunk, JobItem, Outcome
@@ -121,6 +122,7 @@ _TAKE: Final = (
 
 
 def _take_first(session: Session, job: JobKey, *, worker: str, now: dt.datetime) -> Chunk | None:
+    scope.set_practice(session, job.practice_id)
     at = {**job.named(), "now": now}
     found = session.execute(_FIRST_FREE, at).one_or_none()
     if found is None:

@@ -82,7 +82,7 @@ def _settle(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> _ChunkResult:
         return _ChunkResult(_split(sessions, chunk, code=codes.WORKER_DIED, clock=clock))
     began = time.perf_counter()
     try:
-        with transaction(sessions) as session:
+        with transaction(sessions, chunk.job.practice_id) as session:
             done = settle_chunk.settle(session, chunk, now=clock())
     except MonthIsClosed:
         where.error("month_closed")
@@ -106,7 +106,7 @@ def _settle(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> _ChunkResult:
 
 
 def _advance(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> None:
-    with transaction(sessions) as session:
+    with transaction(sessions, chunk.job.practice_id) as session:
         status = finish.advance(session, chunk.job, now=clock())
     if status is not None:
         log.info(
@@ -139,7 +139,7 @@ def _recover(sessions: Sessions, chunk: Chunk, error: Exception, *, clock: Clock
 def _halt(sessions: Sessions, chunk: Chunk, *, code: str, clock: Clock) -> bool:
     """Release the chunk and halt the job, so that a user looks into it before anything else is posted."""
     _release(sessions, chunk, clock=clock)
-    with transaction(sessions) as session:
+    with transaction(sessions, chunk.job.practice_id) as session:
         job = lifecycle.lock(session, chunk.job)
         if job is not None and job.status is JobStatus.RUNNING:
             finish.halt(session, chunk.job, because=code, now=clock())
@@ -150,7 +150,7 @@ def _release(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> None:
     """Release the chunk. Wait for a database that is down, so that the outage does not count as a dead worker."""
     for seconds in (*RELEASE_RETRY_SECONDS, None):
         try:
-            with transaction(sessions) as session:
+            with transaction(sessions, chunk.job.practice_id) as session:
                 chunks.release(session, chunk, not_before=clock() + TRANSIENT_WAIT)
         except DBAPIError as error:
             if seconds is None or not is_transient(error):
@@ -161,7 +161,7 @@ def _release(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> None:
 
 
 def _split(sessions: Sessions, chunk: Chunk, *, code: str, clock: Clock) -> bool:
-    with transaction(sessions) as session:
+    with transaction(sessions, chunk.job.practice_id) as session:
         chunks.split(session, chunk, code=code, now=clock())
     _advance(sessions, chunk, clock=clock)
     return True

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core.access import audit
+from core.db import scope
 from core.db.engine import Sessions, transaction
 from core.jobs import job_events, job_queries, lifecycle
 from core.jobs.approval.decide import APPROVAL_EXPIRES_AFTER
@@ -50,7 +51,7 @@ def sweep(sessions: Sessions, *, now: dt.datetime) -> WorkFound:
         hints = _find_work(session, now=now)
     for key, status in moving:
         if status is not JobStatus.PREPARING:
-            with transaction(sessions) as session:
+            with transaction(sessions, key.practice_id) as session:
                 finish.advance(session, key, now=now)
     return hints
 
@@ -114,6 +115,7 @@ def _expire(session: Session, *, now: dt.datetime) -> None:
     old = select(SettleJob).where(or_(unconfirmed, unapproved))
     for job in session.scalars(old.limit(100).with_for_update(key_share=True, skip_locked=True)).all():
         key = JobKey(job.practice_id, job.id)
+        scope.set_practice(session, key.practice_id)
         lifecycle.transition(session, key, source=job.status, target=JobStatus.EXPIRED, now=now)
         audit.record(session, "job.expired", job, by=None, now=now)
 
@@ -124,16 +126,18 @@ def _remove_items(session: Session, *, now: dt.datetime) -> None:
     read = and_(
         SettleJob.status.in_((JobStatus.REPORTED, JobStatus.REJECTED)), SettleJob.previewed_at <= now - ITEMS_KEPT_FOR
     )
-    of_job = and_(JobItem.practice_id == SettleJob.practice_id, JobItem.job_id == SettleJob.id)
+    # Every item is in a chunk, and only chunks can be read in all practices.
+    of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
     left = select(SettleJob.practice_id, SettleJob.id).where(
         or_(given_up, read),
         SettleJob.confirmed_at.is_(None),
-        select(JobItem.position).where(of_job).exists(),
+        select(JobChunk.first_position).where(of_job).exists(),
     )
     found = session.execute(left.order_by(SettleJob.id).limit(1)).one_or_none()
     if found is None:
         return
     key = JobKey(*found)
+    scope.set_practice(session, key.practice_id)
     first = session.scalars(select(func.min(JobItem.position)).where(*key.of(JobItem))).one()
     assert first is not None
     upto = first + ITEMS_REMOVED_PER_SWEEP_MAX

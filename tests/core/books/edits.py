@@ -319,6 +319,20 @@ EDITS: Final[dict[str, Edit]] = {
         ),
         "guards_are_in_place",
     ),
+    "a role may change postings": Edit(("GRANT UPDATE ON posting TO settle_web",), "guards_are_in_place"),
+    "a trigger's function loses its owner's rights": Edit(
+        ("ALTER FUNCTION chain_audit() SECURITY INVOKER",), "guards_are_in_place"
+    ),
+    "a table has no row-level security": Edit(
+        ("ALTER TABLE patient DISABLE ROW LEVEL SECURITY",), "practices_are_kept_apart"
+    ),
+    "a policy shows every practice": Edit(
+        ("CREATE POLICY all_rows ON claim FOR SELECT TO settle_web USING (true)",), "practices_are_kept_apart"
+    ),
+    "a policy is gone": Edit(("DROP POLICY rows_of_practice ON claim",), "practices_are_kept_apart"),
+    "a policy is replaced": Edit(
+        ("ALTER POLICY rows_of_practice ON patient USING (practice_id > 0)",), "practices_are_kept_apart"
+    ),
     "a rule swallows entries of the audit": Edit(
         ("CREATE RULE quiet AS ON INSERT TO audit_entry DO INSTEAD NOTHING",), "guards_are_in_place"
     ),

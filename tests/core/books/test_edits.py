@@ -26,7 +26,9 @@ _OUTSIDE = {
     "an exclusion is gone", "an exclusion has ended", "an exclusion has another patient", "a hold is gone",
     "a hold is slipped in", "a practice's limit is raised", "a user's limit is lowered", "a user's role is raised",
     "an account is slipped in", "the setting is changed", "a trigger is left off", "a trigger is gone",
-    "a function's body is changed", "a trigger is added", "a rule swallows entries of the audit",
+    "a function's body is changed", "a trigger is added", "a role may change postings",
+    "a trigger's function loses its owner's rights", "a table has no row-level security",
+    "a policy shows every practice", "a policy is gone", "a policy is replaced", "a rule swallows entries of the audit",
     "a certificate's balances are raised", "a certificate's balances are raised on both sides",
 }  # fmt: skip
 

@@ -178,3 +178,13 @@ def test_an_endless_lookup_of_the_brokers_name_does_not_delay_the_answer(
     lookup_ends.set()
 
     assert (status, answer["degraded"]) == (200, ["broker"])
+
+
+def test_a_process_that_connects_as_the_owner_is_degraded(database_url: str, broker_url: str) -> None:
+    app = create_app(
+        Settings.model_validate({"database_url": database_url, "broker_url": broker_url}), clock=lambda: NOW
+    )
+    reasons = app.test_client().get("/readyz").get_json()["reasons"]
+    app.extensions["settle"].engine.dispose()
+
+    assert reasons["database_role"].startswith("This process connects to the database as the owner of the tables. Run")

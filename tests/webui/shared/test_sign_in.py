@@ -5,14 +5,15 @@ from urllib.parse import unquote
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from werkzeug.test import TestResponse
 
 from core.access import users
+from core.db.engine import Sessions
 from core.models.notices import OutboxMessage
-from core.models.people import Role
+from core.models.people import AuditEntry, Role
 from core.settings import Settings
-from tests.factories import NOW, GivenPractice
+from tests.factories import NOW, GivenPractice, a_practice
 from tests.shared_app import application
 from tests.webui.conftest import Browser, Clock, page_text
 from tests.webui.operations.test_metrics import an_app
@@ -61,6 +62,32 @@ def test_the_right_password_opens_the_requested_page(ortiz: str, stranger: Brows
     page = stranger.read("/jobs")
     assert "J. Ortiz · biller" in page
     assert "Lakeside" in page
+
+
+def test_a_sign_in_to_another_practice_ends_the_session_in_the_first_one(
+    ortiz: str, stranger: Browser, practice: GivenPractice, sessions: Sessions
+) -> None:
+    other = a_practice(sessions, name="Hillside")
+    other.do(
+        users.add_user, practice_id=other.id, email="ruth@hillside.example", name="Ruth", role=Role.BILLER,
+        password=PASSWORD, now=NOW,
+    )  # fmt: skip
+    sign_in(stranger, ortiz, PASSWORD)
+    first = stranger.client.get_cookie(SESSION_COOKIE)
+    stranger.client.delete_cookie(SESSION_COOKIE)
+    page = stranger.get("/sign-in")
+    assert first is not None
+    stranger.client.set_cookie(SESSION_COOKIE, first.value)
+    token = CSRF_TOKEN.search(page.text)
+    assert token is not None
+    fields = {"email": "ruth@hillside.example", "password": PASSWORD, "csrf_token": token[1]}
+
+    assert stranger.client.post("/sign-in", data=fields).status_code == 302
+
+    assert "Ruth · biller" in stranger.read("/jobs")
+    with sessions() as session:
+        ended = select(AuditEntry.practice_id).where(AuditEntry.act == "user.signed_out")
+        assert session.scalars(ended).all() == [practice.id]
 
 
 def test_over_https_the_cookies_are_bound_to_the_host(database_url: str, ortiz: str) -> None:
