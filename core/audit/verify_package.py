@@ -174,10 +174,11 @@ def _kept_heads_are_in_it(package: Package, heads: list[tuple[int, str]]) -> Fau
 
 
 def _digests_are_those_of_their_postings(package: Package) -> Faults:
-    of_digest = "job IS ? AND at = ? AND id BETWEEN ? AND ?"
+    # Digests that list ids come first. Their postings are not those of a range.
     for id_, job, at, first, last, ids, count, digest in package.rows(
-        "SELECT id, job, at, first, last, ids, postings, sha256 FROM digest"
+        "SELECT id, job, at, first, last, ids, postings, sha256 FROM digest ORDER BY ids IS NULL"
     ):
+        of_digest = "job IS ? AND at = ? AND id BETWEEN ? AND ?" + ("" if ids else " AND covered = 0")
         texts: list[str] = []
         for begin, end in re.findall(r"\[(\d+),(\d+)\)", ids or f"[{first},{last + 1})"):
             key = (job, at, int(begin), int(end) - 1)

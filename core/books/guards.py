@@ -50,7 +50,7 @@ FUNCTIONS: Final[dict[str, str]] = {
     "check_keys_of_line_item": "d0eea9389107ffa323d980aca02076f90290236bbe336dbd5fb6abab1de3f4f1",
     "check_keys_of_posting": "77225fae8194d45572f98f82da31a0454d5b5e71a1dc99ba5b7271da58c73edd",
     "claim_both_names": "45e876a0196aaf6362c80a4310e107473293052aa5c2dec46ebd40166a60b769",
-    "digest_postings": "3b924b3d5f5fd5bb382671f0e94e6f8c4b7c9fca58f22f925f176c0ac250d6ac",
+    "digest_postings": "f5887bc4cd417188ea2ad2d81f9d3613cf391f83800dd99780f02e997a5f985c",
     "exclusion_both_names": "8c1824fef6c44a5313f695c1b393b33f84c8c595b6a69ff2b36a0780492f82b8",
     "give_practice_its_reasons": "ecfa039fe3f91eab6c7b48a110b470f7bf1d2c86844bd2139c0000b14e4f2d6d",
     "move_sums_of_claim": "92dd3220cc9d8ef658e2fa2a9d25e9e452ec521b9ae7d826a326f5f9b0f36c6d",

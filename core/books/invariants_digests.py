@@ -19,10 +19,18 @@ _LINE: Final = """CASE WHEN p.job_id IS NOT NULL
         extract(epoch FROM p.created_at), coalesce(p.user_id, 0), coalesce(p.caused_by_id, 0),
         coalesce(p.origin_job_id, 0), coalesce(p.source, ''), coalesce(p.source_id, ''), coalesce(p.note, ''))
     END"""
-_IN_DIGEST: Final = """d.practice_id = p.practice_id AND d.at = p.created_at
-    AND coalesce(d.job_id, 0) = coalesce(p.job_id, 0) AND p.id BETWEEN d.first_id AND d.last_id
-    AND (d.ids IS NULL OR p.id <@ d.ids)"""
 
+
+def _has_key_of(digest: str) -> str:
+    return f"""{digest}.practice_id = p.practice_id AND {digest}.at = p.created_at
+    AND coalesce({digest}.job_id, 0) = coalesce(p.job_id, 0)"""
+
+
+# `o` is the digest that lists the posting's id. Without one, `d` is the digest whose range has the id.
+_DIGESTED: Final = f"""posting p
+    LEFT JOIN posting_digest o ON {_has_key_of("o")} AND o.ids IS NOT NULL AND p.id <@ o.ids
+    LEFT JOIN posting_digest d ON {_has_key_of("d")} AND (
+        d.id = o.id OR o.id IS NULL AND d.ids IS NULL AND p.id BETWEEN d.first_id AND d.last_id)"""
 
 _ITEM_LINE: Final = """concat_ws('|', i.position, i.claim_id, i.claim_version, i.billing_status_before,
     i.settles_insurance, i.settles_patient, i.insurance_cents, i.patient_cents, i.verdict,
@@ -50,14 +58,14 @@ _OF_JOB: Final = _sha256(
 DIGEST_INVARIANTS: Final[dict[str, Invariant]] = {
     "every_posting_has_a_digest": Invariant(
         "every posting belongs to a digest that was written when it was posted",
-        f"""SELECT {_POSTING} FROM posting p LEFT JOIN posting_digest d ON {_IN_DIGEST}
+        f"""SELECT {_POSTING} FROM {_DIGESTED}
             WHERE {of_practice("p")} AND d.id IS NULL""",
     ),
     "postings_are_as_they_were_posted": Invariant(
         "the postings of each digest are those that it was written for: none was changed, deleted or slipped in",
         f"""SELECT {_DIGEST} FROM posting_digest d LEFT JOIN (
                 SELECT d.practice_id, d.id, count(*) AS postings, {_sha256(_LINE, "p.id")} AS sha256
-                FROM posting p JOIN posting_digest d ON {_IN_DIGEST} WHERE {of_practice("p")} GROUP BY 1, 2
+                FROM {_DIGESTED} WHERE {of_practice("p")} GROUP BY 1, 2
             ) s ON s.practice_id = d.practice_id AND s.id = d.id
             WHERE {of_practice("d")} AND (d.postings, d.sha256) IS DISTINCT FROM (s.postings, s.sha256)""",
     ),

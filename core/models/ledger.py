@@ -171,12 +171,23 @@ class PostingDigest(Base):
     __tablename__ = "posting_digest"
     __table_args__ = (
         Index("ix_posting_digest_transaction", "practice_id", "transaction_id"),
-        Index("ix_posting_digest_job", "practice_id", "job_id", postgresql_where=text("job_id IS NOT NULL")),
+        # A second digest of a job and microsecond fails, and the trigger repeats it with `ids`.
+        Index(
+            "uq_posting_digest_job",
+            "practice_id",
+            "job_id",
+            "at",
+            text("(first_id / 100000)"),
+            text("coalesce(lower(ids), 0)"),
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
     )
 
     practice_id: Mapped[PracticeId]
     id: Mapped[GeneratedId]
-    # Its postings have this job, this time, and an id from the first to the last or, if others are between, in `ids`.
+    # Its postings have this job, this time, and an id in `ids` or, without those, from the first to the last. `ids` is
+    # set if another digest has the same job and time. That digest does not have those ids.
     job_id: Mapped[int | None] = mapped_column(BigInteger)
     at: Mapped[Timestamp]
     first_id: Mapped[BigInt]

@@ -20,22 +20,22 @@ PAGES = [
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 
 
-@pytest.fixture
-def a_job(practice: GivenPractice) -> None:
+def test_a_page_has_nothing_inline_and_nothing_from_another_host(
+    practice: GivenPractice, biller: Browser, subtests: pytest.Subtests
+) -> None:
     practice.claim("C1", Line(1_000, 500))
     practice.settle()
     practice.act(receive.begin, [receive.UploadedFile("claims.csv", 1)], bytes_max=1, idempotency_key="import")
 
+    for path in PAGES:
+        with subtests.test(path=path):
+            answer = biller.get(path)
 
-@pytest.mark.parametrize("path", PAGES)
-def test_a_page_has_nothing_inline_and_nothing_from_another_host(a_job: None, biller: Browser, path: str) -> None:
-    answer = biller.get(path)
-
-    assert answer.headers["Content-Security-Policy"] == POLICY
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*\ssrc=)", answer.text)
-    assert not re.findall(r'(?:src|href|action)="(?!/|#|\?)[^"]*"', answer.text)
+            assert answer.headers["Content-Security-Policy"] == POLICY
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert answer.headers["Cache-Control"] == "no-store"
+            assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*\ssrc=)", answer.text)
+            assert not re.findall(r'(?:src|href|action)="(?!/|#|\?)[^"]*"', answer.text)
 
 
 def test_an_unknown_page_shows_page_not_found(biller: Browser) -> None:

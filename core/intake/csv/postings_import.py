@@ -16,9 +16,10 @@ from core.access.permissions import Action, Actor
 from core.intake.csv import csv_format
 from core.intake.csv.csv_import import SOURCE
 from core.intake.loading import stages
-from core.intake.loading.checks import Origin, Origins, add_duplicates, add_transfers_that_lose_money, first_faulty_rows
+from core.intake.loading.checks import Origin, Origins, first_faulty_rows
 from core.intake.loading.closed_months import report_postings_in_months, staged_months
 from core.intake.loading.compare import report_changed_postings
+from core.intake.loading.duplicates import add_duplicates
 from core.intake.loading.formula_escapes import unescape_formulas
 from core.intake.loading.known_postings import find_known_postings
 from core.intake.loading.load import lock_imports
@@ -29,6 +30,7 @@ from core.intake.loading.post_rows import (
     report_future_rows,
     report_rows_over_limit,
 )
+from core.intake.loading.staged_checks import add_transfers_that_lose_money
 from core.intake.loading.summary import Summary, look_alikes, summarize
 from core.intake.parsing.faults import Faults
 from core.intake.parsing.folder import Folder, Progress, RowsRead

@@ -25,11 +25,12 @@ from core.access.permissions import Actor
 from core.db.sums import sum_cents
 from core.intake.loading import stages
 from core.intake.loading.balance_reasons import HELD_BACK, mark_claims
-from core.intake.loading.checks import Origins, add_transfers_that_lose_money
+from core.intake.loading.checks import Origins
 from core.intake.loading.corrections import claims_corrected_before, claims_to_correct
 from core.intake.loading.differences import decided_by_job
 from core.intake.loading.known_postings import CORRECTION
 from core.intake.loading.post_rows import post_staged_rows, report_future_rows, report_rows_over_limit
+from core.intake.loading.staged_checks import add_transfers_that_lose_money
 from core.intake.parsing.faults import Faults
 from core.ledger.late_payments import NO_CHANGES, WriteOffChanges
 from core.models.claims import SETTLED, Claim, LineItem

@@ -1,9 +1,9 @@
 """Compare staged rows with the practice's: what stops the import, and which rows the practice already has."""
 
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Enum, Select, Table, Text, and_, cast, delete, exists, func, select
+from sqlalchemy import Delete, Enum, Select, Subquery, Table, Text, and_, cast, delete, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from core.intake.loading import stages
@@ -102,25 +102,27 @@ def _report(
 
 def delete_known_rows(session: Session, practice_id: int) -> None:
     """Delete staged rows that the practice already has, equal or not, so that nothing is overwritten."""
-    status = stages.BILLING_STATUS
-    session.execute(
-        delete(status).where(
-            exists().where(BillingStatus.practice_id == practice_id, BillingStatus.name == status.c.name)
-        )
-    )
-    for table, stage in REFERENCE_TABLES:
-        session.execute(
-            delete(stage).where(
-                exists().where(table.practice_id == practice_id, table.external_id == stage.c.external_id)
-            )
-        )
-    for stage, key, here in (
+    for statement in _deletions(practice_id):
+        session.execute(statement)
+
+
+@lru_cache
+def _deletions(practice_id: int) -> tuple[Delete, ...]:
+    known = (
+        (stages.BILLING_STATUS, ("name",), existing_rows(BillingStatus, practice_id, ("name",))),
+        *(
+            (stage, ("external_id",), existing_rows(table, practice_id, ("external_id",)))
+            for table, stage in REFERENCE_TABLES
+        ),
         (stages.POSTING, ("source_id",), select(stages.KNOWN_POSTING)),
         (stages.LINE, ("claim", "number"), existing_lines(practice_id)),
         (stages.CLAIM, ("external_id",), existing_claims(practice_id)),
-    ):
-        known = here.subquery("here")
-        session.execute(delete(stage).where(exists().where(*(stage.c[name] == known.c[name] for name in key))))
+    )
+    return tuple(_deletion(stage, key, here.subquery("here")) for stage, key, here in known)
+
+
+def _deletion(stage: Table, key: tuple[str, ...], known: Subquery) -> Delete:
+    return delete(stage).where(exists().where(*(stage.c[name] == known.c[name] for name in key)))
 
 
 def shown(column: str, value: Any) -> str:
@@ -130,7 +132,8 @@ def shown(column: str, value: Any) -> str:
     return format_plain_amount(value) if column in AMOUNT_COLUMNS else str(value)
 
 
-def existing_rows(table: Any, practice_id: int, columns: Sequence[str]) -> Select[Any]:
+@lru_cache
+def existing_rows(table: Any, practice_id: int, columns: tuple[str, ...]) -> Select[Any]:
     """Return the practice's offices, providers, payers or patients in the form of the stage."""
     return select(*(_as_staged(getattr(table, name), name) for name in columns)).where(table.practice_id == practice_id)
 
@@ -140,6 +143,7 @@ def _as_staged(column: Any, name: str) -> Any:
     return (cast(column, Text) if isinstance(column.type, Enum) else column).label(name)
 
 
+@lru_cache
 def existing_claims(practice_id: int) -> Select[Any]:
     """Return the practice's claims in the form of the stage."""
     patient, office, billing, supervising = aliased(Patient), aliased(Office), aliased(Provider), aliased(Provider)
@@ -169,6 +173,7 @@ def existing_claims(practice_id: int) -> Select[Any]:
     )
 
 
+@lru_cache
 def existing_lines(practice_id: int) -> Select[*tuple[Any, ...]]:
     """Return the practice's lines in the form of the stage."""
     return (

@@ -6,6 +6,7 @@ and a hold that a user placed or released.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field as dataclass_field
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -122,40 +123,60 @@ def legal_hold_words(count: int, *, is_done: bool) -> str:
 
 def find_differences(session: Session, practice_id: int) -> None:
     """Stage each difference. Call it before the known rows are deleted."""
-    for table, stage in REFERENCE_TABLES:
-        columns = [column.name for column in stage.c if column.name not in ("at", "external_id")]
-        here = existing_rows(table, practice_id, ("external_id", *columns))
-        _find(session, stage, ("external_id",), columns, here)
+    for comparison in _comparisons(practice_id):
+        stage = comparison.stage
+        count_of = session.execute(comparison.counts).one()._mapping
+        unstated = _unstated(session, stage) if stage is stages.CLAIM else set()
+        for name in comparison.columns:
+            if count_of[name] and name not in unstated:
+                session.execute(insert(_FOUND).from_select([c.name for c in _FOUND.c], comparison.differing(name)))
+    stages.analyze(session, _FOUND.name)
+
+
+class _Comparison:
+    """A stage, and the practice's rows with the same key."""
+
+    def __init__(
+        self, stage: Table, key: tuple[str, ...], columns: Sequence[str], here: Select[*tuple[Any, ...]]
+    ) -> None:
+        self.stage = stage
+        self.columns = columns
+        self._number = func.concat_ws(" / ", *(stage.c[name] for name in key))
+        self._known = here.subquery("here")
+        self._same_row = and_(*(stage.c[name] == self._known.c[name] for name in key))
+        counts = [func.count().filter(self._differs(name)).label(name) for name in columns]
+        self.counts = select(*counts).select_from(stage).join(self._known, self._same_row)
+
+    def differing(self, name: str) -> Select[*tuple[Any, ...]]:
+        """Return the rows that differ in this column, in the form of `_FOUND`."""
+        stage, known = self.stage, self._known
+        values = (_as_text(name, known.c[name]), _as_text(name, stage.c[name]))
+        rows = select(stage.c.at, literal(stages.record_of(stage)), self._number, literal(name), *values)
+        return rows.join(known, self._same_row).where(self._differs(name))
+
+    def _differs(self, name: str) -> ColumnElement[bool]:
+        is_other: ColumnElement[bool] = self.stage.c[name].is_distinct_from(self._known.c[name])
+        follows = self._known.c.get(f"{name}_follows")
+        return is_other if follows is None else and_(is_other, follows)
+
+
+@lru_cache
+def _comparisons(practice_id: int) -> tuple[_Comparison, ...]:
+    """Return what is compared. It is kept, because building it takes longer than a small comparison."""
     claims = existing_claims(practice_id).add_columns(
         _follows_file(decided_by_job(practice_id)).label("billing_status_follows"),
         _follows_file(_decided_by_user(practice_id)).label("hold_follows"),
     )
-    _find(session, stages.CLAIM, ("external_id",), _CLAIM_FIELDS, claims)
-    _find(session, stages.LINE, ("claim", "number"), ("procedure_code",), existing_lines(practice_id))
-    stages.analyze(session, _FOUND.name)
-
-
-def _find(
-    session: Session, stage: Table, key: Sequence[str], columns: Sequence[str], here: Select[*tuple[Any, ...]]
-) -> None:
-    known = here.subquery("here")
-    same_row = and_(*(stage.c[name] == known.c[name] for name in key))
-
-    def differs(name: str) -> ColumnElement[bool]:
-        is_other: ColumnElement[bool] = stage.c[name].is_distinct_from(known.c[name])
-        follows = known.c.get(f"{name}_follows")
-        return is_other if follows is None else and_(is_other, follows)
-
-    counts = [func.count().filter(differs(name)).label(name) for name in columns]
-    count_of = session.execute(select(*counts).select_from(stage).join(known, same_row)).one()._mapping
-    number = func.concat_ws(" / ", *(stage.c[name] for name in key))
-    unstated = _unstated(session, stage) if stage is stages.CLAIM else set()
-    for name in columns:
-        if count_of[name] and name not in unstated:
-            values = (_as_text(name, known.c[name]), _as_text(name, stage.c[name]))
-            record = stages.record_of(stage)
-            rows = select(stage.c.at, literal(record), number, literal(name), *values).join(known, same_row)
-            session.execute(insert(_FOUND).from_select([c.name for c in _FOUND.c], rows.where(differs(name))))
+    references = []
+    for table, stage in REFERENCE_TABLES:
+        columns = [column.name for column in stage.c if column.name not in ("at", "external_id")]
+        here = existing_rows(table, practice_id, ("external_id", *columns))
+        references.append(_Comparison(stage, ("external_id",), columns, here))
+    return (
+        *references,
+        _Comparison(stages.CLAIM, ("external_id",), _CLAIM_FIELDS, claims),
+        _Comparison(stages.LINE, ("claim", "number"), ("procedure_code",), existing_lines(practice_id)),
+    )
 
 
 def _unstated(session: Session, claims: Table) -> set[str]:

@@ -26,7 +26,7 @@ from core.intake.loading.additions import (
 )
 from core.intake.loading.agreement import compare_balances, keep_file_balances
 from core.intake.loading.balance_reasons import mark_uncorrected
-from core.intake.loading.checks import Origins, check_staged
+from core.intake.loading.checks import Origins
 from core.intake.loading.closed_months import check_closed_months
 from core.intake.loading.compare import delete_known_rows, report_conflicts, report_second_charges
 from core.intake.loading.corrections import Corrections, Dating, all_corrections, list_corrections
@@ -48,6 +48,7 @@ from core.intake.loading.post_rows import lock_claims
 from core.intake.loading.recognize import recognize, remember
 from core.intake.loading.returned import mark_returned
 from core.intake.loading.sent_before import SentBefore, set_aside
+from core.intake.loading.staged_checks import check_staged
 from core.intake.loading.summary import look_alikes, summarize
 from core.intake.loading.take_changes import changed_claims, keep_legal_holds, may_end_legal_holds, take_changes
 from core.intake.loading.totals import check_expected_total, control_totals, first_claims

@@ -1,12 +1,13 @@
 """Ids that look alike but are not equal would split one payer or patient into two."""
 
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Integer, Select, Table, Text, cast, exists, func, null, select, union
 from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
-from core.intake.loading.checks import Origins, first_faulty_rows
+from core.intake.loading.checks import PRACTICE_ID, Check, Origins, first_faulty_rows, has_rows, run_checks
 from core.intake.parsing.characters import fold_look_alikes_sql
 from core.intake.parsing.faults import Faults, quote_value
 from core.models.claims import Claim
@@ -24,15 +25,26 @@ _IDS: Final = (
 
 def report_look_alikes(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
     """Add a fault for each new id that looks like another id in its file or in the practice."""
-    for stage, key, table, name in _IDS:
-        if stage not in origins:
-            continue
-        rows = _pairs(stage, key, select(getattr(table, name).label("id")).where(table.practice_id == practice_id))
-        for row in first_faulty_rows(session, rows, "is_here", faults=faults):
+    run_checks(session, practice_id, _checks(), origins, faults)
+
+
+@cache
+def _checks() -> tuple[Check, ...]:
+    return tuple(_check(*ids) for ids in _IDS)
+
+
+def _check(stage: Table, key: str, table: Any, name: str) -> Check:
+    here = select(getattr(table, name).label("id")).where(table.practice_id == PRACTICE_ID)
+    pairs = _pairs(stage, key, here)
+
+    def report(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
+        for row in first_faulty_rows(session, pairs, "is_here", faults=faults, practice_id=practice_id):
             where = "the practice has" if row.is_here else f"line {row.other_at} has"
             cure = "it looks like another ID but has different characters; type both the same way"
             note = f"{where} {quote_value(row.other)}"
             faults.add(origins[stage].fault(row, key, row.value, cure, note=note), times=row.times)
+
+    return Check(stage, has_rows(pairs), report)
 
 
 def _pairs(stage: Table, key: str, here: Select[Any]) -> Select[Any]:

@@ -6,12 +6,28 @@ null, so that one fault does not cause others.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final, cast
 
 import psycopg
-from sqlalchemy import BigInteger, Boolean, Column, Date, Integer, MetaData, SmallInteger, Table, Text, Time, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    TextClause,
+    Time,
+    text,
+)
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+from sqlalchemy.schema import CreateTable
 
 _STAGES: Final = MetaData()
 
@@ -213,10 +229,15 @@ def is_private(stage: Table, name: str) -> bool:
 
 def open_stages(session: Session) -> None:
     """Create the empty stages of this transaction. They are dropped at its end."""
+    session.execute(_opening())
+
+
+@cache
+def _opening() -> TextClause:
+    """Return the statements as one text. A round trip for each took a tenth of a small import."""
+    creates = (str(CreateTable(stage).compile(dialect=postgresql.dialect())) for stage in _STAGES.tables.values())  # type: ignore[no-untyped-call]
     # Sort sets of this size in memory. The queries finish before JIT can compile them.
-    session.execute(text("SET LOCAL work_mem = '128MB'"))
-    session.execute(text("SET LOCAL jit = off"))
-    _STAGES.create_all(session.connection(), checkfirst=False)
+    return text("; ".join(["SET LOCAL work_mem = '128MB'", "SET LOCAL jit = off", *creates]))
 
 
 def clear_stages(session: Session, *stages: Table) -> None:

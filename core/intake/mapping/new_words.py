@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from core.counting import counted
-from core.intake.loading.checks import NO_SUCH_STATUS
+from core.intake.loading.staged_checks import NO_SUCH_STATUS
 from core.intake.mapping.field_readers import UNKNOWN_WORD
 from core.intake.mapping.mapped_file import MappedFile
 from core.intake.mapping.mapping import Mapping, Problem

@@ -8,7 +8,8 @@ from sqlalchemy import and_, func, select, text
 from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
-from core.intake.loading.checks import Origin, Origins, add_duplicates, first_faulty_rows
+from core.intake.loading.checks import Origin, Origins, first_faulty_rows
+from core.intake.loading.duplicates import add_duplicates
 from core.intake.mapping import stage_sql
 from core.intake.mapping.mapped_file import MappedFile
 from core.intake.mapping.row_amounts import Amounts, Untied, row_amounts

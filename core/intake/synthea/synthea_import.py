@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
 from core.intake.loading import stages
-from core.intake.loading.checks import add_duplicates, first_faulty_rows
+from core.intake.loading.checks import first_faulty_rows
+from core.intake.loading.duplicates import add_duplicates
 from core.intake.loading.imported import AS_NEW, Imported, ImportOptions
 from core.intake.loading.load import load
 from core.intake.parsing.faults import Fault, FaultKind, Faults

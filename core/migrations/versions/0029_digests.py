@@ -36,10 +36,8 @@ _LINE: Final = """CASE WHEN p.job_id IS NOT NULL
 
 
 # In blocks of ids, because a file may add millions of postings, and a text has at most 1 GB.
-_GROUPED: Final = "GROUP BY p.practice_id, p.job_id, p.created_at, p.id / 100000"
-# Another process may add postings of the same job in the same microsecond. If ids of others may be in between, the
-# digest lists its own.
-_HAS_GAPS: Final = "count(*) <= max(p.id) - min(p.id)"
+_BLOCK: Final = 100_000
+_GROUPED: Final = f"GROUP BY p.practice_id, p.job_id, p.created_at, p.id / {_BLOCK}"
 _IDS: Final = "range_agg(int8range(p.id, p.id, '[]'))"
 
 
@@ -57,6 +55,10 @@ _WITHOUT_DIGEST: Final = f"""(SELECT q.* FROM posting q WHERE NOT EXISTS (
     SELECT FROM {TABLE} d WHERE d.practice_id = q.practice_id AND d.at = q.created_at
        AND coalesce(d.job_id, 0) = coalesce(q.job_id, 0) AND q.id BETWEEN d.first_id AND d.last_id
        AND (d.ids IS NULL OR q.id <@ d.ids)))"""  # noqa: S608 – constants
+_IDS_BESIDE_OTHERS: Final = f"""CASE WHEN EXISTS (
+    SELECT FROM {TABLE} d WHERE d.practice_id = p.practice_id AND d.at = p.created_at
+       AND coalesce(d.job_id, 0) = coalesce(p.job_id, 0)
+    ) THEN {_IDS} END"""
 _ACTS: Final = f"""
 INSERT INTO audit_entry (practice_id, at, act, subject, facts)
 SELECT practice_id, transaction_timestamp(), 'digests.started', 'practice:' || practice_id,
@@ -66,10 +68,10 @@ FROM {TABLE} WHERE transaction_id = {_TRANSACTION} GROUP BY practice_id ORDER BY
 _ON_POSTING: Final = """
 CREATE FUNCTION digest_postings() RETURNS trigger LANGUAGE plpgsql SET search_path = "{schema}", pg_temp SET jit = off
 AS $$
-BEGIN
-    IF EXISTS (SELECT FROM added p {grouped} HAVING {has_gaps}) THEN{with_ids}
-    ELSE{digests}
-    END IF;
+BEGIN{digests}
+    RETURN NULL;
+EXCEPTION WHEN unique_violation THEN
+    -- Another statement has postings of this job and this microsecond. Their ids may alternate.{with_ids}
     RETURN NULL;
 END $$
 """
@@ -135,15 +137,7 @@ def upgrade() -> None:
         _create()
     op.execute("LOCK TABLE posting IN SHARE ROW EXCLUSIVE MODE")
     schema = op.get_bind().exec_driver_sql("SELECT current_schema()").scalar_one()
-    op.execute(
-        _ON_POSTING.format(
-            schema=schema,
-            grouped=_GROUPED,
-            has_gaps=_HAS_GAPS,
-            with_ids=_digests("added", _IDS),
-            digests=_digests("added"),
-        )
-    )
+    op.execute(_ON_POSTING.format(schema=schema, with_ids=_digests("added", _IDS), digests=_digests("added")))
     op.execute(
         "CREATE TRIGGER posting_is_digested AFTER INSERT ON posting REFERENCING NEW TABLE AS added "
         "FOR EACH STATEMENT EXECUTE FUNCTION digest_postings()"
@@ -151,7 +145,7 @@ def upgrade() -> None:
     op.execute("DROP FUNCTION audit_digest(text, audit_entry)")
     op.execute(_AUDIT_DIGEST)
     op.execute(_CHAIN)
-    op.execute(_digests(_WITHOUT_DIGEST))
+    op.execute(_digests(_WITHOUT_DIGEST, _IDS_BESIDE_OTHERS))
     op.execute(_ACTS)
 
 
@@ -172,7 +166,11 @@ def _create() -> None:
     )
     op.create_index("ix_posting_digest_transaction", TABLE, ["practice_id", "transaction_id"])
     op.create_index(
-        "ix_posting_digest_job", TABLE, ["practice_id", "job_id"], postgresql_where=sa.text("job_id IS NOT NULL")
+        "uq_posting_digest_job",
+        TABLE,
+        ["practice_id", "job_id", "at", sa.text(f"(first_id / {_BLOCK})"), sa.text("coalesce(lower(ids), 0)")],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
     )
     op.execute(
         f"CREATE TRIGGER {TABLE}_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON {TABLE} "

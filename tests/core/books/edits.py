@@ -49,7 +49,7 @@ _DIGESTS_AGAIN: Final = f"""
 UPDATE posting_digest d SET postings = s.postings, sha256 = s.sha256 FROM (
     SELECT d.practice_id, d.id, count(*) AS postings, encode(sha256(convert_to(string_agg(
         {invariants_digests._LINE}, E'\\n' ORDER BY p.id), 'UTF8')), 'hex') AS sha256
-    FROM posting p JOIN posting_digest d ON {invariants_digests._IN_DIGEST} GROUP BY 1, 2
+    FROM {invariants_digests._DIGESTED} GROUP BY 1, 2
 ) s WHERE s.practice_id = d.practice_id AND s.id = d.id"""
 # Number the links again, and recompute each digest from the one before.
 CHAIN_AGAIN: Final = """
@@ -172,8 +172,9 @@ EDITS: Final[dict[str, Edit]] = {
     "a payment by hand is slipped in, with the balance and a digest": Edit(
         (
             _copy(_BY_HAND, source_id="repeat('ab', 32) || ':0'"),
-            """INSERT INTO posting_digest (practice_id, at, first_id, last_id, postings, sha256, transaction_id)
-               SELECT practice_id, created_at, id, id, 1, '', 'x' FROM posting ORDER BY id DESC LIMIT 1""",
+            """INSERT INTO posting_digest (practice_id, at, first_id, last_id, ids, postings, sha256, transaction_id)
+               SELECT practice_id, created_at, id, id, int8multirange(int8range(id, id, '[]')), 1, '', 'x'
+               FROM posting ORDER BY id DESC LIMIT 1""",
             _DIGESTS_AGAIN,
         ),
         "postings_have_their_act", tidy=True,

@@ -27,7 +27,7 @@ ALL = ClaimFilter()
 def read(practice: GivenPractice, f: ClaimFilter = ALL, *, sort: str = "recent", **overrides: object) -> FeedPage:
     with practice.sessions() as session:
         terms = feed.terms_for(session, practice.id, now=NOW)
-        options = {"cursor": None, "limit": 7, **overrides}
+        options = {"cursor": None, "limit": 11, **overrides}
         return feed.page(session, practice.id, f, sort=Sort.of(sort), terms=terms, **options)  # type: ignore[arg-type]
 
 
@@ -142,7 +142,7 @@ def test_paging_shows_every_claim_once_in_order(many: GivenPractice, by: SortBy,
     assert filled == sorted(filled, reverse=bool(minus))
     assert None not in values[: len(filled)]  # empty cells come last in both directions
     assert len(set(values)) > 1, "every claim shows the same"
-    assert [page.first_place for page in pages] == list(range(0, 60, 7))
+    assert [page.first_place for page in pages] == list(range(0, 60, 11))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Write-off files: what is new, exactly once, in any order of commits; and the same file when drawn again."""
 
 import csv
+import datetime as dt
 import io
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,8 @@ def test_a_posting_that_commits_after_the_file_was_made_is_in_the_next_one(pract
     practice.confirmed(chunk_claims=1)
     slow, fast = practice.take_chunk(), practice.take_chunk()
     with practice.sessions() as session, session.begin():
-        settle_chunk.settle(session, slow, now=NOW)  # its postings have the lower ids
+        earlier = NOW - dt.timedelta(microseconds=1)  # the other chunk would wait for one of the same moment
+        settle_chunk.settle(session, slow, now=earlier)  # its postings have the lower ids
         practice.settle_chunk(fast)
         first = send(practice, key="first")
     second = send(practice, key="second")

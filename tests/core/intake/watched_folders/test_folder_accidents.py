@@ -1,5 +1,6 @@
 """Whatever happens to a folder on its disk, no file is imported twice or lost, and a user gets one notice."""
 
+import ctypes
 import os
 import resource
 from collections.abc import Iterator
@@ -20,13 +21,13 @@ S = ImportStatus
 
 @contextmanager
 def as_ordinary_user() -> Iterator[None]:
-    """Give up the rights of root, if the test has them."""
-    before = os.geteuid()
-    os.seteuid(before or ORDINARY)
+    """Give up the rights of root to files, if the test has them. The database still knows the test's own user."""
+    kernel = ctypes.CDLL(None)
+    before = kernel.setfsuid(os.geteuid() or ORDINARY)
     try:
         yield
     finally:
-        os.seteuid(before)
+        kernel.setfsuid(before)
 
 
 @contextmanager
