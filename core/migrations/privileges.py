@@ -54,6 +54,7 @@ _OTHERS: Final = {
     Grant(roles.WORKER, "SEQUENCE", "claim_id_seq", "USAGE"),  # an import numbers its claims before it inserts them
     Grant(roles.WORKER, "FUNCTION", "refresh_statistics(text[])", "EXECUTE"),
     Grant(roles.WORKER, "FUNCTION", "practices_with_timed_answers()", "EXECUTE"),
+    Grant(roles.WORKER, "FUNCTION", "schedule_owners()", "EXECUTE"),
     Grant(roles.WORKER, "FUNCTION", "forget_patient_searches(timestamp with time zone)", "EXECUTE"),
     *(
         Grant(roles.WEB, "FUNCTION", f"practice_of_{key}", "EXECUTE")
