@@ -82,7 +82,13 @@ class Settings(BaseSettings):
     )
     broker_url: SecretStr | None = Field(None, description="Redis or Valkey; without it `settle up` starts its own")
     secret_key: SecretStr | None = Field(
-        None, min_length=32, description="Signs forms; `settle up` creates one and keeps it in the data folder"
+        None,
+        min_length=32,
+        description="Signs forms and seals the keys of authenticator apps; `settle up` creates one and keeps it in the "
+        "data folder",
+    )
+    old_secret_key: SecretStr | None = Field(
+        None, min_length=32, description="The secret key before this one; opens what it sealed, until users used it"
     )
     data_dir: Path = Field(Path("var"), description="Where `settle up` keeps its servers' data")
     web_host: str = Field("127.0.0.1", description="The address that the web server binds")
@@ -134,7 +140,9 @@ class Settings(BaseSettings):
         description="The mail server for notices and run reports: smtp:, smtp+starttls: or smtps://user:password@host:port",
     )
     mail_from: str | None = Field(None, validate_default=True, description="The sender's address on e-mails")
-    public_url: str | None = Field(None, description="The public URL of the pages, for links in e-mails")
+    public_url: str | None = Field(
+        None, description="The public URL of the pages, for links in e-mails and for passkeys"
+    )
     webhook_reach: Literal["public", "loopback", "private"] = Field(
         "public",
         description="Where webhooks may lead: public; loopback, which adds this machine; private, which adds private "

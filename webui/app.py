@@ -15,7 +15,16 @@ from core.db.engine import make_engine, make_sessions
 from core.errors import BadSettings
 from core.settings import Settings, load_settings
 from webui import api, search
-from webui.account import account_page, factor_pages, factor_setup, password_pages, sign_in_code, token_pages
+from webui.account import (
+    account_page,
+    factor_pages,
+    factor_setup,
+    passkey_pages,
+    passkey_setup,
+    password_pages,
+    sign_in_code,
+    token_pages,
+)
 from webui.claims import (
     aging,
     claim_actions,
@@ -57,6 +66,7 @@ from webui.shared import (
     html_errors,
     labels,
     navigation,
+    passkey_site,
     problem_json,
     refusals,
     request_log,
@@ -126,6 +136,7 @@ def _register(app: Flask) -> None:
     navigation.register(app)
     html_errors.register(app)
     auth.register(app)
+    passkey_site.register(app)
     verification.register(app)
     feed.register(app)
     confirm.register(app)
@@ -148,7 +159,10 @@ def _register(app: Flask) -> None:
     ):
         app.register_blueprint(pages.blueprint)
     _register_practice_pages(app)
-    for pages in (account_page, factor_pages, factor_setup, password_pages, sign_in_code, token_pages):
+    for pages in (
+        account_page, factor_pages, factor_setup, passkey_pages, passkey_setup, password_pages, sign_in_code,
+        token_pages,
+    ):  # fmt: skip
         app.register_blueprint(pages.blueprint)
     app.register_blueprint(search.blueprint)
     api.register(app)

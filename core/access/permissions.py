@@ -118,7 +118,7 @@ class ScopeMissing(NotAllowed):
 
 
 class VerificationNeeded(NotAllowed):
-    """Enter a code from your authenticator app, or your password if you have no second factor, to continue."""
+    """Verify with your second factor, or with your password if you have none, to continue."""
 
     code = "verification_needed"
     http_status = HTTPStatus.CONFLICT  # the role allows it
@@ -156,9 +156,15 @@ class Actor:
     one_machine: bool = False  # the whole installation runs on one machine, which has no other operators
     scopes: frozenset[Scope] = ALL_SCOPES  # of the token, if one identifies the user
     # Of the browser session, if one identifies the user. A token needed verification when it was created.
-    is_verified: bool = True  # gave a code, or the password without a second factor, within five minutes
-    has_factor: bool = False
+    is_verified: bool = True  # gave the second factor, or the password without one, within five minutes
+    has_app: bool = False  # an authenticator app
+    has_passkey: bool = False
     must_add_factor: bool = False  # the practice requires a second factor, and the user has none
+
+    @property
+    def has_factor(self) -> bool:
+        """Return whether the user has a second factor."""
+        return self.has_app or self.has_passkey
 
     def may(self, action: Action) -> bool:
         """Return whether the role and the token allow it."""
@@ -175,13 +181,16 @@ class Actor:
         self.require_scope(_SCOPE_OF[action])
 
     def require_verified(self) -> None:
-        """Raise `VerificationNeeded` if the user's browser gave no code or password within five minutes."""
+        """Raise `VerificationNeeded` if the user's browser gave no second factor or password within five minutes."""
         if not self.is_verified:
             raise self.verification_needed()
 
     def verification_needed(self) -> VerificationNeeded:
         """Return the refusal that asks this user for what they have."""
-        given = "a code from your authenticator app" if self.has_factor else "your password again"
+        if self.has_passkey:
+            code = "a code from your authenticator app" if self.has_app else "a recovery code"
+            return VerificationNeeded(f"Use a passkey, or enter {code}, to continue.")
+        given = "a code from your authenticator app" if self.has_app else "your password again"
         return VerificationNeeded(f"Enter {given} to continue.")
 
     def require_scope(self, scope: Scope) -> None:

@@ -1,23 +1,32 @@
-"""A user's second factor: codes of an authenticator app, and recovery codes. Each code works once."""
+"""A user's second factor: codes of an authenticator app, passkeys, and recovery codes. Each code works once."""
 
 import datetime as dt
 import re
 from collections.abc import Collection
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from core.access import audit, passwords, totp
+from core.access import audit, passkeys, passwords, sealed, totp
+from core.access.passkeys import PasskeyAnswer, PasskeyRefused
 from core.access.permissions import Action, roles_allowing
+from core.access.sealed import Opened, Unreadable
 from core.access.token_hash import hash_token
 from core.counting import counted
 from core.errors import NotAllowed, Refusal
-from core.models.people import RecoveryCode, SecondFactor, User
+from core.models.people import Passkey, RecoveryCode, SecondFactor, User
 from core.models.practices import Practice
 
 RECOVERY_CODES: Final = 10
+FAILURES_MAX: Final = 8  # within the time below, as for passwords
+FAILURES_COUNT_FOR: Final = dt.timedelta(minutes=5)
+_NO_APP: Final = "This code is wrong. Your account has no authenticator app. Enter an unused recovery code."
+_ONLY_PASSKEYS: Final = (
+    "Enter one of your recovery codes, because your passkeys work only on the web pages. To need none, create an API "
+    "token there on Your account, and set SETTLE_TOKEN to it."
+)
 # Whom a practice can require to have a second factor.
 ROLES: Final = frozenset(roles_allowing(Action.APPROVE_JOB))
 
@@ -26,7 +35,7 @@ class CodeNeeded(NotAllowed):
     """Enter the code that your authenticator app shows, or a recovery code."""
 
     code = "code_needed"
-    user_id: int  # the password was right
+    user: User  # whose password was right
 
 
 class WrongCode(Refusal):
@@ -45,16 +54,57 @@ class CodeUsed(WrongCode):
     code = "code_used"
 
 
+class TooManyFailures(WrongCode):
+    """Too many wrong codes or refused passkeys. Wait five minutes and try again."""
+
+    code = "too_many_failures"
+    retry_after_seconds = int(FAILURES_COUNT_FOR.total_seconds())
+    http_status = HTTPStatus.TOO_MANY_REQUESTS
+
+
+class AppUnreadable(WrongCode):
+    """The server's secret key changed, so it cannot check the codes of your app. Enter an unused recovery code.
+
+    Then set up the app again on Your account.
+    """
+
+    code = "app_unreadable"
+
+
 class ClockOff(WrongCode):
     """The clock of your device is behind. Set it automatically, and enter a new code."""
 
     code = "clock_off"
 
 
+REFUSALS: Final = (WrongCode, PasskeyRefused)
+
+
 class FactorNeeded(NotAllowed):
     """Your practice requires a second factor for your role. Sign in on the web page to set it up."""
 
     code = "second_factor_needed"
+
+
+class Kinds(NamedTuple):
+    """What a user's second factor consists of."""
+
+    app: bool
+    passkey: bool
+
+
+def kinds_of(session: Session, user_id: int) -> Kinds:
+    """Return what the user's second factor consists of."""
+    has_passkey = select(Passkey.id).where(Passkey.user_id == user_id).exists()
+    has_app = select(SecondFactor.user_id).where(SecondFactor.user_id == user_id, SecondFactor.secret.is_not(None))
+    return Kinds(*session.execute(select(has_app.exists(), has_passkey)).one())
+
+
+def code_needed(session: Session, user: User) -> CodeNeeded:
+    """Return the refusal that asks this user for what a program can send."""
+    needed = CodeNeeded() if kinds_of(session, user.id).app else CodeNeeded(_ONLY_PASSKEYS)
+    needed.user = user
+    return needed
 
 
 def find(session: Session, user_id: int) -> SecondFactor | None:
@@ -86,17 +136,23 @@ def match_new(secret: str, code: str, *, now: dt.datetime) -> int:
 
 
 def store(session: Session, user_id: int, secret: str, *, used_step: int, now: dt.datetime) -> list[str]:
-    """Store the secret in place of an earlier one. Return new recovery codes, which cannot be shown again."""
-    delete_of(session, user_id)
-    session.add(SecondFactor(user_id=user_id, secret=secret, added_at=now, used_step=used_step))
+    """Store the app's secret in place of an earlier one. Return new recovery codes, which cannot be shown again."""
+    sealed_secret = sealed.seal(secret, owner=_owner(user_id))
+    session.merge(SecondFactor(user_id=user_id, secret=sealed_secret, added_at=now, used_step=used_step))
     session.flush()
     return replace_recovery_codes(session, user_id)
 
 
 def delete_of(session: Session, user_id: int) -> bool:
-    """Delete the user's second factor with its recovery codes. Return whether there was one."""
+    """Delete the user's second factor with its passkeys and recovery codes. Return whether there was one."""
     deleted = delete(SecondFactor).where(SecondFactor.user_id == user_id).returning(SecondFactor.user_id)
     return session.scalar(deleted.execution_options(synchronize_session="fetch")) is not None
+
+
+def delete_app(session: Session, user_id: int) -> None:
+    """Delete the authenticator app of a user who also has a passkey."""
+    factor = session.get_one(SecondFactor, user_id)
+    factor.secret = factor.added_at = factor.used_step = None
 
 
 def replace_recovery_codes(session: Session, user_id: int) -> list[str]:
@@ -114,30 +170,80 @@ def count_recovery_codes(session: Session, user_id: int) -> int:
     return session.scalars(unused).one()
 
 
-def use_code(
-    session: Session, user: User, code: str, *, by: int | None, now: dt.datetime, address: str | None = None
+def use(
+    session: Session,
+    user: User,
+    given: str | PasskeyAnswer,
+    *,
+    by: int | None,
+    now: dt.datetime,
+    address: str | None = None,
 ) -> None:
-    """Check a code of the app or a recovery code, and use it up. Raise `WrongCode`, `CodeUsed` and `ClockOff`.
+    """Check a code of the app, a recovery code or a passkey's answer, and use it up. Raise one of `REFUSALS`.
 
-    `by` is None until the user is signed in, and `address` is the client's. A refused code is committed to the audit at
-    once, because the refusal rolls back the caller's transaction.
+    `by` is None until the user is signed in, and `address` is the client's. A refusal is committed to the audit at
+    once, because it rolls back the caller's transaction.
     """
     # Locked, so that of two requests with the same code, the second sees that it was used.
     locked = select(SecondFactor).where(SecondFactor.user_id == user.id).with_for_update()
     factor = session.scalars(locked.execution_options(populate_existing=True)).one_or_none()
     if factor is None:  # an administrator reset it just now
         raise WrongCode
-    typed = _typed(code)
+    _refuse_after_failures(factor, now)
+    facts: dict[str, Any] = {} if address is None else {"address": address}
     try:
-        if totp.is_code(typed):
-            factor.used_step = _matched_step(factor.secret, typed, after=factor.used_step, now=now)
+        if isinstance(given, PasskeyAnswer):
+            passkeys.use(session, user, given, now=now)
         else:
-            _use_recovery_code(session, user, typed, now=now)
+            _use_code(session, user, factor, _typed(given), now=now)
+        factor.failures, factor.failing_since = 0, None
     except WrongCode as refusal:
-        facts = {} if address is None else {"address": address}
+        _count_failure(factor, now)
         audit.record(session, "user.factor_failed", user, by=by, now=now, refused=refusal.code, **facts)
         session.commit()
         raise
+    except PasskeyRefused as refusal:
+        _count_failure(factor, now)
+        facts |= {} if refusal.passkey_id is None else {"passkey": refusal.passkey_id}
+        audit.record(session, "user.passkey_refused", user, by=by, now=now, refused=refusal.code, **facts)
+        session.commit()
+        raise
+
+
+def _refuse_after_failures(factor: SecondFactor, now: dt.datetime) -> None:
+    """Raise `TooManyFailures`. Forget failures that began five minutes ago."""
+    if factor.failing_since is not None and factor.failing_since <= now - FAILURES_COUNT_FOR:
+        factor.failures, factor.failing_since = 0, None
+    if factor.failures >= FAILURES_MAX:
+        raise TooManyFailures
+
+
+def _count_failure(factor: SecondFactor, now: dt.datetime) -> None:
+    factor.failures += 1
+    factor.failing_since = factor.failing_since or now
+
+
+def _use_code(session: Session, user: User, factor: SecondFactor, typed: str, *, now: dt.datetime) -> None:
+    if not totp.is_code(typed):
+        _use_recovery_code(session, user, typed, now=now)
+    elif factor.secret is None or factor.used_step is None:
+        raise WrongCode(_NO_APP)
+    else:
+        opened = _opened(factor.secret, user.id)
+        factor.used_step = _matched_step(opened.secret, typed, after=factor.used_step, now=now)
+        if not opened.is_current:
+            factor.secret = sealed.seal(opened.secret, owner=_owner(user.id))
+
+
+def _opened(secret: str, user_id: int) -> Opened:
+    try:
+        return sealed.unseal(secret, owner=_owner(user_id))
+    except Unreadable:
+        raise AppUnreadable from None
+
+
+def _owner(user_id: int) -> str:
+    return f"authenticator app of user {user_id}"
 
 
 def _use_recovery_code(session: Session, user: User, typed: str, *, now: dt.datetime) -> None:

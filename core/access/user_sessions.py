@@ -14,7 +14,7 @@ from core.access.token_hash import TOUCH_SECONDS, hash_token, make_token
 from core.access.users import actor_for
 from core.db import scope
 from core.errors import NotFound
-from core.models.people import SecondFactor, User, UserSession
+from core.models.people import Passkey, SecondFactor, User, UserSession
 from core.models.practices import Practice
 
 VERIFIED_FOR: Final = dt.timedelta(minutes=5)
@@ -82,7 +82,8 @@ def find_actor(
             User,
             UserSession.seen_at,
             func.coalesce(UserSession.verified_at > now - VERIFIED_FOR, false()),
-            SecondFactor.user_id.is_not(None),
+            SecondFactor.secret.is_not(None),
+            select(Passkey.id).where(Passkey.user_id == User.id).exists(),
             Practice.second_factor_required,
         )
         .join(UserSession, UserSession.user_id == User.id)
@@ -92,15 +93,17 @@ def find_actor(
     ).one_or_none()
     if found is None:
         return None
-    user, seen_at, is_verified, has_factor, is_required = found
+    user, seen_at, is_verified, has_app, has_passkey, is_required = found
     if touch and now - seen_at >= dt.timedelta(seconds=TOUCH_SECONDS):
         session.execute(update(UserSession).where(UserSession.token_hash == hash_token(token)).values(seen_at=now))
-    must_add = is_required and user.role in second_factor.ROLES and not has_factor
-    return replace(actor_for(user), is_verified=is_verified, has_factor=has_factor, must_add_factor=must_add)
+    must_add = is_required and user.role in second_factor.ROLES and not (has_app or has_passkey)
+    return replace(
+        actor_for(user), is_verified=is_verified, has_app=has_app, has_passkey=has_passkey, must_add_factor=must_add
+    )
 
 
 def verify(session: Session, token: str, now: dt.datetime) -> None:
-    """Record that the session's user gave a code, or the password without a second factor."""
+    """Record that the session's user gave the second factor, or the password without one."""
     session.execute(update(UserSession).where(UserSession.token_hash == hash_token(token)).values(verified_at=now))
 
 

@@ -10,9 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core.access import audit, one_person, own_practice, passwords, second_factor
+from core.access.passkeys import PasskeyAnswer
 from core.access.passwords import BadPassword
 from core.access.permissions import Actor
-from core.access.second_factor import CodeNeeded
 from core.errors import BadInput, NotAllowed, Refusal
 from core.models.people import PasswordLink, Role, User
 from core.models.practices import Practice
@@ -148,19 +148,23 @@ def sign_in(
     if passwords.is_outdated(user.password_hash):
         user.password_hash = passwords.hash_password(password)
     if not code.strip() and second_factor.find(session, user.id):
+        needed = second_factor.code_needed(session, user)
         session.commit()  # the new hash
-        needed = CodeNeeded()
-        needed.user_id = user.id
         raise needed
     return finish_sign_in(session, user, code, now=now, address=address)
 
 
-def finish_sign_in(session: Session, user: User, code: str, *, now: dt.datetime, address: str | None = None) -> Actor:
-    """Check the code of a user whose password was right, if they have a second factor. Raise `WrongCode`."""
+def finish_sign_in(
+    session: Session, user: User, given: str | PasskeyAnswer, *, now: dt.datetime, address: str | None = None
+) -> Actor:
+    """Check the code or the passkey of a user whose password was right, if they have a second factor.
+
+    Raise one of `second_factor.REFUSALS`.
+    """
     if not user.active:
         raise SignInFailed
     if second_factor.find(session, user.id):
-        second_factor.use_code(session, user, code, by=None, now=now, address=address)
+        second_factor.use(session, user, given, by=None, now=now, address=address)
     audit.record(session, "user.signed_in", user, by=user.id, now=now)
     return actor_for(user)
 

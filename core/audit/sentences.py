@@ -84,7 +84,7 @@ ACT_SENTENCES: Final = {
     "reason.restored": "Put {it} back in use",
     "reason.retired": "Retired {it}",
     "recent_payment_window.changed": "Changed the recent-payment window",
-    "second_factor.changed": "Changed when a second factor or code is needed",
+    "second_factor.changed": "Changed when a second factor or verification is needed",
     "small_balance_limit.changed": "Changed the small-balance limit",
     "statement_rules.changed": "Changed the statement rules",
     "remittance.held_again": "Put an ignored claim of {it} back on hold",
@@ -110,6 +110,7 @@ ACT_SENTENCES: Final = {
     "token.added": "Created {it} for the API",
     "token.revoked": "Revoked {it}",
     "user.added": "Added {it}",
+    "user.app_removed": "Removed their own authenticator app",
     "user.deactivated": "Deactivated {it}",
     "user.factor_added": "Set up a second factor",
     "user.factor_failed": "A code for the second factor of {it} was refused",
@@ -117,6 +118,10 @@ ACT_SENTENCES: Final = {
     "user.factor_replaced": "Replaced their own second factor",
     "user.factor_reset": "Reset the second factor of {it}",
     "user.limits_changed": "Changed the approval limits for {it}",
+    "user.passkey_added": "Added a passkey",
+    "user.passkey_refused": "A passkey of {it} was refused",
+    "user.passkey_removed": "Removed a passkey",
+    "user.passkey_renamed": "Renamed a passkey",
     "user.password_changed": "Changed their own password",
     "user.password_forgotten": "A link to set the password of {it} was requested by e-mail",
     "user.password_link": "Created a link to set the password of {it}",
@@ -176,6 +181,7 @@ _COMMAND_LINE_ACTS: Final = frozenset({
 })  # fmt: skip
 SIGN_IN_FAILED: Final = "user.sign_in_failed"
 _SIGNED_OUT_ACTS: Final = frozenset({SIGN_IN_FAILED, "user.password_forgotten"})
+_FACTOR_REFUSED_ACTS: Final = frozenset({"user.factor_failed", "user.passkey_refused"})  # at a sign-in or later
 _VALUES: Final[Mapping[str, Mapping[Any, str]]] = {
     **dict.fromkeys(("role", "from", "to"), _ROLES),
     "outcome": descriptions.OUTCOME_LABELS,
@@ -190,7 +196,7 @@ _A_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 def who(act: str, person: str | None) -> str:
     """Return who acted: a user by name, or the system if no user is known."""
-    if act in _SIGNED_OUT_ACTS or (act == "user.factor_failed" and person is None):
+    if act in _SIGNED_OUT_ACTS or (act in _FACTOR_REFUSED_ACTS and person is None):
         return "Not signed in"
     return person or ("Command line" if act in _COMMAND_LINE_ACTS else "System")
 

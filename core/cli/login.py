@@ -48,7 +48,8 @@ def _sign_in(api: Api, given: dict[str, str]) -> Any:
             return _sign_in(api, {**given, "new_password": _ask_new_password()})
         if refusal.server_code == _CODE_NEEDED and "code" not in given:
             password = given.get("new_password", given["password"])  # a new one is already saved
-            code = click.prompt("Code from your authenticator app, or a recovery code", err=True)
+            click.echo(refusal.message, err=True)  # which names the codes that the user has
+            code = click.prompt("Code", err=True)
             return _sign_in(api, {"email": given["email"], "password": password, "code": code})
         raise
 

@@ -176,13 +176,13 @@ def _say_second_factor(seen: dict[str, Any]) -> str:
     lacking = counted(seen["users_without"], "has none", "have none")
     return (
         f"Approvers and administrators of {seen['practice']} {needed} a second factor; {lacking}.\n"
-        f"CONFIRM needs a code above {formats.limit(seen['large_confirm_cents'])} on the pages."
+        f"CONFIRM needs verification above {formats.limit(seen['large_confirm_cents'])} on the pages."
     )
 
 
 @user_command(_say_second_factor, name="second-factor")
 @click.argument("choice", type=click.Choice(["required", "optional"]), required=False)
-@click.option("--confirm-above", metavar="AMOUNT|unlimited", help="On the pages, a larger CONFIRM needs a code.")
+@click.option("--confirm-above", metavar="AMOUNT|unlimited", help="On the pages, a larger CONFIRM needs verification.")
 def second_factor(api: Api, choice: str | None, confirm_above: str | None) -> Any:
     """Show or change whether approvers and administrators need a second factor."""
     changes: dict[str, Any] = {} if choice is None else {"required": choice == "required"}

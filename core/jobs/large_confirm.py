@@ -1,4 +1,4 @@
-"""Which CONFIRM needs a code, or the password again: that of a reversal, and of a job that writes off much."""
+"""Which CONFIRM needs verification: that of a reversal, and of a job that writes off much."""
 
 from sqlalchemy.orm import Session
 

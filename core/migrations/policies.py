@@ -16,7 +16,10 @@ _SET: Final = "(current_setting('settle.practice_id'::text))::bigint"
 _OF_PRACTICE: Final = f"(practice_id = {_SET})"
 _IS_PRACTICE: Final = f"(id = {_SET})"
 
-OF_USER: Final = ("api_token", "mail_opt_out", "password_link", "recovery_code", "second_factor", "user_session")
+OF_USER: Final = (
+    "api_token", "mail_opt_out", "passkey", "passkey_challenge", "password_link", "recovery_code", "second_factor",
+    "user_session",
+)  # fmt: skip
 WITHOUT_PRACTICE: Final = {
     "alembic_version": "the revision of the schema",
     "canary": "test hints",

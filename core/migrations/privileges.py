@@ -29,7 +29,9 @@ _COMMON: Final = {
     "saved_filter": "",  # only the version before used it
 }
 # How users sign in. A worker renews the links in e-mails.
-_SIGN_IN: Final = dict.fromkeys(("api_token", "recovery_code", "second_factor", "user_session"), "")
+_SIGN_IN: Final = dict.fromkeys(
+    ("api_token", "passkey", "passkey_challenge", "recovery_code", "second_factor", "user_session"), ""
+)
 _EXCEPTIONS: Final = {
     roles.WEB: _COMMON,
     roles.WORKER: {**_COMMON, **_SIGN_IN, "app_user": "SELECT UPDATE", "password_link": "SELECT UPDATE"},

@@ -1,6 +1,7 @@
 """Users, their sessions and tokens, and the audit log."""
 
 import datetime as dt
+import uuid
 from enum import StrEnum
 from typing import Any
 
@@ -52,6 +53,8 @@ class User(Base):
     claim_limit_cents: Mapped[Cents] = mapped_column(default=UNLIMITED, server_default=str(UNLIMITED))
     job_limit_cents: Mapped[Cents] = mapped_column(default=UNLIMITED, server_default=str(UNLIMITED))
     created_at: Mapped[Timestamp]
+    # What passkeys know the user by. It is random, because an authenticator may show it to others.
+    passkey_handle: Mapped[uuid.UUID] = mapped_column(server_default=text("gen_random_uuid()"))
 
 
 class PasswordLink(Base):
@@ -84,23 +87,65 @@ class UserSession(Base):
     seen_at: Mapped[Timestamp]
     browser: Mapped[str] = mapped_column(server_default="")  # its family, such as "Firefox on Windows"
     address: Mapped[str] = mapped_column(server_default="")  # its network, such as 203.0.113.x
-    verified_at: Mapped[dt.datetime | None]  # the last code, or password of a user without a second factor
+    verified_at: Mapped[dt.datetime | None]  # the last code or passkey, or password of a user without either
 
 
 class SecondFactor(Base):
-    """The secret that a user's authenticator app shares with the server. Each of its codes works once."""
+    """A user's second factor: an authenticator app, passkeys or both. Without either, the row is deleted."""
 
     __tablename__ = "second_factor"
-    __table_args__ = (ForeignKeyConstraint(["user_id"], ["app_user.id"]),)
+    __table_args__ = (
+        ForeignKeyConstraint(["user_id"], ["app_user.id"]),
+        CheckConstraint(
+            "(secret IS NULL) = (added_at IS NULL) AND (secret IS NULL) = (used_step IS NULL)", name="an_app_is_whole"
+        ),
+    )
 
     user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    secret: Mapped[Str]  # base32; the server computes codes with it, so it cannot be a hash
+    # Of the authenticator app, which shares the secret (base32) with the server. Each of its codes works once.
+    secret: Mapped[str | None]  # sealed (`core.access.sealed`), not a hash, because the server computes codes with it
+    added_at: Mapped[dt.datetime | None]
+    # The 30-second step of the last code. Codes of this step and before no longer work.
+    used_step: Mapped[int | None] = mapped_column(BigInteger)
+    # Wrong codes and refused passkeys. All web processes count together.
+    failures: Mapped[BigInt] = mapped_column(default=0, server_default="0")
+    failing_since: Mapped[dt.datetime | None]
+
+
+class Passkey(Base):
+    """A key pair that a device of the user holds. The server knows only the public key."""
+
+    __tablename__ = "passkey"
+    __table_args__ = (
+        ForeignKeyConstraint(["user_id"], ["second_factor.user_id"], ondelete="CASCADE"),
+        UniqueConstraint("credential_id", name="passkey_is_unique"),
+        Index("ix_passkey_user", "user_id"),
+    )
+
+    id: Mapped[GeneratedId]
+    user_id: Mapped[BigInt]
+    name: Mapped[Str]  # that the user gave it
+    credential_id: Mapped[bytes]  # that the authenticator gave it
+    public_key: Mapped[bytes]  # COSE
+    sign_count: Mapped[BigInt]  # of the last use; many authenticators always send 0
+    transports: Mapped[list[str]]  # how browsers reach it, such as "usb" or "internal"
     added_at: Mapped[Timestamp]
-    used_step: Mapped[BigInt]  # the 30-second step of the last code; codes of this step and before no longer work
+    used_at: Mapped[dt.datetime | None]
+
+
+class PasskeyChallenge(Base):
+    """A random value that the next answer of one of the user's passkeys must sign. An answer deletes the row."""
+
+    __tablename__ = "passkey_challenge"
+    __table_args__ = (ForeignKeyConstraint(["user_id"], ["app_user.id"]), Index("ix_passkey_challenge_user", "user_id"))
+
+    challenge: Mapped[bytes] = mapped_column(primary_key=True)
+    user_id: Mapped[BigInt]
+    made_at: Mapped[Timestamp]
 
 
 class RecoveryCode(Base):
-    """A code that signs the user in once without the app. Using it deletes the row."""
+    """A code that signs the user in once without the app or a passkey. Using it deletes the row."""
 
     __tablename__ = "recovery_code"
     __table_args__ = (ForeignKeyConstraint(["user_id"], ["second_factor.user_id"], ondelete="CASCADE"),)

@@ -100,7 +100,7 @@ class Practice(Base):
     one_person_chosen_at: Mapped[dt.datetime | None]
     # Whether approvers and administrators need a second factor. `create_practice` turns it on.
     second_factor_required: Mapped[bool] = mapped_column(default=False, server_default=false())
-    # A CONFIRM that writes off more needs a code or password within five minutes: `core.access.permissions`.
+    # A CONFIRM that writes off more needs verification within five minutes: `core.access.permissions`.
     large_confirm_cents: Mapped[Cents] = mapped_column(default=10_000_00, server_default="1000000")
     created_at: Mapped[Timestamp]
 

@@ -16,6 +16,11 @@ PUBLIC = {
     "/account/tokens", "/account/tokens/<int(max=9223372036854775807):token_id>/revoke",
     f"{API}/account/tokens", f"{API}/account/tokens/<token_id>",
     "/sign-in/code", "/account/second-factor", "/account/second-factor/remove", "/account/second-factor/recovery-codes",
+    "/sign-in/code/options", "/account/second-factor/passkey", "/account/second-factor/passkey/options",
+    "/account/passkeys/options", "/account/passkeys/verify",
+    "/account/passkeys/<int(max=9223372036854775807):passkey_id>",
+    "/account/passkeys/<int(max=9223372036854775807):passkey_id>/name",
+    "/account/passkeys/<int(max=9223372036854775807):passkey_id>/remove",
 }  # fmt: skip
 # Job 1 is previewed, job 2 settled its claim, job 3 reverses it, job 4 belongs to run 1 of schedule 1, job 5 is
 # confirmed, and job 6 awaits approval.

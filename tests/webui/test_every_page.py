@@ -9,7 +9,7 @@ from tests.factories import GivenPractice, Line
 from tests.webui.conftest import Browser
 
 PAGES = [
-    "/sign-in", "/forgot-password", "/account", "/account/second-factor",
+    "/sign-in", "/forgot-password", "/account", "/account/second-factor", "/account/second-factor/passkey",
     "/jobs", "/jobs/1", "/jobs/1/certificate", "/jobs/1/reverse", "/claims/C1", "/settings", "/schedules",
     "/schedule-runs", "/feed/claim-numbers",
     "/months", "/months/2026-11", "/credits", "/aging", "/late-payments", "/approvals",

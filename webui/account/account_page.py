@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from core.access import own_password, second_factor, tokens, user_sessions
+from core.access import own_password, passkeys, second_factor, tokens, user_sessions
 from core.access.passwords import BadPassword
 from core.access.permissions import SCOPE_WORDS
 from core.access.users import WrongPassword
@@ -39,6 +39,7 @@ def account_page(*, faults: Mapping[str, str] | None = None, typed: MultiDict[st
         own_tokens = tokens.list_own(db, person, now())
         factor = {
             "factor": second_factor.find(db, person.user_id),
+            "passkeys": passkeys.list_of(db, person.user_id),
             "codes_left": second_factor.count_recovery_codes(db, person.user_id),
             "factor_required": second_factor.is_required(db, db.get_one(User, person.user_id)),
         }

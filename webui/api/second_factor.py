@@ -1,4 +1,4 @@
-"""Whether the practice requires a second factor, and how large a CONFIRM needs a code."""
+"""Whether the practice requires a second factor, and how large a CONFIRM needs verification."""
 
 from typing import Annotated, Any, ClassVar, Final
 
@@ -19,7 +19,7 @@ from webui.shared.token_auth import current_actor
 
 _REQUIRED: Final = "Approvers and administrators without a second factor set one up before anything else"
 _LARGE_CONFIRM: Final = (
-    "On the pages, a CONFIRM that writes off more needs a code. A token gave one when it was created"
+    "On the pages, a CONFIRM that writes off more needs verification. A token needed it when it was created"
 )
 
 
@@ -43,7 +43,7 @@ class SecondFactorAnswer(Answer):
 @api.get("/second-factor", tags=[USERS_AND_LIMITS], responses={200: SecondFactorAnswer})
 @requires(Action.SEE_CLAIMS)
 def show_second_factor() -> Response:
-    """Show whether a second factor is required, and how large a CONFIRM needs a code."""
+    """Show whether a second factor is required, and how large a CONFIRM needs verification."""
     with app_context().sessions() as session:
         return _answer(session, practice_queries.find(session, current_actor().practice_id))
 
@@ -54,7 +54,7 @@ _ANSWERS: Final[dict[str, Any]] = {"responses": {200: SecondFactorAnswer, **prob
 @api.patch("/second-factor", tags=[USERS_AND_LIMITS], **_ANSWERS)
 @requires(Action.CHANGE_SETTING)
 def change_second_factor(body: SecondFactorChange) -> Response:
-    """Change whether a second factor is required, or how large a CONFIRM needs a code."""
+    """Change whether a second factor is required, or how large a CONFIRM needs verification."""
     with transaction(app_context().sessions) as session:
         changed: dict[str, Any] = {"required": body.required, **body.cents()}
         return _answer(session, factor_setting.change(session, **changed, by=current_actor(), now=now()))

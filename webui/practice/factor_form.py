@@ -1,4 +1,4 @@
-"""Choose on the settings page whether a second factor is required, and how large a CONFIRM needs a code."""
+"""Choose on the settings page whether a second factor is required, and how large a CONFIRM needs verification."""
 
 from http import HTTPStatus
 

@@ -30,6 +30,7 @@ from core.access.permissions import Action, Actor
 from core.access.second_factor import CodeNeeded
 from core.access.user_sessions import SessionLife
 from core.db.engine import transaction
+from core.models.people import User
 from core.models.practices import Practice
 from core.practices import practice_queries
 from webui.shared.app_context import app_context, now
@@ -40,7 +41,8 @@ from webui.shared.partials import is_background_request
 SESSION_COOKIE: Final = "settle_session"
 HOST_PREFIX: Final = "__Host-"  # with HTTPS: a browser takes such a cookie only from this host over HTTPS (RFC 6265bis)
 SIGNING_IN: Final = "signing_in"  # in the signed cookie of forms, between the password and the code
-SET_UP_PAGES: Final = "factor_setup"  # the blueprint of the pages on which users set up a second factor
+SET_UP_PAGES: Final = "factor_setup"  # the blueprints of the pages on which users set up a second factor
+PASSKEY_SET_UP_PAGES: Final = "passkey_setup"
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -106,7 +108,7 @@ def current_actor() -> Actor:
     actor = signed_in_actor()
     if actor is None:
         raise SignInRequired
-    if actor.must_add_factor and request.blueprint != SET_UP_PAGES:
+    if actor.must_add_factor and request.blueprint not in {SET_UP_PAGES, PASSKEY_SET_UP_PAGES}:
         raise FactorSetUpRequired
     return actor
 
@@ -165,7 +167,7 @@ def start_session() -> BaseResponse | tuple[str, int]:
     except users.PasswordChangeNeeded:
         return _ask_for_own_password(email)
     except CodeNeeded as refusal:
-        return _ask_for_code(refusal.user_id, email)
+        return _ask_for_code(refusal.user)
     return signed_in_response(token, request.form.get("next"))
 
 
@@ -192,11 +194,12 @@ def _ask_for_own_password(email: str) -> BaseResponse:
     return redirect(url_for("passwords.show", token=token, given=1), code=HTTPStatus.SEE_OTHER)
 
 
-def _ask_for_code(user_id: int, email: str) -> BaseResponse:
+def _ask_for_code(user: User) -> BaseResponse:
     """Redirect a user whose password was right to the page that asks for a code."""
     # In the signed cookie, because there is no session yet.
     session[SIGNING_IN] = {
-        "user_id": user_id, "email": email, "at": now().timestamp(), "next": request.form.get("next"),
+        "user_id": user.id, "practice_id": user.practice_id, "email": user.email, "at": now().timestamp(),
+        "next": request.form.get("next"),
     }  # fmt: skip
     return redirect(url_for("sign_in_code.show"), code=HTTPStatus.SEE_OTHER)
 

@@ -1,8 +1,8 @@
-"""Ask a signed-in user for a code, or the password again, before what needs it. One mechanism for every form.
+"""Ask a signed-in user for the second factor, or the password again. One mechanism for every form.
 
 Core refuses with `VerificationNeeded`. A form that knows this beforehand shows the field itself (`m.verification()`).
 Otherwise the page here asks, and sends the same form again with the field. Either way, what was typed in the field is
-checked before the view runs.
+checked before the view runs. A passkey is checked in the same way, in a request of its own from passkeys.js.
 """
 
 from dataclasses import replace
@@ -14,18 +14,20 @@ from werkzeug.exceptions import TooManyRequests
 
 from core.access import verification
 from core.access.permissions import VerificationNeeded
-from core.access.second_factor import WrongCode
+from core.access.second_factor import REFUSALS
 from core.access.users import WrongPassword
 from core.db.engine import transaction
-from webui.shared import problem_json
+from webui.shared import passkey_site, problem_json
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import own_email, safe_next, session_token, signed_in_actor
 from webui.shared.clients import client_address
 from webui.shared.failed_sign_ins import limit_failed_sign_ins
+from webui.shared.passkey_site import NoPasskeysHere
 
 CODE_FIELD: Final = "verification_code"
 PASSWORD_FIELD: Final = "verification_password"  # noqa: S105 – a field's name
-_NOT_SENT_AGAIN: Final = frozenset({CODE_FIELD, PASSWORD_FIELD, "csrf_token"})
+PASSKEY_FIELD: Final = "verification_passkey"
+_NOT_SENT_AGAIN: Final = frozenset({CODE_FIELD, PASSWORD_FIELD, PASSKEY_FIELD, "csrf_token"})
 
 
 def register(app: Flask) -> None:
@@ -38,17 +40,22 @@ def register(app: Flask) -> None:
 def _check_field() -> None:
     if request.method != "POST" or request.path.startswith(problem_json.API_PATH):
         return
-    code, password = (request.form.get(name, "").strip() for name in (CODE_FIELD, PASSWORD_FIELD))
-    actor = signed_in_actor() if code or password else None
+    code, password, passkey = (
+        request.form.get(name, "").strip() for name in (CODE_FIELD, PASSWORD_FIELD, PASSKEY_FIELD)
+    )
+    actor = signed_in_actor() if code or password or passkey else None
     if actor is None:
         return
-    given: dict[str, Any] = {"code": code, "password": password, "token": session_token()}
+    given: dict[str, Any] = {"password": password, "token": session_token()}
     try:
         _refuse_after_failures()
+        given["given"] = passkey_site.given_answer(PASSKEY_FIELD) or code
         with transaction(app_context().sessions) as db:
             verification.verify(db, **given, by=actor, now=now(), address=client_address())
-    except (WrongCode, WrongPassword) as refusal:
+    except (*REFUSALS, WrongPassword) as refusal:
         g.verification_failed = True  # counts as a failed sign-in
+        g.verification_fault = refusal.message
+    except NoPasskeysHere as refusal:
         g.verification_fault = refusal.message
     except TooManyRequests as refusal:
         g.verification_fault = refusal.description

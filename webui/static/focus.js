@@ -53,6 +53,7 @@ function status() {
 }
 
 if (fault) fault.focus();
+else if (main.querySelector("[autofocus]")) main.querySelector("[autofocus]").focus(); // the browser may do it only later
 else if (document.activeElement !== document.body) { /* the page itself chose a field */ }
 else if (returned) focus();
 else if (moved) heading("[data-first]");

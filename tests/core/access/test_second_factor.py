@@ -10,10 +10,21 @@ import pyotp
 import pytest
 from sqlalchemy import select
 
-from core.access import own_factor, second_factor, tokens, totp, user_management, user_sessions, users, verification
+from core.access import (
+    own_factor,
+    sealed,
+    second_factor,
+    tokens,
+    totp,
+    user_management,
+    user_sessions,
+    users,
+    verification,
+)
 from core.access.own_factor import FactorRequired, NoFactor
 from core.access.permissions import Actor, Scope, VerificationNeeded
-from core.access.second_factor import ClockOff, CodeNeeded, CodeUsed, WrongCode
+from core.access.sealed import Unreadable
+from core.access.second_factor import AppUnreadable, ClockOff, CodeNeeded, CodeUsed, TooManyFailures, WrongCode
 from core.access.ties import Ties
 from core.access.user_sessions import SessionLife
 from core.access.users import WrongPassword
@@ -25,6 +36,7 @@ from core.models.practices import WriteOffSetting
 from core.money import UNLIMITED
 from core.practices import factor_setting, limits, one_person_choice, write_off_setting
 from core.schedules import schedule_commands, time_zone
+from core.settings import load_settings
 from tests.at_once import raised_at_once
 from tests.core.schedules.conftest import a_request
 from tests.factories import NOW, GivenPractice, Line
@@ -118,6 +130,24 @@ def test_of_two_sign_ins_at_once_with_one_code_one_is_refused(
     assert [type(one) for one in refused if one] == [CodeUsed]
 
 
+def test_eight_wrong_codes_in_five_minutes_are_counted_in_the_database(
+    practice: GivenPractice, ruth: Actor, secret: str
+) -> None:
+    for _ in range(7):
+        with pytest.raises(WrongCode):
+            sign_in(practice, ruth, "000000")
+    sign_in(practice, ruth, code_at(secret, NOW - dt.timedelta(seconds=30)))
+    for _ in range(8):
+        with pytest.raises(WrongCode):
+            sign_in(practice, ruth, "000000")
+
+    with pytest.raises(TooManyFailures):
+        sign_in(practice, ruth, code_at(secret, NOW))
+    later = NOW + 5 * MINUTE
+    assert sign_in(practice, ruth, code_at(secret, later), now=later) == ruth
+    assert len(practice.audited("user.factor_failed")) == 15
+
+
 def test_each_recovery_code_works_once_and_only_its_hash_is_stored(
     practice: GivenPractice, ruth: Actor, secret: str
 ) -> None:
@@ -137,6 +167,41 @@ def test_each_recovery_code_works_once_and_only_its_hash_is_stored(
     assert sign_in(practice, ruth, newer[1]) == ruth
 
 
+def test_the_secret_is_sealed_and_a_new_key_opens_it_while_the_old_one_is_kept(
+    practice: GivenPractice, ruth: Actor, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    def use(minutes: int, **keys: str) -> str:
+        """Sign in with these keys of the server. Return what is stored then."""
+        for name in ("SECRET_KEY", "OLD_SECRET_KEY"):
+            monkeypatch.delenv(f"SETTLE_{name}", raising=False)
+        for name, key in keys.items():
+            monkeypatch.setenv(f"SETTLE_{name}", key * 32)
+        load_settings.cache_clear()
+        at = NOW + minutes * MINUTE
+        sign_in(practice, ruth, code_at(secret, at), now=at)
+        with practice.sessions() as session:
+            return str(session.get_one(SecondFactor, ruth.user_id).secret)
+
+    try:
+        without = use(0)
+        first = use(1, SECRET_KEY="a")
+        same = use(2, SECRET_KEY="a")
+        changed = use(3, SECRET_KEY="b", OLD_SECRET_KEY="a")
+        alone = use(4, SECRET_KEY="b")
+        for refused in ({"SECRET_KEY": "c"}, {}):
+            with pytest.raises(AppUnreadable):
+                use(5, **refused)
+        with pytest.raises(Unreadable):
+            sealed.unseal(changed, owner="another")
+    finally:
+        monkeypatch.undo()
+        load_settings.cache_clear()
+
+    assert without == secret
+    assert first == same != changed == alone
+    assert not any(secret in one for one in (first, changed))
+
+
 def test_setting_up_needs_a_code_of_the_new_secret_and_signs_out_other_browsers(
     practice: GivenPractice, ruth: Actor
 ) -> None:
@@ -154,7 +219,7 @@ def test_setting_up_needs_a_code_of_the_new_secret_and_signs_out_other_browsers(
     assert [entry.facts for entry in practice.audited("user.factor_added")] == [{"sessions_ended": 1}]
     with practice.sessions() as session:
         found = user_sessions.find_actor(session, here, NOW, LIFE)
-    assert found == replace(ruth, has_factor=True)
+    assert found == replace(ruth, has_app=True)
     with pytest.raises(CodeUsed):
         sign_in(practice, ruth, code_at(made, NOW))
 
@@ -233,18 +298,18 @@ def test_verification_lasts_five_minutes(practice: GivenPractice, ruth: Actor, s
 
     assert [is_verified(4.9), is_verified(5)] == [True, False]
     later = NOW + 10 * MINUTE
-    given: dict[str, Any] = {"token": token, "by": replace(ruth, has_factor=True), "now": later, "address": "there"}
+    given: dict[str, Any] = {"token": token, "by": replace(ruth, has_app=True), "now": later, "address": "there"}
     with pytest.raises(WrongCode):  # the password is not enough for a user with a second factor
-        practice.do(verification.verify, code="", password=PASSWORD, **given)
+        practice.do(verification.verify, given="", password=PASSWORD, **given)
     assert not is_verified(10)
-    practice.do(verification.verify, code=code_at(secret, later), password="", **given)
+    practice.do(verification.verify, given=code_at(secret, later), password="", **given)
     assert [is_verified(14.9), is_verified(15)] == [True, False]
     assert [entry.user_id for entry in practice.audited("user.factor_failed")] == [ruth.user_id]
 
 
 def test_a_user_without_a_factor_gives_the_password_again(practice: GivenPractice, ruth: Actor) -> None:
     token = practice.do(user_sessions.start, ruth, NOW - 10 * MINUTE)
-    given: dict[str, Any] = {"code": "", "token": token, "by": ruth, "now": NOW, "address": "there"}
+    given: dict[str, Any] = {"given": "", "token": token, "by": ruth, "now": NOW, "address": "there"}
 
     with pytest.raises(WrongPassword):
         practice.do(verification.verify, password="wrong", **given)

@@ -113,7 +113,7 @@ def test_a_sign_in_asks_for_the_code_of_a_second_factor_also_after_a_new_passwor
     assert wrong.stderr.splitlines()[-1].startswith("This code is wrong.")
     for code in (pyotp.TOTP(secret).at(NOW), codes[0]):
         signed_in = typed("login", input=f"{ANN}\n{NEW}\n{code}\n")
-        assert "Code from your authenticator app, or a recovery code: " in signed_in.stderr
+        assert "Enter the code that your authenticator app shows, or a recovery code.\nCode: " in signed_in.stderr
         assert f"as {ANN}, practice Lakeside." in signed_in.stdout
 
 
