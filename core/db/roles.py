@@ -9,7 +9,7 @@ from core.causes import Cause
 
 WEB: Final = "settle_web"
 WORKER: Final = "settle_worker"
-OPERATIONS: Final = "settle_operations"  # no one signs in as it; web processes change to it
+OPERATIONS: Final = "settle_operations"  # without a login; web processes change to it
 ALL: Final = (WEB, WORKER, OPERATIONS)
 
 CONNECTED_AS_OWNER: Final = Cause(
