@@ -81,7 +81,7 @@ def test_a_sign_in_takes_the_password_and_a_code(practice: GivenPractice, ruth: 
     with pytest.raises(CodeNeeded) as needed:
         sign_in(practice, ruth)
 
-    assert needed.value.user_id == ruth.user_id
+    assert needed.value.user.id == ruth.user_id
     assert sign_in(practice, ruth, f" {code_at(secret, NOW)[:3]} {code_at(secret, NOW)[3:]}") == ruth
     assert [entry.act for entry in practice.audited() if entry.at == NOW][-1] == "user.signed_in"
 
