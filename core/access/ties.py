@@ -13,10 +13,8 @@ from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
 
 from core.access.permissions import ALLOWED_ACTIONS, Action
-from core.access.recent_changes import WINDOW
-from core.access.write_off_limits import LIMIT_COLUMNS
+from core.access.recent_changes import WINDOW, raises_limit
 from core.models.people import AuditEntry, Role, User
-from core.money import limit_from_json
 
 _VOUCHED: Final = "user.vouched"
 
@@ -114,11 +112,6 @@ def _raises_role(facts: Mapping[str, Any]) -> bool:
     return bool(ALLOWED_ACTIONS[Role(facts["to"])] - ALLOWED_ACTIONS[Role(facts["from"])])
 
 
-def _raises_limit(facts: Mapping[str, Any]) -> bool:
-    changes = [facts[column] for column in LIMIT_COLUMNS if column in facts]
-    return any(limit_from_json(change["to"]) > limit_from_json(change["from"]) for change in changes)
-
-
 def _approves_only_now(entry: AuditEntry) -> bool:
     roles = [entry.facts[key] for key in ("from", "to") if key in entry.facts]
     return [Action.APPROVE_JOB in ALLOWED_ACTIONS[Role(role)] for role in roles] != [True, True]
@@ -127,7 +120,7 @@ def _approves_only_now(entry: AuditEntry) -> bool:
 _GRANTS: Final = {
     "user.added": lambda _facts: True,
     "user.factor_reset": lambda _facts: True,  # without it, a password is enough to sign in as the user
-    "user.limits_changed": _raises_limit,
+    "user.limits_changed": raises_limit,
     "user.password_link": lambda _facts: True,  # with the link, the administrator could sign in as the user
     "user.reactivated": lambda _facts: True,
     "user.role_changed": _raises_role,

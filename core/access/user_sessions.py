@@ -131,7 +131,8 @@ def is_of_token(found: UserSession, token: str | None) -> bool:
 
 
 def end_one(session: Session, session_id: int, *, by: Actor, now: dt.datetime) -> None:
-    """End one of the user's own sessions. Raise `NoSuchSession`."""
+    """End one of the user's own sessions. Raise `NoSuchSession` and `VerificationNeeded`."""
+    by.require_verified()
     own = delete(UserSession).where(UserSession.id == session_id, UserSession.user_id == by.user_id)
     if session.scalar(own.returning(UserSession.id)) is None:
         raise NoSuchSession
@@ -139,7 +140,8 @@ def end_one(session: Session, session_id: int, *, by: Actor, now: dt.datetime) -
 
 
 def end_others(session: Session, *, but: str | None, by: Actor, now: dt.datetime) -> int:
-    """End the user's own sessions, except the one with this token. Return how many ended."""
+    """End the user's other sessions. Return how many ended. Raise `VerificationNeeded`. `but` is this one's token."""
+    by.require_verified()
     ended = end_all(session, by.user_id, but=but)
     if ended:
         _record_ended(session, session.get_one(User, by.user_id), ended, by=by, now=now)

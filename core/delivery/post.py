@@ -1,14 +1,15 @@
-"""Send one request to a webhook, within a time limit that no receiver can exceed.
+"""Send one request to a webhook or a time-stamping authority, within a time limit that no receiver can exceed.
 
 `send` starts this module as a program. It looks up the name, checks each address, and connects to an address that it
-checked. It follows no redirect, uses no proxy, and does not read the body of the answer.
+checked. It follows no redirect and uses no proxy. It reads no body of an answer unless asked to.
 """
 
 import json
 import socket
 import sys
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from core.delivery import limited_program
@@ -21,21 +22,29 @@ TOTAL_SECONDS: Final = 10  # for the name lookup, all addresses, and a receiver 
 PROGRAM: Final = (sys.executable, "-I", "-m", "core.delivery.post")
 
 
-def send(url: str, headers: Mapping[str, str], body: bytes, *, reach: WebhookReach) -> str:
-    """Post the body. Return "HTTP 204" or the like, or a code for why no answer came."""
+class Answer(NamedTuple):
+    """The result is "HTTP 204" or the like, or a code for why no answer came."""
+
+    result: str
+    body: bytes = b""
+
+
+def send(url: str, headers: Mapping[str, str], body: bytes, *, reach: WebhookReach, bytes_max: int = 0) -> Answer:
+    """Post the body. Return the answer with at most `bytes_max` bytes of its body."""
     order = {
         "url": url, "headers": dict(headers), "reach": reach, "connect_seconds": CONNECT_SECONDS,
-        "answer_seconds": ANSWER_SECONDS, "total_seconds": TOTAL_SECONDS,
+        "answer_seconds": ANSWER_SECONDS, "total_seconds": TOTAL_SECONDS, "bytes_max": bytes_max,
     }  # fmt: skip
     try:
-        return str(limited_program.run(PROGRAM, order, body)["result"])
+        answer = limited_program.run(PROGRAM, order, body)
     except TimeExceeded:
-        return "timeout"
+        return Answer("timeout")
     except ProgramKilled:
-        return "no_connection"
+        return Answer("no_connection")
+    return Answer(str(answer["result"]), b64decode(answer.get("body", "")))
 
 
-def _post(order: dict[str, Any], body: bytes) -> str:
+def _post(order: dict[str, Any], body: bytes) -> Answer:
     import httpx  # only the program needs it
 
     parts = urlsplit(order["url"])
@@ -52,12 +61,17 @@ def _post(order: dict[str, Any], body: bytes) -> str:
         )  # fmt: skip
         try:
             answer = client.send(request, stream=True)
+            read = b""
+            for piece in answer.iter_raw() if order["bytes_max"] else ():
+                read += piece
+                if len(read) >= order["bytes_max"]:
+                    break
         except httpx.TimeoutException:
-            return "timeout"
+            return Answer("timeout")
         except httpx.TransportError as error:
-            return "bad_certificate" if "CERTIFICATE_VERIFY_FAILED" in str(error) else "no_connection"
+            return Answer("bad_certificate" if "CERTIFICATE_VERIFY_FAILED" in str(error) else "no_connection")
         answer.close()
-    return f"HTTP {answer.status_code}"
+    return Answer(f"HTTP {answer.status_code}", read[: order["bytes_max"]])
 
 
 def _checked_address(host: str, port: int, reach: WebhookReach) -> str:
@@ -72,14 +86,14 @@ def _run() -> None:
     order = json.loads(sys.stdin.buffer.readline())
     limited_program.start_timer(order["total_seconds"])
     try:
-        result = _post(order, sys.stdin.buffer.read())
+        answer = _post(order, sys.stdin.buffer.read())
     except BadWebhookUrl:
-        result = "address_refused"
+        answer = Answer("address_refused")
     except socket.gaierror:
-        result = "unknown_host"
+        answer = Answer("unknown_host")
     except Exception as error:  # noqa: BLE001  the parent stores its class
-        result = type(error).__name__
-    sys.stdout.write(json.dumps({"result": result}))
+        answer = Answer(type(error).__name__)
+    sys.stdout.write(json.dumps({"result": answer.result, "body": b64encode(answer.body).decode()}))
 
 
 if __name__ == "__main__":

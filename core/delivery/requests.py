@@ -135,7 +135,7 @@ def _links(event: Event, base: str) -> dict[str, Any]:
 
 def _post(request: Request) -> str:
     try:
-        return post.send(request.url, request.headers, request.body, reach=load_settings().webhook_reach)
+        return post.send(request.url, request.headers, request.body, reach=load_settings().webhook_reach).result
     except Exception as error:  # noqa: BLE001  whatever it is, the other requests are sent
         log.warning("webhook_not_sent", practice_id=request.lease.practice_id, error=type(error).__name__)
         return "no_connection"

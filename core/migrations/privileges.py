@@ -33,8 +33,14 @@ _SIGN_IN: Final = dict.fromkeys(
     ("api_token", "passkey", "passkey_challenge", "recovery_code", "second_factor", "user_session"), ""
 )
 _EXCEPTIONS: Final = {
-    roles.WEB: _COMMON,
-    roles.WORKER: {**_COMMON, **_SIGN_IN, "app_user": "SELECT UPDATE", "password_link": "SELECT UPDATE"},
+    roles.WEB: {**_COMMON, "time_stamp": ""},
+    roles.WORKER: {
+        **_COMMON,
+        **_SIGN_IN,
+        "app_user": "SELECT UPDATE",
+        "password_link": "SELECT UPDATE",
+        "time_stamp": "SELECT INSERT UPDATE",
+    },
     roles.OPERATIONS: {
         **dict.fromkeys((*OPERATIONS_SEE, *WITHOUT_PRACTICE), "SELECT"),
         "settle_job": "SELECT UPDATE",  # to see which are locked; the policies let it change none

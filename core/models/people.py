@@ -228,6 +228,22 @@ class AuditLink(Base):
     postings_sha256: Mapped[str | None]
 
 
+class TimeStamp(Base):
+    """What a time-stamping authority (RFC 3161) answered about a link of the chain. The time is in the answer."""
+
+    __tablename__ = "time_stamp"
+    __table_args__ = (
+        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
+        UniqueConstraint("practice_id", "number", "digest", name="a_link_is_stamped_once"),
+    )
+
+    practice_id: Mapped[PracticeId]
+    id: Mapped[GeneratedId]
+    number: Mapped[BigInt]
+    digest: Mapped[str]
+    answer: Mapped[bytes | None]  # not yet, or the authority was away for three days
+
+
 class AuditHead(Base):
     """The end of a practice's audit chain. Its row is locked last, just before the commit."""
 
