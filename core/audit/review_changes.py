@@ -6,11 +6,11 @@ A raised limit applies after a day. So a user who raises it and waits has no wri
 import datetime as dt
 from typing import Final
 
-from sqlalchemy import select, text
+from sqlalchemy import or_, select, text
 from sqlalchemy.orm import Session
 
 from core.access.recent_changes import WINDOW, loosens
-from core.access.ties import Ties
+from core.access.ties import Ties, granted_by
 from core.audit import sentences
 from core.audit.findings import Finding, FindingKind, Week
 from core.models.people import AuditEntry, User
@@ -18,9 +18,10 @@ from core.models.practices import Practice
 
 ACTS: Final = (
     "appeal_window.changed", "one_person.chosen", "recent_payment_window.changed", "second_factor.changed",
-    "small_balance_limit.changed", "statement_rules.changed", "time_zone.changed", "user.added", "user.deactivated",
-    "user.factor_reset", "user.limits_changed", "user.password_link", "user.reactivated", "user.role_changed",
-    "user.vouched", "write_off_limits.changed", "write_off_setting.changed", "posting_rule.changed",
+    "single_sign_on.changed", "small_balance_limit.changed", "statement_rules.changed", "time_zone.changed",
+    "user.added", "user.deactivated", "user.factor_reset", "user.identity_linked", "user.identity_unlinked",
+    "user.limits_changed", "user.password_link", "user.reactivated", "user.role_changed", "user.vouched",
+    "write_off_limits.changed", "write_off_setting.changed", "posting_rule.changed",
 )  # fmt: skip
 # Which of two values is looser cannot be told from them.
 _ALWAYS_SHOWN: Final = ("posting_rule.changed", "second_factor.changed")
@@ -45,7 +46,8 @@ def changes(session: Session, practice: Practice, week: Week) -> list[Finding]:
     Also return what a user loosened in the week without such a job.
     """
     changed = select(AuditEntry).where(
-        AuditEntry.practice_id == practice.id, AuditEntry.act.in_(ACTS), AuditEntry.user_id.is_not(None),
+        AuditEntry.practice_id == practice.id, AuditEntry.act.in_(ACTS),
+        or_(AuditEntry.user_id.is_not(None), AuditEntry.facts["granted_by"].as_string().is_not(None)),
         AuditEntry.at > week.begins - WINDOW, AuditEntry.at < week.ends,
     )  # fmt: skip
     entries = {entry.id: entry for entry in session.scalars(changed)}
@@ -74,7 +76,7 @@ def changes(session: Session, practice: Practice, week: Week) -> list[Finding]:
 
 def _served(entry: AuditEntry, ties: Ties) -> set[int]:
     """Return the user who made the change, the users tied to them, and the user whose account it is."""
-    by = entry.user_id or 0
+    by = granted_by(entry) or 0
     kind, _, key = entry.subject.partition(":")
     account = {int(key)} if kind == "user" and key.isdigit() else set()
     return {by, *ties.controlled_by({by}), *ties.controllers_of(by), *account}
@@ -88,4 +90,4 @@ def _finding(
     words = (
         sentences.sentence(entry.act, entry.subject, names=names) + changed_on + (f" ({details})" if details else "")
     )
-    return Finding(kind, max(at, entry.at), words, (entry.user_id or 0,), tuple(job_ids))
+    return Finding(kind, max(at, entry.at), words, (granted_by(entry) or 0,), tuple(job_ids))

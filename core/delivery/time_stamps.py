@@ -8,7 +8,7 @@ from sqlalchemy import select
 from core import time_stamp
 from core.db import timeouts
 from core.db.engine import Sessions, transaction
-from core.delivery import outbox, post
+from core.delivery import outbox, web_request
 from core.delivery.requests import Waiting
 from core.jobs.execution.engine import Clock
 from core.models.notices import OutboxMessage
@@ -57,14 +57,14 @@ def _ask(digest: str) -> tuple[bytes | None, str]:
     assert settings.timestamp_url is not None, "checked by the caller"
     assert settings.timestamp_ca is not None, "checked with the settings"
     headers = {"Content-Type": time_stamp.QUERY_TYPE, "User-Agent": "Batch-Settle"}
-    given = post.send(
-        settings.timestamp_url, headers, request.as_bytes(), reach=settings.webhook_reach,
+    given = web_request.fetch(
+        "POST", settings.timestamp_url, headers, request.as_bytes(), reach=settings.webhook_reach,
         bytes_max=time_stamp.ANSWER_BYTES_MAX,
     )  # fmt: skip
     if not given.result.startswith("HTTP 2"):
         return None, given.result
     try:
-        time_stamp.stamped_at(given.body, digest, trusted=settings.timestamp_ca, request=request)
+        time_stamp.stamped_at(given.content, digest, trusted=settings.timestamp_ca, request=request)
     except BadTimeStamp:
         return None, BAD_TIME_STAMP
-    return given.body, given.result
+    return given.content, given.result

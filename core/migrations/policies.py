@@ -29,7 +29,7 @@ WITHOUT_PRACTICE: Final = {
 
 # What workers look for in all practices. They may lock these rows too, but change only those of the practice set.
 _WORKER_SEES: Final = (
-    "app_user", "import_job", "job_chunk", "job_failure", "practice", "schedule", "schedule_run", "settle_job",
+    "import_job", "job_chunk", "job_failure", "practice", "schedule", "schedule_run", "settle_job",
     "watched_folder",
 )  # fmt: skip
 # What workers send, and which practices they hinted at. No table has patient data.
@@ -98,7 +98,7 @@ def wanted(table: str, owner: str, existing: set[str]) -> set[Policy]:
 
 
 def _of_user(table: str) -> str:
-    # Workers see the users of every practice, so the user's practice is compared too.
+    # The practice is compared here too, in case another policy shows the users of every practice.
     return f"(EXISTS ( SELECT\n   FROM app_user u\n  WHERE ((u.id = {table}.user_id) AND (u.practice_id = {_SET}))))"
 
 

@@ -30,8 +30,12 @@ _COMMON: Final = {
 }
 # How users sign in. A worker renews the links in e-mails.
 _SIGN_IN: Final = dict.fromkeys(
-    ("api_token", "passkey", "passkey_challenge", "recovery_code", "second_factor", "user_session"), ""
-)
+    (
+        "api_token", "group_role", "passkey", "passkey_challenge", "recovery_code", "second_factor", "sign_in_domain",
+        "sign_in_request", "single_sign_on", "user_identity", "user_session",
+    ),
+    "",
+)  # fmt: skip
 _EXCEPTIONS: Final = {
     roles.WEB: {**_COMMON, "time_stamp": ""},
     roles.WORKER: {
@@ -62,10 +66,12 @@ _OTHERS: Final = {
     Grant(roles.WORKER, "SEQUENCE", "claim_id_seq", "USAGE"),  # an import numbers its claims before it inserts them
     Grant(roles.WORKER, "FUNCTION", "refresh_statistics(text[])", "EXECUTE"),
     Grant(roles.WORKER, "FUNCTION", "practices_with_timed_answers()", "EXECUTE"),
+    Grant(roles.WORKER, "FUNCTION", "schedule_owners()", "EXECUTE"),
     Grant(roles.WORKER, "FUNCTION", "forget_patient_searches(timestamp with time zone)", "EXECUTE"),
+    Grant(roles.WEB, "FUNCTION", "practices_with_single_sign_on()", "EXECUTE"),
     *(
         Grant(roles.WEB, "FUNCTION", f"practice_of_{key}", "EXECUTE")
-        for key in ("session(bytea)", "token(bytea)", "link(bytea)", "email(text)")
+        for key in ("session(bytea)", "token(bytea)", "link(bytea)", "email(text)", "domain(text)", "state(bytea)")
     ),
 }
 _EXISTING: Final = text("SELECT rolname FROM pg_roles WHERE rolname = ANY (:roles)")

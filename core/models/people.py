@@ -88,6 +88,9 @@ class UserSession(Base):
     browser: Mapped[str] = mapped_column(server_default="")  # its family, such as "Firefox on Windows"
     address: Mapped[str] = mapped_column(server_default="")  # its network, such as 203.0.113.x
     verified_at: Mapped[dt.datetime | None]  # the last code or passkey, or password of a user without either
+    # With single sign-on: whether the sign-in counts as a second factor, and the ID token for signing out there.
+    identity_factor: Mapped[bool | None]
+    id_token: Mapped[str | None]
 
 
 class SecondFactor(Base):

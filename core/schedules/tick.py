@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
-from sqlalchemy import and_, func, select
+from sqlalchemy import BigInteger, Boolean, Text, and_, column, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -21,7 +21,7 @@ from core.jobs.execution import chunks
 from core.jobs.execution.sweep import WorkFound
 from core.jobs.keys import JobKey
 from core.models.jobs import JobStatus, SettleJob
-from core.models.people import User
+from core.models.people import Role
 from core.models.practices import Practice
 from core.models.schedules import Schedule, ScheduleRun, ScheduleState
 from core.schedules import descriptions, missed_runs, owner_check, run_mail, run_times, runs
@@ -30,6 +30,10 @@ from core.schedules.runs import BUSY_REFUSALS
 log: Final = structlog.get_logger(__name__)
 
 RUNS_PER_TICK_MAX: Final = 20  # a few seconds of previews, because the sweep waits in the same queue
+# A worker sees the schedules of every practice, and no users.
+_OWNERS: Final = func.schedule_owners().table_valued(
+    column("id", BigInteger), column("active", Boolean), column("role", Text), name="owner"
+)
 
 
 class TickResult(NamedTuple):
@@ -86,13 +90,13 @@ def _pending_schedules(session: Session, *, now: dt.datetime) -> list[_PendingSc
         ~and_(Schedule.state == ScheduleState.STOPPED, missed_runs.stop_is_recorded(Schedule)),
     )
     rows = session.execute(
-        select(Schedule, Practice.time_zone, User, last)
+        select(Schedule, Practice.time_zone, _OWNERS.c.active, _OWNERS.c.role, last)
         .join(Practice, Practice.id == Schedule.practice_id)
-        .join(User, User.id == Schedule.owner_id)
+        .join(_OWNERS, _OWNERS.c.id == Schedule.owner_id)
         .where(live)
     )
     found: list[_PendingSchedule] = []
-    for schedule, time_zone, owner, last_date in rows:
+    for schedule, time_zone, is_active, role, last_date in rows:
         key = _Key(schedule.practice_id, schedule.id)
         try:
             zone = ZoneInfo(time_zone)
@@ -102,7 +106,8 @@ def _pending_schedules(session: Session, *, now: dt.datetime) -> list[_PendingSc
         since = None if last_date is None else last_date + dt.timedelta(days=1)
         open_ = run_times.pending_runs(schedule, zone, now, (), since)
         newest = open_.due or (open_.missed[-1] if open_.missed else None)
-        stops = schedule.state is ScheduleState.ACTIVE and owner_check.reason_owner_may_not(owner) is not None
+        may_not = owner_check.reason_may_not(Role(role), is_active=is_active)
+        stops = schedule.state is ScheduleState.ACTIVE and may_not is not None
         if newest is not None or stops:
             run_date = open_.due.date if open_.due else None
             found.append(_PendingSchedule(newest.instant if newest else now, key, run_date))

@@ -54,6 +54,10 @@ _ACROSS: Final = {
         ("SELECT DISTINCT practice_id FROM remittance_claim "
         "WHERE outcome = 'held' AND reasons ?| ARRAY['future_date', 'claim_in_job']"),
     ),
+    "schedule_owners()": (
+        "TABLE (id bigint, active boolean, role text)",
+        "SELECT u.id, u.active, u.role FROM app_user u WHERE EXISTS (SELECT FROM schedule s WHERE s.owner_id = u.id)",
+    ),
     "forget_patient_searches(before timestamptz)": ("void", "DELETE FROM patient_search WHERE searched_at < before"),
 }  # fmt: skip
 

@@ -17,7 +17,7 @@ from tests.servers import Databases
 OURS, THEIRS = 1, 2
 TABLES = sorted(metadata.tables.keys() - WITHOUT_PRACTICE.keys())
 WORKER_SEES = {
-    "app_user", "event", "hint_round", "import_job", "job_chunk", "job_failure", "notice", "outbox", "practice",
+    "event", "hint_round", "import_job", "job_chunk", "job_failure", "notice", "outbox", "practice",
     "schedule", "schedule_run", "settle_job", "watched_folder", "webhook",
 }  # fmt: skip
 SAMPLES = {

@@ -1,7 +1,7 @@
-"""Send one request to a webhook or a time-stamping authority, within a time limit that no receiver can exceed.
+"""Send one request to another server, within a time limit that the server cannot exceed.
 
-`send` starts this module as a program. It looks up the name, checks each address, and connects to an address that it
-checked. It follows no redirect and uses no proxy. It reads no body of an answer unless asked to.
+`send` and `fetch` start this module as a program. It looks up the name, checks each address, and connects to an address
+that it checked. It follows no redirect, uses no proxy, and limits how much of the answer it reads.
 """
 
 import json
@@ -19,21 +19,35 @@ from core.notices.webhook_address import BadWebhookUrl, WebhookReach, check_addr
 CONNECT_SECONDS: Final = 3
 ANSWER_SECONDS: Final = 5  # for a receiver that sends nothing
 TOTAL_SECONDS: Final = 10  # for the name lookup, all addresses, and a receiver that sends a little now and then
-PROGRAM: Final = (sys.executable, "-I", "-m", "core.delivery.post")
+PROGRAM: Final = (sys.executable, "-I", "-m", "core.delivery.web_request")
 
 
 class Answer(NamedTuple):
-    """The result is "HTTP 204" or the like, or a code for why no answer came."""
+    """What the server answered: "HTTP 200" or the like, or a code for why no answer came; and the bytes read."""
 
     result: str
-    body: bytes = b""
+    content: bytes = b""
 
 
-def send(url: str, headers: Mapping[str, str], body: bytes, *, reach: WebhookReach, bytes_max: int = 0) -> Answer:
-    """Post the body. Return the answer with at most `bytes_max` bytes of its body."""
+def send(url: str, headers: Mapping[str, str], body: bytes, *, reach: WebhookReach) -> str:
+    """Post the body to a webhook. Return "HTTP 204" or the like, or a code for why no answer came."""
+    return fetch("POST", url, headers, body, reach=reach, bytes_max=0).result
+
+
+def fetch(
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    reach: WebhookReach,
+    bytes_max: int,
+    seconds: float = TOTAL_SECONDS,
+) -> Answer:
+    """Send the request, and read up to `bytes_max` bytes of the answer. A longer one is "too_large"."""
     order = {
-        "url": url, "headers": dict(headers), "reach": reach, "connect_seconds": CONNECT_SECONDS,
-        "answer_seconds": ANSWER_SECONDS, "total_seconds": TOTAL_SECONDS, "bytes_max": bytes_max,
+        "method": method, "url": url, "headers": dict(headers), "reach": reach, "bytes_max": bytes_max,
+        "connect_seconds": CONNECT_SECONDS, "answer_seconds": ANSWER_SECONDS, "total_seconds": seconds,
     }  # fmt: skip
     try:
         answer = limited_program.run(PROGRAM, order, body)
@@ -41,10 +55,10 @@ def send(url: str, headers: Mapping[str, str], body: bytes, *, reach: WebhookRea
         return Answer("timeout")
     except ProgramKilled:
         return Answer("no_connection")
-    return Answer(str(answer["result"]), b64decode(answer.get("body", "")))
+    return Answer(answer["result"], b64decode(answer["content"]))
 
 
-def _post(order: dict[str, Any], body: bytes) -> Answer:
+def _request(order: dict[str, Any], body: bytes) -> Answer:
     import httpx  # only the program needs it
 
     parts = urlsplit(order["url"])
@@ -56,22 +70,28 @@ def _post(order: dict[str, Any], body: bytes) -> Answer:
     limits = httpx.Timeout(order["answer_seconds"], connect=order["connect_seconds"])
     with httpx.Client(timeout=limits, follow_redirects=False, trust_env=False) as client:
         request = client.build_request(
-            "POST", parts._replace(netloc=netloc).geturl(), headers=headers, content=body,
+            order["method"], parts._replace(netloc=netloc).geturl(), headers=headers, content=body,
             extensions={"sni_hostname": host},
         )  # fmt: skip
         try:
             answer = client.send(request, stream=True)
-            read = b""
-            for piece in answer.iter_raw() if order["bytes_max"] else ():
-                read += piece
-                if len(read) >= order["bytes_max"]:
-                    break
+            content = _read(answer, order["bytes_max"])
+            answer.close()
         except httpx.TimeoutException:
             return Answer("timeout")
         except httpx.TransportError as error:
             return Answer("bad_certificate" if "CERTIFICATE_VERIFY_FAILED" in str(error) else "no_connection")
-        answer.close()
-    return Answer(f"HTTP {answer.status_code}", read[: order["bytes_max"]])
+    return Answer("too_large") if content is None else Answer(f"HTTP {answer.status_code}", content)
+
+
+def _read(answer: Any, bytes_max: int) -> bytes | None:
+    """Return the content of the answer, or None if it is longer."""
+    read = b""
+    for piece in answer.iter_bytes() if bytes_max else ():
+        read += piece
+        if len(read) > bytes_max:
+            return None
+    return read
 
 
 def _checked_address(host: str, port: int, reach: WebhookReach) -> str:
@@ -86,14 +106,14 @@ def _run() -> None:
     order = json.loads(sys.stdin.buffer.readline())
     limited_program.start_timer(order["total_seconds"])
     try:
-        answer = _post(order, sys.stdin.buffer.read())
+        answer = _request(order, sys.stdin.buffer.read())
     except BadWebhookUrl:
         answer = Answer("address_refused")
     except socket.gaierror:
         answer = Answer("unknown_host")
     except Exception as error:  # noqa: BLE001  the parent stores its class
         answer = Answer(type(error).__name__)
-    sys.stdout.write(json.dumps({"result": answer.result, "body": b64encode(answer.body).decode()}))
+    sys.stdout.write(json.dumps({"result": answer.result, "content": b64encode(answer.content).decode()}))
 
 
 if __name__ == "__main__":
