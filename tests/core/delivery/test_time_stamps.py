@@ -97,7 +97,7 @@ def test_the_last_entry_is_stamped_and_proved_with_the_file_outside(
 def test_an_authority_that_is_down_or_lies_is_tried_for_three_days_and_shown(
     authority: Authority, practice: GivenPractice
 ) -> None:
-    for path, result in (("/garbage", "bad_time_stamp"), ("/other", "bad_time_stamp"), ("/fails", "HTTP 500")):
+    for path, result in (("/garbage", "too_large"), ("/other", "bad_time_stamp"), ("/fails", "HTTP 500")):
         authority.use(path)
         assert (authority.tick(), authority.warnings(DUE)) == (
             0, [f"1 audit entry waits for a time stamp ({result}). Check SETTLE_TIMESTAMP_URL."]
