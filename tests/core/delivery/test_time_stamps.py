@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from core.audit import log, regular_events
 from core.cli import main
+from core.db.engine import Sessions, make_engine, make_sessions, transaction
 from core.delivery import outbox
 from core.delivery.send import send_due
 from core.schedules.run_mail import MAIL_EXPIRES_AFTER
@@ -20,6 +21,7 @@ from core.settings import load_settings
 from core.watch import overview
 from core.watch.warnings import warnings
 from tests.factories import GivenPractice
+from tests.roles import as_worker
 from tests.waiting import eventually
 
 DUE = dt.datetime(2026, 11, 24, 11, tzinfo=dt.UTC)  # 6:00 AM in New York
@@ -29,8 +31,8 @@ DAY = dt.timedelta(days=1)
 class Authority:
     """The running authority, and an installation that uses it."""
 
-    def __init__(self, folder: Path, practice: GivenPractice, patch: pytest.MonkeyPatch) -> None:
-        self.folder, self._practice, self._patch = folder, practice, patch
+    def __init__(self, folder: Path, of_worker: Sessions, practice: GivenPractice, patch: pytest.MonkeyPatch) -> None:
+        self.folder, self._of_worker, self._practice, self._patch = folder, of_worker, practice, patch
 
     def use(self, path: str, **more: str) -> None:
         url = f"http://127.0.0.1:{(self.folder / 'port').read_text()}{path}"
@@ -40,10 +42,10 @@ class Authority:
         load_settings.cache_clear()
 
     def tick(self, now: dt.datetime = DUE) -> int:
-        regular_events.record_due(self._practice.sessions, now=now)
-        with self._practice.sessions.begin() as session:
+        regular_events.record_due(self._of_worker, now=now)
+        with transaction(self._of_worker) as session:
             outbox.tidy(session, now=now)
-        return send_due(self._practice.sessions, clock=lambda: now)
+        return send_due(self._of_worker, clock=lambda: now)
 
     def warnings(self, now: dt.datetime) -> list[str]:
         said = warnings(overview.fetch_overview(self._practice.sessions, now=now))
@@ -60,8 +62,10 @@ def authority(
     monkeypatch.setenv("SETTLE_DATABASE_URL", database_url)
     with subprocess.Popen([sys.executable, "-m", "tests.core.delivery.authority", str(tmp_path)]) as process:
         eventually((tmp_path / "port").exists)
-        yield Authority(tmp_path, practice, monkeypatch)
+        worker = make_engine(as_worker(database_url))
+        yield Authority(tmp_path, make_sessions(worker), practice, monkeypatch)
         process.kill()
+    worker.dispose()
     load_settings.cache_clear()
 
 
