@@ -59,7 +59,7 @@ def _ask(digest: str) -> tuple[bytes | None, str]:
     headers = {"Content-Type": time_stamp.QUERY_TYPE, "User-Agent": "Batch-Settle"}
     given = web_request.fetch(
         "POST", settings.timestamp_url, headers, request.as_bytes(), reach=settings.webhook_reach,
-        bytes_max=time_stamp.ANSWER_BYTES_MAX,
+        bytes_max=time_stamp.ANSWER_BYTES_MAX, seconds=web_request.TOTAL_SECONDS,
     )  # fmt: skip
     if not given.result.startswith("HTTP 2"):
         return None, given.result

@@ -31,7 +31,7 @@ class Answer(NamedTuple):
 
 def send(url: str, headers: Mapping[str, str], body: bytes, *, reach: WebhookReach) -> str:
     """Post the body to a webhook. Return "HTTP 204" or the like, or a code for why no answer came."""
-    return fetch("POST", url, headers, body, reach=reach, bytes_max=0).result
+    return fetch("POST", url, headers, body, reach=reach, bytes_max=0, seconds=TOTAL_SECONDS).result
 
 
 def fetch(
@@ -42,7 +42,7 @@ def fetch(
     *,
     reach: WebhookReach,
     bytes_max: int,
-    seconds: float = TOTAL_SECONDS,
+    seconds: float,
 ) -> Answer:
     """Send the request, and read up to `bytes_max` bytes of the answer. A longer one is "too_large"."""
     order = {
