@@ -1,5 +1,6 @@
-# One image for every process. docker-compose.yml has the command for each.
-FROM python:3.11-slim AS build
+# One image for every process. docker-compose.yml has the command for each. `make images` prints the digest to pin.
+ARG PYTHON_IMAGE=python:3.11-slim
+FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
 # Install only what the product needs, without tests and servers. Check each file against its hash in requirements.lock.
 RUN pip install --no-cache-dir uv==0.13.8 && uv venv /venv
@@ -10,8 +11,12 @@ COPY core core
 COPY worker worker
 COPY webui webui
 RUN uv pip install --no-deps .
+# A list of everything in the image (CycloneDX): docker run --rm batch-settle cat /venv/sbom.cdx.json
+COPY .ci .ci
+RUN uv venv /tools && uv pip sync --python /tools/bin/python --require-hashes .ci/tools.lock && \
+    .ci/sbom /tools /venv /venv/sbom.cdx.json
 
-FROM python:3.11-slim
+FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --create-home settle
 COPY --from=build /venv /venv
 # SETTLE_HTTPS_ONLY sends cookies only over TLS. It is set here and not in the compose file, so that settle.env can

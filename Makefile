@@ -1,6 +1,6 @@
 # Needs python3 (3.11 or newer), pip and make, and installs everything else. Start with `make run` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-all check fmt lock bench soak clean
+.PHONY: help install run test test-all check fmt lock sbom audit images bench soak clean
 PYTHON ?= python3
 LOCK := requirements.lock
 UV_VERSION := 0.13.8
@@ -51,6 +51,26 @@ fmt: install ## format and fix with ruff
 
 lock: $(UV) ## resolve pyproject.toml into requirements.lock; keep pinned versions that still fit
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra local --extra dev --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o $(LOCK)
+	@test $(LOCK) != requirements.lock || printf 'cyclonedx-bom\npip-audit\n' | $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" - -o .ci/tools.lock
+
+.tools/tools: .ci/tools.lock | $(UV)
+	@$(UV) venv --quiet --clear --python $(PYTHON) $@
+	@$(UV) pip sync --quiet --python $@/bin/python --require-hashes .ci/tools.lock
+	@touch $@
+
+sbom: .tools/tools ## write sbom.cdx.json, a CycloneDX list of everything in the image
+	@$(UV) venv --quiet --clear --python $(PYTHON) .tools/image
+	@$(UV) pip install --quiet --python .tools/image/bin/python --require-hashes --constraint requirements.lock --requirement pyproject.toml
+	@.ci/sbom .tools/tools .tools/image sbom.cdx.json
+
+# Without --strict, pip-audit succeeds if it finds nothing about a package, even if it finds nothing about all of them.
+audit: .tools/tools ## look up known vulnerabilities of the locked packages; fail if one cannot be looked up
+	@.tools/tools/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock $(ARGS) || { echo "make audit: a package has a known vulnerability, or could not be looked up (see above)."; exit 1; }
+
+images: ## print the base images with their digests, for .env; needs Docker and its registry
+	@for image in POSTGRES_IMAGE=postgres:17 REDIS_IMAGE=redis:8 PYTHON_IMAGE=python:3.11-slim; do \
+		digest=$$(docker buildx imagetools inspect "$${image#*=}" --format '{{.Manifest.Digest}}') || exit 1; \
+		echo "$$image@$$digest"; done
 
 bench: install ## compare with hand-written SQL and naive baselines
 	@.venv/bin/python -m tests.benchmarks $(ARGS)

@@ -148,6 +148,17 @@ class Settings(BaseSettings):
         description="Where webhooks may lead: public; loopback, which adds this machine; private, which adds private "
         "networks",
     )
+    timestamp_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s@#]+$",
+        description="The time-stamping authority (RFC 3161) that stamps the audit log's last entry every day",
+    )
+    timestamp_ca: Path | None = Field(
+        None, validate_default=True, description="A file with the authority's root certificates (PEM)"
+    )
+    witness_file: Path | None = Field(
+        None, description="A file on another disk, to which workers add the audit log's last entry every day"
+    )
     message_days: Annotated[int, Field(ge=7)] = Field(
         90, description="Days until sent e-mails, notices and delivered webhook events are removed"
     )
@@ -223,6 +234,15 @@ class Settings(BaseSettings):
         if address is not None and not re.fullmatch(r"[!-?A-~]+@[A-Za-z0-9.-]+", address):
             raise ValueError("must be an address such as settle@example.org")
         return address
+
+    @field_validator("timestamp_ca", mode="after")
+    @classmethod
+    def _is_given_with_the_authority(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file is None and info.data.get("timestamp_url") is not None:
+            raise ValueError("is needed with SETTLE_TIMESTAMP_URL")
+        if file is not None and not file.is_file():
+            raise ValueError("is not a file that this user can read")
+        return file
 
     @field_validator("public_url", mode="after")
     @classmethod

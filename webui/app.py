@@ -23,6 +23,7 @@ from webui.account import (
     passkey_setup,
     password_pages,
     sign_in_code,
+    single_sign_on,
     token_pages,
 )
 from webui.claims import (
@@ -53,6 +54,7 @@ from webui.practice import (
     posting_rules,
     reasons,
     review,
+    single_sign_on_form,
     time_zone,
     users,
     write_off_settings,
@@ -154,6 +156,7 @@ def _register(app: Flask) -> None:
         time_zone,
         one_person_form,
         factor_form,
+        single_sign_on_form,
         users,
         webhook_pages,
     ):
@@ -161,7 +164,7 @@ def _register(app: Flask) -> None:
     _register_practice_pages(app)
     for pages in (
         account_page, factor_pages, factor_setup, passkey_pages, passkey_setup, password_pages, sign_in_code,
-        token_pages,
+        single_sign_on, token_pages,
     ):  # fmt: skip
         app.register_blueprint(pages.blueprint)
     app.register_blueprint(search.blueprint)

@@ -5,10 +5,12 @@ from celery.signals import celeryd_init
 
 from core import logs
 from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, TASK_SWEEP, TASK_TICK, load_settings
+from worker import bad_messages
 from worker.beat_schedule import BEAT_SCHEDULE
 from worker.redacted_task import RedactedTask
 
 _broker_url = load_settings().broker_url
+bad_messages.install()
 
 app = Celery(
     "settle",
@@ -41,6 +43,7 @@ app.conf.update(
     enable_utc=True,
     beat_schedule=BEAT_SCHEDULE,
     worker_send_task_events=True,  # for Flower
+    worker_consumer="worker.bad_messages:Consumer",
 )
 
 

@@ -68,8 +68,8 @@ def start_due_runs() -> None:
     with transaction(sessions()) as session:
         outbox.tidy(session, now=utc_now())
         retention.remove_old(session, now=utc_now())
-        has_mail = outbox.has_due(session, with_mail=load_settings().smtp_url is not None, now=utc_now())
-    hints.send_after_tick(messages=has_mail, tick=found.more_to_do, folders=_has_due_folder())
+        has_messages = outbox.has_due(session, now=utc_now())
+    hints.send_after_tick(messages=has_messages, tick=found.more_to_do, folders=_has_due_folder())
     with transaction(sessions()) as session:
         heartbeat.record_tick(session, now=utc_now())
 

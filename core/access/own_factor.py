@@ -48,7 +48,7 @@ def add(
     user = lock_own(session, by)
     by.require_verified()
     is_new = not second_factor.kinds_of(session, user.id).app
-    check_password_of_factor(session, user, password)
+    check_password_of_factor(session, user, password, by=by)
     step = second_factor.match_new(secret, code, now=now)
     codes = second_factor.store(session, user.id, secret, used_step=step, now=now)
     ended = user_sessions.end_all(session, user.id, but=this_session)
@@ -69,7 +69,7 @@ def remove(session: Session, *, password: str, by: Actor, now: dt.datetime) -> N
     if not has.passkey and second_factor.is_required(session, user):
         raise FactorRequired
     by.require_verified()
-    check_password(user, password)
+    check_password(user, password, by=by)
     if has.passkey:
         second_factor.delete_app(session, user.id)
         audit.record(session, "user.app_removed", user, by=by, now=now)
@@ -102,13 +102,15 @@ def lock_own(session: Session, by: Actor) -> User:
     return user
 
 
-def check_password_of_factor(session: Session, user: User, password: str) -> None:
+def check_password_of_factor(session: Session, user: User, password: str, *, by: Actor) -> None:
     """Check the password of a user who has a second factor, before it is changed. Raise `WrongPassword`."""
     if second_factor.find(session, user.id) is not None:
-        check_password(user, password)
+        check_password(user, password, by=by)
 
 
-def check_password(user: User, password: str) -> None:
+def check_password(user: User, password: str, *, by: Actor) -> None:
     """Raise `WrongPassword` if this is not the user's password."""
+    if by.is_from_provider:
+        return  # the user may know no password, and was just verified without one
     if not passwords.matches(user.password_hash, password):
         raise WrongPassword

@@ -88,7 +88,7 @@ def _check(session: Session, *, name: str, password: str, by: Actor) -> User:
     if len(passkeys.list_of(session, user.id)) >= PASSKEYS_MAX:
         raise TooManyPasskeys
     by.require_verified()
-    own_factor.check_password_of_factor(session, user, password)
+    own_factor.check_password_of_factor(session, user, password, by=by)
     return user
 
 
@@ -122,7 +122,7 @@ def remove(session: Session, passkey_id: int, *, password: str, by: Actor, now: 
     if is_last and second_factor.is_required(session, user):
         raise FactorRequired
     by.require_verified()
-    own_factor.check_password(user, password)
+    own_factor.check_password(user, password, by=by)
     session.delete(passkey)
     session.flush()
     audit.record(session, "user.passkey_removed", user, by=by, now=now, passkey=passkey_id)

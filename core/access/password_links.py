@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from core.access import audit, own_practice, tokens, user_sessions, users
+from core.access import audit, own_practice, password_sign_in, tokens, user_sessions, users
 from core.access.authorize import lock_users
 from core.access.token_hash import hash_token, make_token
 from core.errors import Refusal
@@ -60,7 +60,7 @@ def for_given_password(session: Session, email: str, *, now: dt.datetime) -> str
 def mail_if_known(session: Session, email: str, *, now: dt.datetime, address: str) -> None:
     """Queue an e-mail with a link if an active user has this e-mail address. `address` is the client's."""
     user = users.find_to_sign_in(session, email)
-    if user is None or not user.active:
+    if user is None or not user.active or password_sign_in.is_off(session, user.practice_id):
         return
     session.execute(delete(PasswordLink).where(PasswordLink.user_id == user.id, PasswordLink.expires_at <= now))
     _queue_mail(session, user, now=now)

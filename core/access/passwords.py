@@ -87,10 +87,9 @@ def is_outdated(password_hash: str) -> bool:
     return _HASHER.check_needs_rehash(password_hash)
 
 
-def generate_password() -> str:
-    """Return a password to show once: four groups of four characters, about 78 bits."""
-    groups = ("".join(secrets.choice(_GENERATED_PASSWORD_LETTERS) for _ in range(4)) for _ in range(4))
-    return "-".join(groups)
+def generate_password(*, groups: int = 4) -> str:
+    """Return a password to show once, in groups of four characters with about 20 bits each."""
+    return "-".join("".join(secrets.choice(_GENERATED_PASSWORD_LETTERS) for _ in range(4)) for _ in range(groups))
 
 
 def _judge(password: str, words: list[str]) -> Any:

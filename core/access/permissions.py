@@ -160,6 +160,7 @@ class Actor:
     has_app: bool = False  # an authenticator app
     has_passkey: bool = False
     must_add_factor: bool = False  # the practice requires a second factor, and the user has none
+    identity_factor: bool | None = None  # with single sign-on: whether the sign-in counts as a second factor
 
     @property
     def has_factor(self) -> bool:
@@ -187,11 +188,23 @@ class Actor:
 
     def verification_needed(self) -> VerificationNeeded:
         """Return the refusal that asks this user for what they have."""
+        if self.verifies_at_provider:
+            return VerificationNeeded("Sign in again at your identity provider to continue.")
         if self.has_passkey:
             code = "a code from your authenticator app" if self.has_app else "a recovery code"
             return VerificationNeeded(f"Use a passkey, or enter {code}, to continue.")
         given = "a code from your authenticator app" if self.has_app else "your password again"
         return VerificationNeeded(f"Enter {given} to continue.")
+
+    @property
+    def is_from_provider(self) -> bool:
+        """Return whether the user's browser signed in through the identity provider."""
+        return self.identity_factor is not None
+
+    @property
+    def verifies_at_provider(self) -> bool:
+        """Return whether the user verifies by signing in there again. A user with a second factor enters a code."""
+        return self.is_from_provider and not self.has_factor
 
     def require_scope(self, scope: Scope) -> None:
         """Raise `ScopeMissing` if the user is identified by a token without this scope."""

@@ -71,6 +71,19 @@ def loosened_by(session: Session, practice_id: int, user_ids: Collection[int], *
     ]
 
 
+def loosens(entry: AuditEntry) -> bool:
+    """Return whether the act raised a limit, or loosened a rule or setting."""
+    if entry.act in _LIMIT_ACTS:
+        return raises_limit(entry.facts)
+    return entry.act in _LOOSENS and _LOOSENS[entry.act](entry.facts)
+
+
+def raises_limit(facts: Mapping[str, Any]) -> bool:
+    """Return whether one of the changed limits is higher than it was."""
+    changes = [facts[column] for column in LIMIT_COLUMNS if column in facts]
+    return any(limit_from_json(change["to"]) > limit_from_json(change["from"]) for change in changes)
+
+
 def _any_number(loosens: Callable[[int, int], bool]) -> Callable[[Mapping[str, Any]], bool]:
     """Return a test whether one of the changed numbers is looser than it was."""
     return lambda facts: any(loosens(change["from"], change["to"]) for change in facts.values())

@@ -20,6 +20,7 @@ from core.models.people import Passkey, RecoveryCode, SecondFactor, User
 from core.models.practices import Practice
 
 RECOVERY_CODES: Final = 10
+_GROUPS: Final = 7  # of a recovery code: 138 bits, so that a plain hash of it is enough
 FAILURES_MAX: Final = 8  # within the time below, as for passwords
 FAILURES_COUNT_FOR: Final = dt.timedelta(minutes=5)
 _NO_APP: Final = "This code is wrong. Your account has no authenticator app. Enter an unused recovery code."
@@ -158,7 +159,7 @@ def delete_app(session: Session, user_id: int) -> None:
 def replace_recovery_codes(session: Session, user_id: int) -> list[str]:
     """Return new recovery codes. The earlier ones no longer work."""
     session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
-    codes = [passwords.generate_password() for _ in range(RECOVERY_CODES)]
+    codes = [passwords.generate_password(groups=_GROUPS) for _ in range(RECOVERY_CODES)]
     rows = [{"user_id": user_id, "code_hash": hash_token(_typed(code))} for code in codes]
     session.execute(insert(RecoveryCode), rows)
     return codes

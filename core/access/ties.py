@@ -13,10 +13,8 @@ from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
 
 from core.access.permissions import ALLOWED_ACTIONS, Action
-from core.access.recent_changes import WINDOW
-from core.access.write_off_limits import LIMIT_COLUMNS
+from core.access.recent_changes import WINDOW, raises_limit
 from core.models.people import AuditEntry, Role, User
-from core.money import limit_from_json
 
 _VOUCHED: Final = "user.vouched"
 
@@ -59,9 +57,9 @@ class Ties:
             account = account_of(entry)
             if entry.act == _VOUCHED:
                 found = [grant for grant in found if grant.account != account]
-            elif entry.user_id is not None and entry.act in _GRANTS and _GRANTS[entry.act](entry.facts):
+            elif (by := granted_by(entry)) is not None and entry.act in _GRANTS and _GRANTS[entry.act](entry.facts):
                 may_approve = entry.act in _MAKES_APPROVER and _approves_only_now(entry)
-                found.append(Grant(account, entry.user_id, entry.act, entry.at, may_approve))
+                found.append(Grant(account, by, entry.act, entry.at, may_approve))
         return cls(found)
 
     def controlled_by(self, user_ids: Collection[int]) -> dict[int, Grant]:
@@ -110,13 +108,14 @@ def account_of(entry: AuditEntry) -> int:
     return int(entry.subject.removeprefix("user:"))
 
 
+def granted_by(entry: AuditEntry) -> int | None:
+    """Return whose act it counts as: the user, or who set what the identity provider applied. None: a command."""
+    found: int | None = entry.facts.get("granted_by")
+    return found if entry.user_id is None else entry.user_id
+
+
 def _raises_role(facts: Mapping[str, Any]) -> bool:
     return bool(ALLOWED_ACTIONS[Role(facts["to"])] - ALLOWED_ACTIONS[Role(facts["from"])])
-
-
-def _raises_limit(facts: Mapping[str, Any]) -> bool:
-    changes = [facts[column] for column in LIMIT_COLUMNS if column in facts]
-    return any(limit_from_json(change["to"]) > limit_from_json(change["from"]) for change in changes)
 
 
 def _approves_only_now(entry: AuditEntry) -> bool:
@@ -127,7 +126,9 @@ def _approves_only_now(entry: AuditEntry) -> bool:
 _GRANTS: Final = {
     "user.added": lambda _facts: True,
     "user.factor_reset": lambda _facts: True,  # without it, a password is enough to sign in as the user
-    "user.limits_changed": _raises_limit,
+    "user.identity_linked": lambda _facts: True,  # who set the identity provider decides whom it signs in
+    "user.identity_unlinked": lambda _facts: True,  # another identity can then sign in as the user
+    "user.limits_changed": raises_limit,
     "user.password_link": lambda _facts: True,  # with the link, the administrator could sign in as the user
     "user.reactivated": lambda _facts: True,
     "user.role_changed": _raises_role,
@@ -135,6 +136,8 @@ _GRANTS: Final = {
 _GRANT_WORDS: Final = {
     "user.added": "added {}",
     "user.factor_reset": "reset the second factor of {}",
+    "user.identity_linked": "set the identity provider that signs in {}",
+    "user.identity_unlinked": "unlinked {} from the identity provider",
     "user.limits_changed": "raised the limits of {}",
     "user.password_link": "made a password link for {}",
     "user.reactivated": "reactivated {}",

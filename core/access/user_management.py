@@ -25,6 +25,7 @@ from core.access.permissions import Action, Actor
 from core.access.ties import Grant, Ties
 from core.errors import NotAllowed, NotFound, Refusal
 from core.models.people import PasswordLink, Role, User, UserSession
+from core.models.single_sign_on import UserIdentity
 
 
 class NoSuchUser(NotFound):
@@ -82,6 +83,11 @@ def count_sessions_and_tokens(session: Session, user: User, now: dt.datetime) ->
     """Return the number of the user's signed-in browsers and the number of their tokens that work."""
     browsers = select(func.count()).select_from(UserSession).where(UserSession.user_id == user.id)
     return session.scalars(browsers).one(), tokens.count_open(session, user.id, now)
+
+
+def has_identity(session: Session, user: User) -> bool:
+    """Return whether the user signed in through an identity provider before."""
+    return session.scalar(select(UserIdentity.user_id).where(UserIdentity.user_id == user.id).limit(1)) is not None
 
 
 def grants_of(session: Session, user: User) -> list[tuple[Grant, str]]:
@@ -173,6 +179,19 @@ def reset_factor(session: Session, user_id: int, *, by: Actor, now: dt.datetime)
     if second_factor.delete_of(session, user.id):
         ended = user_sessions.end_all(session, user.id)
         audit.record(session, "user.factor_reset", user, by=by, now=now, sessions_ended=ended)
+    return user
+
+
+def unlink_identity(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -> User:
+    """Unlink the user from the identity provider, and sign the user out. The next sign-in there links them again.
+
+    For a person who has a new account there. Repeating changes nothing.
+    """
+    user = _lock_user(session, user_id, by)
+    unlinked = delete(UserIdentity).where(UserIdentity.user_id == user.id).returning(UserIdentity.user_id)
+    if session.scalars(unlinked).all():
+        ended = user_sessions.end_all(session, user.id)
+        audit.record(session, "user.identity_unlinked", user, by=by, now=now, sessions_ended=ended)
     return user
 
 

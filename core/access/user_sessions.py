@@ -47,11 +47,15 @@ def start(
     browser: str = "",
     address: str = "",
     replaces: str | None = None,
+    identity_factor: bool | None = None,
+    id_token: str | None = None,
+    verified_at: dt.datetime | None = None,
 ) -> str:
     """Start a session for a user who has just signed in. Return the token for the cookie.
 
     `browser` and `address` are what the user's list of sessions shows. `replaces` is the token of the browser's earlier
-    session, which ends.
+    session, which ends. `identity_factor` is not None after a sign-in through the identity provider, and `verified_at`
+    is when the user gave something there. Without it, that was now.
     """
     if replaces is not None:
         end(session, replaces, now)
@@ -61,8 +65,9 @@ def start(
     token = make_token()
     session.execute(
         insert(UserSession).values(
-            token_hash=hash_token(token), user_id=actor.user_id, created_at=now, seen_at=now, verified_at=now,
-            browser=browser, address=address,
+            token_hash=hash_token(token), user_id=actor.user_id, created_at=now, seen_at=now,
+            verified_at=verified_at or now,
+            browser=browser, address=address, identity_factor=identity_factor, id_token=id_token,
         )
     )  # fmt: skip
     return token
@@ -81,6 +86,7 @@ def find_actor(
         select(
             User,
             UserSession.seen_at,
+            UserSession.identity_factor,
             func.coalesce(UserSession.verified_at > now - VERIFIED_FOR, false()),
             SecondFactor.secret.is_not(None),
             select(Passkey.id).where(Passkey.user_id == User.id).exists(),
@@ -93,18 +99,40 @@ def find_actor(
     ).one_or_none()
     if found is None:
         return None
-    user, seen_at, is_verified, has_app, has_passkey, is_required = found
+    user, seen_at, identity_factor, is_verified, has_app, has_passkey, is_required = found
     if touch and now - seen_at >= dt.timedelta(seconds=TOUCH_SECONDS):
         session.execute(update(UserSession).where(UserSession.token_hash == hash_token(token)).values(seen_at=now))
-    must_add = is_required and user.role in second_factor.ROLES and not (has_app or has_passkey)
+    must_add = is_required and user.role in second_factor.ROLES and not (has_app or has_passkey or identity_factor)
     return replace(
-        actor_for(user), is_verified=is_verified, has_app=has_app, has_passkey=has_passkey, must_add_factor=must_add
-    )
+        actor_for(user), is_verified=is_verified, has_app=has_app, has_passkey=has_passkey, must_add_factor=must_add,
+        identity_factor=identity_factor,
+    )  # fmt: skip
 
 
 def verify(session: Session, token: str, now: dt.datetime) -> None:
     """Record that the session's user gave the second factor, or the password without one."""
     session.execute(update(UserSession).where(UserSession.token_hash == hash_token(token)).values(verified_at=now))
+
+
+def find_user_from_provider(session: Session, token: str) -> User | None:
+    """Return the session's user if the identity provider signed them in, else None. Then see the user's practice."""
+    if not own_practice.enter(session, "session", hash_token(token)):
+        return None
+    of_session = select(User).join(UserSession, UserSession.user_id == User.id)
+    wanted = UserSession.token_hash == hash_token(token), UserSession.identity_factor.is_not(None)
+    return session.scalar(of_session.where(*wanted))
+
+
+def find_id_token(session: Session, token: str) -> str | None:
+    """Return the ID token with which the session began, or None."""
+    return session.scalar(select(UserSession.id_token).where(UserSession.token_hash == hash_token(token)))
+
+
+def end_password_sessions(session: Session, practice_id: int) -> int:
+    """End the sessions of the practice's users that began with a password. Return how many ended."""
+    users = select(User.id).where(User.practice_id == practice_id)
+    with_password = UserSession.user_id.in_(users), UserSession.identity_factor.is_(None)
+    return len(session.scalars(delete(UserSession).where(*with_password).returning(UserSession.token_hash)).all())
 
 
 def end(session: Session, token: str, now: dt.datetime) -> None:
@@ -131,7 +159,8 @@ def is_of_token(found: UserSession, token: str | None) -> bool:
 
 
 def end_one(session: Session, session_id: int, *, by: Actor, now: dt.datetime) -> None:
-    """End one of the user's own sessions. Raise `NoSuchSession`."""
+    """End one of the user's own sessions. Raise `NoSuchSession` and `VerificationNeeded`."""
+    by.require_verified()
     own = delete(UserSession).where(UserSession.id == session_id, UserSession.user_id == by.user_id)
     if session.scalar(own.returning(UserSession.id)) is None:
         raise NoSuchSession
@@ -139,7 +168,8 @@ def end_one(session: Session, session_id: int, *, by: Actor, now: dt.datetime) -
 
 
 def end_others(session: Session, *, but: str | None, by: Actor, now: dt.datetime) -> int:
-    """End the user's own sessions, except the one with this token. Return how many ended."""
+    """End the user's other sessions. Return how many ended. Raise `VerificationNeeded`. `but` is this one's token."""
+    by.require_verified()
     ended = end_all(session, by.user_id, but=but)
     if ended:
         _record_ended(session, session.get_one(User, by.user_id), ended, by=by, now=now)

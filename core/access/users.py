@@ -3,13 +3,13 @@
 import datetime as dt
 import re
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core.access import audit, one_person, own_practice, passwords, second_factor
+from core.access import audit, one_person, own_practice, password_sign_in, passwords, second_factor
 from core.access.passkeys import PasskeyAnswer
 from core.access.passwords import BadPassword
 from core.access.permissions import Actor
@@ -79,8 +79,9 @@ def add_user(
     job_cents: int = UNLIMITED,
     now: dt.datetime,
     by: int | None = None,
+    **facts: Any,
 ) -> User:
-    """Add a user to the practice. `by` is the acting user (None: the command line).
+    """Add a user to the practice. `by` is the acting user (None: the command line). `facts` are for the audit.
 
     Without a password, the user sets the first one through a link. `must_change_password` is for a password that the
     user did not choose. Raise `BadEmail`, `BadUserName`, `BadPassword`, `BadLimitAmount`, and `EmailTaken` if any
@@ -107,7 +108,7 @@ def add_user(
         raise EmailTaken
     audit.record(
         session, "user.added", user, by=by, now=now, role=str(role),
-        claim_limit_cents=limit_as_json(claim_cents), job_limit_cents=limit_as_json(job_cents),
+        claim_limit_cents=limit_as_json(claim_cents), job_limit_cents=limit_as_json(job_cents), **facts,
     )  # fmt: skip
     one_person.end_if_another_could_approve(session, practice_id, now=now)
     return user
@@ -135,7 +136,8 @@ def sign_in(
     """Check the password, and the code of a user with a second factor. Return the user.
 
     Raise `PasswordChangeNeeded` if the password is right but must be changed first, `CodeNeeded` if it is right and no
-    code is given, `WrongCode`, and `SignInFailed`, with the same words and timing, in every other case.
+    code is given, `PasswordSignInOff` if it is right but passwords are off, `WrongCode`, and `SignInFailed`, with the
+    same words and timing, in every other case.
 
     A known user's failed sign-in is committed to the audit at once, because the refusal rolls back the caller's
     transaction. `address` is the client's.
@@ -165,12 +167,17 @@ def finish_sign_in(
         raise SignInFailed
     if second_factor.find(session, user.id):
         second_factor.use(session, user, given, by=None, now=now, address=address)
-    audit.record(session, "user.signed_in", user, by=user.id, now=now)
+    return record_sign_in(session, user, now=now)
+
+
+def record_sign_in(session: Session, user: User, *, now: dt.datetime, **facts: Any) -> Actor:
+    """Record that the user signed in, and return them."""
+    audit.record(session, "user.signed_in", user, by=user.id, now=now, **facts)
     return actor_for(user)
 
 
 def check_sign_in(session: Session, *, email: str, password: str, now: dt.datetime, address: str | None = None) -> User:
-    """Return the active user with this password. Raise `SignInFailed`."""
+    """Return the active user with this password. Raise `SignInFailed` and `PasswordSignInOff`."""
     user = find_to_sign_in(session, email)
     if user is None:
         passwords.hash_password(password)  # as slow as a check, so that the time does not reveal who has an account
@@ -181,6 +188,7 @@ def check_sign_in(session: Session, *, email: str, password: str, now: dt.dateti
         audit.record(session, "user.sign_in_failed", user, by=None, now=now, **facts)
         session.commit()
         raise SignInFailed
+    password_sign_in.require(session, user)
     return user
 
 

@@ -4,7 +4,7 @@ import datetime as dt
 
 from sqlalchemy.orm import Session
 
-from core.access import audit, passwords, second_factor, user_sessions
+from core.access import audit, password_sign_in, passwords, second_factor, user_sessions
 from core.access.passkeys import PasskeyAnswer
 from core.access.permissions import Actor
 from core.access.users import WrongPassword
@@ -23,10 +23,12 @@ def verify(
 ) -> None:
     """Check what the user gave and record it for five minutes in the session with this token.
 
-    `given` is a code or a passkey's answer. Raise one of `second_factor.REFUSALS`, or `WrongPassword`. A refusal is
-    committed to the audit at once.
+    `given` is a code or a passkey's answer. Raise one of `second_factor.REFUSALS`, `WrongPassword` or
+    `PasswordSignInOff`. A refusal is committed to the audit at once.
     """
     user = session.get_one(User, by.user_id)
+    if not by.has_factor:
+        password_sign_in.require(session, user)
     if by.has_factor:
         second_factor.use(session, user, given, by=user.id, now=now, address=address)
     elif not passwords.matches(user.password_hash, password):

@@ -15,6 +15,7 @@ class FindingKind(StrEnum):
     """Why something is in the review."""
 
     CHANGED = "changed_near_write_off"
+    LOOSENED = "loosened"
     ADJUSTED = "adjusted_over_limit"
     YOUNG_APPROVER = "approved_by_new_account"
     UNPROTECTED = "protection_ended_before_write_off"
@@ -23,7 +24,8 @@ class FindingKind(StrEnum):
 
 KIND_WORDS: Final = {
     FindingKind.CHANGED: "Changes within a day of a write-off by the same or a tied user",
-    FindingKind.ADJUSTED: "Adjustments by hand over the per-claim limit in 30 days",
+    FindingKind.LOOSENED: "Other raised limits and loosened rules",
+    FindingKind.ADJUSTED: "Adjustments and refunds over a limit, without a job",
     FindingKind.YOUNG_APPROVER: "Approvals by new accounts, or by accounts that a user had just vouched for",
     FindingKind.UNPROTECTED: "Legal holds and exclusions that ended within 7 days before a write-off",
     FindingKind.ALONE: "Jobs and postings by hand without a second person",

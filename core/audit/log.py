@@ -95,7 +95,7 @@ class AuditRow(NamedTuple):
     @property
     def who(self) -> str:
         """Return who acted, in words."""
-        return sentences.who(self.act, self.person)
+        return sentences.who(self.act, self.person, by_provider="identity_provider" in self.facts)
 
 
 class Head(NamedTuple):

@@ -1,7 +1,8 @@
 """Record what is due at a time of the practice's day: the weekly review, and the audit log's last entry.
 
 The review is due on Monday at 8:00 AM, as a notice for administrators. The last entry is due every day at 6:00 AM, for
-webhooks. Both carry the entry out of the database, so that a chain that was rewritten no longer contains it.
+webhooks, the witness file and the time-stamping authority. All carry the entry out of the database, so that a
+rewritten chain no longer contains it.
 """
 
 import datetime as dt
@@ -13,14 +14,16 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, roles_allowing
-from core.audit import review
-from core.audit.log import head
+from core.audit import review, time_stamps, witness
+from core.audit.log import Head, head
+from core.audit.witness import BadWitness, Witnessed
 from core.db import timeouts
 from core.db.engine import Sessions, transaction
 from core.models.notices import Event, EventKind, NoticeKind
 from core.models.people import User
 from core.models.practices import Practice
 from core.notices.record import is_wanted, notify, record_events
+from core.settings import load_settings
 
 log: Final = structlog.get_logger(__name__)
 
@@ -60,7 +63,8 @@ def _due(session: Session, regular: _Regular, *, now: dt.datetime) -> list[tuple
     rows = select(Practice.id, Practice.time_zone, Practice.created_at, last.c.at).outerjoin(
         last, last.c.practice_id == Practice.id
     )
-    if regular.kind is EventKind.AUDIT_LAST_ENTRY:
+    settings = load_settings()
+    if regular.kind is EventKind.AUDIT_LAST_ENTRY and not (settings.timestamp_url or settings.witness_file):
         rows = rows.where(is_wanted(Practice.id, regular.kind))
     found = []
     for practice_id, time_zone, created_at, recorded_at in session.execute(rows):
@@ -92,9 +96,24 @@ def _record(session: Session, regular: _Regular, practice_id: int, due_at: dt.da
         facts |= {"week": week.first_day.isoformat(), "findings": review.for_week(session, practice, week).total}
     # The index lets only one tick record it.
     event_id = record_events(session, [regular.kind], facts, practice_id=practice_id, now=due_at).get(regular.kind)
+    if event_id is not None and regular.kind is EventKind.AUDIT_LAST_ENTRY:
+        _send_outside(session, practice_id, last, now=now)
     if event_id is None or regular.kind is not EventKind.REVIEW_READY:
         return
     readers = select(User.id).where(
         User.practice_id == practice_id, User.active, User.role.in_(roles_allowing(Action.SEE_REVIEW))
     )
     notify(session, event_id, NoticeKind.REVIEW, session.scalars(readers).all(), practice_id=practice_id, now=now)
+
+
+def _send_outside(session: Session, practice_id: int, last: Head, *, now: dt.datetime) -> None:
+    settings = load_settings()
+    if not last.number:
+        return
+    if settings.timestamp_url is not None:
+        time_stamps.queue(session, practice_id, last, now=now)
+    if settings.witness_file is not None:
+        try:
+            witness.append(settings.witness_file, [Witnessed(practice_id, last)], now=now)
+        except (OSError, BadWitness):  # a full disk must not stop the other ways out
+            log.exception("witness_file_failed", practice_id=practice_id)

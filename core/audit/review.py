@@ -23,8 +23,11 @@ def for_user(session: Session, by: Actor, day: dt.date | None, *, now: dt.dateti
 def for_week(session: Session, practice: Practice, week: Week) -> Review:
     """Return the review of the week."""
     found = [
-        *review_changes.near_write_offs(session, practice, week),
+        *review_changes.changes(session, practice, week),
         *review_claims.adjusted_by_hand(session, practice, week),
+        *review_claims.adjusted_in_all(session, practice, week),
+        *review_claims.adjusted_unpaid(session, practice, week),
+        *review_claims.refunded(session, practice, week),
         *review_jobs.approved_by_new_accounts(session, practice, week),
         *review_claims.unprotected(session, practice, week),
         *review_jobs.without_second_person(session, practice, week),

@@ -1,13 +1,16 @@
-"""Limits, rules, roles and accounts that a user changed within a day of a write-off."""
+"""Limits, rules, roles and accounts that a user changed within a day of a write-off, and what a user loosened.
+
+A raised limit applies after a day. So a user who raises it and waits has no write-off within a day of the change.
+"""
 
 import datetime as dt
 from typing import Final
 
-from sqlalchemy import select, text
+from sqlalchemy import or_, select, text
 from sqlalchemy.orm import Session
 
-from core.access.recent_changes import WINDOW
-from core.access.ties import Ties
+from core.access.recent_changes import WINDOW, loosens
+from core.access.ties import Ties, granted_by
 from core.audit import sentences
 from core.audit.findings import Finding, FindingKind, Week
 from core.models.people import AuditEntry, User
@@ -15,10 +18,13 @@ from core.models.practices import Practice
 
 ACTS: Final = (
     "appeal_window.changed", "one_person.chosen", "recent_payment_window.changed", "second_factor.changed",
-    "small_balance_limit.changed", "statement_rules.changed", "time_zone.changed", "user.added", "user.deactivated",
-    "user.factor_reset", "user.limits_changed", "user.password_link", "user.reactivated", "user.role_changed",
-    "user.vouched", "write_off_limits.changed", "write_off_setting.changed",
+    "single_sign_on.changed", "small_balance_limit.changed", "statement_rules.changed", "time_zone.changed",
+    "user.added", "user.deactivated", "user.factor_reset", "user.identity_linked", "user.identity_unlinked",
+    "user.limits_changed", "user.password_link", "user.reactivated", "user.role_changed", "user.vouched",
+    "write_off_limits.changed", "write_off_setting.changed", "posting_rule.changed",
 )  # fmt: skip
+# Which of two values is looser cannot be told from them.
+_ALWAYS_SHOWN: Final = ("posting_rule.changed", "second_factor.changed")
 
 # Each change with the users whose write-offs it may have served. A reversal is no write-off.
 _JOBS: Final = text(
@@ -34,10 +40,14 @@ _JOBS: Final = text(
 )
 
 
-def near_write_offs(session: Session, practice: Practice, week: Week) -> list[Finding]:
-    """Return the changes within a day of a job that wrote off balances, by the same or a tied user."""
+def changes(session: Session, practice: Practice, week: Week) -> list[Finding]:
+    """Return the changes within a day of a job that wrote off balances, by the same or a tied user.
+
+    Also return what a user loosened in the week without such a job.
+    """
     changed = select(AuditEntry).where(
-        AuditEntry.practice_id == practice.id, AuditEntry.act.in_(ACTS), AuditEntry.user_id.is_not(None),
+        AuditEntry.practice_id == practice.id, AuditEntry.act.in_(ACTS),
+        or_(AuditEntry.user_id.is_not(None), AuditEntry.facts["granted_by"].as_string().is_not(None)),
         AuditEntry.at > week.begins - WINDOW, AuditEntry.at < week.ends,
     )  # fmt: skip
     entries = {entry.id: entry for entry in session.scalars(changed)}
@@ -52,21 +62,32 @@ def near_write_offs(session: Session, practice: Practice, week: Week) -> list[Fi
         },
     ).all()  # fmt: skip
     names = dict(session.execute(select(User.id, User.name).where(User.practice_id == practice.id)).all())
-    return [_finding(entries[entry_id], job_ids, at, week=week, names=names) for entry_id, job_ids, at in rows]
+    near = {
+        entry_id: _finding(FindingKind.CHANGED, entries[entry_id], job_ids, at, week=week, names=names)
+        for entry_id, job_ids, at in rows
+    }
+    loosened = [
+        _finding(FindingKind.LOOSENED, entry, [], entry.at, week=week, names=names)
+        for entry in entries.values()
+        if entry.at >= week.begins and entry.id not in near and (entry.act in _ALWAYS_SHOWN or loosens(entry))
+    ]
+    return [*near.values(), *loosened]
 
 
 def _served(entry: AuditEntry, ties: Ties) -> set[int]:
     """Return the user who made the change, the users tied to them, and the user whose account it is."""
-    by = entry.user_id or 0
+    by = granted_by(entry) or 0
     kind, _, key = entry.subject.partition(":")
     account = {int(key)} if kind == "user" and key.isdigit() else set()
     return {by, *ties.controlled_by({by}), *ties.controllers_of(by), *account}
 
 
-def _finding(entry: AuditEntry, job_ids: list[int], at: dt.datetime, *, week: Week, names: dict[int, str]) -> Finding:
+def _finding(
+    kind: FindingKind, entry: AuditEntry, job_ids: list[int], at: dt.datetime, *, week: Week, names: dict[int, str]
+) -> Finding:
     details = "; ".join(f"{label} {value}" for label, value in sentences.details(entry.facts, names=names))
     changed_on = f" on {entry.at.astimezone(week.begins.tzinfo):%m/%d/%Y}"
     words = (
         sentences.sentence(entry.act, entry.subject, names=names) + changed_on + (f" ({details})" if details else "")
     )
-    return Finding(FindingKind.CHANGED, max(at, entry.at), words, (entry.user_id or 0,), tuple(job_ids))
+    return Finding(kind, max(at, entry.at), words, (granted_by(entry) or 0,), tuple(job_ids))

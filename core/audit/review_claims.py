@@ -1,4 +1,4 @@
-"""Adjustments by hand over the limit, and write-offs soon after a legal hold or an exclusion ended."""
+"""Adjustments and refunds over a limit, and write-offs soon after a legal hold or an exclusion ended."""
 
 import datetime as dt
 from typing import Any, Final
@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from core.audit.findings import CLAIMS_SHOWN_MAX, FINDINGS_MAX, Finding, FindingKind, Week
+from core.counting import counted
 from core.models.practices import Practice
 from core.money import UNLIMITED, format_cents
 
@@ -31,6 +32,46 @@ _ADJUSTED: Final = text(
            AND q.source_id = split_part(p.source_id, ':', 1))
        GROUP BY 1, 2 HAVING sum(-p.amount_cents) > :most AND max(p.created_at) >= :begins
        ORDER BY 4 DESC LIMIT :rows"""
+)
+
+# The per-job limit applies only to jobs, so many small adjustments together may exceed it without approval.
+_ADJUSTED_IN_ALL: Final = text(
+    """WITH posted AS (
+         SELECT DISTINCT e.user_id, c.id AS claim_id FROM audit_entry e
+         JOIN claim c ON c.practice_id = e.practice_id AND c.external_id = substr(e.subject, 7)
+         WHERE e.practice_id = :practice_id AND e.act = 'claim.posted' AND e.at >= :begins AND e.at < :ends
+           AND e.facts->>'kind' = 'adjustment')
+       SELECT a.user_id, count(DISTINCT p.claim_id), sum(-p.amount_cents)::bigint, max(p.created_at)
+       FROM posted a CROSS JOIN LATERAL (
+         SELECT p.* FROM posting p WHERE p.practice_id = :practice_id AND p.claim_id = a.claim_id
+           AND p.user_id = a.user_id AND p.source = 'entry' AND p.kind = 'adjustment' AND p.amount_cents < 0
+           AND p.created_at >= :begins AND p.created_at < :ends OFFSET 0) p
+       WHERE NOT EXISTS (SELECT FROM posting r WHERE r.practice_id = p.practice_id AND r.reverses_id = p.id)
+         AND NOT EXISTS (SELECT FROM posting_request q WHERE q.practice_id = p.practice_id AND q.state = 'posted'
+           AND q.source_id = split_part(p.source_id, ':', 1))
+       GROUP BY 1 HAVING sum(-p.amount_cents) > :most ORDER BY 4 DESC LIMIT :rows"""
+)
+_REFUNDED: Final = text(
+    """SELECT e.user_id, substr(e.subject, 7), sum((e.facts->>'amount_cents')::bigint)::bigint, max(e.at)
+       FROM audit_entry e
+       WHERE e.practice_id = :practice_id AND e.act = 'claim.refunded' AND e.at >= :begins AND e.at < :ends
+         AND e.user_id IS NOT NULL
+       GROUP BY 1, 2 HAVING sum((e.facts->>'amount_cents')::bigint) > :most ORDER BY 4 DESC LIMIT :rows"""
+)
+
+# A user can upload a file that no payer sent. Its answers are not held if they only adjust.
+_UNPAID: Final = text(
+    """SELECT r.user_id, r.trace, count(*), sum(p.cents)::bigint, max(r.received_at)
+       FROM remittance r
+       JOIN remittance_claim a ON a.practice_id = r.practice_id AND a.remittance_id = r.id AND a.paid_cents = 0
+         AND a.outcome IN ('posted', 'warned')
+       CROSS JOIN LATERAL (
+         SELECT sum(-p.amount_cents) AS cents FROM posting p
+         WHERE p.practice_id = a.practice_id AND p.claim_id = a.claim_id AND p.source = 'remittance'
+           AND p.kind = 'adjustment' AND p.created_at >= r.received_at AND p.created_at < :ends OFFSET 0) p
+       WHERE r.practice_id = :practice_id AND r.user_id IS NOT NULL AND r.received_at >= :begins
+         AND r.received_at < :ends AND p.cents > 0
+       GROUP BY r.user_id, r.id, r.trace HAVING sum(p.cents) > :most ORDER BY 5 DESC LIMIT :rows"""
 )
 
 _ENDED: Final = """
@@ -73,6 +114,52 @@ def adjusted_by_hand(session: Session, practice: Practice, week: Week) -> list[F
             f"{'entry' if entries == 1 else 'entries'} (limit {limit}).", (user_id,), (), (claim,), 1,
         )
         for user_id, claim, cents, at, entries in rows
+    ]  # fmt: skip
+
+
+def adjusted_in_all(session: Session, practice: Practice, week: Week) -> list[Finding]:
+    """Return each user whose adjustments by hand of the week together exceed the practice's per-job limit."""
+    most = practice.job_limit_cents
+    if most >= UNLIMITED:
+        return []
+    rows = session.execute(_ADJUSTED_IN_ALL, {**_bounds(practice, week, ADDED_UP_OVER, from_=week.ends), "most": most})
+    return [
+        Finding(
+            FindingKind.ADJUSTED, at, f"Adjusted {counted(claims, 'claim')} by {format_cents(cents)} in this week "
+            f"(limit for a job {format_cents(most)}).", (user_id,), (), (), claims,
+        )
+        for user_id, claims, cents, at in rows
+    ]  # fmt: skip
+
+
+def adjusted_unpaid(session: Session, practice: Practice, week: Week) -> list[Finding]:
+    """Return the remittances of the week that adjusted unpaid claims by more than the practice's per-job limit."""
+    most = practice.job_limit_cents
+    if most >= UNLIMITED:
+        return []
+    rows = session.execute(_UNPAID, {**_bounds(practice, week, ADDED_UP_OVER, from_=week.ends), "most": most})
+    return [
+        Finding(
+            FindingKind.ADJUSTED, at, f"Imported remittance {trace}, which adjusted {counted(claims, 'claim')} by "
+            f"{format_cents(cents)} without a payment (limit for a job {format_cents(most)}).", (user_id,), (), (),
+            claims,
+        )
+        for user_id, trace, claims, cents, at in rows
+    ]  # fmt: skip
+
+
+def refunded(session: Session, practice: Practice, week: Week) -> list[Finding]:
+    """Return each user and claim whose refunds of the week exceed the practice's per-claim limit."""
+    most = practice.claim_limit_cents
+    if most >= UNLIMITED:
+        return []
+    rows = session.execute(_REFUNDED, {**_bounds(practice, week, ADDED_UP_OVER, from_=week.ends), "most": most})
+    return [
+        Finding(
+            FindingKind.ADJUSTED, at, f"Refunded {format_cents(cents)} on claim {claim} (limit {format_cents(most)}).",
+            (user_id,), (), (claim,), 1,
+        )
+        for user_id, claim, cents, at in rows
     ]  # fmt: skip
 
 

@@ -109,6 +109,8 @@ ACT_SENTENCES: Final = {
     "time_zone.changed": "Changed the practice's time zone",
     "token.added": "Created {it} for the API",
     "token.revoked": "Revoked {it}",
+    "single_sign_on.changed": "Changed single sign-on",
+    "single_sign_on.refused": "A single sign-on was refused",
     "user.added": "Added {it}",
     "user.app_removed": "Removed their own authenticator app",
     "user.deactivated": "Deactivated {it}",
@@ -117,6 +119,8 @@ ACT_SENTENCES: Final = {
     "user.factor_removed": "Removed their own second factor",
     "user.factor_replaced": "Replaced their own second factor",
     "user.factor_reset": "Reset the second factor of {it}",
+    "user.identity_linked": "Linked {it} to the identity provider at a first sign-in",
+    "user.identity_unlinked": "Unlinked {it} from the identity provider",
     "user.limits_changed": "Changed the approval limits for {it}",
     "user.passkey_added": "Added a passkey",
     "user.passkey_refused": "A passkey of {it} was refused",
@@ -176,11 +180,11 @@ _ROLES: Final = {role.value: word for role, word in ROLE_WORDS.items()}
 # Acts of commands that run without a user.
 _COMMAND_LINE_ACTS: Final = frozenset({
     "audit.exported", "import.changes_taken", "mapping.saved", "postings.imported", "practice.imported",
-    "practice.sampled", "remittance.recorded", "token.added", "token.revoked", "user.added",
+    "practice.sampled", "remittance.recorded", "single_sign_on.changed", "token.added", "token.revoked", "user.added",
     "write_off_setting.changed",
 })  # fmt: skip
 SIGN_IN_FAILED: Final = "user.sign_in_failed"
-_SIGNED_OUT_ACTS: Final = frozenset({SIGN_IN_FAILED, "user.password_forgotten"})
+_SIGNED_OUT_ACTS: Final = frozenset({SIGN_IN_FAILED, "single_sign_on.refused", "user.password_forgotten"})
 _FACTOR_REFUSED_ACTS: Final = frozenset({"user.factor_failed", "user.passkey_refused"})  # at a sign-in or later
 _VALUES: Final[Mapping[str, Mapping[Any, str]]] = {
     **dict.fromkeys(("role", "from", "to"), _ROLES),
@@ -194,8 +198,10 @@ _NOTHING: Final[Mapping[str, str]] = {}
 _A_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-def who(act: str, person: str | None) -> str:
+def who(act: str, person: str | None, *, by_provider: bool = False) -> str:
     """Return who acted: a user by name, or the system if no user is known."""
+    if by_provider and person is None:
+        return "Identity provider"
     if act in _SIGNED_OUT_ACTS or (act in _FACTOR_REFUSED_ACTS and person is None):
         return "Not signed in"
     return person or ("Command line" if act in _COMMAND_LINE_ACTS else "System")
@@ -245,7 +251,7 @@ def _in_order(facts: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _by_name(name: str, value: Any, names: Mapping[int, str], known: Mapping[str, str]) -> Any:
-    if name in ("user_id", "owner"):
+    if name in ("user_id", "owner", "granted_by"):
         return names.get(value, value)
     return known.get(f"{name.removesuffix('_id')}:{value}", value) if name in ("patient_id", "payer_id") else value
 

@@ -39,6 +39,7 @@ _MODULES: Final = {
     "review": ("review",),
     "rule_limits": ("rule-limit", "rule-limits"),
     "schedules": ("schedule", "time-zone"),
+    "single_sign_on": ("single-sign-on",),
     "up": ("up",),
     "verify": ("verify",),
     "watch": ("watch",),
@@ -52,7 +53,8 @@ LOCAL: Final = ("x12 check",)
 # Commands that read the database or start a process. Every other command is a client of the HTTP API.
 ON_THE_SERVER: Final = (
     "beat", "flower", "folder list", "folder stop", "folder watch", "import csv", "import file", "import postings",
-    "import synthea", "import x12", "migrate", "operations", "sample", "token", "up", "user add", "verify", "web",
+    "import synthea", "import x12", "migrate", "operations", "sample", "single-sign-on passwords-on",
+    "single-sign-on set", "single-sign-on test", "token", "up", "user add", "verify", "web",
     "worker", "write-off-setting",
 )  # fmt: skip
 

@@ -92,6 +92,16 @@ def reset_factor(api: Api, email: str) -> Any:
     return api.send("DELETE", _path(email, "second-factor"))
 
 
+@user_command(lambda one: f"{one['email']} is unlinked and signed out.", name="unlink", group=user)
+@_email_argument
+def unlink(api: Api, email: str) -> Any:
+    """Unlink another user from the identity provider, and sign them out of all browsers.
+
+    Their next single sign-on with the same e-mail address links the account again.
+    """
+    return api.send("DELETE", _path(email, "identity"))
+
+
 def _add_user_command(act: str, help_: str, text: Callable[[Any], str]) -> None:
     @_email_argument
     def command(api: Api, email: str) -> Any:

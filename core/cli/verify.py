@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from core.audit import witness
+from core.audit import time_stamps, witness
 from core.audit.log import Head
 from core.audit.witness import Witnessed
 from core.books import coverage
@@ -18,6 +18,7 @@ from core.cli import database
 from core.counting import counted
 from core.db.engine import make_sessions, transaction
 from core.practices import practice_queries
+from core.settings import load_settings
 
 
 def _parse_head(_ctx: click.Context, _option: click.Parameter, given: str | None) -> Head | None:
@@ -42,7 +43,7 @@ def _parse_head(_ctx: click.Context, _option: click.Parameter, given: str | None
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
     help="A file where the administrator of the database cannot write. Fail if an audit log no longer contains an "
-    "entry of the file. Then add the last entry of each log to it.",
+    "entry of the file. Then add the last entry of each log and new time stamps to it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
@@ -56,15 +57,19 @@ def verify(ctx: click.Context, name: str | None, kept: Head | None, witness_file
             begin_snapshot(session)
             practice_id = practice_queries.find_by_name(session, name).id if name else None
             found = violations(session, practice_id=practice_id)
-            given = [*_of_file(witness_file, practice_id), *_of_option(kept, practice_id)]
+            stamped = time_stamps.stamped(session, practice_id)
+            given = [*_of_file(witness_file, practice_id), *_of_option(kept, practice_id), *stamped]
             if lost := witness.missing(session, given):
                 found.append(_lost_entries(lost))
+            found += _bad_stamps(given)
             uncovered = coverage.count_uncovered(session, practice_id=practice_id)
             heads = witness.current(session, practice_id)
         if witness_file and not lost:
-            witness.append(witness_file, heads, now=dt.datetime.now(dt.UTC))
+            witness.append(witness_file, [*stamped, *heads], now=dt.datetime.now(dt.UTC))
         with transaction(sessions) as session:
             flag_mismatches(session, practice_id=practice_id)
+    if load_settings().timestamp_ca is None and any(one.time_stamp for one in given):
+        click.echo("Time stamps were not checked. Set SETTLE_TIMESTAMP_CA.", err=True)
     click.echo(_as_json(found, uncovered) if as_json else _as_words(found, uncovered))
     ctx.exit(1 if found else 0)
 
@@ -85,6 +90,14 @@ def _lost_entries(lost: list[Witnessed]) -> Violation:
         len(lost),
         tuple(f"practice {one.practice_id}, audit entry {one.head.number}" for one in lost[:SUBJECTS_SHOWN_MAX]),
     )
+
+
+def _bad_stamps(given: list[Witnessed]) -> list[Violation]:
+    trusted = load_settings().timestamp_ca
+    bad = [] if trusted is None else witness.with_bad_stamp(given, trusted=trusted)
+    subjects = tuple(f"practice {one.practice_id}, audit entry {one.head.number}" for one in bad[:SUBJECTS_SHOWN_MAX])
+    sentence = "each time stamp is by a trusted authority, for its audit entry"
+    return [Violation("each_time_stamp_proves_its_entry", sentence, len(bad), subjects)] if bad else []
 
 
 def _as_json(found: list[Violation], uncovered: int) -> str:

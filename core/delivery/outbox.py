@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.models.notices import Event, EventKind, OutboxMessage, OutboxState, Webhook
 from core.schedules.run_mail import MAIL_EXPIRES_AFTER
+from core.settings import load_settings
 
 # Far longer than sending takes, so by then the worker with the lease is dead.
 LEASE: Final = dt.timedelta(minutes=10)
@@ -22,7 +23,8 @@ RETRY_WAITS: Final = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 2, 5
 # Between two tries to one webhook, whatever the message, so that a receiver that hangs takes little time of workers.
 WEBHOOK_WAITS: Final = tuple(dt.timedelta(seconds=seconds) for seconds in (30, 60, 120, 300, 900))
 
-_IS_MAIL: Final = OutboxMessage.webhook_id.is_(None)
+_IS_STAMP: Final = OutboxMessage.time_stamp_id.is_not(None)
+_IS_MAIL: Final = and_(OutboxMessage.webhook_id.is_(None), ~_IS_STAMP)
 _IS_TEST: Final = exists().where(
     Event.practice_id == OutboxMessage.practice_id, Event.id == OutboxMessage.event_id, Event.kind == EventKind.TEST
 )
@@ -49,17 +51,28 @@ class Lease(NamedTuple):
         )
 
 
-def has_due(session: Session, *, with_mail: bool, now: dt.datetime) -> bool:
+def has_due(session: Session, *, now: dt.datetime) -> bool:
     """Return whether a message can be sent now."""
-    wanted = [] if with_mail else [~_IS_MAIL]
+    settings = load_settings()
+    wanted = [] if settings.smtp_url else [~_IS_MAIL]
+    wanted += [] if settings.timestamp_url else [~_IS_STAMP]
     return bool(session.scalar(select(exists().where(_is_sendable(now), *wanted))))
 
 
 def lease_mail(session: Session, *, now: dt.datetime) -> Lease | None:
     """Lease the e-mail that has waited longest."""
-    oldest = select(OutboxMessage).where(_IS_MAIL, _is_sendable(now)).order_by(OutboxMessage.not_before).limit(1)
+    return _lease_oldest(session, _IS_MAIL, life=LEASE, now=now)
+
+
+def lease_time_stamp(session: Session, *, now: dt.datetime) -> Lease | None:
+    """Lease the request to the time-stamping authority that has waited longest."""
+    return _lease_oldest(session, _IS_STAMP, life=REQUEST_LEASE, now=now)
+
+
+def _lease_oldest(session: Session, kind: ColumnElement[bool], *, life: dt.timedelta, now: dt.datetime) -> Lease | None:
+    oldest = select(OutboxMessage).where(kind, _is_sendable(now)).order_by(OutboxMessage.not_before).limit(1)
     message = session.scalars(oldest.with_for_update(skip_locked=True)).one_or_none()
-    return None if message is None else _lease(message, LEASE, now=now)
+    return None if message is None else _lease(message, life, now=now)
 
 
 def lease_requests(session: Session, *, at_once: int, of_practice: int, now: dt.datetime) -> list[Lease]:
@@ -123,8 +136,8 @@ def finish(
 def tidy(session: Session, *, now: dt.datetime) -> None:
     """Give up what could not be tried in time, for example without a mail server."""
     untried = (OutboxMessage.state == OutboxState.DUE, OutboxMessage.queued_at < now - MAIL_EXPIRES_AFTER - LEASE)
-    # An e-mail that was tried gets its last try, unless the mail server was taken out of the settings.
-    missed = and_(_IS_MAIL, OutboxMessage.not_before < now - RETRY_WAITS[-1])
+    # A message that was tried gets its last try, unless its server was taken out of the settings.
+    missed = and_(OutboxMessage.webhook_id.is_(None), OutboxMessage.not_before < now - RETRY_WAITS[-1])
     gone = update(OutboxMessage).where(*untried, or_(OutboxMessage.tries == 0, missed))
     session.execute(gone.values(state=OutboxState.GIVEN_UP))
 

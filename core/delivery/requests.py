@@ -16,7 +16,7 @@ from core.access.permissions import Action, roles_allowing
 from core.db import timeouts
 from core.db.engine import Sessions, transaction
 from core.db.scope import of_practice
-from core.delivery import outbox, post, signature
+from core.delivery import outbox, signature, web_request
 from core.delivery.outbox import WEBHOOK_WAITS, Lease
 from core.jobs.execution.engine import Clock
 from core.models.notices import Event, EventKind, NoticeKind, OutboxMessage, OutboxState, Webhook
@@ -135,7 +135,7 @@ def _links(event: Event, base: str) -> dict[str, Any]:
 
 def _post(request: Request) -> str:
     try:
-        return post.send(request.url, request.headers, request.body, reach=load_settings().webhook_reach)
+        return web_request.send(request.url, request.headers, request.body, reach=load_settings().webhook_reach)
     except Exception as error:  # noqa: BLE001  whatever it is, the other requests are sent
         log.warning("webhook_not_sent", practice_id=request.lease.practice_id, error=type(error).__name__)
         return "no_connection"

@@ -1,4 +1,4 @@
-"""Send what is due in the outbox: e-mails one after the other, and requests to several webhooks at once.
+"""Send what is due in the outbox: e-mails and time-stamp requests in turn, and requests to several webhooks at once.
 
 Nothing is sent inside a transaction. Each message is leased before and recorded after (`core.delivery.outbox`).
 """
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.db import timeouts
 from core.db.engine import Sessions, transaction
-from core.delivery import mails, outbox, requests, smtp
+from core.delivery import mails, outbox, requests, smtp, time_stamps
 from core.delivery.mails import Mail
 from core.delivery.outbox import Lease
 from core.delivery.requests import Waiting
@@ -29,12 +29,14 @@ DEACTIVATED: Final = "user_deactivated"
 
 def send_due(sessions: Sessions, *, clock: Clock, waiting: Waiting = nullcontext) -> int:
     """Send the messages that are due. Return how many were sent. `waiting` surrounds each wait for another server."""
-    with_mail = load_settings().smtp_url is not None
+    settings = load_settings()
     with sessions() as session:
-        if not outbox.has_due(session, with_mail=with_mail, now=clock()):
+        if not outbox.has_due(session, now=clock()):
             return 0
     sent = requests.send_due(sessions, clock=clock, waiting=waiting)
-    return sent + (_send_mails(sessions, clock=clock, waiting=waiting) if with_mail else 0)
+    if settings.timestamp_url is not None:
+        sent += time_stamps.send_due(sessions, clock=clock, waiting=waiting)
+    return sent + (_send_mails(sessions, clock=clock, waiting=waiting) if settings.smtp_url is not None else 0)
 
 
 def _send_mails(sessions: Sessions, *, clock: Clock, waiting: Waiting) -> int:

@@ -65,6 +65,7 @@ class Broker(LocalServer):
             "appendonly": "yes",
             "save": "",
             "maxmemory-policy": "noeviction",
+            "proto-max-bulk-len": "1mb",  # far more than a hint has
             "databases": "64",
             "daemonize": "no",
         }

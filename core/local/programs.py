@@ -62,6 +62,7 @@ def flower(settings: Settings) -> list[str]:
         f"--port={settings.flower_port}",
         "--read_only=True",
         "--persistent=False",
+        "--enable_events=False",  # workers send them anyway, and refuse the command
         "--tasks_columns=name,args,state,received,runtime,worker,uuid",  # the arguments are the ids of the job
     ]
 

@@ -30,11 +30,21 @@ _COMMON: Final = {
 }
 # How users sign in. A worker renews the links in e-mails.
 _SIGN_IN: Final = dict.fromkeys(
-    ("api_token", "passkey", "passkey_challenge", "recovery_code", "second_factor", "user_session"), ""
-)
+    (
+        "api_token", "group_role", "passkey", "passkey_challenge", "recovery_code", "second_factor", "sign_in_domain",
+        "sign_in_request", "single_sign_on", "user_identity", "user_session",
+    ),
+    "",
+)  # fmt: skip
 _EXCEPTIONS: Final = {
-    roles.WEB: _COMMON,
-    roles.WORKER: {**_COMMON, **_SIGN_IN, "app_user": "SELECT UPDATE", "password_link": "SELECT UPDATE"},
+    roles.WEB: {**_COMMON, "time_stamp": ""},
+    roles.WORKER: {
+        **_COMMON,
+        **_SIGN_IN,
+        "app_user": "SELECT UPDATE",
+        "password_link": "SELECT UPDATE",
+        "time_stamp": "SELECT INSERT UPDATE",
+    },
     roles.OPERATIONS: {
         **dict.fromkeys((*OPERATIONS_SEE, *WITHOUT_PRACTICE), "SELECT"),
         "settle_job": "SELECT UPDATE",  # to see which are locked; the policies let it change none
@@ -58,9 +68,10 @@ _OTHERS: Final = {
     Grant(roles.WORKER, "FUNCTION", "practices_with_timed_answers()", "EXECUTE"),
     Grant(roles.WORKER, "FUNCTION", "schedule_owners()", "EXECUTE"),
     Grant(roles.WORKER, "FUNCTION", "forget_patient_searches(timestamp with time zone)", "EXECUTE"),
+    Grant(roles.WEB, "FUNCTION", "practices_with_single_sign_on()", "EXECUTE"),
     *(
         Grant(roles.WEB, "FUNCTION", f"practice_of_{key}", "EXECUTE")
-        for key in ("session(bytea)", "token(bytea)", "link(bytea)", "email(text)")
+        for key in ("session(bytea)", "token(bytea)", "link(bytea)", "email(text)", "domain(text)", "state(bytea)")
     ),
 }
 _EXISTING: Final = text("SELECT rolname FROM pg_roles WHERE rolname = ANY (:roles)")

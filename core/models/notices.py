@@ -140,7 +140,7 @@ class OutboxState(StrEnum):
 
 
 class OutboxMessage(Base):
-    """One e-mail or one request to a webhook. It is written in the transaction of what it tells."""
+    """One e-mail, or one request to a webhook or a time-stamping authority, written in the transaction of its cause."""
 
     __tablename__ = "outbox"
     __table_args__ = (
@@ -149,8 +149,10 @@ class OutboxMessage(Base):
         ForeignKeyConstraint(["practice_id", "webhook_id"], ["webhook.practice_id", "webhook.id"]),
         ForeignKeyConstraint(["practice_id", "event_id"], ["event.practice_id", "event.id"]),
         ForeignKeyConstraint(["password_link_id"], ["password_link.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["practice_id", "time_stamp_id"], ["time_stamp.practice_id", "time_stamp.id"]),
         CheckConstraint(
-            "num_nonnulls(notice_id, run_id, webhook_id, password_link_id) = 1", name="a_message_has_one_subject"
+            "num_nonnulls(notice_id, run_id, webhook_id, password_link_id, time_stamp_id) = 1",
+            name="a_message_has_one_subject",
         ),
         CheckConstraint("(webhook_id IS NULL) = (event_id IS NULL)", name="a_webhook_gets_an_event"),
         UniqueConstraint("practice_id", "notice_id", name="one_mail_for_each_notice"),
@@ -172,6 +174,7 @@ class OutboxMessage(Base):
     webhook_id: Mapped[int | None] = mapped_column(BigInteger)
     event_id: Mapped[int | None] = mapped_column(BigInteger)
     password_link_id: Mapped[int | None] = mapped_column(BigInteger)  # an e-mail with a link to set a password
+    time_stamp_id: Mapped[int | None] = mapped_column(BigInteger)  # a request to a time-stamping authority
     state: Mapped[OutboxState] = mapped_column(enum_column(OutboxState, "outbox_state_known"))
     pending_to: Mapped[list[str]] = mapped_column(default=list, server_default="[]")  # addresses without the e-mail
     queued_at: Mapped[Timestamp]  # sending is retried for three days from here

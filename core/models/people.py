@@ -88,6 +88,9 @@ class UserSession(Base):
     browser: Mapped[str] = mapped_column(server_default="")  # its family, such as "Firefox on Windows"
     address: Mapped[str] = mapped_column(server_default="")  # its network, such as 203.0.113.x
     verified_at: Mapped[dt.datetime | None]  # the last code or passkey, or password of a user without either
+    # With single sign-on: whether the sign-in counts as a second factor, and the ID token for signing out there.
+    identity_factor: Mapped[bool | None]
+    id_token: Mapped[str | None]
 
 
 class SecondFactor(Base):
@@ -226,6 +229,22 @@ class AuditLink(Base):
     # If the entry's transaction posted: its id, and a SHA-256 of its digests (`core.models.ledger.PostingDigest`).
     transaction_id: Mapped[str | None]
     postings_sha256: Mapped[str | None]
+
+
+class TimeStamp(Base):
+    """What a time-stamping authority (RFC 3161) answered about a link of the chain. The time is in the answer."""
+
+    __tablename__ = "time_stamp"
+    __table_args__ = (
+        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
+        UniqueConstraint("practice_id", "number", "digest", name="a_link_is_stamped_once"),
+    )
+
+    practice_id: Mapped[PracticeId]
+    id: Mapped[GeneratedId]
+    number: Mapped[BigInt]
+    digest: Mapped[str]
+    answer: Mapped[bytes | None]  # not yet, or the authority was away for three days
 
 
 class AuditHead(Base):

@@ -124,6 +124,7 @@ class Overview:
     database_version: str | None
     product_version: str
     time_zones: ZoneDatabase  # of the current process
+    time_stamps: statistics.TimeStamps | None = None
 
     @property
     def is_slow(self) -> bool:
@@ -151,6 +152,7 @@ def fetch_overview(sessions: Sessions, *, now: dt.datetime) -> Overview:
         "chunks": ask(statistics.open_chunks),
         "runs": ask(_runs),
         "failures": ask(lambda session, now: statistics.failures_by_code(session, since=now - FAILURES_WITHIN)),
+        "time_stamps": ask(statistics.count_time_stamps),
         "mismatches": ask(lambda session, now: statistics.mismatches(session)),  # noqa: ARG005  `ask` passes `now`
         "database_version": ask(lambda session, now: statistics.server_version(session)),  # noqa: ARG005
     }

@@ -141,7 +141,26 @@ def count_mails(session: Session) -> Mails:
     failing = and_(state.in_((OutboxState.DUE, OutboxState.SENDING)), OutboxMessage.tries > 0)
     kinds = (state == OutboxState.SENT, state == OutboxState.GIVEN_UP, failing)
     counts = (func.count().filter(kind) for kind in kinds)
-    return Mails._make(session.execute(select(*counts).where(OutboxMessage.webhook_id.is_(None))).one())
+    is_mail = (OutboxMessage.webhook_id.is_(None), OutboxMessage.time_stamp_id.is_(None))
+    return Mails._make(session.execute(select(*counts).where(*is_mail)).one())
+
+
+class TimeStamps(NamedTuple):
+    """Audit entries whose time stamp the authority has not given: being retried, and given up this week."""
+
+    failing: int
+    given_up: int
+    last_result: str | None
+
+
+def count_time_stamps(session: Session, *, now: dt.datetime) -> TimeStamps:
+    """Count the audit entries without a time stamp, of all practices."""
+    state = OutboxMessage.state
+    failing = and_(state.in_((OutboxState.DUE, OutboxState.SENDING)), OutboxMessage.tries > 0)
+    week = and_(state == OutboxState.GIVEN_UP, OutboxMessage.queued_at > now - dt.timedelta(days=7))
+    counts = (func.count().filter(failing), func.count().filter(week), func.max(OutboxMessage.last_result))
+    missing = select(*counts).where(OutboxMessage.time_stamp_id.is_not(None), state != OutboxState.SENT)
+    return TimeStamps._make(session.execute(missing).one())
 
 
 def mismatches(session: Session) -> int:

@@ -30,12 +30,24 @@ def warnings(seen: Overview) -> list[str]:
     if seen.runs is not None and seen.runs.missed:
         runs = counted(len(seen.runs.missed), "scheduled run was", "scheduled runs were")
         found.append(f"{runs} missed in the last 7 days.")
+    found += _missing_time_stamps(seen)
     found += zone_database.warnings(seen.time_zones, now=seen.at)
     found += _different_zones(seen)
     if seen.is_slow:
         found.append(f"The database is slow: the queries for this page took {seen.asked_seconds:.1f} s.")
     if seen.is_partial:
         found.append("Some values are missing because the database was too slow or a query failed. See the log.")
+    return found
+
+
+def _missing_time_stamps(seen: Overview) -> list[str]:
+    stamps, found = seen.time_stamps, []
+    if stamps is not None and stamps.failing:
+        entries = counted(stamps.failing, "audit entry waits", "audit entries wait")
+        found.append(f"{entries} for a time stamp ({stamps.last_result}). Check SETTLE_TIMESTAMP_URL.")
+    if stamps is not None and stamps.given_up:
+        entries = counted(stamps.given_up, "audit entry", "audit entries")
+        found.append(f"{entries} of the last 7 days got no time stamp within three days.")
     return found
 
 

@@ -19,7 +19,7 @@ from signal import SIGINT, SIGTERM, Signals
 from core.local.connectivity import free_port
 from core.local.guardian import Child, Guardian, StopPolicy
 from tests.acceptance import compose_images
-from tests.acceptance.compose_file import CONTENT, SERVICES, Service, image_environment
+from tests.acceptance.compose_file import CONTENT, HOUSE, SERVICES, Service, image_environment
 from tests.acceptance.compose_images import PostgresImage
 from tests.acceptance.product import PATIENCE_SECONDS
 from tests.folders import open_folder
@@ -163,7 +163,10 @@ class Stack:
         word = re.sub(r"(?<=[@/ ])(?:postgres|redis)(?=:\d| -p)|\b0\.0\.0\.0\b", HOST, word)
         word = re.sub(r"\b(?:5432|6379|8000|5555)\b", lambda found: str(self.ports[found[0]]), word)
         mounts = {"/run/secrets": self._mounted_secrets(service), "/tmp": place, "/data": place}  # noqa: S108
-        return re.sub(r"(?<![\w.])/(?:run/secrets|tmp|data)\b", lambda found: str(mounts[found[0]]), word)
+        mounts |= {config["target"]: HOUSE / CONTENT["configs"][config["source"]]["file"]
+                   for config in service.says.get("configs", ())}  # fmt: skip
+        paths = "|".join(map(re.escape, mounts))
+        return re.sub(rf"(?<![\w.])(?:{paths})\b", lambda found: str(mounts[found[0]]), word)
 
     def _mounted_secrets(self, service: Service) -> Path:
         """Return a folder that contains only the service's own secrets."""

@@ -119,17 +119,18 @@ def test_no_password_is_in_a_file_and_none_has_a_default() -> None:
 def test_each_container_gets_only_the_secrets_that_it_uses() -> None:
     owner, broker = "settle_database_password", "settle_broker_password"
     of_web, of_worker = "settle_web_database_password", "settle_worker_database_password"
+    of_broker = {name: f"settle_broker_{name}" for name in ("web", "worker", "beat", "flower")}
     used = {name: set(service.secrets.values()) for name, service in SERVICES.items()}
 
     assert used == {
         "postgres": {"postgres_password", owner, of_web, of_worker},
-        "redis": {broker},
+        "redis": {broker, *of_broker.values()},
         "migrate": {owner},
-        "web": {of_web, broker, "settle_secret_key"},
-        "worker": {of_worker, broker},
-        "control": {of_worker, broker},
-        "beat": {of_worker, broker},
-        "flower": {broker, "settle_flower_basic_auth"},
+        "web": {of_web, of_broker["web"], "settle_secret_key"},
+        "worker": {of_worker, of_broker["worker"]},
+        "control": {of_worker, of_broker["worker"]},
+        "beat": {of_worker, of_broker["beat"]},
+        "flower": {of_broker["flower"], "settle_flower_basic_auth"},
     }
     assert set.union(*used.values()) == CONTENT["secrets"].keys()
 

@@ -7,6 +7,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from sqlalchemy import Engine
 from werkzeug.serving import make_server
@@ -56,8 +57,13 @@ def read_whole(app: WSGIApplication) -> WSGIApplication:
 
 
 @pytest.fixture
-def address(engine: Engine) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, read_whole(application(engine, lambda: NOW)), threaded=True)
+def app(engine: Engine) -> Flask:
+    return application(engine, lambda: NOW)
+
+
+@pytest.fixture
+def address(app: Flask) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, read_whole(app), threaded=True)
     server.daemon_threads = False  # closing then waits for requests, which would leave a connection open
     serving = threading.Thread(target=server.serve_forever)
     serving.start()

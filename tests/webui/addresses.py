@@ -15,7 +15,9 @@ PUBLIC = {
     f"{API}/account/sessions", f"{API}/account/sessions/<session_id>",
     "/account/tokens", "/account/tokens/<int(max=9223372036854775807):token_id>/revoke",
     f"{API}/account/tokens", f"{API}/account/tokens/<token_id>",
-    "/sign-in/code", "/account/second-factor", "/account/second-factor/remove", "/account/second-factor/recovery-codes",
+    "/sign-in/code", "/sign-in/single-sign-on", "/sign-in/single-sign-on/callback",
+    "/sign-in/single-sign-on/again",
+    "/account/second-factor", "/account/second-factor/remove", "/account/second-factor/recovery-codes",
     "/sign-in/code/options", "/account/second-factor/passkey", "/account/second-factor/passkey/options",
     "/account/passkeys/options", "/account/passkeys/verify",
     "/account/passkeys/<int(max=9223372036854775807):passkey_id>",
@@ -85,12 +87,14 @@ RIGHTS = {
         GET /users   POST /users   GET /users/1   POST /users/1/role   POST /users/1/limits
         POST /users/1/deactivate   POST /users/1/reactivate   POST /users/1/password-link
         POST /users/1/sessions/end   POST /users/1/vouch   POST /users/1/second-factor/reset
+        POST /users/1/identity/unlink
     """,
     Action.CHANGE_SETTING: """
         POST /settings/write-off   POST /settings/write-off/provider   POST /settings/time-zone
         POST /settings/failure-budget   POST /settings/write-off-limits   POST /settings/recent-payment
         POST /settings/small-balance   POST /settings/collection-rules   POST /settings/one-person
-        POST /settings/second-factor
+        POST /settings/second-factor   GET /settings/single-sign-on   POST /settings/single-sign-on
+        POST /settings/single-sign-on/test
         POST /reasons   GET /reasons/charity   POST /reasons/charity   POST /reasons/charity/retire
         POST /reasons/charity/restore   POST /posting-rules
     """,
@@ -163,9 +167,10 @@ API_RIGHTS = {
         GET /users   POST /users   GET /users/1   PUT /users/1/role   PUT /users/1/limits   PATCH /users/1/limits
         POST /users/1/deactivate   POST /users/1/reactivate   POST /users/1/password-link
         DELETE /users/1/sessions   POST /users/1/vouch   DELETE /users/1/second-factor
+        DELETE /users/1/identity
     """,
     Action.CHANGE_SETTING: """
-        PATCH /second-factor
+        PATCH /second-factor   GET /single-sign-on   PUT /single-sign-on   POST /single-sign-on/test
         PUT /limits   PATCH /limits   PUT /limits/one-person   PATCH /rule-limits   PUT /practice/time-zone
         POST /write-off-reasons   PUT /write-off-reasons/charity
         POST /write-off-reasons/charity/retire   POST /write-off-reasons/charity/restore
@@ -214,6 +219,7 @@ BODIES = {
     r"/limits$": {"claim_cents": 1, "job_cents": 1},
     r"/one-person$": {"chosen": False},
     r"/second-factor$": {"required": True},
+    r"/single-sign-on$": {"active": False, "issuer": "", "client_id": "", "domains": []},
     r"/settle$": {"confirmation": "CONFIRM", "version": 1},
     r"/report-only$": {"version": 1},
     r"/write-off-reasons$": {"name": "Hardship", "kind": "charity"},
@@ -236,6 +242,7 @@ NAVIGATION = {
     "/claims", "/jobs", "/approvals", "/schedules", "/schedule-runs", "/credits", "/aging", "/late-payments",
     "/exclusions", "/imports", "/import-mappings", "/months", "/settings", "/reasons", "/write-offs", "/users",
     "/audit", "/review", "/operations", "/reports/write-offs", "/webhooks", "/remittances", "/posting-rules",
+    "/settings/single-sign-on",
 }  # fmt: skip
 # The fields of all forms, each with a value that its form accepts.
 FIELDS = {
@@ -248,5 +255,7 @@ FIELDS = {
     "provider_id": "1", "query": "",
     "time_zone": "America/Chicago", "to": "refund.patient", "posted_on": "", "text": "C0000",
     "url": "https://pm.example/hook", "events": "job.completed",
+    "issuer": "https://login.example.org", "client_id": "settle", "client_secret": "", "domains": "lakeside.example",
+    "groups_claim": "groups", "group": "Billing", "next": "",
     "group_code": "CO", "reason_code": "97", "action": "post",
 }  # fmt: skip

@@ -9,12 +9,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from celery import Celery
 
 from core.db.engine import Sessions, transaction
-from core.settings import QUEUE_CONTROL, QUEUE_SETTLE, TASK_CANARY, TASK_PREPARE, TASK_WORK
+from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, TASK_CANARY, TASK_PREPARE, TASK_WORK
 from core.watch import canary
 from tests.servers import broker_client
 from tests.waiting import eventually
+from tests.worker.bad_messages import BAD, COMMANDS
 from tests.worker.conftest import Shared
 from tests.workers import Workers
 
@@ -57,6 +59,46 @@ def test_workers_survive_a_broker_that_drops_every_connection(shared: Shared) ->
     eventually(lambda: is_stamped(shared.sessions, canary_id), seconds=30)
     assert shared.workers.settle.is_running()
     assert shared.workers.control.is_running()
+
+
+def test_a_worker_drops_what_is_not_a_hint(shared: Shared) -> None:
+    broker, pids = broker_client(shared.broker_url), (shared.workers.settle.pid, shared.workers.control.pid)
+    for queue in (QUEUE_SETTLE, QUEUE_CONTROL):
+        for bad in BAD.values():
+            broker.lpush(f"settle:{queue}", bad)
+        canary_id = ask(shared.sessions)
+
+        shared.workers.hint(TASK_CANARY, canary_id, queue=queue)
+
+        eventually(lambda canary_id=canary_id: is_stamped(shared.sessions, canary_id))
+    assert (shared.workers.settle.is_running(), shared.workers.control.is_running()) == (True, True)
+    assert (shared.workers.settle.pid, shared.workers.control.pid) == pids
+    assert broker.hlen("settle:unacked") == 0
+
+
+def test_a_worker_answers_flower_and_refuses_every_other_command(shared: Shared) -> None:
+    with Celery(broker=shared.broker_url) as app:
+        app.conf.update(broker_transport_options=BROKER_TRANSPORT_OPTIONS)
+        for command in COMMANDS:
+            app.control.broadcast(command, arguments={})
+        read = app.control.inspect(timeout=10, limit=2)
+        for method in ("stats", "active_queues", "registered", "scheduled", "active", "reserved", "revoked", "conf"):
+            assert len(getattr(read, method)() or {}) == 2, method
+    for worker in (shared.workers.settle, shared.workers.control):
+        assert worker.is_running()
+        log = worker.log_text()
+        assert [command for command in COMMANDS if f"KeyError('{command}')" not in log] == []
+
+
+@pytest.mark.parametrize("data", [b"hello", b"[1]", b"null", json.dumps({"method": "ping"}).encode()])
+def test_a_broadcast_that_is_no_command_is_dropped(shared: Shared, data: bytes) -> None:
+    broker_client(shared.broker_url).publish("settle:/3.celery.pidbox", data)
+    canary_id = ask(shared.sessions)
+
+    shared.workers.hint(TASK_CANARY, canary_id)
+
+    eventually(lambda: is_stamped(shared.sessions, canary_id))
+    assert shared.workers.settle.is_running()
 
 
 HINTS_MAX = 20

@@ -78,7 +78,7 @@ def check() -> Response | tuple[str, int]:
         with transaction(app_context().sessions) as db:
             user = db.get_one(User, found["user_id"])
             actor = users.finish_sign_in(db, user, given, now=now(), address=client_address())
-            token = auth.start_session_for(db, actor)
+            token = auth.start_session_for(db, actor, identity_factor=False if "from_provider" in found else None)
     except (PasskeyRefused, NoPasskeysHere) as refusal:
         return _page(passkey=refusal.message), refusal.http_status
     except (WrongCode, users.SignInFailed) as refusal:

@@ -42,6 +42,7 @@ _STATUS_DESCRIPTIONS: Final = {
     413: "The body is too large",
     415: "The body is not JSON",
     429: "Too many failed sign-ins, large requests or unfinished downloads; Retry-After says how long to wait",
+    502: "The identity provider does not answer, or answers what its settings do not promise",
     503: "There is no room for another file right now; Retry-After says how long to wait",
     507: "The disk of the server or the database is full",
     422: "The request contains invalid values",

@@ -13,7 +13,7 @@ from webui.api.models import Problem
 # Swagger UI writes style attributes and draws icons from data: addresses. Scripts come from this host only.
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _SWAGGER: Final = Path(flask_openapi3_swagger.__file__).parent / "templates" / "swagger"
 _DESCRIPTION: Final = (

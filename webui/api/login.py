@@ -5,8 +5,11 @@ from typing import Annotated, Any, Final
 
 from flask import Response, jsonify, request
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from core.access import own_password, second_factor, tokens, users
+from core.access.password_sign_in import PasswordSignInOff
+from core.access.permissions import Actor
 from core.access.second_factor import FactorNeeded
 from core.db.engine import transaction
 from core.models.people import Role, User
@@ -69,7 +72,7 @@ def log_in(body: SignIn) -> tuple[Response, int]:
         with transaction(app_context().sessions) as session:
             own_password.change_given(session, **who, old=body.password, new=password, keep_tokens=body.keep_tokens)
     with transaction(app_context().sessions) as session:
-        actor = users.sign_in(session, **who, password=password, code=body.code)
+        actor = _sign_in(session, {**who, "password": password, "code": body.code})
         user = session.get_one(User, actor.user_id)
         if second_factor.is_missing(session, user):
             raise FactorNeeded
@@ -77,6 +80,17 @@ def log_in(body: SignIn) -> tuple[Response, int]:
         practice = practice_queries.find(session, actor.practice_id)
         answer = SignedIn(token=token, email=actor.email, name=actor.name, role=actor.role, practice=practice.name)
     return jsonify(answer.json_ready()), HTTPStatus.CREATED
+
+
+def _sign_in(session: Session, given: dict[str, Any]) -> Actor:
+    """Sign in. If passwords are off, say what a program or a command does instead."""
+    try:
+        return users.sign_in(session, **given)
+    except PasswordSignInOff as refusal:
+        raise PasswordSignInOff(
+            "Your practice signs in with single sign-on, so passwords are off. Sign in on the page, create an API "
+            "token on Your account, and set SETTLE_SERVER and SETTLE_TOKEN."
+        ) from refusal
 
 
 @api.post("/logout", tags=[SIGN_IN], responses={204: None})

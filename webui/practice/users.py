@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from core.access import password_links, second_factor, user_management, users
+from core.access import password_links, password_sign_in, second_factor, user_management, users
 from core.access.password_links import NewLink
 from core.access.permissions import Action
 from core.access.user_management import NotIndependent, OwnAccount
@@ -80,7 +80,10 @@ def add() -> tuple[str, int]:
 
 def _link_page(template: str, person: User, link: NewLink) -> str:
     # Not a redirect, because the link is only in this response.
-    return render_template(template, person=person, link=link, link_url=absolute_url(password_links.path(link.token)))
+    with app_context().sessions() as db:
+        passwords_off = password_sign_in.is_off(db, person.practice_id)
+    url = absolute_url(password_links.path(link.token))
+    return render_template(template, person=person, link=link, link_url=url, passwords_off=passwords_off)
 
 
 @blueprint.get(f"/{USER_ID_RULE}")
@@ -96,6 +99,7 @@ def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mappi
         grants = user_management.grants_of(db, person)
         browsers, tokens = user_management.count_sessions_and_tokens(db, person, now())
         has_factor = second_factor.find(db, user_id) is not None
+        has_identity = user_management.has_identity(db, person)
         administrators = [
             one for one in user_management.list_users(db, current_actor()) if one.active and one.role is Role.ADMIN
         ]
@@ -106,6 +110,7 @@ def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mappi
         browsers=browsers,
         tokens=tokens,
         has_factor=has_factor,
+        has_identity=has_identity,
         is_own=person.id == current_actor().user_id,
         is_only_administrator=len(administrators) == 1,
         roles=list(Role),
@@ -160,6 +165,14 @@ def reset_factor(user_id: int) -> Response:
     return _run_command(
         user_management.reset_factor, user_id, message="Second factor reset. The user is signed out everywhere."
     )
+
+
+@blueprint.post(f"/{USER_ID_RULE}/identity/unlink")
+@requires(Action.MANAGE_USERS)
+def unlink_identity(user_id: int) -> Response:
+    """Unlink the user from the identity provider."""
+    words = "User unlinked and signed out everywhere. The next single sign-on links the account again."
+    return _run_command(user_management.unlink_identity, user_id, message=words)
 
 
 @blueprint.post(f"/{USER_ID_RULE}/deactivate")

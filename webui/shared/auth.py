@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
 from http import HTTPStatus
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from flask import (
@@ -26,6 +26,7 @@ from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as BaseResponse
 
 from core.access import password_links, user_sessions, users
+from core.access.password_sign_in import PasswordSignInOff
 from core.access.permissions import Action, Actor
 from core.access.second_factor import CodeNeeded
 from core.access.user_sessions import SessionLife
@@ -33,6 +34,7 @@ from core.db.engine import transaction
 from core.models.people import User
 from core.models.practices import Practice
 from core.practices import practice_queries
+from webui.shared import identity_provider
 from webui.shared.app_context import app_context, now
 from webui.shared.clients import browser_family, client_address, short_address
 from webui.shared.failed_sign_ins import limit_failed_sign_ins, limiter, seconds_to_wait
@@ -108,7 +110,7 @@ def current_actor() -> Actor:
     actor = signed_in_actor()
     if actor is None:
         raise SignInRequired
-    if actor.must_add_factor and request.blueprint not in {SET_UP_PAGES, PASSKEY_SET_UP_PAGES}:
+    if actor.must_add_factor and request.blueprint not in {SET_UP_PAGES, PASSKEY_SET_UP_PAGES, identity_provider.PAGES}:
         raise FactorSetUpRequired
     return actor
 
@@ -147,8 +149,15 @@ def sign_in() -> BaseResponse | str:
     """Show the sign-in page. A signed-in user is redirected."""
     if signed_in_actor():
         return redirect(safe_next(request.args.get("next")))
-    notes = {name: name in request.args for name in ("ended", "signed_out")}
-    return render_template("signin.html", next=request.args.get("next", ""), **notes)
+    signed_out = "signed_out" in request.args or request.args.get("state") == identity_provider.SIGNED_OUT
+    return sign_in_page(request.args.get("next", ""), ended="ended" in request.args, signed_out=signed_out)
+
+
+def sign_in_page(wanted: str, **shown: Any) -> str:
+    """Return the sign-in page. After the sign-in, it leads to the page `wanted`."""
+    with app_context().sessions() as db:
+        has_single_sign_on = identity_provider.has_any(db)
+    return render_template("signin.html", next=wanted, has_single_sign_on=has_single_sign_on, **shown)
 
 
 @blueprint.post("/sign-in")
@@ -161,9 +170,8 @@ def start_session() -> BaseResponse | tuple[str, int]:
             password = request.form.get("password", "")
             actor = users.sign_in(db, email=email, password=password, now=now(), address=client_address())
             token = start_session_for(db, actor)
-    except users.SignInFailed as refusal:
-        page = render_template("signin.html", next=request.form.get("next", ""), email=email, fault=refusal.message)
-        return page, refusal.http_status
+    except (users.SignInFailed, PasswordSignInOff) as refusal:
+        return sign_in_page(request.form.get("next", ""), email=email, fault=refusal.message), refusal.http_status
     except users.PasswordChangeNeeded:
         return _ask_for_own_password(email)
     except CodeNeeded as refusal:
@@ -181,10 +189,12 @@ def signed_in_response(token: str, wanted: str | None) -> BaseResponse:
     return response
 
 
-def start_session_for(db: Session, actor: Actor) -> str:
-    """Start a session in this browser, and return its token."""
-    where = {"browser": browser_family(), "address": short_address()}
-    return user_sessions.start(db, actor, now(), **where, replaces=session_token())
+def start_session_for(db: Session, actor: Actor, *, identity_factor: bool | None = None, **from_provider: Any) -> str:
+    """Start a session in this browser, and return its token. The rest is known after single sign-on."""
+    return user_sessions.start(
+        db, actor, now(), browser=browser_family(), address=short_address(), replaces=session_token(),
+        identity_factor=identity_factor, **from_provider,
+    )  # fmt: skip
 
 
 def _ask_for_own_password(email: str) -> BaseResponse:
@@ -213,10 +223,15 @@ def _lead_to_set_up(_: FactorSetUpRequired) -> BaseResponse:
 def sign_out() -> BaseResponse:
     """End the session in the database and in the browser."""
     token = session_token()
+    at_provider = None
     if token:
+        at_provider = identity_provider.sign_out_address(token)
         with transaction(app_context().sessions) as db:
             user_sessions.end(db, token, now())
-    response = redirect(url_for("auth.sign_in", signed_out=1))
+    g.actor = None
+    response: BaseResponse = redirect(url_for("auth.sign_in", signed_out=1))
+    if at_provider:
+        response = make_response(render_template("account/leaving.html", address=at_provider, signing_out=True))
     response.delete_cookie(session_cookie(), path="/", secure=app_context().settings.https_only)
     # Selections and scroll positions too. Pages are never cached, and clearing a cache takes browsers seconds.
     response.headers["Clear-Site-Data"] = '"cookies", "storage"'
@@ -226,7 +241,7 @@ def sign_out() -> BaseResponse:
 @blueprint.errorhandler(HTTPStatus.TOO_MANY_REQUESTS)
 def _too_many(error: HTTPException) -> Response:
     form = request.form
-    page = render_template("signin.html", next=form.get("next", ""), email=form.get("email"), fault=error.description)
+    page = sign_in_page(form.get("next", ""), email=form.get("email"), fault=error.description)
     response = make_response(page, HTTPStatus.TOO_MANY_REQUESTS)
     response.headers["Retry-After"] = str(seconds_to_wait())
     return response

@@ -62,6 +62,7 @@ SECTIONS: Final = (
             NavItem("Posting rules", "posting_rules.index", ("posting_rules",)),
             NavItem("Month-end close", "periods.index", ("periods",)),
             NavItem("Users", "users.index", ("users",), Action.MANAGE_USERS),
+            NavItem("Single sign-on", "single_sign_on_form.show", ("single_sign_on_form",), Action.CHANGE_SETTING),
             NavItem("Webhooks", "webhooks.index", ("webhooks",), Action.MANAGE_WEBHOOKS),
             NavItem("Audit log", "audit.index", ("audit",), Action.SEE_AUDIT),
             NavItem("Weekly review", "review.show", ("review",), Action.SEE_REVIEW),

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, not_, select, true
 from sqlalchemy.orm import Session
 
 from core.access.recent_changes import WINDOW
@@ -51,10 +51,16 @@ def without_approval(session: Session, job: SettleJob, *, by: int, now: dt.datet
 def recent_jobs(session: Session, job: SettleJob, *, by: int, at: dt.datetime) -> list[SettleJob]:
     """Return the other settle jobs that the user confirmed, or sent to approval, since 24 hours before `at`.
 
-    Tonight's run of a schedule may begin 23 hours after yesterday's, so runs of the same schedule for other days are
-    left out.
+    Tonight's run of a schedule may begin 23 hours after yesterday's, so its scheduled runs for other days are left out.
+    "Run now" counts.
     """
     let_run_at = func.coalesce(SettleJob.approval_requested_at, SettleJob.confirmed_at)
+    may_leave_out = job.schedule_id is not None and job.run_date is not None
+    is_other_day = and_(
+        SettleJob.schedule_id.is_not_distinct_from(job.schedule_id),
+        SettleJob.run_date.is_not(None),
+        SettleJob.run_date.is_distinct_from(job.run_date),
+    )
     recent = (
         SettleJob.practice_id == job.practice_id,
         SettleJob.id != job.id,
@@ -62,10 +68,7 @@ def recent_jobs(session: Session, job: SettleJob, *, by: int, at: dt.datetime) -
         SettleJob.kind == JobKind.SETTLE,
         let_run_at > at - WINDOW,  # without an end: a job confirmed at the same moment by another process counts too
         SettleJob.status.not_in(_NOT_COUNTED),
-        or_(
-            SettleJob.schedule_id.is_distinct_from(job.schedule_id or 0),
-            SettleJob.run_date.is_not_distinct_from(job.run_date),
-        ),
+        not_(is_other_day) if may_leave_out else true(),
     )
     return list(session.scalars(select(SettleJob).where(*recent).order_by(SettleJob.id)))
 

@@ -23,6 +23,8 @@ depends_on: str | Sequence[str] | None = None
 LOCK_TIMEOUT: Final = "5s"
 TABLE: Final = "posting_digest"
 # The id alone may repeat after a restore into another server.
+_SUBJECT: Final = "a_message_has_one_subject"
+_SUBJECTS: Final = "notice_id, run_id, webhook_id, password_link_id"
 _TRANSACTION: Final = "pg_current_xact_id() || '.' || extract(epoch FROM transaction_timestamp())"
 # Short for jobs, because a chunk waits for it. The rest is what a job's postings have in common, which verify compares.
 _LINE: Final = """CASE WHEN p.job_id IS NOT NULL
@@ -135,6 +137,7 @@ def upgrade() -> None:
     op.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
     if not sa.inspect(op.get_bind()).has_table(TABLE):  # a downgrade keeps it
         _create()
+    _create_time_stamps()
     op.execute("LOCK TABLE posting IN SHARE ROW EXCLUSIVE MODE")
     schema = op.get_bind().exec_driver_sql("SELECT current_schema()").scalar_one()
     op.execute(_ON_POSTING.format(schema=schema, with_ids=_digests("added", _IDS), digests=_digests("added")))
@@ -181,9 +184,35 @@ def _create() -> None:
         op.add_column("audit_link", sa.Column(name, sa.Text(), nullable=True))
 
 
+def _create_time_stamps() -> None:
+    op.create_table(
+        "time_stamp",
+        sa.Column("practice_id", sa.BigInteger(), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("answer", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["practice_id"], ["practice.id"], name="fk_time_stamp_practice_practice_id"),
+        sa.PrimaryKeyConstraint("practice_id", "id", name="pk_time_stamp"),
+        sa.UniqueConstraint("practice_id", "number", "digest", name="a_link_is_stamped_once"),
+    )
+    op.add_column("outbox", sa.Column("time_stamp_id", sa.BigInteger(), nullable=True))
+    op.create_foreign_key(
+        "fk_outbox_time_stamp_practice_id_time_stamp_id", "outbox", "time_stamp", ["practice_id", "time_stamp_id"],
+        ["practice_id", "id"],
+    )  # fmt: skip
+    op.drop_constraint(_SUBJECT, "outbox")
+    op.create_check_constraint(_SUBJECT, "outbox", f"num_nonnulls({_SUBJECTS}, time_stamp_id) = 1")
+
+
 def downgrade() -> None:
     # The digests stay, because the chain's links cover them.
     op.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+    op.execute("DELETE FROM outbox WHERE time_stamp_id IS NOT NULL")
+    op.drop_constraint(_SUBJECT, "outbox")
+    op.drop_column("outbox", "time_stamp_id")
+    op.create_check_constraint(_SUBJECT, "outbox", f"num_nonnulls({_SUBJECTS}) = 1")
+    op.drop_table("time_stamp")
     op.execute(_AUDIT_DIGEST_BEFORE)
     op.execute(_CHAIN_BEFORE)
     op.execute("DROP FUNCTION audit_digest(text, audit_entry, jsonb)")

@@ -67,7 +67,7 @@ def test_web_and_workers_cannot_change_what_is_kept_nor_what_keeps_it(
 
 def test_workers_cannot_read_how_users_sign_in(migrated: str) -> None:
     engine = make_engine(as_worker(migrated))
-    for table in ("api_token", "recovery_code", "second_factor", "user_session"):
+    for table in ("api_token", "recovery_code", "second_factor", "single_sign_on", "user_session"):
         with transaction(make_sessions(engine), 1) as session, pytest.raises(ProgrammingError, match="denied"):
             session.execute(text(f"SELECT FROM {table}"))
     engine.dispose()

@@ -21,7 +21,7 @@ import pytest
 from sqlalchemy import select
 
 from core.audit import log, regular_events
-from core.delivery import outbox, post, requests, retention
+from core.delivery import outbox, requests, retention, web_request
 from core.delivery.send import send_due
 from core.errors import NotAllowed
 from core.intake.csv.postings_import import import_postings
@@ -196,7 +196,7 @@ def test_a_receiver_that_fails_gets_the_event_again_with_the_same_id_and_body(
 def test_a_receiver_that_hangs_does_not_delay_another(
     hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(post, "ANSWER_SECONDS", 30)
+    monkeypatch.setattr(web_request, "ANSWER_SECONDS", 30)
     hangs = hooked.add(receiver.url("/hangs"), "job.completed")
     works = hooked.add(receiver.url("/ok"), "job.completed")
     hooked.settle()
@@ -245,7 +245,7 @@ def test_neither_silence_nor_a_slow_drip_lasts_forever(
 ) -> None:
     webhook = hooked.add(receiver.url(path), "job.completed")
     hooked.settle()
-    monkeypatch.setattr(post, limit, 2)
+    monkeypatch.setattr(web_request, limit, 2)
     began = time.monotonic()
 
     assert hooked.send() == 0
@@ -439,7 +439,7 @@ def test_a_receiver_that_keeps_failing_is_tried_less_and_less(hooked: Hooked, re
 def test_while_a_receiver_hangs_the_process_may_do_other_work(
     hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(post, "ANSWER_SECONDS", 1)
+    monkeypatch.setattr(web_request, "ANSWER_SECONDS", 1)
     hooked.add(receiver.url("/hangs"), "job.completed")
     hooked.settle()
     found = []

@@ -124,6 +124,19 @@ def test_a_scheduled_run_counts_toward_its_owners_sum_of_24_hours(
     assert (waits.status, waits.limits_exceeded[0]["jobs"]) == (WAITS, [nightly.id])
 
 
+def test_run_now_counts_toward_the_sum_of_the_same_schedules_next_run(scheduled: ScheduledPractice) -> None:
+    scheduled.practice.claims(1)
+    scheduled.practice.limit(job=2_000)
+    now_job = scheduled.job(scheduled.run_now(scheduled.schedule(), "k", now=FIRST_RUN))
+    scheduled.work(FIRST_RUN)
+    scheduled.practice.claims(1, first=2)
+
+    scheduled.tick(FIRST_RUN)
+
+    nightly = scheduled.jobs()[-1]
+    assert (nightly.status, nightly.limits_exceeded[0]["jobs"]) == (WAITS, [now_job.id])
+
+
 def test_a_user_who_lost_the_role_cannot_run_now(scheduled: ScheduledPractice, caller: Actor) -> None:
     scheduled.practice.claims(1)
     schedule = scheduled.schedule()

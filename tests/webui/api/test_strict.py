@@ -25,6 +25,7 @@ from webui.api.mappings import NewMapping
 from webui.api.rule_limits import SomeRuleLimits
 from webui.api.schedules import LetSettle, OfVersion, ScheduleChange
 from webui.api.second_factor import SecondFactorChange
+from webui.api.single_sign_on import SingleSignOnBody
 from webui.api.users import NewLimits, NewUser
 from webui.api.views import ViewBody
 from webui.api.webhooks import WebhookChange
@@ -64,6 +65,18 @@ BODIES: Final[tuple[tuple[type[Any], dict[str, Any]], ...]] = (
     (NewLimits, _LIMITS),
     (OnePersonChosen, {"chosen": True}),
     (SecondFactorChange, {"required": True, "large_confirm_cents": 1}),
+    (
+        SingleSignOnBody,
+        {
+            "active": True,
+            "adds_users": True,
+            "asks_second_factor": True,
+            "password_sign_in": True,
+            "issuer": "",
+            "client_id": "",
+            "domains": [],
+        },
+    ),
     (PasswordChange, {"password": "old", "new_password": "new", "keep_tokens": True}),
     (SignIn, {"email": "a@example.org", "password": "old", "new_password": "new", "keep_tokens": True}),
     (SomeRuleLimits, {"small_balance_max_cents": 2_500, "recent_payment_days": 7, **_STATEMENTS}),
