@@ -73,7 +73,8 @@ def a_server(folder: Path) -> Iterator[Server]:
                 connection.execute(f"CREATE ROLE {role} {how} PASSWORD '{PASSWORD}'")
             connection.execute(f"REVOKE CONNECT ON DATABASE {DATABASE} FROM PUBLIC")
             connection.execute(f"GRANT CONNECT ON DATABASE {DATABASE} TO crowded")
-            (path.parent.parent / "data" / "pg_hba.conf").write_text(RULES)
+            folder = path.parent.parent
+            folder.with_name(f"{folder.name}.hba_file").write_text(RULES)
             connection.execute("SELECT pg_reload_conf()")
         eventually(lambda: "password" in str(_error_at(server.url(password="wrong"))))
         yield server
