@@ -46,6 +46,6 @@ def show_operations() -> Response:
     seen = broker.fetch_status()
     hints = seen and {"hints_waiting": seen.hints_waiting, "version": seen.version, "memory_bytes": seen.memory_bytes}
     answer = OperationsAnswer(
-        broker=hints, **overview_json.as_json(overview.fetch_overview(app_context().sessions, now=now()))
+        broker=hints, **overview_json.as_json(overview.fetch_overview(app_context().operations_sessions, now=now()))
     )
     return jsonify(answer.json_ready())
