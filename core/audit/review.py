@@ -30,6 +30,8 @@ def for_week(session: Session, practice: Practice, week: Week) -> Review:
         *review_claims.refunded(session, practice, week),
         *review_jobs.approved_by_new_accounts(session, practice, week),
         *review_claims.unprotected(session, practice, week),
+        *review_claims.payers_included(session, practice, week),
+        *review_jobs.together_over_limit(session, practice, week),
         *review_jobs.without_second_person(session, practice, week),
     ]
     of_practice = select(User.id, User.name).where(User.practice_id == practice.id)

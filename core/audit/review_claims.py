@@ -3,12 +3,12 @@
 import datetime as dt
 from typing import Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import and_, select, text
 from sqlalchemy.orm import Session
 
 from core.audit.findings import CLAIMS_SHOWN_MAX, FINDINGS_MAX, Finding, FindingKind, Week
 from core.counting import counted
-from core.models.practices import Practice
+from core.models.practices import Exclusion, Payer, Practice
 from core.money import UNLIMITED, format_cents
 
 ADDED_UP_OVER: Final = dt.timedelta(days=30)
@@ -174,6 +174,19 @@ def unprotected(session: Session, practice: Practice, week: Week) -> list[Findin
         shown = tuple(claims[:CLAIMS_SHOWN_MAX])
         found.append(Finding(FindingKind.UNPROTECTED, at, words, people, tuple(sorted(job_ids)), shown, count))
     return found
+
+
+def payers_included(session: Session, practice: Practice, week: Week) -> list[Finding]:
+    """Return the exclusions of payers that a user ended in the week. A payer may have thousands of claims."""
+    ended = select(Payer.name, Exclusion.ended_at, Exclusion.ended_by).join(
+        Payer, and_(Payer.practice_id == Exclusion.practice_id, Payer.id == Exclusion.payer_id)
+    )
+    of_week = (Exclusion.ended_at >= week.begins, Exclusion.ended_at < week.ends, Exclusion.ended_by.is_not(None))
+    return [
+        Finding(FindingKind.LOOSENED, at, f"Ended the exclusion of payer {name} on {_day(at, week)}", (user_id,))
+        for name, at, user_id in session.execute(ended.where(Exclusion.practice_id == practice.id, *of_week))
+        if at and user_id
+    ]
 
 
 def _bounds(practice: Practice, week: Week, before: dt.timedelta, *, from_: dt.datetime) -> dict[str, Any]:

@@ -1,16 +1,20 @@
-"""Approvals by new accounts, and jobs and postings without a second person."""
+"""Approvals by new accounts, new accounts of one user, and jobs and postings without a second person."""
 
 import datetime as dt
-from typing import Final
+from collections import defaultdict
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from core.access import one_person
+from core.access.ties import Ties
 from core.audit.findings import FINDINGS_MAX, Finding, FindingKind, Week
+from core.counting import counted
 from core.models.jobs import SettleJob
 from core.models.people import AuditEntry
 from core.models.practices import Practice
+from core.money import UNLIMITED, format_cents
 
 NEW_FOR: Final = dt.timedelta(days=30)
 VOUCHED_WITHIN: Final = dt.timedelta(days=7)
@@ -31,15 +35,31 @@ _APPROVED: Final = text(
 )
 
 
+_UNAPPROVED: Final = text(
+    """SELECT j.id, coalesce(j.confirmed_by, j.requested_by), j.confirmed_at,
+              (j.preview->>'insurance_cents')::bigint + (j.preview->>'patient_cents')::bigint,
+              u.created_at > j.confirmed_at - :new_for
+       FROM settle_job j JOIN app_user u ON u.id = coalesce(j.confirmed_by, j.requested_by)
+       WHERE j.practice_id = :practice_id AND j.kind = 'settle' AND j.decided_by IS NULL
+         AND j.confirmed_at >= :begins AND j.confirmed_at < :ends ORDER BY j.id"""
+)
+
+
+class _Job(NamedTuple):
+    """A job that ran without approval."""
+
+    number: int
+    user_id: int
+    at: dt.datetime
+    cents: int
+    is_new: bool  # the account was under 30 days old
+
+
 def approved_by_new_accounts(session: Session, practice: Practice, week: Week) -> list[Finding]:
     """Return the approvals by an account that was new, or for which a user had just vouched."""
     rows = session.execute(
-        _APPROVED,
-        {
-            "practice_id": practice.id, "begins": week.begins, "ends": week.ends, "new_for": NEW_FOR,
-            "vouched_within": VOUCHED_WITHIN, "most": FINDINGS_MAX,
-        },
-    )  # fmt: skip
+        _APPROVED, {**_bounds(practice, week), "vouched_within": VOUCHED_WITHIN, "most": FINDINGS_MAX}
+    )
     found = []
     for at, approver, act, number, is_new, voucher in rows:
         is_job = act == "job.approved"
@@ -51,6 +71,31 @@ def approved_by_new_accounts(session: Session, practice: Practice, week: Week) -
         jobs, claims = ((int(number),), ()) if is_job else ((), (number,))
         found.append(Finding(FindingKind.YOUNG_APPROVER, at, words, people, jobs, claims, len(claims)))
     return found
+
+
+def together_over_limit(session: Session, practice: Practice, week: Week) -> list[Finding]:
+    """Return each day on which new accounts of one user together wrote off more than the per-job limit of the practice.
+
+    Each account has that limit for itself. The user's own jobs count too, and jobs that another user approved do not.
+    """
+    if practice.job_limit_cents >= UNLIMITED:
+        return []
+    ties = Ties.read(session, practice.id)
+    jobs: defaultdict[tuple[int, dt.date], list[_Job]] = defaultdict(list)
+    for job in map(_Job._make, session.execute(_UNAPPROVED, _bounds(practice, week))):
+        day = job.at.astimezone(week.begins.tzinfo).date()
+        for user in (job.user_id, *(ties.controllers_of(job.user_id) if job.is_new else ())):
+            jobs[user, day].append(job)
+    return [
+        Finding(
+            FindingKind.ALONE, max(job.at for job in some), f"Jobs of {counted(len(others), 'new account')} that this "
+            f"user controls wrote off {format_cents(cents)} in a day, with the user’s own (limit for a job "
+            f"{format_cents(practice.job_limit_cents)}).", (user, *others), tuple(sorted(job.number for job in some)),
+        )
+        for (user, _), some in jobs.items()
+        if (others := sorted({job.user_id for job in some} - {user}))
+        and (cents := sum(job.cents for job in some)) > practice.job_limit_cents
+    ]  # fmt: skip
 
 
 def without_second_person(session: Session, practice: Practice, week: Week) -> list[Finding]:
@@ -75,6 +120,10 @@ def without_second_person(session: Session, practice: Practice, week: Week) -> l
     ]  # fmt: skip
     found += [_posted(entry) for entry in session.scalars(posted.order_by(AuditEntry.id.desc()).limit(FINDINGS_MAX))]
     return [*found, *(_chosen(session, practice, week, entry) for entry in session.scalars(chosen))]
+
+
+def _bounds(practice: Practice, week: Week) -> dict[str, Any]:
+    return {"practice_id": practice.id, "begins": week.begins, "ends": week.ends, "new_for": NEW_FOR}
 
 
 def _posted(entry: AuditEntry) -> Finding:

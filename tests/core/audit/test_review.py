@@ -18,6 +18,7 @@ from core.models.claims import Hold
 from core.models.ledger import PaidBy, Responsibility
 from core.models.notices import Event, EventKind, Notice, NoticeKind, OutboxMessage
 from core.models.people import Role
+from core.models.practices import PayerClass
 from core.money import UNLIMITED
 from core.practices import exclusions, limits, one_person_choice
 from tests import remittances
@@ -174,6 +175,39 @@ def test_write_offs_within_7_days_after_a_legal_hold_or_an_exclusion_ended(
         ("Ended a legal hold on 11/21/2026, before a write-off.", people, (jobs[0],), ("C00001",)),
         ("Ended the exclusion of a patient on 11/22/2026, before a write-off.", people, (jobs[1],), ("THEIRS",)),
     ]
+
+
+def test_new_accounts_of_one_user_that_together_exceed_the_limit(practice: GivenPractice, admin: Actor) -> None:
+    practice.claims(4, insurance=60_00, patient=0)
+    given = {"name": "New", "role": Role.BILLER, "claim_cents": UNLIMITED, "job_cents": UNLIMITED, "by_mail": False}
+    new = [
+        actor_for(practice.do(user_management.add, email=f"{n}@lakeside.example", **given, by=admin, now=NOW - DAY)[0])
+        for n in "ab"
+    ]
+    practice.limit(job=100_00)
+    jobs = [settle(practice, "C00001", by=new[0]), settle(practice, "C00002", by=practice.biller)]
+    assert FindingKind.ALONE not in findings(practice, admin), "one account, under the limit"
+
+    jobs.append(settle(practice, "C00003", by=new[1]))
+    settle(practice, "C00004", by=new[1], now=NOW + 2 * DAY)
+
+    (found,) = findings(practice, admin)[FindingKind.ALONE]
+    assert found.sentence == (
+        "Jobs of 2 new accounts that this user controls wrote off $120.00 in a day, with the user’s own (limit for a "
+        "job $100.00)."
+    )
+    assert found.user_ids == (admin.user_id, new[0].user_id, new[1].user_id)
+    assert found.job_ids == (jobs[0].job_id, jobs[2].job_id)
+
+
+def test_a_payer_that_is_no_longer_excluded(practice: GivenPractice, admin: Actor) -> None:
+    practice.payer("Acme Health", PayerClass.COMMERCIAL)
+    number = practice.do(exclusions.exclude, payer="Acme Health", reason="x", until=None, by=admin, now=NOW)
+    practice.do(exclusions.end, number, by=admin, now=NOW)
+
+    (found,) = findings(practice, admin)[FindingKind.LOOSENED]
+
+    assert found.sentence == "Ended the exclusion of payer Acme Health on 11/23/2026"
 
 
 def test_jobs_that_ran_without_a_second_person(practice: GivenPractice, admin: Actor) -> None:
