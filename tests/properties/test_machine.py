@@ -381,13 +381,13 @@ class Practice(RuleBasedStateMachine):
         return self.jobs[pick % len(self.jobs)]
 
     def _try(self, act: Any) -> bool:
-        """Return whether the act was done. A refusal is allowed."""
+        """Return whether the act was done. A refusal is allowed, and an entry over a limit that waits for approval."""
         try:
             with transaction(self.sessions) as session:
-                act(session)
+                done = act(session)
         except Refusal:
             return False
-        return True
+        return not (isinstance(done, manual_postings.PostingResult) and done.request is not None)
 
     def _tick(self) -> None:
         self.now += dt.timedelta(seconds=61)  # longer than every wait

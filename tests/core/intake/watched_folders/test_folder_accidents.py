@@ -82,6 +82,7 @@ def test_a_move_that_is_not_permitted_is_tried_again_and_nothing_is_imported_twi
     wrong = "the workers may not read and change it"
     assert watching.folder().problem == f"{watching.path}/done: {wrong}. {cure.capitalize()}."
     assert watching.notices() == [f"Watched folder, done: {wrong}; {ASK} {cure}"]
+    (watching.path / "done").chmod(0o755)
     watching.look()
     assert watching.tree() == ["done/a.837", "done/b.837"]
     assert len(watching.jobs()) == 2
