@@ -75,7 +75,7 @@ def _format_certificate(found: dict[str, Any]) -> str:
         ("Reconciles", "yes" if found["reconciles"] else "NO"),
     ]
     head = f"Job {found['job_id']} ({what}) is {found['status_words']}. {counts}."
-    return "\n".join([head, *(f"  {name:<20}{value}" for name, value in rows)])
+    return "\n".join([head, *(f"  {name:<19} {value}" for name, value in rows)])
 
 
 def _reason(found: dict[str, Any]) -> str:
