@@ -25,7 +25,7 @@ class FindingKind(StrEnum):
 KIND_WORDS: Final = {
     FindingKind.CHANGED: "Changes within a day of a write-off by the same or a tied user",
     FindingKind.LOOSENED: "Other raised limits and loosened rules",
-    FindingKind.ADJUSTED: "Adjustments and refunds over a limit, without a job",
+    FindingKind.ADJUSTED: "Adjustments, payments and refunds over a limit, without a job",
     FindingKind.YOUNG_APPROVER: "Approvals by new accounts, or by accounts that a user had just vouched for",
     FindingKind.UNPROTECTED: "Legal holds and exclusions that ended within 7 days before a write-off",
     FindingKind.ALONE: "Jobs and postings by hand without a second person",

@@ -25,7 +25,7 @@ def for_week(session: Session, practice: Practice, week: Week) -> Review:
     found = [
         *review_changes.changes(session, practice, week),
         *review_claims.adjusted_by_hand(session, practice, week),
-        *review_claims.adjusted_in_all(session, practice, week),
+        *review_claims.entered_in_all(session, practice, week),
         *review_claims.adjusted_unpaid(session, practice, week),
         *review_claims.refunded(session, practice, week),
         *review_jobs.approved_by_new_accounts(session, practice, week),

@@ -34,23 +34,27 @@ _ADJUSTED: Final = text(
        ORDER BY 4 DESC LIMIT :rows"""
 )
 
-# The per-job limit applies only to jobs, so many small adjustments together may exceed it without approval.
-_ADJUSTED_IN_ALL: Final = text(
+# The per-job limit applies only to jobs, so many small entries together may exceed it without approval.
+_ENTERED_IN_ALL: Final = text(
     """WITH posted AS (
          SELECT DISTINCT e.user_id, c.id AS claim_id FROM audit_entry e
          JOIN claim c ON c.practice_id = e.practice_id AND c.external_id = substr(e.subject, 7)
          WHERE e.practice_id = :practice_id AND e.act = 'claim.posted' AND e.at >= :begins AND e.at < :ends
-           AND e.facts->>'kind' = 'adjustment')
+           AND e.facts->>'kind' = :kind)
        SELECT a.user_id, count(DISTINCT p.claim_id), sum(-p.amount_cents)::bigint, max(p.created_at)
        FROM posted a CROSS JOIN LATERAL (
          SELECT p.* FROM posting p WHERE p.practice_id = :practice_id AND p.claim_id = a.claim_id
-           AND p.user_id = a.user_id AND p.source = 'entry' AND p.kind = 'adjustment' AND p.amount_cents < 0
+           AND p.user_id = a.user_id AND p.source = 'entry' AND p.kind = :kind AND p.amount_cents < 0
            AND p.created_at >= :begins AND p.created_at < :ends OFFSET 0) p
        WHERE NOT EXISTS (SELECT FROM posting r WHERE r.practice_id = p.practice_id AND r.reverses_id = p.id)
          AND NOT EXISTS (SELECT FROM posting_request q WHERE q.practice_id = p.practice_id AND q.state = 'posted'
            AND q.source_id = split_part(p.source_id, ':', 1))
        GROUP BY 1 HAVING sum(-p.amount_cents) > :most ORDER BY 4 DESC LIMIT :rows"""
 )
+_ENTERED_WORDS: Final = {
+    "adjustment": "Adjusted {claims} by {dollars} in this week {limit}.",
+    "payment": "Entered payments of {dollars} on {claims} in this week {limit}. Compare them with the deposits.",
+}
 _REFUNDED: Final = text(
     """SELECT e.user_id, substr(e.subject, 7), sum((e.facts->>'amount_cents')::bigint)::bigint, max(e.at)
        FROM audit_entry e
@@ -117,18 +121,21 @@ def adjusted_by_hand(session: Session, practice: Practice, week: Week) -> list[F
     ]  # fmt: skip
 
 
-def adjusted_in_all(session: Session, practice: Practice, week: Week) -> list[Finding]:
-    """Return each user whose adjustments by hand of the week together exceed the practice's per-job limit."""
+def entered_in_all(session: Session, practice: Practice, week: Week) -> list[Finding]:
+    """Return each user whose adjustments, or payments, by hand in the week exceed the practice's per-job limit."""
     most = practice.job_limit_cents
     if most >= UNLIMITED:
         return []
-    rows = session.execute(_ADJUSTED_IN_ALL, {**_bounds(practice, week, ADDED_UP_OVER, from_=week.ends), "most": most})
+    limit = f"(limit for a job {format_cents(most)})"
+    bounds = {**_bounds(practice, week, ADDED_UP_OVER, from_=week.ends), "most": most}
     return [
         Finding(
-            FindingKind.ADJUSTED, at, f"Adjusted {counted(claims, 'claim')} by {format_cents(cents)} in this week "
-            f"(limit for a job {format_cents(most)}).", (user_id,), (), (), claims,
+            FindingKind.ADJUSTED, at,
+            words.format(claims=counted(claims, "claim"), dollars=format_cents(cents), limit=limit), (user_id,), (), (),
+            claims,
         )
-        for user_id, claims, cents, at in rows
+        for kind, words in _ENTERED_WORDS.items()
+        for user_id, claims, cents, at in session.execute(_ENTERED_IN_ALL, {**bounds, "kind": kind})
     ]  # fmt: skip
 
 

@@ -97,12 +97,13 @@ def test_a_limit_that_a_user_raised_a_day_before_the_write_off(practice: GivenPr
     assert findings(practice, admin, now=NOW + 7 * DAY) == {}, "a lower limit is no finding"
 
 
-def test_many_adjustments_and_a_refund_over_a_limit(practice: GivenPractice, admin: Actor) -> None:
+def test_many_entries_and_a_refund_over_a_limit(practice: GivenPractice, admin: Actor) -> None:
     practice.claims(3)
     practice.limit(claim=600, job=1_200)
     for number in ("C00001", "C00002", "C00003"):
         given = {"kind": "adjustment", "group_code": "CO", "reason_code": "45"}
         assert practice.post(number, 500, by=admin, key=number, **given).request is None
+        assert practice.post(number, 500, by=practice.biller, key=f"paid {number}").request is None
     practice.claim("CREDIT", Line(0, -900))
     refund = Refund(line=1, responsibility=Responsibility.PATIENT, amount_cents=900, paid_to=PaidBy.PATIENT, note="x")
     practice.do(credit_moves.refund, "CREDIT", refund, by=admin, idempotency_key="refund", now=NOW)
@@ -111,6 +112,7 @@ def test_many_adjustments_and_a_refund_over_a_limit(practice: GivenPractice, adm
 
     assert sorted(one.sentence for one in found) == [
         "Adjusted 3 claims by $15.00 in this week (limit for a job $12.00).",
+        "Entered payments of $15.00 on 3 claims in this week (limit for a job $12.00). Compare them with the deposits.",
         "Refunded $9.00 on claim CREDIT (limit $6.00).",
     ]
 
