@@ -30,4 +30,4 @@ def approver(practice: GivenPractice) -> Actor:
 @pytest.fixture
 def rounds() -> int:
     """Return how often a race runs: enough to detect a bug, more with SETTLE_SOAK_ROUNDS."""
-    return repeats.rounds(24)
+    return repeats.rounds(16)

@@ -76,7 +76,7 @@ def one_database(databases: Databases) -> Iterator[Sessions]:
         engine.dispose()
 
 
-@settings(max_examples=repeats.times(10), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=repeats.times(7), deadline=None, suppress_health_check=list(HealthCheck))
 @given(dues=_dues, moved=st.integers(0, 10), postings=st.lists(_later, min_size=1, max_size=3))
 @example(
     dues=[30, 0, 0, 0],

@@ -68,7 +68,7 @@ _day_names = _two(*[st.sampled_from(["Sample, Petra", "Sample, Paula"])] * 2)
 _classes = _two(*[st.sampled_from(["commercial", "medicare"])] * 2)
 _worlds = given(claims=st.lists(_claim, min_size=1, max_size=3), names=_day_names, classes=_classes)
 _few = settings(
-    max_examples=repeats.times(8), deadline=None, suppress_health_check=list(HealthCheck),
+    max_examples=repeats.times(6), deadline=None, suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking would take minutes
 )  # fmt: skip
 

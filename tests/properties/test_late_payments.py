@@ -38,7 +38,7 @@ def one_database(databases: Databases) -> Iterator[Sessions]:
         engine.dispose()
 
 
-@settings(max_examples=repeats.times(25), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=repeats.times(15), deadline=None, suppress_health_check=list(HealthCheck))
 @given(charged=st.integers(1, 200), acts=st.lists(_acts, max_size=10))
 def test_no_dollar_is_lost_and_no_credit_is_false(
     one_database: Sessions, charged: int, acts: list[tuple[str, int]]

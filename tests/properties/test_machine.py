@@ -46,7 +46,7 @@ from tests.shared_app import engine_on
 
 CLAIMS = 8
 # each example checks every invariant after each of its steps
-EXAMPLES = repeats.rounds(7)
+EXAMPLES = repeats.rounds(5)
 STEPS = 25
 
 _names = itertools.count(1)
@@ -434,7 +434,7 @@ def one_database(databases: Databases) -> Any:
         engine_.dispose()
 
 
-@settings(max_examples=repeats.times(10), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=repeats.times(7), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     chunk_claims=st.integers(1, 12),
     workers=st.integers(1, 3),

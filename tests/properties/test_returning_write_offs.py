@@ -110,7 +110,7 @@ def one_database(databases: Databases) -> Iterator[Sessions]:
 
 
 @settings(
-    max_examples=repeats.times(9), deadline=None, suppress_health_check=list(HealthCheck),
+    max_examples=repeats.times(6), deadline=None, suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking would take minutes
 )  # fmt: skip
 @given(steps=_steps)
