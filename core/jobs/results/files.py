@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.permissions import Action, Actor
 from core.claims import table_files
-from core.claims.table_files import Cell, Table
+from core.claims.export import Cell
+from core.claims.table_files import Table
 from core.errors import NotFound
 from core.jobs import codes, job_queries
 from core.jobs.keys import JobKey
@@ -29,8 +30,7 @@ class File(StrEnum):
     NOT_REACHED = "not-reached"
 
 
-_OUTCOMES: Final = {
-    File.SETTLED: (ItemsOf.SETTLED,),
+_OUTCOMES: Final = {  # of the other two
     File.NOT_SETTLED: (ItemsOf.SKIPPED, ItemsOf.FAILED),
     File.NOT_REACHED: (ItemsOf.REMAINING,),
 }
@@ -91,6 +91,10 @@ def _head(session: Session, key: JobKey, file: File) -> tuple[str, ...]:
 def _rows(session: Session, key: JobKey, file: File, *, now: dt.datetime) -> Iterator[list[Cell]]:
     """Yield the rows: text, dates, and amounts as integer cents."""
     name = job_queries.find(session, key).name
+    if file is File.SETTLED:
+        for *cells, code in outcomes.settled(session, key):
+            yield [*cells, code or "", codes.describe(code) if code else "", name]
+        return
     for outcome in _OUTCOMES[file]:
         after = 0
         while page := outcomes.items(
@@ -104,8 +108,6 @@ def _rows(session: Session, key: JobKey, file: File, *, now: dt.datetime) -> Ite
 def _row(file: File, item: ItemRow) -> list[Cell]:
     claim: list[Cell] = [item.claim_id, item.patient_name, item.service_date]
     due: list[Cell] = [item.insurance_due, item.patient_due]
-    if file is File.SETTLED:
-        return [*claim, item.insurance_cents, item.patient_cents, item.code or "", item.words or ""]
     if file is File.NOT_REACHED:
         return [*claim, *due]
     reasons = "; ".join(f"{label}: {value}" for label, value in codes.rule_values(item.why))
