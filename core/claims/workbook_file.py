@@ -133,7 +133,7 @@ def _writers(text: int, money: int, date: int) -> _Writers:
     """Return functions that write a cell after its place, given the styles of each kind."""
     return {
         str: lambda value: f'" s="{text}" t="inlineStr"><is><t>{value}</t></is></c>',
-        int: lru_cache(_NUMBERS_KEPT)(lambda cents: f'" s="{money}"><v>{format_plain_amount(cents)}</v></c>'),
+        int: lru_cache(_NUMBERS_KEPT)(lambda cents: f'" s="{money}"><v>{_number(cents)}</v></c>'),
         dt.date: lru_cache(_NUMBERS_KEPT)(lambda day: f'" s="{date}"><v>{_serial(day)}</v></c>'),
         None: lambda value: f'" s="{text}" t="inlineStr"><is>{_escaped(value)}</is></c>',  # unusual text
     }
@@ -166,6 +166,11 @@ def _escaped(text: str) -> str:
     cut = _LIKE_AN_ESCAPE.sub("_x005F_", text[:TEXT_LENGTH_MAX])
     escaped = escape(_NOT_XML.sub(lambda found: f"_x{ord(found[0]):04X}_", cut))
     return f'<t xml:space="preserve">{escaped}</t>' if text != text.strip() else f"<t>{escaped}</t>"
+
+
+def _number(cents: int) -> str:
+    """Return dollars as Excel writes them: 1050 → "10.5"."""
+    return format_plain_amount(cents).rstrip("0").removesuffix(".")
 
 
 def _serial(day: dt.date) -> int:

@@ -127,21 +127,18 @@ def items(
     return rows if again_at is None else _with_try_again(session, key, rows, now=again_at)
 
 
-def settled(session: Session, key: JobKey) -> Iterator[Sequence[Any]]:
-    """Yield (number, patient, date of service, insurance cents, patient cents, code) of each settled claim, in order.
+def stream(session: Session, key: JobKey, outcome: ItemsOf, *columns: Any) -> Iterator[Sequence[Any]]:
+    """Yield (number, patient, date of service, *columns) of each claim with the outcome, in order.
 
-    The server keeps the rows until they are read.
+    The columns are those of `Claim` and `JobItem`. The server keeps the rows until they are read.
     """
     rows = (
-        select(
-            Claim.external_id, Patient.name, Claim.service_date, JobItem.insurance_cents, JobItem.patient_cents,
-            JobItem.code,
-        )
+        select(Claim.external_id, Patient.name, Claim.service_date, *columns)
         .join_from(JobItem, Claim, and_(Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id))
         .join(Patient, and_(Patient.practice_id == Claim.practice_id, Patient.id == Claim.patient_id))
-        .where(*key.of(JobItem), JobItem.outcome == Outcome.SETTLED)
+        .where(*key.of(JobItem), _has(outcome))
         .order_by(JobItem.position)
-    )  # fmt: skip
+    )
     for page in session.execute(rows, execution_options={"yield_per": FETCHED_CLAIMS}).partitions():
         yield from page
 
