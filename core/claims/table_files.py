@@ -58,8 +58,12 @@ class _Totals:
     def add(self, columns: Sequence[Sequence[Cell]]) -> None:
         """Add the amounts of some rows."""
         for number, column in enumerate(columns):
-            if int in set(map(type, column)):
-                self._cents[number] = self._cents.get(number, 0) + sum(cell for cell in column if isinstance(cell, int))
+            kind = kind_of(column)
+            if kind is str or kind is dt.date:
+                continue
+            amounts = [cell for cell in column if isinstance(cell, int)]
+            if amounts:
+                self._cents[number] = self._cents.get(number, 0) + sum(amounts)
 
     def row(self) -> list[Cell]:
         """Return the totals row, or an empty list if the table has no amounts or no totals row is wanted."""
