@@ -23,7 +23,7 @@ from core.practices.create import DEFAULT_TIME_ZONE, create_practice
 _BATCH_STAGES: Final = (stages.CLAIM, stages.LINE, stages.POSTING)
 BATCH_CLAIMS: Final = 5_000  # some 40,000 rows in memory at a time, however large the sample is
 CLAIMS_PER_PATIENT: Final = 5
-DRAWN_CLAIMS_MAX: Final = 20_000  # the claims of a larger sample are copies of this many
+DRAWN_CLAIMS_MAX: Final = 40_000  # the claims of a larger sample are copies of this many
 
 
 def make_sample(

@@ -1,7 +1,7 @@
 """Copies of drawn claims, made in the database, because Python takes three times as long to draw a claim.
 
 A copy has the lines, amounts and answers of its original. Its number, patient, office and providers are its own, and
-its dates are moved by whole weeks.
+the dates of an older claim are moved by whole weeks.
 """
 
 import datetime as dt
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
 from core.intake.loading.insert import STAGED_CLAIM_COLUMNS, STAGED_POSTING_COLUMNS
-from core.intake.sample.sample_claims import FIRST_CLAIM_ID, SPAN_DAYS, SampleSize
+from core.intake.sample.sample_claims import FIRST_CLAIM_ID, RECENT_SHARE, SPAN_DAYS, SampleSize
 from core.ledger.balances import CLAIM_CACHED_COLUMNS, LINE_CACHED_COLUMNS, claim_sums
 
 BATCH_COPIES: Final = 50_000  # some 370,000 postings in one statement
@@ -134,7 +134,8 @@ _ORIGINALS: Final = (
     """,
 )
 
-# A date that would be in the future, or too old, is not moved. Neither is a claim whose service is in the future.
+# The dates of recent claims and of late payments depend on today, so these claims are not moved.
+_RECENT: Final = round(SPAN_DAYS * RECENT_SHARE)
 _COPIES: Final = f"""
 INSERT INTO copied (id, external_id, original, days, patient_id, office_id, billing_provider_id,
                     supervising_provider_id)
@@ -147,7 +148,9 @@ SELECT nextval(pg_get_serial_sequence('claim', 'id')),
   FROM (SELECT copy, original, supervised, days,
                :first + row_number() OVER (ORDER BY service_date + days, {_chance(1)}) AS place
           FROM (SELECT copy, o.number AS original, o.supervised, o.service_date,
-                       CASE WHEN o.service_date <= :today AND o.latest + weeks * 7 <= :today
+                       CASE WHEN o.latest <= CAST(:today AS date) - {7 * WEEKS_MOVED_MAX}
+                             AND greatest(o.service_date, o.service_date + weeks * 7)
+                                 <= CAST(:today AS date) - {_RECENT}
                              AND o.service_date + weeks * 7 >= CAST(:today AS date) - {SPAN_DAYS + 4}
                             THEN weeks * 7 ELSE 0 END AS days
                   FROM (SELECT copy, (floor({_chance(2)} * {2 * WEEKS_MOVED_MAX + 1})

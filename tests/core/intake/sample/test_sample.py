@@ -26,6 +26,7 @@ SHARES = """
            count(*) FILTER (WHERE hold IS NOT NULL) AS on_hold,
            count(*) FILTER (WHERE secondary_payer_id IS NOT NULL) AS secondary,
            count(*) FILTER (WHERE insurance_due + patient_due BETWEEN 1 AND 2499) AS small,
+           count(*) FILTER (WHERE last_payment_on > :today - 10) AS paid_recently,
            count(*) FILTER (WHERE (SELECT count(*) FROM line_item l WHERE l.practice_id = c.practice_id
                                                                       AND l.claim_id = c.id) > 1) AS several_lines
     FROM claim c
@@ -98,8 +99,11 @@ def sample(engine: Engine) -> int:
 
 
 def assert_realistic(session: Session, *, claims: int) -> None:
-    counts = session.execute(text(SHARES)).one()._mapping
-    expected = {"in_process": 12, "credit": 4, "on_hold": 3, "secondary": 8, "small": 35, "several_lines": 25}
+    counts = session.execute(text(SHARES), {"today": TODAY}).one()._mapping
+    expected = {
+        "in_process": 12, "credit": 4, "on_hold": 3, "secondary": 8, "small": 35, "paid_recently": 3,
+        "several_lines": 25,
+    }  # fmt: skip
     percent = {name: 100 * counts[name] / claims for name in expected}
     assert percent == {name: pytest.approx(share, rel=0.25, abs=0.5) for name, share in expected.items()}
 
