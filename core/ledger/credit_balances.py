@@ -31,7 +31,8 @@ from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.claims import table_files
-from core.claims.table_files import Cell, Table
+from core.claims.export import Cell
+from core.claims.table_files import Table
 from core.errors import BadInput
 from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting, Responsibility
