@@ -7,7 +7,19 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import away, importing, places, reading, remittances, row_security, running, settling, slow, x12
+from tests.benchmarks import (
+    away,
+    importing,
+    places,
+    reading,
+    recovery,
+    remittances,
+    row_security,
+    running,
+    settling,
+    slow,
+    x12,
+)
 from tests.benchmarks.against import rows as against
 from tests.benchmarks.measure import Row
 from tests.benchmarks.runs import Sizes
@@ -16,7 +28,7 @@ from tests.benchmarks.runs import Sizes
 PARTS = {
     "settling": settling.rows, "row_security": row_security.rows,
     "reading": reading.rows, "running": running.rows, "importing": importing.rows,
-    "slow": slow.rows, "x12": x12.rows, "remittances": remittances.rows, "away": away.rows,
+    "recovery": recovery.rows, "slow": slow.rows, "x12": x12.rows, "remittances": remittances.rows, "away": away.rows,
 }  # fmt: skip
 
 

@@ -23,7 +23,6 @@ from core.models.jobs import JobStatus, SettleJob
 from core.settings import BROKER_TRANSPORT_OPTIONS, HINTS_PER_CONFIRM_MAX, QUEUE_SETTLE, TASK_WORK
 from tests.benchmarks.measure import Watch
 from tests.benchmarks.places import Place
-from tests.roles import as_worker
 from tests.workers import Workers, running_workers
 
 LOOK_SECONDS: Final = 0.02  # long enough that polling costs the workers no time
@@ -114,7 +113,7 @@ class Crew:
 def crew(place: Place, database: str, *, processes: int = 2) -> Iterator[Crew]:
     """Start the workers of an installation: `processes` processes that settle, and one for control."""
     workers = running_workers(
-        folder=place.folder, database_url=as_worker(place.url(database)), broker_url=place.broker_url,
+        folder=place.folder, database_url=place.url(database), broker_url=place.broker_url,
         by=Guardian,  # a fork's memory contains what it shares
         WORKER_CONCURRENCY=str(processes),
     )  # fmt: skip
