@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
+from core.db.sums import sum_cents
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins, first_faulty_rows
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
@@ -79,6 +80,28 @@ def report_rows_over_limit(
         note = f"adjustments of {format_cents(int(row.cents))}"
         fault = origins[_STAGE].fault(row, "claim", row.claim, cure, kind=FaultKind.LIMIT, note=note)
         faults.add(fault, times=row.times)
+
+
+def lowering_facts(session: Session, practice_id: int) -> dict[str, int]:
+    """Return what the staged postings take off existing claims, for the audit: the claims, and cents by kind.
+
+    A posting and its correction on one claim cancel out. Return nothing if no claim is lowered.
+    """
+    of_claim = (Claim.practice_id == practice_id, Claim.external_id == _STAGE.c.claim)
+    net = -sum_cents(_STAGE.c.amount_cents)
+    kinds = (PostingKind.PAYMENT.value, PostingKind.ADJUSTMENT.value)
+    lowered = (
+        select(_STAGE.c.claim, _STAGE.c.kind, net.label("cents"))
+        .where(_STAGE.c.kind.in_(kinds), exists().where(*of_claim))
+        .group_by(_STAGE.c.claim, _STAGE.c.kind)
+        .having(net > 0)
+        .subquery("lowered")
+    )
+    cents = (sum_cents(lowered.c.cents, lowered.c.kind == kind) for kind in kinds)
+    claims, *sums = session.execute(select(func.count(lowered.c.claim.distinct()), *cents)).one()
+    if not claims:
+        return {}
+    return {"lowered_claims": claims, **{f"{kind}s_cents": each for kind, each in zip(kinds, sums, strict=True)}}
 
 
 def lock_claims(session: Session, practice_id: int, named: ColumnElement[bool]) -> None:
