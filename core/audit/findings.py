@@ -58,11 +58,12 @@ class Finding(NamedTuple):
 
 
 class Review(NamedTuple):
-    """The findings of a week by kind, newest first, and the names of the people in them."""
+    """The findings of a week by kind, newest first, the names of the people in them, and the users who get it."""
 
     week: Week
     findings: dict[FindingKind, list[Finding]]
     names: dict[int, str]
+    readers: tuple[int, ...]
 
     @property
     def total(self) -> int:

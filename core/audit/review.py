@@ -5,7 +5,7 @@ import datetime as dt
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.access.permissions import Action, Actor
+from core.access.permissions import Action, Actor, roles_allowing
 from core.audit import review_changes, review_claims, review_jobs, review_limits, review_sums
 from core.audit.findings import FINDINGS_MAX, FindingKind, Review, Week
 from core.models.people import User
@@ -42,7 +42,13 @@ def for_week(session: Session, practice: Practice, week: Week) -> Review:
         kind: sorted((one for one in found if one.kind is kind), key=lambda one: one.at, reverse=True)[:FINDINGS_MAX]
         for kind in FindingKind
     }
-    return Review(week, findings, names)
+    return Review(week, findings, names, readers(session, practice.id))
+
+
+def readers(session: Session, practice_id: int) -> tuple[int, ...]:
+    """Return the users who get the review now: all who may approve, so that a lone administrator has a reader too."""
+    may = User.active, User.role.in_(roles_allowing(Action.SEE_REVIEW))
+    return tuple(session.scalars(select(User.id).where(User.practice_id == practice_id, *may).order_by(User.name)))
 
 
 def week_of(practice: Practice, day: dt.date) -> Week:

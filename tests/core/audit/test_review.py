@@ -224,7 +224,7 @@ def test_the_last_day_of_another_approver_before_the_choice_is_shown(practice: G
     assert found.user_ids == (admin.user_id, second.user_id)
 
 
-def test_administrators_get_one_notice_on_monday_at_8(practice: GivenPractice, admin: Actor) -> None:
+def test_administrators_and_approvers_get_one_notice_on_monday_at_8(practice: GivenPractice, admin: Actor) -> None:
     def told() -> list[tuple[int, NoticeKind]]:
         with practice.sessions() as session:
             return [(one.user_id, one.kind) for one in session.scalars(select(Notice).order_by(Notice.id))]
@@ -235,15 +235,16 @@ def test_administrators_get_one_notice_on_monday_at_8(practice: GivenPractice, a
     assert told() == [], "not before, not for a week before the practice existed, and not days later"
 
     practice.do(one_person_choice.choose, by=admin, now=NOW)
+    approver = practice.person("approver@lakeside.example", Role.APPROVER)
     for at in (monday, monday + dt.timedelta(minutes=1)):
         regular_events.record_due(practice.sessions, now=at)
     practice.sql("UPDATE practice SET time_zone = 'America/Los_Angeles'")
     regular_events.record_due(practice.sessions, now=monday + dt.timedelta(hours=3))
 
-    assert told() == [(admin.user_id, NoticeKind.REVIEW)]
+    assert told() == [(admin.user_id, NoticeKind.REVIEW), (approver.user_id, NoticeKind.REVIEW)]
     with practice.sessions() as session:
         event = session.scalars(select(Event).where(Event.kind == EventKind.REVIEW_READY)).one()
         assert event_sentences.sentence(event) == "Weekly review of 11/23/2026 to 11/29/2026: 1 finding"
-        assert len(session.scalars(select(OutboxMessage)).all()) == 1
+        assert len(session.scalars(select(OutboxMessage)).all()) == 2
     regular_events.record_due(practice.sessions, now=monday + 7 * DAY + dt.timedelta(hours=4))
-    assert len(told()) == 2
+    assert len(told()) == 4
