@@ -1,6 +1,7 @@
 """A practice's identity provider: read it, save it, and turn passwords on again on the server."""
 
 import datetime as dt
+import hashlib
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -120,7 +121,7 @@ def save(
     user_id = None if by is None else by.user_id
     if wanted.issuer != settings.issuer:
         settings.issuer_set_by = user_id
-    secret_changed = _changes_secret(settings, wanted)
+    secret_changed, seals = _changes_secret(settings, wanted), _must_seal(settings, wanted)
     is_same_claim = settings.groups_claim == wanted.groups_claim
     for name in (
         "active",
@@ -132,8 +133,8 @@ def save(
         "password_sign_in",
     ):
         setattr(settings, name, getattr(wanted, name))
-    if wanted.client_secret is not None:
-        settings.client_secret = sealed.seal(wanted.client_secret, owner=_owner(practice.id))
+    if seals:
+        settings.client_secret = sealed.seal(wanted.client_secret or "", owner=_owner(practice.id))
     session.add(settings)
     session.flush()
     _save_domains(session, practice.id, wanted.domains)
@@ -141,6 +142,9 @@ def save(
     changed = _changes(before, _facts(session, settings))
     if secret_changed:
         changed["client_secret"] = "changed"  # noqa: S105 – not the secret
+    if seals:
+        # Of what is stored, so that `settle verify` finds another one. A sealed secret cannot be guessed from it.
+        changed["client_secret_sha256"] = hashlib.sha256(settings.client_secret.encode()).hexdigest()
     if "password_sign_in" in changed and not wanted.password_sign_in:
         changed["sessions_ended"] = user_sessions.end_password_sessions(session, practice.id)
     if changed:
@@ -185,6 +189,17 @@ def _changes_secret(settings: SingleSignOn, wanted: Wanted) -> bool:
         return wanted.client_secret not in (None, client_secret(settings))
     except Unreadable:
         return wanted.client_secret is not None
+
+
+def _must_seal(settings: SingleSignOn, wanted: Wanted) -> bool:
+    """Return whether to store the secret: it is another one, or an earlier key of the server sealed it."""
+    if wanted.client_secret is None:
+        return False
+    try:
+        opened = sealed.unseal(settings.client_secret, owner=_owner(settings.practice_id))
+    except Unreadable:
+        return True
+    return opened != (wanted.client_secret, True)
 
 
 def _save_domains(session: Session, practice_id: int, domains: Sequence[str]) -> None:
