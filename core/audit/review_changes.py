@@ -17,13 +17,13 @@ from core.models.claims import Hold
 from core.models.people import AuditEntry, User
 from core.models.practices import Practice
 
-# Which of two values is looser cannot be told from them. The last three also decide who sees the findings.
+# Which of two values is looser cannot be told from them. Webhooks and users decide who sees the findings.
 _ALWAYS_SHOWN: Final = (
-    "month.reopened", "posting_rule.changed", "second_factor.changed", "single_sign_on.changed", "user.deactivated",
-    "webhook.changed", "webhook.deleted",
+    "mapping.deleted", "mapping.saved", "month.reopened", "posting_rule.changed", "practice.folder_watched",
+    "second_factor.changed", "single_sign_on.changed", "user.deactivated", "webhook.changed", "webhook.deleted",
 )  # fmt: skip
 # A command on the server has no user, and no other user sees it run.
-_BY_COMMAND: Final = ("single_sign_on.changed", "token.added", "user.added")
+_BY_COMMAND: Final = ("mapping.saved", "single_sign_on.changed", "token.added", "user.added")
 ACTS: Final = (
     *_ALWAYS_SHOWN, "appeal_window.changed", "one_person.chosen", "reason.added", "reason.changed",
     "recent_payment_window.changed", "small_balance_limit.changed", "statement_rules.changed", "time_zone.changed",

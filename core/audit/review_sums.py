@@ -38,10 +38,13 @@ _ENTERED: Final = """p.kind = '{kind}' AND p.amount_cents < 0
 _VOIDED: Final = """p.kind = 'reversal' AND EXISTS (
           SELECT FROM posting o WHERE o.practice_id = p.practice_id AND o.claim_id = p.claim_id AND o.line = p.line
             AND o.id = p.reverses_id AND o.kind = 'payment' AND o.amount_cents < 0)"""
-_REFUNDED: Final = """
-    SELECT e.user_id, count(DISTINCT e.subject), sum((e.facts->>'amount_cents')::bigint)::bigint, 0, max(e.at)
-    FROM audit_entry e
-    WHERE e.practice_id = :practice_id AND e.act = 'claim.refunded' AND e.at >= :begins AND e.at < :ends
+# A transfer between two claims has an act for each.
+_OF_CREDITS: Final = """
+    SELECT m.user_id, count(*), sum(m.cents)::bigint, 0, max(m.at) FROM (
+      SELECT DISTINCT ON (e.facts->>'posting_id') e.user_id, (e.facts->>'amount_cents')::bigint AS cents, e.at
+      FROM audit_entry e
+      WHERE e.practice_id = :practice_id AND e.act = '{act}' AND e.at >= :begins AND e.at < :ends
+      ORDER BY e.facts->>'posting_id', e.id) m
     GROUP BY 1"""
 _IMPORTED: Final = """
     SELECT coalesce(e.user_id, 0), sum((e.facts->>'lowered_claims')::bigint)::bigint,
@@ -51,9 +54,15 @@ _IMPORTED: Final = """
     WHERE e.practice_id = :practice_id AND e.act IN ('postings.imported', 'practice.imported') AND e.at >= :begins
       AND e.at < :ends AND e.facts ? 'lowered_claims'
     GROUP BY 1"""
+_IMPORTED_REFUNDS: Final = """
+    SELECT coalesce(e.user_id, 0), count(*), sum((e.facts->>'refunds_cents')::bigint)::bigint, 0, max(e.at)
+    FROM audit_entry e
+    WHERE e.practice_id = :practice_id AND e.act IN ('postings.imported', 'practice.imported') AND e.at >= :begins
+      AND e.at < :ends AND e.facts ? 'refunds_cents'
+    GROUP BY 1"""
 _ANSWERED: Final = """
-    SELECT coalesce(a.decided_by, r.user_id, 0), count(DISTINCT a.claim_id), sum(p.paid)::bigint,
-           sum(p.adjusted)::bigint, max(a.posted_at)
+    SELECT coalesce(a.decided_by, r.user_id, 0), count(DISTINCT a.claim_id), sum(greatest(p.paid, 0))::bigint,
+           sum(greatest(p.adjusted, 0))::bigint, max(a.posted_at)
     FROM remittance_claim a JOIN remittance r ON r.practice_id = a.practice_id AND r.id = a.remittance_id
     CROSS JOIN LATERAL (
       SELECT coalesce(sum(-p.amount_cents) FILTER (WHERE p.kind = 'payment'), 0) AS paid,
@@ -62,6 +71,12 @@ _ANSWERED: Final = """
         AND starts_with(p.source_id, concat(a.remittance_id, '.', a.ordinal, '.')) OFFSET 0) p
     WHERE a.practice_id = :practice_id AND a.outcome IN ('posted', 'warned') AND a.posted_at >= :begins
       AND a.posted_at < :ends
+    GROUP BY 1"""
+# The payer paid, and nothing was posted.
+_IGNORED: Final = """
+    SELECT a.decided_by, count(*), sum(a.paid_cents)::bigint, 0, max(a.decided_at) FROM remittance_claim a
+    WHERE a.practice_id = :practice_id AND a.outcome = 'ignored' AND a.paid_cents > 0 AND a.decided_at >= :begins
+      AND a.decided_at < :ends
     GROUP BY 1"""
 _WRITTEN_OFF: Final = """
     SELECT CASE WHEN j.schedule_id IS NULL THEN coalesce(j.confirmed_by, j.requested_by) ELSE j.requested_by END,
@@ -109,8 +124,11 @@ _PARTS: Final = tuple(
         (_by_hand("adjustment"), "adjusted {count} by {cents}"),
         (_by_hand("payment"), "entered payments of {cents} on {count}"),
         (_by_hand("payment", "claim.voided", _VOIDED), "voided payments of {cents} on {count}"),
-        (_REFUNDED, "refunded {cents} on {count}"),
+        (_OF_CREDITS.format(act="claim.refunded"), "paid {count} of {cents}", "refund"),
+        (_OF_CREDITS.format(act="claim.credit_transferred"), "made {count} of credits of {cents}", "transfer"),
         (_IMPORTED, "imported payments of {cents} and adjustments of {adjusted} on {count}"),
+        (_IMPORTED_REFUNDS, "imported refunds or lower payments of {cents} in {count}", "import"),
+        (_IGNORED, "ignored payers’ payments of {cents} on {count}"),
         (_ANSWERED, "posted remittances with payments of {cents} and adjustments of {adjusted} on {count}"),
         (_WRITTEN_OFF, "wrote off {cents} in {count} without approval", "job"),
         (_SET_PAID, "closed {count} with balances of {cents} by their billing status"),

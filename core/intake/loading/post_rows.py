@@ -83,25 +83,28 @@ def report_rows_over_limit(
 
 
 def lowering_facts(session: Session, practice_id: int) -> dict[str, int]:
-    """Return what the staged postings take off existing claims, for the audit: the claims, and cents by kind.
+    """Return what the staged postings do to balances of existing claims, for the audit: claims, and cents by kind.
 
-    A posting and its correction on one claim cancel out. Return nothing if no claim is lowered.
+    Refunds include payments that a correction lowers. A posting and its correction on one claim cancel out.
     """
     of_claim = (Claim.practice_id == practice_id, Claim.external_id == _STAGE.c.claim)
     net = -sum_cents(_STAGE.c.amount_cents)
     kinds = (PostingKind.PAYMENT.value, PostingKind.ADJUSTMENT.value)
-    lowered = (
+    moved = (
         select(_STAGE.c.claim, _STAGE.c.kind, net.label("cents"))
         .where(_STAGE.c.kind.in_(kinds), exists().where(*of_claim))
         .group_by(_STAGE.c.claim, _STAGE.c.kind)
-        .having(net > 0)
-        .subquery("lowered")
+        .subquery("moved")
     )
-    cents = (sum_cents(lowered.c.cents, lowered.c.kind == kind) for kind in kinds)
-    claims, *sums = session.execute(select(func.count(lowered.c.claim.distinct()), *cents)).one()
-    if not claims:
-        return {}
-    return {"lowered_claims": claims, **{f"{kind}s_cents": each for kind, each in zip(kinds, sums, strict=True)}}
+    is_lower = moved.c.cents > 0
+    cents = [sum_cents(moved.c.cents, and_(moved.c.kind == kind, is_lower)) for kind in kinds]
+    refunds = sum_cents(-moved.c.cents, and_(moved.c.kind == kinds[0], ~is_lower))
+    claims = func.count(moved.c.claim.distinct()).filter(is_lower)
+    lowered, *sums, refunded = session.execute(select(claims, *cents, refunds)).one()
+    facts = {f"{kind}s_cents": each for kind, each in zip(kinds, sums, strict=True)}
+    return {
+        **({"lowered_claims": lowered, **facts} if lowered else {}), **({"refunds_cents": refunded} if refunded else {})
+    }  # fmt: skip
 
 
 def lock_claims(session: Session, practice_id: int, named: ColumnElement[bool]) -> None:

@@ -16,9 +16,10 @@ from core.intake.csv.csv_import import import_csv
 from core.intake.csv.csv_template import write_template
 from core.intake.csv.postings_import import import_postings
 from core.intake.loading.imported import ImportOptions
-from core.intake.remittances import held
+from core.intake.remittances import commands, held
+from core.intake.remittances.commands import AnswerKey
 from core.ledger import credit_moves, voids
-from core.ledger.entries import Refund, Void
+from core.ledger.entries import CreditTransfer, Place, Refund, Void
 from core.models.claims import Hold
 from core.models.ledger import PaidBy, Responsibility
 from core.models.people import Role, User
@@ -57,15 +58,21 @@ def test_small_parts_by_every_way_add_up_to_more_than_a_job_may(
     with practice.sessions() as session:
         (paid,) = voids.voidable_ids(session, practice.id, void.id)
     practice.act(voids.void, "C00003", paid, Void(note="x"), idempotency_key="voided")
-    refund = Refund(line=1, responsibility=Responsibility.PATIENT, amount_cents=9_00, paid_to=PaidBy.PATIENT, note="x")
+    at = {"line": 1, "responsibility": Responsibility.PATIENT}
+    refund = Refund(**at, amount_cents=5_00, paid_to=PaidBy.PATIENT, note="x")
     practice.act(credit_moves.refund, "CREDIT", refund, idempotency_key="refund")
+    credit = CreditTransfer(**at, amount_cents=4_00, to=Place(claim_id="C00007", **at), note="x")
+    practice.act(credit_moves.transfer, "CREDIT", credit, idempotency_key="transfer")
     rows = (
         "a,C00004,1,patient,payment,-5.00,patient,,,2026-11-20",
         "b,C00004,1,insurance,adjustment,-2.00,,CO,45,2026-11-20",
+        "c,C00008,1,patient,refund,1.00,patient,,,2026-11-20",
     )
     import_rows(practice, tmp_path, *rows, by=practice.biller)
     answer = remittances.clp("ERA", "100", "1", remittances.svc("100", "1", "CO*45*3", "PR*1*96"), day="20260102")
-    remittances.take_transactions(practice, remittances.st(answer, paid="1"))
+    unknown = remittances.clp("NOWHERE", "100", "2", remittances.svc("100", "2", "PR*1*98"), day="20260102")
+    remittances.take_transactions(practice, remittances.st(answer, unknown, paid="3"))
+    practice.act(commands.ignore, AnswerKey(1, 2), "x")
     job = settle(practice, "C00005", by=practice.biller)
     practice.settle({"claim_ids": ["C00006"]}, target_status="Paid In Full", reason=None, key="status")
 
@@ -73,9 +80,11 @@ def test_small_parts_by_every_way_add_up_to_more_than_a_job_may(
 
     assert sentence == (
         "In this week: adjusted 1 claim by $5.00; entered payments of $5.00 on 1 claim; voided payments of $5.00 on 1 "
-        "claim; refunded $9.00 on 1 claim; imported payments of $5.00 and adjustments of $2.00 on 1 claim; posted "
+        "claim; paid 1 refund of $5.00; made 1 transfer of credits of $4.00; imported payments of $5.00 and adjustments "
+        "of $2.00 on 1 claim; imported "
+        "refunds or lower payments of $1.00 in 1 import; ignored payers’ payments of $2.00 on 1 claim; posted "
         "remittances with payments of $1.00 and adjustments of $3.00 on 1 claim; wrote off $15.00 in 1 job without "
-        "approval; closed 1 claim with balances of $15.00 by their billing status. Together $65.00 (limit for a job "
+        "approval; closed 1 claim with balances of $15.00 by their billing status. Together $68.00 (limit for a job "
         "$60.00). Compare payments with the deposits."
     )
     (found,) = findings(practice, admin)[FindingKind.ADJUSTED]
