@@ -80,8 +80,8 @@ def test_small_parts_by_every_way_add_up_to_more_than_a_job_may(
 
     assert sentence == (
         "In this week: adjusted 1 claim by $5.00; entered payments of $5.00 on 1 claim; voided payments of $5.00 on 1 "
-        "claim; paid 1 refund of $5.00; made 1 transfer of credits of $4.00; imported payments of $5.00 and adjustments "
-        "of $2.00 on 1 claim; imported "
+        "claim; paid 1 refund of $5.00; made 1 transfer of credits of $4.00; imported payments of $5.00 and "
+        "adjustments of $2.00 on 1 claim; imported "
         "refunds or lower payments of $1.00 in 1 import; ignored payers’ payments of $2.00 on 1 claim; posted "
         "remittances with payments of $1.00 and adjustments of $3.00 on 1 claim; wrote off $15.00 in 1 job without "
         "approval; closed 1 claim with balances of $15.00 by their billing status. Together $68.00 (limit for a job "
