@@ -1,5 +1,6 @@
-# One image for every process. docker-compose.yml has the command for each. `make images` prints the digest to pin.
-ARG PYTHON_IMAGE=python:3.11-slim
+# One image for every process. docker-compose.yml has the command for each.
+# `make images` prints the current digests of the base images.
+ARG PYTHON_IMAGE=python:3.11.16-slim@sha256:e41613d42d4891e4930f79523f93f81bbc7632584ec65e36ab055f41a800b41e
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
 # Install only what the product needs, without tests and servers. Check each file against its hash in requirements.lock.

@@ -67,7 +67,7 @@ sbom: .tools/tools ## write sbom.cdx.json, a CycloneDX list of everything in the
 audit: .tools/tools ## look up known vulnerabilities of the locked packages; fail if one cannot be looked up
 	@.tools/tools/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock $(ARGS) || { echo "make audit: a package has a known vulnerability, or could not be looked up (see above)."; exit 1; }
 
-images: ## print the base images with their digests, for .env; needs Docker and its registry
+images: ## print the newest base images with their digests, for .env; needs Docker and its registry
 	@for image in POSTGRES_IMAGE=postgres:17 REDIS_IMAGE=redis:8 PYTHON_IMAGE=python:3.11-slim; do \
 		digest=$$(docker buildx imagetools inspect "$${image#*=}" --format '{{.Manifest.Digest}}') || exit 1; \
 		echo "$$image@$$digest"; done

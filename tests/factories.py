@@ -248,8 +248,12 @@ class GivenPractice:
         return taken
 
     def settle_chunk(self, chunk: chunks.Chunk, *, clock: engine.Clock | None = None) -> Any:
-        """Settle a chunk that was taken."""
-        return engine._settle(self.sessions, chunk, clock=clock or ticking(NOW))
+        """Settle a chunk that was taken, and complete its job if it was the last."""
+        clock = clock or ticking(NOW)
+        settled = engine._settle(self.sessions, chunk, clock=clock)
+        if not settled.advanced:
+            engine._advance(self.sessions, chunk.job, clock=clock)
+        return settled
 
     def post(
         self,

@@ -9,7 +9,7 @@ LOCK_TIMEOUT: Final = "5s"
 STATEMENT_SECONDS: Final = 60
 PREPARE_SECONDS: Final = 1_800  # the preview of many millions of claims is one statement
 
-_SET_TIMEOUTS: Final = text(
+_SET_TIMEOUTS: Final = (
     "SELECT set_config('lock_timeout', :lock, true), set_config('statement_timeout', :statement, true), "
     "set_config('idle_in_transaction_session_timeout', '30s', true), "
     # Without this, a server in a long statement does not notice that its worker died, and keeps its locks.
@@ -17,6 +17,10 @@ _SET_TIMEOUTS: Final = text(
 )
 
 
-def set_timeouts(session: Session, *, statement_seconds: int = STATEMENT_SECONDS) -> None:
-    """Limit how long this transaction waits for locks and statements. A time-out is a transient error."""
-    session.execute(_SET_TIMEOUTS, {"lock": LOCK_TIMEOUT, "statement": f"{statement_seconds}s"})
+def set_timeouts(session: Session, *, statement_seconds: int = STATEMENT_SECONDS, also: str = "") -> None:
+    """Limit how long this transaction waits for locks and statements. A time-out is a transient error.
+
+    `also` is more settings, as SQL, to save a round trip: ", set_config('jit', 'off', true)".
+    """
+    named = {"lock": LOCK_TIMEOUT, "statement": f"{statement_seconds}s"}
+    session.execute(text(_SET_TIMEOUTS + also), named)

@@ -40,6 +40,14 @@ def test_one_service_builds_the_image_and_the_others_wait_for_it() -> None:
         assert "migrate" in SERVICES[name].needs
 
 
+def test_every_base_image_is_pinned_by_its_digest() -> None:
+    pulled = [SERVICES[name].says["image"] for name in ("postgres", "redis")]
+    python = SERVICES["migrate"].says["build"]["args"]["PYTHON_IMAGE"]
+
+    assert all(re.fullmatch(r"[a-z]+:[\w.-]+@sha256:[0-9a-f]{64}", image) for image in [*pulled, python])
+    assert f"ARG PYTHON_IMAGE={python}\n" in (HOUSE / "Dockerfile").read_text()
+
+
 def test_pages_start_without_redis() -> None:
     assert SERVICES["web"].needs.keys() == {"migrate"}
 

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from core.db import scope
 from core.db.engine import Sessions
+from core.jobs.preview import preview_items
 from core.models.jobs import IN_PROGRESS_STATUSES, JobStatus, SettleJob
 from core.settings import Settings
 
@@ -65,8 +66,9 @@ def hint_workers(job: SettleJob) -> None:
     if job.status is JobStatus.PREPARING:
         app_context().hints.prepare(job.practice_id, job.id)
     elif job.status in IN_PROGRESS_STATUSES:
-        chunks = math.ceil((job.claims_total or 0) / app_context().settings.chunk_claims)
-        app_context().hints.send(job.practice_id, job.id, count=max(1, chunks))
+        claims = job.claims_total or 0
+        size = preview_items.chunk_size(claims, most=app_context().settings.chunk_claims)
+        app_context().hints.send(job.practice_id, job.id, count=max(1, math.ceil(claims / size)))
 
 
 def absolute_url(path: str) -> str:

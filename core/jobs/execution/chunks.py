@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.db import scope
@@ -80,9 +80,15 @@ def count_available(session: Session, job: JobKey, *, now: dt.datetime) -> int:
     return session.scalars(select(func.count()).select_from(some), {**job.named(), "now": now}).one()
 
 
-def take(session: Session, *, worker: str, now: dt.datetime) -> Chunk | None:
-    """Take a chunk: the first free one in a random job in a random practice. Return None if there is none."""
-    statuses = jobs_with_available_chunks(session, now=now)
+def take(
+    session: Session, *, worker: str, now: dt.datetime, statuses: dict[JobKey, JobStatus] | None = None
+) -> Chunk | None:
+    """Take a chunk: the first free one in a random job in a random practice. Return None if there is none.
+
+    `statuses` is the answer of `jobs_with_available_chunks` in this transaction.
+    """
+    if statuses is None:
+        statuses = jobs_with_available_chunks(session, now=now)
     for job in _in_fair_order(statuses):
         chunk = _take_first(session, job, worker=worker, now=now)
         if chunk is not None:
@@ -117,6 +123,8 @@ _TAKE: Final = (
     update(JobChunk)
     .where(*JobKey.of_named(JobChunk), JobChunk.first_position == bindparam("first"))
     .values(attempts=JobChunk.attempts + 1, taken_at=bindparam("now"), taken_by=bindparam("worker"))
+    # A crash of the server may forget that the chunk was taken. So the commit need not wait for the disk.
+    .returning(func.set_config("synchronous_commit", "off", literal(value=True)))
     .execution_options(synchronize_session=False)
 )
 

@@ -15,6 +15,7 @@ from core.jobs import codes, lifecycle
 from core.jobs.execution import chunks, finish, settle_chunk
 from core.jobs.execution.chunks import ATTEMPTS_MAX, TRANSIENT_WAIT, Chunk
 from core.jobs.execution.settle_chunk import MonthIsClosed
+from core.jobs.keys import JobKey
 from core.models.jobs import JobStatus
 
 log = structlog.get_logger(__name__)
@@ -41,6 +42,7 @@ class _ChunkResult(NamedTuple):
     """The result of one chunk."""
 
     processed: bool
+    advanced: bool = True  # else its job may be ready to complete
     seconds: float | None = None
     skipped: Mapping[str, int] = {}
 
@@ -49,17 +51,27 @@ def work(sessions: Sessions, *, worker: str, clock: Clock) -> WorkResult:
     """Settle free chunks of any job for about a second, or until none is free."""
     done, seconds, skipped = 0, list[float](), Counter[str]()
     until = clock() + WORK_SLICE
+    behind: JobKey | None = None  # a job with a settled chunk, to advance unless more of its chunks are available
     while True:
         with transaction(sessions) as session:
-            chunk = chunks.take(session, worker=worker, now=clock())
+            statuses = chunks.jobs_with_available_chunks(session, now=clock())
+            due = behind is not None and behind not in statuses
+            chunk = None if due else chunks.take(session, worker=worker, now=clock(), statuses=statuses)
+        if behind is not None and due:
+            _advance(sessions, behind, clock=clock)
+            behind = None
+            continue
         if chunk is None:
             return WorkResult(done, more_to_do=False, chunk_seconds=seconds, skipped=skipped)
         of_chunk = _settle(sessions, chunk, clock=clock)
+        behind = None if of_chunk.advanced else chunk.job
         done += of_chunk.processed
         skipped.update(of_chunk.skipped)
         if of_chunk.seconds is not None:
             seconds.append(of_chunk.seconds)
         if clock() >= until:
+            if behind is not None:
+                _advance(sessions, behind, clock=clock)
             more = done > 0 and _has_available_chunks(sessions, clock=clock)
             return WorkResult(done, more_to_do=more, chunk_seconds=seconds, skipped=skipped)
 
@@ -90,7 +102,7 @@ def _settle(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> _ChunkResult:
     except Exception as error:  # noqa: BLE001  whatever it is, the chunk is released or split to find the claim at fault
         return _ChunkResult(_recover(sessions, chunk, error, clock=clock))
     if done is None:
-        _advance(sessions, chunk, clock=clock)
+        _advance(sessions, chunk.job, clock=clock)
         return _ChunkResult(processed=False)
     seconds = time.perf_counter() - began
     if mismatched := done.skipped.get(BALANCE_MISMATCH):
@@ -101,20 +113,16 @@ def _settle(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> _ChunkResult:
         settled=done.counts.settled,
         skipped=done.counts.skipped,
     )
-    _advance(sessions, chunk, clock=clock)
-    return _ChunkResult(processed=True, seconds=seconds, skipped=done.skipped)
+    if done.counts.failed:  # the job may have to halt
+        _advance(sessions, chunk.job, clock=clock)
+    return _ChunkResult(processed=True, advanced=done.counts.failed > 0, seconds=seconds, skipped=done.skipped)
 
 
-def _advance(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> None:
-    with transaction(sessions, chunk.job.practice_id) as session:
-        status = finish.advance(session, chunk.job, now=clock())
+def _advance(sessions: Sessions, job: JobKey, *, clock: Clock) -> None:
+    with transaction(sessions, job.practice_id) as session:
+        status = finish.advance(session, job, now=clock())
     if status is not None:
-        log.info(
-            "job_moved",
-            practice_id=chunk.job.practice_id,
-            job_id=chunk.job.job_id,
-            status=status.value,
-        )
+        log.info("job_moved", practice_id=job.practice_id, job_id=job.job_id, status=status.value)
 
 
 def _recover(sessions: Sessions, chunk: Chunk, error: Exception, *, clock: Clock) -> bool:
@@ -163,5 +171,5 @@ def _release(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> None:
 def _split(sessions: Sessions, chunk: Chunk, *, code: str, clock: Clock) -> bool:
     with transaction(sessions, chunk.job.practice_id) as session:
         chunks.split(session, chunk, code=code, now=clock())
-    _advance(sessions, chunk, clock=clock)
+    _advance(sessions, chunk.job, clock=clock)
     return True

@@ -1,15 +1,19 @@
 """Compare a job's counters, items and ledger to the cent before it completes."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, cast, func, select
+from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.orm import Session
 
 from core.jobs.keys import JobKey
 from core.models.job_items import JobChunk, JobItem, Outcome
 from core.models.jobs import JobKind, SettleJob
 from core.models.ledger import Posting, Responsibility
+
+BYTES_AS_LONG_AS_A_CLAIM: Final = 4_096  # as many bytes of postings are scanned while one claim is looked up
+_POSTING_BYTES: Final = select(func.pg_relation_size(cast(Posting.__tablename__, REGCLASS)))
 
 
 def find_discrepancies(session: Session, job: SettleJob) -> list[str]:
@@ -59,10 +63,13 @@ def _of_items(session: Session, key: JobKey) -> dict[str, int]:
 def _of_ledger(session: Session, job: SettleJob) -> dict[str, int]:
     """Return what the job's postings moved, in cents. A write-off lowers the balance, a reversal raises it."""
     key = JobKey(job.practice_id, job.id)
-    by_item = and_(Posting.practice_id == JobItem.practice_id, Posting.claim_id == JobItem.claim_id)
     moved = _sign(job) * Posting.amount_cents
     sums = {f"{side.value}_cents": func.sum(moved).filter(Posting.responsibility == side) for side in Responsibility}
-    return _row(session, sums, *key.of(JobItem), by_item, Posting.job_id == key.job_id)
+    of_job = [Posting.practice_id == key.practice_id, Posting.job_id == key.job_id]
+    # No index finds the postings of a job. For a large job, one scan is faster than a lookup for each claim.
+    if session.scalars(_POSTING_BYTES).one() > (job.claims_total or 0) * BYTES_AS_LONG_AS_A_CLAIM:
+        of_job += [*key.of(JobItem), Posting.claim_id == JobItem.claim_id]
+    return _row(session, sums, *of_job)
 
 
 def _balances(session: Session, job: SettleJob, side: Responsibility) -> bool:

@@ -10,7 +10,7 @@ import datetime as dt
 from collections import Counter
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Select, bindparam, func, select, text, update
+from sqlalchemy import Select, bindparam, func, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -29,7 +29,7 @@ from core.practices import periods
 
 # A statement over a thousand claims finishes before JIT can compile it. The chunk adds its own rows to the sums of the
 # ledger (`core.models.ledger_sums`).
-_CONFIGURED: Final = text("SELECT set_config('jit', 'off', true), set_config('settle.sums', 'chunk', true)")
+_ALSO: Final = ", set_config('jit', 'off', true), set_config('settle.sums', 'chunk', true)"
 
 
 class LedgerMismatch(Exception):
@@ -50,8 +50,7 @@ class ChunkOutcome(NamedTuple):
 
 def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> ChunkOutcome | None:
     """Settle the chunk's claims. Return None if we lost the chunk or the job is no longer running."""
-    timeouts.set_timeouts(session)
-    session.execute(_CONFIGURED)
+    timeouts.set_timeouts(session, also=_ALSO)
     if not chunks.lock(session, chunk):
         return None
     # Read the job after locking the chunk, in a separate statement. A pause completes only when no chunk is locked.
@@ -60,13 +59,11 @@ def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> ChunkOutcome 
         chunks.release(session, chunk, not_before=None)
         return None
     _lock_month_open(session, job)
-    wanted = _claims_to_settle(session, chunk)
-    locked = _lock_claims(session, chunk, wanted)
+    locked, busy = _lock_claims(session, chunk)
     as_previewed = _skip_as_previewed(session, chunk)
     judged = recheck.recheck_claims(session, job, chunk, locked)
     skipped = as_previewed + judged.skipped
     money = _apply(session, job, chunk, judged, now=now) if judged.settled else {}
-    busy = len(wanted) - len(locked)
     gave_up = busy > 0 and chunk.busy_tries + 1 >= BUSY_TRIES_MAX
     failed = _fail_busy(session, chunk) if gave_up else 0
     counts = ChunkCounts(len(judged.settled), skipped.total(), failed, **money)
@@ -88,29 +85,28 @@ def _lock_month_open(session: Session, job: SettleJob) -> None:
         raise MonthIsClosed
 
 
-_TO_SETTLE: Final = select(*ClaimIds.of(JobItem.claim_id)).where(
-    ITEMS, JobItem.outcome.is_(None), JobItem.verdict == Verdict.SETTLE
+_WANTED: Final = (
+    select(JobItem.claim_id).where(ITEMS, JobItem.outcome.is_(None), JobItem.verdict == Verdict.SETTLE).cte("wanted")
 )
-
-
-def _claims_to_settle(session: Session, chunk: Chunk) -> ClaimIds:
-    return ClaimIds(*session.execute(_TO_SETTLE, chunk.named()).one())
-
-
 # NO KEY, because a plain FOR UPDATE would skip a claim that an uncommitted insert references by foreign key.
 _FREE: Final = (
     select(Claim.id)
-    .where(Claim.practice_id == bindparam("of_practice"), is_in(Claim.id, "wanted"))
+    .join(_WANTED, Claim.id == _WANTED.c.claim_id)
+    .where(Claim.practice_id == bindparam("of_practice"))
     .order_by(Claim.id)
-    .with_for_update(key_share=True, skip_locked=True)
+    .with_for_update(key_share=True, skip_locked=True, of=Claim)
     .subquery("free")
 )
-_LOCK_FREE: Final = select(*ClaimIds.of(_FREE.c.id))
+_LOCK_FREE: Final = select(*ClaimIds.of(_FREE.c.id), select(func.count()).select_from(_WANTED).scalar_subquery())
 
 
-def _lock_claims(session: Session, chunk: Chunk, wanted: ClaimIds) -> ClaimIds:
-    """Lock the claims that are free, in id order, and return their ids."""
-    return ClaimIds(*session.execute(_LOCK_FREE, {**chunk.named(), "wanted": wanted.array}).one())
+def _lock_claims(session: Session, chunk: Chunk) -> tuple[ClaimIds, int]:
+    """Lock the claims to settle that are free, in id order. Return their ids, and how many others had locked.
+
+    Nothing but the locked chunk decides which claims these are.
+    """
+    array, size, wanted = session.execute(_LOCK_FREE, chunk.named()).one()
+    return ClaimIds(array, size), wanted - size
 
 
 def _counted(changed: ReturningUpdate[Any]) -> Select[Any]:

@@ -1,7 +1,8 @@
 """The items of a preview: every selected claim with its verdict, frozen in one statement."""
 
+import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -26,6 +27,9 @@ from core.policy import facts, rule_sql, rules
 from core.policy.facts import Facts
 from core.policy.rule import Moment
 from core.policy.terms import Terms
+
+CHUNK_CLAIMS_MIN: Final = 1_000  # below this, the fixed cost of a chunk weighs more than a second worker helps
+CHUNKS_MIN: Final = 16
 
 
 def freeze_items(session: Session, job: SettleJob, selected: Selection, *, terms: Terms) -> int:
@@ -122,14 +126,20 @@ def _sides(job: SettleJob, claim_facts: Facts) -> dict[str, ColumnElement[bool]]
     }
 
 
+def chunk_size(claims: int, *, most: int) -> int:
+    """Return the number of claims in each chunk of a job: as many as still keep several workers busy, up to `most`."""
+    return min(most, max(CHUNK_CLAIMS_MIN, math.ceil(claims / CHUNKS_MIN)))
+
+
 def make_chunks(session: Session, key: JobKey, *, claims: int, chunk_claims: int) -> None:
     """Cut positions 1 to `claims` into open chunks of at most `chunk_claims`."""
-    first = func.generate_series(1, claims, chunk_claims).column_valued("first")
+    size = chunk_size(claims, most=chunk_claims)
+    first = func.generate_series(1, claims, size).column_valued("first")
     ranges = select(
         literal(key.practice_id),
         literal(key.job_id),
         first,
-        func.least(first + chunk_claims - 1, claims),
+        func.least(first + size - 1, claims),
     )
     names = ["practice_id", "job_id", "first_position", "last_position"]
     session.execute(insert(JobChunk).from_select(names, ranges))

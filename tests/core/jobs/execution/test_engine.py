@@ -213,7 +213,7 @@ def test_a_claim_that_kills_its_workers_is_isolated_and_the_others_settle(practi
             _take_and_die(practice, now=now)
         else:
             chunk = practice.take_chunk(now=now)
-            engine._settle(practice.sessions, chunk, clock=ticking(now))
+            practice.settle_chunk(chunk, clock=ticking(now))
 
     assert practice.counts(job) == {"settled": 3, "skipped": 0, "failed": 1, "remaining": 0}
     assert practice.item(job, "C00003").code == "worker_died"

@@ -29,7 +29,7 @@ class Run:
         for _ in range(chunks_wanted):
             taken = self.practice.take_chunk(now=self.at)
             self.at += dt.timedelta(seconds=2)
-            engine._settle(self.practice.sessions, taken, clock=lambda: self.at)
+            self.practice.settle_chunk(taken, clock=lambda: self.at)
 
     def act(self, command: Callable[..., SettleJob]) -> None:
         self.practice.act(command, self.job, now=self.at)
@@ -116,7 +116,7 @@ def test_no_rate_is_above_the_busiest_second_of_the_chart(run: Run) -> None:
     for seconds in (0.4, 0.4, 0.3, 0.5, 0.3):
         taken = run.practice.take_chunk(now=run.at)
         run.wait(seconds=seconds)
-        engine._settle(run.practice.sessions, taken, clock=lambda: run.at)
+        run.practice.settle_chunk(taken, clock=lambda: run.at)
         rate = run.progress.rate_per_second
         assert rate is None or rate <= max(claims for _, claims in run.chart()), run.at
 
@@ -171,7 +171,7 @@ def test_the_time_before_a_retry_is_not_working_time_and_the_retry_counts_only_i
     practice.act(commands.retry_failed, job, now=later)
     taken = practice.take_chunk(now=later)
     until = later + dt.timedelta(seconds=4)
-    engine._settle(practice.sessions, taken, clock=lambda: until)
+    practice.settle_chunk(taken, clock=lambda: until)
 
     seen = practice.progress(job, now=until)
     assert seen.status is JobStatus.COMPLETED
