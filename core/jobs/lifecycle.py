@@ -71,14 +71,21 @@ def transition(
     return moved
 
 
+_LOCKED: Final = (
+    select(SettleJob)
+    .where(*JobKey.of_named(SettleJob))
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
+
+
 def lock(session: Session, job: JobKey) -> SettleJob | None:
     """Lock the job row until the transaction ends and return it as it is now, or None if there is none.
 
     Every transaction that opens a chunk or ends a job takes this lock. It is `NO KEY`, so that postings, which
     reference the job by a foreign key, do not wait for it.
     """
-    found = select(SettleJob).where(*job.of(SettleJob)).with_for_update(key_share=True)
-    return session.scalars(found.execution_options(populate_existing=True)).one_or_none()
+    return session.scalars(_LOCKED, job.named()).one_or_none()
 
 
 CONFIRMATION: Final = "CONFIRM"

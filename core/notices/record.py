@@ -6,9 +6,24 @@ So a crash loses none of them, and an event that is rolled back sends none. A wo
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, Text, cast, delete, exists, insert, literal, select, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -30,16 +45,26 @@ def record_events(
 
     `facts` are ids, codes, counts and cents in JSON. A second warning about one deadline is left out.
     """
-    row = {"practice_id": practice_id, "at": now, "job_id": job_id, "facts": dict(facts)}
-    rows = [{**row, "kind": kind} for kind in kinds]
-    made = insert_or_skip(Event).values(rows).on_conflict_do_nothing().returning(Event.id, Event.kind).cte("made")
-    subscribed = select(
-        literal(practice_id, BigInteger), Webhook.id, made.c.id, literal(OutboxState.DUE), literal(now), literal(now)
-    ).where(*_wants(practice_id, cast(made.c.kind, Text)))
+    named = {"of_practice": practice_id, "now": now, "of_job": job_id, "facts": dict(facts)}
+    rows = session.execute(_RECORD, {**named, "kinds": [kind.value for kind in kinds]})
+    return {kind: event_id for event_id, kind in rows}
+
+
+def _record_statement() -> Select[Any]:
+    """Return the one statement that records events and queues them, built once: small jobs wait for it."""
+    practice_id, now = bindparam("of_practice", type_=BigInteger), bindparam("now", type_=Event.at.type)
+    kind = func.unnest(bindparam("kinds", type_=ARRAY(Text))).column_valued("kind")
+    rows = select(
+        practice_id, kind, now, bindparam("of_job", type_=BigInteger), bindparam("facts", type_=Event.facts.type)
+    )
+    event = insert_or_skip(Event).from_select(["practice_id", "kind", "at", "job_id", "facts"], rows)
+    made = event.on_conflict_do_nothing().returning(Event.id, Event.kind).cte("made")
+    subscribed = select(practice_id, Webhook.id, made.c.id, literal(OutboxState.DUE), now, now).where(
+        *_wants(practice_id, cast(made.c.kind, Text))
+    )
     columns = ["practice_id", "webhook_id", "event_id", "state", "queued_at", "not_before"]
     queued = insert(OutboxMessage).from_select(columns, subscribed, include_defaults=False).cte("queued")
-    # One statement, because a job of a few claims should not feel its events.
-    return {kind: event_id for event_id, kind in session.execute(select(made.c.id, made.c.kind).add_cte(queued))}
+    return select(made.c.id, made.c.kind).add_cte(queued)
 
 
 def tell_webhooks(
@@ -62,6 +87,9 @@ def _wants(practice_id: Any, kind: ColumnElement[str]) -> tuple[Any, ...]:
         Webhook.active,
         Webhook.kinds.has_key(kind),
     )
+
+
+_RECORD: Final = _record_statement()
 
 
 def notify(

@@ -7,7 +7,20 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import away, importing, places, reading, remittances, row_security, running, settling, slow, x12
+from tests.benchmarks import (
+    away,
+    importing,
+    places,
+    reading,
+    recovery,
+    remittances,
+    row_security,
+    running,
+    settling,
+    slow,
+    x12,
+)
+from tests.benchmarks.against import rows as against
 from tests.benchmarks.measure import Row
 from tests.benchmarks.runs import Sizes
 
@@ -15,7 +28,7 @@ from tests.benchmarks.runs import Sizes
 PARTS = {
     "settling": settling.rows, "row_security": row_security.rows,
     "reading": reading.rows, "running": running.rows, "importing": importing.rows,
-    "slow": slow.rows, "x12": x12.rows, "remittances": remittances.rows, "away": away.rows,
+    "recovery": recovery.rows, "slow": slow.rows, "x12": x12.rows, "remittances": remittances.rows, "away": away.rows,
 }  # fmt: skip
 
 
@@ -23,14 +36,18 @@ PARTS = {
 @click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
 @click.option("--claims", type=int, help="The number of claims in the first row. The other rows shrink in proportion.")
 @click.option("--times", type=int, default=3, show_default=True, help="How many times to measure the first row.")
-def main(parts: tuple[str, ...], claims: int | None, times: int) -> None:
+@click.option("--against", "version", metavar="VERSION", help="Compare only with an earlier version, such as v0.1.0.")
+def main(parts: tuple[str, ...], claims: int | None, times: int, version: str | None) -> None:
     """Measure PARTS (all by default) and print the table."""
     sizes = _sizes(claims, times)
     console = Console(width=150)
     begun = time.monotonic()
     with places.running() as place:
         console.print(place.settings())
-        rows = [row for part in parts or PARTS for row in PARTS[part](place, sizes)]
+        if version is not None:
+            rows = list(against.rows(version, sizes))
+        else:
+            rows = [row for part in parts or PARTS for row in PARTS[part](place, sizes)]
     console.print(_table(rows))
     console.print(f"took {dt.timedelta(seconds=round(time.monotonic() - begun))}")
 

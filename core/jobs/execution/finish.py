@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, exists, extract, func, literal, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, extract, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -23,6 +23,7 @@ from core.models.ledger import PostingDigest
 
 S = JobStatus
 
+_DIGESTS: Final = ("chunks_sha256", "postings_sha256")
 SUMMED: Final = ("settled", "skipped", "failed", "insurance_cents", "patient_cents")
 _HASHED: Final = (
     "first_position", "last_position", *SUMMED, "insurance_before_cents", "patient_before_cents",
@@ -119,16 +120,23 @@ def totals_with_digest(session: Session, key: JobKey) -> dict[str, Any]:
     The hashed texts contain a line "first|last|settled|…" for each chunk, and "epoch|first|last|postings|sha256" for
     each digest, in order.
     """
-    sums = [func.coalesce(func.sum(getattr(JobChunk, name)), 0).label(name) for name in SUMMED]
-    chunks = _sha256([getattr(JobChunk, name) for name in _HASHED], JobChunk.first_position).label("chunks_sha256")
-    row = session.execute(select(*sums, chunks).where(*key.of(JobChunk))).one()._mapping
-    of = PostingDigest
-    posted = _sha256([extract("epoch", of.at), of.first_id, of.last_id, of.postings, of.sha256], of.first_id)
-    of_job = select(posted).where(of.practice_id == key.practice_id, of.job_id == key.job_id)
-    digests = {"chunks_sha256": row["chunks_sha256"], "postings_sha256": session.scalar(of_job)}
-    return {**{name: int(row[name]) for name in SUMMED}, **digests}
+    row = session.execute(_TOTALS, key.named()).one()._mapping
+    return {**{name: int(row[name]) for name in SUMMED}, **{name: row[name] for name in _DIGESTS}}
 
 
 def _sha256(columns: Sequence[Any], order: ColumnElement[Any] | InstrumentedAttribute[Any]) -> ColumnElement[str]:
     lines = func.string_agg(func.concat_ws("|", *columns), aggregate_order_by(literal("\n"), order))
     return func.encode(func.sha256(func.convert_to(lines, "UTF8")), "hex")
+
+
+def _totals() -> Select[Any]:
+    sums = [func.coalesce(func.sum(getattr(JobChunk, name)), 0).label(name) for name in SUMMED]
+    chunks = _sha256([getattr(JobChunk, name) for name in _HASHED], JobChunk.first_position)
+    of = PostingDigest
+    posted = _sha256([extract("epoch", of.at), of.first_id, of.last_id, of.postings, of.sha256], of.first_id)
+    of_job = select(posted).where(of.practice_id == bindparam("of_practice"), of.job_id == bindparam("of_job"))
+    digests = zip(_DIGESTS, (chunks, of_job.scalar_subquery()), strict=True)
+    return select(*sums, *(digest.label(name) for name, digest in digests)).where(*JobKey.of_named(JobChunk))
+
+
+_TOTALS: Final = _totals()
