@@ -14,9 +14,10 @@ import pytest
 from sqlalchemy.orm import Session
 
 from core.audit import package, verify_package, witness
+from core.books import invariants
 from core.books.invariants import violations
 from tests.core.books.dishonest_owner import add_books, edit, edited
-from tests.core.books.edits import CHAIN_AGAIN, EDITS
+from tests.core.books.edits import CHAIN_AGAIN, EDITS, SIGN_ON_EDITS
 from tests.factories import NOW, GivenPractice
 from tests.servers import Databases
 from tests.worlds import a_world
@@ -30,6 +31,7 @@ _OUTSIDE = {
     "a trigger's function loses its owner's rights", "a table has no row-level security",
     "a policy shows every practice", "a policy is gone", "a policy is replaced", "a rule swallows entries of the audit",
     "a certificate's balances are raised", "a certificate's balances are raised on both sides",
+    "the identity provider is changed", "an identity is changed",
 }  # fmt: skip
 
 
@@ -64,6 +66,12 @@ def test_each_edit_by_hand_is_found(books: GivenPractice, name: str, tmp_path: P
 
     assert one.found_by in found
     assert bool(failed(file)) == (name not in _OUTSIDE)
+
+
+def test_each_edit_of_single_sign_on_is_found(books: GivenPractice) -> None:
+    for statement in SIGN_ON_EDITS:
+        with edited(books, statement) as session:
+            assert invariants._check_invariant(session, "single_sign_on_is_as_the_audit_says", None), statement
 
 
 def test_a_chain_that_was_rewritten_is_found_only_by_what_was_kept(books: GivenPractice, tmp_path: Path) -> None:
