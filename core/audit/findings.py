@@ -17,6 +17,7 @@ class FindingKind(StrEnum):
     CHANGED = "changed_near_write_off"
     LOOSENED = "loosened"
     ADJUSTED = "adjusted_over_limit"
+    WITHOUT_LIMIT = "lowered_without_limit"
     YOUNG_APPROVER = "approved_by_new_account"
     UNPROTECTED = "protection_ended_before_write_off"
     ALONE = "ran_without_second_person"
@@ -26,9 +27,10 @@ KIND_WORDS: Final = {
     FindingKind.CHANGED: "Changes within a day of a write-off by the same or a tied user",
     FindingKind.LOOSENED: "Other raised limits, loosened rules and changes that an auditor checks",
     FindingKind.ADJUSTED: "Postings, imports and jobs of a user that together exceed a limit",
+    FindingKind.WITHOUT_LIMIT: "What each user without a limit for a job took off balances",
     FindingKind.YOUNG_APPROVER: "Approvals by new accounts, or where one user may have both accounts",
     FindingKind.UNPROTECTED: "Legal holds and exclusions that ended within 7 days before a write-off",
-    FindingKind.ALONE: "Jobs and postings by hand without a second person",
+    FindingKind.ALONE: "Without a second person: over a limit, overridden rules and cost sharing",
 }
 
 
@@ -55,10 +57,11 @@ class Finding(NamedTuple):
     job_ids: tuple[int, ...] = ()
     claims: tuple[str, ...] = ()  # the first ones, by the practice's own number
     claim_count: int = 0
+    cents: int = 0  # if the largest come first
 
 
 class Review(NamedTuple):
-    """The findings of a week by kind, newest first, the names of the people in them, and the users who get it."""
+    """The findings of a week by kind, newest or largest first, the names of people, and the users who get it."""
 
     week: Week
     findings: dict[FindingKind, list[Finding]]

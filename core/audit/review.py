@@ -27,6 +27,7 @@ def for_week(session: Session, practice: Practice, week: Week) -> Review:
         *review_changes.changes(session, practice, week),
         *review_claims.adjusted_by_hand(session, practice, week, limits),
         *review_sums.over_job_limit(session, practice, week, limits),
+        *review_claims.imported_over_limit(session, practice, week),
         *review_claims.adjusted_unpaid(session, practice, week, limits),
         *review_claims.refunded(session, practice, week, limits),
         *review_jobs.approved_by_new_accounts(session, practice, week),
@@ -35,11 +36,14 @@ def for_week(session: Session, practice: Practice, week: Week) -> Review:
         *review_claims.payers_included(session, practice, week),
         *review_jobs.together_over_limit(session, practice, week, limits),
         *review_jobs.without_second_person(session, practice, week),
+        *review_jobs.overrode_rules(session, practice, week),
     ]
     of_practice = select(User.id, User.name).where(User.practice_id == practice.id)
     names = {review_limits.COMMAND_LINE: "Command line", **dict(session.execute(of_practice).all())}
     findings = {
-        kind: sorted((one for one in found if one.kind is kind), key=lambda one: one.at, reverse=True)[:FINDINGS_MAX]
+        kind: sorted((one for one in found if one.kind is kind), key=lambda one: (one.cents, one.at), reverse=True)[
+            :FINDINGS_MAX
+        ]
         for kind in FindingKind
     }
     return Review(week, findings, names, readers(session, practice.id))

@@ -17,19 +17,20 @@ from core.models.claims import Hold
 from core.models.people import AuditEntry, User
 from core.models.practices import Practice
 
-# Which of two values is looser cannot be told from them. Webhooks and users decide who sees the findings.
+# Which of two values is looser cannot be told from them. Webhooks and users decide who sees the findings. A user can
+# wait with an account that they control, until it is no longer new.
 _ALWAYS_SHOWN: Final = (
-    "mapping.deleted", "mapping.saved", "month.reopened", "posting_rule.changed", "practice.folder_watched",
-    "second_factor.changed", "single_sign_on.changed", "user.deactivated", "webhook.changed", "webhook.deleted",
+    "layout.saved", "mapping.deleted", "mapping.saved", "month.reopened", "posting_rule.changed",
+    "practice.folder_watched", "schedule.changed", "schedule.mode_changed", "second_factor.changed",
+    "single_sign_on.changed", "user.added", "user.deactivated", "user.factor_reset", "user.identity_unlinked",
+    "user.password_link", "user.reactivated", "user.role_changed", "user.vouched", "webhook.changed", "webhook.deleted",
 )  # fmt: skip
 # A command on the server has no user, and no other user sees it run.
 _BY_COMMAND: Final = ("mapping.saved", "single_sign_on.changed", "token.added", "user.added")
 ACTS: Final = (
     *_ALWAYS_SHOWN, "appeal_window.changed", "one_person.chosen", "reason.added", "reason.changed",
     "recent_payment_window.changed", "small_balance_limit.changed", "statement_rules.changed", "time_zone.changed",
-    "user.added", "user.factor_reset", "user.identity_linked", "user.identity_unlinked", "user.limits_changed",
-    "user.password_link", "user.reactivated", "user.role_changed", "user.vouched", "write_off_limits.changed",
-    "write_off_setting.changed",
+    "user.identity_linked", "user.limits_changed", "write_off_limits.changed", "write_off_setting.changed",
 )  # fmt: skip
 
 # Each change with the users whose write-offs it may have served. A reversal is no write-off.

@@ -66,6 +66,14 @@ _UNPAID: Final = text(
        ORDER BY 5 DESC LIMIT :rows"""  # noqa: S608 – constants
 )
 
+_IMPORTED_OVER_LIMIT: Final = text(
+    """SELECT coalesce(e.user_id, 0), e.at, (e.facts->>'claims_over_limit')::int, e.facts->'first_over_limit'
+       FROM audit_entry e
+       WHERE e.practice_id = :practice_id AND e.act IN ('postings.imported', 'practice.imported') AND e.at >= :begins
+         AND e.at < :ends AND e.facts ? 'claims_over_limit'
+       ORDER BY e.at DESC LIMIT :rows"""
+)
+
 _ENDED: Final = """
     SELECT e.id AS ended, e.at, e.user_id, 'hold' AS what, c.id AS claim_id, c.external_id FROM audit_entry e
     JOIN claim c ON c.practice_id = e.practice_id AND c.external_id = substr(e.subject, 7)
@@ -126,6 +134,18 @@ def adjusted_by_hand(session: Session, practice: Practice, week: Week, limits: R
             f"{format_cents(limit)}).", (user_id,), tuple(job_ids or ()), (claim,), 1,
         )
         for user_id, claim, cents, at, entries, job_ids, limit in session.execute(_ADJUSTED, given)
+    ]  # fmt: skip
+
+
+def imported_over_limit(session: Session, practice: Practice, week: Week) -> list[Finding]:
+    """Return each import after which a user's payments and adjustments of 30 days on a claim exceeded its limit."""
+    bounds = {"practice_id": practice.id, "begins": week.begins, "ends": week.ends, "rows": FINDINGS_MAX}
+    return [
+        Finding(
+            FindingKind.ADJUSTED, at, f"Imported payments and adjustments, which took more than the limit for a claim "
+            f"off {counted(count, 'claim')} in 30 days.", (user_id,), (), tuple(claims), count,
+        )
+        for user_id, at, count, claims in session.execute(_IMPORTED_OVER_LIMIT, bounds)
     ]  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import datetime as dt
 from collections import defaultdict
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import select, text
+from sqlalchemy import and_, or_, select, text
 from sqlalchemy.orm import Session
 
 from core.access import one_person
@@ -12,7 +12,9 @@ from core.access.ties import Ties
 from core.audit.findings import CLAIMS_SHOWN_MAX, FINDINGS_MAX, Finding, FindingKind, Week
 from core.audit.review_limits import ReviewLimits
 from core.counting import counted
-from core.models.jobs import SettleJob
+from core.jobs import codes, requesters
+from core.jobs.approval.day_sum import write_off_total
+from core.models.jobs import JobKind, SettleJob
 from core.models.people import AuditEntry
 from core.models.practices import Practice
 from core.money import format_cents
@@ -153,6 +155,30 @@ def without_second_person(session: Session, practice: Practice, week: Week) -> l
     ]  # fmt: skip
     found += [_posted(entry) for entry in session.scalars(posted.order_by(AuditEntry.id.desc()).limit(FINDINGS_MAX))]
     return [*found, *(_chosen(session, practice, week, entry) for entry in session.scalars(chosen))]
+
+
+def overrode_rules(session: Session, practice: Practice, week: Week) -> list[Finding]:
+    """Return the jobs without approval that overrode rules, or that wrote off cost sharing for a reason at CONFIRM.
+
+    The reason of a scheduled run stays the same from day to day.
+    """
+    gave_reason = and_(SettleJob.cost_share_reason != "", SettleJob.schedule_id.is_(None))
+    jobs = select(SettleJob).where(
+        SettleJob.practice_id == practice.id, SettleJob.kind == JobKind.SETTLE, SettleJob.decided_by.is_(None),
+        SettleJob.confirmed_at >= week.begins, SettleJob.confirmed_at < week.ends,
+        or_(SettleJob.overridden_rules != [], gave_reason),
+    )  # fmt: skip
+    found = []
+    for job in session.scalars(jobs.order_by(SettleJob.confirmed_at.desc()).limit(FINDINGS_MAX)):
+        rules = "; ".join(map(codes.describe, job.overridden_rules))
+        words = f"Job {job.id:,} wrote off {format_cents(write_off_total(job))} without approval."
+        words += f" Overridden rules: {rules}." if rules else ""
+        words += f" Reason for the cost sharing: “{job.cost_share_reason}”" if job.cost_share_reason else ""
+        assert job.confirmed_at is not None
+        found.append(
+            Finding(FindingKind.ALONE, job.confirmed_at, words, (requesters.accountable_user(job),), (job.id,))
+        )
+    return found
 
 
 def _bounds(practice: Practice, week: Week) -> dict[str, Any]:

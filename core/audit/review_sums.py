@@ -1,6 +1,7 @@
 """What a user took off balances in a week, or gave back, without a second user, if it exceeds the limit for a job.
 
-Each part may stay under the limits, because nothing else adds them up over a week.
+Each part may stay under the limits, because nothing else adds them up over a week. Without a limit, nothing else
+shows them.
 """
 
 import datetime as dt
@@ -15,7 +16,7 @@ from core.audit.review_limits import ReviewLimits
 from core.counting import counted
 from core.models.claims import PAID_IN_FULL, SETTLED
 from core.models.practices import Practice
-from core.money import format_cents
+from core.money import UNLIMITED, format_cents, format_limit
 
 # No index leads from a user to postings. The audit log names the claims. OFFSET 0 makes PostgreSQL look up the postings
 # of each claim by the index, instead of reading those of all claims.
@@ -155,18 +156,23 @@ class _Sum:
 
 
 def over_job_limit(session: Session, practice: Practice, week: Week, limits: ReviewLimits) -> list[Finding]:
-    """Return each user whose sum of the week exceeds the limit for a job, with its parts."""
+    """Return each user whose sum of the week exceeds the limit for a job, or who has none, with the sum's parts."""
     sums: defaultdict[int, _Sum] = defaultdict(_Sum)
     bounds = {"practice_id": practice.id, "begins": week.begins, "ends": week.ends}
     for part in _PARTS:
         for user_id, *row in session.execute(part.rows, bounds):
             sums[user_id].add(part, *row)
-    return [
-        Finding(
-            FindingKind.ADJUSTED, max(one.times), f"In this week: {'; '.join(one.words)}. Together "
-            f"{format_cents(one.cents)} (limit for a job {format_cents(limit)}). Compare payments with the deposits.",
-            (user_id,), tuple(sorted(one.job_ids)),
+    found = []
+    for user_id, one in sums.items():
+        limit = limits.of_users.get(user_id, limits.practice).job_cents
+        is_unlimited = limit == UNLIMITED
+        if one.cents <= (0 if is_unlimited else limit):
+            continue
+        words = (
+            f"In this week: {'; '.join(one.words)}. Together {format_cents(one.cents)} (limit for a job "
+            f"{format_limit(limit)}). Compare payments with the deposits."
         )
-        for user_id, one in sums.items()
-        if one.cents > (limit := limits.of_users.get(user_id, limits.practice).job_cents)
-    ]  # fmt: skip
+        kind = FindingKind.WITHOUT_LIMIT if is_unlimited else FindingKind.ADJUSTED
+        jobs = tuple(sorted(one.job_ids))
+        found.append(Finding(kind, max(one.times), words, (user_id,), jobs, cents=one.cents))
+    return found

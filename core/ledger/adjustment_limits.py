@@ -5,7 +5,7 @@
 
 import datetime as dt
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -19,9 +19,10 @@ from core.ledger.entry_postings import SOURCE, was_approved
 from core.models.claims import Claim
 from core.models.ledger import Posting, PostingKind
 from core.models.people import AuditEntry, User
-from core.models.practices import Practice
 from core.money import format_cents
-from core.practices import practice_days, practice_queries
+from core.practices import practice_queries
+
+ADDED_UP_OVER: Final = dt.timedelta(days=30)
 
 
 class AdjustmentOverLimit(Refusal):
@@ -46,22 +47,25 @@ def limit_for_user(session: Session, by: Actor, *, now: dt.datetime) -> Adjustme
     return AdjustmentLimit(min(own, of_practice), own <= of_practice)
 
 
-def adjusted_by_user_today(practice: Practice, by: Actor, *, now: dt.datetime) -> tuple[Any, ...]:
-    """Return the conditions that a posting is a balance-lowering adjustment by this user today.
+def lowered_by_user(practice_id: int, user_id: int | None, *kinds: PostingKind, now: dt.datetime) -> tuple[Any, ...]:
+    """Return the conditions that a posting of these kinds lowered a balance by this user's act in the last 30 days.
 
-    Those that were voided or approved do not count.
+    Those that were voided or approved do not count. The user None is a command on the server.
     """
-    begins, ends = practice_days.day_bounds(practice, practice_days.today(practice, now=now))
     return (
-        Posting.practice_id == practice.id,
-        Posting.kind == PostingKind.ADJUSTMENT,
+        Posting.practice_id == practice_id,
+        Posting.kind.in_(kinds),
         Posting.amount_cents < 0,
-        Posting.user_id == by.user_id,
-        Posting.created_at >= begins,
-        Posting.created_at < ends,
+        Posting.user_id.is_not_distinct_from(user_id),
+        Posting.created_at > now - ADDED_UP_OVER,
         ~write_offs.is_reversed(),
         ~was_approved(),
     )
+
+
+def adjusted_by_user(by: Actor, *, now: dt.datetime) -> tuple[Any, ...]:
+    """Return the conditions that a posting is a balance-lowering adjustment by this user in the last 30 days."""
+    return lowered_by_user(by.practice_id, by.user_id, PostingKind.ADJUSTMENT, now=now)
 
 
 def adjusted_by_hand(session: Session, practice_id: int, user_id: int, *, now: dt.datetime) -> int:
@@ -90,11 +94,11 @@ def adjusted_by_hand(session: Session, practice_id: int, user_id: int, *, now: d
     return int(session.scalars(select(func.coalesce(func.sum(-Posting.amount_cents), 0)).where(*by_hand)).one())
 
 
-def check(session: Session, practice: Practice, claim: Claim, cents: int, *, by: Actor, now: dt.datetime) -> None:
+def check(session: Session, claim: Claim, cents: int, *, by: Actor, now: dt.datetime) -> None:
     """Check that `by` may lower the locked claim's balance by `cents` more. Raise `AdjustmentOverLimit`."""
     limit = limit_for_user(session, by, now=now)
-    day = adjusted_by_user_today(practice, by, now=now)
-    sums = select(func.coalesce(func.sum(-Posting.amount_cents), 0)).where(*day, Posting.claim_id == claim.id)
+    before = adjusted_by_user(by, now=now)
+    sums = select(func.coalesce(func.sum(-Posting.amount_cents), 0)).where(*before, Posting.claim_id == claim.id)
     total = cents + int(session.scalars(sums).one())
     if total > limit.cents:
         raise AdjustmentOverLimit(f"{describe(total, limit)[0].upper()}{describe(total, limit)[1:]}.")
@@ -114,8 +118,8 @@ def describe(cents: int | None, limit: AdjustmentLimit) -> str:
     """Return which limit is exceeded and what to do about it. Without `cents`, the sentence fits every claim."""
     of = "" if cents is None else f" of {format_cents(cents)}"
     return (
-        f"adjustments{of} today exceed {_whose(limit)} of {format_cents(limit.cents)}; ask an administrator to raise "
-        f"the limit{', or a user with a higher limit to post this' if limit.is_own else ''}"
+        f"adjustments{of} within 30 days exceed {_whose(limit)} of {format_cents(limit.cents)}; ask an administrator "
+        f"to raise the limit{', or a user with a higher limit to post this' if limit.is_own else ''}"
     )
 
 

@@ -17,7 +17,6 @@ from core.models.claims import Claim
 from core.models.ledger import Posting, PostingKind
 from core.models.practices import Practice
 
-ADDED_UP_OVER: Final = dt.timedelta(days=30)
 _KINDS: Final = (PostingKind.PAYMENT, PostingKind.ADJUSTMENT, PostingKind.TRANSFER)
 _FIRST_LEG: Final = ":0"  # of an entry; that of a refund or of a transferred credit raises a balance
 
@@ -34,9 +33,9 @@ def find_exceeded(
 ) -> OverLimit | None:
     """Return the limit that the user exceeds by taking `cents` more off the locked claim, or None."""
     total = cents + _sum(session, *_by_hand(practice.id, claim.id, by.user_id, now=now))
-    # Adjustments from files and held answers keep their own limit for a day, which counts with those by hand.
-    day = adjustment_limits.adjusted_by_user_today(practice, by, now=now)
-    total += _sum(session, *day, Posting.claim_id == claim.id, Posting.source.is_distinct_from(SOURCE))
+    # Adjustments from files and held answers count with those by hand.
+    others = adjustment_limits.adjusted_by_user(by, now=now)
+    total += _sum(session, *others, Posting.claim_id == claim.id, Posting.source.is_distinct_from(SOURCE))
     return OverLimit(total, limit_cents) if total > limit_cents else None
 
 
@@ -53,6 +52,6 @@ def _by_hand(practice_id: int, claim_id: int, user_id: int, *, now: dt.datetime)
         Posting.source_id.endswith(_FIRST_LEG),
         Posting.kind.in_(_KINDS),
         Posting.amount_cents < 0,
-        Posting.created_at > now - ADDED_UP_OVER,
+        Posting.created_at > now - adjustment_limits.ADDED_UP_OVER,
         ~was_approved(),
     )

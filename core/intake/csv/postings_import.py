@@ -85,7 +85,7 @@ def import_postings(
     stages.analyze(session, _STAGE.name)
     staged, added = _check(session, practice, origins, folder.faults, by=by, now=now)
     alike = look_alikes(session, practice.id)
-    lowering = lowering_facts(session, practice.id) if added else {}
+    lowering = lowering_facts(session, practice, by=by, now=now) if added else {}
     moved = post_staged_rows(session, practice, source=SOURCE, by=by, now=now) if added else WriteOffChanges()
     done = ImportedPostings(added, staged - added, moved, summarize(session, practice.id, alike), folder.rows_read)
     if added:

@@ -266,11 +266,11 @@ def _write(
     if any(done.added[kind] for kind in ("offices", "providers", "payers", "patients")):
         # Without statistics, PostgreSQL would scan the new patients once for each claim.
         stages.refresh_statistics(session, "office", "provider", "payer", "patient")
-    lowering: dict[str, int] = {}
+    lowering: dict[str, Any] = {}
     if done.on_existing.claims:
         # Before the new claims, because after that, all staged rows would be on existing claims.
         practice = practice_queries.find(session, practice_id)
-        lowering = lowering_facts(session, practice_id)
+        lowering = lowering_facts(session, practice, by=by, now=now)
         moved = insert_additions(session, practice, source=source, by=by, now=now)
         done = replace(done, on_existing=replace(done.on_existing, moved=moved))
     insert_claims(session, practice_id, source=source, by=by, now=now)

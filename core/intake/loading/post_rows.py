@@ -8,6 +8,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
+    FromClause,
     Text,
     and_,
     any_,
@@ -22,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from core.access import recent_changes
 from core.access.permissions import Actor
 from core.db.sums import sum_cents
 from core.intake.loading import stages
@@ -33,11 +35,13 @@ from core.ledger.late_payments import WriteOffChanges
 from core.models.claims import Claim
 from core.models.ledger import Posting, PostingKind
 from core.models.practices import Practice
-from core.money import format_cents
+from core.money import UNLIMITED, format_cents
 from core.practices import periods, practice_days
 
 _STAGE: Final = stages.POSTING
 _ROWS_AT_ONCE: Final = 5_000  # ids that fit in one statement
+_LOWERING: Final = (PostingKind.PAYMENT, PostingKind.ADJUSTMENT)
+_CLAIMS_NAMED: Final = 20  # in the audit log
 
 
 def on_existing_claim(practice_id: int) -> ColumnElement[bool]:
@@ -64,8 +68,8 @@ def report_rows_over_limit(
 ) -> None:
     """Add a fault for each existing claim that `by` would adjust by more than the limit for one claim."""
     limit = adjustment_limits.limit_for_user(session, by, now=now)
-    day = adjustment_limits.adjusted_by_user_today(practice, by, now=now)
-    already = select(func.coalesce(func.sum(-Posting.amount_cents), 0)).where(*day, Posting.claim_id == Claim.id)
+    before = adjustment_limits.adjusted_by_user(by, now=now)
+    already = select(func.coalesce(func.sum(-Posting.amount_cents), 0)).where(*before, Posting.claim_id == Claim.id)
     cents = (func.sum(-_STAGE.c.amount_cents) + already.correlate(Claim).scalar_subquery()).label("cents")
     lowers = and_(_STAGE.c.kind == PostingKind.ADJUSTMENT.value, _STAGE.c.amount_cents < 0)
     rows = (
@@ -82,14 +86,15 @@ def report_rows_over_limit(
         faults.add(fault, times=row.times)
 
 
-def lowering_facts(session: Session, practice_id: int) -> dict[str, int]:
+def lowering_facts(session: Session, practice: Practice, *, by: Actor | None, now: dt.datetime) -> dict[str, Any]:
     """Return what the staged postings do to balances of existing claims, for the audit: claims, and cents by kind.
 
-    Refunds include payments that a correction lowers. A posting and its correction on one claim cancel out.
+    Refunds include payments that a correction lowers. A posting and its correction on one claim cancel out. Also return
+    the claims from which the user takes more over 30 days than the limit for a claim.
     """
-    of_claim = (Claim.practice_id == practice_id, Claim.external_id == _STAGE.c.claim)
+    of_claim = (Claim.practice_id == practice.id, Claim.external_id == _STAGE.c.claim)
     net = -sum_cents(_STAGE.c.amount_cents)
-    kinds = (PostingKind.PAYMENT.value, PostingKind.ADJUSTMENT.value)
+    kinds = [kind.value for kind in _LOWERING]
     moved = (
         select(_STAGE.c.claim, _STAGE.c.kind, net.label("cents"))
         .where(_STAGE.c.kind.in_(kinds), exists().where(*of_claim))
@@ -102,9 +107,35 @@ def lowering_facts(session: Session, practice_id: int) -> dict[str, int]:
     claims = func.count(moved.c.claim.distinct()).filter(is_lower)
     lowered, *sums, refunded = session.execute(select(claims, *cents, refunds)).one()
     facts = {f"{kind}s_cents": each for kind, each in zip(kinds, sums, strict=True)}
+    over = _claims_over_limit(session, practice, moved, by=by, now=now) if lowered else []
+    over_facts = {"claims_over_limit": len(over), "first_over_limit": over[:_CLAIMS_NAMED]} if over else {}
     return {
-        **({"lowered_claims": lowered, **facts} if lowered else {}), **({"refunds_cents": refunded} if refunded else {})
-    }  # fmt: skip
+        **({"lowered_claims": lowered, **facts} if lowered else {}),
+        **({"refunds_cents": refunded} if refunded else {}),
+        **over_facts,
+    }
+
+
+def _claims_over_limit(
+    session: Session, practice: Practice, moved: FromClause, *, by: Actor | None, now: dt.datetime
+) -> Sequence[str]:
+    """Return the numbers of the claims from which the user takes more than the limit, with the 30 days before."""
+    of_practice = recent_changes.limits_in_effect(session, practice, now=now).claim_cents
+    limit = of_practice if by is None else adjustment_limits.limit_for_user(session, by, now=now).cents
+    if limit == UNLIMITED:
+        return []
+    user_id = by.user_id if by else None
+    before = adjustment_limits.lowered_by_user(practice.id, user_id, *_LOWERING, now=now)
+    already = select(func.coalesce(func.sum(-Posting.amount_cents), 0)).where(*before, Posting.claim_id == Claim.id)
+    cents = func.sum(func.greatest(moved.c.cents, 0)) + already.correlate(Claim).scalar_subquery()
+    rows = (
+        select(moved.c.claim)
+        .join(Claim, and_(Claim.practice_id == practice.id, Claim.external_id == moved.c.claim))
+        .group_by(moved.c.claim, Claim.id)
+        .having(cents > limit)
+        .order_by(cents.desc())
+    )
+    return session.scalars(rows).all()
 
 
 def lock_claims(session: Session, practice_id: int, named: ColumnElement[bool]) -> None:

@@ -176,7 +176,7 @@ def check_limit(run: Run, claim: OurClaim, decision: Decision) -> None:
     cents = Sums.of(decision.postings).adjustments
     if cents > 0:
         locked = run.session.get_one(Claim, (run.practice.id, claim.id))
-        adjustment_limits.check(run.session, run.practice, locked, cents, by=run.by, now=run.now)
+        adjustment_limits.check(run.session, locked, cents, by=run.by, now=run.now)
 
 
 def _record(session: Session, act: str, row: RemittanceClaim, *, by: Actor, now: dt.datetime, **facts: object) -> None:

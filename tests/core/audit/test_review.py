@@ -28,9 +28,9 @@ DAY = dt.timedelta(days=1)
 
 
 def findings(practice: GivenPractice, by: Actor, *, now: dt.datetime = NOW) -> dict[FindingKind, list[Finding]]:
-    """Return the kinds with findings in the week of `now`."""
+    """Return the kinds with findings in the week of `now`, without the sums of users who have no limit."""
     found = practice.do(review.for_user, by, now.date(), now=now).findings
-    return {kind: some for kind, some in found.items() if some}
+    return {kind: some for kind, some in found.items() if some and kind is not FindingKind.WITHOUT_LIMIT}
 
 
 def add(practice: GivenPractice, role: Role, *, by: Actor, now: dt.datetime) -> Actor:

@@ -9,13 +9,16 @@ import pytest
 from core.access import tokens, user_management, users
 from core.access.permissions import ALL_SCOPES, Actor
 from core.access.users import actor_for
+from core.audit import review
 from core.audit.findings import FindingKind
 from core.books import closing
 from core.claims import holds
+from core.exports import layouts
 from core.intake.csv.csv_import import import_csv
 from core.intake.csv.csv_template import write_template
 from core.intake.csv.postings_import import import_postings
 from core.intake.loading.imported import ImportOptions
+from core.intake.parsing.faults import ImportRefused
 from core.intake.remittances import commands, held
 from core.intake.remittances.commands import AnswerKey
 from core.ledger import credit_moves, voids
@@ -23,20 +26,23 @@ from core.ledger.entries import CreditTransfer, Place, Refund, Void
 from core.models.claims import Hold
 from core.models.ledger import PaidBy, Responsibility
 from core.models.people import Role, User
+from core.models.practices import PayerClass
 from core.money import UNLIMITED
 from core.notices import webhooks
 from core.practices import limits
+from core.schedules import schedule_commands
 from tests import remittances
 from tests.core.audit.test_review import DAY, add, findings, settle
+from tests.core.schedules.conftest import a_request
 from tests.factories import NOW, GivenPractice, Line
 
 COLUMNS = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"
 
 
-def import_rows(practice: GivenPractice, folder: Path, *rows: str, by: Actor | None) -> None:
+def import_rows(practice: GivenPractice, folder: Path, *rows: str, by: Actor | None, now: dt.datetime = NOW) -> None:
     path = folder / "rows.csv"
     path.write_text("\n".join([COLUMNS, *rows]) + "\n", encoding="utf-8")
-    practice.act(import_postings, path, practice_name="Lakeside", by=by)
+    practice.act(import_postings, path, practice_name="Lakeside", by=by, now=now)
 
 
 def shown(practice: GivenPractice, by: Actor, kind: FindingKind, *, now: dt.datetime = NOW) -> Iterator[str]:
@@ -196,3 +202,69 @@ def test_an_import_that_ends_a_legal_hold(practice: GivenPractice, admin: Actor,
     assert (ended.job_ids, ended.claims) == ((job.job_id,), ("184146026",))
     (changed,) = found[FindingKind.LOOSENED]
     assert changed.sentence == "Changed the class of payer 10001 from medicare to commercial by an import on 11/23/2026"
+
+
+def test_accounts_that_a_user_prepares_and_then_waits(practice: GivenPractice, admin: Actor) -> None:
+    practice.claims(1)
+    old = practice.person("old@lakeside.example", Role.BILLER)
+    given = {"role": Role.BILLER, "claim_cents": 0, "job_cents": 0, "by_mail": False}
+    practice.act(user_management.add, email="b@lakeside.example", name="B", **given, by=admin)
+    practice.act(user_management.make_password_link, old.user_id, by_mail=False, by=admin)
+    practice.act(user_management.change_role, old.user_id, Role.APPROVER, by=admin)
+    schedule = practice.act(schedule_commands.create, a_request(filter={"claim_id": "C00001"}), by=admin)
+    practice.act(
+        schedule_commands.change, schedule.id, a_request(filter={"office": "1"}), version=schedule.version, by=admin
+    )
+    practice.act(layouts.save, "Ours", layouts.BUILT_IN[0].layout, by=admin)
+    settle(practice, "C00001", by=old, now=NOW + 2 * DAY)
+
+    assert [one.partition(" on 11/23/2026")[0] for one in shown(practice, admin, FindingKind.LOOSENED)] == [
+        "Added B", "Created a link to set the password of old", "Changed the role of old", "Changed schedule 1",
+        "Saved layout 1 for write-off files",
+    ]  # fmt: skip
+
+
+def test_a_job_that_overrides_rules_and_gives_a_reason_for_cost_sharing(practice: GivenPractice, admin: Actor) -> None:
+    practice.claim("M1", Line(0, 5_00), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    job = practice.preview(by=admin, include=["in_process"])
+    practice.confirm(job, by=admin, cost_share_reason="Because")
+
+    (found,) = findings(practice, admin)[FindingKind.ALONE]
+
+    assert found.sentence == (
+        "Job 1 wrote off $5.00 without approval. Overridden rules: Claim is still in process at the clearinghouse or "
+        "payer. Reason for the cost sharing: “Because”"
+    )
+    assert (found.user_ids, found.job_ids) == ((admin.user_id,), (job.job_id,))
+
+
+def test_sums_without_a_limit_come_largest_first(practice: GivenPractice, admin: Actor) -> None:
+    practice.claims(2)
+    practice.post("C00001", 9_00, by=admin)
+    practice.post("C00002", 5_00, now=NOW + DAY)
+
+    found = practice.do(review.for_user, admin, NOW.date(), now=NOW).findings
+
+    assert [(one.user_ids, one.cents) for one in found[FindingKind.WITHOUT_LIMIT]] == [
+        ((admin.user_id,), 9_00), ((practice.biller.user_id,), 5_00)
+    ]  # fmt: skip
+    assert found[FindingKind.ADJUSTED] == []
+
+
+def test_imports_on_a_claim_add_up_over_30_days(practice: GivenPractice, admin: Actor, tmp_path: Path) -> None:
+    practice.claim("BIG", Line(0, 900_00))
+    practice.limit(claim=20_00)
+    import_rows(practice, tmp_path, "a,BIG,1,patient,payment,-19.00,patient,,,2026-10-20", by=practice.biller)
+    adjusted = "b,BIG,1,patient,adjustment,-19.00,,CO,45,2026-10-20"
+    import_rows(practice, tmp_path, adjusted, by=practice.biller, now=NOW + 20 * DAY)
+    again = adjusted.replace("b,", "c,")
+    with pytest.raises(ImportRefused) as refused:
+        import_rows(practice, tmp_path, again, by=practice.biller, now=NOW + 40 * DAY)
+
+    assert "within 30 days exceed" in str(refused.value.faults[0])
+    assert FindingKind.ADJUSTED not in findings(practice, admin)
+    (found,) = findings(practice, admin, now=NOW + 20 * DAY)[FindingKind.ADJUSTED]
+    assert found.sentence == (
+        "Imported payments and adjustments, which took more than the limit for a claim off 1 claim in 30 days."
+    )
+    assert (found.user_ids, found.claims) == ((practice.biller.user_id,), ("BIG",))

@@ -123,7 +123,7 @@ def test_new_rows_on_existing_claims_obey_closed_months_today_and_the_users_limi
 
     faults = "\n".join(str(fault) for fault in refused.value.faults)
     assert 'value "2026-11-24": the date is in the future' in faults
-    assert "adjustments today exceed your per-claim limit of $1.00" in faults
+    assert "adjustments within 30 days exceed your per-claim limit of $1.00" in faults
     assert "the month is closed; use 2025-06-01" in faults
     assert read_claim(files).version == 1
 

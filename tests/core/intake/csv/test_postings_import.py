@@ -381,6 +381,6 @@ def test_adjustments_of_a_file_count_against_the_limit_of_the_user_who_posts_it(
         _post(practice, tmp_path, rows[1], by=practice.biller)
     assert _post(practice, tmp_path, rows[1]).added == 1, "without a user no user's limit applies"
 
-    assert "adjustments today exceed your per-claim limit of $50.00" in str(refused.value.faults[0])
+    assert "adjustments within 30 days exceed your per-claim limit of $50.00" in str(refused.value.faults[0])
     assert "(adjustments of $60.00)" in str(refused.value.faults[0])
     assert practice.violations() == []
