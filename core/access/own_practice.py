@@ -11,6 +11,7 @@ from core.db import scope
 _Given = Literal["session", "token", "link", "email", "domain", "state"]
 _FIND: Final = {given: text(f"SELECT practice_of_{given}(:key)") for given in get_args(_Given)}
 _WITH_SINGLE_SIGN_ON: Final = text("SELECT practices_with_single_sign_on()")
+_PASSWORDS_SIGN_IN: Final = text("SELECT passwords_sign_in()")
 
 
 def find(session: Session, given: _Given, key: bytes | str) -> int | None:
@@ -22,6 +23,11 @@ def find(session: Session, given: _Given, key: bytes | str) -> int | None:
 def with_single_sign_on(session: Session) -> Sequence[int]:
     """Return the practices that have an identity provider, at most two of them."""
     return session.scalars(_WITH_SINGLE_SIGN_ON).all()
+
+
+def passwords_sign_in(session: Session) -> bool:
+    """Return whether a password signs in any active user of the installation."""
+    return bool(session.scalar(_PASSWORDS_SIGN_IN))
 
 
 def enter(session: Session, given: _Given, key: bytes | str) -> bool:

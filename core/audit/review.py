@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor, roles_allowing
-from core.audit import review_changes, review_claims, review_jobs, review_limits, review_sums
+from core.audit import review_answers, review_changes, review_claims, review_jobs, review_limits, review_sums
 from core.audit.findings import FINDINGS_MAX, FindingKind, Review, Week
 from core.models.people import User
 from core.models.practices import Practice
@@ -23,12 +23,13 @@ def for_user(session: Session, by: Actor, day: dt.date | None, *, now: dt.dateti
 def for_week(session: Session, practice: Practice, week: Week) -> Review:
     """Return the review of the week."""
     limits = review_limits.of_week(session, practice, week)
+    answered = review_answers.of_week(session, practice, week)
     found = [
         *review_changes.changes(session, practice, week),
         *review_claims.adjusted_by_hand(session, practice, week, limits),
-        *review_sums.over_job_limit(session, practice, week, limits),
+        *review_sums.over_job_limit(session, practice, week, limits, answered),
         *review_claims.imported_over_limit(session, practice, week),
-        *review_claims.adjusted_unpaid(session, practice, week, limits),
+        *review_answers.adjusted_unpaid(answered, limits),
         *review_claims.refunded(session, practice, week, limits),
         *review_jobs.approved_by_new_accounts(session, practice, week),
         *review_jobs.approved_by_one_person(session, practice, week),

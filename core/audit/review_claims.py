@@ -14,7 +14,6 @@ from core.money import format_cents
 
 ADDED_UP_OVER: Final = dt.timedelta(days=30)
 UNPROTECTED_FOR: Final = dt.timedelta(days=7)
-PAID_LITTLE: Final = 10  # times this, a payment is still below the adjustment
 
 # As in `core.audit.review_sums`, the audit log leads to the postings. A job's write-off has the user who confirmed it.
 _ADJUSTED: Final = text(
@@ -46,24 +45,6 @@ _REFUNDED: Final = text(
        WHERE e.practice_id = :practice_id AND e.act = 'claim.refunded' AND e.at >= :begins AND e.at < :ends
        GROUP BY 1, 2, 5 HAVING sum((e.facts->>'amount_cents')::bigint) > l.claim_cents
        ORDER BY 4 DESC LIMIT :rows"""  # noqa: S608 – constants
-)
-
-# A user can upload a file that no payer sent. Its answers are not held if they only adjust, or pay a cent. They may be
-# dated in the future, and so be posted in a later week.
-_UNPAID: Final = text(
-    f"""SELECT coalesce(r.user_id, 0), r.trace, count(DISTINCT a.claim_id), sum(p.cents)::bigint, max(a.posted_at),
-              l.job_cents
-       FROM remittance_claim a JOIN remittance r ON r.practice_id = a.practice_id AND r.id = a.remittance_id
-       JOIN {OF_USERS} ON l.user_id = coalesce(r.user_id, 0)
-       CROSS JOIN LATERAL (
-         SELECT sum(-p.amount_cents) AS cents FROM posting p
-         WHERE p.practice_id = a.practice_id AND p.claim_id = a.claim_id AND p.source = 'remittance'
-           AND p.kind = 'adjustment' AND starts_with(p.source_id, concat(a.remittance_id, '.', a.ordinal, '.'))
-         OFFSET 0) p
-       WHERE a.practice_id = :practice_id AND a.outcome IN ('posted', 'warned') AND a.posted_at >= :begins
-         AND a.posted_at < :ends AND p.cents > 0 AND a.paid_cents * {PAID_LITTLE} < p.cents
-       GROUP BY 1, r.id, r.trace, l.job_cents HAVING sum(p.cents) > l.job_cents
-       ORDER BY 5 DESC LIMIT :rows"""  # noqa: S608 – constants
 )
 
 _IMPORTED_OVER_LIMIT: Final = text(
@@ -146,18 +127,6 @@ def imported_over_limit(session: Session, practice: Practice, week: Week) -> lis
             f"off {counted(count, 'claim')} in 30 days.", (user_id,), (), tuple(claims), count,
         )
         for user_id, at, count, claims in session.execute(_IMPORTED_OVER_LIMIT, bounds)
-    ]  # fmt: skip
-
-
-def adjusted_unpaid(session: Session, practice: Practice, week: Week, limits: ReviewLimits) -> list[Finding]:
-    """Return the remittances that adjusted claims by more than the limit for a job, and paid little or nothing."""
-    return [
-        Finding(
-            FindingKind.ADJUSTED, at, f"Imported remittance {trace}, which adjusted {counted(claims, 'claim')} by "
-            f"{format_cents(cents)} and paid less than a tenth of that (limit for a job {format_cents(limit)}).",
-            (user_id,), (), (), claims,
-        )
-        for user_id, trace, claims, cents, at, limit in session.execute(_UNPAID, limits.given(practice, week))
     ]  # fmt: skip
 
 

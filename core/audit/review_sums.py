@@ -6,12 +6,15 @@ shows them.
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Iterator
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from core.audit.findings import Finding, FindingKind, Week
+from core.audit.review_answers import Answered
 from core.audit.review_limits import ReviewLimits
 from core.counting import counted
 from core.models.claims import PAID_IN_FULL, SETTLED
@@ -61,18 +64,6 @@ _IMPORTED_REFUNDS: Final = """
     WHERE e.practice_id = :practice_id AND e.act IN ('postings.imported', 'practice.imported') AND e.at >= :begins
       AND e.at < :ends AND e.facts ? 'refunds_cents'
     GROUP BY 1"""
-_ANSWERED: Final = """
-    SELECT coalesce(a.decided_by, r.user_id, 0), count(DISTINCT a.claim_id), sum(greatest(p.paid, 0))::bigint,
-           sum(greatest(p.adjusted, 0))::bigint, max(a.posted_at)
-    FROM remittance_claim a JOIN remittance r ON r.practice_id = a.practice_id AND r.id = a.remittance_id
-    CROSS JOIN LATERAL (
-      SELECT coalesce(sum(-p.amount_cents) FILTER (WHERE p.kind = 'payment'), 0) AS paid,
-             coalesce(sum(-p.amount_cents) FILTER (WHERE p.kind = 'adjustment'), 0) AS adjusted
-      FROM posting p WHERE p.practice_id = a.practice_id AND p.claim_id = a.claim_id AND p.source = 'remittance'
-        AND starts_with(p.source_id, concat(a.remittance_id, '.', a.ordinal, '.')) OFFSET 0) p
-    WHERE a.practice_id = :practice_id AND a.outcome IN ('posted', 'warned') AND a.posted_at >= :begins
-      AND a.posted_at < :ends
-    GROUP BY 1"""
 # The payer paid, and nothing was posted.
 _IGNORED: Final = """
     SELECT a.decided_by, count(*), sum(a.paid_cents)::bigint, 0, max(a.decided_at) FROM remittance_claim a
@@ -112,15 +103,16 @@ def _by_hand(kind: str, act: str = "claim.posted", which: str = _ENTERED) -> str
 
 
 class _Part(NamedTuple):
-    """Rows of user, claims or jobs, cents, cents of adjustments beside payments, time and perhaps jobs; their words."""
+    """How the review describes a part of the sum, and what it counts."""
 
-    rows: TextClause
     words: str
     counts: str = "claim"
 
 
+_REMITTANCES: Final = _Part("posted {count} with payments of {cents} and adjustments of {adjusted}", "remittance")
+# Each with a query of user, count, cents, cents of adjustments beside payments, time, and perhaps jobs.
 _PARTS: Final = tuple(
-    _Part(text(rows), *words)
+    (text(rows), _Part(*words))
     for rows, *words in (
         (_by_hand("adjustment"), "adjusted {count} by {cents}"),
         (_by_hand("payment"), "entered payments of {cents} on {count}"),
@@ -130,7 +122,6 @@ _PARTS: Final = tuple(
         (_IMPORTED, "imported payments of {cents} and adjustments of {adjusted} on {count}"),
         (_IMPORTED_REFUNDS, "imported refunds or lower payments of {cents} in {count}", "import"),
         (_IGNORED, "ignored payers’ payments of {cents} on {count}"),
-        (_ANSWERED, "posted remittances with payments of {cents} and adjustments of {adjusted} on {count}"),
         (_WRITTEN_OFF, "wrote off {cents} in {count} without approval", "job"),
         (_SET_PAID, "closed {count} with balances of {cents} by their billing status"),
     )
@@ -155,14 +146,23 @@ class _Sum:
         self.job_ids += jobs[0] or [] if jobs else []
 
 
-def over_job_limit(session: Session, practice: Practice, week: Week, limits: ReviewLimits) -> list[Finding]:
+def over_job_limit(
+    session: Session, practice: Practice, week: Week, limits: ReviewLimits, answered: list[Answered]
+) -> list[Finding]:
     """Return each user whose sum of the week exceeds the limit for a job, or who has none, with the sum's parts."""
     sums: defaultdict[int, _Sum] = defaultdict(_Sum)
     bounds = {"practice_id": practice.id, "begins": week.begins, "ends": week.ends}
-    for part in _PARTS:
-        for user_id, *row in session.execute(part.rows, bounds):
+    for rows, part in _PARTS:
+        for user_id, *row in session.execute(rows, bounds):
             sums[user_id].add(part, *row)
-    found = []
+    for user_id, some in groupby(sorted(answered), key=lambda one: one.user_id):
+        of_user = list(some)
+        cents = (sum(one.paid_cents for one in of_user), sum(one.adjusted_cents for one in of_user))
+        sums[user_id].add(_REMITTANCES, len(of_user), *cents, max(one.at for one in of_user))
+    return list(_findings(sums, limits))
+
+
+def _findings(sums: dict[int, _Sum], limits: ReviewLimits) -> Iterator[Finding]:
     for user_id, one in sums.items():
         limit = limits.of_users.get(user_id, limits.practice).job_cents
         is_unlimited = limit == UNLIMITED
@@ -174,5 +174,4 @@ def over_job_limit(session: Session, practice: Practice, week: Week, limits: Rev
         )
         kind = FindingKind.WITHOUT_LIMIT if is_unlimited else FindingKind.ADJUSTED
         jobs = tuple(sorted(one.job_ids))
-        found.append(Finding(kind, max(one.times), words, (user_id,), jobs, cents=one.cents))
-    return found
+        yield Finding(kind, max(one.times), words, (user_id,), jobs, cents=one.cents)

@@ -69,6 +69,7 @@ _OTHERS: Final = {
     Grant(roles.WORKER, "FUNCTION", "schedule_owners()", "EXECUTE"),
     Grant(roles.WORKER, "FUNCTION", "forget_patient_searches(timestamp with time zone)", "EXECUTE"),
     Grant(roles.WEB, "FUNCTION", "practices_with_single_sign_on()", "EXECUTE"),
+    Grant(roles.WEB, "FUNCTION", "passwords_sign_in()", "EXECUTE"),
     *(
         Grant(roles.WEB, "FUNCTION", f"practice_of_{key}", "EXECUTE")
         for key in ("session(bytea)", "token(bytea)", "link(bytea)", "email(text)", "domain(text)", "state(bytea)")

@@ -25,7 +25,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as BaseResponse
 
-from core.access import password_links, user_sessions, users
+from core.access import own_practice, password_links, user_sessions, users
 from core.access.password_sign_in import PasswordSignInOff
 from core.access.permissions import Action, Actor
 from core.access.second_factor import CodeNeeded
@@ -157,7 +157,11 @@ def sign_in_page(wanted: str, **shown: Any) -> str:
     """Return the sign-in page. After the sign-in, it leads to the page `wanted`."""
     with app_context().sessions() as db:
         has_single_sign_on = identity_provider.has_any(db)
-    return render_template("signin.html", next=wanted, has_single_sign_on=has_single_sign_on, **shown)
+        # Without a form, only the command `settle single-sign-on passwords-on` lets passwords sign in again.
+        has_form = not has_single_sign_on or own_practice.passwords_sign_in(db)
+    return render_template(
+        "signin.html", next=wanted, has_single_sign_on=has_single_sign_on, has_form=has_form, **shown
+    )
 
 
 @blueprint.post("/sign-in")

@@ -32,6 +32,11 @@ _ACROSS: Final = {
     "practices_with_single_sign_on()": (
         "SETOF bigint", "SELECT s.practice_id FROM single_sign_on s WHERE s.active LIMIT 2",
     ),
+    "passwords_sign_in()": (
+        "boolean",
+        ("SELECT EXISTS (SELECT FROM app_user u WHERE u.active AND NOT EXISTS (SELECT FROM single_sign_on s "
+        "WHERE s.practice_id = u.practice_id AND NOT s.password_sign_in))"),
+    ),
 }  # fmt: skip
 
 

@@ -88,9 +88,9 @@ def test_small_parts_by_every_way_add_up_to_more_than_a_job_may(
         "In this week: adjusted 1 claim by $5.00; entered payments of $5.00 on 1 claim; voided payments of $5.00 on 1 "
         "claim; paid 1 refund of $5.00; made 1 transfer of credits of $4.00; imported payments of $5.00 and "
         "adjustments of $2.00 on 1 claim; imported "
-        "refunds or lower payments of $1.00 in 1 import; ignored payers’ payments of $2.00 on 1 claim; posted "
-        "remittances with payments of $1.00 and adjustments of $3.00 on 1 claim; wrote off $15.00 in 1 job without "
-        "approval; closed 1 claim with balances of $15.00 by their billing status. Together $68.00 (limit for a job "
+        "refunds or lower payments of $1.00 in 1 import; ignored payers’ payments of $2.00 on 1 claim; wrote "
+        "off $15.00 in 1 job without approval; closed 1 claim with balances of $15.00 by their billing status; posted "
+        "1 remittance with payments of $1.00 and adjustments of $3.00. Together $68.00 (limit for a job "
         "$60.00). Compare payments with the deposits."
     )
     (found,) = findings(practice, admin)[FindingKind.ADJUSTED]
@@ -210,7 +210,7 @@ def test_accounts_that_a_user_prepares_and_then_waits(practice: GivenPractice, a
     given = {"role": Role.BILLER, "claim_cents": 0, "job_cents": 0, "by_mail": False}
     practice.act(user_management.add, email="b@lakeside.example", name="B", **given, by=admin)
     practice.act(user_management.make_password_link, old.user_id, by_mail=False, by=admin)
-    practice.act(user_management.change_role, old.user_id, Role.APPROVER, by=admin)
+    practice.act(user_management.change_role, old.user_id, Role.ADMIN, by=admin)
     schedule = practice.act(schedule_commands.create, a_request(filter={"claim_id": "C00001"}), by=admin)
     practice.act(
         schedule_commands.change, schedule.id, a_request(filter={"office": "1"}), version=schedule.version, by=admin

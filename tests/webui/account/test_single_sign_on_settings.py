@@ -78,6 +78,7 @@ def test_passwords_can_be_off(
     assert "Passwords are off" in stranger.says("/settings/single-sign-on")
 
     other = Browser(stranger.client.application.test_client())
+    assert "Password" not in other.says("/sign-in"), "the page asks for none, and offers no link for one"
     refused = other.post("/sign-in", on="/sign-in", email=ruth.email, password=PASSWORD)
     assert "signs in with single sign-on" in page_text(refused)
     token = other.client.post("/api/v1/login", json={"email": ruth.email, "password": PASSWORD})
@@ -87,6 +88,7 @@ def test_passwords_can_be_off(
     assert "e-mail address or password is wrong" in page_text(wrong), "a stranger learns nothing"
 
     practice.do(settings.turn_passwords_on, practice.id, now=clock())
+    assert "Forgot your password?" in other.says("/sign-in")
     assert other.post("/sign-in", on="/sign-in", email=ruth.email, password=PASSWORD).status_code == 302
 
 
