@@ -32,6 +32,12 @@ _OUTSIDE = {
     "a certificate's balances are raised", "a certificate's balances are raised on both sides",
 }  # fmt: skip
 
+_TURNED = (
+    "CREATE TEMP TABLE turned ON COMMIT DROP AS SELECT * FROM posting",
+    "DELETE FROM posting",
+    "INSERT INTO posting OVERRIDING SYSTEM VALUE SELECT * FROM turned ORDER BY id DESC",
+)
+
 
 @pytest.fixture(scope="module")
 def books(databases: Databases) -> Iterator[GivenPractice]:
@@ -64,6 +70,17 @@ def test_each_edit_by_hand_is_found(books: GivenPractice, name: str, tmp_path: P
 
     assert one.found_by in found
     assert bool(failed(file)) == (name not in _OUTSIDE)
+
+
+def test_digests_hold_in_any_order_of_the_table(books: GivenPractice) -> None:
+    with edited(books, *_TURNED) as session:
+        assert violations(session) == []
+
+
+def test_a_digest_has_no_ids_outside_its_range(books: GivenPractice) -> None:
+    beyond = "UPDATE posting_digest SET ids = int8multirange(int8range(first_id, last_id + 1, '[]'))"
+    with edited(books, f"{beyond} WHERE id = (SELECT max(id) FROM posting_digest)") as session:
+        assert [violation.invariant for violation in violations(session)] == ["postings_are_as_they_were_posted"]
 
 
 def test_a_chain_that_was_rewritten_is_found_only_by_what_was_kept(books: GivenPractice, tmp_path: Path) -> None:
