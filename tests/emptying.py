@@ -48,7 +48,7 @@ WHERE pg_class.oid = new.oid AND (pg_class.relpages, pg_class.reltuples) <> (new
 """
 _FORGET_VALUES: Final = "DELETE FROM pg_statistic WHERE starelid >= 16384"
 
-_Connection = psycopg.Connection[tuple[Any, ...]]
+Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -67,27 +67,26 @@ class Template:
             return cls(_shape(connection), json.dumps([dict(zip(names, row, strict=True)) for row in sizes]))
 
 
-def empty(superuser_url: str, *, template: Template, kept: list[int]) -> bool:
-    """Delete all rows of a database and restart its ids. Return False if it would still differ from a new copy.
+def empty(connection: Connection, *, template: Template, kept: list[int]) -> bool:
+    """Delete all rows of a superuser's database and restart its ids. Return False if it still differs from a new copy.
 
     `kept` are the ids of processes whose connections stay open.
     """
-    with psycopg.connect(superuser_url, autocommit=True) as connection:
-        if not _is_alone(connection, kept) or _shape(connection) != template.shape:
-            return False
-        if tables := [name for (name,) in connection.execute(_USED_TABLES)]:
-            deletes = "; ".join(f"DELETE FROM {name}" for name in tables)
-            # As a replica, PostgreSQL runs no trigger and checks no foreign key.
-            connection.execute(f"SET session_replication_role = replica; BEGIN; {deletes}; COMMIT".encode())
-            # Otherwise new rows would fill the gaps, and queries without ORDER BY would return a different order.
-            connection.execute(f"VACUUM {', '.join(tables)}".encode())
-        connection.execute(_RESTART_IDS)
-        if connection.execute(_FORGET_SIZES, [template.sizes]).rowcount:
-            connection.execute(_FORGET_VALUES)
-        return not connection.execute(_USED_TABLES).fetchall()
+    if not _is_alone(connection, kept) or _shape(connection) != template.shape:
+        return False
+    if tables := [name for (name,) in connection.execute(_USED_TABLES)]:
+        deletes = "; ".join(f"DELETE FROM {name}" for name in tables)
+        # As a replica, PostgreSQL runs no trigger and checks no foreign key.
+        connection.execute(f"SET session_replication_role = replica; BEGIN; {deletes}; COMMIT".encode())
+        # Otherwise new rows would fill the gaps, and queries without ORDER BY would return a different order.
+        connection.execute(f"VACUUM {', '.join(tables)}".encode())
+    connection.execute(_RESTART_IDS)
+    if connection.execute(_FORGET_SIZES, [template.sizes]).rowcount:
+        connection.execute(_FORGET_VALUES)
+    return not connection.execute(_USED_TABLES).fetchall()
 
 
-def _is_alone(connection: _Connection, kept: list[int]) -> bool:
+def _is_alone(connection: Connection, kept: list[int]) -> bool:
     until = time.monotonic() + _CLIENTS_SECONDS
     while connection.execute(_CLIENTS, [kept]).fetchone() != (0,):
         if time.monotonic() > until:
@@ -96,5 +95,5 @@ def _is_alone(connection: _Connection, kept: list[int]) -> bool:
     return True
 
 
-def _shape(connection: _Connection) -> list[tuple[Any, ...]]:
+def _shape(connection: Connection) -> list[tuple[Any, ...]]:
     return connection.execute(_SHAPE.encode()).fetchall()

@@ -44,6 +44,7 @@ class Databases:
         self.server = server
         self._used: list[str] = []
         self._to_empty: list[str] = []
+        self._emptiers: dict[str, emptying.Connection] = {}
         with psycopg.connect(self._superuser_url("postgres"), autocommit=True) as connection:
             # Tests look at what the other roles wait for, and end their sessions.
             connection.execute("GRANT pg_read_all_stats, pg_signal_backend TO settle")
@@ -67,17 +68,34 @@ class Databases:
     def _emptied(self) -> str | None:
         while self._to_empty:
             name = self._to_empty.pop()
-            if emptying.empty(self._superuser_url(name), template=self._template, kept=kept_connections.pids(name)):
+            if emptying.empty(self._emptier(name), template=self._template, kept=kept_connections.pids(name)):
                 return name
             self._used.append(name)
         return None
+
+    def _emptier(self, name: str) -> emptying.Connection:
+        """Return a connection that stays open, because a new one reads the catalogs again."""
+        if name not in self._emptiers:
+            self._emptiers[name] = psycopg.connect(self._superuser_url(name), autocommit=True)
+        return self._emptiers[name]
+
+    def disconnect(self, name: str) -> None:
+        """Close the connections that stay open between the tests on a database."""
+        kept_connections.close(name)
+        if emptier := self._emptiers.pop(name, None):
+            emptier.close()
+
+    def close(self) -> None:
+        """Close the connections that empty databases."""
+        for emptier in self._emptiers.values():
+            emptier.close()
 
     @contextmanager
     def copied(self, url: str) -> Iterator[str]:
         """Yield the URL of a copy of a database that has no clients. Drop it afterwards, even if it has one."""
         database = make_url(url).database
         assert database is not None
-        kept_connections.close(database)
+        self.disconnect(database)
         with self._made("CREATE DATABASE {} TEMPLATE {}", database) as copy:
             yield copy
 
@@ -105,7 +123,7 @@ class Databases:
         return name
 
     def _drop(self, name: str) -> None:
-        kept_connections.close(name)
+        self.disconnect(name)
         # Only the superuser can end an autovacuum that runs in the database.
         with psycopg.connect(self._superuser_url("postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -134,7 +152,9 @@ def running_servers() -> Iterator[tuple[Databases, Broker]]:
             programs=Path(chosen) if chosen else None,
         )
         broker = Broker(folder / "broker", guardian, log=folder / "broker.log")
-        yield Databases(stack.enter_context(postgres)), stack.enter_context(broker)
+        databases = Databases(stack.enter_context(postgres))
+        stack.callback(databases.close)
+        yield databases, stack.enter_context(broker)
 
 
 @contextmanager

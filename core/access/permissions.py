@@ -51,6 +51,7 @@ _APPROVING: Final = {
     Action.REVERSE_JOB,
     Action.OVERRIDE_RULE,
     Action.SEE_AUDIT,
+    Action.SEE_REVIEW,
 }
 _ADMINISTERING: Final = {
     Action.RENAME_JOB,
@@ -60,7 +61,6 @@ _ADMINISTERING: Final = {
     Action.MANAGE_WEBHOOKS,
     Action.CLOSE_MONTH,
     Action.EXCLUDE,
-    Action.SEE_REVIEW,
 }
 
 ALLOWED_ACTIONS: Final[dict[Role, frozenset[Action]]] = {

@@ -40,16 +40,39 @@ class LooserRule(NamedTuple):
 def limits_in_effect(session: Session, limited: Practice | User, *, now: dt.datetime) -> WriteOffLimits:
     """Return the strictest limits of the practice or user in the last 24 hours."""
     subject = audit.subject_of(limited)
-    entries = select(AuditEntry.facts).where(
-        *subject.matches(), AuditEntry.act.in_(_LIMIT_ACTS), AuditEntry.at > now - WINDOW
-    )
-    changes = session.scalars(entries).all()
-    return WriteOffLimits(*(_strictest(limited, column, changes) for column in LIMIT_COLUMNS))
+    return strictest_limits(limited, limit_changes(session, limited, since=now - WINDOW).get(subject.name, []))
 
 
-def _strictest(limited: HasLimits, column: str, changes: Collection[Mapping[str, Any]]) -> int:
+def limit_changes(
+    session: Session, of: Practice | User, *, since: dt.datetime, with_users: bool = False
+) -> dict[str, list[AuditEntry]]:
+    """Return the changes of limits since then, oldest first, by subject: of one, or of a practice and its users."""
+    subject = audit.subject_of(of)
+    which = (AuditEntry.practice_id == subject.practice_id,) if with_users else subject.matches()
+    entries = select(AuditEntry).where(*which, AuditEntry.act.in_(_LIMIT_ACTS), AuditEntry.at > since)
+    found: dict[str, list[AuditEntry]] = {}
+    for entry in session.scalars(entries.order_by(AuditEntry.id)):
+        found.setdefault(entry.subject, []).append(entry)
+    return found
+
+
+def strictest_limits(
+    limited: HasLimits, changes: Collection[AuditEntry], *, until: dt.datetime | None = None
+) -> WriteOffLimits:
+    """Return the strictest limits from the first of these changes, oldest first, to `until` or the last one."""
+    return WriteOffLimits(*(_strictest(limited, column, changes, until) for column in LIMIT_COLUMNS))
+
+
+def _strictest(limited: HasLimits, column: str, changes: Collection[AuditEntry], until: dt.datetime | None) -> int:
+    found: list[int] = []
+    for entry in changes:
+        if column not in entry.facts:
+            continue
+        found.append(limit_from_json(entry.facts[column]["from"]))
+        if until is not None and entry.at >= until:
+            return min(found)
     now: int = getattr(limited, column)
-    return min((now, *(limit_from_json(facts[column]["from"]) for facts in changes if column in facts)))
+    return min([*found, now])
 
 
 def loosened_by(session: Session, practice_id: int, user_ids: Collection[int], *, now: dt.datetime) -> list[LooserRule]:

@@ -24,9 +24,9 @@ class FindingKind(StrEnum):
 
 KIND_WORDS: Final = {
     FindingKind.CHANGED: "Changes within a day of a write-off by the same or a tied user",
-    FindingKind.LOOSENED: "Other raised limits and loosened rules",
-    FindingKind.ADJUSTED: "Adjustments, payments and refunds over a limit, without a job",
-    FindingKind.YOUNG_APPROVER: "Approvals by new accounts, or by accounts that a user had just vouched for",
+    FindingKind.LOOSENED: "Other raised limits, loosened rules and changes that an auditor checks",
+    FindingKind.ADJUSTED: "Postings, imports and jobs of a user that together exceed a limit",
+    FindingKind.YOUNG_APPROVER: "Approvals by new accounts, or where one user may have both accounts",
     FindingKind.UNPROTECTED: "Legal holds and exclusions that ended within 7 days before a write-off",
     FindingKind.ALONE: "Jobs and postings by hand without a second person",
 }
@@ -58,11 +58,12 @@ class Finding(NamedTuple):
 
 
 class Review(NamedTuple):
-    """The findings of a week by kind, newest first, and the names of the people in them."""
+    """The findings of a week by kind, newest first, the names of the people in them, and the users who get it."""
 
     week: Week
     findings: dict[FindingKind, list[Finding]]
     names: dict[int, str]
+    readers: tuple[int, ...]
 
     @property
     def total(self) -> int:

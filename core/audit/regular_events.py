@@ -1,8 +1,8 @@
 """Record what is due at a time of the practice's day: the weekly review, and the audit log's last entry.
 
-The review is due on Monday at 8:00 AM, as a notice for administrators. The last entry is due every day at 6:00 AM, for
-webhooks, the witness file and the time-stamping authority. All carry the entry out of the database, so that a
-rewritten chain no longer contains it.
+The review is due on Monday at 8:00 AM, as a notice for administrators and approvers. The last entry is due every day at
+6:00 AM, for webhooks, the witness file and the time-stamping authority. All carry the entry out of the database, so
+that a rewritten chain no longer contains it.
 """
 
 import datetime as dt
@@ -13,14 +13,12 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core.access.permissions import Action, roles_allowing
 from core.audit import review, time_stamps, witness
 from core.audit.log import Head, head
 from core.audit.witness import BadWitness, Witnessed
 from core.db import timeouts
 from core.db.engine import Sessions, transaction
 from core.models.notices import Event, EventKind, NoticeKind
-from core.models.people import User
 from core.models.practices import Practice
 from core.notices.record import is_wanted, notify, record_events
 from core.settings import load_settings
@@ -100,10 +98,8 @@ def _record(session: Session, regular: _Regular, practice_id: int, due_at: dt.da
         _send_outside(session, practice_id, last, now=now)
     if event_id is None or regular.kind is not EventKind.REVIEW_READY:
         return
-    readers = select(User.id).where(
-        User.practice_id == practice_id, User.active, User.role.in_(roles_allowing(Action.SEE_REVIEW))
-    )
-    notify(session, event_id, NoticeKind.REVIEW, session.scalars(readers).all(), practice_id=practice_id, now=now)
+    readers = review.readers(session, practice_id)
+    notify(session, event_id, NoticeKind.REVIEW, readers, practice_id=practice_id, now=now)
 
 
 def _send_outside(session: Session, practice_id: int, last: Head, *, now: dt.datetime) -> None:

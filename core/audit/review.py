@@ -5,8 +5,8 @@ import datetime as dt
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.access.permissions import Action, Actor
-from core.audit import review_changes, review_claims, review_jobs
+from core.access.permissions import Action, Actor, roles_allowing
+from core.audit import review_changes, review_claims, review_jobs, review_limits, review_sums
 from core.audit.findings import FINDINGS_MAX, FindingKind, Review, Week
 from core.models.people import User
 from core.models.practices import Practice
@@ -22,25 +22,33 @@ def for_user(session: Session, by: Actor, day: dt.date | None, *, now: dt.dateti
 
 def for_week(session: Session, practice: Practice, week: Week) -> Review:
     """Return the review of the week."""
+    limits = review_limits.of_week(session, practice, week)
     found = [
         *review_changes.changes(session, practice, week),
-        *review_claims.adjusted_by_hand(session, practice, week),
-        *review_claims.entered_in_all(session, practice, week),
-        *review_claims.adjusted_unpaid(session, practice, week),
-        *review_claims.refunded(session, practice, week),
+        *review_claims.adjusted_by_hand(session, practice, week, limits),
+        *review_sums.over_job_limit(session, practice, week, limits),
+        *review_claims.adjusted_unpaid(session, practice, week, limits),
+        *review_claims.refunded(session, practice, week, limits),
         *review_jobs.approved_by_new_accounts(session, practice, week),
+        *review_jobs.approved_by_one_person(session, practice, week),
         *review_claims.unprotected(session, practice, week),
         *review_claims.payers_included(session, practice, week),
-        *review_jobs.together_over_limit(session, practice, week),
+        *review_jobs.together_over_limit(session, practice, week, limits),
         *review_jobs.without_second_person(session, practice, week),
     ]
     of_practice = select(User.id, User.name).where(User.practice_id == practice.id)
-    names = dict(session.execute(of_practice).all())
+    names = {review_limits.COMMAND_LINE: "Command line", **dict(session.execute(of_practice).all())}
     findings = {
         kind: sorted((one for one in found if one.kind is kind), key=lambda one: one.at, reverse=True)[:FINDINGS_MAX]
         for kind in FindingKind
     }
-    return Review(week, findings, names)
+    return Review(week, findings, names, readers(session, practice.id))
+
+
+def readers(session: Session, practice_id: int) -> tuple[int, ...]:
+    """Return the users who get the review now: all who may approve, so that a lone administrator has a reader too."""
+    may = User.active, User.role.in_(roles_allowing(Action.SEE_REVIEW))
+    return tuple(session.scalars(select(User.id).where(User.practice_id == practice_id, *may).order_by(User.name)))
 
 
 def week_of(practice: Practice, day: dt.date) -> Week:

@@ -6,25 +6,31 @@ A raised limit applies after a day. So a user who raises it and waits has no wri
 import datetime as dt
 from typing import Final
 
-from sqlalchemy import or_, select, text
+from sqlalchemy import ColumnElement, and_, or_, select, text
 from sqlalchemy.orm import Session
 
 from core.access.recent_changes import WINDOW, loosens
 from core.access.ties import Ties, granted_by
 from core.audit import sentences
 from core.audit.findings import Finding, FindingKind, Week
+from core.models.claims import Hold
 from core.models.people import AuditEntry, User
 from core.models.practices import Practice
 
-ACTS: Final = (
-    "appeal_window.changed", "one_person.chosen", "recent_payment_window.changed", "second_factor.changed",
-    "single_sign_on.changed", "small_balance_limit.changed", "statement_rules.changed", "time_zone.changed",
-    "user.added", "user.deactivated", "user.factor_reset", "user.identity_linked", "user.identity_unlinked",
-    "user.limits_changed", "user.password_link", "user.reactivated", "user.role_changed", "user.vouched",
-    "write_off_limits.changed", "write_off_setting.changed", "posting_rule.changed",
+# Which of two values is looser cannot be told from them. Webhooks and users decide who sees the findings.
+_ALWAYS_SHOWN: Final = (
+    "mapping.deleted", "mapping.saved", "month.reopened", "posting_rule.changed", "practice.folder_watched",
+    "second_factor.changed", "single_sign_on.changed", "user.deactivated", "webhook.changed", "webhook.deleted",
 )  # fmt: skip
-# Which of two values is looser cannot be told from them.
-_ALWAYS_SHOWN: Final = ("posting_rule.changed", "second_factor.changed")
+# A command on the server has no user, and no other user sees it run.
+_BY_COMMAND: Final = ("mapping.saved", "single_sign_on.changed", "token.added", "user.added")
+ACTS: Final = (
+    *_ALWAYS_SHOWN, "appeal_window.changed", "one_person.chosen", "reason.added", "reason.changed",
+    "recent_payment_window.changed", "small_balance_limit.changed", "statement_rules.changed", "time_zone.changed",
+    "user.added", "user.factor_reset", "user.identity_linked", "user.identity_unlinked", "user.limits_changed",
+    "user.password_link", "user.reactivated", "user.role_changed", "user.vouched", "write_off_limits.changed",
+    "write_off_setting.changed",
+)  # fmt: skip
 
 # Each change with the users whose write-offs it may have served. A reversal is no write-off.
 _JOBS: Final = text(
@@ -46,9 +52,15 @@ def changes(session: Session, practice: Practice, week: Week) -> list[Finding]:
     Also return what a user loosened in the week without such a job.
     """
     changed = select(AuditEntry).where(
-        AuditEntry.practice_id == practice.id, AuditEntry.act.in_(ACTS),
-        or_(AuditEntry.user_id.is_not(None), AuditEntry.facts["granted_by"].as_string().is_not(None)),
-        AuditEntry.at > week.begins - WINDOW, AuditEntry.at < week.ends,
+        AuditEntry.practice_id == practice.id, AuditEntry.at > week.begins - WINDOW, AuditEntry.at < week.ends,
+        or_(
+            and_(
+                AuditEntry.act.in_(ACTS),
+                or_(AuditEntry.user_id.is_not(None), AuditEntry.facts["granted_by"].as_string().is_not(None)),
+            ),
+            and_(AuditEntry.act.in_(_BY_COMMAND), AuditEntry.user_id.is_(None)),
+            and_(AuditEntry.act == "claim.held", _keeps_legal_hold()),
+        ),
     )  # fmt: skip
     entries = {entry.id: entry for entry in session.scalars(changed)}
     ties = Ties.read(session, practice.id)
@@ -69,9 +81,21 @@ def changes(session: Session, practice: Practice, week: Week) -> list[Finding]:
     loosened = [
         _finding(FindingKind.LOOSENED, entry, [], entry.at, week=week, names=names)
         for entry in entries.values()
-        if entry.at >= week.begins and entry.id not in near and (entry.act in _ALWAYS_SHOWN or loosens(entry))
+        if entry.at >= week.begins and entry.id not in near and _is_shown(entry)
     ]
     return [*near.values(), *loosened]
+
+
+def _keeps_legal_hold() -> ColumnElement[bool]:
+    """Return, as SQL, whether a user gave a legal hold another last day, after which it ends by itself."""
+    facts = AuditEntry.facts
+    is_kept = and_(facts["was"].as_string() == Hold.LEGAL.value, facts["hold"].as_string() == Hold.LEGAL.value)
+    return and_(is_kept, facts["until"].as_string().is_not(None))
+
+
+def _is_shown(entry: AuditEntry) -> bool:
+    """Return whether the review shows the act also without a write-off."""
+    return entry.act in (*_ALWAYS_SHOWN, "claim.held") or granted_by(entry) is None or loosens(entry)
 
 
 def _served(entry: AuditEntry, ties: Ties) -> set[int]:

@@ -9,12 +9,13 @@ from sqlalchemy.orm import Session
 
 from core.access import one_person
 from core.access.ties import Ties
-from core.audit.findings import FINDINGS_MAX, Finding, FindingKind, Week
+from core.audit.findings import CLAIMS_SHOWN_MAX, FINDINGS_MAX, Finding, FindingKind, Week
+from core.audit.review_limits import ReviewLimits
 from core.counting import counted
 from core.models.jobs import SettleJob
 from core.models.people import AuditEntry
 from core.models.practices import Practice
-from core.money import UNLIMITED, format_cents
+from core.money import format_cents
 
 NEW_FOR: Final = dt.timedelta(days=30)
 VOUCHED_WITHIN: Final = dt.timedelta(days=7)
@@ -43,6 +44,19 @@ _UNAPPROVED: Final = text(
        WHERE j.practice_id = :practice_id AND j.kind = 'settle' AND j.decided_by IS NULL
          AND j.confirmed_at >= :begins AND j.confirmed_at < :ends ORDER BY j.id"""
 )
+# A job's requesters, and the one of a posting by hand.
+_APPROVED_FOR: Final = text(
+    """SELECT e.user_id, q.requester, max(e.at), array_agg(DISTINCT q.job_id) FILTER (WHERE q.job_id IS NOT NULL),
+              array_agg(DISTINCT substr(e.subject, 7)) FILTER (WHERE q.job_id IS NULL)
+       FROM audit_entry e CROSS JOIN LATERAL (
+         SELECT unnest(ARRAY[j.requested_by, j.confirmed_by, j.schedule_created_by]) AS requester, j.id AS job_id
+         FROM settle_job j WHERE e.act = 'job.approved' AND j.practice_id = e.practice_id
+           AND e.subject = 'job:' || j.id
+         UNION ALL SELECT (e.facts->>'user_id')::bigint, NULL WHERE e.act = 'claim.posting_approved') q
+       WHERE e.practice_id = :practice_id AND e.act IN ('job.approved', 'claim.posting_approved')
+         AND e.at >= :begins AND e.at < :ends AND q.requester IS NOT NULL
+       GROUP BY 1, 2 ORDER BY 3 DESC LIMIT :most"""
+)
 
 
 class _Job(NamedTuple):
@@ -57,9 +71,7 @@ class _Job(NamedTuple):
 
 def approved_by_new_accounts(session: Session, practice: Practice, week: Week) -> list[Finding]:
     """Return the approvals by an account that was new, or for which a user had just vouched."""
-    rows = session.execute(
-        _APPROVED, {**_bounds(practice, week), "vouched_within": VOUCHED_WITHIN, "most": FINDINGS_MAX}
-    )
+    rows = session.execute(_APPROVED, {**_bounds(practice, week), "vouched_within": VOUCHED_WITHIN})
     found = []
     for at, approver, act, number, is_new, voucher in rows:
         is_job = act == "job.approved"
@@ -73,13 +85,34 @@ def approved_by_new_accounts(session: Session, practice: Practice, week: Week) -
     return found
 
 
-def together_over_limit(session: Session, practice: Practice, week: Week) -> list[Finding]:
+def approved_by_one_person(session: Session, practice: Practice, week: Week) -> list[Finding]:
+    """Return each approver and requester whose accounts one user controls, and what the one approved for the other.
+
+    The rules refuse an approver whom a requester controls. The opposite is usual where an administrator added the
+    billers. But such an administrator could request with a biller's account.
+    """
+    ties = Ties.read(session, practice.id)
+    found = []
+    for approver, requester, at, jobs, claims in session.execute(_APPROVED_FOR, _bounds(practice, week)):
+        both = {approver, *ties.controllers_of(approver)} & {requester, *ties.controllers_of(requester)}
+        if not both:
+            continue
+        who = "The approver controls" if approver in both else "Another user controls the approver’s and"
+        words = f"Approved what this requester asked for. {who} the requester’s account."
+        people = tuple(dict.fromkeys((approver, requester, *sorted(both))))
+        shown = tuple(claims or ())[:CLAIMS_SHOWN_MAX]
+        found.append(
+            Finding(FindingKind.YOUNG_APPROVER, at, words, people, tuple(jobs or ()), shown, len(claims or ()))
+        )
+    return found
+
+
+def together_over_limit(session: Session, practice: Practice, week: Week, limits: ReviewLimits) -> list[Finding]:
     """Return each day on which new accounts of one user together wrote off more than the per-job limit of the practice.
 
     Each account has that limit for itself. The user's own jobs count too, and jobs that another user approved do not.
     """
-    if practice.job_limit_cents >= UNLIMITED:
-        return []
+    most = limits.practice.job_cents
     ties = Ties.read(session, practice.id)
     jobs: defaultdict[tuple[int, dt.date], list[_Job]] = defaultdict(list)
     for job in map(_Job._make, session.execute(_UNAPPROVED, _bounds(practice, week))):
@@ -90,11 +123,11 @@ def together_over_limit(session: Session, practice: Practice, week: Week) -> lis
         Finding(
             FindingKind.ALONE, max(job.at for job in some), f"Jobs of {counted(len(others), 'new account')} that this "
             f"user controls wrote off {format_cents(cents)} in a day, with the user’s own (limit for a job "
-            f"{format_cents(practice.job_limit_cents)}).", (user, *others), tuple(sorted(job.number for job in some)),
+            f"{format_cents(most)}).", (user, *others), tuple(sorted(job.number for job in some)),
         )
         for (user, _), some in jobs.items()
         if (others := sorted({job.user_id for job in some} - {user}))
-        and (cents := sum(job.cents for job in some)) > practice.job_limit_cents
+        and (cents := sum(job.cents for job in some)) > most
     ]  # fmt: skip
 
 
@@ -123,7 +156,13 @@ def without_second_person(session: Session, practice: Practice, week: Week) -> l
 
 
 def _bounds(practice: Practice, week: Week) -> dict[str, Any]:
-    return {"practice_id": practice.id, "begins": week.begins, "ends": week.ends, "new_for": NEW_FOR}
+    return {
+        "practice_id": practice.id,
+        "begins": week.begins,
+        "ends": week.ends,
+        "new_for": NEW_FOR,
+        "most": FINDINGS_MAX,
+    }
 
 
 def _posted(entry: AuditEntry) -> Finding:

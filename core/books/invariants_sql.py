@@ -12,6 +12,7 @@ from core.books.invariants_guards import GUARD_INVARIANTS
 from core.books.invariants_late import LATE_INVARIANTS
 from core.books.invariants_manual import MANUAL_INVARIANTS
 from core.books.invariants_remittances import REMITTANCE_INVARIANTS
+from core.books.invariants_sign_on import SIGN_ON_INVARIANTS
 from core.books.invariants_sums import SUM_INVARIANTS
 
 _CLAIM: Final = "'practice ' || c.practice_id || ', claim ' || c.external_id"
@@ -173,5 +174,6 @@ INVARIANTS: Final[dict[str, Invariant]] = {
     **LATE_INVARIANTS,
     **MANUAL_INVARIANTS,
     **REMITTANCE_INVARIANTS,
+    **SIGN_ON_INVARIANTS,
     **SUM_INVARIANTS,
 }

@@ -23,7 +23,8 @@ from core.books.write_off_groups import (
     value_of,
 )
 from core.claims import table_files
-from core.claims.table_files import Cell, Table
+from core.claims.export import Cell
+from core.claims.table_files import Table
 from core.models.ledger_sums import SumKind
 from core.practices import periods
 

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from core.claims import table_files
 from core.claims.age_buckets import BUCKETS, bucket_of
-from core.claims.table_files import Cell, Table
+from core.claims.export import Cell
+from core.claims.table_files import Table
 from core.db.sums import sum_cents
 from core.models.claims import AgeBasis, Claim
 from core.models.ledger import Responsibility

@@ -82,16 +82,17 @@ def rows_query(session: Session, practice_id: int, ids: Select[int], sort: Sort,
         .correlate(Claim)
         .scalar_subquery()
     )
+    shown = names.shown_names(session, practice_id, Office, Provider, Payer)
     elsewhere = {
         "claim_id": Claim.external_id,
         "age_bucket": age_buckets.bucket_of(terms.as_of, terms.age_basis),
         "age_days": literal(terms.as_of) - age_buckets.age_date(terms.age_basis),
         "patient_name": Patient.name,
-        "office": names.display_name(session, practice_id, Office),
-        "billing_provider": names.display_name(session, practice_id, Provider, of=PROVIDER.c),
-        "supervising_provider": names.display_name(session, practice_id, Provider, of=SUPERVISING),
-        "primary_payer": names.display_name(session, practice_id, Payer, of=PAYER.c),
-        "secondary_payer": names.display_name(session, practice_id, Payer, of=SECONDARY),
+        "office": shown.of(Office),
+        "billing_provider": shown.of(Provider, PROVIDER.c),
+        "supervising_provider": shown.of(Provider, SUPERVISING),
+        "primary_payer": shown.of(Payer, PAYER.c),
+        "secondary_payer": shown.of(Payer, SECONDARY),
         "total_due": Claim.insurance_due + Claim.patient_due,
         "service_codes": func.coalesce(codes, ""),
         "no_answer_days": answers.days_without(terms.as_of),

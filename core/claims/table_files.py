@@ -4,20 +4,18 @@ import datetime as dt
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
-from pathlib import Path
+from functools import lru_cache, partial
 from typing import Any, Final
 
-import xlsxwriter
-
-from core.claims.export import ROWS_PER_PIECE, csv_pieces, escape_formula
+from core.claims.export import Cell, csv_pieces, escape_formula, escape_formulas, in_batches, kind_of
+from core.claims.workbook_file import WorkbookFile
 from core.money import format_plain_amount
 
-SHEET_ROWS_MAX: Final = 1_048_574  # rows on an XLSX sheet, without header and totals; more rows start a new sheet
+_TEXTS_KEPT: Final = 4_096  # of amounts, and of dates, because they repeat
 _PIECE_BYTES: Final = 65_536
 
-Cell = str | int | dt.date  # a text, an amount in cents, or a date
+_write_amount: Final = lru_cache(_TEXTS_KEPT)(format_plain_amount)
 
 
 class DateFormat(StrEnum):
@@ -57,11 +55,15 @@ class _Totals:
         self._table = table
         self._cents: dict[int, int] = {}
 
-    def add(self, row: Sequence[Cell]) -> None:
-        """Add the amounts of a row."""
-        for column, cell in enumerate(row):
-            if isinstance(cell, int):
-                self._cents[column] = self._cents.get(column, 0) + cell
+    def add(self, columns: Sequence[Sequence[Cell]]) -> None:
+        """Add the amounts of some rows."""
+        for number, column in enumerate(columns):
+            kind = kind_of(column)
+            if kind is str or kind is dt.date:
+                continue
+            amounts = [cell for cell in column if isinstance(cell, int)]
+            if amounts:
+                self._cents[number] = self._cents.get(number, 0) + sum(amounts)
 
     def row(self) -> list[Cell]:
         """Return the totals row, or an empty list if the table has no amounts or no totals row is wanted."""
@@ -83,19 +85,34 @@ def csv_file(table: Table) -> Iterator[str]:
     return csv_pieces(map(escape_formula, table.head), _csv_rows(table))
 
 
-def _csv_rows(table: Table) -> Iterator[list[str]]:
-    totals, write_date = _Totals(table), _WRITE_DATE[table.date_format]
+def _csv_rows(table: Table) -> Iterator[tuple[str, ...]]:
+    write_date = lru_cache(_TEXTS_KEPT)(_WRITE_DATE[table.date_format])
 
     def text(cell: Cell) -> str:
         if isinstance(cell, int):
-            return format_plain_amount(cell)
+            return _write_amount(cell)
         return write_date(cell) if isinstance(cell, dt.date) else escape_formula(cell)
 
-    for row in table.rows:
-        totals.add(row)
-        yield [text(cell) for cell in row]
+    by_kind: dict[type | None, Callable[[Any], Iterable[str]]] = {
+        str: escape_formulas,
+        int: partial(map, _write_amount),
+        dt.date: partial(map, write_date),
+    }
+    in_general: Callable[[Any], Iterable[str]] = partial(map, text)
+    for columns, _ in _batches(table):
+        texts = [by_kind.get(kind_of(column), in_general)(column) for column in columns]
+        yield from zip(*texts, strict=True)
+
+
+def _batches(table: Table) -> Iterator[tuple[list[Sequence[Cell]], bool]]:
+    """Yield the columns of some rows at a time. At the end, yield the totals row, and True."""
+    totals = _Totals(table)
+    for rows in in_batches(table.rows):
+        columns: list[Sequence[Cell]] = list(zip(*rows, strict=True))
+        totals.add(columns)
+        yield columns, False
     if last := totals.row():
-        yield [text(cell) for cell in last]
+        yield [(cell,) for cell in last], True
 
 
 def xlsx_file(table: Table) -> Iterator[bytes]:
@@ -103,63 +120,11 @@ def xlsx_file(table: Table) -> Iterator[bytes]:
 
     The first pieces are empty, one for every few rows written, so that the caller can pause between them.
     """
-    with tempfile.TemporaryDirectory(prefix="settle-") as folder:
-        path = Path(folder) / "table.xlsx"
-        yield from (b"" for _ in _write_workbook(path, table))
-        with path.open("rb") as written:
-            while piece := written.read(_PIECE_BYTES):
-                yield piece
-
-
-def _write_workbook(path: Path, table: Table) -> Iterator[None]:
-    """Write the workbook and yield after every few rows."""
-    # Constant memory: each row is on disk when the next one begins.
-    with xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": str(path.parent)}) as book:
-        sheets, totals = _Sheets(book, table), _Totals(table)
-        for count, row in enumerate(table.rows):
-            totals.add(row)
-            sheets.write(row)
-            if count % ROWS_PER_PIECE == 0:
-                yield
-        if last := totals.row():
-            sheets.write(last, is_total=True)
-
-
-class _Sheets:
-    """The sheets in a workbook. When one is full, a new one with the same header begins."""
-
-    def __init__(self, book: Any, table: Table) -> None:
-        self._book, self._head = book, table.head
-        date = table.date_format.value.lower()
-        self._bold = book.add_format({"bold": True})
-        self._formats = {
-            is_total: (
-                book.add_format({"bold": is_total}),
-                book.add_format({"bold": is_total, "num_format": "#,##0.00"}),
-                book.add_format({"bold": is_total, "num_format": date}),
-            )
-            for is_total in (False, True)
-        }
-        self._begin()
-
-    def _begin(self) -> None:
-        self._sheet, self._written = self._book.add_worksheet(), 0
-        self._sheet.freeze_panes(1, 0)
-        self._sheet.set_column(0, len(self._head) - 1, 18)
-        for column, title in enumerate(self._head):
-            self._sheet.write_string(0, column, title, self._bold)
-
-    def write(self, row: Sequence[Cell], *, is_total: bool = False) -> None:
-        """Write the next row."""
-        if self._written == SHEET_ROWS_MAX and not is_total:
-            self._begin()
-        self._written += 1
-        text, money, date = self._formats[is_total]
-        for column, cell in enumerate(row):
-            if isinstance(cell, int):
-                # xlsxwriter writes 16 digits of a number. A float of 8.19 would become 8.190000000000001.
-                self._sheet.write_number(self._written, column, Decimal(cell) / 100, money)
-            elif isinstance(cell, dt.date):
-                self._sheet.write_datetime(self._written, column, cell, date)
-            else:
-                self._sheet.write_string(self._written, column, cell, text)
+    with tempfile.TemporaryFile(prefix="settle-") as file:
+        with WorkbookFile(file, table.head, date_format=table.date_format.value.lower()) as book:
+            for columns, is_total in _batches(table):
+                book.write(columns, is_total=is_total)
+                yield b""
+        file.seek(0)
+        while piece := file.read(_PIECE_BYTES):
+            yield piece

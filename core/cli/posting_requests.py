@@ -26,6 +26,8 @@ def describe(one: dict[str, Any]) -> str:
     entered = f"Posting request {one['id']}: {what}, entered by {one['requested_by']}"
     if one["state"] == "waiting":
         return f"{entered}, waits for approval"
+    if one["state"] == "expired":
+        return f"{entered}, expired"
     decided = f"{_DECIDED.get(one['state'], one['state'])} by {one['decided_by']}"
     return f"{entered}, {decided}{': ' + one['decision_note'] if one['decision_note'] else ''}"
 

@@ -1,12 +1,10 @@
 """Commands that become one process each, for containers, so that signals reach the program directly."""
 
-import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from types import FrameType
 from typing import NoReturn
 
@@ -14,33 +12,11 @@ import click
 import structlog
 
 from core import logs
-from core.cli import context, database, options
+from core.cli import context
 from core.db.engine import make_engine
 from core.local import health_file, programs
-from core.migrations.run import MigrationResult, migrate_database
 from core.migrations.wait import wait_until_migrated
 from core.settings import load_settings
-
-
-@click.command()
-@options.json_option
-def migrate(as_json: bool) -> None:
-    """Migrate the database to this version.
-
-    The command lists the migrations that ran.
-    """
-    with database.engine() as engine:
-        migrated = migrate_database(engine.url.render_as_string(hide_password=False))
-    click.echo(json.dumps(asdict(migrated)) if as_json else _describe_migration(migrated))
-
-
-def _describe_migration(migrated: MigrationResult) -> str:
-    granted = [f"Updated the privileges of {role}." for role in migrated.granted]
-    if not migrated.done:
-        return " ".join([f"The database is already at migration {migrated.after}.", *(granted or ["Nothing to do."])])
-    what = f"the database from {migrated.before}" if migrated.before else "an empty database"
-    each = [f"  {one.revision}  {one.title}" for one in migrated.done]
-    return "\n".join([f"Migrated {what} to {migrated.after}:", *each, *granted])
 
 
 @click.command()
@@ -110,4 +86,4 @@ def _exec_program(argv: list[str], database_url: str, more: Mapping[str, str] | 
     os.execve(argv[0], argv, {**os.environ, **servers, **(more or {})})  # noqa: S606 – signals reach it without a shell
 
 
-COMMANDS = [migrate, web, worker, beat, flower]
+COMMANDS = [web, worker, beat, flower]

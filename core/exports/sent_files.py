@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
-from core.claims.table_files import Cell, Table, table_file
+from core.claims.export import Cell
+from core.claims.table_files import Table, table_file
 from core.db import locks, timeouts
 from core.errors import NotFound, Refusal
 from core.exports import layouts, postings

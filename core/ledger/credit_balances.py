@@ -31,7 +31,8 @@ from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.claims import table_files
-from core.claims.table_files import Cell, Table
+from core.claims.export import Cell
+from core.claims.table_files import Table
 from core.errors import BadInput
 from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting, Responsibility
@@ -225,6 +226,7 @@ def _query(session: Session, practice_id: int, f: CreditsFilter, *, after: _Curs
     credit = _lines(practice_id, f)
     payer, secondary = aliased(Payer, name="primary_payer"), aliased(Payer, name="secondary_payer")
     since = _since(practice_id, credit)
+    shown = names.shown_names(session, practice_id, Payer)
     of_line = and_(
         LineItem.practice_id == practice_id,
         LineItem.claim_id == credit.c.claim_id,
@@ -241,9 +243,9 @@ def _query(session: Session, practice_id: int, f: CreditsFilter, *, after: _Curs
             type_coerce(credit.c.responsibility, Posting.responsibility.type).label("responsibility"),
             credit.c.credit_cents,
             credit.c.claim_due.label("claim_due_cents"),
-            names.display_name(session, practice_id, Payer, of=payer).label("payer"),
+            shown.of(Payer, payer).label("payer"),
             payer.payer_class,
-            names.display_name(session, practice_id, Payer, of=secondary).label("secondary_payer"),
+            shown.of(Payer, secondary).label("secondary_payer"),
             secondary.payer_class.label("secondary_payer_class"),
             since.c.since,
         )

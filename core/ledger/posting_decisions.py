@@ -16,7 +16,7 @@ from core.access.permissions import Action, Actor
 from core.access.ties import Grant
 from core.claims import locks
 from core.errors import NotAllowed, NotFound, Refusal
-from core.ledger import manual_postings, posting_notices
+from core.ledger import manual_postings, posting_notices, posting_requests
 from core.models.claims import Claim
 from core.models.notices import EventKind
 from core.models.people import User
@@ -45,6 +45,12 @@ class NotOwnPosting(NotAllowed):
     code = "not_own_posting"
 
 
+class PostingExpired(Refusal):
+    """This posting waited 7 days for approval, so it expired. Its requester can enter it again."""
+
+    code = "posting_expired"
+
+
 class BalanceChanged(Refusal):
     """The balance changed after this posting was entered."""
 
@@ -54,9 +60,9 @@ class BalanceChanged(Refusal):
 def approve(session: Session, request_id: int, *, by: Actor, now: dt.datetime) -> PostingRequest:
     """Approve the posting and post it, dated as it was entered. A second approval by the same user changes nothing.
 
-    Raise `NoSuchRequest`, `NotAllowed`, `VerificationNeeded`, `AlreadyDecided`, `ClaimBusy`, and what a new entry would
-    raise: `BadEntry`, `PeriodClosed` and `PeriodBusy`. Raise `BalanceChanged` if it would leave a credit that it did
-    not leave when it was entered. In each case nothing changes.
+    Raise `NoSuchRequest`, `NotAllowed`, `VerificationNeeded`, `AlreadyDecided`, `PostingExpired`, `ClaimBusy`, and what
+    a new entry would raise: `BadEntry`, `PeriodClosed` and `PeriodBusy`. Raise `BalanceChanged` if it would leave a
+    credit that it did not leave when it was entered. In each case nothing changes.
     """
     by.require(Action.APPROVE_JOB)
     request, claim = _lock(session, request_id, by)
@@ -88,7 +94,10 @@ def reject(session: Session, request_id: int, *, reason: str, by: Actor, now: dt
 
 
 def withdraw(session: Session, request_id: int, *, by: Actor, now: dt.datetime) -> PostingRequest:
-    """Withdraw the user's own posting before it is decided. Raise `NotOwnPosting` and `AlreadyDecided`."""
+    """Withdraw the user's own posting before it is decided.
+
+    Raise `NotOwnPosting`, `AlreadyDecided` and `PostingExpired`.
+    """
     by.require(Action.POST)
     request, claim = _lock(session, request_id, by)
     if request.requested_by != by.user_id:
@@ -97,6 +106,7 @@ def withdraw(session: Session, request_id: int, *, by: Actor, now: dt.datetime) 
         return request
     if request.state is not S.WAITING:
         raise _already(request, by)
+    _refuse_expired(request, now=now)
     return _decide(session, request, claim, S.WITHDRAWN, "claim.posting_withdrawn", by=by, now=now)
 
 
@@ -140,10 +150,16 @@ def _needs_decision(
         if request.decided_by == by.user_id and request.state is target:
             return False
         raise _already(request, by)
+    _refuse_expired(request, now=now)
     if refusal := why_not_approve(session, request, by.user_id, now=now):
         raise refusal
     authorize.require_current_role(session, by, Action.APPROVE_JOB)
     return True
+
+
+def _refuse_expired(request: PostingRequest, *, now: dt.datetime) -> None:
+    if posting_requests.is_expired(request, now=now):
+        raise PostingExpired
 
 
 def _already(request: PostingRequest, by: Actor) -> AlreadyDecided:

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from core.access import approvers, audit
@@ -20,6 +20,8 @@ from core.models.people import User
 from core.models.posting_requests import PostingRequest, RequestState
 from core.money import format_cents
 
+EXPIRES_AFTER: Final = dt.timedelta(days=7)  # as a job that needs approval
+EXPIRED: Final = "expired"  # a state that is shown. It follows from the time, so nothing stores it.
 NEWS_LIFE: Final = dt.timedelta(days=7)  # how long a decision is shown to the requester
 _OF_KIND: Final = {
     PostingKind.PAYMENT: ("paid_by",),
@@ -36,6 +38,17 @@ class RequestRow(NamedTuple):
     requested_by: str
     requester_left: bool  # whether the requester's account was deactivated
     decided_by: str | None
+    is_expired: bool
+
+    @property
+    def state(self) -> str:
+        """Return the state as users see it."""
+        return EXPIRED if self.is_expired else self.request.state.value
+
+    @property
+    def expires_at(self) -> dt.datetime:
+        """Return when it expires if it still waits."""
+        return self.request.requested_at + EXPIRES_AFTER
 
     @property
     def why(self) -> str:
@@ -111,22 +124,26 @@ def find_repeated(
     return found
 
 
-def list_waiting_on_claim(session: Session, practice_id: int, claim_id: int) -> list[RequestRow]:
+def is_expired(request: PostingRequest, *, now: dt.datetime) -> bool:
+    """Return whether the posting waited too long for approval."""
+    return request.state is RequestState.WAITING and now - request.requested_at >= EXPIRES_AFTER
+
+
+def list_waiting_on_claim(session: Session, practice_id: int, claim_id: int, *, now: dt.datetime) -> list[RequestRow]:
     """Return the postings that wait for approval on the claim (internal id), oldest first."""
-    of_claim = PostingRequest.claim_id == claim_id
-    return _rows(session, practice_id, of_claim, PostingRequest.state == RequestState.WAITING)
+    return _rows(session, practice_id, PostingRequest.claim_id == claim_id, _waits(now), now=now)
 
 
-def find_row(session: Session, practice_id: int, request_id: int) -> RequestRow | None:
+def find_row(session: Session, practice_id: int, request_id: int, *, now: dt.datetime) -> RequestRow | None:
     """Return one request, or None."""
-    return next(iter(_rows(session, practice_id, PostingRequest.id == request_id)), None)
+    return next(iter(_rows(session, practice_id, PostingRequest.id == request_id, now=now)), None)
 
 
 def list_to_approve(session: Session, actor: Actor, *, now: dt.datetime) -> list[RequestRow]:
     """Return the postings that this user may approve or reject, oldest first."""
     if not actor.may(Action.APPROVE_JOB):
         return []
-    return _rows(session, actor.practice_id, *_may_be_approved_by(session, actor, now=now))
+    return _rows(session, actor.practice_id, *_may_be_approved_by(session, actor, now=now), now=now)
 
 
 def count_to_approve(session: Session, actor: Actor, *, now: dt.datetime) -> int:
@@ -137,16 +154,20 @@ def count_to_approve(session: Session, actor: Actor, *, now: dt.datetime) -> int
     return session.scalars(select(func.count()).select_from(PostingRequest).where(*of_actor)).one()
 
 
-def list_own_waiting(session: Session, actor: Actor) -> list[RequestRow]:
+def list_own_waiting(session: Session, actor: Actor, *, now: dt.datetime) -> list[RequestRow]:
     """Return this user's postings that need approval, oldest first."""
-    return _rows(session, actor.practice_id, _is_own(actor), PostingRequest.state == RequestState.WAITING)
+    return _rows(session, actor.practice_id, _is_own(actor), _waits(now), now=now)
 
 
 def list_own_decided(session: Session, actor: Actor, *, now: dt.datetime) -> list[RequestRow]:
-    """Return this user's postings that another user approved or rejected in the last 7 days, newest first."""
-    decided = PostingRequest.state.in_((RequestState.POSTED, RequestState.REJECTED))
-    recent = _rows(session, actor.practice_id, _is_own(actor), decided, PostingRequest.decided_at > now - NEWS_LIFE)
-    return sorted(recent, key=lambda row: row.request.decided_at or now, reverse=True)
+    """Return this user's postings that were approved or rejected, or expired, in the last 7 days, newest first."""
+    decided = and_(
+        PostingRequest.state.in_((RequestState.POSTED, RequestState.REJECTED)),
+        PostingRequest.decided_at > now - NEWS_LIFE,
+    )
+    expired = and_(_is_expired(now), PostingRequest.requested_at > now - EXPIRES_AFTER - NEWS_LIFE)
+    recent = _rows(session, actor.practice_id, _is_own(actor), or_(decided, expired), now=now)
+    return sorted(recent, key=lambda row: row.request.decided_at or row.expires_at, reverse=True)
 
 
 def approver_names(session: Session, request: PostingRequest, *, now: dt.datetime) -> list[str]:
@@ -157,18 +178,26 @@ def approver_names(session: Session, request: PostingRequest, *, now: dt.datetim
 
 def _may_be_approved_by(session: Session, actor: Actor, *, now: dt.datetime) -> tuple[ColumnElement[bool], ...]:
     may = approvers.may_approve(session, actor.practice_id, actor.user_id, [PostingRequest.requested_by], now=now)
-    return PostingRequest.state == RequestState.WAITING, may
+    return _waits(now), may
+
+
+def _waits(now: dt.datetime) -> ColumnElement[bool]:
+    return and_(PostingRequest.state == RequestState.WAITING, ~_is_expired(now))
+
+
+def _is_expired(now: dt.datetime) -> ColumnElement[bool]:
+    return and_(PostingRequest.state == RequestState.WAITING, PostingRequest.requested_at <= now - EXPIRES_AFTER)
 
 
 def _is_own(actor: Actor) -> ColumnElement[bool]:
     return PostingRequest.requested_by == actor.user_id
 
 
-def _rows(session: Session, practice_id: int, *conditions: Any) -> list[RequestRow]:
+def _rows(session: Session, practice_id: int, *conditions: Any, now: dt.datetime) -> list[RequestRow]:
     requester, decider = aliased(User), aliased(User)
     of_claim = and_(Claim.practice_id == PostingRequest.practice_id, Claim.id == PostingRequest.claim_id)
     found = (
-        select(PostingRequest, Claim.external_id, requester.name, ~requester.active, decider.name)
+        select(PostingRequest, Claim.external_id, requester.name, ~requester.active, decider.name, _is_expired(now))
         .join(Claim, of_claim)
         .join(requester, requester.id == PostingRequest.requested_by)
         .outerjoin(decider, decider.id == PostingRequest.decided_by)

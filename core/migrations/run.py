@@ -7,14 +7,14 @@ from typing import Final
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext, MigrationInfo
+from alembic.runtime.migration import MigrationInfo
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import OperationalError
 
-from core.causes import Cause
 from core.db.transient import DEADLOCK, LOCK_NOT_AVAILABLE, sqlstate
 from core.errors import Refusal
+from core.migrations.revisions import current_revision, is_from_newer_version
 
 # A migration waits for its locks as long as its own `lock_timeout`. Between tries, other transactions get theirs.
 TRIES_MAX: Final = 5
@@ -118,39 +118,3 @@ def _revision_at(url: str) -> str | None:
         return current_revision(engine)
     finally:
         engine.dispose()
-
-
-def newest_revision() -> str:
-    """Return the revision that this version of the code expects."""
-    head = ScriptDirectory.from_config(_alembic_config()).get_current_head()
-    assert head is not None
-    return head
-
-
-def is_from_newer_version(revision: str) -> bool:
-    """Return whether this version does not know the migration, because a newer version ran it."""
-    scripts = ScriptDirectory.from_config(_alembic_config()).walk_revisions()
-    return revision not in {script.revision for script in scripts}
-
-
-def current_revision(engine: Engine) -> str | None:
-    """Return the revision of the database, or None if it was never migrated."""
-    with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-def missing_migration(engine: Engine) -> Cause | None:
-    """Return why this version cannot use the database (not migrated, or not far enough), or None if it can.
-
-    A newer schema is fine, because each migration is compatible with the previous version. Errors from the driver are
-    not caught.
-    """
-    revision, newest = current_revision(engine), newest_revision()
-    if revision == newest or (revision is not None and is_from_newer_version(revision)):
-        return None
-    words = (
-        "The database has no tables yet."
-        if revision is None
-        else f"The database is at migration {revision}, and this version needs {newest}."
-    )
-    return Cause("not_migrated", words, "Run settle migrate.")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.causes import Cause
 from core.db import causes, roles
-from core.migrations.run import missing_migration
+from core.migrations.revisions import missing_migration
 
 FIRST_PAUSE_SECONDS: Final = 0.5  # doubled after each try
 PAUSE_SECONDS_MAX: Final = 5.0

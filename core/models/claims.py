@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from core.db.base import FILL_FACTOR, Base, BigInt, Cents, GeneratedId, PracticeId, Str, enum_column
 
 SETTLED: Final = "Settled"
+PAID_IN_FULL: Final = "Paid In Full"
 NOT_SUBMITTED: Final = "Not Submitted"
 # What practices call it, in lower case. An import reads these words as `NOT_SUBMITTED`.
 NOT_SUBMITTED_WORDS: Final = ("not submitted", "unbilled", "new", "draft", "not billed", "ready to bill")
@@ -28,7 +29,7 @@ BILLING_STATUSES: Final = (
     "Bill Secondary Insurance",
     BALANCE_DUE,
     "Internal Review",
-    "Paid In Full",
+    PAID_IN_FULL,
     SETTLED,
     "Auto Accident Claim",
     "Worker's Comp Claim",

@@ -3,13 +3,14 @@
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from core.access import audit, authorize, second_factor
 from core.access.permissions import Action, Actor
 from core.models.people import SecondFactor, User
 from core.models.practices import Practice
+from core.models.single_sign_on import SingleSignOn
 from core.money import checked_limit, limit_as_json
 from core.practices import practice_queries
 
@@ -42,7 +43,11 @@ def change(
 
 
 def count_without(session: Session, practice_id: int) -> int:
-    """Return how many active approvers and administrators have no second factor."""
+    """Return how many active approvers and administrators can sign in without a second factor."""
     has_one = select(SecondFactor.user_id).where(SecondFactor.user_id == User.id).exists()
-    lacking = select(func.count()).select_from(User).where(User.practice_id == practice_id, User.active, ~has_one)
+    given_by_provider = exists().where(
+        SingleSignOn.practice_id == User.practice_id, SingleSignOn.asks_second_factor, ~SingleSignOn.password_sign_in
+    )
+    without = (User.practice_id == practice_id, User.active, ~has_one, ~given_by_provider)
+    lacking = select(func.count()).select_from(User).where(*without)
     return session.scalars(lacking.where(User.role.in_(second_factor.ROLES))).one()

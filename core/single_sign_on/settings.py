@@ -1,6 +1,7 @@
 """A practice's identity provider: read it, save it, and turn passwords on again on the server."""
 
 import datetime as dt
+import hashlib
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -43,6 +44,9 @@ class PasswordsNeeded(Refusal):
     code = "passwords_needed"
 
 
+_COLUMNS: Final = (
+    "active", "issuer", "client_id", "groups_claim", "adds_users", "asks_second_factor", "password_sign_in",
+)  # fmt: skip
 _NOTHING_SAVED: Final = Wanted(
     active=False, issuer="", client_id="", client_secret=None, domains=[], groups_claim="", groups=[], adds_users=False,
     asks_second_factor=False, password_sign_in=True,
@@ -120,27 +124,15 @@ def save(
     user_id = None if by is None else by.user_id
     if wanted.issuer != settings.issuer:
         settings.issuer_set_by = user_id
-    secret_changed = _changes_secret(settings, wanted)
     is_same_claim = settings.groups_claim == wanted.groups_claim
-    for name in (
-        "active",
-        "issuer",
-        "client_id",
-        "groups_claim",
-        "adds_users",
-        "asks_second_factor",
-        "password_sign_in",
-    ):
+    for name in _COLUMNS:
         setattr(settings, name, getattr(wanted, name))
-    if wanted.client_secret is not None:
-        settings.client_secret = sealed.seal(wanted.client_secret, owner=_owner(practice.id))
+    of_secret = _store_secret(settings, wanted)
     session.add(settings)
     session.flush()
     _save_domains(session, practice.id, wanted.domains)
     _save_groups(session, practice.id, wanted.groups, user_id, is_same_claim=is_same_claim)
-    changed = _changes(before, _facts(session, settings))
-    if secret_changed:
-        changed["client_secret"] = "changed"  # noqa: S105 – not the secret
+    changed = {**_changes(before, _facts(session, settings)), **of_secret}
     if "password_sign_in" in changed and not wanted.password_sign_in:
         changed["sessions_ended"] = user_sessions.end_password_sessions(session, practice.id)
     if changed:
@@ -187,6 +179,21 @@ def _changes_secret(settings: SingleSignOn, wanted: Wanted) -> bool:
         return wanted.client_secret is not None
 
 
+def _store_secret(settings: SingleSignOn, wanted: Wanted) -> dict[str, str]:
+    """Store the secret if it is another one, or if an earlier key of the server sealed it. Return what to record.
+
+    The digest is of what is stored, so that `settle verify` finds another one. It does not help to guess the secret.
+    """
+    if wanted.client_secret is None:
+        return {}
+    is_other, owner = _changes_secret(settings, wanted), _owner(settings.practice_id)
+    if not is_other and sealed.unseal(settings.client_secret, owner=owner).is_current:
+        return {}
+    settings.client_secret = sealed.seal(wanted.client_secret, owner=owner)
+    digest = hashlib.sha256(settings.client_secret.encode()).hexdigest()
+    return {**({"client_secret": "changed"} if is_other else {}), "client_secret_sha256": digest}
+
+
 def _save_domains(session: Session, practice_id: int, domains: Sequence[str]) -> None:
     session.execute(
         delete(SignInDomain).where(SignInDomain.practice_id == practice_id, SignInDomain.domain.not_in(domains))
@@ -229,8 +236,7 @@ def _facts(session: Session, settings: SingleSignOn | None) -> dict[str, Any]:
     """Return what the audit compares. Never the secret."""
     if settings is None:
         return {}
-    names = ("active", "issuer", "client_id", "groups_claim", "adds_users", "asks_second_factor", "password_sign_in")
-    facts = {name: getattr(settings, name) for name in names}
+    facts = {name: getattr(settings, name) for name in _COLUMNS}
     groups = [[one.group_name, one.role.value] for one in _groups(session, settings.practice_id)]
     return {**facts, "domains": list(_domains(session, settings.practice_id)), "groups": groups}
 

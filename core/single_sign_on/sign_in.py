@@ -6,6 +6,7 @@ set the provider or gave a group its role decides who signs in, so that counts a
 """
 
 import datetime as dt
+import hashlib
 from typing import Final
 
 from sqlalchemy import select
@@ -96,7 +97,9 @@ def _first_sign_in(session: Session, settings: SingleSignOn, identity: Identity,
     # Waits for a sign-in of the same user at the same moment. A conflict means another subject, or that sign-in.
     if session.scalar(tied.on_conflict_do_nothing().returning(UserIdentity.user_id)) is None:
         raise OtherIdentity
-    _record_granted(session, "user.identity_linked", user, settings.issuer_set_by, now=now)
+    # A digest, because the subject may be the user's name there.
+    digest = hashlib.sha256(f"{identity.issuer}\n{identity.subject}".encode()).hexdigest()
+    _record_granted(session, "user.identity_linked", user, settings.issuer_set_by, now=now, identity_sha256=digest)
     one_person.end_if_another_could_approve(session, user.practice_id, now=now)
     return lock_users(session, [user.id])[user.id]
 

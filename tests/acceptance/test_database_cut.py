@@ -62,9 +62,10 @@ def test_a_server_without_free_connections_is_retried_and_no_claim_fails(
     practice = product.practice(claims=5)
     product.workers.settle.freeze()  # it must not find the job before the limit is in place
     job = product.confirm(practice)
+    name = str(make_url(product.database_url).database)
     product.engine.dispose()  # this test uses one connection, the only one that the limit allows
+    databases.disconnect(name)
     log_before = databases.server._log.read_text()
-    name = make_url(product.database_url).database
     with product.engine.connect() as connection:
         connection.execute(text(f"ALTER DATABASE {name} CONNECTION LIMIT 1"))
         connection.commit()

@@ -44,6 +44,12 @@ class Web:
         """Return the port that it listens on."""
         return self._settings.web_port
 
+    @property
+    def pid(self) -> int:
+        """Return the id of its first process."""
+        assert self._child is not None
+        return self._child.pid
+
     def start(self) -> None:
         """Start it and wait until it answers."""
         argv = programs.web(self._settings)

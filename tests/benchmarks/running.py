@@ -1,4 +1,4 @@
-"""A large running job: its progress, small jobs at the same time, and the memory of the workers."""
+"""A large running job: its progress, small jobs at the same time, and the memory of workers and of a web process."""
 
 import statistics
 import time
@@ -8,7 +8,8 @@ import psutil
 
 from core.db.engine import Sessions
 from core.jobs.keys import JobKey
-from tests.benchmarks import runs
+from tests.acceptance.product import Product
+from tests.benchmarks import runs, web_memory
 from tests.benchmarks.claims import Practice, make_practice
 from tests.benchmarks.measure import Row, Watch, ms
 from tests.benchmarks.places import Place
@@ -28,7 +29,10 @@ def rows(place: Place, sizes: Sizes) -> list[Row]:
     lake = make_practice(superuser, name="Lakeside", claims=sizes.many, now=runs.utc_now())
     hill = make_practice(superuser, name="Hillside", claims=2 * TURNS * sizes.few, now=runs.utc_now())
     with runs.sessions_on(place.url(given)) as sessions, runs.crew(place, given) as workers:
-        return _Scene(sessions, workers, sizes, lake, hill).rows()
+        scene = _Scene(sessions, workers, sizes, lake, hill)
+        rows_ = scene.rows()
+        product = Product(sessions.kw["bind"], place.url(given), place.broker_url, workers.workers)
+        return [*rows_, web_memory.row(place, product, lake.biller, small=scene.warm, large=scene.large)]
 
 
 class _Scene:
@@ -38,14 +42,17 @@ class _Scene:
         self._sessions, self._workers, self._sizes, self._lake, self._hill = sessions, workers, sizes, lake, hill
         self._numbers = {practice.id: self._kept_back(practice) for practice in (lake, hill)}
         self._keys = iter(range(10**6))
+        self.warm: JobKey  # the first job, and the large one
+        self.large: JobKey
 
     def rows(self) -> list[Row]:
         few, kept = self._sizes.few, self._numbers[self._lake.id]
         warm = min(WARM_CLAIMS, self._sizes.many // 4)
-        self._run({"claim_ids": self._claim_numbers(self._lake, 2 * TURNS * few, warm)}, self._lake)
+        self.warm = self._preview({"claim_ids": self._claim_numbers(self._lake, 2 * TURNS * few, warm)}, self._lake)
+        runs.run(self._sessions, self.warm, self._lake.biller, self._workers, Watch())
         before = self._memory()
         idle = {practice.id: self._small_jobs(practice, 0) for practice in (self._lake, self._hill)}
-        rest = self._preview({"all": True, "excluded_claim_ids": kept[TURNS * few :]}, self._lake)
+        self.large = rest = self._preview({"all": True, "excluded_claim_ids": kept[TURNS * few :]}, self._lake)
         runs.confirm(self._sessions, rest, self._lake.biller)
         self._workers.hint(rest)
         while not runs.progress(self._sessions, rest).done:

@@ -26,11 +26,11 @@ CONVERSIONS = re.compile(
 )
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(HOUSE)))
-def test_no_statement_converts_time_zones_in_postgresql(path: Path) -> None:
-    found = CONVERSIONS.search(path.read_text())
+def test_no_statement_converts_time_zones_in_postgresql() -> None:
+    found = {str(path): CONVERSIONS.search(path.read_text()) for path in SOURCES}
 
-    assert found is None, found
+    assert len(found) > 700
+    assert {path: match[0] for path, match in found.items() if match} == {}
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,13 @@ class LinkParser(HTMLParser):
         self.forms: list[str] = []
         self._action: str | None = None
 
+    @classmethod
+    def of(cls, page: TestResponse) -> "LinkParser":
+        """Return the links and forms of a page."""
+        parsed = cls()
+        parsed.feed(page.text)
+        return parsed
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = dict(attrs)
         if tag == "a" and attributes.get("href"):
@@ -131,14 +138,10 @@ class Browser:
         return tuple(cookie.value for cookie in cookies if cookie)
 
     def links(self, path: str) -> list[str]:
-        parsed = LinkParser()
-        parsed.feed(self.get(path).text)
-        return parsed.links
+        return LinkParser.of(self.get(path)).links
 
     def forms(self, path: str) -> list[str]:
-        parsed = LinkParser()
-        parsed.feed(self.get(path).text)
-        return parsed.forms
+        return LinkParser.of(self.get(path)).forms
 
 
 @pytest.fixture

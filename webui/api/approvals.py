@@ -63,7 +63,7 @@ def list_approvals() -> Response:
             waiting_for_others=[job_answer(session, job) for job in inbox.my_jobs_awaiting_approval(session, actor)],
             decided=job_summaries(session, actor.practice_id, inbox.my_decided_jobs(session, actor, now=at)),
             postings_waiting_for_me=_answers(posting_requests.list_to_approve(session, actor, now=at)),
-            postings_waiting_for_others=_answers(posting_requests.list_own_waiting(session, actor)),
+            postings_waiting_for_others=_answers(posting_requests.list_own_waiting(session, actor, now=at)),
             postings_decided=_answers(posting_requests.list_own_decided(session, actor, now=at)),
         )
     return jsonify(answer.json_ready())

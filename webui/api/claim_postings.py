@@ -91,7 +91,7 @@ def list_postings(path: ClaimPath) -> Response:
     with app_context().sessions() as session:
         claim = lookup.find(session, practice_id, path.claim_id)
         rows = ledger_queries.list_ledger_rows(session, practice_id, claim.id)
-        waiting = posting_requests.list_waiting_on_claim(session, practice_id, claim.id)
+        waiting = posting_requests.list_waiting_on_claim(session, practice_id, claim.id, now=now())
     answer = Postings(
         claim_id=claim.external_id,
         postings=[PostingEntry.model_validate(row) for row in rows],

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from flask import Response, jsonify
 from pydantic import Field
@@ -35,7 +35,10 @@ class PostingRequestAnswer(Answer):
 
     id: Id
     claim_id: str
-    state: Annotated[RequestState, Field(description="Only `posted` has changed the balance")]
+    state: Annotated[
+        RequestState | Literal["expired"],
+        Field(description="Only `posted` has changed the balance. A posting expires after waiting for 7 days"),
+    ]
     kind: PostingKind
     line: int
     responsibility: Annotated[Responsibility, Field(description="Whose balance it lowers")]
@@ -59,12 +62,12 @@ class PostingRequestAnswer(Answer):
         """Return the row as an answer."""
         named = {"claim_id": row.claim_id, "requested_by": row.requested_by, "decided_by": row.decided_by}
         columns = {name: getattr(row.request, name) for name in cls.model_fields if hasattr(row.request, name)}
-        return cls.model_validate({**columns, **named, "words": row.why})
+        return cls.model_validate({**columns, **named, "state": row.state, "words": row.why})
 
     @classmethod
     def find(cls, session: Session, request: PostingRequest) -> Self:
         """Return the request as an answer."""
-        row = posting_requests.find_row(session, request.practice_id, request.id)
+        row = posting_requests.find_row(session, request.practice_id, request.id, now=now())
         assert row is not None
         return cls.of(row)
 

@@ -42,6 +42,7 @@ class ReviewAnswer(Answer):
 
     first_day: dt.date
     last_day: dt.date
+    readers: Annotated[list[str], Field(description="The users who get it, by name")]
     findings: list[FindingAnswer]
 
 
@@ -54,6 +55,7 @@ def show_review(query: ReviewQuery) -> Response:
     answer = ReviewAnswer(
         first_day=found.week.first_day,
         last_day=found.week.last_day,
+        readers=[found.names[user_id] for user_id in found.readers],
         findings=[
             FindingAnswer(
                 kind=one.kind,

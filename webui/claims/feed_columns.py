@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from core.claims.age_buckets import BUCKETS, LABELS, AgeBucket
+from core.claims.export import Cell
 from core.claims.feed import CAN_SETTLE, FeedRow, Sort, SortBy
-from core.claims.table_files import Cell
 from core.models.claims import AgeBasis, ClaimStatus, ClaimType
 from core.models.ledger import GroupCode
 from core.models.practices import SELF_PAY

@@ -46,7 +46,7 @@ def withdraw(request_id: int) -> Response:
 
 def waiting_on_claim(db: Any, practice_id: int, claim_id: int) -> list[dict[str, Any]]:
     """Return the postings that wait on the claim (internal id), each with what the user may do and who may approve."""
-    return [_facts(db, row) for row in posting_requests.list_waiting_on_claim(db, practice_id, claim_id)]
+    return [_facts(db, row) for row in posting_requests.list_waiting_on_claim(db, practice_id, claim_id, now=now())]
 
 
 def _facts(db: Any, row: RequestRow) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def _decide(act: Callable[..., PostingRequest], request_id: int, done: str, **mo
 
 def _claim_of(request_id: int) -> dict[str, str]:
     with app_context().sessions() as db:
-        row = posting_requests.find_row(db, current_actor().practice_id, request_id)
+        row = posting_requests.find_row(db, current_actor().practice_id, request_id, now=now())
     if row is None:
         raise posting_decisions.NoSuchRequest
     return {"claim_id": row.claim_id}

@@ -47,7 +47,7 @@ def index() -> str:
         approvers = {job.id: [user.name for user in requesters.approvers(db, job, now=at)] for job in others}
         changed = {job.id: stale.describe(job, stale.count(db, job)) for job in (*mine, *others)}
         names = _user_names(db, [*mine, *others, *decided])
-        own_postings = posting_requests.list_own_waiting(db, actor)
+        own_postings = posting_requests.list_own_waiting(db, actor, now=at)
         postings = {
             "postings": posting_requests.list_to_approve(db, actor, now=at),
             "own_postings": own_postings,

@@ -10,7 +10,7 @@ from core import zone_database
 from core.causes import Cause
 from core.db import causes, roles
 from core.jobs.results import progress
-from core.migrations.run import missing_migration
+from core.migrations.revisions import missing_migration
 from core.watch import heartbeat
 from core.watch.deadline import DeadlineCall, TimedOut
 from core.watch.heartbeat import WORKER

@@ -26,6 +26,7 @@ from core.intake.loading.load import lock_imports
 from core.intake.loading.near_matches import NEAR_MATCH_CURES, near_match
 from core.intake.loading.post_rows import (
     lock_claims,
+    lowering_facts,
     post_staged_rows,
     report_future_rows,
     report_rows_over_limit,
@@ -84,10 +85,11 @@ def import_postings(
     stages.analyze(session, _STAGE.name)
     staged, added = _check(session, practice, origins, folder.faults, by=by, now=now)
     alike = look_alikes(session, practice.id)
+    lowering = lowering_facts(session, practice.id) if added else {}
     moved = post_staged_rows(session, practice, source=SOURCE, by=by, now=now) if added else WriteOffChanges()
     done = ImportedPostings(added, staged - added, moved, summarize(session, practice.id, alike), folder.rows_read)
     if added:
-        audit.record(session, "postings.imported", practice, by=by, now=now, added=added, late=moved.late)
+        audit.record(session, "postings.imported", practice, by=by, now=now, added=added, late=moved.late, **lowering)
         counts = {"claims": 0, "lines": 0, "postings": added, "on_existing_claims": added}
         facts = {"source": SOURCE, **counts, **moved.facts()}
         tell_webhooks(session, EventKind.POSTINGS_IMPORTED, facts, practice_id=practice.id, now=now)

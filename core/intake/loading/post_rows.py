@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
+from core.db.sums import sum_cents
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins, first_faulty_rows
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
@@ -79,6 +80,31 @@ def report_rows_over_limit(
         note = f"adjustments of {format_cents(int(row.cents))}"
         fault = origins[_STAGE].fault(row, "claim", row.claim, cure, kind=FaultKind.LIMIT, note=note)
         faults.add(fault, times=row.times)
+
+
+def lowering_facts(session: Session, practice_id: int) -> dict[str, int]:
+    """Return what the staged postings do to balances of existing claims, for the audit: claims, and cents by kind.
+
+    Refunds include payments that a correction lowers. A posting and its correction on one claim cancel out.
+    """
+    of_claim = (Claim.practice_id == practice_id, Claim.external_id == _STAGE.c.claim)
+    net = -sum_cents(_STAGE.c.amount_cents)
+    kinds = (PostingKind.PAYMENT.value, PostingKind.ADJUSTMENT.value)
+    moved = (
+        select(_STAGE.c.claim, _STAGE.c.kind, net.label("cents"))
+        .where(_STAGE.c.kind.in_(kinds), exists().where(*of_claim))
+        .group_by(_STAGE.c.claim, _STAGE.c.kind)
+        .subquery("moved")
+    )
+    is_lower = moved.c.cents > 0
+    cents = [sum_cents(moved.c.cents, and_(moved.c.kind == kind, is_lower)) for kind in kinds]
+    refunds = sum_cents(-moved.c.cents, and_(moved.c.kind == kinds[0], ~is_lower))
+    claims = func.count(moved.c.claim.distinct()).filter(is_lower)
+    lowered, *sums, refunded = session.execute(select(claims, *cents, refunds)).one()
+    facts = {f"{kind}s_cents": each for kind, each in zip(kinds, sums, strict=True)}
+    return {
+        **({"lowered_claims": lowered, **facts} if lowered else {}), **({"refunds_cents": refunded} if refunded else {})
+    }  # fmt: skip
 
 
 def lock_claims(session: Session, practice_id: int, named: ColumnElement[bool]) -> None:

@@ -1,6 +1,7 @@
 """Create a realistic practice of any size from a seed, for trials and measurements."""
 
 import datetime as dt
+from collections.abc import Iterator
 from random import Random
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -15,11 +16,14 @@ from core.intake.loading.insert import insert_claims, insert_reference_rows, sum
 from core.intake.parsing.folder import Progress
 from core.intake.sample import sample_people
 from core.intake.sample.sample_claims import Batch, SampleSize, batches
+from core.intake.sample.sample_copies import copy_claims
 from core.models.practices import WriteOffSetting
 from core.practices.create import DEFAULT_TIME_ZONE, create_practice
 
+_BATCH_STAGES: Final = (stages.CLAIM, stages.LINE, stages.POSTING)
 BATCH_CLAIMS: Final = 5_000  # some 40,000 rows in memory at a time, however large the sample is
 CLAIMS_PER_PATIENT: Final = 5
+DRAWN_CLAIMS_MAX: Final = 40_000  # the claims of a larger sample are copies of this many
 
 
 def make_sample(
@@ -47,9 +51,8 @@ def make_sample(
         stages.open_stages(session)
         _add_people(session, practice_id, random, world)
         done = 0
-        for batch in batches(random, world, claims_per_batch=BATCH_CLAIMS):
-            _add_batch(session, practice_id, batch, now=now)
-            done += len(batch.claims)
+        for added in _add_claims(session, practice_id, random, world, now=now):
+            done += added
             if progress is not None:
                 progress("claims", done, claims)
         audit.record(session, "practice.sampled", audit.Subject.practice(practice_id), by=None, now=now, claims=claims)
@@ -70,10 +73,25 @@ def _add_people(session: Session, practice_id: int, random: Random, world: Sampl
     stages.refresh_statistics(session, "office", "provider", "payer", "patient")
 
 
-def _add_batch(session: Session, practice_id: int, batch: Batch, *, now: dt.datetime) -> None:
-    batch_stages = (stages.CLAIM, stages.LINE, stages.POSTING)
-    for stage, rows in zip(batch_stages, (batch.claims, batch.lines, batch.postings), strict=True):
+def _add_claims(
+    session: Session, practice_id: int, random: Random, world: SampleSize, *, now: dt.datetime
+) -> Iterator[int]:
+    """Insert the claims. Yield the number in each batch."""
+    drawn = batches(random, world._replace(claims=min(world.claims, DRAWN_CLAIMS_MAX)), claims_per_batch=BATCH_CLAIMS)
+    if world.claims > DRAWN_CLAIMS_MAX:
+        for batch in drawn:
+            _stage(session, batch)
+        sum_lines(session)
+        yield from copy_claims(session, practice_id, world, seed=random.getrandbits(48), now=now)
+        return
+    for batch in drawn:
+        _stage(session, batch)
+        sum_lines(session)
+        insert_claims(session, practice_id, source=None, now=now)
+        stages.clear_stages(session, *_BATCH_STAGES)
+        yield len(batch.claims)
+
+
+def _stage(session: Session, batch: Batch) -> None:
+    for stage, rows in zip(_BATCH_STAGES, (batch.claims, batch.lines, batch.postings), strict=True):
         stages.copy_rows(session, stage, rows)
-    sum_lines(session)
-    insert_claims(session, practice_id, source=None, now=now)
-    stages.clear_stages(session, *batch_stages)

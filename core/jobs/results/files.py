@@ -10,12 +10,15 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.permissions import Action, Actor
 from core.claims import table_files
-from core.claims.table_files import Cell, Table
+from core.claims.export import Cell
+from core.claims.table_files import Table
 from core.errors import NotFound
 from core.jobs import codes, job_queries
 from core.jobs.keys import JobKey
 from core.jobs.results import outcomes
 from core.jobs.results.outcomes import ItemRow, ItemsOf
+from core.models.claims import Claim
+from core.models.job_items import JobItem
 from core.models.jobs import JobKind
 
 PAGE_CLAIMS: Final = 250  # for each query, because other threads wait while its rows are read
@@ -29,11 +32,6 @@ class File(StrEnum):
     NOT_REACHED = "not-reached"
 
 
-_OUTCOMES: Final = {
-    File.SETTLED: (ItemsOf.SETTLED,),
-    File.NOT_SETTLED: (ItemsOf.SKIPPED, ItemsOf.FAILED),
-    File.NOT_REACHED: (ItemsOf.REMAINING,),
-}
 _CLAIM: Final = ("Claim ID", "Patient", "Date of Service")
 COLUMN_HEADINGS: Final = {
     File.SETTLED: (*_CLAIM, "Insurance written off", "Patient written off", "Code", "What happened", "Job name"),
@@ -91,24 +89,33 @@ def _head(session: Session, key: JobKey, file: File) -> tuple[str, ...]:
 def _rows(session: Session, key: JobKey, file: File, *, now: dt.datetime) -> Iterator[list[Cell]]:
     """Yield the rows: text, dates, and amounts as integer cents."""
     name = job_queries.find(session, key).name
-    for outcome in _OUTCOMES[file]:
+    match file:
+        case File.SETTLED:
+            columns = (JobItem.insurance_cents, JobItem.patient_cents, JobItem.code)
+            for *cells, code in outcomes.stream(session, key, ItemsOf.SETTLED, *columns):
+                yield [*cells, code or "", codes.describe(code) if code else "", name]
+        case File.NOT_REACHED:
+            dues = (Claim.insurance_due, Claim.patient_due)
+            yield from ([*cells, name] for cells in outcomes.stream(session, key, ItemsOf.REMAINING, *dues))
+        case File.NOT_SETTLED:
+            yield from ([*_not_settled(item), name] for item in _items(session, key, now=now))
+
+
+def _items(session: Session, key: JobKey, *, now: dt.datetime) -> Iterator[ItemRow]:
+    for outcome in (ItemsOf.SKIPPED, ItemsOf.FAILED):
         after = 0
         while page := outcomes.items(
             session, key, outcome=outcome, after_position=after, limit=PAGE_CLAIMS, again_at=now
         ):
-            yield from ([*_row(file, item), name] for item in page)
+            yield from page
             after = page[-1].position
             session.expunge_all()
 
 
-def _row(file: File, item: ItemRow) -> list[Cell]:
-    claim: list[Cell] = [item.claim_id, item.patient_name, item.service_date]
-    due: list[Cell] = [item.insurance_due, item.patient_due]
-    if file is File.SETTLED:
-        return [*claim, item.insurance_cents, item.patient_cents, item.code or "", item.words or ""]
-    if file is File.NOT_REACHED:
-        return [*claim, *due]
+def _not_settled(item: ItemRow) -> list[Cell]:
     reasons = "; ".join(f"{label}: {value}" for label, value in codes.rule_values(item.why))
     outcome = item.outcome.value if item.outcome else ""
-    again = item.try_again_words or ""
-    return [*claim, outcome, item.code or "", item.words or "", reasons, again, *due]
+    return [
+        item.claim_id, item.patient_name, item.service_date, outcome, item.code or "", item.words or "", reasons,
+        item.try_again_words or "", item.insurance_due, item.patient_due,
+    ]  # fmt: skip

@@ -1,9 +1,10 @@
 """The outcome of each claim in a job, in pages."""
 
 import datetime as dt
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, Subquery, and_, func, select, true
 from sqlalchemy.orm import Session
@@ -17,6 +18,8 @@ from core.models.claims import Claim
 from core.models.job_items import ChunkState, JobChunk, JobItem, Outcome, Verdict
 from core.models.jobs import SettleJob
 from core.models.practices import Patient
+
+FETCHED_CLAIMS: Final = 500  # at once, because other threads wait while the driver reads them
 
 
 class ItemsOf(StrEnum):
@@ -122,6 +125,22 @@ def items(
     )
     rows = [ItemRow(**row._mapping) for row in session.execute(_named(key, page))]
     return rows if again_at is None else _with_try_again(session, key, rows, now=again_at)
+
+
+def stream(session: Session, key: JobKey, outcome: ItemsOf, *columns: Any) -> Iterator[Sequence[Any]]:
+    """Yield (number, patient, date of service, *columns) of each claim with the outcome, in order.
+
+    The columns are those of `Claim` and `JobItem`. The server keeps the rows until they are read.
+    """
+    rows = (
+        select(Claim.external_id, Patient.name, Claim.service_date, *columns)
+        .join_from(JobItem, Claim, and_(Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id))
+        .join(Patient, and_(Patient.practice_id == Claim.practice_id, Patient.id == Claim.patient_id))
+        .where(*key.of(JobItem), _has(outcome))
+        .order_by(JobItem.position)
+    )
+    for page in session.execute(rows, execution_options={"yield_per": FETCHED_CLAIMS}).partitions():
+        yield from page
 
 
 def _with_try_again(session: Session, key: JobKey, rows: list[ItemRow], *, now: dt.datetime) -> list[ItemRow]:

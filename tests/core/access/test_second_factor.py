@@ -270,6 +270,12 @@ def test_a_required_factor_is_missed_by_its_roles_and_cannot_be_removed(
     (entry,) = practice.audited("second_factor.changed")
     assert entry.facts == {"second_factor_required": {"from": False, "to": True}}
     assert practice.violations() == []
+    practice.sql(
+        "INSERT INTO single_sign_on (practice_id, active, issuer, client_id, client_secret, groups_claim, adds_users, "
+        "asks_second_factor, password_sign_in) VALUES (:id, true, '', '', '', '', false, true, false)",
+        id=practice.id,
+    )
+    assert practice.do(factor_setting.count_without, practice.id) == 0, "the identity provider asks each user"
 
 
 def test_an_administrator_who_resets_a_factor_signs_the_user_out_and_controls_the_account(

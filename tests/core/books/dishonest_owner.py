@@ -18,6 +18,7 @@ from core.access import users
 from core.access.permissions import Actor
 from core.books import closing
 from core.claims import holds
+from core.db.engine import transaction
 from core.intake.csv.postings_import import import_postings
 from core.ledger import balances, credit_moves, voids
 from core.ledger.entries import Refund, Void
@@ -25,6 +26,9 @@ from core.models.claims import Claim, Hold
 from core.models.people import Role
 from core.models.practices import WriteOffSetting
 from core.practices import exclusions, limits, write_off_setting
+from core.single_sign_on import settings, sign_in
+from core.single_sign_on.id_token import Identity
+from core.single_sign_on.wanted import GroupToRole
 from tests import remittances
 from tests.factories import EARLIER, NOW, GivenPractice, Line
 
@@ -93,6 +97,7 @@ def add_books(practice: GivenPractice) -> None:
     _enter(practice)
     _import(practice)
     remittances.take_transactions(practice, remittances.st(_ANSWER, paid="70"))
+    _sign_on(practice, admin)
     practice.confirmed({"claim_ids": ["Q"]}, key="waits")
     practice.act(closing.close, dt.date(2026, 4, 1), by=admin)
 
@@ -128,6 +133,21 @@ def _import(practice: GivenPractice) -> None:
         file = Path(folder) / "payments.csv"
         file.write_text(_IMPORT)
         practice.do(import_postings, file, practice_name="Lakeside", now=NOW + dt.timedelta(seconds=1))
+
+
+def _sign_on(practice: GivenPractice, admin: Actor) -> None:
+    """Set an identity provider, and let the biller sign in there."""
+    given = settings.wanted_of(None)._replace(
+        active=True, issuer="https://idp.example", client_id="c", client_secret="x", domains=["lakeside.example"],
+        groups_claim="groups", groups=[GroupToRole("Billers", Role.BILLER), GroupToRole("Chiefs", Role.ADMIN)],
+    )  # fmt: skip
+    saved = practice.act(settings.save, given, reach="public", by=admin)
+    of = Identity(
+        issuer="https://idp.example", subject="7", email=practice.biller.email, is_email_verified=True, name="B",
+        groups=("Billers",), has_second_factor=True, signed_in_at=NOW, id_token="-",
+    )  # fmt: skip
+    with transaction(practice.sessions) as session:
+        sign_in.sign_in(session, session.merge(saved), of, now=NOW)
 
 
 @contextmanager

@@ -79,6 +79,13 @@ _GONE: Final = (
     "DELETE FROM settle_job WHERE id = 3", "DELETE FROM settle_job WHERE id = 2",
 )  # fmt: skip
 
+SIGN_ON_EDITS: Final = (
+    "UPDATE single_sign_on SET issuer = 'https://mine.example'", "UPDATE single_sign_on SET issuer_set_by = NULL",
+    "UPDATE single_sign_on SET client_secret = 'mine'", "UPDATE group_role SET role = 'admin' WHERE position = 0",
+    "INSERT INTO sign_in_domain (domain, practice_id) VALUES ('mine.example', 1)",
+    "UPDATE group_role SET set_by = NULL", "DELETE FROM single_sign_on",
+)  # fmt: skip
+
 EDITS: Final[dict[str, Edit]] = {
     "a write-off is deleted": Edit((f"DELETE FROM posting WHERE {_of('A')}",), "lines_equal_postings"),
     "a write-off is deleted, and its item is skipped": Edit(
@@ -301,6 +308,8 @@ EDITS: Final[dict[str, Edit]] = {
     "the setting is changed": Edit(
         ("UPDATE practice SET write_off = 'patient'",), "settings_are_as_the_audit_says"
     ),
+    "the identity provider is changed": Edit((SIGN_ON_EDITS[0],), "single_sign_on_is_as_the_audit_says"),
+    "an identity is changed": Edit(("UPDATE user_identity SET subject = '8'",), "identities_are_as_the_audit_says"),
     "a trigger is left off": Edit(
         ("ALTER TABLE audit_entry DISABLE TRIGGER audit_entry_only_grows",), "guards_are_in_place"
     ),

@@ -14,9 +14,10 @@ import pytest
 from sqlalchemy.orm import Session
 
 from core.audit import package, verify_package, witness
+from core.books import invariants
 from core.books.invariants import violations
 from tests.core.books.dishonest_owner import add_books, edit, edited
-from tests.core.books.edits import CHAIN_AGAIN, EDITS
+from tests.core.books.edits import CHAIN_AGAIN, EDITS, SIGN_ON_EDITS
 from tests.factories import NOW, GivenPractice
 from tests.servers import Databases
 from tests.worlds import a_world
@@ -30,6 +31,7 @@ _OUTSIDE = {
     "a trigger's function loses its owner's rights", "a table has no row-level security",
     "a policy shows every practice", "a policy is gone", "a policy is replaced", "a rule swallows entries of the audit",
     "a certificate's balances are raised", "a certificate's balances are raised on both sides",
+    "the identity provider is changed", "an identity is changed",
 }  # fmt: skip
 
 _TURNED = (
@@ -81,6 +83,12 @@ def test_a_digest_has_no_ids_outside_its_range(books: GivenPractice) -> None:
     beyond = "UPDATE posting_digest SET ids = int8multirange(int8range(first_id, last_id + 1, '[]'))"
     with edited(books, f"{beyond} WHERE id = (SELECT max(id) FROM posting_digest)") as session:
         assert [violation.invariant for violation in violations(session)] == ["postings_are_as_they_were_posted"]
+
+
+def test_each_edit_of_single_sign_on_is_found(books: GivenPractice) -> None:
+    for statement in SIGN_ON_EDITS:
+        with edited(books, statement) as session:
+            assert invariants.check(session, ["single_sign_on_is_as_the_audit_says"], None), statement
 
 
 def test_a_chain_that_was_rewritten_is_found_only_by_what_was_kept(books: GivenPractice, tmp_path: Path) -> None:

@@ -22,12 +22,13 @@ from tests.servers import Databases
 from tests.worlds import World, a_world
 
 ALL = ClaimFilter()
+PAGE = 19  # claims
 
 
 def read(practice: GivenPractice, f: ClaimFilter = ALL, *, sort: str = "recent", **overrides: object) -> FeedPage:
     with practice.sessions() as session:
         terms = feed.terms_for(session, practice.id, now=NOW)
-        options = {"cursor": None, "limit": 11, **overrides}
+        options = {"cursor": None, "limit": PAGE, **overrides}
         return feed.page(session, practice.id, f, sort=Sort.of(sort), terms=terms, **options)  # type: ignore[arg-type]
 
 
@@ -142,7 +143,7 @@ def test_paging_shows_every_claim_once_in_order(many: GivenPractice, by: SortBy,
     assert filled == sorted(filled, reverse=bool(minus))
     assert None not in values[: len(filled)]  # empty cells come last in both directions
     assert len(set(values)) > 1, "every claim shows the same"
-    assert [page.first_place for page in pages] == list(range(0, 60, 11))
+    assert [page.first_place for page in pages] == list(range(0, 60, PAGE))
 
 
 @pytest.mark.parametrize(

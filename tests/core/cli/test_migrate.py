@@ -8,7 +8,8 @@ from sqlalchemy import text
 
 from core.db import roles
 from core.db.engine import make_engine
-from core.migrations.run import migrate_database, newest_revision
+from core.migrations.revisions import newest_revision
+from core.migrations.run import migrate_database
 from core.settings import load_settings
 from tests.core.cli.conftest import Typed
 from tests.servers import Databases

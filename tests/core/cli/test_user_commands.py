@@ -326,8 +326,8 @@ CASES = (
          shown=f"{'Lakeside':<40} claim unlimited, job unlimited\n{BILLER:<40} claim unlimited, job unlimited\n"),
     case("one-person", "off", route="PUT /limits/one-person",
          shown="Jobs over a limit in Lakeside need approval by another user.\n"),
-    case("review", "--week", "2026-11-18", route="GET /review",
-         shown="Weekly review of 11/16/2026 to 11/22/2026: no findings.\n"),
+    case("review", "--week", "2026-11-11", route="GET /review",
+         shown="Weekly review of 11/09/2026 to 11/15/2026: no findings.\n"),
     case("rule-limit", "small-balance", "$9.99", route="PATCH /rule-limits",
          shown="small-balance        $9.99\nrecent-payment-days  off\nappeal-window-days   180\n"),
     case("rule-limits", by=BILLER, route="GET /rule-limits", given=typed_before(("rule-limit", "small-balance", "25")),
@@ -488,15 +488,13 @@ def test_a_command_calls_its_route_and_prints_the_answer(
     assert typed_case.route in routes
 
 
-@pytest.mark.parametrize("typed_case", CASES, ids=str)
-def test_a_command_prints_the_servers_refusal_in_one_line(
-    typed: Typed, practice: GivenPractice, typed_case: Case
-) -> None:
-    refused = typed(*typed_case.words, by=OPS)
+def test_every_command_prints_the_servers_refusal_in_one_line(typed: Typed, practice: GivenPractice) -> None:
+    for one in CASES:  # on one database, because a refused command changes nothing
+        refused = typed(*one.words, by=OPS)
 
-    assert (refused.exit_code, refused.stdout) == (1, "")
-    (line,) = refused.stderr.splitlines()
-    assert line.startswith(REFUSED)
+        assert (refused.exit_code, refused.stdout) == (1, ""), one
+        (line,) = refused.stderr.splitlines()
+        assert line.startswith(REFUSED), one
 
 
 def user_commands(command: click.Command = main, name: str = "") -> Iterator[str]:

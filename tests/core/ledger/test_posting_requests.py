@@ -101,7 +101,9 @@ def test_entries_of_thirty_days_add_up_by_user_and_claim_and_voided_ones_still_c
     with limited.sessions() as session:
         (row,) = posting_requests.list_to_approve(session, other, now=NOW)
         assert posting_requests.count_to_approve(session, other, now=NOW) == 1
-        assert [one.request.id for one in posting_requests.list_own_waiting(session, limited.biller)] == [request]
+        assert [one.request.id for one in posting_requests.list_own_waiting(session, limited.biller, now=NOW)] == [
+            request
+        ]
         assert posting_requests.approver_names(session, row.request, now=NOW) == ["other"]
     assert row.why == "Over the per-claim limit: $1.01 entered by hand within 30 days (limit $1.00)"
     assert limited.post("2", 100, key="4").request is None, "another claim"
@@ -167,6 +169,23 @@ def test_a_posting_that_no_longer_fits_is_refused_and_waits_on(limited: GivenPra
     assert balances(limited) == (999, 500)
     with limited.sessions() as session:
         assert [row.request.id for row in posting_requests.list_to_approve(session, other, now=NOW)] == [request]
+
+
+def test_a_posting_expires_after_7_days(limited: GivenPractice, other: Actor) -> None:
+    request, then = waits(limited), NOW + 7 * DAY
+    with pytest.raises(posting_decisions.PostingExpired):
+        decide(limited, posting_decisions.approve, request, other, now=then)
+    with pytest.raises(posting_decisions.PostingExpired):
+        decide(limited, posting_decisions.withdraw, request, limited.biller, now=then)
+
+    with limited.sessions() as session:
+        assert posting_requests.list_to_approve(session, other, now=then) == []
+        assert posting_requests.count_to_approve(session, other, now=then) == 0
+        assert posting_requests.list_own_waiting(session, limited.biller, now=then) == []
+        (row,) = posting_requests.list_own_decided(session, limited.biller, now=then + 6 * DAY)
+        assert (row.state, row.expires_at) == ("expired", then)
+        assert posting_requests.list_own_decided(session, limited.biller, now=then + 7 * DAY) == []
+    assert balances(limited) == (1_000, 500)
 
 
 def test_an_entry_that_could_not_be_posted_is_refused_before_it_waits(limited: GivenPractice, other: Actor) -> None:

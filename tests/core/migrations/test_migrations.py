@@ -10,7 +10,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
 import core.migrations
-from core.migrations.run import _alembic_config, current_revision, newest_revision
+from core.migrations.revisions import current_revision, is_from_newer_version, newest_revision
+from core.migrations.run import _alembic_config
 from core.models import metadata
 
 # What two migrations keep for processes of the previous version. A contract step drops all of it.
@@ -56,7 +57,10 @@ def test_the_migrated_database_is_what_the_models_say(engine: Engine) -> None:
 
 
 def test_the_newest_migration_is_what_the_code_expects(engine: Engine) -> None:
-    assert current_revision(engine) == newest_revision()
+    scripts = ScriptDirectory.from_config(_alembic_config())
+
+    assert current_revision(engine) == newest_revision() == scripts.get_current_head()
+    assert not any(is_from_newer_version(script.revision) for script in scripts.walk_revisions())
 
 
 def test_migrations_are_numbered_in_order() -> None:

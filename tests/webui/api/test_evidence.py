@@ -98,7 +98,7 @@ def test_no_cell_of_a_file_is_a_formula(world: World, biller: Api) -> None:
 def test_a_file_is_complete_and_its_session_is_closed_before_the_first_byte(
     world: World, biller: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.results.files.PAGE_CLAIMS", 7)
+    monkeypatch.setattr("core.jobs.results.outcomes.FETCHED_CLAIMS", 7)
     monkeypatch.setattr("core.claims.export.ROWS_PER_PIECE", 10)
     job_id = biller.previewed()
     whole = rows_of_csv(biller, job_id, "not-reached")

@@ -4,9 +4,11 @@ import datetime as dt
 
 import pytest
 from sqlalchemy import Engine, select, text
+from sqlalchemy.orm import Session
 
 from core.books.invariants import violations
 from core.db.engine import Sessions
+from core.intake.sample import make_sample as make_sample_module, sample_copies
 from core.intake.sample.make_sample import make_sample
 from core.models.claims import Claim
 from core.models.job_items import JobItem
@@ -24,6 +26,7 @@ SHARES = """
            count(*) FILTER (WHERE hold IS NOT NULL) AS on_hold,
            count(*) FILTER (WHERE secondary_payer_id IS NOT NULL) AS secondary,
            count(*) FILTER (WHERE insurance_due + patient_due BETWEEN 1 AND 2499) AS small,
+           count(*) FILTER (WHERE last_payment_on > :today - 10) AS paid_recently,
            count(*) FILTER (WHERE (SELECT count(*) FROM line_item l WHERE l.practice_id = c.practice_id
                                                                       AND l.claim_id = c.id) > 1) AS several_lines
     FROM claim c
@@ -66,30 +69,61 @@ EDGES = {
 }  # fmt: skip
 
 
+LATE = """
+    SELECT count(*) FROM claim WHERE greatest(last_payment_on, last_edi_on, last_statement_on, denied_on) > :today
+"""
+COPIES = """
+    SELECT count(DISTINCT external_id), count(DISTINCT patient_id), bool_and(service_date >= before - 70)
+    FROM (SELECT *, max(service_date) OVER (ORDER BY id) AS before FROM claim) in_order
+"""
+# All that a sample has, but for its ids.
+DIGEST = """
+    SELECT md5(string_agg(concat_ws('|', c.external_id, p.external_id, o.external_id, b.external_id, s.external_id,
+                                    c.service_date, c.billing_status, c.insurance_due, c.patient_due, c.hold,
+                                    c.last_payment_on, l.postings), ';' ORDER BY c.id))
+    FROM claim c
+    JOIN patient p ON p.practice_id = c.practice_id AND p.id = c.patient_id
+    JOIN office o ON o.practice_id = c.practice_id AND o.id = c.office_id
+    JOIN provider b ON b.practice_id = c.practice_id AND b.id = c.billing_provider_id
+    LEFT JOIN provider s ON s.practice_id = c.practice_id AND s.id = c.supervising_provider_id,
+    LATERAL (SELECT string_agg(concat_ws(',', line, kind, amount_cents, posted_on), '/' ORDER BY id) AS postings
+             FROM posting WHERE practice_id = c.practice_id AND claim_id = c.id) l
+    WHERE c.practice_id = :practice
+"""
+
+
 @pytest.fixture
 def sample(engine: Engine) -> int:
     """A practice of a few thousand claims."""
     return make_sample(engine, practice_name="Sample", claims=CLAIMS, seed=7, now=NOW)
 
 
+def assert_realistic(session: Session, *, claims: int) -> None:
+    counts = session.execute(text(SHARES), {"today": TODAY}).one()._mapping
+    expected = {
+        "in_process": 12, "credit": 4, "on_hold": 3, "secondary": 8, "small": 35, "paid_recently": 3,
+        "several_lines": 25,
+    }  # fmt: skip
+    percent = {name: 100 * counts[name] / claims for name in expected}
+    assert percent == {name: pytest.approx(share, rel=0.25, abs=0.5) for name, share in expected.items()}
+
+
+def missing_edges(session: Session) -> list[str]:
+    return [
+        edge
+        for edge, condition in EDGES.items()
+        if not session.scalar(text(f"SELECT EXISTS (SELECT FROM claim WHERE {condition})"), {"today": TODAY})
+    ]
+
+
 def test_the_shares_of_each_kind_of_claim_are_realistic(sample: int, sessions: Sessions) -> None:
     with sessions() as session:
-        counts = session.execute(text(SHARES)).one()._mapping
-
-    expected = {"in_process": 12, "credit": 4, "on_hold": 3, "secondary": 8, "small": 35, "several_lines": 25}
-    percent = {name: 100 * counts[name] / CLAIMS for name in expected}
-    assert percent == {name: pytest.approx(share, rel=0.25, abs=0.5) for name, share in expected.items()}
+        assert_realistic(session, claims=CLAIMS)
 
 
 def test_each_rule_and_edge_has_a_claim(sample: int, sessions: Sessions) -> None:
     with sessions() as session:
-        missing = [
-            edge
-            for edge, condition in EDGES.items()
-            if not session.scalar(text(f"SELECT EXISTS (SELECT FROM claim WHERE {condition})"), {"today": TODAY})
-        ]
-
-    assert missing == []
+        assert missing_edges(session) == []
 
 
 def test_the_sample_breaks_no_invariant(sample: int, sessions: Sessions) -> None:
@@ -98,9 +132,8 @@ def test_the_sample_breaks_no_invariant(sample: int, sessions: Sessions) -> None
 
 
 def test_nothing_was_paid_or_sent_in_the_future(sample: int, sessions: Sessions) -> None:
-    late = "SELECT count(*) FROM claim WHERE last_payment_on > :today OR last_edi_on > :today"
     with sessions() as session:
-        assert session.scalar(text(late), {"today": TODAY}) == 0
+        assert session.scalar(text(LATE), {"today": TODAY}) == 0
 
 
 def test_payments_lower_balances_and_no_line_owes_more_than_its_charge(sample: int, sessions: Sessions) -> None:
@@ -139,6 +172,43 @@ def test_the_samples_setting_writes_off_both_balances_and_it_requires_no_second_
         assert session.scalars(select(Practice.write_off)).one() == WriteOffSetting.BOTH
         assert session.scalars(select(Practice.write_off_chosen)).one()
         assert not session.scalars(select(Practice.second_factor_required)).one()
+
+
+def test_a_large_sample_copies_drawn_claims_with_the_same_shares_and_edges(
+    engine: Engine, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(make_sample_module, "DRAWN_CLAIMS_MAX", 3_000)
+    monkeypatch.setattr(sample_copies, "BATCH_COPIES", 2_500)
+    done: list[int] = []
+
+    make_sample(
+        engine, practice_name="Large", claims=6_000, seed=7, now=NOW, progress=lambda _, so_far, __: done.append(so_far)
+    )
+
+    assert done == [2_500, 5_000, 6_000]
+    with sessions() as session:
+        assert_realistic(session, claims=6_000)
+        assert missing_edges(session) == []
+        assert violations(session) == []
+        assert session.scalar(text(LATE), {"today": TODAY}) == 0
+        numbers, patients, in_order = session.execute(text(COPIES)).one()
+    assert (numbers, in_order) == (6_000, True)
+    assert patients > 1_000  # of 1,200
+
+
+def test_copies_are_the_same_for_the_same_seed(
+    engine: Engine, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(make_sample_module, "DRAWN_CLAIMS_MAX", 20)
+    first, same, other = [
+        make_sample(engine, practice_name=name, claims=65, seed=seed, now=NOW)
+        for name, seed in (("A", 1), ("B", 1), ("C", 2))
+    ]
+
+    with sessions() as session:
+        digests = [session.scalar(text(DIGEST), {"practice": practice}) for practice in (first, same, other)]
+
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_a_sample_is_never_added_to_an_existing_practice(sample: int, engine: Engine) -> None:
