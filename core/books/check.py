@@ -1,6 +1,17 @@
-"""The type of an invariant."""
+"""The type of an invariant, and of a query that several invariants read."""
 
 from typing import NamedTuple
+
+
+class Screen(NamedTuple):
+    """A query that reads the ledger once, and returns all that the invariants with `screen=` need to look at.
+
+    It may return too much, but never too little. What it returns is empty or small in almost every practice, so each of
+    its invariants costs next to nothing.
+    """
+
+    name: str  # the table that the invariants read
+    sql: str
 
 
 class Invariant(NamedTuple):
@@ -8,6 +19,7 @@ class Invariant(NamedTuple):
 
     sentence: str
     sql: str
+    screen: Screen | None = None
 
 
 def of_practice(alias: str) -> str:

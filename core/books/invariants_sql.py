@@ -6,6 +6,7 @@ from core.books.check import Invariant, of_practice
 from core.books.invariants_acts import ACT_INVARIANTS
 from core.books.invariants_approval import APPROVAL_INVARIANTS
 from core.books.invariants_audit import AUDIT_INVARIANTS
+from core.books.invariants_balances import BALANCE_INVARIANTS
 from core.books.invariants_digests import DIGEST_INVARIANTS
 from core.books.invariants_guards import GUARD_INVARIANTS
 from core.books.invariants_late import LATE_INVARIANTS
@@ -22,43 +23,8 @@ _POSTING: Final = "'practice ' || p.practice_id || ', posting ' || p.id"
 # Items of jobs that expired, were discarded or rejected, or only reported are deleted after a while.
 _HAS_ITEMS: Final = "j.status NOT IN ('expired', 'discarded', 'rejected', 'reported')"
 
-_LINE_SUMS: Final = f"""
-    SELECT p.practice_id, p.claim_id, p.line,
-           coalesce(sum(amount_cents) FILTER (WHERE kind = 'charge'), 0) AS charge,
-           coalesce(sum(amount_cents) FILTER (WHERE responsibility = 'insurance'), 0) AS insurance_due,
-           coalesce(sum(amount_cents) FILTER (WHERE responsibility = 'patient'), 0) AS patient_due
-    FROM posting p WHERE {of_practice("p")} GROUP BY 1, 2, 3"""
-
-_LINES_THAT_DIFFER: Final = f"""
-    FROM line_item l JOIN claim c ON c.practice_id = l.practice_id AND c.id = l.claim_id
-    LEFT JOIN ({_LINE_SUMS}) s ON s.practice_id = l.practice_id AND s.claim_id = l.claim_id AND s.line = l.number
-    WHERE {of_practice("l")} AND (l.charge, l.insurance_due, l.patient_due)
-      <> (coalesce(s.charge, 0), coalesce(s.insurance_due, 0), coalesce(s.patient_due, 0))"""
-
-_CLAIMS_THAT_DIFFER: Final = f"""
-    FROM claim c LEFT JOIN (
-        SELECT practice_id, claim_id, sum(charge) AS billed, sum(insurance_due) AS insurance_due,
-               sum(patient_due) AS patient_due, bool_or(insurance_due < 0 OR patient_due < 0) AS credit
-        FROM line_item l WHERE {of_practice("l")} GROUP BY 1, 2
-    ) s ON s.practice_id = c.practice_id AND s.claim_id = c.id
-    WHERE {of_practice("c")} AND (c.billed, c.insurance_due, c.patient_due, c.has_credit_line) <>
-      (coalesce(s.billed, 0), coalesce(s.insurance_due, 0), coalesce(s.patient_due, 0), coalesce(s.credit, false))"""
-
-# The claims (practice_id, claim_id) whose balances do not match the ledger.
-BALANCE_DIFFERS: Final = (
-    f"SELECT c.practice_id, c.id AS claim_id {_LINES_THAT_DIFFER} "
-    f"UNION SELECT c.practice_id, c.id {_CLAIMS_THAT_DIFFER}"
-)
-
 INVARIANTS: Final[dict[str, Invariant]] = {
-    "lines_equal_postings": Invariant(
-        "the balance of a line is the sum of its postings",
-        f"SELECT {_CLAIM} || ', line ' || l.number {_LINES_THAT_DIFFER}",
-    ),
-    "claims_equal_lines": Invariant(
-        "the balance of a claim is the sum of its lines, and the claim is marked if a line has a credit",
-        f"SELECT {_CLAIM} {_CLAIMS_THAT_DIFFER}",
-    ),
+    **BALANCE_INVARIANTS,
     "claims_equal_ledger": Invariant(
         "a claim's adjustments, payments and last payment date follow from its postings that were not voided",
         f"""SELECT {_CLAIM}
@@ -87,13 +53,6 @@ INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE {of_practice("i")} AND i.outcome = 'settled'
               AND ((i.settles_insurance AND c.insurance_due <> 0) OR (i.settles_patient AND c.patient_due <> 0)
                    OR c.billing_status <> j.target_status)""",
-    ),
-    "one_write_off_for_each_line": Invariant(
-        "a line is written off at most once for each responsibility and version of its claim",
-        f"""SELECT {_CLAIM} || ', line ' || p.line || ', ' || p.responsibility
-            FROM posting p JOIN claim c ON c.practice_id = p.practice_id AND c.id = p.claim_id
-            WHERE {of_practice("p")} AND p.kind = 'write_off'
-            GROUP BY c.practice_id, c.external_id, p.line, p.responsibility, p.claim_version HAVING count(*) > 1""",
     ),
     "job_postings_belong_to_settled_items": Invariant(
         "every posting of a job belongs to a settled item of that job, for a responsibility that the item settles",
@@ -174,28 +133,6 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         "no posting is for zero cents",
         f"SELECT {_POSTING} FROM posting p WHERE {of_practice('p')} AND p.amount_cents = 0",
     ),
-    "write_offs_make_no_credit": Invariant(
-        "no write-off lowers the balance of a line below zero",
-        f"""SELECT {_POSTING} FROM (
-                SELECT p.practice_id, p.id, p.kind,
-                       sum(p.amount_cents) OVER (PARTITION BY p.practice_id, p.claim_id, p.line, p.responsibility
-                                                 ORDER BY p.id) AS due_after
-                FROM posting p WHERE {of_practice("p")} AND EXISTS (
-                  SELECT FROM posting w WHERE w.practice_id = p.practice_id AND w.claim_id = p.claim_id
-                     AND w.line = p.line AND w.kind = 'write_off')
-            ) p WHERE p.kind = 'write_off' AND p.due_after < 0""",
-    ),
-    "credits_are_untouched": Invariant(
-        "no job writes off a claim that had a balance below zero at the time",
-        f"""SELECT {_CLAIM} || ', line ' || b.line FROM (
-                SELECT p.practice_id, p.claim_id, p.line
-                FROM (SELECT p.practice_id, p.claim_id, p.job_id, min(p.id) AS first FROM posting p
-                      WHERE {of_practice("p")} AND p.kind = 'write_off' AND p.job_id IS NOT NULL GROUP BY 1, 2, 3) w
-                JOIN posting p ON p.practice_id = w.practice_id AND p.claim_id = w.claim_id AND p.id < w.first
-                GROUP BY p.practice_id, p.claim_id, p.line, p.responsibility, w.job_id
-                HAVING sum(p.amount_cents) < 0
-            ) b JOIN claim c ON c.practice_id = b.practice_id AND c.id = b.claim_id""",
-    ),
     "reversals_answer_one_posting": Invariant(
         "a reversal is equal and opposite to its one original, and no posting is reversed twice",
         f"""SELECT {_POSTING}
@@ -204,9 +141,10 @@ INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE {of_practice("p")} AND p.kind = 'reversal'
               AND (o.id IS NULL OR o.amount_cents <> -p.amount_cents OR o.responsibility <> p.responsibility)
             UNION ALL
-            SELECT {_POSTING} FROM posting p WHERE {of_practice("p")} AND EXISTS (
-              SELECT FROM posting r WHERE r.practice_id = p.practice_id AND r.reverses_id = p.id
-              OFFSET 1)""",
+            SELECT {_POSTING} FROM posting p JOIN (
+                SELECT practice_id, reverses_id FROM posting r WHERE {of_practice("r")} AND reverses_id IS NOT NULL
+                GROUP BY 1, 2 HAVING count(*) > 1
+            ) r ON r.practice_id = p.practice_id AND r.reverses_id = p.id WHERE {of_practice("p")}""",
     ),
     "money_moves_by_confirmed_jobs": Invariant(
         "only confirmed jobs post, and jobs that change only statuses never do",

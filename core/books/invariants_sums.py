@@ -3,6 +3,7 @@
 from typing import Final
 
 from core.books.check import Invariant, of_practice
+from core.books.invariants_screen import CLAIMS, screened
 
 _CENTS: Final = """
     -coalesce(sum({cents}) FILTER (WHERE p.responsibility = 'insurance'), 0) AS insurance_cents,
@@ -58,13 +59,14 @@ SUM_INVARIANTS: Final[dict[str, Invariant]] = {
         "the net A/R of the A/R aging, for each responsibility and all payers, equals the sum of the postings",
         f"""SELECT 'practice ' || practice_id || ', ' || responsibility FROM (
                 SELECT c.practice_id, 'insurance' AS responsibility, sum(c.insurance_due) AS cents
-                FROM claim c WHERE {of_practice("c")} GROUP BY 1
+                FROM claim c WHERE {screened("c.id")} GROUP BY 1
                 UNION ALL
-                SELECT c.practice_id, 'patient', sum(c.patient_due) FROM claim c WHERE {of_practice("c")} GROUP BY 1
+                SELECT c.practice_id, 'patient', sum(c.patient_due) FROM claim c WHERE {screened("c.id")} GROUP BY 1
                 UNION ALL
                 SELECT p.practice_id, p.responsibility, -sum(p.amount_cents)
-                FROM posting p WHERE {of_practice("p")} GROUP BY 1, 2
+                FROM posting p WHERE {screened("p.claim_id")} GROUP BY 1, 2
             ) sides GROUP BY practice_id, responsibility HAVING sum(cents) <> 0""",
+        CLAIMS,  # the balances of all other claims equal their postings
     ),
     "report_sums_equal_postings": Invariant(
         "the sums of the write-offs report equal the postings, for each month, job, payer and provider: charges, "

@@ -11,9 +11,9 @@ from core.local.connectivity import connected_engine
 
 
 @contextmanager
-def engine() -> Iterator[Engine]:
+def engine(*, pool_size: int = 1) -> Iterator[Engine]:
     """Yield an engine for a reachable database, as its owner. Raise `NoRunningServers` and `DatabaseUnavailable`."""
-    with connected_engine(context.owner_database_url()) as engine:
+    with connected_engine(context.owner_database_url(), pool_size=pool_size) as engine:
         yield engine
 
 

@@ -11,9 +11,9 @@ from core.audit import time_stamps, witness
 from core.audit.log import Head
 from core.audit.witness import Witnessed
 from core.books import coverage
-from core.books.invariants import SUBJECTS_SHOWN_MAX, Violation, begin_snapshot, violations
+from core.books.invariants import SUBJECTS_SHOWN_MAX, Violation, begin_snapshot, share_snapshot, violations
 from core.books.invariants_sql import INVARIANTS
-from core.books.mismatches import flag_mismatches
+from core.books.mismatches import FLAGGED_FOR, any_flagged, flag_mismatches
 from core.cli import database
 from core.counting import counted
 from core.db.engine import make_sessions, transaction
@@ -51,12 +51,13 @@ def verify(ctx: click.Context, name: str | None, kept: Head | None, witness_file
     """Check that the books balance to the cent. The exit code is 0 only if every invariant holds."""
     if kept and not name:
         raise click.UsageError("--head also needs --practice NAME.")
-    with database.engine() as engine:
+    with database.engine(pool_size=2) as engine:
         sessions = make_sessions(engine)
-        with transaction(sessions) as session:
+        with transaction(sessions) as session, transaction(sessions) as second:
             begin_snapshot(session)
             practice_id = practice_queries.find_by_name(session, name).id if name else None
-            found = violations(session, practice_id=practice_id)
+            share_snapshot(session, second)
+            found = violations(session, practice_id=practice_id, beside=second)
             stamped = time_stamps.stamped(session, practice_id)
             given = [*_of_file(witness_file, practice_id), *_of_option(kept, practice_id), *stamped]
             if lost := witness.missing(session, given):
@@ -64,10 +65,12 @@ def verify(ctx: click.Context, name: str | None, kept: Head | None, witness_file
             found += _bad_stamps(given)
             uncovered = coverage.count_uncovered(session, practice_id=practice_id)
             heads = witness.current(session, practice_id)
+            is_flagged = any_flagged(session, practice_id=practice_id)
         if witness_file and not lost:
             witness.append(witness_file, [*stamped, *heads], now=dt.datetime.now(dt.UTC))
-        with transaction(sessions) as session:
-            flag_mismatches(session, practice_id=practice_id)
+        if is_flagged or any(violation.invariant in FLAGGED_FOR for violation in found):
+            with transaction(sessions) as session:
+                flag_mismatches(session, practice_id=practice_id)
     if load_settings().timestamp_ca is None and any(one.time_stamp for one in given):
         click.echo("Time stamps were not checked. Set SETTLE_TIMESTAMP_CA.", err=True)
     click.echo(_as_json(found, uncovered) if as_json else _as_words(found, uncovered))

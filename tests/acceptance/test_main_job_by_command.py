@@ -175,9 +175,17 @@ def test_verify_names_a_broken_ledger_and_exits_with_code_one(product: Product, 
     try:
         found = terminal.facts("verify", "--practice", name, code=1)["violations"]
         assert any("C00001" in subject for violation in found for subject in violation["subjects"])
+        assert _flagged(product, practice.id) == ["C00001"]
     finally:
         _run(product, broken.format(sign="-"))
     assert terminal.facts("verify", "--practice", name)["violations"] == []
+    assert _flagged(product, practice.id) == []
+
+
+def _flagged(product: Product, practice_id: int) -> list[str]:
+    flagged = f"SELECT external_id FROM claim WHERE practice_id = {practice_id} AND balance_mismatch"
+    with product.engine.begin() as connection:
+        return [str(row[0]) for row in connection.exec_driver_sql(flagged)]
 
 
 def _run(product: Product, statement: str) -> None:

@@ -45,7 +45,7 @@ def main(parts: tuple[str, ...], claims: int | None, times: int, version: str | 
     with places.running() as place:
         console.print(place.settings())
         if version is not None:
-            rows = list(against.rows(version, sizes))
+            rows = list(against.rows(place, version, sizes))
         else:
             rows = [row for part in parts or PARTS for row in PARTS[part](place, sizes)]
     console.print(_table(rows))

@@ -1,8 +1,4 @@
-"""Importing CSV files with `settle import csv`, and the memory of its process.
-
-If the environment variable SETTLE_BENCH_AGAINST names a worktree of another version with a .venv, that version imports
-the same files in turn.
-"""
+"""Importing CSV files with `settle import csv`, and the memory of its process."""
 
 import os
 import random
@@ -21,7 +17,6 @@ from tests.benchmarks.places import Place
 from tests.benchmarks.runs import Sizes
 from tests.folders import open_folder
 
-AGAINST: Final = "SETTLE_BENCH_AGAINST"
 SECONDS_RATIO_MAX: Final = 0.5
 MEMORY_GROWTH_MAX_MB: Final = 64
 LOOK_SECONDS: Final = 0.01
@@ -66,11 +61,11 @@ class _Version:
         return most
 
 
-def rows(place: Place, sizes: Sizes) -> list[Row]:
-    """Return the rows of time and of memory."""
+def rows(place: Place, sizes: Sizes, other: Path | None = None) -> list[Row]:
+    """Return the rows of time and of memory. The version in the worktree `other` imports the same files in turn."""
     versions = [_Version(_HERE, "importing")]
-    if against := os.environ.get(AGAINST):
-        versions.append(_Version(Path(against) / ".venv/bin/settle", "importing_before"))
+    if other is not None:
+        versions.append(_Version(other / ".venv/bin/settle", "importing_before"))
     for version in versions:
         place.empty(version.database)
         version.run(place, version.database, "migrate")
@@ -90,7 +85,7 @@ def _seconds(lines: int, versions: list[_Version]) -> Row:
     here, *before = (version.watch.median for version in versions)
     what, shown = f"importing {lines:,} service lines", f"{here:.1f} s, {lines / here:,.0f} lines/s"
     if not before:
-        return Row(f"{what} (set {AGAINST} to compare two versions)", shown, "", "", "", reached=True)
+        return Row(what, shown, "", "", "", reached=True)
     ratio = here / before[0]
     what += ", this version / the other version"
     return Row(what, shown, f"{before[0]:.1f} s", f"{ratio:.2f} ×", f"at most {SECONDS_RATIO_MAX:g} ×",

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tests.benchmarks import importing
 from tests.benchmarks.against import build
 from tests.benchmarks.measure import Row, per_second
+from tests.benchmarks.places import Place
 from tests.benchmarks.runs import Sizes
 
 TIMES_MAX: Final = 9  # where a run takes under a minute
@@ -68,7 +70,7 @@ class _Pair:
         return here, there
 
 
-def rows(version: str, sizes: Sizes) -> Iterator[Row]:
+def rows(place: Place, version: str, sizes: Sizes) -> Iterator[Row]:
     """Yield the rows of the comparison with `version`."""
     other = build.worktree(version)
     with ExitStack() as stack:
@@ -83,6 +85,7 @@ def rows(version: str, sizes: Sizes) -> Iterator[Row]:
         yield _time(f"preview of {sizes.many:,} / {name}", pair.ask("preview", times=sizes.times, claims=sizes.many))
         yield _time(f"sample of {sizes.many:,} / {name}", pair.ask("sample", times=1, claims=sizes.many), at_most=0.25)
         yield from _after_a_job(pair, name, sizes)
+    yield from importing.rows(place, sizes, other)
 
 
 def _settling(pair: _Pair, name: str, claims: int, times: int, *, factors: tuple[float, float]) -> Iterator[Row]:

@@ -103,7 +103,7 @@ def test_the_trigger_adds_what_a_worker_of_the_previous_version_posts(
         "CREATE TRIGGER forget BEFORE INSERT ON ledger_sum FOR EACH ROW WHEN (pg_trigger_depth() = 0)"
         "EXECUTE FUNCTION forget()"
     )
-    monkeypatch.setattr(settle_chunk, "_CONFIGURED", text("SELECT set_config('jit', 'off', true)"))
+    monkeypatch.setattr(settle_chunk, "_ALSO", ", set_config('jit', 'off', true)")
     monkeypatch.setattr(ledger_sums, "combine", lambda *_: None)
 
     practice.settle()

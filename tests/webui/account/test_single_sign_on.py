@@ -28,7 +28,9 @@ def test_a_first_sign_in_ties_the_account_and_opens_the_page(
     answer = sign_in(stranger, provider, claims={}, page="/jobs?status=running")
     assert answer.location == "/jobs?status=running"
     assert "Ruth" in stranger.says("/jobs")
-    assert acts(practice, "user.identity_linked") == [{"identity_provider": True, "granted_by": None}]
+    [linked] = acts(practice, "user.identity_linked")
+    assert (linked["identity_provider"], linked["granted_by"]) == (True, None)
+    assert len(linked["identity_sha256"]) == 64
 
     stranger.post("/sign-out", on="/jobs")
     moved = {**RUTH, "email": "ruth@elsewhere.example", "email_verified": False}

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from core.books.invariants import _check_invariant, violations
+from core.books.invariants import check, violations
 from core.books.invariants_remittances import REMITTANCE_INVARIANTS
 from core.db.engine import Sessions
 from core.intake.parsing.faults import Faults, ImportRefused
@@ -118,7 +118,7 @@ class Damage:
             return "nothing new"
         self.session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))  # as a commit does, which links the audit log
         if before.postings == after.postings:
-            found = [_check_invariant(self.session, name, self.practice.id) for name in REMITTANCE_INVARIANTS]
+            found = [check(self.session, [name], self.practice.id) for name in REMITTANCE_INVARIANTS]
             assert not any(found)
         else:
             assert violations(self.session, practice_id=self.practice.id) == []
