@@ -17,7 +17,6 @@ from core.jobs.execution.sweep import ITEMS_KEPT_FOR, ITEMS_REMOVED_PER_SWEEP_MA
 from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER
 from core.schedules.run_mail import MAIL_EXPIRES_AFTER
 from core.settings import HINT_EXPIRES_SECONDS, HINTS_WAITING_MAX, Settings
-from tests.benchmarks.importing import AGAINST
 
 HOUSE = Path(__file__).parents[2]
 DOCUMENTS = {path.name: path.read_text() for path in (HOUSE / "README.md", *(HOUSE / "docs").glob("*.md"))}
@@ -26,7 +25,7 @@ RUNNERS = {"typed", "settle", "facts", "case"}  # the tests' functions that run 
 # In order: read before the settings, read only by tests, part of an error message, an example, read only by the
 # benchmark.
 NO_FIELDS = {
-    "SETTLE_SECRETS_DIR", "SETTLE_SYNTHEA_DIR", "SETTLE_X12_DIR", TRACE_VARIABLE, "SETTLE_NAME", AGAINST,
+    "SETTLE_SECRETS_DIR", "SETTLE_SYNTHEA_DIR", "SETTLE_X12_DIR", TRACE_VARIABLE, "SETTLE_NAME",
     "SETTLE_MUTATION_SEEDS", "SETTLE_CHAIN_SEEDS",
 }  # fmt: skip
 
