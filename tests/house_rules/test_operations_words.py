@@ -22,8 +22,7 @@ HOUSE = Path(__file__).parents[2]
 DOCUMENTS = {path.name: path.read_text() for path in (HOUSE / "README.md", *(HOUSE / "docs").glob("*.md"))}
 OPERATIONS = DOCUMENTS["operations.md"]
 RUNNERS = {"typed", "settle", "facts", "case"}  # the tests' functions that run `settle` with their arguments
-# In order: read before the settings, read only by tests, part of an error message, an example, read only by the
-# benchmark.
+# In order: read before the settings, read only by tests, part of an error message, an example, read only by tests.
 NO_FIELDS = {
     "SETTLE_SECRETS_DIR", "SETTLE_SYNTHEA_DIR", "SETTLE_X12_DIR", TRACE_VARIABLE, "SETTLE_NAME",
     "SETTLE_MUTATION_SEEDS", "SETTLE_CHAIN_SEEDS",
