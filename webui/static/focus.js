@@ -25,7 +25,8 @@ sessionStorage.removeItem(KEPT);
 const fault = main.querySelector("[aria-invalid]");
 const returned = kept?.path === location.pathname;
 const moved = kept?.acted && !returned;
-const notes = [...main.querySelectorAll(":scope > [role=status], [role=alert], .fault")].map((note) => note.innerText.trim());
+const told = ":scope > [role=status], .told > [role=status], [role=alert], .fault";
+const notes = [...main.querySelectorAll(told)].map((note) => note.innerText.trim());
 
 function focus() {
   const control = place(kept.control);
