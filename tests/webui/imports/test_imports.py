@@ -89,6 +89,7 @@ def test_x12_claims_are_recognized_by_their_content_and_imported_once(biller: Br
     assert "1 claim imported." in biller.says("/imports/1")
     check(uploads, biller, {"again.zip": zipped({"a.837": content, "b.txt": content})}, key="again")
     assert "No new rows. Not imported: 2 claims (A2). a.837, segment 34, CLM02" in biller.says("/imports/2")
+    assert "2 Nothing to import again.zip" in biller.says("/imports")
     answer = PLAIN.write(acknowledgment(("A1", "A7"))).encode()
     check(uploads, biller, {"answer.277": answer}, key="answer")
     page = biller.says("/imports/3")
