@@ -29,6 +29,12 @@ document.addEventListener("change", (event) => {
   }
 });
 
+// On a narrow screen, the navigation scrolls sideways. Show the link of this page.
+for (const link of document.querySelectorAll(".top nav [aria-current], .places [aria-current]")) {
+  const bar = link.parentElement;
+  bar.scrollLeft = link.offsetLeft - bar.offsetLeft - (bar.clientWidth - link.offsetWidth) / 2;
+}
+
 // Menus: one open at a time. Escape, a click elsewhere or the focus elsewhere closes it, because it may cover the focus.
 for (const kind of ["click", "focusin"]) document.addEventListener(kind, (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
