@@ -5,6 +5,7 @@ Users cannot do any of this to themselves. So a practice always keeps an adminis
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -21,7 +22,7 @@ from core.access import (
     write_off_limits,
 )
 from core.access.password_links import NewLink
-from core.access.permissions import Action, Actor
+from core.access.permissions import Action, Actor, roles_allowing
 from core.access.ties import Grant, Ties
 from core.errors import NotAllowed, NotFound, Refusal
 from core.models.people import PasswordLink, Role, User, UserSession
@@ -90,12 +91,29 @@ def has_identity(session: Session, user: User) -> bool:
     return session.scalar(select(UserIdentity.user_id).where(UserIdentity.user_id == user.id).limit(1)) is not None
 
 
-def grants_of(session: Session, user: User) -> list[tuple[Grant, str]]:
-    """Return the acts that tie the account to a user who controls it, oldest first, each with that user's name."""
-    grants = Ties.read(session, user.practice_id).grants_of(user.id)
-    named = select(User.id, User.name).where(User.id.in_({grant.by for grant in grants}))
-    names = dict(session.execute(named).all())
-    return [(grant, names[grant.by]) for grant in grants]
+class Control(NamedTuple):
+    """Who controls an account, what that keeps it from, and who can end the control."""
+
+    grants: list[tuple[Grant, str]]  # each with the name of the user who did it
+    controllers: list[str]  # whose jobs the account can't approve
+    approves_from: dt.datetime | None  # None: it can approve the jobs of other users now
+    vouchers: list[User]
+
+
+def control_of(session: Session, user: User, *, now: dt.datetime) -> Control:
+    """Return the acts that tie the account, oldest first, and the users who control it or may vouch for it, by name."""
+    ties = Ties.read(session, user.practice_id)
+    grants, controllers = ties.grants_of(user.id), ties.controllers_of(user.id)
+    of_practice = select(User).where(User.practice_id == user.practice_id)
+    people = session.scalars(of_practice.order_by(User.name, User.id)).all()
+    names = {person.id: person.name for person in people}
+    managers = [one for one in people if one.active and one.role in roles_allowing(Action.MANAGE_USERS)]
+    return Control(
+        grants=[(grant, names[grant.by]) for grant in grants],
+        controllers=[person.name for person in people if person.id in controllers],
+        approves_from=ties.approves_from(user.id, now=now),
+        vouchers=[one for one in managers if one.id != user.id and _is_independent(ties, one.id, controllers)],
+    )
 
 
 def add(
@@ -224,19 +242,23 @@ def reactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -
 
 
 def vouch(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -> User:
-    """Vouch that the account belongs to a person of its own, so that no user controls it.
+    """Vouch that the account is not a second account of a user, so that no user controls it.
 
     Repeating changes nothing. Raise `NotIndependent` if `by` controls the account, or is controlled by a user who does.
     """
     user = _lock_user(session, user_id, by)
     ties = Ties.read(session, by.practice_id)
     controllers = ties.controllers_of(user.id)
-    if by.user_id in controllers or by.user_id in ties.controlled_by(controllers):
+    if not _is_independent(ties, by.user_id, controllers):
         raise NotIndependent
     if controllers:
         audit.record(session, "user.vouched", user, by=by, now=now)
         one_person.end_if_another_could_approve(session, user.practice_id, now=now)
     return user
+
+
+def _is_independent(ties: Ties, user_id: int, controllers: frozenset[int]) -> bool:
+    return user_id not in controllers and user_id not in ties.controlled_by(controllers)
 
 
 def _lock_user(session: Session, user_id: int, by: Actor) -> User:

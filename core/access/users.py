@@ -210,7 +210,7 @@ def actor_for(user: User) -> Actor:
 def checked_email(email: str) -> str:
     """Return the address as it is stored. Raise `BadEmail`."""
     email = email.strip().lower()
-    if len(email) > EMAIL_CHARACTERS_MAX or not _EMAIL.fullmatch(email):
+    if len(email) > EMAIL_CHARACTERS_MAX or not _EMAIL.fullmatch(email) or "." not in email.partition("@")[2]:
         raise BadEmail
     return email
 

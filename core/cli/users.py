@@ -124,8 +124,8 @@ _add_user_command(
 
 _add_user_command(
     "vouch",
-    "Vouch that an account belongs to a person of its own.\n\nThe account can then approve jobs of the user who added "
-    "or changed it. You must be independent of that user.",
+    "Vouch that an account is not a second account of the user who added or changed it.\n\nIt can then approve that "
+    "user's jobs. You must be independent of that user.",
     lambda one: f"You vouched for {one['email']}. No user controls this account.",
 )
 

@@ -227,9 +227,9 @@ def reset_second_factor(path: UserPath) -> Response:
 @api.post("/users/<user_id>/vouch", **_ANSWERS)
 @requires(Action.MANAGE_USERS)
 def vouch_for_user(path: UserPath) -> Response:
-    """Vouch that an account belongs to a person of its own.
+    """Vouch that an account is not a second account of the user who added or changed it.
 
-    It can then approve jobs of the user who added or changed it. You must be independent of that user.
+    It can then approve that user's jobs. You must be independent of that user.
     """
     return _run_command(user_management.vouch, path)
 

@@ -82,8 +82,11 @@ def _link_page(template: str, person: User, link: NewLink) -> str:
     # Not a redirect, because the link is only in this response.
     with app_context().sessions() as db:
         passwords_off = password_sign_in.is_off(db, person.practice_id)
+        control = user_management.control_of(db, person, now=now())
     url = absolute_url(password_links.path(link.token))
-    return render_template(template, person=person, link=link, link_url=url, passwords_off=passwords_off)
+    return render_template(
+        template, person=person, link=link, link_url=url, passwords_off=passwords_off, control=control
+    )
 
 
 @blueprint.get(f"/{USER_ID_RULE}")
@@ -96,7 +99,7 @@ def show(user_id: int) -> str:
 def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] | None = None) -> str:
     with app_context().sessions() as db:
         person = user_management.find(db, user_id, by=current_actor())
-        grants = user_management.grants_of(db, person)
+        control = user_management.control_of(db, person, now=now())
         browsers, tokens = user_management.count_sessions_and_tokens(db, person, now())
         has_factor = second_factor.find(db, user_id) is not None
         has_identity = user_management.has_identity(db, person)
@@ -106,7 +109,7 @@ def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mappi
     return render_template(
         "users/show.html",
         person=person,
-        grants=grants,
+        control=control,
         browsers=browsers,
         tokens=tokens,
         has_factor=has_factor,

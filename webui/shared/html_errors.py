@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from core.db.transient import is_unavailable
 from core.errors import Refusal
 from webui.shared import problem_json
+from webui.shared.app_context import app_context
 from webui.shared.body_limits import too_large_sentence
 from webui.shared.labels import message_for_page
 
@@ -82,5 +83,13 @@ def _is_api_request() -> bool:
 def _error_page(status: HTTPStatus, heading: str, words: str) -> tuple[str, int]:
     # A page must appear even if the database is unavailable, so the plain page needs no user and no practice.
     plain = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    shown = {"heading": heading, "words": words, "status": int(status), "path": request.path, "plain": plain}
-    return render_template("error.html", **shown), int(status)
+    of_link = request.blueprint == "passwords"  # whose address contains the token
+    return render_template(
+        "error.html",
+        heading=heading,
+        words=words,
+        status=int(status),
+        path=None if of_link else request.path,
+        plain=plain,
+        asks_for_link=of_link and app_context().settings.mails_links,
+    ), int(status)

@@ -50,3 +50,17 @@ document.addEventListener("keydown", (event) => {
   const at = items.indexOf(document.activeElement);
   items[(at + step + items.length) % items.length].focus();
 });
+
+// The Print and Copy buttons of a page. The browser has commands of its own for both.
+for (const button of document.querySelectorAll("[data-print]")) button.addEventListener("click", () => print());
+for (const button of document.querySelectorAll("[data-copies]")) {
+  button.hidden = !navigator.clipboard; // the browser has none on a page without HTTPS
+  button.addEventListener("click", async () => {
+    const from = document.getElementById(button.dataset.copies);
+    const rows = [...from.querySelectorAll("li")].map((row) => row.textContent);
+    let said = button.dataset.done;
+    try { await navigator.clipboard.writeText(from.value ?? (rows.join("\n") || from.textContent)); }
+    catch { said = button.dataset.fault; }
+    button.nextElementSibling.textContent = said;
+  });
+}
