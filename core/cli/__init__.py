@@ -59,7 +59,7 @@ ON_THE_SERVER: Final = (
     "worker", "write-off-setting",
 )  # fmt: skip
 
-_SHORT_HELP_CHARACTERS: Final = 80
+_SENTENCE_CHARACTERS: Final = 200  # of a command in a list of commands; click cuts off longer ones
 TRACE_VARIABLE: Final = (
     "SETTLE_TRACE"  # shows an error's text; not a field of the settings, because reading those may be what fails
 )
@@ -106,7 +106,7 @@ class Commands(click.Group):
         command: click.Command | None = self
         for word in name.split():
             command = command.get_command(ctx, word) if isinstance(command, click.Group) else None
-        return command.get_short_help_str(limit=_SHORT_HELP_CHARACTERS) if command else ""
+        return command.get_short_help_str() if command else ""
 
 
 def _redact_error(error: Exception) -> str:
@@ -129,7 +129,16 @@ def _redact_error(error: Exception) -> str:
 @cache
 def _commands_of_module(module: str) -> dict[str, click.Command]:
     commands = importlib.import_module(f"{__name__}.{module}").COMMANDS
+    for command in commands:
+        _keep_sentences_whole(command)
     return {command.name: command for command in commands}
+
+
+def _keep_sentences_whole(command: click.Command) -> None:
+    # Otherwise click cuts the sentence off where the line ends.
+    command.short_help = command.short_help or command.get_short_help_str(limit=_SENTENCE_CHARACTERS)
+    for part in getattr(command, "commands", {}).values():
+        _keep_sentences_whole(part)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -78,7 +78,7 @@ def test_one_user_confirms_and_another_approves_the_same_preview(
     expect(approver.get_by_label("Type CONFIRM, in capitals, to approve")).to_have_value("CONFIRM")
     approver.get_by_label("Code from your authenticator app").fill(pyotp.TOTP(secret).at(NOW))
     approver.get_by_role("button", name="Approve: settle 3 claims").click()
-    expect(approver.get_by_role("status").get_by_text("Approved. The job runs as previewed.")).to_be_visible()
+    expect(approver.get_by_role("status").get_by_text("You approved this job as previewed.")).to_be_visible()
     expect(requester.locator("#job-status")).not_to_have_text("Awaiting approval", timeout=20_000)
     expect(requester.get_by_text("Nothing has been written off yet")).to_have_count(0)
     practice.run()

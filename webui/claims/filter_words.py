@@ -49,7 +49,7 @@ FILTER_LABELS: Final = {
     "last_answer_to": "Last answer: to",
     "last_answer_status": "Answer status",
     "payer_claim_number": "Payer’s claim number",
-    "no_answer_min_days": "No answer for days",
+    "no_answer_min_days": "Days without an answer: min",
     "has_primary": "Has insurance",
     "has_secondary": "Has secondary insurance",
     "on_hold": "On hold",
@@ -69,7 +69,7 @@ def label_of(key: str) -> str:
 
 
 def describe_filter(filter_: Mapping[str, Any], choices: FeedChoices) -> list[tuple[str, str]]:
-    """Return label and value of each filter term, with offices and providers by name."""
+    """Return label and value of each filter term in the form's order, with offices and providers by name."""
     named = {
         "office": dict(choices.offices),
         "billing_provider": dict(choices.providers),
@@ -78,7 +78,8 @@ def describe_filter(filter_: Mapping[str, Any], choices: FeedChoices) -> list[tu
         "last_answer_status": {code: code_labels.labeled(code, "status") for code in code_labels.STATUS_LABELS},
         "eligibility": {code: pill.word for code, pill in ELIGIBILITY_PILLS.items()},
     }
-    return [(FILTER_LABELS[key], _format_value(key, value, named.get(key, {}))) for key, value in filter_.items()]
+    in_order = sorted(filter_, key=list(FILTER_LABELS).index)
+    return [(FILTER_LABELS[key], _format_value(key, filter_[key], named.get(key, {}))) for key in in_order]
 
 
 def _format_value(key: str, value: Any, names: Mapping[str, str]) -> str:

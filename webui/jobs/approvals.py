@@ -87,9 +87,7 @@ def approve(job_id: int) -> Response:
     except Refusal as refusal:
         return acts.redirect_with(acts.sentence_on_page(refusal), "jobs.show", tone="warn", job_id=job_id)
     hint_workers(job)
-    return acts.redirect_with(
-        "Approved. The job runs as previewed. You can leave this page.", "jobs.show", job_id=job_id
-    )
+    return acts.redirect_with("You approved this job as previewed.", "jobs.show", job_id=job_id)
 
 
 @blueprint.post(f"/jobs/{job_pages.JOB_ID_RULE}/reject")

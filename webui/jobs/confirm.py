@@ -132,4 +132,8 @@ def render_job_dialog(job_id: int, status: int = HTTPStatus.OK, **extra: Any) ->
     part = "jobs/_already_confirmed.html"
     if job.status in (JobStatus.PREVIEWED, JobStatus.PREPARING):
         part = f"jobs/_{job.status}.html"
+        if not in_dialog():  # the job's page has the same box, below the job's number and status
+            page = job_pages.render_job(job_id, **extra)
+            page.status_code = status
+            return page
     return render_template(dialog_or_page(part), part=part, **facts, **extra), status

@@ -104,6 +104,7 @@ def render_job(job_id: int, **extra: Any) -> Response:
         job = job_queries.find(db, key)
         so_far = progress.for_job(db, key, now=at)
         points = progress.claims_per_second(db, key, now=at, seconds=CHART_SECONDS)
+        reversals = job_queries.reversals_of(db, key)
         facts = {
             "job": job,
             "progress": so_far,
@@ -116,7 +117,8 @@ def render_job(job_id: int, **extra: Any) -> Response:
             "ended": job.status in FINAL_STATUSES,
             "now": at,
             "run": RUN_LABELS[job.kind],
-            "reversals": job_queries.reversals_of(db, key),
+            "reversals": reversals,
+            "open_reversal": next(filter(create_reversal.is_open_and_whole, reversals), None),
             "reversed": reversed_totals.for_jobs(db, key.practice_id, [key.job_id]).get(key.job_id),
             "only": next(iter(outcomes.items(db, key, limit=1)), None)
             if job.reverses_job_id and so_far.total == 1

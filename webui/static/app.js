@@ -51,6 +51,16 @@ document.addEventListener("keydown", (event) => {
   items[(at + step + items.length) % items.length].focus();
 });
 
+// The main button of a form with CONFIRM looks ready only if the word is right. If it is pressed earlier, the server
+// explains what is missing.
+function match(field) {
+  if (field.name !== "confirmation") return;
+  const button = [...field.form.elements].find((one) => one.matches(".btn.main"));
+  button?.classList.toggle("waits", field.value !== "CONFIRM");
+}
+document.addEventListener("input", (event) => match(event.target));
+document.querySelectorAll("[name=confirmation]").forEach(match);
+
 // The Print and Copy buttons of a page. The browser has commands of its own for both.
 for (const button of document.querySelectorAll("[data-print]")) button.addEventListener("click", () => print());
 for (const button of document.querySelectorAll("[data-copies]")) {

@@ -3,7 +3,6 @@
 const dialog = document.getElementById("dialog");
 const announcer = document.getElementById("announce");
 const LOOK_AGAIN_MS = 1000;
-const WORD = "CONFIRM";
 let opener = null;
 let busy = false;
 let looking = null;
@@ -42,7 +41,7 @@ function ready() {
     const left = Date.parse(expires) - Date.now();
     if (left > 0) expiring = setTimeout(expired, Math.min(left, 2 ** 31 - 1));
   }
-  match();
+  document.getElementById("confirmation")?.dispatchEvent(new Event("input", { bubbles: true })); // see app.js
 }
 
 async function again(address) {
@@ -112,7 +111,7 @@ document.addEventListener("settle:open", ({ detail }) => {
 
 function waiting(target) {
   const section = Object.assign(document.createElement("section"), { className: "box card" });
-  const title = Object.assign(document.createElement("h2"), { id: "dialog-title", tabIndex: -1, textContent: "Confirm Batch Status Change" });
+  const title = Object.assign(document.createElement("h2"), { id: "dialog-title", tabIndex: -1, textContent: "Batch Status Change" });
   const header = document.createElement("header");
   const body = Object.assign(document.createElement("div"), { className: "stack body", textContent: `Previewing the change to ${target} …` });
   header.append(title);
@@ -163,13 +162,3 @@ function discardPreview(step) {
   const discard = step.querySelector("[data-discard]")?.dataset.discard;
   if (discard) ask(discard, { method: "POST" }).catch(() => {}); // otherwise it expires within an hour
 }
-
-// The button looks ready only if the word is right. If it is pressed earlier, the server explains what is missing.
-function match() {
-  const field = document.getElementById("confirmation");
-  const button = document.getElementById("confirm-button");
-  if (field && button) button.classList.toggle("waits", field.value !== WORD);
-}
-document.addEventListener("input", (event) => { if (event.target.id === "confirmation") match(); });
-
-if (!dialog) match(); // on a job's page

@@ -21,7 +21,7 @@ from core.jobs.preview.selections import NothingSelected, UnknownClaim
 from core.jobs.reversal import eligibility
 from core.models.claims import Claim
 from core.models.job_items import JobItem, Outcome, Verdict
-from core.models.jobs import JobKind, JobStatus, SettleJob
+from core.models.jobs import FINAL_STATUSES, JobKind, JobStatus, SettleJob
 from core.models.ledger import Responsibility
 from core.policy import facts, rule_sql, rules
 from core.policy.facts import Facts
@@ -46,6 +46,11 @@ class NotReversible(Refusal):
 def is_reversible(job: SettleJob) -> bool:
     """Return whether the job's kind and status allow a reversal. The preview then checks each claim."""
     return job.status in _REVERSIBLE and job.kind is not JobKind.REVERSE
+
+
+def is_open_and_whole(reversal: SettleJob) -> bool:
+    """Return whether the reversal has not ended and covers its whole job, so that a second one would change nothing."""
+    return reversal.status not in FINAL_STATUSES and reversal.selection.get("claim_ids") is None
 
 
 def request_reversal(

@@ -235,7 +235,7 @@ def test_a_job_runs_after_another_user_confirms_the_approval(
     answer = approver.post(f"{address_of(awaiting)}/approve", on=address_of(awaiting), confirmation="CONFIRM")
 
     assert answer.status_code == 303
-    assert "Approved. The job runs as previewed." in approver.read(address_of(awaiting))
+    assert "You approved this job as previewed." in approver.read(address_of(awaiting))
     practice.run()
     shown = biller.says(address_of(awaiting))
     assert biller.status_of(awaiting) == "Completed"

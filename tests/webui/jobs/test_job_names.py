@@ -39,7 +39,7 @@ def test_the_confirm_box_names_the_job_and_every_page_and_file_shows_the_name(
     practice.run()
 
     assert name_of(practice, job) == "Year-end 2026"
-    assert "Job 1 · Year-end 2026 · settle 2 claims" in biller.says(page)
+    assert "Job 1 · Year-end 2026 · settled 2 claims" in biller.says(page)
     assert "Activity Named the job, " in biller.says(page), "nothing was changed"
     assert "1 Year-end 2026" in biller.says("/jobs")
     assert "Year-end 2026 A label that users may change. It is not evidence." in biller.says(f"{page}/certificate")

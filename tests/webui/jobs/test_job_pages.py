@@ -47,7 +47,7 @@ def test_counts_add_up_and_dollars_are_shown_by_responsibility(practice: GivenPr
 
     shown = biller.says(f"/jobs/{job.job_id}")
 
-    assert "Job 1 · settle 5 claims Completed" in shown
+    assert "Job 1 · settled 4 of 5 claims Completed" in shown
     assert "100% 5 of 5 claims" in shown
     assert "Settled 4 Skipped 1 Failed 0 Remaining 0" in shown
     assert "Written off $60.00 insurance $40.00 · patient $20.00" in shown

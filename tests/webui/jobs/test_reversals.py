@@ -54,7 +54,7 @@ def test_an_approver_reverses_a_job_from_its_page_to_the_cent(
     practice.run()
 
     shown = approver.says(page)
-    assert "Job 2 · reverse 3 claims in job 1 Completed" in shown
+    assert "Job 2 · reversed 3 claims in job 1 Completed" in shown
     assert "Reversed 3 Skipped 0 Failed 0 Remaining 0" in shown
     assert "Restored $45.00 insurance $30.00 · patient $15.00" in shown
     assert "Written off" not in shown
@@ -68,10 +68,12 @@ def test_a_job_and_its_reversal_link_to_each_other(practice: GivenPractice, job:
 
     assert f"/jobs/{job.job_id}" in approver.links(page)
     assert page in approver.links(f"/jobs/{job.job_id}")
-    assert "Reversed by job 2 awaiting CONFIRM" in approver.says(f"/jobs/{job.job_id}")
-    assert "Job 2 (awaiting CONFIRM) reverses this job." in approver.says(f"/jobs/{job.job_id}/reverse")
+    assert "Reversal not confirmed yet job 2 awaits CONFIRM" in approver.says(f"/jobs/{job.job_id}")
+    assert "Reverse this job" not in approver.says(f"/jobs/{job.job_id}"), "the open reversal is offered instead"
+    would = "Job 2 (awaiting CONFIRM) would reverse this job. It has not reversed any claim yet."
+    assert would in approver.says(f"/jobs/{job.job_id}/reverse")
     approver.post(f"{page}/discard", on=page)
-    assert "Reversed by" not in approver.says(f"/jobs/{job.job_id}")
+    assert "Reversal not confirmed yet" not in approver.says(f"/jobs/{job.job_id}")
 
 
 def test_previewing_a_reversal_again_keeps_its_claim_reason_and_date(
