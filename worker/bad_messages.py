@@ -85,3 +85,5 @@ def install() -> None:
     TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), f"{__name__}:Transport"))
     for command in Panel.data.keys() - COMMANDS:
         del Panel.data[command]
+    # Flower asks for it once. Without the command, Celery would log an error. Workers send heartbeats anyway.
+    Panel.data["heartbeat"] = lambda _state: None

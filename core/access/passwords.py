@@ -47,9 +47,15 @@ class WeakPassword(BadPassword):
 
 
 def hash_new(password: str, *, known: Iterable[str]) -> str:
-    """Return the hash of a new password. `known` are names that an attacker would try first.
+    """Return the hash of a new password. Raise what `check_new` raises."""
+    check_new(password, known=known)
+    return hash_password(password)
 
-    Raise `BadPassword` if it is too short or too long, and `WeakPassword` if it is easy to guess.
+
+def check_new(password: str, *, known: Iterable[str]) -> None:
+    """Raise `BadPassword` if it is too short or too long, and `WeakPassword` if it is easy to guess.
+
+    `known` are names that an attacker would try first.
     """
     if len(password) < PASSWORD_CHARACTERS_MIN:
         raise BadPassword
@@ -61,7 +67,6 @@ def hash_new(password: str, *, known: Iterable[str]) -> str:
     found = _judge(password[:JUDGED_CHARACTERS_MAX], words)
     if found["score"] < SCORE_MIN:
         raise WeakPassword(f"{_TOO_EASY} {_reason(found)}{_ADVICE}")
-    return hash_password(password)
 
 
 def hash_password(password: str) -> str:

@@ -42,7 +42,7 @@ class CodeNeeded(NotAllowed):
 class WrongCode(Refusal):
     """This code is wrong. Enter the code that your authenticator app shows now, or an unused recovery code.
 
-    If it is refused again, set the clock of your device automatically.
+    If a new code is refused too, turn on automatic date and time on your device.
     """
 
     code = "wrong_code"

@@ -63,6 +63,8 @@ def _print_changes(job: dict[str, Any]) -> None:
 
 def _ask_for_word(prompt: str) -> str:
     """Ask for the word CONFIRM. A program may pipe it in."""
+    if not _at_terminal() and (typed := sys.stdin.readline()):
+        return typed.rstrip("\n")  # no prompt, because a refusal would be printed on its line
     try:
         return str(click.prompt(prompt, err=True))
     except click.Abort:

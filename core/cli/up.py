@@ -38,12 +38,14 @@ def _say(line: str) -> None:
 
 
 def _show_ready(servers: RunningServers, sign_in: SignIn | None, data_dir: Path) -> None:
-    rows = [("Pages", servers.web_url)]
+    # At the address, browsers allow no passkeys. At the name, they do.
+    web_url = servers.web_url.replace("//127.0.0.1:", "//localhost:")
+    rows = [("Pages", web_url)]
     if sign_in is not None:
         rows.append(("Sign in", f"{sign_in.email}   password: {sign_in.password}"))
         rows.append(("", "the sample practice requires no second factor; your own practice does"))
-    rows.append(("Commands", f"settle login --server {servers.web_url}   then: settle --help"))
-    rows.append(("API", f"{servers.web_url}/api/v1/docs   token: settle token add EMAIL"))
+    rows.append(("Commands", f"settle login --server {web_url}   then: settle --help"))
+    rows.append(("API", f"{web_url}/api/v1/docs   token: settle token add EMAIL"))
     rows.append(("Flower", f"{servers.flower_url}   user: ops   password: in {data_dir / 'flower_password'}"))
     rows.append(("Data, logs", f"{data_dir}, {data_dir / 'log'}"))
     _say("\nBatch Settle is ready.\n")

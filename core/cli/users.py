@@ -186,7 +186,8 @@ def _say_second_factor(seen: dict[str, Any]) -> str:
     lacking = counted(seen["users_without"], "has none", "have none")
     return (
         f"Approvers and administrators of {seen['practice']} {needed} a second factor; {lacking}.\n"
-        f"CONFIRM needs verification above {formats.limit(seen['large_confirm_cents'])} on the pages."
+        "On the pages, users verify at CONFIRM if a job writes off more than "
+        f"{formats.limit(seen['large_confirm_cents'])}."
     )
 
 

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from core.access import approvers, audit
@@ -144,6 +144,14 @@ def list_to_approve(session: Session, actor: Actor, *, now: dt.datetime) -> list
     if not actor.may(Action.APPROVE_JOB):
         return []
     return _rows(session, actor.practice_id, *_may_be_approved_by(session, actor, now=now), now=now)
+
+
+def list_for_other_approvers(session: Session, actor: Actor, *, now: dt.datetime) -> list[RequestRow]:
+    """Return the postings of others that this approver may not approve, oldest first."""
+    if not actor.may(Action.APPROVE_JOB):
+        return []
+    waits, may = _may_be_approved_by(session, actor, now=now)
+    return _rows(session, actor.practice_id, waits, not_(may), not_(_is_own(actor)), now=now)
 
 
 def count_to_approve(session: Session, actor: Actor, *, now: dt.datetime) -> int:

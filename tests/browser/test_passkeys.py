@@ -113,9 +113,9 @@ def test_a_user_adds_a_passkey_signs_in_with_it_and_verifies_before_confirm(
     # Verify on a page of its own
     practice.sql("UPDATE user_session SET verified_at = NULL")
     page.goto(f"{at}/settings")
-    page.get_by_label("CONFIRM needs verification above").fill("25")
+    page.get_by_label("Verify at CONFIRM if a job writes off more than").fill("25")
     page.get_by_role("button", name="Save second factor").click()
     arrive(page, "Verify that it’s you")
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_role("status")).to_have_text("Second factor saved.")
-    expect(page.get_by_label("CONFIRM needs verification above")).to_have_value("$25.00")
+    expect(page.get_by_label("Verify at CONFIRM if a job writes off more than")).to_have_value("$25.00")

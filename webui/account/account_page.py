@@ -15,7 +15,7 @@ from core.access.users import WrongPassword
 from core.counting import counted
 from core.db.bounds import BIGINT_MAX
 from core.models.people import User
-from webui.account.password_pages import PASSWORDS_DIFFER
+from webui.account.password_pages import new_password_faults
 from webui.shared import acts
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, own_email, session_life, session_token
@@ -64,8 +64,10 @@ def change_password() -> Response | tuple[str, int]:
     """Change the password, sign out the user's other browsers, and revoke their tokens unless they keep them."""
     current_actor()
     given = {"old": request.form.get("password", ""), "new": request.form.get("new_password", "")}
-    if given["new"] != request.form.get("repeated", ""):
-        return account_page(faults={"repeated": PASSWORDS_DIFFER}), HTTPStatus.UNPROCESSABLE_ENTITY
+    if faults := new_password_faults():
+        if not given["old"]:
+            faults["password"] = "Enter your current password."
+        return account_page(faults=faults), HTTPStatus.UNPROCESSABLE_ENTITY
     try:
         kept = {"keep_tokens": "keep_tokens" in request.form, "this_session": session_token()}
         revoked: int = acts.run(own_password.change, **given, **kept)

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, flash, make_response, redirect, render_te
 from flask_limiter.util import get_remote_address
 from werkzeug.wrappers import Response as BaseResponse
 
-from core.access import password_links, tokens
+from core.access import password_links, passwords, tokens
 from core.access.passwords import BadPassword
 from core.db.engine import transaction
 from webui.shared.app_context import app_context, now
@@ -66,8 +66,8 @@ def show(token: str) -> Response:
 def save(token: str) -> BaseResponse:
     """Set the password, and lead to the sign-in."""
     password = request.form.get("new_password", "")
-    if password != request.form.get("repeated", ""):
-        return _page(token, faults={"repeated": PASSWORDS_DIFFER})
+    if faults := new_password_faults():
+        return _page(token, faults=faults)
     try:
         with transaction(app_context().sessions) as db:
             password_links.use(db, token, password, keep_tokens="keep_tokens" in request.form, now=now())
@@ -78,6 +78,18 @@ def save(token: str) -> BaseResponse:
 
 
 csrf.exempt(save)  # only the link's owner knows the token, and browsers send no referrer from this page
+
+
+def new_password_faults() -> dict[str, str]:
+    """Return what is wrong with the new password in the form by itself. Names of the user are checked on saving."""
+    password, faults = request.form.get("new_password", ""), {}
+    try:
+        passwords.check_new(password, known=())
+    except BadPassword as refusal:
+        faults["new_password"] = refusal.message
+    if password != request.form.get("repeated", ""):
+        faults["repeated"] = PASSWORDS_DIFFER
+    return faults
 
 
 def _page(token: str, *, faults: dict[str, str] | None = None) -> Response:

@@ -17,7 +17,7 @@ from core.jobs import commands, job_queries, requesters, stale
 from core.jobs.approval import decide, inbox, limits
 from core.jobs.approval.limits import OverLimit
 from core.jobs.commands import ConfirmationMismatch
-from core.ledger import posting_requests
+from core.ledger import posting_decisions, posting_requests
 from core.models.jobs import SettleJob
 from webui.jobs import job_pages, preview_facts
 from webui.shared import acts
@@ -45,12 +45,17 @@ def index() -> str:
         mine, others = inbox.jobs_to_approve(db, actor, now=at), inbox.my_jobs_awaiting_approval(db, actor)
         decided = inbox.my_decided_jobs(db, actor, now=at)
         approvers = {job.id: [user.name for user in requesters.approvers(db, job, now=at)] for job in others}
+        blocked = inbox.jobs_for_other_approvers(db, actor, now=at)
         changed = {job.id: stale.describe(job, stale.count(db, job)) for job in (*mine, *others)}
         names = _user_names(db, [*mine, *others, *decided])
         own_postings = posting_requests.list_own_waiting(db, actor, now=at)
         postings = {
             "postings": posting_requests.list_to_approve(db, actor, now=at),
             "own_postings": own_postings,
+            "blocked_postings": [
+                (row, posting_decisions.why_not_approve(db, row.request, actor.user_id, now=at))
+                for row in posting_requests.list_for_other_approvers(db, actor, now=at)
+            ],
             "decided_postings": posting_requests.list_own_decided(db, actor, now=at),
             "posting_approvers": {
                 row.request.id: posting_requests.approver_names(db, row.request, now=at) for row in own_postings
@@ -59,6 +64,7 @@ def index() -> str:
     return render_template(
         "approvals/index.html",
         mine=mine,
+        blocked=blocked,
         others=others,
         decided=decided,
         approvers=approvers,

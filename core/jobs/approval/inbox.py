@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
@@ -26,6 +26,17 @@ def jobs_to_approve(session: Session, actor: Actor, *, now: dt.datetime) -> list
             .order_by(SettleJob.approval_requested_at)
         )
     )
+
+
+def jobs_for_other_approvers(session: Session, actor: Actor, *, now: dt.datetime) -> list[tuple[SettleJob, str]]:
+    """Return the jobs of others that this approver may not approve, oldest first, each with the reason."""
+    if not actor.may(Action.APPROVE_JOB):
+        return []
+    of_practice, waits, recent, may = _jobs_to_approve_clause(session, actor, now)
+    others = (of_practice, waits, recent, not_(may), not_(requesters.requested_by(actor.user_id)))
+    found = session.scalars(select(SettleJob).where(*others).order_by(SettleJob.approval_requested_at))
+    refusals = [(job, requesters.why_not_approve(session, job, actor.user_id, now=now)) for job in found]
+    return [(job, refusal.message) for job, refusal in refusals if refusal]
 
 
 def count_jobs_to_approve(session: Session, actor: Actor, *, now: dt.datetime) -> int:

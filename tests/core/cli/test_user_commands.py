@@ -343,10 +343,10 @@ CASES = (
          shown="works once, and expires on 2026-11-26 15:00:00 UTC.\nhttp://127.0.0.1:"),
     case("second-factor", "required", "--confirm-above", "2500", route="PATCH /second-factor",
          shown="Approvers and administrators of Lakeside must have a second factor; 2 have none.\n"
-               "CONFIRM needs verification above $2,500.00 on the pages.\n"),
+               "On the pages, users verify at CONFIRM if a job writes off more than $2,500.00.\n"),
     case("second-factor", by=BILLER, route="GET /second-factor",
          shown="Approvers and administrators of Lakeside can have a second factor; 2 have none.\n"
-               "CONFIRM needs verification above $10,000.00 on the pages.\n"),
+               "On the pages, users verify at CONFIRM if a job writes off more than $10,000.00.\n"),
     case("user", "reset-factor", BILLER, route="DELETE /users/<user_id>/second-factor",
          shown=f"{BILLER} has no second factor and is signed out.\n"),
     case("single-sign-on", "show", route="GET /single-sign-on",

@@ -97,8 +97,8 @@ def test_a_port_in_use_is_refused_with_the_remedy_and_creates_nothing(run: Run, 
 def test_the_output_lists_the_addresses_of_pages_and_api(run: Run) -> None:
     shown = [line.split()[:2] for line in run.screen().splitlines() if line.startswith("  ")]
 
-    assert ["Pages", f"http://127.0.0.1:{run.port}"] in shown
-    assert ["API", f"http://127.0.0.1:{run.port}/api/v1/docs"] in shown
+    assert ["Pages", f"http://localhost:{run.port}"] in shown
+    assert ["API", f"http://localhost:{run.port}/api/v1/docs"] in shown
 
 
 def test_other_commands_find_the_servers_of_the_run(run: Run, tmp_path: Path) -> None:
