@@ -66,7 +66,7 @@ def change_password() -> Response | tuple[str, int]:
     given = {"old": request.form.get("password", ""), "new": request.form.get("new_password", "")}
     if faults := new_password_faults():
         if not given["old"]:
-            faults["password"] = "Enter your current password."
+            faults |= {"password": "Enter your current password."}
         return account_page(faults=faults), HTTPStatus.UNPROCESSABLE_ENTITY
     try:
         kept = {"keep_tokens": "keep_tokens" in request.form, "this_session": session_token()}

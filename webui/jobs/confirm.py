@@ -97,7 +97,7 @@ def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
     return jsonify(location=page) if in_dialog() else redirect(page, code=HTTPStatus.SEE_OTHER)
 
 
-def _preview_again(job_id: int, status: int, kept: dict[str, Any]) -> tuple[str, int]:
+def _preview_again(job_id: int, status: int, kept: dict[str, Any]) -> BaseResponse | tuple[str, int]:
     """Preview the claims again, so that the figures beside the refusal are current."""
     chunk_claims = app_context().settings.chunk_claims
     try:
@@ -121,8 +121,8 @@ def dialog_or_page(part: str) -> str:
     return part if in_dialog() else "jobs/_confirm_page.html"
 
 
-def render_job_dialog(job_id: int, status: int = HTTPStatus.OK, **extra: Any) -> tuple[str, int]:
-    """Return the dialog of a job in any status. `extra` has the faults."""
+def render_job_dialog(job_id: int, status: int = HTTPStatus.OK, **extra: Any) -> BaseResponse | tuple[str, int]:
+    """Return the dialog of a job in any status, or the job's page. `extra` has the faults."""
     key = acts.job_key(job_id)
     with app_context().sessions() as db:
         job = job_queries.find(db, key)

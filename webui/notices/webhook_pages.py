@@ -38,7 +38,7 @@ EVENT_WORDS: Final[Mapping[EventKind, str]] = {
     EventKind.POSTING_ASKED: "A posting needs approval",
     EventKind.POSTING_APPROVED: "A posting is approved",
     EventKind.POSTING_REJECTED: "A posting is rejected",
-    EventKind.AUDIT_LAST_ENTRY: "Every day: the number and checksum of the audit log's last entry",
+    EventKind.AUDIT_LAST_ENTRY: "Every day: the number and checksum of the audit log’s last entry",
 }
 STATE: Final[Mapping[OutboxState, Pill]] = {
     OutboxState.DUE: Pill("Waiting", "clock", "run"),

@@ -22,7 +22,7 @@ from webui.shared.auth import current_actor, requires
 
 ROLE_DESCRIPTIONS = {
     Role.BILLER: "imports claims; previews, confirms and controls jobs; posts payments; and places holds",
-    Role.APPROVER: "approves other users' jobs over a limit, and reverses jobs",
+    Role.APPROVER: "approves other users’ jobs over a limit, and reverses jobs",
     Role.ADMIN: (
         "everything a biller and an approver can do, plus settings, schedules, exclusions, month-end close and users"
     ),
