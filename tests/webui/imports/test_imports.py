@@ -187,6 +187,7 @@ def test_errors_are_shown_by_kind_with_a_file_of_their_locations(biller: Browser
     assert "1 error in 1 location" in page
     assert "Invalid values postings.csv amount 1 Write dollars and cents as 1234.56" in page
     assert "Line 3 “NaN”" in page
+    assert "postings.csv – – Not imported" in page
     file = biller.load("/imports/1/errors.csv")
     assert file.text.splitlines()[1].startswith("postings.csv,3,amount,NaN,")
     assert [entry.act for entry in uploads.practice.audited()][-1] == "import.errors_downloaded"
