@@ -13,7 +13,7 @@ HEADERS = {"task": TASK_WORK, "id": "1", "lang": "py", "argsrepr": "", "kwargsre
 COMMANDS = [
     "shutdown", "pool_grow", "pool_shrink", "pool_restart", "autoscale", "rate_limit", "time_limit", "revoke",
     "terminate", "revoke_by_stamped_headers", "add_consumer", "cancel_consumer", "disable_events", "enable_events",
-    "heartbeat", "election", "report", "query_task", "memdump", "memsample", "objgraph", "hello", "clock",
+    "election", "report", "query_task", "memdump", "memsample", "objgraph", "hello", "clock",
 ]  # fmt: skip
 
 

@@ -79,7 +79,7 @@ def test_a_worker_drops_what_is_not_a_hint(shared: Shared) -> None:
 def test_a_worker_answers_flower_and_refuses_every_other_command(shared: Shared) -> None:
     with Celery(broker=shared.broker_url) as app:
         app.conf.update(broker_transport_options=BROKER_TRANSPORT_OPTIONS)
-        for command in COMMANDS:
+        for command in ("heartbeat", *COMMANDS):
             app.control.broadcast(command, arguments={})
         read = app.control.inspect(timeout=10, limit=2)
         for method in ("stats", "active_queues", "registered", "scheduled", "active", "reserved", "revoked", "conf"):
@@ -88,6 +88,7 @@ def test_a_worker_answers_flower_and_refuses_every_other_command(shared: Shared)
         assert worker.is_running()
         log = worker.log_text()
         assert [command for command in COMMANDS if f"KeyError('{command}')" not in log] == []
+        assert "KeyError('heartbeat')" not in log, "Flower sends it at every start"
 
 
 @pytest.mark.parametrize("data", [b"hello", b"[1]", b"null", json.dumps({"method": "ping"}).encode()])

@@ -66,7 +66,7 @@ def test_a_patient_without_an_id_is_not_called_a_payer(admin: Browser) -> None:
     answer = admin.post(PAGE, on=PAGE, kind="patient", number=" ", why="x")
 
     assert answer.status_code == 422
-    assert "This practice has no patient with this ID." in answer.text
+    assert "Enter the ID." in answer.text
     assert "no payer with" not in answer.text
 
 
