@@ -153,7 +153,7 @@ def test_users_and_limits_are_managed(practice: GivenPractice, open_as: OPEN, wi
     expect(page.get_by_label("Link to set a password")).to_be_visible()
     expect(page.get_by_text("$75.00 per claim, unlimited per job")).to_be_visible()
     look(page)
-    page.get_by_role("link", name="Open Ruth Baker").click()
+    page.get_by_role("link", name="Open user").click()
     page.get_by_label("Max write-off per claim").fill("")
     page.get_by_role("button", name="Save limits").click()
     expect(page.locator("#claim_limit_cents-fault")).to_have_text("Enter an amount, or “unlimited”.")

@@ -49,10 +49,10 @@ def _copy_codes(page: Page) -> None:
     codes = page.locator(".codes li")
     expect(codes).to_have_count(10)
     page.get_by_role("button", name="Copy").click()
-    expect(page.locator("#copied")).to_have_text("Your browser did not allow the copy. Select the codes and copy them.")
+    expect(page.locator("#codes-copied")).to_have_text("Your browser did not allow the copy. Select the text and copy it.")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy").click()
-    expect(page.locator("#copied")).to_have_text("The codes are copied.")
+    expect(page.locator("#codes-copied")).to_have_text("The codes are copied.")
     assert page.evaluate("navigator.clipboard.readText()") == "\n".join(codes.all_text_contents())
     look(page)
 
