@@ -26,7 +26,7 @@ _ALWAYS_SHOWN: Final = (
     "user.password_link", "user.reactivated", "user.role_changed", "user.vouched", "webhook.changed", "webhook.deleted",
 )  # fmt: skip
 # A command on the server has no user, and no other user sees it run.
-_BY_COMMAND: Final = ("mapping.saved", "single_sign_on.changed", "token.added", "user.added")
+_BY_COMMAND: Final = ("mapping.saved", "practice.other_created", "single_sign_on.changed", "token.added", "user.added")
 ACTS: Final = (
     *_ALWAYS_SHOWN, "appeal_window.changed", "one_person.chosen", "reason.added", "reason.changed",
     "recent_payment_window.changed", "small_balance_limit.changed", "statement_rules.changed", "time_zone.changed",
