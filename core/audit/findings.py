@@ -32,7 +32,7 @@ KIND_WORDS: Final = {
     FindingKind.YOUNG_APPROVER: "Approvals by new accounts, or where one user may have both accounts",
     FindingKind.UNPROTECTED: "Legal holds and exclusions that ended within 7 days before a write-off",
     FindingKind.ALONE: "Without a second person: over a limit, overridden rules and cost sharing",
-    FindingKind.UNDER_LIMIT: "Under the limit: what each other user took off balances without a second user",
+    FindingKind.UNDER_LIMIT: "Under the limit: sums of each user, and imports of new claims",
 }
 
 

@@ -34,6 +34,7 @@ def for_week(session: Session, practice: Practice, week: Week) -> Review:
         *review_claims.adjusted_by_hand(session, practice, week, limits),
         *review_sums.lowered(session, practice, week, limits, answered),
         *review_claims.imported_over_limit(session, practice, week),
+        *review_claims.imported_claims(session, practice, week),
         *review_answers.adjusted_unpaid(answered, limits),
         *review_claims.refunded(session, practice, week, limits),
         *review_jobs.approved_by_new_accounts(session, practice, week),

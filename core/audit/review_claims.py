@@ -52,6 +52,17 @@ _IMPORTED_OVER_LIMIT: Final = text(
          AND e.at < :ends AND e.facts ? 'claims_over_limit'"""
 )
 
+_NEW_CLAIMS: Final = text(
+    """SELECT coalesce(e.user_id, 0), max(e.at), sum((e.facts->>'claims')::bigint)::bigint,
+              sum((e.facts->>'new_charges_cents')::bigint)::bigint,
+              sum((e.facts->>'new_payments_cents')::bigint)::bigint,
+              sum((e.facts->>'new_adjustments_cents')::bigint)::bigint
+       FROM audit_entry e
+       WHERE e.practice_id = :practice_id AND e.act = 'practice.imported' AND e.at >= :begins AND e.at < :ends
+         AND e.facts ? 'new_charges_cents'
+       GROUP BY 1"""
+)
+
 _ENDED: Final = """
     SELECT e.id AS ended, e.at, e.user_id, 'hold' AS what, c.id AS claim_id, c.external_id FROM audit_entry e
     JOIN claim c ON c.practice_id = e.practice_id AND c.external_id = substr(e.subject, 7)
@@ -124,6 +135,23 @@ def imported_over_limit(session: Session, practice: Practice, week: Week) -> lis
         )
         for user_id, at, count, claims in session.execute(_IMPORTED_OVER_LIMIT, bounds)
     ]  # fmt: skip
+
+
+def imported_claims(session: Session, practice: Practice, week: Week) -> list[Finding]:
+    """Return what each user's imports say about the new claims of the week.
+
+    A file or a mapping can make a claim arrive with a lower balance, and no limit applies to it.
+    """
+    bounds = {"practice_id": practice.id, "begins": week.begins, "ends": week.ends}
+    found = []
+    for user_id, at, claims, *cents in session.execute(_NEW_CLAIMS, bounds):
+        charges, paid, adjusted = map(format_cents, cents)
+        words = (
+            f"Imported {counted(claims, 'new claim')} with charges of {charges}, payments of {paid} and adjustments of "
+            f"{adjusted}. Compare them with the practice management system."
+        )
+        found.append(Finding(FindingKind.UNDER_LIMIT, at, words, (user_id,)))
+    return found
 
 
 def refunded(session: Session, practice: Practice, week: Week, limits: ReviewLimits) -> list[Finding]:

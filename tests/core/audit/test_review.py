@@ -21,6 +21,7 @@ from core.models.people import Role
 from core.models.practices import PayerClass
 from core.money import UNLIMITED
 from core.practices import exclusions, limits, one_person_choice
+from core.schedules.time_zone import set_time_zone
 from tests import remittances
 from tests.factories import NOW, GivenPractice, Line
 
@@ -251,3 +252,14 @@ def test_administrators_and_approvers_get_one_notice_on_monday_at_8(practice: Gi
         assert len(session.scalars(select(OutboxMessage)).all()) == 2
     regular_events.record_due(practice.sessions, now=monday + 7 * DAY + dt.timedelta(hours=4))
     assert len(told()) == 4
+
+
+def test_a_changed_time_zone_leaves_no_hours_between_two_weeks(practice: GivenPractice, admin: Actor) -> None:
+    practice.claims(1)
+    monday = dt.datetime(2026, 11, 30, 8, 30, tzinfo=dt.UTC)  # 3:30 AM in New York, and Sunday in Honolulu
+    practice.post("C00001", 5_00, now=monday)
+    practice.do(set_time_zone, "Pacific/Honolulu", by=admin, now=monday + 6 * DAY / 24)
+
+    found = practice.do(review.for_user, admin, monday.date(), now=monday).findings
+
+    assert [one.cents for one in found[FindingKind.WITHOUT_LIMIT]] == [5_00]
