@@ -44,8 +44,10 @@ def for_week(session: Session, practice: Practice, week: Week) -> Review:
         *review_jobs.without_second_person(session, practice, week),
         *review_jobs.overrode_rules(session, practice, week),
     ]
-    of_practice = select(User.id, User.name).where(User.practice_id == practice.id)
-    names = {review_limits.COMMAND_LINE: "Command line", **dict(session.execute(of_practice).all())}
+    # With the address, because two users may have the same name.
+    of_practice = select(User.id, User.name, User.email).where(User.practice_id == practice.id)
+    names = {user_id: f"{name} ({email})" for user_id, name, email in session.execute(of_practice)}
+    names[review_limits.COMMAND_LINE] = "Command line"
     findings = {
         kind: sorted((one for one in found if one.kind is kind), key=lambda one: (one.cents, one.at), reverse=True)
         for kind in FindingKind

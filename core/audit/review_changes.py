@@ -23,7 +23,8 @@ _ALWAYS_SHOWN: Final = (
     "layout.saved", "mapping.deleted", "mapping.saved", "month.reopened", "posting_rule.changed",
     "practice.folder_watched", "schedule.changed", "schedule.mode_changed", "second_factor.changed",
     "single_sign_on.changed", "user.added", "user.deactivated", "user.factor_reset", "user.identity_unlinked",
-    "user.password_link", "user.reactivated", "user.role_changed", "user.vouched", "webhook.changed", "webhook.deleted",
+    "user.password_link", "user.reactivated", "user.role_changed", "user.vouched", "webhook.added", "webhook.changed",
+    "webhook.deleted",
 )  # fmt: skip
 # A command on the server has no user, and no other user sees it run.
 _BY_COMMAND: Final = ("mapping.saved", "practice.other_created", "single_sign_on.changed", "token.added", "user.added")

@@ -176,6 +176,7 @@ _LABELS: Final = {
     "exceeded": "exceeded limits",
     "over": "needs approval",
     "include": "overridden rules",
+    "sign_in_changes": "changes of the second factor before",
 }
 _ROLES: Final = {role.value: word for role, word in ROLE_WORDS.items()}
 # Acts of commands that run without a user.

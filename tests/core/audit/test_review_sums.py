@@ -150,7 +150,7 @@ def test_changes_that_are_shown_without_a_write_off(practice: GivenPractice, adm
     practice.act(holds.set_hold, "C00001", Hold.LEGAL, reason="x", until=dt.date(2026, 11, 24), by=admin)
 
     assert [one.partition(" on 11/23/2026")[0] for one in shown(practice, admin, FindingKind.LOOSENED)] == [
-        "Created another practice on this server", "Reopened October 2026", "Deleted webhook 1",
+        "Created another practice on this server", "Reopened October 2026", "Added webhook 1", "Deleted webhook 1",
         "Created token 1 for the API", "Added C", "Deactivated second",
         "Put claim C00001 on hold",
     ]  # fmt: skip
