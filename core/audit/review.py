@@ -40,6 +40,7 @@ def for_week(session: Session, practice: Practice, week: Week) -> Review:
         *review_jobs.approved_by_new_accounts(session, practice, week),
         *review_jobs.approved_by_one_person(session, practice, week),
         *review_claims.unprotected(session, practice, week),
+        *review_claims.ended_protections(session, practice, week),
         *review_claims.payers_included(session, practice, week),
         *review_jobs.without_second_person(session, practice, week),
         *review_jobs.overrode_rules(session, practice, week),

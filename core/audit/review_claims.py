@@ -95,6 +95,11 @@ _UNPROTECTED: Final = text(
         JOIN settle_job j ON j.practice_id = p.practice_id AND j.id = p.job_id
         GROUP BY t.what, t.ended, t.at, t.user_id"""  # noqa: S608 – constants
 )
+_ENDED_IN_WEEK: Final = text(
+    f"""SELECT t.what, t.user_id, max(t.at), count(DISTINCT t.external_id),
+               array_agg(DISTINCT t.external_id ORDER BY t.external_id)
+        FROM ({_ENDED}) t GROUP BY 1, 2"""  # noqa: S608 – a constant
+)
 _ENDED_WORDS: Final = {
     "hold": "Ended a legal hold",
     "exclusion": "Ended the exclusion of a patient",
@@ -178,6 +183,21 @@ def unprotected(session: Session, practice: Practice, week: Week) -> list[Findin
         shown = tuple(claims[:CLAIMS_SHOWN_MAX])
         found.append(Finding(FindingKind.UNPROTECTED, at, words, people, tuple(sorted(job_ids)), shown, count))
     return found
+
+
+def ended_protections(session: Session, practice: Practice, week: Week) -> list[Finding]:
+    """Return the claims whose legal hold or exclusion each user ended in the week, also without a write-off.
+
+    A user can wait with the write-off for more than 7 days.
+    """
+    given = {"practice_id": practice.id, "since": week.begins, "ends": week.ends}
+    return [
+        Finding(
+            FindingKind.LOOSENED, at, f"{_ENDED_WORDS[what]}. This concerns {counted(count, 'claim')}.", (user_id,), (),
+            tuple(claims[:CLAIMS_SHOWN_MAX]), count,
+        )
+        for what, user_id, at, count, claims in session.execute(_ENDED_IN_WEEK, given)
+    ]  # fmt: skip
 
 
 def payers_included(session: Session, practice: Practice, week: Week) -> list[Finding]:

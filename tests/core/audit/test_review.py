@@ -161,6 +161,11 @@ def test_write_offs_within_7_days_after_a_legal_hold_or_an_exclusion_ended(
         ("Ended a legal hold on 11/21/2026, before a write-off.", people, (jobs[0],), ("C00001",)),
         ("Ended the exclusion of a patient on 11/22/2026, before a write-off.", people, (jobs[1],), ("THEIRS",)),
     ]
+    ended = findings(practice, admin, now=NOW - 7 * DAY)[FindingKind.LOOSENED]
+    assert [(one.sentence, one.claims) for one in ended if one.claims] == [
+        ("Ended the exclusion of a patient. This concerns 1 claim.", ("THEIRS",)),
+        ("Ended a legal hold. This concerns 1 claim.", ("C00001",)),
+    ]
 
 
 def test_accounts_of_one_user_that_together_exceed_the_limit(practice: GivenPractice, admin: Actor) -> None:
@@ -263,3 +268,13 @@ def test_a_changed_time_zone_leaves_no_hours_between_two_weeks(practice: GivenPr
     found = practice.do(review.for_user, admin, monday.date(), now=monday).findings
 
     assert [one.cents for one in found[FindingKind.WITHOUT_LIMIT]] == [5_00]
+
+
+def test_no_change_of_the_time_zone_makes_the_review_late(practice: GivenPractice, admin: Actor) -> None:
+    monday = dt.datetime(2026, 11, 30, 19, 0, tzinfo=dt.UTC)
+    for zone in ("Etc/GMT+12", "Pacific/Kiritimati"):  # 7:00 AM on Monday, and 9:00 AM on Tuesday
+        practice.sql(f"UPDATE practice SET time_zone = '{zone}'")
+        regular_events.record_due(practice.sessions, now=monday)
+
+    with practice.sessions() as session:
+        assert session.scalars(select(Notice.user_id)).all() == [admin.user_id]
