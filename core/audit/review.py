@@ -29,8 +29,12 @@ def for_week(session: Session, practice: Practice, week: Week) -> Review:
     week = _since_any_zone(session, practice, week)
     limits = review_limits.of_week(session, practice, week)
     answered = review_answers.of_week(session, practice, week)
+    # With the address, because two users may have the same name.
+    of_practice = select(User.id, User.name, User.email).where(User.practice_id == practice.id)
+    names = {user_id: f"{name} ({email})" for user_id, name, email in session.execute(of_practice)}
+    names[review_limits.COMMAND_LINE] = "Command line"
     found = [
-        *review_changes.changes(session, practice, week),
+        *review_changes.changes(session, practice, week, names),
         *review_claims.adjusted_by_hand(session, practice, week, limits),
         *review_sums.lowered(session, practice, week, limits, answered),
         *review_claims.imported_over_limit(session, practice, week),
@@ -45,10 +49,6 @@ def for_week(session: Session, practice: Practice, week: Week) -> Review:
         *review_jobs.without_second_person(session, practice, week),
         *review_jobs.overrode_rules(session, practice, week),
     ]
-    # With the address, because two users may have the same name.
-    of_practice = select(User.id, User.name, User.email).where(User.practice_id == practice.id)
-    names = {user_id: f"{name} ({email})" for user_id, name, email in session.execute(of_practice)}
-    names[review_limits.COMMAND_LINE] = "Command line"
     findings = {
         kind: sorted((one for one in found if one.kind is kind), key=lambda one: (one.cents, one.at), reverse=True)
         for kind in FindingKind

@@ -14,7 +14,7 @@ from core.access.ties import Ties, granted_by
 from core.audit import sentences
 from core.audit.findings import Finding, FindingKind, Week
 from core.models.claims import Hold
-from core.models.people import AuditEntry, User
+from core.models.people import AuditEntry
 from core.models.practices import Practice
 
 # Which of two values is looser cannot be told from them. Webhooks and users decide who sees the findings. A user can
@@ -48,7 +48,7 @@ _JOBS: Final = text(
 )
 
 
-def changes(session: Session, practice: Practice, week: Week) -> list[Finding]:
+def changes(session: Session, practice: Practice, week: Week, names: dict[int, str]) -> list[Finding]:
     """Return the changes within a day of a job that wrote off balances, by the same or a tied user.
 
     Also return what a user loosened in the week without such a job.
@@ -75,7 +75,6 @@ def changes(session: Session, practice: Practice, week: Week) -> list[Finding]:
             "ends": week.ends,
         },
     ).all()  # fmt: skip
-    names = dict(session.execute(select(User.id, User.name).where(User.practice_id == practice.id)).all())
     near = {
         entry_id: _finding(FindingKind.CHANGED, entries[entry_id], job_ids, at, week=week, names=names)
         for entry_id, job_ids, at in rows

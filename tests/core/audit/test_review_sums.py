@@ -151,7 +151,7 @@ def test_changes_that_are_shown_without_a_write_off(practice: GivenPractice, adm
 
     assert [one.partition(" on 11/23/2026")[0] for one in shown(practice, admin, FindingKind.LOOSENED)] == [
         "Created another practice on this server", "Reopened October 2026", "Added webhook 1", "Deleted webhook 1",
-        "Created token 1 for the API", "Added C", "Deactivated second",
+        "Created token 1 for the API", "Added C (c@lakeside.example)", "Deactivated second (second@lakeside.example)",
         "Put claim C00001 on hold",
     ]  # fmt: skip
 
@@ -230,14 +230,16 @@ def test_accounts_that_a_user_prepares_and_then_waits(practice: GivenPractice, a
     settle(practice, "C00001", by=old, now=NOW + 2 * DAY)
 
     assert [one.partition(" on 11/23/2026")[0] for one in shown(practice, admin, FindingKind.LOOSENED)] == [
-        "Added B", "Created a link to set the password of old", "Changed the role of old", "Changed schedule 1",
+        "Added B (b@lakeside.example)", "Created a link to set the password of old (old@lakeside.example)",
+        "Changed the role of old (old@lakeside.example)", "Changed schedule 1",
         "Saved layout 1 for write-off files",
     ]  # fmt: skip
     (changed,) = (one for one in shown(practice, admin, FindingKind.LOOSENED) if one.startswith("Changed schedule"))
     assert changed == (
-        "Changed schedule 1 on 11/23/2026 (owner from admin, to second; fields cents max, filter, local time, note; "
-        "filter office from none, to 1, patient changed yes, claim id from C00001, to none, total due max from none, "
-        "to $90.00; local time from 02:30, to 03:30; dollar cap from unlimited, to $900.00)"
+        "Changed schedule 1 on 11/23/2026 (owner from admin (admin@lakeside.example), to second "
+        "(second@lakeside.example); fields cents max, filter, local time, note; filter office from none, to 1, "
+        "patient changed yes, claim id from C00001, to none, total due max from none, to $90.00; local time from "
+        "02:30, to 03:30; dollar cap from unlimited, to $900.00)"
     )
 
 
