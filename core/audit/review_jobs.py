@@ -35,12 +35,13 @@ _APPROVED: Final = text(
 # A job's requesters, and the one of a posting by hand.
 _APPROVED_FOR: Final = text(
     """SELECT e.user_id, q.requester, max(e.at), array_agg(DISTINCT q.job_id) FILTER (WHERE q.job_id IS NOT NULL),
-              array_agg(DISTINCT substr(e.subject, 7)) FILTER (WHERE q.job_id IS NULL)
+              array_agg(DISTINCT substr(e.subject, 7)) FILTER (WHERE q.job_id IS NULL), coalesce(sum(q.cents), 0)::bigint
        FROM audit_entry e CROSS JOIN LATERAL (
-         SELECT unnest(ARRAY[j.requested_by, j.confirmed_by, j.schedule_created_by]) AS requester, j.id AS job_id
+         SELECT DISTINCT unnest(ARRAY[j.requested_by, j.confirmed_by, j.schedule_created_by]) AS requester,
+           j.id AS job_id, (j.preview->>'insurance_cents')::bigint + (j.preview->>'patient_cents')::bigint AS cents
          FROM settle_job j WHERE e.act = 'job.approved' AND j.practice_id = e.practice_id
            AND e.subject = 'job:' || j.id
-         UNION ALL SELECT (e.facts->>'user_id')::bigint, NULL WHERE e.act = 'claim.posting_approved') q
+         UNION ALL SELECT (e.facts->>'user_id')::bigint, NULL, 0 WHERE e.act = 'claim.posting_approved') q
        WHERE e.practice_id = :practice_id AND e.act IN ('job.approved', 'claim.posting_approved')
          AND e.at >= :begins AND e.at < :ends AND q.requester IS NOT NULL
        GROUP BY 1, 2"""
@@ -71,16 +72,17 @@ def approved_by_one_person(session: Session, practice: Practice, week: Week) -> 
     """
     ties = Ties.read(session, practice.id)
     found = []
-    for approver, requester, at, jobs, claims in session.execute(_APPROVED_FOR, _bounds(practice, week)):
+    for approver, requester, at, jobs, claims, cents in session.execute(_APPROVED_FOR, _bounds(practice, week)):
         both = {approver, *ties.controllers_of(approver)} & {requester, *ties.controllers_of(requester)}
         if not both:
             continue
         who = "The approver controls" if approver in both else "Another user controls the approver’s and"
         words = f"Approved what this requester asked for. {who} the requester’s account."
+        words += f" The jobs wrote off {format_cents(cents)}." if cents else ""
         people = tuple(dict.fromkeys((approver, requester, *sorted(both))))
         shown = tuple(claims or ())[:CLAIMS_SHOWN_MAX]
         found.append(
-            Finding(FindingKind.YOUNG_APPROVER, at, words, people, tuple(jobs or ()), shown, len(claims or ()))
+            Finding(FindingKind.YOUNG_APPROVER, at, words, people, tuple(jobs or ()), shown, len(claims or ()), cents)
         )
     return found
 

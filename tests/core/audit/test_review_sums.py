@@ -182,7 +182,9 @@ def test_an_approval_where_one_user_controls_the_accounts(
     (found,) = findings(practice, admin)[FindingKind.YOUNG_APPROVER]
 
     who = "Another user controls the approver’s and" if is_shared else "The approver controls"
-    assert found.sentence == f"Approved what this requester asked for. {who} the requester’s account."
+    assert found.sentence == (
+        f"Approved what this requester asked for. {who} the requester’s account. The jobs wrote off $15.00."
+    )
     assert found.user_ids == tuple(dict.fromkeys((approver.user_id, biller.id, admin.user_id)))
     owner = practice.person("owner@lakeside.example", Role.ADMIN)
     practice.do(user_management.vouch, biller.id, by=owner, now=NOW)

@@ -1,4 +1,4 @@
-"""The page of the weekly review: a flood of findings hides none, and two users with one name are told apart."""
+"""The page of the weekly review: a flood of findings hides none, and an address tells users with one name apart."""
 
 from sqlalchemy import select
 
