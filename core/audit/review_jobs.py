@@ -35,7 +35,8 @@ _APPROVED: Final = text(
 # A job's requesters, and the one of a posting by hand.
 _APPROVED_FOR: Final = text(
     """SELECT e.user_id, q.requester, max(e.at), array_agg(DISTINCT q.job_id) FILTER (WHERE q.job_id IS NOT NULL),
-              array_agg(DISTINCT substr(e.subject, 7)) FILTER (WHERE q.job_id IS NULL), coalesce(sum(q.cents), 0)::bigint
+              array_agg(DISTINCT substr(e.subject, 7)) FILTER (WHERE q.job_id IS NULL),
+              coalesce(sum(q.cents), 0)::bigint
        FROM audit_entry e CROSS JOIN LATERAL (
          SELECT DISTINCT unnest(ARRAY[j.requested_by, j.confirmed_by, j.schedule_created_by]) AS requester,
            j.id AS job_id, (j.preview->>'insurance_cents')::bigint + (j.preview->>'patient_cents')::bigint AS cents
