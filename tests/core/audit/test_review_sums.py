@@ -201,10 +201,22 @@ def test_an_import_that_ends_a_legal_hold(practice: GivenPractice, admin: Actor,
     )
     practice.sql("UPDATE claim SET hold = 'legal_hold' WHERE external_id = '184146026'")
     practice.sql("UPDATE payer SET payer_class = 'medicare' WHERE external_id = '10001'")
+    for name, *rows in (
+        ("claims", "NEW,P-1,MAIN,9000000001,,Professional,2025-03-04,,Balance Due,10001,ERA Received,,,,,,,,,,,,"),
+        ("line_items", "NEW,1,99213,70.00,insurance"),
+        ("postings", "8,NEW,1,insurance,payment,-20.00,primary,,,2025-03-20",
+         "9,184146027,1,insurance,payment,-1.00,primary,,,2025-03-20"),
+    ):  # fmt: skip
+        with (tmp_path / f"{name}.csv").open("a", encoding="utf-8") as file:
+            file.writelines(f"{row}\n" for row in rows)
     changes = ImportOptions(take_changes=True)
     practice.act(import_csv, tmp_path, practice_name="Lakeside", by=admin, options=changes)
     job = settle(practice, "184146026", by=practice.biller)
 
+    (new,) = shown(practice, admin, FindingKind.UNDER_LIMIT)
+    assert new.startswith(
+        "Imported 3 new claims with charges of $440.50, payments of $118.00 and adjustments of $40.00"
+    )
     found = findings(practice, admin)
 
     (ended,) = found[FindingKind.UNPROTECTED]
