@@ -213,7 +213,7 @@ def test_an_import_that_ends_a_legal_hold(practice: GivenPractice, admin: Actor,
     practice.act(import_csv, tmp_path, practice_name="Lakeside", by=admin, options=changes)
     job = settle(practice, "184146026", by=practice.biller)
 
-    (new,) = shown(practice, admin, FindingKind.UNDER_LIMIT)
+    _all_users, new = shown(practice, admin, FindingKind.UNDER_LIMIT)
     assert new.startswith(
         "Imported 3 new claims with charges of $440.50, payments of $118.00 and adjustments of $40.00"
     )
