@@ -1,13 +1,15 @@
 """Find jobs, and look up the names of their users."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from sqlalchemy import select, union
+from sqlalchemy import and_, select, union
 from sqlalchemy.orm import Session
 
 from core.jobs import job_filter
 from core.jobs.job_filter import ALL_JOBS, JobFilter
 from core.jobs.keys import JobKey, NoSuchJob
+from core.models.job_items import JobItem
 from core.models.jobs import JobStatus, SettleJob
 from core.models.people import User
 
@@ -47,6 +49,21 @@ def reversals_of(session: Session, key: JobKey) -> list[SettleJob]:
     of_job = (SettleJob.practice_id == key.practice_id, SettleJob.reverses_job_id == key.job_id)
     found = select(SettleJob).where(*of_job, SettleJob.status.not_in(given_up))
     return list(session.scalars(found.order_by(SettleJob.id)))
+
+
+class JobOnClaim(NamedTuple):
+    """A job that was confirmed, and the claim's item in it."""
+
+    job: SettleJob
+    item: JobItem
+
+
+def list_on_claim(session: Session, practice_id: int, claim_id: int) -> list[JobOnClaim]:
+    """Return the confirmed jobs that have the claim with this internal id, oldest first, also if they skipped it."""
+    of_job = (JobItem.practice_id == SettleJob.practice_id, JobItem.job_id == SettleJob.id)
+    found = select(SettleJob, JobItem).join(JobItem, and_(*of_job))
+    of_claim = (JobItem.practice_id == practice_id, JobItem.claim_id == claim_id, SettleJob.confirmed_at.is_not(None))
+    return [JobOnClaim(*row) for row in session.execute(found.where(*of_claim).order_by(SettleJob.id))]
 
 
 def names_of_users(session: Session, practice_id: int, user_ids: Iterable[int | None]) -> dict[int, str]:

@@ -40,7 +40,10 @@ _AT_PAYER_STATUSES = (
 _ADJUDICATED_STATUSES = (ClaimStatus.ERA_RECEIVED, ClaimStatus.ERA_DENIED)
 # The rules allow write-offs of cost sharing for patients of these payers only for certain reasons.
 COST_SHARE_CLASSES = (PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL)
-COST_SHARE_REASONS = (WriteOffReason.CHARITY, WriteOffReason.SMALL_BALANCE)
+COST_SHARE_REASONS = (WriteOffReason.CHARITY, WriteOffReason.SMALL_BALANCE, WriteOffReason.BAD_DEBT)
+COST_SHARE_RULE = "medicare_cost_share"
+# The law accepts bad debt after reasonable collection efforts (42 U.S.C. 1320a-7a(i)(6)(A)). It names no number.
+BAD_DEBT_STATEMENTS = 3
 
 PROVIDER: FromClause = Provider.__table__.alias("billing_provider")
 PAYER: FromClause = Payer.__table__.alias("primary_payer")
@@ -278,7 +281,11 @@ def _cost_share(terms: Terms) -> Condition:
         return false()
     # Without a limit, which an earlier version did not freeze, no balance counts as small.
     has_limit = terms.small_balance_max_cents is not None
-    return false() if terms.reason is WriteOffReason.SMALL_BALANCE and has_limit else is_cost_share()
+    if terms.reason is WriteOffReason.SMALL_BALANCE and has_limit:
+        return false()
+    if terms.reason is WriteOffReason.BAD_DEBT:
+        return and_(is_cost_share(), func.coalesce(Claim.statements_sent, 0) < BAD_DEBT_STATEMENTS)
+    return is_cost_share()
 
 
 def is_cost_share() -> Condition:

@@ -10,6 +10,7 @@ from sqlalchemy import and_
 
 from core.models.jobs import JobKind
 from core.models.ledger import WriteOffReason
+from core.policy import facts
 from core.policy.rule import (
     ALL_JOB_KINDS,
     EVERYWHERE,
@@ -228,12 +229,12 @@ RULES: Final = (
     ),
     Rule(
         # Not overridable: routinely waiving cost sharing can violate federal law.
-        "medicare_cost_share",
-        "Medicare or Medicaid cost sharing. Use a Charity or Small balance reason",
+        facts.COST_SHARE_RULE,
+        "Medicare or Medicaid cost sharing. Use a Charity or Small balance reason, or Bad debt after 3 statements",
         lambda f: and_(f.owes_medicare_cost_share, f.patient_due > 0, f.settles_patient),
         at=PREVIEW_ONLY,
-        shows=("payer_class", "patient_due"),
-        change="use a different reason",
+        shows=("payer_class", "patient_due", "statements_sent"),
+        change="use a different reason, or send statements first",
     ),
     Rule(
         "cost_share_note",
@@ -280,7 +281,7 @@ def skip_rules_on_and_off(
     is_small = reason is WriteOffReason.SMALL_BALANCE and numbers.get("small_balance_max_cents") is not None
     by_reason = {
         "over_small_balance": is_small,
-        "medicare_cost_share": not is_small and reason is not WriteOffReason.CHARITY,
+        facts.COST_SHARE_RULE: not is_small and reason is not WriteOffReason.CHARITY,
     }
     on: list[str] = []
     off: list[str] = []

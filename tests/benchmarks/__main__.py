@@ -2,6 +2,7 @@
 
 import datetime as dt
 import time
+from collections.abc import Iterable, Iterator
 
 import click
 from rich.console import Console
@@ -20,7 +21,7 @@ from tests.benchmarks import (
     slow,
     x12,
 )
-from tests.benchmarks.against import rows as against
+from tests.benchmarks.against.rows import rows as against_rows
 from tests.benchmarks.measure import Row
 from tests.benchmarks.runs import Sizes
 
@@ -45,9 +46,10 @@ def main(parts: tuple[str, ...], claims: int | None, times: int, version: str | 
     with places.running() as place:
         console.print(place.settings())
         if version is not None:
-            rows = list(against.rows(place, version, sizes))
+            measured = against_rows(place, version, sizes)
         else:
-            rows = [row for part in parts or PARTS for row in PARTS[part](place, sizes)]
+            measured = (row for part in parts or PARTS for row in PARTS[part](place, sizes))
+        rows = list(_shown(measured, console))
     console.print(_table(rows))
     console.print(f"took {dt.timedelta(seconds=round(time.monotonic() - begun))}")
 
@@ -66,6 +68,14 @@ def _sizes(claims: int | None, times: int) -> Sizes:
         x12_bytes=max(10_000_000, round(full.x12_bytes * share)),
         times=times,
     )
+
+
+def _shown(rows: Iterable[Row], console: Console) -> Iterator[Row]:
+    """Print each row when it is measured, so that a run that is cut off keeps what it has."""
+    for row in rows:
+        against = f" / {row.baseline}" if row.baseline else ""
+        console.print(f"{row.what}: {row.product}{against} {row.ratio}", highlight=False)
+        yield row
 
 
 def _table(rows: list[Row]) -> Table:

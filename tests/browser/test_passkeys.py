@@ -45,6 +45,18 @@ def arrive(page: Page, heading: str) -> None:
     page.wait_for_load_state()
 
 
+def _copy_codes(page: Page) -> None:
+    codes = page.locator(".codes li")
+    expect(codes).to_have_count(10)
+    page.get_by_role("button", name="Copy").click()
+    expect(page.locator("#copied")).to_have_text("Your browser did not allow the copy. Select the codes and copy them.")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").click()
+    expect(page.locator("#copied")).to_have_text("The codes are copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == "\n".join(codes.all_text_contents())
+    look(page)
+
+
 def look(page: Page) -> None:
     assert faults_of(page) == "", page.url
 
@@ -72,7 +84,7 @@ def test_a_user_adds_a_passkey_signs_in_with_it_and_verifies_before_confirm(
     look(page)
     give_pin(True)
     page.get_by_label("Name").press("Enter")
-    expect(page.locator(".codes li")).to_have_count(10)
+    _copy_codes(page)
     page.get_by_role("link", name="Your account").first.click()
     look(page)
     practice.sql("UPDATE user_session SET verified_at = NULL")  # over five minutes later

@@ -4,7 +4,7 @@ import hashlib
 from http import HTTPStatus
 from typing import Final, TypeVar
 
-from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, session, url_for
 from flask_limiter.util import get_remote_address
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -12,7 +12,7 @@ from core.access import password_links, tokens
 from core.access.passwords import BadPassword
 from core.db.engine import transaction
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import csrf
+from webui.shared.auth import EMAIL_TO_SIGN_IN, csrf
 from webui.shared.clients import client_address
 from webui.shared.failed_sign_ins import limiter
 
@@ -70,7 +70,8 @@ def save(token: str) -> BaseResponse:
         return _page(token, faults={"repeated": PASSWORDS_DIFFER})
     try:
         with transaction(app_context().sessions) as db:
-            password_links.use(db, token, password, keep_tokens="keep_tokens" in request.form, now=now())
+            user = password_links.use(db, token, password, keep_tokens="keep_tokens" in request.form, now=now())
+            session[EMAIL_TO_SIGN_IN] = user.email
     except BadPassword as refusal:
         return _page(token, faults={"new_password": refusal.message})
     flash("Your password is saved. Sign in with it.", "good")

@@ -12,11 +12,13 @@ from core.access.permissions import Action
 from core.claims import feed, holds, lookup
 from core.intake.remittances import queries
 from core.jobs import codes, job_queries
+from core.jobs.job_queries import JobOnClaim
 from core.jobs.keys import JobKey
 from core.jobs.reversal import create_reversal
 from core.ledger import entry_postings, ledger_queries, recoveries, voids
 from core.ledger.ledger_queries import LedgerRow
 from core.models.claims import SETTLED, Hold
+from core.models.job_items import Outcome
 from core.models.ledger import GroupCode, PostingKind, Responsibility
 from core.practices import exclusions, practice_days
 from core.reading import NOTE_CHARACTERS_MAX
@@ -73,7 +75,9 @@ def render_claim(claim_id: str, **extra: Any) -> str:
             "entries": list(with_running_balances(postings)),
             "voidable": voids.voidable_ids(db, practice_id, internal.id) if current_actor().may(Action.POST) else (),
             "voided": {one.reverses_id for one in postings if one.is_void},
-            "reversible_job": _reversible_job(db, practice_id, postings),
+            "jobs": (jobs := job_queries.list_on_claim(db, practice_id, internal.id)),
+            "names": job_queries.names_of_users(db, practice_id, {one.job.confirmed_by for one in jobs}),
+            "reversible_job": _reversible_job(db, practice_id, postings, jobs),
             "recoveries": {one.posting_id: one for one in recoveries.list_for_claim(db, practice_id, internal.id)},
         }
     verdict = facts["claim"].eligibility
@@ -84,6 +88,8 @@ def render_claim(claim_id: str, **extra: Any) -> str:
         why=_describe(verdict),
         outcome_pills=OUTCOME_PILLS,
         describe=describe,
+        job_sentence=codes.describe,
+        done_words=codes.DONE_WORDS,
         holds=list(Hold),
         may_change_hold=facts["held"] is None or holds.may_change(current_actor(), facts["held"].hold),
         why_max=NOTE_CHARACTERS_MAX,
@@ -111,8 +117,10 @@ def _posting_choices() -> dict[str, Any]:
     }
 
 
-def _reversible_job(db: Session, practice_id: int, postings: Sequence[LedgerRow]) -> int | None:
-    """Return the last job with an unreversed write-off on this claim, if it has ended and the user may reverse it."""
+def _reversible_job(
+    db: Session, practice_id: int, postings: Sequence[LedgerRow], jobs: Sequence[JobOnClaim]
+) -> int | None:
+    """Return the last job whose change to this claim stands, if it has ended and the user may reverse it."""
     if not current_actor().may(Action.REVERSE_JOB):
         return None
     answered = {posting.reverses_id for posting in postings}
@@ -122,10 +130,14 @@ def _reversible_job(db: Session, practice_id: int, postings: Sequence[LedgerRow]
         if posting.kind is PostingKind.WRITE_OFF and posting.id not in answered
         if (job_id := posting.job_id or posting.origin_job_id)  # one of the two is always set
     ]
-    if not standing:
-        return None
-    _, job_id = max(standing)
-    return job_id if create_reversal.is_reversible(job_queries.find(db, JobKey(practice_id, job_id))) else None
+    if standing:
+        _, job_id = max(standing)
+        return job_id if create_reversal.is_reversible(job_queries.find(db, JobKey(practice_id, job_id))) else None
+    changed = [one for one in jobs if one.item.outcome is Outcome.SETTLED]
+    last = changed[-1] if changed else None
+    # A status change posts nothing. A later change of the claim would make the reversal skip it.
+    is_status_only = last is not None and not (last.item.insurance_cents or last.item.patient_cents)
+    return last.job.id if last and is_status_only and create_reversal.is_reversible(last.job) else None
 
 
 def with_running_balances(postings: Iterable[LedgerRow]) -> Iterator[EntryWithBalances]:

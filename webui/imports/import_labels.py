@@ -7,7 +7,7 @@ from core.counting import counted
 from core.intake.loading.redated import Redated
 from core.intake.loading.totals import DERIVED_TRANSFERS, PART_LABELS, TOTAL_LABELS, TRANSFERS
 from core.intake.remittances import totals
-from core.models.imports import ImportJob, ImportSource, ImportStatus
+from core.models.imports import ImportSource, ImportStatus
 from core.money import format_cents
 from webui.shared.labels import Pill
 
@@ -138,13 +138,9 @@ def what_matches(report: Mapping[str, Any]) -> str:
     return f"matching postings on {counted(recognized['claims'], 'claim')}"
 
 
-def status_of(job: ImportJob) -> Pill:
-    """Return the import's status."""
-    return (
-        NOTHING_NEW
-        if job.status is ImportStatus.READY and not can_import(job.report or {})
-        else IMPORT_STATUS[job.status]
-    )
+def status_of(status: ImportStatus, report: Mapping[str, Any] | None) -> Pill:
+    """Return the import's status. `report` needs only the parts that `can_import` reads."""
+    return NOTHING_NEW if status is ImportStatus.READY and not can_import(report or {}) else IMPORT_STATUS[status]
 
 
 def can_import(report: Mapping[str, Any]) -> bool:

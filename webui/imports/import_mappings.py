@@ -98,7 +98,7 @@ def save() -> Response | tuple[str, int]:
         problems = [Problem(refusal.code, refusal.message)]
     except _REFUSALS as refusal:
         problems = [Problem(refusal.code, refusal.message)]
-    return form.show(problems), HTTPStatus.UNPROCESSABLE_ENTITY
+    return form.show(problems, refused=True), HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 def _save(form: MappingForm) -> Response:

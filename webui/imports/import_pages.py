@@ -43,6 +43,7 @@ def index() -> str:
     with app_context().sessions() as db:
         found = import_queries.list_imports(db, current_actor().practice_id, before_id=before, limit=ROWS + 1)
         names = job_queries.names_of_users(db, current_actor().practice_id, {one.requested_by for one in found})
+        news = import_queries.news(db, current_actor().practice_id, [one.id for one in found])
         claims = import_queries.claims_added(db, current_actor().practice_id, [one.id for one in found])
         mappings = saved_mappings.list_mappings(db, current_actor().practice_id)
     imports, last = paging.cut(found, ROWS)
@@ -53,7 +54,7 @@ def index() -> str:
         claims=claims,
         files_shown=FILES_SHOWN,
         older=last and last.id,
-        statuses=import_labels.IMPORT_STATUS,
+        statuses={one.id: import_labels.status_of(one.status, news.get(one.id)) for one in imports},
         sources=import_labels.SOURCE_LABELS,
         kinds=[*import_labels.KINDS, *((one.id, f"Your own export: {one.name}") for one in mappings)],
         key=secrets.token_urlsafe(16),
@@ -86,7 +87,7 @@ def show(import_id: int) -> str:
         names=names,
         matchable=matchable,
         retried_max=retry.RETRIED_MAX,
-        status=import_labels.status_of(job),
+        status=import_labels.status_of(job.status, job.report),
         sources=import_labels.SOURCE_LABELS,
         mappings=[(one.id, one.name) for one in mappings],
         totals=_totals(report) if "in_file" in report and not totals.only_remittances(report) else [],

@@ -80,10 +80,17 @@ class MappingForm:
         """Return what must be answered before the mapping can be saved."""
         if self.fault is not None:
             return [self.fault]
-        words = [word for one in self.columns if one.choices for word, ours in one.words if ours == _UNDECIDED]
-        is_open = [Problem("unknown_word", f"Choose what these values mean: {', '.join(words)}.")] if words else []
         constants = [*self._open_constants(), *constant_problems(self.draft, today=today)]
-        return [*is_open, *constants, *self.draft.problems()]
+        return [*self._open_words(), *constants, *self.draft.problems(), *saved_mappings.name_problems(self.name)]
+
+    def _open_words(self) -> list[Problem]:
+        found = []
+        for one in self.columns:
+            words = [word for word, ours in one.words if ours == _UNDECIDED] if one.choices else []
+            if words:
+                sentence = f"Choose what these values in {one.header} mean: {', '.join(words)}."
+                found.append(Problem("unknown_word", sentence, one.field))
+        return found
 
     def _open_constants(self) -> list[Problem]:
         found, seen = [], set[Field]()
@@ -102,8 +109,15 @@ class MappingForm:
                 found.append(Problem("open_constant", sentence))
         return found
 
-    def show(self, questions: Sequence[Problem] = (), *, notes: Sequence[str] = (), sheets: Sequence[str] = ()) -> str:
-        """Return the page."""
+    def show(
+        self,
+        questions: Sequence[Problem] = (),
+        *,
+        notes: Sequence[str] = (),
+        sheets: Sequence[str] = (),
+        refused: bool = False,
+    ) -> str:
+        """Return the page. `refused`: it was sent, and the questions kept it from being saved."""
         payers = {} if self.draft.has(Field.PAYER_CLASS) else self.payers
         return render_template(
             "import_mappings/form.html",
@@ -115,6 +129,8 @@ class MappingForm:
             payers=payers,
             payer_classes=[(kind.value, name) for kind, name in PAYER_CLASS_NAMES.items()],
             questions=questions,
+            refused=refused,
+            undecided=_UNDECIDED,
             notes=notes,
             warnings=self.draft.warnings(),
             sheets=[(sheet, sheet) for sheet in sheets],

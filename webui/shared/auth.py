@@ -43,6 +43,7 @@ from webui.shared.partials import is_background_request
 SESSION_COOKIE: Final = "settle_session"
 HOST_PREFIX: Final = "__Host-"  # with HTTPS: a browser takes such a cookie only from this host over HTTPS (RFC 6265bis)
 SIGNING_IN: Final = "signing_in"  # in the signed cookie of forms, between the password and the code
+EMAIL_TO_SIGN_IN: Final = "email_to_sign_in"  # in the signed cookie of forms, after the user set a password
 SET_UP_PAGES: Final = "factor_setup"  # the blueprints of the pages on which users set up a second factor
 PASSKEY_SET_UP_PAGES: Final = "passkey_setup"
 P = ParamSpec("P")
@@ -150,7 +151,8 @@ def sign_in() -> BaseResponse | str:
     if signed_in_actor():
         return redirect(safe_next(request.args.get("next")))
     signed_out = "signed_out" in request.args or request.args.get("state") == identity_provider.SIGNED_OUT
-    return sign_in_page(request.args.get("next", ""), ended="ended" in request.args, signed_out=signed_out)
+    shown = {"ended": "ended" in request.args, "signed_out": signed_out, "email": session.pop(EMAIL_TO_SIGN_IN, "")}
+    return sign_in_page(request.args.get("next", ""), **shown)
 
 
 def sign_in_page(wanted: str, **shown: Any) -> str:

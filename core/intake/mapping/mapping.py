@@ -20,7 +20,10 @@ NO_CLAIM_STATUS: Final = (
     "No claim status is imported. The rules for claims in process at a payer and for rejected claims cannot protect "
     "these claims. A denied claim is recognized only by its denial date."
 )
-
+NO_PAYMENT_DATE: Final = (
+    "No date of payments and adjustments is imported. Those of new claims are posted on the date of service, and later "
+    "ones on the day of the import. The rule for recent payments knows no other date."
+)
 NO_DENIAL_DATE: Final = (
     "an insurance balance and no denial date. The rule for denied claims in the appeal window cannot protect"
 )
@@ -102,7 +105,9 @@ class Mapping(BaseModel):
 
     def warnings(self) -> list[str]:
         """Return what the import will lack with this mapping. It can be used anyway."""
-        return [] if self.has(Field.PRIMARY_STATUS, Field.SECONDARY_STATUS) else [NO_CLAIM_STATUS]
+        found = [] if self.has(Field.PRIMARY_STATUS, Field.SECONDARY_STATUS) else [NO_CLAIM_STATUS]
+        is_undated = self.has(*PAYMENT_FIELDS, *ADJUSTMENT_FIELDS) and not self.has(Field.POSTING_DATE)
+        return [*found, NO_PAYMENT_DATE] if is_undated else found
 
     def problems(self) -> list[Problem]:
         """Return what keeps the mapping from being used."""

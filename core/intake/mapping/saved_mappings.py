@@ -15,7 +15,7 @@ from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, NotFound, Refusal
-from core.intake.mapping.mapping import Mapping
+from core.intake.mapping.mapping import Mapping, Problem
 from core.models.import_mappings import ImportMapping
 
 NAME_CHARACTERS_MAX: Final = 60
@@ -156,6 +156,15 @@ def version_of(mapping: Mapping) -> str:
     """Return a digest of everything but the meanings of values, which two users may add to at once."""
     rest = mapping.model_copy(update={"words": {}}).as_json()
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def name_problems(name: str) -> list[Problem]:
+    """Return what is wrong with a name that a user typed."""
+    try:
+        _checked_name(name)
+    except BadMappingName as refusal:
+        return [Problem(refusal.code, refusal.message)]
+    return []
 
 
 def _checked_name(name: str) -> str:

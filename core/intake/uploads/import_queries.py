@@ -1,5 +1,7 @@
 """Find imports."""
 
+from typing import Any
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
@@ -30,6 +32,18 @@ def claims_added(session: Session, practice_id: int, import_ids: list[int]) -> d
     imported = (ImportJob.practice_id == practice_id, ImportJob.status == ImportStatus.IMPORTED)
     found = select(ImportJob.id, claims).where(*imported, ImportJob.id.in_(import_ids))
     return dict(session.execute(found).all())
+
+
+def news(session: Session, practice_id: int, import_ids: list[int]) -> dict[int, dict[str, Any]]:
+    """Return, for each of these imports that is ready, the parts of its report that say whether anything is new."""
+    report = ImportJob.report
+    parts = (report["differences"]["count"], report["corrections"]["to_post"], report["nothing_new"])
+    ready = (ImportJob.practice_id == practice_id, ImportJob.status == ImportStatus.READY)
+    found = session.execute(select(ImportJob.id, *parts).where(*ready, ImportJob.id.in_(import_ids)))
+    return {
+        id_: {"differences": {"count": count}, "corrections": {"to_post": to_post}, "nothing_new": nothing_new}
+        for id_, count, to_post, nothing_new in found
+    }
 
 
 def list_waiting(session: Session) -> list[ImportKey]:

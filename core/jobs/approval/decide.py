@@ -31,7 +31,7 @@ class ApprovalExpired(Refusal):
 
 
 class CostShareNotAllowed(Refusal):
-    """Medicare or Medicaid cost sharing needs a Charity or Small balance reason. Preview the claims again."""
+    """Medicare or Medicaid cost sharing needs a Charity, Small balance or Bad debt reason. Preview the claims again."""
 
     code = "cost_share_not_allowed"
 
@@ -131,7 +131,8 @@ def reject(session: Session, key: JobKey, *, reason: str, by: Actor, now: dt.dat
 
 def _require_cost_share_allowed(job: SettleJob) -> None:
     """Refuse a preview of an earlier version, which let a job override the rule on cost sharing."""
-    if (job.preview or {}).get("cost_share") and job.reason not in facts.COST_SHARE_REASONS:
+    is_allowed = job.reason in facts.COST_SHARE_REASONS and facts.COST_SHARE_RULE not in job.overridden_rules
+    if (job.preview or {}).get("cost_share") and not is_allowed:
         raise CostShareNotAllowed
 
 

@@ -136,7 +136,7 @@ def _recover(sessions: Sessions, chunk: Chunk, error: Exception, *, clock: Clock
         error=type(error).__name__, sqlstate=sqlstate(error),
     )  # fmt: skip
     if is_transient(error):
-        where.warning("chunk_given_back")
+        where.warning("chunk_released")
         _release(sessions, chunk, clock=clock)
         return False
     where.warning("chunk_split")

@@ -1,9 +1,9 @@
 """Medicare and Medicaid cost sharing: how much of it the practice writes off, and the reason for this job.
 
 Routinely waiving cost sharing can violate federal law (42 U.S.C. 1320a-7a(a)(5)). The law allows waivers that are not
-advertised or routine, such as after an individual determination of financial need. So the preview shows the last twelve
-months. CONFIRM requires a reason, which documents the decision. A reason always comes from a user: at CONFIRM, or as
-the note of a schedule that settles.
+advertised or routine, after an individual determination of financial need or after reasonable collection efforts. So
+the preview shows the last twelve months. CONFIRM requires a reason, which documents the decision. A reason always comes
+from a user: at CONFIRM, or as the note of a schedule that settles.
 """
 
 import datetime as dt

@@ -79,7 +79,7 @@ def rows(place: Place, version: str, sizes: Sizes) -> Iterator[Row]:
         times = min(TIMES_MAX, 3 * sizes.times)
         yield from _settling(pair, name, sizes.settled, times, factors=(1.5, 2.0))
         yield from _settling(pair, name, sizes.settled // 5, times, factors=(1.0, 1.3))
-        small = pair.ask("small", times=times, claims=SMALL_JOB, of=1_000)
+        small = pair.ask("small", times=sizes.times, claims=SMALL_JOB, of=25 * SMALL_JOB)
         yield _time(f"a job of {SMALL_JOB} claims, CONFIRM to Completed / {name}", small, at_most=0.5)
         yield _processes(here, sizes.settled, sizes.times)
         yield _time(f"preview of {sizes.many:,} / {name}", pair.ask("preview", times=sizes.times, claims=sizes.many))

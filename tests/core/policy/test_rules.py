@@ -196,17 +196,21 @@ def test_a_recent_payment_skips_the_claim_only_within_the_configured_window(prac
 
 
 @pytest.mark.parametrize("payer_class", list(PayerClass))
-@pytest.mark.parametrize("reason", ["small_balance", "charity", "administrative", "bad_debt"])
-def test_medicare_and_medicaid_patients_are_written_off_only_as_charity_or_small_balance(
-    practice: GivenPractice, payer_class: PayerClass, reason: str
+def test_medicare_and_medicaid_patients_are_written_off_only_as_charity_small_balance_or_bad_debt_after_3_statements(
+    practice: GivenPractice, payer_class: PayerClass
 ) -> None:
-    practice.claim("1", Line(0, 100), primary_payer_id=practice.payer("P", payer_class))
-
-    item = practice.item(practice.preview(reason=reason), "1")
-
+    payer = practice.payer("P", payer_class)
+    for statements in (None, 2, 3):
+        practice.claim(f"{statements}", Line(0, 100), primary_payer_id=payer, statements_sent=statements)
     is_cost_share = payer_class in (PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL)
-    expected = "medicare_cost_share" if is_cost_share and reason in ("administrative", "bad_debt") else None
-    assert item.verdict_code == expected
+    skipped = {"administrative": {"None", "2", "3"}, "bad_debt": {"None", "2"}} if is_cost_share else {}
+
+    for reason in ("small_balance", "charity", "administrative", "bad_debt"):
+        job = practice.preview(reason=reason, key=reason)
+
+        for number in ("None", "2", "3"):
+            expected = "medicare_cost_share" if number in skipped.get(reason, ()) else None
+            assert practice.item(job, number).verdict_code == expected, (reason, number)
 
 
 def test_the_setting_neither_changes_the_status_and_posts_nothing(sessions: Sessions) -> None:

@@ -177,3 +177,30 @@ def test_the_feed_finds_claims_by_statements_and_denials(practice: GivenPractice
     assert ("denied" in by_denial, "billed " in by_denial) == (True, False)
     assert "1 claim" in by_statements
     assert (refused.status_code, "so no claim can match" in refused.text) == (422, True)
+
+
+def test_a_job_that_changed_only_the_status_is_on_the_claim_page_and_can_be_reversed_there(
+    practice: GivenPractice, biller: Browser, approver: Browser
+) -> None:
+    practice.claim("PAID", Line(0))
+    practice.claim("OWES", Line(10_00))
+    practice.claim("OTHER", Line(5_00), hold=Hold.HOLD)
+    job = practice.confirmed()
+    practice.run()
+
+    page = biller.says("/claims/PAID")
+    assert "Jobs 1 confirmed job, oldest first Job Change Result Insurance Patient" in page
+    assert f"Job {job.job_id} Balance Due → Settled Settled $0.00 $0.00" in page
+    assert "Settled $10.00 $0.00" in biller.says("/claims/OWES")
+    assert "Skipped On hold, or excluded from write-offs $0.00 $0.00" in biller.says("/claims/OTHER")
+    assert "Reverse this claim" not in biller.says("/claims/PAID")
+
+    assert "Reverse this claim’s write-off" in approver.says("/claims/OWES")
+    assert "Reverse this claim’s status change" in approver.says("/claims/PAID")
+    assert f"/jobs/{job.job_id}/reverse?claim=PAID" in approver.links("/claims/PAID")
+    reversal = practice.request_reversal(job, "PAID", by=approver.actor)
+    practice.confirm(reversal, by=approver.actor)
+    practice.run()
+    page = approver.says("/claims/PAID")
+    assert f"Job {reversal.job_id} Reversal of job {job.job_id} Reversed" in page
+    assert "Reverse this claim" not in page

@@ -56,9 +56,17 @@ def test_a_mapping_is_guessed_corrected_and_saved(practice: GivenPractice, bille
     assert form.status_code == 200
     assert "can be read as MM/DD/YYYY or DD/MM/YYYY" in form.text
     assert "Example Ann" not in form.text
-    refused = biller.post(PAGE, on=PAGE, **sent(form, name="our export"))
+    assert "aria-invalid" not in form.text
+    refused = biller.post(PAGE, on=PAGE, **sent(form, name=" "))
     assert refused.status_code == 422
-    assert "Choose what these values mean: ZZ." in refused.text
+    says = page_text(refused)
+    assert "The mapping is not saved. Choose what these values in Status mean: ZZ." in says
+    assert "Give the mapping a name of at most 60 characters." in says
+    assert re.findall(r'<(?:select|input)[^>]*name="([^"]+)"[^>]*aria-invalid', refused.text) == [
+        "date-3",
+        "ours-7",
+        "name",
+    ]
     decided = sent(form, **{"name": "our export", "date-3": "MM/DD/YYYY", "ours-7": "Internal Review"})
     twice = biller.post(PAGE, on=PAGE, **{**decided, "field-1": "claim"})
     assert "The columns &#34;Claim #&#34; and &#34;Patient #&#34; both mean Claim ID. Choose one." in twice.text
@@ -270,6 +278,6 @@ def test_a_different_meaning_of_a_column_shows_its_values_and_keeps_every_other_
     unknown = biller.post("/import-mappings/columns", on=PAGE, **{**fields, "field-7": "claim_type"})
     assert sent(unknown)["ours-7"] == "?"
     refused = biller.post(PAGE, on=PAGE, **sent(unknown, name="ours"))
-    assert "Choose what these values mean: Appeal." in refused.text
+    assert "mean: Appeal." in refused.text
     new = biller.post("/import-mappings/columns", on=PAGE, **{**fields, "field-8": "hold", "field-7": ""})
     assert "After you save, the import asks what new values mean." in page_text(new)

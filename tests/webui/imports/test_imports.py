@@ -89,6 +89,7 @@ def test_x12_claims_are_recognized_by_their_content_and_imported_once(biller: Br
     assert "1 claim imported." in biller.says("/imports/1")
     check(uploads, biller, {"again.zip": zipped({"a.837": content, "b.txt": content})}, key="again")
     assert "No new rows. Not imported: 2 claims (A2). a.837, segment 34, CLM02" in biller.says("/imports/2")
+    assert "2 Nothing to import again.zip" in biller.says("/imports")
     answer = PLAIN.write(acknowledgment(("A1", "A7"))).encode()
     check(uploads, biller, {"answer.277": answer}, key="answer")
     page = biller.says("/imports/3")
@@ -186,6 +187,7 @@ def test_errors_are_shown_by_kind_with_a_file_of_their_locations(biller: Browser
     assert "1 error in 1 location" in page
     assert "Invalid values postings.csv amount 1 Write dollars and cents as 1234.56" in page
     assert "Line 3 “NaN”" in page
+    assert "postings.csv – – Not imported" in page
     file = biller.load("/imports/1/errors.csv")
     assert file.text.splitlines()[1].startswith("postings.csv,3,amount,NaN,")
     assert [entry.act for entry in uploads.practice.audited()][-1] == "import.errors_downloaded"

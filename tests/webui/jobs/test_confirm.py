@@ -389,7 +389,7 @@ def test_another_reason_replaces_the_preview_of_the_same_claims(practice: GivenP
     bad_debt = preview(biller, "m", reason="bad_debt").headers["Location"]
     assert "so there is nothing to confirm" in biller.read(bad_debt)
     says = biller.says(bad_debt)
-    assert "cost sharing. Use a Charity or Small balance reason" in says
+    assert "cost sharing. Use a Charity or Small balance reason, or Bad debt after 3 statements" in says
     assert "Ins 1 payer class Medicare" in says
     assert "Use a Charity" not in says.partition("Skip rules: ")[2], "a list of rules gives no advice"
 

@@ -158,7 +158,10 @@ def test_a_new_user_sets_a_password_through_a_link_that_is_shown_once(
     assert (differ.status_code, "The two passwords differ." in differ.text) == (422, True)
     saved = stranger.client.post(link_on(answer), data={"new_password": NEW, "repeated": NEW})
     assert (saved.location, saved.headers["Referrer-Policy"]) == ("/sign-in", "no-referrer")
-    assert "Your password is saved. Sign in with it." in stranger.says("/sign-in")
+    sign_in = stranger.get("/sign-in")
+    assert "Your password is saved. Sign in with it." in page_text(sign_in)
+    assert 'value="ruth@lakeside.example"' in sign_in.text
+    assert "ruth@lakeside.example" not in stranger.read("/sign-in")
     assert stranger.get(link_on(answer)).status_code == 410
     with transaction(practice.sessions) as session:
         ruth = users.sign_in(session, email="ruth@lakeside.example", password=NEW, now=NOW)
