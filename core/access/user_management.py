@@ -5,6 +5,7 @@ Users cannot do any of this to themselves. So a practice always keeps an adminis
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -24,8 +25,12 @@ from core.access.password_links import NewLink
 from core.access.permissions import Action, Actor
 from core.access.ties import Grant, Ties
 from core.errors import NotAllowed, NotFound, Refusal
-from core.models.people import PasswordLink, Role, User, UserSession
+from core.models.people import AuditEntry, PasswordLink, Role, User, UserSession
 from core.models.single_sign_on import UserIdentity
+
+_SIGN_IN_CHANGES: Final = (
+    "user.factor_added", "user.factor_replaced", "user.passkey_added", "user.recovery_codes_made"
+)  # fmt: skip
 
 
 class NoSuchUser(NotFound):
@@ -96,6 +101,19 @@ def grants_of(session: Session, user: User) -> list[tuple[Grant, str]]:
     named = select(User.id, User.name).where(User.id.in_({grant.by for grant in grants}))
     names = dict(session.execute(named).all())
     return [(grant, names[grant.by]) for grant in grants]
+
+
+def list_sign_in_changes(session: Session, user: User) -> list[AuditEntry]:
+    """Return what the account changed of its own sign-in since a user gained control of it, oldest first.
+
+    The user who controls it may have done that.
+    """
+    grants = Ties.read(session, user.practice_id).grants_of(user.id)
+    if not grants:
+        return []
+    since = (AuditEntry.at >= min(grant.at for grant in grants), AuditEntry.act.in_(_SIGN_IN_CHANGES))
+    own = (AuditEntry.practice_id == user.practice_id, AuditEntry.user_id == user.id)
+    return list(session.scalars(select(AuditEntry).where(*own, *since).order_by(AuditEntry.id)))
 
 
 def add(
@@ -201,12 +219,7 @@ def deactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -
     if not user.active:
         return user
     user.active = False
-    session.execute(delete(PasswordLink).where(PasswordLink.user_id == user.id))
-    facts = {
-        "sessions_ended": user_sessions.end_all(session, user.id),
-        "tokens_revoked": tokens.revoke_all(session, user.id, now),
-    }
-    audit.record(session, "user.deactivated", user, by=by, now=now, **facts)
+    audit.record(session, "user.deactivated", user, by=by, now=now, **_end_access(session, user, now))
     one_person.end_if_another_could_approve(session, user.practice_id, now=now)
     return user
 
@@ -226,7 +239,8 @@ def reactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -
 def vouch(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -> User:
     """Vouch that the account belongs to a person of its own, so that no user controls it.
 
-    Repeating changes nothing. Raise `NotIndependent` if `by` controls the account, or is controlled by a user who does.
+    A user who controlled it may be signed in as it, or have a link or a token. So those end. Repeating changes nothing.
+    Raise `NotIndependent` if `by` controls the account, or is controlled by a user who does.
     """
     user = _lock_user(session, user_id, by)
     ties = Ties.read(session, by.practice_id)
@@ -234,9 +248,19 @@ def vouch(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -> Use
     if by.user_id in controllers or by.user_id in ties.controlled_by(controllers):
         raise NotIndependent
     if controllers:
-        audit.record(session, "user.vouched", user, by=by, now=now)
+        facts = {**_end_access(session, user, now), "sign_in_changes": len(list_sign_in_changes(session, user))}
+        audit.record(session, "user.vouched", user, by=by, now=now, **facts)
         one_person.end_if_another_could_approve(session, user.practice_id, now=now)
     return user
+
+
+def _end_access(session: Session, user: User, now: dt.datetime) -> dict[str, int]:
+    """End the user's sessions, tokens and password links. Return how many sessions and tokens."""
+    session.execute(delete(PasswordLink).where(PasswordLink.user_id == user.id))
+    return {
+        "sessions_ended": user_sessions.end_all(session, user.id),
+        "tokens_revoked": tokens.revoke_all(session, user.id, now),
+    }
 
 
 def _lock_user(session: Session, user_id: int, by: Actor) -> User:

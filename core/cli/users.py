@@ -125,8 +125,9 @@ _add_user_command(
 _add_user_command(
     "vouch",
     "Vouch that an account belongs to a person of its own.\n\nThe account can then approve jobs of the user who added "
-    "or changed it. You must be independent of that user.",
-    lambda one: f"You vouched for {one['email']}. No user controls this account.",
+    "or changed it. You must be independent of that user. The account's browser sessions, API tokens and password link "
+    "end.",
+    lambda one: f"You vouched for {one['email']}. No user controls this account, and its sessions and tokens ended.",
 )
 
 

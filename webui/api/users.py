@@ -229,7 +229,8 @@ def reset_second_factor(path: UserPath) -> Response:
 def vouch_for_user(path: UserPath) -> Response:
     """Vouch that an account belongs to a person of its own.
 
-    It can then approve jobs of the user who added or changed it. You must be independent of that user.
+    It can then approve jobs of the user who added or changed it. You must be independent of that user. The account's
+    browser sessions, API tokens and password link end, because that user may have them.
     """
     return _run_command(user_management.vouch, path)
 
