@@ -30,6 +30,9 @@ $(UV):
 run: install ## start everything on this machine and print the addresses
 	@exec .venv/bin/settle up $(ARGS)
 
+# Read rewritten tests again even on a machine that saves no compiled files.
+test test-all: export PYTHONDONTWRITEBYTECODE :=
+
 test: install ## run the tests, but skip slow ones that are not in tests/promises.py
 	@.venv/bin/pytest -m "not slow" $(ARGS)
 

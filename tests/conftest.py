@@ -14,7 +14,7 @@ from core.access import passwords
 from core.db import locks
 from core.db.engine import Sessions, make_sessions
 from core.local.broker import Broker
-from tests import promises, repeats
+from tests import promises, repeats, rewriting
 from tests.kept_connections import keep
 from tests.servers import Databases, broker_client, running_servers
 from tests.shared_app import engine_on
@@ -27,6 +27,22 @@ def pytest_configure(config: pytest.Config) -> None:
     repeats.is_quick = config.getoption("markexpr") == "not slow"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Rewrite assertions once for all processes."""
+    rewriting.rewrite_all(config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect without garbage collection, because it would visit each of the thousands of tests many times."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that only `make test-all` runs, and mix those that wait with those that compute."""
     for item in items:
@@ -36,7 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Exempt the thousands of collected tests from garbage collection, because each collection would visit them."""
+    """Exempt the collected tests from garbage collection afterward too."""
     gc.collect()
     gc.freeze()
 

@@ -444,7 +444,8 @@ def _record_import(session: Session, practice_id: int) -> None:
 
 def _insert(session: Session, table: type[LineItem | Posting], rows: list[dict[str, Any]]) -> None:
     if rows:
-        session.execute(insert(table), rows)
+        # With RETURNING, SQLAlchemy writes all rows in one statement. The triggers on postings run once per statement.
+        session.execute(insert(table).returning(table.practice_id), rows)
 
 
 def _owed(given: GivenPractice, claim_id: int, line: int, side: Responsibility, cents: int) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ Users cannot do any of this to themselves. So a practice always keeps an adminis
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -25,8 +25,12 @@ from core.access.password_links import NewLink
 from core.access.permissions import Action, Actor, roles_allowing
 from core.access.ties import Grant, Ties
 from core.errors import NotAllowed, NotFound, Refusal
-from core.models.people import PasswordLink, Role, User, UserSession
+from core.models.people import AuditEntry, PasswordLink, Role, User, UserSession
 from core.models.single_sign_on import UserIdentity
+
+_SIGN_IN_CHANGES: Final = (
+    "user.factor_added", "user.factor_replaced", "user.passkey_added", "user.recovery_codes_made"
+)  # fmt: skip
 
 
 class NoSuchUser(NotFound):
@@ -114,6 +118,19 @@ def control_of(session: Session, user: User, *, now: dt.datetime) -> Control:
         approves_from=ties.approves_from(user.id, now=now),
         vouchers=[one for one in managers if one.id != user.id and _is_independent(ties, one.id, controllers)],
     )
+
+
+def list_sign_in_changes(session: Session, user: User) -> list[AuditEntry]:
+    """Return what the account changed of its own sign-in since a user gained control of it, oldest first.
+
+    The user who controls it may have done that.
+    """
+    grants = Ties.read(session, user.practice_id).grants_of(user.id)
+    if not grants:
+        return []
+    since = (AuditEntry.at >= min(grant.at for grant in grants), AuditEntry.act.in_(_SIGN_IN_CHANGES))
+    own = (AuditEntry.practice_id == user.practice_id, AuditEntry.user_id == user.id)
+    return list(session.scalars(select(AuditEntry).where(*own, *since).order_by(AuditEntry.id)))
 
 
 def add(
@@ -219,12 +236,7 @@ def deactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -
     if not user.active:
         return user
     user.active = False
-    session.execute(delete(PasswordLink).where(PasswordLink.user_id == user.id))
-    facts = {
-        "sessions_ended": user_sessions.end_all(session, user.id),
-        "tokens_revoked": tokens.revoke_all(session, user.id, now),
-    }
-    audit.record(session, "user.deactivated", user, by=by, now=now, **facts)
+    audit.record(session, "user.deactivated", user, by=by, now=now, **_end_access(session, user, now))
     one_person.end_if_another_could_approve(session, user.practice_id, now=now)
     return user
 
@@ -244,7 +256,8 @@ def reactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -
 def vouch(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -> User:
     """Vouch that the account is not a second account of a user, so that no user controls it.
 
-    Repeating changes nothing. Raise `NotIndependent` if `by` controls the account, or is controlled by a user who does.
+    A user who controlled it may be signed in as it, or have a link or a token. So those end. Repeating changes nothing.
+    Raise `NotIndependent` if `by` controls the account, or is controlled by a user who does.
     """
     user = _lock_user(session, user_id, by)
     ties = Ties.read(session, by.practice_id)
@@ -252,13 +265,23 @@ def vouch(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -> Use
     if not _is_independent(ties, by.user_id, controllers):
         raise NotIndependent
     if controllers:
-        audit.record(session, "user.vouched", user, by=by, now=now)
+        facts = {**_end_access(session, user, now), "sign_in_changes": len(list_sign_in_changes(session, user))}
+        audit.record(session, "user.vouched", user, by=by, now=now, **facts)
         one_person.end_if_another_could_approve(session, user.practice_id, now=now)
     return user
 
 
 def _is_independent(ties: Ties, user_id: int, controllers: frozenset[int]) -> bool:
     return user_id not in controllers and user_id not in ties.controlled_by(controllers)
+
+
+def _end_access(session: Session, user: User, now: dt.datetime) -> dict[str, int]:
+    """End the user's sessions, tokens and password links. Return how many sessions and tokens."""
+    session.execute(delete(PasswordLink).where(PasswordLink.user_id == user.id))
+    return {
+        "sessions_ended": user_sessions.end_all(session, user.id),
+        "tokens_revoked": tokens.revoke_all(session, user.id, now),
+    }
 
 
 def _lock_user(session: Session, user_id: int, by: Actor) -> User:

@@ -7,7 +7,7 @@ import datetime as dt
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-FINDINGS_MAX: Final = 200  # of each kind
+FINDINGS_SHOWN: Final = 200  # of each kind on the page, before a reader asks for all
 CLAIMS_SHOWN_MAX: Final = 20  # of one finding
 
 
@@ -21,6 +21,7 @@ class FindingKind(StrEnum):
     YOUNG_APPROVER = "approved_by_new_account"
     UNPROTECTED = "protection_ended_before_write_off"
     ALONE = "ran_without_second_person"
+    UNDER_LIMIT = "lowered_under_limit"  # last, because the others matter more
 
 
 KIND_WORDS: Final = {
@@ -31,6 +32,7 @@ KIND_WORDS: Final = {
     FindingKind.YOUNG_APPROVER: "Approvals by new accounts, or where one user may have both accounts",
     FindingKind.UNPROTECTED: "Legal holds and exclusions that ended within 7 days before a write-off",
     FindingKind.ALONE: "Without a second person: over a limit, overridden rules and cost sharing",
+    FindingKind.UNDER_LIMIT: "Under the limit: sums of each user, and imports of new claims",
 }
 
 
@@ -70,5 +72,10 @@ class Review(NamedTuple):
 
     @property
     def total(self) -> int:
-        """Return the number of findings."""
-        return sum(map(len, self.findings.values()))
+        """Return the number of findings, without the sums under the limit, which every week has."""
+        return sum(len(found) for kind, found in self.findings.items() if kind is not FindingKind.UNDER_LIMIT)
+
+    @property
+    def under_limit_cents(self) -> int:
+        """Return what users under the limit took off balances."""
+        return sum(one.cents for one in self.findings[FindingKind.UNDER_LIMIT] if one.user_ids)

@@ -37,7 +37,9 @@ _WEEK: Final = dt.timedelta(days=7)
 _DAY: Final = dt.timedelta(days=1)
 REVIEW: Final = _Regular(EventKind.REVIEW_READY, dt.time(8), _WEEK, dt.timedelta(days=6))
 LAST_ENTRY: Final = _Regular(EventKind.AUDIT_LAST_ENTRY, dt.time(6), _DAY, dt.timedelta(hours=12))
-_LATE_FOR: Final = _DAY  # after an outage that lasted longer, the review is only on its page
+# After an outage that lasted longer, the review is only on its page. Time zones are up to 26 hours apart, so a user who
+# changes the zone on Monday cannot make the review late.
+_LATE_FOR: Final = dt.timedelta(hours=36)
 
 
 def record_due(sessions: Sessions, *, now: dt.datetime) -> None:
@@ -91,7 +93,9 @@ def _record(session: Session, regular: _Regular, practice_id: int, due_at: dt.da
     facts: dict[str, Any] = {"practice_id": practice_id, "number": last.number, "sha256": last.digest}
     if regular.kind is EventKind.REVIEW_READY:
         week = review.last_week(practice, now=due_at)
-        facts |= {"week": week.first_day.isoformat(), "findings": review.for_week(session, practice, week).total}
+        found = review.for_week(session, practice, week)
+        facts |= {"week": week.first_day.isoformat(), "findings": found.total}
+        facts |= {"under_limit_cents": found.under_limit_cents}
     # The index lets only one tick record it.
     event_id = record_events(session, [regular.kind], facts, practice_id=practice_id, now=due_at).get(regular.kind)
     if event_id is not None and regular.kind is EventKind.AUDIT_LAST_ENTRY:

@@ -67,12 +67,14 @@ def adjusted_unpaid(answered: list[Answered], limits: ReviewLimits) -> list[Find
     found = []
     for some in remittances.values():
         cents, user_id = sum(one.unpaid_cents for one in some), some[0].imported_by
-        if cents <= (limit := limits.of_users.get(user_id, limits.practice).job_cents):
+        if cents <= (limit := limits.job_cents_of(user_id)):
             continue
         claims = sum(one.unpaid_claims for one in some)
         words = (
             f"Imported remittance {some[0].trace}, which adjusted {counted(claims, 'claim')} by {format_cents(cents)} "
             f"and paid less than a tenth of that (limit for a job {format_cents(limit)})."
         )
-        found.append(Finding(FindingKind.ADJUSTED, max(one.at for one in some), words, (user_id,), claim_count=claims))
+        found.append(
+            Finding(FindingKind.ADJUSTED, max(one.at for one in some), words, (user_id,), (), (), claims, cents)
+        )
     return found

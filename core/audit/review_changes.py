@@ -14,7 +14,7 @@ from core.access.ties import Ties, granted_by
 from core.audit import sentences
 from core.audit.findings import Finding, FindingKind, Week
 from core.models.claims import Hold
-from core.models.people import AuditEntry, User
+from core.models.people import AuditEntry
 from core.models.practices import Practice
 
 # Which of two values is looser cannot be told from them. Webhooks and users decide who sees the findings. A user can
@@ -23,10 +23,11 @@ _ALWAYS_SHOWN: Final = (
     "layout.saved", "mapping.deleted", "mapping.saved", "month.reopened", "posting_rule.changed",
     "practice.folder_watched", "schedule.changed", "schedule.mode_changed", "second_factor.changed",
     "single_sign_on.changed", "user.added", "user.deactivated", "user.factor_reset", "user.identity_unlinked",
-    "user.password_link", "user.reactivated", "user.role_changed", "user.vouched", "webhook.changed", "webhook.deleted",
+    "user.password_link", "user.reactivated", "user.role_changed", "user.vouched", "webhook.added", "webhook.changed",
+    "webhook.deleted",
 )  # fmt: skip
 # A command on the server has no user, and no other user sees it run.
-_BY_COMMAND: Final = ("mapping.saved", "single_sign_on.changed", "token.added", "user.added")
+_BY_COMMAND: Final = ("mapping.saved", "practice.other_created", "single_sign_on.changed", "token.added", "user.added")
 ACTS: Final = (
     *_ALWAYS_SHOWN, "appeal_window.changed", "one_person.chosen", "reason.added", "reason.changed",
     "recent_payment_window.changed", "small_balance_limit.changed", "statement_rules.changed", "time_zone.changed",
@@ -47,7 +48,7 @@ _JOBS: Final = text(
 )
 
 
-def changes(session: Session, practice: Practice, week: Week) -> list[Finding]:
+def changes(session: Session, practice: Practice, week: Week, names: dict[int, str]) -> list[Finding]:
     """Return the changes within a day of a job that wrote off balances, by the same or a tied user.
 
     Also return what a user loosened in the week without such a job.
@@ -74,7 +75,6 @@ def changes(session: Session, practice: Practice, week: Week) -> list[Finding]:
             "ends": week.ends,
         },
     ).all()  # fmt: skip
-    names = dict(session.execute(select(User.id, User.name).where(User.practice_id == practice.id)).all())
     near = {
         entry_id: _finding(FindingKind.CHANGED, entries[entry_id], job_ids, at, week=week, names=names)
         for entry_id, job_ids, at in rows

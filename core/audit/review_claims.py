@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import and_, select, text
 from sqlalchemy.orm import Session
 
-from core.audit.findings import CLAIMS_SHOWN_MAX, FINDINGS_MAX, Finding, FindingKind, Week
+from core.audit.findings import CLAIMS_SHOWN_MAX, Finding, FindingKind, Week
 from core.audit.review_limits import COMMAND_LINE, OF_USERS, ReviewLimits
 from core.counting import counted
 from core.models.practices import Exclusion, Payer, Practice
@@ -34,8 +34,7 @@ _ADJUSTED: Final = text(
        WHERE NOT EXISTS (SELECT FROM posting r WHERE r.practice_id = p.practice_id AND r.reverses_id = p.id)
          AND NOT EXISTS (SELECT FROM posting_request q WHERE q.practice_id = p.practice_id AND q.state = 'posted'
            AND q.source_id = split_part(p.source_id, ':', 1))
-       GROUP BY 1, 2, 7 HAVING sum(-p.amount_cents) > l.claim_cents AND max(p.created_at) >= :begins
-       ORDER BY 4 DESC LIMIT :rows"""  # noqa: S608 – constants
+       GROUP BY 1, 2, 7 HAVING sum(-p.amount_cents) > l.claim_cents AND max(p.created_at) >= :begins"""  # noqa: S608 – constants
 )
 
 _REFUNDED: Final = text(
@@ -43,16 +42,25 @@ _REFUNDED: Final = text(
               l.claim_cents
        FROM audit_entry e JOIN {OF_USERS} ON l.user_id = e.user_id
        WHERE e.practice_id = :practice_id AND e.act = 'claim.refunded' AND e.at >= :begins AND e.at < :ends
-       GROUP BY 1, 2, 5 HAVING sum((e.facts->>'amount_cents')::bigint) > l.claim_cents
-       ORDER BY 4 DESC LIMIT :rows"""  # noqa: S608 – constants
+       GROUP BY 1, 2, 5 HAVING sum((e.facts->>'amount_cents')::bigint) > l.claim_cents"""  # noqa: S608 – constants
 )
 
 _IMPORTED_OVER_LIMIT: Final = text(
     """SELECT coalesce(e.user_id, 0), e.at, (e.facts->>'claims_over_limit')::int, e.facts->'first_over_limit'
        FROM audit_entry e
        WHERE e.practice_id = :practice_id AND e.act IN ('postings.imported', 'practice.imported') AND e.at >= :begins
-         AND e.at < :ends AND e.facts ? 'claims_over_limit'
-       ORDER BY e.at DESC LIMIT :rows"""
+         AND e.at < :ends AND e.facts ? 'claims_over_limit'"""
+)
+
+_NEW_CLAIMS: Final = text(
+    """SELECT coalesce(e.user_id, 0), max(e.at), sum((e.facts->>'claims')::bigint)::bigint,
+              sum((e.facts->>'new_charges_cents')::bigint)::bigint,
+              sum((e.facts->>'new_payments_cents')::bigint)::bigint,
+              sum((e.facts->>'new_adjustments_cents')::bigint)::bigint
+       FROM audit_entry e
+       WHERE e.practice_id = :practice_id AND e.act = 'practice.imported' AND e.at >= :begins AND e.at < :ends
+         AND e.facts ? 'new_charges_cents'
+       GROUP BY 1"""
 )
 
 _ENDED: Final = """
@@ -85,7 +93,12 @@ _UNPROTECTED: Final = text(
             AND p.kind = 'write_off' AND p.created_at > t.at AND p.created_at <= t.at + :window
             AND p.created_at >= :begins AND p.created_at < :ends OFFSET 0) p
         JOIN settle_job j ON j.practice_id = p.practice_id AND j.id = p.job_id
-        GROUP BY t.what, t.ended, t.at, t.user_id ORDER BY 4 DESC LIMIT :rows"""  # noqa: S608 – constants
+        GROUP BY t.what, t.ended, t.at, t.user_id"""  # noqa: S608 – constants
+)
+_ENDED_IN_WEEK: Final = text(
+    f"""SELECT t.what, t.user_id, max(t.at), count(DISTINCT t.external_id),
+               array_agg(DISTINCT t.external_id ORDER BY t.external_id)
+        FROM ({_ENDED}) t GROUP BY 1, 2"""  # noqa: S608 – a constant
 )
 _ENDED_WORDS: Final = {
     "hold": "Ended a legal hold",
@@ -96,8 +109,7 @@ _CLASS_CHANGED: Final = text(
     """SELECT e.at, e.user_id, i.number, i.old, i.new FROM audit_entry e
        JOIN import_change i ON i.practice_id = e.practice_id AND i.entry_id = e.id AND i.record = 'payer'
          AND i.field = 'payer_class' AND i.old IN ('medicare', 'medicaid', 'dual')
-       WHERE e.practice_id = :practice_id AND e.act = 'import.changes_taken' AND e.at >= :begins AND e.at < :ends
-       ORDER BY e.at DESC LIMIT :rows"""
+       WHERE e.practice_id = :practice_id AND e.act = 'import.changes_taken' AND e.at >= :begins AND e.at < :ends"""
 )
 
 
@@ -112,7 +124,7 @@ def adjusted_by_hand(session: Session, practice: Practice, week: Week, limits: R
         Finding(
             FindingKind.ADJUSTED, at, f"Took {format_cents(cents)} off claim {claim} in "
             f"{counted(entries, 'adjustment or write-off', 'adjustments and write-offs')} (limit "
-            f"{format_cents(limit)}).", (user_id,), tuple(job_ids or ()), (claim,), 1,
+            f"{format_cents(limit)}).", (user_id,), tuple(job_ids or ()), (claim,), 1, cents,
         )
         for user_id, claim, cents, at, entries, job_ids, limit in session.execute(_ADJUSTED, given)
     ]  # fmt: skip
@@ -120,7 +132,7 @@ def adjusted_by_hand(session: Session, practice: Practice, week: Week, limits: R
 
 def imported_over_limit(session: Session, practice: Practice, week: Week) -> list[Finding]:
     """Return each import after which a user's payments and adjustments of 30 days on a claim exceeded its limit."""
-    bounds = {"practice_id": practice.id, "begins": week.begins, "ends": week.ends, "rows": FINDINGS_MAX}
+    bounds = {"practice_id": practice.id, "begins": week.begins, "ends": week.ends}
     return [
         Finding(
             FindingKind.ADJUSTED, at, f"Imported payments and adjustments, which took more than the limit for a claim "
@@ -130,12 +142,29 @@ def imported_over_limit(session: Session, practice: Practice, week: Week) -> lis
     ]  # fmt: skip
 
 
+def imported_claims(session: Session, practice: Practice, week: Week) -> list[Finding]:
+    """Return what each user's imports say about the new claims of the week.
+
+    A file or a mapping can make a claim arrive with a lower balance, and no limit applies to it.
+    """
+    bounds = {"practice_id": practice.id, "begins": week.begins, "ends": week.ends}
+    found = []
+    for user_id, at, claims, *cents in session.execute(_NEW_CLAIMS, bounds):
+        charges, paid, adjusted = map(format_cents, cents)
+        words = (
+            f"Imported {counted(claims, 'new claim')} with charges of {charges}, payments of {paid} and adjustments of "
+            f"{adjusted}. Compare them with the practice management system."
+        )
+        found.append(Finding(FindingKind.UNDER_LIMIT, at, words, (user_id,)))
+    return found
+
+
 def refunded(session: Session, practice: Practice, week: Week, limits: ReviewLimits) -> list[Finding]:
     """Return each user and claim whose refunds of the week exceed the limit for one claim."""
     return [
         Finding(
             FindingKind.ADJUSTED, at, f"Refunded {format_cents(cents)} on claim {claim} (limit {format_cents(limit)}).",
-            (user_id,), (), (claim,), 1,
+            (user_id,), (), (claim,), 1, cents,
         )
         for user_id, claim, cents, at, limit in session.execute(_REFUNDED, limits.given(practice, week))
     ]  # fmt: skip
@@ -145,7 +174,7 @@ def unprotected(session: Session, practice: Practice, week: Week) -> list[Findin
     """Return the legal holds and exclusions that a user or an import ended up to 7 days before a write-off."""
     given = {
         "practice_id": practice.id, "since": week.begins - UNPROTECTED_FOR, "begins": week.begins, "ends": week.ends,
-        "rows": FINDINGS_MAX, "window": UNPROTECTED_FOR,
+        "window": UNPROTECTED_FOR,
     }  # fmt: skip
     found = []
     for what, ended_at, user_id, at, count, claims, job_ids, requesters in session.execute(_UNPROTECTED, given):
@@ -154,6 +183,21 @@ def unprotected(session: Session, practice: Practice, week: Week) -> list[Findin
         shown = tuple(claims[:CLAIMS_SHOWN_MAX])
         found.append(Finding(FindingKind.UNPROTECTED, at, words, people, tuple(sorted(job_ids)), shown, count))
     return found
+
+
+def ended_protections(session: Session, practice: Practice, week: Week) -> list[Finding]:
+    """Return the claims whose legal hold or exclusion each user ended in the week, also without a write-off.
+
+    A user can wait with the write-off for more than 7 days.
+    """
+    given = {"practice_id": practice.id, "since": week.begins, "ends": week.ends}
+    return [
+        Finding(
+            FindingKind.LOOSENED, at, f"{_ENDED_WORDS[what]}. This concerns {counted(count, 'claim')}.", (user_id,), (),
+            tuple(claims[:CLAIMS_SHOWN_MAX]), count,
+        )
+        for what, user_id, at, count, claims in session.execute(_ENDED_IN_WEEK, given)
+    ]  # fmt: skip
 
 
 def payers_included(session: Session, practice: Practice, week: Week) -> list[Finding]:
@@ -170,7 +214,7 @@ def payers_included(session: Session, practice: Practice, week: Week) -> list[Fi
         for name, at, user_id in session.execute(ended.where(Exclusion.practice_id == practice.id, *of_week))
         if at and user_id
     ]
-    bounds = {"practice_id": practice.id, "begins": week.begins, "ends": week.ends, "rows": FINDINGS_MAX}
+    bounds = {"practice_id": practice.id, "begins": week.begins, "ends": week.ends}
     return found + [
         Finding(
             FindingKind.LOOSENED, at, f"Changed the class of payer {payer} from {old} to {new} by an import on "

@@ -1,17 +1,14 @@
-"""Approvals by new accounts, new accounts of one user, and jobs and postings without a second person."""
+"""Approvals by new accounts or by one user, and jobs and postings without a second person."""
 
 import datetime as dt
-from collections import defaultdict
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import and_, or_, select, text
 from sqlalchemy.orm import Session
 
 from core.access import one_person
 from core.access.ties import Ties
-from core.audit.findings import CLAIMS_SHOWN_MAX, FINDINGS_MAX, Finding, FindingKind, Week
-from core.audit.review_limits import ReviewLimits
-from core.counting import counted
+from core.audit.findings import CLAIMS_SHOWN_MAX, Finding, FindingKind, Week
 from core.jobs import codes, requesters
 from core.jobs.approval.day_sum import write_off_total
 from core.models.jobs import JobKind, SettleJob
@@ -33,42 +30,23 @@ _APPROVED: Final = text(
          ORDER BY v.id DESC LIMIT 1) v ON true
        WHERE e.practice_id = :practice_id AND e.act IN ('job.approved', 'claim.posting_approved')
          AND e.at >= :begins AND e.at < :ends
-         AND (u.created_at > e.at - :new_for OR v.user_id IS NOT NULL)
-       ORDER BY e.at DESC LIMIT :most"""
-)
-
-
-_UNAPPROVED: Final = text(
-    """SELECT j.id, coalesce(j.confirmed_by, j.requested_by), j.confirmed_at,
-              (j.preview->>'insurance_cents')::bigint + (j.preview->>'patient_cents')::bigint,
-              u.created_at > j.confirmed_at - :new_for
-       FROM settle_job j JOIN app_user u ON u.id = coalesce(j.confirmed_by, j.requested_by)
-       WHERE j.practice_id = :practice_id AND j.kind = 'settle' AND j.decided_by IS NULL
-         AND j.confirmed_at >= :begins AND j.confirmed_at < :ends ORDER BY j.id"""
+         AND (u.created_at > e.at - :new_for OR v.user_id IS NOT NULL)"""
 )
 # A job's requesters, and the one of a posting by hand.
 _APPROVED_FOR: Final = text(
     """SELECT e.user_id, q.requester, max(e.at), array_agg(DISTINCT q.job_id) FILTER (WHERE q.job_id IS NOT NULL),
-              array_agg(DISTINCT substr(e.subject, 7)) FILTER (WHERE q.job_id IS NULL)
+              array_agg(DISTINCT substr(e.subject, 7)) FILTER (WHERE q.job_id IS NULL),
+              coalesce(sum(q.cents), 0)::bigint
        FROM audit_entry e CROSS JOIN LATERAL (
-         SELECT unnest(ARRAY[j.requested_by, j.confirmed_by, j.schedule_created_by]) AS requester, j.id AS job_id
+         SELECT DISTINCT unnest(ARRAY[j.requested_by, j.confirmed_by, j.schedule_created_by]) AS requester,
+           j.id AS job_id, (j.preview->>'insurance_cents')::bigint + (j.preview->>'patient_cents')::bigint AS cents
          FROM settle_job j WHERE e.act = 'job.approved' AND j.practice_id = e.practice_id
            AND e.subject = 'job:' || j.id
-         UNION ALL SELECT (e.facts->>'user_id')::bigint, NULL WHERE e.act = 'claim.posting_approved') q
+         UNION ALL SELECT (e.facts->>'user_id')::bigint, NULL, 0 WHERE e.act = 'claim.posting_approved') q
        WHERE e.practice_id = :practice_id AND e.act IN ('job.approved', 'claim.posting_approved')
          AND e.at >= :begins AND e.at < :ends AND q.requester IS NOT NULL
-       GROUP BY 1, 2 ORDER BY 3 DESC LIMIT :most"""
+       GROUP BY 1, 2"""
 )
-
-
-class _Job(NamedTuple):
-    """A job that ran without approval."""
-
-    number: int
-    user_id: int
-    at: dt.datetime
-    cents: int
-    is_new: bool  # the account was under 30 days old
 
 
 def approved_by_new_accounts(session: Session, practice: Practice, week: Week) -> list[Finding]:
@@ -95,42 +73,19 @@ def approved_by_one_person(session: Session, practice: Practice, week: Week) -> 
     """
     ties = Ties.read(session, practice.id)
     found = []
-    for approver, requester, at, jobs, claims in session.execute(_APPROVED_FOR, _bounds(practice, week)):
+    for approver, requester, at, jobs, claims, cents in session.execute(_APPROVED_FOR, _bounds(practice, week)):
         both = {approver, *ties.controllers_of(approver)} & {requester, *ties.controllers_of(requester)}
         if not both:
             continue
         who = "The approver controls" if approver in both else "Another user controls the approver’s and"
         words = f"Approved what this requester asked for. {who} the requester’s account."
+        words += f" The jobs wrote off {format_cents(cents)}." if cents else ""
         people = tuple(dict.fromkeys((approver, requester, *sorted(both))))
         shown = tuple(claims or ())[:CLAIMS_SHOWN_MAX]
         found.append(
-            Finding(FindingKind.YOUNG_APPROVER, at, words, people, tuple(jobs or ()), shown, len(claims or ()))
+            Finding(FindingKind.YOUNG_APPROVER, at, words, people, tuple(jobs or ()), shown, len(claims or ()), cents)
         )
     return found
-
-
-def together_over_limit(session: Session, practice: Practice, week: Week, limits: ReviewLimits) -> list[Finding]:
-    """Return each day on which new accounts of one user together wrote off more than the per-job limit of the practice.
-
-    Each account has that limit for itself. The user's own jobs count too, and jobs that another user approved do not.
-    """
-    most = limits.practice.job_cents
-    ties = Ties.read(session, practice.id)
-    jobs: defaultdict[tuple[int, dt.date], list[_Job]] = defaultdict(list)
-    for job in map(_Job._make, session.execute(_UNAPPROVED, _bounds(practice, week))):
-        day = job.at.astimezone(week.begins.tzinfo).date()
-        for user in (job.user_id, *(ties.controllers_of(job.user_id) if job.is_new else ())):
-            jobs[user, day].append(job)
-    return [
-        Finding(
-            FindingKind.ALONE, max(job.at for job in some), f"Jobs of {counted(len(others), 'new account')} that this "
-            f"user controls wrote off {format_cents(cents)} in a day, with the user’s own (limit for a job "
-            f"{format_cents(most)}).", (user, *others), tuple(sorted(job.number for job in some)),
-        )
-        for (user, _), some in jobs.items()
-        if (others := sorted({job.user_id for job in some} - {user}))
-        and (cents := sum(job.cents for job in some)) > most
-    ]  # fmt: skip
 
 
 def without_second_person(session: Session, practice: Practice, week: Week) -> list[Finding]:
@@ -144,7 +99,7 @@ def without_second_person(session: Session, practice: Practice, week: Week) -> l
     posted = select(AuditEntry).where(
         *of_week, AuditEntry.act == "claim.posted", AuditEntry.facts.has_key("without_approval")
     )
-    jobs = session.scalars(ran.order_by(SettleJob.confirmed_at.desc()).limit(FINDINGS_MAX)).all()
+    jobs = session.scalars(ran).all()
     found = [
         Finding(
             FindingKind.ALONE, job.confirmed_at, f"Job {job.id:,} ran over a limit without approval.",
@@ -153,7 +108,7 @@ def without_second_person(session: Session, practice: Practice, week: Week) -> l
         for job in jobs
         if job.confirmed_at is not None
     ]  # fmt: skip
-    found += [_posted(entry) for entry in session.scalars(posted.order_by(AuditEntry.id.desc()).limit(FINDINGS_MAX))]
+    found += [_posted(entry) for entry in session.scalars(posted)]
     return [*found, *(_chosen(session, practice, week, entry) for entry in session.scalars(chosen))]
 
 
@@ -169,14 +124,21 @@ def overrode_rules(session: Session, practice: Practice, week: Week) -> list[Fin
         or_(SettleJob.overridden_rules != [], gave_reason),
     )  # fmt: skip
     found = []
-    for job in session.scalars(jobs.order_by(SettleJob.confirmed_at.desc()).limit(FINDINGS_MAX)):
+    for job in session.scalars(jobs):
         rules = "; ".join(map(codes.describe, job.overridden_rules))
         words = f"Job {job.id:,} wrote off {format_cents(write_off_total(job))} without approval."
         words += f" Overridden rules: {rules}." if rules else ""
         words += f" Reason for the cost sharing: “{job.cost_share_reason}”" if job.cost_share_reason else ""
         assert job.confirmed_at is not None
         found.append(
-            Finding(FindingKind.ALONE, job.confirmed_at, words, (requesters.accountable_user(job),), (job.id,))
+            Finding(
+                FindingKind.ALONE,
+                job.confirmed_at,
+                words,
+                (requesters.accountable_user(job),),
+                (job.id,),
+                cents=write_off_total(job),
+            )
         )
     return found
 
@@ -187,7 +149,6 @@ def _bounds(practice: Practice, week: Week) -> dict[str, Any]:
         "begins": week.begins,
         "ends": week.ends,
         "new_for": NEW_FOR,
-        "most": FINDINGS_MAX,
     }
 
 

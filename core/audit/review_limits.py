@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.access import audit, recent_changes
 from core.access.recent_changes import WriteOffLimits
-from core.audit.findings import FINDINGS_MAX, Week
+from core.audit.findings import Week
 from core.models.people import User
 from core.models.practices import Practice
 
@@ -26,10 +26,14 @@ class ReviewLimits(NamedTuple):
     practice: WriteOffLimits
     of_users: dict[int, WriteOffLimits]
 
+    def job_cents_of(self, user_id: int) -> int:
+        """Return the limit for a job of the user, or of the practice for a user of another one."""
+        return self.of_users.get(user_id, self.practice).job_cents
+
     def given(self, practice: Practice, week: Week) -> dict[str, Any]:
         """Return the values of a query on the week with `OF_USERS`."""
         return {
-            "practice_id": practice.id, "begins": week.begins, "ends": week.ends, "rows": FINDINGS_MAX,
+            "practice_id": practice.id, "begins": week.begins, "ends": week.ends,
             "users": list(self.of_users), "claim_limits": [one.claim_cents for one in self.of_users.values()],
             "job_limits": [one.job_cents for one in self.of_users.values()],
         }  # fmt: skip

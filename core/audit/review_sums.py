@@ -1,18 +1,19 @@
-"""What a user took off balances in a week, or gave back, without a second user, if it exceeds the limit for a job.
+"""What each user took off balances in a week, or gave back, without a second user.
 
-Each part may stay under the limits, because nothing else adds them up over a week. Without a limit, nothing else
-shows them.
+Nothing else adds the parts up over a week. Sums up to the limit for a job have a part of their own in the review. So a
+reader sees what several accounts under the limit do together.
 """
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Mapping
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from core.access.ties import Ties
 from core.audit.findings import Finding, FindingKind, Week
 from core.audit.review_answers import Answered
 from core.audit.review_limits import ReviewLimits
@@ -146,32 +147,67 @@ class _Sum:
         self.job_ids += jobs[0] or [] if jobs else []
 
 
-def over_job_limit(
+def lowered(
     session: Session, practice: Practice, week: Week, limits: ReviewLimits, answered: list[Answered]
 ) -> list[Finding]:
-    """Return each user whose sum of the week exceeds the limit for a job, or who has none, with the sum's parts."""
+    """Return what each user took off balances, and what accounts that one user controls did together."""
     sums: defaultdict[int, _Sum] = defaultdict(_Sum)
     bounds = {"practice_id": practice.id, "begins": week.begins, "ends": week.ends}
     for rows, part in _PARTS:
         for user_id, *row in session.execute(rows, bounds):
             sums[user_id].add(part, *row)
-    for user_id, some in groupby(sorted(answered), key=lambda one: one.user_id):
-        of_user = list(some)
+    for user_id, group in groupby(sorted(answered), key=lambda one: one.user_id):
+        of_user = list(group)
         cents = (sum(one.paid_cents for one in of_user), sum(one.adjusted_cents for one in of_user))
         sums[user_id].add(_REMITTANCES, len(of_user), *cents, max(one.at for one in of_user))
-    return list(_findings(sums, limits))
+    some = {user_id: one for user_id, one in sums.items() if one.cents}
+    found = [_of_user(user_id, one, limits) for user_id, one in some.items()]
+    return [*found, *_of_accounts(some, Ties.read(session, practice.id), limits), *_of_all(some)]
 
 
-def _findings(sums: dict[int, _Sum], limits: ReviewLimits) -> Iterator[Finding]:
-    for user_id, one in sums.items():
-        limit = limits.of_users.get(user_id, limits.practice).job_cents
-        is_unlimited = limit == UNLIMITED
-        if one.cents <= (0 if is_unlimited else limit):
+def _of_user(user_id: int, one: _Sum, limits: ReviewLimits) -> Finding:
+    limit = limits.job_cents_of(user_id)
+    kind = FindingKind.ADJUSTED if one.cents > limit else FindingKind.UNDER_LIMIT
+    if limit == UNLIMITED:
+        kind = FindingKind.WITHOUT_LIMIT
+    words = (
+        f"In this week: {'; '.join(one.words)}. Together {format_cents(one.cents)} (limit for a job "
+        f"{format_limit(limit)})."
+    )
+    if kind is not FindingKind.UNDER_LIMIT:
+        words += " Compare payments with the deposits."
+    return Finding(kind, max(one.times), words, (user_id,), tuple(sorted(one.job_ids)), cents=one.cents)
+
+
+def _of_accounts(sums: Mapping[int, _Sum], ties: Ties, limits: ReviewLimits) -> list[Finding]:
+    """Return each user whose own and controlled accounts together exceed the user's limit for a job.
+
+    Each account has a limit for itself. How old it is does not matter, because a user can wait with it.
+    """
+    controllers = {one for user_id in sums for one in ties.controllers_of(user_id)}
+    groups = {user: frozenset({user, *ties.controlled_by({user})} & sums.keys()) for user in controllers}
+    found = []
+    for user, accounts in groups.items():
+        limit, cents = limits.job_cents_of(user), sum(sums[one].cents for one in accounts)
+        is_part = any(accounts < other or (accounts == other and by < user) for by, other in groups.items())
+        if is_part or cents <= limit or len(accounts) == 1:
             continue
+        jobs = tuple(sorted({job for one in accounts for job in sums[one].job_ids}))
         words = (
-            f"In this week: {'; '.join(one.words)}. Together {format_cents(one.cents)} (limit for a job "
-            f"{format_limit(limit)}). Compare payments with the deposits."
+            f"This user added, reset, linked or changed the accounts of the others. Together, {len(accounts)} accounts "
+            f"took {format_cents(cents)} off balances in this week (limit for a job {format_limit(limit)})."
         )
-        kind = FindingKind.WITHOUT_LIMIT if is_unlimited else FindingKind.ADJUSTED
-        jobs = tuple(sorted(one.job_ids))
-        yield Finding(kind, max(one.times), words, (user_id,), jobs, cents=one.cents)
+        people = tuple(dict.fromkeys((user, *sorted(accounts))))
+        at = max(one for account in accounts for one in sums[account].times)
+        found.append(Finding(FindingKind.ADJUSTED, at, words, people, jobs, cents=cents))
+    return found
+
+
+def _of_all(sums: Mapping[int, _Sum]) -> list[Finding]:
+    """Return what all users took off balances. It is the largest, so it stands above the sums under the limit."""
+    if len(sums) <= 1:
+        return []
+    cents = sum(one.cents for one in sums.values())
+    words = f"All users together, with those above: {format_cents(cents)} by {counted(len(sums), 'user')}."
+    at = max(at for one in sums.values() for at in one.times)
+    return [Finding(FindingKind.UNDER_LIMIT, at, words, (), cents=cents)]

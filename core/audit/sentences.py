@@ -78,6 +78,7 @@ ACT_SENTENCES: Final = {
     "practice.folder_unwatched": "Stopped watching the folder",
     "practice.folder_watched": "Chose a watched folder",
     "practice.imported": "Imported claims and postings",
+    "practice.other_created": "Created another practice on this server",
     "practice.sampled": "Created sample claims",
     "reason.added": "Added {it}",
     "reason.changed": "Changed {it}",
@@ -175,13 +176,14 @@ _LABELS: Final = {
     "exceeded": "exceeded limits",
     "over": "needs approval",
     "include": "overridden rules",
+    "sign_in_changes": "changes of the second factor before",
 }
 _ROLES: Final = {role.value: word for role, word in ROLE_WORDS.items()}
 # Acts of commands that run without a user.
 _COMMAND_LINE_ACTS: Final = frozenset({
     "audit.exported", "import.changes_taken", "mapping.saved", "postings.imported", "practice.imported",
-    "practice.sampled", "remittance.recorded", "single_sign_on.changed", "token.added", "token.revoked", "user.added",
-    "write_off_setting.changed",
+    "practice.other_created", "practice.sampled", "remittance.recorded", "single_sign_on.changed", "token.added",
+    "token.revoked", "user.added", "write_off_setting.changed",
 })  # fmt: skip
 SIGN_IN_FAILED: Final = "user.sign_in_failed"
 _SIGNED_OUT_ACTS: Final = frozenset({SIGN_IN_FAILED, "single_sign_on.refused", "user.password_forgotten"})
@@ -252,13 +254,15 @@ def _in_order(facts: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def _by_name(name: str, value: Any, names: Mapping[int, str], known: Mapping[str, str]) -> Any:
     if name in ("user_id", "owner", "granted_by"):
+        if isinstance(value, dict):
+            return {key: names.get(one, one) for key, one in value.items()}
         return names.get(value, value)
     return known.get(f"{name.removesuffix('_id')}:{value}", value) if name in ("patient_id", "payer_id") else value
 
 
 def _value(name: str, value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key.replace('_', ' ')} {_value(name, inner) or 'none'}" for key, inner in _in_order(value))
+        return ", ".join(_pair(name, key, inner) for key, inner in _in_order(value))
     if isinstance(value, list):
         return ("; " if name in _OF_CODES else ", ").join(_value(name, one) for one in value)
     if value is None or isinstance(value, bool):
@@ -266,6 +270,11 @@ def _value(name: str, value: Any) -> str:
     if isinstance(value, int):
         return _number(name, value)
     return _text(name, str(value))
+
+
+def _pair(name: str, key: str, inner: Any) -> str:
+    of = key if key.endswith("_cents") else name  # a filter has amounts beside other values
+    return f"{key.removesuffix('_cents').replace('_', ' ')} {_value(of, inner) or 'none'}"
 
 
 def _text(name: str, value: str) -> str:

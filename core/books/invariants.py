@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, cast
 
 from psycopg import Connection
@@ -90,7 +91,8 @@ def _together() -> list[list[str]]:
 
 def check(session: Session, names: Sequence[str], practice_id: int | None) -> list[Violation]:
     """Check some invariants that read the same screen, or none."""
-    rows = session.execute(_statement(names), {"practice_id": practice_id, "named_max": SUBJECTS_SHOWN_MAX}).all()
+    values = {"practice_id": practice_id, "named_max": SUBJECTS_SHOWN_MAX}
+    rows = session.execute(_statement(tuple(names)), values).all()
     subjects = defaultdict[tuple[str, int], list[str]](list)
     for name, count, subject in rows:
         subjects[name, count].append(subject)
@@ -99,7 +101,8 @@ def check(session: Session, names: Sequence[str], practice_id: int | None) -> li
     ]
 
 
-def _statement(names: Sequence[str]) -> TextClause:
+@cache
+def _statement(names: tuple[str, ...]) -> TextClause:
     screen = INVARIANTS[names[0]].screen
     read_once = f"{screen.name} AS MATERIALIZED ({screen.sql}), " if screen else ""
     broken = " UNION ALL ".join(f"SELECT '{name}', q.* FROM ({INVARIANTS[name].sql}) q" for name in names)

@@ -67,6 +67,13 @@ class OtherVersion(Refusal):
     code = "other_version"
 
 
+def _trusted(url: str) -> ssl.SSLContext:
+    """Trust this machine's certificates, or those in SSL_CERT_FILE."""
+    if url.startswith("http:"):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts none, and loading them would take as long as an answer
+    return ssl.create_default_context()
+
+
 class Api:
     """The API of one server, as the user of a token."""
 
@@ -78,7 +85,7 @@ class Api:
             base_url=f"{url}/api/v1",
             headers={"Authorization": f"Bearer {token}"} if token else {},
             timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
-            verify=ssl.create_default_context(),  # this machine's certificates, or those in SSL_CERT_FILE
+            verify=_trusted(url),
             trust_env=not is_this_machine(url),  # a network proxy cannot reach this machine
         )
 

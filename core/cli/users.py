@@ -125,8 +125,9 @@ _add_user_command(
 _add_user_command(
     "vouch",
     "Vouch that an account is not a second account of the user who added or changed it.\n\nIt can then approve that "
-    "user's jobs. You must be independent of that user.",
-    lambda one: f"You vouched for {one['email']}. No user controls this account.",
+    "user's jobs. You must be independent of that user. The account's browser sessions, API tokens and password link "
+    "end.",
+    lambda one: f"You vouched for {one['email']}. No user controls this account, and its sessions and tokens ended.",
 )
 
 

@@ -8,6 +8,7 @@ from core.counting import counted
 from core.jobs import codes
 from core.models.jobs import JobKind
 from core.models.notices import Event, EventKind, NoticeKind
+from core.money import format_cents
 from core.notices import folder_problems
 
 NOTICE_KINDS: Final[Mapping[NoticeKind, str]] = {
@@ -71,6 +72,8 @@ def _of_practice(kind: EventKind, facts: Mapping[str, Any]) -> str:
         return f"Last entry of the audit log: number {facts['number']:,}, checksum {facts['sha256']}"
     monday = dt.date.fromisoformat(facts["week"])
     found = counted(facts["findings"], "finding") if facts["findings"] else "no findings"
+    if facts.get("under_limit_cents"):
+        found += f", and {format_cents(facts['under_limit_cents'])} under the limits"
     return f"Weekly review of {monday:%m/%d/%Y} to {monday + dt.timedelta(days=6):%m/%d/%Y}: {found}"
 
 

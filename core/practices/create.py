@@ -8,6 +8,8 @@ from sqlalchemy import insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from core.access import audit
+from core.access.audit import Subject
 from core.errors import BadInput, Refusal
 from core.models.claims import BILLING_STATUSES
 from core.models.practices import BillingStatus, Practice, WriteOffSetting
@@ -52,7 +54,7 @@ def create_practice(
     second_factor_required: bool = True,
     now: dt.datetime,
 ) -> int:
-    """Create the practice with its standard billing statuses. Return its id.
+    """Create the practice with its standard billing statuses, and say so in the other practices' logs. Return its id.
 
     Without `write_off` nothing is written off until an administrator chooses the setting. `second_factor_required` is
     for approvers and administrators.
@@ -75,6 +77,11 @@ def create_practice(
         for position, status in enumerate(BILLING_STATUSES)
     ]
     session.execute(insert(BillingStatus), statuses)
+    # Without the new one's name, because the practices of a server need not know each other.
+    others = session.scalars(select(Practice.id).where(Practice.id != practice_id).order_by(Practice.id))
+    audit.record_all(
+        session, "practice.other_created", [(Subject.practice(one), {}) for one in others], by=None, now=now
+    )
     return practice_id
 
 

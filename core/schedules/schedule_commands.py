@@ -13,8 +13,8 @@ from core.access.permissions import Action, Actor
 from core.errors import BadInput, Refusal
 from core.jobs.lifecycle import CONFIRMATION, ConfirmationMismatch
 from core.models.schedules import Schedule, ScheduleMode, ScheduleRun, ScheduleState
-from core.schedules import descriptions, missed_runs, owner_check, runs, schedule_queries
-from core.schedules.requests import FIELDS, ScheduleRequest
+from core.schedules import change_facts, descriptions, missed_runs, owner_check, runs, schedule_queries
+from core.schedules.requests import ScheduleRequest
 from core.schedules.schedule_queries import NoSuchSchedule
 
 SCHEDULES_MAX: Final = 200  # for each practice
@@ -106,25 +106,18 @@ def change(
             raise ConfirmationMismatch
         by.require_verified()
     wanted = request.columns(schedule_queries.find_reason(session, by.practice_id, request))
-    changed = [name for name, value in wanted.items() if getattr(schedule, name) != value]
-    if {"local_time", "weekdays"} & set(changed):
+    facts = change_facts.of_change(schedule, wanted, request, by=by)
+    if {"local_time", "weekdays"} & facts.keys():
         missed_runs.record_due_before_change(session, schedule, wanted, now=now)
-    for name in changed:
-        setattr(schedule, name, wanted[name])
+    for name, value in wanted.items():
+        setattr(schedule, name, value)
     try:
         with session.begin_nested():
             _touch(schedule, by, now, owner_id=by.user_id)
             session.flush()
     except IntegrityError as error:
         raise _refusal(error) from None
-    audit.record(
-        session,
-        "schedule.changed",
-        schedule,
-        by=by,
-        now=now,
-        fields=sorted({FIELDS.get(name, name) for name in changed}),
-    )
+    audit.record(session, "schedule.changed", schedule, by=by, now=now, **facts)
     return schedule
 
 

@@ -49,7 +49,9 @@ def _copy_codes(page: Page) -> None:
     codes = page.locator(".codes li")
     expect(codes).to_have_count(10)
     page.get_by_role("button", name="Copy").click()
-    expect(page.locator("#codes-copied")).to_have_text("Your browser did not allow the copy. Select the text and copy it.")
+    expect(page.locator("#codes-copied")).to_have_text(
+        "Your browser did not allow the copy. Select the text and copy it."
+    )
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy").click()
     expect(page.locator("#codes-copied")).to_have_text("The codes are copied.")

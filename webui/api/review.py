@@ -38,7 +38,7 @@ class FindingAnswer(Answer):
 
 
 class ReviewAnswer(Answer):
-    """What a careful auditor would look at in a week, at most 200 findings of each kind, newest or largest first."""
+    """What a careful auditor would look at in a week, by kind, largest or newest first."""
 
     first_day: dt.date
     last_day: dt.date

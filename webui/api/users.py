@@ -229,7 +229,8 @@ def reset_second_factor(path: UserPath) -> Response:
 def vouch_for_user(path: UserPath) -> Response:
     """Vouch that an account is not a second account of the user who added or changed it.
 
-    It can then approve that user's jobs. You must be independent of that user.
+    It can then approve that user's jobs. You must be independent of that user. The account's browser sessions, API
+    tokens and password link end, because that user may have them.
     """
     return _run_command(user_management.vouch, path)
 

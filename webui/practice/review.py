@@ -6,7 +6,7 @@ from flask import Blueprint, render_template, request
 
 from core.access.permissions import Action
 from core.audit import review
-from core.audit.findings import FINDINGS_MAX, KIND_WORDS
+from core.audit.findings import FINDINGS_SHOWN, KIND_WORDS
 from webui.shared import page_arguments
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, requires
@@ -17,7 +17,10 @@ blueprint = Blueprint("review", __name__, url_prefix="/review")
 @blueprint.get("")
 @requires(Action.SEE_REVIEW)
 def show() -> str:
-    """Show the findings of a week, by default of last week. A date that is none shows last week."""
+    """Show the findings of a week, by default of last week. A date that is none shows last week.
+
+    A flood of findings hides none: each number is shown, and the page shows all findings on request.
+    """
     day = page_arguments.day("week", {}) if request.args.get("week") else None
     with app_context().sessions() as db:
         found = review.for_user(db, current_actor(), day, now=now())
@@ -26,7 +29,7 @@ def show() -> str:
         "review/show.html",
         review=found,
         words=KIND_WORDS,
-        most=FINDINGS_MAX,
+        most=None if request.args.get("all") == "yes" else FINDINGS_SHOWN,
         ongoing=found.week.ends > now(),
         before=monday - dt.timedelta(days=7),
         after=monday + dt.timedelta(days=7),

@@ -12,6 +12,7 @@ from core.access.password_links import NewLink
 from core.access.permissions import Action
 from core.access.user_management import NotIndependent, OwnAccount
 from core.access.users import EmailTaken
+from core.audit import sentences
 from core.db.bounds import BIGINT_MAX
 from core.errors import BadInput
 from core.models.people import Role, User
@@ -100,6 +101,7 @@ def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mappi
     with app_context().sessions() as db:
         person = user_management.find(db, user_id, by=current_actor())
         control = user_management.control_of(db, person, now=now())
+        changes = user_management.list_sign_in_changes(db, person)
         browsers, tokens = user_management.count_sessions_and_tokens(db, person, now())
         has_factor = second_factor.find(db, user_id) is not None
         has_identity = user_management.has_identity(db, person)
@@ -110,6 +112,7 @@ def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mappi
         "users/show.html",
         person=person,
         control=control,
+        sign_in_changes=[(sentences.sentence(one.act, one.subject, names={}), one.at) for one in changes],
         browsers=browsers,
         tokens=tokens,
         has_factor=has_factor,
@@ -204,7 +207,11 @@ def reactivate(user_id: int) -> Response:
 @requires(Action.MANAGE_USERS)
 def vouch(user_id: int) -> Response:
     """Vouch for the account."""
-    return _run_command(user_management.vouch, user_id, message="You vouched for this account.")
+    return _run_command(
+        user_management.vouch,
+        user_id,
+        message="You vouched for this account. Its browser sessions, API tokens and password link have ended.",
+    )
 
 
 def _run_command(act: Callable[..., User], user_id: int, *given: Any, message: str, **more: Any) -> Response:

@@ -44,7 +44,7 @@ from core.intake.loading.known_postings import Totals, date_postings, find_known
 from core.intake.loading.look_alike_ids import report_look_alikes
 from core.intake.loading.new_postings import NewPostings, all_new_postings, list_new_postings
 from core.intake.loading.post_corrections import stage_corrections
-from core.intake.loading.post_rows import lock_claims, lowering_facts
+from core.intake.loading.post_rows import lock_claims, lowering_facts, new_claim_facts
 from core.intake.loading.recognize import recognize, remember
 from core.intake.loading.returned import mark_returned
 from core.intake.loading.sent_before import SentBefore, set_aside
@@ -266,11 +266,11 @@ def _write(
     if any(done.added[kind] for kind in ("offices", "providers", "payers", "patients")):
         # Without statistics, PostgreSQL would scan the new patients once for each claim.
         stages.refresh_statistics(session, "office", "provider", "payer", "patient")
-    lowering: dict[str, Any] = {}
+    facts = new_claim_facts(session, practice_id, others=done.on_existing.claims) if done.added["claims"] else {}
     if done.on_existing.claims:
         # Before the new claims, because after that, all staged rows would be on existing claims.
         practice = practice_queries.find(session, practice_id)
-        lowering = lowering_facts(session, practice, by=by, now=now)
+        facts |= lowering_facts(session, practice, by=by, now=now)
         moved = insert_additions(session, practice, source=source, by=by, now=now)
         done = replace(done, on_existing=replace(done.on_existing, moved=moved))
     insert_claims(session, practice_id, source=source, by=by, now=now)
@@ -286,7 +286,7 @@ def _write(
         existing = {"on_existing_claims": done.on_existing.postings} if done.on_existing.postings else {}
         late = {"late": done.on_existing.moved.late} if done.on_existing.moved.late else {}
         recognized = {"recognized": done.recognized.postings} if done.recognized.postings else {}
-        facts = {"source": source, **done.added, **existing, **lowering, **late, **recognized}
+        facts = {"source": source, **done.added, **existing, **facts, **late, **recognized}
         audit.record(session, "practice.imported", Subject.practice(practice_id), by=by, now=now, **facts)
     if done.recognized.postings:
         mark_returned(session, practice_id, source, gives_totals=totals is not None)

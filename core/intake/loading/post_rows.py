@@ -1,6 +1,7 @@
 """Post staged rows on the practice's existing claims. Write-offs change as if the rows had been entered one by one."""
 
 import datetime as dt
+import operator
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -114,6 +115,19 @@ def lowering_facts(session: Session, practice: Practice, *, by: Actor | None, no
         **({"refunds_cents": refunded} if refunded else {}),
         **over_facts,
     }
+
+
+def new_claim_facts(session: Session, practice_id: int, *, others: int) -> dict[str, Any]:
+    """Return the charges, payments and adjustments of the staged new claims, for the audit.
+
+    `others` is the number of the practice's claims that have staged postings too.
+    """
+    kinds = (PostingKind.CHARGE, *_LOWERING)
+    sums = [sum_cents(_STAGE.c.amount_cents, _STAGE.c.kind == kind.value) for kind in kinds]
+    query = select(*sums).where(*[~on_existing_claim(practice_id)] if others else ())
+    charges, *lowered = session.execute(query).one()
+    paid, adjusted = map(operator.neg, lowered)
+    return {"new_charges_cents": charges, "new_payments_cents": paid, "new_adjustments_cents": adjusted}
 
 
 def _claims_over_limit(

@@ -21,6 +21,7 @@ from core.models.people import Role
 from core.models.practices import PayerClass
 from core.money import UNLIMITED
 from core.practices import exclusions, limits, one_person_choice
+from core.schedules.time_zone import set_time_zone
 from tests import remittances
 from tests.factories import NOW, GivenPractice, Line
 
@@ -28,9 +29,10 @@ DAY = dt.timedelta(days=1)
 
 
 def findings(practice: GivenPractice, by: Actor, *, now: dt.datetime = NOW) -> dict[FindingKind, list[Finding]]:
-    """Return the kinds with findings in the week of `now`, without the sums of users who have no limit."""
+    """Return the kinds with findings in the week of `now`, without the sums of users that exceed no limit."""
     found = practice.do(review.for_user, by, now.date(), now=now).findings
-    return {kind: some for kind, some in found.items() if some and kind is not FindingKind.WITHOUT_LIMIT}
+    without = (FindingKind.WITHOUT_LIMIT, FindingKind.UNDER_LIMIT)
+    return {kind: some for kind, some in found.items() if some and kind not in without}
 
 
 def add(practice: GivenPractice, role: Role, *, by: Actor, now: dt.datetime) -> Actor:
@@ -159,29 +161,36 @@ def test_write_offs_within_7_days_after_a_legal_hold_or_an_exclusion_ended(
         ("Ended a legal hold on 11/21/2026, before a write-off.", people, (jobs[0],), ("C00001",)),
         ("Ended the exclusion of a patient on 11/22/2026, before a write-off.", people, (jobs[1],), ("THEIRS",)),
     ]
-
-
-def test_new_accounts_of_one_user_that_together_exceed_the_limit(practice: GivenPractice, admin: Actor) -> None:
-    practice.claims(4, insurance=60_00, patient=0)
-    given = {"name": "New", "role": Role.BILLER, "claim_cents": UNLIMITED, "job_cents": UNLIMITED, "by_mail": False}
-    new = [
-        actor_for(practice.do(user_management.add, email=f"{n}@lakeside.example", **given, by=admin, now=NOW - DAY)[0])
-        for n in "ab"
+    ended = findings(practice, admin, now=NOW - 7 * DAY)[FindingKind.LOOSENED]
+    assert [(one.sentence, one.claims) for one in ended if one.claims] == [
+        ("Ended the exclusion of a patient. This concerns 1 claim.", ("THEIRS",)),
+        ("Ended a legal hold. This concerns 1 claim.", ("C00001",)),
     ]
+
+
+def test_accounts_of_one_user_that_together_exceed_the_limit(practice: GivenPractice, admin: Actor) -> None:
+    practice.claims(4, insurance=60_00, patient=0)
+    old = NOW - 300 * DAY
+    own = add(practice, Role.BILLER, by=admin, now=old)
+    other = practice.person("other@lakeside.example", Role.BILLER)
+    practice.do(user_management.make_password_link, other.user_id, by_mail=False, by=admin, now=old)
     practice.limit(job=100_00)
-    jobs = [settle(practice, "C00001", by=new[0]), settle(practice, "C00002", by=practice.biller)]
-    assert FindingKind.ALONE not in findings(practice, admin), "one account, under the limit"
+    jobs = [settle(practice, "C00001", by=own), settle(practice, "C00002", by=practice.biller)]
+    found = practice.do(review.for_user, admin, NOW.date(), now=NOW)
+    assert found.total == 0, "one account, under the limit"
+    assert [(one.user_ids, one.cents) for one in found.findings[FindingKind.UNDER_LIMIT]] == [
+        ((), 120_00), ((practice.biller.user_id,), 60_00), ((own.user_id,), 60_00)
+    ]  # fmt: skip
 
-    jobs.append(settle(practice, "C00003", by=new[1]))
-    settle(practice, "C00004", by=new[1], now=NOW + 2 * DAY)
+    jobs.append(settle(practice, "C00003", by=other, now=NOW + 2 * DAY))
 
-    (found,) = findings(practice, admin)[FindingKind.ALONE]
-    assert found.sentence == (
-        "Jobs of 2 new accounts that this user controls wrote off $120.00 in a day, with the user’s own (limit for a "
-        "job $100.00)."
+    (one,) = findings(practice, admin)[FindingKind.ADJUSTED]
+    assert one.sentence == (
+        "This user added, reset, linked or changed the accounts of the others. Together, 2 accounts took $120.00 off "
+        "balances in this week (limit for a job $100.00)."
     )
-    assert found.user_ids == (admin.user_id, new[0].user_id, new[1].user_id)
-    assert found.job_ids == (jobs[0].job_id, jobs[2].job_id)
+    assert one.user_ids == (admin.user_id, own.user_id, other.user_id)
+    assert one.job_ids == (jobs[0].job_id, jobs[2].job_id)
 
 
 def test_a_payer_that_is_no_longer_excluded(practice: GivenPractice, admin: Actor) -> None:
@@ -248,3 +257,24 @@ def test_administrators_and_approvers_get_one_notice_on_monday_at_8(practice: Gi
         assert len(session.scalars(select(OutboxMessage)).all()) == 2
     regular_events.record_due(practice.sessions, now=monday + 7 * DAY + dt.timedelta(hours=4))
     assert len(told()) == 4
+
+
+def test_a_changed_time_zone_leaves_no_hours_between_two_weeks(practice: GivenPractice, admin: Actor) -> None:
+    practice.claims(1)
+    monday = dt.datetime(2026, 11, 30, 8, 30, tzinfo=dt.UTC)  # 3:30 AM in New York, and Sunday in Honolulu
+    practice.post("C00001", 5_00, now=monday)
+    practice.do(set_time_zone, "Pacific/Honolulu", by=admin, now=monday + 6 * DAY / 24)
+
+    found = practice.do(review.for_user, admin, monday.date(), now=monday).findings
+
+    assert [one.cents for one in found[FindingKind.WITHOUT_LIMIT]] == [5_00]
+
+
+def test_no_change_of_the_time_zone_makes_the_review_late(practice: GivenPractice, admin: Actor) -> None:
+    monday = dt.datetime(2026, 11, 30, 19, 0, tzinfo=dt.UTC)
+    for zone in ("Etc/GMT+12", "Pacific/Kiritimati"):  # 7:00 AM on Monday, and 9:00 AM on Tuesday
+        practice.sql(f"UPDATE practice SET time_zone = '{zone}'")
+        regular_events.record_due(practice.sessions, now=monday)
+
+    with practice.sessions() as session:
+        assert session.scalars(select(Notice.user_id)).all() == [admin.user_id]

@@ -30,6 +30,7 @@ from core.models.practices import PayerClass
 from core.money import UNLIMITED
 from core.notices import webhooks
 from core.practices import limits
+from core.practices.create import create_practice
 from core.schedules import schedule_commands
 from tests import remittances
 from tests.core.audit.test_review import DAY, add, findings, settle
@@ -46,7 +47,7 @@ def import_rows(practice: GivenPractice, folder: Path, *rows: str, by: Actor | N
 
 
 def shown(practice: GivenPractice, by: Actor, kind: FindingKind, *, now: dt.datetime = NOW) -> Iterator[str]:
-    return (one.sentence for one in findings(practice, by, now=now).get(kind, []))
+    return (one.sentence for one in practice.do(review.for_user, by, now.date(), now=now).findings[kind])
 
 
 def test_small_parts_by_every_way_add_up_to_more_than_a_job_may(
@@ -133,6 +134,7 @@ def test_a_claim_adjusted_by_hand_and_then_written_off_by_a_job(practice: GivenP
 def test_changes_that_are_shown_without_a_write_off(practice: GivenPractice, admin: Actor) -> None:
     practice.claims(1)
     second = practice.person("second@lakeside.example", Role.APPROVER)
+    practice.do(create_practice, name="Hilltop", now=NOW)
     practice.act(closing.close, dt.date(2026, 10, 1), by=admin)
     practice.act(closing.reopen, dt.date(2026, 10, 1), reason="x", by=admin)
     hook = practice.act(webhooks.add, url="https://audit.example", kinds=["audit.last_entry"], reach="public", by=admin)
@@ -148,7 +150,8 @@ def test_changes_that_are_shown_without_a_write_off(practice: GivenPractice, adm
     practice.act(holds.set_hold, "C00001", Hold.LEGAL, reason="x", until=dt.date(2026, 11, 24), by=admin)
 
     assert [one.partition(" on 11/23/2026")[0] for one in shown(practice, admin, FindingKind.LOOSENED)] == [
-        "Reopened October 2026", "Deleted webhook 1", "Created token 1 for the API", "Added C", "Deactivated second",
+        "Created another practice on this server", "Reopened October 2026", "Added webhook 1", "Deleted webhook 1",
+        "Created token 1 for the API", "Added C (c@lakeside.example)", "Deactivated second (second@lakeside.example)",
         "Put claim C00001 on hold",
     ]  # fmt: skip
 
@@ -179,7 +182,9 @@ def test_an_approval_where_one_user_controls_the_accounts(
     (found,) = findings(practice, admin)[FindingKind.YOUNG_APPROVER]
 
     who = "Another user controls the approver’s and" if is_shared else "The approver controls"
-    assert found.sentence == f"Approved what this requester asked for. {who} the requester’s account."
+    assert found.sentence == (
+        f"Approved what this requester asked for. {who} the requester’s account. The jobs wrote off $15.00."
+    )
     assert found.user_ids == tuple(dict.fromkeys((approver.user_id, biller.id, admin.user_id)))
     owner = practice.person("owner@lakeside.example", Role.ADMIN)
     practice.do(user_management.vouch, biller.id, by=owner, now=NOW)
@@ -189,18 +194,35 @@ def test_an_approval_where_one_user_controls_the_accounts(
 def test_an_import_that_ends_a_legal_hold(practice: GivenPractice, admin: Actor, tmp_path: Path) -> None:
     write_template(tmp_path)
     practice.act(import_csv, tmp_path, practice_name="Lakeside", by=admin)
+    (new,) = shown(practice, admin, FindingKind.UNDER_LIMIT)
+    assert new == (
+        "Imported 2 new claims with charges of $370.50, payments of $98.00 and adjustments of $40.00. Compare them "
+        "with the practice management system."
+    )
     practice.sql("UPDATE claim SET hold = 'legal_hold' WHERE external_id = '184146026'")
     practice.sql("UPDATE payer SET payer_class = 'medicare' WHERE external_id = '10001'")
+    for name, *rows in (
+        ("claims", "NEW,P-1,MAIN,9000000001,,Professional,2025-03-04,,Balance Due,10001,ERA Received,,,,,,,,,,,,"),
+        ("line_items", "NEW,1,99213,70.00,insurance"),
+        ("postings", "8,NEW,1,insurance,payment,-20.00,primary,,,2025-03-20",
+         "9,184146027,1,insurance,payment,-1.00,primary,,,2025-03-20"),
+    ):  # fmt: skip
+        with (tmp_path / f"{name}.csv").open("a", encoding="utf-8") as file:
+            file.writelines(f"{row}\n" for row in rows)
     changes = ImportOptions(take_changes=True)
     practice.act(import_csv, tmp_path, practice_name="Lakeside", by=admin, options=changes)
     job = settle(practice, "184146026", by=practice.biller)
 
+    _all_users, new = shown(practice, admin, FindingKind.UNDER_LIMIT)
+    assert new.startswith(
+        "Imported 3 new claims with charges of $440.50, payments of $118.00 and adjustments of $40.00"
+    )
     found = findings(practice, admin)
 
     (ended,) = found[FindingKind.UNPROTECTED]
     assert ended.sentence == "Ended a legal hold on 11/23/2026, before a write-off."
     assert (ended.job_ids, ended.claims) == ((job.job_id,), ("184146026",))
-    (changed,) = found[FindingKind.LOOSENED]
+    _hold, changed = sorted(found[FindingKind.LOOSENED], key=lambda one: len(one.claims), reverse=True)
     assert changed.sentence == "Changed the class of payer 10001 from medicare to commercial by an import on 11/23/2026"
 
 
@@ -211,17 +233,28 @@ def test_accounts_that_a_user_prepares_and_then_waits(practice: GivenPractice, a
     practice.act(user_management.add, email="b@lakeside.example", name="B", **given, by=admin)
     practice.act(user_management.make_password_link, old.user_id, by_mail=False, by=admin)
     practice.act(user_management.change_role, old.user_id, Role.ADMIN, by=admin)
+    second = practice.person("second@lakeside.example", Role.ADMIN)
     schedule = practice.act(schedule_commands.create, a_request(filter={"claim_id": "C00001"}), by=admin)
-    practice.act(
-        schedule_commands.change, schedule.id, a_request(filter={"office": "1"}), version=schedule.version, by=admin
-    )
+    wanted = a_request(
+        filter={"office": "1", "total_due_max_cents": 90_00, "patient": "Ann"}, cents_max=900_00, local_time="03:30",
+        note="x",
+    )  # fmt: skip
+    practice.act(schedule_commands.change, schedule.id, wanted, version=schedule.version, by=second)
     practice.act(layouts.save, "Ours", layouts.BUILT_IN[0].layout, by=admin)
     settle(practice, "C00001", by=old, now=NOW + 2 * DAY)
 
     assert [one.partition(" on 11/23/2026")[0] for one in shown(practice, admin, FindingKind.LOOSENED)] == [
-        "Added B", "Created a link to set the password of old", "Changed the role of old", "Changed schedule 1",
+        "Added B (b@lakeside.example)", "Created a link to set the password of old (old@lakeside.example)",
+        "Changed the role of old (old@lakeside.example)", "Changed schedule 1",
         "Saved layout 1 for write-off files",
     ]  # fmt: skip
+    (changed,) = (one for one in shown(practice, admin, FindingKind.LOOSENED) if one.startswith("Changed schedule"))
+    assert changed == (
+        "Changed schedule 1 on 11/23/2026 (owner from admin (admin@lakeside.example), to second "
+        "(second@lakeside.example); fields cents max, filter, local time, note; filter office from none, to 1, "
+        "patient changed yes, claim id from C00001, to none, total due max from none, to $90.00; local time from "
+        "02:30, to 03:30; dollar cap from unlimited, to $900.00)"
+    )
 
 
 def test_a_job_that_overrides_rules_and_gives_a_reason_for_cost_sharing(practice: GivenPractice, admin: Actor) -> None:

@@ -359,7 +359,7 @@ CASES = (
          given=typed_before(("user", "deactivate", BILLER)),
          shown=f"{BILLER} can sign in again. Their API tokens stay revoked.\n"),
     case("user", "vouch", BILLER, route="POST /users/<user_id>/vouch",
-         shown=f"You vouched for {BILLER}. No user controls this account.\n"),
+         shown=f"You vouched for {BILLER}. No user controls this account, and its sessions and tokens ended.\n"),
     case(*SCHEDULE, route="POST /schedules", shown=f"Schedule 1 is active. {DAILY}only reports what it would settle"),
     case("schedule", "list", by=BILLER, route="GET /schedules", given=typed_before(SCHEDULE),
          shown=f"     1  active   report  Small\n        {DAILY}only reports"),

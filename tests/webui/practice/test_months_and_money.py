@@ -294,8 +294,8 @@ def test_a_payment_after_write_off_is_shown_on_the_claim_in_the_certificate_and_
     assert "write-off reversed: payment received after write-off" in shown
     assert "remainder after the payment, re-posted “Not worth a stamp”" in shown
     assert shown.count("“Not worth a stamp”") == 2, "on the write-off and the re-posted remainder, not on the reversal"
-    assert biller.links("/claims/C1").count(f"/jobs/{job.job_id}") == 4, (
-        "on three postings and in the payment's sentence"
+    assert biller.links("/claims/C1").count(f"/jobs/{job.job_id}") == 5, (
+        "in the claim's jobs, on three postings and in the payment's sentence"
     )
     certificate = biller.says(f"/jobs/{job.job_id}/certificate")
     assert "Recovered by 1 payment after write-off $40.00 Still written off $60.00" in certificate

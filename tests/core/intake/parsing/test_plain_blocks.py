@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.intake.csv import csv_format
+from core.intake.parsing import lines
 from core.intake.parsing.copy_text import copy_field
 from core.intake.parsing.faults import Fault, Faults
 from core.intake.parsing.fields import FileFormat
@@ -90,9 +91,12 @@ def _without_zeros(field: str) -> str:
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("odd", ODD_POSTINGS)
-def test_a_posting_of_any_kind_is_read_in_a_block_as_it_is_read_alone(tmp_path: Path, odd: str, end: str) -> None:
-    rows = [POSTING] * ROWS
-    rows[ODD_AT] = odd
+def test_a_posting_of_any_kind_is_read_in_a_block_as_it_is_read_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: str, end: str
+) -> None:
+    monkeypatch.setattr(lines, "_BLOCK_BYTES", 4_096)  # so that a few hundred rows fill several blocks
+    rows = [POSTING] * 300
+    rows[150] = odd
     folder = written(tmp_path, csv_format.POSTINGS, rows, end=end)
 
     assert in_blocks(folder, csv_format.POSTINGS) == one_by_one(folder, csv_format.POSTINGS)

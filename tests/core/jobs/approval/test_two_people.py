@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from core.access import user_management
-from core.access.permissions import Actor
+from core.access import audit, password_links, tokens, user_management
+from core.access.permissions import ALL_SCOPES, Actor
 from core.access.user_management import NotIndependent
 from core.access.users import actor_for
 from core.claims import holds
@@ -21,7 +21,7 @@ from core.ledger.entries import Adjustment
 from core.models.claims import Hold
 from core.models.jobs import JobStatus, SettleJob
 from core.models.ledger import Responsibility
-from core.models.people import Role
+from core.models.people import Role, User
 from core.models.practices import WriteOffSetting
 from core.money import UNLIMITED
 from core.practices import limits, write_off_setting
@@ -126,10 +126,23 @@ def test_an_account_is_tied_through_other_accounts_until_an_independent_administ
         with pytest.raises(NotIndependent):
             practice.do(user_management.vouch, approver.user_id, by=by, now=NOW)
     independent = practice.person("owner@lakeside.example", Role.ADMIN)
+    # The puppet is signed in as the approver, and keeps what would still work later.
+    token = practice.act(tokens.add_own, name="x", scopes=ALL_SCOPES, days=9, by=approver)
+    _user, link = practice.act(user_management.make_password_link, approver.user_id, by_mail=False, by=puppet)
+    with practice.sessions.begin() as session:
+        user = session.get_one(User, approver.user_id)
+        audit.record(session, "user.passkey_added", user, by=approver, now=NOW)
+        (added,) = user_management.list_sign_in_changes(session, user)
+        assert added.act == "user.passkey_added"
     for _ in range(2):
         practice.do(user_management.vouch, approver.user_id, by=independent, now=NOW)
 
-    assert len(practice.audited("user.vouched")) == 1
+    (vouched,) = practice.audited("user.vouched")
+    assert vouched.facts == {"sessions_ended": 0, "tokens_revoked": 1, "sign_in_changes": 1}
+    with practice.sessions() as session:
+        assert tokens.find_actor_by_token(session, token, NOW) is None
+        with pytest.raises(password_links.PasswordLinkInvalid):
+            password_links.find_user(session, link.token, NOW)
     assert practice.approve(job, by=approver).status is RUNS
 
 
