@@ -1,19 +1,27 @@
 """Approval on screens: the warning before CONFIRM, the approvals list, the approver's CONFIRM, and its result."""
 
+import datetime as dt
 import re
 from collections.abc import Callable
 
 import pytest
 
+from core.access import user_management
 from core.access.permissions import Actor
+from core.access.users import actor_for
 from core.jobs.execution import sweep
 from core.jobs.keys import JobKey
+from core.ledger import manual_postings
+from core.ledger.entries import Adjustment
 from core.models.jobs import JobStatus
+from core.models.ledger import Responsibility
 from core.models.people import Role
-from tests.factories import GivenPractice, Line
+from core.money import UNLIMITED
+from tests.factories import NOW, GivenPractice, Line
 from tests.webui.conftest import Browser, Clock
 
 OPEN = Callable[[Actor], Browser]
+DAY = dt.timedelta(days=1)
 
 NO_APPROVER = (
     "No user can approve it yet. An administrator can give a user the approver role, "
@@ -308,6 +316,37 @@ def test_an_expired_job_shows_approver_and_requester_that_it_was_not_approved(
 def test_a_colleague_sees_whose_job_needs_approval(practice: GivenPractice, browser_of: OPEN, awaiting: JobKey) -> None:
     colleague = browser_of(practice.person("colleague@lakeside.example", Role.BILLER))
     assert "biller’s job needs another user’s approval" in colleague.says(address_of(awaiting))
+
+
+def test_an_approver_sees_what_needs_another_approver_and_who_may_vouch(
+    practice: GivenPractice, browser_of: OPEN, previewed: JobKey
+) -> None:
+    owner = practice.person("owner@lakeside.example", Role.ADMIN)
+    added = {"email": "new@lakeside.example", "name": "New", "role": Role.APPROVER}
+    limits = {"claim_cents": UNLIMITED, "job_cents": UNLIMITED}
+    user, _ = practice.do(user_management.add, **added, **limits, by_mail=False, by=owner, now=NOW - 2 * DAY)
+    job = practice.preview(by=owner, key="owner")
+    practice.confirm(job, by=owner)
+    entry = Adjustment(
+        kind="adjustment", line=1, responsibility=Responsibility.PATIENT, group_code="CO", reason_code="45",
+        amount_cents=1_000,
+    )  # fmt: skip
+    practice.limit(claim=500, job=4_000)
+    practice.do(manual_postings.post, "DEAR", entry, by=owner, idempotency_key="entry", now=NOW)
+
+    page = browser_of(actor_for(user)).says("/approvals")
+
+    assert "You can’t approve what needs approval now." in page
+    assert "1 job and 1 posting need another approver than you:" in page
+    assert f"Job {job.job_id} :" in page
+    assert "Claim DEAR :" in page
+    assert "Nothing needs your approval." in browser_of(owner).says("/approvals")
+    other = practice.person("other@lakeside.example", Role.ADMIN)
+    of_user = f"/users/{user.id}"
+    assert "New can’t approve jobs or postings of owner" in browser_of(owner).says(of_user)
+    assert f"{of_user}/vouch" not in browser_of(owner).read(of_user)
+    assert "Can vouch for the account: other" in browser_of(owner).says(of_user)
+    assert f"{of_user}/vouch" in browser_of(other).read(of_user)
 
 
 def test_an_empty_approvals_page_explains_what_appears_there(approver: Browser) -> None:
