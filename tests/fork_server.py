@@ -32,14 +32,14 @@ def fork_until_closed(asked: socket.socket) -> dict[str, Any] | None:
             return None
         read, write = os.pipe()
         middle = os.fork()
-        if not middle and (child := os.fork()):
-            os.write(write, str(child).encode())
+        if not middle and os.fork():
             os._exit(0)
         if not middle:
             asked.close()
             os.close(read)
-            os.close(write)
             os.setsid()
+            os.write(write, str(os.getpid()).encode())  # only now, so that who asked finds it in its own session
+            os.close(write)
             for number in (sys.stdout.fileno(), sys.stderr.fileno()):
                 os.dup2(outputs[0], number)
             os.close(outputs[0])

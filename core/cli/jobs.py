@@ -63,14 +63,15 @@ def _print_changes(job: dict[str, Any]) -> None:
 
 def _ask_for_word(prompt: str) -> str:
     """Ask for the word CONFIRM. A program may pipe it in."""
-    if not _at_terminal() and (typed := sys.stdin.readline()):
-        return typed.rstrip("\n")  # no prompt, because a refusal would be printed on its line
     try:
-        return str(click.prompt(prompt, err=True))
+        typed = str(click.prompt(prompt, err=True))
     except click.Abort:
         if _at_terminal():
             raise
         raise click.UsageError("Add --confirmation CONFIRM, or run the command at a terminal.") from None
+    if not _at_terminal():
+        click.echo(err=True)  # ends the line of the prompt, which no user ended
+    return typed
 
 
 def _at_terminal() -> bool:

@@ -19,7 +19,7 @@ def test_the_amounts_are_in_one_row_and_a_line_shows_its_balances(
     take_transactions(practice, st(clp("184000121", "222222.21", "50", given, patient="22172.21"), paid="50"))
     page = open_as("/claims/184000121", practice.biller, viewport={"width": width, "height": 900})
 
-    tops = page.locator(".sums dt").evaluate_all("them => them.map(it => it.getBoundingClientRect().top)")
+    tops = page.locator(".sums dd").evaluate_all("them => them.map(it => it.getBoundingClientRect().top)")
     assert len(set(tops)) == 1
 
     page.get_by_text("Post a payment, adjustment or transfer").click()

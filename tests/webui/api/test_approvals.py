@@ -251,7 +251,9 @@ def test_one_person_who_chose_it_runs_a_job_without_approval(world: World, admin
     week = admin.get("/review", query_string={"week": "2025-03-04"}).json
     assert (week["first_day"], week["last_day"]) == ("2025-03-03", "2025-03-09")
     alone = [one for one in week["findings"] if one["kind"] == "ran_without_second_person"]
-    assert (alone[0]["people"], alone[0]["jobs"], len(alone)) == (["The admin (admin.1@example.org)"], [job_id], 3)
+    assert (alone[0]["jobs"], len(alone)) == ([job_id], 3)
+    [one] = alone[0]["people"]
+    assert re.fullmatch(r"The admin \(admin\.\d+@example\.org\)", one)
     world.api(Role.APPROVER)
     refused = admin.put("/limits/one-person", json={"chosen": False})
     assert refused.json["one_person"] is None
