@@ -1,6 +1,6 @@
 """When a transaction fails, no claim is lost or settled twice, and only a claim that caused the failure is failed."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 
 import psycopg
@@ -22,10 +22,17 @@ from tests.waiting import eventually
 WRITTEN_OFF = [(1, "insurance", -1_000), (1, "patient", -500)]
 
 
-def _assert_no_claim_fails(product: Product, practice: GivenPractice, job: JobKey, *, chunks: int = 1) -> None:
-    """Assert that each claim is settled, that no chunk was split, and that only the successful take counts."""
+def _assert_no_claim_fails(
+    product: Product, practice: GivenPractice, job: JobKey, *, chunks: int = 1, takes: Collection[int] = (1,)
+) -> None:
+    """Assert that each claim is settled, that no chunk was split, and that only the successful take counts.
+
+    `takes` are the numbers of takes that may count instead.
+    """
     product.assert_all_settled(practice, job)
-    assert [(chunk.state, chunk.attempts) for chunk in product.chunks(job)] == [(ChunkState.DONE, 1)] * chunks
+    done = product.chunks(job)
+    assert [chunk.state for chunk in done] == [ChunkState.DONE] * chunks
+    assert {chunk.attempts for chunk in done} <= set(takes)
 
 
 def test_a_connection_cut_mid_transaction_is_retried_and_no_claim_fails(product: Product) -> None:
@@ -53,7 +60,8 @@ def test_a_lock_timeout_is_retried_and_no_claim_fails(product: Product, database
             seconds=PATIENCE_SECONDS,
         )
 
-    _assert_no_claim_fails(product, practice, job)
+    # Another process may take the chunk between the rollback and the release. Then the first take counts too.
+    _assert_no_claim_fails(product, practice, job, takes=(1, 2))
 
 
 def test_a_server_without_free_connections_is_retried_and_no_claim_fails(
