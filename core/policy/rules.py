@@ -230,7 +230,8 @@ RULES: Final = (
     Rule(
         # Not overridable: routinely waiving cost sharing can violate federal law.
         facts.COST_SHARE_RULE,
-        "Medicare or Medicaid cost sharing. Use a Charity or Small balance reason, or Bad debt after 3 statements",
+        "Medicare or Medicaid cost sharing. Use a Charity or Small balance reason, or Bad debt after "
+        f"{facts.BAD_DEBT_STATEMENTS} statements",
         lambda f: and_(f.owes_medicare_cost_share, f.patient_due > 0, f.settles_patient),
         at=PREVIEW_ONLY,
         shows=("payer_class", "patient_due", "statements_sent"),

@@ -28,9 +28,9 @@ def of_change(schedule: Schedule, wanted: Mapping[str, Any], request: ScheduleRe
             facts[_CAPS[name]] = {"from": limit_as_json(before), "to": limit_as_json(after)}
         elif name not in _PERSONAL:
             facts[FIELDS.get(name, name)] = {"from": _in_json(before), "to": _in_json(after)}
-    return (
-        facts if schedule.owner_id == by.user_id else {**facts, "owner": {"from": schedule.owner_id, "to": by.user_id}}
-    )
+    if schedule.owner_id != by.user_id:
+        facts["owner"] = {"from": schedule.owner_id, "to": by.user_id}
+    return facts
 
 
 def _of_filter(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
