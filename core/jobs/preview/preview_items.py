@@ -32,7 +32,7 @@ from core.policy.terms import Terms
 CHUNK_CLAIMS_MIN: Final = 1_000  # below this, the fixed cost of a chunk weighs more than a second worker helps
 CHUNKS_MIN: Final = 16
 # As OFFSET of a subquery. Otherwise PostgreSQL evaluates the rules again in each expression that uses their code.
-EVALUATE_ONCE: Final = literal_column("0")
+EVALUATE_ONCE: Final[ColumnElement[int]] = literal_column("0")
 
 
 def freeze_items(session: Session, job: SettleJob, selected: Selection, *, terms: Terms) -> int:
