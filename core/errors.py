@@ -1,7 +1,9 @@
 """Refusals. Each expected "no" is a class, and its docstring is the sentence that users read."""
 
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
+
+T = TypeVar("T")
 
 
 class Refusal(Exception):
@@ -20,6 +22,13 @@ class Refusal(Exception):
         self.message = message or " ".join((type(self).__doc__ or "").split())
         self.facts = facts
         super().__init__(self.message)
+
+
+def or_raise(value: T | None, refusal: Refusal | type[Refusal]) -> T:
+    """Return the value. Raise the refusal if it is None."""
+    if value is None:
+        raise refusal
+    return value
 
 
 class NotFound(Refusal):

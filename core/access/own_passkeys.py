@@ -11,7 +11,7 @@ from core.access import audit, own_factor, passkeys, second_factor, user_session
 from core.access.own_factor import FactorRequired
 from core.access.passkeys import PasskeyAnswer, Site
 from core.access.permissions import Actor
-from core.errors import BadInput, NotFound, Refusal
+from core.errors import BadInput, NotFound, Refusal, or_raise
 from core.models.people import Passkey, SecondFactor, User
 
 NAME_CHARACTERS_MAX: Final = 60
@@ -71,9 +71,7 @@ def add(
         session.flush()
     values = {"user_id": user.id, "name": name.strip(), "added_at": now, **made._asdict()}
     row = insert(Passkey).values(values).on_conflict_do_nothing(constraint="passkey_is_unique")
-    passkey_id = session.scalar(row.returning(Passkey.id))
-    if passkey_id is None:
-        raise PasskeyTaken
+    passkey_id = or_raise(session.scalar(row.returning(Passkey.id)), PasskeyTaken)
     audit.record(session, "user.passkey_added", user, by=by, now=now, passkey=passkey_id)
     if not is_first:
         return []
@@ -95,10 +93,7 @@ def _check(session: Session, *, name: str, password: str, by: Actor) -> User:
 def find(session: Session, passkey_id: int, *, by: Actor) -> Passkey:
     """Return one of the user's passkeys. Raise `NoSuchPasskey`."""
     own = select(Passkey).where(Passkey.id == passkey_id, Passkey.user_id == by.user_id)
-    passkey = session.scalars(own).one_or_none()
-    if passkey is None:
-        raise NoSuchPasskey
-    return passkey
+    return or_raise(session.scalars(own).one_or_none(), NoSuchPasskey)
 
 
 def rename(session: Session, passkey_id: int, name: str, *, by: Actor, now: dt.datetime) -> None:

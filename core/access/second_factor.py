@@ -15,7 +15,7 @@ from core.access.permissions import Action, roles_allowing
 from core.access.sealed import Opened, Unreadable
 from core.access.token_hash import hash_token
 from core.counting import counted
-from core.errors import NotAllowed, Refusal
+from core.errors import NotAllowed, Refusal, or_raise
 from core.models.people import Passkey, RecoveryCode, SecondFactor, User
 from core.models.practices import Practice
 
@@ -256,9 +256,7 @@ def _use_recovery_code(session: Session, user: User, typed: str, *, now: dt.date
 
 
 def _matched_step(secret: str, typed: str, *, after: int, now: dt.datetime) -> int:
-    off = totp.steps_off(secret, typed, now=now)
-    if off is None:
-        raise WrongCode
+    off = or_raise(totp.steps_off(secret, typed, now=now), WrongCode)
     step = totp.step_at(now) + off
     if step <= after:
         raise CodeUsed

@@ -13,7 +13,7 @@ from core.access.audit import Subject
 from core.access.permissions import ALL_SCOPES, Actor, Scope
 from core.access.token_hash import TOUCH_SECONDS, hash_token, make_token
 from core.access.users import actor_for
-from core.errors import BadInput, NotFound
+from core.errors import BadInput, NotFound, or_raise
 from core.models.people import ApiToken, User
 
 TOKEN_PREFIX: Final = "settle_"  # noqa: S105 – so that a token found in a file or log is recognized
@@ -148,9 +148,7 @@ def count_open(session: Session, user_id: int, now: dt.datetime) -> int:
 
 def _revoke(session: Session, which: list[ColumnElement[bool]], by: int | None, now: dt.datetime) -> int:
     open_ = update(ApiToken).where(*which, ApiToken.revoked_at.is_(None)).values(revoked_at=now)
-    revoked = session.execute(open_.returning(ApiToken.id, ApiToken.user_id)).one_or_none()
-    if revoked is None:
-        raise NoSuchToken
+    revoked = or_raise(session.execute(open_.returning(ApiToken.id, ApiToken.user_id)).one_or_none(), NoSuchToken)
     user = session.scalars(select(User).where(User.id == revoked.user_id)).one()
     subject = Subject.of("token", revoked.id, practice_id=user.practice_id)
     audit.record(session, "token.revoked", subject, by=by, now=now, user_id=user.id)

@@ -24,7 +24,7 @@ from core.access import (
 from core.access.password_links import NewLink
 from core.access.permissions import Action, Actor, roles_allowing
 from core.access.ties import Grant, Ties
-from core.errors import NotAllowed, NotFound, Refusal
+from core.errors import NotAllowed, NotFound, Refusal, or_raise
 from core.models.people import AuditEntry, PasswordLink, Role, User, UserSession
 from core.models.single_sign_on import UserIdentity
 
@@ -69,10 +69,7 @@ def find(session: Session, user_id: int, *, by: Actor) -> User:
     """Return one user of the practice. Raise `NoSuchUser`."""
     by.require(Action.MANAGE_USERS)
     of_practice_ = select(User).where(User.id == user_id, User.practice_id == by.practice_id)
-    user = session.scalars(of_practice_).one_or_none()
-    if user is None:
-        raise NoSuchUser
-    return user
+    return or_raise(session.scalars(of_practice_).one_or_none(), NoSuchUser)
 
 
 def find_by_email(session: Session, email: str, *, by: Actor) -> User:

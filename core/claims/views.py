@@ -17,7 +17,7 @@ from core.access.permissions import Action, Actor
 from core.claims.feed_columns import COLUMN_KEYS
 from core.claims.feed_order import DEFAULT_SORT, Sort
 from core.claims.filters import ClaimFilter
-from core.errors import BadInput, NotAllowed, NotFound, Refusal
+from core.errors import BadInput, NotAllowed, NotFound, Refusal, or_raise
 from core.models.feed_views import DefaultFeedView, FeedView
 
 NAME_CHARACTERS_MAX: Final = 60
@@ -116,10 +116,7 @@ def list_views(session: Session, by: Actor) -> Sequence[FeedView]:
 
 def find(session: Session, view_id: int, *, by: Actor) -> FeedView:
     """Return a view that the user may see. Raise `NoSuchView`."""
-    found = session.scalar(select(FeedView).where(*_visible(by), FeedView.id == view_id))
-    if found is None:
-        raise NoSuchView
-    return found
+    return or_raise(session.scalar(select(FeedView).where(*_visible(by), FeedView.id == view_id)), NoSuchView)
 
 
 def default_view_id(session: Session, by: Actor) -> int | None:

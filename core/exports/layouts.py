@@ -16,7 +16,7 @@ from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.claims.table_files import DateFormat
-from core.errors import BadInput, NotFound, Refusal
+from core.errors import BadInput, NotFound, Refusal, or_raise
 from core.models.exports import PostingLayout
 
 NAME_CHARACTERS_MAX: Final = 60
@@ -215,9 +215,7 @@ def find(session: Session, practice_id: int, name: str) -> NamedLayout:
 
 def find_by_id(session: Session, practice_id: int, layout_id: int) -> NamedLayout:
     """Return the practice's own layout. Raise `NoSuchLayout`."""
-    row = session.get(PostingLayout, (practice_id, layout_id))
-    if row is None:
-        raise NoSuchLayout
+    row = or_raise(session.get(PostingLayout, (practice_id, layout_id)), NoSuchLayout)
     return _named(row)
 
 

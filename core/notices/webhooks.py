@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from core.access import audit, authorize
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
-from core.errors import BadInput, NotFound, Refusal
+from core.errors import BadInput, NotFound, Refusal, or_raise
 from core.models.notices import EventKind, OutboxMessage, OutboxState, Webhook
 from core.models.practices import Practice
 from core.notices.record import record_events
@@ -80,10 +80,9 @@ def find(session: Session, webhook_id: int, *, by: Actor, lock: bool = False) ->
     by.require(Action.MANAGE_WEBHOOKS)
     this = (Webhook.practice_id == by.practice_id, Webhook.id == webhook_id, Webhook.deleted_at.is_(None))
     found = select(Webhook).where(*this)
-    webhook = session.scalars(found.with_for_update(key_share=True) if lock else found).one_or_none()
-    if webhook is None:
-        raise NoSuchWebhook
-    return webhook
+    return or_raise(
+        session.scalars(found.with_for_update(key_share=True) if lock else found).one_or_none(), NoSuchWebhook
+    )
 
 
 def add(

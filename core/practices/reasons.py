@@ -17,7 +17,7 @@ from core import reading
 from core.access import audit, authorize
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
-from core.errors import BadInput, NotFound, Refusal
+from core.errors import BadInput, NotFound, Refusal, or_raise
 from core.models.ledger import WriteOffReason
 from core.models.practices import PracticeReason
 from core.models.schedules import Schedule
@@ -211,10 +211,7 @@ def _lock(session: Session, code: str, by: Actor) -> PracticeReason:
     practice_queries.lock_practice(session, by.practice_id)
     this = (PracticeReason.practice_id == by.practice_id, PracticeReason.code == code)
     found = select(PracticeReason).where(*this).execution_options(populate_existing=True)
-    reason = session.scalars(found).one_or_none() if "\x00" not in code else None
-    if reason is None:
-        raise NoSuchReason
-    return reason
+    return or_raise(session.scalars(found).one_or_none() if "\x00" not in code else None, NoSuchReason)
 
 
 def _checked(texts: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:

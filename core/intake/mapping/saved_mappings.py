@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
-from core.errors import BadInput, NotFound, Refusal
+from core.errors import BadInput, NotFound, Refusal, or_raise
 from core.intake.mapping.mapping import Mapping, Problem
 from core.models.import_mappings import ImportMapping
 
@@ -122,9 +122,7 @@ def change_mapping(
     by.require(Action.IMPORT)
     name = _checked_name(name)
     mine = (ImportMapping.practice_id == by.practice_id, ImportMapping.id == mapping_id)
-    before = session.scalar(select(ImportMapping.mapping).where(*mine).with_for_update())
-    if before is None:
-        raise NoSuchMapping
+    before = or_raise(session.scalar(select(ImportMapping.mapping).where(*mine).with_for_update()), NoSuchMapping)
     current = version_of(Mapping.of(before))
     if version != current:
         raise MappingChanged(version=current)
@@ -146,9 +144,7 @@ def delete_mapping(session: Session, mapping_id: int, *, by: Actor, now: dt.date
     """Delete a saved mapping. Claims imported through it stay. Raise `NotAllowed` and `NoSuchMapping`."""
     by.require(Action.IMPORT)
     mine = (ImportMapping.practice_id == by.practice_id, ImportMapping.id == mapping_id)
-    gone = session.scalar(delete(ImportMapping).where(*mine).returning(ImportMapping.id))
-    if gone is None:
-        raise NoSuchMapping
+    or_raise(session.scalar(delete(ImportMapping).where(*mine).returning(ImportMapping.id)), NoSuchMapping)
     _audit(session, "mapping.deleted", mapping_id, by.practice_id, by=by, now=now)
 
 
@@ -177,10 +173,7 @@ def _checked_name(name: str) -> str:
 
 def _one(session: Session, practice_id: int, condition: ColumnElement[bool]) -> ImportMapping:
     mine = select(ImportMapping).where(ImportMapping.practice_id == practice_id, condition)
-    found = session.scalars(mine.execution_options(populate_existing=True)).one_or_none()
-    if found is None:
-        raise NoSuchMapping
-    return found
+    return or_raise(session.scalars(mine.execution_options(populate_existing=True)).one_or_none(), NoSuchMapping)
 
 
 def _count(session: Session, practice_id: int) -> int:
