@@ -1,11 +1,10 @@
 """Approvals: list the jobs and postings that need one; approve and reject jobs."""
 
 from collections.abc import Iterable
-from http import HTTPStatus
 from typing import Annotated
 
-from flask import Response, jsonify
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.db.engine import transaction
@@ -13,7 +12,7 @@ from core.jobs import commands
 from core.jobs.approval import inbox
 from core.ledger import posting_requests
 from core.ledger.posting_requests import RequestRow
-from webui.api.blueprint import JOBS, api, problem_responses
+from webui.api.blueprint import JOBS, api
 from webui.api.job_models import ChangedSeen, Confirmed, Rejection, SettleJobAnswer, SettleJobSummary
 from webui.api.job_responses import confirmed_answer, job_answer, job_summaries
 from webui.api.models import Answer
@@ -52,34 +51,28 @@ class Approvals(Answer):
     ]
 
 
-@api.get("/approvals", tags=[JOBS], responses={200: Approvals})
+@api.get("/approvals", tag=JOBS)
 @requires(Action.SEE_CLAIMS)
-def list_approvals() -> Response:
+def list_approvals(session: Session) -> Approvals:
     """List what needs your approval, your own jobs and postings that need approval, and recent decisions on those."""
     actor, at = current_actor(), now()
-    with app_context().sessions() as session:
-        answer = Approvals(
-            waiting_for_me=[job_answer(session, job) for job in inbox.jobs_to_approve(session, actor, now=at)],
-            waiting_for_others=[job_answer(session, job) for job in inbox.my_jobs_awaiting_approval(session, actor)],
-            decided=job_summaries(session, actor.practice_id, inbox.my_decided_jobs(session, actor, now=at)),
-            postings_waiting_for_me=_answers(posting_requests.list_to_approve(session, actor, now=at)),
-            postings_waiting_for_others=_answers(posting_requests.list_own_waiting(session, actor, now=at)),
-            postings_decided=_answers(posting_requests.list_own_decided(session, actor, now=at)),
-        )
-    return jsonify(answer.json_ready())
+    return Approvals(
+        waiting_for_me=[job_answer(session, job) for job in inbox.jobs_to_approve(session, actor, now=at)],
+        waiting_for_others=[job_answer(session, job) for job in inbox.my_jobs_awaiting_approval(session, actor)],
+        decided=job_summaries(session, actor.practice_id, inbox.my_decided_jobs(session, actor, now=at)),
+        postings_waiting_for_me=_answers(posting_requests.list_to_approve(session, actor, now=at)),
+        postings_waiting_for_others=_answers(posting_requests.list_own_waiting(session, actor, now=at)),
+        postings_decided=_answers(posting_requests.list_own_decided(session, actor, now=at)),
+    )
 
 
 def _answers(rows: Iterable[RequestRow]) -> list[PostingRequestAnswer]:
     return [PostingRequestAnswer.of(row) for row in rows]
 
 
-@api.post(
-    "/settle-jobs/<job_id>/approve",
-    tags=[JOBS],
-    responses={202: Confirmed, **problem_responses(400, 404, 409, 413, 415)},
-)
+@api.post("/settle-jobs/<job_id>/approve", tag=JOBS, status=202, problems=[409])
 @requires(Action.SEE_CLAIMS)  # core checks who may, by the job's kind and requesters
-def approve_job(path: JobPath, body: Approval) -> tuple[Response, int]:
+def approve_job(path: JobPath, body: Approval) -> Confirmed:
     """Approve a job over a limit. It runs as previewed. Repeating the request gives the same answer."""
     with transaction(app_context().sessions) as session:
         key = path.key(current_actor())
@@ -89,18 +82,12 @@ def approve_job(path: JobPath, body: Approval) -> tuple[Response, int]:
         )  # fmt: skip
         answer = confirmed_answer(session, job)
     hint_workers(job)
-    return jsonify(answer.json_ready()), HTTPStatus.ACCEPTED
+    return answer
 
 
-@api.post(
-    "/settle-jobs/<job_id>/reject",
-    tags=[JOBS],
-    responses={200: SettleJobAnswer, **problem_responses(400, 404, 409, 413, 415)},
-)
+@api.post("/settle-jobs/<job_id>/reject", tag=JOBS, problems=[409])
 @requires(Action.SEE_CLAIMS)
-def reject_job(path: JobPath, body: Rejection) -> Response:
+def reject_job(path: JobPath, body: Rejection, session: Session) -> SettleJobAnswer:
     """Reject a job over a limit, with a reason. The job never runs and changes nothing."""
-    with transaction(app_context().sessions) as session:
-        job = commands.reject(session, path.key(current_actor()), reason=body.reason, by=current_actor(), now=now())
-        answer = job_answer(session, job)
-    return jsonify(answer.json_ready())
+    job = commands.reject(session, path.key(current_actor()), reason=body.reason, by=current_actor(), now=now())
+    return job_answer(session, job)

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-from flask import Response, jsonify
 from pydantic import Field
 
 from core.access.permissions import Action
@@ -39,13 +38,12 @@ class OperationsAnswer(Answer):
     ledger_mismatches: int | None
 
 
-@api.get("/operations", tags=[OPERATIONS], responses={200: OperationsAnswer})
+@api.get("/operations", tag=OPERATIONS)
 @requires(Action.SEE_OPERATIONS)
-def show_operations() -> Response:
+def show_operations() -> OperationsAnswer:
     """Show the processes, broker, jobs, schedules and failures of the whole installation."""
     seen = broker.fetch_status()
     hints = seen and {"hints_waiting": seen.hints_waiting, "version": seen.version, "memory_bytes": seen.memory_bytes}
-    answer = OperationsAnswer(
+    return OperationsAnswer(
         broker=hints, **overview_json.as_json(overview.fetch_overview(app_context().operations_sessions, now=now()))
     )
-    return jsonify(answer.json_ready())

@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self
 
-from flask import Response, jsonify
 from pydantic import Field
 from sqlalchemy.orm import Session
 
@@ -15,7 +14,7 @@ from core.ledger.posting_decisions import NoSuchRequest
 from core.ledger.posting_requests import RequestRow
 from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility
 from core.models.posting_requests import PostingRequest, RequestState
-from webui.api.blueprint import CLAIMS, api, problem_responses
+from webui.api.blueprint import CLAIMS, api
 from webui.api.job_models import Rejection
 from webui.api.models import Answer, Id
 from webui.api.request_parsing import IdPath, requires
@@ -72,13 +71,9 @@ class PostingRequestAnswer(Answer):
         return cls.of(row)
 
 
-@api.post(
-    "/posting-requests/<request_id>/approve",
-    tags=[CLAIMS],
-    responses={200: PostingRequestAnswer, **problem_responses(404, 409)},
-)
+@api.post("/posting-requests/<request_id>/approve", tag=CLAIMS, problems=[409])
 @requires(Action.APPROVE_JOB)
-def approve_posting(path: PostingRequestPath) -> Response:
+def approve_posting(path: PostingRequestPath) -> PostingRequestAnswer:
     """Approve a posting over the per-claim limit and post it, dated as it was entered. Repeating changes nothing.
 
     It is checked again first. If it no longer fits, such as `balance_changed` or `period_closed`, it waits on.
@@ -86,30 +81,21 @@ def approve_posting(path: PostingRequestPath) -> Response:
     return _decide(posting_decisions.approve, path)
 
 
-@api.post(
-    "/posting-requests/<request_id>/reject",
-    tags=[CLAIMS],
-    responses={200: PostingRequestAnswer, **problem_responses(400, 404, 409, 413, 415)},
-)
+@api.post("/posting-requests/<request_id>/reject", tag=CLAIMS, problems=[409])
 @requires(Action.APPROVE_JOB)
-def reject_posting(path: PostingRequestPath, body: Rejection) -> Response:
+def reject_posting(path: PostingRequestPath, body: Rejection) -> PostingRequestAnswer:
     """Reject a posting over the per-claim limit, with a reason. It is never posted."""
     return _decide(posting_decisions.reject, path, reason=body.reason)
 
 
-@api.post(
-    "/posting-requests/<request_id>/withdraw",
-    tags=[CLAIMS],
-    responses={200: PostingRequestAnswer, **problem_responses(404, 409)},
-)
+@api.post("/posting-requests/<request_id>/withdraw", tag=CLAIMS, problems=[409])
 @requires(Action.POST)
-def withdraw_posting(path: PostingRequestPath) -> Response:
+def withdraw_posting(path: PostingRequestPath) -> PostingRequestAnswer:
     """Withdraw your own posting before another user decides on it."""
     return _decide(posting_decisions.withdraw, path)
 
 
-def _decide(act: Callable[..., PostingRequest], path: PostingRequestPath, **more: Any) -> Response:
+def _decide(act: Callable[..., PostingRequest], path: PostingRequestPath, **more: Any) -> PostingRequestAnswer:
     with transaction(app_context().sessions) as session:
         decided = act(session, path.id, by=current_actor(), now=now(), **more)
-        answer = PostingRequestAnswer.find(session, decided)
-    return jsonify(answer.json_ready())
+        return PostingRequestAnswer.find(session, decided)
