@@ -7,6 +7,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Self
+from urllib.parse import quote
 
 import click
 import httpx
@@ -243,6 +244,11 @@ class Api:
             yield from response.iter_bytes()
         except httpx.TransportError as error:
             raise self._unreachable(error, is_repeatable=True) from None
+
+
+def claim_path(claim: str, what: str = "") -> str:
+    """Return the path of a claim, or of something of it. A claim's number may contain any character."""
+    return f"/claims/{quote(claim, safe='')}{what}"
 
 
 def _write(path: Path, pieces: Iterator[bytes]) -> None:

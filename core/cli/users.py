@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import click
 
-from core.cli import context, formats
+from core.cli import context, formats, options
 from core.cli.access import user
 from core.cli.client import Api
 from core.cli.user_command import user_command
@@ -60,7 +60,7 @@ def make_password_link(api: Api, email: str) -> Any:
 
 @user_command(_say_role, name="role", group=user)
 @_email_argument
-@click.argument("role", type=click.Choice([role.value for role in Role]))
+@click.argument("role", type=options.choice(Role))
 def change_role(api: Api, email: str, role: str) -> Any:
     """Change another user's role. You can't change your own."""
     return api.send("PUT", _path(email, "role"), body={"role": role})
