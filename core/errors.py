@@ -1,5 +1,6 @@
 """Refusals. Each expected "no" is a class, and its docstring is the sentence that users read."""
 
+import re
 from http import HTTPStatus
 from typing import Any, ClassVar, TypeVar
 
@@ -12,6 +13,11 @@ class Refusal(Exception):
     code: ClassVar[str] = "refused"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.CONFLICT
     retry_after_seconds: ClassVar[int | None] = None  # set if waiting helps
+
+    def __init_subclass__(cls) -> None:
+        """Make the code of the class's name: `BadInput` is `bad_input`. A class that is renamed states its code."""
+        if "code" not in vars(cls):
+            cls.code = re.sub("(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
     def __init__(self, message: str | None = None, **facts: Any) -> None:
         """Use `message` instead of the docstring if the sentence needs a value. The API returns `facts`.
@@ -34,25 +40,23 @@ def or_raise(value: T | None, refusal: Refusal | type[Refusal]) -> T:
 class NotFound(Refusal):
     """This does not exist in this practice."""
 
-    code = "not_found"
     http_status = HTTPStatus.NOT_FOUND
+
+    def __init_subclass__(cls) -> None:
+        """Keep the code `not_found`: what is missing is in the address."""
 
 
 class NotAllowed(Refusal):
     """Your role does not allow this."""
 
-    code = "not_allowed"
     http_status = HTTPStatus.FORBIDDEN
 
 
 class BadInput(Refusal):
     """Something in the request is not valid."""
 
-    code = "bad_input"
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class BadSettings(Refusal):
     """An environment setting is not valid."""
-
-    code = "bad_settings"

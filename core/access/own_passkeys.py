@@ -21,19 +21,13 @@ PASSKEYS_MAX: Final = 20
 class BadPasskeyName(BadInput):
     """Enter a name of 1 to 60 characters, such as the device that keeps the passkey."""
 
-    code = "bad_passkey_name"
-
 
 class PasskeyTaken(Refusal):
     """This passkey is already registered."""
 
-    code = "passkey_taken"
-
 
 class TooManyPasskeys(Refusal):
     """You have 20 passkeys, which is the most. Remove one first."""
-
-    code = "too_many_passkeys"
 
 
 class NoSuchPasskey(NotFound):

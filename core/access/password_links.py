@@ -21,7 +21,6 @@ GIVEN_PASSWORD_LIFE: Final = dt.timedelta(minutes=15)  # from a sign-in with a g
 class PasswordLinkInvalid(Refusal):
     """The link has expired, was already used, or was replaced by a newer one. Ask an administrator for a new link."""
 
-    code = "password_link_invalid"
     http_status = HTTPStatus.GONE
 
 

@@ -35,7 +35,6 @@ ROLES: Final = frozenset(roles_allowing(Action.APPROVE_JOB))
 class CodeNeeded(NotAllowed):
     """Enter the code that your authenticator app shows, or a recovery code."""
 
-    code = "code_needed"
     user: User  # whose password was right
 
 
@@ -45,20 +44,16 @@ class WrongCode(Refusal):
     If a new code is refused too, turn on automatic date and time on your device.
     """
 
-    code = "wrong_code"
     http_status = HTTPStatus.UNAUTHORIZED
 
 
 class CodeUsed(WrongCode):
     """This code was already used. Wait up to 30 seconds for the next one."""
 
-    code = "code_used"
-
 
 class TooManyFailures(WrongCode):
     """Too many wrong codes or refused passkeys. Wait five minutes and try again."""
 
-    code = "too_many_failures"
     retry_after_seconds = int(FAILURES_COUNT_FOR.total_seconds())
     http_status = HTTPStatus.TOO_MANY_REQUESTS
 
@@ -69,13 +64,9 @@ class AppUnreadable(WrongCode):
     Then set up the app again on Your account.
     """
 
-    code = "app_unreadable"
-
 
 class ClockOff(WrongCode):
     """The clock of your device is behind. Set it automatically, and enter a new code."""
-
-    code = "clock_off"
 
 
 REFUSALS: Final = (WrongCode, PasskeyRefused)

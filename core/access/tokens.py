@@ -30,19 +30,13 @@ class NoSuchToken(NotFound):
 class BadTokenName(BadInput):
     """Enter a name of 1 to 60 characters, such as the program that uses the token."""
 
-    code = "bad_token_name"
-
 
 class BadTokenScopes(BadInput):
     """Choose what the token may do."""
 
-    code = "bad_token_scopes"
-
 
 class BadTokenDays(BadInput):
     """Enter a number of days from 1 to 365."""
-
-    code = "bad_token_days"
 
 
 def add_token(

@@ -40,13 +40,9 @@ class NoSuchUser(NotFound):
 class UserInactive(Refusal):
     """This user is deactivated. Reactivate the user first."""
 
-    code = "user_inactive"
-
 
 class OwnAccount(NotAllowed):
     """You can't change your own role or limits, or deactivate yourself. Another administrator can."""
-
-    code = "own_account"
 
 
 class NotIndependent(NotAllowed):
@@ -54,8 +50,6 @@ class NotIndependent(NotAllowed):
 
     An administrator is independent if the account was added on the server with `settle user add`.
     """
-
-    code = "not_independent"
 
 
 def list_users(session: Session, by: Actor) -> Sequence[User]:

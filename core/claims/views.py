@@ -29,25 +29,17 @@ WIDTH_MAX: Final = 800
 class BadView(BadInput):
     """The view has an unknown column, sort order or filter."""
 
-    code = "bad_view"
-
 
 class BadViewName(BadInput):
     """Give the view a name of at most 60 characters."""
-
-    code = "bad_view_name"
 
 
 class ViewNameTaken(Refusal):
     """This user already has a view with this name. Choose a different name."""
 
-    code = "view_name_taken"
-
 
 class TooManyViews(Refusal):
     """You have 200 views. Delete one that you no longer use."""
-
-    code = "too_many_views"
 
 
 class NoSuchView(NotFound):

@@ -27,8 +27,6 @@ _LIMIT: Final = "AMOUNT|unlimited"
 class LimitMissing(BadInput):
     """Set the user's approval limits: add --limit unlimited, or --claim-limit AMOUNT and --job-limit AMOUNT."""
 
-    code = "limit_missing"
-
 
 @click.group()
 def user() -> None:

@@ -41,31 +41,24 @@ _MAY_BE_OF_ANOTHER_VERSION: Final = (
 class ServerRefused(Refusal):
     """The server refused the request."""
 
+    code = Refusal.code
     server_code: str | None = None  # the code of the server's refusal
 
 
 class NotSignedIn(Refusal):
     """You are not signed in. Run `settle login`."""
 
-    code = "not_signed_in"
-
 
 class ServerUnreachable(Refusal):
     """The server is not answering."""
-
-    code = "server_unreachable"
 
 
 class NotOurServer(Refusal):
     """This address does not belong to Batch Settle."""
 
-    code = "not_our_server"
-
 
 class OtherVersion(Refusal):
     """The server is running a different version than this command."""
-
-    code = "other_version"
 
 
 def _trusted(url: str) -> ssl.SSLContext:

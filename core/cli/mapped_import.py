@@ -29,13 +29,9 @@ _path = click.Path(path_type=Path)
 class MappingNotConfirmed(BadInput):
     """Nothing was imported. Check the mapping above. Then run the command again with --yes."""
 
-    code = "mapping_not_confirmed"
-
 
 class OpenQuestions(BadInput):
     """Nothing was imported. Answer the questions with --set, or write the mapping to a file and correct it there."""
-
-    code = "open_questions"
 
 
 @click.command("file")

@@ -21,8 +21,6 @@ from core.single_sign_on.web_client import WebClient
 class BadGroup(BadInput):
     """Write each group as GROUP=ROLE, with the role biller, approver, admin or ops."""
 
-    code = "bad_group"
-
 
 @click.group("single-sign-on")
 def single_sign_on() -> None:

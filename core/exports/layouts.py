@@ -31,8 +31,6 @@ IMPORT: Final = "Batch Settle postings"
 class BadLayout(BadInput):
     """The layout is not valid."""
 
-    code = "bad_layout"
-
 
 class NoSuchLayout(NotFound):
     """This practice has no layout with that name or number."""
@@ -41,13 +39,10 @@ class NoSuchLayout(NotFound):
 class BuiltInLayout(Refusal):
     """This is the name of a built-in layout. Choose a different name."""
 
-    code = "built_in_layout"
-
 
 class TooManyLayouts(Refusal):
     """A practice can have at most 200 layouts. Delete one that is no longer used."""
 
-    code = "too_many_layouts"
     http_status = HTTPStatus.CONFLICT
 
 

@@ -40,14 +40,12 @@ _KINDS: Final = {PostingKind.WRITE_OFF: "write-off", PostingKind.REVERSAL: "reve
 class NothingToSend(Refusal):
     """There are no new write-offs or reversals to send."""
 
-    code = "nothing_to_send"
     http_status = HTTPStatus.CONFLICT
 
 
 class FileBusy(Refusal):
     """Another write-off file is being created right now. Try again in a minute."""
 
-    code = "file_busy"
     http_status = HTTPStatus.SERVICE_UNAVAILABLE
     retry_after_seconds: ClassVar[int | None] = 60
 

@@ -20,13 +20,9 @@ NO_PATIENT_NAME: Final = "Do not enter a patient’s name."
 class BadJobName(BadInput):
     """A job's name may have up to 80 characters, and only characters that can be printed."""
 
-    code = "bad_job_name"
-
 
 class NotYourJob(NotAllowed):
     """Only the job's requester or an administrator may change its name."""
-
-    code = "not_your_job"
 
 
 def read(typed: str) -> str:

@@ -49,8 +49,6 @@ class BadWebhookKinds(BadInput):
 class TooManyWebhooks(Refusal):
     """A practice can have 10 webhooks. Delete one first."""
 
-    code = "too_many_webhooks"
-
 
 class WebhookMismatch(BadInput):
     """This idempotency key was already used for a different webhook. Use a new key."""
@@ -60,8 +58,6 @@ class WebhookMismatch(BadInput):
 
 class OldSecretStillValid(Refusal):
     """The old secret is still valid. Create the next secret after it ends."""
-
-    code = "old_secret_still_valid"
 
 
 class SecretNotShown(NotFound):

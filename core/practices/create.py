@@ -21,19 +21,13 @@ NAME_CHARACTERS_MAX: Final = 200
 class PracticeExists(Refusal):
     """There is already a practice with this name."""
 
-    code = "practice_exists"
-
 
 class BadTimeZone(BadInput):
     """Use a time zone name from the IANA list, such as America/Chicago."""
 
-    code = "bad_time_zone"
-
 
 class BadPracticeName(BadInput):
     """A practice needs a name of 1 to 200 characters."""
-
-    code = "bad_practice_name"
 
 
 class TimeZoneMismatch(Refusal):

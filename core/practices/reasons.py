@@ -33,13 +33,9 @@ _NOT_IN_CODES: Final = re.compile(r"[^a-z0-9]+")
 class BadReason(BadInput):
     """The reason is not valid."""
 
-    code = "bad_reason"
-
 
 class UnknownReason(BadInput):
     """This practice has no write-off reason with that code."""
-
-    code = "unknown_reason"
 
 
 class NoSuchReason(NotFound):
@@ -49,25 +45,18 @@ class NoSuchReason(NotFound):
 class ReasonNameTaken(Refusal):
     """Another reason already has this name. Choose a different name."""
 
-    code = "reason_name_taken"
-
 
 class ReasonInUse(Refusal):
     """A schedule uses this reason. Choose a different reason for the schedule first."""
-
-    code = "reason_in_use"
 
 
 class LastReason(Refusal):
     """This is the last reason in use. Add another one first."""
 
-    code = "last_reason"
-
 
 class TooManyReasons(Refusal):
     """A practice can have at most 200 write-off reasons."""
 
-    code = "too_many_reasons"
     http_status = HTTPStatus.CONFLICT
 
 

@@ -27,8 +27,6 @@ _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]
 class BadSchedule(BadInput):
     """Something in the schedule is not valid."""
 
-    code = "bad_schedule"
-
 
 def _time(value: Any) -> dt.time:
     if isinstance(value, dt.time):

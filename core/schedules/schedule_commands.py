@@ -24,19 +24,13 @@ RUN_KEY_CHARACTERS_MAX: Final = 200
 class StaleSchedule(Refusal):
     """Another user has changed this schedule. Reload it first."""
 
-    code = "stale_schedule"
-
 
 class ScheduleNameTaken(Refusal):
     """Another schedule already has this name. Choose a different name."""
 
-    code = "schedule_name_taken"
-
 
 class TooManySchedules(Refusal):
     """The practice has 200 schedules. Delete one that is no longer needed."""
-
-    code = "too_many_schedules"
 
 
 class ScheduleIsStopped(Refusal):
@@ -54,7 +48,6 @@ class OwnerNotAllowed(Refusal):
 class BadRunKey(BadInput):
     """The run's key must be 1 to 200 characters. Repeating a key returns the same run."""
 
-    code = "bad_run_key"
     http_status = HTTPStatus.BAD_REQUEST
 
 

@@ -26,8 +26,6 @@ class NoSingleSignOn(NotFound):
 class DomainTaken(Refusal):
     """Another practice of this installation uses this e-mail domain."""
 
-    code = "domain_taken"
-
 
 class NotThroughProvider(Refusal):
     """To turn passwords off, first sign in through single sign-on on the page, so that it works.
@@ -35,13 +33,9 @@ class NotThroughProvider(Refusal):
     Then turn them off in that browser.
     """
 
-    code = "not_through_provider"
-
 
 class PasswordsNeeded(Refusal):
     """Keep passwords on while you change the identity provider, so that a mistake does not lock users out."""
-
-    code = "passwords_needed"
 
 
 _COLUMNS: Final = (

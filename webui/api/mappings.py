@@ -29,8 +29,6 @@ IMPORTS: Final = Tag(name="Imports", description="Upload files, review the check
 class BadContent(BadInput):
     """Send the first part of the file as base64 in `content`."""
 
-    code = "bad_content"
-
 
 class NewMapping(Body):
     """A mapping to save under a name."""

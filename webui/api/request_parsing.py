@@ -43,19 +43,14 @@ Row = TypeVar("Row")
 class BadQuery(BadInput):
     """A query parameter is invalid."""
 
-    code = "bad_query"
-
 
 class BadBody(BadInput):
     """The request body is invalid."""
-
-    code = "bad_body"
 
 
 class IdempotencyKeyMissing(BadInput):
     """Send an Idempotency-Key header with your own ID. A repeated request with the same key and body acts only once."""
 
-    code = "idempotency_key_missing"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
 
 

@@ -24,7 +24,6 @@ _COUNT: Final = f"All that were found, or {COUNTED_MAX + 1:,} for more than {COU
 class BadSearch(BadInput):
     """Enter 2 to 100 characters, or the number of a job."""
 
-    code = "bad_search"
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 

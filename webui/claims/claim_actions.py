@@ -50,7 +50,6 @@ _FIELDS_BY_KIND: Final[dict[str, tuple[str, ...]]] = {
 class LeavesCredit(Refusal):
     """The posting would leave a credit."""
 
-    code = "leaves_credit"
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
@@ -78,8 +77,6 @@ blueprint = Blueprint("claim_work", __name__, url_prefix="/claims")
 
 class UnknownHold(BadInput):
     """Choose a hold type."""
-
-    code = "unknown_hold"
 
 
 @blueprint.post("/<claim_id:claim_id>/postings")

@@ -37,8 +37,6 @@ MISSING_SHOWN: Final = 200  # the download has all
 class TwoLists(BadInput):
     """Remove either the pasted numbers or the file. One list is checked at a time."""
 
-    code = "two_lists"
-
 
 @blueprint.get("")
 @requires(Action.PREVIEW_JOB)

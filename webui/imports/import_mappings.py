@@ -32,8 +32,6 @@ _REFUSALS: Final = (BadMapping, BadMappingName, MappingNameTaken, TooManyMapping
 class NoFileChosen(BadInput):
     """Choose a file."""
 
-    code = "no_file_chosen"
-
 
 @blueprint.get("")
 @requires(Action.IMPORT)

@@ -22,8 +22,6 @@ blueprint = Blueprint("redate", __name__, url_prefix="/jobs")
 class BadDate(BadInput):
     """Choose the posting date: a day in an open month, up to today."""
 
-    code = "bad_date"
-
 
 @blueprint.post(f"/{JOB_ID_RULE}/date")
 @requires(Action.SEE_CLAIMS)  # core checks who may preview this kind of job

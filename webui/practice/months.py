@@ -37,8 +37,6 @@ _NOT_REVERSALS: Final = tuple(kind for kind in PostingKind if kind is not Postin
 class CloseNotConfirmed(BadInput):
     """Check the box to confirm that you want to close the month."""
 
-    code = "close_not_confirmed"
-
 
 blueprint = Blueprint("periods", __name__, url_prefix="/months")
 

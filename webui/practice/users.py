@@ -37,8 +37,6 @@ USER_ID_RULE = f"<int(max={BIGINT_MAX}):user_id>"
 class UnknownRole(BadInput):
     """Choose a role."""
 
-    code = "unknown_role"
-
 
 @blueprint.get("")
 @requires(Action.MANAGE_USERS)

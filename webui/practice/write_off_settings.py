@@ -51,8 +51,6 @@ blueprint = Blueprint("settings", __name__, url_prefix="/settings")
 class UnknownSetting(BadInput):
     """Choose patient, insurance, both or neither."""
 
-    code = "unknown_setting"
-
 
 @blueprint.get("")
 @requires(Action.SEE_CLAIMS)

@@ -40,7 +40,6 @@ _EXTENSION_KEY: Final = "settle-files"
 class TooManyFiles(Refusal):
     """Your other downloads are not finished. Finish or cancel them, then try again."""
 
-    code = "too_many_files"
     http_status = HTTPStatus.TOO_MANY_REQUESTS
     retry_after_seconds: ClassVar[int | None] = 30
 
@@ -48,7 +47,6 @@ class TooManyFiles(Refusal):
 class NoRoomForFile(Refusal):
     """The server has no room for another file right now. Try again in a minute."""
 
-    code = "no_room_for_file"
     http_status = HTTPStatus.SERVICE_UNAVAILABLE
     retry_after_seconds: ClassVar[int | None] = 60
 

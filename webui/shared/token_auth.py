@@ -18,7 +18,6 @@ from webui.shared.auth import on_this_installation
 class TokenNeeded(Refusal):
     """Send the header "Authorization: Bearer TOKEN" with a valid token. `settle token add EMAIL` creates one."""
 
-    code = "token_needed"
     http_status = HTTPStatus.UNAUTHORIZED
 
 

@@ -35,8 +35,6 @@ _REPEATED: Final = re.compile(r" \(\d+\)$")  # `header_names` adds it to a repea
 class NoHeader(BadInput):
     """The file has no row of column names, such as Claim #, Patient, DOS, Ins Bal. Add one."""
 
-    code = "no_header"
-
 
 class UnreadableOfficeFile(BadInput):
     """The file cannot be read."""

@@ -31,25 +31,17 @@ class NoSuchMapping(NotFound):
 class BadMappingName(BadInput):
     """Give the mapping a name of at most 60 characters."""
 
-    code = "bad_mapping_name"
-
 
 class MappingNameTaken(Refusal):
     """Another mapping already has this name. Choose a different name, or overwrite that mapping."""
-
-    code = "mapping_name_taken"
 
 
 class MappingChanged(Refusal):
     """Another user changed this mapping while you edited it. If you save again, your entries replace that change."""
 
-    code = "mapping_changed"
-
 
 class TooManyMappings(Refusal):
     """The practice has 100 saved mappings. Delete one that is no longer used."""
-
-    code = "too_many_mappings"
 
 
 def list_mappings(session: Session, practice_id: int) -> Sequence[ImportMapping]:

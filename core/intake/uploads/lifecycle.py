@@ -50,8 +50,6 @@ class NoSuchImport(NotFound):
 class WrongImportStatus(Refusal):
     """The import's status does not allow this."""
 
-    code = "wrong_import_status"
-
 
 class ImportKey(NamedTuple):
     """One import in one practice."""

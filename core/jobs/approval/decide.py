@@ -27,13 +27,9 @@ _DECIDED: Final = {S.CONFIRMED: "approved", S.REJECTED: "rejected", S.DISCARDED:
 class ApprovalExpired(Refusal):
     """This job was not approved within 7 days. Preview it again."""
 
-    code = "approval_expired"
-
 
 class CostShareNotAllowed(Refusal):
     """Medicare or Medicaid cost sharing needs a Charity, Small balance or Bad debt reason. Preview the claims again."""
-
-    code = "cost_share_not_allowed"
 
 
 def confirm_or_request_approval(session: Session, job: SettleJob, *, now: dt.datetime) -> SettleJob:
