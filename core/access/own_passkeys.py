@@ -13,6 +13,7 @@ from core.access.passkeys import PasskeyAnswer, Site
 from core.access.permissions import Actor
 from core.errors import BadInput, NotFound, Refusal, or_raise
 from core.models.people import Passkey, SecondFactor, User
+from core.reading import checked_name
 
 NAME_CHARACTERS_MAX: Final = 60
 PASSKEYS_MAX: Final = 20
@@ -125,7 +126,4 @@ def is_last_part(session: Session, user: User) -> bool:
 
 
 def _checked_name(name: str) -> str:
-    name = name.strip()
-    if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
-        raise BadPasskeyName
-    return name
+    return checked_name(name.strip(), BadPasskeyName, most=NAME_CHARACTERS_MAX)

@@ -15,6 +15,7 @@ from core.access.token_hash import TOUCH_SECONDS, hash_token, make_token
 from core.access.users import actor_for
 from core.errors import BadInput, NotFound, or_raise
 from core.models.people import ApiToken, User
+from core.reading import checked_name
 
 TOKEN_PREFIX: Final = "settle_"  # noqa: S105 – so that a token found in a file or log is recognized
 LOGIN_NAME: Final = "settle login"
@@ -69,9 +70,7 @@ def add_own(session: Session, *, name: str, scopes: Collection[Scope], days: int
 
     Raise `BadTokenName`, `BadTokenScopes`, `BadTokenDays` and `VerificationNeeded`.
     """
-    name = name.strip()
-    if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
-        raise BadTokenName
+    name = checked_name(name.strip(), BadTokenName, most=NAME_CHARACTERS_MAX)
     if not scopes:
         raise BadTokenScopes
     by.require_verified()  # last, so that a form is asked for a code only when the rest is right

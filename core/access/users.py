@@ -9,6 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core import reading
 from core.access import audit, one_person, own_practice, password_sign_in, passwords, second_factor
 from core.access.passkeys import PasskeyAnswer
 from core.access.passwords import BadPassword
@@ -210,7 +211,4 @@ def checked_email(email: str) -> str:
 
 def checked_name(name: str) -> str:
     """Return the name as it is stored. Raise `BadUserName`."""
-    name = name.strip()
-    if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
-        raise BadUserName
-    return name
+    return reading.checked_name(name.strip(), BadUserName, most=NAME_CHARACTERS_MAX)

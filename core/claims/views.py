@@ -209,10 +209,7 @@ def _visible(by: Actor) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
 
 
 def _tidy(name: str) -> str:
-    name = " ".join(name.split())
-    if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
-        raise BadViewName
-    return name
+    return reading.checked_name(" ".join(name.split()), BadViewName, most=NAME_CHARACTERS_MAX)
 
 
 def _require_free_name(session: Session, name: str, *, owner_id: int, by: Actor, but: int | None) -> None:

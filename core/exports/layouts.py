@@ -220,10 +220,9 @@ def save(session: Session, name: str, layout: Layout, *, by: Actor, now: dt.date
     Raise `BadLayout`, `BuiltInLayout` or `TooManyLayouts`.
     """
     by.require(Action.SEND_WRITE_OFFS)
-    name = " ".join(name.split())
-    if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
-        fault = f"enter a name of at most {NAME_CHARACTERS_MAX} characters"
-        raise BadLayout(f"name: {fault}", faults={"name": fault})
+    fault = f"enter a name of at most {NAME_CHARACTERS_MAX} characters"
+    refusal = BadLayout(f"name: {fault}", faults={"name": fault})
+    name = reading.checked_name(" ".join(name.split()), refusal, most=NAME_CHARACTERS_MAX)
     known = {one.name.casefold() for one in list_layouts(session, by.practice_id)}
     if name.casefold() in {one.name.casefold() for one in BUILT_IN}:
         raise BuiltInLayout

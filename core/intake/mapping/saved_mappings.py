@@ -17,6 +17,7 @@ from core.access.permissions import Action, Actor
 from core.errors import BadInput, NotFound, Refusal, or_raise
 from core.intake.mapping.mapping import Mapping, Problem
 from core.models.import_mappings import ImportMapping
+from core.reading import checked_name
 
 NAME_CHARACTERS_MAX: Final = 60
 MAPPINGS_MAX: Final = 100  # for each practice; a longer menu would be unreadable
@@ -157,10 +158,7 @@ def name_problems(name: str) -> list[Problem]:
 
 def _checked_name(name: str) -> str:
     """Return the name with single spaces. Raise `BadMappingName`."""
-    name = " ".join(name.split())
-    if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
-        raise BadMappingName
-    return name
+    return checked_name(" ".join(name.split()), BadMappingName, most=NAME_CHARACTERS_MAX)
 
 
 def _one(session: Session, practice_id: int, condition: ColumnElement[bool]) -> ImportMapping:
