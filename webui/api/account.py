@@ -34,7 +34,7 @@ def _own_email() -> str:
     return actor.email if actor else ""
 
 
-@api.put("/account/password", tag=ACCOUNT, problems=[429])
+@api.put("/account/password", needs=None, tag=ACCOUNT, problems=[429])
 @limit_failed_sign_ins(_own_email)
 @requires_token
 def change_password(body: PasswordChange, session: Session) -> None:
@@ -71,14 +71,14 @@ class Sessions(Answer):
     sessions: list[SessionAnswer]
 
 
-@api.get("/account/sessions", tag=ACCOUNT)
+@api.get("/account/sessions", needs=None, tag=ACCOUNT)
 @requires_token
 def list_sessions(session: Session) -> Sessions:
     """List the browsers in which you are signed in."""
     return Sessions(sessions=user_sessions.list_open(session, current_actor().user_id, now(), session_life()))
 
 
-@api.delete("/account/sessions", tag=ACCOUNT)
+@api.delete("/account/sessions", needs=None, tag=ACCOUNT)
 @requires_token
 def end_sessions(session: Session) -> None:
     """Sign out all your browsers."""
@@ -86,7 +86,7 @@ def end_sessions(session: Session) -> None:
     user_sessions.end_others(session, but=None, by=current_actor(), now=now())
 
 
-@api.delete("/account/sessions/<session_id>", tag=ACCOUNT)
+@api.delete("/account/sessions/<session_id>", needs=None, tag=ACCOUNT)
 @requires_token
 def end_session(path: SessionPath, session: Session) -> None:
     """Sign out one of your browsers."""
@@ -118,14 +118,14 @@ class Tokens(Answer):
     tokens: list[TokenAnswer]
 
 
-@api.get("/account/tokens", tag=ACCOUNT)
+@api.get("/account/tokens", needs=None, tag=ACCOUNT)
 @requires_token
 def list_tokens(session: Session) -> Tokens:
     """List your API tokens. Create them on the page "Your account", where you sign in with your password."""
     return Tokens(tokens=tokens.list_own(session, current_actor(), now()))
 
 
-@api.delete("/account/tokens/<token_id>", tag=ACCOUNT)
+@api.delete("/account/tokens/<token_id>", needs=None, tag=ACCOUNT)
 @requires_token
 def revoke_token(path: TokenPath, session: Session) -> None:
     """Revoke one of your API tokens."""

@@ -14,7 +14,6 @@ from core.claims.aging import AgingRow, Sum
 from core.models.ledger import Responsibility
 from webui.api.blueprint import CLAIMS, CSV_FILE, XLSX_FILE, api
 from webui.api.models import Answer
-from webui.api.request_parsing import requires
 from webui.claims.aging import send_aging_file
 from webui.shared.app_context import app_context
 from webui.shared.token_auth import current_actor, current_day
@@ -72,8 +71,7 @@ class AgingReport(Answer):
     net_cents: Annotated[int, Field(description="Net A/R of the practice")]
 
 
-@api.get("/aging", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/aging", needs=Action.SEE_CLAIMS, tag=CLAIMS)
 def show_aging(session: Session) -> AgingReport:
     """Return the A/R aging as of today."""
     today = current_day(session)
@@ -82,15 +80,13 @@ def show_aging(session: Session) -> AgingReport:
     return AgingReport(as_of=today, rows=rows, net_cents=found.all.net_cents)
 
 
-@api.get("/aging.csv", tag=CLAIMS, file=CSV_FILE)
-@requires(Action.SEE_CLAIMS)
+@api.get("/aging.csv", needs=Action.SEE_CLAIMS, tag=CLAIMS, file=CSV_FILE)
 def export_aging() -> Response:
     """Download the A/R aging as CSV."""
     return _file("csv")
 
 
-@api.get("/aging.xlsx", tag=CLAIMS, file=XLSX_FILE)
-@requires(Action.SEE_CLAIMS)
+@api.get("/aging.xlsx", needs=Action.SEE_CLAIMS, tag=CLAIMS, file=XLSX_FILE)
 def export_aging_xlsx() -> Response:
     """Download the A/R aging as XLSX."""
     return _file("xlsx")

@@ -17,7 +17,7 @@ from webui.api.job_models import ChangedSeen, Confirmed, Rejection, SettleJobAns
 from webui.api.job_responses import confirmed_answer, job_answer, job_summaries
 from webui.api.models import Answer
 from webui.api.posting_requests import PostingRequestAnswer
-from webui.api.request_parsing import Body, JobPath, requires
+from webui.api.request_parsing import Body, JobPath
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.token_auth import current_actor
 
@@ -51,8 +51,7 @@ class Approvals(Answer):
     ]
 
 
-@api.get("/approvals", tag=JOBS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/approvals", needs=Action.SEE_CLAIMS, tag=JOBS)
 def list_approvals(session: Session) -> Approvals:
     """List what needs your approval, your own jobs and postings that need approval, and recent decisions on those."""
     actor, at = current_actor(), now()
@@ -70,8 +69,8 @@ def _answers(rows: Iterable[RequestRow]) -> list[PostingRequestAnswer]:
     return [PostingRequestAnswer.of(row) for row in rows]
 
 
-@api.post("/settle-jobs/<job_id>/approve", tag=JOBS, status=202, problems=[409])
-@requires(Action.SEE_CLAIMS)  # core checks who may, by the job's kind and requesters
+# Core checks who may, by the job's kind and requesters.
+@api.post("/settle-jobs/<job_id>/approve", needs=Action.SEE_CLAIMS, tag=JOBS, status=202, problems=[409])
 def approve_job(path: JobPath, body: Approval) -> Confirmed:
     """Approve a job over a limit. It runs as previewed. Repeating the request gives the same answer."""
     with transaction(app_context().sessions) as session:
@@ -85,8 +84,7 @@ def approve_job(path: JobPath, body: Approval) -> Confirmed:
     return answer
 
 
-@api.post("/settle-jobs/<job_id>/reject", tag=JOBS, problems=[409])
-@requires(Action.SEE_CLAIMS)
+@api.post("/settle-jobs/<job_id>/reject", needs=Action.SEE_CLAIMS, tag=JOBS, problems=[409])
 def reject_job(path: JobPath, body: Rejection, session: Session) -> SettleJobAnswer:
     """Reject a job over a limit, with a reason. The job never runs and changes nothing."""
     job = commands.reject(session, path.key(current_actor()), reason=body.reason, by=current_actor(), now=now())

@@ -15,7 +15,7 @@ from core.audit.log import AuditFilter
 from core.db.bounds import BIGINT_MAX
 from webui.api.blueprint import CSV_FILE, ZIP_FILE, Tag, api
 from webui.api.models import Answer, Id, Seen, labeled
-from webui.api.request_parsing import IdPath, Page, Parameters, requires
+from webui.api.request_parsing import IdPath, Page, Parameters
 from webui.shared import audit_files
 from webui.shared.app_context import app_context
 from webui.shared.token_auth import current_actor
@@ -109,8 +109,7 @@ class AuditPage(Answer):
     next_cursor: str | None
 
 
-@api.get("/audit", tag=AUDIT, problems=[404])
-@requires(Action.SEE_AUDIT)
+@api.get("/audit", needs=Action.SEE_AUDIT, tag=AUDIT, problems=[404])
 def list_acts(query: AuditQuery, session: Session) -> AuditPage:
     """List audit entries, newest first.
 
@@ -123,8 +122,7 @@ def list_acts(query: AuditQuery, session: Session) -> AuditPage:
     return AuditPage(acts=acts, head=log.head(session, practice_id), next_cursor=cursor)
 
 
-@api.get("/audit/<number>/changes", tag=AUDIT)
-@requires(Action.SEE_AUDIT)
+@api.get("/audit/<number>/changes", needs=Action.SEE_AUDIT, tag=AUDIT)
 def list_changes(path: EntryPath, query: Page, session: Session) -> ChangesPage:
     """List the old and new values of the changes that an import applied. Values may be names or dates of birth."""
     found = import_changes.list_changes(
@@ -134,8 +132,7 @@ def list_changes(path: EntryPath, query: Page, session: Session) -> ChangesPage:
     return ChangesPage(changes=changes, next_cursor=cursor)
 
 
-@api.get("/audit.csv", tag=AUDIT, file=CSV_FILE, problems=[404])
-@requires(Action.SEE_AUDIT)
+@api.get("/audit.csv", needs=Action.SEE_AUDIT, tag=AUDIT, file=CSV_FILE, problems=[404])
 def export(query: AuditFileQuery) -> Response:
     """Export audit entries as CSV, oldest first, with the hashed content of each, so you can verify the chain.
 
@@ -147,8 +144,7 @@ def export(query: AuditFileQuery) -> Response:
     return audit_files.send_log(wanted, by=actor)
 
 
-@api.get("/audit-package.zip", tag=AUDIT, file=ZIP_FILE)
-@requires(Action.SEE_AUDIT)
+@api.get("/audit-package.zip", needs=Action.SEE_AUDIT, tag=AUDIT, file=ZIP_FILE)
 def export_package() -> Response:
     """Export the ledger, jobs, months and audit log as a zip that an auditor can prove without this system.
 

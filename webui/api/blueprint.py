@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
 from http import HTTPStatus
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from flask import Blueprint, Response, jsonify
 from flask.blueprints import BlueprintSetupState
@@ -12,7 +12,9 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 from werkzeug.routing import PathConverter
 
+from core.access.permissions import Action, Scope
 from core.version import product_version
+from webui.api.request_parsing import requires
 from webui.shared.file_downloads import CONTENT_TYPES, XLSX, ZIP
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -72,8 +74,13 @@ class DescribedBlueprint(Blueprint):
         super().__init__(*args, **kwargs)
         self.described: list[DescribedView] = []
 
-    def route(self, rule: str, **options: Any) -> Callable[[View], View]:
+    def route(  # type: ignore[override]  # no view may leave out what it needs
+        self, rule: str, *, needs: Action | None, scope: Scope = Scope.READ, **options: Any
+    ) -> Callable[[View], View]:
         """Add a view. `get`, `post`, `put`, `patch` and `delete` call this with their method.
+
+        The caller's role and token must allow the action `needs`, and the token must have the `scope`. If `needs` is
+        None, the view has another guard of `request_parsing`.
 
         The view returns a model, a `Reply` with one, a finished response, or None for an empty answer. `status` is that
         of its answer, and `tag` is its heading in the document. `docs` knows the other options.
@@ -81,15 +88,20 @@ class DescribedBlueprint(Blueprint):
         method, status = options.pop("methods")[0], options.get("status", HTTPStatus.OK)
 
         def add(view: View) -> View:
+            guarded = view if needs is None else requires(needs, scope=scope)(view)
+
             @wraps(view)
             def respond(**path: str) -> ResponseReturnValue:
-                return _response(view(**path), status)
+                return _response(guarded(**path), status)
 
             self.described.append(DescribedView(method.lower(), rule, view, options))
             super(DescribedBlueprint, self).route(rule, methods=[method])(respond)
             return view
 
         return add
+
+    if TYPE_CHECKING:  # Flask's own types know no view that returns a model
+        get = post = put = patch = delete = route  # type: ignore[assignment]
 
 
 def _response(found: Any, status: int) -> ResponseReturnValue:

@@ -18,7 +18,7 @@ from webui.api.claims import claim_fields
 from webui.api.models import Answer, ClaimWithLines, Id, PostingEntry
 from webui.api.posting_requests import PostingRequestAnswer
 from webui.api.recoveries import Recovery
-from webui.api.request_parsing import ClaimPath, OnceHeaders, requires
+from webui.api.request_parsing import ClaimPath, OnceHeaders
 from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
@@ -77,8 +77,7 @@ class Postings(Answer):
     waiting: Annotated[list[PostingRequestAnswer], Field(description="Postings that wait for approval")]
 
 
-@api.get("/claims/<anything:claim_id>/postings", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/claims/<anything:claim_id>/postings", needs=Action.SEE_CLAIMS, tag=CLAIMS)
 def list_postings(path: ClaimPath, session: Session) -> Postings:
     """List the ledger of one claim, starting with the first charge, and its postings that wait for approval."""
     practice_id = current_actor().practice_id
@@ -92,8 +91,14 @@ def list_postings(path: ClaimPath, session: Session) -> Postings:
     )
 
 
-@api.post("/claims/<anything:claim_id>/postings", tag=CLAIMS, status=201, responses={202: PostedClaim}, problems=[409])
-@requires(Action.POST)
+@api.post(
+    "/claims/<anything:claim_id>/postings",
+    needs=Action.POST,
+    tag=CLAIMS,
+    status=201,
+    responses={202: PostedClaim},
+    problems=[409],
+)
 def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting, session: Session) -> Reply[PostedClaim]:
     """Post a payment, an adjustment or a transfer on one line, once. The answer is the claim after the posting.
 

@@ -14,7 +14,7 @@ from core.claims.feed_totals import NO_CLAIMS
 from core.claims.filters import ClaimFilter
 from webui.api.blueprint import CLAIMS, api
 from webui.api.models import Answer
-from webui.api.request_parsing import Body, requires
+from webui.api.request_parsing import Body
 from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
@@ -67,8 +67,7 @@ class TotalsByAge(ClaimTotals):
     ages: list[TotalsOfAge]
 
 
-@api.post("/claims/totals", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS)
+@api.post("/claims/totals", needs=Action.SEE_CLAIMS, tag=CLAIMS)
 def sum_claims(body: ClaimTotalsBody, session: Session) -> TotalsByAge:
     """Sum all matching claims, in total and by age. The filter's `age_basis` decides what ages count from."""
     practice_id, f = current_actor().practice_id, ClaimFilter.of(body.filter)

@@ -17,7 +17,7 @@ from core.jobs import codes
 from core.models.claims import Hold
 from webui.api.blueprint import CLAIMS, api
 from webui.api.models import Answer, ClaimsPage, ClaimWithLines
-from webui.api.request_parsing import LIMIT_DEFAULT, LIMIT_MAX, Body, ClaimPath, Limit, Page, requires
+from webui.api.request_parsing import LIMIT_DEFAULT, LIMIT_MAX, Body, ClaimPath, Limit, Page
 from webui.shared.app_context import app_context, now
 from webui.shared.claim_views import record_view
 from webui.shared.token_auth import current_actor, current_day
@@ -102,8 +102,7 @@ class HeldClaims(Answer):
 _PAGING_KEYS: Final = frozenset({"sort", "cursor", "limit"})
 
 
-@api.get("/claims", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/claims", needs=Action.SEE_CLAIMS, tag=CLAIMS)
 def list_claims(query: ClaimsQuery) -> ClaimsPage:
     """List matching claims, each with the rule that applies to it.
 
@@ -112,8 +111,7 @@ def list_claims(query: ClaimsQuery) -> ClaimsPage:
     return _page_answer(query.narrowed(), Sort.of(query.sort), cursor=query.cursor or None, limit=query.limit)
 
 
-@api.post("/claims/search", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS)
+@api.post("/claims/search", needs=Action.SEE_CLAIMS, tag=CLAIMS)
 def search_claims(body: ClaimsSearch) -> ClaimsPage:
     """List matching claims like GET /claims. Use it for a patient's name, so that no address or log contains it."""
     return _page_answer(ClaimFilter.of(body.filter), Sort.of(body.sort), cursor=body.cursor or None, limit=body.limit)
@@ -128,8 +126,7 @@ def _page_answer(f: ClaimFilter, sort: Sort, *, cursor: str | None, limit: int) 
 
 
 # A claim's number may contain two slashes in a row.
-@api.get("/claims/<anything:claim_id>", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/claims/<anything:claim_id>", needs=Action.SEE_CLAIMS, tag=CLAIMS)
 def show_claim(path: ClaimPath) -> ClaimWithLines:
     """Show one claim with its service lines."""
     record_view(path.claim_id, by=current_actor())
@@ -137,8 +134,7 @@ def show_claim(path: ClaimPath) -> ClaimWithLines:
         return _claim_answer(session, path)
 
 
-@api.get("/holds", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/holds", needs=Action.SEE_CLAIMS, tag=CLAIMS)
 def list_holds(query: HoldsQuery, session: Session) -> HeldClaims:
     """List the claims on hold. Claims for an excluded patient or payer are not included."""
     practice_id, after = current_actor().practice_id, query.after()
@@ -149,8 +145,7 @@ def list_holds(query: HoldsQuery, session: Session) -> HeldClaims:
     return HeldClaims(holds=shown, next_cursor=cursor)
 
 
-@api.put("/claims/<anything:claim_id>/hold", tag=CLAIMS, problems=[409])
-@requires(Action.HOLD)
+@api.put("/claims/<anything:claim_id>/hold", needs=Action.HOLD, tag=CLAIMS, problems=[409])
 def set_hold(path: ClaimPath, body: NewHold, session: Session) -> ClaimWithLines:
     """Put the claim on hold so that it can't be settled, or release it. Repeating the request changes nothing."""
     holds.set_hold(session, path.claim_id, body.hold, reason=body.why, until=body.until, by=current_actor(), now=now())

@@ -14,7 +14,7 @@ from core.models.ledger import Responsibility
 from core.models.practices import PayerClass
 from webui.api.blueprint import CLAIMS, CSV_FILE, XLSX_FILE, api
 from webui.api.models import Answer
-from webui.api.request_parsing import AnyPage, Parameters, requires
+from webui.api.request_parsing import AnyPage, Parameters
 from webui.claims.credit_balances import send_credits_file
 from webui.shared.app_context import app_context
 from webui.shared.token_auth import current_actor, current_day
@@ -86,8 +86,7 @@ class Credits(Answer):
     next_cursor: str | None
 
 
-@api.get("/credits", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/credits", needs=Action.SEE_CLAIMS, tag=CLAIMS)
 def list_credits(query: CreditsQuery, session: Session) -> Credits:
     """List every line with a credit balance."""
     practice_id, wanted = current_actor().practice_id, query.narrowed()
@@ -97,15 +96,13 @@ def list_credits(query: CreditsQuery, session: Session) -> Credits:
     return Credits(credits=[Credit.of(row, today) for row in page.rows], totals=totals, next_cursor=page.next_cursor)
 
 
-@api.get("/credits.csv", tag=CLAIMS, file=CSV_FILE)
-@requires(Action.SEE_CLAIMS)
+@api.get("/credits.csv", needs=Action.SEE_CLAIMS, tag=CLAIMS, file=CSV_FILE)
 def export_credits(query: CreditsFileQuery) -> Response:
     """Download every matching line with a credit balance as CSV. The audit log records the download."""
     return _file(query, "csv")
 
 
-@api.get("/credits.xlsx", tag=CLAIMS, file=XLSX_FILE)
-@requires(Action.SEE_CLAIMS)
+@api.get("/credits.xlsx", needs=Action.SEE_CLAIMS, tag=CLAIMS, file=XLSX_FILE)
 def export_credits_xlsx(query: CreditsFileQuery) -> Response:
     """Download every matching line with a credit balance as XLSX. The audit log records the download."""
     return _file(query, "xlsx")

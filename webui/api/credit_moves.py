@@ -13,7 +13,7 @@ from core.ledger.entries import CreditTransfer, Refund
 from webui.api.blueprint import CLAIMS, api
 from webui.api.claims import claim_fields
 from webui.api.models import ClaimWithLines, Id
-from webui.api.request_parsing import ClaimPath, OnceHeaders, requires
+from webui.api.request_parsing import ClaimPath, OnceHeaders
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
@@ -25,15 +25,13 @@ class ClaimWithCredit(ClaimWithLines):
     credit_cents: Annotated[int, Field(description="Credit left on this line and responsibility")]
 
 
-@api.post("/claims/<anything:claim_id>/refunds", tag=CLAIMS, status=201, problems=[409])
-@requires(Action.POST)
+@api.post("/claims/<anything:claim_id>/refunds", needs=Action.POST, tag=CLAIMS, status=201, problems=[409])
 def refund_credit(path: ClaimPath, header: OnceHeaders, body: Refund) -> ClaimWithCredit:
     """Refund a credit on one line to a payer or the patient, once, and never more than the credit."""
     return _moved(credit_moves.refund, path, header, body)
 
 
-@api.post("/claims/<anything:claim_id>/credit-transfers", tag=CLAIMS, status=201, problems=[409])
-@requires(Action.POST)
+@api.post("/claims/<anything:claim_id>/credit-transfers", needs=Action.POST, tag=CLAIMS, status=201, problems=[409])
 def transfer_credit(path: ClaimPath, header: OnceHeaders, body: CreditTransfer) -> ClaimWithCredit:
     """Transfer a credit on one line to another balance of the same patient, once.
 

@@ -12,7 +12,7 @@ from core.practices import exclusions
 from core.practices.exclusions import ExclusionRow, NoSuchExclusion
 from webui.api.blueprint import CLAIMS, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import Body, IdPath, Page, requires
+from webui.api.request_parsing import Body, IdPath, Page
 from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor, current_day
 
@@ -62,8 +62,7 @@ class ExclusionsAnswer(Answer):
     next_cursor: str | None
 
 
-@api.get("/exclusions", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/exclusions", needs=Action.SEE_CLAIMS, tag=CLAIMS)
 def list_exclusions(query: ExclusionsQuery, session: Session) -> ExclusionsAnswer:
     """List patients and payers excluded from write-offs, newest first."""
     found = _listed(session, lasting_only=not query.all, before_id=query.after(), limit=query.limit + 1)
@@ -71,8 +70,7 @@ def list_exclusions(query: ExclusionsQuery, session: Session) -> ExclusionsAnswe
     return ExclusionsAnswer(exclusions=shown, next_cursor=cursor)
 
 
-@api.post("/exclusions", tag=CLAIMS, status=201, problems=[409])
-@requires(Action.EXCLUDE)
+@api.post("/exclusions", needs=Action.EXCLUDE, tag=CLAIMS, status=201, problems=[409])
 def make_exclusion(body: NewExclusion, session: Session) -> ExclusionAnswer:
     """Exclude a patient or a payer. No job, not even one already running, will write off their claims."""
     actor = current_actor()
@@ -82,8 +80,7 @@ def make_exclusion(body: NewExclusion, session: Session) -> ExclusionAnswer:
     return _one(session, made)
 
 
-@api.post("/exclusions/<exclusion_id>/end", tag=CLAIMS)
-@requires(Action.EXCLUDE)
+@api.post("/exclusions/<exclusion_id>/end", needs=Action.EXCLUDE, tag=CLAIMS)
 def end_exclusion(path: ExclusionPath, session: Session) -> ExclusionAnswer:
     """End an exclusion. Repeating the request changes nothing."""
     exclusions.end(session, path.id, by=current_actor(), now=now())

@@ -32,7 +32,7 @@ from webui.api.import_models import (
     ImportsPage,
     NewImport,
 )
-from webui.api.request_parsing import IdPath, OnceHeaders, Page, requires
+from webui.api.request_parsing import IdPath, OnceHeaders, Page
 from webui.imports.import_files import send_faults, send_list
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
@@ -70,8 +70,7 @@ class PiecePath(ImportPath):
         return file, number
 
 
-@api.post("/imports", tag=IMPORTS, status=201, problems=[409])
-@requires(Action.IMPORT)
+@api.post("/imports", needs=Action.IMPORT, tag=IMPORTS, status=201, problems=[409])
 def create_import(header: OnceHeaders, body: NewImport, session: Session) -> Reply[ImportAnswer]:
     """Create an import by announcing its files. Then send their pieces, and `check` them.
 
@@ -101,10 +100,9 @@ def create_import(header: OnceHeaders, body: NewImport, session: Session) -> Rep
 
 
 @api.put(
-    "/imports/<import_id>/files/<file>/pieces/<number>", tag=IMPORTS,
+    "/imports/<import_id>/files/<file>/pieces/<number>", needs=Action.IMPORT, tag=IMPORTS,
     responses={204: {"description": "The piece is stored"}}, problems=[409, 507],
 )  # fmt: skip
-@requires(Action.IMPORT)
 def put_piece(path: PiecePath, session: Session) -> None:
     """Send one piece of a file as the body, as application/octet-stream. A piece sent again replaces the earlier one.
 
@@ -117,8 +115,7 @@ def put_piece(path: PiecePath, session: Session) -> None:
     )  # fmt: skip
 
 
-@api.post("/imports/<import_id>/check", tag=IMPORTS, status=202, problems=[409])
-@requires(Action.IMPORT)
+@api.post("/imports/<import_id>/check", needs=Action.IMPORT, tag=IMPORTS, status=202, problems=[409])
 def check_import(path: ImportPath) -> ImportAnswer:
     """Have a worker check the files after the last piece. Nothing is imported yet. A second call changes nothing."""
     with transaction(app_context().sessions) as session:
@@ -128,8 +125,7 @@ def check_import(path: ImportPath) -> ImportAnswer:
     return answer
 
 
-@api.get("/imports", tag=IMPORTS)
-@requires(Action.IMPORT)
+@api.get("/imports", needs=Action.IMPORT, tag=IMPORTS)
 def list_imports(query: Page, session: Session) -> ImportsPage:
     """List the practice's imports, newest first."""
     jobs = import_queries.list_imports(
@@ -139,15 +135,13 @@ def list_imports(query: Page, session: Session) -> ImportsPage:
     return ImportsPage(imports=[_summary_fields(session, job) for job in shown], next_cursor=cursor)
 
 
-@api.get("/imports/<import_id>", tag=IMPORTS)
-@requires(Action.IMPORT)
+@api.get("/imports/<import_id>", needs=Action.IMPORT, tag=IMPORTS)
 def show_import(path: ImportPath, session: Session) -> ImportAnswer:
     """Show one import with its progress and the report from its check."""
     return import_answer(session, import_queries.find(session, path.key(current_actor())))
 
 
-@api.put("/imports/<import_id>/mapping", tag=IMPORTS, status=202, problems=[409])
-@requires(Action.IMPORT)
+@api.put("/imports/<import_id>/mapping", needs=Action.IMPORT, tag=IMPORTS, status=202, problems=[409])
 def use_mapping(path: ImportPath, body: ChosenMapping) -> ImportAnswer:
     """Give an import that is `needs_mapping` its mapping, or use a different one for your own export that is `ready`.
 
@@ -158,29 +152,25 @@ def use_mapping(path: ImportPath, body: ChosenMapping) -> ImportAnswer:
     return answer
 
 
-@api.get("/imports/<import_id>/differences.csv", tag=IMPORTS, file=CSV_FILE)
-@requires(Action.IMPORT)
+@api.get("/imports/<import_id>/differences.csv", needs=Action.IMPORT, tag=IMPORTS, file=CSV_FILE)
 def download_differences(path: ImportPath) -> Response:
     """Download every change to existing records, with the old and the new value."""
     return send_list(path.key(current_actor()), lists.DIFFERENCES, by=current_actor())
 
 
-@api.get("/imports/<import_id>/corrections.csv", tag=IMPORTS, file=CSV_FILE)
-@requires(Action.IMPORT)
+@api.get("/imports/<import_id>/corrections.csv", needs=Action.IMPORT, tag=IMPORTS, file=CSV_FILE)
 def download_corrections(path: ImportPath) -> Response:
     """Download the corrections for changed postings, in the columns of `postings.csv`."""
     return send_list(path.key(current_actor()), lists.CORRECTIONS, by=current_actor())
 
 
-@api.get("/imports/<import_id>/new-postings.csv", tag=IMPORTS, file=CSV_FILE)
-@requires(Action.IMPORT)
+@api.get("/imports/<import_id>/new-postings.csv", needs=Action.IMPORT, tag=IMPORTS, file=CSV_FILE)
 def download_new_postings(path: ImportPath) -> Response:
     """Download every new posting on existing claims, with the write-off that it reverses."""
     return send_list(path.key(current_actor()), lists.NEW_POSTINGS, by=current_actor())
 
 
-@api.get("/imports/<import_id>/faults.csv", tag=IMPORTS, file=CSV_FILE)
-@requires(Action.IMPORT)
+@api.get("/imports/<import_id>/faults.csv", needs=Action.IMPORT, tag=IMPORTS, file=CSV_FILE)
 def download_faults(path: ImportPath) -> Response:
     """Download the errors that stopped an import, or what it leaves out or warns of.
 
@@ -189,15 +179,13 @@ def download_faults(path: ImportPath) -> Response:
     return send_faults(path.key(current_actor()), by=current_actor())
 
 
-@api.put("/imports/<import_id>/expected-total", tag=IMPORTS, problems=[409])
-@requires(Action.IMPORT)
+@api.put("/imports/<import_id>/expected-total", needs=Action.IMPORT, tag=IMPORTS, problems=[409])
 def set_expected_total(path: ImportPath, body: ExpectedTotal) -> ImportAnswer:
     """Set the expected A/R total, or remove it. The check compares it with the files' A/R total."""
     return _run_command(commands.set_expected_total, path, body.expected_total_cents)
 
 
-@api.post("/imports/<import_id>/confirm", tag=IMPORTS, status=202, problems=[409])
-@requires(Action.IMPORT)
+@api.post("/imports/<import_id>/confirm", needs=Action.IMPORT, tag=IMPORTS, status=202, problems=[409])
 def confirm_import(path: ImportPath, body: ImportConfirmation) -> ImportAnswer:
     """Import the checked files, all or nothing. A worker does it once, even if you confirm again.
 
@@ -208,8 +196,7 @@ def confirm_import(path: ImportPath, body: ImportConfirmation) -> ImportAnswer:
     return answer
 
 
-@api.post("/imports/<import_id>/discard", tag=IMPORTS, problems=[409])
-@requires(Action.IMPORT)
+@api.post("/imports/<import_id>/discard", needs=Action.IMPORT, tag=IMPORTS, problems=[409])
 def discard_import(path: ImportPath) -> ImportAnswer:
     """Discard an import and delete its files. Nothing is imported."""
     return _run_command(commands.discard, path)

@@ -17,7 +17,7 @@ from core.models.jobs import SettleJob
 from webui.api.blueprint import JOBS, api
 from webui.api.job_models import RetryAnswer, RetryGroupAnswer, SettleJobAnswer
 from webui.api.job_responses import job_answer
-from webui.api.request_parsing import JobPath, Parameters, requires
+from webui.api.request_parsing import JobPath, Parameters
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.token_auth import current_actor
 
@@ -39,36 +39,31 @@ class RetryQuery(Parameters):
     ] = None
 
 
-@api.post("/settle-jobs/<job_id>/discard", tag=JOBS, problems=[409])
-@requires(Action.SEE_CLAIMS)
+@api.post("/settle-jobs/<job_id>/discard", needs=Action.SEE_CLAIMS, tag=JOBS, problems=[409])
 def discard_job(path: JobPath) -> SettleJobAnswer:
     """Discard a preview. The job never runs and changes nothing."""
     return _run_command(commands.discard, path)
 
 
-@api.post("/settle-jobs/<job_id>/pause", tag=JOBS, problems=[409])
-@requires(Action.SEE_CLAIMS)
+@api.post("/settle-jobs/<job_id>/pause", needs=Action.SEE_CLAIMS, tag=JOBS, problems=[409])
 def pause_job(path: JobPath) -> SettleJobAnswer:
     """Pause a job. It is paused once its workers finish their current chunks."""
     return _run_command(commands.pause, path)
 
 
-@api.post("/settle-jobs/<job_id>/resume", tag=JOBS, problems=[409])
-@requires(Action.SEE_CLAIMS)
+@api.post("/settle-jobs/<job_id>/resume", needs=Action.SEE_CLAIMS, tag=JOBS, problems=[409])
 def resume_job(path: JobPath) -> SettleJobAnswer:
     """Resume a paused or halted job."""
     return _run_command(commands.resume, path)
 
 
-@api.post("/settle-jobs/<job_id>/cancel", tag=JOBS, problems=[409])
-@requires(Action.SEE_CLAIMS)
+@api.post("/settle-jobs/<job_id>/cancel", needs=Action.SEE_CLAIMS, tag=JOBS, problems=[409])
 def cancel_job(path: JobPath) -> SettleJobAnswer:
     """Cancel a job. Settled claims stay settled; the remaining claims are not processed."""
     return _run_command(commands.cancel, path)
 
 
-@api.get("/settle-jobs/<job_id>/retry-failed", tag=JOBS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/settle-jobs/<job_id>/retry-failed", needs=Action.SEE_CLAIMS, tag=JOBS)
 def show_retry(path: JobPath, session: Session) -> RetryAnswer:
     """Show which failed claims a retry would try, by failure code. A claim that would only be skipped is not tried."""
     found = retry.offer(session, job_queries.find(session, path.key(current_actor())))
@@ -81,8 +76,7 @@ def show_retry(path: JobPath, session: Session) -> RetryAnswer:
     return RetryAnswer(claims=found.claims, obstacle=found.obstacle, groups=groups)
 
 
-@api.post("/settle-jobs/<job_id>/retry-failed", tag=JOBS, problems=[409])
-@requires(Action.SEE_CLAIMS)
+@api.post("/settle-jobs/<job_id>/retry-failed", needs=Action.SEE_CLAIMS, tag=JOBS, problems=[409])
 def retry_failed(path: JobPath, query: RetryQuery) -> SettleJobAnswer:
     """Retry the failed claims that can succeed. A second call changes nothing."""
     return _run_command(commands.retry_failed, path, chosen=query.code)

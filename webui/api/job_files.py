@@ -16,7 +16,7 @@ from core.jobs.results.files import File
 from core.practices import practice_queries
 from webui.api.blueprint import JOBS, TABLE_FILE, api
 from webui.api.models import Seen, labeled
-from webui.api.request_parsing import FileFormat, JobPath, parse_format, requires
+from webui.api.request_parsing import FileFormat, JobPath, parse_format
 from webui.claims import filter_words
 from webui.jobs.job_files import send_job_file
 from webui.shared.token_auth import current_actor
@@ -52,8 +52,7 @@ class CertificateAnswer(Certificate):
     code_words: Annotated[dict[str, str], Field(description="A sentence for each code")]
 
 
-@api.get("/settle-jobs/<job_id>/<file>.<form>", tag=JOBS, file=TABLE_FILE)
-@requires(Action.SEE_CLAIMS)
+@api.get("/settle-jobs/<job_id>/<file>.<form>", needs=Action.SEE_CLAIMS, tag=JOBS, file=TABLE_FILE)
 def download(path: FilePath) -> Response:
     """Download a job's claims that were settled, not settled (with reasons) or not processed, as of now.
 
@@ -64,8 +63,7 @@ def download(path: FilePath) -> Response:
     return send_job_file(path.key(actor), path.file, path.form, by=actor)
 
 
-@api.get("/settle-jobs/<job_id>/certificate", tag=JOBS, problems=[409])
-@requires(Action.SEE_CLAIMS)
+@api.get("/settle-jobs/<job_id>/certificate", needs=Action.SEE_CLAIMS, tag=JOBS, problems=[409])
 def show_certificate(path: JobPath, session: Session) -> CertificateAnswer:
     """Show the reconciliation certificate of a finished job: A/R before - written off = A/R after."""
     actor = current_actor()

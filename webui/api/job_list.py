@@ -15,7 +15,7 @@ from core.models.jobs import JobKind, JobStatus
 from webui.api.blueprint import JOBS, api
 from webui.api.job_models import SettleJobsPage
 from webui.api.job_responses import job_summaries
-from webui.api.request_parsing import Page, requires
+from webui.api.request_parsing import Page
 from webui.shared.token_auth import current_actor
 
 
@@ -52,8 +52,7 @@ class JobsQuery(Page):
         )
 
 
-@api.get("/settle-jobs", tag=JOBS, problems=[404])
-@requires(Action.SEE_CLAIMS)
+@api.get("/settle-jobs", needs=Action.SEE_CLAIMS, tag=JOBS, problems=[404])
 def list_jobs(query: JobsQuery, session: Session) -> SettleJobsPage:
     """List the practice's jobs that match every given filter, newest first."""
     practice_id, before = current_actor().practice_id, query.after()

@@ -26,7 +26,7 @@ from webui.api.job_models import (
 )
 from webui.api.job_responses import confirmed_answer, job_answer
 from webui.api.progress_models import ProgressAnswer
-from webui.api.request_parsing import Body, JobPath, OnceHeaders, Page, requires
+from webui.api.request_parsing import Body, JobPath, OnceHeaders, Page
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.token_auth import current_actor
 
@@ -75,8 +75,7 @@ class Reversal(Body):
     ] = None
 
 
-@api.post("/settle-jobs", tag=JOBS, status=201, problems=[409])
-@requires(Action.PREVIEW_JOB)
+@api.post("/settle-jobs", needs=Action.PREVIEW_JOB, tag=JOBS, status=201, problems=[409])
 def create_job(header: OnceHeaders, body: JobRequest) -> Reply[CreatedJob]:
     """Preview a job: freeze the selected claims, each with its verdict.
 
@@ -106,8 +105,7 @@ def create_job(header: OnceHeaders, body: JobRequest) -> Reply[CreatedJob]:
     return _created(job, answer)
 
 
-@api.post("/settle-jobs/<job_id>/reverse", tag=JOBS, status=201, problems=[409])
-@requires(Action.REVERSE_JOB)
+@api.post("/settle-jobs/<job_id>/reverse", needs=Action.REVERSE_JOB, tag=JOBS, status=201, problems=[409])
 def reverse_job(path: JobPath, header: OnceHeaders, body: Reversal) -> Reply[SettleJobAnswer]:
     """Preview a reversal of a completed or canceled job, or of some of its claims. Confirm it like any other job.
 
@@ -137,15 +135,14 @@ def _created(job: SettleJob, answer: JobAnswer) -> Reply[JobAnswer]:
     return Reply(answer, {"Location": url_for("api.show_job", job_id=job.id)})
 
 
-@api.get("/settle-jobs/<job_id>", tag=JOBS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/settle-jobs/<job_id>", needs=Action.SEE_CLAIMS, tag=JOBS)
 def show_job(path: JobPath, session: Session) -> SettleJobAnswer:
     """Show one job with its frozen totals."""
     return job_answer(session, job_queries.find(session, path.key(current_actor())))
 
 
-@api.post("/settle-jobs/<job_id>/confirm", tag=JOBS, status=202, problems=[409])
-@requires(Action.SEE_CLAIMS)  # core checks who may confirm, by the job's kind
+# Core checks who may confirm, by the job's kind.
+@api.post("/settle-jobs/<job_id>/confirm", needs=Action.SEE_CLAIMS, tag=JOBS, status=202, problems=[409])
 def confirm_job(path: JobPath, body: Confirmation) -> Confirmed:
     """Confirm a previewed job. It runs once in the background, even if you confirm it again.
 
@@ -168,8 +165,7 @@ def confirm_job(path: JobPath, body: Confirmation) -> Confirmed:
     return answer
 
 
-@api.put("/settle-jobs/<job_id>/name", tag=JOBS)
-@requires(Action.SEE_CLAIMS)  # core checks who may
+@api.put("/settle-jobs/<job_id>/name", needs=Action.SEE_CLAIMS, tag=JOBS)  # core checks who may
 def rename_job(path: JobPath, body: NameBody, session: Session) -> SettleJobAnswer:
     """Change the name of your job, or as an administrator of any job. The name is a label, not evidence."""
     key = path.key(current_actor())
@@ -177,8 +173,7 @@ def rename_job(path: JobPath, body: NameBody, session: Session) -> SettleJobAnsw
     return job_answer(session, job)
 
 
-@api.get("/settle-jobs/<job_id>/progress", tag=JOBS, responses={200: ProgressAnswer})
-@requires(Action.SEE_CLAIMS)
+@api.get("/settle-jobs/<job_id>/progress", needs=Action.SEE_CLAIMS, tag=JOBS, responses={200: ProgressAnswer})
 def show_progress(path: JobPath, session: Session) -> BaseResponse:
     """Show a job's progress. Send the ETag back as If-None-Match to get 304 while nothing has changed."""
     key = path.key(current_actor())
@@ -190,8 +185,7 @@ def show_progress(path: JobPath, session: Session) -> BaseResponse:
     return response.make_conditional(request)
 
 
-@api.get("/settle-jobs/<job_id>/items", tag=JOBS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/settle-jobs/<job_id>/items", needs=Action.SEE_CLAIMS, tag=JOBS)
 def list_items(path: JobPath, query: ItemsQuery, session: Session) -> ItemsPage:
     """List a job's claims in order, each with its outcome and reason."""
     key, after = path.key(current_actor()), query.after() or 0

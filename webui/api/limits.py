@@ -15,7 +15,7 @@ from core.models.practices import Practice
 from core.practices import limits, one_person_choice, practice_queries
 from webui.api.blueprint import api
 from webui.api.models import Answer, Ceiling
-from webui.api.request_parsing import Body, requires
+from webui.api.request_parsing import Body
 from webui.api.users import USERS_AND_LIMITS, AnyLimits, NewLimits, SomeLimits, UserAnswer, limit_value, user_answer
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
@@ -60,22 +60,19 @@ class LimitsAnswer(Answer):
     ]
 
 
-@api.get("/limits", tag=USERS_AND_LIMITS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/limits", needs=Action.SEE_CLAIMS, tag=USERS_AND_LIMITS)
 def show_limits(session: Session) -> LimitsAnswer:
     """Show the max write-off per claim and per job without approval."""
     return _limits(session, practice_queries.find(session, current_actor().practice_id))
 
 
-@api.put("/limits", tag=USERS_AND_LIMITS)
-@requires(Action.CHANGE_SETTING)
+@api.put("/limits", needs=Action.CHANGE_SETTING, tag=USERS_AND_LIMITS)
 def set_limits(body: NewLimits) -> LimitsAnswer:
     """Set the practice's limits. A raised limit applies after 24 hours. Existing previews keep their old limits."""
     return _set_limits(body)
 
 
-@api.patch("/limits", tag=USERS_AND_LIMITS)
-@requires(Action.CHANGE_SETTING)
+@api.patch("/limits", needs=Action.CHANGE_SETTING, tag=USERS_AND_LIMITS)
 def change_limits(body: SomeLimits) -> LimitsAnswer:
     """Change one or both of the practice's limits. A raised limit applies after 24 hours.
 
@@ -84,8 +81,7 @@ def change_limits(body: SomeLimits) -> LimitsAnswer:
     return _set_limits(body)
 
 
-@api.put("/limits/one-person", tag=USERS_AND_LIMITS, problems=[409])
-@requires(Action.CHANGE_SETTING)
+@api.put("/limits/one-person", needs=Action.CHANGE_SETTING, tag=USERS_AND_LIMITS, problems=[409])
 def choose_one_person(body: OnePersonChosen, session: Session) -> LimitsAnswer:
     """Choose that one person works in the practice, or end the choice. It is in the audit log and on certificates."""
     act = one_person_choice.choose if body.chosen else one_person_choice.end

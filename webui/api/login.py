@@ -53,7 +53,7 @@ def _typed_email() -> str:
     return str(body.get("email", "")) if isinstance(body, dict) else ""
 
 
-@api.post("/login", tag=SIGN_IN, status=201, problems=[403, 429], security=[{}])  # {}: no token is required
+@api.post("/login", needs=None, tag=SIGN_IN, status=201, problems=[403, 429], security=[{}])  # {}: no token is required
 @limit_failed_sign_ins(_typed_email)
 @open_to_all
 def log_in(body: SignIn) -> SignedIn:
@@ -88,7 +88,7 @@ def _sign_in(session: Session, given: dict[str, Any]) -> Actor:
         ) from refusal
 
 
-@api.post("/logout", tag=SIGN_IN)
+@api.post("/logout", needs=None, tag=SIGN_IN)
 @requires_token
 def log_out(session: Session) -> None:
     """Revoke the token that this request uses."""

@@ -18,7 +18,7 @@ from core.intake.mapping.targets import TARGETS
 from core.intake.mapping.workbook import CELLS_OF_REQUEST_MAX
 from webui.api.blueprint import Tag, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import Body, IdPath, requires
+from webui.api.request_parsing import Body, IdPath
 from webui.shared.app_context import app_context, now
 from webui.shared.temporary_folder import temporary_folder
 from webui.shared.token_auth import current_actor, current_day
@@ -94,15 +94,13 @@ class GuessAnswer(Answer):
     notes: Annotated[list[str], Field(description="What was concluded from the values")]
 
 
-@api.get("/mappings", tag=IMPORTS)
-@requires(Action.IMPORT)
+@api.get("/mappings", needs=Action.IMPORT, tag=IMPORTS)
 def list_mappings(session: Session) -> MappingsAnswer:
     """List the practice's saved mappings."""
     return MappingsAnswer(mappings=saved_mappings.list_mappings(session, current_actor().practice_id))
 
 
-@api.post("/mappings", tag=IMPORTS, status=201, problems=[409])
-@requires(Action.IMPORT)
+@api.post("/mappings", needs=Action.IMPORT, tag=IMPORTS, status=201, problems=[409])
 def save_mapping(body: NewMapping, session: Session) -> MappingAnswer:
     """Save a mapping. Saving the same one again changes nothing."""
     actor = current_actor()
@@ -118,23 +116,20 @@ def save_mapping(body: NewMapping, session: Session) -> MappingAnswer:
     return MappingAnswer.model_validate(saved)
 
 
-@api.get("/mappings/<mapping_id>", tag=IMPORTS)
-@requires(Action.IMPORT)
+@api.get("/mappings/<mapping_id>", needs=Action.IMPORT, tag=IMPORTS)
 def show_mapping(path: MappingPath, session: Session) -> MappingAnswer:
     """Show a saved mapping."""
     found = saved_mappings.find_mapping(session, current_actor().practice_id, path.id)
     return MappingAnswer.model_validate(found)
 
 
-@api.delete("/mappings/<mapping_id>", tag=IMPORTS)
-@requires(Action.IMPORT)
+@api.delete("/mappings/<mapping_id>", needs=Action.IMPORT, tag=IMPORTS)
 def delete_mapping(path: MappingPath, session: Session) -> None:
     """Delete a saved mapping. Claims that were imported with it stay."""
     saved_mappings.delete_mapping(session, path.id, by=current_actor(), now=now())
 
 
-@api.post("/mappings/guess", tag=IMPORTS, problems=[507])
-@requires(Action.IMPORT)
+@api.post("/mappings/guess", needs=Action.IMPORT, tag=IMPORTS, problems=[507])
 def guess(body: FileHead) -> GuessAnswer:
     """Guess a file's mapping from its headers and first rows. Nothing is saved."""
     try:

@@ -20,7 +20,7 @@ from core.practices import periods
 from core.schedules import schedule_queries
 from webui.api.blueprint import Tag, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import AnyPage, Body, requires
+from webui.api.request_parsing import AnyPage, Body
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
@@ -193,8 +193,7 @@ class Reopening(Body):
     reason: Annotated[str, Field(description="Kept on record with the month; 1 to 500 characters")] = ""
 
 
-@api.get("/periods", tag=MONTHS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/periods", needs=Action.SEE_CLAIMS, tag=MONTHS)
 def list_periods(query: AnyPage, session: Session) -> Periods:
     """List the months from the current month back to the first date of service, with totals."""
     found = closing.list_months(session, current_actor().practice_id, now=now())
@@ -215,8 +214,7 @@ def _month_from_cursor(cursor: str) -> dt.date:
         raise BadCursor from None
 
 
-@api.get("/periods/<month>", tag=MONTHS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/periods/<month>", needs=Action.SEE_CLAIMS, tag=MONTHS)
 def show_period(path: PeriodPath, session: Session) -> PeriodDetails:
     """Show one month with its write-offs and its history.
 
@@ -237,8 +235,7 @@ def show_period(path: PeriodPath, session: Session) -> PeriodDetails:
     )
 
 
-@api.get("/periods/<month>/stops", tag=MONTHS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/periods/<month>/stops", needs=Action.SEE_CLAIMS, tag=MONTHS)
 def show_stops(path: PeriodPath, session: Session) -> Stops:
     """List what closing the month would stop: schedules that run in it, and previews that wait for CONFIRM.
 
@@ -247,8 +244,7 @@ def show_stops(path: PeriodPath, session: Session) -> Stops:
     return Stops.of(session, current_actor().practice_id, periods.parse_month(path.month))
 
 
-@api.post("/periods/<month>/close", tag=MONTHS, problems=[409])
-@requires(Action.CLOSE_MONTH)
+@api.post("/periods/<month>/close", needs=Action.CLOSE_MONTH, tag=MONTHS, problems=[409])
 def close_period(path: PeriodPath, session: Session) -> PeriodAndStops:
     """Close a month so that nothing can be posted to it. A month that is already closed does not change.
 
@@ -260,8 +256,7 @@ def close_period(path: PeriodPath, session: Session) -> PeriodAndStops:
     return PeriodAndStops(**vars(Period.of(month)), stops=Stops.of(session, actor.practice_id, day))
 
 
-@api.post("/periods/<month>/reopen", tag=MONTHS, problems=[409])
-@requires(Action.CLOSE_MONTH)
+@api.post("/periods/<month>/reopen", needs=Action.CLOSE_MONTH, tag=MONTHS, problems=[409])
 def reopen_period(path: PeriodPath, body: Reopening) -> Period:
     """Reopen a closed month. A reason is required."""
     with transaction(app_context().sessions) as session:

@@ -14,7 +14,7 @@ from core.notices import inbox
 from core.notices.inbox import NoticeOfEvent
 from webui.api.blueprint import JOBS, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import Body, Page, requires
+from webui.api.request_parsing import Body, Page
 from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
@@ -67,8 +67,7 @@ class MarkedRead(Answer):
     marked: int
 
 
-@api.get("/notices", tag=JOBS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/notices", needs=Action.SEE_CLAIMS, tag=JOBS)
 def list_notices(query: NoticesQuery, session: Session) -> NoticesAnswer:
     """List the user's notices, newest first."""
     found = inbox.list_notices(
@@ -78,8 +77,7 @@ def list_notices(query: NoticesQuery, session: Session) -> NoticesAnswer:
     return NoticesAnswer(notices=notices, next_cursor=cursor)
 
 
-@api.post("/notices/read", tag=JOBS)
-@requires(Action.SEE_CLAIMS, scope=Scope.POST)
+@api.post("/notices/read", needs=Action.SEE_CLAIMS, scope=Scope.POST, tag=JOBS)
 def mark_notices_read(body: ReadThrough, session: Session) -> MarkedRead:
     """Mark the user's notices as read."""
     through = int(body.through) if body.through else None

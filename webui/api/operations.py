@@ -8,7 +8,6 @@ from core.access.permissions import Action
 from core.watch import overview, overview_json
 from webui.api.blueprint import Tag, api
 from webui.api.models import Answer
-from webui.api.request_parsing import requires
 from webui.operations import broker
 from webui.shared.app_context import app_context, now
 
@@ -38,8 +37,7 @@ class OperationsAnswer(Answer):
     ledger_mismatches: int | None
 
 
-@api.get("/operations", tag=OPERATIONS)
-@requires(Action.SEE_OPERATIONS)
+@api.get("/operations", needs=Action.SEE_OPERATIONS, tag=OPERATIONS)
 def show_operations() -> OperationsAnswer:
     """Show the processes, broker, jobs, schedules and failures of the whole installation."""
     seen = broker.fetch_status()

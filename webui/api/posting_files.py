@@ -18,7 +18,7 @@ from core.jobs import job_queries
 from core.models.exports import PostingFile
 from webui.api.blueprint import CLAIMS, TABLE_FILE, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import Body, FileFormat, IdPath, OnceHeaders, Page, parse_format, requires
+from webui.api.request_parsing import Body, FileFormat, IdPath, OnceHeaders, Page, parse_format
 from webui.claims.write_offs import send_write_offs_file
 from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
@@ -105,8 +105,7 @@ class Layouts(Answer):
     layouts: list[LayoutAnswer]
 
 
-@api.get("/posting-files", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/posting-files", needs=Action.SEE_CLAIMS, tag=CLAIMS)
 def list_posting_files(query: Page, session: Session) -> PostingFiles:
     """List write-off files that were marked as sent, newest first."""
     practice_id = current_actor().practice_id
@@ -115,8 +114,7 @@ def list_posting_files(query: Page, session: Session) -> PostingFiles:
     return PostingFiles(posting_files=_answers(session, shown), next_cursor=cursor)
 
 
-@api.post("/posting-files", tag=CLAIMS, status=201, problems=[404, 409, 503])
-@requires(Action.SEND_WRITE_OFFS)
+@api.post("/posting-files", needs=Action.SEND_WRITE_OFFS, tag=CLAIMS, status=201, problems=[404, 409, 503])
 def send_posting_file(header: OnceHeaders, body: NewPostingFile, session: Session) -> PostingFileAnswer:
     """Create a file of all unsent write-offs and reversals, and mark it as sent. Then download it or list it."""
     key = header.idempotency_key
@@ -125,39 +123,34 @@ def send_posting_file(header: OnceHeaders, body: NewPostingFile, session: Sessio
     return answer
 
 
-@api.get("/posting-files/<file_id>", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/posting-files/<file_id>", needs=Action.SEE_CLAIMS, tag=CLAIMS)
 def show_posting_file(path: PostingFilePath, session: Session) -> PostingFileAnswer:
     """Show one sent file."""
     (answer,) = _answers(session, [sent_files.find(session, current_actor().practice_id, path.id)])
     return answer
 
 
-@api.get("/posting-files/<file_id>/write-offs.<form>", tag=CLAIMS, file=TABLE_FILE)
-@requires(Action.SEE_CLAIMS)
+@api.get("/posting-files/<file_id>/write-offs.<form>", needs=Action.SEE_CLAIMS, tag=CLAIMS, file=TABLE_FILE)
 def download_posting_file(path: DownloadPath) -> Response:
     """Download a sent file. It is the same each time: its postings, layout and codes never change."""
     return send_write_offs_file(PostingsFilter(file=path.id), None, path.form, by=current_actor())
 
 
-@api.get("/posting-layouts", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/posting-layouts", needs=Action.SEE_CLAIMS, tag=CLAIMS)
 def list_posting_layouts(session: Session) -> Layouts:
     """List the layouts for write-off files."""
     found = layouts.list_layouts(session, current_actor().practice_id)
     return Layouts(layouts=[LayoutAnswer.of(one) for one in found])
 
 
-@api.post("/posting-layouts", tag=CLAIMS, status=201, problems=[409])
-@requires(Action.SEND_WRITE_OFFS)
+@api.post("/posting-layouts", needs=Action.SEND_WRITE_OFFS, tag=CLAIMS, status=201, problems=[409])
 def save_posting_layout(body: NewLayout, session: Session) -> LayoutAnswer:
     """Save a layout under a name, replacing any layout with that name. Sent files keep their old layout."""
     saved = layouts.save(session, body.name, Layout.of(body.layout), by=current_actor(), now=now())
     return LayoutAnswer.of(saved)
 
 
-@api.delete("/posting-layouts/<layout_id>", tag=CLAIMS)
-@requires(Action.SEND_WRITE_OFFS)
+@api.delete("/posting-layouts/<layout_id>", needs=Action.SEND_WRITE_OFFS, tag=CLAIMS)
 def delete_posting_layout(path: LayoutPath, session: Session) -> None:
     """Delete a layout. Files already sent keep their layout."""
     layouts.remove(session, path.id, by=current_actor(), now=now())

@@ -17,7 +17,7 @@ from core.models.posting_requests import PostingRequest, RequestState
 from webui.api.blueprint import CLAIMS, api
 from webui.api.job_models import Rejection
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import IdPath, requires
+from webui.api.request_parsing import IdPath
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
@@ -71,8 +71,7 @@ class PostingRequestAnswer(Answer):
         return cls.of(row)
 
 
-@api.post("/posting-requests/<request_id>/approve", tag=CLAIMS, problems=[409])
-@requires(Action.APPROVE_JOB)
+@api.post("/posting-requests/<request_id>/approve", needs=Action.APPROVE_JOB, tag=CLAIMS, problems=[409])
 def approve_posting(path: PostingRequestPath) -> PostingRequestAnswer:
     """Approve a posting over the per-claim limit and post it, dated as it was entered. Repeating changes nothing.
 
@@ -81,15 +80,13 @@ def approve_posting(path: PostingRequestPath) -> PostingRequestAnswer:
     return _decide(posting_decisions.approve, path)
 
 
-@api.post("/posting-requests/<request_id>/reject", tag=CLAIMS, problems=[409])
-@requires(Action.APPROVE_JOB)
+@api.post("/posting-requests/<request_id>/reject", needs=Action.APPROVE_JOB, tag=CLAIMS, problems=[409])
 def reject_posting(path: PostingRequestPath, body: Rejection) -> PostingRequestAnswer:
     """Reject a posting over the per-claim limit, with a reason. It is never posted."""
     return _decide(posting_decisions.reject, path, reason=body.reason)
 
 
-@api.post("/posting-requests/<request_id>/withdraw", tag=CLAIMS, problems=[409])
-@requires(Action.POST)
+@api.post("/posting-requests/<request_id>/withdraw", needs=Action.POST, tag=CLAIMS, problems=[409])
 def withdraw_posting(path: PostingRequestPath) -> PostingRequestAnswer:
     """Withdraw your own posting before another user decides on it."""
     return _decide(posting_decisions.withdraw, path)

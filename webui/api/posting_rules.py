@@ -15,7 +15,7 @@ from core.x12.code_labels import reason_label
 from webui.api.blueprint import api
 from webui.api.models import Answer
 from webui.api.remittances import REMITTANCES
-from webui.api.request_parsing import Body, requires
+from webui.api.request_parsing import Body
 from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
@@ -57,15 +57,13 @@ class PostingRulesAnswer(Answer):
     rules: list[PostingRuleAnswer]
 
 
-@api.get("/posting-rules", tag=REMITTANCES)
-@requires(Action.SEE_CLAIMS)
+@api.get("/posting-rules", needs=Action.SEE_CLAIMS, tag=REMITTANCES)
 def list_rules(session: Session) -> PostingRulesAnswer:
     """List the posting rules: what is done with each adjustment, and the default."""
     return _rules(session)
 
 
-@api.put("/posting-rules/<group>/<reason>", tag=REMITTANCES)
-@requires(Action.CHANGE_SETTING)
+@api.put("/posting-rules/<group>/<reason>", needs=Action.CHANGE_SETTING, tag=REMITTANCES)
 def change_rule(path: RulePath, body: RuleChange, session: Session) -> PostingRulesAnswer:
     """Change the action for an adjustment. It applies to later postings only."""
     if body.action not in {None, *RuleAction}:

@@ -14,7 +14,7 @@ from core.exports.postings import PostingsFilter
 from core.models.ledger import PostingKind, Responsibility
 from webui.api.blueprint import CLAIMS, TABLE_FILE, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import AnyPage, FileFormat, Parameters, parse_format, requires
+from webui.api.request_parsing import AnyPage, FileFormat, Parameters, parse_format
 from webui.claims.write_offs import send_write_offs_file
 from webui.shared.token_auth import current_actor
 
@@ -77,8 +77,7 @@ def narrowed(query: PostingsFilter) -> PostingsFilter:
     return PostingsFilter.model_validate({name: getattr(query, name) for name in given})
 
 
-@api.get("/postings", tag=CLAIMS, problems=[404])
-@requires(Action.SEE_CLAIMS)
+@api.get("/postings", needs=Action.SEE_CLAIMS, tag=CLAIMS, problems=[404])
 def list_write_offs(query: PostingsQuery, session: Session) -> Postings:
     """List write-offs and their reversals.
 
@@ -91,8 +90,7 @@ def list_write_offs(query: PostingsQuery, session: Session) -> Postings:
     return Postings(postings=page.rows, next_cursor=page.next_cursor)
 
 
-@api.get("/postings.<form>", tag=CLAIMS, file=TABLE_FILE)
-@requires(Action.SEE_CLAIMS)
+@api.get("/postings.<form>", needs=Action.SEE_CLAIMS, tag=CLAIMS, file=TABLE_FILE)
 def download_write_offs(path: PostingsFilePath, query: PostingsFileQuery) -> Response:
     """Download write-offs and their reversals in a layout, as CSV or XLSX. The audit log records the download."""
     return send_write_offs_file(narrowed(query), query.layout, path.form, by=current_actor())

@@ -15,7 +15,7 @@ from core.models.practices import PracticeReason
 from core.practices import reasons
 from webui.api.blueprint import PRACTICE, api
 from webui.api.models import Answer
-from webui.api.request_parsing import Body, Parameters, requires
+from webui.api.request_parsing import Body, Parameters
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
@@ -74,36 +74,31 @@ class Reasons(Answer):
     reasons: list[Reason]
 
 
-@api.get("/write-off-reasons", tag=PRACTICE)
-@requires(Action.SEE_CLAIMS)
+@api.get("/write-off-reasons", needs=Action.SEE_CLAIMS, tag=PRACTICE)
 def list_reasons(query: ReasonsQuery, session: Session) -> Reasons:
     """List the reasons for jobs and schedules."""
     return Reasons(reasons=reasons.list_reasons(session, current_actor().practice_id, active_only=not query.all))
 
 
-@api.post("/write-off-reasons", tag=PRACTICE, status=201, problems=[409])
-@requires(Action.CHANGE_SETTING)
+@api.post("/write-off-reasons", needs=Action.CHANGE_SETTING, tag=PRACTICE, status=201, problems=[409])
 def add_reason(body: NewReason) -> Reason:
     """Add a reason of a built-in kind."""
     return _run(reasons.add, **body.model_dump())
 
 
-@api.put("/write-off-reasons/<code>", tag=PRACTICE, problems=[409])
-@requires(Action.CHANGE_SETTING)
+@api.put("/write-off-reasons/<code>", needs=Action.CHANGE_SETTING, tag=PRACTICE, problems=[409])
 def change_reason(path: ReasonPath, body: ReasonChange) -> Reason:
     """Change a reason's name or codes. Existing jobs keep the name and codes from their preview."""
     return _run(reasons.change, path.code, body.model_dump(exclude_none=True))
 
 
-@api.post("/write-off-reasons/<code>/retire", tag=PRACTICE, problems=[409])
-@requires(Action.CHANGE_SETTING)
+@api.post("/write-off-reasons/<code>/retire", needs=Action.CHANGE_SETTING, tag=PRACTICE, problems=[409])
 def retire_reason(path: ReasonPath) -> Reason:
     """Stop offering a reason. Jobs that use it keep it. A second call changes nothing."""
     return _run(reasons.retire, path.code)
 
 
-@api.post("/write-off-reasons/<code>/restore", tag=PRACTICE)
-@requires(Action.CHANGE_SETTING)
+@api.post("/write-off-reasons/<code>/restore", needs=Action.CHANGE_SETTING, tag=PRACTICE)
 def restore_reason(path: ReasonPath) -> Reason:
     """Offer a retired reason again. A second call changes nothing."""
     return _run(reasons.restore, path.code)

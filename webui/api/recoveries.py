@@ -14,7 +14,7 @@ from core.models.ledger import PaidBy, PostingKind, Responsibility
 from core.practices import periods
 from webui.api.blueprint import CLAIMS, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import AnyPage, requires
+from webui.api.request_parsing import AnyPage
 from webui.shared.token_auth import current_actor
 
 
@@ -81,8 +81,7 @@ class Recoveries(Answer):
     next_cursor: str | None
 
 
-@api.get("/recoveries", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/recoveries", needs=Action.SEE_CLAIMS, tag=CLAIMS)
 def list_recoveries(query: RecoveriesQuery, session: Session) -> Recoveries:
     """List payments after write-off, with the write-offs that they reversed or restored."""
     practice_id = current_actor().practice_id

@@ -14,7 +14,7 @@ from core.intake.remittances.shown import AnswerDetails
 from webui.api.blueprint import api
 from webui.api.models import Answer
 from webui.api.remittances import REMITTANCES, AnswerPath, PayerAnswer, RemittancePath, WhyAnswer
-from webui.api.request_parsing import Body, requires
+from webui.api.request_parsing import Body
 from webui.shared.app_context import app_context, now
 from webui.shared.claim_views import record_view
 from webui.shared.token_auth import current_actor
@@ -74,8 +74,7 @@ class PayerAnswerDetails(PayerAnswer):
     shown: Annotated[str | None, Field(description="To post the answer as shown, send this; null if it is not held")]
 
 
-@api.get("/remittances/<remittance_id>/claims/<ordinal>", tag=REMITTANCES)
-@requires(Action.SEE_CLAIMS)
+@api.get("/remittances/<remittance_id>/claims/<ordinal>", needs=Action.SEE_CLAIMS, tag=REMITTANCES)
 def show_answer(path: AnswerPath) -> PayerAnswerDetails:
     """Return an answer as it stands now."""
     with app_context().sessions() as session:
@@ -100,8 +99,7 @@ class PostedTogether(Answer):
     held: Annotated[int, Field(description="Still held")]
 
 
-@api.post("/remittances/<remittance_id>/post", tag=REMITTANCES, problems=[409])
-@requires(Action.POST)
+@api.post("/remittances/<remittance_id>/post", needs=Action.POST, tag=REMITTANCES, problems=[409])
 def post_together(path: RemittancePath, body: ToPostTogether, session: Session) -> PostedTogether:
     """Post up to 200 held answers that nothing else holds."""
     given: dict[str, Any] = {"accepts": body.accepts, "posted_on": body.posted_on}

@@ -18,7 +18,7 @@ from core.models.ledger import PaidBy
 from core.models.remittances import Outcome, RemittanceClaim
 from webui.api.blueprint import Tag, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import AnyPage, Body, IdPath, Page, requires
+from webui.api.request_parsing import AnyPage, Body, IdPath, Page
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
@@ -169,8 +169,7 @@ class PayerAnswers(Answer):
     next_cursor: str | None
 
 
-@api.get("/remittances", tag=REMITTANCES)
-@requires(Action.SEE_CLAIMS)
+@api.get("/remittances", needs=Action.SEE_CLAIMS, tag=REMITTANCES)
 def list_remittances(query: Page, session: Session) -> RemittancesAnswer:
     """List remittances, newest first."""
     rows, before = queries.list_remittances(
@@ -180,8 +179,7 @@ def list_remittances(query: Page, session: Session) -> RemittancesAnswer:
     return RemittancesAnswer(remittances=[_facts(row) for row in rows], next_cursor=cursor)
 
 
-@api.get("/remittances/<remittance_id>", tag=REMITTANCES)
-@requires(Action.SEE_CLAIMS)
+@api.get("/remittances/<remittance_id>", needs=Action.SEE_CLAIMS, tag=REMITTANCES)
 def show_remittance(path: RemittancePath, session: Session) -> RemittanceDetails:
     """Return a remittance with what is wrong with it as a whole, and its provider adjustments."""
     practice_id = current_actor().practice_id
@@ -190,8 +188,7 @@ def show_remittance(path: RemittancePath, session: Session) -> RemittanceDetails
     return RemittanceDetails(**_facts(row), why=row.why, provider_adjustments=given)
 
 
-@api.get("/remittance-claims", tag=REMITTANCES)
-@requires(Action.SEE_CLAIMS)
+@api.get("/remittance-claims", needs=Action.SEE_CLAIMS, tag=REMITTANCES)
 def list_answers(query: AnswersQuery, session: Session) -> PayerAnswers:
     """List the payers' answers on claims, newest remittance first."""
     first, second = paging.read_cursor(query.cursor, numbers=2) if query.cursor else (0, 0)
@@ -204,29 +201,25 @@ def list_answers(query: AnswersQuery, session: Session) -> PayerAnswers:
     return PayerAnswers(answers=list(map(as_answer, rows)), next_cursor=cursor)
 
 
-@api.post("/remittances/<remittance_id>/claims/<ordinal>/match", tag=REMITTANCES, problems=[409])
-@requires(Action.POST)
+@api.post("/remittances/<remittance_id>/claims/<ordinal>/match", needs=Action.POST, tag=REMITTANCES, problems=[409])
 def match_answer(path: AnswerPath, body: ToMatch) -> PayerAnswer:
     """Match a held answer to a claim. Repeating the request changes nothing."""
     return _act(commands.match, path.key, body.claim)
 
 
-@api.post("/remittances/<remittance_id>/claims/<ordinal>/post", tag=REMITTANCES, problems=[409])
-@requires(Action.POST)
+@api.post("/remittances/<remittance_id>/claims/<ordinal>/post", needs=Action.POST, tag=REMITTANCES, problems=[409])
 def post_answer(path: AnswerPath, body: ToPost) -> PayerAnswer:
     """Post a held answer. Repeating the request changes nothing."""
     return _act(commands.post, path.key, shown=body.shown, posted_on=body.posted_on, note=body.note)
 
 
-@api.post("/remittances/<remittance_id>/claims/<ordinal>/ignore", tag=REMITTANCES, problems=[409])
-@requires(Action.POST)
+@api.post("/remittances/<remittance_id>/claims/<ordinal>/ignore", needs=Action.POST, tag=REMITTANCES, problems=[409])
 def ignore_answer(path: AnswerPath, body: ToIgnore) -> PayerAnswer:
     """Take a held answer off the list without posting it. Repeating the request changes nothing."""
     return _act(commands.ignore, path.key, body.why)
 
 
-@api.post("/remittances/<remittance_id>/claims/<ordinal>/hold", tag=REMITTANCES, problems=[409])
-@requires(Action.POST)
+@api.post("/remittances/<remittance_id>/claims/<ordinal>/hold", needs=Action.POST, tag=REMITTANCES, problems=[409])
 def hold_answer_again(path: AnswerPath) -> PayerAnswer:
     """Put an ignored answer back on the list of held ones. Repeating the request changes nothing."""
     return _act(commands.hold_again, path.key)
@@ -239,8 +232,7 @@ class Retried(Answer):
     held: Annotated[int, Field(description="Held for another reason")]
 
 
-@api.post("/remittances/retry", tag=REMITTANCES, problems=[409])
-@requires(Action.POST)
+@api.post("/remittances/retry", needs=Action.POST, tag=REMITTANCES, problems=[409])
 def retry_unmatched(session: Session) -> Retried:
     """Match up to 200 held answers to claims again, as in an import, and post those that no reason holds."""
     done = retry.retry_unmatched(session, by=current_actor(), now=now())

@@ -13,7 +13,7 @@ from core.audit.findings import KIND_WORDS, FindingKind
 from webui.api.audit import AUDIT
 from webui.api.blueprint import api
 from webui.api.models import Answer
-from webui.api.request_parsing import Parameters, requires
+from webui.api.request_parsing import Parameters
 from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
@@ -46,8 +46,7 @@ class ReviewAnswer(Answer):
     findings: list[FindingAnswer]
 
 
-@api.get("/review", tag=AUDIT)
-@requires(Action.SEE_REVIEW)
+@api.get("/review", needs=Action.SEE_REVIEW, tag=AUDIT)
 def show_review(query: ReviewQuery, session: Session) -> ReviewAnswer:
     """Show the findings of a week from Monday through Sunday."""
     found = review.for_user(session, current_actor(), query.week, now=now())

@@ -9,7 +9,7 @@ from core.access.permissions import Action
 from core.practices import limits, practice_queries
 from webui.api.blueprint import PRACTICE, api
 from webui.api.models import Answer
-from webui.api.request_parsing import Body, requires
+from webui.api.request_parsing import Body
 from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
@@ -44,15 +44,13 @@ class SomeRuleLimits(Body):
     statement_days: Annotated[int, Field(description=_STATEMENT_DAYS)] = 0
 
 
-@api.get("/rule-limits", tag=PRACTICE)
-@requires(Action.SEE_CLAIMS)
+@api.get("/rule-limits", needs=Action.SEE_CLAIMS, tag=PRACTICE)
 def show_rule_limits(session: Session) -> RuleLimits:
     """Show the rule limits, such as the small-balance limit."""
     return RuleLimits.model_validate(practice_queries.find(session, current_actor().practice_id))
 
 
-@api.patch("/rule-limits", tag=PRACTICE)
-@requires(Action.CHANGE_SETTING)
+@api.patch("/rule-limits", needs=Action.CHANGE_SETTING, tag=PRACTICE)
 def change_rule_limits(body: SomeRuleLimits, session: Session) -> RuleLimits:
     """Change rule limits. Existing previews keep the old limits."""
     given = body.model_dump(exclude_unset=True)

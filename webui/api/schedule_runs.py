@@ -12,7 +12,7 @@ from core.models.schedules import ScheduleRun
 from core.schedules import reports, run_mail, schedule_queries
 from core.schedules.schedule_queries import NoSuchRun
 from webui.api.blueprint import SCHEDULES, api
-from webui.api.request_parsing import IdPath, Page, requires
+from webui.api.request_parsing import IdPath, Page
 from webui.api.schedule_models import Coded, ScheduleRunAnswer, ScheduleRuns
 from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
@@ -34,8 +34,7 @@ class RunPath(IdPath):
     run_id: str
 
 
-@api.get("/schedule-runs", tag=SCHEDULES)
-@requires(Action.SEE_CLAIMS)
+@api.get("/schedule-runs", needs=Action.SEE_CLAIMS, tag=SCHEDULES)
 def list_runs(query: RunsQuery, session: Session) -> ScheduleRuns:
     """List the practice's scheduled runs, newest first, including those of deleted schedules."""
     schedule_id = int(query.schedule_id) if query.schedule_id else None
@@ -45,8 +44,7 @@ def list_runs(query: RunsQuery, session: Session) -> ScheduleRuns:
     return ScheduleRuns(schedule_runs=[run_answer(session, run) for run in shown], next_cursor=cursor)
 
 
-@api.get("/schedule-runs/<run_id>", tag=SCHEDULES)
-@requires(Action.SEE_CLAIMS)
+@api.get("/schedule-runs/<run_id>", needs=Action.SEE_CLAIMS, tag=SCHEDULES)
 def show_run(path: RunPath, session: Session) -> ScheduleRunAnswer:
     """Show one run with its current report."""
     return run_answer(session, schedule_queries.find_run(session, current_actor().practice_id, path.id))

@@ -18,7 +18,7 @@ from core.schedules import descriptions, estimates, schedule_commands, schedule_
 from core.schedules.requests import ScheduleRequest
 from core.schedules.schedule_queries import NoSuchSchedule
 from webui.api.blueprint import SCHEDULES, Reply, api
-from webui.api.request_parsing import Body, IdPath, OnceHeaders, Parameters, requires
+from webui.api.request_parsing import Body, IdPath, OnceHeaders, Parameters
 from webui.api.schedule_models import ScheduleAnswer, ScheduleRunAnswer, Schedules, TonightAnswer
 from webui.api.schedule_runs import code_counts, run_answer
 from webui.schedules import schedule_labels
@@ -68,16 +68,14 @@ class LetSettle(OfVersion):
     confirmation: Annotated[str, Field(description="CONFIRM, in capitals")] = ""
 
 
-@api.get("/schedules", tag=SCHEDULES)
-@requires(Action.SEE_CLAIMS)
+@api.get("/schedules", needs=Action.SEE_CLAIMS, tag=SCHEDULES)
 def list_schedules(session: Session) -> Schedules:
     """List the practice's schedules, by name."""
     found = schedule_queries.list_schedules(session, current_actor().practice_id)
     return Schedules(schedules=_answers(session, found))
 
 
-@api.post("/schedules", tag=SCHEDULES, status=201, problems=[409])
-@requires(Action.MANAGE_SCHEDULES)
+@api.post("/schedules", needs=Action.MANAGE_SCHEDULES, tag=SCHEDULES, status=201, problems=[409])
 def make_schedule(body: ScheduleRequest, session: Session) -> Reply[ScheduleAnswer]:
     """Create a schedule. It only reports what it would settle until POST …/settle turns on settling."""
     schedule = schedule_commands.create(session, body, by=current_actor(), now=now())
@@ -85,59 +83,51 @@ def make_schedule(body: ScheduleRequest, session: Session) -> Reply[ScheduleAnsw
     return Reply(_answer(session, schedule), {"Location": location})
 
 
-@api.get("/schedules/<schedule_id>", tag=SCHEDULES)
-@requires(Action.SEE_CLAIMS)
+@api.get("/schedules/<schedule_id>", needs=Action.SEE_CLAIMS, tag=SCHEDULES)
 def show_schedule(path: SchedulePath, session: Session) -> ScheduleAnswer:
     """Show one schedule."""
     return _answer(session, schedule_queries.find(session, current_actor().practice_id, path.id))
 
 
-@api.put("/schedules/<schedule_id>", tag=SCHEDULES, problems=[409])
-@requires(Action.MANAGE_SCHEDULES)
+@api.put("/schedules/<schedule_id>", needs=Action.MANAGE_SCHEDULES, tag=SCHEDULES, problems=[409])
 def change_schedule(path: SchedulePath, body: ScheduleChange) -> ScheduleAnswer:
     """Change a schedule, starting with its next run, if its version still matches. You become its owner."""
     needs = {"version": body.version, "confirmation": body.confirmation}
     return _run_command(schedule_commands.change, path.id, body.request(), **needs)
 
 
-@api.delete("/schedules/<schedule_id>", tag=SCHEDULES)
-@requires(Action.MANAGE_SCHEDULES)
+@api.delete("/schedules/<schedule_id>", needs=Action.MANAGE_SCHEDULES, tag=SCHEDULES)
 def delete_schedule(path: SchedulePath, session: Session) -> None:
     """Delete a schedule. It won't run again; its past runs are kept."""
     schedule_commands.delete(session, path.id, by=current_actor(), now=now())
 
 
-@api.post("/schedules/<schedule_id>/pause", tag=SCHEDULES)
-@requires(Action.MANAGE_SCHEDULES)
+@api.post("/schedules/<schedule_id>/pause", needs=Action.MANAGE_SCHEDULES, tag=SCHEDULES)
 def pause_schedule(path: SchedulePath) -> ScheduleAnswer:
     """Pause a schedule. It won't run until it is resumed. A second call changes nothing."""
     return _run_command(schedule_commands.pause, path.id)
 
 
-@api.post("/schedules/<schedule_id>/resume", tag=SCHEDULES)
-@requires(Action.MANAGE_SCHEDULES)
+@api.post("/schedules/<schedule_id>/resume", needs=Action.MANAGE_SCHEDULES, tag=SCHEDULES)
 def resume_schedule(path: SchedulePath) -> ScheduleAnswer:
     """Resume a paused or stopped schedule. If it was stopped, you become its owner."""
     return _run_command(schedule_commands.resume, path.id)
 
 
-@api.post("/schedules/<schedule_id>/settle", tag=SCHEDULES, problems=[409])
-@requires(Action.MANAGE_SCHEDULES)
+@api.post("/schedules/<schedule_id>/settle", needs=Action.MANAGE_SCHEDULES, tag=SCHEDULES, problems=[409])
 def let_schedule_settle(path: SchedulePath, body: LetSettle) -> ScheduleAnswer:
     """Turn on settling, starting with the next run. This needs CONFIRM, and you become the owner."""
     needs = {"version": body.version, "confirmation": body.confirmation}
     return _run_command(schedule_commands.start_settling, path.id, **needs)
 
 
-@api.post("/schedules/<schedule_id>/report-only", tag=SCHEDULES, problems=[409])
-@requires(Action.MANAGE_SCHEDULES)
+@api.post("/schedules/<schedule_id>/report-only", needs=Action.MANAGE_SCHEDULES, tag=SCHEDULES, problems=[409])
 def let_schedule_report(path: SchedulePath, body: OfVersion) -> ScheduleAnswer:
     """Switch a schedule to report only, starting with its next run."""
     return _run_command(schedule_commands.report_only, path.id, version=body.version)
 
 
-@api.post("/schedules/<schedule_id>/run-now", tag=SCHEDULES, status=201, problems=[409])
-@requires(Action.MANAGE_SCHEDULES)
+@api.post("/schedules/<schedule_id>/run-now", needs=Action.MANAGE_SCHEDULES, tag=SCHEDULES, status=201, problems=[409])
 def run_schedule_now(path: SchedulePath, query: IfVersion, header: OnceHeaders) -> Reply[ScheduleRunAnswer]:
     """Run a schedule now, in addition to its scheduled runs. The same key gives the same run."""
     with transaction(app_context().sessions) as session:
@@ -148,8 +138,7 @@ def run_schedule_now(path: SchedulePath, query: IfVersion, header: OnceHeaders) 
     return Reply(answer, {"Location": url_for("api.show_run", run_id=run.id)})
 
 
-@api.get("/schedules/<schedule_id>/tonight", tag=SCHEDULES, problems=[409])
-@requires(Action.SEE_CLAIMS)
+@api.get("/schedules/<schedule_id>/tonight", needs=Action.SEE_CLAIMS, tag=SCHEDULES, problems=[409])
 def show_tonight(path: SchedulePath, session: Session) -> TonightAnswer:
     """Estimate what a schedule would settle in its next run, based on current claims and settings."""
     schedule = schedule_queries.find(session, current_actor().practice_id, path.id)

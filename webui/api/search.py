@@ -15,7 +15,7 @@ from webui.api.blueprint import CLAIMS, api
 from webui.api.job_models import SettleJobSummary
 from webui.api.job_responses import job_summaries
 from webui.api.models import Answer
-from webui.api.request_parsing import Body, requires
+from webui.api.request_parsing import Body
 from webui.shared.token_auth import current_actor
 
 _COUNT: Final = f"All that were found, or {COUNTED_MAX + 1:,} for more than {COUNTED_MAX:,}"
@@ -86,8 +86,7 @@ class SearchAnswer(Answer):
     jobs: Annotated[FoundJobs, Field(description="By number, name, user, reason, note or amount, newest first")]
 
 
-@api.post("/search", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS)
+@api.post("/search", needs=Action.SEE_CLAIMS, tag=CLAIMS)
 def search_everything(body: SearchBody, session: Session) -> SearchAnswer:
     """Find claims, patients and jobs. The text may be a patient's name, so no address or log contains it."""
     wanted = or_raise(Search.of(body.text), BadSearch)

@@ -10,7 +10,6 @@ from core.models.practices import Practice
 from core.practices import factor_setting, practice_queries
 from webui.api.blueprint import api
 from webui.api.models import Answer, Ceiling
-from webui.api.request_parsing import requires
 from webui.api.users import USERS_AND_LIMITS, AnyLimits, limit_value
 from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
@@ -38,15 +37,13 @@ class SecondFactorAnswer(Answer):
     users_without: Annotated[int, Field(description="Active approvers and administrators without a second factor")]
 
 
-@api.get("/second-factor", tag=USERS_AND_LIMITS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/second-factor", needs=Action.SEE_CLAIMS, tag=USERS_AND_LIMITS)
 def show_second_factor(session: Session) -> SecondFactorAnswer:
     """Show whether a second factor is required, and how large a CONFIRM needs verification."""
     return _answer(session, practice_queries.find(session, current_actor().practice_id))
 
 
-@api.patch("/second-factor", tag=USERS_AND_LIMITS)
-@requires(Action.CHANGE_SETTING)
+@api.patch("/second-factor", needs=Action.CHANGE_SETTING, tag=USERS_AND_LIMITS)
 def change_second_factor(body: SecondFactorChange, session: Session) -> SecondFactorAnswer:
     """Change whether a second factor is required, or how large a CONFIRM needs verification."""
     changed: dict[str, Any] = {"required": body.required, **body.cents()}

@@ -13,7 +13,7 @@ from core.single_sign_on.settings import NoSingleSignOn
 from core.single_sign_on.wanted import GroupToRole, Wanted
 from webui.api.blueprint import Tag, api
 from webui.api.models import Answer
-from webui.api.request_parsing import Body, requires
+from webui.api.request_parsing import Body
 from webui.api.users import USERS_AND_LIMITS, UserAnswer, UserPath, user_answer
 from webui.shared.app_context import app_context, now
 from webui.shared.identity_provider import redirect_uri, web_client
@@ -82,15 +82,13 @@ class TestAnswer(Answer):
     keys: int
 
 
-@api.get("/single-sign-on", tag=SINGLE_SIGN_ON)
-@requires(Action.CHANGE_SETTING)
+@api.get("/single-sign-on", needs=Action.CHANGE_SETTING, tag=SINGLE_SIGN_ON)
 def show_single_sign_on(session: Session) -> SingleSignOnAnswer:
     """Show the practice's identity provider."""
     return _answer(session)
 
 
-@api.put("/single-sign-on", tag=SINGLE_SIGN_ON, problems=[409])
-@requires(Action.CHANGE_SETTING)
+@api.put("/single-sign-on", needs=Action.CHANGE_SETTING, tag=SINGLE_SIGN_ON, problems=[409])
 def save_single_sign_on(body: SingleSignOnBody, session: Session) -> SingleSignOnAnswer:
     """Save the practice's identity provider."""
     groups = [GroupToRole(one.group, one.role) for one in body.groups]
@@ -99,8 +97,7 @@ def save_single_sign_on(body: SingleSignOnBody, session: Session) -> SingleSignO
     return _answer(session)
 
 
-@api.post("/single-sign-on/test", tag=SINGLE_SIGN_ON, problems=[404, 502])
-@requires(Action.CHANGE_SETTING)
+@api.post("/single-sign-on/test", needs=Action.CHANGE_SETTING, tag=SINGLE_SIGN_ON, problems=[404, 502])
 def test_single_sign_on() -> TestAnswer:
     """Ask the identity provider of the saved settings for its addresses and keys."""
     with app_context().sessions() as session:
@@ -115,8 +112,7 @@ def test_single_sign_on() -> TestAnswer:
     )  # fmt: skip
 
 
-@api.delete("/users/<user_id>/identity", tag=USERS_AND_LIMITS)
-@requires(Action.MANAGE_USERS)
+@api.delete("/users/<user_id>/identity", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
 def unlink_identity(path: UserPath, session: Session) -> UserAnswer:
     """Unlink another user from the identity provider, and sign them out. Their next sign-in there links them again."""
     user = path.find(session)

@@ -17,7 +17,7 @@ from core.models.people import Role, User
 from core.money import UNLIMITED, UNLIMITED_WORD, BadLimitAmount, limit_as_json
 from webui.api.blueprint import Reply, Tag, api
 from webui.api.models import Answer, Ceiling, Id
-from webui.api.request_parsing import Body, IdPath, requires
+from webui.api.request_parsing import Body, IdPath
 from webui.shared.app_context import absolute_url, app_context, now
 from webui.shared.token_auth import current_actor
 
@@ -127,15 +127,13 @@ class Users(Answer):
     users: list[UserAnswer]
 
 
-@api.get("/users", tag=USERS_AND_LIMITS)
-@requires(Action.MANAGE_USERS)
+@api.get("/users", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
 def list_users(session: Session) -> Users:
     """List the practice's users."""
     return Users(users=[user_answer(user) for user in user_management.list_users(session, current_actor())])
 
 
-@api.post("/users", tag=USERS_AND_LIMITS, status=201, problems=[409])
-@requires(Action.MANAGE_USERS)
+@api.post("/users", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS, status=201, problems=[409])
 def add_user(body: NewUser, session: Session) -> Reply[AddedUser]:
     """Add a user. The e-mail address is unique, so a repeated request does not add a second user."""
     given = {**body.model_dump(), **body.cents(), "by_mail": app_context().settings.mails_links}
@@ -144,22 +142,19 @@ def add_user(body: NewUser, session: Session) -> Reply[AddedUser]:
     return Reply(answer, {"Location": url_for("api.show_user", user_id=answer.id)})
 
 
-@api.get("/users/<user_id>", tag=USERS_AND_LIMITS)
-@requires(Action.MANAGE_USERS)
+@api.get("/users/<user_id>", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
 def show_user(path: UserPath, session: Session) -> UserAnswer:
     """Show one user."""
     return user_answer(path.find(session))
 
 
-@api.put("/users/<user_id>/role", tag=USERS_AND_LIMITS)
-@requires(Action.MANAGE_USERS)
+@api.put("/users/<user_id>/role", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
 def change_role(path: UserPath, body: NewRole) -> UserAnswer:
     """Change another user's role, starting with their next request. You can't change your own role."""
     return _run_command(user_management.change_role, path, body.role)
 
 
-@api.put("/users/<user_id>/limits", tag=USERS_AND_LIMITS)
-@requires(Action.MANAGE_USERS)
+@api.put("/users/<user_id>/limits", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
 def set_user_limits(path: UserPath, body: NewLimits) -> UserAnswer:
     """Set another user's limits. A raised limit applies after 24 hours. You can't set your own limits.
 
@@ -168,8 +163,7 @@ def set_user_limits(path: UserPath, body: NewLimits) -> UserAnswer:
     return _run_command(user_management.set_limits, path, **body.cents())
 
 
-@api.patch("/users/<user_id>/limits", tag=USERS_AND_LIMITS)
-@requires(Action.MANAGE_USERS)
+@api.patch("/users/<user_id>/limits", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
 def change_user_limits(path: UserPath, body: SomeLimits) -> UserAnswer:
     """Change one or both limits for another user. A raised limit applies after 24 hours.
 
@@ -178,8 +172,7 @@ def change_user_limits(path: UserPath, body: SomeLimits) -> UserAnswer:
     return _run_command(user_management.set_limits, path, **body.cents())
 
 
-@api.post("/users/<user_id>/password-link", tag=USERS_AND_LIMITS, status=201, problems=[409])
-@requires(Action.MANAGE_USERS)
+@api.post("/users/<user_id>/password-link", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS, status=201, problems=[409])
 def make_password_link(path: UserPath, session: Session) -> PasswordLinkAnswer:
     """Create a link with which another user sets a new password. Earlier links no longer work."""
     by_mail = app_context().settings.mails_links
@@ -188,29 +181,25 @@ def make_password_link(path: UserPath, session: Session) -> PasswordLinkAnswer:
     return PasswordLinkAnswer(**_link_fields(link))
 
 
-@api.delete("/users/<user_id>/sessions", tag=USERS_AND_LIMITS)
-@requires(Action.MANAGE_USERS)
+@api.delete("/users/<user_id>/sessions", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
 def end_user_sessions(path: UserPath) -> UserAnswer:
     """Sign another user out of all browsers. Their tokens stay valid."""
     return _run_command(user_management.end_sessions, path)
 
 
-@api.post("/users/<user_id>/deactivate", tag=USERS_AND_LIMITS)
-@requires(Action.MANAGE_USERS)
+@api.post("/users/<user_id>/deactivate", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
 def deactivate_user(path: UserPath) -> UserAnswer:
     """Deactivate another user: sign out their browsers and revoke their tokens."""
     return _run_command(user_management.deactivate, path)
 
 
-@api.delete("/users/<user_id>/second-factor", tag=USERS_AND_LIMITS)
-@requires(Action.MANAGE_USERS)
+@api.delete("/users/<user_id>/second-factor", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
 def reset_second_factor(path: UserPath) -> UserAnswer:
     """Remove the second factor of another user who lost it, and sign out their browsers. API tokens stay valid."""
     return _run_command(user_management.reset_factor, path)
 
 
-@api.post("/users/<user_id>/vouch", tag=USERS_AND_LIMITS)
-@requires(Action.MANAGE_USERS)
+@api.post("/users/<user_id>/vouch", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
 def vouch_for_user(path: UserPath) -> UserAnswer:
     """Vouch that an account is not a second account of the user who added or changed it.
 
@@ -220,8 +209,7 @@ def vouch_for_user(path: UserPath) -> UserAnswer:
     return _run_command(user_management.vouch, path)
 
 
-@api.post("/users/<user_id>/reactivate", tag=USERS_AND_LIMITS)
-@requires(Action.MANAGE_USERS)
+@api.post("/users/<user_id>/reactivate", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
 def reactivate_user(path: UserPath) -> UserAnswer:
     """Reactivate a user. Their tokens stay revoked."""
     return _run_command(user_management.reactivate, path)

@@ -13,7 +13,7 @@ from core.claims.views import NoSuchView, ViewContent
 from core.models.feed_views import FeedView
 from webui.api.blueprint import CLAIMS, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import Body, IdPath, requires
+from webui.api.request_parsing import Body, IdPath
 from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
@@ -73,8 +73,7 @@ class ViewsAnswer(Answer):
     views: list[ViewAnswer]
 
 
-@api.get("/views", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/views", needs=Action.SEE_CLAIMS, tag=CLAIMS)
 def list_views(session: Session) -> ViewsAnswer:
     """List your views and those that are shared with you."""
     actor = current_actor()
@@ -83,8 +82,7 @@ def list_views(session: Session) -> ViewsAnswer:
     return ViewsAnswer(views=found)
 
 
-@api.post("/views", tag=CLAIMS, status=201, problems=[409])
-@requires(Action.SEE_CLAIMS, scope=Scope.POST)
+@api.post("/views", needs=Action.SEE_CLAIMS, scope=Scope.POST, tag=CLAIMS, status=201, problems=[409])
 def save_view(body: ViewBody, session: Session) -> ViewAnswer:
     """Save a new view."""
     content = body.content()
@@ -92,15 +90,13 @@ def save_view(body: ViewBody, session: Session) -> ViewAnswer:
     return _answer(session, view)
 
 
-@api.get("/views/<view_id>", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/views/<view_id>", needs=Action.SEE_CLAIMS, tag=CLAIMS)
 def show_view(path: ViewPath, session: Session) -> ViewAnswer:
     """Show one view."""
     return _answer(session, views.find(session, path.id, by=current_actor()))
 
 
-@api.put("/views/<view_id>", tag=CLAIMS, problems=[409])
-@requires(Action.SEE_CLAIMS, scope=Scope.POST)
+@api.put("/views/<view_id>", needs=Action.SEE_CLAIMS, scope=Scope.POST, tag=CLAIMS, problems=[409])
 def change_view(path: ViewPath, body: ViewBody, session: Session) -> ViewAnswer:
     """Replace a view. Only its owner can, or an administrator if it is shared."""
     content = body.content()
@@ -109,23 +105,20 @@ def change_view(path: ViewPath, body: ViewBody, session: Session) -> ViewAnswer:
     return _answer(session, view)
 
 
-@api.delete("/views/<view_id>", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS, scope=Scope.POST)
+@api.delete("/views/<view_id>", needs=Action.SEE_CLAIMS, scope=Scope.POST, tag=CLAIMS)
 def delete_view(path: ViewPath, session: Session) -> None:
     """Delete a view. Only its owner can, or an administrator if it is shared."""
     views.remove(session, path.id, by=current_actor(), now=now())
 
 
-@api.put("/views/<view_id>/default", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS, scope=Scope.POST)
+@api.put("/views/<view_id>/default", needs=Action.SEE_CLAIMS, scope=Scope.POST, tag=CLAIMS)
 def make_default_view(path: ViewPath, session: Session) -> ViewAnswer:
     """Open your feed in this view."""
     views.choose_default(session, path.id, by=current_actor())
     return _answer(session, views.find(session, path.id, by=current_actor()))
 
 
-@api.delete("/views/<view_id>/default", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS, scope=Scope.POST)
+@api.delete("/views/<view_id>/default", needs=Action.SEE_CLAIMS, scope=Scope.POST, tag=CLAIMS)
 def remove_default_view(path: ViewPath, session: Session) -> None:
     """Open your feed in the standard view again, if this view was the default."""
     views.remove_default(session, path.id, by=current_actor())

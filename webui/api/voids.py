@@ -14,7 +14,7 @@ from core.ledger.entries import Void
 from webui.api.blueprint import CLAIMS, api
 from webui.api.claims import claim_fields
 from webui.api.models import ClaimWithLines, Id
-from webui.api.request_parsing import OnceHeaders, requires
+from webui.api.request_parsing import OnceHeaders
 from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
@@ -43,8 +43,9 @@ class VoidedClaim(ClaimWithLines):
     reversed_cents: Annotated[int, Field(description="Write-offs reversed because the void lowered a balance")]
 
 
-@api.post("/claims/<anything:claim_id>/postings/<posting_id>/void", tag=CLAIMS, status=201, problems=[409])
-@requires(Action.POST)
+@api.post(
+    "/claims/<anything:claim_id>/postings/<posting_id>/void", needs=Action.POST, tag=CLAIMS, status=201, problems=[409]
+)
 def void_posting(path: PostingPath, header: OnceHeaders, body: Void, session: Session) -> VoidedClaim:
     """Void a posting that a user or program entered, once. The posting and its reversal both stay in the ledger.
 

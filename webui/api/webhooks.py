@@ -16,7 +16,7 @@ from core.notices.webhook_deliveries import Delivery, NoSuchDelivery
 from core.notices.webhooks import KINDS, NoSuchWebhook
 from webui.api.blueprint import Tag, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import Body, IdPath, OnceHeaders, Page, requires
+from webui.api.request_parsing import Body, IdPath, OnceHeaders, Page
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
@@ -126,30 +126,26 @@ class Queued(Answer):
     delivery_id: Id
 
 
-@api.get("/webhooks", tag=WEBHOOKS)
-@requires(Action.MANAGE_WEBHOOKS)
+@api.get("/webhooks", needs=Action.MANAGE_WEBHOOKS, tag=WEBHOOKS)
 def list_webhooks(session: Session) -> WebhooksAnswer:
     """List the practice's webhooks."""
     return WebhooksAnswer(webhooks=webhooks.list_webhooks(session, current_actor()))
 
 
-@api.post("/webhooks", tag=WEBHOOKS, status=201, problems=[409])
-@requires(Action.MANAGE_WEBHOOKS)
+@api.post("/webhooks", needs=Action.MANAGE_WEBHOOKS, tag=WEBHOOKS, status=201, problems=[409])
 def add_webhook(header: OnceHeaders, body: NewWebhook) -> WebhookWithSecret:
     """Add a webhook. Only this answer contains its secret."""
     reach, key = app_context().settings.webhook_reach, header.idempotency_key
     return _run(webhooks.add, WebhookWithSecret, url=body.url, kinds=body.events, reach=reach, request_key=key)
 
 
-@api.get("/webhooks/<webhook_id>", tag=WEBHOOKS)
-@requires(Action.MANAGE_WEBHOOKS)
+@api.get("/webhooks/<webhook_id>", needs=Action.MANAGE_WEBHOOKS, tag=WEBHOOKS)
 def show_webhook(path: WebhookPath, session: Session) -> WebhookAnswer:
     """Show one webhook."""
     return WebhookAnswer.model_validate(webhooks.find(session, path.id, by=current_actor()))
 
 
-@api.put("/webhooks/<webhook_id>", tag=WEBHOOKS)
-@requires(Action.MANAGE_WEBHOOKS)
+@api.put("/webhooks/<webhook_id>", needs=Action.MANAGE_WEBHOOKS, tag=WEBHOOKS)
 def change_webhook(path: WebhookPath, body: WebhookChange) -> WebhookAnswer:
     """Change a webhook's address and events, or turn it off. Its secret stays."""
     return _run(
@@ -158,15 +154,13 @@ def change_webhook(path: WebhookPath, body: WebhookChange) -> WebhookAnswer:
     )  # fmt: skip
 
 
-@api.delete("/webhooks/<webhook_id>", tag=WEBHOOKS)
-@requires(Action.MANAGE_WEBHOOKS)
+@api.delete("/webhooks/<webhook_id>", needs=Action.MANAGE_WEBHOOKS, tag=WEBHOOKS)
 def delete_webhook(path: WebhookPath, session: Session) -> None:
     """Delete a webhook. Events that it did not get yet are dropped."""
     webhooks.delete(session, path.id, by=current_actor(), now=now())
 
 
-@api.post("/webhooks/<webhook_id>/secret", tag=WEBHOOKS, problems=[409])
-@requires(Action.MANAGE_WEBHOOKS)
+@api.post("/webhooks/<webhook_id>/secret", needs=Action.MANAGE_WEBHOOKS, tag=WEBHOOKS, problems=[409])
 def rotate_secret(path: WebhookPath) -> WebhookWithSecret:
     """Create a new secret, which only this answer contains. The old one also signs for 24 hours.
 
@@ -175,15 +169,13 @@ def rotate_secret(path: WebhookPath) -> WebhookWithSecret:
     return _run(webhooks.rotate_secret, WebhookWithSecret, path.id)
 
 
-@api.post("/webhooks/<webhook_id>/test", tag=WEBHOOKS, status=202)
-@requires(Action.MANAGE_WEBHOOKS)
+@api.post("/webhooks/<webhook_id>/test", needs=Action.MANAGE_WEBHOOKS, tag=WEBHOOKS, status=202)
 def test_webhook(path: WebhookPath, session: Session) -> Queued:
     """Send a test event."""
     return Queued(delivery_id=webhooks.send_test(session, path.id, by=current_actor(), now=now()))
 
 
-@api.get("/webhooks/<webhook_id>/deliveries", tag=WEBHOOKS)
-@requires(Action.MANAGE_WEBHOOKS)
+@api.get("/webhooks/<webhook_id>/deliveries", needs=Action.MANAGE_WEBHOOKS, tag=WEBHOOKS)
 def list_deliveries(path: WebhookPath, query: Page, session: Session) -> DeliveriesAnswer:
     """List a webhook's deliveries, newest first."""
     found = webhook_deliveries.list_deliveries(
@@ -193,8 +185,9 @@ def list_deliveries(path: WebhookPath, query: Page, session: Session) -> Deliver
     return DeliveriesAnswer(deliveries=deliveries, next_cursor=cursor)
 
 
-@api.post("/webhooks/<webhook_id>/deliveries/<delivery_id>/again", tag=WEBHOOKS, status=202)
-@requires(Action.MANAGE_WEBHOOKS)
+@api.post(
+    "/webhooks/<webhook_id>/deliveries/<delivery_id>/again", needs=Action.MANAGE_WEBHOOKS, tag=WEBHOOKS, status=202
+)
 def send_again(path: DeliveryPath, session: Session) -> Queued:
     """Send an event again, with the same event ID."""
     webhook_deliveries.send_again(session, path.webhook, path.id, by=current_actor(), now=now())

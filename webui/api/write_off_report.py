@@ -14,7 +14,7 @@ from core.books.write_off_groups import Asked, Dimension
 from core.books.write_off_report import Amounts, ReportRow
 from webui.api.blueprint import CLAIMS, CSV_FILE, XLSX_FILE, api
 from webui.api.models import Answer
-from webui.api.request_parsing import AnyPage, Parameters, requires
+from webui.api.request_parsing import AnyPage, Parameters
 from webui.claims.write_off_report import GROUPS, send_report_file
 from webui.shared.app_context import app_context
 from webui.shared.token_auth import current_actor, current_day
@@ -126,8 +126,7 @@ class ReportClaims(Answer):
     next_cursor: str | None
 
 
-@api.get("/reports/write-offs", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/reports/write-offs", needs=Action.SEE_CLAIMS, tag=CLAIMS)
 def show_write_off_report(query: ReportQuery, session: Session) -> WriteOffReport:
     """Return what was written off, why and by whom, and how much of it was reversed or recovered."""
     asked = query.asked(session)
@@ -138,15 +137,13 @@ def show_write_off_report(query: ReportQuery, session: Session) -> WriteOffRepor
     )  # fmt: skip
 
 
-@api.get("/reports/write-offs.csv", tag=CLAIMS, file=CSV_FILE)
-@requires(Action.SEE_CLAIMS)
+@api.get("/reports/write-offs.csv", needs=Action.SEE_CLAIMS, tag=CLAIMS, file=CSV_FILE)
 def export_write_off_report(query: ReportQuery) -> Response:
     """Download the write-offs report as CSV."""
     return _file(query, "csv")
 
 
-@api.get("/reports/write-offs.xlsx", tag=CLAIMS, file=XLSX_FILE)
-@requires(Action.SEE_CLAIMS)
+@api.get("/reports/write-offs.xlsx", needs=Action.SEE_CLAIMS, tag=CLAIMS, file=XLSX_FILE)
 def export_write_off_report_xlsx(query: ReportQuery) -> Response:
     """Download the write-offs report as XLSX."""
     return _file(query, "xlsx")
@@ -158,8 +155,7 @@ def _file(query: ReportQuery, form: str) -> Response:
     return send_report_file(asked, form, by=current_actor())
 
 
-@api.get("/reports/write-offs/claims", tag=CLAIMS)
-@requires(Action.SEE_CLAIMS)
+@api.get("/reports/write-offs/claims", needs=Action.SEE_CLAIMS, tag=CLAIMS)
 def list_report_claims(query: ReportClaimsQuery, session: Session) -> ReportClaims:
     """List the claims behind an amount of the report. Claims without a net effect are left out."""
     asked = report_request.parse_asked(query.first, query.last, [], today=current_day(session))

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any, Final
 
-from flask import Blueprint, Response, render_template, url_for
+from flask import Response, render_template, url_for
 
 from core.access.permissions import Action, Actor
 from core.claims import aging
@@ -13,15 +13,14 @@ from core.models.ledger import Responsibility
 from core.practices import practice_days
 from webui.shared import file_downloads
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.auth import Pages, current_actor, current_practice
 
 SMALLEST: Final = "0.01"  # dollars: the smallest balance
 
-blueprint = Blueprint("aging", __name__, url_prefix="/aging")
+blueprint = Pages("aging", __name__, url_prefix="/aging")
 
 
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def show() -> str:
     """Show the aging as of today."""
     today = practice_days.today(current_practice(), now=now())
@@ -37,8 +36,7 @@ def show() -> str:
     )
 
 
-@blueprint.get("/aging.<any(csv, xlsx):form>")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/aging.<any(csv, xlsx):form>", needs=Action.SEE_CLAIMS)
 def download(form: str) -> Response:
     """Download the aging as of today."""
     return send_aging_file(form, today=practice_days.today(current_practice(), now=now()), by=current_actor())

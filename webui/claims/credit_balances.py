@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any, Final
 
-from flask import Blueprint, Response, render_template, request
+from flask import Response, render_template, request
 
 from core.access.permissions import Action, Actor
 from core.ledger import credit_balances
@@ -14,16 +14,15 @@ from core.money import BadAmount, parse_amount
 from core.practices import practice_days
 from webui.shared import file_downloads
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.auth import Pages, current_actor, current_practice
 
 ROWS: Final = 100
 _FIELDS: Final = ("responsibility", "payer_class", "at_least")
 
-blueprint = Blueprint("credits", __name__, url_prefix="/credits")
+blueprint = Pages("credits", __name__, url_prefix="/credits")
 
 
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def index() -> str | tuple[str, int]:
     """Show a page of the list. With a faulty filter, show the faults at their fields and no list."""
     try:
@@ -34,8 +33,7 @@ def index() -> str | tuple[str, int]:
         return _page(None, refused=fault.message), fault.http_status
 
 
-@blueprint.get("/credits.<any(csv, xlsx):form>")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/credits.<any(csv, xlsx):form>", needs=Action.SEE_CLAIMS)
 def download(form: str) -> Response:
     """Download all matching credits."""
     today = practice_days.today(current_practice(), now=now())

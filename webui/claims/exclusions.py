@@ -5,7 +5,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, render_template, request
+from flask import render_template, request
 from werkzeug.wrappers import Response
 
 from core import paging, reading
@@ -18,23 +18,21 @@ from core.practices import exclusions, names, practice_days
 from core.practices.exclusions import AlreadyExcluded, BadExclusion, TooManyExclusions
 from webui.shared import acts, page_arguments
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.auth import Pages, current_actor, current_practice
 
 ROWS: Final = 100
 KINDS: Final = ("patient", "payer")
 
-blueprint = Blueprint("exclusions", __name__, url_prefix="/exclusions")
+blueprint = Pages("exclusions", __name__, url_prefix="/exclusions")
 
 
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def index() -> str:
     """Show both lists, and the form for users who may exclude, filled in if a claim's page links here."""
     return _page(typed={name: request.args.get(name, "") for name in ("kind", "number")})
 
 
-@blueprint.post("")
-@requires(Action.EXCLUDE)
+@blueprint.post("", needs=Action.EXCLUDE)
 def exclude() -> Response | tuple[str, int]:
     """Exclude a patient or a payer. Faults appear at their fields."""
     kind, number = request.form.get("kind", ""), request.form.get("number", "").strip()
@@ -55,8 +53,7 @@ def exclude() -> Response | tuple[str, int]:
     )
 
 
-@blueprint.post(f"/<int(max={BIGINT_MAX}):exclusion_id>/end")
-@requires(Action.EXCLUDE)
+@blueprint.post(f"/<int(max={BIGINT_MAX}):exclusion_id>/end", needs=Action.EXCLUDE)
 def end(exclusion_id: int) -> Response:
     """End an exclusion."""
     acts.run(exclusions.end, exclusion_id)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, Flask, Response, redirect, render_template, request, url_for
+from flask import Flask, Response, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -28,16 +28,16 @@ from webui.claims.feed_selection import FeedSelection
 from webui.shared import file_downloads
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import (
+    Pages,
     SignInRequired,
     ask_to_sign_in,
     current_actor,
     current_practice,
     redirect_to_sign_in,
-    requires,
 )
 from webui.shared.labels import money, number
 
-blueprint = Blueprint("feed", __name__)
+blueprint = Pages("feed", __name__)
 
 _EMPTY_PAGE: Final = FeedPage([], None, None, 0)
 
@@ -51,8 +51,7 @@ def register(app: Flask) -> None:
 blueprint.add_app_template_filter(filter_words.label_of, "filter_label")
 
 
-@blueprint.get("/claims")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/claims", needs=Action.SEE_CLAIMS)
 def show() -> BaseResponse | str | tuple[str, int]:
     """Show the feed. An address with empty or unusual parameters redirects to its short form.
 
@@ -70,8 +69,7 @@ def show() -> BaseResponse | str | tuple[str, int]:
     return _feed_page(query, extras)
 
 
-@blueprint.post("/claims")
-@requires(Action.SEE_CLAIMS)
+@blueprint.post("/claims", needs=Action.SEE_CLAIMS)
 def apply_filter() -> BaseResponse | str | tuple[str, int]:
     """Apply the filter of the form. It is posted, because a patient's name must not be in an address."""
     given = request.form.items(multi=True)
@@ -145,8 +143,7 @@ def _page(query: FeedQuery, extras: dict[str, str]) -> dict[str, Any]:
     }
 
 
-@blueprint.get("/feed/totals")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/feed/totals", needs=Action.SEE_CLAIMS)
 def totals() -> Response:
     """Return the totals of all matching claims, requested after the page has loaded."""
     with transaction(app_context().sessions) as db:
@@ -160,8 +157,7 @@ def totals() -> Response:
     return _json(**_totals_json(sums, counted(sums.claims, "matching claim"), columns), ages=by_age)
 
 
-@blueprint.get("/feed/counts")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/feed/counts", needs=Action.SEE_CLAIMS)
 def counts() -> Response:
     """Return the number of claims by billing status under the other filters: Calculate Counts."""
     with transaction(app_context().sessions) as db:
@@ -173,8 +169,7 @@ def counts() -> Response:
     return _json(counts={status: number(found.get(status, 0)) for status in {*statuses, *found}})
 
 
-@blueprint.post("/feed/selection")
-@requires(Action.SEE_CLAIMS)
+@blueprint.post("/feed/selection", needs=Action.SEE_CLAIMS)
 def selection() -> Response:
     """Return the count and dollars of a selection, so that the browser never adds up amounts."""
     selected = FeedSelection.of(request.form)
@@ -188,8 +183,7 @@ def selection() -> Response:
     return _json(**row, dollars=dollars, total=money(sums.total_due))
 
 
-@blueprint.get("/feed/export.<any(csv, xlsx):form>")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/feed/export.<any(csv, xlsx):form>", needs=Action.SEE_CLAIMS)
 def export(form: str) -> Response:
     """Download every matching claim with the visible columns."""
     actor = current_actor()

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any, Final, NamedTuple
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Response, render_template, request, url_for
 
 from core.access.permissions import Action, Actor
 from core.books import report_request, write_off_claims, write_off_report
@@ -13,7 +13,7 @@ from core.books.write_off_report import Amounts, Report, ReportRow
 from core.practices import periods, practice_days
 from webui.shared import file_downloads
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.auth import Pages, current_actor, current_practice
 
 ROWS_MAX: Final = 500  # on the page; a file has all
 CLAIMS_ROWS: Final = 100
@@ -21,11 +21,10 @@ GROUPS: Final = tuple(one for one in Dimension if one is not Dimension.MONTH)  #
 _MONTHS_OFFERED: Final = 60
 _PLOT_HEIGHT: Final = 120  # of the chart's tallest bar, in units of its viewBox
 
-blueprint = Blueprint("write_off_report", __name__, url_prefix="/reports/write-offs")
+blueprint = Pages("write_off_report", __name__, url_prefix="/reports/write-offs")
 
 
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def show() -> str:
     """Show the report. Raise `BadMonth` and `BadReport`."""
     asked = _asked()
@@ -48,15 +47,13 @@ def show() -> str:
     )
 
 
-@blueprint.get("/write-offs.<any(csv, xlsx):form>")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/write-offs.<any(csv, xlsx):form>", needs=Action.SEE_CLAIMS)
 def download(form: str) -> Response:
     """Download the report."""
     return send_report_file(_asked(), form, by=current_actor())
 
 
-@blueprint.get("/claims")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/claims", needs=Action.SEE_CLAIMS)
 def claims() -> str:
     """List the claims behind an amount. Raise `BadMonth`, `BadReport` and `BadCursor`."""
     asked, practice_id = _asked(), current_actor().practice_id

@@ -4,7 +4,7 @@ import dataclasses
 from http import HTTPStatus
 from typing import Final
 
-from flask import Blueprint, render_template, request
+from flask import render_template, request
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
@@ -22,10 +22,10 @@ from core.practices import practice_days
 from webui.imports.mapping_form import MappingForm, form_of_guess, form_of_saved, typed_form
 from webui.shared import acts
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.auth import Pages, current_actor, current_practice
 from webui.shared.temporary_folder import ServerDiskFull, temporary_folder
 
-blueprint = Blueprint("import_mappings", __name__, url_prefix="/import-mappings")
+blueprint = Pages("import_mappings", __name__, url_prefix="/import-mappings")
 _REFUSALS: Final = (BadMapping, BadMappingName, MappingNameTaken, TooManyMappings, WrongImportStatus)
 
 
@@ -33,15 +33,13 @@ class NoFileChosen(BadInput):
     """Choose a file."""
 
 
-@blueprint.get("")
-@requires(Action.IMPORT)
+@blueprint.get("", needs=Action.IMPORT)
 def index() -> str:
     """List the saved mappings, and offer to create one from a file."""
     return _index()
 
 
-@blueprint.get(f"/<int(max={BIGINT_MAX}):mapping_id>")
-@requires(Action.IMPORT)
+@blueprint.get(f"/<int(max={BIGINT_MAX}):mapping_id>", needs=Action.IMPORT)
 def show(mapping_id: int) -> str:
     """Show a saved mapping."""
     with app_context().sessions() as db:
@@ -51,8 +49,7 @@ def show(mapping_id: int) -> str:
     return render_template("import_mappings/show.html", saved=saved, mapping=mapping, columns=by_field, targets=TARGETS)
 
 
-@blueprint.post("/guess")
-@requires(Action.IMPORT)
+@blueprint.post("/guess", needs=Action.IMPORT)
 def guess() -> str | tuple[str, int]:
     """Show the guessed mapping of an uploaded file as a form. The file is not kept."""
     try:
@@ -63,16 +60,14 @@ def guess() -> str | tuple[str, int]:
         return _index(fault="The file cannot be read."), HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-@blueprint.get(f"/<int(max={BIGINT_MAX}):mapping_id>/change")
-@requires(Action.IMPORT)
+@blueprint.get(f"/<int(max={BIGINT_MAX}):mapping_id>/change", needs=Action.IMPORT)
 def change(mapping_id: int) -> str:
     """Show a saved mapping as a form."""
     with app_context().sessions() as db:
         return form_of_saved(saved_mappings.find_mapping(db, current_actor().practice_id, mapping_id))
 
 
-@blueprint.post("/columns")
-@requires(Action.IMPORT)
+@blueprint.post("/columns", needs=Action.IMPORT)
 def columns() -> str | tuple[str, int]:
     """Show the form as sent, with the date formats and the values of columns whose meaning was changed."""
     try:
@@ -81,8 +76,7 @@ def columns() -> str | tuple[str, int]:
         return MappingForm().show([Problem(refusal.code, refusal.message)]), HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-@blueprint.post("")
-@requires(Action.IMPORT)
+@blueprint.post("", needs=Action.IMPORT)
 def save() -> Response | tuple[str, int]:
     """Save the corrected mapping. Problems appear above the form."""
     form = MappingForm()
@@ -115,8 +109,7 @@ def _save(form: MappingForm) -> Response:
     return acts.redirect_with(f"Mapping {saved.name} saved.", "import_mappings.show", mapping_id=saved.id)
 
 
-@blueprint.post(f"/<int(max={BIGINT_MAX}):mapping_id>/delete")
-@requires(Action.IMPORT)
+@blueprint.post(f"/<int(max={BIGINT_MAX}):mapping_id>/delete", needs=Action.IMPORT)
 def delete(mapping_id: int) -> Response:
     """Delete a saved mapping."""
     acts.run(saved_mappings.delete_mapping, mapping_id)

@@ -4,7 +4,7 @@ import datetime as dt
 from functools import partial
 from typing import Any, Final
 
-from flask import Blueprint, render_template, request, url_for
+from flask import render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
@@ -19,7 +19,7 @@ from core.reading import NOTE_CHARACTERS_MAX
 from core.schedules import schedule_queries
 from webui.shared import acts, labels
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.auth import Pages, current_actor, current_practice
 
 MONTHS_SHOWN: Final = 24
 POSTINGS_SHOWN: Final = 100
@@ -38,11 +38,10 @@ class CloseNotConfirmed(BadInput):
     """Check the box to confirm that you want to close the month."""
 
 
-blueprint = Blueprint("periods", __name__, url_prefix="/months")
+blueprint = Pages("periods", __name__, url_prefix="/months")
 
 
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def index() -> str:
     """List the months with their totals, newest first: two years, or all."""
     actor, every = current_actor(), "all" in request.args
@@ -63,15 +62,13 @@ def index() -> str:
     )
 
 
-@blueprint.get("/<name>")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/<name>", needs=Action.SEE_CLAIMS)
 def show(name: str) -> str:
     """Show one month with its stored totals, or those that closing it now would store."""
     return _page(_month_from_path(name))
 
 
-@blueprint.get("/<name>/postings")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/<name>/postings", needs=Action.SEE_CLAIMS)
 def postings(name: str) -> str:
     """List the postings behind a number of the month's page. Raise `NotFound` and `BadCursor`."""
     asked = {key: value for key in ("kind", "responsibility", "reason", "person") if (value := request.args.get(key))}
@@ -92,8 +89,7 @@ def postings(name: str) -> str:
     )
 
 
-@blueprint.post("/<name>/close")
-@requires(Action.CLOSE_MONTH)
+@blueprint.post("/<name>/close", needs=Action.CLOSE_MONTH)
 def close(name: str) -> Response | tuple[str, int]:
     """Close the month, if the user checked the box that says what a close does. A refusal appears on its page."""
     month = _month_from_path(name)
@@ -108,8 +104,7 @@ def close(name: str) -> Response | tuple[str, int]:
     )
 
 
-@blueprint.post("/<name>/reopen")
-@requires(Action.CLOSE_MONTH)
+@blueprint.post("/<name>/reopen", needs=Action.CLOSE_MONTH)
 def reopen(name: str) -> Response | tuple[str, int]:
     """Reopen the month with a reason."""
     month, reason = _month_from_path(name), request.form.get("reason", "")

@@ -2,20 +2,19 @@
 
 import datetime as dt
 
-from flask import Blueprint, render_template, request
+from flask import render_template, request
 
 from core.access.permissions import Action
 from core.audit import review
 from core.audit.findings import FINDINGS_SHOWN, KIND_WORDS
 from webui.shared import page_arguments
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, requires
+from webui.shared.auth import Pages, current_actor
 
-blueprint = Blueprint("review", __name__, url_prefix="/review")
+blueprint = Pages("review", __name__, url_prefix="/review")
 
 
-@blueprint.get("")
-@requires(Action.SEE_REVIEW)
+@blueprint.get("", needs=Action.SEE_REVIEW)
 def show() -> str:
     """Show the findings of a week, by default of last week. A date that is none shows last week.
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
 from http import HTTPStatus
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from flask import (
@@ -143,6 +143,20 @@ def requires(action: Action) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return guarded
 
     return wrap
+
+
+class Pages(Blueprint):
+    """A blueprint whose views say which action the user's role must allow."""
+
+    def route(  # type: ignore[override]  # no view may leave out what it needs
+        self, rule: str, *, needs: Action | None, **options: Any
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Add a view. `get` and `post` call this with their method. With `needs` None, anyone may call the view."""
+        add: Callable[[Any], Any] = super().route(rule, **options)
+        return add if needs is None else lambda view: add(requires(needs)(view))
+
+    if TYPE_CHECKING:
+        get = post = route  # type: ignore[assignment]
 
 
 @blueprint.get("/sign-in")
