@@ -11,8 +11,8 @@ from core.claims.age_buckets import BUCKETS, Bucket
 from core.claims.aging import AgingRow
 from core.models.ledger import Responsibility
 from core.practices import practice_days
-from webui.shared import file_downloads
-from webui.shared.app_context import app_context, now
+from webui.shared import acts, file_downloads
+from webui.shared.app_context import now
 from webui.shared.auth import Pages, current_actor, current_practice
 
 SMALLEST: Final = "0.01"  # dollars: the smallest balance
@@ -24,8 +24,7 @@ blueprint = Pages("aging", __name__, url_prefix="/aging")
 def show() -> str:
     """Show the aging as of today."""
     today = practice_days.today(current_practice(), now=now())
-    with app_context().sessions() as db:
-        found = aging.aging(db, current_actor().practice_id, today=today)
+    found = acts.read(aging.aging, current_actor().practice_id, today=today)
     return render_template(
         "aging/show.html",
         aging=found,

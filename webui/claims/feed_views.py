@@ -116,8 +116,7 @@ def _query() -> FeedQuery:
 def _sent() -> tuple[FeedQuery, ViewContent]:
     query = _query()
     filter_ = feed_address.require_valid(query).filter
-    with app_context().sessions() as db:
-        layout = feed_layout.of_view(db, query.view, by=current_actor())
+    layout = acts.read(feed_layout.of_view, query.view, by=current_actor())
     assert filter_ is not None
     return query, ViewContent(layout.chosen, query.sort, filter_)
 

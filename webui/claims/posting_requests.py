@@ -13,7 +13,7 @@ from core.ledger import posting_decisions, posting_requests
 from core.ledger.posting_requests import RequestRow
 from core.models.posting_requests import PostingRequest
 from webui.shared import acts
-from webui.shared.app_context import app_context, now
+from webui.shared.app_context import now
 from webui.shared.auth import Pages, current_actor
 
 _ID_RULE: Final = f"<int(max={BIGINT_MAX}):request_id>"
@@ -70,8 +70,7 @@ def _decide(act: Callable[..., PostingRequest], request_id: int, done: str, **mo
 
 
 def _claim_of(request_id: int) -> dict[str, str]:
-    with app_context().sessions() as db:
-        row = posting_requests.find_row(db, current_actor().practice_id, request_id, now=now())
+    row = acts.read(posting_requests.find_row, current_actor().practice_id, request_id, now=now())
     if row is None:
         raise posting_decisions.NoSuchRequest
     return {"claim_id": row.claim_id}

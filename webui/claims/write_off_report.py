@@ -11,7 +11,7 @@ from core.books.write_off_claims import COLUMN_NAMES, Column
 from core.books.write_off_groups import DIMENSION_NAMES, Asked, Dimension
 from core.books.write_off_report import Amounts, Report, ReportRow
 from core.practices import periods, practice_days
-from webui.shared import file_downloads
+from webui.shared import acts, file_downloads
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import Pages, current_actor, current_practice
 
@@ -28,8 +28,7 @@ blueprint = Pages("write_off_report", __name__, url_prefix="/reports/write-offs"
 def show() -> str:
     """Show the report. Raise `BadMonth` and `BadReport`."""
     asked = _asked()
-    with app_context().sessions() as db:
-        found = write_off_report.report(db, current_actor().practice_id, asked)
+    found = acts.read(write_off_report.report, current_actor().practice_id, asked)
     return render_template(
         "reports/write_offs.html",
         report=found,

@@ -123,8 +123,7 @@ def delete_layout(layout_id: int) -> BaseResponse:
 
 
 def _find_layout(layout_id: int) -> NamedLayout:
-    with app_context().sessions() as db:
-        return layouts.find_by_id(db, current_actor().practice_id, layout_id)
+    return acts.read(layouts.find_by_id, current_actor().practice_id, layout_id)
 
 
 def _layout_page(

@@ -117,8 +117,7 @@ def delete(mapping_id: int) -> Response:
 
 
 def _index(*, fault: str | None = None) -> str:
-    with app_context().sessions() as db:
-        found = saved_mappings.list_mappings(db, current_actor().practice_id)
+    found = acts.read(saved_mappings.list_mappings, current_actor().practice_id)
     sheet = request.form.get("sheet", "")
     return render_template("import_mappings/index.html", mappings=found, fault=fault, sheet=sheet)
 

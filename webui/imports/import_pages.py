@@ -131,8 +131,7 @@ def _totals(report: dict[str, Any]) -> list[import_labels.TotalRow]:
 @blueprint.get(f"/{IMPORT_ID_RULE}/mapping", needs=Action.IMPORT)
 def show_mapping(import_id: int) -> str | Response:
     """Show the guessed mapping of the office's own file as a form."""
-    with app_context().sessions() as db:
-        job = import_queries.find(db, import_key(import_id))
+    job = acts.read(import_queries.find, import_key(import_id))
     if job.status is not ImportStatus.NEEDS_MAPPING or not job.report:
         return _back("This import isn't waiting for a mapping.", import_id, tone="info")
     return mapping_form.form_of_guess(job.report["guess"], import_id=import_id)

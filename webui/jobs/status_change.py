@@ -112,8 +112,7 @@ def reasons_chosen() -> ChosenReasons | None:
 
 
 def _offered_reasons() -> Sequence[PracticeReason]:
-    with app_context().sessions() as db:
-        return reasons.list_reasons(db, current_actor().practice_id, active_only=True)
+    return acts.read(reasons.list_reasons, current_actor().practice_id, active_only=True)
 
 
 def _is_again_of_list(change: StatusChangeForm) -> bool:

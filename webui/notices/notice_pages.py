@@ -125,5 +125,4 @@ def _kinds() -> dict[NoticeKind, str]:
 
 
 def _unread() -> Unread:
-    with app_context().sessions() as db:
-        return inbox.unread(db, current_actor(), limit=HEADER_NOTICES)
+    return acts.read(inbox.unread, current_actor(), limit=HEADER_NOTICES)

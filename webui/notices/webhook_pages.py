@@ -59,8 +59,7 @@ def index() -> str:
 
 
 def _index(*, typed: Mapping[str, Any] | None = None, faults: Mapping[str, str] | None = None) -> str:
-    with app_context().sessions() as db:
-        found = webhooks.list_webhooks(db, current_actor())
+    found = acts.read(webhooks.list_webhooks, current_actor())
     typed = typed or {"url": "", "kinds": [kind.value for kind in webhooks.DEFAULT_KINDS]}
     return render_template(
         "webhooks/index.html",

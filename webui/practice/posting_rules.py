@@ -18,7 +18,6 @@ from core.intake.remittances.posting_table import (
 from core.models.ledger import GroupCode
 from core.models.remittances import RuleAction
 from webui.shared import acts
-from webui.shared.app_context import app_context
 from webui.shared.auth import Pages, current_actor
 
 _DEFAULT: Final = "default"
@@ -62,8 +61,7 @@ def change() -> Response | tuple[str, int]:
 
 
 def _page(*, typed: Mapping[str, str] | None = None, faults: Mapping[str, str] | None = None) -> str:
-    with app_context().sessions() as db:
-        rows = posting_rules.list_table(db, current_actor().practice_id)
+    rows = acts.read(posting_rules.list_table, current_actor().practice_id)
     return render_template(
         "posting_rules/index.html", rows=rows, group_defaults=GROUP_DEFAULTS, allowed=ALLOWED_ACTIONS,
         means=ACTION_MEANS, groups=list(GroupCode), default=_DEFAULT, typed=typed or {}, faults=faults or {},

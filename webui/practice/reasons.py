@@ -15,7 +15,6 @@ from core.practices import reasons
 from core.practices.reasons import BadReason, NoSuchReason, ReasonNameTaken
 from core.reading import as_sentence
 from webui.shared import acts
-from webui.shared.app_context import app_context
 from webui.shared.auth import Pages, current_actor
 
 _TEXTS: Final = ("name", "adjustment_code", "gl_account")
@@ -87,8 +86,7 @@ def _faults(refusal: Refusal) -> dict[str, str]:
 
 
 def _find(code: str) -> PracticeReason:
-    with app_context().sessions() as db:
-        found = reasons.list_reasons(db, current_actor().practice_id)
+    found = acts.read(reasons.list_reasons, current_actor().practice_id)
     for reason in found:
         if reason.code == code:
             return reason
@@ -102,8 +100,7 @@ def _page(
     faults: Mapping[str, str] | None = None,
     refused: str | None = None,
 ) -> str:
-    with app_context().sessions() as db:
-        found = reasons.list_reasons(db, current_actor().practice_id)
+    found = acts.read(reasons.list_reasons, current_actor().practice_id)
     return render_template(
         "reasons/index.html",
         reasons=found,

@@ -31,8 +31,7 @@ def show() -> str:
 
 
 def _page(*, typed: Wanted | None = None, faults: Mapping[str, str] | None = None) -> str:
-    with app_context().sessions() as db:
-        saved = settings.show(db, current_actor())
+    saved = acts.read(settings.show, current_actor())
     wanted = typed or settings.wanted_of(saved)
     return render_template(
         "settings/single_sign_on.html",
@@ -83,8 +82,7 @@ def _typed() -> Wanted:
 @blueprint.post("/test", needs=Action.CHANGE_SETTING)
 def test() -> Response:
     """Ask the identity provider of the saved settings, and say what is wrong."""
-    with app_context().sessions() as db:
-        saved = settings.show(db, current_actor())
+    saved = acts.read(settings.show, current_actor())
     if saved is None or not saved.settings.issuer:
         return acts.redirect_with("Save an issuer first.", _ADDRESS, tone="warn")
     try:

@@ -132,8 +132,7 @@ def change_for_provider() -> Response:
 @blueprint.app_template_global("setting_choosers")
 def setting_choosers() -> Sequence[str]:
     """Return the names of the users who may choose the practice's setting."""
-    with app_context().sessions() as db:
-        return write_off_setting.names_of_choosers(db, current_actor().practice_id)
+    return acts.read(write_off_setting.names_of_choosers, current_actor().practice_id)
 
 
 def _setting(text: str | None) -> WriteOffSetting:

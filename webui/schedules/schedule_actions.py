@@ -17,7 +17,7 @@ from core.schedules import schedule_commands
 from webui.schedules import schedule_pages
 from webui.schedules.schedule_pages import SCHEDULE_ID_RULE
 from webui.shared import acts
-from webui.shared.app_context import app_context, hint_workers
+from webui.shared.app_context import hint_workers
 from webui.shared.auth import Pages
 
 blueprint = Pages("schedule_acts", __name__, url_prefix="/schedules")
@@ -91,8 +91,7 @@ def hint_workers_of_run(run: ScheduleRun) -> None:
     """Hint the workers, after the commit, that a run's job has work."""
     if run.job_id is None:
         return
-    with app_context().sessions() as db:
-        job = job_queries.find(db, JobKey(run.practice_id, run.job_id))
+    job = acts.read(job_queries.find, JobKey(run.practice_id, run.job_id))
     hint_workers(job)
 
 

@@ -151,8 +151,7 @@ def make() -> Response | tuple[str, int] | str:
 @blueprint.get(f"/{SCHEDULE_ID_RULE}/change", needs=Action.MANAGE_SCHEDULES)
 def edit(schedule_id: int) -> str:
     """Show the form filled in with the schedule."""
-    with app_context().sessions() as db:
-        schedule = schedule_queries.find(db, current_actor().practice_id, schedule_id)
+    schedule = acts.read(schedule_queries.find, current_actor().practice_id, schedule_id)
     return _render_form(ScheduleForm.of_schedule(schedule), schedule)
 
 
@@ -160,8 +159,7 @@ def edit(schedule_id: int) -> str:
 def change(schedule_id: int) -> Response | tuple[str, int] | str:
     """Change the schedule unless another user changed it. If it settles, CONFIRM must be typed again."""
     form = ScheduleForm.of(request.form)
-    with app_context().sessions() as db:
-        schedule = schedule_queries.find(db, current_actor().practice_id, schedule_id)
+    schedule = acts.read(schedule_queries.find, current_actor().practice_id, schedule_id)
     if form.request is None:
         return _render_form(form, schedule), HTTPStatus.UNPROCESSABLE_ENTITY
     if request.form.get("act") == PREVIEW_ONLY:
