@@ -1,8 +1,9 @@
 """Refusals. Each expected "no" is a class, and its docstring is the sentence that users read."""
 
-import re
 from http import HTTPStatus
 from typing import Any, ClassVar, TypeVar
+
+from core.snake_case import snake_case
 
 T = TypeVar("T")
 
@@ -17,7 +18,7 @@ class Refusal(Exception):
     def __init_subclass__(cls) -> None:
         """Make the code of the class's name: `BadInput` is `bad_input`. A class that is renamed states its code."""
         if "code" not in vars(cls):
-            cls.code = re.sub("(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+            cls.code = snake_case(cls.__name__)
 
     def __init__(self, message: str | None = None, **facts: Any) -> None:
         """Use `message` instead of the docstring if the sentence needs a value. The API returns `facts`.

@@ -1,6 +1,5 @@
 """Facts for the pages and the dialog of a job that awaits CONFIRM: its totals, its claims and the exceeded limits."""
 
-import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -68,7 +67,7 @@ def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -
         **open_balance_facts(job),
         **preview_claims_facts(db, job, args),
         "expired": is_expired(job, now=now()),
-        "expires_at": _expires_at(job),
+        "expires_at": job.previewed_at and job.previewed_at + PREVIEW_EXPIRES_AFTER,
         "short": SHORT_LABELS,
         "cost_share_max": NOTE_CHARACTERS_MAX,
         "left_out": _claims_left_out(db, job),
@@ -177,7 +176,3 @@ def preview_claims_table(db: Session, job: SettleJob, args: MultiDict[str, str])
     )
     shown, last = paging.cut(rows, ROWS)
     return ClaimTable(shown, verdict, above is not None, code, group, last.position if last else None, position)
-
-
-def _expires_at(job: SettleJob) -> dt.datetime | None:
-    return job.previewed_at + PREVIEW_EXPIRES_AFTER if job.previewed_at else None
