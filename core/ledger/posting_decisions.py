@@ -36,25 +36,17 @@ class NoSuchRequest(NotFound):
 class OwnPosting(NotAllowed):
     """You entered this posting, so another user must approve it."""
 
-    code = "own_posting"
-
 
 class NotOwnPosting(NotAllowed):
     """Only the user who entered this posting can withdraw it."""
-
-    code = "not_own_posting"
 
 
 class PostingExpired(Refusal):
     """This posting waited 7 days for approval, so it expired. Its requester can enter it again."""
 
-    code = "posting_expired"
-
 
 class BalanceChanged(Refusal):
     """The balance changed after this posting was entered."""
-
-    code = "balance_changed"
 
 
 def approve(session: Session, request_id: int, *, by: Actor, now: dt.datetime) -> PostingRequest:

@@ -39,16 +39,10 @@ class JobsQuery(Page):
 
     def narrowed(self, session: Session, practice_id: int) -> JobFilter:
         """Return the filter alone. Raise `BadJobFilter`, and `NotFound` if the practice has no such user."""
+        same = ("status", "name", "kind", "reason", "amount_min_cents", "amount_max_cents")
+        person = log.find_user_id(session, practice_id, self.person) if self.person else None
         return JobFilter(
-            status=self.status,
-            name=self.name,
-            kind=self.kind,
-            reason=self.reason,
-            person=log.find_user_id(session, practice_id, self.person) if self.person else None,
-            first_day=self.from_,
-            last_day=self.to,
-            amount_min_cents=self.amount_min_cents,
-            amount_max_cents=self.amount_max_cents,
+            **{name: getattr(self, name) for name in same}, person=person, first_day=self.from_, last_day=self.to
         )
 
 

@@ -1,7 +1,7 @@
 """Jobs as API answers."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from flask import url_for
 from sqlalchemy.orm import Session
@@ -16,6 +16,12 @@ from core.money import limit_as_json
 from webui.api.job_models import Confirmed, Counts, SettleJobAnswer, SettleJobSummary, Totals
 from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
+
+_AS_STORED: Final = (
+    "kind", "status", "target_status", "reason_name", "note", "name", "setting", "as_of", "posting_date",
+    "claims_expected", "requested_at", "previewed_at", "confirmed_at", "started_at", "finished_at", "halted_because",
+    "decided_at", "decision_note",
+)  # fmt: skip
 
 
 def job_summaries(session: Session, practice_id: int, jobs: Sequence[SettleJob]) -> list[SettleJobSummary]:
@@ -72,41 +78,24 @@ def _summary_fields(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
     waits_since = job.previewed_at if job.status is JobStatus.PREVIEWED else None
     return {
         "id": str(job.id),
-        "kind": job.kind,
-        "status": job.status,
+        **{name: getattr(job, name) for name in _AS_STORED},
         "status_words": codes.status_words(job.status),
         "reverses_job_id": str(job.reverses_job_id) if job.reverses_job_id else None,
-        "target_status": job.target_status,
         "reason": job.reason_code,
         "reason_kind": job.reason,
-        "reason_name": job.reason_name,
         "adjustment_code": job.practice_reason.get("adjustment_code", ""),
-        "note": job.note,
-        "name": job.name,
         "cost_share_reason": cost_share.reason_of(job),
         "include": job.overridden_rules,
         "include_words": [codes.describe(code) for code in job.overridden_rules],
-        "setting": job.setting,
-        "as_of": job.as_of,
-        "posting_date": job.posting_date,
         "selection_words": selections.describe(job),
-        "claims_expected": job.claims_expected,
         "counts": Counts.model_validate(preview) if preview else None,
         "requested_by": names.get(job.requested_by),
-        "requested_at": job.requested_at,
-        "previewed_at": job.previewed_at,
         "expires_at": waits_since + PREVIEW_EXPIRES_AFTER if waits_since else None,
         "confirmed_by": names.get(job.confirmed_by or 0) if job.confirmed_at or job.approval_requested_at else None,
         "accountable_user": names.get(requesters.accountable_user(job)),
-        "confirmed_at": job.confirmed_at,
-        "started_at": job.started_at,
-        "finished_at": job.finished_at,
-        "halted_because": job.halted_because,
         "limits": {name: limit_as_json(limit) for name, limit in job.limits.items()},
         "over": limits.describe(job.limits_exceeded),
         "approval_asked_at": job.approval_requested_at,
         "approval_expires_at": decide.expires_at(job) if job.status is JobStatus.AWAITING_APPROVAL else None,
         "decided_by": names.get(job.decided_by or 0),
-        "decided_at": job.decided_at,
-        "decision_note": job.decision_note,
     }
