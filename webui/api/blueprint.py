@@ -15,7 +15,7 @@ from werkzeug.routing import PathConverter
 from core.access.permissions import Action, Scope
 from core.version import product_version
 from webui.api.request_parsing import requires
-from webui.shared.file_downloads import CONTENT_TYPES, XLSX, ZIP
+from webui.shared.file_downloads import CSV, XLSX, ZIP
 
 View = TypeVar("View", bound=Callable[..., Any])
 Model_co = TypeVar("Model_co", bound=BaseModel, covariant=True)
@@ -41,7 +41,7 @@ ZIP_FILE: Final = {"description": "The file", "content": {ZIP: {"schema": {"type
 XLSX_FILE: Final = {"description": "The file", "content": {XLSX: {"schema": {"type": "string", "format": "binary"}}}}
 TABLE_FILE: Final = {
     "description": "The file",
-    "content": {name.partition(";")[0]: {"schema": {"type": "string"}} for name in CONTENT_TYPES.values()},
+    "content": {name.partition(";")[0]: {"schema": {"type": "string"}} for name in (CSV, XLSX)},
 }
 
 

@@ -10,10 +10,8 @@ from core.claims import aging
 from core.claims.age_buckets import BUCKETS, Bucket
 from core.claims.aging import AgingRow
 from core.models.ledger import Responsibility
-from core.practices import practice_days
 from webui.shared import acts, file_downloads
-from webui.shared.app_context import now
-from webui.shared.auth import Pages, current_actor, current_practice
+from webui.shared.auth import Pages, current_actor, current_day
 
 SMALLEST: Final = "0.01"  # dollars: the smallest balance
 
@@ -23,7 +21,7 @@ blueprint = Pages("aging", __name__, url_prefix="/aging")
 @blueprint.get("", needs=Action.SEE_CLAIMS)
 def show() -> str:
     """Show the aging as of today."""
-    today = practice_days.today(current_practice(), now=now())
+    today = current_day()
     found = acts.read(aging.aging, current_actor().practice_id, today=today)
     return render_template(
         "aging/show.html",
@@ -38,7 +36,7 @@ def show() -> str:
 @blueprint.get("/aging.<any(csv, xlsx):form>", needs=Action.SEE_CLAIMS)
 def download(form: str) -> Response:
     """Download the aging as of today."""
-    return send_aging_file(form, today=practice_days.today(current_practice(), now=now()), by=current_actor())
+    return send_aging_file(form, today=current_day(), by=current_actor())
 
 
 def send_aging_file(form: str, *, today: dt.date, by: Actor) -> Response:
@@ -46,7 +44,6 @@ def send_aging_file(form: str, *, today: dt.date, by: Actor) -> Response:
     return file_downloads.send_file(
         by=by,
         name=f"aging-{today}.{form}",
-        content_type=file_downloads.CONTENT_TYPES[form],
         record=lambda _: by.require(Action.SEE_CLAIMS),
         pieces=lambda db: aging.file(aging.aging(db, by.practice_id, today=today), form),
     )

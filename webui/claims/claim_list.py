@@ -21,11 +21,10 @@ from core.intake.claim_list.read_file import read_file
 from core.intake.claim_list.read_text import BadClaimList, ClaimList, read_text
 from core.jobs import preview_again
 from core.jobs.preview.job_request import CLAIM_NUMBERS_MAX
-from core.practices import practice_days
 from webui.claims.feed_selection import LISTED_NUMBERS, parse_claim_ids
 from webui.shared import acts, file_downloads, page_arguments
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import Pages, current_actor, current_practice
+from webui.shared.auth import Pages, current_actor, current_day
 from webui.shared.body_limits import BODY_BYTES_MAX
 from webui.shared.temporary_folder import ServerDiskFull, temporary_folder
 
@@ -69,8 +68,7 @@ def download_missing(form: str) -> Response:
     numbers = parse_claim_ids(request.form.get("claim_ids", "[]"))
     return file_downloads.send_file(
         by=current_actor(),
-        name=f"claim-numbers-not-found-{practice_days.today(current_practice(), now=now())}.{form}",
-        content_type=file_downloads.CONTENT_TYPES[form],
+        name=f"claim-numbers-not-found-{current_day()}.{form}",
         record=lambda _: None,  # it names no patient
         pieces=lambda db: _missing_file(db, numbers, form),
     )

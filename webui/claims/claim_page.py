@@ -20,13 +20,13 @@ from core.ledger.ledger_queries import LedgerRow
 from core.models.claims import SETTLED, Hold
 from core.models.job_items import Outcome
 from core.models.ledger import GroupCode, PostingKind, Responsibility
-from core.practices import exclusions, practice_days
+from core.practices import exclusions
 from core.reading import NOTE_CHARACTERS_MAX
 from webui.claims import posting_requests
 from webui.claims.feed_columns import ELIGIBILITY_PILLS
 from webui.claims.remittances import OUTCOME_PILLS, describe
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import Pages, current_actor, current_practice
+from webui.shared.auth import Pages, current_actor, current_day, current_practice
 from webui.shared.claim_views import record_view
 
 blueprint = Pages("claims", __name__, url_prefix="/claims")
@@ -111,7 +111,7 @@ def _posting_choices() -> dict[str, Any]:
         "responsibilities": list(Responsibility),
         "group_codes": list(GroupCode),
         "note_max": NOTE_CHARACTERS_MAX,
-        "today": practice_days.today(current_practice(), now=now()),
+        "today": current_day(),
         "idempotency_key": secrets.token_urlsafe(16),
     }
 

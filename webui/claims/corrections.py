@@ -20,13 +20,12 @@ from core.ledger.credit_moves import CreditMoved, MoreThanPaid, OpenBalance
 from core.ledger.entries import BadEntry, CreditTransfer, Refund, Void
 from core.models.ledger import PaidBy, Responsibility
 from core.money import format_cents, format_plain_amount
-from core.practices import practice_days
 from core.practices.periods import PeriodClosed
 from core.reading import NOTE_CHARACTERS_MAX, as_sentence
 from webui.claims.claim_actions import parse_amount_field
 from webui.shared import acts
-from webui.shared.app_context import app_context, now
-from webui.shared.auth import Pages, current_actor, current_practice
+from webui.shared.app_context import app_context
+from webui.shared.auth import Pages, current_actor, current_day
 from webui.shared.labels import message_for_page, words
 
 _REFUND: Final = "refund"
@@ -211,7 +210,7 @@ def _transfer_words(to: OpenBalance, claim_id: str) -> str:
 def _render(template: str, **facts: Any) -> str:
     return render_template(
         template,
-        today=practice_days.today(current_practice(), now=now()),
+        today=current_day(),
         note_max=NOTE_CHARACTERS_MAX,
         idempotency_key=request.form.get("idempotency_key") or secrets.token_urlsafe(16),
         **facts,

@@ -11,10 +11,9 @@ from core.ledger.credit_balances import BadCreditsFilter, CreditsFilter
 from core.models.ledger import Responsibility
 from core.models.practices import PayerClass
 from core.money import BadAmount, parse_amount
-from core.practices import practice_days
 from webui.shared import file_downloads
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import Pages, current_actor, current_practice
+from webui.shared.auth import Pages, current_actor, current_day
 
 ROWS: Final = 100
 _FIELDS: Final = ("responsibility", "payer_class", "at_least")
@@ -36,7 +35,7 @@ def index() -> str | tuple[str, int]:
 @blueprint.get("/credits.<any(csv, xlsx):form>", needs=Action.SEE_CLAIMS)
 def download(form: str) -> Response:
     """Download all matching credits."""
-    today = practice_days.today(current_practice(), now=now())
+    today = current_day()
     return send_credits_file(_filter(), form, today=today, by=current_actor())
 
 
@@ -45,7 +44,6 @@ def send_credits_file(wanted: CreditsFilter, form: str, *, today: dt.date, by: A
     return file_downloads.send_file(
         by=by,
         name=f"credits-{today}.{form}",
-        content_type=file_downloads.CONTENT_TYPES[form],
         record=lambda db: credit_balances.authorize_export(db, by=by, now=now()),
         pieces=lambda db: credit_balances.draw(db, by.practice_id, wanted, form, today=today),
     )
@@ -71,7 +69,7 @@ def _page(wanted: CreditsFilter | None, **extra: Any) -> str:
         next_cursor=found.next_cursor,
         totals=totals,
         asked=asked,
-        today=practice_days.today(current_practice(), now=now()),
+        today=current_day(),
         sides=list(Responsibility),
         classes=list(PayerClass),
         **extra,

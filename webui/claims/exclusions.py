@@ -14,11 +14,11 @@ from core.claims import holds
 from core.db.bounds import BIGINT_MAX
 from core.models.claims import Hold
 from core.models.practices import Payer
-from core.practices import exclusions, names, practice_days
+from core.practices import exclusions, names
 from core.practices.exclusions import AlreadyExcluded, BadExclusion, TooManyExclusions
 from webui.shared import acts, page_arguments
-from webui.shared.app_context import app_context, now
-from webui.shared.auth import Pages, current_actor, current_practice
+from webui.shared.app_context import app_context
+from webui.shared.auth import Pages, current_actor, current_day
 
 ROWS: Final = 100
 KINDS: Final = ("patient", "payer")
@@ -72,7 +72,7 @@ def _page(*, typed: Any, faults: dict[str, str] | None = None) -> str:
     practice_id, every = current_actor().practice_id, "all" in request.args
     wanted = request.args.get("hold", "")
     hold = Hold(wanted) if wanted in set(Hold) else None
-    today = practice_days.today(current_practice(), now=now())
+    today = current_day()
     with app_context().sessions() as db:
         excluded = exclusions.list_exclusions(
             db,

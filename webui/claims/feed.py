@@ -20,7 +20,6 @@ from core.claims.filters import BadFilter
 from core.claims.table_files import Table
 from core.counting import counted
 from core.db.engine import transaction
-from core.practices import practice_days
 from webui.claims import feed_address, feed_columns, feed_layout, feed_views, filter_words
 from webui.claims.feed_columns import Column
 from webui.claims.feed_query import PAGE_SIZES, PATIENT_KEY, FeedQuery
@@ -32,7 +31,7 @@ from webui.shared.auth import (
     SignInRequired,
     ask_to_sign_in,
     current_actor,
-    current_practice,
+    current_day,
     redirect_to_sign_in,
 )
 from webui.shared.labels import money, number
@@ -199,8 +198,7 @@ def export(form: str) -> Response:
 
     return file_downloads.send_file(
         by=actor,
-        name=f"claims-{practice_days.today(current_practice(), now=now())}.{form}",
-        content_type=file_downloads.CONTENT_TYPES[form],
+        name=f"claims-{current_day()}.{form}",
         record=record,
         pieces=lambda db: _file(db, query, columns, actor.practice_id, form),
     )

@@ -15,12 +15,11 @@ from core.errors import NotFound, Refusal
 from core.intake.remittances import candidates, commands, held, queries, reasons, retry, shown
 from core.intake.remittances.commands import AnswerKey, BadReason
 from core.models.remittances import Outcome
-from core.practices import practice_days
 from core.reading import NOTE_CHARACTERS_MAX, as_sentence
 from webui.claims.exclusions import parse_optional_date
 from webui.shared import acts, page_arguments
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import Pages, current_actor, current_practice
+from webui.shared.auth import Pages, current_actor, current_day
 from webui.shared.claim_views import record_view
 from webui.shared.labels import Pill
 
@@ -98,7 +97,7 @@ def show(remittance_id: int) -> str:
             "remittances/show.html", row=row, one=row.remittance, answers=answers, outcome=outcome, present=present,
             pills=OUTCOME_PILLS, describe=describe,
             may_post_together=held.may_post_together(db, practice_id, remittance_id),
-            today=practice_days.today(current_practice(), now=now()),
+            today=current_day(),
             may_accept={
                 why.code: reasons.REASONS[why.code].words for why in row.why if why.code in reasons.ACCEPTED_OF_WHOLE
             },
@@ -198,5 +197,5 @@ def _answer_page(
             one=queries.find_remittance(db, practice_id, key[0]).remittance,
             candidates=candidates.list_candidates(db, practice_id, *key) if details.is_held else [],
             pills=OUTCOME_PILLS, describe=describe, typed=typed or MultiDict(), faults=faults or {}, refused=refused,
-            note_max=NOTE_CHARACTERS_MAX, today=practice_days.today(current_practice(), now=now()),
+            note_max=NOTE_CHARACTERS_MAX, today=current_day(),
         )  # fmt: skip

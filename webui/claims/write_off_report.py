@@ -10,10 +10,10 @@ from core.books import report_request, write_off_claims, write_off_report
 from core.books.write_off_claims import COLUMN_NAMES, Column
 from core.books.write_off_groups import DIMENSION_NAMES, Asked, Dimension
 from core.books.write_off_report import Amounts, Report, ReportRow
-from core.practices import periods, practice_days
+from core.practices import periods
 from webui.shared import acts, file_downloads
-from webui.shared.app_context import app_context, now
-from webui.shared.auth import Pages, current_actor, current_practice
+from webui.shared.app_context import app_context
+from webui.shared.auth import Pages, current_actor, current_day
 
 ROWS_MAX: Final = 500  # on the page; a file has all
 CLAIMS_ROWS: Final = 100
@@ -82,7 +82,6 @@ def send_report_file(asked: Asked, form: str, *, by: Actor) -> Response:
     return file_downloads.send_file(
         by=by,
         name=f"write-offs-{asked.first:%Y-%m}-{asked.last:%Y-%m}.{form}",
-        content_type=file_downloads.CONTENT_TYPES[form],
         record=lambda _: by.require(Action.SEE_CLAIMS),
         pieces=lambda db: write_off_report.file(write_off_report.report(db, by.practice_id, asked), form),
     )
@@ -101,7 +100,7 @@ def amount_of(column: Column, amounts: Amounts) -> int | None:
 
 
 def _asked() -> Asked:
-    today = practice_days.today(current_practice(), now=now())
+    today = current_day()
     first, last = request.args.get("first", ""), request.args.get("last", "")
     return report_request.parse_asked(first, last, request.args.getlist("by"), today=today)
 
@@ -125,7 +124,7 @@ def _claims_page(asked: Asked, column: Column, row: ReportRow | None) -> str:
 
 def _months_offered(asked: Asked) -> list[dt.date]:
     """Return the months to choose from, newest first, with those of the report."""
-    month = max(asked.last, periods.month_of(practice_days.today(current_practice(), now=now())))
+    month = max(asked.last, periods.month_of(current_day()))
     offered = [month]
     while len(offered) < _MONTHS_OFFERED or offered[-1] > asked.first:
         offered.append(periods.month_of(offered[-1] - dt.timedelta(days=1)))

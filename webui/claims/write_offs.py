@@ -83,7 +83,6 @@ def send_write_offs_file(wanted: PostingsFilter, layout: str | None, form: str, 
     return file_downloads.send_file(
         by=by,
         name=sent_files.file_name(wanted, form, today=today),
-        content_type=file_downloads.CONTENT_TYPES[form],
         record=lambda db: sent_files.authorize_download(db, wanted, layout, by=by, now=now()),
         pieces=lambda db: sent_files.draw(db, by.practice_id, wanted, layout, form),
     )

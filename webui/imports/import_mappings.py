@@ -18,11 +18,10 @@ from core.intake.mapping.targets import TARGETS, Field
 from core.intake.mapping.workbook import CELLS_OF_REQUEST_MAX
 from core.intake.uploads import mapping_choice
 from core.intake.uploads.lifecycle import ImportKey, WrongImportStatus
-from core.practices import practice_days
 from webui.imports.mapping_form import MappingForm, form_of_guess, form_of_saved, typed_form
 from webui.shared import acts
-from webui.shared.app_context import app_context, now
-from webui.shared.auth import Pages, current_actor, current_practice
+from webui.shared.app_context import app_context
+from webui.shared.auth import Pages, current_actor, current_day
 from webui.shared.temporary_folder import ServerDiskFull, temporary_folder
 
 blueprint = Pages("import_mappings", __name__, url_prefix="/import-mappings")
@@ -82,7 +81,7 @@ def save() -> Response | tuple[str, int]:
     form = MappingForm()
     try:
         form = typed_form()
-        problems = form.problems(today=practice_days.today(current_practice(), now=now()))
+        problems = form.problems(today=current_day())
         if not problems:
             return _save(form)
     except MappingChanged as refusal:
@@ -133,7 +132,7 @@ def _form_of_upload() -> str:
     with temporary_folder() as folder:
         path = folder / "file"  # a name from outside is never a path
         upload.save(path)
-        today = practice_days.today(current_practice(), now=now())
+        today = current_day()
         sheet = request.form.get("sheet", "").strip() or None
         found = guess_mapping(path, today=today, sheet=sheet, cells_max=CELLS_OF_REQUEST_MAX)
     return form_of_guess(found.facts())

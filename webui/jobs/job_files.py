@@ -30,7 +30,6 @@ def send_job_file(key: JobKey, file: File, form: str, *, by: Actor) -> Response:
     return file_downloads.send_file(
         by=by,
         name=files.file_name(key, file, form),
-        content_type=file_downloads.CONTENT_TYPES[form],
         record=lambda db: files.authorize_download(db, key, file, by=by, now=now()),
         pieces=lambda db: (files.csv_file if form == "csv" else files.xlsx_file)(db, key, file, now=now()),
     )

@@ -23,12 +23,11 @@ from core.models.job_items import Verdict
 from core.models.jobs import JobKind, JobStatus, SettleJob
 from core.policy import rule_scope
 from core.policy.rules import RULES_BY_CODE, skip_rules_on_and_off
-from core.practices import practice_days
 from core.reading import NOTE_CHARACTERS_MAX
 from webui.claims.feed_columns import SHORT_LABELS
 from webui.jobs.job_labels import CONFIRM_LABELS
 from webui.shared.app_context import now
-from webui.shared.auth import current_actor, current_practice
+from webui.shared.auth import current_actor, current_day
 
 LEFT_OUT_SHOWN: Final = 5  # skipped claims named in a reversal's sentence; the table has all
 ROWS: Final = 200  # claims of the preview shown at a time
@@ -72,7 +71,7 @@ def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -
         "cost_share_max": NOTE_CHARACTERS_MAX,
         "left_out": _claims_left_out(db, job),
         "next_open_date": posting_month.next_open_date_if_closed(db, job),
-        "today": practice_days.today(current_practice(), now=now()),
+        "today": current_day(),
         "needs_verification": large_confirm.needs_verification(db, job),
         "over": limits.describe(over, whose=whose_limit({job.requested_by, _confirmer(job)}, names)),
         "approvers": [user.name for user in requesters.approvers(db, job, confirmer=_confirmer(job), now=now())],

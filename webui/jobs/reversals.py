@@ -26,7 +26,7 @@ from core.reading import NOTE_CHARACTERS_MAX, day
 from webui.jobs.job_pages import JOB_ID_RULE
 from webui.shared import acts
 from webui.shared.app_context import app_context, hint_workers, now
-from webui.shared.auth import Pages, current_practice
+from webui.shared.auth import Pages, current_day, current_practice
 
 _KEY_CHARACTERS_MAX: Final = 100
 
@@ -132,7 +132,7 @@ def _render_form(job_id: int, claim_id: str | None, **extra: Any) -> str:
         "jobs/reverse.html",
         claim_id=claim_id,
         note_max=NOTE_CHARACTERS_MAX,
-        today=practice_days.today(current_practice(), now=now()),
+        today=current_day(),
         idempotency_key=secrets.token_urlsafe(16),
         **facts,
         **extra,

@@ -14,12 +14,12 @@ from core.books.month_postings import Part, Wanted
 from core.books.month_write_offs import MonthWriteOffs
 from core.errors import BadInput, NotFound, Refusal
 from core.models.ledger import PostingKind, Responsibility
-from core.practices import periods, practice_days
+from core.practices import periods
 from core.reading import NOTE_CHARACTERS_MAX
 from core.schedules import schedule_queries
 from webui.shared import acts, labels
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import Pages, current_actor, current_practice
+from webui.shared.auth import Pages, current_actor, current_day
 
 MONTHS_SHOWN: Final = 24
 POSTINGS_SHOWN: Final = 100
@@ -155,7 +155,7 @@ def _page(month: dt.date, **extra: Any) -> str:
         schedules=coming,
         earlier=earlier,
         earlier_ranges=periods.format_ranges(earlier),
-        is_future=month > practice_days.today(current_practice(), now=now()),
+        is_future=month > current_day(),
         may_close=actor.may(Action.CLOSE_MONTH),
         sees_checksums=actor.may(Action.SEE_AUDIT),
         postings_page=partial(url_for, "periods.postings", name=periods.format_code(month)),

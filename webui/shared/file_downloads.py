@@ -24,7 +24,7 @@ from webui.shared.app_context import app_context
 CSV: Final = "text/csv; charset=utf-8"
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 ZIP: Final = "application/zip"
-CONTENT_TYPES: Final = {"csv": CSV, "xlsx": XLSX}
+_CONTENT_TYPES: Final = {"csv": CSV, "xlsx": XLSX, "zip": ZIP}  # by the ending of the name
 
 IN_MEMORY_BYTES_MAX: Final = 1024 * 1024  # of one file; the rest of a larger one is on disk
 # A user with this many unfetched bytes cannot get another file. A file of a million claims is about 200 MB, so the
@@ -107,7 +107,6 @@ def send_file(
     *,
     by: Actor,
     name: str,
-    content_type: str,
     record: Callable[[Session], None],
     pieces: Callable[[Session], Iterator[str] | Iterator[bytes]],
 ) -> Response:
@@ -121,6 +120,7 @@ def send_file(
         record(session)
     file, size = _write_file(pieces)
     shelf.keep(file, by.user_id, size)
+    content_type = _CONTENT_TYPES[name.rpartition(".")[2]]
     response = Response(wrap_file(request.environ, file), content_type=content_type, direct_passthrough=True)
     response.content_length = size
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
