@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from core.counting import counted
 from core.db.sums import sum_cents
-from core.intake.loading.import_run import ImportRequest, ImportRun, begin_import
+from core.intake.loading.import_run import ImportRequest, begin_import
 from core.intake.loading.imported import Imported, ImportOptions
 from core.intake.parsing.faults import Faults
-from core.intake.parsing.folder import RowsRead
+from core.intake.parsing.folder import Progress, RowsRead
 from core.intake.parsing.x12_faults import of_x12
 from core.intake.remittances.import_remittances import import_remittances
 from core.intake.remittances.result import RemittanceResult
@@ -51,7 +51,7 @@ def import_x12(session: Session, paths: Sequence[Path], **request: Unpack[Import
     run = begin_import(session, SOURCE, request)
     practice_id, options = run.practice_id, run.options
     used, skipped = _sort_out(sorted(paths, key=lambda path: path.name))
-    files = _check(used, run)
+    files = _check(used, run.faults, run.progress)
     _list_problems(files, options)
     has_answers, has_claims = _has(files, Kind.REMITTANCE), _has(files, *CLAIM_KINDS)
     before = _receivable(session, practice_id) if has_answers else 0
@@ -109,16 +109,17 @@ def _sort_out(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
     return used, [path.name for path in paths if path not in used]
 
 
-def _check(paths: Sequence[Path], run: ImportRun) -> list[X12File]:
+def _check(paths: Sequence[Path], faults: Faults, progress: Progress | None) -> list[X12File]:
     """Read every file to its end. Raise `ImportRefused` for a file that cannot be used at all."""
     files, base = [], 0
     for path in paths:
-        run.say(f"reading {path.name}")
+        if progress is not None:
+            progress(f"reading {path.name}", 0, 0)
         checked = check_file(path)
         files.append(X12File(path, checked, base))
         base += path.stat().st_size // 2 + 1  # more than its segments, each of which has two bytes or more
-        _add_faults(path, checked, run.faults)
-    run.faults.refuse_if_any()
+        _add_faults(path, checked, faults)
+    faults.refuse_if_any()
     return files
 
 
