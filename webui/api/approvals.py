@@ -7,18 +7,17 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
-from core.db.engine import transaction
 from core.jobs import commands
 from core.jobs.approval import inbox
 from core.ledger import posting_requests
 from core.ledger.posting_requests import RequestRow
 from webui.api.blueprint import JOBS, api
 from webui.api.job_models import ChangedSeen, Confirmed, Rejection, SettleJobAnswer, SettleJobSummary
-from webui.api.job_responses import confirmed_answer, job_answer, job_summaries
+from webui.api.job_responses import confirmed_answer, job_answer, job_summaries, run_job_command
 from webui.api.models import Answer
 from webui.api.posting_requests import PostingRequestAnswer
 from webui.api.request_parsing import Body, JobPath
-from webui.shared.app_context import app_context, hint_workers, now
+from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
 
@@ -73,15 +72,10 @@ def _answers(rows: Iterable[RequestRow]) -> list[PostingRequestAnswer]:
 @api.post("/settle-jobs/<job_id>/approve", needs=Action.SEE_CLAIMS, tag=JOBS, status=202, problems=[409])
 def approve_job(path: JobPath, body: Approval) -> Confirmed:
     """Approve a job over a limit. It runs as previewed. Repeating the request gives the same answer."""
-    with transaction(app_context().sessions) as session:
-        key = path.key(current_actor())
-        job = commands.approve(
-            session, key, confirmation=body.confirmation, changed_seen=body.changed_since_preview, by=current_actor(),
-            now=now(),
-        )  # fmt: skip
-        answer = confirmed_answer(session, job)
-    hint_workers(job)
-    return answer
+    return run_job_command(
+        commands.approve, path.key(current_actor()), confirmed_answer, confirmation=body.confirmation,
+        changed_seen=body.changed_since_preview,
+    )  # fmt: skip
 
 
 @api.post("/settle-jobs/<job_id>/reject", needs=Action.SEE_CLAIMS, tag=JOBS, problems=[409])

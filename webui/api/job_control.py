@@ -4,29 +4,21 @@ The right depends on the job's kind (a reversal needs the right to reverse), so 
 the right to see jobs.
 """
 
-from typing import Annotated, Any, Protocol
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
-from core.db.engine import transaction
 from core.jobs import codes, commands, job_queries
 from core.jobs.execution import retry
 from core.models.jobs import SettleJob
 from webui.api.blueprint import JOBS, api
 from webui.api.job_models import RetryAnswer, RetryGroupAnswer, SettleJobAnswer
-from webui.api.job_responses import job_answer
+from webui.api.job_responses import job_answer, run_job_command
 from webui.api.request_parsing import JobPath, Parameters
-from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.token_auth import current_actor
-
-
-class Command(Protocol):
-    """One of `core.jobs.commands`."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> SettleJob:
-        """Run the command and return the job."""
 
 
 class RetryQuery(Parameters):
@@ -82,11 +74,5 @@ def retry_failed(path: JobPath, query: RetryQuery) -> SettleJobAnswer:
     return _run_command(commands.retry_failed, path, chosen=query.code)
 
 
-def _run_command(command: Command, path: JobPath, **arguments: Any) -> SettleJobAnswer:
-    actor = current_actor()
-    key = path.key(actor)
-    with transaction(app_context().sessions) as session:
-        job = command(session, key, by=actor, now=now(), **arguments)
-        answer = job_answer(session, job)
-    hint_workers(job)
-    return answer
+def _run_command(command: Callable[..., SettleJob], path: JobPath, **arguments: Any) -> SettleJobAnswer:
+    return run_job_command(command, path.key(current_actor()), job_answer, **arguments)

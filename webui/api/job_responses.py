@@ -1,22 +1,26 @@
 """Jobs as API answers."""
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 from flask import url_for
 from sqlalchemy.orm import Session
 
+from core.db.engine import transaction
 from core.jobs import codes, job_queries, requesters, stale
 from core.jobs.approval import decide, limits, without_approval
+from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, open_balances, selections
 from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import JobStatus, SettleJob
 from core.money import limit_as_json
 from webui.api.job_models import Confirmed, Counts, SettleJobAnswer, SettleJobSummary, Totals
-from webui.shared.app_context import now
+from webui.api.models import Answer
+from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.token_auth import current_actor
 
+Model = TypeVar("Model", bound=Answer)
 _AS_STORED: Final = (
     "kind", "status", "target_status", "reason_name", "note", "name", "setting", "as_of", "posting_date",
     "claims_expected", "requested_at", "previewed_at", "confirmed_at", "started_at", "finished_at", "halted_because",
@@ -62,6 +66,17 @@ def confirmed_answer(session: Session, job: SettleJob) -> Confirmed:
         over=limits.describe(job.limits_exceeded),
         progress=url_for("api.show_progress", job_id=job.id),
     )
+
+
+def run_job_command(
+    command: Callable[..., SettleJob], key: JobKey, answer: Callable[[Session, SettleJob], Model], **arguments: Any
+) -> Model:
+    """Run one of `core.jobs.commands`, and hint the workers after the commit. Return the answer about the job."""
+    with transaction(app_context().sessions) as session:
+        job = command(session, key, by=current_actor(), now=now(), **arguments)
+        found = answer(session, job)
+    hint_workers(job)
+    return found
 
 
 def _user_ids(job: SettleJob) -> set[int | None]:

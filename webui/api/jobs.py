@@ -24,7 +24,7 @@ from webui.api.job_models import (
     ItemsPage,
     SettleJobAnswer,
 )
-from webui.api.job_responses import confirmed_answer, job_answer
+from webui.api.job_responses import confirmed_answer, job_answer, run_job_command
 from webui.api.progress_models import ProgressAnswer
 from webui.api.request_parsing import Body, JobPath, OnceHeaders, Page
 from webui.shared.app_context import app_context, hint_workers, now
@@ -148,21 +148,10 @@ def confirm_job(path: JobPath, body: Confirmation) -> Confirmed:
 
     A job over a limit waits for another user's approval instead; its status is `awaiting_approval`.
     """
-    key = path.key(current_actor())
-    with transaction(app_context().sessions) as session:
-        job = commands.confirm(
-            session,
-            key,
-            confirmation=body.confirmation,
-            cost_share_reason=body.cost_share_reason or "",
-            changed_seen=body.changed_since_preview,
-            name=body.name,
-            by=current_actor(),
-            now=now(),
-        )
-        answer = confirmed_answer(session, job)
-    hint_workers(job)
-    return answer
+    return run_job_command(
+        commands.confirm, path.key(current_actor()), confirmed_answer, confirmation=body.confirmation,
+        cost_share_reason=body.cost_share_reason or "", changed_seen=body.changed_since_preview, name=body.name,
+    )  # fmt: skip
 
 
 @api.put("/settle-jobs/<job_id>/name", needs=Action.SEE_CLAIMS, tag=JOBS)  # core checks who may
