@@ -157,7 +157,7 @@ class Pages(Blueprint):
     def route(  # type: ignore[override]  # no view may leave out what it needs
         self, rule: str, *, needs: Action | None, **options: Any
     ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-        """Add a view. `get` and `post` call this with their method. With `needs` None, anyone may call the view."""
+        """Add a view. `get` and `post` call this with their method. If `needs` is None, the view checks its caller."""
         add: Callable[[Any], Any] = super().route(rule, **options)
         return add if needs is None else lambda view: add(requires(needs)(view))
 
