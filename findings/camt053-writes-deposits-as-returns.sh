@@ -7,7 +7,7 @@
 # Expected: the code is kept or left out, and each deposit keeps its amount and text.
 # Seen: each entry has the code RRTN, whatever it was. A batch of $100.00 and $45.50 has two details without an amount
 # and without the TRN that names the remittance. The written file is read without an error.
-# It matters because software that posts by this code takes back payments that the payer made, and the deposits of a
+# It matters because software that posts by this code reverses payments that the payer made, and the deposits of a
 # batch cannot be told apart.
 set -euo pipefail
 folder=$(mktemp -d)
