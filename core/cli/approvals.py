@@ -17,7 +17,7 @@ def _format_lists(answer: dict[str, Any]) -> str:
         lines.append(f"{heading}: {len(answer[what]) + len(answer[f'postings_{what}']) or 'none'}")
         for job in answer[what]:
             cents = job["totals"]["insurance_cents"] + job["totals"]["patient_cents"]
-            until = f"requested by {job['accountable_user']}, expires {formats.utc(job['approval_expires_at'])}"
+            until = f"requested by {job['accountable_user']}, expires {formats.moment(job['approval_expires_at'])}"
             lines.append(f"  Job {job['id']}: {format_cents(cents)}, {until}")
             lines += [f"    {one['sentence']}" for one in job["over"]]
             lines += [f"    {job['changed_words']}"] if job["changed_words"] else []

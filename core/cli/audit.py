@@ -21,7 +21,7 @@ def _describe(answer: dict[str, Any]) -> str:
 
 def _line(act: dict[str, Any]) -> str:
     details = "; ".join(f"{one['label']}: {one['value']}" for one in act["details"])
-    return f"{act['number']}  {formats.utc(act['at'])}  {act['who']}: {act['sentence']}" + (
+    return f"{act['number']}  {formats.moment(act['at'])}  {act['who']}: {act['sentence']}" + (
         f" ({details})" if details else ""
     )
 

@@ -1,13 +1,16 @@
 """A client of the HTTP API, for the commands that act for a user."""
 
+import datetime as dt
 import ssl
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import quote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 import httpx
@@ -134,6 +137,14 @@ class Api:
                 _write(target, self._pieces(response))
         finally:
             response.close()
+
+    @cached_property
+    def time_zone(self) -> dt.tzinfo:
+        """The practice's time zone, in which pages show times. UTC if the token may not read it."""
+        try:
+            return ZoneInfo(self.get("/practice")["time_zone"])
+        except (Refusal, ZoneInfoNotFoundError):  # what the command did stays done
+            return dt.UTC
 
     def other_version(self, reason: str) -> OtherVersion:
         """Return the refusal for an answer that this version does not understand."""

@@ -41,7 +41,7 @@ def broker_url() -> str:
 
 
 def format_utc(at: dt.datetime) -> str:
-    """Return a time as all commands print it: 2026-11-23 15:04:05 UTC."""
+    """Return a time as commands on the server print it: 2026-11-23 15:04:05 UTC."""
     return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 

@@ -1,8 +1,14 @@
 """How commands write the values of the API's answers."""
 
 import datetime as dt
+from typing import Final
 
+import click
+
+from core.cli.client import Api
 from core.money import format_limit
+
+_API: Final = "core.cli.api"  # of the current command
 
 
 def day(iso: str) -> str:
@@ -15,8 +21,19 @@ def through(iso: str | None, *, without: str = "") -> str:
     return f"through {day(iso)}" if iso else without
 
 
+def use_time_zone_of(api: Api) -> None:
+    """Let `moment` write times in the time zone of this API's practice."""
+    click.get_current_context().meta[_API] = api
+
+
+def moment(iso: str) -> str:
+    """Return a time as pages show it, in the practice's time zone, with the zone: 11/23/2026 9:14:02 AM EST."""
+    at = dt.datetime.fromisoformat(iso).astimezone(click.get_current_context().meta[_API].time_zone)
+    return f"{at:%m/%d/%Y} {f'{at:%I:%M:%S %p %Z}'.removeprefix('0')}"
+
+
 def utc(iso: str) -> str:
-    """Return a time as all commands print it: 2026-11-23 15:04:05 UTC."""
+    """Return a time as commands on the server print it: 2026-11-23 15:04:05 UTC."""
     return f"{dt.datetime.fromisoformat(iso).astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 

@@ -13,7 +13,7 @@ from core.intake.loading.differences import Difference, Differences, legal_hold_
 from core.intake.loading.forecast import Forecast
 from core.intake.loading.recognize import Recognized
 from core.intake.loading.redated import Redated
-from core.intake.loading.totals import DERIVED_TRANSFERS, TOTAL_LABELS, FirstClaim
+from core.intake.loading.totals import DERIVED_TRANSFERS, TOTAL_LABELS, FirstClaim, without_derived
 from core.intake.remittances.totals import Total, posted_rows, total_rows
 from core.ledger.late_payments import WriteOffChanges
 from core.money import format_cents
@@ -23,7 +23,7 @@ _LINES_MAX: Final = 20  # of each list, so that a large import stays readable
 
 def totals_lines(in_file: Mapping[str, Any], new: Mapping[str, Any], *, gives_totals: bool = False) -> list[str]:
     """Return the totals of the files next to those of the new rows. Both are `ControlTotals.facts`."""
-    both = (in_file, new)
+    both = (without_derived(in_file) if gives_totals else in_file, new)
     lines = [f"{'Control totals:':<22}{'in the files':>28}{'new':>28}"]
     for name, words in (("claims", "Claims"), ("lines", "Service lines"), ("postings", "Postings")):
         lines.append(_row(words, [(one[name], None) for one in both]))

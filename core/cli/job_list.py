@@ -22,7 +22,7 @@ def _line(job: dict[str, Any]) -> str:
     by = f"requested by {job['requested_by'] or 'an unknown user'}"
     parts = [what, "" if claims is None else counted(claims, "claim"), job["status_words"], job["reason_name"]]
     name = f"  {job['name']}" if job["name"] else ""
-    return f"{job['id']}  {formats.utc(job['requested_at'])}  {', '.join(filter(None, [*parts, by]))}{name}"
+    return f"{job['id']}  {formats.moment(job['requested_at'])}  {', '.join(filter(None, [*parts, by]))}{name}"
 
 
 @user_command(_format_jobs, name="jobs")

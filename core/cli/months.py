@@ -30,7 +30,7 @@ def _describe_month(one: dict[str, Any]) -> str:
 
 
 def _describe_event(act: dict[str, Any]) -> str:
-    line = f"  {formats.utc(act['at'])}  {act['by'] or 'unknown user'}"
+    line = f"  {formats.moment(act['at'])}  {act['by'] or 'unknown user'}"
     if act["state"] == "open":
         return f"{line} reopened it: {act['reason']}"
     return f"{line} closed it: {counted(act['postings'], 'posting')}{_checksum(act['digest'])}"

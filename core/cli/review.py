@@ -23,13 +23,16 @@ def _describe(answer: dict[str, Any]) -> str:
 def _line(one: dict[str, Any]) -> str:
     jobs = [f"job {job}" for job in one["jobs"]]
     about = "; ".join(filter(None, [", ".join(one["people"]), ", ".join(jobs), ", ".join(one["claims"])]))
-    return f"  {formats.utc(one['at'])}  {one['sentence']}" + (f" [{about}]" if about else "")
+    return f"  {formats.moment(one['at'])}  {one['sentence']}" + (f" [{about}]" if about else "")
 
 
 @user_command(_describe, name="review")
 @click.option("--week", type=options.DAY, metavar="YYYY-MM-DD", help="Any day of the week.  [default: last week]")
 def show_review(api: Api, week: Any) -> Any:
-    """Show what a careful auditor would look at in a week, such as limits that were raised near a write-off."""
+    """Show what a careful auditor would look at in a week, such as limits that were raised near a write-off.
+
+    The time of a finding is that of its latest event: of a change near a write-off, the later of the two.
+    """
     return api.get("/review", week=week)
 
 

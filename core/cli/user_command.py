@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from core.cli import context, saved_login
+from core.cli import context, formats, saved_login
 from core.cli.client import Api, NotSignedIn
 from core.cli.options import json_option
 from core.cli.server_address import checked_url
@@ -42,6 +42,7 @@ def user_command(
         @wraps(ask)
         def command(server: str | None, allow_http: bool, as_json: bool = False, **given: Any) -> None:
             with open_api(server, allow_http=allow_http) as api:
+                formats.use_time_zone_of(api)
                 try:
                     answer = ask(api, **given)
                     shown = json.dumps(answer) if as_json else text(answer)

@@ -1,13 +1,12 @@
 """Manage the users of a practice and the approval limits."""
 
-import datetime as dt
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote
 
 import click
 
-from core.cli import context, formats, options
+from core.cli import formats, options
 from core.cli.access import user
 from core.cli.client import Api
 from core.cli.user_command import user_command
@@ -44,7 +43,7 @@ def _say_role(one: dict[str, Any]) -> str:
 
 
 def _say_link(made: dict[str, Any]) -> str:
-    expires = context.format_utc(dt.datetime.fromisoformat(made["password_link_expires_at"]))
+    expires = formats.moment(made["password_link_expires_at"])
     return formats.password_link(made["password_link"], expires=expires, mailed=made["password_link_mailed"])
 
 
@@ -145,7 +144,7 @@ def _say_one_person(seen: dict[str, Any]) -> str:
     chosen = seen["one_person"]
     if chosen is None:
         return f"Jobs over a limit in {seen['practice']} need approval by another user."
-    applies_from = context.format_utc(dt.datetime.fromisoformat(chosen["applies_from"]))
+    applies_from = formats.moment(chosen["applies_from"])
     return (
         f"One person works in {seen['practice']}, as {chosen['chosen_by'] or 'a user'} chose. From {applies_from}, "
         "that user's jobs over a limit run without approval. This ends when another user could approve them."

@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from core.claims.table_files import DateFormat
-from core.cli import options
+from core.cli import formats, options
 from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.counting import counted
@@ -53,7 +53,7 @@ def download(api: Api, path: Path | None, form: str | None, unsent: bool, **want
 
 def _describe(file: dict[str, Any]) -> str:
     return (
-        f"{file['id']}  {file['sent_at'][:16].replace('T', ' ')} UTC by {file['sent_by']}, {file['layout']}: "
+        f"{file['id']}  {formats.moment(file['sent_at'])} by {file['sent_by']}, {file['layout']}: "
         f"{counted(file['write_offs'], 'write-off')} {format_cents(file['written_off_cents'])}, "
         f"{counted(file['reversals'], 'reversal')} {format_cents(file['reversed_cents'])}"
     )

@@ -72,7 +72,7 @@ class Column(StrEnum):
 
 HEADINGS: Final[Mapping[Column, str]] = {
     Column.CLAIM_ID: "Claim ID",
-    Column.PATIENT_ID: "Patient number",
+    Column.PATIENT_ID: "Patient ID",
     Column.PATIENT: "Patient",
     Column.SERVICE_DATE: "Date of Service",
     Column.LINE: "Line",

@@ -29,7 +29,9 @@ class FindingAnswer(Answer):
 
     kind: FindingKind
     words: Annotated[str, Field(description="The kind as a sentence shows it")]
-    at: Annotated[dt.datetime, Field(description="The later of the two events")]
+    at: Annotated[
+        dt.datetime, Field(description="Its latest event: of a change near a write-off, the later of the two")
+    ]
     sentence: str
     people: list[str]
     jobs: list[str]

@@ -10,8 +10,7 @@ from core.errors import Refusal
 from core.exports.layouts import HEADINGS, Column, LayoutColumn, NamedLayout
 
 FIXED_TEXTS: Final = 4  # rows for columns with the same text in every row
-# Files keep the heading "Patient number", because programs read it. Screens say Patient ID everywhere.
-_LABELS: Final = {**HEADINGS, Column.PATIENT_ID: "Patient ID", Column.TEXT: "Fixed text"}
+_LABELS: Final = {**HEADINGS, Column.TEXT: "Fixed text"}
 
 
 @dataclass(frozen=True)

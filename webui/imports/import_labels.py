@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from core.counting import counted
 from core.intake.loading.redated import Redated
-from core.intake.loading.totals import DERIVED_TRANSFERS, PART_LABELS, TOTAL_LABELS, TRANSFERS
+from core.intake.loading.totals import DERIVED_TRANSFERS, PART_LABELS, TOTAL_LABELS, TRANSFERS, without_derived
 from core.intake.remittances import totals
 from core.models.imports import ImportSource, ImportStatus
 from core.money import format_cents
@@ -62,10 +62,12 @@ def redated_words(report: Mapping[str, Any], *, is_done: bool) -> list[str]:
 
 def total_rows(in_file: Mapping[str, Any], new: Mapping[str, Any], *, gives_totals: bool) -> list[TotalRow]:
     """Return the control totals in the order of an A/R report. `gives_totals`: an own export, without transfers."""
-    both = (in_file, new)
+    both = (without_derived(in_file) if gives_totals else in_file, new)
     notes = {TRANSFERS: DERIVED_TRANSFERS} if gives_totals else {}
     counts = [_row(words, [Total(one[name], None) for one in both]) for name, words in _COUNTS]
-    if in_file[TRANSFERS]["number"]:
+    if gives_totals and new[TRANSFERS]["number"]:
+        counts[-1] = counts[-1]._replace(note="The new postings include two for each derived transfer.")
+    elif not gives_totals and in_file[TRANSFERS]["number"]:
         counts[-1] = counts[-1]._replace(note="A transfer is two postings.")
     sums = [
         _row(words, [Total(one[name]["number"], one[name]["cents"]) for one in both], notes.get(name, ""))

@@ -96,10 +96,18 @@ def render_settings(*, faults: Mapping[str, str] | None = None, typed: Mapping[s
 
 
 def _zones() -> dict[str, list[str]]:
-    """Return the time zones to choose from: those of the United States first, and always the practice's own."""
-    ours = {*US_ZONES, current_practice().time_zone}
-    others = {zone for zone in available_timezones() if zone.startswith(CONTINENTS)} - ours
-    return {"United States": [*US_ZONES, *sorted(ours.difference(US_ZONES))], "Elsewhere": sorted(others)}
+    """Return the time zones to choose from: those of the United States, then those of each continent.
+
+    The practice's own zone is always among them.
+    """
+    own = current_practice().time_zone
+    groups = {"United States": list(US_ZONES)}
+    for zone in sorted({*available_timezones(), own}.difference(US_ZONES)):
+        if zone.startswith(CONTINENTS):
+            groups.setdefault(zone.partition("/")[0], []).append(zone)
+        elif zone == own:
+            groups["Other"] = [own]
+    return groups
 
 
 @blueprint.post("/write-off", needs=Action.CHANGE_SETTING)

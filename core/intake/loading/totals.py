@@ -99,6 +99,13 @@ class ControlTotals:
         return {**facts, "total_cents": self.total_cents}
 
 
+def without_derived(in_file: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the totals of an office's own file, which has no transfers, without those that the import derived."""
+    derived = in_file[TRANSFERS]["number"]
+    postings = in_file["postings"] - 2 * derived  # a transfer is two postings
+    return {**in_file, "postings": postings, TRANSFERS: {"number": None, "cents": None}}
+
+
 @dataclass(frozen=True)
 class FirstClaim:
     """A claim in the file, with its balances according to the file, to compare with the office's screen."""

@@ -92,3 +92,13 @@ def possible_formats(values: Iterable[str], *, today: dt.date) -> list[DateForma
     return [
         written for written in DateFormat if found and all(parse_date(value, written, today=today) for value in found)
     ]
+
+
+def describe_readings(values: Iterable[str], formats: Iterable[DateFormat], *, today: dt.date) -> str:
+    """Return what the first date means in each format: "03/04/2026" is March 4, 2026, or April 3, 2026."""
+    fitting = list(formats)
+    for value in values:
+        days = list(dict.fromkeys(parse_date(value, written, today=today) for written in fitting))
+        if len(days) > 1 and None not in days:
+            return f'"{value}" is {", or ".join(f"{day:%B} {day.day}, {day.year}" for day in days if day)}'
+    return ""

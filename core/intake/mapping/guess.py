@@ -9,7 +9,7 @@ from typing import Final
 from core.errors import BadInput, or_raise
 from core.intake.mapping import text_file
 from core.intake.mapping.amounts import cents_or_none, surplus_below_zero
-from core.intake.mapping.date_formats import DateFormat, possible_formats
+from core.intake.mapping.date_formats import DateFormat, describe_readings, possible_formats
 from core.intake.mapping.guessed import Guess, GuessedColumn, once
 from core.intake.mapping.mapping import Mapping, Problem
 from core.intake.mapping.office_file import HEADER_ROWS, FileRow, OfficeFile, header_names
@@ -203,13 +203,20 @@ def _date_formats(
     for field, formats in found.items():
         label = f'{TARGETS[field].label} ("{headers[field]}")'
         agreed = [one for one in formats if one in certain]
+        shown = [] if TARGETS[field].private else values[headers[field]]
         if len(agreed) == 1:
             dates[field] = agreed[0]
             if len(formats) > 1:
-                notes.append(f'{label} is read as {agreed[0]}, like "{headers[certain[agreed[0]]]}".')
+                ordered = [agreed[0], *(one for one in formats if one != agreed[0])]
+                notes.append(
+                    f"The date format of {label} is a guess, because no day is above 12: {agreed[0]}, like "
+                    f'"{headers[certain[agreed[0]]]}". Check it{_readings(shown, ordered, today)}.'
+                )
         elif formats:
-            listed = " or ".join(formats)
-            sentence = f"{label} can be read as {listed}, because no day is above 12. Choose the date format."
+            sentence = (
+                f"{label} can be read as {' or '.join(formats)}, because no day is above 12. Choose the date "
+                f"format{_readings(shown, formats, today)}."
+            )
             questions.append(Problem("ambiguous_date", sentence, field))
         else:
             sentence = (
@@ -218,6 +225,12 @@ def _date_formats(
             )
             questions.append(Problem("mixed_dates", sentence, field))
     return dates
+
+
+def _readings(samples: Sequence[str], formats: Sequence[DateFormat], today: dt.date) -> str:
+    """Return an example in each format, to add to a sentence. A birth date is private, so it shows none."""
+    example = describe_readings(samples, formats, today=today)
+    return f": {example}" if example else ""
 
 
 def _words(

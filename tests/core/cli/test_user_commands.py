@@ -257,7 +257,7 @@ CASES = (
     case("certificate", "1", by=BILLER, route="GET /settle-jobs/<job_id>/certificate", given=settled,
          shown="Job 1 (change to Settled) is completed. 2 claims: 2 settled, 0 skipped, 0 failed, 0 not processed.\n"),
     case("approvals", by=APPROVER, route="GET /approvals", given=waiting,
-         shown="Needs your approval: 1\n  Job 1: $30.00, requested by biller, expires 2026-11-30 15:00:00 UTC\n"
+         shown="Needs your approval: 1\n  Job 1: $30.00, requested by biller, expires 11/30/2026 10:00:00 AM EST\n"
                "    Over the practice's per-job limit: $30.00 (limit $10.00, over by $20.00)\n"),
     case("approve", "1", "--confirmation", "CONFIRM", by=APPROVER, route="POST /settle-jobs/<job_id>/approve",
          given=waiting, shown="Job 1 is confirmed.\n"),
@@ -281,9 +281,9 @@ CASES = (
     case("posting-request", "withdraw", "1", by=BILLER, route="POST /posting-requests/<request_id>/withdraw",
          given=over_claim_limit, shown=f"{REQUESTED}withdrawn by biller\n"),
     case("write-offs", "send", by=BILLER, route="POST /posting-files", given=settled,
-         shown="1  2026-11-23 15:00 UTC by biller, Standard: 4 write-offs $30.00, 0 reversals $0.00\n"),
+         shown="1  11/23/2026 10:00:00 AM EST by biller, Standard: 4 write-offs $30.00, 0 reversals $0.00\n"),
     case("write-offs", "files", by=APPROVER, route="GET /posting-files", given=sent,
-         shown="1  2026-11-23 15:00 UTC by biller, Standard: 4 write-offs $30.00, 0 reversals $0.00\n"),
+         shown="1  11/23/2026 10:00:00 AM EST by biller, Standard: 4 write-offs $30.00, 0 reversals $0.00\n"),
     case("write-offs", "file", "1", by=APPROVER, route="GET /posting-files/<file_id>/write-offs.<form>", given=sent,
          shown="Wrote write-offs-file-1.csv.\n"),
     case("write-offs", "download", "--new", by=APPROVER, route="GET /postings.<form>", given=settled,
@@ -340,7 +340,7 @@ CASES = (
     case("user", "deactivate", BILLER, route="POST /users/<user_id>/deactivate",
          shown=f"{BILLER} is deactivated. All sessions were ended and all API tokens were revoked.\n"),
     case("user", "password-link", BILLER, route="POST /users/<user_id>/password-link",
-         shown="works once, and expires on 2026-11-26 15:00:00 UTC.\nhttp://127.0.0.1:"),
+         shown="works once, and expires on 11/26/2026 10:00:00 AM EST.\nhttp://127.0.0.1:"),
     case("second-factor", "required", "--confirm-above", "2500", route="PATCH /second-factor",
          shown="Approvers and administrators of Lakeside must have a second factor; 2 have none.\n"
                "On the pages, users verify at CONFIRM if a job writes off more than $2,500.00.\n"),

@@ -53,7 +53,7 @@ def test_a_row_has_what_a_biller_types_into_the_practice_management_system(
     posting_id = insurance.pop("Posting ID")
     assert posting_id.isdigit()
     assert insurance == {
-        "Claim ID": "00017", "Patient number": "1", "Patient": "The Patient", "Date of Service": "05/07/2026",
+        "Claim ID": "00017", "Patient ID": "1", "Patient": "The Patient", "Date of Service": "05/07/2026",
         "Line": "1", "Procedure code": "99213", "Responsibility": "insurance", "Amount": "-12.00",
         "Posting date": "11/23/2026",
         "Write-off or reversal": "write-off", "Reason": "Small balance", "Adjustment code": "SBWO",

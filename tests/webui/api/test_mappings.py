@@ -73,4 +73,7 @@ def test_a_question_has_a_code_and_a_sentence(biller: Api) -> None:
     guess = biller.post("/mappings/guess", json=head(ROWS[0].replace("03/14", "03/04"))).json
 
     assert [question["code"] for question in guess["questions"]] == ["ambiguous_date"]
-    assert "can be read as MM/DD/YYYY or DD/MM/YYYY" in guess["questions"][0]["sentence"]
+    assert guess["questions"][0]["sentence"] == (
+        'Date of service ("DOS") can be read as MM/DD/YYYY or DD/MM/YYYY, because no day is above 12. Choose the date '
+        'format: "03/04/2026" is March 4, 2026, or April 3, 2026.'
+    )

@@ -121,6 +121,8 @@ def test_changes_come_in_on_request(biller: Browser, uploads: Uploads) -> None:
     assert "Import 1 posting on existing claims and the checked changes" in page
     assert "The new totals do not include the corrections for 3 changed postings." in page
     assert "Transfers Derived: not in your file. They move the patient’s share, so that both balances agree." in page
+    assert "smaller. 0 $0.00 Credit balances" in page  # only new transfers, because the files have none
+    assert "Postings 14 1 Charges 6" in page
     assert "These changes overwrite names, statuses and other values." in page
     assert "Claims in these files “Also post” checked “Also post” unchecked A/R in Batch Settle now" in page
     after = re.search(r"A/R after the import (\S+) (\S+) A/R in the files (\S+) \3 Difference They agree ", page)

@@ -18,6 +18,7 @@ def test_a_flood_of_findings_hides_none(practice: GivenPractice, admin: Browser)
     practice.post("C00001", 5_00)
 
     shown = admin.says(f"/review?week={NOW.date()}")
+    assert "A finding is listed at its latest event" in shown
 
     assert "200 of 202, largest or newest first Show all" in shown
     assert ("Deleted webhook 202 " in shown, "Deleted webhook 1 " in shown) == (False, True)

@@ -269,6 +269,17 @@ def test_a_changed_time_zone_moves_the_next_run(practice: GivenPractice, admin: 
         assert "time_zone.changed" in [entry.act for entry in session.query(AuditEntry)]
 
 
+@pytest.mark.parametrize(
+    ("zone", "group"), [("Pacific/Guam", "United States"), ("Asia/Manila", "Asia"), ("UTC", "Other")]
+)
+def test_the_practices_zone_is_listed_in_its_part_of_the_world(admin: Browser, zone: str, group: str) -> None:
+    admin.post("/settings/time-zone", time_zone=zone)
+
+    before = admin.get("/settings").text.partition(f'<option value="{zone}" selected>')[0]
+
+    assert before.rpartition('<optgroup label="')[2].startswith(f'{group}"')
+
+
 @pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../etc/passwd"])
 def test_an_unknown_time_zone_is_an_error_at_its_field(admin: Browser, zone: str) -> None:
     answer = admin.post("/settings/time-zone", time_zone=zone)

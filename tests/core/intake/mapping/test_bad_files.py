@@ -45,6 +45,20 @@ def test_dates_that_fit_two_formats_are_asked_and_not_guessed(office: OfficeFile
     assert office.questions(office.csv(ROWS[0].replace("03/14", "03/04"))) == ["ambiguous_date"]
 
 
+def test_a_date_format_taken_from_another_column_is_named_as_a_guess(office: OfficeFiles) -> None:
+    header = "Claim #,Patient Name,DOB,DOS,Posting Date,Ins Bal,Pt Bal"
+    path = office.csv("C1,Example Ann,02/01/1980,04/04/2026,13/04/2026,1.00,0.00",
+                      "C2,Example Bob,03/02/1981,03/04/2026,14/04/2026,1.00,0.00", header=header)  # fmt: skip
+
+    birth, service = (note for note in guess_mapping(path, today=TODAY).notes if "date format" in note)
+
+    assert birth.endswith('DD/MM/YYYY, like "Posting Date". Check it.')  # without an example, because it is private
+    assert service == (
+        'The date format of Date of service ("DOS") is a guess, because no day is above 12: DD/MM/YYYY, like '
+        '"Posting Date". Check it: "03/04/2026" is April 3, 2026, or March 4, 2026.'
+    )
+
+
 def test_rows_that_shift_after_50_000_are_one_line(office: OfficeFiles) -> None:
     rows = [f"C{n},P{n},Example Ann,03/14/2026,Aetna,1.00,0.00" for n in range(50_000)]
     shifted = [f"S{n},P{n},Example Ann,,03/14/2026,Aetna,1.00,0.00" for n in range(700)]
