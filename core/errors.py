@@ -1,7 +1,11 @@
 """Refusals. Each expected "no" is a class, and its docstring is the sentence that users read."""
 
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
+
+from core.snake_case import snake_case
+
+T = TypeVar("T")
 
 
 class Refusal(Exception):
@@ -10,6 +14,11 @@ class Refusal(Exception):
     code: ClassVar[str] = "refused"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.CONFLICT
     retry_after_seconds: ClassVar[int | None] = None  # set if waiting helps
+
+    def __init_subclass__(cls) -> None:
+        """Make the code of the class's name: `BadInput` is `bad_input`. A class that is renamed states its code."""
+        if "code" not in vars(cls):
+            cls.code = snake_case(cls.__name__)
 
     def __init__(self, message: str | None = None, **facts: Any) -> None:
         """Use `message` instead of the docstring if the sentence needs a value. The API returns `facts`.
@@ -22,28 +31,33 @@ class Refusal(Exception):
         super().__init__(self.message)
 
 
+def or_raise(value: T | None, refusal: Refusal | type[Refusal]) -> T:
+    """Return the value. Raise the refusal if it is None."""
+    if value is None:
+        raise refusal
+    return value
+
+
 class NotFound(Refusal):
     """This does not exist in this practice."""
 
-    code = "not_found"
     http_status = HTTPStatus.NOT_FOUND
+
+    def __init_subclass__(cls) -> None:
+        """Keep the code `not_found`: what is missing is in the address."""
 
 
 class NotAllowed(Refusal):
     """Your role does not allow this."""
 
-    code = "not_allowed"
     http_status = HTTPStatus.FORBIDDEN
 
 
 class BadInput(Refusal):
     """Something in the request is not valid."""
 
-    code = "bad_input"
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class BadSettings(Refusal):
     """An environment setting is not valid."""
-
-    code = "bad_settings"

@@ -15,13 +15,9 @@ _PLAIN_AMOUNT = re.compile(r"-?\d{1,9}(\.\d{1,2})?", re.ASCII)
 class BadAmount(BadInput):
     """Enter an amount in dollars and cents, such as 1234.56, with at most two digits after the decimal point."""
 
-    code = "bad_amount"
-
 
 class BadLimitAmount(BadInput):
     """Enter an amount, or “unlimited”."""
-
-    code = "bad_limit_amount"
 
 
 def format_cents(cents: int) -> str:

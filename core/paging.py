@@ -13,8 +13,6 @@ _NUMBERS: Final = re.compile(r"\d{1,18}(\.\d{1,18})*", re.ASCII)
 class BadCursor(BadInput):
     """This cursor is not valid. Start over from the first page."""
 
-    code = "bad_cursor"
-
 
 def write_cursor(*numbers: int) -> str:
     """Return the cursor for the page after the row with these numbers as its key."""

@@ -54,6 +54,13 @@ def number(typed: str, *, most: int = BIGINT_MAX) -> int | None:
     return found if found <= most else None
 
 
+def checked_name(name: str, refusal: Exception | type[Exception], *, most: int, least: int = 1) -> str:
+    """Return the name if it has a valid length, and only characters that can be printed. Otherwise, raise `refusal`."""
+    if not least <= len(name) <= most or not name.isprintable():
+        raise refusal
+    return name
+
+
 def is_valid_note(note: str, *, least: int = 1) -> bool:
     """Return whether a note or reason has a valid length and no NUL character."""
     return least <= len(note) <= NOTE_CHARACTERS_MAX and "\x00" not in note

@@ -51,7 +51,10 @@ def use_newest(system: Sequence[str], *, package: str = "tzdata") -> ZoneDatabas
     Older databases stay behind the newest for names that only they have. One without a version goes last, because
     nothing shows that it is newer than the wheel. If two are equal, the wheel comes first, because it was tested.
     """
-    databases = [*_find_in_wheel(package), *(_find_in_system(directory) for directory in system)]
+    databases = [
+        *_find_in_wheel(package),
+        *(ZoneDatabase(directory, _version_in(Path(directory)), "system") for directory in system),
+    ]
     databases.sort(key=lambda one: one.version, reverse=True)  # stable
     zoneinfo.reset_tzpath([one.directory for one in databases])
     zoneinfo.ZoneInfo.clear_cache()  # a library may have read a zone from the old path
@@ -89,10 +92,6 @@ def _find_in_wheel(package: str) -> list[ZoneDatabase]:
     directory = Path(wheel.__path__[0]).absolute() / "zoneinfo"
     version = _release(getattr(wheel, "IANA_VERSION", "")) or _version_in(directory)
     return [ZoneDatabase(str(directory), version, "wheel")]
-
-
-def _find_in_system(directory: str) -> ZoneDatabase:
-    return ZoneDatabase(directory, _version_in(Path(directory)), "system")
 
 
 def _version_in(directory: Path) -> str:

@@ -74,7 +74,7 @@ from webui.shared import (
     request_log,
     verification,
 )
-from webui.shared.app_context import AppContext, HintSender, utc_now
+from webui.shared.app_context import AppContext, utc_now
 from webui.shared.auth import HOST_PREFIX, csrf, signed_in_actor
 from webui.shared.url_converters import ClaimIdConverter
 
@@ -104,7 +104,7 @@ def create_app(
             settings.database_url.get_secret_value(), pool_size=settings.web_threads + EXTRA_DATABASE_THREADS
         )
     app = Flask("webui")
-    app.extensions["settle"] = AppContext(engine, make_sessions(engine), settings, _make_hint_sender(settings), clock)
+    app.extensions["settle"] = AppContext(engine, make_sessions(engine), settings, hints.make_hints(settings), clock)
     _configure(app, settings)
     _register(app)
     return app
@@ -198,10 +198,6 @@ def _home() -> BaseResponse:
     if actor is None:
         return redirect(url_for("auth.sign_in"))  # which returns here after the sign-in
     return redirect(url_for("feed.show" if actor.may(Action.SEE_CLAIMS) else "operations.show"))
-
-
-def _make_hint_sender(settings: Settings) -> HintSender:
-    return hints.make_hints(settings)
 
 
 def _secret_key(settings: Settings) -> str:

@@ -6,7 +6,7 @@ The text may be a patient's name, so it is always in a POST body and never in a 
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, render_template, request
+from flask import render_template, request
 
 from core import search
 from core.access.permissions import Action
@@ -14,23 +14,21 @@ from core.jobs import job_queries
 from core.jobs.results import progress
 from core.search import Kind, Search
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, requires
+from webui.shared.auth import Pages, current_actor
 
 PART_HEADER: Final = "X-Part"  # requests the groups without the page around them
 PATIENTS_LINKED_MAX: Final = 50  # a longer address might be refused
 
-blueprint = Blueprint("search", __name__, url_prefix="/search")
+blueprint = Pages("search", __name__, url_prefix="/search")
 
 
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def show() -> str:
     """Show the page without results, for a user who reloads it."""
     return render_template("search/index.html", **_facts("", None))
 
 
-@blueprint.post("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.post("", needs=Action.SEE_CLAIMS)
 def run() -> str | tuple[str, int]:
     """Search, and show the first rows of each kind, or more rows of one kind."""
     typed = request.form.get("text", "")

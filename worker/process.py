@@ -9,16 +9,14 @@ from celery.signals import setup_logging, worker_process_init
 
 from core import logs, zone_database
 from core.db.engine import Sessions, make_engine, make_sessions
-from core.errors import BadSettings
+from core.errors import BadSettings, or_raise
 from core.settings import load_settings
 
 
 @cache
 def sessions() -> Sessions:
     """Return the sessions of this process, on one connection. Raise `BadSettings` without a database."""
-    url = load_settings().database_url
-    if url is None:
-        raise BadSettings("SETTLE_DATABASE_URL: a worker needs a database")
+    url = or_raise(load_settings().database_url, BadSettings("SETTLE_DATABASE_URL: a worker needs a database"))
     return make_sessions(make_engine(url.get_secret_value(), pool_size=1))
 
 

@@ -21,8 +21,6 @@ from core.models.people import User
 class ControlledAccount(NotAllowed):
     """A requester controls your account, so another user must approve this."""
 
-    code = "controlled_account"
-
 
 class NewApprover(NotAllowed):
     """You became an approver less than 24 hours ago.
@@ -30,19 +28,14 @@ class NewApprover(NotAllowed):
     You can approve after 24 hours, or once another administrator vouches for your account.
     """
 
-    code = "new_approver"
-
 
 class AlreadyDecided(Refusal):
     """Another user has already decided on this."""
-
-    code = "already_decided"
 
 
 class ReasonMissing(BadInput):
     """Enter a reason of at most 500 characters. The requester will see it."""
 
-    code = "reason_missing"
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 

@@ -11,8 +11,9 @@ from core.access import audit, own_factor, passkeys, second_factor, user_session
 from core.access.own_factor import FactorRequired
 from core.access.passkeys import PasskeyAnswer, Site
 from core.access.permissions import Actor
-from core.errors import BadInput, NotFound, Refusal
+from core.errors import BadInput, NotFound, Refusal, or_raise
 from core.models.people import Passkey, SecondFactor, User
+from core.reading import checked_name
 
 NAME_CHARACTERS_MAX: Final = 60
 PASSKEYS_MAX: Final = 20
@@ -21,19 +22,13 @@ PASSKEYS_MAX: Final = 20
 class BadPasskeyName(BadInput):
     """Enter a name of 1 to 60 characters, such as the device that keeps the passkey."""
 
-    code = "bad_passkey_name"
-
 
 class PasskeyTaken(Refusal):
     """This passkey is already registered."""
 
-    code = "passkey_taken"
-
 
 class TooManyPasskeys(Refusal):
     """You have 20 passkeys, which is the most. Remove one first."""
-
-    code = "too_many_passkeys"
 
 
 class NoSuchPasskey(NotFound):
@@ -71,9 +66,7 @@ def add(
         session.flush()
     values = {"user_id": user.id, "name": name.strip(), "added_at": now, **made._asdict()}
     row = insert(Passkey).values(values).on_conflict_do_nothing(constraint="passkey_is_unique")
-    passkey_id = session.scalar(row.returning(Passkey.id))
-    if passkey_id is None:
-        raise PasskeyTaken
+    passkey_id = or_raise(session.scalar(row.returning(Passkey.id)), PasskeyTaken)
     audit.record(session, "user.passkey_added", user, by=by, now=now, passkey=passkey_id)
     if not is_first:
         return []
@@ -95,10 +88,7 @@ def _check(session: Session, *, name: str, password: str, by: Actor) -> User:
 def find(session: Session, passkey_id: int, *, by: Actor) -> Passkey:
     """Return one of the user's passkeys. Raise `NoSuchPasskey`."""
     own = select(Passkey).where(Passkey.id == passkey_id, Passkey.user_id == by.user_id)
-    passkey = session.scalars(own).one_or_none()
-    if passkey is None:
-        raise NoSuchPasskey
-    return passkey
+    return or_raise(session.scalars(own).one_or_none(), NoSuchPasskey)
 
 
 def rename(session: Session, passkey_id: int, name: str, *, by: Actor, now: dt.datetime) -> None:
@@ -136,7 +126,4 @@ def is_last_part(session: Session, user: User) -> bool:
 
 
 def _checked_name(name: str) -> str:
-    name = name.strip()
-    if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
-        raise BadPasskeyName
-    return name
+    return checked_name(name.strip(), BadPasskeyName, most=NAME_CHARACTERS_MAX)

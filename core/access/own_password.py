@@ -5,9 +5,9 @@ import datetime as dt
 from sqlalchemy.orm import Session
 
 from core.access import audit, passwords, tokens, user_sessions, users
-from core.access.authorize import lock_users
+from core.access.own_factor import lock_own
 from core.access.permissions import Actor
-from core.access.users import Deactivated, WrongPassword
+from core.access.users import WrongPassword
 
 
 def change(
@@ -25,9 +25,7 @@ def change(
 
     Return how many tokens were revoked. Raise `WrongPassword` and `BadPassword`.
     """
-    user = lock_users(session, [by.user_id])[by.user_id]
-    if not user.active:
-        raise Deactivated
+    user = lock_own(session, by)
     if not passwords.matches(user.password_hash, old):
         raise WrongPassword
     users.set_password(session, user, new)

@@ -70,8 +70,6 @@ class ChallengeEnded(PasskeyRefused):
 class UnknownPasskey(PasskeyRefused):
     """Your account does not have this passkey. It may have been removed. Use another one, or a recovery code."""
 
-    code = "unknown_passkey"
-
 
 class PasskeyCopied(PasskeyRefused):
     """This passkey counted back, so there may be a copy of it. Use another one or a code, and remove this one."""

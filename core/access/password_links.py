@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from core.access import audit, own_practice, password_sign_in, tokens, user_sessions, users
 from core.access.authorize import lock_users
 from core.access.token_hash import hash_token, make_token
-from core.errors import Refusal
+from core.errors import Refusal, or_raise
 from core.models.notices import OutboxMessage, OutboxState
 from core.models.people import PasswordLink, User
 
@@ -21,7 +21,6 @@ GIVEN_PASSWORD_LIFE: Final = dt.timedelta(minutes=15)  # from a sign-in with a g
 class PasswordLinkInvalid(Refusal):
     """The link has expired, was already used, or was replaced by a newer one. Ask an administrator for a new link."""
 
-    code = "password_link_invalid"
     http_status = HTTPStatus.GONE
 
 
@@ -83,10 +82,7 @@ def find_user(session: Session, token: str, now: dt.datetime) -> User:
     if not own_practice.enter(session, "link", hash_token(token)):
         raise PasswordLinkInvalid
     found = select(User).join(PasswordLink, PasswordLink.user_id == User.id).where(*_is_open(token, now), User.active)
-    user = session.scalars(found).one_or_none()
-    if user is None:
-        raise PasswordLinkInvalid
-    return user
+    return or_raise(session.scalars(found).one_or_none(), PasswordLinkInvalid)
 
 
 def use(session: Session, token: str, password: str, *, keep_tokens: bool = False, now: dt.datetime) -> User:

@@ -13,7 +13,6 @@ from core.models.single_sign_on import SingleSignOn
 class PasswordSignInOff(Refusal):
     """Your practice signs in with single sign-on, so this password signs in nowhere. Choose "Single sign-on"."""
 
-    code = "password_sign_in_off"
     http_status = HTTPStatus.FORBIDDEN
 
 

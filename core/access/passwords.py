@@ -37,13 +37,9 @@ _REASONS: Final = {
 class BadPassword(BadInput):
     """A password must have at least 12 characters."""
 
-    code = "bad_password"
-
 
 class WeakPassword(BadPassword):
     """This password is too easy to guess. Use several unrelated words, or let a password manager create one."""
-
-    code = "weak_password"
 
 
 def hash_new(password: str, *, known: Iterable[str]) -> str:

@@ -114,13 +114,10 @@ _SCOPE_OF: Final[dict[Action, Scope]] = {
 class ScopeMissing(NotAllowed):
     """This token does not have the scope that this action needs."""
 
-    code = "scope_missing"
-
 
 class VerificationNeeded(NotAllowed):
     """Verify with your second factor, or with your password if you have none, to continue."""
 
-    code = "verification_needed"
     http_status = HTTPStatus.CONFLICT  # the role allows it
 
 

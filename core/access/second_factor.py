@@ -15,7 +15,7 @@ from core.access.permissions import Action, roles_allowing
 from core.access.sealed import Opened, Unreadable
 from core.access.token_hash import hash_token
 from core.counting import counted
-from core.errors import NotAllowed, Refusal
+from core.errors import NotAllowed, Refusal, or_raise
 from core.models.people import Passkey, RecoveryCode, SecondFactor, User
 from core.models.practices import Practice
 
@@ -35,7 +35,6 @@ ROLES: Final = frozenset(roles_allowing(Action.APPROVE_JOB))
 class CodeNeeded(NotAllowed):
     """Enter the code that your authenticator app shows, or a recovery code."""
 
-    code = "code_needed"
     user: User  # whose password was right
 
 
@@ -45,20 +44,16 @@ class WrongCode(Refusal):
     If a new code is refused too, turn on automatic date and time on your device.
     """
 
-    code = "wrong_code"
     http_status = HTTPStatus.UNAUTHORIZED
 
 
 class CodeUsed(WrongCode):
     """This code was already used. Wait up to 30 seconds for the next one."""
 
-    code = "code_used"
-
 
 class TooManyFailures(WrongCode):
     """Too many wrong codes or refused passkeys. Wait five minutes and try again."""
 
-    code = "too_many_failures"
     retry_after_seconds = int(FAILURES_COUNT_FOR.total_seconds())
     http_status = HTTPStatus.TOO_MANY_REQUESTS
 
@@ -69,13 +64,9 @@ class AppUnreadable(WrongCode):
     Then set up the app again on Your account.
     """
 
-    code = "app_unreadable"
-
 
 class ClockOff(WrongCode):
     """The clock of your device is behind. Set it automatically, and enter a new code."""
-
-    code = "clock_off"
 
 
 REFUSALS: Final = (WrongCode, PasskeyRefused)
@@ -256,9 +247,7 @@ def _use_recovery_code(session: Session, user: User, typed: str, *, now: dt.date
 
 
 def _matched_step(secret: str, typed: str, *, after: int, now: dt.datetime) -> int:
-    off = totp.steps_off(secret, typed, now=now)
-    if off is None:
-        raise WrongCode
+    off = or_raise(totp.steps_off(secret, typed, now=now), WrongCode)
     step = totp.step_at(now) + off
     if step <= after:
         raise CodeUsed

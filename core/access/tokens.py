@@ -13,8 +13,9 @@ from core.access.audit import Subject
 from core.access.permissions import ALL_SCOPES, Actor, Scope
 from core.access.token_hash import TOUCH_SECONDS, hash_token, make_token
 from core.access.users import actor_for
-from core.errors import BadInput, NotFound
+from core.errors import BadInput, NotFound, or_raise
 from core.models.people import ApiToken, User
+from core.reading import checked_name
 
 TOKEN_PREFIX: Final = "settle_"  # noqa: S105 – so that a token found in a file or log is recognized
 LOGIN_NAME: Final = "settle login"
@@ -30,19 +31,13 @@ class NoSuchToken(NotFound):
 class BadTokenName(BadInput):
     """Enter a name of 1 to 60 characters, such as the program that uses the token."""
 
-    code = "bad_token_name"
-
 
 class BadTokenScopes(BadInput):
     """Choose what the token may do."""
 
-    code = "bad_token_scopes"
-
 
 class BadTokenDays(BadInput):
     """Enter a number of days from 1 to 365."""
-
-    code = "bad_token_days"
 
 
 def add_token(
@@ -75,9 +70,7 @@ def add_own(session: Session, *, name: str, scopes: Collection[Scope], days: int
 
     Raise `BadTokenName`, `BadTokenScopes`, `BadTokenDays` and `VerificationNeeded`.
     """
-    name = name.strip()
-    if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
-        raise BadTokenName
+    name = checked_name(name.strip(), BadTokenName, most=NAME_CHARACTERS_MAX)
     if not scopes:
         raise BadTokenScopes
     by.require_verified()  # last, so that a form is asked for a code only when the rest is right
@@ -148,9 +141,7 @@ def count_open(session: Session, user_id: int, now: dt.datetime) -> int:
 
 def _revoke(session: Session, which: list[ColumnElement[bool]], by: int | None, now: dt.datetime) -> int:
     open_ = update(ApiToken).where(*which, ApiToken.revoked_at.is_(None)).values(revoked_at=now)
-    revoked = session.execute(open_.returning(ApiToken.id, ApiToken.user_id)).one_or_none()
-    if revoked is None:
-        raise NoSuchToken
+    revoked = or_raise(session.execute(open_.returning(ApiToken.id, ApiToken.user_id)).one_or_none(), NoSuchToken)
     user = session.scalars(select(User).where(User.id == revoked.user_id)).one()
     subject = Subject.of("token", revoked.id, practice_id=user.practice_id)
     audit.record(session, "token.revoked", subject, by=by, now=now, user_id=user.id)

@@ -24,7 +24,7 @@ from core.access import (
 from core.access.password_links import NewLink
 from core.access.permissions import Action, Actor, roles_allowing
 from core.access.ties import Grant, Ties
-from core.errors import NotAllowed, NotFound, Refusal
+from core.errors import NotAllowed, NotFound, Refusal, or_raise
 from core.models.people import AuditEntry, PasswordLink, Role, User, UserSession
 from core.models.single_sign_on import UserIdentity
 
@@ -40,13 +40,9 @@ class NoSuchUser(NotFound):
 class UserInactive(Refusal):
     """This user is deactivated. Reactivate the user first."""
 
-    code = "user_inactive"
-
 
 class OwnAccount(NotAllowed):
     """You can't change your own role or limits, or deactivate yourself. Another administrator can."""
-
-    code = "own_account"
 
 
 class NotIndependent(NotAllowed):
@@ -54,8 +50,6 @@ class NotIndependent(NotAllowed):
 
     An administrator is independent if the account was added on the server with `settle user add`.
     """
-
-    code = "not_independent"
 
 
 def list_users(session: Session, by: Actor) -> Sequence[User]:
@@ -69,10 +63,7 @@ def find(session: Session, user_id: int, *, by: Actor) -> User:
     """Return one user of the practice. Raise `NoSuchUser`."""
     by.require(Action.MANAGE_USERS)
     of_practice_ = select(User).where(User.id == user_id, User.practice_id == by.practice_id)
-    user = session.scalars(of_practice_).one_or_none()
-    if user is None:
-        raise NoSuchUser
-    return user
+    return or_raise(session.scalars(of_practice_).one_or_none(), NoSuchUser)
 
 
 def find_by_email(session: Session, email: str, *, by: Actor) -> User:

@@ -9,6 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core import reading
 from core.access import audit, one_person, own_practice, password_sign_in, passwords, second_factor
 from core.access.passkeys import PasskeyAnswer
 from core.access.passwords import BadPassword
@@ -26,43 +27,36 @@ _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f\ud800-\udfff]+@[^@\s\x00-\x1f\x7
 class BadEmail(BadInput):
     """Enter an e-mail address such as name@example.org."""
 
-    code = "bad_email"
-
 
 class EmailTaken(Refusal):
     """There is already a user with this e-mail address. It must be unique across practices."""
-
-    code = "email_taken"
 
 
 class BadUserName(BadInput):
     """Enter a name of 1 to 200 characters."""
 
-    code = "bad_user_name"
-
 
 class Deactivated(NotAllowed):
     """Your account was deactivated. Nothing was changed."""
+
+    code = NotAllowed.code
 
 
 class SignInFailed(Refusal):
     """The e-mail address or password is wrong."""
 
-    code = "sign_in_failed"
     http_status = HTTPStatus.UNAUTHORIZED
 
 
 class WrongPassword(Refusal):
     """The current password is wrong."""
 
-    code = "wrong_password"
     http_status = HTTPStatus.UNAUTHORIZED
 
 
 class PasswordChangeNeeded(NotAllowed):
     """Choose your own password before you sign in, because you were given the current one."""
 
-    code = "password_change_needed"
     user_id: int  # the password was right
 
 
@@ -217,7 +211,4 @@ def checked_email(email: str) -> str:
 
 def checked_name(name: str) -> str:
     """Return the name as it is stored. Raise `BadUserName`."""
-    name = name.strip()
-    if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
-        raise BadUserName
-    return name
+    return reading.checked_name(name.strip(), BadUserName, most=NAME_CHARACTERS_MAX)

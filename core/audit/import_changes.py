@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
-from core.errors import NotFound
+from core.errors import NotFound, or_raise
 from core.models.import_changes import ImportChange
 from core.models.people import AuditLink
 
@@ -35,9 +35,7 @@ def list_changes(
     by.require(Action.SEE_AUDIT)
     by.require(Action.SEE_CLAIMS)
     link = select(AuditLink.entry_id).where(AuditLink.practice_id == by.practice_id, AuditLink.number == number)
-    entry_id = session.scalar(link)
-    if entry_id is None:
-        raise NoSuchEntry
+    entry_id = or_raise(session.scalar(link), NoSuchEntry)
     of = ImportChange
     found = select(of.id, of.record, of.number, of.field, of.old, of.new).where(
         of.practice_id == by.practice_id, of.entry_id == entry_id

@@ -46,8 +46,6 @@ COLUMN_HEADINGS: Final = (
 class BadAuditFilter(BadInput):
     """The audit filter is not valid."""
 
-    code = "bad_audit_filter"
-
 
 @dataclass(frozen=True)
 class AuditFilter:

@@ -26,8 +26,6 @@ from core.time_stamp import BadTimeStamp
 class BadWitness(BadInput):
     """A line of the file is not one that `settle verify --witness` wrote."""
 
-    code = "bad_witness"
-
 
 class Witnessed(NamedTuple):
     """The last entry of a practice's audit log when the line was written."""

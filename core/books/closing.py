@@ -28,25 +28,17 @@ IMPORT_LOCK: Final = 7_265 << 32  # plus the practice's id: the advisory lock th
 class FutureMonth(BadInput):
     """This month has not started. Only the current month and earlier ones can be closed."""
 
-    code = "future_month"
-
 
 class MonthHasJobs(Refusal):
     """Unfinished jobs are dated in this month."""
-
-    code = "month_has_jobs"
 
 
 class MonthOpen(Refusal):
     """This month is already open."""
 
-    code = "month_open"
-
 
 class ImportRuns(Refusal):
     """An import is running. Close the month when it is done."""
-
-    code = "import_runs"
 
 
 class ReopenReasonMissing(BadInput):

@@ -16,8 +16,6 @@ MONTHS_MAX: Final = 120  # ten years
 class BadReport(BadInput):
     """This report cannot be shown."""
 
-    code = "bad_report"
-
 
 def parse_asked(first: str, last: str, by: Sequence[str], *, today: dt.date) -> Asked:
     """Return the months and groups. Without them, take the last twelve months by month and reason.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.claims import table_files
@@ -67,7 +67,12 @@ class Aging:
 def aging(session: Session, practice_id: int, *, today: dt.date) -> Aging:
     """Return the A/R aging on `today` in the practice's time zone. It reads each claim once."""
     dues = {Responsibility.INSURANCE: Claim.insurance_due, Responsibility.PATIENT: Claim.patient_due}
-    columns = [column for due in dues.values() for where in (due > 0, due < 0) for column in _count_and_sum(due, where)]
+    columns = [
+        column
+        for due in dues.values()
+        for where in (due > 0, due < 0)
+        for column in (func.count().filter(where), sum_cents(due, where))
+    ]
     labeled = [column.label(f"c{n}") for n, column in enumerate(columns)]
     bucket = bucket_of(today, AgeBasis.SERVICE).label("bucket")
     sums = (
@@ -92,10 +97,6 @@ def file(found: Aging, form: str) -> Iterator[str] | Iterator[bytes]:
 def _cells(row: AgingRow) -> list[Cell]:
     amounts = [*(one.cents for one in row.owed), row.total.cents, row.credits.cents, row.net_cents]
     return [row.payer or SELF_PAY, row.payer_id or "", *amounts]
-
-
-def _count_and_sum(due: Any, where: ColumnElement[bool]) -> tuple[ColumnElement[int], ...]:
-    return func.count().filter(where), sum_cents(due, where)
 
 
 def _rows(found: list[tuple[Any, ...]], place: int) -> list[AgingRow]:

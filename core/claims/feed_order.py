@@ -14,6 +14,7 @@ from core.claims.feed_conditions import ELIGIBILITY, has_eligibility
 from core.claims.filters import BadFilter
 from core.claims.sort_keys import SORT_KEYS, SortBy, SortKey
 from core.db.bounds import BIGINT_MAX
+from core.errors import or_raise
 from core.models.claims import Claim, LineItem
 from core.models.practices import Patient
 from core.policy import facts
@@ -141,9 +142,7 @@ class Cursor:
         )
         if self.sort.key.reads_payers:
             here = here.select_from(facts.claims_with_payers())
-        found = session.execute(self.sort.joined(here)).one_or_none()
-        if found is None:
-            raise BadFilter(_STALE)
+        found = or_raise(session.execute(self.sort.joined(here)).one_or_none(), BadFilter(_STALE))
         value, claim_id = found
         return (value if self.value is None else _parse_value(self.sort, self.value)), claim_id
 

@@ -24,8 +24,6 @@ QUOTED_CHARACTERS_MAX = 60  # of a key or value that an error message repeats
 class BadFilter(BadInput):
     """The filter has an unknown key or value."""
 
-    code = "bad_filter"
-
 
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value

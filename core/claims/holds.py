@@ -27,13 +27,9 @@ PAGE_CLAIMS_MAX: Final = 200
 class BadHold(BadInput):
     """The hold is not valid."""
 
-    code = "bad_hold"
-
 
 class LegalHold(NotAllowed):
     """Only an administrator can change or release a legal hold."""
-
-    code = "legal_hold"
 
 
 class HeldClaim(NamedTuple):

@@ -14,7 +14,6 @@ from core.models.claims import Claim
 class ClaimBusy(Refusal):
     """Another user or process is working on this claim. Try again."""
 
-    code = "claim_busy"
     http_status = HTTPStatus.CONFLICT
 
 

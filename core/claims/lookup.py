@@ -3,17 +3,17 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.errors import NotFound
+from core.errors import NotFound, or_raise
 from core.models.claims import Claim, LineItem
 from core.models.practices import Patient
 
 
 def find(session: Session, practice_id: int, external_id: str) -> Claim:
     """Return the practice's claim with that number. Raise `NotFound`."""
-    claim = session.scalar(select(Claim).where(Claim.practice_id == practice_id, Claim.external_id == external_id))
-    if claim is None:
-        raise NotFound(f"There is no claim {external_id[:60]} in this practice.")
-    return claim
+    return or_raise(
+        session.scalar(select(Claim).where(Claim.practice_id == practice_id, Claim.external_id == external_id)),
+        NotFound(f"There is no claim {external_id[:60]} in this practice."),
+    )
 
 
 def list_line_items(session: Session, practice_id: int, claim_id: int) -> list[LineItem]:

@@ -17,7 +17,7 @@ from core.access.permissions import Action, Actor
 from core.claims.feed_columns import COLUMN_KEYS
 from core.claims.feed_order import DEFAULT_SORT, Sort
 from core.claims.filters import ClaimFilter
-from core.errors import BadInput, NotAllowed, NotFound, Refusal
+from core.errors import BadInput, NotAllowed, NotFound, Refusal, or_raise
 from core.models.feed_views import DefaultFeedView, FeedView
 
 NAME_CHARACTERS_MAX: Final = 60
@@ -29,25 +29,17 @@ WIDTH_MAX: Final = 800
 class BadView(BadInput):
     """The view has an unknown column, sort order or filter."""
 
-    code = "bad_view"
-
 
 class BadViewName(BadInput):
     """Give the view a name of at most 60 characters."""
-
-    code = "bad_view_name"
 
 
 class ViewNameTaken(Refusal):
     """This user already has a view with this name. Choose a different name."""
 
-    code = "view_name_taken"
-
 
 class TooManyViews(Refusal):
     """You have 200 views. Delete one that you no longer use."""
-
-    code = "too_many_views"
 
 
 class NoSuchView(NotFound):
@@ -116,10 +108,7 @@ def list_views(session: Session, by: Actor) -> Sequence[FeedView]:
 
 def find(session: Session, view_id: int, *, by: Actor) -> FeedView:
     """Return a view that the user may see. Raise `NoSuchView`."""
-    found = session.scalar(select(FeedView).where(*_visible(by), FeedView.id == view_id))
-    if found is None:
-        raise NoSuchView
-    return found
+    return or_raise(session.scalar(select(FeedView).where(*_visible(by), FeedView.id == view_id)), NoSuchView)
 
 
 def default_view_id(session: Session, by: Actor) -> int | None:
@@ -220,10 +209,7 @@ def _visible(by: Actor) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
 
 
 def _tidy(name: str) -> str:
-    name = " ".join(name.split())
-    if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
-        raise BadViewName
-    return name
+    return reading.checked_name(" ".join(name.split()), BadViewName, most=NAME_CHARACTERS_MAX)
 
 
 def _require_free_name(session: Session, name: str, *, owner_id: int, by: Actor, but: int | None) -> None:

@@ -13,8 +13,7 @@ from core.access.password_links import NewLink
 from core.access.permissions import ALL_SCOPES, Scope
 from core.cli import context, database, formats, options, practices
 from core.counting import counted
-from core.db.engine import make_sessions, transaction
-from core.errors import BadInput, NotFound
+from core.errors import BadInput, NotFound, or_raise
 from core.models.people import Role, User
 from core.models.practices import WriteOffSetting
 from core.money import format_limit, parse_limit
@@ -23,13 +22,10 @@ from core.practices.create import find_or_create_practice
 from core.settings import load_settings
 
 _LIMIT: Final = "AMOUNT|unlimited"
-_practice_option = click.option("--practice", "practice_name", required=True, metavar="NAME")
 
 
 class LimitMissing(BadInput):
     """Set the user's approval limits: add --limit unlimited, or --claim-limit AMOUNT and --job-limit AMOUNT."""
-
-    code = "limit_missing"
 
 
 @click.group()
@@ -39,9 +35,9 @@ def user() -> None:
 
 @user.command("add")
 @click.argument("email")
-@_practice_option
+@practices.practice_option
 @practices.create_option
-@click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
+@click.option("--role", required=True, type=options.choice(Role))
 @click.option("--name", help="The user's display name.  [default: the part of EMAIL before the @]")
 @click.option("--limit", metavar=_LIMIT, help="Sets both limits.")
 @click.option("--claim-limit", metavar=_LIMIT, help="Max write-off per claim without approval.")
@@ -68,7 +64,7 @@ def add_user(
     created = practices.may_create(practice_name, create=create)
     typed = _ask_password() if sys.stdin.isatty() and not link else None
     password = None if link else typed or passwords.generate_password()
-    with database.engine() as engine, transaction(make_sessions(engine)) as session:
+    with database.transaction() as session:
         practice_id = find_or_create_practice(session, name=practice_name, time_zone=None, now=context.utc_now())
         added = users.add_user(
             session,
@@ -123,7 +119,7 @@ def token() -> None:
 @click.argument("email")
 @click.option("--name", default="", help="What uses the token.")
 @click.option(
-    "--scope", "scopes", multiple=True, type=click.Choice([scope.value for scope in Scope]),
+    "--scope", "scopes", multiple=True, type=options.choice(Scope),
     help="What the token may do, within the user's role; may be repeated.  [default: all]",
 )  # fmt: skip
 @click.option("--days", default=tokens.DAYS_DEFAULT, show_default=True, help="Days until the token expires.")
@@ -133,7 +129,7 @@ def add_token(email: str, name: str, scopes: tuple[str, ...], days: int) -> None
     The token is shown only once, alone on the last line.
     """
     chosen = frozenset(map(Scope, scopes)) or ALL_SCOPES
-    with database.engine() as engine, transaction(make_sessions(engine)) as session:
+    with database.transaction() as session:
         owner = _owner(session, email)
         made = tokens.add_token(session, owner, context.utc_now(), name=name, scopes=chosen, days=days)
     click.echo(f"API token for {owner.email}, for {counted(days, 'day')}. It is shown only once:", err=True)
@@ -145,7 +141,7 @@ def add_token(email: str, name: str, scopes: tuple[str, ...], days: int) -> None
 @options.json_option
 def list_tokens(email: str, as_json: bool) -> None:
     """List a user's tokens, newest first."""
-    with database.engine() as engine, transaction(make_sessions(engine)) as session:
+    with database.transaction() as session:
         found = tokens.list_tokens(session, _owner(session, email))
     if as_json:
         shown = [
@@ -182,22 +178,21 @@ def revoke_token(number: int | None) -> None:
     Without NUMBER, the command asks for the token itself and does not show what you type.
     """
     leaked = "" if number else click.prompt("Token", hide_input=True)
-    with database.engine() as engine, transaction(make_sessions(engine)) as session:
+    with database.transaction() as session:
         now = context.utc_now()
         revoked = tokens.revoke_by_id(session, number, now) if number else tokens.revoke(session, leaked.strip(), now)
     click.echo(f"Token {revoked} is revoked.")
 
 
 def _owner(session: Session, email: str) -> User:
-    owner = users.find_by_email(session, email)
-    if owner is None:
-        raise NotFound(f"There is no user {email}. Add one with `settle user add`.")
-    return owner
+    return or_raise(
+        users.find_by_email(session, email), NotFound(f"There is no user {email}. Add one with `settle user add`.")
+    )
 
 
 @click.command("write-off-setting")
-@click.argument("setting", type=click.Choice([setting.value for setting in WriteOffSetting]))
-@_practice_option
+@click.argument("setting", type=options.choice(WriteOffSetting))
+@practices.practice_option
 @click.option("--provider", "provider_id", metavar="ID", help="Only for this billing provider's claims.")
 @practices.as_option
 def set_write_off(setting: str, practice_name: str, provider_id: str | None, email: str) -> None:
@@ -207,7 +202,7 @@ def set_write_off(setting: str, practice_name: str, provider_id: str | None, ema
     old setting.
     """
     chosen = WriteOffSetting(setting)
-    with database.engine() as engine, transaction(make_sessions(engine)) as session:
+    with database.transaction() as session:
         practice_id = practice_queries.find_by_name(session, practice_name).id
         by = practices.find_actor(session, email, practice_name)
         who: dict[str, Any] = {"by": by, "now": context.utc_now()}

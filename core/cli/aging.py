@@ -50,10 +50,7 @@ def aging(api: Api, path: Path | None) -> Any:
     """Show balances by age, responsibility and primary payer."""
     if path is None:
         return api.get("/aging")
-    form = path.suffix.removeprefix(".").lower()
-    if form not in options.FILE_FORMATS:
-        raise click.UsageError(f"--output {path} must end in {' or '.join(f'.{one}' for one in options.FILE_FORMATS)}.")
-    api.download(f"/aging.{form}", path)
+    api.download(f"/aging.{options.required_format(path)}", path)
     return path
 
 

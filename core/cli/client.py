@@ -9,6 +9,7 @@ from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Self
+from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
@@ -43,31 +44,24 @@ _MAY_BE_OF_ANOTHER_VERSION: Final = (
 class ServerRefused(Refusal):
     """The server refused the request."""
 
+    code = Refusal.code
     server_code: str | None = None  # the code of the server's refusal
 
 
 class NotSignedIn(Refusal):
     """You are not signed in. Run `settle login`."""
 
-    code = "not_signed_in"
-
 
 class ServerUnreachable(Refusal):
     """The server is not answering."""
-
-    code = "server_unreachable"
 
 
 class NotOurServer(Refusal):
     """This address does not belong to Batch Settle."""
 
-    code = "not_our_server"
-
 
 class OtherVersion(Refusal):
     """The server is running a different version than this command."""
-
-    code = "other_version"
 
 
 def _trusted(url: str) -> ssl.SSLContext:
@@ -254,6 +248,11 @@ class Api:
             yield from response.iter_bytes()
         except httpx.TransportError as error:
             raise self._unreachable(error, is_repeatable=True) from None
+
+
+def claim_path(claim: str, what: str = "") -> str:
+    """Return the path of a claim, or of something of it. A claim's number may contain any character."""
+    return f"/claims/{quote(claim, safe='')}{what}"
 
 
 def _write(path: Path, pieces: Iterator[bytes]) -> None:

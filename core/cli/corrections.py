@@ -2,18 +2,17 @@
 
 import secrets
 from typing import Any
-from urllib.parse import quote
 
 import click
 
 from core.cli import options
-from core.cli.client import Api
+from core.cli.client import Api, claim_path
 from core.cli.postings import posting_date_option
 from core.cli.user_command import user_command
 from core.models.ledger import PaidBy, Responsibility
 from core.money import format_cents, parse_amount
 
-_SIDE = click.Choice([side.value for side in Responsibility])
+_SIDE = options.choice(Responsibility)
 _note_option = click.option("--note", required=True, help="Reason, saved with the posting.")
 _line_option = click.option("--line", type=int, default=1, show_default=True, help="The service line's number.")
 _side_option = click.option("--responsibility", required=True, type=_SIDE, help="Which balance has the credit.")
@@ -56,7 +55,7 @@ def _say_moved(claim: dict[str, Any]) -> str:
 @click.argument("amount", metavar="DOLLARS")
 @_side_option
 @_line_option
-@click.option("--to", "paid_to", required=True, type=click.Choice([one.value for one in PaidBy]),
+@click.option("--to", "paid_to", required=True, type=options.choice(PaidBy),
               help="Who gets the refund.")  # fmt: skip
 @_note_option
 @posting_date_option
@@ -90,7 +89,7 @@ def transfer_credit(
 
 
 def _post(api: Api, claim: str, what: str, body: dict[str, Any]) -> Any:
-    return api.post(f"/claims/{quote(claim, safe='')}/{what}", body, key=secrets.token_urlsafe(16))
+    return api.post(claim_path(claim, f"/{what}"), body, key=secrets.token_urlsafe(16))
 
 
 COMMANDS = [void, refund, transfer_credit]

@@ -35,10 +35,8 @@ def _line(row: dict[str, Any]) -> str:
 
 
 @user_command(_describe, name="credits")
-@click.option("--responsibility", type=click.Choice([side.value for side in Responsibility]))
-@click.option(
-    "--payer-class", type=click.Choice([kind.value for kind in PayerClass]), help="Payer class of Ins 1 or Ins 2."
-)
+@click.option("--responsibility", type=options.choice(Responsibility))
+@click.option("--payer-class", type=options.choice(PayerClass), help="Payer class of Ins 1 or Ins 2.")
 @click.option("--at-least-cents", metavar="CENTS", help="Minimum credit, in cents.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the list as CSV.")
 @click.option(
@@ -54,10 +52,7 @@ def credits_(api: Api, as_csv: bool, path: Path | None, **wanted: Any) -> Any:
         return api.get_all("/credits", "credits", **wanted)
     if as_csv + (path is not None) + click.get_current_context().params["as_json"] > 1:
         raise click.UsageError("Use only one of --csv, --output and --json.")
-    form = path.suffix.removeprefix(".").lower() if path else "csv"
-    if form not in options.FILE_FORMATS:
-        raise click.UsageError(f"--output {path} must end in {' or '.join(f'.{one}' for one in options.FILE_FORMATS)}.")
-    api.download(f"/credits.{form}", path, **wanted)
+    api.download(f"/credits.{options.required_format(path) if path else 'csv'}", path, **wanted)
     return path
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from core.cli import context
 from core.db.engine import Sessions, make_sessions
@@ -22,3 +23,10 @@ def sessions() -> Iterator[Sessions]:
     """Yield a session factory for the database. Raise as `engine` does."""
     with engine() as found:
         yield make_sessions(found)
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """Run one transaction in the database. Raise as `engine` does."""
+    with sessions() as found, found.begin() as session:
+        yield session

@@ -5,11 +5,8 @@ import json
 import click
 
 from core.cli import context, database, formats, options, practices
-from core.db.engine import make_sessions, transaction
 from core.intake.watched_folders import setup
 from core.intake.watched_folders.setup import Watched
-
-_practice_option = click.option("--practice", "practice_name", required=True, metavar="NAME")
 
 
 @click.group()
@@ -19,7 +16,7 @@ def folder() -> None:
 
 @folder.command("watch")
 @click.argument("name")
-@_practice_option
+@practices.practice_option
 @click.option("--as", "email", required=True, metavar="EMAIL", help="The user who imports, and who gets the notices.")
 @click.option("--import-clean", is_flag=True, help="Import without a user if the check finds nothing to look at.")
 def watch_folder(name: str, practice_name: str, email: str, import_clean: bool) -> None:
@@ -27,7 +24,7 @@ def watch_folder(name: str, practice_name: str, email: str, import_clean: bool) 
 
     Without --import-clean, each import waits on the Import page.
     """
-    with database.engine() as engine, transaction(make_sessions(engine)) as session:
+    with database.transaction() as session:
         actor = practices.find_actor(session, email, practice_name)
         setup.watch(session, name, imports_clean=import_clean, by=actor, now=context.utc_now())
     click.echo(f"Workers look into the folder {name} for {practice_name.strip()}.")
@@ -46,11 +43,11 @@ def list_folders(as_json: bool) -> None:
 
 
 @folder.command("stop")
-@_practice_option
+@practices.practice_option
 @practices.as_option
 def stop_watching(practice_name: str, email: str) -> None:
     """Stop watching the folder of a practice. Files in it stay where they are."""
-    with database.engine() as engine, transaction(make_sessions(engine)) as session:
+    with database.transaction() as session:
         setup.stop_watching(session, by=practices.find_actor(session, email, practice_name), now=context.utc_now())
     click.echo(f"No folder is watched for {practice_name.strip()}.")
 

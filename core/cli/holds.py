@@ -1,12 +1,11 @@
 """Holds and exclusions, which block claims from being settled."""
 
 from typing import Any
-from urllib.parse import quote
 
 import click
 
 from core.cli import formats, options
-from core.cli.client import Api
+from core.cli.client import Api, claim_path
 from core.cli.user_command import user_command
 from core.models.claims import Hold
 
@@ -24,7 +23,7 @@ def _say_hold(claim: dict[str, Any]) -> str:
 
 @user_command(_say_hold, name="hold")
 @click.argument("claim")
-@click.argument("hold", type=click.Choice([*(hold.value for hold in Hold), _NONE]))
+@click.argument("hold", type=options.choice(Hold, _NONE))
 @click.option("--why", default="", help="Reason, for anyone who looks at this later.")
 @_until_option
 def set_hold(api: Api, claim: str, hold: str, why: str, until: str | None) -> Any:
@@ -40,7 +39,7 @@ def release(api: Api, claim: str) -> Any:
 
 
 def _hold(api: Api, claim: str, **wanted: str | None) -> Any:
-    return api.send("PUT", f"/claims/{quote(claim, safe='')}/hold", body=wanted)
+    return api.send("PUT", claim_path(claim, "/hold"), body=wanted)
 
 
 def _whom(row: dict[str, Any]) -> str:
@@ -96,7 +95,7 @@ def _list_holds(answer: dict[str, Any]) -> str:
 
 
 @user_command(_list_holds, name="holds")
-@click.option("--hold", type=click.Choice([hold.value for hold in Hold]), help="Only holds of this kind.")
+@click.option("--hold", type=options.choice(Hold), help="Only holds of this kind.")
 def list_holds(api: Api, hold: str | None) -> Any:
     """List claims on hold."""
     return api.get_all("/holds", "holds", hold=hold)

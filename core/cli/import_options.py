@@ -25,15 +25,19 @@ _file = click.File("w", encoding="utf-8-sig", lazy=True)
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user asked for besides the files and the practice."""
+    """What the user asked for besides the files."""
 
+    practice_name: str
+    create: bool  # the practice, if it does not exist
+    time_zone: str | None
+    as_json: bool
     options: ImportOptions
     faults: Faults
     email: str | None  # of the user who imports
 
-    def actor(self, session: Session, practice_name: str) -> Actor | None:
+    def actor(self, session: Session) -> Actor | None:
         """Return the user who imports, None for the command line. Raise `NotFound`."""
-        return practices.find_actor(session, self.email, practice_name) if self.email else None
+        return practices.find_actor(session, self.email, self.practice_name) if self.email else None
 
 
 class _Dollars(click.ParamType[int]):
@@ -58,7 +62,7 @@ def all_faults_option(command: _Command) -> _Command:
 
 
 def import_options(command: _Command) -> _Command:
-    """Add the options of every claim import. The command gets them as `asked`."""
+    """Add the options of every claim import. The command gets them as `asked`, with its practice and its --json."""
 
     @click.option("--check", is_flag=True, help="Check the files and show the totals. Import nothing.")
     @click.option(
@@ -79,7 +83,8 @@ def import_options(command: _Command) -> _Command:
     @wraps(command)
     def run(
         check: bool, expect_total: int | None, take_changes: bool, post_corrections: bool, email: str | None,
-        all_differences: Any, corrections: Any, faults: Faults, **given: Any,
+        all_differences: Any, corrections: Any, faults: Faults, practice_name: str | None, create: bool,
+        time_zone: str | None, as_json: bool, **given: Any,
     ) -> Any:  # fmt: skip
         options = ImportOptions(
             take_changes=take_changes,
@@ -90,7 +95,8 @@ def import_options(command: _Command) -> _Command:
             each_correction=_correction_writer(corrections),
             each_problem=faults.each,
         )
-        return command(asked=Asked(options, faults, email), **given)
+        asked = Asked(practice_name or "", create, time_zone, as_json, options, faults, email)
+        return command(asked=asked, **given)
 
     return run  # type: ignore[return-value]
 

@@ -24,7 +24,7 @@ from core.counting import counted
 from core.intake.csv.postings_import import ImportedPostings
 from core.intake.loading.forecast import moved_write_off_cents
 from core.intake.loading.imported import Imported, ImportOptions
-from core.intake.loading.summary import CreditBalance, LookAlike, Summary
+from core.intake.loading.summary import LookAlike, Summary
 from core.intake.loading.totals import TOTAL_LABELS, ControlTotal
 from core.intake.parsing.folder import RowsRead
 from core.intake.remittances.totals import only_remittances, what_is_new
@@ -199,12 +199,8 @@ def _print_credits(summary: Summary) -> None:
         f"{counted(credit.number, 'credit balance')}: {format_cents(credit.cents)}. Run `settle credits` to list all."
     )
     for one in summary.credits:
-        click.echo(f"  {_credit(one)}")
+        click.echo(f"  claim {one.claim_id}, line {one.line}, {one.responsibility}: {format_cents(one.cents)}")
     _print_remaining_count(credit.number - len(summary.credits))
-
-
-def _credit(one: CreditBalance) -> str:
-    return f"claim {one.claim_id}, line {one.line}, {one.responsibility}: {format_cents(one.cents)}"
 
 
 def _print_remaining_count(count: int) -> None:

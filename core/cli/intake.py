@@ -6,7 +6,7 @@ import click
 
 from core.cli import context, database, import_output, mapped_import, options, practices, uploads, x12_import
 from core.cli.import_options import Asked, all_faults_option, import_options
-from core.cli.import_session import import_session, progress_bar
+from core.cli.import_session import import_session, progress_bar, run_import
 from core.counting import counted
 from core.intake.csv.csv_import import import_csv
 from core.intake.csv.csv_template import write_template
@@ -40,15 +40,7 @@ def import_() -> None:
 @click.option("--template", type=_folder, metavar="DIR", help="Write example files to DIR instead of importing.")
 @import_options
 @options.json_option
-def csv_(
-    folder: Path | None,
-    practice_name: str | None,
-    create: bool,
-    time_zone: str | None,
-    template: Path | None,
-    asked: Asked,
-    as_json: bool,
-) -> None:
+def csv_(folder: Path | None, template: Path | None, asked: Asked) -> None:
     """Import claims from CSV files in DIR.
 
     docs/import-format.md describes the format.
@@ -59,15 +51,9 @@ def csv_(
         write_template(template)
         click.echo(f"Template files are in {template}.")
         return
-    if folder is None or practice_name is None:
+    if folder is None or click.get_current_context().params["practice_name"] is None:
         raise click.UsageError("Give DIR and --practice NAME.")
-    created = practices.may_create(practice_name, create=create)
-    with import_session(asked.options) as (session, progress):
-        imported = import_csv(
-            session, folder, practice_name=practice_name, time_zone=time_zone, now=context.utc_now(),
-            by=asked.actor(session, practice_name), options=asked.options, faults=asked.faults, progress=progress,
-        )  # fmt: skip
-    import_output.print_import(imported, practice_name, asked=asked.options, created=created, as_json=as_json)
+    run_import(import_csv, folder, asked)
 
 
 @import_.command()
@@ -88,33 +74,10 @@ def csv_(
 @click.option("--skip-empty-claims", is_flag=True, help="Skip claims without transactions, and count them.")
 @import_options
 @options.json_option
-def synthea(
-    folder: Path,
-    practice_name: str,
-    create: bool,
-    time_zone: str | None,
-    payments: str | None,
-    skip_empty_claims: bool,
-    asked: Asked,
-    as_json: bool,
-) -> None:
+def synthea(folder: Path, payments: str | None, skip_empty_claims: bool, asked: Asked) -> None:
     """Import Synthea's CSV export in DIR. Options skip payments to leave open balances."""
-    created = practices.may_create(practice_name, create=create)
-    with import_session(asked.options) as (session, progress):
-        imported = import_synthea(
-            session,
-            folder,
-            practice_name=practice_name,
-            time_zone=time_zone,
-            payments=Payments(payments or Payments.ALL),
-            skip_empty_claims=skip_empty_claims,
-            now=context.utc_now(),
-            by=asked.actor(session, practice_name),
-            options=asked.options,
-            faults=asked.faults,
-            progress=progress,
-        )
-    import_output.print_import(imported, practice_name, asked=asked.options, created=created, as_json=as_json)
+    which = Payments(payments or Payments.ALL)
+    run_import(import_synthea, folder, asked, payments=which, skip_empty_claims=skip_empty_claims)
 
 
 @click.command()

@@ -27,7 +27,7 @@ _SETTING_WORDS: Final = {
 
 @user_command(lambda path: f"Wrote {path}." if path else "", json_too=False)
 @options.job_argument
-@click.argument("file", type=click.Choice([file.value for file in File]))
+@click.argument("file", type=options.choice(File))
 @click.option(
     "--format", "form", type=click.Choice(options.FILE_FORMATS), help="File format.  [default: from PATH, else csv]"
 )

@@ -30,8 +30,8 @@ def _line(job: dict[str, Any]) -> str:
 @click.option(
     "--person", metavar="EMAIL", help="Only jobs that this user requested, confirmed, decided on or reversed."
 )
-@click.option("--status", type=click.Choice([status.value for status in JobStatus]), help="Only jobs in this status.")
-@click.option("--kind", type=click.Choice([kind.value for kind in JobKind]), help="Only jobs of this kind.")
+@click.option("--status", type=options.choice(JobStatus), help="Only jobs in this status.")
+@click.option("--kind", type=options.choice(JobKind), help="Only jobs of this kind.")
 @click.option("--reason", metavar="CODE", help="Only jobs with this reason (see `settle reason list`).")
 @click.option("--from", type=options.DAY, metavar="YYYY-MM-DD", help="First day, in the practice's time zone.")
 @click.option("--to", type=options.DAY, metavar="YYYY-MM-DD", help="Last day, in the practice's time zone.")

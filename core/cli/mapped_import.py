@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from sqlalchemy.orm import Session
 
-from core.cli import context, database, import_output, mapping_output, options, practices
+from core.cli import context, database, mapping_output, options, practices
 from core.cli.import_options import Asked, import_options
-from core.cli.import_session import import_session
+from core.cli.import_session import run_import
 from core.errors import BadInput
 from core.intake.mapping.guess import guess_mapping
 from core.intake.mapping.guessed import Guess
@@ -28,20 +29,16 @@ _path = click.Path(path_type=Path)
 class MappingNotConfirmed(BadInput):
     """Nothing was imported. Check the mapping above. Then run the command again with --yes."""
 
-    code = "mapping_not_confirmed"
-
 
 class OpenQuestions(BadInput):
     """Nothing was imported. Answer the questions with --set, or write the mapping to a file and correct it there."""
-
-    code = "open_questions"
 
 
 @click.command("file")
 @click.argument("file", metavar="FILE", type=_path)
 @click.option("--practice", "practice_name", metavar="NAME", required=True, help="The practice to import into.")
 @practices.create_option
-@click.option("--time-zone", metavar="ZONE", help="Time zone for a new practice.  [default: America/New_York]")
+@options.time_zone_option
 @click.option("--mapping", "mapping_name", metavar="NAME", help="A saved mapping, or a JSON file.")
 @click.option("--sheet", metavar="NAME", help="The sheet in the workbook.")
 @click.option(
@@ -55,9 +52,6 @@ class OpenQuestions(BadInput):
 @options.json_option
 def file_(
     file: Path,
-    practice_name: str,
-    create: bool,
-    time_zone: str | None,
     mapping_name: str | None,
     sheet: str | None,
     settings: Sequence[str],
@@ -65,7 +59,6 @@ def file_(
     write_to: Path | None,
     yes: bool,
     asked: Asked,
-    as_json: bool,
 ) -> None:
     """Import your own export (CSV or XLSX).
 
@@ -76,7 +69,7 @@ def file_(
     """
     if asked.options.check_only and save_as is not None:
         raise click.UsageError("--check saves nothing. Remove --check or --save-mapping.")
-    mapping, has_questions = _choose(file, practice_name, mapping_name, sheet, settings)
+    mapping, has_questions = _choose(file, asked.practice_name, mapping_name, sheet, settings)
     if write_to is not None:
         write_to.write_text(json.dumps(mapping.as_json(), indent=2) + "\n", encoding="utf-8")
         click.echo(f"The mapping is in {write_to}.", err=True)
@@ -86,20 +79,14 @@ def file_(
     if mapping_name is None and not yes and not _user_agrees():
         raise MappingNotConfirmed
     mapping.require_usable()
-    created = practices.may_create(practice_name, create=create)
-    now = context.utc_now()
-    with import_session(asked.options) as (session, progress):
-        imported = import_file(
-            session, file, mapping, practice_name=practice_name, time_zone=time_zone, now=now,
-            by=asked.actor(session, practice_name), options=asked.options, faults=asked.faults, progress=progress,
-        )  # fmt: skip
+
+    def save(session: Session) -> None:
         if save_as is not None:
-            practice = practice_queries.find_by_name(session, practice_name)
-            save_mapping(session, practice.id, name=save_as, mapping=mapping, by=None, now=now)
-    import_output.print_import(
-        imported, practice_name, asked=asked.options, created=created, as_json=as_json, gives_totals=True
-    )
-    if save_as is not None and not as_json:
+            practice = practice_queries.find_by_name(session, asked.practice_name)
+            save_mapping(session, practice.id, name=save_as, mapping=mapping, by=None, now=context.utc_now())
+
+    run_import(import_file, file, asked, mapping=mapping, gives_totals=True, also=save)
+    if save_as is not None and not asked.as_json:
         click.echo(f"Saved the mapping as {save_as}.")
 
 

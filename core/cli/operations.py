@@ -27,15 +27,11 @@ def operations(as_json: bool) -> None:
 
 
 def _in_words(seen: Overview, wrong: list[str]) -> str:
-    lines = [*wrong, *([""] if wrong else []), *_processes(seen), *_jobs(seen)]
+    lines = [*wrong, *([""] if wrong else []), *map(_process, seen.processes or ()), *_jobs(seen)]
     lines.append(f"zones    time zone database {seen.time_zones.words}")
     for code, count in (seen.failures or {}).items():
         lines.append(f"failed   {count:,} in the last 24 hours: {codes.describe(code)}")
     return "\n".join(lines)
-
-
-def _processes(seen: Overview) -> list[str]:
-    return [_process(one) for one in seen.processes or ()]
 
 
 def _process(one: ProcessStatus) -> str:

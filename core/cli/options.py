@@ -1,5 +1,6 @@
 """Options that commands share: numbers, dates and filters."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +43,19 @@ IMPORT: Final = RecordNumber("import", where="to find it, open the Import page")
 DAY: Final = DateType()
 job_argument = click.argument("job", type=JOB)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def choice(values: type[StrEnum], *others: str) -> click.Choice[str]:
+    """Return the type of an option that takes one of the values."""
+    return click.Choice([*(one.value for one in values), *others])
+
+
+def required_format(path: Path) -> str:
+    """Return the format in a path. Raise `UsageError` for any other."""
+    form = path.suffix.removeprefix(".").lower()
+    if form not in FILE_FORMATS:
+        raise click.UsageError(f"--output {path} must end in {' or '.join(f'.{one}' for one in FILE_FORMATS)}.")
+    return form
 
 
 def file_format(path: Path | None, form: str | None) -> str:

@@ -2,12 +2,11 @@
 
 import secrets
 from typing import Any, Final
-from urllib.parse import quote
 
 import click
 
 from core.cli import formats, options, posting_requests
-from core.cli.client import Api
+from core.cli.client import Api, claim_path
 from core.cli.user_command import user_command
 from core.models.ledger import GroupCode, PaidBy, Responsibility
 from core.money import format_cents, parse_amount
@@ -40,11 +39,11 @@ def _describe(claim: dict[str, Any]) -> str:
 @click.argument("claim")
 @click.argument("kind", type=click.Choice(["payment", "adjustment", "transfer"]))
 @click.argument("amount", metavar="DOLLARS")
-@click.option("--responsibility", required=True, type=click.Choice([side.value for side in Responsibility]),
+@click.option("--responsibility", required=True, type=options.choice(Responsibility),
               help="Which balance to reduce.")  # fmt: skip
 @click.option("--line", type=int, default=1, show_default=True, help="Number of the service line.")
-@click.option("--paid-by", type=click.Choice([one.value for one in PaidBy]), help="Required for a payment.")
-@click.option("--group-code", type=click.Choice([one.value for one in GroupCode]), help="Required for an adjustment.")
+@click.option("--paid-by", type=options.choice(PaidBy), help="Required for a payment.")
+@click.option("--group-code", type=options.choice(GroupCode), help="Required for an adjustment.")
 @click.option("--reason-code", metavar="CARC", help="Required for an adjustment.")
 @posting_date_option
 @click.option("--note", help="Note, saved with the posting.")
@@ -55,7 +54,7 @@ def post(api: Api, claim: str, amount: str, **entry: Any) -> Any:
     """
     given = {name: value for name, value in entry.items() if value is not None}
     body = {"amount_cents": parse_amount(amount), **given}
-    return api.post(f"/claims/{quote(claim, safe='')}/postings", body, key=secrets.token_urlsafe(16))
+    return api.post(claim_path(claim, "/postings"), body, key=secrets.token_urlsafe(16))
 
 
 def _list_ledger(answer: dict[str, Any]) -> str:
@@ -83,7 +82,7 @@ def ledger(api: Api, claim: str) -> Any:
 
     Each line begins with the posting ID.
     """
-    return api.get(f"/claims/{quote(claim, safe='')}/postings")
+    return api.get(claim_path(claim, "/postings"))
 
 
 COMMANDS = [ledger, post]

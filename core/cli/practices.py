@@ -15,6 +15,7 @@ from core.practices import practice_queries
 from core.practices.practice_queries import NoSuchPractice
 
 _CURE = "To create a new practice, add --create."
+practice_option = click.option("--practice", "practice_name", required=True, metavar="NAME")
 as_option = click.option("--as", "email", required=True, metavar="EMAIL", help="The user to record in the audit log.")
 create_option = click.option("--create", is_flag=True, help="Create the practice if it does not exist.")
 

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import click
 
+from core.cli import options
 from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.models.ledger import WriteOffReason
@@ -43,7 +44,7 @@ def list_(api: Api, every: bool) -> Any:
 
 @user_command(_line, group=reason)
 @click.argument("name")
-@click.option("--kind", required=True, type=click.Choice([kind.value for kind in WriteOffReason]),
+@click.option("--kind", required=True, type=options.choice(WriteOffReason),
               help="The built-in kind, which decides which rules apply.")  # fmt: skip
 @_code_options
 def add(api: Api, **given: Any) -> Any:

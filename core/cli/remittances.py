@@ -95,7 +95,7 @@ def show(api: Api, remittance: int) -> Any:
 
 
 @user_command(_list_answers, group=remittances)
-@click.option("--outcome", type=click.Choice([one.value for one in Outcome]), help="Only claims with this outcome.")
+@click.option("--outcome", type=options.choice(Outcome), help="Only claims with this outcome.")
 @click.option("--remittance", type=_REMITTANCE, help="Only claims of this remittance.")
 def claims(api: Api, outcome: str | None, remittance: int | None) -> Any:
     """List the claims that payers answered. Each line begins with the remittance ID and the claim's place in it."""
@@ -212,9 +212,9 @@ def rules(api: Api) -> Any:
 
 
 @user_command(_list_rules, group=remittances)
-@click.argument("group", type=click.Choice([one.value for one in GroupCode]))
+@click.argument("group", type=options.choice(GroupCode))
 @click.argument("reason", metavar="CARC")
-@click.argument("action", type=click.Choice([*(one.value for one in RuleAction), _DEFAULT]))
+@click.argument("action", type=options.choice(RuleAction, _DEFAULT))
 def rule(api: Api, group: str, reason: str, action: str) -> Any:
     """Change the posting rule for an adjustment, such as CO 97 track. It applies to later postings."""
     body = {"action": None if action == _DEFAULT else action}

@@ -70,7 +70,7 @@ _last = click.option("--last", metavar="YYYY-MM", help="Last month.  [default: t
 @_first
 @_last
 @click.option(
-    "--by", multiple=True, type=click.Choice([one.value for one in Dimension]),
+    "--by", multiple=True, type=options.choice(Dimension),
     help="Group by this. Repeat the option to group by several.  [default: month and reason]",
 )  # fmt: skip
 @click.option(
@@ -85,15 +85,12 @@ def write_offs(api: Api, path: Path | None, by: tuple[str, ...], **months: str |
     asked = {**months, "by": list(by)}
     if path is None:
         return api.get("/reports/write-offs", **asked)
-    form = path.suffix.removeprefix(".").lower()
-    if form not in options.FILE_FORMATS:
-        raise click.UsageError(f"--output {path} must end in {' or '.join(f'.{one}' for one in options.FILE_FORMATS)}.")
-    api.download(f"/reports/write-offs.{form}", path, **asked)
+    api.download(f"/reports/write-offs.{options.required_format(path)}", path, **asked)
     return path
 
 
 @user_command(_describe_claims, group=report)
-@click.argument("column", type=click.Choice([one.value for one in Column]), default=Column.NET.value)
+@click.argument("column", type=options.choice(Column), default=Column.NET.value)
 @_first
 @_last
 @click.option("--reason", metavar="NAME", help="Name of the write-off reason.")

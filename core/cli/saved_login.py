@@ -15,8 +15,6 @@ _OF_OTHERS: Final = 0o077
 class BadLoginFile(Refusal):
     """The saved sign-in cannot be used."""
 
-    code = "bad_login_file"
-
 
 @dataclass(frozen=True)
 class SavedLogin:

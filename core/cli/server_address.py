@@ -12,8 +12,6 @@ _THIS_MACHINE: Final = "localhost"
 class BadServer(BadInput):
     """Write the server as a URL, for example https://settle.example.org."""
 
-    code = "bad_server"
-
 
 def checked_url(typed: str, *, allow_http: bool) -> str:
     """Return the server's URL without a slash at the end. Raise `BadServer`."""

@@ -5,10 +5,9 @@ from typing import Any
 
 import click
 
-from core.cli import context, database
+from core.cli import context, database, practices
 from core.cli.client import Api
 from core.cli.user_command import user_command
-from core.db.engine import make_sessions, transaction
 from core.errors import BadInput
 from core.models.people import Role
 from core.practices import practice_queries
@@ -18,13 +17,9 @@ from core.single_sign_on.settings import NoSingleSignOn
 from core.single_sign_on.wanted import GroupToRole
 from core.single_sign_on.web_client import WebClient
 
-_practice_option = click.option("--practice", "practice_name", required=True, metavar="NAME")
-
 
 class BadGroup(BadInput):
     """Write each group as GROUP=ROLE, with the role biller, approver, admin or ops."""
-
-    code = "bad_group"
 
 
 @click.group("single-sign-on")
@@ -51,7 +46,7 @@ def show(api: Api) -> Any:
 
 
 @single_sign_on.command("test")
-@_practice_option
+@practices.practice_option
 def test(practice_name: str) -> None:
     """Ask the identity provider from the server for its addresses and keys, and say what is wrong."""
     with database.sessions() as sessions, sessions() as session:
@@ -62,7 +57,7 @@ def test(practice_name: str) -> None:
 
 
 @single_sign_on.command("set")
-@_practice_option
+@practices.practice_option
 @click.option("--issuer", metavar="URL", help="As the identity provider writes it.")
 @click.option("--client-id", metavar="ID")
 @click.option("--ask-secret", is_flag=True, help="Ask for the client secret, or read it from standard input.")
@@ -82,7 +77,7 @@ def set_(practice_name: str, ask_secret: bool, groups: tuple[str, ...], **given:
     wanted |= {name: value for name, value in given.items() if value not in (None, ())}
     if groups:
         wanted["groups"] = [_group(one) for one in groups]
-    with database.engine() as engine, transaction(make_sessions(engine)) as session:
+    with database.transaction() as session:
         practice_id = practice_queries.find_by_name(session, practice_name).id
         before = settings.wanted_of(settings.overview(session, practice_id))
         settings.save(
@@ -93,10 +88,10 @@ def set_(practice_name: str, ask_secret: bool, groups: tuple[str, ...], **given:
 
 
 @single_sign_on.command("passwords-on")
-@_practice_option
+@practices.practice_option
 def passwords_on(practice_name: str) -> None:
     """Let passwords sign in again, for example if the identity provider fails."""
-    with database.engine() as engine, transaction(make_sessions(engine)) as session:
+    with database.transaction() as session:
         practice_id = practice_queries.find_by_name(session, practice_name).id
         settings.turn_passwords_on(session, practice_id, now=context.utc_now())
     click.echo(

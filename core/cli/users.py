@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import click
 
-from core.cli import formats
+from core.cli import formats, options
 from core.cli.access import user
 from core.cli.client import Api
 from core.cli.user_command import user_command
@@ -59,7 +59,7 @@ def make_password_link(api: Api, email: str) -> Any:
 
 @user_command(_say_role, name="role", group=user)
 @_email_argument
-@click.argument("role", type=click.Choice([role.value for role in Role]))
+@click.argument("role", type=options.choice(Role))
 def change_role(api: Api, email: str, role: str) -> Any:
     """Change another user's role. You can't change your own."""
     return api.send("PUT", _path(email, "role"), body={"role": role})
@@ -77,39 +77,31 @@ def set_user_limit(api: Api, email: str, which: str, amount: str) -> Any:
     return api.send("PATCH", _path(email, "limits"), body=_limit(which, amount))
 
 
-@user_command(lambda one: f"{one['email']} is signed out of all browsers.", name="sign-out", group=user)
-@_email_argument
-def sign_out(api: Api, email: str) -> Any:
-    """Sign another user out of all browsers. Their API tokens stay valid."""
-    return api.send("DELETE", _path(email, "sessions"))
+def _add_user_command(act: str, help_: str, text: Callable[[Any], str], *, deletes: str = "") -> None:
+    """Add a command that does `act`, or that deletes something of the user."""
 
-
-@user_command(lambda one: f"{one['email']} has no second factor and is signed out.", name="reset-factor", group=user)
-@_email_argument
-def reset_factor(api: Api, email: str) -> Any:
-    """Remove the second factor of another user who lost it, and sign them out of all browsers."""
-    return api.send("DELETE", _path(email, "second-factor"))
-
-
-@user_command(lambda one: f"{one['email']} is unlinked and signed out.", name="unlink", group=user)
-@_email_argument
-def unlink(api: Api, email: str) -> Any:
-    """Unlink another user from the identity provider, and sign them out of all browsers.
-
-    Their next single sign-on with the same e-mail address links the account again.
-    """
-    return api.send("DELETE", _path(email, "identity"))
-
-
-def _add_user_command(act: str, help_: str, text: Callable[[Any], str]) -> None:
     @_email_argument
     def command(api: Api, email: str) -> Any:
-        return api.post(_path(email, act))
+        return api.send("DELETE", _path(email, deletes)) if deletes else api.post(_path(email, act))
 
     command.__doc__ = help_
     user_command(text, name=act, group=user)(command)
 
 
+_add_user_command(
+    "sign-out", "Sign another user out of all browsers. Their API tokens stay valid.",
+    lambda one: f"{one['email']} is signed out of all browsers.", deletes="sessions",
+)  # fmt: skip
+_add_user_command(
+    "reset-factor", "Remove the second factor of another user who lost it, and sign them out of all browsers.",
+    lambda one: f"{one['email']} has no second factor and is signed out.", deletes="second-factor",
+)  # fmt: skip
+_add_user_command(
+    "unlink",
+    "Unlink another user from the identity provider, and sign them out of all browsers.\n\n"
+    "Their next single sign-on with the same e-mail address links the account again.",
+    lambda one: f"{one['email']} is unlinked and signed out.", deletes="identity",
+)  # fmt: skip
 _add_user_command(
     "deactivate",
     "Deactivate another user.\n\nThey are signed out of every browser, and their API tokens are revoked permanently.",

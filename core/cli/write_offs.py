@@ -106,8 +106,8 @@ def layouts(api: Api) -> Any:
 @click.option("--column", "columns", multiple=True, required=True, metavar="COLUMN[=HEADING]",
               help=f"A column, in file order: {', '.join(Column)}. "
               "For fixed text, write text=HEADING=TEXT.")  # fmt: skip
-@click.option("--dates", "date_format", type=click.Choice([one.value for one in DateFormat]), help="Date format.")
-@click.option("--sign", type=click.Choice([one.value for one in Sign]), help="Sign of a write-off's amount.")
+@click.option("--dates", "date_format", type=options.choice(DateFormat), help="Date format.")
+@click.option("--sign", type=options.choice(Sign), help="Sign of a write-off's amount.")
 @click.option("--totals/--no-totals", "totals_row", default=True, help="Add a totals row.")
 def save_layout(api: Api, name: str, columns: tuple[str, ...], **given: Any) -> Any:
     """Save a layout as NAME. It replaces an earlier layout with that name."""

@@ -4,15 +4,19 @@ import datetime as dt
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final
 
-from sqlalchemy import BigInteger, DateTime, Enum, Identity, MetaData, Text
+from sqlalchemy import BigInteger, DateTime, Enum, ForeignKey, Identity, MetaData, Text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.orm import DeclarativeBase, declared_attr, mapped_column
+
+from core.snake_case import snake_case
 
 # A chunk updates whole pages at once. An update stays in its page (HOT) only if the page is less than half full:
 # measured 13% HOT at 90, 93% at 50, 100% at 45.
 FILL_FACTOR: Final = {"postgresql_with": {"fillfactor": 45}}
 
 PracticeId = Annotated[int, mapped_column(BigInteger, primary_key=True)]
+OfPractice = Annotated[int, mapped_column(BigInteger, ForeignKey("practice.id"), primary_key=True)]  # and refers to it
+UserId = Annotated[int, mapped_column(BigInteger, ForeignKey("app_user.id"))]
 GeneratedId = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
 BigInt = Annotated[int, mapped_column(BigInteger)]
 Cents = Annotated[int, mapped_column(BigInteger)]
@@ -32,12 +36,18 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+
     type_annotation_map: ClassVar = {
         dict[str, Any]: JSONB,
         list[str]: JSONB,
         dt.datetime: DateTime(timezone=True),
         str: Text,
     }
+
+    @declared_attr.directive
+    def __tablename__(cls) -> str:  # noqa: N805  of the class
+        """Return the class's name in snake_case, unless the class has its own."""
+        return snake_case(cls.__name__)
 
 
 def enum_column(values: type[StrEnum], name: str) -> Enum:

@@ -16,7 +16,7 @@ from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.claims.table_files import DateFormat
-from core.errors import BadInput, NotFound, Refusal
+from core.errors import BadInput, NotFound, Refusal, or_raise
 from core.models.exports import PostingLayout
 
 NAME_CHARACTERS_MAX: Final = 60
@@ -31,8 +31,6 @@ IMPORT: Final = "Batch Settle postings"
 class BadLayout(BadInput):
     """The layout is not valid."""
 
-    code = "bad_layout"
-
 
 class NoSuchLayout(NotFound):
     """This practice has no layout with that name or number."""
@@ -41,13 +39,10 @@ class NoSuchLayout(NotFound):
 class BuiltInLayout(Refusal):
     """This is the name of a built-in layout. Choose a different name."""
 
-    code = "built_in_layout"
-
 
 class TooManyLayouts(Refusal):
     """A practice can have at most 200 layouts. Delete one that is no longer used."""
 
-    code = "too_many_layouts"
     http_status = HTTPStatus.CONFLICT
 
 
@@ -215,9 +210,7 @@ def find(session: Session, practice_id: int, name: str) -> NamedLayout:
 
 def find_by_id(session: Session, practice_id: int, layout_id: int) -> NamedLayout:
     """Return the practice's own layout. Raise `NoSuchLayout`."""
-    row = session.get(PostingLayout, (practice_id, layout_id))
-    if row is None:
-        raise NoSuchLayout
+    row = or_raise(session.get(PostingLayout, (practice_id, layout_id)), NoSuchLayout)
     return _named(row)
 
 
@@ -227,10 +220,9 @@ def save(session: Session, name: str, layout: Layout, *, by: Actor, now: dt.date
     Raise `BadLayout`, `BuiltInLayout` or `TooManyLayouts`.
     """
     by.require(Action.SEND_WRITE_OFFS)
-    name = " ".join(name.split())
-    if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
-        fault = f"enter a name of at most {NAME_CHARACTERS_MAX} characters"
-        raise BadLayout(f"name: {fault}", faults={"name": fault})
+    fault = f"enter a name of at most {NAME_CHARACTERS_MAX} characters"
+    refusal = BadLayout(f"name: {fault}", faults={"name": fault})
+    name = reading.checked_name(" ".join(name.split()), refusal, most=NAME_CHARACTERS_MAX)
     known = {one.name.casefold() for one in list_layouts(session, by.practice_id)}
     if name.casefold() in {one.name.casefold() for one in BUILT_IN}:
         raise BuiltInLayout

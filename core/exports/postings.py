@@ -41,8 +41,6 @@ Codes = Mapping[str, list[str]]  # adjustment code and GL account by reason
 class BadPostingsFilter(BadInput):
     """The request for write-offs is not valid."""
 
-    code = "bad_postings_filter"
-
 
 _Number = Annotated[int, Field(ge=1, lt=10**18), BeforeValidator(reading.whole_number("write a whole number"))]
 

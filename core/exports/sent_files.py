@@ -19,7 +19,7 @@ from core.access.permissions import Action, Actor
 from core.claims.export import Cell
 from core.claims.table_files import Table, table_file
 from core.db import locks, timeouts
-from core.errors import NotFound, Refusal
+from core.errors import NotFound, Refusal, or_raise
 from core.exports import layouts, postings
 from core.exports.layouts import Column, Layout, LayoutColumn, Sign
 from core.exports.postings import PostingRow, PostingsFilter, PostingTotals
@@ -40,14 +40,12 @@ _KINDS: Final = {PostingKind.WRITE_OFF: "write-off", PostingKind.REVERSAL: "reve
 class NothingToSend(Refusal):
     """There are no new write-offs or reversals to send."""
 
-    code = "nothing_to_send"
     http_status = HTTPStatus.CONFLICT
 
 
 class FileBusy(Refusal):
     """Another write-off file is being created right now. Try again in a minute."""
 
-    code = "file_busy"
     http_status = HTTPStatus.SERVICE_UNAVAILABLE
     retry_after_seconds: ClassVar[int | None] = 60
 
@@ -121,10 +119,7 @@ def list_files(session: Session, practice_id: int, *, before: int | None = None,
 
 def find(session: Session, practice_id: int, file_id: int) -> PostingFile:
     """Return the sent file. Raise `NoSuchFile`."""
-    file = session.get(PostingFile, (practice_id, file_id))
-    if file is None:
-        raise NoSuchFile
-    return file
+    return or_raise(session.get(PostingFile, (practice_id, file_id)), NoSuchFile)
 
 
 def require_known(session: Session, practice_id: int, wanted: PostingsFilter) -> None:

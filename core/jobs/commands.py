@@ -39,13 +39,9 @@ S = JobStatus
 class PreviewPreparing(Refusal):
     """The preview is still being prepared. Confirm when it is ready."""
 
-    code = "preview_preparing"
-
 
 class PreviewExpired(Refusal):
     """This preview is over an hour old. Preview again before confirming."""
-
-    code = "preview_expired"
 
 
 def confirm(

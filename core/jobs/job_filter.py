@@ -23,8 +23,6 @@ from core.practices import practice_days, practice_queries
 class BadJobFilter(BadInput):
     """The filter of the jobs is not valid."""
 
-    code = "bad_job_filter"
-
 
 @dataclass(frozen=True)
 class JobFilter:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import and_, select, union
 from sqlalchemy.orm import Session
 
+from core.errors import or_raise
 from core.jobs import job_filter
 from core.jobs.job_filter import ALL_JOBS, JobFilter
 from core.jobs.keys import JobKey, NoSuchJob
@@ -16,10 +17,7 @@ from core.models.people import User
 
 def find(session: Session, key: JobKey) -> SettleJob:
     """Return the job. Raise `NoSuchJob`, also for a job in another practice."""
-    job = session.scalars(select(SettleJob).where(*key.of(SettleJob))).one_or_none()
-    if job is None:
-        raise NoSuchJob
-    return job
+    return or_raise(session.scalars(select(SettleJob).where(*key.of(SettleJob))).one_or_none(), NoSuchJob)
 
 
 def list_jobs(

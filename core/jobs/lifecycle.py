@@ -94,13 +94,9 @@ CONFIRMATION: Final = "CONFIRM"
 class ConfirmationMismatch(BadInput):
     """Type CONFIRM, in capitals, to confirm."""
 
-    code = "confirmation_mismatch"
-
 
 class WrongStatus(Refusal):
     """The job's status does not allow this."""
-
-    code = "wrong_status"
 
 
 def may(by: Actor, job: SettleJob, action: Action) -> bool:

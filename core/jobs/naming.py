@@ -12,6 +12,7 @@ from core.errors import BadInput, NotAllowed
 from core.jobs import lifecycle, requesters
 from core.jobs.keys import JobKey
 from core.models.jobs import SettleJob
+from core.reading import checked_name
 
 NAME_CHARACTERS_MAX: Final = 80  # fits in a line of the list of jobs
 NO_PATIENT_NAME: Final = "Do not enter a patient’s name."
@@ -20,21 +21,14 @@ NO_PATIENT_NAME: Final = "Do not enter a patient’s name."
 class BadJobName(BadInput):
     """A job's name may have up to 80 characters, and only characters that can be printed."""
 
-    code = "bad_job_name"
-
 
 class NotYourJob(NotAllowed):
     """Only the job's requester or an administrator may change its name."""
 
-    code = "not_your_job"
-
 
 def read(typed: str) -> str:
     """Return the name with single spaces. Raise `BadJobName`."""
-    name = " ".join(typed.split())
-    if len(name) > NAME_CHARACTERS_MAX or not name.isprintable():
-        raise BadJobName
-    return name
+    return checked_name(" ".join(typed.split()), BadJobName, most=NAME_CHARACTERS_MAX, least=0)
 
 
 JobName = Annotated[

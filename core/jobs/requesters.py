@@ -21,8 +21,6 @@ from core.models.people import User
 class OwnJob(NotAllowed):
     """You requested this job, so another user must approve it."""
 
-    code = "own_job"
-
 
 def requester_ids(job: SettleJob) -> frozenset[int]:
     """Return the ids of the job's requesters."""

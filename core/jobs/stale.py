@@ -22,8 +22,6 @@ _CURES: Final = {
 class PreviewStale(Refusal):
     """More claims changed after you saw this preview. Nothing was started. Preview again, or confirm the rest."""
 
-    code = "preview_stale"
-
 
 def changed_since_preview_clause() -> ColumnElement[bool]:
     """Return, as SQL, whether an item's claim changed after the preview."""

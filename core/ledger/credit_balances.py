@@ -55,8 +55,6 @@ _CursorKey = tuple[dt.date, int, int, str]  # in list order: date of service, cl
 class BadCreditsFilter(BadInput):
     """The request for credit balances is not valid."""
 
-    code = "bad_credits_filter"
-
 
 AtLeastCents = Annotated[int, Field(ge=1, le=CENTS_MAX), BeforeValidator(reading.whole_number(reading.WHOLE_CENTS))]
 

@@ -29,7 +29,6 @@ TARGETS_MAX: Final = 200  # balances that a page offers; a patient with more ope
 class MoreThanPaid(Refusal):
     """This refund is more than its receiver paid on this claim."""
 
-    code = "more_than_paid"
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 

@@ -14,8 +14,6 @@ from core.money import CENTS_MAX
 class BadEntry(BadInput):
     """The posting is not valid."""
 
-    code = "bad_entry"
-
 
 def bad_entry(**faults: str) -> BadEntry:
     """Return the refusal that names each bad field and how to fix it."""

@@ -15,7 +15,7 @@ from core.access.approvers import AlreadyDecided, ControlledAccount, ReasonMissi
 from core.access.permissions import Action, Actor
 from core.access.ties import Grant
 from core.claims import locks
-from core.errors import NotAllowed, NotFound, Refusal
+from core.errors import NotAllowed, NotFound, Refusal, or_raise
 from core.ledger import manual_postings, posting_notices, posting_requests
 from core.models.claims import Claim
 from core.models.notices import EventKind
@@ -36,25 +36,17 @@ class NoSuchRequest(NotFound):
 class OwnPosting(NotAllowed):
     """You entered this posting, so another user must approve it."""
 
-    code = "own_posting"
-
 
 class NotOwnPosting(NotAllowed):
     """Only the user who entered this posting can withdraw it."""
-
-    code = "not_own_posting"
 
 
 class PostingExpired(Refusal):
     """This posting waited 7 days for approval, so it expired. Its requester can enter it again."""
 
-    code = "posting_expired"
-
 
 class BalanceChanged(Refusal):
     """The balance changed after this posting was entered."""
-
-    code = "balance_changed"
 
 
 def approve(session: Session, request_id: int, *, by: Actor, now: dt.datetime) -> PostingRequest:
@@ -134,9 +126,7 @@ def _lock(session: Session, request_id: int, by: Actor) -> tuple[PostingRequest,
     of_claim = select(Claim.external_id).join_from(
         PostingRequest, Claim, (Claim.practice_id == PostingRequest.practice_id) & (Claim.id == PostingRequest.claim_id)
     )
-    number = session.scalars(of_claim.where(*this)).one_or_none()
-    if number is None:
-        raise NoSuchRequest
+    number = or_raise(session.scalars(of_claim.where(*this)).one_or_none(), NoSuchRequest)
     claim = locks.lock_claim(session, by.practice_id, number)
     found = select(PostingRequest).where(*this).with_for_update()
     return session.scalars(found.execution_options(populate_existing=True)).one(), claim

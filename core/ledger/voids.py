@@ -25,13 +25,9 @@ from core.practices import practice_days
 class NotVoidable(Refusal):
     """Only a posting that was entered manually can be voided."""
 
-    code = "not_voidable"
-
 
 class AlreadyVoided(Refusal):
     """This posting was already voided."""
-
-    code = "already_voided"
 
 
 class VoidResult(NamedTuple):

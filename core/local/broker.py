@@ -19,8 +19,6 @@ _LOOK_SECONDS = 0.02
 class BrokerFailed(Refusal):
     """The broker did not start."""
 
-    code = "broker_failed"
-
 
 class Broker(LocalServer):
     """One server with its folder. It saves hints to disk, but losing them does no harm."""

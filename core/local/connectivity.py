@@ -23,8 +23,6 @@ class DatabaseUnavailable(Refusal):
 class PortTaken(Refusal):
     """The port is in use by another program."""
 
-    code = "port_taken"
-
 
 @contextlib.contextmanager
 def connected_engine(url: str, *, pool_size: int = 1) -> Iterator[Engine]:

@@ -56,13 +56,9 @@ _NON_DURABLE_SETTINGS = {
 class PostgresFailed(Refusal):
     """PostgreSQL did not start."""
 
-    code = "postgres_failed"
-
 
 class OtherPostgresVersion(Refusal):
     """A different major version of PostgreSQL created the database in the data folder."""
-
-    code = "other_postgres_version"
 
 
 class Postgres(LocalServer):

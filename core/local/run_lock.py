@@ -20,8 +20,6 @@ _LOCK_SECONDS: Final = 0.5  # `find_running_servers` takes the lock for an insta
 class AlreadyRunning(Refusal):
     """Batch Settle is already running in this data folder."""
 
-    code = "already_running"
-
 
 class DataDirNotOwned(Refusal):
     """The data folder belongs to another user."""

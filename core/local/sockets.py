@@ -18,8 +18,6 @@ _SHORT_ROOT = Path("/tmp")  # noqa: S108 – the folder made below it is checked
 class NoSocketFolder(Refusal):
     """There is no private folder that can hold a unix socket."""
 
-    code = "no_socket_folder"
-
 
 def socket_folder(wanted: Path, *, owner: int | None = None) -> Path:
     """Create `wanted` if it can hold sockets, else a short folder below /tmp.

@@ -39,8 +39,6 @@ _READY_SECONDS: Final = 120  # a cold start on a small, busy machine
 class NotReady(Refusal):
     """The programs were started but are not answering."""
 
-    code = "not_ready"
-
 
 @dataclass(frozen=True)
 class Screen:

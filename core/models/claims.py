@@ -77,7 +77,6 @@ class Hold(StrEnum):
 class Claim(Base):
     """One bill for one visit. `version` rises with every change that affects a rule, an amount or a status."""
 
-    __tablename__ = "claim"
     __table_args__ = (
         # No foreign keys: a trigger checks all rows of a statement at once (migration 0016).
         UniqueConstraint("practice_id", "external_id", name="claim_id_is_unique_in_its_practice"),
@@ -158,7 +157,6 @@ class Claim(Base):
 class LineItem(Base):
     """One charged service on a claim, with its balances. Positive is owed, negative is a credit."""
 
-    __tablename__ = "line_item"
     __table_args__ = (
         # The claim must exist: a trigger checks all rows of a statement at once (migration 0016).
         CheckConstraint("number >= 1", name="lines_count_from_one"),

@@ -6,19 +6,15 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Str, Timestamp
+from core.db.base import Base, BigInt, Cents, GeneratedId, OfPractice, PracticeId, Str, Timestamp
 
 
 class PostingLayout(Base):
     """The columns and formats of a write-off file, saved by name. The value is a `core.exports.layouts.Layout`."""
 
-    __tablename__ = "posting_layout"
-    __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
-        Index("posting_layout_name_is_unique", "practice_id", text("lower(name)"), unique=True),
-    )
+    __table_args__ = (Index("posting_layout_name_is_unique", "practice_id", text("lower(name)"), unique=True),)
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     id: Mapped[GeneratedId]
     name: Mapped[Str]
     layout: Mapped[dict[str, Any]]
@@ -29,13 +25,11 @@ class PostingLayout(Base):
 class PostingFile(Base):
     """A file marked as sent. Each download contains the same rows."""
 
-    __tablename__ = "posting_file"
     __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
         UniqueConstraint("practice_id", "sent_by", "idempotency_key", name="one_posting_file_for_each_key"),
     )
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     id: Mapped[GeneratedId]
     idempotency_key: Mapped[Str]
     sent_by: Mapped[BigInt]
@@ -52,7 +46,6 @@ class PostingFile(Base):
 class SentPosting(Base):
     """A posting in a sent file, or one that an export repeated. It has the posting's key, so it is sent once."""
 
-    __tablename__ = "sent_posting"
     __table_args__ = (
         ForeignKeyConstraint(["practice_id", "file_id"], ["posting_file.practice_id", "posting_file.id"]),
         Index("ix_sent_posting_file", "practice_id", "file_id", "claim_id", "line", "posting_id"),

@@ -5,19 +5,17 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import Base, BigInt, GeneratedId, PracticeId, Str, Timestamp
+from core.db.base import Base, BigInt, GeneratedId, OfPractice, Str, Timestamp
 
 
 class FeedView(Base):
     """A named view of the feed. Its owner sees it; if it is shared, all users of the practice do."""
 
-    __tablename__ = "feed_view"
     __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
         Index("feed_view_name_is_unique_for_its_owner", "practice_id", "owner_id", text("lower(name)"), unique=True),
     )
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     id: Mapped[GeneratedId]
     owner_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("app_user.id"))
     name: Mapped[Str]
@@ -29,7 +27,6 @@ class FeedView(Base):
 class DefaultFeedView(Base):
     """The view in which a user's feed opens."""
 
-    __tablename__ = "default_feed_view"
     __table_args__ = (
         ForeignKeyConstraint(["practice_id", "view_id"], ["feed_view.practice_id", "feed_view.id"], ondelete="CASCADE"),
     )
@@ -42,13 +39,9 @@ class DefaultFeedView(Base):
 class PatientSearch(Base):
     """Part of a patient's name that a filter searched for. An address of the feed contains only the token."""
 
-    __tablename__ = "patient_search"
-    __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
-        UniqueConstraint("practice_id", "name", name="patient_search_has_one_token"),
-    )
+    __table_args__ = (UniqueConstraint("practice_id", "name", name="patient_search_has_one_token"),)
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     token: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[Str]
     searched_at: Mapped[Timestamp]

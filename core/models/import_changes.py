@@ -13,7 +13,6 @@ class ImportChange(Base):
     entry, which appear in logs and exports. The entry contains the digest of these rows.
     """
 
-    __tablename__ = "import_change"
     __table_args__ = (
         ForeignKeyConstraint(["practice_id", "entry_id"], ["audit_entry.practice_id", "audit_entry.id"]),
         Index("ix_import_change_entry", "practice_id", "entry_id", "id"),

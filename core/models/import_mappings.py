@@ -2,23 +2,21 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import Base, GeneratedId, PracticeId, Str, Timestamp
+from core.db.base import Base, GeneratedId, OfPractice, Str, Timestamp
 
 
 class ImportMapping(Base):
     """A named mapping of a practice. `mapping` is the JSON of `core.intake.mapping.mapping.Mapping`."""
 
-    __tablename__ = "import_mapping"
     __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
         UniqueConstraint("practice_id", "name", name="mapping_name_is_unique_in_its_practice"),
         CheckConstraint("char_length(name) BETWEEN 1 AND 60", name="a_mapping_has_a_short_name"),
     )
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     id: Mapped[GeneratedId]
     name: Mapped[Str]
     mapping: Mapped[dict[str, Any]]

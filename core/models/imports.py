@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import Base, BigInt, GeneratedId, PracticeId, Str, Timestamp, enum_column
+from core.db.base import Base, BigInt, GeneratedId, OfPractice, PracticeId, Str, Timestamp, UserId, enum_column
 
 PIECE_BYTES_MAX: Final = 1024 * 1024  # neither the web process nor a worker holds more of a file in memory
 
@@ -52,10 +52,7 @@ class ImportSource(StrEnum):
 class ImportJob(Base):
     """One import: uploaded, checked, confirmed, imported."""
 
-    __tablename__ = "import_job"
     __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
-        ForeignKeyConstraint(["requested_by"], ["app_user.id"]),
         UniqueConstraint(
             "practice_id", "requested_by", "idempotency_key", name="one_import_for_each_idempotency_key"
         ),
@@ -71,14 +68,14 @@ class ImportJob(Base):
         ),
     )  # fmt: skip
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     id: Mapped[GeneratedId]
     status: Mapped[ImportStatus] = mapped_column(enum_column(ImportStatus, "import_status_known"))
     source: Mapped[ImportSource | None] = mapped_column(enum_column(ImportSource, "import_source_known"))  # if known
     options: Mapped[dict[str, Any]]  # how to read the files: Synthea's payments, or a copy of the mapping
     files: Mapped[list[Any]] = mapped_column(JSONB)  # uploaded: name, bytes; sha256 once a worker has read them
     expected_cents: Mapped[int | None] = mapped_column(BigInteger)  # the A/R total that the office expects
-    requested_by: Mapped[BigInt]
+    requested_by: Mapped[UserId]
     requested_at: Mapped[Timestamp]
     idempotency_key: Mapped[Str]
     request_hash: Mapped[Str]  # of the request, so that one key cannot stand for two requests
@@ -98,7 +95,6 @@ class ImportJob(Base):
 class ImportPiece(Base):
     """A part of an uploaded file, deleted when the import ends, or of a list that its check made."""
 
-    __tablename__ = "import_piece"
     __table_args__ = (
         ForeignKeyConstraint(["practice_id", "import_id"], ["import_job.practice_id", "import_job.id"]),
         CheckConstraint(f"octet_length(content) BETWEEN 1 AND {PIECE_BYTES_MAX}", name="a_piece_is_small"),

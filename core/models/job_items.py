@@ -35,7 +35,6 @@ class Outcome(StrEnum):
 class JobChunk(Base):
     """The items from `first_position` to `last_position`. They commit together, and the row lock is the lease."""
 
-    __tablename__ = "job_chunk"
     __table_args__ = (
         ForeignKeyConstraint(["practice_id", "job_id"], ["settle_job.practice_id", "settle_job.id"]),
         CheckConstraint("first_position <= last_position", name="chunk_is_not_empty"),
@@ -78,7 +77,6 @@ class JobChunk(Base):
 class JobItem(Base):
     """One claim in a job: what the preview promised, then the outcome. Items keep their position."""
 
-    __tablename__ = "job_item"
     __table_args__ = (
         # No foreign keys: items come from one INSERT … SELECT over claim, and a check for each of a million rows would
         # lock and dirty a million claims at the preview. `core.books.invariants` compares instead.
@@ -128,8 +126,6 @@ class JobItem(Base):
 
 class JobFailure(Base):
     """A failure that was retried. The newest failure is on the item itself."""
-
-    __tablename__ = "job_failure"
 
     practice_id: Mapped[PracticeId]
     job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)

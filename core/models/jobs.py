@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import Base, BigInt, PracticeId, Str, Timestamp, enum_column
+from core.db.base import Base, OfPractice, Str, Timestamp, UserId, enum_column
 from core.models.ledger import REASON_NAMES, WriteOffReason
 from core.models.practices import WriteOffSetting
 
@@ -97,10 +97,7 @@ class DiscardedBecause(StrEnum):
 class SettleJob(Base):
     """One job: previewed, confirmed, run. The preview freezes what it will do."""
 
-    __tablename__ = "settle_job"
     __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
-        ForeignKeyConstraint(["requested_by"], ["app_user.id"]),
         UniqueConstraint(
             "practice_id",
             "requested_by",
@@ -147,7 +144,7 @@ class SettleJob(Base):
         ),
     )
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     kind: Mapped[JobKind] = mapped_column(enum_column(JobKind, "job_kind_known"))
     status: Mapped[JobStatus] = mapped_column(enum_column(JobStatus, "job_status_known"))
@@ -168,7 +165,7 @@ class SettleJob(Base):
     as_of: Mapped[dt.date]  # the practice's date at the preview
     posting_date: Mapped[dt.date]
 
-    requested_by: Mapped[BigInt]
+    requested_by: Mapped[UserId]
     requested_at: Mapped[Timestamp]
     idempotency_key: Mapped[Str]
     request_hash: Mapped[Str]  # of the request, so that one key cannot stand for two requests
@@ -229,8 +226,5 @@ def is_open() -> ColumnElement[bool]:
 class HintRound(Base):
     """When the sweep last hinted for a practice: at most one round in ten seconds."""
 
-    __tablename__ = "hint_round"
-    __table_args__ = (ForeignKeyConstraint(["practice_id"], ["practice.id"]),)
-
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     hinted_at: Mapped[Timestamp]

@@ -77,7 +77,6 @@ REASON_NAMES: Final = {
 class Posting(Base):
     """One immutable ledger entry on a service line. A statement trigger refuses UPDATE, DELETE and TRUNCATE."""
 
-    __tablename__ = "posting"
     __table_args__ = (
         # The line, the job and the posting that it reverses must exist: a trigger checks all rows of a statement at
         # once (migration 0016). Foreign keys took a third of a chunk's time.
@@ -168,7 +167,6 @@ class PostingDigest(Base):
     The audit log's chain covers the digests of each transaction with an act. The act that ends a job covers the job's.
     """
 
-    __tablename__ = "posting_digest"
     __table_args__ = (
         Index("ix_posting_digest_transaction", "practice_id", "transaction_id"),
         # A second digest of a job and microsecond fails, and the trigger repeats it with `ids`.

@@ -28,8 +28,6 @@ class LedgerSum(Base):
     whose payer or provider changes.
     """
 
-    __tablename__ = "ledger_sum"
-
     practice_id: Mapped[PracticeId]
     month: Mapped[dt.date] = mapped_column(primary_key=True)  # of the posting date
     id: Mapped[GeneratedId]

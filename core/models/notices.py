@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import Base, BigInt, GeneratedId, PracticeId, Str, Timestamp, enum_column
+from core.db.base import Base, BigInt, GeneratedId, OfPractice, PracticeId, Str, Timestamp, UserId, enum_column
 
 
 class EventKind(StrEnum):
@@ -52,9 +52,7 @@ class NoticeKind(StrEnum):
 class Event(Base):
     """Something that happened, mostly to a job, written in the transaction that did it."""
 
-    __tablename__ = "event"
     __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
         ForeignKeyConstraint(["practice_id", "job_id"], ["settle_job.practice_id", "settle_job.id"]),
         Index(
             "one_warning_for_each_deadline", "practice_id", "job_id", "kind", unique=True,
@@ -68,7 +66,7 @@ class Event(Base):
         Index("ix_event_at", "at"),
     )  # fmt: skip
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     id: Mapped[GeneratedId]
     kind: Mapped[EventKind] = mapped_column(enum_column(EventKind, "event_kind_known"))
     at: Mapped[Timestamp]
@@ -79,10 +77,8 @@ class Event(Base):
 class Notice(Base):
     """An event as one user sees it."""
 
-    __tablename__ = "notice"
     __table_args__ = (
         ForeignKeyConstraint(["practice_id", "event_id"], ["event.practice_id", "event.id"]),
-        ForeignKeyConstraint(["user_id"], ["app_user.id"]),
         UniqueConstraint("practice_id", "event_id", "user_id", name="one_notice_for_each_user_and_event"),
         Index("ix_notice_user", "practice_id", "user_id", "id"),
         Index("ix_notice_unread", "practice_id", "user_id", "id", postgresql_where=text("read_at IS NULL")),
@@ -93,7 +89,7 @@ class Notice(Base):
     practice_id: Mapped[PracticeId]
     id: Mapped[GeneratedId]
     event_id: Mapped[BigInt]
-    user_id: Mapped[BigInt]
+    user_id: Mapped[UserId]
     kind: Mapped[NoticeKind] = mapped_column(enum_column(NoticeKind, "notice_kind_known"))
     job_id: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[Timestamp]
@@ -103,14 +99,12 @@ class Notice(Base):
 class Webhook(Base):
     """An address of the practice that gets events as signed requests."""
 
-    __tablename__ = "webhook"
     __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
         CheckConstraint("(old_secret IS NULL) = (old_secret_until IS NULL)", name="an_old_secret_ends"),
         UniqueConstraint("practice_id", "request_key", name="one_webhook_for_each_request"),
     )
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     id: Mapped[GeneratedId]
     url: Mapped[Str]
     kinds: Mapped[list[str]]  # of events, in the order of `EventKind`
@@ -187,7 +181,6 @@ class OutboxMessage(Base):
 class MailOptOut(Base):
     """A kind of notice that a user does not want by e-mail."""
 
-    __tablename__ = "mail_opt_out"
     __table_args__ = (ForeignKeyConstraint(["user_id"], ["app_user.id"]),)
 
     user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)

@@ -36,8 +36,6 @@ class Tally(Base):
 class Canary(Base):
     """A test hint, and when a worker answered it."""
 
-    __tablename__ = "canary"
-
     id: Mapped[GeneratedId]
     asked_at: Mapped[Timestamp]
     stamped_at: Mapped[dt.datetime | None]

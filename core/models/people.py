@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Str, Timestamp, enum_column
+from core.db.base import Base, BigInt, Cents, GeneratedId, OfPractice, PracticeId, Str, Timestamp, UserId, enum_column
 from core.money import UNLIMITED
 
 
@@ -60,15 +60,13 @@ class User(Base):
 class PasswordLink(Base):
     """A link that sets a user's password, once. The address holds the token, this row only its hash."""
 
-    __tablename__ = "password_link"
     __table_args__ = (
-        ForeignKeyConstraint(["user_id"], ["app_user.id"]),
         UniqueConstraint("token_hash", name="password_link_is_unique"),
         Index("ix_password_link_user", "user_id"),
     )
 
     id: Mapped[GeneratedId]
-    user_id: Mapped[BigInt]
+    user_id: Mapped[UserId]
     token_hash: Mapped[bytes | None]  # SHA-256; None until its e-mail is sent
     created_at: Mapped[Timestamp]
     expires_at: Mapped[Timestamp]
@@ -77,7 +75,6 @@ class PasswordLink(Base):
 class UserSession(Base):
     """A signed-in browser. The cookie holds the token, this row only its hash."""
 
-    __tablename__ = "user_session"
     __table_args__ = (UniqueConstraint("id", name="session_id_is_unique"),)
 
     token_hash: Mapped[bytes] = mapped_column(primary_key=True)  # SHA-256
@@ -96,7 +93,6 @@ class UserSession(Base):
 class SecondFactor(Base):
     """A user's second factor: an authenticator app, passkeys or both. Without either, the row is deleted."""
 
-    __tablename__ = "second_factor"
     __table_args__ = (
         ForeignKeyConstraint(["user_id"], ["app_user.id"]),
         CheckConstraint(
@@ -118,7 +114,6 @@ class SecondFactor(Base):
 class Passkey(Base):
     """A key pair that a device of the user holds. The server knows only the public key."""
 
-    __tablename__ = "passkey"
     __table_args__ = (
         ForeignKeyConstraint(["user_id"], ["second_factor.user_id"], ondelete="CASCADE"),
         UniqueConstraint("credential_id", name="passkey_is_unique"),
@@ -139,18 +134,16 @@ class Passkey(Base):
 class PasskeyChallenge(Base):
     """A random value that the next answer of one of the user's passkeys must sign. An answer deletes the row."""
 
-    __tablename__ = "passkey_challenge"
-    __table_args__ = (ForeignKeyConstraint(["user_id"], ["app_user.id"]), Index("ix_passkey_challenge_user", "user_id"))
+    __table_args__ = (Index("ix_passkey_challenge_user", "user_id"),)
 
     challenge: Mapped[bytes] = mapped_column(primary_key=True)
-    user_id: Mapped[BigInt]
+    user_id: Mapped[UserId]
     made_at: Mapped[Timestamp]
 
 
 class RecoveryCode(Base):
     """A code that signs the user in once without the app or a passkey. Using it deletes the row."""
 
-    __tablename__ = "recovery_code"
     __table_args__ = (ForeignKeyConstraint(["user_id"], ["second_factor.user_id"], ondelete="CASCADE"),)
 
     user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
@@ -160,7 +153,6 @@ class RecoveryCode(Base):
 class ApiToken(Base):
     """A token for the HTTP API that acts as its user. It is shown once and stored as a hash."""
 
-    __tablename__ = "api_token"
     __table_args__ = (UniqueConstraint("token_hash", name="token_is_unique"),)
 
     id: Mapped[GeneratedId]
@@ -177,7 +169,6 @@ class ApiToken(Base):
 class SavedFilter(Base):
     """A named feed filter of the version before. Views replaced it, and a later migration drops the table."""
 
-    __tablename__ = "saved_filter"
     __table_args__ = (UniqueConstraint("practice_id", "name", name="saved_filter_name_is_unique"),)
 
     id: Mapped[GeneratedId]
@@ -191,9 +182,7 @@ class SavedFilter(Base):
 class AuditEntry(Base):
     """One action by a user (or the system), written in the action's own transaction. Append-only."""
 
-    __tablename__ = "audit_entry"
     __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
         Index("ix_audit_entry_at", "practice_id", "at"),
         Index("ix_audit_entry_subject", "practice_id", "subject"),
         Index("ix_audit_entry_user", "practice_id", "user_id"),
@@ -204,7 +193,7 @@ class AuditEntry(Base):
         ),
     )  # fmt: skip
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     at: Mapped[Timestamp]
     user_id: Mapped[int | None] = mapped_column(BigInteger)  # None for the system
@@ -216,7 +205,6 @@ class AuditEntry(Base):
 class AuditLink(Base):
     """One link of a practice's audit chain. Its digest covers the previous digest. A trigger writes it at commit."""
 
-    __tablename__ = "audit_link"
     __table_args__ = (
         ForeignKeyConstraint(["practice_id", "entry_id"], ["audit_entry.practice_id", "audit_entry.id"]),
         UniqueConstraint("practice_id", "entry_id", name="an_entry_is_chained_once"),
@@ -234,13 +222,9 @@ class AuditLink(Base):
 class TimeStamp(Base):
     """What a time-stamping authority (RFC 3161) answered about a link of the chain. The time is in the answer."""
 
-    __tablename__ = "time_stamp"
-    __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
-        UniqueConstraint("practice_id", "number", "digest", name="a_link_is_stamped_once"),
-    )
+    __table_args__ = (UniqueConstraint("practice_id", "number", "digest", name="a_link_is_stamped_once"),)
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     id: Mapped[GeneratedId]
     number: Mapped[BigInt]
     digest: Mapped[str]
@@ -250,9 +234,6 @@ class TimeStamp(Base):
 class AuditHead(Base):
     """The end of a practice's audit chain. Its row is locked last, just before the commit."""
 
-    __tablename__ = "audit_head"
-    __table_args__ = (ForeignKeyConstraint(["practice_id"], ["practice.id"]),)
-
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     number: Mapped[BigInt]
     digest: Mapped[str]

@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Str, Timestamp, enum_column
+from core.db.base import Base, BigInt, Cents, GeneratedId, OfPractice, Str, Timestamp, enum_column
 from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility
 
 
@@ -22,9 +22,7 @@ class RequestState(StrEnum):
 class PostingRequest(Base):
     """A payment, an adjustment or a transfer as a user entered it. Nothing is posted before it is approved."""
 
-    __tablename__ = "posting_request"
     __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
         ForeignKeyConstraint(["practice_id", "claim_id"], ["claim.practice_id", "claim.id"]),
         UniqueConstraint("practice_id", "source_id", name="one_posting_request_for_each_source_id"),
         CheckConstraint("amount_cents > 0", name="a_requested_posting_lowers_a_balance"),
@@ -41,7 +39,7 @@ class PostingRequest(Base):
         Index("ix_posting_request_waiting", "practice_id", "id", postgresql_where=text("state = 'waiting'")),
     )
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     id: Mapped[GeneratedId]
     claim_id: Mapped[BigInt]
     source_id: Mapped[Str]  # of its postings, each with its own index

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Str, Timestamp, enum_column
+from core.db.base import Base, BigInt, Cents, GeneratedId, OfPractice, PracticeId, Str, Timestamp, enum_column
 from core.models.ledger import WriteOffReason
 from core.money import UNLIMITED
 
@@ -52,7 +52,6 @@ PAYER_CLASS_NAMES: Final = {
 class Practice(Base):
     """One medical practice: a tenant. Practices share no data."""
 
-    __tablename__ = "practice"
     __table_args__ = (
         UniqueConstraint("name", name="practice_name_is_unique"),
         CheckConstraint("recent_payment_days >= 0", name="recent_payment_days_not_negative"),
@@ -115,9 +114,7 @@ class PeriodState(StrEnum):
 class Period(Base):
     """A calendar month of the practice. Both posting into it and closing it lock its row."""
 
-    __tablename__ = "period"
     __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
         CheckConstraint("extract(day from month) = 1", name="a_month_is_named_by_its_first_day"),
         CheckConstraint(
             "state = 'open' OR (closed_at IS NOT NULL AND totals IS NOT NULL AND digest IS NOT NULL)",
@@ -125,7 +122,7 @@ class Period(Base):
         ),
     )
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     month: Mapped[dt.date] = mapped_column(primary_key=True)
     state: Mapped[PeriodState] = mapped_column(enum_column(PeriodState, "period_state_known"), default=PeriodState.OPEN)
     closed_by: Mapped[int | None] = mapped_column(BigInteger)
@@ -140,7 +137,6 @@ class Period(Base):
 class PeriodEvent(Base):
     """The close or reopening of a month: who, when, why, and its totals. Append-only."""
 
-    __tablename__ = "period_event"
     __table_args__ = (
         ForeignKeyConstraint(["practice_id", "month"], ["period.practice_id", "period.month"]),
         CheckConstraint("(state = 'open') = (reason <> '')", name="a_reopening_says_why"),
@@ -160,9 +156,7 @@ class PeriodEvent(Base):
 class Exclusion(Base):
     """A patient or a payer whose claims are not written off while the exclusion lasts."""
 
-    __tablename__ = "exclusion"
     __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
         ForeignKeyConstraint(["practice_id", "patient_id"], ["patient.practice_id", "patient.id"]),
         ForeignKeyConstraint(["practice_id", "payer_id"], ["payer.practice_id", "payer.id"]),
         CheckConstraint("(patient_id IS NULL) <> (payer_id IS NULL)", name="an_exclusion_is_of_a_patient_or_a_payer"),
@@ -176,7 +170,7 @@ class Exclusion(Base):
         ),
     )  # fmt: skip
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     id: Mapped[GeneratedId]
     patient_id: Mapped[int | None] = mapped_column(BigInteger)
     payer_id: Mapped[int | None] = mapped_column(BigInteger)
@@ -194,14 +188,12 @@ class PracticeReason(Base):
     A trigger gives each new practice the six built-in reasons. Their codes are the names of their kinds.
     """
 
-    __tablename__ = "practice_reason"
     __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
         CheckConstraint("name <> '' AND code <> ''", name="a_reason_has_a_name"),
         Index("reason_name_is_unique", "practice_id", text("lower(name)"), unique=True),
     )
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     code: Mapped[str] = mapped_column(primary_key=True)  # never changes, so that requests and schedules keep working
     name: Mapped[Str]
     kind: Mapped[WriteOffReason] = mapped_column(enum_column(WriteOffReason, "practice_reason_kind_known"))
@@ -215,10 +207,7 @@ class PracticeReason(Base):
 class BillingStatus(Base):
     """A billing status of the practice, standard or its own, in screen order."""
 
-    __tablename__ = "billing_status"
-    __table_args__ = (ForeignKeyConstraint(["practice_id"], ["practice.id"]),)
-
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     name: Mapped[str] = mapped_column(primary_key=True)
     position: Mapped[int]
 
@@ -226,13 +215,9 @@ class BillingStatus(Base):
 class Office(Base):
     """A place of service."""
 
-    __tablename__ = "office"
-    __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
-        UniqueConstraint("practice_id", "external_id", name="office_id_is_unique"),
-    )
+    __table_args__ = (UniqueConstraint("practice_id", "external_id", name="office_id_is_unique"),)
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     id: Mapped[GeneratedId]
     external_id: Mapped[Str]
     name: Mapped[Str]
@@ -241,13 +226,9 @@ class Office(Base):
 class Provider(Base):
     """A billing or supervising provider. Its own Balance Writeoff setting overrides the practice's."""
 
-    __tablename__ = "provider"
-    __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
-        UniqueConstraint("practice_id", "external_id", name="provider_id_is_unique"),
-    )
+    __table_args__ = (UniqueConstraint("practice_id", "external_id", name="provider_id_is_unique"),)
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     id: Mapped[GeneratedId]
     external_id: Mapped[Str]
     name: Mapped[Str]
@@ -261,13 +242,9 @@ class Provider(Base):
 class Payer(Base):
     """An insurance company, or another payer billed before the patient."""
 
-    __tablename__ = "payer"
-    __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
-        UniqueConstraint("practice_id", "external_id", name="payer_id_is_unique"),
-    )
+    __table_args__ = (UniqueConstraint("practice_id", "external_id", name="payer_id_is_unique"),)
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     id: Mapped[GeneratedId]
     external_id: Mapped[Str]
     name: Mapped[Str]
@@ -277,13 +254,9 @@ class Payer(Base):
 class Patient(Base):
     """The patient on a claim. Nothing here is ever logged."""
 
-    __tablename__ = "patient"
-    __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
-        UniqueConstraint("practice_id", "external_id", name="patient_id_is_unique"),
-    )
+    __table_args__ = (UniqueConstraint("practice_id", "external_id", name="patient_id_is_unique"),)
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     id: Mapped[GeneratedId]
     external_id: Mapped[Str]
     name: Mapped[Str]  # one field, as the practice writes it

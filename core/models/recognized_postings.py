@@ -16,7 +16,6 @@ class RecognizedPosting(Base):
     the export.
     """
 
-    __tablename__ = "recognized_posting"
     __table_args__ = (
         ForeignKeyConstraint(
             ["practice_id", "claim_id", "line"],

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Str, Timestamp, enum_column
+from core.db.base import Base, BigInt, Cents, GeneratedId, OfPractice, PracticeId, Str, Timestamp, enum_column
 from core.models.ledger import GroupCode, PaidBy
 
 
@@ -38,14 +38,12 @@ class RuleAction(StrEnum):
 class Remittance(Base):
     """One 835 transaction. `digest` is the fingerprint of its content, so the same content is never posted twice."""
 
-    __tablename__ = "remittance"
     __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
         UniqueConstraint("practice_id", "digest", name="a_remittance_is_recorded_once"),
         Index("ix_remittance_trace", "practice_id", "trace"),
     )
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     id: Mapped[GeneratedId]
     import_id: Mapped[int | None] = mapped_column(BigInteger)  # None if a command imported it
     file_name: Mapped[Str]
@@ -72,7 +70,6 @@ class Remittance(Base):
 class RemittanceClaim(Base):
     """A payer's answer on one claim (CLP), and what was decided."""
 
-    __tablename__ = "remittance_claim"
     __table_args__ = (
         ForeignKeyConstraint(["practice_id", "remittance_id"], ["remittance.practice_id", "remittance.id"]),
         CheckConstraint(
@@ -127,8 +124,6 @@ class RemittanceLine(Base):
 
     # No foreign key: it would scan the answers for each line of a first import, because PostgreSQL keeps the plan that
     # it made while there were none. `settle verify` checks that each line has its answer.
-    __tablename__ = "remittance_line"
-
     practice_id: Mapped[PracticeId]
     remittance_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     claim_ordinal: Mapped[int] = mapped_column(primary_key=True)
@@ -150,7 +145,6 @@ class RemittanceLine(Base):
 class ProviderAdjustment(Base):
     """Money between payer and provider that belongs to no claim (PLB). Positive lowers the payment. Never posted."""
 
-    __tablename__ = "provider_adjustment"
     __table_args__ = (
         ForeignKeyConstraint(["practice_id", "remittance_id"], ["remittance.practice_id", "remittance.id"]),
     )
@@ -167,10 +161,7 @@ class ProviderAdjustment(Base):
 class PostingRule(Base):
     """The practice's own action for an adjustment, instead of the default one. Applies to later postings only."""
 
-    __tablename__ = "posting_rule"
-    __table_args__ = (ForeignKeyConstraint(["practice_id"], ["practice.id"]),)
-
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     group_code: Mapped[GroupCode] = mapped_column(enum_column(GroupCode, "rule_group_known"), primary_key=True)
     reason_code: Mapped[str] = mapped_column(primary_key=True)
     action: Mapped[RuleAction] = mapped_column(enum_column(RuleAction, "rule_action_known"))

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Str, Timestamp, enum_column
+from core.db.base import Base, BigInt, Cents, GeneratedId, OfPractice, PracticeId, Str, Timestamp, UserId, enum_column
 from core.models.ledger import WriteOffReason
 
 
@@ -39,10 +39,7 @@ class RunOutcome(StrEnum):
 class Schedule(Base):
     """A rule that creates a job at a set local time."""
 
-    __tablename__ = "schedule"
     __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
-        ForeignKeyConstraint(["owner_id"], ["app_user.id"]),
         ForeignKeyConstraint(
             ["practice_id", "own_reason"],
             ["practice_reason.practice_id", "practice_reason.code"],
@@ -57,7 +54,7 @@ class Schedule(Base):
         ),
     )  # fmt: skip
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     id: Mapped[GeneratedId]
     name: Mapped[Str]
     filter: Mapped[dict[str, Any]]  # a feed filter, as in a job's selection
@@ -73,7 +70,7 @@ class Schedule(Base):
     mail_to: Mapped[list[str]]  # addresses for the run report
     state: Mapped[ScheduleState] = mapped_column(enum_column(ScheduleState, "schedule_state_known"))
     stopped_because: Mapped[str | None]  # a code
-    owner_id: Mapped[BigInt]  # its jobs run on behalf of this user and under this user's limits
+    owner_id: Mapped[UserId]  # its jobs run on behalf of this user and under this user's limits
     version: Mapped[int] = mapped_column(default=1)
     active_since: Mapped[Timestamp]  # when it was created, resumed or given a new time; earlier runs do not count
     created_at: Mapped[Timestamp]
@@ -91,7 +88,6 @@ class Schedule(Base):
 class ScheduleRun(Base):
     """One run of a schedule, scheduled or by "run now"."""
 
-    __tablename__ = "schedule_run"
     __table_args__ = (
         ForeignKeyConstraint(["practice_id", "schedule_id"], ["schedule.practice_id", "schedule.id"]),
         ForeignKeyConstraint(["practice_id", "job_id"], ["settle_job.practice_id", "settle_job.id"]),

@@ -5,13 +5,12 @@ import datetime as dt
 from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKeyConstraint, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import Base, BigInt, PracticeId, Str
+from core.db.base import Base, BigInt, OfPractice, PracticeId, Str
 
 
 class SentClaim(Base):
     """A claim with one of its payers. The last columns are of the newest 837 to this payer, if there is one."""
 
-    __tablename__ = "sent_claim"
     __table_args__ = (
         ForeignKeyConstraint(["practice_id", "claim_id"], ["claim.practice_id", "claim.id"]),
         CheckConstraint("payer_order IN ('P', 'S', 'T')", name="payer_order_known"),
@@ -39,7 +38,6 @@ class SentClaim(Base):
 class SentNumber(Base):
     """A number under which a claim was sent again as a replacement or void. The claim keeps its first number."""
 
-    __tablename__ = "sent_number"
     __table_args__ = (ForeignKeyConstraint(["practice_id", "claim_id"], ["claim.practice_id", "claim.id"]),)
 
     practice_id: Mapped[PracticeId]
@@ -50,10 +48,7 @@ class SentNumber(Base):
 class WaitingAcknowledgment(Base):
     """What the last 277CA of a payer says of a claim that the practice does not have yet."""
 
-    __tablename__ = "waiting_acknowledgment"
-    __table_args__ = (ForeignKeyConstraint(["practice_id"], ["practice.id"]),)
-
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     claim_number: Mapped[str] = mapped_column(primary_key=True)  # TRN02
     payer: Mapped[str] = mapped_column(primary_key=True)  # empty: a clearinghouse said it
     status: Mapped[Str]
@@ -64,17 +59,13 @@ class WaitingAcknowledgment(Base):
 class OwnTaxId(Base):
     """A tax ID of the practice's billing providers, as its claims have it (REF*EI). Digits only."""
 
-    __tablename__ = "own_tax_id"
-    __table_args__ = (ForeignKeyConstraint(["practice_id"], ["practice.id"]),)
-
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     tax_id: Mapped[str] = mapped_column(primary_key=True)
 
 
 class SentLine(Base):
     """A service line, as in the newest 837 with the claim. Only for lines that the claim has."""
 
-    __tablename__ = "sent_line"
     __table_args__ = (
         ForeignKeyConstraint(
             ["practice_id", "claim_id", "line"],

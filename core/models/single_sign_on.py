@@ -5,20 +5,16 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import Base, BigInt, PracticeId, Str, Timestamp, enum_column
+from core.db.base import Base, BigInt, OfPractice, PracticeId, Str, Timestamp, enum_column
 from core.models.people import Role
 
 
 class SingleSignOn(Base):
     """A practice's identity provider, and what its sign-ins may do."""
 
-    __tablename__ = "single_sign_on"
-    __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
-        CheckConstraint("active OR password_sign_in", name="users_can_sign_in"),
-    )
+    __table_args__ = (CheckConstraint("active OR password_sign_in", name="users_can_sign_in"),)
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     active: Mapped[bool]
     issuer: Mapped[Str]
     # Who set the issuer, and so decides who signs in as whom. None: a command on the server.
@@ -34,7 +30,6 @@ class SingleSignOn(Base):
 class SignInDomain(Base):
     """A domain of e-mail addresses that belongs to one practice's identity provider."""
 
-    __tablename__ = "sign_in_domain"
     __table_args__ = (ForeignKeyConstraint(["practice_id"], ["single_sign_on.practice_id"], ondelete="CASCADE"),)
 
     domain: Mapped[str] = mapped_column(primary_key=True)  # lower case
@@ -44,7 +39,6 @@ class SignInDomain(Base):
 class GroupRole(Base):
     """The role that a group of the identity provider gives. The first of a user's groups decides."""
 
-    __tablename__ = "group_role"
     __table_args__ = (ForeignKeyConstraint(["practice_id"], ["single_sign_on.practice_id"], ondelete="CASCADE"),)
 
     practice_id: Mapped[PracticeId]
@@ -57,13 +51,9 @@ class GroupRole(Base):
 class UserIdentity(Base):
     """Who a user is at an identity provider. The subject never changes, unlike an e-mail address."""
 
-    __tablename__ = "user_identity"
-    __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
-        UniqueConstraint("user_id", "issuer", name="a_user_has_one_identity_at_each_provider"),
-    )
+    __table_args__ = (UniqueConstraint("user_id", "issuer", name="a_user_has_one_identity_at_each_provider"),)
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     issuer: Mapped[str] = mapped_column(primary_key=True)
     subject: Mapped[str] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("app_user.id"))
@@ -73,7 +63,6 @@ class UserIdentity(Base):
 class SignInRequest(Base):
     """A browser that was sent to the identity provider. Its answer deletes the row, so that it works once."""
 
-    __tablename__ = "sign_in_request"
     __table_args__ = (ForeignKeyConstraint(["practice_id"], ["practice.id"]),)
 
     state_hash: Mapped[bytes] = mapped_column(

@@ -3,25 +3,20 @@
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import Base, BigInt, PracticeId, Str, Timestamp
+from core.db.base import Base, OfPractice, Str, Timestamp, UserId
 
 
 class WatchedFolder(Base):
     """The folder of a practice, below the installation's. The row is locked while a worker looks into the folder."""
 
-    __tablename__ = "watched_folder"
-    __table_args__ = (
-        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
-        ForeignKeyConstraint(["user_id"], ["app_user.id"]),
-        UniqueConstraint("name", name="one_practice_for_each_folder"),
-    )
+    __table_args__ = (UniqueConstraint("name", name="one_practice_for_each_folder"),)
 
-    practice_id: Mapped[PracticeId]
+    practice_id: Mapped[OfPractice]
     name: Mapped[Str]
-    user_id: Mapped[BigInt]  # the imports are this user's
+    user_id: Mapped[UserId]  # the imports are this user's
     imports_clean: Mapped[bool]  # without a user, if the check finds nothing that needs one
     changed_at: Mapped[Timestamp]
     looked_at: Mapped[dt.datetime | None]

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
-from core.errors import NotFound
+from core.errors import NotFound, or_raise
 from core.models.jobs import SettleJob
 from core.models.notices import Event, MailOptOut, Notice, NoticeKind
 from core.models.people import User
@@ -74,9 +74,7 @@ def list_notices(
 def mark(session: Session, notice_id: int, *, is_read: bool, by: Actor, now: dt.datetime) -> Notice:
     """Mark one of the user's notices as read or unread. Raise `NoSuchNotice`."""
     this = select(Notice).where(*_mine(by), Notice.id == notice_id)
-    notice = session.scalars(this.with_for_update()).one_or_none()
-    if notice is None:
-        raise NoSuchNotice
+    notice = or_raise(session.scalars(this.with_for_update()).one_or_none(), NoSuchNotice)
     notice.read_at = (notice.read_at or now) if is_read else None
     return notice
 

@@ -21,8 +21,6 @@ _TRANSLATED: Final = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2
 class BadWebhookUrl(BadInput):
     """Enter a web address that begins with https://."""
 
-    code = "bad_webhook_url"
-
 
 def check_url(url: str, *, reach: WebhookReach) -> str:
     """Return the URL as it is stored. Raise `BadWebhookUrl`."""

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from core.access import audit, authorize
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
-from core.errors import BadInput, NotFound, Refusal
+from core.errors import BadInput, NotFound, Refusal, or_raise
 from core.models.notices import EventKind, OutboxMessage, OutboxState, Webhook
 from core.models.practices import Practice
 from core.notices.record import record_events
@@ -49,8 +49,6 @@ class BadWebhookKinds(BadInput):
 class TooManyWebhooks(Refusal):
     """A practice can have 10 webhooks. Delete one first."""
 
-    code = "too_many_webhooks"
-
 
 class WebhookMismatch(BadInput):
     """This idempotency key was already used for a different webhook. Use a new key."""
@@ -60,8 +58,6 @@ class WebhookMismatch(BadInput):
 
 class OldSecretStillValid(Refusal):
     """The old secret is still valid. Create the next secret after it ends."""
-
-    code = "old_secret_still_valid"
 
 
 class SecretNotShown(NotFound):
@@ -80,10 +76,9 @@ def find(session: Session, webhook_id: int, *, by: Actor, lock: bool = False) ->
     by.require(Action.MANAGE_WEBHOOKS)
     this = (Webhook.practice_id == by.practice_id, Webhook.id == webhook_id, Webhook.deleted_at.is_(None))
     found = select(Webhook).where(*this)
-    webhook = session.scalars(found.with_for_update(key_share=True) if lock else found).one_or_none()
-    if webhook is None:
-        raise NoSuchWebhook
-    return webhook
+    return or_raise(
+        session.scalars(found.with_for_update(key_share=True) if lock else found).one_or_none(), NoSuchWebhook
+    )
 
 
 def add(

@@ -13,6 +13,7 @@ from core.access.audit import Subject
 from core.errors import BadInput, Refusal
 from core.models.claims import BILLING_STATUSES
 from core.models.practices import BillingStatus, Practice, WriteOffSetting
+from core.reading import checked_name
 
 DEFAULT_TIME_ZONE: Final = "America/New_York"
 NAME_CHARACTERS_MAX: Final = 200
@@ -21,19 +22,13 @@ NAME_CHARACTERS_MAX: Final = 200
 class PracticeExists(Refusal):
     """There is already a practice with this name."""
 
-    code = "practice_exists"
-
 
 class BadTimeZone(BadInput):
     """Use a time zone name from the IANA list, such as America/Chicago."""
 
-    code = "bad_time_zone"
-
 
 class BadPracticeName(BadInput):
     """A practice needs a name of 1 to 200 characters."""
-
-    code = "bad_practice_name"
 
 
 class TimeZoneMismatch(Refusal):
@@ -61,9 +56,7 @@ def create_practice(
 
     Raise `BadPracticeName`, `BadTimeZone`, and `PracticeExists` if the name is taken.
     """
-    name = name.strip()
-    if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
-        raise BadPracticeName
+    name = checked_name(name.strip(), BadPracticeName, most=NAME_CHARACTERS_MAX)
     new = {"name": name, "time_zone": checked_time_zone(time_zone), "created_at": now}
     new |= {"second_factor_required": second_factor_required}
     new |= {"write_off": write_off or WriteOffSetting.NEITHER, "write_off_chosen": write_off is not None}

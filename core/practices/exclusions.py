@@ -30,20 +30,15 @@ _EXCLUSIVE_LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('ex
 class BadExclusion(BadInput):
     """The exclusion is not valid."""
 
-    code = "bad_exclusion"
-
 
 class AlreadyExcluded(Refusal):
     """This patient or payer is already excluded. End that exclusion first to change it."""
 
-    code = "already_excluded"
     http_status = HTTPStatus.CONFLICT
 
 
 class TooManyExclusions(Refusal):
     """A practice can have at most 10,000 active exclusions. End some first."""
-
-    code = "too_many_exclusions"
 
 
 class ActiveExclusions(NamedTuple):

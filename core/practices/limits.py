@@ -53,8 +53,6 @@ RULE_LIMITS: Final = (SMALL_BALANCE, RECENT_PAYMENT_DAYS, APPEAL_WINDOW_DAYS, ST
 class BadLimit(BadInput):
     """A limit is not valid."""
 
-    code = "bad_limit"
-
 
 def set_failure_budget(
     session: Session, *, by: Actor, percent: int, claims: int, alike: int, now: dt.datetime

@@ -20,8 +20,6 @@ _NAMED_MAX: Final = 3
 class AnotherApprover(Refusal):
     """Another user could approve your jobs, so jobs over a limit need approval."""
 
-    code = "another_approver"
-
 
 def choose(session: Session, *, by: Actor, now: dt.datetime) -> Practice:
     """Let jobs over a limit run without approval, from `one_person.applies_from`. Repeating changes nothing.

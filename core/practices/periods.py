@@ -22,25 +22,17 @@ from core.models.practices import Period, PeriodState
 class PeriodClosed(Refusal):
     """This month is closed."""
 
-    code = "period_closed"
-
 
 class PeriodBusy(Refusal):
     """This month is being closed, or many postings to it are being saved. Try again in a moment."""
-
-    code = "period_busy"
 
 
 class BadMonth(BadInput):
     """Write the month as YYYY-MM, such as 2026-11."""
 
-    code = "bad_month"
-
 
 class BadPostingDate(BadInput):
     """The posting date must be in an open month and not in the future."""
-
-    code = "bad_posting_date"
 
 
 def month_of(day: dt.date) -> dt.date:

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.errors import NotFound
+from core.errors import NotFound, or_raise
 from core.models.practices import Practice
 
 _NAMES_LISTED_MAX: Final = 5  # practices named in a refusal, enough to spot a typo
@@ -22,10 +22,7 @@ class NoSuchPractice(NotFound):
 
 def find(session: Session, practice_id: int) -> Practice:
     """Return the practice. Raise `NotFound`."""
-    practice = session.get(Practice, practice_id)
-    if practice is None:
-        raise NotFound
-    return practice
+    return or_raise(session.get(Practice, practice_id), NotFound)
 
 
 def find_by_name(session: Session, name: str) -> Practice:
@@ -52,7 +49,4 @@ def _similar_names(name: str, names: Sequence[str]) -> list[str]:
 def lock_practice(session: Session, practice_id: int) -> Practice:
     """Lock the practice row until commit. Wait for, and block, previews that read its settings. Raise `NotFound`."""
     found = select(Practice).where(Practice.id == practice_id).with_for_update(key_share=True)
-    practice = session.scalars(found.execution_options(populate_existing=True)).one_or_none()
-    if practice is None:
-        raise NotFound
-    return practice
+    return or_raise(session.scalars(found.execution_options(populate_existing=True)).one_or_none(), NotFound)

@@ -17,7 +17,7 @@ from core import reading
 from core.access import audit, authorize
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
-from core.errors import BadInput, NotFound, Refusal
+from core.errors import BadInput, NotFound, Refusal, or_raise
 from core.models.ledger import WriteOffReason
 from core.models.practices import PracticeReason
 from core.models.schedules import Schedule
@@ -33,13 +33,9 @@ _NOT_IN_CODES: Final = re.compile(r"[^a-z0-9]+")
 class BadReason(BadInput):
     """The reason is not valid."""
 
-    code = "bad_reason"
-
 
 class UnknownReason(BadInput):
     """This practice has no write-off reason with that code."""
-
-    code = "unknown_reason"
 
 
 class NoSuchReason(NotFound):
@@ -49,25 +45,18 @@ class NoSuchReason(NotFound):
 class ReasonNameTaken(Refusal):
     """Another reason already has this name. Choose a different name."""
 
-    code = "reason_name_taken"
-
 
 class ReasonInUse(Refusal):
     """A schedule uses this reason. Choose a different reason for the schedule first."""
-
-    code = "reason_in_use"
 
 
 class LastReason(Refusal):
     """This is the last reason in use. Add another one first."""
 
-    code = "last_reason"
-
 
 class TooManyReasons(Refusal):
     """A practice can have at most 200 write-off reasons."""
 
-    code = "too_many_reasons"
     http_status = HTTPStatus.CONFLICT
 
 
@@ -211,10 +200,7 @@ def _lock(session: Session, code: str, by: Actor) -> PracticeReason:
     practice_queries.lock_practice(session, by.practice_id)
     this = (PracticeReason.practice_id == by.practice_id, PracticeReason.code == code)
     found = select(PracticeReason).where(*this).execution_options(populate_existing=True)
-    reason = session.scalars(found).one_or_none() if "\x00" not in code else None
-    if reason is None:
-        raise NoSuchReason
-    return reason
+    return or_raise(session.scalars(found).one_or_none() if "\x00" not in code else None, NoSuchReason)
 
 
 def _checked(texts: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -149,7 +149,10 @@ def _sentence(state: str, f: _Figures, held_by: tuple[int, ...]) -> str:
     settled = counted(f.settled, "claim")
     of_claims = f"{settled} settled, {f.skipped:,} skipped, {f.failed:,} failed, {f.remaining:,} remaining"
     jobs = ", ".join(map(str, held_by))
-    holds = f" Already in unfinished job{'s' * (len(held_by) > 1)} {jobs}: {_describe_reserved(f)}." if held_by else ""
+    holds = ""
+    if held_by:
+        reserved = counted(dict(f.by_code)[IN_OTHER_JOB], "claim")
+        holds = f" Already in unfinished job{'s' * (len(held_by) > 1)} {jobs}: {reserved}."
     sentence = {
         "preparing": f"This run's job is being prepared with {matched}.",
         "waiting": f"This run's job exceeds a cap or limit and needs another user's approval: {left} would be "
@@ -163,7 +166,3 @@ def _sentence(state: str, f: _Figures, held_by: tuple[int, ...]) -> str:
         "discarded": "This run's job was discarded. Nothing was settled.",
     }.get(state, f"{of_claims}.")
     return sentence + holds
-
-
-def _describe_reserved(figures: _Figures) -> str:
-    return counted(dict(figures.by_code)[IN_OTHER_JOB], "claim")

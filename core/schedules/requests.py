@@ -11,7 +11,7 @@ from core.claims.filters import ClaimFilter
 from core.errors import BadInput
 from core.models.practices import PracticeReason
 from core.money import CENTS_MAX, UNLIMITED, UNLIMITED_WORD
-from core.reading import NOTE_CHARACTERS_MAX, is_valid_note, join_faults, number
+from core.reading import NOTE_CHARACTERS_MAX, checked_name, is_valid_note, join_faults, number
 
 NAME_CHARACTERS_MAX: Final = 60
 MAIL_TO_MAX: Final = 20  # addresses; use a mailing list for more
@@ -26,8 +26,6 @@ _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]
 
 class BadSchedule(BadInput):
     """Something in the schedule is not valid."""
-
-    code = "bad_schedule"
 
 
 def _time(value: Any) -> dt.time:
@@ -87,10 +85,7 @@ class ScheduleRequest(BaseModel):
     @field_validator("name")
     @classmethod
     def _is_a_name(cls, name: str) -> str:
-        name = " ".join(name.split())
-        if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
-            raise ValueError
-        return name
+        return checked_name(" ".join(name.split()), ValueError, most=NAME_CHARACTERS_MAX)
 
     @field_validator("filter")
     @classmethod

@@ -94,21 +94,14 @@ def record_run(
 
 def schedule_snapshot(session: Session, schedule: Schedule) -> dict[str, Any]:
     """Return the schedule as JSON. A run keeps this snapshot whatever happens to the schedule."""
+    same = ("name", "filter", "weekdays", "note", "claims_max", "cents_max", "mail_to", "owner_id", "version")
     return {
-        "name": schedule.name,
-        "filter": schedule.filter,
+        **{name: getattr(schedule, name) for name in same},
         "local_time": schedule.local_time.isoformat("minutes"),
-        "weekdays": schedule.weekdays,
         "reason": schedule.reason_code,
         "reason_name": reasons.name(session, schedule.practice_id, schedule.reason_code),
-        "note": schedule.note,
-        "claims_max": schedule.claims_max,
-        "cents_max": schedule.cents_max,
         "mode": schedule.mode.value,
         "late_minutes": schedule.grace_minutes,
-        "mail_to": schedule.mail_to,
-        "owner_id": schedule.owner_id,
-        "version": schedule.version,
     }
 
 

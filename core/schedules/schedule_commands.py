@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.access import audit, authorize
 from core.access.permissions import Action, Actor
-from core.errors import BadInput, Refusal
+from core.errors import BadInput, Refusal, or_raise
 from core.jobs.lifecycle import CONFIRMATION, ConfirmationMismatch
 from core.models.schedules import Schedule, ScheduleMode, ScheduleRun, ScheduleState
 from core.schedules import change_facts, descriptions, missed_runs, owner_check, runs, schedule_queries
@@ -24,19 +24,13 @@ RUN_KEY_CHARACTERS_MAX: Final = 200
 class StaleSchedule(Refusal):
     """Another user has changed this schedule. Reload it first."""
 
-    code = "stale_schedule"
-
 
 class ScheduleNameTaken(Refusal):
     """Another schedule already has this name. Choose a different name."""
 
-    code = "schedule_name_taken"
-
 
 class TooManySchedules(Refusal):
     """The practice has 200 schedules. Delete one that is no longer needed."""
-
-    code = "too_many_schedules"
 
 
 class ScheduleIsStopped(Refusal):
@@ -54,7 +48,6 @@ class OwnerNotAllowed(Refusal):
 class BadRunKey(BadInput):
     """The run's key must be 1 to 200 characters. Repeating a key returns the same run."""
 
-    code = "bad_run_key"
     http_status = HTTPStatus.BAD_REQUEST
 
 
@@ -223,9 +216,7 @@ def _lock_schedule(session: Session, schedule_id: int, by: Actor, *, version: in
     by.require(Action.MANAGE_SCHEDULES)
     this = (Schedule.practice_id == by.practice_id, Schedule.id == schedule_id, Schedule.deleted_at.is_(None))
     locked = select(Schedule).where(*this).with_for_update(key_share=True)
-    schedule = session.scalars(locked.execution_options(populate_existing=True)).one_or_none()
-    if schedule is None:
-        raise NoSuchSchedule
+    schedule = or_raise(session.scalars(locked.execution_options(populate_existing=True)).one_or_none(), NoSuchSchedule)
     if version is not None and schedule.version != version:
         raise StaleSchedule
     return schedule

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from core.errors import NotFound
+from core.errors import NotFound, or_raise
 from core.models.practices import Practice, PracticeReason
 from core.models.schedules import Schedule, ScheduleRun, ScheduleState
 from core.practices import periods, reasons
@@ -40,10 +40,7 @@ def with_runs_in(session: Session, practice_id: int, month: dt.date, *, now: dt.
 def find(session: Session, practice_id: int, schedule_id: int) -> Schedule:
     """Return the schedule. Raise `NoSuchSchedule`, also for a deleted one."""
     this = (Schedule.practice_id == practice_id, Schedule.id == schedule_id, Schedule.deleted_at.is_(None))
-    schedule = session.scalars(select(Schedule).where(*this)).one_or_none()
-    if schedule is None:
-        raise NoSuchSchedule
-    return schedule
+    return or_raise(session.scalars(select(Schedule).where(*this)).one_or_none(), NoSuchSchedule)
 
 
 def find_reason(session: Session, practice_id: int, request: ScheduleRequest) -> PracticeReason:
@@ -85,10 +82,7 @@ def last_runs(session: Session, practice_id: int) -> dict[int, ScheduleRun]:
 def find_run(session: Session, practice_id: int, run_id: int) -> ScheduleRun:
     """Return the run. Raise `NoSuchRun`."""
     this = (ScheduleRun.practice_id == practice_id, ScheduleRun.id == run_id)
-    run = session.scalars(select(ScheduleRun).where(*this)).one_or_none()
-    if run is None:
-        raise NoSuchRun
-    return run
+    return or_raise(session.scalars(select(ScheduleRun).where(*this)).one_or_none(), NoSuchRun)
 
 
 def run_for_job(session: Session, practice_id: int, job_id: int) -> ScheduleRun | None:

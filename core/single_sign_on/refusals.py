@@ -15,8 +15,6 @@ class SignInRefused(Refusal):
 class SignInStale(SignInRefused):
     """This sign-in was already used, took over 10 minutes, or began in another browser. Begin again."""
 
-    code = "sign_in_stale"
-
 
 class ProviderDown(SignInRefused):
     """The identity provider does not answer. Try again in a minute."""
@@ -35,13 +33,9 @@ class ProviderMisconfigured(SignInRefused):
 class BadIdToken(SignInRefused):
     """The identity provider's ID token is not valid. Tell an administrator."""
 
-    code = "bad_id_token"
-
 
 class ClocksDiffer(BadIdToken):
     """The clocks of this server and of the identity provider differ. Tell an administrator to set them."""
-
-    code = "clocks_differ"
 
 
 class EmailMissing(SignInRefused):
@@ -74,8 +68,6 @@ class NoAccount(SignInRefused):
 class AccountDeactivated(SignInRefused):
     """Your account was deactivated. Ask an administrator of your practice."""
 
-    code = "account_deactivated"
-
 
 class OtherIdentity(SignInRefused):
     """The account with your e-mail address belongs to a different user of the identity provider.
@@ -83,22 +75,14 @@ class OtherIdentity(SignInRefused):
     If you are the same person, ask an administrator to unlink the account on your page under Users.
     """
 
-    code = "other_identity"
-
 
 class NoRole(SignInRefused):
     """None of your groups has a role here. Ask an administrator to add you to a group, or to give your group a role."""
-
-    code = "no_role"
 
 
 class OtherUser(SignInRefused):
     """A different user signed in at the identity provider. Sign in there as yourself."""
 
-    code = "other_user"
-
 
 class NotSignedInAgain(SignInRefused):
     """The identity provider did not ask you to sign in again. Sign out here and sign in again."""
-
-    code = "not_signed_in_again"

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from core.access import audit, authorize, sealed, user_sessions
 from core.access.permissions import Action, Actor
 from core.access.sealed import Unreadable
-from core.errors import NotFound, Refusal
+from core.errors import NotFound, Refusal, or_raise
 from core.models.practices import Practice
 from core.models.single_sign_on import GroupRole, SignInDomain, SingleSignOn
 from core.notices.webhook_address import WebhookReach
@@ -26,8 +26,6 @@ class NoSingleSignOn(NotFound):
 class DomainTaken(Refusal):
     """Another practice of this installation uses this e-mail domain."""
 
-    code = "domain_taken"
-
 
 class NotThroughProvider(Refusal):
     """To turn passwords off, first sign in through single sign-on on the page, so that it works.
@@ -35,13 +33,9 @@ class NotThroughProvider(Refusal):
     Then turn them off in that browser.
     """
 
-    code = "not_through_provider"
-
 
 class PasswordsNeeded(Refusal):
     """Keep passwords on while you change the identity provider, so that a mistake does not lock users out."""
-
-    code = "passwords_needed"
 
 
 _COLUMNS: Final = (
@@ -142,9 +136,7 @@ def save(
 
 def turn_passwords_on(session: Session, practice_id: int, *, now: dt.datetime) -> None:
     """Let passwords sign in again, by a command on the server. Raise `NoSingleSignOn`. Repeating changes nothing."""
-    settings = session.get(SingleSignOn, practice_id, with_for_update={"key_share": True})
-    if settings is None:
-        raise NoSingleSignOn
+    settings = or_raise(session.get(SingleSignOn, practice_id, with_for_update={"key_share": True}), NoSingleSignOn)
     if not settings.password_sign_in:
         settings.password_sign_in = True
         facts = {"password_sign_in": {"from": False, "to": True}}

@@ -17,7 +17,7 @@ from core.access import audit, one_person, users
 from core.access.audit import Subject
 from core.access.authorize import lock_users
 from core.access.users import NAME_CHARACTERS_MAX, EmailTaken
-from core.errors import BadInput
+from core.errors import BadInput, or_raise
 from core.models.people import Role, User
 from core.models.single_sign_on import GroupRole, SignInDomain, SignInRequest, SingleSignOn, UserIdentity
 from core.single_sign_on.id_token import LEEWAY_SECONDS, Identity
@@ -125,9 +125,7 @@ def _checked_email(session: Session, settings: SingleSignOn, identity: Identity)
 def _add_user(session: Session, settings: SingleSignOn, identity: Identity, email: str, *, now: dt.datetime) -> User:
     if not settings.adds_users:
         raise NoAccount
-    given = _role_of(session, settings, identity)
-    if given is None:
-        raise NoRole
+    given = or_raise(_role_of(session, settings, identity), NoRole)
     name = "".join(one for one in identity.name or "" if one.isprintable()).strip()[:NAME_CHARACTERS_MAX]
     try:
         return users.add_user(

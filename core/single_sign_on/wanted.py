@@ -17,8 +17,6 @@ _DOMAIN: Final = re.compile(r"(?=.{1,253}$)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+")
 class BadSingleSignOn(BadInput):
     """Check the fields of single sign-on."""
 
-    code = "bad_single_sign_on"
-
 
 class GroupToRole(NamedTuple):
     """A group of the identity provider, and the role of its members."""

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -249,6 +250,12 @@ def all_refusals() -> list[type[Refusal]]:
         todo += (one := todo.pop()).__subclasses__()
         found.append(one)
     return sorted(set(found), key=lambda one: (one.code, one.__qualname__))
+
+
+def test_the_codes_of_the_refusals_stay() -> None:
+    codes = {one.code for one in all_refusals() if one.__module__.startswith(("core.", "webui."))}
+
+    assert "\n".join(sorted(codes)) == Path(__file__).with_name("refusal_codes.txt").read_text().rstrip()
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,11 @@ from core.single_sign_on.refusals import BadIdToken, OtherUser, SignInRefused, S
 from core.single_sign_on.settings import NoSingleSignOn
 from webui.shared import auth
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import SIGNING_IN, safe_next, session_token, signed_in_actor
+from webui.shared.auth import SIGNING_IN, session_token, signed_in_actor
 from webui.shared.clients import client_address
 from webui.shared.failed_sign_ins import limit_failed_sign_ins
 from webui.shared.identity_provider import ADDRESS, LEAVING, PAGES, lead_to, lead_to_again, web_client
+from webui.shared.page_arguments import safe_next
 from webui.shared.verification import ask_again
 
 _NO_PROVIDER: Final = "No identity provider signs in this e-mail address. Check it, or sign in with your password."

@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from core.access.token_hash import hash_token
 from core.errors import Refusal
-from webui.api import (
+from webui.api import (  # noqa: F401 – each adds its views to the blueprint
     account,
     aging,
     approvals,
@@ -58,52 +58,6 @@ from webui.api.blueprint import api
 from webui.shared import problem_json
 from webui.shared.auth import csrf
 from webui.shared.failed_sign_ins import limiter
-
-__all__ = [
-    "account",
-    "aging",
-    "approvals",
-    "audit",
-    "claim_postings",
-    "claim_totals",
-    "claims",
-    "credit_balances",
-    "credit_moves",
-    "exclusions",
-    "imports",
-    "job_control",
-    "job_files",
-    "job_list",
-    "jobs",
-    "limits",
-    "login",
-    "mappings",
-    "months",
-    "notices",
-    "operations",
-    "posting_files",
-    "posting_requests",
-    "posting_rules",
-    "postings",
-    "practice",
-    "reasons",
-    "recoveries",
-    "register",
-    "remittance_answers",
-    "remittances",
-    "review",
-    "rule_limits",
-    "schedule_runs",
-    "schedules",
-    "search",
-    "second_factor",
-    "single_sign_on",
-    "users",
-    "views",
-    "voids",
-    "webhooks",
-    "write_off_report",
-]
 
 # A script with an old token is refused quickly and does not keep the server busy. Each token has a count of its own at
 # each address, so that a good one works beside a bad one. To guess one, 256 bits are too many.

@@ -1,21 +1,19 @@
 """The user's own account: password, browser sessions and API tokens."""
 
 import datetime as dt
-from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-from flask import Response, jsonify
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from core.access import own_password, tokens, user_sessions
 from core.access.permissions import Scope
 from core.access.tokens import NoSuchToken
 from core.access.user_sessions import NoSuchSession
-from core.db.engine import transaction
-from webui.api.blueprint import Tag, api, problem_responses
-from webui.api.models import Answer
+from webui.api.blueprint import Tag, api
+from webui.api.models import Answer, Id
 from webui.api.request_parsing import Body, IdPath, requires_token
-from webui.shared.app_context import app_context, now
+from webui.shared.app_context import now
 from webui.shared.auth import session_life
 from webui.shared.failed_sign_ins import limit_failed_sign_ins
 from webui.shared.token_auth import actor_or_none, current_actor, current_token
@@ -36,23 +34,18 @@ def _own_email() -> str:
     return actor.email if actor else ""
 
 
-_ANSWERS: Final[dict[str, Any]] = {"responses": {204: None, **problem_responses(400, 413, 415, 422, 429)}}
-
-
-@api.put("/account/password", tags=[ACCOUNT], **_ANSWERS)
+@api.put("/account/password", needs=None, tag=ACCOUNT, problems=[429])
 @limit_failed_sign_ins(_own_email)
 @requires_token
-def change_password(body: PasswordChange) -> tuple[str, int]:
+def change_password(body: PasswordChange, session: Session) -> None:
     """Change your password. This ends the sessions of your browsers.
 
     It also revokes your API tokens, except the one of this request, unless `keep_tokens` is true.
     """
-    with transaction(app_context().sessions) as session:
-        own_password.change(
-            session, old=body.password, new=body.new_password, keep_tokens=body.keep_tokens, by=current_actor(),
-            now=now(), this_token=current_token(),
-        )  # fmt: skip
-    return "", HTTPStatus.NO_CONTENT
+    own_password.change(
+        session, old=body.password, new=body.new_password, keep_tokens=body.keep_tokens, by=current_actor(),
+        now=now(), this_token=current_token(),
+    )  # fmt: skip
 
 
 class SessionPath(IdPath):
@@ -65,10 +58,10 @@ class SessionPath(IdPath):
 class SessionAnswer(Answer):
     """A browser that is signed in."""
 
-    id: str
+    id: Id
     browser: Annotated[str, Field(description="Its family and its system")]
     address: Annotated[str, Field(description="Its network")]
-    signed_in_at: dt.datetime
+    signed_in_at: Annotated[dt.datetime, Field(validation_alias="created_at")]
     seen_at: Annotated[dt.datetime, Field(description="The last click, to the minute")]
 
 
@@ -78,39 +71,27 @@ class Sessions(Answer):
     sessions: list[SessionAnswer]
 
 
-@api.get("/account/sessions", tags=[ACCOUNT], responses={200: Sessions})
+@api.get("/account/sessions", needs=None, tag=ACCOUNT)
 @requires_token
-def list_sessions() -> Response:
+def list_sessions(session: Session) -> Sessions:
     """List the browsers in which you are signed in."""
-    with app_context().sessions() as session:
-        found = user_sessions.list_open(session, current_actor().user_id, now(), session_life())
-    shown = [
-        SessionAnswer(
-            id=str(one.id), browser=one.browser, address=one.address, signed_in_at=one.created_at, seen_at=one.seen_at
-        )
-        for one in found
-    ]
-    return jsonify(Sessions(sessions=shown).json_ready())
+    return Sessions(sessions=user_sessions.list_open(session, current_actor().user_id, now(), session_life()))
 
 
-@api.delete("/account/sessions", tags=[ACCOUNT], responses={204: None})
+@api.delete("/account/sessions", needs=None, tag=ACCOUNT)
 @requires_token
-def end_sessions() -> tuple[str, int]:
+def end_sessions(session: Session) -> None:
     """Sign out all your browsers."""
     current_actor().require_scope(Scope.MANAGE)
-    with transaction(app_context().sessions) as session:
-        user_sessions.end_others(session, but=None, by=current_actor(), now=now())
-    return "", HTTPStatus.NO_CONTENT
+    user_sessions.end_others(session, but=None, by=current_actor(), now=now())
 
 
-@api.delete("/account/sessions/<session_id>", tags=[ACCOUNT], responses={204: None, **problem_responses(404)})
+@api.delete("/account/sessions/<session_id>", needs=None, tag=ACCOUNT)
 @requires_token
-def end_session(path: SessionPath) -> tuple[str, int]:
+def end_session(path: SessionPath, session: Session) -> None:
     """Sign out one of your browsers."""
     current_actor().require_scope(Scope.MANAGE)
-    with transaction(app_context().sessions) as session:
-        user_sessions.end_one(session, path.id, by=current_actor(), now=now())
-    return "", HTTPStatus.NO_CONTENT
+    user_sessions.end_one(session, path.id, by=current_actor(), now=now())
 
 
 class TokenPath(IdPath):
@@ -123,7 +104,7 @@ class TokenPath(IdPath):
 class TokenAnswer(Answer):
     """One of your API tokens, without its secret."""
 
-    id: str
+    id: Id
     name: str
     scopes: list[Scope]
     created_at: dt.datetime
@@ -137,27 +118,16 @@ class Tokens(Answer):
     tokens: list[TokenAnswer]
 
 
-@api.get("/account/tokens", tags=[ACCOUNT], responses={200: Tokens})
+@api.get("/account/tokens", needs=None, tag=ACCOUNT)
 @requires_token
-def list_tokens() -> Response:
+def list_tokens(session: Session) -> Tokens:
     """List your API tokens. Create them on the page "Your account", where you sign in with your password."""
-    with app_context().sessions() as session:
-        found = tokens.list_own(session, current_actor(), now())
-    shown = [
-        TokenAnswer(
-            id=str(one.id), name=one.name, scopes=[Scope(scope) for scope in one.scopes], created_at=one.created_at,
-            used_at=one.used_at, expires_at=one.expires_at,
-        )
-        for one in found
-    ]  # fmt: skip
-    return jsonify(Tokens(tokens=shown).json_ready())
+    return Tokens(tokens=tokens.list_own(session, current_actor(), now()))
 
 
-@api.delete("/account/tokens/<token_id>", tags=[ACCOUNT], responses={204: None, **problem_responses(404)})
+@api.delete("/account/tokens/<token_id>", needs=None, tag=ACCOUNT)
 @requires_token
-def revoke_token(path: TokenPath) -> tuple[str, int]:
+def revoke_token(path: TokenPath, session: Session) -> None:
     """Revoke one of your API tokens."""
     current_actor().require_scope(Scope.MANAGE)
-    with transaction(app_context().sessions) as session:
-        tokens.revoke_own(session, path.id, by=current_actor(), now=now())
-    return "", HTTPStatus.NO_CONTENT
+    tokens.revoke_own(session, path.id, by=current_actor(), now=now())

@@ -3,21 +3,20 @@
 import datetime as dt
 from typing import Annotated, Self
 
-from flask import Response, jsonify
+from flask import Response
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.claims import aging
 from core.claims.age_buckets import BUCKETS, Bucket
 from core.claims.aging import AgingRow, Sum
 from core.models.ledger import Responsibility
-from core.practices import practice_days, practice_queries
-from webui.api.blueprint import CLAIMS, CSV_FILE, XLSX_FILE, api, problem_responses
+from webui.api.blueprint import CLAIMS, CSV_FILE, XLSX_FILE, api
 from webui.api.models import Answer
-from webui.api.request_parsing import requires
 from webui.claims.aging import send_aging_file
-from webui.shared.app_context import app_context, now
-from webui.shared.token_auth import current_actor
+from webui.shared.app_context import app_context
+from webui.shared.token_auth import current_actor, current_day
 
 
 class AgedSum(Answer):
@@ -25,11 +24,6 @@ class AgedSum(Answer):
 
     claims: int
     cents: int
-
-    @classmethod
-    def of(cls, one: Sum) -> Self:
-        """Return the sum as an answer."""
-        return cls(claims=one.claims, cents=one.cents)
 
 
 class AgeBucket(AgedSum):
@@ -63,8 +57,8 @@ class AgingOfPayer(Answer):
             payer_id=row.payer_id,
             payer=row.payer,
             buckets=[AgeBucket.in_bucket(one, bucket) for one, bucket in zip(row.owed, BUCKETS, strict=True)],
-            owed=AgedSum.of(row.total),
-            credits=AgedSum.of(row.credits),
+            owed=row.total,
+            credits=row.credits,
             net_cents=row.net_cents,
         )
 
@@ -77,31 +71,28 @@ class AgingReport(Answer):
     net_cents: Annotated[int, Field(description="Net A/R of the practice")]
 
 
-@api.get("/aging", tags=[CLAIMS], responses={200: AgingReport})
-@requires(Action.SEE_CLAIMS)
-def show_aging() -> Response:
+@api.get("/aging", needs=Action.SEE_CLAIMS, tag=CLAIMS)
+def show_aging(session: Session) -> AgingReport:
     """Return the A/R aging as of today."""
-    practice_id, today = current_actor().practice_id, _today()
-    with app_context().sessions() as session:
-        found = aging.aging(session, practice_id, today=today)
+    today = current_day(session)
+    found = aging.aging(session, current_actor().practice_id, today=today)
     rows = [AgingOfPayer.of(side, row) for side, of in found.rows.items() for row in of]
-    return jsonify(AgingReport(as_of=today, rows=rows, net_cents=found.all.net_cents).json_ready())
+    return AgingReport(as_of=today, rows=rows, net_cents=found.all.net_cents)
 
 
-@api.get("/aging.csv", tags=[CLAIMS], responses={200: CSV_FILE, **problem_responses(429, 503)})
-@requires(Action.SEE_CLAIMS)
+@api.get("/aging.csv", needs=Action.SEE_CLAIMS, tag=CLAIMS, file=CSV_FILE)
 def export_aging() -> Response:
     """Download the A/R aging as CSV."""
-    return send_aging_file("csv", today=_today(), by=current_actor())
+    return _file("csv")
 
 
-@api.get("/aging.xlsx", tags=[CLAIMS], responses={200: XLSX_FILE, **problem_responses(429, 503)})
-@requires(Action.SEE_CLAIMS)
+@api.get("/aging.xlsx", needs=Action.SEE_CLAIMS, tag=CLAIMS, file=XLSX_FILE)
 def export_aging_xlsx() -> Response:
     """Download the A/R aging as XLSX."""
-    return send_aging_file("xlsx", today=_today(), by=current_actor())
+    return _file("xlsx")
 
 
-def _today() -> dt.date:
+def _file(form: str) -> Response:
     with app_context().sessions() as session:
-        return practice_days.today(practice_queries.find(session, current_actor().practice_id), now=now())
+        today = current_day(session)
+    return send_aging_file(form, today=today, by=current_actor())

@@ -1,25 +1,23 @@
 """Approvals: list the jobs and postings that need one; approve and reject jobs."""
 
 from collections.abc import Iterable
-from http import HTTPStatus
 from typing import Annotated
 
-from flask import Response, jsonify
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
-from core.db.engine import transaction
 from core.jobs import commands
 from core.jobs.approval import inbox
 from core.ledger import posting_requests
 from core.ledger.posting_requests import RequestRow
-from webui.api.blueprint import JOBS, api, problem_responses
+from webui.api.blueprint import JOBS, api
 from webui.api.job_models import ChangedSeen, Confirmed, Rejection, SettleJobAnswer, SettleJobSummary
-from webui.api.job_responses import confirmed_answer, job_answer, job_summaries
+from webui.api.job_responses import confirmed_answer, job_answer, job_summaries, run_job_command
 from webui.api.models import Answer
 from webui.api.posting_requests import PostingRequestAnswer
-from webui.api.request_parsing import Body, JobPath, requires
-from webui.shared.app_context import app_context, hint_workers, now
+from webui.api.request_parsing import Body, JobPath
+from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
 
@@ -52,55 +50,36 @@ class Approvals(Answer):
     ]
 
 
-@api.get("/approvals", tags=[JOBS], responses={200: Approvals})
-@requires(Action.SEE_CLAIMS)
-def list_approvals() -> Response:
+@api.get("/approvals", needs=Action.SEE_CLAIMS, tag=JOBS)
+def list_approvals(session: Session) -> Approvals:
     """List what needs your approval, your own jobs and postings that need approval, and recent decisions on those."""
     actor, at = current_actor(), now()
-    with app_context().sessions() as session:
-        answer = Approvals(
-            waiting_for_me=[job_answer(session, job) for job in inbox.jobs_to_approve(session, actor, now=at)],
-            waiting_for_others=[job_answer(session, job) for job in inbox.my_jobs_awaiting_approval(session, actor)],
-            decided=job_summaries(session, actor.practice_id, inbox.my_decided_jobs(session, actor, now=at)),
-            postings_waiting_for_me=_answers(posting_requests.list_to_approve(session, actor, now=at)),
-            postings_waiting_for_others=_answers(posting_requests.list_own_waiting(session, actor, now=at)),
-            postings_decided=_answers(posting_requests.list_own_decided(session, actor, now=at)),
-        )
-    return jsonify(answer.json_ready())
+    return Approvals(
+        waiting_for_me=[job_answer(session, job) for job in inbox.jobs_to_approve(session, actor, now=at)],
+        waiting_for_others=[job_answer(session, job) for job in inbox.my_jobs_awaiting_approval(session, actor)],
+        decided=job_summaries(session, actor.practice_id, inbox.my_decided_jobs(session, actor, now=at)),
+        postings_waiting_for_me=_answers(posting_requests.list_to_approve(session, actor, now=at)),
+        postings_waiting_for_others=_answers(posting_requests.list_own_waiting(session, actor, now=at)),
+        postings_decided=_answers(posting_requests.list_own_decided(session, actor, now=at)),
+    )
 
 
 def _answers(rows: Iterable[RequestRow]) -> list[PostingRequestAnswer]:
     return [PostingRequestAnswer.of(row) for row in rows]
 
 
-@api.post(
-    "/settle-jobs/<job_id>/approve",
-    tags=[JOBS],
-    responses={202: Confirmed, **problem_responses(400, 404, 409, 413, 415)},
-)
-@requires(Action.SEE_CLAIMS)  # core checks who may, by the job's kind and requesters
-def approve_job(path: JobPath, body: Approval) -> tuple[Response, int]:
+# Core checks who may, by the job's kind and requesters.
+@api.post("/settle-jobs/<job_id>/approve", needs=Action.SEE_CLAIMS, tag=JOBS, status=202, problems=[409])
+def approve_job(path: JobPath, body: Approval) -> Confirmed:
     """Approve a job over a limit. It runs as previewed. Repeating the request gives the same answer."""
-    with transaction(app_context().sessions) as session:
-        key = path.key(current_actor())
-        job = commands.approve(
-            session, key, confirmation=body.confirmation, changed_seen=body.changed_since_preview, by=current_actor(),
-            now=now(),
-        )  # fmt: skip
-        answer = confirmed_answer(session, job)
-    hint_workers(job)
-    return jsonify(answer.json_ready()), HTTPStatus.ACCEPTED
+    return run_job_command(
+        commands.approve, path.key(current_actor()), confirmed_answer, confirmation=body.confirmation,
+        changed_seen=body.changed_since_preview,
+    )  # fmt: skip
 
 
-@api.post(
-    "/settle-jobs/<job_id>/reject",
-    tags=[JOBS],
-    responses={200: SettleJobAnswer, **problem_responses(400, 404, 409, 413, 415)},
-)
-@requires(Action.SEE_CLAIMS)
-def reject_job(path: JobPath, body: Rejection) -> Response:
+@api.post("/settle-jobs/<job_id>/reject", needs=Action.SEE_CLAIMS, tag=JOBS, problems=[409])
+def reject_job(path: JobPath, body: Rejection, session: Session) -> SettleJobAnswer:
     """Reject a job over a limit, with a reason. The job never runs and changes nothing."""
-    with transaction(app_context().sessions) as session:
-        job = commands.reject(session, path.key(current_actor()), reason=body.reason, by=current_actor(), now=now())
-        answer = job_answer(session, job)
-    return jsonify(answer.json_ready())
+    job = commands.reject(session, path.key(current_actor()), reason=body.reason, by=current_actor(), now=now())
+    return job_answer(session, job)

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Annotated, Any
 
-from flask import Response, jsonify
+from flask import Response
 from pydantic import BeforeValidator, Field
 from sqlalchemy.orm import Session
 
@@ -13,9 +13,9 @@ from core.audit import import_changes, log
 from core.audit.import_changes import NoSuchEntry
 from core.audit.log import AuditFilter
 from core.db.bounds import BIGINT_MAX
-from webui.api.blueprint import CSV_FILE, ZIP_FILE, Tag, api, problem_responses
+from webui.api.blueprint import CSV_FILE, ZIP_FILE, Tag, api
 from webui.api.models import Answer, Id, Seen, labeled
-from webui.api.request_parsing import IdPath, Page, Parameters, requires
+from webui.api.request_parsing import IdPath, Page, Parameters
 from webui.shared import audit_files
 from webui.shared.app_context import app_context
 from webui.shared.token_auth import current_actor
@@ -109,45 +109,30 @@ class AuditPage(Answer):
     next_cursor: str | None
 
 
-@api.get("/audit", tags=[AUDIT], responses={200: AuditPage, **problem_responses(404)})
-@requires(Action.SEE_AUDIT)
-def list_acts(query: AuditQuery) -> Response:
+@api.get("/audit", needs=Action.SEE_AUDIT, tag=AUDIT, problems=[404])
+def list_acts(query: AuditQuery, session: Session) -> AuditPage:
     """List audit entries, newest first.
 
     `claim.viewed` entries, which say who looked at a claim, are listed only with `claim` or `person`.
     """
     practice_id = current_actor().practice_id
-    with app_context().sessions() as session:
-        wanted = query.narrowed(session, practice_id)
-        found = log.acts(session, practice_id, wanted, before=query.after(), limit=query.limit + 1)
-        head = log.head(session, practice_id)
-    shown = found[: query.limit]
-    answer = AuditPage(
-        acts=[AuditAct.model_validate(act) for act in shown],
-        head=AuditHead.model_validate(head),
-        next_cursor=str(shown[-1].number) if len(found) > len(shown) else None,
-    )
-    return jsonify(answer.json_ready())
+    wanted = query.narrowed(session, practice_id)
+    found = log.acts(session, practice_id, wanted, before=query.after(), limit=query.limit + 1)
+    acts, cursor = query.cut(found, "number")
+    return AuditPage(acts=acts, head=log.head(session, practice_id), next_cursor=cursor)
 
 
-@api.get("/audit/<number>/changes", tags=[AUDIT], responses={200: ChangesPage, **problem_responses(404)})
-@requires(Action.SEE_AUDIT)
-def list_changes(path: EntryPath, query: Page) -> Response:
+@api.get("/audit/<number>/changes", needs=Action.SEE_AUDIT, tag=AUDIT)
+def list_changes(path: EntryPath, query: Page, session: Session) -> ChangesPage:
     """List the old and new values of the changes that an import applied. Values may be names or dates of birth."""
-    with app_context().sessions() as session:
-        found = import_changes.list_changes(
-            session, path.id, by=current_actor(), after_id=query.after(), limit=query.limit + 1
-        )
-    shown = found[: query.limit]
-    answer = ChangesPage(
-        changes=[ImportChangeAnswer.model_validate(one) for one in shown],
-        next_cursor=str(shown[-1].id) if len(found) > len(shown) else None,
+    found = import_changes.list_changes(
+        session, path.id, by=current_actor(), after_id=query.after(), limit=query.limit + 1
     )
-    return jsonify(answer.json_ready())
+    changes, cursor = query.cut(found)
+    return ChangesPage(changes=changes, next_cursor=cursor)
 
 
-@api.get("/audit.csv", tags=[AUDIT], responses={200: CSV_FILE, **problem_responses(404, 429, 503)})
-@requires(Action.SEE_AUDIT)
+@api.get("/audit.csv", needs=Action.SEE_AUDIT, tag=AUDIT, file=CSV_FILE, problems=[404])
 def export(query: AuditFileQuery) -> Response:
     """Export audit entries as CSV, oldest first, with the hashed content of each, so you can verify the chain.
 
@@ -159,8 +144,7 @@ def export(query: AuditFileQuery) -> Response:
     return audit_files.send_log(wanted, by=actor)
 
 
-@api.get("/audit-package.zip", tags=[AUDIT], responses={200: ZIP_FILE, **problem_responses(429, 503)})
-@requires(Action.SEE_AUDIT)
+@api.get("/audit-package.zip", needs=Action.SEE_AUDIT, tag=AUDIT, file=ZIP_FILE)
 def export_package() -> Response:
     """Export the ledger, jobs, months and audit log as a zip that an auditor can prove without this system.
 

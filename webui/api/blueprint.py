@@ -1,17 +1,24 @@
 """The blueprint for version 1, and what all its answers have in common."""
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, TypeVar
+from dataclasses import dataclass, field
+from functools import wraps
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, jsonify
 from flask.blueprints import BlueprintSetupState
+from flask.typing import ResponseReturnValue
+from pydantic import BaseModel
 from werkzeug.routing import PathConverter
 
+from core.access.permissions import Action, Scope
 from core.version import product_version
-from webui.shared.file_downloads import XLSX, ZIP
-from webui.shared.problem_json import PROBLEM_JSON
+from webui.api.request_parsing import requires
+from webui.shared.file_downloads import CSV, XLSX, ZIP
 
 View = TypeVar("View", bound=Callable[..., Any])
+Model_co = TypeVar("Model_co", bound=BaseModel, covariant=True)
 
 VERSION_PATH: Final = "/api/v1"
 VERSION_HEADER: Final = "Settle-Version"  # so that a client can tell why it does not understand an answer
@@ -32,31 +39,10 @@ SCHEDULES: Final = Tag(name="Schedules", description="Rules that create jobs at 
 CSV_FILE: Final = {"description": "The file", "content": {"text/csv": {"schema": {"type": "string"}}}}
 ZIP_FILE: Final = {"description": "The file", "content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}
 XLSX_FILE: Final = {"description": "The file", "content": {XLSX: {"schema": {"type": "string", "format": "binary"}}}}
-
-_STATUS_DESCRIPTIONS: Final = {
-    400: "The request can't be read",
-    401: "The token is missing or not valid",
-    403: "Your role does not allow this",
-    404: "Not found in this practice",
-    409: "The current status does not allow this",
-    413: "The body is too large",
-    415: "The body is not JSON",
-    429: "Too many failed sign-ins, large requests or unfinished downloads; Retry-After says how long to wait",
-    502: "The identity provider does not answer, or answers what its settings do not promise",
-    503: "There is no room for another file right now; Retry-After says how long to wait",
-    507: "The disk of the server or the database is full",
-    422: "The request contains invalid values",
+TABLE_FILE: Final = {
+    "description": "The file",
+    "content": {name.partition(";")[0]: {"schema": {"type": "string"}} for name in (CSV, XLSX)},
 }
-
-
-def _problem(status: int) -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/Problem"}
-    return {"description": _STATUS_DESCRIPTIONS[status], "content": {PROBLEM_JSON: {"schema": schema}}}
-
-
-def problem_responses(*statuses: int) -> dict[str, Any]:
-    """Return the problems that a view can answer with, for the OpenAPI document."""
-    return {str(status): _problem(status) for status in statuses}
 
 
 class DescribedView(NamedTuple):
@@ -68,8 +54,17 @@ class DescribedView(NamedTuple):
     description: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Reply(Generic[Model_co]):
+    """An answer with headers, or with another status than its view's."""
+
+    answer: Model_co
+    headers: dict[str, str] = field(default_factory=dict)
+    status: int | None = None
+
+
 class DescribedBlueprint(Blueprint):
-    """A blueprint that keeps the descriptions of its views.
+    """A blueprint whose views return models, and which keeps the descriptions of its views.
 
     The document is made of them at its first request, because making it takes longer than the rest of the start.
     """
@@ -79,15 +74,45 @@ class DescribedBlueprint(Blueprint):
         super().__init__(*args, **kwargs)
         self.described: list[DescribedView] = []
 
-    def route(self, rule: str, **options: Any) -> Callable[[View], View]:
-        """Add a view. `get`, `post`, `put` and `delete` call this with their method."""
-        methods = options.pop("methods")
+    def route(  # type: ignore[override]  # no view may leave out what it needs
+        self, rule: str, *, needs: Action | None, scope: Scope = Scope.READ, **options: Any
+    ) -> Callable[[View], View]:
+        """Add a view. `get`, `post`, `put`, `patch` and `delete` call this with their method.
+
+        The caller's role and token must allow the action `needs`, and the token must have the `scope`. If `needs` is
+        None, the view has another guard of `request_parsing`.
+
+        The view returns a model, a `Reply` with one, a finished response, or None for an empty answer. `status` is that
+        of its answer, and `tag` is its heading in the document. `docs` knows the other options.
+        """
+        method, status = options.pop("methods")[0], options.get("status", HTTPStatus.OK)
 
         def add(view: View) -> View:
-            self.described.append(DescribedView(methods[0].lower(), rule, view, options))
-            return super(DescribedBlueprint, self).route(rule, methods=methods)(view)
+            guarded = view if needs is None else requires(needs, scope=scope)(view)
+
+            @wraps(view)
+            def respond(**path: str) -> ResponseReturnValue:
+                return _response(guarded(**path), status)
+
+            self.described.append(DescribedView(method.lower(), rule, view, options))
+            super(DescribedBlueprint, self).route(rule, methods=[method])(respond)
+            return view
 
         return add
+
+    if TYPE_CHECKING:  # Flask's own types know no view that returns a model
+        get = post = put = patch = delete = route  # type: ignore[assignment]
+
+
+def _response(found: Any, status: int) -> ResponseReturnValue:
+    if found is None:
+        return "", HTTPStatus.NO_CONTENT
+    if isinstance(found, BaseModel):
+        return jsonify(found.model_dump(mode="json")), status
+    if isinstance(found, Reply):
+        return jsonify(found.answer.model_dump(mode="json")), found.status or status, found.headers
+    finished: Response = found
+    return finished
 
 
 api = DescribedBlueprint("api", __name__, url_prefix=VERSION_PATH)

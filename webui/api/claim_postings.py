@@ -5,22 +5,21 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, Self
 
-from flask import Response, jsonify
 from pydantic import Field, RootModel
+from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.claims import lookup
-from core.db.engine import transaction
 from core.ledger import entries, ledger_queries, manual_postings, posting_requests
 from core.ledger.entries import Entry
 from core.models.ledger import Responsibility
-from webui.api.blueprint import CLAIMS, api, problem_responses
+from webui.api.blueprint import CLAIMS, Reply, api
 from webui.api.claims import claim_fields
 from webui.api.models import Answer, ClaimWithLines, Id, PostingEntry
 from webui.api.posting_requests import PostingRequestAnswer
 from webui.api.recoveries import Recovery
-from webui.api.request_parsing import ClaimPath, OnceHeaders, requires
-from webui.shared.app_context import app_context, now
+from webui.api.request_parsing import ClaimPath, OnceHeaders
+from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
 
@@ -78,36 +77,29 @@ class Postings(Answer):
     waiting: Annotated[list[PostingRequestAnswer], Field(description="Postings that wait for approval")]
 
 
-@api.get(
-    "/claims/<anything:claim_id>/postings",
-    tags=[CLAIMS],
-    responses={200: Postings, **problem_responses(404)},
-    merge_slashes=False,
-)
-@requires(Action.SEE_CLAIMS)
-def list_postings(path: ClaimPath) -> Response:
+@api.get("/claims/<anything:claim_id>/postings", needs=Action.SEE_CLAIMS, tag=CLAIMS)
+def list_postings(path: ClaimPath, session: Session) -> Postings:
     """List the ledger of one claim, starting with the first charge, and its postings that wait for approval."""
     practice_id = current_actor().practice_id
-    with app_context().sessions() as session:
-        claim = lookup.find(session, practice_id, path.claim_id)
-        rows = ledger_queries.list_ledger_rows(session, practice_id, claim.id)
-        waiting = posting_requests.list_waiting_on_claim(session, practice_id, claim.id, now=now())
-    answer = Postings(
+    claim = lookup.find(session, practice_id, path.claim_id)
+    rows = ledger_queries.list_ledger_rows(session, practice_id, claim.id)
+    waiting = posting_requests.list_waiting_on_claim(session, practice_id, claim.id, now=now())
+    return Postings(
         claim_id=claim.external_id,
-        postings=[PostingEntry.model_validate(row) for row in rows],
+        postings=rows,
         waiting=[PostingRequestAnswer.of(row) for row in waiting],
     )
-    return jsonify(answer.json_ready())
 
 
 @api.post(
     "/claims/<anything:claim_id>/postings",
-    tags=[CLAIMS],
-    responses={201: PostedClaim, 202: PostedClaim, **problem_responses(400, 404, 409, 413, 415)},
-    merge_slashes=False,
+    needs=Action.POST,
+    tag=CLAIMS,
+    status=201,
+    responses={202: PostedClaim},
+    problems=[409],
 )
-@requires(Action.POST)
-def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[Response, int]:
+def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting, session: Session) -> Reply[PostedClaim]:
     """Post a payment, an adjustment or a transfer on one line, once. The answer is the claim after the posting.
 
     A Settled claim with a balance after the posting returns to Balance Due. If the line has a write-off, just enough
@@ -118,13 +110,10 @@ def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[
     What you enter on a claim within 30 days without approval counts toward the per-claim limits. Above them nothing is
     posted: the answer is 202, and `request` waits for another user's approval.
     """
-    with transaction(app_context().sessions) as session:
-        key = header.idempotency_key
-        posted = manual_postings.post(
-            session, path.claim_id, body.root, by=current_actor(), idempotency_key=key, now=now()
-        )
-        facts = claim_fields(session, path.claim_id)
-        request = posted.request and PostingRequestAnswer.find(session, posted.request)
+    key = header.idempotency_key
+    posted = manual_postings.post(session, path.claim_id, body.root, by=current_actor(), idempotency_key=key, now=now())
+    facts = claim_fields(session, path.claim_id)
+    request = posted.request and PostingRequestAnswer.find(session, posted.request)
     besides = {
         "took_back": posted.recovery,
         "restored_cents": posted.restored_cents,
@@ -134,4 +123,4 @@ def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[
         "request": request,
     }
     answer = PostedClaim.model_validate({**facts, **besides})
-    return jsonify(answer.json_ready()), HTTPStatus.ACCEPTED if request else HTTPStatus.CREATED
+    return Reply(answer, status=HTTPStatus.ACCEPTED if request else HTTPStatus.CREATED)

@@ -3,8 +3,8 @@
 import datetime as dt
 from typing import Annotated, Any, Final, Self
 
-from flask import Response, jsonify
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.claims import feed
@@ -12,10 +12,10 @@ from core.claims.age_buckets import BUCKETS, Bucket
 from core.claims.feed import FeedTotals
 from core.claims.feed_totals import NO_CLAIMS
 from core.claims.filters import ClaimFilter
-from webui.api.blueprint import CLAIMS, api, problem_responses
+from webui.api.blueprint import CLAIMS, api
 from webui.api.models import Answer
-from webui.api.request_parsing import Body, requires
-from webui.shared.app_context import app_context, now
+from webui.api.request_parsing import Body
+from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
 _SUMS: Final = ("insurance_due", "patient_due", "total_due", "billed", "written_off")
@@ -67,15 +67,13 @@ class TotalsByAge(ClaimTotals):
     ages: list[TotalsOfAge]
 
 
-@api.post("/claims/totals", tags=[CLAIMS], responses={200: TotalsByAge, **problem_responses(400, 413, 415)})
-@requires(Action.SEE_CLAIMS)
-def sum_claims(body: ClaimTotalsBody) -> Response:
+@api.post("/claims/totals", needs=Action.SEE_CLAIMS, tag=CLAIMS)
+def sum_claims(body: ClaimTotalsBody, session: Session) -> TotalsByAge:
     """Sum all matching claims, in total and by age. The filter's `age_basis` decides what ages count from."""
     practice_id, f = current_actor().practice_id, ClaimFilter.of(body.filter)
-    with app_context().sessions() as session:
-        feed.check_known_values(session, practice_id, f)
-        terms = feed.terms_for(session, practice_id, now=now())
-        found = feed.totals_by_age(session, practice_id, f, terms)
+    feed.check_known_values(session, practice_id, f)
+    terms = feed.terms_for(session, practice_id, now=now())
+    found = feed.totals_by_age(session, practice_id, f, terms)
     ages = [TotalsOfAge.in_bucket(found[bucket.key], bucket) for bucket in BUCKETS]
     total = sum(found.values(), NO_CLAIMS)
-    return jsonify(TotalsByAge.of(total, as_of=terms.as_of, age_basis=f.age_from.value, ages=ages).json_ready())
+    return TotalsByAge.of(total, as_of=terms.as_of, age_basis=f.age_from.value, ages=ages)

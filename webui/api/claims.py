@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Final, Self
 
-from flask import Response, jsonify
 from pydantic import ConfigDict, Field, Strict
 from sqlalchemy.orm import Session
 
@@ -14,16 +13,14 @@ from core.access.permissions import Action
 from core.claims import feed, holds, lookup
 from core.claims.feed import DEFAULT_SORT, Sort, SortBy
 from core.claims.filters import BadFilter, ClaimFilter
-from core.db.engine import transaction
 from core.jobs import codes
 from core.models.claims import Hold
-from core.practices import practice_days, practice_queries
-from webui.api.blueprint import CLAIMS, api, problem_responses
-from webui.api.models import Answer, Claim, ClaimsPage, ClaimWithLines
-from webui.api.request_parsing import LIMIT_DEFAULT, LIMIT_MAX, Body, ClaimPath, Limit, Page, requires
+from webui.api.blueprint import CLAIMS, api
+from webui.api.models import Answer, ClaimsPage, ClaimWithLines
+from webui.api.request_parsing import LIMIT_DEFAULT, LIMIT_MAX, Body, ClaimPath, Limit, Page
 from webui.shared.app_context import app_context, now
 from webui.shared.claim_views import record_view
-from webui.shared.token_auth import current_actor
+from webui.shared.token_auth import current_actor, current_day
 
 
 class ClaimsQuery(ClaimFilter):
@@ -105,9 +102,8 @@ class HeldClaims(Answer):
 _PAGING_KEYS: Final = frozenset({"sort", "cursor", "limit"})
 
 
-@api.get("/claims", tags=[CLAIMS], responses={200: ClaimsPage})
-@requires(Action.SEE_CLAIMS)
-def list_claims(query: ClaimsQuery) -> Response:
+@api.get("/claims", needs=Action.SEE_CLAIMS, tag=CLAIMS)
+def list_claims(query: ClaimsQuery) -> ClaimsPage:
     """List matching claims, each with the rule that applies to it.
 
     A patient's name is refused here, because addresses appear in logs: use POST /claims/search.
@@ -115,71 +111,45 @@ def list_claims(query: ClaimsQuery) -> Response:
     return _page_answer(query.narrowed(), Sort.of(query.sort), cursor=query.cursor or None, limit=query.limit)
 
 
-@api.post("/claims/search", tags=[CLAIMS], responses={200: ClaimsPage, **problem_responses(400, 413, 415)})
-@requires(Action.SEE_CLAIMS)
-def search_claims(body: ClaimsSearch) -> Response:
+@api.post("/claims/search", needs=Action.SEE_CLAIMS, tag=CLAIMS)
+def search_claims(body: ClaimsSearch) -> ClaimsPage:
     """List matching claims like GET /claims. Use it for a patient's name, so that no address or log contains it."""
     return _page_answer(ClaimFilter.of(body.filter), Sort.of(body.sort), cursor=body.cursor or None, limit=body.limit)
 
 
-def _page_answer(f: ClaimFilter, sort: Sort, *, cursor: str | None, limit: int) -> Response:
+def _page_answer(f: ClaimFilter, sort: Sort, *, cursor: str | None, limit: int) -> ClaimsPage:
     practice_id = current_actor().practice_id
     with app_context().sessions() as session:
         terms = feed.terms_for(session, practice_id, now=now())
         page = feed.page(session, practice_id, f, sort=sort, cursor=cursor, limit=limit, terms=terms)
-    answer = ClaimsPage(claims=[Claim.model_validate(row) for row in page.rows], next_cursor=page.next_cursor)
-    return jsonify(answer.json_ready())
+    return ClaimsPage(claims=page.rows, next_cursor=page.next_cursor)
 
 
 # A claim's number may contain two slashes in a row.
-@api.get(
-    "/claims/<anything:claim_id>",
-    tags=[CLAIMS],
-    responses={200: ClaimWithLines, **problem_responses(404)},
-    merge_slashes=False,
-)
-@requires(Action.SEE_CLAIMS)
-def show_claim(path: ClaimPath) -> Response:
+@api.get("/claims/<anything:claim_id>", needs=Action.SEE_CLAIMS, tag=CLAIMS)
+def show_claim(path: ClaimPath) -> ClaimWithLines:
     """Show one claim with its service lines."""
     record_view(path.claim_id, by=current_actor())
     with app_context().sessions() as session:
-        claim = _claim_answer(session, path)
-    return jsonify(claim.json_ready())
+        return _claim_answer(session, path)
 
 
-@api.get("/holds", tags=[CLAIMS], responses={200: HeldClaims})
-@requires(Action.SEE_CLAIMS)
-def list_holds(query: HoldsQuery) -> Response:
+@api.get("/holds", needs=Action.SEE_CLAIMS, tag=CLAIMS)
+def list_holds(query: HoldsQuery, session: Session) -> HeldClaims:
     """List the claims on hold. Claims for an excluded patient or payer are not included."""
     practice_id, after = current_actor().practice_id, query.after()
-    with app_context().sessions() as session:
-        today = practice_days.today(practice_queries.find(session, practice_id), now=now())
-        found = holds.list_held_claims(
-            session, practice_id, today=today, hold=query.hold, after_id=after, limit=query.limit + 1
-        )
-    shown = found[: query.limit]
-    answer = HeldClaims(
-        holds=[HeldClaim.model_validate(row) for row in shown],
-        next_cursor=str(shown[-1].id) if len(found) > len(shown) else None,
+    found = holds.list_held_claims(
+        session, practice_id, today=current_day(session), hold=query.hold, after_id=after, limit=query.limit + 1
     )
-    return jsonify(answer.json_ready())
+    shown, cursor = query.cut(found)
+    return HeldClaims(holds=shown, next_cursor=cursor)
 
 
-@api.put(
-    "/claims/<anything:claim_id>/hold",
-    tags=[CLAIMS],
-    responses={200: ClaimWithLines, **problem_responses(400, 404, 409, 413, 415)},
-    merge_slashes=False,
-)
-@requires(Action.HOLD)
-def set_hold(path: ClaimPath, body: NewHold) -> Response:
+@api.put("/claims/<anything:claim_id>/hold", needs=Action.HOLD, tag=CLAIMS, problems=[409])
+def set_hold(path: ClaimPath, body: NewHold, session: Session) -> ClaimWithLines:
     """Put the claim on hold so that it can't be settled, or release it. Repeating the request changes nothing."""
-    with transaction(app_context().sessions) as session:
-        holds.set_hold(
-            session, path.claim_id, body.hold, reason=body.why, until=body.until, by=current_actor(), now=now()
-        )
-        claim = _claim_answer(session, path)
-    return jsonify(claim.json_ready())
+    holds.set_hold(session, path.claim_id, body.hold, reason=body.why, until=body.until, by=current_actor(), now=now())
+    return _claim_answer(session, path)
 
 
 def _claim_answer(session: Session, path: ClaimPath) -> ClaimWithLines:

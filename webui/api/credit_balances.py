@@ -3,21 +3,21 @@
 import datetime as dt
 from typing import Annotated, Self
 
-from flask import Response, jsonify
+from flask import Response
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.ledger import credit_balances
 from core.ledger.credit_balances import CreditsFilter
 from core.models.ledger import Responsibility
 from core.models.practices import PayerClass
-from core.practices import practice_days, practice_queries
-from webui.api.blueprint import CLAIMS, CSV_FILE, XLSX_FILE, api, problem_responses
+from webui.api.blueprint import CLAIMS, CSV_FILE, XLSX_FILE, api
 from webui.api.models import Answer
-from webui.api.request_parsing import AnyPage, Parameters, requires
+from webui.api.request_parsing import AnyPage, Parameters
 from webui.claims.credit_balances import send_credits_file
-from webui.shared.app_context import app_context, now
-from webui.shared.token_auth import current_actor
+from webui.shared.app_context import app_context
+from webui.shared.token_auth import current_actor, current_day
 
 
 class CreditsFileQuery(Parameters):
@@ -86,39 +86,29 @@ class Credits(Answer):
     next_cursor: str | None
 
 
-@api.get("/credits", tags=[CLAIMS], responses={200: Credits})
-@requires(Action.SEE_CLAIMS)
-def list_credits(query: CreditsQuery) -> Response:
+@api.get("/credits", needs=Action.SEE_CLAIMS, tag=CLAIMS)
+def list_credits(query: CreditsQuery, session: Session) -> Credits:
     """List every line with a credit balance."""
     practice_id, wanted = current_actor().practice_id, query.narrowed()
-    with app_context().sessions() as session:
-        today = practice_days.today(practice_queries.find(session, practice_id), now=now())
-        page = credit_balances.page(session, practice_id, wanted, cursor=query.cursor or None, limit=query.limit)
-        totals = credit_balances.totals(session, practice_id, wanted)
-    answer = Credits(
-        credits=[Credit.of(row, today) for row in page.rows],
-        totals=CreditTotals.model_validate(totals._asdict()),
-        next_cursor=page.next_cursor,
-    )
-    return jsonify(answer.json_ready())
+    today = current_day(session)
+    page = credit_balances.page(session, practice_id, wanted, cursor=query.cursor or None, limit=query.limit)
+    totals = credit_balances.totals(session, practice_id, wanted)
+    return Credits(credits=[Credit.of(row, today) for row in page.rows], totals=totals, next_cursor=page.next_cursor)
 
 
-@api.get("/credits.csv", tags=[CLAIMS], responses={200: CSV_FILE, **problem_responses(429, 503)})
-@requires(Action.SEE_CLAIMS)
+@api.get("/credits.csv", needs=Action.SEE_CLAIMS, tag=CLAIMS, file=CSV_FILE)
 def export_credits(query: CreditsFileQuery) -> Response:
     """Download every matching line with a credit balance as CSV. The audit log records the download."""
     return _file(query, "csv")
 
 
-@api.get("/credits.xlsx", tags=[CLAIMS], responses={200: XLSX_FILE, **problem_responses(429, 503)})
-@requires(Action.SEE_CLAIMS)
+@api.get("/credits.xlsx", needs=Action.SEE_CLAIMS, tag=CLAIMS, file=XLSX_FILE)
 def export_credits_xlsx(query: CreditsFileQuery) -> Response:
     """Download every matching line with a credit balance as XLSX. The audit log records the download."""
     return _file(query, "xlsx")
 
 
 def _file(query: CreditsFileQuery, form: str) -> Response:
-    by = current_actor()
     with app_context().sessions() as session:
-        today = practice_days.today(practice_queries.find(session, by.practice_id), now=now())
-    return send_credits_file(query.narrowed(), form, today=today, by=by)
+        today = current_day(session)
+    return send_credits_file(query.narrowed(), form, today=today, by=current_actor())

@@ -1,10 +1,8 @@
 """Refunds and transfers of credits."""
 
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Annotated, Any
 
-from flask import Response, jsonify
 from pydantic import Field
 
 from core.access.permissions import Action
@@ -12,10 +10,10 @@ from core.db.engine import transaction
 from core.ledger import credit_moves
 from core.ledger.credit_moves import CreditMoved
 from core.ledger.entries import CreditTransfer, Refund
-from webui.api.blueprint import CLAIMS, api, problem_responses
+from webui.api.blueprint import CLAIMS, api
 from webui.api.claims import claim_fields
 from webui.api.models import ClaimWithLines, Id
-from webui.api.request_parsing import ClaimPath, OnceHeaders, requires
+from webui.api.request_parsing import ClaimPath, OnceHeaders
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
@@ -27,26 +25,14 @@ class ClaimWithCredit(ClaimWithLines):
     credit_cents: Annotated[int, Field(description="Credit left on this line and responsibility")]
 
 
-@api.post(
-    "/claims/<anything:claim_id>/refunds",
-    tags=[CLAIMS],
-    responses={201: ClaimWithCredit, **problem_responses(400, 404, 409, 413, 415)},
-    merge_slashes=False,
-)
-@requires(Action.POST)
-def refund_credit(path: ClaimPath, header: OnceHeaders, body: Refund) -> tuple[Response, int]:
+@api.post("/claims/<anything:claim_id>/refunds", needs=Action.POST, tag=CLAIMS, status=201, problems=[409])
+def refund_credit(path: ClaimPath, header: OnceHeaders, body: Refund) -> ClaimWithCredit:
     """Refund a credit on one line to a payer or the patient, once, and never more than the credit."""
     return _moved(credit_moves.refund, path, header, body)
 
 
-@api.post(
-    "/claims/<anything:claim_id>/credit-transfers",
-    tags=[CLAIMS],
-    responses={201: ClaimWithCredit, **problem_responses(400, 404, 409, 413, 415)},
-    merge_slashes=False,
-)
-@requires(Action.POST)
-def transfer_credit(path: ClaimPath, header: OnceHeaders, body: CreditTransfer) -> tuple[Response, int]:
+@api.post("/claims/<anything:claim_id>/credit-transfers", needs=Action.POST, tag=CLAIMS, status=201, problems=[409])
+def transfer_credit(path: ClaimPath, header: OnceHeaders, body: CreditTransfer) -> ClaimWithCredit:
     """Transfer a credit on one line to another balance of the same patient, once.
 
     The balance may be on this claim or on a different one. The amount can exceed neither the credit nor that balance.
@@ -56,10 +42,10 @@ def transfer_credit(path: ClaimPath, header: OnceHeaders, body: CreditTransfer) 
 
 def _moved(
     act: Callable[..., CreditMoved], path: ClaimPath, header: OnceHeaders, body: Refund | CreditTransfer
-) -> tuple[Response, int]:
+) -> ClaimWithCredit:
     with transaction(app_context().sessions) as session:
         key = header.idempotency_key
         moved = act(session, path.claim_id, body, by=current_actor(), idempotency_key=key, now=now())
         facts: dict[str, Any] = claim_fields(session, path.claim_id)
     besides = {"posting_ids": moved.posting_ids, "credit_cents": moved.credit_cents}
-    return jsonify(ClaimWithCredit.model_validate({**facts, **besides}).json_ready()), HTTPStatus.CREATED
+    return ClaimWithCredit.model_validate({**facts, **besides})

@@ -1,22 +1,20 @@
 """Exclusions: patients and payers excluded from write-offs."""
 
 import datetime as dt
-from http import HTTPStatus
 from typing import Annotated, Any
 
-from flask import Response, jsonify
 from pydantic import BeforeValidator, Field
+from sqlalchemy.orm import Session
 
 from core import reading
 from core.access.permissions import Action
-from core.db.engine import transaction
-from core.practices import exclusions, practice_days, practice_queries
+from core.practices import exclusions
 from core.practices.exclusions import ExclusionRow, NoSuchExclusion
-from webui.api.blueprint import CLAIMS, api, problem_responses
+from webui.api.blueprint import CLAIMS, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import Body, IdPath, Page, requires
-from webui.shared.app_context import app_context, now
-from webui.shared.token_auth import current_actor
+from webui.api.request_parsing import Body, IdPath, Page
+from webui.shared.app_context import now
+from webui.shared.token_auth import current_actor, current_day
 
 
 class ExclusionsQuery(Page):
@@ -64,46 +62,34 @@ class ExclusionsAnswer(Answer):
     next_cursor: str | None
 
 
-@api.get("/exclusions", tags=[CLAIMS], responses={200: ExclusionsAnswer})
-@requires(Action.SEE_CLAIMS)
-def list_exclusions(query: ExclusionsQuery) -> Response:
+@api.get("/exclusions", needs=Action.SEE_CLAIMS, tag=CLAIMS)
+def list_exclusions(query: ExclusionsQuery, session: Session) -> ExclusionsAnswer:
     """List patients and payers excluded from write-offs, newest first."""
-    found = _listed(lasting_only=not query.all, before_id=query.after(), limit=query.limit + 1)
-    shown = found[: query.limit]
-    answer = ExclusionsAnswer(
-        exclusions=[ExclusionAnswer.model_validate(row) for row in shown],
-        next_cursor=str(shown[-1].id) if len(found) > len(shown) else None,
-    )
-    return jsonify(answer.json_ready())
+    found = _listed(session, lasting_only=not query.all, before_id=query.after(), limit=query.limit + 1)
+    shown, cursor = query.cut(found)
+    return ExclusionsAnswer(exclusions=shown, next_cursor=cursor)
 
 
-@api.post("/exclusions", tags=[CLAIMS], responses={201: ExclusionAnswer, **problem_responses(400, 409, 413, 415)})
-@requires(Action.EXCLUDE)
-def make_exclusion(body: NewExclusion) -> tuple[Response, int]:
+@api.post("/exclusions", needs=Action.EXCLUDE, tag=CLAIMS, status=201, problems=[409])
+def make_exclusion(body: NewExclusion, session: Session) -> ExclusionAnswer:
     """Exclude a patient or a payer. No job, not even one already running, will write off their claims."""
     actor = current_actor()
-    with transaction(app_context().sessions) as session:
-        made = exclusions.exclude(
-            session, patient=body.patient, payer=body.payer, reason=body.why, until=body.until, by=actor, now=now()
-        )
-    return jsonify(_one(made).json_ready()), HTTPStatus.CREATED
+    made = exclusions.exclude(
+        session, patient=body.patient, payer=body.payer, reason=body.why, until=body.until, by=actor, now=now()
+    )
+    return _one(session, made)
 
 
-@api.post("/exclusions/<exclusion_id>/end", tags=[CLAIMS], responses={200: ExclusionAnswer, **problem_responses(404)})
-@requires(Action.EXCLUDE)
-def end_exclusion(path: ExclusionPath) -> Response:
+@api.post("/exclusions/<exclusion_id>/end", needs=Action.EXCLUDE, tag=CLAIMS)
+def end_exclusion(path: ExclusionPath, session: Session) -> ExclusionAnswer:
     """End an exclusion. Repeating the request changes nothing."""
-    with transaction(app_context().sessions) as session:
-        exclusions.end(session, path.id, by=current_actor(), now=now())
-    return jsonify(_one(path.id).json_ready())
+    exclusions.end(session, path.id, by=current_actor(), now=now())
+    return _one(session, path.id)
 
 
-def _one(exclusion_id: int) -> ExclusionAnswer:
-    return ExclusionAnswer.model_validate(_listed(lasting_only=False, before_id=exclusion_id + 1, limit=1)[0])
+def _one(session: Session, exclusion_id: int) -> ExclusionAnswer:
+    return ExclusionAnswer.model_validate(_listed(session, lasting_only=False, before_id=exclusion_id + 1, limit=1)[0])
 
 
-def _listed(**which: Any) -> list[ExclusionRow]:
-    practice_id = current_actor().practice_id
-    with app_context().sessions() as session:
-        today = practice_days.today(practice_queries.find(session, practice_id), now=now())
-        return exclusions.list_exclusions(session, practice_id, today=today, **which)
+def _listed(session: Session, **which: Any) -> list[ExclusionRow]:
+    return exclusions.list_exclusions(session, current_actor().practice_id, today=current_day(session), **which)

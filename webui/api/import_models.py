@@ -9,7 +9,7 @@ from core.intake.synthea.synthea_import import Payments
 from core.intake.uploads.receive import FILE_NAME_CHARACTERS_MAX, FILES_MAX
 from core.models.imports import PIECE_BYTES_MAX, ImportSource, ImportStatus
 from core.money import CENTS_MAX
-from webui.api.models import Answer
+from webui.api.models import Answer, Id
 from webui.api.request_parsing import Body
 
 
@@ -84,7 +84,7 @@ class ImportFile(Answer):
 class ImportSummary(Answer):
     """An import without the report from its check."""
 
-    id: str
+    id: Id
     status: ImportStatus
     status_words: Annotated[str, Field(description="The status as a sentence shows it, e.g. ready to import")]
     source: Annotated[

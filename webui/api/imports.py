@@ -1,10 +1,9 @@
 """Imports: announce files, send their pieces, review the check, import or discard."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any, Final, Self
 
-from flask import Response, jsonify, request, url_for
+from flask import Response, request, url_for
 from sqlalchemy.orm import Session
 
 from core import reading
@@ -24,25 +23,21 @@ from core.intake.uploads.lifecycle import ImportKey, NoSuchImport
 from core.intake.uploads.receive import UploadedFile
 from core.jobs import job_queries
 from core.models.imports import ImportJob, ImportSource
-from webui.api.blueprint import CSV_FILE, Tag, api, problem_responses
+from webui.api.blueprint import CSV_FILE, Reply, Tag, api
 from webui.api.import_models import (
     ChosenMapping,
     ExpectedTotal,
     ImportAnswer,
     ImportConfirmation,
-    ImportFile,
     ImportsPage,
-    ImportSummary,
     NewImport,
 )
-from webui.api.request_parsing import IdPath, OnceHeaders, Page, requires
+from webui.api.request_parsing import IdPath, OnceHeaders, Page
 from webui.imports.import_files import send_faults, send_list
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
 IMPORTS: Final = Tag(name="Imports", description="Upload files, review the check, import")
-_FILE: Final[dict[str, Any]] = {"tags": [IMPORTS], "responses": {200: CSV_FILE, **problem_responses(404, 429, 503)}}
-_ANSWERS: Final[dict[str, Any]] = {"tags": [IMPORTS], "responses": {200: ImportAnswer, **problem_responses(404, 409)}}
 
 
 class ImportPath(IdPath):
@@ -75,9 +70,8 @@ class PiecePath(ImportPath):
         return file, number
 
 
-@api.post("/imports", tags=[IMPORTS], responses={201: ImportAnswer, **problem_responses(400, 409, 413, 415)})
-@requires(Action.IMPORT)
-def create_import(header: OnceHeaders, body: NewImport) -> tuple[Response, int, dict[str, str]]:
+@api.post("/imports", needs=Action.IMPORT, tag=IMPORTS, status=201, problems=[409])
+def create_import(header: OnceHeaders, body: NewImport, session: Session) -> Reply[ImportAnswer]:
     """Create an import by announcing its files. Then send their pieces, and `check` them.
 
     The files are those of docs/import-format.md or of Synthea's CSV export, X12 files, or your own export as one CSV or
@@ -86,124 +80,97 @@ def create_import(header: OnceHeaders, body: NewImport) -> tuple[Response, int, 
     `needs_mapping` until you send it. It is also `needs_mapping` if the mapping does not know a value.
     """
     options, source = body.options.model_dump(mode="json") if body.options else {}, body.source
-    with transaction(app_context().sessions) as session:
-        if body.mapping is not None:
-            options |= mapping_choice.choose(session, current_actor().practice_id, body.mapping)
-            source = ImportSource.FILE
-        job = receive.begin(
-            session,
-            [UploadedFile(file.name, file.bytes) for file in body.files],
-            source=source,
-            options=options,
-            expected_cents=body.expected_total_cents,
-            bytes_max=app_context().settings.import_bytes_max,
-            by=current_actor(),
-            idempotency_key=header.idempotency_key,
-            now=now(),
-        )
-        answer = import_answer(session, job)
+    if body.mapping is not None:
+        options |= mapping_choice.choose(session, current_actor().practice_id, body.mapping)
+        source = ImportSource.FILE
+    job = receive.begin(
+        session,
+        [UploadedFile(file.name, file.bytes) for file in body.files],
+        source=source,
+        options=options,
+        expected_cents=body.expected_total_cents,
+        bytes_max=app_context().settings.import_bytes_max,
+        by=current_actor(),
+        idempotency_key=header.idempotency_key,
+        now=now(),
+    )
+    answer = import_answer(session, job)
     place = {"Location": url_for("api.show_import", import_id=job.id)}
-    return jsonify(answer.json_ready()), HTTPStatus.CREATED, place
+    return Reply(answer, place)
 
 
 @api.put(
-    "/imports/<import_id>/files/<file>/pieces/<number>",
-    tags=[IMPORTS],
-    responses={204: {"description": "The piece is stored"}, **problem_responses(404, 409, 507)},
-)
-@requires(Action.IMPORT)
-def put_piece(path: PiecePath) -> tuple[str, int]:
+    "/imports/<import_id>/files/<file>/pieces/<number>", needs=Action.IMPORT, tag=IMPORTS,
+    responses={204: {"description": "The piece is stored"}}, problems=[409, 507],
+)  # fmt: skip
+def put_piece(path: PiecePath, session: Session) -> None:
     """Send one piece of a file as the body, as application/octet-stream. A piece sent again replaces the earlier one.
 
     Every piece except a file's last has exactly `piece_bytes` bytes. Send the pieces in any order.
     """
     file, number = path.places
-    with transaction(app_context().sessions) as session:
-        receive.put_piece(
-            session, path.key(current_actor()), file=file, number=number, content=request.get_data(),
-            by=current_actor(), now=now(),
-        )  # fmt: skip
-    return "", HTTPStatus.NO_CONTENT
+    receive.put_piece(
+        session, path.key(current_actor()), file=file, number=number, content=request.get_data(),
+        by=current_actor(), now=now(),
+    )  # fmt: skip
 
 
-@api.post("/imports/<import_id>/check", tags=[IMPORTS], responses={202: ImportAnswer, **problem_responses(404, 409)})
-@requires(Action.IMPORT)
-def check_import(path: ImportPath) -> tuple[Response, int]:
+@api.post("/imports/<import_id>/check", needs=Action.IMPORT, tag=IMPORTS, status=202, problems=[409])
+def check_import(path: ImportPath) -> ImportAnswer:
     """Have a worker check the files after the last piece. Nothing is imported yet. A second call changes nothing."""
     with transaction(app_context().sessions) as session:
         job = receive.finish(session, path.key(current_actor()), by=current_actor(), now=now())
         answer = import_answer(session, job)
     app_context().hints.import_files(job.practice_id, job.id)
-    return jsonify(answer.json_ready()), HTTPStatus.ACCEPTED
+    return answer
 
 
-@api.get("/imports", tags=[IMPORTS], responses={200: ImportsPage})
-@requires(Action.IMPORT)
-def list_imports(query: Page) -> Response:
+@api.get("/imports", needs=Action.IMPORT, tag=IMPORTS)
+def list_imports(query: Page, session: Session) -> ImportsPage:
     """List the practice's imports, newest first."""
-    with app_context().sessions() as session:
-        jobs = import_queries.list_imports(
-            session, current_actor().practice_id, before_id=query.after(), limit=query.limit + 1
-        )
-        shown = jobs[: query.limit]
-        answer = ImportsPage(
-            imports=[ImportSummary(**_summary_fields(session, job)) for job in shown],
-            next_cursor=str(shown[-1].id) if len(jobs) > len(shown) else None,
-        )
-    return jsonify(answer.json_ready())
+    jobs = import_queries.list_imports(
+        session, current_actor().practice_id, before_id=query.after(), limit=query.limit + 1
+    )
+    shown, cursor = query.cut(jobs)
+    return ImportsPage(imports=[_summary_fields(session, job) for job in shown], next_cursor=cursor)
 
 
-@api.get("/imports/<import_id>", tags=[IMPORTS], responses={200: ImportAnswer, **problem_responses(404)})
-@requires(Action.IMPORT)
-def show_import(path: ImportPath) -> Response:
+@api.get("/imports/<import_id>", needs=Action.IMPORT, tag=IMPORTS)
+def show_import(path: ImportPath, session: Session) -> ImportAnswer:
     """Show one import with its progress and the report from its check."""
-    with app_context().sessions() as session:
-        answer = import_answer(session, import_queries.find(session, path.key(current_actor())))
-    return jsonify(answer.json_ready())
+    return import_answer(session, import_queries.find(session, path.key(current_actor())))
 
 
-@api.put(
-    "/imports/<import_id>/mapping",
-    tags=[IMPORTS],
-    responses={202: ImportAnswer, **problem_responses(400, 404, 409, 413, 415)},
-)
-@requires(Action.IMPORT)
-def use_mapping(path: ImportPath, body: ChosenMapping) -> tuple[Response, int]:
+@api.put("/imports/<import_id>/mapping", needs=Action.IMPORT, tag=IMPORTS, status=202, problems=[409])
+def use_mapping(path: ImportPath, body: ChosenMapping) -> ImportAnswer:
     """Give an import that is `needs_mapping` its mapping, or use a different one for your own export that is `ready`.
 
     A worker then checks the claims. The report contains the guess, with its open questions.
     """
     answer = _run_command(mapping_choice.use_mapping, path, body.mapping)
     app_context().hints.import_files(current_actor().practice_id, path.id)
-    return answer, HTTPStatus.ACCEPTED
+    return answer
 
 
-@api.get("/imports/<import_id>/differences.csv", **_FILE)
-@requires(Action.IMPORT)
+@api.get("/imports/<import_id>/differences.csv", needs=Action.IMPORT, tag=IMPORTS, file=CSV_FILE)
 def download_differences(path: ImportPath) -> Response:
     """Download every change to existing records, with the old and the new value."""
     return send_list(path.key(current_actor()), lists.DIFFERENCES, by=current_actor())
 
 
-@api.get("/imports/<import_id>/corrections.csv", **_FILE)
-@requires(Action.IMPORT)
+@api.get("/imports/<import_id>/corrections.csv", needs=Action.IMPORT, tag=IMPORTS, file=CSV_FILE)
 def download_corrections(path: ImportPath) -> Response:
     """Download the corrections for changed postings, in the columns of `postings.csv`."""
     return send_list(path.key(current_actor()), lists.CORRECTIONS, by=current_actor())
 
 
-@api.get("/imports/<import_id>/new-postings.csv", **_FILE)
-@requires(Action.IMPORT)
+@api.get("/imports/<import_id>/new-postings.csv", needs=Action.IMPORT, tag=IMPORTS, file=CSV_FILE)
 def download_new_postings(path: ImportPath) -> Response:
     """Download every new posting on existing claims, with the write-off that it reverses."""
     return send_list(path.key(current_actor()), lists.NEW_POSTINGS, by=current_actor())
 
 
-@api.get(
-    "/imports/<import_id>/faults.csv",
-    **_FILE,
-)
-@requires(Action.IMPORT)
+@api.get("/imports/<import_id>/faults.csv", needs=Action.IMPORT, tag=IMPORTS, file=CSV_FILE)
 def download_faults(path: ImportPath) -> Response:
     """Download the errors that stopped an import, or what it leaves out or warns of.
 
@@ -212,41 +179,33 @@ def download_faults(path: ImportPath) -> Response:
     return send_faults(path.key(current_actor()), by=current_actor())
 
 
-@api.put("/imports/<import_id>/expected-total", **_ANSWERS)
-@requires(Action.IMPORT)
-def set_expected_total(path: ImportPath, body: ExpectedTotal) -> Response:
+@api.put("/imports/<import_id>/expected-total", needs=Action.IMPORT, tag=IMPORTS, problems=[409])
+def set_expected_total(path: ImportPath, body: ExpectedTotal) -> ImportAnswer:
     """Set the expected A/R total, or remove it. The check compares it with the files' A/R total."""
     return _run_command(commands.set_expected_total, path, body.expected_total_cents)
 
 
-@api.post(
-    "/imports/<import_id>/confirm",
-    tags=[IMPORTS],
-    responses={202: ImportAnswer, **problem_responses(400, 404, 409, 413, 415)},
-)
-@requires(Action.IMPORT)
-def confirm_import(path: ImportPath, body: ImportConfirmation) -> tuple[Response, int]:
+@api.post("/imports/<import_id>/confirm", needs=Action.IMPORT, tag=IMPORTS, status=202, problems=[409])
+def confirm_import(path: ImportPath, body: ImportConfirmation) -> ImportAnswer:
     """Import the checked files, all or nothing. A worker does it once, even if you confirm again.
 
     If the practice's data changed since the check, nothing is imported. The import is then `ready` with a new report.
     """
     answer = _run_command(commands.confirm, path, **body.model_dump())
     app_context().hints.import_files(current_actor().practice_id, path.id)
-    return answer, HTTPStatus.ACCEPTED
+    return answer
 
 
-@api.post("/imports/<import_id>/discard", **_ANSWERS)
-@requires(Action.IMPORT)
-def discard_import(path: ImportPath) -> Response:
+@api.post("/imports/<import_id>/discard", needs=Action.IMPORT, tag=IMPORTS, problems=[409])
+def discard_import(path: ImportPath) -> ImportAnswer:
     """Discard an import and delete its files. Nothing is imported."""
     return _run_command(commands.discard, path)
 
 
-def _run_command(command: Any, path: ImportPath, *given: Any, **more: Any) -> Response:
+def _run_command(command: Any, path: ImportPath, *given: Any, **more: Any) -> ImportAnswer:
     with transaction(app_context().sessions) as session:
         job = command(session, path.key(current_actor()), *given, by=current_actor(), now=now(), **more)
-        answer = import_answer(session, job)
-    return jsonify(answer.json_ready())
+        return import_answer(session, job)
 
 
 def import_answer(session: Session, job: ImportJob) -> ImportAnswer:
@@ -261,9 +220,9 @@ def _summary_fields(session: Session, job: ImportJob) -> dict[str, Any]:
             "checked_at", "confirmed_at", "finished_at")  # fmt: skip
     return {
         **{name: getattr(job, name) for name in same},
-        "id": str(job.id),
+        "id": job.id,
         "status_words": lifecycle.STATUS_WORDS[job.status],
-        "files": [ImportFile(**file) for file in job.files],
+        "files": job.files,
         "expected_total_cents": job.expected_cents,
         "requested_by": names.get(job.requested_by),
         "refused_words": codes.describe_of(job) or None,

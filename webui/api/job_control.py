@@ -4,31 +4,21 @@ The right depends on the job's kind (a reversal needs the right to reverse), so 
 the right to see jobs.
 """
 
-from typing import Annotated, Any, Final, Protocol
+from collections.abc import Callable
+from typing import Annotated, Any
 
-from flask import Response, jsonify
 from pydantic import BeforeValidator, Field
+from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
-from core.db.engine import transaction
 from core.jobs import codes, commands, job_queries
 from core.jobs.execution import retry
 from core.models.jobs import SettleJob
-from webui.api.blueprint import JOBS, api, problem_responses
+from webui.api.blueprint import JOBS, api
 from webui.api.job_models import RetryAnswer, RetryGroupAnswer, SettleJobAnswer
-from webui.api.job_responses import job_answer
-from webui.api.request_parsing import JobPath, Parameters, requires
-from webui.shared.app_context import app_context, hint_workers, now
+from webui.api.job_responses import job_answer, run_job_command
+from webui.api.request_parsing import JobPath, Parameters
 from webui.shared.token_auth import current_actor
-
-_ANSWERS: Final[dict[str, Any]] = {"tags": [JOBS], "responses": {200: SettleJobAnswer, **problem_responses(404, 409)}}
-
-
-class Command(Protocol):
-    """One of `core.jobs.commands`."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> SettleJob:
-        """Run the command and return the job."""
 
 
 class RetryQuery(Parameters):
@@ -41,61 +31,48 @@ class RetryQuery(Parameters):
     ] = None
 
 
-@api.post("/settle-jobs/<job_id>/discard", **_ANSWERS)
-@requires(Action.SEE_CLAIMS)
-def discard_job(path: JobPath) -> Response:
+@api.post("/settle-jobs/<job_id>/discard", needs=Action.SEE_CLAIMS, tag=JOBS, problems=[409])
+def discard_job(path: JobPath) -> SettleJobAnswer:
     """Discard a preview. The job never runs and changes nothing."""
     return _run_command(commands.discard, path)
 
 
-@api.post("/settle-jobs/<job_id>/pause", **_ANSWERS)
-@requires(Action.SEE_CLAIMS)
-def pause_job(path: JobPath) -> Response:
+@api.post("/settle-jobs/<job_id>/pause", needs=Action.SEE_CLAIMS, tag=JOBS, problems=[409])
+def pause_job(path: JobPath) -> SettleJobAnswer:
     """Pause a job. It is paused once its workers finish their current chunks."""
     return _run_command(commands.pause, path)
 
 
-@api.post("/settle-jobs/<job_id>/resume", **_ANSWERS)
-@requires(Action.SEE_CLAIMS)
-def resume_job(path: JobPath) -> Response:
+@api.post("/settle-jobs/<job_id>/resume", needs=Action.SEE_CLAIMS, tag=JOBS, problems=[409])
+def resume_job(path: JobPath) -> SettleJobAnswer:
     """Resume a paused or halted job."""
     return _run_command(commands.resume, path)
 
 
-@api.post("/settle-jobs/<job_id>/cancel", **_ANSWERS)
-@requires(Action.SEE_CLAIMS)
-def cancel_job(path: JobPath) -> Response:
+@api.post("/settle-jobs/<job_id>/cancel", needs=Action.SEE_CLAIMS, tag=JOBS, problems=[409])
+def cancel_job(path: JobPath) -> SettleJobAnswer:
     """Cancel a job. Settled claims stay settled; the remaining claims are not processed."""
     return _run_command(commands.cancel, path)
 
 
-@api.get("/settle-jobs/<job_id>/retry-failed", tags=[JOBS], responses={200: RetryAnswer, **problem_responses(404)})
-@requires(Action.SEE_CLAIMS)
-def show_retry(path: JobPath) -> Response:
+@api.get("/settle-jobs/<job_id>/retry-failed", needs=Action.SEE_CLAIMS, tag=JOBS)
+def show_retry(path: JobPath, session: Session) -> RetryAnswer:
     """Show which failed claims a retry would try, by failure code. A claim that would only be skipped is not tried."""
-    with app_context().sessions() as session:
-        found = retry.offer(session, job_queries.find(session, path.key(current_actor())))
+    found = retry.offer(session, job_queries.find(session, path.key(current_actor())))
     groups = [
         RetryGroupAnswer(
             **vars(group), words=group.words, blocked_words={code: codes.describe(code) for code in group.blocked}
         )
         for group in found.groups
     ]
-    return jsonify(RetryAnswer(claims=found.claims, obstacle=found.obstacle, groups=groups).json_ready())
+    return RetryAnswer(claims=found.claims, obstacle=found.obstacle, groups=groups)
 
 
-@api.post("/settle-jobs/<job_id>/retry-failed", **_ANSWERS)
-@requires(Action.SEE_CLAIMS)
-def retry_failed(path: JobPath, query: RetryQuery) -> Response:
+@api.post("/settle-jobs/<job_id>/retry-failed", needs=Action.SEE_CLAIMS, tag=JOBS, problems=[409])
+def retry_failed(path: JobPath, query: RetryQuery) -> SettleJobAnswer:
     """Retry the failed claims that can succeed. A second call changes nothing."""
     return _run_command(commands.retry_failed, path, chosen=query.code)
 
 
-def _run_command(command: Command, path: JobPath, **arguments: Any) -> Response:
-    actor = current_actor()
-    key = path.key(actor)
-    with transaction(app_context().sessions) as session:
-        job = command(session, key, by=actor, now=now(), **arguments)
-        answer = job_answer(session, job)
-    hint_workers(job)
-    return jsonify(answer.json_ready())
+def _run_command(command: Callable[..., SettleJob], path: JobPath, **arguments: Any) -> SettleJobAnswer:
+    return run_job_command(command, path.key(current_actor()), job_answer, **arguments)

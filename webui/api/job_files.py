@@ -1,47 +1,38 @@
 """The files of a job, and its reconciliation certificate."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Self
 
-from flask import Response, jsonify
+from flask import Response
 from pydantic import BeforeValidator, Field
+from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.claims import feed
-from core.errors import NotFound
 from core.jobs import codes
 from core.jobs.results import certificates, files
 from core.jobs.results.certificates import Certificate
 from core.jobs.results.files import File
 from core.practices import practice_queries
-from webui.api.blueprint import JOBS, api, problem_responses
+from webui.api.blueprint import JOBS, TABLE_FILE, api
 from webui.api.models import Seen, labeled
-from webui.api.request_parsing import JobPath, requires
+from webui.api.request_parsing import FileFormat, JobPath, parse_format
 from webui.claims import filter_words
 from webui.jobs.job_files import send_job_file
-from webui.shared.app_context import app_context
-from webui.shared.file_downloads import CONTENT_TYPES
 from webui.shared.token_auth import current_actor
-
-_FILE: Final = {
-    "description": "The file",
-    "content": {name.partition(";")[0]: {"schema": {"type": "string"}} for name in CONTENT_TYPES.values()},
-}
 
 
 class FilePath(JobPath):
     """A file of a job, and its format."""
 
     file: File
-    form: Literal["csv", "xlsx"]
+    form: FileFormat
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Read it. Raise `NotFound` if a job has no such file."""
         job, file = JobPath.of(given), files.parse_file(given["file"])
-        if given["form"] not in CONTENT_TYPES:
-            raise NotFound(f"A job's files are available as {' and '.join(CONTENT_TYPES)}.")
-        return cls(job_id=job.job_id, file=file, form=given["form"])
+        return cls(job_id=job.job_id, file=file, form=parse_format(given, "A job's files are"))
 
 
 class CertificateAnswer(Certificate):
@@ -61,8 +52,7 @@ class CertificateAnswer(Certificate):
     code_words: Annotated[dict[str, str], Field(description="A sentence for each code")]
 
 
-@api.get("/settle-jobs/<job_id>/<file>.<form>", tags=[JOBS], responses={200: _FILE, **problem_responses(404, 429, 503)})
-@requires(Action.SEE_CLAIMS)
+@api.get("/settle-jobs/<job_id>/<file>.<form>", needs=Action.SEE_CLAIMS, tag=JOBS, file=TABLE_FILE)
 def download(path: FilePath) -> Response:
     """Download a job's claims that were settled, not settled (with reasons) or not processed, as of now.
 
@@ -73,20 +63,15 @@ def download(path: FilePath) -> Response:
     return send_job_file(path.key(actor), path.file, path.form, by=actor)
 
 
-_CERTIFICATE: Final[dict[str, Any]] = {"responses": {200: CertificateAnswer, **problem_responses(404, 409)}}
-
-
-@api.get("/settle-jobs/<job_id>/certificate", tags=[JOBS], **_CERTIFICATE)
-@requires(Action.SEE_CLAIMS)
-def show_certificate(path: JobPath) -> Response:
+@api.get("/settle-jobs/<job_id>/certificate", needs=Action.SEE_CLAIMS, tag=JOBS, problems=[409])
+def show_certificate(path: JobPath, session: Session) -> CertificateAnswer:
     """Show the reconciliation certificate of a finished job: A/R before - written off = A/R after."""
-    with app_context().sessions() as session:
-        actor = current_actor()
-        drawn_up = certificates.for_job(session, path.key(actor), fingerprint=actor.may(Action.SEE_AUDIT))
-        practice = practice_queries.find(session, actor.practice_id)
-        filter_terms = filter_words.describe_filter(drawn_up.filter, feed.filter_choices(session, practice.id))
+    actor = current_actor()
+    drawn_up = certificates.for_job(session, path.key(actor), fingerprint=actor.may(Action.SEE_AUDIT))
+    practice = practice_queries.find(session, actor.practice_id)
+    filter_terms = filter_words.describe_filter(drawn_up.filter, feed.filter_choices(session, practice.id))
     share = drawn_up.cost_share
-    answer = CertificateAnswer(
+    return CertificateAnswer(
         **vars(drawn_up),
         status_words=codes.status_words(drawn_up.status),
         filter_words=filter_terms,
@@ -94,4 +79,3 @@ def show_certificate(path: JobPath) -> Response:
         cost_share_words=share.sentence("wrote off") if share else None,
         code_words={code: codes.describe(code) for code in drawn_up.by_code},
     )
-    return jsonify(answer.model_dump(mode="json"))

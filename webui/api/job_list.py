@@ -2,22 +2,20 @@
 
 from typing import Annotated
 
-from flask import Response, jsonify
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from core import paging, reading
+from core import reading
 from core.access.permissions import Action
 from core.audit import log
 from core.claims.filters import CentsBound
 from core.jobs import job_queries
 from core.jobs.job_filter import JobFilter
 from core.models.jobs import JobKind, JobStatus
-from webui.api.blueprint import JOBS, api, problem_responses
+from webui.api.blueprint import JOBS, api
 from webui.api.job_models import SettleJobsPage
 from webui.api.job_responses import job_summaries
-from webui.api.request_parsing import Page, requires
-from webui.shared.app_context import app_context
+from webui.api.request_parsing import Page
 from webui.shared.token_auth import current_actor
 
 
@@ -41,29 +39,18 @@ class JobsQuery(Page):
 
     def narrowed(self, session: Session, practice_id: int) -> JobFilter:
         """Return the filter alone. Raise `BadJobFilter`, and `NotFound` if the practice has no such user."""
+        same = ("status", "name", "kind", "reason", "amount_min_cents", "amount_max_cents")
+        person = log.find_user_id(session, practice_id, self.person) if self.person else None
         return JobFilter(
-            status=self.status,
-            name=self.name,
-            kind=self.kind,
-            reason=self.reason,
-            person=log.find_user_id(session, practice_id, self.person) if self.person else None,
-            first_day=self.from_,
-            last_day=self.to,
-            amount_min_cents=self.amount_min_cents,
-            amount_max_cents=self.amount_max_cents,
+            **{name: getattr(self, name) for name in same}, person=person, first_day=self.from_, last_day=self.to
         )
 
 
-@api.get("/settle-jobs", tags=[JOBS], responses={200: SettleJobsPage, **problem_responses(404)})
-@requires(Action.SEE_CLAIMS)
-def list_jobs(query: JobsQuery) -> Response:
+@api.get("/settle-jobs", needs=Action.SEE_CLAIMS, tag=JOBS, problems=[404])
+def list_jobs(query: JobsQuery, session: Session) -> SettleJobsPage:
     """List the practice's jobs that match every given filter, newest first."""
     practice_id, before = current_actor().practice_id, query.after()
-    with app_context().sessions() as session:
-        matching = query.narrowed(session, practice_id)
-        jobs = job_queries.list_jobs(session, practice_id, before_id=before, matching=matching, limit=query.limit + 1)
-        shown, last = paging.cut(jobs, query.limit)
-        answer = SettleJobsPage(
-            settle_jobs=job_summaries(session, practice_id, shown), next_cursor=str(last.id) if last else None
-        )
-    return jsonify(answer.json_ready())
+    matching = query.narrowed(session, practice_id)
+    jobs = job_queries.list_jobs(session, practice_id, before_id=before, matching=matching, limit=query.limit + 1)
+    shown, cursor = query.cut(jobs)
+    return SettleJobsPage(settle_jobs=job_summaries(session, practice_id, shown), next_cursor=cursor)

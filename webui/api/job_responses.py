@@ -1,21 +1,31 @@
 """Jobs as API answers."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 from flask import url_for
 from sqlalchemy.orm import Session
 
+from core.db.engine import transaction
 from core.jobs import codes, job_queries, requesters, stale
 from core.jobs.approval import decide, limits, without_approval
+from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, open_balances, selections
 from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import JobStatus, SettleJob
 from core.money import limit_as_json
 from webui.api.job_models import Confirmed, Counts, SettleJobAnswer, SettleJobSummary, Totals
-from webui.shared.app_context import now
+from webui.api.models import Answer
+from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.token_auth import current_actor
+
+Model = TypeVar("Model", bound=Answer)
+_AS_STORED: Final = (
+    "kind", "status", "target_status", "reason_name", "note", "name", "setting", "as_of", "posting_date",
+    "claims_expected", "requested_at", "previewed_at", "confirmed_at", "started_at", "finished_at", "halted_because",
+    "decided_at", "decision_note",
+)  # fmt: skip
 
 
 def job_summaries(session: Session, practice_id: int, jobs: Sequence[SettleJob]) -> list[SettleJobSummary]:
@@ -58,6 +68,17 @@ def confirmed_answer(session: Session, job: SettleJob) -> Confirmed:
     )
 
 
+def run_job_command(
+    command: Callable[..., SettleJob], key: JobKey, answer: Callable[[Session, SettleJob], Model], **arguments: Any
+) -> Model:
+    """Run one of `core.jobs.commands`, and hint the workers after the commit. Return the answer about the job."""
+    with transaction(app_context().sessions) as session:
+        job = command(session, key, by=current_actor(), now=now(), **arguments)
+        found = answer(session, job)
+    hint_workers(job)
+    return found
+
+
 def _user_ids(job: SettleJob) -> set[int | None]:
     return {job.requested_by, job.confirmed_by, job.decided_by, job.without_approval_chosen_by}
 
@@ -72,41 +93,24 @@ def _summary_fields(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
     waits_since = job.previewed_at if job.status is JobStatus.PREVIEWED else None
     return {
         "id": str(job.id),
-        "kind": job.kind,
-        "status": job.status,
+        **{name: getattr(job, name) for name in _AS_STORED},
         "status_words": codes.status_words(job.status),
         "reverses_job_id": str(job.reverses_job_id) if job.reverses_job_id else None,
-        "target_status": job.target_status,
         "reason": job.reason_code,
         "reason_kind": job.reason,
-        "reason_name": job.reason_name,
         "adjustment_code": job.practice_reason.get("adjustment_code", ""),
-        "note": job.note,
-        "name": job.name,
         "cost_share_reason": cost_share.reason_of(job),
         "include": job.overridden_rules,
         "include_words": [codes.describe(code) for code in job.overridden_rules],
-        "setting": job.setting,
-        "as_of": job.as_of,
-        "posting_date": job.posting_date,
         "selection_words": selections.describe(job),
-        "claims_expected": job.claims_expected,
         "counts": Counts.model_validate(preview) if preview else None,
         "requested_by": names.get(job.requested_by),
-        "requested_at": job.requested_at,
-        "previewed_at": job.previewed_at,
         "expires_at": waits_since + PREVIEW_EXPIRES_AFTER if waits_since else None,
         "confirmed_by": names.get(job.confirmed_by or 0) if job.confirmed_at or job.approval_requested_at else None,
         "accountable_user": names.get(requesters.accountable_user(job)),
-        "confirmed_at": job.confirmed_at,
-        "started_at": job.started_at,
-        "finished_at": job.finished_at,
-        "halted_because": job.halted_because,
         "limits": {name: limit_as_json(limit) for name, limit in job.limits.items()},
         "over": limits.describe(job.limits_exceeded),
         "approval_asked_at": job.approval_requested_at,
         "approval_expires_at": decide.expires_at(job) if job.status is JobStatus.AWAITING_APPROVAL else None,
         "decided_by": names.get(job.decided_by or 0),
-        "decided_at": job.decided_at,
-        "decision_note": job.decision_note,
     }

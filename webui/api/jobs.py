@@ -1,10 +1,10 @@
 """Settle jobs: preview, confirm, progress, items."""
 
-from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from flask import Response, jsonify, request, url_for
+from flask import jsonify, request, url_for
 from pydantic import Field
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from core.access.permissions import Action
@@ -16,23 +16,21 @@ from core.jobs.preview.job_request import SELECTION_CLAIM_IDS_MAX, ClaimIdText, 
 from core.jobs.results import outcome_sentences, outcomes, progress
 from core.models.jobs import SettleJob
 from core.reading import NOTE_CHARACTERS_MAX, Day
-from webui.api.blueprint import JOBS, api, problem_responses
+from webui.api.blueprint import JOBS, Reply, api
 from webui.api.job_models import (
     ChangedSeen,
     Confirmed,
     CreatedJob,
-    Item,
     ItemsPage,
-    NotFoundNumber,
     SettleJobAnswer,
 )
-from webui.api.job_responses import confirmed_answer, job_answer
+from webui.api.job_responses import confirmed_answer, job_answer, run_job_command
 from webui.api.progress_models import ProgressAnswer
-from webui.api.request_parsing import Body, JobPath, OnceHeaders, Page, requires
+from webui.api.request_parsing import Body, JobPath, OnceHeaders, Page
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.token_auth import current_actor
 
-Created = tuple[Response, int, dict[str, str]]
+JobAnswer = TypeVar("JobAnswer", bound=SettleJobAnswer)
 
 
 class ItemsQuery(Page):
@@ -77,9 +75,8 @@ class Reversal(Body):
     ] = None
 
 
-@api.post("/settle-jobs", tags=[JOBS], responses={201: CreatedJob, **problem_responses(400, 409, 413, 415)})
-@requires(Action.PREVIEW_JOB)
-def create_job(header: OnceHeaders, body: JobRequest) -> Created:
+@api.post("/settle-jobs", needs=Action.PREVIEW_JOB, tag=JOBS, status=201, problems=[409])
+def create_job(header: OnceHeaders, body: JobRequest) -> Reply[CreatedJob]:
     """Preview a job: freeze the selected claims, each with its verdict.
 
     Each of `claim_ids` must exist. Use `claim_numbers` for a list from elsewhere, such as a spreadsheet: the job
@@ -104,19 +101,12 @@ def create_job(header: OnceHeaders, body: JobRequest) -> Created:
         selected = body.selection
         numbers = selected.claim_numbers if isinstance(selected, Listed) else ()
         missing = check.missing_numbers(session, actor.practice_id, numbers) if numbers else []
-        answer = CreatedJob(
-            **dict(job_answer(session, job)), not_found=[NotFoundNumber.model_validate(one) for one in missing]
-        )
-    return created_response(job, answer)
+        answer = CreatedJob(**dict(job_answer(session, job)), not_found=missing)
+    return _created(job, answer)
 
 
-@api.post(
-    "/settle-jobs/<job_id>/reverse",
-    tags=[JOBS],
-    responses={201: SettleJobAnswer, **problem_responses(400, 404, 409, 413, 415)},
-)
-@requires(Action.REVERSE_JOB)
-def reverse_job(path: JobPath, header: OnceHeaders, body: Reversal) -> Created:
+@api.post("/settle-jobs/<job_id>/reverse", needs=Action.REVERSE_JOB, tag=JOBS, status=201, problems=[409])
+def reverse_job(path: JobPath, header: OnceHeaders, body: Reversal) -> Reply[SettleJobAnswer]:
     """Preview a reversal of a completed or canceled job, or of some of its claims. Confirm it like any other job.
 
     If a later payment reversed part of a write-off, the payment stays and only the rest is reversed. A claim with any
@@ -136,92 +126,61 @@ def reverse_job(path: JobPath, header: OnceHeaders, body: Reversal) -> Created:
             now=now(),
         )
         answer = job_answer(session, job)
-    return created_response(job, answer)
+    return _created(job, answer)
 
 
-def created_response(job: SettleJob, answer: SettleJobAnswer) -> Created:
+def _created(job: SettleJob, answer: JobAnswer) -> Reply[JobAnswer]:
     """Return the answer to a request for a job: its preview, or that a worker is preparing it."""
     hint_workers(job)
-    return jsonify(answer.json_ready()), HTTPStatus.CREATED, {"Location": url_for("api.show_job", job_id=job.id)}
+    return Reply(answer, {"Location": url_for("api.show_job", job_id=job.id)})
 
 
-@api.get("/settle-jobs/<job_id>", tags=[JOBS], responses={200: SettleJobAnswer, **problem_responses(404)})
-@requires(Action.SEE_CLAIMS)
-def show_job(path: JobPath) -> Response:
+@api.get("/settle-jobs/<job_id>", needs=Action.SEE_CLAIMS, tag=JOBS)
+def show_job(path: JobPath, session: Session) -> SettleJobAnswer:
     """Show one job with its frozen totals."""
-    with app_context().sessions() as session:
-        answer = job_answer(session, job_queries.find(session, path.key(current_actor())))
-    return jsonify(answer.json_ready())
+    return job_answer(session, job_queries.find(session, path.key(current_actor())))
 
 
-@api.post(
-    "/settle-jobs/<job_id>/confirm",
-    tags=[JOBS],
-    responses={202: Confirmed, **problem_responses(400, 404, 409, 413, 415)},
-)
-@requires(Action.SEE_CLAIMS)  # core checks who may confirm, by the job's kind
-def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
+# Core checks who may confirm, by the job's kind.
+@api.post("/settle-jobs/<job_id>/confirm", needs=Action.SEE_CLAIMS, tag=JOBS, status=202, problems=[409])
+def confirm_job(path: JobPath, body: Confirmation) -> Confirmed:
     """Confirm a previewed job. It runs once in the background, even if you confirm it again.
 
     A job over a limit waits for another user's approval instead; its status is `awaiting_approval`.
     """
-    key = path.key(current_actor())
-    with transaction(app_context().sessions) as session:
-        job = commands.confirm(
-            session,
-            key,
-            confirmation=body.confirmation,
-            cost_share_reason=body.cost_share_reason or "",
-            changed_seen=body.changed_since_preview,
-            name=body.name,
-            by=current_actor(),
-            now=now(),
-        )
-        answer = confirmed_answer(session, job)
-    hint_workers(job)
-    return jsonify(answer.json_ready()), HTTPStatus.ACCEPTED
+    return run_job_command(
+        commands.confirm, path.key(current_actor()), confirmed_answer, confirmation=body.confirmation,
+        cost_share_reason=body.cost_share_reason or "", changed_seen=body.changed_since_preview, name=body.name,
+    )  # fmt: skip
 
 
-@api.put(
-    "/settle-jobs/<job_id>/name", tags=[JOBS], responses={200: SettleJobAnswer, **problem_responses(400, 404, 413, 415)}
-)
-@requires(Action.SEE_CLAIMS)  # core checks who may
-def rename_job(path: JobPath, body: NameBody) -> Response:
+@api.put("/settle-jobs/<job_id>/name", needs=Action.SEE_CLAIMS, tag=JOBS)  # core checks who may
+def rename_job(path: JobPath, body: NameBody, session: Session) -> SettleJobAnswer:
     """Change the name of your job, or as an administrator of any job. The name is a label, not evidence."""
     key = path.key(current_actor())
-    with transaction(app_context().sessions) as session:
-        job = naming.rename(session, key, name=body.name, by=current_actor(), now=now())
-        answer = job_answer(session, job)
-    return jsonify(answer.json_ready())
+    job = naming.rename(session, key, name=body.name, by=current_actor(), now=now())
+    return job_answer(session, job)
 
 
-@api.get("/settle-jobs/<job_id>/progress", tags=[JOBS], responses={200: ProgressAnswer, **problem_responses(404)})
-@requires(Action.SEE_CLAIMS)
-def show_progress(path: JobPath) -> BaseResponse:
+@api.get("/settle-jobs/<job_id>/progress", needs=Action.SEE_CLAIMS, tag=JOBS, responses={200: ProgressAnswer})
+def show_progress(path: JobPath, session: Session) -> BaseResponse:
     """Show a job's progress. Send the ETag back as If-None-Match to get 304 while nothing has changed."""
-    with app_context().sessions() as session:
-        key = path.key(current_actor())
-        found, job = progress.for_job(session, key, now=now()), job_queries.find(session, key)
-        kind, name = job.kind, job.name
+    key = path.key(current_actor())
+    found, job = progress.for_job(session, key, now=now()), job_queries.find(session, key)
+    kind, name = job.kind, job.name
     words = {"words": outcome_sentences.sentence(found, kind), "status_words": codes.status_words(found.status)}
     response = jsonify({**progress.as_json(found), **words, "kind": kind, "name": name})
     response.add_etag()  # of the answer itself, so that it changes exactly when the answer does
     return response.make_conditional(request)
 
 
-@api.get("/settle-jobs/<job_id>/items", tags=[JOBS], responses={200: ItemsPage, **problem_responses(404)})
-@requires(Action.SEE_CLAIMS)
-def list_items(path: JobPath, query: ItemsQuery) -> Response:
+@api.get("/settle-jobs/<job_id>/items", needs=Action.SEE_CLAIMS, tag=JOBS)
+def list_items(path: JobPath, query: ItemsQuery, session: Session) -> ItemsPage:
     """List a job's claims in order, each with its outcome and reason."""
     key, after = path.key(current_actor()), query.after() or 0
-    with app_context().sessions() as session:
-        job_queries.find(session, key)
-        rows = outcomes.items(
-            session, key, outcome=query.outcome, after_position=after, limit=query.limit + 1, again_at=now()
-        )
-    shown = rows[: query.limit]
-    answer = ItemsPage(
-        items=[Item.model_validate(row) for row in shown],
-        next_cursor=str(shown[-1].position) if len(rows) > len(shown) else None,
+    job_queries.find(session, key)
+    rows = outcomes.items(
+        session, key, outcome=query.outcome, after_position=after, limit=query.limit + 1, again_at=now()
     )
-    return jsonify(answer.json_ready())
+    items, cursor = query.cut(rows, "position")
+    return ItemsPage(items=items, next_cursor=cursor)

@@ -1,9 +1,8 @@
 """The approval limits of the practice."""
 
 import datetime as dt
-from typing import Annotated, Any, Final
+from typing import Annotated
 
-from flask import Response, jsonify
 from pydantic import Field
 from sqlalchemy.orm import Session
 
@@ -14,9 +13,9 @@ from core.jobs import job_queries
 from core.models.people import User
 from core.models.practices import Practice
 from core.practices import limits, one_person_choice, practice_queries
-from webui.api.blueprint import api, problem_responses
+from webui.api.blueprint import api
 from webui.api.models import Answer, Ceiling
-from webui.api.request_parsing import Body, requires
+from webui.api.request_parsing import Body
 from webui.api.users import USERS_AND_LIMITS, AnyLimits, NewLimits, SomeLimits, UserAnswer, limit_value, user_answer
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
@@ -61,31 +60,20 @@ class LimitsAnswer(Answer):
     ]
 
 
-_LIMITS_ANSWERS: Final[dict[str, Any]] = {
-    "tags": [USERS_AND_LIMITS],
-    "responses": {200: LimitsAnswer, **problem_responses(400, 413, 415)},
-}
-
-
-@api.get("/limits", tags=[USERS_AND_LIMITS], responses={200: LimitsAnswer})
-@requires(Action.SEE_CLAIMS)
-def show_limits() -> Response:
+@api.get("/limits", needs=Action.SEE_CLAIMS, tag=USERS_AND_LIMITS)
+def show_limits(session: Session) -> LimitsAnswer:
     """Show the max write-off per claim and per job without approval."""
-    with app_context().sessions() as session:
-        answer = _limits(session, practice_queries.find(session, current_actor().practice_id))
-    return jsonify(answer.json_ready())
+    return _limits(session, practice_queries.find(session, current_actor().practice_id))
 
 
-@api.put("/limits", **_LIMITS_ANSWERS)
-@requires(Action.CHANGE_SETTING)
-def set_limits(body: NewLimits) -> Response:
+@api.put("/limits", needs=Action.CHANGE_SETTING, tag=USERS_AND_LIMITS)
+def set_limits(body: NewLimits) -> LimitsAnswer:
     """Set the practice's limits. A raised limit applies after 24 hours. Existing previews keep their old limits."""
     return _set_limits(body)
 
 
-@api.patch("/limits", **_LIMITS_ANSWERS)
-@requires(Action.CHANGE_SETTING)
-def change_limits(body: SomeLimits) -> Response:
+@api.patch("/limits", needs=Action.CHANGE_SETTING, tag=USERS_AND_LIMITS)
+def change_limits(body: SomeLimits) -> LimitsAnswer:
     """Change one or both of the practice's limits. A raised limit applies after 24 hours.
 
     Existing previews keep their old limits.
@@ -93,25 +81,17 @@ def change_limits(body: SomeLimits) -> Response:
     return _set_limits(body)
 
 
-@api.put(
-    "/limits/one-person",
-    tags=[USERS_AND_LIMITS],
-    responses={200: LimitsAnswer, **problem_responses(400, 409, 413, 415)},
-)
-@requires(Action.CHANGE_SETTING)
-def choose_one_person(body: OnePersonChosen) -> Response:
+@api.put("/limits/one-person", needs=Action.CHANGE_SETTING, tag=USERS_AND_LIMITS, problems=[409])
+def choose_one_person(body: OnePersonChosen, session: Session) -> LimitsAnswer:
     """Choose that one person works in the practice, or end the choice. It is in the audit log and on certificates."""
     act = one_person_choice.choose if body.chosen else one_person_choice.end
-    with transaction(app_context().sessions) as session:
-        answer = _limits(session, act(session, by=current_actor(), now=now()))
-    return jsonify(answer.json_ready())
+    return _limits(session, act(session, by=current_actor(), now=now()))
 
 
-def _set_limits(body: AnyLimits) -> Response:
+def _set_limits(body: AnyLimits) -> LimitsAnswer:
     with transaction(app_context().sessions) as session:
         practice = limits.set_write_off_limits(session, **body.cents(), by=current_actor(), now=now())
-        answer = _limits(session, practice)
-    return jsonify(answer.json_ready())
+        return _limits(session, practice)
 
 
 def _limits(session: Session, practice: Practice) -> LimitsAnswer:

@@ -1,9 +1,8 @@
 """Sign in with a password for a token, and revoke the token. `settle login` and `settle logout` call it."""
 
-from http import HTTPStatus
 from typing import Annotated, Any, Final
 
-from flask import Response, jsonify, request
+from flask import request
 from pydantic import Field
 from sqlalchemy.orm import Session
 
@@ -14,7 +13,7 @@ from core.access.second_factor import FactorNeeded
 from core.db.engine import transaction
 from core.models.people import Role, User
 from core.practices import practice_queries
-from webui.api.blueprint import Tag, api, problem_responses
+from webui.api.blueprint import Tag, api
 from webui.api.models import Answer
 from webui.api.request_parsing import Body, open_to_all, requires_token
 from webui.shared.app_context import app_context, now
@@ -54,13 +53,10 @@ def _typed_email() -> str:
     return str(body.get("email", "")) if isinstance(body, dict) else ""
 
 
-_ANSWERS: Final[dict[str, Any]] = {"responses": {201: SignedIn, **problem_responses(400, 403, 413, 415, 422, 429)}}
-
-
-@api.post("/login", tags=[SIGN_IN], security=[{}], **_ANSWERS)  # {}: no token is required
+@api.post("/login", needs=None, tag=SIGN_IN, status=201, problems=[403, 429], security=[{}])  # {}: no token is required
 @limit_failed_sign_ins(_typed_email)
 @open_to_all
-def log_in(body: SignIn) -> tuple[Response, int]:
+def log_in(body: SignIn) -> SignedIn:
     """Create a token for a user with their password. The limit on failed sign-ins is shared with the sign-in page.
 
     `code_needed` asks for the code of a second factor. A new password is saved first, so repeat the request with it as
@@ -78,8 +74,7 @@ def log_in(body: SignIn) -> tuple[Response, int]:
             raise FactorNeeded
         token = tokens.add_token(session, user, now(), by=actor.user_id, name=tokens.LOGIN_NAME)
         practice = practice_queries.find(session, actor.practice_id)
-        answer = SignedIn(token=token, email=actor.email, name=actor.name, role=actor.role, practice=practice.name)
-    return jsonify(answer.json_ready()), HTTPStatus.CREATED
+        return SignedIn(token=token, email=actor.email, name=actor.name, role=actor.role, practice=practice.name)
 
 
 def _sign_in(session: Session, given: dict[str, Any]) -> Actor:
@@ -93,11 +88,9 @@ def _sign_in(session: Session, given: dict[str, Any]) -> Actor:
         ) from refusal
 
 
-@api.post("/logout", tags=[SIGN_IN], responses={204: None})
+@api.post("/logout", needs=None, tag=SIGN_IN)
 @requires_token
-def log_out() -> tuple[str, int]:
+def log_out(session: Session) -> None:
     """Revoke the token that this request uses."""
     actor = current_actor()
-    with transaction(app_context().sessions) as session:
-        tokens.revoke(session, current_token(), now(), by=actor.user_id)
-    return "", HTTPStatus.NO_CONTENT
+    tokens.revoke(session, current_token(), now(), by=actor.user_id)

@@ -2,14 +2,12 @@
 
 import base64
 import datetime as dt
-from http import HTTPStatus
 from typing import Annotated, Any, Final
 
-from flask import Response, jsonify
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
-from core.db.engine import transaction
 from core.errors import BadInput
 from core.intake.mapping import saved_mappings
 from core.intake.mapping.guess import guess_mapping
@@ -18,21 +16,18 @@ from core.intake.mapping.mapping import Mapping
 from core.intake.mapping.saved_mappings import NoSuchMapping
 from core.intake.mapping.targets import TARGETS
 from core.intake.mapping.workbook import CELLS_OF_REQUEST_MAX
-from core.practices import practice_days, practice_queries
-from webui.api.blueprint import Tag, api, problem_responses
+from webui.api.blueprint import Tag, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import Body, IdPath, requires
+from webui.api.request_parsing import Body, IdPath
 from webui.shared.app_context import app_context, now
 from webui.shared.temporary_folder import temporary_folder
-from webui.shared.token_auth import current_actor
+from webui.shared.token_auth import current_actor, current_day
 
 IMPORTS: Final = Tag(name="Imports", description="Upload files, review the check, import")
 
 
 class BadContent(BadInput):
     """Send the first part of the file as base64 in `content`."""
-
-    code = "bad_content"
 
 
 class NewMapping(Body):
@@ -99,67 +94,54 @@ class GuessAnswer(Answer):
     notes: Annotated[list[str], Field(description="What was concluded from the values")]
 
 
-@api.get("/mappings", tags=[IMPORTS], responses={200: MappingsAnswer})
-@requires(Action.IMPORT)
-def list_mappings() -> Response:
+@api.get("/mappings", needs=Action.IMPORT, tag=IMPORTS)
+def list_mappings(session: Session) -> MappingsAnswer:
     """List the practice's saved mappings."""
-    with app_context().sessions() as session:
-        found = saved_mappings.list_mappings(session, current_actor().practice_id)
-        return jsonify(MappingsAnswer(mappings=[MappingAnswer.model_validate(one) for one in found]).json_ready())
+    return MappingsAnswer(mappings=saved_mappings.list_mappings(session, current_actor().practice_id))
 
 
-@api.post("/mappings", tags=[IMPORTS], responses={201: MappingAnswer, **problem_responses(400, 409, 413, 415)})
-@requires(Action.IMPORT)
-def save_mapping(body: NewMapping) -> tuple[Response, int]:
+@api.post("/mappings", needs=Action.IMPORT, tag=IMPORTS, status=201, problems=[409])
+def save_mapping(body: NewMapping, session: Session) -> MappingAnswer:
     """Save a mapping. Saving the same one again changes nothing."""
     actor = current_actor()
-    with transaction(app_context().sessions) as session:
-        saved = saved_mappings.save_mapping(
-            session,
-            actor.practice_id,
-            name=body.name,
-            mapping=Mapping.of(body.mapping),
-            replace=body.replace,
-            by=actor,
-            now=now(),
-        )
-        return jsonify(MappingAnswer.model_validate(saved).json_ready()), HTTPStatus.CREATED
+    saved = saved_mappings.save_mapping(
+        session,
+        actor.practice_id,
+        name=body.name,
+        mapping=Mapping.of(body.mapping),
+        replace=body.replace,
+        by=actor,
+        now=now(),
+    )
+    return MappingAnswer.model_validate(saved)
 
 
-@api.get("/mappings/<mapping_id>", tags=[IMPORTS], responses={200: MappingAnswer, **problem_responses(404)})
-@requires(Action.IMPORT)
-def show_mapping(path: MappingPath) -> Response:
+@api.get("/mappings/<mapping_id>", needs=Action.IMPORT, tag=IMPORTS)
+def show_mapping(path: MappingPath, session: Session) -> MappingAnswer:
     """Show a saved mapping."""
-    with app_context().sessions() as session:
-        found = saved_mappings.find_mapping(session, current_actor().practice_id, path.id)
-        return jsonify(MappingAnswer.model_validate(found).json_ready())
+    found = saved_mappings.find_mapping(session, current_actor().practice_id, path.id)
+    return MappingAnswer.model_validate(found)
 
 
-@api.delete("/mappings/<mapping_id>", tags=[IMPORTS], responses={204: None, **problem_responses(404)})
-@requires(Action.IMPORT)
-def delete_mapping(path: MappingPath) -> tuple[str, int]:
+@api.delete("/mappings/<mapping_id>", needs=Action.IMPORT, tag=IMPORTS)
+def delete_mapping(path: MappingPath, session: Session) -> None:
     """Delete a saved mapping. Claims that were imported with it stay."""
-    with transaction(app_context().sessions) as session:
-        saved_mappings.delete_mapping(session, path.id, by=current_actor(), now=now())
-    return "", HTTPStatus.NO_CONTENT
+    saved_mappings.delete_mapping(session, path.id, by=current_actor(), now=now())
 
 
-@api.post("/mappings/guess", tags=[IMPORTS], responses={200: GuessAnswer, **problem_responses(400, 413, 415, 507)})
-@requires(Action.IMPORT)
-def guess(body: FileHead) -> Response:
+@api.post("/mappings/guess", needs=Action.IMPORT, tag=IMPORTS, problems=[507])
+def guess(body: FileHead) -> GuessAnswer:
     """Guess a file's mapping from its headers and first rows. Nothing is saved."""
     try:
         content = base64.b64decode(body.content, validate=True)
     except ValueError:  # text that is not ASCII raises no `binascii.Error`
         raise BadContent from None
     with app_context().sessions() as session:
-        today = practice_days.today(practice_queries.find(session, current_actor().practice_id), now=now())
+        today = current_day(session)
     with temporary_folder() as folder:
         path = folder / "file"  # a name from outside is never a path
         path.write_bytes(content)
-        return jsonify(
-            _guessed(guess_mapping(path, today=today, sheet=body.sheet, cells_max=CELLS_OF_REQUEST_MAX)).json_ready()
-        )
+        return _guessed(guess_mapping(path, today=today, sheet=body.sheet, cells_max=CELLS_OF_REQUEST_MAX))
 
 
 def _guessed(found: Guess) -> GuessAnswer:
@@ -176,6 +158,6 @@ def _guessed(found: Guess) -> GuessAnswer:
         mapping=found.mapping.as_json(),
         header_row=found.header_row,
         columns=columns,
-        questions=[QuestionAnswer(code=one.code, sentence=one.sentence) for one in found.questions],
+        questions=found.questions,
         notes=found.notes,
     )

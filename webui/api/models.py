@@ -24,10 +24,6 @@ class Answer(BaseModel):
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
-    def json_ready(self) -> dict[str, Any]:
-        """Return the answer's JSON."""
-        return self.model_dump(mode="json")
-
 
 class Seen(Answer):
     """One value that a rule checked, with its label."""

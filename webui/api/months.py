@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Self
 
-from flask import Response, jsonify
 from pydantic import BaseModel, BeforeValidator, Field
 from sqlalchemy.orm import Session
 
@@ -19,9 +18,9 @@ from core.models.practices import PeriodState
 from core.paging import BadCursor
 from core.practices import periods
 from core.schedules import schedule_queries
-from webui.api.blueprint import Tag, api, problem_responses
+from webui.api.blueprint import Tag, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import AnyPage, Body, requires
+from webui.api.request_parsing import AnyPage, Body
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
@@ -106,8 +105,8 @@ class Stops(Answer):
         waiting = closing.waiting_previews(session, practice_id, month)
         refused = "still has runs in this month. Those runs will settle nothing."
         return cls(
-            schedules=[StoppedSchedule.model_validate({"id": one.id, "name": one.name}) for one in coming],
-            settle_job_ids=[str(job_id) for job_id in waiting],
+            schedules=coming,
+            settle_job_ids=waiting,
             words=[
                 *(f"Schedule “{one.name}” {refused}" for one in coming),
                 *(f"Job {job_id} is waiting for CONFIRM and needs a new posting date." for job_id in waiting),
@@ -194,21 +193,18 @@ class Reopening(Body):
     reason: Annotated[str, Field(description="Kept on record with the month; 1 to 500 characters")] = ""
 
 
-@api.get("/periods", tags=[MONTHS], responses={200: Periods})
-@requires(Action.SEE_CLAIMS)
-def list_periods(query: AnyPage) -> Response:
+@api.get("/periods", needs=Action.SEE_CLAIMS, tag=MONTHS)
+def list_periods(query: AnyPage, session: Session) -> Periods:
     """List the months from the current month back to the first date of service, with totals."""
-    with app_context().sessions() as session:
-        found = closing.list_months(session, current_actor().practice_id, now=now())
-        if query.cursor:
-            found = [one for one in found if one.month < _month_from_cursor(query.cursor)]
-        shown = closing.with_current_totals(session, current_actor().practice_id, found[: query.limit])
+    found = closing.list_months(session, current_actor().practice_id, now=now())
+    if query.cursor:
+        found = [one for one in found if one.month < _month_from_cursor(query.cursor)]
+    shown = closing.with_current_totals(session, current_actor().practice_id, found[: query.limit])
     more = len(found) > len(shown)
-    answer = Periods(
+    return Periods(
         periods=[Period.of(one) for one in shown],
         next_cursor=periods.format_code(shown[-1].month) if more else None,
     )
-    return jsonify(answer.json_ready())
 
 
 def _month_from_cursor(cursor: str) -> dt.date:
@@ -218,19 +214,17 @@ def _month_from_cursor(cursor: str) -> dt.date:
         raise BadCursor from None
 
 
-@api.get("/periods/<month>", tags=[MONTHS], responses={200: PeriodDetails, **problem_responses(404)})
-@requires(Action.SEE_CLAIMS)
-def show_period(path: PeriodPath) -> Response:
+@api.get("/periods/<month>", needs=Action.SEE_CLAIMS, tag=MONTHS)
+def show_period(path: PeriodPath, session: Session) -> PeriodDetails:
     """Show one month with its write-offs and its history.
 
     `stops` lists what closing it would stop; it is empty for a closed month.
     """
     practice_id, day = current_actor().practice_id, periods.parse_month(path.month)
-    with app_context().sessions() as session:
-        (month,) = closing.with_current_totals(session, practice_id, [closing.find(session, practice_id, day)])
-        written_off = month_write_offs.for_month(session, practice_id, day)
-        stops = Stops.of(session, practice_id, day) if month.state is PeriodState.OPEN else Stops.none()
-    answer = PeriodDetails(
+    (month,) = closing.with_current_totals(session, practice_id, [closing.find(session, practice_id, day)])
+    written_off = month_write_offs.for_month(session, practice_id, day)
+    stops = Stops.of(session, practice_id, day) if month.state is PeriodState.OPEN else Stops.none()
+    return PeriodDetails(
         **vars(Period.of(month)),
         stops=stops,
         write_offs_by_reason=[NetWriteOffs.of(row) for row in written_off.by_reason],
@@ -239,41 +233,31 @@ def show_period(path: PeriodPath) -> Response:
         voided_postings=written_off.voided,
         payer_reversals=written_off.payer_reversals,
     )
-    return jsonify(answer.json_ready())
 
 
-@api.get("/periods/<month>/stops", tags=[MONTHS], responses={200: Stops, **problem_responses(404)})
-@requires(Action.SEE_CLAIMS)
-def show_stops(path: PeriodPath) -> Response:
+@api.get("/periods/<month>/stops", needs=Action.SEE_CLAIMS, tag=MONTHS)
+def show_stops(path: PeriodPath, session: Session) -> Stops:
     """List what closing the month would stop: schedules that run in it, and previews that wait for CONFIRM.
 
     Earlier months that are still open are listed, too. Closing this month does not close them.
     """
-    with app_context().sessions() as session:
-        stops = Stops.of(session, current_actor().practice_id, periods.parse_month(path.month))
-    return jsonify(stops.json_ready())
+    return Stops.of(session, current_actor().practice_id, periods.parse_month(path.month))
 
 
-@api.post("/periods/<month>/close", tags=[MONTHS], responses={200: PeriodAndStops, **problem_responses(404, 409)})
-@requires(Action.CLOSE_MONTH)
-def close_period(path: PeriodPath) -> Response:
+@api.post("/periods/<month>/close", needs=Action.CLOSE_MONTH, tag=MONTHS, problems=[409])
+def close_period(path: PeriodPath, session: Session) -> PeriodAndStops:
     """Close a month so that nothing can be posted to it. A month that is already closed does not change.
 
     `stops` lists the schedules and previews that can no longer post to it. To check first, use
     /periods/{month}/stops.
     """
     actor, day = current_actor(), periods.parse_month(path.month)
-    with transaction(app_context().sessions) as session:
-        month = closing.close(session, day, by=actor, now=now())
-        stops = Stops.of(session, actor.practice_id, day)
-    return jsonify({**Period.of(month).json_ready(), "stops": stops.json_ready()})
+    month = closing.close(session, day, by=actor, now=now())
+    return PeriodAndStops(**vars(Period.of(month)), stops=Stops.of(session, actor.practice_id, day))
 
 
-@api.post(
-    "/periods/<month>/reopen", tags=[MONTHS], responses={200: Period, **problem_responses(400, 404, 409, 413, 415)}
-)
-@requires(Action.CLOSE_MONTH)
-def reopen_period(path: PeriodPath, body: Reopening) -> Response:
+@api.post("/periods/<month>/reopen", needs=Action.CLOSE_MONTH, tag=MONTHS, problems=[409])
+def reopen_period(path: PeriodPath, body: Reopening) -> Period:
     """Reopen a closed month. A reason is required."""
     with transaction(app_context().sessions) as session:
         month = closing.reopen(
@@ -281,4 +265,4 @@ def reopen_period(path: PeriodPath, body: Reopening) -> Response:
         )
     with app_context().sessions() as session:  # after the commit, because postings wait for it
         (month,) = closing.with_current_totals(session, current_actor().practice_id, [month])
-    return jsonify(Period.of(month).json_ready())
+    return Period.of(month)

@@ -3,20 +3,19 @@
 import datetime as dt
 from typing import Annotated
 
-from flask import Response, jsonify
 from pydantic import BeforeValidator, Field
+from sqlalchemy.orm import Session
 
 from core import reading
 from core.access.permissions import Action, Scope
-from core.db.engine import transaction
 from core.jobs import event_sentences
 from core.models.notices import NoticeKind
 from core.notices import inbox
 from core.notices.inbox import NoticeOfEvent
-from webui.api.blueprint import JOBS, api, problem_responses
+from webui.api.blueprint import JOBS, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import Body, Page, requires
-from webui.shared.app_context import app_context, now
+from webui.api.request_parsing import Body, Page
+from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
 
@@ -50,8 +49,8 @@ class NoticeAnswer(Answer):
         """Return the notice as an answer."""
         notice, event, *_ = one
         return cls(
-            id=str(notice.id), kind=notice.kind, words=event_sentences.sentence(event), details=one.details,
-            settle_job_id=notice.job_id and str(notice.job_id), created_at=notice.created_at, read_at=notice.read_at,
+            id=notice.id, kind=notice.kind, words=event_sentences.sentence(event), details=one.details,
+            settle_job_id=notice.job_id, created_at=notice.created_at, read_at=notice.read_at,
         )  # fmt: skip
 
 
@@ -68,24 +67,19 @@ class MarkedRead(Answer):
     marked: int
 
 
-@api.get("/notices", tags=[JOBS], responses={200: NoticesAnswer})
-@requires(Action.SEE_CLAIMS)
-def list_notices(query: NoticesQuery) -> Response:
+@api.get("/notices", needs=Action.SEE_CLAIMS, tag=JOBS)
+def list_notices(query: NoticesQuery, session: Session) -> NoticesAnswer:
     """List the user's notices, newest first."""
-    with app_context().sessions() as session:
-        found = inbox.list_notices(
-            session, current_actor(), unread_only=query.unread, before=query.after(), limit=query.limit + 1
-        )
-        shown = [NoticeAnswer.of(one) for one in found[: query.limit]]
-    more = shown[-1].id if len(found) > len(shown) else None
-    return jsonify(NoticesAnswer(notices=shown, next_cursor=more).json_ready())
+    found = inbox.list_notices(
+        session, current_actor(), unread_only=query.unread, before=query.after(), limit=query.limit + 1
+    )
+    notices, cursor = query.cut([NoticeAnswer.of(one) for one in found])
+    return NoticesAnswer(notices=notices, next_cursor=cursor)
 
 
-@api.post("/notices/read", tags=[JOBS], responses={200: MarkedRead, **problem_responses(400, 413, 415)})
-@requires(Action.SEE_CLAIMS, scope=Scope.POST)
-def mark_notices_read(body: ReadThrough) -> Response:
+@api.post("/notices/read", needs=Action.SEE_CLAIMS, scope=Scope.POST, tag=JOBS)
+def mark_notices_read(body: ReadThrough, session: Session) -> MarkedRead:
     """Mark the user's notices as read."""
     through = int(body.through) if body.through else None
-    with transaction(app_context().sessions) as session:
-        marked = inbox.mark_all_read(session, through=through, by=current_actor(), now=now())
-    return jsonify(MarkedRead(marked=marked).json_ready())
+    marked = inbox.mark_all_read(session, through=through, by=current_actor(), now=now())
+    return MarkedRead(marked=marked)

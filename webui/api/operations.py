@@ -2,14 +2,12 @@
 
 from typing import Annotated, Any
 
-from flask import Response, jsonify
 from pydantic import Field
 
 from core.access.permissions import Action
 from core.watch import overview, overview_json
 from webui.api.blueprint import Tag, api
 from webui.api.models import Answer
-from webui.api.request_parsing import requires
 from webui.operations import broker
 from webui.shared.app_context import app_context, now
 
@@ -39,13 +37,11 @@ class OperationsAnswer(Answer):
     ledger_mismatches: int | None
 
 
-@api.get("/operations", tags=[OPERATIONS], responses={200: OperationsAnswer})
-@requires(Action.SEE_OPERATIONS)
-def show_operations() -> Response:
+@api.get("/operations", needs=Action.SEE_OPERATIONS, tag=OPERATIONS)
+def show_operations() -> OperationsAnswer:
     """Show the processes, broker, jobs, schedules and failures of the whole installation."""
     seen = broker.fetch_status()
     hints = seen and {"hints_waiting": seen.hints_waiting, "version": seen.version, "memory_bytes": seen.memory_bytes}
-    answer = OperationsAnswer(
+    return OperationsAnswer(
         broker=hints, **overview_json.as_json(overview.fetch_overview(app_context().operations_sessions, now=now()))
     )
-    return jsonify(answer.json_ready())

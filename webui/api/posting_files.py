@@ -2,34 +2,26 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from http import HTTPStatus
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from flask import Response, jsonify
+from flask import Response
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from core import paging
 from core.access.permissions import Action
 from core.claims.table_files import DateFormat
-from core.db.engine import transaction
-from core.errors import NotFound
 from core.exports import layouts, sent_files
 from core.exports.layouts import Layout, LayoutColumn, NamedLayout, NoSuchLayout, Sign
 from core.exports.postings import PostingsFilter
 from core.exports.sent_files import NoSuchFile
 from core.jobs import job_queries
 from core.models.exports import PostingFile
-from webui.api.blueprint import CLAIMS, api, problem_responses
+from webui.api.blueprint import CLAIMS, TABLE_FILE, api
 from webui.api.models import Answer, Id
-from webui.api.postings import FILE
-from webui.api.request_parsing import Body, IdPath, OnceHeaders, Page, requires
+from webui.api.request_parsing import Body, FileFormat, IdPath, OnceHeaders, Page, parse_format
 from webui.claims.write_offs import send_write_offs_file
-from webui.shared import file_downloads
-from webui.shared.app_context import app_context, now
+from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
-
-Created = tuple[Response, int]
 
 
 class NewPostingFile(Body):
@@ -48,14 +40,13 @@ class PostingFilePath(IdPath):
 class DownloadPath(PostingFilePath):
     """The file's ID and format."""
 
-    form: Literal["csv", "xlsx"]
+    form: FileFormat
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Read it. Raise `NotFound` for any other format."""
-        if given["form"] not in file_downloads.CONTENT_TYPES:
-            raise NotFound(f"A write-off file is available as {' and '.join(file_downloads.CONTENT_TYPES)}.")
-        return cls(file_id=PostingFilePath.of(given).file_id, form=given["form"])
+        form = parse_format(given, "A write-off file is")
+        return cls(file_id=PostingFilePath.of(given).file_id, form=form)
 
 
 class PostingFileAnswer(Answer):
@@ -114,78 +105,55 @@ class Layouts(Answer):
     layouts: list[LayoutAnswer]
 
 
-@api.get("/posting-files", tags=[CLAIMS], responses={200: PostingFiles})
-@requires(Action.SEE_CLAIMS)
-def list_posting_files(query: Page) -> Response:
+@api.get("/posting-files", needs=Action.SEE_CLAIMS, tag=CLAIMS)
+def list_posting_files(query: Page, session: Session) -> PostingFiles:
     """List write-off files that were marked as sent, newest first."""
     practice_id = current_actor().practice_id
-    with app_context().sessions() as session:
-        found = sent_files.list_files(session, practice_id, before=query.after(), limit=query.limit + 1)
-        shown, last = paging.cut(found, query.limit)
-        rows = _answers(session, shown)
-    return jsonify(PostingFiles(posting_files=rows, next_cursor=str(last.id) if last else None).json_ready())
+    found = sent_files.list_files(session, practice_id, before=query.after(), limit=query.limit + 1)
+    shown, cursor = query.cut(found)
+    return PostingFiles(posting_files=_answers(session, shown), next_cursor=cursor)
 
 
-@api.post(
-    "/posting-files",
-    tags=[CLAIMS],
-    responses={201: PostingFileAnswer, **problem_responses(400, 404, 409, 413, 415, 503)},
-)
-@requires(Action.SEND_WRITE_OFFS)
-def send_posting_file(header: OnceHeaders, body: NewPostingFile) -> Created:
+@api.post("/posting-files", needs=Action.SEND_WRITE_OFFS, tag=CLAIMS, status=201, problems=[404, 409, 503])
+def send_posting_file(header: OnceHeaders, body: NewPostingFile, session: Session) -> PostingFileAnswer:
     """Create a file of all unsent write-offs and reversals, and mark it as sent. Then download it or list it."""
     key = header.idempotency_key
-    with transaction(app_context().sessions) as session:
-        file = sent_files.send(session, body.layout, key=key, by=current_actor(), now=now())
-        (answer,) = _answers(session, [file])
-    return jsonify(answer.json_ready()), HTTPStatus.CREATED
+    file = sent_files.send(session, body.layout, key=key, by=current_actor(), now=now())
+    (answer,) = _answers(session, [file])
+    return answer
 
 
-@api.get("/posting-files/<file_id>", tags=[CLAIMS], responses={200: PostingFileAnswer, **problem_responses(404)})
-@requires(Action.SEE_CLAIMS)
-def show_posting_file(path: PostingFilePath) -> Response:
+@api.get("/posting-files/<file_id>", needs=Action.SEE_CLAIMS, tag=CLAIMS)
+def show_posting_file(path: PostingFilePath, session: Session) -> PostingFileAnswer:
     """Show one sent file."""
-    with app_context().sessions() as session:
-        (answer,) = _answers(session, [sent_files.find(session, current_actor().practice_id, path.id)])
-    return jsonify(answer.json_ready())
+    (answer,) = _answers(session, [sent_files.find(session, current_actor().practice_id, path.id)])
+    return answer
 
 
-@api.get(
-    "/posting-files/<file_id>/write-offs.<form>",
-    tags=[CLAIMS],
-    responses={200: FILE, **problem_responses(404, 429, 503)},
-)
-@requires(Action.SEE_CLAIMS)
+@api.get("/posting-files/<file_id>/write-offs.<form>", needs=Action.SEE_CLAIMS, tag=CLAIMS, file=TABLE_FILE)
 def download_posting_file(path: DownloadPath) -> Response:
     """Download a sent file. It is the same each time: its postings, layout and codes never change."""
     return send_write_offs_file(PostingsFilter(file=path.id), None, path.form, by=current_actor())
 
 
-@api.get("/posting-layouts", tags=[CLAIMS], responses={200: Layouts})
-@requires(Action.SEE_CLAIMS)
-def list_posting_layouts() -> Response:
+@api.get("/posting-layouts", needs=Action.SEE_CLAIMS, tag=CLAIMS)
+def list_posting_layouts(session: Session) -> Layouts:
     """List the layouts for write-off files."""
-    with app_context().sessions() as session:
-        found = layouts.list_layouts(session, current_actor().practice_id)
-    return jsonify(Layouts(layouts=[LayoutAnswer.of(one) for one in found]).json_ready())
+    found = layouts.list_layouts(session, current_actor().practice_id)
+    return Layouts(layouts=[LayoutAnswer.of(one) for one in found])
 
 
-@api.post("/posting-layouts", tags=[CLAIMS], responses={201: LayoutAnswer, **problem_responses(400, 409, 413, 415)})
-@requires(Action.SEND_WRITE_OFFS)
-def save_posting_layout(body: NewLayout) -> Created:
+@api.post("/posting-layouts", needs=Action.SEND_WRITE_OFFS, tag=CLAIMS, status=201, problems=[409])
+def save_posting_layout(body: NewLayout, session: Session) -> LayoutAnswer:
     """Save a layout under a name, replacing any layout with that name. Sent files keep their old layout."""
-    with transaction(app_context().sessions) as session:
-        saved = layouts.save(session, body.name, Layout.of(body.layout), by=current_actor(), now=now())
-    return jsonify(LayoutAnswer.of(saved).json_ready()), HTTPStatus.CREATED
+    saved = layouts.save(session, body.name, Layout.of(body.layout), by=current_actor(), now=now())
+    return LayoutAnswer.of(saved)
 
 
-@api.delete("/posting-layouts/<layout_id>", tags=[CLAIMS], responses={204: None, **problem_responses(404)})
-@requires(Action.SEND_WRITE_OFFS)
-def delete_posting_layout(path: LayoutPath) -> tuple[str, int]:
+@api.delete("/posting-layouts/<layout_id>", needs=Action.SEND_WRITE_OFFS, tag=CLAIMS)
+def delete_posting_layout(path: LayoutPath, session: Session) -> None:
     """Delete a layout. Files already sent keep their layout."""
-    with transaction(app_context().sessions) as session:
-        layouts.remove(session, path.id, by=current_actor(), now=now())
-    return "", HTTPStatus.NO_CONTENT
+    layouts.remove(session, path.id, by=current_actor(), now=now())
 
 
 def _answers(session: Session, files: list[PostingFile]) -> list[PostingFileAnswer]:

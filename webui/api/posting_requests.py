@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self
 
-from flask import Response, jsonify
 from pydantic import Field
 from sqlalchemy.orm import Session
 
@@ -15,10 +14,10 @@ from core.ledger.posting_decisions import NoSuchRequest
 from core.ledger.posting_requests import RequestRow
 from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility
 from core.models.posting_requests import PostingRequest, RequestState
-from webui.api.blueprint import CLAIMS, api, problem_responses
+from webui.api.blueprint import CLAIMS, api
 from webui.api.job_models import Rejection
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import IdPath, requires
+from webui.api.request_parsing import IdPath
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
@@ -72,13 +71,8 @@ class PostingRequestAnswer(Answer):
         return cls.of(row)
 
 
-@api.post(
-    "/posting-requests/<request_id>/approve",
-    tags=[CLAIMS],
-    responses={200: PostingRequestAnswer, **problem_responses(404, 409)},
-)
-@requires(Action.APPROVE_JOB)
-def approve_posting(path: PostingRequestPath) -> Response:
+@api.post("/posting-requests/<request_id>/approve", needs=Action.APPROVE_JOB, tag=CLAIMS, problems=[409])
+def approve_posting(path: PostingRequestPath) -> PostingRequestAnswer:
     """Approve a posting over the per-claim limit and post it, dated as it was entered. Repeating changes nothing.
 
     It is checked again first. If it no longer fits, such as `balance_changed` or `period_closed`, it waits on.
@@ -86,30 +80,19 @@ def approve_posting(path: PostingRequestPath) -> Response:
     return _decide(posting_decisions.approve, path)
 
 
-@api.post(
-    "/posting-requests/<request_id>/reject",
-    tags=[CLAIMS],
-    responses={200: PostingRequestAnswer, **problem_responses(400, 404, 409, 413, 415)},
-)
-@requires(Action.APPROVE_JOB)
-def reject_posting(path: PostingRequestPath, body: Rejection) -> Response:
+@api.post("/posting-requests/<request_id>/reject", needs=Action.APPROVE_JOB, tag=CLAIMS, problems=[409])
+def reject_posting(path: PostingRequestPath, body: Rejection) -> PostingRequestAnswer:
     """Reject a posting over the per-claim limit, with a reason. It is never posted."""
     return _decide(posting_decisions.reject, path, reason=body.reason)
 
 
-@api.post(
-    "/posting-requests/<request_id>/withdraw",
-    tags=[CLAIMS],
-    responses={200: PostingRequestAnswer, **problem_responses(404, 409)},
-)
-@requires(Action.POST)
-def withdraw_posting(path: PostingRequestPath) -> Response:
+@api.post("/posting-requests/<request_id>/withdraw", needs=Action.POST, tag=CLAIMS, problems=[409])
+def withdraw_posting(path: PostingRequestPath) -> PostingRequestAnswer:
     """Withdraw your own posting before another user decides on it."""
     return _decide(posting_decisions.withdraw, path)
 
 
-def _decide(act: Callable[..., PostingRequest], path: PostingRequestPath, **more: Any) -> Response:
+def _decide(act: Callable[..., PostingRequest], path: PostingRequestPath, **more: Any) -> PostingRequestAnswer:
     with transaction(app_context().sessions) as session:
         decided = act(session, path.id, by=current_actor(), now=now(), **more)
-        answer = PostingRequestAnswer.find(session, decided)
-    return jsonify(answer.json_ready())
+        return PostingRequestAnswer.find(session, decided)

@@ -3,21 +3,20 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from flask import Response, jsonify
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
-from core.db.engine import transaction
 from core.errors import NotFound
 from core.intake.remittances import posting_rules
 from core.models.ledger import GroupCode
 from core.models.remittances import RuleAction
 from core.x12.code_labels import reason_label
-from webui.api.blueprint import api, problem_responses
+from webui.api.blueprint import api
 from webui.api.models import Answer
 from webui.api.remittances import REMITTANCES
-from webui.api.request_parsing import Body, requires
-from webui.shared.app_context import app_context, now
+from webui.api.request_parsing import Body
+from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
 
@@ -58,31 +57,24 @@ class PostingRulesAnswer(Answer):
     rules: list[PostingRuleAnswer]
 
 
-@api.get("/posting-rules", tags=[REMITTANCES], responses={200: PostingRulesAnswer})
-@requires(Action.SEE_CLAIMS)
-def list_rules() -> Response:
+@api.get("/posting-rules", needs=Action.SEE_CLAIMS, tag=REMITTANCES)
+def list_rules(session: Session) -> PostingRulesAnswer:
     """List the posting rules: what is done with each adjustment, and the default."""
-    return _rules()
+    return _rules(session)
 
 
-@api.put(
-    "/posting-rules/<group>/<reason>", tags=[REMITTANCES],
-    responses={200: PostingRulesAnswer, **problem_responses(400, 404, 413, 415)},
-)  # fmt: skip
-@requires(Action.CHANGE_SETTING)
-def change_rule(path: RulePath, body: RuleChange) -> Response:
+@api.put("/posting-rules/<group>/<reason>", needs=Action.CHANGE_SETTING, tag=REMITTANCES)
+def change_rule(path: RulePath, body: RuleChange, session: Session) -> PostingRulesAnswer:
     """Change the action for an adjustment. It applies to later postings only."""
     if body.action not in {None, *RuleAction}:
         raise posting_rules.BadPostingRule("The action is not post, track, hold, transfer or memo.")
     action = None if body.action is None else RuleAction(body.action)
-    with transaction(app_context().sessions) as session:
-        posting_rules.set_rule(session, path.group, path.reason, action, by=current_actor(), now=now())
-    return _rules()
+    posting_rules.set_rule(session, path.group, path.reason, action, by=current_actor(), now=now())
+    return _rules(session)
 
 
-def _rules() -> Response:
-    with app_context().sessions() as session:
-        found = posting_rules.list_table(session, current_actor().practice_id)
+def _rules(session: Session) -> PostingRulesAnswer:
+    found = posting_rules.list_table(session, current_actor().practice_id)
     rules = [
         PostingRuleAnswer(
             group=row.group, reason=row.reason, label=reason_label(row.group, row.reason), action=row.action,
@@ -90,4 +82,4 @@ def _rules() -> Response:
         )
         for row in found
     ]  # fmt: skip
-    return jsonify(PostingRulesAnswer(rules=rules).json_ready())
+    return PostingRulesAnswer(rules=rules)

@@ -2,30 +2,21 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Self
 
-from flask import Response, jsonify
+from flask import Response
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
-from core.errors import NotFound
 from core.exports import postings, sent_files
 from core.exports.postings import PostingsFilter
 from core.models.ledger import PostingKind, Responsibility
-from webui.api.blueprint import CLAIMS, api, problem_responses
+from webui.api.blueprint import CLAIMS, TABLE_FILE, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import AnyPage, Parameters, requires
+from webui.api.request_parsing import AnyPage, FileFormat, Parameters, parse_format
 from webui.claims.write_offs import send_write_offs_file
-from webui.shared import file_downloads
-from webui.shared.app_context import app_context
 from webui.shared.token_auth import current_actor
-
-FILE: Final = {
-    "description": "The file",
-    "content": {
-        kind.partition(";")[0]: {"schema": {"type": "string"}} for kind in (file_downloads.CSV, file_downloads.XLSX)
-    },
-}
 
 
 class PostingsQuery(AnyPage, PostingsFilter):
@@ -41,14 +32,12 @@ class PostingsFileQuery(Parameters, PostingsFilter):
 class PostingsFilePath(Parameters):
     """The format of the file."""
 
-    form: Literal["csv", "xlsx"]
+    form: FileFormat
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Read it. Raise `NotFound` for any other format."""
-        if given["form"] not in file_downloads.CONTENT_TYPES:
-            raise NotFound(f"Write-offs are available as {' and '.join(file_downloads.CONTENT_TYPES)}.")
-        return cls(form=given["form"])
+        return cls(form=parse_format(given, "Write-offs are"))
 
 
 class PostingAnswer(Answer):
@@ -88,24 +77,20 @@ def narrowed(query: PostingsFilter) -> PostingsFilter:
     return PostingsFilter.model_validate({name: getattr(query, name) for name in given})
 
 
-@api.get("/postings", tags=[CLAIMS], responses={200: Postings, **problem_responses(404)})
-@requires(Action.SEE_CLAIMS)
-def list_write_offs(query: PostingsQuery) -> Response:
+@api.get("/postings", needs=Action.SEE_CLAIMS, tag=CLAIMS, problems=[404])
+def list_write_offs(query: PostingsQuery, session: Session) -> Postings:
     """List write-offs and their reversals.
 
     To fetch only what is new, create a posting file and list its postings. Do not rely on the highest posting_id that
     you have seen, because workers do not commit postings in the order of their IDs.
     """
     practice_id, wanted = current_actor().practice_id, narrowed(query)
-    with app_context().sessions() as session:
-        sent_files.require_known(session, practice_id, wanted)
-        page = postings.page(session, practice_id, wanted, cursor=query.cursor or None, limit=query.limit)
-    rows = [PostingAnswer.model_validate(row) for row in page.rows]
-    return jsonify(Postings(postings=rows, next_cursor=page.next_cursor).json_ready())
+    sent_files.require_known(session, practice_id, wanted)
+    page = postings.page(session, practice_id, wanted, cursor=query.cursor or None, limit=query.limit)
+    return Postings(postings=page.rows, next_cursor=page.next_cursor)
 
 
-@api.get("/postings.<form>", tags=[CLAIMS], responses={200: FILE, **problem_responses(404, 429, 503)})
-@requires(Action.SEE_CLAIMS)
+@api.get("/postings.<form>", needs=Action.SEE_CLAIMS, tag=CLAIMS, file=TABLE_FILE)
 def download_write_offs(path: PostingsFilePath, query: PostingsFileQuery) -> Response:
     """Download write-offs and their reversals in a layout, as CSV or XLSX. The audit log records the download."""
     return send_write_offs_file(narrowed(query), query.layout, path.form, by=current_actor())

@@ -2,11 +2,10 @@
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from http import HTTPStatus
 from typing import Annotated, Any, Self
 
-from flask import Response, jsonify
 from pydantic import BaseModel, BeforeValidator, Field
+from sqlalchemy.orm import Session
 
 from core import reading
 from core.access.permissions import Action
@@ -14,9 +13,9 @@ from core.db.engine import transaction
 from core.models.ledger import WriteOffReason
 from core.models.practices import PracticeReason
 from core.practices import reasons
-from webui.api.blueprint import PRACTICE, api, problem_responses
+from webui.api.blueprint import PRACTICE, api
 from webui.api.models import Answer
-from webui.api.request_parsing import Body, Parameters, requires
+from webui.api.request_parsing import Body, Parameters
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
@@ -75,47 +74,36 @@ class Reasons(Answer):
     reasons: list[Reason]
 
 
-@api.get("/write-off-reasons", tags=[PRACTICE], responses={200: Reasons})
-@requires(Action.SEE_CLAIMS)
-def list_reasons(query: ReasonsQuery) -> Response:
+@api.get("/write-off-reasons", needs=Action.SEE_CLAIMS, tag=PRACTICE)
+def list_reasons(query: ReasonsQuery, session: Session) -> Reasons:
     """List the reasons for jobs and schedules."""
-    with app_context().sessions() as session:
-        found = reasons.list_reasons(session, current_actor().practice_id, active_only=not query.all)
-        answer = Reasons(reasons=[Reason.model_validate(reason) for reason in found])
-    return jsonify(answer.json_ready())
+    return Reasons(reasons=reasons.list_reasons(session, current_actor().practice_id, active_only=not query.all))
 
 
-@api.post("/write-off-reasons", tags=[PRACTICE], responses={201: Reason, **problem_responses(400, 409, 413, 415)})
-@requires(Action.CHANGE_SETTING)
-def add_reason(body: NewReason) -> tuple[Response, int]:
+@api.post("/write-off-reasons", needs=Action.CHANGE_SETTING, tag=PRACTICE, status=201, problems=[409])
+def add_reason(body: NewReason) -> Reason:
     """Add a reason of a built-in kind."""
-    return _run(reasons.add, **body.model_dump()), HTTPStatus.CREATED
+    return _run(reasons.add, **body.model_dump())
 
 
-@api.put(
-    "/write-off-reasons/<code>", tags=[PRACTICE], responses={200: Reason, **problem_responses(400, 404, 409, 413, 415)}
-)
-@requires(Action.CHANGE_SETTING)
-def change_reason(path: ReasonPath, body: ReasonChange) -> Response:
+@api.put("/write-off-reasons/<code>", needs=Action.CHANGE_SETTING, tag=PRACTICE, problems=[409])
+def change_reason(path: ReasonPath, body: ReasonChange) -> Reason:
     """Change a reason's name or codes. Existing jobs keep the name and codes from their preview."""
     return _run(reasons.change, path.code, body.model_dump(exclude_none=True))
 
 
-@api.post("/write-off-reasons/<code>/retire", tags=[PRACTICE], responses={200: Reason, **problem_responses(404, 409)})
-@requires(Action.CHANGE_SETTING)
-def retire_reason(path: ReasonPath) -> Response:
+@api.post("/write-off-reasons/<code>/retire", needs=Action.CHANGE_SETTING, tag=PRACTICE, problems=[409])
+def retire_reason(path: ReasonPath) -> Reason:
     """Stop offering a reason. Jobs that use it keep it. A second call changes nothing."""
     return _run(reasons.retire, path.code)
 
 
-@api.post("/write-off-reasons/<code>/restore", tags=[PRACTICE], responses={200: Reason, **problem_responses(404)})
-@requires(Action.CHANGE_SETTING)
-def restore_reason(path: ReasonPath) -> Response:
+@api.post("/write-off-reasons/<code>/restore", needs=Action.CHANGE_SETTING, tag=PRACTICE)
+def restore_reason(path: ReasonPath) -> Reason:
     """Offer a retired reason again. A second call changes nothing."""
     return _run(reasons.restore, path.code)
 
 
-def _run(act: Callable[..., PracticeReason], *given: Any, **more: Any) -> Response:
+def _run(act: Callable[..., PracticeReason], *given: Any, **more: Any) -> Reason:
     with transaction(app_context().sessions) as session:
-        answer = Reason.model_validate(act(session, *given, **more, by=current_actor(), now=now()))
-    return jsonify(answer.json_ready())
+        return Reason.model_validate(act(session, *given, **more, by=current_actor(), now=now()))

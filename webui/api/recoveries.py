@@ -4,17 +4,17 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from flask import Response, jsonify
 from pydantic import Field
+from sqlalchemy.orm import Session
 
+from core import paging
 from core.access.permissions import Action
 from core.ledger import recoveries
 from core.models.ledger import PaidBy, PostingKind, Responsibility
 from core.practices import periods
 from webui.api.blueprint import CLAIMS, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import AnyPage, requires
-from webui.shared.app_context import app_context
+from webui.api.request_parsing import AnyPage
 from webui.shared.token_auth import current_actor
 
 
@@ -81,20 +81,17 @@ class Recoveries(Answer):
     next_cursor: str | None
 
 
-@api.get("/recoveries", tags=[CLAIMS], responses={200: Recoveries})
-@requires(Action.SEE_CLAIMS)
-def list_recoveries(query: RecoveriesQuery) -> Response:
+@api.get("/recoveries", needs=Action.SEE_CLAIMS, tag=CLAIMS)
+def list_recoveries(query: RecoveriesQuery, session: Session) -> Recoveries:
     """List payments after write-off, with the write-offs that they reversed or restored."""
     practice_id = current_actor().practice_id
     month = periods.parse_month(query.month) if query.month else None
     after = recoveries.parse_cursor(query.cursor) if query.cursor else None
-    with app_context().sessions() as session:
-        rows = recoveries.page(session, practice_id, month=month, after=after, limit=query.limit + 1)
-        months = recoveries.totals_by_month(session, practice_id)
-    shown = rows[: query.limit]
-    answer = Recoveries(
+    rows = recoveries.page(session, practice_id, month=month, after=after, limit=query.limit + 1)
+    months = recoveries.totals_by_month(session, practice_id)
+    shown, last = paging.cut(rows, query.limit)
+    return Recoveries(
         months=[RecoveredMonth.of(one) for one in months],
-        recoveries=[Recovery.model_validate(row) for row in shown],
-        next_cursor=recoveries.cursor(shown[-1]) if len(rows) > len(shown) else None,
+        recoveries=shown,
+        next_cursor=last and recoveries.cursor(last),
     )
-    return jsonify(answer.json_ready())

@@ -3,19 +3,18 @@
 import datetime as dt
 from typing import Annotated, Any
 
-from flask import Response, jsonify
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from core import reading
 from core.access.permissions import Action
-from core.db.engine import transaction
 from core.intake.remittances import held, reasons, shown
 from core.intake.remittances.answers import AnswerLine
 from core.intake.remittances.shown import AnswerDetails
-from webui.api.blueprint import api, problem_responses
+from webui.api.blueprint import api
 from webui.api.models import Answer
 from webui.api.remittances import REMITTANCES, AnswerPath, PayerAnswer, RemittancePath, WhyAnswer
-from webui.api.request_parsing import Body, requires
+from webui.api.request_parsing import Body
 from webui.shared.app_context import app_context, now
 from webui.shared.claim_views import record_view
 from webui.shared.token_auth import current_actor
@@ -75,16 +74,13 @@ class PayerAnswerDetails(PayerAnswer):
     shown: Annotated[str | None, Field(description="To post the answer as shown, send this; null if it is not held")]
 
 
-@api.get(
-    "/remittances/<remittance_id>/claims/<ordinal>", tags=[REMITTANCES], responses={200: PayerAnswerDetails}
-)  # fmt: skip
-@requires(Action.SEE_CLAIMS)
-def show_answer(path: AnswerPath) -> Response:
+@api.get("/remittances/<remittance_id>/claims/<ordinal>", needs=Action.SEE_CLAIMS, tag=REMITTANCES)
+def show_answer(path: AnswerPath) -> PayerAnswerDetails:
     """Return an answer as it stands now."""
     with app_context().sessions() as session:
         details = shown.show(session, current_actor().practice_id, *path.key, now=now())
     record_view(details.answer.claim, by=current_actor())
-    return jsonify(_details(details).json_ready())
+    return _details(details)
 
 
 class ToPostTogether(Body):
@@ -103,25 +99,19 @@ class PostedTogether(Answer):
     held: Annotated[int, Field(description="Still held")]
 
 
-@api.post(
-    "/remittances/<remittance_id>/post", tags=[REMITTANCES],
-    responses={200: PostedTogether, **problem_responses(400, 404, 409, 413, 415)},
-)  # fmt: skip
-@requires(Action.POST)
-def post_together(path: RemittancePath, body: ToPostTogether) -> Response:
+@api.post("/remittances/<remittance_id>/post", needs=Action.POST, tag=REMITTANCES, problems=[409])
+def post_together(path: RemittancePath, body: ToPostTogether, session: Session) -> PostedTogether:
     """Post up to 200 held answers that nothing else holds."""
     given: dict[str, Any] = {"accepts": body.accepts, "posted_on": body.posted_on}
-    with transaction(app_context().sessions) as session:
-        done = held.post_all(session, path.id, **given, by=current_actor(), now=now())
-    return jsonify(PostedTogether(**done._asdict()).json_ready())
+    done = held.post_all(session, path.id, **given, by=current_actor(), now=now())
+    return PostedTogether(**done._asdict())
 
 
 def _details(details: AnswerDetails) -> PayerAnswerDetails:
     sums = dict(zip(SumsAnswer.model_fields, details.sums, strict=True))
     return PayerAnswerDetails.model_validate({
         **vars(details.answer), "words": list(map(reasons.describe, details.answer.reasons)),
-        "lines": list(map(_line, details.lines)), "why": list(map(WhyAnswer.model_validate, details.why)),
-        "matched_claim": details.claim and MatchedClaimAnswer.model_validate(details.claim),
+        "lines": list(map(_line, details.lines)), "why": details.why, "matched_claim": details.claim,
         "accepts": details.accepted, "blocks": details.blocking, "posts": sums, "shown": details.token or None,
     })  # fmt: skip
 

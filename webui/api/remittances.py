@@ -4,8 +4,8 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, Self
 
-from flask import Response, jsonify
 from pydantic import BaseModel, BeforeValidator, Field
+from sqlalchemy.orm import Session
 
 from core import paging, reading
 from core.access.permissions import Action
@@ -16,9 +16,9 @@ from core.intake.remittances.commands import AnswerKey
 from core.intake.remittances.queries import AnswerRow, RemittanceRow
 from core.models.ledger import PaidBy
 from core.models.remittances import Outcome, RemittanceClaim
-from webui.api.blueprint import Tag, api, problem_responses
+from webui.api.blueprint import Tag, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import AnyPage, Body, IdPath, Page, requires
+from webui.api.request_parsing import AnyPage, Body, IdPath, Page
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
@@ -169,77 +169,58 @@ class PayerAnswers(Answer):
     next_cursor: str | None
 
 
-@api.get("/remittances", tags=[REMITTANCES], responses={200: RemittancesAnswer})
-@requires(Action.SEE_CLAIMS)
-def list_remittances(query: Page) -> Response:
+@api.get("/remittances", needs=Action.SEE_CLAIMS, tag=REMITTANCES)
+def list_remittances(query: Page, session: Session) -> RemittancesAnswer:
     """List remittances, newest first."""
-    with app_context().sessions() as session:
-        rows, before = queries.list_remittances(
-            session, current_actor().practice_id, before=query.after(), limit=query.limit
-        )
-        cursor = None if before is None else str(before)
-        answer = RemittancesAnswer(remittances=[OneRemittance(**_facts(row)) for row in rows], next_cursor=cursor)
-    return jsonify(answer.json_ready())
+    rows, before = queries.list_remittances(
+        session, current_actor().practice_id, before=query.after(), limit=query.limit
+    )
+    cursor = None if before is None else str(before)
+    return RemittancesAnswer(remittances=[_facts(row) for row in rows], next_cursor=cursor)
 
 
-@api.get("/remittances/<remittance_id>", tags=[REMITTANCES], responses={200: RemittanceDetails})
-@requires(Action.SEE_CLAIMS)
-def show_remittance(path: RemittancePath) -> Response:
+@api.get("/remittances/<remittance_id>", needs=Action.SEE_CLAIMS, tag=REMITTANCES)
+def show_remittance(path: RemittancePath, session: Session) -> RemittanceDetails:
     """Return a remittance with what is wrong with it as a whole, and its provider adjustments."""
     practice_id = current_actor().practice_id
-    with app_context().sessions() as session:
-        row = queries.find_remittance(session, practice_id, path.id)
-        given = queries.list_provider_adjustments(session, practice_id, path.id)
-        found = [ProviderAdjustmentAnswer.model_validate(one) for one in given]
-        answer = RemittanceDetails(
-            **_facts(row), why=list(map(WhyAnswer.model_validate, row.why)), provider_adjustments=found
-        )
-    return jsonify(answer.json_ready())
+    row = queries.find_remittance(session, practice_id, path.id)
+    given = queries.list_provider_adjustments(session, practice_id, path.id)
+    return RemittanceDetails(**_facts(row), why=row.why, provider_adjustments=given)
 
 
-@api.get("/remittance-claims", tags=[REMITTANCES], responses={200: PayerAnswers})
-@requires(Action.SEE_CLAIMS)
-def list_answers(query: AnswersQuery) -> Response:
+@api.get("/remittance-claims", needs=Action.SEE_CLAIMS, tag=REMITTANCES)
+def list_answers(query: AnswersQuery, session: Session) -> PayerAnswers:
     """List the payers' answers on claims, newest remittance first."""
     first, second = paging.read_cursor(query.cursor, numbers=2) if query.cursor else (0, 0)
-    with app_context().sessions() as session:
-        rows, last = queries.list_answers(
-            session, current_actor().practice_id, outcomes=[query.outcome] if query.outcome else list(Outcome),
-            remittance_id=query.remittance,
-            after=(first, second) if query.cursor else None, limit=query.limit,
-        )  # fmt: skip
-        cursor = paging.write_cursor(*last) if last else None
-        answer = PayerAnswers(answers=list(map(as_answer, rows)), next_cursor=cursor)
-    return jsonify(answer.json_ready())
+    rows, last = queries.list_answers(
+        session, current_actor().practice_id, outcomes=[query.outcome] if query.outcome else list(Outcome),
+        remittance_id=query.remittance,
+        after=(first, second) if query.cursor else None, limit=query.limit,
+    )  # fmt: skip
+    cursor = paging.write_cursor(*last) if last else None
+    return PayerAnswers(answers=list(map(as_answer, rows)), next_cursor=cursor)
 
 
-_ACTED: Final[Any] = {200: PayerAnswer, **problem_responses(400, 404, 409, 413, 415)}
-
-
-@api.post("/remittances/<remittance_id>/claims/<ordinal>/match", tags=[REMITTANCES], responses=_ACTED)
-@requires(Action.POST)
-def match_answer(path: AnswerPath, body: ToMatch) -> Response:
+@api.post("/remittances/<remittance_id>/claims/<ordinal>/match", needs=Action.POST, tag=REMITTANCES, problems=[409])
+def match_answer(path: AnswerPath, body: ToMatch) -> PayerAnswer:
     """Match a held answer to a claim. Repeating the request changes nothing."""
     return _act(commands.match, path.key, body.claim)
 
 
-@api.post("/remittances/<remittance_id>/claims/<ordinal>/post", tags=[REMITTANCES], responses=_ACTED)
-@requires(Action.POST)
-def post_answer(path: AnswerPath, body: ToPost) -> Response:
+@api.post("/remittances/<remittance_id>/claims/<ordinal>/post", needs=Action.POST, tag=REMITTANCES, problems=[409])
+def post_answer(path: AnswerPath, body: ToPost) -> PayerAnswer:
     """Post a held answer. Repeating the request changes nothing."""
     return _act(commands.post, path.key, shown=body.shown, posted_on=body.posted_on, note=body.note)
 
 
-@api.post("/remittances/<remittance_id>/claims/<ordinal>/ignore", tags=[REMITTANCES], responses=_ACTED)
-@requires(Action.POST)
-def ignore_answer(path: AnswerPath, body: ToIgnore) -> Response:
+@api.post("/remittances/<remittance_id>/claims/<ordinal>/ignore", needs=Action.POST, tag=REMITTANCES, problems=[409])
+def ignore_answer(path: AnswerPath, body: ToIgnore) -> PayerAnswer:
     """Take a held answer off the list without posting it. Repeating the request changes nothing."""
     return _act(commands.ignore, path.key, body.why)
 
 
-@api.post("/remittances/<remittance_id>/claims/<ordinal>/hold", tags=[REMITTANCES], responses=_ACTED)
-@requires(Action.POST)
-def hold_answer_again(path: AnswerPath) -> Response:
+@api.post("/remittances/<remittance_id>/claims/<ordinal>/hold", needs=Action.POST, tag=REMITTANCES, problems=[409])
+def hold_answer_again(path: AnswerPath) -> PayerAnswer:
     """Put an ignored answer back on the list of held ones. Repeating the request changes nothing."""
     return _act(commands.hold_again, path.key)
 
@@ -251,20 +232,18 @@ class Retried(Answer):
     held: Annotated[int, Field(description="Held for another reason")]
 
 
-@api.post("/remittances/retry", tags=[REMITTANCES], responses={200: Retried, **problem_responses(409)})
-@requires(Action.POST)
-def retry_unmatched() -> Response:
+@api.post("/remittances/retry", needs=Action.POST, tag=REMITTANCES, problems=[409])
+def retry_unmatched(session: Session) -> Retried:
     """Match up to 200 held answers to claims again, as in an import, and post those that no reason holds."""
-    with transaction(app_context().sessions) as session:
-        done = retry.retry_unmatched(session, by=current_actor(), now=now())
-    return jsonify(Retried(**done._asdict()).json_ready())
+    done = retry.retry_unmatched(session, by=current_actor(), now=now())
+    return Retried(**done._asdict())
 
 
-def _act(act: Callable[..., RemittanceClaim], key: AnswerKey, *given: Any, **more: Any) -> Response:
+def _act(act: Callable[..., RemittanceClaim], key: AnswerKey, *given: Any, **more: Any) -> PayerAnswer:
     with transaction(app_context().sessions) as session:
         act(session, key, *given, **more, by=current_actor(), now=now())
         row = queries.find_answer(session, current_actor().practice_id, *key)
-    return jsonify(as_answer(row).json_ready())
+    return as_answer(row)
 
 
 def _facts(row: RemittanceRow) -> dict[str, Any]:

@@ -1,24 +1,27 @@
 """Parse API requests: each view gets a user whose role allows it, and validated arguments."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import wraps
 from http import HTTPStatus
-from typing import Annotated, Any, ClassVar, Final, Protocol, Self, TypeVar, get_type_hints
+from typing import Annotated, Any, ClassVar, Final, Literal, Protocol, Self, TypeVar, cast, get_args, get_type_hints
 
 from flask import request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import from_json
+from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import UnsupportedMediaType
-from werkzeug.wrappers import Response
 
-from core import reading
+from core import paging, reading
 from core.access.permissions import Action, Actor, Scope
+from core.db.engine import transaction
 from core.errors import BadInput, NotFound
 from core.jobs.keys import JobKey, NoSuchJob
 from core.jobs.preview.freezing import BadIdempotencyKey
 from core.paging import BadCursor
+from webui.shared.app_context import app_context
 from webui.shared.problem_json import BadRequestBody
 from webui.shared.token_auth import current_actor
 
@@ -31,26 +34,23 @@ _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 Limit = Annotated[
     int, Field(ge=1, le=LIMIT_MAX), BeforeValidator(reading.whole_number(f"enter a whole number from 1 to {LIMIT_MAX}"))
 ]
+FileFormat = Literal["csv", "xlsx"]
 View = Callable[..., Any]
 Model = TypeVar("Model", bound=BaseModel)
+Row = TypeVar("Row")
 
 
 class BadQuery(BadInput):
     """A query parameter is invalid."""
 
-    code = "bad_query"
-
 
 class BadBody(BadInput):
     """The request body is invalid."""
-
-    code = "bad_body"
 
 
 class IdempotencyKeyMissing(BadInput):
     """Send an Idempotency-Key header with your own ID. A repeated request with the same key and body acts only once."""
 
-    code = "idempotency_key_missing"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
 
 
@@ -81,7 +81,7 @@ class AnyPage(Parameters):
 
 
 class Page(AnyPage):
-    """A page of a list with a numeric cursor."""
+    """A page of a list with a numeric cursor. A query reads one more row than the page shows."""
 
     def after(self) -> int | None:
         """Return the number in the cursor. Raise `BadCursor`."""
@@ -90,6 +90,11 @@ class Page(AnyPage):
         if not _ID.fullmatch(self.cursor):
             raise BadCursor
         return int(self.cursor)
+
+    def cut(self, rows: Sequence[Row], key: str = "id") -> tuple[list[Row], str | None]:
+        """Return the rows to show, and the cursor for the next page if there are more rows."""
+        shown, last = paging.cut(rows, self.limit)
+        return shown, None if last is None else str(getattr(last, key))
 
 
 class IdPath(BaseModel):
@@ -134,6 +139,14 @@ class ClaimPath(BaseModel):
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Accept any text as a claim's number."""
         return cls(claim_id=given["claim_id"])
+
+
+def parse_format(given: Mapping[str, Any], what: str) -> FileFormat:
+    """Return the format in the path of a file. Raise `NotFound` for any other format. `what` begins its sentence."""
+    for form in get_args(FileFormat):
+        if form == given["form"]:
+            return cast("FileFormat", form)
+    raise NotFound(f"{what} available as {' and '.join(get_args(FileFormat))}.")
 
 
 class Body(BaseModel):
@@ -195,26 +208,36 @@ def open_to_all(view: View) -> View:
 
 
 def _reads_after(check: Callable[[], object]) -> Callable[[View], View]:
-    """Check the caller, then read what the view declares.
+    """Check the caller, then read what the view declares, and open the session that it asks for.
 
     The models in a view's signature describe it in the OpenAPI document, and read the request here. flask-openapi3
     could do that, but it treats a body that is not JSON as empty, and ignores all values but the first.
+
+    With a `session`, a GET reads, and any other request is one transaction, committed when the view returns. A view
+    that does something after the commit, such as sending hints, opens its own transaction instead.
     """
 
     def wrap(view: View) -> View:
-        models: dict[str, type[Readable]] = {
-            part: model for part, model in get_type_hints(view).items() if part in _SOURCES
-        }
+        hints = get_type_hints(view)
+        models: dict[str, type[Readable]] = {part: model for part, model in hints.items() if part in _SOURCES}
 
         @wraps(view)
-        def answer(**path: str) -> Response:
+        def answer(**path: str) -> object:
             check()
-            found: Response = view(**{part: model.of(_SOURCES[part](path)) for part, model in models.items()})
-            return found
+            given = {part: model.of(_SOURCES[part](path)) for part, model in models.items()}
+            if "session" not in hints:
+                return view(**given)
+            with _session() as session:
+                return view(session=session, **given)
 
         return answer
 
     return wrap
+
+
+def _session() -> AbstractContextManager[Session]:
+    sessions = app_context().sessions
+    return sessions() if request.method in {"GET", "HEAD"} else transaction(sessions)
 
 
 def json_object() -> dict[str, Any]:

@@ -3,8 +3,8 @@
 import datetime as dt
 from typing import Annotated
 
-from flask import Response, jsonify
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from core import reading
 from core.access.permissions import Action
@@ -13,8 +13,8 @@ from core.audit.findings import KIND_WORDS, FindingKind
 from webui.api.audit import AUDIT
 from webui.api.blueprint import api
 from webui.api.models import Answer
-from webui.api.request_parsing import Parameters, requires
-from webui.shared.app_context import app_context, now
+from webui.api.request_parsing import Parameters
+from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
 
@@ -48,13 +48,11 @@ class ReviewAnswer(Answer):
     findings: list[FindingAnswer]
 
 
-@api.get("/review", tags=[AUDIT], responses={200: ReviewAnswer})
-@requires(Action.SEE_REVIEW)
-def show_review(query: ReviewQuery) -> Response:
+@api.get("/review", needs=Action.SEE_REVIEW, tag=AUDIT)
+def show_review(query: ReviewQuery, session: Session) -> ReviewAnswer:
     """Show the findings of a week from Monday through Sunday."""
-    with app_context().sessions() as session:
-        found = review.for_user(session, current_actor(), query.week, now=now())
-    answer = ReviewAnswer(
+    found = review.for_user(session, current_actor(), query.week, now=now())
+    return ReviewAnswer(
         first_day=found.week.first_day,
         last_day=found.week.last_day,
         readers=[found.names[user_id] for user_id in found.readers],
@@ -73,4 +71,3 @@ def show_review(query: ReviewQuery) -> Response:
             for one in findings
         ],
     )
-    return jsonify(answer.json_ready())

@@ -1,18 +1,16 @@
 """The rule limits that an administrator sets, such as the small-balance limit."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from flask import Response, jsonify
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
-from core.db.engine import transaction
-from core.models.practices import Practice
 from core.practices import limits, practice_queries
-from webui.api.blueprint import PRACTICE, api, problem_responses
+from webui.api.blueprint import PRACTICE, api
 from webui.api.models import Answer
-from webui.api.request_parsing import Body, requires
-from webui.shared.app_context import app_context, now
+from webui.api.request_parsing import Body
+from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
 _SMALL_BALANCE = (
@@ -45,26 +43,15 @@ class SomeRuleLimits(Body):
     statements_min: Annotated[int, Field(description=_STATEMENTS)] = 0
     statement_days: Annotated[int, Field(description=_STATEMENT_DAYS)] = 0
 
-    def given(self) -> dict[str, Any]:
-        """Return the limits in the request."""
-        return self.model_dump(exclude_unset=True)
 
-
-@api.get("/rule-limits", tags=[PRACTICE], responses={200: RuleLimits})
-@requires(Action.SEE_CLAIMS)
-def show_rule_limits() -> Response:
+@api.get("/rule-limits", needs=Action.SEE_CLAIMS, tag=PRACTICE)
+def show_rule_limits(session: Session) -> RuleLimits:
     """Show the rule limits, such as the small-balance limit."""
-    with app_context().sessions() as session:
-        return _answer(practice_queries.find(session, current_actor().practice_id))
+    return RuleLimits.model_validate(practice_queries.find(session, current_actor().practice_id))
 
 
-@api.patch("/rule-limits", tags=[PRACTICE], responses={200: RuleLimits, **problem_responses(400, 413, 415)})
-@requires(Action.CHANGE_SETTING)
-def change_rule_limits(body: SomeRuleLimits) -> Response:
+@api.patch("/rule-limits", needs=Action.CHANGE_SETTING, tag=PRACTICE)
+def change_rule_limits(body: SomeRuleLimits, session: Session) -> RuleLimits:
     """Change rule limits. Existing previews keep the old limits."""
-    with transaction(app_context().sessions) as session:
-        return _answer(limits.set_rule_limits(session, body.given(), by=current_actor(), now=now()))
-
-
-def _answer(practice: Practice) -> Response:
-    return jsonify(RuleLimits.model_validate(practice).json_ready())
+    given = body.model_dump(exclude_unset=True)
+    return RuleLimits.model_validate(limits.set_rule_limits(session, given, by=current_actor(), now=now()))

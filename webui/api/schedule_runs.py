@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Annotated
 
-from flask import Response, jsonify
 from pydantic import Field
 from sqlalchemy.orm import Session
 
@@ -12,10 +11,10 @@ from core.jobs import codes
 from core.models.schedules import ScheduleRun
 from core.schedules import reports, run_mail, schedule_queries
 from core.schedules.schedule_queries import NoSuchRun
-from webui.api.blueprint import SCHEDULES, api, problem_responses
-from webui.api.request_parsing import IdPath, Page, requires
+from webui.api.blueprint import SCHEDULES, api
+from webui.api.request_parsing import IdPath, Page
 from webui.api.schedule_models import Coded, ScheduleRunAnswer, ScheduleRuns
-from webui.shared.app_context import app_context, now
+from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
 
@@ -35,29 +34,20 @@ class RunPath(IdPath):
     run_id: str
 
 
-@api.get("/schedule-runs", tags=[SCHEDULES], responses={200: ScheduleRuns})
-@requires(Action.SEE_CLAIMS)
-def list_runs(query: RunsQuery) -> Response:
+@api.get("/schedule-runs", needs=Action.SEE_CLAIMS, tag=SCHEDULES)
+def list_runs(query: RunsQuery, session: Session) -> ScheduleRuns:
     """List the practice's scheduled runs, newest first, including those of deleted schedules."""
     schedule_id = int(query.schedule_id) if query.schedule_id else None
     practice_id, before = current_actor().practice_id, query.after()
-    with app_context().sessions() as session:
-        runs = schedule_queries.list_runs(session, practice_id, schedule_id, before=before, limit=query.limit + 1)
-        shown = runs[: query.limit]
-        answer = ScheduleRuns(
-            schedule_runs=[run_answer(session, run) for run in shown],
-            next_cursor=str(shown[-1].id) if len(runs) > len(shown) else None,
-        )
-    return jsonify(answer.json_ready())
+    runs = schedule_queries.list_runs(session, practice_id, schedule_id, before=before, limit=query.limit + 1)
+    shown, cursor = query.cut(runs)
+    return ScheduleRuns(schedule_runs=[run_answer(session, run) for run in shown], next_cursor=cursor)
 
 
-@api.get("/schedule-runs/<run_id>", tags=[SCHEDULES], responses={200: ScheduleRunAnswer, **problem_responses(404)})
-@requires(Action.SEE_CLAIMS)
-def show_run(path: RunPath) -> Response:
+@api.get("/schedule-runs/<run_id>", needs=Action.SEE_CLAIMS, tag=SCHEDULES)
+def show_run(path: RunPath, session: Session) -> ScheduleRunAnswer:
     """Show one run with its current report."""
-    with app_context().sessions() as session:
-        answer = run_answer(session, schedule_queries.find_run(session, current_actor().practice_id, path.id))
-    return jsonify(answer.json_ready())
+    return run_answer(session, schedule_queries.find_run(session, current_actor().practice_id, path.id))
 
 
 def run_answer(session: Session, run: ScheduleRun) -> ScheduleRunAnswer:

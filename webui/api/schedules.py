@@ -1,10 +1,9 @@
 """Schedules: rules that create a job at a set local time. A schedule only reports until settling is turned on."""
 
 from collections.abc import Callable, Mapping, Sequence
-from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
-from flask import Response, jsonify, url_for
+from flask import url_for
 from pydantic import BeforeValidator, Field
 from sqlalchemy.orm import Session
 
@@ -18,8 +17,8 @@ from core.practices.practice_queries import find
 from core.schedules import descriptions, estimates, schedule_commands, schedule_queries
 from core.schedules.requests import ScheduleRequest
 from core.schedules.schedule_queries import NoSuchSchedule
-from webui.api.blueprint import SCHEDULES, api, problem_responses
-from webui.api.request_parsing import Body, IdPath, OnceHeaders, Parameters, requires
+from webui.api.blueprint import SCHEDULES, Reply, api
+from webui.api.request_parsing import Body, IdPath, OnceHeaders, Parameters
 from webui.api.schedule_models import ScheduleAnswer, ScheduleRunAnswer, Schedules, TonightAnswer
 from webui.api.schedule_runs import code_counts, run_answer
 from webui.schedules import schedule_labels
@@ -28,8 +27,6 @@ from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
 Version = Annotated[int, Field(ge=1, strict=True, description="The schedule's version that you last read")]
-
-_BODY: Final = (400, 413, 415)
 
 
 class SchedulePath(IdPath):
@@ -71,138 +68,89 @@ class LetSettle(OfVersion):
     confirmation: Annotated[str, Field(description="CONFIRM, in capitals")] = ""
 
 
-@api.get("/schedules", tags=[SCHEDULES], responses={200: Schedules})
-@requires(Action.SEE_CLAIMS)
-def list_schedules() -> Response:
+@api.get("/schedules", needs=Action.SEE_CLAIMS, tag=SCHEDULES)
+def list_schedules(session: Session) -> Schedules:
     """List the practice's schedules, by name."""
-    with app_context().sessions() as session:
-        found = schedule_queries.list_schedules(session, current_actor().practice_id)
-        answer = Schedules(schedules=_answers(session, found))
-    return jsonify(answer.json_ready())
+    found = schedule_queries.list_schedules(session, current_actor().practice_id)
+    return Schedules(schedules=_answers(session, found))
 
 
-@api.post("/schedules", tags=[SCHEDULES], responses={201: ScheduleAnswer, **problem_responses(*_BODY, 409)})
-@requires(Action.MANAGE_SCHEDULES)
-def make_schedule(body: ScheduleRequest) -> tuple[Response, int, dict[str, str]]:
+@api.post("/schedules", needs=Action.MANAGE_SCHEDULES, tag=SCHEDULES, status=201, problems=[409])
+def make_schedule(body: ScheduleRequest, session: Session) -> Reply[ScheduleAnswer]:
     """Create a schedule. It only reports what it would settle until POST …/settle turns on settling."""
-    with transaction(app_context().sessions) as session:
-        schedule = schedule_commands.create(session, body, by=current_actor(), now=now())
-        answer = _answer(session, schedule)
+    schedule = schedule_commands.create(session, body, by=current_actor(), now=now())
     location = url_for("api.show_schedule", schedule_id=schedule.id)
-    return jsonify(answer.json_ready()), HTTPStatus.CREATED, {"Location": location}
+    return Reply(_answer(session, schedule), {"Location": location})
 
 
-@api.get("/schedules/<schedule_id>", tags=[SCHEDULES], responses={200: ScheduleAnswer, **problem_responses(404)})
-@requires(Action.SEE_CLAIMS)
-def show_schedule(path: SchedulePath) -> Response:
+@api.get("/schedules/<schedule_id>", needs=Action.SEE_CLAIMS, tag=SCHEDULES)
+def show_schedule(path: SchedulePath, session: Session) -> ScheduleAnswer:
     """Show one schedule."""
-    with app_context().sessions() as session:
-        answer = _answer(session, schedule_queries.find(session, current_actor().practice_id, path.id))
-    return jsonify(answer.json_ready())
+    return _answer(session, schedule_queries.find(session, current_actor().practice_id, path.id))
 
 
-@api.put(
-    "/schedules/<schedule_id>", tags=[SCHEDULES], responses={200: ScheduleAnswer, **problem_responses(*_BODY, 404, 409)}
-)
-@requires(Action.MANAGE_SCHEDULES)
-def change_schedule(path: SchedulePath, body: ScheduleChange) -> Response:
+@api.put("/schedules/<schedule_id>", needs=Action.MANAGE_SCHEDULES, tag=SCHEDULES, problems=[409])
+def change_schedule(path: SchedulePath, body: ScheduleChange) -> ScheduleAnswer:
     """Change a schedule, starting with its next run, if its version still matches. You become its owner."""
     needs = {"version": body.version, "confirmation": body.confirmation}
     return _run_command(schedule_commands.change, path.id, body.request(), **needs)
 
 
-@api.delete("/schedules/<schedule_id>", tags=[SCHEDULES], responses={204: None, **problem_responses(404)})
-@requires(Action.MANAGE_SCHEDULES)
-def delete_schedule(path: SchedulePath) -> tuple[str, int]:
+@api.delete("/schedules/<schedule_id>", needs=Action.MANAGE_SCHEDULES, tag=SCHEDULES)
+def delete_schedule(path: SchedulePath, session: Session) -> None:
     """Delete a schedule. It won't run again; its past runs are kept."""
-    with transaction(app_context().sessions) as session:
-        schedule_commands.delete(session, path.id, by=current_actor(), now=now())
-    return "", HTTPStatus.NO_CONTENT
+    schedule_commands.delete(session, path.id, by=current_actor(), now=now())
 
 
-@api.post("/schedules/<schedule_id>/pause", tags=[SCHEDULES], responses={200: ScheduleAnswer, **problem_responses(404)})
-@requires(Action.MANAGE_SCHEDULES)
-def pause_schedule(path: SchedulePath) -> Response:
+@api.post("/schedules/<schedule_id>/pause", needs=Action.MANAGE_SCHEDULES, tag=SCHEDULES)
+def pause_schedule(path: SchedulePath) -> ScheduleAnswer:
     """Pause a schedule. It won't run until it is resumed. A second call changes nothing."""
     return _run_command(schedule_commands.pause, path.id)
 
 
-@api.post(
-    "/schedules/<schedule_id>/resume", tags=[SCHEDULES], responses={200: ScheduleAnswer, **problem_responses(404)}
-)
-@requires(Action.MANAGE_SCHEDULES)
-def resume_schedule(path: SchedulePath) -> Response:
+@api.post("/schedules/<schedule_id>/resume", needs=Action.MANAGE_SCHEDULES, tag=SCHEDULES)
+def resume_schedule(path: SchedulePath) -> ScheduleAnswer:
     """Resume a paused or stopped schedule. If it was stopped, you become its owner."""
     return _run_command(schedule_commands.resume, path.id)
 
 
-@api.post(
-    "/schedules/<schedule_id>/settle",
-    tags=[SCHEDULES],
-    responses={200: ScheduleAnswer, **problem_responses(*_BODY, 404, 409)},
-)
-@requires(Action.MANAGE_SCHEDULES)
-def let_schedule_settle(path: SchedulePath, body: LetSettle) -> Response:
+@api.post("/schedules/<schedule_id>/settle", needs=Action.MANAGE_SCHEDULES, tag=SCHEDULES, problems=[409])
+def let_schedule_settle(path: SchedulePath, body: LetSettle) -> ScheduleAnswer:
     """Turn on settling, starting with the next run. This needs CONFIRM, and you become the owner."""
     needs = {"version": body.version, "confirmation": body.confirmation}
     return _run_command(schedule_commands.start_settling, path.id, **needs)
 
 
-@api.post(
-    "/schedules/<schedule_id>/report-only",
-    tags=[SCHEDULES],
-    responses={200: ScheduleAnswer, **problem_responses(*_BODY, 404, 409)},
-)
-@requires(Action.MANAGE_SCHEDULES)
-def let_schedule_report(path: SchedulePath, body: OfVersion) -> Response:
+@api.post("/schedules/<schedule_id>/report-only", needs=Action.MANAGE_SCHEDULES, tag=SCHEDULES, problems=[409])
+def let_schedule_report(path: SchedulePath, body: OfVersion) -> ScheduleAnswer:
     """Switch a schedule to report only, starting with its next run."""
     return _run_command(schedule_commands.report_only, path.id, version=body.version)
 
 
-@api.post(
-    "/schedules/<schedule_id>/run-now",
-    tags=[SCHEDULES],
-    responses={201: ScheduleRunAnswer, **problem_responses(400, 404, 409)},
-)
-@requires(Action.MANAGE_SCHEDULES)
-def run_schedule_now(path: SchedulePath, query: IfVersion, header: OnceHeaders) -> tuple[Response, int, dict[str, str]]:
+@api.post("/schedules/<schedule_id>/run-now", needs=Action.MANAGE_SCHEDULES, tag=SCHEDULES, status=201, problems=[409])
+def run_schedule_now(path: SchedulePath, query: IfVersion, header: OnceHeaders) -> Reply[ScheduleRunAnswer]:
     """Run a schedule now, in addition to its scheduled runs. The same key gives the same run."""
     with transaction(app_context().sessions) as session:
         by, key = current_actor(), header.idempotency_key
         run = schedule_commands.run_now(session, path.id, key=key, version=query.version, by=by, now=now())
         answer = run_answer(session, run)
     hint_workers_of_run(run)
-    return jsonify(answer.json_ready()), HTTPStatus.CREATED, {"Location": url_for("api.show_run", run_id=run.id)}
+    return Reply(answer, {"Location": url_for("api.show_run", run_id=run.id)})
 
 
-@api.get(
-    "/schedules/<schedule_id>/tonight", tags=[SCHEDULES], responses={200: TonightAnswer, **problem_responses(404, 409)}
-)
-@requires(Action.SEE_CLAIMS)
-def show_tonight(path: SchedulePath) -> Response:
+@api.get("/schedules/<schedule_id>/tonight", needs=Action.SEE_CLAIMS, tag=SCHEDULES, problems=[409])
+def show_tonight(path: SchedulePath, session: Session) -> TonightAnswer:
     """Estimate what a schedule would settle in its next run, based on current claims and settings."""
-    with app_context().sessions() as session:
-        schedule = schedule_queries.find(session, current_actor().practice_id, path.id)
-        found = estimates.estimate_next_run(session, schedule, now=now())
-    answer = TonightAnswer(
-        as_of=found.as_of,
-        notes=found.notes,
-        claims=found.claims,
-        will_settle=found.will_settle,
-        skipped=found.skipped,
-        insurance_cents=found.insurance_cents,
-        patient_cents=found.patient_cents,
-        by_code=code_counts(found.by_code),
-        over=found.over,
-        over_words=[codes.describe(code) for code in found.over],
-    )
-    return jsonify(answer.json_ready())
+    schedule = schedule_queries.find(session, current_actor().practice_id, path.id)
+    found = estimates.estimate_next_run(session, schedule, now=now())
+    over_words = [codes.describe(code) for code in found.over]
+    by_code = code_counts(found.by_code)
+    return TonightAnswer(**{**vars(found), "skipped": found.skipped, "by_code": by_code, "over_words": over_words})
 
 
-def _run_command(act: Callable[..., Schedule], *what: Any, **more: Any) -> Response:
+def _run_command(act: Callable[..., Schedule], *what: Any, **more: Any) -> ScheduleAnswer:
     with transaction(app_context().sessions) as session:
-        answer = _answer(session, act(session, *what, **more, by=current_actor(), now=now()))
-    return jsonify(answer.json_ready())
+        return _answer(session, act(session, *what, **more, by=current_actor(), now=now()))
 
 
 def _answer(session: Session, schedule: Schedule) -> ScheduleAnswer:

@@ -2,31 +2,28 @@
 
 import datetime as dt
 from http import HTTPStatus
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final
 
-from flask import Response, jsonify
 from pydantic import Field, Strict
+from sqlalchemy.orm import Session
 
 from core import search
 from core.access.permissions import Action
-from core.errors import BadInput
-from core.search import COUNTED_MAX, Group, Kind, Search
-from webui.api.blueprint import CLAIMS, api, problem_responses
+from core.errors import BadInput, or_raise
+from core.search import COUNTED_MAX, Kind, Search
+from webui.api.blueprint import CLAIMS, api
 from webui.api.job_models import SettleJobSummary
 from webui.api.job_responses import job_summaries
 from webui.api.models import Answer
-from webui.api.request_parsing import Body, requires
-from webui.shared.app_context import app_context
+from webui.api.request_parsing import Body
 from webui.shared.token_auth import current_actor
 
 _COUNT: Final = f"All that were found, or {COUNTED_MAX + 1:,} for more than {COUNTED_MAX:,}"
-Row = TypeVar("Row", bound=Answer)
 
 
 class BadSearch(BadInput):
     """Enter 2 to 100 characters, or the number of a job."""
 
-    code = "bad_search"
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
@@ -89,25 +86,16 @@ class SearchAnswer(Answer):
     jobs: Annotated[FoundJobs, Field(description="By number, name, user, reason, note or amount, newest first")]
 
 
-@api.post("/search", tags=[CLAIMS], responses={200: SearchAnswer, **problem_responses(400, 413, 415)})
-@requires(Action.SEE_CLAIMS)
-def search_everything(body: SearchBody) -> Response:
+@api.post("/search", needs=Action.SEE_CLAIMS, tag=CLAIMS)
+def search_everything(body: SearchBody, session: Session) -> SearchAnswer:
     """Find claims, patients and jobs. The text may be a patient's name, so no address or log contains it."""
-    wanted = Search.of(body.text)
-    if wanted is None:
-        raise BadSearch
+    wanted = or_raise(Search.of(body.text), BadSearch)
     practice_id = current_actor().practice_id
-    with app_context().sessions() as session:
-        found = search.find(session, practice_id, wanted, listed=body.list)
-        jobs = job_summaries(session, practice_id, found.jobs.rows)
-    answer = SearchAnswer(
-        claims=FoundClaims(count=found.claims.count, claims=_rows(FoundClaim, found.claims)),
-        amounts=FoundClaims(count=found.amounts.count, claims=_rows(FoundClaim, found.amounts)),
-        patients=FoundPatients(count=found.patients.count, patients=_rows(FoundPatient, found.patients)),
+    found = search.find(session, practice_id, wanted, listed=body.list)
+    jobs = job_summaries(session, practice_id, found.jobs.rows)
+    return SearchAnswer(
+        claims=FoundClaims(count=found.claims.count, claims=found.claims.rows),
+        amounts=FoundClaims(count=found.amounts.count, claims=found.amounts.rows),
+        patients=FoundPatients(count=found.patients.count, patients=found.patients.rows),
         jobs=FoundJobs(count=found.jobs.count, settle_jobs=jobs),
     )
-    return jsonify(answer.json_ready())
-
-
-def _rows(model: type[Row], group: Group[Any]) -> list[Row]:
-    return [model.model_validate(row) for row in group.rows]

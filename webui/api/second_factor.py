@@ -2,19 +2,16 @@
 
 from typing import Annotated, Any, ClassVar, Final
 
-from flask import Response, jsonify
 from pydantic import Field
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
-from core.db.engine import transaction
 from core.models.practices import Practice
 from core.practices import factor_setting, practice_queries
-from webui.api.blueprint import api, problem_responses
+from webui.api.blueprint import api
 from webui.api.models import Answer, Ceiling
-from webui.api.request_parsing import requires
 from webui.api.users import USERS_AND_LIMITS, AnyLimits, limit_value
-from webui.shared.app_context import app_context, now
+from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
 _REQUIRED: Final = "Approvers and administrators without a second factor set one up before anything else"
@@ -40,31 +37,23 @@ class SecondFactorAnswer(Answer):
     users_without: Annotated[int, Field(description="Active approvers and administrators without a second factor")]
 
 
-@api.get("/second-factor", tags=[USERS_AND_LIMITS], responses={200: SecondFactorAnswer})
-@requires(Action.SEE_CLAIMS)
-def show_second_factor() -> Response:
+@api.get("/second-factor", needs=Action.SEE_CLAIMS, tag=USERS_AND_LIMITS)
+def show_second_factor(session: Session) -> SecondFactorAnswer:
     """Show whether a second factor is required, and how large a CONFIRM needs verification."""
-    with app_context().sessions() as session:
-        return _answer(session, practice_queries.find(session, current_actor().practice_id))
+    return _answer(session, practice_queries.find(session, current_actor().practice_id))
 
 
-_ANSWERS: Final[dict[str, Any]] = {"responses": {200: SecondFactorAnswer, **problem_responses(400, 413, 415)}}
-
-
-@api.patch("/second-factor", tags=[USERS_AND_LIMITS], **_ANSWERS)
-@requires(Action.CHANGE_SETTING)
-def change_second_factor(body: SecondFactorChange) -> Response:
+@api.patch("/second-factor", needs=Action.CHANGE_SETTING, tag=USERS_AND_LIMITS)
+def change_second_factor(body: SecondFactorChange, session: Session) -> SecondFactorAnswer:
     """Change whether a second factor is required, or how large a CONFIRM needs verification."""
-    with transaction(app_context().sessions) as session:
-        changed: dict[str, Any] = {"required": body.required, **body.cents()}
-        return _answer(session, factor_setting.change(session, **changed, by=current_actor(), now=now()))
+    changed: dict[str, Any] = {"required": body.required, **body.cents()}
+    return _answer(session, factor_setting.change(session, **changed, by=current_actor(), now=now()))
 
 
-def _answer(session: Session, practice: Practice) -> Response:
-    answer = SecondFactorAnswer(
+def _answer(session: Session, practice: Practice) -> SecondFactorAnswer:
+    return SecondFactorAnswer(
         practice=practice.name,
         required=practice.second_factor_required,
         large_confirm_cents=limit_value(practice.large_confirm_cents),
         users_without=factor_setting.count_without(session, practice.id),
     )
-    return jsonify(answer.json_ready())

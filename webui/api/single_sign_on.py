@@ -1,21 +1,19 @@
 """Single sign-on: the practice's identity provider. Users sign in through it on the pages; tokens need none."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-from flask import Response, jsonify
 from pydantic import Field, Strict
 from sqlalchemy.orm import Session
 
 from core.access import user_management
 from core.access.permissions import Action
-from core.db.engine import transaction
 from core.models.people import Role
 from core.single_sign_on import check, settings
 from core.single_sign_on.settings import NoSingleSignOn
 from core.single_sign_on.wanted import GroupToRole, Wanted
-from webui.api.blueprint import Tag, api, problem_responses
+from webui.api.blueprint import Tag, api
 from webui.api.models import Answer
-from webui.api.request_parsing import Body, requires
+from webui.api.request_parsing import Body
 from webui.api.users import USERS_AND_LIMITS, UserAnswer, UserPath, user_answer
 from webui.shared.app_context import app_context, now
 from webui.shared.identity_provider import redirect_uri, web_client
@@ -84,33 +82,23 @@ class TestAnswer(Answer):
     keys: int
 
 
-_ANSWERS: Final[dict[str, Any]] = {"tags": [SINGLE_SIGN_ON]}
-
-
-@api.get("/single-sign-on", **_ANSWERS, responses={200: SingleSignOnAnswer})
-@requires(Action.CHANGE_SETTING)
-def show_single_sign_on() -> Response:
+@api.get("/single-sign-on", needs=Action.CHANGE_SETTING, tag=SINGLE_SIGN_ON)
+def show_single_sign_on(session: Session) -> SingleSignOnAnswer:
     """Show the practice's identity provider."""
-    with app_context().sessions() as session:
-        return _answer(session)
+    return _answer(session)
 
 
-@api.put(
-    "/single-sign-on", **_ANSWERS, responses={200: SingleSignOnAnswer, **problem_responses(400, 409, 413, 415, 422)}
-)
-@requires(Action.CHANGE_SETTING)
-def save_single_sign_on(body: SingleSignOnBody) -> Response:
+@api.put("/single-sign-on", needs=Action.CHANGE_SETTING, tag=SINGLE_SIGN_ON, problems=[409])
+def save_single_sign_on(body: SingleSignOnBody, session: Session) -> SingleSignOnAnswer:
     """Save the practice's identity provider."""
     groups = [GroupToRole(one.group, one.role) for one in body.groups]
     wanted = Wanted(**{**body.model_dump(), "groups": groups})
-    with transaction(app_context().sessions) as session:
-        settings.save(session, wanted, reach=app_context().settings.webhook_reach, by=current_actor(), now=now())
-        return _answer(session)
+    settings.save(session, wanted, reach=app_context().settings.webhook_reach, by=current_actor(), now=now())
+    return _answer(session)
 
 
-@api.post("/single-sign-on/test", **_ANSWERS, responses={200: TestAnswer, **problem_responses(404, 502)})
-@requires(Action.CHANGE_SETTING)
-def test_single_sign_on() -> Response:
+@api.post("/single-sign-on/test", needs=Action.CHANGE_SETTING, tag=SINGLE_SIGN_ON, problems=[404, 502])
+def test_single_sign_on() -> TestAnswer:
     """Ask the identity provider of the saved settings for its addresses and keys."""
     with app_context().sessions() as session:
         saved = settings.show(session, current_actor())
@@ -118,32 +106,23 @@ def test_single_sign_on() -> Response:
         raise NoSingleSignOn
     tested = check.test(saved.settings.issuer, web_client())
     found = tested.metadata
-    answer = TestAnswer(
+    return TestAnswer(
         words=check.words(tested), authorization_endpoint=found.authorization_endpoint,
         token_endpoint=found.token_endpoint, end_session_endpoint=found.end_session_endpoint, keys=tested.key_count,
     )  # fmt: skip
-    return jsonify(answer.json_ready())
 
 
-@api.delete(
-    "/users/<user_id>/identity", tags=[USERS_AND_LIMITS],
-    responses={200: UserAnswer, **problem_responses(404)},
-)  # fmt: skip
-@requires(Action.MANAGE_USERS)
-def unlink_identity(path: UserPath) -> Response:
+@api.delete("/users/<user_id>/identity", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
+def unlink_identity(path: UserPath, session: Session) -> UserAnswer:
     """Unlink another user from the identity provider, and sign them out. Their next sign-in there links them again."""
-    with transaction(app_context().sessions) as session:
-        user = path.find(session)
-        answer = user_answer(user_management.unlink_identity(session, user.id, by=current_actor(), now=now()))
-    return jsonify(answer.json_ready())
+    user = path.find(session)
+    return user_answer(user_management.unlink_identity(session, user.id, by=current_actor(), now=now()))
 
 
-def _answer(session: Session) -> Response:
+def _answer(session: Session) -> SingleSignOnAnswer:
     """Return the saved settings, or those of a practice without any."""
     saved = settings.show(session, current_actor())
     found = settings.wanted_of(saved)
-    answer = SingleSignOnAnswer(
-        **{**found._asdict(), "groups": [GroupRoleAnswer(**one._asdict()) for one in found.groups]},
-        has_client_secret=bool(saved and saved.settings.client_secret), redirect_uri=redirect_uri(),
+    return SingleSignOnAnswer(
+        **found._asdict(), has_client_secret=bool(saved and saved.settings.client_secret), redirect_uri=redirect_uri(),
     )  # fmt: skip
-    return jsonify(answer.json_ready())

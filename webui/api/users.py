@@ -2,10 +2,9 @@
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from http import HTTPStatus
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from flask import Response, jsonify, url_for
+from flask import url_for
 from pydantic import Field, Strict
 from sqlalchemy.orm import Session
 
@@ -16,9 +15,9 @@ from core.access.user_management import NoSuchUser
 from core.db.engine import transaction
 from core.models.people import Role, User
 from core.money import UNLIMITED, UNLIMITED_WORD, BadLimitAmount, limit_as_json
-from webui.api.blueprint import Tag, api, problem_responses
-from webui.api.models import Answer, Ceiling
-from webui.api.request_parsing import Body, IdPath, requires
+from webui.api.blueprint import Reply, Tag, api
+from webui.api.models import Answer, Ceiling, Id
+from webui.api.request_parsing import Body, IdPath
 from webui.shared.app_context import absolute_url, app_context, now
 from webui.shared.token_auth import current_actor
 
@@ -101,7 +100,7 @@ class NewUser(_Limits):
 class UserAnswer(Answer):
     """One of the practice's users."""
 
-    id: str
+    id: Id
     email: str
     name: str
     role: Role
@@ -128,52 +127,35 @@ class Users(Answer):
     users: list[UserAnswer]
 
 
-_ANSWERS: Final[dict[str, Any]] = {
-    "tags": [USERS_AND_LIMITS],
-    "responses": {200: UserAnswer, **problem_responses(400, 404, 413, 415)},
-}
-
-
-@api.get("/users", tags=[USERS_AND_LIMITS], responses={200: Users})
-@requires(Action.MANAGE_USERS)
-def list_users() -> Response:
+@api.get("/users", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
+def list_users(session: Session) -> Users:
     """List the practice's users."""
-    with app_context().sessions() as session:
-        found = [user_answer(user) for user in user_management.list_users(session, current_actor())]
-    return jsonify(Users(users=found).json_ready())
+    return Users(users=[user_answer(user) for user in user_management.list_users(session, current_actor())])
 
 
-@api.post("/users", tags=[USERS_AND_LIMITS], responses={201: AddedUser, **problem_responses(400, 409, 413, 415)})
-@requires(Action.MANAGE_USERS)
-def add_user(body: NewUser) -> tuple[Response, int, dict[str, str]]:
+@api.post("/users", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS, status=201, problems=[409])
+def add_user(body: NewUser, session: Session) -> Reply[AddedUser]:
     """Add a user. The e-mail address is unique, so a repeated request does not add a second user."""
     given = {**body.model_dump(), **body.cents(), "by_mail": app_context().settings.mails_links}
-    with transaction(app_context().sessions) as session:
-        user, link = user_management.add(session, **given, by=current_actor(), now=now())
-        answer = AddedUser(**user_answer(user).model_dump(), **_link_fields(link))
-    headers = {"Location": url_for("api.show_user", user_id=answer.id)}
-    return jsonify(answer.json_ready()), HTTPStatus.CREATED, headers
+    user, link = user_management.add(session, **given, by=current_actor(), now=now())
+    answer = AddedUser(**user_answer(user).model_dump(), **_link_fields(link))
+    return Reply(answer, {"Location": url_for("api.show_user", user_id=answer.id)})
 
 
-@api.get("/users/<user_id>", tags=[USERS_AND_LIMITS], responses={200: UserAnswer, **problem_responses(404)})
-@requires(Action.MANAGE_USERS)
-def show_user(path: UserPath) -> Response:
+@api.get("/users/<user_id>", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
+def show_user(path: UserPath, session: Session) -> UserAnswer:
     """Show one user."""
-    with app_context().sessions() as session:
-        answer = user_answer(path.find(session))
-    return jsonify(answer.json_ready())
+    return user_answer(path.find(session))
 
 
-@api.put("/users/<user_id>/role", **_ANSWERS)
-@requires(Action.MANAGE_USERS)
-def change_role(path: UserPath, body: NewRole) -> Response:
+@api.put("/users/<user_id>/role", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
+def change_role(path: UserPath, body: NewRole) -> UserAnswer:
     """Change another user's role, starting with their next request. You can't change your own role."""
     return _run_command(user_management.change_role, path, body.role)
 
 
-@api.put("/users/<user_id>/limits", **_ANSWERS)
-@requires(Action.MANAGE_USERS)
-def set_user_limits(path: UserPath, body: NewLimits) -> Response:
+@api.put("/users/<user_id>/limits", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
+def set_user_limits(path: UserPath, body: NewLimits) -> UserAnswer:
     """Set another user's limits. A raised limit applies after 24 hours. You can't set your own limits.
 
     Existing previews keep their old limits.
@@ -181,9 +163,8 @@ def set_user_limits(path: UserPath, body: NewLimits) -> Response:
     return _run_command(user_management.set_limits, path, **body.cents())
 
 
-@api.patch("/users/<user_id>/limits", **_ANSWERS)
-@requires(Action.MANAGE_USERS)
-def change_user_limits(path: UserPath, body: SomeLimits) -> Response:
+@api.patch("/users/<user_id>/limits", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
+def change_user_limits(path: UserPath, body: SomeLimits) -> UserAnswer:
     """Change one or both limits for another user. A raised limit applies after 24 hours.
 
     Existing previews keep their old limits.
@@ -191,42 +172,35 @@ def change_user_limits(path: UserPath, body: SomeLimits) -> Response:
     return _run_command(user_management.set_limits, path, **body.cents())
 
 
-@api.post("/users/<user_id>/password-link", tags=[USERS_AND_LIMITS],
-          responses={201: PasswordLinkAnswer, **problem_responses(404, 409)})  # fmt: skip
-@requires(Action.MANAGE_USERS)
-def make_password_link(path: UserPath) -> tuple[Response, int]:
+@api.post("/users/<user_id>/password-link", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS, status=201, problems=[409])
+def make_password_link(path: UserPath, session: Session) -> PasswordLinkAnswer:
     """Create a link with which another user sets a new password. Earlier links no longer work."""
     by_mail = app_context().settings.mails_links
-    with transaction(app_context().sessions) as session:
-        user = path.find(session)
-        _, link = user_management.make_password_link(session, user.id, by_mail=by_mail, by=current_actor(), now=now())
-    return jsonify(PasswordLinkAnswer(**_link_fields(link)).json_ready()), HTTPStatus.CREATED
+    user = path.find(session)
+    _, link = user_management.make_password_link(session, user.id, by_mail=by_mail, by=current_actor(), now=now())
+    return PasswordLinkAnswer(**_link_fields(link))
 
 
-@api.delete("/users/<user_id>/sessions", **_ANSWERS)
-@requires(Action.MANAGE_USERS)
-def end_user_sessions(path: UserPath) -> Response:
+@api.delete("/users/<user_id>/sessions", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
+def end_user_sessions(path: UserPath) -> UserAnswer:
     """Sign another user out of all browsers. Their tokens stay valid."""
     return _run_command(user_management.end_sessions, path)
 
 
-@api.post("/users/<user_id>/deactivate", **_ANSWERS)
-@requires(Action.MANAGE_USERS)
-def deactivate_user(path: UserPath) -> Response:
+@api.post("/users/<user_id>/deactivate", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
+def deactivate_user(path: UserPath) -> UserAnswer:
     """Deactivate another user: sign out their browsers and revoke their tokens."""
     return _run_command(user_management.deactivate, path)
 
 
-@api.delete("/users/<user_id>/second-factor", **_ANSWERS)
-@requires(Action.MANAGE_USERS)
-def reset_second_factor(path: UserPath) -> Response:
+@api.delete("/users/<user_id>/second-factor", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
+def reset_second_factor(path: UserPath) -> UserAnswer:
     """Remove the second factor of another user who lost it, and sign out their browsers. API tokens stay valid."""
     return _run_command(user_management.reset_factor, path)
 
 
-@api.post("/users/<user_id>/vouch", **_ANSWERS)
-@requires(Action.MANAGE_USERS)
-def vouch_for_user(path: UserPath) -> Response:
+@api.post("/users/<user_id>/vouch", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
+def vouch_for_user(path: UserPath) -> UserAnswer:
     """Vouch that an account is not a second account of the user who added or changed it.
 
     It can then approve that user's jobs. You must be independent of that user. The account's browser sessions, API
@@ -235,17 +209,15 @@ def vouch_for_user(path: UserPath) -> Response:
     return _run_command(user_management.vouch, path)
 
 
-@api.post("/users/<user_id>/reactivate", **_ANSWERS)
-@requires(Action.MANAGE_USERS)
-def reactivate_user(path: UserPath) -> Response:
+@api.post("/users/<user_id>/reactivate", needs=Action.MANAGE_USERS, tag=USERS_AND_LIMITS)
+def reactivate_user(path: UserPath) -> UserAnswer:
     """Reactivate a user. Their tokens stay revoked."""
     return _run_command(user_management.reactivate, path)
 
 
-def _run_command(act: Callable[..., User], path: UserPath, *given: Any, **more: Any) -> Response:
+def _run_command(act: Callable[..., User], path: UserPath, *given: Any, **more: Any) -> UserAnswer:
     with transaction(app_context().sessions) as session:
-        answer = user_answer(act(session, path.find(session).id, *given, **more, by=current_actor(), now=now()))
-    return jsonify(answer.json_ready())
+        return user_answer(act(session, path.find(session).id, *given, **more, by=current_actor(), now=now()))
 
 
 def _link_fields(link: NewLink) -> dict[str, Any]:
@@ -259,7 +231,7 @@ def _link_fields(link: NewLink) -> dict[str, Any]:
 def user_answer(user: User) -> UserAnswer:
     """Return the user for the API."""
     return UserAnswer(
-        id=str(user.id),
+        id=user.id,
         email=user.email,
         name=user.name,
         role=user.role,

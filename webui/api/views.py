@@ -1,10 +1,8 @@
 """Views of the feed: columns, sort order and filter under a name."""
 
 import datetime as dt
-from http import HTTPStatus
 from typing import Annotated, Any, Self
 
-from flask import Response, jsonify
 from pydantic import Field
 from sqlalchemy.orm import Session
 
@@ -12,12 +10,11 @@ from core.access.permissions import Action, Scope
 from core.claims import feed_columns, views
 from core.claims.feed_order import DEFAULT_SORT
 from core.claims.views import NoSuchView, ViewContent
-from core.db.engine import transaction
 from core.models.feed_views import FeedView
-from webui.api.blueprint import CLAIMS, api, problem_responses
+from webui.api.blueprint import CLAIMS, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import Body, IdPath, requires
-from webui.shared.app_context import app_context, now
+from webui.api.request_parsing import Body, IdPath
+from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
 _COLUMNS = f"In order, each with a `key` and an optional `width` in pixels: {', '.join(feed_columns.COLUMN_KEYS)}"
@@ -65,7 +62,7 @@ class ViewAnswer(Answer):
     def of(cls, view: FeedView, default: int | None) -> Self:
         """Return a view as an answer."""
         return cls(
-            id=str(view.id), name=view.name, owner_id=str(view.owner_id), shared=view.shared,
+            id=view.id, name=view.name, owner_id=view.owner_id, shared=view.shared,
             is_default=view.id == default, changed_at=view.changed_at, **view.content,
         )  # fmt: skip
 
@@ -76,72 +73,56 @@ class ViewsAnswer(Answer):
     views: list[ViewAnswer]
 
 
-@api.get("/views", tags=[CLAIMS], responses={200: ViewsAnswer})
-@requires(Action.SEE_CLAIMS)
-def list_views() -> Response:
+@api.get("/views", needs=Action.SEE_CLAIMS, tag=CLAIMS)
+def list_views(session: Session) -> ViewsAnswer:
     """List your views and those that are shared with you."""
     actor = current_actor()
-    with app_context().sessions() as session:
-        default = views.default_view_id(session, actor)
-        found = [ViewAnswer.of(view, default) for view in views.list_views(session, actor)]
-    return jsonify(ViewsAnswer(views=found).json_ready())
+    default = views.default_view_id(session, actor)
+    found = [ViewAnswer.of(view, default) for view in views.list_views(session, actor)]
+    return ViewsAnswer(views=found)
 
 
-@api.post("/views", tags=[CLAIMS], responses={201: ViewAnswer, **problem_responses(400, 409, 413, 415)})
-@requires(Action.SEE_CLAIMS, scope=Scope.POST)
-def save_view(body: ViewBody) -> tuple[Response, int]:
+@api.post("/views", needs=Action.SEE_CLAIMS, scope=Scope.POST, tag=CLAIMS, status=201, problems=[409])
+def save_view(body: ViewBody, session: Session) -> ViewAnswer:
     """Save a new view."""
     content = body.content()
-    with transaction(app_context().sessions) as session:
-        view = views.save_as(session, body.name, content, shared=body.shared, by=current_actor(), now=now())
-        return _answer(session, view), HTTPStatus.CREATED
+    view = views.save_as(session, body.name, content, shared=body.shared, by=current_actor(), now=now())
+    return _answer(session, view)
 
 
-@api.get("/views/<view_id>", tags=[CLAIMS], responses={200: ViewAnswer, **problem_responses(404)})
-@requires(Action.SEE_CLAIMS)
-def show_view(path: ViewPath) -> Response:
+@api.get("/views/<view_id>", needs=Action.SEE_CLAIMS, tag=CLAIMS)
+def show_view(path: ViewPath, session: Session) -> ViewAnswer:
     """Show one view."""
-    with app_context().sessions() as session:
-        return _answer(session, views.find(session, path.id, by=current_actor()))
+    return _answer(session, views.find(session, path.id, by=current_actor()))
 
 
-@api.put("/views/<view_id>", tags=[CLAIMS], responses={200: ViewAnswer, **problem_responses(400, 404, 409, 413, 415)})
-@requires(Action.SEE_CLAIMS, scope=Scope.POST)
-def change_view(path: ViewPath, body: ViewBody) -> Response:
+@api.put("/views/<view_id>", needs=Action.SEE_CLAIMS, scope=Scope.POST, tag=CLAIMS, problems=[409])
+def change_view(path: ViewPath, body: ViewBody, session: Session) -> ViewAnswer:
     """Replace a view. Only its owner can, or an administrator if it is shared."""
     content = body.content()
-    with transaction(app_context().sessions) as session:
-        changes = {"name": body.name, "content": content, "shared": body.shared}
-        view = views.change(session, path.id, **changes, by=current_actor(), now=now())  # type: ignore[arg-type]
-        return _answer(session, view)
+    changes = {"name": body.name, "content": content, "shared": body.shared}
+    view = views.change(session, path.id, **changes, by=current_actor(), now=now())  # type: ignore[arg-type]
+    return _answer(session, view)
 
 
-@api.delete("/views/<view_id>", tags=[CLAIMS], responses={204: None, **problem_responses(404)})
-@requires(Action.SEE_CLAIMS, scope=Scope.POST)
-def delete_view(path: ViewPath) -> tuple[str, int]:
+@api.delete("/views/<view_id>", needs=Action.SEE_CLAIMS, scope=Scope.POST, tag=CLAIMS)
+def delete_view(path: ViewPath, session: Session) -> None:
     """Delete a view. Only its owner can, or an administrator if it is shared."""
-    with transaction(app_context().sessions) as session:
-        views.remove(session, path.id, by=current_actor(), now=now())
-    return "", HTTPStatus.NO_CONTENT
+    views.remove(session, path.id, by=current_actor(), now=now())
 
 
-@api.put("/views/<view_id>/default", tags=[CLAIMS], responses={200: ViewAnswer, **problem_responses(404)})
-@requires(Action.SEE_CLAIMS, scope=Scope.POST)
-def make_default_view(path: ViewPath) -> Response:
+@api.put("/views/<view_id>/default", needs=Action.SEE_CLAIMS, scope=Scope.POST, tag=CLAIMS)
+def make_default_view(path: ViewPath, session: Session) -> ViewAnswer:
     """Open your feed in this view."""
-    with transaction(app_context().sessions) as session:
-        views.choose_default(session, path.id, by=current_actor())
-        return _answer(session, views.find(session, path.id, by=current_actor()))
+    views.choose_default(session, path.id, by=current_actor())
+    return _answer(session, views.find(session, path.id, by=current_actor()))
 
 
-@api.delete("/views/<view_id>/default", tags=[CLAIMS], responses={204: None, **problem_responses(404)})
-@requires(Action.SEE_CLAIMS, scope=Scope.POST)
-def remove_default_view(path: ViewPath) -> tuple[str, int]:
+@api.delete("/views/<view_id>/default", needs=Action.SEE_CLAIMS, scope=Scope.POST, tag=CLAIMS)
+def remove_default_view(path: ViewPath, session: Session) -> None:
     """Open your feed in the standard view again, if this view was the default."""
-    with transaction(app_context().sessions) as session:
-        views.remove_default(session, path.id, by=current_actor())
-    return "", HTTPStatus.NO_CONTENT
+    views.remove_default(session, path.id, by=current_actor())
 
 
-def _answer(session: Session, view: FeedView) -> Response:
-    return jsonify(ViewAnswer.of(view, views.default_view_id(session, current_actor())).json_ready())
+def _answer(session: Session, view: FeedView) -> ViewAnswer:
+    return ViewAnswer.of(view, views.default_view_id(session, current_actor()))

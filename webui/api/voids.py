@@ -1,23 +1,21 @@
 """Voids of manual postings."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Annotated, Any, Self
 
-from flask import Response, jsonify
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 
 from core import reading
 from core.access.permissions import Action
-from core.db.engine import transaction
 from core.errors import NotFound
 from core.ledger import voids
 from core.ledger.entries import Void
-from webui.api.blueprint import CLAIMS, api, problem_responses
+from webui.api.blueprint import CLAIMS, api
 from webui.api.claims import claim_fields
 from webui.api.models import ClaimWithLines, Id
-from webui.api.request_parsing import OnceHeaders, requires
-from webui.shared.app_context import app_context, now
+from webui.api.request_parsing import OnceHeaders
+from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
 
@@ -46,28 +44,23 @@ class VoidedClaim(ClaimWithLines):
 
 
 @api.post(
-    "/claims/<anything:claim_id>/postings/<posting_id>/void",
-    tags=[CLAIMS],
-    responses={201: VoidedClaim, **problem_responses(400, 404, 409, 413, 415)},
-    merge_slashes=False,
+    "/claims/<anything:claim_id>/postings/<posting_id>/void", needs=Action.POST, tag=CLAIMS, status=201, problems=[409]
 )
-@requires(Action.POST)
-def void_posting(path: PostingPath, header: OnceHeaders, body: Void) -> tuple[Response, int]:
+def void_posting(path: PostingPath, header: OnceHeaders, body: Void, session: Session) -> VoidedClaim:
     """Void a posting that a user or program entered, once. The posting and its reversal both stay in the ledger.
 
     Both sides of a transfer are voided together. A write-off that the posting had reversed is restored. The answer is
     `not_voidable` for a posting from an import or a job, with what to do instead, and `already_voided` for a second
     void.
     """
-    with transaction(app_context().sessions) as session:
-        voided = voids.void(
-            session, path.claim_id, int(path.posting_id), body, by=current_actor(),
-            idempotency_key=header.idempotency_key, now=now(),
-        )  # fmt: skip
-        facts = claim_fields(session, path.claim_id)
+    voided = voids.void(
+        session, path.claim_id, int(path.posting_id), body, by=current_actor(),
+        idempotency_key=header.idempotency_key, now=now(),
+    )  # fmt: skip
+    facts = claim_fields(session, path.claim_id)
     besides = {
         "posting_ids": voided.posting_ids,
         "restored_cents": voided.restored_cents,
         "reversed_cents": voided.reversed_cents,
     }
-    return jsonify(VoidedClaim.model_validate({**facts, **besides}).json_ready()), HTTPStatus.CREATED
+    return VoidedClaim.model_validate({**facts, **besides})

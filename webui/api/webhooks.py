@@ -2,11 +2,10 @@
 
 import datetime as dt
 from collections.abc import Callable
-from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
-from flask import Response, jsonify
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.db.engine import transaction
@@ -15,9 +14,9 @@ from core.models.notices import OutboxState, Webhook
 from core.notices import webhook_deliveries, webhooks
 from core.notices.webhook_deliveries import Delivery, NoSuchDelivery
 from core.notices.webhooks import KINDS, NoSuchWebhook
-from webui.api.blueprint import Tag, api, problem_responses
+from webui.api.blueprint import Tag, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import Body, IdPath, OnceHeaders, Page, requires
+from webui.api.request_parsing import Body, IdPath, OnceHeaders, Page
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
@@ -78,6 +77,9 @@ class WebhookWithSecret(WebhookAnswer):
     secret: str
 
 
+AnyWebhook = TypeVar("AnyWebhook", bound=WebhookAnswer)
+
+
 class WebhooksAnswer(Answer):
     """The practice's webhooks, oldest first."""
 
@@ -104,8 +106,8 @@ class DeliveryAnswer(Answer):
         """Return the delivery as an answer."""
         message, event = one
         return cls(
-            id=str(message.id), event_id=f"evt_{event.id}", type=event.kind.value,
-            words=event_sentences.sentence(event), settle_job_id=event.job_id and str(event.job_id), at=event.at,
+            id=message.id, event_id=f"evt_{event.id}", type=event.kind.value,
+            words=event_sentences.sentence(event), settle_job_id=event.job_id, at=event.at,
             state=message.state, tries=message.tries, last_result=message.last_result,
             next_try_at=message.not_before if message.state is OutboxState.DUE else None, sent_at=message.sent_at,
         )  # fmt: skip
@@ -124,39 +126,27 @@ class Queued(Answer):
     delivery_id: Id
 
 
-@api.get("/webhooks", tags=[WEBHOOKS], responses={200: WebhooksAnswer})
-@requires(Action.MANAGE_WEBHOOKS)
-def list_webhooks() -> Response:
+@api.get("/webhooks", needs=Action.MANAGE_WEBHOOKS, tag=WEBHOOKS)
+def list_webhooks(session: Session) -> WebhooksAnswer:
     """List the practice's webhooks."""
-    with app_context().sessions() as session:
-        found = webhooks.list_webhooks(session, current_actor())
-        answer = WebhooksAnswer(webhooks=[WebhookAnswer.model_validate(one) for one in found])
-    return jsonify(answer.json_ready())
+    return WebhooksAnswer(webhooks=webhooks.list_webhooks(session, current_actor()))
 
 
-@api.post("/webhooks", tags=[WEBHOOKS], responses={201: WebhookWithSecret, **problem_responses(400, 409, 413, 415)})
-@requires(Action.MANAGE_WEBHOOKS)
-def add_webhook(header: OnceHeaders, body: NewWebhook) -> tuple[Response, int]:
+@api.post("/webhooks", needs=Action.MANAGE_WEBHOOKS, tag=WEBHOOKS, status=201, problems=[409])
+def add_webhook(header: OnceHeaders, body: NewWebhook) -> WebhookWithSecret:
     """Add a webhook. Only this answer contains its secret."""
     reach, key = app_context().settings.webhook_reach, header.idempotency_key
-    answer = _run(webhooks.add, WebhookWithSecret, url=body.url, kinds=body.events, reach=reach, request_key=key)
-    return answer, HTTPStatus.CREATED
+    return _run(webhooks.add, WebhookWithSecret, url=body.url, kinds=body.events, reach=reach, request_key=key)
 
 
-@api.get("/webhooks/<webhook_id>", tags=[WEBHOOKS], responses={200: WebhookAnswer, **problem_responses(404)})
-@requires(Action.MANAGE_WEBHOOKS)
-def show_webhook(path: WebhookPath) -> Response:
+@api.get("/webhooks/<webhook_id>", needs=Action.MANAGE_WEBHOOKS, tag=WEBHOOKS)
+def show_webhook(path: WebhookPath, session: Session) -> WebhookAnswer:
     """Show one webhook."""
-    with app_context().sessions() as session:
-        answer = WebhookAnswer.model_validate(webhooks.find(session, path.id, by=current_actor()))
-    return jsonify(answer.json_ready())
+    return WebhookAnswer.model_validate(webhooks.find(session, path.id, by=current_actor()))
 
 
-@api.put(
-    "/webhooks/<webhook_id>", tags=[WEBHOOKS], responses={200: WebhookAnswer, **problem_responses(400, 404, 413, 415)}
-)
-@requires(Action.MANAGE_WEBHOOKS)
-def change_webhook(path: WebhookPath, body: WebhookChange) -> Response:
+@api.put("/webhooks/<webhook_id>", needs=Action.MANAGE_WEBHOOKS, tag=WEBHOOKS)
+def change_webhook(path: WebhookPath, body: WebhookChange) -> WebhookAnswer:
     """Change a webhook's address and events, or turn it off. Its secret stays."""
     return _run(
         webhooks.change, WebhookAnswer, path.id, url=body.url, kinds=body.events, active=body.active,
@@ -164,20 +154,14 @@ def change_webhook(path: WebhookPath, body: WebhookChange) -> Response:
     )  # fmt: skip
 
 
-@api.delete("/webhooks/<webhook_id>", tags=[WEBHOOKS], responses={204: None, **problem_responses(404)})
-@requires(Action.MANAGE_WEBHOOKS)
-def delete_webhook(path: WebhookPath) -> tuple[str, int]:
+@api.delete("/webhooks/<webhook_id>", needs=Action.MANAGE_WEBHOOKS, tag=WEBHOOKS)
+def delete_webhook(path: WebhookPath, session: Session) -> None:
     """Delete a webhook. Events that it did not get yet are dropped."""
-    with transaction(app_context().sessions) as session:
-        webhooks.delete(session, path.id, by=current_actor(), now=now())
-    return "", HTTPStatus.NO_CONTENT
+    webhooks.delete(session, path.id, by=current_actor(), now=now())
 
 
-@api.post(
-    "/webhooks/<webhook_id>/secret", tags=[WEBHOOKS], responses={200: WebhookWithSecret, **problem_responses(404, 409)}
-)
-@requires(Action.MANAGE_WEBHOOKS)
-def rotate_secret(path: WebhookPath) -> Response:
+@api.post("/webhooks/<webhook_id>/secret", needs=Action.MANAGE_WEBHOOKS, tag=WEBHOOKS, problems=[409])
+def rotate_secret(path: WebhookPath) -> WebhookWithSecret:
     """Create a new secret, which only this answer contains. The old one also signs for 24 hours.
 
     Until then, another new secret is refused.
@@ -185,44 +169,31 @@ def rotate_secret(path: WebhookPath) -> Response:
     return _run(webhooks.rotate_secret, WebhookWithSecret, path.id)
 
 
-@api.post("/webhooks/<webhook_id>/test", tags=[WEBHOOKS], responses={202: Queued, **problem_responses(404)})
-@requires(Action.MANAGE_WEBHOOKS)
-def test_webhook(path: WebhookPath) -> tuple[Response, int]:
+@api.post("/webhooks/<webhook_id>/test", needs=Action.MANAGE_WEBHOOKS, tag=WEBHOOKS, status=202)
+def test_webhook(path: WebhookPath, session: Session) -> Queued:
     """Send a test event."""
-    with transaction(app_context().sessions) as session:
-        delivery_id = webhooks.send_test(session, path.id, by=current_actor(), now=now())
-    return jsonify(Queued(delivery_id=str(delivery_id)).json_ready()), HTTPStatus.ACCEPTED
+    return Queued(delivery_id=webhooks.send_test(session, path.id, by=current_actor(), now=now()))
 
 
-@api.get(
-    "/webhooks/<webhook_id>/deliveries", tags=[WEBHOOKS], responses={200: DeliveriesAnswer, **problem_responses(404)}
-)
-@requires(Action.MANAGE_WEBHOOKS)
-def list_deliveries(path: WebhookPath, query: Page) -> Response:
+@api.get("/webhooks/<webhook_id>/deliveries", needs=Action.MANAGE_WEBHOOKS, tag=WEBHOOKS)
+def list_deliveries(path: WebhookPath, query: Page, session: Session) -> DeliveriesAnswer:
     """List a webhook's deliveries, newest first."""
-    with app_context().sessions() as session:
-        found = webhook_deliveries.list_deliveries(
-            session, path.id, before=query.after(), limit=query.limit + 1, by=current_actor()
-        )
-        shown = [DeliveryAnswer.of(one) for one in found[: query.limit]]
-    more = shown[-1].id if len(found) > len(shown) else None
-    return jsonify(DeliveriesAnswer(deliveries=shown, next_cursor=more).json_ready())
+    found = webhook_deliveries.list_deliveries(
+        session, path.id, before=query.after(), limit=query.limit + 1, by=current_actor()
+    )
+    deliveries, cursor = query.cut([DeliveryAnswer.of(one) for one in found])
+    return DeliveriesAnswer(deliveries=deliveries, next_cursor=cursor)
 
 
 @api.post(
-    "/webhooks/<webhook_id>/deliveries/<delivery_id>/again",
-    tags=[WEBHOOKS],
-    responses={202: Queued, **problem_responses(404)},
+    "/webhooks/<webhook_id>/deliveries/<delivery_id>/again", needs=Action.MANAGE_WEBHOOKS, tag=WEBHOOKS, status=202
 )
-@requires(Action.MANAGE_WEBHOOKS)
-def send_again(path: DeliveryPath) -> tuple[Response, int]:
+def send_again(path: DeliveryPath, session: Session) -> Queued:
     """Send an event again, with the same event ID."""
-    with transaction(app_context().sessions) as session:
-        webhook_deliveries.send_again(session, path.webhook, path.id, by=current_actor(), now=now())
-    return jsonify(Queued(delivery_id=str(path.id)).json_ready()), HTTPStatus.ACCEPTED
+    webhook_deliveries.send_again(session, path.webhook, path.id, by=current_actor(), now=now())
+    return Queued(delivery_id=path.id)
 
 
-def _run(act: Callable[..., Webhook], model: type[WebhookAnswer], *given: Any, **more: Any) -> Response:
+def _run(act: Callable[..., Webhook], model: type[AnyWebhook], *given: Any, **more: Any) -> AnyWebhook:
     with transaction(app_context().sessions) as session:
-        answer = model.model_validate(act(session, *given, **more, by=current_actor(), now=now()))
-    return jsonify(answer.json_ready())
+        return model.model_validate(act(session, *given, **more, by=current_actor(), now=now()))

@@ -3,21 +3,21 @@
 import datetime as dt
 from typing import Annotated, Self
 
-from flask import Response, jsonify
+from flask import Response
 from pydantic import BeforeValidator, Field
+from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.books import report_request, write_off_claims, write_off_report
-from core.books.write_off_claims import ClaimShare, Column
+from core.books.write_off_claims import Column
 from core.books.write_off_groups import Asked, Dimension
 from core.books.write_off_report import Amounts, ReportRow
-from core.practices import practice_days, practice_queries
-from webui.api.blueprint import CLAIMS, CSV_FILE, XLSX_FILE, api, problem_responses
+from webui.api.blueprint import CLAIMS, CSV_FILE, XLSX_FILE, api
 from webui.api.models import Answer
-from webui.api.request_parsing import AnyPage, Parameters, requires
+from webui.api.request_parsing import AnyPage, Parameters
 from webui.claims.write_off_report import GROUPS, send_report_file
-from webui.shared.app_context import app_context, now
-from webui.shared.token_auth import current_actor
+from webui.shared.app_context import app_context
+from webui.shared.token_auth import current_actor, current_day
 
 _By = Annotated[
     tuple[Dimension, ...],
@@ -35,9 +35,9 @@ class ReportQuery(Parameters):
     last: _Last = ""
     by: _By = ()
 
-    def asked(self) -> Asked:
+    def asked(self, session: Session) -> Asked:
         """Return what is asked for. Raise `BadMonth` and `BadReport`."""
-        return report_request.parse_asked(self.first, self.last, self.by, today=_today())
+        return report_request.parse_asked(self.first, self.last, self.by, today=current_day(session))
 
 
 class ReportClaimsQuery(AnyPage):
@@ -95,8 +95,7 @@ class WriteOffGroup(ReportAmounts):
     @classmethod
     def of_row(cls, row: ReportRow) -> Self:
         """Return the row as an answer."""
-        group = {one: GroupValue(code=value.code, name=value.name) for one, value in row.values.items()}
-        return cls(**vars(ReportAmounts.of(row.amounts)), group=group)
+        return cls(**vars(ReportAmounts.of(row.amounts)), group=row.values)
 
 
 class WriteOffReport(Answer):
@@ -117,17 +116,6 @@ class ReportClaim(Answer):
     provider: str
     cents: int
 
-    @classmethod
-    def of(cls, row: ClaimShare) -> Self:
-        """Return the row as an answer. It has no name of a patient."""
-        return cls(
-            claim_id=row.claim_id,
-            service_date=row.service_date,
-            payer=row.payer,
-            provider=row.provider,
-            cents=row.cents,
-        )
-
 
 class ReportClaims(Answer):
     """A page of claims, the largest amounts first."""
@@ -138,52 +126,42 @@ class ReportClaims(Answer):
     next_cursor: str | None
 
 
-@api.get("/reports/write-offs", tags=[CLAIMS], responses={200: WriteOffReport})
-@requires(Action.SEE_CLAIMS)
-def show_write_off_report(query: ReportQuery) -> Response:
+@api.get("/reports/write-offs", needs=Action.SEE_CLAIMS, tag=CLAIMS)
+def show_write_off_report(query: ReportQuery, session: Session) -> WriteOffReport:
     """Return what was written off, why and by whom, and how much of it was reversed or recovered."""
-    asked = query.asked()
-    with app_context().sessions() as session:
-        found = write_off_report.report(session, current_actor().practice_id, asked)
-    answer = WriteOffReport(
+    asked = query.asked(session)
+    found = write_off_report.report(session, current_actor().practice_id, asked)
+    return WriteOffReport(
         first=asked.first, last=asked.last, rows=[WriteOffGroup.of_row(row) for row in found.rows],
         total=ReportAmounts.of(found.total),
     )  # fmt: skip
-    return jsonify(answer.json_ready())
 
 
-@api.get("/reports/write-offs.csv", tags=[CLAIMS], responses={200: CSV_FILE, **problem_responses(429, 503)})
-@requires(Action.SEE_CLAIMS)
+@api.get("/reports/write-offs.csv", needs=Action.SEE_CLAIMS, tag=CLAIMS, file=CSV_FILE)
 def export_write_off_report(query: ReportQuery) -> Response:
     """Download the write-offs report as CSV."""
-    return send_report_file(query.asked(), "csv", by=current_actor())
+    return _file(query, "csv")
 
 
-@api.get("/reports/write-offs.xlsx", tags=[CLAIMS], responses={200: XLSX_FILE, **problem_responses(429, 503)})
-@requires(Action.SEE_CLAIMS)
+@api.get("/reports/write-offs.xlsx", needs=Action.SEE_CLAIMS, tag=CLAIMS, file=XLSX_FILE)
 def export_write_off_report_xlsx(query: ReportQuery) -> Response:
     """Download the write-offs report as XLSX."""
-    return send_report_file(query.asked(), "xlsx", by=current_actor())
+    return _file(query, "xlsx")
 
 
-@api.get("/reports/write-offs/claims", tags=[CLAIMS], responses={200: ReportClaims})
-@requires(Action.SEE_CLAIMS)
-def list_report_claims(query: ReportClaimsQuery) -> Response:
+def _file(query: ReportQuery, form: str) -> Response:
+    with app_context().sessions() as session:
+        asked = query.asked(session)
+    return send_report_file(asked, form, by=current_actor())
+
+
+@api.get("/reports/write-offs/claims", needs=Action.SEE_CLAIMS, tag=CLAIMS)
+def list_report_claims(query: ReportClaimsQuery, session: Session) -> ReportClaims:
     """List the claims behind an amount of the report. Claims without a net effect are left out."""
-    asked = report_request.parse_asked(query.first, query.last, [], today=_today())
+    asked = report_request.parse_asked(query.first, query.last, [], today=current_day(session))
     group = {one.value: getattr(query, one.value) for one in GROUPS}
     amount = report_request.parse_amount(query.column, asked, group)
-    with app_context().sessions() as session:
-        found = write_off_claims.page(
-            session, current_actor().practice_id, amount, cursor=query.cursor or None, limit=query.limit
-        )
-    answer = ReportClaims(
-        claims=[ReportClaim.of(row) for row in found.rows], count=found.claims, cents=found.cents,
-        next_cursor=found.next_cursor,
-    )  # fmt: skip
-    return jsonify(answer.json_ready())
-
-
-def _today() -> dt.date:
-    with app_context().sessions() as session:
-        return practice_days.today(practice_queries.find(session, current_actor().practice_id), now=now())
+    found = write_off_claims.page(
+        session, current_actor().practice_id, amount, cursor=query.cursor or None, limit=query.limit
+    )
+    return ReportClaims(claims=found.rows, count=found.claims, cents=found.cents, next_cursor=found.next_cursor)

@@ -3,30 +3,26 @@
 import datetime as dt
 from typing import Any, Final
 
-from flask import Blueprint, Response, render_template, url_for
+from flask import Response, render_template, url_for
 
 from core.access.permissions import Action, Actor
 from core.claims import aging
 from core.claims.age_buckets import BUCKETS, Bucket
 from core.claims.aging import AgingRow
 from core.models.ledger import Responsibility
-from core.practices import practice_days
-from webui.shared import file_downloads
-from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared import acts, file_downloads
+from webui.shared.auth import Pages, current_actor, current_day
 
 SMALLEST: Final = "0.01"  # dollars: the smallest balance
 
-blueprint = Blueprint("aging", __name__, url_prefix="/aging")
+blueprint = Pages("aging", __name__, url_prefix="/aging")
 
 
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def show() -> str:
     """Show the aging as of today."""
-    today = practice_days.today(current_practice(), now=now())
-    with app_context().sessions() as db:
-        found = aging.aging(db, current_actor().practice_id, today=today)
+    today = current_day()
+    found = acts.read(aging.aging, current_actor().practice_id, today=today)
     return render_template(
         "aging/show.html",
         aging=found,
@@ -37,11 +33,10 @@ def show() -> str:
     )
 
 
-@blueprint.get("/aging.<any(csv, xlsx):form>")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/aging.<any(csv, xlsx):form>", needs=Action.SEE_CLAIMS)
 def download(form: str) -> Response:
     """Download the aging as of today."""
-    return send_aging_file(form, today=practice_days.today(current_practice(), now=now()), by=current_actor())
+    return send_aging_file(form, today=current_day(), by=current_actor())
 
 
 def send_aging_file(form: str, *, today: dt.date, by: Actor) -> Response:
@@ -49,7 +44,6 @@ def send_aging_file(form: str, *, today: dt.date, by: Actor) -> Response:
     return file_downloads.send_file(
         by=by,
         name=f"aging-{today}.{form}",
-        content_type=file_downloads.CONTENT_TYPES[form],
         record=lambda _: by.require(Action.SEE_CLAIMS),
         pieces=lambda db: aging.file(aging.aging(db, by.practice_id, today=today), form),
     )

@@ -4,7 +4,7 @@ import secrets
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, flash, redirect, request, url_for
+from flask import flash, redirect, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
@@ -28,7 +28,7 @@ from core.reading import as_sentence
 from webui.claims import claim_page
 from webui.claims.exclusions import parse_optional_date
 from webui.shared import acts
-from webui.shared.auth import requires
+from webui.shared.auth import Pages
 from webui.shared.labels import message_for_page, words
 
 Entry = Payment | Adjustment | Transfer
@@ -50,7 +50,6 @@ _FIELDS_BY_KIND: Final[dict[str, tuple[str, ...]]] = {
 class LeavesCredit(Refusal):
     """The posting would leave a credit."""
 
-    code = "leaves_credit"
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
@@ -73,17 +72,14 @@ _FIELD_MESSAGES: Final = {
     "note": f"Shorten the note to {reading.NOTE_CHARACTERS_MAX} characters.",
 }
 
-blueprint = Blueprint("claim_work", __name__, url_prefix="/claims")
+blueprint = Pages("claim_work", __name__, url_prefix="/claims")
 
 
 class UnknownHold(BadInput):
     """Choose a hold type."""
 
-    code = "unknown_hold"
 
-
-@blueprint.post("/<claim_id:claim_id>/postings")
-@requires(Action.POST)
+@blueprint.post("/<claim_id:claim_id>/postings", needs=Action.POST)
 def post(claim_id: str) -> Response | tuple[str, int]:
     """Post the form's entry once, no matter how often the form is sent. Faults appear at their fields."""
     entry, faults = _parse_posting_form(request.form)
@@ -170,8 +166,7 @@ def _describe_side_effects(posted: PostingResult) -> str:
     return "".join(f" {one}" for one in effects)
 
 
-@blueprint.post("/<claim_id:claim_id>/hold")
-@requires(Action.HOLD)
+@blueprint.post("/<claim_id:claim_id>/hold", needs=Action.HOLD)
 def hold(claim_id: str) -> Response | tuple[str, int]:
     """Put the claim on hold with a reason, or release it."""
     wanted = request.form.get("hold", "")

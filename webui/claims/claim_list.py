@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, Response, render_template, request
+from flask import Response, render_template, request
 from sqlalchemy.orm import Session
 
 from core import reading
@@ -21,15 +21,14 @@ from core.intake.claim_list.read_file import read_file
 from core.intake.claim_list.read_text import BadClaimList, ClaimList, read_text
 from core.jobs import preview_again
 from core.jobs.preview.job_request import CLAIM_NUMBERS_MAX
-from core.practices import practice_days
 from webui.claims.feed_selection import LISTED_NUMBERS, parse_claim_ids
 from webui.shared import acts, file_downloads, page_arguments
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.auth import Pages, current_actor, current_day
 from webui.shared.body_limits import BODY_BYTES_MAX
 from webui.shared.temporary_folder import ServerDiskFull, temporary_folder
 
-blueprint = Blueprint("claim_list", __name__, url_prefix="/feed/claim-numbers")
+blueprint = Pages("claim_list", __name__, url_prefix="/feed/claim-numbers")
 
 MISSING_SHOWN: Final = 200  # the download has all
 
@@ -37,11 +36,8 @@ MISSING_SHOWN: Final = 200  # the download has all
 class TwoLists(BadInput):
     """Remove either the pasted numbers or the file. One list is checked at a time."""
 
-    code = "two_lists"
 
-
-@blueprint.get("")
-@requires(Action.PREVIEW_JOB)
+@blueprint.get("", needs=Action.PREVIEW_JOB)
 def show() -> str:
     """Ask for the numbers, or show those of a job whose preview was canceled."""
     job_id = page_arguments.number("job")
@@ -52,8 +48,7 @@ def show() -> str:
         return _render_check(db, ClaimList(tuple(numbers), len(numbers)))
 
 
-@blueprint.post("")
-@requires(Action.PREVIEW_JOB)
+@blueprint.post("", needs=Action.PREVIEW_JOB)
 def check_numbers() -> str | tuple[str, int]:
     """Show which numbers of the list are claims, and take the similar claims that the user checked."""
     if "edit" in request.form:
@@ -67,15 +62,13 @@ def check_numbers() -> str | tuple[str, int]:
         return _form(fault="The file cannot be read."), HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-@blueprint.post("/not-found.<any(csv, xlsx):form>")
-@requires(Action.PREVIEW_JOB)
+@blueprint.post("/not-found.<any(csv, xlsx):form>", needs=Action.PREVIEW_JOB)
 def download_missing(form: str) -> Response:
     """Download the numbers that were not found, with the similar claims."""
     numbers = parse_claim_ids(request.form.get("claim_ids", "[]"))
     return file_downloads.send_file(
         by=current_actor(),
-        name=f"claim-numbers-not-found-{practice_days.today(current_practice(), now=now())}.{form}",
-        content_type=file_downloads.CONTENT_TYPES[form],
+        name=f"claim-numbers-not-found-{current_day()}.{form}",
         record=lambda _: None,  # it names no patient
         pieces=lambda db: _missing_file(db, numbers, form),
     )

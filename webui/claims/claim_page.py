@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, render_template
+from flask import render_template
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
@@ -20,16 +20,16 @@ from core.ledger.ledger_queries import LedgerRow
 from core.models.claims import SETTLED, Hold
 from core.models.job_items import Outcome
 from core.models.ledger import GroupCode, PostingKind, Responsibility
-from core.practices import exclusions, practice_days
+from core.practices import exclusions
 from core.reading import NOTE_CHARACTERS_MAX
 from webui.claims import posting_requests
 from webui.claims.feed_columns import ELIGIBILITY_PILLS
 from webui.claims.remittances import OUTCOME_PILLS, describe
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.auth import Pages, current_actor, current_day, current_practice
 from webui.shared.claim_views import record_view
 
-blueprint = Blueprint("claims", __name__, url_prefix="/claims")
+blueprint = Pages("claims", __name__, url_prefix="/claims")
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,7 @@ class EntryWithBalances:
     patient_due: int
 
 
-@blueprint.get("/<claim_id:claim_id>")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/<claim_id:claim_id>", needs=Action.SEE_CLAIMS)
 def show(claim_id: str) -> str:
     """Show the claim with that number. Raise `NotFound` if it is not in this practice."""
     return render_claim(claim_id)
@@ -112,7 +111,7 @@ def _posting_choices() -> dict[str, Any]:
         "responsibilities": list(Responsibility),
         "group_codes": list(GroupCode),
         "note_max": NOTE_CHARACTERS_MAX,
-        "today": practice_days.today(current_practice(), now=now()),
+        "today": current_day(),
         "idempotency_key": secrets.token_urlsafe(16),
     }
 

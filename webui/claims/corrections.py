@@ -5,7 +5,7 @@ import secrets
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import abort, flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
@@ -20,13 +20,12 @@ from core.ledger.credit_moves import CreditMoved, MoreThanPaid, OpenBalance
 from core.ledger.entries import BadEntry, CreditTransfer, Refund, Void
 from core.models.ledger import PaidBy, Responsibility
 from core.money import format_cents, format_plain_amount
-from core.practices import practice_days
 from core.practices.periods import PeriodClosed
 from core.reading import NOTE_CHARACTERS_MAX, as_sentence
 from webui.claims.claim_actions import parse_amount_field
 from webui.shared import acts
-from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.app_context import app_context
+from webui.shared.auth import Pages, current_actor, current_day
 from webui.shared.labels import message_for_page, words
 
 _REFUND: Final = "refund"
@@ -38,18 +37,16 @@ _FIELD_MESSAGES: Final = {
     "note": "Enter the reason. It is kept in the ledger.", "paid_to": "Choose where the credit goes."
 }  # fmt: skip
 
-blueprint = Blueprint("corrections", __name__, url_prefix="/claims")
+blueprint = Pages("corrections", __name__, url_prefix="/claims")
 
 
-@blueprint.get(_VOID_RULE)
-@requires(Action.POST)
+@blueprint.get(_VOID_RULE, needs=Action.POST)
 def ask_void(claim_id: str, posting_id: int) -> str:
     """Ask for the reason for a void. Nothing is changed yet."""
     return _render_void(claim_id, posting_id)
 
 
-@blueprint.post(_VOID_RULE)
-@requires(Action.POST)
+@blueprint.post(_VOID_RULE, needs=Action.POST)
 def void(claim_id: str, posting_id: int) -> Response | tuple[str, int]:
     """Void the posting once, no matter how often the form is sent."""
     form = request.form
@@ -68,15 +65,13 @@ def void(claim_id: str, posting_id: int) -> Response | tuple[str, int]:
     return redirect(url_for("claims.show", claim_id=claim_id), code=HTTPStatus.SEE_OTHER)
 
 
-@blueprint.get(_CREDIT_RULE)
-@requires(Action.POST)
+@blueprint.get(_CREDIT_RULE, needs=Action.POST)
 def ask_credit(claim_id: str, line: int, side: str) -> str:
     """Ask where the credit on a line goes. Nothing is changed yet."""
     return _render_credit(claim_id, line, _side(side))
 
 
-@blueprint.post(_CREDIT_RULE)
-@requires(Action.POST)
+@blueprint.post(_CREDIT_RULE, needs=Action.POST)
 def move_credit(claim_id: str, line: int, side: str) -> Response | tuple[str, int]:
     """Refund or transfer the credit once, no matter how often the form is sent."""
     form, responsibility = request.form, _side(side)
@@ -215,7 +210,7 @@ def _transfer_words(to: OpenBalance, claim_id: str) -> str:
 def _render(template: str, **facts: Any) -> str:
     return render_template(
         template,
-        today=practice_days.today(current_practice(), now=now()),
+        today=current_day(),
         note_max=NOTE_CHARACTERS_MAX,
         idempotency_key=request.form.get("idempotency_key") or secrets.token_urlsafe(16),
         **facts,

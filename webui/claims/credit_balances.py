@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any, Final
 
-from flask import Blueprint, Response, render_template, request
+from flask import Response, render_template, request
 
 from core.access.permissions import Action, Actor
 from core.ledger import credit_balances
@@ -11,19 +11,17 @@ from core.ledger.credit_balances import BadCreditsFilter, CreditsFilter
 from core.models.ledger import Responsibility
 from core.models.practices import PayerClass
 from core.money import BadAmount, parse_amount
-from core.practices import practice_days
 from webui.shared import file_downloads
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.auth import Pages, current_actor, current_day
 
 ROWS: Final = 100
 _FIELDS: Final = ("responsibility", "payer_class", "at_least")
 
-blueprint = Blueprint("credits", __name__, url_prefix="/credits")
+blueprint = Pages("credits", __name__, url_prefix="/credits")
 
 
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def index() -> str | tuple[str, int]:
     """Show a page of the list. With a faulty filter, show the faults at their fields and no list."""
     try:
@@ -34,11 +32,10 @@ def index() -> str | tuple[str, int]:
         return _page(None, refused=fault.message), fault.http_status
 
 
-@blueprint.get("/credits.<any(csv, xlsx):form>")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/credits.<any(csv, xlsx):form>", needs=Action.SEE_CLAIMS)
 def download(form: str) -> Response:
     """Download all matching credits."""
-    today = practice_days.today(current_practice(), now=now())
+    today = current_day()
     return send_credits_file(_filter(), form, today=today, by=current_actor())
 
 
@@ -47,7 +44,6 @@ def send_credits_file(wanted: CreditsFilter, form: str, *, today: dt.date, by: A
     return file_downloads.send_file(
         by=by,
         name=f"credits-{today}.{form}",
-        content_type=file_downloads.CONTENT_TYPES[form],
         record=lambda db: credit_balances.authorize_export(db, by=by, now=now()),
         pieces=lambda db: credit_balances.draw(db, by.practice_id, wanted, form, today=today),
     )
@@ -73,7 +69,7 @@ def _page(wanted: CreditsFilter | None, **extra: Any) -> str:
         next_cursor=found.next_cursor,
         totals=totals,
         asked=asked,
-        today=practice_days.today(current_practice(), now=now()),
+        today=current_day(),
         sides=list(Responsibility),
         classes=list(PayerClass),
         **extra,

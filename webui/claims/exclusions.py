@@ -5,7 +5,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, render_template, request
+from flask import render_template, request
 from werkzeug.wrappers import Response
 
 from core import paging, reading
@@ -14,27 +14,25 @@ from core.claims import holds
 from core.db.bounds import BIGINT_MAX
 from core.models.claims import Hold
 from core.models.practices import Payer
-from core.practices import exclusions, names, practice_days
+from core.practices import exclusions, names
 from core.practices.exclusions import AlreadyExcluded, BadExclusion, TooManyExclusions
 from webui.shared import acts, page_arguments
-from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.app_context import app_context
+from webui.shared.auth import Pages, current_actor, current_day
 
 ROWS: Final = 100
 KINDS: Final = ("patient", "payer")
 
-blueprint = Blueprint("exclusions", __name__, url_prefix="/exclusions")
+blueprint = Pages("exclusions", __name__, url_prefix="/exclusions")
 
 
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def index() -> str:
     """Show both lists, and the form for users who may exclude, filled in if a claim's page links here."""
     return _page(typed={name: request.args.get(name, "") for name in ("kind", "number")})
 
 
-@blueprint.post("")
-@requires(Action.EXCLUDE)
+@blueprint.post("", needs=Action.EXCLUDE)
 def exclude() -> Response | tuple[str, int]:
     """Exclude a patient or a payer. Faults appear at their fields."""
     kind, number = request.form.get("kind", ""), request.form.get("number", "").strip()
@@ -55,8 +53,7 @@ def exclude() -> Response | tuple[str, int]:
     )
 
 
-@blueprint.post(f"/<int(max={BIGINT_MAX}):exclusion_id>/end")
-@requires(Action.EXCLUDE)
+@blueprint.post(f"/<int(max={BIGINT_MAX}):exclusion_id>/end", needs=Action.EXCLUDE)
 def end(exclusion_id: int) -> Response:
     """End an exclusion."""
     acts.run(exclusions.end, exclusion_id)
@@ -75,7 +72,7 @@ def _page(*, typed: Any, faults: dict[str, str] | None = None) -> str:
     practice_id, every = current_actor().practice_id, "all" in request.args
     wanted = request.args.get("hold", "")
     hold = Hold(wanted) if wanted in set(Hold) else None
-    today = practice_days.today(current_practice(), now=now())
+    today = current_day()
     with app_context().sessions() as db:
         excluded = exclusions.list_exclusions(
             db,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, Flask, Response, redirect, render_template, request, url_for
+from flask import Flask, Response, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -20,7 +20,6 @@ from core.claims.filters import BadFilter
 from core.claims.table_files import Table
 from core.counting import counted
 from core.db.engine import transaction
-from core.practices import practice_days
 from webui.claims import feed_address, feed_columns, feed_layout, feed_views, filter_words
 from webui.claims.feed_columns import Column
 from webui.claims.feed_query import PAGE_SIZES, PATIENT_KEY, FeedQuery
@@ -28,16 +27,16 @@ from webui.claims.feed_selection import FeedSelection
 from webui.shared import file_downloads
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import (
+    Pages,
     SignInRequired,
     ask_to_sign_in,
     current_actor,
-    current_practice,
+    current_day,
     redirect_to_sign_in,
-    requires,
 )
 from webui.shared.labels import money, number
 
-blueprint = Blueprint("feed", __name__)
+blueprint = Pages("feed", __name__)
 
 _EMPTY_PAGE: Final = FeedPage([], None, None, 0)
 
@@ -51,8 +50,7 @@ def register(app: Flask) -> None:
 blueprint.add_app_template_filter(filter_words.label_of, "filter_label")
 
 
-@blueprint.get("/claims")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/claims", needs=Action.SEE_CLAIMS)
 def show() -> BaseResponse | str | tuple[str, int]:
     """Show the feed. An address with empty or unusual parameters redirects to its short form.
 
@@ -70,8 +68,7 @@ def show() -> BaseResponse | str | tuple[str, int]:
     return _feed_page(query, extras)
 
 
-@blueprint.post("/claims")
-@requires(Action.SEE_CLAIMS)
+@blueprint.post("/claims", needs=Action.SEE_CLAIMS)
 def apply_filter() -> BaseResponse | str | tuple[str, int]:
     """Apply the filter of the form. It is posted, because a patient's name must not be in an address."""
     given = request.form.items(multi=True)
@@ -145,8 +142,7 @@ def _page(query: FeedQuery, extras: dict[str, str]) -> dict[str, Any]:
     }
 
 
-@blueprint.get("/feed/totals")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/feed/totals", needs=Action.SEE_CLAIMS)
 def totals() -> Response:
     """Return the totals of all matching claims, requested after the page has loaded."""
     with transaction(app_context().sessions) as db:
@@ -160,8 +156,7 @@ def totals() -> Response:
     return _json(**_totals_json(sums, counted(sums.claims, "matching claim"), columns), ages=by_age)
 
 
-@blueprint.get("/feed/counts")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/feed/counts", needs=Action.SEE_CLAIMS)
 def counts() -> Response:
     """Return the number of claims by billing status under the other filters: Calculate Counts."""
     with transaction(app_context().sessions) as db:
@@ -173,8 +168,7 @@ def counts() -> Response:
     return _json(counts={status: number(found.get(status, 0)) for status in {*statuses, *found}})
 
 
-@blueprint.post("/feed/selection")
-@requires(Action.SEE_CLAIMS)
+@blueprint.post("/feed/selection", needs=Action.SEE_CLAIMS)
 def selection() -> Response:
     """Return the count and dollars of a selection, so that the browser never adds up amounts."""
     selected = FeedSelection.of(request.form)
@@ -188,8 +182,7 @@ def selection() -> Response:
     return _json(**row, dollars=dollars, total=money(sums.total_due))
 
 
-@blueprint.get("/feed/export.<any(csv, xlsx):form>")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/feed/export.<any(csv, xlsx):form>", needs=Action.SEE_CLAIMS)
 def export(form: str) -> Response:
     """Download every matching claim with the visible columns."""
     actor = current_actor()
@@ -205,8 +198,7 @@ def export(form: str) -> Response:
 
     return file_downloads.send_file(
         by=actor,
-        name=f"claims-{practice_days.today(current_practice(), now=now())}.{form}",
-        content_type=file_downloads.CONTENT_TYPES[form],
+        name=f"claims-{current_day()}.{form}",
         record=record,
         pieces=lambda db: _file(db, query, columns, actor.practice_id, form),
     )

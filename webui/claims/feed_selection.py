@@ -25,8 +25,6 @@ LISTED_NUMBERS: Final = "list"  # numbers that are not found select nothing
 class BadSelection(BadInput):
     """The selection could not be read. Select the claims again."""
 
-    code = "bad_selection"
-
 
 @dataclass(frozen=True)
 class FeedSelection:

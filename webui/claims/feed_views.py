@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, Response, flash, redirect, request, url_for
+from flask import Response, flash, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from core.access.permissions import Action
@@ -16,16 +16,15 @@ from webui.claims import feed_address, feed_layout
 from webui.claims.feed_query import STANDARD_VIEW, FeedQuery
 from webui.shared import acts
 from webui.shared.app_context import app_context
-from webui.shared.auth import current_actor, requires
+from webui.shared.auth import Pages, current_actor
 from webui.shared.labels import feed_query_string
 
-blueprint = Blueprint("feed_views", __name__, url_prefix="/feed")
+blueprint = Pages("feed_views", __name__, url_prefix="/feed")
 
 _VIEW: Final = f"/views/<int(max={BIGINT_MAX}):view_id>"
 
 
-@blueprint.get(_VIEW)
-@requires(Action.SEE_CLAIMS)
+@blueprint.get(_VIEW, needs=Action.SEE_CLAIMS)
 def open_view(view_id: int) -> BaseResponse:
     """Show the feed as a view saved it, or the standard view. The address names the view, its filter and its order."""
     actor = current_actor()
@@ -41,8 +40,7 @@ def open_view(view_id: int) -> BaseResponse:
     return response
 
 
-@blueprint.post("/views")
-@requires(Action.SEE_CLAIMS)
+@blueprint.post("/views", needs=Action.SEE_CLAIMS)
 def save_as() -> BaseResponse:
     """Save the filter, the order and the columns as a new view."""
     query, content = _sent()
@@ -54,8 +52,7 @@ def save_as() -> BaseResponse:
     return _opened(view.id, f"View “{view.name}” saved.")
 
 
-@blueprint.post(_VIEW)
-@requires(Action.SEE_CLAIMS)
+@blueprint.post(_VIEW, needs=Action.SEE_CLAIMS)
 def save(view_id: int) -> BaseResponse:
     """Save the filter, the order and the columns in this view."""
     _, content = _sent()
@@ -63,23 +60,20 @@ def save(view_id: int) -> BaseResponse:
     return _opened(view.id, f"View “{view.name}” saved.")
 
 
-@blueprint.post(f"{_VIEW}/name")
-@requires(Action.SEE_CLAIMS)
+@blueprint.post(f"{_VIEW}/name", needs=Action.SEE_CLAIMS)
 def rename(view_id: int) -> BaseResponse:
     """Rename a view."""
     return _change(view_id, "View renamed.", name=request.form.get("name", ""))
 
 
-@blueprint.post(f"{_VIEW}/sharing")
-@requires(Action.SEE_CLAIMS)
+@blueprint.post(f"{_VIEW}/sharing", needs=Action.SEE_CLAIMS)
 def share(view_id: int) -> BaseResponse:
     """Share a view with the practice, or stop sharing it."""
     shared = request.form.get("shared") == "true"
     return _change(view_id, "View shared with your practice." if shared else "View is private now.", shared=shared)
 
 
-@blueprint.post(f"{_VIEW}/default")
-@requires(Action.SEE_CLAIMS)
+@blueprint.post(f"{_VIEW}/default", needs=Action.SEE_CLAIMS)
 def choose_default(view_id: int) -> BaseResponse:
     """Open the user's feed in this view from now on, or no longer."""
     on = request.form.get("default") == "true"
@@ -89,8 +83,7 @@ def choose_default(view_id: int) -> BaseResponse:
     return _back(_query())
 
 
-@blueprint.post(f"{_VIEW}/delete")
-@requires(Action.SEE_CLAIMS)
+@blueprint.post(f"{_VIEW}/delete", needs=Action.SEE_CLAIMS)
 def delete(view_id: int) -> BaseResponse:
     """Delete a view. The feed keeps its filter."""
     query = _query()
@@ -99,8 +92,7 @@ def delete(view_id: int) -> BaseResponse:
     return redirect(feed_address.address(query, view=STANDARD_VIEW), code=HTTPStatus.SEE_OTHER)
 
 
-@blueprint.post("/columns")
-@requires(Action.SEE_CLAIMS)
+@blueprint.post("/columns", needs=Action.SEE_CLAIMS)
 def choose_columns() -> BaseResponse:
     """Choose which columns this browser shows, in which order and how wide."""
     query, form = _query(), request.form
@@ -124,8 +116,7 @@ def _query() -> FeedQuery:
 def _sent() -> tuple[FeedQuery, ViewContent]:
     query = _query()
     filter_ = feed_address.require_valid(query).filter
-    with app_context().sessions() as db:
-        layout = feed_layout.of_view(db, query.view, by=current_actor())
+    layout = acts.read(feed_layout.of_view, query.view, by=current_actor())
     assert filter_ is not None
     return query, ViewContent(layout.chosen, query.sort, filter_)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from flask import Blueprint, request
+from flask import request
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
@@ -13,23 +13,21 @@ from core.ledger import posting_decisions, posting_requests
 from core.ledger.posting_requests import RequestRow
 from core.models.posting_requests import PostingRequest
 from webui.shared import acts
-from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, requires
+from webui.shared.app_context import now
+from webui.shared.auth import Pages, current_actor
 
 _ID_RULE: Final = f"<int(max={BIGINT_MAX}):request_id>"
 
-blueprint = Blueprint("posting_requests", __name__, url_prefix=f"/posting-requests/{_ID_RULE}")
+blueprint = Pages("posting_requests", __name__, url_prefix=f"/posting-requests/{_ID_RULE}")
 
 
-@blueprint.post("/approve")
-@requires(Action.APPROVE_JOB)
+@blueprint.post("/approve", needs=Action.APPROVE_JOB)
 def approve(request_id: int) -> Response:
     """Approve the posting and post it."""
     return _decide(posting_decisions.approve, request_id, "Approved and posted.")
 
 
-@blueprint.post("/reject")
-@requires(Action.APPROVE_JOB)
+@blueprint.post("/reject", needs=Action.APPROVE_JOB)
 def reject(request_id: int) -> Response:
     """Reject the posting with a reason for its requester."""
     reason = request.form.get("reason", "")
@@ -37,8 +35,7 @@ def reject(request_id: int) -> Response:
     return _decide(posting_decisions.reject, request_id, done, reason=reason)
 
 
-@blueprint.post("/withdraw")
-@requires(Action.POST)
+@blueprint.post("/withdraw", needs=Action.POST)
 def withdraw(request_id: int) -> Response:
     """Withdraw the user's own posting."""
     return _decide(posting_decisions.withdraw, request_id, "Withdrawn. Nothing was posted.")
@@ -73,8 +70,7 @@ def _decide(act: Callable[..., PostingRequest], request_id: int, done: str, **mo
 
 
 def _claim_of(request_id: int) -> dict[str, str]:
-    with app_context().sessions() as db:
-        row = posting_requests.find_row(db, current_actor().practice_id, request_id, now=now())
+    row = acts.read(posting_requests.find_row, current_actor().practice_id, request_id, now=now())
     if row is None:
         raise posting_decisions.NoSuchRequest
     return {"claim_id": row.claim_id}

@@ -3,22 +3,21 @@
 import datetime as dt
 from typing import Final
 
-from flask import Blueprint, render_template, request
+from flask import render_template, request
 
 from core import paging
 from core.access.permissions import Action
 from core.ledger import recoveries
 from core.practices import periods
 from webui.shared.app_context import app_context
-from webui.shared.auth import current_actor, requires
+from webui.shared.auth import Pages, current_actor
 
 ROWS: Final = 100
 
-blueprint = Blueprint("recoveries", __name__, url_prefix="/late-payments")
+blueprint = Pages("recoveries", __name__, url_prefix="/late-payments")
 
 
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def index() -> str:
     """Show the months, and the payments of one or all, newest first. Raise `BadMonth` and `BadCursor`."""
     practice_id = current_actor().practice_id

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, render_template, request
+from flask import render_template, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
@@ -15,12 +15,11 @@ from core.errors import NotFound, Refusal
 from core.intake.remittances import candidates, commands, held, queries, reasons, retry, shown
 from core.intake.remittances.commands import AnswerKey, BadReason
 from core.models.remittances import Outcome
-from core.practices import practice_days
 from core.reading import NOTE_CHARACTERS_MAX, as_sentence
 from webui.claims.exclusions import parse_optional_date
 from webui.shared import acts, page_arguments
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.auth import Pages, current_actor, current_day
 from webui.shared.claim_views import record_view
 from webui.shared.labels import Pill
 
@@ -35,11 +34,10 @@ OUTCOME_PILLS: Final = {
     Outcome.IGNORED: Pill("Ignored", "cross", ""),
 }
 
-blueprint = Blueprint("remittances", __name__, url_prefix="/remittances")
+blueprint = Pages("remittances", __name__, url_prefix="/remittances")
 
 
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def index() -> str:
     """Show the remittances, newest first."""
     with app_context().sessions() as db:
@@ -53,8 +51,7 @@ def index() -> str:
         )  # fmt: skip
 
 
-@blueprint.get("/held")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/held", needs=Action.SEE_CLAIMS)
 def list_held() -> str:
     """Show the held answers of all remittances. Raise `BadCursor`."""
     practice_id, cursor = current_actor().practice_id, request.args.get("after")
@@ -72,8 +69,7 @@ def list_held() -> str:
         )  # fmt: skip
 
 
-@blueprint.post("/retry")
-@requires(Action.POST)
+@blueprint.post("/retry", needs=Action.POST)
 def retry_unmatched() -> Response:
     """Match held answers again, as in an import, and post them."""
     try:
@@ -84,8 +80,7 @@ def retry_unmatched() -> Response:
     return acts.redirect_with(f"Posted: {posted}. Held for another reason: {done.held:,}.", "remittances.index")
 
 
-@blueprint.get(_RULE)
-@requires(Action.SEE_CLAIMS)
+@blueprint.get(_RULE, needs=Action.SEE_CLAIMS)
 def show(remittance_id: int) -> str:
     """Show a remittance and its answers with one outcome: first those that are held, if any."""
     practice_id = current_actor().practice_id
@@ -102,7 +97,7 @@ def show(remittance_id: int) -> str:
             "remittances/show.html", row=row, one=row.remittance, answers=answers, outcome=outcome, present=present,
             pills=OUTCOME_PILLS, describe=describe,
             may_post_together=held.may_post_together(db, practice_id, remittance_id),
-            today=practice_days.today(current_practice(), now=now()),
+            today=current_day(),
             may_accept={
                 why.code: reasons.REASONS[why.code].words for why in row.why if why.code in reasons.ACCEPTED_OF_WHOLE
             },
@@ -110,8 +105,7 @@ def show(remittance_id: int) -> str:
         )  # fmt: skip
 
 
-@blueprint.post(f"{_RULE}/post")
-@requires(Action.POST)
+@blueprint.post(f"{_RULE}/post", needs=Action.POST)
 def post_together(remittance_id: int) -> Response:
     """Post the held answers that nothing else holds."""
     page = "remittances.show"
@@ -127,15 +121,13 @@ def post_together(remittance_id: int) -> Response:
     return acts.redirect_with(sentence, page, remittance_id=remittance_id)
 
 
-@blueprint.get(_ANSWER_RULE)
-@requires(Action.SEE_CLAIMS)
+@blueprint.get(_ANSWER_RULE, needs=Action.SEE_CLAIMS)
 def answer(remittance_id: int, ordinal: int) -> str:
     """Show one answer with its lines, and the forms for users who may decide it."""
     return _answer_page(AnswerKey(remittance_id, ordinal))
 
 
-@blueprint.post(f"{_ANSWER_RULE}/match")
-@requires(Action.POST)
+@blueprint.post(f"{_ANSWER_RULE}/match", needs=Action.POST)
 def match(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
     """Match the answer to the claim that the user names."""
     key, number = AnswerKey(remittance_id, ordinal), request.form.get("claim", "").strip()
@@ -148,8 +140,7 @@ def match(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
     return acts.redirect_with("Matched. Check the answer, then post it.", "remittances.answer", **key._asdict())
 
 
-@blueprint.post(f"{_ANSWER_RULE}/post")
-@requires(Action.POST)
+@blueprint.post(f"{_ANSWER_RULE}/post", needs=Action.POST)
 def post(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
     """Post the answer as the payer gave it."""
     key = AnswerKey(remittance_id, ordinal)
@@ -165,8 +156,7 @@ def post(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
     return acts.redirect_with("Answer posted.", "remittances.show", remittance_id=remittance_id)
 
 
-@blueprint.post(f"{_ANSWER_RULE}/ignore")
-@requires(Action.POST)
+@blueprint.post(f"{_ANSWER_RULE}/ignore", needs=Action.POST)
 def ignore(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
     """Take the answer off the list of held answers. Nothing is posted."""
     key = AnswerKey(remittance_id, ordinal)
@@ -179,8 +169,7 @@ def ignore(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
     return acts.redirect_with("Answer ignored. Nothing was posted.", "remittances.show", remittance_id=remittance_id)
 
 
-@blueprint.post(f"{_ANSWER_RULE}/hold")
-@requires(Action.POST)
+@blueprint.post(f"{_ANSWER_RULE}/hold", needs=Action.POST)
 def hold_again(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
     """Put an ignored answer back on the list of held ones."""
     key = AnswerKey(remittance_id, ordinal)
@@ -208,5 +197,5 @@ def _answer_page(
             one=queries.find_remittance(db, practice_id, key[0]).remittance,
             candidates=candidates.list_candidates(db, practice_id, *key) if details.is_held else [],
             pills=OUTCOME_PILLS, describe=describe, typed=typed or MultiDict(), faults=faults or {}, refused=refused,
-            note_max=NOTE_CHARACTERS_MAX, today=practice_days.today(current_practice(), now=now()),
+            note_max=NOTE_CHARACTERS_MAX, today=current_day(),
         )  # fmt: skip

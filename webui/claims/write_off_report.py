@@ -3,17 +3,17 @@
 import datetime as dt
 from typing import Any, Final, NamedTuple
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Response, render_template, request, url_for
 
 from core.access.permissions import Action, Actor
 from core.books import report_request, write_off_claims, write_off_report
 from core.books.write_off_claims import COLUMN_NAMES, Column
 from core.books.write_off_groups import DIMENSION_NAMES, Asked, Dimension
 from core.books.write_off_report import Amounts, Report, ReportRow
-from core.practices import periods, practice_days
-from webui.shared import file_downloads
-from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, current_practice, requires
+from core.practices import periods
+from webui.shared import acts, file_downloads
+from webui.shared.app_context import app_context
+from webui.shared.auth import Pages, current_actor, current_day
 
 ROWS_MAX: Final = 500  # on the page; a file has all
 CLAIMS_ROWS: Final = 100
@@ -21,16 +21,14 @@ GROUPS: Final = tuple(one for one in Dimension if one is not Dimension.MONTH)  #
 _MONTHS_OFFERED: Final = 60
 _PLOT_HEIGHT: Final = 120  # of the chart's tallest bar, in units of its viewBox
 
-blueprint = Blueprint("write_off_report", __name__, url_prefix="/reports/write-offs")
+blueprint = Pages("write_off_report", __name__, url_prefix="/reports/write-offs")
 
 
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def show() -> str:
     """Show the report. Raise `BadMonth` and `BadReport`."""
     asked = _asked()
-    with app_context().sessions() as db:
-        found = write_off_report.report(db, current_actor().practice_id, asked)
+    found = acts.read(write_off_report.report, current_actor().practice_id, asked)
     return render_template(
         "reports/write_offs.html",
         report=found,
@@ -48,15 +46,13 @@ def show() -> str:
     )
 
 
-@blueprint.get("/write-offs.<any(csv, xlsx):form>")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/write-offs.<any(csv, xlsx):form>", needs=Action.SEE_CLAIMS)
 def download(form: str) -> Response:
     """Download the report."""
     return send_report_file(_asked(), form, by=current_actor())
 
 
-@blueprint.get("/claims")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/claims", needs=Action.SEE_CLAIMS)
 def claims() -> str:
     """List the claims behind an amount. Raise `BadMonth`, `BadReport` and `BadCursor`."""
     asked, practice_id = _asked(), current_actor().practice_id
@@ -86,7 +82,6 @@ def send_report_file(asked: Asked, form: str, *, by: Actor) -> Response:
     return file_downloads.send_file(
         by=by,
         name=f"write-offs-{asked.first:%Y-%m}-{asked.last:%Y-%m}.{form}",
-        content_type=file_downloads.CONTENT_TYPES[form],
         record=lambda _: by.require(Action.SEE_CLAIMS),
         pieces=lambda db: write_off_report.file(write_off_report.report(db, by.practice_id, asked), form),
     )
@@ -105,7 +100,7 @@ def amount_of(column: Column, amounts: Amounts) -> int | None:
 
 
 def _asked() -> Asked:
-    today = practice_days.today(current_practice(), now=now())
+    today = current_day()
     first, last = request.args.get("first", ""), request.args.get("last", "")
     return report_request.parse_asked(first, last, request.args.getlist("by"), today=today)
 
@@ -129,7 +124,7 @@ def _claims_page(asked: Asked, column: Column, row: ReportRow | None) -> str:
 
 def _months_offered(asked: Asked) -> list[dt.date]:
     """Return the months to choose from, newest first, with those of the report."""
-    month = max(asked.last, periods.month_of(practice_days.today(current_practice(), now=now())))
+    month = max(asked.last, periods.month_of(current_day()))
     offered = [month]
     while len(offered) < _MONTHS_OFFERED or offered[-1] > asked.first:
         offered.append(periods.month_of(offered[-1] - dt.timedelta(days=1)))

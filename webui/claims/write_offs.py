@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
-from flask import Blueprint, Response, render_template, request
+from flask import Response, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from core import paging
@@ -22,25 +22,23 @@ from core.practices import practice_days, practice_queries
 from webui.claims import layout_form
 from webui.shared import acts, file_downloads, page_arguments
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, requires
+from webui.shared.auth import Pages, current_actor
 
 ROWS: Final = 50
 _FILTER_FIELDS: Final = ("job", "posted_from", "posted_through", "unsent")
 _LAYOUT_ID: Final = f"<int(max={BIGINT_MAX}):layout_id>"
 _FORM: Final = "<any(csv, xlsx):form>"
 
-blueprint = Blueprint("write_offs", __name__, url_prefix="/write-offs")
+blueprint = Pages("write_offs", __name__, url_prefix="/write-offs")
 
 
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def index() -> str:
     """Show what is new, the forms that create files, the files that were sent, and the layouts."""
     return _page()
 
 
-@blueprint.post("/files")
-@requires(Action.SEND_WRITE_OFFS)
+@blueprint.post("/files", needs=Action.SEND_WRITE_OFFS)
 def send() -> BaseResponse | tuple[str, int]:
     """Put what is new in a file and mark it as sent. A form that is sent twice creates only one file."""
     key = request.form.get("idempotency_key", "") or secrets.token_urlsafe(16)
@@ -56,15 +54,13 @@ def send() -> BaseResponse | tuple[str, int]:
     )
 
 
-@blueprint.get(f"/files/<int(max={BIGINT_MAX}):file_id>/write-offs.{_FORM}")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get(f"/files/<int(max={BIGINT_MAX}):file_id>/write-offs.{_FORM}", needs=Action.SEE_CLAIMS)
 def download_sent(file_id: int, form: str) -> Response:
     """Download a sent file again. It is the same each time."""
     return send_write_offs_file(PostingsFilter(file=file_id), None, form, by=current_actor())
 
 
-@blueprint.get("/download")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/download", needs=Action.SEE_CLAIMS)
 def download() -> Response | tuple[str, int]:
     """Download write-offs from a job, from a range of dates or only new ones, without marking them as sent."""
     given = {name: request.args[name].strip() for name in _FILTER_FIELDS if request.args.get(name, "").strip()}
@@ -87,30 +83,26 @@ def send_write_offs_file(wanted: PostingsFilter, layout: str | None, form: str, 
     return file_downloads.send_file(
         by=by,
         name=sent_files.file_name(wanted, form, today=today),
-        content_type=file_downloads.CONTENT_TYPES[form],
         record=lambda db: sent_files.authorize_download(db, wanted, layout, by=by, now=now()),
         pieces=lambda db: sent_files.draw(db, by.practice_id, wanted, layout, form),
     )
 
 
-@blueprint.get("/layouts/new")
-@requires(Action.SEND_WRITE_OFFS)
+@blueprint.get("/layouts/new", needs=Action.SEND_WRITE_OFFS)
 def new_layout() -> str:
     """Show the form of a layout, filled in with the standard one."""
     standard = layouts.BUILT_IN[0]
     return _layout_page(layout_form.of_layout(standard._replace(name="")))
 
 
-@blueprint.get(f"/layouts/{_LAYOUT_ID}")
-@requires(Action.SEND_WRITE_OFFS)
+@blueprint.get(f"/layouts/{_LAYOUT_ID}", needs=Action.SEND_WRITE_OFFS)
 def edit_layout(layout_id: int) -> str:
     """Show the form filled in with a layout."""
     named = _find_layout(layout_id)
     return _layout_page(layout_form.of_layout(named), named=named)
 
 
-@blueprint.post("/layouts")
-@requires(Action.SEND_WRITE_OFFS)
+@blueprint.post("/layouts", needs=Action.SEND_WRITE_OFFS)
 def save_layout() -> BaseResponse | tuple[str, int]:
     """Save a layout under its name. Faults appear above the form."""
     typed = layout_form.of(request.form)
@@ -122,8 +114,7 @@ def save_layout() -> BaseResponse | tuple[str, int]:
     return acts.redirect_with(f"Layout “{saved.name}” saved.", "write_offs.index", layout=saved.name)
 
 
-@blueprint.post(f"/layouts/{_LAYOUT_ID}/delete")
-@requires(Action.SEND_WRITE_OFFS)
+@blueprint.post(f"/layouts/{_LAYOUT_ID}/delete", needs=Action.SEND_WRITE_OFFS)
 def delete_layout(layout_id: int) -> BaseResponse:
     """Delete a layout."""
     acts.run(layouts.remove, layout_id)
@@ -131,8 +122,7 @@ def delete_layout(layout_id: int) -> BaseResponse:
 
 
 def _find_layout(layout_id: int) -> NamedLayout:
-    with app_context().sessions() as db:
-        return layouts.find_by_id(db, current_actor().practice_id, layout_id)
+    return acts.read(layouts.find_by_id, current_actor().practice_id, layout_id)
 
 
 def _layout_page(

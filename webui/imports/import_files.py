@@ -18,7 +18,6 @@ def send_faults(key: ImportKey, *, by: Actor) -> Response:
     return file_downloads.send_file(
         by=by,
         name=f"import-{key.import_id}-errors.csv",
-        content_type=file_downloads.CSV,
         record=lambda db: commands.authorize_download(db, key, lists.ERRORS, by=by, now=now()),
         pieces=lambda db: _errors(db, key),
     )
@@ -29,7 +28,6 @@ def send_list(key: ImportKey, name: str, *, by: Actor) -> Response:
     return file_downloads.send_file(
         by=by,
         name=f"import-{key.import_id}-{name}.csv",
-        content_type=file_downloads.CSV,
         record=lambda db: commands.authorize_download(db, key, name, by=by, now=now()),
         pieces=lambda db: lists.list_pieces(db, key, name),
     )

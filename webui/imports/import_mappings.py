@@ -4,7 +4,7 @@ import dataclasses
 from http import HTTPStatus
 from typing import Final
 
-from flask import Blueprint, render_template, request
+from flask import render_template, request
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
@@ -18,32 +18,27 @@ from core.intake.mapping.targets import TARGETS, Field
 from core.intake.mapping.workbook import CELLS_OF_REQUEST_MAX
 from core.intake.uploads import mapping_choice
 from core.intake.uploads.lifecycle import ImportKey, WrongImportStatus
-from core.practices import practice_days
 from webui.imports.mapping_form import MappingForm, form_of_guess, form_of_saved, typed_form
 from webui.shared import acts
-from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.app_context import app_context
+from webui.shared.auth import Pages, current_actor, current_day
 from webui.shared.temporary_folder import ServerDiskFull, temporary_folder
 
-blueprint = Blueprint("import_mappings", __name__, url_prefix="/import-mappings")
+blueprint = Pages("import_mappings", __name__, url_prefix="/import-mappings")
 _REFUSALS: Final = (BadMapping, BadMappingName, MappingNameTaken, TooManyMappings, WrongImportStatus)
 
 
 class NoFileChosen(BadInput):
     """Choose a file."""
 
-    code = "no_file_chosen"
 
-
-@blueprint.get("")
-@requires(Action.IMPORT)
+@blueprint.get("", needs=Action.IMPORT)
 def index() -> str:
     """List the saved mappings, and offer to create one from a file."""
     return _index()
 
 
-@blueprint.get(f"/<int(max={BIGINT_MAX}):mapping_id>")
-@requires(Action.IMPORT)
+@blueprint.get(f"/<int(max={BIGINT_MAX}):mapping_id>", needs=Action.IMPORT)
 def show(mapping_id: int) -> str:
     """Show a saved mapping."""
     with app_context().sessions() as db:
@@ -53,8 +48,7 @@ def show(mapping_id: int) -> str:
     return render_template("import_mappings/show.html", saved=saved, mapping=mapping, columns=by_field, targets=TARGETS)
 
 
-@blueprint.post("/guess")
-@requires(Action.IMPORT)
+@blueprint.post("/guess", needs=Action.IMPORT)
 def guess() -> str | tuple[str, int]:
     """Show the guessed mapping of an uploaded file as a form. The file is not kept."""
     try:
@@ -65,16 +59,14 @@ def guess() -> str | tuple[str, int]:
         return _index(fault="The file cannot be read."), HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-@blueprint.get(f"/<int(max={BIGINT_MAX}):mapping_id>/change")
-@requires(Action.IMPORT)
+@blueprint.get(f"/<int(max={BIGINT_MAX}):mapping_id>/change", needs=Action.IMPORT)
 def change(mapping_id: int) -> str:
     """Show a saved mapping as a form."""
     with app_context().sessions() as db:
         return form_of_saved(saved_mappings.find_mapping(db, current_actor().practice_id, mapping_id))
 
 
-@blueprint.post("/columns")
-@requires(Action.IMPORT)
+@blueprint.post("/columns", needs=Action.IMPORT)
 def columns() -> str | tuple[str, int]:
     """Show the form as sent, with the date formats and the values of columns whose meaning was changed."""
     try:
@@ -83,14 +75,13 @@ def columns() -> str | tuple[str, int]:
         return MappingForm().show([Problem(refusal.code, refusal.message)]), HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-@blueprint.post("")
-@requires(Action.IMPORT)
+@blueprint.post("", needs=Action.IMPORT)
 def save() -> Response | tuple[str, int]:
     """Save the corrected mapping. Problems appear above the form."""
     form = MappingForm()
     try:
         form = typed_form()
-        problems = form.problems(today=practice_days.today(current_practice(), now=now()))
+        problems = form.problems(today=current_day())
         if not problems:
             return _save(form)
     except MappingChanged as refusal:
@@ -117,8 +108,7 @@ def _save(form: MappingForm) -> Response:
     return acts.redirect_with(f"Mapping {saved.name} saved.", "import_mappings.show", mapping_id=saved.id)
 
 
-@blueprint.post(f"/<int(max={BIGINT_MAX}):mapping_id>/delete")
-@requires(Action.IMPORT)
+@blueprint.post(f"/<int(max={BIGINT_MAX}):mapping_id>/delete", needs=Action.IMPORT)
 def delete(mapping_id: int) -> Response:
     """Delete a saved mapping."""
     acts.run(saved_mappings.delete_mapping, mapping_id)
@@ -126,8 +116,7 @@ def delete(mapping_id: int) -> Response:
 
 
 def _index(*, fault: str | None = None) -> str:
-    with app_context().sessions() as db:
-        found = saved_mappings.list_mappings(db, current_actor().practice_id)
+    found = acts.read(saved_mappings.list_mappings, current_actor().practice_id)
     sheet = request.form.get("sheet", "")
     return render_template("import_mappings/index.html", mappings=found, fault=fault, sheet=sheet)
 
@@ -143,7 +132,7 @@ def _form_of_upload() -> str:
     with temporary_folder() as folder:
         path = folder / "file"  # a name from outside is never a path
         upload.save(path)
-        today = practice_days.today(current_practice(), now=now())
+        today = current_day()
         sheet = request.form.get("sheet", "").strip() or None
         found = guess_mapping(path, today=today, sheet=sheet, cells_max=CELLS_OF_REQUEST_MAX)
     return form_of_guess(found.facts())

@@ -5,7 +5,7 @@ import secrets
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, Response as FlaskResponse, redirect, render_template, request, url_for
+from flask import Response as FlaskResponse, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from core import paging
@@ -25,18 +25,17 @@ from webui.imports import balance_words, import_files, import_labels, mapping_fo
 from webui.imports.upload import IMPORT_ID_RULE, import_key
 from webui.shared import acts, page_arguments
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, requires
+from webui.shared.auth import Pages, current_actor
 from webui.shared.body_limits import BODY_BYTES_MAX
 
 ROWS: Final = 50
 FILES_SHOWN: Final = 6  # names of an import in the list; the formats of several tables have as many
 WORKER_EXPECTED_WITHIN: Final = dt.timedelta(minutes=1)  # after that, the page says that no worker has started
 
-blueprint = Blueprint("imports", __name__, url_prefix="/imports")
+blueprint = Pages("imports", __name__, url_prefix="/imports")
 
 
-@blueprint.get("")
-@requires(Action.IMPORT)
+@blueprint.get("", needs=Action.IMPORT)
 def index() -> str:
     """Show the upload and the practice's imports."""
     before = page_arguments.number("before")
@@ -66,8 +65,7 @@ def index() -> str:
     )
 
 
-@blueprint.get(f"/{IMPORT_ID_RULE}")
-@requires(Action.IMPORT)
+@blueprint.get(f"/{IMPORT_ID_RULE}", needs=Action.IMPORT)
 def show(import_id: int) -> str:
     """Show one import."""
     key = import_key(import_id)
@@ -130,19 +128,16 @@ def _totals(report: dict[str, Any]) -> list[import_labels.TotalRow]:
     return import_labels.total_rows(report["in_file"], report["new"], gives_totals=gives_totals)
 
 
-@blueprint.get(f"/{IMPORT_ID_RULE}/mapping")
-@requires(Action.IMPORT)
+@blueprint.get(f"/{IMPORT_ID_RULE}/mapping", needs=Action.IMPORT)
 def show_mapping(import_id: int) -> str | Response:
     """Show the guessed mapping of the office's own file as a form."""
-    with app_context().sessions() as db:
-        job = import_queries.find(db, import_key(import_id))
+    job = acts.read(import_queries.find, import_key(import_id))
     if job.status is not ImportStatus.NEEDS_MAPPING or not job.report:
         return _back("This import isn't waiting for a mapping.", import_id, tone="info")
     return mapping_form.form_of_guess(job.report["guess"], import_id=import_id)
 
 
-@blueprint.post(f"/{IMPORT_ID_RULE}/mapping")
-@requires(Action.IMPORT)
+@blueprint.post(f"/{IMPORT_ID_RULE}/mapping", needs=Action.IMPORT)
 def use_mapping(import_id: int) -> Response:
     """Use a saved mapping, guess the mapping for a different sheet, or show the columns again."""
     key, sheet = import_key(import_id), request.form.get("sheet")
@@ -161,36 +156,31 @@ def use_mapping(import_id: int) -> Response:
     return _back("Sheet chosen." if sheet else "Mapping chosen.", import_id)
 
 
-@blueprint.get(f"/{IMPORT_ID_RULE}/differences.csv")
-@requires(Action.IMPORT)
+@blueprint.get(f"/{IMPORT_ID_RULE}/differences.csv", needs=Action.IMPORT)
 def download_differences(import_id: int) -> FlaskResponse:
     """Download every value of existing records that the files change."""
     return import_files.send_list(import_key(import_id), lists.DIFFERENCES, by=current_actor())
 
 
-@blueprint.get(f"/{IMPORT_ID_RULE}/corrections.csv")
-@requires(Action.IMPORT)
+@blueprint.get(f"/{IMPORT_ID_RULE}/corrections.csv", needs=Action.IMPORT)
 def download_corrections(import_id: int) -> FlaskResponse:
     """Download the corrections for changed postings."""
     return import_files.send_list(import_key(import_id), lists.CORRECTIONS, by=current_actor())
 
 
-@blueprint.get(f"/{IMPORT_ID_RULE}/new-postings.csv")
-@requires(Action.IMPORT)
+@blueprint.get(f"/{IMPORT_ID_RULE}/new-postings.csv", needs=Action.IMPORT)
 def download_new_postings(import_id: int) -> FlaskResponse:
     """Download every new posting on existing claims."""
     return import_files.send_list(import_key(import_id), lists.NEW_POSTINGS, by=current_actor())
 
 
-@blueprint.get(f"/{IMPORT_ID_RULE}/errors.csv")
-@requires(Action.IMPORT)
+@blueprint.get(f"/{IMPORT_ID_RULE}/errors.csv", needs=Action.IMPORT)
 def download_faults(import_id: int) -> FlaskResponse:
     """Download the errors that stopped an import, or what it leaves out or warns of."""
     return import_files.send_faults(import_key(import_id), by=current_actor())
 
 
-@blueprint.post(f"/{IMPORT_ID_RULE}/expected-total")
-@requires(Action.IMPORT)
+@blueprint.post(f"/{IMPORT_ID_RULE}/expected-total", needs=Action.IMPORT)
 def set_expected_total(import_id: int) -> Response:
     """Save the A/R total that the office expects, or remove it."""
     typed = request.form.get("expected_total", "").strip()
@@ -201,8 +191,7 @@ def set_expected_total(import_id: int) -> Response:
     return _back("Expected A/R total saved." if typed else "Expected A/R total removed.", import_id)
 
 
-@blueprint.post(f"/{IMPORT_ID_RULE}/confirm")
-@requires(Action.IMPORT)
+@blueprint.post(f"/{IMPORT_ID_RULE}/confirm", needs=Action.IMPORT)
 def confirm(import_id: int) -> Response:
     """Import the checked files."""
     accepted = {name: name in request.form for name in ("accept_difference", "take_changes", "post_corrections")}
@@ -215,8 +204,7 @@ def confirm(import_id: int) -> Response:
     return redirect(url_for("imports.show", import_id=import_id), code=HTTPStatus.SEE_OTHER)
 
 
-@blueprint.post(f"/{IMPORT_ID_RULE}/discard")
-@requires(Action.IMPORT)
+@blueprint.post(f"/{IMPORT_ID_RULE}/discard", needs=Action.IMPORT)
 def discard(import_id: int) -> Response:
     """Discard the import."""
     try:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, jsonify, request, url_for
+from flask import jsonify, request, url_for
 from werkzeug.wrappers import Response
 
 from core import reading
@@ -21,17 +21,16 @@ from core.money import parse_amount
 from webui.imports.import_labels import OWN_EXPORT
 from webui.shared import acts
 from webui.shared.app_context import app_context
-from webui.shared.auth import current_actor, requires
+from webui.shared.auth import Pages, current_actor
 from webui.shared.labels import message_for_page
 
 IMPORT_ID_RULE: Final = f"<int(max={BIGINT_MAX}):import_id>"
 PIECES_MAX: Final = 1_000_000
 
-blueprint = Blueprint("import_uploads", __name__, url_prefix="/imports")
+blueprint = Pages("import_uploads", __name__, url_prefix="/imports")
 
 
-@blueprint.post("")
-@requires(Action.IMPORT)
+@blueprint.post("", needs=Action.IMPORT)
 def upload() -> Response:
     """Store the files of one form, and show the import."""
     given = [(_base_name(file.filename or ""), file.stream) for file in request.files.getlist("files") if file.filename]
@@ -45,8 +44,7 @@ def upload() -> Response:
     return acts.redirect_with("Files uploaded. They are being checked now.", "imports.show", import_id=job.id)
 
 
-@blueprint.post("/begin")
-@requires(Action.IMPORT)
+@blueprint.post("/begin", needs=Action.IMPORT)
 def begin() -> tuple[Response, int]:
     """Announce files whose pieces the page's script will send."""
     sizes = [reading.number(size) or 0 for size in request.form.getlist("size")]
@@ -62,8 +60,7 @@ def begin() -> tuple[Response, int]:
     return _as_json(answer)
 
 
-@blueprint.post(f"/{IMPORT_ID_RULE}/pieces")
-@requires(Action.IMPORT)
+@blueprint.post(f"/{IMPORT_ID_RULE}/pieces", needs=Action.IMPORT)
 def put_piece(import_id: int) -> tuple[Response, int]:
     """Store one piece of a file."""
     file, number = (reading.number(request.args.get(name, ""), most=PIECES_MAX) for name in ("file", "number"))
@@ -76,8 +73,7 @@ def put_piece(import_id: int) -> tuple[Response, int]:
     return _as_json(answer)
 
 
-@blueprint.post(f"/{IMPORT_ID_RULE}/check")
-@requires(Action.IMPORT)
+@blueprint.post(f"/{IMPORT_ID_RULE}/check", needs=Action.IMPORT)
 def check(import_id: int) -> tuple[Response, int]:
     """Hand the files to the workers, and return the address of the import's page."""
 

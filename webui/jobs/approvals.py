@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, Flask, g, render_template, request
+from flask import Flask, g, render_template, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
@@ -22,11 +22,11 @@ from core.models.jobs import SettleJob
 from webui.jobs import job_pages, preview_facts
 from webui.shared import acts
 from webui.shared.app_context import app_context, hint_workers, now
-from webui.shared.auth import current_actor, requires, signed_in_actor
+from webui.shared.auth import Pages, current_actor, signed_in_actor
 
 DECISIONS_SHOWN: Final = 5  # recent decisions shown above the list of jobs; the Approvals page has all
 
-blueprint = Blueprint("approvals", __name__)
+blueprint = Pages("approvals", __name__)
 
 
 def register(app: Flask) -> None:
@@ -36,8 +36,7 @@ def register(app: Flask) -> None:
     app.add_template_filter(exceeded_limits, "over_limits")
 
 
-@blueprint.get("/approvals")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/approvals", needs=Action.SEE_CLAIMS)
 def index() -> str:
     """Show the jobs and postings that I may approve, mine that need approval, and decisions on mine."""
     actor, at = current_actor(), now()
@@ -78,8 +77,8 @@ def index() -> str:
     )
 
 
-@blueprint.post(f"/jobs/{job_pages.JOB_ID_RULE}/approve")
-@requires(Action.SEE_CLAIMS)  # core checks who may, by the job's kind and requesters
+# Core checks who may, by the job's kind and requesters.
+@blueprint.post(f"/jobs/{job_pages.JOB_ID_RULE}/approve", needs=Action.SEE_CLAIMS)
 def approve(job_id: int) -> Response:
     """Approve the job if CONFIRM is typed. Otherwise show the fault at the field and change nothing."""
     _actor, typed = current_actor(), request.form.get("confirmation", "")
@@ -96,8 +95,7 @@ def approve(job_id: int) -> Response:
     return acts.redirect_with("You approved this job as previewed.", "jobs.show", job_id=job_id)
 
 
-@blueprint.post(f"/jobs/{job_pages.JOB_ID_RULE}/reject")
-@requires(Action.SEE_CLAIMS)
+@blueprint.post(f"/jobs/{job_pages.JOB_ID_RULE}/reject", needs=Action.SEE_CLAIMS)
 def reject(job_id: int) -> Response:
     """Reject the job with a reason for the requester."""
     _actor, reason = current_actor(), request.form.get("reason", "")

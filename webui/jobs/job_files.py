@@ -1,6 +1,6 @@
 """The files of a job, and its reconciliation certificate."""
 
-from flask import Blueprint, Response, render_template
+from flask import Response, render_template
 
 from core.access.permissions import Action, Actor
 from core.claims import feed
@@ -13,13 +13,12 @@ from webui.claims import filter_words
 from webui.jobs.job_pages import JOB_ID_RULE
 from webui.shared import acts, file_downloads
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, requires
+from webui.shared.auth import Pages, current_actor
 
-blueprint = Blueprint("evidence", __name__, url_prefix="/jobs")
+blueprint = Pages("evidence", __name__, url_prefix="/jobs")
 
 
-@blueprint.get(f"/{JOB_ID_RULE}/files/<name>.<any(csv, xlsx):form>")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get(f"/{JOB_ID_RULE}/files/<name>.<any(csv, xlsx):form>", needs=Action.SEE_CLAIMS)
 def download(job_id: int, name: str, form: str) -> Response:
     """Download one of the three files. Its rows are never all in memory at once."""
     actor = current_actor()
@@ -31,14 +30,12 @@ def send_job_file(key: JobKey, file: File, form: str, *, by: Actor) -> Response:
     return file_downloads.send_file(
         by=by,
         name=files.file_name(key, file, form),
-        content_type=file_downloads.CONTENT_TYPES[form],
         record=lambda db: files.authorize_download(db, key, file, by=by, now=now()),
         pieces=lambda db: (files.csv_file if form == "csv" else files.xlsx_file)(db, key, file, now=now()),
     )
 
 
-@blueprint.get(f"/{JOB_ID_RULE}/certificate")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get(f"/{JOB_ID_RULE}/certificate", needs=Action.SEE_CLAIMS)
 def show(job_id: int) -> str:
     """Show the certificate for reading and printing."""
     actor = current_actor()
@@ -66,8 +63,7 @@ def show(job_id: int) -> str:
     )
 
 
-@blueprint.get(f"/{JOB_ID_RULE}/certificate.json")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get(f"/{JOB_ID_RULE}/certificate.json", needs=Action.SEE_CLAIMS)
 def as_json(job_id: int) -> Response:
     """Return the certificate as JSON. Only a user who may see the audit log gets the fingerprint."""
     with app_context().sessions() as db:

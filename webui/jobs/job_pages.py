@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
@@ -32,14 +32,14 @@ from webui.jobs import approval_facts, job_filter_form, preview_facts
 from webui.jobs.job_labels import RUN_LABELS
 from webui.shared import acts, page_arguments, partials
 from webui.shared.app_context import app_context, hint_workers, now
-from webui.shared.auth import current_actor, requires
+from webui.shared.auth import Pages, current_actor
 
 PAGE_JOBS: Final = 50
 PAGE_ITEMS: Final = 50
 CHART_SECONDS: Final = 60
 REMAINING: Final = "remaining"
 
-blueprint = Blueprint("jobs", __name__, url_prefix="/jobs")
+blueprint = Pages("jobs", __name__, url_prefix="/jobs")
 JOB_ID_RULE: Final = f"<int(max={BIGINT_MAX}):job_id>"
 COMMANDS: Final = {
     "pause": commands.pause,
@@ -49,8 +49,7 @@ COMMANDS: Final = {
 }
 
 
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def index() -> Response:
     """List the practice's matching jobs, newest first. With a faulty filter, show the faults and no jobs."""
     try:
@@ -89,8 +88,7 @@ def _list(wanted: JobFilter | None, **extra: Any) -> Response:
     )
 
 
-@blueprint.get(f"/{JOB_ID_RULE}")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get(f"/{JOB_ID_RULE}", needs=Action.SEE_CLAIMS)
 def show(job_id: int) -> Response:
     """Show one job. The page polls while the job is in progress, or until an approver decides."""
     return render_job(job_id)
@@ -132,16 +130,14 @@ def render_job(job_id: int, **extra: Any) -> Response:
     return _render_page_or_partial("jobs/show.html", "jobs/_job.html", **facts)
 
 
-@blueprint.post(f"/{JOB_ID_RULE}/<any({', '.join(COMMANDS)}):name>")
-@requires(Action.SEE_CLAIMS)
+@blueprint.post(f"/{JOB_ID_RULE}/<any({', '.join(COMMANDS)}):name>", needs=Action.SEE_CLAIMS)
 def run_command(job_id: int, name: str) -> Response:
     """Pause, resume, cancel or discard the job. The cancel button of a list's preview leads back to the list."""
     answer = _run_command(COMMANDS[name], job_id)
     return redirect(url_for("claim_list.show", job=job_id)) if "to_list" in request.form else answer
 
 
-@blueprint.post(f"/{JOB_ID_RULE}/retry-failed")
-@requires(Action.SEE_CLAIMS)
+@blueprint.post(f"/{JOB_ID_RULE}/retry-failed", needs=Action.SEE_CLAIMS)
 def retry_failed(job_id: int) -> Response:
     """Retry the failed claims that can succeed, or only those with the codes that the user left checked."""
     chosen = request.form.getlist("code")
@@ -162,8 +158,7 @@ def _run_command(command: Callable[..., SettleJob], job_id: int, **values: Any) 
     return redirect(url_for("jobs.show", job_id=job_id))
 
 
-@blueprint.post(f"/{JOB_ID_RULE}/name")
-@requires(Action.SEE_CLAIMS)  # core checks who may
+@blueprint.post(f"/{JOB_ID_RULE}/name", needs=Action.SEE_CLAIMS)  # core checks who may
 def rename(job_id: int) -> Response:
     """Change the job's name, or remove it."""
     typed = request.form.get("name", "")

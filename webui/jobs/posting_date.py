@@ -3,7 +3,7 @@
 import datetime as dt
 from http import HTTPStatus
 
-from flask import Blueprint, redirect, request, url_for
+from flask import redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from core.access.permissions import Action
@@ -14,19 +14,16 @@ from webui.jobs import confirm
 from webui.jobs.job_pages import JOB_ID_RULE
 from webui.shared import acts
 from webui.shared.app_context import app_context, hint_workers
-from webui.shared.auth import requires
+from webui.shared.auth import Pages
 
-blueprint = Blueprint("redate", __name__, url_prefix="/jobs")
+blueprint = Pages("redate", __name__, url_prefix="/jobs")
 
 
 class BadDate(BadInput):
     """Choose the posting date: a day in an open month, up to today."""
 
-    code = "bad_date"
 
-
-@blueprint.post(f"/{JOB_ID_RULE}/date")
-@requires(Action.SEE_CLAIMS)  # core checks who may preview this kind of job
+@blueprint.post(f"/{JOB_ID_RULE}/date", needs=Action.SEE_CLAIMS)  # core checks who may preview this kind of job
 def preview_dated(job_id: int) -> BaseResponse | tuple[str, int]:
     """Preview the job's claims again with the date in the form."""
     try:

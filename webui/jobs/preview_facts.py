@@ -1,6 +1,5 @@
 """Facts for the pages and the dialog of a job that awaits CONFIRM: its totals, its claims and the exceeded limits."""
 
-import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,12 +23,11 @@ from core.models.job_items import Verdict
 from core.models.jobs import JobKind, JobStatus, SettleJob
 from core.policy import rule_scope
 from core.policy.rules import RULES_BY_CODE, skip_rules_on_and_off
-from core.practices import practice_days
 from core.reading import NOTE_CHARACTERS_MAX
 from webui.claims.feed_columns import SHORT_LABELS
 from webui.jobs.job_labels import CONFIRM_LABELS
 from webui.shared.app_context import now
-from webui.shared.auth import current_actor, current_practice
+from webui.shared.auth import current_actor, current_day
 
 LEFT_OUT_SHOWN: Final = 5  # skipped claims named in a reversal's sentence; the table has all
 ROWS: Final = 200  # claims of the preview shown at a time
@@ -68,12 +66,12 @@ def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -
         **open_balance_facts(job),
         **preview_claims_facts(db, job, args),
         "expired": is_expired(job, now=now()),
-        "expires_at": _expires_at(job),
+        "expires_at": job.previewed_at and job.previewed_at + PREVIEW_EXPIRES_AFTER,
         "short": SHORT_LABELS,
         "cost_share_max": NOTE_CHARACTERS_MAX,
         "left_out": _claims_left_out(db, job),
         "next_open_date": posting_month.next_open_date_if_closed(db, job),
-        "today": practice_days.today(current_practice(), now=now()),
+        "today": current_day(),
         "needs_verification": large_confirm.needs_verification(db, job),
         "over": limits.describe(over, whose=whose_limit({job.requested_by, _confirmer(job)}, names)),
         "approvers": [user.name for user in requesters.approvers(db, job, confirmer=_confirmer(job), now=now())],
@@ -177,7 +175,3 @@ def preview_claims_table(db: Session, job: SettleJob, args: MultiDict[str, str])
     )
     shown, last = paging.cut(rows, ROWS)
     return ClaimTable(shown, verdict, above is not None, code, group, last.position if last else None, position)
-
-
-def _expires_at(job: SettleJob) -> dt.datetime | None:
-    return job.previewed_at + PREVIEW_EXPIRES_AFTER if job.previewed_at else None

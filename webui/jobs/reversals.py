@@ -6,7 +6,7 @@ import secrets
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -26,15 +26,14 @@ from core.reading import NOTE_CHARACTERS_MAX, day
 from webui.jobs.job_pages import JOB_ID_RULE
 from webui.shared import acts
 from webui.shared.app_context import app_context, hint_workers, now
-from webui.shared.auth import current_practice, requires
+from webui.shared.auth import Pages, current_day, current_practice
 
 _KEY_CHARACTERS_MAX: Final = 100
 
-blueprint = Blueprint("reversals", __name__, url_prefix="/jobs")
+blueprint = Pages("reversals", __name__, url_prefix="/jobs")
 
 
-@blueprint.get(f"/{JOB_ID_RULE}/reverse")
-@requires(Action.REVERSE_JOB)
+@blueprint.get(f"/{JOB_ID_RULE}/reverse", needs=Action.REVERSE_JOB)
 def ask(job_id: int) -> str:
     """Ask for the reason. Nothing is changed yet. `again` is the id of an earlier preview that fills in the form."""
     earlier = reading.number(request.args.get("again", ""))
@@ -43,8 +42,7 @@ def ask(job_id: int) -> str:
     return _render_form(job_id, request.args.get("claim") or None)
 
 
-@blueprint.post(f"/{JOB_ID_RULE}/reverse")
-@requires(Action.REVERSE_JOB)
+@blueprint.post(f"/{JOB_ID_RULE}/reverse", needs=Action.REVERSE_JOB)
 def reverse(job_id: int) -> BaseResponse | tuple[str, int]:
     """Preview the reversal. CONFIRM is on its own page."""
     claim_id, note = request.form.get("claim") or None, request.form.get("note", "").strip()
@@ -134,7 +132,7 @@ def _render_form(job_id: int, claim_id: str | None, **extra: Any) -> str:
         "jobs/reverse.html",
         claim_id=claim_id,
         note_max=NOTE_CHARACTERS_MAX,
-        today=practice_days.today(current_practice(), now=now()),
+        today=current_day(),
         idempotency_key=secrets.token_urlsafe(16),
         **facts,
         **extra,

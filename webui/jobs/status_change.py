@@ -23,14 +23,14 @@ from core.models.claims import SETTLED
 from core.models.jobs import JobKind, SettleJob
 from core.models.practices import PracticeReason
 from core.policy import rules
-from core.practices import practice_days, reasons
+from core.practices import reasons
 from core.practices.periods import BadPostingDate, PeriodClosed
 from webui.claims.feed_selection import FeedSelection
 from webui.jobs import confirm
 from webui.jobs.job_pages import JOB_ID_RULE
 from webui.shared import acts
 from webui.shared.app_context import app_context, hint_workers, now
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.auth import current_actor, current_day, current_practice, requires
 from webui.shared.labels import message_for_page
 
 _KEY_CHARACTERS_MAX: Final = 100
@@ -98,7 +98,7 @@ def render_reason_step(change: StatusChangeForm, status: int = HTTPStatus.OK) ->
         "rules": [rules.RULES_BY_CODE[code] for code in rules.OVERRIDABLE_CODES] if may_override else [],
         "setting": current_practice().write_off,
         "note_max": reading.NOTE_CHARACTERS_MAX,
-        "today": practice_days.today(current_practice(), now=now()),
+        "today": current_day(),
         "idempotency_key": secrets.token_urlsafe(16),
     }
     part = "jobs/_confirm_reason.html"
@@ -112,8 +112,7 @@ def reasons_chosen() -> ChosenReasons | None:
 
 
 def _offered_reasons() -> Sequence[PracticeReason]:
-    with app_context().sessions() as db:
-        return reasons.list_reasons(db, current_actor().practice_id, active_only=True)
+    return acts.read(reasons.list_reasons, current_actor().practice_id, active_only=True)
 
 
 def _is_again_of_list(change: StatusChangeForm) -> bool:

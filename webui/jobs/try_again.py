@@ -2,7 +2,7 @@
 
 import secrets
 
-from flask import Blueprint, flash
+from flask import flash
 from werkzeug.wrappers import Response as BaseResponse
 
 from core.access.permissions import Action
@@ -20,13 +20,12 @@ from webui.jobs.job_pages import JOB_ID_RULE
 from webui.jobs.status_change import StatusChangeForm
 from webui.shared import acts
 from webui.shared.app_context import app_context, hint_workers, now
-from webui.shared.auth import current_actor, requires
+from webui.shared.auth import Pages, current_actor
 
-blueprint = Blueprint("try_again", __name__, url_prefix="/jobs")
+blueprint = Pages("try_again", __name__, url_prefix="/jobs")
 
 
-@blueprint.post(f"/{JOB_ID_RULE}/try-again")
-@requires(Action.SEE_CLAIMS)  # the required permission depends on the job's kind
+@blueprint.post(f"/{JOB_ID_RULE}/try-again", needs=Action.SEE_CLAIMS)  # core checks who may, by the job's kind
 def try_again(job_id: int) -> BaseResponse | tuple[str, int]:
     """Retry the chosen failed claims that can be retried, and preview the other chosen claims in a new job."""
     key = acts.job_key(job_id)

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Final
 
-from flask import Blueprint, Flask, Response, redirect, render_template, request, url_for
+from flask import Flask, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from core import paging
@@ -15,12 +15,12 @@ from core.notices import inbox
 from core.notices.inbox import Unread
 from webui.shared import acts, page_arguments, partials
 from webui.shared.app_context import app_context
-from webui.shared.auth import current_actor, requires
+from webui.shared.auth import Pages, current_actor
 
 HEADER_NOTICES: Final = 6
 PAGE_NOTICES: Final = 50
 
-blueprint = Blueprint("notices", __name__, url_prefix="/notices")
+blueprint = Pages("notices", __name__, url_prefix="/notices")
 _ID_RULE: Final = f"<int(max={BIGINT_MAX}):notice_id>"
 
 
@@ -32,8 +32,7 @@ def register(app: Flask) -> None:
     app.add_template_filter(_address, "notice_address")
 
 
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def index() -> str:
     """Show the user's notices, newest first, and the kinds that also come by e-mail."""
     before = page_arguments.number("before")
@@ -56,15 +55,13 @@ def index() -> str:
     )
 
 
-@blueprint.get("/unread")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/unread", needs=Action.SEE_CLAIMS)
 def unread() -> Response:
     """Return the list for the header. Every open page asks for it, so it does not keep the session alive."""
     return partials.partial_response(render_template("notices/_unread.html"))
 
 
-@blueprint.post(f"/{_ID_RULE}/open")
-@requires(Action.SEE_CLAIMS)
+@blueprint.post(f"/{_ID_RULE}/open", needs=Action.SEE_CLAIMS)
 def open_notice(notice_id: int) -> BaseResponse:
     """Mark the notice as read, and show what it is about."""
     notice: Notice = acts.run(inbox.mark, notice_id, is_read=True)
@@ -73,16 +70,14 @@ def open_notice(notice_id: int) -> BaseResponse:
     return redirect(_address(notice, event) or url_for("notices.index"), code=HTTPStatus.SEE_OTHER)
 
 
-@blueprint.post(f"/{_ID_RULE}/read")
-@requires(Action.SEE_CLAIMS)
+@blueprint.post(f"/{_ID_RULE}/read", needs=Action.SEE_CLAIMS)
 def mark(notice_id: int) -> BaseResponse:
     """Mark the notice as read or unread."""
     acts.run(inbox.mark, notice_id, is_read=request.form.get("is") != "unread")
     return acts.redirect_to("notices.index")
 
 
-@blueprint.post("/read")
-@requires(Action.SEE_CLAIMS)
+@blueprint.post("/read", needs=Action.SEE_CLAIMS)
 def mark_all_read() -> BaseResponse:
     """Mark all notices as read that the user has seen."""
     through = request.form.get("through", "")
@@ -92,8 +87,7 @@ def mark_all_read() -> BaseResponse:
     return acts.redirect_with("All notices are marked as read.", "notices.index")
 
 
-@blueprint.post("/mail")
-@requires(Action.SEE_CLAIMS)
+@blueprint.post("/mail", needs=Action.SEE_CLAIMS)
 def choose_mail() -> BaseResponse:
     """Save which kinds of notices also come by e-mail."""
     chosen = set(request.form.getlist("kind"))
@@ -131,5 +125,4 @@ def _kinds() -> dict[NoticeKind, str]:
 
 
 def _unread() -> Unread:
-    with app_context().sessions() as db:
-        return inbox.unread(db, current_actor(), limit=HEADER_NOTICES)
+    return acts.read(inbox.unread, current_actor(), limit=HEADER_NOTICES)

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
-from flask import Blueprint, render_template, request
+from flask import render_template, request
 from werkzeug.wrappers import Response
 
 from core import paging
@@ -17,7 +17,7 @@ from core.notices.webhook_address import BadWebhookUrl
 from core.notices.webhooks import BadWebhookKinds, OldSecretStillValid, SecretNotShown, TooManyWebhooks, WebhookMismatch
 from webui.shared import acts, page_arguments, partials
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, requires
+from webui.shared.auth import Pages, current_actor
 from webui.shared.labels import Pill
 
 PAGE_DELIVERIES: Final = 50
@@ -48,20 +48,18 @@ STATE: Final[Mapping[OutboxState, Pill]] = {
 }
 RETRYING: Final = Pill("Will retry", "alert", "warn")
 
-blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
+blueprint = Pages("webhooks", __name__, url_prefix="/webhooks")
 _ID_RULE: Final = f"<int(max={BIGINT_MAX}):webhook_id>"
 
 
-@blueprint.get("")
-@requires(Action.MANAGE_WEBHOOKS)
+@blueprint.get("", needs=Action.MANAGE_WEBHOOKS)
 def index() -> str:
     """List the webhooks, and show a form to add one."""
     return _index()
 
 
 def _index(*, typed: Mapping[str, Any] | None = None, faults: Mapping[str, str] | None = None) -> str:
-    with app_context().sessions() as db:
-        found = webhooks.list_webhooks(db, current_actor())
+    found = acts.read(webhooks.list_webhooks, current_actor())
     typed = typed or {"url": "", "kinds": [kind.value for kind in webhooks.DEFAULT_KINDS]}
     return render_template(
         "webhooks/index.html",
@@ -73,8 +71,7 @@ def _index(*, typed: Mapping[str, Any] | None = None, faults: Mapping[str, str] 
     )
 
 
-@blueprint.post("")
-@requires(Action.MANAGE_WEBHOOKS)
+@blueprint.post("", needs=Action.MANAGE_WEBHOOKS)
 def add() -> Response | tuple[str, int]:
     """Add a webhook, once for each form."""
     typed = _typed()
@@ -86,8 +83,7 @@ def add() -> Response | tuple[str, int]:
     return acts.redirect_to("webhooks.secret", webhook_id=added.id)
 
 
-@blueprint.get(f"/{_ID_RULE}")
-@requires(Action.MANAGE_WEBHOOKS)
+@blueprint.get(f"/{_ID_RULE}", needs=Action.MANAGE_WEBHOOKS)
 def show(webhook_id: int) -> str | Response:
     """Show one webhook and its delivery log. The page polls while a delivery waits for its first try."""
     if not partials.is_partial_request():
@@ -127,8 +123,7 @@ def _page(webhook_id: int, *, typed: Mapping[str, Any] | None = None, faults: Ma
     )
 
 
-@blueprint.post(f"/{_ID_RULE}")
-@requires(Action.MANAGE_WEBHOOKS)
+@blueprint.post(f"/{_ID_RULE}", needs=Action.MANAGE_WEBHOOKS)
 def change(webhook_id: int) -> Response | tuple[str, int]:
     """Save the address, the events, and whether they are sent."""
     typed = {**_typed(), "active": "active" in request.form}
@@ -139,8 +134,7 @@ def change(webhook_id: int) -> Response | tuple[str, int]:
     return acts.redirect_with("Webhook saved.", "webhooks.show", webhook_id=webhook_id)
 
 
-@blueprint.post(f"/{_ID_RULE}/secret")
-@requires(Action.MANAGE_WEBHOOKS)
+@blueprint.post(f"/{_ID_RULE}/secret", needs=Action.MANAGE_WEBHOOKS)
 def rotate_secret(webhook_id: int) -> Response:
     """Give the webhook a new secret. A double-click shows the one that the first click created."""
     try:
@@ -150,8 +144,7 @@ def rotate_secret(webhook_id: int) -> Response:
     return acts.redirect_to("webhooks.secret", webhook_id=webhook_id)
 
 
-@blueprint.get(f"/{_ID_RULE}/secret")
-@requires(Action.MANAGE_WEBHOOKS)
+@blueprint.get(f"/{_ID_RULE}/secret", needs=Action.MANAGE_WEBHOOKS)
 def secret(webhook_id: int) -> str | Response:
     """Show a new secret for a few minutes."""
     try:
@@ -161,24 +154,21 @@ def secret(webhook_id: int) -> str | Response:
     return render_template("webhooks/secret.html", webhook=webhook)
 
 
-@blueprint.post(f"/{_ID_RULE}/test")
-@requires(Action.MANAGE_WEBHOOKS)
+@blueprint.post(f"/{_ID_RULE}/test", needs=Action.MANAGE_WEBHOOKS)
 def send_test(webhook_id: int) -> Response:
     """Queue a test event."""
     acts.run(webhooks.send_test, webhook_id)
     return acts.redirect_with("Test event queued. The result appears below.", "webhooks.show", webhook_id=webhook_id)
 
 
-@blueprint.post(f"/{_ID_RULE}/deliveries/<int(max={BIGINT_MAX}):delivery_id>/again")
-@requires(Action.MANAGE_WEBHOOKS)
+@blueprint.post(f"/{_ID_RULE}/deliveries/<int(max={BIGINT_MAX}):delivery_id>/again", needs=Action.MANAGE_WEBHOOKS)
 def send_again(webhook_id: int, delivery_id: int) -> Response:
     """Send an event again, with the same id."""
     acts.run(webhook_deliveries.send_again, webhook_id, delivery_id)
     return acts.redirect_with("Event queued. The result appears below.", "webhooks.show", webhook_id=webhook_id)
 
 
-@blueprint.post(f"/{_ID_RULE}/delete")
-@requires(Action.MANAGE_WEBHOOKS)
+@blueprint.post(f"/{_ID_RULE}/delete", needs=Action.MANAGE_WEBHOOKS)
 def delete(webhook_id: int) -> Response:
     """Delete the webhook."""
     acts.run(webhooks.delete, webhook_id)

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from flask import Blueprint, Response, render_template
+from flask import Response, render_template
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 
 from core.access.permissions import Action
@@ -12,7 +12,7 @@ from core.watch.warnings import warnings
 from webui.operations import broker, flower_links
 from webui.shared import html_errors, partials
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import requires
+from webui.shared.auth import Pages
 from webui.shared.labels import Pill
 
 STALL_REASONS: Final = {
@@ -25,11 +25,10 @@ STATES: Final = {
     "stopped": Pill("Stopped", "stop", ""),
 }
 
-blueprint = Blueprint("operations", __name__)
+blueprint = Pages("operations", __name__)
 
 
-@blueprint.get("/operations")
-@requires(Action.SEE_OPERATIONS)
+@blueprint.get("/operations", needs=Action.SEE_OPERATIONS)
 def show() -> Response:
     """Show the state of the whole installation. The page refreshes every few seconds."""
     settings = app_context().settings

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from flask import Blueprint, Response, render_template, request
+from flask import Response, render_template, request
 
 from core import paging, reading
 from core.access.permissions import Action
@@ -11,16 +11,15 @@ from core.audit.log import AuditFilter, BadAuditFilter
 from core.db.bounds import BIGINT_MAX
 from webui.shared import audit_files, page_arguments
 from webui.shared.app_context import app_context
-from webui.shared.auth import current_actor, requires
+from webui.shared.auth import Pages, current_actor
 
 ROWS: Final = 100
 _FIELDS: Final = ("person", "claim", "job", "trace", "from", "to")
 
-blueprint = Blueprint("audit", __name__, url_prefix="/audit")
+blueprint = Pages("audit", __name__, url_prefix="/audit")
 
 
-@blueprint.get("")
-@requires(Action.SEE_AUDIT)
+@blueprint.get("", needs=Action.SEE_AUDIT)
 def index() -> str | tuple[str, int]:
     """Show a page of entries. With a faulty filter, show the faults at their fields and no entries."""
     try:
@@ -29,22 +28,19 @@ def index() -> str | tuple[str, int]:
         return _page(None, faults=refusal.facts["faults"]), refusal.http_status
 
 
-@blueprint.get("/audit.csv")
-@requires(Action.SEE_AUDIT)
+@blueprint.get("/audit.csv", needs=Action.SEE_AUDIT)
 def export() -> Response:
     """Download all matching entries, oldest first."""
     return audit_files.send_log(_filter(), by=current_actor())
 
 
-@blueprint.get("/package.zip")
-@requires(Action.SEE_AUDIT)
+@blueprint.get("/package.zip", needs=Action.SEE_AUDIT)
 def export_package() -> Response:
     """Download the audit package of the practice."""
     return audit_files.send_package(by=current_actor())
 
 
-@blueprint.get(f"/<int(max={BIGINT_MAX}):number>/changes")
-@requires(Action.SEE_AUDIT)
+@blueprint.get(f"/<int(max={BIGINT_MAX}):number>/changes", needs=Action.SEE_AUDIT)
 def changes(number: int) -> str:
     """Show the old and new values of the changes that an import applied."""
     with app_context().sessions() as db:

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from flask import Blueprint, request
+from flask import request
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
@@ -10,13 +10,12 @@ from core.money import BadLimitAmount, parse_limit
 from core.practices import factor_setting
 from webui.practice import write_off_settings
 from webui.shared import acts
-from webui.shared.auth import requires
+from webui.shared.auth import Pages
 
-blueprint = Blueprint("factor_form", __name__, url_prefix="/settings")
+blueprint = Pages("factor_form", __name__, url_prefix="/settings")
 
 
-@blueprint.post("/second-factor")
-@requires(Action.CHANGE_SETTING)
+@blueprint.post("/second-factor", needs=Action.CHANGE_SETTING)
 def change() -> Response | tuple[str, int]:
     """Save both."""
     try:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, request
+from flask import request
 from werkzeug.wrappers import Response
 
 from core import reading
@@ -14,15 +14,14 @@ from core.practices import limits
 from core.practices.limits import BadLimit, PracticeLimit
 from webui.practice import write_off_settings
 from webui.shared import acts
-from webui.shared.auth import requires
+from webui.shared.auth import Pages
 
 LIMITS_SAVED = "Limits saved. A raised limit applies after 24 hours. Existing previews keep their old limits."
 
-blueprint = Blueprint("limits", __name__, url_prefix="/settings")
+blueprint = Pages("limits", __name__, url_prefix="/settings")
 
 
-@blueprint.post("/failure-budget")
-@requires(Action.CHANGE_SETTING)
+@blueprint.post("/failure-budget", needs=Action.CHANGE_SETTING)
 def change_budget() -> Response | tuple[str, int]:
     """Set when failures halt a job."""
     try:
@@ -41,8 +40,7 @@ def change_budget() -> Response | tuple[str, int]:
     )
 
 
-@blueprint.post("/write-off-limits")
-@requires(Action.CHANGE_SETTING)
+@blueprint.post("/write-off-limits", needs=Action.CHANGE_SETTING)
 def change_write_off_limits() -> Response | tuple[str, int]:
     """Set what may be written off without approval on one claim and in one job."""
     cents, faults = parse_limits(request.form)
@@ -69,22 +67,19 @@ def parse_limits(form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str
     return cents, faults
 
 
-@blueprint.post("/recent-payment")
-@requires(Action.CHANGE_SETTING)
+@blueprint.post("/recent-payment", needs=Action.CHANGE_SETTING)
 def change_recent_payment() -> Response | tuple[str, int]:
     """Set for how many days a payment blocks a claim."""
     return _change_rules("Recent-payment window saved. Existing previews keep their old window.", anchor="limits")
 
 
-@blueprint.post("/small-balance")
-@requires(Action.CHANGE_SETTING)
+@blueprint.post("/small-balance", needs=Action.CHANGE_SETTING)
 def change_small_balance() -> Response | tuple[str, int]:
     """Set the most that a small-balance reason can write off."""
     return _change_rules("Small-balance limit saved. Existing previews keep their old limit.", anchor="small-balance")
 
 
-@blueprint.post("/collection-rules")
-@requires(Action.CHANGE_SETTING)
+@blueprint.post("/collection-rules", needs=Action.CHANGE_SETTING)
 def change_collection_rules() -> Response | tuple[str, int]:
     """Set how long a denied claim waits for an appeal, and which statements a write-off needs."""
     return _change_rules(

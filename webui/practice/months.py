@@ -4,7 +4,7 @@ import datetime as dt
 from functools import partial
 from typing import Any, Final
 
-from flask import Blueprint, render_template, request, url_for
+from flask import render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
@@ -14,12 +14,12 @@ from core.books.month_postings import Part, Wanted
 from core.books.month_write_offs import MonthWriteOffs
 from core.errors import BadInput, NotFound, Refusal
 from core.models.ledger import PostingKind, Responsibility
-from core.practices import periods, practice_days
+from core.practices import periods
 from core.reading import NOTE_CHARACTERS_MAX
 from core.schedules import schedule_queries
 from webui.shared import acts, labels
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.auth import Pages, current_actor, current_day
 
 MONTHS_SHOWN: Final = 24
 POSTINGS_SHOWN: Final = 100
@@ -37,14 +37,11 @@ _NOT_REVERSALS: Final = tuple(kind for kind in PostingKind if kind is not Postin
 class CloseNotConfirmed(BadInput):
     """Check the box to confirm that you want to close the month."""
 
-    code = "close_not_confirmed"
+
+blueprint = Pages("periods", __name__, url_prefix="/months")
 
 
-blueprint = Blueprint("periods", __name__, url_prefix="/months")
-
-
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def index() -> str:
     """List the months with their totals, newest first: two years, or all."""
     actor, every = current_actor(), "all" in request.args
@@ -65,15 +62,13 @@ def index() -> str:
     )
 
 
-@blueprint.get("/<name>")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/<name>", needs=Action.SEE_CLAIMS)
 def show(name: str) -> str:
     """Show one month with its stored totals, or those that closing it now would store."""
     return _page(_month_from_path(name))
 
 
-@blueprint.get("/<name>/postings")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("/<name>/postings", needs=Action.SEE_CLAIMS)
 def postings(name: str) -> str:
     """List the postings behind a number of the month's page. Raise `NotFound` and `BadCursor`."""
     asked = {key: value for key in ("kind", "responsibility", "reason", "person") if (value := request.args.get(key))}
@@ -94,8 +89,7 @@ def postings(name: str) -> str:
     )
 
 
-@blueprint.post("/<name>/close")
-@requires(Action.CLOSE_MONTH)
+@blueprint.post("/<name>/close", needs=Action.CLOSE_MONTH)
 def close(name: str) -> Response | tuple[str, int]:
     """Close the month, if the user checked the box that says what a close does. A refusal appears on its page."""
     month = _month_from_path(name)
@@ -110,8 +104,7 @@ def close(name: str) -> Response | tuple[str, int]:
     )
 
 
-@blueprint.post("/<name>/reopen")
-@requires(Action.CLOSE_MONTH)
+@blueprint.post("/<name>/reopen", needs=Action.CLOSE_MONTH)
 def reopen(name: str) -> Response | tuple[str, int]:
     """Reopen the month with a reason."""
     month, reason = _month_from_path(name), request.form.get("reason", "")
@@ -162,7 +155,7 @@ def _page(month: dt.date, **extra: Any) -> str:
         schedules=coming,
         earlier=earlier,
         earlier_ranges=periods.format_ranges(earlier),
-        is_future=month > practice_days.today(current_practice(), now=now()),
+        is_future=month > current_day(),
         may_close=actor.may(Action.CLOSE_MONTH),
         sees_checksums=actor.may(Action.SEE_AUDIT),
         postings_page=partial(url_for, "periods.postings", name=periods.format_code(month)),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, request
+from flask import request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
@@ -13,16 +13,15 @@ from core.jobs import job_queries
 from core.practices import one_person_choice
 from webui.shared import acts
 from webui.shared.app_context import now
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.auth import Pages, current_actor, current_practice
 
 CHOSEN = "Saved. From the time shown below, jobs over a limit that you confirm run without approval."
 ENDED = "Saved. Jobs over a limit need approval."
 
-blueprint = Blueprint("one_person", __name__, url_prefix="/settings")
+blueprint = Pages("one_person", __name__, url_prefix="/settings")
 
 
-@blueprint.post("/one-person")
-@requires(Action.CHANGE_SETTING)
+@blueprint.post("/one-person", needs=Action.CHANGE_SETTING)
 def change() -> Response:
     """Choose it, or end the choice."""
     chosen = request.form.get("chosen") == "yes"

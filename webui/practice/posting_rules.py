@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from flask import Blueprint, render_template, request
+from flask import render_template, request
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
@@ -18,8 +18,7 @@ from core.intake.remittances.posting_table import (
 from core.models.ledger import GroupCode
 from core.models.remittances import RuleAction
 from webui.shared import acts
-from webui.shared.app_context import app_context
-from webui.shared.auth import current_actor, requires
+from webui.shared.auth import Pages, current_actor
 
 _DEFAULT: Final = "default"
 ACTION_MEANS: Final = {
@@ -30,18 +29,16 @@ ACTION_MEANS: Final = {
     RuleAction.MEMO: "Posts nothing, because the first payer’s remittance posted it.",
 }
 
-blueprint = Blueprint("posting_rules", __name__, url_prefix="/posting-rules")
+blueprint = Pages("posting_rules", __name__, url_prefix="/posting-rules")
 
 
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def index() -> str:
     """Show the posting rules, and the forms to change them for users who may."""
     return _page()
 
 
-@blueprint.post("")
-@requires(Action.CHANGE_SETTING)
+@blueprint.post("", needs=Action.CHANGE_SETTING)
 def change() -> Response | tuple[str, int]:
     """Set the action for a code. Faults appear at their fields."""
     group, reason = request.form.get("group_code", ""), request.form.get("reason_code", "").strip().upper()
@@ -64,8 +61,7 @@ def change() -> Response | tuple[str, int]:
 
 
 def _page(*, typed: Mapping[str, str] | None = None, faults: Mapping[str, str] | None = None) -> str:
-    with app_context().sessions() as db:
-        rows = posting_rules.list_table(db, current_actor().practice_id)
+    rows = acts.read(posting_rules.list_table, current_actor().practice_id)
     return render_template(
         "posting_rules/index.html", rows=rows, group_defaults=GROUP_DEFAULTS, allowed=ALLOWED_ACTIONS,
         means=ACTION_MEANS, groups=list(GroupCode), default=_DEFAULT, typed=typed or {}, faults=faults or {},

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
-from flask import Blueprint, render_template, request
+from flask import render_template, request
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
@@ -15,23 +15,20 @@ from core.practices import reasons
 from core.practices.reasons import BadReason, NoSuchReason, ReasonNameTaken
 from core.reading import as_sentence
 from webui.shared import acts
-from webui.shared.app_context import app_context
-from webui.shared.auth import current_actor, requires
+from webui.shared.auth import Pages, current_actor
 
 _TEXTS: Final = ("name", "adjustment_code", "gl_account")
 
-blueprint = Blueprint("reasons", __name__, url_prefix="/reasons")
+blueprint = Pages("reasons", __name__, url_prefix="/reasons")
 
 
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def index() -> str:
     """Show the reasons, and the form to add one for users who may."""
     return _page()
 
 
-@blueprint.post("")
-@requires(Action.CHANGE_SETTING)
+@blueprint.post("", needs=Action.CHANGE_SETTING)
 def add() -> Response | tuple[str, int]:
     """Add a reason. Faults appear at their fields."""
     texts = _typed()
@@ -42,16 +39,14 @@ def add() -> Response | tuple[str, int]:
     return acts.redirect_with(f"Reason “{reason.name}” added.", "reasons.index")
 
 
-@blueprint.get("/<code>")
-@requires(Action.CHANGE_SETTING)
+@blueprint.get("/<code>", needs=Action.CHANGE_SETTING)
 def edit(code: str) -> str:
     """Show the page with one reason to change."""
     reason = _find(code)
     return _page(editing=reason, typed={name: getattr(reason, name) for name in _TEXTS})
 
 
-@blueprint.post("/<code>")
-@requires(Action.CHANGE_SETTING)
+@blueprint.post("/<code>", needs=Action.CHANGE_SETTING)
 def change(code: str) -> Response | tuple[str, int]:
     """Change a reason's name and codes."""
     try:
@@ -63,8 +58,7 @@ def change(code: str) -> Response | tuple[str, int]:
     )
 
 
-@blueprint.post("/<code>/retire")
-@requires(Action.CHANGE_SETTING)
+@blueprint.post("/<code>/retire", needs=Action.CHANGE_SETTING)
 def retire(code: str) -> Response | tuple[str, int]:
     """Stop offering a reason."""
     try:
@@ -74,8 +68,7 @@ def retire(code: str) -> Response | tuple[str, int]:
     return acts.redirect_with(f"Reason “{reason.name}” retired. New jobs can no longer use it.", "reasons.index")
 
 
-@blueprint.post("/<code>/restore")
-@requires(Action.CHANGE_SETTING)
+@blueprint.post("/<code>/restore", needs=Action.CHANGE_SETTING)
 def restore(code: str) -> Response:
     """Offer a retired reason again."""
     reason = acts.run(reasons.restore, code)
@@ -93,8 +86,7 @@ def _faults(refusal: Refusal) -> dict[str, str]:
 
 
 def _find(code: str) -> PracticeReason:
-    with app_context().sessions() as db:
-        found = reasons.list_reasons(db, current_actor().practice_id)
+    found = acts.read(reasons.list_reasons, current_actor().practice_id)
     for reason in found:
         if reason.code == code:
             return reason
@@ -108,8 +100,7 @@ def _page(
     faults: Mapping[str, str] | None = None,
     refused: str | None = None,
 ) -> str:
-    with app_context().sessions() as db:
-        found = reasons.list_reasons(db, current_actor().practice_id)
+    found = acts.read(reasons.list_reasons, current_actor().practice_id)
     return render_template(
         "reasons/index.html",
         reasons=found,

@@ -2,28 +2,26 @@
 
 import datetime as dt
 
-from flask import Blueprint, render_template, request
+from flask import render_template, request
 
 from core.access.permissions import Action
 from core.audit import review
 from core.audit.findings import FINDINGS_SHOWN, KIND_WORDS
-from webui.shared import page_arguments
-from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, requires
+from webui.shared import acts, page_arguments
+from webui.shared.app_context import now
+from webui.shared.auth import Pages, current_actor
 
-blueprint = Blueprint("review", __name__, url_prefix="/review")
+blueprint = Pages("review", __name__, url_prefix="/review")
 
 
-@blueprint.get("")
-@requires(Action.SEE_REVIEW)
+@blueprint.get("", needs=Action.SEE_REVIEW)
 def show() -> str:
     """Show the findings of a week, by default of last week. A date that is none shows last week.
 
     A flood of findings hides none: each number is shown, and the page shows all findings on request.
     """
     day = page_arguments.day("week", {}) if request.args.get("week") else None
-    with app_context().sessions() as db:
-        found = review.for_user(db, current_actor(), day, now=now())
+    found = acts.read(review.for_user, current_actor(), day, now=now())
     monday = found.week.first_day
     return render_template(
         "review/show.html",

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from flask import Blueprint, render_template, request
+from flask import render_template, request
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
@@ -15,25 +15,23 @@ from core.single_sign_on.settings import DomainTaken, NotThroughProvider, Passwo
 from core.single_sign_on.wanted import BadSingleSignOn, GroupToRole, Wanted
 from webui.shared import acts
 from webui.shared.app_context import app_context
-from webui.shared.auth import current_actor, requires
+from webui.shared.auth import Pages, current_actor
 from webui.shared.identity_provider import redirect_uri, web_client
 
 _EMPTY_ROWS: Final = 3  # for new groups; saving shows three more
 _ADDRESS: Final = "single_sign_on_form.show"
 
-blueprint = Blueprint("single_sign_on_form", __name__, url_prefix="/settings/single-sign-on")
+blueprint = Pages("single_sign_on_form", __name__, url_prefix="/settings/single-sign-on")
 
 
-@blueprint.get("")
-@requires(Action.CHANGE_SETTING)
+@blueprint.get("", needs=Action.CHANGE_SETTING)
 def show() -> str:
     """Show the settings."""
     return _page()
 
 
 def _page(*, typed: Wanted | None = None, faults: Mapping[str, str] | None = None) -> str:
-    with app_context().sessions() as db:
-        saved = settings.show(db, current_actor())
+    saved = acts.read(settings.show, current_actor())
     wanted = typed or settings.wanted_of(saved)
     return render_template(
         "settings/single_sign_on.html",
@@ -48,8 +46,7 @@ def _page(*, typed: Wanted | None = None, faults: Mapping[str, str] | None = Non
     )
 
 
-@blueprint.post("")
-@requires(Action.CHANGE_SETTING)
+@blueprint.post("", needs=Action.CHANGE_SETTING)
 def save() -> Response | tuple[str, int]:
     """Save the settings."""
     typed = _typed()
@@ -82,12 +79,10 @@ def _typed() -> Wanted:
     )
 
 
-@blueprint.post("/test")
-@requires(Action.CHANGE_SETTING)
+@blueprint.post("/test", needs=Action.CHANGE_SETTING)
 def test() -> Response:
     """Ask the identity provider of the saved settings, and say what is wrong."""
-    with app_context().sessions() as db:
-        saved = settings.show(db, current_actor())
+    saved = acts.read(settings.show, current_actor())
     if saved is None or not saved.settings.issuer:
         return acts.redirect_with("Save an issuer first.", _ADDRESS, tone="warn")
     try:

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from flask import Blueprint, request
+from flask import request
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
@@ -10,13 +10,12 @@ from core.practices.create import BadTimeZone
 from core.schedules import time_zone
 from webui.practice import write_off_settings
 from webui.shared import acts
-from webui.shared.auth import requires
+from webui.shared.auth import Pages
 
-blueprint = Blueprint("time_zone", __name__, url_prefix="/settings")
+blueprint = Pages("time_zone", __name__, url_prefix="/settings")
 
 
-@blueprint.post("/time-zone")
-@requires(Action.CHANGE_SETTING)
+@blueprint.post("/time-zone", needs=Action.CHANGE_SETTING)
 def change() -> Response | tuple[str, int]:
     """Change the practice's time zone."""
     typed = request.form.get("time_zone", "")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from core.access import password_links, password_sign_in, second_factor, user_management, users
@@ -19,7 +19,7 @@ from core.models.people import Role, User
 from webui.practice.limits import LIMITS_SAVED, parse_limits
 from webui.shared import acts
 from webui.shared.app_context import absolute_url, app_context, now
-from webui.shared.auth import current_actor, requires
+from webui.shared.auth import Pages, current_actor
 
 ROLE_DESCRIPTIONS = {
     Role.BILLER: "imports claims; previews, confirms and controls jobs; posts payments; and places holds",
@@ -30,18 +30,15 @@ ROLE_DESCRIPTIONS = {
     Role.OPS: "Operations page only; no patient data",
 }
 
-blueprint = Blueprint("users", __name__, url_prefix="/users")
+blueprint = Pages("users", __name__, url_prefix="/users")
 USER_ID_RULE = f"<int(max={BIGINT_MAX}):user_id>"
 
 
 class UnknownRole(BadInput):
     """Choose a role."""
 
-    code = "unknown_role"
 
-
-@blueprint.get("")
-@requires(Action.MANAGE_USERS)
+@blueprint.get("", needs=Action.MANAGE_USERS)
 def index() -> str:
     """List all users with role and limits, and show a form to add one."""
     return _index()
@@ -62,8 +59,7 @@ def _index(*, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] 
     )
 
 
-@blueprint.post("")
-@requires(Action.MANAGE_USERS)
+@blueprint.post("", needs=Action.MANAGE_USERS)
 def add() -> tuple[str, int]:
     """Add a user, and show once the link with which the user sets a password."""
     typed = request.form
@@ -90,8 +86,7 @@ def _link_page(template: str, person: User, link: NewLink) -> str:
     )
 
 
-@blueprint.get(f"/{USER_ID_RULE}")
-@requires(Action.MANAGE_USERS)
+@blueprint.get(f"/{USER_ID_RULE}", needs=Action.MANAGE_USERS)
 def show(user_id: int) -> str:
     """Show one user."""
     return _page(user_id)
@@ -126,8 +121,7 @@ def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mappi
     )
 
 
-@blueprint.post(f"/{USER_ID_RULE}/role")
-@requires(Action.MANAGE_USERS)
+@blueprint.post(f"/{USER_ID_RULE}/role", needs=Action.MANAGE_USERS)
 def change_role(user_id: int) -> Response:
     """Change the user's role."""
     role = _role(request.form.get("role"))
@@ -136,8 +130,7 @@ def change_role(user_id: int) -> Response:
     )
 
 
-@blueprint.post(f"/{USER_ID_RULE}/limits")
-@requires(Action.MANAGE_USERS)
+@blueprint.post(f"/{USER_ID_RULE}/limits", needs=Action.MANAGE_USERS)
 def set_limits(user_id: int) -> Response | tuple[str, int]:
     """Set what this user may write off without approval on one claim and in one job."""
     cents, faults = parse_limits(request.form)
@@ -146,8 +139,7 @@ def set_limits(user_id: int) -> Response | tuple[str, int]:
     return _run_command(user_management.set_limits, user_id, message=LIMITS_SAVED, **cents)
 
 
-@blueprint.post(f"/{USER_ID_RULE}/password-link")
-@requires(Action.MANAGE_USERS)
+@blueprint.post(f"/{USER_ID_RULE}/password-link", needs=Action.MANAGE_USERS)
 def make_password_link(user_id: int) -> str | Response:
     """Make a link with which the user sets a new password, and show it once."""
     try:
@@ -157,15 +149,13 @@ def make_password_link(user_id: int) -> str | Response:
     return _link_page("users/password_link.html", person, link)
 
 
-@blueprint.post(f"/{USER_ID_RULE}/sessions/end")
-@requires(Action.MANAGE_USERS)
+@blueprint.post(f"/{USER_ID_RULE}/sessions/end", needs=Action.MANAGE_USERS)
 def end_sessions(user_id: int) -> Response:
     """Sign the user out of all browsers."""
     return _run_command(user_management.end_sessions, user_id, message="User signed out of all browsers.")
 
 
-@blueprint.post(f"/{USER_ID_RULE}/second-factor/reset")
-@requires(Action.MANAGE_USERS)
+@blueprint.post(f"/{USER_ID_RULE}/second-factor/reset", needs=Action.MANAGE_USERS)
 def reset_factor(user_id: int) -> Response:
     """Remove the second factor of a user who lost it."""
     return _run_command(
@@ -173,16 +163,14 @@ def reset_factor(user_id: int) -> Response:
     )
 
 
-@blueprint.post(f"/{USER_ID_RULE}/identity/unlink")
-@requires(Action.MANAGE_USERS)
+@blueprint.post(f"/{USER_ID_RULE}/identity/unlink", needs=Action.MANAGE_USERS)
 def unlink_identity(user_id: int) -> Response:
     """Unlink the user from the identity provider."""
     words = "User unlinked and signed out everywhere. The next single sign-on links the account again."
     return _run_command(user_management.unlink_identity, user_id, message=words)
 
 
-@blueprint.post(f"/{USER_ID_RULE}/deactivate")
-@requires(Action.MANAGE_USERS)
+@blueprint.post(f"/{USER_ID_RULE}/deactivate", needs=Action.MANAGE_USERS)
 def deactivate(user_id: int) -> Response:
     """Deactivate the user."""
     return _run_command(
@@ -192,8 +180,7 @@ def deactivate(user_id: int) -> Response:
     )
 
 
-@blueprint.post(f"/{USER_ID_RULE}/reactivate")
-@requires(Action.MANAGE_USERS)
+@blueprint.post(f"/{USER_ID_RULE}/reactivate", needs=Action.MANAGE_USERS)
 def reactivate(user_id: int) -> Response:
     """Reactivate the user."""
     return _run_command(
@@ -203,8 +190,7 @@ def reactivate(user_id: int) -> Response:
     )
 
 
-@blueprint.post(f"/{USER_ID_RULE}/vouch")
-@requires(Action.MANAGE_USERS)
+@blueprint.post(f"/{USER_ID_RULE}/vouch", needs=Action.MANAGE_USERS)
 def vouch(user_id: int) -> Response:
     """Vouch for the account."""
     return _run_command(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from zoneinfo import available_timezones
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
@@ -14,7 +14,7 @@ from core.practices import factor_setting, limits, write_off_setting
 from webui.practice import one_person_form
 from webui.shared import acts
 from webui.shared.app_context import app_context
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.auth import Pages, current_actor, current_practice
 
 LIMITS: Final = {
     "percent": limits.FAILURE_PERCENT,
@@ -45,17 +45,14 @@ SAME_AS_PRACTICE: Final = "practice"  # a provider without its own setting
 PROVIDERS_SEARCHABLE_FROM: Final = 12  # fewer are seen at a glance
 PROVIDERS_SHOWN_MAX: Final = 200
 
-blueprint = Blueprint("settings", __name__, url_prefix="/settings")
+blueprint = Pages("settings", __name__, url_prefix="/settings")
 
 
 class UnknownSetting(BadInput):
     """Choose patient, insurance, both or neither."""
 
-    code = "unknown_setting"
 
-
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def show() -> str:
     """Show the settings with who changed them and when, and a form for users who may change them."""
     return render_settings()
@@ -113,8 +110,7 @@ def _zones() -> dict[str, list[str]]:
     return groups
 
 
-@blueprint.post("/write-off")
-@requires(Action.CHANGE_SETTING)
+@blueprint.post("/write-off", needs=Action.CHANGE_SETTING)
 def change() -> Response:
     """Set the practice's setting."""
     actor = current_actor()
@@ -125,8 +121,7 @@ def change() -> Response:
     )
 
 
-@blueprint.post("/write-off/provider")
-@requires(Action.CHANGE_SETTING)
+@blueprint.post("/write-off/provider", needs=Action.CHANGE_SETTING)
 def change_for_provider() -> Response:
     """Set one billing provider's setting, or return it to the practice default."""
     actor = current_actor()
@@ -145,8 +140,7 @@ def change_for_provider() -> Response:
 @blueprint.app_template_global("setting_choosers")
 def setting_choosers() -> Sequence[str]:
     """Return the names of the users who may choose the practice's setting."""
-    with app_context().sessions() as db:
-        return write_off_setting.names_of_choosers(db, current_actor().practice_id)
+    return acts.read(write_off_setting.names_of_choosers, current_actor().practice_id)
 
 
 def _setting(text: str | None) -> WriteOffSetting:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, flash, redirect, request, url_for
+from flask import flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
@@ -17,21 +17,19 @@ from core.schedules import schedule_commands
 from webui.schedules import schedule_pages
 from webui.schedules.schedule_pages import SCHEDULE_ID_RULE
 from webui.shared import acts
-from webui.shared.app_context import app_context, hint_workers
-from webui.shared.auth import requires
+from webui.shared.app_context import hint_workers
+from webui.shared.auth import Pages
 
-blueprint = Blueprint("schedule_acts", __name__, url_prefix="/schedules")
+blueprint = Pages("schedule_acts", __name__, url_prefix="/schedules")
 
 
-@blueprint.post(f"/{SCHEDULE_ID_RULE}/pause")
-@requires(Action.MANAGE_SCHEDULES)
+@blueprint.post(f"/{SCHEDULE_ID_RULE}/pause", needs=Action.MANAGE_SCHEDULES)
 def pause(schedule_id: int) -> Response:
     """Pause the schedule."""
     return _run_command(schedule_commands.pause, schedule_id, "Schedule paused. It won't run until someone resumes it.")
 
 
-@blueprint.post(f"/{SCHEDULE_ID_RULE}/resume")
-@requires(Action.MANAGE_SCHEDULES)
+@blueprint.post(f"/{SCHEDULE_ID_RULE}/resume", needs=Action.MANAGE_SCHEDULES)
 def resume(schedule_id: int) -> Response:
     """Resume the schedule."""
     return _run_command(
@@ -39,16 +37,14 @@ def resume(schedule_id: int) -> Response:
     )
 
 
-@blueprint.post(f"/{SCHEDULE_ID_RULE}/report-only")
-@requires(Action.MANAGE_SCHEDULES)
+@blueprint.post(f"/{SCHEDULE_ID_RULE}/report-only", needs=Action.MANAGE_SCHEDULES)
 def report_only(schedule_id: int) -> Response:
     """Return the schedule to report-only mode."""
     message = "Report-only mode is on. Starting with the next run, nothing is written off."
     return _run_command(schedule_commands.report_only, schedule_id, message, version=schedule_pages.version_from_form())
 
 
-@blueprint.post(f"/{SCHEDULE_ID_RULE}/settle")
-@requires(Action.MANAGE_SCHEDULES)
+@blueprint.post(f"/{SCHEDULE_ID_RULE}/settle", needs=Action.MANAGE_SCHEDULES)
 def settle(schedule_id: int) -> Response | tuple[str, int]:
     """Let the schedule settle if CONFIRM is typed. Otherwise show the fault at the field and change nothing."""
     typed = request.form.get("confirmation", "")
@@ -69,8 +65,7 @@ def settle(schedule_id: int) -> Response | tuple[str, int]:
     return _redirect_to_schedule(schedule_id)
 
 
-@blueprint.post(f"/{SCHEDULE_ID_RULE}/delete")
-@requires(Action.MANAGE_SCHEDULES)
+@blueprint.post(f"/{SCHEDULE_ID_RULE}/delete", needs=Action.MANAGE_SCHEDULES)
 def delete(schedule_id: int) -> Response:
     """Delete the schedule. Its runs stay."""
     deleted = acts.run(schedule_commands.delete, schedule_id)
@@ -79,8 +74,7 @@ def delete(schedule_id: int) -> Response:
     )
 
 
-@blueprint.post(f"/{SCHEDULE_ID_RULE}/run-now")
-@requires(Action.MANAGE_SCHEDULES)
+@blueprint.post(f"/{SCHEDULE_ID_RULE}/run-now", needs=Action.MANAGE_SCHEDULES)
 def run_now(schedule_id: int) -> Response:
     """Run the schedule now. Pressing the same button again starts no second run."""
     try:
@@ -97,8 +91,7 @@ def hint_workers_of_run(run: ScheduleRun) -> None:
     """Hint the workers, after the commit, that a run's job has work."""
     if run.job_id is None:
         return
-    with app_context().sessions() as db:
-        job = job_queries.find(db, JobKey(run.practice_id, run.job_id))
+    job = acts.read(job_queries.find, JobKey(run.practice_id, run.job_id))
     hint_workers(job)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
-from flask import Blueprint, render_template, request
+from flask import render_template, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
@@ -31,12 +31,12 @@ from webui.schedules.schedule_form import ScheduleForm
 from webui.schedules.schedule_runs import RunWithReport, with_report
 from webui.shared import acts
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.auth import Pages, current_actor, current_practice
 
 RUNS_SHOWN: Final = 10
 PREVIEW_ONLY: Final = "look"  # the form's other button: estimate only, save nothing
 
-blueprint = Blueprint("schedules", __name__, url_prefix="/schedules")
+blueprint = Pages("schedules", __name__, url_prefix="/schedules")
 SCHEDULE_ID_RULE: Final = f"<int(max={BIGINT_MAX}):schedule_id>"
 
 
@@ -49,8 +49,7 @@ class ScheduleRow(NamedTuple):
     last: RunWithReport | None  # its newest run with the result
 
 
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def index() -> str:
     """List the practice's schedules: what each does, its next run, and the result of its last run."""
     practice = current_practice()
@@ -70,15 +69,13 @@ def index() -> str:
     return render_template("schedules/index.html", rows=rows, names=names, may_manage=may_manage())
 
 
-@blueprint.get(f"/{SCHEDULE_ID_RULE}")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get(f"/{SCHEDULE_ID_RULE}", needs=Action.SEE_CLAIMS)
 def show(schedule_id: int) -> str:
     """Show one schedule: what it does, its next run, and its runs. The page then requests the estimate."""
     return render_schedule(schedule_id)
 
 
-@blueprint.get(f"/{SCHEDULE_ID_RULE}/tonight")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get(f"/{SCHEDULE_ID_RULE}/tonight", needs=Action.SEE_CLAIMS)
 def tonight_of(schedule_id: int) -> str:
     """Show the estimate of the next run. If the page itself requests it, return only that part."""
     practice = current_practice()
@@ -124,8 +121,7 @@ def render_schedule(schedule_id: int, **extra: Any) -> str:
     )
 
 
-@blueprint.get("/new")
-@requires(Action.MANAGE_SCHEDULES)
+@blueprint.get("/new", needs=Action.MANAGE_SCHEDULES)
 def new() -> str:
     """Show an empty form with the filter from the URL, as the feed writes it."""
     with transaction(app_context().sessions) as db:
@@ -133,8 +129,7 @@ def new() -> str:
     return _render_form(ScheduleForm.new(query))
 
 
-@blueprint.post("")
-@requires(Action.MANAGE_SCHEDULES)
+@blueprint.post("", needs=Action.MANAGE_SCHEDULES)
 def make() -> Response | tuple[str, int] | str:
     """Create a schedule in report-only mode, or only estimate what it would settle."""
     form = ScheduleForm.of(request.form)
@@ -153,22 +148,18 @@ def make() -> Response | tuple[str, int] | str:
     )
 
 
-@blueprint.get(f"/{SCHEDULE_ID_RULE}/change")
-@requires(Action.MANAGE_SCHEDULES)
+@blueprint.get(f"/{SCHEDULE_ID_RULE}/change", needs=Action.MANAGE_SCHEDULES)
 def edit(schedule_id: int) -> str:
     """Show the form filled in with the schedule."""
-    with app_context().sessions() as db:
-        schedule = schedule_queries.find(db, current_actor().practice_id, schedule_id)
+    schedule = acts.read(schedule_queries.find, current_actor().practice_id, schedule_id)
     return _render_form(ScheduleForm.of_schedule(schedule), schedule)
 
 
-@blueprint.post(f"/{SCHEDULE_ID_RULE}/change")
-@requires(Action.MANAGE_SCHEDULES)
+@blueprint.post(f"/{SCHEDULE_ID_RULE}/change", needs=Action.MANAGE_SCHEDULES)
 def change(schedule_id: int) -> Response | tuple[str, int] | str:
     """Change the schedule unless another user changed it. If it settles, CONFIRM must be typed again."""
     form = ScheduleForm.of(request.form)
-    with app_context().sessions() as db:
-        schedule = schedule_queries.find(db, current_actor().practice_id, schedule_id)
+    schedule = acts.read(schedule_queries.find, current_actor().practice_id, schedule_id)
     if form.request is None:
         return _render_form(form, schedule), HTTPStatus.UNPROCESSABLE_ENTITY
     if request.form.get("act") == PREVIEW_ONLY:

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from flask import Blueprint, render_template
+from flask import render_template
 from sqlalchemy.orm import Session
 
 from core import paging
@@ -19,11 +19,11 @@ from core.schedules.schedule_queries import NoSuchSchedule
 from webui.claims import filter_words
 from webui.shared import page_arguments, partials
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.auth import Pages, current_actor, current_practice
 
 PAGE_RUNS: Final = 50
 
-blueprint = Blueprint("schedule_runs", __name__, url_prefix="/schedule-runs")
+blueprint = Pages("schedule_runs", __name__, url_prefix="/schedule-runs")
 RUN_ID_RULE: Final = f"<int(max={BIGINT_MAX}):run_id>"
 
 
@@ -39,8 +39,7 @@ def with_report(db: Session, run: ScheduleRun) -> RunWithReport:
     return RunWithReport(run, reports.report_for_run(db, run, now=now()))
 
 
-@blueprint.get("")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get("", needs=Action.SEE_CLAIMS)
 def index() -> str:
     """List the practice's runs, newest first, including those of deleted schedules."""
     practice_id = current_actor().practice_id
@@ -52,8 +51,7 @@ def index() -> str:
     return render_template("schedules/runs.html", runs=runs, older=last and last.id, before=before_id)
 
 
-@blueprint.get(f"/{RUN_ID_RULE}")
-@requires(Action.SEE_CLAIMS)
+@blueprint.get(f"/{RUN_ID_RULE}", needs=Action.SEE_CLAIMS)
 def show(run_id: int) -> str:
     """Show the report of one run. The page refreshes it while it changes."""
     practice = current_practice()

@@ -29,6 +29,12 @@ def run(act: Callable[..., T], *given: Any, **more: Any) -> T:
         raise
 
 
+def read(query: Callable[..., T], *given: Any, **more: Any) -> T:
+    """Call `query`, which only reads."""
+    with app_context().sessions() as db:
+        return query(db, *given, **more)
+
+
 def sentence_on_page(refusal: Refusal) -> str:
     """Return the sentence to show on the user's page. Re-raise a refusal that has its own page."""
     if isinstance(refusal, NotFound | NotAllowed):

@@ -15,7 +15,6 @@ def send_log(wanted: AuditFilter, *, by: Actor) -> Response:
     return file_downloads.send_file(
         by=by,
         name=log.file_name(at),
-        content_type=file_downloads.CSV,
         record=lambda db: log.authorize_export(db, wanted, by=by, now=at),
         pieces=lambda db: log.csv_file(db, by.practice_id, wanted),
     )
@@ -27,7 +26,6 @@ def send_package(*, by: Actor) -> Response:
     return file_downloads.send_file(
         by=by,
         name=package.file_name(at),
-        content_type=file_downloads.ZIP,
         record=lambda db: log.authorize_package(db, by=by, now=at),
         pieces=lambda db: package.pieces(db, by.practice_id, now=at),
     )

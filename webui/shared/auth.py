@@ -1,11 +1,11 @@
 """Sign-in, sign-out, and the current user."""
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
 from http import HTTPStatus
-from typing import Any, Final, ParamSpec, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from flask import (
     Blueprint,
@@ -33,11 +33,12 @@ from core.access.user_sessions import SessionLife
 from core.db.engine import transaction
 from core.models.people import User
 from core.models.practices import Practice
-from core.practices import practice_queries
+from core.practices import practice_days, practice_queries
 from webui.shared import identity_provider
 from webui.shared.app_context import app_context, now
 from webui.shared.clients import browser_family, client_address, short_address
 from webui.shared.failed_sign_ins import limit_failed_sign_ins, limiter, seconds_to_wait
+from webui.shared.page_arguments import safe_next
 from webui.shared.partials import is_background_request
 
 SESSION_COOKIE: Final = "settle_session"
@@ -131,6 +132,11 @@ def current_practice() -> Practice:
     return practice
 
 
+def current_day() -> dt.date:
+    """Return the date in the time zone of the user's practice."""
+    return practice_days.today(current_practice(), now=now())
+
+
 def requires(action: Action) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Let only a signed-in user whose role allows `action` call the view. Send others to sign-in or refuse."""
 
@@ -143,6 +149,20 @@ def requires(action: Action) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return guarded
 
     return wrap
+
+
+class Pages(Blueprint):
+    """A blueprint whose views say which action the user's role must allow."""
+
+    def route(  # type: ignore[override]  # no view may leave out what it needs
+        self, rule: str, *, needs: Action | None, **options: Any
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Add a view. `get` and `post` call this with their method. If `needs` is None, the view checks its caller."""
+        add: Callable[[Any], Any] = super().route(rule, **options)
+        return add if needs is None else lambda view: add(requires(needs)(view))
+
+    if TYPE_CHECKING:
+        get = post = route  # type: ignore[assignment]
 
 
 @blueprint.get("/sign-in")
@@ -275,12 +295,3 @@ def redirect_to_sign_in(wanted: str | None) -> BaseResponse:
     """Redirect to the sign-in page, which gives the reason, and from there to `wanted`."""
     was_signed_in = request.method == "POST" or session_token() is not None
     return redirect(url_for("auth.sign_in", next=wanted, ended="1" if was_signed_in else None))
-
-
-def safe_next(wanted: str | None) -> str:
-    """Return `wanted` if it is a path on this site, else the first page. Never return a different host."""
-    if wanted and wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable():
-        parts = urlsplit(wanted)
-        if not parts.scheme and not parts.netloc and "\\" not in wanted:
-            return wanted
-    return url_for("home")

@@ -25,7 +25,6 @@ UPLOAD_PATH: Final = "/imports"
 class TooManyLargeRequests(Refusal):
     """Another large request is not finished. Try again in a few seconds."""
 
-    code = "too_many_large_requests"
     http_status = HTTPStatus.TOO_MANY_REQUESTS
     retry_after_seconds: ClassVar[int | None] = 5
 

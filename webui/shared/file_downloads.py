@@ -24,7 +24,7 @@ from webui.shared.app_context import app_context
 CSV: Final = "text/csv; charset=utf-8"
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 ZIP: Final = "application/zip"
-CONTENT_TYPES: Final = {"csv": CSV, "xlsx": XLSX}
+_CONTENT_TYPES: Final = {"csv": CSV, "xlsx": XLSX, "zip": ZIP}  # by the ending of the name
 
 IN_MEMORY_BYTES_MAX: Final = 1024 * 1024  # of one file; the rest of a larger one is on disk
 # A user with this many unfetched bytes cannot get another file. A file of a million claims is about 200 MB, so the
@@ -40,7 +40,6 @@ _EXTENSION_KEY: Final = "settle-files"
 class TooManyFiles(Refusal):
     """Your other downloads are not finished. Finish or cancel them, then try again."""
 
-    code = "too_many_files"
     http_status = HTTPStatus.TOO_MANY_REQUESTS
     retry_after_seconds: ClassVar[int | None] = 30
 
@@ -48,7 +47,6 @@ class TooManyFiles(Refusal):
 class NoRoomForFile(Refusal):
     """The server has no room for another file right now. Try again in a minute."""
 
-    code = "no_room_for_file"
     http_status = HTTPStatus.SERVICE_UNAVAILABLE
     retry_after_seconds: ClassVar[int | None] = 60
 
@@ -109,7 +107,6 @@ def send_file(
     *,
     by: Actor,
     name: str,
-    content_type: str,
     record: Callable[[Session], None],
     pieces: Callable[[Session], Iterator[str] | Iterator[bytes]],
 ) -> Response:
@@ -123,6 +120,7 @@ def send_file(
         record(session)
     file, size = _write_file(pieces)
     shelf.keep(file, by.user_id, size)
+    content_type = _CONTENT_TYPES[name.rpartition(".")[2]]
     response = Response(wrap_file(request.environ, file), content_type=content_type, direct_passthrough=True)
     response.content_length = size
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -3,8 +3,9 @@
 import datetime as dt
 from enum import StrEnum
 from typing import TypeVar
+from urllib.parse import urlsplit
 
-from flask import request
+from flask import request, url_for
 
 from core import reading
 from core.money import BadAmount, parse_amount
@@ -46,3 +47,12 @@ def cents(name: str, faults: dict[str, str]) -> int | None:
     except BadAmount as fault:
         faults[name] = fault.message
         return None
+
+
+def safe_next(wanted: str | None) -> str:
+    """Return `wanted` if it is a path on this site, else the first page. Never return a different host."""
+    if wanted and wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable():
+        parts = urlsplit(wanted)
+        if not parts.scheme and not parts.netloc and "\\" not in wanted:
+            return wanted
+    return url_for("home")

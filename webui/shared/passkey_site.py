@@ -17,8 +17,6 @@ _LOCAL: Final = "localhost"  # to which browsers allow passkeys without TLS
 class NoPasskeysHere(BadInput):
     """Passkeys do not work at this address, because it does not begin with https:// and the name of a host."""
 
-    code = "no_passkeys_here"
-
 
 def register(app: Flask) -> None:
     """Let templates offer passkeys where they work, and give the reason where they do not."""

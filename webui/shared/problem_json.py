@@ -43,7 +43,6 @@ class BadRequestBody(BadInput):
 class NulInAddress(BadInput):
     """The address contains a NUL character, which is never part of a name or number."""
 
-    code = "nul_in_address"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
 
 

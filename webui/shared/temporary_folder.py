@@ -14,7 +14,6 @@ from core.errors import Refusal
 class ServerDiskFull(Refusal):
     """The server's disk is full. Ask the person who runs your server to free space on it, then try again."""
 
-    code = "server_disk_full"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.INSUFFICIENT_STORAGE
 
 

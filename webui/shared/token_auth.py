@@ -1,13 +1,16 @@
 """Authenticate a program by the API token in its request."""
 
+import datetime as dt
 from http import HTTPStatus
 
 from flask import g, request
+from sqlalchemy.orm import Session
 
 from core.access import tokens
 from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.errors import Refusal
+from core.practices import practice_days, practice_queries
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import on_this_installation
 
@@ -15,7 +18,6 @@ from webui.shared.auth import on_this_installation
 class TokenNeeded(Refusal):
     """Send the header "Authorization: Bearer TOKEN" with a valid token. `settle token add EMAIL` creates one."""
 
-    code = "token_needed"
     http_status = HTTPStatus.UNAUTHORIZED
 
 
@@ -38,6 +40,11 @@ def current_actor() -> Actor:
         raise TokenNeeded
     actor: Actor = g.api_actor
     return actor
+
+
+def current_day(session: Session) -> dt.date:
+    """Return the date in the time zone of the user's practice."""
+    return practice_days.today(practice_queries.find(session, current_actor().practice_id), now=now())
 
 
 def current_token() -> str:

@@ -22,9 +22,10 @@ from core.single_sign_on.refusals import SignInRefused
 from core.single_sign_on.settings import NoSingleSignOn
 from webui.shared import identity_provider, passkey_site, problem_json
 from webui.shared.app_context import app_context, now
-from webui.shared.auth import own_email, safe_next, session_token, signed_in_actor
+from webui.shared.auth import own_email, session_token, signed_in_actor
 from webui.shared.clients import client_address
 from webui.shared.failed_sign_ins import limit_failed_sign_ins
+from webui.shared.page_arguments import safe_next
 from webui.shared.passkey_site import NoPasskeysHere
 
 CODE_FIELD: Final = "verification_code"

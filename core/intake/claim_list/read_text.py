@@ -32,8 +32,6 @@ _ONE_COLUMN: Final = (
 class BadClaimList(BadInput):
     """These claim numbers can't be read."""
 
-    code = "bad_claim_list"
-
 
 @dataclass(frozen=True)
 class ClaimList:

@@ -1,23 +1,20 @@
 """`settle import csv`: import the documented format into a practice."""
 
-import datetime as dt
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Unpack
 
 from sqlalchemy import Text, cast, insert, literal, select
 from sqlalchemy.orm import Session
 
-from core.access.permissions import Action, Actor
 from core.intake.csv import csv_format
 from core.intake.loading import stages
 from core.intake.loading.formula_escapes import unescape_formulas
-from core.intake.loading.imported import AS_NEW, Imported, ImportOptions
+from core.intake.loading.import_run import ImportRequest, begin_import
+from core.intake.loading.imported import Imported
 from core.intake.loading.load import load
-from core.intake.parsing.faults import Faults
-from core.intake.parsing.folder import Folder, Progress
+from core.intake.parsing.folder import Folder
 from core.models.ledger import PostingKind
-from core.practices.create import find_or_create_practice
 
 SOURCE: Final = "csv"
 _FILES: Final = (
@@ -32,39 +29,22 @@ _FILES: Final = (
 )
 
 
-def import_csv(
-    session: Session,
-    path: Path,
-    *,
-    practice_name: str,
-    time_zone: str | None = None,
-    now: dt.datetime,
-    by: Actor | None = None,
-    options: ImportOptions = AS_NEW,
-    faults: Faults | None = None,
-    progress: Progress | None = None,
-) -> Imported:
+def import_csv(session: Session, path: Path, **request: Unpack[ImportRequest]) -> Imported:
     """Import the claims in the folder `path`, all or none, for user `by`. Create the practice if needed.
 
-    `by` is None for the command line. Raise `ImportRefused` with every mistake, `NoSuchFolder`, `NotAllowed`,
+    Raise `ImportRefused` with every mistake, `NoSuchFolder`, `NotAllowed`,
     `ExpectedTotalDiffers`, and what `find_or_create_practice` raises.
     """
-    if by is not None:
-        by.require(Action.IMPORT)
-    folder = Folder(path, csv_format.FORMATS, faults=faults, progress=progress)
-    practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
+    run = begin_import(session, SOURCE, request)
+    folder = Folder(path, csv_format.FORMATS, faults=run.faults, progress=run.progress)
     stages.open_stages(session)
     for file, stage in _FILES:
         stages.copy_text(session, stage, folder.copy_text(file))
     folder.refuse_if_rows_lost()
     folder.say("checking and loading")
-    unescape_formulas(session, practice_id)
+    unescape_formulas(session, run.practice_id)
     _split_charged_lines(session)
-    done = load(
-        session, practice_id, source=SOURCE, origins=csv_format.ORIGINS, faults=folder.faults, by=by, now=now,
-        options=options,
-    )  # fmt: skip
-    return replace(done, rows_read=folder.rows_read)
+    return replace(load(run, csv_format.ORIGINS), rows_read=folder.rows_read)
 
 
 def _split_charged_lines(session: Session) -> None:

@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session, aliased
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins, first_faulty_rows
 from core.intake.loading.insert import REFERENCE_TABLES, STAGED_CLAIM_COLUMNS, STAGED_POSTING_COLUMNS
+from core.intake.loading.references import CLAIM_REFERENCES
 from core.intake.parsing.faults import FaultKind, Faults, quote_value
 from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting, PostingKind
-from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
+from core.models.practices import BillingStatus
 from core.money import format_plain_amount
 
 AMOUNT_COLUMNS: Final = {"amount_cents", "allowed", "expected"}
@@ -146,31 +147,15 @@ def _as_staged(column: Any, name: str) -> Any:
 @lru_cache
 def existing_claims(practice_id: int) -> Select[Any]:
     """Return the practice's claims in the form of the stage."""
-    patient, office, billing, supervising = aliased(Patient), aliased(Office), aliased(Provider), aliased(Provider)
-    primary, secondary = aliased(Payer), aliased(Payer)
-
-    def named(table: Any, id_of_claim: Any) -> Any:
-        return and_(table.practice_id == practice_id, table.id == id_of_claim)
-
-    return (
-        select(
-            patient.external_id.label("patient"),
-            office.external_id.label("office"),
-            billing.external_id.label("billing_provider"),
-            supervising.external_id.label("supervising_provider"),
-            primary.external_id.label("primary_payer"),
-            secondary.external_id.label("secondary_payer"),
-            *(_as_staged(getattr(Claim, name), name) for name in STAGED_CLAIM_COLUMNS),
-        )
-        .select_from(Claim)
-        .join(patient, named(patient, Claim.patient_id))
-        .join(office, named(office, Claim.office_id))
-        .join(billing, named(billing, Claim.billing_provider_id))
-        .outerjoin(supervising, named(supervising, Claim.supervising_provider_id))
-        .outerjoin(primary, named(primary, Claim.primary_payer_id))
-        .outerjoin(secondary, named(secondary, Claim.secondary_payer_id))
-        .where(Claim.practice_id == practice_id)
-    )
+    records = {name: aliased(one.table) for name, one in CLAIM_REFERENCES.items()}
+    rows = select(
+        *(record.external_id.label(name) for name, record in records.items()),
+        *(_as_staged(getattr(Claim, name), name) for name in STAGED_CLAIM_COLUMNS),
+    ).select_from(Claim)
+    for name, one in CLAIM_REFERENCES.items():
+        of_claim = and_(records[name].practice_id == practice_id, records[name].id == one.column)
+        rows = rows.join(records[name], of_claim, isouter=not one.is_required)
+    return rows.where(Claim.practice_id == practice_id)
 
 
 @lru_cache

@@ -32,6 +32,7 @@ from core.intake.loading import stages
 from core.intake.loading.checks import Origins
 from core.intake.loading.compare import AMOUNT_COLUMNS, existing_claims, existing_lines, existing_rows
 from core.intake.loading.insert import COLLECTION_COLUMNS, REFERENCE_TABLES, STAGED_CLAIM_COLUMNS
+from core.intake.loading.references import CLAIM_REFERENCES
 from core.intake.parsing.faults import REDACTED
 from core.models.claims import SETTLED, Claim, Hold
 from core.models.job_items import JobItem, Outcome
@@ -41,11 +42,7 @@ LISTED_MAX: Final = 100  # in a result; `all_differences` yields every one
 DIFFERENCE_COLUMNS: Final = ("record", "number", "field", "old", "new", "file", "line")
 _READ_AT_ONCE: Final = 1_000
 _CLAIM_FIELDS: Final = (
-    "office",
-    "billing_provider",
-    "supervising_provider",
-    "primary_payer",
-    "secondary_payer",
+    *(name for name in CLAIM_REFERENCES if name != "patient"),
     *(name for name in STAGED_CLAIM_COLUMNS if name != "external_id"),
 )
 _HOLD_ACTS: Final = ("claim.held", "claim.released")

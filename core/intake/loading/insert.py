@@ -1,13 +1,14 @@
 """Insert staged rows into the practice as sets. Balances are summed from the staged postings."""
 
 import datetime as dt
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import BigInteger, FromClause, Insert, and_, insert, literal, literal_column, null, select
 from sqlalchemy.orm import Session, aliased
 
 from core.access.permissions import Actor
 from core.intake.loading import stages
+from core.intake.loading.references import CLAIM_REFERENCES
 from core.ledger.balances import CLAIM_CACHED_COLUMNS, LINE_CACHED_COLUMNS, claim_sums, line_sums, or_zero
 from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting
@@ -91,35 +92,18 @@ def insert_claims(
 
 def _claims(practice_id: int, sums: FromClause) -> Insert:
     staged = stages.CLAIM
-    patient, office, billing, supervising = aliased(Patient), aliased(Office), aliased(Provider), aliased(Provider)
-    primary, secondary = aliased(Payer), aliased(Payer)
-
-    def named(table: Any, external_id: Any) -> Any:
-        return and_(table.practice_id == practice_id, table.external_id == external_id)
-
+    records = {name: aliased(one.table) for name, one in CLAIM_REFERENCES.items()}
     columns = {
         "id": staged.c.id,
-        "patient_id": patient.id,
-        "office_id": office.id,
-        "billing_provider_id": billing.id,
-        "supervising_provider_id": supervising.id,
-        "primary_payer_id": primary.id,
-        "secondary_payer_id": secondary.id,
+        **{one.column.key: records[name].id for name, one in CLAIM_REFERENCES.items()},
         **{name: staged.c[name] for name in STAGED_CLAIM_COLUMNS},
         **{name: or_zero(sums, name) for name in CLAIM_CACHED_COLUMNS},
     }
-    rows = (
-        select(literal(practice_id), literal(1), literal(value=False), *columns.values())
-        .select_from(staged)
-        .join(patient, named(patient, staged.c.patient))
-        .join(office, named(office, staged.c.office))
-        .join(billing, named(billing, staged.c.billing_provider))
-        .outerjoin(supervising, named(supervising, staged.c.supervising_provider))
-        .outerjoin(primary, named(primary, staged.c.primary_payer))
-        .outerjoin(secondary, named(secondary, staged.c.secondary_payer))
-        .outerjoin(sums, sums.c.claim_id == staged.c.external_id)
-        .order_by(staged.c.id)
-    )
+    rows = select(literal(practice_id), literal(1), literal(value=False), *columns.values()).select_from(staged)
+    for name, one in CLAIM_REFERENCES.items():
+        named = and_(records[name].practice_id == practice_id, records[name].external_id == staged.c[name])
+        rows = rows.join(records[name], named, isouter=not one.is_required)
+    rows = rows.outerjoin(sums, sums.c.claim_id == staged.c.external_id).order_by(staged.c.id)
     return insert(Claim).from_select(
         ["practice_id", "version", "balance_mismatch", *columns], rows, include_defaults=False
     )

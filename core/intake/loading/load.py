@@ -1,6 +1,5 @@
 """Load filled stages into a practice: check, compare with existing rows, insert new ones, all or none."""
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -10,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.audit import Subject
-from core.access.permissions import Actor
 from core.books.closing import IMPORT_LOCK
 from core.errors import NotAllowed
 from core.intake.loading import stages
@@ -38,7 +36,8 @@ from core.intake.loading.differences import (
     list_differences,
 )
 from core.intake.loading.forecast import forecast
-from core.intake.loading.imported import AS_NEW, Imported, ImportOptions
+from core.intake.loading.import_run import ImportRun
+from core.intake.loading.imported import Imported
 from core.intake.loading.insert import insert_claims, insert_reference_rows, sum_lines
 from core.intake.loading.known_postings import Totals, date_postings, find_known_postings
 from core.intake.loading.look_alike_ids import report_look_alikes
@@ -52,11 +51,9 @@ from core.intake.loading.staged_checks import check_staged
 from core.intake.loading.summary import look_alikes, summarize
 from core.intake.loading.take_changes import changed_claims, keep_legal_holds, may_end_legal_holds, take_changes
 from core.intake.loading.totals import check_expected_total, control_totals, first_claims
-from core.intake.parsing.faults import Faults
 from core.models.claims import Claim
 from core.models.notices import EventKind
 from core.notices.record import tell_webhooks
-from core.practices import practice_queries
 
 _COUNTED_STAGES: Final = (
     ("offices", stages.OFFICE),
@@ -70,40 +67,35 @@ _COUNTED_STAGES: Final = (
 
 
 def load(
-    session: Session,
-    practice_id: int,
-    *,
-    source: str,
+    run: ImportRun,
     origins: Origins,
-    faults: Faults,
-    now: dt.datetime,
-    by: Actor | None = None,
-    options: ImportOptions = AS_NEW,
+    *,
     holds_back: HoldBack | None = None,
     totals: Totals | None = None,
     changed_later: Sequence[Select[Any]] = (),
 ) -> Imported:
-    """Load the staged rows into the practice. `by` is None if no user is named (a command without `--as`).
+    """Load the staged rows into the practice.
 
     `holds_back` says which existing claims get no new rows. The caller itself changes the claims `changed_later`. Other
     imports and a month-end close wait until the commit. Raise `NotAllowed`, `ImportRefused` and `ExpectedTotalDiffers`.
     """
-    sent = _check_rows(session, practice_id, source, origins, faults, totals=totals, options=options, by=by)
+    session, practice_id, source, options = run.session, run.practice_id, run.source, run.options
+    sent = _check_rows(run, origins, totals)
     redated = [] if totals is None else date_postings(session, practice_id, totals)
     recognized = recognize(session, practice_id, source, totals)
     sum_lines(session)
     in_file, first = sent.in_file or control_totals(session), sent.first_claims or first_claims(session, practice_id)
     check_expected_total(in_file, options.expected_total_cents)
-    dating = Dating.of(session, practice_id, totals, now=now)
-    differences, corrections = _compare(session, practice_id, source, origins, options, dating)
-    kept = differences.legal_holds if options.take_changes and not may_end_legal_holds(by) else 0
+    dating = Dating.of(session, practice_id, totals, now=run.now)
+    differences, corrections = _compare(run, origins, dating)
+    kept = differences.legal_holds if options.take_changes and not may_end_legal_holds(run.by) else 0
     staged, takes = _counts(session), options.take_changes and differences.count > kept
     corrected = stage_corrections(session, practice_id, source, origins, dating) if options.post_corrections else 0
     mark_uncorrected(session, practice_id, source, corrections)
     held_back = HeldBack() if holds_back is None else hold_back(session, practice_id, source, holds_back)
     delete_known_rows(session, practice_id)
     changed = [*([changed_claims(practice_id)] if takes else []), *changed_later]
-    on_existing = _check_new(session, practice_id, origins, faults, changed=changed, options=options, by=by, now=now)
+    on_existing = _check_new(run, origins, changed)
     if is_part := (added := _counts(session)) != staged or corrected > 0:
         sum_lines(session)
     already_there = {kind: staged[kind] - added[kind] for kind in staged}
@@ -112,51 +104,43 @@ def load(
         added=added, already_there=already_there, corrected=corrected, recognized=recognized,
         held_back=held_back.postings, redated=redated, in_file=in_file, changes_taken=takes, holds_kept=kept,
         first_claims=first, new=control_totals(session) if is_part else in_file, on_existing=on_existing,
-        differences=differences, new_postings=_list_new(session, practice_id, on_existing, options),
+        differences=differences, new_postings=_list_new(run, on_existing),
         corrections=corrections, summary=None, warnings=[*corrections.warnings(), *sent.warnings()],
     )  # fmt: skip
     if not options.check_only:
-        done = _write(session, practice_id, done, options, source=source, totals=totals, by=by, now=now)
-    cents = corrections.to_post_cents + held_back.to_post_cents
-    return _with_balances(session, practice_id, done, source=source, totals=totals, to_post_cents=cents)
+        done = _write(run, done, totals)
+    return _with_balances(run, done, totals, to_post_cents=corrections.to_post_cents + held_back.to_post_cents)
 
 
-def _tell_webhooks(
-    session: Session, practice_id: int, done: Imported, *, source: str, import_id: int | None, now: dt.datetime
-) -> None:
+def _tell_webhooks(run: ImportRun, done: Imported) -> None:
     """Record one event for all postings of the import, because a file may have a million."""
     if not done.added["postings"]:
         return
+    import_id = run.options.import_id
     of_upload = {} if import_id is None else {"import_id": import_id}
     counts = {kind: done.added[kind] for kind in ("claims", "lines", "postings")}
     facts = {
-        **of_upload, "source": source, **counts, "on_existing_claims": done.on_existing.postings,
+        **of_upload, "source": run.source, **counts, "on_existing_claims": done.on_existing.postings,
         **done.on_existing.moved.facts(),
     }  # fmt: skip
-    tell_webhooks(session, EventKind.POSTINGS_IMPORTED, facts, practice_id=practice_id, now=now)
+    tell_webhooks(run.session, EventKind.POSTINGS_IMPORTED, facts, practice_id=run.practice_id, now=run.now)
 
 
-def _with_balances(
-    session: Session, practice_id: int, done: Imported, *, source: str, totals: Totals | None, to_post_cents: int
-) -> Imported:
+def _with_balances(run: ImportRun, done: Imported, totals: Totals | None, *, to_post_cents: int) -> Imported:
     """Compare the balances after the import, or in a check if the import would move none. A check forecasts them.
 
     Files with only charges have no balances to compare.
     """
     if totals is not None and totals.only_charges:
         return done
+    compared, gives_totals = (run.session, run.practice_id, run.source), totals is not None
     if done.summary is None:
-        found = forecast(
-            session, practice_id, source, done.in_file, done.new,
-            to_post_cents=to_post_cents, gives_totals=totals is not None,
-        )  # fmt: skip
+        found = forecast(*compared, done.in_file, done.new, to_post_cents=to_post_cents, gives_totals=gives_totals)
         done = replace(done, forecast=found)
     moves = any(done.added.values()) or done.corrections.changed or done.corrections.missing
     if moves and done.summary is None:
         return done
-    file_cents = done.in_file.total_cents
-    gives_totals = totals is not None
-    agreement = compare_balances(session, practice_id, source, file_cents=file_cents, gives_totals=gives_totals)
+    agreement = compare_balances(*compared, file_cents=done.in_file.total_cents, gives_totals=gives_totals)
     return replace(done, agreement=agreement)
 
 
@@ -165,22 +149,13 @@ def lock_imports(session: Session, practice_id: int) -> None:
     session.execute(select(func.pg_advisory_xact_lock(IMPORT_LOCK + practice_id)))
 
 
-def _check_rows(
-    session: Session,
-    practice_id: int,
-    source: str,
-    origins: Origins,
-    faults: Faults,
-    *,
-    totals: Totals | None,
-    options: ImportOptions,
-    by: Actor | None,
-) -> SentBefore:
+def _check_rows(run: ImportRun, origins: Origins, totals: Totals | None) -> SentBefore:
     """Lock, then check the staged rows against each other and the practice's. Set those of sent claims aside.
 
     Raise `NotAllowed` and `ImportRefused`.
     """
-    if by is not None and by.practice_id != practice_id:
+    session, practice_id, source, faults = run.session, run.practice_id, run.source, run.faults
+    if run.by is not None and run.by.practice_id != practice_id:
         raise NotAllowed
     lock_imports(session, practice_id)
     stages.analyze(session, *(stage.name for _, stage in _COUNTED_STAGES))
@@ -188,7 +163,7 @@ def _check_rows(
     report_look_alikes(session, practice_id, origins, faults)
     faults.refuse_if_any()
     has_charges = totals is None or totals.has_charges
-    sent = set_aside(session, practice_id, source, origins, has_charges=has_charges, each=options.each_problem)
+    sent = set_aside(session, practice_id, source, origins, has_charges=has_charges, each=run.options.each_problem)
     find_known_postings(session, practice_id, source)
     report_conflicts(session, practice_id, origins, faults)
     report_second_charges(session, practice_id, source, origins, faults)
@@ -196,70 +171,53 @@ def _check_rows(
     return sent
 
 
-def _compare(
-    session: Session, practice_id: int, source: str, origins: Origins, options: ImportOptions, dating: Dating
-) -> tuple[Differences, Corrections]:
+def _compare(run: ImportRun, origins: Origins, dating: Dating) -> tuple[Differences, Corrections]:
     """Compare the staged rows with the practice's."""
+    session, practice_id, source, options = run.session, run.practice_id, run.source, run.options
     keep_file_balances(session, practice_id)
     find_differences(session, practice_id)
-    for each in all_differences(session, origins) if options.each_difference else ():
-        options.each_difference(each)  # type: ignore[misc]  # given, as the line above checks
-    for one in all_corrections(session, practice_id, source, origins, dating) if options.each_correction else ():
-        options.each_correction(one)  # type: ignore[misc]
+    if options.each_difference:
+        for each in all_differences(session, origins):
+            options.each_difference(each)
+    if options.each_correction:
+        for one in all_corrections(session, practice_id, source, origins, dating):
+            options.each_correction(one)
     corrections = list_corrections(session, practice_id, source, origins, dating)
     if options.check_only and corrections.to_post:
         keep_corrections(session, practice_id, source)
     return list_differences(session, origins), corrections
 
 
-def _check_new(
-    session: Session,
-    practice_id: int,
-    origins: Origins,
-    faults: Faults,
-    *,
-    changed: Sequence[Select[Any]],
-    options: ImportOptions,
-    by: Actor | None,
-    now: dt.datetime,
-) -> Additions:
+def _check_new(run: ImportRun, origins: Origins, changed: Sequence[Select[Any]]) -> Additions:
     """Lock the existing claims that the import touches, and check the new rows. Return what is new on such claims.
 
     A check takes no locks, because jobs and users would wait until it ends.
     """
+    session, practice_id, faults = run.session, run.practice_id, run.faults
     on_existing = count_additions(session, practice_id)
-    if (on_existing.claims or changed) and not options.check_only:
+    if (on_existing.claims or changed) and not run.options.check_only:
         lock_claims(session, practice_id, Claim.external_id.in_(union_all(gaining_claims(), *changed)))
     check_closed_months(session, practice_id, origins, faults)
     if on_existing.claims:
-        practice = practice_queries.find(session, practice_id)
-        report_faulty_additions(session, practice, origins, faults, by=by, now=now)
+        report_faulty_additions(session, run.practice, origins, faults, by=run.by, now=run.now)
     faults.refuse_if_any()
     return on_existing
 
 
-def _list_new(session: Session, practice_id: int, on_existing: Additions, options: ImportOptions) -> NewPostings:
+def _list_new(run: ImportRun, on_existing: Additions) -> NewPostings:
     """List the new postings on existing claims."""
     if not on_existing.postings:
         return NewPostings()
-    stages.analyze(session, stages.POSTING.name)  # most rows were deleted, because they are known
-    for one in all_new_postings(session, practice_id) if options.each_new_posting else ():
-        options.each_new_posting(one)  # type: ignore[misc]  # given, as the line above checks
-    return list_new_postings(session, practice_id)
+    stages.analyze(run.session, stages.POSTING.name)  # most rows were deleted, because they are known
+    if run.options.each_new_posting:
+        for one in all_new_postings(run.session, run.practice_id):
+            run.options.each_new_posting(one)
+    return list_new_postings(run.session, run.practice_id)
 
 
-def _write(
-    session: Session,
-    practice_id: int,
-    done: Imported,
-    options: ImportOptions,
-    *,
-    source: str,
-    totals: Totals | None,
-    by: Actor | None,
-    now: dt.datetime,
-) -> Imported:
+def _write(run: ImportRun, done: Imported, totals: Totals | None) -> Imported:
     """Insert the new rows and apply the changes. The result contains the effects on write-offs, and the summary."""
+    session, practice_id, source, by, now = run.session, run.practice_id, run.source, run.by, run.now
     alike = look_alikes(session, practice_id)
     remember(session, practice_id, source=source, by=by, now=now)
     insert_reference_rows(session, practice_id)
@@ -269,9 +227,8 @@ def _write(
     facts = new_claim_facts(session, practice_id, others=done.on_existing.claims) if done.added["claims"] else {}
     if done.on_existing.claims:
         # Before the new claims, because after that, all staged rows would be on existing claims.
-        practice = practice_queries.find(session, practice_id)
-        facts |= lowering_facts(session, practice, by=by, now=now)
-        moved = insert_additions(session, practice, source=source, by=by, now=now)
+        facts |= lowering_facts(session, run.practice, by=by, now=now)
+        moved = insert_additions(session, run.practice, source=source, by=by, now=now)
         done = replace(done, on_existing=replace(done.on_existing, moved=moved))
     insert_claims(session, practice_id, source=source, by=by, now=now)
     if done.added["claims"]:
@@ -290,7 +247,7 @@ def _write(
         audit.record(session, "practice.imported", Subject.practice(practice_id), by=by, now=now, **facts)
     if done.recognized.postings:
         mark_returned(session, practice_id, source, gives_totals=totals is not None)
-    _tell_webhooks(session, practice_id, done, source=source, import_id=options.import_id, now=now)
+    _tell_webhooks(run, done)
     new_claims = done.new if not done.on_existing.claims else None
     return replace(done, summary=summarize(session, practice_id, alike, new_claims))
 

@@ -11,9 +11,10 @@ from core.intake.loading import stages
 from core.intake.loading.checks import PRACTICE_ID, Check, Origin, Origins, first_faulty_rows, has_rows, run_checks
 from core.intake.loading.duplicates import duplicates_check
 from core.intake.loading.near_matches import NEAR_MATCH_CURES, near_match
+from core.intake.loading.references import CLAIM_REFERENCES
 from core.intake.parsing.faults import Faults
 from core.models.ledger import PostingKind
-from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
+from core.models.practices import BillingStatus
 
 NO_SUCH_STATUS: Final = "the practice does not have this billing status"
 
@@ -27,14 +28,7 @@ _UNIQUE_KEYS: Final = (
     (stages.CLAIM, ("external_id",)),
     (stages.CHARGED_LINE, ("claim", "number")),
 )
-_CLAIM_REFERENCES: Final = (
-    ("patient", stages.PATIENT, Patient),
-    ("office", stages.OFFICE, Office),
-    ("billing_provider", stages.PROVIDER, Provider),
-    ("supervising_provider", stages.PROVIDER, Provider),
-    ("primary_payer", stages.PAYER, Payer),
-    ("secondary_payer", stages.PAYER, Payer),
-)
+_CLAIM_REFERENCES: Final = tuple((name, one.stage, one.table) for name, one in CLAIM_REFERENCES.items())
 
 
 def check_staged(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:

@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 import json
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import Select, and_, cast, delete, exists, func, insert, literal, select, union_all, update
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from core.claims import holds
 from core.intake.loading import stages
 from core.intake.loading.differences import ENDS_LEGAL_HOLD
 from core.intake.loading.insert import STAGED_CLAIM_COLUMNS
+from core.intake.loading.references import CLAIM_REFERENCES
 from core.models.claims import SETTLED, Claim, Hold, LineItem
 from core.models.import_changes import ImportChange
 from core.models.practices import Office, Patient, Payer, Provider
@@ -23,18 +24,6 @@ _FOUND: Final = stages.DIFFERENCE
 _READ_AT_ONCE: Final = 1_000
 
 
-class _Reference(NamedTuple):
-    column: Any  # of the claim
-    table: Any
-
-
-_REFERENCES: Final = {
-    "office": _Reference(Claim.office_id, Office),
-    "billing_provider": _Reference(Claim.billing_provider_id, Provider),
-    "supervising_provider": _Reference(Claim.supervising_provider_id, Provider),
-    "primary_payer": _Reference(Claim.primary_payer_id, Payer),
-    "secondary_payer": _Reference(Claim.secondary_payer_id, Payer),
-}
 _RECORDS: Final[dict[str, Any]] = {"office": Office, "provider": Provider, "payer": Payer, "patient": Patient}
 _ORDER: Final = (_FOUND.c.record, _FOUND.c.field, _FOUND.c.at, _FOUND.c.number)
 _AMOUNTS: Final = ("allowed", "expected")
@@ -99,8 +88,8 @@ def _take(session: Session, practice_id: int, record: str, name: str) -> None:
 
 def _claim_field(practice_id: int, name: str) -> Any:
     of_claim = update(Claim).where(Claim.practice_id == practice_id, Claim.external_id == _FOUND.c.number)
-    if name in _REFERENCES:
-        column, table = _REFERENCES[name]
+    if name in CLAIM_REFERENCES:
+        table, _, column, _ = CLAIM_REFERENCES[name]
         named = select(table.id).where(table.practice_id == practice_id, table.external_id == _FOUND.c.new)
         return of_claim.values({column.key: named.scalar_subquery()})
     assert name in STAGED_CLAIM_COLUMNS

@@ -126,7 +126,6 @@ class FirstClaim:
 class ExpectedTotalDiffers(Refusal):
     """The files' A/R total differs from the expected one. Nothing was imported."""
 
-    code = "expected_total_differs"
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 

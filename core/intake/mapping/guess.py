@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from core.errors import BadInput
+from core.errors import BadInput, or_raise
 from core.intake.mapping import text_file
 from core.intake.mapping.amounts import cents_or_none, surplus_below_zero
 from core.intake.mapping.date_formats import DateFormat, describe_readings, possible_formats
@@ -35,8 +35,6 @@ _REPEATED: Final = re.compile(r" \(\d+\)$")  # `header_names` adds it to a repea
 class NoHeader(BadInput):
     """The file has no row of column names, such as Claim #, Patient, DOS, Ins Bal. Add one."""
 
-    code = "no_header"
-
 
 class UnreadableOfficeFile(BadInput):
     """The file cannot be read."""
@@ -52,9 +50,7 @@ def guess_mapping(path: Path, *, today: dt.date, sheet: str | None = None, cells
     except UnreadableFile as stop:
         sentence = f"{path.name}, line {stop.line}: {stop.cure}{'' if stop.cure.endswith('?') else '.'}"
         raise UnreadableOfficeFile(sentence, line=stop.line, cure=stop.cure) from None
-    header_at = _header_index(rows)
-    if header_at is None:
-        raise NoHeader
+    header_at = or_raise(_header_index(rows), NoHeader)
     at, fields = rows[header_at]
     names = header_names(fields)
     values = {

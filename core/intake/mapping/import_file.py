@@ -1,18 +1,17 @@
 """`settle import file`: import the office's own file through a mapping."""
 
-import datetime as dt
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Unpack
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from core.access.permissions import Action, Actor
 from core.counting import counted
 from core.intake.loading import stages
 from core.intake.loading.additions import HoldBack
-from core.intake.loading.imported import AS_NEW, Imported, ImportOptions
+from core.intake.loading.import_run import ImportRequest, begin_import
+from core.intake.loading.imported import Imported
 from core.intake.loading.known_postings import Totals
 from core.intake.loading.load import load
 from core.intake.mapping.mapped_file import MappedFile
@@ -21,49 +20,30 @@ from core.intake.mapping.patient_names import take_newest_names, warn_of_names
 from core.intake.mapping.renamed_patients import keep_made_numbers
 from core.intake.mapping.stage_file import MADE_NUMBER, stage_file
 from core.intake.mapping.targets import Field
-from core.intake.parsing.faults import Faults
-from core.intake.parsing.folder import Progress
 from core.models.claims import ClaimStatus
 from core.models.ledger import Responsibility
-from core.models.practices import Practice
 from core.practices import practice_days
-from core.practices.create import find_or_create_practice
 
 SOURCE: Final = "file"
 
 
-def import_file(
-    session: Session,
-    path: Path,
-    mapping: Mapping,
-    *,
-    practice_name: str,
-    time_zone: str | None = None,
-    now: dt.datetime,
-    by: Actor | None = None,
-    options: ImportOptions = AS_NEW,
-    faults: Faults | None = None,
-    progress: Progress | None = None,
-) -> Imported:
+def import_file(session: Session, path: Path, mapping: Mapping, **request: Unpack[ImportRequest]) -> Imported:
     """Import the claims in the file, all or none. Create the practice if needed.
 
-    `by` is None for the command line. Raise `BadMapping`, `NoSuchFile`, and what `import_csv` raises.
+    Raise `BadMapping`, `NoSuchFile`, and what `import_csv` raises.
     """
-    if by is not None:
-        by.require(Action.IMPORT)
-    practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
-    practice = session.scalars(select(Practice).where(Practice.id == practice_id)).one()
-    today = practice_days.today(practice, now=now)
-    file = MappedFile(path, mapping, today=today, faults=faults, progress=progress)
+    run = begin_import(session, SOURCE, request)
+    today = practice_days.today(run.practice, now=run.now)
+    file = MappedFile(path, mapping, today=today, faults=run.faults, progress=run.progress)
     stages.open_stages(session)
     origins = stage_file(session, file)
     no_status = [] if _has_claim_status(session) else [NO_CLAIM_STATUS]
     warnings = [*no_status, *_denied_without_date(session)]
     unused_names = take_newest_names(session)
     if not mapping.has(Field.PATIENT):
-        keep_made_numbers(session, practice_id, made=MADE_NUMBER)
+        keep_made_numbers(session, run.practice_id, made=MADE_NUMBER)
     done = load(
-        session, practice_id, source=SOURCE, origins=origins, faults=file.faults, by=by, now=now, options=options,
+        run, origins,
         totals=Totals(today, has_dates=mapping.has(Field.POSTING_DATE), has_charges=mapping.has(Field.CHARGE)),
         holds_back=HoldBack.TO_CORRECT if mapping.identifies_lines else HoldBack.ALL,
     )  # fmt: skip

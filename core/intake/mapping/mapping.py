@@ -46,8 +46,6 @@ OUR_WORDS: Final[dict[Field, tuple[str, ...] | None]] = {
 class BadMapping(BadInput):
     """The mapping is not valid."""
 
-    code = "bad_mapping"
-
 
 class Problem(NamedTuple):
     """Why a mapping cannot be used: a code, and a sentence with the fix."""

@@ -21,8 +21,6 @@ FileRow = tuple[int, list[str]]
 class NoSuchFile(BadInput):
     """The file does not exist."""
 
-    code = "no_such_file"
-
 
 class UnsplitRow(NamedTuple):
     """A line that cannot be split into fields."""

@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
-from core.errors import BadInput, NotFound, Refusal
+from core.errors import BadInput, NotFound, Refusal, or_raise
 from core.intake.mapping.mapping import Mapping, Problem
 from core.models.import_mappings import ImportMapping
+from core.reading import checked_name
 
 NAME_CHARACTERS_MAX: Final = 60
 MAPPINGS_MAX: Final = 100  # for each practice; a longer menu would be unreadable
@@ -31,25 +32,17 @@ class NoSuchMapping(NotFound):
 class BadMappingName(BadInput):
     """Give the mapping a name of at most 60 characters."""
 
-    code = "bad_mapping_name"
-
 
 class MappingNameTaken(Refusal):
     """Another mapping already has this name. Choose a different name, or overwrite that mapping."""
-
-    code = "mapping_name_taken"
 
 
 class MappingChanged(Refusal):
     """Another user changed this mapping while you edited it. If you save again, your entries replace that change."""
 
-    code = "mapping_changed"
-
 
 class TooManyMappings(Refusal):
     """The practice has 100 saved mappings. Delete one that is no longer used."""
-
-    code = "too_many_mappings"
 
 
 def list_mappings(session: Session, practice_id: int) -> Sequence[ImportMapping]:
@@ -122,9 +115,7 @@ def change_mapping(
     by.require(Action.IMPORT)
     name = _checked_name(name)
     mine = (ImportMapping.practice_id == by.practice_id, ImportMapping.id == mapping_id)
-    before = session.scalar(select(ImportMapping.mapping).where(*mine).with_for_update())
-    if before is None:
-        raise NoSuchMapping
+    before = or_raise(session.scalar(select(ImportMapping.mapping).where(*mine).with_for_update()), NoSuchMapping)
     current = version_of(Mapping.of(before))
     if version != current:
         raise MappingChanged(version=current)
@@ -146,9 +137,7 @@ def delete_mapping(session: Session, mapping_id: int, *, by: Actor, now: dt.date
     """Delete a saved mapping. Claims imported through it stay. Raise `NotAllowed` and `NoSuchMapping`."""
     by.require(Action.IMPORT)
     mine = (ImportMapping.practice_id == by.practice_id, ImportMapping.id == mapping_id)
-    gone = session.scalar(delete(ImportMapping).where(*mine).returning(ImportMapping.id))
-    if gone is None:
-        raise NoSuchMapping
+    or_raise(session.scalar(delete(ImportMapping).where(*mine).returning(ImportMapping.id)), NoSuchMapping)
     _audit(session, "mapping.deleted", mapping_id, by.practice_id, by=by, now=now)
 
 
@@ -169,18 +158,12 @@ def name_problems(name: str) -> list[Problem]:
 
 def _checked_name(name: str) -> str:
     """Return the name with single spaces. Raise `BadMappingName`."""
-    name = " ".join(name.split())
-    if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
-        raise BadMappingName
-    return name
+    return checked_name(" ".join(name.split()), BadMappingName, most=NAME_CHARACTERS_MAX)
 
 
 def _one(session: Session, practice_id: int, condition: ColumnElement[bool]) -> ImportMapping:
     mine = select(ImportMapping).where(ImportMapping.practice_id == practice_id, condition)
-    found = session.scalars(mine.execution_options(populate_existing=True)).one_or_none()
-    if found is None:
-        raise NoSuchMapping
-    return found
+    return or_raise(session.scalars(mine.execution_options(populate_existing=True)).one_or_none(), NoSuchMapping)
 
 
 def _count(session: Session, practice_id: int) -> int:

@@ -135,7 +135,6 @@ class Mistake:
 class ImportRefused(Refusal):
     """Nothing was imported."""
 
-    code = "import_refused"
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
 
     def __init__(self, mistakes: list[Mistake]) -> None:

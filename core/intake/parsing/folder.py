@@ -38,8 +38,6 @@ _HEAD_BYTES: Final = 65_536
 class NoSuchFolder(BadInput):
     """The folder does not exist."""
 
-    code = "no_such_folder"
-
 
 class Row(NamedTuple):
     """One row: its line in the file (from 1) and its values in the format's order."""

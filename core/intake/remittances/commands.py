@@ -36,25 +36,17 @@ class AnswerKey(NamedTuple):
 class NotHeld(Refusal):
     """This answer is not held."""
 
-    code = "not_held"
-
 
 class NotIgnored(Refusal):
     """This answer was not ignored."""
-
-    code = "not_ignored"
 
 
 class StillHeld(Refusal):
     """This answer still cannot be posted."""
 
-    code = "still_held"
-
 
 class BadReason(BadInput):
     """Give the reason, up to 500 characters."""
-
-    code = "bad_reason"
 
 
 def match(session: Session, key: AnswerKey, claim_number: str, *, by: Actor, now: dt.datetime) -> RemittanceClaim:

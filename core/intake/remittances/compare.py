@@ -89,20 +89,13 @@ def _payment_date(held: _Held) -> Iterator[str]:
         yield f"{held.remittance.paid_on:%m/%d/%Y}"
 
 
-def _held_by_rule(held: _Held) -> Iterator[str]:
-    return (_adjustment(one) for one in held.answer.adjustments if one.held_because == "held_by_rule")
-
-
-def _without_rule(held: _Held) -> Iterator[str]:
-    return (_adjustment(one) for one in held.answer.adjustments if one.held_because == "other_adjustment")
-
-
-def _reductions(held: _Held) -> Iterator[str]:
-    return (_adjustment(one) for one in held.answer.adjustments if one.action == RuleAction.POST)
-
-
-def _adjustment(one: GivenAdjustment) -> str:
-    return f"{adjustment(one.group, one.reason)} {format_cents(one.cents)}"
+def _adjustments(are_shown: Callable[[GivenAdjustment], bool]) -> Callable[[_Held], Iterator[str]]:
+    """Return what names the adjustments for which the test is true."""
+    return lambda held: (
+        f"{adjustment(one.group, one.reason)} {format_cents(one.cents)}"
+        for one in held.answer.adjustments
+        if are_shown(one)
+    )
 
 
 def _earlier(held: _Held) -> Iterator[str]:
@@ -140,10 +133,6 @@ def _negative_lines(held: _Held) -> Iterator[str]:
     return (f"{one.code} {format_cents(one.paid_cents)}" for one in held.answer.lines if one.paid_cents < 0)
 
 
-def _negative_shares(held: _Held) -> Iterator[str]:
-    return (_adjustment(one) for one in held.answer.adjustments if one.group == _PATIENT and one.cents < 0)
-
-
 def _below_zero(held: _Held) -> Iterator[str]:
     for one in find_overdrawn(held.decision.planned, held.claim):
         balance, lowered = format_cents(one.open_cents), format_cents(-one.change_cents)
@@ -156,15 +145,15 @@ _DETAILS: Final[dict[str, Callable[[_Held], Iterator[str]]]] = {
     "member_differs": _members,
     "closed_month": _payment_date,
     "future_date": _payment_date,
-    "held_by_rule": _held_by_rule,
-    "other_adjustment": _without_rule,
-    "secondary_without_oa23": _reductions,
+    "held_by_rule": _adjustments(lambda one: one.held_because == "held_by_rule"),
+    "other_adjustment": _adjustments(lambda one: one.held_because == "other_adjustment"),
+    "secondary_without_oa23": _adjustments(lambda one: one.action == RuleAction.POST),
     "answered_before": _earlier,
     "paid_before": _other_payments,
     "line_charge_differs": _line_charges,
     "line_unmatched": _unmatched_lines,
     "unsent_line_paid": _unmatched_lines,
     "negative_line": _negative_lines,
-    "negative_patient_share": _negative_shares,
+    "negative_patient_share": _adjustments(lambda one: one.group == _PATIENT and one.cents < 0),
     "below_zero": _below_zero,
 }

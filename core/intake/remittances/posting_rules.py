@@ -25,8 +25,6 @@ _CODE: Final = re.compile(r"[A-Z]{0,2}[0-9]{1,3}", re.ASCII)
 class BadPostingRule(BadInput):
     """This action is not allowed for this adjustment."""
 
-    code = "bad_posting_rule"
-
 
 @dataclass(frozen=True)
 class PostingRow:

@@ -14,7 +14,8 @@ def spread_over_lines(answer: Answer, claim: OurClaim, money: dict[int, LineMone
     """
     given = [one for one in answer.whole.adjustments if one.cents]
     if answer.lines:
-        amounts, room = [(one.action, one.group, one.reason, one.cents) for one in given], _paid(money)
+        amounts = [(one.action, one.group, one.reason, one.cents) for one in given]
+        room = {number: one.paid for number, one in money.items()}
     else:
         paid = [("", "", "", answer.paid_cents)] * bool(answer.paid_cents)
         moving = [one for one in given if one.action in (RuleAction.POST, RuleAction.TRANSFER)]
@@ -29,10 +30,6 @@ def spread_over_lines(answer: Answer, claim: OurClaim, money: dict[int, LineMone
         for number, part in parts.items():
             _add(money[number], action, group, reason, part, is_instead_of_payment=bool(answer.lines))
     return ["spread"] * bool(amounts)
-
-
-def _paid(money: dict[int, LineMoney]) -> dict[int, int]:
-    return {number: one.paid for number, one in money.items()}
 
 
 def _take(room: dict[int, int], cents: int) -> dict[int, int] | None:

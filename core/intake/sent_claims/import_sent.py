@@ -1,6 +1,5 @@
 """Import the claims of 837 files: the charges of new claims, once, and what changed on claims that exist."""
 
-import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -8,15 +7,13 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from core.access.permissions import Actor
 from core.counting import counted
 from core.intake.loading import stages
 from core.intake.loading.additions import HoldBack
-from core.intake.loading.imported import Imported, ImportOptions
+from core.intake.loading.import_run import ImportRun
+from core.intake.loading.imported import Imported
 from core.intake.loading.known_postings import Totals
 from core.intake.loading.load import load, lock_imports
-from core.intake.parsing.faults import Faults
-from core.intake.parsing.folder import Progress
 from core.intake.parsing.x12_faults import of_x12
 from core.intake.sent_claims.acknowledgments import (
     LISTED_MAX,
@@ -33,7 +30,7 @@ from core.intake.sent_claims.read_files import SentOrigin, X12File, origin_of, s
 from core.intake.sent_claims.remember import count_newer, remember_sent
 from core.intake.sent_claims.replaced_claims import find_replaced, remember_numbers
 from core.money import format_cents
-from core.practices import practice_days, practice_queries
+from core.practices import practice_days
 from core.x12.check import Found
 from core.x12.problems import Fault
 
@@ -129,46 +126,34 @@ class SentClaims:
         return found + self.acknowledged.warnings()
 
 
-def import_sent(
-    session: Session,
-    practice_id: int,
-    files: Sequence[X12File],
-    *,
-    by: Actor | None,
-    now: dt.datetime,
-    options: ImportOptions,
-    faults: Faults,
-    progress: Progress | None = None,
-) -> tuple[Imported, SentClaims]:
+def import_sent(run: ImportRun, files: Sequence[X12File]) -> tuple[Imported, SentClaims]:
     """Import the claims of the files, and the statuses of their 277CA. Raise what `load` raises."""
+    session, practice_id, each = run.session, run.practice_id, run.options.each_problem
     lock_imports(session, practice_id)
     stages.open_stages(session)
-    each = options.each_problem
     sent, origin = SentClaims(each=each and (lambda fault: each(of_x12(fault)))), origin_of(files)
-    sent.left_out = stage_claims(session, files, sent.found, each=sent.each, progress=progress)
-    if progress is not None:
-        progress("checking and loading", 0, 0)
+    sent.left_out = stage_claims(session, files, sent.found, each=sent.each, progress=run.progress)
+    run.say("checking and loading")
     sent.acknowledged = read_acknowledgments(session, files)
     sent.leave_out(find_replaced(session, practice_id, origin, files))
     build_stages(session, practice_id)
     fit_to_known(session, practice_id)
     _describe(session, practice_id, sent, origin)
     find_status_changes(session, practice_id, sent.acknowledged)
-    today = practice_days.today(practice_queries.find(session, practice_id), now=now)
     origins = dict.fromkeys(
         (stages.OFFICE, stages.PROVIDER, stages.PAYER, stages.PATIENT, stages.CLAIM, stages.LINE, stages.POSTING),
         origin,
     )
+    today = practice_days.today(run.practice, now=run.now)
     done = load(
-        session, practice_id, source=SOURCE, origins=origins, faults=faults, by=by, now=now, options=options,
-        holds_back=HoldBack.TO_CORRECT,
+        run, origins, holds_back=HoldBack.TO_CORRECT,
         totals=Totals(today, has_dates=False, has_charges=True, only_charges=True),
         changed_later=[acknowledged_claims()] if sent.acknowledged.changed else (),
     )  # fmt: skip
-    if not options.check_only:
+    if not run.options.check_only:
         remember_sent(session, practice_id)
         remember_numbers(session, practice_id)
-        apply_acknowledgments(session, practice_id, by=by, now=now)
+        apply_acknowledgments(session, practice_id, by=run.by, now=run.now)
     return done, sent
 
 

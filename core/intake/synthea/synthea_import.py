@@ -4,30 +4,28 @@ A CHARGE opens a line. Every row up to the claim's next CHARGE, in numeric order
 of the last CHARGE or TRANSFERIN owes the balance. A PAYMENT lowers that balance, no matter who paid.
 """
 
-import datetime as dt
 from collections.abc import Iterator
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Unpack
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, and_, delete, exists, select, text
 from sqlalchemy.orm import Session
 
-from core.access.permissions import Action, Actor
 from core.intake.loading import stages
 from core.intake.loading.checks import first_faulty_rows
 from core.intake.loading.duplicates import add_duplicates
-from core.intake.loading.imported import AS_NEW, Imported, ImportOptions
+from core.intake.loading.import_run import ImportRequest, begin_import
+from core.intake.loading.imported import Imported
 from core.intake.loading.load import load
-from core.intake.parsing.faults import Fault, FaultKind, Faults
+from core.intake.parsing.faults import Fault, FaultKind
 from core.intake.parsing.fields import FileFormat
-from core.intake.parsing.folder import Folder, Progress
+from core.intake.parsing.folder import Folder
 from core.intake.synthea import synthea_format
 from core.models.claims import ClaimStatus, ClaimType
-from core.models.practices import PayerClass, Practice
-from core.practices.create import find_or_create_practice
+from core.models.practices import PayerClass
 
 SOURCE: Final = "synthea"
 
@@ -116,25 +114,16 @@ def import_synthea(
     session: Session,
     path: Path,
     *,
-    practice_name: str,
-    time_zone: str | None = None,
     payments: Payments = Payments.ALL,
     skip_empty_claims: bool = False,
-    now: dt.datetime,
-    by: Actor | None = None,
-    options: ImportOptions = AS_NEW,
-    faults: Faults | None = None,
-    progress: Progress | None = None,
+    **request: Unpack[ImportRequest],
 ) -> Imported:
     """Import the export in the folder `path`, all or none, for user `by`. Create the practice if needed.
 
-    With `skip_empty_claims`, claims without transactions are left out and counted. `by` is None for the command line.
-    Raise what `import_csv` raises.
+    With `skip_empty_claims`, claims without transactions are left out and counted. Raise what `import_csv` raises.
     """
-    if by is not None:
-        by.require(Action.IMPORT)
-    practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
-    zone = ZoneInfo(session.scalars(select(Practice.time_zone).where(Practice.id == practice_id)).one())
+    run = begin_import(session, SOURCE, request)
+    zone = ZoneInfo(run.practice.time_zone)
     claims, ledger = synthea_format.claims(zone), synthea_format.transactions(zone)
     files = (
         synthea_format.ORGANIZATIONS,
@@ -144,7 +133,7 @@ def import_synthea(
         claims,
         ledger,
     )
-    folder = Folder(path, files, faults=faults, progress=progress)
+    folder = Folder(path, files, faults=run.faults, progress=run.progress)
     stages.open_stages(session)
     stages.copy_rows(session, stages.OFFICE, _unchanged_rows(folder, synthea_format.ORGANIZATIONS))
     stages.copy_rows(session, stages.PROVIDER, _unchanged_rows(folder, synthea_format.PROVIDERS))
@@ -155,13 +144,9 @@ def import_synthea(
     folder.refuse_if_rows_lost()
     folder.say("checking and loading")
     left_out = _leave_out_empty_claims(session) if skip_empty_claims else 0
-    _build_lines_and_postings(session, practice_id, folder, payments)
+    _build_lines_and_postings(session, run.practice_id, folder, payments)
     _report_empty_claims(session, folder)
-    done = load(
-        session, practice_id, source=SOURCE, origins=synthea_format.ORIGINS, faults=folder.faults, by=by, now=now,
-        options=options,
-    )  # fmt: skip
-    return replace(done, rows_read=folder.rows_read, left_out=left_out)
+    return replace(load(run, synthea_format.ORIGINS), rows_read=folder.rows_read, left_out=left_out)
 
 
 def _unchanged_rows(folder: Folder, file: FileFormat) -> Iterator[tuple[Any, ...]]:

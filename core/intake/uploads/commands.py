@@ -27,8 +27,6 @@ S = ImportStatus
 class NothingNew(Refusal):
     """The practice already has every row in these files. There is nothing to import."""
 
-    code = "nothing_new"
-
 
 class OnlyLegalHolds(Refusal):
     """Every change in these files ends a legal hold. Only an administrator can apply it. Nothing was changed."""
@@ -40,13 +38,9 @@ class OnlyLegalHolds(Refusal):
 class TotalsDiffer(Refusal):
     """The files' A/R total differs from the expected one."""
 
-    code = "totals_differ"
-
 
 class BadExpectedTotal(BadInput):
     """Enter the expected A/R total in dollars and cents, such as 1234.56."""
-
-    code = "bad_expected_total"
 
 
 def set_expected_total(

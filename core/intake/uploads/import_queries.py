@@ -5,16 +5,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
+from core.errors import or_raise
 from core.intake.uploads.lifecycle import ImportKey, NoSuchImport
 from core.models.imports import WORKER_STATUSES, ImportJob, ImportStatus
 
 
 def find(session: Session, key: ImportKey) -> ImportJob:
     """Return the import. Raise `NoSuchImport`, even if it exists in another practice."""
-    job = session.scalars(select(ImportJob).where(*key.of(ImportJob))).one_or_none()
-    if job is None:
-        raise NoSuchImport
-    return job
+    return or_raise(session.scalars(select(ImportJob).where(*key.of(ImportJob))).one_or_none(), NoSuchImport)
 
 
 def list_imports(session: Session, practice_id: int, *, limit: int, before_id: int | None = None) -> list[ImportJob]:

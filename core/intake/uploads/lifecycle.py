@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from core.access.audit import Subject
-from core.errors import NotFound, Refusal
+from core.errors import NotFound, Refusal, or_raise
 from core.models.imports import ENDED_STATUSES, ImportJob, ImportPiece, ImportStatus
 
 S = ImportStatus
@@ -50,8 +50,6 @@ class NoSuchImport(NotFound):
 class WrongImportStatus(Refusal):
     """The import's status does not allow this."""
 
-    code = "wrong_import_status"
-
 
 class ImportKey(NamedTuple):
     """One import in one practice."""
@@ -77,10 +75,7 @@ def key_of(job: ImportJob) -> ImportKey:
 def lock(session: Session, key: ImportKey) -> ImportJob:
     """Lock the import until the transaction ends and return it as it is now. Raise `NoSuchImport`."""
     found = select(ImportJob).where(*key.of(ImportJob)).with_for_update(key_share=True)
-    job = session.scalars(found.execution_options(populate_existing=True)).one_or_none()
-    if job is None:
-        raise NoSuchImport
-    return job
+    return or_raise(session.scalars(found.execution_options(populate_existing=True)).one_or_none(), NoSuchImport)
 
 
 def transition(session: Session, key: ImportKey, *, source: ImportStatus, target: ImportStatus, **values: Any) -> bool:

@@ -29,8 +29,6 @@ _CHOICE: Final = ("mapping", "mapping_id", "mapping_name", "mapping_recognized",
 class NoSuchSheet(BadInput):
     """The workbook has no sheet of claims with that name. Choose one from the list."""
 
-    code = "no_such_sheet"
-
 
 def choose(session: Session, practice_id: int, given: str | dict[str, Any]) -> Chosen:
     """Return the options of an import with a saved mapping, by its name or ID, or with a mapping as JSON.

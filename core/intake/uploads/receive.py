@@ -39,26 +39,19 @@ _FORBIDDEN_IN_NAMES: Final = frozenset('/\\:*?"<>|')
 class BadFiles(BadInput):
     """Choose the files to import."""
 
-    code = "bad_files"
-
 
 class ImportTooLarge(BadInput):
     """These files are too large for one import."""
 
-    code = "import_too_large"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 class TooManyImports(Refusal):
     """Your practice has too many unfinished imports. Import or discard one of them first."""
 
-    code = "too_many_imports"
-
 
 class BadPiece(BadInput):
     """This piece does not belong to the file."""
-
-    code = "bad_piece"
 
 
 class NoRoomForFiles(Refusal):
@@ -70,8 +63,6 @@ class NoRoomForFiles(Refusal):
 
 class UploadIncomplete(Refusal):
     """Some pieces of the files have not arrived."""
-
-    code = "upload_incomplete"
 
 
 class UploadedFile(NamedTuple):

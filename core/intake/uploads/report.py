@@ -27,6 +27,11 @@ _CONFIRMED: Final = (
     "redated",
     "x12",
 )
+# What the command prints too.
+_SAME: Final = (
+    "added", "already_there", "left_out", "in_file", "new", "new_postings", "recognized", "corrected", "held_back",
+    "redated", "changes_taken", "holds_kept", "agreement", "forecast", "warnings",
+)  # fmt: skip
 _CORRECTED: Final = ("added", "new", "on_existing", "held_back")
 _SYNTHEA_FILES: Final = frozenset(
     {
@@ -71,16 +76,11 @@ def _counts(rows: RowsRead) -> dict[str, Any]:
 
 def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
     """Return the report on loaded rows. It contains patients' names, for users who may see them."""
-    differences, corrections = imported.differences, imported.corrections
+    differences, corrections, facts = imported.differences, imported.corrections, imported.facts()
     return {
+        **{name: facts[name] for name in _SAME},
         "nothing_new": imported.adds_nothing,
-        "added": imported.added,
-        "already_there": imported.already_there,
-        "left_out": imported.left_out,
-        "in_file": imported.in_file.facts(),
-        "new": imported.new.facts(),
         "on_existing": {name: getattr(imported.on_existing, name) for name in ("claims", "lines", "postings")},
-        "new_postings": imported.new_postings.facts(),
         "write_offs": imported.on_existing.moved._asdict(),  # zero in a check, which posts nothing
         "first_claims": [{**one.facts(), "patient": one.patient} for one in imported.first_claims],
         "differences": {
@@ -99,15 +99,6 @@ def of_imported(imported: Imported, lists: ListFiles) -> dict[str, Any]:
             "looks_older": corrections.looks_older,
             "first": [_correction(one) for one in corrections.first],
         },
-        "recognized": imported.recognized._asdict(),
-        "corrected": imported.corrected,
-        "held_back": imported.held_back,
-        "redated": [one.facts() for one in imported.redated],
-        "changes_taken": imported.changes_taken,
-        "holds_kept": imported.holds_kept,
-        "agreement": None if imported.agreement is None else imported.agreement.facts(),
-        "forecast": None if imported.forecast is None else imported.forecast.facts(),
-        "warnings": imported.warnings,
         "problems": lists.errors,  # places that are left out, differ or are unusual
         **({} if imported.x12 is None else {"x12": imported.x12, "receivable": imported.receivable}),
     }

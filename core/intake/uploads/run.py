@@ -20,7 +20,6 @@ from core.db.engine import Sessions, transaction
 from core.db.transient import DISK_FULL, is_transient, sqlstate
 from core.errors import NotAllowed
 from core.intake.csv.csv_import import import_csv
-from core.intake.loading.imported import Imported
 from core.intake.mapping.import_file import import_file
 from core.intake.mapping.mapping import Mapping
 from core.intake.parsing.faults import FaultKind, ImportRefused
@@ -72,7 +71,7 @@ def work(
     return False
 
 
-def check_and_load(
+def _load(
     session: Session,
     job: ImportJob,
     folder: Path,
@@ -81,8 +80,8 @@ def check_and_load(
     lists: ListFiles,
     progress: Progress,
     now: dt.datetime,
-) -> Imported:
-    """Load the files into the practice of the import, in this transaction.
+) -> dict[str, Any]:
+    """Load the files into the practice of the import, in this transaction. Return the report.
 
     Raise `ImportRefused` with every mistake, and `NotAllowed` if the user may no longer import.
     """
@@ -99,14 +98,17 @@ def check_and_load(
         ),
     }  # fmt: skip
     if source is ImportSource.FILE:
-        return import_file(session, folder / names[0], Mapping.of(job.options["mapping"]), **given)
-    if source is ImportSource.X12:
-        return import_x12(session, [folder / name for name in names], **given)
-    if source is ImportSource.SYNTHEA:
+        imported = import_file(session, folder / names[0], Mapping.of(job.options["mapping"]), **given)
+    elif source is ImportSource.X12:
+        imported = import_x12(session, [folder / name for name in names], **given)
+    elif source is ImportSource.SYNTHEA:
         given["payments"] = Payments(job.options.get("payments", Payments.ALL))
         given["skip_empty_claims"] = job.options.get("skip_empty_claims", False)
-        return import_synthea(session, folder, **given)
-    return import_csv(session, folder, **given)
+        imported = import_synthea(session, folder, **given)
+    else:
+        imported = import_csv(session, folder, **given)
+    lists.close()
+    return {**report.files_read(names, source, imported), **report.of_imported(imported, lists)}
 
 
 def _user(session: Session, job: ImportJob) -> Actor:
@@ -210,23 +212,6 @@ def _check_or_import(
         return
     _save(session, job, found, is_import=is_import, now=now)
     lists.store(session, key)
-
-
-def _load(
-    session: Session,
-    job: ImportJob,
-    folder: Path,
-    names: list[str],
-    *,
-    lists: ListFiles,
-    progress: Progress,
-    now: dt.datetime,
-) -> dict[str, Any]:
-    """Load the files and return the report."""
-    imported = check_and_load(session, job, folder, names, lists=lists, progress=progress, now=now)
-    lists.close()
-    read = report.files_read(names, job.source or report.guess_source(folder, names), imported)
-    return {**read, **report.of_imported(imported, lists)}
 
 
 def _save(session: Session, job: ImportJob, found: dict[str, Any], *, is_import: bool, now: dt.datetime) -> None:

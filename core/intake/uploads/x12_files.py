@@ -1,28 +1,25 @@
 """`settle import x12`: import X12 files, all or none: the claims sent (837) before what came back about them."""
 
-import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Unpack
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.access.permissions import Action, Actor
 from core.counting import counted
 from core.db.sums import sum_cents
-from core.intake.loading.imported import AS_NEW, Imported, ImportOptions
+from core.intake.loading.import_run import ImportRequest, begin_import
+from core.intake.loading.imported import Imported, ImportOptions
 from core.intake.parsing.faults import Faults
 from core.intake.parsing.folder import Progress, RowsRead
 from core.intake.parsing.x12_faults import of_x12
 from core.intake.remittances.import_remittances import import_remittances
 from core.intake.remittances.result import RemittanceResult
-from core.intake.sent_claims.import_sent import SentClaims, import_sent
+from core.intake.sent_claims.import_sent import SOURCE, SentClaims, import_sent
 from core.intake.sent_claims.read_files import CLAIM_KINDS, X12File, is_usable
 from core.models.claims import Claim
-from core.practices import practice_queries
-from core.practices.create import find_or_create_practice
 from core.x12 import problems
 from core.x12.check import CheckedFile, Found, FoundProblem, Summary, check_file, list_faults
 from core.x12.delimiters import ISA_START
@@ -49,41 +46,23 @@ def starts_x12(binary: BinaryIO) -> bool:
     return ISA_START.search(binary.read(_HEAD_BYTES).decode("latin-1")) is not None
 
 
-def import_x12(
-    session: Session,
-    paths: Sequence[Path],
-    *,
-    practice_name: str,
-    time_zone: str | None = None,
-    now: dt.datetime,
-    by: Actor | None = None,
-    options: ImportOptions = AS_NEW,
-    faults: Faults | None = None,
-    progress: Progress | None = None,
-) -> Imported:
-    """Import the X12 files, all or none. Create the practice if needed.
-
-    `by` is None for the command line. Raise what `import_csv` raises.
-    """
-    if by is not None:
-        by.require(Action.IMPORT)
-    faults = Faults() if faults is None else faults
-    practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
+def import_x12(session: Session, paths: Sequence[Path], **request: Unpack[ImportRequest]) -> Imported:
+    """Import the X12 files, all or none. Create the practice if needed. Raise what `import_csv` raises."""
+    run = begin_import(session, SOURCE, request)
+    practice_id, options = run.practice_id, run.options
     used, skipped = _sort_out(sorted(paths, key=lambda path: path.name))
-    files = _check(used, faults, progress)
+    files = _check(used, run.faults, run.progress)
     _list_problems(files, options)
     has_answers, has_claims = _has(files, Kind.REMITTANCE), _has(files, *CLAIM_KINDS)
     before = _receivable(session, practice_id) if has_answers else 0
     # The answers are matched with the new claims, so a check inserts those too. The caller rolls them back.
     of_claims = replace(options, check_only=options.check_only and not (has_answers and has_claims))
-    imported, sent = import_sent(
-        session, practice_id, files, by=by, now=now, options=of_claims, faults=faults, progress=progress
-    )
+    imported, sent = import_sent(replace(run, options=of_claims), files)
     paid, receivable = RemittanceResult(), None
     if has_answers:
         paid = import_remittances(
-            session, practice_queries.find(session, practice_id), [one.path for one in files],
-            import_id=options.import_id, is_check=options.check_only, by=by, now=now, progress=progress,
+            session, run.practice, [one.path for one in files], import_id=options.import_id,
+            is_check=options.check_only, by=run.by, now=run.now, progress=run.progress,
         )  # fmt: skip
         moved = paid.answers_cents + paid.write_offs_cents
         after = before + imported.new.total_cents + moved

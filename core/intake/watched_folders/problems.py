@@ -29,8 +29,6 @@ _CODES: Final = {
 class FileChanged(Refusal):
     """A file changed while it was read. It is read again with the next look."""
 
-    code = "file_changed"
-
 
 class Problems:
     """The problems of one look. A new one gives a user a notice."""

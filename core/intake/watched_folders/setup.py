@@ -20,13 +20,9 @@ from core.models.watched_folders import WatchedFolder
 class BadFolderName(BadInput):
     """Name a folder inside of SETTLE_WATCH_DIR, without a path."""
 
-    code = "bad_folder_name"
-
 
 class FolderTaken(Refusal):
     """Another practice has this folder. Give each practice its own."""
-
-    code = "folder_taken"
 
 
 class NoSuchFolder(NotFound):

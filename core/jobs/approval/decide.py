@@ -27,13 +27,9 @@ _DECIDED: Final = {S.CONFIRMED: "approved", S.REJECTED: "rejected", S.DISCARDED:
 class ApprovalExpired(Refusal):
     """This job was not approved within 7 days. Preview it again."""
 
-    code = "approval_expired"
-
 
 class CostShareNotAllowed(Refusal):
     """Medicare or Medicaid cost sharing needs a Charity, Small balance or Bad debt reason. Preview the claims again."""
-
-    code = "cost_share_not_allowed"
 
 
 def confirm_or_request_approval(session: Session, job: SettleJob, *, now: dt.datetime) -> SettleJob:
@@ -51,7 +47,9 @@ def confirm_or_request_approval(session: Session, job: SettleJob, *, now: dt.dat
     job.limits_exceeded = [dict(one) for one in limits.exceeded(session, job, by=by, now=now)]
     session.flush()
     key = JobKey(job.practice_id, job.id)
-    chosen = _choice_for(session, job, by=by, now=now)
+    chosen = None
+    if job.limits_exceeded:
+        chosen = without_approval.choice_for(session, job, confirmer=by, lock=True, now=now)
     if job.limits_exceeded and chosen is None:
         moved = lifecycle.transition(
             session, key, source=S.PREVIEWED, target=S.AWAITING_APPROVAL, now=now, approval_requested_at=now
@@ -68,10 +66,6 @@ def confirm_or_request_approval(session: Session, job: SettleJob, *, now: dt.dat
     audit.record(session, act, job, by=by, now=now, **facts, **lifecycle.by_schedule(job))
     session.refresh(job)
     return job
-
-
-def _choice_for(session: Session, job: SettleJob, *, by: int, now: dt.datetime) -> OnePersonChoice | None:
-    return without_approval.choice_for(session, job, confirmer=by, lock=True, now=now) if job.limits_exceeded else None
 
 
 def _ran_without_approval(job: SettleJob, chosen: OnePersonChoice | None) -> dict[str, Any]:

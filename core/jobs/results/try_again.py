@@ -104,20 +104,16 @@ def _unsaved_job(session: Session, job: SettleJob, *, now: dt.datetime) -> Settl
     """Return the same job as if requested today. It is never added to the session."""
     practice = session.get_one(Practice, job.practice_id)
     today = practice_days.today(practice, now=now)
+    same = (
+        "practice_id", "kind", "reverses_job_id", "target_status", "reason", "practice_reason", "note",
+        "overridden_rules", "schedule_id",
+    )  # fmt: skip
     return SettleJob(
-        practice_id=job.practice_id,
+        **{name: getattr(job, name) for name in same},
         id=0,
-        kind=job.kind,
-        reverses_job_id=job.reverses_job_id,
-        target_status=job.target_status,
-        reason=job.reason,
-        practice_reason=job.practice_reason,
-        note=job.note,
         selection={},
-        overridden_rules=job.overridden_rules,
         setting=practice.write_off,
         rule_values=terms.numbers_of(practice),
         as_of=today,
         posting_date=today,
-        schedule_id=job.schedule_id,
     )

@@ -94,11 +94,14 @@ def test_an_amount_that_cannot_be_read_is_shown_with_its_element(practice: Given
     assert sums in biller.says("/claims/A2")
     assert "CO-45 contractual unreadable (CAS)" in biller.says("/remittances/1/claims/3")
     with practice.sessions() as session:
-        found = remittance_api.as_answer(queries.find_answer(session, practice.id, 1, 2)).json_ready()
+        found = remittance_api.as_answer(queries.find_answer(session, practice.id, 1, 2)).model_dump(mode="json")
     assert (found["charge_cents"], found["paid_cents"], found["patient_cents"]) == (100_00, None, None)
     assert found["unreadable"] == ["CLP04", "CLP05"]
     assert "payment unreadable" in _describe_answer(found)
-    lines = [remittance_answers._details(look(practice, AnswerKey(1, place))).json_ready()["lines"] for place in (1, 3)]
+    lines = [
+        remittance_answers._details(look(practice, AnswerKey(1, place))).model_dump(mode="json")["lines"]
+        for place in (1, 3)
+    ]
     assert (lines[0][0]["paid_cents"], lines[1][0]["adjustments"][0]["cents"]) == (None, None)
     assert practice.violations() == []
 

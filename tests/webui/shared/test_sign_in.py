@@ -17,7 +17,8 @@ from tests.factories import NOW, GivenPractice, a_practice
 from tests.shared_app import application
 from tests.webui.conftest import Browser, Clock, page_text
 from tests.webui.operations.test_metrics import an_app
-from webui.shared.auth import SESSION_COOKIE, safe_next
+from webui.shared.auth import SESSION_COOKIE
+from webui.shared.page_arguments import safe_next
 
 EMAIL = "j.ortiz@lakeside.example"
 PASSWORD = "correct horse battery staple"
