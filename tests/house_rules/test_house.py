@@ -111,6 +111,26 @@ def test_no_line_of_a_template_is_longer_than_120_characters() -> None:
             assert len(line) <= TEMPLATE_LINE_CHARACTERS_MAX, f"{place}:{number}"
 
 
+def test_what_only_pages_say_has_curly_apostrophes_like_the_templates() -> None:
+    straight = re.compile(r"[A-Za-z]'(?:s|t|re|ve|ll|d)\b")
+    found = []
+    for name, module in modules().items():
+        if name.startswith("webui/") and not name.startswith(("webui/api/", "webui/server/")):
+            holders = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+            bodies = [node.body[0] for node in ast.walk(module) if isinstance(node, holders) and node.body]
+            docstrings = {body.value for body in bodies if isinstance(body, ast.Expr)}
+            found += [
+                f"{name}:{node.lineno}: {node.value}"
+                for node in ast.walk(module)
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings
+                and straight.search(node.value)
+            ]  # fmt: skip
+    texts = {path.relative_to(HOUSE): path.read_text() for path in TEMPLATES.rglob("*.html")}
+    outside = re.compile(r"\{[{%#].*?[}%#]\}|<[^>]+>", re.DOTALL)
+    found += [str(path) for path, text in texts.items() if straight.search(outside.sub("", text))]
+    assert found == []
+
+
 def test_the_table_reaches_and_leaves_every_job_status() -> None:
     reached = {target for _, target in TRANSITIONS} | {JobStatus.PREPARING}
     assert reached == set(JobStatus)

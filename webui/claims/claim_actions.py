@@ -63,10 +63,10 @@ _FIELD_BY_REFUSAL: Final[dict[type[Refusal], str]] = {
 # What a user can do about a field that core refuses.
 _FIELD_MESSAGES: Final = {
     "kind": "Choose what to post.",
-    "line": "Choose one of the claim's lines.",
+    "line": "Choose one of the claim’s lines.",
     "responsibility": "Choose insurance or patient.",
     "paid_by": "Choose who paid.",
-    "group_code": "Choose the adjustment's group code.",
+    "group_code": "Choose the adjustment’s group code.",
     "reason_code": "Enter the reason code (CARC) from the remittance: up to two letters and one to three digits.",
     "posted_on": "Enter a date, or leave it blank for today.",
     "note": f"Shorten the note to {reading.NOTE_CHARACTERS_MAX} characters.",
@@ -197,7 +197,7 @@ def _parse_posting_form(form: MultiDict[str, str]) -> tuple[Payment | Adjustment
     amount, fault = parse_amount_field(form.get("amount", ""))
     faults = {"amount": fault} if fault else {}
     if "\x00" in given["note"]:
-        faults["note"] = "The note contains a character that can't be saved. Retype the note."
+        faults["note"] = "The note contains a character that can’t be saved. Retype the note."
     try:
         entry = entries.parse_entry({**given, "amount_cents": amount})
     except BadEntry as refusal:

@@ -57,7 +57,7 @@ def exclude() -> Response | tuple[str, int]:
 def end(exclusion_id: int) -> Response:
     """End an exclusion."""
     acts.run(exclusions.end, exclusion_id)
-    return acts.redirect_with("Exclusion ended. Existing previews don't change.", "exclusions.index")
+    return acts.redirect_with("Exclusion ended. Existing previews don’t change.", "exclusions.index")
 
 
 def parse_optional_date(typed: str) -> tuple[dt.date | None, str | None]:

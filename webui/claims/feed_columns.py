@@ -210,7 +210,7 @@ COLUMNS: Final = (
         "Payer Claim #",
         _text_column("payer_claim_number"),
         SortBy.PAYER_CLAIM_NUMBER,
-        spoken="payer's claim number",
+        spoken="payer’s claim number",
     ),
     Column("service_codes", "Service", _text_column("service_codes"), SortBy.SERVICE),
 )

@@ -47,7 +47,7 @@ def _text(typed: str) -> str:
     if len(typed) > TEXT_CHARACTERS_MAX:
         raise BadField(f"Shorten this to {TEXT_CHARACTERS_MAX} characters.")
     if "\x00" in typed:
-        raise BadField("This contains a character that can't be used here. Retype the text.")
+        raise BadField("This contains a character that can’t be used here. Retype the text.")
     return typed
 
 
@@ -267,7 +267,7 @@ def _parse_sort_and_limit(other: dict[str, str], faults: dict[str, str]) -> tupl
     try:
         sort = Sort.of(other.get("sort", str(DEFAULT_SORT)))
     except BadFilter:
-        faults[""] = "The feed can't be sorted by this. Choose a column."
+        faults[""] = "The feed can’t be sorted by this. Choose a column."
     sizes = {str(size): size for size in PAGE_SIZES}
     limit = sizes.get(other.get("limit") or str(PAGE_SIZES[0]), 0)
     if not limit:

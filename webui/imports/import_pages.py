@@ -133,7 +133,7 @@ def show_mapping(import_id: int) -> str | Response:
     """Show the guessed mapping of the office's own file as a form."""
     job = acts.read(import_queries.find, import_key(import_id))
     if job.status is not ImportStatus.NEEDS_MAPPING or not job.report:
-        return _back("This import isn't waiting for a mapping.", import_id, tone="info")
+        return _back("This import isn’t waiting for a mapping.", import_id, tone="info")
     return mapping_form.form_of_guess(job.report["guess"], import_id=import_id)
 
 

@@ -108,7 +108,7 @@ def _note_error(note: str) -> str | None:
         return "Enter the reason for the reversal. It is the only record of why."
     if len(note) > NOTE_CHARACTERS_MAX:
         return f"Shorten the reason to {NOTE_CHARACTERS_MAX} characters; it has {len(note)}."
-    return "The reason contains a character that can't be saved. Retype the reason." if "\x00" in note else None
+    return "The reason contains a character that can’t be saved. Retype the reason." if "\x00" in note else None
 
 
 def _item_of(db: Session, key: JobKey, claim_id: str) -> outcomes.ItemRow | None:

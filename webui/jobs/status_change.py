@@ -142,7 +142,7 @@ def _faults(change: StatusChangeForm) -> dict[str, str]:
     if len(change.note) > reading.NOTE_CHARACTERS_MAX:
         faults["note"] = f"Shorten the note to {reading.NOTE_CHARACTERS_MAX} characters; it has {len(change.note)}."
     if "\x00" in change.note:
-        faults["note"] = "The note contains a character that can't be saved. Retype the note."
+        faults["note"] = "The note contains a character that can’t be saved. Retype the note."
     return faults
 
 

@@ -126,7 +126,7 @@ def change_role(user_id: int) -> Response:
     """Change the user's role."""
     role = _role(request.form.get("role"))
     return _run_command(
-        user_management.change_role, user_id, role, message="Role saved. It takes effect on the user's next click."
+        user_management.change_role, user_id, role, message="Role saved. It takes effect on the user’s next click."
     )
 
 

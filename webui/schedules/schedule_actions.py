@@ -26,7 +26,7 @@ blueprint = Pages("schedule_acts", __name__, url_prefix="/schedules")
 @blueprint.post(f"/{SCHEDULE_ID_RULE}/pause", needs=Action.MANAGE_SCHEDULES)
 def pause(schedule_id: int) -> Response:
     """Pause the schedule."""
-    return _run_command(schedule_commands.pause, schedule_id, "Schedule paused. It won't run until someone resumes it.")
+    return _run_command(schedule_commands.pause, schedule_id, "Schedule paused. It won’t run until someone resumes it.")
 
 
 @blueprint.post(f"/{SCHEDULE_ID_RULE}/resume", needs=Action.MANAGE_SCHEDULES)

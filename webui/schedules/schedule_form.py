@@ -32,7 +32,7 @@ _NOON: Final = 12
 # Core reports the field that is not valid. These messages are for the form, where users type dollars and choose names.
 _FIELD_MESSAGES: Final = {
     "name": f"Enter a name of up to {NAME_CHARACTERS_MAX} characters.",
-    "filter": "The filter is empty. Set at least one field, because a schedule can't include every claim.",
+    "filter": "The filter is empty. Set at least one field, because a schedule can’t include every claim.",
     "local_time": "Enter a time, such as 2:30 AM.",
     "weekdays": "Choose at least one day of the week.",
     "reason": "Choose a reason for the write-off.",

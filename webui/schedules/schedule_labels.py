@@ -59,9 +59,9 @@ def register(app: Flask) -> None:
 def describe_next_run(schedule: Schedule, run_time: RunTime | None, time_zone: str) -> str:
     """Say when it runs next. If the clock changes that day, say what that does to the run."""
     if schedule.state is ScheduleState.PAUSED:
-        return "Paused. It won't run until someone resumes it."
+        return "Paused. It won’t run until someone resumes it."
     if schedule.state is ScheduleState.STOPPED:
-        return "Stopped. It won't run until someone resumes it."
+        return "Stopped. It won’t run until someone resumes it."
     if run_time is None:
         return "No further run is scheduled."
     at = run_time.instant.astimezone(ZoneInfo(time_zone))

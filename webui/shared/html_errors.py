@@ -16,8 +16,8 @@ from webui.shared.body_limits import too_large_sentence
 from webui.shared.labels import message_for_page
 
 _WORDS: Final = {
-    HTTPStatus.NOT_FOUND: ("Page not found", "This address doesn't exist, or the record isn't in your practice."),
-    HTTPStatus.METHOD_NOT_ALLOWED: ("Not supported", "This page doesn't support that action."),
+    HTTPStatus.NOT_FOUND: ("Page not found", "This address doesn’t exist, or the record isn’t in your practice."),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("Not supported", "This page doesn’t support that action."),
     HTTPStatus.INTERNAL_SERVER_ERROR: (
         "Something went wrong",
         "Your change was either saved completely or not at all. Check which before you try again.",
@@ -45,7 +45,7 @@ def _render_refusal(refusal: Refusal) -> tuple[str, int, dict[str, str]] | Respo
     if _is_api_request():
         return problem_json.problem_from_refusal(refusal)
     status = refusal.http_status
-    page = _error_page(status, _HEADINGS.get(status, "This can't be done"), message_for_page(refusal))
+    page = _error_page(status, _HEADINGS.get(status, "This can’t be done"), message_for_page(refusal))
     return *page, problem_json.retry_after_header(refusal)
 
 

@@ -11,6 +11,8 @@ import click
 import pytest
 from flask import Flask, request, request_started
 
+from core.access.permissions import Scope
+from core.access.tokens import add_token
 from core.access.users import actor_for, find_by_email
 from core.cli import LOCAL, ON_THE_SERVER, main
 from core.db.engine import Sessions, make_engine, make_sessions
@@ -24,6 +26,7 @@ from core.jobs.execution import sweep
 from core.models.people import Role
 from core.models.practices import PayerClass
 from core.notices import webhooks
+from core.settings import load_settings
 from tests import shared_app
 from tests.core.cli.conftest import APP, Typed
 from tests.factories import NOW, GivenPractice, Line, a_practice
@@ -486,6 +489,21 @@ def test_a_command_calls_its_route_and_prints_the_answer(
     assert done.exit_code == 0, done.output
     assert typed_case.shown in done.stdout
     assert typed_case.route in routes
+
+
+def test_a_token_that_may_not_read_the_practice_gets_its_times_in_utc(
+    typed: Typed, practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled(practice, typed)
+    with practice.sessions.begin() as session:
+        biller = find_by_email(session, BILLER)
+        assert biller is not None
+        monkeypatch.setenv("SETTLE_TOKEN", add_token(session, biller, NOW, scopes=(Scope.POST,)))
+    load_settings.cache_clear()
+
+    done = typed("write-offs", "send")
+
+    assert (done.exit_code, done.stdout[:31]) == (0, "1  11/23/2026 3:00:00 PM UTC by")
 
 
 def test_every_command_prints_the_servers_refusal_in_one_line(typed: Typed, practice: GivenPractice) -> None:

@@ -376,7 +376,7 @@ def test_a_schedule_can_be_paused_resumed_and_deleted(practice: GivenPractice, a
     page = new_schedule(admin)
 
     admin.post(f"{page}/pause")
-    assert "Paused. It won't run until someone resumes it." in admin.says(page)
+    assert "Paused. It won’t run until someone resumes it." in admin.says(page)
     assert schedules_of(practice)[0].state is ScheduleState.PAUSED
 
     admin.post(f"{page}/resume")
