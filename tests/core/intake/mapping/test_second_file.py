@@ -269,31 +269,32 @@ def test_a_file_of_corrections_and_the_import_itself_lead_to_the_same_books(offi
     assert balances(office) == (50_00, 0)
 
 
-@pytest.mark.parametrize(
-    ("second", "cents", "entry"),
-    [
-        ("100.00,25.00,0.00,75.00,0.00", 15_00, {"paid_by": "primary"}),
-        (
+def test_a_correction_that_a_user_posted_by_hand_is_not_listed_again(office: OfficeFiles) -> None:
+    by_hand: dict[str, tuple[str, int, dict[str, Any]]] = {
+        "PAYMENT": ("100.00,25.00,0.00,75.00,0.00", 15_00, {"paid_by": "primary"}),
+        "CHARGE": (
             "90.00,10.00,0.00,80.00,0.00",
             10_00,
             {"kind": "adjustment", "group_code": "OA", "reason_code": "45"},
         ),
-    ],
-    ids=["payment", "charge"],
-)
-def test_a_correction_that_a_user_posted_by_hand_is_not_listed_again(
-    office: OfficeFiles, second: str, cents: int, entry: dict[str, Any]
-) -> None:
-    load(office, totals(office, "100.00,10.00,0.00,90.00,0.00"), ADJUSTED)
-    assert not is_clear(load(office, totals(office, second), ADJUSTED))
+    }
+
+    def rows(amounts: dict[str, str]) -> Path:
+        one = (f"{number},P1,Example Ann,03/14/2026,Aetna,{of_claim}" for number, of_claim in amounts.items())
+        return office.csv(*one, header=ADJUSTED_HEADER)
+
+    load(office, rows(dict.fromkeys(by_hand, "100.00,10.00,0.00,90.00,0.00")), ADJUSTED)
+    second = rows({number: amounts for number, (amounts, *_) in by_hand.items()})
+    assert len(load(office, second, ADJUSTED).corrections.first) == 2
     practice = in_practice(office)
-    practice.post("C1", cents, responsibility="insurance", **entry)
-    due = balances(office)
+    for number, (_, cents, entry) in by_hand.items():
+        practice.post(number, cents, key=number, responsibility="insurance", **entry)
+    due = balances_of_all(office)
 
-    done = load(office, office.folder / "ar.csv", ADJUSTED, post_corrections=True)
+    done = load(office, second, ADJUSTED, post_corrections=True)
 
-    assert (is_clear(done), done.corrected, done.recognized.postings) == (True, 0, 1)
-    assert balances(office) == due
+    assert (is_clear(done), done.corrected, done.recognized.postings) == (True, 0, 2)
+    assert balances_of_all(office) == due
 
 
 def test_a_payment_without_a_date_is_posted_today_if_its_month_of_service_is_closed(office: OfficeFiles) -> None:
