@@ -73,7 +73,7 @@ def write_off(session: Session, decided: Decided, job: SettleJob, *, now: dt.dat
 @cache
 def _write_offs(decided: Subquery) -> Select[Any]:
     due = _open_balances(decided)
-    return insert_postings(
+    posted = insert_postings(
         due,
         claim_id=due.c.claim_id,
         line=due.c.line,
@@ -83,10 +83,14 @@ def _write_offs(decided: Subquery) -> Select[Any]:
         write_off_reason=bindparam("reason", type_=String()),
         claim_version=due.c.claim_version,
     )
+    return posted_sums(posted)
 
 
-def insert_postings(source: Subquery, **columns: ColumnElement[Any]) -> Select[Any]:
-    """Return a statement for `post` that inserts a posting for each row of `source`."""
+def insert_postings(source: Subquery, **columns: ColumnElement[Any]) -> CTE:
+    """Return the insert of a posting for each row of `source`, for a statement that `post` runs.
+
+    It returns claim_id, line, responsibility and amount_cents.
+    """
     common: dict[str, ColumnElement[Any]] = {
         "practice_id": OF_PRACTICE,
         "job_id": bindparam("of_job", type_=Posting.job_id.type),
@@ -96,9 +100,15 @@ def insert_postings(source: Subquery, **columns: ColumnElement[Any]) -> Select[A
     }
     entries = select(*common.values(), *columns.values()).select_from(source)
     posted = insert(Posting).from_select([*common, *columns], entries)
-    rows = posted.returning(Posting.responsibility, Posting.amount_cents).cte("posted")
-    sums = [
-        func.coalesce(func.sum(func.abs(rows.c.amount_cents)).filter(rows.c.responsibility == side.value), 0)
+    return posted.returning(
+        Posting.claim_id, Posting.line, Posting.responsibility, Posting.amount_cents
+    ).cte("posted")  # fmt: skip
+
+
+def posted_sums(posted: CTE) -> Select[Any]:
+    """Return the statement for `post`, which reads the absolute sums of an `insert_postings`."""
+    sums: list[Any] = [
+        sum_cents(func.abs(posted.c.amount_cents), posted.c.responsibility == side.value)
         for side in (Responsibility.INSURANCE, Responsibility.PATIENT)
     ]
     return select(*sums)
@@ -107,7 +117,7 @@ def insert_postings(source: Subquery, **columns: ColumnElement[Any]) -> Select[A
 def post(
     session: Session, statement: Select[Any], decided: Decided, job: SettleJob, *, now: dt.datetime
 ) -> SplitAmount:
-    """Run a statement of `insert_postings`. Return the posted sums as absolute amounts."""
+    """Run a statement of `posted_sums`. Return the posted sums as absolute amounts."""
     of_job = {"reason": job.reason and job.reason.value, "reversed_job": job.reverses_job_id}
     dated = {"posting_date": job.posting_date, "now": now, "confirmed_by": job.confirmed_by}
     return SplitAmount(*map(int, session.execute(statement, {**decided.named, **of_job, **dated}).one()))

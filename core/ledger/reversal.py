@@ -8,10 +8,11 @@ import datetime as dt
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, bindparam, func, literal, select, update
+from sqlalchemy import CTE, Select, Subquery, and_, bindparam, func, literal, select, update
 from sqlalchemy.orm import Session, aliased
 
 from core.claims.claim_id_array import is_in
+from core.db.sums import sum_cents
 from core.ledger import write_offs
 from core.ledger.posting import (
     OF_PRACTICE,
@@ -20,6 +21,7 @@ from core.ledger.posting import (
     insert_postings,
     named_sums,
     post,
+    posted_sums,
     update_claims,
 )
 from core.models.claims import Claim, LineItem
@@ -32,7 +34,7 @@ _REVERSED_JOB: Final = bindparam("reversed_job", type_=Posting.job_id.type)
 
 
 def post_counter_entries(session: Session, decided: Decided, job: SettleJob, *, now: dt.datetime) -> SplitAmount:
-    """Post the opposite of each unreversed write-off of the original job on these claims."""
+    """Post the opposite of each unreversed write-off of the original job on these claims, and restore the lines."""
     return post(session, _COUNTER_ENTRIES, decided, job, now=now)
 
 
@@ -50,7 +52,7 @@ def _counter_entries() -> Select[Any]:
     )  # fmt: skip
     unreversed = (of_claims.c.kind == PostingKind.WRITE_OFF, of_claims.c.postings == 1)
     original = select(of_claims).where(*unreversed, of_claims.c.owner == _REVERSED_JOB).subquery("original")
-    return insert_postings(
+    posted = insert_postings(
         original,
         claim_id=original.c.claim_id,
         line=original.c.line,
@@ -59,41 +61,28 @@ def _counter_entries() -> Select[Any]:
         amount_cents=-original.c.amount_cents,
         reverses_id=original.c.id,
     )
+    return posted_sums(posted).add_cte(_restored_lines(posted))
+
+
+def _restored_lines(posted: CTE) -> CTE:
+    """Return the update that adds what was posted to the lines' balances."""
+    insurance, patient = (
+        sum_cents(posted.c.amount_cents, posted.c.responsibility == side.value).label(side.value)
+        for side in (Responsibility.INSURANCE, Responsibility.PATIENT)
+    )
+    key = (posted.c.claim_id, posted.c.line)
+    sums = select(*key, insurance, patient).group_by(*key).subquery("sums")
+    restored = update(LineItem).where(
+        LineItem.practice_id == OF_PRACTICE, LineItem.claim_id == sums.c.claim_id, LineItem.number == sums.c.line
+    )
+    changes = {
+        "insurance_due": LineItem.insurance_due + sums.c.insurance,
+        "patient_due": LineItem.patient_due + sums.c.patient,
+    }
+    return restored.values(changes).cte("restored")
 
 
 _COUNTER_ENTRIES: Final = _counter_entries()
-
-
-def _restored(side: Responsibility) -> ColumnElement[int]:
-    return func.coalesce(func.sum(Posting.amount_cents).filter(Posting.responsibility == side), 0)
-
-
-_SUMS: Final = (
-    select(
-        Posting.claim_id,
-        Posting.line,
-        _restored(Responsibility.INSURANCE).label("insurance"),
-        _restored(Responsibility.PATIENT).label("patient"),
-    )
-    .where(
-        Posting.practice_id == OF_PRACTICE, is_in(Posting.claim_id, "settled"), Posting.job_id == bindparam("of_job")
-    )
-    .group_by(Posting.claim_id, Posting.line)
-    .subquery("restored")
-)
-_RESTORE_LINES: Final = (
-    update(LineItem)
-    .where(LineItem.practice_id == OF_PRACTICE, LineItem.claim_id == _SUMS.c.claim_id, LineItem.number == _SUMS.c.line)
-    .values(
-        insurance_due=LineItem.insurance_due + _SUMS.c.insurance, patient_due=LineItem.patient_due + _SUMS.c.patient
-    )
-    .execution_options(synchronize_session=False)
-)
-
-
-def restore_lines(session: Session, decided: Decided) -> None:
-    """Add what this job reversed to the lines' balances."""
-    session.execute(_RESTORE_LINES, decided.named)
 
 
 def restore_claims(session: Session, decided: Decided, job: SettleJob) -> SplitAmount:

@@ -155,7 +155,6 @@ def _apply(
         posting.clear_lines(session, decided)
     elif job.kind is JobKind.REVERSE:
         posted = reversal.post_counter_entries(session, decided, job, now=now)
-        reversal.restore_lines(session, decided)
     else:
         posted = SplitAmount(0, 0)
     after = (reversal.restore_claims if job.kind is JobKind.REVERSE else posting.move_claims)(session, decided, job)

@@ -12,6 +12,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     null,
     select,
 )
@@ -30,6 +31,8 @@ from core.policy.terms import Terms
 
 CHUNK_CLAIMS_MIN: Final = 1_000  # below this, the fixed cost of a chunk weighs more than a second worker helps
 CHUNKS_MIN: Final = 16
+# As OFFSET of a subquery. Otherwise PostgreSQL evaluates the rules again in each expression that uses their code.
+EVALUATE_ONCE: Final[ColumnElement[int]] = literal_column("0")
 
 
 def freeze_items(session: Session, job: SettleJob, selected: Selection, *, terms: Terms) -> int:
@@ -58,6 +61,7 @@ def verdicts(job: SettleJob, selected: Selection, *, terms: Terms) -> Subquery:
         )
         .select_from(facts.claims_with_payers())
         .where(selections.condition(job.practice_id, selected, terms=terms))
+        .offset(EVALUATE_ONCE)
         .subquery("picked")
     )
     skips = func.coalesce(picked.c.code.in_(rules.skip_codes()), False)

@@ -175,6 +175,7 @@ def _freeze_items(session: Session, job: SettleJob) -> int:
             rule_sql.rule_values(seen, applied_rules).label("why"),
         )
         .select_from(facts.claims_with_payers().join(was, settled_by_original(job, was)))
+        .offset(preview_items.EVALUATE_ONCE)
         .subquery("judged")
     )
     skips = judged.c.code.is_not(None)
