@@ -93,10 +93,13 @@ def recovered(practice: GivenPractice) -> dict[str, tuple[int, int]]:
     """Return for each claim the cents of write-offs that payments reversed, and those restored or posted again."""
     with practice.sessions() as session:
         page = recoveries.page(session, practice.id, limit=99)
+        months = recoveries.totals_by_month(session, practice.id)
     reversed_, again = Counter[str](), Counter[str]()
     for one in page:
         reversed_[one.claim_id] += one.reversed_cents
         again[one.claim_id] += one.posted_again_cents
+    assert sum(one.reversed_cents for one in months) == reversed_.total()
+    assert sum(one.posted_again_cents for one in months) == again.total()
     return {number: (reversed_[number], again[number]) for number in reversed_}
 
 
