@@ -71,7 +71,7 @@ def work(
     return False
 
 
-def _load(
+def check_and_load(
     session: Session,
     job: ImportJob,
     folder: Path,
@@ -191,7 +191,7 @@ def _check_or_import(
                 session, job, uploaded, names, found, now=now
             ):
                 return
-            found |= _load(session, job, uploaded, names, lists=lists, progress=progress, now=now)
+            found |= check_and_load(session, job, uploaded, names, lists=lists, progress=progress, now=now)
             is_import = is_import and report.same_result(job.report, found)
             if not is_import:
                 savepoint.rollback()
@@ -199,7 +199,7 @@ def _check_or_import(
             # The user sees what an import adds without the corrections, as in a check.
             job.options = {**job.options, "post_corrections": False}
             with session.begin_nested() as savepoint, closing(ListFiles(made)) as lists:
-                found |= _load(session, job, uploaded, names, lists=lists, progress=progress, now=now)
+                found |= check_and_load(session, job, uploaded, names, lists=lists, progress=progress, now=now)
                 savepoint.rollback()
     except ImportRefused as refused:
         if mapping_questions.asks_for_words(session, job, uploaded, found, refused.faults, now=now):
