@@ -24,8 +24,6 @@ from core.policy import rules
 class PreviewGone(Refusal):
     """The claims of this preview are no longer stored. Select them again in the Live Claims Feed."""
 
-    code = "preview_gone"
-
 
 def preview_again(
     session: Session, key: JobKey, make: Callable[[dict[str, list[str]]], SettleJob], *, by: Actor, now: dt.datetime

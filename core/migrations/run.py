@@ -24,19 +24,13 @@ PAUSE_SECONDS: Final = 2.0
 class TablesBusy(Refusal):
     """Other transactions are using tables that the migration must lock. Nothing changed. Run settle migrate again."""
 
-    code = "tables_busy"
-
 
 class NotOwner(Refusal):
     """Only the owner of the tables can migrate them. Set SETTLE_OWNER_DATABASE_URL. Nothing was changed."""
 
-    code = "not_owner"
-
 
 class NewerDatabase(Refusal):
     """A newer version of the product migrated this database. Nothing was changed."""
-
-    code = "newer_database"
 
 
 @dataclass(frozen=True)

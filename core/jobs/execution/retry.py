@@ -24,8 +24,6 @@ RETRYABLE_STATUSES: Final = (JobStatus.COMPLETED, JobStatus.PAUSED, JobStatus.HA
 class NoFailureChosen(BadInput):
     """Choose at least one cause. Nothing was retried."""
 
-    code = "no_failure_chosen"
-
 
 @dataclass(frozen=True)
 class RetryGroup:

@@ -38,14 +38,11 @@ _MAKES_PATIENT_OWE: Final = (PostingKind.CHARGE, PostingKind.TRANSFER, PostingKi
 class CostShareReasonMissing(BadInput):
     """State the reason for writing off Medicare or Medicaid cost sharing, in at most 500 characters."""
 
-    code = "cost_share_reason_missing"
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class CostShareReasonRepeats(CostShareReasonMissing):
     """Give the reason in your own words. This only repeats the name of the write-off reason."""
-
-    code = "cost_share_reason_repeats"
 
 
 class CostShare(BaseModel):

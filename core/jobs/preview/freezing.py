@@ -34,13 +34,10 @@ NOT_FOUND_MAX: Final = 1_000  # every page that shows the job reads them
 class IdempotencyMismatch(BadInput):
     """This idempotency key was already used for a different request. Use a new key."""
 
-    code = "idempotency_mismatch"
-
 
 class BadIdempotencyKey(BadInput):
     """An Idempotency-Key must be 1 to 200 printable characters."""
 
-    code = "bad_idempotency_key"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
 
 

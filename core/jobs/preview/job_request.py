@@ -31,8 +31,6 @@ class BadRequest(BadInput):
 class EmptySelection(BadInput):
     """Nothing is selected. Select at least one claim."""
 
-    code = "empty_selection"
-
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -25,13 +25,9 @@ NO_NUMBER_FOUND: Final = "None of these claim numbers was found in this practice
 class UnknownClaim(BadInput):
     """A selected claim does not exist in this practice."""
 
-    code = "unknown_claim"
-
 
 class NothingSelected(BadInput):
     """No claim matches. Change the filter or the selection."""
-
-    code = "nothing_selected"
 
 
 def condition(practice_id: int, selection: Selection, *, terms: Terms) -> ColumnElement[bool]:

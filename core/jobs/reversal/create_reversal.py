@@ -40,8 +40,6 @@ _REVERSIBLE = (JobStatus.COMPLETED, JobStatus.CANCELLED)
 class NotReversible(Refusal):
     """Only a completed or canceled job that changed at least one claim can be reversed."""
 
-    code = "not_reversible"
-
 
 def is_reversible(job: SettleJob) -> bool:
     """Return whether the job's kind and status allow a reversal. The preview then checks each claim."""
