@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import and_, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from core.access import audit, write_off_limits
@@ -348,6 +348,13 @@ class GivenPractice:
         claim_id = self.read(number).id
         with self.sessions() as session:
             return session.scalars(select(JobItem).where(*job.of(JobItem), JobItem.claim_id == claim_id)).one()
+
+    def verdicts(self, job: JobKey) -> dict[str, str | None]:
+        """Return the code of each claim's verdict in a job, None for a claim that it settles."""
+        with self.sessions() as session:
+            of_claim = (Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id)
+            found = select(Claim.external_id, JobItem.verdict_code).join(JobItem, and_(*of_claim))
+            return dict(map(tuple, session.execute(found.where(*job.of(JobItem)))))
 
     def violations(self) -> list[Violation]:
         """Return what `settle verify` finds."""

@@ -56,13 +56,21 @@ def before(databases: Databases) -> Iterator[tuple[str, psycopg.Connection[Any]]
             yield url, connection
 
 
-@pytest.fixture
-def after(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+@pytest.fixture(scope="module")
+def migrated(databases: Databases) -> Iterator[psycopg.Connection[Any]]:
     """A migrated database, with the rows that others refer to and a schedule."""
-    with _connect(database_url) as connection:
+    with databases.fresh() as url, _connect(url) as connection:
         connection.execute(GROUND)
         _insert(connection, "schedule", {**ROWS["schedule"], "name": "Ground"})
         yield connection
+
+
+@pytest.fixture
+def after(migrated: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
+    """The shared rows of the migrated database, in a transaction that is rolled back."""
+    with migrated.transaction(force_rollback=True):
+        migrated.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        yield migrated
 
 
 @contextmanager
@@ -200,7 +208,7 @@ def test_clearing_one_name_clears_the_other(after: psycopg.Connection[Any], one:
 def test_neither_name_of_a_required_column_may_be_cleared(after: psycopg.Connection[Any], one: Any) -> None:
     _insert(after, one.table, ROWS[one.table])
     for name in (one.old, one.new):
-        with pytest.raises(psycopg.errors.NotNullViolation):
+        with pytest.raises(psycopg.errors.NotNullViolation), after.transaction():
             _update(after, one.table, name, None)
 
 
@@ -306,11 +314,11 @@ def test_month_end_events_keep_their_rows_and_ids(before: tuple[str, psycopg.Con
 def test_a_month_end_event_can_neither_be_changed_nor_deleted(after: psycopg.Connection[Any], table: str) -> None:
     _close(after, "period_act")
     for change in _CHANGES:
-        with pytest.raises(psycopg.errors.RestrictViolation):
+        with pytest.raises(psycopg.errors.RestrictViolation), after.transaction():
             after.execute(change.format(table).encode())
-    with pytest.raises(psycopg.errors.RestrictViolation):
+    with pytest.raises(psycopg.errors.RestrictViolation), after.transaction():
         after.execute("TRUNCATE period_event")
-    with pytest.raises(psycopg.errors.WrongObjectType):
+    with pytest.raises(psycopg.errors.WrongObjectType), after.transaction():
         after.execute("TRUNCATE period_act")
     assert _read(after, "period_event")["reason"] == ""
 

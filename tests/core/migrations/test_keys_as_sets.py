@@ -12,10 +12,12 @@ from psycopg import sql
 from psycopg.errors import ForeignKeyViolation, RestrictViolation
 from sqlalchemy import make_url
 
+from core.db.engine import make_sessions
 from core.migrations.run import _alembic_config, migrate_database
 from core.models.practices import PayerClass
 from tests.factories import GivenPractice, Line, a_practice
 from tests.servers import Databases
+from tests.shared_app import engine_on
 
 _MIGRATION: Final[Any] = ScriptDirectory.from_config(_alembic_config()).get_revision("0016").module
 _KEYS: Final = [pytest.param(key, id=key.name) for key in _MIGRATION.KEYS]
@@ -36,28 +38,37 @@ _MISSING: Final = {"line": 9_999, "claim_id": 999_999_999}
 
 _CHARGE: Final = """
 INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on, created_at)
-VALUES (%(practice)s, 1, %(line)s, 'patient', 'charge', 100, '2026-11-23', now())
+VALUES (1, 1, %s, 'patient', 'charge', 100, '2026-11-23', now())
 """
 
 
-@pytest.fixture
-def books(practice: GivenPractice) -> Iterator[psycopg.Connection[Any]]:
+@pytest.fixture(scope="module")
+def connection(databases: Databases) -> Iterator[psycopg.Connection[Any]]:
     """Two practices with claims that name every key, settled by a job, as the product's role."""
-    other = a_practice(practice.sessions, name="Other")
+    with databases.fresh() as url:
+        engine = engine_on(url)
+        practice = a_practice(make_sessions(engine))
+        _settle(practice, a_practice(practice.sessions, name="Other"))
+        engine.dispose()
+        with psycopg.connect(url, autocommit=True) as connection:
+            yield connection
+
+
+@pytest.fixture
+def books(connection: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
+    """The shared rows, in a transaction that is rolled back."""
+    with connection.transaction(force_rollback=True):
+        connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        yield connection
+
+
+def _settle(practice: GivenPractice, other: GivenPractice) -> None:
     for of in (practice, other):
         of.payer("Second", PayerClass.COMMERCIAL)
         for number in ("1", "2", "3"):
             of.claim(number, Line(1_000, 500), Line(700))
         of.settle()
         of.sql("UPDATE claim SET supervising_provider_id = billing_provider_id, secondary_payer_id = primary_payer_id")
-    with _connect(practice) as connection:
-        yield connection
-
-
-def _connect(practice: GivenPractice) -> psycopg.Connection[Any]:
-    url = practice.sessions.kw["bind"].url
-    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return psycopg.connect(plain, autocommit=True)
 
 
 def _copy(connection: psycopg.Connection[Any], key: Any, value: str) -> None:
@@ -88,7 +99,7 @@ def _copy(connection: psycopg.Connection[Any], key: Any, value: str) -> None:
 def test_one_missing_row_among_many_refuses_the_statement(books: psycopg.Connection[Any], key: Any) -> None:
     before = _count(books, key.table)
 
-    with pytest.raises(ForeignKeyViolation) as refused:
+    with pytest.raises(ForeignKeyViolation) as refused, books.transaction():
         _copy(books, key, str(_MISSING.get(key.columns[-1], 999_999_999)))
 
     assert (refused.value.diag.constraint_name, refused.value.diag.table_name) == (key.name, key.table)
@@ -100,7 +111,7 @@ def test_a_row_of_another_practice_is_a_missing_row(books: psycopg.Connection[An
     theirs = key.parent_columns[-1]
     other = f"(SELECT max({theirs}) FROM {key.parent} WHERE practice_id = (SELECT max(id) FROM practice))"
 
-    with pytest.raises(ForeignKeyViolation) as refused:
+    with pytest.raises(ForeignKeyViolation) as refused, books.transaction():
         _copy(books, key, other)
 
     assert refused.value.diag.constraint_name == key.name
@@ -115,9 +126,9 @@ def test_rows_whose_keys_exist_are_inserted(books: psycopg.Connection[Any], key:
     assert _count(books, key.table) > before
 
 
-def test_one_posting_by_hand_needs_its_line_too(books: psycopg.Connection[Any], practice: GivenPractice) -> None:
+def test_one_posting_by_hand_needs_its_line_too(books: psycopg.Connection[Any]) -> None:
     with pytest.raises(ForeignKeyViolation):
-        books.execute(_CHARGE, {"practice": practice.id, "line": 77})
+        books.execute(_CHARGE, [77])
 
 
 @pytest.mark.parametrize("key", _CHANGEABLE)
@@ -126,20 +137,17 @@ def test_a_claim_cannot_change_to_a_missing_row(books: psycopg.Connection[Any], 
     other = f"(SELECT max(id) FROM {key.parent} WHERE practice_id = (SELECT max(id) FROM practice))"
 
     for value in ("999999999", other):
-        with pytest.raises(ForeignKeyViolation) as refused:
+        with pytest.raises(ForeignKeyViolation) as refused, books.transaction():
             books.execute(
                 f"UPDATE claim SET {column} = {value} WHERE practice_id = (SELECT min(id) FROM practice)".encode()
             )
         assert refused.value.diag.constraint_name == key.name
 
 
-def test_a_claim_can_change_to_another_payer_or_to_none(
-    books: psycopg.Connection[Any], practice: GivenPractice
-) -> None:
+def test_a_claim_can_change_to_another_payer_or_to_none(books: psycopg.Connection[Any]) -> None:
     changed = books.execute(
         "UPDATE claim SET secondary_payer_id = NULL, primary_payer_id = payer.id FROM payer "
-        "WHERE payer.practice_id = claim.practice_id AND payer.external_id = 'Second' AND claim.practice_id = %s",
-        [practice.id],
+        "WHERE payer.practice_id = claim.practice_id AND payer.external_id = 'Second' AND claim.practice_id = 1"
     )
 
     assert changed.rowcount == 3
@@ -155,22 +163,25 @@ def test_a_row_that_others_refer_to_stays_and_keeps_its_key(
         *(f"UPDATE {table} SET {column} = {column}" for column in ("practice_id", *columns)),
     ]
     for statement in statements:
-        with pytest.raises(RestrictViolation) as refused:
+        with pytest.raises(RestrictViolation) as refused, books.transaction():
             books.execute(statement.encode())
         assert "keeps its rows and their keys" in str(refused.value)
 
 
 def test_a_row_that_another_transaction_has_not_committed_is_missing(
-    books: psycopg.Connection[Any], practice: GivenPractice
+    practice: GivenPractice, database_url: str
 ) -> None:
+    practice.claim("1", Line(1_000))
     add = "INSERT INTO line_item (practice_id, claim_id, number, procedure_code, charge, insurance_due, patient_due) "
-    charge = {"practice": practice.id, "line": 9}
-    with _connect(practice) as first:
+    with (
+        psycopg.connect(database_url, autocommit=True) as first,
+        psycopg.connect(database_url, autocommit=True) as second,
+    ):
         with first.transaction():
-            first.execute(add + "VALUES (%s, 1, 9, '99213', 0, 0, 0)", [practice.id])
+            first.execute(add + "VALUES (1, 1, 9, '99213', 0, 0, 0)")
             with pytest.raises(ForeignKeyViolation):
-                books.execute(_CHARGE, charge)
-        books.execute(_CHARGE, charge)
+                second.execute(_CHARGE, [9])
+        second.execute(_CHARGE, [9])
 
 
 def test_each_statement_is_planned_for_its_own_rows(books: psycopg.Connection[Any]) -> None:

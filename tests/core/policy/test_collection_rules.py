@@ -1,6 +1,7 @@
 """Claims that can still be collected: rejected, never submitted, denied and appealable, or billed too rarely."""
 
 import datetime as dt
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -68,84 +69,96 @@ def practice(practice: GivenPractice, admin: Actor) -> GivenPractice:
     return practice
 
 
-@pytest.mark.parametrize(("code", "line", "columns"), SKIPPED)
-def test_a_claim_that_can_still_be_collected_is_skipped(
-    practice: GivenPractice, code: str, line: Line, columns: dict[str, Any]
-) -> None:
-    practice.claim("1", line, **columns)
+def add_claims(practice: GivenPractice, cases: list[tuple[str, Line, dict[str, Any]]]) -> list[str]:
+    """Add a claim for each case. Return their numbers in the order of the cases."""
+    numbers = [f"{code} {index}" for index, (code, _, _) in enumerate(cases)]
+    for number, (_, line, columns) in zip(numbers, cases, strict=True):
+        practice.claim(number, line, **columns)
+    return numbers
+
+
+def test_a_claim_that_can_still_be_collected_is_skipped(practice: GivenPractice) -> None:
+    numbers = add_claims(practice, SKIPPED)
 
     job = practice.settle()
 
-    item = practice.item(job, "1")
-    assert (item.verdict, item.verdict_code, item.outcome, item.code) == (Verdict.SKIP, code, Outcome.SKIPPED, code)
-    assert practice.write_offs("1") == []
+    for number, (code, _, columns) in zip(numbers, SKIPPED, strict=True):
+        item = practice.item(job, number)
+        skipped = (Verdict.SKIP, code, Outcome.SKIPPED, code)
+        assert (item.verdict, item.verdict_code, item.outcome, item.code) == skipped, (code, columns)
+        assert practice.write_offs(number) == []
+    by_code = Counter(code for code, _, _ in SKIPPED)
     with practice.sessions() as session:
         terms = feed.terms_for(session, practice.id, now=NOW)
-        page = feed.page(
-            session, practice.id, ClaimFilter.of({"eligibility": code}), cursor=None, limit=10, terms=terms
-        )
+        for code, count in by_code.items():
+            of_code = ClaimFilter.of({"eligibility": code})
+            page = feed.page(session, practice.id, of_code, cursor=None, limit=20, terms=terms)
+            assert [row.eligibility for row in page.rows] == [code] * count
         text = "".join(files.csv_file(session, job, files.File.NOT_SETTLED, now=NOW))
-        assert certificates.for_job(session, job).by_code == {code: 1}
-    assert [row.eligibility for row in page.rows] == [code]
-    assert codes.describe(code) in text
+        assert certificates.for_job(session, job).by_code == by_code
+    rows = {line.partition(",")[0]: line for line in text.splitlines()}
+    for number, (code, _, _) in zip(numbers, SKIPPED, strict=True):
+        assert codes.describe(code) in rows[number]
 
 
-@pytest.mark.parametrize(("code", "line", "columns"), SETTLED)
-def test_a_claim_beyond_the_rule_settles(
-    practice: GivenPractice, code: str, line: Line, columns: dict[str, Any]
-) -> None:
-    practice.claim("1", line, **columns)
+def test_a_claim_beyond_the_rule_settles(practice: GivenPractice) -> None:
+    numbers = add_claims(practice, SETTLED)
 
-    assert practice.item(practice.settle(), "1").outcome is Outcome.SETTLED, code
+    job = practice.settle()
 
-
-@pytest.mark.parametrize(("code", "line", "columns"), SKIPPED)
-def test_an_administrator_overrides_the_rule_and_a_biller_cannot(
-    practice: GivenPractice, admin: Actor, code: str, line: Line, columns: dict[str, Any]
-) -> None:
-    assert code in OVERRIDABLE_CODES
-    practice.claim("1", line, **columns)
-
-    with pytest.raises(NotAllowed):
-        practice.preview(include=[code])
-    job = practice.preview(include=[code, "recent_statement"], by=admin, key="admin's")
-    practice.confirm(job, by=admin)
-    practice.run()
-
-    assert practice.item(job, "1").outcome is Outcome.SETTLED
-    assert practice.item(job, "1").verdict_code == code
+    assert {number: practice.item(job, number).outcome for number in numbers} == dict.fromkeys(numbers, Outcome.SETTLED)
 
 
-@pytest.mark.parametrize("code", ["rejected", "not_submitted", "in_appeal_window"])
+def test_an_administrator_overrides_the_rule_and_a_biller_cannot(practice: GivenPractice, admin: Actor) -> None:
+    numbers = add_claims(practice, SKIPPED)
+    for code in dict.fromkeys(code for code, _, _ in SKIPPED):
+        assert code in OVERRIDABLE_CODES
+        own = [number for number in numbers if number.startswith(code)]
+        with pytest.raises(NotAllowed):
+            practice.preview({"claim_ids": own}, include=[code])
+        job = practice.preview(
+            {"claim_ids": own}, include=[code, "recent_statement"], by=admin, key=code, chunk_claims=100
+        )
+        practice.confirm(job, by=admin)
+        practice.run()
+
+        for number in own:
+            item = practice.item(job, number)
+            assert (item.outcome, item.verdict_code) == (Outcome.SETTLED, code), number
+
+
+def claims_of_both_balances(practice: GivenPractice, *codes_: str, **columns: Any) -> None:
+    """Add a claim with both balances for each of these rules."""
+    for code in codes_:
+        skipped = next(skipped for name, _, skipped in SKIPPED if name == code)
+        practice.claim(code, Line(100_00, 100_00), **{**columns, **skipped})
+
+
 def test_the_rules_about_insurance_do_not_matter_when_only_patient_balances_are_written_off(
-    practice: GivenPractice, code: str
+    practice: GivenPractice,
 ) -> None:
-    columns = next(columns for name, _, columns in SKIPPED if name == code)
     practice.set_write_off(WriteOffSetting.PATIENT)
-    practice.claim("1", Line(100_00, 100_00), **{**STATED, **columns})
+    claims_of_both_balances(practice, "rejected", "not_submitted", "in_appeal_window", **STATED)
 
-    assert practice.item(practice.preview(), "1").verdict is Verdict.SETTLE
+    assert set(practice.verdicts(practice.preview()).values()) == {None}
 
 
-@pytest.mark.parametrize("code", ["too_few_statements", "recent_statement"])
 def test_the_rules_about_statements_do_not_matter_when_only_insurance_balances_are_written_off(
-    practice: GivenPractice, code: str
+    practice: GivenPractice,
 ) -> None:
-    columns = next(columns for name, _, columns in SKIPPED if name == code)
     practice.set_write_off(WriteOffSetting.INSURANCE)
-    practice.claim("1", Line(100_00, 100_00), **columns)
+    claims_of_both_balances(practice, "too_few_statements", "recent_statement")
 
-    assert practice.item(practice.preview(), "1").verdict is Verdict.SETTLE
+    assert set(practice.verdicts(practice.preview()).values()) == {None}
 
 
-@pytest.mark.parametrize("code", ["in_appeal_window", "too_few_statements", "recent_statement"])
-def test_zero_turns_a_rule_off(practice: GivenPractice, admin: Actor, code: str) -> None:
-    _, line, columns = next(row for row in SKIPPED if row[0] == code)
-    practice.claim("1", line, **columns)
+def test_zero_turns_a_rule_off(practice: GivenPractice, admin: Actor) -> None:
+    with_number = {"in_appeal_window", "too_few_statements", "recent_statement"}
+    add_claims(practice, [case for case in SKIPPED if case[0] in with_number])
 
     practice.do(limits.set_rule_limits, dict.fromkeys(ON, 0), by=admin, now=NOW)
 
-    assert practice.item(practice.preview(), "1").verdict is Verdict.SETTLE
+    assert set(practice.verdicts(practice.preview()).values()) == {None}
 
 
 def test_the_preview_freezes_the_numbers_and_the_run_keeps_them(practice: GivenPractice, admin: Actor) -> None:
@@ -185,36 +198,31 @@ def test_a_scheduled_run_skips_claims_that_can_still_be_collected(scheduled: Sch
     assert {code: practice.item(job, code).verdict_code for code in expected} == {code: code for code in expected}
 
 
-@pytest.mark.parametrize(
-    ("numbers", "act"),
-    [
-        ({"appeal_window_days": 60}, "appeal_window.changed"),
-        ({"statements_min": 1, "statement_days": 7}, "statement_rules.changed"),
-    ],
-)
-def test_a_change_of_the_numbers_is_audited_with_old_and_new(
-    practice: GivenPractice, admin: Actor, numbers: dict[str, int], act: str
-) -> None:
-    practice.do(limits.set_rule_limits, numbers, by=admin, now=NOW)
+def test_a_change_of_the_numbers_is_audited_with_old_and_new(practice: GivenPractice, admin: Actor) -> None:
+    for act, numbers in {
+        "appeal_window.changed": {"appeal_window_days": 60},
+        "statement_rules.changed": {"statements_min": 1, "statement_days": 7},
+    }.items():
+        practice.do(limits.set_rule_limits, numbers, by=admin, now=NOW)
 
-    changed = practice.audited(act)[-1].facts
-    assert changed == {name: {"from": ON[name], "to": number} for name, number in numbers.items()}
+        changed = practice.audited(act)[-1].facts
+        assert changed == {name: {"from": ON[name], "to": number} for name, number in numbers.items()}
 
 
-@pytest.mark.parametrize(
-    ("column", "most"), [("appeal_window_days", 730), ("statements_min", 12), ("statement_days", 365)]
-)
-def test_a_number_out_of_bounds_is_refused(practice: GivenPractice, admin: Actor, column: str, most: int) -> None:
-    for number in (-1, most + 1):
-        with pytest.raises(limits.BadLimit) as refused:
-            practice.do(limits.set_rule_limits, {column: number}, by=admin, now=NOW)
-        assert set(refused.value.facts["faults"]) == {column}
-    practice.do(limits.set_rule_limits, {column: most}, by=admin, now=NOW)
+def test_a_number_out_of_bounds_is_refused(practice: GivenPractice, admin: Actor) -> None:
+    for column, most in {"appeal_window_days": 730, "statements_min": 12, "statement_days": 365}.items():
+        for number in (-1, most + 1):
+            with pytest.raises(limits.BadLimit) as refused:
+                practice.do(limits.set_rule_limits, {column: number}, by=admin, now=NOW)
+            assert set(refused.value.facts["faults"]) == {column}
+        practice.do(limits.set_rule_limits, {column: most}, by=admin, now=NOW)
 
 
-@pytest.mark.parametrize(
-    ("given", "found"),
-    [
+def test_the_facts_are_filters(practice: GivenPractice) -> None:
+    practice.claim("many", PATIENT, **STATED)
+    practice.claim("none", PATIENT)
+    practice.claim("denied", INSURANCE, **{**DENIED, "denied_on": days_ago(9)})
+    filters: list[tuple[dict[str, Any], list[str]]] = [
         ({"statements_sent_min": 1}, ["many"]),
         ({"statements_sent_max": 2}, ["denied", "none"]),
         ({"last_statement_before": TODAY.isoformat()}, ["denied", "many", "none"]),
@@ -223,18 +231,13 @@ def test_a_number_out_of_bounds_is_refused(practice: GivenPractice, admin: Actor
         ({"denied_to": days_ago(10).isoformat()}, []),
         ({"denial_group": "CO", "denial_carc": "197"}, ["denied"]),
         ({"denial_carc": "29"}, []),
-    ],
-)
-def test_the_facts_are_filters(practice: GivenPractice, given: dict[str, Any], found: list[str]) -> None:
-    practice.claim("many", PATIENT, **STATED)
-    practice.claim("none", PATIENT)
-    practice.claim("denied", INSURANCE, **{**DENIED, "denied_on": days_ago(9)})
+    ]
 
-    with practice.sessions() as session:
-        terms = feed.terms_for(session, practice.id, now=NOW)
-        page = feed.page(session, practice.id, ClaimFilter.of(given), cursor=None, limit=10, terms=terms)
-
-    assert sorted(row.claim_id for row in page.rows) == found
+    for given, found in filters:
+        with practice.sessions() as session:
+            terms = feed.terms_for(session, practice.id, now=NOW)
+            page = feed.page(session, practice.id, ClaimFilter.of(given), cursor=None, limit=10, terms=terms)
+        assert sorted(row.claim_id for row in page.rows) == found, given
 
 
 def test_each_of_these_rules_can_be_overridden() -> None:

@@ -1,6 +1,7 @@
 """What may be called a small balance: the practice's limit, for each responsibility, at every door."""
 
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -41,28 +42,25 @@ def test_a_new_practice_calls_up_to_25_dollars_a_small_balance(practice: GivenPr
         assert session.get_one(Practice, new).small_balance_max_cents == LIMIT
 
 
-@pytest.mark.parametrize(
-    ("line", "code"),
-    [
-        (Line(LIMIT, 0), None),
-        (Line(0, LIMIT), None),
-        (Line(LIMIT, LIMIT), None),
-        (Line(LIMIT + 1, 0), RULE),
-        (Line(0, LIMIT + 1), RULE),
-        (Line(1, LIMIT + 1), RULE),
-    ],
-)
-def test_a_small_balance_write_off_skips_a_claim_with_an_amount_above_the_limit(
-    practice: GivenPractice, line: Line, code: str | None
-) -> None:
-    practice.claim("1", line)
+def test_a_small_balance_write_off_skips_a_claim_with_an_amount_above_the_limit(practice: GivenPractice) -> None:
+    cases = {
+        "insurance": (Line(LIMIT, 0), None),
+        "patient": (Line(0, LIMIT), None),
+        "both": (Line(LIMIT, LIMIT), None),
+        "more of insurance": (Line(LIMIT + 1, 0), RULE),
+        "more of the patient": (Line(0, LIMIT + 1), RULE),
+        "one above": (Line(1, LIMIT + 1), RULE),
+    }
+    for number, (line, _) in cases.items():
+        practice.claim(number, line)
 
     job = practice.settle()
 
-    item = practice.item(job, "1")
-    assert (item.verdict_code, item.code) == (code, code)
-    assert (item.outcome is Outcome.SETTLED) == (code is None)
-    assert (practice.write_offs("1") == []) == (code is not None)
+    for number, (_, code) in cases.items():
+        item = practice.item(job, number)
+        assert (item.verdict_code, item.code) == (code, code), number
+        assert (item.outcome is Outcome.SETTLED) == (code is None), number
+        assert (practice.write_offs(number) == []) == (code is not None), number
 
 
 def test_the_lines_of_a_claim_count_together(practice: GivenPractice) -> None:
@@ -119,16 +117,12 @@ def test_a_reason_of_the_practices_own_has_the_limit_if_its_kind_is_small_balanc
     assert practice.item(practice.preview(reason=aged.code, key="other"), "1").verdict is Verdict.SETTLE
 
 
-@pytest.mark.parametrize("role", list(Role))
-@pytest.mark.parametrize("rule", [RULE, "medicare_cost_share"])
-def test_no_role_can_override_the_limit_or_the_rule_on_cost_sharing(
-    practice: GivenPractice, role: Role, rule: str
-) -> None:
+def test_no_role_can_override_the_limit_or_the_rule_on_cost_sharing(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, LIMIT + 1))
-    by = replace(practice.biller, role=role)
 
-    with pytest.raises(BadRequest, match="include"):
-        practice.preview(include=[rule], by=by)
+    for role, rule in product(Role, (RULE, "medicare_cost_share")):
+        with pytest.raises(BadRequest, match="include"):
+            practice.preview(include=[rule], by=replace(practice.biller, role=role))
 
 
 def test_the_preview_freezes_the_limit(practice: GivenPractice, admin: Actor) -> None:
@@ -194,31 +188,31 @@ def test_the_feed_does_not_know_the_reason_and_shows_the_claim_as_one_that_can_s
     assert found is None
 
 
-@pytest.mark.parametrize(
-    ("reason", "patient", "code"),
-    [
-        ("small_balance", LIMIT, None),
-        ("small_balance", LIMIT + 1, RULE),
-        ("charity", 900_00, None),
-        ("bad_debt", 1, "medicare_cost_share"),
-    ],
-)
 def test_medicare_cost_sharing_is_written_off_only_as_charity_or_as_a_true_small_balance(
-    practice: GivenPractice, reason: str, patient: int, code: str | None
+    practice: GivenPractice,
 ) -> None:
-    practice.claim("1", Line(0, patient), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    payer = practice.payer("M", PayerClass.MEDICARE)
+    for number, cents in {"at": LIMIT, "over": LIMIT + 1, "dear": 900_00, "cent": 1}.items():
+        practice.claim(number, Line(0, cents), primary_payer_id=payer)
 
-    assert practice.item(practice.preview(reason=reason), "1").verdict_code == code
+    found = {
+        reason: practice.verdicts(practice.preview(reason=reason, key=reason))
+        for reason in ("small_balance", "charity", "bad_debt")
+    }
+
+    assert found == {
+        "small_balance": {"at": None, "over": RULE, "dear": RULE, "cent": None},
+        "charity": dict.fromkeys(("at", "over", "dear", "cent")),
+        "bad_debt": dict.fromkeys(("at", "over", "dear", "cent"), "medicare_cost_share"),
+    }
 
 
-@pytest.mark.parametrize("cents", [0, -1, 1_000_01, 2**63 - 1])
-def test_the_limit_is_an_amount_from_one_cent_to_1000_dollars(
-    practice: GivenPractice, admin: Actor, cents: int
-) -> None:
-    with pytest.raises(limits.BadLimit, match=r"small-balance limit: from \$0\.01 to \$1,000\.00"):
-        set_limit(practice, admin, cents)
+def test_the_limit_is_an_amount_from_one_cent_to_1000_dollars(practice: GivenPractice, admin: Actor) -> None:
+    for cents in (0, -1, 1_000_01, 2**63 - 1):
+        with pytest.raises(limits.BadLimit, match=r"small-balance limit: from \$0\.01 to \$1,000\.00"):
+            set_limit(practice, admin, cents)
 
-    assert practice.audited("small_balance_limit.changed")[-1].facts["small_balance_max_cents"]["to"] == LIMIT
+        assert practice.audited("small_balance_limit.changed")[-1].facts["small_balance_max_cents"]["to"] == LIMIT
 
 
 def test_a_change_of_the_limit_is_audited_with_old_and_new(practice: GivenPractice, admin: Actor) -> None:

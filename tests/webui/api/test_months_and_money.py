@@ -45,10 +45,10 @@ def test_an_administrator_closes_and_reopens_a_month(world: World, biller: Api, 
     assert admin.post("/periods/2025-02/reopen", json={"reason": "Again"}).json["code"] == "month_open"
 
 
-@pytest.mark.parametrize("month", ["2025-13", "march", "2025-3", "0000-01"])
-def test_an_invalid_month_is_not_found(world: World, admin: Api, month: str) -> None:
-    assert admin.post(f"/periods/{month}/close").status_code == 404
-    assert admin.get("/periods", query_string={"cursor": month}).json["code"] == "bad_cursor"
+def test_an_invalid_month_is_not_found(world: World, admin: Api) -> None:
+    for month in ("2025-13", "march", "2025-3", "0000-01"):
+        assert admin.post(f"/periods/{month}/close").status_code == 404, month
+        assert admin.get("/periods", query_string={"cursor": month}).json["code"] == "bad_cursor"
 
 
 def test_a_preview_in_a_closed_month_is_refused_with_the_next_open_date(world: World, biller: Api, admin: Api) -> None:

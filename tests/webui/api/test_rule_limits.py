@@ -24,9 +24,9 @@ def test_an_administrator_changes_the_small_balance_limit_and_the_next_preview_h
     assert job["counts"]["will_settle"] == 0
 
 
-@pytest.mark.parametrize(
-    ("body", "named"),
-    [
+def test_a_number_out_of_bounds_is_refused_with_its_place_and_cure(admin: Api) -> None:
+    before = admin.get("/rule-limits").json
+    bodies: list[tuple[dict[str, Any], str]] = [
         ({"small_balance_max_cents": 0}, "small-balance limit: from $0.01 to $1,000.00"),
         ({"small_balance_max_cents": 100_001}, "small-balance limit: from $0.01 to $1,000.00"),
         ({"small_balance_max_cents": "unlimited"}, "small_balance_max_cents: write a whole number"),
@@ -34,18 +34,14 @@ def test_an_administrator_changes_the_small_balance_limit_and_the_next_preview_h
         ({"small_balance_max_cents": None}, "small_balance_max_cents: write a whole number"),
         ({"recent_payment_days": 366}, "recent-payment window in days: from 0 to 365"),
         ({"small_balance": 1}, "small_balance: is unknown"),
-    ],
-)
-def test_a_number_out_of_bounds_is_refused_with_its_place_and_cure(
-    admin: Api, body: dict[str, Any], named: str
-) -> None:
-    before = admin.get("/rule-limits").json
+    ]
 
-    refused = admin.send("PATCH", "/rule-limits", json={"recent_payment_days": 7, **body})
+    for body, named in bodies:
+        refused = admin.send("PATCH", "/rule-limits", json={"recent_payment_days": 7, **body})
 
-    assert refused.status_code == 422
-    assert named in refused.json["detail"]
-    assert admin.get("/rule-limits").json == before
+        assert refused.status_code == 422, body
+        assert named in refused.json["detail"]
+        assert admin.get("/rule-limits").json == before
 
 
 def test_no_user_can_override_the_small_balance_limit(admin: Api) -> None:

@@ -1,47 +1,43 @@
 """An older export, imported with its corrections after a newer one, and the newer one again."""
 
-import pytest
-
 from core.intake.loading.imported import Imported
 from core.intake.mapping.mapping import NO_CLAIM_STATUS
 from core.models.practices import WriteOffSetting
 from tests.core.intake.mapping.conftest import OfficeFiles
-from tests.core.intake.mapping.test_second_file import PAID, PAID_HEADER, balances, in_practice, is_clear, load
+from tests.core.intake.mapping.test_second_file import PAID, PAID_HEADER, balances_of_all, in_practice, is_clear, load
 
-CLAIM = "C1,P1,Example Ann,03/14/2026,"
+# Charge, payer's payment, adjustment, balances of payer and patient, patient's payment: before and after a write-off.
+EXPORTS = [
+    ("100.00,70.00,10.00,0.00,6.00,14.00", "100.00,70.00,16.00,0.00,0.00,14.00"),
+    ("100.00,60.00,10.00,0.00,6.00,24.00", "100.00,60.00,16.00,0.00,0.00,24.00"),
+    ("100.00,0.00,0.00,0.00,6.00,94.00", "100.00,0.00,6.00,0.00,0.00,94.00"),
+    ("100.00,70.00,10.00,0.00,16.00,4.00", "100.00,70.00,26.00,0.00,0.00,4.00"),
+]
 
 
-@pytest.mark.parametrize("payer", ["Aetna", ""], ids=["insured", "self-pay"])
-@pytest.mark.parametrize(
-    ("older", "newer"),
-    [
-        ("100.00,70.00,10.00,0.00,6.00,14.00", "100.00,70.00,16.00,0.00,0.00,14.00"),
-        ("100.00,60.00,10.00,0.00,6.00,24.00", "100.00,60.00,16.00,0.00,0.00,24.00"),
-        ("100.00,0.00,0.00,0.00,6.00,94.00", "100.00,0.00,6.00,0.00,0.00,94.00"),
-        ("100.00,70.00,10.00,0.00,16.00,4.00", "100.00,70.00,26.00,0.00,0.00,4.00"),
-    ],
-)
-def test_the_newer_export_again_restores_the_books(office: OfficeFiles, payer: str, older: str, newer: str) -> None:
-    def export(amounts: str) -> object:
-        charge, paid, adjusted, insurance, patient, patient_paid = amounts.split(",")
-        if not payer:
+def test_the_newer_export_again_restores_the_books(office: OfficeFiles) -> None:
+    def export(newer: int) -> Imported:
+        rows = []
+        for number, amounts in enumerate(EXPORTS):
+            rows.append(f"INSURED-{number},P1,Example Ann,03/14/2026,Aetna,{amounts[newer]}")
+            charge, paid, adjusted, insurance, patient, patient_paid = amounts[newer].split(",")
             patient_paid = f"{float(patient_paid) + float(paid):.2f}"
-            paid = "0.00"
-        row = f"{CLAIM}{payer},{charge},{paid},{adjusted},{insurance},{patient},{patient_paid}"
-        return load(office, office.csv(row, header=PAID_HEADER), PAID, post_corrections=True)
+            own = f"{charge},0.00,{adjusted},{insurance},{patient},{patient_paid}"
+            rows.append(f"SELF-PAY-{number},P1,Example Ann,03/14/2026,,{own}")
+        return load(office, office.csv(*rows, header=PAID_HEADER), PAID, post_corrections=True)
 
-    export(older)
+    export(0)
     practice = in_practice(office)
     practice.set_write_off(WriteOffSetting.PATIENT)
     practice.settle()
-    settled = balances(office)
-    assert settled == (0, 0)
-    export(newer)
-    assert balances(office) == settled
-    export(older)
-    export(newer)
-    assert balances(office) == settled
-    assert is_clear(export(newer))
+    settled = balances_of_all(office)
+    assert set(settled.values()) == {(0, 0)}
+    export(1)
+    assert balances_of_all(office) == settled
+    export(0)
+    export(1)
+    assert balances_of_all(office) == settled
+    assert is_clear(export(1))
 
 
 def test_an_older_export_is_recognized_by_what_its_corrections_would_undo(office: OfficeFiles) -> None:

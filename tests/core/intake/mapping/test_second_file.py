@@ -57,10 +57,13 @@ PAID_LINE = "C1,P1,Example Ann,03/14/2026,99214,Aetna,80.00,80.00,0.00,0.00"
 
 
 def balances(office: OfficeFiles) -> tuple[int, int]:
+    return balances_of_all(office)["C1"]
+
+
+def balances_of_all(office: OfficeFiles) -> dict[str, tuple[int, int]]:
     with office.sessions() as session:
         assert violations(session) == []
-        claim = session.scalars(select(Claim).where(Claim.external_id == "C1")).one()
-        return claim.insurance_due, claim.patient_due
+        return {claim.external_id: (claim.insurance_due, claim.patient_due) for claim in session.scalars(select(Claim))}
 
 
 def load(
@@ -155,27 +158,25 @@ def test_a_posting_that_changes_again_after_its_correction_is_not_corrected_twic
     assert balances(office) == (87_00, 0)
 
 
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("100.00,80.00,0.00,20.00,0.00", "100.00,80.00,20.00,0.00,0.00"),
-        ("100.00,80.00,0.00,0.00,20.00", "100.00,80.00,20.00,0.00,0.00"),
-        ("100.00,60.00,20.00,5.00,15.00", "100.00,60.00,40.00,0.00,0.00"),
-    ],
-    ids=["insurance", "patient", "both"],
-)
-def test_balances_that_a_job_wrote_off_are_recognized_in_the_next_export(
-    office: OfficeFiles, before: str, after: str
-) -> None:
-    row = "C1,P1,Example Ann,03/14/2026,Aetna,"
-    load(office, office.csv(row + before, header=ADJUSTED_HEADER), ADJUSTED)
+def test_balances_that_a_job_wrote_off_are_recognized_in_the_next_export(office: OfficeFiles) -> None:
+    owed_by = {
+        "insurance": ("100.00,80.00,0.00,20.00,0.00", "100.00,80.00,20.00,0.00,0.00"),
+        "patient": ("100.00,80.00,0.00,0.00,20.00", "100.00,80.00,20.00,0.00,0.00"),
+        "both": ("100.00,60.00,20.00,5.00,15.00", "100.00,60.00,40.00,0.00,0.00"),
+    }
+
+    def export(day: int) -> Path:
+        rows = (f"{name},P1,Example Ann,03/14/2026,Aetna,{days[day]}" for name, days in owed_by.items())
+        return office.csv(*rows, header=ADJUSTED_HEADER)
+
+    load(office, export(0), ADJUSTED)
     settle(office)
 
-    done = load(office, office.csv(row + after, header=ADJUSTED_HEADER), ADJUSTED)
+    done = load(office, export(1), ADJUSTED)
 
-    assert (done.recognized.cents, done.recognized.claims) == (20_00, 1)
+    assert (done.recognized.cents, done.recognized.claims) == (3 * 20_00, 3)
     assert (done.held_back, done.added["postings"], done.corrections.changed, done.corrections.missing) == (0, 0, 0, 0)
-    assert balances(office) == (0, 0)
+    assert balances_of_all(office) == dict.fromkeys(owed_by, (0, 0))
     again = load(office, office.folder / "ar.csv", ADJUSTED)
     assert (again.recognized.postings, again.nothing_new) == (0, True)
 
@@ -268,31 +269,32 @@ def test_a_file_of_corrections_and_the_import_itself_lead_to_the_same_books(offi
     assert balances(office) == (50_00, 0)
 
 
-@pytest.mark.parametrize(
-    ("second", "cents", "entry"),
-    [
-        ("100.00,25.00,0.00,75.00,0.00", 15_00, {"paid_by": "primary"}),
-        (
+def test_a_correction_that_a_user_posted_by_hand_is_not_listed_again(office: OfficeFiles) -> None:
+    by_hand: dict[str, tuple[str, int, dict[str, Any]]] = {
+        "PAYMENT": ("100.00,25.00,0.00,75.00,0.00", 15_00, {"paid_by": "primary"}),
+        "CHARGE": (
             "90.00,10.00,0.00,80.00,0.00",
             10_00,
             {"kind": "adjustment", "group_code": "OA", "reason_code": "45"},
         ),
-    ],
-    ids=["payment", "charge"],
-)
-def test_a_correction_that_a_user_posted_by_hand_is_not_listed_again(
-    office: OfficeFiles, second: str, cents: int, entry: dict[str, Any]
-) -> None:
-    load(office, totals(office, "100.00,10.00,0.00,90.00,0.00"), ADJUSTED)
-    assert not is_clear(load(office, totals(office, second), ADJUSTED))
+    }
+
+    def rows(amounts: dict[str, str]) -> Path:
+        one = (f"{number},P1,Example Ann,03/14/2026,Aetna,{of_claim}" for number, of_claim in amounts.items())
+        return office.csv(*one, header=ADJUSTED_HEADER)
+
+    load(office, rows(dict.fromkeys(by_hand, "100.00,10.00,0.00,90.00,0.00")), ADJUSTED)
+    second = rows({number: amounts for number, (amounts, *_) in by_hand.items()})
+    assert len(load(office, second, ADJUSTED).corrections.first) == 2
     practice = in_practice(office)
-    practice.post("C1", cents, responsibility="insurance", **entry)
-    due = balances(office)
+    for number, (_, cents, entry) in by_hand.items():
+        practice.post(number, cents, key=number, responsibility="insurance", **entry)
+    due = balances_of_all(office)
 
-    done = load(office, office.folder / "ar.csv", ADJUSTED, post_corrections=True)
+    done = load(office, second, ADJUSTED, post_corrections=True)
 
-    assert (is_clear(done), done.corrected, done.recognized.postings) == (True, 0, 1)
-    assert balances(office) == due
+    assert (is_clear(done), done.corrected, done.recognized.postings) == (True, 0, 2)
+    assert balances_of_all(office) == due
 
 
 def test_a_payment_without_a_date_is_posted_today_if_its_month_of_service_is_closed(office: OfficeFiles) -> None:

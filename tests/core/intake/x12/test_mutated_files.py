@@ -25,11 +25,12 @@ from core.models.practices import Practice
 from core.x12.check import check_file
 from core.x12.envelope_records import Kind
 from core.x12.values import CENTS, NotAnAmount
+from tests import repeats
 from tests.factories import NOW, GivenPractice, a_practice
 from tests.mutated import Original, mutated, originals, segments_of
 from tests.remittances import add_claims
 
-OF_A_SEED: Final = 200
+OF_A_SEED: Final = repeats.times(200)
 SEEDS: Final = range(int(os.environ.get("SETTLE_MUTATION_SEEDS") or 1))
 TOGETHER: Final = 10  # files of one import, if they have claims
 REMITTANCES: Final = 0.96  # of the imports; a hundred of them take as long as ten imports of claims
