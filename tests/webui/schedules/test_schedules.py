@@ -159,7 +159,7 @@ def test_the_estimate_of_a_new_schedule_saves_nothing(practice: GivenPractice, a
         ("local_time", "13:30 PM", "Enter a time, such as 2:30 AM."),
         ("weekdays", [], "Choose at least one day of the week."),
         ("late_minutes", "0", "Enter a number of minutes from 1 to 1,380"),
-        ("total_due_max", "", "because a schedule can&#39;t include every claim"),
+        ("total_due_max", "", "because a schedule can’t include every claim"),
         ("total_due_max", "fifty", "Fix the highlighted filter fields."),
         ("reason", "", "Choose a reason for the write-off."),
         ("claims_max", "", "or “unlimited”"),
