@@ -45,6 +45,8 @@ class TooManyViews(Refusal):
 class NoSuchView(NotFound):
     """There is no such view, or it is not shared with you."""
 
+    code = "no_such_view"
+
 
 def _known_column(key: str) -> str:
     if key not in COLUMN_KEYS:

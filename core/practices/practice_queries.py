@@ -17,6 +17,8 @@ _NAME_CHARACTERS_MAX: Final = 60
 class NoSuchPractice(NotFound):
     """There is no practice with that name."""
 
+    code = "no_such_practice"
+
 
 def find(session: Session, practice_id: int) -> Practice:
     """Return the practice. Raise `NotFound`."""

@@ -26,6 +26,8 @@ MAPPINGS_MAX: Final = 100  # for each practice; a longer menu would be unreadabl
 class NoSuchMapping(NotFound):
     """This practice has no mapping with that name or number."""
 
+    code = "no_such_mapping"
+
 
 class BadMappingName(BadInput):
     """Give the mapping a name of at most 60 characters."""
