@@ -211,6 +211,21 @@ def test_one_adjustment_for_all_lines_of_a_claim_is_recognized(files: FilesOfPra
     assert standing(files) == ("Settled", 0, 0)
 
 
+def test_the_first_of_two_write_offs_of_a_line_may_come_back_alone(
+    files: FilesOfPractice, practice: GivenPractice
+) -> None:
+    files.append("postings.csv", "PM-0", CLAIM, "1", "patient", "adjustment", "5.00", "", "OA", "", "2026-11-20")
+    files.load()
+    practice.settle({"claim_ids": [CLAIM]}, key="again")
+    assert practice.write_offs(CLAIM) == [(1, "patient", WRITE_OFF), (1, "patient", -5_00)]
+    files.append("postings.csv", *ADJUSTED)
+
+    done = files.load()
+
+    assert (done.recognized, done.added["postings"]) == ((1, 12_00, 1), 0)
+    assert standing(files) == ("Settled", 0, 0)
+
+
 def test_a_reversal_that_the_office_posted_is_recognized_too(files: FilesOfPractice) -> None:
     files.load()
     practice = in_practice(files)
