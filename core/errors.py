@@ -16,7 +16,7 @@ class Refusal(Exception):
     retry_after_seconds: ClassVar[int | None] = None  # set if waiting helps
 
     def __init_subclass__(cls) -> None:
-        """Make the code of the class's name: `BadInput` is `bad_input`. A class that is renamed states its code."""
+        """Derive the code from the class's name: `BadInput` is `bad_input`. A renamed class states its old code."""
         if "code" not in vars(cls):
             cls.code = snake_case(cls.__name__)
 

@@ -251,7 +251,7 @@ class Api:
 
 
 def claim_path(claim: str, what: str = "") -> str:
-    """Return the path of a claim, or of something of it. A claim's number may contain any character."""
+    """Return the path of a claim, followed by `what`. A claim's number may contain any character."""
     return f"/claims/{quote(claim, safe='')}{what}"
 
 

@@ -6,6 +6,7 @@ from typing import Final
 import click
 
 from core.cli.client import Api
+from core.clock_times import clock
 from core.money import format_limit
 
 _API: Final = "core.cli.api"  # of the current command
@@ -29,7 +30,7 @@ def use_time_zone_of(api: Api) -> None:
 def moment(iso: str) -> str:
     """Return a time as pages show it, in the practice's time zone, with the zone: 11/23/2026 9:14:02 AM EST."""
     at = dt.datetime.fromisoformat(iso).astimezone(click.get_current_context().meta[_API].time_zone)
-    return f"{at:%m/%d/%Y} {f'{at:%I:%M:%S %p %Z}'.removeprefix('0')}"
+    return f"{at:%m/%d/%Y} {clock(at, seconds=True)} {at:%Z}"
 
 
 def utc(iso: str) -> str:

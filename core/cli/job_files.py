@@ -10,12 +10,12 @@ import click
 from core.cli import options
 from core.cli.client import Api
 from core.cli.user_command import user_command
+from core.clock_times import clock
 from core.counting import counted
 from core.jobs import codes
 from core.jobs.results.files import File
 from core.models.jobs import JobKind
 from core.money import format_cents
-from core.schedules.descriptions import clock
 
 _SETTING_WORDS: Final = {
     "both": "Patient and insurance",

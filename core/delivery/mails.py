@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.access import audit, password_links
 from core.access.audit import Subject
+from core.clock_times import clock
 from core.delivery.outbox import Lease
 from core.jobs import codes, event_sentences
 from core.models.notices import Event, Notice, NoticeKind, OutboxMessage, OutboxState
@@ -107,7 +108,7 @@ def _password_link(session: Session, link_id: int, *, now: dt.datetime) -> Mail:
     token = password_links.renew_token(session, link.id, now)
     message = _message(now, [user.email], subject="Set your password for Batch Settle", name=f"password-link.{link.id}")
     expires = link.expires_at.astimezone(ZoneInfo(practice.time_zone))
-    at = f"{expires:%I:%M %p}".removeprefix("0")
+    at = clock(expires)
     lines = [
         f"{user.name}, use this link to set your password for {practice.name} in Batch Settle:",
         "",

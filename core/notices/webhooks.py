@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from core.access import audit, authorize
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
+from core.clock_times import clock
 from core.errors import BadInput, NotFound, Refusal, or_raise
 from core.models.notices import EventKind, OutboxMessage, OutboxState, Webhook
 from core.models.practices import Practice
@@ -148,7 +149,7 @@ def rotate_secret(session: Session, webhook_id: int, *, by: Actor, now: dt.datet
     if webhook.old_secret_until is not None and now < webhook.old_secret_until:
         # A third secret would end the one that the receiver may still use.
         ends = webhook.old_secret_until.astimezone(ZoneInfo(session.get_one(Practice, by.practice_id).time_zone))
-        until = f"{ends:%m/%d/%Y}, {f'{ends:%I:%M %p}'.removeprefix('0')}"
+        until = f"{ends:%m/%d/%Y}, {clock(ends)}"
         raise OldSecretStillValid(f"The old secret is valid until {until}. Create the next secret after that.")
     webhook.old_secret, webhook.old_secret_until = webhook.secret, now + OLD_SECRET_LIFE
     webhook.secret, webhook.secret_created_at = _make_secret(), now

@@ -1,10 +1,10 @@
 """What a schedule does and the results of its runs, in words."""
 
-import datetime as dt
 from typing import Final
 
 from sqlalchemy.orm import Session
 
+from core.clock_times import clock
 from core.counting import counted
 from core.models.jobs import DiscardedBecause, JobStatus
 from core.models.schedules import RunOutcome, Schedule, ScheduleMode
@@ -130,11 +130,6 @@ def format_days(weekdays: list[str]) -> str:
     if len(named) >= _DAY_RANGE_MIN and at[-1] - at[0] == len(at) - 1:
         return f"Every {named[0]} through {named[-1]}"
     return f"Every {' and '.join(filter(None, (', '.join(named[:-1]), named[-1])))}"
-
-
-def clock(time: dt.time) -> str:
-    """Return, for example, "2:30 AM"."""
-    return f"{time.hour % 12 or 12}:{time.minute:02d} {'AM' if time.hour < 12 else 'PM'}"  # noqa: PLR2004  noon
 
 
 def minutes(count: int) -> str:

@@ -8,10 +8,10 @@ from typing import Any, Final, Self
 
 from werkzeug.datastructures import MultiDict
 
+from core.clock_times import clock
 from core.models.schedules import Schedule
 from core.money import UNLIMITED, UNLIMITED_WORD, BadAmount, format_plain_amount, parse_amount
 from core.reading import NOTE_CHARACTERS_MAX, number
-from core.schedules.descriptions import clock
 from core.schedules.requests import (
     DEFAULT_LATE_MINUTES,
     LATE_MINUTES_MAX,

@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask
 
+from core.clock_times import clock
 from core.models.schedules import Schedule, ScheduleMode, ScheduleState
-from core.schedules.descriptions import REPORT_WORDS, cents_cap, claims_cap, clock, describe_reason, minutes
+from core.schedules.descriptions import REPORT_WORDS, cents_cap, claims_cap, describe_reason, minutes
 from core.schedules.run_times import RunTime
 from webui.shared.labels import Pill, date
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 
 from core.access.permissions import ROLE_WORDS
+from core.clock_times import clock
 from core.counting import counted
 from core.errors import Refusal
 from core.jobs import codes
@@ -217,7 +218,7 @@ def message_for_page(refusal: Refusal, sentence: str | None = None) -> str:
 
 def clock_time(time: dt.time | dt.datetime | None) -> str:
     """Format a time: 8:15 AM. None is an empty string."""
-    return "" if time is None else f"{time:%I:%M %p}".removeprefix("0")
+    return "" if time is None else clock(time)
 
 
 def moment(at: dt.datetime | None) -> str:
@@ -227,7 +228,7 @@ def moment(at: dt.datetime | None) -> str:
 
 def clock_seconds(at: dt.datetime | None) -> str:
     """Format only the time of day, in the practice's time zone: 9:14:02 AM."""
-    return "–" if at is None else f"{_practice_time(at):%I:%M:%S %p}".removeprefix("0")
+    return "–" if at is None else clock(_practice_time(at), seconds=True)
 
 
 def zone(at: dt.datetime) -> str:

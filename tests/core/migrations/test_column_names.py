@@ -19,6 +19,7 @@ from core.db.engine import Sessions
 from core.migrations.run import TablesBusy, _alembic_config, migrate_database
 from core.models.job_items import Outcome
 from tests.core.migrations.renamed_rows import AT, GROUND, MONTH, OTHER, ROWS
+from tests.core.migrations.rolled_back import rolled_back
 from tests.factories import a_practice
 from tests.servers import Databases
 
@@ -67,9 +68,8 @@ def migrated(databases: Databases) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.fixture
 def after(migrated: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
-    """The shared rows of the migrated database, in a transaction that is rolled back."""
-    with migrated.transaction(force_rollback=True):
-        migrated.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    """The shared rows of the migrated database, for one test."""
+    with rolled_back(migrated):
         yield migrated
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 from core.db.engine import make_sessions
 from core.migrations.run import _alembic_config, migrate_database
 from core.models.practices import PayerClass
+from tests.core.migrations.rolled_back import rolled_back
 from tests.factories import GivenPractice, Line, a_practice
 from tests.servers import Databases
 from tests.shared_app import engine_on
@@ -56,9 +57,8 @@ def connection(databases: Databases) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.fixture
 def books(connection: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
-    """The shared rows, in a transaction that is rolled back."""
-    with connection.transaction(force_rollback=True):
-        connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    """The shared rows, for one test."""
+    with rolled_back(connection):
         yield connection
 
 
