@@ -136,7 +136,8 @@ def roles_allowing(action: Action) -> list[Role]:
 
 def _refusal(role: Role, action: Action) -> str:
     """Name the roles that allow it, as the page header calls them. Do not send administrators to an administrator."""
-    may = " or ".join(ROLE_WORDS[one] for one in roles_allowing(action))
+    *first, last = [ROLE_WORDS[one] for one in roles_allowing(action)]
+    may = " or ".join(filter(None, (", ".join(first), last)))
     ask = "" if role is Role.ADMIN else " Ask an administrator of your practice."
     return f"Your role ({ROLE_WORDS[role]}) does not allow this. It requires the {may} role.{ask}"
 

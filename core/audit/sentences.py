@@ -163,6 +163,7 @@ ACT_SENTENCES: Final = {
 _LABELS: Final = {
     "until": "last day",
     "night": "run date",
+    "digest": "checksum",
     "keys": "filters",
     "chunks_sha256": "batch checksum",
     "postings_sha256": "posting checksum",

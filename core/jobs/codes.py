@@ -64,7 +64,7 @@ LOOSENED_WORDS: Final = {
 
 
 _STATUS_WORDS: Final[Mapping[str, str]] = {
-    "previewed": "awaiting CONFIRM", "cancelling": "canceling", "cancelled": "canceled",
+    "previewed": "awaiting CONFIRM", "reported": "report only", "cancelling": "canceling", "cancelled": "canceled",
 }  # fmt: skip
 
 

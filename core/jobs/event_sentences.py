@@ -17,7 +17,7 @@ NOTICE_KINDS: Final[Mapping[NoticeKind, str]] = {
     NoticeKind.EXPIRES: "A job will expire soon",
     NoticeKind.APPROVAL: "A job or a posting needs my approval",
     NoticeKind.WEBHOOK: "A webhook fails",
-    NoticeKind.IMPORT: "The watched folder needs me",
+    NoticeKind.IMPORT: "The watched folder needs my attention",
     NoticeKind.REVIEW: "The weekly review is ready",
 }
 _ENDS: Final = {

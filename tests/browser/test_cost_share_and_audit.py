@@ -28,6 +28,10 @@ def test_the_dialog_asks_for_the_cost_sharing_reason_and_keeps_the_typed_word(
     reason = page.get_by_label("Reason for writing off Medicare or Medicaid cost sharing")
     reason.wait_for()
     assert reason.get_attribute("aria-invalid") == "true"
+    hint, fault = page.locator("#cost_share_reason-hint").bounding_box(), page.locator(".fault").bounding_box()
+    assert hint is not None
+    assert fault is not None
+    assert hint["y"] + hint["height"] <= fault["y"], "one covers the other"
     expect(page.get_by_label("Type CONFIRM")).to_have_value("CONFIRM")
     assert faults_of(page) == ""
 

@@ -7,8 +7,9 @@ from flask import redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from core.access.permissions import Action
-from core.errors import BadInput, Refusal
+from core.errors import Refusal
 from core.jobs import preview_again
+from core.practices.periods import BadPostingDate
 from core.reading import day
 from webui.jobs import confirm
 from webui.jobs.job_pages import JOB_ID_RULE
@@ -19,8 +20,8 @@ from webui.shared.auth import Pages
 blueprint = Pages("redate", __name__, url_prefix="/jobs")
 
 
-class BadDate(BadInput):
-    """Choose the posting date: a day in an open month, up to today."""
+class BadDate(BadPostingDate):
+    """Enter a valid posting date as MM/DD/YYYY: a day in an open month, up to today."""
 
 
 @blueprint.post(f"/{JOB_ID_RULE}/date", needs=Action.SEE_CLAIMS)  # core checks who may preview this kind of job
@@ -30,7 +31,7 @@ def preview_dated(job_id: int) -> BaseResponse | tuple[str, int]:
         job = acts.run(
             preview_again.preview_same_request,
             acts.job_key(job_id),
-            posting_date=_posting_date(),
+            posting_date=typed_date(request.form.get("posting_date", "")),
             chunk_claims=app_context().settings.chunk_claims,
         )
     except Refusal as refusal:
@@ -41,8 +42,9 @@ def preview_dated(job_id: int) -> BaseResponse | tuple[str, int]:
     return redirect(url_for("jobs.show", job_id=job.id), code=HTTPStatus.SEE_OTHER)
 
 
-def _posting_date() -> dt.date:
+def typed_date(typed: str) -> dt.date:
+    """Return the date in the field. Raise `BadDate`."""
     try:
-        return day(request.form.get("posting_date", "").strip())
+        return day(typed.strip())
     except ValueError:
         raise BadDate from None

@@ -1,6 +1,5 @@
 """Reverse a job, or its change to one claim: the reason first, then a preview and CONFIRM as for every job."""
 
-import datetime as dt
 import hashlib
 import secrets
 from http import HTTPStatus
@@ -21,9 +20,9 @@ from core.jobs.reversal import create_reversal
 from core.models.job_items import JobItem, Outcome
 from core.models.jobs import SettleJob
 from core.practices import practice_days
-from core.practices.periods import BadPostingDate
-from core.reading import NOTE_CHARACTERS_MAX, day
+from core.reading import NOTE_CHARACTERS_MAX
 from webui.jobs.job_pages import JOB_ID_RULE
+from webui.jobs.posting_date import typed_date
 from webui.shared import acts
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.auth import Pages, current_day, current_practice
@@ -56,10 +55,10 @@ def reverse(job_id: int) -> BaseResponse | tuple[str, int]:
     try:
         job = _preview_reversal(job_id, claim_id, note)
     except Refusal as refusal:
-        offered = refusal.facts.get("next_open_date", request.form.get("posting_date", ""))
-        return _render_form(
-            job_id, claim_id, note=note, refused=acts.sentence_on_page(refusal), posting_date=offered
-        ), refusal.http_status
+        offered = refusal.facts.get("next_open_date")
+        date = {"posting_date": offered or request.form.get("posting_date", ""), "is_offered": bool(offered)}
+        refused = acts.sentence_on_page(refusal)
+        return _render_form(job_id, claim_id, note=note, refused=refused, **date), refusal.http_status
     hint_workers(job)
     return redirect(url_for("jobs.show", job_id=job.id), code=HTTPStatus.SEE_OTHER)
 
@@ -91,16 +90,9 @@ def _preview_reversal(job_id: int, claim_id: str | None, note: str) -> SettleJob
         claim_ids=[claim_id] if claim_id else None,
         idempotency_key=f"{form_key}:{digest}",
         note=note,
-        posting_date=_day(dated) if dated else None,
+        posting_date=typed_date(dated) if dated else None,
         chunk_claims=app_context().settings.chunk_claims,
     )
-
-
-def _day(text: str) -> dt.date:
-    try:
-        return day(text)
-    except ValueError:
-        raise BadPostingDate from None
 
 
 def _note_error(note: str) -> str | None:

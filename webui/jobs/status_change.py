@@ -28,6 +28,7 @@ from core.practices.periods import BadPostingDate, PeriodClosed
 from webui.claims.feed_selection import FeedSelection
 from webui.jobs import confirm
 from webui.jobs.job_pages import JOB_ID_RULE
+from webui.jobs.posting_date import typed_date
 from webui.shared import acts
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.auth import current_actor, current_day, current_practice, requires
@@ -48,6 +49,7 @@ class StatusChangeForm:
     note: str = ""
     include: tuple[str, ...] = ()
     posting_date: str = ""  # today if empty
+    is_offered: bool = False  # the posting date is the next open date, and the user did not choose it
     faults: dict[str, str] = field(default_factory=dict)
 
 
@@ -153,8 +155,10 @@ def preview_or_refusal(change: StatusChangeForm) -> BaseResponse | tuple[str, in
     except Refusal as refusal:
         is_of_date = isinstance(refusal, PeriodClosed | BadPostingDate)
         change.faults["posting_date" if is_of_date else ""] = message_for_page(refusal)
-        offered = refusal.facts.get("next_open_date", change.posting_date)
-        return render_reason_step(replace(change, posting_date=offered), refusal.http_status)
+        offered = refusal.facts.get("next_open_date")
+        if offered:
+            change = replace(change, posting_date=offered, is_offered=True)
+        return render_reason_step(change, refusal.http_status)
     return _redirect_to_preview(job)
 
 
@@ -164,7 +168,7 @@ def _create_preview(change: StatusChangeForm, form_key: str) -> SettleJob:
     wanted: dict[str, Any] = {"target_status": change.target, "note": change.note}
     if change.target == SETTLED:
         wanted |= {"reason": change.reason, "include": list(change.include)}
-        wanted |= {"posting_date": change.posting_date} if change.posting_date else {}
+        wanted |= {"posting_date": typed_date(change.posting_date).isoformat()} if change.posting_date else {}
 
     def make(selection: dict[str, Any]) -> SettleJob:
         job_request = JobRequest.of({**wanted, "selection": selection})

@@ -26,7 +26,7 @@ from core.intake.loading.checks import Check, Origin, Origins, first_faulty_rows
 from core.intake.parsing.faults import Faults, quote_value
 from core.models.ledger import PostingKind
 
-_SAME_ROW: Final = "duplicate row: every imported column is the same; was a file appended twice?"
+_SAME_ROW: Final = "remove the duplicate row: every imported column is the same"
 _OTHER_VALUES: Final = "another row has the same ID but a different {fields}; correct the wrong row"
 _FIELD_WORDS: Final = {"birth_date": "date of birth", "payer_class": "class"}
 _OTHER_ROW: Final = {

@@ -32,7 +32,7 @@ _HASHED_TOGETHER: Final = 10_000  # items whose lines are hashed as one text, to
 
 
 class NotFinished(Refusal):
-    """This job has not finished. Only finished jobs have a certificate."""
+    """Only a completed or canceled job has a certificate."""
 
     code = "job_not_finished"
 

@@ -115,7 +115,7 @@ def test_a_job_that_did_not_end_has_no_certificate(typed: Typed, practice: Given
 
     refused = typed("certificate", "2", by=BILLER)
 
-    assert refused.stderr == "This job has not finished. Only finished jobs have a certificate.\n"
+    assert refused.stderr == "Only a completed or canceled job has a certificate.\n"
 
 
 def test_credits_are_written_as_csv(typed: Typed, practice: GivenPractice) -> None:

@@ -59,7 +59,7 @@ def test_a_remittance_shows_a_deposit_that_ties_and_why_each_answer_is_held(
     taken = clp("A1", "-100", "-70", svc("-100", "-70", "CO*45*-20", "PR*2*-10"), status="22")
     take_transactions(practice, st(taken, paid="0", number=2, after=["PLB*1*20261231*FB:X*-70"]))
     claim = biller.says("/claims/A1")
-    reversal = "reversal of an earlier posting remittance T000002 of 01/05/2026"
+    reversal = "reversal of posting 3 remittance T000002 of 01/05/2026"
     assert f"Reversal 1 Insurance $70.00 -$30.00 $10.00 {reversal}" in claim
     assert ("Void 1" in claim, "(voided)" in claim) == (False, False), "the payer reversed it"
     assert "Payer reversals 3 $100.00 1 -$10.00" in biller.says("/months/2026-01")

@@ -305,7 +305,7 @@ def test_a_new_value_is_answered_on_the_page_without_a_second_upload(biller: Bro
     page = biller.says("/imports/1")
     assert "The file has 1 new value." in page
     assert "What does “Plan B” mean? It is in 1 row of the “Hold” column." in page
-    assert "Your answers will be saved in the mapping ours" in page
+    assert "Answer the question Your answer will be saved in the mapping ours" in page
     form = biller.get("/imports/1/mapping")
     assert 'value="ours"' in form.text
     fields = sent(form, **{"name": "ours", f"ours-{place(form, 'Hold')}": "payment_plan"})

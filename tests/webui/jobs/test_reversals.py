@@ -148,7 +148,7 @@ def test_one_claim_of_a_job_is_reversed_from_the_claim_page(
 
     assert [practice.read(f"C0000{n}").billing_status for n in (1, 2, 3)] == ["Settled", "Balance Due", "Settled"]
     assert link not in approver.links("/claims/C00002")
-    assert "reversal of an earlier posting “Wrong month”" in approver.says("/claims/C00002")
+    assert "reversal of posting 10 “Wrong month”" in approver.says("/claims/C00002")
 
 
 def test_the_remainder_after_a_late_payment_can_be_reversed_from_the_claim_page(

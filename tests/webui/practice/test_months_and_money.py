@@ -238,7 +238,12 @@ def test_the_posting_date_is_chosen_with_the_reason_and_changed_before_confirm(
     page = biller.post("/jobs", on="/claims", posting_date="2026-10-31", **form).location
     assert "Posting date 10/31/2026" in biller.says(page)
     nothing = biller.post(f"{page}/date", on=page, posting_date="")
-    assert (nothing.status_code, "Choose the posting date" in page_text(nothing)) == (422, True)
+    bad_date = "Enter a valid posting date as MM/DD/YYYY: a day in an open month, up to today."
+    assert (nothing.status_code, bad_date in page_text(nothing)) == (422, True)
+    typed = biller.post("/jobs", on="/claims", posting_date="2026-11-99", **form)
+    assert (typed.status_code, bad_date in page_text(typed)) == (422, True)
+    assert 'id="posting_date-fault"' in typed.text
+    assert "Preview with posting date" not in page_text(typed), "a date that the user typed is not offered"
     changed = biller.post(f"{page}/date", on=page, posting_date="2026-10-30").location
     assert "Posting date 10/30/2026" in biller.says(changed)
     again = biller.post(f"{changed}/again", on=changed)

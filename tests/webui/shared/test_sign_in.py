@@ -234,11 +234,12 @@ def test_an_administrator_is_not_referred_to_an_administrator(browser_of: object
     assert "ask an administrator" not in answer.text.lower()
 
 
-def test_a_refused_biller_sees_which_roles_may_do_it_and_whom_to_ask(biller: Browser) -> None:
+def test_a_refused_biller_sees_which_roles_may_do_it_and_whom_to_ask(biller: Browser, ops: Browser) -> None:
     answer = biller.get("/audit")
 
     message = "Your role (biller) does not allow this. It requires the approver or administrator role."
     assert f"{message} Ask an administrator of your practice." in answer.text
+    assert "It requires the biller, approver or administrator role." in ops.get("/claims").text
 
 
 # Sessions

@@ -43,6 +43,6 @@ def test_rows_that_differ_in_different_fields_are_different_faults(files: FilesO
     assert [(one.count, one.first[0].cure.partition(";")[0]) for one in refused.value.faults] == [
         (1, "another row has the same ID but a different patient name"),
         (1, "another row has the same ID but a different patient date of birth"),
-        (1, "duplicate row: every imported column is the same"),
+        (1, "remove the duplicate row: every imported column is the same"),
     ]
     assert "Petr" not in str([one.facts() for one in refused.value.faults])

@@ -6,7 +6,7 @@ from core.intake.parsing.faults import ImportRefused
 from tests.core.intake.conftest import FilesOfPractice
 
 PLAIN = "write dollars and cents as 1234.56: at most two decimals, no $ or commas"
-SAME = "duplicate row: every imported column is the same; was a file appended twice?"
+SAME = "remove the duplicate row: every imported column is the same"
 BY_SPREADSHEET = "format the column as text in the spreadsheet before export"
 DOCUMENT = "see docs/import-format.md for the columns"
 

@@ -175,8 +175,8 @@ def test_a_duplicated_row_is_named_as_equal(export: Export) -> None:
 
     assert export.faults() == [
         (
-            'claims_transactions.csv, line 4, column CHARGEID, value "c1 / 2": duplicate row: every imported '
-            "column is the same; was a file appended twice? (same as line 3)"
+            'claims_transactions.csv, line 4, column CHARGEID, value "c1 / 2": remove the duplicate row: every '
+            "imported column is the same (same as line 3)"
         )
     ]
 
