@@ -10,7 +10,7 @@ from core.cli.client import Api, claim_path
 from core.cli.postings import posting_date_option
 from core.cli.user_command import user_command
 from core.models.ledger import PaidBy, Responsibility
-from core.money import format_cents, parse_amount
+from core.money import format_cents
 
 _SIDE = options.choice(Responsibility)
 _note_option = click.option("--note", required=True, help="Reason, saved with the posting.")
@@ -52,24 +52,24 @@ def _say_moved(claim: dict[str, Any]) -> str:
 
 @user_command(_say_moved)
 @click.argument("claim")
-@click.argument("amount", metavar="DOLLARS")
+@click.argument("cents", metavar="DOLLARS", type=options.DOLLARS)
 @_side_option
 @_line_option
 @click.option("--to", "paid_to", required=True, type=options.choice(PaidBy),
               help="Who gets the refund.")  # fmt: skip
 @_note_option
 @posting_date_option
-def refund(api: Api, claim: str, amount: str, **asked: Any) -> Any:
+def refund(api: Api, claim: str, cents: int, **asked: Any) -> Any:
     """Refund a credit, in whole or in part.
 
     To find credits, run `settle credits`.
     """
-    return _post(api, claim, "refunds", {"amount_cents": parse_amount(amount), **asked})
+    return _post(api, claim, "refunds", {"amount_cents": cents, **asked})
 
 
 @user_command(_say_moved, name="transfer-credit")
 @click.argument("claim")
-@click.argument("amount", metavar="DOLLARS")
+@click.argument("cents", metavar="DOLLARS", type=options.DOLLARS)
 @_side_option
 @_line_option
 @click.option("--to-claim", help="A different claim for the same patient.  [default: the same claim]")
@@ -78,14 +78,14 @@ def refund(api: Api, claim: str, amount: str, **asked: Any) -> Any:
 @_note_option
 @posting_date_option
 def transfer_credit(
-    api: Api, claim: str, amount: str, to_claim: str | None, to_line: int, to_responsibility: str, **asked: Any
+    api: Api, claim: str, cents: int, to_claim: str | None, to_line: int, to_responsibility: str, **asked: Any
 ) -> Any:
     """Transfer a credit to another balance of the same patient.
 
     The balance may be on the same claim or a different one.
     """
     to = {"claim_id": to_claim, "line": to_line, "responsibility": to_responsibility}
-    return _post(api, claim, "credit-transfers", {"amount_cents": parse_amount(amount), "to": to, **asked})
+    return _post(api, claim, "credit-transfers", {"amount_cents": cents, "to": to, **asked})
 
 
 def _post(api: Api, claim: str, what: str, body: dict[str, Any]) -> Any:

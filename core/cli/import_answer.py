@@ -8,9 +8,8 @@ from core.cli.import_totals import (
     counts_by_kind,
     difference_line,
     first_lines,
-    print_agreement,
+    print_balances,
     print_first_claims,
-    print_forecast,
     print_held_back,
     print_moved,
     print_recognized,
@@ -99,11 +98,12 @@ def _print_check(answer: dict[str, Any], report: dict[str, Any]) -> None:
     print_recognized(Recognized(**report["recognized"]), moves_write_offs=bool(moved_write_off_cents(report)))
     print_redated(map(Redated.read, report.get("redated", ())), is_done=answer["status"] == "imported")
     print_held_back(report["held_back"])
-    if report.get("agreement"):
-        print_agreement(Agreement(**_with_balances(report["agreement"])))
+    agreement, forecast = report.get("agreement"), report.get("forecast") if answer["status"] == "ready" else None
+    print_balances(
+        Agreement(**_with_balances(agreement)) if agreement else None,
+        Forecast(**_with_balances(forecast)) if forecast else None,
+    )
     if answer["status"] == "ready":
-        if report.get("forecast"):
-            print_forecast(Forecast(**_with_balances(report["forecast"])))
         print_lines(_next_steps(answer, report))
 
 

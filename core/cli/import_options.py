@@ -11,12 +11,11 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
 from core.claims.export import escape_formula
-from core.cli import practices
+from core.cli import options, practices
 from core.intake.loading.corrections import FILE_COLUMNS, Correction
 from core.intake.loading.differences import DIFFERENCE_COLUMNS, Difference
 from core.intake.loading.imported import ImportOptions
 from core.intake.parsing.faults import FAULT_COLUMNS, Faults
-from core.money import parse_amount
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 # A byte order mark, so that Excel reads UTF-8. Opened at the first row, so that an empty list creates no file.
@@ -40,13 +39,6 @@ class Asked:
         return practices.find_actor(session, self.email, self.practice_name) if self.email else None
 
 
-class _Dollars(click.ParamType[int]):
-    name = "dollars"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ARG002
-        return parse_amount(str(value))
-
-
 def all_faults_option(command: _Command) -> _Command:
     """Add `--all-faults`. The command gets `faults`, which writes each place to the file."""
 
@@ -66,7 +58,7 @@ def import_options(command: _Command) -> _Command:
 
     @click.option("--check", is_flag=True, help="Check the files and show the totals. Import nothing.")
     @click.option(
-        "--expect-total", type=_Dollars(), metavar="DOLLARS",
+        "--expect-total", type=options.DOLLARS, metavar="DOLLARS",
         help="Refuse the import unless the files' A/R total is this amount.",
     )  # fmt: skip
     @click.option("--take-changes", is_flag=True, help="Also apply changes to existing records.")

@@ -7,11 +7,10 @@ import click
 
 from core.cli.formats import day
 from core.cli.import_totals import (
-    print_agreement,
+    print_balances,
     print_corrections,
     print_differences,
     print_first_claims,
-    print_forecast,
     print_held_back,
     print_moved,
     print_recognized,
@@ -70,10 +69,7 @@ def print_import(
     print_held_back(imported.held_back)
     if imported.summary is not None and any(imported.added.values()):
         _print_summary(imported.summary)
-    if imported.forecast is not None:
-        print_forecast(imported.forecast)
-    if imported.agreement is not None:
-        print_agreement(imported.agreement)
+    print_balances(imported.agreement, imported.forecast)
 
 
 def print_lines(lines: list[str]) -> None:

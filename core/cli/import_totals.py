@@ -114,7 +114,15 @@ def print_held_back(count: int) -> None:
         )
 
 
-def print_forecast(found: Forecast) -> None:
+def print_balances(agreement: Agreement | None, forecast: Forecast | None) -> None:
+    """Print the claims that differ from the files, or what an import will do to the A/R. A check may give both."""
+    if agreement is not None and agreement.different:
+        _print_agreement(agreement)
+    elif forecast is not None:
+        _print_forecast(forecast)
+
+
+def _print_forecast(found: Forecast) -> None:
     """Print the A/R of the claims in the files after the import, to compare it with the files."""
     posted = f", with the corrections {format_cents(found.after_cents)}" if found.to_post_cents else ""
     without = format_cents(found.before_cents + found.new_cents + found.reversed_cents)
@@ -132,10 +140,8 @@ def print_forecast(found: Forecast) -> None:
         _print_different(found.first, found.different, where="after the import")
 
 
-def print_agreement(found: Agreement) -> None:
-    """If balances differ from the files, print the A/R of the claims in the files, and the first that differ."""
-    if not found.different:
-        return
+def _print_agreement(found: Agreement) -> None:
+    """Print the A/R of the claims in the files, and the first that differ."""
     click.echo(
         f"A/R of these claims in Batch Settle: {format_cents(found.cents)}; in the files: "
         f"{format_cents(found.file_cents)}. {counted(found.different, 'claim')} "

@@ -9,7 +9,6 @@ from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.counting import counted
 from core.models.jobs import JobKind, JobStatus
-from core.money import parse_amount
 
 
 def _format_jobs(answer: dict[str, Any]) -> str:
@@ -35,15 +34,15 @@ def _line(job: dict[str, Any]) -> str:
 @click.option("--reason", metavar="CODE", help="Only jobs with this reason (see `settle reason list`).")
 @click.option("--from", type=options.DAY, metavar="YYYY-MM-DD", help="First day, in the practice's time zone.")
 @click.option("--to", type=options.DAY, metavar="YYYY-MM-DD", help="Last day, in the practice's time zone.")
-@click.option("--amount-min", metavar="DOLLARS", help="Minimum amount written off, restored or previewed.")
-@click.option("--amount-max", metavar="DOLLARS", help="Maximum amount written off, restored or previewed.")
+@click.option("--amount-min", "amount_min_cents", type=options.DOLLARS, metavar="DOLLARS",
+              help="Minimum amount written off, restored or previewed.")  # fmt: skip
+@click.option("--amount-max", "amount_max_cents", type=options.DOLLARS, metavar="DOLLARS",
+              help="Maximum amount written off, restored or previewed.")  # fmt: skip
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Show at most this many jobs."
 )
-def list_jobs(api: Api, limit: int, amount_min: str | None, amount_max: str | None, **wanted: Any) -> Any:
+def list_jobs(api: Api, limit: int, **wanted: Any) -> Any:
     """List the practice's jobs, newest first. Options narrow the list."""
-    amounts = {"amount_min_cents": amount_min, "amount_max_cents": amount_max}
-    wanted |= {key: parse_amount(dollars) for key, dollars in amounts.items() if dollars is not None}
     return api.get_all("/settle-jobs", "settle_jobs", most=limit, **wanted)
 
 

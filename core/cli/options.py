@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from core import reading
+from core.money import BadAmount, parse_amount
 
 
 class RecordNumber(click.ParamType[int]):
@@ -37,10 +38,24 @@ class DateType(click.ParamType[str]):
             self.fail(f"{fault}.", param, ctx)
 
 
+class DollarsType(click.ParamType[int]):
+    """An amount in dollars, as cents."""
+
+    name = "dollars"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return cents, or fail with the cure."""
+        try:
+            return parse_amount(str(value))
+        except BadAmount as fault:
+            self.fail(fault.message, param, ctx)
+
+
 FILE_FORMATS: Final = ("csv", "xlsx")
 JOB: Final = RecordNumber("job", where="to find it, open the Jobs page")
 IMPORT: Final = RecordNumber("import", where="to find it, open the Import page")
 DAY: Final = DateType()
+DOLLARS: Final = DollarsType()
 job_argument = click.argument("job", type=JOB)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

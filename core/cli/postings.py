@@ -9,7 +9,7 @@ from core.cli import formats, options, posting_requests
 from core.cli.client import Api, claim_path
 from core.cli.user_command import user_command
 from core.models.ledger import GroupCode, PaidBy, Responsibility
-from core.money import format_cents, parse_amount
+from core.money import format_cents
 
 posting_date_option: Final = click.option(
     "--posting-date", "--date", "posted_on", type=options.DAY, metavar="YYYY-MM-DD",
@@ -38,7 +38,7 @@ def _describe(claim: dict[str, Any]) -> str:
 @user_command(_describe)
 @click.argument("claim")
 @click.argument("kind", type=click.Choice(["payment", "adjustment", "transfer"]))
-@click.argument("amount", metavar="DOLLARS")
+@click.argument("cents", metavar="DOLLARS", type=options.DOLLARS)
 @click.option("--responsibility", required=True, type=options.choice(Responsibility),
               help="Which balance to reduce.")  # fmt: skip
 @click.option("--line", type=int, default=1, show_default=True, help="Number of the service line.")
@@ -47,13 +47,13 @@ def _describe(claim: dict[str, Any]) -> str:
 @click.option("--reason-code", metavar="CARC", help="Required for an adjustment.")
 @posting_date_option
 @click.option("--note", help="Note, saved with the posting.")
-def post(api: Api, claim: str, amount: str, **entry: Any) -> Any:
+def post(api: Api, claim: str, cents: int, **entry: Any) -> Any:
     """Post a payment, an adjustment or a transfer to a claim.
 
     Above the per-claim limit, it waits for another user's approval.
     """
     given = {name: value for name, value in entry.items() if value is not None}
-    body = {"amount_cents": parse_amount(amount), **given}
+    body = {"amount_cents": cents, **given}
     return api.post(claim_path(claim, "/postings"), body, key=secrets.token_urlsafe(16))
 
 

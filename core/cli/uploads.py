@@ -16,33 +16,19 @@ from core.cli.mapped_import import read_mapping_file
 from core.cli.user_command import user_command
 from core.intake.synthea.synthea_import import Payments
 from core.intake.uploads.x12_files import is_x12
-from core.money import BadAmount, parse_amount
 
 POLL_SECONDS: Final = 0.5
 _WORKING: Final = ("staged", "checking", "importing")
 _import_argument = click.argument("import_id", metavar="IMPORT", type=options.IMPORT)
 
 
-class Dollars(click.ParamType[int]):
-    """An amount in dollars, as cents."""
-
-    name = "dollars"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return cents, or fail with the cure."""
-        try:
-            return parse_amount(str(value))
-        except BadAmount as fault:
-            self.fail(fault.message, param, ctx)
-
-
 @user_command(print_import, succeeds=lambda answer: answer["status"] == "ready")
 @click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--expect-total", type=Dollars(), metavar="DOLLARS", help="The A/R total to compare the balances with.")
-@click.option("--mapping", metavar="NAME", help="The saved mapping for your own export, or a JSON file.")
 @click.option(
-    "--synthea-payments", "payments", type=click.Choice(list(Payments)), help="Which Synthea payments to import."
+    "--expect-total", type=options.DOLLARS, metavar="DOLLARS", help="The A/R total to compare the balances with."
 )
+@click.option("--mapping", metavar="NAME", help="The saved mapping for your own export, or a JSON file.")
+@click.option("--synthea-payments", "payments", type=options.choice(Payments), help="Which Synthea payments to import.")
 @click.option("--skip-empty-claims", is_flag=True, help="Skip Synthea's claims without transactions.")
 def upload(
     api: Api,

@@ -72,7 +72,7 @@ class ClaimReader(TransactionReader):
 
     def _take_coverage(self, _number: int, elements: list[str]) -> None:
         elements += _PAD
-        coverage = Coverage(elements[1], elements[2], elements[3], elements[9])
+        coverage = Coverage(elements[1], elements[2], elements[9])
         if self._claim is None:
             self._coverage = coverage
         else:
@@ -112,7 +112,7 @@ class ClaimReader(TransactionReader):
         elements += _PAD
         place, *rest = elements[5].split(self.component)
         claim = SentClaim(
-            number, elements[1], 0, place, rest[1] if len(rest) > 1 else "", self._provider, self._patient,
+            number, elements[1], 0, rest[1] if len(rest) > 1 else "", self._provider, self._patient,
             self._relationship, [self._coverage] if self._coverage else [], faults=[*self._loop_faults],
         )  # fmt: skip
         self._claim = self._at = claim

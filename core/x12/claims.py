@@ -23,7 +23,6 @@ class Coverage:
 
     order: str
     relationship: str = ""  # of the patient to the subscriber; 18 if the patient is the subscriber
-    group_number: str = ""
     filing: str = ""  # the kind of plan, such as MB for Medicare Part B
     subscriber: Party | None = None
     payer: Party | None = None
@@ -74,7 +73,6 @@ class SentClaim:
     segment: int
     claim_id: str  # CLM01
     charge_cents: int
-    facility: str
     frequency: str  # 1 original, 7 replacement, 8 void
     provider: Party | None  # billing provider
     patient: Party | None  # if the patient is not the subscriber

@@ -69,7 +69,6 @@ class PaidClaim:
     patient_cents: int  # information only; not part of any balance
     filing: str
     payer_claim_id: str
-    facility: str
     frequency: str
     adjusted_cents: int = 0  # claim level only
     patient_adjusted_cents: int = 0  # group PR, of the claim and its lines
@@ -104,7 +103,6 @@ class ProviderAdjustment:
 
     segment: int
     provider_id: str
-    fiscal_year_end: dt.date | None
     reason: str
     reference: str
     cents: int

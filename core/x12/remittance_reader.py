@@ -91,7 +91,7 @@ class RemittanceReader(TransactionReader):
     def _take_claim(self, number: int, elements: list[str]) -> None:
         self._end_claim()
         elements += _PAD
-        claim = PaidClaim(number, elements[1], elements[2], 0, 0, 0, elements[6], elements[7], elements[8], elements[9])
+        claim = PaidClaim(number, elements[1], elements[2], 0, 0, 0, elements[6], elements[7], elements[9])
         self._claim = self._at = claim
         self._references, self.claim_faults, self.claim_begins = claim.references, claim.faults, number
         claim.charge_cents = self.cents(number, elements, 3)
@@ -167,14 +167,14 @@ class RemittanceReader(TransactionReader):
         self._end_claim()
         if len(elements) > _PLB_ELEMENTS_MAX:
             self.add(Problem.MANY_PROVIDER_AMOUNTS, number, "PLB")
-        year_end = self.day(number, elements, 2)
+        self.day(number, elements, 2)  # the end of the fiscal year, only checked
         for place in range(3, len(elements), 2):
             if not any(elements[place : place + 2]):
                 continue
             reason, _, reference = elements[place].partition(self.component)
             cents = self.cents_or(Problem.BAD_PROVIDER_AMOUNT, number, elements, place + 1)
             self._provider_cents += cents
-            self.records.append(ProviderAdjustment(number, elements[1], year_end, reason, reference, cents))
+            self.records.append(ProviderAdjustment(number, elements[1], reason, reference, cents))
 
     def _end_claim(self) -> None:
         """Release the payment or the claim before this segment."""

@@ -140,7 +140,12 @@ def _with_balances(run: ImportRun, done: Imported, totals: Totals | None, *, to_
     moves = any(done.added.values()) or done.corrections.changed or done.corrections.missing
     if moves and done.summary is None:
         return done
-    agreement = compare_balances(*compared, file_cents=done.in_file.total_cents, gives_totals=gives_totals)
+    with run.session.begin_nested() as trial:
+        if done.summary is None:  # the reasons need what the files contain of a write-off
+            remember(run.session, run.practice_id, source=run.source, by=run.by, now=run.now)
+        agreement = compare_balances(*compared, file_cents=done.in_file.total_cents, gives_totals=gives_totals)
+        if done.summary is None:
+            trial.rollback()
     return replace(done, agreement=agreement)
 
 

@@ -54,3 +54,23 @@ def test_wrong_usage_and_refusals_are_shown_unchanged(settle: Typed, monkeypatch
     refused = settle("token", "list", "ann@example.org")
     assert refused.exit_code == 1
     assert refused.stderr == "There is no user ann@example.org. Add one with `settle user add`.\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("post", "C1", "payment", "much", "--responsibility", "patient"),
+        ("refund", "C1", "much", "--responsibility", "patient", "--to", "patient", "--note", "n"),
+        ("jobs", "--amount-min", "much"),
+        ("import", "upload", ".", "--expect-total", "much"),
+    ],
+)
+def test_an_amount_that_cannot_be_read_is_wrong_use_everywhere(settle: Typed, words: tuple[str, ...]) -> None:
+    refused = settle(*words)
+
+    assert refused.exit_code == 2
+    assert "Enter an amount in dollars and cents" in refused.stderr
+
+
+def test_the_choices_of_synthea_payments_are_words(settle: Typed) -> None:
+    assert "[all|without_last|only_copays|none]" in settle("import", "upload", "--help").stdout

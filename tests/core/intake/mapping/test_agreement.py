@@ -1,7 +1,7 @@
 """After an import, the balances are compared with those of the file."""
 
 from core.intake.loading.agreement import DifferentBalance
-from core.intake.loading.balance_reasons import ENTERED, NOT_CORRECTED, WILL_RESTORE, WILL_REVERSE, Reason
+from core.intake.loading.balance_reasons import ENTERED, NOT_CORRECTED, WILL_RESTORE, WILL_REVERSE, WRITTEN_OFF, Reason
 from core.intake.loading.forecast import Forecast
 from tests.core.intake.mapping.conftest import MAPPING, OfficeFiles
 from tests.core.intake.mapping.test_second_file import PAID, PAID_HEADER, in_practice, load, settle
@@ -78,6 +78,22 @@ def test_a_check_names_the_claims_that_will_differ_and_why(office: OfficeFiles) 
     assert found is not None
     assert found.first == [DifferentBalance("C1", -6_61, 0, (Reason(WILL_REVERSE, 6_61),))]
     load(office, files[2], PAID)
+
+
+def test_a_check_says_which_part_of_a_write_off_the_office_did_not_enter(office: OfficeFiles) -> None:
+    """A job wrote off 6.61, and the office entered 4.00 of it. The import and its check say the same."""
+    row = "C1,P1,Example Ann,03/14/2026,,24.81,0.00,{}"
+    files = [
+        office.csv(row.format(amounts), header=PAID_HEADER, name=f"{number}.csv")
+        for number, amounts in enumerate(("18.20,0.00,6.61,0.00", "22.20,0.00,2.61,0.00"))
+    ]
+    load(office, files[0], PAID)
+    settle(office)
+
+    found = [load(office, files[1], PAID, check_only=check_only).agreement for check_only in (True, True, False)]
+
+    expected = [DifferentBalance("C1", 2_61, 0, (Reason(WRITTEN_OFF, -2_61),))]
+    assert [one and one.first for one in found] == [expected] * 3
 
 
 def test_a_check_of_a_file_without_news_compares_the_balances_too(office: OfficeFiles) -> None:
