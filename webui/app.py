@@ -61,6 +61,7 @@ from webui.practice import (
 )
 from webui.schedules import schedule_actions, schedule_labels, schedule_pages, schedule_runs
 from webui.shared import (
+    apostrophes,
     auth,
     body_limits,
     file_downloads,
@@ -135,6 +136,7 @@ def _register(app: Flask) -> None:
     _register_operations(app)
     problem_json.register(app)
     labels.register(app)
+    apostrophes.register(app)
     navigation.register(app)
     html_errors.register(app)
     auth.register(app)

@@ -58,7 +58,7 @@ def approved_by_new_accounts(session: Session, practice: Practice, week: Week) -
         because = ["was under 30 days old"] if is_new else []
         because += ["was vouched for less than 7 days before"] if voucher else []
         what = f"job {int(number):,}" if is_job else f"a posting by hand on claim {number}"
-        words = f"Approved {what}. The approver’s account {' and '.join(because)}."
+        words = f"Approved {what}. The approver's account {' and '.join(because)}."
         people = (approver, voucher) if voucher else (approver,)
         jobs, claims = ((int(number),), ()) if is_job else ((), (number,))
         found.append(Finding(FindingKind.YOUNG_APPROVER, at, words, people, jobs, claims, len(claims)))
@@ -77,8 +77,8 @@ def approved_by_one_person(session: Session, practice: Practice, week: Week) -> 
         both = {approver, *ties.controllers_of(approver)} & {requester, *ties.controllers_of(requester)}
         if not both:
             continue
-        who = "The approver controls" if approver in both else "Another user controls the approver’s and"
-        words = f"Approved what this requester asked for. {who} the requester’s account."
+        who = "The approver controls" if approver in both else "Another user controls the approver's and"
+        words = f"Approved what this requester asked for. {who} the requester's account."
         words += f" The jobs wrote off {format_cents(cents)}." if cents else ""
         people = tuple(dict.fromkeys((approver, requester, *sorted(both))))
         shown = tuple(claims or ())[:CLAIMS_SHOWN_MAX]

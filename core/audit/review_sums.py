@@ -122,7 +122,7 @@ _PARTS: Final = tuple(
         (_OF_CREDITS.format(act="claim.credit_transferred"), "made {count} of credits of {cents}", "transfer"),
         (_IMPORTED, "imported payments of {cents} and adjustments of {adjusted} on {count}"),
         (_IMPORTED_REFUNDS, "imported refunds or lower payments of {cents} in {count}", "import"),
-        (_IGNORED, "ignored payers’ payments of {cents} on {count}"),
+        (_IGNORED, "ignored payers' payments of {cents} on {count}"),
         (_WRITTEN_OFF, "wrote off {cents} in {count} without approval", "job"),
         (_SET_PAID, "closed {count} with balances of {cents} by their billing status"),
     )

@@ -15,7 +15,7 @@ from core.models.jobs import SettleJob
 from core.reading import checked_name
 
 NAME_CHARACTERS_MAX: Final = 80  # fits in a line of the list of jobs
-NO_PATIENT_NAME: Final = "Do not enter a patient’s name."
+NO_PATIENT_NAME: Final = "Do not enter a patient's name."
 
 
 class BadJobName(BadInput):

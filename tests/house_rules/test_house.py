@@ -131,6 +131,18 @@ def test_what_only_pages_say_has_curly_apostrophes_like_the_templates() -> None:
     assert found == []
 
 
+def test_core_writes_straight_apostrophes_which_only_pages_curl() -> None:
+    curly = re.compile(r"[A-Za-z]’")
+    found = [
+        f"{name}:{number}"
+        for name in modules()
+        if name.startswith(("core/", "worker/"))
+        for number, line in enumerate((HOUSE / name).read_text().splitlines(), start=1)
+        if curly.search(line)
+    ]
+    assert found == []
+
+
 def test_the_table_reaches_and_leaves_every_job_status() -> None:
     reached = {target for _, target in TRANSITIONS} | {JobStatus.PREPARING}
     assert reached == set(JobStatus)

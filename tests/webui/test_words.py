@@ -11,7 +11,7 @@ from core.models.jobs import JobKind, JobStatus
 from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
 from core.models.people import Role
 from core.models.practices import PayerClass, WriteOffSetting
-from webui.shared import labels
+from webui.shared import apostrophes, labels
 
 KINDS = [
     ClaimStatus, ClaimType, GroupCode, Hold, JobKind, JobStatus, Outcome, PaidBy, PayerClass, PostingKind,
@@ -54,6 +54,13 @@ def test_every_status_has_a_word_and_an_icon_besides_its_color(pill: labels.Pill
 )  # fmt: skip
 def test_a_duration_is_shown_in_words(seconds: float | None, words: str) -> None:
     assert labels.duration(seconds) == words
+
+
+def test_only_the_text_of_a_page_gets_curly_apostrophes() -> None:
+    """A form would send a changed value, and a name is a name."""
+    kept = '<input value="a payer&#39;s note"> <textarea>\nit&#39;s</textarea> &#39;s&#39; O&#39;Neil'
+
+    assert apostrophes.curled(f"{kept}&#39;s claim isn&#39;t held") == f"{kept}’s claim isn’t held"
 
 
 def test_dates_times_and_numbers_have_the_us_format() -> None:

@@ -29,28 +29,28 @@ CHARGED_BY_837: Final = "charged_by_837"
 NOT_THIS_CLAIM: Final = "not_this_claim"
 UNKNOWN: Final = "unknown"
 _WORDS: Final[Mapping[str, str]] = {
-    NOT_CORRECTED: "The import did not post the changes to this claim’s postings. Upload the file again, and check "
+    NOT_CORRECTED: "The import did not post the changes to this claim's postings. Upload the file again, and check "
     "“Also post”.",
-    CORRECTED_BEFORE: "A posting changed again after an earlier correction. Post the difference on the claim’s page.",
+    CORRECTED_BEFORE: "A posting changed again after an earlier correction. Post the difference on the claim's page.",
     HELD_BACK: "A new posting was not imported, because the file has no line numbers. Add a column with them, or post "
-    "it on the claim’s page.",
+    "it on the claim's page.",
     WRITTEN_OFF: "The file does not contain {cents} in write-offs yet. Enter them in your system. Write-offs to "
     "post lists them.",
     REVERSED: "A write-off of {cents} was reversed here, and the file still contains it. Reverse it in your system "
     "too. Write-offs to post lists the reversal.",
     ENTERED: "The file does not contain {cents} in postings that were entered in Batch Settle. Enter them in your "
-    "system, or void them on the claim’s page.",
+    "system, or void them on the claim's page.",
     WILL_REVERSE: "The import reverses a write-off of {cents}, which the files still contain. After the import, "
     "reverse it in your system too. Write-offs to post will list the reversal.",
     WILL_RESTORE: "The import restores a write-off of {cents}, which the files do not contain. After the import, "
     "enter it in your system. Write-offs to post will list it.",
-    AFTER_IMPORT: "The import’s page shows the reason for {cents} after the import.",
-    CHARGED_BY_837: "837 files charged this claim, so the file posts no money on it. Import the payer’s remittances "
-    "(835), or post the difference on the claim’s page.",
+    AFTER_IMPORT: "The import's page shows the reason for {cents} after the import.",
+    CHARGED_BY_837: "837 files charged this claim, so the file posts no money on it. Import the payer's remittances "
+    "(835), or post the difference on the claim's page.",
     NOT_THIS_CLAIM: "The 837 files have another charge, date of service or patient, so nothing of the claim is "
     "imported. Correct it in your system, or send a replacement (837).",
-    UNKNOWN: "{cents} has no known reason. Compare the claim’s postings with your system, and post the difference on "
-    "the claim’s page.",
+    UNKNOWN: "{cents} has no known reason. Compare the claim's postings with your system, and post the difference on "
+    "the claim's page.",
 }
 _FILE: Final = stages.FILE_BALANCE
 _RECOGNIZED: Final = stages.RECOGNIZED

@@ -39,8 +39,8 @@ POSTING_TOTALS: Final[Mapping[str, tuple[ColumnElement[bool], ColumnElement[int]
 }
 TRANSFERS: Final = "transfers"
 DERIVED_TRANSFERS: Final = (
-    "Derived: not in your file. They move the patient’s share, so that both balances agree. A write-off among your "
-    "file’s adjustments makes this share smaller."
+    "Derived: not in your file. They move the patient's share, so that both balances agree. A write-off among your "
+    "file's adjustments makes this share smaller."
 )
 # In the order of an A/R report.
 TOTAL_LABELS: Final = (

@@ -124,13 +124,13 @@ def test_approvals_by_new_and_just_vouched_accounts(practice: GivenPractice, adm
         practice.confirm(key)
         practice.approve(key, by=approver)
     (found,) = findings(practice, admin)[FindingKind.YOUNG_APPROVER]
-    assert found.sentence == f"Approved job {key.job_id}. The approver’s account was under 30 days old."
+    assert found.sentence == f"Approved job {key.job_id}. The approver's account was under 30 days old."
 
     owner = practice.person("owner@lakeside.example", Role.ADMIN)
     practice.do(user_management.vouch, new.user_id, by=owner, now=NOW - DAY)
     practice.sql("UPDATE app_user SET created_at = :then", then=NOW - 90 * DAY)
     (found,) = findings(practice, admin)[FindingKind.YOUNG_APPROVER]
-    assert found.sentence.endswith("The approver’s account was vouched for less than 7 days before.")
+    assert found.sentence.endswith("The approver's account was vouched for less than 7 days before.")
     assert (found.user_ids, found.job_ids) == ((new.user_id, owner.user_id), (key.job_id,))
 
     practice.limit(claim=1)

@@ -89,7 +89,7 @@ def test_small_parts_by_every_way_add_up_to_more_than_a_job_may(
         "In this week: adjusted 1 claim by $5.00; entered payments of $5.00 on 1 claim; voided payments of $5.00 on 1 "
         "claim; paid 1 refund of $5.00; made 1 transfer of credits of $4.00; imported payments of $5.00 and "
         "adjustments of $2.00 on 1 claim; imported "
-        "refunds or lower payments of $1.00 in 1 import; ignored payers’ payments of $2.00 on 1 claim; wrote "
+        "refunds or lower payments of $1.00 in 1 import; ignored payers' payments of $2.00 on 1 claim; wrote "
         "off $15.00 in 1 job without approval; closed 1 claim with balances of $15.00 by their billing status; posted "
         "1 remittance with payments of $1.00 and adjustments of $3.00. Together $68.00 (limit for a job "
         "$60.00). Compare payments with the deposits."
@@ -181,9 +181,9 @@ def test_an_approval_where_one_user_controls_the_accounts(
 
     (found,) = findings(practice, admin)[FindingKind.YOUNG_APPROVER]
 
-    who = "Another user controls the approver’s and" if is_shared else "The approver controls"
+    who = "Another user controls the approver's and" if is_shared else "The approver controls"
     assert found.sentence == (
-        f"Approved what this requester asked for. {who} the requester’s account. The jobs wrote off $15.00."
+        f"Approved what this requester asked for. {who} the requester's account. The jobs wrote off $15.00."
     )
     assert found.user_ids == tuple(dict.fromkeys((approver.user_id, biller.id, admin.user_id)))
     owner = practice.person("owner@lakeside.example", Role.ADMIN)

@@ -214,10 +214,10 @@ def test_what_holds_an_answer_is_shown_with_its_place_and_its_cure(practice: Giv
     assert whole in biller.says("/remittances/1")
     answer = biller.says("/remittances/1/claims/1")
     assert whole in answer
-    assert "This answer cannot be posted now: The line's charge less its adjustments differs" in answer
+    assert "This answer cannot be posted now: The line’s charge less its adjustments differs" in answer
     assert "/remittances/1/claims/1/post" not in biller.forms("/remittances/1/claims/1")
     assert (
-        "The claim's charge less its adjustments differs from its payment. Ask the payer for a corrected remittance, "
+        "The claim’s charge less its adjustments differs from its payment. Ask the payer for a corrected remittance, "
         "or post it by hand on the claim, then ignore this answer. "
         "In the file: segment 14, CLP (charge $15.00, adjustments $4.99, payment $10.00)."
     ) in answer

@@ -110,7 +110,7 @@ def test_a_full_disk_of_the_server_is_not_the_fault_of_the_file(
     full = upload(biller, *ROWS)
 
     assert full.status_code == 507
-    assert "The server's disk is full" in page_text(full)
+    assert "The server’s disk is full" in page_text(full)
 
 
 def test_a_file_that_cannot_be_read_is_explained_at_the_field(practice: GivenPractice, biller: Browser) -> None:

@@ -79,7 +79,7 @@ def test_x12_claims_are_recognized_by_their_content_and_imported_once(biller: Br
         "sent.csv 837P professional claims 000000001 01/05/2026 3 $200.01 Read, 2 claims left out A2 : sent.csv,",
         "A3 : sent.csv, segment 49, CLM01: the claim replaces or voids a claim that is found neither",
         "First claims",
-        "Not imported: 1 claim (A2). sent.csv, segment 34, CLM02: the claim's charge differs",
+        "Not imported: 1 claim (A2). sent.csv, segment 34, CLM02: the claim’s charge differs",
     ):
         assert words in page
     assert [one.partition(",the claim")[0] for one in biller.load("/imports/1/errors.csv").text.splitlines()[1:]] == [

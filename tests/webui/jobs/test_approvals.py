@@ -56,8 +56,8 @@ def test_the_preview_names_each_exceeded_limit_the_excess_and_the_approvers(
     assert "After CONFIRM, this job needs another user’s approval" in shown
     assert "Can be approved by: ruth." in shown
     assert "Request approval to settle 3 claims" in shown
-    assert "Over the practice's per-claim limit: $30.00 (limit $25.00, over by $5.00 )" in shown
-    assert "Over the practice's per-job limit: $45.00 (limit $40.00, over by $5.00 )" in shown
+    assert "Over the practice’s per-claim limit: $30.00 (limit $25.00, over by $5.00 )" in shown
+    assert "Over the practice’s per-job limit: $45.00 (limit $40.00, over by $5.00 )" in shown
 
 
 def test_a_users_own_limit_is_theirs_to_the_requester_and_has_their_name_for_others(
@@ -71,7 +71,7 @@ def test_a_users_own_limit_is_theirs_to_the_requester_and_has_their_name_for_oth
 
     for page in (address_of(job), "/approvals"):
         assert "Over your own per-job limit: $45.00" in biller.says(page)
-        assert "Over biller's own per-job limit: $45.00" in approver.says(page)
+        assert "Over biller’s own per-job limit: $45.00" in approver.says(page)
 
 
 def test_the_own_limit_of_one_of_two_requesters_has_no_name(
@@ -80,10 +80,10 @@ def test_the_own_limit_of_one_of_two_requesters_has_no_name(
     practice.limit()
     practice.limit_of(practice.biller, job=4_000)
     job, other = practice.preview(key="limited"), practice.person("other@x.example", Role.BILLER)
-    assert "Over the user's own per-job limit" in browser_of(other).says(address_of(job))
+    assert "Over the user’s own per-job limit" in browser_of(other).says(address_of(job))
     practice.confirm(job, by=other)
 
-    assert "Over the user's own per-job limit" in biller.says(address_of(job))
+    assert "Over the user’s own per-job limit" in biller.says(address_of(job))
 
 
 def test_the_approver_sees_how_many_claims_changed_after_the_preview(
@@ -210,7 +210,7 @@ def test_the_approvals_list_shows_requester_waiting_time_amount_and_exceeded_lim
     clock.turn_on(minutes=5)
     shown = approver.says("/approvals")
     assert f"{awaiting.job_id} Settle · Small balance biller 5 minutes 3 $45.00" in shown
-    assert "Over the practice's per-claim limit: $30.00 (limit $25.00)" in shown
+    assert "Over the practice’s per-claim limit: $30.00 (limit $25.00)" in shown
     assert "11/30/2026 10:00:00 AM" in shown
     assert "Approvals 1" in shown, "the navigation shows the number of jobs"
     assert address_of(awaiting) in approver.links("/approvals")
@@ -249,7 +249,7 @@ def test_a_job_runs_after_another_user_confirms_the_approval(
     assert biller.status_of(awaiting) == "Completed"
     assert "Confirmed by biller, 11/23/2026" in shown
     assert "Approved by ruth, 11/23/2026" in shown
-    assert "Needed approval Over the practice's per-claim limit: $30.00 (limit $25.00" in shown
+    assert "Needed approval Over the practice’s per-claim limit: $30.00 (limit $25.00" in shown
     certificate = biller.says(f"{address_of(awaiting)}/certificate")
     assert "Approved ruth, 11/23/2026" in certificate
     jobs_page = biller.says("/jobs")
@@ -380,7 +380,7 @@ def test_one_person_who_chose_it_runs_a_job_without_approval_and_every_page_says
         assert re.search(
             r"Ran without a second person \w+ chose on 11/23/2026 10:00:00 AM( \w+)? that one person works", after
         )
-        assert "Exceeded limits Over the practice's per-claim limit: $30.00 (limit $25.00" in after
+        assert "Exceeded limits Over the practice’s per-claim limit: $30.00 (limit $25.00" in after
     reviewed = admin.says("/review?week=2026-11-29")
     assert "11/23/2026 to 11/29/2026 , not over yet" in reviewed
     assert "Job 1 ran over a limit without approval. admin" in reviewed

@@ -58,7 +58,7 @@ def test_a_refused_confirm_keeps_the_name_that_was_typed_and_starts_nothing(
     answer = biller.post(f"{page}/confirm", on=page, confirmation="CONFIRM", name="x" * 81)
 
     assert answer.status_code == 422
-    assert "A job&#39;s name may have up to 80 characters" in answer.text
+    assert "A job’s name may have up to 80 characters" in answer.text
     assert f'value="{"x" * 81}"' in answer.text
     assert biller.status_of(job) == "Awaiting CONFIRM"
     assert 'value="Two"' in biller.post(f"{page}/confirm", on=page, confirmation="confirm", name="Two").text

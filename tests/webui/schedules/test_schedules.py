@@ -457,7 +457,7 @@ def test_a_run_over_its_cap_waits_for_approval_and_its_report_shows_why(
     shown = admin.says(press_run_now(admin, page))
 
     assert "Awaiting approval" in shown
-    assert "Over the schedule's claim cap" in shown
+    assert "Over the schedule’s claim cap" in shown
     assert practice.read("C00001").billing_status == "Balance Due"
 
 
@@ -527,9 +527,9 @@ def test_a_schedule_stops_when_its_owner_leaves_and_the_user_who_resumes_it_owns
     for place in (page, "/schedules"):
         shown = later.says(place)
         assert "Stopped" in shown
-        assert "The owner's account was deactivated" in shown
+        assert "The owner’s account was deactivated" in shown
     assert "Run now" not in later.says(page)
-    assert "The schedule stopped: The owner's account was deactivated" in later.says(later.links(page)[-1])
+    assert "The schedule stopped: The owner’s account was deactivated" in later.says(later.links(page)[-1])
 
     later.post(f"{page}/resume")
     assert "admin" in later.says("/schedules")
