@@ -10,7 +10,7 @@ import click
 from core.cli import options
 from core.cli.client import Api
 from core.cli.user_command import user_command
-from core.clock_times import clock
+from core.clock_times import clock, zone_words
 from core.counting import counted
 from core.jobs import codes
 from core.jobs.results.files import File
@@ -134,7 +134,7 @@ def _moment(at: str | None, zone: ZoneInfo) -> str:
     if at is None:
         return ""
     local = dt.datetime.fromisoformat(at).astimezone(zone)
-    return f"{local:%m/%d/%Y} {clock(local.time())} ({zone})"
+    return f"{local:%m/%d/%Y} {clock(local.time())} ({zone_words(str(zone))})"
 
 
 COMMANDS = [download, certificate]

@@ -12,7 +12,7 @@ from core.cli.user_command import user_command
 
 @click.group()
 def webhook() -> None:
-    """List, add, change, test and delete webhooks, and see what they got."""
+    """List, add, change, test and delete webhooks, and list what was sent to them."""
 
 
 _webhook_argument: Final = click.argument(

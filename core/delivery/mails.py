@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.access import audit, password_links
 from core.access.audit import Subject
-from core.clock_times import clock
+from core.clock_times import clock, zone_words
 from core.delivery.outbox import Lease
 from core.jobs import codes, event_sentences
 from core.models.notices import Event, Notice, NoticeKind, OutboxMessage, OutboxState
@@ -114,7 +114,7 @@ def _password_link(session: Session, link_id: int, *, now: dt.datetime) -> Mail:
         "",
         f"{load_settings().public_url}{password_links.path(token or '')}",
         "",
-        f"The link works once. It expires on {expires:%m/%d/%Y} at {at} ({practice.time_zone}).",
+        f"The link works once. It expires on {expires:%m/%d/%Y} at {at} ({zone_words(practice.time_zone)}).",
         "If you did not expect this e-mail, do nothing. Your current password still works.",
     ]
     message.set_content("\n".join(lines))

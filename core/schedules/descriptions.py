@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from core.clock_times import clock
+from core.clock_times import clock, zone_words
 from core.counting import counted
 from core.models.jobs import DiscardedBecause, JobStatus
 from core.models.schedules import RunOutcome, Schedule, ScheduleMode
@@ -111,7 +111,7 @@ def describe_reason(code: str | None) -> str:
 
 def describe(session: Session, schedule: Schedule, time_zone: str) -> str:
     """Return a sentence on what it does, when, and its caps."""
-    when = f"{format_days(schedule.weekdays)} at {clock(schedule.local_time)} ({time_zone})"
+    when = f"{format_days(schedule.weekdays)} at {clock(schedule.local_time)} ({zone_words(time_zone)})"
     reason = reasons.name(session, schedule.practice_id, schedule.reason_code)
     caps = f"{claims_cap(schedule.claims_max)}, {cents_cap(schedule.cents_max)}"
     if schedule.mode is ScheduleMode.REPORT:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 
 from core.access.permissions import ROLE_WORDS
-from core.clock_times import clock
+from core.clock_times import clock, zone_words
 from core.counting import counted
 from core.errors import Refusal
 from core.jobs import codes
@@ -151,6 +151,7 @@ def register(app: Flask) -> None:
     """Give templates the filters and the labels."""
     app.add_template_global(utc_offset_seconds)
     app.add_template_filter(as_sentence)
+    app.add_template_filter(zone_words)
     app.add_template_filter(code_labels.labeled)
     app.add_template_filter(code_labels.adjustment, "adjustment_code")
     for name in _FILTERS:

@@ -41,7 +41,7 @@ SCHEDULE = ("schedule", "add", "--name", "Small", "--filter", "total_due_max_cen
             "--reason", "small_balance", "--claims-max", "500", "--amount-max", "5,000.00")  # fmt: skip
 SETTLES = ("schedule", "settle", "1", "--confirmation", "CONFIRM")
 REQUESTED = "Posting request 1: payment of $2.00 to claim C00001, line 1, entered by biller, "
-DAILY = "Every day at 2:30 AM (America/New_York), this schedule "
+DAILY = "Every day at 2:30 AM (America/New York), this schedule "
 
 Given = Callable[[GivenPractice, Typed], object]
 
@@ -369,7 +369,7 @@ CASES = (
     case("schedule", "show", "1", by=BILLER, route="GET /schedules/<schedule_id>", given=typed_before(SCHEDULE),
          shown="  filter: total_due_max_cents=100000\n"),
     case("schedule", "change", "1", "--at", "03:00", "--confirmation", "CONFIRM", route="PUT /schedules/<schedule_id>",
-         given=typed_before(SCHEDULE, SETTLES), shown="Every day at 3:00 AM (America/New_York), this schedule "),
+         given=typed_before(SCHEDULE, SETTLES), shown="Every day at 3:00 AM (America/New York), this schedule "),
     case(*SETTLES, route="POST /schedules/<schedule_id>/settle", given=typed_before(SCHEDULE),
          shown=f"Schedule 1 is active. {DAILY}settles "),
     case("schedule", "report-only", "1", route="POST /schedules/<schedule_id>/report-only",

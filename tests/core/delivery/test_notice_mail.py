@@ -202,7 +202,7 @@ def test_a_link_to_set_a_password_is_mailed_and_each_try_has_a_token_of_its_own(
         [f"<{practice.biller.email}>"], "Set your password for Batch Settle",
     )  # fmt: skip
     body = letter.message.get_content()
-    assert "It expires on 11/26/2026 at 10:05 AM (America/New_York)." in body
+    assert "It expires on 11/26/2026 at 10:05 AM (America/New York)." in body
     token = body.partition("https://settle.lakeside.example/set-password/")[2].split()[0]
     user = practice.do(password_links.use, token, "orchid tunnel 44 velvet", now=AT)
     assert user.email == practice.biller.email

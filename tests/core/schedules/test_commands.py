@@ -222,28 +222,28 @@ def test_weekdays_and_addresses_are_deduplicated_and_sorted() -> None:
         (
             {"weekdays": ["mon", "tue", "wed", "thu", "fri"], "claims_max": 500, "cents_max": 500_000},
             (
-                "Every Monday through Friday at 2:30 AM (America/New_York), this schedule settles claims (reason: "
+                "Every Monday through Friday at 2:30 AM (America/New York), this schedule settles claims (reason: "
                 "Small balance). Caps: 500 claims, $5,000.00. A run over a cap needs another user's approval."
             ),
         ),
         (
             {"weekdays": ["mon", "sun"], "local_time": "12:05", "claims_max": 1},
             (
-                "Every Monday and Sunday at 12:05 PM (America/New_York), this schedule settles claims (reason: "
+                "Every Monday and Sunday at 12:05 PM (America/New York), this schedule settles claims (reason: "
                 "Small balance). Caps: 1 claim, unlimited dollars. A run over a cap needs another user's approval."
             ),
         ),
         (
             {"local_time": "00:00", "cents_max": 500_000},
             (
-                "Every day at 12:00 AM (America/New_York), this schedule settles claims (reason: Small "
+                "Every day at 12:00 AM (America/New York), this schedule settles claims (reason: Small "
                 "balance). Caps: unlimited claims, $5,000.00. A run over a cap needs another user's approval."
             ),
         ),
         (
             {"local_time": "00:00", "reason": "bad_debt"},
             (
-                "Every day at 12:00 AM (America/New_York), this schedule settles claims (reason: Bad debt). "
+                "Every day at 12:00 AM (America/New York), this schedule settles claims (reason: Bad debt). "
                 "Caps: unlimited claims, unlimited dollars."
             ),
         ),

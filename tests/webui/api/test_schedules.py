@@ -45,7 +45,7 @@ def test_a_new_schedule_only_reports_and_is_described_in_words(admin: Api) -> No
     assert answer.headers["Location"] == f"/api/v1/schedules/{schedule['id']}"
     assert (schedule["mode"], schedule["state"], schedule["version"]) == ("report", "active", 1)
     assert schedule["words"].startswith(
-        "Every Monday through Friday at 2:30 AM (America/New_York), this schedule only reports"
+        "Every Monday through Friday at 2:30 AM (America/New York), this schedule only reports"
     )
     assert schedule["next_run"] == {"date": "2025-03-04", "at": "2025-03-04T07:30:00Z"}
     assert schedule["next_run_words"] == "Tuesday 03/04/2025 at 2:30 AM"

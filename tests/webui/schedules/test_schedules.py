@@ -95,7 +95,7 @@ def test_a_schedules_page_shows_its_rule_its_next_run_and_an_estimate(practice: 
     shown = admin.says(new_schedule(admin) + "/tonight")
 
     assert (
-        "Every Monday through Friday at 2:30 AM (America/New_York), this schedule only reports what it would settle"
+        "Every Monday through Friday at 2:30 AM (America/New York), this schedule only reports what it would settle"
         in shown
     )
     assert "Next run: Tuesday 11/24/2026 at 2:30 AM" in shown
@@ -198,7 +198,7 @@ def test_an_error_is_shown_at_its_field_and_keeps_what_was_typed(
     ],
 )
 def test_a_time_can_be_typed_with_12_or_24_hours(admin: Browser, typed: str, normalized: str) -> None:
-    assert f"at {normalized} (America/New_York)" in admin.says(new_schedule(admin, local_time=typed))
+    assert f"at {normalized} (America/New York)" in admin.says(new_schedule(admin, local_time=typed))
 
 
 def test_a_cap_without_limit_takes_the_word_unlimited(practice: GivenPractice, admin: Browser) -> None:
