@@ -277,7 +277,7 @@ def test_a_halted_job_shows_the_reason_and_what_to_do(practice: GivenPractice, b
 
     page = biller.says(f"/jobs/{job.job_id}")
 
-    assert codes.describe(code) in page
+    assert codes.describe(code).replace("'", "’") in page
     ways_out = {
         codes.BOOKS_DO_NOT_BALANCE: "After the cause is found, resume the job, or cancel it.",
         "month_closed": "Ask an administrator to reopen the month, then resume the job, or cancel it.",
