@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# mt940-js 1.0.0 (npm): a deposit that the bank took back is read as a deposit.
+# mt940-js 1.0.0 (npm): a deposit that the bank reversed is read as a deposit.
 #
 # In field 61 of an MT940 statement, C is a credit and D a debit. RC reverses a credit, so money leaves the account. RD
 # reverses a debit, so money comes in.
