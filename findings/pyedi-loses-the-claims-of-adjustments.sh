@@ -3,8 +3,8 @@
 #
 # pyedi needs pyx12 2.3.3 or later, so pip installs 4.0.0, which changed the class that pyedi calls.
 # Expected: each claim has its adjustments, or an error is raised.
-# Seen: pyedi prints an error for each segment and goes on. It returns the remittance as one loop: a list of claims, and
-# a list of adjustments with no claim. With pyx12 3.1.0, each claim has its own.
+# Seen: pyedi prints an error for each segment and continues. It returns the remittance as one loop: a list of claims,
+# and a list of adjustments with no claim. With pyx12 3.1.0, each claim has its own.
 # It matters because a service that does not show its output works on. It no longer knows which patient owes what.
 set -euo pipefail
 folder=$(mktemp -d)

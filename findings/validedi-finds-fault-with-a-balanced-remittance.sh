@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# validedi 0.4.0: a remittance that balances is said to be out of balance, and an amount is taken for a claim number.
+# validedi 0.4.0: a remittance that balances is reported as out of balance, and an amount is taken for a claim number.
 #
 # The three balances of an 835: a line's charge less its adjustments is its payment. A claim's charge less its own and
 # its lines' adjustments is the claim's payment. The claims' payments less the adjustments in PLB are the check.
