@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import pytest
 
+from core.jobs import codes
 from core.models.claims import ClaimStatus, ClaimType, Hold
 from core.models.job_items import Outcome, Verdict
 from core.models.jobs import JobKind, JobStatus
@@ -32,6 +33,13 @@ def test_every_value_has_a_label(value: StrEnum) -> None:
 def test_equal_values_of_two_types_have_their_own_labels() -> None:
     assert labels.words(PaidBy.PATIENT) == "Patient"
     assert labels.words(Responsibility.PATIENT) == "Patient"
+
+
+@pytest.mark.parametrize("status", list(JobStatus))
+def test_a_command_calls_a_status_what_a_page_calls_it(status: JobStatus) -> None:
+    word = labels.JOB_STATUS[status].word
+
+    assert codes.status_words(status) == f"{word[0].lower()}{word[1:]}"
 
 
 @pytest.mark.parametrize("setting", list(WriteOffSetting))
