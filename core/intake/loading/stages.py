@@ -104,6 +104,17 @@ POSTING: Final = new_stage("posting", *_posting_columns())
 KNOWN_POSTING: Final = new_stage("known_posting", *_posting_columns(), Column("recognized", Boolean))
 # Staged postings that the ledger already has in a different form. They have no `at`.
 RECOGNIZED: Final = new_stage("recognized", *_posting_columns())
+# The postings on claims in the files that the files change or, without `at`, no longer contain.
+CORRECTION: Final = new_stage(
+    "correction",
+    *_posting_columns()[:2],
+    *(
+        Column(f"{when}_{column.name}", Text if column.name == "posted_on" else column.type)
+        for when in ("old", "new")
+        for column in _posting_columns()[2:]
+    ),
+    *(Column(name, Boolean) for name in ("corrected_before", "recognized", "is_new")),
+)
 # Postings that come in only with the corrections: the corrections of a check, and new postings that are held back.
 TO_POST: Final = new_stage("to_post", *_posting_columns())
 # A line with its charge, as a practice writes it. LINE and POSTING are made from it.
@@ -168,14 +179,9 @@ MAPPED_ROW: Final = new_stage(
     Column("denial_group", Text),
     Column("denial_carc", Text),
     Column("base", Text),  # who owes the charge first: insurance or patient
-    Column("insurance_charge", BigInteger),
-    Column("patient_charge", BigInteger),
-    Column("primary_paid", BigInteger),
-    Column("secondary_paid", BigInteger),
-    Column("patient_paid", BigInteger),
-    Column("adjusted", BigInteger),
-    Column("difference", BigInteger),
-    Column("to_patient", BigInteger),
+    *(Column(f"{name}_charge", BigInteger) for name in ("insurance", "patient")),
+    *(Column(f"{name}_paid", BigInteger) for name in ("primary", "secondary", "patient")),
+    *(Column(name, BigInteger) for name in ("adjusted", "difference", "to_patient")),
     Column("posted_on", Date),
 )
 
@@ -185,13 +191,8 @@ LINE_SUM: Final = new_stage(
     "line_sum",
     Column("claim_id", Text),
     Column("line", SmallInteger),
-    Column("charge", BigInteger),
-    Column("insurance_due", BigInteger),
-    Column("patient_due", BigInteger),
-    Column("adjustment", BigInteger),
-    Column("primary_paid", BigInteger),
-    Column("secondary_paid", BigInteger),
-    Column("patient_paid", BigInteger),
+    *(Column(name, BigInteger) for name in ("charge", "insurance_due", "patient_due", "adjustment")),
+    *(Column(f"{name}_paid", BigInteger) for name in ("primary", "secondary", "patient")),
     Column("last_payment_on", Date),
 )
 
