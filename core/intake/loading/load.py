@@ -85,7 +85,7 @@ def load(
     sent, known = _check_rows(run, origins, totals)
     closed = periods.closed_months(session, practice_id)
     redated = [] if totals is None else date_postings(session, practice_id, totals, known, closed)
-    recognized = recognize(session, practice_id, source, totals)
+    recognized = recognize(session, practice_id, source, totals, known)
     known = known._replace(postings=known.postings or recognized.postings > 0)
     sum_lines(session)
     in_file, first = sent.in_file or control_totals(session), sent.first_claims or first_claims(session, practice_id)
