@@ -8,13 +8,24 @@ from sqlalchemy.orm import Session
 
 from core.cli import context
 from core.db.engine import Sessions, make_sessions
+from core.errors import Refusal
 from core.local.connectivity import connected_engine
+from core.migrations.revisions import missing_migration
+
+
+class NotMigrated(Refusal):
+    """The database is not migrated to this version. Run settle migrate."""
 
 
 @contextmanager
 def engine(*, pool_size: int = 1) -> Iterator[Engine]:
-    """Yield an engine for a reachable database, as its owner. Raise `NoRunningServers` and `DatabaseUnavailable`."""
+    """Yield an engine for a reachable and migrated database, as its owner.
+
+    Raise `NoRunningServers`, `DatabaseUnavailable` and `NotMigrated`.
+    """
     with connected_engine(context.owner_database_url(), pool_size=pool_size) as engine:
+        if cause := missing_migration(engine):
+            raise NotMigrated(cause.sentence)
         yield engine
 
 

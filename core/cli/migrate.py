@@ -5,7 +5,8 @@ from dataclasses import asdict
 
 import click
 
-from core.cli import database, options
+from core.cli import context, options
+from core.local.connectivity import connected_engine
 from core.migrations.run import MigrationResult, migrate_database
 
 
@@ -16,7 +17,7 @@ def migrate(as_json: bool) -> None:
 
     The command lists the migrations that ran.
     """
-    with database.engine() as engine:
+    with connected_engine(context.owner_database_url()) as engine:
         migrated = migrate_database(engine.url.render_as_string(hide_password=False))
     click.echo(json.dumps(asdict(migrated)) if as_json else _describe_migration(migrated))
 

@@ -45,5 +45,6 @@ def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: in
         return True
     asked = {key: value for key, value in job.selection.items() if key != selections.ORIGIN}
     request = {"selection": asked, "target_status": job.target_status, "reason": job.reason}
-    create_preview.freeze_selected(session, job, JobRequest.of(request).selection, chunk_claims=chunk_claims, now=now)
+    selected, rules = JobRequest.of(request).selection, create_preview.rule_terms(session, job)
+    create_preview.freeze_selected(session, job, selected, terms=rules, chunk_claims=chunk_claims, now=now)
     return True

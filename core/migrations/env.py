@@ -11,6 +11,8 @@ from core.models import metadata
 # Only one migration runs at a time. A second one waits.
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('settle migrate'))")
 _LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '5s'")
+# PostgreSQL alters no table whose rows wait for a deferred trigger, as the audit entries of a migration do.
+_CHECK_ROWS = text("SET CONSTRAINTS ALL IMMEDIATE")
 _MAY_MIGRATE = text(
     "SELECT coalesce(bool_and(pg_has_role(tableowner, 'USAGE')), true) FROM pg_tables "
     "WHERE schemaname = current_schema() AND tablename = 'alembic_version'"
@@ -33,6 +35,7 @@ with engine.connect() as connection:
         context.run_migrations()
         if context.get_context().get_current_heads() == (context.script.get_current_head(),):
             connection.execute(_LOCK_TIMEOUT)
+            connection.execute(_CHECK_ROWS)
             apply_policies(connection)
             context.config.attributes["granted"] = grant_privileges(connection)
 engine.dispose()

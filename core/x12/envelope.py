@@ -18,7 +18,7 @@ from core.x12.envelope_records import (
 )
 from core.x12.problems import Fault, Problem
 from core.x12.remittance_reader import RemittanceReader
-from core.x12.segments import Batch
+from core.x12.segments import Batch, in_letters
 from core.x12.transaction_reader import Take, TransactionReader
 
 _READERS: Final = {
@@ -67,6 +67,8 @@ class Envelope:
         self._batch, number, separator = batch, batch.first, batch.delimiters.element
         for segment in batch.segments:
             elements = segment.split(separator)
+            if not segment.isascii():
+                elements = in_letters(elements, batch.delimiters.component)
             take = self._takes[elements[0]]
             if take is not None:
                 take(number, elements)

@@ -1,6 +1,7 @@
 """Persons and organizations of a claim. Their printed form has no name and no id, so that no log shows one."""
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -50,4 +51,4 @@ def plain(text: str) -> str:
 
 def plain_tax_id(text: str) -> str:
     """Return the digits of a tax ID, which may be written with a hyphen."""
-    return "".join(filter(str.isdigit, text))
+    return re.sub("[^0-9]", "", text)

@@ -3,6 +3,7 @@
 Each interchange declares its own delimiters. Line ends may follow segments, cut elements, or be the terminator.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final, NamedTuple
 
@@ -51,7 +52,7 @@ class SegmentReader:
         block = self._binary.read(_BLOCK_BYTES)
         if b"\0" in block:
             raise self.refuse(Problem.NUL_BYTE, byte=self._offset + len(self._text) + block.index(b"\0") + 1)
-        self._text += block.decode("latin-1")
+        self._text += block.decode("latin-1")  # a character for each byte; see `in_letters`
         if self._offset + len(self._text) > FILE_BYTES_MAX:
             raise self.refuse(Problem.LARGE_FILE)
         return bool(block)
@@ -130,6 +131,23 @@ class SegmentReader:
             self._report(Fault(Problem.UNFINISHED_SEGMENT, self._file, byte=self._offset + len(self._text)))
         self._drop(len(self._text))
         return [last] if last.startswith(f"IEA{delimiters.element}") else []
+
+
+def in_letters(elements: list[str], component: str) -> list[str]:
+    """Return the elements of a segment in the letters of its sender. No letter takes a byte that is a separator."""
+    return [component.join(map(_in_letters, element.split(component))) for element in elements]
+
+
+def _in_letters(text: str) -> str:
+    """Return a text of which each character is a byte of the file.
+
+    X12 names no encoding. UTF-8 is known by its form. All else is Windows-1252, as in CSV files.
+    """
+    octets = text.encode("latin-1")
+    for encoding in ("utf-8", "windows-1252"):
+        with contextlib.suppress(UnicodeDecodeError):
+            return octets.decode(encoding)
+    return text
 
 
 def _split(text: str, terminator: str) -> list[str]:

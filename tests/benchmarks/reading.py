@@ -68,7 +68,7 @@ def rows(place: Place, sizes: Sizes) -> list[Row]:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(_LEDGER_SUMS.encode(), {"practice": practice.id})
         read = [
-            *_pages(sessions, practice, sizes), *_sorts(sessions, practice), *_answers(sessions, practice),
+            *pages(sessions, practice, sizes.many), *_sorts(sessions, practice), *_answers(sessions, practice),
             *_sums(sessions, practice), *_searches(sessions, practice), *_reports(sessions, practice),
         ]  # fmt: skip
         return [_preview(place, url, sessions, practice, sizes), *read]
@@ -93,8 +93,9 @@ def _preview(place: Place, url: str, sessions: Sessions, practice: Practice, siz
     )  # fmt: skip
 
 
-def _pages(sessions: Sessions, practice: Practice, sizes: Sizes) -> list[Row]:
-    far = min(FAR_PAGE, sizes.many // PAGE_CLAIMS // 2)
+def pages(sessions: Sessions, practice: Practice, claims: int) -> list[Row]:
+    """Return the rows of the feed's pages by date, in a practice with that many claims."""
+    far = min(FAR_PAGE, claims // PAGE_CLAIMS // 2)
     after = _cursor(sessions, practice, place=far * PAGE_CLAIMS)
     return [
         _page("feed by date, first page", sessions, practice, feed.DEFAULT_SORT, None, PAGE_SECONDS_MAX),

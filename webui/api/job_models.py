@@ -9,8 +9,9 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from core.jobs import codes
 from core.jobs.approval.limits import OverLimit
 from core.jobs.approval.without_approval import WithoutApproval
+from core.jobs.preview.groups import Group
 from core.jobs.preview.open_balances import StaysOpen
-from core.jobs.preview.totals import CodeCount, Group
+from core.jobs.preview.totals import CodeCount
 from core.jobs.results.try_again import Way
 from core.models.job_items import Outcome, Verdict
 from core.models.jobs import JobKind, JobStatus

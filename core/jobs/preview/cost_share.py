@@ -7,20 +7,18 @@ from a user: at CONFIRM, or as the note of a schedule that settles.
 """
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, and_, func, literal, select, true
+from sqlalchemy import ColumnElement, Row, and_, func, literal, select, true
 from sqlalchemy.orm import Session, aliased
 
 from core.counting import counted
 from core.errors import BadInput
-from core.jobs.keys import JobKey
 from core.models.claims import Claim
-from core.models.job_items import JobItem, Outcome, Verdict
 from core.models.jobs import JobKind, SettleJob
 from core.models.ledger import Posting, PostingKind, Responsibility, WriteOffReason
 from core.models.practices import Payer, PayerClass
@@ -94,14 +92,15 @@ class CostShare(BaseModel):
         return self.written_off_cents * 100 // self.became_due_cents
 
 
-def total_for_job(session: Session, job: SettleJob) -> CostShare | None:
-    """Add up the cost sharing that the frozen job will write off. Return None if there is none."""
-    if job.kind is not JobKind.SETTLE:
+def total_for_job(session: Session, job: SettleJob, payers: Iterable[Row[Any]]) -> CostShare | None:
+    """Add up the cost sharing that the frozen job will write off. Return None if there is none.
+
+    `payers` are the rows of `groups.GroupRows`.
+    """
+    claims, cents = _sums(payers, facts.COST_SHARE_CLASSES)
+    if job.kind is not JobKind.SETTLE or not cents:
         return None
     is_shared = _is_primary(session, job.practice_id, facts.COST_SHARE_CLASSES)
-    claims, cents = _sums(session, job, JobItem.verdict == Verdict.SETTLE, is_shared)
-    if not cents:
-        return None
     since = _year_before(job.as_of) + dt.timedelta(days=1)
     written_off, became_due = _twelve_month_sums(session, job.practice_id, is_shared, since=since, until=job.as_of)
     return CostShare(
@@ -110,14 +109,16 @@ def total_for_job(session: Session, job: SettleJob) -> CostShare | None:
     )  # fmt: skip
 
 
-def written_off_by_job(session: Session, job: SettleJob) -> CostShare | None:
-    """Return what the ended job wrote off, with the frozen twelve months, or None if it wrote off none."""
+def written_off_by_job(job: SettleJob, payers: Iterable[Row[Any]]) -> CostShare | None:
+    """Return what the ended job wrote off, with the frozen twelve months, or None if it wrote off none.
+
+    `payers` are the rows of `groups.GroupRows` for the settled claims.
+    """
     share = as_previewed(job)
     if share is None:
         return None
     classes = facts.COST_SHARE_CLASSES if share.includes_medicaid else _WITHOUT_MEDICAID
-    is_shared = _is_primary(session, job.practice_id, classes)
-    claims, cents = _sums(session, job, JobItem.outcome == Outcome.SETTLED, is_shared)
+    claims, cents = _sums(payers, classes)
     return share.model_copy(update={"claims": claims, "job_cents": cents}) if cents else None
 
 
@@ -208,15 +209,10 @@ def _is_primary(session: Session, practice_id: int, classes: Collection[PayerCla
     return Claim.primary_payer_id.in_(session.scalars(payers).all())
 
 
-def _sums(
-    session: Session, job: SettleJob, picked: ColumnElement[bool], is_shared: ColumnElement[bool]
-) -> tuple[int, int]:
-    """Return the number of claims and the patient cents of the selected items."""
-    of_item = (Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id)
-    sums = select(func.count(), func.coalesce(func.sum(JobItem.patient_cents), 0))
-    of_job = JobKey(job.practice_id, job.id).of(JobItem)
-    claims, cents = session.execute(sums.where(*of_job, picked, JobItem.patient_cents > 0, *of_item, is_shared)).one()
-    return claims, int(cents)
+def _sums(payers: Iterable[Row[Any]], classes: Collection[PayerClass]) -> tuple[int, int]:
+    """Return the number of claims and the patient cents of the payers of these classes."""
+    shared = [row for row in payers if row.payer_class in classes]
+    return sum(row.patient_claims for row in shared), sum(int(row.patient_cents) for row in shared)
 
 
 def _twelve_month_sums(

@@ -118,7 +118,7 @@ def _begin(
     if counted <= few:
         if job.schedule_id is not None:
             schedule_lock.lock(session, job)
-        freeze_selected(session, job, selected, chunk_claims=chunk_claims, now=now)
+        freeze_selected(session, job, selected, terms=of_job, chunk_claims=chunk_claims, now=now)
     else:
         job.claims_expected = selections.count(session, job.practice_id, selected, terms=of_job)
 
@@ -166,11 +166,11 @@ def rule_terms(session: Session, job: SettleJob) -> Terms:
 
 
 def freeze_selected(
-    session: Session, job: SettleJob, selected: Selection, *, chunk_claims: int | None, now: dt.datetime
+    session: Session, job: SettleJob, selected: Selection, *, terms: Terms, chunk_claims: int | None, now: dt.datetime
 ) -> None:
     """Freeze the items of the selection, with totals and chunks."""
 
     def insert_items() -> int:
-        return preview_items.freeze_items(session, job, selected, terms=rule_terms(session, job))
+        return preview_items.freeze_items(session, job, selected, terms=terms)
 
     freezing.freeze(session, job, insert_items, chunk_claims=chunk_claims, now=now)

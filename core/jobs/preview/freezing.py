@@ -119,15 +119,16 @@ def freeze(
     A job without items is discarded.
     """
     key = JobKey(job.practice_id, job.id)
-    job.claims_total = items()
-    preview_items.make_chunks(
-        session, key, claims=job.claims_total, chunk_claims=chunk_claims or load_settings().chunk_claims
-    )
-    job.items_sha256 = frozen.items_sha256(session, key)
-    job.preview = totals.for_job(session, job).model_dump(mode="json")
-    cost_share.use_schedule_note(job)
-    job.selection = _summary(job.selection) | _not_found(session, job)
-    job.previewed_at = now
+    with session.no_autoflush:  # write the row once, with all of this
+        job.claims_total = items()
+        preview_items.make_chunks(
+            session, key, claims=job.claims_total, chunk_claims=chunk_claims or load_settings().chunk_claims
+        )
+        job.items_sha256 = frozen.items_sha256(session, key)
+        job.preview = totals.for_job(session, job).model_dump(mode="json")
+        cost_share.use_schedule_note(job)
+        job.selection = _summary(job.selection) | _not_found(session, job)
+        job.previewed_at = now
     session.flush()
     moved = lifecycle.transition(session, key, source=JobStatus.PREPARING, target=_after_freezing(job), now=now)
     assert moved, "the row is locked"

@@ -16,14 +16,14 @@ from core.jobs.approval.limits import OverLimit
 from core.jobs.approval.without_approval import WithoutApproval
 from core.jobs.execution import reconcile
 from core.jobs.keys import JobKey
-from core.jobs.preview import cost_share, selections, totals
+from core.jobs.preview import cost_share, selections
 from core.jobs.preview.cost_share import CostShare
-from core.jobs.preview.totals import Group
+from core.jobs.preview.groups import Group, group_rows
 from core.ledger import recoveries
 from core.models.claims import Claim
 from core.models.job_items import JobChunk, JobItem, Outcome
 from core.models.jobs import FINAL_STATUSES, JobKind, JobStatus, SettleJob
-from core.models.practices import SELF_PAY, Payer, Practice, Provider
+from core.models.practices import Practice
 from core.policy.rule_scope import rules_not_applied
 from core.policy.rules import skip_rules_on_and_off
 
@@ -139,8 +139,8 @@ def for_job(session: Session, key: JobKey, *, fingerprint: bool = True) -> Certi
     users = (job.requested_by, job.confirmed_by, job.decided_by, job.without_approval_chosen_by)
     names = job_queries.names_of_users(session, key.practice_id, users)
     chunks = _sums(session, key)
-    before, after = _money(chunks, "before_cents"), _money(chunks, "after_cents")
-    moved = _money(chunks, "cents")
+    before, moved, after = (_money(chunks, suffix) for suffix in ("before_cents", "cents", "after_cents"))
+    settled = group_rows(session, key, JobItem.outcome == Outcome.SETTLED)
     sign = -1 if job.kind is JobKind.REVERSE else 1
     agrees = before.total_cents - sign * moved.total_cents == after.total_cents
     done = chunks["settled"] + chunks["skipped"] + chunks["failed"]
@@ -161,7 +161,7 @@ def for_job(session: Session, key: JobKey, *, fingerprint: bool = True) -> Certi
         reason_name=job.reason_name,
         adjustment_code=job.practice_reason.get("adjustment_code", ""),
         note=job.note,
-        cost_share=cost_share.written_off_by_job(session, job),
+        cost_share=cost_share.written_off_by_job(job, settled.payers),
         cost_share_reason=cost_share.reason_of(job),
         setting=job.setting.value,
         provider_settings=job.provider_settings,
@@ -175,8 +175,8 @@ def for_job(session: Session, key: JobKey, *, fingerprint: bool = True) -> Certi
         receivable_before=before,
         written_off=moved,
         receivable_after=after,
-        by_payer=_groups(session, key, Payer, Claim.primary_payer_id, none=SELF_PAY),
-        by_provider=_groups(session, key, Provider, Claim.billing_provider_id, none="No provider"),
+        by_payer=settled.by_payer(),
+        by_provider=settled.by_provider(),
         items_sha256=items_hash(session, key) if fingerprint else None,
         since=_changes_since(session, key, moved.total_cents) if job.kind is JobKind.SETTLE else None,
         reconciles=agrees and not _find_discrepancies(session, job),
@@ -250,10 +250,6 @@ def _money(sums: dict[str, int], suffix: str) -> Money:
 def _codes(session: Session, key: JobKey) -> dict[str, int]:
     coded = select(JobItem.code, func.count()).where(*key.of(JobItem), JobItem.code.is_not(None))
     return {code: count for code, count in session.execute(coded.group_by(JobItem.code).order_by(JobItem.code)) if code}
-
-
-def _groups(session: Session, key: JobKey, named: Any, group_id: Any, *, none: str) -> list[Group]:
-    return totals.groups(session, key, named, group_id, none=none, picked=JobItem.outcome == Outcome.SETTLED)
 
 
 def items_hash(session: Session, key: JobKey) -> str:

@@ -41,6 +41,15 @@ def test_migrate_names_the_old_and_the_new_migration(typed: Typed, empty_databas
     assert typed("migrate").stdout.startswith(f"Migrated the database from 0002 to {NEWEST}:\n  0003  ")
 
 
+def test_commands_on_the_server_ask_to_migrate_first(typed: Typed, empty_database: str) -> None:
+    migrate_database(empty_database, "0002")
+
+    refused = typed("verify")
+
+    words = f"The database is at migration 0002, and this version needs {NEWEST}. Run settle migrate.\n"
+    assert (refused.exit_code, refused.stderr) == (1, words)
+
+
 def test_the_migrations_are_available_as_json(typed: Typed, empty_database: str) -> None:
     migrate_database(empty_database, "0003")
 

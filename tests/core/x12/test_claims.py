@@ -1,10 +1,13 @@
 """The claims of an 837: loops, payers, replacements and lines; and the statuses of a 277CA."""
 
+import io
+
 import pytest
 
+from core.x12.parties import full_name, plain_tax_id
 from core.x12.problems import Problem, Reach
-from tests.core.x12.seen import Seen, see_text
-from tests.x12_files import PLAIN, interchange, sent_claim, transaction
+from tests.core.x12.seen import Seen, see, see_text
+from tests.x12_files import PLAIN, Form, interchange, sent_claim, transaction
 
 HEAD = ["BHT*0019*00*1*20260105*0930*CH", "HL*1**20*1", "NM1*85*2*EXAMPLE CLINIC*****XX*1234567893", "REF*EI*999999999"]
 CLM = "CLM*A0*100***11:B:1*Y*A*Y*Y"
@@ -35,6 +38,27 @@ def test_claims_hang_under_the_subscriber_or_under_the_dependent() -> None:
     assert [claim.provider.references if claim.provider else [] for claim in seen.sent] == [[("EI", "999999999")]] * 3
     assert [line.control_number for claim in seen.sent for line in claim.lines][:3] == ["0L1", "0L2", "1L1"]
     assert [[line.charge_cents for line in claim.lines] for claim in seen.sent] == [[6000, 4000]] * 3
+
+
+@pytest.mark.parametrize(("encoding", "form"), [
+    ("utf-8", PLAIN), ("windows-1252", PLAIN), ("windows-1252", Form("\xa6", "\xa7", "\xac")),
+])  # fmt: skip
+def test_a_name_keeps_its_letters_in_utf_8_and_in_windows_1252(encoding: str, form: Form) -> None:
+    """X12 names no encoding. x12-parser 1.3.0 (npm) reads bytes as ASCII, and JOSÉ becomes JOSI: see findings."""
+    claim = [segment.replace("SAMPLE0*PETRA", "O’NUÑEZ*JOSÉ") for segment in sent_claim(0)]
+    file = form.write(interchange([transaction([*HEAD, *claim], kind="837")], kind="837"))
+
+    seen = see(io.BytesIO(file.encode(encoding)))
+
+    assert seen.faults == []
+    (subscriber,) = [coverage.subscriber for sent in seen.sent for coverage in sent.coverages]
+    assert subscriber is not None
+    assert full_name(subscriber) == "O’NUÑEZ, JOSÉ"
+    assert [line.code[:2] for sent in seen.sent for line in sent.lines][:1] == [("HC", "99213")]
+
+
+def test_a_tax_id_keeps_only_the_digits_0_to_9() -> None:
+    assert plain_tax_id("99-99²99٣") == "999999"
 
 
 @pytest.mark.parametrize(("frequency", "number"), [("7", "ICN1"), ("8", "ICN1"), ("1", "")])
