@@ -2,10 +2,11 @@
 
 import datetime as dt
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from flask import Flask
+from psycopg import _queries
 from sqlalchemy import Dialect, Engine
 from sqlalchemy.util import LRUCache
 
@@ -18,6 +19,9 @@ from webui.shared.app_context import AppContext, HintSender
 from webui.shared.failed_sign_ins import limiter
 
 _STATEMENTS_KEPT = 2_000
+# psycopg keeps 128 converted statements of up to 4,096 characters, but the tests of a process execute thousands.
+_queries.MAX_CACHED_STATEMENT_LENGTH = 100_000
+_queries._query2pg = lru_cache(_STATEMENTS_KEPT)(_queries._query2pg_nocache)
 _compiled: LRUCache[Any, Any] = LRUCache(_STATEMENTS_KEPT)
 _dialects: list[Dialect] = []
 

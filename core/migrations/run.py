@@ -80,7 +80,8 @@ def migrate_database(url: str, revision: str = "head") -> MigrationResult:
     else:
         before = after = _revision_at(url)
     assert after is not None
-    done = tuple(Migration(str(step.up_revision_id), _title(step)) for step in steps)
+    scripts = ScriptDirectory.from_config(config)  # it reads all migrations
+    done = tuple(Migration(str(step.up_revision_id), _title(scripts, step)) for step in steps)
     return MigrationResult(before, after, done, config.attributes.get("granted", ()))
 
 
@@ -100,9 +101,8 @@ def _upgrade(config: Config, revision: str, steps: list[MigrationInfo]) -> None:
             return
 
 
-def _title(step: MigrationInfo) -> str:
+def _title(scripts: ScriptDirectory, step: MigrationInfo) -> str:
     """Return the first line of the migration's docstring."""
-    scripts = ScriptDirectory.from_config(_alembic_config())
     return scripts.get_revision(str(step.up_revision_id)).doc.split("\n", 1)[0].rstrip(".")
 
 

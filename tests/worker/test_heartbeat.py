@@ -63,6 +63,7 @@ def test_each_worker_reports_its_heartbeat_and_its_stop(worker: Workers, session
     assert living() == {worker.control.pid: ["control"]}, "a killed worker only stops sending heartbeats"
 
 
+@pytest.mark.slow  # test_zone_database.py proves the choice for each process without starting it
 def test_a_worker_and_a_beat_on_a_host_with_old_time_zones_use_the_newest(
     database_url: str, broker_url: str, sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,7 +37,7 @@ def import_csv(session: Session, path: Path, **request: Unpack[ImportRequest]) -
     """
     run = begin_import(session, SOURCE, request)
     folder = Folder(path, csv_format.FORMATS, faults=run.faults, progress=run.progress)
-    stages.open_stages(session)
+    stages.open_stages(session, stages.CHARGED_LINE)
     for file, stage in _FILES:
         stages.copy_text(session, stage, folder.copy_text(file))
     folder.refuse_if_rows_lost()

@@ -75,7 +75,7 @@ def import_postings(
         by.require(Action.POST)
     file = replace(csv_format.POSTINGS, name=path.name)
     folder = Folder(path.parent, (file,), faults=faults, progress=progress)
-    stages.open_stages(session)
+    stages.open_stages(session, stages.CHARGED_LINE)
     stages.copy_text(session, _STAGE, folder.copy_text(file))
     folder.refuse_if_rows_lost()
     folder.say("checking and posting")

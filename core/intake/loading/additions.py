@@ -26,7 +26,6 @@ from core.db.sums import sum_cents
 from core.intake.loading import stages
 from core.intake.loading.balance_reasons import HELD_BACK, mark_claims
 from core.intake.loading.checks import Origins
-from core.intake.loading.corrections import claims_corrected_before, claims_to_correct
 from core.intake.loading.differences import decided_by_job
 from core.intake.loading.known_postings import CORRECTION
 from core.intake.loading.post_rows import post_staged_rows, report_future_rows, report_rows_over_limit
@@ -68,17 +67,19 @@ class HeldBack(NamedTuple):
     to_post_cents: int = 0
 
 
-def hold_back(session: Session, practice_id: int, source: str, which: HoldBack) -> HeldBack:
+def hold_back(session: Session, practice_id: int, which: HoldBack) -> HeldBack:
     """Delete the new rows of these claims. Call it before the known rows are deleted."""
     all_claims = select(Claim.external_id).where(Claim.practice_id == practice_id)
     is_all = which is HoldBack.ALL
-    claims = all_claims if is_all else claims_to_correct(practice_id, source)
+    to_correct = select(stages.CORRECTION.c.claim)
+    claims = all_claims if is_all else to_correct
     is_known = exists().where(stages.KNOWN_POSTING.c.source_id == _POSTING.c.source_id)
     is_new = and_(_POSTING.c.claim.in_(claims), ~is_known, ~_POSTING.c.source_id.contains(CORRECTION))
     if is_all:
         mark_claims(session, practice_id, select(_POSTING.c.claim).where(is_new), HELD_BACK)
     deleted = delete(_POSTING).where(is_new).returning(_POSTING).cte("deleted")
-    to_post = false() if is_all else deleted.c.claim.not_in(claims_corrected_before(practice_id, source))
+    # None can be posted on a claim with a posting that changed again after a correction.
+    to_post = false() if is_all else deleted.c.claim.not_in(to_correct.where(stages.CORRECTION.c.corrected_before))
     kept = insert(stages.TO_POST).from_select([*deleted.c.keys()], select(deleted).where(to_post)).cte("kept")
     counts = select(func.count(), sum_cents(deleted.c.amount_cents, to_post)).add_cte(kept)
     held_back = HeldBack(*session.execute(counts).one())

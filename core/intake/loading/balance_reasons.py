@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
 from core.intake.loading.corrections import Corrections
-from core.intake.loading.corrections_sql import found_corrections
 from core.intake.loading.due_postings import due_postings, totals_due
 from core.ledger import entry_postings
 from core.models.claims import Claim
@@ -80,11 +79,11 @@ def mark_claims(session: Session, practice_id: int, claim_numbers: Select[Any], 
     session.execute(update(_FILE).where(_FILE.c.claim_id.in_(claims)).values(reason=code))
 
 
-def mark_uncorrected(session: Session, practice_id: int, source: str, corrections: Corrections) -> None:
+def mark_uncorrected(session: Session, practice_id: int, corrections: Corrections) -> None:
     """Mark the claims whose postings differ from the files and are not corrected by this import."""
-    if not corrections.changed and not corrections.missing:
+    if not corrections.found:
         return
-    found = found_corrections(practice_id, source).subquery("found")
+    found = stages.CORRECTION
     for code, condition in ((CORRECTED_BEFORE, found.c.corrected_before), (NOT_CORRECTED, ~found.c.corrected_before)):
         mark_claims(session, practice_id, select(found.c.claim).where(condition), code)
 

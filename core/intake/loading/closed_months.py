@@ -14,11 +14,6 @@ from core.practices import periods
 _MONTH: Final = periods.month_of_column(stages.POSTING.c.posted_on)
 
 
-def check_closed_months(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
-    """Add a fault for each staged posting dated in a closed month of the practice."""
-    report_postings_in_months(session, practice_id, periods.closed_months(session, practice_id), origins, faults)
-
-
 def report_postings_in_months(
     session: Session, practice_id: int, closed: set[dt.date], origins: Origins, faults: Faults
 ) -> None:

@@ -3,17 +3,18 @@
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Delete, Enum, Select, Subquery, Table, Text, and_, cast, delete, exists, func, select
+from sqlalchemy import Delete, Enum, Select, Subquery, Table, Text, and_, cast, delete, exists, func, literal, select
 from sqlalchemy.orm import Session, aliased
 
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins, first_faulty_rows
 from core.intake.loading.insert import REFERENCE_TABLES, STAGED_CLAIM_COLUMNS, STAGED_POSTING_COLUMNS
+from core.intake.loading.known_postings import Known
 from core.intake.loading.references import CLAIM_REFERENCES
 from core.intake.parsing.faults import FaultKind, Faults, quote_value
 from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting, PostingKind
-from core.models.practices import BillingStatus
+from core.models.practices import BillingStatus, Patient
 from core.money import format_plain_amount
 
 AMOUNT_COLUMNS: Final = {"amount_cents", "allowed", "expected"}
@@ -36,15 +37,19 @@ _FILES_OF_SOURCE: Final = {
 _OTHER_FILES: Final = "files of another kind"
 
 
-def report_conflicts(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
+def report_conflicts(session: Session, practice_id: int, known: Known, origins: Origins, faults: Faults) -> None:
     """Add a fault for each staged claim ID of a different patient, and for each posting id of a different claim.
 
     In both cases, one number means two things, and any later import would post to the wrong account.
     """
-    here = existing_claims(practice_id)
-    _report(session, stages.CLAIM, "external_id", "patient", here, _OTHER_PATIENT, origins, faults)
-    known = select(stages.KNOWN_POSTING)
-    _report(session, stages.POSTING, "source_id", "claim", known, _OTHER_CLAIM, origins, faults)
+    if known.claims:
+        of_claim = and_(Patient.practice_id == practice_id, Patient.id == Claim.patient_id)
+        patients = select(Claim.external_id, Patient.external_id.label("patient")).join(Patient, of_claim)
+        here = patients.where(Claim.practice_id == practice_id)
+        _report(session, stages.CLAIM, "external_id", "patient", here, _OTHER_PATIENT, origins, faults)
+    if known.postings:
+        postings = select(stages.KNOWN_POSTING)
+        _report(session, stages.POSTING, "source_id", "claim", postings, _OTHER_CLAIM, origins, faults)
 
 
 def report_second_charges(session: Session, practice_id: int, source: str, origins: Origins, faults: Faults) -> None:
@@ -74,9 +79,12 @@ def report_second_charges(session: Session, practice_id: int, source: str, origi
 
 def report_changed_postings(session: Session, origins: Origins, faults: Faults) -> None:
     """Add a fault for each staged posting whose id the practice has with different values."""
-    known = select(stages.KNOWN_POSTING)
-    for column in ("claim", *STAGED_POSTING_COLUMNS):
-        _report(session, stages.POSTING, "source_id", column, known, _DIFFERENT_VALUE, origins, faults)
+    staged, known, names = stages.POSTING, stages.KNOWN_POSTING, ("claim", *STAGED_POSTING_COLUMNS)
+    differing = (func.count().filter(staged.c[name].is_distinct_from(known.c[name])) for name in names)
+    counts = select(*differing).join_from(staged, known, staged.c.source_id == known.c.source_id)
+    for name, count in zip(names, session.execute(counts).one(), strict=True):
+        if count:
+            _report(session, staged, "source_id", name, select(known), _DIFFERENT_VALUE, origins, faults)
 
 
 def _report(
@@ -84,7 +92,7 @@ def _report(
     stage: Table,
     key: str,
     column: str,
-    here: Select[Any],
+    here: Select[*tuple[Any, ...]],
     cure: str,
     origins: Origins,
     faults: Faults,
@@ -101,25 +109,27 @@ def _report(
         faults.add(fault, times=row.times)
 
 
-def delete_known_rows(session: Session, practice_id: int) -> None:
+def delete_known_rows(session: Session, practice_id: int, known: Known) -> None:
     """Delete staged rows that the practice already has, equal or not, so that nothing is overwritten."""
-    for statement in _deletions(practice_id):
-        session.execute(statement)
+    session.execute(_deletions(practice_id, known))
 
 
 @lru_cache
-def _deletions(practice_id: int) -> tuple[Delete, ...]:
-    known = (
+def _deletions(practice_id: int, known: Known) -> Select[Any]:
+    """Return one statement, because a round trip for each takes longer than the deletions of a small file."""
+    key = ("external_id",)
+    references = ((stage, key, existing_rows(table, practice_id, key)) for table, stage in REFERENCE_TABLES)
+    rows: list[tuple[Table, tuple[str, ...], Select[*tuple[Any, ...]]]] = [
         (stages.BILLING_STATUS, ("name",), existing_rows(BillingStatus, practice_id, ("name",))),
-        *(
-            (stage, ("external_id",), existing_rows(table, practice_id, ("external_id",)))
-            for table, stage in REFERENCE_TABLES
-        ),
-        (stages.POSTING, ("source_id",), select(stages.KNOWN_POSTING)),
-        (stages.LINE, ("claim", "number"), existing_lines(practice_id)),
-        (stages.CLAIM, ("external_id",), existing_claims(practice_id)),
-    )
-    return tuple(_deletion(stage, key, here.subquery("here")) for stage, key, here in known)
+        *references,
+    ]
+    if known.postings:
+        rows.append((stages.POSTING, ("source_id",), select(stages.KNOWN_POSTING)))
+    if known.claims:
+        rows.append((stages.LINE, ("claim", "number"), existing_lines(practice_id)))
+        rows.append((stages.CLAIM, key, existing_rows(Claim, practice_id, key)))
+    deletions = (_deletion(stage, key, here.subquery("here")).cte(f"of_{stage.name}") for stage, key, here in rows)
+    return select(literal(1)).add_cte(*deletions)
 
 
 def _deletion(stage: Table, key: tuple[str, ...], known: Subquery) -> Delete:
@@ -135,7 +145,7 @@ def shown(column: str, value: Any) -> str:
 
 @lru_cache
 def existing_rows(table: Any, practice_id: int, columns: tuple[str, ...]) -> Select[Any]:
-    """Return the practice's offices, providers, payers or patients in the form of the stage."""
+    """Return these columns of the practice's offices, providers, payers, patients or claims, as in the stage."""
     return select(*(_as_staged(getattr(table, name), name) for name in columns)).where(table.practice_id == practice_id)
 
 

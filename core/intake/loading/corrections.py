@@ -3,10 +3,10 @@
 import datetime as dt
 import hashlib
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Select, Subquery, and_, case, false, func, literal, or_, select
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
 from core.claims.export import escape_formula
@@ -15,13 +15,14 @@ from core.db.sums import sum_cents
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins
 from core.intake.loading.correction_entry import Entry
-from core.intake.loading.corrections_sql import DIGEST_CHARACTERS, REMOVED, found_corrections
+from core.intake.loading.corrections_sql import DIGEST_CHARACTERS, MOVING, REMOVED
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
 from core.intake.loading.known_postings import CORRECTION, Totals
 from core.intake.loading.own_parts import imported_parts
 from core.models.ledger import PostingKind
+from core.models.practices import Practice
 from core.money import format_cents, format_plain_amount
-from core.practices import periods, practice_days, practice_queries
+from core.practices import periods, practice_days
 
 LISTED_MAX: Final = 100  # in a result; `all_corrections` yields every one
 FILE_COLUMNS: Final = (
@@ -30,10 +31,10 @@ FILE_COLUMNS: Final = (
 )
 _READ_AT_ONCE: Final = 1_000
 _STAGE: Final = stages.POSTING
+_FOUND: Final = stages.CORRECTION
 _WRITE_OFF: Final = "write-off"
 _PAYMENT: Final = PostingKind.PAYMENT.value
 _TRANSFER: Final = PostingKind.TRANSFER.value
-_MOVING: Final = (_PAYMENT, PostingKind.ADJUSTMENT.value)
 _OLDER_MIN: Final = 10  # fewer may be payments that the office voided
 
 
@@ -46,12 +47,13 @@ class Dating(NamedTuple):
     closed: Collection[dt.date]  # months whose corrections are posted on the first open day after them
 
     @classmethod
-    def of(cls, session: Session, practice_id: int, totals: Totals | None, *, now: dt.datetime) -> "Dating":
+    def of(
+        cls, practice: Practice, totals: Totals | None, closed: Collection[dt.date], *, now: dt.datetime
+    ) -> "Dating":
         """Return how the corrections of an import are dated. `totals` is None if the file has single postings."""
-        today = practice_days.today(practice_queries.find(session, practice_id), now=now)
+        today = practice_days.today(practice, now=now)
         if totals is None:
             return cls(today, is_dated=True, gives_totals=False, closed=())
-        closed = periods.closed_months(session, practice_id)
         return cls(today, is_dated=totals.has_dates, gives_totals=True, closed=closed)
 
     def date_of(self, old: Entry, new: Entry | None) -> str | None:
@@ -146,16 +148,21 @@ class Correction:
 class Corrections:
     """How many postings the files change, how many they no longer contain, and the first of them."""
 
-    changed: int
-    missing: int
-    to_post: int  # those that an import can correct: the others were corrected before
-    first: list[Correction]
+    changed: int = 0
+    missing: int = 0
+    to_post: int = 0  # those that an import can correct: the others were corrected before
+    first: list[Correction] = field(default_factory=list)
     new: int = 0  # the part of `to_post` that are totals with another posting
     raising: int = 0  # payments and adjustments that the files lower or no longer contain
     raised_cents: int = 0  # by which that raises the balances
     lowering: int = 0  # payments and adjustments that the files raise
     to_post_cents: int = 0  # by which all that can be posted changes the balances
     new_cents: int = 0  # the part of it for `new`
+
+    @property
+    def found(self) -> int:
+        """Return how many there are."""
+        return self.changed + self.missing
 
     @property
     def looks_older(self) -> bool:
@@ -179,11 +186,11 @@ class Corrections:
 
 
 def list_corrections(session: Session, practice_id: int, source: str, origins: Origins, dating: Dating) -> Corrections:
-    """Return what differs from the ledger. Call it before the known rows are deleted."""
-    found = _found(practice_id, source, dating)
+    """Return what `find_corrections` staged."""
+    found = _FOUND
     is_missing = found.c.at.is_(None)
     rise = case((is_missing, 0), else_=found.c.new_amount_cents) - found.c.old_amount_cents
-    moves = and_(found.c.old_kind.in_(_MOVING), ~found.c.corrected_before)
+    moves = and_(found.c.old_kind.in_(MOVING), ~found.c.corrected_before)
     is_rising = and_(moves, rise > 0)
     counts = [func.count().filter(one) for one in (~is_missing, is_missing, ~found.c.corrected_before)]
     rising = (func.count().filter(is_rising), sum_cents(rise, is_rising))
@@ -195,28 +202,13 @@ def list_corrections(session: Session, practice_id: int, source: str, origins: O
     return Corrections(changed, missing, open_, first, *of_moves)
 
 
-def _found(practice_id: int, source: str, dating: Dating) -> Subquery:
-    """Return what differs from the ledger, with `is_new` for a total that contains another payment or adjustment.
-
-    A transfer is derived from the balances. It is new if no other posting of its claim has to be corrected.
-    """
-    found = found_corrections(practice_id, source).subquery("differing")
-    of = found.c
-    is_same = and_(of.at.is_not(None), ~of.corrected_before, of.new_responsibility == of.old_responsibility)
-    rises = func.coalesce(and_(is_same, of.old_kind.in_(_MOVING), of.new_amount_cents < of.old_amount_cents), false())
-    moves = func.coalesce(and_(is_same, of.old_kind == _TRANSFER), false())
-    stays = ~func.bool_or(~or_(rises, moves)).over(partition_by=of.claim)
-    is_new = and_(literal(dating.gives_totals), or_(rises, and_(moves, stays)))
-    return select(found, is_new.label("is_new")).subquery("found")
-
-
 def _first(session: Session, practice_id: int, source: str, origins: Origins, dating: Dating) -> list[Correction]:
     """Return the first corrections, with the part of each total that was posted in Batch Settle."""
-    first = list(_read(session, practice_id, source, origins, dating, limit=LISTED_MAX))
+    first = list(_read(session, origins, dating, limit=LISTED_MAX))
     parts = imported_parts(session, practice_id, source, {one.claim_id for one in first if one.recognized})
 
     def with_own_part(one: Correction) -> Correction:
-        if not one.recognized or one.old.kind not in _MOVING:
+        if not one.recognized or one.old.kind not in MOVING:
             return one
         own = one.old.amount_cents - parts.cents.get(one.posting_id, 0)
         has_write_off = (one.claim_id, one.old.line) in parts.written_off
@@ -227,22 +219,9 @@ def _first(session: Session, practice_id: int, source: str, origins: Origins, da
     return [with_own_part(one) for one in first]
 
 
-def claims_to_correct(practice_id: int, source: str) -> Select[Any]:
-    """Return the IDs of the claims with a posting that the file changes or no longer contains."""
-    return select(found_corrections(practice_id, source).subquery("found").c.claim)
-
-
-def claims_corrected_before(practice_id: int, source: str) -> Select[Any]:
-    """Return the IDs of the claims with a posting that changed again after a correction. None can be posted for it."""
-    found = found_corrections(practice_id, source).subquery("found")
-    return select(found.c.claim).where(found.c.corrected_before)
-
-
-def all_corrections(
-    session: Session, practice_id: int, source: str, origins: Origins, dating: Dating
-) -> Iterator[Correction]:
+def all_corrections(session: Session, origins: Origins, dating: Dating) -> Iterator[Correction]:
     """Yield every correction, in constant memory."""
-    yield from _read(session, practice_id, source, origins, dating, limit=None)
+    yield from _read(session, origins, dating, limit=None)
 
 
 def _counter(entry: Entry) -> Entry:
@@ -260,11 +239,8 @@ def _digest(entry: Entry) -> str:
     return hashlib.sha256(values.encode()).hexdigest()[:DIGEST_CHARACTERS]
 
 
-def _read(
-    session: Session, practice_id: int, source: str, origins: Origins, dating: Dating, *, limit: int | None
-) -> Iterator[Correction]:
-    width = len(STAGED_POSTING_COLUMNS)
-    found = _found(practice_id, source, dating)
+def _read(session: Session, origins: Origins, dating: Dating, *, limit: int | None) -> Iterator[Correction]:
+    width, found = len(STAGED_POSTING_COLUMNS), _FOUND
     # What is not simply new first, because it needs a closer look.
     is_transfer = found.c.old_kind == _TRANSFER
     order = (found.c.is_new, found.c.at.nulls_last(), is_transfer, found.c.source_id)

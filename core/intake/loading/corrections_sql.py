@@ -11,6 +11,7 @@ from sqlalchemy import (
     case,
     cast,
     exists,
+    false,
     func,
     insert,
     literal,
@@ -28,6 +29,7 @@ from core.models.ledger import Posting, PostingKind
 
 REMOVED: Final = "removed"
 DIGEST_CHARACTERS: Final = 12
+MOVING: Final = (PostingKind.PAYMENT.value, PostingKind.ADJUSTMENT.value)
 POSTINGS_SOURCE: Final = "csv"  # source of `settle import postings`, which posts corrections
 _STAGE: Final = stages.POSTING
 
@@ -52,7 +54,7 @@ def _earlier_corrections(practice_id: int, source: str) -> Select[Any]:
     )
 
 
-def found_corrections(practice_id: int, source: str) -> Select[Any]:
+def _found_corrections(practice_id: int, source: str) -> Select[Any]:
     """Return each posting on a claim in the file that the file changes or no longer contains."""
     known = stages.KNOWN_POSTING
     is_charge = known.c.kind == PostingKind.CHARGE.value
@@ -103,12 +105,31 @@ def found_corrections(practice_id: int, source: str) -> Select[Any]:
     return union_all(changed, missing)  # type: ignore[return-value]
 
 
-def keep_corrections(session: Session, practice_id: int, source: str) -> None:
+def find_corrections(session: Session, practice_id: int, source: str, *, gives_totals: bool) -> None:
+    """Stage what differs from the ledger, with `is_new` for a total that contains another payment or adjustment.
+
+    A transfer is derived from the balances. It is new if no other posting of its claim has to be corrected.
+    Call it before the known rows are deleted, and again if what is known changes.
+    """
+    found = _found_corrections(practice_id, source).subquery("differing")
+    of = found.c
+    is_same = and_(of.at.is_not(None), ~of.corrected_before, of.new_responsibility == of.old_responsibility)
+    rises = func.coalesce(and_(is_same, of.old_kind.in_(MOVING), of.new_amount_cents < of.old_amount_cents), false())
+    moves = func.coalesce(and_(is_same, of.old_kind == PostingKind.TRANSFER.value), false())
+    stays = ~func.bool_or(~or_(rises, moves)).over(partition_by=of.claim)
+    is_new = and_(literal(gives_totals), or_(rises, and_(moves, stays)))
+    rows = select(found, is_new.label("is_new"))
+    stages.clear_stages(session, stages.CORRECTION)
+    session.execute(insert(stages.CORRECTION).from_select([*rows.selected_columns.keys()], rows))
+    stages.analyze(session, stages.CORRECTION.name)
+
+
+def keep_corrections(session: Session) -> None:
     """Stage what correcting postings would do to the balances in TO_POST. Call it before known rows are deleted.
 
     A changed posting counts as its counter-posting and the new one, also if only the difference would be posted.
     """
-    found = found_corrections(practice_id, source).subquery("found")
+    found = stages.CORRECTION
     for sign, prefix, condition in ((-1, "old", found.c.source_id.is_not(None)), (1, "new", found.c.at.is_not(None))):
         values: dict[str, Any] = {name: found.c[f"{prefix}_{name}"] for name in STAGED_POSTING_COLUMNS}
         is_charge = values["kind"] == PostingKind.CHARGE.value

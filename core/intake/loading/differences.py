@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Select,
     Table,
     Text,
@@ -24,7 +25,9 @@ from sqlalchemy import (
     or_,
     select,
     tuple_,
+    union_all,
 )
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Session
 
 from core.claims.export import escape_formula
@@ -32,6 +35,7 @@ from core.intake.loading import stages
 from core.intake.loading.checks import Origins
 from core.intake.loading.compare import AMOUNT_COLUMNS, existing_claims, existing_lines, existing_rows
 from core.intake.loading.insert import COLLECTION_COLUMNS, REFERENCE_TABLES, STAGED_CLAIM_COLUMNS
+from core.intake.loading.known_postings import Known
 from core.intake.loading.references import CLAIM_REFERENCES
 from core.intake.parsing.faults import REDACTED
 from core.models.claims import SETTLED, Claim, Hold
@@ -118,16 +122,17 @@ def legal_hold_words(count: int, *, is_done: bool) -> str:
     return f"{count:,} {changes} {ends}. Only an administrator can apply {it}. Other users apply only the rest."
 
 
-def find_differences(session: Session, practice_id: int) -> None:
+def find_differences(session: Session, practice_id: int, known: Known) -> None:
     """Stage each difference. Call it before the known rows are deleted."""
-    for comparison in _comparisons(practice_id):
-        stage = comparison.stage
-        count_of = session.execute(comparison.counts).one()._mapping
-        unstated = _unstated(session, stage) if stage is stages.CLAIM else set()
-        for name in comparison.columns:
-            if count_of[name] and name not in unstated:
-                session.execute(insert(_FOUND).from_select([c.name for c in _FOUND.c], comparison.differing(name)))
-    stages.analyze(session, _FOUND.name)
+    comparisons = _comparisons(practice_id, claims=known.claims)
+    counts: dict[int, list[int]] = dict(session.execute(_counts(comparisons)).all())
+    for place, comparison in enumerate(comparisons):
+        differing = [name for name, count in zip(comparison.columns, counts[place], strict=True) if count]
+        if comparison.stage is stages.CLAIM and set(differing) & set(COLLECTION_COLUMNS):
+            unstated = _unstated(session, comparison.stage)
+            differing = [name for name in differing if name not in unstated]
+        for name in differing:
+            session.execute(insert(_FOUND).from_select([c.name for c in _FOUND.c], comparison.differing(name)))
 
 
 class _Comparison:
@@ -141,8 +146,11 @@ class _Comparison:
         self._number = func.concat_ws(" / ", *(stage.c[name] for name in key))
         self._known = here.subquery("here")
         self._same_row = and_(*(stage.c[name] == self._known.c[name] for name in key))
-        counts = [func.count().filter(self._differs(name)).label(name) for name in columns]
-        self.counts = select(*counts).select_from(stage).join(self._known, self._same_row)
+
+    def counts(self, place: int) -> Select[*tuple[Any, ...]]:
+        """Return how many rows differ in each column, with the place of this comparison among all."""
+        counts = array([func.count().filter(self._differs(name)) for name in self.columns])
+        return select(literal(place), counts).select_from(self.stage).join(self._known, self._same_row)
 
     def differing(self, name: str) -> Select[*tuple[Any, ...]]:
         """Return the rows that differ in this column, in the form of `_FOUND`."""
@@ -158,20 +166,27 @@ class _Comparison:
 
 
 @lru_cache
-def _comparisons(practice_id: int) -> tuple[_Comparison, ...]:
+def _counts(comparisons: tuple[_Comparison, ...]) -> CompoundSelect[int, list[int]]:
+    return union_all(*(comparison.counts(place) for place, comparison in enumerate(comparisons)))
+
+
+@lru_cache
+def _comparisons(practice_id: int, *, claims: bool) -> tuple[_Comparison, ...]:
     """Return what is compared. It is kept, because building it takes longer than a small comparison."""
-    claims = existing_claims(practice_id).add_columns(
-        _follows_file(decided_by_job(practice_id)).label("billing_status_follows"),
-        _follows_file(_decided_by_user(practice_id)).label("hold_follows"),
-    )
     references = []
     for table, stage in REFERENCE_TABLES:
         columns = [column.name for column in stage.c if column.name not in ("at", "external_id")]
         here = existing_rows(table, practice_id, ("external_id", *columns))
         references.append(_Comparison(stage, ("external_id",), columns, here))
+    if not claims:
+        return tuple(references)
+    here = existing_claims(practice_id).add_columns(
+        _follows_file(decided_by_job(practice_id)).label("billing_status_follows"),
+        _follows_file(_decided_by_user(practice_id)).label("hold_follows"),
+    )
     return (
         *references,
-        _Comparison(stages.CLAIM, ("external_id",), _CLAIM_FIELDS, claims),
+        _Comparison(stages.CLAIM, ("external_id",), _CLAIM_FIELDS, here),
         _Comparison(stages.LINE, ("claim", "number"), ("procedure_code",), existing_lines(practice_id)),
     )
 
@@ -218,7 +233,10 @@ def list_differences(session: Session, origins: Origins) -> Differences:
     of = _FOUND.c
     counts = session.execute(
         select(of.record, of.field, func.count()).group_by(of.record, of.field).order_by(*_FIELD_ORDER)
-    )
+    ).all()
+    if not counts:
+        return Differences({}, [])
+    stages.analyze(session, _FOUND.name)
     found = {f"{record} {name.replace('_', ' ')}": count for record, name, count in counts}
     legal_holds = session.scalars(select(func.count()).select_from(_FOUND).where(ENDS_LEGAL_HOLD)).one()
     return Differences(found, list(_read(session, origins, limit=LISTED_MAX)), legal_holds)

@@ -1,9 +1,22 @@
 """Insert staged rows into the practice as sets. Balances are summed from the staged postings."""
 
 import datetime as dt
-from typing import Final
+from functools import cache, lru_cache
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, FromClause, Insert, and_, insert, literal, literal_column, null, select
+from sqlalchemy import (
+    BigInteger,
+    FromClause,
+    Insert,
+    Select,
+    Table,
+    and_,
+    insert,
+    literal,
+    literal_column,
+    null,
+    select,
+)
 from sqlalchemy.orm import Session, aliased
 
 from core.access.permissions import Actor
@@ -14,7 +27,7 @@ from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting
 from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
 
-REFERENCE_TABLES: Final = (
+REFERENCE_TABLES: Final[tuple[tuple[Any, Table], ...]] = (
     (Office, stages.OFFICE),
     (Provider, stages.PROVIDER),
     (Payer, stages.PAYER),
@@ -50,18 +63,33 @@ STAGED_POSTING_COLUMNS: Final = (
 
 def insert_reference_rows(session: Session, practice_id: int) -> None:
     """Insert the staged billing statuses, offices, providers, payers and patients."""
+    session.execute(_reference_rows(practice_id))
+
+
+@lru_cache
+def _reference_rows(practice_id: int) -> Select[Any]:
+    """Return one statement, because a round trip for each takes longer than the insertion of a few rows."""
+    status = stages.BILLING_STATUS
+    # After the standard statuses.
+    statuses = select(literal(practice_id), status.c.name, status.c.at + 1000)
+    insertions = [insert(BillingStatus).from_select(["practice_id", "name", "position"], statuses)]
     for table, stage in REFERENCE_TABLES:
         columns = [column.name for column in stage.c if column.name != "at"]
         staged = select(literal(practice_id), *(stage.c[name] for name in columns)).order_by(stage.c.at)
-        session.execute(insert(table).from_select(["practice_id", *columns], staged))
-    status = stages.BILLING_STATUS
-    staged = select(literal(practice_id), status.c.name, status.c.at + 1000)  # after the standard ones
-    session.execute(insert(BillingStatus).from_select(["practice_id", "name", "position"], staged))
+        insertions.append(insert(table).from_select(["practice_id", *columns], staged))
+    return select(literal(1)).add_cte(*(one.cte(f"insertion_{place}") for place, one in enumerate(insertions)))
 
 
 def sum_lines(session: Session) -> None:
     """Sum the staged postings of each line, once for totals, claims and lines."""
-    postings, sums = stages.POSTING, stages.LINE_SUM
+    stages.clear_stages(session, stages.LINE_SUM)
+    session.execute(_line_sums())
+    stages.analyze(session, stages.LINE_SUM.name)
+
+
+@cache
+def _line_sums() -> Insert:
+    postings = stages.POSTING
     entries = select(
         postings.c.claim.label("claim_id"),
         postings.c.line,
@@ -71,10 +99,8 @@ def sum_lines(session: Session) -> None:
         postings.c.paid_by,
         postings.c.posted_on,
     ).subquery("entries")
-    stages.clear_stages(session, sums)
     summed = line_sums(entries)
-    session.execute(insert(sums).from_select(summed.selected_columns.keys(), summed))
-    stages.analyze(session, sums.name)
+    return insert(stages.LINE_SUM).from_select(summed.selected_columns.keys(), summed)
 
 
 def insert_claims(

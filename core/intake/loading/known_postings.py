@@ -1,13 +1,15 @@
 """Stage the postings that the practice already has from an import's source."""
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Enum, Text, and_, cast, exists, insert, literal, select, update
+from sqlalchemy import Enum, Text, and_, cast, exists, insert, literal, select, union_all, update
 from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
+from core.intake.loading.checks import has_rows
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
 from core.intake.loading.redated import Redated, redate_closed_months
 from core.models.claims import Claim
@@ -30,6 +32,20 @@ class Totals:
     only_charges: bool = False
 
 
+class Known(NamedTuple):
+    """Whether the practice already has any of the staged claims and postings. If not, there is nothing to compare."""
+
+    claims: bool
+    postings: bool
+
+
+def find_known(session: Session, practice_id: int) -> Known:
+    """Return what the practice has. Call `find_known_postings` first."""
+    named = union_all(select(stages.CLAIM.c.external_id), select(stages.POSTING.c.claim))
+    claims = select(Claim.id).where(Claim.practice_id == practice_id, Claim.external_id.in_(named))
+    return Known(*session.execute(select(has_rows(claims), exists(select(stages.KNOWN_POSTING)))).one())
+
+
 def find_known_postings(session: Session, practice_id: int, source: str) -> None:
     """Stage the practice's postings with a staged id, and those of staged claims. Others are irrelevant.
 
@@ -39,9 +55,11 @@ def find_known_postings(session: Session, practice_id: int, source: str) -> None
     is_recognized = exists().where(*of_recognized, RecognizedPosting.source_id == Posting.source_id)
     of_posting = (Posting.practice_id == practice_id, Posting.source == source, ~is_recognized)
     is_staged_claim = exists().where(stages.CLAIM.c.external_id == Claim.external_id)
-    for table, conditions in ((RecognizedPosting, of_recognized), (Posting, of_posting)):
+    both: tuple[tuple[Any, Any], ...] = ((RecognizedPosting, of_recognized), (Posting, of_posting))
+    found = session.execute(select(*(exists().where(*conditions) for _, conditions in both))).one()
+    for (table, conditions), has_some in zip(both, found, strict=True):
         recognized = literal(value=table is RecognizedPosting)
-        if not session.scalar(select(exists().where(*conditions))):
+        if not has_some:
             continue
         columns = (_as_staged(getattr(table, name)) for name in STAGED_POSTING_COLUMNS)
         rows = (
@@ -55,28 +73,31 @@ def find_known_postings(session: Session, practice_id: int, source: str) -> None
             session.execute(
                 insert(stages.KNOWN_POSTING).from_select([*KNOWN_COLUMNS, "recognized"], rows.where(*picked))
             )
-    stages.analyze(session, stages.KNOWN_POSTING.name)
+    if any(found):
+        stages.analyze(session, stages.KNOWN_POSTING.name)
 
 
-def date_postings(session: Session, practice_id: int, totals: Totals) -> list[Redated]:
+def date_postings(
+    session: Session, practice_id: int, totals: Totals, known: Known, closed: Collection[dt.date]
+) -> list[Redated]:
     """Date the staged postings of a file that gives totals. Return the new ones that have a date in a closed month.
 
     A charge is dated its date of service. If the file has no posting dates, new postings on existing claims are dated
     today, and those on new claims on the date of service. Known postings keep the dates that the ledger has. New
     postings in a closed month are dated the first open day after it.
     """
-    staged, known = stages.POSTING, stages.KNOWN_POSTING
-    closed = periods.closed_months(session, practice_id)
+    staged, before = stages.POSTING, stages.KNOWN_POSTING
     month = periods.month_of_column(staged.c.posted_on)
-    same = known.c.source_id == staged.c.source_id
+    same = before.c.source_id == staged.c.source_id
     is_new = ~exists().where(same)
     is_charge = staged.c.kind == PostingKind.CHARGE.value
     has_own_date = and_(literal(totals.has_dates), ~is_charge, month.not_in(closed))
-    session.execute(update(staged).where(~has_own_date, same).values(posted_on=known.c.posted_on))
-    if not totals.has_dates:
+    if known.postings:
+        session.execute(update(staged).where(~has_own_date, same).values(posted_on=before.c.posted_on))
+    if known.claims and not totals.has_dates:
         exists_here = exists().where(Claim.practice_id == practice_id, Claim.external_id == staged.c.claim)
         session.execute(update(staged).where(is_new, ~is_charge, exists_here).values(posted_on=totals.today))
-    return redate_closed_months(session, practice_id, is_new)
+    return redate_closed_months(session, closed, is_new)
 
 
 def _as_staged(column: Any) -> Any:

@@ -1,5 +1,6 @@
 """Load filled stages into a practice: check, compare with existing rows, insert new ones, all or none."""
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -25,10 +26,10 @@ from core.intake.loading.additions import (
 from core.intake.loading.agreement import compare_balances, keep_file_balances
 from core.intake.loading.balance_reasons import mark_uncorrected
 from core.intake.loading.checks import Origins
-from core.intake.loading.closed_months import check_closed_months
+from core.intake.loading.closed_months import report_postings_in_months
 from core.intake.loading.compare import delete_known_rows, report_conflicts, report_second_charges
 from core.intake.loading.corrections import Corrections, Dating, all_corrections, list_corrections
-from core.intake.loading.corrections_sql import keep_corrections
+from core.intake.loading.corrections_sql import find_corrections, keep_corrections
 from core.intake.loading.differences import (
     Differences,
     all_differences,
@@ -39,7 +40,7 @@ from core.intake.loading.forecast import forecast
 from core.intake.loading.import_run import ImportRun
 from core.intake.loading.imported import Imported
 from core.intake.loading.insert import insert_claims, insert_reference_rows, sum_lines
-from core.intake.loading.known_postings import Totals, date_postings, find_known_postings
+from core.intake.loading.known_postings import Known, Totals, date_postings, find_known, find_known_postings
 from core.intake.loading.look_alike_ids import report_look_alikes
 from core.intake.loading.new_postings import NewPostings, all_new_postings, list_new_postings
 from core.intake.loading.post_corrections import stage_corrections
@@ -54,6 +55,7 @@ from core.intake.loading.totals import check_expected_total, control_totals, fir
 from core.models.claims import Claim
 from core.models.notices import EventKind
 from core.notices.record import tell_webhooks
+from core.practices import periods
 
 _COUNTED_STAGES: Final = (
     ("offices", stages.OFFICE),
@@ -80,22 +82,27 @@ def load(
     imports and a month-end close wait until the commit. Raise `NotAllowed`, `ImportRefused` and `ExpectedTotalDiffers`.
     """
     session, practice_id, source, options = run.session, run.practice_id, run.source, run.options
-    sent = _check_rows(run, origins, totals)
-    redated = [] if totals is None else date_postings(session, practice_id, totals)
-    recognized = recognize(session, practice_id, source, totals)
+    sent, known = _check_rows(run, origins, totals)
+    closed = periods.closed_months(session, practice_id)
+    redated = [] if totals is None else date_postings(session, practice_id, totals, known, closed)
+    recognized = recognize(session, practice_id, source, totals, known)
+    known = known._replace(postings=known.postings or recognized.postings > 0)
     sum_lines(session)
     in_file, first = sent.in_file or control_totals(session), sent.first_claims or first_claims(session, practice_id)
     check_expected_total(in_file, options.expected_total_cents)
-    dating = Dating.of(session, practice_id, totals, now=run.now)
-    differences, corrections = _compare(run, origins, dating)
+    dating = Dating.of(run.practice, totals, closed, now=run.now)
+    differences, corrections = _compare(run, origins, dating, known)
     kept = differences.legal_holds if options.take_changes and not may_end_legal_holds(run.by) else 0
     staged, takes = _counts(session), options.take_changes and differences.count > kept
-    corrected = stage_corrections(session, practice_id, source, origins, dating) if options.post_corrections else 0
-    mark_uncorrected(session, practice_id, source, corrections)
-    held_back = HeldBack() if holds_back is None else hold_back(session, practice_id, source, holds_back)
-    delete_known_rows(session, practice_id)
+    corrected = stage_corrections(session, origins, dating) if options.post_corrections and corrections.found else 0
+    if corrected:
+        find_corrections(session, practice_id, source, gives_totals=dating.gives_totals)
+    mark_uncorrected(session, practice_id, corrections)
+    may_hold_back = known.claims if holds_back is HoldBack.ALL else corrections.found
+    held_back = hold_back(session, practice_id, holds_back) if holds_back and may_hold_back else HeldBack()
+    delete_known_rows(session, practice_id, known)
     changed = [*([changed_claims(practice_id)] if takes else []), *changed_later]
-    on_existing = _check_new(run, origins, changed)
+    on_existing = _check_new(run, origins, changed, known, closed)
     if is_part := (added := _counts(session)) != staged or corrected > 0:
         sum_lines(session)
     already_there = {kind: staged[kind] - added[kind] for kind in staged}
@@ -154,7 +161,7 @@ def lock_imports(session: Session, practice_id: int) -> None:
     session.execute(select(func.pg_advisory_xact_lock(IMPORT_LOCK + practice_id)))
 
 
-def _check_rows(run: ImportRun, origins: Origins, totals: Totals | None) -> SentBefore:
+def _check_rows(run: ImportRun, origins: Origins, totals: Totals | None) -> tuple[SentBefore, Known]:
     """Lock, then check the staged rows against each other and the practice's. Set those of sent claims aside.
 
     Raise `NotAllowed` and `ImportRefused`.
@@ -170,39 +177,47 @@ def _check_rows(run: ImportRun, origins: Origins, totals: Totals | None) -> Sent
     has_charges = totals is None or totals.has_charges
     sent = set_aside(session, practice_id, source, origins, has_charges=has_charges, each=run.options.each_problem)
     find_known_postings(session, practice_id, source)
-    report_conflicts(session, practice_id, origins, faults)
-    report_second_charges(session, practice_id, source, origins, faults)
+    known = find_known(session, practice_id)
+    report_conflicts(session, practice_id, known, origins, faults)
+    if known.claims:
+        report_second_charges(session, practice_id, source, origins, faults)
     faults.refuse_if_any()
-    return sent
+    return sent, known
 
 
-def _compare(run: ImportRun, origins: Origins, dating: Dating) -> tuple[Differences, Corrections]:
+def _compare(run: ImportRun, origins: Origins, dating: Dating, known: Known) -> tuple[Differences, Corrections]:
     """Compare the staged rows with the practice's."""
     session, practice_id, source, options = run.session, run.practice_id, run.source, run.options
-    keep_file_balances(session, practice_id)
-    find_differences(session, practice_id)
+    if known.claims:
+        keep_file_balances(session, practice_id)
+    find_differences(session, practice_id, known)
     if options.each_difference:
         for each in all_differences(session, origins):
             options.each_difference(each)
+    corrections = Corrections()
+    if known.postings:
+        find_corrections(session, practice_id, source, gives_totals=dating.gives_totals)
+        corrections = list_corrections(session, practice_id, source, origins, dating)
     if options.each_correction:
-        for one in all_corrections(session, practice_id, source, origins, dating):
+        for one in all_corrections(session, origins, dating):
             options.each_correction(one)
-    corrections = list_corrections(session, practice_id, source, origins, dating)
     if options.check_only and corrections.to_post:
-        keep_corrections(session, practice_id, source)
+        keep_corrections(session)
     return list_differences(session, origins), corrections
 
 
-def _check_new(run: ImportRun, origins: Origins, changed: Sequence[Select[Any]]) -> Additions:
+def _check_new(
+    run: ImportRun, origins: Origins, changed: Sequence[Select[Any]], known: Known, closed: set[dt.date]
+) -> Additions:
     """Lock the existing claims that the import touches, and check the new rows. Return what is new on such claims.
 
     A check takes no locks, because jobs and users would wait until it ends.
     """
     session, practice_id, faults = run.session, run.practice_id, run.faults
-    on_existing = count_additions(session, practice_id)
+    on_existing = count_additions(session, practice_id) if known.claims else Additions()
     if (on_existing.claims or changed) and not run.options.check_only:
         lock_claims(session, practice_id, Claim.external_id.in_(union_all(gaining_claims(), *changed)))
-    check_closed_months(session, practice_id, origins, faults)
+    report_postings_in_months(session, practice_id, closed, origins, faults)
     if on_existing.claims:
         report_faulty_additions(session, run.practice, origins, faults, by=run.by, now=run.now)
     faults.refuse_if_any()
@@ -224,7 +239,8 @@ def _write(run: ImportRun, done: Imported, totals: Totals | None) -> Imported:
     """Insert the new rows and apply the changes. The result contains the effects on write-offs, and the summary."""
     session, practice_id, source, by, now = run.session, run.practice_id, run.source, run.by, run.now
     alike = look_alikes(session, practice_id)
-    remember(session, practice_id, source=source, by=by, now=now)
+    if done.recognized.postings or done.corrected:
+        remember(session, practice_id, source=source, by=by, now=now)
     insert_reference_rows(session, practice_id)
     if any(done.added[kind] for kind in ("offices", "providers", "payers", "patients")):
         # Without statistics, PostgreSQL would scan the new patients once for each claim.
@@ -235,8 +251,8 @@ def _write(run: ImportRun, done: Imported, totals: Totals | None) -> Imported:
         facts |= lowering_facts(session, run.practice, by=by, now=now)
         moved = insert_additions(session, run.practice, source=source, by=by, now=now)
         done = replace(done, on_existing=replace(done.on_existing, moved=moved))
-    insert_claims(session, practice_id, source=source, by=by, now=now)
     if done.added["claims"]:
+        insert_claims(session, practice_id, source=source, by=by, now=now)
         stages.refresh_statistics(session, "claim", "line_item", "posting")
     if done.changes_taken:
         # Last, so that a status from the file wins.

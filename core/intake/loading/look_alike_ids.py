@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Integer, Select, Table, Text, cast, exists, func, null, select, union
+from sqlalchemy import ColumnElement, Integer, Select, Table, Text, cast, exists, func, null, or_, select, union
 from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
@@ -25,7 +25,20 @@ _IDS: Final = (
 
 def report_look_alikes(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
     """Add a fault for each new id that looks like another id in its file or in the practice."""
-    run_checks(session, practice_id, _checks(), origins, faults)
+    # Planning the comparisons takes longer than any other check of a small file.
+    if session.scalar(_has_special_characters(), {PRACTICE_ID.key: practice_id}):
+        run_checks(session, practice_id, _checks(), origins, faults)
+
+
+@cache
+def _has_special_characters() -> Select[Any]:
+    """Return whether any id, staged or in the practice, contains special characters. Others never look alike."""
+    staged = (select(stage).where(_is_odd(stage.c[key])) for stage, key, _, _ in _IDS)
+    here = (
+        select(table.practice_id).where(table.practice_id == PRACTICE_ID, _is_odd(getattr(table, name)))
+        for _, _, table, name in _IDS
+    )
+    return select(or_(*(one.exists() for one in (*staged, *here))))
 
 
 @cache
@@ -84,10 +97,13 @@ def _pairs(stage: Table, key: str, here: Select[Any]) -> Select[Any]:
 def _ids_with_special_characters(ids: Any, name: str) -> Any:
     """Return the ids that contain special characters, with what they look like."""
     column: ColumnElement[str] = ids.c.id
-    is_odd = func.octet_length(column) != func.char_length(column)
     columns = [c for c in ids.c if c.name != "id"]
     return (
         select(*columns, column.label("id"), cast(fold_look_alikes_sql(column), Text).label("looks"))
-        .where(is_odd)
+        .where(_is_odd(column))
         .subquery(name)
     )
+
+
+def _is_odd(column: Any) -> ColumnElement[bool]:
+    return func.octet_length(column) != func.char_length(column)

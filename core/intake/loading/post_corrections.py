@@ -16,9 +16,9 @@ from core.intake.loading.recognize import know_recognized
 _STAGE: Final = stages.POSTING
 
 
-def stage_corrections(session: Session, practice_id: int, source: str, origins: Origins, dating: Dating) -> int:
+def stage_corrections(session: Session, origins: Origins, dating: Dating) -> int:
     """Stage the correcting postings and return their number. Corrected postings are then known by their new values."""
-    found = [one for one in all_corrections(session, practice_id, source, origins, dating) if one.postings]
+    found = [one for one in all_corrections(session, origins, dating) if one.postings]
     rows = [(one, number) for one in found for number in range(len(one.postings))]
     corrects = stages.KNOWN_POSTING.c.source_id.contains(CORRECTION)
     taken = set(session.scalars(select(stages.KNOWN_POSTING.c.source_id).where(corrects)))

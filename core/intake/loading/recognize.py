@@ -35,7 +35,7 @@ from core.db.sums import sum_cents
 from core.intake.loading import stages
 from core.intake.loading.due_postings import due_postings, is_other, steps_due, totals_due
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
-from core.intake.loading.known_postings import CORRECTION, KNOWN_COLUMNS, Totals
+from core.intake.loading.known_postings import CORRECTION, KNOWN_COLUMNS, Known, Totals
 from core.intake.loading.late_reversals import lines_with_late_reversals
 from core.intake.loading.partly_due import partly_due
 from core.models.claims import Claim
@@ -48,6 +48,15 @@ _SUMMED: Final = (_ADJUSTMENT, _PAYMENT)
 _KNOWN: Final = stages.KNOWN_POSTING
 _RECOGNIZED: Final = stages.RECOGNIZED
 _STAGE: Final = stages.POSTING
+_STAGED_AND_KNOWN: Final = _STAGE.join(_KNOWN, _KNOWN.c.source_id == _STAGE.c.source_id, full=True)
+_IS_CHANGED: Final = or_(
+    and_(_STAGE.c.source_id.is_(None), _KNOWN.c.amount_cents != 0, ~_KNOWN.c.source_id.contains(CORRECTION)),
+    _KNOWN.c.source_id.is_(None),
+    and_(
+        *(_STAGE.c[name] == _KNOWN.c[name] for name in ("claim", "line", "kind")),
+        or_(*(_STAGE.c[name].is_distinct_from(_KNOWN.c[name]) for name in ("amount_cents", "responsibility"))),
+    ),
+)
 
 
 class Recognized(NamedTuple):
@@ -63,7 +72,7 @@ class Recognized(NamedTuple):
         return "refunds and reversals" if self.cents < 0 else "write-offs and manual postings"
 
 
-def recognize(session: Session, practice_id: int, source: str, totals: Totals | None) -> Recognized:
+def recognize(session: Session, practice_id: int, source: str, totals: Totals | None, known: Known) -> Recognized:
     """Find the staged postings that the ledger has in a different form. Stage them as known. `remember` stores them.
 
     They are compared with what the export is still expected to contain: the write-offs and reversals not yet seen in an
@@ -81,11 +90,13 @@ def recognize(session: Session, practice_id: int, source: str, totals: Totals | 
     A file with only charges contains none. Call `find_known_postings` first.
     """
     gives_totals = totals is not None
-    if totals is not None and totals.only_charges:
+    if not known.claims or (totals is not None and totals.only_charges):
         return Recognized()
     of_source = (RecognizedPosting.practice_id == practice_id, RecognizedPosting.source == source)
     others = (Posting.practice_id == practice_id, is_other(source, gives_totals=gives_totals))
-    if not session.scalar(select(or_(exists().where(*others), exists().where(*of_source)))):
+    is_expected = or_(exists().where(*others), exists().where(*of_source))
+    # Planning the comparison takes longer than any other statement of a small import.
+    if not session.scalar(select(and_(is_expected, _has_changes()))):
         return Recognized()
     of_file = select(stages.CLAIM.c.external_id).union(select(_STAGE.c.claim))
     rows = due_postings(practice_id, source, of_file, gives_totals=gives_totals).cte("rows_due")
@@ -162,6 +173,12 @@ def _count() -> Select[Any]:
     return select(*columns).select_from(_RECOGNIZED)
 
 
+def _has_changes() -> ColumnElement[bool]:
+    """Return, as SQL, whether any staged posting is new, differs from the known one or is gone."""
+    changed = select(_STAGE.c.source_id).select_from(_STAGED_AND_KNOWN).where(_IS_CHANGED)
+    return select(func.count() > 0).select_from(changed.subquery("changed")).scalar_subquery()
+
+
 def _changes(due: CTE) -> Select[Any]:
     """Return the staged and known postings that differ, on the claims in `due`. The line and the kind are the same."""
     old = [_KNOWN.c[name].label(f"old_{name}") for name in STAGED_POSTING_COLUMNS]
@@ -170,20 +187,13 @@ def _changes(due: CTE) -> Select[Any]:
         func.coalesce(_STAGE.c[name], _KNOWN.c[name])
         for name in ("source_id", "claim", "line", "responsibility", "kind")
     )
-    differs = or_(*(_STAGE.c[name].is_distinct_from(_KNOWN.c[name]) for name in ("amount_cents", "responsibility")))
-    is_same_row = and_(*(_STAGE.c[name] == _KNOWN.c[name] for name in ("claim", "line", "kind")))
-    is_gone = and_(_STAGE.c.source_id.is_(None), _KNOWN.c.amount_cents != 0, ~_KNOWN.c.source_id.contains(CORRECTION))
     return (
         select(
             source_id.label("source_id"), claim.label("claim"), line.label("line"), side.label("side"),
             kind.label("kind"), _STAGE.c.source_id.is_not(None).label("is_staged"), *new, *old,
         )
-        .select_from(_STAGE)
-        .join(_KNOWN, _KNOWN.c.source_id == _STAGE.c.source_id, full=True)
-        .where(
-            claim.in_(select(due.c.claim)),
-            or_(is_gone, _KNOWN.c.source_id.is_(None), and_(is_same_row, differs)),
-        )
+        .select_from(_STAGED_AND_KNOWN)
+        .where(claim.in_(select(due.c.claim)), _IS_CHANGED)
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -41,9 +42,8 @@ class Redated(NamedTuple):
         )
 
 
-def redate_closed_months(session: Session, practice_id: int, is_new: ColumnElement[bool]) -> list[Redated]:
+def redate_closed_months(session: Session, closed: Collection[dt.date], is_new: ColumnElement[bool]) -> list[Redated]:
     """Date new staged postings in a closed month the first open day after it. Return them by month."""
-    closed = periods.closed_months(session, practice_id)
     if not closed:
         return []
     staged = stages.POSTING

@@ -30,13 +30,14 @@ from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable
 
 _STAGES: Final = MetaData()
+_OWN: Final = MetaData()
 
 
-def new_stage(name: str, *columns: Column[Any], made: Column[Any] | None = None) -> Table:
-    """Return a stage with the columns `at` and `columns`. PostgreSQL fills in `made`."""
+def new_stage(name: str, *columns: Column[Any], made: Column[Any] | None = None, is_own: bool = False) -> Table:
+    """Return a stage with the columns `at` and `columns`. PostgreSQL fills in `made`. `is_own`: see `open_stages`."""
     return Table(
         f"stage_{name}",
-        _STAGES,
+        _OWN if is_own else _STAGES,
         Column("at", Integer),
         *columns,
         *([] if made is None else [made]),
@@ -93,17 +94,23 @@ CLAIM: Final = new_stage(
     # The future id of the claim, so that lines and postings do not have to look it up.
     made=Column("id", BigInteger, server_default=text("nextval(pg_get_serial_sequence('claim', 'id'))")),
 )
-LINE: Final = new_stage(
-    "line",
-    Column("claim", Text),
-    Column("number", SmallInteger),
-    Column("procedure_code", Text),
-)
+LINE: Final = new_stage("line", Column("claim", Text), Column("number", SmallInteger), Column("procedure_code", Text))
 POSTING: Final = new_stage("posting", *_posting_columns())
 # The practice's postings with a staged id, and those of staged claims. `recognized`: with the values from an export.
 KNOWN_POSTING: Final = new_stage("known_posting", *_posting_columns(), Column("recognized", Boolean))
 # Staged postings that the ledger already has in a different form. They have no `at`.
 RECOGNIZED: Final = new_stage("recognized", *_posting_columns())
+# The postings on claims in the files that the files change or, without `at`, no longer contain.
+CORRECTION: Final = new_stage(
+    "correction",
+    *_posting_columns()[:2],
+    *(
+        Column(f"{when}_{column.name}", Text if column.name == "posted_on" else column.type)
+        for when in ("old", "new")
+        for column in _posting_columns()[2:]
+    ),
+    *(Column(name, Boolean) for name in ("corrected_before", "recognized", "is_new")),
+)
 # Postings that come in only with the corrections: the corrections of a check, and new postings that are held back.
 TO_POST: Final = new_stage("to_post", *_posting_columns())
 # A line with its charge, as a practice writes it. LINE and POSTING are made from it.
@@ -114,6 +121,7 @@ CHARGED_LINE: Final = new_stage(
     Column("procedure_code", Text),
     Column("charge", BigInteger),
     Column("responsibility", Text),
+    is_own=True,
 )
 
 # Synthea's ledger as in its file. LINE and POSTING are made from it.
@@ -132,6 +140,7 @@ SYNTHEA_ROW: Final = new_stage(
     Column("office", Text),
     Column("procedure_code", Text),
     Column("posted_on", Date),
+    is_own=True,
 )
 
 # One row of an office's own file, with its amounts as postings. The other stages are made from it.
@@ -168,14 +177,9 @@ MAPPED_ROW: Final = new_stage(
     Column("denial_group", Text),
     Column("denial_carc", Text),
     Column("base", Text),  # who owes the charge first: insurance or patient
-    Column("insurance_charge", BigInteger),
-    Column("patient_charge", BigInteger),
-    Column("primary_paid", BigInteger),
-    Column("secondary_paid", BigInteger),
-    Column("patient_paid", BigInteger),
-    Column("adjusted", BigInteger),
-    Column("difference", BigInteger),
-    Column("to_patient", BigInteger),
+    *(Column(f"{name}_charge", BigInteger) for name in ("insurance", "patient")),
+    *(Column(f"{name}_paid", BigInteger) for name in ("primary", "secondary", "patient")),
+    *(Column(name, BigInteger) for name in ("adjusted", "difference", "to_patient")),
     Column("posted_on", Date),
 )
 
@@ -185,13 +189,8 @@ LINE_SUM: Final = new_stage(
     "line_sum",
     Column("claim_id", Text),
     Column("line", SmallInteger),
-    Column("charge", BigInteger),
-    Column("insurance_due", BigInteger),
-    Column("patient_due", BigInteger),
-    Column("adjustment", BigInteger),
-    Column("primary_paid", BigInteger),
-    Column("secondary_paid", BigInteger),
-    Column("patient_paid", BigInteger),
+    *(Column(name, BigInteger) for name in ("charge", "insurance_due", "patient_due", "adjustment")),
+    *(Column(f"{name}_paid", BigInteger) for name in ("primary", "secondary", "patient")),
     Column("last_payment_on", Date),
 )
 
@@ -227,15 +226,16 @@ def is_private(stage: Table, name: str) -> bool:
     return (record_of(stage), name) in PRIVATE_FIELDS
 
 
-def open_stages(session: Session) -> None:
-    """Create the empty stages of this transaction. They are dropped at its end."""
-    session.execute(_opening())
+def open_stages(session: Session, *own: Table) -> None:
+    """Create the empty stages of this transaction, and those of this kind of import. They are dropped at its end."""
+    session.execute(_opening(own))
 
 
 @cache
-def _opening() -> TextClause:
+def _opening(own: tuple[Table, ...]) -> TextClause:
     """Return the statements as one text. A round trip for each took a tenth of a small import."""
-    creates = (str(CreateTable(stage).compile(dialect=postgresql.dialect())) for stage in _STAGES.tables.values())  # type: ignore[no-untyped-call]
+    wanted, dialect = (*_STAGES.tables.values(), *own), postgresql.dialect()  # type: ignore[no-untyped-call]
+    creates = (str(CreateTable(stage).compile(dialect=dialect)) for stage in wanted)
     # Sort sets of this size in memory. The queries finish before JIT can compile them.
     return text("; ".join(["SET LOCAL work_mem = '128MB'", "SET LOCAL jit = off", *creates]))
 

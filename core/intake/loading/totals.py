@@ -3,10 +3,11 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, select, true
 from sqlalchemy.orm import Session
 
 from core.counting import counted
@@ -149,31 +150,44 @@ def check_expected_total(totals: ControlTotals, expected_cents: int | None) -> N
 
 def control_totals(session: Session) -> ControlTotals:
     """Return the totals of everything staged now. Call `sum_lines` first."""
-    of, claim = _STAGE.c, stages.CLAIM.c
-    insurance = of.responsibility == Responsibility.INSURANCE.value
-    columns = [
-        func.count(), *sums_of_parts(), sum_cents(of.amount_cents, insurance), sum_cents(of.amount_cents, ~insurance),
-        func.min(of.posted_on), func.max(of.posted_on),
-    ]  # fmt: skip
-    postings, *parts = session.execute(select(*columns).select_from(_STAGE)).one()
-    services = select(func.count(), func.min(claim.service_date), func.max(claim.service_date))
-    claims, first_service, last_service = session.execute(services.select_from(stages.CLAIM)).one()
-    sides = (stages.LINE_SUM.c.insurance_due, stages.LINE_SUM.c.patient_due)
-    numbers = [func.count().filter(due < 0) for due in sides]
-    owed = [sum_cents(-due, due < 0) for due in sides]
-    credit = select(numbers[0] + numbers[1], owed[0] + owed[1]).select_from(stages.LINE_SUM)
+    claims, first_service, last_service, lines, *rest = session.execute(_totals()).one()
+    credit, postings, parts = rest[:2], rest[2], rest[3:]
     return ControlTotals(
         claims=claims,
-        lines=session.scalars(select(func.count()).select_from(stages.LINE)).one(),
+        lines=lines,
         postings=postings,
         **named_parts(parts),
         insurance_balance_cents=parts[-4],
         patient_balance_cents=parts[-3],
-        credit=ControlTotal(*session.execute(credit).one()),
+        credit=ControlTotal(*credit),
         first_service_date=first_service,
         last_service_date=last_service,
         first_posting_date=parts[-2],
         last_posting_date=parts[-1],
+    )
+
+
+@cache
+def _totals() -> Select[Any]:
+    """Return one statement with the totals of all stages."""
+    of, claim = _STAGE.c, stages.CLAIM.c
+    services = select(func.count(), func.min(claim.service_date), func.max(claim.service_date))
+    sides = (stages.LINE_SUM.c.insurance_due, stages.LINE_SUM.c.patient_due)
+    numbers = [func.count().filter(due < 0) for due in sides]
+    owed = [sum_cents(-due, due < 0) for due in sides]
+    insurance = of.responsibility == Responsibility.INSURANCE.value
+    postings = select(
+        func.count(), *sums_of_parts(), sum_cents(of.amount_cents, insurance), sum_cents(of.amount_cents, ~insurance),
+        func.min(of.posted_on), func.max(of.posted_on),
+    )  # fmt: skip
+    rows = [
+        services.select_from(stages.CLAIM).subquery("of_claims"),
+        select(func.count()).select_from(stages.LINE).subquery("of_lines"),
+        select(numbers[0] + numbers[1], owed[0] + owed[1]).select_from(stages.LINE_SUM).subquery("credits"),
+        postings.select_from(_STAGE).subquery("of_postings"),
+    ]
+    return select(*(column for row in rows for column in row.c)).select_from(
+        rows[0].join(rows[1], true()).join(rows[2], true()).join(rows[3], true())
     )
 
 

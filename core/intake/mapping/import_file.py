@@ -25,6 +25,8 @@ from core.models.ledger import Responsibility
 from core.practices import practice_days
 
 SOURCE: Final = "file"
+_STATUSES: Final = ("primary_status", "secondary_status")
+_IS_DENIED: Final = or_(*(stages.CLAIM.c[name] == ClaimStatus.ERA_DENIED.value for name in _STATUSES))
 
 
 def import_file(session: Session, path: Path, mapping: Mapping, **request: Unpack[ImportRequest]) -> Imported:
@@ -37,8 +39,9 @@ def import_file(session: Session, path: Path, mapping: Mapping, **request: Unpac
     file = MappedFile(path, mapping, today=today, faults=run.faults, progress=run.progress)
     stages.open_stages(session)
     origins = stage_file(session, file)
-    no_status = [] if _has_claim_status(session) else [NO_CLAIM_STATUS]
-    warnings = [*no_status, *_denied_without_date(session)]
+    has_status, has_denied = _claim_statuses(session)
+    no_status = [] if has_status else [NO_CLAIM_STATUS]
+    warnings = [*no_status, *(_denied_without_date(session) if has_denied else [])]
     unused_names = take_newest_names(session)
     if not mapping.has(Field.PATIENT):
         keep_made_numbers(session, run.practice_id, made=MADE_NUMBER)
@@ -52,11 +55,13 @@ def import_file(session: Session, path: Path, mapping: Mapping, **request: Unpac
     )
 
 
-def _has_claim_status(session: Session) -> bool:
-    """Return whether the file gives any claim a payer's status."""
+def _claim_statuses(session: Session) -> tuple[bool, bool]:
+    """Return whether the file gives any claim a payer's status, and whether it gives any claim a denial."""
     # A comparison with null is not true, so a missing status counts as none.
-    given = or_(*(stages.CLAIM.c[name] != ClaimStatus.NONE.value for name in ("primary_status", "secondary_status")))
-    return session.scalars(select(stages.CLAIM.c.external_id).where(given).limit(1)).first() is not None
+    given = or_(*(stages.CLAIM.c[name] != ClaimStatus.NONE.value for name in _STATUSES))
+    counts = select(func.count().filter(given) > 0, func.count().filter(_IS_DENIED) > 0)
+    has_status, has_denied = session.execute(counts.select_from(stages.CLAIM)).one()
+    return has_status, has_denied
 
 
 def _denied_without_date(session: Session) -> list[str]:
@@ -65,13 +70,12 @@ def _denied_without_date(session: Session) -> list[str]:
     A job would write such a balance off while the office can still appeal.
     """
     claim, line = stages.CLAIM.c, stages.POSTING.c
-    denied = or_(*(claim[name] == ClaimStatus.ERA_DENIED.value for name in ("primary_status", "secondary_status")))
     # Without statistics, the planner would expect one denied claim and search all postings for each.
     stages.analyze(session, stages.CLAIM.name)
     unprotected = (
         select(claim.external_id)
         .join_from(stages.CLAIM, stages.POSTING, line.claim == claim.external_id)
-        .where(denied, claim.denied_on.is_(None), line.responsibility == Responsibility.INSURANCE.value)
+        .where(_IS_DENIED, claim.denied_on.is_(None), line.responsibility == Responsibility.INSURANCE.value)
         .group_by(claim.external_id)
         .having(func.sum(line.amount_cents) > 0)
         .subquery("unprotected")

@@ -57,8 +57,7 @@ def stage_file(session: Session, file: MappedFile) -> Origins:
         claims = Origin(file.format.name, {"claim": file.header_of(Field.CLAIM)})
         add_duplicates(session, stages.MAPPED_ROW, ("claim",), claims, file.faults)
     file.faults.refuse_if_any()
-    for statement in stage_sql.STATEMENTS:
-        session.execute(text(statement))
+    session.execute(text(stage_sql.STAGES))
     if by_line:
         add_duplicates(session, stages.LINE, ("claim", "number"), origins[stages.LINE], file.faults)
     session.execute(text(stage_sql.CLAIMS), {"by_line": by_line})

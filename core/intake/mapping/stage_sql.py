@@ -82,4 +82,4 @@ OTHER_ROWS_OF_CLAIM: Final = """
         SELECT at, row_number() OVER (PARTITION BY external_id ORDER BY at) AS nth FROM stage_claim
     ) n WHERE n.at = c.at AND n.nth > 1 AND c.external_id IS NOT NULL
 """
-STATEMENTS: Final = (LINE_NUMBERS, OFFICES, PROVIDERS, PAYERS, PATIENTS, LINES, POSTINGS)
+STAGES: Final = f"{LINE_NUMBERS}; {OFFICES}; {PROVIDERS}; {PAYERS}; {PATIENTS}; {LINES}; {POSTINGS}"

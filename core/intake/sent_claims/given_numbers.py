@@ -17,7 +17,7 @@ from core.x12.envelope_records import Kind, Opened
 from core.x12.read import read
 from core.x12.remittance import PaidClaim
 
-_GIVEN: Final = new_stage("given_number", Column("number", Text), Column("claim", Text))
+GIVEN_NUMBER: Final = new_stage("given_number", Column("number", Text), Column("claim", Text), is_own=True)
 _WANTED: Final = "SELECT DISTINCT replaces FROM stage_sent_copy WHERE frequency IN ('7', '8') AND replaces <> ''"
 _OTHERS: Final = f"""
     INSERT INTO stage_given_number (number, claim)
@@ -32,7 +32,7 @@ _OTHERS: Final = f"""
 def stage_given_numbers(session: Session, practice_id: int, files: Sequence[X12File]) -> None:
     """Stage the numbers that replacements and voids name. Call it after claims and acknowledgments are staged."""
     if wanted := set(session.scalars(text(_WANTED))):
-        stages.copy_rows(session, _GIVEN, _of_remittances(files, wanted))
+        stages.copy_rows(session, GIVEN_NUMBER, _of_remittances(files, wanted))
         session.execute(text(_OTHERS), {"practice_id": practice_id})
 
 

@@ -25,10 +25,12 @@ from core.intake.sent_claims.acknowledgments import (
     read_acknowledgments,
 )
 from core.intake.sent_claims.build_stages import build_stages
+from core.intake.sent_claims.given_numbers import GIVEN_NUMBER
 from core.intake.sent_claims.known_claims import fit_to_known
 from core.intake.sent_claims.read_files import SentOrigin, X12File, origin_of, stage_claims
 from core.intake.sent_claims.remember import count_newer, remember_sent
 from core.intake.sent_claims.replaced_claims import find_replaced, remember_numbers
+from core.intake.sent_claims.sent_stages import ACKNOWLEDGED, COPY, COVERAGE, SENT_LINE
 from core.money import format_cents
 from core.practices import practice_days
 from core.x12.check import Found
@@ -130,7 +132,7 @@ def import_sent(run: ImportRun, files: Sequence[X12File]) -> tuple[Imported, Sen
     """Import the claims of the files, and the statuses of their 277CA. Raise what `load` raises."""
     session, practice_id, each = run.session, run.practice_id, run.options.each_problem
     lock_imports(session, practice_id)
-    stages.open_stages(session)
+    stages.open_stages(session, COPY, SENT_LINE, ACKNOWLEDGED, COVERAGE, GIVEN_NUMBER)
     sent, origin = SentClaims(each=each and (lambda fault: each(of_x12(fault)))), origin_of(files)
     sent.left_out = stage_claims(session, files, sent.found, each=sent.each, progress=run.progress)
     run.say("checking and loading")

@@ -35,6 +35,7 @@ COPY: Final = new_stage(
     Column("supervising_name", Text),
     Column("tax_id", Text),  # of the billing provider
     Column("replaces", Text),  # the payer's number of an earlier claim
+    is_own=True,
 )
 SENT_LINE: Final = new_stage(
     "sent_line",
@@ -45,6 +46,7 @@ SENT_LINE: Final = new_stage(
     Column("charge", BigInteger),
     Column("service_on", Date),
     Column("control_number", Text),
+    is_own=True,
 )
 # What a 277CA says of a claim.
 ACKNOWLEDGED: Final = new_stage(
@@ -54,6 +56,7 @@ ACKNOWLEDGED: Final = new_stage(
     Column("status_on", Date),
     Column("status", Text),
     Column("payer_number", Text),  # of the claim (REF*1K)
+    is_own=True,
 )
 COVERAGE: Final = new_stage(
     "coverage",
@@ -63,4 +66,5 @@ COVERAGE: Final = new_stage(
     Column("payer_name", Text),
     Column("payer_class", Text),
     Column("member", Text),
+    is_own=True,
 )

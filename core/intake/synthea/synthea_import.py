@@ -134,7 +134,7 @@ def import_synthea(
         ledger,
     )
     folder = Folder(path, files, faults=run.faults, progress=run.progress)
-    stages.open_stages(session)
+    stages.open_stages(session, stages.SYNTHEA_ROW)
     stages.copy_rows(session, stages.OFFICE, _unchanged_rows(folder, synthea_format.ORGANIZATIONS))
     stages.copy_rows(session, stages.PROVIDER, _unchanged_rows(folder, synthea_format.PROVIDERS))
     stages.copy_rows(session, stages.PAYER, _payers(folder))

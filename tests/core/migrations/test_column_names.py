@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import psycopg
 import pytest
@@ -44,6 +44,8 @@ ORDER BY 1, 2, 3
 # A downgrade keeps the digests of postings, because the audit log's chain covers them.
 _KEPT: Final = ("posting_digest", "items_sha256", "audit_link.transaction_id", "audit_link.postings_sha256")
 
+_CLAIMS: Final = "SELECT external_id, xmin::text, ctid::text FROM claim ORDER BY id"
+_FILE: Final = "SELECT pg_relation_filenode('claim')"
 _Rows = dict[str, dict[str, Any]]
 
 
@@ -55,6 +57,32 @@ def before(databases: Databases) -> Iterator[tuple[str, psycopg.Connection[Any]]
         with _connect(url) as connection:
             connection.execute(GROUND)
             yield url, connection
+
+
+class _Upgraded(NamedTuple):
+    """A database whose rows were written by the previous version, and its claims as they were before the migration."""
+
+    connection: psycopg.Connection[Any]
+    role: str  # it had privileges on the month-end events
+    claims: list[dict[str, Any]]
+    file: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def upgraded(databases: Databases) -> Iterator[_Upgraded]:
+    """A row in each renamed table, a claim without a hold, and a month-end event, migrated."""
+    with databases.empty() as url:
+        migrate_database(url, "0006")
+        with _connect(url) as connection, _role(url) as role:
+            connection.execute(GROUND)
+            _insert(connection, "claim", {**ROWS["claim"], "external_id": "Free", "hold": None, "hold_why": None})
+            for table, row in ROWS.items():
+                _insert(connection, table, row)
+            _close(connection, "period_act")
+            connection.execute(f"GRANT SELECT, INSERT ON period_act TO {role}".encode())
+            claims, file = (connection.execute(one).fetchall() for one in (_CLAIMS, _FILE))
+            migrate_database(url)
+            yield _Upgraded(connection, role, claims, file)
 
 
 @pytest.fixture(scope="module")
@@ -127,29 +155,19 @@ def test_every_renamed_column_has_a_row_and_another_value_here() -> None:
     assert all(one.old in ROWS[one.table] for one in _MIGRATION.RENAMED)
 
 
-def test_the_migration_keeps_every_value_under_the_new_name(before: tuple[str, psycopg.Connection[Any]]) -> None:
-    url, connection = before
-    for table, row in ROWS.items():
-        _insert(connection, table, row)
-    migrate_database(url)
+def test_the_migration_keeps_every_value_under_the_new_name(upgraded: _Upgraded) -> None:
     for one in _MIGRATION.RENAMED:
-        row = _read(connection, one.table)
+        row = _read(upgraded.connection, one.table)
         assert row[one.new] == row[one.old] == _plain(ROWS[one.table][one.old]), one
 
 
-def test_the_migration_rewrites_no_claim_without_a_hold(before: tuple[str, psycopg.Connection[Any]]) -> None:
-    url, connection = before
-    _insert(connection, "claim", {**ROWS["claim"], "external_id": "Free", "hold": None, "hold_why": None})
-    _insert(connection, "claim", ROWS["claim"])
-    where = "SELECT external_id, xmin::text, ctid::text FROM claim ORDER BY id"
-    free, _ = connection.execute(where).fetchall()
-    file = connection.execute("SELECT pg_relation_filenode('claim')").fetchall()
-    migrate_database(url)
-    still_free, held = connection.execute(where).fetchall()
+def test_the_migration_rewrites_no_claim_without_a_hold(upgraded: _Upgraded) -> None:
+    free, _ = upgraded.claims
+    still_free, held = upgraded.connection.execute(_CLAIMS).fetchall()
     assert still_free == free
-    assert connection.execute("SELECT pg_relation_filenode('claim')").fetchall() == file
+    assert upgraded.connection.execute(_FILE).fetchall() == upgraded.file
     assert held["external_id"] == "C"
-    assert _read(connection, "claim")["hold_reason"] == "Letter"
+    assert _read(upgraded.connection, "claim")["hold_reason"] == "Letter"
 
 
 @pytest.mark.parametrize("table", _TABLES)
@@ -271,23 +289,18 @@ def test_no_trigger_locks_the_rows_of_a_large_table_before_they_are_updated(afte
     assert {row["name"] for row in found} == set(_TABLES) - {"claim"}
 
 
-def test_a_migration_that_does_not_get_its_locks_changes_nothing(
+def test_a_migration_without_its_locks_changes_nothing_and_tries_again_once_its_tables_are_free(
     before: tuple[str, psycopg.Connection[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, connection = before
-    monkeypatch.setattr("core.migrations.run.TRIES_MAX", 1)
     schema = connection.execute(_SCHEMA).fetchall()
-    with connection.transaction():
+    with connection.transaction(), monkeypatch.context() as once:
+        once.setattr("core.migrations.run.TRIES_MAX", 1)
         connection.execute("SELECT * FROM schedule FOR UPDATE")
         with pytest.raises(TablesBusy):
             migrate_database(url)
     assert connection.execute(_SCHEMA).fetchall() == schema
 
-
-def test_a_migration_tries_again_once_its_tables_are_free(
-    before: tuple[str, psycopg.Connection[Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url, _ = before
     with _connect(url) as busy:
         busy.execute("BEGIN")
         busy.execute("SELECT * FROM claim FOR UPDATE")
@@ -299,15 +312,13 @@ def test_a_migration_tries_again_once_its_tables_are_free(
 _CHANGES: Final = ("UPDATE {} SET reason = 'x'", "DELETE FROM {}")
 
 
-def test_month_end_events_keep_their_rows_and_ids(before: tuple[str, psycopg.Connection[Any]]) -> None:
-    url, connection = before
-    _close(connection, "period_act")
-    migrate_database(url)
-    _close(connection, "period_act")
-    _close(connection, "period_event")
-    for table in ("period_act", "period_event"):
-        ids = connection.execute(f"SELECT id FROM {table} ORDER BY id".encode()).fetchall()
-        assert [row["id"] for row in ids] == [1, 2, 3]
+def test_month_end_events_keep_their_rows_and_ids(upgraded: _Upgraded) -> None:
+    with rolled_back(upgraded.connection) as connection:
+        _close(connection, "period_act")
+        _close(connection, "period_event")
+        for table in ("period_act", "period_event"):
+            ids = connection.execute(f"SELECT id FROM {table} ORDER BY id".encode()).fetchall()
+            assert [row["id"] for row in ids] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("table", ["period_act", "period_event"])
@@ -323,17 +334,12 @@ def test_a_month_end_event_can_neither_be_changed_nor_deleted(after: psycopg.Con
     assert _read(after, "period_event")["reason"] == ""
 
 
-def test_a_role_keeps_its_grants_on_month_end_events_through_the_view(
-    before: tuple[str, psycopg.Connection[Any]],
-) -> None:
-    url, connection = before
-    with _role(url) as role:
-        connection.execute(f"GRANT SELECT, INSERT ON period_act TO {role}".encode())
-        migrate_database(url)
-        for table in ("period_act", "period_event"):
-            for privilege, has in (("SELECT", True), ("INSERT", True), ("UPDATE", False), ("DELETE", False)):
-                found = connection.execute("SELECT has_table_privilege(%s, %s, %s) AS has", [role, table, privilege])
-                assert found.fetchall() == [{"has": has}], (table, privilege)
+def test_a_role_keeps_its_grants_on_month_end_events_through_the_view(upgraded: _Upgraded) -> None:
+    for table in ("period_act", "period_event"):
+        for privilege, has in (("SELECT", True), ("INSERT", True), ("UPDATE", False), ("DELETE", False)):
+            asked = [upgraded.role, table, privilege]
+            found = upgraded.connection.execute("SELECT has_table_privilege(%s, %s, %s) AS has", asked)
+            assert found.fetchall() == [{"has": has}], (table, privilege)
 
 
 @contextmanager

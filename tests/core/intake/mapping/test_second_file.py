@@ -297,6 +297,16 @@ def test_a_correction_that_a_user_posted_by_hand_is_not_listed_again(office: Off
     assert balances_of_all(office) == due
 
 
+def test_a_payment_entered_before_any_amount_came_in_is_recognized(office: OfficeFiles) -> None:
+    load(office, totals(office, "0.00,0.00,0.00,0.00,0.00"), ADJUSTED)
+    in_practice(office).post("C1", 10_00, key="early", responsibility="insurance", paid_by="primary")
+
+    done = load(office, totals(office, "100.00,10.00,0.00,90.00,0.00"), ADJUSTED)
+
+    assert (done.recognized.postings, done.on_existing.postings) == (1, 1)
+    assert balances(office) == (90_00, 0)
+
+
 def test_a_payment_without_a_date_is_posted_today_if_its_month_of_service_is_closed(office: OfficeFiles) -> None:
     load(office, totals(office, "100.00,0.00,0.00,100.00,0.00"), ADJUSTED)
     practice = in_practice(office)

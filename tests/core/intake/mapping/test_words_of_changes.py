@@ -1,8 +1,7 @@
 """How changed totals are named, and why a claim's balance differs from the file after an import."""
 
-import pytest
-
 from core.intake.loading.corrections import Correction
+from core.intake.loading.imported import Imported
 from tests.core.intake.mapping.conftest import OfficeFiles
 from tests.core.intake.mapping.test_second_file import (
     ADJUSTED,
@@ -23,33 +22,25 @@ CLAIM = "C1,P1,Example Ann,03/14/2026,Aetna,"
 TODAY = "11/23/2026"
 
 
-def changes(office: OfficeFiles, before: str, after: str) -> list[Correction]:
+def test_a_total_that_rose_has_another_posting_and_one_that_fell_is_a_difference_to_correct(
+    office: OfficeFiles,
+) -> None:
+    cases = {  # before, after, and what would be posted
+        "PAYMENT": ("10.00,20.00,70.00", "25.00,20.00,55.00", "new payment by primary of $15.00"),
+        "ADJUSTMENT": ("10.00,20.00,70.00", "10.00,30.00,60.00", "new adjustment of $10.00"),
+        "FELL": ("25.00,20.00,55.00", "10.00,20.00,70.00", "refund to primary that raises the balance by $15.00"),
+    }
     found: list[Correction] = []
-    load(office, office.csv(CLAIM + before, header=ADJUSTED_HEADER), ADJUSTED)
-    done = load(office, office.csv(CLAIM + after, header=ADJUSTED_HEADER), ADJUSTED, found)
-    assert done.corrections.new == sum(one.is_new for one in found)
-    return found
+    for day in (0, 1):
+        rows = (f"{number},P1,Example Ann,03/14/2026,Aetna,100.00,{case[day]},0.00" for number, case in cases.items())
+        done = load(office, office.csv(*rows, header=ADJUSTED_HEADER), ADJUSTED, found)
 
-
-@pytest.mark.parametrize(
-    ("after", "words"),
-    [
-        ("100.00,25.00,20.00,55.00,0.00", f"new payment by primary of $15.00 (insurance, line 1, {TODAY})"),
-        ("100.00,10.00,30.00,60.00,0.00", f"new adjustment of $10.00 (insurance, line 1, {TODAY})"),
-    ],
-    ids=["payment", "adjustment"],
-)
-def test_a_total_that_rose_has_another_posting(office: OfficeFiles, after: str, words: str) -> None:
-    (found,) = changes(office, "100.00,10.00,20.00,70.00,0.00", after)
-
-    assert (found.is_new, found.to_post()) == (True, [words])
-
-
-def test_a_total_that_fell_is_still_a_difference_to_correct(office: OfficeFiles) -> None:
-    (found,) = changes(office, "100.00,25.00,20.00,55.00,0.00", "100.00,10.00,20.00,70.00,0.00")
-
-    assert not found.is_new
-    assert found.to_post()[0].startswith("refund to primary that raises the balance by $15.00")
+    assert {one.claim_id: one.is_new for one in found} == {"PAYMENT": True, "ADJUSTMENT": True, "FELL": False}
+    assert done.corrections.new == 2
+    words = {one.claim_id: one.to_post() for one in found}
+    assert words["FELL"][0].startswith(cases["FELL"][2])
+    for number in ("PAYMENT", "ADJUSTMENT"):
+        assert words[number] == [f"{cases[number][2]} (insurance, line 1, {TODAY})"]
 
 
 def test_a_new_payment_on_a_dated_total_is_one_posting_on_its_own_date(office: OfficeFiles) -> None:
@@ -64,18 +55,23 @@ def test_a_new_payment_on_a_dated_total_is_one_posting_on_its_own_date(office: O
     assert load(office, more, DATED).nothing_new
 
 
-@pytest.mark.parametrize("payer", ["Aetna", ""], ids=["insured", "self-pay"])
-def test_the_write_off_is_named_apart_from_the_adjustments_of_the_file(office: OfficeFiles, payer: str) -> None:
-    row = f"C1,P1,Example Ann,03/14/2026,{payer},100.00,0.00,"
-    load(office, office.csv(row + "18.20,0.00,6.61,75.19", header=PAID_HEADER), PAID)
+def test_the_write_off_is_named_apart_from_the_adjustments_of_the_file(office: OfficeFiles) -> None:
+    def export(amounts: str) -> Imported:
+        payers = {"INSURED": "Aetna", "SELF-PAY": ""}
+        rows = (f"{number},P1,Example Ann,03/14/2026,{payer},100.00,{amounts}" for number, payer in payers.items())
+        return load(office, office.csv(*rows, header=PAID_HEADER), PAID)
+
+    export("0.00,18.20,0.00,6.61,75.19")
     settle(office)
-    load(office, office.csv(row + "24.81,0.00,0.00,75.19", header=PAID_HEADER), PAID)
+    export("0.00,24.81,0.00,0.00,75.19")
 
-    done = load(office, office.csv(row + "23.81,0.00,1.00,75.19", header=PAID_HEADER), PAID)
+    done = export("0.00,23.81,0.00,1.00,75.19")
 
-    found = next(one for one in done.corrections.first if one.old.kind == "adjustment")
-    assert found.old_words.startswith("adjustment -$18.20")
-    assert found.old_words.endswith(", plus write-off -$6.61 posted in Batch Settle")
+    found = {one.claim_id: one.old_words for one in done.corrections.first if one.old.kind == "adjustment"}
+    assert found.keys() == {"INSURED", "SELF-PAY"}
+    for words in found.values():
+        assert words.startswith("adjustment -$18.20")
+        assert words.endswith(", plus write-off -$6.61 posted in Batch Settle")
 
 
 def test_a_payment_that_was_entered_here_is_named_apart(office: OfficeFiles) -> None:
