@@ -288,7 +288,9 @@ class GivenPractice:
         self, job: JobKey, *claim_ids: str, by: Actor, key: str = "reverse", now: dt.datetime = NOW, **more: Any
     ) -> JobKey:
         """Request the reversal of a job or of some of its claims."""
-        options = {"claim_ids": claim_ids or None, "by": by, "idempotency_key": key, "now": now, **more}
+        options = {
+            "claim_ids": claim_ids or None, "by": by, "idempotency_key": key, "note": "Wrong list", "now": now, **more,
+        }  # fmt: skip
         made = self.do(commands.request_reversal, job, **options)
         return JobKey(made.practice_id, made.id)
 

@@ -84,7 +84,7 @@ def _read_numbers(source: str) -> tuple[str, ...]:
 @user_command(format_preview)
 @options.job_argument
 @click.option("--claim", "claims", multiple=True, metavar="ID", help="Only this claim. Repeat for more claims.")
-@click.option("--note", default="", help="Note, saved with the reversal.")
+@click.option("--note", required=True, help="Reason, saved with the reversal.")
 @_posting_date_option
 def reverse(api: Api, job: int, claims: tuple[str, ...], **given: Any) -> Any:
     """Preview the reversal of a job.

@@ -102,7 +102,9 @@ def _unreversed(practice: GivenPractice) -> list[manual_postings.UnreversedWrite
 
 def _reverse(practice: GivenPractice, job: JobKey, *, by: Actor, key: str) -> None:
     with transaction(practice.sessions) as session:
-        made = commands.request_reversal(session, job, claim_ids=None, by=by, idempotency_key=key, now=NOW)
+        made = commands.request_reversal(
+            session, job, claim_ids=None, by=by, idempotency_key=key, note="Wrong list", now=NOW
+        )
         reversal = JobKey(made.practice_id, made.id)
         commands.confirm(session, reversal, confirmation="CONFIRM", by=by, now=NOW)
     practice.run()

@@ -153,7 +153,7 @@ class Practice(RuleBasedStateMachine):
         def reverse(session: Any) -> None:
             made = commands.request_reversal(
                 session, self._job(pick), claim_ids=None, by=self.admin,
-                idempotency_key=f"k{next(self.keys)}", now=self.now, chunk_claims=chunk_claims,
+                idempotency_key=f"k{next(self.keys)}", note="Wrong list", now=self.now, chunk_claims=chunk_claims,
             )  # fmt: skip
             commands.confirm(
                 session, JobKey(made.practice_id, made.id), confirmation="CONFIRM", by=self.admin, now=self.now

@@ -135,8 +135,8 @@ class Clinic:
     def _reverse(self, session: Session, job: JobKey) -> None:
         now = utc_now()
         made = commands.request_reversal(
-            session, job, claim_ids=None, by=self._admin, idempotency_key=next(self._keys), now=now,
-            chunk_claims=CHUNK_CLAIMS,
+            session, job, claim_ids=None, by=self._admin, idempotency_key=next(self._keys), note="Wrong list",
+            now=now, chunk_claims=CHUNK_CLAIMS,
         )  # fmt: skip
         self._confirm(session, JobKey(made.practice_id, made.id), now=now)
 

@@ -68,7 +68,7 @@ class Reversal(Body):
         Annotated[list[ClaimIdText], Field(max_length=SELECTION_CLAIM_IDS_MAX)] | None,
         Field(description="Some of the job's settled claims; null means all"),
     ]
-    note: Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX, description="Saved with the job")] = ""
+    note: Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX, description="The reason, saved with the job")]
     posting_date: Annotated[
         Day | None,
         Field(description="A day in an open month, from the write-offs' date up to today; null means today"),

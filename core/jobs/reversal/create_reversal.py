@@ -59,11 +59,13 @@ def request_reversal(
     by: Actor,
     idempotency_key: str,
     now: dt.datetime,
-    note: str = "",
+    note: str,
     posting_date: dt.date | None = None,
     chunk_claims: int | None = None,
 ) -> SettleJob:
     """Create the reversal of `original`, or of only `claim_ids`. A large one (over 20,000 claims) is left to a worker.
+
+    `note` is the reason, the only record of why.
 
     Raise `NotAllowed`, `NotFound`, `NotReversible`, `UnknownClaim` for a claim that the job did not settle,
     `NothingSelected`, `IdempotencyMismatch`, `PeriodClosed` and `BadPostingDate`.
@@ -121,8 +123,8 @@ def _begin(session: Session, job: SettleJob, *, chunk_claims: int | None, now: d
 
 
 def _check_note(note: str) -> None:
-    if not is_valid_note(note, least=0):
-        raise BadRequest(f"note: at most {NOTE_CHARACTERS_MAX} characters")
+    if not is_valid_note(note.strip()):
+        raise BadRequest(f"note: state the reason for the reversal, in at most {NOTE_CHARACTERS_MAX} characters")
 
 
 def freeze(session: Session, job: SettleJob, *, chunk_claims: int | None, now: dt.datetime) -> None:

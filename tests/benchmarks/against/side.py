@@ -137,7 +137,7 @@ class Side:
         self._place.run_in(database, f"UPDATE app_user SET role = 'admin' WHERE id = {practice.biller.user_id}")
         by = replace(practice.biller, role=type(practice.biller.role)("admin"))
         with self._sessions(database) as sessions, runs.crew(self._place, database) as workers:
-            of = {"claim_ids": None, "by": by, "idempotency_key": "reverse", "now": runs.utc_now()}
+            of = {"claim_ids": None, "by": by, "idempotency_key": "reverse", "note": "x", "now": runs.utc_now()}
             with runs.transaction(sessions) as session:
                 reversal = reversals.request_reversal(session, job, **of)
                 key = runs.JobKey(reversal.practice_id, reversal.id)

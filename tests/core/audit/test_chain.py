@@ -251,7 +251,8 @@ def test_the_acts_of_a_claim_or_job_are_all_that_concern_it(practice: GivenPract
     practice.claim("2", Line(0, 100_00), primary_payer_id=practice.payer("P2", PayerClass.COMMERCIAL))
     job = practice.settle()
     with transaction(practice.sessions) as session:
-        made = commands.request_reversal(session, job, claim_ids=None, by=admin, idempotency_key="r", now=NOW)
+        of: dict[str, Any] = {"claim_ids": None, "by": admin, "idempotency_key": "r", "note": "Wrong list", "now": NOW}
+        made = commands.request_reversal(session, job, **of)
         exclusions.exclude(session, payer="P2", reason="Contract", by=admin, now=NOW)
     file = tmp_path / "march.csv"
     head = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"

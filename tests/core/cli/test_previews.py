@@ -82,7 +82,7 @@ def test_the_refusal_in_a_closed_month_names_the_option_for_the_next_open_date(
     with transaction(practice.sessions) as session:
         closing.close(session, periods.month_of(TODAY), by=admin, now=NOW)
 
-    for command in ((*PREVIEW, "--claim", "1"), ("reverse", "1")):
+    for command in ((*PREVIEW, "--claim", "1"), ("reverse", "1", "--note", "Wrong list")):
         refused = typed(*command, by=ADMIN)
         assert refused.exit_code == 1
         assert refused.stderr.endswith("To post on that date, add: --posting-date 2026-12-01\n")

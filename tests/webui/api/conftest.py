@@ -116,7 +116,8 @@ class Api:
     def reverse(self, job_id: str, claim_ids: Any = None, key: str | None = None, **other: Any) -> TestResponse:
         """Request a reversal of a job, with its own idempotency key."""
         headers = {"Idempotency-Key": key or f"test-{next(_keys)}"}
-        return self.post(f"/settle-jobs/{job_id}/reverse", json={"claim_ids": claim_ids, **other}, headers=headers)
+        asked = {"claim_ids": claim_ids, "note": "Wrong list", **other}
+        return self.post(f"/settle-jobs/{job_id}/reverse", json=asked, headers=headers)
 
     def claim_ids(self, limit: int = 5, **query: Any) -> list[str]:
         """Return the numbers of the first claims that match the query."""

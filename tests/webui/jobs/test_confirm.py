@@ -592,7 +592,7 @@ def test_a_reversal_is_confirmed_in_the_same_way_as_a_settlement(
     admin = two_claims.person("admin@lakeside.example", Role.ADMIN)
     original = two_claims.settle({"claim_ids": ["good"]})
     with transaction(two_claims.sessions) as session:
-        request = {"claim_ids": None, "by": admin, "idempotency_key": "r", "now": NOW}
+        request = {"claim_ids": None, "by": admin, "idempotency_key": "r", "note": "Wrong list", "now": NOW}
         job = create_reversal.request_reversal(session, original, **request)  # type: ignore[arg-type]
 
     page = " ".join(browser_of(admin).read(f"/jobs/{job.id}").split())

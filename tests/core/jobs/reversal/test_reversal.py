@@ -200,11 +200,12 @@ def test_a_biller_cannot_create_or_confirm_a_reversal(practice: GivenPractice, a
         practice.confirm(reversal)
 
 
-def test_a_reversals_note_has_a_maximum_length(practice: GivenPractice, approver: Actor) -> None:
+@pytest.mark.parametrize("note", ["", "  ", "x" * 501])
+def test_a_reversal_needs_a_reason_of_limited_length(practice: GivenPractice, approver: Actor, note: str) -> None:
     practice.claims(1)
 
-    with pytest.raises(BadRequest, match="note"):
-        practice.request_reversal(practice.settle(), by=approver, note="x" * 501)
+    with pytest.raises(BadRequest, match="note: state the reason for the reversal"):
+        practice.request_reversal(practice.settle(), by=approver, note=note)
 
 
 def test_only_an_ended_job_can_be_reversed(practice: GivenPractice) -> None:
