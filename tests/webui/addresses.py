@@ -204,7 +204,7 @@ BODIES = {
     r"/expected-total$": {"expected_total_cents": 1},
     r"/(confirm|approve)$": {"confirmation": "CONFIRM"},
     r"/re(ject|open)$": {"reason": "Why"},
-    r"/reverse$": {"claim_ids": None},
+    r"/reverse$": {"claim_ids": None, "note": "Wrong list"},
     r"/hold$": {"hold": "hold"},
     r"/postings$": {"kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 1},
     r"/void$": {"note": "Why"},
