@@ -68,8 +68,8 @@ def for_job(session: Session, job: SettleJob) -> PreviewTotals:
         # PostgreSQL has no statistics for rows just inserted. It expects one row and would look up each claim.
         session.execute(text("SET LOCAL enable_nestloop = off"))
     verdicts = _verdict_rows(session, key)
-    settled = [row for row in verdicts if row.verdict is Verdict.SETTLE]
-    will_settle, with_money = sum(row.claims for row in settled), sum(row.with_money for row in settled)
+    to_settle = [row for row in verdicts if row.verdict is Verdict.SETTLE]
+    will_settle, with_money = sum(row.claims for row in to_settle), sum(row.with_money for row in to_settle)
     claims = sum(row.claims for row in verdicts)
     grouped = group_rows(session, key, JobItem.verdict == Verdict.SETTLE)
     return PreviewTotals(
