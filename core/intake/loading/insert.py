@@ -11,9 +11,9 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
+    case,
     insert,
     literal,
-    literal_column,
     null,
     select,
 )
@@ -24,7 +24,7 @@ from core.intake.loading import stages
 from core.intake.loading.references import CLAIM_REFERENCES
 from core.ledger.balances import CLAIM_CACHED_COLUMNS, LINE_CACHED_COLUMNS, claim_sums, line_sums, or_zero
 from core.models.claims import Claim, LineItem
-from core.models.ledger import Posting
+from core.models.ledger import Posting, PostingKind
 from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
 
 REFERENCE_TABLES: Final[tuple[tuple[Any, Table], ...]] = (
@@ -59,6 +59,11 @@ STAGED_POSTING_COLUMNS: Final = (
     "reason_code",
     "posted_on",
 )
+
+# In a row of a file, charges come first. Not by ctid: an UPDATE of the stage with a join mixes it up.
+_KIND: Final = case({PostingKind.CHARGE.value: 0, PostingKind.PAYMENT.value: 1, PostingKind.ADJUSTMENT.value: 2},
+                    value=stages.POSTING.c.kind, else_=3)  # fmt: skip
+POSTING_ORDER: Final = (stages.POSTING.c.at, _KIND, stages.POSTING.c.source_id.collate("C"))
 
 
 def insert_reference_rows(session: Session, practice_id: int) -> None:
@@ -167,6 +172,6 @@ def _postings(practice_id: int, *, source: str | None, by: Actor | None, now: dt
         select(literal(practice_id), *columns.values())
         .select_from(staged)
         .join(claim, claim.c.external_id == staged.c.claim)
-        .order_by(claim.c.id, staged.c.at, literal_column(f"{staged.name}.ctid"))  # a row's postings in their order
+        .order_by(claim.c.id, *POSTING_ORDER)
     )
     return insert(Posting).from_select(["practice_id", *columns], rows, include_defaults=False)

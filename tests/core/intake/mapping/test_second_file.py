@@ -297,6 +297,17 @@ def test_a_correction_that_a_user_posted_by_hand_is_not_listed_again(office: Off
     assert balances_of_all(office) == due
 
 
+def test_the_postings_of_a_row_keep_their_order_on_a_claim_without_postings(office: OfficeFiles) -> None:
+    row = "C1,P1,Example Ann,03/14/2026,Aetna,{}"
+    office.load(office.csv(row.format("0.00,0.00,0.00,0.00,0.00"), header=ADJUSTED_HEADER), ADJUSTED)
+
+    office.load(office.csv(row.format("100.00,60.00,10.00,0.00,30.00"), header=ADJUSTED_HEADER), ADJUSTED)
+
+    with office.sessions() as session:
+        names = [one.split(":")[0] for one in session.scalars(select(Posting.source_id).order_by(Posting.id))]
+    assert names == ["insurance_charge", "primary_paid", "adjusted", "from_insurance", "to_patient"]
+
+
 def test_a_payment_entered_before_any_amount_came_in_is_recognized(office: OfficeFiles) -> None:
     load(office, totals(office, "0.00,0.00,0.00,0.00,0.00"), ADJUSTED)
     in_practice(office).post("C1", 10_00, key="early", responsibility="insurance", paid_by="primary")
