@@ -275,6 +275,15 @@ def test_a_credit_rule_cannot_be_overridden(practice: GivenPractice) -> None:
         practice.preview(include=["credit_insurance"])
 
 
+def test_a_status_job_may_name_a_rule_that_only_settle_jobs_have(practice: GivenPractice) -> None:
+    practice.claims(1)
+    admin = practice.person("admin@lakeside.example", Role.ADMIN)
+
+    job = practice.preview(target_status="Internal Review", reason=None, include=["in_process"], by=admin)
+
+    assert practice.verdicts(job) == {"C00001": None}
+
+
 def test_every_rule_has_its_own_code_and_sentence() -> None:
     assert len(RULES_BY_CODE) == len(RULES)
     assert len({rule.sentence for rule in RULES}) == len(RULES)
