@@ -118,6 +118,7 @@ def _begin(
     if counted <= few:
         if job.schedule_id is not None:
             schedule_lock.lock(session, job)
+            of_job = rule_terms(session, job)  # an exclusion may have begun while it waited
         freeze_selected(session, job, selected, terms=of_job, chunk_claims=chunk_claims, now=now)
     else:
         job.claims_expected = selections.count(session, job.practice_id, selected, terms=of_job)
