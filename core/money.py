@@ -17,7 +17,7 @@ class BadAmount(BadInput):
 
 
 class BadLimitAmount(BadInput):
-    """Enter an amount, or “unlimited”."""
+    """Enter an amount in dollars and cents, such as 1234.56, or “unlimited”."""
 
 
 def format_cents(cents: int) -> str:

@@ -53,7 +53,7 @@ def _say_exclusion(row: dict[str, Any]) -> str:
 
 
 @user_command(_say_exclusion)
-@click.argument("kind", type=click.Choice(["patient", "payer"]))
+@click.argument("kind", type=options.choice(["patient", "payer"]))
 @click.argument("number", metavar="ID")
 @click.option("--why", required=True, help="Reason, for anyone who looks at this later.")
 @_until_option

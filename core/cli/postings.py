@@ -37,7 +37,7 @@ def _describe(claim: dict[str, Any]) -> str:
 
 @user_command(_describe)
 @click.argument("claim")
-@click.argument("kind", type=click.Choice(["payment", "adjustment", "transfer"]))
+@click.argument("kind", type=options.choice(["payment", "adjustment", "transfer"]))
 @click.argument("cents", metavar="DOLLARS", type=options.DOLLARS)
 @click.option("--responsibility", required=True, type=options.choice(Responsibility),
               help="Which balance to reduce.")  # fmt: skip

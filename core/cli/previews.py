@@ -44,7 +44,7 @@ _posting_date_option = click.option(
 @click.option(
     "--include",
     multiple=True,
-    type=click.Choice(OVERRIDABLE_CODES),
+    type=options.choice(OVERRIDABLE_CODES),
     help="Override a skip rule, if your role allows it. Repeat for more rules.",
 )
 @_posting_date_option

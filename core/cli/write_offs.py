@@ -21,7 +21,7 @@ _output_option = click.option(
     help="File to write, or - for standard output.",
 )  # fmt: skip
 _format_option = click.option(
-    "--format", "form", type=click.Choice(options.FILE_FORMATS), help="File format.  [default: from PATH, else csv]"
+    "--format", "form", type=options.choice(options.FILE_FORMATS), help="File format.  [default: from PATH, else csv]"
 )
 _layout_option = click.option("--layout", default=STANDARD, show_default=True, metavar="NAME", help="Layout.")
 

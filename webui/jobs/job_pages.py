@@ -198,7 +198,7 @@ def _files_and_codes(db: Session, key: JobKey, job: SettleJob, so_far: Progress)
     counts = {
         File.SETTLED: so_far.settled,
         File.NOT_SETTLED: so_far.skipped + so_far.failed,
-        File.NOT_REACHED: so_far.remaining,
+        File.NOT_PROCESSED: so_far.remaining,
     }
     offer, groups = retry.offer(db, job) if so_far.failed else None, outcomes.by_code(db, key)
     files = [(file, count) for file, count in counts.items() if count]

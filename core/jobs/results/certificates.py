@@ -119,7 +119,7 @@ class Certificate(BaseModel):
     settled: int
     skipped: int
     failed: int
-    not_reached: int
+    not_processed: int
     by_code: dict[str, int]
     receivable_before: Money  # of the settled claims
     written_off: Money  # restored, for a reversal
@@ -170,7 +170,7 @@ def for_job(session: Session, key: JobKey, *, fingerprint: bool = True) -> Certi
         settled=chunks["settled"],
         skipped=chunks["skipped"],
         failed=chunks["failed"],
-        not_reached=(job.claims_total or 0) - done,
+        not_processed=(job.claims_total or 0) - done,
         by_code=_codes(session, key),
         receivable_before=before,
         written_off=moved,

@@ -29,9 +29,15 @@ class File(StrEnum):
 
     SETTLED = "settled"
     NOT_SETTLED = "not-settled"
-    NOT_REACHED = "not-reached"
+    NOT_PROCESSED = "not-processed"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "File | None":
+        """Return the file by the name that it had in 0.1.0."""
+        return EARLIER_NAMES.get(value)
 
 
+EARLIER_NAMES: Final[dict[object, File]] = {"not-reached": File.NOT_PROCESSED}
 _CLAIM: Final = ("Claim ID", "Patient", "Date of Service")
 COLUMN_HEADINGS: Final = {
     File.SETTLED: (*_CLAIM, "Insurance written off", "Patient written off", "Code", "What happened", "Job name"),
@@ -39,7 +45,7 @@ COLUMN_HEADINGS: Final = {
         *_CLAIM, "Outcome", "Code", "What happened", "Why", "Can be tried again", "Insurance balance",
         "Patient balance", "Job name",
     ),
-    File.NOT_REACHED: (*_CLAIM, "Insurance balance", "Patient balance", "Job name"),
+    File.NOT_PROCESSED: (*_CLAIM, "Insurance balance", "Patient balance", "Job name"),
 }  # fmt: skip
 
 
@@ -94,7 +100,7 @@ def _rows(session: Session, key: JobKey, file: File, *, now: dt.datetime) -> Ite
             columns = (JobItem.insurance_cents, JobItem.patient_cents, JobItem.code)
             for *cells, code in outcomes.stream(session, key, ItemsOf.SETTLED, *columns):
                 yield [*cells, code or "", codes.describe(code) if code else "", name]
-        case File.NOT_REACHED:
+        case File.NOT_PROCESSED:
             dues = (Claim.insurance_due, Claim.patient_due)
             yield from ([*cells, name] for cells in outcomes.stream(session, key, ItemsOf.REMAINING, *dues))
         case File.NOT_SETTLED:

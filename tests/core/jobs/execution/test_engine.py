@@ -274,7 +274,7 @@ def test_a_worker_that_took_a_chunk_before_the_pause_releases_it(practice: Given
     assert _chunks(practice, job)[0].attempts == 0
 
 
-def test_a_canceled_job_keeps_settled_claims_and_counts_the_rest_as_not_reached(practice: GivenPractice) -> None:
+def test_a_canceled_job_keeps_settled_claims_and_counts_the_rest_as_not_processed(practice: GivenPractice) -> None:
     practice.claims(4)
     job = practice.confirmed(chunk_claims=2)
     practice.settle_chunk(practice.take_chunk())

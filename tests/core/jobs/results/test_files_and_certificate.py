@@ -39,7 +39,7 @@ def test_the_three_files_name_every_claim_once(practice: GivenPractice) -> None:
         commands.cancel(session, job, by=practice.biller, now=NOW)
         finish.advance(session, job, now=NOW)
 
-    settled, not_settled, not_reached = (_csv(practice, job, file) for file in File)
+    settled, not_settled, not_processed = (_csv(practice, job, file) for file in File)
 
     assert settled[1:] == [
         ["1", "The Patient", "05/07/2026", "1.00", "0.50", "", "", "Monday"],
@@ -54,7 +54,7 @@ def test_the_three_files_name_every_claim_once(practice: GivenPractice) -> None:
         "After a change: release the hold or end the exclusion",
     ]
     assert not_settled[2][3:5] == ["failed", "database_refused"]
-    assert not_reached[1:-1] == [["4", "The Patient", "05/07/2026", "0.00", "0.07", "Monday"]]
+    assert not_processed[1:-1] == [["4", "The Patient", "05/07/2026", "0.00", "0.07", "Monday"]]
 
 
 @pytest.mark.parametrize("name", ["=cmd()", "+1", "-1", "@x", "\tx"])
@@ -85,7 +85,7 @@ def test_a_certificate_adds_up_to_the_cent(practice: GivenPractice) -> None:
 
     found = practice.do(certificates.for_job, job)
 
-    assert (found.total, found.settled, found.skipped, found.failed, found.not_reached) == (3, 2, 1, 0, 0)
+    assert (found.total, found.settled, found.skipped, found.failed, found.not_processed) == (3, 2, 1, 0, 0)
     assert (found.receivable_before.total_cents, found.written_off.total_cents) == (222, 182)
     assert found.receivable_after.model_dump() == {"insurance_cents": 40, "patient_cents": 0, "total_cents": 40}
     assert [(g.name, g.insurance_cents, g.patient_cents) for g in found.by_provider] == [
