@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from core.access.permissions import ROLE_WORDS
+from core.enums.jobs import JobStatus
 from core.jobs import codes
-from core.models.jobs import JobStatus
 from core.money import UNLIMITED, UNLIMITED_WORD, format_cents
 from core.practices import periods
 from core.schedules import descriptions

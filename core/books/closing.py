@@ -12,12 +12,14 @@ from core.access import audit, authorize
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.books import month_sums
+from core.enums.jobs import OPEN_STATUSES, JobStatus, NextStep
+from core.enums.practices import PeriodState
 from core.errors import BadInput, Refusal
 from core.jobs import posting_month
 from core.models.claims import Claim
-from core.models.jobs import OPEN_STATUSES, JobStatus, NextStep, SettleJob
+from core.models.jobs import SettleJob
 from core.models.people import User
-from core.models.practices import Period, PeriodEvent, PeriodState
+from core.models.practices import Period, PeriodEvent
 from core.practices import periods, practice_days, practice_queries
 from core.reading import is_valid_note
 

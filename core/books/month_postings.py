@@ -9,11 +9,12 @@ from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, li
 from sqlalchemy.orm import Session, aliased
 
 from core.books.month_write_offs import NO_REASON
+from core.enums.ledger import REASON_NAMES, PostingKind, Responsibility
 from core.errors import NotFound
 from core.ledger import remittance_source, write_offs
 from core.models.claims import Claim
 from core.models.jobs import SettleJob
-from core.models.ledger import REASON_NAMES, Posting, PostingKind, Responsibility
+from core.models.ledger import Posting
 from core.models.practices import Patient
 from core.paging import cut, read_cursor, write_cursor
 from core.practices import periods

@@ -9,9 +9,10 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Select, and_, func, select, text
 from sqlalchemy.orm import Session, aliased
 
+from core.enums.ledger import REASON_NAMES, PostingKind, Responsibility
 from core.ledger import remittance_source, write_offs
 from core.models.jobs import SettleJob
-from core.models.ledger import REASON_NAMES, Posting, PostingKind, Responsibility
+from core.models.ledger import Posting
 from core.models.people import User
 from core.models.schedules import Schedule
 from core.practices import periods

@@ -9,11 +9,15 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tex
 from sqlalchemy.orm import Session, aliased
 
 from core.books.write_off_groups import Dimension, person_code, reason_name
+from core.enums.job_items import Outcome
+from core.enums.jobs import JobKind
+from core.enums.ledger import PostingKind
+from core.enums.practices import SELF_PAY, PayerClass
 from core.models.claims import Claim
-from core.models.job_items import JobItem, Outcome
-from core.models.jobs import JobKind, SettleJob
-from core.models.ledger import Posting, PostingKind
-from core.models.practices import SELF_PAY, Patient, Payer, PayerClass, Provider
+from core.models.job_items import JobItem
+from core.models.jobs import SettleJob
+from core.models.ledger import Posting
+from core.models.practices import Patient, Payer, Provider
 from core.paging import read_cursor, write_cursor
 from core.practices import periods
 

@@ -24,11 +24,12 @@ from sqlalchemy import (
 )
 
 from core.db.sums import sum_cents
+from core.enums.ledger import REASON_NAMES
+from core.enums.practices import PAYER_CLASS_NAMES, SELF_PAY, PayerClass
 from core.models.jobs import SettleJob
-from core.models.ledger import REASON_NAMES
 from core.models.ledger_sums import LedgerSum
 from core.models.people import User
-from core.models.practices import PAYER_CLASS_NAMES, SELF_PAY, Payer, PayerClass, Provider
+from core.models.practices import Payer, Provider
 from core.models.schedules import Schedule
 from core.practices import periods
 

@@ -25,7 +25,7 @@ from core.books.write_off_groups import (
 from core.claims import table_files
 from core.claims.export import Cell
 from core.claims.table_files import Table
-from core.models.ledger_sums import SumKind
+from core.enums.ledger_sums import SumKind
 from core.practices import periods
 
 CHARGES_HEADINGS: Final = ("Charges", "Net % of charges")

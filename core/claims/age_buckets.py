@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, case, func, or_
 
-from core.models.claims import AgeBasis, Claim
+from core.enums.claims import AgeBasis
+from core.models.claims import Claim
 
 
 class AgeBucket(StrEnum):

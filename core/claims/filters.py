@@ -12,9 +12,10 @@ from core import reading
 from core.claims import age_buckets, answers
 from core.claims.age_buckets import AgeBucket
 from core.db.text_match import contains, is_named
+from core.enums.claims import AgeBasis, ClaimStatus, ClaimType
+from core.enums.ledger import GroupCode
 from core.errors import BadInput
-from core.models.claims import AgeBasis, Claim, ClaimStatus, ClaimType
-from core.models.ledger import GroupCode
+from core.models.claims import Claim
 from core.models.practices import Office, Patient, Payer, Provider
 from core.money import CENTS_MAX
 

@@ -12,9 +12,9 @@ from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.clock_times import clock, zone_words
 from core.counting import counted
+from core.enums.jobs import JobKind
 from core.jobs import codes
 from core.jobs.results.files import File
-from core.models.jobs import JobKind
 from core.money import format_cents
 
 _SETTING_WORDS: Final = {

@@ -19,6 +19,7 @@ from core.access.permissions import Action, Actor
 from core.claims.export import Cell
 from core.claims.table_files import Table, table_file
 from core.db import locks, timeouts
+from core.enums.ledger import PostingKind
 from core.errors import NotFound, Refusal, or_raise
 from core.exports import layouts, postings
 from core.exports.layouts import Column, Layout, LayoutColumn, Sign
@@ -27,7 +28,7 @@ from core.jobs import job_queries
 from core.jobs.keys import JobKey
 from core.jobs.preview.freezing import BadIdempotencyKey, IdempotencyMismatch
 from core.models.exports import PostingFile, SentPosting
-from core.models.ledger import Posting, PostingKind
+from core.models.ledger import Posting
 from core.models.people import AuditEntry
 
 SEND_SECONDS: Final = 600  # millions of postings are one statement

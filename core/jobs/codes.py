@@ -4,9 +4,9 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final
 
-from core.models.claims import Hold
-from core.models.jobs import JobKind
-from core.models.practices import PAYER_CLASS_NAMES, PayerClass
+from core.enums.claims import Hold
+from core.enums.jobs import JobKind
+from core.enums.practices import PAYER_CLASS_NAMES, PayerClass
 from core.money import format_cents
 from core.policy import rules
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from core.counting import counted
+from core.enums.jobs import JobKind
+from core.enums.notices import EventKind, NoticeKind
 from core.jobs import codes
-from core.models.jobs import JobKind
-from core.models.notices import Event, EventKind, NoticeKind
+from core.models.notices import Event
 from core.money import format_cents
 from core.notices import folder_problems
 

@@ -5,8 +5,9 @@ import datetime as dt
 from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from core.enums.jobs import JobKind
 from core.jobs.keys import JobKey
-from core.models.jobs import JobKind, SettleJob
+from core.models.jobs import SettleJob
 from core.models.practices import Practice
 from core.practices import periods, practice_days
 

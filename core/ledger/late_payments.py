@@ -16,10 +16,11 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
+from core.enums.ledger import PostingKind
 from core.ledger import write_offs
 from core.ledger.write_offs import BalanceKey, WriteOff
 from core.models.claims import Claim
-from core.models.ledger import Posting, PostingKind
+from core.models.ledger import Posting
 from core.practices import periods
 
 

@@ -13,8 +13,9 @@ from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from core.db.sums import sum_cents
+from core.enums.ledger import PaidBy, PostingKind, Responsibility
 from core.models.claims import Claim
-from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
+from core.models.ledger import Posting
 from core.models.people import User
 from core.paging import BadCursor
 from core.practices import periods

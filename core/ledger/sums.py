@@ -5,8 +5,9 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from core.models.jobs import JobKind, SettleJob
-from core.models.ledger_sums import SumKind
+from core.enums.jobs import JobKind
+from core.enums.ledger_sums import SumKind
+from core.models.jobs import SettleJob
 from core.practices import periods
 
 _COMBINE: Final = text("""

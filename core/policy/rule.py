@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from core.models.jobs import JobKind
+from core.enums.jobs import JobKind
 from core.policy.facts import Condition, Facts
 
 

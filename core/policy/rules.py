@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from sqlalchemy import and_
 
-from core.models.jobs import JobKind
-from core.models.ledger import WriteOffReason
+from core.enums.jobs import JobKind
+from core.enums.ledger import WriteOffReason
 from core.policy import facts
 from core.policy.rule import (
     ALL_JOB_KINDS,

@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from core import reading
 from core.db.locks import waiting
+from core.enums.practices import PeriodState
 from core.errors import BadInput, Refusal
-from core.models.practices import Period, PeriodState
+from core.models.practices import Period
 
 
 class PeriodClosed(Refusal):

@@ -13,14 +13,15 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action, Actor
 from core.db import timeouts
 from core.db.transient import QUERY_CANCELED, sqlstate
+from core.enums.claims import SETTLED
+from core.enums.job_items import Verdict
+from core.enums.jobs import JobKind
 from core.errors import Refusal
 from core.jobs.approval import limits
 from core.jobs.approval.limits import Limits
 from core.jobs.preview import cost_share, create_preview, preview_items
 from core.jobs.preview.job_request import Matching
-from core.models.claims import SETTLED
-from core.models.job_items import Verdict
-from core.models.jobs import JobKind, SettleJob
+from core.models.jobs import SettleJob
 from core.models.practices import Practice
 from core.models.schedules import Schedule
 from core.policy import terms

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from core.access import audit, authorize
 from core.access.permissions import Action, Actor
+from core.enums.schedules import ScheduleMode, ScheduleState
 from core.errors import BadInput, Refusal, or_raise
 from core.jobs.lifecycle import CONFIRMATION, ConfirmationMismatch
-from core.models.schedules import Schedule, ScheduleMode, ScheduleRun, ScheduleState
+from core.models.schedules import Schedule, ScheduleRun
 from core.schedules import change_facts, descriptions, missed_runs, owner_check, runs, schedule_queries
 from core.schedules.requests import ScheduleRequest
 from core.schedules.schedule_queries import NoSuchSchedule

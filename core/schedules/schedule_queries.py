@@ -8,9 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
+from core.enums.schedules import ScheduleState
 from core.errors import NotFound, or_raise
 from core.models.practices import Practice, PracticeReason
-from core.models.schedules import Schedule, ScheduleRun, ScheduleState
+from core.models.schedules import Schedule, ScheduleRun
 from core.practices import periods, reasons
 from core.practices.reasons import UnknownReason
 from core.schedules import run_times

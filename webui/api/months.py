@@ -12,9 +12,9 @@ from core.books import closing, month_write_offs
 from core.books.closing import Month
 from core.books.month_write_offs import WriteOffRow
 from core.db.engine import transaction
+from core.enums.ledger import Responsibility
+from core.enums.practices import PeriodState
 from core.errors import NotFound
-from core.models.ledger import Responsibility
-from core.models.practices import PeriodState
 from core.paging import BadCursor
 from core.practices import periods
 from core.schedules import schedule_queries

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from core import paging
 from core.access.permissions import Action
+from core.enums.ledger import PaidBy, PostingKind, Responsibility
 from core.ledger import recoveries
-from core.models.ledger import PaidBy, PostingKind, Responsibility
 from core.practices import periods
 from webui.api.blueprint import CLAIMS, api
 from webui.api.models import Answer, Id

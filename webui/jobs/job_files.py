@@ -4,11 +4,11 @@ from flask import Response, render_template
 
 from core.access.permissions import Action, Actor
 from core.claims import feed
+from core.enums.jobs import JobKind, JobStatus
+from core.enums.practices import WriteOffSetting
 from core.jobs.keys import JobKey
 from core.jobs.results import certificates, files, outcomes
 from core.jobs.results.files import File
-from core.models.jobs import JobKind, JobStatus
-from core.models.practices import WriteOffSetting
 from webui.claims import filter_words
 from webui.jobs.job_pages import JOB_ID_RULE
 from webui.shared import acts, file_downloads

@@ -13,6 +13,8 @@ from core.access.permissions import Action
 from core.audit import job_history
 from core.claims import feed
 from core.db.bounds import BIGINT_MAX
+from core.enums.job_items import Outcome
+from core.enums.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, JobStatus
 from core.errors import Refusal
 from core.jobs import codes, commands, job_queries, naming, preview_again, reversed_totals
 from core.jobs.approval import day_sum
@@ -25,8 +27,7 @@ from core.jobs.results import chosen_reasons, item_groups, outcomes, progress
 from core.jobs.results.files import File
 from core.jobs.results.progress import Progress
 from core.jobs.reversal import create_reversal
-from core.models.job_items import Outcome
-from core.models.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, JobStatus, SettleJob
+from core.models.jobs import SettleJob
 from webui.claims import filter_words
 from webui.jobs import approval_facts, job_filter_form, preview_facts
 from webui.jobs.job_labels import RUN_LABELS

@@ -13,14 +13,15 @@ from core import reading
 from core.access.permissions import Action
 from core.claims import feed
 from core.db.engine import transaction
+from core.enums.claims import SETTLED
+from core.enums.jobs import JobKind
 from core.errors import Refusal
 from core.jobs import commands, job_queries, preview_again
 from core.jobs.keys import JobKey, NoSuchJob
 from core.jobs.preview.job_request import JobRequest
 from core.jobs.results import chosen_reasons
 from core.jobs.results.chosen_reasons import ChosenReasons
-from core.models.claims import SETTLED
-from core.models.jobs import JobKind, SettleJob
+from core.models.jobs import SettleJob
 from core.models.practices import PracticeReason
 from core.policy import rules
 from core.practices import reasons

@@ -8,12 +8,13 @@ from werkzeug.wrappers import Response as BaseResponse
 from core.access.permissions import Action
 from core.counting import counted
 from core.db.engine import transaction
+from core.enums.jobs import JobKind
 from core.errors import NotAllowed, Refusal
 from core.jobs import commands, job_queries, preview_again
 from core.jobs.keys import JobKey
 from core.jobs.results import chosen_reasons
 from core.jobs.results.chosen_reasons import ChosenReasons
-from core.models.jobs import JobKind, SettleJob
+from core.models.jobs import SettleJob
 from core.policy import rules
 from webui.jobs import status_change
 from webui.jobs.job_pages import JOB_ID_RULE

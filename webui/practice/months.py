@@ -12,8 +12,8 @@ from core.books import closing, month_postings, month_write_offs
 from core.books.closing import ReopenReasonMissing
 from core.books.month_postings import Part, Wanted
 from core.books.month_write_offs import MonthWriteOffs
+from core.enums.ledger import PostingKind, Responsibility
 from core.errors import BadInput, NotFound, Refusal
-from core.models.ledger import PostingKind, Responsibility
 from core.practices import periods
 from core.reading import NOTE_CHARACTERS_MAX
 from core.schedules import schedule_queries

@@ -8,8 +8,8 @@ from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
+from core.enums.practices import WriteOffSetting
 from core.errors import BadInput
-from core.models.practices import WriteOffSetting
 from core.practices import factor_setting, limits, write_off_setting
 from webui.practice import one_person_form
 from webui.shared import acts

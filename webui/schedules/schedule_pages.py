@@ -15,10 +15,11 @@ from core.access.permissions import Action
 from core.claims import feed
 from core.db.bounds import BIGINT_MAX
 from core.db.engine import transaction
+from core.enums.schedules import ScheduleMode
 from core.errors import Refusal
 from core.jobs import job_queries
 from core.jobs.lifecycle import ConfirmationMismatch
-from core.models.schedules import Schedule, ScheduleMode
+from core.models.schedules import Schedule
 from core.practices import practice_days, reasons
 from core.practices.write_off_setting import SettingNotChosen
 from core.reading import NOTE_CHARACTERS_MAX

@@ -9,11 +9,12 @@ from core.access import audit, authorize
 from core.access.approvers import AlreadyDecided, ReasonMissing
 from core.access.one_person import OnePersonChoice
 from core.access.permissions import Action, Actor
+from core.enums.jobs import JobStatus
 from core.errors import Refusal
 from core.jobs import frozen, lifecycle, posting_month, requesters, stale
 from core.jobs.approval import limits, without_approval
 from core.jobs.keys import JobKey
-from core.models.jobs import JobStatus, SettleJob
+from core.models.jobs import SettleJob
 from core.policy import facts
 from core.reading import is_valid_note
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from core import reading
 from core.claims.filters import ClaimFilter
+from core.enums.claims import SETTLED
 from core.errors import BadInput
 from core.jobs.naming import JobName
-from core.models.claims import SETTLED
 from core.policy.rules import OVERRIDABLE_CODES
 
 SELECTION_CLAIM_IDS_MAX = 1_000_000

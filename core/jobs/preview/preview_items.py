@@ -18,12 +18,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from core.enums.job_items import Verdict
+from core.enums.jobs import JobKind
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, selections
 from core.jobs.preview.job_request import Selection
 from core.models.claims import Claim
-from core.models.job_items import JobChunk, JobItem, Verdict, is_reserved
-from core.models.jobs import JobKind, SettleJob, is_open
+from core.models.job_items import JobChunk, JobItem, is_reserved
+from core.models.jobs import SettleJob, is_open
 from core.policy import facts, rule_sql, rules
 from core.policy.facts import Facts
 from core.policy.rule import Moment

@@ -14,6 +14,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from core.enums.job_items import Verdict
+from core.enums.jobs import JobKind
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, open_balances
 from core.jobs.preview.cost_share import CostShare
@@ -21,8 +23,8 @@ from core.jobs.preview.groups import Group, group_rows
 from core.jobs.preview.open_balances import StaysOpen
 from core.ledger import write_offs
 from core.models.claims import LineItem
-from core.models.job_items import JobItem, Verdict, is_reserved
-from core.models.jobs import JobKind, SettleJob, is_open
+from core.models.job_items import JobItem, is_reserved
+from core.models.jobs import SettleJob, is_open
 from core.models.ledger import Posting
 from core.policy import rules
 

@@ -12,6 +12,7 @@ from core.access.permissions import Action, Actor
 from core.claims import table_files
 from core.claims.export import Cell
 from core.claims.table_files import Table
+from core.enums.jobs import JobKind
 from core.errors import NotFound
 from core.jobs import codes, job_queries
 from core.jobs.keys import JobKey
@@ -19,7 +20,6 @@ from core.jobs.results import outcomes
 from core.jobs.results.outcomes import ItemRow, ItemsOf
 from core.models.claims import Claim
 from core.models.job_items import JobItem
-from core.models.jobs import JobKind
 
 PAGE_CLAIMS: Final = 250  # for each query, because other threads wait while its rows are read
 

@@ -1,9 +1,9 @@
 """A sentence about a job's outcome. If the job settled no claim, the sentence says so first."""
 
 from core.counting import counted
+from core.enums.jobs import JobKind, JobStatus
 from core.jobs import codes
 from core.jobs.results.progress import Progress
-from core.models.jobs import JobKind, JobStatus
 
 
 def did_nothing(seen: Progress) -> bool:

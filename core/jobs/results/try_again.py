@@ -9,13 +9,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from core.claims.feed_conditions import has_number_in
+from core.enums.job_items import Outcome
+from core.enums.jobs import JobKind
 from core.jobs import codes
 from core.jobs.execution import retry
 from core.jobs.preview import create_preview, preview_items
 from core.jobs.reversal import create_reversal
 from core.models.claims import Claim
-from core.models.job_items import JobItem, Outcome
-from core.models.jobs import JobKind, SettleJob
+from core.models.job_items import JobItem
+from core.models.jobs import SettleJob
 from core.models.practices import Practice
 from core.policy import facts, rule_sql, rules, terms
 from core.policy.rule import Moment

@@ -14,14 +14,16 @@ from core.access.permissions import Actor
 from core.books import closing, month_sums
 from core.books.closing import FutureMonth, ImportRuns, MonthHasJobs, MonthOpen, ReopenReasonMissing
 from core.db.engine import transaction
+from core.enums.jobs import JobStatus
+from core.enums.people import Role
+from core.enums.practices import PeriodState
 from core.errors import NotAllowed, Refusal
 from core.jobs import commands, posting_month, prepare
 from core.ledger import entries, manual_postings
 from core.ledger.entries import parse_entry
-from core.models.jobs import JobStatus
 from core.models.ledger import Posting
-from core.models.people import Role, User
-from core.models.practices import Period, PeriodState
+from core.models.people import User
+from core.models.practices import Period
 from core.practices import limits, periods
 from core.practices.periods import BadMonth, BadPostingDate, PeriodBusy, PeriodClosed
 from tests.at_once import raised_at_once

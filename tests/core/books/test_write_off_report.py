@@ -16,9 +16,9 @@ from core.books.report_request import BadReport
 from core.books.write_off_claims import Amount, ClaimPage, Column
 from core.books.write_off_groups import OF_CHARGES, Asked, Dimension, sums_query
 from core.books.write_off_report import Amounts, Report
-from core.models.ledger_sums import SumKind
-from core.models.people import Role
-from core.models.practices import PayerClass
+from core.enums.ledger_sums import SumKind
+from core.enums.people import Role
+from core.enums.practices import PayerClass
 from core.money import format_plain_amount
 from core.practices import periods
 from tests.core.schedules.conftest import FIRST_RUN, ScheduledPractice, scheduled  # noqa: F401  a fixture

@@ -19,9 +19,10 @@ from core.claims.views import (
     ViewContent,
     ViewNameTaken,
 )
+from core.enums.people import Role
 from core.errors import NotAllowed
 from core.models.feed_views import FeedView
-from core.models.people import AuditEntry, Role
+from core.models.people import AuditEntry
 from tests.factories import NOW, GivenPractice, a_practice
 
 SMALL = ViewContent.of(

@@ -7,11 +7,11 @@ import pytest
 from core.books import closing
 from core.cli import jobs
 from core.db.engine import Sessions, transaction
+from core.enums.claims import ClaimStatus
+from core.enums.people import Role
+from core.enums.practices import PayerClass, WriteOffSetting
 from core.jobs import prepare
 from core.jobs.keys import JobKey
-from core.models.claims import ClaimStatus
-from core.models.people import Role
-from core.models.practices import PayerClass, WriteOffSetting
 from core.practices import periods
 from tests.core.cli.conftest import Typed
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice

@@ -9,13 +9,13 @@ import pytest
 from core.access.permissions import Actor
 from core.claims import feed
 from core.claims.filters import ClaimFilter
+from core.enums.claims import NOT_SUBMITTED, ClaimStatus
+from core.enums.job_items import Outcome, Verdict
+from core.enums.ledger import GroupCode
+from core.enums.practices import WriteOffSetting
 from core.errors import NotAllowed
 from core.jobs import codes
 from core.jobs.results import certificates, files
-from core.models.claims import NOT_SUBMITTED, ClaimStatus
-from core.models.job_items import Outcome, Verdict
-from core.models.ledger import GroupCode
-from core.models.practices import WriteOffSetting
 from core.policy.rules import OVERRIDABLE_CODES, RULES_BY_CODE
 from core.practices import limits
 from tests.core.schedules.conftest import FIRST_RUN, ScheduledPractice, scheduled  # noqa: F401  a fixture

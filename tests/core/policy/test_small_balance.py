@@ -8,14 +8,15 @@ import pytest
 
 from core.access.permissions import Actor
 from core.claims import feed
+from core.enums.job_items import Outcome, Verdict
+from core.enums.jobs import JobStatus
+from core.enums.people import Role
+from core.enums.practices import PayerClass, WriteOffSetting
 from core.jobs import codes, commands, prepare
 from core.jobs.keys import JobKey
 from core.jobs.preview.job_request import BadRequest, JobRequest
 from core.jobs.results import certificates, files
-from core.models.job_items import Outcome, Verdict
-from core.models.jobs import JobStatus
-from core.models.people import Role
-from core.models.practices import PayerClass, Practice, WriteOffSetting
+from core.models.practices import Practice
 from core.practices import limits, reasons
 from core.practices.create import create_practice
 from tests.factories import NOW, GivenPractice, Line

@@ -11,14 +11,15 @@ from sqlalchemy import update
 
 from core.access.permissions import Actor
 from core.books import closing
+from core.enums.jobs import JobStatus
+from core.enums.people import Role
 from core.errors import Refusal
 from core.jobs import codes, commands
 from core.jobs.execution import finish
 from core.jobs.results import files, outcomes
 from core.jobs.results.files import File
 from core.models.job_items import JobItem
-from core.models.jobs import JobStatus, SettleJob
-from core.models.people import Role
+from core.models.jobs import SettleJob
 from tests.factories import NOW, GivenPractice, Line
 from tests.webui.api.conftest import SentHints
 from tests.webui.conftest import Browser

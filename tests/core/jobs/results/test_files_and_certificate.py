@@ -8,14 +8,15 @@ import pytest
 
 from core.access.permissions import Actor
 from core.db.engine import transaction
+from core.enums.claims import Hold
+from core.enums.practices import WriteOffSetting
 from core.jobs import commands
 from core.jobs.execution import finish
 from core.jobs.keys import JobKey
 from core.jobs.results import certificates, files
 from core.jobs.results.certificates import NotFinished
 from core.jobs.results.files import File
-from core.models.claims import Hold
-from core.models.practices import Patient, WriteOffSetting
+from core.models.practices import Patient
 from tests.factories import NOW, GivenPractice, Line
 
 
