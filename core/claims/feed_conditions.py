@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from core.claims import filters
-from core.claims.filters import QUOTED_CHARACTERS_MAX, BadFilter, ClaimFilter
+from core.claims.claim_filter import QUOTED_CHARACTERS_MAX, BadFilter, ClaimFilter
 from core.enums.claims import SETTLED
 from core.enums.jobs import JobKind
 from core.models.claims import Claim

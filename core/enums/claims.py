@@ -58,3 +58,13 @@ class Hold(StrEnum):
     APPEAL = "appeal_open"
     PAYMENT_PLAN = "payment_plan"
     EXCLUDED = "excluded"  # the patient or a payer of the claim is excluded from write-offs
+
+
+class AgeBucket(StrEnum):
+    """The age buckets by key, the youngest first."""
+
+    DAYS_0_30 = "0-30"
+    DAYS_31_60 = "31-60"
+    DAYS_61_90 = "61-90"
+    DAYS_91_120 = "91-120"
+    OVER_120 = "over-120"

@@ -74,3 +74,19 @@ class DiscardedBecause(StrEnum):
     OWNER_MAY_NOT = "owner_may_not"
     REQUESTER_MAY_NOT = "asker_may_not"  # the user who pressed "run now"
     PERIOD_CLOSED = "period_closed"
+
+
+class JobFile(StrEnum):
+    """One of the three files of a job."""
+
+    SETTLED = "settled"
+    NOT_SETTLED = "not-settled"
+    NOT_REACHED = "not-reached"
+
+
+CONFIRMATION: Final = "CONFIRM"  # what a user types
+DONE_WORDS: Final = {
+    JobKind.SETTLE: "settled",
+    JobKind.STATUS: "changed",
+    JobKind.REVERSE: "reversed",
+}

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from core.enums.claims import Hold
-from core.enums.jobs import JobKind
 from core.enums.practices import PAYER_CLASS_NAMES, PayerClass
 from core.money import format_cents
 from core.policy import rules
@@ -15,12 +14,6 @@ CLAIM_LOCKED: Final = "claim_locked"
 DATABASE_REFUSED: Final = "database_refused"
 UNEXPECTED_ERROR: Final = "unexpected_error"
 
-
-DONE_WORDS: Final[Mapping[JobKind, str]] = {
-    JobKind.SETTLE: "settled",
-    JobKind.STATUS: "changed",
-    JobKind.REVERSE: "reversed",
-}
 
 FAILURE_SENTENCES: Final = {
     WORKER_DIED: "The system stopped unexpectedly three times while processing this claim",

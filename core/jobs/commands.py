@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
-from core.enums.jobs import JobStatus
+from core.enums.jobs import CONFIRMATION, JobStatus
 from core.errors import Refusal
 from core.jobs import large_confirm, naming, posting_month, requesters, stale
 from core.jobs.approval import decide, limits
@@ -15,7 +15,6 @@ from core.jobs.approval.decide import approve, reject
 from core.jobs.execution import failure_budget, retry
 from core.jobs.keys import JobKey
 from core.jobs.lifecycle import (
-    CONFIRMATION,
     ConfirmationMismatch,
     WrongStatus,
     lock_if_allowed,

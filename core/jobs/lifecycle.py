@@ -89,9 +89,6 @@ def lock(session: Session, job: JobKey) -> SettleJob | None:
     return session.scalars(_LOCKED, job.named()).one_or_none()
 
 
-CONFIRMATION: Final = "CONFIRM"
-
-
 class ConfirmationMismatch(BadInput):
     """Type CONFIRM, in capitals, to confirm."""
 

@@ -19,7 +19,7 @@ from core.jobs.results.chosen_reasons import ChosenReasons
 from core.models.claims import Claim
 from core.models.job_items import JobItem
 from core.models.jobs import SettleJob
-from core.policy import rules
+from core.policy.overridable import overridable
 
 
 class PreviewGone(Refusal):
@@ -120,7 +120,7 @@ def preview_same_request(
             "selection": selection,
             "reason": old.reason_code,
             "note": old.note,
-            "include": rules.overridable(old.overridden_rules),
+            "include": overridable(old.overridden_rules),
             "posting_date": posting_date,
         }
         return commands.request_preview(session, JobRequest.of(request), **how)

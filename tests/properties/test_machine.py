@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import and_, func, select
 
+from core import calendar_months
 from core.access import user_management
 from core.books import closing
 from core.books.invariants import violations
@@ -38,7 +39,7 @@ from core.ledger import credit_moves, entries, manual_postings, voids, write_off
 from core.models.claims import Claim
 from core.models.ledger import Posting
 from core.money import UNLIMITED, format_plain_amount
-from core.practices import exclusions, limits, periods, write_off_setting
+from core.practices import exclusions, limits, write_off_setting
 from core.practices.periods import PeriodClosed
 from tests import repeats
 from tests.factories import NOW, GivenPractice, Line, a_practice
@@ -278,13 +279,13 @@ class Practice(RuleBasedStateMachine):
 
         Jobs confirmed before keep their posting date; later payments and reversals are dated after it.
         """
-        first = periods.next_month(periods.month_of(self.now.date()))
+        first = calendar_months.next_month(calendar_months.month_of(self.now.date()))
         self.now = dt.datetime.combine(first, self.now.timetz())
 
     def _month(self, months_ago: int) -> dt.date:
-        month = periods.month_of(self.now.date())
+        month = calendar_months.month_of(self.now.date())
         for _ in range(months_ago):
-            month = periods.month_of(month - dt.timedelta(days=1))
+            month = calendar_months.month_of(month - dt.timedelta(days=1))
         return month
 
     @rule(

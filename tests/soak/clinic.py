@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core.books import closing
+from core.calendar_months import month_of
 from core.claims.holds import set_hold
 from core.db.engine import transaction
 from core.db.transient import is_transient
@@ -25,7 +26,7 @@ from core.jobs.keys import JobKey
 from core.jobs.preview.job_request import JobRequest
 from core.ledger import entries, manual_postings
 from core.models.jobs import SettleJob
-from core.practices.periods import PeriodClosed, month_of
+from core.practices.periods import PeriodClosed
 from tests.acceptance.product import Product, utc_now
 
 CLAIMS = 1_000

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from core import reading
 from core.access.permissions import Action
 from core.audit import log
-from core.claims.filters import CentsBound
+from core.claims.claim_filter import CentsBound
 from core.enums.jobs import JobKind, JobStatus
 from core.jobs import job_queries
 from core.jobs.job_filter import JobFilter

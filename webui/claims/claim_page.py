@@ -12,6 +12,7 @@ from core.access.permissions import Action
 from core.claims import feed, holds, lookup
 from core.enums.claims import SETTLED, Hold
 from core.enums.job_items import Outcome
+from core.enums.jobs import DONE_WORDS
 from core.enums.ledger import GroupCode, PostingKind, Responsibility
 from core.intake.remittances import queries
 from core.jobs import codes, job_queries
@@ -88,7 +89,7 @@ def render_claim(claim_id: str, **extra: Any) -> str:
         outcome_pills=OUTCOME_PILLS,
         describe=describe,
         job_sentence=codes.describe,
-        done_words=codes.DONE_WORDS,
+        done_words=DONE_WORDS,
         holds=list(Hold),
         may_change_hold=facts["held"] is None or holds.may_change(current_actor(), facts["held"].hold),
         why_max=NOTE_CHARACTERS_MAX,

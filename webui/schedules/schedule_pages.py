@@ -243,7 +243,7 @@ def _look_ahead(wanted: ScheduleRequest, schedule: Schedule | None) -> dict[str,
     """Return what the request would do, and an estimate. Raise `BadSchedule`."""
     practice, mode = current_practice(), schedule.mode if schedule else ScheduleMode.REPORT
     with transaction(app_context().sessions) as db:
-        columns = wanted.columns(schedule_queries.find_reason(db, practice.id, wanted))
+        columns = schedule_queries.columns(db, practice.id, wanted)
         unsaved = Schedule(practice_id=practice.id, mode=mode, **columns)  # never added to the session
         return {
             "sentence": descriptions.describe(db, unsaved, practice.time_zone),

@@ -14,6 +14,7 @@ from sqlalchemy import Select, bindparam, func, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from core import calendar_months
 from core.claims.claim_id_array import ClaimIds, is_in
 from core.db import timeouts
 from core.enums.job_items import Outcome, Verdict
@@ -83,7 +84,7 @@ def _lock_month_open(session: Session, job: SettleJob) -> None:
     """
     if not posting_month.moves_money(session, job):
         return
-    if periods.lock_and_list_closed(session, job.practice_id, [periods.month_of(job.posting_date)]):
+    if periods.lock_and_list_closed(session, job.practice_id, [calendar_months.month_of(job.posting_date)]):
         raise MonthIsClosed
 
 

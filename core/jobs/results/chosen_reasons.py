@@ -18,8 +18,9 @@ from core.jobs.results.outcomes import CodeGroup
 from core.jobs.results.try_again import TryAgain, Way
 from core.models.job_items import JobItem
 from core.models.jobs import SettleJob
+from core.policy.overridable import OVERRIDABLE_CODES
 from core.policy.rule import Moment
-from core.policy.rules import OVERRIDABLE_CODES, RULES_BY_CODE
+from core.policy.rules import RULES_BY_CODE
 
 
 class ChosenReasons(NamedTuple):

@@ -20,6 +20,7 @@ from core.models.job_items import JobItem
 from core.models.jobs import SettleJob
 from core.models.practices import Practice
 from core.policy import facts, rule_sql, rules, terms
+from core.policy.overridable import overridable
 from core.policy.rule import Moment
 from core.practices import practice_days
 
@@ -93,7 +94,7 @@ def _skips_of_new_job(
         seen = create_reversal.facts_of_reversal(new, was)
     else:
         seen = preview_items.facts_of_job(new, create_preview.rule_terms(session, new))
-    applied = rules.rules_at(Moment.PREVIEW, kind=job.kind, include=rules.overridable(new.overridden_rules))
+    applied = rules.rules_at(Moment.PREVIEW, kind=job.kind, include=overridable(new.overridden_rules))
     of_claims = (Claim.practice_id == job.practice_id, has_number_in(claim_ids))
     rows = session.execute(
         select(Claim.external_id, rule_sql.first_match(seen, applied)).select_from(source).where(*of_claims)

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import update
 
 from core.claims import feed
+from core.claims.claim_filter import BadFilter, ClaimFilter
 from core.claims.feed import Sort
-from core.claims.filters import BadFilter, ClaimFilter
 from core.claims.lookup import find
 from core.enums.claims import ClaimStatus, ClaimType, Hold
 from core.enums.job_items import Outcome

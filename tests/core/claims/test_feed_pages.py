@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import insert, text
 
 from core.claims import feed
+from core.claims.claim_filter import BadFilter, ClaimFilter
 from core.claims.feed import FeedPage, FeedRow, Sort, SortBy
-from core.claims.filters import BadFilter, ClaimFilter
 from core.db.engine import transaction
 from core.enums.claims import ClaimStatus, Hold
 from core.enums.practices import SELF_PAY, PayerClass, WriteOffSetting

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, text
 
 from core.access.permissions import Actor
 from core.claims import feed, holds
-from core.claims.filters import ClaimFilter
+from core.claims.claim_filter import ClaimFilter
 from core.claims.holds import BadHold
 from core.db.engine import transaction
 from core.enums.claims import Hold

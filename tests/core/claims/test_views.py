@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from core.access.permissions import Actor
 from core.claims import patient_searches, views
+from core.claims.claim_filter import BadFilter, ClaimFilter
 from core.claims.feed_order import Sort
-from core.claims.filters import BadFilter, ClaimFilter
 from core.claims.views import (
     BadView,
     BadViewName,

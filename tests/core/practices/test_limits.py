@@ -14,7 +14,7 @@ from core.models.people import AuditEntry
 from core.models.practices import Practice
 from core.money import UNLIMITED, BadLimitAmount, format_limit, parse_limit
 from core.practices import limits
-from core.practices.limits import BadLimit
+from core.practices.practice_limit import BadLimit
 from tests.factories import NOW, GivenPractice, a_practice
 
 

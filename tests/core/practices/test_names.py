@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import insert
 
 from core.claims import feed
-from core.claims.filters import ClaimFilter
+from core.claims.claim_filter import ClaimFilter
 from core.db.engine import Sessions, transaction
 from core.enums.practices import PayerClass
 from core.jobs.results import certificates

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text, update
 
 from core.access.permissions import Actor
-from core.claims.filters import ClaimFilter
+from core.claims.claim_filter import ClaimFilter
 from core.db.engine import transaction
 from core.enums.claims import SETTLED
 from core.enums.people import Role

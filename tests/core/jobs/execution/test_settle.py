@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select, text
 from structlog.testing import capture_logs
 
-from core.claims.filters import BadFilter
+from core.claims.claim_filter import BadFilter
 from core.db.engine import Sessions, transaction
 from core.enums.job_items import Outcome
 from core.enums.jobs import JobKind, JobStatus
