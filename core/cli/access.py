@@ -13,9 +13,10 @@ from core.access.password_links import NewLink
 from core.access.permissions import ALL_SCOPES, Scope
 from core.cli import context, database, formats, options, practices
 from core.counting import counted
+from core.enums.people import Role
+from core.enums.practices import WriteOffSetting
 from core.errors import BadInput, NotFound, or_raise
-from core.models.people import Role, User
-from core.models.practices import WriteOffSetting
+from core.models.people import User
 from core.money import format_limit
 from core.practices import practice_queries, write_off_setting
 from core.practices.create import find_or_create_practice

@@ -7,7 +7,7 @@ import click
 from core.cli import formats, options
 from core.cli.client import Api, claim_path
 from core.cli.user_command import user_command
-from core.models.claims import Hold
+from core.enums.claims import Hold
 
 _NONE = "none"
 

@@ -8,7 +8,7 @@ import click
 from core.cli import formats, options, posting_requests
 from core.cli.client import Api, claim_path
 from core.cli.user_command import user_command
-from core.models.ledger import GroupCode, PaidBy, Responsibility
+from core.enums.ledger import GroupCode, PaidBy, Responsibility
 from core.money import format_cents
 
 posting_date_option: Final = click.option(

@@ -9,15 +9,15 @@ from core.cli import options
 from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.money import BadAmount, format_cents, parse_amount
-from core.practices import limits
-from core.practices.limits import PracticeLimit
+from core.practices import practice_limit
+from core.practices.practice_limit import PracticeLimit
 
 _NAMES: Final = {
-    "small-balance": limits.SMALL_BALANCE,
-    "recent-payment-days": limits.RECENT_PAYMENT_DAYS,
-    "appeal-window-days": limits.APPEAL_WINDOW_DAYS,
-    "statements": limits.STATEMENTS,
-    "statement-days": limits.STATEMENT_DAYS,
+    "small-balance": practice_limit.SMALL_BALANCE,
+    "recent-payment-days": practice_limit.RECENT_PAYMENT_DAYS,
+    "appeal-window-days": practice_limit.APPEAL_WINDOW_DAYS,
+    "statements": practice_limit.STATEMENTS,
+    "statement-days": practice_limit.STATEMENT_DAYS,
 }
 
 
@@ -49,7 +49,7 @@ def set_rule_limit(api: Api, name: str, number: str) -> Any:
     limit = _NAMES[name]
     read = _cents(number) if limit.is_amount else reading.number(number)
     if read is None:
-        raise limits.BadLimit(f"{limit.words}: {limit.bounds}")
+        raise practice_limit.BadLimit(f"{limit.words}: {limit.bounds}")
     return api.send("PATCH", "/rule-limits", body={limit.column: read})
 
 

@@ -10,7 +10,7 @@ from core.cli import claim_filter, options
 from core.cli.client import Api
 from core.cli.schedule_output import schedule, schedule_argument
 from core.cli.user_command import user_command
-from core.jobs.lifecycle import CONFIRMATION
+from core.enums.jobs import CONFIRMATION
 from core.money import limit_as_json
 from core.schedules.requests import WEEKDAYS, ScheduleRequest, parse_claims_cap
 

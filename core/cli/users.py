@@ -11,7 +11,7 @@ from core.cli.access import user
 from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.counting import counted
-from core.models.people import Role
+from core.enums.people import Role
 from core.money import limit_as_json
 
 _email_argument = click.argument("email")

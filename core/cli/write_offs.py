@@ -6,12 +6,11 @@ from typing import Any, Final
 
 import click
 
-from core.claims.table_files import DateFormat
 from core.cli import formats, options
 from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.counting import counted
-from core.exports.layouts import STANDARD, Column, Sign
+from core.enums.exports import STANDARD, Column, DateFormat, Sign
 from core.money import format_cents
 
 FILE: Final = options.RecordNumber("file", where="to find it, run `settle write-offs files`")

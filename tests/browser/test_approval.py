@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.access import second_factor, totp
+from core.enums.people import Role
 from core.jobs.keys import JobKey
-from core.models.people import Role
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import NOW, GivenPractice, Line
 

@@ -20,11 +20,12 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 
 from core.access.permissions import Actor
+from core.enums.ledger import PostingKind
 from core.intake.loading import stages
 from core.intake.loading.references import CLAIM_REFERENCES
 from core.ledger.balances import CLAIM_CACHED_COLUMNS, LINE_CACHED_COLUMNS, claim_sums, line_sums, or_zero
 from core.models.claims import Claim, LineItem
-from core.models.ledger import Posting, PostingKind
+from core.models.ledger import Posting
 from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
 
 REFERENCE_TABLES: Final[tuple[tuple[Any, Table], ...]] = (

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.audit import Subject
 from core.books.closing import IMPORT_LOCK
+from core.enums.notices import EventKind
 from core.errors import NotAllowed
 from core.intake.loading import stages
 from core.intake.loading.additions import (
@@ -53,7 +54,6 @@ from core.intake.loading.summary import look_alikes, summarize
 from core.intake.loading.take_changes import changed_claims, keep_legal_holds, may_end_legal_holds, take_changes
 from core.intake.loading.totals import check_expected_total, control_totals, first_claims
 from core.models.claims import Claim
-from core.models.notices import EventKind
 from core.notices.record import tell_webhooks
 from core.practices import periods, practice_days
 

@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 from core.access import recent_changes
 from core.access.permissions import Actor
 from core.db.sums import sum_cents
+from core.enums.ledger import PostingKind
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins, first_faulty_rows
 from core.intake.loading.insert import POSTING_ORDER, STAGED_POSTING_COLUMNS
@@ -33,7 +34,7 @@ from core.intake.parsing.faults import FaultKind, Faults
 from core.ledger import adjustment_limits, balances, late_payments
 from core.ledger.late_payments import WriteOffChanges
 from core.models.claims import Claim
-from core.models.ledger import Posting, PostingKind
+from core.models.ledger import Posting
 from core.models.practices import Practice
 from core.money import UNLIMITED, format_cents
 from core.practices import periods, practice_days

@@ -8,13 +8,13 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, Table, Text, cast, exists, func, select, union_all
 from sqlalchemy.orm import Session
 
+from core.enums.ledger import PostingKind
 from core.intake.loading import stages
 from core.intake.loading.checks import PRACTICE_ID, Check, Origin, Origins, first_faulty_rows, has_rows, run_checks
 from core.intake.loading.duplicates import duplicates_check
 from core.intake.loading.near_matches import NEAR_MATCH_CURES, near_match
 from core.intake.loading.references import CLAIM_REFERENCES
 from core.intake.parsing.faults import REDACTED, FaultKind, Faults
-from core.models.ledger import PostingKind
 from core.models.practices import BillingStatus
 
 NO_SUCH_STATUS: Final = "the practice does not have this billing status"

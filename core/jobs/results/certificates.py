@@ -9,6 +9,8 @@ from sqlalchemy import and_, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
+from core.enums.job_items import Outcome
+from core.enums.jobs import FINAL_STATUSES, JobKind, JobStatus
 from core.errors import Refusal
 from core.jobs import job_queries, reversed_totals
 from core.jobs.approval import limits, without_approval
@@ -21,8 +23,8 @@ from core.jobs.preview.cost_share import CostShare
 from core.jobs.preview.groups import Group, group_rows
 from core.ledger import recoveries
 from core.models.claims import Claim
-from core.models.job_items import JobChunk, JobItem, Outcome
-from core.models.jobs import FINAL_STATUSES, JobKind, JobStatus, SettleJob
+from core.models.job_items import JobChunk, JobItem
+from core.models.jobs import SettleJob
 from core.models.practices import Practice
 from core.policy.rule_scope import rules_not_applied
 from core.policy.rules import skip_rules_on_and_off

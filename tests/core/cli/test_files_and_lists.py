@@ -13,8 +13,8 @@ import pytest
 from core.audit import verify_package
 from core.cli import months
 from core.db.engine import Sessions
-from core.models.claims import Hold
-from core.models.people import Role
+from core.enums.claims import Hold
+from core.enums.people import Role
 from core.schedules import tick
 from tests.core.cli.conftest import Typed
 from tests.factories import NOW, GivenPractice, Line, a_practice

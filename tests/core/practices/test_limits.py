@@ -8,12 +8,13 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
 from core.db.engine import Sessions
+from core.enums.people import Role
 from core.errors import NotAllowed
-from core.models.people import AuditEntry, Role
+from core.models.people import AuditEntry
 from core.models.practices import Practice
 from core.money import UNLIMITED, BadLimitAmount, format_limit, parse_limit
 from core.practices import limits
-from core.practices.limits import BadLimit
+from core.practices.practice_limit import BadLimit
 from tests.factories import NOW, GivenPractice, a_practice
 
 

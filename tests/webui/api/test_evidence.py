@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from core.models.people import Role
+from core.enums.people import Role
 from tests.webui.api.conftest import CLAIMS, Api, World
 from tests.webui.api.test_jobs import CAN_SETTLE, refused
 

@@ -12,14 +12,17 @@ from sqlalchemy import select, update
 
 from core.access.permissions import Actor
 from core.db.engine import transaction
+from core.enums.claims import Hold
+from core.enums.job_items import Outcome
+from core.enums.jobs import JobStatus
+from core.enums.people import Role
 from core.jobs import codes
 from core.jobs.execution import finish
 from core.jobs.keys import JobKey
 from core.jobs.results import certificates
-from core.models.claims import Hold
-from core.models.job_items import JobItem, Outcome
-from core.models.jobs import JobStatus, SettleJob
-from core.models.people import AuditEntry, Role
+from core.models.job_items import JobItem
+from core.models.jobs import SettleJob
+from core.models.people import AuditEntry
 from tests.factories import NOW, GivenPractice, Line
 from tests.webui.conftest import Browser, Clock
 

@@ -9,7 +9,8 @@ from werkzeug.test import TestResponse
 from core.access import users
 from core.access.permissions import Actor
 from core.db.engine import transaction
-from core.models.people import Role, User
+from core.enums.people import Role
+from core.models.people import User
 from core.models.practices import Practice
 from core.money import UNLIMITED
 from tests.factories import NOW, GivenPractice

@@ -10,6 +10,8 @@ from sqlalchemy import select
 from core.books import closing
 from core.books.invariants import violations
 from core.db.engine import transaction
+from core.enums.people import Role
+from core.enums.practices import WriteOffSetting
 from core.intake.csv.postings_import import import_postings
 from core.intake.loading.corrections import FILE_COLUMNS, Correction
 from core.intake.loading.imported import Imported, ImportOptions
@@ -17,8 +19,6 @@ from core.intake.mapping.import_file import import_file
 from core.intake.mapping.mapping import Mapping
 from core.models.claims import Claim
 from core.models.ledger import Posting
-from core.models.people import Role
-from core.models.practices import WriteOffSetting
 from core.practices.practice_queries import find_by_name
 from tests.balances import different_claims
 from tests.core.intake.mapping.conftest import MAPPING, PRACTICE, OfficeFiles

@@ -13,11 +13,12 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from core.db.engine import transaction
+from core.enums.job_items import ChunkState, Outcome
+from core.enums.jobs import JobStatus
 from core.jobs import commands
 from core.jobs.execution import chunks, engine, finish, settle_chunk, sweep
 from core.jobs.keys import JobKey
-from core.models.job_items import ChunkState, JobChunk, JobFailure, Outcome
-from core.models.jobs import JobStatus
+from core.models.job_items import JobChunk, JobFailure
 from tests.factories import NOW, GivenPractice, Line, ticking
 
 
