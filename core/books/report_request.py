@@ -7,7 +7,7 @@ from typing import Final
 from core import calendar_months
 from core.books.write_off_claims import Amount
 from core.books.write_off_groups import BY_DEFAULT, Asked
-from core.enums.write_off_report import Column, Dimension
+from core.enums.write_off_report import Dimension, ReportColumn
 from core.errors import BadInput
 
 MONTHS_DEFAULT: Final = 12
@@ -38,9 +38,9 @@ def parse_asked(first: str, last: str, by: Sequence[str], *, today: dt.date) -> 
 def parse_amount(column: str, asked: Asked, group: Mapping[str, str | None]) -> Amount:
     """Return the amount to list the claims of. Raise `BadReport`."""
     try:
-        picked = Column(column)
+        picked = ReportColumn(column)
     except ValueError:
-        raise BadReport(f"Choose one of these amounts: {', '.join(one.value for one in Column)}.") from None
+        raise BadReport(f"Choose one of these amounts: {', '.join(one.value for one in ReportColumn)}.") from None
     codes = {Dimension(name): code for name, code in group.items() if code is not None}
     return Amount(picked, asked.first, asked.last, codes)
 

@@ -13,7 +13,7 @@ from core.enums.job_items import Outcome
 from core.enums.jobs import JobKind
 from core.enums.ledger import PostingKind
 from core.enums.practices import SELF_PAY, PayerClass
-from core.enums.write_off_report import Column, Dimension
+from core.enums.write_off_report import Dimension, ReportColumn
 from core.models.claims import Claim
 from core.models.job_items import JobItem
 from core.models.jobs import SettleJob
@@ -31,7 +31,7 @@ _SIGN: Final = 10**17  # added to cents, because a cursor has no sign
 class Amount:
     """Which amount: its column, its months, and the codes of the group."""
 
-    column: Column
+    column: ReportColumn
     first: dt.date
     last: dt.date
     group: dict[Dimension, str] = field(default_factory=dict)
@@ -103,18 +103,18 @@ def _named(session: Session, practice_id: int, cents: dict[int, int]) -> list[Cl
 
 def _entries(practice_id: int, amount: Amount) -> list[Select[Any]]:
     """Return the queries for claim_id and cents. A net amount subtracts what was reversed and recovered."""
-    if amount.column is Column.CHARGES:
+    if amount.column is ReportColumn.CHARGES:
         return [_charges(practice_id, amount)]
-    back = -1 if amount.column is Column.NET else 1
-    wanted = {Column.WRITTEN_OFF, Column.REVERSED, Column.RECOVERED, Column.REPLACED}
-    if amount.column is not Column.NET:
+    back = -1 if amount.column is ReportColumn.NET else 1
+    wanted = {ReportColumn.WRITTEN_OFF, ReportColumn.REVERSED, ReportColumn.RECOVERED, ReportColumn.REPLACED}
+    if amount.column is not ReportColumn.NET:
         wanted = {amount.column}
     found = []
-    if Column.WRITTEN_OFF in wanted:
+    if ReportColumn.WRITTEN_OFF in wanted:
         found.append(_by_jobs(practice_id, amount, JobKind.SETTLE, 1))
-    if Column.REVERSED in wanted:
+    if ReportColumn.REVERSED in wanted:
         found.append(_by_jobs(practice_id, amount, JobKind.REVERSE, back))
-    if wanted & {Column.RECOVERED, Column.REPLACED}:
+    if wanted & {ReportColumn.RECOVERED, ReportColumn.REPLACED}:
         found.append(_late(practice_id, amount, wanted, back))
     return found
 
@@ -134,7 +134,7 @@ def _by_jobs(practice_id: int, amount: Amount, kind: JobKind, sign: int) -> Sele
     return _of_group(_of_owner(found, practice_id, amount, owner), practice_id, amount, JobItem.claim_id)
 
 
-def _late(practice_id: int, amount: Amount, wanted: set[Column], sign: int) -> Select[Any]:
+def _late(practice_id: int, amount: Amount, wanted: set[ReportColumn], sign: int) -> Select[Any]:
     """Return what later postings reversed, less what was re-posted or restored."""
     of_cause = and_(
         _CAUSE.practice_id == practice_id, _CAUSE.claim_id == Posting.claim_id, _CAUSE.line == Posting.line,
@@ -152,8 +152,8 @@ def _late(practice_id: int, amount: Amount, wanted: set[Column], sign: int) -> S
         .where(
             Posting.practice_id == practice_id, Posting.caused_by_id.is_not(None), Posting.posted_on >= amount.first,
             Posting.posted_on < calendar_months.next_month(amount.last),
-            or_(*(is_payment if one is Column.RECOVERED else ~is_payment
-                  for one in (Column.RECOVERED, Column.REPLACED) if one in wanted)),
+            or_(*(is_payment if one is ReportColumn.RECOVERED else ~is_payment
+                  for one in (ReportColumn.RECOVERED, ReportColumn.REPLACED) if one in wanted)),
         )
     )  # fmt: skip
     return _of_group(

@@ -10,7 +10,7 @@ from core.cli.postings import posting_date_option
 from core.cli.user_command import user_command
 from core.counting import counted
 from core.enums.ledger import GroupCode
-from core.enums.remittances import Outcome, RuleAction
+from core.enums.remittances import AnswerOutcome, RuleAction
 from core.money import format_cents
 from core.reading import as_sentence
 from core.x12.code_labels import adjustment, labeled
@@ -95,7 +95,7 @@ def show(api: Api, remittance: int) -> Any:
 
 
 @user_command(_list_answers, group=remittances)
-@click.option("--outcome", type=options.choice(Outcome), help="Only claims with this outcome.")
+@click.option("--outcome", type=options.choice(AnswerOutcome), help="Only claims with this outcome.")
 @click.option("--remittance", type=_REMITTANCE, help="Only claims of this remittance.")
 def claims(api: Api, outcome: str | None, remittance: int | None) -> Any:
     """List the claims that payers answered. Each line begins with the remittance ID and the claim's place in it."""

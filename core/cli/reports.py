@@ -9,7 +9,7 @@ from core.cli import formats, options
 from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.counting import counted
-from core.enums.write_off_report import DIMENSION_NAMES, Column, Dimension
+from core.enums.write_off_report import DIMENSION_NAMES, Dimension, ReportColumn
 from core.money import format_cents, format_rate
 
 _GROUP_WIDTH: Final = 24
@@ -88,7 +88,7 @@ def write_offs(api: Api, path: Path | None, by: tuple[str, ...], **months: str |
 
 
 @user_command(_describe_claims, group=report)
-@click.argument("column", type=options.choice(Column), default=Column.NET.value)
+@click.argument("column", type=options.choice(ReportColumn), default=ReportColumn.NET.value)
 @_first
 @_last
 @click.option("--reason", metavar="NAME", help="Name of the write-off reason.")

@@ -10,7 +10,7 @@ from core.cli import formats, options
 from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.counting import counted
-from core.enums.exports import STANDARD, Column, DateFormat, Sign
+from core.enums.exports import STANDARD, DateFormat, FileColumn, Sign
 from core.money import format_cents
 
 FILE: Final = options.RecordNumber("file", where="to find it, run `settle write-offs files`")
@@ -103,7 +103,7 @@ def layouts(api: Api) -> Any:
 @user_command(_describe_layout, name="save-layout", group=write_offs)
 @click.argument("name")
 @click.option("--column", "columns", multiple=True, required=True, metavar="COLUMN[=HEADING]",
-              help=f"A column, in file order: {', '.join(Column)}. "
+              help=f"A column, in file order: {', '.join(FileColumn)}. "
               "For fixed text, write text=HEADING=TEXT.")  # fmt: skip
 @click.option("--dates", "date_format", type=options.choice(DateFormat), help="Date format.")
 @click.option("--sign", type=options.choice(Sign), help="Sign of a write-off's amount.")

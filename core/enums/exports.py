@@ -6,7 +6,7 @@ from typing import Final
 STANDARD: Final = "Standard"  # the layout that every practice has
 
 
-class Column(StrEnum):
+class FileColumn(StrEnum):
     """A value that a column in the file can contain."""
 
     CLAIM_ID = "claim_id"

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
+class AnswerOutcome(StrEnum):
     """What became of a payer's answer on one claim."""
 
     POSTED = "posted"
@@ -13,7 +13,7 @@ class Outcome(StrEnum):
     NOTHING_TO_POST = "nothing_to_post"  # information only
 
 
-POSTED_OUTCOMES = (Outcome.POSTED, Outcome.WARNED)
+POSTED_OUTCOMES = (AnswerOutcome.POSTED, AnswerOutcome.WARNED)
 
 
 class RuleAction(StrEnum):

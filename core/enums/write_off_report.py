@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Final
 
 
-class Column(StrEnum):
+class ReportColumn(StrEnum):
     """An amount of the report."""
 
     WRITTEN_OFF = "written_off"
@@ -16,12 +16,12 @@ class Column(StrEnum):
 
 
 COLUMN_NAMES: Final = {
-    Column.WRITTEN_OFF: "Written off",
-    Column.REVERSED: "Reversed",
-    Column.RECOVERED: "Recovered",
-    Column.REPLACED: "Adjusted later",
-    Column.NET: "Net written off",
-    Column.CHARGES: "Charges",
+    ReportColumn.WRITTEN_OFF: "Written off",
+    ReportColumn.REVERSED: "Reversed",
+    ReportColumn.RECOVERED: "Recovered",
+    ReportColumn.REPLACED: "Adjusted later",
+    ReportColumn.NET: "Net written off",
+    ReportColumn.CHARGES: "Charges",
 }
 
 

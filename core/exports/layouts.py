@@ -14,7 +14,7 @@ from core import reading
 from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
-from core.enums.exports import STANDARD, Column, DateFormat, Sign
+from core.enums.exports import STANDARD, DateFormat, FileColumn, Sign
 from core.errors import BadInput, NotFound, Refusal, or_raise
 from core.models.exports import PostingLayout
 
@@ -44,25 +44,25 @@ class TooManyLayouts(Refusal):
     http_status = HTTPStatus.CONFLICT
 
 
-HEADINGS: Final[Mapping[Column, str]] = {
-    Column.CLAIM_ID: "Claim ID",
-    Column.PATIENT_ID: "Patient ID",
-    Column.PATIENT: "Patient",
-    Column.SERVICE_DATE: "Date of Service",
-    Column.LINE: "Line",
-    Column.PROCEDURE_CODE: "Procedure code",
-    Column.RESPONSIBILITY: "Responsibility",
-    Column.AMOUNT: "Amount",
-    Column.POSTING_DATE: "Posting date",
-    Column.KIND: "Write-off or reversal",
-    Column.REASON: "Reason",
-    Column.ADJUSTMENT_CODE: "Adjustment code",
-    Column.GL_ACCOUNT: "GL account",
-    Column.JOB: "Job",
-    Column.USER: "User",
-    Column.POSTING_ID: "Posting ID",
-    Column.REVERSES_POSTING_ID: "Reverses posting ID",
-    Column.IMPORT_ID: "Import ID",
+HEADINGS: Final[Mapping[FileColumn, str]] = {
+    FileColumn.CLAIM_ID: "Claim ID",
+    FileColumn.PATIENT_ID: "Patient ID",
+    FileColumn.PATIENT: "Patient",
+    FileColumn.SERVICE_DATE: "Date of Service",
+    FileColumn.LINE: "Line",
+    FileColumn.PROCEDURE_CODE: "Procedure code",
+    FileColumn.RESPONSIBILITY: "Responsibility",
+    FileColumn.AMOUNT: "Amount",
+    FileColumn.POSTING_DATE: "Posting date",
+    FileColumn.KIND: "Write-off or reversal",
+    FileColumn.REASON: "Reason",
+    FileColumn.ADJUSTMENT_CODE: "Adjustment code",
+    FileColumn.GL_ACCOUNT: "GL account",
+    FileColumn.JOB: "Job",
+    FileColumn.USER: "User",
+    FileColumn.POSTING_ID: "Posting ID",
+    FileColumn.REVERSES_POSTING_ID: "Reverses posting ID",
+    FileColumn.IMPORT_ID: "Import ID",
 }
 
 
@@ -82,8 +82,8 @@ _Text = Annotated[str, Field(max_length=HEADING_CHARACTERS_MAX), BeforeValidator
 class LayoutColumn(_Frozen):
     """One column in the file."""
 
-    column: Column
-    heading: Annotated[_Text, Field(description="Column heading. Empty means the default")] = ""
+    column: FileColumn
+    heading: Annotated[_Text, Field(description="FileColumn heading. Empty means the default")] = ""
     text: Annotated[_Text, Field(description="Only for the column text: its value in every row")] = ""
 
     @property
@@ -130,22 +130,22 @@ class NamedLayout(NamedTuple):
 
 # The columns of postings.csv, which `settle import postings` reads. It treats write-offs as adjustments.
 _IMPORT_COLUMNS: Final = (
-    (Column.IMPORT_ID, "posting_id", ""),
-    (Column.CLAIM_ID, "claim_id", ""),
-    (Column.LINE, "line", ""),
-    (Column.RESPONSIBILITY, "responsibility", ""),
-    (Column.TEXT, "kind", "adjustment"),
-    (Column.AMOUNT, "amount", ""),
-    (Column.TEXT, "paid_by", ""),
-    (Column.TEXT, "group_code", ""),
-    (Column.TEXT, "reason_code", ""),
-    (Column.POSTING_DATE, "posting_date", ""),
+    (FileColumn.IMPORT_ID, "posting_id", ""),
+    (FileColumn.CLAIM_ID, "claim_id", ""),
+    (FileColumn.LINE, "line", ""),
+    (FileColumn.RESPONSIBILITY, "responsibility", ""),
+    (FileColumn.TEXT, "kind", "adjustment"),
+    (FileColumn.AMOUNT, "amount", ""),
+    (FileColumn.TEXT, "paid_by", ""),
+    (FileColumn.TEXT, "group_code", ""),
+    (FileColumn.TEXT, "reason_code", ""),
+    (FileColumn.POSTING_DATE, "posting_date", ""),
 )
 BUILT_IN: Final = (
     NamedLayout(
         None,
         STANDARD,
-        Layout(columns=tuple(LayoutColumn(column=column) for column in HEADINGS if column is not Column.IMPORT_ID)),
+        Layout(columns=tuple(LayoutColumn(column=column) for column in HEADINGS if column is not FileColumn.IMPORT_ID)),
     ),
     NamedLayout(
         None,

@@ -20,7 +20,7 @@ from core.claims.export import Cell
 from core.claims.table_files import Table, table_file
 from core.db import locks, timeouts
 from core.enums import exports
-from core.enums.exports import Column, Sign
+from core.enums.exports import FileColumn, Sign
 from core.enums.ledger import PostingKind
 from core.errors import NotFound, Refusal, or_raise
 from core.exports import layouts, postings
@@ -182,32 +182,32 @@ def _cells(layout: Layout, rows: Iterator[PostingRow]) -> Iterator[list[Cell]]:
 
 def _value_of(one: LayoutColumn, sign: Sign) -> Callable[[PostingRow], Cell]:
     """Return the function that makes the cells in a column."""
-    if one.column is Column.TEXT:
+    if one.column is FileColumn.TEXT:
         return lambda _: one.text
-    if one.column is Column.AMOUNT and sign is Sign.POSITIVE:
+    if one.column is FileColumn.AMOUNT and sign is Sign.POSITIVE:
         return lambda row: -row.amount_cents
     return _VALUES[one.column]
 
 
-_VALUES: Final[Mapping[Column, Callable[[PostingRow], Cell]]] = {
-    Column.CLAIM_ID: lambda row: row.claim_id,
-    Column.PATIENT_ID: lambda row: row.patient_id,
-    Column.PATIENT: lambda row: row.patient,
-    Column.SERVICE_DATE: lambda row: row.service_date,
-    Column.LINE: lambda row: str(row.line),
-    Column.PROCEDURE_CODE: lambda row: row.procedure_code,
-    Column.RESPONSIBILITY: lambda row: row.responsibility.value,
-    Column.AMOUNT: lambda row: row.amount_cents,
-    Column.POSTING_DATE: lambda row: row.posting_date,
-    Column.KIND: lambda row: _KINDS[row.kind],
-    Column.REASON: lambda row: row.reason,
-    Column.ADJUSTMENT_CODE: lambda row: row.adjustment_code,
-    Column.GL_ACCOUNT: lambda row: row.gl_account,
-    Column.JOB: lambda row: str(row.job or ""),
-    Column.USER: lambda row: row.user or "",
-    Column.POSTING_ID: lambda row: str(row.posting_id),
-    Column.REVERSES_POSTING_ID: lambda row: str(row.reverses_posting_id or ""),
-    Column.IMPORT_ID: lambda row: f"batch-settle-{row.posting_id}",
+_VALUES: Final[Mapping[FileColumn, Callable[[PostingRow], Cell]]] = {
+    FileColumn.CLAIM_ID: lambda row: row.claim_id,
+    FileColumn.PATIENT_ID: lambda row: row.patient_id,
+    FileColumn.PATIENT: lambda row: row.patient,
+    FileColumn.SERVICE_DATE: lambda row: row.service_date,
+    FileColumn.LINE: lambda row: str(row.line),
+    FileColumn.PROCEDURE_CODE: lambda row: row.procedure_code,
+    FileColumn.RESPONSIBILITY: lambda row: row.responsibility.value,
+    FileColumn.AMOUNT: lambda row: row.amount_cents,
+    FileColumn.POSTING_DATE: lambda row: row.posting_date,
+    FileColumn.KIND: lambda row: _KINDS[row.kind],
+    FileColumn.REASON: lambda row: row.reason,
+    FileColumn.ADJUSTMENT_CODE: lambda row: row.adjustment_code,
+    FileColumn.GL_ACCOUNT: lambda row: row.gl_account,
+    FileColumn.JOB: lambda row: str(row.job or ""),
+    FileColumn.USER: lambda row: row.user or "",
+    FileColumn.POSTING_ID: lambda row: str(row.posting_id),
+    FileColumn.REVERSES_POSTING_ID: lambda row: str(row.reverses_posting_id or ""),
+    FileColumn.IMPORT_ID: lambda row: f"batch-settle-{row.posting_id}",
 }
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Base, BigInt, Cents, GeneratedId, OfPractice, PracticeId, Str, Timestamp, enum_column
 from core.enums.ledger import GroupCode, PaidBy
-from core.enums.remittances import Outcome, RuleAction
+from core.enums.remittances import AnswerOutcome, RuleAction
 
 
 class Remittance(Base):
@@ -85,7 +85,7 @@ class RemittanceClaim(Base):
     unreadable: Mapped[list[str]]  # elements whose amount cannot be read, such as CLP04; the amount is no fact
     claim_id: Mapped[int | None] = mapped_column(BigInteger)  # the practice's claim
     payer_role: Mapped[PaidBy | None] = mapped_column(enum_column(PaidBy, "payer_role_known"))
-    outcome: Mapped[Outcome] = mapped_column(enum_column(Outcome, "remittance_outcome_known"))
+    outcome: Mapped[AnswerOutcome] = mapped_column(enum_column(AnswerOutcome, "remittance_outcome_known"))
     reasons: Mapped[list[str]]  # codes: `core.intake.remittances.reasons`
     postings: Mapped[int]  # how many the answer made
     reverses_remittance_id: Mapped[int | None] = mapped_column(BigInteger)  # the answer that this one reverses

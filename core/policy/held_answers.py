@@ -2,14 +2,14 @@
 
 from sqlalchemy import ColumnElement, exists, func, literal_column, select
 
-from core.enums.remittances import Outcome
+from core.enums.remittances import AnswerOutcome
 from core.models.claims import Claim
 from core.models.remittances import RemittanceClaim
 
 _IS_HELD = (
     RemittanceClaim.practice_id == Claim.practice_id,
     RemittanceClaim.claim_id == Claim.id,
-    RemittanceClaim.outcome == literal_column(f"'{Outcome.HELD}'"),  # so that PostgreSQL can use its index
+    RemittanceClaim.outcome == literal_column(f"'{AnswerOutcome.HELD}'"),  # so that PostgreSQL can use its index
 )
 
 

@@ -26,7 +26,7 @@ class AgedSum(Answer):
     cents: int
 
 
-class AgeBucket(AgedSum):
+class BucketSum(AgedSum):
     """Balances above zero whose age is in a range of days since the date of service."""
 
     first_day: int
@@ -44,7 +44,7 @@ class AgingOfPayer(Answer):
     responsibility: Responsibility
     payer_id: Annotated[str | None, Field(description="Primary payer; null: self-pay")]
     payer: str | None
-    buckets: list[AgeBucket]
+    buckets: list[BucketSum]
     owed: Annotated[AgedSum, Field(description="Balances above zero, at any age")]
     credits: Annotated[AgedSum, Field(description="Balances below zero, as a negative sum")]
     net_cents: int
@@ -56,7 +56,7 @@ class AgingOfPayer(Answer):
             responsibility=side,
             payer_id=row.payer_id,
             payer=row.payer,
-            buckets=[AgeBucket.in_bucket(one, bucket) for one, bucket in zip(row.owed, BUCKETS, strict=True)],
+            buckets=[BucketSum.in_bucket(one, bucket) for one, bucket in zip(row.owed, BUCKETS, strict=True)],
             owed=row.total,
             credits=row.credits,
             net_cents=row.net_cents,

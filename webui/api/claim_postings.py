@@ -69,7 +69,7 @@ class NewPosting(RootModel[Entry]):
         return cls(entries.parse_entry(given))
 
 
-class Postings(Answer):
+class PostingsOfClaim(Answer):
     """The whole ledger of one claim, starting with the first charge."""
 
     claim_id: str
@@ -78,13 +78,13 @@ class Postings(Answer):
 
 
 @api.get("/claims/<anything:claim_id>/postings", needs=Action.SEE_CLAIMS, tag=CLAIMS)
-def list_postings(path: ClaimPath, session: Session) -> Postings:
+def list_postings(path: ClaimPath, session: Session) -> PostingsOfClaim:
     """List the ledger of one claim, starting with the first charge, and its postings that wait for approval."""
     practice_id = current_actor().practice_id
     claim = lookup.find(session, practice_id, path.claim_id)
     rows = ledger_queries.list_ledger_rows(session, practice_id, claim.id)
     waiting = posting_requests.list_waiting_on_claim(session, practice_id, claim.id, now=now())
-    return Postings(
+    return PostingsOfClaim(
         claim_id=claim.external_id,
         postings=rows,
         waiting=[PostingRequestAnswer.of(row) for row in waiting],

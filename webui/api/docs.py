@@ -26,7 +26,7 @@ _DESCRIPTION: Final = (
     "`POST /login` or `settle token add EMAIL` creates a token. Every request acts as that user."
 )
 
-_STATUS_DESCRIPTIONS: Final = {
+_STATUS_DESCRIPTIONS: Final[dict[int | str, str]] = {
     400: "The request can't be read",
     401: "The token is missing or not valid",
     403: "Your role does not allow this",
@@ -39,9 +39,10 @@ _STATUS_DESCRIPTIONS: Final = {
     503: "There is no room for another file right now; Retry-After says how long to wait",
     507: "The disk of the server or the database is full",
     422: "The request contains invalid values",
+    "default": "The server or its database has a problem",
 }
 # Statuses of problems that each part of a request can cause.
-_PROBLEMS_OF_PART: Final = {"path": (404,), "header": (400,), "body": (400, 413, 415)}
+_PROBLEMS_OF_PART: Final = {"path": (404,), "body": (413, 415)}
 _PROBLEMS_OF_FILE: Final = (429, 503)
 
 docs = Blueprint("api_docs", __name__, url_prefix=VERSION_PATH)
@@ -68,7 +69,7 @@ def _document() -> dict[str, Any]:
         api.import_name,
         url_prefix=VERSION_PATH,
         abp_security=[{"token": []}],
-        abp_responses=_problem_responses({401, 403, 422}),
+        abp_responses=_problem_responses({400, 401, 403, 422, "default"}),
     )
     for method, rule, view, options in api.described:
         described_as = {"tags": [Tag(**options["tag"]._asdict())], "responses": _responses(view, **options)}
@@ -113,7 +114,7 @@ def _responses(
     return {**found, **(responses or {}), **_problem_responses({*problems, *parts})}
 
 
-def _problem_responses(statuses: Collection[int]) -> dict[Any, Any]:
+def _problem_responses(statuses: Collection[int | str]) -> dict[Any, Any]:
     content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {str(status): {"description": _STATUS_DESCRIPTIONS[status], "content": content} for status in statuses}
 

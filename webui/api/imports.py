@@ -71,7 +71,7 @@ class PiecePath(ImportPath):
         return file, number
 
 
-@api.post("/imports", needs=Action.IMPORT, tag=IMPORTS, status=201, problems=[409])
+@api.post("/imports", needs=Action.IMPORT, tag=IMPORTS, status=201, problems=[404, 409])
 def create_import(header: OnceHeaders, body: NewImport, session: Session) -> Reply[ImportAnswer]:
     """Create an import by announcing its files. Then send their pieces, and `check` them.
 

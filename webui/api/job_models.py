@@ -45,7 +45,7 @@ def _called(sentence: Callable[[], str]) -> str:
     return sentence()
 
 
-class CostShare(Answer):
+class CostShareTotals(Answer):
     """Medicare or Medicaid cost sharing in the job and over the past 12 months, in cents."""
 
     claims: Annotated[int, Field(description="Claims in the job with cost sharing")]
@@ -85,7 +85,8 @@ class Totals(Answer):
     by_provider: list[Group]
     by_code: Annotated[list[CodeCounted], Field(description="Number of claims for each rule that applies")]
     cost_share: Annotated[
-        CostShare | None, Field(description="Present if the job writes off cost sharing; CONFIRM then needs a reason")
+        CostShareTotals | None,
+        Field(description="Present if the job writes off cost sharing; CONFIRM then needs a reason"),
     ]
     stays_open: Annotated[
         StaysOpen | None,

@@ -162,7 +162,8 @@ def rename_job(path: JobPath, body: NameBody, session: Session) -> SettleJobAnsw
     return job_answer(session, job)
 
 
-@api.get("/settle-jobs/<job_id>/progress", needs=Action.SEE_CLAIMS, tag=JOBS, responses={200: ProgressAnswer})
+@api.get("/settle-jobs/<job_id>/progress", needs=Action.SEE_CLAIMS, tag=JOBS,
+         responses={200: ProgressAnswer, 304: {"description": "Unchanged since that ETag"}})  # fmt: skip
 def show_progress(path: JobPath, session: Session) -> BaseResponse:
     """Show a job's progress. Send the ETag back as If-None-Match to get 304 while nothing has changed."""
     key = path.key(current_actor())

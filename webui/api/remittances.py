@@ -11,7 +11,7 @@ from core import paging, reading
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.enums.ledger import PaidBy
-from core.enums.remittances import Outcome
+from core.enums.remittances import AnswerOutcome
 from core.errors import NotFound
 from core.intake.remittances import commands, queries, reasons, retry
 from core.intake.remittances.commands import AnswerKey
@@ -55,7 +55,7 @@ class AnswerPath(BaseModel):
 class AnswersQuery(AnyPage):
     """A page of answers."""
 
-    outcome: Annotated[Outcome | None, Field(description="Only answers with this outcome")] = None
+    outcome: Annotated[AnswerOutcome | None, Field(description="Only answers with this outcome")] = None
     remittance: Annotated[
         int | None,
         Field(ge=1, description="Only answers of the remittance with this ID"),
@@ -155,7 +155,7 @@ class PayerAnswer(Answer):
     unreadable: Annotated[list[str], Field(description="Elements that cannot be read, such as CLP04")]
     first_on: dt.date | None
     last_on: dt.date | None
-    outcome: Outcome
+    outcome: AnswerOutcome
     reasons: Annotated[list[str], Field(description="Codes of what holds it, or of warnings")]
     words: Annotated[list[str], Field(description="The reasons in words")]
     posted_at: dt.datetime | None
@@ -194,7 +194,7 @@ def list_answers(query: AnswersQuery, session: Session) -> PayerAnswers:
     """List the payers' answers on claims, newest remittance first."""
     first, second = paging.read_cursor(query.cursor, numbers=2) if query.cursor else (0, 0)
     rows, last = queries.list_answers(
-        session, current_actor().practice_id, outcomes=[query.outcome] if query.outcome else list(Outcome),
+        session, current_actor().practice_id, outcomes=[query.outcome] if query.outcome else list(AnswerOutcome),
         remittance_id=query.remittance,
         after=(first, second) if query.cursor else None, limit=query.limit,
     )  # fmt: skip

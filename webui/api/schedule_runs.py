@@ -34,7 +34,7 @@ class RunPath(IdPath):
     run_id: str
 
 
-@api.get("/schedule-runs", needs=Action.SEE_CLAIMS, tag=SCHEDULES)
+@api.get("/schedule-runs", needs=Action.SEE_CLAIMS, tag=SCHEDULES, problems=[404])
 def list_runs(query: RunsQuery, session: Session) -> ScheduleRuns:
     """List the practice's scheduled runs, newest first, including those of deleted schedules."""
     schedule_id = int(query.schedule_id) if query.schedule_id else None

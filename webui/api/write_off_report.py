@@ -11,7 +11,7 @@ from core.access.permissions import Action
 from core.books import report_request, write_off_claims, write_off_report
 from core.books.write_off_groups import Asked
 from core.books.write_off_report import Amounts, ReportRow
-from core.enums.write_off_report import Column, Dimension
+from core.enums.write_off_report import Dimension, ReportColumn
 from webui.api.blueprint import CLAIMS, CSV_FILE, XLSX_FILE, api
 from webui.api.models import Answer
 from webui.api.request_parsing import AnyPage, Parameters
@@ -43,7 +43,7 @@ class ReportQuery(Parameters):
 class ReportClaimsQuery(AnyPage):
     """An amount of the report: its column, its months, and the codes of its group."""
 
-    column: Annotated[Column, Field(description="The amount")] = Column.NET
+    column: Annotated[ReportColumn, Field(description="The amount")] = ReportColumn.NET
     first: _First = ""
     last: _Last = ""
     reason: Annotated[str | None, Field(description="Name of the write-off reason")] = None

@@ -6,12 +6,12 @@ from typing import Any, Final
 from werkzeug.datastructures import MultiDict
 
 from core import reading
-from core.enums.exports import Column
+from core.enums.exports import FileColumn
 from core.errors import Refusal
 from core.exports.layouts import HEADINGS, LayoutColumn, NamedLayout
 
 FIXED_TEXTS: Final = 4  # rows for columns with the same text in every row
-_LABELS: Final = {**HEADINGS, Column.TEXT: "Fixed text"}
+_LABELS: Final = {**HEADINGS, FileColumn.TEXT: "Fixed text"}
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class ColumnRow:
     """One row of the form, as typed. Without a place, the column is left out."""
 
     key: str  # of its fields
-    column: Column
+    column: FileColumn
     label: str
     place: str = ""
     heading: str = ""
@@ -57,18 +57,18 @@ class LayoutForm:
 def of_layout(named: NamedLayout) -> LayoutForm:
     """Return the form filled in with a layout."""
     placed = {one: str(nth) for nth, one in enumerate(named.layout.columns, start=1)}
-    by_column: dict[Column, LayoutColumn] = {
-        one.column: one for one in named.layout.columns if one.column is not Column.TEXT
+    by_column: dict[FileColumn, LayoutColumn] = {
+        one.column: one for one in named.layout.columns if one.column is not FileColumn.TEXT
     }
     rows = [_row(column.value, column, by_column.get(column), placed) for column in HEADINGS]
-    texts: list[LayoutColumn | None] = [one for one in named.layout.columns if one.column is Column.TEXT]
+    texts: list[LayoutColumn | None] = [one for one in named.layout.columns if one.column is FileColumn.TEXT]
     texts += [None] * max(1, FIXED_TEXTS - len(texts))
-    rows += [_row(f"text{nth}", Column.TEXT, one, placed) for nth, one in enumerate(texts, start=1)]
+    rows += [_row(f"text{nth}", FileColumn.TEXT, one, placed) for nth, one in enumerate(texts, start=1)]
     layout = named.layout
     return LayoutForm(named.name, rows, layout.date_format.value, layout.sign.value, layout.totals_row)
 
 
-def _row(key: str, column: Column, one: LayoutColumn | None, placed: dict[LayoutColumn, str]) -> ColumnRow:
+def _row(key: str, column: FileColumn, one: LayoutColumn | None, placed: dict[LayoutColumn, str]) -> ColumnRow:
     label = _LABELS[column]
     if one is None:
         return ColumnRow(key, column, label)
@@ -78,7 +78,7 @@ def _row(key: str, column: Column, one: LayoutColumn | None, placed: dict[Layout
 def of(form: MultiDict[str, str]) -> LayoutForm:
     """Read what was sent. Everything typed is kept."""
     keys = [(column.value, column) for column in HEADINGS]
-    keys += [(f"text{nth}", Column.TEXT) for nth in range(1, 100) if f"place-text{nth}" in form]
+    keys += [(f"text{nth}", FileColumn.TEXT) for nth in range(1, 100) if f"place-text{nth}" in form]
 
     def typed(field: str, key: str) -> str:
         return form.get(f"{field}-{key}", "").strip()
@@ -86,7 +86,7 @@ def of(form: MultiDict[str, str]) -> LayoutForm:
     rows = [
         ColumnRow(
             key, column, _LABELS[column], typed("place", key), typed("heading", key),
-            typed("text", key) if column is Column.TEXT else "",
+            typed("text", key) if column is FileColumn.TEXT else "",
         )
         for key, column in keys
     ]  # fmt: skip

@@ -11,7 +11,7 @@ from core import paging
 from core.access.permissions import Action
 from core.counting import counted
 from core.db.bounds import BIGINT_MAX
-from core.enums.remittances import Outcome
+from core.enums.remittances import AnswerOutcome
 from core.errors import NotFound, Refusal
 from core.intake.remittances import candidates, commands, held, queries, reasons, retry, shown
 from core.intake.remittances.commands import AnswerKey, BadReason
@@ -27,11 +27,11 @@ _RULE: Final = f"/<int(max={BIGINT_MAX}):remittance_id>"
 _ANSWER_RULE: Final = f"{_RULE}/claims/<int(max={BIGINT_MAX}):ordinal>"
 HELD_SHOWN: Final = 100
 OUTCOME_PILLS: Final = {
-    Outcome.HELD: Pill("Held", "lock", "warn"),
-    Outcome.WARNED: Pill("Posted with a warning", "alert", "warn"),
-    Outcome.POSTED: Pill("Posted", "check", "good"),
-    Outcome.NOTHING_TO_POST: Pill("Nothing to post", "info", ""),
-    Outcome.IGNORED: Pill("Ignored", "cross", ""),
+    AnswerOutcome.HELD: Pill("Held", "lock", "warn"),
+    AnswerOutcome.WARNED: Pill("Posted with a warning", "alert", "warn"),
+    AnswerOutcome.POSTED: Pill("Posted", "check", "good"),
+    AnswerOutcome.NOTHING_TO_POST: Pill("Nothing to post", "info", ""),
+    AnswerOutcome.IGNORED: Pill("Ignored", "cross", ""),
 }
 
 blueprint = Pages("remittances", __name__, url_prefix="/remittances")
@@ -45,7 +45,8 @@ def index() -> str:
             db, current_actor().practice_id, before=page_arguments.number("before") or None
         )
         return render_template(
-            "remittances/index.html", rows=rows, older=older, outcomes=Outcome, is_first="before" not in request.args,
+            "remittances/index.html", rows=rows, older=older, outcomes=AnswerOutcome,
+            is_first="before" not in request.args,
             matchable=retry.count_matchable(db, current_actor().practice_id), retried_max=retry.RETRIED_MAX,
             held=queries.sum_held(db, current_actor().practice_id)[0],
         )  # fmt: skip
@@ -58,7 +59,7 @@ def list_held() -> str:
     remittance_id, ordinal = paging.read_cursor(cursor, numbers=2) if cursor else (0, 0)
     with app_context().sessions() as db:
         rows, last = queries.list_answers(
-            db, practice_id, outcomes=[Outcome.HELD], after=(remittance_id, ordinal) if cursor else None,
+            db, practice_id, outcomes=[AnswerOutcome.HELD], after=(remittance_id, ordinal) if cursor else None,
             limit=HELD_SHOWN,
         )  # fmt: skip
         count, cents = queries.sum_held(db, practice_id)
@@ -88,7 +89,7 @@ def show(remittance_id: int) -> str:
         row = queries.find_remittance(db, practice_id, remittance_id)
         present = [outcome for outcome in OUTCOME_PILLS if row.outcomes.get(outcome)]
         wanted = request.args.get("outcome", "")
-        outcome = Outcome(wanted) if wanted in set(Outcome) else next(iter(present), Outcome.HELD)
+        outcome = AnswerOutcome(wanted) if wanted in set(AnswerOutcome) else next(iter(present), AnswerOutcome.HELD)
         answers = queries.page_of_answers(
             db, practice_id, remittance_id, outcome, after=page_arguments.number("after"),
             before=page_arguments.number("before"),
@@ -180,9 +181,9 @@ def hold_again(remittance_id: int, ordinal: int) -> Response | tuple[str, int]:
     return acts.redirect_with("Answer held again.", "remittances.answer", **key._asdict())
 
 
-def describe(code: str, outcome: Outcome = Outcome.HELD) -> str:
+def describe(code: str, outcome: AnswerOutcome = AnswerOutcome.HELD) -> str:
     """Return a reason as a sentence."""
-    return as_sentence(reasons.describe(code, is_held=outcome is Outcome.HELD))
+    return as_sentence(reasons.describe(code, is_held=outcome is AnswerOutcome.HELD))
 
 
 def _answer_page(

@@ -10,7 +10,7 @@ from core.access.permissions import Action, Actor
 from core.books import report_request, write_off_claims, write_off_report
 from core.books.write_off_groups import Asked
 from core.books.write_off_report import Amounts, Report, ReportRow
-from core.enums.write_off_report import COLUMN_NAMES, DIMENSION_NAMES, Column, Dimension
+from core.enums.write_off_report import COLUMN_NAMES, DIMENSION_NAMES, Dimension, ReportColumn
 from core.money import format_rate
 from webui.shared import acts, file_downloads
 from webui.shared.app_context import app_context
@@ -58,7 +58,7 @@ def claims() -> str:
     """List the claims behind an amount. Raise `BadMonth`, `BadReport` and `BadCursor`."""
     asked, practice_id = _asked(), current_actor().practice_id
     group = {one.value: request.args.get(one.value) for one in GROUPS}
-    amount = report_request.parse_amount(request.args.get("column") or Column.NET, asked, group)
+    amount = report_request.parse_amount(request.args.get("column") or ReportColumn.NET, asked, group)
     with app_context().sessions() as db:
         cursor = request.args.get("after")
         found = write_off_claims.page(db, practice_id, amount, cursor=cursor, limit=CLAIMS_ROWS)
@@ -88,15 +88,15 @@ def send_report_file(asked: Asked, form: str, *, by: Actor) -> Response:
     )
 
 
-def amount_of(column: Column, amounts: Amounts) -> int | None:
+def amount_of(column: ReportColumn, amounts: Amounts) -> int | None:
     """Return the cents of a column, or None if it has none."""
     return {
-        Column.WRITTEN_OFF: amounts.written_off_cents,
-        Column.REVERSED: amounts.reversed_cents,
-        Column.RECOVERED: amounts.recovered_cents,
-        Column.REPLACED: amounts.replaced_cents,
-        Column.NET: amounts.net_cents,
-        Column.CHARGES: amounts.charges_cents,
+        ReportColumn.WRITTEN_OFF: amounts.written_off_cents,
+        ReportColumn.REVERSED: amounts.reversed_cents,
+        ReportColumn.RECOVERED: amounts.recovered_cents,
+        ReportColumn.REPLACED: amounts.replaced_cents,
+        ReportColumn.NET: amounts.net_cents,
+        ReportColumn.CHARGES: amounts.charges_cents,
     }[column]
 
 
@@ -114,7 +114,7 @@ def _query(asked: Asked) -> dict[str, Any]:
     }
 
 
-def _claims_page(asked: Asked, column: Column, row: ReportRow | None) -> str:
+def _claims_page(asked: Asked, column: ReportColumn, row: ReportRow | None) -> str:
     """Return the URL of the claims behind an amount of the row, or of the whole range."""
     values = dict(row.values) if row else {}
     month = values.pop(Dimension.MONTH, None)

@@ -10,7 +10,7 @@ from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.claims import locks, lookup
-from core.enums.remittances import POSTED_OUTCOMES, Outcome
+from core.enums.remittances import POSTED_OUTCOMES, AnswerOutcome
 from core.errors import BadInput, NotFound, Refusal
 from core.intake.remittances import reasons
 from core.intake.remittances.batches import Run
@@ -117,10 +117,10 @@ def ignore(session: Session, key: AnswerKey, reason: str, *, by: Actor, now: dt.
     by.require(Action.POST)
     if not is_valid_note(reason.strip()):
         raise BadReason
-    if _find(session, by, key).outcome is Outcome.IGNORED:
+    if _find(session, by, key).outcome is AnswerOutcome.IGNORED:
         return _find(session, by, key)
     row = _lock_held(session, by, key)
-    row.outcome, row.note, row.decided_by, row.decided_at = Outcome.IGNORED, reason.strip(), by.user_id, now
+    row.outcome, row.note, row.decided_by, row.decided_at = AnswerOutcome.IGNORED, reason.strip(), by.user_id, now
     _record(session, "remittance.ignored", row, by=by, now=now)
     session.flush()
     return row
@@ -130,11 +130,11 @@ def hold_again(session: Session, key: AnswerKey, *, by: Actor, now: dt.datetime)
     """Put an ignored answer back on the list of held ones. Raise `NotAllowed`, `NotFound` and `NotIgnored`."""
     by.require(Action.POST)
     row = _find(session, by, key, locks_it=True)
-    if row.outcome is Outcome.HELD:
+    if row.outcome is AnswerOutcome.HELD:
         return row
-    if row.outcome is not Outcome.IGNORED:
+    if row.outcome is not AnswerOutcome.IGNORED:
         raise NotIgnored(f"Claim {key.ordinal} of remittance {key.remittance_id} was not ignored.")
-    row.outcome, row.decided_by, row.decided_at = Outcome.HELD, by.user_id, now
+    row.outcome, row.decided_by, row.decided_at = AnswerOutcome.HELD, by.user_id, now
     _record(session, "remittance.held_again", row, by=by, now=now)
     session.flush()
     return row
@@ -158,7 +158,7 @@ def _find(session: Session, by: Actor, key: AnswerKey, *, locks_it: bool = False
 
 def _lock_held(session: Session, by: Actor, key: AnswerKey) -> RemittanceClaim:
     row = _find(session, by, key, locks_it=True)
-    if row.outcome is not Outcome.HELD:
+    if row.outcome is not AnswerOutcome.HELD:
         raise NotHeld(f"Claim {key.ordinal} of remittance {key.remittance_id} is not held.")
     return row
 

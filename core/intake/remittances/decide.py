@@ -3,7 +3,7 @@
 from typing import Final
 
 from core.enums.ledger import GroupCode, PaidBy, PostingKind, Responsibility
-from core.enums.remittances import Outcome, RuleAction
+from core.enums.remittances import AnswerOutcome, RuleAction
 from core.intake.remittances import reasons
 from core.intake.remittances.answers import Answer
 from core.intake.remittances.below_zero import find_overdrawn
@@ -36,8 +36,8 @@ def decide(answer: Answer, claim: OurClaim | None, unmatched: list[str], context
     """
     if answer.status in _INFORMATION:
         if answer.paid_cents:
-            return Decision(Outcome.HELD, ["money_for_information"])
-        return Decision(Outcome.NOTHING_TO_POST, [])
+            return Decision(AnswerOutcome.HELD, ["money_for_information"])
+        return Decision(AnswerOutcome.NOTHING_TO_POST, [])
     # A placeholder is matched only by a person.
     problems = [code for code in answer.problems if claim is None or code != _PLACEHOLDER]
     codes = [*context.held_because, *problems, *unmatched]
@@ -57,10 +57,10 @@ def _post(answer: Answer, claim: OurClaim, codes: list[str], context: Context) -
         codes.append("secondary_without_oa23")
     codes += ["odd_remark"] * any(not _is_remark(one) for line in (answer.whole, *answer.lines) for one in line.remarks)
     if role is None or reasons.holding(codes, accepts=context.accepts):
-        return Decision(Outcome.HELD, list(dict.fromkeys(codes)), role=role)
+        return Decision(AnswerOutcome.HELD, list(dict.fromkeys(codes)), role=role)
     codes += match_lines(answer.lines, claim.lines)
     if reasons.holding(codes, accepts=context.accepts):
-        return Decision(Outcome.HELD, list(dict.fromkeys(codes)), role=role)
+        return Decision(AnswerOutcome.HELD, list(dict.fromkeys(codes)), role=role)
     stays = answer.status in _FORWARDED or answer.has_next_payer
     stays = stays or (role is PaidBy.PRIMARY and PaidBy.SECONDARY in claim.payers)
     money, spread_codes = _line_money(answer, claim, keeps_patient_share=stays)

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from core.enums.remittances import POSTED_OUTCOMES, Outcome
+from core.enums.remittances import POSTED_OUTCOMES, AnswerOutcome
 from core.intake.remittances import posting_rules, reasons, stored
 from core.intake.remittances.answers import Answer
 from core.intake.remittances.batches import Run
@@ -67,9 +67,9 @@ def decide_again(
         date_problem=date_problem(run, posted_on or remittance.paid_on), accepts=accepts,
     )  # fmt: skip
     decision = decide(answer, claim, codes, context)
-    if waived and decision.outcome is not Outcome.NOTHING_TO_POST:
+    if waived and decision.outcome is not AnswerOutcome.NOTHING_TO_POST:
         decision.reasons = [*waived, *decision.reasons]
-        decision.outcome = Outcome.HELD if decision.outcome is Outcome.HELD else Outcome.WARNED
+        decision.outcome = AnswerOutcome.HELD if decision.outcome is AnswerOutcome.HELD else AnswerOutcome.WARNED
     return answer, claim, decision
 
 
@@ -122,7 +122,7 @@ def _waiting(session: Session, practice_id: int, remittance_id: int) -> list[Rem
         or_(other.remittance_id != RemittanceClaim.remittance_id, other.ordinal != RemittanceClaim.ordinal),
     )  # fmt: skip
     waits = RemittanceClaim.reasons.contained_by([*_WAITING, *reasons.WARNINGS])
-    is_held = (RemittanceClaim.practice_id == practice_id, RemittanceClaim.outcome == Outcome.HELD)
+    is_held = (RemittanceClaim.practice_id == practice_id, RemittanceClaim.outcome == AnswerOutcome.HELD)
     rows = session.scalars(
         select(RemittanceClaim)
         .where(*is_held, waits, has_news)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
 from core.enums.ledger import PaidBy, PostingKind, Responsibility
-from core.enums.remittances import Outcome
+from core.enums.remittances import AnswerOutcome
 from core.intake.remittances import reasons
 from core.intake.remittances.posting_table import Rules
 from core.money import format_cents
@@ -66,7 +66,7 @@ class Context:
 class Decision:
     """What is decided."""
 
-    outcome: Outcome
+    outcome: AnswerOutcome
     reasons: list[str]
     postings: list[NewPosting] = field(default_factory=list)
     role: PaidBy | None = None
@@ -82,9 +82,9 @@ class Decision:
         unique = list(dict.fromkeys(codes))
         if reasons.holding(unique, accepts=context.accepts):
             held = {**more, "reverses": None, "planned": postings}
-            return cls(Outcome.HELD, unique, **held)  # type: ignore[arg-type]
+            return cls(AnswerOutcome.HELD, unique, **held)  # type: ignore[arg-type]
         unique += [code for code in context.warnings if code not in unique]
-        outcome = Outcome.WARNED if unique else Outcome.POSTED
+        outcome = AnswerOutcome.WARNED if unique else AnswerOutcome.POSTED
         return cls(outcome, unique, postings, **more, planned=postings)  # type: ignore[arg-type]
 
 

@@ -15,7 +15,7 @@ from core.access.permissions import Action, Actor
 from core.db import timeouts
 from core.db.engine import Sessions, transaction
 from core.db.transient import is_transient
-from core.enums.remittances import POSTED_OUTCOMES, Outcome
+from core.enums.remittances import POSTED_OUTCOMES, AnswerOutcome
 from core.errors import NotFound
 from core.intake.loading.post_rows import lock_claims
 from core.intake.remittances import reasons
@@ -89,7 +89,7 @@ def may_post_together(session: Session, practice_id: int, remittance_id: int) ->
     ends = [*reasons.ACCEPTED_OF_WHOLE, *reasons.OF_DATE, _IN_JOB, *reasons.WARNINGS]
     found = exists().where(
         RemittanceClaim.practice_id == practice_id, RemittanceClaim.remittance_id == remittance_id,
-        RemittanceClaim.outcome == Outcome.HELD, RemittanceClaim.claim_id.is_not(None),
+        RemittanceClaim.outcome == AnswerOutcome.HELD, RemittanceClaim.claim_id.is_not(None),
         RemittanceClaim.reasons.contained_by(ends),
     )  # fmt: skip
     return bool(session.scalar(select(found)))
@@ -123,7 +123,7 @@ def post_all(
         audit.record(session, "remittance.posted_together", about, by=by, now=now, **facts)
     session.flush()
     of_remittance = (RemittanceClaim.practice_id == by.practice_id, RemittanceClaim.remittance_id == remittance_id)
-    left = select(func.count()).where(*of_remittance, RemittanceClaim.outcome == Outcome.HELD)
+    left = select(func.count()).where(*of_remittance, RemittanceClaim.outcome == AnswerOutcome.HELD)
     return Posted(done.posted, session.scalar(left) or 0)
 
 
@@ -134,7 +134,7 @@ def _lock(run: Run, *conditions: ColumnElement[bool] | TextClause) -> Sequence[R
         select(RemittanceClaim)
         .join(Remittance, _OF_REMITTANCE)
         .where(
-            RemittanceClaim.practice_id == practice_id, RemittanceClaim.outcome == Outcome.HELD,
+            RemittanceClaim.practice_id == practice_id, RemittanceClaim.outcome == AnswerOutcome.HELD,
             RemittanceClaim.claim_id.is_not(None), *conditions,
         )
         .order_by(RemittanceClaim.remittance_id, RemittanceClaim.ordinal)
@@ -163,4 +163,4 @@ def _decide(
         keep(run if is_posted else replace(run, by=None), row, answer, claim, decision, posted_on=day)
         posted += is_posted
     later = sum(retry_held(run, remittance_id) for remittance_id in sorted({row.remittance_id for row in rows}))
-    return Posted(posted + later, sum(row.outcome is Outcome.HELD for row in rows))
+    return Posted(posted + later, sum(row.outcome is AnswerOutcome.HELD for row in rows))

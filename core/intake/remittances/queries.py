@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core import paging
 from core.db.sums import sum_cents
 from core.enums.ledger import PaidBy
-from core.enums.remittances import Outcome
+from core.enums.remittances import AnswerOutcome
 from core.errors import NotFound
 from core.intake.remittances import reasons
 from core.intake.remittances.answers import AnswerLine
@@ -34,7 +34,7 @@ class RemittanceRow:
     """A remittance with how many of its answers have each outcome."""
 
     remittance: Remittance
-    outcomes: dict[Outcome, int]
+    outcomes: dict[AnswerOutcome, int]
 
     @property
     def why(self) -> list[Why]:
@@ -46,7 +46,7 @@ class RemittanceRow:
     @property
     def is_held(self) -> bool:
         """Return whether the remittance as a whole was held, and an answer still is."""
-        return bool(self.remittance.held_because and self.outcomes.get(Outcome.HELD))
+        return bool(self.remittance.held_because and self.outcomes.get(AnswerOutcome.HELD))
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class AnswerRow:
     patient_cents: int | None
     first_on: dt.date | None
     last_on: dt.date | None
-    outcome: Outcome
+    outcome: AnswerOutcome
     reasons: list[str]
     posted_at: dt.datetime | None
     decided_by: str | None  # the person's name
@@ -131,7 +131,7 @@ def list_answers(
     session: Session,
     practice_id: int,
     *,
-    outcomes: Collection[Outcome] = tuple(Outcome),
+    outcomes: Collection[AnswerOutcome] = tuple(AnswerOutcome),
     remittance_id: int | None = None,
     after: tuple[int, int] | None = None,
     limit: int = PAGE_ROWS,
@@ -150,7 +150,7 @@ def list_answers(
 
 def sum_held(session: Session, practice_id: int) -> tuple[int, int]:
     """Return the number of all held answers, and the sum of their readable payments (CLP04) in cents."""
-    held = (RemittanceClaim.practice_id == practice_id, RemittanceClaim.outcome == Outcome.HELD)
+    held = (RemittanceClaim.practice_id == practice_id, RemittanceClaim.outcome == AnswerOutcome.HELD)
     count, cents = session.execute(select(func.count(), sum_cents(_READABLE["paid_cents"])).where(*held)).one()
     return count, cents
 
@@ -159,7 +159,7 @@ def page_of_answers(
     session: Session,
     practice_id: int,
     remittance_id: int,
-    outcome: Outcome,
+    outcome: AnswerOutcome,
     *,
     after: int | None = None,
     before: int | None = None,
@@ -210,12 +210,14 @@ def list_answers_on_claim(session: Session, practice_id: int, claim_id: int) -> 
     return [ClaimAnswer(one, list_lines(session, practice_id, one.remittance_id, one.ordinal)) for one in answers]
 
 
-def _outcomes(session: Session, practice_id: int, remittance_ids: Collection[int]) -> dict[int, dict[Outcome, int]]:
+def _outcomes(
+    session: Session, practice_id: int, remittance_ids: Collection[int]
+) -> dict[int, dict[AnswerOutcome, int]]:
     key = (RemittanceClaim.remittance_id, RemittanceClaim.outcome)
     counted = select(*key, func.count()).where(
         RemittanceClaim.practice_id == practice_id, RemittanceClaim.remittance_id.in_(remittance_ids)
     )
-    found: dict[int, dict[Outcome, int]] = {}
+    found: dict[int, dict[AnswerOutcome, int]] = {}
     for remittance_id, outcome, count in session.execute(counted.group_by(*key)):
         found.setdefault(remittance_id, {})[outcome] = count
     return found

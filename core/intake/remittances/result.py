@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from core.counting import counted
-from core.enums.remittances import Outcome
+from core.enums.remittances import AnswerOutcome
 from core.intake.remittances import reasons
 from core.intake.remittances.decision import Sums
 from core.intake.remittances.stored import Decided
@@ -15,11 +15,11 @@ from core.intake.remittances.survey import Transaction
 from core.money import format_cents
 
 _OUTCOME_WORDS: Final = {
-    Outcome.POSTED.value: "posted",
-    Outcome.WARNED.value: "posted with a warning",
-    Outcome.HELD.value: "held",
-    Outcome.IGNORED.value: "ignored",
-    Outcome.NOTHING_TO_POST.value: "with nothing to post",
+    AnswerOutcome.POSTED.value: "posted",
+    AnswerOutcome.WARNED.value: "posted with a warning",
+    AnswerOutcome.HELD.value: "held",
+    AnswerOutcome.IGNORED.value: "ignored",
+    AnswerOutcome.NOTHING_TO_POST.value: "with nothing to post",
 }
 
 
@@ -64,7 +64,7 @@ class TransactionResult:
         for answer, _, decision in decided:
             self.outcomes[decision.outcome.value] += 1
             self.paid_of[decision.outcome.value] += answer.paid_cents
-            if decision.outcome is Outcome.HELD:
+            if decision.outcome is AnswerOutcome.HELD:
                 self.held_reasons.update(reasons.holding(decision.reasons))
             sums = Sums.of(decision.postings)
             self.payments_cents += sums.payments
@@ -134,7 +134,7 @@ class RemittanceResult:
     def notes(self) -> list[str]:
         """Return what became of each remittance, in sentences."""
         notes = [one.sentence() for one in self.transactions]
-        if held := self.outcomes[Outcome.HELD.value]:
+        if held := self.outcomes[AnswerOutcome.HELD.value]:
             notes.append(
                 f"Held: {counted(held, 'answer')}. Nothing of a held answer is posted. After the import, match, post "
                 "or ignore it on the Remittances page or with `settle remittances`."

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
-from core.enums.remittances import POSTED_OUTCOMES, Outcome
+from core.enums.remittances import POSTED_OUTCOMES, AnswerOutcome
 from core.intake.loading.post_rows import lock_claims
 from core.intake.remittances.batches import Run
 from core.intake.remittances.decide_again import decide_again, find_match, keep, retry_held
@@ -51,7 +51,7 @@ def retry_unmatched(session: Session, *, by: Actor, now: dt.datetime) -> Retried
         keep(replace(run, by=None), row, answer, claim, decision, posted_on=posted_on)
         posted += decision.outcome in POSTED_OUTCOMES
     posted += sum(retry_held(run, remittance_id) for remittance_id in sorted({row.remittance_id for row, _ in rows}))
-    held = sum(row.outcome is Outcome.HELD for row, _ in rows)
+    held = sum(row.outcome is AnswerOutcome.HELD for row, _ in rows)
     if rows:
         subject = Subject.practice(by.practice_id)
         audit.record(session, "remittances.retried", subject, by=by, now=now, posted=posted, held=held)
@@ -61,7 +61,7 @@ def retry_unmatched(session: Session, *, by: Actor, now: dt.datetime) -> Retried
 
 def _is_unmatched(practice_id: int) -> Sequence[ColumnElement[bool]]:
     return (
-        RemittanceClaim.practice_id == practice_id, RemittanceClaim.outcome == Outcome.HELD,
+        RemittanceClaim.practice_id == practice_id, RemittanceClaim.outcome == AnswerOutcome.HELD,
         RemittanceClaim.claim_id.is_(None), RemittanceClaim.reasons.contains(["no_claim"]),
     )  # fmt: skip
 

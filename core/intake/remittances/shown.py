@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from core.enums.remittances import Outcome
+from core.enums.remittances import AnswerOutcome
 from core.intake.remittances import queries, reasons, stored
 from core.intake.remittances.answers import Answer, AnswerLine
 from core.intake.remittances.batches import Run
@@ -43,7 +43,7 @@ class AnswerDetails:
     @property
     def is_held(self) -> bool:
         """Return whether a user may decide it."""
-        return self.answer.outcome is Outcome.HELD
+        return self.answer.outcome is AnswerOutcome.HELD
 
     @property
     def blocking(self) -> list[str]:
@@ -68,7 +68,7 @@ def show(session: Session, practice_id: int, remittance_id: int, ordinal: int, *
     row = session.get_one(RemittanceClaim, (practice_id, remittance_id, ordinal))
     remittance = session.get_one(Remittance, (practice_id, remittance_id))
     faults = [Finding(*one) for one in (*remittance.faults, *row.faults)]
-    if found.outcome is not Outcome.HELD:
+    if found.outcome is not AnswerOutcome.HELD:
         lines = queries.list_lines(session, practice_id, remittance_id, ordinal)
         return AnswerDetails(found, lines, reasons.explain_decided(found.reasons, faults))
     run = Run(session, session.get_one(Practice, practice_id), None, now, is_check=True)

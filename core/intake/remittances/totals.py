@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from core.counting import counted
-from core.enums.remittances import Outcome
+from core.enums.remittances import AnswerOutcome
 from core.intake.remittances import reasons
 from core.reading import as_sentence
 
@@ -35,20 +35,20 @@ def total_rows(x12: Mapping[str, Any] | None) -> list[Total]:
     def cents(name: str) -> int:
         return sum(one[name] for one in new)
 
-    def answers(words: str, outcome: Outcome) -> Total:
+    def answers(words: str, outcome: AnswerOutcome) -> Total:
         # A report of an earlier version has no payments by outcome.
         paid = [one["paid_of"].get(outcome.value, 0) for one in new if "paid_of" in one]
         return Total(words, sum(one["outcomes"].get(outcome.value, 0) for one in new), sum(paid) if paid else None)
 
     rare = [
-        answers("Answers with nothing to post", Outcome.NOTHING_TO_POST),
+        answers("Answers with nothing to post", AnswerOutcome.NOTHING_TO_POST),
         Total("Less provider adjustments", None, -cents("provider_cents")),
         Total("Out of balance", None, cents("paid_cents") - cents("claims_cents") + cents("provider_cents")),
     ]
     return [
-        answers("Payments of posted answers", Outcome.POSTED),
-        answers("Payments of answers posted with a warning", Outcome.WARNED),
-        answers("Payments of held answers", Outcome.HELD),
+        answers("Payments of posted answers", AnswerOutcome.POSTED),
+        answers("Payments of answers posted with a warning", AnswerOutcome.WARNED),
+        answers("Payments of held answers", AnswerOutcome.HELD),
         *(one for one in rare if one.number or one.cents),
         Total("Checks and transfers", len(new), cents("paid_cents"), is_sum=True),
         *(one for one in _not_recorded(found) if one.number),

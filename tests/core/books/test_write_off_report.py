@@ -20,7 +20,7 @@ from core.books.write_off_report import Amounts, Report
 from core.enums.ledger_sums import SumKind
 from core.enums.people import Role
 from core.enums.practices import PayerClass
-from core.enums.write_off_report import DIMENSION_NAMES, Column, Dimension
+from core.enums.write_off_report import DIMENSION_NAMES, Dimension, ReportColumn
 from core.money import format_plain_amount, format_rate
 from tests.core.schedules.conftest import FIRST_RUN, ScheduledPractice, scheduled  # noqa: F401  a fixture
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
@@ -31,9 +31,9 @@ CHARGES = """SELECT coalesce(r.external_id, ''), sum(p.amount_cents)::bigint FRO
     JOIN claim c ON c.id = p.claim_id LEFT JOIN payer r ON r.id = c.primary_payer_id
     WHERE p.practice_id = :id AND p.kind = 'charge' GROUP BY 1"""
 OF = {
-    Column.WRITTEN_OFF: lambda one: one.written_off_cents, Column.REVERSED: lambda one: one.reversed_cents,
-    Column.RECOVERED: lambda one: one.recovered_cents, Column.REPLACED: lambda one: one.replaced_cents,
-    Column.NET: lambda one: one.net_cents, Column.CHARGES: lambda one: one.charges_cents,
+    ReportColumn.WRITTEN_OFF: lambda one: one.written_off_cents, ReportColumn.REVERSED: lambda one: one.reversed_cents,
+    ReportColumn.RECOVERED: lambda one: one.recovered_cents, ReportColumn.REPLACED: lambda one: one.replaced_cents,
+    ReportColumn.NET: lambda one: one.net_cents, ReportColumn.CHARGES: lambda one: one.charges_cents,
 }  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def test_each_amount_is_the_sum_of_its_claims_for_every_choice_of_groups(busy: G
                 months = (calendar_months.parse_month(month),) * 2 if month else (JANUARY, NOVEMBER)
                 for column, of in OF.items():
                     if of(row.amounts) is None:
-                        assert column is Column.CHARGES
+                        assert column is ReportColumn.CHARGES
                         assert not OF_CHARGES.issuperset(by)
                         continue
                     found = behind(busy, Amount(column, *months, group))
@@ -123,7 +123,7 @@ def test_each_amount_is_the_sum_of_its_claims_for_every_choice_of_groups(busy: G
 
 
 def test_the_list_of_claims_comes_in_pages_the_largest_first(busy: GivenPractice) -> None:
-    amount = Amount(Column.NET, JANUARY, NOVEMBER)
+    amount = Amount(ReportColumn.NET, JANUARY, NOVEMBER)
     found, cursor = [], None
     while True:
         page = behind(busy, amount, cursor=cursor, limit=1)
@@ -201,7 +201,7 @@ def test_scheduled_runs_are_grouped_by_their_schedule(scheduled: ScheduledPracti
     (row,) = read(scheduled.practice, D.PERSON).rows
 
     assert row.values[D.PERSON].name == f"Schedule “{schedule.name}”"
-    amount = Amount(Column.WRITTEN_OFF, NOVEMBER, NOVEMBER, {D.PERSON: row.values[D.PERSON].code})
+    amount = Amount(ReportColumn.WRITTEN_OFF, NOVEMBER, NOVEMBER, {D.PERSON: row.values[D.PERSON].code})
     assert behind(scheduled.practice, amount).cents == row.amounts.written_off_cents == 15_00
 
 

@@ -24,6 +24,7 @@ from core.money import CENTS_MAX
 from core.settings import Settings
 from tests.servers import Databases
 from tests.shared_app import application, engine_on
+from tests.webui.api import described
 
 NOON = dt.datetime(2025, 3, 3, 17, 0, tzinfo=dt.UTC)
 CLAIMS = 300
@@ -83,8 +84,11 @@ class Api:
         return self.send("PUT", path, **options)
 
     def send(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> TestResponse:
+        """Send the request. Fail unless the answer is as the OpenAPI document says."""
         all_headers = {"Authorization": f"Bearer {self.token}", **(headers or {})}
-        return self.client.open(f"/api/v1{path}", method=method, headers=all_headers, **options)
+        answer = self.client.open(f"/api/v1{path}", method=method, headers=all_headers, **options)
+        assert described.faults(self.client.application, answer) == []
+        return answer
 
     def preview(self, selection: Any = None, key: str | None = None, **other: Any) -> TestResponse:
         """Request a job on `selection` (by default every claim), with its own idempotency key."""

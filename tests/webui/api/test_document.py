@@ -2,18 +2,22 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from enum import Enum
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 from flask import Flask
 from flask_openapi3.models import APISpec
 from jsonschema import Draft202012Validator
+from pydantic import BaseModel
 
 from core.claims.claim_filter import ClaimFilter
 from tests.webui.api.conftest import Api, World
 from webui.api import job_models, models
+from webui.api.blueprint import api
 from webui.api.job_models import Confirmed
 from webui.api.progress_models import ProgressAnswer
 
@@ -49,6 +53,29 @@ def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
     assert references <= set(document["components"]["schemas"])
     ids = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
     assert len(ids) == len(set(ids))
+
+
+def classes_in(hint: Any) -> Iterator[type]:
+    """Yield the models and enumerations of a type hint, and of their fields."""
+    for part in get_args(hint):
+        yield from classes_in(part)
+    if not isinstance(hint, type) or get_origin(hint) is not None:
+        return
+    if issubclass(hint, BaseModel | Enum):
+        yield hint
+    if issubclass(hint, BaseModel):
+        for field in hint.model_fields.values():
+            yield from classes_in(field.annotation)
+
+
+def test_no_two_schemas_have_the_same_name(shared_world: World) -> None:
+    """The document keeps one of two classes with the same name, so the other's answers would not be as described."""
+    assert shared_world.app
+    hints = [hint for described in api.described for hint in get_type_hints(described.view).values()]
+    named = {(one.__name__, one.__module__) for hint in hints for one in classes_in(hint)}
+
+    assert len(named) > 200
+    assert [name for name, count in Counter(name for name, _ in named).items() if count > 1] == []
 
 
 def test_each_operation_has_a_summary_a_token_and_its_refusals(document: dict[str, Any]) -> None:

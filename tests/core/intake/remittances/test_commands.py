@@ -9,7 +9,7 @@ from core.access.permissions import Actor
 from core.db.engine import transaction as begin
 from core.enums.ledger import GroupCode
 from core.enums.practices import PayerClass
-from core.enums.remittances import Outcome, RuleAction
+from core.enums.remittances import AnswerOutcome, RuleAction
 from core.errors import NotAllowed
 from core.intake.remittances import candidates, commands, held, queries
 from core.intake.remittances.commands import AnswerKey, BadReason, NotHeld, NotIgnored, StillHeld
@@ -49,7 +49,7 @@ def test_a_person_matches_and_posts_a_held_answer_once(practice: GivenPractice, 
     for _ in range(2):
         assert practice.act(commands.match, FIRST, "A1").reasons == ["matched_by_hand"]
     for _ in range(2):
-        assert post_shown(practice, FIRST, note="Called the payer").outcome is Outcome.WARNED
+        assert post_shown(practice, FIRST, note="Called the payer").outcome is AnswerOutcome.WARNED
 
     assert sum(cents for *_, cents in posted(practice, "A1")) == -9_000
     assert practice.read("A1").patient_due == 1_000
@@ -72,7 +72,7 @@ def test_a_claim_that_was_imported_after_its_remittance_is_found(practice: Given
     given(practice)
     given(practice, "A2")
 
-    assert post_shown(practice, FIRST).outcome is Outcome.POSTED
+    assert post_shown(practice, FIRST).outcome is AnswerOutcome.POSTED
     assert practice.read("A1").patient_due == 1_000
     seen = look(practice, AnswerKey(1, 2))
     assert (seen.answer.claim, seen.accepted, seen.blocking) == ("A2", ["service_date_differs"], [])
@@ -267,7 +267,7 @@ def test_an_ignored_answer_leaves_the_list_with_a_reason(practice: GivenPractice
 
     with practice.sessions() as session:
         for place, seen in (({}, (1, None, 1)), ({"after": 1}, (2, 2, None)), ({"before": 2}, (1, None, 1))):
-            page = queries.page_of_answers(session, practice.id, 1, Outcome.HELD, limit=1, **place)
+            page = queries.page_of_answers(session, practice.id, 1, AnswerOutcome.HELD, limit=1, **place)
             assert (page.rows[0].ordinal, page.before, page.after) == seen
     with pytest.raises(BadReason):
         practice.act(commands.ignore, FIRST, " ")
@@ -275,7 +275,7 @@ def test_an_ignored_answer_leaves_the_list_with_a_reason(practice: GivenPractice
     for _ in range(2):
         practice.act(commands.ignore, FIRST, "Wrong click")
     for _ in range(2):
-        assert practice.act(commands.hold_again, FIRST).outcome is Outcome.HELD
+        assert practice.act(commands.hold_again, FIRST).outcome is AnswerOutcome.HELD
     assert look(practice, FIRST).sums.payments == 7_000, "it lost nothing"
     for _ in range(2):
         practice.act(commands.ignore, FIRST, "Not our patient")
@@ -283,16 +283,18 @@ def test_an_ignored_answer_leaves_the_list_with_a_reason(practice: GivenPractice
     assert acts == ["remittance.recorded", "remittance.ignored", "remittance.held_again", "remittance.ignored"]
 
     with practice.sessions() as session:
-        [row], more = queries.list_answers(session, practice.id, outcomes=[Outcome.IGNORED])
+        [row], more = queries.list_answers(session, practice.id, outcomes=[AnswerOutcome.IGNORED])
         assert (row.note, row.decided_by, more) == ("Not our patient", "biller", None)
-        [held], more = queries.list_answers(session, practice.id, limit=1, remittance_id=1, outcomes=[Outcome.HELD])
+        [held], more = queries.list_answers(
+            session, practice.id, limit=1, remittance_id=1, outcomes=[AnswerOutcome.HELD]
+        )
         assert (held.ordinal, more) == (2, None)
         _, more = queries.list_answers(session, practice.id, limit=1)
         assert more == (1, 1)
         rest, _ = queries.list_answers(session, practice.id, after=more)
         assert [row.ordinal for row in rest] == [2]
         [remittance], _ = queries.list_remittances(session, practice.id)
-        assert remittance.outcomes == {Outcome.IGNORED: 1, Outcome.HELD: 1}
+        assert remittance.outcomes == {AnswerOutcome.IGNORED: 1, AnswerOutcome.HELD: 1}
 
 
 def test_a_claims_answers_are_listed_line_by_line(practice: GivenPractice) -> None:
@@ -302,7 +304,11 @@ def test_a_claims_answers_are_listed_line_by_line(practice: GivenPractice) -> No
 
     with practice.sessions() as session:
         [one] = queries.list_answers_on_claim(session, practice.id, practice.read("A1").id)
-        assert (one.answer.payer, one.answer.trace, one.answer.outcome) == ("EXAMPLE PLAN", "T000001", Outcome.POSTED)
+        assert (one.answer.payer, one.answer.trace, one.answer.outcome) == (
+            "EXAMPLE PLAN",
+            "T000001",
+            AnswerOutcome.POSTED,
+        )
         assert [(line.ordinal, line.line, line.paid_cents) for line in one.lines] == [(1, 1, 7_000)]
         claim = practice.read("A1")
         newest = (claim.last_answer_on, claim.last_answer_status, claim.payer_claim_number)
@@ -325,7 +331,7 @@ def test_an_answer_is_posted_after_a_user_did_what_its_reason_says(practice: Giv
     assert look(practice, AnswerKey(1, 2)).blocking == ["below_zero"]
     _void_last(practice, "A1")
 
-    assert post_shown(practice, AnswerKey(1, 2)).outcome is Outcome.WARNED
+    assert post_shown(practice, AnswerKey(1, 2)).outcome is AnswerOutcome.WARNED
     claim = practice.read("A1")
     assert (claim.insurance_due, claim.patient_due, claim.secondary_paid) == (0, 200, 800)
     assert practice.violations() == []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.enums.remittances import Outcome
+from core.enums.remittances import AnswerOutcome
 from core.intake.remittances.our_claim import OurClaim
 from tests.decided import BOTH, CONTEXT, LINE, PAID, TAKEN, answered, our, told
 from tests.remittances import clp, svc
@@ -194,7 +194,7 @@ REVERSED = {
 def test_posted_with_warning(segments: list[str], sentence: str) -> None:
     decision, said = told(segments, our(100))
 
-    assert (decision.outcome, said) == (Outcome.WARNED, [sentence])
+    assert (decision.outcome, said) == (AnswerOutcome.WARNED, [sentence])
     assert decision.postings
 
 
@@ -202,7 +202,7 @@ def test_posted_with_warning(segments: list[str], sentence: str) -> None:
 def test_held_for_a_person(segments: list[str], claim: OurClaim | None, sentence: str) -> None:
     decision, said = told(segments, claim)
 
-    assert (decision.outcome, decision.postings) == (Outcome.HELD, [])
+    assert (decision.outcome, decision.postings) == (AnswerOutcome.HELD, [])
     assert sentence in said
     assert len(said) == len({one.rpartition(": ")[2] for one in said}), "each reason once"
 
@@ -217,7 +217,7 @@ def test_held_if_nothing_can_be_posted_on_its_date(code: str, sentence: str) -> 
     context = replace(CONTEXT, date_problem=code)
     assert told(PAID, our(100), context=context)[1] == [sentence]
     denied = clp("A1", "100", "0", svc("100", "0", "CO*16*100"))
-    assert told(denied, our(100), context=context)[0].outcome is Outcome.POSTED, "it posts nothing"
+    assert told(denied, our(100), context=context)[0].outcome is AnswerOutcome.POSTED, "it posts nothing"
 
 
 @pytest.mark.parametrize(("change", "sentence"), REVERSED.values(), ids=REVERSED)
@@ -226,4 +226,4 @@ def test_a_reversal_without_an_exact_original_or_on_a_settled_claim_is_held(
 ) -> None:
     decision, said = told(TAKEN, change(answered()))
 
-    assert (decision.outcome, said, decision.reverses) == (Outcome.HELD, [sentence], None)
+    assert (decision.outcome, said, decision.reverses) == (AnswerOutcome.HELD, [sentence], None)
