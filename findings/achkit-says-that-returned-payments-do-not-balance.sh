@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # achkit 0.2.0: a bank's file of returned payments is reported as out of balance.
 #
-# In ACH, a returned credit to a checking account has transaction code 21, and a returned debit 26 (31 and 36 for savings). The
-# control records count their amounts as credits and debits, as they do for 22 and 27. An addenda record 99 has the reason.
-# The documentation says that returns are included, and that validate works on any file.
+# In ACH, a returned credit to a checking account has transaction code 21, and a returned debit 26 (31 and 36 for
+# savings). The control records count their amounts as credits and debits, as they do for 22 and 27. An addenda record
+# 99 has the reason. The documentation says that returns are included, and that validate works on any file.
 # Expected (our guess before the first run): a valid file of a returned refund is valid.
-# Seen: with code 22, the file is valid. With 21, 26, 31 or 36, the amounts are not counted. So validate reports
-# that the batch's and the file's totals are not 0.
-# It matters because the clinic's refunds to closed accounts are only in such files. A program that refuses files that do not
-# balance never learns that the money came back.
+# Seen: with code 22, the file is valid. With 21, 26, 31 or 36, the amounts are not counted. So validate says that the
+# batch's and the file's totals should be 0.
+# It matters because the clinic's refunds to closed accounts are only in such files. A program that refuses files that
+# do not balance never learns that the money came back.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

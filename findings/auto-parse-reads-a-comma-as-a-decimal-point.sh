@@ -4,10 +4,10 @@
 # The option parseCurrency recognizes amounts in dollars, says the documentation. parseCommaNumbers is for commas in
 # numbers, as in 385,134.
 # Expected (our guess before the first run): 1,234 is 1234.
-# Seen: with parseCurrency, also together with parseCommaNumbers, $1,234 is 1.234, and $12,345 is 12.345. Without the dollar
-# sign, 1,234 is 1234. $1,234.56 and $1,234,567 stay texts. No error is raised.
-# It matters because a hospital's charge of $12,345 in a column of whole dollars becomes $12.35, and a balance of $1,234 is
-# small enough to be written off.
+# Seen: with parseCurrency, also together with parseCommaNumbers, $1,234 is 1.234, and $12,345 is 12.345. Without the
+# dollar sign, 1,234 is 1234. $1,234.56 and $1,234,567 stay texts. No error is raised.
+# It matters because a hospital's charge of $12,345 in a column of whole dollars becomes $12.35, and a balance of $1,234
+# is small enough to be written off.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

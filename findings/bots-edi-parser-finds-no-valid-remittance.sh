@@ -4,9 +4,9 @@
 # ISA16 declares the separator of components, usually a colon. A functional group (GS) may contain several transactions
 # (ST to SE). The documentation describes a strict validation, and a lenient reading that does what it can.
 # Expected (our guess before the first run): a valid 835 is valid, and both transactions of a group are read.
-# Seen: the colon in ISA16 is taken for a component. valid is False with one warning, which is usually safe to ignore, as
-# the library says itself. With two transactions, the second ST is not allowed, and the lenient reading gives no data,
-# neither for the first nor for the second.
+# Seen: the colon in ISA16 is taken for a component. valid is False with one warning, which is usually safe to ignore,
+# as the library says itself. With two transactions, the second ST is not allowed, and the lenient reading gives no
+# data, neither for the first nor for the second.
 # It matters because a check that fails for each file is turned off, and payers send several remittances in a group.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # brightohir 2.1.2: a patient without an apartment number lives in the city CO, in the state 80201.
 #
-# In an HL7 address (PID-11), the second component is for the apartment. A house has none, and the component stays empty. The
-# suffix is the fourth component of a name (PID-5), and a phone number's area code the sixth of PID-13. FT1 is a charge. The
-# library converts messages to FHIR, with financial segments and DFT, as its documentation says.
+# In an HL7 address (PID-11), the second component is for the apartment. A house has none, and the component stays
+# empty. The suffix is the fourth component of a name (PID-5), and a phone number's area code the sixth of PID-13. FT1
+# is a charge. The library converts messages to FHIR, with financial segments and DFT, as its documentation says.
 # Expected (our guess before the first run): each component is where it was sent, and each FT1 is a resource.
-# Seen: empty components are skipped, and the ones after them move up. Denver is a line of the street, CO the city and 80201 the
-# state. JR is a second given name. The area code 303 is an e-mail address. With an apartment, the address is
+# Seen: empty components are skipped, and the ones after them move up. Denver is a line of the street, CO the city and
+# 80201 the state. JR is a second given name. The area code 303 is an e-mail address. With an apartment, the address is
 # right. A message with a charge of $300.00 gives a bundle without it. No error is raised.
 # It matters because statements come back, and charges are not billed.
 set -euo pipefail

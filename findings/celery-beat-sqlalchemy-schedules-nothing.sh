@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # celery-beat-sqlalchemy 0.0.5: one entry without arguments, and no entry of the schedule runs.
 #
-# Celery's beat_schedule has a task and a schedule for each entry. args, kwargs and options, such as a queue, are optional, and a
-# schedule may be a number of seconds. The library stores the entries of the code in PostgreSQL, and runs them from there.
-# Expected (our guess before the first run): an entry without args is stored with none. An entry that is not a crontab is stored
-# or refused, and the others run.
+# Celery's beat_schedule has a task and a schedule for each entry. args, kwargs and options, such as a queue, are
+# optional, and a schedule may be a number of seconds. The library stores the entries of the code in PostgreSQL, and
+# runs them from there.
+# Expected (our guess before the first run): an entry without args is stored with none. An entry that is not a crontab
+# is stored or refused, and the others run.
 # Seen: with an entry without args, or with one of 30 seconds, the schedule is empty. Beat logs one error and goes on.
 # The queue of an entry is not stored, so its task goes to the default queue.
 # It matters because a job that is added for the morning stops the nightly settlement, and the process looks healthy.
@@ -53,8 +54,8 @@ try:
     for name, schedule in SCHEDULES.items():
         CeleryTasksScheduleBase.metadata.drop_all(engine)
         app.conf.beat_schedule = schedule
-        entries = [entry for entry in DatabaseScheduler(app=app).schedule.values() if not entry.task.startswith("celery.")]
-        print(name, [(entry.task, entry.options) for entry in entries])
+        entries = DatabaseScheduler(app=app).schedule.values()
+        print(name, [(entry.task, entry.options) for entry in entries if not entry.task.startswith("celery.")])
 finally:
     server.cleanup()
 PYTHON

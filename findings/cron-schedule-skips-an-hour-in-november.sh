@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # cron-schedule 6.0.0 (npm): a job that runs each half hour does not run for 90 minutes when daylight saving ends.
 #
-# On November 1, 2026, in New York, the hour from 1:00 to 2:00 AM occurs twice. Vixie cron runs jobs with * in the hour by
-# the time that passes, so each half hour of both. It holds back only jobs at a fixed time.
+# On November 1, 2026, in New York, the hour from 1:00 to 2:00 AM occurs twice. Vixie cron runs jobs with * in the hour
+# by the time that passes, so each half hour of both. It holds back only jobs at a fixed time.
 # Expected: */30 * * * * runs at 1:00 and 1:30 AM twice, as croniter 7.0.0 says.
 # Seen: it runs at 1:30 AM, daylight time, and then at 2:00 AM, standard time. 0 * * * * has no run for two hours. The
 # documentation says nothing about it.
-# It matters because a job that fetches remittances or renews a lock each half hour stands still for 90 minutes, and an alert
-# that waits for an hour at most goes off.
+# It matters because a job that fetches remittances or renews a lock each half hour stands still for 90 minutes, and an
+# alert that waits for an hour at most goes off.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -38,7 +38,7 @@ seen=$(
     TZ=America/New_York node "$folder/script.mjs"
     PYTHONPATH="$folder/libraries" python3 "$folder/script.py"
 )
-echo "cron-schedule 6.0.0 and croniter 7.0.0, the runs on November 1, 2026, after 04:45 UTC (12:45 AM in New York), in UTC:"
+echo "cron-schedule 6.0.0 and croniter 7.0.0, the runs on November 1, 2026, after 12:45 AM in New York, in UTC:"
 echo "$seen"
 test "$seen" = "cron-schedule */30 * * * * 05:00 05:30 07:00 07:30
 cron-schedule 0 * * * * 05:00 07:00 08:00 09:00

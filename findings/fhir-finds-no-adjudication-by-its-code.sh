@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # fhir 4.12.0 (npm): an expression for the paid amounts of an explanation of benefits finds none.
 #
-# In FHIRPath, where() keeps the elements for which a condition is true. The condition may be a path of several steps, such as
-# category.coding.code = 'benefit', or a number, such as sequence = 2. The library names FHIRPath as a key feature.
-# Expected (our guess before the first run): the amounts, as from fhirpath 5.2.2, the reference implementation.
-# Seen: the result is an empty list for the code, for sequence = 2 and for amount.value = 20. item[1] is undefined. A condition
-# of one step on a text is right, and a function that the library does not have raises an error.
+# In FHIRPath, where() keeps the elements for which a condition is true. The condition may be a path of several steps,
+# such as category.coding.code = 'benefit', or a number, such as sequence = 2. The library names FHIRPath as a key
+# feature.
+# Expected (our guess before the first run): the amounts, as from fhirpath 5.2.2.
+# Seen: the result is an empty list for the code, for sequence = 2 and for amount.value = 20. item[1] is undefined. A
+# condition of one step on a text is right, and a function that the library does not have raises an error.
 # It matters because an empty list looks like a claim that was not paid.
 set -euo pipefail
 folder=$(mktemp -d)
@@ -44,13 +45,13 @@ for (const path of [
 ]) {
   const expression = `ExplanationOfBenefit.${path}`;
   const seen = [new Fhir().evaluate(benefits, expression), fhirpath.evaluate(benefits, expression, null, r4)];
-  console.log(path, ...seen.map((value) => JSON.stringify(value)));
+  console.log(path, ...seen.map((value) => JSON.stringify(value)?.replaceAll('"', "")));
 }
 NODE
 seen=$(node "$folder/script.cjs")
 echo "An expression, its value from fhir 4.12.0, and from fhirpath 5.2.2:"
 echo "$seen"
-test "$seen" = "item.adjudication.category.coding.where(code = 'benefit').code [\"benefit\",\"benefit\"] [\"benefit\",\"benefit\"]
+test "$seen" = "item.adjudication.category.coding.where(code = 'benefit').code [benefit,benefit] [benefit,benefit]
 item.adjudication.where(category.coding.code = 'benefit').amount.value [] [80,80]
 item.adjudication.where(amount.value = 20).amount.value [] [20,20]
 item.where(sequence = 2).sequence [] [2]

@@ -6,8 +6,8 @@
 # Expected (our guess before the first run): amounts are whole cents, reversal is true, and 0013579 is 0013579.
 # Seen: 1.15 is 114.99999999999999, and 20.10 is 2010.0000000000002. Of the amounts from $0.01 to $29.99, 286 are not
 # whole. reversal is false for RvslInd true. The account is 13579. No error is raised.
-# It matters because an amount that is compared with a remittance's, or cut to whole cents, is not equal to it. A returned
-# deposit is a debit without a reason.
+# It matters because an amount that is compared with a remittance's, or cut to whole cents, is not equal to it. A
+# returned deposit is a debit without a reason.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

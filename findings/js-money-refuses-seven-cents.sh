@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # js-money 0.6.3 (npm): $0.07 is refused because it is not a whole number of cents.
 #
-# Money.fromDecimal takes an amount with as many decimals as the currency allows, two for dollars, and refuses one with more.
+# Money.fromDecimal takes an amount with as many decimals as the currency allows, two for dollars, and refuses one with
+# more.
 # Expected: each amount with two decimals is accepted.
-# Seen: the amount is multiplied by 100 as a float, and the product must be whole: 0.07 * 100 is 7.000000000000001. Of the
-# amounts from $0.01 to $2,999.99, 36,700 are refused with "Amount must be an integer", as 0.14, 0.28 and 0.29 are. 0.05 is
-# accepted. With Math.round as a third argument, all are right.
+# Seen: the amount is multiplied by 100 as a float, and the product must be whole: 0.07 * 100 is 7.000000000000001. Of
+# the amounts from $0.01 to $2,999.99, 36,700 are refused with "Amount must be an integer", as 0.14, 0.28 and 0.29 are.
+# 0.05 is accepted. With Math.round as a third argument, all are right.
 # It matters because one claim of eight is not read, and tests with round amounts pass.
 set -euo pipefail
 folder=$(mktemp -d)

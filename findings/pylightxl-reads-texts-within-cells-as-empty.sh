@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # pylightxl 1.61: a workbook's texts are read as empty if they are in their cells and not in the shared table.
 #
-# A cell's text may be in the workbook's table of shared strings, or in the cell itself (inlineStr). Programs that write large
-# files row by row use the second form, as XlsxWriter does with constant_memory.
+# A cell's text may be in the workbook's table of shared strings, or in the cell itself (inlineStr). Programs that write
+# large files row by row use the second form, as XlsxWriter does with constant_memory.
 # Expected (our guess before the first run): both forms are read alike.
 # Seen: with texts in the cells, each is ''. The numbers are there. With shared strings, all is right. openpyxl and
 # python-calamine read both. No error is raised.

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # celery-heimdall 1.0.1 and celery-once-task 1.0.0: a unique task that asks for a retry never runs again.
 #
-# Both make sure, with a lock, that a task runs once at a time for the same arguments. Celery's self.retry sends the task
-# again under its own ID, for example when a payer's server does not answer.
+# Both make sure, with a lock, that a task runs once at a time for the same arguments. Celery's self.retry sends the
+# task again under its own ID, for example when a payer's server does not answer.
 # Expected (our guess before the first run): a unique task runs again, as a plain one does.
-# Seen: the lock of the first run stops the second. With celery-heimdall, the retry is not sent, and the task has the state
-# RETRY for as long as its result is kept. With celery-once-task, it is sent and rejected, and the state is FAILURE. A later
-# call with the same arguments does not run either, because the lock is held until its time is over: an hour by default.
+# Seen: the lock of the first run stops the second. With celery-heimdall, the retry is not sent, and the task has the
+# state RETRY for as long as its result is kept. With celery-once-task, it is sent and rejected, and the state is
+# FAILURE. A later call with the same arguments does not run either, because the lock is held until its time is over: an
+# hour by default.
 # It matters because a remittance whose download failed once is not fetched, though the task says that it will be.
 set -euo pipefail
 folder=$(mktemp -d)
@@ -74,7 +75,7 @@ with start_worker(app, pool="solo", perform_ping_check=False, loglevel="CRITICAL
     print("after a second call", runs["heimdall"], runs["once"], again[0].id == results[1].id)
 PYTHON
 seen=$(PYTHONPATH="$folder/libraries" python3 -W ignore "$folder/script.py" "$port" 2>"$folder/errors")
-echo "The runs and the state of a plain task, and of a unique one of celery-heimdall 1.0.1 and of celery-once-task 1.0.0:"
+echo "The runs and the state of a plain task, and of one of celery-heimdall 1.0.1 and of celery-once-task 1.0.0:"
 echo "$seen"
 test "$seen" = "plain 2 SUCCESS
 heimdall 1 RETRY

@@ -5,8 +5,8 @@
 # N104) is optional. A file may contain several transactions.
 # Expected: payer_name is EXAMPLE PLAN and payment_method is ACH. Two remittances are two results, or an error.
 # Seen: payer_name is empty unless the payer has an identifier. payment_method is 127, as payment_amount is. Of two
-# remittances, the first is not in the result: neither its check nor its claims. With a line feed after each tilde, as most files
-# have it, the parse fails.
+# remittances, the first is not in the result: neither its check nor its claims. With a line feed after each tilde, as
+# many files have it, the parse fails.
 # It matters because the claims of the first remittance look unpaid, and a payment without a payer cannot be posted.
 set -euo pipefail
 folder=$(mktemp -d)
@@ -19,7 +19,8 @@ from x12_edi_tools.remittance_advise_parser import RemittanceAdviceParser
 def remittance(claims: list[str], total: str, check: str, payer: str, number: int) -> str:
     """Return one transaction with the given claim segments."""
     body = [
-        f"ST*835*{number:04}", f"BPR*I*{total}*C*ACH*CCP*01*011401533*DA*0072*1999999999**01*011401533*DA*0073*20260109",
+        f"ST*835*{number:04}",
+        f"BPR*I*{total}*C*ACH*CCP*01*011401533*DA*0072*1999999999**01*011401533*DA*0073*20260109",
         f"TRN*1*{check}*1999999999", "DTM*405*20260105", payer, "N3*1 MAIN ST", "N4*DENVER*CO*80201",
         "PER*BL*HELP*TE*3035550100", "N1*PE*EXAMPLE CLINIC*XX*1234567893", "LX*1", *claims,
     ]

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # x12-python 0.1.0: a file of claims for $230 has no patients, or claims for $460 of one patient.
 #
-# An 837P has the billing provider, then each subscriber (HL 22) with the claims, and dependents (HL 23) with theirs. Parser and
-# LoopBuilder make loops of it, and Claim837P.from_transaction makes a claim model of these.
+# An 837P has the billing provider, then each subscriber (HL 22) with the claims, and dependents (HL 23) with theirs.
+# Parser and LoopBuilder make loops of it, and Claim837P.from_transaction makes a claim model of these.
 # Expected (our guess before the first run): two claims, A1 for Petra Sample and A2 for Pat Parent's child.
-# Seen: after Parser, the provider is UNKNOWN with NPI 0000000000, and the patient UNKNOWN. After LoopBuilder, provider and
-# subscriber are read, but A1 and A2 are in the list twice, and Petra Sample, the first subscriber, is the one of all. No
-# error is raised.
+# Seen: after Parser, the provider is UNKNOWN with NPI 0000000000, and the patient UNKNOWN. After LoopBuilder, provider
+# and subscriber are read, but A1 and A2 are in the list twice, and Petra Sample, the first subscriber, is the one of
+# all. No error is raised.
 # It matters because a total of charges is twice what was billed, and a child's visit is in another patient's account.
 set -euo pipefail
 folder=$(mktemp -d)

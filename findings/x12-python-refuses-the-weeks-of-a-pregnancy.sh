@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# x12-python 0.1.0: Z3A.20, the 20th week of a pregnancy, is not a diagnosis, and the COVID vaccine 0001A not a procedure.
+# x12-python 0.1.0: Z3A.20, the 20th week of a pregnancy, is not a diagnosis, and the COVID vaccine 0001A not a
+# procedure.
 #
-# In ICD-10-CM, the third character may be a letter: Z3A is the week of a pregnancy, M1A chronic gout, C7A and C4A are tumors.
-# CPT has codes of four digits and a letter: category II (F), category III (T), laboratory (U) and vaccines (A).
+# In ICD-10-CM, the third character may be a letter: Z3A is the week of a pregnancy, M1A chronic gout, C7A and C4A are
+# tumors. CPT has codes of four digits and a letter: category II (F), category III (T), laboratory (U) and vaccines (A).
 # Expected (our guess before the first run): valid codes are accepted. In X12, a diagnosis has no point.
-# Seen: validate_diagnosis_code wants two digits after the letter. Of the 74,724 codes of simple-icd-10-cm 1.5.0, 405 are
-# refused. validate_procedure_code refuses 0042T, 0001F, 0001U and 0001A, and accepts 99213 and G0008.
+# Seen: validate_diagnosis_code wants two digits after the letter. Of the 74,724 codes of simple-icd-10-cm 1.5.0, 405
+# are refused. validate_procedure_code refuses 0042T, 0001F, 0001U and 0001A, and accepts 99213 and G0008.
 # It matters because each delivery is billed with a week, and all such claims are held back.
 set -euo pipefail
 folder=$(mktemp -d)
