@@ -4,8 +4,7 @@
 #
 # A BAI2 transaction (16) has the type, the amount, the funds type, the bank's reference, the customer's reference and a
 # text. The text is optional, and a record 88 may continue it. The CSV has a column for each.
-# Expected (our guess before the first run): the text is in transaction_text, and the references are in their columns.
-# bai2 0.15.0 reads them so.
+# Expected: the text is in transaction_text, and the references are in their columns. bai2 0.15.0 reads them so.
 # Seen: the last two fields of the record are taken for the references. With a text in it, the customer's reference is
 # HCCLAIMPMT, the bank's reference is the check number, and BREF1 is lost. transaction_text has only what a record 88
 # says.

@@ -4,8 +4,8 @@
 # Celery's beat_schedule has a task and a schedule for each entry. args, kwargs and options, such as a queue, are
 # optional, and a schedule may be a number of seconds. The library stores the entries of the code in PostgreSQL, and
 # runs them from there.
-# Expected (our guess before the first run): an entry without args is stored with none. An entry that is not a crontab
-# is stored or refused, and the others run.
+# Expected (our guess before the first run): the entries of the code are stored and run. One that is not a crontab is
+# stored, or refused loudly.
 # Seen: with an entry without args, or with one of 30 seconds, the schedule is empty. Beat logs one error and goes on.
 # The queue of an entry is not stored, so its task goes to the default queue.
 # It matters because a job that is added for the morning stops the nightly settlement, and the process looks healthy.

@@ -3,10 +3,10 @@
 #
 # The library calls itself drop-in compatible with croniter: change the import, and nothing else. In a table at its end,
 # the documentation lists times with a zone, with full support of daylight saving, as planned.
-# Expected (our guess before the first run): the same times as from croniter 7.0.0, or an error for a time with a zone.
-# Seen: the next run of 0 8 * * * after a time in New York has no zone, and as a timestamp it is 8:00 AM in UTC. 30 2 *
-# * * is due on March 8 at 2:30 AM, an hour that New York skips. croniter gives 8:00 AM and 3:00 AM in New York. No
-# error is raised.
+# Expected (our guess before the first run): the same times as from croniter 7.0.0.
+# Seen: the next run of a job at 8:00 AM, after a time in New York, has no zone, and as a timestamp it is 8:00 AM in
+# UTC. A job at 2:30 AM is due on March 8 at 2:30 AM, which New York skips. croniter gives 8:00 AM and 3:00 AM in New
+# York. No error is raised.
 # It matters because the statements are sent four or five hours early, before the remittances of the morning are posted.
 set -euo pipefail
 folder=$(mktemp -d)

