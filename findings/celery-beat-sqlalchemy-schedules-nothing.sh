@@ -6,7 +6,7 @@
 # runs them from there.
 # Expected (our guess before the first run): the entries of the code are stored and run. One that is not a crontab is
 # stored, or refused loudly.
-# Seen: with an entry without args, or with one of 30 seconds, the schedule is empty. Beat logs one error and goes on.
+# Seen: with an entry without args, or with one of 30 seconds, the schedule is empty. Beat logs one error and continues.
 # The queue of an entry is not stored, so its task goes to the default queue.
 # It matters because a job that is added for the morning stops the nightly settlement, and the process looks healthy.
 set -euo pipefail

@@ -6,8 +6,8 @@
 # Seen: a percentage of a negative amount is a cent off unless it is a whole number of cents. A product or a quotient
 # with one negative amount is up to two cents off: 84.86 times -46.16 is -3917.1376, and the result is -3917.12. Of
 # 13,013 such products of amounts up to $9.99, 6,353 are wrong. Sums and positive results are right. No error is raised.
-# It matters because a reversal takes back two percent of the payment, the sequestration, and does not take all of it: a
-# cent stays on the claim.
+# It matters because the reversal of a payment reverses its sequestration of two percent, and not all of it: a cent
+# stays on the claim.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
